@@ -1,0 +1,6 @@
+"""`python -m xfrmlint`."""
+
+from xfrmlint.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""One NamedTuple a table of schema.sql; a test holds the two together."""
+
+from typing import NamedTuple
+
+
+class TreeRow(NamedTuple):
+    version: str
+    contract: str
+    add_takes_device: int
+
+
+class FileRow(NamedTuple):
+    path: str
+    bytes: int
+    errors: int
+
+
+class FunctionRow(NamedTuple):
+    path: str
+    name: str
+    line: int
+    condition: str
+    static: int
+
+
+class CallRow(NamedTuple):
+    caller: str
+    caller_path: str
+    callee: str
+    callee_path: str
+    path: str
+    line: int
+    via: str
+
+
+class SlotRow(NamedTuple):
+    struct: str
+    field: str
+    indexes: str
+    variable: str
+    target: str
+    path: str
+    line: int
+
+
+class EntryRow(NamedTuple):
+    function: str
+    entry: str
+    context: str
+    path: str
+    line: int
+    via: str
+
+
+class MacroRow(NamedTuple):
+    name: str
+    parameters: str
+    path: str
+    line: int
+
+
+class StructFieldRow(NamedTuple):
+    struct: str
+    field: str
+    type: str
+    path: str
+
+
+class LocalRow(NamedTuple):
+    function: str
+    path: str
+    name: str
+    type: str
+    line: int
+
+
+class OpsTableRow(NamedTuple):
+    id: int
+    symbol: str
+    path: str
+    line: int
+    column: int
+    driver: str
+    group_name: str
+    role: str
+    on_netdev: int
+    opted_in: int
+    flag_path: str
+    flag_line: int
+    flag_column: int
+
+
+class CallbackRow(NamedTuple):
+    ops_table: int
+    field: str
+    target: str
+    path: str
+    line: int
+    column: int
+
+
+class SiteRow(NamedTuple):
+    id: int
+    path: str
+    line: int
+    column: int
+    function: str
+    driver: str
+    group_name: str
+    role: str
+    opted_in: int
+    field: str
+    access: str
+    context: str
+    entries: str
+    under_add: int
+    read_back: int
+    accessor: str
+    by_name: int
+
+
+class HopRow(NamedTuple):
+    site: int
+    chain: int
+    position: int
+    function: str
+    path: str
+    line: int
+    via: str
+
+
+class UnknownRow(NamedTuple):
+    path: str
+    line: int
+    function: str
+    reason: str
+
+
+TABLES: dict[type, str] = {
+    TreeRow: "tree",
+    FileRow: "file",
+    FunctionRow: "function",
+    CallRow: "call",
+    SlotRow: "slot",
+    EntryRow: "entry",
+    MacroRow: "macro",
+    StructFieldRow: "struct_field",
+    LocalRow: "local",
+    OpsTableRow: "ops_table",
+    CallbackRow: "callback",
+    SiteRow: "site",
+    HopRow: "hop",
+    UnknownRow: "unknown",
+}

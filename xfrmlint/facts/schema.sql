@@ -1,0 +1,85 @@
+-- Everything xfrmlint knows about a tree. Paths are relative to the tree's root, lines count from 1.
+-- Only files on the way from a site to the driver's entries are parsed: the rows speak of those.
+
+-- The tree itself. contract: present if the tree has the resolver, else absent. add_takes_device: 1
+-- where xdo_dev_state_add() gets the net_device (since 6.16).
+CREATE TABLE tree (version TEXT, contract TEXT, add_takes_device INTEGER);
+
+-- A parsed file. errors: places where the parser had to start again.
+CREATE TABLE file (path TEXT PRIMARY KEY, bytes INTEGER, errors INTEGER);
+
+-- A function of a parsed file. condition: the innermost #if around it. static: 1 or 0.
+CREATE TABLE function (path TEXT, name TEXT, line INTEGER, condition TEXT, static INTEGER);
+
+-- A call on a way upwards that was followed. via: empty for a plain call, else what led there.
+CREATE TABLE call (
+  caller TEXT, caller_path TEXT, callee TEXT, callee_path TEXT, path TEXT, line INTEGER, via TEXT
+);
+
+-- A function pointer that was seen being filled: struct and field, constant indexes, the table.
+CREATE TABLE slot (
+  struct TEXT, field TEXT, indexes TEXT, variable TEXT, target TEXT, path TEXT, line INTEGER
+);
+
+-- A door of a driver: entry is the slot's or registering function's name, context datapath or control.
+CREATE TABLE entry (function TEXT, entry TEXT, context TEXT, path TEXT, line INTEGER, via TEXT);
+
+-- A macro of a parsed file.
+CREATE TABLE macro (name TEXT, parameters TEXT, path TEXT, line INTEGER);
+
+-- A struct member that was looked up, with its type as written.
+CREATE TABLE struct_field (struct TEXT, field TEXT, type TEXT, path TEXT);
+
+-- A parameter or local variable of a function that holds a site.
+CREATE TABLE local (function TEXT, path TEXT, name TEXT, type TEXT, line INTEGER);
+
+-- An object of type struct xfrmdev_ops. role: upper or lower. on_netdev: 0 if only another table's
+-- callbacks reach it. group_name: the driver that it belongs to. opted_in: 1 if XFRMDEV_OPS_F_LOWER_HANDLE
+-- is set in a table of the group that is on a net_device. flag_*: where it is set in this table.
+CREATE TABLE ops_table (
+  id INTEGER PRIMARY KEY, symbol TEXT, path TEXT, line INTEGER, column INTEGER, driver TEXT,
+  group_name TEXT, role TEXT, on_netdev INTEGER, opted_in INTEGER, flag_path TEXT, flag_line INTEGER,
+  flag_column INTEGER
+);
+
+-- A callback in an ops table.
+CREATE TABLE callback (
+  ops_table INTEGER, field TEXT, target TEXT, path TEXT, line INTEGER, column INTEGER
+);
+
+-- A read or write of a state's xso, or (access = 'resolve') a call of the resolver.
+-- role: upper, lower or core. context: datapath or control. under_add: reached from xdo_dev_state_add.
+-- read_back: a read after a store in the same function. accessor: the RCU accessor around it.
+-- entries: the doors that lead here. by_name: the base's type is not known, only named xso.
+CREATE TABLE site (
+  id INTEGER PRIMARY KEY, path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT,
+  group_name TEXT, role TEXT, opted_in INTEGER, field TEXT, access TEXT, context TEXT, entries TEXT,
+  under_add INTEGER, read_back INTEGER, accessor TEXT, by_name INTEGER
+);
+
+-- The ways from a datapath entry to a site: chain 0 is the shortest, position 0 the entry's function.
+CREATE TABLE hop (
+  site INTEGER, chain INTEGER, position INTEGER, function TEXT, path TEXT, line INTEGER, via TEXT
+);
+
+-- What could not be analysed, and why. function is empty where the whole file is meant.
+CREATE TABLE unknown (path TEXT, line INTEGER, function TEXT, reason TEXT);
+
+-- Accesses by lower drivers: what the lower-driver rules look at.
+CREATE VIEW lower_site AS SELECT * FROM site WHERE role = 'lower' AND access <> 'resolve';
+
+-- Reads of the shared handle on a lower driver's datapath.
+CREATE VIEW datapath_read AS
+  SELECT * FROM lower_site
+  WHERE field = 'offload_handle' AND access IN ('read', 'readwrite') AND context = 'datapath';
+
+-- Resolver calls of lower drivers that packets reach.
+CREATE VIEW resolved_use AS
+  SELECT * FROM site WHERE role = 'lower' AND access = 'resolve' AND context = 'datapath';
+
+-- Lower drivers, one row each, with what their datapath does; the table is the one on the net_device.
+CREATE VIEW lower_driver AS
+  SELECT t.*,
+    (SELECT count(*) FROM datapath_read d WHERE d.group_name = t.group_name) AS direct,
+    (SELECT count(*) FROM resolved_use r WHERE r.group_name = t.group_name) AS resolved
+  FROM ops_table t WHERE t.role = 'lower';

@@ -1,0 +1,54 @@
+"""The facts of one run in an SQLite database in memory."""
+
+import sqlite3
+from collections.abc import Iterable
+from importlib.resources import files
+
+from xfrmlint.facts.rows import TABLES
+
+_READING = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+}
+
+
+class Store:
+    """Rows in, questions out. After `seal` nothing can be changed, not even by a query."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect(":memory:")
+        self._database.row_factory = sqlite3.Row
+        schema = files("xfrmlint.facts").joinpath("schema.sql").read_text("utf-8")
+        self._database.executescript(schema)
+
+    def add(self, rows: Iterable[tuple[object, ...]]) -> None:
+        """Insert rows, each into the table of its type (`rows.TABLES`)."""
+        by_type: dict[type, list[tuple[object, ...]]] = {}
+        for row in rows:
+            by_type.setdefault(type(row), []).append(tuple(map(_storable, row)))
+        for kind, values in by_type.items():
+            marks = ",".join("?" * len(values[0]))
+            self._database.executemany(f"INSERT INTO {TABLES[kind]} VALUES ({marks})", values)
+
+    def seal(self) -> None:
+        """Refuse everything but reading from now on, by SQLite's authorizer."""
+        self._database.commit()
+        self._database.execute("PRAGMA query_only = ON")
+        self._database.set_authorizer(
+            lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
+        )
+
+    def query(self, text: str) -> tuple[list[str], list[sqlite3.Row]]:
+        """Return the column names and rows of one SELECT; raises sqlite3.Error."""
+        cursor = self._database.execute(text)
+        names = [column[0] for column in cursor.description or ()]
+        return names, cursor.fetchall()
+
+
+def _storable(value: object) -> object:
+    # A file name of any bytes must not stop the run: SQLite takes valid UTF-8 only.
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return value

@@ -1,0 +1,97 @@
+"""What a run says: findings, drivers, and what could not be analysed."""
+
+import hashlib
+from typing import NamedTuple
+
+LEVELS = ("ERROR", "WARNING", "CHECK")
+
+
+class Hop(NamedTuple):
+    """A step of a call chain: the function entered, where it is called, and through what.
+
+    The first hop's place is where the entry is filled, and its via names the entry.
+    """
+
+    function: str
+    path: str
+    line: int
+    via: str
+
+
+class Related(NamedTuple):
+    """A second place that a finding speaks of."""
+
+    path: str
+    line: int
+    text: str
+
+
+class Finding(NamedTuple):
+    """One violation at one place. chain: from a datapath entry to the function; may be empty.
+
+    more_chains: other ways to the same place. confidence: high, or medium where a type was only
+    known by its member's name. source: the text of the line.
+    """
+
+    type: str
+    level: str
+    path: str
+    line: int
+    column: int
+    function: str
+    driver: str
+    message: str
+    chain: tuple[Hop, ...]
+    more_chains: tuple[tuple[Hop, ...], ...]
+    related: tuple[Related, ...]
+    confidence: str
+    parser: str
+    source: str
+    fingerprint: str
+
+
+class DriverLine(NamedTuple):
+    """One ops table as `xfrmlint drivers` shows it. missing: what there is to convert, in words."""
+
+    driver: str
+    table: str
+    path: str
+    line: int
+    role: str
+    on_netdev: bool
+    opted_in: bool
+    direct: int
+    resolved: int
+    control: int
+    verdict: str
+    missing: tuple[str, ...]
+
+
+class Unknown(NamedTuple):
+    """Something that could not be analysed. line 0: the whole file."""
+
+    path: str
+    line: int
+    function: str
+    reason: str
+
+
+class Report(NamedTuple):
+    """Everything one run has to say. files: number of files searched for, parsed: looked into."""
+
+    version: str
+    contract: str
+    findings: tuple[Finding, ...]
+    drivers: tuple[DriverLine, ...]
+    unknown: tuple[Unknown, ...]
+    parsed: int
+    lines: int
+
+
+def fingerprint(kind: str, path: str, function: str, source: str, nth: int) -> str:
+    """Return 16 hex digits that survive moved lines: type, file, function, the line's text.
+
+    nth: the how manieth of equal findings in that function this is, from 0.
+    """
+    text = "\0".join((kind, path, function, " ".join(source.split()), str(nth)))
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:16]

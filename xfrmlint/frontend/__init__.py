@@ -1,0 +1,1 @@
+"""C text in, rows out: no rule and no driver is known in here."""

@@ -1,0 +1,269 @@
+"""Same-length blanking: kernel C becomes C that tree-sitter parses, every offset stays true.
+
+Conditionals, comments, attributes and loop macros are what breaks an unpreprocessed parse. All of
+them are replaced by white space of the same length; newlines stay, so a line number never moves.
+"""
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import NamedTuple
+
+_COMMENT_OR_STRING = re.compile(
+    rb"""/\*.*?(?:\*/|\Z)|//(?:\\\r?\n|[^\n])*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.S
+)
+_DIRECTIVE = re.compile(rb"^[ \t]*(?:#|%:)[ \t]*(\w*)((?:\\\r?\n|[^\n])*)", re.M)
+_NOT_NEWLINE = re.compile(rb"[^\n]")
+
+_ATTRIBUTE_WORDS = (
+    "__user __rcu __iomem __percpu __kernel __force __safe __nocast __private __bitwise "
+    "__init __exit __initdata __exitdata __initconst __devinit __devexit __refdata __ref "
+    "__always_unused __maybe_unused __unused __used __must_check __packed __deprecated __weak "
+    "__pure __attribute_const__ __cold __hot __malloc __visible __noreturn __noclone "
+    "__always_inline noinline noinline_for_stack __no_kcsan __no_sanitize_address "
+    "__cacheline_aligned ____cacheline_aligned __cacheline_aligned_in_smp "
+    "____cacheline_aligned_in_smp ____cacheline_internodealigned_in_smp __read_mostly "
+    "__ro_after_init __latent_entropy __randomize_layout __no_randomize_layout "
+    "__percpu_read_mostly __net_init __net_exit __net_initdata __meminit __cpuinit "
+    "INDIRECT_CALLABLE_SCOPE notrace __sched asmlinkage __visible nokprobe_inline __bpf_kfunc "
+    "__private_extension __intentional_overflow __extension__ __restrict __free_on_error "
+    "__nonstring noipa __flatten __lockfunc fastcall __naked __mocked __seccomp"
+).split()
+_ATTRIBUTE_CALLS = (
+    "__attribute__ __attribute __aligned __aligned_largest __printf __scanf __acquires __releases "
+    "__must_hold __cond_acquires __cond_lock __counted_by __counted_by_le __counted_by_be "
+    "__counted_by_ptr __sized_by __guarded_by __pt_guarded_by __section __alloc_size __nonnull "
+    "__returns_nonnull __assume_aligned __alias __free __cleanup __designated_init "
+    "__no_context_analysis __realloc_size __diagnose_as __copy __errno __acquire_shared "
+    "__acquires_shared __releases_shared __must_hold_shared __declspec __asm__ __data_racy"
+).split()
+# One pattern for both: a word alone is blanked, a word with arguments up to the closing parenthesis.
+_ATTRIBUTE = re.compile(
+    (
+        r"\b(?:(?:"
+        + "|".join(sorted(map(re.escape, _ATTRIBUTE_CALLS), key=len, reverse=True))
+        + r")[ \t]*\n?[ \t]*(?P<open>\()|(?:"
+        + "|".join(sorted(map(re.escape, _ATTRIBUTE_WORDS), key=len, reverse=True))
+        + r")\b(?![ \t]*\())"
+    ).encode()
+)
+_FOR_EACH = re.compile(rb"^([ \t]+)(\w*for_each\w*)([ \t]*\()", re.M)
+_STRUCT_ARGUMENT = re.compile(rb"(?<=[,(])([ \t\n]*)(struct|union|enum)(?=[ \t]+\w+[ \t]*,)")
+_TYPEOF = re.compile(rb"\b(?:typeof|__typeof__|__typeof|typeof_unqual)[ \t]*\(")
+_BRACE = re.compile(rb"[{}]")
+_TRUTHY = re.compile(rb"^[ \t]*\(?[ \t]*([01])[ \t]*\)?[ \t]*$")
+
+
+class Branch(NamedTuple):
+    """One branch of a conditional: its directive's text and the byte range of its body."""
+
+    condition: str
+    start: int
+    end: int
+    dead: bool
+
+
+class Blanked(NamedTuple):
+    """What `blank` returns.
+
+    text: bytes of the same length, without comments, directives and attributes.
+    branches: every branch of every conditional, in order of start.
+    dropped: byte ranges that are not in `text` although a configuration could compile them.
+    directives: (name, offset, bytes of the whole line) of each #define and #include in live text.
+    """
+
+    text: bytes
+    branches: tuple[Branch, ...]
+    dropped: tuple[tuple[int, int], ...]
+    directives: tuple[tuple[str, int, bytes], ...]
+
+
+def spaces(text: bytes) -> bytes:
+    """Return white space of the same length with the same newlines."""
+    if b"\n" not in text:
+        return b" " * len(text)
+    return _NOT_NEWLINE.sub(b" ", text)
+
+
+def without_comments(data: bytes) -> bytes:
+    """Return `data` with comments blanked; strings and character constants stay."""
+
+    def replace(match: re.Match[bytes]) -> bytes:
+        found = match.group()
+        return spaces(found) if found[:1] == b"/" else found
+
+    return _COMMENT_OR_STRING.sub(replace, data)
+
+
+def blank(data: bytes, words: re.Pattern[bytes] | None = None) -> Blanked:
+    """Blank everything in `data` that keeps tree-sitter from parsing kernel C.
+
+    words: where the branches of a conditional are not brace-balanced only one can stay; the one in
+    which this pattern occurs is preferred. The others are reported in `dropped`.
+    """
+    text = without_comments(data.replace(b"\0", b" "))
+    text, branches, dropped, directives = _conditionals(text, words)
+    if b"__" in text or b"noinline" in text or b"INDIRECT" in text:
+        text = _blank_attributes(text)
+    if b"typeof" in text:
+        text = _typeof(text)
+    text = _FOR_EACH.sub(_while, text)
+    text = _STRUCT_ARGUMENT.sub(lambda m: m.group(1) + b" " * len(m.group(2)), text)
+    return Blanked(text, tuple(branches), tuple(dropped), tuple(directives))
+
+
+def _while(match: re.Match[bytes]) -> bytes:
+    # A loop macro parses as a call followed by a block, or worse as a nested function.
+    name = match.group(2)
+    if len(name) < 5:
+        return match.group()
+    return match.group(1) + b"while" + b" " * (len(name) - 5) + match.group(3)
+
+
+def _blank_attributes(text: bytes) -> bytes:
+    out = []
+    at = 0
+    for match in _ATTRIBUTE.finditer(text):
+        if match.start() < at:
+            continue
+        end = match.end()
+        if match.group("open"):
+            end = closing(text, match.end() - 1)
+        out += [text[at : match.start()], spaces(text[match.start() : end])]
+        at = end
+    out.append(text[at:])
+    return b"".join(out)
+
+
+def _typeof(text: bytes) -> bytes:
+    # tree-sitter takes `typeof(x) y = z;` for an assignment to a call.
+    out = []
+    at = 0
+    for match in _TYPEOF.finditer(text):
+        end = closing(text, match.end() - 1)
+        if match.start() < at or end - match.start() < 8:
+            continue
+        gap = spaces(text[match.start() : end])
+        out += [text[at : match.start()], b"auto_", gap[5:]]
+        at = end
+    out.append(text[at:])
+    return b"".join(out)
+
+
+_PAREN = re.compile(rb"[()]")
+
+
+def closing(text: bytes, start: int) -> int:
+    """Return the offset behind the parenthesis that closes the one at `start` (or the text's end)."""
+    depth = 0
+    for match in _PAREN.finditer(text, start):
+        depth += 1 if match.group() == b"(" else -1
+        if depth == 0:
+            return match.end()
+    return len(text)
+
+
+@dataclass
+class _Part:
+    """A branch while its conditional is still open; `always` is an #if 1."""
+
+    label: str
+    start: int
+    dead: bool
+    always: bool = False
+    end: int = 0
+
+    def closed(self) -> Branch:
+        return Branch(self.label, self.start, self.end, self.dead)
+
+
+def _conditionals(
+    text: bytes, words: re.Pattern[bytes] | None
+) -> tuple[bytes, list[Branch], list[tuple[int, int]], list[tuple[str, int, bytes]]]:
+    stack: list[list[_Part]] = []
+    groups: list[list[Branch]] = []
+    lines: list[tuple[int, int]] = []
+    defines: list[tuple[str, int, bytes]] = []
+    for match in _DIRECTIVE.finditer(text):
+        kind = match.group(1).decode("ascii", "replace")
+        rest = match.group(2)
+        label = f"#{kind} {' '.join(rest.decode('utf-8', 'replace').split())}".strip()
+        lines.append((match.start(), match.end()))
+        truth = _TRUTHY.match(rest) if kind in ("if", "elif") else None
+        never = truth is not None and truth.group(1) == b"0"
+        if kind in ("if", "ifdef", "ifndef"):
+            stack.append([_Part(label, match.end(), never, truth is not None and not never)])
+        elif kind in ("elif", "elifdef", "elifndef", "else") and stack:
+            group = stack[-1]
+            group[-1].end = match.start()
+            if kind == "else":
+                label += f" of {group[0].label}"
+            always = truth is not None and not never
+            group.append(
+                _Part(label, match.end(), never or any(p.always for p in group), always)
+            )
+        elif kind == "endif" and stack:
+            stack[-1][-1].end = match.start()
+            groups.append([part.closed() for part in stack.pop()])
+        elif kind in ("define", "undef", "include"):
+            defines.append((kind, match.start(), match.group()))
+    if not lines:
+        return text, [], [], []
+    branches = [branch for group in groups for branch in group]
+    out = bytearray(text)
+    for start, end in lines:
+        out[start:end] = spaces(text[start:end])
+    dropped: list[tuple[int, int]] = []
+    dead_ranges = sorted((b.start, b.end) for b in branches if b.dead)
+    for start, end in dead_ranges:
+        out[start:end] = spaces(bytes(out[start:end]))
+    # Inner conditionals come first in `groups`: they are settled when the outer one is weighed.
+    for closed in groups:
+        live = [b for b in closed if not b.dead]
+        if all(_balanced(bytes(out[b.start : b.end])) for b in live):
+            continue
+        keep = max(live, key=lambda b: _interest(bytes(out[b.start : b.end]), words))
+        for branch in live:
+            if branch is not keep:
+                body = bytes(out[branch.start : branch.end])
+                if body.strip():
+                    dropped.append((branch.start, branch.end))
+                out[branch.start : branch.end] = spaces(body)
+    branches.sort(key=lambda b: (b.start, -b.end))
+    inside = Covered(dead_ranges)
+    return bytes(out), branches, sorted(dropped), [d for d in defines if not inside(d[1])]
+
+
+class Covered:
+    """Tells whether an offset lies in one of some sorted ranges."""
+
+    def __init__(self, ranges: list[tuple[int, int]]) -> None:
+        merged: list[list[int]] = []
+        for start, end in ranges:
+            if merged and start <= merged[-1][1]:
+                merged[-1][1] = max(end, merged[-1][1])
+            else:
+                merged.append([start, end])
+        self._starts = [m[0] for m in merged]
+        self._ends = [m[1] for m in merged]
+
+    def __call__(self, offset: int) -> bool:
+        at = bisect_right(self._starts, offset) - 1
+        return at >= 0 and offset < self._ends[at]
+
+
+def _balanced(body: bytes) -> bool:
+    depth = 0
+    if b'"' in body or b"'" in body:
+        body = _COMMENT_OR_STRING.sub(b"", body)
+    for match in _BRACE.finditer(body):
+        depth += 1 if match.group() == b"{" else -1
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _interest(body: bytes, words: re.Pattern[bytes] | None) -> int:
+    if words is not None and words.search(body):
+        return 2
+    return 1 if body.strip() else 0

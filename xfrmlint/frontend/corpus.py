@@ -1,0 +1,214 @@
+"""The files of one run, each read and parsed once, and what their #include lines reach."""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.frontend.blanking import closing
+from xfrmlint.frontend.unit import Unit, parse
+from xfrmlint.tree import Tree, Unreadable
+from xfrmlint.tree.kbuild import Kbuild
+
+_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.M)
+_DEFINE = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.M)
+# Where <...> names are looked up, as LINUXINCLUDE in the top Makefile does it.
+_SYSTEM = ("include", "include/uapi", "arch/x86/include", "arch/x86/include/uapi")
+# Most of what drivers name is declared in one of these: looked at before anything else.
+_COMMON = (
+    "include/net/xfrm.h",
+    "include/linux/netdevice.h",
+    "include/linux/skbuff.h",
+    "include/linux/compiler.h",
+)
+_MOST_HEADERS = 3000
+
+
+class Definition(NamedTuple):
+    """Where a name is defined: a path, and the byte range that parses alone (with a `;`)."""
+
+    path: str
+    start: int
+    end: int
+
+
+class Corpus:
+    """Read-only view of a tree's files with look-ups by name.
+
+    words: the words that decide which branch of an unbalanced conditional is kept.
+    """
+
+    def __init__(self, tree: Tree, words: re.Pattern[bytes]) -> None:
+        self.tree = tree
+        self.kbuild = Kbuild(tree)
+        self.unreadable: dict[str, str] = {}
+        self._words = words
+        self._data: dict[str, bytes] = {}
+        self._units: dict[str, Unit] = {}
+        self._includes: dict[str, list[str]] = {}
+        self._closures: dict[str, tuple[list[str], Iterator[str]]] = {}
+        self._found: dict[tuple[str, str, str], Definition | None] = {}
+        self._defines: dict[str, frozenset[bytes]] = {}
+
+    def data(self, path: str) -> bytes:
+        """Return a file's bytes; nothing (and a note in `unreadable`) if it can't be read."""
+        if path not in self._data:
+            try:
+                self._data[path] = self.tree.read(path)
+            except Unreadable as error:
+                self.unreadable[path] = str(error)
+                self._data[path] = b""
+        return self._data[path]
+
+    def unit(self, path: str) -> Unit:
+        """Return the parsed file."""
+        if path not in self._units:
+            self._units[path] = Unit(path, self.data(path), self._words)
+        return self._units[path]
+
+    def units(self) -> list[Unit]:
+        """Return every file parsed so far."""
+        return list(self._units.values())
+
+    def includes(self, path: str) -> list[str]:
+        """Return the files that `path` includes, those found in the tree."""
+        if path not in self._includes:
+            found = []
+            for match in _INCLUDE.finditer(self.data(path)):
+                name = match.group(2).decode("utf-8", "surrogateescape")
+                resolved = self._resolve(path, name, match.group(1) == b'"')
+                if resolved:
+                    found.append(resolved)
+            self._includes[path] = list(dict.fromkeys(found))
+        return self._includes[path]
+
+    def _resolve(self, path: str, name: str, quoted: bool) -> str | None:
+        folders = [posixpath.dirname(path)] if quoted else []
+        if not path.startswith("include/"):
+            folders += self.kbuild.include_folders(path)
+        folders += _SYSTEM
+        for folder in folders:
+            full = posixpath.normpath(posixpath.join(folder, name))
+            if not full.startswith("..") and self.tree.is_file(full):
+                return full
+        return None
+
+    def closure(self, path: str) -> Iterator[str]:
+        """Yield `path` and all it includes, nearest first, each once."""
+        if path not in self._closures:
+            self._closures[path] = ([], self._walk(path))
+        known, rest = self._closures[path]
+        at = 0
+        while True:
+            if at == len(known):
+                try:
+                    known.append(next(rest))
+                except (StopIteration, ValueError):
+                    return
+            yield known[at]
+            at += 1
+
+    def _walk(self, path: str) -> Iterator[str]:
+        # Headers of the driver itself come before the kernel's: nearer and far fewer.
+        near, far = [path], [c for c in _COMMON if self.tree.is_file(c)]
+        seen = {path}
+        while near or far:
+            now = near.pop(0) if near else far.pop(0)
+            if now != path and now in seen:
+                continue
+            seen.add(now)
+            yield now
+            if len(seen) > _MOST_HEADERS:
+                return
+            for found in self.includes(now):
+                if found not in seen:
+                    (far if found.startswith(("include/", "arch/")) else near).append(found)
+
+    def local(self, path: str) -> list[str]:
+        """Return `path` and the headers it reaches outside include/ and arch/."""
+        found = []
+        for name in self.closure(path):
+            if name.startswith(("include/", "arch/")):
+                break
+            found.append(name)
+        return found
+
+    def defines(self, path: str) -> frozenset[bytes]:
+        """Return the names that a file #defines."""
+        if path not in self._defines:
+            self._defines[path] = frozenset(m.group(1) for m in _DEFINE.finditer(self.data(path)))
+        return self._defines[path]
+
+    def find(self, kind: str, name: str, path: str) -> Definition | None:
+        """Return the definition of `name` that `path` sees through its includes.
+
+        kind: struct, union, enum (with a body), typedef, or function (definition or prototype).
+        """
+        key = (kind, name, path)
+        if key not in self._found:
+            self._found[key] = self._find(kind, name, path)
+        return self._found[key]
+
+    def _find(self, kind: str, name: str, path: str) -> Definition | None:
+        word = name.encode("utf-8", "surrogateescape")
+        for place in self.closure(path):
+            if word in self.data(place):
+                found = definition_in(self.unit(place).text, kind, word)
+                if found is not None:
+                    return Definition(place, *found)
+        return None
+
+    def snippet(self, found: Definition) -> Node:
+        """Return the syntax tree of a definition, parsed alone."""
+        text = self.unit(found.path).text[found.start : found.end]
+        return parse(text + b";").root_node
+
+
+def definition_in(text: bytes, kind: str, word: bytes) -> tuple[int, int] | None:
+    """Return the byte range of a definition in blanked text, or None."""
+    escaped = re.escape(word)
+    if kind in ("struct", "union", "enum"):
+        match = re.search(rb"\b" + kind.encode() + rb"\s+" + escaped + rb"\s*(\{)", text)
+        return (match.start(), _closing_brace(text, match.start(1))) if match else None
+    if kind == "typedef":
+        for match in re.finditer(rb"(?<!\w)" + escaped + rb"\s*(?:\)\s*\(|\[|;)", text):
+            start = text.rfind(b"typedef", 0, match.start())
+            end = text.find(b";", match.start())
+            if start >= 0 and end >= 0 and _one_declaration(text[start:end]):
+                return start, end
+        return None
+    for match in re.finditer(rb"(?<!\w)" + escaped + rb"[ \t\n]*(\()", text):
+        start = 1 + max(text.rfind(mark, 0, match.start()) for mark in (b";", b"}", b"{", b"="))
+        before = text[start : match.start()]
+        words = before.replace(b"*", b" ").split()
+        if words and words[0] not in _STATEMENTS and b"(" not in before and b"," not in before:
+            return start, closing(text, match.start(1))
+    return None
+
+
+_STATEMENTS = (b"return", b"else", b"goto", b"case", b"do", b"if", b"while", b"typedef")
+_BRACE = re.compile(rb"[{}]")
+
+
+def _closing_brace(text: bytes, start: int) -> int:
+    depth = 0
+    for match in _BRACE.finditer(text, start):
+        depth += 1 if match.group() == b"{" else -1
+        if depth == 0:
+            return match.end()
+    return len(text)
+
+
+def _one_declaration(text: bytes) -> bool:
+    """Tell whether there is no `;` outside braces, and the braces are balanced."""
+    depth = 0
+    for match in re.finditer(rb"[{};]", text):
+        sign = match.group()
+        if sign == b";":
+            if depth == 0:
+                return False
+        else:
+            depth += 1 if sign == b"{" else -1
+    return depth == 0

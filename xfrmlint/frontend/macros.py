@@ -1,0 +1,272 @@
+"""Macros: which of them hide a word, and their expansion with every token's origin kept."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from xfrmlint.frontend.blanking import without_comments
+from xfrmlint.frontend.corpus import Corpus
+
+_DEFINE = re.compile(
+    rb"^[ \t]*#[ \t]*define[ \t]+(\w+)(\([^)\n]*(?:\\\r?\n[^)\n]*)*\))?((?:\\\r?\n|[^\n])*)", re.M
+)
+_TOKEN = re.compile(
+    rb"""[A-Za-z_]\w*|\.?\d[\w.]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|##|->|\+\+|--|<<=?|>>=?|"""
+    rb"""[-+*/%&|^=!<>]=|&&|\|\||\.\.\.|\S"""
+)
+_WORD = re.compile(rb"[A-Za-z_]\w*")
+_DEEPEST = 24
+_MOST_TOKENS = 40000
+
+
+class Macro(NamedTuple):
+    """A #define. parameters: None for an object-like one. start: the body's byte offset."""
+
+    name: str
+    parameters: tuple[str, ...] | None
+    body: bytes
+    path: str
+    start: int
+
+
+class Token(NamedTuple):
+    """A preprocessing token, where it came from, and whether white space stood before it."""
+
+    text: bytes
+    path: str
+    offset: int
+    spaced: bool
+
+
+class Expansion(NamedTuple):
+    """Expanded text; `starts[i]` is where the token with origin `origins[i]` begins in it."""
+
+    text: bytes
+    starts: list[int]
+    origins: list[tuple[str, int]]
+
+    def origin(self, offset: int) -> tuple[str, int]:
+        """Return path and byte offset from which the token at `offset` came."""
+        at = max(0, bisect_right(self.starts, offset) - 1)
+        path, start = self.origins[at]
+        return path, start
+
+
+def macros_in(corpus: Corpus, path: str) -> list[Macro]:
+    """Return the live #defines of a file."""
+    found = []
+    for kind, offset, line in corpus.unit(path).blanked.directives:
+        match = _DEFINE.match(line) if kind == "define" else None
+        if match is None:
+            continue
+        parameters = None
+        if match.group(2) is not None:
+            inside = match.group(2)[1:-1].replace(b"\\", b" ").decode("utf-8", "replace")
+            parameters = tuple(p.strip() for p in inside.split(",") if p.strip())
+        body = re.sub(rb"\\(\r?)\n", rb" \1\n", match.group(3))
+        found.append(
+            Macro(
+                match.group(1).decode(), parameters, body, path, offset + match.start(3)
+            )
+        )
+    return found
+
+
+def hiding(corpus: Corpus, paths: Iterable[str], words: Sequence[str]) -> dict[str, list[Macro]]:
+    """Return the macros of `paths` whose expansion can hold one of `words`, by name.
+
+    A macro that uses such a macro counts; so does one that pastes (##) a piece of a word.
+    """
+    files = list(paths)
+    found: dict[str, list[Macro]] = {}
+    wanted = list(words)
+    seen: set[str] = set()
+    while wanted:
+        pattern = re.compile(rb"\b(?:" + b"|".join(re.escape(w.encode()) for w in wanted) + rb")\b")
+        seen.update(wanted)
+        fresh: list[str] = []
+        for path in files:
+            data = corpus.data(path)
+            if b"define" not in data or not pattern.search(data):
+                continue
+            for macro in macros_in(corpus, path):
+                if not pattern.search(macro.body) or macro in found.get(macro.name, []):
+                    continue
+                found.setdefault(macro.name, []).append(macro)
+                if macro.name not in seen:
+                    fresh.append(macro.name)
+        wanted = list(dict.fromkeys(fresh))
+    return found
+
+
+def pasting(corpus: Corpus, paths: Iterable[str], word: str) -> dict[str, list[Macro]]:
+    """Return the macros that can paste `word` together: `foo_##name` for foo_xmit."""
+    found: dict[str, list[Macro]] = {}
+    for path in paths:
+        if b"##" not in corpus.data(path):
+            continue
+        for macro in macros_in(corpus, path):
+            if b"##" in macro.body and _can_paste(macro, word):
+                found.setdefault(macro.name, []).append(macro)
+    return found
+
+
+def _can_paste(macro: Macro, word: str) -> bool:
+    parameters = set(macro.parameters or ())
+    for run in re.finditer(rb"\w+(?:\s*##\s*\w+)+", macro.body):
+        pieces = [p.strip().decode("utf-8", "replace") for p in run.group().split(b"##")]
+        fixed = [p for p in pieces if p not in parameters]
+        # Without a fixed piece of some length every word would fit.
+        if max(map(len, fixed), default=0) < 3:
+            continue
+        pattern = "".join(r"\w*" if p in parameters else re.escape(p) for p in pieces)
+        if re.fullmatch(pattern, word):
+            return True
+    return False
+
+
+def tokens(text: bytes, path: str, offset: int) -> list[Token]:
+    """Split C text (comments blanked here) into tokens; `offset` is that of its first byte."""
+    text = without_comments(text)
+    found = []
+    last = 0
+    for match in _TOKEN.finditer(text):
+        found.append(Token(match.group(), path, offset + match.start(), match.start() > last))
+        last = match.end()
+    return found
+
+
+def uses(text: bytes, macros: Mapping[str, object]) -> bool:
+    """Tell whether a macro's name occurs in `text` as a word."""
+    return any(match.group().decode() in macros for match in _WORD.finditer(text))
+
+
+def expand(
+    text: bytes, path: str, offset: int, macros: Mapping[str, Macro]
+) -> Expansion:
+    """Expand `macros` (and no others) in C text that stands at `offset` of `path`."""
+    out = _expand(tokens(text, path, offset), macros, frozenset(), 0)
+    pieces: list[bytes] = []
+    starts: list[int] = []
+    origins: list[tuple[str, int]] = []
+    at = 0
+    for token in out:
+        if token.spaced:
+            pieces.append(b" ")
+            at += 1
+        starts.append(at)
+        origins.append((token.path, token.offset))
+        pieces.append(token.text)
+        at += len(token.text)
+    return Expansion(b"".join(pieces), starts, origins)
+
+
+def _expand(
+    line: list[Token], macros: Mapping[str, Macro], hidden: frozenset[str], depth: int
+) -> list[Token]:
+    out: list[Token] = []
+    at = 0
+    while at < len(line):
+        token = line[at]
+        at += 1
+        macro = macros.get(token.text.decode("utf-8", "replace"))
+        if macro is None or macro.name in hidden or depth > _DEEPEST or len(out) > _MOST_TOKENS:
+            out.append(token)
+            continue
+        arguments: list[list[Token]] = []
+        if macro.parameters is not None:
+            if at >= len(line) or line[at].text != b"(":
+                out.append(token)
+                continue
+            arguments, at = _arguments(line, at)
+        body = _substitute(macro, arguments, macros, hidden, depth)
+        fresh = _expand(body, macros, hidden | {macro.name}, depth + 1)
+        if fresh:
+            fresh[0] = fresh[0]._replace(spaced=True)
+        # A macro's result must not grow together with what follows.
+        if at < len(line):
+            line[at] = line[at]._replace(spaced=True)
+        out += fresh
+    return out
+
+
+def _arguments(line: list[Token], at: int) -> tuple[list[list[Token]], int]:
+    """Return the arguments behind the `(` at index `at`, and the index behind the `)`."""
+    found: list[list[Token]] = [[]]
+    depth = 0
+    for index in range(at, len(line)):
+        text = line[index].text
+        if text in (b"(", b"[", b"{"):
+            depth += 1
+            if depth == 1:
+                continue
+        elif text in (b")", b"]", b"}"):
+            depth -= 1
+            if depth == 0:
+                return found, index + 1
+        if text == b"," and depth == 1:
+            found.append([])
+        else:
+            found[-1].append(line[index])
+    return found, len(line)
+
+
+def _substitute(
+    macro: Macro,
+    arguments: list[list[Token]],
+    macros: Mapping[str, Macro],
+    hidden: frozenset[str],
+    depth: int,
+) -> list[Token]:
+    body = tokens(macro.body, macro.path, macro.start)
+    bound: dict[bytes, list[Token]] = {}
+    names = macro.parameters or ()
+    for index, name in enumerate(names):
+        if name.endswith("..."):
+            key = name[:-3].strip() or "__VA_ARGS__"
+            rest: list[Token] = []
+            for argument in arguments[index:]:
+                if rest:
+                    rest.append(Token(b",", macro.path, macro.start, False))
+                rest += argument
+            bound[key.encode()] = rest
+        else:
+            bound[name.encode()] = arguments[index] if index < len(arguments) else []
+    out: list[Token] = []
+    at = 0
+    while at < len(body):
+        token = body[at]
+        following = body[at + 1].text if at + 1 < len(body) else b""
+        if token.text == b"#" and following in bound:
+            text = b" ".join(t.text for t in bound[following])
+            quoted = b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+            out.append(token._replace(text=quoted))
+            at += 2
+            continue
+        if token.text == b"##" and out and following:
+            right = bound.get(following, [body[at + 1]])
+            if right:
+                joined = out[-1].text + right[0].text
+                if out[-1].text == b",":
+                    out += right
+                else:
+                    # The fixed piece is where a reader finds the pasted name.
+                    keep = out[-1] if out[-1].path == macro.path else right[0]
+                    out[-1] = keep._replace(text=joined, spaced=out[-1].spaced)
+                    out += right[1:]
+            at += 2
+            continue
+        if token.text in bound:
+            pasted = following == b"##"
+            value = bound[token.text]
+            fresh = list(value) if pasted else _expand(list(value), macros, hidden, depth + 1)
+            if fresh:
+                fresh[0] = fresh[0]._replace(spaced=token.spaced)
+            elif pasted:
+                fresh = [Token(b"", token.path, token.offset, token.spaced)]
+            out += fresh
+        else:
+            out.append(token)
+        at += 1
+    return [t for t in out if t.text]

@@ -1,0 +1,111 @@
+"""Which files can speak of each other: a module's sources and the headers beside them."""
+
+import posixpath
+import re
+
+from xfrmlint.frontend.corpus import Corpus
+from xfrmlint.tree.kbuild import Module
+
+_FAR_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"\n]*/)[^"/\n]+"', re.M)
+_EXPORT = rb"\bEXPORT_SYMBOL\w*\s*\(\s*%s\b"
+
+
+class Universe:
+    """Modules of files and files of modules; each module's list is made once."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.corpus = corpus
+        self._modules: dict[str, list[Module]] = {}
+        self._files: dict[str, list[str]] = {}
+        self._exported: dict[tuple[str, str], list[str]] = {}
+
+    def modules(self, path: str) -> list[Module]:
+        """Return the modules of a file; a header belongs to those whose sources include it.
+
+        Where no Makefile links a source, its folder stands in for the module.
+        """
+        if path not in self._modules:
+            if path.endswith(".c"):
+                found = self.corpus.kbuild.modules_of(path)
+                self._modules[path] = found or [self._folder_module(path)]
+            else:
+                self._modules[path] = self._including(path)
+        return self._modules[path]
+
+    def module(self, path: str) -> str:
+        """Return the name of a file's (first) module."""
+        return self.modules(path)[0].name
+
+    def _folder_module(self, path: str) -> Module:
+        folder = posixpath.dirname(path)
+        names = [n for n in self.corpus.tree.folder(folder) if n.endswith(".c")]
+        sources = [posixpath.join(folder, n) for n in names]
+        own = [s for s in sources if s == path or not self.corpus.kbuild.modules_of(s)]
+        return Module(posixpath.basename(folder), tuple(own))
+
+    def _including(self, path: str) -> list[Module]:
+        found: dict[str, Module] = {}
+        wanted, seen = [path], set()
+        while wanted:
+            now = wanted.pop()
+            seen.add(now)
+            pattern = rf'include\s*["<]([^">]*/)?{re.escape(posixpath.basename(now))}[">]'
+            for user in self.corpus.tree.search(pattern, [vendor(path)]):
+                if user in seen or now not in self.corpus.includes(user):
+                    continue
+                if user.endswith(".h"):
+                    wanted.append(user)
+                    continue
+                for module in self.modules(user):
+                    found.setdefault(module.name, module)
+        return list(found.values()) or [Module(posixpath.basename(posixpath.dirname(path)), ())]
+
+    def files(self, path: str) -> list[str]:
+        """Return the sources of a file's modules and the headers of the driver, sorted."""
+        found: dict[str, None] = dict.fromkeys([path])
+        for module in self.modules(path):
+            found.update(dict.fromkeys(self.files_of(module)))
+        return list(found)
+
+    def files_of(self, module: Module) -> list[str]:
+        """Return a module's sources and the headers in the folders that they include from."""
+        key = module.name + "\0" + "\0".join(module.sources[:1])
+        if key not in self._files:
+            folders: dict[str, None] = {}
+            for source in module.sources:
+                folder = posixpath.dirname(source)
+                folders[folder] = None
+                for match in _FAR_INCLUDE.finditer(self.corpus.data(source)):
+                    name = match.group(1).decode("utf-8", "surrogateescape")
+                    folders[posixpath.normpath(posixpath.join(folder, name))] = None
+            for source in module.sources[:1]:
+                folders.update(dict.fromkeys(self.corpus.kbuild.include_folders(source)))
+            headers = [
+                posixpath.join(folder, name)
+                for folder in folders
+                if not folder.startswith(("include", "..", "arch"))
+                for name in self.corpus.tree.folder(folder)
+                if name.endswith((".h", ".inc"))
+            ]
+            sources = [s for s in module.sources if self.corpus.tree.is_file(s)]
+            self._files[key] = sorted({*sources, *headers})
+        return self._files[key]
+
+    def exported(self, name: str, path: str) -> list[str]:
+        """Return the sources of other modules that can use an exported function of `path`."""
+        key = (name, path)
+        if key not in self._exported:
+            self._exported[key] = []
+            pattern = _EXPORT % re.escape(name.encode("utf-8", "surrogateescape"))
+            if re.search(pattern, self.corpus.data(path)):
+                own = set(self.files(path))
+                users = self.corpus.tree.search(rf"\b{re.escape(name)}\b", [vendor(path)])
+                self._exported[key] = [u for u in users if u not in own]
+        return self._exported[key]
+
+
+def vendor(path: str) -> str:
+    """Return the folder in which related modules lie: drivers/net/ethernet/NAME, drivers/net/NAME."""
+    parts = posixpath.dirname(path).split("/")
+    depth = 4 if parts[:3] == ["drivers", "net", "ethernet"] else 3
+    return "/".join(parts[:depth]) or "."

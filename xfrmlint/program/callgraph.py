@@ -1,0 +1,461 @@
+"""Who calls a function: directly, through a macro, or through whatever holds its address."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.frontend.mention import Slot, Use, slot_of, use_of
+from xfrmlint.frontend.reader import Occurrence, Reader
+from xfrmlint.frontend.unit import Place, node_text
+from xfrmlint.frontend.view import FunctionName, View
+from xfrmlint.program.entries import argument_entry, is_packet_handler, slot_entry
+
+_CONSTANT = re.compile(r"^([A-Z][A-Z0-9_]*|\d+)$")
+_DEEPEST = 12
+
+
+class Edge(NamedTuple):
+    """A call: who calls, where, and through what (empty for a plain call)."""
+
+    caller: FunctionName
+    place: Place
+    via: str
+
+
+class Entry(NamedTuple):
+    """A door of the driver: its name, datapath or control, and where it is filled."""
+
+    name: str
+    context: str
+    place: Place
+    via: str
+
+
+class Incoming(NamedTuple):
+    """All ways into a function; `doubts` are uses that could not be followed."""
+
+    edges: tuple[Edge, ...]
+    entries: tuple[Entry, ...]
+    doubts: tuple[tuple[Place, str], ...]
+
+
+class Filled(NamedTuple):
+    """A function pointer slot that was seen being filled."""
+
+    slot: Slot
+    target: FunctionName
+    place: Place
+
+
+class CallGraph:
+    """Answers `incoming` on demand; each function is asked once."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.filled: list[Filled] = []
+        self._incoming: dict[FunctionName, Incoming] = {}
+        self._views: dict[FunctionName, View] = {}
+        self._registered: dict[tuple[str, str], frozenset[str]] = {}
+
+    def known(self, view: View) -> FunctionName:
+        """Note a function's view, so that its way upwards can be asked for."""
+        self._views.setdefault(view.function, view)
+        return view.function
+
+    def view(self, function: FunctionName) -> View | None:
+        """Return the view of a function met so far."""
+        return self._views.get(function)
+
+    def incoming(self, function: FunctionName) -> Incoming:
+        """Return the edges and entries that lead into a function."""
+        if function not in self._incoming:
+            collector = _Collector(self, function)
+            collector.collect()
+            self._incoming[function] = collector.result()
+        return self._incoming[function]
+
+    def passed(self, function: FunctionName, index: int) -> list[tuple[View, Node]]:
+        """Return what callers pass as a parameter: (caller's view, argument)."""
+        found = []
+        for view, node in self.mentions(function):
+            call = node.parent
+            if call is None or call.type != "call_expression":
+                continue
+            if (call.child_by_field_name("function") or call).id != node.id:
+                continue
+            listed = call.child_by_field_name("arguments")
+            arguments = listed.named_children if listed is not None else []
+            if index < len(arguments):
+                found.append((view, arguments[index]))
+        return found
+
+    def mentions(self, function: FunctionName) -> list[Occurrence]:
+        """Return where a function's name means this function (declarations left out)."""
+        reader, path, name = self.reader, function.path, function.name
+        files: Sequence[str] = reader.universe.files(path)
+        found = list(reader.occurrences(name, files, reader.universe.module(path)))
+        view = self._views.get(function)
+        if view is None or not view.static:
+            exported = reader.universe.exported(name, path)
+            if exported:
+                found += reader.occurrences(name, exported, f"users of {name}")
+        return [o for o in found if self._means(o, function, view)]
+
+    def _means(self, occurrence: Occurrence, function: FunctionName, defined: View | None) -> bool:
+        view, node = occurrence
+        if node.type != "identifier":
+            return False
+        parent = node.parent
+        while parent is not None and parent.type.endswith("declarator"):
+            if parent.type == "function_declarator":
+                return False
+            if parent.type == "init_declarator":
+                break
+            parent = parent.parent
+        if view.kind == "function" and view.local(function.name, node.start_byte) is not None:
+            return False
+        here = view.path
+        if here == function.path:
+            return True
+        if self.reader.corpus.unit(here).functions(function.name):
+            # The file has a function of its own by this name.
+            return False
+        if defined is not None and defined.static:
+            return function.path in self.reader.corpus.local(here)
+        return True
+
+    def registered_as(self, table: str, path: str) -> frozenset[str]:
+        """Return the constants that stand beside a table where it is passed to a function.
+
+        `cxgb4_register_uld(CXGB4_ULD_IPSEC, &info)` registers `info` under CXGB4_ULD_IPSEC.
+        """
+        key = (table, path)
+        if key not in self._registered:
+            found: set[str] = set()
+            files = self.reader.universe.files(path)
+            for view, node in self.reader.occurrences(
+                table, files, self.reader.universe.module(path)
+            ):
+                use = use_of(self.reader, view, node) if node.type == "identifier" else None
+                listed = use.callee.parent if use is not None and use.callee is not None else None
+                arguments = listed.child_by_field_name("arguments") if listed is not None else None
+                if arguments is not None:
+                    texts = [node_text(a) for a in arguments.named_children]
+                    found.update(t for t in texts if _CONSTANT.match(t))
+            self._registered[key] = frozenset(found)
+        return self._registered[key]
+
+    def slot_files(self, slot: Slot, path: str) -> tuple[list[str], str, bool]:
+        """Return the files that can call through a slot, their key, and if it is the kernel's."""
+        kind, _, tag = slot.struct.partition(" ")
+        found = None
+        if kind in ("struct", "union") and tag:
+            found = self.reader.corpus.find(kind, tag, path)
+        if found is None:
+            return self.reader.universe.files(path), self.reader.universe.module(path), False
+        if found.path.startswith("include/"):
+            return [], "", True
+        universe = self.reader.universe
+        files = dict.fromkeys(universe.files(path))
+        key = universe.module(path)
+        if found.path not in files or len(universe.modules(found.path)) > 1:
+            files.update(dict.fromkeys(universe.files(found.path)))
+            key += f"+{found.path}"
+        return list(files), key, False
+
+
+class _Collector:
+    """Follows one function's address through variables, parameters and structs."""
+
+    def __init__(self, graph: CallGraph, function: FunctionName) -> None:
+        self.graph = graph
+        self.reader = graph.reader
+        self.function = function
+        self.edges: dict[tuple[FunctionName, Place], Edge] = {}
+        self.entries: dict[Entry, None] = {}
+        self.doubts: dict[tuple[Place, str], None] = {}
+        self.seen: set[object] = set()
+
+    def result(self) -> Incoming:
+        return Incoming(tuple(self.edges.values()), tuple(self.entries), tuple(self.doubts))
+
+    def collect(self) -> None:
+        for view, node in self.graph.mentions(self.function):
+            self.follow(use_of(self.reader, view, node), "", 0)
+
+    def takes_skb(self) -> bool:
+        view = self.graph.view(self.function)
+        return view is not None and any(
+            local.parameter >= 0 and local.type.base == "struct sk_buff" for local in view.locals
+        )
+
+    def entry(self, name: str, context: str, use: Use, via: str) -> None:
+        place = use.view.place(use.at.start_byte)
+        self.entries[Entry(name, context, place, via)] = None
+
+    def follow(self, use: Use, via: str, depth: int) -> None:
+        """via: how the value got here, for the chain's text."""
+        mark = (use.view.path, use.view.function, use.at.id, use.kind)
+        if mark in self.seen or depth > _DEEPEST:
+            return
+        self.seen.add(mark)
+        if use.kind == "called":
+            self.called(use, via)
+        elif use.kind == "argument":
+            self.argument(use, via, depth)
+        elif use.kind == "slot" and use.slot is not None:
+            self.slot(use, use.slot, via, depth)
+        elif use.kind == "local":
+            for node in use.view.occurrences(use.name):
+                if node.type == "identifier":
+                    self.follow(
+                        use_of(self.reader, use.view, node), via or f"local {use.name}", depth + 1
+                    )
+        elif use.kind == "global":
+            self.variable(use, via, depth)
+        elif use.kind == "returned":
+            maker = self.graph.known(use.view)
+            for view, node in self.graph.mentions(maker):
+                call = node.parent
+                if call is not None and call.type == "call_expression":
+                    self.follow(
+                        use_of(self.reader, view, call), via or f"{maker.name}()", depth + 1
+                    )
+
+    def called(self, use: Use, via: str) -> None:
+        if use.view.kind != "function":
+            return
+        caller = self.graph.known(use.view)
+        place = use.view.place(use.at.start_byte)
+        if not via and self.function.path.endswith(".h"):
+            via = "header inline"
+        self.edges.setdefault((caller, place), Edge(caller, place, via))
+
+    def argument(self, use: Use, via: str, depth: int) -> None:
+        if use.callee is not None and use.callee.type != "identifier":
+            self.through_pointer(use, via, depth)
+            return
+        known = argument_entry(use.name, use.index)
+        if known is not None:
+            self.entry(known, "datapath", use, via)
+            return
+        if use.view.local(use.name, use.at.start_byte) is not None:
+            return
+        definitions = self.definitions(use.name, use.view.path)
+        for view in definitions:
+            if use.index < len(view.parameters) and view.parameters[use.index]:
+                name = view.parameters[use.index]
+                for node in view.occurrences(name):
+                    if node.type == "identifier":
+                        self.follow(
+                            use_of(self.reader, view, node),
+                            via or f"argument of {use.name}()",
+                            depth + 1,
+                        )
+        if definitions:
+            return
+        macro = self.reader.types.macro(use.name, use.view.path)
+        if macro is not None and not use.view.expanded:
+            word = node_text(use.at)
+            for view in self.reader.views(use.view.path, use.view.item, {use.name: [macro]}):
+                for node in view.occurrences(word):
+                    again = use_of(self.reader, view, node)
+                    if again.name != use.name:
+                        self.follow(again, via, depth + 1)
+            return
+        self.entry(f"{use.name}()", "control", use, via)
+
+    def through_pointer(self, use: Use, via: str, depth: int) -> None:
+        # Passed to a function that is itself called through a pointer: who that is stays open.
+        place = use.view.place(use.at.start_byte)
+        self.doubts[place, f"{self.function.name}() is passed through a function pointer"] = None
+
+    def definitions(self, name: str, path: str) -> list[View]:
+        """Return the views of a function's definitions in the driver's files."""
+        found = []
+        for where in self.reader.universe.files(path):
+            if name.encode("utf-8", "surrogateescape") not in self.reader.corpus.data(where):
+                continue
+            for item in self.reader.corpus.unit(where).functions(name):
+                found += self.reader.views(where, item, {})
+        return found
+
+    def variable(self, use: Use, via: str, depth: int) -> None:
+        key = ("variable", use.name, use.view.path)
+        if key in self.seen:
+            return
+        self.seen.add(key)
+        if is_packet_handler((use.name,), self.takes_skb()):
+            self.entry(use.name, "datapath", use, "handler table")
+        files = self.reader.universe.files(use.view.path)
+        module = self.reader.universe.module(use.view.path)
+        for view, node in self.reader.occurrences(use.name, files, module):
+            if node.type != "identifier" or view.local(use.name, node.start_byte) is not None:
+                continue
+            if node.parent is not None and node.parent.type.endswith("declarator"):
+                continue
+            self.follow(use_of(self.reader, view, node), via or use.name, depth + 1)
+
+    def slot(self, use: Use, slot: Slot, via: str, depth: int) -> None:
+        place = use.view.place(use.at.start_byte)
+        self.graph.filled.append(Filled(slot, self.function, place))
+        key = ("slot", slot)
+        if key in self.seen:
+            return
+        self.seen.add(key)
+        files, name, kernels = self.graph.slot_files(slot, use.view.path)
+        known = slot_entry(slot.struct, slot.field, kernels)
+        if known is not None:
+            self.entry(known[0], known[1], use, via)
+            return
+        if is_packet_handler((slot.struct, slot.field, slot.table), self.takes_skb()):
+            self.entry(slot.field, "datapath", use, "handler table")
+        constants = {i for i in slot.indexes if _CONSTANT.match(i)}
+        reached = False
+        for view, node in self.reader.occurrences(slot.field, files, name):
+            if not self.fits(view, node, slot, constants, use.view.path):
+                continue
+            inner = use_of(self.reader, view, node)
+            if inner.kind != "none":
+                reached = True
+            text = f"{slot.struct.removeprefix('struct ')}.{slot.field}".lstrip(".")
+            self.follow(inner, text, depth + 1)
+        if not reached:
+            self.entry(slot.field, "control", use, via)
+
+    def fits(
+        self, view: View, node: Node, slot: Slot, constants: set[str], home: str
+    ) -> bool:
+        """Tell whether a field expression can be a read of the slot that was filled."""
+        field = node.parent
+        if field is None or node.type != "field_identifier" or field.type != "field_expression":
+            return False
+        other = slot_of(self.reader, view, field)
+        if slot.struct and other.struct and slot.struct != other.struct:
+            return False
+        asked = {i for i in other.indexes if _CONSTANT.match(i)}
+        if not asked:
+            return True
+        own = constants or (self.graph.registered_as(slot.table, home) if slot.table else set())
+        same_kind = {c for c in own if c.isdigit() == next(iter(asked)).isdigit()}
+        return not same_kind or bool(same_kind & asked)
+
+
+class Hop(NamedTuple):
+    """A step of a chain: the function entered, from where, and through what."""
+
+    function: str
+    path: str
+    line: int
+    via: str
+
+
+class Reached(NamedTuple):
+    """What leads to a function.
+
+    chains: the ways from datapath entries, shortest first, one for each entry and each function
+    pointer's target on the way. entries: the names of all doors. functions: all callers, direct or
+    not. complete: nothing was cut off.
+    """
+
+    chains: tuple[tuple[Hop, ...], ...]
+    entries: tuple[Entry, ...]
+    functions: frozenset[FunctionName]
+    complete: bool
+
+    @property
+    def context(self) -> str:
+        """datapath if any chain leads there, else control."""
+        return "datapath" if self.chains else "control"
+
+
+_MOST_FUNCTIONS = 3000
+_MOST_CHAINS = 6
+
+
+def reached(graph: CallGraph, function: FunctionName) -> Reached:
+    """Walk upwards from a function to every door of the driver."""
+    # towards[f]: the edge by which f was met first: the next hop down to `function`.
+    towards: dict[FunctionName, Edge | None] = {function: None}
+    below: dict[FunctionName, FunctionName] = {}
+    queue = [function]
+    doors: list[tuple[Entry, FunctionName]] = []
+    extra: list[tuple[Edge, FunctionName]] = []
+    for current in queue:
+        incoming = graph.incoming(current)
+        doors += [(entry, current) for entry in incoming.entries]
+        for edge in incoming.edges:
+            if edge.caller in towards:
+                extra.append((edge, current))
+                continue
+            if len(towards) >= _MOST_FUNCTIONS:
+                break
+            towards[edge.caller] = edge
+            below[edge.caller] = current
+            queue.append(edge.caller)
+    chains: dict[tuple[str, tuple[str, ...]], tuple[Hop, ...]] = {}
+    for entry, start in doors:
+        if entry.context != "datapath":
+            continue
+        for chain in _ways_down(entry, start, towards, below, extra):
+            key = (entry.name, tuple(h.function for h in chain if "." in h.via))
+            if key not in chains or len(chain) < len(chains[key]):
+                chains[key] = chain
+    # A real door says more than a handler table, a short way more than a long one.
+    ordered = sorted(
+        chains.values(), key=lambda c: (c[0].via.startswith("handler"), len(c), _order(c))
+    )
+    real = [c for c in ordered if not c[0].via.startswith("handler table")]
+    return Reached(
+        tuple((real or ordered)[:_MOST_CHAINS]),
+        tuple(dict.fromkeys(entry for entry, _ in doors)),
+        frozenset(towards),
+        len(towards) < _MOST_FUNCTIONS,
+    )
+
+
+def _order(chain: Iterable[Hop]) -> list[tuple[str, str, int]]:
+    return [(h.function, h.path, h.line) for h in chain]
+
+
+def _ways_down(
+    entry: Entry,
+    start: FunctionName,
+    towards: dict[FunctionName, Edge | None],
+    below: dict[FunctionName, FunctionName],
+    extra: list[tuple[Edge, FunctionName]],
+) -> list[tuple[Hop, ...]]:
+    """Return the first way from an entry's function down, and those that leave it by a pointer."""
+    name = entry.name if not entry.via else f"{entry.name} ({entry.via})"
+    if entry.via == "handler table":
+        name = f"handler table {entry.name}"
+    head = Hop(start.name, entry.place.path, entry.place.line, name)
+    first = [head, *_down(start, towards, below)]
+    found = [tuple(first)]
+    on_way = [start]
+    while on_way[-1] in below:
+        on_way.append(below[on_way[-1]])
+    for edge, target in extra:
+        # The same call has another target: nn->dp.ops->xmit is both nfd3's and nfdk's.
+        if "." in edge.via and edge.caller in on_way and target not in on_way:
+            at = on_way.index(edge.caller)
+            hop = Hop(target.name, edge.place.path, edge.place.line, edge.via)
+            found.append((*first[: at + 1], hop, *_down(target, towards, below)))
+    return found
+
+
+def _down(
+    start: FunctionName,
+    towards: dict[FunctionName, Edge | None],
+    below: dict[FunctionName, FunctionName],
+) -> list[Hop]:
+    hops = []
+    current = start
+    while True:
+        edge = towards[current]
+        if edge is None:
+            return hops
+        current = below[current]
+        hops.append(Hop(current.name, edge.place.path, edge.place.line, edge.via))

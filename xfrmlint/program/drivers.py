@@ -1,0 +1,236 @@
+"""Drivers: ops tables grouped by net_device, their role, and whether they opted in."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.frontend.unit import node_text
+from xfrmlint.frontend.view import View
+from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.ops import OPS, Table
+
+_NETDEV_FIELD = "xfrmdev_ops"
+_CORE = ("include/", "net/", "Documentation/", "tools/", "scripts/", "samples/", "arch/")
+
+
+class Driver(NamedTuple):
+    """An ops table with what is known of the driver behind it.
+
+    module: the Kbuild module that defines the table. group: the module of the table that sits on
+    the net_device (another one for a table that is only forwarded to). role: upper or lower.
+    """
+
+    table: Table
+    module: str
+    group: str
+    role: str
+    on_netdev: bool
+    opted_in: bool
+
+
+def is_core(path: str) -> bool:
+    """Tell whether the lower-driver rules have nothing to say about a file."""
+    return path.startswith(_CORE)
+
+
+def drivers_of(graph: CallGraph, tables: Sequence[Table]) -> list[Driver]:
+    """Settle group, role and opt-in of every ops table."""
+    universe = graph.reader.universe
+    modules = {id(t): universe.module(t.place.path) for t in tables}
+    uppers = _uppers(graph, tables)
+    carried = {id(t): _forwarders(graph, t) for t in tables}
+    groups: dict[int, str] = {}
+    for table in tables:
+        own = modules[id(table)]
+        others = [m for m in carried[id(table)] if m != own and m in modules.values()]
+        groups[id(table)] = others[0] if others else own
+    found = []
+    for table in tables:
+        own, group = modules[id(table)], groups[id(table)]
+        on_netdev = group == own
+        opted_in = any(
+            t.flags and groups[id(t)] == group and modules[id(t)] == group for t in tables
+        )
+        # Two tables of one module for two kinds of device opt in each for itself.
+        if on_netdev:
+            opted_in = bool(table.flags)
+        role = "upper" if own in uppers else "lower"
+        found.append(Driver(table, own, group, role, on_netdev, opted_in))
+    return found
+
+
+def _forwarders(graph: CallGraph, table: Table) -> list[str]:
+    """Return the modules that call a table which hangs in a struct of theirs, not on a netdev."""
+    if any(slot.struct == "struct net_device" for slot in table.slots):
+        return []
+    found: dict[str, None] = {}
+    for slot in table.slots:
+        if not slot.struct.startswith("struct "):
+            continue
+        files, key, kernels = graph.slot_files(slot, table.place.path)
+        if kernels:
+            continue
+        for view, node in graph.reader.occurrences(slot.field, files, key):
+            field = node.parent
+            outer = field.parent if field is not None else None
+            if outer is None or outer.type != "field_expression" or view.kind != "function":
+                continue
+            name = outer.child_by_field_name("field")
+            if name is not None and node_text(name).startswith("xdo_"):
+                for module in graph.reader.universe.modules(view.path):
+                    found[module.name] = None
+    return list(found)
+
+
+def _uppers(graph: CallGraph, tables: Sequence[Table]) -> set[str]:
+    """Return the modules that hand states on to the ops of another net_device."""
+    found = set()
+    for module in {graph.reader.universe.module(t.place.path): t for t in tables}.items():
+        name, table = module
+        files = graph.reader.universe.files(table.place.path)
+        judge = _Delegation(graph, [t for t in tables if t.place.path in files])
+        if any(judge.hands_on(view, call) for view, call in judge.calls(files)):
+            found.add(name)
+    return found
+
+
+class _Delegation:
+    """Tells calls of another device's ops from a driver's calls of its own."""
+
+    def __init__(self, graph: CallGraph, tables: Sequence[Table]) -> None:
+        self.graph = graph
+        self.reader = graph.reader
+        self.callbacks = {c.target for t in tables for c in t.callbacks}
+        self.own_fields: dict[tuple[str, str, str], bool] = {}
+
+    def calls(self, files: Sequence[str]) -> list[tuple[View, Node]]:
+        """Return the (view, call) pairs that go through a state callback of an ops table."""
+        found = []
+        key = self.reader.universe.module(files[0]) if files else ""
+        fields = self.reader.types.fields_named(OPS, "include/linux/netdevice.h")
+        for name in fields:
+            if not name.startswith("xdo_dev_state_"):
+                continue
+            for view, node in self.reader.occurrences(name, files, key):
+                field = node.parent
+                if field is None or field.type != "field_expression" or view.kind != "function":
+                    continue
+                up = field
+                while up.parent is not None and up.parent.type in (
+                    "parenthesized_expression",
+                    "pointer_expression",
+                ):
+                    up = up.parent
+                call = up.parent
+                if call is not None and call.type == "call_expression":
+                    if (call.child_by_field_name("function") or field).id == up.id:
+                        found.append((view, call))
+        return found
+
+    def hands_on(self, view: View, call: Node) -> bool:
+        """Tell whether a call goes to another net_device than the one it was called for."""
+        device = self.device_of_ops(view, call)
+        if device is None:
+            # The ops hang in a struct of the driver's own: then the device argument tells.
+            listed = call.child_by_field_name("arguments")
+            first = listed.named_children[0] if listed and listed.named_child_count else None
+            kind = self.reader.types.of(first, view) if first is not None else None
+            if first is None or kind is None or kind.base != "struct net_device":
+                return False
+            device = first
+        return not self.is_own(view, device, 0)
+
+    def device_of_ops(self, view: View, call: Node) -> Node | None:
+        """Return E of the E->xfrmdev_ops through which the call goes, if E is a net_device."""
+        function = call.child_by_field_name("function")
+        while function is not None and function.type in (
+            "parenthesized_expression",
+            "pointer_expression",
+        ):
+            function = function.named_children[-1]
+        ops = function.child_by_field_name("argument") if function is not None else None
+        for _ in range(3):
+            if ops is None:
+                return None
+            while ops.type in ("parenthesized_expression", "cast_expression"):
+                inner = ops.child_by_field_name("value") or ops.named_children[-1]
+                ops = inner
+            if ops.type == "field_expression":
+                base = ops.child_by_field_name("argument")
+                name = ops.child_by_field_name("field")
+                kind = self.reader.types.of(base, view)
+                netdev = kind is None or kind.base == "struct net_device"
+                if name is not None and node_text(name) == _NETDEV_FIELD and netdev:
+                    return base
+                return None
+            if ops.type != "identifier":
+                return None
+            values = view.assignments(node_text(ops))
+            ops = values[0] if values else None
+        return None
+
+    def is_own(self, view: View, device: Node, depth: int) -> bool:
+        """Tell whether an expression is the device that the callback runs for."""
+        while device.type in ("parenthesized_expression", "cast_expression", "pointer_expression"):
+            inner = device.child_by_field_name("value") or device.named_children[-1]
+            device = inner
+        if depth > 5:
+            return False
+        if device.type == "identifier":
+            name = node_text(device)
+            local = view.local(name, device.start_byte)
+            if local is None:
+                return False
+            values = view.assignments(name)
+            if local.parameter >= 0:
+                if values:
+                    return all(self.is_own(view, v, depth + 1) for v in values)
+                if view.function.name in self.callbacks:
+                    return True
+                passed = self.graph.passed(self.graph.known(view), local.parameter)
+                # A function that only the kernel calls (ndo_open) gets the device itself.
+                return all(self.is_own(v, a, depth + 1) for v, a in passed)
+            return bool(values) and all(self.is_own(view, v, depth + 1) for v in values)
+        if device.type == "field_expression":
+            base = device.child_by_field_name("argument")
+            field = node_text(device.child_by_field_name("field") or device)
+            kind = self.reader.types.of(base, view)
+            if kind is None:
+                return False
+            if kind.base.endswith("xfrm_dev_offload"):
+                return field == "dev"
+            return self.field_is_own(view, kind.base, field)
+        return False
+
+    def field_is_own(self, view: View, struct: str, field: str) -> bool:
+        """A member that is set to the net_device whose private data the struct is."""
+        key = (self.reader.universe.module(view.path), struct, field)
+        if key not in self.own_fields:
+            self.own_fields[key] = False
+            files = self.reader.universe.files(view.path)
+            for where, node in self.reader.occurrences(field, files, key[0]):
+                up = node.parent
+                parent = up.parent if up is not None else None
+                if parent is None or parent.type != "assignment_expression" or up is None:
+                    continue
+                left = parent.child_by_field_name("left")
+                right = parent.child_by_field_name("right")
+                base = up.child_by_field_name("argument")
+                if left is None or left.id != up.id or right is None or base is None:
+                    continue
+                if right.type != "identifier" or base.type != "identifier":
+                    continue
+                private = [
+                    value
+                    for value in where.assignments(node_text(base))
+                    if re.search(
+                        rf"priv\w*\s*\(\s*{re.escape(node_text(right))}\s*\)", node_text(value)
+                    )
+                ]
+                if private:
+                    self.own_fields[key] = True
+        return self.own_fields[key]
+
+

@@ -1,0 +1,463 @@
+"""Objects of type struct xfrmdev_ops: where they are defined, filled, flagged and installed."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.frontend.ctype import INT, declared, specified
+from xfrmlint.frontend.macros import Macro, hiding
+from xfrmlint.frontend.mention import Slot, slot_of, use_of
+from xfrmlint.frontend.reader import Reader
+from xfrmlint.frontend.unit import Place, node_text
+from xfrmlint.frontend.view import View
+from xfrmlint.program.callgraph import CallGraph
+
+OPS = "struct xfrmdev_ops"
+FLAG = "XFRMDEV_OPS_F_LOWER_HANDLE"
+RESOLVER_CALLBACK = "xdo_dev_state_lower_handle"
+_COPIES = re.compile(r"^(__builtin_)?mem(cpy|move)$")
+_DUPLICATES = re.compile(r"mem_?dup")
+
+
+class Callback(NamedTuple):
+    """A filled callback: the field, the function's name, where it is written."""
+
+    field: str
+    target: str
+    place: Place
+
+
+class Key(NamedTuple):
+    """What object is meant: a variable of a file, or a member of a struct type."""
+
+    scope: str
+    name: str
+
+
+@dataclass
+class Table:
+    """An ops table while it is being collected; `flags` are the places that set the flag."""
+
+    key: Key
+    symbol: str
+    place: Place
+    callbacks: list[Callback] = field(default_factory=list)
+    flags: list[Place] = field(default_factory=list)
+    slots: set[Slot] = field(default_factory=set)
+
+
+class Flagged(NamedTuple):
+    """A place that sets the flag in an object that is filled elsewhere."""
+
+    key: Key
+    place: Place
+
+
+def find_tables(graph: CallGraph, paths: Iterable[str]) -> list[Table]:
+    """Return the ops tables that the files fill, in order of path and line."""
+    finder = _Finder(graph)
+    for path in paths:
+        finder.read(path)
+    finder.settle()
+    # An object that is only copied into is no table of its own.
+    found = [t for t in finder.tables.values() if t.callbacks]
+    return sorted(found, key=lambda t: t.place)
+
+
+class _Finder:
+    def __init__(self, graph: CallGraph) -> None:
+        self.graph = graph
+        self.reader: Reader = graph.reader
+        self.tables: dict[Key, Table] = {}
+        self.flagged: list[Flagged] = []
+        self.owners: dict[Key, tuple[str, str]] = {}
+        known = self.reader.types.fields_named(OPS, "include/linux/netdevice.h")
+        self.fields = [name for name in known if name.startswith("xdo_")] or ["xdo_dev_state_add"]
+        if RESOLVER_CALLBACK not in self.fields:
+            self.fields.append(RESOLVER_CALLBACK)
+
+    def read(self, path: str) -> None:
+        files = self.reader.universe.files(path)
+        words = [*self.fields, "xfrmdev_ops", FLAG]
+        macros: dict[str, list[Macro]] = hiding(self.reader.corpus, files, words)
+        for view in self.reader.views_with([*words, *macros], path, macros):
+            for name in self.fields:
+                for node in view.occurrences(name):
+                    self.filled(view, node, name)
+            for node in view.occurrences("xfrmdev_ops"):
+                if node.type == "type_identifier":
+                    self.positional(view, node)
+            for node in view.occurrences("flags"):
+                self.flag(view, node)
+
+    def filled(self, view: View, node: Node, name: str) -> None:
+        parent = node.parent
+        if parent is None:
+            return
+        if parent.type == "field_designator":
+            pair = parent.parent
+            value = pair.child_by_field_name("value") if pair is not None else None
+            owner = pair.parent if pair is not None else None
+            if owner is not None and value is not None:
+                table = self.table_of_list(view, owner)
+                self.callback(table, view, node, name, value)
+            return
+        target = _assigned(parent)
+        if target is not None and self.is_ops(view, parent):
+            table = self.table_of_base(view, parent)
+            if table is not None:
+                self.callback(table, view, node, name, target)
+
+    def callback(self, table: Table, view: View, node: Node, name: str, value: Node) -> None:
+        text = node_text(_bare(value))
+        if text in ("NULL", "0"):
+            return
+        made = Callback(name, text, view.place(node.start_byte))
+        if made not in table.callbacks:
+            table.callbacks.append(made)
+
+    def is_ops(self, view: View, expression: Node) -> bool:
+        slot = slot_of(self.reader, view, expression)
+        return slot.struct in (OPS, "")
+
+    def positional(self, view: View, node: Node) -> None:
+        """`static const struct xfrmdev_ops foo_ops = { foo_add, foo_del };`"""
+        declaration = node.parent.parent if node.parent is not None else None
+        if declaration is None or declaration.type != "declaration":
+            return
+        for declarator in declaration.children_by_field_name("declarator"):
+            value = declarator.child_by_field_name("value")
+            if value is None or value.type != "initializer_list":
+                continue
+            names = list(self.reader.types.fields_named(OPS, view.path))
+            for index, entry in enumerate(value.named_children):
+                if entry.type in ("initializer_pair", "initializer_list", "comment"):
+                    continue
+                if index < len(names):
+                    table = self.table_of_list(view, value)
+                    if names[index] == "flags":
+                        if self.sets_flag(view, entry):
+                            table.flags.append(view.place(entry.start_byte))
+                    else:
+                        self.callback(table, view, entry, names[index], entry)
+
+    def table_of_list(self, view: View, listed: Node) -> Table:
+        """Return the table that an initializer list fills."""
+        name, at = _owner(view, listed)
+        key = Key(view.path if view.kind != "function" else str(view.function), name)
+        return self.table(key, name, view.place(at.start_byte))
+
+    def table(self, key: Key, symbol: str, place: Place) -> Table:
+        if key not in self.tables:
+            self.tables[key] = Table(key, symbol, place)
+        return self.tables[key]
+
+    def table_of_base(self, view: View, expression: Node) -> Table | None:
+        base = expression.child_by_field_name("argument")
+        if base is None:
+            return None
+        key = self.key(view, base, 0)
+        if key in self.tables:
+            return self.tables[key]
+        place = self.declared_at(view, key) or view.place(expression.start_byte)
+        return self.table(key, key.name, place)
+
+    def declared_at(self, view: View, key: Key) -> Place | None:
+        """Return where a variable that assignments fill is declared."""
+        if key.scope != view.path:
+            return None
+        unit = self.reader.corpus.unit(view.path)
+        for item in unit.items:
+            base = specified(item.node) if item.kind == "declaration" else None
+            for declarator in item.node.children_by_field_name("declarator"):
+                made = declared(base, declarator) if base is not None else None
+                if made is not None and node_text(made.name) == key.name:
+                    return unit.place(made.name.start_byte)
+        return None
+
+    def key(self, view: View, node: Node, depth: int) -> Key:
+        """Return which object an expression of type struct xfrmdev_ops (or a pointer to it) is."""
+        node = _bare(node)
+        if node.type == "field_expression":
+            slot = slot_of(self.reader, view, node)
+            return Key(slot.struct, slot.field)
+        if node.type == "subscript_expression":
+            inner = node.child_by_field_name("argument")
+            index = node.child_by_field_name("index")
+            outer = self.key(view, inner, depth + 1) if inner is not None else Key("", "")
+            return Key(outer.scope, f"{outer.name}[{node_text(index) if index else ''}]")
+        name = node_text(node)
+        local = view.local(name, node.start_byte) if node.type == "identifier" else None
+        if local is None:
+            return Key(view.path, name)
+        if local.type.pointers and depth < 4:
+            for value in view.assignments(name):
+                value = _bare(value)
+                if value.type == "call_expression":
+                    listed = value.child_by_field_name("arguments")
+                    called = value.child_by_field_name("function")
+                    if called is None or not _DUPLICATES.search(node_text(called)):
+                        continue
+                    for argument in listed.named_children if listed is not None else []:
+                        bare = _bare(argument)
+                        if bare.type == "identifier" and node_text(bare) in {
+                            k.name for k in self.tables
+                        }:
+                            return self.key(view, bare, depth + 1)
+                    continue
+                return self.key(view, value, depth + 1)
+            if local.parameter >= 0:
+                for where, argument in self.graph.passed(
+                    self.graph.known(view), local.parameter
+                ):
+                    return self.key(where, argument, depth + 1)
+        return Key(str(view.function), name)
+
+    def flag(self, view: View, node: Node) -> None:
+        """Note where `.flags` gets the flag, in an initializer or by = and |=."""
+        parent = node.parent
+        if parent is None:
+            return
+        if parent.type == "field_designator":
+            pair = parent.parent
+            value = pair.child_by_field_name("value") if pair is not None else None
+            owner = pair.parent if pair is not None else None
+            if value is None or owner is None or not self.sets_flag(view, value):
+                return
+            if not _holds_callbacks(owner) and not self.typed_ops(view, value):
+                return
+            self.table_of_list(view, owner).flags.append(view.place(node.start_byte))
+            return
+        target = _assigned(parent, ("=", "|="))
+        if target is None or not self.is_ops(view, parent) or not self.sets_flag(view, target):
+            return
+        base = parent.child_by_field_name("argument")
+        if base is not None:
+            place = view.place(node.start_byte)
+            self.flagged.append(Flagged(self.key(view, base, 0), place))
+
+    def typed_ops(self, view: View, value: Node) -> bool:
+        use = use_of(self.reader, view, value)
+        return use.slot is not None and use.slot.struct == OPS
+
+    def sets_flag(self, view: View, value: Node) -> bool:
+        """Tell whether the flag is in a value: named (not inverted), or a macro that holds it."""
+        stack = [value]
+        while stack:
+            node = stack.pop()
+            if node.type == "unary_expression" and node_text(node).startswith("~"):
+                continue
+            if node.type == "conditional_expression":
+                for name in ("consequence", "alternative"):
+                    side = node.child_by_field_name(name)
+                    if side is not None:
+                        stack.append(side)
+                continue
+            if node.type == "binary_expression":
+                operator = node.child_by_field_name("operator")
+                if operator is not None and operator.type in ("==", "!=", "&&", "||", "<", ">"):
+                    continue
+            if node.type == "identifier":
+                name = node_text(node)
+                if name == FLAG or self.constant_sets_flag(view, name):
+                    return True
+            stack += node.named_children
+        return False
+
+    def constant_sets_flag(self, view: View, name: str) -> bool:
+        """An enumerator or a local constant whose value names the flag."""
+        local = view.local(name, 0) or next((v for v in view.locals if v.name == name), None)
+        if local is not None:
+            return any(FLAG in node_text(value) for value in view.assignments(name))
+        word = name.encode("utf-8", "surrogateescape")
+        pattern = re.compile(rb"\b" + re.escape(word) + rb"\s*=\s*([^,;}]*)")
+        for path in self.reader.corpus.local(view.path):
+            if word in self.reader.corpus.data(path):
+                for match in pattern.finditer(self.reader.corpus.unit(path).text):
+                    if FLAG.encode() in match.group(1) and b"~" not in match.group(1):
+                        return True
+        return False
+
+    def settle(self) -> None:
+        """Give flags set at run time to the tables that are, or flow into, the flagged object."""
+        for table in self.tables.values():
+            table.slots |= self.destinations(table)
+        for flagged in self.flagged:
+            own = self.tables.get(flagged.key)
+            if own is not None and own.callbacks:
+                own.flags.append(flagged.place)
+                continue
+            array = [t for t in self.tables.values() if _element_of(t.key, flagged.key)]
+            flowing = [
+                t
+                for t in self.tables.values()
+                if any((s.struct, s.field) == flagged.key for s in t.slots)
+                or any(f"{s.struct}.{s.field}" == flagged.key.name for s in t.slots)
+                or any(s.struct == flagged.key.scope and s.table == flagged.key.name for s in t.slots)
+            ]
+            for table in array or flowing:
+                table.flags.append(flagged.place)
+
+    def destinations(self, table: Table) -> set[Slot]:
+        """Return the slots into which a table (its value or its address) is put."""
+        found: set[Slot] = set()
+        if table.key.scope.startswith("struct "):
+            occurrences = [
+                (view, node.parent)
+                for view, node in self.reader.occurrences(
+                    table.key.name,
+                    self.reader.universe.files(table.place.path),
+                    self.reader.universe.module(table.place.path),
+                )
+                if node.parent is not None and node.type == "field_identifier"
+            ]
+        else:
+            root = re.split(r"[.\[]", table.symbol)[0]
+            occurrences = [
+                (view, node)
+                for view, node in self.reader.occurrences(
+                    root,
+                    self.reader.universe.files(table.place.path),
+                    self.reader.universe.module(table.place.path),
+                )
+                if node.type == "identifier"
+            ]
+        for view, node in occurrences:
+            if node is not None:
+                self.flow(view, node, found, 0)
+        return found
+
+    def flow(self, view: View, node: Node, found: set[Slot], depth: int) -> None:
+        if depth > 5:
+            return
+        up = node
+        # A member of a bigger object carries the table along: &hw.xops.
+        while up.parent is not None and up.parent.type == "field_expression":
+            kind = self.reader.types.of(up.parent, view)
+            if kind is None or kind.base != OPS:
+                break
+            up = up.parent
+        use = use_of(self.reader, view, up)
+        if use.kind == "slot" and use.slot is not None:
+            if use.slot in found:
+                return
+            found.add(use.slot)
+            if use.slot.struct == "struct net_device":
+                return
+            files, key, kernels = self.graph.slot_files(use.slot, view.path)
+            if kernels or not use.slot.field:
+                return
+            for where, inner in self.reader.occurrences(use.slot.field, files, key):
+                if inner.type == "field_identifier" and inner.parent is not None:
+                    if slot_of(self.reader, where, inner.parent).struct == use.slot.struct:
+                        self.flow(where, inner.parent, found, depth + 1)
+        elif use.kind == "local":
+            local = view.local(use.name, node.start_byte)
+            if local is not None and not local.type.pointers:
+                found.add(Slot(str(view.function), use.name))
+            for inner in view.occurrences(use.name):
+                if inner.type == "identifier" and inner.start_byte != node.start_byte:
+                    self.flow(view, inner, found, depth + 1)
+        elif use.kind == "argument":
+            self.flow_argument(view, use.name, use.index, use.callee, found, depth)
+
+    def flow_argument(
+        self,
+        view: View,
+        name: str,
+        index: int,
+        callee: Node | None,
+        found: set[Slot],
+        depth: int,
+    ) -> None:
+        listed = callee.parent.child_by_field_name("arguments") if callee and callee.parent else None
+        if listed is not None and index == 1 and _COPIES.match(name):
+            target = self.key(view, listed.named_children[0], 0)
+            found.add(Slot(target.scope, target.name))
+            return
+        if listed is not None and listed.parent is not None and _DUPLICATES.search(name):
+            self.flow(view, listed.parent, found, depth + 1)
+            return
+        for path in self.reader.universe.files(view.path):
+            if name and name.encode() in self.reader.corpus.data(path):
+                for item in self.reader.corpus.unit(path).functions(name):
+                    for inner in self.reader.views(path, item, {}):
+                        if index < len(inner.parameters) and inner.parameters[index]:
+                            for node in inner.occurrences(inner.parameters[index]):
+                                if node.type == "identifier":
+                                    self.flow(inner, node, found, depth + 1)
+
+
+def _element_of(key: Key, flagged: Key) -> bool:
+    """`ops[i].flags |= F` with a variable index means every element."""
+    root, bracket, _ = flagged.name.partition("[")
+    return bool(bracket) and key.scope == flagged.scope and key.name.startswith(f"{root}[")
+
+
+def _assigned(expression: Node, operators: tuple[str, ...] = ("=",)) -> Node | None:
+    """Return the right side if a field expression is the left side of an assignment."""
+    up = expression
+    while up.parent is not None and up.parent.type == "parenthesized_expression":
+        up = up.parent
+    parent = up.parent
+    if expression.type != "field_expression" or parent is None:
+        return None
+    left = parent.child_by_field_name("left")
+    operator = parent.child_by_field_name("operator")
+    if parent.type != "assignment_expression" or left is None or left.id != up.id:
+        return None
+    if operator is not None and operator.type not in operators:
+        return None
+    return parent.child_by_field_name("right")
+
+
+def _bare(node: Node) -> Node:
+    """Take parentheses, casts, & and * away."""
+    while True:
+        if node.type in ("parenthesized_expression", "pointer_expression") and node.named_child_count:
+            node = node.named_children[-1]
+        elif node.type == "cast_expression":
+            inner = node.child_by_field_name("value")
+            if inner is None:
+                return node
+            node = inner
+        else:
+            return node
+
+
+def _holds_callbacks(listed: Node) -> bool:
+    return any(
+        child.type == "initializer_pair" and node_text(child).lstrip().startswith(".xdo_")
+        for child in listed.named_children
+    )
+
+
+def _owner(view: View, listed: Node) -> tuple[str, Node]:
+    """Return the text by which a reader knows an initialized object, and the node to point at."""
+    suffix = ""
+    at: Node | None = None
+    node = listed
+    while True:
+        parent = node.parent
+        if parent is None:
+            return suffix or "?", at or listed
+        if parent.type == "init_declarator":
+            made = declared(INT, parent)
+            if made is None:
+                return suffix or "?", at or listed
+            return node_text(made.name) + suffix, at or made.name
+        if parent.type == "initializer_pair":
+            names = parent.children_by_field_name("designator")
+            suffix = "".join(node_text(n).replace(" ", "") for n in names) + suffix
+            at = at or parent
+        elif parent.type == "initializer_list":
+            position = [c.id for c in parent.named_children].index(node.id)
+            suffix = f"[{position}]{suffix}"
+            at = at or node
+        elif parent.type == "assignment_expression":
+            left = parent.child_by_field_name("left")
+            return (node_text(_bare(left)) if left is not None else "?") + suffix, at or parent
+        node = parent

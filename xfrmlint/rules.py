@@ -1,0 +1,179 @@
+"""Rules: one TOML file each, a question in SQL over the facts, run through a sealed store."""
+
+import sqlite3
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from xfrmlint.errors import InputError
+from xfrmlint.facts.store import Store
+from xfrmlint.findings import LEVELS, Finding, Hop, Related, fingerprint
+
+# What every query gives; further columns are values for the message.
+COLUMNS = ("path", "line", "column", "function", "driver")
+
+
+class Rule(NamedTuple):
+    """A rule as its file states it.
+
+    level_not_opted_in: the level for a driver that has not set the flag (else `level`).
+    needs_contract: silent in a tree without the resolver.
+    """
+
+    type: str
+    level: str
+    level_not_opted_in: str
+    needs_contract: bool
+    message: str
+    why: str
+    reference: str
+    query: str
+    bad: tuple[str, ...]
+    good: tuple[str, ...]
+
+
+_REQUIRED = ("level", "message", "why", "reference", "query")
+_OPTIONAL = ("level_not_opted_in", "needs_contract", "bad", "good")
+
+
+def rules_folder() -> Path:
+    """Return the folder of the bundled rules: in the package, or beside it in a checkout."""
+    package = Path(str(files("xfrmlint")))
+    for folder in (package / "rules", package.parent / "rules"):
+        if folder.is_dir() and any(folder.glob("*.toml")):
+            return folder
+    raise InputError(f"{package}: the rules are missing; install xfrmlint again")
+
+
+def load_rules(folders: Sequence[Path]) -> list[Rule]:
+    """Return the rules of some folders sorted by type; raises InputError for one that is wrong."""
+    found: dict[str, Rule] = {}
+    for folder in folders:
+        paths = sorted(folder.glob("*.toml"))
+        if not paths:
+            raise InputError(f"{folder}: no rules (*.toml) in there")
+        for path in paths:
+            rule = load_rule(path)
+            found[rule.type] = rule
+    return [found[name] for name in sorted(found)]
+
+
+def load_rule(path: Path) -> Rule:
+    """Read one rule file; raises InputError that says what is wrong with it."""
+    try:
+        with open(path, "rb") as file:
+            data = tomllib.load(file)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: {error}") from None
+    missing = [name for name in _REQUIRED if not isinstance(data.get(name), str)]
+    if missing:
+        raise InputError(f"{path}: {', '.join(missing)} missing")
+    strange = sorted(set(data) - {*_REQUIRED, *_OPTIONAL})
+    if strange:
+        raise InputError(f"{path}: unknown field {', '.join(strange)}")
+    lower = data.get("level_not_opted_in", data["level"])
+    for level in (data["level"], lower):
+        if level not in LEVELS:
+            raise InputError(f"{path}: level {level!r} is none of {', '.join(LEVELS)}")
+    return Rule(
+        path.stem.upper(),
+        data["level"],
+        lower,
+        bool(data.get("needs_contract", False)),
+        data["message"],
+        data["why"].strip(),
+        data["reference"].strip(),
+        data["query"].strip(),
+        tuple(data.get("bad", ())),
+        tuple(data.get("good", ())),
+    )
+
+
+def run_rules(
+    rules: Iterable[Rule], store: Store, contract: bool, source: Callable[[str, int], str]
+) -> list[Finding]:
+    """Return what the rules find, sorted by path, line, type.
+
+    contract: whether the tree has the resolver. source: the text of a line of a file.
+    """
+    chains = _chains(store)
+    found: list[Finding] = []
+    counts: dict[tuple[str, str, str, str], int] = {}
+    for rule in rules:
+        if rule.needs_contract and not contract:
+            continue
+        seen: set[tuple[str, int, str]] = set()
+        for row in _rows(rule, store):
+            place = (row["path"], row["line"], row.get("field") or "")
+            if place in seen:
+                continue
+            seen.add(place)
+            text = source(row["path"], row["line"])
+            key = (rule.type, row["path"], row["function"], " ".join(text.split()))
+            nth = counts.get(key, 0)
+            counts[key] = nth + 1
+            found.append(_finding(rule, row, chains, text, nth))
+    return sorted(found, key=lambda f: (f.path, f.line, f.type, f.column))
+
+
+def _rows(rule: Rule, store: Store) -> list[dict[str, Any]]:
+    try:
+        names, rows = store.query(rule.query)
+    except sqlite3.Error as error:
+        raise InputError(f"rule {rule.type}: {error}") from None
+    missing = [name for name in COLUMNS if name not in names]
+    if missing:
+        raise InputError(f"rule {rule.type}: its query lacks {', '.join(missing)}")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _finding(
+    rule: Rule,
+    row: Mapping[str, object],
+    chains: Mapping[object, list[tuple[Hop, ...]]],
+    text: str,
+    nth: int,
+) -> Finding:
+    values = {name: "" if value is None else value for name, value in row.items()}
+    level = rule.level if values.get("opted_in", 1) else rule.level_not_opted_in
+    try:
+        message = rule.message.format_map(values)
+    except (KeyError, ValueError, IndexError) as error:
+        raise InputError(f"rule {rule.type}: its message wants {error}") from None
+    ways = chains.get(values.get("site"), [])
+    related: tuple[Related, ...] = ()
+    if values.get("related_path"):
+        line = int(str(values["related_line"]))
+        related = (Related(str(values["related_path"]), line, str(values["related_text"])),)
+    path, function = str(row["path"]), str(row["function"])
+    return Finding(
+        rule.type,
+        level,
+        path,
+        int(str(row["line"])),
+        int(str(row["column"])),
+        function,
+        str(row["driver"]),
+        message,
+        ways[0] if ways else (),
+        tuple(ways[1:]),
+        related,
+        "medium" if values.get("by_name") else "high",
+        "tree-sitter",
+        text,
+        fingerprint(rule.type, path, function, text, nth),
+    )
+
+
+def _chains(store: Store) -> dict[object, list[tuple[Hop, ...]]]:
+    _, rows = store.query("SELECT * FROM hop ORDER BY site, chain, position")
+    grouped: dict[tuple[int, int], list[Hop]] = {}
+    for row in rows:
+        hop = Hop(row["function"], row["path"], row["line"], row["via"])
+        grouped.setdefault((row["site"], row["chain"]), []).append(hop)
+    found: dict[object, list[tuple[Hop, ...]]] = {}
+    for (site, _), hops in sorted(grouped.items()):
+        found.setdefault(site, []).append(tuple(hops))
+    return found

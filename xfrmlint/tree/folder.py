@@ -1,0 +1,123 @@
+"""A kernel tree that lies unpacked in a folder."""
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from xfrmlint.errors import InputError
+from xfrmlint.tree import Unreadable
+from xfrmlint.tree.search import files_with
+
+# What every kernel tree has, and what checkpatch asks for in a similar list.
+_LANDMARKS = ("Makefile", "include/linux", "drivers")
+_WANTED = ("include/linux/netdevice.h", "include/net/xfrm.h")
+
+
+class Folder:
+    """The files below `root`. Links never lead outside, only regular files are opened."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(os.path.realpath(root))
+        self._folders: dict[str, Path | None] = {}
+        self._listings: dict[str, frozenset[str]] = {}
+
+    @property
+    def name(self) -> str:
+        return str(self.root)
+
+    def _inside(self, path: str) -> Path | None:
+        """Return the real path, or None where a link leads out of the tree."""
+        folder, name = os.path.split(path)
+        if folder not in self._folders:
+            real = Path(os.path.realpath(self.root / folder))
+            self._folders[folder] = real if real.is_relative_to(self.root) else None
+        inside = self._folders[folder]
+        if inside is None or name in ("", ".", ".."):
+            return inside
+        full = inside / name
+        if full.is_symlink():
+            full = Path(os.path.realpath(full))
+            return full if full.is_relative_to(self.root) else None
+        return full
+
+    def read(self, path: str) -> bytes:
+        full = self._inside(path)
+        if full is None:
+            raise Unreadable("a link that leaves the tree")
+        try:
+            # A FIFO or a device must not hang the run.
+            handle = os.open(full, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise Unreadable(error.strerror or str(error)) from None
+        try:
+            with os.fdopen(handle, "rb") as file:
+                if not stat.S_ISREG(os.fstat(handle).st_mode):
+                    raise Unreadable("not a regular file")
+                return file.read()
+        except OSError as error:
+            raise Unreadable(error.strerror or str(error)) from None
+
+    def is_file(self, path: str) -> bool:
+        folder, name = os.path.split(path)
+        return name in self._names(folder)
+
+    def folder(self, path: str) -> Sequence[str]:
+        return sorted(self._names(path))
+
+    def _names(self, path: str) -> frozenset[str]:
+        if path not in self._listings:
+            full = self._inside(path)
+            names: list[str] = []
+            if full is not None:
+                try:
+                    with os.scandir(full) as entries:
+                        names = [e.name for e in entries if e.is_file()]
+                except OSError:
+                    names = []
+            self._listings[path] = frozenset(names)
+        return self._listings[path]
+
+    def search(self, pattern: str, under: Sequence[str] = ()) -> Sequence[str]:
+        return files_with(self.root, pattern, under)
+
+
+def find_tree(named: str | None, start: Path | None = None) -> Folder:
+    """Return the kernel tree at `named`, or the one around the working directory.
+
+    Raises InputError where there is none, or only half of one.
+    """
+    if named is not None:
+        root = Path(named)
+        if not root.is_dir():
+            why = "no such folder" if not root.exists() else "not a folder"
+            raise InputError(f"{named}: {why}; name the top of a kernel tree")
+        missing = [mark for mark in _LANDMARKS if not (root / mark).exists()]
+        if missing:
+            raise InputError(
+                f"{named}: not a kernel tree (no {', '.join(missing)}); "
+                "name the folder that holds MAINTAINERS, drivers/ and include/"
+            )
+        return _checked(root, named)
+    here = (start or Path.cwd()).absolute()
+    for root in (here, *here.parents):
+        if all((root / mark).exists() for mark in _LANDMARKS) and (root / "drivers/net").is_dir():
+            return _checked(root, str(root))
+    raise InputError(
+        f"{here}: not inside a kernel tree; name one: xfrmlint check /path/to/linux"
+    )
+
+
+def _checked(root: Path, named: str) -> Folder:
+    for wanted in _WANTED:
+        try:
+            with open(root / wanted, "rb") as file:
+                file.read(1)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                raise InputError(
+                    f"{named}: {wanted} is missing; the tree looks half unpacked"
+                ) from None
+            raise InputError(f"{named}: {wanted}: {error.strerror}") from None
+    return Folder(root)

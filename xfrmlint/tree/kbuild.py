@@ -1,0 +1,173 @@
+"""What Kbuild's Makefiles say: the version, which .c files make a module, where headers are found.
+
+The grammar read is that of Documentation/kbuild/makefiles.rst: `obj-$(CONFIG_X) += name.o`,
+`name-y := part.o`, `name-objs := part.o`, subdirectories, ccflags-y; conditionals count as taken.
+"""
+
+import posixpath
+import re
+from typing import NamedTuple
+
+from xfrmlint.tree import Tree, Unreadable
+
+_ASSIGN = re.compile(r"^\s*([\w.$()/@-]+?)\s*(\+=|::?=|\?=|=)\s*(.*)$")
+_VARIABLE = re.compile(r"\$[({]([\w.-]+)[)}]")
+_CALL = re.compile(r"\$[({](addprefix|addsuffix|patsubst|subst|sort|strip)\s+([^$(){}]*)[)}]")
+_SUFFIX_CHANGE = re.compile(r"\$[({]([\w.-]+):([^=(){}]*)=([^(){}]*)[)}]")
+
+
+class Module(NamedTuple):
+    """A Kbuild module: its name and its .c files, relative to the tree's root."""
+
+    name: str
+    sources: tuple[str, ...]
+
+
+def version(tree: Tree) -> str:
+    """Return VERSION.PATCHLEVEL.SUBLEVEL and EXTRAVERSION of the top Makefile, or "unknown"."""
+    try:
+        head = tree.read("Makefile")[:4096].decode("utf-8", "replace")
+    except Unreadable:
+        return "unknown"
+    parts = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)\s*=[ \t]*(\S*)", head, re.M))
+    if not parts.get("VERSION"):
+        return "unknown"
+    numbers = [parts.get(name, "") for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL")]
+    return ".".join(n for n in numbers if n) + parts.get("EXTRAVERSION", "")
+
+
+
+
+class Kbuild:
+    """Answers from the Makefiles of one tree, each read once."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._makefiles: dict[str, dict[str, list[str]] | None] = {}
+        self._modules: dict[str, list[Module]] = {}
+
+    def modules_of(self, source: str) -> list[Module]:
+        """Return the modules into which a .c file is linked; empty if no Makefile says."""
+        folder = posixpath.dirname(source)
+        while True:
+            found = [m for m in self._modules_in(folder) if source in m.sources]
+            if found or not folder:
+                return found
+            folder = posixpath.dirname(folder)
+
+    def include_folders(self, source: str) -> list[str]:
+        """Return the -I folders of a file's ccflags-y, and of subdir-ccflags-y above it."""
+        folder = posixpath.dirname(source)
+        found: list[str] = []
+        names = ["ccflags-y", "subdir-ccflags-y", "EXTRA_CFLAGS"]
+        while folder:
+            values = self._makefile(folder) or {}
+            for name in names:
+                found += _include_folders(" ".join(values.get(name, [])), folder)
+            names = ["ccflags-y", "subdir-ccflags-y"]
+            folder = posixpath.dirname(folder)
+        return list(dict.fromkeys(found))
+
+    def _makefile(self, folder: str) -> dict[str, list[str]] | None:
+        if folder not in self._makefiles:
+            self._makefiles[folder] = None
+            for name in ("Kbuild", "Makefile"):
+                try:
+                    text = self._tree.read(posixpath.join(folder, name))
+                except Unreadable:
+                    continue
+                self._makefiles[folder] = assignments(text.decode("utf-8", "replace"))
+                break
+        return self._makefiles[folder]
+
+    def _modules_in(self, folder: str) -> list[Module]:
+        if folder not in self._modules:
+            values = self._makefile(folder)
+            self._modules[folder] = [] if values is None else _modules(values, folder)
+        return self._modules[folder]
+
+
+def assignments(text: str) -> dict[str, list[str]]:
+    """Return variable -> words of a Makefile; `name-$(CONFIG_X)` and `name-m` count as `name-y`."""
+    raw: dict[str, str] = {}
+    for line in re.sub(r"\\\r?\n", " ", text).split("\n"):
+        match = _ASSIGN.match(line.split("#", 1)[0])
+        if match is None or line.startswith("\t"):
+            continue
+        name = re.sub(r"-(\$[({][^)}]*[)}]|m)$", "-y", match.group(1))
+        # `:=` behind an #if'd twin must not lose the other branch: everything accumulates.
+        raw[name] = f"{raw.get(name, '')} {match.group(3)}"
+    return {name: _expand(value, raw).split() for name, value in raw.items()}
+
+
+def _expand(value: str, raw: dict[str, str]) -> str:
+    for _ in range(8):
+        before = value
+        value = _SUFFIX_CHANGE.sub(lambda m: _change(m, raw), value)
+        value = _VARIABLE.sub(
+            lambda m: raw[m.group(1)] if m.group(1) in raw else m.group(), value
+        )
+        value = _CALL.sub(_call, value)
+        if value == before or len(value) > 65536:
+            break
+    return value
+
+
+def _change(match: re.Match[str], raw: dict[str, str]) -> str:
+    old, new = match.group(2).lstrip("%"), match.group(3).lstrip("%")
+    words = raw.get(match.group(1), "").split()
+    return " ".join(w[: len(w) - len(old)] + new if w.endswith(old) else w for w in words)
+
+
+def _call(match: re.Match[str]) -> str:
+    arguments = [a.strip() for a in match.group(2).split(",")]
+    words = arguments[-1].split()
+    match match.group(1), len(arguments):
+        case "addprefix", 2:
+            return " ".join(arguments[0] + w for w in words)
+        case "addsuffix", 2:
+            return " ".join(w + arguments[0] for w in words)
+        case "patsubst", 3:
+            old, new = arguments[0], arguments[1]
+            pattern = re.escape(old).replace("%", "(.*)", 1)
+            new = new.replace("\\", "\\\\").replace("%", r"\1", 1)
+            return " ".join(re.sub(f"^{pattern}$", new, w) for w in words)
+        case "subst", 3:
+            return " ".join(w.replace(arguments[0], arguments[1]) for w in words)
+        case _:
+            return " ".join(words)
+
+
+def _modules(values: dict[str, list[str]], folder: str) -> list[Module]:
+    found = []
+    for target in values.get("obj-y", []):
+        if target.endswith(".o"):
+            sources = _sources(target, values, folder, set())
+            found.append(Module(posixpath.basename(target)[:-2], tuple(sources)))
+    return found
+
+
+def _sources(target: str, values: dict[str, list[str]], folder: str, seen: set[str]) -> list[str]:
+    name = target[:-2]
+    parts = [p for key in ("-y", "-objs") for p in values.get(name + key, [])]
+    # A composite may list itself (foo-y := foo.o): then foo.c is one of its parts.
+    if not parts or name in seen:
+        return [posixpath.normpath(posixpath.join(folder, name + ".c"))]
+    found: list[str] = []
+    for part in parts:
+        if part.endswith(".o"):
+            found += _sources(part, values, folder, seen | {name})
+    return list(dict.fromkeys(found))
+
+
+def _include_folders(flags: str, folder: str) -> list[str]:
+    found = []
+    for name in re.findall(r"-I\s*(\S+)", flags):
+        name = re.sub(r"^\$[({](srctree|src|obj)[)}]", lambda m: f"@{m.group(1)}", name)
+        if name.startswith("@srctree/"):
+            found.append(name[len("@srctree/") :])
+        elif name.startswith(("@src", "@obj")):
+            found.append(posixpath.join(folder, name[4:].lstrip("/")))
+        elif not name.startswith(("/", "$")):
+            found.append(name)
+    return [posixpath.normpath(f) for f in found]

