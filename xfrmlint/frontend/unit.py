@@ -64,6 +64,11 @@ class Unit:
     def tree(self) -> Tree:
         return parse(self.text)
 
+    @property
+    def parsed(self) -> bool:
+        """Whether the syntax tree was asked for (a file can be read for a struct's text alone)."""
+        return "tree" in self.__dict__
+
     @cached_property
     def _newlines(self) -> list[int]:
         return [m.start() for m in re.finditer(rb"\n", self.data)]

@@ -452,11 +452,11 @@ def _owner(view: View, listed: Node) -> tuple[str, Node]:
         if parent.type == "initializer_pair":
             names = parent.children_by_field_name("designator")
             suffix = "".join(node_text(n).replace(" ", "") for n in names) + suffix
-            at = at or parent
+            if any(n.type == "field_designator" for n in names):
+                at = at or parent
         elif parent.type == "initializer_list":
             position = [c.id for c in parent.named_children].index(node.id)
             suffix = f"[{position}]{suffix}"
-            at = at or node
         elif parent.type == "assignment_expression":
             left = parent.child_by_field_name("left")
             return (node_text(_bare(left)) if left is not None else "?") + suffix, at or parent

@@ -1,6 +1,6 @@
 """Where C text comes from; everything later sees only `Tree`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 
@@ -17,6 +17,11 @@ class Tree(Protocol):
     @property
     def name(self) -> str:
         """What messages call this tree."""
+        ...
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Files that a search could not read: path -> why."""
         ...
 
     def read(self, path: str) -> bytes:

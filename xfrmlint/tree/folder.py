@@ -20,6 +20,7 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.realpath(root))
+        self.problems: dict[str, str] = {}
         self._folders: dict[str, Path | None] = {}
         self._listings: dict[str, frozenset[str]] = {}
 
@@ -80,7 +81,9 @@ class Folder:
         return self._listings[path]
 
     def search(self, pattern: str, under: Sequence[str] = ()) -> Sequence[str]:
-        return files_with(self.root, pattern, under)
+        found = files_with(self.root, pattern, under)
+        self.problems.update(found.problems)
+        return found.paths
 
 
 def find_tree(named: str | None, start: Path | None = None) -> Folder:

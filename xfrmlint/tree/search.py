@@ -1,12 +1,14 @@
 """The word search over a whole kernel: ripgrep, with nothing of the tree's or user's configuration."""
 
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from xfrmlint.errors import InputError
 
@@ -25,19 +27,29 @@ def ripgrep() -> str:
     return found
 
 
-def files_with(root: Path, pattern: str, under: Sequence[str] = ()) -> list[str]:
+_PROBLEM = re.compile(r"^rg: (?:\./)?(.+?): ([^:]+?)(?: \(os error \d+\))?$")
+
+
+class Searched(NamedTuple):
+    """What a search found, and (path, reason) of what it could not read."""
+
+    paths: list[str]
+    problems: list[tuple[str, str]]
+
+
+def files_with(root: Path, pattern: str, under: Sequence[str] = ()) -> Searched:
     """Return the .c and .h files under `root` in which `pattern` occurs, relative and sorted.
 
     Hidden and ignored files count (Debian's trees ship a .gitignore that ignores everything),
     symbolic links are not followed, only regular files are opened.
     """
     # -a: a NUL byte in a source file must not make it "binary".
-    command = [ripgrep(), "--no-config", "-uu", "-a", "--no-messages", "--null", "-l"]
-    command += ["--color=never", "-g", "*.[ch]", "-e", pattern, "--", *(under or ["."])]
+    command = [ripgrep(), "--no-config", "-uu", "-a", "--null", "-l", "--color=never"]
+    command += ["-g", "*.[ch]", "-e", pattern, "--", *(under or ["."])]
     done = subprocess.run(command, cwd=root, capture_output=True, stdin=subprocess.DEVNULL)
+    said = os.fsdecode(done.stderr).splitlines()
     if done.returncode not in (0, 1, 2):
-        raise InputError(f"ripgrep failed: {done.stderr.decode('utf-8', 'replace').strip()}")
-    if done.returncode == 2 and not done.stdout and done.stderr:
-        raise InputError(f"ripgrep failed: {done.stderr.decode('utf-8', 'replace').strip()}")
+        raise InputError(f"ripgrep failed: {' '.join(said)}")
+    problems = [(m.group(1), m.group(2)) for m in map(_PROBLEM.match, said) if m]
     names = [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
-    return sorted(name.removeprefix("./") for name in names)
+    return Searched(sorted(name.removeprefix("./") for name in names), problems)

@@ -1,0 +1,216 @@
+"""The whole way from a tree to facts: search, ops tables, drivers, sites, rows."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from xfrmlint.facts.rows import (
+    CallbackRow,
+    CallRow,
+    EntryRow,
+    FileRow,
+    FunctionRow,
+    HopRow,
+    LocalRow,
+    MacroRow,
+    OpsTableRow,
+    SiteRow,
+    SlotRow,
+    StructFieldRow,
+    TreeRow,
+    UnknownRow,
+)
+from xfrmlint.facts.store import Store
+from xfrmlint.frontend.access import Doubt
+from xfrmlint.frontend.macros import macros_in
+from xfrmlint.frontend.reader import Reader
+from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.drivers import Driver, drivers_of, is_core
+from xfrmlint.program.ops import FLAG, OPS, find_tables
+from xfrmlint.program.sites import RESOLVER, Site, find_sites
+from xfrmlint.tree import Tree
+from xfrmlint.tree.kbuild import version
+
+_NETDEVICE = "include/linux/netdevice.h"
+_XFRM = "include/net/xfrm.h"
+_OFFLOAD = "struct xfrm_dev_offload"
+
+
+class Analysis(NamedTuple):
+    """A sealed store of facts, and the reader that made it (for the text of lines)."""
+
+    store: Store
+    reader: Reader
+    contract: bool
+    version: str
+
+
+def pattern(offload: str) -> str:
+    """Return the regular expression of the words that make a file a candidate."""
+    tag = offload.split()[-1]
+    return rf"xfrmdev_ops|offload_handle|upper_priv|{RESOLVER}|{FLAG}|{tag}|\bxso\b|xdo_dev_"
+
+
+def analyse(tree: Tree) -> Analysis:
+    """Read everything that the contract speaks of in a tree."""
+    reader = Reader(tree, re.compile(pattern(_OFFLOAD).encode()))
+    kind = reader.types.fields_named("struct xfrm_state", _XFRM).get("xso")
+    # Its name was struct xfrm_state_offload until 5.19.
+    offload = kind.base if kind is not None else _OFFLOAD
+    paths = list(tree.search(pattern(offload)))
+    graph = CallGraph(reader)
+    drivers = drivers_of(graph, find_tables(graph, [p for p in paths if not p.startswith("include/")]))
+    found = find_sites(graph, drivers, paths, offload)
+    contract = reader.corpus.find("function", RESOLVER, _XFRM) is not None
+    release = version(tree)
+    store = Store()
+    store.add([TreeRow(release, "present" if contract else "absent", _add_takes_device(reader))])
+    store.add(_driver_rows(drivers))
+    store.add(_site_rows(found.sites))
+    store.add(_graph_rows(graph, found.sites))
+    store.add(_file_rows(reader))
+    store.add(_unknown_rows(reader, graph, found.sites, found.doubts, paths))
+    store.seal()
+    return Analysis(store, reader, contract, release)
+
+
+def _add_takes_device(reader: Reader) -> int:
+    found = reader.corpus.find("struct", OPS.split()[-1], _NETDEVICE)
+    if found is None:
+        return 1
+    text = reader.corpus.unit(found.path).text[found.start : found.end]
+    match = re.search(rb"\(\s*\*\s*xdo_dev_state_add\s*\)\s*\(\s*struct\s+(\w+)", text)
+    return int(match is None or match.group(1) == b"net_device")
+
+
+def _driver_rows(drivers: list[Driver]) -> Iterator[tuple[object, ...]]:
+    for number, driver in enumerate(drivers):
+        table = driver.table
+        flag = min(table.flags) if table.flags else None
+        yield OpsTableRow(
+            number,
+            table.symbol,
+            table.place.path,
+            table.place.line,
+            table.place.column,
+            driver.module,
+            driver.group,
+            driver.role,
+            int(driver.on_netdev),
+            int(driver.opted_in),
+            flag.path if flag else "",
+            flag.line if flag else 0,
+            flag.column if flag else 0,
+        )
+        for callback in table.callbacks:
+            place = callback.place
+            yield CallbackRow(
+                number, callback.field, callback.target, place.path, place.line, place.column
+            )
+
+
+def _site_rows(sites: list[Site]) -> Iterator[tuple[object, ...]]:
+    for number, site in enumerate(sites):
+        yield SiteRow(
+            number,
+            site.place.path,
+            site.place.line,
+            site.place.column,
+            site.function.name,
+            site.module,
+            site.driver.group if site.driver else "",
+            site.role,
+            int(bool(site.driver and site.driver.opted_in)),
+            site.field,
+            site.access,
+            site.reached.context,
+            "+".join(sorted({entry.name for entry in site.reached.entries})),
+            int(site.under_add),
+            int(site.read_back),
+            site.accessor,
+            int(site.by_name),
+        )
+        for nth, chain in enumerate(site.reached.chains):
+            for position, hop in enumerate(chain):
+                yield HopRow(number, nth, position, hop.function, hop.path, hop.line, hop.via)
+
+
+def _graph_rows(graph: CallGraph, sites: list[Site]) -> Iterator[tuple[object, ...]]:
+    for function in sorted({f for site in sites for f in site.reached.functions}):
+        incoming = graph.incoming(function)
+        for edge in incoming.edges:
+            yield CallRow(
+                edge.caller.name,
+                edge.caller.path,
+                function.name,
+                function.path,
+                edge.place.path,
+                edge.place.line,
+                edge.via,
+            )
+        for entry in incoming.entries:
+            place = entry.place
+            yield EntryRow(
+                function.name, entry.name, entry.context, place.path, place.line, entry.via
+            )
+    for filled in sorted(set(graph.filled)):
+        slot = filled.slot
+        yield SlotRow(
+            slot.struct,
+            slot.field,
+            ",".join(slot.indexes),
+            slot.table,
+            filled.target.name,
+            filled.place.path,
+            filled.place.line,
+        )
+    seen = set()
+    for site in sites:
+        if site.function in seen:
+            continue
+        seen.add(site.function)
+        for local in site.view.locals:
+            kind = local.type.base + "*" * local.type.pointers
+            line = site.view.place(local.start).line
+            yield LocalRow(site.function.name, site.function.path, local.name, kind, line)
+
+
+def _file_rows(reader: Reader) -> Iterator[tuple[object, ...]]:
+    for unit in reader.corpus.units():
+        if not unit.parsed:
+            continue
+        yield FileRow(unit.path, len(unit.data), len(unit.errors))
+        for item in unit.items:
+            if item.kind == "function":
+                line = unit.line(item.start)
+                head = unit.text[item.start : item.start + 200].split(b"{")[0]
+                static = int(b"static" in head.split())
+                yield FunctionRow(unit.path, item.name, line, unit.condition(item.start), static)
+        for macro in macros_in(reader.corpus, unit.path):
+            parameters = "" if macro.parameters is None else f"({', '.join(macro.parameters)})"
+            yield MacroRow(macro.name, parameters, unit.path, unit.line(macro.start))
+    for struct, path, fields in reader.types.looked_up():
+        for name, kind in fields.items():
+            yield StructFieldRow(struct, name, kind.base + "*" * kind.pointers, path)
+
+
+def _unknown_rows(
+    reader: Reader, graph: CallGraph, sites: list[Site], doubts: list[Doubt], paths: list[str]
+) -> Iterator[UnknownRow]:
+    rows: dict[UnknownRow, None] = {}
+    for path, reason in {**reader.corpus.tree.problems, **reader.corpus.unreadable}.items():
+        rows[UnknownRow(path, 0, "", f"not read: {reason}")] = None
+    for unit in reader.corpus.units():
+        if unit.too_large:
+            rows[UnknownRow(unit.path, 0, "", "larger than 4 MiB; not parsed")] = None
+        elif unit.parsed and not is_core(unit.path):
+            for line in unit.errors[:5]:
+                rows[UnknownRow(unit.path, line, "", "parse error; the rest was analysed")] = None
+    for doubt in doubts:
+        rows[UnknownRow(doubt.place.path, doubt.place.line, doubt.function, doubt.reason)] = None
+    for function in sorted({f for site in sites for f in site.reached.functions}):
+        for place, reason in graph.incoming(function).doubts:
+            rows[UnknownRow(place.path, place.line, function.name, reason)] = None
+    yield from sorted(rows)
+
+

@@ -1,0 +1,258 @@
+"""Sites: every access of a state's xso and every resolver call, with the ways that lead there."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.frontend.access import FIELDS, Access, Accesses, Doubt
+from xfrmlint.frontend.ctype import declarators, declared, specified
+from xfrmlint.frontend.macros import Macro, hiding
+from xfrmlint.frontend.reader import Reader
+from xfrmlint.frontend.unit import Place, node_text
+from xfrmlint.frontend.view import FunctionName, View
+from xfrmlint.program.callgraph import CallGraph, Reached, reached
+from xfrmlint.program.drivers import Driver, is_core
+
+RESOLVER = "xfrm_dev_state_lower_handle"
+RESOLVE = "resolve"
+
+
+class Site(NamedTuple):
+    """A place where a driver touches xso or calls the resolver (access is then `resolve`).
+
+    driver: None for core code. read_back: a read after the store by which add returns the handle.
+    """
+
+    place: Place
+    function: FunctionName
+    field: str
+    access: str
+    accessor: str
+    by_name: bool
+    driver: Driver | None
+    module: str
+    role: str
+    reached: Reached
+    under_add: bool
+    read_back: bool
+    view: View
+
+
+class Found(NamedTuple):
+    """The sites of a tree and the places that could not be settled."""
+
+    sites: list[Site]
+    doubts: list[Doubt]
+
+
+def find_sites(
+    graph: CallGraph, drivers: Sequence[Driver], paths: Iterable[str], offload: str
+) -> Found:
+    """Return the sites in the modules of `paths`, each once."""
+    finder = _Finder(graph, drivers, offload)
+    for path in paths:
+        finder.read_module(path)
+    doubts = [*finder.doubts, *finder.accesses.doubts.values()]
+    ordered = sorted(finder.sites.values(), key=lambda s: (s.place, s.field, s.access))
+    return Found(ordered, list(dict.fromkeys(doubts)))
+
+
+class _Finder:
+    def __init__(self, graph: CallGraph, drivers: Sequence[Driver], offload: str) -> None:
+        self.graph = graph
+        self.reader: Reader = graph.reader
+        self.offload = offload
+        self.accesses = Accesses(self.reader, offload, graph.passed)
+        self.doubts: list[Doubt] = []
+        self.sites: dict[tuple[Place, FunctionName, str, str], Site] = {}
+        self.by_module: dict[str, list[Driver]] = {}
+        for driver in drivers:
+            self.by_module.setdefault(driver.module, []).append(driver)
+        self.ways: dict[FunctionName, Reached] = {}
+        self.read: set[str] = set()
+
+    def read_module(self, path: str) -> None:
+        if is_core(path) and not self.drivers_at(path):
+            self.read_core(path)
+            return
+        files = self.reader.universe.files(path)
+        fresh = [f for f in files if f not in self.read and not f.startswith("include/")]
+        self.read.update(fresh)
+        if not fresh:
+            return
+        tag = self.offload.split()[-1]
+        words = [*(f for f in FIELDS if "dev" not in f), "xso", tag, RESOLVER]
+        macros = hiding(self.reader.corpus, files, words)
+        names = [*words, *macros, *self.carriers(files, tag)]
+        for file in fresh:
+            self.unparsed(file, words)
+            for view in self.reader.views_with(names, file, macros):
+                if view.kind == "function":
+                    self.read_view(view)
+        self.unused(macros, files)
+
+    def read_core(self, path: str) -> None:
+        """Core code owns xso; only how it treats upper_priv is looked at."""
+        if b"upper_priv" not in self.reader.corpus.data(path):
+            return
+        accesses = Accesses(self.reader, self.offload, self.graph.passed, ("upper_priv",))
+        for view in self.reader.views_with(["upper_priv"], path, {}):
+            if view.kind == "function":
+                for access in accesses.of(view):
+                    nothing = Reached((), (), frozenset(), True)
+                    self.add(access, None, "", "core", nothing, False)
+
+    def carriers(self, files: Sequence[str], tag: str) -> list[str]:
+        """Return own names by which an offload struct is reached: members, functions, typedefs."""
+        found: dict[str, None] = {}
+        word = tag.encode()
+        for path in files:
+            if path.startswith("include/") or word not in self.reader.corpus.data(path):
+                continue
+            unit = self.reader.corpus.unit(path)
+            for item in unit.items:
+                if word not in unit.text[item.start : item.end]:
+                    continue
+                for node in _declarations(item.node):
+                    base = specified(node)
+                    for declarator in declarators(node):
+                        made = declared(base, declarator) if base is not None else None
+                        if made is None:
+                            continue
+                        kind = made.type.result if made.type.base == "fn" else made.type
+                        if kind is not None and kind.base == self.offload:
+                            found[node_text(made.name)] = None
+        return list(found)
+
+    def unparsed(self, path: str, words: Sequence[str]) -> None:
+        """Note words that stand where no item could be made out."""
+        unit = self.reader.corpus.unit(path)
+        for word in words[:2]:
+            encoded = word.encode()
+            for start, end in unit.blanked.dropped:
+                if encoded in unit.data[start:end]:
+                    place = unit.place(start + unit.data[start:end].index(encoded))
+                    reason = f"{word} in a branch of an #if that can't be parsed with the others"
+                    self.doubts.append(Doubt(place, "", reason))
+
+    def unused(self, macros: dict[str, list[Macro]], files: Sequence[str]) -> None:
+        """Note macros that hold a site but are used nowhere: their text was not analysed."""
+        for name, found in macros.items():
+            for macro in found:
+                if b"offload_handle" not in macro.body or macro.path.startswith("include/"):
+                    continue
+                word = name.encode()
+                users = sum(self.reader.corpus.data(f).count(word) for f in files)
+                if users <= len(found):
+                    place = self.reader.corpus.unit(macro.path).place(macro.start)
+                    self.doubts.append(Doubt(place, name, "macro is not used in this driver"))
+
+    def drivers_at(self, path: str) -> list[Driver]:
+        found: dict[int, Driver] = {}
+        for module in self.reader.universe.modules(path):
+            for driver in self.by_module.get(module.name, []):
+                if self.reader.universe.module(driver.table.place.path) == module.name:
+                    found[id(driver)] = driver
+        return list(found.values())
+
+    def read_view(self, view: View) -> None:
+        accesses = self.accesses.of(view)
+        resolves = [
+            node
+            for node in view.occurrences(RESOLVER)
+            if node.parent is not None
+            and node.parent.type == "call_expression"
+            and (node.parent.child_by_field_name("function") or node).id == node.id
+        ]
+        if not accesses and not resolves:
+            return
+        function = self.graph.known(view)
+        if function not in self.ways:
+            self.ways[function] = reached(self.graph, function)
+        way = self.ways[function]
+        driver, module = self.owner(view, way)
+        if driver is None:
+            for access in accesses:
+                reason = f"access of xso.{access.field} in a module without an ops table"
+                self.doubts.append(Doubt(access.place, function.name, reason))
+            return
+        under_add = any(entry.name == "xdo_dev_state_add" for entry in way.entries)
+        stores = [a.offset for a in accesses if a.field == "offload_handle" and "write" in a.access]
+        for access in accesses:
+            back = under_add and any(offset < access.offset for offset in stores)
+            self.add(access, driver, module, driver.role, way, back and access.access == "read")
+        for node in resolves:
+            place = view.place(node.start_byte)
+            self.add(
+                Access(function, place, RESOLVER, RESOLVE, "", False, node.start_byte, view),
+                driver,
+                module,
+                driver.role,
+                way,
+                False,
+            )
+        if not way.complete:
+            place = view.place(view.node.start_byte)
+            self.doubts.append(Doubt(place, function.name, "too many callers; the rest was cut off"))
+
+    def owner(self, view: View, way: Reached) -> tuple[Driver | None, str]:
+        """Return the driver that a function belongs to, and the module it stands in."""
+        module = self.reader.universe.module(view.path)
+        found = self.drivers_at(view.path)
+        if not found:
+            # A library module: its driver is whoever calls it.
+            for function in sorted(way.functions):
+                found = self.drivers_at(function.path)
+                if found:
+                    break
+        if not found:
+            return None, module
+        lower = [d for d in found if d.role == "lower"]
+        choice = lower or found
+        # With tables for several devices the stricter one speaks.
+        return next((d for d in choice if d.opted_in), choice[0]), module
+
+    def add(
+        self,
+        access: Access,
+        driver: Driver | None,
+        module: str,
+        role: str,
+        way: Reached,
+        read_back: bool,
+    ) -> None:
+        if role == "lower" and access.place.path.startswith(("include/", "net/")):
+            return
+        under_add = any(entry.name == "xdo_dev_state_add" for entry in way.entries)
+        key = (access.place, access.function, access.field, access.access)
+        self.sites.setdefault(
+            key,
+            Site(
+                access.place,
+                access.function,
+                access.field,
+                access.access,
+                access.accessor,
+                access.by_name,
+                driver,
+                module,
+                role,
+                way,
+                under_add,
+                read_back,
+                access.view,
+            ),
+        )
+
+
+def _declarations(root: Node) -> list[Node]:
+    found = []
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node.type in ("declaration", "field_declaration", "function_definition", "type_definition"):
+            found.append(node)
+        if node.type not in ("compound_statement", "parameter_list"):
+            stack += node.named_children
+    return found
