@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import DriverLine, Finding, Report, Unknown
-from xfrmlint.program.analyse import Analysis, analyse
+from xfrmlint.program.analyse import Analysis, Progress, analyse, quietly
 from xfrmlint.rules import Rule, run_rules
 from xfrmlint.tree import Tree
 
 
-def check_tree(tree: Tree, rules: Sequence[Rule]) -> Report:
+def check_tree(tree: Tree, rules: Sequence[Rule], progress: Progress = quietly) -> Report:
     """Analyse a tree and run the rules over its facts."""
-    return report_of(analyse(tree), rules)
+    return report_of(analyse(tree, progress), rules)
 
 
 def report_of(analysis: Analysis, rules: Sequence[Rule]) -> Report:

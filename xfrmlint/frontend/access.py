@@ -214,8 +214,7 @@ class Accesses:
     ) -> set[str]:
         """Return what is ever stored in a driver's own field of the offload struct's type."""
         found: set[str] = set()
-        files = self.reader.universe.files(view.path)
-        for where, node in self.reader.occurrences(name, files, self.reader.universe.module(view.path)):
+        for where, node in self.reader.near(name, view.path):
             field = node.parent
             if field is None or where.kind != "function":
                 continue
@@ -244,14 +243,9 @@ class Accesses:
         if PASSES_FIRST.match(name) and listed.named_child_count:
             return self._origins(listed.named_children[0], view, depth + 1, seen)
         found: set[str] = set()
-        files = self.reader.universe.files(view.path)
-        for path in files:
-            for item in self.reader.corpus.unit(path).functions(name) if (
-                name.encode() in self.reader.corpus.data(path)
-            ) else []:
-                for inner in self.reader.views(path, item, {}):
-                    for value in returned(inner):
-                        found |= self._origins(value, inner, depth + 1, seen)
+        for inner in self.reader.definitions(name, view.path):
+            for value in returned(inner):
+                found |= self._origins(value, inner, depth + 1, seen)
         if not found:
             macro = self.reader.types.macro(name, view.path)
             if macro is not None and b"xso" in macro.body:
@@ -351,12 +345,9 @@ class Accesses:
     def _through_pointer(self, view: View, name: str, position: int) -> str:
         """What a function of the driver does through its pointer parameter; a read if unknown."""
         modes = set()
-        for path in self.reader.universe.files(view.path):
-            if name and name.encode() in self.reader.corpus.data(path):
-                for item in self.reader.corpus.unit(path).functions(name):
-                    for inner in self.reader.views(path, item, {}):
-                        if position < len(inner.parameters):
-                            modes.add(_mode_of_pointer(inner, inner.parameters[position]))
+        for inner in self.reader.definitions(name, view.path):
+            if position < len(inner.parameters):
+                modes.add(_mode_of_pointer(inner, inner.parameters[position]))
         if not modes:
             return "write" if name in ("memset", "get_user", "copy_from_user") else "read"
         return modes.pop() if len(modes) == 1 else "readwrite"

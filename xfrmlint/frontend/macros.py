@@ -11,6 +11,8 @@ from xfrmlint.frontend.corpus import Corpus
 _DEFINE = re.compile(
     rb"^[ \t]*#[ \t]*define[ \t]+(\w+)(\([^)\n]*(?:\\\r?\n[^)\n]*)*\))?((?:\\\r?\n|[^\n])*)", re.M
 )
+_DEFINE_START = re.compile(rb"[ \t]*#[ \t]*define\b")
+_PASTE = re.compile(rb"\w+(?:\s*##\s*\w+)+")
 _TOKEN = re.compile(
     rb"""[A-Za-z_]\w*|\.?\d[\w.]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|##|->|\+\+|--|<<=?|>>=?|"""
     rb"""[-+*/%&|^=!<>]=|&&|\|\||\.\.\.|\S"""
@@ -58,72 +60,118 @@ def macros_in(corpus: Corpus, path: str) -> list[Macro]:
     found = []
     for kind, offset, line in corpus.unit(path).blanked.directives:
         match = _DEFINE.match(line) if kind == "define" else None
-        if match is None:
-            continue
-        parameters = None
-        if match.group(2) is not None:
-            inside = match.group(2)[1:-1].replace(b"\\", b" ").decode("utf-8", "replace")
-            parameters = tuple(p.strip() for p in inside.split(",") if p.strip())
-        body = re.sub(rb"\\(\r?)\n", rb" \1\n", match.group(3))
-        found.append(
-            Macro(
-                match.group(1).decode(), parameters, body, path, offset + match.start(3)
-            )
-        )
+        if match is not None:
+            found.append(_macro(match, path, offset))
     return found
 
 
-def hiding(corpus: Corpus, paths: Iterable[str], words: Sequence[str]) -> dict[str, list[Macro]]:
-    """Return the macros of `paths` whose expansion can hold one of `words`, by name.
+def _macro(match: re.Match[bytes], path: str, offset: int) -> Macro:
+    parameters = None
+    if match.group(2) is not None:
+        inside = match.group(2)[1:-1].replace(b"\\", b" ").decode("utf-8", "replace")
+        parameters = tuple(p.strip() for p in inside.split(",") if p.strip())
+    body = match.group(3)
+    if b"\\" in body:
+        body = re.sub(rb"\\(\r?)\n", rb" \1\n", body)
+    return Macro(match.group(1).decode(), parameters, body, path, offset + match.start(3))
 
-    A macro that uses such a macro counts; so does one that pastes (##) a piece of a word.
+
+def _defines_with(corpus: Corpus, path: str, piece: bytes) -> list[Macro]:
+    """Return the live #defines of a file in whose text some bytes occur."""
+    data = corpus.data(path)
+    starts: dict[int, None] = {}
+    at = data.find(piece)
+    while at >= 0:
+        start = _logical_line(data, at)
+        if _DEFINE_START.match(data, start):
+            starts[start] = None
+        at = data.find(piece, at + 1)
+    if not starts:
+        return []
+    found = []
+    for kind, offset, line in corpus.unit(path).blanked.directives:
+        if kind == "define" and offset in starts:
+            match = _DEFINE.match(line)
+            if match is not None:
+                found.append(_macro(match, path, offset))
+    return found
+
+
+def _logical_line(data: bytes, at: int) -> int:
+    """Return the start of the line (continuations joined) that holds an offset."""
+    start = data.rfind(b"\n", 0, at) + 1
+    while start > 1 and data[:start].rstrip(b"\r\n")[-1:] == b"\\":
+        start = data.rfind(b"\n", 0, start - 1) + 1
+    return start
+
+
+class Macros:
+    """Which macros of some files can hold a word; asked for many words, read once.
+
+    paths: the files of one driver.
     """
-    files = list(paths)
-    found: dict[str, list[Macro]] = {}
-    wanted = list(words)
-    seen: set[str] = set()
-    while wanted:
-        pattern = re.compile(rb"\b(?:" + b"|".join(re.escape(w.encode()) for w in wanted) + rb")\b")
-        seen.update(wanted)
-        fresh: list[str] = []
-        for path in files:
-            data = corpus.data(path)
-            if b"define" not in data or not pattern.search(data):
+
+    def __init__(self, corpus: Corpus, paths: Iterable[str]) -> None:
+        self._corpus = corpus
+        self._paths = list(paths)
+        self._pasting: list[tuple[re.Pattern[str], Macro]] | None = None
+        self._direct: dict[str, list[Macro]] = {}
+
+    def hiding(self, words: Sequence[str]) -> dict[str, list[Macro]]:
+        """Return the macros whose expansion can hold one of `words`, by name.
+
+        A macro that uses such a macro counts; so does one that pastes (##) a word together.
+        """
+        found: dict[str, list[Macro]] = {}
+        wanted = list(words)
+        seen: set[str] = set()
+        while wanted:
+            word = wanted.pop()
+            if word in seen:
                 continue
-            for macro in macros_in(corpus, path):
-                if not pattern.search(macro.body) or macro in found.get(macro.name, []):
-                    continue
-                found.setdefault(macro.name, []).append(macro)
-                if macro.name not in seen:
-                    fresh.append(macro.name)
-        wanted = list(dict.fromkeys(fresh))
-    return found
+            seen.add(word)
+            for macro in self._with(word):
+                known = found.setdefault(macro.name, [])
+                if macro not in known:
+                    known.append(macro)
+                wanted.append(macro.name)
+        return found
+
+    def _with(self, word: str) -> list[Macro]:
+        if word not in self._direct:
+            encoded = word.encode("utf-8", "surrogateescape")
+            whole = re.compile(rb"(?<!\w)" + re.escape(encoded) + rb"(?!\w)")
+            found = [m for m in self._pasted(word)]
+            for path in self._paths:
+                if encoded in self._corpus.data(path):
+                    for macro in _defines_with(self._corpus, path, encoded):
+                        if whole.search(macro.body):
+                            found.append(macro)
+            self._direct[word] = found
+        return self._direct[word]
+
+    def _pasted(self, word: str) -> list[Macro]:
+        if self._pasting is None:
+            self._pasting = []
+            for path in self._paths:
+                if b"##" in self._corpus.data(path):
+                    for macro in _defines_with(self._corpus, path, b"##"):
+                        self._pasting += [(p, macro) for p in _pasted_names(macro)]
+        return list(dict.fromkeys(m for p, m in self._pasting if p.fullmatch(word)))
 
 
-def pasting(corpus: Corpus, paths: Iterable[str], word: str) -> dict[str, list[Macro]]:
-    """Return the macros that can paste `word` together: `foo_##name` for foo_xmit."""
-    found: dict[str, list[Macro]] = {}
-    for path in paths:
-        if b"##" not in corpus.data(path):
-            continue
-        for macro in macros_in(corpus, path):
-            if b"##" in macro.body and _can_paste(macro, word):
-                found.setdefault(macro.name, []).append(macro)
-    return found
-
-
-def _can_paste(macro: Macro, word: str) -> bool:
+def _pasted_names(macro: Macro) -> list[re.Pattern[str]]:
+    """Return patterns of the names that a macro pastes: `foo_\\w*` for foo_##name."""
     parameters = set(macro.parameters or ())
-    for run in re.finditer(rb"\w+(?:\s*##\s*\w+)+", macro.body):
+    found = []
+    for run in _PASTE.finditer(macro.body):
         pieces = [p.strip().decode("utf-8", "replace") for p in run.group().split(b"##")]
         fixed = [p for p in pieces if p not in parameters]
         # Without a fixed piece of some length every word would fit.
-        if max(map(len, fixed), default=0) < 3:
-            continue
-        pattern = "".join(r"\w*" if p in parameters else re.escape(p) for p in pieces)
-        if re.fullmatch(pattern, word):
-            return True
-    return False
+        if max(map(len, fixed), default=0) >= 3:
+            pattern = "".join(r"\w*" if p in parameters else re.escape(p) for p in pieces)
+            found.append(re.compile(pattern))
+    return found
 
 
 def tokens(text: bytes, path: str, offset: int) -> list[Token]:

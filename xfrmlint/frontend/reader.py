@@ -1,13 +1,13 @@
 """The one question everything else is made of: where, in which item, does a word occur?"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tree_sitter import Node
 
 from xfrmlint.frontend.corpus import Corpus
-from xfrmlint.frontend.macros import Macro, hiding, pasting
+from xfrmlint.frontend.macros import Macro, Macros
 from xfrmlint.frontend.types import Types
 from xfrmlint.frontend.unit import Item
 from xfrmlint.frontend.universe import Universe
@@ -22,6 +22,20 @@ class Occurrence(NamedTuple):
     node: Node
 
 
+class Words:
+    """Names that are looked for together."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = list(dict.fromkeys(names))
+        self.encoded = [n.encode("utf-8", "surrogateescape") for n in self.names]
+        either = b"|".join(map(re.escape, self.encoded))
+        self.pattern = re.compile(rb"(?<!\w)(?:" + either + rb")(?!\w)")
+
+    def within(self, data: bytes) -> bool:
+        """Tell whether one of the names can be in a file (as a part of a word, too)."""
+        return any(name in data for name in self.encoded)
+
+
 class Reader:
     """A corpus with its types and modules. words: see Corpus."""
 
@@ -31,7 +45,13 @@ class Reader:
         self.universe = Universe(self.corpus)
         self._found: dict[tuple[str, str], list[Occurrence]] = {}
         self._views: dict[tuple[str, int, tuple[str, ...]], list[View]] = {}
-        self.views_made: dict[tuple[str, int], list[View]] = {}
+        self._macros: dict[str, Macros] = {}
+
+    def macros(self, files: Sequence[str], key: str) -> Macros:
+        """Return the macros of some files. key: names the list of files."""
+        if key not in self._macros:
+            self._macros[key] = Macros(self.corpus, files)
+        return self._macros[key]
 
     def occurrences(self, word: str, files: Sequence[str], key: str) -> list[Occurrence]:
         """Return every occurrence of a word in live code, those hidden in macros expanded.
@@ -39,45 +59,39 @@ class Reader:
         key: names the list of files (a word is looked up in it once).
         """
         if (word, key) not in self._found:
-            self._found[word, key] = self._look(word, files)
+            self._found[word, key] = self._look(word, files, key)
         return self._found[word, key]
 
-    def _look(self, word: str, files: Sequence[str]) -> list[Occurrence]:
-        macros = hiding(self.corpus, files, [word])
-        for name, pasted in pasting(self.corpus, files, word).items():
-            macros.setdefault(name, []).extend(m for m in pasted if m not in macros.get(name, []))
-        for name in list(macros):
-            for outer, found in hiding(self.corpus, files, [name]).items():
-                macros.setdefault(outer, []).extend(
-                    m for m in found if m not in macros.get(outer, [])
-                )
+    def near(self, word: str, path: str) -> list[Occurrence]:
+        """Return the occurrences of a word in the driver that a file belongs to."""
+        files = self.universe.files(path)
+        return self.occurrences(word, files, self.universe.key(path))
+
+    def _look(self, word: str, files: Sequence[str], key: str) -> list[Occurrence]:
+        macros = self.macros(files, key).hiding([word])
+        words = Words([word, *macros])
         result: list[Occurrence] = []
         seen: set[tuple[str, int, int]] = set()
         for path in files:
-            for view in self.views_with([word, *macros], path, macros):
+            for view in self.views_with(words, path, macros):
                 for node in view.occurrences(word):
-                    place = view.place(node.start_byte)
-                    # A macro with alternatives gives several views of the same text.
-                    mark = (view.path, view.item.start if not view.expanded else -1, node.start_byte)
+                    mark = (view.path, view.item.start, node.start_byte)
                     if view.expanded:
-                        mark = (f"{place.path}:{place.line}:{view.function}", node.start_byte, -2)
+                        # A macro with alternatives gives several views of the same text.
+                        place = view.place(node.start_byte)
+                        mark = (f"{place}{view.function}", node.start_byte, -1)
                     if mark not in seen:
                         seen.add(mark)
                         result.append(Occurrence(view, node))
         return result
 
-    def views_with(
-        self, names: Sequence[str], path: str, macros: dict[str, list[Macro]]
-    ) -> list[View]:
-        """Return the views of a file's items in which one of `names` stands."""
-        encoded = [n.encode("utf-8", "surrogateescape") for n in names]
-        data = self.corpus.data(path)
-        if not any(n in data for n in encoded):
+    def views_with(self, words: Words, path: str, macros: dict[str, list[Macro]]) -> list[View]:
+        """Return the views of a file's items in which one of `words` stands."""
+        if not words.within(self.corpus.data(path)):
             return []
         unit = self.corpus.unit(path)
-        pattern = re.compile(rb"(?<!\w)(?:" + b"|".join(map(re.escape, encoded)) + rb")(?!\w)")
         items: dict[int, Item] = {}
-        for match in pattern.finditer(unit.text):
+        for match in words.pattern.finditer(unit.text):
             item = unit.item_at(match.start())
             if item is not None:
                 items[item.start] = item
@@ -86,9 +100,18 @@ class Reader:
     def views(self, path: str, item: Item, macros: dict[str, list[Macro]]) -> list[View]:
         """Return an item's views, each made once."""
         text = self.corpus.unit(path).text[item.start : item.end]
-        used = {name for name in macros if name.encode() in text} if macros else set()
+        used = {n: m for n, m in macros.items() if n.encode() in text} if macros else {}
         key = (path, item.start, tuple(sorted(used)))
         if key not in self._views:
-            self._views[key] = views(self.corpus, path, item, macros if used else {})
-            self.views_made.setdefault((path, item.start), self._views[key])
+            self._views[key] = views(self.corpus, path, item, used)
         return self._views[key]
+
+    def definitions(self, name: str, path: str) -> list[View]:
+        """Return the views of a function's definitions in the driver that a file belongs to."""
+        encoded = name.encode("utf-8", "surrogateescape")
+        found = []
+        for where in self.universe.files(path) if name else ():
+            if encoded in self.corpus.data(where):
+                for item in self.corpus.unit(where).functions(name):
+                    found += self.views(where, item, {})
+        return found

@@ -7,7 +7,9 @@ from xfrmlint.frontend.corpus import Corpus
 from xfrmlint.tree.kbuild import Module
 
 _FAR_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"\n]*/)[^"/\n]+"', re.M)
-_EXPORT = rb"\bEXPORT_SYMBOL\w*\s*\(\s*%s\b"
+_EXPORT = re.compile(rb"\bEXPORT_SYMBOL\w*\s*\(\s*(\w+)")
+# A header that headers include: its users are sought this many levels up.
+_INCLUDE_LEVELS = 3
 
 
 class Universe:
@@ -17,7 +19,7 @@ class Universe:
         self.corpus = corpus
         self._modules: dict[str, list[Module]] = {}
         self._files: dict[str, list[str]] = {}
-        self._exported: dict[tuple[str, str], list[str]] = {}
+        self._exported: dict[str, tuple[frozenset[str], list[str]]] = {}
 
     def modules(self, path: str) -> list[Module]:
         """Return the modules of a file; a header belongs to those whose sources include it.
@@ -45,20 +47,32 @@ class Universe:
 
     def _including(self, path: str) -> list[Module]:
         found: dict[str, Module] = {}
-        wanted, seen = [path], set()
-        while wanted:
-            now = wanted.pop()
-            seen.add(now)
-            pattern = rf'include\s*["<]([^">]*/)?{re.escape(posixpath.basename(now))}[">]'
-            for user in self.corpus.tree.search(pattern, [vendor(path)]):
-                if user in seen or now not in self.corpus.includes(user):
+        level, seen = [path], {path}
+        for _ in range(_INCLUDE_LEVELS):
+            names = "|".join(sorted({re.escape(posixpath.basename(p)) for p in level}))
+            users = self.corpus.tree.search(
+                rf'include\s*["<]([^">]*/)?({names})[">]', [vendor(path)]
+            )
+            headers = []
+            for user in users:
+                if user in seen or not set(level) & set(self.corpus.includes(user)):
                     continue
+                seen.add(user)
                 if user.endswith(".h"):
-                    wanted.append(user)
-                    continue
-                for module in self.modules(user):
-                    found.setdefault(module.name, module)
+                    headers.append(user)
+                else:
+                    for module in self.modules(user):
+                        found.setdefault(module.name, module)
+            level = headers
+            if not level:
+                break
         return list(found.values()) or [Module(posixpath.basename(posixpath.dirname(path)), ())]
+
+    def key(self, path: str) -> str:
+        """Return a name for the list of files that `files` returns."""
+        modules = self.modules(path)
+        own = "" if any(path in self.files_of(m) for m in modules) else path
+        return "+".join([*(f"{m.name}:{m.sources[:1]}" for m in modules), own])
 
     def files(self, path: str) -> list[str]:
         """Return the sources of a file's modules and the headers of the driver, sorted."""
@@ -93,15 +107,26 @@ class Universe:
 
     def exported(self, name: str, path: str) -> list[str]:
         """Return the sources of other modules that can use an exported function of `path`."""
-        key = (name, path)
+        key = self.key(path)
         if key not in self._exported:
-            self._exported[key] = []
-            pattern = _EXPORT % re.escape(name.encode("utf-8", "surrogateescape"))
-            if re.search(pattern, self.corpus.data(path)):
-                own = set(self.files(path))
-                users = self.corpus.tree.search(rf"\b{re.escape(name)}\b", [vendor(path)])
-                self._exported[key] = [u for u in users if u not in own]
-        return self._exported[key]
+            own = self.files(path)
+            names = {
+                match.group(1)
+                for file in own
+                if b"EXPORT_SYMBOL" in self.corpus.data(file)
+                for match in _EXPORT.finditer(self.corpus.data(file))
+            }
+            users: list[str] = []
+            if names:
+                either = b"|".join(sorted(names)).decode("ascii", "replace")
+                found = self.corpus.tree.search(rf"\b({either})\b", [vendor(path)])
+                users = [u for u in found if u not in set(own)]
+            self._exported[key] = (frozenset(n.decode("ascii", "replace") for n in names), users)
+        names_out, candidates = self._exported[key]
+        if name not in names_out:
+            return []
+        word = name.encode("ascii", "replace")
+        return [u for u in candidates if word in self.corpus.data(u)]
 
 
 def vendor(path: str) -> str:

@@ -1,7 +1,7 @@
 """The whole way from a tree to facts: search, ops tables, drivers, sites, rows."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from xfrmlint.facts.rows import (
@@ -51,16 +51,26 @@ def pattern(offload: str) -> str:
     return rf"xfrmdev_ops|offload_handle|upper_priv|{RESOLVER}|{FLAG}|{tag}|\bxso\b|xdo_dev_"
 
 
-def analyse(tree: Tree) -> Analysis:
-    """Read everything that the contract speaks of in a tree."""
+Progress = Callable[[str], None]
+
+
+def quietly(_: str) -> None:
+    """Show no progress."""
+
+
+def analyse(tree: Tree, progress: Progress = quietly) -> Analysis:
+    """Read everything that the contract speaks of in a tree. progress: is told what is next."""
+    progress("searching the tree")
     reader = Reader(tree, re.compile(pattern(_OFFLOAD).encode()))
     kind = reader.types.fields_named("struct xfrm_state", _XFRM).get("xso")
     # Its name was struct xfrm_state_offload until 5.19.
     offload = kind.base if kind is not None else _OFFLOAD
     paths = list(tree.search(pattern(offload)))
     graph = CallGraph(reader)
-    drivers = drivers_of(graph, find_tables(graph, [p for p in paths if not p.startswith("include/")]))
-    found = find_sites(graph, drivers, paths, offload)
+    progress("reading ops tables")
+    tables = find_tables(graph, [p for p in paths if not p.startswith("include/")])
+    drivers = drivers_of(graph, tables)
+    found = find_sites(graph, drivers, paths, offload, progress)
     contract = reader.corpus.find("function", RESOLVER, _XFRM) is not None
     release = version(tree)
     store = Store()
@@ -204,8 +214,11 @@ def _unknown_rows(
         if unit.too_large:
             rows[UnknownRow(unit.path, 0, "", "larger than 4 MiB; not parsed")] = None
         elif unit.parsed and not is_core(unit.path):
-            for line in unit.errors[:5]:
-                rows[UnknownRow(unit.path, line, "", "parse error; the rest was analysed")] = None
+            if unit.errors:
+                lines = ", ".join(map(str, unit.errors[:5]))
+                more = ", ..." if len(unit.errors) > 5 else ""
+                reason = f"parse errors at lines {lines}{more}; the rest was analysed"
+                rows[UnknownRow(unit.path, unit.errors[0], "", reason)] = None
     for doubt in doubts:
         rows[UnknownRow(doubt.place.path, doubt.place.line, doubt.function, doubt.reason)] = None
     for function in sorted({f for site in sites for f in site.reached.functions}):

@@ -1,7 +1,7 @@
 """Who calls a function: directly, through a macro, or through whatever holds its address."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -94,8 +94,7 @@ class CallGraph:
     def mentions(self, function: FunctionName) -> list[Occurrence]:
         """Return where a function's name means this function (declarations left out)."""
         reader, path, name = self.reader, function.path, function.name
-        files: Sequence[str] = reader.universe.files(path)
-        found = list(reader.occurrences(name, files, reader.universe.module(path)))
+        found = list(reader.near(name, path))
         view = self._views.get(function)
         if view is None or not view.static:
             exported = reader.universe.exported(name, path)
@@ -134,10 +133,7 @@ class CallGraph:
         key = (table, path)
         if key not in self._registered:
             found: set[str] = set()
-            files = self.reader.universe.files(path)
-            for view, node in self.reader.occurrences(
-                table, files, self.reader.universe.module(path)
-            ):
+            for view, node in self.reader.near(table, path):
                 use = use_of(self.reader, view, node) if node.type == "identifier" else None
                 listed = use.callee.parent if use is not None and use.callee is not None else None
                 arguments = listed.child_by_field_name("arguments") if listed is not None else None
@@ -154,12 +150,12 @@ class CallGraph:
         if kind in ("struct", "union") and tag:
             found = self.reader.corpus.find(kind, tag, path)
         if found is None:
-            return self.reader.universe.files(path), self.reader.universe.module(path), False
+            return self.reader.universe.files(path), self.reader.universe.key(path), False
         if found.path.startswith("include/"):
             return [], "", True
         universe = self.reader.universe
         files = dict.fromkeys(universe.files(path))
-        key = universe.module(path)
+        key = universe.key(path)
         if found.path not in files or len(universe.modules(found.path)) > 1:
             files.update(dict.fromkeys(universe.files(found.path)))
             key += f"+{found.path}"
@@ -243,7 +239,7 @@ class _Collector:
             return
         if use.view.local(use.name, use.at.start_byte) is not None:
             return
-        definitions = self.definitions(use.name, use.view.path)
+        definitions = self.reader.definitions(use.name, use.view.path)
         for view in definitions:
             if use.index < len(view.parameters) and view.parameters[use.index]:
                 name = view.parameters[use.index]
@@ -272,16 +268,6 @@ class _Collector:
         place = use.view.place(use.at.start_byte)
         self.doubts[place, f"{self.function.name}() is passed through a function pointer"] = None
 
-    def definitions(self, name: str, path: str) -> list[View]:
-        """Return the views of a function's definitions in the driver's files."""
-        found = []
-        for where in self.reader.universe.files(path):
-            if name.encode("utf-8", "surrogateescape") not in self.reader.corpus.data(where):
-                continue
-            for item in self.reader.corpus.unit(where).functions(name):
-                found += self.reader.views(where, item, {})
-        return found
-
     def variable(self, use: Use, via: str, depth: int) -> None:
         key = ("variable", use.name, use.view.path)
         if key in self.seen:
@@ -289,9 +275,7 @@ class _Collector:
         self.seen.add(key)
         if is_packet_handler((use.name,), self.takes_skb()):
             self.entry(use.name, "datapath", use, "handler table")
-        files = self.reader.universe.files(use.view.path)
-        module = self.reader.universe.module(use.view.path)
-        for view, node in self.reader.occurrences(use.name, files, module):
+        for view, node in self.reader.near(use.name, use.view.path):
             if node.type != "identifier" or view.local(use.name, node.start_byte) is not None:
                 continue
             if node.parent is not None and node.parent.type.endswith("declarator"):
@@ -355,7 +339,7 @@ class Hop(NamedTuple):
 class Reached(NamedTuple):
     """What leads to a function.
 
-    chains: the ways from datapath entries, shortest first, one for each entry and each function
+    chains: the ways from datapath entries, shortest first, one for each entry, module and function
     pointer's target on the way. entries: the names of all doors. functions: all callers, direct or
     not. complete: nothing was cut off.
     """
@@ -395,12 +379,14 @@ def reached(graph: CallGraph, function: FunctionName) -> Reached:
             towards[edge.caller] = edge
             below[edge.caller] = current
             queue.append(edge.caller)
-    chains: dict[tuple[str, tuple[str, ...]], tuple[Hop, ...]] = {}
+    chains: dict[tuple[str, str, tuple[str, ...]], tuple[Hop, ...]] = {}
+    module = graph.reader.universe.module
     for entry, start in doors:
         if entry.context != "datapath":
             continue
         for chain in _ways_down(entry, start, towards, below, extra):
-            key = (entry.name, tuple(h.function for h in chain if "." in h.via))
+            pointers = tuple(h.function for h in chain[1:] if "." in h.via)
+            key = (entry.name, module(start.path), pointers)
             if key not in chains or len(chain) < len(chains[key]):
                 chains[key] = chain
     # A real door says more than a handler table, a short way more than a long one.

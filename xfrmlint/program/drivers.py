@@ -91,7 +91,7 @@ def _uppers(graph: CallGraph, tables: Sequence[Table]) -> set[str]:
         name, table = module
         files = graph.reader.universe.files(table.place.path)
         judge = _Delegation(graph, [t for t in tables if t.place.path in files])
-        if any(judge.hands_on(view, call) for view, call in judge.calls(files)):
+        if any(judge.hands_on(view, call) for view, call in judge.calls(table.place.path)):
             found.add(name)
     return found
 
@@ -105,15 +105,14 @@ class _Delegation:
         self.callbacks = {c.target for t in tables for c in t.callbacks}
         self.own_fields: dict[tuple[str, str, str], bool] = {}
 
-    def calls(self, files: Sequence[str]) -> list[tuple[View, Node]]:
-        """Return the (view, call) pairs that go through a state callback of an ops table."""
+    def calls(self, path: str) -> list[tuple[View, Node]]:
+        """Return the (view, call) pairs of a driver that go through a state callback."""
         found = []
-        key = self.reader.universe.module(files[0]) if files else ""
         fields = self.reader.types.fields_named(OPS, "include/linux/netdevice.h")
         for name in fields:
             if not name.startswith("xdo_dev_state_"):
                 continue
-            for view, node in self.reader.occurrences(name, files, key):
+            for view, node in self.reader.near(name, path):
                 field = node.parent
                 if field is None or field.type != "field_expression" or view.kind != "function":
                     continue
@@ -209,8 +208,7 @@ class _Delegation:
         key = (self.reader.universe.module(view.path), struct, field)
         if key not in self.own_fields:
             self.own_fields[key] = False
-            files = self.reader.universe.files(view.path)
-            for where, node in self.reader.occurrences(field, files, key[0]):
+            for where, node in self.reader.near(field, view.path):
                 up = node.parent
                 parent = up.parent if up is not None else None
                 if parent is None or parent.type != "assignment_expression" or up is None:
@@ -221,6 +219,9 @@ class _Delegation:
                 if left is None or left.id != up.id or right is None or base is None:
                     continue
                 if right.type != "identifier" or base.type != "identifier":
+                    continue
+                kind = self.reader.types.of(base, where)
+                if kind is None or kind.base != struct:
                     continue
                 private = [
                     value

@@ -8,9 +8,8 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.frontend.ctype import INT, declared, specified
-from xfrmlint.frontend.macros import Macro, hiding
 from xfrmlint.frontend.mention import Slot, slot_of, use_of
-from xfrmlint.frontend.reader import Reader
+from xfrmlint.frontend.reader import Reader, Words
 from xfrmlint.frontend.unit import Place, node_text
 from xfrmlint.frontend.view import View
 from xfrmlint.program.callgraph import CallGraph
@@ -80,10 +79,10 @@ class _Finder:
             self.fields.append(RESOLVER_CALLBACK)
 
     def read(self, path: str) -> None:
-        files = self.reader.universe.files(path)
+        files, key = self.reader.universe.files(path), self.reader.universe.key(path)
         words = [*self.fields, "xfrmdev_ops", FLAG]
-        macros: dict[str, list[Macro]] = hiding(self.reader.corpus, files, words)
-        for view in self.reader.views_with([*words, *macros], path, macros):
+        macros = self.reader.macros(files, key).hiding(words)
+        for view in self.reader.views_with(Words([*words, *macros]), path, macros):
             for name in self.fields:
                 for node in view.occurrences(name):
                     self.filled(view, node, name)
@@ -289,7 +288,6 @@ class _Finder:
             own = self.tables.get(flagged.key)
             if own is not None and own.callbacks:
                 own.flags.append(flagged.place)
-                continue
             array = [t for t in self.tables.values() if _element_of(t.key, flagged.key)]
             flowing = [
                 t
@@ -299,7 +297,8 @@ class _Finder:
                 or any(s.struct == flagged.key.scope and s.table == flagged.key.name for s in t.slots)
             ]
             for table in array or flowing:
-                table.flags.append(flagged.place)
+                if table is not own:
+                    table.flags.append(flagged.place)
 
     def destinations(self, table: Table) -> set[Slot]:
         """Return the slots into which a table (its value or its address) is put."""
@@ -307,22 +306,14 @@ class _Finder:
         if table.key.scope.startswith("struct "):
             occurrences = [
                 (view, node.parent)
-                for view, node in self.reader.occurrences(
-                    table.key.name,
-                    self.reader.universe.files(table.place.path),
-                    self.reader.universe.module(table.place.path),
-                )
+                for view, node in self.reader.near(table.key.name, table.place.path)
                 if node.parent is not None and node.type == "field_identifier"
             ]
         else:
             root = re.split(r"[.\[]", table.symbol)[0]
             occurrences = [
                 (view, node)
-                for view, node in self.reader.occurrences(
-                    root,
-                    self.reader.universe.files(table.place.path),
-                    self.reader.universe.module(table.place.path),
-                )
+                for view, node in self.reader.near(root, table.place.path)
                 if node.type == "identifier"
             ]
         for view, node in occurrences:
@@ -381,14 +372,11 @@ class _Finder:
         if listed is not None and listed.parent is not None and _DUPLICATES.search(name):
             self.flow(view, listed.parent, found, depth + 1)
             return
-        for path in self.reader.universe.files(view.path):
-            if name and name.encode() in self.reader.corpus.data(path):
-                for item in self.reader.corpus.unit(path).functions(name):
-                    for inner in self.reader.views(path, item, {}):
-                        if index < len(inner.parameters) and inner.parameters[index]:
-                            for node in inner.occurrences(inner.parameters[index]):
-                                if node.type == "identifier":
-                                    self.flow(inner, node, found, depth + 1)
+        for inner in self.reader.definitions(name, view.path):
+            if index < len(inner.parameters) and inner.parameters[index]:
+                for node in inner.occurrences(inner.parameters[index]):
+                    if node.type == "identifier":
+                        self.flow(inner, node, found, depth + 1)
 
 
 def _element_of(key: Key, flagged: Key) -> bool:

@@ -1,14 +1,14 @@
 """Sites: every access of a state's xso and every resolver call, with the ways that lead there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from tree_sitter import Node
 
 from xfrmlint.frontend.access import FIELDS, Access, Accesses, Doubt
 from xfrmlint.frontend.ctype import declarators, declared, specified
-from xfrmlint.frontend.macros import Macro, hiding
-from xfrmlint.frontend.reader import Reader
+from xfrmlint.frontend.macros import Macro
+from xfrmlint.frontend.reader import Reader, Words
 from xfrmlint.frontend.unit import Place, node_text
 from xfrmlint.frontend.view import FunctionName, View
 from xfrmlint.program.callgraph import CallGraph, Reached, reached
@@ -47,11 +47,16 @@ class Found(NamedTuple):
 
 
 def find_sites(
-    graph: CallGraph, drivers: Sequence[Driver], paths: Iterable[str], offload: str
+    graph: CallGraph,
+    drivers: Sequence[Driver],
+    paths: Iterable[str],
+    offload: str,
+    progress: Callable[[str], None],
 ) -> Found:
     """Return the sites in the modules of `paths`, each once."""
     finder = _Finder(graph, drivers, offload)
     for path in paths:
+        progress(f"following {path}")
         finder.read_module(path)
     doubts = [*finder.doubts, *finder.accesses.doubts.values()]
     ordered = sorted(finder.sites.values(), key=lambda s: (s.place, s.field, s.access))
@@ -83,8 +88,8 @@ class _Finder:
             return
         tag = self.offload.split()[-1]
         words = [*(f for f in FIELDS if "dev" not in f), "xso", tag, RESOLVER]
-        macros = hiding(self.reader.corpus, files, words)
-        names = [*words, *macros, *self.carriers(files, tag)]
+        macros = self.reader.macros(files, self.reader.universe.key(path)).hiding(words)
+        names = Words([*words, *macros, *self.carriers(files, tag)])
         for file in fresh:
             self.unparsed(file, words)
             for view in self.reader.views_with(names, file, macros):
@@ -97,7 +102,7 @@ class _Finder:
         if b"upper_priv" not in self.reader.corpus.data(path):
             return
         accesses = Accesses(self.reader, self.offload, self.graph.passed, ("upper_priv",))
-        for view in self.reader.views_with(["upper_priv"], path, {}):
+        for view in self.reader.views_with(Words(["upper_priv"]), path, {}):
             if view.kind == "function":
                 for access in accesses.of(view):
                     nothing = Reached((), (), frozenset(), True)
@@ -127,9 +132,11 @@ class _Finder:
 
     def unparsed(self, path: str, words: Sequence[str]) -> None:
         """Note words that stand where no item could be made out."""
-        unit = self.reader.corpus.unit(path)
         for word in words[:2]:
             encoded = word.encode()
+            if encoded not in self.reader.corpus.data(path):
+                continue
+            unit = self.reader.corpus.unit(path)
             for start, end in unit.blanked.dropped:
                 if encoded in unit.data[start:end]:
                     place = unit.place(start + unit.data[start:end].index(encoded))

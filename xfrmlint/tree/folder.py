@@ -86,6 +86,19 @@ class Folder:
         return found.paths
 
 
+def is_tree(folder: Path) -> bool:
+    """Tell whether a folder is meant as a kernel tree: it has at least one of a tree's marks."""
+    marks = sum((folder / mark).exists() for mark in _LANDMARKS)
+    return marks == len(_LANDMARKS) or (marks > 0 and not _around(folder.absolute().parent))
+
+
+def _around(start: Path) -> Path | None:
+    for root in (start, *start.parents):
+        if all((root / mark).exists() for mark in _LANDMARKS) and (root / "drivers/net").is_dir():
+            return root
+    return None
+
+
 def find_tree(named: str | None, start: Path | None = None) -> Folder:
     """Return the kernel tree at `named`, or the one around the working directory.
 
@@ -104,12 +117,10 @@ def find_tree(named: str | None, start: Path | None = None) -> Folder:
             )
         return _checked(root, named)
     here = (start or Path.cwd()).absolute()
-    for root in (here, *here.parents):
-        if all((root / mark).exists() for mark in _LANDMARKS) and (root / "drivers/net").is_dir():
-            return _checked(root, str(root))
-    raise InputError(
-        f"{here}: not inside a kernel tree; name one: xfrmlint check /path/to/linux"
-    )
+    root = _around(here)
+    if root is not None:
+        return _checked(root, str(root))
+    raise InputError(f"{here}: not inside a kernel tree; name one: xfrmlint check /path/to/linux")
 
 
 def _checked(root: Path, named: str) -> Folder:

@@ -1,0 +1,1 @@
+"""Mirrors the rooms of xfrmlint; tests/real wants an unpacked kernel."""

@@ -1,0 +1,100 @@
+"""Miniature kernels laid out for a test, and what their comments expect of them."""
+
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+EXAMPLE = "drivers/net/example/example.c"
+_COMMENT = re.compile(r"/\*\s*(expect|expect-missing):\s*([A-Z0-9_]+(?:\s*,\s*[A-Z0-9_]+)*)\s*\*/")
+_ANY_COMMENT = re.compile(r"/\*\s*expect|//\s*expect")
+_CHECKED = ("drivers", "net", "include")
+
+Expected = dict[tuple[str, int], set[str]]
+
+
+def trees() -> list[str]:
+    """Return the names of the fixtures that can be laid, sorted."""
+    return sorted(
+        path.name for path in FIXTURES.iterdir() if (path / "base").is_file() or path.name == "demo"
+    )
+
+
+def lay(base: str, destination: Path, overlay: Path | None = None) -> Path:
+    """Copy fixtures/base/<base>, and a folder's files over it, into destination; return that."""
+    shutil.copytree(FIXTURES / "base" / base, destination, dirs_exist_ok=True)
+    if overlay is not None:
+        shutil.copytree(overlay, destination, dirs_exist_ok=True)
+        # It names the base, and is a folder of no kernel.
+        (destination / "base").unlink(missing_ok=True)
+    return destination
+
+
+def lay_fixture(name: str, destination: Path) -> Path:
+    """Lay the fixture of that name into destination, over its base if it names one."""
+    folder = FIXTURES / name
+    if not (folder / "base").exists():
+        shutil.copytree(folder, destination, dirs_exist_ok=True)
+        return destination
+    return lay((folder / "base").read_text("utf-8").strip(), destination, folder)
+
+
+def lay_example(text: str, destination: Path) -> Path:
+    """Lay the tree with the resolver, and in it a driver `example` of one file."""
+    lay("rfc", destination)
+    source = destination / EXAMPLE
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_text(text, "utf-8")
+    (source.parent / "Makefile").write_text("obj-m += example.o\n", "utf-8")
+    with open(destination / "drivers/net/Makefile", "a", encoding="utf-8") as file:
+        file.write("obj-m += example/\n")
+    return destination
+
+
+def expected(tree: Path) -> Expected:
+    """Return (path, line) -> types of every `/* expect: A, B */` below drivers/, net/, include/."""
+    return _commented(tree, "expect")
+
+
+def expected_missing(tree: Path) -> Expected:
+    """Return the same of `/* expect-missing: A */`: what is right to ask for, and not found yet."""
+    return _commented(tree, "expect-missing")
+
+
+def expected_types(text: str) -> set[str]:
+    """Return the types that one file's text expects, on any line."""
+    return {kind for word, kinds in _comments(text) for kind in kinds if word == "expect"}
+
+
+def difference(found: Expected, wanted: Expected) -> list[str]:
+    """Return a line of text for each (path, line, type) that only one side has; empty if equal."""
+    one, other = _flat(found), _flat(wanted)
+    return [
+        f"{path}:{line}: {kind} {'was not expected' if (path, line, kind) in one else 'not found'}"
+        for path, line, kind in sorted(one ^ other)
+    ]
+
+
+def _flat(places: Expected) -> set[tuple[str, int, str]]:
+    return {(path, line, kind) for (path, line), kinds in places.items() for kind in kinds}
+
+
+def _commented(tree: Path, wanted: str) -> Expected:
+    found: Expected = {}
+    for path in sorted(p for top in _CHECKED for p in (tree / top).rglob("*") if p.is_file()):
+        lines = path.read_text("utf-8", "surrogateescape").split("\n")
+        for number, line in enumerate(lines, 1):
+            for word, kinds in _comments(line):
+                if word == wanted:
+                    place = (path.relative_to(tree).as_posix(), number)
+                    found.setdefault(place, set()).update(kinds)
+    return found
+
+
+def _comments(text: str) -> Iterable[tuple[str, set[str]]]:
+    found = [(m.group(1), set(re.split(r"\s*,\s*", m.group(2)))) for m in _COMMENT.finditer(text)]
+    # A misspelt comment would make its line look as if it had to be silent.
+    if len(found) != len(_ANY_COMMENT.findall(text)):
+        raise ValueError(f"an expectation that can't be read: {text.strip()}")
+    return found

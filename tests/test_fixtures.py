@@ -1,0 +1,49 @@
+"""Every miniature kernel gives exactly the findings that its comments announce."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.laid import Expected, difference, expected, expected_missing, lay_fixture, trees
+from xfrmlint.check import check_tree
+from xfrmlint.findings import Finding
+from xfrmlint.rules import load_rules, rules_folder
+from xfrmlint.tree.folder import Folder
+
+
+def places(findings: tuple[Finding, ...]) -> Expected:
+    found: Expected = {}
+    for finding in findings:
+        found.setdefault((finding.path, finding.line), set()).add(finding.type)
+    return found
+
+
+@pytest.mark.parametrize("name", trees())
+def test_fixture(name: str, tmp_path: Path) -> None:
+    tree = lay_fixture(name, tmp_path / "linux")
+    found = places(check_tree(Folder(tree), load_rules([rules_folder()])).findings)
+    wanted = expected(tree)
+
+    assert not difference(found, wanted)
+
+    cured = [
+        f"{path}:{line}: {kind} is found now: write `expect:`"
+        for (path, line), kinds in expected_missing(tree).items()
+        for kind in sorted(kinds & found.get((path, line), set()))
+    ]
+    assert not cured
+
+
+def test_every_type_of_an_expectation_has_a_rule(tmp_path: Path) -> None:
+    known = {rule.type for rule in load_rules([rules_folder()])}
+    for name in trees():
+        tree = lay_fixture(name, tmp_path / name)
+        for places_of in (expected(tree), expected_missing(tree)):
+            for place, kinds in places_of.items():
+                assert kinds <= known, f"{name}: {place}: {kinds - known}"
+
+
+def test_the_readme_lists_every_tree() -> None:
+    text = (Path(__file__).parent.parent / "fixtures/README.md").read_text("utf-8")
+    listed = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
+    assert set(trees()) <= listed

@@ -1,0 +1,350 @@
+"""The command line: parse, call, print, and the exit status.
+
+0 clean, 1 findings at or above --fail-on, 2 could not run, 130 interrupted, 141 closed pipe.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from xfrmlint import __version__
+from xfrmlint.errors import InputError
+
+if TYPE_CHECKING:
+    from xfrmlint.rules import Rule
+    from xfrmlint.tree.folder import Folder
+
+_LEVELS = ("ERROR", "WARNING", "CHECK")
+CLEAN, FINDINGS, FAILED, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 130, 141
+
+_rules_option = click.option(
+    "--rules",
+    "rule_folders",
+    multiple=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Add the rules (*.toml) of a folder; one of the same type replaces a bundled one.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="xfrmlint %(version)s")
+def cli() -> None:
+    """Check kernel drivers for the xfrm offload lower-handle contract."""
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, type=click.Path())
+@click.option("--terse", is_flag=True, help="One line per finding.")
+@click.option("--emacs", is_flag=True, help="Emacs compile window format.")
+@click.option("--showfile", is_flag=True, help="Begin each finding with its file and line.")
+@click.option("--show-types", is_flag=True, help="Show the type of each finding.")
+@click.option("--summary/--no-summary", default=True, help="Print the totals, or don't.")
+@click.option("-q", "--quiet", count=True, help="Print no notes.")
+@click.option("--strict", "--subjective", is_flag=True, help="Show CHECKs outside drivers/net, too.")
+@click.option("--types", multiple=True, metavar="TYPE(,TYPE)", help="Show only these types.")
+@click.option("--ignore", multiple=True, metavar="TYPE(,TYPE)", help="Show all but these types.")
+@click.option("--list-types", is_flag=True, help="List the types, and exit.")
+@click.option(
+    "--color",
+    "--colour",
+    type=click.Choice(["always", "never", "auto"]),
+    is_flag=False,
+    flag_value="always",
+    default="auto",
+    help="Use colour; auto: where standard output is a terminal.",
+)
+@click.option("--no-color", "--nocolor", "color", flag_value="never", help="Use no colour.")
+@click.option("-f", "--file", is_flag=True, help="Accepted as checkpatch does: PATHs are files.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["checkpatch", "json"]),
+    default="checkpatch",
+    help="What to print.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(_LEVELS, case_sensitive=False),
+    default="WARNING",
+    help="Exit with 1 if there is a finding of this level or a worse one.",
+)
+@_rules_option
+def check(
+    paths: Sequence[str],
+    terse: bool,
+    emacs: bool,
+    showfile: bool,
+    show_types: bool,
+    summary: bool,
+    quiet: int,
+    strict: bool,
+    types: Sequence[str],
+    ignore: Sequence[str],
+    list_types: bool,
+    color: str,
+    file: bool,
+    form: str,
+    fail_on: str,
+    rule_folders: Sequence[Path],
+) -> int:
+    """Check a kernel tree.
+
+    PATHS: the tree, found from the working directory upwards if it is not named; then files or
+    folders in it, to which what is printed is limited.
+    """
+    from xfrmlint.report import checkpatch
+
+    rules = _rules(rule_folders)
+    colored = color == "always" or (color == "auto" and sys.stdout.isatty())
+    if list_types:
+        _print(checkpatch.list_types(rules, show_why=False, color=colored))
+        return CLEAN
+    options = checkpatch.Options(
+        terse=terse,
+        emacs=emacs,
+        showfile=showfile,
+        show_types=show_types,
+        summary=summary,
+        quiet=quiet,
+        color=colored,
+        strict=strict,
+        types=_types(types, rules) or None,
+        ignore=_types(ignore, rules),
+    )
+    from xfrmlint.check import check_tree
+
+    tree, within = _tree_and_paths(paths)
+    with _Progress(bool(quiet) or terse) as progress:
+        report = check_tree(tree, rules, progress)
+    if within:
+        kept = tuple(f for f in report.findings if _below(f.path, within))
+        report = report._replace(findings=kept)
+    found = checkpatch.shown(report.findings, options)
+    if form == "json":
+        from xfrmlint.report import json
+
+        _print([json.render(report, found).removesuffix("\n")])
+    else:
+        _print(checkpatch.render(report, options))
+    counted = _LEVELS[: _LEVELS.index(fail_on.upper()) + 1]
+    return FINDINGS if any(f.level in counted for f in found) else CLEAN
+
+
+@cli.command()
+@click.argument("tree", required=False, type=click.Path())
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+def drivers(tree: str | None, form: str) -> int:
+    """List every ops table: role, opted in, what its datapath uses, what is missing."""
+    from xfrmlint.check import check_tree
+    from xfrmlint.report import drivers as rendering
+
+    where, _ = _tree_and_paths([tree] if tree else [])
+    with _Progress(False) as progress:
+        report = check_tree(where, _rules(()), progress)
+    if form == "json":
+        _print([rendering.as_json(report).removesuffix("\n")])
+    else:
+        width = _terminal_width()
+        _print(rendering.render(report, width))
+    return CLEAN
+
+
+@cli.command()
+@click.argument("sql")
+@click.argument("tree", required=False, type=click.Path())
+@click.option("--format", "form", type=click.Choice(["tsv", "json"]), default="tsv")
+def query(sql: str, tree: str | None, form: str) -> int:
+    """Ask the facts of a tree a question in SQL (one SELECT; see facts/schema.sql)."""
+    import sqlite3
+
+    from xfrmlint.program.analyse import analyse
+    from xfrmlint.report.json import dump
+    from xfrmlint.report.terminal import printable
+
+    where, _ = _tree_and_paths([tree] if tree else [])
+    with _Progress(False) as progress:
+        analysis = analyse(where, progress)
+    try:
+        names, rows = analysis.store.query(sql)
+    except sqlite3.Error as error:
+        raise InputError(f"query: {error}") from None
+    if form == "json":
+        _print([dump({"rows": [dict(zip(names, row, strict=True)) for row in rows]})[:-1]])
+    else:
+        lines = [names, *([("" if v is None else str(v)) for v in row] for row in rows)]
+        _print("\t".join(map(printable, line)) for line in lines if names)
+    return CLEAN
+
+
+@cli.command()
+@click.option("--format", "form", type=click.Choice(["table", "markdown"]), default="table")
+@_rules_option
+def rules(form: str, rule_folders: Sequence[Path]) -> int:
+    """List the rules."""
+    from xfrmlint.report import rulepage
+
+    text = (rulepage.readme if form == "markdown" else rulepage.table)(_rules(rule_folders))
+    _print([text.removesuffix("\n")])
+    return CLEAN
+
+
+@cli.command()
+@click.argument("type", metavar="TYPE")
+@_rules_option
+def explain(type: str, rule_folders: Sequence[Path]) -> int:
+    """Print what a type means, why it matters, and examples."""
+    from xfrmlint.report.rulepage import page
+
+    found = {rule.type: rule for rule in _rules(rule_folders)}
+    if type.upper() not in found:
+        raise InputError(f"{type}: no such type; xfrmlint rules lists them")
+    _print([page(found[type.upper()]).removesuffix("\n")])
+    return CLEAN
+
+
+def _rules(folders: Sequence[Path]) -> "list[Rule]":
+    from xfrmlint.rules import load_rules, rules_folder
+
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder")
+    return load_rules([rules_folder(), *folders])
+
+
+def _types(named: Sequence[str], rules: "Sequence[Rule]") -> frozenset[str]:
+    """Return the types of --types and --ignore; a type that does not exist is an error."""
+    found = {name.strip().upper() for text in named for name in text.split(",") if name.strip()}
+    strange = sorted(found - {rule.type for rule in rules})
+    if strange:
+        raise InputError(f"{', '.join(strange)}: no such type; xfrmlint check --list-types")
+    return frozenset(found)
+
+
+def _tree_and_paths(named: Sequence[str]) -> "tuple[Folder, list[str]]":
+    """Return the tree and the paths in it (relative to its root) that the arguments mean."""
+    from xfrmlint.tree.folder import find_tree, is_tree
+
+    rest = list(named)
+    if rest and is_tree(Path(rest[0])):
+        tree = find_tree(rest.pop(0))
+    else:
+        for path in rest:
+            if not os.path.lexists(path):
+                raise InputError(f"{path}: no such file or folder")
+        try:
+            tree = find_tree(None, Path(rest[0]).parent if rest else None)
+        except InputError:
+            # The folder named was meant as a tree: say what it lacks.
+            tree = find_tree(rest[0] if rest else None)
+    within = []
+    for path in rest:
+        full = Path(os.path.realpath(path))
+        if not os.path.lexists(path):
+            raise InputError(f"{path}: no such file or folder")
+        if not full.is_relative_to(tree.root):
+            raise InputError(f"{path}: not in the kernel tree {tree.root}")
+        within.append(str(full.relative_to(tree.root)))
+    return tree, within
+
+
+def _below(path: str, within: Iterable[str]) -> bool:
+    return any(w == "." or path == w or path.startswith(f"{w}/") for w in within)
+
+
+def _terminal_width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 120
+
+
+class _Progress:
+    """A line on a terminal once a run takes longer than a second; nothing anywhere else."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._wanted = not quiet and sys.stderr.isatty()
+        self._shown = False
+        self._start = 0.0
+
+    def __enter__(self) -> "Callable[[str], None]":
+        import time
+
+        self._start = time.monotonic()
+        return self._show
+
+    def _show(self, text: str) -> None:
+        if self._wanted:
+            import time
+
+            if time.monotonic() - self._start > 1:
+                self._shown = True
+                sys.stderr.write(f"\r\x1b[Kxfrmlint: {text[:100]}")
+                sys.stderr.flush()
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def _print(lines: Iterable[str]) -> None:
+    out = sys.stdout
+    for line in lines:
+        out.write(line + "\n")
+    out.flush()
+
+
+def _end(status: int, message: str = "") -> NoReturn:
+    """Leave with a status; whatever is still buffered for a closed pipe is thrown away."""
+    try:
+        if message:
+            sys.stderr.write(f"xfrmlint: {message}\n")
+            sys.stderr.flush()
+        sys.stdout.flush()
+    except OSError:
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, sys.stdout.fileno())
+        if status in (CLEAN, FINDINGS):
+            status = FAILED
+    sys.exit(status)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its status."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure: Any = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    try:
+        status = cli.main(argv, prog_name="xfrmlint", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        _end(error.exit_code)
+    except click.UsageError as error:
+        where = f" {error.ctx.command.name}" if error.ctx and error.ctx.parent else ""
+        _end(FAILED, f"{error.format_message()} (xfrmlint{where} --help)")
+    except click.ClickException as error:
+        _end(FAILED, error.format_message())
+    except InputError as error:
+        _end(FAILED, " ".join(str(error).split("\n")))
+    except (KeyboardInterrupt, click.Abort):
+        _end(INTERRUPTED)
+    except BrokenPipeError:
+        _end(CLOSED_PIPE)
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            _end(CLOSED_PIPE)
+        _end(FAILED, f"{error.filename or 'output'}: {error.strerror}")
+    except Exception as error:
+        if os.environ.get("XFRMLINT_TRACEBACK"):
+            raise
+        _end(
+            FAILED,
+            f"internal error: {type(error).__name__}: {error} "
+            "(set XFRMLINT_TRACEBACK=1 to see where; please report it)",
+        )
+    _end(status if isinstance(status, int) else CLEAN)

@@ -1,0 +1,238 @@
+"""Findings as `checkpatch.pl -f` prints them, so that whatever reads the one reads the other.
+
+Source: scripts/checkpatch.pl of Linux 7.3, report(), list_types(), hash_show_words(), the end of
+process() and of the main loop. Where it checks files one by one this speaks of the whole tree: one
+summary, one verdict.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from xfrmlint.findings import LEVELS, Finding, Hop, Report
+from xfrmlint.report.terminal import colored, printable
+from xfrmlint.rules import Rule
+
+# Where checkpatch turns --strict on by itself.
+_STRICT_FOLDERS = ("drivers/net/", "net/", "drivers/staging/")
+
+# b4 takes a line with this anywhere in it for an error. At the end too: a colon may follow there.
+_MARK = re.compile(r"ERROR(?=:|\Z)")
+
+
+@dataclass(frozen=True)
+class Options:
+    """checkpatch's switches. quiet: how many -q. types, ignore: names of rules, in any case.
+
+    chains: whether the call chains and related places are printed, which checkpatch hasn't.
+    """
+
+    terse: bool = False
+    emacs: bool = False
+    showfile: bool = False
+    show_types: bool = False
+    summary: bool = True
+    quiet: int = 0
+    color: bool = False
+    strict: bool = False
+    types: frozenset[str] | None = None
+    ignore: frozenset[str] = frozenset()
+    chains: bool = True
+
+
+def shown(findings: Iterable[Finding], options: Options) -> list[Finding]:
+    """Return the findings that are printed and count for the exit status, by path, line, type.
+
+    As in checkpatch a CHECK wants --strict or a path under drivers/net/, net/ or drivers/staging/,
+    and --types makes it forget --ignore.
+    """
+    types = _upper(options.types or ())
+    ignore = _upper(options.ignore)
+    found = [
+        finding
+        for finding in findings
+        if (finding.type in types if types else finding.type not in ignore)
+        and (finding.level != "CHECK" or options.strict or _is_strict(finding.path))
+    ]
+    return sorted(found, key=lambda f: (f.path, f.line, f.type, f.column))
+
+
+def render(report: Report, options: Options) -> Iterator[str]:
+    """Yield the lines of a run's output, none of which holds a newline."""
+    quiet = options.quiet + options.terse
+    findings = shown(report.findings, options)
+    for finding in findings:
+        yield from _entry(finding, options)
+    if options.summary and (findings or not quiet):
+        yield _total(report, findings, options)
+    if quiet:
+        return
+    if report.unknown:
+        yield (
+            f"note: {len(report.unknown)} places could not be analysed "
+            "(xfrmlint check --format json lists them)"
+        )
+    yield ""
+    yield _verdict(report, bool(findings))
+    yield from _notes(report, bool(findings), options)
+
+
+def list_types(rules: Sequence[Rule], show_why: bool, color: bool = False) -> Iterator[str]:
+    """Yield the rules' types as checkpatch --list-types prints its own, numbered from 1.
+
+    show_why: add what each is for, as --verbose does.
+    """
+    yield "#\tMessage type"
+    yield ""
+    if color:
+        levels = " | ".join(colored(level, level) for level in LEVELS)
+        yield f" ( Color coding: {levels} | Multiple levels / Undetermined )"
+        yield ""
+    for number, rule in enumerate(rules, 1):
+        level = rule.level if rule.level == rule.level_not_opted_in else ""
+        name = printable(rule.type)
+        yield f"{number}\t{colored(level, name) if color else name}"
+        if show_why:
+            for line in rule.why.split("\n"):
+                yield f"\t{printable(line)}".rstrip()
+            yield ""
+
+
+def chain_lines(finding: Finding) -> Iterator[str]:
+    """Yield how packets get to a finding: one hop a line, each to be seen at its path and line.
+
+    Further chains follow, without the end they share with the first, then the related places.
+    """
+    yield from _labelled("chain", _hops(finding.chain))
+    for chain in finding.more_chains:
+        own = _own_part(chain, finding.chain)
+        lines = _hops(chain[:own])
+        if own < len(chain):
+            lines.append(f"then as above, from {printable(chain[own - 1].function)}()")
+        yield from _labelled("also", lines)
+    places = [f"{_place(r.path, r.line)}: {printable(r.text)}" for r in finding.related]
+    yield from _labelled("see", places)
+
+
+def _upper(names: Iterable[str]) -> set[str]:
+    return {name.upper() for name in names}
+
+
+def _is_strict(path: str) -> bool:
+    return path.startswith(_STRICT_FOLDERS)
+
+
+def _place(path: str, line: int) -> str:
+    return f"{printable(path)}:{line}"
+
+
+def _unmarked(text: str) -> str:
+    return _MARK.sub(r"ERRO\\x52", printable(text))
+
+
+def _entry(finding: Finding, options: Options) -> Iterator[str]:
+    yield _head(finding, options)
+    if options.terse:
+        return
+    if not options.showfile:
+        yield f"#{finding.line}: FILE: {_place(finding.path, finding.line)}:"
+    yield "+" + printable(finding.source, keep_tabs=True)
+    if options.chains:
+        yield from chain_lines(finding)
+    yield ""
+
+
+def _head(finding: Finding, options: Options) -> str:
+    prefix = ""
+    if options.terse or options.emacs or options.showfile:
+        prefix = f"{_unmarked(finding.path)}:{finding.line}: "
+    level = f"{prefix}{finding.level}:"
+    kind = f"{printable(finding.type)}:" if options.show_types else ""
+    head = colored(finding.level, level, kind) if options.color else level + kind
+    return f"{head} {_unmarked(finding.message)}"
+
+
+def _labelled(label: str, lines: Iterable[str]) -> Iterator[str]:
+    start = f"{label:>7}: "
+    for line in lines:
+        yield start + line
+        start = " " * len(start)
+
+
+def _hops(chain: Sequence[Hop]) -> list[str]:
+    """Return a chain in words: the door first, then who calls whom."""
+    lines = []
+    for number, hop in enumerate(chain):
+        caller = chain[number - 1].function if number else ""
+        text = _call(caller, hop) if number else _door(hop)
+        lines.append(f"{_place(hop.path, hop.line)}: {printable(text)}")
+    return lines
+
+
+def _door(hop: Hop) -> str:
+    name, through, holder = hop.via.partition(" (")
+    if name.startswith("handler table "):
+        return f"{hop.via} holds {hop.function}()"
+    end = f" through {holder.removesuffix(')')}" if through else ""
+    return f"{name} = {hop.function}(){end}"
+
+
+def _call(caller: str, hop: Hop) -> str:
+    if hop.via == "header inline":
+        return f"{caller}() calls {hop.function}(), a header inline"
+    end = f" through {hop.via}" if hop.via else ""
+    return f"{caller}() calls {hop.function}(){end}"
+
+
+def _own_part(chain: Sequence[Hop], first: Sequence[Hop]) -> int:
+    """Return how many hops of a chain stand before the end that it shares with the first.
+
+    The door always does: it is what makes this another way.
+    """
+    shared = 0
+    limit = min(len(chain), len(first)) - 1
+    while (
+        shared < limit
+        and chain[-1 - shared] == first[-1 - shared]
+        and chain[-2 - shared].function == first[-2 - shared].function
+    ):
+        shared += 1
+    # A pointer to a single line would take as much room as the line.
+    return len(chain) - (shared if shared > 1 else 0)
+
+
+def _total(report: Report, findings: Sequence[Finding], options: Options) -> str:
+    counts = Counter(finding.level for finding in findings)
+    paths = (row.path for rows in (report.findings, report.drivers) for row in rows)
+    strict = options.strict or any(map(_is_strict, paths))
+    checks = f"{counts['CHECK']} checks, " if strict else ""
+    return (
+        f"total: {counts['ERROR']} errors, {counts['WARNING']} warnings, "
+        f"{checks}{report.lines} lines checked"
+    )
+
+
+def _tree(report: Report) -> str:
+    return f"Linux {printable(report.version)}" if report.version else "This tree"
+
+
+def _verdict(report: Report, dirty: bool) -> str:
+    if dirty:
+        return f"{_tree(report)} has xfrm offload problems, please review."
+    return f"{_tree(report)} has no obvious xfrm offload problems."
+
+
+def _notes(report: Report, dirty: bool, options: Options) -> Iterator[str]:
+    for word, names in (("Used", options.types or ()), ("Ignored", options.ignore)):
+        if names:
+            yield ""
+            yield f"NOTE: {word} message types: {printable(' '.join(sorted(_upper(names))))}"
+    if report.contract == "absent":
+        yield ""
+        yield f"NOTE: {_tree(report)} has no xfrm_dev_state_lower_handle(): the rules that need it"
+        yield "      were not run (xfrmlint rules)."
+    if dirty:
+        yield ""
+        yield "NOTE: If any of the errors are false positives, please report"
+        yield "      them to the maintainers of xfrmlint."

@@ -1,0 +1,79 @@
+"""The whole run as JSON, for programs: schema 1."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from xfrmlint import __version__
+from xfrmlint.findings import DriverLine, Finding, Hop, Report
+
+SCHEMA = 1
+
+
+def render(report: Report, findings: Iterable[Finding]) -> str:
+    """Return one JSON document with a newline at its end, all ASCII, the same for the same run.
+
+    findings: those of the report that are to be told. A byte of a name that is no UTF-8 stands
+    as a lone surrogate, such as \\udcff, as Python decodes file names.
+    """
+    chosen = sorted(findings, key=lambda f: (f.path, f.line, f.type, f.column, f.fingerprint))
+    counts = Counter(finding.level for finding in chosen)
+    return dump(
+        {
+            **head(report),
+            "findings": [_finding(finding) for finding in chosen],
+            "drivers": drivers(report),
+            "unknown": unknown(report),
+            "summary": {
+                "errors": counts["ERROR"],
+                "warnings": counts["WARNING"],
+                "checks": counts["CHECK"],
+                "unknown": len(report.unknown),
+                "files_parsed": report.parsed,
+                "lines": report.lines,
+            },
+        }
+    )
+
+
+def head(report: Report) -> dict[str, Any]:
+    """Return what every document begins with: schema, tool, tree."""
+    return {
+        "schema": SCHEMA,
+        "tool": {"name": "xfrmlint", "version": __version__},
+        "tree": {"version": report.version, "contract": report.contract},
+    }
+
+
+def drivers(report: Report) -> list[dict[str, Any]]:
+    """Return the ops tables as objects, by driver and place."""
+    return [row._asdict() for row in sorted(report.drivers, key=driver_order)]
+
+
+def driver_order(row: DriverLine) -> tuple[str, str, int, str]:
+    """Return what ops tables are sorted by wherever they are shown."""
+    return row.driver, row.path, row.line, row.table
+
+
+def unknown(report: Report) -> list[dict[str, Any]]:
+    """Return what could not be analysed, as objects."""
+    return [row._asdict() for row in sorted(report.unknown)]
+
+
+def dump(document: dict[str, Any]) -> str:
+    """Return a document as text, in the order its fields were given."""
+    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        **finding._asdict(),
+        "chain": _chain(finding.chain),
+        "more_chains": [_chain(chain) for chain in finding.more_chains],
+        "related": [place._asdict() for place in finding.related],
+    }
+
+
+def _chain(chain: Iterable[Hop]) -> list[dict[str, Any]]:
+    return [hop._asdict() for hop in chain]

@@ -1,0 +1,110 @@
+"""A rule's file as a page for people: on the terminal, and in rules/README.md."""
+
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+
+from xfrmlint.report.columns import aligned
+from xfrmlint.report.terminal import printable
+from xfrmlint.rules import Rule
+
+_WIDTH = 78
+_PLACEHOLDER = re.compile(r"\{(\w+)[^{}]*\}")
+
+
+def page(rule: Rule) -> str:
+    """Return what `xfrmlint explain TYPE` prints about a rule."""
+    blocks = [f"{rule.type} ({rule.level})", *_conditions(rule), *_paragraphs(rule.why)]
+    if rule.reference:
+        blocks.append(_filled(f"Reference: {' '.join(rule.reference.split())}"))
+    for title, examples in (("Reported:", rule.bad), ("Not reported:", rule.good)):
+        if examples:
+            blocks += [title, *(_indented(example) for example in examples)]
+    blocks += ["The question asked of the facts (xfrmlint query):", _indented(rule.query)]
+    lines = "\n\n".join(blocks).split("\n")
+    return "".join(f"{printable(line, keep_tabs=True)}\n" for line in lines)
+
+
+def table(rules: Sequence[Rule]) -> str:
+    """Return what `xfrmlint rules` prints: one line a rule, its type, level and what it says."""
+    rows = [(printable(r.type), _levels(r), printable(_what(r))) for r in rules]
+    return "".join(f"{line}\n" for line in aligned([("type", "level", "what"), *rows]))
+
+
+def readme(rules: Sequence[Rule]) -> str:
+    """Return rules/README.md: a table of all rules, then a section for each."""
+    blocks = [
+        "# Rules",
+        "Generated from the TOML files in this folder. `[LEVEL]`: for a driver that has not opted "
+        "in. Words in angle brackets are filled in where the rule finds something.",
+        "\n".join(["| type | level | what |", "|---|---|---|", *map(_row, rules)]),
+    ]
+    for rule in rules:
+        blocks += _section(rule)
+    return "\n\n".join(blocks) + "\n"
+
+
+def _levels(rule: Rule) -> str:
+    if rule.level_not_opted_in == rule.level:
+        return rule.level
+    return f"{rule.level} [{rule.level_not_opted_in}]"
+
+
+def _what(rule: Rule) -> str:
+    """Return the rule's message with its gaps named, or its reason's first sentence."""
+    text = _PLACEHOLDER.sub(r"<\1>", rule.message)
+    if re.search(r"[a-z]+ [a-z]+", text):
+        return text
+    first = re.split(r"(?<=[.:;])\s", " ".join(rule.why.split()), maxsplit=1)[0]
+    return first or text
+
+
+def _conditions(rule: Rule) -> Iterator[str]:
+    if rule.level_not_opted_in != rule.level:
+        yield f"{rule.level_not_opted_in} for a driver that has not opted in."
+    if rule.needs_contract:
+        yield "Silent in a tree without xfrm_dev_state_lower_handle()."
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [_filled(part) for part in re.split(r"\n\s*\n", text) if part.strip()]
+
+
+def _filled(text: str) -> str:
+    if any(line.startswith((" ", "\t")) for line in text.split("\n")):
+        # Somebody drew something.
+        return text
+    return textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _indented(text: str) -> str:
+    return textwrap.indent(_trimmed(text), "    ")
+
+
+def _trimmed(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip("\n").split("\n"))
+
+
+def _row(rule: Rule) -> str:
+    what = _what(rule).replace("|", "\\|")
+    return f"| [{rule.type}](#{rule.type.lower()}) | {_levels(rule)} | `{what}` |"
+
+
+def _section(rule: Rule) -> Iterator[str]:
+    yield f"## {rule.type}"
+    yield " ".join([f"{_levels(rule)}.", *_conditions(rule)])
+    if rule.why:
+        yield rule.why
+    if rule.reference:
+        yield f"Reference: {' '.join(rule.reference.split())}"
+    yield from _examples("Reported:", rule.bad)
+    yield from _examples("Not reported:", rule.good)
+
+
+def _examples(title: str, examples: Iterable[str]) -> Iterator[str]:
+    for number, example in enumerate(examples):
+        if not number:
+            yield title
+        code = _trimmed(example)
+        fence = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`*", code)))
+        yield f"{fence}c\n{code}\n{fence}"
