@@ -8,7 +8,7 @@ from pathlib import Path
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 EXAMPLE = "drivers/net/example/example.c"
 _COMMENT = re.compile(r"/\*\s*(expect|expect-missing):\s*([A-Z0-9_]+(?:\s*,\s*[A-Z0-9_]+)*)\s*\*/")
-_ANY_COMMENT = re.compile(r"/\*\s*expect|//\s*expect")
+_ANY_COMMENT = re.compile(r"(?:/\*|//)\s*expect\b")
 _CHECKED = ("drivers", "net", "include")
 
 Expected = dict[tuple[str, int], set[str]]

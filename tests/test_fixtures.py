@@ -47,3 +47,27 @@ def test_the_readme_lists_every_tree() -> None:
     text = (Path(__file__).parent.parent / "fixtures/README.md").read_text("utf-8")
     listed = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
     assert set(trees()) <= listed
+
+
+def test_comments_are_read_by_path_and_line(tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net/a.c").write_text(
+        "int a;\nint b; /* expect: ONE, TWO */ /* expect-missing: THREE */\n"
+        "int expect; /* unexpected: FOUR */\n"
+    )
+    assert expected(tmp_path) == {("net/a.c", 2): {"ONE", "TWO"}}
+    assert expected_missing(tmp_path) == {("net/a.c", 2): {"THREE"}}
+    assert difference({("net/a.c", 2): {"ONE"}}, {("net/a.c", 2): {"TWO"}}) == [
+        "net/a.c:2: ONE was not expected",
+        "net/a.c:2: TWO not found",
+    ]
+
+
+@pytest.mark.parametrize(
+    "line", ["/* expect ONE */", "/* expect: one */", "// expect: ONE", "/* expect-mising: ONE */"]
+)
+def test_a_misspelt_comment_is_refused(line: str, tmp_path: Path) -> None:
+    (tmp_path / "drivers").mkdir()
+    (tmp_path / "drivers/a.c").write_text(f"int a; {line}\n")
+    with pytest.raises(ValueError, match="can't be read"):
+        expected(tmp_path)

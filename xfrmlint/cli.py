@@ -46,7 +46,9 @@ def cli() -> None:
 @click.option("--show-types", is_flag=True, help="Show the type of each finding.")
 @click.option("--summary/--no-summary", default=True, help="Print the totals, or don't.")
 @click.option("-q", "--quiet", count=True, help="Print no notes.")
-@click.option("--strict", "--subjective", is_flag=True, help="Show CHECKs outside drivers/net, too.")
+@click.option(
+    "--strict", "--subjective", is_flag=True, help="Show CHECKs outside drivers/net, too."
+)
 @click.option("--types", multiple=True, metavar="TYPE(,TYPE)", help="Show only these types.")
 @click.option("--ignore", multiple=True, metavar="TYPE(,TYPE)", help="Show all but these types.")
 @click.option("--list-types", is_flag=True, help="List the types, and exit.")

@@ -1,5 +1,6 @@
 """Rules: one TOML file each, a question in SQL over the facts, run through a sealed store."""
 
+import re
 import sqlite3
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,6 +35,7 @@ class Rule(NamedTuple):
     good: tuple[str, ...]
 
 
+_TYPE = re.compile(r"^[A-Z][A-Z0-9_]*$")
 _REQUIRED = ("level", "message", "why", "reference", "query")
 _OPTIONAL = ("level_not_opted_in", "needs_contract", "bad", "good")
 
@@ -73,6 +75,9 @@ def load_rule(path: Path) -> Rule:
     strange = sorted(set(data) - {*_REQUIRED, *_OPTIONAL})
     if strange:
         raise InputError(f"{path}: unknown field {', '.join(strange)}")
+    # b4 takes any line with `ERROR:` in it for an error, whatever its level.
+    if not _TYPE.match(path.stem.upper()) or path.stem.upper().endswith("ERROR"):
+        raise InputError(f"{path}: a rule's name is lower case, digits and _, not ending in error")
     lower = data.get("level_not_opted_in", data["level"])
     for level in (data["level"], lower):
         if level not in LEVELS:

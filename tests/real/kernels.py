@@ -43,7 +43,18 @@ _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _TIMEOUT = 3600
 #: Names of Debian releases, for a machine whose apt has no lists to tell.
 _RELEASES = frozenset(
-    "stable oldstable testing unstable sid bullseye bookworm trixie forky duke".split()
+    [
+        "stable",
+        "oldstable",
+        "testing",
+        "unstable",
+        "sid",
+        "bullseye",
+        "bookworm",
+        "trixie",
+        "forky",
+        "duke",
+    ]
 )
 
 

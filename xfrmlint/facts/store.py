@@ -19,7 +19,7 @@ class Store:
 
     def __init__(self) -> None:
         self._database = sqlite3.connect(":memory:")
-        self._database.row_factory = sqlite3.Row
+        self._database.row_factory = _row
         schema = files("xfrmlint.facts").joinpath("schema.sql").read_text("utf-8")
         self._database.executescript(schema)
 
@@ -48,7 +48,17 @@ class Store:
 
 
 def _storable(value: object) -> object:
-    # A file name of any bytes must not stop the run: SQLite takes valid UTF-8 only.
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    # SQLite's text is UTF-8; a file name of other bytes is kept as those bytes.
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            return value.encode("utf-8", "surrogateescape")
     return value
+
+
+def _row(cursor: sqlite3.Cursor, values: tuple[object, ...]) -> sqlite3.Row:
+    return sqlite3.Row(
+        cursor,
+        tuple(v.decode("utf-8", "surrogateescape") if isinstance(v, bytes) else v for v in values),
+    )

@@ -123,7 +123,10 @@ class Accesses:
         if use.slot is None or use.slot.struct != self.offload or use.slot.field != field:
             return None
         node_up: Node | None = pair
-        while node_up is not None and node_up.type not in ("init_declarator", "expression_statement"):
+        while node_up is not None and node_up.type not in (
+            "init_declarator",
+            "expression_statement",
+        ):
             if node_up.type == "compound_literal_expression":
                 break
             node_up = node_up.parent
@@ -170,7 +173,10 @@ class Accesses:
             else:
                 break
         if node.type == "conditional_expression":
-            sides = (node.child_by_field_name("consequence"), node.child_by_field_name("alternative"))
+            sides = (
+                node.child_by_field_name("consequence"),
+                node.child_by_field_name("alternative"),
+            )
             return set().union(
                 *(self._origins(s, view, depth + 1, seen) for s in sides if s is not None)
             ) or {UNKNOWN}
@@ -418,7 +424,10 @@ def _value_stored(field: Node) -> Node | None:
 def _copied_into(node: Node) -> Node | None:
     """Return the source of a memcpy() whose target is (the address of) `node`."""
     up = node
-    while up.parent is not None and up.parent.type in ("pointer_expression", "parenthesized_expression"):
+    while up.parent is not None and up.parent.type in (
+        "pointer_expression",
+        "parenthesized_expression",
+    ):
         up = up.parent
     listed = up.parent
     if listed is None or listed.type != "argument_list" or listed.parent is None:

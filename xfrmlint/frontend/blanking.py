@@ -15,28 +15,125 @@ _COMMENT_OR_STRING = re.compile(
 _DIRECTIVE = re.compile(rb"^[ \t]*(?:#|%:)[ \t]*(\w*)((?:\\\r?\n|[^\n])*)", re.M)
 _NOT_NEWLINE = re.compile(rb"[^\n]")
 
-_ATTRIBUTE_WORDS = (
-    "__user __rcu __iomem __percpu __kernel __force __safe __nocast __private __bitwise "
-    "__init __exit __initdata __exitdata __initconst __devinit __devexit __refdata __ref "
-    "__always_unused __maybe_unused __unused __used __must_check __packed __deprecated __weak "
-    "__pure __attribute_const__ __cold __hot __malloc __visible __noreturn __noclone "
-    "__always_inline noinline noinline_for_stack __no_kcsan __no_sanitize_address "
-    "__cacheline_aligned ____cacheline_aligned __cacheline_aligned_in_smp "
-    "____cacheline_aligned_in_smp ____cacheline_internodealigned_in_smp __read_mostly "
-    "__ro_after_init __latent_entropy __randomize_layout __no_randomize_layout "
-    "__percpu_read_mostly __net_init __net_exit __net_initdata __meminit __cpuinit "
-    "INDIRECT_CALLABLE_SCOPE notrace __sched asmlinkage __visible nokprobe_inline __bpf_kfunc "
-    "__private_extension __intentional_overflow __extension__ __restrict __free_on_error "
-    "__nonstring noipa __flatten __lockfunc fastcall __naked __mocked __seccomp"
-).split()
-_ATTRIBUTE_CALLS = (
-    "__attribute__ __attribute __aligned __aligned_largest __printf __scanf __acquires __releases "
-    "__must_hold __cond_acquires __cond_lock __counted_by __counted_by_le __counted_by_be "
-    "__counted_by_ptr __sized_by __guarded_by __pt_guarded_by __section __alloc_size __nonnull "
-    "__returns_nonnull __assume_aligned __alias __free __cleanup __designated_init "
-    "__no_context_analysis __realloc_size __diagnose_as __copy __errno __acquire_shared "
-    "__acquires_shared __releases_shared __must_hold_shared __declspec __asm__ __data_racy"
-).split()
+_ATTRIBUTE_WORDS = [
+    "__user",
+    "__rcu",
+    "__iomem",
+    "__percpu",
+    "__kernel",
+    "__force",
+    "__safe",
+    "__nocast",
+    "__private",
+    "__bitwise",
+    "__init",
+    "__exit",
+    "__initdata",
+    "__exitdata",
+    "__initconst",
+    "__devinit",
+    "__devexit",
+    "__refdata",
+    "__ref",
+    "__always_unused",
+    "__maybe_unused",
+    "__unused",
+    "__used",
+    "__must_check",
+    "__packed",
+    "__deprecated",
+    "__weak",
+    "__pure",
+    "__attribute_const__",
+    "__cold",
+    "__hot",
+    "__malloc",
+    "__visible",
+    "__noreturn",
+    "__noclone",
+    "__always_inline",
+    "noinline",
+    "noinline_for_stack",
+    "__no_kcsan",
+    "__no_sanitize_address",
+    "__cacheline_aligned",
+    "____cacheline_aligned",
+    "__cacheline_aligned_in_smp",
+    "____cacheline_aligned_in_smp",
+    "____cacheline_internodealigned_in_smp",
+    "__read_mostly",
+    "__ro_after_init",
+    "__latent_entropy",
+    "__randomize_layout",
+    "__no_randomize_layout",
+    "__percpu_read_mostly",
+    "__net_init",
+    "__net_exit",
+    "__net_initdata",
+    "__meminit",
+    "__cpuinit",
+    "INDIRECT_CALLABLE_SCOPE",
+    "notrace",
+    "__sched",
+    "asmlinkage",
+    "__visible",
+    "nokprobe_inline",
+    "__bpf_kfunc",
+    "__private_extension",
+    "__intentional_overflow",
+    "__extension__",
+    "__restrict",
+    "__free_on_error",
+    "__nonstring",
+    "noipa",
+    "__flatten",
+    "__lockfunc",
+    "fastcall",
+    "__naked",
+    "__mocked",
+    "__seccomp",
+]
+_ATTRIBUTE_CALLS = [
+    "__attribute__",
+    "__attribute",
+    "__aligned",
+    "__aligned_largest",
+    "__printf",
+    "__scanf",
+    "__acquires",
+    "__releases",
+    "__must_hold",
+    "__cond_acquires",
+    "__cond_lock",
+    "__counted_by",
+    "__counted_by_le",
+    "__counted_by_be",
+    "__counted_by_ptr",
+    "__sized_by",
+    "__guarded_by",
+    "__pt_guarded_by",
+    "__section",
+    "__alloc_size",
+    "__nonnull",
+    "__returns_nonnull",
+    "__assume_aligned",
+    "__alias",
+    "__free",
+    "__cleanup",
+    "__designated_init",
+    "__no_context_analysis",
+    "__realloc_size",
+    "__diagnose_as",
+    "__copy",
+    "__errno",
+    "__acquire_shared",
+    "__acquires_shared",
+    "__releases_shared",
+    "__must_hold_shared",
+    "__declspec",
+    "__asm__",
+    "__data_racy",
+]
 # One pattern for both: a word alone is blanked, a word with arguments up to the closing parenthesis.
 _ATTRIBUTE = re.compile(
     (
@@ -199,9 +296,7 @@ def _conditionals(
             if kind == "else":
                 label += f" of {group[0].label}"
             always = truth is not None and not never
-            group.append(
-                _Part(label, match.end(), never or any(p.always for p in group), always)
-            )
+            group.append(_Part(label, match.end(), never or any(p.always for p in group), always))
         elif kind == "endif" and stack:
             stack[-1][-1].end = match.start()
             groups.append([part.closed() for part in stack.pop()])

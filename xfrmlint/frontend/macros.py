@@ -190,9 +190,7 @@ def uses(text: bytes, macros: Mapping[str, object]) -> bool:
     return any(match.group().decode() in macros for match in _WORD.finditer(text))
 
 
-def expand(
-    text: bytes, path: str, offset: int, macros: Mapping[str, Macro]
-) -> Expansion:
+def expand(text: bytes, path: str, offset: int, macros: Mapping[str, Macro]) -> Expansion:
     """Expand `macros` (and no others) in C text that stands at `offset` of `path`."""
     out = _expand(tokens(text, path, offset), macros, frozenset(), 0)
     pieces: list[bytes] = []

@@ -166,9 +166,7 @@ def slot_of(reader: Reader, view: View, field: Node, indexes: list[str] | None =
     return Slot(struct, node_text(name) if name is not None else "", tuple(found), table)
 
 
-def _initialized(
-    reader: Reader, view: View, node: Node, up: Node, indexes: list[str]
-) -> Use:
+def _initialized(reader: Reader, view: View, node: Node, up: Node, indexes: list[str]) -> Use:
     """Follow designators outwards to the variable or compound literal that is initialized."""
     steps: list[tuple[str, str]] = []
     none = Use("none", view, node)

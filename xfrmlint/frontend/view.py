@@ -181,10 +181,11 @@ def _own_parameters(function: Node) -> list[Node]:
     # `int (*f(void))(int)`: the innermost function declarator holds the parameters.
     while node is not None:
         inner = node.child_by_field_name("declarator")
-        while inner is not None and inner.type in ("parenthesized_declarator", "pointer_declarator"):
-            inner = next(
-                (c for c in inner.named_children if c.type.endswith("declarator")), None
-            )
+        while inner is not None and inner.type in (
+            "parenthesized_declarator",
+            "pointer_declarator",
+        ):
+            inner = next((c for c in inner.named_children if c.type.endswith("declarator")), None)
         if inner is None or inner.type != "function_declarator":
             break
         node = inner

@@ -225,5 +225,3 @@ def _unknown_rows(
         for place, reason in graph.incoming(function).doubts:
             rows[UnknownRow(place.path, place.line, function.name, reason)] = None
     yield from sorted(rows)
-
-

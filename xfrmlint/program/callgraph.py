@@ -309,9 +309,7 @@ class _Collector:
         if not reached:
             self.entry(slot.field, "control", use, via)
 
-    def fits(
-        self, view: View, node: Node, slot: Slot, constants: set[str], home: str
-    ) -> bool:
+    def fits(self, view: View, node: Node, slot: Slot, constants: set[str], home: str) -> bool:
         """Tell whether a field expression can be a read of the slot that was filled."""
         field = node.parent
         if field is None or node.type != "field_identifier" or field.type != "field_expression":

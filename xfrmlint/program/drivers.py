@@ -233,5 +233,3 @@ class _Delegation:
                 if private:
                     self.own_fields[key] = True
         return self.own_fields[key]
-
-

@@ -209,9 +209,7 @@ class _Finder:
                     continue
                 return self.key(view, value, depth + 1)
             if local.parameter >= 0:
-                for where, argument in self.graph.passed(
-                    self.graph.known(view), local.parameter
-                ):
+                for where, argument in self.graph.passed(self.graph.known(view), local.parameter):
                     return self.key(where, argument, depth + 1)
         return Key(str(view.function), name)
 
@@ -294,7 +292,9 @@ class _Finder:
                 for t in self.tables.values()
                 if any((s.struct, s.field) == flagged.key for s in t.slots)
                 or any(f"{s.struct}.{s.field}" == flagged.key.name for s in t.slots)
-                or any(s.struct == flagged.key.scope and s.table == flagged.key.name for s in t.slots)
+                or any(
+                    s.struct == flagged.key.scope and s.table == flagged.key.name for s in t.slots
+                )
             ]
             for table in array or flowing:
                 if table is not own:
@@ -364,7 +364,9 @@ class _Finder:
         found: set[Slot],
         depth: int,
     ) -> None:
-        listed = callee.parent.child_by_field_name("arguments") if callee and callee.parent else None
+        listed = (
+            callee.parent.child_by_field_name("arguments") if callee and callee.parent else None
+        )
         if listed is not None and index == 1 and _COPIES.match(name):
             target = self.key(view, listed.named_children[0], 0)
             found.add(Slot(target.scope, target.name))
@@ -405,7 +407,10 @@ def _assigned(expression: Node, operators: tuple[str, ...] = ("=",)) -> Node | N
 def _bare(node: Node) -> Node:
     """Take parentheses, casts, & and * away."""
     while True:
-        if node.type in ("parenthesized_expression", "pointer_expression") and node.named_child_count:
+        if (
+            node.type in ("parenthesized_expression", "pointer_expression")
+            and node.named_child_count
+        ):
             node = node.named_children[-1]
         elif node.type == "cast_expression":
             inner = node.child_by_field_name("value")

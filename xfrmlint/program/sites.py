@@ -201,7 +201,9 @@ class _Finder:
             )
         if not way.complete:
             place = view.place(view.node.start_byte)
-            self.doubts.append(Doubt(place, function.name, "too many callers; the rest was cut off"))
+            self.doubts.append(
+                Doubt(place, function.name, "too many callers; the rest was cut off")
+            )
 
     def owner(self, view: View, way: Reached) -> tuple[Driver | None, str]:
         """Return the driver that a function belongs to, and the module it stands in."""
@@ -258,7 +260,12 @@ def _declarations(root: Node) -> list[Node]:
     stack = [root]
     while stack:
         node = stack.pop()
-        if node.type in ("declaration", "field_declaration", "function_definition", "type_definition"):
+        if node.type in (
+            "declaration",
+            "field_declaration",
+            "function_definition",
+            "type_definition",
+        ):
             found.append(node)
         if node.type not in ("compound_statement", "parameter_list"):
             stack += node.named_children

@@ -29,13 +29,13 @@ def version(tree: Tree) -> str:
         head = tree.read("Makefile")[:4096].decode("utf-8", "replace")
     except Unreadable:
         return "unknown"
-    parts = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)\s*=[ \t]*(\S*)", head, re.M))
+    parts = dict(
+        re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)\s*=[ \t]*(\S*)", head, re.M)
+    )
     if not parts.get("VERSION"):
         return "unknown"
     numbers = [parts.get(name, "") for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL")]
     return ".".join(n for n in numbers if n) + parts.get("EXTRAVERSION", "")
-
-
 
 
 class Kbuild:
@@ -104,9 +104,7 @@ def _expand(value: str, raw: dict[str, str]) -> str:
     for _ in range(8):
         before = value
         value = _SUFFIX_CHANGE.sub(lambda m: _change(m, raw), value)
-        value = _VARIABLE.sub(
-            lambda m: raw[m.group(1)] if m.group(1) in raw else m.group(), value
-        )
+        value = _VARIABLE.sub(lambda m: raw[m.group(1)] if m.group(1) in raw else m.group(), value)
         value = _CALL.sub(_call, value)
         if value == before or len(value) > 65536:
             break

@@ -1,0 +1,191 @@
+"""Real kernels, held against what was read in them by hand."""
+
+import csv
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.real import kernels
+from tests.real.ported import Ported, opt_in
+from xfrmlint.check import check_tree, report_of
+from xfrmlint.findings import Finding, Report
+from xfrmlint.program.analyse import Analysis, analyse
+from xfrmlint.rules import load_rules, rules_folder
+from xfrmlint.tree.folder import find_tree
+
+pytestmark = pytest.mark.real
+
+VERSIONS = ("7.3", "6.12", "6.1")
+RULES = load_rules([rules_folder()])
+
+
+class Kernel(NamedTuple):
+    """A kernel, analysed once, and the folder of what is expected of it."""
+
+    root: Path
+    expected: Path
+    analysis: Analysis
+    report: Report
+
+
+_KERNELS: dict[str, Kernel] = {}
+
+
+def _kernel(version: str) -> Kernel:
+    if version not in _KERNELS:
+        try:
+            root = kernels.kernel(version)
+            expected = kernels.expected(root)
+        except kernels.Unavailable as error:
+            pytest.skip(error.reason)
+        analysis = analyse(find_tree(str(root)))
+        _KERNELS[version] = Kernel(root, expected, analysis, report_of(analysis, RULES))
+    return _KERNELS[version]
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def _chains(analysis: Analysis, site: int) -> list[str]:
+    _, rows = analysis.store.query(
+        f"SELECT * FROM hop WHERE site = {site} ORDER BY chain, position"
+    )
+    chains: list[str] = []
+    for row in rows:
+        if row["position"] == 0:
+            chains.append(f"{row['via']}={row['function']}")
+        else:
+            chains[-1] += (" ~> " if row["via"] else " > ") + row["function"]
+    return chains
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_ops_tables_and_roles(version: str) -> None:
+    kernel = _kernel(version)
+    expected = {
+        (row["ops_symbol"], row["path"], int(row["line"]), row["role"], row["driver"])
+        for row in _rows(kernel.expected / "drivers.tsv")
+    }
+    found = {(d.table, d.path, d.line, d.role, d.driver) for d in kernel.report.drivers}
+    assert found == expected
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_sites_and_their_context(version: str) -> None:
+    kernel = _kernel(version)
+    names = ("path", "line", "function", "driver", "field", "access", "context")
+    expected = {tuple(row[name] for name in names) for row in _rows(kernel.expected / "sites.tsv")}
+    _, rows = kernel.analysis.store.query("SELECT * FROM site WHERE role <> 'core'")
+    assert {tuple(str(row[name]) for name in names) for row in rows} == expected
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_chains(version: str) -> None:
+    kernel = _kernel(version)
+    _, rows = kernel.analysis.store.query("SELECT * FROM site")
+    found = {
+        (row["path"], str(row["line"]), row["field"]): _chains(kernel.analysis, row["id"])
+        for row in rows
+    }
+    for row in _rows(kernel.expected / "sites.tsv"):
+        expected = row["chain"].split(" | ") if row["chain"] else []
+        chains = found[row["path"], row["line"], row["field"]]
+        assert set(expected) <= set(chains), row
+        assert chains[:1] == [] or chains[0] in expected, row
+
+
+def test_no_finding_on_a_look_alike() -> None:
+    kernel = _kernel("6.12")
+    wrong = {(row["path"], int(row["line"])) for row in _rows(kernel.expected / "lookalikes.tsv")}
+    assert not [f for f in kernel.report.findings if (f.path, f.line) in wrong]
+    _, rows = kernel.analysis.store.query("SELECT path, line FROM site")
+    assert not {(row["path"], row["line"]) for row in rows} & wrong
+
+
+@pytest.mark.parametrize(("version", "count"), [("7.3", 15), ("6.12", 16), ("6.1", 13)])
+def test_lower_datapath_sites(version: str, count: int) -> None:
+    store = _kernel(version).analysis.store
+    _, rows = store.query("SELECT DISTINCT path, line FROM lower_site WHERE context = 'datapath'")
+    assert len(rows) == count
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_only_real_fields_of_the_contract_are_reported(version: str) -> None:
+    kernel = _kernel(version)
+    sites = {(r["path"], int(r["line"])) for r in _rows(kernel.expected / "sites.tsv")}
+    assert not [f for f in kernel.report.findings if (f.path, f.line) not in sites]
+
+
+IXGBE = "drivers/net/ethernet/intel/ixgbe/ixgbe_ipsec.c"
+HEADER = "drivers/net/ethernet/intel/ixgbe/ixgbe.h"
+READ = r"itd->sa_idx = xs->xso\.offload_handle -"
+PRINTED = r"itd->sa_idx, xs->xso\.offload_handle\)"
+TESTED = "handle = {call};\n\tif (!handle)\n\t\treturn 0;\n\titd->sa_idx = handle -"
+DECLARED = (r"(?<=ixgbe_ipsec_tx_data \*itd\)\n\{\n)", "\tunsigned long handle;\n")
+DIRECT = "xfrm_dev_state_lower_handle(xs, tx_ring->netdev)"
+WRAPPER = (
+    "static inline unsigned long ixgbe_handle(struct xfrm_state *x, struct net_device *dev)\n"
+    "{\n\treturn xfrm_dev_state_lower_handle(x, dev);\n}\n"
+)
+MACRO = "#define ixgbe_handle(x, dev) xfrm_dev_state_lower_handle((x), (dev))\n"
+DECLARATION = "unsigned long ixgbe_handle(struct xfrm_state *x, struct net_device *dev);\n"
+
+
+@pytest.fixture
+def ported(tmp_path: Path) -> Ported:
+    tree = Ported(_kernel("7.3").root, tmp_path / "linux")
+    tree.port()
+    return tree
+
+
+def _findings(tree: Ported) -> list[Finding]:
+    return list(check_tree(find_tree(str(tree.root)), RULES).findings)
+
+
+def _of(findings: list[Finding], kind: str) -> set[tuple[str, str]]:
+    return {(f.driver, f.level) for f in findings if f.type == kind}
+
+
+def test_opting_in_turns_direct_reads_into_errors_for_that_driver_alone(ported: Ported) -> None:
+    opt_in(ported, IXGBE, "ixgbe_xfrmdev_ops")
+    found = _findings(ported)
+    direct = _of(found, "DIRECT_OFFLOAD_HANDLE")
+    assert {driver for driver, level in direct if level == "ERROR"} == {"ixgbe"}
+    assert ("ixgbe", "WARNING") not in direct
+    assert _of(found, "LOWER_HANDLE_NOT_RESOLVED") == {("ixgbe", "ERROR")}
+    assert _of(found, "UPPER_WITHOUT_RESOLVER") == {("bonding", "CHECK")}
+
+
+@pytest.mark.parametrize("form", ["direct", "wrapper", "macro", "other file"])
+def test_a_conversion_silences_it(ported: Ported, form: str) -> None:
+    opt_in(ported, IXGBE, "ixgbe_xfrmdev_ops")
+    call = DIRECT if form == "direct" else "ixgbe_handle(xs, tx_ring->netdev)"
+    ported.edit(
+        IXGBE, DECLARED, (READ, TESTED.format(call=call)), (PRINTED, "itd->sa_idx, handle)")
+    )
+    if form == "wrapper":
+        ported.edit(
+            IXGBE,
+            (r"^static const struct xfrmdev_ops", WRAPPER + "\nstatic const struct xfrmdev_ops"),
+        )
+    elif form == "macro":
+        ported.edit(HEADER, (r"^#define _IXGBE_H_\n", "#define _IXGBE_H_\n" + MACRO))
+    elif form == "other file":
+        ported.edit(HEADER, (r"^#endif /\* _IXGBE_H_ \*/", DECLARATION + "#endif /* _IXGBE_H_ */"))
+        main = "drivers/net/ethernet/intel/ixgbe/ixgbe_lib.c"
+        text = (ported.root / main).read_text("utf-8")
+        ported.write(main, text + WRAPPER.removeprefix("static inline "))
+    found = [f for f in _findings(ported) if f.driver == "ixgbe"]
+    assert {f.type for f in found} <= {"CONTROL_OFFLOAD_HANDLE", "OFFLOAD_DEV_ACCESS"}
+
+
+def test_a_conversion_without_the_flag(ported: Ported) -> None:
+    ported.edit(
+        IXGBE, DECLARED, (READ, TESTED.format(call=DIRECT)), (PRINTED, "itd->sa_idx, handle)")
+    )
+    found = [f for f in _findings(ported) if f.driver == "ixgbe"]
+    assert "LOWER_HANDLE_FLAG_MISSING" in {f.type for f in found}
+    assert "DIRECT_OFFLOAD_HANDLE" not in {f.type for f in found}
