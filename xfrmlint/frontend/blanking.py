@@ -15,126 +15,29 @@ _COMMENT_OR_STRING = re.compile(
 _DIRECTIVE = re.compile(rb"^[ \t]*(?:#|%:)[ \t]*(\w*)((?:\\\r?\n|[^\n])*)", re.M)
 _NOT_NEWLINE = re.compile(rb"[^\n]")
 
-_ATTRIBUTE_WORDS = [
-    "__user",
-    "__rcu",
-    "__iomem",
-    "__percpu",
-    "__kernel",
-    "__force",
-    "__safe",
-    "__nocast",
-    "__private",
-    "__bitwise",
-    "__init",
-    "__exit",
-    "__initdata",
-    "__exitdata",
-    "__initconst",
-    "__devinit",
-    "__devexit",
-    "__refdata",
-    "__ref",
-    "__always_unused",
-    "__maybe_unused",
-    "__unused",
-    "__used",
-    "__must_check",
-    "__packed",
-    "__deprecated",
-    "__weak",
-    "__pure",
-    "__attribute_const__",
-    "__cold",
-    "__hot",
-    "__malloc",
-    "__visible",
-    "__noreturn",
-    "__noclone",
-    "__always_inline",
-    "noinline",
-    "noinline_for_stack",
-    "__no_kcsan",
-    "__no_sanitize_address",
-    "__cacheline_aligned",
-    "____cacheline_aligned",
-    "__cacheline_aligned_in_smp",
-    "____cacheline_aligned_in_smp",
-    "____cacheline_internodealigned_in_smp",
-    "__read_mostly",
-    "__ro_after_init",
-    "__latent_entropy",
-    "__randomize_layout",
-    "__no_randomize_layout",
-    "__percpu_read_mostly",
-    "__net_init",
-    "__net_exit",
-    "__net_initdata",
-    "__meminit",
-    "__cpuinit",
-    "INDIRECT_CALLABLE_SCOPE",
-    "notrace",
-    "__sched",
-    "asmlinkage",
-    "__visible",
-    "nokprobe_inline",
-    "__bpf_kfunc",
-    "__private_extension",
-    "__intentional_overflow",
-    "__extension__",
-    "__restrict",
-    "__free_on_error",
-    "__nonstring",
-    "noipa",
-    "__flatten",
-    "__lockfunc",
-    "fastcall",
-    "__naked",
-    "__mocked",
-    "__seccomp",
-]
-_ATTRIBUTE_CALLS = [
-    "__attribute__",
-    "__attribute",
-    "__aligned",
-    "__aligned_largest",
-    "__printf",
-    "__scanf",
-    "__acquires",
-    "__releases",
-    "__must_hold",
-    "__cond_acquires",
-    "__cond_lock",
-    "__counted_by",
-    "__counted_by_le",
-    "__counted_by_be",
-    "__counted_by_ptr",
-    "__sized_by",
-    "__guarded_by",
-    "__pt_guarded_by",
-    "__section",
-    "__alloc_size",
-    "__nonnull",
-    "__returns_nonnull",
-    "__assume_aligned",
-    "__alias",
-    "__free",
-    "__cleanup",
-    "__designated_init",
-    "__no_context_analysis",
-    "__realloc_size",
-    "__diagnose_as",
-    "__copy",
-    "__errno",
-    "__acquire_shared",
-    "__acquires_shared",
-    "__releases_shared",
-    "__must_hold_shared",
-    "__declspec",
-    "__asm__",
-    "__data_racy",
-]
-# One pattern for both: a word alone is blanked, a word with arguments up to the closing parenthesis.
+_ATTRIBUTE_WORDS = (
+    "__user __rcu __iomem __percpu __kernel __force __safe __nocast __private __bitwise "
+    "__init __exit __initdata __exitdata __initconst __devinit __devexit __refdata __ref "
+    "__always_unused __maybe_unused __unused __used __must_check __packed __deprecated __weak "
+    "__pure __attribute_const__ __cold __hot __malloc __visible __noreturn __noclone "
+    "__always_inline noinline noinline_for_stack __no_kcsan __no_sanitize_address "
+    "__cacheline_aligned ____cacheline_aligned __cacheline_aligned_in_smp "
+    "____cacheline_aligned_in_smp ____cacheline_internodealigned_in_smp __read_mostly "
+    "__ro_after_init __latent_entropy __randomize_layout __no_randomize_layout "
+    "__percpu_read_mostly __net_init __net_exit __net_initdata __meminit __cpuinit "
+    "INDIRECT_CALLABLE_SCOPE notrace __sched asmlinkage __visible nokprobe_inline __bpf_kfunc "
+    "__private_extension __intentional_overflow __extension__ __restrict __free_on_error "
+    "__nonstring noipa __flatten __lockfunc fastcall __naked __mocked __seccomp"
+).split()
+_ATTRIBUTE_CALLS = (
+    "__attribute__ __attribute __aligned __aligned_largest __printf __scanf __acquires __releases "
+    "__must_hold __cond_acquires __cond_lock __counted_by __counted_by_le __counted_by_be "
+    "__counted_by_ptr __sized_by __guarded_by __pt_guarded_by __section __alloc_size __nonnull "
+    "__returns_nonnull __assume_aligned __alias __free __cleanup __designated_init "
+    "__no_context_analysis __realloc_size __diagnose_as __copy __errno __acquire_shared "
+    "__acquires_shared __releases_shared __must_hold_shared __declspec __asm__ __data_racy"
+).split()
+# One pattern for both: a word alone is blanked, one with arguments up to the closing parenthesis.
 _ATTRIBUTE = re.compile(
     (
         r"\b(?:(?:"
@@ -145,7 +48,7 @@ _ATTRIBUTE = re.compile(
     ).encode()
 )
 _FOR_EACH = re.compile(rb"^([ \t]+)(\w*for_each\w*)([ \t]*\()", re.M)
-_STRUCT_ARGUMENT = re.compile(rb"(?<=[,(])([ \t\n]*)(struct|union|enum)(?=[ \t]+\w+[ \t]*,)")
+_STRUCT_ARGUMENT = re.compile(rb"struct[ \t]+\w+[ \t]*,")
 _TYPEOF = re.compile(rb"\b(?:typeof|__typeof__|__typeof|typeof_unqual)[ \t]*\(")
 _BRACE = re.compile(rb"[{}]")
 _TRUTHY = re.compile(rb"^[ \t]*\(?[ \t]*([01])[ \t]*\)?[ \t]*$")
@@ -204,9 +107,20 @@ def blank(data: bytes, words: re.Pattern[bytes] | None = None) -> Blanked:
         text = _blank_attributes(text)
     if b"typeof" in text:
         text = _typeof(text)
-    text = _FOR_EACH.sub(_while, text)
-    text = _STRUCT_ARGUMENT.sub(lambda m: m.group(1) + b" " * len(m.group(2)), text)
+    if b"for_each" in text:
+        text = _FOR_EACH.sub(_while, text)
+    text = _struct_arguments(text)
     return Blanked(text, tuple(branches), tuple(dropped), tuple(directives))
+
+
+def _struct_arguments(text: bytes) -> bytes:
+    # `container_of(p, struct foo, member)`: a type is no argument of a call.
+    out = bytearray(text)
+    for match in _STRUCT_ARGUMENT.finditer(text):
+        start = match.start()
+        if text[max(0, start - 200) : start].rstrip()[-1:] in (b",", b"("):
+            out[start : start + 6] = b" " * 6
+    return bytes(out)
 
 
 def _while(match: re.Match[bytes]) -> bytes:
@@ -251,7 +165,7 @@ _PAREN = re.compile(rb"[()]")
 
 
 def closing(text: bytes, start: int) -> int:
-    """Return the offset behind the parenthesis that closes the one at `start` (or the text's end)."""
+    """Return the offset behind the parenthesis that closes the one at `start`, or the end."""
     depth = 0
     for match in _PAREN.finditer(text, start):
         depth += 1 if match.group() == b"(" else -1

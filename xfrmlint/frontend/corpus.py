@@ -153,8 +153,11 @@ class Corpus:
 
     def _find(self, kind: str, name: str, path: str) -> Definition | None:
         word = name.encode("utf-8", "surrogateescape")
+        likely = _likely(kind, word)
         for place in self.closure(path):
-            if word in self.data(place):
+            data = self.data(place)
+            # Blanking a header costs much more than this look at its raw text.
+            if word in data and likely.search(data):
                 found = definition_in(self.unit(place).text, kind, word)
                 if found is not None:
                     return Definition(place, *found)
@@ -164,6 +167,17 @@ class Corpus:
         """Return the syntax tree of a definition, parsed alone."""
         text = self.unit(found.path).text[found.start : found.end]
         return parse(text + b";").root_node
+
+
+def _likely(kind: str, word: bytes) -> re.Pattern[bytes]:
+    escaped = re.escape(word)
+    if kind in ("struct", "union", "enum"):
+        return re.compile(
+            rb"\b" + kind.encode() + rb"\s+" + escaped + rb"\b[^;(){}=*]*(?:/\*[^{]*)?\{"
+        )
+    if kind == "typedef":
+        return re.compile(rb"\b" + escaped + rb"\s*(?:__\w+\s*)?[);\[]")
+    return re.compile(rb"\b" + escaped + rb"\s*\(")
 
 
 def definition_in(text: bytes, kind: str, word: bytes) -> tuple[int, int] | None:

@@ -23,13 +23,17 @@ _MOST_TOKENS = 40000
 
 
 class Macro(NamedTuple):
-    """A #define. parameters: None for an object-like one. start: the body's byte offset."""
+    """A #define. parameters: None for an object-like one.
+
+    start: the body's byte offset. define: the directive's.
+    """
 
     name: str
     parameters: tuple[str, ...] | None
     body: bytes
     path: str
     start: int
+    define: int
 
 
 class Token(NamedTuple):
@@ -61,11 +65,11 @@ def macros_in(corpus: Corpus, path: str) -> list[Macro]:
     for kind, offset, line in corpus.unit(path).blanked.directives:
         match = _DEFINE.match(line) if kind == "define" else None
         if match is not None:
-            found.append(_macro(match, path, offset))
+            found.append(_macro(match, path, offset, offset))
     return found
 
 
-def _macro(match: re.Match[bytes], path: str, offset: int) -> Macro:
+def _macro(match: re.Match[bytes], path: str, define: int, base: int) -> Macro:
     parameters = None
     if match.group(2) is not None:
         inside = match.group(2)[1:-1].replace(b"\\", b" ").decode("utf-8", "replace")
@@ -73,11 +77,12 @@ def _macro(match: re.Match[bytes], path: str, offset: int) -> Macro:
     body = match.group(3)
     if b"\\" in body:
         body = re.sub(rb"\\(\r?)\n", rb" \1\n", body)
-    return Macro(match.group(1).decode(), parameters, body, path, offset + match.start(3))
+    start = base - match.start() + match.start(3)
+    return Macro(match.group(1).decode(), parameters, body, path, start, define)
 
 
 def _defines_with(corpus: Corpus, path: str, piece: bytes) -> list[Macro]:
-    """Return the live #defines of a file in whose text some bytes occur."""
+    """Return the #defines of a file (dead ones too) in whose text some bytes occur."""
     data = corpus.data(path)
     starts: dict[int, None] = {}
     at = data.find(piece)
@@ -86,15 +91,14 @@ def _defines_with(corpus: Corpus, path: str, piece: bytes) -> list[Macro]:
         if _DEFINE_START.match(data, start):
             starts[start] = None
         at = data.find(piece, at + 1)
-    if not starts:
-        return []
-    found = []
-    for kind, offset, line in corpus.unit(path).blanked.directives:
-        if kind == "define" and offset in starts:
-            match = _DEFINE.match(line)
-            if match is not None:
-                found.append(_macro(match, path, offset))
-    return found
+    found = [(start, _DEFINE.match(data, start)) for start in starts]
+    return [_macro(match, path, start, start) for start, match in found if match is not None]
+
+
+def _live(corpus: Corpus, macro: Macro) -> bool:
+    """Tell whether a #define stands in code that can be compiled, not in #if 0 or a comment."""
+    directives = corpus.unit(macro.path).blanked.directives
+    return any(kind == "define" and offset == macro.define for kind, offset, _ in directives)
 
 
 def _logical_line(data: bytes, at: int) -> int:
@@ -141,11 +145,11 @@ class Macros:
         if word not in self._direct:
             encoded = word.encode("utf-8", "surrogateescape")
             whole = re.compile(rb"(?<!\w)" + re.escape(encoded) + rb"(?!\w)")
-            found = [m for m in self._pasted(word)]
+            found = self._pasted(word)
             for path in self._paths:
                 if encoded in self._corpus.data(path):
                     for macro in _defines_with(self._corpus, path, encoded):
-                        if whole.search(macro.body):
+                        if whole.search(macro.body) and _live(self._corpus, macro):
                             found.append(macro)
             self._direct[word] = found
         return self._direct[word]
@@ -157,7 +161,8 @@ class Macros:
                 if b"##" in self._corpus.data(path):
                     for macro in _defines_with(self._corpus, path, b"##"):
                         self._pasting += [(p, macro) for p in _pasted_names(macro)]
-        return list(dict.fromkeys(m for p, m in self._pasting if p.fullmatch(word)))
+        found = dict.fromkeys(m for p, m in self._pasting if p.fullmatch(word))
+        return [macro for macro in found if _live(self._corpus, macro)]
 
 
 def _pasted_names(macro: Macro) -> list[re.Pattern[str]]:

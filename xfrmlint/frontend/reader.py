@@ -1,7 +1,7 @@
 """The one question everything else is made of: where, in which item, does a word occur?"""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -13,6 +13,8 @@ from xfrmlint.frontend.unit import Item
 from xfrmlint.frontend.universe import Universe
 from xfrmlint.frontend.view import View, views
 from xfrmlint.tree import Tree
+
+_WORD = re.compile(rb"\w")
 
 
 class Occurrence(NamedTuple):
@@ -28,8 +30,17 @@ class Words:
     def __init__(self, names: Iterable[str]) -> None:
         self.names = list(dict.fromkeys(names))
         self.encoded = [n.encode("utf-8", "surrogateescape") for n in self.names]
-        either = b"|".join(map(re.escape, self.encoded))
-        self.pattern = re.compile(rb"(?<!\w)(?:" + either + rb")(?!\w)")
+
+    def positions(self, text: bytes) -> Iterator[int]:
+        """Yield where one of the names stands as a whole word."""
+        # A plain search is ten times as fast as an alternation of words.
+        for name in self.encoded:
+            at = text.find(name)
+            while at >= 0:
+                end = at + len(name)
+                if not (_WORD.match(text, at - 1) if at else None) and not _WORD.match(text, end):
+                    yield at
+                at = text.find(name, end)
 
     def within(self, data: bytes) -> bool:
         """Tell whether one of the names can be in a file (as a part of a word, too)."""
@@ -91,11 +102,13 @@ class Reader:
             return []
         unit = self.corpus.unit(path)
         items: dict[int, Item] = {}
-        for match in words.pattern.finditer(unit.text):
-            item = unit.item_at(match.start())
+        for position in words.positions(unit.text):
+            item = unit.item_at(position)
             if item is not None:
                 items[item.start] = item
-        return [view for item in items.values() for view in self.views(path, item, macros)]
+        return [
+            view for _, item in sorted(items.items()) for view in self.views(path, item, macros)
+        ]
 
     def views(self, path: str, item: Item, macros: dict[str, list[Macro]]) -> list[View]:
         """Return an item's views, each made once."""

@@ -94,8 +94,12 @@ class CallGraph:
     def mentions(self, function: FunctionName) -> list[Occurrence]:
         """Return where a function's name means this function (declarations left out)."""
         reader, path, name = self.reader, function.path, function.name
-        found = list(reader.near(name, path))
         view = self._views.get(function)
+        if view is not None and view.static and path.endswith(".c"):
+            # Nobody else can name it.
+            own = reader.occurrences(name, [path], f"in {path}")
+            return [o for o in own if self._means(o, function, view)]
+        found = list(reader.near(name, path))
         if view is None or not view.static:
             exported = reader.universe.exported(name, path)
             if exported:
@@ -435,7 +439,7 @@ def _down(
     towards: dict[FunctionName, Edge | None],
     below: dict[FunctionName, FunctionName],
 ) -> list[Hop]:
-    hops = []
+    hops: list[Hop] = []
     current = start
     while True:
         edge = towards[current]

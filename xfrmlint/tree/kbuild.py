@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from xfrmlint.tree import Tree, Unreadable
 
+_VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)\s*=[ \t]*(\S*)", re.M)
 _ASSIGN = re.compile(r"^\s*([\w.$()/@-]+?)\s*(\+=|::?=|\?=|=)\s*(.*)$")
 _VARIABLE = re.compile(r"\$[({]([\w.-]+)[)}]")
 _CALL = re.compile(r"\$[({](addprefix|addsuffix|patsubst|subst|sort|strip)\s+([^$(){}]*)[)}]")
@@ -45,6 +46,7 @@ class Kbuild:
         self._tree = tree
         self._makefiles: dict[str, dict[str, list[str]] | None] = {}
         self._modules: dict[str, list[Module]] = {}
+        self._include_folders: dict[str, list[str]] = {}
 
     def modules_of(self, source: str) -> list[Module]:
         """Return the modules into which a .c file is linked; empty if no Makefile says."""
@@ -57,7 +59,9 @@ class Kbuild:
 
     def include_folders(self, source: str) -> list[str]:
         """Return the -I folders of a file's ccflags-y, and of subdir-ccflags-y above it."""
-        folder = posixpath.dirname(source)
+        start = folder = posixpath.dirname(source)
+        if start in self._include_folders:
+            return self._include_folders[start]
         found: list[str] = []
         names = ["ccflags-y", "subdir-ccflags-y", "EXTRA_CFLAGS"]
         while folder:
@@ -66,7 +70,8 @@ class Kbuild:
                 found += _include_folders(" ".join(values.get(name, [])), folder)
             names = ["ccflags-y", "subdir-ccflags-y"]
             folder = posixpath.dirname(folder)
-        return list(dict.fromkeys(found))
+        self._include_folders[start] = list(dict.fromkeys(found))
+        return self._include_folders[start]
 
     def _makefile(self, folder: str) -> dict[str, list[str]] | None:
         if folder not in self._makefiles:
