@@ -72,6 +72,12 @@ def load_rule(path: Path) -> Rule:
     missing = [name for name in _REQUIRED if not isinstance(data.get(name), str)]
     if missing:
         raise InputError(f"{path}: {', '.join(missing)} missing")
+    for name in ("bad", "good"):
+        listed = data.get(name, [])
+        if not isinstance(listed, list) or not all(isinstance(text, str) for text in listed):
+            raise InputError(f"{path}: {name} is not a list of texts")
+    if not isinstance(data.get("needs_contract", False), bool):
+        raise InputError(f"{path}: needs_contract is neither true nor false")
     strange = sorted(set(data) - {*_REQUIRED, *_OPTIONAL})
     if strange:
         raise InputError(f"{path}: unknown field {', '.join(strange)}")
@@ -145,20 +151,20 @@ def _finding(
     level = rule.level if values.get("opted_in", 1) else rule.level_not_opted_in
     try:
         message = rule.message.format_map(values)
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
         raise InputError(f"rule {rule.type}: its message wants {error}") from None
     ways = chains.get(values.get("site"), [])
     related: tuple[Related, ...] = ()
     if values.get("related_path"):
-        line = int(str(values["related_line"]))
+        line = _number(rule, values, "related_line")
         related = (Related(str(values["related_path"]), line, str(values["related_text"])),)
     path, function = str(row["path"]), str(row["function"])
     return Finding(
         rule.type,
         level,
         path,
-        int(str(row["line"])),
-        int(str(row["column"])),
+        _number(rule, row, "line"),
+        _number(rule, row, "column"),
         function,
         str(row["driver"]),
         message,
@@ -170,6 +176,13 @@ def _finding(
         text,
         fingerprint(rule.type, path, function, text, nth),
     )
+
+
+def _number(rule: Rule, row: Mapping[str, object], name: str) -> int:
+    value = row.get(name)
+    if not isinstance(value, int):
+        raise InputError(f"rule {rule.type}: its query gives {value!r} as {name}, not a number")
+    return value
 
 
 def _chains(store: Store) -> dict[object, list[tuple[Hop, ...]]]:

@@ -23,7 +23,9 @@ _UNEVALUATED_CALLS = re.compile(
 _WRITERS = re.compile(
     r"^(WRITE_ONCE|smp_store_release|rcu_assign_pointer|RCU_INIT_POINTER|rcu_swap_protected)$"
 )
-_READ_WRITERS = re.compile(r"^(xchg|cmpxchg|rcu_replace_pointer|swap)\w*$")
+_READ_WRITERS = re.compile(
+    r"^((try_)?(cmp)?xchg\w*|rcu_replace_pointer|swap|__atomic_\w*exchange\w*|__sync_\w+)$"
+)
 _RCU = re.compile(r"^(s?rcu_\w+|RCU_\w+|rtnl_dereference|unrcu_pointer)$")
 _DEEPEST = 6
 
@@ -56,7 +58,7 @@ class Doubt(NamedTuple):
 
 
 class Accesses:
-    """Finds accesses in views. passed: returns the (view, argument) pairs of a function's callers."""
+    """Finds accesses in views. passed: returns (view, argument) of each caller of a function."""
 
     def __init__(
         self,
@@ -101,7 +103,16 @@ class Accesses:
         if origin != STATE:
             return None
         mode, accessor = self._mode(view, parent)
+        if mode == "write" and self._in_copy(base, view):
+            return None
         return self._made(view, node, field, mode, accessor, by_name)
+
+    def _in_copy(self, base: Node, view: View) -> bool:
+        """Tell whether a base is a local copy of an offload struct: a store there goes nowhere."""
+        while base.type == "parenthesized_expression":
+            base = base.named_children[-1]
+        local = view.local(node_text(base), base.start_byte) if base.type == "identifier" else None
+        return local is not None and local.type.base == self.offload and not local.type.pointers
 
     def _made(
         self, view: View, node: Node, field: str, mode: str, accessor: str, by_name: bool
@@ -337,7 +348,8 @@ class Accesses:
             while target is not None and target.type == "pointer_declarator":
                 target = target.child_by_field_name("declarator")
             if target is not None and target.type == "identifier":
-                return _mode_of_pointer(view, node_text(target)), ""
+                name = node_text(target)
+                return _mode_of_pointer(view, name), _accessor_of_pointer(view, name)
         return "read", ""
 
     def _outer_accessor(self, call: Node) -> str:
@@ -388,6 +400,21 @@ def _mode_of_pointer(view: View, name: str) -> str:
                 continue
         reads += 1
     return "readwrite" if reads and writes else "write" if writes else "read"
+
+
+def _accessor_of_pointer(view: View, name: str) -> str:
+    """Return the RCU accessor in which a pointer is always dereferenced, or nothing."""
+    accessors = set()
+    for node in view.occurrences(name):
+        deref = node.parent
+        if deref is None or deref.type != "pointer_expression" or node_text(deref)[:1] != "*":
+            continue
+        listed = deref.parent
+        call = listed.parent if listed is not None and listed.type == "argument_list" else None
+        called = call.child_by_field_name("function") if call is not None else None
+        text = node_text(called) if called is not None else ""
+        accessors.add(text if _RCU.match(text) else "")
+    return accessors.pop() if len(accessors) == 1 else ""
 
 
 def _same(one: Node | None, other: Node) -> bool:

@@ -302,9 +302,8 @@ def _substitute(
                 if out[-1].text == b",":
                     out += right
                 else:
-                    # The fixed piece is where a reader finds the pasted name.
-                    keep = out[-1] if out[-1].path == macro.path else right[0]
-                    out[-1] = keep._replace(text=joined, spaced=out[-1].spaced)
+                    # A pasted name is nowhere as a whole: its first piece stands for it.
+                    out[-1] = out[-1]._replace(text=joined)
                     out += right[1:]
             at += 2
             continue

@@ -76,6 +76,14 @@ class CallGraph:
             self._incoming[function] = collector.result()
         return self._incoming[function]
 
+    def calls_of(self, function: FunctionName, path: str) -> tuple[Edge, ...]:
+        """Return the calls of a kernel function in the driver that a file belongs to."""
+        collector = _Collector(self, function)
+        for occurrence in self.reader.near(function.name, path):
+            if self._means(occurrence, function, None):
+                collector.follow(use_of(self.reader, *occurrence), "", 0)
+        return collector.result().edges
+
     def passed(self, function: FunctionName, index: int) -> list[tuple[View, Node]]:
         """Return what callers pass as a parameter: (caller's view, argument)."""
         found = []

@@ -6,12 +6,21 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.frontend.mention import use_of
 from xfrmlint.frontend.unit import node_text
 from xfrmlint.frontend.view import View
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.ops import OPS, Table
 
 _NETDEV_FIELD = "xfrmdev_ops"
+# Makers of a net_device of one's own, and where it is kept between callbacks.
+_OWN_MAKERS = re.compile(r"alloc_(netdev|etherdev)|get_drvdata$")
+_TRANSPARENT = (
+    "parenthesized_expression",
+    "cast_expression",
+    "pointer_expression",
+    "subscript_expression",
+)
 _CORE = ("include/", "net/", "Documentation/", "tools/", "scripts/", "samples/", "arch/")
 
 
@@ -91,7 +100,7 @@ def _uppers(graph: CallGraph, tables: Sequence[Table]) -> set[str]:
         name, table = module
         files = graph.reader.universe.files(table.place.path)
         judge = _Delegation(graph, [t for t in tables if t.place.path in files])
-        if any(judge.hands_on(view, call) for view, call in judge.calls(table.place.path)):
+        if any(judge.hands_on(*call) for call in judge.calls(table.place.path)):
             found.add(name)
     return found
 
@@ -105,8 +114,8 @@ class _Delegation:
         self.callbacks = {c.target for t in tables for c in t.callbacks}
         self.own_fields: dict[tuple[str, str, str], bool] = {}
 
-    def calls(self, path: str) -> list[tuple[View, Node]]:
-        """Return the (view, call) pairs of a driver that go through a state callback."""
+    def calls(self, path: str) -> list[tuple[View, Node, Node]]:
+        """Return (view, callback's field expression, call) where a driver calls state callbacks."""
         found = []
         fields = self.reader.types.fields_named(OPS, "include/linux/netdevice.h")
         for name in fields:
@@ -116,21 +125,21 @@ class _Delegation:
                 field = node.parent
                 if field is None or field.type != "field_expression" or view.kind != "function":
                     continue
-                up = field
-                while up.parent is not None and up.parent.type in (
-                    "parenthesized_expression",
-                    "pointer_expression",
-                ):
-                    up = up.parent
-                call = up.parent
-                if call is not None and call.type == "call_expression":
-                    if (call.child_by_field_name("function") or field).id == up.id:
-                        found.append((view, call))
+                use = use_of(self.reader, view, node)
+                if use.kind == "called":
+                    found.append((view, field, _call_around(field)))
+                elif use.kind == "local":
+                    # `add = slave->dev->xfrmdev_ops->xdo_dev_state_add; add(slave->dev, x, e)`
+                    found += [
+                        (view, field, _call_around(inner))
+                        for inner in view.occurrences(use.name)
+                        if use_of(self.reader, view, inner).kind == "called"
+                    ]
         return found
 
-    def hands_on(self, view: View, call: Node) -> bool:
+    def hands_on(self, view: View, field: Node, call: Node) -> bool:
         """Tell whether a call goes to another net_device than the one it was called for."""
-        device = self.device_of_ops(view, call)
+        device = self.device_of_ops(view, field)
         if device is None:
             # The ops hang in a struct of the driver's own: then the device argument tells.
             listed = call.child_by_field_name("arguments")
@@ -141,21 +150,14 @@ class _Delegation:
             device = first
         return not self.is_own(view, device, 0)
 
-    def device_of_ops(self, view: View, call: Node) -> Node | None:
-        """Return E of the E->xfrmdev_ops through which the call goes, if E is a net_device."""
-        function = call.child_by_field_name("function")
-        while function is not None and function.type in (
-            "parenthesized_expression",
-            "pointer_expression",
-        ):
-            function = function.named_children[-1]
-        ops = function.child_by_field_name("argument") if function is not None else None
+    def device_of_ops(self, view: View, field: Node) -> Node | None:
+        """Return E of the E->xfrmdev_ops whose callback is meant, if E is a net_device."""
+        ops = field.child_by_field_name("argument")
         for _ in range(3):
             if ops is None:
                 return None
             while ops.type in ("parenthesized_expression", "cast_expression"):
-                inner = ops.child_by_field_name("value") or ops.named_children[-1]
-                ops = inner
+                ops = ops.child_by_field_name("value") or ops.named_children[-1]
             if ops.type == "field_expression":
                 base = ops.child_by_field_name("argument")
                 name = ops.child_by_field_name("field")
@@ -172,26 +174,20 @@ class _Delegation:
 
     def is_own(self, view: View, device: Node, depth: int) -> bool:
         """Tell whether an expression is the device that the callback runs for."""
-        while device.type in ("parenthesized_expression", "cast_expression", "pointer_expression"):
-            inner = device.child_by_field_name("value") or device.named_children[-1]
-            device = inner
+        while device.type in _TRANSPARENT:
+            device = (
+                device.child_by_field_name("value")
+                or device.child_by_field_name("argument")
+                or device.named_children[-1]
+            )
         if depth > 5:
             return False
         if device.type == "identifier":
-            name = node_text(device)
-            local = view.local(name, device.start_byte)
-            if local is None:
-                return False
-            values = view.assignments(name)
-            if local.parameter >= 0:
-                if values:
-                    return all(self.is_own(view, v, depth + 1) for v in values)
-                if view.function.name in self.callbacks:
-                    return True
-                passed = self.graph.passed(self.graph.known(view), local.parameter)
-                # A function that only the kernel calls (ndo_open) gets the device itself.
-                return all(self.is_own(v, a, depth + 1) for v, a in passed)
-            return bool(values) and all(self.is_own(view, v, depth + 1) for v in values)
+            return self.name_is_own(view, device, depth)
+        if device.type == "call_expression":
+            # What probe left with the bus device is this driver's own net_device.
+            called = device.child_by_field_name("function")
+            return called is not None and bool(_OWN_MAKERS.search(node_text(called)))
         if device.type == "field_expression":
             base = device.child_by_field_name("argument")
             field = node_text(device.child_by_field_name("field") or device)
@@ -203,33 +199,72 @@ class _Delegation:
             return self.field_is_own(view, kind.base, field)
         return False
 
+    def name_is_own(self, view: View, device: Node, depth: int) -> bool:
+        name = node_text(device)
+        local = view.local(name, device.start_byte)
+        if local is None:
+            return False
+        values = view.assignments(name)
+        if values:
+            return all(self.is_own(view, v, depth + 1) for v in values)
+        if local.parameter < 0:
+            return False
+        if view.function.name in self.callbacks:
+            return True
+        passed = self.graph.passed(self.graph.known(view), local.parameter)
+        if passed:
+            return all(self.is_own(v, a, depth + 1) for v, a in passed)
+        # Only the kernel calls this: its first net_device is the one it runs for (ndo_open), a
+        # second one is another (ndo_add_slave).
+        devices = [
+            other.parameter
+            for other in view.locals
+            if other.parameter >= 0 and other.type.base == "struct net_device"
+        ]
+        return local.parameter == min(devices, default=-1)
+
     def field_is_own(self, view: View, struct: str, field: str) -> bool:
-        """A member that is set to the net_device whose private data the struct is."""
+        """A member that holds the net_device whose private data the struct is, or one made here."""
         key = (self.reader.universe.module(view.path), struct, field)
         if key not in self.own_fields:
-            self.own_fields[key] = False
-            for where, node in self.reader.near(field, view.path):
-                up = node.parent
-                parent = up.parent if up is not None else None
-                if parent is None or parent.type != "assignment_expression" or up is None:
-                    continue
-                left = parent.child_by_field_name("left")
-                right = parent.child_by_field_name("right")
-                base = up.child_by_field_name("argument")
-                if left is None or left.id != up.id or right is None or base is None:
-                    continue
-                if right.type != "identifier" or base.type != "identifier":
-                    continue
-                kind = self.reader.types.of(base, where)
-                if kind is None or kind.base != struct:
-                    continue
-                private = [
-                    value
-                    for value in where.assignments(node_text(base))
-                    if re.search(
-                        rf"priv\w*\s*\(\s*{re.escape(node_text(right))}\s*\)", node_text(value)
-                    )
-                ]
-                if private:
-                    self.own_fields[key] = True
+            self.own_fields[key] = any(
+                self.stores_own(where, node, struct)
+                for where, node in self.reader.near(field, view.path)
+            )
         return self.own_fields[key]
+
+    def stores_own(self, view: View, node: Node, struct: str) -> bool:
+        member = node.parent
+        if member is None or member.type != "field_expression":
+            return False
+        up = member
+        while up.parent is not None and up.parent.type == "subscript_expression":
+            up = up.parent
+        parent = up.parent
+        if parent is None or parent.type != "assignment_expression":
+            return False
+        left, right = parent.child_by_field_name("left"), parent.child_by_field_name("right")
+        base = member.child_by_field_name("argument")
+        if left is None or left.id != up.id or right is None or base is None:
+            return False
+        kind = self.reader.types.of(base, view)
+        if kind is None or kind.base != struct:
+            return False
+        if right.type == "call_expression":
+            return self.is_own(view, right, 0)
+        if right.type != "identifier":
+            return False
+        name = node_text(right)
+        made = [v for v in view.assignments(name) if v.type == "call_expression"]
+        if any(self.is_own(view, v, 0) for v in made):
+            return True
+        private = re.compile(rf"priv\w*\s*\(\s*{re.escape(name)}\s*\)")
+        values = view.assignments(node_text(base)) if base.type == "identifier" else []
+        return any(private.search(node_text(value)) for value in values)
+
+
+def _call_around(node: Node) -> Node:
+    """Return the call whose function `node` is."""
+    while node.type != "call_expression" and node.parent is not None:
+        node = node.parent
+    return node

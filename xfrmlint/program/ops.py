@@ -228,13 +228,14 @@ class _Finder:
                 return
             self.table_of_list(view, owner).flags.append(view.place(node.start_byte))
             return
-        target = _assigned(parent, ("=", "|="))
+        target = _assigned(parent, ("=", "|=")) or _written_once(parent)
         if target is None or not self.is_ops(view, parent) or not self.sets_flag(view, target):
             return
         base = parent.child_by_field_name("argument")
         if base is not None:
-            place = view.place(node.start_byte)
-            self.flagged.append(Flagged(self.key(view, base, 0), place))
+            flagged = Flagged(self.key(view, base, 0), view.place(node.start_byte))
+            if flagged not in self.flagged:
+                self.flagged.append(flagged)
 
     def typed_ops(self, view: View, value: Node) -> bool:
         use = use_of(self.reader, view, value)
@@ -245,7 +246,7 @@ class _Finder:
         stack = [value]
         while stack:
             node = stack.pop()
-            if node.type == "unary_expression" and node_text(node).startswith("~"):
+            if node.type == "unary_expression" and node_text(node).startswith(("~", "!")):
                 continue
             if node.type == "conditional_expression":
                 for name in ("consequence", "alternative"):
@@ -267,6 +268,9 @@ class _Finder:
     def constant_sets_flag(self, view: View, name: str) -> bool:
         """An enumerator or a local constant whose value names the flag."""
         local = view.local(name, 0) or next((v for v in view.locals if v.name == name), None)
+        if local is not None and local.parameter >= 0 and not view.assignments(name):
+            passed = self.graph.passed(self.graph.known(view), local.parameter)
+            return any(self.sets_flag(where, argument) for where, argument in passed)
         if local is not None:
             return any(FLAG in node_text(value) for value in view.assignments(name))
         word = name.encode("utf-8", "surrogateescape")
@@ -280,7 +284,8 @@ class _Finder:
 
     def settle(self) -> None:
         """Give flags set at run time to the tables that are, or flow into, the flagged object."""
-        for table in self.tables.values():
+        for table in list(self.tables.values()):
+            self.flags_by_name(table)
             table.slots |= self.destinations(table)
         for flagged in self.flagged:
             own = self.tables.get(flagged.key)
@@ -299,6 +304,16 @@ class _Finder:
             for table in array or flowing:
                 if table is not own:
                     table.flags.append(flagged.place)
+
+    def flags_by_name(self, table: Table) -> None:
+        """Look where a table is flagged by a value that does not name the flag."""
+        if table.key.scope.startswith("struct "):
+            return
+        root = re.split(r"[.\[]", table.symbol)[0]
+        for view in {id(o.view): o.view for o in self.reader.near(root, table.place.path)}.values():
+            if view.kind == "function":
+                for node in view.occurrences("flags"):
+                    self.flag(view, node)
 
     def destinations(self, table: Table) -> set[Slot]:
         """Return the slots into which a table (its value or its address) is put."""
@@ -402,6 +417,17 @@ def _assigned(expression: Node, operators: tuple[str, ...] = ("=",)) -> Node | N
     if operator is not None and operator.type not in operators:
         return None
     return parent.child_by_field_name("right")
+
+
+def _written_once(expression: Node) -> Node | None:
+    """Return the value of WRITE_ONCE(expression, value)."""
+    listed = expression.parent
+    if listed is None or listed.type != "argument_list" or listed.parent is None:
+        return None
+    called = listed.parent.child_by_field_name("function")
+    arguments = listed.named_children
+    once = called is not None and node_text(called) == "WRITE_ONCE" and len(arguments) == 2
+    return arguments[1] if once and arguments[0].id == expression.id else None
 
 
 def _bare(node: Node) -> Node:

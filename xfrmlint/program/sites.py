@@ -16,6 +16,7 @@ from xfrmlint.program.drivers import Driver, is_core
 
 RESOLVER = "xfrm_dev_state_lower_handle"
 RESOLVE = "resolve"
+_XFRM = "include/net/xfrm.h"
 
 
 class Site(NamedTuple):
@@ -94,7 +95,8 @@ class _Finder:
             self.unparsed(file, words)
             for view in self.reader.views_with(names, file, macros):
                 if view.kind == "function":
-                    self.read_view(view)
+                    self.settle(view, self.accesses.of(view))
+        self.read_resolves(path)
         self.unused(macros, files)
 
     def read_core(self, path: str) -> None:
@@ -163,16 +165,17 @@ class _Finder:
                     found[id(driver)] = driver
         return list(found.values())
 
-    def read_view(self, view: View) -> None:
-        accesses = self.accesses.of(view)
-        resolves = [
-            node
-            for node in view.occurrences(RESOLVER)
-            if node.parent is not None
-            and node.parent.type == "call_expression"
-            and (node.parent.child_by_field_name("function") or node).id == node.id
-        ]
-        if not accesses and not resolves:
+    def read_resolves(self, path: str) -> None:
+        """Add the resolver's calls in a driver, through pointers to it as well."""
+        for edge in self.graph.calls_of(FunctionName(_XFRM, RESOLVER, 0), path):
+            view = self.graph.view(edge.caller)
+            if view is not None:
+                access = Access(edge.caller, edge.place, RESOLVER, RESOLVE, "", False, 0, view)
+                self.settle(view, [access])
+
+    def settle(self, view: View, accesses: Sequence[Access]) -> None:
+        """Add accesses of one function with the ways that lead to it."""
+        if not accesses:
             return
         function = self.graph.known(view)
         if function not in self.ways:
@@ -181,24 +184,16 @@ class _Finder:
         driver, module = self.owner(view, way)
         if driver is None:
             for access in accesses:
+                if access.access == RESOLVE:
+                    continue
                 reason = f"access of xso.{access.field} in a module without an ops table"
                 self.doubts.append(Doubt(access.place, function.name, reason))
             return
-        under_add = any(entry.name == "xdo_dev_state_add" for entry in way.entries)
+        under_add = _only_under_add(way)
         stores = [a.offset for a in accesses if a.field == "offload_handle" and "write" in a.access]
         for access in accesses:
             back = under_add and any(offset < access.offset for offset in stores)
-            self.add(access, driver, module, driver.role, way, back and access.access == "read")
-        for node in resolves:
-            place = view.place(node.start_byte)
-            self.add(
-                Access(function, place, RESOLVER, RESOLVE, "", False, node.start_byte, view),
-                driver,
-                module,
-                driver.role,
-                way,
-                False,
-            )
+            self.add(access, driver, module, driver.role, way, back)
         if not way.complete:
             place = view.place(view.node.start_byte)
             self.doubts.append(
@@ -233,7 +228,7 @@ class _Finder:
     ) -> None:
         if role == "lower" and access.place.path.startswith(("include/", "net/")):
             return
-        under_add = any(entry.name == "xdo_dev_state_add" for entry in way.entries)
+        under_add = _only_under_add(way)
         key = (access.place, access.function, access.field, access.access)
         self.sites.setdefault(
             key,
@@ -253,6 +248,12 @@ class _Finder:
                 access.view,
             ),
         )
+
+
+def _only_under_add(way: Reached) -> bool:
+    """Tell whether a store here returns the handle: no other callback of the table leads here."""
+    callbacks = {e.name for e in way.entries if e.name.startswith("xdo_")}
+    return callbacks == {"xdo_dev_state_add"} and way.context == "control"
 
 
 def _declarations(root: Node) -> list[Node]:

@@ -1,6 +1,5 @@
 """A kernel tree that lies unpacked in a folder."""
 
-import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -12,6 +11,8 @@ from xfrmlint.tree.search import files_with
 
 # What every kernel tree has, and what checkpatch asks for in a similar list.
 _LANDMARKS = ("Makefile", "include/linux", "drivers")
+# A sparse file of a terabyte costs an archive nothing; a kernel's largest header has 20 MiB.
+_LARGEST = 64 << 20
 _WANTED = ("include/linux/netdevice.h", "include/net/xfrm.h")
 
 
@@ -30,6 +31,9 @@ class Folder:
 
     def _inside(self, path: str) -> Path | None:
         """Return the real path, or None where a link leads out of the tree."""
+        # Names come from #include lines and Makefiles, too; realpath raises for such a one.
+        if "\0" in path:
+            return None
         folder, name = os.path.split(path)
         if folder not in self._folders:
             real = Path(os.path.realpath(self.root / folder))
@@ -38,24 +42,29 @@ class Folder:
         if inside is None or name in ("", ".", ".."):
             return inside
         full = inside / name
-        if full.is_symlink():
+        if os.path.islink(full):
             full = Path(os.path.realpath(full))
             return full if full.is_relative_to(self.root) else None
         return full
 
     def read(self, path: str) -> bytes:
-        full = self._inside(path)
-        if full is None:
-            raise Unreadable("a link that leaves the tree")
         try:
+            full = self._inside(path)
+            if full is None:
+                raise Unreadable("a name that leads out of the tree")
             # A FIFO or a device must not hang the run.
             handle = os.open(full, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
             raise Unreadable(error.strerror or str(error)) from None
+        except ValueError:
+            raise Unreadable("a name that this locale can't encode") from None
         try:
             with os.fdopen(handle, "rb") as file:
-                if not stat.S_ISREG(os.fstat(handle).st_mode):
+                found = os.fstat(handle)
+                if not stat.S_ISREG(found.st_mode):
                     raise Unreadable("not a regular file")
+                if found.st_size > _LARGEST:
+                    raise Unreadable(f"larger than {_LARGEST >> 20} MiB")
                 return file.read()
         except OSError as error:
             raise Unreadable(error.strerror or str(error)) from None
@@ -69,14 +78,14 @@ class Folder:
 
     def _names(self, path: str) -> frozenset[str]:
         if path not in self._listings:
-            full = self._inside(path)
             names: list[str] = []
-            if full is not None:
-                try:
+            try:
+                full = self._inside(path)
+                if full is not None:
                     with os.scandir(full) as entries:
-                        names = [e.name for e in entries if e.is_file()]
-                except OSError:
-                    names = []
+                        names = [e.name for e in entries if _is_regular(e)]
+            except (OSError, ValueError):
+                names = []
             self._listings[path] = frozenset(names)
         return self._listings[path]
 
@@ -84,6 +93,14 @@ class Folder:
         found = files_with(self.root, pattern, under)
         self.problems.update(found.problems)
         return found.paths
+
+
+def _is_regular(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        # One link that leads to itself must not hide the files beside it.
+        return False
 
 
 def is_tree(folder: Path) -> bool:
@@ -116,7 +133,10 @@ def find_tree(named: str | None, start: Path | None = None) -> Folder:
                 "name the folder that holds MAINTAINERS, drivers/ and include/"
             )
         return _checked(root, named)
-    here = (start or Path.cwd()).absolute()
+    try:
+        here = (start or Path.cwd()).absolute()
+    except FileNotFoundError:
+        raise InputError("the working directory is gone; name a kernel tree") from None
     root = _around(here)
     if root is not None:
         return _checked(root, str(root))
@@ -124,14 +144,12 @@ def find_tree(named: str | None, start: Path | None = None) -> Folder:
 
 
 def _checked(root: Path, named: str) -> Folder:
+    tree = Folder(root)
     for wanted in _WANTED:
+        if not os.path.lexists(root / wanted):
+            raise InputError(f"{named}: {wanted} is missing; the tree looks half unpacked")
         try:
-            with open(root / wanted, "rb") as file:
-                file.read(1)
-        except OSError as error:
-            if error.errno == errno.ENOENT:
-                raise InputError(
-                    f"{named}: {wanted} is missing; the tree looks half unpacked"
-                ) from None
-            raise InputError(f"{named}: {wanted}: {error.strerror}") from None
-    return Folder(root)
+            tree.read(wanted)
+        except Unreadable as error:
+            raise InputError(f"{named}: {wanted}: {error}") from None
+    return tree

@@ -45,11 +45,24 @@ def files_with(root: Path, pattern: str, under: Sequence[str] = ()) -> Searched:
     """
     # -a: a NUL byte in a source file must not make it "binary".
     command = [ripgrep(), "--no-config", "-uu", "-a", "--null", "-l", "--color=never"]
-    command += ["-g", "*.[ch]", "-e", pattern, "--", *(under or ["."])]
-    done = subprocess.run(command, cwd=root, capture_output=True, stdin=subprocess.DEVNULL)
-    said = os.fsdecode(done.stderr).splitlines()
-    if done.returncode not in (0, 1, 2):
-        raise InputError(f"ripgrep failed: {' '.join(said)}")
+    # The pattern comes by standard input: a module's exported names can be more than an argument
+    # may hold.
+    command += ["-g", "*.[ch]", "-f", "-", "--", *(under or ["."])]
+    done = subprocess.run(command, cwd=root, capture_output=True, input=_encoded(pattern))
+    said = os.fsdecode(done.stderr).split("\n")
     problems = [(m.group(1), m.group(2)) for m in map(_PROBLEM.match, said) if m]
+    # A pattern that is refused must not look like one that is found nowhere.
+    if done.returncode not in (0, 1, 2) or (done.returncode == 2 and not problems):
+        raise InputError(f"ripgrep failed: {' '.join(said)}")
     names = [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
     return Searched(sorted(name.removeprefix("./") for name in names), problems)
+
+
+def _encoded(pattern: str) -> bytes:
+    """Return a pattern as ripgrep reads it; a byte of a file name that is no UTF-8 as hex digits."""
+    # No line holds a newline, and a second line would be a second pattern.
+    one_line = pattern.replace("\\\n", r"[^\s\S]").replace("\n", r"[^\s\S]")
+    text = re.sub(
+        "[\udc80-\udcff]", lambda m: f"(?-u:\\x{ord(m.group()) - 0xDC00:02X})", one_line
+    )
+    return text.encode("utf-8", "replace") + b"\n"
