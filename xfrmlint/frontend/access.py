@@ -319,9 +319,10 @@ class Accesses:
                 up = parent
             else:
                 break
-        parent = up.parent
-        if parent is None:
+        holder = up.parent
+        if holder is None:
             return "read", ""
+        parent = holder
         if parent.type == "assignment_expression":
             left = parent.child_by_field_name("left")
             operator = parent.child_by_field_name("operator")

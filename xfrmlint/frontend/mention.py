@@ -32,7 +32,7 @@ class Use(NamedTuple):
     """One use of a value.
 
     kind: called, argument, slot, local, global, returned or none.
-    name: the callee of an argument, or the variable. index: the argument's position.
+    name: the callee of an argument, or the variable. position: the argument's, from 0.
     at: the node that is used (its place is the use's place).
     """
 
@@ -40,7 +40,7 @@ class Use(NamedTuple):
     view: View
     at: Node
     name: str = ""
-    index: int = -1
+    position: int = -1
     slot: Slot | None = None
     callee: Node | None = None
 

@@ -172,16 +172,16 @@ class Types:
         if kind == "call_expression":
             return self._of_call(node, view, depth)
         if kind == "conditional_expression":
-            for name in ("consequence", "alternative"):
-                found = self.of(node.child_by_field_name(name), view, depth + 1)
+            for side in ("consequence", "alternative"):
+                found = self.of(node.child_by_field_name(side), view, depth + 1)
                 if found is not None and (found.pointers or " " in found.base):
                     return found
             return self.of(node.child_by_field_name("condition"), view, depth + 1)
         if kind == "comma_expression":
             return self.of(node.child_by_field_name("right"), view, depth + 1)
         if kind in ("assignment_expression", "binary_expression"):
-            for name in ("left", "right"):
-                found = self.of(node.child_by_field_name(name), view, depth + 1)
+            for side in ("left", "right"):
+                found = self.of(node.child_by_field_name(side), view, depth + 1)
                 if found is not None and (found.pointers or " " in found.base):
                     return found
             return INT

@@ -245,7 +245,7 @@ class _Collector:
         if use.callee is not None and use.callee.type != "identifier":
             self.through_pointer(use, via, depth)
             return
-        known = argument_entry(use.name, use.index)
+        known = argument_entry(use.name, use.position)
         if known is not None:
             self.entry(known, "datapath", use, via)
             return
@@ -253,8 +253,8 @@ class _Collector:
             return
         definitions = self.reader.definitions(use.name, use.view.path)
         for view in definitions:
-            if use.index < len(view.parameters) and view.parameters[use.index]:
-                name = view.parameters[use.index]
+            if use.position < len(view.parameters) and view.parameters[use.position]:
+                name = view.parameters[use.position]
                 for node in view.occurrences(name):
                     if node.type == "identifier":
                         self.follow(

@@ -106,9 +106,9 @@ class _Finder:
             return
         target = _assigned(parent)
         if target is not None and self.is_ops(view, parent):
-            table = self.table_of_base(view, parent)
-            if table is not None:
-                self.callback(table, view, node, name, target)
+            assigned = self.table_of_base(view, parent)
+            if assigned is not None:
+                self.callback(assigned, view, node, name, target)
 
     def callback(self, table: Table, view: View, node: Node, name: str, value: Node) -> None:
         text = node_text(_bare(value))
@@ -368,7 +368,7 @@ class _Finder:
                 if inner.type == "identifier" and inner.start_byte != node.start_byte:
                     self.flow(view, inner, found, depth + 1)
         elif use.kind == "argument":
-            self.flow_argument(view, use.name, use.index, use.callee, found, depth)
+            self.flow_argument(view, use.name, use.position, use.callee, found, depth)
 
     def flow_argument(
         self,

@@ -137,9 +137,9 @@ def find_tree(named: str | None, start: Path | None = None) -> Folder:
         here = (start or Path.cwd()).absolute()
     except FileNotFoundError:
         raise InputError("the working directory is gone; name a kernel tree") from None
-    root = _around(here)
-    if root is not None:
-        return _checked(root, str(root))
+    around = _around(here)
+    if around is not None:
+        return _checked(around, str(around))
     raise InputError(f"{here}: not inside a kernel tree; name one: xfrmlint check /path/to/linux")
 
 

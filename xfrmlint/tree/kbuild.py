@@ -16,6 +16,11 @@ _VARIABLE = re.compile(r"\$[({]([\w.-]+)[)}]")
 _CALL = re.compile(r"\$[({](addprefix|addsuffix|patsubst|subst|sort|strip)\s+([^$(){}]*)[)}]")
 _SUFFIX_CHANGE = re.compile(r"\$[({]([\w.-]+):([^=(){}]*)=([^(){}]*)[)}]")
 
+# Until 6.9 $(src) was relative to the top and written behind $(srctree)/.
+_OWN = re.compile(r"^(?:\$[({]srctree[)}]/)?\$[({](?:src|obj)[)}]")
+_TOP = re.compile(r"^\$[({]srctree[)}]")
+_MOST = 65536
+
 
 class Module(NamedTuple):
     """A Kbuild module: its name and its .c files, relative to the tree's root."""
@@ -30,9 +35,7 @@ def version(tree: Tree) -> str:
         head = tree.read("Makefile")[:4096].decode("utf-8", "replace")
     except Unreadable:
         return "unknown"
-    parts = dict(
-        re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)\s*=[ \t]*(\S*)", head, re.M)
-    )
+    parts = dict(_VERSION.findall(head))
     if not parts.get("VERSION"):
         return "unknown"
     numbers = [parts.get(name, "") for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL")]
@@ -81,7 +84,7 @@ class Kbuild:
                     text = self._tree.read(posixpath.join(folder, name))
                 except Unreadable:
                     continue
-                self._makefiles[folder] = assignments(text.decode("utf-8", "replace"))
+                self._makefiles[folder] = assignments(text.decode("utf-8", "surrogateescape"))
                 break
         return self._makefiles[folder]
 
@@ -117,9 +120,11 @@ def _expand(value: str, raw: dict[str, str]) -> str:
 
 
 def _change(match: re.Match[str], raw: dict[str, str]) -> str:
-    old, new = match.group(2).lstrip("%"), match.group(3).lstrip("%")
+    old, new = match.group(2), match.group(3)
+    if "%" not in old:
+        old, new = f"%{old}", f"%{new}"
     words = raw.get(match.group(1), "").split()
-    return " ".join(w[: len(w) - len(old)] + new if w.endswith(old) else w for w in words)
+    return " ".join(_replaced(w, old.strip(), new.strip()) for w in words)
 
 
 def _call(match: re.Match[str]) -> str:
@@ -132,45 +137,61 @@ def _call(match: re.Match[str]) -> str:
             return " ".join(w + arguments[0] for w in words)
         case "patsubst", 3:
             old, new = arguments[0], arguments[1]
-            pattern = re.escape(old).replace("%", "(.*)", 1)
-            new = new.replace("\\", "\\\\").replace("%", r"\1", 1)
-            return " ".join(re.sub(f"^{pattern}$", new, w) for w in words)
+            return " ".join(_replaced(w, old, new) for w in words)
         case "subst", 3:
             return " ".join(w.replace(arguments[0], arguments[1]) for w in words)
         case _:
             return " ".join(words)
 
 
+def _replaced(word: str, old: str, new: str) -> str:
+    """Return a word as make's patsubst gives it: `%` of `old` stands where `%` of `new` does."""
+    before, wild, after = old.partition("%")
+    if not wild:
+        return new if word == old else word
+    if len(word) < len(before) + len(after) or not (
+        word.startswith(before) and word.endswith(after)
+    ):
+        return word
+    return new.replace("%", word[len(before) : len(word) - len(after)], 1)
+
+
 def _modules(values: dict[str, list[str]], folder: str) -> list[Module]:
     found = []
     for target in values.get("obj-y", []):
         if target.endswith(".o"):
-            sources = _sources(target, values, folder, set())
+            sources = _sources(target, values, folder)
             found.append(Module(posixpath.basename(target)[:-2], tuple(sources)))
     return found
 
 
-def _sources(target: str, values: dict[str, list[str]], folder: str, seen: set[str]) -> list[str]:
-    name = target[:-2]
-    parts = [p for key in ("-y", "-objs") for p in values.get(name + key, [])]
-    # A composite may list itself (foo-y := foo.o): then foo.c is one of its parts.
-    if not parts or name in seen:
-        return [posixpath.normpath(posixpath.join(folder, name + ".c"))]
-    found: list[str] = []
-    for part in parts:
-        if part.endswith(".o"):
-            found += _sources(part, values, folder, seen | {name})
-    return list(dict.fromkeys(found))
+def _sources(target: str, values: dict[str, list[str]], folder: str) -> list[str]:
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    wanted = [(target[:-2], "")]
+    while wanted:
+        name, whole = wanted.pop()
+        parts = [
+            p[:-2] for key in ("-y", "-objs") for p in values.get(name + key, ()) if p[-2:] == ".o"
+        ]
+        # A composite may list itself (foo-y := foo.o): then foo.c is one of its parts.
+        if name == whole or not parts:
+            found[posixpath.normpath(posixpath.join(folder, name + ".c"))] = None
+        elif name not in seen:
+            seen.add(name)
+            wanted += [(part, name) for part in reversed(parts)]
+    return list(found)
 
 
 def _include_folders(flags: str, folder: str) -> list[str]:
     found = []
     for name in re.findall(r"-I\s*(\S+)", flags):
-        name = re.sub(r"^\$[({](srctree|src|obj)[)}]", lambda m: f"@{m.group(1)}", name)
-        if name.startswith("@srctree/"):
-            found.append(name[len("@srctree/") :])
-        elif name.startswith(("@src", "@obj")):
-            found.append(posixpath.join(folder, name[4:].lstrip("/")))
-        elif not name.startswith(("/", "$")):
+        top, own = _TOP.match(name), _OWN.match(name)
+        if own is not None:
+            found.append(posixpath.join(folder, name[own.end() :].lstrip("/")))
+        elif top is not None:
+            found.append(name[top.end() :].lstrip("/"))
+        elif not name.startswith("/"):
             found.append(name)
+    found = [name for name in found if "$" not in name]
     return [posixpath.normpath(f) for f in found]

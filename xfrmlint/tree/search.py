@@ -27,7 +27,10 @@ def ripgrep() -> str:
     return found
 
 
-_PROBLEM = re.compile(r"^rg: (?:\./)?(.+?): ([^:]+?)(?: \(os error \d+\))?$")
+_PROBLEM = re.compile(
+    r"^rg: (?:\./)?(.+?): (?:IO error for operation on .+?: )?([^:\n]+) \(os error \d+\)$",
+    re.M | re.S,
+)
 
 
 class Searched(NamedTuple):
@@ -49,11 +52,11 @@ def files_with(root: Path, pattern: str, under: Sequence[str] = ()) -> Searched:
     # may hold.
     command += ["-g", "*.[ch]", "-f", "-", "--", *(under or ["."])]
     done = subprocess.run(command, cwd=root, capture_output=True, input=_encoded(pattern))
-    said = os.fsdecode(done.stderr).split("\n")
-    problems = [(m.group(1), m.group(2)) for m in map(_PROBLEM.match, said) if m]
+    said = os.fsdecode(done.stderr)
+    problems = [(m.group(1), m.group(2)) for m in _PROBLEM.finditer(said)]
     # A pattern that is refused must not look like one that is found nowhere.
     if done.returncode not in (0, 1, 2) or (done.returncode == 2 and not problems):
-        raise InputError(f"ripgrep failed: {' '.join(said)}")
+        raise InputError(f"ripgrep failed: {' '.join(said.split())}")
     names = [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
     return Searched(sorted(name.removeprefix("./") for name in names), problems)
 
@@ -62,7 +65,5 @@ def _encoded(pattern: str) -> bytes:
     """Return a pattern as ripgrep reads it; a byte of a file name that is no UTF-8 as hex digits."""
     # No line holds a newline, and a second line would be a second pattern.
     one_line = pattern.replace("\\\n", r"[^\s\S]").replace("\n", r"[^\s\S]")
-    text = re.sub(
-        "[\udc80-\udcff]", lambda m: f"(?-u:\\x{ord(m.group()) - 0xDC00:02X})", one_line
-    )
+    text = re.sub("[\udc80-\udcff]", lambda m: f"(?-u:\\x{ord(m.group()) - 0xDC00:02X})", one_line)
     return text.encode("utf-8", "replace") + b"\n"
