@@ -177,7 +177,12 @@ def query(sql: str, tree: str | None, form: str) -> int:
     except sqlite3.Error as error:
         raise InputError(f"query: {error}") from None
     if form == "json":
-        _print([dump({"rows": [dict(zip(names, row, strict=True)) for row in rows]})[:-1]])
+        try:
+            text = dump({"rows": [dict(zip(names, row, strict=True)) for row in rows]})
+        except ValueError as error:
+            # SQL has an infinity, JSON hasn't.
+            raise InputError(f"query: {error}") from None
+        _print([text.removesuffix("\n")])
     else:
         lines = [names, *([("" if v is None else str(v)) for v in row] for row in rows)]
         _print("\t".join(map(printable, line)) for line in lines if names)
@@ -326,6 +331,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         status = cli.main(argv, prog_name="xfrmlint", standalone_mode=False)
     except click.exceptions.Exit as error:
         _end(error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(f"{error.format_message()}\n")
+        _end(FAILED)
     except click.UsageError as error:
         where = f" {error.ctx.command.name}" if error.ctx and error.ctx.parent else ""
         _end(FAILED, f"{error.format_message()} (xfrmlint{where} --help)")

@@ -1,0 +1,1 @@
+"""What happens to a handle along each path of a function: neutral events, in order."""

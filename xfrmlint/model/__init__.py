@@ -1,0 +1,1 @@
+"""The contract's semantics as pure functions: no C and no SQL; to be read next to the RFC."""
