@@ -145,8 +145,9 @@ def drivers(tree: str | None, form: str) -> int:
     """List every ops table: role, opted in, what its datapath uses, what is missing."""
     from xfrmlint.check import check_tree
     from xfrmlint.report import drivers as rendering
+    from xfrmlint.tree.folder import find_tree
 
-    where, _ = _tree_and_paths([tree] if tree else [])
+    where = find_tree(tree)
     with _Progress(False) as progress:
         report = check_tree(where, _rules(()), progress)
     if form == "json":
@@ -168,8 +169,9 @@ def query(sql: str, tree: str | None, form: str) -> int:
     from xfrmlint.program.analyse import analyse
     from xfrmlint.report.json import dump
     from xfrmlint.report.terminal import printable
+    from xfrmlint.tree.folder import find_tree
 
-    where, _ = _tree_and_paths([tree] if tree else [])
+    where = find_tree(tree)
     with _Progress(False) as progress:
         analysis = analyse(where, progress)
     try:
@@ -308,27 +310,42 @@ def _print(lines: Iterable[str]) -> None:
 
 def _end(status: int, message: str = "") -> NoReturn:
     """Leave with a status; whatever is still buffered for a closed pipe is thrown away."""
-    try:
-        if message:
-            sys.stderr.write(f"xfrmlint: {message}\n")
-            sys.stderr.flush()
-        sys.stdout.flush()
-    except OSError:
-        sink = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(sink, sys.stdout.fileno())
-        if status in (CLEAN, FINDINGS):
-            status = FAILED
+    for stream, text in (
+        (sys.stderr, f"xfrmlint: {message}\n" if message else ""),
+        (sys.stdout, ""),
+    ):
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:
+            sink = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(sink, stream.fileno())
+            if status in (CLEAN, FINDINGS):
+                status = FAILED
     sys.exit(status)
+
+
+def _open_streams() -> None:
+    """Let both streams take any text; one that was closed before the start takes it nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        reconfigure: Any = getattr(getattr(sys, name), "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure: Any = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+    closed = sys.stdout is None
+    _open_streams()
+    if closed:
+        _end(FAILED, "standard output is closed")
     try:
         status = cli.main(argv, prog_name="xfrmlint", standalone_mode=False)
+    except SystemExit:
+        # What click makes of a pipe that was closed, with a status that would look like findings.
+        _end(CLOSED_PIPE)
     except click.exceptions.Exit as error:
         _end(error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -42,7 +42,11 @@ class Store:
 
     def query(self, text: str) -> tuple[list[str], list[sqlite3.Row]]:
         """Return the column names and rows of one SELECT; raises sqlite3.Error."""
-        cursor = self._database.execute(text)
+        try:
+            cursor = self._database.execute(text)
+        except (sqlite3.Warning, ValueError) as error:
+            # Two statements in one text, a NUL in it, or a byte that is no UTF-8.
+            raise sqlite3.ProgrammingError(str(error)) from None
         names = [column[0] for column in cursor.description or ()]
         return names, cursor.fetchall()
 

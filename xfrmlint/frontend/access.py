@@ -18,13 +18,18 @@ _UNEVALUATED = ("sizeof_expression", "alignof_expression", "offsetof_expression"
 _UNEVALUATED_CALLS = re.compile(
     r"^(__?typeof(__|_unqual|_member)?|typeof|typeof_unqual|typeof_member|sizeof_field|offsetof|"
     r"offsetofend|FIELD_SIZEOF|__builtin_offsetof|__builtin_types_compatible_p|static_assert|"
-    r"__alignof__|_Static_assert|BUILD_BUG_ON|BUILD_BUG_ON_ZERO|ARRAY_SIZE|__same_type|__rcu_dereference_check)$"
+    r"__alignof__|_Static_assert|BUILD_BUG_ON|BUILD_BUG_ON_ZERO|ARRAY_SIZE|__same_type|__builtin_constant_p)$"
 )
 _WRITERS = re.compile(
     r"^(WRITE_ONCE|smp_store_release|rcu_assign_pointer|RCU_INIT_POINTER|rcu_swap_protected)$"
 )
 _READ_WRITERS = re.compile(
     r"^((try_)?(cmp)?xchg\w*|rcu_replace_pointer|swap|__atomic_\w*exchange\w*|__sync_\w+)$"
+)
+# These fill what their first argument points to.
+_FILLERS = re.compile(
+    r"^((__builtin_)?mem(set|cpy|move|zero_explicit)|get_user|copy_from_user|atomic\w*_set\w*|"
+    r"__atomic_store\w*|put_unaligned\w*|set_bit|clear_bit|__set_bit|__clear_bit)$"
 )
 _RCU = re.compile(r"^(s?rcu_\w+|RCU_\w+|rtnl_dereference|unrcu_pointer)$")
 _DEEPEST = 6
@@ -155,12 +160,20 @@ class Accesses:
                 return STATE, True
             return (POLICY if name == "xdo" else UNKNOWN), True
         if self.reader.types.resolved(kind, view.path).base != self.offload:
-            return OTHER, False
+            if node.type != "identifier" or not self._twin_is_offload(node, view):
+                return OTHER, False
         origins = self._origins(node, view, 0, frozenset())
         for origin in (STATE, UNKNOWN, POLICY):
             if origin in origins:
                 return origin, False
         return UNKNOWN, False
+
+    def _twin_is_offload(self, node: Node, view: View) -> bool:
+        """Tell whether a local of that name in another branch of an #if is an offload struct."""
+        return any(
+            self.reader.types.resolved(twin.type, view.path).base == self.offload
+            for twin in view.locals_named(node_text(node), node.start_byte)
+        )
 
     def _origins(
         self, node: Node | None, view: View, depth: int, seen: frozenset[tuple[str, str]]
@@ -284,7 +297,7 @@ class Accesses:
                 return {STATE}
             return {UNKNOWN}
         found: set[str] = set()
-        for value in view.assignments(name):
+        for value in _reaching(view.assignments(name), node):
             found |= self._origins(value, view, depth + 1, seen)
         for other in view.occurrences(name):
             copied = _copied_into(other)
@@ -314,6 +327,9 @@ class Accesses:
                     address = False
                 else:
                     return "read", ""
+                up = parent
+            elif parent.type == "subscript_expression" and address:
+                address = False
                 up = parent
             elif parent.type == "cast_expression":
                 up = parent
@@ -368,8 +384,38 @@ class Accesses:
             if position < len(inner.parameters):
                 modes.add(_mode_of_pointer(inner, inner.parameters[position]))
         if not modes:
-            return "write" if name in ("memset", "get_user", "copy_from_user") else "read"
+            return "write" if position == 0 and _FILLERS.match(name) else "read"
         return modes.pop() if len(modes) == 1 else "readwrite"
+
+
+def _reaching(values: Sequence[Node], use: Node) -> list[Node]:
+    """Return the assigned values that a use can see: those from the last sure one on.
+
+    An assignment is sure if the block that it stands in encloses the use.
+    """
+    before = [v for v in values if v.start_byte < use.start_byte]
+    around = set()
+    loop_end = 0
+    up = use.parent
+    while up is not None:
+        if up.type == "compound_statement":
+            around.add(up.id)
+        if up.type in ("for_statement", "while_statement", "do_statement"):
+            loop_end = up.end_byte
+        up = up.parent
+    sure = [v for v in before if _block(v) in around]
+    start = sure[-1].start_byte if sure else 0
+    return [v for v in values if start <= v.start_byte < max(use.start_byte, loop_end)]
+
+
+def _block(node: Node) -> int:
+    """Return the id of the compound statement in which a statement directly stands, or 0."""
+    up = node.parent
+    while up is not None and up.type != "compound_statement":
+        if up.type in ("if_statement", "conditional_expression", "case_statement", "else_clause"):
+            return 0
+        up = up.parent
+    return up.id if up is not None else 0
 
 
 def returned(view: View) -> list[Node]:
@@ -398,6 +444,11 @@ def _mode_of_pointer(view: View, name: str) -> str:
                 operator = outer.child_by_field_name("operator")
                 writes += 1
                 reads += operator is not None and operator.type != "="
+                continue
+        if parent.type == "argument_list" and _same(parent.named_children[0], node):
+            called = parent.parent.child_by_field_name("function") if parent.parent else None
+            if called is not None and _FILLERS.match(node_text(called)):
+                writes += 1
                 continue
         reads += 1
     return "readwrite" if reads and writes else "write" if writes else "read"

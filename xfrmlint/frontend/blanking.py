@@ -229,7 +229,10 @@ def _conditionals(
     # Inner conditionals come first in `groups`: they are settled when the outer one is weighed.
     for closed in groups:
         live = [b for b in closed if not b.dead]
-        if all(_balanced(bytes(out[b.start : b.end])) for b in live):
+        bodies = [bytes(out[b.start : b.end]) for b in live]
+        # Two bodies for one function head parse as a function and a stray block.
+        blocks = sum(body.lstrip()[:1] == b"{" for body in bodies)
+        if blocks < 2 and all(map(_balanced, bodies)):
             continue
         keep = max(live, key=lambda b: _interest(bytes(out[b.start : b.end]), words))
         for branch in live:

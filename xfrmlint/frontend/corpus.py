@@ -176,7 +176,7 @@ def _likely(kind: str, word: bytes) -> re.Pattern[bytes]:
             rb"\b" + kind.encode() + rb"\s+" + escaped + rb"\b[^;(){}=*]*(?:/\*[^{]*)?\{"
         )
     if kind == "typedef":
-        return re.compile(rb"\b" + escaped + rb"\s*(?:__\w+\s*)?[);\[]")
+        return re.compile(rb"\b" + escaped + rb"\s*(?:__\w+\s*)?[);,\[]")
     return re.compile(rb"\b" + escaped + rb"\s*\(")
 
 
@@ -187,7 +187,7 @@ def definition_in(text: bytes, kind: str, word: bytes) -> tuple[int, int] | None
         match = re.search(rb"\b" + kind.encode() + rb"\s+" + escaped + rb"\s*(\{)", text)
         return (match.start(), _closing_brace(text, match.start(1))) if match else None
     if kind == "typedef":
-        for match in re.finditer(rb"(?<!\w)" + escaped + rb"\s*(?:\)\s*\(|\[|;)", text):
+        for match in re.finditer(rb"(?<!\w)" + escaped + rb"\s*(?:\)\s*\(|\[|;|,)", text):
             start = text.rfind(b"typedef", 0, match.start())
             end = text.find(b";", match.start())
             if start >= 0 and end >= 0 and _one_declaration(text[start:end]):

@@ -109,6 +109,34 @@ def _logical_line(data: bytes, at: int) -> int:
     return start
 
 
+def in_force(corpus: Corpus, name: str, path: str, offset: int) -> list[Macro]:
+    """Return what a macro can be at an offset of a file: its definitions there or in own headers.
+
+    #undef ends a definition and a later one replaces it; those of different branches of
+    conditionals stay side by side.
+    """
+    word = name.encode("utf-8", "surrogateescape")
+    for place in corpus.local(path):
+        if word not in corpus.defines(place):
+            continue
+        unit = corpus.unit(place)
+        found: list[Macro] = []
+        for kind, at, line in unit.blanked.directives:
+            if place == path and at > offset:
+                break
+            if kind == "undef" and line.split()[-1:] == [word]:
+                found = []
+            match = _DEFINE.match(line) if kind == "define" else None
+            if match is None or match.group(1) != word:
+                continue
+            condition = unit.condition(at)
+            found = [m for m in found if unit.condition(m.define) not in ("", condition)]
+            found.append(_macro(match, place, at, at))
+        if found:
+            return found
+    return []
+
+
 class Macros:
     """Which macros of some files can hold a word; asked for many words, read once.
 
@@ -233,6 +261,14 @@ def _expand(
             arguments, at = _arguments(line, at)
         body = _substitute(macro, arguments, macros, hidden, depth)
         fresh = _expand(body, macros, hidden | {macro.name}, depth + 1)
+        while fresh and at < len(line) and line[at].text == b"(":
+            # What it became can be the name of a function-like macro, its arguments still ahead.
+            inner = macros.get(fresh[-1].text.decode("utf-8", "replace"))
+            if inner is None or inner.parameters is None or inner.name in hidden | {macro.name}:
+                break
+            arguments, at = _arguments(line, at)
+            body = _substitute(inner, arguments, macros, hidden, depth)
+            fresh[-1:] = _expand(body, macros, hidden | {macro.name, inner.name}, depth + 1)
         if fresh:
             fresh[0] = fresh[0]._replace(spaced=True)
         # A macro's result must not grow together with what follows.

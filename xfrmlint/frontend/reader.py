@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.frontend.corpus import Corpus
-from xfrmlint.frontend.macros import Macro, Macros
+from xfrmlint.frontend.macros import Macro, Macros, in_force
 from xfrmlint.frontend.types import Types
 from xfrmlint.frontend.unit import Item
 from xfrmlint.frontend.universe import Universe
@@ -15,6 +15,7 @@ from xfrmlint.frontend.view import View, views
 from xfrmlint.tree import Tree
 
 _WORD = re.compile(rb"\w")
+_IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
 
 
 class Occurrence(NamedTuple):
@@ -57,6 +58,7 @@ class Reader:
         self._found: dict[tuple[str, str], list[Occurrence]] = {}
         self._views: dict[tuple[str, int, tuple[str, ...]], list[View]] = {}
         self._macros: dict[str, Macros] = {}
+        self._own: dict[str, frozenset[bytes]] = {}
 
     def macros(self, files: Sequence[str], key: str) -> Macros:
         """Return the macros of some files. key: names the list of files."""
@@ -70,7 +72,8 @@ class Reader:
         key: names the list of files (a word is looked up in it once).
         """
         if (word, key) not in self._found:
-            self._found[word, key] = self._look(word, files, key)
+            macros = self.macros(files, key).hiding([word])
+            self._found[word, key] = self._look(word, files, macros)
         return self._found[word, key]
 
     def near(self, word: str, path: str) -> list[Occurrence]:
@@ -78,8 +81,17 @@ class Reader:
         files = self.universe.files(path)
         return self.occurrences(word, files, self.universe.key(path))
 
-    def _look(self, word: str, files: Sequence[str], key: str) -> list[Occurrence]:
-        macros = self.macros(files, key).hiding([word])
+    def inside(self, word: str, path: str) -> list[Occurrence]:
+        """Return the occurrences of a word in one file, the macros of its own headers expanded."""
+        key = f"in {path}"
+        if (word, key) not in self._found:
+            macros = self.macros(self.corpus.local(path), key).hiding([word])
+            self._found[word, key] = self._look(word, [path], macros)
+        return self._found[word, key]
+
+    def _look(
+        self, word: str, files: Sequence[str], macros: dict[str, list[Macro]]
+    ) -> list[Occurrence]:
         words = Words([word, *macros])
         result: list[Occurrence] = []
         seen: set[tuple[str, int, int]] = set()
@@ -96,8 +108,13 @@ class Reader:
                         result.append(Occurrence(view, node))
         return result
 
-    def views_with(self, words: Words, path: str, macros: dict[str, list[Macro]]) -> list[View]:
-        """Return the views of a file's items in which one of `words` stands."""
+    def views_with(
+        self, words: Words, path: str, macros: dict[str, list[Macro]], own: bool = False
+    ) -> list[View]:
+        """Return the views of a file's items in which one of `words` stands.
+
+        own: expand the driver's own macros there, too.
+        """
         if not words.within(self.corpus.data(path)):
             return []
         unit = self.corpus.unit(path)
@@ -106,18 +123,45 @@ class Reader:
             item = unit.item_at(position)
             if item is not None:
                 items[item.start] = item
-        return [
-            view for _, item in sorted(items.items()) for view in self.views(path, item, macros)
-        ]
+        make = self.expanded if own else self.views
+        return [view for _, item in sorted(items.items()) for view in make(path, item, macros)]
 
     def views(self, path: str, item: Item, macros: dict[str, list[Macro]]) -> list[View]:
         """Return an item's views, each made once."""
         text = self.corpus.unit(path).text[item.start : item.end]
-        used = {n: m for n, m in macros.items() if n.encode() in text} if macros else {}
+        # Macros that stand in other macros' bodies are needed as well: all or none.
+        used = macros if any(n.encode() in text for n in macros) else {}
         key = (path, item.start, tuple(sorted(used)))
         if key not in self._views:
-            self._views[key] = views(self.corpus, path, item, used)
+            forced = {n: in_force(self.corpus, n, path, item.start) or m for n, m in used.items()}
+            self._views[key] = views(self.corpus, path, item, forced)
         return self._views[key]
+
+    def expanded(self, path: str, item: Item, macros: dict[str, list[Macro]]) -> list[View]:
+        """Return an item's views with `macros` and all of the driver's own macros expanded.
+
+        What a macro does with its argument (assign it, print it, drop it) is then seen.
+        """
+        wanted = dict(macros)
+        texts = [self.corpus.unit(path).text[item.start : item.end]]
+        own = self._own_names(path)
+        while texts:
+            for match in _IDENTIFIER.finditer(texts.pop()):
+                if match.group() not in own:
+                    continue
+                name = match.group().decode()
+                if name not in wanted or name not in macros:
+                    found = in_force(self.corpus, name, path, item.start)
+                    if found and wanted.get(name) != found:
+                        wanted[name] = found
+                        texts += [m.body for m in found]
+        return self.views(path, item, wanted)
+
+    def _own_names(self, path: str) -> frozenset[bytes]:
+        if path not in self._own:
+            local = self.corpus.local(path)
+            self._own[path] = frozenset().union(*(self.corpus.defines(p) for p in local))
+        return self._own[path]
 
     def definitions(self, name: str, path: str) -> list[View]:
         """Return the views of a function's definitions in the driver that a file belongs to."""

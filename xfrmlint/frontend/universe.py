@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+from collections.abc import Iterable, Sequence
 
 from xfrmlint.frontend.corpus import Corpus
 from xfrmlint.tree.kbuild import Module
@@ -29,6 +30,9 @@ class Universe:
         if path not in self._modules:
             if path.endswith(".c"):
                 found = self.corpus.kbuild.modules_of(path)
+                if not found:
+                    # Some drivers #include a .c file instead of linking it.
+                    found = [m for m in self._including(path) if m.sources]
                 self._modules[path] = found or [self._folder_module(path)]
             else:
                 self._modules[path] = self._including(path)
@@ -85,25 +89,47 @@ class Universe:
         """Return a module's sources and the headers in the folders that they include from."""
         key = module.name + "\0" + "\0".join(module.sources[:1])
         if key not in self._files:
+            included = {
+                i
+                for source in module.sources
+                if b'.c"' in self.corpus.data(source)
+                for i in self.corpus.includes(source)
+                if i.endswith(".c")
+            }
+            headers = self._headers([*module.sources, *included])
+            if module.sources:
+                headers += self._in_folders(self.corpus.kbuild.include_folders(module.sources[0]))
+            sources = [s for s in module.sources if self.corpus.tree.is_file(s)]
+            self._files[key] = sorted({*sources, *headers, *included})
+        return self._files[key]
+
+    def _headers(self, sources: Sequence[str]) -> list[str]:
+        """Return the headers beside some files and in the folders that they, or those, name."""
+        found: dict[str, None] = {}
+        seen: set[str] = set()
+        files = list(sources)
+        for _ in range(_INCLUDE_LEVELS):
             folders: dict[str, None] = {}
-            for source in module.sources:
-                folder = posixpath.dirname(source)
+            for file in files:
+                folder = posixpath.dirname(file)
                 folders[folder] = None
-                for match in _FAR_INCLUDE.finditer(self.corpus.data(source)):
+                for match in _FAR_INCLUDE.finditer(self.corpus.data(file)):
                     name = match.group(1).decode("utf-8", "surrogateescape")
                     folders[posixpath.normpath(posixpath.join(folder, name))] = None
-            for source in module.sources[:1]:
-                folders.update(dict.fromkeys(self.corpus.kbuild.include_folders(source)))
-            headers = [
-                posixpath.join(folder, name)
-                for folder in folders
-                if not folder.startswith(("include", "..", "arch"))
-                for name in self.corpus.tree.folder(folder)
-                if name.endswith((".h", ".inc"))
-            ]
-            sources = [s for s in module.sources if self.corpus.tree.is_file(s)]
-            self._files[key] = sorted({*sources, *headers})
-        return self._files[key]
+            fresh = [f for f in folders if f not in seen]
+            seen.update(fresh)
+            files = self._in_folders(fresh)
+            found.update(dict.fromkeys(files))
+        return list(found)
+
+    def _in_folders(self, folders: Iterable[str]) -> list[str]:
+        return [
+            posixpath.join(folder, name)
+            for folder in folders
+            if not folder.startswith(("include", "..", "arch"))
+            for name in self.corpus.tree.folder(folder)
+            if name.endswith((".h", ".inc"))
+        ]
 
     def exported(self, name: str, path: str) -> list[str]:
         """Return the sources of other modules that can use an exported function of `path`."""
@@ -130,7 +156,7 @@ class Universe:
 
 
 def vendor(path: str) -> str:
-    """Return the folder in which related modules lie: drivers/net/ethernet/NAME, drivers/net/NAME."""
+    """Return the folder of related modules: drivers/net/ethernet/NAME or drivers/net/NAME."""
     parts = posixpath.dirname(path).split("/")
     depth = 4 if parts[:3] == ["drivers", "net", "ethernet"] else 3
     return "/".join(parts[:depth]) or "."

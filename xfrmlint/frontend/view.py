@@ -38,15 +38,23 @@ _DECLARATIONS = "[(declaration) (parameter_declaration)] @declaration"
 class View:
     """An item's text as it is analysed: as written, or with some macros expanded.
 
-    path: the file the item stands in; includes and names are looked up from there.
+    path: the file the item stands in; includes and names are looked up from there. written: the
+    item in that file; `item` is the one that expansion made of it.
     """
 
     def __init__(
-        self, corpus: Corpus, path: str, item: Item, text: bytes, expansion: Expansion | None
+        self,
+        corpus: Corpus,
+        path: str,
+        item: Item,
+        text: bytes,
+        expansion: Expansion | None,
+        written: Item | None = None,
     ) -> None:
         self.corpus = corpus
         self.path = path
         self.item = item
+        self.written = written or item
         self.node = item.node
         self.text = text
         self._expansion = expansion
@@ -139,6 +147,20 @@ class View:
                 best = local
         return best
 
+    def locals_named(self, name: str, offset: int) -> list[Local]:
+        """Return all that `name` can mean: twins of one scope stand in branches of an #if."""
+        best = self.local(name, offset)
+        if best is None:
+            return []
+        return [
+            local
+            for local in self.locals
+            if local.name == name
+            and local.end == best.end
+            and local.start <= offset
+            and (local.parameter < 0) == (best.parameter < 0)
+        ]
+
     @cached_property
     def parameters(self) -> list[str]:
         """Names of the function's parameters in order; empty where there is none."""
@@ -222,5 +244,5 @@ def views(
         chosen = {name: found[min(index, len(found) - 1)] for name, found in used.items()}
         expansion = expand(text, path, item.start, chosen)
         for inner in outline(parse(expansion.text).root_node):
-            made.append(View(corpus, path, inner, expansion.text, expansion))
+            made.append(View(corpus, path, inner, expansion.text, expansion, item))
     return made

@@ -26,12 +26,11 @@ from xfrmlint.frontend.macros import macros_in
 from xfrmlint.frontend.reader import Reader
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of, is_core
-from xfrmlint.program.ops import FLAG, OPS, find_tables
+from xfrmlint.program.ops import FLAG, add_takes_device, find_tables
 from xfrmlint.program.sites import RESOLVER, Site, find_sites
 from xfrmlint.tree import Tree
 from xfrmlint.tree.kbuild import version
 
-_NETDEVICE = "include/linux/netdevice.h"
 _XFRM = "include/net/xfrm.h"
 _OFFLOAD = "struct xfrm_dev_offload"
 
@@ -74,7 +73,7 @@ def analyse(tree: Tree, progress: Progress = quietly) -> Analysis:
     contract = reader.corpus.find("function", RESOLVER, _XFRM) is not None
     release = version(tree)
     store = Store()
-    store.add([TreeRow(release, "present" if contract else "absent", _add_takes_device(reader))])
+    store.add([TreeRow(release, "present" if contract else "absent", int(add_takes_device(reader)))])
     store.add(_driver_rows(drivers))
     store.add(_site_rows(found.sites))
     store.add(_graph_rows(graph, found.sites))
@@ -82,15 +81,6 @@ def analyse(tree: Tree, progress: Progress = quietly) -> Analysis:
     store.add(_unknown_rows(reader, graph, found.sites, found.doubts, paths))
     store.seal()
     return Analysis(store, reader, contract, release)
-
-
-def _add_takes_device(reader: Reader) -> int:
-    found = reader.corpus.find("struct", OPS.split()[-1], _NETDEVICE)
-    if found is None:
-        return 1
-    text = reader.corpus.unit(found.path).text[found.start : found.end]
-    match = re.search(rb"\(\s*\*\s*xdo_dev_state_add\s*\)\s*\(\s*struct\s+(\w+)", text)
-    return int(match is None or match.group(1) == b"net_device")
 
 
 def _driver_rows(drivers: list[Driver]) -> Iterator[tuple[object, ...]]:

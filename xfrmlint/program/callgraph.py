@@ -103,9 +103,9 @@ class CallGraph:
         """Return where a function's name means this function (declarations left out)."""
         reader, path, name = self.reader, function.path, function.name
         view = self._views.get(function)
-        if view is not None and view.static and path.endswith(".c"):
-            # Nobody else can name it.
-            own = reader.occurrences(name, [path], f"in {path}")
+        if view is not None and view.static and reader.corpus.kbuild.modules_of(path):
+            # Nobody else can name it (a source that is #included is linked into no module).
+            own = reader.inside(name, path)
             return [o for o in own if self._means(o, function, view)]
         found = list(reader.near(name, path))
         if view is None or not view.static:
@@ -265,9 +265,10 @@ class _Collector:
         if definitions:
             return
         macro = self.reader.types.macro(use.name, use.view.path)
-        if macro is not None and not use.view.expanded:
+        if macro is not None:
             word = node_text(use.at)
-            for view in self.reader.views(use.view.path, use.view.item, {use.name: [macro]}):
+            found = {use.name: [macro]}
+            for view in self.reader.expanded(use.view.path, use.view.written, found):
                 for node in view.occurrences(word):
                     again = use_of(self.reader, view, node)
                     if again.name != use.name:

@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.frontend.access import returned
 from xfrmlint.frontend.mention import use_of
+from xfrmlint.frontend.reader import Words
 from xfrmlint.frontend.unit import node_text
 from xfrmlint.frontend.view import View
 from xfrmlint.program.callgraph import CallGraph
-from xfrmlint.program.ops import OPS, Table
+from xfrmlint.program.ops import OPS, Table, add_takes_device
 
 _NETDEV_FIELD = "xfrmdev_ops"
 # Makers of a net_device of one's own, and where it is kept between callbacks.
@@ -113,29 +115,39 @@ class _Delegation:
         self.reader = graph.reader
         self.callbacks = {c.target for t in tables for c in t.callbacks}
         self.own_fields: dict[tuple[str, str, str], bool] = {}
+        self.add_takes_device = add_takes_device(graph.reader)
 
     def calls(self, path: str) -> list[tuple[View, Node, Node]]:
         """Return (view, callback's field expression, call) where a driver calls state callbacks."""
         found = []
         fields = self.reader.types.fields_named(OPS, "include/linux/netdevice.h")
-        for name in fields:
-            if not name.startswith("xdo_dev_state_"):
-                continue
-            for view, node in self.reader.near(name, path):
-                field = node.parent
-                if field is None or field.type != "field_expression" or view.kind != "function":
-                    continue
-                use = use_of(self.reader, view, node)
-                if use.kind == "called":
-                    found.append((view, field, _call_around(field)))
-                elif use.kind == "local":
-                    # `add = slave->dev->xfrmdev_ops->xdo_dev_state_add; add(slave->dev, x, e)`
-                    found += [
-                        (view, field, _call_around(inner))
-                        for inner in view.occurrences(use.name)
-                        if use_of(self.reader, view, inner).kind == "called"
-                    ]
+        names = [name for name in fields if name.startswith("xdo_dev_state_")]
+        files, key = self.reader.universe.files(path), self.reader.universe.key(path)
+        macros = self.reader.macros(files, key).hiding([*names, _NETDEV_FIELD])
+        words = Words([*names, *macros])
+        for file in files:
+            for view in self.reader.views_with(words, file, macros):
+                if view.kind == "function":
+                    for name in names:
+                        for node in view.occurrences(name):
+                            found += self.calls_through(view, node)
         return found
+
+    def calls_through(self, view: View, node: Node) -> list[tuple[View, Node, Node]]:
+        field = node.parent
+        if field is None or field.type != "field_expression":
+            return []
+        use = use_of(self.reader, view, node)
+        if use.kind in ("called", "argument"):
+            return [(view, field, _call_around(field))]
+        if use.kind != "local":
+            return []
+        # `add = slave->dev->xfrmdev_ops->xdo_dev_state_add; add(slave->dev, x, e)`
+        return [
+            (view, field, _call_around(inner))
+            for inner in view.occurrences(use.name)
+            if use_of(self.reader, view, inner).kind == "called"
+        ]
 
     def hands_on(self, view: View, field: Node, call: Node) -> bool:
         """Tell whether a call goes to another net_device than the one it was called for."""
@@ -187,7 +199,14 @@ class _Delegation:
         if device.type == "call_expression":
             # What probe left with the bus device is this driver's own net_device.
             called = device.child_by_field_name("function")
-            return called is not None and bool(_OWN_MAKERS.search(node_text(called)))
+            name = node_text(called) if called is not None else ""
+            made = [
+                self.is_own(inner, value, depth + 1)
+                for inner in self.reader.definitions(name, view.path)
+                for value in returned(inner)
+                if node_text(value) != "NULL"
+            ]
+            return all(made) if made else bool(_OWN_MAKERS.search(name))
         if device.type == "field_expression":
             base = device.child_by_field_name("argument")
             field = node_text(device.child_by_field_name("field") or device)
@@ -195,7 +214,8 @@ class _Delegation:
             if kind is None:
                 return False
             if kind.base.endswith("xfrm_dev_offload"):
-                return field == "dev"
+                # Before add took a device, real_dev was how a lower driver knew its own.
+                return field == "dev" or not self.add_takes_device
             return self.field_is_own(view, kind.base, field)
         return False
 
@@ -214,6 +234,10 @@ class _Delegation:
         passed = self.graph.passed(self.graph.known(view), local.parameter)
         if passed:
             return all(self.is_own(v, a, depth + 1) for v, a in passed)
+        incoming = self.graph.incoming(view.function)
+        if incoming.edges or any(e.name.endswith("()") for e in incoming.entries):
+            # Handed to a walker (netdev_walk_all_lower_dev()): that chooses the device.
+            return False
         # Only the kernel calls this: its first net_device is the one it runs for (ndo_open), a
         # second one is another (ndo_add_slave).
         devices = [
@@ -227,40 +251,63 @@ class _Delegation:
         """A member that holds the net_device whose private data the struct is, or one made here."""
         key = (self.reader.universe.module(view.path), struct, field)
         if key not in self.own_fields:
-            self.own_fields[key] = any(
+            # A field that is looked at already (a list of devices copied around) adds nothing.
+            self.own_fields[key] = False
+            stored = [
                 self.stores_own(where, node, struct)
                 for where, node in self.reader.near(field, view.path)
-            )
+            ]
+            known = [own for own in stored if own is not None]
+            # A member that nobody is seen to set is no sign of an upper device.
+            self.own_fields[key] = any(known) or not known
         return self.own_fields[key]
 
-    def stores_own(self, view: View, node: Node, struct: str) -> bool:
+    def stores_own(self, view: View, node: Node, struct: str) -> bool | None:
+        """Tell whether a member is set to an own device here; None where it is not set."""
         member = node.parent
-        if member is None or member.type != "field_expression":
-            return False
+        if member is None:
+            return None
+        if member.type == "field_designator" and member.parent is not None:
+            value = member.parent.child_by_field_name("value")
+            use = use_of(self.reader, view, value) if value is not None else None
+            slot = use.slot if use is not None else None
+            if slot is None or slot.struct != struct or value is None:
+                return None
+            return self.is_own(view, value, 3)
+        if member.type != "field_expression":
+            return None
         up = member
         while up.parent is not None and up.parent.type == "subscript_expression":
             up = up.parent
-        parent = up.parent
-        if parent is None or parent.type != "assignment_expression":
-            return False
-        left, right = parent.child_by_field_name("left"), parent.child_by_field_name("right")
+        right = _stored_in(up)
         base = member.child_by_field_name("argument")
-        if left is None or left.id != up.id or right is None or base is None:
-            return False
-        kind = self.reader.types.of(base, view)
-        if kind is None or kind.base != struct:
-            return False
-        if right.type == "call_expression":
-            return self.is_own(view, right, 0)
-        if right.type != "identifier":
-            return False
-        name = node_text(right)
-        made = [v for v in view.assignments(name) if v.type == "call_expression"]
-        if any(self.is_own(view, v, 0) for v in made):
-            return True
-        private = re.compile(rf"priv\w*\s*\(\s*{re.escape(name)}\s*\)")
-        values = view.assignments(node_text(base)) if base.type == "identifier" else []
-        return any(private.search(node_text(value)) for value in values)
+        kind = self.reader.types.of(base, view) if right is not None else None
+        if right is None or base is None or kind is None or kind.base != struct:
+            return None
+        if node_text(right) == "NULL":
+            return None
+        if right.type == "identifier" and base.type == "identifier":
+            private = re.compile(rf"priv\w*\s*\(\s*{re.escape(node_text(right))}\s*\)")
+            values = view.assignments(node_text(base))
+            if any(private.search(node_text(value)) for value in values):
+                return True
+        return self.is_own(view, right, 3)
+
+
+def _stored_in(member: Node) -> Node | None:
+    """Return what is stored in a member by =, WRITE_ONCE() or rcu_assign_pointer()."""
+    parent = member.parent
+    if parent is not None and parent.type == "assignment_expression":
+        left = parent.child_by_field_name("left")
+        return parent.child_by_field_name("right") if left and left.id == member.id else None
+    if parent is None or parent.type != "argument_list" or parent.parent is None:
+        return None
+    called = parent.parent.child_by_field_name("function")
+    arguments = parent.named_children
+    if called is None or len(arguments) != 2 or arguments[0].id != member.id:
+        return None
+    storing = node_text(called) in ("WRITE_ONCE", "rcu_assign_pointer", "RCU_INIT_POINTER")
+    return arguments[1] if storing else None
 
 
 def _call_around(node: Node) -> Node:

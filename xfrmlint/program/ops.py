@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.frontend.access import returned
 from xfrmlint.frontend.ctype import INT, declared, specified
 from xfrmlint.frontend.mention import Slot, slot_of, use_of
 from xfrmlint.frontend.reader import Reader, Words
@@ -66,6 +67,16 @@ def find_tables(graph: CallGraph, paths: Iterable[str]) -> list[Table]:
     return sorted(found, key=lambda t: t.place)
 
 
+def add_takes_device(reader: Reader) -> bool:
+    """Tell whether xdo_dev_state_add() gets the net_device (include/linux/netdevice.h, 6.16)."""
+    found = reader.corpus.find("struct", OPS.split()[-1], "include/linux/netdevice.h")
+    if found is None:
+        return True
+    text = reader.corpus.unit(found.path).text[found.start : found.end]
+    match = re.search(rb"\(\s*\*\s*xdo_dev_state_add\s*\)\s*\(\s*struct\s+(\w+)", text)
+    return match is None or match.group(1) == b"net_device"
+
+
 class _Finder:
     def __init__(self, graph: CallGraph) -> None:
         self.graph = graph
@@ -82,7 +93,7 @@ class _Finder:
         files, key = self.reader.universe.files(path), self.reader.universe.key(path)
         words = [*self.fields, "xfrmdev_ops", FLAG]
         macros = self.reader.macros(files, key).hiding(words)
-        for view in self.reader.views_with(Words([*words, *macros]), path, macros):
+        for view in self.reader.views_with(Words([*words, *macros]), path, macros, own=True):
             for name in self.fields:
                 for node in view.occurrences(name):
                     self.filled(view, node, name)
@@ -129,19 +140,27 @@ class _Finder:
             return
         for declarator in declaration.children_by_field_name("declarator"):
             value = declarator.child_by_field_name("value")
-            if value is None or value.type != "initializer_list":
-                continue
-            names = list(self.reader.types.fields_named(OPS, view.path))
-            for index, entry in enumerate(value.named_children):
-                if entry.type in ("initializer_pair", "initializer_list", "comment"):
-                    continue
-                if index < len(names):
-                    table = self.table_of_list(view, value)
-                    if names[index] == "flags":
-                        if self.sets_flag(view, entry):
-                            table.flags.append(view.place(entry.start_byte))
-                    else:
-                        self.callback(table, view, entry, names[index], entry)
+            inner = declarator.child_by_field_name("declarator")
+            pointer = inner is not None and inner.type == "pointer_declarator"
+            if value is not None and value.type == "initializer_list" and not pointer:
+                self.positions(view, value)
+
+    def positions(self, view: View, listed: Node) -> None:
+        """Read the entries without a designator of a table, or of each table in an array."""
+        names = list(self.reader.types.fields_named(OPS, view.path))
+        for index, entry in enumerate(listed.named_children):
+            value = entry
+            if entry.type == "initializer_pair":
+                value = entry.child_by_field_name("value") or entry
+            if value.type == "initializer_list":
+                self.positions(view, value)
+            elif entry.type != "initializer_pair" and index < len(names):
+                table = self.table_of_list(view, listed)
+                if names[index] == "flags":
+                    if self.sets_flag(view, entry):
+                        table.flags.append(view.place(entry.start_byte))
+                else:
+                    self.callback(table, view, entry, names[index], entry)
 
     def table_of_list(self, view: View, listed: Node) -> Table:
         """Return the table that an initializer list fills."""
@@ -169,11 +188,12 @@ class _Finder:
         if key.scope != view.path:
             return None
         unit = self.reader.corpus.unit(view.path)
+        name = key.name.partition("[")[0]
         for item in unit.items:
             base = specified(item.node) if item.kind == "declaration" else None
             for declarator in item.node.children_by_field_name("declarator"):
                 made = declared(base, declarator) if base is not None else None
-                if made is not None and node_text(made.name) == key.name:
+                if made is not None and node_text(made.name) == name:
                     return unit.place(made.name.start_byte)
         return None
 
@@ -188,6 +208,11 @@ class _Finder:
             index = node.child_by_field_name("index")
             outer = self.key(view, inner, depth + 1) if inner is not None else Key("", "")
             return Key(outer.scope, f"{outer.name}[{node_text(index) if index else ''}]")
+        if node.type == "call_expression" and depth < 4:
+            called = node.child_by_field_name("function")
+            for made in self.reader.definitions(node_text(called) if called else "", view.path):
+                for value in returned(made):
+                    return self.key(made, value, depth + 1)
         name = node_text(node)
         local = view.local(name, node.start_byte) if node.type == "identifier" else None
         if local is None:
@@ -222,11 +247,16 @@ class _Finder:
             pair = parent.parent
             value = pair.child_by_field_name("value") if pair is not None else None
             owner = pair.parent if pair is not None else None
-            if value is None or owner is None or not self.sets_flag(view, value):
+            if value is None or owner is None:
                 return
             if not _holds_callbacks(owner) and not self.typed_ops(view, value):
                 return
-            self.table_of_list(view, owner).flags.append(view.place(node.start_byte))
+            # Of two designators for one field the last one counts.
+            later = [c for c in owner.named_children if c.start_byte > value.start_byte]
+            if any(node_text(c).startswith(".flags") for c in later):
+                return
+            if self.sets_flag(view, value):
+                self.table_of_list(view, owner).flags.append(view.place(node.start_byte))
             return
         target = _assigned(parent, ("=", "|=")) or _written_once(parent)
         if target is None or not self.is_ops(view, parent) or not self.sets_flag(view, target):
@@ -258,6 +288,12 @@ class _Finder:
                 operator = node.child_by_field_name("operator")
                 if operator is not None and operator.type in ("==", "!=", "&&", "||", "<", ">"):
                     continue
+            if node.type == "call_expression":
+                called = node.child_by_field_name("function")
+                name = node_text(called) if called is not None else ""
+                for made in self.reader.definitions(name, view.path):
+                    if any(self.sets_flag(made, value) for value in returned(made)):
+                        return True
             if node.type == "identifier":
                 name = node_text(node)
                 if name == FLAG or self.constant_sets_flag(view, name):
@@ -291,10 +327,17 @@ class _Finder:
             own = self.tables.get(flagged.key)
             if own is not None and own.callbacks:
                 own.flags.append(flagged.place)
-            array = [t for t in self.tables.values() if _element_of(t.key, flagged.key)]
-            flowing = [
+            # A net_device's ops pointer is every driver's: only the own tables can be meant.
+            module = self.reader.universe.module(flagged.place.path)
+            near = [
                 t
                 for t in self.tables.values()
+                if self.reader.universe.module(t.place.path) == module
+            ]
+            array = [t for t in near if _element_of(t.key, flagged.key)]
+            flowing = [
+                t
+                for t in near
                 if any((s.struct, s.field) == flagged.key for s in t.slots)
                 or any(f"{s.struct}.{s.field}" == flagged.key.name for s in t.slots)
                 or any(
@@ -346,6 +389,11 @@ class _Finder:
             if kind is None or kind.base != OPS:
                 break
             up = up.parent
+        copied = _copied_through(up)
+        if copied is not None:
+            target = self.key(view, copied, 0)
+            found.add(Slot(target.scope, target.name))
+            return
         use = use_of(self.reader, view, up)
         if use.kind == "slot" and use.slot is not None:
             if use.slot in found:
@@ -417,6 +465,24 @@ def _assigned(expression: Node, operators: tuple[str, ...] = ("=",)) -> Node | N
     if operator is not None and operator.type not in operators:
         return None
     return parent.child_by_field_name("right")
+
+
+def _copied_through(node: Node) -> Node | None:
+    """Return P if a table is copied by `*P = table`, or `*P = *table`."""
+    up = node
+    while up.parent is not None and up.parent.type in (
+        "pointer_expression",
+        "parenthesized_expression",
+        "subscript_expression",
+    ):
+        up = up.parent
+    parent = up.parent
+    if parent is None or parent.type != "assignment_expression":
+        return None
+    left, right = parent.child_by_field_name("left"), parent.child_by_field_name("right")
+    if left is None or right is None or right.id != up.id or left.type != "pointer_expression":
+        return None
+    return left.child_by_field_name("argument")
 
 
 def _written_once(expression: Node) -> Node | None:

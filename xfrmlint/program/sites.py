@@ -93,7 +93,7 @@ class _Finder:
         names = Words([*words, *macros, *self.carriers(files, tag)])
         for file in fresh:
             self.unparsed(file, words)
-            for view in self.reader.views_with(names, file, macros):
+            for view in self.reader.views_with(names, file, macros, own=True):
                 if view.kind == "function":
                     self.settle(view, self.accesses.of(view))
         self.read_resolves(path)

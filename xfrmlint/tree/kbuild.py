@@ -6,12 +6,13 @@ The grammar read is that of Documentation/kbuild/makefiles.rst: `obj-$(CONFIG_X)
 
 import posixpath
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from xfrmlint.tree import Tree, Unreadable
 
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)\s*=[ \t]*(\S*)", re.M)
-_ASSIGN = re.compile(r"^\s*([\w.$()/@-]+?)\s*(\+=|::?=|\?=|=)\s*(.*)$")
+_ASSIGN = re.compile(r"^\s*([\w.$(){}/@-]+?)\s*(\+=|::?=|\?=|=)\s*(.*)$")
 _VARIABLE = re.compile(r"\$[({]([\w.-]+)[)}]")
 _CALL = re.compile(r"\$[({](addprefix|addsuffix|patsubst|subst|sort|strip)\s+([^$(){}]*)[)}]")
 _SUFFIX_CHANGE = re.compile(r"\$[({]([\w.-]+):([^=(){}]*)=([^(){}]*)[)}]")
@@ -19,7 +20,8 @@ _SUFFIX_CHANGE = re.compile(r"\$[({]([\w.-]+):([^=(){}]*)=([^(){}]*)[)}]")
 # Until 6.9 $(src) was relative to the top and written behind $(srctree)/.
 _OWN = re.compile(r"^(?:\$[({]srctree[)}]/)?\$[({](?:src|obj)[)}]")
 _TOP = re.compile(r"^\$[({]srctree[)}]")
-_MOST = 65536
+# More than any list of objects has; variables that name each other would grow without end.
+_LONGEST = 65536
 
 
 class Module(NamedTuple):
@@ -35,7 +37,7 @@ def version(tree: Tree) -> str:
         head = tree.read("Makefile")[:4096].decode("utf-8", "replace")
     except Unreadable:
         return "unknown"
-    parts = dict(_VERSION.findall(head))
+    parts: dict[str, str] = dict(_VERSION.findall(head))
     if not parts.get("VERSION"):
         return "unknown"
     numbers = [parts.get(name, "") for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL")]
@@ -97,26 +99,42 @@ class Kbuild:
 
 def assignments(text: str) -> dict[str, list[str]]:
     """Return variable -> words of a Makefile; `name-$(CONFIG_X)` and `name-m` count as `name-y`."""
-    raw: dict[str, str] = {}
+    values: dict[str, list[str]] = {}
     for line in re.sub(r"\\\r?\n", " ", text).split("\n"):
         match = _ASSIGN.match(line.split("#", 1)[0])
         if match is None or line.startswith("\t"):
             continue
-        name = re.sub(r"-(\$[({][^)}]*[)}]|m)$", "-y", match.group(1))
+        name = re.sub(r"-(\$[({][^)}$]*[)}]|m)$", "-y", match.group(1))
         # `:=` behind an #if'd twin must not lose the other branch: everything accumulates.
-        raw[name] = f"{raw.get(name, '')} {match.group(3)}"
+        values.setdefault(name, []).append(match.group(3))
+    raw = {name: " ".join(parts) for name, parts in values.items()}
     return {name: _expand(value, raw).split() for name, value in raw.items()}
 
 
 def _expand(value: str, raw: dict[str, str]) -> str:
     for _ in range(8):
         before = value
-        value = _SUFFIX_CHANGE.sub(lambda m: _change(m, raw), value)
-        value = _VARIABLE.sub(lambda m: raw[m.group(1)] if m.group(1) in raw else m.group(), value)
-        value = _CALL.sub(_call, value)
-        if value == before or len(value) > 65536:
+        value = _substituted(_SUFFIX_CHANGE, lambda m: _change(m, raw), value)
+        value = _substituted(_VARIABLE, lambda m: raw.get(m.group(1), m.group()), value)
+        value = _substituted(_CALL, _call, value)
+        if value == before or len(value) > _LONGEST:
             break
     return value
+
+
+def _substituted(
+    pattern: re.Pattern[str], replacement: Callable[[re.Match[str]], str], value: str
+) -> str:
+    """Return `pattern.sub(replacement, value)`, but stop once that is longer than any list."""
+    pieces: list[str] = []
+    at = size = 0
+    for match in pattern.finditer(value):
+        if size > _LONGEST:
+            break
+        pieces += [value[at : match.start()], replacement(match)]
+        size += len(pieces[-1])
+        at = match.end()
+    return "".join([*pieces, value[at:]])
 
 
 def _change(match: re.Match[str], raw: dict[str, str]) -> str:
@@ -171,15 +189,13 @@ def _sources(target: str, values: dict[str, list[str]], folder: str) -> list[str
     wanted = [(target[:-2], "")]
     while wanted:
         name, whole = wanted.pop()
-        parts = [
-            p[:-2] for key in ("-y", "-objs") for p in values.get(name + key, ()) if p[-2:] == ".o"
-        ]
+        parts = [part for key in ("-y", "-objs") for part in values.get(name + key, ())]
         # A composite may list itself (foo-y := foo.o): then foo.c is one of its parts.
         if name == whole or not parts:
             found[posixpath.normpath(posixpath.join(folder, name + ".c"))] = None
         elif name not in seen:
             seen.add(name)
-            wanted += [(part, name) for part in reversed(parts)]
+            wanted += [(part[:-2], name) for part in reversed(parts) if part.endswith(".o")]
     return list(found)
 
 

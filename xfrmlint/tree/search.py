@@ -1,4 +1,4 @@
-"""The word search over a whole kernel: ripgrep, with nothing of the tree's or user's configuration."""
+"""The word search over a whole kernel: ripgrep, without the tree's and the user's configuration."""
 
 import os
 import re
@@ -46,8 +46,9 @@ def files_with(root: Path, pattern: str, under: Sequence[str] = ()) -> Searched:
     Hidden and ignored files count (Debian's trees ship a .gitignore that ignores everything),
     symbolic links are not followed, only regular files are opened.
     """
-    # -a: a NUL byte in a source file must not make it "binary".
-    command = [ripgrep(), "--no-config", "-uu", "-a", "--null", "-l", "--color=never"]
+    # -a: a NUL byte in a source file must not make it "binary"; nor FF FE at its start UTF-16.
+    command = [ripgrep(), "--no-config", "-uu", "-a", "--encoding=none"]
+    command += ["--null", "-l", "--color=never"]
     # The pattern comes by standard input: a module's exported names can be more than an argument
     # may hold.
     command += ["-g", "*.[ch]", "-f", "-", "--", *(under or ["."])]
@@ -62,7 +63,7 @@ def files_with(root: Path, pattern: str, under: Sequence[str] = ()) -> Searched:
 
 
 def _encoded(pattern: str) -> bytes:
-    """Return a pattern as ripgrep reads it; a byte of a file name that is no UTF-8 as hex digits."""
+    """Return a pattern as ripgrep reads it; a byte of a name that is no UTF-8 as hex digits."""
     # No line holds a newline, and a second line would be a second pattern.
     one_line = pattern.replace("\\\n", r"[^\s\S]").replace("\n", r"[^\s\S]")
     text = re.sub("[\udc80-\udcff]", lambda m: f"(?-u:\\x{ord(m.group()) - 0xDC00:02X})", one_line)

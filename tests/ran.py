@@ -1,0 +1,58 @@
+"""The real command, run in a process of its own."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+COMMAND = (sys.executable, "-m", "xfrmlint")
+
+
+class Ran(NamedTuple):
+    """How a run ended and what it said; bytes that are no UTF-8 are surrogate escapes."""
+
+    status: int
+    out: str
+    err: str
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment without what could change the output, and with some variables."""
+    strange = ("XFRMLINT_", "PYTHON", "LC_", "LANG", "RIPGREP_", "NO_COLOR", "COLUMNS")
+    return {k: v for k, v in os.environ.items() if not k.startswith(strange)} | more
+
+
+def run(
+    *arguments: str | Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 30,
+    memory: int = 0,
+) -> Ran:
+    """Run xfrmlint. timeout: seconds until TimeoutExpired. memory: most bytes it may map, or 0."""
+
+    def limit() -> None:
+        if memory:
+            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(**(env or {})),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=timeout,
+        preexec_fn=limit,
+    )
+    return Ran(done.returncode, os.fsdecode(done.stdout), os.fsdecode(done.stderr))
+
+
+def run_json(*arguments: str | Path, cwd: Path, timeout: float = 30, memory: int = 0) -> Any:
+    """Run `xfrmlint check --format json` and return its document; it must not have failed."""
+    ran = run("check", "--format", "json", *arguments, cwd=cwd, timeout=timeout, memory=memory)
+    assert (ran.status in (0, 1), ran.err) == (True, "")
+    return json.loads(ran.out)

@@ -1,0 +1,193 @@
+"""Torn reads: what the explorer finds, against an enumeration of all merges."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xfrmlint.model.interleave import (
+    FIELDS,
+    ORDERS,
+    READ_AGAIN,
+    RFC_ORDER,
+    SCENARIOS,
+    WAITING,
+    Field,
+    Order,
+    Scenario,
+    decision,
+    lines,
+    safe_orders,
+    shortest,
+    survey,
+    torn,
+    written,
+)
+from xfrmlint.model.reference import State, resolve
+
+NAMED = {scenario.name: scenario for scenario in (*SCENARIOS, *WAITING)}
+QUIET = [s.name for s in SCENARIOS if "failover" not in s.name]
+HANDLE_LAST = [o for o in ORDERS if o.index("real_dev") < o.index("offload_handle")]
+
+
+@pytest.mark.parametrize("name", QUIET)
+@pytest.mark.parametrize("order", ORDERS)
+def test_add_delete_and_free_cannot_tear(name: str, order: Order) -> None:
+    assert torn(order, NAMED[name]) is None
+
+
+def test_six_orders_the_rfcs_among_them() -> None:
+    assert len(set(ORDERS)) == 6
+    assert RFC_ORDER in ORDERS
+
+
+def test_the_rfcs_order_tears_in_a_failover() -> None:
+    found = torn(RFC_ORDER, NAMED["failover"])
+    assert found is not None
+    assert list(lines(found)) == [
+        "1. resolver  reads real_dev: A               dev=bond0 real_dev=A offload_handle=0xa1",
+        "2. failover  real_dev = NULL                 dev=bond0 real_dev=NULL offload_handle=0xa1",
+        "3. failover  A's delete                      dev=bond0 real_dev=NULL offload_handle=0xa1",
+        "4. failover  A's free                        dev=bond0 real_dev=NULL offload_handle=0xa1",
+        "5. failover  B's add: offload_handle = 0xb1  dev=bond0 real_dev=NULL offload_handle=0xb1",
+        "6. resolver  reads dev: bond0                dev=bond0 real_dev=NULL offload_handle=0xb1",
+        "7. resolver  reads offload_handle: 0xb1      dev=bond0 real_dev=NULL offload_handle=0xb1",
+        "8. resolver  hands A B's handle 0xb1         dev=bond0 real_dev=NULL offload_handle=0xb1",
+    ]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_no_order_of_three_reads_is_safe_in_a_failover(order: Order) -> None:
+    found = torn(order, NAMED["failover"])
+    assert found is not None
+    # real_dev first: the old lower gets the new one's handle. Handle first: the new one the old's.
+    assert (found.device, len(found.moves)) == (("A", 8) if order in HANDLE_LAST else ("B", 9))
+
+
+def test_reading_real_dev_again_outlasts_one_failover_but_not_two() -> None:
+    assert torn(READ_AGAIN, NAMED["failover"]) is None
+    found = torn(READ_AGAIN, NAMED["failover and back"])
+    assert found is not None
+    assert (found.device, found.handle, len(found.moves)) == ("A", 0xB1, 15)
+
+
+def test_a_failover_that_waits_is_safe_where_the_handle_is_read_after_real_dev() -> None:
+    assert safe_orders() == []
+    quiet = [NAMED[name] for name in QUIET]
+    assert safe_orders(scenarios=(*quiet, *WAITING)) == HANDLE_LAST
+    assert RFC_ORDER in HANDLE_LAST
+    assert safe_orders((READ_AGAIN,), (*quiet, *WAITING)) == [READ_AGAIN]
+
+
+def test_survey_has_a_cell_for_each_order_and_scenario() -> None:
+    table = survey()
+    assert list(table) == list(ORDERS)
+    for row in table.values():
+        assert list(row) == [s.name for s in SCENARIOS]
+
+
+def merges(reads: int, steps: int) -> Iterator[tuple[bool, ...]]:
+    """Yield every merge of a reader and one writer: True where the writer moves."""
+    for chosen in combinations(range(reads + steps), steps):
+        yield tuple(n in chosen for n in range(reads + steps))
+
+
+def bad_by_enumeration(order: Order, scenario: Scenario, device: str) -> int | None:
+    """Return how many moves the shortest bad schedule has, the decision counted. No search."""
+    (steps,) = scenario.writers.values()
+    lengths = []
+    for merge in merges(len(order), len(steps)):
+        state, todo = scenario.state, list(steps)
+        got: list[Any] = []
+        for number, writes in enumerate(merge, 1):
+            if not writes:
+                got.append(getattr(state, order[len(got)]))
+            elif todo[0].waits and got:
+                break
+            else:
+                state = written(state, todo.pop(0))
+            if len(got) == len(order):
+                values: dict[str, Any] = {}
+                same = all(values.setdefault(f, v) == v for f, v in zip(order, got, strict=True))
+                answer = resolve(State(**values), device) if same else 0
+                if answer and scenario.issuer[answer] != device:
+                    lengths.append(number + 1)
+                break
+    return min(lengths, default=None)
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("order", [*ORDERS, READ_AGAIN])
+def test_agrees_with_enumeration(name: str, order: Order) -> None:
+    for device in ("A", "B", "bond0"):
+        found = shortest(order, NAMED[name], device)
+        expected = bad_by_enumeration(order, NAMED[name], device)
+        assert (None if found is None else len(found.moves)) == expected
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("order", [*ORDERS, READ_AGAIN])
+def test_a_schedule_can_be_replayed(name: str, order: Order) -> None:
+    scenario = NAMED[name]
+    found = torn(order, scenario)
+    if found is None:
+        return
+    (actor,) = scenario.writers
+    state, todo = scenario.state, list(scenario.writers[actor])
+    got: list[Any] = []
+    for move in found.moves[:-1]:
+        if move.actor == actor:
+            state = written(state, todo.pop(0))
+        else:
+            got.append(getattr(state, order[len(got)]))
+        assert move.state == state
+    assert decision(order, got, found.device) == found.handle
+    assert scenario.issuer[found.handle] != found.device
+
+
+def test_two_writers_at_once() -> None:
+    # The failover cut in two that do not exclude each other: the add alone is enough.
+    away, back = (
+        NAMED["failover"].writers["failover"][:3],
+        NAMED["failover"].writers["failover"][3:],
+    )
+    scenario = NAMED["failover"]._replace(writers={"away": away, "back": back})
+    found = torn(RFC_ORDER, scenario)
+    assert found is not None
+    # B's add, before the old real_dev is even cleared.
+    assert [move.actor for move in found.moves] == ["back", *["resolver"] * 4]
+
+
+def test_nothing_tears_where_nothing_changes() -> None:
+    for scenario in SCENARIOS:
+        for order in ORDERS:
+            assert torn(order, scenario._replace(writers={})) is None
+
+
+orders = st.sampled_from(ORDERS)
+states = st.builds(
+    State,
+    owner=st.sampled_from((None, "bond0", "A", "B")),
+    real_dev=st.sampled_from((None, "A", "B")),
+    offload_handle=st.sampled_from((0, 0xA1, 0xB1)),
+    owner_has_ops=st.just(True),
+    callback=st.none(),
+)
+
+
+@given(orders, states, st.sampled_from(("A", "B")))
+def test_whole_reads_are_the_resolver(order: Order, state: State, device: str) -> None:
+    read = [getattr(state, field) for field in order]
+    assert decision(order, read, device) == resolve(state, device)
+
+
+@given(orders, st.sampled_from(FIELDS), st.sampled_from(("A", "B")))
+def test_a_field_that_changed_is_no_answer(order: Order, field: Field, device: str) -> None:
+    state = State("bond0", device, 0xA1)
+    again = (*order, field)
+    read = [getattr(state, f) for f in order]
+    assert decision(again, [*read, getattr(state, field)], device) == 0xA1
+    assert decision(again, [*read, "changed"], device) == 0

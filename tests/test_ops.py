@@ -1,0 +1,637 @@
+"""Which ops tables there are, whose they are, and which of them have opted in."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.trees import FOO, HEAD, tree
+from xfrmlint.program.analyse import Analysis, analyse
+
+HEADER = "drivers/net/foo/foo.h"
+BAR = "drivers/net/foo/bar.c"
+FLAG = "XFRMDEV_OPS_F_LOWER_HANDLE"
+ADD = """\
+static int foo_add(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *extack)
+{
+	return 0;
+}
+static void foo_del(struct net_device *dev, struct xfrm_state *x)
+{
+}
+"""
+TABLE = "static const struct xfrmdev_ops foo_ops = { .xdo_dev_state_add = foo_add };\n"
+SETUP = "static void foo_setup(struct net_device *dev) { dev->xfrmdev_ops = &foo_ops; }\n"
+
+
+def bug(reason: str) -> pytest.MarkDecorator:
+    return pytest.mark.xfail(strict=True, reason=reason)
+
+
+def analysed(text: str, more: Mapping[str, str] | None = None) -> Analysis:
+    return analyse(tree({FOO: HEAD + ADD + text, **(more or {})}))
+
+
+def tables(analysis: Analysis) -> list[str]:
+    """Return `symbol role`, with the module it is carried by and `opted in` where it is so."""
+    _, rows = analysis.store.query("SELECT * FROM ops_table ORDER BY path, line, symbol")
+    found = []
+    for row in rows:
+        text = f"{row['symbol']} {row['role']}"
+        if not row["on_netdev"]:
+            text += f", carried by {row['group_name']}"
+        found.append(text + (", opted in" if row["opted_in"] else ""))
+    return found
+
+
+def callbacks(analysis: Analysis) -> list[str]:
+    _, rows = analysis.store.query(
+        "SELECT t.symbol, c.field, c.target FROM callback c JOIN ops_table t ON t.id = c.ops_table"
+        " ORDER BY c.path, c.line, c.column"
+    )
+    return [
+        f"{row['symbol']}.{row['field'].removeprefix('xdo_dev_')} = {row['target']}" for row in rows
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="no table"),
+        pytest.param("static const struct xfrmdev_ops *foo_ops;\n", id="a pointer"),
+        pytest.param("extern const struct xfrmdev_ops foo_ops;\n", id="a declaration"),
+        pytest.param("static struct xfrmdev_ops foo_ops;\n", id="an empty one"),
+        pytest.param("static struct xfrmdev_ops foo_ops = { };\n", id="an empty initializer"),
+        pytest.param(
+            "static struct xfrmdev_ops foo_ops = { .xdo_dev_state_add = NULL };\n", id="only NULL"
+        ),
+        pytest.param(
+            f"static struct xfrmdev_ops foo_ops = {{ .flags = {FLAG} }};\n", id="only the flag"
+        ),
+        pytest.param(f"#if 0\n{TABLE}#endif\n", id="dead text"),
+        pytest.param(f"/*\n{TABLE}*/\n", id="comment"),
+        pytest.param(
+            "struct other { int (*add)(void); };\nstatic struct other o = { .add = foo_add };\n",
+            id="o",
+        ),
+        pytest.param("enum { FOO_XFRMDEV_OPS, xfrmdev_ops };\n", id="enumerators"),
+        pytest.param(
+            "static void f(struct net_device *dev) { "
+            "if (dev->xfrmdev_ops) dev->xfrmdev_ops = 0; }\n",
+            id="tested and cleared",
+        ),
+        pytest.param(
+            "static int f(struct net_device *dev, struct xfrm_state *x)\n"
+            "{ return dev->xfrmdev_ops->xdo_dev_state_add(dev, x, 0); }\n",
+            id="called",
+        ),
+        pytest.param(
+            "static int f(struct net_device *d) { "
+            "return d->xfrmdev_ops->xdo_dev_state_add == 0; }\n",
+            id="compared",
+        ),
+    ],
+)
+def test_no_table(text: str) -> None:
+    assert tables(analysed(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        pytest.param(TABLE, ["foo_ops.state_add = foo_add"], id="designated"),
+        pytest.param(
+            "const struct xfrmdev_ops foo_ops = {\n\t.xdo_dev_state_add = foo_add,\n"
+            "\t.xdo_dev_state_delete = foo_del,\n};\n",
+            ["foo_ops.state_add = foo_add", "foo_ops.state_delete = foo_del"],
+            id="two",
+        ),
+        pytest.param(
+            "static struct xfrmdev_ops foo_ops = { foo_add, foo_del };\n",
+            ["foo_ops.state_add = foo_add", "foo_ops.state_delete = foo_del"],
+            id="positional",
+        ),
+        pytest.param(
+            "static struct xfrmdev_ops foo_ops = { NULL, foo_del };\n",
+            ["foo_ops.state_delete = foo_del"],
+            id="positional, the first NULL",
+        ),
+        pytest.param(
+            "static struct xfrmdev_ops foo_ops = { .xdo_dev_state_delete = foo_del, foo_del };\n",
+            ["foo_ops.state_delete = foo_del", "foo_ops.state_free = foo_del"],
+            id="positional behind a designator",
+            marks=bug("an entry behind a designator counts from the list's start"),
+        ),
+        pytest.param(
+            "static struct xfrmdev_ops foo_ops = { .xdo_dev_state_add = &foo_add };\n",
+            ["foo_ops.state_add = foo_add"],
+            id="address",
+        ),
+        pytest.param(
+            "static struct xfrmdev_ops foo_ops = { .xdo_dev_state_add = (void *)foo_add };\n",
+            ["foo_ops.state_add = foo_add"],
+            id="cast",
+        ),
+        pytest.param(
+            "static struct xfrmdev_ops foo_ops;\n"
+            "static void f(void) { foo_ops.xdo_dev_state_add = foo_add; }\n",
+            ["foo_ops.state_add = foo_add"],
+            id="assigned",
+        ),
+        pytest.param(
+            "static struct xfrmdev_ops foo_ops;\nstatic void f(void)\n{\n"
+            "\tstruct xfrmdev_ops *o = &foo_ops;\n\to->xdo_dev_state_add = foo_add;\n}\n",
+            ["foo_ops.state_add = foo_add"],
+            id="assigned through a pointer",
+        ),
+        pytest.param(
+            "static struct xfrmdev_ops foo_ops;\n"
+            "static void fill(struct xfrmdev_ops *o) { o->xdo_dev_state_add = foo_add; }\n"
+            "static void f(void) { fill(&foo_ops); }\n",
+            ["foo_ops.state_add = foo_add"],
+            id="assigned by a helper",
+        ),
+        pytest.param(
+            "#define OPS .xdo_dev_state_add = foo_add\n"
+            "static struct xfrmdev_ops foo_ops = { OPS };\n",
+            ["foo_ops.state_add = foo_add"],
+            id="macro",
+        ),
+        pytest.param(
+            "#define OPS(f) .xdo_dev_state_##f = foo_##f\n"
+            "static struct xfrmdev_ops foo_ops = { OPS(add) };\n",
+            ["foo_ops.state_add = foo_add"],
+            id="pasted",
+        ),
+        pytest.param(
+            "#define TABLE(n) static struct xfrmdev_ops n##_ops = { "
+            ".xdo_dev_state_add = n##_add }\n"
+            "TABLE(foo);\n",
+            ["foo_ops.state_add = foo_add"],
+            id="a macro makes the table",
+        ),
+        pytest.param(
+            "static struct xfrmdev_ops foo_ops = {\n#ifdef A\n\t.xdo_dev_state_add = foo_add,\n"
+            "#endif\n};\n",
+            ["foo_ops.state_add = foo_add"],
+            id="under a condition",
+        ),
+        pytest.param(
+            "static struct xfrmdev_ops foo_ops[2] = { { .xdo_dev_state_add = foo_add } };\n",
+            ["foo_ops[0].state_add = foo_add"],
+            id="array",
+        ),
+        pytest.param(
+            "static struct xfrmdev_ops foo_ops[2] = { [1] = { .xdo_dev_state_add = foo_add } };\n",
+            ["foo_ops[1].state_add = foo_add"],
+            id="array with an index",
+            marks=bug("a designator's list counts as an element of an array"),
+        ),
+        pytest.param(
+            "static struct xfrmdev_ops foo_ops[2] = { [1].xdo_dev_state_add = foo_add };\n",
+            ["foo_ops[1].state_add = foo_add"],
+            id="array with an index, in one",
+            marks=bug("of several designators in one pair only the last is read"),
+        ),
+        pytest.param(
+            "struct foo_hw { int id; struct xfrmdev_ops xops; };\n"
+            "static struct foo_hw hw = { .xops = { .xdo_dev_state_add = foo_add } };\n",
+            ["hw.xops.state_add = foo_add"],
+            id="member",
+            marks=bug("a designator's list counts as an element of an array"),
+        ),
+        pytest.param(
+            "struct foo_hw { int id; struct xfrmdev_ops xops; };\n"
+            "static struct foo_hw hw = { .xops.xdo_dev_state_add = foo_add };\n",
+            ["hw.xops.state_add = foo_add"],
+            id="member in one",
+            marks=bug("of several designators in one pair only the last is read"),
+        ),
+        pytest.param(
+            "typedef struct xfrmdev_ops ops_t;\n"
+            "static ops_t foo_ops = { .xdo_dev_state_add = foo_add };\n",
+            ["foo_ops.state_add = foo_add"],
+            id="typedef",
+        ),
+    ],
+)
+def test_callbacks(text: str, wanted: list[str]) -> None:
+    assert callbacks(analysed(text)) == wanted
+
+
+def test_where_a_table_stands() -> None:
+    made = analysed(f"\n\n{TABLE}")
+    _, rows = made.store.query("SELECT path, line, column FROM ops_table")
+    (row,) = rows
+    line = (HEAD + ADD).count("\n") + 3
+    assert (row["path"], row["line"], row["column"]) == (FOO, line, TABLE.index("foo_ops") + 1)
+
+
+def opting(flags: str, before: str = "", behind: str = "", header: str = "") -> Analysis:
+    """Analyse a table with `.flags = flags` (none if empty)."""
+    entry = f", .flags = {flags}" if flags else ""
+    text = (
+        f"{before}static struct xfrmdev_ops foo_ops = {{ .xdo_dev_state_add = foo_add{entry} }};\n"
+    )
+    return analysed(f'#include "foo.h"\n{text}{SETUP}{behind}', {HEADER: header})
+
+
+@pytest.mark.parametrize(
+    ("flags", "more"),
+    [
+        pytest.param("", "", id="no flags"),
+        pytest.param("0", "", id="zero"),
+        pytest.param("BIT(1)", "", id="another bit"),
+        pytest.param("FOO_FLAG", "#define FOO_FLAG BIT(1)\n", id="another macro"),
+        pytest.param(f"~{FLAG}", "", id="inverted"),
+        pytest.param(f"0xff & ~{FLAG}", "", id="masked out"),
+        pytest.param(f"FOO_{FLAG}", "", id="a longer name"),
+        pytest.param(f"0 /* {FLAG} */", "", id="comment"),
+        pytest.param(f"\n#if 0\n\t{FLAG}\n#else\n\t0\n#endif\n", "", id="dead text"),
+        pytest.param("", f"static int f(void) {{ return foo_ops.flags & {FLAG}; }}\n", id="tested"),
+        pytest.param(
+            "", f"static int f(void) {{ return foo_ops.flags == {FLAG}; }}\n", id="compared"
+        ),
+        pytest.param("", f"static void f(void) {{ foo_ops.flags &= ~{FLAG}; }}\n", id="cleared"),
+        pytest.param("", f"static void f(void) {{ foo_ops.flags &= {FLAG}; }}\n", id="masked"),
+        pytest.param(
+            "",
+            f"static struct xfrmdev_ops other;\nstatic void f(void) {{ other.flags |= {FLAG}; }}\n",
+            id="in another object",
+        ),
+        pytest.param(
+            "",
+            f"struct foo {{ u32 flags; }};\nstatic void f(struct foo *p) {{ "
+            f"p->flags |= {FLAG}; }}\n",
+            id="in another struct",
+        ),
+    ],
+)
+def test_not_opted_in(flags: str, more: str) -> None:
+    before, behind = (more, "") if more.startswith("#define") else ("", more)
+    assert tables(opting(flags, before, behind)) == ["foo_ops lower"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "before", "behind", "header"),
+    [
+        pytest.param(FLAG, "", "", "", id="flag"),
+        pytest.param(f"({FLAG})", "", "", "", id="parentheses"),
+        pytest.param(f"(u32){FLAG}", "", "", "", id="cast"),
+        pytest.param(f"BIT(1) | {FLAG}", "", "", "", id="with another"),
+        pytest.param(f"{FLAG} | BIT(1)", "", "", "", id="before another"),
+        pytest.param(f"A ? {FLAG} : 0", "", "", "", id="one of two"),
+        pytest.param(f"IS_ENABLED(CONFIG_A) * {FLAG}", "", "", "", id="product"),
+        pytest.param("MINE", f"#define MINE {FLAG}\n", "", "", id="macro"),
+        pytest.param(
+            "MINE", f"#define ONE {FLAG}\n#define MINE (ONE | BIT(1))\n", "", "", id="two macros"
+        ),
+        pytest.param("MINE", "", "", f"#define MINE {FLAG}\n", id="macro of the header"),
+        pytest.param(
+            "MINE(LOWER)", "#define MINE(n) XFRMDEV_OPS_F_##n##_HANDLE\n", "", "", id="pasted"
+        ),
+        pytest.param("MINE", f"enum {{ MINE = {FLAG} }};\n", "", "", id="enumerator"),
+        pytest.param(
+            "MINE", "", "", f"enum {{ OTHER, MINE = {FLAG} | 2 }};\n", id="header's enumerator"
+        ),
+        pytest.param(f"\n#ifdef A\n\t{FLAG}\n#else\n\t0\n#endif\n", "", "", "", id="ifdef"),
+        pytest.param(
+            "MINE",
+            f"#ifdef A\n#define MINE {FLAG}\n#else\n#define MINE 0\n#endif\n",
+            "",
+            "",
+            id="ifdef, macro",
+        ),
+        pytest.param(
+            "MINE",
+            f"#ifndef A\n#define MINE 0\n#else\n#define MINE {FLAG}\n#endif\n",
+            "",
+            "",
+            id="else, macro",
+        ),
+        pytest.param("", "", f"static void f(void) {{ foo_ops.flags |= {FLAG}; }}\n", "", id="or"),
+        pytest.param(
+            "", "", f"static void f(void) {{ foo_ops.flags = {FLAG}; }}\n", "", id="assigned"
+        ),
+        pytest.param(
+            "",
+            "",
+            f"static void f(void) {{ foo_ops.flags = foo_ops.flags | {FLAG}; }}\n",
+            "",
+            id="a = a | b",
+        ),
+        pytest.param(
+            "",
+            "",
+            f"static void f(int a) {{ if (a) {{ foo_ops.flags |= {FLAG}; }} }}\n",
+            "",
+            id="under an if",
+        ),
+        pytest.param(
+            "",
+            "",
+            f"static void f(void)\n{{\n\tstruct xfrmdev_ops *o = &foo_ops;\n"
+            f"\to->flags |= {FLAG};\n}}\n",
+            "",
+            id="through a pointer",
+        ),
+        pytest.param(
+            "",
+            "",
+            f"static void mark(struct xfrmdev_ops *o) {{ o->flags |= {FLAG}; }}\n"
+            "static void f(void) { mark(&foo_ops); }\n",
+            "",
+            id="by a helper",
+        ),
+        pytest.param(
+            "",
+            "",
+            f"static void f(void)\n{{\n\tconst u32 lower = {FLAG};\n"
+            f"\tfoo_ops.flags |= lower;\n}}\n",
+            "",
+            id="by a local constant",
+        ),
+        pytest.param(
+            "",
+            "",
+            "static void f(void) { foo_ops.flags |= MINE; }\n",
+            f"#define MINE {FLAG}\n",
+            id="or macro",
+        ),
+        pytest.param(
+            "",
+            f"#define OPT_IN(o) ((o)->flags |= {FLAG})\n",
+            "static void f(void) { OPT_IN(&foo_ops); }\n",
+            "",
+            id="a macro that sets it",
+        ),
+        pytest.param(
+            "",
+            "",
+            "static void f(struct net_device *dev)\n{\n\tstruct xfrmdev_ops *o = &foo_ops;\n\n"
+            f"\to->flags = {FLAG};\n\tdev->xfrmdev_ops = o;\n}}\n",
+            "",
+            id="through a pointer that is installed",
+        ),
+    ],
+)
+def test_opted_in(flags: str, before: str, behind: str, header: str) -> None:
+    assert tables(opting(flags, before, behind, header)) == ["foo_ops lower, opted in"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        pytest.param(
+            f"static struct xfrmdev_ops foo_ops = {{ "
+            f"foo_add, foo_del, 0, 0, 0, 0, 0, {FLAG} }};\n{SETUP}",
+            ["foo_ops lower, opted in"],
+            id="positional",
+        ),
+        pytest.param(
+            "static struct xfrmdev_ops ops[2] = { { .xdo_dev_state_add = foo_add },\n"
+            f"\t{{ .xdo_dev_state_add = foo_add, .flags = {FLAG} }} }};\n",
+            ["ops[0] lower", "ops[1] lower, opted in"],
+            id="one of an array",
+        ),
+        pytest.param(
+            "static struct xfrmdev_ops ops[2] = { { .xdo_dev_state_add = foo_add },\n"
+            "\t{ .xdo_dev_state_add = foo_add } };\n"
+            f"static void f(int i) {{ ops[i].flags |= {FLAG}; }}\n",
+            ["ops[0] lower, opted in", "ops[1] lower, opted in"],
+            id="all of an array",
+        ),
+        pytest.param(
+            "static struct xfrmdev_ops ops[2] = { { .xdo_dev_state_add = foo_add },\n"
+            "\t{ .xdo_dev_state_add = foo_add } };\n"
+            f"static void f(void) {{ ops[1].flags |= {FLAG}; }}\n",
+            ["ops[0] lower", "ops[1] lower, opted in"],
+            id="one of an array, at run time",
+            marks=bug("a flag set in one element of an array counts for all"),
+        ),
+        pytest.param(
+            "static const struct xfrmdev_ops a_ops = { .xdo_dev_state_add = foo_add };\n"
+            f"static const struct xfrmdev_ops b_ops = {{ "
+            f".xdo_dev_state_add = foo_add, .flags = {FLAG} }};\n"
+            "static void f(struct net_device *dev, int b) { "
+            "dev->xfrmdev_ops = b ? &b_ops : &a_ops; }\n",
+            ["a_ops lower", "b_ops lower, opted in"],
+            id="one of two tables",
+        ),
+        pytest.param(
+            f"{TABLE}struct foo {{ struct xfrmdev_ops xops; }};\n"
+            "static void f(struct net_device *dev, struct foo *p)\n{\n\tp->xops = foo_ops;\n"
+            f"\tp->xops.flags |= {FLAG};\n\tdev->xfrmdev_ops = &p->xops;\n}}\n",
+            ["foo_ops lower, opted in"],
+            id="in a copy",
+        ),
+        pytest.param(
+            f"{TABLE}static void f(struct net_device *dev, struct xfrmdev_ops *o)\n{{\n"
+            f"\to = kmemdup(&foo_ops, sizeof(*o), 0);\n\to->flags |= {FLAG};\n"
+            f"\tdev->xfrmdev_ops = o;\n}}\n",
+            ["foo_ops lower, opted in"],
+            id="in a duplicate",
+        ),
+        pytest.param(
+            f"{TABLE}static struct xfrmdev_ops copy;\nstatic void f(struct net_device *dev)\n{{\n"
+            f"\tmemcpy(&copy, &foo_ops, sizeof(copy));\n\tcopy.flags |= {FLAG};\n"
+            "\tdev->xfrmdev_ops = &copy;\n}\n",
+            ["foo_ops lower, opted in"],
+            id="in a copy by memcpy",
+        ),
+        pytest.param(
+            f"struct foo_hw {{ struct xfrmdev_ops xops; }};\n"
+            f"static struct foo_hw hw = {{ .xops = {{\n"
+            f"\t.xdo_dev_state_add = foo_add, .flags = {FLAG} }} }};\n",
+            ["hw.xops lower, opted in"],
+            id="member",
+            marks=bug("a designator's list counts as an element of an array"),
+        ),
+        pytest.param(
+            "struct foo_hw { struct xfrmdev_ops xops; };\nstatic struct foo_hw hw = { .xops = {\n"
+            f"\t.xdo_dev_state_add = foo_add }} }};\nstatic void f(void) {{ "
+            f"hw.xops.flags |= {FLAG}; }}\n",
+            ["hw.xops lower, opted in"],
+            id="member, at run time",
+            marks=bug("a designator's list counts as an element of an array"),
+        ),
+        pytest.param(
+            "struct foo { struct xfrmdev_ops xops; };\nstatic void f(struct foo *p)\n{\n"
+            f"\tp->xops.xdo_dev_state_add = foo_add;\n\tp->xops.flags = {FLAG};\n}}\n",
+            ["xops lower, opted in"],
+            id="member of what a pointer points to",
+        ),
+        pytest.param(
+            "static struct xfrmdev_ops foo_ops;\nstatic void f(void)\n{\n"
+            f"\tfoo_ops.xdo_dev_state_add = foo_add;\n\tfoo_ops.flags = {FLAG};\n}}\n",
+            ["foo_ops lower, opted in"],
+            id="all assigned",
+        ),
+        pytest.param(
+            "static struct xfrmdev_ops foo_ops = {\n\t.xdo_dev_state_add = foo_add,\n#ifdef A\n"
+            f"\t.flags = {FLAG},\n#endif\n}};\n",
+            ["foo_ops lower, opted in"],
+            id="the whole entry under a condition",
+        ),
+        pytest.param(
+            f"#define TABLE(n, f) static struct xfrmdev_ops n = {{ "
+            f".xdo_dev_state_add = foo_add, .flags = f }}\n"
+            f"TABLE(a_ops, 0);\nTABLE(b_ops, {FLAG});\n",
+            ["a_ops lower", "b_ops lower, opted in"],
+            id="a macro makes the tables",
+        ),
+    ],
+)
+def test_opting_in_elsewhere(text: str, wanted: list[str]) -> None:
+    assert tables(analysed(text)) == wanted
+
+
+@bug("a table is known by the file that fills it, not by the one that defines it")
+def test_the_flag_is_found_in_another_source_of_the_driver() -> None:
+    files = {
+        "drivers/net/foo/Makefile": "obj-m += drv.o\ndrv-y := foo.o bar.o\n",
+        HEADER: "extern struct xfrmdev_ops foo_ops;\n",
+        BAR: f'{HEAD}#include "foo.h"\nvoid bar(void) {{ foo_ops.flags |= {FLAG}; }}\n',
+    }
+    made = analysed('#include "foo.h"\n' + TABLE.replace("static const ", "") + SETUP, files)
+    assert tables(made) == ["foo_ops lower, opted in"]
+
+
+def test_the_place_of_the_flag() -> None:
+    made = opting("", "", f"static void f(void)\n{{\n\tfoo_ops.flags |= {FLAG};\n}}\n")
+    _, rows = made.store.query("SELECT flag_path, flag_line FROM ops_table")
+    lines = (made.reader.corpus.data(FOO)).decode().split("\n")
+    assert rows[0]["flag_path"] == FOO
+    assert lines[rows[0]["flag_line"] - 1].strip() == f"foo_ops.flags |= {FLAG};"
+
+
+@pytest.mark.parametrize(
+    ("text", "role"),
+    [
+        pytest.param("", "lower", id="calls nobody"),
+        pytest.param(
+            "static unsigned long foo_map(struct net_device *d, struct xfrm_state *x,\n"
+            "\t\t\t     struct net_device *l) { return 1; }\n"
+            "static const struct xfrmdev_ops more = { .xdo_dev_state_lower_handle = foo_map };\n",
+            "lower",
+            id="fills the resolver",
+        ),
+        pytest.param(
+            "static void f(struct net_device *dev, struct xfrm_state *x)\n"
+            "{ dev->xfrmdev_ops->xdo_dev_state_free(dev, x); }\n",
+            "lower",
+            id="calls its own device's ops",
+        ),
+        pytest.param(
+            "struct foo { struct net_device *dev; };\n"
+            "static void f(struct net_device *dev)\n{\n\tstruct foo *p = netdev_priv(dev);\n\n"
+            "\tp->dev = dev;\n}\n"
+            "static void g(struct foo *p, struct xfrm_state *x)\n"
+            "{ p->dev->xfrmdev_ops->xdo_dev_state_free(p->dev, x); }\n",
+            "lower",
+            id="calls its own device's ops, kept in a struct",
+        ),
+        pytest.param(
+            "static void f(struct xfrm_state *x)\n"
+            "{ x->xso.dev->xfrmdev_ops->xdo_dev_state_free(x->xso.dev, x); }\n",
+            "lower",
+            id="calls the owner's",
+        ),
+        pytest.param(
+            "static int f(struct net_device *real) { return real->xfrmdev_ops != 0; }\n",
+            "lower",
+            id="looks at another's ops",
+        ),
+        pytest.param(
+            "struct bond { struct net_device *active; };\n"
+            "static int up_add(struct net_device *dev, struct xfrm_state *x, void *e)\n{\n"
+            "\tstruct bond *bond = netdev_priv(dev);\n\tstruct net_device *real = bond->active;\n\n"
+            "\treturn real->xfrmdev_ops->xdo_dev_state_add(real, x, e);\n}\n"
+            "static const struct xfrmdev_ops up_ops = { .xdo_dev_state_add = up_add };\n",
+            "upper",
+            id="hands on to a slave",
+        ),
+        pytest.param(
+            "struct bond { struct net_device *active; };\n"
+            "static int up_add(struct net_device *dev, struct xfrm_state *x, void *e)\n{\n"
+            "\tstruct bond *bond = netdev_priv(dev);\n"
+            "\tconst struct xfrmdev_ops *o = bond->active->xfrmdev_ops;\n\n"
+            "\treturn o->xdo_dev_state_add(bond->active, x, e);\n}\n"
+            "static const struct xfrmdev_ops up_ops = { .xdo_dev_state_add = up_add };\n",
+            "upper",
+            id="hands on by a local pointer",
+        ),
+    ],
+)
+def test_roles(text: str, role: str) -> None:
+    made = analysed(TABLE + SETUP + text)
+    _, rows = made.store.query("SELECT DISTINCT role FROM ops_table")
+    assert [row["role"] for row in rows] == [role]
+
+
+ULD = """\
+struct uld_info { const struct xfrmdev_ops *xops; int (*tx)(struct sk_buff *skb); };
+struct adapter { struct uld_info uld[4]; };
+int register_uld(int type, const struct uld_info *p);
+"""
+
+
+def carried(core_flags: str, uld_flags: str, call: str) -> Analysis:
+    """Analyse two modules: core's table is on the netdev, and forwards to the one of uld."""
+    core = f"""{HEAD}#include "foo.h"
+static struct adapter *adap;
+int register_uld(int type, const struct uld_info *p)
+{{
+	adap->uld[type] = *p;
+	return 0;
+}}
+EXPORT_SYMBOL(register_uld);
+static int core_add(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *e)
+{{
+	{call}
+}}
+static const struct xfrmdev_ops core_ops = {{
+	.xdo_dev_state_add = core_add, .flags = {core_flags},
+}};
+static void setup(struct net_device *dev) {{ dev->xfrmdev_ops = &core_ops; }}
+"""
+    uld = f"""#include "foo.h"
+static const struct xfrmdev_ops uld_ops = {{ .xdo_dev_state_add = foo_add, .flags = {uld_flags} }};
+static const struct uld_info info = {{ .xops = &uld_ops }};
+static int start(void) {{ return register_uld(1, &info); }}
+"""
+    makefile = "obj-m += core.o foo.o\n"
+    files = {"drivers/net/foo/core.c": core, HEADER: ULD, "drivers/net/foo/Makefile": makefile}
+    return analysed(uld, files)
+
+
+FORWARD = "return adap->uld[1].xops->xdo_dev_state_add(dev, x, e);"
+
+
+@pytest.mark.parametrize(
+    ("core", "uld", "wanted"),
+    [
+        pytest.param("0", "0", ["core_ops lower", "uld_ops lower, carried by core"], id="neither"),
+        pytest.param(
+            "0", FLAG, ["core_ops lower", "uld_ops lower, carried by core"], id="the carried"
+        ),
+        pytest.param(
+            FLAG,
+            "0",
+            ["core_ops lower, opted in", "uld_ops lower, carried by core, opted in"],
+            id="netdev",
+        ),
+    ],
+)
+def test_a_table_that_another_module_carries(core: str, uld: str, wanted: list[str]) -> None:
+    assert tables(carried(core, uld, FORWARD)) == wanted
+
+
+def test_a_table_that_is_registered_but_never_called() -> None:
+    assert tables(carried(FLAG, "0", "return 0;")) == ["core_ops lower, opted in", "uld_ops lower"]
+
+
+def test_two_drivers_opt_in_each_for_itself() -> None:
+    other = "drivers/net/bar/bar.c"
+    text = HEAD + ADD + TABLE.replace("foo_add }", f"foo_add, .flags = {FLAG} }}") + SETUP
+    made = analysed(TABLE + SETUP, {other: text})
+    assert tables(made) == ["foo_ops lower, opted in", "foo_ops lower"]

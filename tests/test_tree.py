@@ -1,0 +1,532 @@
+"""Trees: folders that are read and never left, the word search, and what Makefiles say."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.laid import lay
+from xfrmlint.errors import InputError
+from xfrmlint.tree import Unreadable
+from xfrmlint.tree.folder import Folder, find_tree, is_tree
+from xfrmlint.tree.kbuild import Kbuild, Module, assignments, version
+from xfrmlint.tree.search import files_with
+
+NAME = os.fsdecode(b"caf\xe9\xff.c")
+ROOT = os.geteuid() == 0
+
+
+def written(root: Path, files: dict[str, str]) -> Folder:
+    for path, text in files.items():
+        full = root / path
+        full.parent.mkdir(parents=True, exist_ok=True)
+        full.write_text(text, "utf-8", "surrogateescape", newline="")
+    return Folder(root)
+
+
+def reason(tree: Folder, path: str) -> str:
+    with pytest.raises(Unreadable) as caught:
+        tree.read(path)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["a.c", "d/a.c", "./a.c", "d/../a.c", "d//a.c", NAME, ".a.c"])
+def test_a_file_of_the_tree_is_read(path: str, tmp_path: Path) -> None:
+    tree = written(tmp_path, {"a.c": "int a;", "d/a.c": "int a;", NAME: "int a;", ".a.c": "int a;"})
+    assert tree.read(path) == b"int a;"
+    assert tree.is_file(path)
+
+
+def test_bytes_come_as_they_are(tmp_path: Path) -> None:
+    data = bytes(range(256)) + b"\r\n\f\0"
+    (tmp_path / "a.c").write_bytes(data)
+    assert Folder(tmp_path).read("a.c") == data
+
+
+def test_a_link_inside_the_tree_is_followed(tmp_path: Path) -> None:
+    tree = written(tmp_path, {"d/a.c": "int a;"})
+    (tmp_path / "file.c").symlink_to("d/a.c")
+    (tmp_path / "whole.c").symlink_to(tmp_path / "d/a.c")
+    (tmp_path / "folder").symlink_to("d")
+    for path in ("file.c", "whole.c", "folder/a.c"):
+        assert tree.read(path) == b"int a;"
+        assert tree.is_file(path)
+
+
+def test_a_root_that_is_a_link(tmp_path: Path) -> None:
+    written(tmp_path / "linux", {"a.c": "int xso;"})
+    (tmp_path / "link").symlink_to("linux")
+    tree = Folder(tmp_path / "link")
+    assert tree.name == str(tmp_path / "linux")
+    assert tree.read("a.c") == b"int xso;"
+    assert tree.search("xso") == ["a.c"]
+
+
+def test_folder_lists_regular_files_only(tmp_path: Path) -> None:
+    tree = written(tmp_path, {"b.c": "", "a.h": "", ".c": "", "d/x.c": ""})
+    (tmp_path / "l.c").symlink_to("b.c")
+    os.mkfifo(tmp_path / "f.c")
+    assert tree.folder("") == [".c", "a.h", "b.c", "l.c"]
+    assert tree.folder("d") == ["x.c"]
+    assert tree.folder("nothing") == []
+    assert tree.folder("b.c") == []
+
+
+# Name -> how it is made in a folder, and why it can't be read.
+def _outside_file(path: Path) -> None:
+    (path.parent.parent / "secret").write_text("xso")
+    path.symlink_to(path.parent.parent / "secret")
+
+
+def _relative(path: Path) -> None:
+    (path.parent.parent / "secret").write_text("xso")
+    path.symlink_to("../secret")
+
+
+def _chain(path: Path) -> None:
+    _outside_file(path.with_name("between"))
+    path.symlink_to("between")
+
+
+UNREADABLE = {
+    "a link out of the tree": (_outside_file, "a name that leads out of the tree"),
+    "a relative link out of the tree": (_relative, "a name that leads out of the tree"),
+    "a link to a link out of the tree": (_chain, "a name that leads out of the tree"),
+    "a link to a device": (
+        lambda p: p.symlink_to("/dev/zero"),
+        "a name that leads out of the tree",
+    ),
+    "a link to itself": (lambda p: p.symlink_to(p.name), "Too many levels of symbolic links"),
+    "a dangling link": (lambda p: p.symlink_to("nothing"), "No such file or directory"),
+    "a FIFO": (os.mkfifo, "not a regular file"),
+    "a folder": (Path.mkdir, "Is a directory"),
+    "nothing": (lambda p: None, "No such file or directory"),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_what_is_no_file_of_the_tree_is_refused(kind: str, tmp_path: Path) -> None:
+    make, why = UNREADABLE[kind]
+    root = tmp_path / "linux"
+    tree = written(root, {"beside.c": "int xso;"})
+    make(root / "a.c")
+
+    assert reason(tree, "a.c") == why
+    assert tree.search("xso") == ["beside.c"]
+    assert tree.is_file("beside.c")
+    if "out of the tree" not in why:
+        assert not tree.is_file("a.c")
+
+
+def test_a_folder_that_is_a_link_out_of_the_tree(tmp_path: Path) -> None:
+    written(tmp_path / "other", {"a.c": "int xso;"})
+    tree = written(tmp_path / "linux", {"b.c": ""})
+    (tmp_path / "linux/d").symlink_to(tmp_path / "other")
+    assert reason(tree, "d/a.c") == "a name that leads out of the tree"
+    assert not tree.is_file("d/a.c")
+    assert tree.folder("d") == []
+    assert tree.search("xso") == []
+
+
+@pytest.mark.parametrize(
+    "path", ["../secret", "d/../../secret", "/etc/passwd", "..", "a\0b", "a\0/b", "\0", "x" * 5_000]
+)
+def test_a_name_that_leads_nowhere_is_refused(path: str, tmp_path: Path) -> None:
+    tree = written(tmp_path / "linux", {"a": "", "d/a": ""})
+    (tmp_path / "secret").write_text("secret")
+    assert reason(tree, path)
+    assert not tree.is_file(path)
+    assert tree.folder(f"{path}/") == []
+
+
+@pytest.mark.skipif(ROOT, reason="root reads everything")
+def test_a_file_whose_mode_forbids_reading_is_listed(tmp_path: Path) -> None:
+    tree = written(tmp_path, {"a.c": "int xso;", "b.c": "int xso;"})
+    (tmp_path / "a.c").chmod(0)
+    assert reason(tree, "a.c") == "Permission denied"
+    assert tree.search("xso") == ["b.c"]
+    assert tree.problems == {"a.c": "Permission denied"}
+
+
+def test_a_link_out_of_the_tree_is_listed_by_a_run(tmp_path: Path) -> None:
+    from xfrmlint.check import check_tree
+
+    root = lay("rfc", tmp_path / "linux")
+    written(
+        root,
+        {
+            "drivers/net/x/Makefile": "obj-m += x.o\nx-y := a.o b.o\n",
+            "drivers/net/x/a.c": "struct xfrmdev_ops a_ops = { 0 };\n",
+        },
+    )
+    (root / "drivers/net/x/b.c").symlink_to("/etc/passwd")
+    unknown = check_tree(Folder(root), []).unknown
+    assert [(u.path, u.reason) for u in unknown] == [
+        ("drivers/net/x/b.c", "not read: a name that leads out of the tree")
+    ]
+
+
+# Text of a file -> whether the words x_one and x_two are found in it.
+SEARCHED = {
+    "int x_one;": True,
+    "int x_two;\n": True,
+    "/* x_one */": True,
+    "a\0b\n\0 x_one": True,
+    "\ufeffint x_one;": True,
+    "\udcff\udcfe x_one \udcff": True,
+    "\udcffx_one\udcff": True,
+    "a\rx_one\rb": True,
+    "int x_ones;": False,
+    "int ax_one;": False,
+    "int x_\\\none;": False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize("text", SEARCHED)
+def test_search_finds_words(text: str, tmp_path: Path) -> None:
+    tree = written(tmp_path, {"d/a.c": text, "d/a.h": text, "d/a.S": text, "d/a.cc": text})
+    assert tree.search(r"\b(x_one|x_two)\b") == (["d/a.c", "d/a.h"] if SEARCHED[text] else [])
+
+
+def test_search_is_limited_to_folders_and_sorted(tmp_path: Path) -> None:
+    names = ["z.c", "a/b.c", "a/B.c", "a-b.c", "b/a.h", NAME]
+    tree = written(tmp_path, dict.fromkeys(names, "xso"))
+    assert tree.search("xso") == sorted(names)
+    assert tree.search("xso", ["a"]) == ["a/B.c", "a/b.c"]
+    assert tree.search("xso", ["b", "a/b.c"]) == ["a/b.c", "b/a.h"]
+
+
+def test_names_that_no_terminal_likes(tmp_path: Path) -> None:
+    names = [NAME, "a\nb.c", "a b.c", "-e.c", "--help.c", "a:1:b.c", "\x1b[2J.c", "*.c", "é.c"]
+    tree = written(tmp_path, dict.fromkeys(names, "xso"))
+    assert tree.search("xso") == sorted(names)
+    assert all(tree.read(name) == b"xso" for name in names)
+
+
+@pytest.mark.parametrize("name", [".gitignore", ".ignore", ".rgignore", ".git/info/exclude"])
+def test_nothing_in_the_tree_hides_files(name: str, tmp_path: Path) -> None:
+    tree = written(
+        tmp_path, {name: "*\n**\n/a.c\n", "a.c": "xso", ".hidden/.b.c": "xso", ".git/c.c": "xso"}
+    )
+    assert tree.search("xso") == [".git/c.c", ".hidden/.b.c", "a.c"]
+
+
+def test_the_users_configuration_has_no_effect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = written(tmp_path / "linux", {"a.c": "xso", "b.c": "XSO"})
+    (tmp_path / "config").write_text("--ignore-case\n--glob=!a.c\n--files-without-match\n")
+    monkeypatch.setenv("RIPGREP_CONFIG_PATH", str(tmp_path / "config"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".rgignore").write_text("*\n")
+    (tmp_path / ".ignore").write_text("*\n")
+    assert tree.search("xso") == ["a.c"]
+
+
+@pytest.mark.parametrize("name", ["plain.h", "a+b(c)[d].h", "a b-c.h", "é.h", "\udcff.h", "a\nb.h"])
+def test_a_pattern_may_hold_any_file_name(name: str, tmp_path: Path) -> None:
+    tree = written(tmp_path, {"a.c": f'#include "{name}"\n', "b.c": '#include "other.h"\n'})
+    found = tree.search(rf'include\s*"({re.escape(name)}|nothing)"')
+    assert found == ([] if "\n" in name else ["a.c"])
+
+
+def test_a_pattern_of_a_megabyte(tmp_path: Path) -> None:
+    tree = written(tmp_path, {"a.c": "name_19999", "b.c": "name_20001"})
+    words = "|".join(f"name_{n}" for n in range(20_000))
+    padded = "|".join(f"{'long' * 12}_{n}" for n in range(20_000))
+    assert tree.search(rf"\b({words}|{padded})\b") == ["a.c"]
+
+
+def test_a_pattern_that_is_none_does_not_look_like_nothing_found(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="ripgrep failed"):
+        files_with(tmp_path, "(")
+
+
+MARKS = ("Makefile", "drivers/net/Makefile", "include/linux/netdevice.h", "include/net/xfrm.h")
+
+
+def kernel(root: Path, without: str = "") -> Path:
+    written(root, {name: "" for name in MARKS if name != without})
+    return root
+
+
+def test_a_tree_is_found_from_within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = kernel(tmp_path / "linux")
+    deep = root / "drivers/net/ethernet/a"
+    deep.mkdir(parents=True)
+    for here in (root, deep):
+        monkeypatch.chdir(here)
+        assert find_tree(None).root == root
+        assert find_tree(None, Path()).root == root
+    monkeypatch.chdir(tmp_path)
+    assert find_tree("linux").root == root
+    assert find_tree(None, deep).root == root
+
+
+def test_the_nearest_tree_is_taken(tmp_path: Path) -> None:
+    kernel(tmp_path / "linux")
+    inner = kernel(tmp_path / "linux/drivers/other")
+    assert find_tree(None, inner / "drivers/net").root == inner
+
+
+# What lacks -> what the message says.
+LACKING = {
+    "Makefile": "not a kernel tree (no Makefile)",
+    "include/linux/netdevice.h": "include/linux",
+    "include/net/xfrm.h": "include/net/xfrm.h is missing; the tree looks half unpacked",
+}
+
+
+@pytest.mark.parametrize("without", LACKING)
+def test_half_a_tree_is_refused(without: str, tmp_path: Path) -> None:
+    root = kernel(tmp_path / "linux", without)
+    with pytest.raises(InputError) as caught:
+        find_tree(str(root))
+    assert LACKING[without] in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda p: p.symlink_to("/etc/passwd")])
+def test_a_landmark_that_is_no_file_is_refused(make: object, tmp_path: Path) -> None:
+    root = kernel(tmp_path / "linux", "include/net/xfrm.h")
+    (root / "include/net").mkdir()
+    assert callable(make)
+    make(root / "include/net/xfrm.h")
+    with pytest.raises(InputError, match=r"include/net/xfrm\.h: "):
+        find_tree(str(root))
+
+
+def test_no_tree_anywhere(tmp_path: Path) -> None:
+    for named, why in (
+        ("nothing", "no such folder"),
+        ("file", "not a folder"),
+        ("", "not a kernel"),
+    ):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(InputError, match=why):
+            find_tree(str(tmp_path / named))
+    with pytest.raises(InputError, match="name one: xfrmlint check"):
+        find_tree(None, tmp_path)
+
+
+def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
+    program = (
+        "import os, shutil, sys; from xfrmlint.tree.folder import find_tree\n"
+        "os.chdir(sys.argv[1]); shutil.rmtree(sys.argv[1])\n"
+        "try: find_tree(None)\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+    (tmp_path / "gone").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "gone"], capture_output=True, text=True
+    )
+    assert done.stdout == "InputError the working directory is gone; name a kernel tree\n"
+
+
+def test_a_folder_is_meant_as_a_tree_by_its_marks(tmp_path: Path) -> None:
+    root = kernel(tmp_path / "linux")
+    assert is_tree(root)
+    assert is_tree(kernel(tmp_path / "half", "include/net/xfrm.h"))
+    assert not is_tree(root / "drivers")
+    assert not is_tree(root / "drivers/net")
+    assert not is_tree(root / "Makefile")
+    assert not is_tree(tmp_path)
+
+
+SYNTAX: dict[str, dict[str, list[str]]] = {
+    "": {},
+    "a = b": {"a": ["b"]},
+    "a := b c": {"a": ["b", "c"]},
+    "a ::= b": {"a": ["b"]},
+    "a ?= b": {"a": ["b"]},
+    "a += b\na += c": {"a": ["b", "c"]},
+    "a=b": {"a": ["b"]},
+    "a =": {"a": []},
+    "  a = b  ": {"a": ["b"]},
+    "a = b # c = d": {"a": ["b"]},
+    "# a = b": {},
+    "\ta = b": {},
+    "a = b \\\n c \\\n\td": {"a": ["b", "c", "d"]},
+    "a = b \\\r\n c\r\n": {"a": ["b", "c"]},
+    "a = b \\": {"a": ["b", "\\"]},
+    "a-m = b": {"a-y": ["b"]},
+    "a-$(CONFIG_B) = b": {"a-y": ["b"]},
+    "a-${CONFIG_B} = b": {"a-y": ["b"]},
+    "a-y = b\na-m += c\na-$(C) += d": {"a-y": ["b", "c", "d"]},
+    "a-n = b": {"a-n": ["b"]},
+    "ifdef A\na := b\nelse\na := c\nendif": {"a": ["b", "c"]},
+    "b = c\na = $(b) ${b}": {"a": ["c", "c"], "b": ["c"]},
+    "a = $(b)\nb = c": {"a": ["c"], "b": ["c"]},
+    "a = $(b)": {"a": ["$(b)"]},
+    "a = $(a)": {"a": ["$(a)"]},
+    "a = $(b)\nb = $(a)": {"a": ["$(b)"], "b": ["$(a)"]},
+    "a = $(addprefix x/, b c)": {"a": ["x/b", "x/c"]},
+    "a = $(addsuffix .o, b c)": {"a": ["b.o", "c.o"]},
+    "a = $(patsubst %.c,%.o,b.c d.h)": {"a": ["b.o", "d.h"]},
+    "a = $(patsubst %.c,%,b.c)": {"a": ["b"]},
+    "a = $(patsubst b.c,%.o,b.c c.c)": {"a": ["%.o", "c.c"]},
+    "a = $(patsubst %,%0.o,1 2)": {"a": ["10.o", "20.o"]},
+    "a = $(patsubst %,\\%,b)": {"a": ["\\b"]},
+    "a = $(subst x,y,xx z)": {"a": ["yy", "z"]},
+    "a = $(sort c b) $(strip  d )": {"a": ["c", "b", "d"]},
+    "b = c\na = $(addprefix x/, $(addsuffix .o, $(b)))": {"a": ["x/c.o"], "b": ["c"]},
+    "b = c.c d.h\na = $(b:.c=.o)": {"a": ["c.o", "d.h"], "b": ["c.c", "d.h"]},
+    "b = c.c d.h\na = $(b:%.c=x/%.o)": {"a": ["x/c.o", "d.h"], "b": ["c.c", "d.h"]},
+    "a = $(wildcard *.c)": {"a": ["$(wildcard", "*.c)"]},
+    "a = $(foreach": {"a": ["$(foreach"]},
+    "a:\n\tb = c\nd: e": {},
+    "include $(srctree)/a\nifeq ($(A),y)\nendif": {},
+    "= b\n := c\n+=\n$\n$(\n-\n\\": {},
+}
+
+
+@pytest.mark.parametrize("text", SYNTAX)
+def test_assignments(text: str) -> None:
+    assert assignments(text) == SYNTAX[text]
+
+
+# Makefile of drivers/net/a -> name and sources (in that folder) of its modules.
+MAKEFILES: dict[str, dict[str, list[str]]] = {
+    "": {},
+    "obj-y += a.o": {"a": ["a.c"]},
+    "obj-m := a.o b.o": {"a": ["a.c"], "b": ["b.c"]},
+    "obj-$(CONFIG_A) += a.o": {"a": ["a.c"]},
+    "obj-$(CONFIG_A) += sub/": {},
+    "obj-n += a.o": {},
+    "lib-y += a.o": {},
+    "#obj-m += a.o": {},
+    "obj-m += a.o # b.o": {"a": ["a.c"]},
+    "obj-m += a.o\na-y := b.o c.o": {"a": ["b.c", "c.c"]},
+    "obj-m += a.o\na-objs := b.o c.o": {"a": ["b.c", "c.c"]},
+    "obj-m += a.o\na-y := b.o\na-objs += c.o": {"a": ["b.c", "c.c"]},
+    "obj-m += a.o\na-y := b.o\na-$(CONFIG_C) += c.o": {"a": ["b.c", "c.c"]},
+    "obj-m += a.o\nifdef B\na-y := b.o\nelse\na-y := c.o\nendif": {"a": ["b.c", "c.c"]},
+    "obj-m += a.o\na-y := b.o \\\n\tc.o \\\n\td.o": {"a": ["b.c", "c.c", "d.c"]},
+    "obj-m += a.o\nparts := b.o c.o\na-y := $(parts)": {"a": ["b.c", "c.c"]},
+    "obj-m += a.o\na-y := $(addprefix sub/, b.o c.o)": {"a": ["sub/b.c", "sub/c.c"]},
+    "obj-m += a.o\nsrcs := b.c\na-y := $(srcs:.c=.o)": {"a": ["b.c"]},
+    "obj-m += a.o\na-y := sub/b.o ../c.o": {"a": ["sub/b.c", "../c.c"]},
+    "obj-m += a.o\na-y := b.o\nb-y := c.o d.o": {"a": ["c.c", "d.c"]},
+    "obj-m += a.o\na-y := a.o b.o": {"a": ["a.c", "b.c"]},
+    "obj-m += a.o\na-y := b.o a.o b.o": {"a": ["b.c", "a.c"]},
+    "obj-m += a.o\na-y := b.o\nb-y := a.o c.o": {"a": ["c.c"]},
+    "obj-m += a.o b.o\na-y := c.o\nb-y := c.o": {"a": ["c.c"], "b": ["c.c"]},
+    "obj-m += a.o\na-y := b.o c/ d": {"a": ["b.c"]},
+    "obj-m += a.o\na-y :=": {"a": ["a.c"]},
+    "obj-m += a.o\na-n := b.o": {"a": ["a.c"]},
+    "obj-m += a.o\r\na-y := b.o\r\n": {"a": ["b.c"]},
+    "obj-m += sub/a.o": {"a": ["sub/a.c"]},
+    "obj-m += $(nothing)": {},
+    "obj-m += .o": {"": [".c"]},
+    "obj-m += \udcff.o": {"\udcff": ["\udcff.c"]},
+    "\0\0obj-m += a.o": {},
+    "obj-m += a.o\n" + "".join(f"c{n}-y := c{n + 1}.o\n" for n in range(3_000)): {"a": ["a.c"]},
+}
+
+
+@pytest.mark.parametrize("text", MAKEFILES, ids=lambda text: repr(text[:60]))
+def test_modules(text: str, tmp_path: Path) -> None:
+    kbuild = Kbuild(written(tmp_path, {"drivers/net/a/Makefile": text}))
+    wanted = [
+        Module(name, tuple(os.path.normpath(f"drivers/net/a/{source}") for source in sources))
+        for name, sources in MAKEFILES[text].items()
+    ]
+    for module in wanted:
+        for source in module.sources:
+            if not source.startswith("drivers/net/a/"):
+                continue
+            assert kbuild.modules_of(source) == [m for m in wanted if source in m.sources]
+    assert kbuild.modules_of("drivers/net/a/none.c") == []
+
+
+def test_a_chain_and_a_net_of_composites_end(tmp_path: Path) -> None:
+    chain = "".join(f"a{n}-y := a{n + 1}.o\n" for n in range(5_000))
+    net = "".join(f"b{n}-y := b{n + 1}.o b{n + 1}.o c{n}.o\n" for n in range(60))
+    kbuild = Kbuild(written(tmp_path, {"d/Makefile": f"obj-m += a0.o b0.o\n{chain}{net}"}))
+    assert [m.name for m in kbuild.modules_of("d/a5000.c")] == ["a0"]
+    assert [m.name for m in kbuild.modules_of("d/c59.c")] == ["b0"]
+    assert len(kbuild.modules_of("d/b60.c")[0].sources) == 61
+
+
+def test_variables_that_double_end(tmp_path: Path) -> None:
+    doubling = "".join(f"V{n} = $(V{n + 1}) $(V{n + 1})\n" for n in range(60))
+    wide = "W = " + "$(X)" * 16_000 + "\nX = " + "x.o " * 16_000
+    found = assignments(f"obj-m += a.o $(V0) $(W)\n{doubling}{wide}")
+    assert found["obj-y"][0] == "a.o"
+    assert sum(map(len, found["W"])) < 1 << 20
+
+
+def test_kbuild_comes_before_makefile(tmp_path: Path) -> None:
+    files = {"d/Kbuild": "obj-m += a.o\n", "d/Makefile": "obj-m += b.o\n"}
+    kbuild = Kbuild(written(tmp_path, files))
+    assert [m.name for m in kbuild.modules_of("d/a.c")] == ["a"]
+    assert kbuild.modules_of("d/b.c") == []
+
+
+def test_a_makefile_above_names_objects_below(tmp_path: Path) -> None:
+    files = {"d/Makefile": "obj-m += a.o\na-y := m.o sub/n.o\n", "d/sub/Makefile": "obj-y += o.o\n"}
+    kbuild = Kbuild(written(tmp_path, files))
+    module = Module("a", ("d/m.c", "d/sub/n.c"))
+    assert kbuild.modules_of("d/sub/n.c") == [module]
+    assert kbuild.modules_of("d/m.c") == [module]
+    assert [m.name for m in kbuild.modules_of("d/sub/o.c")] == ["o"]
+    assert kbuild.modules_of("elsewhere/m.c") == []
+    assert kbuild.modules_of("m.c") == []
+
+
+# Makefile of drivers/net/a -> the include folders of drivers/net/a/x.c and .../sub/x.c.
+FLAGS: dict[str, tuple[list[str], list[str]]] = {
+    "": ([], []),
+    "ccflags-y := -DA -Wall": ([], []),
+    "ccflags-y += -I$(src)": (["drivers/net/a"], ["drivers/net/a"]),
+    "ccflags-y += -I $(src)/inc": (["drivers/net/a/inc"], ["drivers/net/a/inc"]),
+    "ccflags-y += -I${src}/../b": (["drivers/net/b"], ["drivers/net/b"]),
+    "ccflags-y += -I$(obj)/gen": (["drivers/net/a/gen"], ["drivers/net/a/gen"]),
+    "ccflags-y += -I$(srctree)/$(src)/inc": (["drivers/net/a/inc"], ["drivers/net/a/inc"]),
+    "ccflags-y += -I $(srctree)/$(src)": (["drivers/net/a"], ["drivers/net/a"]),
+    "ccflags-y += -I$(srctree)/drivers/b": (["drivers/b"], ["drivers/b"]),
+    "ccflags-y += -I$(srctree)": (["."], ["."]),
+    "ccflags-y += -Idrivers/b -Idrivers/c": (
+        ["drivers/b", "drivers/c"],
+        ["drivers/b", "drivers/c"],
+    ),
+    "ccflags-$(CONFIG_A) += -Idrivers/b": (["drivers/b"], ["drivers/b"]),
+    "b := -Idrivers/b\nccflags-y += $(b)": (["drivers/b"], ["drivers/b"]),
+    "subdir-ccflags-y += -I$(src)": (["drivers/net/a"], ["drivers/net/a"]),
+    "EXTRA_CFLAGS += -I$(src)": (["drivers/net/a"], []),
+    "CFLAGS_x.o := -I$(src)": ([], []),
+    "ccflags-y += -I/usr/include -I$(HOME)/x -I$(srctree)/$(B) -I": ([], []),
+}
+
+
+@pytest.mark.parametrize("text", FLAGS)
+def test_include_folders(text: str, tmp_path: Path) -> None:
+    kbuild = Kbuild(written(tmp_path, {"drivers/net/a/Makefile": text}))
+    found = tuple(kbuild.include_folders(f"drivers/net/a/{p}") for p in ("x.c", "sub/x.c"))
+    assert found == FLAGS[text]
+
+
+VERSIONS = {
+    "VERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 4\nEXTRAVERSION =\nNAME = Odd One\n": "7.3.4",
+    "VERSION = 7\nPATCHLEVEL = 4\nSUBLEVEL = 0\nEXTRAVERSION = -rc1\n": "7.4.0-rc1",
+    "# SPDX\nVERSION=6\nPATCHLEVEL=12\nSUBLEVEL=\nEXTRAVERSION=\n": "6.12",
+    "VERSION = 7\r\nPATCHLEVEL = 3\r\nSUBLEVEL = 0\r\n": "7.3.0",
+    "VERSION = 7\n": "7",
+    "": "unknown",
+    "VERSION =\nPATCHLEVEL = 3\n": "unknown",
+    "KERNELVERSION = 7\nMYVERSION = 8\n": "unknown",
+    "\0\udcff\n": "unknown",
+}
+
+
+@pytest.mark.parametrize("text", VERSIONS)
+def test_version(text: str, tmp_path: Path) -> None:
+    assert version(written(tmp_path, {"Makefile": text})) == VERSIONS[text]
+
+
+def test_version_without_makefile(tmp_path: Path) -> None:
+    assert version(Folder(tmp_path)) == "unknown"

@@ -1,0 +1,198 @@
+"""What the device at work gets from a path of its driver, in each topology.
+
+A path is walked with the topology's real values. Where a test contradicts them, the path isn't
+taken there any further; what came before it stands, for it is also the beginning of a path that is
+taken. So the paths of a function are judged together, and the worst counts.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from xfrmlint.flow.events import Device, Event, Kind, Path, Sa, Source
+from xfrmlint.model.reference import resolve
+from xfrmlint.model.topology import TOPOLOGIES, Topology
+
+
+class Outcome(StrEnum):
+    """What a use of a handle comes to, the worst first."""
+
+    OTHER = "another device's handle"  # or another SA's: the packet leaves under a wrong SA
+    STALE = "stale"  # the device's own, but deleted and freed
+    ZERO_USED = "0 used"
+    UNKNOWN = "unknown"
+    ZERO_TESTED = "0 tested"  # no handle, and the driver notices: a drop or a software path
+    RIGHT = "right"
+    NOT_REACHED = "not reached"  # the path isn't taken in the topology, or uses no handle
+
+
+_WORST_FIRST = tuple(Outcome)
+FINE = frozenset({Outcome.ZERO_TESTED, Outcome.RIGHT, Outcome.NOT_REACHED})
+
+
+class Use(NamedTuple):
+    """A USE of a path. value: the number that is used; None if unknown, or the use not reached."""
+
+    event: Event
+    value: int | None
+    outcome: Outcome
+
+
+class Judged(NamedTuple):
+    """A path in one topology. uses: all it has. outcome: the worst, tests and cuts included."""
+
+    outcome: Outcome
+    uses: tuple[Use, ...]
+
+
+class Row(NamedTuple):
+    """A driver in one topology. outcome: the worst. paths: how many come to what, worst first."""
+
+    topology: str
+    outcome: Outcome
+    paths: tuple[tuple[Outcome, int], ...]
+
+
+class Verdict(NamedTuple):
+    """A driver in all topologies. paths, uses, cut: how many paths, USEs, and CUTs there are."""
+
+    rows: tuple[Row, ...]
+    paths: int
+    uses: int
+    cut: int
+
+    def worst(self) -> Outcome:
+        """Return the worst outcome of any topology."""
+        return worst(row.outcome for row in self.rows)
+
+
+def severity(outcome: Outcome) -> int:
+    """Return how bad an outcome is: 0 for all that are fine, 4 for another device's handle."""
+    return 0 if outcome in FINE else len(_WORST_FIRST) - len(FINE) - _WORST_FIRST.index(outcome)
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return the worst of some outcomes; of none, that nothing was reached."""
+    return min(outcomes, key=_WORST_FIRST.index, default=Outcome.NOT_REACHED)
+
+
+# A handle's number; or, where that isn't known, what a use of it comes to if it isn't 0.
+_Value = int | Outcome
+
+
+def judge_path(path: Path, topology: Topology) -> Judged:
+    """Walk one path in one topology.
+
+    A handle that was bound nowhere is unknown. Stores and returns change nothing. After a non-zero
+    test of a handle that is 0, further uses of it count as 0 tested, and the rest as not reached.
+    """
+    values: dict[int, _Value] = {}
+    nonzero: set[int] = set()  # among those of unknown number
+    outcomes: list[Outcome] = []
+    uses: list[Use] = []
+    for at, event in enumerate(path):
+        handle = event.handle
+        if handle < 0 and event.kind not in (Kind.USE, Kind.CUT):
+            continue  # says nothing about any handle of this path
+        if event.kind in (Kind.READ, Kind.RESOLVE):
+            values[handle] = _value(event, topology)
+            nonzero.discard(handle)
+        elif event.kind is Kind.USE:
+            use = _use(event, values.get(handle, Outcome.UNKNOWN), topology)
+            outcomes.append(use.outcome)
+            uses.append(use)
+        elif event.kind is Kind.TEST:
+            value = values.get(handle, Outcome.UNKNOWN)
+            if isinstance(value, Outcome) and handle not in nonzero and not event.nonzero:
+                values[handle] = value = 0
+            elif isinstance(value, Outcome) and event.nonzero:
+                nonzero.add(handle)
+            if value == 0:
+                outcomes.append(Outcome.ZERO_TESTED)
+            if event.nonzero == (value == 0):
+                # Not taken any further.
+                stopped = handle if value == 0 else None
+                uses.extend(_unreached(path[at + 1 :], stopped))
+                break
+        elif event.kind is Kind.CUT:
+            outcomes.append(Outcome.UNKNOWN)
+            uses.extend(_unreached(path[at + 1 :], None))
+            break
+    return Judged(worst(outcomes), tuple(uses))
+
+
+def judge(paths: Iterable[Path], topologies: Iterable[Topology] = TOPOLOGIES) -> dict[str, Outcome]:
+    """Return the worst that some paths come to, by the topology's name."""
+    paths = tuple(paths)
+    return {t.name: worst(judge_path(path, t).outcome for path in paths) for t in topologies}
+
+
+def verdict(paths: Iterable[Path], topologies: Iterable[Topology] = TOPOLOGIES) -> Verdict:
+    """Judge a driver by all its paths."""
+    paths = tuple(paths)
+    rows = []
+    for topology in topologies:
+        count = Counter(judge_path(path, topology).outcome for path in paths)
+        counts = tuple((outcome, count[outcome]) for outcome in _WORST_FIRST if count[outcome])
+        rows.append(Row(topology.name, worst(count), counts))
+    return Verdict(
+        rows=tuple(rows),
+        paths=len(paths),
+        uses=sum(event.kind is Kind.USE for path in paths for event in path),
+        cut=sum(event.kind is Kind.CUT for path in paths for event in path),
+    )
+
+
+def _value(event: Event, topology: Topology) -> _Value:
+    match event.kind, event.source:
+        case Kind.RESOLVE, Source.RESOLVED:
+            return _resolved(event.device, event.sa, topology)
+        case Kind.READ, Source.DIRECT:
+            return _of_sa(event.sa, topology.state.offload_handle)
+        case Kind.READ, Source.STORED:
+            return _of_sa(event.sa, topology.stored)
+        case Kind.READ, Source.CONSTANT if event.text in ("0", "NULL"):
+            return 0
+    return Outcome.UNKNOWN
+
+
+def _resolved(device: Device, sa: Sa, topology: Topology) -> _Value:
+    if device not in topology.seen:
+        return Outcome.UNKNOWN
+    lower = topology.seen[device]
+    # Whatever the state is.
+    if lower is None:
+        return 0
+    return _of_sa(sa, resolve(topology.state, lower))
+
+
+def _of_sa(sa: Sa, value: int) -> _Value:
+    # A topology says nothing about another SA's handles but that they are not this one's.
+    if sa is Sa.THIS:
+        return value
+    return Outcome.OTHER if sa is Sa.OTHER else Outcome.UNKNOWN
+
+
+def _use(event: Event, value: _Value, topology: Topology) -> Use:
+    if isinstance(value, Outcome):
+        return Use(event, None, value)
+    if value == 0:
+        return Use(event, value, Outcome.ZERO_USED)
+    if value == topology.wanted:
+        return Use(event, value, Outcome.RIGHT)
+    if value == topology.revoked.get(topology.device):
+        return Use(event, value, Outcome.STALE)
+    return Use(event, value, Outcome.OTHER)
+
+
+def _unreached(events: Collection[Event], tested: int | None) -> list[Use]:
+    found = []
+    for event in events:
+        if event.kind in (Kind.READ, Kind.RESOLVE) and event.handle == tested:
+            tested = None
+        if event.kind is Kind.USE:
+            stopped = tested is not None and event.handle == tested
+            outcome = Outcome.ZERO_TESTED if stopped else Outcome.NOT_REACHED
+            found.append(Use(event, None, outcome))
+    return found
