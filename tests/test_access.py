@@ -424,7 +424,6 @@ def test_accesses(statements: str, wanted: list[str]) -> None:
             "static long f(struct xfrm_state *x) { return READ(x); }\n",
             ["2 offload_handle read"],
             id="another name of a macro",
-            marks=bug("the arguments of a name that a macro ends with stand behind the macro"),
         ),
         pytest.param(
             "#ifdef A\n#define H(x) ((x)->xso.offload_handle)\n#else\n#define H(x) 0\n#endif\n"
@@ -468,6 +467,85 @@ def test_accesses(statements: str, wanted: list[str]) -> None:
             "static long f(struct xfrm_state *x) { return g(&x->xso.offload_handle); }\n",
             ["2 offload_handle read"],
             id="the field's address passed to a reader",
+        ),
+        pytest.param(
+            "static void g(unsigned long *h) { ++*h; }\n"
+            "static void f(struct xfrm_state *x) { g(&x->xso.offload_handle); }\n",
+            ["2 offload_handle readwrite"],
+            id="passed to one that counts",
+            marks=bug("a pointer's target is only seen as written on the left of ="),
+        ),
+        pytest.param(
+            "static void g(unsigned long *h) { WRITE_ONCE(*h, 1); }\n"
+            "static void f(struct xfrm_state *x) { g(&x->xso.offload_handle); }\n",
+            ["2 offload_handle write"],
+            id="passed to one that uses WRITE_ONCE",
+            marks=bug("a pointer's target is only seen as written on the left of ="),
+        ),
+        pytest.param(
+            "static void h(unsigned long *p) { *p = 1; }\n"
+            "static void g(unsigned long *p) { h(p); }\n"
+            "static void f(struct xfrm_state *x) { g(&x->xso.offload_handle); }\n",
+            ["3 offload_handle write"],
+            id="passed on to a writer",
+            marks=bug("a pointer that is passed on counts as read"),
+        ),
+        pytest.param(
+            "static struct xfrm_dev_offload kept;\n"
+            "static void f(struct xfrm_state *x) { kept = x->xso; }\n"
+            "static long g(void) { return kept.offload_handle; }\n",
+            ["3 offload_handle read"],
+            id="copied to a variable of the file",
+            marks=bug("what is stored in a variable of the file is not looked for"),
+        ),
+        pytest.param(
+            "static void g(struct xfrm_state *x, struct xfrm_dev_offload **o) { *o = &x->xso; }\n"
+            "static long f(struct xfrm_state *x)\n{\n\tstruct xfrm_dev_offload *o;\n\n\tg(x, &o);\n"
+            "\treturn o->offload_handle;\n}\n",
+            ["7 offload_handle read"],
+            id="given back through a parameter",
+            marks=bug("what a callee stores through a pointer is not looked for"),
+        ),
+        pytest.param(
+            "struct ops { long (*run)(struct xfrm_dev_offload *o); };\n"
+            "static long g(struct xfrm_dev_offload *o) { return o->offload_handle; }\n"
+            "static const struct ops ops = { .run = g };\n"
+            "static long f(struct xfrm_state *x) { return ops.run(&x->xso); }\n",
+            ["2 offload_handle read"],
+            id="passed through a function pointer",
+            marks=bug("arguments are only looked for at plain calls"),
+        ),
+        pytest.param(
+            "#ifdef A\nstatic long f(struct xfrm_state *x)\n#else\n"
+            "static int f(struct xfrm_state *x, int a)\n#endif\n{\n"
+            "\treturn x->xso.offload_handle;\n}\n",
+            ["7 offload_handle read"],
+            id="two heads of one function",
+        ),
+        pytest.param(
+            "static long f(struct xfrm_state *x)\n{\n\tscoped_guard(spinlock, &x->lock) {\n"
+            "\t\treturn x->xso.offload_handle;\n\t}\n\treturn 0;\n}\n",
+            ["4 offload_handle read"],
+            id="in a scoped guard",
+        ),
+        pytest.param(
+            "DECLARE_FOO(x)\nMY_STATIC long __my f(struct xfrm_state *x)\n{\n"
+            "\treturn x->xso.offload_handle;\n}\n",
+            ["4 offload_handle read"],
+            id="behind unknown macros",
+        ),
+        pytest.param(
+            "#define DEF(n) static long n(struct xfrm_state *x) { return x->xso.offload_handle; }\n"
+            "DEF(one)\nDEF(two)\n",
+            ["1 offload_handle read"] * 2,
+            id="in functions that a macro makes",
+        ),
+        pytest.param(
+            "static long f(struct xfrm_state *x)\n{\n\tif (!x) {\n\t\treturn 0;\n#ifdef A\n"
+            "\t} else if (x->xso.offload_handle) {\n\t\treturn 2;\n#endif\n\t}\n"
+            "\treturn x->xso.offload_handle;\n}\n",
+            ["6 offload_handle read", "10 offload_handle read"],
+            id="an else under a condition",
         ),
         pytest.param(
             "static struct xfrm_dev_offload *g(struct xfrm_state *x) { return &x->xso; }\n"

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xfrmlint.frontend.blanking import Blanked, Covered, blank, closing, without_comments
@@ -45,6 +45,7 @@ def bodies(text: str, ranges: tuple[tuple[int, int], ...]) -> list[str]:
     return [squeezed(text.encode()[start:end]) for start, end in ranges]
 
 
+@settings(deadline=None)
 @given(sources)
 def test_length_and_lines_stay(data: bytes) -> None:
     for words in (None, re.compile(rb"offload_handle")):
@@ -53,12 +54,14 @@ def test_length_and_lines_stay(data: bytes) -> None:
         assert newlines(found.text) == newlines(data)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_length_and_lines_stay_whatever_the_bytes(data: bytes) -> None:
     assert len(blank(data).text) == len(data)
     assert newlines(blank(data).text) == newlines(data)
 
 
+@settings(deadline=None)
 @given(sources)
 def test_comments_leave_length_and_lines(data: bytes) -> None:
     text = without_comments(data)
@@ -68,6 +71,7 @@ def test_comments_leave_length_and_lines(data: bytes) -> None:
     assert all(new in (old, 32) for new, old in zip(text, data, strict=True))
 
 
+@settings(deadline=None)
 @given(sources)
 def test_what_is_reported_lies_in_the_text(data: bytes) -> None:
     found = blank(data)
@@ -459,6 +463,27 @@ def test_struct_as_an_argument(text: str, wanted: str) -> None:
         ),
         pytest.param("#define M(a) do { \\\n\ta; \\\n} while (0)\nint a;", id="define"),
         pytest.param("int f(int a) __must_hold(&a) { return a; }", id="context attribute"),
+        pytest.param(
+            "void f(void) { a = container_of(p, const struct foo, m); }",
+            marks=pytest.mark.xfail(
+                strict=True, reason="only a plain `struct foo,` is taken from a call"
+            ),
+            id="container_of, const",
+        ),
+        pytest.param(
+            "void f(void) { a = container_of(p, union foo, m); }",
+            marks=pytest.mark.xfail(
+                strict=True, reason="only a plain `struct foo,` is taken from a call"
+            ),
+            id="container_of, union",
+        ),
+        pytest.param(
+            "void f(void) { a = kzalloc_obj(struct foo); }",
+            marks=pytest.mark.xfail(
+                strict=True, reason="only a plain `struct foo,` is taken from a call"
+            ),
+            id="a type alone",
+        ),
     ],
 )
 def test_the_result_parses(text: str) -> None:

@@ -42,7 +42,7 @@ def ways(files: Mapping[str, str], path: str = FOO) -> list[str]:
     """Return the chains to target(), then the control doors."""
     _, found = reach(files, path)
     lines = chains(found)
-    assert found.context == ("datapath" if lines else "control")
+    assert (found.context == "datapath") == bool(lines)
     return lines + sorted({f"control: {e.name}" for e in found.entries if e.context == "control"})
 
 
@@ -451,14 +451,6 @@ static void up(struct net_device *d, struct foo *p, int a)
             id="array of structs",
         ),
         pytest.param(
-            "p.ops.run(0);",
-            "struct priv { struct { int (*run)(struct xfrm_state *x); } ops; };\n"
-            "static struct priv p = { .ops = { .run = target } };\n",
-            [f"{TX} -.run-> target"],
-            id="a struct in place",
-            marks=bug("a field of a nameless struct is another slot where it is called"),
-        ),
-        pytest.param(
             "o->run(0);",
             "struct ops { int (*run)(struct xfrm_state *x); };\nstatic struct ops *o;\n"
             "static void f(void) { o->run = target; }\n",
@@ -500,7 +492,8 @@ static void up(struct net_device *d, struct foo *p, int a)
             "struct ops { int (*run)(struct xfrm_state *x); };\nstruct dp { "
             "const struct ops *ops; };\n"
             "struct foo { struct dp *dp; };\nstatic struct foo *o;\n"
-            "static const struct ops ops = { .run = target };\n",
+            "static const struct ops ops = { .run = target };\n"
+            "static void f(struct dp *dp) { dp->ops = &ops; }\n",
             [f"{TX} -ops.run-> target"],
             id="three structs on the way",
         ),
@@ -536,27 +529,60 @@ static void up(struct net_device *d, struct foo *p, int a)
             ["control: run"],
             id="a field that nobody here reads",
         ),
+        pytest.param(
+            "table[FOO_A](0);",
+            "enum { FOO_A, FOO_B };\n"
+            "static int (*const table[])(struct xfrm_state *x) = { [FOO_B] = target };\n",
+            [],
+            id="array, another constant",
+            marks=bug("the index of an array of functions is not compared"),
+        ),
+        pytest.param(
+            "table[0](0);",
+            "static int (*const table[])(struct xfrm_state *x) = { 0, target };\n",
+            [],
+            id="array, another number",
+            marks=bug("the index of an array of functions is not compared"),
+        ),
+        pytest.param(
+            "p->fn[FOO_A](0);",
+            "enum { FOO_A, FOO_B };\nstruct foo { int (*fn[2])(struct xfrm_state *x); };\n"
+            "static struct foo *p;\nstatic void f(void) { p->fn[FOO_B] = target; }\n",
+            [],
+            id="array in a struct, another constant",
+            marks=bug("the index of an array of functions is not compared"),
+        ),
+        pytest.param(
+            "p->fn[FOO_B](0);",
+            "enum { FOO_A, FOO_B };\nstruct foo { int (*fn[2])(struct xfrm_state *x); };\n"
+            "static struct foo *p;\nstatic void f(void) { p->fn[FOO_B] = target; }\n",
+            [f"{TX} -foo.fn-> target"],
+            id="array in a struct, the same constant",
+        ),
+        pytest.param(
+            "copy.run(0);",
+            "struct ops { int (*run)(struct xfrm_state *x); };\n"
+            "static struct ops ops = { .run = target }, copy;\n"
+            "static void f(void) { copy = ops; }\n",
+            [f"{TX} -ops.run-> target"],
+            id="a copy of the struct",
+        ),
+        pytest.param(
+            "o->run(0);",
+            "struct ops { int (*run)(struct xfrm_state *x); };\nstatic struct ops *o;\n"
+            "static void set(int (*fn)(struct xfrm_state *)) { o->run = fn; }\n"
+            "static void f(void) { set(target); }\n",
+            [f"{TX} -ops.run-> target"],
+            id="stored by a setter",
+        ),
+        pytest.param(
+            "mid(0);",
+            "static int mid(int a)\n#ifdef A\n{\n\treturn target(0);\n}\n#else\n{\n\treturn 0;\n}\n"
+            "#endif\n",
+            [f"{TX} > mid > target"],
+            id="two bodies of one function",
+        ),
         # Callbacks and results.
-        pytest.param(
-            "each(target);",
-            "static void each(int (*fn)(struct xfrm_state *x)) { fn(0); }\n",
-            [f"{TX} > each -argument of each()-> target"],
-            id="argument",
-        ),
-        pytest.param(
-            "outer(target);",
-            "static void each(int (*fn)(struct xfrm_state *x)) { fn(0); }\n"
-            "static void outer(int (*f)(struct xfrm_state *x)) { each(f); }\n",
-            [f"{TX} > outer > each -argument of outer()-> target"],
-            id="argument handed on",
-        ),
-        pytest.param(
-            "foo_for_each(target);",
-            "static void foo_for_each(int (*fn)(struct xfrm_state *x)) { fn(0); }\n",
-            [f"{TX} > foo_for_each -argument of foo_for_each()-> target"],
-            id="argument of a for_each function",
-            marks=bug("a call of a function named ..._for_each becomes a loop"),
-        ),
         pytest.param(
             "pick()(0);",
             "static int (*pick(void))(struct xfrm_state *x) { return target; }\n",
@@ -584,18 +610,92 @@ static void up(struct net_device *d, struct foo *p, int a)
             [f"{TX} > run -ops.run-> target"],
             id="local struct passed",
         ),
+    ],
+)
+def test_ways(statements: str, outside: str, wanted: list[str]) -> None:
+    assert sending(statements, outside) == wanted
+
+
+@pytest.mark.parametrize(
+    ("statements", "outside", "via"),
+    [
+        pytest.param(
+            "each(target);",
+            "static void each(int (*fn)(struct xfrm_state *x)) { fn(0); }\n",
+            "argument of each()",
+            id="argument",
+        ),
+        pytest.param(
+            "outer(target);",
+            "static void each(int (*fn)(struct xfrm_state *x)) { fn(0); }\n"
+            "static void outer(int (*f)(struct xfrm_state *x)) { each(f); }\n",
+            "argument of outer()",
+            id="argument handed on",
+        ),
+        pytest.param(
+            "foo_for_each(target);",
+            "static void foo_for_each(int (*fn)(struct xfrm_state *x)) { fn(0); }\n",
+            "argument of foo_for_each()",
+            id="argument of a for_each function",
+            marks=bug("a call of a function named ..._for_each becomes a loop"),
+        ),
         pytest.param(
             "call(&o->run);",
             "struct ops { int (*run)(struct xfrm_state *x); };\nstatic struct ops *o;\n"
             "static void call(int (**fn)(struct xfrm_state *x)) { (*fn)(0); }\n"
             "static void f(void) { o->run = target; }\n",
-            [f"{TX} > call -ops.run-> target"],
-            id="a field's address passed",
+            "ops.run",
+            id="a field's address",
         ),
     ],
 )
-def test_ways(statements: str, outside: str, wanted: list[str]) -> None:
-    assert sending(statements, outside) == wanted
+def test_a_callback(statements: str, outside: str, via: str) -> None:
+    """Whether the function that calls it is a hop of its own is left open."""
+    (way,) = sending(statements, outside)
+    assert way.startswith(TX)
+    assert way.endswith(f" -{via}-> target")
+
+
+def test_a_callback_that_another_caller_passes() -> None:
+    outside = """static void each(int (*fn)(struct xfrm_state *x)) { fn(0); }
+static int up(struct net_device *dev) { each(target); return 0; }
+static const struct net_device_ops o = { .ndo_open = up };
+"""
+    assert sending("each(other);", outside) == ["control: ndo_open"]
+
+
+@pytest.mark.parametrize(
+    ("call", "outside"),
+    [
+        pytest.param(
+            "o.run(0);",
+            "static struct { int (*run)(struct xfrm_state *x); } o = { .run = target };\n",
+            id="variable",
+        ),
+        pytest.param(
+            "o[skb->len].run(0);",
+            "static const struct { int a; int (*run)(struct xfrm_state *x); "
+            "} o[] = { { 1, target } };\n",
+            id="array",
+        ),
+        pytest.param(
+            "o.run(0);",
+            "typedef struct { int (*run)(struct xfrm_state *x); } ops_t;\n"
+            "static ops_t o = { .run = target };\n",
+            id="typedef",
+        ),
+        pytest.param(
+            "p.ops.run(0);",
+            "struct priv { struct { int (*run)(struct xfrm_state *x); } ops; };\n"
+            "static struct priv p = { .ops = { .run = target } };\n",
+            id="member",
+        ),
+    ],
+)
+def test_a_nameless_struct(call: str, outside: str) -> None:
+    (way,) = sending(call, outside)
+    assert way.startswith(TX)
+    assert way.endswith("-> target")
 
 
 CALLER = f'{HEAD}#include "foo.h"\n{XMIT}\treturn target(0);\n}}\n{NDO}'
@@ -691,6 +791,16 @@ def test_two_files_have_a_static_function_of_one_name() -> None:
     for view in found.reader.definitions("target", FOO):
         contexts[view.path] = reached(found, found.known(view)).context
     assert contexts == {FOO: "datapath", BAR: "control"}
+
+
+def test_two_sources_have_a_struct_of_one_name() -> None:
+    mine = (
+        "struct ops { int (*run)(struct xfrm_state *x); };\nstatic struct ops ops = { target };\n"
+    )
+    mine += "static int go(void) { return ops.run(0); }\n"
+    other = "struct ops { int a; int (*run)(int b); };\nstatic struct ops *o;\n"
+    other += f"{XMIT}\treturn o->run(0);\n}}\n{NDO}"
+    assert ways({FOO: HEAD + TARGET + mine, BAR: HEAD + other, **TWO}) == []
 
 
 EXPORTED = f"{GLOBAL}EXPORT_SYMBOL_GPL(target);\n"
@@ -839,6 +949,7 @@ static int one(struct xfrm_state *x) { return target(x); }
 static int two(struct xfrm_state *x) { return target(x); }
 static const struct ops first = { .xmit = one }, second = { .xmit = two };
 static const struct ops *o;
+static void pick(int a) { o = a ? &first : &second; }
 """
     assert sending("o->xmit(0);", outside) == [
         f"{TX} -ops.xmit-> one > target",

@@ -88,6 +88,7 @@ QUIET = [
     "SELECT path, count(*) OVER (PARTITION BY path) FROM site",
     "SELECT json_object('a', line) FROM unknown WHERE path GLOB 'drivers/*'",
     "VALUES (1), (2)",
+    "SELECT x'ff00'",
     "SELECT ';' -- a comment",
     "",
     "-- nothing",
@@ -164,6 +165,7 @@ def test_a_sealed_store_takes_no_rows() -> None:
         "drivers/net/é.c",
         "drivers/net/\udcff\udcfe.c",
         "\udc80",
+        "\udcc3\udca9.c",
         "a\x1b[2J\n.c",
         "",
     ],
@@ -171,6 +173,12 @@ def test_a_sealed_store_takes_no_rows() -> None:
 def test_a_path_comes_back_as_it_was(path: str) -> None:
     store = sealed(FileRow(path, 1, 0))
     assert [row["path"] for row in store.query("SELECT path FROM file")[1]] == [path]
+
+
+def test_a_path_of_odd_bytes_is_text_to_a_query() -> None:
+    store = sealed(FileRow("drivers/\udcff.c", 1, 0))
+    for condition in ("path LIKE 'DRIVERS/%'", "path GLOB '*.c'", "typeof(path) = 'text'"):
+        assert len(store.query(f"SELECT * FROM file WHERE {condition}")[1]) == 1
 
 
 def test_paths_of_odd_bytes_stay_apart() -> None:

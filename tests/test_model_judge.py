@@ -207,6 +207,8 @@ def test_an_unknown_handle_is_what_the_branch_says() -> None:
         assert judge_path((asked, branch(False), use()), topology).outcome is ZERO_USED
         contradiction = (asked, branch(True), branch(False), use())
         assert judge_path(contradiction, topology).outcome is NOT_REACHED
+        anew = (asked, branch(True), asked, branch(False), RETURN)
+        assert judge_path(anew, topology).outcome is ZERO_TESTED
         contradiction = (asked, branch(False), branch(True), use())
         assert judge_path(contradiction, topology).outcome is ZERO_TESTED
 

@@ -504,6 +504,19 @@ def test_the_place_of_the_flag() -> None:
     assert lines[rows[0]["flag_line"] - 1].strip() == f"foo_ops.flags |= {FLAG};"
 
 
+BOND = """\
+struct bond { struct net_device *active; };
+static int enslave(struct net_device *dev, struct net_device *slave)
+{
+	struct bond *bond = netdev_priv(dev);
+
+	bond->active = slave;
+	return 0;
+}
+static const struct net_device_ops bond_netdev = { .ndo_add_slave = enslave };
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "role"),
     [
@@ -542,8 +555,7 @@ def test_the_place_of_the_flag() -> None:
             id="looks at another's ops",
         ),
         pytest.param(
-            "struct bond { struct net_device *active; };\n"
-            "static int up_add(struct net_device *dev, struct xfrm_state *x, void *e)\n{\n"
+            BOND + "static int up_add(struct net_device *dev, struct xfrm_state *x, void *e)\n{\n"
             "\tstruct bond *bond = netdev_priv(dev);\n\tstruct net_device *real = bond->active;\n\n"
             "\treturn real->xfrmdev_ops->xdo_dev_state_add(real, x, e);\n}\n"
             "static const struct xfrmdev_ops up_ops = { .xdo_dev_state_add = up_add };\n",
@@ -551,8 +563,7 @@ def test_the_place_of_the_flag() -> None:
             id="hands on to a slave",
         ),
         pytest.param(
-            "struct bond { struct net_device *active; };\n"
-            "static int up_add(struct net_device *dev, struct xfrm_state *x, void *e)\n{\n"
+            BOND + "static int up_add(struct net_device *dev, struct xfrm_state *x, void *e)\n{\n"
             "\tstruct bond *bond = netdev_priv(dev);\n"
             "\tconst struct xfrmdev_ops *o = bond->active->xfrmdev_ops;\n\n"
             "\treturn o->xdo_dev_state_add(bond->active, x, e);\n}\n"

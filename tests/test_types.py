@@ -342,6 +342,48 @@ def test_type_of_a_local(before: str, expression: str, wanted: str) -> None:
             id="macro",
         ),
         pytest.param(
+            "#define sa_of(n) container_of(n, struct foo_sa, node)",
+            "sa_of(data)->x",
+            "struct xfrm_state*",
+            marks=bug("a macro's text is typed without the blanking that calls get"),
+            id="macro of container_of",
+        ),
+        pytest.param(
+            "#define sa_of(p) ({ struct foo_sa *_s = (p)->sa; _s; })",
+            "sa_of(p)->x",
+            "struct xfrm_state*",
+            marks=bug("locals of a statement expression in a macro are not seen"),
+            id="macro with a local of its own",
+        ),
+        pytest.param(
+            "struct q {\n#ifdef A\n\tstruct foo_sa *a;\n#else\n\tint b;\n#endif\n};\n"
+            "static struct q q;",
+            "q.a->x",
+            "struct xfrm_state*",
+            id="a field under a condition",
+        ),
+        pytest.param(
+            "struct q {\n\tDECLARE_BITMAP(m, 8);\n\tstruct foo_sa *a;\n};\nstatic struct q q;",
+            "q.a->x",
+            "struct xfrm_state*",
+            id="a field behind a macro",
+        ),
+        pytest.param(
+            "struct q {\n\tstruct_group(g,\n\t\tint n;\n\t\tstruct foo_sa *a;\n\t);\n};\n"
+            "static struct q q;",
+            "q.a->x",
+            "struct xfrm_state*",
+            id="a field in a struct_group",
+        ),
+        pytest.param(
+            "struct q {\n\tstruct_group(g,\n\t\tstruct foo_sa *a;\n\t\tint n;\n\t);\n};\n"
+            "static struct q q;",
+            "q.a->x",
+            "struct xfrm_state*",
+            marks=bug("the first field of a struct_group() has the macro's text in its type"),
+            id="the first field in a struct_group",
+        ),
+        pytest.param(
             "#define inner(p) ((p)->sa)\n#define mine(p) inner(p)->x",
             "mine(p)->xso",
             "struct xfrm_dev_offload",

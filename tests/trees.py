@@ -56,6 +56,7 @@ struct net_device_ops {
 	u16		(*ndo_select_queue)(struct net_device *dev, struct sk_buff *skb,
 					    struct net_device *sb_dev);
 	int		(*ndo_set_features)(struct net_device *dev, netdev_features_t features);
+	int		(*ndo_add_slave)(struct net_device *dev, struct net_device *slave);
 	int		(*ndo_xdp_xmit)(struct net_device *dev, int n, struct xdp_frame **xdp, u32 f);
 	int		(*ndo_xsk_wakeup)(struct net_device *dev, u32 queue, u32 flags);
 };

@@ -61,7 +61,7 @@ def cli() -> None:
     default="auto",
     help="Use colour; auto: where standard output is a terminal.",
 )
-@click.option("--no-color", "--nocolor", "color", flag_value="never", help="Use no colour.")
+@click.option("--no-color", "--nocolor", is_flag=True, help="Use no colour.")
 @click.option("-f", "--file", is_flag=True, help="Accepted as checkpatch does: PATHs are files.")
 @click.option(
     "--format",
@@ -90,6 +90,7 @@ def check(
     ignore: Sequence[str],
     list_types: bool,
     color: str,
+    no_color: bool,
     file: bool,
     form: str,
     fail_on: str,
@@ -98,12 +99,13 @@ def check(
     """Check a kernel tree.
 
     PATHS: the tree, found from the working directory upwards if it is not named; then files or
-    folders in it, to which what is printed is limited.
+    folders in it, to which what is printed is limited (from the working directory, else from the
+    tree's top).
     """
     from xfrmlint.report import checkpatch
 
     rules = _rules(rule_folders)
-    colored = color == "always" or (color == "auto" and sys.stdout.isatty())
+    colored = not no_color and (color == "always" or (color == "auto" and sys.stdout.isatty()))
     if list_types:
         _print(checkpatch.list_types(rules, show_why=False, color=colored))
         return CLEAN
@@ -237,7 +239,7 @@ def _types(named: Sequence[str], rules: "Sequence[Rule]") -> frozenset[str]:
 
 def _tree_and_paths(named: Sequence[str]) -> "tuple[Folder, list[str]]":
     """Return the tree and the paths in it (relative to its root) that the arguments mean."""
-    from xfrmlint.tree.folder import find_tree, is_tree
+    from xfrmlint.tree.folder import find_tree, is_tree, tree_around
 
     rest = list(named)
     if rest and is_tree(Path(rest[0])):
@@ -246,16 +248,16 @@ def _tree_and_paths(named: Sequence[str]) -> "tuple[Folder, list[str]]":
         for path in rest:
             if not os.path.lexists(path):
                 raise InputError(f"{path}: no such file or folder")
-        try:
-            tree = find_tree(None, Path(rest[0]).parent if rest else None)
-        except InputError:
-            # The folder named was meant as a tree: say what it lacks.
-            tree = find_tree(rest[0] if rest else None)
+        root = tree_around(Path(rest[0]).absolute().parent) if rest else None
+        # With no tree around, the folder named was meant as one: say what it lacks.
+        tree = find_tree(str(root) if root else rest[0] if rest else None)
     within = []
     for path in rest:
-        full = Path(os.path.realpath(path))
-        if not os.path.lexists(path):
+        # `check linux drivers/net` means the folder of that tree.
+        full = Path(path) if os.path.lexists(path) else tree.root / path
+        if not os.path.lexists(full):
             raise InputError(f"{path}: no such file or folder")
+        full = Path(os.path.realpath(full))
         if not full.is_relative_to(tree.root):
             raise InputError(f"{path}: not in the kernel tree {tree.root}")
         within.append(str(full.relative_to(tree.root)))
@@ -310,10 +312,11 @@ def _print(lines: Iterable[str]) -> None:
 
 def _end(status: int, message: str = "") -> NoReturn:
     """Leave with a status; whatever is still buffered for a closed pipe is thrown away."""
-    for stream, text in (
-        (sys.stderr, f"xfrmlint: {message}\n" if message else ""),
-        (sys.stdout, ""),
-    ):
+    from xfrmlint.report.terminal import printable
+
+    # A name in it may hold anything, a newline too.
+    said = f"xfrmlint: {printable(message)}\n" if message else ""
+    for stream, text in ((sys.stderr, said), (sys.stdout, "")):
         try:
             stream.write(text)
             stream.flush()
@@ -357,7 +360,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         _end(FAILED, error.format_message())
     except InputError as error:
-        _end(FAILED, " ".join(str(error).split("\n")))
+        _end(FAILED, str(error))
     except (KeyboardInterrupt, click.Abort):
         _end(INTERRUPTED)
     except BrokenPipeError:
@@ -368,7 +371,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         _end(FAILED, f"{error.filename or 'output'}: {error.strerror}")
     except Exception as error:
         if os.environ.get("XFRMLINT_TRACEBACK"):
-            raise
+            import traceback
+
+            traceback.print_exc()
         _end(
             FAILED,
             f"internal error: {type(error).__name__}: {error} "

@@ -20,6 +20,7 @@ class Store:
     def __init__(self) -> None:
         self._database = sqlite3.connect(":memory:")
         self._database.row_factory = _row
+        self._database.text_factory = _text
         schema = files("xfrmlint.facts").joinpath("schema.sql").read_text("utf-8")
         self._database.executescript(schema)
 
@@ -29,7 +30,8 @@ class Store:
         for row in rows:
             by_type.setdefault(type(row), []).append(tuple(map(_storable, row)))
         for kind, values in by_type.items():
-            marks = ",".join("?" * len(values[0]))
+            # Bytes that are text by what they are called can be asked about with LIKE and GLOB.
+            marks = ",".join("?" if isinstance(v, int) else "CAST(? AS TEXT)" for v in values[0])
             self._database.executemany(f"INSERT INTO {TABLES[kind]} VALUES ({marks})", values)
 
     def seal(self) -> None:
@@ -52,17 +54,25 @@ class Store:
 
 
 def _storable(value: object) -> object:
-    # SQLite's text is UTF-8; a file name of other bytes is kept as those bytes.
+    # SQLite's text is UTF-8, which can't hold the surrogates of a file name of other bytes.
     if isinstance(value, str) and not value.isascii():
         try:
             value.encode("utf-8")
         except UnicodeEncodeError:
-            return value.encode("utf-8", "surrogateescape")
+            return value.encode("utf-8", "surrogatepass")
     return value
 
 
 def _row(cursor: sqlite3.Cursor, values: tuple[object, ...]) -> sqlite3.Row:
     return sqlite3.Row(
         cursor,
-        tuple(v.decode("utf-8", "surrogateescape") if isinstance(v, bytes) else v for v in values),
+        tuple(_text(v) if isinstance(v, bytes) else v for v in values),
     )
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        # A query can make bytes that never were text.
+        return value.decode("utf-8", "surrogateescape")

@@ -62,9 +62,7 @@ _INTEGERS = {
     "ulong": ULONG,
     "uint": UINT,
 }
-_INTEGERS.update(
-    {f"__{n}": t for n, t in list(_INTEGERS.items()) if n[0] in "su" and n[1:].isdigit()}
-)
+_INTEGERS.update({f"__{n}": _INTEGERS[n] for n in "s8 u8 s16 u16 s32 u32 s64 u64".split()})
 _UNSIGNED = {SCHAR: UCHAR, SHORT: USHORT, INT: UINT, LONG: ULONG, LLONG: ULLONG}
 
 
@@ -204,8 +202,8 @@ class StepKind(StrEnum):
 class Step(NamedTuple):
     """One step: a field read or written, a condition tested, a function called.
 
-    object, field: which field; for a call `object` is the function's name. once: by READ_ONCE or a
-    relative of it.
+    object, field: which field; for a call `object` is the function's name, and `field` the names of
+    the structs that one without a definition is handed. once: by READ_ONCE or a relative of it.
     """
 
     kind: StepKind
@@ -242,6 +240,10 @@ class Names(Protocol):
 
     def resolved(self, kind: CType, path: str) -> CType:
         """Return a type with typedefs followed."""
+        ...
+
+    def declared(self, view: View, node: Node) -> CType | None:
+        """Return the type of a field, or of what a field calls, from the struct's declaration."""
         ...
 
     def enabled(self, option: str) -> bool | None:
@@ -354,7 +356,13 @@ _NUMBER = re.compile(
 
 
 def number(text: str) -> Int | None:
-    """Return the value and the type of an integer constant, or None."""
+    """Return the value and the type of an integer constant, or None.
+
+    tree-sitter takes a sign for a part of it.
+    """
+    if text[:1] in ("-", "+"):
+        found = number(text[1:])
+        return found and wrapped(found.value if text[0] == "+" else -found.value, found.type)
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None
@@ -599,11 +607,15 @@ class _Body:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.view = source.view
+        # `(void)` is a parameter to the parser.
+        self.count = len(self.view.parameters)
+        declarator = self.view.node.child_by_field_name("declarator")
+        if self.count == 1 and declarator is not None:
+            self.count -= re.search(r"\(\s*void\s*\)\s*$", node_text(declarator)) is not None
         self.declared: dict[int, list[tuple[int, str, CType]]] = {}
         self.parameters: list[tuple[int, str, CType]] = []
         self._codes: dict[int, _Code] = {}
         self._slots: dict[tuple[str, int], int] = {}
-        self.static: dict[int, IntType | CType] = {}
         self._effects: dict[int, bool] = {}
         for local in self.view.locals:
             if local.parameter >= 0:
@@ -754,7 +766,7 @@ class _Machine:
             raise Outside(f"{source.name}() calls itself too deep", source.path, source.line)
         key = id(source.view)
         body = self._bodies.setdefault(key, _Body(source))
-        count = len(body.view.parameters)
+        count = body.count
         if count != len(arguments):
             reason = f"{source.name}() takes {count} arguments, not {len(arguments)}"
             raise Outside(reason, source.path, source.line)
@@ -1011,12 +1023,12 @@ class _Machine:
                     reason = f"a pointer to {target.kind} used as `{kind.base} {stars}`"
                     raise self._outside(reason, node)
         elif isinstance(target, Cell):
-            if isinstance(target.value, Int):
-                known_type = target.type
-                pointed = integer(kind.pointed(-1)) if kind.pointers == 1 else None
-                if known_type is not None and pointed == integer(known_type):
+            held = target.type
+            if held is None or held.pointers or integer(held) is None:
+                same = held is not None and kind == held.pointed()
+                if same or (self.choose is not None and (held is None or kind.pointers > 1)):
                     return
-            elif kind.pointers > 1 or self.choose is not None:
+            elif kind.pointers == 1 and integer(kind.pointed(-1)) == integer(held):
                 return
             raise self._outside("the address of a variable changes its type", node)
 
@@ -1211,12 +1223,26 @@ class _Machine:
     def _binary(self, node: Node) -> Value:
         operator = _operator(node)
         left, right = _child(node, "left"), _child(node, "right")
+        cast = self._type_name(left)
+        if cast is not None and operator == "-" and right.type != "binary_expression":
+            # `(u32)-1` is a subtraction to the parser.
+            value = self._computed("-", Int(0, INT), self._value(right), node)
+            return self._converted(value, cast, node)
         if operator in ("&&", "||"):
             if self._condition(left) == (operator == "||"):
                 return Int(int(operator == "||"), INT)
             return Int(int(self._condition(right)), INT)
         one, other = self._unordered([left, right])
         return self._computed(operator, one, other, node)
+
+    def _type_name(self, node: Node) -> CType | None:
+        """Return the type that a name in parentheses is, if it is an integer's."""
+        if node.type == "parenthesized_expression" and len(node.named_children) == 1:
+            inner = node.named_children[0]
+            if inner.type == "identifier" and node_text(inner) in _INTEGERS:
+                if self._variable(inner) is None:
+                    return CType(node_text(inner))
+        return None
 
     def _computed(self, operator: str, one: Value, other: Value, node: Node) -> Value:
         if isinstance(one, Unknown) or isinstance(other, Unknown):
@@ -1359,6 +1385,10 @@ class _Machine:
         kind = node.type
         if kind == "parenthesized_expression" and len(node.named_children) == 1:
             return self._static(node.named_children[0])
+        if kind == "compound_statement" and node.named_child_count:
+            last = node.named_children[-1]
+            if last.type == "expression_statement" and last.named_child_count:
+                return self._static(last.named_children[0])
         if kind == "number_literal":
             found = number(node_text(node))
             if found is not None:
@@ -1379,7 +1409,12 @@ class _Machine:
             operator = _operator(node)
             if operator in _COMPARISONS or operator in ("&&", "||"):
                 return INT
-            left = self._static(_child(node, "left"))
+            cast = self._type_name(_child(node, "left"))
+            left = (
+                self._scalar(cast, node) if cast is not None else self._static(_child(node, "left"))
+            )
+            if cast is not None:
+                return left
             if operator in ("<<", ">>") and left is not None:
                 return promoted(left)
             right = self._static(_child(node, "right"))
@@ -1438,6 +1473,9 @@ class _Machine:
         kinds = {self._called(k) if called else k for k in found}
         if len(kinds) == 1:
             return self._scalar(kinds.pop(), node)
+        declared = self.names.declared(self._frames[-1].body.view, node) if not kinds else None
+        if declared is not None:
+            return self._scalar(declared, node)
         raise self._outside("the type of an operand that is not evaluated", node)
 
     def _called(self, kind: CType) -> CType:
@@ -1448,6 +1486,9 @@ class _Machine:
         arguments = self._arguments(node)
         if called.type == "field_expression":
             return self._static_field(node_text(_child(called, "field")), node, True)
+        cast = self._type_name(called)
+        if cast is not None:
+            return self._scalar(cast, node)
         name = node_text(called)
         if called.type == "identifier" and self._variable(called) is None:
             if (_ONCE.fullmatch(name) or name in _SAME) and arguments:
@@ -1485,12 +1526,19 @@ class _Machine:
                 self._step(StepKind.CALL, node, name)
                 return self.call_source(source, values, node)
             if self.choose is not None:
+                handed = []
                 for argument in arguments:
                     if argument.type not in ("string_literal", "concatenated_string"):
-                        self._value(argument)
-                self._step(StepKind.CALL, node, name)
+                        value = self._value(argument)
+                        if isinstance(value, Pointer) and isinstance(value.target, Struct):
+                            handed.append(value.target.name)
+                self._step(StepKind.CALL, node, name, " ".join(handed))
                 return Unknown()
             raise self._outside(f"{name}() is not defined in a plain way", node)
+        cast = self._type_name(called)
+        if cast is not None and len(arguments) == 1:
+            # `(u32)(a)` is a call to the parser.
+            return self._converted(self._value(arguments[0]), cast, node)
         if called.type == "call_expression":
             if node_text(_child(called, "function")) == "guard":
                 self._builtin("guard", self._arguments(called), node)

@@ -47,7 +47,7 @@ _CALLBACK = "xdo_dev_state_lower_handle"
 _OPTION = "CONFIG_XFRM_OFFLOAD"
 _XFRM = "include/net/xfrm.h"
 _STATE = "net/xfrm/xfrm_state.c"
-_NEAR = ("include/net/xfrm.h", "include/linux/netdevice.h", "net/xfrm/")
+_NEAR = (_XFRM, "net/xfrm/")
 _MOST_RUNS = 512
 _MOST_EXPANSIONS = 16
 
@@ -147,12 +147,8 @@ def _truth(unit: Unit, branch: Branch, configuration: Configuration) -> bool | N
         own = True
     if not word.startswith("el"):
         return own
-    before = max(
-        (b for b in unit.blanked.branches if b.end < branch.start),
-        key=lambda b: b.end,
-        default=None,
-    )
-    if before is None or not _ELSE.match(unit.data, before.end):
+    before = _before(unit, branch)
+    if before is None:
         return None
     taken = _earlier(unit, before, configuration)
     if taken is True or own is False:
@@ -160,16 +156,19 @@ def _truth(unit: Unit, branch: Branch, configuration: Configuration) -> bool | N
     return own if taken is False else None
 
 
+def _before(unit: Unit, branch: Branch) -> Branch | None:
+    """Return the branch before an #else or #elif in the same conditional."""
+    earlier = (b for b in unit.blanked.branches if b.end < branch.start)
+    found = max(earlier, key=lambda b: b.end, default=None)
+    return found if found is not None and _ELSE.match(unit.data, found.end) else None
+
+
 def _earlier(unit: Unit, branch: Branch, configuration: Configuration) -> bool | None:
     """Tell whether a branch, or one before it in the same conditional, is compiled."""
     own = False if branch.dead else _truth(unit, branch, configuration)
     if own or not branch.condition.startswith(("#el", "# el")):
         return own
-    before = max(
-        (b for b in unit.blanked.branches if b.end < branch.start),
-        key=lambda b: b.end,
-        default=None,
-    )
+    before = _before(unit, branch)
     earlier = None if before is None else _earlier(unit, before, configuration)
     if earlier:
         return True
@@ -206,6 +205,7 @@ class Sources:
         self._configuration = configuration
         self._near = tuple(near)
         self._found: dict[tuple[str, str], Source | None] = {}
+        self._units: dict[str, Unit] = {}
         self._made: dict[tuple[str, int], Source] = {}
         self._defined: dict[tuple[str, str], Macro | None] = {}
 
@@ -240,7 +240,7 @@ class Sources:
     def _one(self, name: str, found: Sequence[tuple[Source, bool | None]]) -> Source:
         source = found[0][0]
         if len(found) > 1 or found[0][1] is None:
-            unit = self._corpus.unit(source.path)
+            unit = self.unit(source.path)
             condition = unit.condition(source.view.item.start) or "another condition"
             if len(found) > 1:
                 reason = f"{name}() is defined more than once"
@@ -255,14 +255,14 @@ class Sources:
 
         If a sure one exists, those under open conditions are left out.
         """
-        unit = self._corpus.unit(path)
+        unit = self.unit(path)
         found = [
             (self.source(path, item), compiled(unit, item.start, self._configuration))
             for item in unit.functions(name)
         ]
         found = [(source, truth) for source, truth in found if truth is not False]
         sure = [(source, truth) for source, truth in found if truth]
-        return sure or found
+        return [*sure] or found
 
     def source(self, path: str, item: Item) -> Source:
         """Return a definition with conditionals settled and macros expanded."""
@@ -272,18 +272,18 @@ class Sources:
         return self._made[key]
 
     def _prepared(self, path: str, item: Item) -> Source:
-        unit = self._corpus.unit(path)
+        unit = self.unit(path)
         plain = View(self._corpus, path, item, unit.text, None)
         line = plain.function.line
-        text, problem, at = self._settled(unit, item)
-        if problem:
-            return Source(item.name, path, line, plain, problem, at)
+        part = self._open_part(unit, item)
+        if part is not None:
+            return Source(item.name, path, line, plain, *part)
         view: View = plain
         macros: dict[str, Macro] = {}
         asked: set[str] = set()
-        changed = text != unit.text[item.start : item.end]
         for _ in range(_MOST_EXPANSIONS):
-            if changed or macros:
+            if macros:
+                text = unit.text[item.start : item.end]
                 expansion = expand(text, path, item.start, macros)
                 items = outline(parse(expansion.text).root_node)
                 same = [i for i in items if i.kind == "function" and i.name == item.name]
@@ -303,27 +303,25 @@ class Sources:
             return Source(item.name, path, line, view, reason, view.place(error.start_byte).line)
         return Source(item.name, path, line, view)
 
-    def _settled(self, unit: Unit, item: Item) -> tuple[bytes, str, int]:
-        """Blank the branches inside a function that are not compiled.
-
-        Returns the text, and the reason and the line where one is open.
-        """
-        text = bytearray(unit.text[item.start : item.end])
-        dropped = set(unit.blanked.dropped)
-        # Blanking may have dropped a brace, and the item's end with it.
+    def _open_part(self, unit: Unit, item: Item) -> tuple[str, int] | None:
+        """Return why it is open what a function's text is, and the line; None if it isn't."""
         for branch in unit.blanked.branches:
-            if not item.start < branch.start < item.end:
-                continue
-            truth = _truth(unit, branch, self._configuration)
-            gone = (branch.start, branch.end) in dropped
-            if truth is None or (truth and gone):
-                if not unit.data[branch.start : branch.end].strip():
-                    continue
-                return b"", f"a part of it is under {branch.condition}", unit.line(branch.start)
-            if not truth and not branch.dead and not gone:
-                start, end = branch.start - item.start, min(branch.end, item.end) - item.start
-                text[start:end] = spaces(bytes(text[start:end]))
-        return bytes(text), "", 0
+            inside = item.start < branch.start < item.end
+            if inside and unit.data[branch.start : branch.end].strip():
+                if _truth(unit, branch, self._configuration) is None:
+                    return f"a part of it is under {branch.condition}", unit.line(branch.start)
+        return None
+
+    def unit(self, path: str) -> Unit:
+        """Return a file without what the configuration leaves out; every offset stays true."""
+        if path not in self._units:
+            written = self._corpus.unit(path)
+            data = bytearray(written.data)
+            for branch in written.blanked.branches:
+                if _truth(written, branch, self._configuration) is False:
+                    data[branch.start : branch.end] = spaces(bytes(data[branch.start : branch.end]))
+            self._units[path] = Unit(path, bytes(data))
+        return self._units[path]
 
     def _macros_of(self, view: View, asked: set[str]) -> dict[str, Macro]:
         """Return the macros that a function uses and that have not been asked for yet."""
@@ -360,7 +358,7 @@ class Sources:
                 continue
             if word not in self._corpus.defines(place):
                 continue
-            unit = self._corpus.unit(place)
+            unit = self.unit(place)
             found = []
             for macro in macros_in(self._corpus, place):
                 truth = compiled(unit, macro.define, self._configuration)
@@ -378,15 +376,19 @@ class Sources:
         """Return a type with typedefs followed."""
         return self._reader.types.resolved(kind, path)
 
+    def declared(self, view: View, node: Node) -> CType | None:
+        """Return the type of a field, or of what a field calls, from the struct's declaration."""
+        return self._reader.types.of(node, view)
+
     def enabled(self, option: str) -> bool | None:
         """Tell whether CONFIG_... is on."""
         return self._configuration.get(option)
 
     def rewritten(self, view: View, node: Node) -> bool:
         """Tell whether a `while` is none in the file."""
-        origin = view.origin(node.start_byte)
-        data = self._corpus.data(origin[0])
-        return data[origin[1] : origin[1] + 5] != b"while"
+        place = view.place(node.start_byte)
+        text = self._corpus.unit(place.path).line_text(place.line).encode("utf-8", "replace")
+        return text[place.column - 1 : place.column + 4] != b"while"
 
 
 def _first_error(node: Node) -> Node | None:
@@ -797,6 +799,7 @@ def frees_upper_priv(reader: Reader) -> Answer | None:
     place = (source.path, source.line)
     freed = 0
     left = False
+    handed: set[str] = set()
 
     for has_callback in (True, False):
 
@@ -809,10 +812,19 @@ def frees_upper_priv(reader: Reader) -> Answer | None:
             called = {s.object for s in result.trace if s.kind is StepKind.CALL}
             if called & {"netdev_put", "xdo_dev_state_free", "dev_put"} or xso.value("dev") == NULL:
                 freed += 1
-                left = left or xso.value("upper_priv") != NULL
+                if xso.value("upper_priv") != NULL:
+                    left = True
+                    handed.update(
+                        s.object
+                        for s in result.trace
+                        if s.kind is StepKind.CALL and {*s.field.split()} & {"x", "x->xso"}
+                    )
 
         try:
             for count, _ in enumerate(_choices(once)):
+                if left and handed:
+                    reason = f"upper_priv is left behind unless {min(handed)}() clears it"
+                    return Answer(None, *place, reason)
                 if left:
                     return Answer(False, *place, f"{FREE}() leaves upper_priv behind")
                 if count > _MOST_RUNS:

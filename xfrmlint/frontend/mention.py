@@ -19,20 +19,22 @@ _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=", "&&", "||")
 class Slot(NamedTuple):
     """A place in a struct that holds a value: struct type, field, constant indexes on the way.
 
-    table: the variable that the struct is (empty if it is reached by pointer).
+    table: the variable that the struct is, or through which it is reached. within: `outer.member`
+    if the struct is itself, by value, a member of another.
     """
 
     struct: str
     field: str
     indexes: tuple[str, ...] = ()
     table: str = ""
+    within: str = ""
 
 
 class Use(NamedTuple):
     """One use of a value.
 
-    kind: called, argument, slot, local, global, returned or none.
-    name: the callee of an argument, or the variable. position: the argument's, from 0.
+    kind: called, argument, slot, local, global, through (stored by `*name = value`), returned or
+    none. name: the callee of an argument, or the variable. position: the argument's, from 0.
     at: the node that is used (its place is the use's place).
     """
 
@@ -135,7 +137,20 @@ def _stored(reader: Reader, view: View, node: Node, left: Node) -> Use:
     if left.type == "field_expression":
         slot = slot_of(reader, view, left, indexes)
         return Use("slot", view, node, slot=slot)
+    if left.type == "pointer_expression":
+        target = left.child_by_field_name("argument")
+        if target is not None and target.type == "identifier":
+            return Use("through", view, node, node_text(target))
+        if target is not None and target.type == "field_expression":
+            return Use("slot", view, node, slot=slot_of(reader, view, target))
     return Use("none", view, node)
+
+
+def _struct_name(kind: CType) -> str:
+    """Return a struct's name; one without a tag is told apart by where its body stands."""
+    if kind.base in ("struct", "union") and kind.node is not None:
+        return f"{kind.base}@{kind.node.start_byte}"
+    return kind.base
 
 
 def slot_of(reader: Reader, view: View, field: Node, indexes: list[str] | None = None) -> Slot:
@@ -160,10 +175,20 @@ def slot_of(reader: Reader, view: View, field: Node, indexes: list[str] | None =
             if node.type == "parenthesized_expression" and node.named_child_count
             else None
         )
-    struct = kind.base if kind is not None else ""
-    if kind is not None and kind.base in ("struct", "union") and kind.node is not None:
-        struct = f"{kind.base}@{kind.node.start_byte}"
-    return Slot(struct, node_text(name) if name is not None else "", tuple(found), table)
+    within = ""
+    if kind is not None and not kind.pointers and base is not None:
+        inner = base
+        while inner.type in ("parenthesized_expression", "subscript_expression"):
+            inner = inner.child_by_field_name("argument") or inner.named_children[-1]
+        if inner.type == "field_expression":
+            outer = reader.types.of(inner.child_by_field_name("argument"), view)
+            member = inner.child_by_field_name("field")
+            if outer is not None and member is not None:
+                outer = reader.types.resolved(outer, view.path)
+                within = f"{_struct_name(outer)}.{node_text(member)}"
+    struct = _struct_name(kind) if kind is not None else ""
+    field_name = node_text(name) if name is not None else ""
+    return Slot(struct, field_name, tuple(found), table, within)
 
 
 def _initialized(reader: Reader, view: View, node: Node, up: Node, indexes: list[str]) -> Use:
@@ -185,7 +210,8 @@ def _initialized(reader: Reader, view: View, node: Node, up: Node, indexes: list
                 return none
         elif parent.type == "initializer_list":
             position = [c.id for c in parent.named_children].index(up.id)
-            steps.insert(0, ("#", str(position)))
+            flat = not any(c.type.startswith("initializer") for c in parent.named_children)
+            steps.insert(0, ("flat" if flat else "#", str(position)))
             up = parent
         elif parent.type == "init_declarator":
             declaration = parent.parent
@@ -197,7 +223,12 @@ def _initialized(reader: Reader, view: View, node: Node, up: Node, indexes: list
             return _walked(reader, view, node, made.type, steps, name)
         elif parent.type == "compound_literal_expression":
             kind = reader.types.of(parent, view)
-            return _walked(reader, view, node, kind, steps, "") if kind is not None else none
+            if kind is None:
+                return none
+            use = _walked(reader, view, node, kind, steps, "")
+            if use.slot is not None and not use.slot.within:
+                use = use._replace(slot=use.slot._replace(within=_assigned_to(reader, view, parent)))
+            return use
         else:
             return none
 
@@ -206,27 +237,76 @@ def _walked(
     reader: Reader, view: View, node: Node, kind: CType, steps: list[tuple[str, str]], table: str
 ) -> Use:
     current: CType | None = kind
-    owner, field = "", ""
+    owner, field, within = "", "", ""
     indexes: list[str] = []
     for step, text in steps:
         if current is None:
             break
         current = reader.types.resolved(current, view.path)
-        if step == "[" or (step == "#" and current.pointers):
+        if step == "[" or (step != "." and current.pointers):
             indexes.append(text)
             current = current.pointed(-1)
             continue
-        known = reader.types.fields(current, view.path)
-        owner = current.base
+        members = reader.types.fields(current, view.path)
+        known = members[0] if members is not None else {}
+        within = f"{owner}.{field}" if owner else ""
+        owner = _struct_name(current)
         if step == ".":
             field = text
-            current = known[0].get(text) if known is not None else None
-        else:
-            names = list(known[0]) if known is not None else []
-            at = int(text)
-            field = names[at] if at < len(names) else ""
-            current = known[0].get(field) if known is not None else None
+            current = known.get(text)
+            continue
+        names = list(known)
+        at = int(text)
+        if step == "flat" and (at >= len(names) or _has_struct(reader, view, known)):
+            return _elided(reader, view, node, current, at, table)
+        field = names[at] if at < len(names) else ""
+        current = known.get(field)
     if not owner:
         use = _variable(view, node, table)
         return use if table else Use("none", view, node)
-    return Use("slot", view, node, slot=Slot(owner, field, tuple(indexes), table))
+    return Use("slot", view, node, slot=Slot(owner, field, tuple(indexes), table, within))
+
+
+def _assigned_to(reader: Reader, view: View, literal: Node) -> str:
+    """Return `struct.member` if a compound literal is assigned to a member by value."""
+    parent = literal.parent
+    left = parent.child_by_field_name("left") if parent is not None else None
+    if parent is None or parent.type != "assignment_expression" or left is None:
+        return ""
+    if left.type != "field_expression":
+        return ""
+    slot = slot_of(reader, view, left)
+    return f"{slot.struct}.{slot.field}"
+
+
+def _has_struct(reader: Reader, view: View, members: dict[str, CType]) -> bool:
+    kinds = (reader.types.resolved(member, view.path) for member in members.values())
+    return any(not k.pointers and k.base.split(" ")[0] == "struct" for k in kinds)
+
+
+def _elided(
+    reader: Reader, view: View, node: Node, kind: CType, at: int, table: str
+) -> Use:
+    """Follow a list without inner braces: members of inner structs count as the outer's."""
+    leaves = _leaves(reader, view, kind, "")
+    if at < len(leaves) and leaves[at][1]:
+        owner, field, within = leaves[at]
+        return Use("slot", view, node, slot=Slot(owner, field, (), table, within))
+    return Use("slot", view, node, slot=Slot(_struct_name(kind), "", (), table))
+
+
+def _leaves(
+    reader: Reader, view: View, kind: CType, within: str, depth: int = 0
+) -> list[tuple[str, str, str]]:
+    members = reader.types.fields(kind, view.path)
+    if members is None or depth > 4:
+        return [(_struct_name(kind), "", within)]
+    owner = _struct_name(kind)
+    found: list[tuple[str, str, str]] = []
+    for name, member in members[0].items():
+        resolved = reader.types.resolved(member, view.path)
+        if not resolved.pointers and resolved.base.split(" ")[0] == "struct":
+            found += _leaves(reader, view, resolved, f"{owner}.{name}", depth + 1)
+        else:
+            found.append((owner, name, within))
+    return found

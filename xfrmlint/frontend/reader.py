@@ -29,7 +29,7 @@ class Words:
     """Names that are looked for together."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self.names = list(dict.fromkeys(names))
+        self.names = [n for n in dict.fromkeys(names) if n]
         self.encoded = [n.encode("utf-8", "surrogateescape") for n in self.names]
 
     def positions(self, text: bytes) -> Iterator[int]:

@@ -41,6 +41,8 @@ _LIKE_FIRST = re.compile(r"^(from_(tasklet|timer|work)|timer_container_of|list_(
 AUTO = ("auto", "auto_", "__auto_type")
 _BASIC = ("fn", "int", "void", "char", "bool", "long", "short", *AUTO)
 _DEEPEST = 40
+_MOST_MACROS = 24
+_CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
 
 Fields = dict[str, CType]
 
@@ -236,6 +238,19 @@ class Types:
                     if macro.name == name:
                         return macro
         return None
+
+    def macros_under(self, name: str, path: str) -> dict[str, list[Macro]]:
+        """Return a function-like macro that `path` sees and the macros that its body uses."""
+        found: dict[str, list[Macro]] = {}
+        wanted = [name]
+        while wanted and len(found) < _MOST_MACROS:
+            current = wanted.pop()
+            macro = self.macro(current, path) if current not in found else None
+            if macro is None or (macro.parameters is None and current == name):
+                continue
+            found[current] = [macro]
+            wanted += {m.decode() for m in _CALLED.findall(macro.body)} - set(found)
+        return found
 
     def _of_call(self, node: Node, view: View, depth: int) -> CType | None:
         called = node.child_by_field_name("function")

@@ -10,7 +10,13 @@ from xfrmlint.frontend.mention import Slot, Use, slot_of, use_of
 from xfrmlint.frontend.reader import Occurrence, Reader
 from xfrmlint.frontend.unit import Place, node_text
 from xfrmlint.frontend.view import FunctionName, View
-from xfrmlint.program.entries import argument_entry, is_packet_handler, slot_entry
+from xfrmlint.program.entries import (
+    STATIC_CALLS,
+    argument_entry,
+    is_packet_handler,
+    slot_entry,
+)
+from xfrmlint.program.holders import Holders
 
 _CONSTANT = re.compile(r"^([A-Z][A-Z0-9_]*|\d+)$")
 _DEEPEST = 12
@@ -49,6 +55,14 @@ class Filled(NamedTuple):
     place: Place
 
 
+class _Read(NamedTuple):
+    """A read of a function pointer member: its use, its slot, its field expression."""
+
+    use: Use
+    slot: Slot
+    field: Node
+
+
 class CallGraph:
     """Answers `incoming` on demand; each function is asked once."""
 
@@ -58,6 +72,9 @@ class CallGraph:
         self._incoming: dict[FunctionName, Incoming] = {}
         self._views: dict[FunctionName, View] = {}
         self._registered: dict[tuple[str, str], frozenset[str]] = {}
+        self._slot_reads: dict[tuple[str, str, str], list[_Read]] = {}
+        self._fitting: dict[tuple[Slot, str], list[Use]] = {}
+        self.holders = Holders(reader)
 
     def known(self, view: View) -> FunctionName:
         """Note a function's view, so that its way upwards can be asked for."""
@@ -155,6 +172,99 @@ class CallGraph:
             self._registered[key] = frozenset(found)
         return self._registered[key]
 
+    def reads_of(self, slot: Slot, path: str) -> list[Use]:
+        """Return the uses of a function pointer member that can see what fills the slot."""
+        key = (slot, path)
+        if key not in self._fitting:
+            constants = {i for i in slot.indexes if _CONSTANT.match(i)}
+            self._fitting[key] = [
+                read.use
+                for read in self._reads(slot, path)
+                if self._fits(read, slot, constants, path)
+            ]
+        return self._fitting[key]
+
+    def _reads(self, slot: Slot, path: str) -> list[_Read]:
+        """Return the reads of all members by a slot's name in structs of its type."""
+        files, name, _ = self.slot_files(slot, path)
+        key = (slot.struct, slot.field, name)
+        if key not in self._slot_reads:
+            found: list[_Read] = []
+            for view, node in self.reader.occurrences(slot.field, files, name):
+                for where, inner in self._as_member(view, node):
+                    field = inner.parent
+                    if field is None or field.type != "field_expression":
+                        continue
+                    other = slot_of(self.reader, where, field)
+                    if not slot.struct or not other.struct or slot.struct == other.struct:
+                        use = use_of(self.reader, where, inner)
+                        if use.kind != "none":
+                            found.append(_Read(use, other, field))
+            self._slot_reads[key] = found
+        return self._slot_reads[key]
+
+    def _as_member(self, view: View, node: Node) -> list[tuple[View, Node]]:
+        """Return the member's nodes: itself, or what a macro makes of it that takes its name."""
+        if node.type == "field_identifier":
+            return [(view, node)]
+        listed = node.parent
+        call = listed.parent if listed is not None and listed.type == "argument_list" else None
+        called = call.child_by_field_name("function") if call is not None else None
+        if node.type != "identifier" or called is None or called.type != "identifier":
+            return []
+        macros = self.reader.types.macros_under(node_text(called), view.path)
+        if not macros:
+            return []
+        word = node_text(node)
+        return [
+            (made, inner)
+            for made in self.reader.expanded(view.path, view.written, macros)
+            for inner in made.occurrences(word)
+            if inner.type == "field_identifier"
+        ]
+
+    def _fits(self, read: _Read, slot: Slot, constants: set[str], home: str) -> bool:
+        """Tell whether a read of a member can be a read of the slot that was filled."""
+        other = read.slot
+        if slot.within and other.within and slot.within != other.within:
+            # Two members of one struct type: the one is read, the other was filled.
+            return self._copied_into(other.within, home)
+        asked = {i for i in other.indexes if _CONSTANT.match(i)}
+        if asked:
+            own = constants or (self.registered_as(slot.table, home) if slot.table else set())
+            same_kind = {c for c in own if c.isdigit() == next(iter(asked)).isdigit()}
+            if same_kind and not same_kind & asked:
+                return False
+        if slot.within or not slot.table or not self._is_object(slot.table, home):
+            return True
+        held = self.holders.of_table(slot.table, home)
+        base = read.field.child_by_field_name("argument")
+        asking = self.holders.of_expression(base, read.use.view) if base is not None else None
+        return held is None or asking is None or bool(held & asking)
+
+    def _copied_into(self, within: str, path: str) -> bool:
+        """Tell whether a member that is a struct is ever written as a whole."""
+        member = within.rpartition(".")[2]
+        for _, node in self.reader.near(member, path):
+            up = node.parent
+            if up is None or up.type != "field_expression":
+                continue
+            parent = up.parent
+            left = parent.child_by_field_name("left") if parent is not None else None
+            if left is not None and left.id == up.id:
+                return True
+            if parent is not None and parent.type == "pointer_expression":
+                listed = parent.parent
+                call = listed.parent if listed is not None else None
+                called = call.child_by_field_name("function") if call is not None else None
+                if called is not None and node_text(called) in ("memcpy", "memmove"):
+                    return True
+        return False
+
+    def _is_object(self, name: str, path: str) -> bool:
+        kind = self.reader.types.variable(name, path)
+        return kind is not None and " " in kind.base
+
     def slot_files(self, slot: Slot, path: str) -> tuple[list[str], str, bool]:
         """Return the files that can call through a slot, their key, and if it is the kernel's."""
         kind, _, tag = slot.struct.partition(" ")
@@ -203,24 +313,30 @@ class _Collector:
         place = use.view.place(use.at.start_byte)
         self.entries[Entry(name, context, place, via)] = None
 
-    def follow(self, use: Use, via: str, depth: int) -> None:
-        """via: how the value got here, for the chain's text."""
-        mark = (use.view.path, use.view.function, use.at.id, use.kind)
+    def follow(self, use: Use, via: str, depth: int, giver: Use | None = None) -> None:
+        """Follow one use of the address.
+
+        via: how it got here, for the chain's text. giver: the use by which it was passed as an
+        argument to the function in which it is now: on that one's behalf it is called.
+        """
+        mark = (use.view.path, use.view.function, use.at.id, use.kind, giver and giver.at.id)
         if mark in self.seen or depth > _DEEPEST:
             return
         self.seen.add(mark)
         if use.kind == "called":
-            self.called(use, via)
+            self.called(giver or use, via)
         elif use.kind == "argument":
-            self.argument(use, via, depth)
+            self.argument(use, via, depth, giver)
         elif use.kind == "slot" and use.slot is not None:
             self.slot(use, use.slot, via, depth)
         elif use.kind == "local":
             for node in use.view.occurrences(use.name):
                 if node.type == "identifier":
-                    self.follow(
-                        use_of(self.reader, use.view, node), via or f"local {use.name}", depth + 1
-                    )
+                    inner = use_of(self.reader, use.view, node)
+                    self.follow(inner, via or f"local {use.name}", depth + 1, giver)
+        elif use.kind == "through":
+            for where, slot in self.pointed_slots(use.view, use.name, use.at, 0):
+                self.slot(use._replace(view=where), slot, via, depth)
         elif use.kind == "global":
             self.variable(use, via, depth)
         elif use.kind == "returned":
@@ -228,9 +344,31 @@ class _Collector:
             for view, node in self.graph.mentions(maker):
                 call = node.parent
                 if call is not None and call.type == "call_expression":
-                    self.follow(
-                        use_of(self.reader, view, call), via or f"{maker.name}()", depth + 1
-                    )
+                    inner = use_of(self.reader, view, call)
+                    self.follow(inner, via or f"{maker.name}()", depth + 1)
+
+    def pointed_slots(
+        self, view: View, name: str, at: Node, depth: int
+    ) -> list[tuple[View, Slot]]:
+        """Return the members that a pointer to a function pointer can point to."""
+        local = view.local(name, at.start_byte)
+        values = [(view, value) for value in view.assignments(name)]
+        if local is not None and local.parameter >= 0:
+            values += self.graph.passed(self.graph.known(view), local.parameter)
+        found = []
+        for where, value in values:
+            while value.type in ("parenthesized_expression", "cast_expression", "pointer_expression"):
+                value = value.child_by_field_name("value") or value.named_children[-1]
+            indexes: list[str] = []
+            while value.type == "subscript_expression":
+                index = value.child_by_field_name("index")
+                indexes.insert(0, node_text(index) if index is not None else "")
+                value = value.child_by_field_name("argument") or value.named_children[0]
+            if value.type == "field_expression":
+                found.append((where, slot_of(self.reader, where, value, indexes)))
+            elif value.type == "identifier" and depth < 3:
+                found += self.pointed_slots(where, node_text(value), value, depth + 1)
+        return found
 
     def called(self, use: Use, via: str) -> None:
         if use.view.kind != "function":
@@ -241,13 +379,16 @@ class _Collector:
             via = "header inline"
         self.edges.setdefault((caller, place), Edge(caller, place, via))
 
-    def argument(self, use: Use, via: str, depth: int) -> None:
+    def argument(self, use: Use, via: str, depth: int, giver: Use | None) -> None:
         if use.callee is not None and use.callee.type != "identifier":
-            self.through_pointer(use, via, depth)
+            self.through_pointer(use)
             return
         known = argument_entry(use.name, use.position)
         if known is not None:
             self.entry(known, "datapath", use, via)
+            return
+        if use.name in STATIC_CALLS and use.callee is not None:
+            self.static_call(use, depth)
             return
         if use.view.local(use.name, use.at.start_byte) is not None:
             return
@@ -257,26 +398,39 @@ class _Collector:
                 name = view.parameters[use.position]
                 for node in view.occurrences(name):
                     if node.type == "identifier":
+                        inner = use_of(self.reader, view, node)
                         self.follow(
-                            use_of(self.reader, view, node),
-                            via or f"argument of {use.name}()",
-                            depth + 1,
+                            inner, via or f"argument of {use.name}()", depth + 1, giver or use
                         )
         if definitions:
             return
-        macro = self.reader.types.macro(use.name, use.view.path)
-        if macro is not None:
+        macros = self.reader.types.macros_under(use.name, use.view.path)
+        if macros:
             word = node_text(use.at)
-            found = {use.name: [macro]}
-            for view in self.reader.expanded(use.view.path, use.view.written, found):
+            for view in self.reader.expanded(use.view.path, use.view.written, macros):
                 for node in view.occurrences(word):
                     again = use_of(self.reader, view, node)
                     if again.name != use.name:
-                        self.follow(again, via, depth + 1)
+                        self.follow(again, via, depth + 1, giver)
             return
         self.entry(f"{use.name}()", "control", use, via)
 
-    def through_pointer(self, use: Use, via: str, depth: int) -> None:
+    def static_call(self, use: Use, depth: int) -> None:
+        """DEFINE_STATIC_CALL(name, f), static_call_update(name, f); static_call(name)(...)."""
+        call = use.callee.parent if use.callee is not None else None
+        listed = call.child_by_field_name("arguments") if call is not None else None
+        if listed is None or not listed.named_child_count:
+            return
+        name = node_text(listed.named_children[0])
+        for view, node in self.reader.near(name, use.view.path):
+            around = node.parent.parent if node.parent is not None else None
+            called = around.child_by_field_name("function") if around is not None else None
+            if around is None or called is None:
+                continue
+            if node_text(called) in ("static_call", "static_call_mod", "static_call_cond"):
+                self.follow(use_of(self.reader, view, around), f"static_call {name}", depth + 1)
+
+    def through_pointer(self, use: Use) -> None:
         # Passed to a function that is itself called through a pointer: who that is stays open.
         place = use.view.place(use.at.start_byte)
         self.doubts[place, f"{self.function.name}() is passed through a function pointer"] = None
@@ -302,6 +456,9 @@ class _Collector:
         if key in self.seen:
             return
         self.seen.add(key)
+        if not slot.field:
+            self.doubts[place, f"where {self.function.name}() is stored is not known"] = None
+            return
         files, name, kernels = self.graph.slot_files(slot, use.view.path)
         known = slot_entry(slot.struct, slot.field, kernels)
         if known is not None:
@@ -309,33 +466,12 @@ class _Collector:
             return
         if is_packet_handler((slot.struct, slot.field, slot.table), self.takes_skb()):
             self.entry(slot.field, "datapath", use, "handler table")
-        constants = {i for i in slot.indexes if _CONSTANT.match(i)}
-        reached = False
-        for view, node in self.reader.occurrences(slot.field, files, name):
-            if not self.fits(view, node, slot, constants, use.view.path):
-                continue
-            inner = use_of(self.reader, view, node)
-            if inner.kind != "none":
-                reached = True
-            text = f"{slot.struct.removeprefix('struct ')}.{slot.field}".lstrip(".")
-            self.follow(inner, text, depth + 1)
-        if not reached:
+        text = f"{slot.struct.removeprefix('struct ')}.{slot.field}".lstrip(".")
+        reads = self.graph.reads_of(slot, use.view.path)
+        for read in reads:
+            self.follow(read, text, depth + 1)
+        if not reads:
             self.entry(slot.field, "control", use, via)
-
-    def fits(self, view: View, node: Node, slot: Slot, constants: set[str], home: str) -> bool:
-        """Tell whether a field expression can be a read of the slot that was filled."""
-        field = node.parent
-        if field is None or node.type != "field_identifier" or field.type != "field_expression":
-            return False
-        other = slot_of(self.reader, view, field)
-        if slot.struct and other.struct and slot.struct != other.struct:
-            return False
-        asked = {i for i in other.indexes if _CONSTANT.match(i)}
-        if not asked:
-            return True
-        own = constants or (self.graph.registered_as(slot.table, home) if slot.table else set())
-        same_kind = {c for c in own if c.isdigit() == next(iter(asked)).isdigit()}
-        return not same_kind or bool(same_kind & asked)
 
 
 class Hop(NamedTuple):
@@ -362,11 +498,11 @@ class Reached(NamedTuple):
 
     @property
     def context(self) -> str:
-        """datapath if any chain leads there, else control."""
-        return "datapath" if self.chains else "control"
+        """datapath if any chain leads there; control only if all callers are known."""
+        return "datapath" if self.chains else "control" if self.complete else "unknown"
 
 
-_MOST_FUNCTIONS = 3000
+_MOST_FUNCTIONS = 5000
 _MOST_CHAINS = 6
 
 

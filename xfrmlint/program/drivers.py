@@ -258,8 +258,7 @@ class _Delegation:
                 for where, node in self.reader.near(field, view.path)
             ]
             known = [own for own in stored if own is not None]
-            # A member that nobody is seen to set is no sign of an upper device.
-            self.own_fields[key] = any(known) or not known
+            self.own_fields[key] = any(known)
         return self.own_fields[key]
 
     def stores_own(self, view: View, node: Node, struct: str) -> bool | None:

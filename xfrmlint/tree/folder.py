@@ -106,10 +106,11 @@ def _is_regular(entry: "os.DirEntry[str]") -> bool:
 def is_tree(folder: Path) -> bool:
     """Tell whether a folder is meant as a kernel tree: it has at least one of a tree's marks."""
     marks = sum((folder / mark).exists() for mark in _LANDMARKS)
-    return marks == len(_LANDMARKS) or (marks > 0 and not _around(folder.absolute().parent))
+    return marks == len(_LANDMARKS) or (marks > 0 and not tree_around(folder.absolute().parent))
 
 
-def _around(start: Path) -> Path | None:
+def tree_around(start: Path) -> Path | None:
+    """Return the nearest folder, from `start` (absolute) upwards, that looks like a kernel tree."""
     for root in (start, *start.parents):
         if all((root / mark).exists() for mark in _LANDMARKS) and (root / "drivers/net").is_dir():
             return root
@@ -137,7 +138,7 @@ def find_tree(named: str | None, start: Path | None = None) -> Folder:
         here = (start or Path.cwd()).absolute()
     except FileNotFoundError:
         raise InputError("the working directory is gone; name a kernel tree") from None
-    around = _around(here)
+    around = tree_around(here)
     if around is not None:
         return _checked(around, str(around))
     raise InputError(f"{here}: not inside a kernel tree; name one: xfrmlint check /path/to/linux")

@@ -4,6 +4,7 @@ The grammar read is that of Documentation/kbuild/makefiles.rst: `obj-$(CONFIG_X)
 `name-y := part.o`, `name-objs := part.o`, subdirectories, ccflags-y; conditionals count as taken.
 """
 
+import os
 import posixpath
 import re
 from collections.abc import Callable
@@ -86,7 +87,7 @@ class Kbuild:
                     text = self._tree.read(posixpath.join(folder, name))
                 except Unreadable:
                     continue
-                self._makefiles[folder] = assignments(text.decode("utf-8", "surrogateescape"))
+                self._makefiles[folder] = assignments(os.fsdecode(text))
                 break
         return self._makefiles[folder]
 
