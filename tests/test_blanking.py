@@ -67,8 +67,12 @@ def test_comments_leave_length_and_lines(data: bytes) -> None:
     text = without_comments(data)
     assert len(text) == len(data)
     assert newlines(text) == newlines(data)
-    # What stays, stays where it was.
-    assert all(new in (old, 32) for new, old in zip(text, data, strict=True))
+    # What stays, stays where it was; a directive goes on behind a comment's line end.
+    continued = {at - 1 for at in newlines(data)}
+    assert all(
+        new in (old, 32) or (new == 92 and at in continued)
+        for at, (new, old) in enumerate(zip(text, data, strict=True))
+    )
 
 
 @settings(deadline=None)
@@ -141,7 +145,6 @@ def test_comments_and_strings(text: str, wanted: str) -> None:
         pytest.param(
             "#if 0\r\na;\r\n#endif\r\nb;",
             "b;",
-            marks=pytest.mark.xfail(strict=True, reason="CR keeps #if 0 from being read as dead"),
             id="if 0 with CR LF",
         ),
         pytest.param("#if 0\na;\n#else\nb;\n#endif", "b;", id="if 0, else"),
@@ -159,7 +162,6 @@ def test_comments_and_strings(text: str, wanted: str) -> None:
         pytest.param(
             "a;\n#if 0\nb;",
             "a;",
-            marks=pytest.mark.xfail(strict=True, reason="without #endif a dead branch stays"),
             id="if 0 that never ends",
         ),
         pytest.param("a;\n#pragma x\nb;\n#error y\n#line 3\nc;", "a; b; c;", id="other directives"),
@@ -332,7 +334,6 @@ def test_directives(text: str, wanted: list[tuple[str, int, str]]) -> None:
     assert [(kind, offset, line.decode()) for kind, offset, line in found] == wanted
 
 
-@pytest.mark.xfail(strict=True, reason="a directive ends where a comment in it has a newline")
 def test_a_comment_of_two_lines_in_a_define() -> None:
     found = blanked("#define A /* one\n two */ 1\nint a;\n")
     assert squeezed(found.text) == "int a;"
@@ -371,13 +372,11 @@ def test_attributes(text: str, wanted: str) -> None:
     assert squeezed(blanked(text).text) == wanted
 
 
-@pytest.mark.xfail(strict=True, reason="an attribute's name in a string opens a parenthesis")
 def test_an_attribute_in_a_string() -> None:
     text = 'void f(void) { pr_info("no __aligned( here"); g(); }'
     assert squeezed(blanked(text).text) == text
 
 
-@pytest.mark.xfail(strict=True, reason="typeof( in a string blanks up to the end of the file")
 def test_typeof_in_a_string() -> None:
     text = 'void f(void) { pr_info("no typeof( here"); g(); }'
     assert squeezed(blanked(text).text) == text
@@ -402,7 +401,6 @@ def test_loop_macros(text: str, wanted: str) -> None:
     assert squeezed(blanked(text).text) == wanted
 
 
-@pytest.mark.xfail(strict=True, reason="a call of a function named ..._for_each becomes a loop")
 def test_a_for_each_function_stays_a_call() -> None:
     text = "\tbus_for_each_dev(bus, NULL, data, foo_one);\n"
     assert squeezed(blanked(text).text) == text.strip()
@@ -465,16 +463,10 @@ def test_struct_as_an_argument(text: str, wanted: str) -> None:
         pytest.param("int f(int a) __must_hold(&a) { return a; }", id="context attribute"),
         pytest.param(
             "void f(void) { a = container_of(p, const struct foo, m); }",
-            marks=pytest.mark.xfail(
-                strict=True, reason="only a plain `struct foo,` is taken from a call"
-            ),
             id="container_of, const",
         ),
         pytest.param(
             "void f(void) { a = container_of(p, union foo, m); }",
-            marks=pytest.mark.xfail(
-                strict=True, reason="only a plain `struct foo,` is taken from a call"
-            ),
             id="container_of, union",
         ),
         pytest.param(

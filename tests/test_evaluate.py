@@ -4,7 +4,7 @@ import random
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -353,6 +353,74 @@ long f(int a)
 def test_what_has_several_definitions_is_not_chosen(text: str) -> None:
     with pytest.raises(Outside):
         called(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "static inline int g(int a)\n{\n\treturn a;\n}\n#ifdef CONFIG_A\n#define g(a) 2\n#endif\n"
+        "long f(void)\n{\n\treturn g(1);\n}\n",
+        "#define g(a) 2\n#undef g\nlong f(void)\n{\n\treturn g(1);\n}\n",
+    ],
+)
+def test_a_macro_in_doubt_hides_the_function(text: str) -> None:
+    with pytest.raises(Outside, match="plain way"):
+        called(text)
+
+
+def test_a_helper_under_an_open_condition_is_named() -> None:
+    text = (
+        "#define ONE 1\n#ifdef CONFIG_A\nstatic inline int g(void)\n{\n\treturn ONE;\n}\n#endif\n"
+        "long f(void)\n{\n\treturn g();\n}\n"
+    )
+    with pytest.raises(Outside, match="#ifdef CONFIG_A"):
+        called(text)
+
+
+def test_a_macro_below_the_function_is_not_in_force() -> None:
+    text = (
+        "static inline int g(int a)\n{\n\treturn a;\n}\n"
+        "long f(void)\n{\n\treturn g(1);\n}\n#define g(a) 2\n"
+    )
+    assert called(text).value == Int(1, LONG)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return " + "(" * 5000 + "1" + ")" * 5000 + ";",
+        "return " + "!" * 5000 + "1;",
+        "{" * 3000 + "}" * 3000,
+        "return " + "9" * 5000 + ";",
+        "return 1" + " + 1" * 2000 + ";",
+        "#if " + "(" * 5000 + "1\nreturn 1;\n#endif\nreturn 2;",
+        "#if A\n" + "#elif B\n" * 3000 + "return 1;\n#else\nreturn 2;\n#endif\n",
+    ],
+    ids=range(7),
+)
+def test_hostile_text_is_outside_at_worst(body: str) -> None:
+    with pytest.raises(Outside):
+        given_value(body)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("#if 1\nreturn 1;\n#else\nreturn 2;\n#endif", 1),
+        ("#if 0\nreturn 1;\n#elif defined(CONFIG_XFRM_OFFLOAD)\nreturn 2;\n#else\nreturn 3;\n"
+         "#endif",
+         2),
+        ("#ifndef CONFIG_XFRM_OFFLOAD\nreturn 1;\n#elif 1\nreturn 2;\n#else\nreturn 3;\n#endif", 2),
+        ("#if IS_ENABLED(CONFIG_XFRM_OFFLOAD) || defined(CONFIG_A)\nreturn 1;\n#else\nreturn 2;\n"
+         "#endif", 1),
+        ("#if !(IS_ENABLED(CONFIG_XFRM_OFFLOAD) && 1)\nreturn 1;\n#elif \\\n\tdefined CONFIG_NET\n"
+         "return 2;\n#endif", 2),
+        ("#ifdef CONFIG_XFRM_OFFLOAD\nif (0) {\n#else\nif (1) {\n#endif\nreturn 1; }\nreturn 2;",
+         2),
+    ],
+)  # fmt: skip
+def test_settled_conditionals(text: str, wanted: int) -> None:
+    assert given_value(text) == Int(wanted, LONG)
 
 
 def test_a_macro_line_is_the_macros_own() -> None:
@@ -1073,6 +1141,24 @@ class Writer:
             f"{{\n\tint z = 5;\n\t{body}\n\treturn {end};\nout:\n\treturn a + b + z;\n}}\n"
         )
 
+    def expression(self, name: str) -> str:
+        """Write a function that is one expression over variables of all types."""
+        self.pointers = ["q"]
+        locals_ = ""
+        for at, kind in enumerate(_TYPES):
+            locals_ += f"\t{kind} t{at} = {self.rng.choice(['a', 'b', '-5', 'q->i', '~0UL'])};\n"
+            self.numbers += [f"t{at}"] * 2
+        operator, kind = self.rng.choice(_BINARY), self.rng.choice(_TYPES)
+        one, other = self.number(2), self.number(2)
+        if operator in ("<<", ">>"):
+            other = f"(unsigned long)({other} & 7)"
+        # A comparison shows the type of what was computed.
+        shown = f"({one} {operator} {other}) / ({self.rng.choice(['2', '-3'])}) < t{at}"
+        return (
+            f"{kind} {name}(struct obj *p, struct obj *q, long a, unsigned int b)\n"
+            f"{{\n{locals_}\treturn {shown} ? {one} {operator} {other} : {self.number(2)};\n}}\n"
+        )
+
 
 HELPER = """\
 #define TWICE(v) ((v) * 2u)
@@ -1136,7 +1222,10 @@ def things() -> list[Pointer]:
 def test_random_functions_give_what_the_compiler_gives(
     seed: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    functions = [Writer(random.Random(f"{seed}.{at}")).function(f"f{at}") for at in range(40)]
+    writers = [Writer(random.Random(f"{seed}.{at}")) for at in range(120)]
+    functions = [
+        w.function(f"f{at}") if at < 40 else w.expression(f"f{at}") for at, w in enumerate(writers)
+    ]
     tree = reader({HERE: OBJECT + HELPER + "".join(functions)})
     sources = Sources(tree, ON)
     things_ = things()
@@ -1353,7 +1442,7 @@ FREE = """\
         ("memset(xso, 0, sizeof(*xso))", True),
         ("drop(xso)", True),
         ("CLEAR_PRIV(x)", True),
-        ("if (foo(x)) RCU_INIT_POINTER(xso->upper_priv, NULL)", False),
+        ("if (foo(dev)) RCU_INIT_POINTER(xso->upper_priv, NULL)", False),
         ("if (dev->xfrmdev_ops->xdo_dev_state_free) xso->upper_priv = NULL", False),
         ("if (rcu_access_pointer(xso->upper_priv)) xso->upper_priv = NULL", True),
         ("(void)rcu_access_pointer(xso->upper_priv)", False),
@@ -1428,12 +1517,7 @@ def test_calls_go_through_the_callback_with_its_own_arguments() -> None:
     assert "another owner" in found.returned
 
 
-def texts_of(values: Sequence[Value]) -> list[str]:
-    return [type(v).__name__ for v in values]
-
-
 def test_a_cell_is_known_by_identity() -> None:
     one, other = Cell("a", Int(1, INT)), Cell("a", Int(1, INT))
     assert Pointer(one) == Pointer(one)
     assert Pointer(one) != Pointer(other)
-    assert texts_of([NULL, Int(1, INT)]) == ["Pointer", "Int"]

@@ -222,13 +222,11 @@ static void here(struct foo_priv *p, struct foo_sa *sa, struct xfrm_state *x, st
         pytest.param(
             "xchg(&sa->x, NULL)",
             "struct xfrm_state*",
-            marks=bug("what is read through an address has the address's type"),
             id="xchg",
         ),
         pytest.param(
             "smp_load_acquire(&sa->x)",
             "struct xfrm_state*",
-            marks=bug("what is read through an address has the address's type"),
             id="acquire",
         ),
         # Containers.
@@ -345,7 +343,6 @@ def test_type_of_a_local(before: str, expression: str, wanted: str) -> None:
             "#define sa_of(n) container_of(n, struct foo_sa, node)",
             "sa_of(data)->x",
             "struct xfrm_state*",
-            marks=bug("a macro's text is typed without the blanking that calls get"),
             id="macro of container_of",
         ),
         pytest.param(

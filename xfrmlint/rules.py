@@ -116,7 +116,8 @@ def run_rules(
         if rule.needs_contract and not contract:
             continue
         seen: set[tuple[str, int, str]] = set()
-        for row in _rows(rule, store):
+        # A source that two drivers link is reported once, for the one that promised more.
+        for row in sorted(_rows(rule, store), key=lambda row: not row.get("opted_in", 1)):
             place = (row["path"], row["line"], row.get("field") or "")
             if place in seen:
                 continue

@@ -300,6 +300,9 @@ def evaluate(
         return Result(machine.call_source(source, arguments, None), tuple(machine.trace))
     except _Faulted as error:
         return Result(error.fault, tuple(machine.trace))
+    except RecursionError:
+        reason = f"{source.name}() is nested too deep"
+        raise Outside(reason, source.path, source.line) from None
 
 
 # --- Types ------------------------------------------------------------------------------------
@@ -363,7 +366,8 @@ def number(text: str) -> Int | None:
     if text[:1] in ("-", "+"):
         found = number(text[1:])
         return found and wrapped(found.value if text[0] == "+" else -found.value, found.type)
-    match = _NUMBER.fullmatch(text)
+    # Python refuses to convert thousands of digits.
+    match = _NUMBER.fullmatch(text) if len(text) < 100 else None
     if match is None:
         return None
     digits, suffix = match["digits"], match["suffix"].lower()

@@ -6,6 +6,7 @@ Kernel names: include/net/xfrm.h and net/xfrm/xfrm_state.c; the RFC's patch 1/4.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -49,10 +50,12 @@ _XFRM = "include/net/xfrm.h"
 _STATE = "net/xfrm/xfrm_state.c"
 _NEAR = (_XFRM, "net/xfrm/")
 _MOST_RUNS = 512
+_LONGEST_CONDITION = 100
 _MOST_EXPANSIONS = 16
 
 Configuration = Mapping[str, bool]
-ON: Configuration = {_OPTION: True}
+# net/xfrm/Kconfig: whatever selects XFRM_OFFLOAD needs the network and xfrm.
+ON: Configuration = {_OPTION: True, "CONFIG_XFRM": True, "CONFIG_INET": True, "CONFIG_NET": True}
 OFF: Configuration = {_OPTION: False}
 
 
@@ -70,6 +73,8 @@ class _Condition:
         self._configuration = configuration
 
     def value(self) -> bool | None:
+        if len(self._tokens) > _LONGEST_CONDITION:
+            return None
         found = self._or()
         return found if self._at == len(self._tokens) else None
 
@@ -107,7 +112,7 @@ class _Condition:
             return self._name(defined=False)
         word = self._tokens[self._at] if self._at < len(self._tokens) else ""
         self._at += 1
-        return bool(int(word)) if word.isdigit() else None
+        return bool(int(word)) if re.fullmatch(r"[0-9]{1,9}", word) else None
 
     def _name(self, defined: bool) -> bool | None:
         inside = self._take("(")
@@ -128,51 +133,52 @@ def option(name: str, configuration: Configuration, defined: bool = True) -> boo
     return False if defined and re.fullmatch(r"_+\w+_H_*", name) else None
 
 
-_ELSE = re.compile(rb"[ \t]*(?:#|%:)[ \t]*(?:else|elif|elifdef|elifndef)\b")
-
-
 def _truth(unit: Unit, branch: Branch, configuration: Configuration) -> bool | None:
     """Tell whether a branch of a conditional is compiled."""
     if branch.dead:
         return False
-    word, _, rest = branch.condition[1:].partition(" ")
-    own: bool | None = None
+    found = _own_truth(branch, configuration)
+    now = branch
+    steps = 0
+    while found is not False and now.condition.startswith("#el"):
+        before = _before(unit, now)
+        steps += 1
+        if before is None or steps > _LONGEST_CONDITION:
+            return None
+        taken = False if before.dead else _own_truth(before, configuration)
+        if taken:
+            return False
+        if taken is None:
+            found = None
+        now = before
+    return found
+
+
+def _own_truth(branch: Branch, configuration: Configuration) -> bool | None:
+    """Tell whether a branch's own condition holds, whatever came before it."""
+    word, _, rest = branch.condition[1:].replace("\\ ", " ").partition(" ")
+    if word == "else":
+        return True
     if word in ("if", "elif"):
-        own = _Condition(rest, configuration).value()
-    elif word in ("ifdef", "elifdef", "ifndef", "elifndef"):
-        own = option(rest.strip(), configuration)
-        if word.endswith("ndef") and own is not None:
-            own = not own
-    elif word == "else":
-        own = True
-    if not word.startswith("el"):
-        return own
-    before = _before(unit, branch)
-    if before is None:
-        return None
-    taken = _earlier(unit, before, configuration)
-    if taken is True or own is False:
-        return False
-    return own if taken is False else None
+        return _Condition(rest, configuration).value()
+    found = option(rest.strip(), configuration)
+    return not found if found is not None and word.endswith("ndef") else found
+
+
+@lru_cache(maxsize=16)
+def _by_end(unit: Unit) -> dict[int, Branch]:
+    return {branch.end: branch for branch in unit.blanked.branches}
 
 
 def _before(unit: Unit, branch: Branch) -> Branch | None:
     """Return the branch before an #else or #elif in the same conditional."""
-    earlier = (b for b in unit.blanked.branches if b.end < branch.start)
-    found = max(earlier, key=lambda b: b.end, default=None)
-    return found if found is not None and _ELSE.match(unit.data, found.end) else None
-
-
-def _earlier(unit: Unit, branch: Branch, configuration: Configuration) -> bool | None:
-    """Tell whether a branch, or one before it in the same conditional, is compiled."""
-    own = False if branch.dead else _truth(unit, branch, configuration)
-    if own or not branch.condition.startswith(("#el", "# el")):
-        return own
-    before = _before(unit, branch)
-    earlier = None if before is None else _earlier(unit, before, configuration)
-    if earlier:
-        return True
-    return None if None in (own, earlier) else False
+    # It ends where the directive's line (continuations joined) begins.
+    at = branch.start
+    while at > 0:
+        at = unit.data.rfind(b"\n", 0, at)
+        if at < 0 or unit.data[:at].rstrip(b"\r")[-1:] != b"\\":
+            break
+    return _by_end(unit).get(at + 1)
 
 
 def compiled(unit: Unit, offset: int, configuration: Configuration) -> bool | None:
@@ -207,6 +213,7 @@ class Sources:
         self._found: dict[tuple[str, str], Source | None] = {}
         self._units: dict[str, Unit] = {}
         self._made: dict[tuple[str, int], Source] = {}
+        self._doubtful: set[tuple[str, str]] = set()
         self._defined: dict[tuple[str, str], Macro | None] = {}
 
     def function(self, name: str, path: str) -> Source | None:
@@ -214,7 +221,8 @@ class Sources:
         key = (name, path)
         if key not in self._found:
             self._found[key] = self._find(name, path)
-        return self._found[key]
+        # A macro of the same name may stand in its place.
+        return None if key in self._doubtful else self._found[key]
 
     def _find(self, name: str, path: str) -> Source | None:
         word = name.encode("utf-8", "surrogateescape")
@@ -238,17 +246,17 @@ class Sources:
         return not self._near or path.startswith(self._near)
 
     def _one(self, name: str, found: Sequence[tuple[Source, bool | None]]) -> Source:
-        source = found[0][0]
-        if len(found) > 1 or found[0][1] is None:
+        source, truth = found[0]
+        if len(found) == 1 and truth:
+            return source
+        # Each under an open condition, or two at once: none can be preferred.
+        reason = f"{name}() is defined more than once"
+        if len(found) == 1:
             unit = self.unit(source.path)
-            condition = unit.condition(source.view.item.start) or "another condition"
-            if len(found) > 1:
-                reason = f"{name}() is defined more than once"
-            else:
-                reason = f"{name}() is under {condition}"
-            # Each under an open condition, or two at once: none can be preferred.
-            return source._replace(problem=source.problem or reason)
-        return source
+            starts = [item.start for item in unit.functions(name)]
+            open_ones = [s for s in starts if compiled(unit, s, self._configuration) is None]
+            reason = f"{name}() is under {unit.condition(open_ones[0])}"
+        return source._replace(problem=source.problem or reason)
 
     def definitions(self, name: str, path: str) -> list[tuple[Source, bool | None]]:
         """Return a function's definitions in a file which can be compiled, the sure ones first.
@@ -291,7 +299,7 @@ class Sources:
                     reason = f"{item.name}() can't be read with its macros expanded"
                     return Source(item.name, path, line, plain, reason, line)
                 view = View(self._corpus, path, same[0], expansion.text, expansion)
-            fresh = self._macros_of(view, asked)
+            fresh = self._macros_of(view, asked, item.start)
             if not fresh:
                 break
             macros.update(fresh)
@@ -323,7 +331,7 @@ class Sources:
             self._units[path] = Unit(path, bytes(data))
         return self._units[path]
 
-    def _macros_of(self, view: View, asked: set[str]) -> dict[str, Macro]:
+    def _macros_of(self, view: View, asked: set[str], start: int) -> dict[str, Macro]:
         """Return the macros that a function uses and that have not been asked for yet."""
         body = view.node.child_by_field_name("body")
         found: dict[str, Macro] = {}
@@ -340,7 +348,9 @@ class Sources:
                 continue
             asked.add(name)
             macro = self.macro(name, view.path)
-            if macro is not None:
+            # Below the function it is not in force yet.
+            later = macro is not None and macro.path == view.path and macro.define > start
+            if macro is not None and not later:
                 found[name] = macro
         return found
 
@@ -361,15 +371,21 @@ class Sources:
             unit = self.unit(place)
             found = []
             for macro in macros_in(self._corpus, place):
-                truth = compiled(unit, macro.define, self._configuration)
-                if macro.name == name and truth is not False:
-                    found.append((macro, truth))
-            if len(found) != 1:
-                if not found:
-                    continue
-                return None
+                if macro.name == name:
+                    truth = compiled(unit, macro.define, self._configuration)
+                    if truth is not False:
+                        found.append((macro, truth))
+            if not found:
+                continue
+            undefined = any(
+                kind == "undef" and line.split()[-1:] == [word]
+                for kind, _, line in unit.blanked.directives
+            )
             macro, truth = found[0]
-            return macro._replace(body=blank(macro.body).text) if truth else None
+            if len(found) == 1 and truth and not undefined:
+                return macro._replace(body=blank(macro.body).text)
+            self._doubtful.add((name, path))
+            return None
         return None
 
     def resolved(self, kind: CType, path: str) -> CType:

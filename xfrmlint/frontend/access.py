@@ -6,20 +6,13 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.frontend.mention import use_of
+from xfrmlint.frontend.mention import unevaluated, use_of
 from xfrmlint.frontend.reader import Reader
 from xfrmlint.frontend.types import PASSES_FIRST
 from xfrmlint.frontend.unit import Place, node_text
 from xfrmlint.frontend.view import FunctionName, View
 
 FIELDS = ("offload_handle", "upper_priv", "dev", "real_dev")
-# Operands of these are types or sizes, never values.
-_UNEVALUATED = ("sizeof_expression", "alignof_expression", "offsetof_expression", "type_descriptor")
-_UNEVALUATED_CALLS = re.compile(
-    r"^(__?typeof(__|_unqual|_member)?|typeof|typeof_unqual|typeof_member|sizeof_field|offsetof|"
-    r"offsetofend|FIELD_SIZEOF|__builtin_offsetof|__builtin_types_compatible_p|static_assert|"
-    r"__alignof__|_Static_assert|BUILD_BUG_ON|BUILD_BUG_ON_ZERO|ARRAY_SIZE|__same_type|__builtin_constant_p)$"
-)
 _WRITERS = re.compile(
     r"^(WRITE_ONCE|smp_store_release|rcu_assign_pointer|RCU_INIT_POINTER|rcu_swap_protected)$"
 )
@@ -95,7 +88,7 @@ class Accesses:
         assert parent is not None
         if parent.type == "field_designator":
             return self._designated(view, node, field)
-        if parent.type != "field_expression" or _unevaluated(parent):
+        if parent.type != "field_expression" or unevaluated(parent):
             return None
         base = parent.child_by_field_name("argument")
         if base is None:
@@ -350,7 +343,7 @@ class Accesses:
         if parent.type == "argument_list" and parent.parent is not None:
             called = parent.parent.child_by_field_name("function")
             name = node_text(called) if called is not None else ""
-            first = parent.named_children[0].id == up.id
+            first = parent.named_children[0].id == up.id or name == "swap"
             accessor = name if _RCU.match(name) else ""
             if first and _WRITERS.match(name):
                 return "write", accessor
@@ -432,10 +425,19 @@ def returned(view: View) -> list[Node]:
 
 
 def _mode_of_pointer(view: View, name: str) -> str:
+    """What a function does through a pointer of its own: read, write or readwrite."""
     reads = writes = 0
     for node in view.occurrences(name):
         parent = node.parent
-        if parent is None or parent.type in ("pointer_declarator", "parameter_declaration"):
+        if parent is None or parent.type in (
+            "pointer_declarator",
+            "parameter_declaration",
+            "init_declarator",
+        ):
+            continue
+        if parent.type == "assignment_expression" and _same(
+            parent.child_by_field_name("left"), node
+        ):
             continue
         if parent.type in ("pointer_expression", "subscript_expression"):
             outer = parent.parent
@@ -445,13 +447,25 @@ def _mode_of_pointer(view: View, name: str) -> str:
                 writes += 1
                 reads += operator is not None and operator.type != "="
                 continue
-        if parent.type == "argument_list" and _same(parent.named_children[0], node):
-            called = parent.parent.child_by_field_name("function") if parent.parent else None
-            if called is not None and _FILLERS.match(node_text(called)):
+            if outer is not None and outer.type == "update_expression":
+                writes += 1
+            elif outer is not None and _filled_by(outer, parent, _WRITERS):
                 writes += 1
                 continue
+        if _filled_by(parent, node, _FILLERS):
+            writes += 1
+            continue
         reads += 1
     return "readwrite" if reads and writes else "write" if writes else "read"
+
+
+def _filled_by(listed: Node, node: Node, names: re.Pattern[str]) -> bool:
+    """Tell whether a node is the first argument of a function that fills it."""
+    if listed.type != "argument_list" or listed.parent is None:
+        return False
+    called = listed.parent.child_by_field_name("function")
+    first = _same(listed.named_children[0], node)
+    return first and called is not None and names.match(node_text(called)) is not None
 
 
 def _accessor_of_pointer(view: View, name: str) -> str:
@@ -518,16 +532,3 @@ def _copied_into(node: Node) -> Node | None:
     if node_text(called) not in ("memcpy", "__builtin_memcpy", "memmove", "unsafe_memcpy"):
         return None
     return arguments[1]
-
-
-def _unevaluated(node: Node) -> bool:
-    up: Node | None = node
-    while up is not None and up.type not in ("compound_statement", "translation_unit"):
-        if up.type in _UNEVALUATED:
-            return True
-        if up.type == "call_expression":
-            called = up.child_by_field_name("function")
-            if called is not None and _UNEVALUATED_CALLS.match(node_text(called)):
-                return True
-        up = up.parent
-    return False

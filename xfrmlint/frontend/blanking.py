@@ -48,10 +48,12 @@ _ATTRIBUTE = re.compile(
     ).encode()
 )
 _FOR_EACH = re.compile(rb"^([ \t]+)(\w*for_each\w*)([ \t]*\()", re.M)
-_STRUCT_ARGUMENT = re.compile(rb"struct[ \t]+\w+[ \t]*,")
+_TYPE_ARGUMENT = re.compile(rb"((?:const[ \t]+)?(?:struct|union)[ \t]+)\w+[ \t]*,")
 _TYPEOF = re.compile(rb"\b(?:typeof|__typeof__|__typeof|typeof_unqual)[ \t]*\(")
+_LINE_END = re.compile(rb"([ \t\r]*)\n")
+_FAR = 4000
 _BRACE = re.compile(rb"[{}]")
-_TRUTHY = re.compile(rb"^[ \t]*\(?[ \t]*([01])[ \t]*\)?[ \t]*$")
+_TRUTHY = re.compile(rb"^[ \t]*\(?[ \t]*([01])[ \t]*\)?\s*$")
 
 
 class Branch(NamedTuple):
@@ -70,12 +72,14 @@ class Blanked(NamedTuple):
     branches: every branch of every conditional, in order of start.
     dropped: byte ranges that are not in `text` although a configuration could compile them.
     directives: (name, offset, bytes of the whole line) of each #define and #include in live text.
+    open_comment: where a comment begins that never ends, or -1.
     """
 
     text: bytes
     branches: tuple[Branch, ...]
     dropped: tuple[tuple[int, int], ...]
     directives: tuple[tuple[str, int, bytes], ...]
+    open_comment: int = -1
 
 
 def spaces(text: bytes) -> bytes:
@@ -90,9 +94,40 @@ def without_comments(data: bytes) -> bytes:
 
     def replace(match: re.Match[bytes]) -> bytes:
         found = match.group()
-        return spaces(found) if found[:1] == b"/" else found
+        if found[:1] != b"/":
+            return found
+        if b"\n" in found and _in_directive(data, match.start()):
+            # The comment is one space: the directive goes on behind it.
+            return _LINE_END.sub(_joined, spaces(found))
+        return spaces(found)
 
     return _COMMENT_OR_STRING.sub(replace, data)
+
+
+def _open_comment(data: bytes, text: bytes) -> int:
+    """Return where a comment begins that the file's end cuts off, or -1."""
+    at = data.rfind(b"/*")
+    while at >= 0 and text[at : at + 2] == b"/*":
+        # In a string.
+        at = data.rfind(b"/*", 0, at)
+    return at if at >= 0 and data.find(b"*/", at + 2) < 0 else -1
+
+
+def _joined(match: re.Match[bytes]) -> bytes:
+    blanks = match.group(1)
+    return blanks[:-1] + b"\\\n" if blanks else b"\n"
+
+
+def _in_directive(data: bytes, offset: int) -> bool:
+    return data[logical_line(data, offset) : offset].lstrip()[:1] == b"#"
+
+
+def logical_line(data: bytes, offset: int) -> int:
+    """Return the start of the line (continuations joined) that holds an offset."""
+    start = data.rfind(b"\n", 0, offset) + 1
+    while start > 1 and data[max(0, start - 3) : start].rstrip(b"\r\n")[-1:] == b"\\":
+        start = data.rfind(b"\n", 0, start - 1) + 1
+    return start
 
 
 def blank(data: bytes, words: re.Pattern[bytes] | None = None) -> Blanked:
@@ -109,24 +144,27 @@ def blank(data: bytes, words: re.Pattern[bytes] | None = None) -> Blanked:
         text = _typeof(text)
     if b"for_each" in text:
         text = _FOR_EACH.sub(_while, text)
-    text = _struct_arguments(text)
-    return Blanked(text, tuple(branches), tuple(dropped), tuple(directives))
+    text = without_type_arguments(text)
+    return Blanked(
+        text, tuple(branches), tuple(dropped), tuple(directives), _open_comment(data, text)
+    )
 
 
-def _struct_arguments(text: bytes) -> bytes:
-    # `container_of(p, struct foo, member)`: a type is no argument of a call.
+def without_type_arguments(text: bytes) -> bytes:
+    """Blank `struct` and its like where a type is an argument: `container_of(p, struct foo, m)`."""
     out = bytearray(text)
-    for match in _STRUCT_ARGUMENT.finditer(text):
-        start = match.start()
+    for match in _TYPE_ARGUMENT.finditer(text):
+        start, end = match.span(1)
         if text[max(0, start - 200) : start].rstrip()[-1:] in (b",", b"("):
-            out[start : start + 6] = b" " * 6
+            out[start:end] = b" " * (end - start)
     return bytes(out)
 
 
 def _while(match: re.Match[bytes]) -> bytes:
     # A loop macro parses as a call followed by a block, or worse as a nested function.
     name = match.group(2)
-    if len(name) < 5:
+    behind = closing(match.string, match.end() - 1)
+    if len(name) < 5 or match.string[behind : behind + 80].lstrip()[:1] in (b";", b",", b")"):
         return match.group()
     return match.group(1) + b"while" + b" " * (len(name) - 5) + match.group(3)
 
@@ -135,7 +173,7 @@ def _blank_attributes(text: bytes) -> bytes:
     out = []
     at = 0
     for match in _ATTRIBUTE.finditer(text):
-        if match.start() < at:
+        if match.start() < at or _in_string(text, match.start()):
             continue
         end = match.end()
         if match.group("open"):
@@ -146,13 +184,19 @@ def _blank_attributes(text: bytes) -> bytes:
     return b"".join(out)
 
 
+def _in_string(text: bytes, offset: int) -> bool:
+    start = text.rfind(b"\n", 0, offset) + 1
+    before = text[start:offset]
+    return (before.count(b'"') - before.count(b'\\"')) % 2 == 1
+
+
 def _typeof(text: bytes) -> bytes:
     # tree-sitter takes `typeof(x) y = z;` for an assignment to a call.
     out = []
     at = 0
     for match in _TYPEOF.finditer(text):
         end = closing(text, match.end() - 1)
-        if match.start() < at or end - match.start() < 8:
+        if match.start() < at or end - match.start() < 8 or _in_string(text, match.start()):
             continue
         gap = spaces(text[match.start() : end])
         out += [text[at : match.start()], b"auto_", gap[5:]]
@@ -165,13 +209,17 @@ _PAREN = re.compile(rb"[()]")
 
 
 def closing(text: bytes, start: int) -> int:
-    """Return the offset behind the parenthesis that closes the one at `start`, or the end."""
+    """Return the offset behind the parenthesis that closes the one at `start`, or an end.
+
+    Nothing that is blanked or looked past is longer than _FAR bytes: an open one ends there.
+    """
     depth = 0
-    for match in _PAREN.finditer(text, start):
+    far = min(len(text), start + _FAR)
+    for match in _PAREN.finditer(text, start, far):
         depth += 1 if match.group() == b"(" else -1
         if depth == 0:
             return match.end()
-    return len(text)
+    return far
 
 
 @dataclass
@@ -216,6 +264,11 @@ def _conditionals(
             groups.append([part.closed() for part in stack.pop()])
         elif kind in ("define", "undef", "include"):
             defines.append((kind, match.start(), match.group()))
+    for group in stack:
+        if group[-1].dead:
+            # No #endif: the file ends it.
+            group[-1].end = len(text)
+            groups.append([group[-1].closed()])
     if not lines:
         return text, [], [], []
     branches = [branch for group in groups for branch in group]

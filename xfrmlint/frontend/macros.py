@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from xfrmlint.frontend.blanking import without_comments
+from xfrmlint.frontend.blanking import logical_line, without_comments
 from xfrmlint.frontend.corpus import Corpus
 
 _DEFINE = re.compile(
@@ -87,7 +87,7 @@ def _defines_with(corpus: Corpus, path: str, piece: bytes) -> list[Macro]:
     starts: dict[int, None] = {}
     at = data.find(piece)
     while at >= 0:
-        start = _logical_line(data, at)
+        start = logical_line(data, at)
         if _DEFINE_START.match(data, start):
             starts[start] = None
         at = data.find(piece, at + 1)
@@ -99,14 +99,6 @@ def _live(corpus: Corpus, macro: Macro) -> bool:
     """Tell whether a #define stands in code that can be compiled, not in #if 0 or a comment."""
     directives = corpus.unit(macro.path).blanked.directives
     return any(kind == "define" and offset == macro.define for kind, offset, _ in directives)
-
-
-def _logical_line(data: bytes, at: int) -> int:
-    """Return the start of the line (continuations joined) that holds an offset."""
-    start = data.rfind(b"\n", 0, at) + 1
-    while start > 1 and data[:start].rstrip(b"\r\n")[-1:] == b"\\":
-        start = data.rfind(b"\n", 0, start - 1) + 1
-    return start
 
 
 def in_force(corpus: Corpus, name: str, path: str, offset: int) -> list[Macro]:
@@ -284,11 +276,11 @@ def _arguments(line: list[Token], at: int) -> tuple[list[list[Token]], int]:
     depth = 0
     for index in range(at, len(line)):
         text = line[index].text
-        if text in (b"(", b"[", b"{"):
+        if text == b"(":
             depth += 1
             if depth == 1:
                 continue
-        elif text in (b")", b"]", b"}"):
+        elif text == b")":
             depth -= 1
             if depth == 0:
                 return found, index + 1
@@ -333,6 +325,9 @@ def _substitute(
             continue
         if token.text == b"##" and out and following:
             right = bound.get(following, [body[at + 1]])
+            if not right and out[-1].text == b",":
+                # GNU: `, ## __VA_ARGS__` takes the comma away if there are no arguments.
+                out.pop()
             if right:
                 joined = out[-1].text + right[0].text
                 if out[-1].text == b",":

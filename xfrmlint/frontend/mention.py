@@ -3,6 +3,7 @@
 A value is a function's name, a variable that holds a function, or a struct's function pointer.
 """
 
+import re
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -13,7 +14,13 @@ from xfrmlint.frontend.types import PASSES_FIRST
 from xfrmlint.frontend.unit import node_text
 from xfrmlint.frontend.view import View
 
-_COMPARISONS = ("==", "!=", "<", ">", "<=", ">=", "&&", "||")
+# Operands of these are types or sizes, never values.
+_UNEVALUATED = ("sizeof_expression", "alignof_expression", "offsetof_expression", "type_descriptor")
+_UNEVALUATED_CALLS = re.compile(
+    r"^(__?typeof(__|_unqual|_member)?|typeof|typeof_unqual|typeof_member|sizeof_field|offsetof|"
+    r"offsetofend|FIELD_SIZEOF|__builtin_offsetof|__builtin_types_compatible_p|static_assert|"
+    r"__alignof__|_Static_assert|BUILD_BUG_ON|BUILD_BUG_ON_ZERO|ARRAY_SIZE|__same_type|__builtin_constant_p)$"
+)
 
 
 class Slot(NamedTuple):
@@ -74,7 +81,7 @@ def use_of(reader: Reader, view: View, node: Node) -> Use:
                 return none
             up = parent
         elif kind == "call_expression":
-            if _is(parent.child_by_field_name("function"), up):
+            if _is(parent.child_by_field_name("function"), up) and not unevaluated(parent):
                 return Use("called", view, node)
             return none
         elif kind == "argument_list":
@@ -227,7 +234,9 @@ def _initialized(reader: Reader, view: View, node: Node, up: Node, indexes: list
                 return none
             use = _walked(reader, view, node, kind, steps, "")
             if use.slot is not None and not use.slot.within:
-                use = use._replace(slot=use.slot._replace(within=_assigned_to(reader, view, parent)))
+                use = use._replace(
+                    slot=use.slot._replace(within=_assigned_to(reader, view, parent))
+                )
             return use
         else:
             return none
@@ -284,9 +293,7 @@ def _has_struct(reader: Reader, view: View, members: dict[str, CType]) -> bool:
     return any(not k.pointers and k.base.split(" ")[0] == "struct" for k in kinds)
 
 
-def _elided(
-    reader: Reader, view: View, node: Node, kind: CType, at: int, table: str
-) -> Use:
+def _elided(reader: Reader, view: View, node: Node, kind: CType, at: int, table: str) -> Use:
     """Follow a list without inner braces: members of inner structs count as the outer's."""
     leaves = _leaves(reader, view, kind, "")
     if at < len(leaves) and leaves[at][1]:
@@ -310,3 +317,17 @@ def _leaves(
         else:
             found.append((owner, name, within))
     return found
+
+
+def unevaluated(node: Node) -> bool:
+    """Tell whether an expression is only an operand of sizeof, typeof or their like."""
+    up: Node | None = node
+    while up is not None and up.type not in ("compound_statement", "translation_unit"):
+        if up.type in _UNEVALUATED:
+            return True
+        if up.type == "call_expression":
+            called = up.child_by_field_name("function")
+            if called is not None and _UNEVALUATED_CALLS.match(node_text(called)):
+                return True
+        up = up.parent
+    return False

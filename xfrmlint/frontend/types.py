@@ -8,6 +8,7 @@ import re
 
 from tree_sitter import Node
 
+from xfrmlint.frontend.blanking import without_type_arguments
 from xfrmlint.frontend.corpus import Corpus
 from xfrmlint.frontend.ctype import (
     INT,
@@ -30,6 +31,8 @@ PASSES_FIRST = re.compile(
     r"rcu_pointer_handoff|rtnl_dereference|xchg|cmpxchg|array_index_nospec|no_free_ptr|"
     r"IS_ERR_OR_NULL|WARN_ON(_ONCE)?|__force|READ_ONCE_ALIGNED_PMD|lockless_dereference)$"
 )
+# These take the address of what they hand through.
+_BY_ADDRESS = re.compile(r"^(xchg|cmpxchg|smp_load_acquire)$")
 # The second argument names the result's type (include/linux/container_of.h, list.h, rbtree.h).
 _CONTAINERS = re.compile(
     r"^(container_of(_const|_safe)?|list_entry(_rcu)?|list_(first|last)_entry(_or_null|_rcu)?|"
@@ -53,6 +56,8 @@ class Types:
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
         self._fields: dict[tuple[str, str], tuple[Fields, str] | None] = {}
+        self._variables: dict[str, Fields] = {}
+        self._seen_variables: dict[tuple[str, str], CType | None] = {}
         self._results: dict[tuple[str, str], CType | None] = {}
 
     def resolved(self, kind: CType, path: str) -> CType:
@@ -215,19 +220,27 @@ class Types:
 
     def variable(self, name: str, path: str) -> CType | None:
         """Return the type of a variable declared at file level, here or in an own header."""
-        word = name.encode("utf-8", "surrogateescape")
-        for place in self.corpus.local(path):
-            if word not in self.corpus.data(place):
-                continue
-            for item in self.corpus.unit(place).items:
-                if item.kind != "declaration" or word not in (item.node.text or b""):
-                    continue
-                base = specified(item.node)
-                for declarator in declarators(item.node):
+        key = (name, path)
+        if key not in self._seen_variables:
+            word = name.encode("utf-8", "surrogateescape")
+            found = None
+            for place in self.corpus.local(path):
+                if found is None and word in self.corpus.data(place):
+                    found = self._variables_of(place).get(name)
+            self._seen_variables[key] = found
+        return self._seen_variables[key]
+
+    def _variables_of(self, path: str) -> Fields:
+        if path not in self._variables:
+            found: Fields = {}
+            for item in self.corpus.unit(path).items:
+                base = specified(item.node) if item.kind == "declaration" else None
+                for declarator in declarators(item.node) if base is not None else ():
                     made = declared(base, declarator) if base is not None else None
-                    if made is not None and node_text(made.name) == name:
-                        return made.type
-        return None
+                    if made is not None:
+                        found.setdefault(node_text(made.name), made.type)
+            self._variables[path] = found
+        return self._variables[path]
 
     def macro(self, name: str, path: str) -> Macro | None:
         """Return the definition of a macro that `path` sees."""
@@ -264,7 +277,9 @@ class Types:
             return kind.result if kind is not None and kind.base == "fn" else None
         name = node_text(called)
         if PASSES_FIRST.match(name) or _LIKE_FIRST.match(name):
-            return self.of(arguments[0], view, depth + 1) if arguments else None
+            found = self.of(arguments[0], view, depth + 1) if arguments else None
+            taken = found is not None and _BY_ADDRESS.match(name)
+            return found.pointed(-1) if found is not None and taken else found
         if _CONTAINERS.match(name):
             # Blanking took `struct` away in front of the tag.
             tag = node_text(arguments[1]).split()[-1] if len(arguments) > 1 else ""
@@ -300,7 +315,8 @@ class Types:
 
     def _of_text(self, text: bytes, view: View, at: Node, depth: int) -> CType | None:
         """Type an expression given as text, its names meaning what they mean at `at`."""
-        root = parse(b"int _ = " + text.strip().replace(b"\n", b" ") + b";").root_node
+        plain = without_type_arguments(text.strip().replace(b"\n", b" "))
+        root = parse(b"int _ = " + plain + b";").root_node
         value = _first(root, "init_declarator")
         inside = value.child_by_field_name("value") if value is not None else None
         if inside is None or root.has_error:

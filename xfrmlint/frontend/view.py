@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node, Query, QueryCursor
 
+from xfrmlint.frontend.blanking import without_type_arguments
 from xfrmlint.frontend.corpus import Corpus
 from xfrmlint.frontend.ctype import CType, Declared, declarators, declared, specified
 from xfrmlint.frontend.macros import Expansion, Macro, expand, uses
@@ -243,6 +244,7 @@ def views(
     for index in range(alternatives):
         chosen = {name: found[min(index, len(found) - 1)] for name, found in used.items()}
         expansion = expand(text, path, item.start, chosen)
-        for inner in outline(parse(expansion.text).root_node):
-            made.append(View(corpus, path, inner, expansion.text, expansion, item))
+        plain = without_type_arguments(expansion.text)
+        for inner in outline(parse(plain).root_node):
+            made.append(View(corpus, path, inner, plain, expansion, item))
     return made

@@ -66,6 +66,9 @@ def analyse(tree: Tree, progress: Progress = quietly) -> Analysis:
     offload = kind.base if kind is not None else _OFFLOAD
     paths = list(tree.search(pattern(offload)))
     graph = CallGraph(reader)
+    # Asked for all first: a Makefile can link sources of another folder.
+    for path in paths:
+        reader.corpus.kbuild.modules_of(path)
     progress("reading ops tables")
     tables = find_tables(graph, [p for p in paths if not p.startswith("include/")])
     drivers = drivers_of(graph, tables)
@@ -73,7 +76,9 @@ def analyse(tree: Tree, progress: Progress = quietly) -> Analysis:
     contract = reader.corpus.find("function", RESOLVER, _XFRM) is not None
     release = version(tree)
     store = Store()
-    store.add([TreeRow(release, "present" if contract else "absent", int(add_takes_device(reader)))])
+    store.add(
+        [TreeRow(release, "present" if contract else "absent", int(add_takes_device(reader)))]
+    )
     store.add(_driver_rows(drivers))
     store.add(_site_rows(found.sites))
     store.add(_graph_rows(graph, found.sites))
@@ -117,7 +122,7 @@ def _site_rows(sites: list[Site]) -> Iterator[tuple[object, ...]]:
             site.place.line,
             site.place.column,
             site.function.name,
-            site.module,
+            site.driver.module if site.driver else "",
             site.driver.group if site.driver else "",
             site.role,
             int(bool(site.driver and site.driver.opted_in)),
@@ -203,6 +208,9 @@ def _unknown_rows(
     for unit in reader.corpus.units():
         if unit.too_large:
             rows[UnknownRow(unit.path, 0, "", "larger than 4 MiB; not parsed")] = None
+        elif unit.blanked.open_comment >= 0:
+            line = unit.line(unit.blanked.open_comment)
+            rows[UnknownRow(unit.path, line, "", "a comment that never ends hides the rest")] = None
         elif unit.parsed and not is_core(unit.path):
             if unit.errors:
                 lines = ", ".join(map(str, unit.errors[:5]))

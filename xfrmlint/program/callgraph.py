@@ -16,7 +16,7 @@ from xfrmlint.program.entries import (
     is_packet_handler,
     slot_entry,
 )
-from xfrmlint.program.holders import Holders
+from xfrmlint.program.holders import Holder, Holders
 
 _CONSTANT = re.compile(r"^([A-Z][A-Z0-9_]*|\d+)$")
 _DEEPEST = 12
@@ -56,11 +56,11 @@ class Filled(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """A read of a function pointer member: its use, its slot, its field expression."""
+    """A read of a function pointer member: its use, its slot, what holds the struct (if known)."""
 
     use: Use
     slot: Slot
-    field: Node
+    holders: frozenset[Holder] | None
 
 
 class CallGraph:
@@ -176,11 +176,16 @@ class CallGraph:
         """Return the uses of a function pointer member that can see what fills the slot."""
         key = (slot, path)
         if key not in self._fitting:
-            constants = {i for i in slot.indexes if _CONSTANT.match(i)}
+            constants = frozenset(i for i in slot.indexes if _CONSTANT.match(i))
+            if not constants and slot.table:
+                constants = self.registered_as(slot.table, path)
+            held = None
+            if not slot.within and slot.table and self._is_object(slot.table, path):
+                held = self.holders.of_table(slot.table, path)
             self._fitting[key] = [
                 read.use
                 for read in self._reads(slot, path)
-                if self._fits(read, slot, constants, path)
+                if self._fits(read, slot, constants, held, path)
             ]
         return self._fitting[key]
 
@@ -198,8 +203,10 @@ class CallGraph:
                     other = slot_of(self.reader, where, field)
                     if not slot.struct or not other.struct or slot.struct == other.struct:
                         use = use_of(self.reader, where, inner)
+                        base = field.child_by_field_name("argument")
+                        asking = self.holders.of_expression(base, where) if base else None
                         if use.kind != "none":
-                            found.append(_Read(use, other, field))
+                            found.append(_Read(use, other, asking))
             self._slot_reads[key] = found
         return self._slot_reads[key]
 
@@ -223,24 +230,29 @@ class CallGraph:
             if inner.type == "field_identifier"
         ]
 
-    def _fits(self, read: _Read, slot: Slot, constants: set[str], home: str) -> bool:
-        """Tell whether a read of a member can be a read of the slot that was filled."""
+    def _fits(
+        self,
+        read: _Read,
+        slot: Slot,
+        constants: frozenset[str],
+        held: frozenset[Holder] | None,
+        home: str,
+    ) -> bool:
+        """Tell whether a read of a member can be a read of the slot that was filled.
+
+        constants: the indexes under which the table stands. held: the members that hold it, None
+        if that is not known.
+        """
         other = read.slot
         if slot.within and other.within and slot.within != other.within:
             # Two members of one struct type: the one is read, the other was filled.
             return self._copied_into(other.within, home)
         asked = {i for i in other.indexes if _CONSTANT.match(i)}
         if asked:
-            own = constants or (self.registered_as(slot.table, home) if slot.table else set())
-            same_kind = {c for c in own if c.isdigit() == next(iter(asked)).isdigit()}
+            same_kind = {c for c in constants if c.isdigit() == next(iter(asked)).isdigit()}
             if same_kind and not same_kind & asked:
                 return False
-        if slot.within or not slot.table or not self._is_object(slot.table, home):
-            return True
-        held = self.holders.of_table(slot.table, home)
-        base = read.field.child_by_field_name("argument")
-        asking = self.holders.of_expression(base, read.use.view) if base is not None else None
-        return held is None or asking is None or bool(held & asking)
+        return held is None or read.holders is None or bool(held & read.holders)
 
     def _copied_into(self, within: str, path: str) -> bool:
         """Tell whether a member that is a struct is ever written as a whole."""
@@ -347,9 +359,7 @@ class _Collector:
                     inner = use_of(self.reader, view, call)
                     self.follow(inner, via or f"{maker.name}()", depth + 1)
 
-    def pointed_slots(
-        self, view: View, name: str, at: Node, depth: int
-    ) -> list[tuple[View, Slot]]:
+    def pointed_slots(self, view: View, name: str, at: Node, depth: int) -> list[tuple[View, Slot]]:
         """Return the members that a pointer to a function pointer can point to."""
         local = view.local(name, at.start_byte)
         values = [(view, value) for value in view.assignments(name)]
@@ -357,7 +367,11 @@ class _Collector:
             values += self.graph.passed(self.graph.known(view), local.parameter)
         found = []
         for where, value in values:
-            while value.type in ("parenthesized_expression", "cast_expression", "pointer_expression"):
+            while value.type in (
+                "parenthesized_expression",
+                "cast_expression",
+                "pointer_expression",
+            ):
                 value = value.child_by_field_name("value") or value.named_children[-1]
             indexes: list[str] = []
             while value.type == "subscript_expression":
@@ -447,6 +461,8 @@ class _Collector:
                 continue
             if node.parent is not None and node.parent.type.endswith("declarator"):
                 continue
+            if _other_element(use.at, node):
+                continue
             self.follow(use_of(self.reader, view, node), via or use.name, depth + 1)
 
     def slot(self, use: Use, slot: Slot, via: str, depth: int) -> None:
@@ -472,6 +488,28 @@ class _Collector:
             self.follow(read, text, depth + 1)
         if not reads:
             self.entry(slot.field, "control", use, via)
+
+
+def _other_element(stored: Node, read: Node) -> bool:
+    """Tell whether two constant indexes name different elements of an array."""
+    subscript = read.parent
+    index = subscript.child_by_field_name("index") if subscript is not None else None
+    pair = stored.parent
+    while pair is not None and pair.type not in ("initializer_pair", "initializer_list"):
+        pair = pair.parent
+    if index is None or pair is None or subscript is None:
+        return False
+    if pair.type == "initializer_pair":
+        designator = pair.child_by_field_name("designator")
+        own = node_text(designator).strip("[] ") if designator is not None else ""
+    else:
+        up = stored
+        while up.parent is not None and up.parent.id != pair.id:
+            up = up.parent
+        own = str([c.id for c in pair.named_children].index(up.id))
+    asked = node_text(index)
+    constant = _CONSTANT.match(own) and _CONSTANT.match(asked)
+    return bool(constant) and own.isdigit() == asked.isdigit() and own != asked
 
 
 class Hop(NamedTuple):

@@ -107,7 +107,9 @@ class Holders:
         found: set[Holder],
         depth: int,
     ) -> bool:
-        listed = callee.parent.child_by_field_name("arguments") if callee and callee.parent else None
+        listed = (
+            callee.parent.child_by_field_name("arguments") if callee and callee.parent else None
+        )
         if name in ("memcpy", "memmove") and listed is not None:
             if position == 0:
                 return True

@@ -32,7 +32,6 @@ class Site(NamedTuple):
     accessor: str
     by_name: bool
     driver: Driver | None
-    module: str
     role: str
     reached: Reached
     under_add: bool
@@ -71,7 +70,7 @@ class _Finder:
         self.offload = offload
         self.accesses = Accesses(self.reader, offload, graph.passed)
         self.doubts: list[Doubt] = []
-        self.sites: dict[tuple[Place, FunctionName, str, str], Site] = {}
+        self.sites: dict[tuple[Place, FunctionName, str, str, str], Site] = {}
         self.by_module: dict[str, list[Driver]] = {}
         for driver in drivers:
             self.by_module.setdefault(driver.module, []).append(driver)
@@ -108,7 +107,7 @@ class _Finder:
             if view.kind == "function":
                 for access in accesses.of(view):
                     nothing = Reached((), (), frozenset(), True)
-                    self.add(access, None, "", "core", nothing, False)
+                    self.add(access, None, "core", nothing, False)
 
     def carriers(self, files: Sequence[str], tag: str) -> list[str]:
         """Return own names by which an offload struct is reached: members, functions, typedefs."""
@@ -181,8 +180,8 @@ class _Finder:
         if function not in self.ways:
             self.ways[function] = reached(self.graph, function)
         way = self.ways[function]
-        driver, module = self.owner(view, way)
-        if driver is None:
+        owners = self.owners(view, way)
+        if not owners:
             for access in accesses:
                 if access.access == RESOLVE:
                     continue
@@ -193,35 +192,35 @@ class _Finder:
         stores = [a.offset for a in accesses if a.field == "offload_handle" and "write" in a.access]
         for access in accesses:
             back = under_add and any(offset < access.offset for offset in stores)
-            self.add(access, driver, module, driver.role, way, back)
+            for driver in owners:
+                self.add(access, driver, driver.role, way, back)
         if not way.complete:
             place = view.place(view.node.start_byte)
             self.doubts.append(
                 Doubt(place, function.name, "too many callers; the rest was cut off")
             )
 
-    def owner(self, view: View, way: Reached) -> tuple[Driver | None, str]:
-        """Return the driver that a function belongs to, and the module it stands in."""
-        module = self.reader.universe.module(view.path)
+    def owners(self, view: View, way: Reached) -> list[Driver]:
+        """Return the drivers that a function belongs to, one for each module that links it."""
         found = self.drivers_at(view.path)
         if not found:
-            # A library module: its driver is whoever calls it.
-            for function in sorted(way.functions):
-                found = self.drivers_at(function.path)
-                if found:
-                    break
-        if not found:
-            return None, module
-        lower = [d for d in found if d.role == "lower"]
-        choice = lower or found
-        # With tables for several devices the stricter one speaks.
-        return next((d for d in choice if d.opted_in), choice[0]), module
+            # A library module: its drivers are those that call it.
+            callers = {f.path: None for f in sorted(way.functions)}
+            found = [d for path in callers for d in self.drivers_at(path)]
+        by_module: dict[str, list[Driver]] = {}
+        for driver in found:
+            by_module.setdefault(driver.module, []).append(driver)
+        chosen = []
+        for drivers in by_module.values():
+            lower = [d for d in drivers if d.role == "lower"] or drivers
+            # With tables for several devices the stricter one speaks.
+            chosen.append(next((d for d in lower if d.opted_in), lower[0]))
+        return chosen
 
     def add(
         self,
         access: Access,
         driver: Driver | None,
-        module: str,
         role: str,
         way: Reached,
         read_back: bool,
@@ -229,7 +228,8 @@ class _Finder:
         if role == "lower" and access.place.path.startswith(("include/", "net/")):
             return
         under_add = _only_under_add(way)
-        key = (access.place, access.function, access.field, access.access)
+        module = driver.module if driver is not None else ""
+        key = (access.place, access.function, access.field, access.access, module)
         self.sites.setdefault(
             key,
             Site(
@@ -240,7 +240,6 @@ class _Finder:
                 access.accessor,
                 access.by_name,
                 driver,
-                module,
                 role,
                 way,
                 under_add,

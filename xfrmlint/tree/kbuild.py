@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from xfrmlint.tree import Tree, Unreadable
 
+_INCLUDE = re.compile(r"^-?include[ \t]+(\S+)[ \t]*$", re.M)
+_INCLUDE_DEPTH = 4
 _VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)\s*=[ \t]*(\S*)", re.M)
 _ASSIGN = re.compile(r"^\s*([\w.$(){}/@-]+?)\s*(\+=|::?=|\?=|=)\s*(.*)$")
 _VARIABLE = re.compile(r"\$[({]([\w.-]+)[)}]")
@@ -52,10 +54,13 @@ class Kbuild:
         self._tree = tree
         self._makefiles: dict[str, dict[str, list[str]] | None] = {}
         self._modules: dict[str, list[Module]] = {}
+        self._linked: dict[str, list[Module]] = {}
         self._include_folders: dict[str, list[str]] = {}
 
     def modules_of(self, source: str) -> list[Module]:
         """Return the modules into which a .c file is linked; empty if no Makefile says."""
+        if source in self._linked:
+            return self._linked[source]
         folder = posixpath.dirname(source)
         while True:
             found = [m for m in self._modules_in(folder) if source in m.sources]
@@ -91,10 +96,28 @@ class Kbuild:
                 break
         return self._makefiles[folder]
 
+    def _with_includes(self, text: str, folder: str, depth: int) -> str:
+        """Put included Makefiles in place of their include lines."""
+
+        def replace(match: re.Match[str]) -> str:
+            name = match.group(1).replace("$(srctree)/", "/").replace("$(src)", folder)
+            name = name.replace("$(obj)", folder).removeprefix("./").removeprefix("/")
+            try:
+                inner = self._tree.read(posixpath.normpath(name))
+            except Unreadable:
+                return ""
+            return self._with_includes(inner.decode("utf-8", "surrogateescape"), folder, depth + 1)
+
+        return _INCLUDE.sub(replace, text) if depth < _INCLUDE_DEPTH else text
+
     def _modules_in(self, folder: str) -> list[Module]:
         if folder not in self._modules:
             values = self._makefile(folder)
             self._modules[folder] = [] if values is None else _modules(values, folder)
+            for module in self._modules[folder]:
+                for source in module.sources:
+                    # A source of another folder (../common/x.o) is found by who links it.
+                    self._linked.setdefault(source, []).append(module)
         return self._modules[folder]
 
 
