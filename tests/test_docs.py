@@ -66,3 +66,14 @@ def test_the_rules_readme_has_a_section_for_each() -> None:
     text = (CHECKOUT / "rules/README.md").read_text("utf-8")
     for rule in load_rules([rules_folder()]):
         assert re.search(rf"^## {rule.type}$", text, re.M)
+
+
+def _block(text: str, start: str) -> str:
+    """Return the code block of README that begins with (or follows) a text."""
+    behind = text.split(start, 1)[1]
+    return behind.split("```")[0]
+
+
+def test_the_readme_shows_what_the_demo_prints(tmp_path: Path) -> None:
+    ran = run("check", str(CHECKOUT / "fixtures/demo"), cwd=tmp_path)
+    assert _block(README, "It prints\n\n```\n") == ran.out

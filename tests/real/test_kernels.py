@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.ran import run
 from tests.real import kernels
 from tests.real.ported import Ported, opt_in
 from xfrmlint.check import check_tree, report_of
@@ -190,3 +191,16 @@ def test_a_conversion_without_the_flag(ported: Ported) -> None:
     found = [f for f in _findings(ported) if f.driver == "ixgbe"]
     assert "LOWER_HANDLE_FLAG_MISSING" in {f.type for f in found}
     assert "DIRECT_OFFLOAD_HANDLE" not in {f.type for f in found}
+
+
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("command", ["xfrmlint drivers", "xfrmlint check"])
+def test_the_readme_shows_what_a_kernel_gives(command: str) -> None:
+    """README's examples, run again: all of what it shows stands at the head of the output."""
+    kernel = _kernel("7.3")
+    shown = next(part for part in README.split("```") if part.startswith(f"\n$ {command} "))
+    line, _, wanted = shown.lstrip("\n").partition("\n")
+    ran = run(*line.split()[2:], cwd=kernel.root.parent)
+    assert ran.out.startswith(wanted)

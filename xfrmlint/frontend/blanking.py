@@ -37,19 +37,38 @@ _ATTRIBUTE_CALLS = (
     "__no_context_analysis __realloc_size __diagnose_as __copy __errno __acquire_shared "
     "__acquires_shared __releases_shared __must_hold_shared __declspec __asm__ __data_racy"
 ).split()
-# One pattern for both: a word alone is blanked, one with arguments up to the closing parenthesis.
-_ATTRIBUTE = re.compile(
-    (
-        r"\b(?:(?:"
-        + "|".join(sorted(map(re.escape, _ATTRIBUTE_CALLS), key=len, reverse=True))
-        + r")[ \t]*\n?[ \t]*(?P<open>\()|(?:"
-        + "|".join(sorted(map(re.escape, _ATTRIBUTE_WORDS), key=len, reverse=True))
-        + r")\b(?![ \t]*\())"
-    ).encode()
-)
+
+
+def _attribute(words: list[str], calls: list[str]) -> re.Pattern[bytes]:
+    """Match a word alone, or one with arguments up to the opening parenthesis.
+
+    The first two letters are written out in front: a literal prefix makes the search fast.
+    """
+
+    def either(names: list[str]) -> str:
+        return "|".join(re.escape(n[2:]) for n in sorted(names, key=len, reverse=True))
+
+    prefix = re.escape((words + calls)[0][:2])
+    with_arguments = (
+        rf"(?:{either(calls)})[ \t]*\n?[ \t]*(?P<open>\()|" if calls else "(?P<open>x^)|"
+    )
+    return re.compile(rf"{prefix}(?:{with_arguments}(?:{either(words)})\b(?![ \t]*\())".encode())
+
+
+_UNDERSCORED = [word for word in _ATTRIBUTE_WORDS if word.startswith("__")]
+_PLAIN = [word for word in _ATTRIBUTE_WORDS if not word.startswith("__")]
+_ATTRIBUTES = [
+    _attribute(_UNDERSCORED, _ATTRIBUTE_CALLS),
+    *(_attribute([word], []) for word in _PLAIN),
+]
 _FOR_EACH = re.compile(rb"^([ \t]+)(\w*for_each\w*)([ \t]*\()", re.M)
-_TYPE_ARGUMENT = re.compile(rb"((?:const[ \t]+)?(?:struct|union)[ \t]+)\w+[ \t]*,")
+# One pattern a word: a literal prefix makes the search fast.
+_TYPE_ARGUMENTS = (
+    re.compile(rb"(struct[ \t]+)\w+[ \t]*,"),
+    re.compile(rb"(union[ \t]+)\w+[ \t]*,"),
+)
 _TYPEOF = re.compile(rb"\b(?:typeof|__typeof__|__typeof|typeof_unqual)[ \t]*\(")
+_WORD = re.compile(rb"\w")
 _LINE_END = re.compile(rb"([ \t\r]*)\n")
 _FAR = 4000
 _BRACE = re.compile(rb"[{}]")
@@ -153,10 +172,16 @@ def blank(data: bytes, words: re.Pattern[bytes] | None = None) -> Blanked:
 def without_type_arguments(text: bytes) -> bytes:
     """Blank `struct` and its like where a type is an argument: `container_of(p, struct foo, m)`."""
     out = bytearray(text)
-    for match in _TYPE_ARGUMENT.finditer(text):
-        start, end = match.span(1)
-        if text[max(0, start - 200) : start].rstrip()[-1:] in (b",", b"("):
-            out[start:end] = b" " * (end - start)
+    for pattern in _TYPE_ARGUMENTS:
+        for match in pattern.finditer(text):
+            start, end = match.span(1)
+            before = text[max(0, start - 200) : start].rstrip()
+            if before.endswith(b"const"):
+                before = before[:-5]
+                start = text.rindex(b"const", 0, start)
+                before = before.rstrip()
+            if before[-1:] in (b",", b"("):
+                out[start:end] = b" " * (end - start)
     return bytes(out)
 
 
@@ -170,18 +195,24 @@ def _while(match: re.Match[bytes]) -> bytes:
 
 
 def _blank_attributes(text: bytes) -> bytes:
-    out = []
-    at = 0
-    for match in _ATTRIBUTE.finditer(text):
-        if match.start() < at or _in_string(text, match.start()):
-            continue
-        end = match.end()
-        if match.group("open"):
-            end = closing(text, match.end() - 1)
-        out += [text[at : match.start()], spaces(text[match.start() : end])]
-        at = end
-    out.append(text[at:])
-    return b"".join(out)
+    for pattern in _ATTRIBUTES:
+        out = []
+        at = 0
+        for match in pattern.finditer(text):
+            start, end = match.span()
+            inside_word = start > 0 and _WORD.match(text, start - 1)
+            if start < at or inside_word:
+                continue
+            if _in_string(text, start):
+                continue
+            if match.group("open"):
+                end = closing(text, end - 1)
+            out += [text[at:start], spaces(text[start:end])]
+            at = end
+        if out:
+            out.append(text[at:])
+            text = b"".join(out)
+    return text
 
 
 def _in_string(text: bytes, offset: int) -> bool:

@@ -14,6 +14,7 @@ from xfrmlint.tree.kbuild import Kbuild
 
 _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.M)
 _DEFINE = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.M)
+_NAMED = re.compile(rb"[ \t]*(?:#|%:)[ \t]*(?:define|undef)[ \t]+(\w+)")
 # Where <...> names are looked up, as LINUXINCLUDE in the top Makefile does it.
 _SYSTEM = ("include", "include/uapi", "arch/x86/include", "arch/x86/include/uapi")
 # Most of what drivers name is declared in one of these: looked at before anything else.
@@ -50,6 +51,7 @@ class Corpus:
         self._includes: dict[str, list[str]] = {}
         self._closures: dict[str, tuple[list[str], Iterator[str]]] = {}
         self._found: dict[tuple[str, str, str], Definition | None] = {}
+        self._directives: dict[str, dict[bytes, list[tuple[str, int, bytes]]]] = {}
         self._defines: dict[str, frozenset[bytes]] = {}
 
     def data(self, path: str) -> bytes:
@@ -140,6 +142,17 @@ class Corpus:
         if path not in self._defines:
             self._defines[path] = frozenset(m.group(1) for m in _DEFINE.finditer(self.data(path)))
         return self._defines[path]
+
+    def definitions_of(self, name: bytes, path: str) -> list[tuple[str, int, bytes]]:
+        """Return the live #define and #undef directives of one name in a file, in order."""
+        if path not in self._directives:
+            found: dict[bytes, list[tuple[str, int, bytes]]] = {}
+            for directive in self.unit(path).blanked.directives:
+                match = _NAMED.match(directive[2])
+                if match is not None:
+                    found.setdefault(match.group(1), []).append(directive)
+            self._directives[path] = found
+        return self._directives[path].get(name, [])
 
     def find(self, kind: str, name: str, path: str) -> Definition | None:
         """Return the definition of `name` that `path` sees through its includes.

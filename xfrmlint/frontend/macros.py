@@ -69,6 +69,17 @@ def macros_in(corpus: Corpus, path: str) -> list[Macro]:
     return found
 
 
+def named(corpus: Corpus, name: str, path: str) -> list[Macro]:
+    """Return the live #defines of one name in a file."""
+    word = name.encode("utf-8", "surrogateescape")
+    found = []
+    for kind, at, line in corpus.definitions_of(word, path):
+        match = _DEFINE.match(line) if kind == "define" else None
+        if match is not None:
+            found.append(_macro(match, path, at, at))
+    return found
+
+
 def _macro(match: re.Match[bytes], path: str, define: int, base: int) -> Macro:
     parameters = None
     if match.group(2) is not None:
@@ -113,17 +124,17 @@ def in_force(corpus: Corpus, name: str, path: str, offset: int) -> list[Macro]:
             continue
         unit = corpus.unit(place)
         found: list[Macro] = []
-        for kind, at, line in unit.blanked.directives:
+        for kind, at, line in corpus.definitions_of(word, place):
             if place == path and at > offset:
                 break
-            if kind == "undef" and line.split()[-1:] == [word]:
+            if kind == "undef":
                 found = []
-            match = _DEFINE.match(line) if kind == "define" else None
-            if match is None or match.group(1) != word:
                 continue
-            condition = unit.condition(at)
-            found = [m for m in found if unit.condition(m.define) not in ("", condition)]
-            found.append(_macro(match, place, at, at))
+            match = _DEFINE.match(line)
+            if match is not None:
+                condition = unit.condition(at)
+                found = [m for m in found if unit.condition(m.define) not in ("", condition)]
+                found.append(_macro(match, place, at, at))
         if found:
             return found
     return []

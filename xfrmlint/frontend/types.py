@@ -19,7 +19,7 @@ from xfrmlint.frontend.ctype import (
     specified,
     type_of_specifier,
 )
-from xfrmlint.frontend.macros import Macro, expand, macros_in
+from xfrmlint.frontend.macros import Macro, expand, named
 from xfrmlint.frontend.unit import node_text, parse
 from xfrmlint.frontend.view import View
 
@@ -247,9 +247,8 @@ class Types:
         word = name.encode("utf-8", "surrogateescape")
         for place in self.corpus.closure(path):
             if word in self.corpus.data(place) and word in self.corpus.defines(place):
-                for macro in macros_in(self.corpus, place):
-                    if macro.name == name:
-                        return macro
+                for macro in named(self.corpus, name, place):
+                    return macro
         return None
 
     def macros_under(self, name: str, path: str) -> dict[str, list[Macro]]:

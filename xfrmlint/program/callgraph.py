@@ -475,7 +475,7 @@ class _Collector:
         if not slot.field:
             self.doubts[place, f"where {self.function.name}() is stored is not known"] = None
             return
-        files, name, kernels = self.graph.slot_files(slot, use.view.path)
+        _, _, kernels = self.graph.slot_files(slot, use.view.path)
         known = slot_entry(slot.struct, slot.field, kernels)
         if known is not None:
             self.entry(known[0], known[1], use, via)
