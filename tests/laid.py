@@ -9,6 +9,7 @@ FIXTURES = Path(__file__).parent.parent / "fixtures"
 EXAMPLE = "drivers/net/example/example.c"
 _COMMENT = re.compile(r"/\*\s*(expect|expect-missing):\s*([A-Z0-9_]+(?:\s*,\s*[A-Z0-9_]+)*)\s*\*/")
 _ANY_COMMENT = re.compile(r"(?:/\*|//)\s*expect\b")
+_CORE_FILE = re.compile(r"/\* ((?:net|include)/[\w./]+) \*/\n")
 _CHECKED = ("drivers", "net", "include")
 
 Expected = dict[tuple[str, int], set[str]]
@@ -40,9 +41,21 @@ def lay_fixture(name: str, destination: Path) -> Path:
     return lay((folder / "base").read_text("utf-8").strip(), destination, folder)
 
 
+def is_core(text: str) -> bool:
+    """Tell whether an example is a file of the core, not a driver."""
+    return _CORE_FILE.match(text.lstrip()) is not None
+
+
 def lay_example(text: str, destination: Path) -> Path:
-    """Lay the tree with the resolver, and in it a driver `example` of one file."""
+    """Lay the tree with the resolver, and in it a driver `example` of one file.
+
+    An example that begins with a path in a comment is that file of the core instead.
+    """
     lay("rfc", destination)
+    named = _CORE_FILE.match(text.lstrip())
+    if named is not None:
+        (destination / named.group(1)).write_text(text.lstrip(), "utf-8")
+        return destination
     source = destination / EXAMPLE
     source.parent.mkdir(parents=True, exist_ok=True)
     source.write_text(text, "utf-8")

@@ -15,50 +15,29 @@ from hypothesis import strategies as st
 from tests.laid import FIXTURES, lay
 from tests.real.ported import _RESOLVER as PORTED
 from tests.trees import OFFLOAD, reader
-from xfrmlint.flow.evaluate import (
-    INT,
-    LONG,
-    NULL,
-    UINT,
-    ULONG,
-    Cell,
-    Fault,
-    FaultKind,
-    Int,
-    Outside,
-    Pointer,
-    Result,
-    StepKind,
-    Struct,
-    Value,
-    evaluate,
-    number,
-)
-from xfrmlint.flow.resolver import (
-    ON,
-    RESOLVER,
-    A,
-    B,
-    Case,
-    NoteKind,
-    Sources,
-    U,
-    Verdict,
-    compare,
-    described,
-    find_resolver,
-    frees_upper_priv,
-    offload_ok_looks_at_upper,
-    resolver_source,
-    run,
-    states,
-    stub,
-)
+from xfrmlint.analyse import pattern
 from xfrmlint.frontend.ctype import CType
 from xfrmlint.frontend.reader import Reader
 from xfrmlint.frontend.unit import Unit
+from xfrmlint.interpreter.configuration import ON
+from xfrmlint.interpreter.core import frees_upper_priv, offload_ok_looks_at_upper, stub
+from xfrmlint.interpreter.evaluate import Result, evaluate
+from xfrmlint.interpreter.faults import Fault, FaultKind, Outside
+from xfrmlint.interpreter.integers import INT, LONG, UINT, ULONG, Int, number
+from xfrmlint.interpreter.resolver import (
+    RESOLVER,
+    NoteKind,
+    Verdict,
+    compare,
+    find_resolver,
+    resolver_source,
+    run,
+)
+from xfrmlint.interpreter.sources import Sources
+from xfrmlint.interpreter.states import A, B, Case, U, described, states
+from xfrmlint.interpreter.trace import StepKind
+from xfrmlint.interpreter.values import NULL, Cell, Pointer, Struct, Value
 from xfrmlint.model.reference import State
-from xfrmlint.program.analyse import pattern
 from xfrmlint.tree.folder import Folder
 
 HERE = "include/net/foo.h"

@@ -13,7 +13,7 @@ from xfrmlint.facts.rows import TABLES, FileRow, TreeRow, UnknownRow
 from xfrmlint.facts.store import Store
 
 SCHEMA = files("xfrmlint.facts").joinpath("schema.sql").read_text("utf-8")
-TYPES = {str: "TEXT", int: "INTEGER"}
+TYPES = {str: "TEXT", int: "INTEGER", int | None: "INTEGER"}
 UNKNOWN = UnknownRow("drivers/net/a/a.c", 7, "f", "it was odd")
 
 

@@ -4,8 +4,8 @@ import posixpath
 import re
 from collections.abc import Mapping, Sequence
 
+from xfrmlint.analyse import pattern
 from xfrmlint.frontend.reader import Reader
-from xfrmlint.program.analyse import pattern
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.tree import Unreadable
 

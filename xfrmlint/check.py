@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from xfrmlint.analyse import Analysis, Progress, analyse, quietly
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import DriverLine, Finding, Report, Unknown
-from xfrmlint.program.analyse import Analysis, Progress, analyse, quietly
 from xfrmlint.rules import Rule, run_rules
 from xfrmlint.tree import Tree
 

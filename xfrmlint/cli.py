@@ -168,7 +168,7 @@ def query(sql: str, tree: str | None, form: str) -> int:
     """Ask the facts of a tree a question in SQL (one SELECT; see facts/schema.sql)."""
     import sqlite3
 
-    from xfrmlint.program.analyse import analyse
+    from xfrmlint.analyse import analyse
     from xfrmlint.report.json import dump
     from xfrmlint.report.terminal import printable
     from xfrmlint.tree.folder import find_tree
@@ -191,6 +191,24 @@ def query(sql: str, tree: str | None, form: str) -> int:
         lines = [names, *([("" if v is None else str(v)) for v in row] for row in rows)]
         _print("\t".join(map(printable, line)) for line in lines if names)
     return CLEAN
+
+
+@cli.command()
+@click.argument("tree", required=False, type=click.Path())
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def resolver(tree: str | None, form: str) -> int:
+    """Run the tree's own resolver over every state and compare it with the reference."""
+    from xfrmlint.analyse import core_of
+    from xfrmlint.report import resolver as rendering
+
+    where, _ = _tree_and_paths([tree] if tree else [])
+    with _Progress(False) as progress:
+        core = core_of(where, progress)
+    if form == "json":
+        _print([rendering.as_json(core).removesuffix("\n")])
+    else:
+        _print(rendering.render(core))
+    return CLEAN if rendering.kept(core) else FINDINGS
 
 
 @cli.command()

@@ -9,9 +9,9 @@ import pytest
 from tests.ran import run
 from tests.real import kernels
 from tests.real.ported import Ported, opt_in
+from xfrmlint.analyse import Analysis, analyse
 from xfrmlint.check import check_tree, report_of
 from xfrmlint.findings import Finding, Report
-from xfrmlint.program.analyse import Analysis, analyse
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree.folder import find_tree
 

@@ -129,6 +129,15 @@ class HopRow(NamedTuple):
     via: str
 
 
+class CoreFunctionRow(NamedTuple):
+    question: str
+    function: str
+    path: str
+    line: int
+    ok: int | None
+    detail: str
+
+
 class UnknownRow(NamedTuple):
     path: str
     line: int
@@ -150,5 +159,6 @@ TABLES: dict[type, str] = {
     CallbackRow: "callback",
     SiteRow: "site",
     HopRow: "hop",
+    CoreFunctionRow: "core_function",
     UnknownRow: "unknown",
 }

@@ -62,6 +62,13 @@ CREATE TABLE hop (
   site INTEGER, chain INTEGER, position INTEGER, function TEXT, path TEXT, line INTEGER, via TEXT
 );
 
+-- What a function of the core does, held against the contract (only where the tree has the resolver).
+-- question: resolves (as the reference does), stub (0 without CONFIG_XFRM_OFFLOAD), clears
+-- (upper_priv), counts (a state with upper_priv as offloaded). ok: 1, 0, or NULL: it can't be told.
+CREATE TABLE core_function (
+  question TEXT, function TEXT, path TEXT, line INTEGER, ok INTEGER, detail TEXT
+);
+
 -- What could not be analysed, and why. function is empty where the whole file is meant.
 CREATE TABLE unknown (path TEXT, line INTEGER, function TEXT, reason TEXT);
 

@@ -1,12 +1,13 @@
 """The whole way from a tree to facts: search, ops tables, drivers, sites, rows."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from xfrmlint.facts.rows import (
     CallbackRow,
     CallRow,
+    CoreFunctionRow,
     EntryRow,
     FileRow,
     FunctionRow,
@@ -21,13 +22,15 @@ from xfrmlint.facts.rows import (
     UnknownRow,
 )
 from xfrmlint.facts.store import Store
-from xfrmlint.frontend.access import Doubt
 from xfrmlint.frontend.macros import macros_in
 from xfrmlint.frontend.reader import Reader
+from xfrmlint.interpreter.core import Answer, frees_upper_priv, offload_ok_looks_at_upper, stub
+from xfrmlint.interpreter.resolver import Comparison, Verdict, compare
+from xfrmlint.interpreter.states import described
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of, is_core
 from xfrmlint.program.ops import FLAG, add_takes_device, find_tables
-from xfrmlint.program.sites import RESOLVER, Site, find_sites
+from xfrmlint.program.sites import RESOLVER, Found, Site, find_sites
 from xfrmlint.tree import Tree
 from xfrmlint.tree.kbuild import version
 
@@ -42,6 +45,13 @@ class Analysis(NamedTuple):
     reader: Reader
     contract: bool
     version: str
+
+
+class Core(NamedTuple):
+    """The comparison, and the answers about the functions around it, by a sentence for each."""
+
+    comparison: Comparison
+    answers: Mapping[str, Answer | None]
 
 
 def pattern(offload: str) -> str:
@@ -82,10 +92,54 @@ def analyse(tree: Tree, progress: Progress = quietly) -> Analysis:
     store.add(_driver_rows(drivers))
     store.add(_site_rows(found.sites))
     store.add(_graph_rows(graph, found.sites))
+    core: list[CoreFunctionRow] = []
+    if contract:
+        progress("running the tree's own resolver")
+        core = list(_core_rows(reader))
+    store.add(core)
     store.add(_file_rows(reader))
-    store.add(_unknown_rows(reader, graph, found.sites, found.doubts, paths))
+    store.add(_unknown_rows(reader, graph, found, core))
     store.seal()
     return Analysis(store, reader, contract, release)
+
+
+def _core_rows(reader: Reader) -> Iterator[CoreFunctionRow]:
+    """What the core's own functions do, held against the contract."""
+    found = compare(reader)
+    ok = {Verdict.EQUAL: 1, Verdict.DIFFERS: 0}.get(found.verdict)
+    detail = found.reason
+    if found.case is not None:
+        detail = f"returns {found.returned} instead of {found.wanted} for {described(found.case)}"
+    yield CoreFunctionRow("resolves", RESOLVER, found.path, found.line, ok, detail)
+    for question, (name, _, ask) in _QUESTIONS.items():
+        answer = ask(reader)
+        if answer is not None:
+            told = None if answer.ok is None else int(answer.ok)
+            yield CoreFunctionRow(question, name, answer.path, answer.line, told, answer.reason)
+
+
+# What is asked of the functions around the resolver: the function, the question in words.
+_QUESTIONS: dict[str, tuple[str, str, Callable[[Reader], Answer | None]]] = {
+    "stub": (RESOLVER, "a stub returns 0 without CONFIG_XFRM_OFFLOAD", stub),
+    "clears": (
+        "xfrm_dev_state_free",
+        "xfrm_dev_state_free() clears upper_priv",
+        frees_upper_priv,
+    ),
+    "counts": (
+        "xfrm_dst_offload_ok",
+        "xfrm_dst_offload_ok() counts a state with upper_priv",
+        offload_ok_looks_at_upper,
+    ),
+}
+
+
+def core_of(tree: Tree, progress: Progress = quietly) -> Core:
+    """Compare the tree's own resolver with the reference, and ask about the functions around it."""
+    progress("running the tree's own resolver")
+    reader = Reader(tree, re.compile(pattern(_OFFLOAD).encode()))
+    answers = {words: ask(reader) for _, words, ask in _QUESTIONS.values()}
+    return Core(compare(reader), answers)
 
 
 def _driver_rows(drivers: list[Driver]) -> Iterator[tuple[object, ...]]:
@@ -200,7 +254,7 @@ def _file_rows(reader: Reader) -> Iterator[tuple[object, ...]]:
 
 
 def _unknown_rows(
-    reader: Reader, graph: CallGraph, sites: list[Site], doubts: list[Doubt], paths: list[str]
+    reader: Reader, graph: CallGraph, found: Found, core: list[CoreFunctionRow]
 ) -> Iterator[UnknownRow]:
     rows: dict[UnknownRow, None] = {}
     for path, reason in {**reader.corpus.tree.problems, **reader.corpus.unreadable}.items():
@@ -217,9 +271,12 @@ def _unknown_rows(
                 more = ", ..." if len(unit.errors) > 5 else ""
                 reason = f"parse errors at lines {lines}{more}; the rest was analysed"
                 rows[UnknownRow(unit.path, unit.errors[0], "", reason)] = None
-    for doubt in doubts:
+    for row in core:
+        if row.ok is None:
+            rows[UnknownRow(row.path, row.line, row.function, row.detail)] = None
+    for doubt in found.doubts:
         rows[UnknownRow(doubt.place.path, doubt.place.line, doubt.function, doubt.reason)] = None
-    for function in sorted({f for site in sites for f in site.reached.functions}):
+    for function in sorted({f for site in found.sites for f in site.reached.functions}):
         for place, reason in graph.incoming(function).doubts:
             rows[UnknownRow(place.path, place.line, function.name, reason)] = None
     yield from sorted(rows)

@@ -1,0 +1,86 @@
+"""`xfrmlint resolver`: what it says of a tree's own resolver."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.laid import lay
+from tests.ran import run
+
+HEADER = "include/net/xfrm.h"
+STATE = "net/xfrm/xfrm_state.c"
+
+
+def changed(tree: Path, path: str, old: str, new: str) -> Path:
+    """Replace a piece of a file that stands in it once."""
+    text = (tree / path).read_text("utf-8")
+    assert text.count(old) == 1
+    (tree / path).write_text(text.replace(old, new), "utf-8")
+    return tree
+
+
+def test_a_tree_without_resolver_keeps_the_contract(tmp_path: Path) -> None:
+    ran = run("resolver", str(lay("mainline", tmp_path / "linux")), cwd=tmp_path)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out == "xfrm_dev_state_lower_handle(): this tree has none\n"
+
+
+def test_the_reference_equals_itself(tmp_path: Path) -> None:
+    ran = run("resolver", str(lay("rfc", tmp_path / "linux")), cwd=tmp_path)
+    assert (ran.status, ran.err) == (0, "")
+    assert "  equals the reference in all 351 states\n" in ran.out
+    assert "NO" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "said"),
+    [
+        pytest.param(
+            HEADER,
+            "return real == lower_dev ? handle : 0;",
+            "return handle;",
+            "instead of 0",
+            id="any device gets the handle",
+        ),
+        pytest.param(
+            STATE,
+            "\tRCU_INIT_POINTER(x->xso.upper_priv, NULL);\n",
+            "",
+            "xfrm_dev_state_free() clears upper_priv: NO, net/xfrm/xfrm_state.c:",
+            id="upper_priv stays",
+        ),
+        pytest.param(
+            HEADER,
+            "offloaded = x->xso.offload_handle || rcu_access_pointer(x->xso.upper_priv);",
+            "offloaded = x->xso.offload_handle;",
+            "xfrm_dst_offload_ok() counts a state with upper_priv: NO",
+            id="upper_priv does not count",
+        ),
+    ],
+)
+def test_a_difference_is_told(path: str, old: str, new: str, said: str, tmp_path: Path) -> None:
+    tree = changed(lay("rfc", tmp_path / "linux"), path, old, new)
+    ran = run("resolver", str(tree), cwd=tmp_path)
+    assert (ran.status, ran.err) == (1, "")
+    assert said in ran.out
+
+
+def test_what_is_outside_the_subset_is_said(tmp_path: Path) -> None:
+    tree = changed(
+        lay("rfc", tmp_path / "linux"),
+        HEADER,
+        "return real == lower_dev ? handle : 0;",
+        'asm volatile("" ::: "memory");\n\treturn real == lower_dev ? handle : 0;',
+    )
+    ran = run("resolver", str(tree), cwd=tmp_path)
+    assert ran.status == 0
+    assert "can't be told" in ran.out
+
+
+def test_json_holds_the_schedule(tmp_path: Path) -> None:
+    tree = lay("rfc", tmp_path / "linux")
+    ran = run("resolver", str(tree), "--format", "json", cwd=tmp_path)
+    document = json.loads(ran.out)
+    assert (document["schema"], document["verdict"]) == (1, "equal")
+    assert document["torn_reads"]["failover"][-1].split("  ")[0].endswith("resolver")

@@ -1,0 +1,102 @@
+"""What `xfrmlint resolver` prints: the tree's own resolver held against the reference."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from xfrmlint.analyse import Core
+from xfrmlint.interpreter.resolver import Comparison, Verdict
+from xfrmlint.interpreter.states import described
+from xfrmlint.model.interleave import FIELDS, SCENARIOS, Order, Schedule, lines, torn
+from xfrmlint.report.json import dump
+from xfrmlint.report.terminal import printable
+
+_FIELD = {"dev": "owner"}
+
+
+def kept(core: Core) -> bool:
+    """Tell whether nothing contradicts the contract (what can't be told does not)."""
+    answers = [answer for answer in core.answers.values() if answer is not None]
+    return core.comparison.verdict is not Verdict.DIFFERS and all(
+        a.ok is not False for a in answers
+    )
+
+
+def order_of(comparison: Comparison) -> Order | None:
+    """Return the order in which the tree reads the three fields; None if it reads one twice."""
+    order = tuple(_FIELD.get(name, name) for name in comparison.reads)
+    fields = tuple(field for field in order if field in FIELDS)
+    return fields if sorted(fields) == sorted(FIELDS) else None
+
+
+def schedules(comparison: Comparison) -> dict[str, Schedule]:
+    """Return, by scenario, the shortest schedule in which a device gets another's handle."""
+    order = order_of(comparison)
+    if order is None or comparison.verdict is not Verdict.EQUAL:
+        return {}
+    found = {scenario.name: torn(order, scenario) for scenario in SCENARIOS}
+    return {name: schedule for name, schedule in found.items() if schedule is not None}
+
+
+def render(core: Core) -> Iterator[str]:
+    """Yield the page's lines."""
+    found = core.comparison
+    if found.verdict is Verdict.ABSENT:
+        yield "xfrm_dev_state_lower_handle(): this tree has none"
+        return
+    yield f"xfrm_dev_state_lower_handle(): {printable(found.path)}:{found.line}"
+    if found.verdict is Verdict.EQUAL:
+        yield f"  equals the reference in all {found.total} states"
+    elif found.verdict is Verdict.DIFFERS and found.case is not None:
+        count = f"{found.differing} of {found.total} states"
+        yield f"  differs from the reference in {count}; the smallest:"
+        yield f"  {described(found.case)}:"
+        yield f"  returns {printable(found.returned)} instead of {found.wanted}"
+    else:
+        place = f"{printable(found.reason_path)}:{found.reason_line}"
+        yield f"  can't be told: {printable(found.reason)} ({place})"
+    yield f"  reads {', '.join(found.reads)}"
+    for note in found.notes:
+        yield f"  note: {printable(note.path)}:{note.line}: {printable(note.text)}"
+    yield ""
+    for question, answer in core.answers.items():
+        if answer is not None:
+            told = {True: "yes", False: "NO", None: "can't be told"}[answer.ok]
+            reason = f" ({printable(answer.reason)})" if answer.reason else ""
+            yield f"{question}: {told}, {printable(answer.path)}:{answer.line}{reason}"
+    torn_reads = schedules(found)
+    if torn_reads:
+        name, schedule = min(torn_reads.items(), key=lambda item: len(item[1].moves))
+        yield ""
+        yield f"Torn reads: in this order of reads a {name} can hand a device another's handle:"
+        yield from (f"  {line}" for line in lines(schedule))
+
+
+def as_json(core: Core) -> str:
+    """Return all of it as JSON."""
+    found = core.comparison
+    answers: dict[str, Any] = {
+        question: None if answer is None else answer._asdict()
+        for question, answer in core.answers.items()
+    }
+    return dump(
+        {
+            "schema": 1,
+            "verdict": str(found.verdict),
+            "path": found.path,
+            "line": found.line,
+            "states": found.total,
+            "differing": found.differing,
+            "smallest": None
+            if found.case is None
+            else {
+                "state": described(found.case),
+                "returned": found.returned,
+                "wanted": found.wanted,
+            },
+            "reason": found.reason,
+            "reads": list(found.reads),
+            "notes": [{**note._asdict(), "kind": str(note.kind)} for note in found.notes],
+            "answers": answers,
+            "torn_reads": {name: list(lines(s)) for name, s in schedules(found).items()},
+        }
+    )
