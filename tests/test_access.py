@@ -500,7 +500,6 @@ def test_accesses(statements: str, wanted: list[str]) -> None:
             "\treturn o->offload_handle;\n}\n",
             ["7 offload_handle read"],
             id="given back through a parameter",
-            marks=bug("what a callee stores through a pointer is not looked for"),
         ),
         pytest.param(
             "struct ops { long (*run)(struct xfrm_dev_offload *o); };\n"

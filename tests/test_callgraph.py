@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from tests.trees import FOO, HEAD, graph
-from xfrmlint.program.callgraph import CallGraph, Reached, reached
+from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.reach import Reached, reached
 from xfrmlint.program.entries import argument_entry, is_packet_handler, slot_entry
 
 HEADER = "drivers/net/foo/foo.h"

@@ -200,6 +200,14 @@ class Accesses:
         if node.type in ("comma_expression", "assignment_expression", "binary_expression"):
             side = "left" if node.type == "binary_expression" else "right"
             return self._origins(node.child_by_field_name(side), view, depth + 1, seen)
+        if node.type == "compound_statement" and node.named_child_count:
+            # A statement expression is worth its last expression.
+            last = node.named_children[-1]
+            inside = last.named_children[0] if last.named_child_count else None
+            return self._origins(inside, view, depth + 1, seen)
+        if node.type == "initializer_list":
+            listed = [c.child_by_field_name("value") or c for c in node.named_children]
+            return set().union(*(self._origins(c, view, depth + 1, seen) for c in listed))
         if node.type in ("null", "number_literal") or node_text(node) == "NULL":
             return set()
         if node.type == "field_expression":
@@ -290,9 +298,12 @@ class Accesses:
                 return {STATE}
             return {UNKNOWN}
         found: set[str] = set()
-        for value in _reaching(view.assignments(name), node):
+        values = [v for v in view.assignments(name) if node_text(v) not in ("NULL", "0")]
+        for value in _reaching(values, node, view):
             found |= self._origins(value, view, depth + 1, seen)
         for other in view.occurrences(name):
+            for where, value in self._filled_by_callee(other, view):
+                found |= self._origins(value, where, depth + 1, seen)
             copied = _copied_into(other)
             if copied is not None:
                 found |= self._origins(copied, view, depth + 1, seen)
@@ -303,6 +314,26 @@ class Accesses:
             if not callers:
                 found.add(UNKNOWN)
         return found or ({OTHER} if not local.type.pointers else {UNKNOWN})
+
+    def _filled_by_callee(self, node: Node, view: View) -> list[tuple[View, Node]]:
+        """Return what a function of the driver stores through `&name`, handed to it."""
+        address = node.parent
+        listed = address.parent if address is not None else None
+        if address is None or address.type != "pointer_expression" or listed is None:
+            return []
+        if listed.type != "argument_list" or listed.parent is None:
+            return []
+        called = listed.parent.child_by_field_name("function")
+        position = [c.id for c in listed.named_children].index(address.id)
+        found = []
+        for inner in self.reader.definitions(node_text(called) if called else "", view.path):
+            name = inner.parameters[position] if position < len(inner.parameters) else ""
+            for use in inner.occurrences(name) if name else ():
+                target = use.parent
+                value = _value_stored(target) if target is not None else None
+                if target is not None and target.type == "pointer_expression" and value is not None:
+                    found.append((inner, value))
+        return found
 
     def _mode(self, view: View, node: Node) -> tuple[str, str]:
         """Return how an access expression is used (read, write, readwrite) and its RCU accessor."""
@@ -381,7 +412,7 @@ class Accesses:
         return modes.pop() if len(modes) == 1 else "readwrite"
 
 
-def _reaching(values: Sequence[Node], use: Node) -> list[Node]:
+def _reaching(values: Sequence[Node], use: Node, view: View) -> list[Node]:
     """Return the assigned values that a use can see: those from the last sure one on.
 
     An assignment is sure if the block that it stands in encloses the use.
@@ -396,9 +427,18 @@ def _reaching(values: Sequence[Node], use: Node) -> list[Node]:
         if up.type in ("for_statement", "while_statement", "do_statement"):
             loop_end = up.end_byte
         up = up.parent
-    sure = [v for v in before if _block(v) in around]
+    sure = [v for v in before if _block(v) in around and not _conditional(v, use, view)]
     start = sure[-1].start_byte if sure else 0
     return [v for v in values if start <= v.start_byte < max(use.start_byte, loop_end)]
+
+
+def _conditional(value: Node, use: Node, view: View) -> bool:
+    """Tell whether an assignment stands under an #if that the use does not."""
+    if view.expanded:
+        return False
+    unit = view.corpus.unit(view.path)
+    own = unit.condition(value.start_byte)
+    return own != "" and own != unit.condition(use.start_byte)
 
 
 def _block(node: Node) -> int:
@@ -502,7 +542,7 @@ def _last_name(node: Node) -> str:
 
 
 def _value_stored(field: Node) -> Node | None:
-    """Return what is assigned to (or copied into) a field expression."""
+    """Return what is assigned to (or copied into) an expression."""
     up = field
     while up.parent is not None and up.parent.type == "subscript_expression":
         up = up.parent
@@ -511,6 +551,8 @@ def _value_stored(field: Node) -> Node | None:
         if _same(parent.child_by_field_name("left"), up):
             return parent.child_by_field_name("right")
         return None
+    if parent is not None and _filled_by(parent, up, _WRITERS):
+        return parent.named_children[1] if parent.named_child_count > 1 else None
     return _copied_into(field)
 
 

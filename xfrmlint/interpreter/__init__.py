@@ -1,1 +1,1 @@
-"""A small, strict interpreter of kernel C: runs the core's own functions over the model's states."""
+"""A small, strict interpreter of kernel C, for the core's own functions and the model's states."""

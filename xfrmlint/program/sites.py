@@ -11,8 +11,9 @@ from xfrmlint.frontend.macros import Macro
 from xfrmlint.frontend.reader import Reader, Words
 from xfrmlint.frontend.unit import Place, node_text
 from xfrmlint.frontend.view import FunctionName, View
-from xfrmlint.program.callgraph import CallGraph, Reached, reached
+from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, is_core
+from xfrmlint.program.reach import Reached, reached
 
 RESOLVER = "xfrm_dev_state_lower_handle"
 RESOLVE = "resolve"

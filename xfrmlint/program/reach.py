@@ -1,0 +1,127 @@
+"""The ways from a driver's doors down to a function, and which doors there are."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from xfrmlint.frontend.view import FunctionName
+from xfrmlint.program.callgraph import CallGraph, Edge, Entry
+
+
+class Hop(NamedTuple):
+    """A step of a chain: the function entered, from where, and through what."""
+
+    function: str
+    path: str
+    line: int
+    via: str
+
+
+class Reached(NamedTuple):
+    """What leads to a function.
+
+    chains: the ways from datapath entries, shortest first, one for each entry, module and function
+    pointer's target on the way. entries: the names of all doors. functions: all callers, direct or
+    not. complete: nothing was cut off.
+    """
+
+    chains: tuple[tuple[Hop, ...], ...]
+    entries: tuple[Entry, ...]
+    functions: frozenset[FunctionName]
+    complete: bool
+
+    @property
+    def context(self) -> str:
+        """datapath if any chain leads there; control only if all callers are known."""
+        return "datapath" if self.chains else "control" if self.complete else "unknown"
+
+
+_MOST_FUNCTIONS = 5000
+_MOST_CHAINS = 6
+
+
+def reached(graph: CallGraph, function: FunctionName) -> Reached:
+    """Walk upwards from a function to every door of the driver."""
+    # towards[f]: the edge by which f was met first: the next hop down to `function`.
+    towards: dict[FunctionName, Edge | None] = {function: None}
+    below: dict[FunctionName, FunctionName] = {}
+    queue = [function]
+    doors: list[tuple[Entry, FunctionName]] = []
+    extra: list[tuple[Edge, FunctionName]] = []
+    for current in queue:
+        incoming = graph.incoming(current)
+        doors += [(entry, current) for entry in incoming.entries]
+        for edge in incoming.edges:
+            if edge.caller in towards:
+                extra.append((edge, current))
+                continue
+            if len(towards) >= _MOST_FUNCTIONS:
+                break
+            towards[edge.caller] = edge
+            below[edge.caller] = current
+            queue.append(edge.caller)
+    chains: dict[tuple[str, str, tuple[str, ...]], tuple[Hop, ...]] = {}
+    module = graph.reader.universe.module
+    for entry, start in doors:
+        if entry.context != "datapath":
+            continue
+        for chain in _ways_down(entry, start, towards, below, extra):
+            pointers = tuple(h.function for h in chain[1:] if "." in h.via)
+            key = (entry.name, module(start.path), pointers)
+            if key not in chains or len(chain) < len(chains[key]):
+                chains[key] = chain
+    # A real door says more than a handler table, a short way more than a long one.
+    ordered = sorted(
+        chains.values(), key=lambda c: (c[0].via.startswith("handler"), len(c), _order(c))
+    )
+    real = [c for c in ordered if not c[0].via.startswith("handler table")]
+    return Reached(
+        tuple((real or ordered)[:_MOST_CHAINS]),
+        tuple(dict.fromkeys(entry for entry, _ in doors)),
+        frozenset(towards),
+        len(towards) < _MOST_FUNCTIONS,
+    )
+
+
+def _order(chain: Iterable[Hop]) -> list[tuple[str, str, int]]:
+    return [(h.function, h.path, h.line) for h in chain]
+
+
+def _ways_down(
+    entry: Entry,
+    start: FunctionName,
+    towards: dict[FunctionName, Edge | None],
+    below: dict[FunctionName, FunctionName],
+    extra: list[tuple[Edge, FunctionName]],
+) -> list[tuple[Hop, ...]]:
+    """Return the first way from an entry's function down, and those that leave it by a pointer."""
+    name = entry.name if not entry.via else f"{entry.name} ({entry.via})"
+    if entry.via == "handler table":
+        name = f"handler table {entry.name}"
+    head = Hop(start.name, entry.place.path, entry.place.line, name)
+    first = [head, *_down(start, towards, below)]
+    found = [tuple(first)]
+    on_way = [start]
+    while on_way[-1] in below:
+        on_way.append(below[on_way[-1]])
+    for edge, target in extra:
+        # The same call has another target: nn->dp.ops->xmit is both nfd3's and nfdk's.
+        if "." in edge.via and edge.caller in on_way and target not in on_way:
+            at = on_way.index(edge.caller)
+            hop = Hop(target.name, edge.place.path, edge.place.line, edge.via)
+            found.append((*first[: at + 1], hop, *_down(target, towards, below)))
+    return found
+
+
+def _down(
+    start: FunctionName,
+    towards: dict[FunctionName, Edge | None],
+    below: dict[FunctionName, FunctionName],
+) -> list[Hop]:
+    hops: list[Hop] = []
+    current = start
+    while True:
+        edge = towards[current]
+        if edge is None:
+            return hops
+        current = below[current]
+        hops.append(Hop(current.name, edge.place.path, edge.place.line, edge.via))
