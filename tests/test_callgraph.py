@@ -6,8 +6,8 @@ import pytest
 
 from tests.trees import FOO, HEAD, graph
 from xfrmlint.program.callgraph import CallGraph
-from xfrmlint.program.reach import Reached, reached
 from xfrmlint.program.entries import argument_entry, is_packet_handler, slot_entry
+from xfrmlint.program.reach import Reached, reached
 
 HEADER = "drivers/net/foo/foo.h"
 BAR = "drivers/net/foo/bar.c"
