@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.frontend.corpus import Corpus
+from xfrmlint.frontend.corpus import Corpus, definition_in
 from xfrmlint.frontend.macros import Macro, Macros, in_force
 from xfrmlint.frontend.types import Types
 from xfrmlint.frontend.unit import Item
@@ -131,6 +131,9 @@ class Reader:
         text = self.corpus.unit(path).text[item.start : item.end]
         # Macros that stand in other macros' bodies are needed as well: all or none.
         used = macros if any(n.encode() in text for n in macros) else {}
+        if item.name in used:
+            # A function's definition is never its stub's use.
+            used = {n: m for n, m in used.items() if n != item.name}
         key = (path, item.start, tuple(sorted(used)))
         if key not in self._views:
             forced = {n: in_force(self.corpus, n, path, item.start) or m for n, m in used.items()}
@@ -152,10 +155,21 @@ class Reader:
                 name = match.group().decode()
                 if name not in wanted or name not in macros:
                     found = in_force(self.corpus, name, path, item.start)
+                    if name not in macros and self._stands_in(found):
+                        continue
                     if found and wanted.get(name) != found:
                         wanted[name] = found
                         texts += [m.body for m in found]
         return self.views(path, item, wanted)
+
+    def _stands_in(self, found: list[Macro]) -> bool:
+        """Tell whether a macro is the stub of a function for when an option is off."""
+        # The prototype stands beside it; parsing the driver to be sure would cost too much.
+        return any(
+            definition_in(self.corpus.unit(m.path).text, "function", m.name.encode())
+            for m in found
+            if m.name.encode() in self.corpus.unit(m.path).text
+        )
 
     def _own_names(self, path: str) -> frozenset[bytes]:
         if path not in self._own:

@@ -165,7 +165,11 @@ class _Finder:
     def table_of_list(self, view: View, listed: Node) -> Table:
         """Return the table that an initializer list fills."""
         name, at = _owner(view, listed)
-        key = Key(view.path if view.kind != "function" else str(view.function), name)
+        target = _literal_target(listed)
+        if target is not None:
+            key = self.key(view, target, 0)
+        else:
+            key = Key(view.path if view.kind != "function" else str(view.function), name)
         return self.table(key, name, view.place(at.start_byte))
 
     def table(self, key: Key, symbol: str, place: Place) -> Table:
@@ -518,6 +522,17 @@ def _holds_callbacks(listed: Node) -> bool:
         child.type == "initializer_pair" and node_text(child).lstrip().startswith(".xdo_")
         for child in listed.named_children
     )
+
+
+def _literal_target(listed: Node) -> Node | None:
+    """Return L if a list is the whole of `L = (struct xfrmdev_ops){ ... }`."""
+    literal = listed.parent
+    parent = literal.parent if literal is not None else None
+    if literal is None or literal.type != "compound_literal_expression" or parent is None:
+        return None
+    if parent.type != "assignment_expression":
+        return None
+    return parent.child_by_field_name("left")
 
 
 def _owner(view: View, listed: Node) -> tuple[str, Node]:

@@ -60,7 +60,13 @@ def find_sites(
         progress(f"following {path}")
         finder.read_module(path)
     doubts = [*finder.doubts, *finder.accesses.doubts.values()]
-    ordered = sorted(finder.sites.values(), key=lambda s: (s.place, s.field, s.access))
+    found = list(finder.sites.values())
+    # A macro that packets reach from one of its uses is on the datapath.
+    packets = {(s.place, s.field) for s in found if s.reached.context == "datapath"}
+    kept = [
+        s for s in found if s.reached.context == "datapath" or (s.place, s.field) not in packets
+    ]
+    ordered = sorted(kept, key=lambda s: (s.place, s.field, s.access))
     return Found(ordered, list(dict.fromkeys(doubts)))
 
 
