@@ -57,6 +57,7 @@ class Types:
         self.corpus = corpus
         self._fields: dict[tuple[str, str], tuple[Fields, str] | None] = {}
         self._variables: dict[str, Fields] = {}
+        self._seen_macros: dict[tuple[str, str], Macro | None] = {}
         self._seen_variables: dict[tuple[str, str], CType | None] = {}
         self._results: dict[tuple[str, str], CType | None] = {}
 
@@ -244,6 +245,12 @@ class Types:
 
     def macro(self, name: str, path: str) -> Macro | None:
         """Return the definition of a macro that `path` sees."""
+        key = (name, path)
+        if key not in self._seen_macros:
+            self._seen_macros[key] = self._macro(name, path)
+        return self._seen_macros[key]
+
+    def _macro(self, name: str, path: str) -> Macro | None:
         word = name.encode("utf-8", "surrogateescape")
         for place in self.corpus.closure(path):
             if word in self.corpus.data(place) and word in self.corpus.defines(place):
