@@ -530,3 +530,34 @@ def test_version(text: str, tmp_path: Path) -> None:
 
 def test_version_without_makefile(tmp_path: Path) -> None:
     assert version(Folder(tmp_path)) == "unknown"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "include $(src)/sub/Makefile.objs",
+        "include $(srctree)/d/sub/Makefile.objs",
+        "-include $(obj)/sub/Makefile.objs",
+    ],
+)
+def test_an_included_makefile_counts(line: str, tmp_path: Path) -> None:
+    (tmp_path / "d/sub").mkdir(parents=True)
+    (tmp_path / "d/Makefile").write_text(f"obj-m += a.o\na-y := b.o\n{line}\n")
+    (tmp_path / "d/sub/Makefile.objs").write_text("a-y += sub/c.o\n")
+    found = Kbuild(Folder(tmp_path)).modules_of("d/sub/c.c")
+    assert found == [Module("a", ("d/b.c", "d/sub/c.c"))]
+
+
+def test_makefiles_that_include_each_other_end(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/Makefile").write_text("obj-m += a.o\ninclude $(src)/Makefile\n")
+    assert Kbuild(Folder(tmp_path)).modules_of("d/a.c")[0].name == "a"
+
+
+def test_a_source_beside_the_makefiles_folder_is_linked(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/Makefile").write_text("obj-m += a.o\na-y := b.o ../e/c.o\n")
+    kbuild = Kbuild(Folder(tmp_path))
+    assert kbuild.modules_of("e/c.c") == []
+    assert [m.name for m in kbuild.modules_of("d/b.c")] == ["a"]
+    assert [m.name for m in kbuild.modules_of("e/c.c")] == ["a"]

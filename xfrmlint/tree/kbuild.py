@@ -92,7 +92,8 @@ class Kbuild:
                     text = self._tree.read(posixpath.join(folder, name))
                 except Unreadable:
                     continue
-                self._makefiles[folder] = assignments(os.fsdecode(text))
+                lines = self._with_includes(os.fsdecode(text), folder, 0)
+                self._makefiles[folder] = assignments(lines)
                 break
         return self._makefiles[folder]
 
@@ -106,7 +107,7 @@ class Kbuild:
                 inner = self._tree.read(posixpath.normpath(name))
             except Unreadable:
                 return ""
-            return self._with_includes(inner.decode("utf-8", "surrogateescape"), folder, depth + 1)
+            return self._with_includes(os.fsdecode(inner), folder, depth + 1)
 
         return _INCLUDE.sub(replace, text) if depth < _INCLUDE_DEPTH else text
 
