@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.frontend.expression import position_in
 from xfrmlint.frontend.mention import unevaluated, use_of
 from xfrmlint.frontend.reader import Reader
 from xfrmlint.frontend.types import PASSES_FIRST
@@ -324,7 +325,7 @@ class Accesses:
         if listed.type != "argument_list" or listed.parent is None:
             return []
         called = listed.parent.child_by_field_name("function")
-        position = [c.id for c in listed.named_children].index(address.id)
+        position = position_in(listed, address)
         found = []
         for inner in self.reader.definitions(node_text(called) if called else "", view.path):
             name = inner.parameters[position] if position < len(inner.parameters) else ""
@@ -381,7 +382,7 @@ class Accesses:
             if first and _READ_WRITERS.match(name):
                 return "readwrite", accessor or self._outer_accessor(parent.parent)
             if address:
-                position = [c.id for c in parent.named_children].index(up.id)
+                position = position_in(parent, up)
                 return self._through_pointer(view, name, position), accessor
             return "read", accessor or self._outer_accessor(parent.parent)
         if address and parent.type in ("init_declarator", "assignment_expression"):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.frontend.ctype import CType, declared, specified
+from xfrmlint.frontend.expression import position_in
 from xfrmlint.frontend.reader import Reader
 from xfrmlint.frontend.types import PASSES_FIRST
 from xfrmlint.frontend.unit import node_text
@@ -86,7 +87,7 @@ def use_of(reader: Reader, view: View, node: Node) -> Use:
             return none
         elif kind == "argument_list":
             call = parent.parent
-            position = [c.id for c in parent.named_children].index(up.id)
+            position = position_in(parent, up)
             callee = call.child_by_field_name("function") if call is not None else None
             if call is None or callee is None:
                 return none
@@ -216,7 +217,7 @@ def _initialized(reader: Reader, view: View, node: Node, up: Node, indexes: list
             if up.type != "initializer_list":
                 return none
         elif parent.type == "initializer_list":
-            position = [c.id for c in parent.named_children].index(up.id)
+            position = position_in(parent, up)
             flat = not any(c.type.startswith("initializer") for c in parent.named_children)
             steps.insert(0, ("flat" if flat else "#", str(position)))
             up = parent

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.frontend.expression import position_in
 from xfrmlint.frontend.mention import Slot, Use, slot_of, use_of
 from xfrmlint.frontend.reader import Occurrence, Reader
 from xfrmlint.frontend.unit import Place, node_text
@@ -127,7 +128,7 @@ class CallGraph:
         if view is None or not view.static:
             exported = reader.universe.exported(name, path)
             if exported:
-                found += reader.occurrences(name, exported, f"users of {name}")
+                found += reader.occurrences(name, exported, f"users of {name} in {path}")
         return [o for o in found if self._means(o, function, view)]
 
     def _means(self, occurrence: Occurrence, function: FunctionName, defined: View | None) -> bool:
@@ -505,7 +506,7 @@ def _other_element(stored: Node, read: Node) -> bool:
         up = stored
         while up.parent is not None and up.parent.id != pair.id:
             up = up.parent
-        own = str([c.id for c in pair.named_children].index(up.id))
+        own = str(position_in(pair, up))
     asked = node_text(index)
     constant = _CONSTANT.match(own) and _CONSTANT.match(asked)
     return bool(constant) and own.isdigit() == asked.isdigit() and own != asked

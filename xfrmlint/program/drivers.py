@@ -7,6 +7,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.frontend.access import returned
+from xfrmlint.frontend.expression import bare
 from xfrmlint.frontend.mention import use_of
 from xfrmlint.frontend.reader import Words
 from xfrmlint.frontend.unit import node_text
@@ -17,12 +18,6 @@ from xfrmlint.program.ops import OPS, Table, add_takes_device
 _NETDEV_FIELD = "xfrmdev_ops"
 # Makers of a net_device of one's own, and where it is kept between callbacks.
 _OWN_MAKERS = re.compile(r"alloc_(netdev|etherdev)|get_drvdata$")
-_TRANSPARENT = (
-    "parenthesized_expression",
-    "cast_expression",
-    "pointer_expression",
-    "subscript_expression",
-)
 _CORE = ("include/", "net/", "Documentation/", "tools/", "scripts/", "samples/", "arch/")
 
 
@@ -186,12 +181,7 @@ class _Delegation:
 
     def is_own(self, view: View, device: Node, depth: int) -> bool:
         """Tell whether an expression is the device that the callback runs for."""
-        while device.type in _TRANSPARENT:
-            device = (
-                device.child_by_field_name("value")
-                or device.child_by_field_name("argument")
-                or device.named_children[-1]
-            )
+        device = bare(device, subscripts=True)
         if depth > 5:
             return False
         if device.type == "identifier":

@@ -4,18 +4,13 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.frontend.expression import bare
 from xfrmlint.frontend.mention import slot_of, use_of
 from xfrmlint.frontend.reader import Reader
 from xfrmlint.frontend.unit import node_text
 from xfrmlint.frontend.view import View
 
 _DEEPEST = 8
-_TRANSPARENT = (
-    "parenthesized_expression",
-    "cast_expression",
-    "pointer_expression",
-    "subscript_expression",
-)
 
 
 class Holder(NamedTuple):
@@ -129,9 +124,7 @@ class Holders:
 
     def of_expression(self, node: Node, view: View, depth: int = 0) -> frozenset[Holder] | None:
         """Return the member or variable that a pointer expression reads."""
-        while node.type in _TRANSPARENT:
-            inner = node.child_by_field_name("value") or node.child_by_field_name("argument")
-            node = inner or node.named_children[-1]
+        node = bare(node, subscripts=True)
         if node.type == "field_expression":
             slot = slot_of(self.reader, view, node)
             return frozenset([Holder(slot.struct, slot.field)]) if slot.struct else None

@@ -9,6 +9,7 @@ from tree_sitter import Node
 
 from xfrmlint.frontend.access import returned
 from xfrmlint.frontend.ctype import INT, declared, specified
+from xfrmlint.frontend.expression import bare, position_in
 from xfrmlint.frontend.mention import Slot, slot_of, use_of
 from xfrmlint.frontend.reader import Reader, Words
 from xfrmlint.frontend.unit import Place, node_text
@@ -122,7 +123,7 @@ class _Finder:
                 self.callback(assigned, view, node, name, target)
 
     def callback(self, table: Table, view: View, node: Node, name: str, value: Node) -> None:
-        text = node_text(_bare(value))
+        text = node_text(bare(value))
         if text in ("NULL", "0"):
             return
         made = Callback(name, text, view.place(node.start_byte))
@@ -203,7 +204,7 @@ class _Finder:
 
     def key(self, view: View, node: Node, depth: int) -> Key:
         """Return which object an expression of type struct xfrmdev_ops (or a pointer to it) is."""
-        node = _bare(node)
+        node = bare(node)
         if node.type == "field_expression":
             slot = slot_of(self.reader, view, node)
             return Key(slot.struct, slot.field)
@@ -223,18 +224,18 @@ class _Finder:
             return Key(view.path, name)
         if local.type.pointers and depth < 4:
             for value in view.assignments(name):
-                value = _bare(value)
+                value = bare(value)
                 if value.type == "call_expression":
                     listed = value.child_by_field_name("arguments")
                     called = value.child_by_field_name("function")
                     if called is None or not _DUPLICATES.search(node_text(called)):
                         continue
                     for argument in listed.named_children if listed is not None else []:
-                        bare = _bare(argument)
-                        if bare.type == "identifier" and node_text(bare) in {
+                        named = bare(argument)
+                        if named.type == "identifier" and node_text(named) in {
                             k.name for k in self.tables
                         }:
-                            return self.key(view, bare, depth + 1)
+                            return self.key(view, named, depth + 1)
                     continue
                 return self.key(view, value, depth + 1)
             if local.parameter >= 0:
@@ -500,23 +501,6 @@ def _written_once(expression: Node) -> Node | None:
     return arguments[1] if once and arguments[0].id == expression.id else None
 
 
-def _bare(node: Node) -> Node:
-    """Take parentheses, casts, & and * away."""
-    while True:
-        if (
-            node.type in ("parenthesized_expression", "pointer_expression")
-            and node.named_child_count
-        ):
-            node = node.named_children[-1]
-        elif node.type == "cast_expression":
-            inner = node.child_by_field_name("value")
-            if inner is None:
-                return node
-            node = inner
-        else:
-            return node
-
-
 def _holds_callbacks(listed: Node) -> bool:
     return any(
         child.type == "initializer_pair" and node_text(child).lstrip().startswith(".xdo_")
@@ -555,9 +539,9 @@ def _owner(view: View, listed: Node) -> tuple[str, Node]:
             if any(n.type == "field_designator" for n in names):
                 at = at or parent
         elif parent.type == "initializer_list":
-            position = [c.id for c in parent.named_children].index(node.id)
+            position = position_in(parent, node)
             suffix = f"[{position}]{suffix}"
         elif parent.type == "assignment_expression":
             left = parent.child_by_field_name("left")
-            return (node_text(_bare(left)) if left is not None else "?") + suffix, at or parent
+            return (node_text(bare(left)) if left is not None else "?") + suffix, at or parent
         node = parent
