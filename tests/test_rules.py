@@ -45,7 +45,24 @@ reference = "include/net/xfrm.h"
 query = '''{QUERY}'''
 """
 SITE = SiteRow(
-    1, "drivers/net/a.c", 7, 3, "f", "a", "a", "lower", 1, "dev", "read", "control", "", 0, 0, "", 0
+    1,
+    "drivers/net/a.c",
+    7,
+    3,
+    "f",
+    "a",
+    "a",
+    "lower",
+    1,
+    "dev",
+    "read",
+    "control",
+    "",
+    0,
+    0,
+    "",
+    0,
+    "",
 )
 
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.type)

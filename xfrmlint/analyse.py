@@ -9,19 +9,24 @@ from xfrmlint.facts.rows import (
     CallRow,
     CoreFunctionRow,
     EntryRow,
+    EventRow,
     FileRow,
     FunctionRow,
     HopRow,
     LocalRow,
     MacroRow,
     OpsTableRow,
+    PathRow,
     SiteRow,
+    SleepRow,
     SlotRow,
     StructFieldRow,
     TreeRow,
     UnknownRow,
 )
 from xfrmlint.facts.store import Store
+from xfrmlint.flow.paths import Traced, trace
+from xfrmlint.frontend.access import Doubt
 from xfrmlint.frontend.macros import macros_in
 from xfrmlint.frontend.reader import Reader
 from xfrmlint.interpreter.core import Answer, frees_upper_priv, offload_ok_looks_at_upper, stub
@@ -30,7 +35,8 @@ from xfrmlint.interpreter.states import described
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of, is_core
 from xfrmlint.program.ops import FLAG, add_takes_device, find_tables
-from xfrmlint.program.sites import RESOLVER, Found, Site, find_sites
+from xfrmlint.program.sites import RESOLVE, RESOLVER, Found, Site, find_sites
+from xfrmlint.program.sleeps import Sleep, find_sleeps
 from xfrmlint.tree import Tree
 from xfrmlint.tree.kbuild import version
 
@@ -39,12 +45,18 @@ _OFFLOAD = "struct xfrm_dev_offload"
 
 
 class Analysis(NamedTuple):
-    """A sealed store of facts, and the reader that made it (for the text of lines)."""
+    """A sealed store of facts, and the reader that made it (for the text of lines).
+
+    drivers, sites, traced: what the facts were made of; traced by the driver's group.
+    """
 
     store: Store
     reader: Reader
     contract: bool
     version: str
+    drivers: tuple[Driver, ...]
+    sites: tuple[Site, ...]
+    traced: Mapping[str, Traced]
 
 
 class Core(NamedTuple):
@@ -90,17 +102,39 @@ def analyse(tree: Tree, progress: Progress = quietly) -> Analysis:
         [TreeRow(release, "present" if contract else "absent", int(add_takes_device(reader)))]
     )
     store.add(_driver_rows(drivers))
-    store.add(_site_rows(found.sites))
+    traced = _traced(graph, offload, found.sites, progress)
+    store.add(_site_rows(found.sites, traced))
+    store.add(_path_rows(reader, traced))
     store.add(_graph_rows(graph, found.sites))
+    sleeps, open_calls = find_sleeps(graph, tables)
+    store.add(_sleep_rows(reader, sleeps, len(found.sites)))
     core: list[CoreFunctionRow] = []
     if contract:
         progress("running the tree's own resolver")
         core = list(_core_rows(reader))
     store.add(core)
     store.add(_file_rows(reader))
-    store.add(_unknown_rows(reader, graph, found, core))
+    followed = [*(doubt for one in traced.values() for doubt in one.doubts), *open_calls]
+    store.add(_unknown_rows(reader, graph, found, core, followed))
     store.seal()
-    return Analysis(store, reader, contract, release)
+    return Analysis(store, reader, contract, release, tuple(drivers), tuple(found.sites), traced)
+
+
+def _traced(
+    graph: CallGraph, offload: str, sites: list[Site], progress: Progress
+) -> dict[str, Traced]:
+    """Follow the packets of every lower driver that touches a handle on its datapath."""
+    groups: dict[str, list[Site]] = {}
+    for site in sites:
+        if site.driver is None or site.role != "lower" or site.reached.context != "datapath":
+            continue
+        if site.access == RESOLVE or (site.field == "offload_handle" and site.access != "write"):
+            groups.setdefault(site.driver.group, []).append(site)
+    found = {}
+    for group, own in groups.items():
+        progress(f"following the packets of {group}")
+        found[group] = trace(graph, offload, own)
+    return found
 
 
 def _core_rows(reader: Reader) -> Iterator[CoreFunctionRow]:
@@ -168,8 +202,13 @@ def _driver_rows(drivers: list[Driver]) -> Iterator[tuple[object, ...]]:
             )
 
 
-def _site_rows(sites: list[Site]) -> Iterator[tuple[object, ...]]:
+def _site_rows(sites: list[Site], traced: Mapping[str, Traced]) -> Iterator[tuple[object, ...]]:
     for number, site in enumerate(sites):
+        one = traced.get(site.driver.group) if site.driver else None
+        flow = ""
+        if one is not None and site.reached.context == "datapath":
+            flow = "dead" if site.place in one.dead else ""
+            flow = "thrown" if site.place in one.thrown else flow
         yield SiteRow(
             number,
             site.place.path,
@@ -188,10 +227,56 @@ def _site_rows(sites: list[Site]) -> Iterator[tuple[object, ...]]:
             int(site.read_back),
             site.accessor,
             int(site.by_name),
+            flow,
         )
         for nth, chain in enumerate(site.reached.chains):
             for position, hop in enumerate(chain):
                 yield HopRow(number, nth, position, hop.function, hop.path, hop.line, hop.via)
+
+
+def _sleep_rows(reader: Reader, sleeps: list[Sleep], first: int) -> Iterator[tuple[object, ...]]:
+    for number, sleep in enumerate(sleeps, first):
+        module = reader.universe.module(sleep.table.place.path)
+        yield SleepRow(
+            number,
+            *sleep.place,
+            sleep.function.name,
+            module,
+            sleep.what,
+            sleep.table.symbol,
+            sleep.callback,
+            sleep.filled.path,
+            sleep.filled.line,
+        )
+        for position, hop in enumerate(sleep.chain):
+            yield HopRow(number, 0, position, hop.function, hop.path, hop.line, hop.via)
+
+
+def _path_rows(reader: Reader, traced: Mapping[str, Traced]) -> Iterator[tuple[object, ...]]:
+    number = 0
+    for group, one in traced.items():
+        for path in one.paths:
+            number += 1
+            yield PathRow(number, group, path.entry, path.function.name)
+            for position, event in enumerate(path.events):
+                core = is_core(event.path)
+                yield EventRow(
+                    number,
+                    position,
+                    event.kind,
+                    event.path,
+                    event.line,
+                    event.column,
+                    event.function,
+                    group if core else reader.universe.module(event.path),
+                    event.handle,
+                    event.source,
+                    event.device,
+                    event.sa,
+                    int(event.nonzero),
+                    path.known[position],
+                    event.text,
+                )
 
 
 def _graph_rows(graph: CallGraph, sites: list[Site]) -> Iterator[tuple[object, ...]]:
@@ -254,7 +339,11 @@ def _file_rows(reader: Reader) -> Iterator[tuple[object, ...]]:
 
 
 def _unknown_rows(
-    reader: Reader, graph: CallGraph, found: Found, core: list[CoreFunctionRow]
+    reader: Reader,
+    graph: CallGraph,
+    found: Found,
+    core: list[CoreFunctionRow],
+    followed: list[Doubt],
 ) -> Iterator[UnknownRow]:
     rows: dict[UnknownRow, None] = {}
     for path, reason in {**reader.corpus.tree.problems, **reader.corpus.unreadable}.items():
@@ -274,7 +363,7 @@ def _unknown_rows(
     for row in core:
         if row.ok is None:
             rows[UnknownRow(row.path, row.line, row.function, row.detail)] = None
-    for doubt in found.doubts:
+    for doubt in [*found.doubts, *followed]:
         rows[UnknownRow(doubt.place.path, doubt.place.line, doubt.function, doubt.reason)] = None
     for function in sorted({f for site in found.sites for f in site.reached.functions}):
         for place, reason in graph.incoming(function).doubts:

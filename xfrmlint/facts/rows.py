@@ -117,6 +117,32 @@ class SiteRow(NamedTuple):
     read_back: int
     accessor: str
     by_name: int
+    flow: str
+
+
+class PathRow(NamedTuple):
+    id: int
+    group_name: str
+    entry: str
+    function: str
+
+
+class EventRow(NamedTuple):
+    path_id: int
+    position: int
+    kind: str
+    path: str
+    line: int
+    column: int
+    function: str
+    driver: str
+    handle: int
+    source: str
+    device: str
+    sa: str
+    nonzero: int
+    known: str
+    text: str
 
 
 class HopRow(NamedTuple):
@@ -127,6 +153,20 @@ class HopRow(NamedTuple):
     path: str
     line: int
     via: str
+
+
+class SleepRow(NamedTuple):
+    id: int
+    path: str
+    line: int
+    column: int
+    function: str
+    driver: str
+    what: str
+    symbol: str
+    callback: str
+    callback_path: str
+    callback_line: int
 
 
 class CoreFunctionRow(NamedTuple):
@@ -158,7 +198,10 @@ TABLES: dict[type, str] = {
     OpsTableRow: "ops_table",
     CallbackRow: "callback",
     SiteRow: "site",
+    PathRow: "path",
+    EventRow: "event",
     HopRow: "hop",
+    SleepRow: "sleep",
     CoreFunctionRow: "core_function",
     UnknownRow: "unknown",
 }

@@ -49,17 +49,39 @@ CREATE TABLE callback (
 
 -- A read or write of a state's xso, or (access = 'resolve') a call of the resolver.
 -- role: upper, lower or core. context: datapath or control. under_add: reached from xdo_dev_state_add.
--- read_back: a read after a store in the same function. accessor: the RCU accessor around it.
+-- flow: of a site on the datapath: dead (no path gets there), thrown (its result is used on no path)
+-- or empty. read_back: a read after a store in the same function. accessor: the RCU accessor around it.
 -- entries: the doors that lead here. by_name: the base's type is not known, only named xso.
 CREATE TABLE site (
   id INTEGER PRIMARY KEY, path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT,
   group_name TEXT, role TEXT, opted_in INTEGER, field TEXT, access TEXT, context TEXT, entries TEXT,
-  under_add INTEGER, read_back INTEGER, accessor TEXT, by_name INTEGER
+  under_add INTEGER, read_back INTEGER, accessor TEXT, by_name INTEGER, flow TEXT
 );
 
--- The ways from a datapath entry to a site: chain 0 is the shortest, position 0 the entry's function.
+-- A way through a driver's code, from a datapath entry to its return. entry is empty where the way
+-- to the function was not followed. group_name: the driver.
+CREATE TABLE path (id INTEGER PRIMARY KEY, group_name TEXT, entry TEXT, function TEXT);
+
+-- What happens on a path, in order. kind: read (of xso.offload_handle, or of where an earlier packet
+-- left a handle), resolve, test, compare, use, store, return, cut. handle: its number within the path.
+-- source, device, sa: read and resolve. nonzero: test. known: of the handle at that point: zero,
+-- nonzero, compared (with something that may exclude 0), or empty. text: how it is used, where it is
+-- stored, what is returned, why the path was cut off.
+CREATE TABLE event (
+  path_id INTEGER, position INTEGER, kind TEXT, path TEXT, line INTEGER, column INTEGER,
+  function TEXT, driver TEXT, handle INTEGER, source TEXT, device TEXT, sa TEXT, nonzero INTEGER,
+  known TEXT, text TEXT
+);
+
+-- The ways from a datapath entry to a site (or from a resolver callback to a sleeping call): chain 0 is the shortest, position 0 the entry's function.
 CREATE TABLE hop (
   site INTEGER, chain INTEGER, position INTEGER, function TEXT, path TEXT, line INTEGER, via TEXT
+);
+
+-- A call that can sleep below a resolver callback. id: numbered on from the sites, for hop.
+CREATE TABLE sleep (
+  id INTEGER PRIMARY KEY, path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT,
+  what TEXT, symbol TEXT, callback TEXT, callback_path TEXT, callback_line INTEGER
 );
 
 -- What a function of the core does, held against the contract (only where the tree has the resolver).
@@ -80,9 +102,22 @@ CREATE VIEW datapath_read AS
   SELECT * FROM lower_site
   WHERE field = 'offload_handle' AND access IN ('read', 'readwrite') AND context = 'datapath';
 
--- Resolver calls of lower drivers that packets reach.
+-- Resolver calls of lower drivers that packets reach, and whose result something is done with.
 CREATE VIEW resolved_use AS
-  SELECT * FROM site WHERE role = 'lower' AND access = 'resolve' AND context = 'datapath';
+  SELECT * FROM site
+  WHERE role = 'lower' AND access = 'resolve' AND context = 'datapath' AND flow = '';
+
+-- What is done with a handle (use, test, store, ...), and where the handle came from. opted_in: the
+-- driver's. site: where it came from, if that is a site.
+CREATE VIEW handled AS
+  SELECT e.*, m.kind AS made_by, m.source AS made_from, m.device AS asked_for, m.path AS made_path,
+    m.line AS made_line, p.entry, p.group_name, s.id AS site, s.opted_in
+  FROM event e JOIN path p ON p.id = e.path_id
+  JOIN event m ON m.path_id = e.path_id AND m.handle = e.handle AND m.kind IN ('read', 'resolve')
+    AND m.position = (
+      SELECT max(position) FROM event o WHERE o.path_id = e.path_id AND o.handle = e.handle
+        AND o.kind IN ('read', 'resolve') AND o.position <= e.position)
+  LEFT JOIN site s ON s.path = m.path AND s.line = m.line AND s.column = m.column;
 
 -- Lower drivers, one row each, with what their datapath does; the table is the one on the net_device.
 CREATE VIEW lower_driver AS

@@ -45,6 +45,7 @@ class Kind(StrEnum):
     READ = "read"  # xso.offload_handle is read: a new handle
     RESOLVE = "resolve"  # the resolver is called: a new handle
     TEST = "test"  # a branch was taken that makes a handle known to be zero or non-zero
+    COMPARE = "compare"  # a branch was taken on a comparison that may exclude 0, or may not
     USE = "use"  # a handle is dereferenced, used as an index, or given to hardware
     STORE = "store"  # a handle is put where it outlives the packet
     RETURN = "return"  # the function ends

@@ -15,6 +15,8 @@ from xfrmlint.frontend.view import View, views
 from xfrmlint.tree import Tree
 
 _WORD = re.compile(rb"\w")
+# From a function's name to its opening brace, comments included.
+_HEAD = rb"\s*\((?:[^;{}/]|/\*.*?\*/|//[^\n]*|/)*\{"
 _IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
 
 
@@ -180,9 +182,12 @@ class Reader:
     def definitions(self, name: str, path: str) -> list[View]:
         """Return the views of a function's definitions in the driver that a file belongs to."""
         encoded = name.encode("utf-8", "surrogateescape")
+        # A look at the raw text spares parsing every file that only calls it.
+        body = re.compile(rb"(?<!\w)" + re.escape(encoded) + _HEAD, re.S)
         found = []
         for where in self.universe.files(path) if name else ():
-            if encoded in self.corpus.data(where):
+            data = self.corpus.data(where)
+            if encoded in data and body.search(data):
                 for item in self.corpus.unit(where).functions(name):
                     found += self.views(where, item, {})
         return found

@@ -71,10 +71,12 @@ class View:
 
     def place(self, offset: int) -> Place:
         """Return where the text at `offset` is written (in a macro's body if it came from one)."""
-        if self._expansion is None:
-            return self.corpus.unit(self.path).place(offset)
-        path, start = self._expansion.origin(offset)
+        path, start = self.origin(offset)
         return self.corpus.unit(path).place(start)
+
+    def origin(self, offset: int) -> tuple[str, int]:
+        """Return path and byte offset of what stands at `offset` of the view's text."""
+        return (self.path, offset) if self._expansion is None else self._expansion.origin(offset)
 
     @cached_property
     def function(self) -> FunctionName:

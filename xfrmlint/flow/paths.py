@@ -1,0 +1,182 @@
+"""A driver's paths: from each of its datapath entries, the events of every way through."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from xfrmlint.flow.events import Device, Event, Kind, Path, Source
+from xfrmlint.flow.run import Exit, Run
+from xfrmlint.flow.values import Constant, HandleId, Mark
+from xfrmlint.frontend.access import Doubt
+from xfrmlint.frontend.unit import Place
+from xfrmlint.frontend.view import FunctionName
+from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.sites import RESOLVE, Site
+
+
+class Followed(NamedTuple):
+    """A path. entry: the entry's name, or empty where the way there was not followed.
+
+    known: beside each event, what was known of its handle then: zero, nonzero, compared (with
+    something that may exclude 0), or nothing.
+    """
+
+    entry: str
+    function: FunctionName
+    events: Path
+    known: tuple[str, ...]
+
+
+class Traced(NamedTuple):
+    """What following a driver's packets came to.
+
+    dead: sites that no path can reach. thrown: resolver calls whose result is used on none.
+    doubts: what could not be followed.
+    """
+
+    paths: tuple[Followed, ...]
+    dead: frozenset[Place]
+    thrown: frozenset[Place]
+    doubts: tuple[Doubt, ...]
+
+
+_MAKING = (Kind.READ, Kind.RESOLVE)
+_HANDLED = (Kind.TEST, Kind.COMPARE, Kind.USE, Kind.STORE)
+
+
+def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
+    """Follow the paths of one driver. sites: those of its datapath."""
+    reached = frozenset(f for site in sites for f in site.reached.functions)
+    run = Run(graph, offload, reached)
+    paths = _from_entries(run, reached)
+    kept = frozenset(m for m in run.kept if m[0])
+    if kept:
+        # What one packet leaves another finds.
+        run = Run(graph, offload, reached, kept)
+        paths = _from_entries(run, reached)
+    dead, doubts = set(), []
+    for site in _missed(sites, paths):
+        if _is_dead(run, site):
+            dead.add(site.place)
+            continue
+        doubts.append(Doubt(site.place, site.function.name, "no path from an entry leads here"))
+        for exit_ in run.enter(site.function, from_kernel=False):
+            followed = _followed("", site.function, exit_)
+            if followed not in paths:
+                paths.append(followed)
+    lost = {(s.place.path, s.place.line) for s in _missed(sites, paths)}
+    handled = {place for path in paths for place in _handled(path.events)}
+    thrown = frozenset(
+        site.place
+        for site in sites
+        if site.access == RESOLVE
+        and site.place not in dead
+        and (site.place.path, site.place.line) not in lost | handled
+    )
+    doubts += [doubt for path in paths for doubt in _doubts(path)]
+    return Traced(tuple(paths), frozenset(dead), thrown, tuple(dict.fromkeys(doubts)))
+
+
+def _from_entries(run: Run, reached: Iterable[FunctionName]) -> list[Followed]:
+    found: dict[Followed, None] = {}
+    for function in sorted(reached):
+        entries = run.graph.incoming(function).entries
+        names = sorted({e.name for e in entries if e.context == "datapath"})
+        for exit_ in run.enter(function) if names else ():
+            found[_followed(names[0], function, exit_)] = None
+    return list(found)
+
+
+def _missed(sites: Iterable[Site], paths: Iterable[Followed]) -> list[Site]:
+    """Return the sites that are on no path."""
+    met = {(e.path, e.line) for path in paths for e in path.events if e.kind in _MAKING}
+    return [site for site in sites if (site.place.path, site.place.line) not in met]
+
+
+def _is_dead(run: Run, site: Site) -> bool:
+    """Tell whether a site on no path is unreachable, rather than not followed to."""
+    if run.cut_off:
+        return False
+    if site.function in run.entered:
+        return True
+    edges = run.graph.incoming(site.function).edges
+    return bool(edges) and all(not edge.via and edge.caller in run.entered for edge in edges)
+
+
+def _handled(events: Path) -> set[tuple[str, int]]:
+    """Return where handles were made that something is done with afterwards."""
+    made: dict[int, tuple[str, int]] = {}
+    found = set()
+    for event in events:
+        if event.kind in _MAKING:
+            made[event.handle] = (event.path, event.line)
+        elif event.kind in _HANDLED and event.handle in made:
+            found.add(made[event.handle])
+    return found
+
+
+def _doubts(path: Followed) -> list[Doubt]:
+    """Return what a path leaves open."""
+    found = []
+    resolved = {e.handle for e in path.events if e.source is Source.RESOLVED}
+    for event, known in zip(path.events, path.known, strict=True):
+        why = ""
+        if event.kind is Kind.CUT:
+            why = event.text
+        elif event.kind is Kind.RESOLVE and event.device is Device.UNKNOWN:
+            why = "which device the resolver is asked for is not known"
+        elif event.kind is Kind.USE and known == "compared" and event.handle in resolved:
+            why = "whether the comparison before this use excludes 0 is not known"
+        if why:
+            place = Place(event.path, event.line, event.column)
+            found.append(Doubt(place, event.function, why))
+    return found
+
+
+def _followed(entry: str, function: FunctionName, exit_: Exit) -> Followed:
+    marks = _settled(exit_.state.trail)
+    value = exit_.value
+    place = value.place if isinstance(value, Constant) else Place(function.path, function.line, 1)
+    text = value.text if isinstance(value, Constant) else ""
+    marks.append(Mark(Kind.RETURN, place, function.name, text=text))
+    numbers: dict[HandleId, int] = {}
+    events = []
+    for mark in marks:
+        number = -1
+        if mark.handle is not None:
+            number = numbers.setdefault(mark.handle, len(numbers))
+        events.append(
+            Event(
+                mark.kind,
+                *mark.place,
+                mark.function,
+                number,
+                mark.source,
+                mark.device,
+                mark.sa,
+                mark.nonzero,
+                mark.text,
+            )
+        )
+    return Followed(entry, function, tuple(events), tuple(m.known for m in marks))
+
+
+def _settled(trail: Sequence[Mark]) -> list[Mark]:
+    """Settle the stores into memory of unknown lifetime, by what is known of the handle at the end.
+
+    A handle that is tested behind the store is used then, and only where it isn't 0.
+    """
+    found: list[Mark] = []
+    later: list[Mark] = []
+    for at, mark in enumerate(trail):
+        if not mark.put:
+            found.append(mark)
+            continue
+        behind = [m for m in trail[at + 1 :] if m.handle == mark.handle and m.kind is Kind.TEST]
+        facts = ("nonzero" if behind[-1].nonzero else "zero") if behind else mark.known
+        if mark.put == "packet":
+            if not facts:
+                why = "a handle goes with the packet without a test"
+                later.append(mark._replace(kind=Kind.CUT, handle=None, text=why))
+        elif not (behind and facts == "zero"):
+            later.append(mark._replace(kind=Kind.USE, known=facts))
+    return found + later

@@ -1,0 +1,379 @@
+"""Which statements of a function matter to handles: a slice, before anything is evaluated.
+
+A statement matters if it names something that can carry a handle, calls a function on the way to a
+site, asks for the result of such a call or for a flag, or assigns what such a statement uses. All
+others are skipped; their branches count as both ways.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tree_sitter import Node, Query, QueryCursor
+
+from xfrmlint.flow import known
+from xfrmlint.flow.graph import Does, Graph, Step, graph_of
+from xfrmlint.frontend.expression import bare
+from xfrmlint.frontend.types import PASSES_FIRST
+from xfrmlint.frontend.unit import language, node_text
+from xfrmlint.frontend.view import View
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_ASSIGNED = re.compile(
+    r"(?P<member>->|\.)?\s*\b(?P<name>[A-Za-z_]\w*)\s*(?:\[[^]=]*\]\s*)*"
+    r"(?:=(?!=)|(?:[-+*/%&|^]|<<|>>)=|\+\+|--)"
+)
+_TAKEN = re.compile(r"(?:^|[(,=?:])\s*&\s*([A-Za-z_]\w*)\b(?!\s*(?:->|\[))")
+_CONSTANT = re.compile(
+    r"(?<![>.\w])([a-z_]\w*)\s*=\s*(?:NETDEV_TX_\w+|NULL|true|false|\d+|-E[A-Z]+)\s*[;,]"
+)
+_ENDS = (Does.RETURN, Does.END, Does.CUT)
+_ARITHMETIC = frozenset(("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"))
+_PAIRS = Query(
+    language(),
+    "[(assignment_expression) (init_declarator) (call_expression) (initializer_pair)] @pair",
+)
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What can lead to a handle in a driver.
+
+    words: names that stand for one (functions on the way, members). members: those that hold one.
+    returning: functions that return one. filling: functions that put one where argument N points.
+    """
+
+    words: frozenset[str]
+    members: frozenset[str]
+    returning: frozenset[str] = frozenset()
+    filling: frozenset[tuple[str, int]] = frozenset()
+
+
+class Carried(NamedTuple):
+    """What carries a handle in one function.
+
+    names: its variables. members: of structs. returns: it returns one. fills: the parameters
+    through which it hands one out. given: functions that are given one, as which arguments.
+    """
+
+    names: frozenset[str]
+    members: frozenset[str]
+    returns: bool
+    fills: frozenset[int]
+    given: frozenset[tuple[str, frozenset[int]]]
+
+
+class Slice(NamedTuple):
+    """graph: the function's. onward: for each step, those that matter next.
+
+    correlated: conditions that are asked more than once and can't have changed in between.
+    """
+
+    graph: Graph
+    onward: Mapping[int, tuple[int, ...]]
+    correlated: frozenset[str]
+
+
+class _Text(NamedTuple):
+    """A step's names: all, those that it assigns, those whose address it takes."""
+
+    words: frozenset[str]
+    assigned: frozenset[str]
+    taken: frozenset[str]
+
+
+class Body:
+    """A function's graph with the names in each step, made once."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        body = view.node.child_by_field_name("body")
+        assert body is not None
+        self.graph = graph_of(view, body.named_children)
+        steps = self.graph.steps
+        written = [node_text(step.node) if step.node is not None else "" for step in steps]
+        self.texts = [_text(text) for text in written]
+        self.conditions = _repeated(steps, self.texts)
+        self.flags = frozenset(name for text in written for name in _CONSTANT.findall(text))
+        self.structs = {v.name for v in view.locals if not v.type.pointers and " " in v.type.base}
+        self.scalars = {v.name for v in view.locals if not v.type.pointers} - self.structs
+        self._pairs: dict[int, list[Node]] = {}
+
+    def pairs(self, index: int) -> list[Node]:
+        """Return a step's assignments, initializers and calls."""
+        if index not in self._pairs:
+            node = self.graph.steps[index].node
+            found = QueryCursor(_PAIRS).captures(node).get("pair", []) if node is not None else []
+            self._pairs[index] = found
+        return self._pairs[index]
+
+    def carried(self, seeds: Seeds, given: Iterable[str]) -> Carried:
+        """Return what carries a handle. given: parameters that do."""
+        names = set(given)
+        members: set[str] = set()
+        returns = False
+        fills: set[str] = set()
+        handed: dict[str, set[int]] = {}
+        grown = True
+        while grown:
+            before = len(names) + len(members) + len(fills)
+            for index, text in enumerate(self.texts):
+                if not text.words & seeds.words and not text.words & (names | members):
+                    continue
+                step = self.graph.steps[index]
+                if step.does is Does.RETURN and step.node is not None:
+                    inside = step.node.named_children
+                    returns = returns or any(_carries(n, seeds, names, members) for n in inside)
+                for pair in self.pairs(index):
+                    self._pair(pair, seeds, names, members, fills, handed)
+            grown = len(names) + len(members) + len(fills) > before
+        parameters = self.view.parameters
+        return Carried(
+            frozenset(names),
+            frozenset(members),
+            returns,
+            frozenset(i for i, name in enumerate(parameters) if name in fills),
+            frozenset((name, frozenset(at)) for name, at in handed.items()),
+        )
+
+    def _pair(
+        self,
+        node: Node,
+        seeds: Seeds,
+        names: set[str],
+        members: set[str],
+        fills: set[str],
+        handed: dict[str, set[int]],
+    ) -> None:
+        if node.type == "call_expression":
+            self._call(node, seeds, names, members, handed)
+            return
+        if node.type == "initializer_pair":
+            target = node.child_by_field_name("designator")
+            value = node.child_by_field_name("value")
+            if target is not None and _carries(value, seeds, names, members):
+                members.add(node_text(target).strip(".[] "))
+            return
+        target = node.child_by_field_name("left") or node.child_by_field_name("declarator")
+        value = node.child_by_field_name("right") or node.child_by_field_name("value")
+        if target is not None and _carries(value, seeds, names, members):
+            self._assigned(target, names, members, fills)
+
+    def _assigned(self, target: Node, names: set[str], members: set[str], fills: set[str]) -> None:
+        through = target.type == "pointer_expression"
+        target = bare(target, subscripts=True)
+        while target.type.endswith("declarator") and target.named_child_count:
+            target = target.child_by_field_name("declarator") or target.named_children[-1]
+        if target.type == "identifier":
+            names.add(node_text(target))
+            if through:
+                fills.add(node_text(target))
+        elif target.type == "field_expression":
+            members.add(node_text(target.child_by_field_name("field") or target))
+            root = _root(target)
+            if root in self.structs:
+                names.add(root)
+
+    def _call(
+        self,
+        node: Node,
+        seeds: Seeds,
+        names: set[str],
+        members: set[str],
+        handed: dict[str, set[int]],
+    ) -> None:
+        called = node.child_by_field_name("function")
+        listed = node.child_by_field_name("arguments")
+        if called is None or listed is None:
+            return
+        name = node_text(called)
+        arguments = listed.named_children
+        stores = known.ASSIGNS.match(name) or known.ASSIGNS_THROUGH.match(name)
+        copies = known.COPIES.match(name)
+        for position, argument in enumerate(arguments):
+            if (name, position) in seeds.filling:
+                self._assigned(argument, names, members, set())
+            elif _carries(argument, seeds, names, members) or self._leads(argument, names):
+                handed.setdefault(name, set()).add(position)
+                if position == 1 and (stores or copies):
+                    self._assigned(arguments[0], names, members, set())
+
+    def _leads(self, node: Node, names: set[str]) -> bool:
+        """Tell whether an argument is the address of a struct that holds a handle."""
+        inner = bare(node)
+        return inner.type == "identifier" and node_text(inner) in names & self.structs
+
+    def slice(self, seeds: Seeds, carried: Carried) -> Slice:
+        """Return what matters."""
+        steps = self.graph.steps
+        carriers = seeds.words | carried.names | carried.members
+        first = {i for i, text in enumerate(self.texts) if text.words & carriers}
+        matters = set(first)
+        # What a call on the way returned decides where the path goes.
+        results = set().union(*(self.texts[i].assigned for i in matters))
+        matters |= {
+            i
+            for i, step in enumerate(steps)
+            if step.does in _ENDS
+            or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results))
+        }
+        matters |= set(self.conditions)
+        near = _near(steps, first)
+        matters = {i for i in matters if i in near or steps[i].does in _ENDS}
+        inputs: set[str] = set()
+        fresh = set(matters)
+        while fresh:
+            inputs.update(*(self.texts[i].words for i in fresh))
+            wanted = (inputs - self.scalars) | (inputs & (results | self.flags))
+            fresh = {
+                i
+                for i, text in enumerate(self.texts)
+                if i not in matters and i in near and (text.assigned | text.taken) & wanted
+            }
+            matters |= fresh
+        onward = _onward(steps, matters)
+        configured = {
+            i
+            for i, step in enumerate(steps)
+            if step.does is Does.CONFIGURED
+            and i in near
+            and len({frozenset(_reach(steps, matters, n)) for n in step.next}) > 1
+        }
+        if configured - matters:
+            onward = _onward(steps, matters | configured)
+        return Slice(self.graph, onward, frozenset(self.conditions.values()))
+
+    def _asks(self, index: int, results: set[str]) -> bool:
+        """Tell whether a condition asks for a result, or for nothing but flags."""
+        words = self.texts[index].words
+        if words & results:
+            return True
+        others = {w for w in words - self.flags if not w.isupper()} - {"likely", "unlikely"}
+        return bool(words & self.flags) and not others
+
+
+def _text(text: str) -> _Text:
+    words = frozenset(_WORD.findall(text))
+    # A member by the name of a variable is another thing.
+    assigned = frozenset(m["name"] for m in _ASSIGNED.finditer(text) if not m["member"])
+    return _Text(words, assigned, frozenset(_TAKEN.findall(text)))
+
+
+def _root(node: Node) -> str:
+    while node.type in ("field_expression", "subscript_expression", "parenthesized_expression"):
+        node = node.child_by_field_name("argument") or node.named_children[-1]
+    return node_text(node)
+
+
+def _carries(node: Node | None, seeds: Seeds, names: Iterable[str], members: Iterable[str]) -> bool:
+    """Tell whether an expression's value can be a handle, or made from one."""
+    if node is None:
+        return False
+
+    def one(*fields: str) -> bool:
+        return any(_carries(node.child_by_field_name(f), seeds, names, members) for f in fields)
+
+    match node.type:
+        case "identifier":
+            return node_text(node) in names
+        case "field_expression":
+            field = node_text(node.child_by_field_name("field") or node)
+            return field in seeds.members or field in members
+        case "call_expression":
+            name = node_text(node.child_by_field_name("function") or node)
+            listed = node.child_by_field_name("arguments")
+            if name in seeds.returning:
+                return True
+            passes = PASSES_FIRST.match(name) or known.KEEPS.match(name)
+            if not passes and not known.COMPUTES.match(name) and not name.startswith("_"):
+                return False
+            inside = listed.named_children if listed is not None else []
+            return any(_carries(n, seeds, names, members) for n in inside)
+        case "parenthesized_expression" | "compound_statement" | "expression_statement":
+            last = node.named_children[-1] if node.named_child_count else None
+            return _carries(last, seeds, names, members)
+        case "cast_expression":
+            return one("value")
+        case "pointer_expression" | "subscript_expression":
+            return one("argument")
+        case "conditional_expression":
+            return one("consequence", "alternative", "condition")
+        case "binary_expression":
+            operator = node.child_by_field_name("operator")
+            return operator is not None and operator.type in _ARITHMETIC and one("left", "right")
+        case "assignment_expression" | "comma_expression":
+            return one("right")
+        case "unary_expression" | "update_expression":
+            return one("argument")
+        case "initializer_list" | "compound_literal_expression":
+            return any(
+                _carries(n.child_by_field_name("value") or n, seeds, names, members)
+                for n in node.named_children
+            )
+    return False
+
+
+def _repeated(steps: Sequence[Step], texts: Sequence[_Text]) -> dict[int, str]:
+    """Return the steps whose condition is asked more than once, with its text."""
+    found: dict[str, list[int]] = {}
+    for i, step in enumerate(steps):
+        if step.does is Does.TEST and step.node is not None and "(" not in node_text(step.node)[1:]:
+            found.setdefault(condition(node_text(step.node)), []).append(i)
+    written: dict[str, int] = {}
+    for text in texts:
+        for name in text.assigned | text.taken:
+            written[name] = written.get(name, 0) + 1
+    return {
+        i: text
+        for text, indexes in found.items()
+        if len(indexes) > 1 and all(written.get(w, 0) <= 1 for w in _WORD.findall(text))
+        for i in indexes
+    }
+
+
+def condition(text: str) -> str:
+    """Return a condition without parentheses, negation and white space around it."""
+    text = " ".join(text.split())
+    while text[:1] in ("!", "("):
+        if text[0] == "(" and not text.endswith(")"):
+            break
+        text = text[1:].strip() if text[0] == "!" else text[1:-1].strip()
+    return text
+
+
+def _reach(steps: Sequence[Step], matters: set[int], start: int) -> tuple[int, ...]:
+    found: dict[int, None] = {}
+    stack, seen = [start], {start}
+    while stack:
+        index = stack.pop()
+        if index in matters:
+            found[index] = None
+            continue
+        for following in reversed(steps[index].next):
+            if following not in seen:
+                seen.add(following)
+                stack.append(following)
+    return tuple(found)
+
+
+def _near(steps: Sequence[Step], first: Iterable[int]) -> set[int]:
+    """Return the steps from which one of some steps can be reached, or that one can reach."""
+    before: list[list[int]] = [[] for _ in steps]
+    for i, step in enumerate(steps):
+        for following in step.next:
+            before[following].append(i)
+    found: set[int] = set()
+    for links in (before, [step.next for step in steps]):
+        stack, seen = list(first), set(first)
+        while stack:
+            for other in links[stack.pop()]:
+                if other not in seen:
+                    seen.add(other)
+                    stack.append(other)
+        found |= seen
+    return found
+
+
+def _onward(steps: Sequence[Step], matters: set[int]) -> dict[int, tuple[int, ...]]:
+    return {start: _reach(steps, matters, start) for start in range(len(steps))}

@@ -1,0 +1,202 @@
+"""Abstract values, and the state in which a path stands between two statements.
+
+A location is a root and the members on the way: ("=1", "md", "sa") is `md.sa` of the second frame's
+locals; "*" is what a pointer points to, "[]" an element that can't be told from the others. Roots:
+`=N` a frame's locals; `skb` the packet; `own` the private data of the device at work; `netdev` the
+device itself; `sa` what a handle leads to; `xs` the SA; `global`, `argument` (of an entry) and
+`call` (what a function outside returned).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from xfrmlint.flow.events import Device, Kind, Sa, Source
+from xfrmlint.frontend.unit import Place
+
+Location = tuple[str, ...]
+# What made a handle: places, outermost call first; or what it is a read of.
+HandleId = tuple[Place | str, ...]
+
+
+class Member(NamedTuple):
+    """A member of a driver's struct, and a file that reads it."""
+
+    struct: str
+    field: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """A handle. exact: False for what arithmetic made of one: a test of that says little."""
+
+    id: HandleId
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Netdev:
+    """A struct net_device pointer. member: where it is kept, if that still has to be looked at."""
+
+    device: Device
+    member: Member | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class XfrmState:
+    """A struct xfrm_state pointer."""
+
+    sa: Sa
+
+
+@dataclass(frozen=True, slots=True)
+class Offload:
+    """An xfrm_state's xso, or a pointer to it, or a copy."""
+
+    sa: Sa
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A constant as written. zero: None where its number is not known. place: where it stands."""
+
+    text: str
+    zero: bool | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """The address of a location."""
+
+    to: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """A struct as a value: what lies at a location."""
+
+    at: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A struct sk_buff pointer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Anything else. packet: it was made from the packet."""
+
+    packet: bool = False
+
+
+Value = Handle | Netdev | XfrmState | Offload | Constant | Pointer | Struct | Packet | Unknown
+UNKNOWN = Unknown()
+
+_NUMBER = re.compile(r"^[(\s]*(0[xX][0-9a-fA-F]+|\d+)[uUlL]*[)\s]*$")
+
+
+def number_in(text: str) -> int | None:
+    """Return the number that some C text is, parentheses and suffixes aside."""
+    match = _NUMBER.match(text)
+    if match is None:
+        return None
+    digits = match.group(1)
+    octal = len(digits) > 1 and digits.isdigit() and digits[0] == "0"
+    return int(digits, 8 if octal and not set(digits) & {"8", "9"} else 0 if not octal else 10)
+
+
+class Mark(NamedTuple):
+    """An event as flow keeps it: with the handle's identity, and what was known of it then.
+
+    known: zero, nonzero, compared (with something that may exclude 0) or empty. put: a STORE into
+    memory of unknown lifetime: a use, unless a later test excludes 0.
+    """
+
+    kind: Kind
+    place: Place
+    function: str
+    handle: HandleId | None = None
+    source: Source = Source.UNKNOWN
+    device: Device = Device.UNKNOWN
+    sa: Sa = Sa.THIS
+    nonzero: bool = False
+    text: str = ""
+    known: str = ""
+    put: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What holds on a path at one point. The mappings are never written to.
+
+    known: of handles, see Mark. assumed: conditions that a branch was taken on, by frame and text.
+    used: handles whose first use is noted, with what is known of them now.
+    """
+
+    memory: Mapping[Location, Value]
+    known: Mapping[HandleId, str]
+    assumed: Mapping[tuple[str, str], bool]
+    used: frozenset[HandleId] = frozenset()
+    trail: tuple[Mark, ...] = ()
+
+    def key(self) -> tuple[object, ...]:
+        """Return something hashable that is equal for equal states."""
+        return (*self.context(), self.trail)
+
+    def context(self) -> tuple[object, ...]:
+        """Return the same without the past."""
+        return (
+            frozenset(self.memory.items()),
+            frozenset(self.known.items()),
+            frozenset(self.assumed.items()),
+            self.used,
+        )
+
+    def marked(self, mark: Mark) -> "State":
+        """Return the state with an event more.
+
+        Of the uses of a handle the first is noted, and in a loop the same event not for ever.
+        """
+        making = mark.kind in (Kind.READ, Kind.RESOLVE)
+        used = self.used
+        if mark.handle is not None and (making or mark.kind is Kind.USE):
+            if mark.kind is Kind.USE and mark.handle in used:
+                return self
+            used = used - {mark.handle} if making else used | {mark.handle}
+        if self.trail.count(mark) >= (2 if making else 1):
+            return replace(self, used=used)
+        return replace(self, used=used, trail=(*self.trail, mark))
+
+    def knowing(self, handle: HandleId, known: str) -> "State":
+        """Return the state in which this is known of a handle."""
+        facts = dict(self.known)
+        facts.pop(handle, None)
+        if known:
+            facts[handle] = known
+        return replace(self, known=facts, used=self.used - {handle})
+
+    def stored(self, at: Location, value: Value) -> "State":
+        """Return the state with a value at a location; a struct's members are copied."""
+        memory = {k: v for k, v in self.memory.items() if k[: len(at)] != at}
+        if isinstance(value, Struct):
+            for inner, held in self.below(value.at):
+                memory[at + inner] = held
+        elif not isinstance(value, Unknown) or value.packet:
+            memory[at] = value
+        else:
+            memory[at] = UNKNOWN
+        return replace(self, memory=memory)
+
+    def below(self, at: Location) -> Iterator[tuple[Location, Value]]:
+        """Yield what is held at a location and under it, with the members from there on."""
+        for where, value in self.memory.items():
+            if where[: len(at)] == at:
+                yield where[len(at) :], value
+
+    def handles_below(self, at: Location) -> list[Handle]:
+        """Return the handles held at a location and under it."""
+        return [v for _, v in self.below(at) if isinstance(v, Handle)]
