@@ -212,6 +212,45 @@ def resolver(tree: str | None, form: str) -> int:
 
 
 @cli.command()
+@click.argument("tree", required=False, type=click.Path())
+@click.argument("driver", required=False)
+@click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text")
+def judge(tree: str | None, driver: str | None, form: str) -> int:
+    """Tell what each lower driver's hardware is given, in each topology.
+
+    TREE can be left out: a name that is no kernel tree is a driver's.
+    """
+    from xfrmlint.analyse import analyse
+    from xfrmlint.judgement import judgements
+    from xfrmlint.model.judge import Outcome, severity
+    from xfrmlint.report import judge as rendering
+    from xfrmlint.report import judgepage
+    from xfrmlint.tree.folder import is_tree
+
+    if tree and driver is None and not is_tree(Path(tree)) and not os.path.lexists(tree):
+        tree, driver = None, tree
+    where, _ = _tree_and_paths([tree] if tree else [])
+    with _Progress(False) as progress:
+        analysis = analyse(where, progress)
+    found = judgements(analysis)
+    if driver is not None:
+        names = [one.driver for one in found]
+        found = [one for one in found if one.driver == driver]
+        if not found:
+            raise InputError(f"{driver}: no such driver; there are {', '.join(names) or 'none'}")
+    if form == "json":
+        text = rendering.as_json(found, analysis.version, analysis.contract)
+        _print([text.removesuffix("\n")])
+    elif form == "html":
+        _print(judgepage.page(found, analysis.version))
+    else:
+        _print(rendering.render(found))
+    # What can't be told is no fault.
+    worst = max((severity(one.worst()) for one in found), default=0)
+    return FINDINGS if worst > severity(Outcome.UNKNOWN) else CLEAN
+
+
+@cli.command()
 @click.option("--format", "form", type=click.Choice(["table", "markdown"]), default="table")
 @_rules_option
 def rules(form: str, rule_folders: Sequence[Path]) -> int:

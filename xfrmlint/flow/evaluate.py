@@ -210,7 +210,7 @@ class Evaluator:
         base = node.child_by_field_name("argument")
         name = node_text(node.child_by_field_name("field") or node)
         found: Outcomes = []
-        for after, of in self.value(base, state):
+        for after, of in self.holder(node, state):
             if name == "xso":
                 found.append((after, Offload(sa_of(of))))
             elif isinstance(of, Offload):
@@ -223,6 +223,31 @@ class Evaluator:
                     self.load(then, at, node) if at is not None else (then, _lost(of))
                     for then, at in self.member_of(after, of, name, node)
                 ]
+        return found
+
+    def holder(self, node: Node, state: State) -> Outcomes:
+        """Return what a field expression's member is of: a struct, or a pointer to one."""
+        base = node.child_by_field_name("argument")
+        operator = node.child_by_field_name("operator")
+        if base is None or operator is None or operator.type != ".":
+            return self.value(base, state)
+        bared = _unwrapped(base)
+        if bared.type == "pointer_expression" and node_text(bared)[:1] == "*":
+            return self.value(bared.child_by_field_name("argument"), state)
+        named = bared.child_by_field_name("field")
+        if named is not None and node_text(named) == "xso":
+            return self.value(base, state)
+        if bared.type not in ("identifier", "field_expression", "subscript_expression"):
+            return self.value(base, state)
+        found: Outcomes = []
+        for after, at in self.locate(bared, state):
+            held = after.memory.get(at) if at is not None else None
+            if isinstance(held, Offload):
+                found.append((after, held))
+            elif at is not None:
+                found.append((after, Struct(at)))
+            else:
+                found += self.value(base, after)
         return found
 
     def is_handle(self, node: Node, base: Node | None) -> bool:
@@ -255,6 +280,8 @@ class Evaluator:
                 return [(state, (*of.at, name))]
             case Packet():
                 return [(state, ("skb", name))]
+            case Unknown() if of.packet:
+                return [(state, ("skb", "[]", name))]
             case XfrmState():
                 return [(state, ("xs", of.sa, name))]
             case Netdev() if of.device is Device.OWN:
@@ -286,6 +313,8 @@ class Evaluator:
                         found.append((then, to))
                     else:
                         found.append((then, (*to, each if each.isdigit() else "[]")))
+                elif isinstance(of, Unknown) and of.packet:
+                    found.append((then, ("skb", "[]")))
                 else:
                     found.append((then, None))
         return found
@@ -307,10 +336,9 @@ class Evaluator:
         while bared.type == "parenthesized_expression" and bared.named_child_count:
             bared = bared.named_children[-1]
         if bared.type == "field_expression":
-            base = bared.child_by_field_name("argument")
             name = node_text(bared.child_by_field_name("field") or bared)
             found: Outcomes = []
-            for after, of in self.value(base, state):
+            for after, of in self.holder(bared, state):
                 if name == "xso":
                     found.append((after, Offload(sa_of(of))))
                 elif isinstance(of, Handle):
@@ -333,11 +361,10 @@ class Evaluator:
                 at = ("global", node_text(node))
             return [(state, at)]
         if node.type == "field_expression":
-            base = node.child_by_field_name("argument")
             name = node_text(node.child_by_field_name("field") or node)
             return [
                 pair
-                for after, of in self.value(base, state)
+                for after, of in self.holder(node, state)
                 for pair in self.member_of(after, of, name, node)
             ]
         if node.type == "subscript_expression":

@@ -358,7 +358,7 @@ class Run:
             return special
         targets = self._targets(evaluator, node, called, name)
         found: Outcomes = []
-        for after, values in evaluator.all(arguments, state):
+        for after, (_, *values) in evaluator.all([called, *arguments], state):
             if targets:
                 for target in targets:
                     found += self._follow(evaluator, target, node, values, after)

@@ -40,10 +40,15 @@ class Use(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A path in one topology. uses: all it has. outcome: the worst, tests and cuts included."""
+    """A path in one topology. uses: all it has. outcome: the worst, tests and cuts included.
+
+    got: for each event by which a handle was got (its position in the path), the worst that came of
+    that handle; a test counts as well, for it decides by what the device got.
+    """
 
     outcome: Outcome
     uses: tuple[Use, ...]
+    got: tuple[tuple[int, Outcome], ...]
 
 
 class Row(NamedTuple):
@@ -91,6 +96,13 @@ def judge_path(path: Path, topology: Topology) -> Judged:
     nonzero: set[int] = set()  # among those of unknown number
     outcomes: list[Outcome] = []
     uses: list[Use] = []
+    got: dict[int, Outcome] = {}
+    origin: dict[int, int] = {}
+
+    def came_of(handle: int, outcome: Outcome) -> None:
+        at = origin.get(handle, -1)
+        got[at] = worst((outcome, got.get(at, Outcome.NOT_REACHED)))
+
     for at, event in enumerate(path):
         handle = event.handle
         if handle < 0 and event.kind not in (Kind.USE, Kind.CUT):
@@ -98,10 +110,22 @@ def judge_path(path: Path, topology: Topology) -> Judged:
         if event.kind in (Kind.READ, Kind.RESOLVE):
             values[handle] = _value(event, topology)
             nonzero.discard(handle)
+            origin[handle] = at
+            got[at] = Outcome.NOT_REACHED
         elif event.kind is Kind.USE:
             use = _use(event, values.get(handle, Outcome.UNKNOWN), topology)
             outcomes.append(use.outcome)
             uses.append(use)
+            came_of(handle, use.outcome)
+        elif event.kind is Kind.COMPARE:
+            value = values.get(handle, Outcome.UNKNOWN)
+            if value == 0:
+                # Whether a device without a handle gets any further here can't be told.
+                outcomes.append(Outcome.UNKNOWN)
+                came_of(handle, Outcome.UNKNOWN)
+                uses.extend(_unreached(path[at + 1 :], None))
+                break
+            came_of(handle, _given(value, topology))
         elif event.kind is Kind.TEST:
             value = values.get(handle, Outcome.UNKNOWN)
             if isinstance(value, Outcome) and handle not in nonzero and not event.nonzero:
@@ -110,6 +134,9 @@ def judge_path(path: Path, topology: Topology) -> Judged:
                 nonzero.add(handle)
             if value == 0:
                 outcomes.append(Outcome.ZERO_TESTED)
+                came_of(handle, Outcome.ZERO_TESTED)
+            elif event.nonzero:
+                came_of(handle, _given(value, topology))
             if event.nonzero == (value == 0):
                 # Not taken any further.
                 stopped = handle if value == 0 else None
@@ -117,9 +144,11 @@ def judge_path(path: Path, topology: Topology) -> Judged:
                 break
         elif event.kind is Kind.CUT:
             outcomes.append(Outcome.UNKNOWN)
+            for known in tuple(origin):
+                came_of(known, Outcome.UNKNOWN)
             uses.extend(_unreached(path[at + 1 :], None))
             break
-    return Judged(worst(outcomes), tuple(uses))
+    return Judged(worst(outcomes), tuple(uses), tuple(got.items()))
 
 
 def judge(paths: Iterable[Path], topologies: Iterable[Topology] = TOPOLOGIES) -> dict[str, Outcome]:
@@ -175,15 +204,19 @@ def _of_sa(sa: Sa, value: int) -> _Value:
 
 
 def _use(event: Event, value: _Value, topology: Topology) -> Use:
+    number = value if isinstance(value, int) else None
+    return Use(event, number, _given(value, topology))
+
+
+def _given(value: _Value, topology: Topology) -> Outcome:
+    """Return what a handle that is taken for the device's own comes to."""
     if isinstance(value, Outcome):
-        return Use(event, None, value)
+        return value
     if value == 0:
-        return Use(event, value, Outcome.ZERO_USED)
+        return Outcome.ZERO_USED
     if value == topology.wanted:
-        return Use(event, value, Outcome.RIGHT)
-    if value == topology.revoked.get(topology.device):
-        return Use(event, value, Outcome.STALE)
-    return Use(event, value, Outcome.OTHER)
+        return Outcome.RIGHT
+    return Outcome.STALE if value == topology.revoked.get(topology.device) else Outcome.OTHER
 
 
 def _unreached(events: Collection[Event], tested: int | None) -> list[Use]:

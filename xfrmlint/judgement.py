@@ -1,0 +1,151 @@
+"""What each driver's hardware is given: its paths, judged in every topology."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from xfrmlint.analyse import Analysis
+from xfrmlint.flow.events import Event, Kind, Path
+from xfrmlint.flow.paths import Followed, Traced
+from xfrmlint.frontend.access import Doubt
+from xfrmlint.frontend.unit import Place
+from xfrmlint.model.judge import Outcome, judge_path, worst
+from xfrmlint.model.topology import TOPOLOGIES, Topology
+from xfrmlint.program.reach import Hop
+from xfrmlint.program.sites import RESOLVE, Site
+
+_GETS = (Kind.READ, Kind.RESOLVE)
+
+
+class Got(NamedTuple):
+    """A place where a driver gets a handle, and what comes of that.
+
+    asks: it calls the resolver, rather than read the shared field. chains: the ways there. path:
+    the one that comes out worst, with the position in it where the handle is got (-1: on no path).
+    paths: how many lead through here. outcomes: by topology, in order. note: dead, thrown, unused
+    or empty.
+    """
+
+    place: Place
+    function: str
+    driver: str
+    asks: bool
+    chains: tuple[tuple[Hop, ...], ...]
+    path: Path
+    at: int
+    paths: int
+    outcomes: tuple[Outcome, ...]
+    note: str
+
+    def worst(self) -> Outcome:
+        """Return the worst outcome of any topology."""
+        return worst(self.outcomes)
+
+
+class Judgement(NamedTuple):
+    """A driver. outcomes: the worst of its handles, by topology. doubts: what stays open."""
+
+    driver: str
+    opted_in: bool
+    handles: tuple[Got, ...]
+    outcomes: tuple[Outcome, ...]
+    paths: int
+    doubts: tuple[Doubt, ...]
+
+    def worst(self) -> Outcome:
+        """Return the worst outcome of any topology."""
+        return worst(self.outcomes)
+
+
+def judgements(analysis: Analysis) -> list[Judgement]:
+    """Return the judgement of every lower driver that gets a handle on its datapath, by name."""
+    found = []
+    for group, traced in sorted(analysis.traced.items()):
+        sites = [
+            site
+            for site in analysis.sites
+            if site.driver is not None
+            and site.driver.group == group
+            and site.reached.context == "datapath"
+            and (site.access == RESOLVE or (site.field, site.access) == ("offload_handle", "read"))
+        ]
+        table = _outcomes(traced.paths)
+        handles = tuple(_got(site, traced.paths, table, _note(site, traced)) for site in sites)
+        outcomes = tuple(
+            worst(handle.outcomes[i] for handle in handles) for i in range(len(TOPOLOGIES))
+        )
+        opted_in = any(site.driver is not None and site.driver.opted_in for site in sites)
+        found.append(
+            Judgement(group, opted_in, handles, outcomes, len(traced.paths), traced.doubts)
+        )
+    return found
+
+
+def topologies() -> Sequence[Topology]:
+    """Return the topologies in the order of every `outcomes`."""
+    return TOPOLOGIES
+
+
+# For a path: what each handle on it (by the position where it is got) comes to in each topology.
+_Table = list[dict[int, list[Outcome]]]
+
+
+def _outcomes(paths: Iterable[Followed]) -> _Table:
+    table: _Table = []
+    for path in paths:
+        row: dict[int, list[Outcome]] = {}
+        for topology in TOPOLOGIES:
+            got = dict(judge_path(path.events, topology).got)
+            for at, event in enumerate(path.events):
+                if event.kind in _GETS:
+                    row.setdefault(at, []).append(got.get(at, Outcome.NOT_REACHED))
+        table.append(row)
+    return table
+
+
+def _got(site: Site, paths: Sequence[Followed], table: _Table, note: str) -> Got:
+    place = (site.place.path, site.place.line)
+    best: tuple[Outcome, Path, int] | None = None
+    by_topology: list[list[Outcome]] = [[] for _ in TOPOLOGIES]
+    through = 0
+    for path, row in zip(paths, table, strict=True):
+        through += any((e.path, e.line) == place for e in path.events if e.kind in _GETS)
+        for at, outcomes in row.items():
+            event = path.events[at]
+            if (event.path, event.line) != place:
+                continue
+            for i, outcome in enumerate(outcomes):
+                by_topology[i].append(outcome)
+            here = worst(outcomes)
+            if best is None or (worst((here, best[0])) is here and here is not best[0]):
+                best = (here, path.events, at)
+    _, events, at = best if best is not None else (Outcome.NOT_REACHED, (), -1)
+    return Got(
+        site.place,
+        site.function.name,
+        site.driver.module if site.driver is not None else "",
+        site.access == RESOLVE,
+        site.reached.chains,
+        events,
+        at,
+        through,
+        tuple(worst(o) for o in by_topology),
+        note or ("unused" if best is not None and best[0] is Outcome.NOT_REACHED else ""),
+    )
+
+
+def _note(site: Site, traced: Traced) -> str:
+    if site.place in traced.dead:
+        return "dead"
+    return "thrown" if site.place in traced.thrown else ""
+
+
+def steps(got: Got) -> list[Event]:
+    """Return the events of a handle's worst path that speak of it, and how the path ends."""
+    if got.at < 0:
+        return []
+    handle = got.path[got.at].handle
+    return [
+        event
+        for event in got.path[got.at :]
+        if event.handle == handle or event.kind in (Kind.RETURN, Kind.CUT)
+    ]

@@ -1,0 +1,154 @@
+"""What `xfrmlint judge` prints: for each handle its chain, its events, and what the device gets."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from xfrmlint.flow.events import Device, Event, Kind, Sa
+from xfrmlint.judgement import Got, Judgement, steps, topologies
+from xfrmlint.model.judge import Outcome
+from xfrmlint.report.columns import aligned
+from xfrmlint.report.json import dump
+from xfrmlint.report.terminal import printable
+
+_NOTES = {
+    "dead": " (no path can get here)",
+    "thrown": " (nothing is done with the result)",
+    "unused": " (only read or printed)",
+    "": "",
+}
+
+
+def note_of(handle: Got) -> str:
+    """Return what else is to be said of a handle, in parentheses."""
+    return _NOTES[handle.note]
+
+
+def render(found: Sequence[Judgement]) -> Iterator[str]:
+    """Yield the page's lines."""
+    for number, one in enumerate(found):
+        if number:
+            yield ""
+        count = len(one.handles)
+        opted = "opted in" if one.opted_in else "not opted in"
+        yield (
+            f"{printable(one.driver)}: {opted}, {count} handle{'s' * (count != 1)} "
+            f"on the datapath, {one.paths} paths: {one.worst()}"
+        )
+        for handle in one.handles:
+            yield ""
+            yield from _handle(handle)
+        yield ""
+        yield from _table(one)
+        for doubt in one.doubts:
+            place = f"{printable(doubt.place.path)}:{doubt.place.line}"
+            yield f"  unknown: {place}: {printable(doubt.function)}(): {printable(doubt.reason)}"
+    if not found:
+        yield "no lower driver gets a handle on its datapath"
+
+
+def _handle(handle: Got) -> Iterator[str]:
+    does = "asks the resolver" if handle.asks else "reads xso.offload_handle"
+    place = handle.place
+    yield (
+        f"  {printable(place.path)}:{place.line}: {printable(handle.function)}() {does}: "
+        f"{handle.worst()}{note_of(handle)}"
+    )
+    for number, hop in enumerate(handle.chains[0] if handle.chains else ()):
+        label = "chain:" if not number else "      "
+        through = printable(hop.via)
+        said = f"{through} = {hop.function}()" if not number else f"calls {hop.function}()"
+        if number and through:
+            said += f" through {through}"
+        yield f"    {label} {printable(hop.path)}:{hop.line}: {printable(said)}"
+    for number, event in enumerate(steps(handle)):
+        label = "path: " if not number else "      "
+        yield f"    {label} {printable(event.path)}:{event.line}: {described(event)}"
+
+
+def described(event: Event) -> str:
+    """Return one event in words."""
+    text = printable(event.text)
+    match event.kind:
+        case Kind.RESOLVE:
+            return f"resolve for {_device(event.device)}{_whose(event.sa)}"
+        case Kind.READ:
+            return f"read ({event.source}){_whose(event.sa)}"
+        case Kind.TEST:
+            return f"test: {'not 0' if event.nonzero else '0'}"
+        case Kind.COMPARE:
+            return "compare: whether 0 is excluded can't be told"
+        case Kind.USE:
+            return f"use: {text}"
+        case Kind.STORE:
+            return f"store: {text}"
+        case Kind.CUT:
+            return f"cut: {text}"
+    return f"return {text}".rstrip()
+
+
+def _device(device: Device) -> str:
+    return "its own device" if device is Device.OWN else f"device: {device}"
+
+
+def _whose(sa: Sa) -> str:
+    return "" if sa is Sa.THIS else f", {sa} SA"
+
+
+def _table(one: Judgement) -> Iterator[str]:
+    heads = [f"{h.place.path.rpartition('/')[2]}:{h.place.line}" for h in one.handles]
+    rows = [["  topology", *map(printable, heads)]]
+    for index, topology in enumerate(topologies()):
+        rows.append([f"  {topology.name}", *(str(h.outcomes[index]) for h in one.handles)])
+    yield from aligned(rows)
+
+
+def as_json(found: Sequence[Judgement], version: str, contract: bool) -> str:
+    """Return all of it as JSON."""
+    return dump(
+        {
+            "schema": 1,
+            "tree": {"version": version, "contract": "present" if contract else "absent"},
+            "topologies": [{"name": t.name, "sentence": t.sentence} for t in topologies()],
+            "drivers": [_as_data(one) for one in found],
+        }
+    )
+
+
+def _as_data(one: Judgement) -> dict[str, Any]:
+    return {
+        "driver": one.driver,
+        "opted_in": one.opted_in,
+        "outcome": str(one.worst()),
+        "outcomes": _named(one.outcomes),
+        "paths": one.paths,
+        "handles": [
+            {
+                "path": handle.place.path,
+                "line": handle.place.line,
+                "column": handle.place.column,
+                "function": handle.function,
+                "driver": handle.driver,
+                "asks": handle.asks,
+                "note": handle.note,
+                "outcome": str(handle.worst()),
+                "outcomes": _named(handle.outcomes),
+                "paths": handle.paths,
+                "chains": [[hop._asdict() for hop in chain] for chain in handle.chains],
+                "events": [event._asdict() for event in steps(handle)],
+            }
+            for handle in one.handles
+        ],
+        "unknown": [
+            {
+                "path": doubt.place.path,
+                "line": doubt.place.line,
+                "function": doubt.function,
+                "reason": doubt.reason,
+            }
+            for doubt in one.doubts
+        ],
+    }
+
+
+def _named(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    return {t.name: str(o) for t, o in zip(topologies(), outcomes, strict=True)}
