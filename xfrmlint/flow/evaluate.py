@@ -63,6 +63,7 @@ class Evaluator:
         self.depth = depth
         self.frame = f"={depth}"
         self.reader = run.reader
+        self.structs = {v.name for v in view.locals if not v.type.pointers and " " in v.type.base}
         # What `return` inside a statement expression ended with.
         self.returned: Outcomes = []
 
@@ -139,6 +140,8 @@ class Evaluator:
         name = node_text(node)
         at = self.variable(node)
         if at is not None:
+            if name in self.structs and at not in state.memory:
+                return [(state, Struct(at))]
             return [self.load(state, at, node)]
         if name in _TRUTHS:
             return self.literal(node, state)
@@ -184,6 +187,10 @@ class Evaluator:
     def typed(self, value: Value, kind: CType | None, node: Node) -> Value:
         """Return a value as what its type makes of it. node: the expression that it came from."""
         if kind is None or not kind.pointers:
+            struct = kind is not None and kind.base.startswith(("struct ", "union "))
+            if struct and isinstance(value, Pointer) and value.to[-1:] == ("*",):
+                # What is copied is what the location holds, not what it points to.
+                return Struct(value.to[:-1])
             return value
         match kind.base:
             case "struct net_device":
@@ -679,6 +686,8 @@ class Evaluator:
                     if same is None
                     else [(after, same == (sign == "=="))]
                 )
+            elif (held := _ordered(one, sign, other)) is not None:
+                found.append((after, held))
             elif _is_zero(other) and sign in _EQUAL:
                 found += [(s, held == (sign == "!=")) for s, held in self.decide(after, one, left)]
             else:
@@ -780,6 +789,16 @@ def _same(one: Constant, other: Constant) -> bool | None:
         number_in(c.text) is not None or c.text in known.ENUMERATORS for c in (one, other)
     )
     return False if literal else None
+
+
+def _ordered(one: Value, sign: str, other: Value) -> bool | None:
+    """Compare an error's number, or 0, with 0; None for anything else."""
+    if not isinstance(one, Constant) or not _is_zero(other) or sign in _EQUAL:
+        return None
+    negative = one.text.startswith("-")
+    if not negative and not one.zero:
+        return None
+    return {"<": negative, ">=": not negative, "<=": True, ">": False}[sign]
 
 
 def _is_zero(value: Value) -> bool:

@@ -184,14 +184,15 @@ class _Builder:
     def loop(self, node: Node, after: int, jumps: _Jumps) -> int:
         condition = node.child_by_field_name("condition")
         body = node.child_by_field_name("body")
-        head = self.test(condition, after, after)
+        endless = condition is None
+        head = self.add(Step(Does.EVALUATE, None)) if endless else self.test(condition, after, after)
         again = head
         if node.type == "for_statement":
             update = node.child_by_field_name("update")
             if update is not None:
                 again = self.add(Step(Does.EVALUATE, update, [head]))
         inner = self.inside(body, again, _Jumps(after, again, jumps.switch))
-        self.steps[head].next = [inner, after]
+        self.steps[head].next = [inner] if endless else [inner, after]
         if node.type == "do_statement":
             return inner
         first = node.child_by_field_name("initializer")

@@ -247,7 +247,7 @@ class Body:
     def _asks(self, index: int, results: set[str]) -> bool:
         """Tell whether a condition asks for a result, or for nothing but flags."""
         words = self.texts[index].words
-        if words & results:
+        if words & results or not words - {"true", "false"}:
             return True
         others = {w for w in words - self.flags if not w.isupper()} - {"likely", "unlikely"}
         return bool(words & self.flags) and not others

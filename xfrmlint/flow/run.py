@@ -229,6 +229,9 @@ class Run:
         returned += evaluator.returned + [(s, UNKNOWN) for s in ended]
         exits: dict[object, Exit] = {}
         for after, value in returned:
+            if isinstance(value, Struct):
+                # Returned by value: it outlives the frame.
+                after, value = after.stored(_RESULT, value), Struct(_RESULT)
             left = _left(after, frame)
             exits.setdefault((left.key(), value), Exit(left, value))
         self._memo[key] = list(exits.values())
@@ -563,10 +566,17 @@ class Run:
         """Tell whether a member is one in which an earlier packet left a handle."""
         if not self.keepers or at[0].startswith("="):
             return False
+        up = node.parent
+        if up is not None and up.type == "subscript_expression":
+            # An array's name is no read of an element.
+            of = up.child_by_field_name("argument")
+            if of is not None and of.id == node.id:
+                return False
         return self.members.named(view, node) in self.keepers
 
 
 _MOST_FUNCTIONS = 200
+_RESULT = ("=result",)
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
 _DEVICE = CType("struct net_device", 1)
 

@@ -1,0 +1,621 @@
+"""Paths through a driver: C in, the events of every way through out."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.trees import FOO, HEAD, tree
+from xfrmlint.analyse import analyse
+from xfrmlint.flow.events import Device, Kind, Path, Sa, Source
+from xfrmlint.flow.paths import Traced
+
+HEADER = "drivers/net/foo/foo.h"
+STRUCTS = """\
+struct sa { u32 index; u32 flags; struct net_device *dev; };
+struct desc { __le32 sa; __le32 len; };
+struct ring {
+	struct net_device *netdev;
+	struct desc *desc;
+	unsigned long last;
+	unsigned long per_queue[8];
+	u32 table[16];
+	int next;
+};
+struct priv { struct ring *ring; struct net_device *upper; struct sa sas[16]; };
+void drop(struct sk_buff *skb);
+void give(unsigned long h);
+bool busy(void);
+"""
+OPS = """
+static int add(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *e)
+{
+	x->xso.offload_handle = 1;
+	return 0;
+}
+static const struct net_device_ops foo_netdev = { .ndo_start_xmit = tx };
+static const struct xfrmdev_ops foo_xfrmdev = {
+	.xdo_dev_state_add = add,
+	.flags = XFRMDEV_OPS_F_LOWER_HANDLE,
+};
+void init(struct net_device *dev)
+{
+	dev->netdev_ops = &foo_netdev;
+	dev->xfrmdev_ops = &foo_xfrmdev;
+}
+"""
+X = "struct xfrm_state *x = xfrm_input_state(skb);\n"
+H = f"{X}\tunsigned long h = xfrm_dev_state_lower_handle(x, dev);\n"
+
+
+def traced(files: Mapping[str, str]) -> Traced:
+    """Follow the packets of the driver foo."""
+    found = analyse(tree({"drivers/net/foo/Makefile": "obj-m += foo.o\n", **files}))
+    return found.traced["foo"]
+
+
+def driver(statements: str, outside: str = "") -> dict[str, str]:
+    """Return a driver whose tx(skb, dev), which transmits, has these statements."""
+    xmit = "static netdev_tx_t tx(struct sk_buff *skb, struct net_device *dev)\n{\n"
+    text = f"{HEAD}{STRUCTS}{outside}{xmit}\t{statements}\n\treturn NETDEV_TX_OK;\n}}\n{OPS}"
+    return {FOO: text, HEADER: ""}
+
+
+def said(path: Path) -> str:
+    """Return a path in short: `ask` and `read` get a handle; `0` and `!0` are tests of it."""
+    words = []
+    several = len({e.handle for e in path if e.handle >= 0}) > 1
+    for event in path:
+        word = {
+            Kind.READ: "kept" if event.source is Source.STORED else "read",
+            Kind.RESOLVE: "ask",
+            Kind.TEST: "!0" if event.nonzero else "0",
+            Kind.COMPARE: "compare",
+            Kind.RETURN: "",
+        }.get(event.kind, str(event.kind))
+        if several and event.handle >= 0:
+            word += f"#{event.handle}"
+        if event.kind is Kind.RESOLVE and event.device is not Device.OWN:
+            word += f"({event.device})"
+        if event.kind in (Kind.READ, Kind.RESOLVE) and event.sa is not Sa.THIS:
+            word += f"[{event.sa}]"
+        if event.kind in (Kind.USE, Kind.STORE, Kind.CUT):
+            word += f" {event.text}"
+        words.append(word)
+    last = path[-1].text
+    ending = "" if last in ("NETDEV_TX_OK", "") else f" -> {last}"
+    return ", ".join(w for w in words if w) + ending
+
+
+def ways(statements: str, outside: str = "") -> set[str]:
+    """Return what the paths of such a driver come to; those without a handle are left out."""
+    return {said(path.events) for path in traced(driver(statements, outside)).paths} - {""}
+
+
+TESTED = {"ask, 0", "ask, !0, use given to give()"}
+DROP = "{ drop(skb); return NETDEV_TX_OK; }"
+
+
+@pytest.mark.parametrize(
+    ("statements", "outside"),
+    [
+        pytest.param(H + f"if (!h) {DROP}\ngive(h);", "", id="if not"),
+        pytest.param(H + f"if (h == 0) {DROP}\ngive(h);", "", id="eq 0"),
+        pytest.param(H + f"if (0 == h) {DROP}\ngive(h);", "", id="yoda"),
+        pytest.param(H + "if (h > 0) give(h);", "", id="gt"),
+        pytest.param(H + "if (h >= 1) give(h);", "", id="ge1"),
+        pytest.param(H + f"if (h < 1) {DROP}\ngive(h);", "", id="lt1"),
+        pytest.param(H + f"if (unlikely(!h)) {DROP}\ngive(h);", "", id="unlikely"),
+        pytest.param(
+            X
+            + (
+                "unsigned long h;\nif (!(h = xfrm_dev_state_lower_handle(x, dev))) "
+                f"{DROP}\ngive(h);"
+            ),
+            "",
+            id="assign in cond",
+        ),
+        pytest.param(
+            X
+            + (
+                "unsigned long h;\nif (x && (h = xfrm_dev_state_lower_handle(x, "
+                "dev)) != 0) give(h);"
+            ),
+            "",
+            id="and",
+        ),
+        pytest.param(H + "if (!h) goto out;\ngive(h);\nout:\n", "", id="goto"),
+        pytest.param(H + "h ? give(h) : drop(skb);", "", id="ternary"),
+        pytest.param(H + "give(h ?: 7);", "", id="gnu"),
+        pytest.param(H + f"switch (h) {{ case 0: {DROP} default: give(h); }}", "", id="switch"),
+        pytest.param(H + f"while (!h) {DROP}\ngive(h);", "", id="while"),
+        pytest.param(H + f"if (WARN_ON_ONCE(!h)) {DROP}\ngive(h);", "", id="warn"),
+        pytest.param(
+            X
+            + (
+                "unsigned long h = xfrm_dev_state_lower_handle(x, skb->dev);\nif "
+                f"(!h) {DROP}\ngive(h);"
+            ),
+            "",
+            id="skb->dev",
+        ),
+        pytest.param(
+            X
+            + (
+                "struct priv *p = netdev_priv(dev);\nunsigned long h = "
+                f"xfrm_dev_state_lower_handle(x, p->ring->netdev);\nif (!h) {DROP}\n"
+                "give(h);"
+            ),
+            "",
+            id="ring dev",
+        ),
+        pytest.param(
+            X + f"unsigned long h = get(x, dev);\nif (!h) {DROP}\ngive(h);",
+            (
+                "static unsigned long get(struct xfrm_state *x, struct net_device "
+                "*d) { return xfrm_dev_state_lower_handle(x, d); }\n"
+            ),
+            id="wrapper",
+        ),
+        pytest.param(
+            X + f"unsigned long h = GET(x, dev);\nif (!h) {DROP}\ngive(h);",
+            "#define GET(x, d) xfrm_dev_state_lower_handle((x), (d))\n",
+            id="macro",
+        ),
+        pytest.param(
+            H + "DROP_IF_ZERO(h);\ngive(h);",
+            ("#define DROP_IF_ZERO(h) do { if (!(h)) return NETDEV_TX_OK; } while (0)\n"),
+            id="macro drop",
+        ),
+        pytest.param(
+            X + f"unsigned long h;\nif (get(x, dev, &h)) {DROP}\ngive(h);",
+            (
+                "static int get(struct xfrm_state *x, struct net_device *d, "
+                "unsigned long *h) { *h = xfrm_dev_state_lower_handle(x, d); "
+                "return *h ? 0 : -ENOENT; }\n"
+            ),
+            id="out",
+        ),
+        pytest.param(
+            X + (f"unsigned long h;\nint err = get(x, dev, &h);\nif (err < 0) {DROP}\ngive(h);"),
+            (
+                "static int get(struct xfrm_state *x, struct net_device *d, "
+                "unsigned long *h) { *h = xfrm_dev_state_lower_handle(x, d); if "
+                "(!*h) return -ENOENT; return 0; }\n"
+            ),
+            id="err",
+        ),
+        pytest.param(
+            H + f"if (!ok(h)) {DROP}\ngive(h);",
+            "static bool ok(unsigned long h) { return h != 0; }\n",
+            id="pred",
+        ),
+        pytest.param(
+            H + "send(skb, h);",
+            (
+                "static void send(struct sk_buff *skb, unsigned long h) { if (!h) "
+                "{ drop(skb); return; } give(h); }\n"
+            ),
+            id="callee tests",
+        ),
+        pytest.param(
+            X + f"struct md m; fill(&m, x, dev); if (!m.h) {DROP}\nemit(&m);",
+            (
+                "struct md { u32 a; unsigned long h; };\nstatic void fill(struct md "
+                "*m, struct xfrm_state *x, struct net_device *d) { m->h = "
+                "xfrm_dev_state_lower_handle(x, d); }\nstatic void emit(struct md "
+                "*m) { give(m->h); }\n"
+            ),
+            id="stack struct",
+        ),
+        pytest.param(
+            X + f"struct md m = make(x, dev); if (!m.h) {DROP}\nemit(m);",
+            (
+                "struct md { u32 a; unsigned long h; };\nstatic struct md "
+                "make(struct xfrm_state *x, struct net_device *d) { struct md m = "
+                "{ .h = xfrm_dev_state_lower_handle(x, d) }; return m; }\nstatic "
+                "void emit(struct md m) { give(m.h); }\n"
+            ),
+            id="by value",
+        ),
+        pytest.param(
+            H + f"CB(skb)->h = h; if (!CB(skb)->h) {DROP}\ngive(CB(skb)->h);",
+            ("struct cb { unsigned long h; };\n#define CB(skb) ((struct cb *)(skb)->cb)\n"),
+            id="cb",
+        ),
+        pytest.param(
+            X
+            + (
+                "unsigned long h = 0; bool ipsec = false;\nif (x) { h = "
+                f"xfrm_dev_state_lower_handle(x, dev); if (!h) {DROP} ipsec = true; }}\nif "
+                "(ipsec) give(h);"
+            ),
+            "",
+            id="flag",
+        ),
+        pytest.param(
+            X
+            + (
+                "unsigned long h = 0;\nif (x) { h = xfrm_dev_state_lower_handle(x, "
+                f"dev); if (!h) {DROP} }}\nif (x) give(h);"
+            ),
+            "",
+            id="twice",
+        ),
+        pytest.param(
+            X
+            + (
+                "unsigned long h = ({ unsigned long t = "
+                f"xfrm_dev_state_lower_handle(x, dev); if (!t) {DROP} t; }});\ngive(h);"
+            ),
+            "",
+            id="stmt",
+        ),
+        pytest.param(
+            X
+            + (
+                "unsigned long h;\n#ifdef CONFIG_A\nh = "
+                "xfrm_dev_state_lower_handle(x, dev);\n#else\nh = 3;\n#endif\n#ifdef "
+                f"CONFIG_A\nif (!h) {DROP}\n#endif\ngive(h);"
+            ),
+            "",
+            id="config",
+        ),
+        pytest.param(H + f"u16 s = h; if (!s) {DROP}\ngive(h);", "", id="trunc"),
+    ],
+)
+def test_a_handle_that_is_tested(statements: str, outside: str) -> None:
+    assert ways(statements, outside) == TESTED
+
+
+@pytest.mark.parametrize(
+    ("statements", "outside", "paths"),
+    [
+        pytest.param(
+            H + f"if (!x || !h) {DROP}\ngive(h);",
+            "",
+            {"ask", "ask, !0, use given to give()", "ask, 0"},
+            id="or",
+        ),
+        pytest.param(
+            H + "switch (h) { case 0: drop(skb); default: give(h); }",
+            "",
+            {"ask, !0, use given to give()", "ask, 0, use given to give()"},
+            id="switch nofall",
+        ),
+        pytest.param(
+            H + "WARN_ON_ONCE(!h);\ngive(h);",
+            "",
+            {"ask, !0, use given to give()", "ask, 0, use given to give()"},
+            id="warn only",
+        ),
+        pytest.param(H + "BUG_ON(!h);\ngive(h);", "", {"ask, !0, use given to give()"}, id="bug"),
+        pytest.param(
+            X
+            + (
+                "struct sa *sa = (struct sa *)xfrm_dev_state_lower_handle(x, dev);\n"
+                "if (IS_ERR_OR_NULL(sa)) return NETDEV_TX_OK;\nskb->len = sa->index;"
+            ),
+            "",
+            {"ask, 0", "ask, !0, use dereferenced"},
+            id="isnull",
+        ),
+        pytest.param(H + "give(h);", "", {"ask, use given to give()"}, id="no test"),
+        pytest.param(
+            H + f"give(h);\nif (!h) {DROP}",
+            "",
+            {"ask, use given to give(), !0", "ask, use given to give(), 0"},
+            id="after",
+        ),
+        pytest.param(
+            H + f"unsigned long g = 1; if (!g) {DROP}\ngive(h);",
+            "",
+            {"ask, use given to give()"},
+            id="other var",
+        ),
+        pytest.param(
+            H + f"if (busy()) {{ if (!h) {DROP} }}\ngive(h);",
+            "",
+            {"ask, !0, use given to give()", "ask, 0", "ask, use given to give()"},
+            id="one branch",
+        ),
+        pytest.param(
+            H + 'if (!h) pr_err("no\\n");\ngive(h);',
+            "",
+            {"ask, !0, use given to give()", "ask, 0, use given to give()"},
+            id="log only",
+        ),
+        pytest.param(
+            H + f"if (h >= 16) {DROP}\ngive(h);",
+            "",
+            {"ask, !0", "ask, use given to give()"},
+            id="bounds",
+        ),
+        pytest.param(
+            H + f"if (h >= skb->len) {DROP}\ngive(h);",
+            "",
+            {"ask, compare", "ask, use given to give()"},
+            id="bounds var",
+        ),
+        pytest.param(
+            H + "if (h > skb->len) give(h);",
+            "",
+            {"ask", "ask, !0, use given to give()"},
+            id="above var",
+        ),
+        pytest.param(
+            H + f"if (!(h & 0xff)) {DROP}\ngive(h);",
+            "",
+            {"ask, compare", "ask, compare, use given to give()"},
+            id="masked test",
+        ),
+        pytest.param(
+            X
+            + (
+                "struct sa *sa = (void *)xfrm_dev_state_lower_handle(x, dev);\n"
+                "skb->len = sa->index;"
+            ),
+            "",
+            {"ask, use dereferenced"},
+            id="deref",
+        ),
+        pytest.param(
+            H + "struct priv *p = netdev_priv(dev); skb->len = p->sas[h].index;",
+            "",
+            {"ask, use index of p->sas"},
+            id="index",
+        ),
+        pytest.param(
+            H
+            + (
+                "struct priv *p = netdev_priv(dev); "
+                "p->ring->desc[p->ring->next].sa = cpu_to_le32(h);"
+            ),
+            "",
+            {"ask, use stored in p->ring->desc[p->ring->next].sa"},
+            id="desc",
+        ),
+        pytest.param(
+            H + f"struct priv *p = netdev_priv(dev); if (!h) {DROP}\np->ring->last = h;",
+            "",
+            {"ask, 0", "ask, !0, store stored in p->ring->last"},
+            id="ring store",
+        ),
+        pytest.param(
+            H
+            + (
+                f"struct priv *p = netdev_priv(dev); if (!h) {DROP}\n"
+                "p->ring->per_queue[skb->len] = h;"
+            ),
+            "",
+            {"ask, 0", "ask, !0, store stored in p->ring->per_queue[skb->len]"},
+            id="ring array",
+        ),
+        pytest.param(
+            H + f"if (!h) {DROP}\nlast = h;",
+            "static unsigned long last;\n",
+            {"ask, 0", "ask, !0, store stored in last"},
+            id="global",
+        ),
+        pytest.param(
+            (
+                "static unsigned long last;\nstruct xfrm_state *x = "
+                "xfrm_input_state(skb);\n\tunsigned long h = "
+                f"xfrm_dev_state_lower_handle(x, dev);\nif (!h) {DROP}\nlast = h;"
+            ),
+            "",
+            {"ask, 0", "ask, !0, store stored in last"},
+            id="static",
+        ),
+        pytest.param(
+            H
+            + (
+                f"struct priv *p = netdev_priv(dev); give(p->ring->last); if (!h) {DROP}\n"
+                "p->ring->last = h;"
+            ),
+            "",
+            {
+                "ask#0, kept#1, use#1 given to give(), !0#0, store#0 stored in p->ring->last",
+                "ask#0, kept#1, use#1 given to give(), 0#0",
+            },
+            id="kept",
+        ),
+        pytest.param(
+            X
+            + (
+                "unsigned long h = xfrm_dev_state_lower_handle(x, x->xso.dev);\nif "
+                f"(!h) {DROP}\ngive(h);"
+            ),
+            "",
+            {"ask(xso.dev), !0, use given to give()", "ask(xso.dev), 0"},
+            id="xso.dev",
+        ),
+        pytest.param(
+            X
+            + (
+                "unsigned long h = xfrm_dev_state_lower_handle(x, "
+                f"x->xso.real_dev);\nif (!h) {DROP}\ngive(h);"
+            ),
+            "",
+            {"ask(xso.real_dev), !0, use given to give()", "ask(xso.real_dev), 0"},
+            id="real_dev",
+        ),
+        pytest.param(
+            X
+            + (
+                f"unsigned long h = xfrm_dev_state_lower_handle(x, NULL);\nif (!h) {DROP}\ngive(h);"
+            ),
+            "",
+            {"ask(NULL), !0, use given to give()", "ask(NULL), 0"},
+            id="null",
+        ),
+        pytest.param(
+            X
+            + (
+                "unsigned long h = xfrm_dev_state_lower_handle(x, "
+                f"netdev_master_upper_dev_get_rcu(dev));\nif (!h) {DROP}\ngive(h);"
+            ),
+            "",
+            {"ask(master), !0, use given to give()", "ask(master), 0"},
+            id="master",
+        ),
+        pytest.param(
+            X
+            + (
+                "unsigned long h = xfrm_dev_state_lower_handle(x, saved);\nif (!h) "
+                f"{DROP}\ngive(h);"
+            ),
+            "static struct net_device *saved;\n",
+            {"ask(saved), !0, use given to give()", "ask(saved), 0"},
+            id="saved",
+        ),
+        pytest.param(
+            X
+            + (
+                "struct priv *p = netdev_priv(dev);\nunsigned long h = "
+                f"xfrm_dev_state_lower_handle(x, p->upper);\nif (!h) {DROP}\ngive(h);"
+            ),
+            ("static void note(struct priv *p, struct xfrm_state *x) { p->upper = x->xso.dev; }\n"),
+            {"ask(saved), !0, use given to give()", "ask(saved), 0"},
+            id="member of upper",
+        ),
+        pytest.param(
+            X
+            + (
+                "struct net_device *d = dev;\nunsigned long h;\nif (busy()) d = "
+                f"x->xso.dev;\nh = xfrm_dev_state_lower_handle(x, d);\nif (!h) {DROP}\n"
+                "give(h);"
+            ),
+            "",
+            {
+                "ask(xso.dev), !0, use given to give()",
+                "ask(xso.dev), 0",
+                "ask, !0, use given to give()",
+                "ask, 0",
+            },
+            id="one branch dev",
+        ),
+        pytest.param(
+            X + f"unsigned long h = get(x, dev), g = get(x, dev);\nif (!g) {DROP}\ngive(h);",
+            (
+                "static unsigned long get(struct xfrm_state *x, struct net_device "
+                "*d) { return xfrm_dev_state_lower_handle(x, d); }\n"
+            ),
+            {"ask#0, ask#1, !0#1, use#0 given to give()", "ask#0, ask#1, 0#1"},
+            id="two of a wrapper",
+        ),
+        pytest.param(
+            X + "unsigned long h;\nget(x, dev, &h);\ngive(h);",
+            (
+                "static int get(struct xfrm_state *x, struct net_device *d, "
+                "unsigned long *h) { *h = xfrm_dev_state_lower_handle(x, d); "
+                "return *h ? 0 : -ENOENT; }\n"
+            ),
+            {"ask, !0, use given to give()", "ask, 0, use given to give()"},
+            id="out ignored",
+        ),
+        pytest.param(
+            H + f"send(skb, h); if (!h) {DROP}",
+            ("static void send(struct sk_buff *skb, unsigned long h) { give(h); }\n"),
+            {"ask, use given to give(), !0", "ask, use given to give(), 0"},
+            id="callee uses",
+        ),
+        pytest.param(
+            H + "int i;\nfor (i = 0; i < 3; i++) { if (!h) break; give(h); }",
+            "",
+            {"ask", "ask, !0, use given to give()", "ask, 0"},
+            id="loop",
+        ),
+        pytest.param(
+            X
+            + (
+                "unsigned long h;\nfor (;;) { h = xfrm_dev_state_lower_handle(x, "
+                "dev); if (h) break; if (busy()) return NETDEV_TX_OK; }\ngive(h);"
+            ),
+            "",
+            {
+                "ask, !0, use given to give()",
+                "ask, 0",
+                "ask, 0, ask",
+                "ask, 0, ask, !0, use given to give()",
+            },
+            id="loop ask",
+        ),
+        pytest.param(
+            H + "if (!h) return NETDEV_TX_BUSY;\ngive(h);",
+            "",
+            {"ask, !0, use given to give()", "ask, 0 -> NETDEV_TX_BUSY"},
+            id="busy",
+        ),
+        pytest.param(
+            H
+            + (
+                "int ret = NETDEV_TX_OK; if (!h) { ret = NETDEV_TX_BUSY; goto out; "
+                "}\ngive(h);\nout: return ret;"
+            ),
+            "",
+            {"ask, !0, use given to give()", "ask, 0 -> NETDEV_TX_BUSY"},
+            id="busy ret",
+        ),
+        pytest.param(
+            X + "return NETDEV_TX_OK; give(xfrm_dev_state_lower_handle(x, dev));",
+            "",
+            set(),
+            id="dead",
+        ),
+        pytest.param(X + "if (0) give(xfrm_dev_state_lower_handle(x, dev));", "", set(), id="if 0"),
+        pytest.param(X + "xfrm_dev_state_lower_handle(x, dev);", "", {"ask"}, id="thrown"),
+        pytest.param(
+            H + f"{{ unsigned long h = 1; if (!h) {DROP} }}\ngive(h);",
+            "",
+            {"ask, use given to give()"},
+            id="shadow",
+        ),
+    ],
+)
+def test_what_comes_of_a_handle(statements: str, outside: str, paths: set[str]) -> None:
+    assert ways(statements, outside) == paths
+
+
+GET = """\
+static unsigned long get(struct xfrm_state *x, struct net_device *d)
+{
+	return xfrm_dev_state_lower_handle(x, d);
+}
+"""
+
+
+def test_a_call_that_no_path_reaches_is_dead_and_one_unused_is_thrown_away() -> None:
+    found = traced(driver(f"{X}\tget(x, dev);\n\tif (0)\n\t\tother(x, dev);", GET + OTHER))
+    assert [place.line for place in sorted(found.dead)] == [_line(GET + OTHER, "return 1 + xfrm")]
+    assert [place.line for place in found.thrown] == [_line(GET + OTHER, "return xfrm")]
+
+
+OTHER = GET.replace("get", "other").replace("return", "return 1 +")
+
+
+def _line(outside: str, words: str) -> int:
+    text = driver("", outside)[FOO]
+    return 1 + text[: text.index(words)].count("\n")
+
+
+def test_what_is_cut_off_is_said() -> None:
+    again = (
+        "static void again(struct sk_buff *skb, unsigned long h, int n)\n"
+        "{ if (n) again(skb, h, n - 1); else give(h); }\n"
+    )
+    found = traced(driver(f"{H}\tagain(skb, h, 3);", again))
+    assert [doubt.reason for doubt in found.doubts] == ["again() calls itself, or too deep"]
+
+
+def test_a_handle_through_a_pointer_that_leads_nowhere_is_said() -> None:
+    found = traced(
+        driver(f"{H}\tvoid (*f)(unsigned long) = hook;\n\tf(h);", "extern void *hook;\n")
+    )
+    reason = "a handle is given to a function pointer that was not followed"
+    assert [doubt.reason for doubt in found.doubts] == [reason]
+
+
+def test_which_device_is_asked_for_is_said_where_it_is_not_known() -> None:
+    found = traced(driver(f"{X}\tgive(xfrm_dev_state_lower_handle(x, find(3)));"))
+    reason = "which device the resolver is asked for is not known"
+    assert [doubt.reason for doubt in found.doubts] == [reason]
