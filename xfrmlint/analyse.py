@@ -25,6 +25,7 @@ from xfrmlint.facts.rows import (
     UnknownRow,
 )
 from xfrmlint.facts.store import Store
+from xfrmlint.flow.callbacks import Callback, callbacks_of
 from xfrmlint.flow.paths import Traced, trace
 from xfrmlint.frontend.access import Doubt
 from xfrmlint.frontend.macros import macros_in
@@ -48,6 +49,7 @@ class Analysis(NamedTuple):
     """A sealed store of facts, and the reader that made it (for the text of lines).
 
     drivers, sites, traced: what the facts were made of; traced by the driver's group.
+    callbacks: the owners' resolver callbacks.
     """
 
     store: Store
@@ -57,6 +59,7 @@ class Analysis(NamedTuple):
     drivers: tuple[Driver, ...]
     sites: tuple[Site, ...]
     traced: Mapping[str, Traced]
+    callbacks: tuple[Callback, ...]
 
 
 class Core(NamedTuple):
@@ -114,10 +117,13 @@ def analyse(tree: Tree, progress: Progress = quietly) -> Analysis:
         core = list(_core_rows(reader))
     store.add(core)
     store.add(_file_rows(reader))
+    callbacks = tuple(callbacks_of(graph, offload, tables))
     followed = [*(doubt for one in traced.values() for doubt in one.doubts), *open_calls]
     store.add(_unknown_rows(reader, graph, found, core, followed))
     store.seal()
-    return Analysis(store, reader, contract, release, tuple(drivers), tuple(found.sites), traced)
+    return Analysis(
+        store, reader, contract, release, tuple(drivers), tuple(found.sites), traced, callbacks
+    )
 
 
 def _traced(

@@ -221,7 +221,7 @@ def judge(tree: str | None, driver: str | None, form: str) -> int:
     TREE can be left out: a name that is no kernel tree is a driver's.
     """
     from xfrmlint.analyse import analyse
-    from xfrmlint.judgement import judgements
+    from xfrmlint.judgement import judgements, owners
     from xfrmlint.model.judge import Outcome, severity
     from xfrmlint.report import judge as rendering
     from xfrmlint.report import judgepage
@@ -232,21 +232,23 @@ def judge(tree: str | None, driver: str | None, form: str) -> int:
     where, _ = _tree_and_paths([tree] if tree else [])
     with _Progress(False) as progress:
         analysis = analyse(where, progress)
-    found = judgements(analysis)
+    found, callbacks = judgements(analysis), owners(analysis)
     if driver is not None:
-        names = [one.driver for one in found]
+        names = sorted({*(one.driver for one in found), *(one.driver for one in callbacks)})
         found = [one for one in found if one.driver == driver]
-        if not found:
+        callbacks = [one for one in callbacks if one.driver == driver]
+        if not found and not callbacks:
             raise InputError(f"{driver}: no such driver; there are {', '.join(names) or 'none'}")
     if form == "json":
-        text = rendering.as_json(found, analysis.version, analysis.contract)
+        text = rendering.as_json(found, callbacks, analysis.version, analysis.contract)
         _print([text.removesuffix("\n")])
     elif form == "html":
-        _print(judgepage.page(found, analysis.version))
+        _print(judgepage.page(found, callbacks, analysis.version))
     else:
-        _print(rendering.render(found))
+        _print(rendering.render(found, callbacks))
     # What can't be told is no fault.
-    worst = max((severity(one.worst()) for one in found), default=0)
+    outcomes = [*(one.worst() for one in found), *(one.worst() for one in callbacks)]
+    worst = max(map(severity, outcomes), default=0)
     return FINDINGS if worst > severity(Outcome.UNKNOWN) else CLEAN
 
 

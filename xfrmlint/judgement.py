@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from xfrmlint.analyse import Analysis
+from xfrmlint.flow.callbacks import Answer
 from xfrmlint.flow.events import Event, Kind, Path
 from xfrmlint.flow.paths import Followed, Traced
 from xfrmlint.frontend.access import Doubt
@@ -83,6 +84,44 @@ def judgements(analysis: Analysis) -> list[Judgement]:
 def topologies() -> Sequence[Topology]:
     """Return the topologies in the order of every `outcomes`."""
     return TOPOLOGIES
+
+
+class Owner(NamedTuple):
+    """An owner's resolver callback. answers: what it returns, where, and what that comes to."""
+
+    driver: str
+    function: str
+    place: Place
+    answers: tuple[tuple[Answer, Place, Outcome], ...]
+
+    def worst(self) -> Outcome:
+        """Return the worst of its answers."""
+        return worst(outcome for _, _, outcome in self.answers)
+
+
+# What a lower device gets from a callback's answer. A look-up by lower_dev can't be judged here:
+# whether the map holds what that device's add returned is up to the code that fills it.
+_ANSWERS = {
+    Answer.NONE: Outcome.ZERO_TESTED,
+    Answer.SAME: Outcome.RIGHT,
+    Answer.SHARED: Outcome.OTHER,
+    Answer.CONSTANT: Outcome.OTHER,
+    Answer.SAME_FOR_ALL: Outcome.OTHER,
+    Answer.LOOKED_UP: Outcome.UNKNOWN,
+}
+
+
+def owners(analysis: Analysis) -> list[Owner]:
+    """Return what the owners' resolver callbacks return."""
+    return [
+        Owner(
+            one.module,
+            one.function.name,
+            one.place,
+            tuple((answer, place, _ANSWERS[answer]) for answer, place in one.answers),
+        )
+        for one in analysis.callbacks
+    ]
 
 
 # For a path: what each handle on it (by the position where it is got) comes to in each topology.

@@ -13,6 +13,7 @@ from tree_sitter import Node
 
 from xfrmlint.flow import known
 from xfrmlint.flow.events import Device, Kind, Sa, Source
+from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.values import (
     UNKNOWN,
     Constant,
@@ -37,7 +38,6 @@ from xfrmlint.frontend.expression import bare
 from xfrmlint.frontend.mention import unevaluated
 from xfrmlint.frontend.types import PASSES_FIRST
 from xfrmlint.frontend.unit import Place, declarator_name, node_text
-from xfrmlint.frontend.view import View
 
 if TYPE_CHECKING:
     from xfrmlint.flow.run import Run
@@ -57,13 +57,15 @@ class Evaluator:
     run: what follows calls, and knows the driver. depth: the frame's number.
     """
 
-    def __init__(self, run: "Run", view: View, depth: int) -> None:
+    def __init__(self, run: "Run", body: Body, depth: int) -> None:
+        view = body.view
         self.run = run
         self.view = view
+        self.places = body.places
+        self.structs = body.structs
         self.depth = depth
         self.frame = f"={depth}"
         self.reader = run.reader
-        self.structs = {v.name for v in view.locals if not v.type.pointers and " " in v.type.base}
         # What `return` inside a statement expression ended with.
         self.returned: Outcomes = []
 
@@ -156,12 +158,20 @@ class Evaluator:
 
     def variable(self, node: Node) -> Location | None:
         """Return where a local variable lies."""
-        local = self.view.local(node_text(node), node.start_byte)
-        if local is None:
+        start = node.start_byte
+        if start not in self.places:
+            local = self.view.local(node_text(node), start)
+            if local is None:
+                self.places[start] = None
+            elif self.run.is_static(self.view, local):
+                self.places[start] = (True, f"{self.view.function.name}.{local.name}")
+            else:
+                scope = f"@{local.end}" if local.parameter < 0 else ""
+                self.places[start] = (False, local.name + scope)
+        found = self.places[start]
+        if found is None:
             return None
-        if self.run.is_static(self.view, local):
-            return ("global", f"{self.view.function.name}.{local.name}")
-        return (self.frame, f"{local.name}@{local.end}" if local.parameter < 0 else local.name)
+        return ("global" if found[0] else self.frame, found[1])
 
     def load(self, state: State, at: Location, node: Node) -> tuple[State, Value]:
         """Read a location. Where nothing is held it is taken for a pointer until a type says more.
@@ -517,7 +527,7 @@ class Evaluator:
             return state
         name = node_text(target.child_by_field_name("field") or bare(target, subscripts=True))
         word = re.compile(rf"\b{re.escape(name)}\b")
-        kept = {k: v for k, v in state.assumed.items() if k[0] == "#" or not word.search(k[1])}
+        kept = {k: v for k, v in state.assumed.items() if k[0][:1] == "#" or not word.search(k[1])}
         return state if len(kept) == len(state.assumed) else replace(state, assumed=kept)
 
     def declared(self, node: Node, state: State) -> list[State]:
@@ -686,6 +696,8 @@ class Evaluator:
                     if same is None
                     else [(after, same == (sign == "=="))]
                 )
+            elif isinstance(one, Netdev) and isinstance(other, Netdev) and sign in _EQUAL:
+                found += _same_device(after, one, other, sign == "==")
             elif (held := _ordered(one, sign, other)) is not None:
                 found.append((after, held))
             elif _is_zero(other) and sign in _EQUAL:
@@ -760,9 +772,10 @@ def _lost(of: Value) -> Value:
 
 def _sa_at(at: Location) -> Sa:
     """Whose SA is kept at a location."""
-    if at[0] in ("skb", "sa", "xs"):
+    # What is found in a table or a list was looked up for this packet.
+    if at[0] in ("skb", "sa", "xs") or {"[]", "container"} & {*at}:
         return Sa.THIS
-    if at[0] in ("global", "own", "netdev") and "[]" not in at:
+    if at[0] in ("global", "own", "netdev"):
         return Sa.OTHER
     return Sa.UNKNOWN
 
@@ -789,6 +802,20 @@ def _same(one: Constant, other: Constant) -> bool | None:
         number_in(c.text) is not None or c.text in known.ENUMERATORS for c in (one, other)
     )
     return False if literal else None
+
+
+def _same_device(state: State, one: Netdev, other: Netdev, when: bool) -> Branches:
+    """Split by whether the device at work is the one that the state names."""
+    named = {one.device, other.device} - {Device.OWN}
+    if len(named) != 1 or not named <= {Device.OWNER, Device.REAL_DEV}:
+        return [(state, True), (state, False)]
+    key = ("#same", next(iter(named)))
+    if key in state.assumed:
+        return [(state, state.assumed[key] == when)]
+    return [
+        (replace(state, assumed={**state.assumed, key: held}), held == when)
+        for held in (True, False)
+    ]
 
 
 def _ordered(one: Value, sign: str, other: Value) -> bool | None:

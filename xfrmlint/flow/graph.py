@@ -185,7 +185,9 @@ class _Builder:
         condition = node.child_by_field_name("condition")
         body = node.child_by_field_name("body")
         endless = condition is None
-        head = self.add(Step(Does.EVALUATE, None)) if endless else self.test(condition, after, after)
+        head = (
+            self.add(Step(Does.EVALUATE, None)) if endless else self.test(condition, after, after)
+        )
         again = head
         if node.type == "for_statement":
             update = node.child_by_field_name("update")

@@ -45,7 +45,7 @@ MASTER = re.compile(r"^(netdev_master_upper_dev_get\w*|l3mdev_master_\w*dev\w*|b
 VLAN_REAL = re.compile(r"^vlan_dev_(real_dev|get_real_dev\w*)$")
 PRIVATE = re.compile(r"^(netdev_priv|macsec_priv|vlan_dev_priv)$")
 FROM_PRIVATE = re.compile(r"^netdev_from_priv$")
-PACKETS_STATE = re.compile(r"^(xfrm_input_state|xfrm_offload_state)$")
+PACKETS_STATE = re.compile(r"^(xfrm_input_state|xfrm_state_(lookup\w*|find))$")
 CONTAINERS = re.compile(r"^container_of(_const)?$")
 
 # Members of the kernel's own structs that hold the device at work.

@@ -39,6 +39,7 @@ class Traced(NamedTuple):
     doubts: tuple[Doubt, ...]
 
 
+_TABLE = "handler table"
 _MAKING = (Kind.READ, Kind.RESOLVE)
 _HANDLED = (Kind.TEST, Kind.COMPARE, Kind.USE, Kind.STORE)
 
@@ -78,11 +79,19 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
 
 def _from_entries(run: Run, reached: Iterable[FunctionName]) -> list[Followed]:
     found: dict[Followed, None] = {}
-    for function in sorted(reached):
-        entries = run.graph.incoming(function).entries
-        names = sorted({e.name for e in entries if e.context == "datapath"})
-        for exit_ in run.enter(function) if names else ():
-            found[_followed(names[0], function, exit_)] = None
+    doors = [
+        (entry.via == _TABLE, function, entry.name)
+        for function in sorted(reached)
+        for entry in run.graph.incoming(function).entries
+        if entry.context == "datapath"
+    ]
+    started: set[FunctionName] = set()
+    for in_table, function, name in sorted(doors):
+        # A handler that is called from a real door needs no door of its own.
+        if function not in started and not (in_table and function in run.entered):
+            started.add(function)
+            for exit_ in run.enter(function):
+                found[_followed(name, function, exit_)] = None
     return list(found)
 
 

@@ -99,6 +99,8 @@ class Body:
         self.structs = {v.name for v in view.locals if not v.type.pointers and " " in v.type.base}
         self.scalars = {v.name for v in view.locals if not v.type.pointers} - self.structs
         self._pairs: dict[int, list[Node]] = {}
+        # Where the evaluator found each name to lie: a frame's, or a static variable's.
+        self.places: dict[int, tuple[bool, str] | None] = {}
 
     def pairs(self, index: int) -> list[Node]:
         """Return a step's assignments, initializers and calls."""
@@ -219,7 +221,8 @@ class Body:
             or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results))
         }
         matters |= set(self.conditions)
-        near = _near(steps, first)
+        # Where nothing carries a handle, what the function returns is what it was entered for.
+        near = _near(steps, first) if first else set(range(len(steps)))
         matters = {i for i in matters if i in near or steps[i].does in _ENDS}
         inputs: set[str] = set()
         fresh = set(matters)

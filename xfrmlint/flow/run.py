@@ -190,14 +190,23 @@ class Run:
 
     # -- functions
 
-    def enter(self, function: FunctionName, from_kernel: bool = True) -> list[Exit]:
-        """Run a function from outside. from_kernel: its device is the one at work."""
+    def enter(
+        self,
+        function: FunctionName,
+        from_kernel: bool = True,
+        given: Sequence[Value] | None = None,
+    ) -> list[Exit]:
+        """Run a function from outside.
+
+        from_kernel: its device is the one at work. given: its arguments, if they are known better.
+        """
         found: list[Exit] = []
         for body in self.bodies(function):
             values: list[Value] = []
             for local in _parameters(body.view):
                 seen = not from_kernel or any(isinstance(v, Netdev) for v in values)
                 values.append(_argument(local, seen))
+            values = list(given) if given is not None else values
             found += self._function(function, body, values, _START, 0)
         return found
 
@@ -210,7 +219,7 @@ class Run:
             return self._memo[key]
         self._stack.append(function)
         self.entered.add(function)
-        evaluator = Evaluator(self, body.view, depth)
+        evaluator = Evaluator(self, body, depth)
         frame = evaluator.frame
         inside = replace(state, trail=())
         parameters = body.view.parameters
@@ -576,6 +585,8 @@ class Run:
 
 
 _MOST_FUNCTIONS = 200
+# Assumptions that stay when a function is left: by #if, and which devices are the same.
+CONFIGURED, SAME = "#", "#same"
 _RESULT = ("=result",)
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
 _DEVICE = CType("struct net_device", 1)
@@ -653,7 +664,7 @@ def _visible(state: State, values: Sequence[Value]) -> tuple[State, dict[Locatio
         if k[0].startswith("=") and not any(k[: len(r)] == r for r in roots)
     }
     memory = {k: v for k, v in state.memory.items() if k not in hidden}
-    assumed = {k: v for k, v in state.assumed.items() if k[0] == "#"}
+    assumed = {k: v for k, v in state.assumed.items() if k[0].startswith(CONFIGURED)}
     return replace(state, memory=memory, assumed=assumed), hidden
 
 
@@ -710,7 +721,7 @@ def _following(slice_: Slice | None, indexes: Sequence[int]) -> tuple[int, ...]:
 def _configured(step: Step, state: State) -> list[tuple[State, tuple[int, ...]]]:
     found: list[tuple[State, tuple[int, ...]]] = []
     for (text, holds), target in zip(step.labels, step.next, strict=True):
-        key = ("#", text)
+        key = (CONFIGURED, text)
         if state.assumed.get(key, holds) == holds:
             after = replace(state, assumed={**state.assumed, key: holds})
             found.append((after, (target,)))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from xfrmlint.flow.events import Device, Event, Kind, Sa
-from xfrmlint.judgement import Got, Judgement, steps, topologies
+from xfrmlint.judgement import Got, Judgement, Owner, steps, topologies
 from xfrmlint.model.judge import Outcome
 from xfrmlint.report.columns import aligned
 from xfrmlint.report.json import dump
@@ -23,8 +23,15 @@ def note_of(handle: Got) -> str:
     return _NOTES[handle.note]
 
 
-def render(found: Sequence[Judgement]) -> Iterator[str]:
+def render(found: Sequence[Judgement], owners: Sequence[Owner]) -> Iterator[str]:
     """Yield the page's lines."""
+    for owner in owners:
+        yield f"{printable(owner.driver)}: owner: {owner.worst()}"
+        place = f"{printable(owner.place.path)}:{owner.place.line}"
+        yield f"  {place}: {printable(owner.function)}() answers for lower devices"
+        for answer, where, outcome in owner.answers:
+            yield f"    {printable(where.path)}:{where.line}: returns {answer}: {outcome}"
+        yield ""
     for number, one in enumerate(found):
         if number:
             yield ""
@@ -102,7 +109,9 @@ def _table(one: Judgement) -> Iterator[str]:
     yield from aligned(rows)
 
 
-def as_json(found: Sequence[Judgement], version: str, contract: bool) -> str:
+def as_json(
+    found: Sequence[Judgement], owners: Sequence[Owner], version: str, contract: bool
+) -> str:
     """Return all of it as JSON."""
     return dump(
         {
@@ -110,6 +119,7 @@ def as_json(found: Sequence[Judgement], version: str, contract: bool) -> str:
             "tree": {"version": version, "contract": "present" if contract else "absent"},
             "topologies": [{"name": t.name, "sentence": t.sentence} for t in topologies()],
             "drivers": [_as_data(one) for one in found],
+            "owners": [_owner(owner) for owner in owners],
         }
     )
 
@@ -146,6 +156,25 @@ def _as_data(one: Judgement) -> dict[str, Any]:
                 "reason": doubt.reason,
             }
             for doubt in one.doubts
+        ],
+    }
+
+
+def _owner(owner: Owner) -> dict[str, Any]:
+    return {
+        "driver": owner.driver,
+        "function": owner.function,
+        "path": owner.place.path,
+        "line": owner.place.line,
+        "outcome": str(owner.worst()),
+        "answers": [
+            {
+                "answer": str(answer),
+                "path": place.path,
+                "line": place.line,
+                "outcome": str(outcome),
+            }
+            for answer, place, outcome in owner.answers
         ],
     }
 

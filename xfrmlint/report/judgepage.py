@@ -5,7 +5,7 @@ from html import escape
 from itertools import pairwise
 
 from xfrmlint import __version__
-from xfrmlint.judgement import Got, Judgement, steps, topologies
+from xfrmlint.judgement import Got, Judgement, Owner, steps, topologies
 from xfrmlint.model.judge import Outcome, worst
 from xfrmlint.report.judge import described, note_of
 from xfrmlint.report.picture import Node, svg
@@ -36,7 +36,7 @@ td.other { background: #e333; } td.stale, td.zero { background: #e803; }
 """
 
 
-def page(found: Sequence[Judgement], version: str) -> Iterator[str]:
+def page(found: Sequence[Judgement], owners: Sequence[Owner], version: str) -> Iterator[str]:
     """Yield the page's lines."""
     title = f"xfrmlint judge: Linux {printable(version)}"
     yield "<!DOCTYPE html>"
@@ -47,11 +47,27 @@ def page(found: Sequence[Judgement], version: str) -> Iterator[str]:
         "<p>What each lower driver's hardware is given for a packet, in every topology. A handle "
         "that another device's add returned picks another SA.</p>"
     )
+    for owner in owners:
+        yield from _owner(owner)
     for one in found:
         yield from _driver(one)
     if not found:
         yield "<p>No lower driver gets a handle on its datapath.</p>"
     yield f"<footer>xfrmlint {escape(__version__)}</footer></body></html>"
+
+
+def _owner(owner: Owner) -> Iterator[str]:
+    yield f"<section><h2>{escape(printable(owner.driver))} (owner): {owner.worst()}</h2>"
+    place = f"{printable(owner.place.path)}:{owner.place.line}"
+    yield f"<p><code>{escape(place)}</code> {escape(printable(owner.function))}()</p>"
+    yield "<table><tr><th>returns</th><th>where</th><th>a lower device gets</th></tr>"
+    for answer, where, outcome in owner.answers:
+        line = f"{printable(where.path)}:{where.line}"
+        yield (
+            f"<tr><td>{escape(answer)}</td><td><code>{escape(line)}</code></td>"
+            f'<td class="{_KINDS[outcome]}">{outcome}</td></tr>'
+        )
+    yield "</table></section>"
 
 
 def _driver(one: Judgement) -> Iterator[str]:

@@ -1,0 +1,82 @@
+"""What an owner's xdo_dev_state_lower_handle returns: the lower's own handle, or another's."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from xfrmlint.flow.events import Device, Kind, Sa, Source
+from xfrmlint.flow.run import SAME, Exit, Run
+from xfrmlint.flow.values import Constant, Handle, Netdev, Value, XfrmState
+from xfrmlint.frontend.unit import Place
+from xfrmlint.frontend.view import FunctionName, View
+from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.ops import Table
+from xfrmlint.program.sleeps import CALLBACK
+
+
+class Answer(StrEnum):
+    """What a callback returns on some path."""
+
+    NONE = "0"
+    SHARED = "xso.offload_handle, whichever device that is of"
+    SAME = "xso.offload_handle, for the device that xso.real_dev or xso.dev is"
+    CONSTANT = "a constant"
+    SAME_FOR_ALL = "something that does not depend on lower_dev"
+    LOOKED_UP = "what it looks up for lower_dev"
+
+
+class Callback(NamedTuple):
+    """A resolver callback. place: where the table is filled. answers: each with its place."""
+
+    symbol: str
+    module: str
+    place: Place
+    function: FunctionName
+    answers: tuple[tuple[Answer, Place], ...]
+
+
+def callbacks_of(graph: CallGraph, offload: str, tables: Iterable[Table]) -> list[Callback]:
+    """Return the resolver callbacks of some ops tables with what they return."""
+    found = []
+    for table in tables:
+        for filled in table.callbacks:
+            if filled.field != CALLBACK:
+                continue
+            for view in graph.reader.definitions(filled.target, table.place.path):
+                function = graph.known(view)
+                run = Run(graph, offload, [function])
+                answers: dict[tuple[Answer, Place], None] = {}
+                for exit_ in run.enter(function, given=_arguments(view)):
+                    answers[_answer(view, exit_)] = None
+                module = graph.reader.universe.module(table.place.path)
+                found.append(Callback(table.symbol, module, filled.place, function, tuple(answers)))
+    return found
+
+
+def _arguments(view: View) -> list[Value]:
+    """Return the owner, the SA and the lower device, in the order of the parameters."""
+    values: list[Value] = []
+    for local in sorted((v for v in view.locals if v.parameter >= 0), key=lambda v: v.parameter):
+        if local.type.base == "struct net_device":
+            first = not any(isinstance(v, Netdev) for v in values)
+            values.append(Netdev(Device.OWNER if first else Device.OWN))
+        else:
+            values.append(XfrmState(Sa.THIS))
+    return values
+
+
+def _answer(view: View, exit_: Exit) -> tuple[Answer, Place]:
+    place = Place(*view.function[:1], view.function.line, 1)
+    value = exit_.value
+    if isinstance(value, Constant):
+        return (Answer.NONE if value.zero else Answer.CONSTANT), value.place
+    if isinstance(value, Handle):
+        reads = [m for m in exit_.state.trail if m.kind is Kind.READ and m.handle == value.id]
+        if reads and reads[-1].source is Source.DIRECT:
+            same = any(k[0] == SAME and held for k, held in exit_.state.assumed.items())
+            return (Answer.SAME if same else Answer.SHARED), reads[-1].place
+    names = view.parameters
+    lower = names[2] if len(names) > 2 else ""
+    # The declaration is one occurrence.
+    asked = bool(lower) and len(view.occurrences(lower)) > 1
+    return (Answer.LOOKED_UP if asked else Answer.SAME_FOR_ALL), place
