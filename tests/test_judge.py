@@ -1,0 +1,227 @@
+"""`xfrmlint judge`: what a person reads, what a machine reads, and the page."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.laid import lay_example, lay_fixture
+from tests.ran import run
+from xfrmlint.model.topology import TOPOLOGIES
+
+LAG_A = "LAG, lower A"
+FOREIGN = "another device's handle"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree with two opted-in drivers: moonset keeps the contract, sunrise forgot one read."""
+    return lay_fixture("demo", tmp_path_factory.mktemp("trees") / "demo")
+
+
+@pytest.fixture(scope="module")
+def owner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree with a bond that keeps a map."""
+    return lay_fixture("upper-with-resolver", tmp_path_factory.mktemp("trees") / "owner")
+
+
+def test_a_driver_that_keeps_the_contract_ends_with_0(demo: Path) -> None:
+    ran = run("judge", demo, "moonset", cwd=demo.parent)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.startswith("moonset: opted in, 2 handles on the datapath")
+    assert FOREIGN not in ran.out
+
+
+def test_a_direct_read_gets_another_devices_handle(demo: Path) -> None:
+    ran = run("judge", "sunrise", cwd=demo)
+    assert ran.status == 1
+    line = next(line for line in ran.out.splitlines() if line.startswith(f"  {LAG_A} "))
+    assert [cell.strip() for cell in re.split(r"\s{2,}", line.strip())] == [
+        LAG_A,
+        FOREIGN,
+        "right",
+    ]
+    assert "chain: drivers/net/sunrise/sunrise_main.c:10: ndo_start_xmit = " in ran.out
+    assert "path:  drivers/net/sunrise/sunrise_ipsec.c:30: read (direct)" in ran.out
+
+
+def test_json_says_the_same(demo: Path) -> None:
+    data = json.loads(run("judge", demo, "--format", "json", cwd=demo.parent).out)
+    assert data["tree"] == {"version": "7.4.0", "contract": "present"}
+    assert [t["name"] for t in data["topologies"]] == [t.name for t in TOPOLOGIES]
+    outcomes = {one["driver"]: one["outcome"] for one in data["drivers"]}
+    assert outcomes == {"moonset": "0 tested", "sunrise": FOREIGN}
+    direct = next(
+        handle
+        for one in data["drivers"]
+        for handle in one["handles"]
+        if handle["outcomes"][LAG_A] == FOREIGN
+    )
+    assert (direct["asks"], direct["line"]) == (False, 30)
+    assert [event["kind"] for event in direct["events"]] == ["read", "test", "use", "return"]
+    assert not any(one["unknown"] for one in data["drivers"])
+
+
+class _Page(HTMLParser):
+    """Collects tags, and what a page would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.loads: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        self.loads += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag not in ("meta", "path", "rect", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in ("path", "rect"):
+            assert self.open.pop() == tag
+
+
+def test_the_page_needs_nothing_else_and_has_a_picture_of_each_driver(demo: Path) -> None:
+    ran = run("judge", demo, "--format", "html", cwd=demo.parent)
+    assert ran.status == 1
+    page = _Page()
+    page.feed(ran.out)
+    assert (page.open, page.loads) == ([], [])
+    assert page.seen.count("svg") == 2
+    assert "script" not in page.seen
+    # The box of what reads the field is as bad as what it gets; the other driver's are fine.
+    boxes = re.findall(
+        r'<g class="(\w+)"><title>[^<]*</title><rect[^>]*/><text[^>]*>([^<]*)', ran.out
+    )
+    assert ("other", "sunrise_ipsec.c:30") in boxes
+    assert ("fine", "moonset_ipsec.c:51") in boxes
+
+
+def test_names_from_the_tree_are_text_on_the_page(tmp_path: Path) -> None:
+    tree = lay_example(EXAMPLE, tmp_path / "linux")
+    hostile = tree / "drivers/net/example/a<b>&.c"
+    (tree / "drivers/net/example/example.c").rename(hostile)
+    (tree / "drivers/net/example/Makefile").write_text("obj-m += a<b>&.o\n", "utf-8")
+    ran = run("judge", tree, "--format", "html", cwd=tmp_path)
+    page = _Page()
+    page.feed(ran.out)
+    assert page.open == []
+    assert "b" not in page.seen
+    assert "a&lt;b&gt;&amp;.c" in ran.out
+
+
+def test_an_owners_callback_is_shown(owner: Path) -> None:
+    ran = run("judge", owner, cwd=owner.parent)
+    assert ran.status == 0
+    assert "haze: owner: unknown" in ran.out
+    assert ": returns 0: 0 tested" in ran.out
+    assert ": returns what it looks up for lower_dev: unknown" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("body", "answer", "status"),
+    [
+        ("return 0;", "0", 0),
+        (
+            "return lower == x->xso.real_dev ? x->xso.offload_handle : 0;",
+            "xso.offload_handle, for the device that xso.real_dev or xso.dev is",
+            0,
+        ),
+        ("return x->xso.offload_handle;", "xso.offload_handle, whichever device that is of", 1),
+        ("return 7;", "a constant", 1),
+        ("return map_of(x);", "something that does not depend on lower_dev", 1),
+        ("return map_for(x, lower);", "what it looks up for lower_dev", 0),
+    ],
+)
+def test_what_a_callback_may_return(body: str, answer: str, status: int, tmp_path: Path) -> None:
+    tree = lay_example(OWNER.replace("BODY", body), tmp_path / "linux")
+    ran = run("judge", tree, cwd=tmp_path)
+    assert f"returns {answer}: " in ran.out
+    assert ran.status == status
+
+
+def test_a_driver_that_is_not_there_is_named(demo: Path) -> None:
+    ran = run("judge", demo, "nobody", cwd=demo.parent)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == "xfrmlint: nobody: no such driver; there are moonset, sunrise\n"
+
+
+def test_a_tree_without_drivers_says_so(tmp_path: Path) -> None:
+    tree = lay_example("int nothing;\n", tmp_path / "linux")
+    ran = run("judge", tree, cwd=tmp_path)
+    assert (ran.status, ran.out) == (0, "no lower driver gets a handle on its datapath\n")
+
+
+EXAMPLE = """\
+#include <linux/netdevice.h>
+#include <net/xfrm.h>
+
+static int example_add(struct net_device *dev, struct xfrm_state *x,
+		       struct netlink_ext_ack *extack)
+{
+	x->xso.offload_handle = 1;
+	return 0;
+}
+
+static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	skb->queue_mapping = *(u16 *)xfrm_input_state(skb)->xso.offload_handle;
+	return NETDEV_TX_OK;
+}
+
+static const struct net_device_ops example_netdev_ops = {
+	.ndo_start_xmit		= example_xmit,
+};
+
+static const struct xfrmdev_ops example_xfrmdev_ops = {
+	.xdo_dev_state_add	= example_add,
+};
+
+void example_init(struct net_device *dev)
+{
+	dev->netdev_ops = &example_netdev_ops;
+	dev->xfrmdev_ops = &example_xfrmdev_ops;
+}
+"""
+OWNER = """\
+#include <linux/netdevice.h>
+#include <net/xfrm.h>
+
+unsigned long map_of(struct xfrm_state *x);
+unsigned long map_for(struct xfrm_state *x, struct net_device *lower);
+
+struct example_bond {
+	struct net_device *slave;
+};
+
+static int example_add(struct net_device *dev, struct xfrm_state *x,
+		       struct netlink_ext_ack *extack)
+{
+	struct example_bond *bond = netdev_priv(dev);
+
+	return bond->slave->xfrmdev_ops->xdo_dev_state_add(bond->slave, x, extack);
+}
+
+static unsigned long example_handle(struct net_device *dev, struct xfrm_state *x,
+				    struct net_device *lower)
+{
+	BODY
+}
+
+static const struct xfrmdev_ops example_xfrmdev_ops = {
+	.xdo_dev_state_add		= example_add,
+	.xdo_dev_state_lower_handle	= example_handle,
+};
+
+int example_add_slave(struct net_device *dev, struct net_device *slave)
+{
+	struct example_bond *bond = netdev_priv(dev);
+
+	bond->slave = slave;
+	dev->xfrmdev_ops = &example_xfrmdev_ops;
+	return 0;
+}
+"""
