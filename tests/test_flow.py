@@ -619,3 +619,18 @@ def test_which_device_is_asked_for_is_said_where_it_is_not_known() -> None:
     found = traced(driver(f"{X}\tgive(xfrm_dev_state_lower_handle(x, find(3)));"))
     reason = "which device the resolver is asked for is not known"
     assert [doubt.reason for doubt in found.doubts] == [reason]
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        f"{H}\tskb->len = {'(' * 6000}h{')' * 6000};",
+        f"{H}\t{'if (skb->len) {' * 3000}give(h);{'}' * 3000}",
+    ],
+    ids=["parentheses", "blocks"],
+)
+def test_what_is_nested_too_deeply_is_said(statements: str) -> None:
+    found = traced(driver(statements))
+    assert {doubt.reason for doubt in found.doubts} == {"nested too deeply to be followed"}
+    assert not found.dead
+    assert not found.thrown

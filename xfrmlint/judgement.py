@@ -9,7 +9,7 @@ from xfrmlint.flow.events import Event, Kind, Path
 from xfrmlint.flow.paths import Followed, Traced
 from xfrmlint.frontend.access import Doubt
 from xfrmlint.frontend.unit import Place
-from xfrmlint.model.judge import Outcome, judge_path, worst
+from xfrmlint.model.judge import Outcome, judge_path, severity, worst
 from xfrmlint.model.topology import TOPOLOGIES, Topology
 from xfrmlint.program.reach import Hop
 from xfrmlint.program.sites import RESOLVE, Site
@@ -108,6 +108,7 @@ _ANSWERS = {
     Answer.CONSTANT: Outcome.OTHER,
     Answer.SAME_FOR_ALL: Outcome.OTHER,
     Answer.LOOKED_UP: Outcome.UNKNOWN,
+    Answer.NOT_FOLLOWED: Outcome.UNKNOWN,
 }
 
 
@@ -143,7 +144,7 @@ def _outcomes(paths: Iterable[Followed]) -> _Table:
 
 def _got(site: Site, paths: Sequence[Followed], table: _Table, note: str) -> Got:
     place = (site.place.path, site.place.line)
-    best: tuple[Outcome, Path, int] | None = None
+    best: tuple[tuple[int, int], Outcome, Path, int] | None = None
     by_topology: list[list[Outcome]] = [[] for _ in TOPOLOGIES]
     through = 0
     for path, row in zip(paths, table, strict=True):
@@ -155,9 +156,11 @@ def _got(site: Site, paths: Sequence[Followed], table: _Table, note: str) -> Got
             for i, outcome in enumerate(outcomes):
                 by_topology[i].append(outcome)
             here = worst(outcomes)
-            if best is None or (worst((here, best[0])) is here and here is not best[0]):
-                best = (here, path.events, at)
-    _, events, at = best if best is not None else (Outcome.NOT_REACHED, (), -1)
+            # Of the equally bad, one that shows what is done with the handle.
+            rank = (severity(here), len(_told(path.events, at)))
+            if best is None or rank > best[0]:
+                best = (rank, here, path.events, at)
+    _, badness, events, at = best if best is not None else (None, Outcome.NOT_REACHED, (), -1)
     return Got(
         site.place,
         site.function.name,
@@ -168,7 +171,7 @@ def _got(site: Site, paths: Sequence[Followed], table: _Table, note: str) -> Got
         at,
         through,
         tuple(worst(o) for o in by_topology),
-        note or ("unused" if best is not None and best[0] is Outcome.NOT_REACHED else ""),
+        note or ("unused" if best is not None and badness is Outcome.NOT_REACHED else ""),
     )
 
 
@@ -180,11 +183,12 @@ def _note(site: Site, traced: Traced) -> str:
 
 def steps(got: Got) -> list[Event]:
     """Return the events of a handle's worst path that speak of it, and how the path ends."""
-    if got.at < 0:
-        return []
-    handle = got.path[got.at].handle
+    return _told(got.path, got.at) if got.at >= 0 else []
+
+
+def _told(path: Path, at: int) -> list[Event]:
     return [
         event
-        for event in got.path[got.at :]
-        if event.handle == handle or event.kind in (Kind.RETURN, Kind.CUT)
+        for event in path[at:]
+        if event.handle == path[at].handle or event.kind in (Kind.RETURN, Kind.CUT)
     ]

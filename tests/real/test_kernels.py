@@ -196,7 +196,7 @@ def test_a_conversion_without_the_flag(ported: Ported) -> None:
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("command", ["xfrmlint drivers", "xfrmlint check"])
+@pytest.mark.parametrize("command", ["xfrmlint drivers", "xfrmlint check", "xfrmlint judge"])
 def test_the_readme_shows_what_a_kernel_gives(command: str) -> None:
     """README's examples, run again: all of what it shows stands at the head of the output."""
     kernel = _kernel("7.3")

@@ -22,6 +22,7 @@ class Answer(StrEnum):
     SAME = "xso.offload_handle, for the device that xso.real_dev or xso.dev is"
     CONSTANT = "a constant"
     SAME_FOR_ALL = "something that does not depend on lower_dev"
+    NOT_FOLLOWED = "something that could not be followed"
     LOOKED_UP = "what it looks up for lower_dev"
 
 
@@ -44,13 +45,19 @@ def callbacks_of(graph: CallGraph, offload: str, tables: Iterable[Table]) -> lis
                 continue
             for view in graph.reader.definitions(filled.target, table.place.path):
                 function = graph.known(view)
-                run = Run(graph, offload, [function])
-                answers: dict[tuple[Answer, Place], None] = {}
-                for exit_ in run.enter(function, given=_arguments(view)):
-                    answers[_answer(view, exit_)] = None
+                answers = _answers(graph, offload, view)
                 module = graph.reader.universe.module(table.place.path)
                 found.append(Callback(table.symbol, module, filled.place, function, tuple(answers)))
     return found
+
+
+def _answers(graph: CallGraph, offload: str, view: View) -> dict[tuple[Answer, Place], None]:
+    function = graph.known(view)
+    try:
+        exits = Run(graph, offload, [function]).enter(function, given=_arguments(view))
+    except RecursionError:
+        return {(Answer.NOT_FOLLOWED, Place(function.path, function.line, 1)): None}
+    return {_answer(view, exit_): None for exit_ in exits}
 
 
 def _arguments(view: View) -> list[Value]:
@@ -66,7 +73,7 @@ def _arguments(view: View) -> list[Value]:
 
 
 def _answer(view: View, exit_: Exit) -> tuple[Answer, Place]:
-    place = Place(*view.function[:1], view.function.line, 1)
+    place = Place(view.function.path, view.function.line, 1)
     value = exit_.value
     if isinstance(value, Constant):
         return (Answer.NONE if value.zero else Answer.CONSTANT), value.place

@@ -39,6 +39,7 @@ class Traced(NamedTuple):
     doubts: tuple[Doubt, ...]
 
 
+_TOO_DEEP = "nested too deeply to be followed"
 _TABLE = "handler table"
 _MAKING = (Kind.READ, Kind.RESOLVE)
 _HANDLED = (Kind.TEST, Kind.COMPARE, Kind.USE, Kind.STORE)
@@ -47,37 +48,54 @@ _HANDLED = (Kind.TEST, Kind.COMPARE, Kind.USE, Kind.STORE)
 def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
     """Follow the paths of one driver. sites: those of its datapath."""
     reached = frozenset(f for site in sites for f in site.reached.functions)
-    run = Run(graph, offload, reached)
-    paths = _from_entries(run, reached)
-    kept = frozenset(m for m in run.kept if m[0])
-    if kept:
-        # What one packet leaves another finds.
-        run = Run(graph, offload, reached, kept)
-        paths = _from_entries(run, reached)
-    dead, doubts = set(), []
+    doubts: list[Doubt] = []
+    try:
+        run = Run(graph, offload, reached)
+        paths = _from_entries(run, reached, doubts)
+        kept = frozenset(m for m in run.kept if m[0])
+        if kept:
+            # What one packet leaves another finds.
+            run = Run(graph, offload, reached, kept)
+            paths = _from_entries(run, reached, doubts)
+    except RecursionError:
+        lost = [Doubt(site.place, site.function.name, _TOO_DEEP) for site in sites]
+        return Traced((), frozenset(), frozenset(), tuple(lost))
+    dead = set()
     for site in _missed(sites, paths):
         if _is_dead(run, site):
             dead.add(site.place)
             continue
         doubts.append(Doubt(site.place, site.function.name, "no path from an entry leads here"))
-        for exit_ in run.enter(site.function, from_kernel=False):
+        for exit_ in _entered(run, site.function, doubts, from_kernel=False):
             followed = _followed("", site.function, exit_)
             if followed not in paths:
                 paths.append(followed)
-    lost = {(s.place.path, s.place.line) for s in _missed(sites, paths)}
+    lost_places = {(s.place.path, s.place.line) for s in _missed(sites, paths)}
     handled = {place for path in paths for place in _handled(path.events)}
     thrown = frozenset(
         site.place
         for site in sites
         if site.access == RESOLVE
         and site.place not in dead
-        and (site.place.path, site.place.line) not in lost | handled
+        and (site.place.path, site.place.line) not in lost_places | handled
     )
     doubts += [doubt for path in paths for doubt in _doubts(path)]
     return Traced(tuple(paths), frozenset(dead), thrown, tuple(dict.fromkeys(doubts)))
 
 
-def _from_entries(run: Run, reached: Iterable[FunctionName]) -> list[Followed]:
+def _entered(
+    run: Run, function: FunctionName, doubts: list[Doubt], from_kernel: bool = True
+) -> list[Exit]:
+    """Run a function; one that is nested too deeply for this interpreter is a doubt."""
+    try:
+        return run.enter(function, from_kernel)
+    except RecursionError:
+        run.give_up()
+        doubts.append(Doubt(Place(function.path, function.line, 1), function.name, _TOO_DEEP))
+        return []
+
+
+def _from_entries(run: Run, reached: Iterable[FunctionName], doubts: list[Doubt]) -> list[Followed]:
     found: dict[Followed, None] = {}
     doors = [
         (entry.via == _TABLE, function, entry.name)
@@ -90,7 +108,7 @@ def _from_entries(run: Run, reached: Iterable[FunctionName]) -> list[Followed]:
         # A handler that is called from a real door needs no door of its own.
         if function not in started and not (in_table and function in run.entered):
             started.add(function)
-            for exit_ in run.enter(function):
+            for exit_ in _entered(run, function, doubts):
                 found[_followed(name, function, exit_)] = None
     return list(found)
 

@@ -43,6 +43,7 @@ from xfrmlint.program.sites import RESOLVER
 
 _DEEPEST = 16
 _MOST_STEPS = 4000
+_MOST_IN_ALL = 60000
 _START = State({}, {}, {})
 
 
@@ -91,6 +92,7 @@ class Run:
         self.kept: set[tuple[str, str]] = set()
         self.entered: set[FunctionName] = set()
         self.cut_off = False
+        self._steps = 0
         self.seeds = self._seeds()
 
     # -- what matters
@@ -210,6 +212,12 @@ class Run:
             found += self._function(function, body, values, _START, 0)
         return found
 
+    def give_up(self) -> None:
+        """Forget where a run was that ended in an exception."""
+        self._stack.clear()
+        self._current.clear()
+        self.cut_off = True
+
     def _function(
         self, function: FunctionName, body: Body, values: Sequence[Value], state: State, depth: int
     ) -> list[Exit]:
@@ -262,7 +270,8 @@ class Run:
                 continue
             seen.add(mark)
             step = graph.steps[index]
-            if len(seen) > _MOST_STEPS:
+            self._steps += 1
+            if len(seen) > _MOST_STEPS or self._steps > _MOST_IN_ALL:
                 now = self.cut(evaluator, now, step.node, "too many paths; the rest was cut off")
                 returned.append((now, UNKNOWN))
                 break
