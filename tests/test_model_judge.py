@@ -105,6 +105,10 @@ TABLE: dict[str, tuple[Iterable[Path], Mapping[str, Outcome]]] = {
         ((read(1), branch(True, 1), ask(), use()), (read(1), branch(False, 1), RETURN)),
         row(RIGHT, ZERO_USED=NONE),
     ),
+    "compared with something that may exclude 0": (
+        ((ask(), event(Kind.COMPARE, 0), use(), RETURN),),
+        row(RIGHT, UNKNOWN=NONE),
+    ),
     "unconverted": (UNCONVERTED, row(RIGHT, OTHER=FOREIGN, STALE=(FREED,))),
     "unconverted, tested": (
         ((read(), branch(True), use()), (read(), branch(False), RETURN)),
@@ -390,7 +394,9 @@ unrelated = st.one_of(
 def test_an_unrelated_event_changes_nothing(
     path: Path, topology: Topology, inserted: Event, at: int
 ) -> None:
-    assert judge_path((*path[:at], inserted, *path[at:]), topology) == judge_path(path, topology)
+    more = judge_path((*path[:at], inserted, *path[at:]), topology)
+    plain = judge_path(path, topology)
+    assert (more.outcome, more.uses) == (plain.outcome, plain.uses)
 
 
 @given(paths, all_topologies, st.data())
@@ -410,6 +416,13 @@ BLINDFOLDS: tuple[dict[str, Any], ...] = (
     {"sa": Sa.UNKNOWN},
     {"kind": Kind.RESOLVE, "device": Device.UNKNOWN},
 )
+
+
+@given(paths, all_topologies)
+def test_what_a_device_got_is_as_bad_as_any_use_of_it(path: Path, topology: Topology) -> None:
+    judged = judge_path(path, topology)
+    got = worst(outcome for _, outcome in judged.got)
+    assert worst((got, *(use.outcome for use in judged.uses))) is got
 
 
 @given(paths, all_topologies, st.sampled_from(BLINDFOLDS))

@@ -266,6 +266,7 @@ def _path_rows(reader: Reader, traced: Mapping[str, Traced]) -> Iterator[tuple[o
             yield PathRow(number, group, path.entry, path.function.name)
             for position, event in enumerate(path.events):
                 core = is_core(event.path)
+                named = path.named[position]
                 yield EventRow(
                     number,
                     position,
@@ -282,6 +283,10 @@ def _path_rows(reader: Reader, traced: Mapping[str, Traced]) -> Iterator[tuple[o
                     int(event.nonzero),
                     path.known[position],
                     event.text,
+                    named.place.path if named is not None else "",
+                    named.place.line if named is not None else 0,
+                    named.place.column if named is not None else 0,
+                    named.function if named is not None else "",
                 )
 
 

@@ -143,6 +143,10 @@ class EventRow(NamedTuple):
     nonzero: int
     known: str
     text: str
+    named_path: str
+    named_line: int
+    named_column: int
+    named_function: str
 
 
 class HopRow(NamedTuple):

@@ -66,11 +66,13 @@ CREATE TABLE path (id INTEGER PRIMARY KEY, group_name TEXT, entry TEXT, function
 -- left a handle), resolve, test, compare, use, store, return, cut. handle: its number within the path.
 -- source, device, sa: read and resolve. nonzero: test. known: of the handle at that point: zero,
 -- nonzero, compared (with something that may exclude 0), or empty. text: how it is used, where it is
--- stored, what is returned, why the path was cut off.
+-- stored, what is returned, why the path was cut off. named_*: resolve: the call by which the device was
+-- named, the resolver's or that of a wrapper.
 CREATE TABLE event (
   path_id INTEGER, position INTEGER, kind TEXT, path TEXT, line INTEGER, column INTEGER,
   function TEXT, driver TEXT, handle INTEGER, source TEXT, device TEXT, sa TEXT, nonzero INTEGER,
-  known TEXT, text TEXT
+  known TEXT, text TEXT, named_path TEXT, named_line INTEGER, named_column INTEGER,
+  named_function TEXT
 );
 
 -- The ways from a datapath entry to a site (or from a resolver callback to a sleeping call): chain 0 is the shortest, position 0 the entry's function.

@@ -16,7 +16,7 @@ from xfrmlint.frontend.view import View
 
 _NETDEV = "struct net_device"
 # Only a file with one of these words can store another device than the driver's own.
-_OTHERS = (b"xso", b"real_dev", b"master_upper")
+_OTHERS = (b"xso", b"real_dev", b"master_upper", b"xfrm_state")
 _LASTING = ("sa", "xs", "global", "netdev")
 
 
@@ -33,6 +33,8 @@ class Members:
         """Return which device a pointer at a location is; a driver's member is settled later."""
         if at[0] == "skb":
             return Netdev(Device.UNKNOWN)
+        if at[0] == "vlan" and "real_dev" in at:
+            return Netdev(Device.VLAN_REAL)
         if at[0] in ("global", "sa"):
             return Netdev(Device.SAVED)
         struct, field = self.named(view, node)
@@ -44,7 +46,7 @@ class Members:
         found = self.reader.corpus.find(word, tag, view.path) if tag else None
         if found is not None and found.path.startswith("include/"):
             return Netdev(Device.UNKNOWN)
-        return Netdev(Device.OWN, Member(struct, field, view.path))
+        return Netdev(Device.OWN, Member(struct, field, view.path, "*" in at[1:-1]))
 
     def settled(self, member: Member) -> Device:
         """Return the device in a driver's member: its own, unless a store says otherwise."""
@@ -78,6 +80,8 @@ class Members:
         kind = self.reader.types.of(field.child_by_field_name("argument"), view)
         if kind is None or kind.base != member.struct:
             return None
+        if member.shared and _saved_from_an_sa(view, right):
+            return Device.SAVED
         return self._origin(view, right, 0)
 
     def _origin(self, view: View, node: Node, depth: int) -> Device:
@@ -147,9 +151,12 @@ class Members:
             return "hardware"
         if root in _LASTING:
             return "lasting"
+        if any(known.OF_A_QUEUE.match(base) for base in bases):
+            return "lasting"
         if any(known.OF_A_PACKET.match(base) for base in bases):
             return "packet"
-        if any(known.OF_A_QUEUE.match(base) for base in bases):
+        if any(member.pointers for member in members.values()):
+            # No hardware reads a pointer of the kernel's.
             return "lasting"
         element = at is not None and "[]" in at
         if target.type == "subscript_expression":
@@ -163,3 +170,11 @@ class Members:
         word, _, tag = kind.base.partition(" ")
         found = self.reader.corpus.find(word, tag, view.path)
         return self.reader.corpus.unit(found.path).text[found.start : found.end] if found else b""
+
+
+def _saved_from_an_sa(view: View, node: Node) -> bool:
+    """Tell whether a device that is stored came in together with an SA (xdo_dev_state_add())."""
+    local = view.local(node_text(node), node.start_byte) if node.type == "identifier" else None
+    if local is None or local.parameter < 0:
+        return False
+    return any(v.parameter >= 0 and v.type.base == "struct xfrm_state" for v in view.locals)

@@ -4,6 +4,7 @@ Every method returns all that can come of an expression as (state, value) pairs:
 where a condition is not known, also inside an expression.
 """
 
+import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -16,7 +17,9 @@ from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.values import (
     UNKNOWN,
+    Bits,
     Constant,
+    Form,
     Handle,
     HandleId,
     Location,
@@ -48,6 +51,7 @@ Located = list[tuple[State, Location | None]]
 
 _CAPITALS = re.compile(r"^[A-Z][A-Z0-9_]*$")
 _TRUTHS = {"NULL": True, "false": True, "true": False}
+_UNSIGNED = re.compile(r"^(u(8|16|32|64|int\w*|long|short)|unsigned\b.*|size_t|bool|uint\d+_t)$")
 _LONGEST = 10
 
 
@@ -192,6 +196,7 @@ class Evaluator:
             return state.knowing(made, "").marked(mark), Handle(made)
         if at[0] in ("netdev", "xs") or len(at) > _LONGEST:
             return state, UNKNOWN
+        self.run.members_read.setdefault(at, (self.view, node))
         return state, Pointer((*at, "*"))
 
     def typed(self, value: Value, kind: CType | None, node: Node) -> Value:
@@ -202,10 +207,12 @@ class Evaluator:
                 # What is copied is what the location holds, not what it points to.
                 return Struct(value.to[:-1])
             return value
-        match kind.base:
+        match kind.base if kind.pointers == 1 else "":
             case "struct net_device":
                 if isinstance(value, Pointer):
-                    return self.run.members.device(self.view, node, value.to)
+                    at = value.to[:-1] if value.to[-1:] == ("*",) else value.to
+                    view, read = self.run.members_read.get(at, (self.view, node))
+                    return self.run.members.device(view, read, at)
                 return value if isinstance(value, Netdev | Constant) else Netdev(Device.UNKNOWN)
             case "struct xfrm_state":
                 if isinstance(value, Pointer):
@@ -245,8 +252,7 @@ class Evaluator:
     def holder(self, node: Node, state: State) -> Outcomes:
         """Return what a field expression's member is of: a struct, or a pointer to one."""
         base = node.child_by_field_name("argument")
-        operator = node.child_by_field_name("operator")
-        if base is None or operator is None or operator.type != ".":
+        if base is None or _sign(node) != ".":
             return self.value(base, state)
         bared = _unwrapped(base)
         if bared.type == "pointer_expression" and node_text(bared)[:1] == "*":
@@ -321,7 +327,7 @@ class Evaluator:
                 if isinstance(of, Handle):
                     found.append((self.used(then, of, node, "dereferenced"), ("sa", "[]")))
                 elif isinstance(which, Handle):
-                    text = f"index of {node_text(base) if base is not None else ''}"
+                    text = f"used as index of {node_text(base) if base is not None else ''}"
                     found.append((self.used(then, which, node, text), ("sa", "[]")))
                 elif isinstance(of, Pointer | Struct):
                     to = of.to if isinstance(of, Pointer) else of.at
@@ -337,11 +343,11 @@ class Evaluator:
         return found
 
     def pointed(self, node: Node, state: State) -> Outcomes:
-        operator = node.child_by_field_name("operator")
+        sign = _sign(node)
         inside = node.child_by_field_name("argument")
         if inside is None:
             return [(state, UNKNOWN)]
-        if operator is not None and operator.type == "&":
+        if sign == "&":
             return self.address(inside, state)
         found: Outcomes = []
         for after, at in self.locate(node, state):
@@ -360,12 +366,12 @@ class Evaluator:
                     found.append((after, Offload(sa_of(of))))
                 elif isinstance(of, Handle):
                     # Not followed yet: the address of a member is computed from the handle.
-                    found.append((after, replace(of, exact=False)))
+                    found.append((after, of.becoming(Form.COMPUTED)))
                 else:
-                    found += [
-                        (then, Pointer(at) if at else UNKNOWN)
-                        for then, at in self.member_of(after, of, name, bared)
-                    ]
+                    for then, at in self.member_of(after, of, name, bared):
+                        if at:
+                            self.run.addressed.setdefault(at, (self.view, bared))
+                        found.append((then, Pointer(at) if at else UNKNOWN))
             return found
         return [(s, Pointer(at) if at else UNKNOWN) for s, at in self.locate(bared, state)]
 
@@ -399,17 +405,17 @@ class Evaluator:
     # -- operators
 
     def unary(self, node: Node, state: State) -> Outcomes:
-        operator = node.child_by_field_name("operator")
+        sign = _sign(node)
         inside = node.child_by_field_name("argument")
-        if operator is not None and operator.type == "!":
+        if sign == "!":
             return self.as_value(node, state)
         found: Outcomes = []
         for after, value in self.value(inside, state):
             match value:
                 case Handle():
-                    found.append((after, replace(value, exact=False)))
+                    found.append((after, value.becoming(Form.COMPUTED)))
                 case Constant():
-                    text = f"{operator.type if operator else ''}{value.text}"
+                    text = f"{sign}{value.text}"
                     # -ENOENT: an error's number is never 0.
                     zero = False if text.startswith("-E") else value.zero
                     found.append((after, replace(value, text=text, zero=zero)))
@@ -418,14 +424,13 @@ class Evaluator:
         return found
 
     def binary(self, node: Node, state: State) -> Outcomes:
-        operator = node.child_by_field_name("operator")
-        sign = operator.type if operator is not None else ""
+        sign = _sign(node)
         if sign in _COMPARISONS or sign in ("&&", "||"):
             return self.as_value(node, state)
         found: Outcomes = []
         sides = [node.child_by_field_name(side) for side in ("left", "right")]
         for after, values in self.all([s for s in sides if s is not None], state):
-            found.append((after, _computed(values)))
+            found.append((after, _computed(values, sign)))
         return found
 
     def as_value(self, node: Node, state: State) -> Outcomes:
@@ -463,23 +468,34 @@ class Evaluator:
         target = node.child_by_field_name("argument")
         found: Outcomes = []
         for after, value in self.value(target, state):
-            made = replace(value, exact=False) if isinstance(value, Handle) else UNKNOWN
+            made = value.becoming(Form.COMPUTED) if isinstance(value, Handle) else UNKNOWN
             found += [(s, made) for s in self.assign(target, made, after)]
         return found
+
+    def parameter(self, node: Node) -> int:
+        """Return which parameter an expression is, if it is one as it came in; else -1."""
+        node = _unwrapped(node)
+        if node.type != "identifier":
+            return -1
+        name = node_text(node)
+        local = self.view.local(name, node.start_byte)
+        if local is None or local.parameter < 0 or self.view.assignments(name):
+            return -1
+        return local.parameter
 
     # -- assignments
 
     def assignment(self, node: Node, state: State) -> Outcomes:
         left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-        operator = node.child_by_field_name("operator")
+        sign = _sign(node)
         found: Outcomes = []
         kind = self.declared_type(left)
         for after, value in self.value(right, state):
             if kind is not None and right is not None:
                 value = self.typed(value, kind, right)
-            if operator is not None and operator.type != "=":
+            if sign != "=":
                 for then, old in self.value(left, after):
-                    made = _computed([old, value])
+                    made = _computed([old, value], sign.removesuffix("="))
                     found += [(s, made) for s in self.assign(left, made, then)]
             else:
                 found += [(s, value) for s in self.assign(left, value, after)]
@@ -504,18 +520,27 @@ class Evaluator:
     def put(self, state: State, at: Location | None, value: Value, target: Node) -> State:
         """Put a value at a location; a handle that leaves the stack is noted."""
         state = self.forget(state, target)
-        if not isinstance(value, Handle):
-            return state.stored(at, value) if at is not None else state
         if at is not None and at[0].startswith("="):
             return state.stored(at, value)
+        if isinstance(value, Struct):
+            for handle in state.handles_below(value.at):
+                state = self.left(state, at, handle, target)
+        if isinstance(value, Handle):
+            return self.left(state, at, value, target)
+        return state.stored(at, value) if at is not None else state
+
+    def left(self, state: State, at: Location | None, value: Handle, target: Node) -> State:
+        """Note a handle that is put anywhere but on the stack."""
         text = f"stored in {' '.join(node_text(target).split())}"
-        where = self.run.members.memory(self.view, target, at)
+        # What `*p = h` writes to was named where its address was taken.
+        view, named = self.run.addressed.get(at or (), (self.view, target))
+        where = self.run.members.memory(view, named, at)
         facts = state.known.get(value.id, "")
         if where == "hardware":
             return self.used(state, value, target, text)
         kept = state.stored(at, value) if at is not None else state
         if where == "lasting":
-            self.run.kept.add(self.run.members.named(self.view, target))
+            self.run.kept.add(self.run.members.named(view, named))
             return self.mark(kept, Kind.STORE, target, handle=value.id, text=text, known=facts)
         return self.mark(
             kept, Kind.STORE, target, handle=value.id, text=text, known=facts, put=where
@@ -605,8 +630,7 @@ class Evaluator:
             inside = node.named_children[-1]
             if inside.type != "compound_statement":
                 return self.truth(inside, state)
-        operator = node.child_by_field_name("operator")
-        sign = operator.type if operator is not None else ""
+        sign = _sign(node)
         if kind == "unary_expression" and sign == "!":
             inside_ = node.child_by_field_name("argument")
             return [(s, not held) for s, held in self.truth(inside_, state)]
@@ -640,6 +664,8 @@ class Evaluator:
                 return self.tested(state, value, node)
             case Constant() if value.zero is not None:
                 return [(state, not value.zero)]
+            case Bits():
+                return [(state, bool(value.names))]
             case Constant():
                 number = self.run.number_of(value, self.view)
                 if number is not None:
@@ -662,8 +688,15 @@ class Evaluator:
     def tested(self, state: State, handle: Handle, node: Node) -> Branches:
         """Split by whether a handle is 0."""
         facts = state.known.get(handle.id, "")
-        if not handle.exact:
+        if handle.form is Form.FULL:
+            return [(state, True)]
+        if handle.form is Form.COMPUTED:
             return [(self.compared(state, handle, node), held) for held in (True, False)]
+        if handle.form is Form.MASKED:
+            if facts == "zero":
+                return [(state, False)]
+            higher = state if facts == "nonzero" else self.told(state, handle.id, True, node)
+            return [(higher, True), (state, False)]
         if facts in ("zero", "nonzero"):
             return [(state, facts == "nonzero")]
         return [(self.told(state, handle.id, held, node), held) for held in (True, False)]
@@ -689,12 +722,16 @@ class Evaluator:
                 found += self.against(after, other, _MIRRORED.get(sign, sign), one, node)
             elif isinstance(one, Handle):
                 found += self.against(after, one, sign, other, node)
-            elif isinstance(one, Constant) and isinstance(other, Constant) and sign in _EQUAL:
+            elif (
+                isinstance(one, Constant)
+                and isinstance(other, Constant)
+                and (sign in _EQUAL or one.text == other.text)
+            ):
                 same = _same(one, other)
                 found += (
                     self.assuming(after, node)
                     if same is None
-                    else [(after, same == (sign == "=="))]
+                    else [(after, same == (sign in ("==", "<=", ">=")))]
                 )
             elif isinstance(one, Netdev) and isinstance(other, Netdev) and sign in _EQUAL:
                 found += _same_device(after, one, other, sign == "==")
@@ -711,7 +748,14 @@ class Evaluator:
     ) -> Branches:
         """Compare a handle with something; an upper bound says nothing about 0."""
         number = _number(other, self.run.number_of(other, self.view))
-        if not handle.exact:
+        if number == 0 and sign in ("<", ">="):
+            # Only what is signed can be below 0, and 0 is not.
+            if self.is_unsigned(node):
+                return [(state, sign == ">=")]
+            if handle.form > Form.COMPUTED:
+                below = self.told(state, handle.id, True, node)
+                return [(below, sign == "<"), (state, sign == ">=")]
+        if handle.form <= Form.COMPUTED:
             return [(self.compared(state, handle, node), held) for held in (True, False)]
         if number == 0 and sign in ("==", "!=", ">", "<="):
             when = sign in ("!=", ">")
@@ -732,10 +776,24 @@ class Evaluator:
         )
         return [(higher, above), (state, not above)]
 
+    def is_unsigned(self, node: Node) -> bool:
+        """Tell whether a comparison is one of a local variable that can't be negative."""
+        for side in ("left", "right"):
+            kind = self.declared_type(node.child_by_field_name(side))
+            if kind is not None and not kind.pointers:
+                return _UNSIGNED.match(kind.base) is not None
+        return False
+
     # -- calls
 
     def call(self, node: Node, state: State) -> Outcomes:
         return self.run.call(self, node, state)
+
+
+def _sign(node: Node) -> str:
+    """Return an expression's operator as it is written."""
+    sign = node.child_by_field_name("operator")
+    return sign.type if sign is not None else ""
 
 
 def _unwrapped(node: Node) -> Node:
@@ -780,15 +838,55 @@ def _sa_at(at: Location) -> Sa:
     return Sa.UNKNOWN
 
 
-def _computed(values: Sequence[Value]) -> Value:
+def _computed(values: Sequence[Value], sign: str) -> Value:
     """Return what arithmetic makes of some values."""
-    for value in values:
+    for at, value in enumerate(values):
         if isinstance(value, Handle):
-            return replace(value, exact=False)
+            other = values[1 - at] if len(values) == 2 else UNKNOWN
+            if sign == "|" and isinstance(other, Constant) and not other.zero:
+                return value.becoming(Form.FULL)
+            # 0 & x is 0, as is 0 / x.
+            masks = sign in ("&", "*") or (at == 0 and sign in ("<<", ">>", "/", "%"))
+            masks = masks and value.form > Form.COMPUTED
+            return Handle(value.id, Form.MASKED if masks else Form.COMPUTED)
+    if len(values) == 2 and isinstance(values[0], Constant) and isinstance(values[1], Constant):
+        number = _calculated(values[0], sign, values[1])
+        if number is not None:
+            return number
+    if sign in ("|", "&") and len(values) == 2:
+        flags = _flags(values[0], sign, values[1])
+        if flags is not None:
+            return flags
     for value in values:
         if isinstance(value, Pointer):
             return Pointer((*value.to, "[]") if value.to[-1:] != ("[]",) else value.to)
     return Unknown(any(isinstance(v, Unknown) and v.packet for v in values))
+
+
+def _calculated(one: Constant, sign: str, other: Constant) -> Constant | None:
+    """Return what an operation on two numbers gives, where both are written out."""
+    left, right = number_in(one.text), number_in(other.text)
+    operation = _ARITHMETIC.get(sign)
+    if left is None or right is None or operation is None or max(left, right) >= 1 << 64:
+        return None
+    if sign in ("<<", ">>") and right > 63:
+        return None
+    made = operation(left, right)
+    return Constant(str(made), made == 0, one.place) if made >= 0 else None
+
+
+def _flags(one: Value, sign: str, other: Value) -> Value | None:
+    """Return what | and & make of a set of flags and a flag's name; None for anything else."""
+    if isinstance(one, Constant) and one.zero:
+        one = Bits(frozenset())
+    if not isinstance(one, Bits) or not isinstance(other, Constant):
+        return None
+    if not _CAPITALS.match(other.text):
+        return None
+    if sign == "|":
+        return Bits(one.names | {other.text})
+    held = other.text in one.names
+    return Constant(other.text if held else "0", not held, other.place)
 
 
 def _same(one: Constant, other: Constant) -> bool | None:
@@ -838,6 +936,14 @@ def _number(value: Value, known_number: int | None) -> int | None:
     return known_number
 
 
+_ARITHMETIC: dict[str, Callable[[int, int], int]] = {
+    "|": operator.or_,
+    "&": operator.and_,
+    "+": operator.add,
+    "-": operator.sub,
+    "<<": operator.lshift,
+    ">>": operator.rshift,
+}
 _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
 _EQUAL = ("==", "!=")
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}

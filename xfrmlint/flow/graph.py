@@ -32,7 +32,7 @@ class Step:
     """A node of the graph. next: indexes of its successors.
 
     cases: SWITCH: value (None for default) and index. labels: CONFIGURED: condition and whether it
-    holds, for each successor.
+    holds, for each successor. again: a loop comes back to this one.
     """
 
     does: Does
@@ -40,6 +40,7 @@ class Step:
     next: list[int] = field(default_factory=list)
     cases: list[tuple[Node | None, int]] = field(default_factory=list)
     labels: list[tuple[str, bool]] = field(default_factory=list)
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,7 @@ class _Builder:
                 again = self.add(Step(Does.EVALUATE, update, [head]))
         inner = self.inside(body, again, _Jumps(after, again, jumps.switch))
         self.steps[head].next = [inner] if endless else [inner, after]
+        self.steps[head].again = True
         if node.type == "do_statement":
             return inner
         first = node.child_by_field_name("initializer")
@@ -240,7 +242,11 @@ class _Branches:
         path, offset = self.view.origin(node.start_byte)
         if path != self.view.path:
             return None
-        return next((b for b in self.found if start < b.start <= offset < b.end), None)
+        # Of branches that open a block each only one is left: what it opens ends behind it.
+        last = self.view.origin(max(node.start_byte, node.end_byte - 1))[1]
+        return next(
+            (b for b in self.found if start < b.start <= offset and max(offset, last) < b.end), None
+        )
 
     def group(self, branch: Branch) -> list[Branch]:
         """Return the branches of the conditional that a branch belongs to."""

@@ -17,12 +17,17 @@ KEEPS = re.compile(
     r"^((__)?cpu_to_[bl]e\d+|(__)?[bl]e\d+_to_cpu|hton[sl]|ntoh[sl]|(__)?swab\d+|"
     r"array_index_nospec|ERR_PTR|PTR_ERR|ERR_CAST|u64_to_user_ptr|uintptr_t)$"
 )
-# Their value is computed from the argument.
-COMPUTES = re.compile(
+# Their value is computed from the argument; of the first ones it is 0 if the argument is.
+MASKS = re.compile(
     r"^(lower_\d+_bits|upper_\d+_bits|FIELD_(PREP|GET)\w*|field_(prep|get)|\w+_encode_bits|"
-    r"\w+_get_bits|min\w*|max\w*|clamp\w*|BIT(_ULL)?|GENMASK\w*|abs|ALIGN\w*|round_(up|down)|"
-    r"round(up|down)|ilog2|fls\w*|ffs|DIV_ROUND_UP|test_bit|hash_\w+|jhash\w*)$"
+    r"\w+_get_bits|min(_t|3)?|abs|ALIGN\w*|round_(up|down)|round(up|down)|fls\w*|ffs|"
+    r"DIV_ROUND_UP\w*)$"
 )
+COMPUTES = re.compile(
+    r"^(max(_t|3)?|clamp\w*|BIT(_ULL)?|GENMASK\w*|ilog2|test_bit|hash_\w+|jhash\w*)$"
+)
+# They look at their argument, and follow it nowhere.
+LOOKS = re.compile(r"^(IS_ERR(_VALUE)?|virt_addr_valid|is_vmalloc_addr|prefetchw?|IS_ALIGNED)$")
 # They keep what they are given: (function, argument's index).
 KEEPERS = re.compile(
     r"^(xa_store\w*|xa_insert\w*|xa_cmpxchg\w*|radix_tree_insert|idr_alloc\w*|idr_replace|"
@@ -43,7 +48,8 @@ NULL_OR_ERROR = "IS_ERR_OR_NULL"
 
 MASTER = re.compile(r"^(netdev_master_upper_dev_get\w*|l3mdev_master_\w*dev\w*|bond_\w*master\w*)$")
 VLAN_REAL = re.compile(r"^vlan_dev_(real_dev|get_real_dev\w*)$")
-PRIVATE = re.compile(r"^(netdev_priv|macsec_priv|vlan_dev_priv)$")
+PRIVATE = re.compile(r"^(netdev_priv|macsec_priv)$")
+VLAN_PRIVATE = "vlan_dev_priv"
 FROM_PRIVATE = re.compile(r"^netdev_from_priv$")
 PACKETS_STATE = re.compile(r"^(xfrm_input_state|xfrm_state_(lookup\w*|find))$")
 CONTAINERS = re.compile(r"^container_of(_const)?$")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from xfrmlint.flow.events import Device, Event, Kind, Path, Source
 from xfrmlint.flow.run import Exit, Run
-from xfrmlint.flow.values import Constant, HandleId, Mark
+from xfrmlint.flow.values import Constant, HandleId, Mark, Named
 from xfrmlint.frontend.access import Doubt
 from xfrmlint.frontend.unit import Place
 from xfrmlint.frontend.view import FunctionName
@@ -17,13 +17,15 @@ class Followed(NamedTuple):
     """A path. entry: the entry's name, or empty where the way there was not followed.
 
     known: beside each event, what was known of its handle then: zero, nonzero, compared (with
-    something that may exclude 0), or nothing.
+    something that may exclude 0), or nothing. named: beside each RESOLVE, where its device was
+    named.
     """
 
     entry: str
     function: FunctionName
     events: Path
     known: tuple[str, ...]
+    named: tuple[Named | None, ...]
 
 
 class Traced(NamedTuple):
@@ -138,6 +140,9 @@ def _handled(events: Path) -> set[tuple[str, int]]:
             made[event.handle] = (event.path, event.line)
         elif event.kind in _HANDLED and event.handle in made:
             found.add(made[event.handle])
+        elif event.kind is Kind.CUT:
+            # What comes behind is not known.
+            found.update(made.values())
     return found
 
 
@@ -184,7 +189,8 @@ def _followed(entry: str, function: FunctionName, exit_: Exit) -> Followed:
                 mark.text,
             )
         )
-    return Followed(entry, function, tuple(events), tuple(m.known for m in marks))
+    known = tuple(mark.known for mark in marks)
+    return Followed(entry, function, tuple(events), known, tuple(m.named for m in marks))
 
 
 def _settled(trail: Sequence[Mark]) -> list[Mark]:

@@ -28,6 +28,7 @@ _TAKEN = re.compile(r"(?:^|[(,=?:])\s*&\s*([A-Za-z_]\w*)\b(?!\s*(?:->|\[))")
 _CONSTANT = re.compile(
     r"(?<![>.\w])([a-z_]\w*)\s*=\s*(?:NETDEV_TX_\w+|NULL|true|false|\d+|-E[A-Z]+)\s*[;,]"
 )
+_SMALL = 60
 _ENDS = (Does.RETURN, Does.END, Does.CUT)
 _ARITHMETIC = frozenset(("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"))
 _PAIRS = Query(
@@ -76,11 +77,12 @@ class Slice(NamedTuple):
 
 
 class _Text(NamedTuple):
-    """A step's names: all, those that it assigns, those whose address it takes."""
+    """A step's names: all, variables it assigns or takes the address of, members it assigns."""
 
     words: frozenset[str]
     assigned: frozenset[str]
     taken: frozenset[str]
+    members: frozenset[str]
 
 
 class Body:
@@ -97,6 +99,7 @@ class Body:
         self.conditions = _repeated(steps, self.texts)
         self.flags = frozenset(name for text in written for name in _CONSTANT.findall(text))
         self.structs = {v.name for v in view.locals if not v.type.pointers and " " in v.type.base}
+        self.devices = {v.name for v in view.locals if v.type.base == "struct net_device"}
         self.scalars = {v.name for v in view.locals if not v.type.pointers} - self.structs
         self._pairs: dict[int, list[Node]] = {}
         # Where the evaluator found each name to lie: a frame's, or a static variable's.
@@ -109,6 +112,16 @@ class Body:
             found = QueryCursor(_PAIRS).captures(node).get("pair", []) if node is not None else []
             self._pairs[index] = found
         return self._pairs[index]
+
+    def given(self, index: int) -> set[str]:
+        """Return the members that are read in the arguments of a step's calls."""
+        found: set[str] = set()
+        for node in self.pairs(index):
+            listed = node.child_by_field_name("arguments")
+            for argument in listed.named_children if listed is not None else ():
+                if argument.type == "field_expression":
+                    found.add(node_text(argument.child_by_field_name("field") or argument))
+        return found
 
     def carried(self, seeds: Seeds, given: Iterable[str]) -> Carried:
         """Return what carries a handle. given: parameters that do."""
@@ -194,6 +207,11 @@ class Body:
         stores = known.ASSIGNS.match(name) or known.ASSIGNS_THROUGH.match(name)
         copies = known.COPIES.match(name)
         for position, argument in enumerate(arguments):
+            inner = bare(argument)
+            if name in seeds.words and node_text(argument)[:1] == "&":
+                # A function on the way fills it, or its members.
+                if inner.type == "identifier" and node_text(inner) in self.structs:
+                    names.add(node_text(inner))
             if (name, position) in seeds.filling:
                 self._assigned(argument, names, members, set())
             elif _carries(argument, seeds, names, members) or self._leads(argument, names):
@@ -218,22 +236,41 @@ class Body:
             i
             for i, step in enumerate(steps)
             if step.does in _ENDS
+            or step.again
             or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results))
         }
         matters |= set(self.conditions)
-        # Where nothing carries a handle, what the function returns is what it was entered for.
-        near = _near(steps, first) if first else set(range(len(steps)))
-        matters = {i for i in matters if i in near or steps[i].does in _ENDS}
+        if not first and len(steps) <= _SMALL:
+            # A helper that was entered for the device or the SA that it returns or fills in.
+            first = set(range(len(steps)))
+            matters |= first
+        ahead, behind = _near(steps, first) if first else (set(range(len(steps))), set())
+        near = ahead | behind
+        # Behind the last of them only what decides about the way out is left.
+        matters = {
+            i
+            for i in matters
+            if steps[i].does in _ENDS or i in ahead or (i in behind and not steps[i].again)
+        }
         inputs: set[str] = set()
+        # What a call on the way is given can be a member that was written before: skb->dev.
+        given = set().union(*(self.given(i) for i in first))
         fresh = set(matters)
         while fresh:
             inputs.update(*(self.texts[i].words for i in fresh))
-            wanted = (inputs - self.scalars) | (inputs & (results | self.flags))
+            deciding = inputs & (results | self.flags)
+            wanted = (inputs - self.scalars) | deciding
             fresh = {
                 i
                 for i, text in enumerate(self.texts)
-                if i not in matters and i in near and (text.assigned | text.taken) & wanted
+                if i not in matters
+                and i in near
+                and (
+                    (text.assigned | text.taken) & (wanted if i in ahead else deciding)
+                    or (i in ahead and text.members & given)
+                )
             }
+            fresh |= {i for i in self._device_tests(inputs) if i in ahead and i not in matters}
             matters |= fresh
         onward = _onward(steps, matters)
         configured = {
@@ -247,6 +284,15 @@ class Body:
             onward = _onward(steps, matters | configured)
         return Slice(self.graph, onward, frozenset(self.conditions.values()))
 
+    def _device_tests(self, inputs: set[str]) -> list[int]:
+        """Return the conditions that compare net_devices which matter."""
+        asked = self.devices & inputs
+        return [
+            i
+            for i, step in enumerate(self.graph.steps)
+            if step.does is Does.TEST and asked and self.texts[i].words & asked
+        ]
+
     def _asks(self, index: int, results: set[str]) -> bool:
         """Tell whether a condition asks for a result, or for nothing but flags."""
         words = self.texts[index].words
@@ -259,8 +305,10 @@ class Body:
 def _text(text: str) -> _Text:
     words = frozenset(_WORD.findall(text))
     # A member by the name of a variable is another thing.
-    assigned = frozenset(m["name"] for m in _ASSIGNED.finditer(text) if not m["member"])
-    return _Text(words, assigned, frozenset(_TAKEN.findall(text)))
+    matches = list(_ASSIGNED.finditer(text))
+    assigned = frozenset(m["name"] for m in matches if not m["member"])
+    members = frozenset(m["name"] for m in matches if m["member"])
+    return _Text(words, assigned, frozenset(_TAKEN.findall(text)), members)
 
 
 def _root(node: Node) -> str:
@@ -289,7 +337,9 @@ def _carries(node: Node | None, seeds: Seeds, names: Iterable[str], members: Ite
             if name in seeds.returning:
                 return True
             passes = PASSES_FIRST.match(name) or known.KEEPS.match(name)
-            if not passes and not known.COMPUTES.match(name) and not name.startswith("_"):
+            cast = name.startswith("(")
+            makes = known.MASKS.match(name) or known.COMPUTES.match(name)
+            if not (passes or cast or makes or known.CONTAINERS.match(name)):
                 return False
             inside = listed.named_children if listed is not None else []
             return any(_carries(n, seeds, names, members) for n in inside)
@@ -298,6 +348,11 @@ def _carries(node: Node | None, seeds: Seeds, names: Iterable[str], members: Ite
             return _carries(last, seeds, names, members)
         case "cast_expression":
             return one("value")
+        case "pointer_expression" if node_text(node)[:1] == "&":
+            # The address of a member is computed from the struct's.
+            of = node.child_by_field_name("argument")
+            root = _root(of) if of is not None else ""
+            return root in names or one("argument")
         case "pointer_expression" | "subscript_expression":
             return one("argument")
         case "conditional_expression":
@@ -360,13 +415,13 @@ def _reach(steps: Sequence[Step], matters: set[int], start: int) -> tuple[int, .
     return tuple(found)
 
 
-def _near(steps: Sequence[Step], first: Iterable[int]) -> set[int]:
-    """Return the steps from which one of some steps can be reached, or that one can reach."""
+def _near(steps: Sequence[Step], first: Iterable[int]) -> tuple[set[int], set[int]]:
+    """Return the steps from which one of some steps can be reached, and those one can reach."""
     before: list[list[int]] = [[] for _ in steps]
     for i, step in enumerate(steps):
         for following in step.next:
             before[following].append(i)
-    found: set[int] = set()
+    found = []
     for links in (before, [step.next for step in steps]):
         stack, seen = list(first), set(first)
         while stack:
@@ -374,8 +429,8 @@ def _near(steps: Sequence[Step], first: Iterable[int]) -> set[int]:
                 if other not in seen:
                     seen.add(other)
                     stack.append(other)
-        found |= seen
-    return found
+        found.append(seen)
+    return found[0], found[1]
 
 
 def _onward(steps: Sequence[Step], matters: set[int]) -> dict[int, tuple[int, ...]]:

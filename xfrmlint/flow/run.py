@@ -16,10 +16,12 @@ from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice, condition
 from xfrmlint.flow.values import (
     UNKNOWN,
     Constant,
+    Form,
     Handle,
     HandleId,
     Location,
     Mark,
+    Named,
     Netdev,
     Packet,
     Pointer,
@@ -39,6 +41,7 @@ from xfrmlint.frontend.unit import Place, node_text
 from xfrmlint.frontend.view import FunctionName, Local, View
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.ops import add_takes_device
+from xfrmlint.program.pointers import targets_of
 from xfrmlint.program.sites import RESOLVER
 
 _DEEPEST = 16
@@ -90,6 +93,9 @@ class Run:
         self._numbers: dict[tuple[str, str], int | None] = {}
         self.keepers = keepers
         self.kept: set[tuple[str, str]] = set()
+        # Which expression a location was read, or its address taken, as: its types are asked there.
+        self.members_read: dict[Location, tuple[View, Node]] = {}
+        self.addressed: dict[Location, tuple[View, Node]] = {}
         self.entered: set[FunctionName] = set()
         self.cut_off = False
         self._steps = 0
@@ -245,7 +251,7 @@ class Run:
         self._stack.pop()
         returned += evaluator.returned + [(s, UNKNOWN) for s in ended]
         exits: dict[object, Exit] = {}
-        for after, value in returned:
+        for after, value in _zeros(returned):
             if isinstance(value, Struct):
                 # Returned by value: it outlives the frame.
                 after, value = after.stored(_RESULT, value), Struct(_RESULT)
@@ -263,6 +269,8 @@ class Run:
         starts = _following(slice_, (graph.start,))
         stack = [(index, state) for index in starts]
         seen: set[object] = set()
+        turns: set[object] = set()
+        counted: dict[int, dict[Location, set[str]]] = {}
         while stack:
             index, now = stack.pop()
             mark = (index, now.key())
@@ -270,6 +278,18 @@ class Run:
                 continue
             seen.add(mark)
             step = graph.steps[index]
+            if step.again:
+                # What another turn of the loop begins with, whatever happened in the last one.
+                now = _widened(now.collected(), counted.setdefault(index, {}))
+                turn = (index, *now.context())
+                if turn in turns:
+                    # Nothing new can come of it: only what is behind the loop is left.
+                    if step.does is Does.TEST:
+                        stack += [(n, now) for n in _following(slice_, step.next[1:])]
+                    else:
+                        returned.append((now, UNKNOWN))
+                    continue
+                turns.add(turn)
             self._steps += 1
             if len(seen) > _MOST_STEPS or self._steps > _MOST_IN_ALL:
                 now = self.cut(evaluator, now, step.node, "too many paths; the rest was cut off")
@@ -368,8 +388,14 @@ class Run:
         arguments = listed.named_children if listed is not None else []
         if called is None:
             return [(state, UNKNOWN)]
+        cast = called.type == "parenthesized_expression"
         while called.type == "parenthesized_expression" and called.named_child_count:
             called = called.named_children[-1]
+        if cast and len(arguments) == 1 and called.type == "identifier":
+            # `(handle_t)(h)`: a cast to a type that only the compiler knows.
+            name = node_text(called)
+            if name not in self.names and not self.own(name, evaluator.view.path):
+                return evaluator.value(arguments[0], state)
         local = called.type != "identifier" or evaluator.variable(called) is not None
         name = "" if local else node_text(called)
         if name == RESOLVER and len(arguments) == 2:
@@ -380,6 +406,8 @@ class Run:
         targets = self._targets(evaluator, node, called, name)
         found: Outcomes = []
         for after, (_, *values) in evaluator.all([called, *arguments], state):
+            if not targets and not name and any(_holds(v, after) for v in values):
+                targets = targets_of(self.graph, evaluator.view, called)
             if targets:
                 for target in targets:
                     found += self._follow(evaluator, target, node, values, after)
@@ -399,12 +427,16 @@ class Run:
                 device = lower.device
                 if lower.member is not None:
                     device = self.members.settled(lower.member)
+                if after.assumed.get((SAME, device)):
+                    device = Device.OWN
             elif isinstance(lower, Constant) and lower.zero:
                 device = Device.NULL
             sa = sa_of(whose)
             mark = Mark(Kind.RESOLVE, place, evaluator.view.function.name, (place,))
-            mark = mark._replace(source=Source.RESOLVED, device=device, sa=sa)
-            found.append((after.knowing((place,), "").marked(mark), Handle((place,))))
+            named = Named(place, evaluator.view.function.name, evaluator.parameter(arguments[1]))
+            mark = mark._replace(source=Source.RESOLVED, device=device, sa=sa, named=named)
+            made = after.superseded((place,)).knowing((place,), "")
+            found.append((made.marked(mark), Handle((place,))))
         return found
 
     def _targets(
@@ -443,7 +475,7 @@ class Run:
             given = _typed(evaluator, body, node, values)
             seen, hidden = _visible(state, given)
             for after, value in self._function(target, body, given, seen, len(self._stack)):
-                moved, result = _renamed(after, value, place)
+                moved, result = _renamed(_handed_down(evaluator, node, after), value, place)
                 joined = _joined(state, moved, hidden)
                 found.setdefault((joined.key(), result), (joined, result))
         return list(found.values()) or [(state, UNKNOWN)]
@@ -470,9 +502,13 @@ class Run:
         handles = [v for v in values if isinstance(v, Handle)]
         if handles and (known.KEEPS.match(name) or PASSES_FIRST.match(name)):
             return [(state, handles[0])]
+        if handles and known.MASKS.match(name):
+            return [(state, handles[0].becoming(Form.MASKED))]
         if handles and known.COMPUTES.match(name):
-            return [(state, replace(handles[0], exact=False))]
-        asked = bool(name) and not carried and _asked(evaluator, node)
+            return [(state, handles[0].becoming(Form.COMPUTED))]
+        if known.LOOKS.match(name):
+            return [(state, UNKNOWN)]
+        asked = bool(name) and not carried and _asked(evaluator, node, arguments)
         own = self.own(name, evaluator.view.path) if name and (carried or asked) else []
         if own:
             found: Outcomes = []
@@ -536,10 +572,13 @@ class Run:
         at = source.to if isinstance(source, Pointer) else source.at
         if not state.handles_below(at):
             return state.stored(target.to, UNKNOWN)
-        if target.to[0].startswith("=") or target.to[0] == "skb":
+        if target.to[0].startswith("="):
             return state.stored(target.to, Struct(at))
+        named = arguments[0]
+        if named.type == "pointer_expression":
+            named = named.child_by_field_name("argument") or named
         for handle in state.handles_below(at):
-            state = evaluator.used(state, handle, arguments[1], "copied to memory")
+            state = evaluator.left(state, target.to, handle, named)
         return state
 
     # -- questions of the evaluator
@@ -594,6 +633,7 @@ class Run:
 
 
 _MOST_FUNCTIONS = 200
+_MOST_TURNS = 2
 # Assumptions that stay when a function is left: by #if, and which devices are the same.
 CONFIGURED, SAME = "#", "#same"
 _RESULT = ("=result",)
@@ -633,8 +673,13 @@ def _typed(evaluator: Evaluator, body: Body, node: Node, values: Sequence[Value]
     return found
 
 
-def _asked(evaluator: Evaluator, node: Node) -> bool:
-    """Tell whether a call's value is wanted as a device or an SA."""
+def _asked(evaluator: Evaluator, node: Node, arguments: Sequence[Node]) -> bool:
+    """Tell whether a device or an SA is wanted of a call: its value, or what it puts somewhere."""
+    for argument in arguments:
+        if argument.type == "pointer_expression" and node_text(argument)[:1] == "&":
+            filled = evaluator.declared_type(argument.child_by_field_name("argument"))
+            if filled is not None and filled.base in _FOLLOWED and filled.pointers:
+                return True
     up = node.parent
     while up is not None and up.type in ("parenthesized_expression", "cast_expression"):
         up = up.parent
@@ -661,6 +706,23 @@ def _holds(value: Value, state: State) -> bool:
         case Packet():
             return bool(state.handles_below(("skb",)))
     return False
+
+
+def _zeros(returned: Outcomes) -> Outcomes:
+    """Take a constant 0 for the handle that another path returns, where that is known to be 0.
+
+    `if (!h) return NULL; return (struct sa *)h;` returns the handle either way.
+    """
+    handles = {v for _, v in returned if isinstance(v, Handle) and v.form is Form.EXACT}
+    if len(handles) != 1:
+        return returned
+    handle = next(iter(handles))
+    return [
+        (s, handle)
+        if isinstance(v, Constant) and v.zero and s.known.get(handle.id) == "zero"
+        else (s, v)
+        for s, v in returned
+    ]
 
 
 def _visible(state: State, values: Sequence[Value]) -> tuple[State, dict[Location, Value]]:
@@ -698,6 +760,22 @@ def _left(state: State, frame: str) -> State:
     return replace(state, memory=memory, assumed=assumed)
 
 
+def _handed_down(evaluator: Evaluator, node: Node, state: State) -> State:
+    """Say where a device was named that a callee got as an argument: at its call."""
+    if not any(m.named is not None and m.named.parameter >= 0 for m in state.trail):
+        return state
+    listed = node.child_by_field_name("arguments")
+    arguments = listed.named_children if listed is not None else []
+    trail = []
+    for mark in state.trail:
+        if mark.named is not None and 0 <= mark.named.parameter < len(arguments):
+            at = evaluator.parameter(arguments[mark.named.parameter])
+            named = Named(evaluator.place(node), evaluator.view.function.name, at)
+            mark = mark._replace(named=named)
+        trail.append(mark)
+    return replace(state, trail=tuple(trail))
+
+
 def _renamed(state: State, value: Value, place: Place) -> tuple[State, Value]:
     """Put a call's place in front of the handles that were made in it.
 
@@ -719,6 +797,18 @@ def _renamed(state: State, value: Value, place: Place) -> tuple[State, Value]:
         m._replace(handle=name(m.handle)) if m.handle is not None else m for m in state.trail
     )
     return replace(state, memory=memory, known=facts, trail=trail), moved(value)
+
+
+def _widened(state: State, seen: dict[Location, set[str]]) -> State:
+    """Forget a loop's counters. seen: the constants that each variable had in its turns."""
+    memory = dict(state.memory)
+    for at, value in state.memory.items():
+        if isinstance(value, Constant):
+            texts = seen.setdefault(at, set())
+            texts.add(value.text)
+            if len(texts) > _MOST_TURNS:
+                memory[at] = UNKNOWN
+    return replace(state, memory=memory)
 
 
 def _following(slice_: Slice | None, indexes: Sequence[int]) -> tuple[int, ...]:
@@ -776,16 +866,20 @@ def _kernels(name: str, values: Sequence[Value]) -> Value | None:
     if known.PACKETS_STATE.match(name):
         return XfrmState(Sa.THIS)
     first = values[0] if values else UNKNOWN
+    if name in ("BIT", "BIT_ULL") and isinstance(first, Constant) and first.text.isdigit():
+        return replace(first, text=str(1 << min(int(first.text), 63)), zero=False)
     if known.PRIVATE.match(name):
         own = not isinstance(first, Netdev) or first.device is Device.OWN
         return Pointer(("own",) if own else ("other",))
+    if name == known.VLAN_PRIVATE:
+        return Pointer(("vlan",))
     if known.FROM_PRIVATE.match(name) and isinstance(first, Pointer):
         return Netdev(Device.OWN if first.to[0] == "own" else Device.UNKNOWN)
     if known.CONTAINERS.match(name) or name.startswith(("list_", "hlist_", "rb_entry")):
         if isinstance(first, Pointer):
             return Pointer((*first.to, "container"))
         if isinstance(first, Handle):
-            return replace(first, exact=False)
+            return first.becoming(Form.COMPUTED)
     return None
 
 

@@ -10,6 +10,7 @@ device itself; `sa` what a handle leads to; `xs` the SA; `global`, `argument` (o
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import NamedTuple
 
 from xfrmlint.flow.events import Device, Kind, Sa, Source
@@ -21,19 +22,36 @@ HandleId = tuple[Place | str, ...]
 
 
 class Member(NamedTuple):
-    """A member of a driver's struct, and a file that reads it."""
+    """A member of a driver's struct, and a file that reads it.
+
+    shared: the struct hangs on a pointer, so that several devices can have the same.
+    """
 
     struct: str
     field: str
     path: str
+    shared: bool
+
+
+class Form(IntEnum):
+    """What became of a handle's number."""
+
+    FULL = -1  # never 0: a bit was set in it
+    COMPUTED = 0  # anything: a test of it says nothing about the handle
+    MASKED = 1  # 0 if the handle is 0, and perhaps otherwise
+    EXACT = 2  # 0 exactly if the handle is 0
 
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """A handle. exact: False for what arithmetic made of one: a test of that says little."""
+    """A handle, or a number made from one."""
 
     id: HandleId
-    exact: bool = True
+    form: Form = Form.EXACT
+
+    def becoming(self, form: Form) -> "Handle":
+        """Return what an operation that gives its result at most this form makes of it."""
+        return Handle(self.id, min(self.form, form))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +86,13 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
+class Bits:
+    """A set of flags that was 0 once; names: of the bits that were set since."""
+
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Pointer:
     """The address of a location."""
 
@@ -93,7 +118,9 @@ class Unknown:
     packet: bool = False
 
 
-Value = Handle | Netdev | XfrmState | Offload | Constant | Pointer | Struct | Packet | Unknown
+Value = (
+    Handle | Netdev | XfrmState | Offload | Constant | Bits | Pointer | Struct | Packet | Unknown
+)
 UNKNOWN = Unknown()
 
 _NUMBER = re.compile(r"^[(\s]*(0[xX][0-9a-fA-F]+|\d+)[uUlL]*[)\s]*$")
@@ -109,11 +136,22 @@ def number_in(text: str) -> int | None:
     return int(digits, 8 if octal and not set(digits) & {"8", "9"} else 0 if not octal else 10)
 
 
+class Named(NamedTuple):
+    """Where the device that the resolver is asked for was named.
+
+    parameter: it came in by that one; where from its caller says.
+    """
+
+    place: Place
+    function: str
+    parameter: int
+
+
 class Mark(NamedTuple):
     """An event as flow keeps it: with the handle's identity, and what was known of it then.
 
     known: zero, nonzero, compared (with something that may exclude 0) or empty. put: a STORE into
-    memory of unknown lifetime: a use, unless a later test excludes 0.
+    memory of unknown lifetime: a use, unless a later test excludes 0. named: of a RESOLVE.
     """
 
     kind: Kind
@@ -127,6 +165,7 @@ class Mark(NamedTuple):
     text: str = ""
     known: str = ""
     put: str = ""
+    named: "Named | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +202,9 @@ class State:
         """
         making = mark.kind in (Kind.READ, Kind.RESOLVE)
         used = self.used
+        if mark.handle in used and (mark.kind is Kind.USE or mark.put):
+            return self
         if mark.handle is not None and (making or mark.kind is Kind.USE):
-            if mark.kind is Kind.USE and mark.handle in used:
-                return self
             used = used - {mark.handle} if making else used | {mark.handle}
         if self.trail.count(mark) >= (2 if making else 1):
             return replace(self, used=used)
@@ -190,6 +229,29 @@ class State:
         else:
             memory[at] = UNKNOWN
         return replace(self, memory=memory)
+
+    def superseded(self, handle: HandleId) -> "State":
+        """Return the state in which what was made at a place before is another handle."""
+        if not any(isinstance(v, Handle) and v.id == handle for v in self.memory.values()):
+            return self
+        earlier: HandleId = ("earlier", *handle)
+        memory = {
+            k: replace(v, id=earlier) if isinstance(v, Handle) and v.id == handle else v
+            for k, v in self.memory.items()
+        }
+        facts = {k: v for k, v in self.known.items() if k != earlier}
+        if handle in facts:
+            facts[earlier] = facts.pop(handle)
+        return replace(self, memory=memory, known=facts, used=self.used - {handle})
+
+    def collected(self) -> "State":
+        """Return the state without what is known of handles that nothing holds any more."""
+        alive = {v.id for v in self.memory.values() if isinstance(v, Handle)}
+        return replace(
+            self,
+            known={k: v for k, v in self.known.items() if k in alive},
+            used=self.used & alive,
+        )
 
     def below(self, at: Location) -> Iterator[tuple[Location, Value]]:
         """Yield what is held at a location and under it, with the members from there on."""

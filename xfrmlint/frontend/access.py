@@ -259,7 +259,7 @@ class Accesses:
             kind = self.reader.types.of(field.child_by_field_name("argument"), where)
             if kind is None or self.reader.types.resolved(kind, where.path).base != struct:
                 continue
-            value = _value_stored(field)
+            value = value_stored(field)
             if value is not None:
                 found |= self._origins(value, where, depth + 1, seen)
         return found or {UNKNOWN}
@@ -331,7 +331,7 @@ class Accesses:
             name = inner.parameters[position] if position < len(inner.parameters) else ""
             for use in inner.occurrences(name) if name else ():
                 target = use.parent
-                value = _value_stored(target) if target is not None else None
+                value = value_stored(target) if target is not None else None
                 if target is not None and target.type == "pointer_expression" and value is not None:
                     found.append((inner, value))
         return found
@@ -542,7 +542,7 @@ def _last_name(node: Node) -> str:
     return ""
 
 
-def _value_stored(field: Node) -> Node | None:
+def value_stored(field: Node) -> Node | None:
     """Return what is assigned to (or copied into) an expression."""
     up = field
     while up.parent is not None and up.parent.type == "subscript_expression":

@@ -61,7 +61,14 @@ _ATTRIBUTES = [
     _attribute(_UNDERSCORED, _ATTRIBUTE_CALLS),
     *(_attribute([word], []) for word in _PLAIN),
 ]
-_FOR_EACH = re.compile(rb"^([ \t]+)(\w*for_each\w*)([ \t]*\()", re.M)
+# include/linux/cleanup.h: the statement behind it is run under the lock.
+_SCOPED = re.compile(rb"^([ \t]+)(scoped_guard)([ \t]*\()", re.M)
+_CASE_RANGE = re.compile(rb"\bcase[ \t]+[^:;\n]*?(\.\.\.[^:;\n]*):")
+_PER_CPU = re.compile(
+    rb"^((?:static[ \t]+)?)((?:DEFINE|DECLARE)_PER_CPU\w*[ \t]*\()([^,;()]*)(,)([^;()]*)(\))", re.M
+)
+_FOR_EACH = re.compile(rb"^([ \t]+)(\w*(?:for_?each|FOR_?EACH|_walk)\w*)([ \t]*\()", re.M)
+_LOOPS = (b"each", b"EACH", b"_walk")
 # One pattern a word: a literal prefix makes the search fast.
 _TYPE_ARGUMENTS = (
     re.compile(rb"(struct[ \t]+)\w+[ \t]*,"),
@@ -161,7 +168,13 @@ def blank(data: bytes, words: re.Pattern[bytes] | None = None) -> Blanked:
         text = _blank_attributes(text)
     if b"typeof" in text:
         text = _typeof(text)
-    if b"for_each" in text:
+    if b"PER_CPU" in text:
+        text = _PER_CPU.sub(_variable, text)
+    if b"case" in text and b"..." in text:
+        text = _CASE_RANGE.sub(_first_of_range, text)
+    if b"scoped_guard" in text:
+        text = _SCOPED.sub(rb"\1if          \3", text)
+    if any(word in text for word in _LOOPS):
         text = _FOR_EACH.sub(_while, text)
     text = without_type_arguments(text)
     return Blanked(
@@ -183,6 +196,16 @@ def without_type_arguments(text: bytes) -> bytes:
             if before[-1:] in (b",", b"("):
                 out[start:end] = b" " * (end - start)
     return bytes(out)
+
+
+def _variable(match: re.Match[bytes]) -> bytes:
+    start, macro, kind, comma, name, end = match.groups()
+    return start + spaces(macro) + kind + spaces(comma) + name + spaces(end)
+
+
+def _first_of_range(match: re.Match[bytes]) -> bytes:
+    start = match.start(1) - match.start()
+    return match.group()[:start] + spaces(match.group(1)) + b":"
 
 
 def _while(match: re.Match[bytes]) -> bytes:

@@ -210,7 +210,8 @@ def definition_in(text: bytes, kind: str, word: bytes) -> tuple[int, int] | None
         start = 1 + max(text.rfind(mark, 0, match.start()) for mark in (b";", b"}", b"{", b"="))
         before = text[start : match.start()]
         words = before.replace(b"*", b" ").split()
-        if words and words[0] not in _STATEMENTS and b"(" not in before and b"," not in before:
+        typed = bool(words) and words[0] not in _STATEMENTS
+        if typed and not any(sign in before for sign in (b"(", b")", b",", b"!", b"<", b">")):
             return start, closing(text, match.start(1))
     return None
 

@@ -11,10 +11,12 @@ from typing import NamedTuple
 from tree_sitter import Node, Query, QueryCursor
 
 from xfrmlint.frontend.access import Doubt
+from xfrmlint.frontend.blanking import without_comments
 from xfrmlint.frontend.unit import Place, language, node_text
 from xfrmlint.frontend.view import FunctionName, View
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.ops import Table
+from xfrmlint.program.pointers import targets_of
 from xfrmlint.program.reach import Hop
 
 CALLBACK = "xdo_dev_state_lower_handle"
@@ -32,8 +34,12 @@ _SLEEPS = re.compile(
 )
 _NEVER = re.compile(r"trylock|_atomic$|inatomic")
 _ALLOCATES = re.compile(r"\bGFP_(KERNEL|NOIO|NOFS|USER|HIGHUSER)\w*")
-_GUARDS = re.compile(r"^(scoped_)?(cond_)?guard\s*\(\s*(mutex|rwsem_\w+|rtnl\w*|netdev_\w*lock)\b")
+_GUARDS = re.compile(
+    rb"\b(?:scoped_)?(?:cond_)?guard\s*\(\s*(mutex|rwsem_\w+|rtnl\w*|netdev_\w*lock)\b"
+)
+_STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 _CALLS = Query(language(), "(call_expression) @call")
+_LITERALS = {"true": True, "false": False, "1": True, "0": False, "NULL": False}
 _DEEPEST = 8
 _MOST = 400
 
@@ -69,32 +75,97 @@ def find_sleeps(graph: CallGraph, tables: Iterable[Table]) -> tuple[list[Sleep],
     return list(sleeps.values()), list(doubts)
 
 
+class _Entered(NamedTuple):
+    """A function on the way. bound: what its parameters are, as far as a caller wrote it out."""
+
+    view: View
+    chain: tuple[Hop, ...]
+    bound: tuple[tuple[str, str], ...]
+
+
 def _below(
     graph: CallGraph, start: View, chain: tuple[Hop, ...], doubts: dict[Doubt, None]
 ) -> list[tuple[Place, FunctionName, str, tuple[Hop, ...]]]:
     found = []
-    queue: list[tuple[View, tuple[Hop, ...]]] = [(start, chain)]
-    seen: set[FunctionName] = set()
-    for view, way in queue:
-        function = graph.known(view)
-        if function in seen or len(seen) > _MOST or len(way) > _DEEPEST:
+    queue = [_Entered(start, chain, ())]
+    seen: set[tuple[FunctionName, tuple[tuple[str, str], ...]]] = set()
+    for entered in queue:
+        function = graph.known(entered.view)
+        mark = (function, entered.bound)
+        if mark in seen or len(seen) > _MOST or len(entered.chain) > _DEEPEST:
             continue
-        seen.add(function)
-        for expanded in graph.reader.expanded(view.path, view.written, {}):
-            for call in QueryCursor(_CALLS).captures(expanded.node).get("call", []):
-                place = expanded.place(call.start_byte)
-                name = _called(call)
-                what = _sleeping(call, name)
+        seen.add(mark)
+        found += [(place, function, what, entered.chain) for place, what in _guards(entered.view)]
+        for view in graph.reader.expanded(entered.view.path, entered.view.written, {}):
+            for call in QueryCursor(_CALLS).captures(view.node).get("call", []):
+                if _excluded(call, dict(entered.bound)):
+                    continue
+                place = view.place(call.start_byte)
+                targets, through = _targets(graph, view, call)
+                what = "" if targets else _sleeping(view, call, _called(call), dict(entered.bound))
                 if what:
-                    found.append((place, function, what, way))
-                elif name and expanded.local(name, call.start_byte) is None:
-                    hop = Hop(name, place.path, place.line, "")
-                    for inner in graph.reader.definitions(name, view.path):
-                        queue.append((inner, (*way, hop)))
-                elif not name.startswith("guard"):
+                    found.append((place, function, what, entered.chain))
+                elif targets is None:
                     reason = "a resolver callback calls a function pointer: it may sleep"
                     doubts[Doubt(place, function.name, reason)] = None
+                for target in targets or ():
+                    hop = Hop(target.item.name, place.path, place.line, through)
+                    bound = _bound(view, call, target, dict(entered.bound))
+                    queue.append(_Entered(target, (*entered.chain, hop), bound))
     return found
+
+
+def _targets(graph: CallGraph, view: View, call: Node) -> tuple[list[View] | None, str]:
+    """Return the driver's functions that a call enters, None for a pointer that is not followed."""
+    name = _called(call)
+    if name and view.local(name, call.start_byte) is None:
+        return graph.reader.definitions(name, view.path), ""
+    called = call.child_by_field_name("function") or call
+    if called.type == "call_expression":
+        # guard(mutex)(&lock): what counts is inside.
+        return [], ""
+    views = [graph.view(target) for target in targets_of(graph, view, called)]
+    found = [v for v in views if v is not None]
+    return (found or None), node_text(called)
+
+
+def _bound(
+    view: View, call: Node, target: View, known: dict[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """Return what a callee's parameters are: literals, GFP flags, and what the caller got so."""
+    listed = call.child_by_field_name("arguments")
+    found = []
+    arguments = listed.named_children if listed is not None else []
+    for name, argument in zip(target.parameters, arguments, strict=False):
+        texts = {known.get(node_text(argument), node_text(argument))}
+        if argument.type == "identifier":
+            texts |= {node_text(value) for value in view.assignments(node_text(argument))}
+        telling = [t for t in sorted(texts) if t in _LITERALS or t.startswith("GFP_")]
+        # One that can sleep says more than one that can't.
+        telling.sort(key=lambda t: _ALLOCATES.search(t) is None)
+        if name and telling:
+            found.append((name, telling[0]))
+    return tuple(found)
+
+
+def _excluded(node: Node, bound: dict[str, str]) -> bool:
+    """Tell whether a call stands in a branch that a parameter's constant excludes."""
+    while bound and node.parent is not None:
+        parent = node.parent
+        if parent.type in ("if_statement", "conditional_expression"):
+            condition = parent.child_by_field_name("condition")
+            text = node_text(condition).strip("() ") if condition is not None else ""
+            negated = text.startswith("!")
+            value = _LITERALS.get(bound.get(text.lstrip("!( "), ""))
+            then = parent.child_by_field_name("consequence")
+            other = parent.child_by_field_name("alternative")
+            holds = None if value is None else value != negated
+            if holds is False and then is not None and then.id == node.id:
+                return True
+            if holds is True and other is not None and other.id == node.id:
+                return True
+        node = parent
+    return False
 
 
 def _called(call: Node) -> str:
@@ -105,18 +176,28 @@ def _called(call: Node) -> str:
     return node_text(called) if called is not None and called.type == "identifier" else ""
 
 
-def _sleeping(call: Node, name: str) -> str:
+def _guards(view: View) -> list[tuple[Place, str]]:
+    """Return the guards of a function that take a lock which sleeps (include/linux/cleanup.h)."""
+    item, unit = view.written, view.corpus.unit(view.path)
+    text = without_comments(unit.data[item.start : item.end])
+    return [
+        (unit.place(item.start + match.start()), f"guard({match.group(1).decode()})")
+        for match in _GUARDS.finditer(text)
+    ]
+
+
+def _sleeping(view: View, call: Node, name: str, bound: dict[str, str]) -> str:
     """Return what makes a call sleep, or nothing."""
     if _SLEEPS.match(name) and not _NEVER.search(name):
         return f"{name}()"
-    guard = _GUARDS.match(node_text(call))
-    if guard is not None:
-        return f"guard({guard.group(3)})"
     listed = call.child_by_field_name("arguments")
     for argument in listed.named_children if listed is not None else ():
-        flags = (
-            _ALLOCATES.search(node_text(argument)) if argument.type != "call_expression" else None
-        )
-        if flags is not None:
-            return f"{name}() with {flags.group()}"
+        values = [argument]
+        if argument.type == "identifier":
+            values += view.assignments(node_text(argument))
+        for value in values:
+            text = bound.get(node_text(value), node_text(value))
+            flags = _ALLOCATES.search(_STRING.sub("", text))
+            if flags is not None and value.type != "call_expression":
+                return f"{name}() with {flags.group()}"
     return ""
