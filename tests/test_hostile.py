@@ -77,7 +77,7 @@ def contained(tree: Path) -> Any:
             signal.alarm(SECONDS)
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             report = check_tree(Folder(tree), RULES)
-            written.write_text(render(report, report.findings))
+            written.write_text("\n".join(render(report, report.findings)))
             status = 0
         except BaseException:
             traceback.print_exc()

@@ -496,8 +496,12 @@ def test_terse_line_is_one_printable_line_and_its_level_is_its_own(
 # --- JSON
 
 
+def json_of(what: Report, *findings: Finding) -> str:
+    return "\n".join(json_report.render(what, findings))
+
+
 def test_json_of_a_clean_run() -> None:
-    assert json.loads(json_report.render(report(contract="absent"), [])) == {
+    assert json.loads(json_of(report(contract="absent"))) == {
         "schema": 1,
         "tool": {"name": "xfrmlint", "version": __version__},
         "tree": {"version": "7.3.4", "contract": "absent"},
@@ -519,10 +523,9 @@ def test_json_holds_everything() -> None:
     related = (Related("drivers/net/a/tx.c", 3, "the call"),)
     full = FINDING._replace(chain=CHAIN, more_chains=(CHAIN[2:],), related=related)
     what = report(full, ERROR, drivers=[DRIVER], unknown=[UNKNOWN])
-    text = json_report.render(what, [ERROR, full])
+    text = json_of(what, ERROR, full)
     data = json.loads(text)
-    assert text.endswith("}\n")
-    assert text == json_report.render(what, [full, ERROR])
+    assert text == json_of(what, full, ERROR)
     assert [f["type"] for f in data["findings"]] == [full.type, ERROR.type]
     first = data["findings"][0]
     assert set(first) == set(Finding._fields)
@@ -540,12 +543,12 @@ def test_json_holds_everything() -> None:
 
 
 def test_json_counts_what_it_is_given() -> None:
-    data = json.loads(json_report.render(report(FINDING, ERROR), [ERROR]))
+    data = json.loads(json_of(report(FINDING, ERROR), ERROR))
     assert (data["summary"]["errors"], data["summary"]["warnings"]) == (1, 0)
 
 
 def test_json_of_names_that_are_no_text() -> None:
-    text = json_report.render(report(), [FINDING._replace(path=ATTACK)])
+    text = json_of(report(), FINDING._replace(path=ATTACK))
     assert text.isascii()
     assert "\\udcff" in text
     assert json.loads(text)["findings"][0]["path"] == ATTACK

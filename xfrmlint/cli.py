@@ -7,6 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,6 +21,20 @@ if TYPE_CHECKING:
     from xfrmlint.tree.folder import Folder
 
 _LEVELS = ("ERROR", "WARNING", "CHECK")
+# What `check --format` can be, and the module in xfrmlint.report that renders it.
+_FORMATS = {
+    "checkpatch": "checkpatch",
+    "terse": "checkpatch",
+    "emacs": "checkpatch",
+    "gcc": "gcc",
+    "json": "json",
+    "sarif": "sarif",
+    "github": "github",
+    "gitlab": "gitlab",
+    "rdjson": "rdjson",
+    "junit": "junit",
+    "b4-review": "b4review",
+}
 CLEAN, FINDINGS, FAILED, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 130, 141
 
 _rules_option = click.option(
@@ -66,9 +81,9 @@ def cli() -> None:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["checkpatch", "json"]),
+    type=click.Choice(list(_FORMATS)),
     default="checkpatch",
-    help="What to print.",
+    help="What to print; terse and emacs are --terse and --emacs.",
 )
 @click.option(
     "--fail-on",
@@ -109,9 +124,10 @@ def check(
     if list_types:
         _print(checkpatch.list_types(rules, show_why=False, color=colored))
         return CLEAN
+    terse = terse or form == "terse"
     options = checkpatch.Options(
         terse=terse,
-        emacs=emacs,
+        emacs=emacs or form == "emacs",
         showfile=showfile,
         show_types=show_types,
         summary=summary,
@@ -130,12 +146,11 @@ def check(
         kept = tuple(f for f in report.findings if _below(f.path, within))
         report = report._replace(findings=kept)
     found = checkpatch.shown(report.findings, options)
-    if form == "json":
-        from xfrmlint.report import json
-
-        _print([json.render(report, found).removesuffix("\n")])
-    else:
-        _print(checkpatch.render(report, options))
+    name = _FORMATS[form]
+    # What a format wants besides the report; most want the findings alone.
+    wants: dict[str, tuple[Any, ...]] = {"checkpatch": (options,), "sarif": (found, rules)}
+    rendering = import_module(f"xfrmlint.report.{name}")
+    _print(rendering.render(report, *wants.get(name, (found,))))
     counted = _LEVELS[: _LEVELS.index(fail_on.upper()) + 1]
     return FINDINGS if any(f.level in counted for f in found) else CLEAN
 

@@ -1,6 +1,7 @@
 """What a run says: findings, drivers, and what could not be analysed."""
 
 import hashlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 LEVELS = ("ERROR", "WARNING", "CHECK")
@@ -86,6 +87,11 @@ class Report(NamedTuple):
     unknown: tuple[Unknown, ...]
     parsed: int
     lines: int
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings as every format shows them: by path, line, type."""
+    return sorted(findings, key=lambda f: (f.path, f.line, f.type, f.column, f.fingerprint))
 
 
 def fingerprint(kind: str, path: str, function: str, source: str, nth: int) -> str:

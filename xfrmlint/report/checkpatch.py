@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from xfrmlint.findings import LEVELS, Finding, Hop, Report
+from xfrmlint.findings import LEVELS, Finding, Hop, Report, in_order
 from xfrmlint.report.terminal import colored, printable
 from xfrmlint.rules import Rule
 
@@ -55,7 +55,7 @@ def shown(findings: Iterable[Finding], options: Options) -> list[Finding]:
         if (finding.type in types if types else finding.type not in ignore)
         and (finding.level != "CHECK" or options.strict or _is_strict(finding.path))
     ]
-    return sorted(found, key=lambda f: (f.path, f.line, f.type, f.column))
+    return in_order(found)
 
 
 def render(report: Report, options: Options) -> Iterator[str]:
@@ -69,10 +69,7 @@ def render(report: Report, options: Options) -> Iterator[str]:
     if quiet:
         return
     if report.unknown:
-        yield (
-            f"note: {len(report.unknown)} places could not be analysed "
-            "(xfrmlint check --format json lists them)"
-        )
+        yield f"note: {not_analysed(report)}"
     yield ""
     yield _verdict(report, bool(findings))
     yield from _notes(report, bool(findings), options)
@@ -113,6 +110,27 @@ def chain_lines(finding: Finding) -> Iterator[str]:
         yield from _labelled("also", lines)
     places = [f"{_place(r.path, r.line)}: {printable(r.text)}" for r in finding.related]
     yield from _labelled("see", places)
+
+
+def details(finding: Finding) -> str:
+    """Return all there is to say of a finding, as lines without the empty one at the end."""
+    return "\n".join(_entry(finding, Options(showfile=True, show_types=True))).rstrip("\n")
+
+
+def steps(chain: Sequence[Hop]) -> list[str]:
+    """Return a chain in words, a sentence a hop: the door first, then who calls whom."""
+    return [
+        _call(chain[number - 1].function, hop) if number else _door(hop)
+        for number, hop in enumerate(chain)
+    ]
+
+
+def not_analysed(report: Report) -> str:
+    """Return how much stayed unknown, in words."""
+    return (
+        f"{len(report.unknown)} places could not be analysed "
+        "(xfrmlint check --format json lists them)"
+    )
 
 
 def _upper(names: Iterable[str]) -> set[str]:
@@ -161,13 +179,8 @@ def _labelled(label: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def _hops(chain: Sequence[Hop]) -> list[str]:
-    """Return a chain in words: the door first, then who calls whom."""
-    lines = []
-    for number, hop in enumerate(chain):
-        caller = chain[number - 1].function if number else ""
-        text = _call(caller, hop) if number else _door(hop)
-        lines.append(f"{_place(hop.path, hop.line)}: {printable(text)}")
-    return lines
+    texts = zip(chain, steps(chain), strict=True)
+    return [f"{_place(hop.path, hop.line)}: {printable(text)}" for hop, text in texts]
 
 
 def _door(hop: Hop) -> str:

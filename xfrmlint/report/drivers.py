@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from xfrmlint.findings import DriverLine, Report
 from xfrmlint.report import json
+from xfrmlint.report.checkpatch import not_analysed
 from xfrmlint.report.columns import aligned
 from xfrmlint.report.terminal import printable
 
@@ -33,8 +34,7 @@ def render(report: Report, width: int) -> Iterator[str]:
                 yield from _wrapped(text, width, "  - ")
     if report.unknown:
         yield ""
-        text = f"note: {len(report.unknown)} places could not be analysed "
-        yield text + "(xfrmlint check --format json lists them)"
+        yield f"note: {not_analysed(report)}"
 
 
 def as_json(report: Report) -> str:

@@ -2,24 +2,25 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from xfrmlint import __version__
-from xfrmlint.findings import DriverLine, Finding, Hop, Report
+from xfrmlint.findings import DriverLine, Finding, Hop, Report, in_order
+from xfrmlint.report.text import utf8
 
 SCHEMA = 1
 
 
-def render(report: Report, findings: Iterable[Finding]) -> str:
-    """Return one JSON document with a newline at its end, all ASCII, the same for the same run.
+def render(report: Report, findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield the lines of one JSON document, all ASCII, the same for the same run.
 
     findings: those of the report that are to be told. A byte of a name that is no UTF-8 stands
     as a lone surrogate, such as \\udcff, as Python decodes file names.
     """
-    chosen = sorted(findings, key=lambda f: (f.path, f.line, f.type, f.column, f.fingerprint))
+    chosen = in_order(findings)
     counts = Counter(finding.level for finding in chosen)
-    return dump(
+    document = dump(
         {
             **head(report),
             "findings": [_finding(finding) for finding in chosen],
@@ -35,6 +36,7 @@ def render(report: Report, findings: Iterable[Finding]) -> str:
             },
         }
     )
+    yield from document.splitlines()
 
 
 def head(report: Report) -> dict[str, Any]:
@@ -61,9 +63,26 @@ def unknown(report: Report) -> list[dict[str, Any]]:
     return [row._asdict() for row in sorted(report.unknown)]
 
 
-def dump(document: dict[str, Any]) -> str:
+def portable(document: Any) -> Iterator[str]:
+    r"""Yield the lines of a document in somebody else's format, all ASCII.
+
+    A byte of a name that is no UTF-8 stands as \xff: what readers make of a lone surrogate can't be
+    told (RFC 8259, 8.2).
+    """
+    yield from dump(_valid(document)).splitlines()
+
+
+def dump(document: Any) -> str:
     """Return a document as text, in the order its fields were given."""
     return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _valid(value: Any) -> Any:
+    if isinstance(value, str):
+        return utf8(value)
+    if isinstance(value, dict):
+        return {name: _valid(held) for name, held in value.items()}
+    return [_valid(held) for held in value] if isinstance(value, list) else value
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def page(rule: Rule) -> str:
 
 def table(rules: Sequence[Rule]) -> str:
     """Return what `xfrmlint rules` prints: one line a rule, its type, level and what it says."""
-    rows = [(printable(r.type), _levels(r), printable(_what(r))) for r in rules]
+    rows = [(printable(r.type), _levels(r), printable(what(r))) for r in rules]
     return "".join(f"{line}\n" for line in aligned([("type", "level", "what"), *rows]))
 
 
@@ -50,7 +50,7 @@ def _levels(rule: Rule) -> str:
     return f"{rule.level} [{rule.level_not_opted_in}]"
 
 
-def _what(rule: Rule) -> str:
+def what(rule: Rule) -> str:
     """Return the rule's message with its gaps named, or its reason's first sentence."""
     text = _PLACEHOLDER.sub(r"<\1>", rule.message)
     if re.search(r"[a-z]+ [a-z]+", text):
@@ -86,8 +86,8 @@ def _trimmed(text: str) -> str:
 
 
 def _row(rule: Rule) -> str:
-    what = _what(rule).replace("|", "\\|")
-    return f"| [{rule.type}](#{rule.type.lower()}) | {_levels(rule)} | `{what}` |"
+    text = what(rule).replace("|", "\\|")
+    return f"| [{rule.type}](#{rule.type.lower()}) | {_levels(rule)} | `{text}` |"
 
 
 def _section(rule: Rule) -> Iterator[str]:

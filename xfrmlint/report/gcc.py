@@ -1,0 +1,46 @@
+"""Findings as GCC prints its diagnostics, for whatever reads compilers.
+
+Source: GNU Coding Standards, 4.4 Formatting Error Messages
+(https://www.gnu.org/prep/standards/html_node/Errors.html); GCC manual, 3.8 Options to Control
+Diagnostic Messages Formatting: -fdiagnostics-show-option, -fdiagnostics-column-unit, -ftabstop.
+"""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from xfrmlint.findings import Finding, Report, in_order
+from xfrmlint.report.checkpatch import not_analysed, steps
+from xfrmlint.report.terminal import printable
+from xfrmlint.report.text import before
+
+_KINDS = {"ERROR": "error", "WARNING": "warning", "CHECK": "note"}
+
+
+def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
+    """Yield a line a finding, its first chain and related places as notes below it."""
+    for finding in in_order(shown):
+        column = _width(before(finding.source, finding.column)) + 1
+        kind = _KINDS[finding.level]
+        place = f"{printable(finding.path)}:{finding.line}:{column}"
+        yield f"{place}: {kind}: {printable(finding.message)} [-W{printable(finding.type)}]"
+        for hop, text in zip(finding.chain, steps(finding.chain), strict=True):
+            yield _note(hop.path, hop.line, text)
+        for related in finding.related:
+            yield _note(related.path, related.line, related.text)
+    if report.unknown:
+        yield f"xfrmlint: note: {not_analysed(report)}"
+
+
+def _note(path: str, line: int, text: str) -> str:
+    return f"{printable(path)}:{line}: note: {printable(text)}"
+
+
+def _width(text: str) -> int:
+    """Return how many columns a text takes where tabs stop every 8."""
+    width = 0
+    for character in text:
+        if character == "\t":
+            width += 8 - width % 8
+        elif unicodedata.category(character) not in ("Mn", "Me", "Cf"):
+            width += 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    return width

@@ -1,0 +1,48 @@
+"""Findings as reviewdog's DiagnosticResult.
+
+Source: https://github.com/reviewdog/reviewdog, proto/rdf/reviewdog.proto, as protobuf writes JSON.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from xfrmlint.findings import Finding, Report, in_order
+from xfrmlint.report import json
+from xfrmlint.report.checkpatch import details, steps
+
+_SEVERITIES = {"ERROR": "ERROR", "WARNING": "WARNING", "CHECK": "INFO"}
+
+
+def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
+    """Yield the lines of one JSON object; it has no room for what stayed unknown."""
+    yield from json.portable(
+        {
+            "source": {"name": "xfrmlint"},
+            "diagnostics": [_diagnostic(finding) for finding in in_order(shown)],
+        }
+    )
+
+
+def _diagnostic(finding: Finding) -> dict[str, Any]:
+    chain = zip(finding.chain, steps(finding.chain), strict=True)
+    places = [
+        *((hop.path, hop.line, text) for hop, text in chain),
+        *((place.path, place.line, place.text) for place in finding.related),
+    ]
+    return {
+        "message": finding.message,
+        "location": _location(finding.path, {"line": finding.line, "column": finding.column}),
+        "severity": _SEVERITIES[finding.level],
+        "code": {"value": finding.type},
+        # What `reviewdog -reporter=local` prints.
+        "original_output": details(finding),
+        "related_locations": [
+            {"message": text, "location": _location(path, {"line": line})}
+            for path, line, text in places
+        ],
+    }
+
+
+def _location(path: str, start: dict[str, int]) -> dict[str, Any]:
+    # No end: what is at fault goes on to no column that is known.
+    return {"path": path, "range": {"start": start}}
