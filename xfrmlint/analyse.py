@@ -41,6 +41,10 @@ from xfrmlint.program.sleeps import Sleep, find_sleeps
 from xfrmlint.tree import Tree
 from xfrmlint.tree.kbuild import version
 
+# The resolver is called here, not declared.
+_WRAPS = re.compile(
+    rb"(?:\breturn|[=(,?:&|]|#[ \t]*define[^\n]*\))\s*" + RESOLVER.encode() + rb"\s*\("
+)
 _XFRM = "include/net/xfrm.h"
 _OFFLOAD = "struct xfrm_dev_offload"
 
@@ -90,6 +94,14 @@ def analyse(tree: Tree, progress: Progress = quietly) -> Analysis:
     # Its name was struct xfrm_state_offload until 5.19.
     offload = kind.base if kind is not None else _OFFLOAD
     paths = list(tree.search(pattern(offload)))
+    # A driver can wrap the resolver in a header of its own below include/.
+    reader.universe.shared = tuple(
+        path
+        for path in paths
+        if path.startswith("include/")
+        and path != _XFRM
+        and _WRAPS.search(reader.corpus.data(path))
+    )
     graph = CallGraph(reader)
     # Asked for all first: a Makefile can link sources of another folder.
     for path in paths:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 _PARTS = ("include", "net/core", "net/xfrm", "drivers/net", "drivers/infiniband/hw/mlx5")
@@ -46,17 +47,22 @@ xfrm_dev_state_lower_handle(struct xfrm_state *x, struct net_device *lower_dev)
 
 
 class Ported:
-    """A copy of a kernel, hard-linked until a file is edited."""
+    """A copy of a kernel, hard-linked until a file is edited.
 
-    def __init__(self, kernel: Path, root: Path) -> None:
+    parts: the folders that are copied whole; of those above them only what Kbuild reads.
+    """
+
+    def __init__(self, kernel: Path, root: Path, parts: Sequence[str] = _PARTS) -> None:
         self.root = root
-        for part in _PARTS:
+        for part in parts:
             for folder, _, names in os.walk(kernel / part):
                 into = root / Path(folder).relative_to(kernel)
                 into.mkdir(parents=True, exist_ok=True)
                 for name in names:
                     _link(Path(folder) / name, into / name)
-        for name in _FILES:
+        above = {folder for part in parts for folder in Path(part).parents}
+        kbuild = [str(folder / name) for folder in above for name in ("Makefile", "Kbuild")]
+        for name in sorted({*_FILES, *kbuild}):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             _link(kernel / name, root / name)
 
@@ -75,7 +81,10 @@ class Ported:
         (self.root / path).write_text(text, "utf-8")
 
     def port(self) -> None:
-        """Lay the interfaces of the RFC's first patch in."""
+        """Lay the interfaces of the RFC's first patch in.
+
+        They are the same before 6.16, where xdo_dev_state_add() takes no device.
+        """
         self.edit("include/linux/netdevice.h", (r"^struct xfrmdev_ops \{\n", _FLAG))
         self.edit(
             "include/net/xfrm.h",
@@ -88,6 +97,18 @@ class Ported:
                 r"if \(!x->xso\.offload_handle && !xdst->child->xfrm\)",
                 "if (!x->xso.offload_handle && !rcu_access_pointer(x->xso.upper_priv) &&\n"
                 "\t    !xdst->child->xfrm)",
+            ),
+            (
+                r"if \(x->xso\.offload_handle && \(x->xso\.dev",
+                "if ((x->xso.offload_handle || rcu_access_pointer(x->xso.upper_priv)) &&\n"
+                "\t    (x->xso.dev",
+            ),
+        )
+        self.edit(
+            "net/xfrm/xfrm_state.c",
+            (
+                r"^\t\tWRITE_ONCE\(xso->dev, NULL\);\n",
+                "\t\tWRITE_ONCE(xso->dev, NULL);\n\t\tRCU_INIT_POINTER(xso->upper_priv, NULL);\n",
             ),
         )
 

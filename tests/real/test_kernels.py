@@ -12,6 +12,8 @@ from tests.real.ported import Ported, opt_in
 from xfrmlint.analyse import Analysis, analyse
 from xfrmlint.check import check_tree, report_of
 from xfrmlint.findings import Finding, Report
+from xfrmlint.judgement import judgements, topologies
+from xfrmlint.model.judge import Outcome
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree.folder import find_tree
 
@@ -118,7 +120,49 @@ def test_lower_datapath_sites(version: str, count: int) -> None:
 def test_only_real_fields_of_the_contract_are_reported(version: str) -> None:
     kernel = _kernel(version)
     sites = {(r["path"], int(r["line"])) for r in _rows(kernel.expected / "sites.tsv")}
-    assert not [f for f in kernel.report.findings if (f.path, f.line) not in sites]
+    at_sites = [f for f in kernel.report.findings if f.type != BUSY]
+    assert not [f for f in at_sites if (f.path, f.line) not in sites]
+
+
+BUSY = "ZERO_HANDLE_TX_BUSY"
+CHELSIO = "drivers/net/ethernet/chelsio/inline_crypto/ch_ipsec/chcr_ipsec.c"
+MARVELL = "drivers/net/ethernet/marvell/octeontx2/nic"
+
+
+@pytest.mark.parametrize(
+    ("version", "places"),
+    [
+        # cn10k frees the packet of a state without a handle, and its three callers then queue it.
+        (
+            "7.3",
+            {
+                (CHELSIO, 718),
+                (f"{MARVELL}/otx2_pf.c", 2248),
+                (f"{MARVELL}/otx2_vf.c", 443),
+                (f"{MARVELL}/rep.c", 445),
+            },
+        ),
+        ("6.12", {(CHELSIO, 723)}),
+        ("6.1", {(CHELSIO, 719)}),
+    ],
+)
+def test_a_packet_without_a_handle_is_queued_for_ever(
+    version: str, places: set[tuple[str, int]]
+) -> None:
+    findings = _kernel(version).report.findings
+    assert {(f.path, f.line) for f in findings if f.type == BUSY} == places
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_handle_is_another_devices_under_a_lag(version: str) -> None:
+    """All that a driver does more with than print it; nothing stays unknown."""
+    lag = [t.name for t in topologies()].index("LAG, lower A")
+    found = judgements(_kernel(version).analysis)
+    handles = [handle for one in found for handle in one.handles]
+    assert {h.outcomes[lag] for h in handles if h.note != "unused"} == {Outcome.OTHER}
+    printed = {h.driver for h in handles if h.note == "unused"}
+    assert printed == {"ixgbe", "ixgbevf"}
+    assert not [doubt for one in found for doubt in one.doubts]
 
 
 IXGBE = "drivers/net/ethernet/intel/ixgbe/ixgbe_ipsec.c"

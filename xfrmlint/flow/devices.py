@@ -7,7 +7,7 @@ from tree_sitter import Node
 from xfrmlint.flow import known
 from xfrmlint.flow.events import Device
 from xfrmlint.flow.values import Location, Member, Netdev
-from xfrmlint.frontend.access import STATE, Accesses
+from xfrmlint.frontend.access import STATE, Accesses, value_stored
 from xfrmlint.frontend.ctype import CType
 from xfrmlint.frontend.expression import bare
 from xfrmlint.frontend.reader import Reader
@@ -28,6 +28,7 @@ class Members:
         self.accesses = accesses
         self.add_takes_device = add_takes_device
         self._devices: dict[Member, Device] = {}
+        self._handles: frozenset[str] | None = None
 
     def device(self, view: View, node: Node, at: Location) -> Netdev:
         """Return which device a pointer at a location is; a driver's member is settled later."""
@@ -40,6 +41,9 @@ class Members:
         struct, field = self.named(view, node)
         if (struct, field) in known.OWN_MEMBERS:
             return Netdev(Device.OWN)
+        if struct in self._sa_structs(view.path):
+            # Kept with some SA, when that was added.
+            return Netdev(Device.SAVED)
         if not struct or at[0] in ("xs", "netdev"):
             return Netdev(Device.UNKNOWN)
         word, _, tag = struct.partition(" ")
@@ -47,6 +51,19 @@ class Members:
         if found is not None and found.path.startswith("include/"):
             return Netdev(Device.UNKNOWN)
         return Netdev(Device.OWN, Member(struct, field, view.path, "*" in at[1:-1]))
+
+    def _sa_structs(self, path: str) -> frozenset[str]:
+        """Return the structs whose addresses the driver returns as handles."""
+        if self._handles is None:
+            found = set()
+            for view, node in self.reader.near("offload_handle", path):
+                field = node.parent
+                value = value_stored(field) if field is not None else None
+                kind = self.reader.types.of(bare(value), view) if value is not None else None
+                if kind is not None and kind.pointers and kind.base.startswith("struct "):
+                    found.add(kind.base)
+            self._handles = frozenset(found)
+        return self._handles
 
     def settled(self, member: Member) -> Device:
         """Return the device in a driver's member: its own, unless a store says otherwise."""
@@ -132,10 +149,13 @@ class Members:
         unknown: memory that this can't tell.
         """
         root = at[0] if at is not None else "call"
+        inner = bare(target, subscripts=True)
+        if root == "skb" and inner.type != "field_expression":
+            # The packet's own bytes.
+            return "hardware"
         if root == "skb" and at is not None:
             # Other members than the control block have a meaning to the stack or to hardware.
             return "packet" if at[1:2] == ("cb",) or at[1:2] == ("call",) else "unknown"
-        inner = bare(target, subscripts=True)
         if inner.type != "field_expression":
             return "lasting" if root in ("global", "sa") else "unknown"
         kind = self._struct(view, inner)

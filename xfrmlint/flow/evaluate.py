@@ -52,7 +52,7 @@ Located = list[tuple[State, Location | None]]
 _CAPITALS = re.compile(r"^[A-Z][A-Z0-9_]*$")
 _TRUTHS = {"NULL": True, "false": True, "true": False}
 _UNSIGNED = re.compile(r"^(u(8|16|32|64|int\w*|long|short)|unsigned\b.*|size_t|bool|uint\d+_t)$")
-_LONGEST = 10
+_LONGEST = 24
 
 
 class Evaluator:
@@ -373,7 +373,11 @@ class Evaluator:
                             self.run.addressed.setdefault(at, (self.view, bared))
                         found.append((then, Pointer(at) if at else UNKNOWN))
             return found
-        return [(s, Pointer(at) if at else UNKNOWN) for s, at in self.locate(bared, state)]
+        located = self.locate(bared, state)
+        for _, at in located:
+            if at and bared.type == "subscript_expression":
+                self.run.addressed.setdefault(at, (self.view, bared))
+        return [(s, Pointer(at) if at else UNKNOWN) for s, at in located]
 
     def locate(self, node: Node, state: State) -> Located:
         """Return where an lvalue lies; None where that is not known."""

@@ -40,6 +40,7 @@ COPIES = re.compile(r"^(__builtin_)?(mem(cpy|move)|unsafe_memcpy)$")
 CLEARS = re.compile(r"^((__builtin_)?memset|memzero_explicit|bzero|memset_after|memset_startat)$")
 # If the condition holds, they don't return.
 STOPS = re.compile(r"^(BUG_ON|VM_BUG_ON|ASSERT|assert)$")
+NEVER_RETURN = re.compile(r"^(BUG|panic|unreachable|__builtin_unreachable|do_exit)$")
 WARNS = re.compile(
     r"^(WARN_ON(_ONCE)?|WARN(_ONCE|_RATELIMIT|_TAINT)?|DEBUG_NET_WARN_ON_ONCE|VM_WARN_ON\w*|"
     r"netdev_WARN(_ONCE)?|net_warn_on\w*|DEBUG_NET_WARN_ONCE|likely|unlikely|__builtin_expect)$"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from xfrmlint.flow.discarded import is_discarded
 from xfrmlint.flow.events import Device, Event, Kind, Path, Source
 from xfrmlint.flow.run import Exit, Run
 from xfrmlint.flow.values import Constant, HandleId, Mark, Named
@@ -51,13 +52,14 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
     """Follow the paths of one driver. sites: those of its datapath."""
     reached = frozenset(f for site in sites for f in site.reached.functions)
     doubts: list[Doubt] = []
+    asked = frozenset(site.place for site in sites if site.access == RESOLVE)
     try:
-        run = Run(graph, offload, reached)
+        run = Run(graph, offload, reached, asked=asked)
         paths = _from_entries(run, reached, doubts)
         kept = frozenset(m for m in run.kept if m[0])
         if kept:
             # What one packet leaves another finds.
-            run = Run(graph, offload, reached, kept)
+            run = Run(graph, offload, reached, kept, asked)
             paths = _from_entries(run, reached, doubts)
     except RecursionError:
         lost = [Doubt(site.place, site.function.name, _TOO_DEEP) for site in sites]
@@ -81,6 +83,11 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
         and site.place not in dead
         and (site.place.path, site.place.line) not in lost_places | handled
     )
+    for site in sites:
+        if site.place in thrown and not is_discarded(graph, site.view, site.place):
+            why = "what is done with this handle could not be followed"
+            doubts.append(Doubt(site.place, site.function.name, why))
+            thrown -= {site.place}
     doubts += [doubt for path in paths for doubt in _doubts(path)]
     return Traced(tuple(paths), frozenset(dead), thrown, tuple(dict.fromkeys(doubts)))
 
@@ -196,20 +203,28 @@ def _followed(entry: str, function: FunctionName, exit_: Exit) -> Followed:
 def _settled(trail: Sequence[Mark]) -> list[Mark]:
     """Settle the stores into memory of unknown lifetime, by what is known of the handle at the end.
 
-    A handle that is tested behind the store is used then, and only where it isn't 0.
+    One that is tested behind the store is used then, and only where it isn't 0; else the store is
+    its use, and the first one counts.
     """
     found: list[Mark] = []
     later: list[Mark] = []
+    used: set[HandleId] = set()
     for at, mark in enumerate(trail):
+        if mark.handle is not None and mark.kind in (*_MAKING, Kind.TEST):
+            used.discard(mark.handle)
+        if mark.kind is Kind.USE and mark.handle in used:
+            continue
         if not mark.put:
             found.append(mark)
             continue
-        behind = [m for m in trail[at + 1 :] if m.handle == mark.handle and m.kind is Kind.TEST]
-        facts = ("nonzero" if behind[-1].nonzero else "zero") if behind else mark.known
+        tests = [m for m in trail[at + 1 :] if m.handle == mark.handle and m.kind is Kind.TEST]
         if mark.put == "packet":
-            if not facts:
+            if not tests and not mark.known:
                 why = "a handle goes with the packet without a test"
                 later.append(mark._replace(kind=Kind.CUT, handle=None, text=why))
-        elif not (behind and facts == "zero"):
-            later.append(mark._replace(kind=Kind.USE, known=facts))
+        elif not tests:
+            found.append(mark._replace(kind=Kind.USE))
+            used.update([mark.handle] if mark.handle is not None else [])
+        elif tests[-1].nonzero:
+            later.append(mark._replace(kind=Kind.USE, known="nonzero"))
     return found + later

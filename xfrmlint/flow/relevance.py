@@ -30,6 +30,7 @@ _CONSTANT = re.compile(
 )
 _SMALL = 60
 _ENDS = (Does.RETURN, Does.END, Does.CUT)
+_MACRO = re.compile(r"^[A-Z][A-Z0-9_]*\s*\(")
 _ARITHMETIC = frozenset(("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"))
 _PAIRS = Query(
     language(),
@@ -98,6 +99,8 @@ class Body:
         self.texts = [_text(text) for text in written]
         self.conditions = _repeated(steps, self.texts)
         self.flags = frozenset(name for text in written for name in _CONSTANT.findall(text))
+        # A macro as a statement of its own can leave the function.
+        self.macros = {i for i, text in enumerate(written) if _MACRO.match(text)}
         self.structs = {v.name for v in view.locals if not v.type.pointers and " " in v.type.base}
         self.devices = {v.name for v in view.locals if v.type.base == "struct net_device"}
         self.scalars = {v.name for v in view.locals if not v.type.pointers} - self.structs
@@ -237,6 +240,7 @@ class Body:
             for i, step in enumerate(steps)
             if step.does in _ENDS
             or step.again
+            or i in self.macros
             or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results))
         }
         matters |= set(self.conditions)

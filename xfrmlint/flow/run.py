@@ -34,6 +34,7 @@ from xfrmlint.flow.values import (
 )
 from xfrmlint.frontend.access import Accesses
 from xfrmlint.frontend.ctype import CType, specified
+from xfrmlint.frontend.expression import bare
 from xfrmlint.frontend.macros import Macro
 from xfrmlint.frontend.reader import Reader
 from xfrmlint.frontend.types import PASSES_FIRST
@@ -63,6 +64,7 @@ class Run:
     reached: the functions on the ways from entries to sites. offload: the offload struct's name.
     entered: functions that were followed into. cut_off: a path was too long, or too deep.
     keepers: members (struct, name) in which an earlier packet left a handle. kept: those met here.
+    asked: where the resolver is called through a pointer.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Run:
         offload: str,
         reached: Iterable[FunctionName],
         keepers: frozenset[tuple[str, str]] = frozenset(),
+        asked: frozenset[Place] = frozenset(),
     ) -> None:
         self.graph = graph
         self.reader: Reader = graph.reader
@@ -92,6 +95,7 @@ class Run:
         self._macros: dict[str, dict[str, list[Macro]]] = {}
         self._numbers: dict[tuple[str, str], int | None] = {}
         self.keepers = keepers
+        self.asked = asked
         self.kept: set[tuple[str, str]] = set()
         # Which expression a location was read, or its address taken, as: its types are asked there.
         self.members_read: dict[Location, tuple[View, Node]] = {}
@@ -185,7 +189,8 @@ class Run:
                 v for item in here for v in self.reader.views(path, item, {})
             ] or self.reader.definitions(name, path)
             # A function of the core can only stand in a header: it is known by what it does.
-            views = [v for v in views if not v.path.startswith("include/")]
+            shared = self.reader.universe.shared
+            views = [v for v in views if not v.path.startswith("include/") or v.path in shared]
             views = [v for v in views if v.path == path or not v.static or v.path.endswith(".h")]
             self._own[key] = list(dict.fromkeys(self.graph.known(v) for v in views))
         return self._own[key]
@@ -398,7 +403,10 @@ class Run:
                 return evaluator.value(arguments[0], state)
         local = called.type != "identifier" or evaluator.variable(called) is not None
         name = "" if local else node_text(called)
-        if name == RESOLVER and len(arguments) == 2:
+        asks = name == RESOLVER or (
+            bool(self.asked) and any(evaluator.place(n) in self.asked for n in _leaves(called))
+        )
+        if asks and len(arguments) == 2:
             return self._resolve(evaluator, node, arguments, state)
         special = _special(evaluator, name, node, arguments, state)
         if special is not None:
@@ -433,7 +441,10 @@ class Run:
                 device = Device.NULL
             sa = sa_of(whose)
             mark = Mark(Kind.RESOLVE, place, evaluator.view.function.name, (place,))
-            named = Named(place, evaluator.view.function.name, evaluator.parameter(arguments[1]))
+            # In a macro that wraps the resolver the call is the macro's; the device is its user's.
+            given = bare(arguments[1])
+            at = place if _written_here(evaluator.view, node) else evaluator.place(given)
+            named = Named(at, evaluator.view.function.name, evaluator.parameter(arguments[1]))
             mark = mark._replace(source=Source.RESOLVED, device=device, sa=sa, named=named)
             made = after.superseded((place,)).knowing((place,), "")
             found.append((made.marked(mark), Handle((place,))))
@@ -491,6 +502,11 @@ class Run:
     ) -> Outcomes:
         """Return what comes of a call that is not on the way to a site."""
         carried = [(a, v) for a, v in zip(arguments, values, strict=True) if _holds(v, state)]
+        if name and "zero" in state.known.values() and self._leaves(name, evaluator.view):
+            # What a driver does where it has no handle: it does not come back.
+            cut = self.cut(evaluator, state, node, f"{name}() leaves the function")
+            evaluator.returned.append((cut, UNKNOWN))
+            return []
         result = _kernels(name, values)
         if result is not None:
             return [(state, result)]
@@ -515,6 +531,16 @@ class Run:
             for target in own:
                 found += self._follow(evaluator, target, node, values, state)
             return found
+        if carried and name and not known.KEEPERS.match(name) and not known.COPIES.match(name):
+            predicate = self._predicate(evaluator, name, node, values, state)
+            if predicate is not None:
+                return predicate
+            macro = self.reader.types.macro(name, evaluator.view.path)
+            if macro is not None and macro.parameters is not None:
+                # It may test it.
+                for handle in handles:
+                    state = evaluator.compared(state, handle, node)
+                return [(state, UNKNOWN)]
         packet = any(
             isinstance(v, Packet) or (isinstance(v, Unknown) and v.packet) for v in values
         ) or any(isinstance(v, Pointer) and v.to[0] == "skb" for v in values)
@@ -529,6 +555,39 @@ class Run:
                 if not state.handles_below(value.to):
                     state = state.stored(value.to, UNKNOWN)
         return [(state, Unknown(packet))]
+
+    def _leaves(self, name: str, view: View) -> bool:
+        """Tell whether a macro of the kernel's leaves its function, or a function never returns."""
+        macro = self.reader.types.macro(name, view.path)
+        if macro is not None and macro.parameters is not None:
+            return re.search(rb"\b(goto|return|break|continue)\b", macro.body) is not None
+        found = self.reader.corpus.find("function", name, view.path)
+        if found is None:
+            return False
+        data = self.reader.corpus.unit(found.path).data
+        return b"noreturn" in data[found.start : data.find(b"\n\n", found.end)][:400]
+
+    def _predicate(
+        self,
+        evaluator: Evaluator,
+        name: str,
+        node: Node,
+        values: Sequence[Value],
+        state: State,
+    ) -> Outcomes | None:
+        """Follow a small inline of the kernel's headers that only looks at a handle."""
+        found = self.reader.corpus.find("function", name, evaluator.view.path)
+        if found is None or not found.path.startswith("include/"):
+            return None
+        outcomes: Outcomes = []
+        for item in self.reader.corpus.unit(found.path).functions(name):
+            if item.end - item.start > _SMALL_INLINE:
+                return None
+            for view in self.reader.views(found.path, item, {}):
+                outcomes += self._follow(evaluator, self.graph.known(view), node, values, state)
+        done = [m for s, _ in outcomes for m in s.trail[len(state.trail) :]]
+        looks = all(m.kind in (Kind.TEST, Kind.COMPARE) for m in done)
+        return outcomes if outcomes and looks else None
 
     def _given_away(
         self,
@@ -634,6 +693,7 @@ class Run:
 
 _MOST_FUNCTIONS = 200
 _MOST_TURNS = 2
+_SMALL_INLINE = 400
 # Assumptions that stay when a function is left: by #if, and which devices are the same.
 CONFIGURED, SAME = "#", "#same"
 _RESULT = ("=result",)
@@ -760,6 +820,12 @@ def _left(state: State, frame: str) -> State:
     return replace(state, memory=memory, assumed=assumed)
 
 
+def _written_here(view: View, node: Node) -> bool:
+    """Tell whether a node stands in the function itself, not in a macro's body."""
+    path, offset = view.origin(node.start_byte)
+    return path == view.path and view.written.start <= offset < view.written.end
+
+
 def _handed_down(evaluator: Evaluator, node: Node, state: State) -> State:
     """Say where a device was named that a callee got as an argument: at its call."""
     if not any(m.named is not None and m.named.parameter >= 0 for m in state.trail):
@@ -796,7 +862,8 @@ def _renamed(state: State, value: Value, place: Place) -> tuple[State, Value]:
     trail = tuple(
         m._replace(handle=name(m.handle)) if m.handle is not None else m for m in state.trail
     )
-    return replace(state, memory=memory, known=facts, trail=trail), moved(value)
+    used = frozenset(name(handle) for handle in state.used)
+    return replace(state, memory=memory, known=facts, used=used, trail=trail), moved(value)
 
 
 def _widened(state: State, seen: dict[Location, set[str]]) -> State:
@@ -831,6 +898,8 @@ def _special(
     evaluator: Evaluator, name: str, node: Node, arguments: Sequence[Node], state: State
 ) -> Outcomes | None:
     """Return what comes of a macro that is more than a function; None for all others."""
+    if known.NEVER_RETURN.match(name):
+        return []
     if not arguments:
         return None
     first = arguments[0]

@@ -123,7 +123,7 @@ Value = (
 )
 UNKNOWN = Unknown()
 
-_NUMBER = re.compile(r"^[(\s]*(0[xX][0-9a-fA-F]+|\d+)[uUlL]*[)\s]*$")
+_NUMBER = re.compile(r"^[(\s]*(-?)\s*(0[xX][0-9a-fA-F]+|\d+)[uUlL]*[)\s]*$")
 
 
 def number_in(text: str) -> int | None:
@@ -131,9 +131,10 @@ def number_in(text: str) -> int | None:
     match = _NUMBER.match(text)
     if match is None:
         return None
-    digits = match.group(1)
+    sign, digits = match.groups()
     octal = len(digits) > 1 and digits.isdigit() and digits[0] == "0"
-    return int(digits, 8 if octal and not set(digits) & {"8", "9"} else 0 if not octal else 10)
+    number = int(digits, 8 if octal and not set(digits) & {"8", "9"} else 0 if not octal else 10)
+    return -number if sign else number
 
 
 class Named(NamedTuple):

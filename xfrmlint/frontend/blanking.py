@@ -62,8 +62,7 @@ _ATTRIBUTES = [
     *(_attribute([word], []) for word in _PLAIN),
 ]
 # include/linux/cleanup.h: the statement behind it is run under the lock.
-_SCOPED = re.compile(rb"^([ \t]+)(scoped_guard)([ \t]*\()", re.M)
-_CASE_RANGE = re.compile(rb"\bcase[ \t]+[^:;\n]*?(\.\.\.[^:;\n]*):")
+_SCOPED = re.compile(rb"^[ \t]+scoped_guard[ \t]*(\()", re.M)
 _PER_CPU = re.compile(
     rb"^((?:static[ \t]+)?)((?:DEFINE|DECLARE)_PER_CPU\w*[ \t]*\()([^,;()]*)(,)([^;()]*)(\))", re.M
 )
@@ -170,10 +169,8 @@ def blank(data: bytes, words: re.Pattern[bytes] | None = None) -> Blanked:
         text = _typeof(text)
     if b"PER_CPU" in text:
         text = _PER_CPU.sub(_variable, text)
-    if b"case" in text and b"..." in text:
-        text = _CASE_RANGE.sub(_first_of_range, text)
     if b"scoped_guard" in text:
-        text = _SCOPED.sub(rb"\1if          \3", text)
+        text = _scoped(text)
     if any(word in text for word in _LOOPS):
         text = _FOR_EACH.sub(_while, text)
     text = without_type_arguments(text)
@@ -198,14 +195,17 @@ def without_type_arguments(text: bytes) -> bytes:
     return bytes(out)
 
 
+def _scoped(text: bytes) -> bytes:
+    out = bytearray(text)
+    for match in _SCOPED.finditer(text):
+        end = closing(text, match.start(1))
+        out[match.start() : end] = spaces(text[match.start() : end])
+    return bytes(out)
+
+
 def _variable(match: re.Match[bytes]) -> bytes:
     start, macro, kind, comma, name, end = match.groups()
     return start + spaces(macro) + kind + spaces(comma) + name + spaces(end)
-
-
-def _first_of_range(match: re.Match[bytes]) -> bytes:
-    start = match.start(1) - match.start()
-    return match.group()[:start] + spaces(match.group(1)) + b":"
 
 
 def _while(match: re.Match[bytes]) -> bytes:

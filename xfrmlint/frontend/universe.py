@@ -21,6 +21,8 @@ class Universe:
         self._modules: dict[str, list[Module]] = {}
         self._files: dict[str, list[str]] = {}
         self._exported: dict[str, tuple[frozenset[str], list[str]]] = {}
+        # Headers below include/ that belong to the drivers which include them.
+        self.shared: tuple[str, ...] = ()
 
     def modules(self, path: str) -> list[Module]:
         """Return the modules of a file; a header belongs to those whose sources include it.
@@ -55,7 +57,7 @@ class Universe:
         for _ in range(_INCLUDE_LEVELS):
             names = "|".join(sorted({re.escape(posixpath.basename(p)) for p in level}))
             users = self.corpus.tree.search(
-                rf'include\s*["<]([^">]*/)?({names})[">]', [vendor(path)]
+                rf'include\s*["<]([^">]*/)?({names})[">]', [_users_of(path)]
             )
             headers = []
             for user in users:
@@ -100,6 +102,9 @@ class Universe:
             if module.sources:
                 headers += self._in_folders(self.corpus.kbuild.include_folders(module.sources[0]))
             sources = [s for s in module.sources if self.corpus.tree.is_file(s)]
+            if self.shared:
+                seen = {path for source in sources for path in self.corpus.closure(source)}
+                headers += [path for path in self.shared if path in seen]
             self._files[key] = sorted({*sources, *headers, *included})
         return self._files[key]
 
@@ -153,6 +158,11 @@ class Universe:
             return []
         word = name.encode("ascii", "replace")
         return [u for u in candidates if word in self.corpus.data(u)]
+
+
+def _users_of(path: str) -> str:
+    """Return the folder below which a header's users lie."""
+    return "drivers" if path.startswith("include/") else vendor(path)
 
 
 def vendor(path: str) -> str:

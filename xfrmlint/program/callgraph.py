@@ -151,7 +151,9 @@ class CallGraph:
             # The file has a function of its own by this name.
             return False
         if defined is not None and defined.static:
-            return function.path in self.reader.corpus.local(here)
+            corpus = self.reader.corpus
+            shared = function.path in self.reader.universe.shared
+            return function.path in (corpus.closure(here) if shared else corpus.local(here))
         return True
 
     def registered_as(self, table: str, path: str) -> frozenset[str]:

@@ -232,7 +232,8 @@ class _Finder:
         way: Reached,
         read_back: bool,
     ) -> None:
-        if role == "lower" and access.place.path.startswith(("include/", "net/")):
+        core = access.place.path.startswith(("include/", "net/"))
+        if role == "lower" and core and access.access != RESOLVE:
             return
         under_add = _only_under_add(way)
         module = driver.module if driver is not None else ""

@@ -30,7 +30,7 @@ _SLEEPS = re.compile(
     r"copy_(from|to)_user|_?copy_(from|to)_user_inatomic_nocache|get_user|put_user|"
     r"might_(sleep|fault)\w*|cond_resched\w*|v[mz]alloc\w*|request_(firmware|module)\w*|"
     r"kthread_stop|napi_(disable|synchronize)|cpus_read_lock|devl_lock|device_lock|"
-    r"pm_runtime_get_sync|pci_set_power_state)$"
+    r"pm_runtime_get_sync|pci_set_power_state|alloc_(netdev|etherdev)\w*|register_netdev\w*)$"
 )
 _NEVER = re.compile(r"trylock|_atomic$|inatomic")
 _ALLOCATES = re.compile(r"\bGFP_(KERNEL|NOIO|NOFS|USER|HIGHUSER)\w*")
@@ -40,6 +40,7 @@ _GUARDS = re.compile(
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 _CALLS = Query(language(), "(call_expression) @call")
 _LITERALS = {"true": True, "false": False, "1": True, "0": False, "NULL": False}
+_ASKING = ("if_statement", "conditional_expression", "switch_statement")
 _DEEPEST = 8
 _MOST = 400
 
@@ -103,7 +104,10 @@ def _below(
                 place = view.place(call.start_byte)
                 targets, through = _targets(graph, view, call)
                 what = "" if targets else _sleeping(view, call, _called(call), dict(entered.bound))
-                if what:
+                if what and _in_doubt(call, dict(entered.bound)):
+                    reason = f"whether {what} is called depends on an argument"
+                    doubts[Doubt(place, function.name, reason)] = None
+                elif what:
                     found.append((place, function, what, entered.chain))
                 elif targets is None:
                     reason = "a resolver callback calls a function pointer: it may sleep"
@@ -124,6 +128,9 @@ def _targets(graph: CallGraph, view: View, call: Node) -> tuple[list[View] | Non
     if called.type == "call_expression":
         # guard(mutex)(&lock): what counts is inside.
         return [], ""
+    named = {node_text(value) for value in view.assignments(node_text(called))}
+    if any(_SLEEPS.match(n) for n in named):
+        return [], node_text(called)
     views = [graph.view(target) for target in targets_of(graph, view, called)]
     found = [v for v in views if v is not None]
     return (found or None), node_text(called)
@@ -140,32 +147,82 @@ def _bound(
         texts = {known.get(node_text(argument), node_text(argument))}
         if argument.type == "identifier":
             texts |= {node_text(value) for value in view.assignments(node_text(argument))}
-        telling = [t for t in sorted(texts) if t in _LITERALS or t.startswith("GFP_")]
-        # One that can sleep says more than one that can't.
-        telling.sort(key=lambda t: _ALLOCATES.search(t) is None)
-        if name and telling:
+        if argument.type == "identifier" and len(texts) > 1:
+            texts.discard(node_text(argument))
+        flags = sorted(t for t in texts if _ALLOCATES.search(t))
+        literal = texts if len(texts) == 1 and texts <= _LITERALS.keys() else set()
+        atomic = {t for t in texts if t.startswith("GFP_")}
+        telling = [*flags, *literal, *sorted(atomic)]
+        if name and telling and not _rewritten(target, name):
             found.append((name, telling[0]))
     return tuple(found)
 
 
+def _rewritten(view: View, name: str) -> bool:
+    """Tell whether a function changes a parameter of its own."""
+    word = name.encode("utf-8", "surrogateescape")
+    text = view.text[view.node.start_byte : view.node.end_byte]
+    return re.search(rb"(?<![\w.>])" + re.escape(word) + rb"\s*[-+|&^]?=(?!=)", text) is not None
+
+
 def _excluded(node: Node, bound: dict[str, str]) -> bool:
-    """Tell whether a call stands in a branch that a parameter's constant excludes."""
-    while bound and node.parent is not None:
+    """Tell whether a call stands where a constant, or a parameter that is one, keeps it from."""
+    while node.parent is not None:
         parent = node.parent
         if parent.type in ("if_statement", "conditional_expression"):
-            condition = parent.child_by_field_name("condition")
-            text = node_text(condition).strip("() ") if condition is not None else ""
-            negated = text.startswith("!")
-            value = _LITERALS.get(bound.get(text.lstrip("!( "), ""))
+            holds = _holds(parent, bound)
             then = parent.child_by_field_name("consequence")
             other = parent.child_by_field_name("alternative")
-            holds = None if value is None else value != negated
             if holds is False and then is not None and then.id == node.id:
                 return True
             if holds is True and other is not None and other.id == node.id:
                 return True
+        if parent.type == "compound_statement":
+            for earlier in parent.named_children:
+                if earlier.start_byte >= node.start_byte:
+                    break
+                if earlier.type == "if_statement" and _holds(earlier, bound) and _leaves(earlier):
+                    return True
         node = parent
     return False
+
+
+def _in_doubt(node: Node, bound: dict[str, str]) -> bool:
+    """Tell whether a condition before a call asks for a bound parameter in a way not settled."""
+    while bound and node.parent is not None:
+        parent = node.parent
+        conditions = [parent] if parent.type in _ASKING else []
+        if parent.type == "compound_statement":
+            conditions += [
+                c
+                for c in parent.named_children
+                if c.start_byte < node.start_byte and c.type == "if_statement" and _leaves(c)
+            ]
+        for one in conditions:
+            condition = one.child_by_field_name("condition")
+            words = set(re.findall(r"\w+", node_text(condition))) if condition else set()
+            if words & bound.keys() and _holds(one, bound) is None:
+                return True
+        node = parent
+    return False
+
+
+def _holds(node: Node, bound: dict[str, str]) -> bool | None:
+    """Return whether a condition holds, where it is a constant or a parameter that is one."""
+    condition = node.child_by_field_name("condition")
+    text = node_text(condition).strip("() ") if condition is not None else ""
+    negated = text.startswith("!")
+    inner = text.lstrip("!( ")
+    value = _LITERALS.get(bound.get(inner, inner))
+    return None if value is None else value != negated
+
+
+def _leaves(node: Node) -> bool:
+    """Tell whether what an if does ends the function, or leaves for a label."""
+    then = node.child_by_field_name("consequence")
+    if then is not None and then.type == "compound_statement" and then.named_child_count:
+        then = then.named_children[-1]
+    return then is not None and then.type in ("return_statement", "goto_statement")
 
 
 def _called(call: Node) -> str:
@@ -174,6 +231,15 @@ def _called(call: Node) -> str:
         # guard(mutex)(&lock): what counts is inside.
         called = called.child_by_field_name("function")
     return node_text(called) if called is not None and called.type == "identifier" else ""
+
+
+def _chosen(node: Node, bound: dict[str, str]) -> Node:
+    """Return the side of a conditional expression that a constant chooses."""
+    if node.type != "conditional_expression":
+        return node
+    holds = _holds(node, bound)
+    side = {True: "consequence", False: "alternative", None: ""}[holds]
+    return (node.child_by_field_name(side) if side else None) or node
 
 
 def _guards(view: View) -> list[tuple[Place, str]]:
@@ -188,14 +254,16 @@ def _guards(view: View) -> list[tuple[Place, str]]:
 
 def _sleeping(view: View, call: Node, name: str, bound: dict[str, str]) -> str:
     """Return what makes a call sleep, or nothing."""
-    if _SLEEPS.match(name) and not _NEVER.search(name):
-        return f"{name}()"
+    for one in (name, *(node_text(value) for value in view.assignments(name) if name)):
+        if _SLEEPS.match(one) and not _NEVER.search(one):
+            return f"{one}()"
     listed = call.child_by_field_name("arguments")
     for argument in listed.named_children if listed is not None else ():
         values = [argument]
         if argument.type == "identifier":
             values += view.assignments(node_text(argument))
         for value in values:
+            value = _chosen(value, bound)
             text = bound.get(node_text(value), node_text(value))
             flags = _ALLOCATES.search(_STRING.sub("", text))
             if flags is not None and value.type != "call_expression":
