@@ -5,7 +5,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from xfrmlint.flow.events import Device, Kind, Sa, Source
-from xfrmlint.flow.run import SAME, Exit, Run
+from xfrmlint.flow.run import Run
+from xfrmlint.flow.summary import SAME, Exit
 from xfrmlint.flow.values import Constant, Handle, Netdev, Value, XfrmState
 from xfrmlint.frontend.unit import Place
 from xfrmlint.frontend.view import FunctionName, View

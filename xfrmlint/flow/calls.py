@@ -1,0 +1,383 @@
+"""Calls: followed into the driver's functions, or known for what they do with a handle."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tree_sitter import Node
+
+from xfrmlint.flow import known
+from xfrmlint.flow.arithmetic import sa_of
+from xfrmlint.flow.code import Code
+from xfrmlint.flow.evaluate import Evaluator
+from xfrmlint.flow.events import Device, Kind, Sa, Source
+from xfrmlint.flow.frame import Outcomes
+from xfrmlint.flow.summary import SAME, holds, written_here
+from xfrmlint.flow.values import (
+    UNKNOWN,
+    Constant,
+    Form,
+    Handle,
+    Mark,
+    Named,
+    Netdev,
+    Packet,
+    Pointer,
+    State,
+    Struct,
+    Unknown,
+    Value,
+    XfrmState,
+)
+from xfrmlint.frontend.ctype import CType
+from xfrmlint.frontend.expression import bare
+from xfrmlint.frontend.types import PASSES_FIRST
+from xfrmlint.frontend.unit import node_text
+from xfrmlint.frontend.view import FunctionName, View
+from xfrmlint.program.pointers import targets_of
+from xfrmlint.program.sites import RESOLVER
+
+_SMALL_INLINE = 400
+_FOLLOWED = ("struct net_device", "struct xfrm_state")
+_DEVICE = CType("struct net_device", 1)
+
+
+class Calls(Code):
+    """What comes of a call."""
+
+    def _follow(
+        self,
+        evaluator: Evaluator,
+        target: FunctionName,
+        node: Node,
+        values: Sequence[Value],
+        state: State,
+    ) -> Outcomes:
+        """Run a function of the driver; what it made is its caller's from then on."""
+        raise NotImplementedError
+
+    def call(self, evaluator: Evaluator, node: Node, state: State) -> Outcomes:
+        """Follow a call, or know what it does."""
+        called = node.child_by_field_name("function")
+        listed = node.child_by_field_name("arguments")
+        arguments = listed.named_children if listed is not None else []
+        if called is None:
+            return [(state, UNKNOWN)]
+        cast = called.type == "parenthesized_expression"
+        while called.type == "parenthesized_expression" and called.named_child_count:
+            called = called.named_children[-1]
+        if cast and len(arguments) == 1 and called.type == "identifier":
+            # `(handle_t)(h)`: a cast to a type that only the compiler knows.
+            name = node_text(called)
+            if name not in self.names and not self.own(name, evaluator.view.path):
+                return evaluator.value(arguments[0], state)
+        local = called.type != "identifier" or evaluator.variable(called) is not None
+        name = "" if local else node_text(called)
+        asks = name == RESOLVER or (
+            bool(self.asked) and any(evaluator.place(n) in self.asked for n in _leaves(called))
+        )
+        if asks and len(arguments) == 2:
+            return self._resolve(evaluator, node, arguments, state)
+        special = _special(evaluator, name, node, arguments, state)
+        if special is not None:
+            return special
+        targets = self._targets(evaluator, node, called, name)
+        found: Outcomes = []
+        for after, (_, *values) in evaluator.all([called, *arguments], state):
+            if not targets and not name and any(holds(v, after) for v in values):
+                targets = targets_of(self.graph, evaluator.view, called)
+            if targets:
+                for target in targets:
+                    found += self._follow(evaluator, target, node, values, after)
+            else:
+                found += self._outside(evaluator, node, name, arguments, values, after)
+        return found
+
+    def _resolve(
+        self, evaluator: Evaluator, node: Node, arguments: Sequence[Node], state: State
+    ) -> Outcomes:
+        found: Outcomes = []
+        for after, (whose, lower) in evaluator.all(arguments, state):
+            lower = evaluator.typed(lower, _DEVICE, arguments[1])
+            place = evaluator.place(node)
+            device = Device.UNKNOWN
+            if isinstance(lower, Netdev):
+                device = lower.device
+                if lower.member is not None:
+                    device = self.members.settled(lower.member)
+                if after.assumed.get((SAME, device)):
+                    device = Device.OWN
+            elif isinstance(lower, Constant) and lower.zero:
+                device = Device.NULL
+            sa = sa_of(whose)
+            mark = Mark(Kind.RESOLVE, place, evaluator.view.function.name, (place,))
+            # In a macro that wraps the resolver the call is the macro's; the device is its user's.
+            given = bare(arguments[1])
+            at = place if written_here(evaluator.view, node) else evaluator.place(given)
+            named = Named(at, evaluator.view.function.name, evaluator.parameter(arguments[1]))
+            mark = mark._replace(source=Source.RESOLVED, device=device, sa=sa, named=named)
+            made = after.superseded((place,)).knowing((place,), "")
+            found.append((made.marked(mark), Handle((place,))))
+        return found
+
+    def _targets(
+        self, evaluator: Evaluator, node: Node, called: Node, name: str
+    ) -> list[FunctionName]:
+        """Return the driver's functions that a call can enter."""
+        caller = evaluator.view.function
+        if name in self.names:
+            own = self.names[name]
+            same = [f for f in own if f.path == evaluator.view.path]
+            return same or own
+        pointed = self.pointed.get((caller.path, caller.name))
+        if pointed:
+            spans = {evaluator.view.place(n.start_byte) for n in _leaves(called)}
+            if not name or not name.islower():
+                # INDIRECT_CALL_2(f, f1, f2, ...), static_call(name)(...)
+                spans |= {evaluator.view.place(n.start_byte) for n in _leaves(node)}
+            return list(dict.fromkeys(f for place, f in pointed if place in spans))
+        return []
+
+    def _outside(
+        self,
+        evaluator: Evaluator,
+        node: Node,
+        name: str,
+        arguments: Sequence[Node],
+        values: Sequence[Value],
+        state: State,
+    ) -> Outcomes:
+        """Return what comes of a call that is not on the way to a site."""
+        carried = [(a, v) for a, v in zip(arguments, values, strict=True) if holds(v, state)]
+        if name and "zero" in state.known.values() and self._leaves(name, evaluator.view):
+            # What a driver does where it has no handle: it does not come back.
+            cut = self.cut(evaluator, state, node, f"{name}() leaves the function")
+            evaluator.returned.append((cut, UNKNOWN))
+            return []
+        result = _kernels(name, values)
+        if result is not None:
+            return [(state, result)]
+        if known.PRINTS.match(name) or known.CLEARS.match(name):
+            for value in values[:1] if known.CLEARS.match(name) else ():
+                if isinstance(value, Pointer):
+                    state = state.stored(value.to, UNKNOWN)
+            return [(state, UNKNOWN)]
+        handles = [v for v in values if isinstance(v, Handle)]
+        if handles and (known.KEEPS.match(name) or PASSES_FIRST.match(name)):
+            return [(state, handles[0])]
+        if handles and known.MASKS.match(name):
+            return [(state, handles[0].becoming(Form.MASKED))]
+        if handles and known.COMPUTES.match(name):
+            return [(state, handles[0].becoming(Form.COMPUTED))]
+        if known.LOOKS.match(name):
+            return [(state, UNKNOWN)]
+        asked = bool(name) and not carried and _asked(evaluator, node, arguments)
+        own = self.own(name, evaluator.view.path) if name and (carried or asked) else []
+        if own:
+            found: Outcomes = []
+            for target in own:
+                found += self._follow(evaluator, target, node, values, state)
+            return found
+        if carried and name and not known.KEEPERS.match(name) and not known.COPIES.match(name):
+            predicate = self._predicate(evaluator, name, node, values, state)
+            if predicate is not None:
+                return predicate
+            macro = self.reader.types.macro(name, evaluator.view.path)
+            if macro is not None and macro.parameters is not None:
+                # It may test it.
+                for handle in handles:
+                    state = evaluator.compared(state, handle, node)
+                return [(state, UNKNOWN)]
+        packet = any(
+            isinstance(v, Packet) or (isinstance(v, Unknown) and v.packet) for v in values
+        ) or any(isinstance(v, Pointer) and v.to[0] == "skb" for v in values)
+        if known.COPIES.match(name) and len(values) > 1 and isinstance(values[0], Pointer):
+            copied = self._copied(evaluator, values, state, arguments)
+            return [(copied, values[0])]
+        for argument, value in carried:
+            state = self._given_away(evaluator, node, name, argument, value, state)
+        for value in values:
+            if isinstance(value, Pointer) and value.to[0].startswith("="):
+                # It may have been filled.
+                if not state.handles_below(value.to):
+                    state = state.stored(value.to, UNKNOWN)
+        return [(state, Unknown(packet))]
+
+    def _leaves(self, name: str, view: View) -> bool:
+        """Tell whether a macro of the kernel's leaves its function, or a function never returns."""
+        macro = self.reader.types.macro(name, view.path)
+        if macro is not None and macro.parameters is not None:
+            return re.search(rb"\b(goto|return|break|continue)\b", macro.body) is not None
+        found = self.reader.corpus.find("function", name, view.path)
+        if found is None:
+            return False
+        data = self.reader.corpus.unit(found.path).data
+        return b"noreturn" in data[found.start : data.find(b"\n\n", found.end)][:400]
+
+    def _predicate(
+        self,
+        evaluator: Evaluator,
+        name: str,
+        node: Node,
+        values: Sequence[Value],
+        state: State,
+    ) -> Outcomes | None:
+        """Follow a small inline of the kernel's headers that only looks at a handle."""
+        found = self.reader.corpus.find("function", name, evaluator.view.path)
+        if found is None or not found.path.startswith("include/"):
+            return None
+        outcomes: Outcomes = []
+        for item in self.reader.corpus.unit(found.path).functions(name):
+            if item.end - item.start > _SMALL_INLINE:
+                return None
+            for view in self.reader.views(found.path, item, {}):
+                outcomes += self._follow(evaluator, self.graph.known(view), node, values, state)
+        done = [m for s, _ in outcomes for m in s.trail[len(state.trail) :]]
+        looks = all(m.kind in (Kind.TEST, Kind.COMPARE) for m in done)
+        return outcomes if outcomes and looks else None
+
+    def _given_away(
+        self,
+        evaluator: Evaluator,
+        node: Node,
+        name: str,
+        argument: Node,
+        value: Value,
+        state: State,
+    ) -> State:
+        text = f"given to {name}()" if name else "given to a function pointer"
+        if isinstance(value, Handle):
+            if not name:
+                why = "a handle is given to a function pointer that was not followed"
+                return self.cut(evaluator, state, node, why)
+            if known.KEEPERS.match(name):
+                facts = state.known.get(value.id, "")
+                return evaluator.mark(
+                    state, Kind.STORE, argument, handle=value.id, text=text, known=facts
+                )
+            return evaluator.used(state, value, argument, text)
+        at = (
+            value.to
+            if isinstance(value, Pointer)
+            else value.at
+            if isinstance(value, Struct)
+            else ()
+        )
+        if at and at[0].startswith("="):
+            for handle in state.handles_below(at):
+                state = evaluator.used(state, handle, argument, text)
+        return state
+
+    def _copied(
+        self, evaluator: Evaluator, values: Sequence[Value], state: State, arguments: Sequence[Node]
+    ) -> State:
+        target, source = values[0], values[1]
+        assert isinstance(target, Pointer)
+        if not isinstance(source, Pointer | Struct):
+            return state.stored(target.to, UNKNOWN)
+        at = source.to if isinstance(source, Pointer) else source.at
+        if not state.handles_below(at):
+            return state.stored(target.to, UNKNOWN)
+        if target.to[0].startswith("="):
+            return state.stored(target.to, Struct(at))
+        named = arguments[0]
+        if named.type == "pointer_expression":
+            named = named.child_by_field_name("argument") or named
+        for handle in state.handles_below(at):
+            state = evaluator.left(state, target.to, handle, named)
+        return state
+
+    def cut(self, evaluator: Evaluator, state: State, node: Node | None, why: str) -> State:
+        """Note that a path was not followed any further."""
+        self.cut_off = True
+        at = node if node is not None else evaluator.view.node
+        return evaluator.mark(state, Kind.CUT, at, text=why)
+
+
+def _asked(evaluator: Evaluator, node: Node, arguments: Sequence[Node]) -> bool:
+    """Tell whether a device or an SA is wanted of a call: its value, or what it puts somewhere."""
+    for argument in arguments:
+        if argument.type == "pointer_expression" and node_text(argument)[:1] == "&":
+            filled = evaluator.declared_type(argument.child_by_field_name("argument"))
+            if filled is not None and filled.base in _FOLLOWED and filled.pointers:
+                return True
+    up = node.parent
+    while up is not None and up.type in ("parenthesized_expression", "cast_expression"):
+        up = up.parent
+    if up is None:
+        return False
+    if up.type == "argument_list" and up.parent is not None:
+        return node_text(up.parent.child_by_field_name("function") or up) == RESOLVER
+    target = up.child_by_field_name("left") or up.child_by_field_name("declarator")
+    while target is not None and target.type == "pointer_declarator":
+        target = target.child_by_field_name("declarator")
+    kind = evaluator.declared_type(target)
+    return (kind is not None and kind.base in _FOLLOWED) or up.type == "return_statement"
+
+
+def _special(
+    evaluator: Evaluator, name: str, node: Node, arguments: Sequence[Node], state: State
+) -> Outcomes | None:
+    """Return what comes of a macro that is more than a function; None for all others."""
+    if known.NEVER_RETURN.match(name):
+        return []
+    if not arguments:
+        return None
+    first = arguments[0]
+    if known.STOPS.match(name):
+        return [(s, UNKNOWN) for s, held in evaluator.truth(first, state) if not held]
+    if known.WARNS.match(name):
+        return evaluator.as_value(node, state)
+    if name in ("sizeof", "typeof", "offsetof", "BUILD_BUG_ON"):
+        return [(state, UNKNOWN)]
+    if (known.ASSIGNS.match(name) or known.ASSIGNS_THROUGH.match(name)) and len(arguments) > 1:
+        found: Outcomes = []
+        # atomic64_set(&p->f, h), but also xchg(&p->f, h), atomic_set(v, i).
+        target = first
+        if first.type == "pointer_expression" and node_text(first)[:1] == "&":
+            target = first.child_by_field_name("argument") or first
+        which = arguments[0] if node_text(arguments[1]) == "" else arguments[-1]
+        for after, value in evaluator.value(which, state):
+            found += [(s, UNKNOWN) for s in evaluator.assign(target, value, after)]
+        return found
+    if PASSES_FIRST.match(name):
+        if name == known.NULL_OR_ERROR:
+            return evaluator.as_value(node, state)
+        return evaluator.value(first, state)
+    return None
+
+
+def _kernels(name: str, values: Sequence[Value]) -> Value | None:
+    """Return what some of the kernel's functions return: a device, an SA, private data."""
+    if known.MASTER.match(name):
+        return Netdev(Device.MASTER)
+    if known.VLAN_REAL.match(name):
+        return Netdev(Device.VLAN_REAL)
+    if known.PACKETS_STATE.match(name):
+        return XfrmState(Sa.THIS)
+    first = values[0] if values else UNKNOWN
+    if name in ("BIT", "BIT_ULL") and isinstance(first, Constant) and first.text.isdigit():
+        return replace(first, text=str(1 << min(int(first.text), 63)), zero=False)
+    if known.PRIVATE.match(name):
+        own = not isinstance(first, Netdev) or first.device is Device.OWN
+        return Pointer(("own",) if own else ("other",))
+    if name == known.VLAN_PRIVATE:
+        return Pointer(("vlan",))
+    if known.FROM_PRIVATE.match(name) and isinstance(first, Pointer):
+        return Netdev(Device.OWN if first.to[0] == "own" else Device.UNKNOWN)
+    if known.CONTAINERS.match(name) or name.startswith(("list_", "hlist_", "rb_entry")):
+        if isinstance(first, Pointer):
+            return Pointer((*first.to, "container"))
+        if isinstance(first, Handle):
+            return first.becoming(Form.COMPUTED)
+    return None
+
+
+def _leaves(node: Node) -> list[Node]:
+    found, stack = [], [node]
+    while stack:
+        current = stack.pop()
+        if not current.named_child_count:
+            found.append(current)
+        stack += current.named_children
+    return found

@@ -1,0 +1,179 @@
+"""What passes between a caller and a callee: states, handles, and where they were named."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.flow.evaluate import Evaluator
+from xfrmlint.flow.events import Kind
+from xfrmlint.flow.frame import Outcomes
+from xfrmlint.flow.relevance import Body
+from xfrmlint.flow.values import (
+    UNKNOWN,
+    Constant,
+    Form,
+    Handle,
+    HandleId,
+    Location,
+    Named,
+    Packet,
+    Pointer,
+    State,
+    Struct,
+    Value,
+)
+from xfrmlint.frontend.unit import Place
+from xfrmlint.frontend.view import View
+
+# What a function returned by value, until its caller stored it.
+RESULT = ("=result",)
+# Assumptions that stay when a function is left: by #if, and which devices are the same.
+CONFIGURED, SAME = "#", "#same"
+_MOST_TURNS = 2
+
+
+class Exit(NamedTuple):
+    """One way out of a function: what holds then, and what it returns."""
+
+    state: State
+    value: Value
+
+
+def holds(value: Value, state: State) -> bool:
+    """Tell whether a value is a handle, or leads to memory that holds one."""
+    match value:
+        case Handle():
+            return True
+        case Pointer():
+            return bool(state.handles_below(value.to))
+        case Struct():
+            return bool(state.handles_below(value.at))
+        case Packet():
+            return bool(state.handles_below(("skb",)))
+    return False
+
+
+def zeros(returned: Outcomes) -> Outcomes:
+    """Take a constant 0 for the handle that another path returns, where that is known to be 0.
+
+    `if (!h) return NULL; return (struct sa *)h;` returns the handle either way.
+    """
+    handles = {v for _, v in returned if isinstance(v, Handle) and v.form is Form.EXACT}
+    if len(handles) != 1:
+        return returned
+    handle = next(iter(handles))
+    return [
+        (s, handle)
+        if isinstance(v, Constant) and v.zero and s.known.get(handle.id) == "zero"
+        else (s, v)
+        for s, v in returned
+    ]
+
+
+def visible(state: State, values: Sequence[Value]) -> tuple[State, dict[Location, Value]]:
+    """Return a state with what a callee can see of it, and the locals that it can't."""
+    roots = [v.to for v in values if isinstance(v, Pointer)]
+    roots += [v.at for v in values if isinstance(v, Struct)]
+    hidden = {
+        k: v
+        for k, v in state.memory.items()
+        if k[0].startswith("=") and not any(k[: len(r)] == r for r in roots)
+    }
+    memory = {k: v for k, v in state.memory.items() if k not in hidden}
+    assumed = {k: v for k, v in state.assumed.items() if k[0].startswith(CONFIGURED)}
+    return replace(state, memory=memory, assumed=assumed), hidden
+
+
+def joined(before: State, after: State, hidden: Mapping[Location, Value]) -> State:
+    """Return the caller's state behind a call. hidden: its locals that the callee could not see."""
+    joined = replace(
+        after,
+        memory={**hidden, **after.memory},
+        assumed={**before.assumed, **after.assumed},
+        trail=before.trail,
+    )
+    for mark in after.trail:
+        if joined.trail.count(mark) < 2:
+            joined = replace(joined, trail=(*joined.trail, mark))
+    return joined
+
+
+def left_by(state: State, frame: str) -> State:
+    """Return a state without a frame's locals."""
+    memory = {k: v for k, v in state.memory.items() if k[0] != frame}
+    assumed = {k: v for k, v in state.assumed.items() if k[0] != frame}
+    return replace(state, memory=memory, assumed=assumed)
+
+
+def written_here(view: View, node: Node) -> bool:
+    """Tell whether a node stands in the function itself, not in a macro's body."""
+    path, offset = view.origin(node.start_byte)
+    return path == view.path and view.written.start <= offset < view.written.end
+
+
+def handed_down(evaluator: Evaluator, node: Node, state: State) -> State:
+    """Say where a device was named that a callee got as an argument: at its call."""
+    if not any(m.named is not None and m.named.parameter >= 0 for m in state.trail):
+        return state
+    listed = node.child_by_field_name("arguments")
+    arguments = listed.named_children if listed is not None else []
+    trail = []
+    for mark in state.trail:
+        if mark.named is not None and 0 <= mark.named.parameter < len(arguments):
+            at = evaluator.parameter(arguments[mark.named.parameter])
+            named = Named(evaluator.place(node), evaluator.view.function.name, at)
+            mark = mark._replace(named=named)
+        trail.append(mark)
+    return replace(state, trail=tuple(trail))
+
+
+def renamed(state: State, value: Value, place: Place) -> tuple[State, Value]:
+    """Put a call's place in front of the handles that were made in it.
+
+    Two calls of one wrapper give two handles.
+    """
+    fresh = {m.handle for m in state.trail if m.kind is Kind.RESOLVE and m.handle is not None}
+    if not fresh:
+        return state, value
+
+    def name(handle: HandleId) -> HandleId:
+        return (place, *handle) if handle in fresh else handle
+
+    def moved(one: Value) -> Value:
+        return replace(one, id=name(one.id)) if isinstance(one, Handle) else one
+
+    memory: Mapping[Location, Value] = {k: moved(v) for k, v in state.memory.items()}
+    facts = {name(k): v for k, v in state.known.items()}
+    trail = tuple(
+        m._replace(handle=name(m.handle)) if m.handle is not None else m for m in state.trail
+    )
+    used = frozenset(name(handle) for handle in state.used)
+    return replace(state, memory=memory, known=facts, used=used, trail=trail), moved(value)
+
+
+def widened(state: State, seen: dict[Location, set[str]]) -> State:
+    """Forget a loop's counters. seen: the constants that each variable had in its turns."""
+    memory = dict(state.memory)
+    for at, value in state.memory.items():
+        if isinstance(value, Constant):
+            texts = seen.setdefault(at, set())
+            texts.add(value.text)
+            if len(texts) > _MOST_TURNS:
+                memory[at] = UNKNOWN
+    return replace(state, memory=memory)
+
+
+def arguments_of(
+    evaluator: Evaluator, body: Body, node: Node, values: Sequence[Value]
+) -> list[Value]:
+    """Return the arguments of a call as what the parameters' types make of them."""
+    listed = node.child_by_field_name("arguments")
+    nodes = listed.named_children if listed is not None else []
+    found = list(values)
+    for local in body.view.locals:
+        if 0 <= local.parameter < len(nodes) and local.parameter < len(values):
+            at = local.parameter
+            found[at] = evaluator.typed(values[at], local.type, nodes[at])
+    return found
