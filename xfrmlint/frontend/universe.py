@@ -57,7 +57,8 @@ class Universe:
         for _ in range(_INCLUDE_LEVELS):
             names = "|".join(sorted({re.escape(posixpath.basename(p)) for p in level}))
             users = self.corpus.tree.search(
-                rf'include\s*["<]([^">]*/)?({names})[">]', [_users_of(path)]
+                rf'include\s*["<]([^">]*/)?({names})[">]',
+                ["drivers" if path in self.shared else vendor(path)],
             )
             headers = []
             for user in users:
@@ -158,11 +159,6 @@ class Universe:
             return []
         word = name.encode("ascii", "replace")
         return [u for u in candidates if word in self.corpus.data(u)]
-
-
-def _users_of(path: str) -> str:
-    """Return the folder below which a header's users lie."""
-    return "drivers" if path.startswith("include/") else vendor(path)
 
 
 def vendor(path: str) -> str:

@@ -47,6 +47,22 @@ class Folder:
             return full if full.is_relative_to(self.root) else None
         return full
 
+    def real(self, path: str) -> str | None:
+        """Return a path without the links on its way, or None where they lead nowhere.
+
+        The root's own is ".".
+        """
+        try:
+            inside = self._inside(path)
+        except (OSError, ValueError):
+            return None
+        if inside is None:
+            return None
+        # What still is a link is one that leads to itself.
+        ways = [inside, *inside.parents][: len(inside.parts) - len(self.root.parts)]
+        looped = any(os.path.islink(way) for way in ways)
+        return None if looped else inside.relative_to(self.root).as_posix()
+
     def read(self, path: str) -> bytes:
         try:
             full = self._inside(path)

@@ -1,0 +1,423 @@
+"""A kernel tree inside a git repository: a commit, or the index, read from git's objects.
+
+Running git in a repository that somebody else wrote runs what its configuration says (fsmonitor,
+filters, textconv, gpg). So the repository itself is only asked where its objects are and what a
+revision means, which runs nothing; everything else is asked of an empty private repository that
+borrows those objects and has no configuration at all.
+"""
+
+import os
+import re
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from xfrmlint.errors import InputError
+from xfrmlint.tree import Unreadable
+
+_SAFE = (
+    *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
+    *("-c", "log.showSignature=false", "-c", "protocol.allow=never"),
+    "--no-optional-locks",
+    "--no-replace-objects",
+)
+_COUNTED = re.compile(r"^(?P<revision>.+?)-(?P<count>\d+)$")
+_LARGEST = 64 << 20
+
+
+class Changed(NamedTuple):
+    """A path that differs between two trees. before: its old name, empty if it is new.
+
+    after: its name now, empty if it was deleted.
+    """
+
+    before: str
+    after: str
+
+
+class Revision(NamedTuple):
+    """A commit by its full name, its parent's (empty for a root), and its subject."""
+
+    commit: str
+    parent: str
+    subject: str
+
+
+class Repository:
+    """A git repository around a folder; use it as a context manager.
+
+    top: of its work tree. Raises InputError where there is none, or git refuses it.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = dict(os.environ if environment is None else environment)
+        self._folder = folder
+        lines = self._asked(
+            "rev-parse",
+            "--path-format=absolute",
+            "--show-toplevel",
+            "--git-path",
+            "objects",
+            "--git-path",
+            "shallow",
+            "--git-path",
+            "index",
+            "--show-object-format",
+        ).splitlines()
+        top, objects, shallow, index, self._format = lines[:5]
+        self.top = Path(top)
+        # git commit PATH runs hooks with an index of its own.
+        self.index = Path(self._environment.get("GIT_INDEX_FILE") or index)
+        if not self.index.is_absolute():
+            self.index = self.top / self.index
+        self._private = tempfile.TemporaryDirectory(prefix="xfrmlint-")
+        self._objects = objects
+        self._shallow = shallow if os.path.exists(shallow) else ""
+        self._batch: subprocess.Popen[bytes] | None = None
+        self._prepare()
+
+    def __enter__(self) -> "Repository":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process that reads objects and remove the private repository."""
+        if self._batch is not None:
+            for pipe in (self._batch.stdin, self._batch.stdout):
+                if pipe is not None:
+                    pipe.close()
+            self._batch.wait()
+            self._batch = None
+        self._private.cleanup()
+
+    def _prepare(self) -> None:
+        private = Path(self._private.name)
+        (private / "refs").mkdir()
+        (private / "HEAD").write_text("ref: refs/heads/none\n")
+        config = "[core]\n\tbare = true\n"
+        if self._format != "sha1":
+            config += "\trepositoryformatversion = 1\n"
+            config += f"[extensions]\n\tobjectFormat = {self._format}\n"
+        else:
+            config += "\trepositoryformatversion = 0\n"
+        (private / "config").write_text(config)
+
+    def _plain(self) -> dict[str, str]:
+        """Return the environment without anything that would redirect git."""
+        kept = {k: v for k, v in self._environment.items() if not k.startswith("GIT_")}
+        return {
+            **kept,
+            "GIT_NO_LAZY_FETCH": "1",
+            "GIT_TERMINAL_PROMPT": "0",
+            "LC_ALL": "C",
+        }
+
+    def _borrowing(self) -> dict[str, str]:
+        found = {
+            **self._plain(),
+            "GIT_DIR": self._private.name,
+            "GIT_OBJECT_DIRECTORY": self._objects,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+        }
+        if self._shallow:
+            found["GIT_SHALLOW_FILE"] = self._shallow
+        return found
+
+    def _asked(self, *arguments: str) -> str:
+        """Ask the repository itself: only what runs nothing of it."""
+        return _run(["git", *_SAFE, *arguments], self._plain(), self._folder).decode(
+            "utf-8", "surrogateescape"
+        )
+
+    def _borrowed(self, *arguments: str, **more: str) -> bytes:
+        """Ask the private repository."""
+        environment = {**self._borrowing(), **more}
+        return _run(["git", *_SAFE, *arguments], environment, Path(self._private.name))
+
+    # -- revisions
+
+    def commit(self, revision: str) -> str:
+        """Return a revision's full commit name; raises InputError for one that is none."""
+        try:
+            return self._asked(
+                "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}"
+            ).strip()
+        except InputError as error:
+            raise InputError(f"{revision}: no such commit ({error})") from None
+
+    def revisions(self, asked: str) -> list[Revision]:
+        """Return the commits that REV, A..B or REV-COUNT mean, oldest first, merges left out."""
+        counted = _COUNTED.match(asked)
+        if ".." in asked:
+            first, _, last = asked.partition("..")
+            span = [f"^{self.commit(first or 'HEAD')}", self.commit(last.lstrip(".") or "HEAD")]
+            limits: list[str] = []
+        elif counted is not None and not self._is_commit(asked):
+            # As checkpatch -g takes it: the last COUNT commits.
+            span = [self.commit(counted["revision"])]
+            limits = [f"--max-count={counted['count']}"]
+        else:
+            span = [self.commit(asked)]
+            limits = ["--max-count=1"]
+        listed = self._borrowed(
+            "rev-list", "--reverse", "--no-merges", "--parents", *limits, *span
+        ).decode()
+        found = []
+        for line in listed.splitlines():
+            name, *parents = line.split()
+            found.append(Revision(name, parents[0] if parents else "", self.subject(name)))
+        if not found:
+            raise InputError(f"{asked}: no commits in there")
+        return found
+
+    def _is_commit(self, revision: str) -> bool:
+        try:
+            self.commit(revision)
+        except InputError:
+            return False
+        return True
+
+    def subject(self, commit: str) -> str:
+        """Return the first line of a commit's message."""
+        message = self.object(commit).partition(b"\n\n")[2]
+        return message.partition(b"\n")[0].decode("utf-8", "surrogateescape")
+
+    # -- what changed
+
+    def changed(self, before: str, after: str) -> list[Changed]:
+        """Return the files that differ between two commits; before: empty for the empty tree."""
+        if not before:
+            raw = self._borrowed(
+                "diff-tree", "-r", "--root", "--no-commit-id", "-z", "--raw", after
+            )
+        else:
+            raw = self._borrowed("diff-tree", "-r", "-M", "-z", "--raw", before, after)
+        return list(_raw(raw))
+
+    def staged(self) -> list[Changed]:
+        """Return the files that differ between HEAD and the index."""
+        raw = self._borrowed(
+            *("diff-index", "--cached", "-M", "-z", "--raw", self.commit("HEAD"), "--"),
+            GIT_INDEX_FILE=str(self.index),
+        )
+        return list(_raw(raw))
+
+    def tree(self, commit: str) -> "Objects":
+        """Return the tree of a commit."""
+        return Objects(self, f"{commit}^{{tree}}", commit[:12])
+
+    def staged_tree(self, changed: Sequence[Changed]) -> "Objects":
+        """Return HEAD's tree with what is staged in place of what it changes."""
+        head = self.commit("HEAD")
+        staged = Objects(self, f"{head}^{{tree}}", "the index")
+        names = [c.after for c in changed if c.after]
+        listed = self._borrowed(
+            *("--literal-pathspecs", "ls-files", "--stage", "-z", "--", *names),
+            GIT_INDEX_FILE=str(self.index),
+            GIT_WORK_TREE=self._private.name,
+        )
+        for record in listed.split(b"\0"):
+            meta, _, path = record.partition(b"\t")
+            if path:
+                mode, name, _stage = meta.decode().split()
+                staged.replace(os.fsdecode(path), int(mode, 8), name)
+        for change in changed:
+            if change.before and change.before != change.after:
+                staged.remove(change.before)
+        return staged
+
+    # -- objects
+
+    def object(self, name: str) -> bytes:
+        """Return an object's content; raises Unreadable where there is none."""
+        return self._object(name)[1]
+
+    def _object(self, name: str) -> tuple[str, bytes]:
+        if "\n" in name:
+            raise Unreadable("a name with a line break")
+        if self._batch is None:
+            self._batch = subprocess.Popen(
+                ["git", *_SAFE, "cat-file", "--batch"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd=self._private.name,
+                env=self._borrowing(),
+            )
+        asks, answers = self._batch.stdin, self._batch.stdout
+        assert asks is not None
+        assert answers is not None
+        asks.write(os.fsencode(name) + b"\n")
+        asks.flush()
+        head = answers.readline().decode("utf-8", "surrogateescape").split()
+        if len(head) != 3:
+            raise Unreadable("no such object" if head else "git ended")
+        size = int(head[2])
+        content = _exactly(answers, size)
+        _exactly(answers, 1)
+        if size > _LARGEST:
+            raise Unreadable(f"larger than {_LARGEST >> 20} MiB")
+        return head[1], content
+
+
+class Objects:
+    """A tree of git objects, with the protocol of `Tree`."""
+
+    def __init__(self, repository: Repository, root: str, name: str) -> None:
+        self._repository = repository
+        self._name = name
+        self.problems: dict[str, str] = {}
+        self._root = root
+        self._folders: dict[str, dict[str, tuple[int, str]]] = {}
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def _entries(self, path: str) -> dict[str, tuple[int, str]]:
+        """Return a folder's entries: name -> (mode, object)."""
+        path = path.strip("/")
+        if path in (".", ""):
+            path = ""
+        if path not in self._folders:
+            found: dict[str, tuple[int, str]] = {}
+            name = self._root
+            if path:
+                above, _, last = path.rpartition("/")
+                mode, name = self._entries(above).get(last, (0, ""))
+                if not stat.S_ISDIR(mode):
+                    name = ""
+            if name:
+                try:
+                    found = dict(_parsed(self._repository.object(name), self._repository))
+                except Unreadable as error:
+                    self.problems[path or "."] = str(error)
+            self._folders[path] = found
+        return self._folders[path]
+
+    def replace(self, path: str, mode: int, name: str) -> None:
+        """Put another object at a path."""
+        above, _, last = path.rpartition("/")
+        self._made(above)[last] = (mode, name)
+
+    def remove(self, path: str) -> None:
+        """Take a path away."""
+        above, _, last = path.rpartition("/")
+        self._entries(above).pop(last, None)
+
+    def _made(self, path: str) -> dict[str, tuple[int, str]]:
+        if path:
+            above, _, last = path.rpartition("/")
+            self._made(above).setdefault(last, (stat.S_IFDIR, ""))
+        return self._entries(path)
+
+    def _entry(self, path: str) -> tuple[int, str]:
+        above, _, last = path.rpartition("/")
+        return self._entries(above).get(last, (0, ""))
+
+    def read(self, path: str) -> bytes:
+        mode, name = self._entry(path)
+        if not stat.S_ISREG(mode):
+            raise Unreadable("not a regular file" if mode else "No such file or directory")
+        return self._repository.object(name)
+
+    def is_file(self, path: str) -> bool:
+        return stat.S_ISREG(self._entry(path)[0])
+
+    def folder(self, path: str) -> Sequence[str]:
+        return sorted(n for n, (mode, _) in self._entries(path).items() if stat.S_ISREG(mode))
+
+    def search(self, pattern: str, under: Sequence[str] = ()) -> Sequence[str]:
+        wanted = re.compile(pattern.encode())
+        found = []
+        for path in sorted({p for top in under or [""] for p in self._below(top)}):
+            try:
+                data = self.read(path)
+            except Unreadable as error:
+                self.problems[path] = str(error)
+                continue
+            if wanted.search(data):
+                found.append(path)
+        return found
+
+    def _below(self, top: str) -> Iterator[str]:
+        top = "" if top == "." else top
+        if top and self.is_file(top):
+            yield top
+            return
+        folders = [top]
+        while folders:
+            folder = folders.pop()
+            for name, (mode, _) in self._entries(folder).items():
+                path = f"{folder}/{name}" if folder else name
+                if stat.S_ISDIR(mode):
+                    folders.append(path)
+                elif stat.S_ISREG(mode) and name.endswith((".c", ".h")):
+                    yield path
+
+
+def _parsed(data: bytes, repository: Repository) -> Iterator[tuple[str, tuple[int, str]]]:
+    """Parse a tree object: `mode name NUL id`, again and again."""
+    width = 20 if repository._format == "sha1" else 32
+    at = 0
+    while at < len(data):
+        space = data.index(b" ", at)
+        end = data.index(b"\0", space)
+        name = os.fsdecode(data[space + 1 : end])
+        mode = int(data[at:space], 8)
+        yield name, (mode, data[end + 1 : end + 1 + width].hex())
+        at = end + 1 + width
+
+
+def _raw(data: bytes) -> Iterator[Changed]:
+    """Parse `git diff-tree -z --raw`."""
+    fields = iter(data.split(b"\0"))
+    for head in fields:
+        if not head.startswith(b":"):
+            continue
+        status = head.split()[-1][:1]
+        first = os.fsdecode(next(fields))
+        if status in (b"R", b"C"):
+            second = os.fsdecode(next(fields))
+            yield Changed(first if status == b"R" else "", second)
+        elif status == b"A":
+            yield Changed("", first)
+        elif status == b"D":
+            yield Changed(first, "")
+        else:
+            yield Changed(first, first)
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    pieces = []
+    while size:
+        piece = stream.read(size)
+        if not piece:
+            raise Unreadable("git ended")
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> bytes:
+    try:
+        ran = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=dict(environment),
+            cwd=folder,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise InputError("git is not installed; it is needed for --git and --staged") from None
+    if ran.returncode:
+        said = ran.stderr.decode("utf-8", "replace").strip()
+        raise InputError(f"git: {' '.join(said.split()) or f'status {ran.returncode}'}")
+    return ran.stdout
