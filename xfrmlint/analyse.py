@@ -98,9 +98,7 @@ def analyse(tree: Tree, progress: Progress = quietly) -> Analysis:
     reader.universe.shared = tuple(
         path
         for path in paths
-        if path.startswith("include/")
-        and path != _XFRM
-        and _WRAPS.search(reader.corpus.data(path))
+        if path.startswith("include/") and path != _XFRM and _WRAPS.search(reader.corpus.data(path))
     )
     graph = CallGraph(reader)
     # Asked for all first: a Makefile can link sources of another folder.

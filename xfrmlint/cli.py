@@ -4,6 +4,7 @@
 """
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -414,6 +415,8 @@ def _open_streams() -> None:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status."""
+    # What a run makes lives to its end: looking for cycles costs a twentieth of it for nothing.
+    gc.disable()
     closed = sys.stdout is None
     _open_streams()
     if closed:

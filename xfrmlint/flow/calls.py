@@ -178,7 +178,7 @@ class Calls(Code):
             for target in own:
                 found += self._follow(evaluator, target, node, values, state)
             return found
-        if carried and name and not known.KEEPERS.match(name) and not known.COPIES.match(name):
+        if carried and name and not known.is_kernels(name):
             predicate = self._predicate(evaluator, name, node, values, state)
             if predicate is not None:
                 return predicate
@@ -233,8 +233,8 @@ class Calls(Code):
             for view in self.reader.views(found.path, item, {}):
                 outcomes += self._follow(evaluator, self.graph.known(view), node, values, state)
         done = [m for s, _ in outcomes for m in s.trail[len(state.trail) :]]
-        looks = all(m.kind in (Kind.TEST, Kind.COMPARE) for m in done)
-        return outcomes if outcomes and looks else None
+        looks = bool(done) and all(m.kind is Kind.TEST for m in done)
+        return outcomes if looks else None
 
     def _given_away(
         self,
@@ -312,7 +312,9 @@ def _asked(evaluator: Evaluator, node: Node, arguments: Sequence[Node]) -> bool:
     while target is not None and target.type == "pointer_declarator":
         target = target.child_by_field_name("declarator")
     kind = evaluator.declared_type(target)
-    return (kind is not None and kind.base in _FOLLOWED) or up.type == "return_statement"
+    if up.type == "return_statement":
+        kind = evaluator.view.result
+    return kind is not None and kind.base in _FOLLOWED
 
 
 def _special(

@@ -1,10 +1,12 @@
 """A driver's code as flow sees it: which functions and names lead to handles, and what they are."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 from tree_sitter import Node
 
+from xfrmlint.flow import known
 from xfrmlint.flow.devices import Members
 from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice
 from xfrmlint.flow.summary import Exit
@@ -67,7 +69,18 @@ class Code:
         self.entered: set[FunctionName] = set()
         self.cut_off = False
         self._steps = 0
+        self._home = next((f.path for f in sorted(self.reached) if f.path.endswith(".c")), "")
         self.seeds = self._seeds()
+        # Options that are asked for more than once: one answer has to hold for all.
+        asked_for = Counter(
+            text
+            for function in self.reached
+            for body in self.bodies(function)
+            for step in body.graph.steps
+            for text, holds in step.labels
+            if holds
+        )
+        self.options = frozenset(text for text, count in asked_for.items() if count > 1)
 
     def _seeds(self) -> Seeds:
         """Return what can lead to a handle anywhere in the driver."""
@@ -126,6 +139,8 @@ class Code:
 
     def _hiding(self, path: str) -> dict[str, list[Macro]]:
         universe = self.reader.universe
+        # A header is asked for as the driver's source that uses it: which those are is known.
+        path = path if path.endswith(".c") else self._home or path
         key = universe.key(path)
         if key not in self._macros:
             words = ["offload_handle", "xso", self.offload.split()[-1], RESOLVER]
@@ -144,6 +159,8 @@ class Code:
 
     def own(self, name: str, path: str) -> list[FunctionName]:
         """Return the driver's functions of a name that a file can call."""
+        if known.is_kernels(name):
+            return []
         key = (name, path)
         if key not in self._own:
             here = self.reader.corpus.unit(path).functions(name)

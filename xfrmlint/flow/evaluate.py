@@ -80,8 +80,11 @@ class Evaluator(Conditions):
         name = node_text(node)
         at = self.variable(node)
         if at is not None:
-            if name in self.structs and at not in state.memory:
-                return [(state, Struct(at))]
+            if at not in state.memory and at[0] == self.frame:
+                if name in self.structs:
+                    return [(state, Struct(at))]
+                if name in self.scalars:
+                    return [(state, UNKNOWN)]
             return [self.load(state, at, node)]
         if name in _TRUTHS:
             return self.literal(node, state)

@@ -54,6 +54,7 @@ class Frame:
         self.view = view
         self.places = body.places
         self.structs = body.structs
+        self.scalars = body.scalars
         self.depth = depth
         self.frame = f"={depth}"
         self.reader = run.reader

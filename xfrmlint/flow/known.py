@@ -45,6 +45,7 @@ WARNS = re.compile(
     r"^(WARN_ON(_ONCE)?|WARN(_ONCE|_RATELIMIT|_TAINT)?|DEBUG_NET_WARN_ON_ONCE|VM_WARN_ON\w*|"
     r"netdev_WARN(_ONCE)?|net_warn_on\w*|DEBUG_NET_WARN_ONCE|likely|unlikely|__builtin_expect)$"
 )
+OTHERS = re.compile(r"^((__)?(put|get)_unaligned\w*|memcmp|write[bwlq]\w*|iowrite\w+)$")
 NULL_OR_ERROR = "IS_ERR_OR_NULL"
 
 MASTER = re.compile(r"^(netdev_master_upper_dev_get\w*|l3mdev_master_\w*dev\w*|bond_\w*master\w*)$")
@@ -74,3 +75,9 @@ OF_A_QUEUE = re.compile(
 )
 # Results of the transmit function (include/linux/netdevice.h, enum netdev_tx).
 ENUMERATORS = {"NETDEV_TX_OK": True, "NETDEV_TX_BUSY": False}
+
+
+def is_kernels(name: str) -> bool:
+    """Tell whether a function is one of the kernel's own that are known here by name."""
+    lists = (PRINTS, KEEPS, MASKS, COMPUTES, LOOKS, KEEPERS, COPIES, CLEARS, OTHERS)
+    return any(pattern.match(name) for pattern in lists)

@@ -67,7 +67,8 @@ class Carried(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """graph: the function's. onward: for each step, those that matter next.
+    """graph: the function's. onward: for each step, those that matter next. joins: the steps that
+    several lead to: only there can two paths be in the same state.
 
     correlated: conditions that are asked more than once and can't have changed in between.
     """
@@ -75,6 +76,7 @@ class Slice(NamedTuple):
     graph: Graph
     onward: Mapping[int, tuple[int, ...]]
     correlated: frozenset[str]
+    joins: frozenset[int]
 
 
 class _Text(NamedTuple):
@@ -286,7 +288,7 @@ class Body:
         }
         if configured - matters:
             onward = _onward(steps, matters | configured)
-        return Slice(self.graph, onward, frozenset(self.conditions.values()))
+        return Slice(self.graph, onward, frozenset(self.conditions.values()), _joins(steps, onward))
 
     def _device_tests(self, inputs: set[str]) -> list[int]:
         """Return the conditions that compare net_devices which matter."""
@@ -402,6 +404,14 @@ def condition(text: str) -> str:
             break
         text = text[1:].strip() if text[0] == "!" else text[1:-1].strip()
     return text
+
+
+def _joins(steps: Sequence[Step], onward: Mapping[int, tuple[int, ...]]) -> frozenset[int]:
+    met: dict[int, int] = {}
+    for start in {n for step in steps for n in step.next}:
+        for index in onward[start]:
+            met[index] = met.get(index, 0) + 1
+    return frozenset(index for index, count in met.items() if count > 1)
 
 
 def _reach(steps: Sequence[Step], matters: set[int], start: int) -> tuple[int, ...]:

@@ -122,14 +122,17 @@ class Run(Calls):
         starts = _following(slice_, (graph.start,))
         stack = [(index, state) for index in starts]
         seen: set[object] = set()
+        walked = 0
         turns: set[object] = set()
         counted: dict[int, dict[Location, set[str]]] = {}
         while stack:
             index, now = stack.pop()
-            mark = (index, now.key())
-            if mark in seen:
-                continue
-            seen.add(mark)
+            if slice_ is None or index in slice_.joins:
+                mark = (index, now.key())
+                if mark in seen:
+                    continue
+                seen.add(mark)
+            walked += 1
             step = graph.steps[index]
             if step.again:
                 # What another turn of the loop begins with, whatever happened in the last one.
@@ -144,7 +147,7 @@ class Run(Calls):
                     continue
                 turns.add(turn)
             self._steps += 1
-            if len(seen) > _MOST_STEPS or self._steps > _MOST_IN_ALL:
+            if walked > _MOST_STEPS or self._steps > _MOST_IN_ALL:
                 now = self.cut(evaluator, now, step.node, "too many paths; the rest was cut off")
                 returned.append((now, UNKNOWN))
                 break
@@ -176,7 +179,7 @@ class Run(Calls):
         if step.does is Does.SWITCH:
             return self._switch(evaluator, step, state)
         if step.does is Does.CONFIGURED:
-            return _configured(step, state)
+            return _configured(step, state, self.options)
         if node is None:
             return [(state, following)]
         if node.type == "declaration":
@@ -281,11 +284,16 @@ def _following(slice_: Slice | None, indexes: Sequence[int]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(n for i in indexes for n in slice_.onward[i]))
 
 
-def _configured(step: Step, state: State) -> list[tuple[State, tuple[int, ...]]]:
+def _configured(
+    step: Step, state: State, options: frozenset[str]
+) -> list[tuple[State, tuple[int, ...]]]:
+    """Return the ways through an #if. options: those whose answer has to be remembered."""
     found: list[tuple[State, tuple[int, ...]]] = []
     for (text, wanted), target in zip(step.labels, step.next, strict=True):
         key = (CONFIGURED, text)
-        if state.assumed.get(key, wanted) == wanted:
+        if text not in options:
+            found.append((state, (target,)))
+        elif state.assumed.get(key, wanted) == wanted:
             after = replace(state, assumed={**state.assumed, key: wanted})
             found.append((after, (target,)))
     return found
