@@ -13,6 +13,7 @@ HEADER = "drivers/net/foo/foo.h"
 STRUCTS = """\
 struct sa { u32 index; u32 flags; struct net_device *dev; };
 struct desc { __le32 sa; __le32 len; };
+struct md { u32 a; unsigned long h; };
 struct ring {
 	struct net_device *netdev;
 	struct desc *desc;
@@ -20,8 +21,14 @@ struct ring {
 	unsigned long per_queue[8];
 	u32 table[16];
 	int next;
+	struct md md;
 };
-struct priv { struct ring *ring; struct net_device *upper; struct sa sas[16]; };
+struct priv {
+	struct ring *ring;
+	struct net_device *upper;
+	struct xfrm_state *last_x;
+	struct sa sas[16];
+};
 void drop(struct sk_buff *skb);
 void give(unsigned long h);
 bool busy(void);
@@ -200,7 +207,7 @@ DROP = "{ drop(skb); return NETDEV_TX_OK; }"
         pytest.param(
             X + f"struct md m; fill(&m, x, dev); if (!m.h) {DROP}\nemit(&m);",
             (
-                "struct md { u32 a; unsigned long h; };\nstatic void fill(struct md "
+                "static void fill(struct md "
                 "*m, struct xfrm_state *x, struct net_device *d) { m->h = "
                 "xfrm_dev_state_lower_handle(x, d); }\nstatic void emit(struct md "
                 "*m) { give(m->h); }\n"
@@ -210,7 +217,7 @@ DROP = "{ drop(skb); return NETDEV_TX_OK; }"
         pytest.param(
             X + f"struct md m = make(x, dev); if (!m.h) {DROP}\nemit(m);",
             (
-                "struct md { u32 a; unsigned long h; };\nstatic struct md "
+                "static struct md "
                 "make(struct xfrm_state *x, struct net_device *d) { struct md m = "
                 "{ .h = xfrm_dev_state_lower_handle(x, d) }; return m; }\nstatic "
                 "void emit(struct md m) { give(m.h); }\n"
@@ -573,6 +580,231 @@ def test_a_handle_that_is_tested(statements: str, outside: str) -> None:
     ],
 )
 def test_what_comes_of_a_handle(statements: str, outside: str, paths: set[str]) -> None:
+    assert ways(statements, outside) == paths
+
+
+@pytest.mark.parametrize(
+    ("statements", "outside", "paths"),
+    [
+        pytest.param(
+            X
+            + (
+                "unsigned long h = 0, flags = 0;\nif (busy()) flags |= 2;\nif (x) { "
+                "h = xfrm_dev_state_lower_handle(x, dev); if (h) flags |= 1; }\nif "
+                "(flags & 1) give(h);"
+            ),
+            "",
+            TESTED,
+            id="flag bits",
+        ),
+        pytest.param(
+            X
+            + (
+                "unsigned long h;\n\tskb_list_walk_safe(skb, a, b) { h = "
+                "xfrm_dev_state_lower_handle(x, dev); if (!h) continue; give(h); }"
+            ),
+            "",
+            {
+                "ask, !0, use given to give()",
+                "ask, 0",
+                "ask, 0, ask",
+                "ask, 0, ask, !0, use given to give()",
+            },
+            id="loop macro",
+        ),
+        pytest.param(
+            X
+            + (
+                "unsigned long last = 0, h;\nwhile (busy()) { h = "
+                "xfrm_dev_state_lower_handle(x, dev); if (last) give(h); last = h; "
+                "}"
+            ),
+            "",
+            {
+                "ask",
+                "ask#0, ask#0, !0#1, use#0 given to give()",
+                "ask#0, ask#0, !0#1, use#0 given to give(), 0#1",
+                "ask#0, ask#0, 0#1",
+            },
+            id="previous one tested",
+        ),
+        pytest.param(
+            X
+            + (
+                "unsigned long h; bool first = true;\nwhile (busy()) { h = "
+                "xfrm_dev_state_lower_handle(x, dev); if (first && !h) return "
+                "NETDEV_TX_OK; first = false; give(h); }"
+            ),
+            "",
+            {
+                "ask, !0, use given to give()",
+                "ask, !0, use given to give(), ask, use given to give()",
+                "ask, 0",
+            },
+            id="first only",
+        ),
+        pytest.param(
+            X + "skb->len = sa_of(x, dev)->index;",
+            (
+                "static struct sa *sa_of(struct xfrm_state *x, struct net_device "
+                "*d) { unsigned long h = xfrm_dev_state_lower_handle(x, d); if "
+                "(!h) return NULL; return (struct sa *)h; }\n"
+            ),
+            {"ask, !0, use dereferenced", "ask, 0, use dereferenced"},
+            id="null from helper",
+        ),
+        pytest.param(
+            H + f"struct sa *s;\nif (out(h, &s)) {DROP}\nskb->len = s->index;",
+            (
+                "static int out(unsigned long h, struct sa **s) { *s = (void *)h; "
+                "if (!h) return -2; return 0; }\n"
+            ),
+            {"ask, !0, use dereferenced", "ask, 0"},
+            id="out with code",
+        ),
+        pytest.param(
+            H + ("struct sa *s = container_of((u32 *)h, struct sa, index);\nskb->len = s->flags;"),
+            "",
+            {"ask, use dereferenced"},
+            id="container",
+        ),
+        pytest.param(
+            H + "u32 *index = &((struct sa *)h)->index;\nskb->len = *index;",
+            "",
+            {"ask, use dereferenced"},
+            id="member address",
+        ),
+        pytest.param(
+            X
+            + (
+                "struct sa *s = (void *)xfrm_dev_state_lower_handle(x, dev);\nif "
+                f"(IS_ERR(s)) {DROP}\nif (!s) {DROP}\nskb->len = s->index;"
+            ),
+            "",
+            {"ask", "ask, !0, use dereferenced", "ask, 0"},
+            id="is_err",
+        ),
+        pytest.param(
+            X
+            + (
+                "unsigned long h = xfrm_dev_state_lower_handle(x, dev) | 1;\nif "
+                f"(!h) {DROP}\ngive(h);"
+            ),
+            "",
+            {"ask, use given to give()"},
+            id="never 0",
+        ),
+        pytest.param(
+            X + (f"long h = xfrm_dev_state_lower_handle(x, dev);\nif (h < 0) {DROP}\ngive(h);"),
+            "",
+            {"ask, !0", "ask, use given to give()"},
+            id="below 0",
+        ),
+        pytest.param(
+            X + (f"u16 i = xfrm_dev_state_lower_handle(x, dev) - 1;\nif (i < 0) {DROP}\ngive(i);"),
+            "",
+            {"ask, use given to give()"},
+            id="unsigned below 0",
+        ),
+        pytest.param(
+            H + f"struct ops *o = &table;\nif (!h) {DROP}\no->send(h);",
+            (
+                "struct ops { void (*send)(unsigned long); };\nstatic void "
+                "send(unsigned long h) { give(h); }\nstatic struct ops table = { "
+                ".send = send };\n"
+            ),
+            TESTED,
+            id="table of steps",
+        ),
+        pytest.param(
+            H
+            + (
+                "struct priv *p = netdev_priv(dev); struct md m = { .h = h };\nif "
+                f"(!h) {DROP}\np->ring->md = m;"
+            ),
+            "",
+            {"ask, !0, store stored in p->ring->md", "ask, 0"},
+            id="struct copy into the ring",
+        ),
+        pytest.param(
+            H + (f"struct priv *p = netdev_priv(dev);\nif (!h) {DROP}\nput(&p->ring->last, h);"),
+            "static void put(unsigned long *at, unsigned long h) { *at = h; }\n",
+            {"ask, !0, store stored in *at", "ask, 0"},
+            id="kept through a pointer",
+        ),
+        pytest.param(
+            X
+            + (
+                "struct priv *p = netdev_priv(dev);\nunsigned long h = "
+                f"xfrm_dev_state_lower_handle(x, mine(p));\nif (!h) {DROP}\ngive(h);"
+            ),
+            ("static struct net_device *mine(struct priv *p) { return p->ring->netdev; }\n"),
+            TESTED,
+            id="device from a helper",
+        ),
+        pytest.param(
+            X
+            + (
+                "struct net_device *d;\nunsigned long h;\nfind(dev, &d);\nh = "
+                f"xfrm_dev_state_lower_handle(x, d);\nif (!h) {DROP}\ngive(h);"
+            ),
+            (
+                "static void find(struct net_device *dev, struct net_device **d) { "
+                "*d = netdev_master_upper_dev_get_rcu(dev); }\n"
+            ),
+            {"ask(master), !0, use given to give()", "ask(master), 0"},
+            id="device by pointer",
+        ),
+        pytest.param(
+            X
+            + (
+                "unsigned long h;\nskb->dev = x->xso.dev;\nh = "
+                f"xfrm_dev_state_lower_handle(x, skb->dev);\nif (!h) {DROP}\ngive(h);"
+            ),
+            "",
+            {"ask(xso.dev), !0, use given to give()", "ask(xso.dev), 0"},
+            id="device of the packet changed",
+        ),
+        pytest.param(
+            X
+            + (
+                "struct net_device *d = x->xso.real_dev;\nunsigned long h;\nif (d != "
+                f"dev) d = dev;\nh = xfrm_dev_state_lower_handle(x, d);\nif (!h) {DROP}\n"
+                "give(h);"
+            ),
+            "",
+            TESTED,
+            id="device compared",
+        ),
+        pytest.param(
+            X
+            + (
+                "struct priv *p = netdev_priv(dev);\nunsigned long h = "
+                "xfrm_dev_state_lower_handle(x, busy() ? p->ring->netdev : "
+                f"p->upper);\nif (!h) {DROP}\ngive(h);"
+            ),
+            ("static void note(struct priv *p, struct xfrm_state *x) { p->upper = x->xso.dev; }\n"),
+            {
+                "ask(saved), !0, use given to give()",
+                "ask(saved), 0",
+                "ask, !0, use given to give()",
+                "ask, 0",
+            },
+            id="either device",
+        ),
+        pytest.param(
+            (
+                "struct priv *p = netdev_priv(dev); struct xfrm_state *x = "
+                "p->last_x;\nunsigned long h = xfrm_dev_state_lower_handle(x, dev);\n"
+                f"if (!h) {DROP}\ngive(h);"
+            ),
+            "",
+            {"ask[another], !0, use given to give()", "ask[another], 0"},
+            id="lost SA",
+        ),
+    ],
+)
+def test_what_looks_like_something_else(statements: str, outside: str, paths: set[str]) -> None:
     assert ways(statements, outside) == paths
 
 

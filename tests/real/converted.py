@@ -14,7 +14,15 @@ from tests.real.ported import Ported
 Change = tuple[str, str]
 Edits = Mapping[str, Sequence[Change]]
 
-_CORE = ("include", "net/core", "net/xfrm")
+# Of the headers those that a driver's datapath is written in: every search reads all there are.
+_CORE = (
+    "include/asm-generic",
+    "include/linux",
+    "include/net",
+    "include/uapi/linux",
+    "net/core",
+    "net/xfrm",
+)
 
 _INTEL = "drivers/net/ethernet/intel"
 IXGBE = f"{_INTEL}/ixgbe/ixgbe_ipsec.c"

@@ -30,6 +30,12 @@ _CONSTANT = re.compile(
 )
 _SMALL = 60
 _ENDS = (Does.RETURN, Does.END, Does.CUT)
+_ON_THE_WAY = (
+    "field_expression",
+    "subscript_expression",
+    "parenthesized_expression",
+    "cast_expression",
+)
 _MACRO = re.compile(r"^[A-Z][A-Z0-9_]*\s*\(")
 _ARITHMETIC = frozenset(("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"))
 _PAIRS = Query(
@@ -318,8 +324,12 @@ def _text(text: str) -> _Text:
 
 
 def _root(node: Node) -> str:
-    while node.type in ("field_expression", "subscript_expression", "parenthesized_expression"):
-        node = node.child_by_field_name("argument") or node.named_children[-1]
+    while node.named_child_count and node.type in _ON_THE_WAY:
+        node = (
+            node.child_by_field_name("argument")
+            or node.child_by_field_name("value")
+            or node.named_children[-1]
+        )
     return node_text(node)
 
 

@@ -143,7 +143,8 @@ def _bound(
     listed = call.child_by_field_name("arguments")
     found = []
     arguments = listed.named_children if listed is not None else []
-    for name, argument in zip(target.parameters, arguments, strict=False):
+    for name, given in zip(target.parameters, arguments, strict=False):
+        argument = _chosen(given, known)
         texts = {known.get(node_text(argument), node_text(argument))}
         if argument.type == "identifier":
             texts |= {node_text(value) for value in view.assignments(node_text(argument))}
