@@ -217,6 +217,11 @@ class Repository:
         head = self.commit("HEAD")
         staged = Objects(self, f"{head}^{{tree}}", "the index")
         names = [c.after for c in changed if c.after]
+        if not names:
+            # No name at all would mean all of them.
+            for change in changed:
+                staged.remove(change.before)
+            return staged
         listed = self._borrowed(
             *("--literal-pathspecs", "ls-files", "--stage", "-z", "--", *names),
             GIT_INDEX_FILE=str(self.index),
