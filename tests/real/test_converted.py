@@ -1086,6 +1086,8 @@ def outcomes(
             return futures[conversion.name].result()[way.how]
 
         yield outcome
+        # Of a run that ended early nobody asks for the rest.
+        pool.shutdown(cancel_futures=True)
 
 
 def test_no_two_ways_have_one_name() -> None:
