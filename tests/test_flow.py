@@ -527,6 +527,19 @@ def test_a_handle_that_is_tested(statements: str, outside: str) -> None:
             id="callee uses",
         ),
         pytest.param(
+            X + "unsigned long h; int n = 3;\n"
+            "\twhile (!(h = xfrm_dev_state_lower_handle(x, dev))) "
+            "{ if (!--n) return NETDEV_TX_OK; busy(); }\n\tgive(h);",
+            "",
+            {
+                "ask, 0",
+                "ask, !0, use given to give()",
+                "ask, 0, ask",
+                "ask, 0, ask, !0, use given to give()",
+            },
+            id="asked again in the condition",
+        ),
+        pytest.param(
             H + "int i;\nfor (i = 0; i < 3; i++) { if (!h) break; give(h); }",
             "",
             {"ask", "ask, !0, use given to give()", "ask, 0"},

@@ -886,6 +886,25 @@ _STYLES = {
             (),
         ),
         Way(
+            "asked again a few times",
+            {
+                IXGBE: (
+                    (
+                        _ASKED,
+                        "\twhile (!(handle = xfrm_dev_state_lower_handle(xs, tx_ring->netdev))) {\n"
+                        "\t\tif (!--tries)\n"
+                        "\t\t\treturn 0;\n"
+                        "\t\tcpu_relax();\n"
+                        "\t}\n"
+                        "\titd->sa_idx = handle - IXGBE_IPSEC_BASE_TX_INDEX;\n",
+                    ),
+                    _BOUNDED,
+                    (r"^\tunsigned long handle;\n", "\tunsigned long handle;\n\tint tries = 3;\n"),
+                )
+            },
+            (),
+        ),
+        Way(
             "the packet's own device, under a guard",
             {
                 IXGBE: (

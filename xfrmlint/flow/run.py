@@ -141,7 +141,9 @@ class Run(Calls):
                 if turn in turns:
                     # Nothing new can come of it: only what is behind the loop is left.
                     if step.does is Does.TEST:
-                        stack += [(n, now) for n in _following(slice_, step.next[1:])]
+                        behind = _following(slice_, step.next[1:])
+                        ways = evaluator.truth(step.node, now)
+                        stack += [(n, after) for after, held in ways if not held for n in behind]
                     else:
                         returned.append((now, UNKNOWN))
                     continue
