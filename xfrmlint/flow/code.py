@@ -8,14 +8,13 @@ from tree_sitter import Node
 
 from xfrmlint.flow import known
 from xfrmlint.flow.devices import Members
-from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice
-from xfrmlint.flow.summary import Exit
-from xfrmlint.flow.values import Constant, Location, Value, number_in
+from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice, condition
+from xfrmlint.flow.values import Constant, Exit, Location, Value, number_in
 from xfrmlint.frontend.access import Accesses
 from xfrmlint.frontend.ctype import specified
 from xfrmlint.frontend.macros import Macro
 from xfrmlint.frontend.reader import Reader
-from xfrmlint.frontend.unit import Place
+from xfrmlint.frontend.unit import Place, node_text
 from xfrmlint.frontend.view import FunctionName, Local, View
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.ops import add_takes_device
@@ -222,3 +221,8 @@ class Code:
             if of is not None and of.id == node.id:
                 return False
         return self.members.named(view, node) in self.keepers
+
+    def correlated(self, view: View, node: Node) -> str:
+        """Return a condition's text if what was assumed of it holds when it is asked again."""
+        text = condition(node_text(node))
+        return text if self._current and text in self._current[-1].correlated else ""

@@ -89,7 +89,7 @@ class Conditions(Frame):
             case Bits():
                 return [(state, bool(value.names))]
             case Constant():
-                number = self.run.number_of(value, self.view)
+                number = self.code.number_of(value, self.view)
                 if number is not None:
                     return [(state, number != 0)]
             case Netdev() if value.device is Device.NULL:
@@ -97,7 +97,7 @@ class Conditions(Frame):
         return self.assuming(state, node)
 
     def assuming(self, state: State, node: Node) -> Branches:
-        text = self.run.correlated(self.view, node)
+        text = self.code.correlated(self.view, node)
         if not text:
             return [(state, True), (state, False)]
         key = (self.frame, text)
@@ -158,7 +158,7 @@ class Conditions(Frame):
         self, state: State, handle: Handle, sign: str, other: Value, node: Node
     ) -> Branches:
         """Compare a handle with something; an upper bound says nothing about 0."""
-        number = number_given(other, self.run.number_of(other, self.view))
+        number = number_given(other, self.code.number_of(other, self.view))
         if number == 0 and sign in ("<", ">="):
             # Only what is signed can be below 0, and 0 is not.
             if self.is_unsigned(node):

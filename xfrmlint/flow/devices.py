@@ -162,6 +162,8 @@ class Members:
         fields = self.reader.types.fields(kind, view.path) if kind is not None else None
         members = fields[0] if fields is not None else {}
         name = node_text(inner.child_by_field_name("field") or inner)
+        if kind is not None and kind.base == "struct sk_buff":
+            return "packet" if name == "cb" else "unknown"
         bases = [member.base for member in members.values()]
         laid_out = sum(bool(known.FOR_HARDWARE.match(base)) for base in bases)
         own = members.get(name)

@@ -7,14 +7,17 @@ where a condition is not known, also inside an expression.
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from tree_sitter import Node
 
 from xfrmlint.flow import known
 from xfrmlint.flow.arithmetic import computed, lost, sa_of, sign_of, unwrapped
+from xfrmlint.flow.code import Code
 from xfrmlint.flow.conditions import Conditions
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.frame import Outcomes
+from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.values import (
     UNKNOWN,
     Constant,
@@ -42,8 +45,24 @@ _TRUTHS = {"NULL": True, "false": True, "true": False}
 COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
 
 
+class Follower(Protocol):
+    """What an evaluator leaves to whoever follows paths."""
+
+    def call(self, evaluator: "Evaluator", node: Node, state: State) -> Outcomes:
+        """Follow a call, or know what it does."""
+        ...
+
+    def statement_expression(self, evaluator: "Evaluator", node: Node, state: State) -> Outcomes:
+        """Evaluate `({ ... })`."""
+        ...
+
+
 class Evaluator(Conditions):
     """Evaluates the expressions of one function on one frame."""
+
+    def __init__(self, follower: Follower, code: Code, body: Body, depth: int) -> None:
+        super().__init__(code, body, depth)
+        self.follower = follower
 
     def value(self, node: Node | None, state: State) -> Outcomes:
         """Evaluate an expression."""
@@ -61,7 +80,7 @@ class Evaluator(Conditions):
             return [(state, UNKNOWN)]
         inside = node.named_children[-1]
         if inside.type == "compound_statement":
-            return self.run.statement_expression(self, inside, state)
+            return self.follower.statement_expression(self, inside, state)
         return self.value(inside, state)
 
     def cast(self, node: Node, state: State) -> Outcomes:
@@ -232,13 +251,13 @@ class Evaluator(Conditions):
                 else:
                     for then, at in self.member_of(after, of, name, bared):
                         if at:
-                            self.run.addressed.setdefault(at, (self.view, bared))
+                            self.code.addressed.setdefault(at, (self.view, bared))
                         found.append((then, Pointer(at) if at else UNKNOWN))
             return found
         located = self.locate(bared, state)
         for _, at in located:
             if at and bared.type == "subscript_expression":
-                self.run.addressed.setdefault(at, (self.view, bared))
+                self.code.addressed.setdefault(at, (self.view, bared))
         return [(s, Pointer(at) if at else UNKNOWN) for s, at in located]
 
     def locate(self, node: Node, state: State) -> Located:
@@ -377,14 +396,14 @@ class Evaluator(Conditions):
         """Note a handle that is put anywhere but on the stack."""
         text = f"stored in {' '.join(node_text(target).split())}"
         # What `*p = h` writes to was named where its address was taken.
-        view, named = self.run.addressed.get(at or (), (self.view, target))
-        where = self.run.members.memory(view, named, at)
+        view, named = self.code.addressed.get(at or (), (self.view, target))
+        where = self.code.members.memory(view, named, at)
         facts = state.known.get(value.id, "")
         if where == "hardware":
             return self.used(state, value, target, text)
         kept = state.stored(at, value) if at is not None else state
         if where == "lasting":
-            self.run.kept.add(self.run.members.named(view, named))
+            self.code.kept.add(self.code.members.named(view, named))
             return self.mark(kept, Kind.STORE, target, handle=value.id, text=text, known=facts)
         return self.mark(
             kept, Kind.STORE, target, handle=value.id, text=text, known=facts, put=where
@@ -425,7 +444,7 @@ class Evaluator(Conditions):
     def listed(self, at: Location, node: Node, state: State) -> list[State]:
         """Store an initializer list's values in the members that they are for."""
         states = [state.stored(at, Struct(("zeroed",)))]
-        names = self.run.member_names(self.view, node)
+        names = self.code.member_names(self.view, node)
         position = 0
         for child in node.named_children:
             inside: Node | None = child
@@ -455,7 +474,7 @@ class Evaluator(Conditions):
         return [(s, Struct(at)) for s in self.listed(at, value, state)]
 
     def call(self, node: Node, state: State) -> Outcomes:
-        return self.run.call(self, node, state)
+        return self.follower.call(self, node, state)
 
 
 _RULES: dict[str, Callable[[Evaluator, Node, State], Outcomes]] = {

@@ -2,11 +2,11 @@
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from tree_sitter import Node
 
 from xfrmlint.flow.arithmetic import sa_at, unwrapped
+from xfrmlint.flow.code import Code
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.values import (
@@ -31,10 +31,6 @@ from xfrmlint.frontend.expression import bare
 from xfrmlint.frontend.mention import unevaluated
 from xfrmlint.frontend.unit import Place, node_text
 
-if TYPE_CHECKING:
-    from xfrmlint.flow.run import Run
-
-
 _UNSIGNED = re.compile(r"^(u(8|16|32|64|int\w*|long|short)|unsigned\b.*|size_t|bool|uint\d+_t)$")
 _LONGEST = 24
 
@@ -45,19 +41,19 @@ Outcomes = list[tuple[State, Value]]
 class Frame:
     """What an evaluator knows without evaluating anything.
 
-    run: what follows calls, and knows the driver. depth: the frame's number.
+    code: the driver. depth: the frame's number.
     """
 
-    def __init__(self, run: "Run", body: Body, depth: int) -> None:
+    def __init__(self, code: Code, body: Body, depth: int) -> None:
         view = body.view
-        self.run = run
+        self.code = code
         self.view = view
         self.places = body.places
         self.structs = body.structs
         self.scalars = body.scalars
         self.depth = depth
         self.frame = f"={depth}"
-        self.reader = run.reader
+        self.reader = code.reader
         # What `return` inside a statement expression ended with.
         self.returned: Outcomes = []
 
@@ -91,7 +87,7 @@ class Frame:
             local = self.view.local(node_text(node), start)
             if local is None:
                 self.places[start] = None
-            elif self.run.is_static(self.view, local):
+            elif self.code.is_static(self.view, local):
                 self.places[start] = (True, f"{self.view.function.name}.{local.name}")
             else:
                 scope = f"@{local.end}" if local.parameter < 0 else ""
@@ -113,14 +109,14 @@ class Frame:
             if at == ("skb", "cb"):
                 return state, Pointer(at)
             return state, Netdev(Device.OWN) if at == ("skb", "dev") else Unknown(packet=True)
-        if self.run.is_keeper(self.view, node, at):
+        if self.code.is_keeper(self.view, node, at):
             # An earlier packet left a handle here.
             made = ("stored", *at)
             mark = Mark(Kind.READ, self.place(node), self.view.function.name, made, Source.STORED)
             return state.knowing(made, "").marked(mark), Handle(made)
         if at[0] in ("netdev", "xs") or len(at) > _LONGEST:
             return state, UNKNOWN
-        self.run.members_read.setdefault(at, (self.view, node))
+        self.code.members_read.setdefault(at, (self.view, node))
         return state, Pointer((*at, "*"))
 
     def typed(self, value: Value, kind: CType | None, node: Node) -> Value:
@@ -135,8 +131,8 @@ class Frame:
             case "struct net_device":
                 if isinstance(value, Pointer):
                     at = value.to[:-1] if value.to[-1:] == ("*",) else value.to
-                    view, read = self.run.members_read.get(at, (self.view, node))
-                    return self.run.members.device(view, read, at)
+                    view, read = self.code.members_read.get(at, (self.view, node))
+                    return self.code.members.device(view, read, at)
                 return value if isinstance(value, Netdev | Constant) else Netdev(Device.UNKNOWN)
             case "struct xfrm_state":
                 if isinstance(value, Pointer):
@@ -173,7 +169,7 @@ class Frame:
     def is_handle(self, node: Node, base: Node | None) -> bool:
         if base is None or unevaluated(node):
             return False
-        return self.run.accesses.base(base, self.view)[0] == STATE
+        return self.code.accesses.base(base, self.view)[0] == STATE
 
     def forget(self, state: State, target: Node) -> State:
         """Drop the assumptions about conditions in which an assigned name occurs."""

@@ -6,8 +6,7 @@ from typing import NamedTuple
 from xfrmlint.flow.discarded import is_discarded
 from xfrmlint.flow.events import Device, Event, Kind, Path, Source
 from xfrmlint.flow.run import Run
-from xfrmlint.flow.summary import Exit
-from xfrmlint.flow.values import Constant, HandleId, Mark, Named
+from xfrmlint.flow.values import Constant, Exit, HandleId, Mark, Named
 from xfrmlint.frontend.access import Doubt
 from xfrmlint.frontend.unit import Place
 from xfrmlint.frontend.view import FunctionName

@@ -10,11 +10,10 @@ from xfrmlint.flow.evaluate import Evaluator
 from xfrmlint.flow.events import Device, Sa
 from xfrmlint.flow.frame import Outcomes
 from xfrmlint.flow.graph import Does, Graph, Step, graph_of
-from xfrmlint.flow.relevance import Body, Slice, condition
+from xfrmlint.flow.relevance import Body, Slice
 from xfrmlint.flow.summary import (
     CONFIGURED,
     RESULT,
-    Exit,
     arguments_of,
     handed_down,
     holds,
@@ -28,6 +27,7 @@ from xfrmlint.flow.summary import (
 from xfrmlint.flow.values import (
     UNKNOWN,
     Constant,
+    Exit,
     Handle,
     Location,
     Netdev,
@@ -86,7 +86,7 @@ class Run(Calls):
             return self._memo[key]
         self._stack.append(function)
         self.entered.add(function)
-        evaluator = Evaluator(self, body, depth)
+        evaluator = Evaluator(self, self, body, depth)
         frame = evaluator.frame
         inside = replace(state, trail=())
         parameters = body.view.parameters
@@ -253,11 +253,6 @@ class Run(Calls):
                 behind = joined(state, moved, hidden)
                 found.setdefault((behind.key(), result), (behind, result))
         return list(found.values()) or [(state, UNKNOWN)]
-
-    def correlated(self, view: View, node: Node) -> str:
-        """Return a condition's text if what was assumed of it holds when it is asked again."""
-        text = condition(node_text(node))
-        return text if self._current and text in self._current[-1].correlated else ""
 
 
 def _parameters(view: View) -> list[Local]:

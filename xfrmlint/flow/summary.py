@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from tree_sitter import Node
 
@@ -32,13 +31,6 @@ RESULT = ("=result",)
 # Assumptions that stay when a function is left: by #if, and which devices are the same.
 CONFIGURED, SAME = "#", "#same"
 _MOST_TURNS = 2
-
-
-class Exit(NamedTuple):
-    """One way out of a function: what holds then, and what it returns."""
-
-    state: State
-    value: Value
 
 
 def holds(value: Value, state: State) -> bool:

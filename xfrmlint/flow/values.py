@@ -263,3 +263,10 @@ class State:
     def handles_below(self, at: Location) -> list[Handle]:
         """Return the handles held at a location and under it."""
         return [v for _, v in self.below(at) if isinstance(v, Handle)]
+
+
+class Exit(NamedTuple):
+    """One way out of a function: what holds then, and what it returns."""
+
+    state: State
+    value: Value
