@@ -21,6 +21,7 @@ struct ring {
 	unsigned long per_queue[8];
 	u32 table[16];
 	int next;
+	struct sk_buff *skb;
 	struct md md;
 };
 struct priv {
@@ -674,6 +675,12 @@ def test_what_comes_of_a_handle(statements: str, outside: str, paths: set[str]) 
             ),
             {"ask, !0, use dereferenced", "ask, 0"},
             id="out with code",
+        ),
+        pytest.param(
+            H + f"struct priv *p = netdev_priv(dev);\nif (!h) {DROP}\np->ring->skb->len = h;",
+            "",
+            {"ask, 0", "ask, !0, use stored in p->ring->skb->len"},
+            id="a packet that hangs on the ring",
         ),
         pytest.param(
             H + ("struct sa *s = container_of((u32 *)h, struct sa, index);\nskb->len = s->flags;"),
