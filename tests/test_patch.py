@@ -375,7 +375,7 @@ def test_paths_that_leave_the_tree(path: str) -> None:
         assert refused(text) == f"p:1: {path}: a name that leads out of the tree"
 
 
-@pytest.mark.parametrize("name", ["/etc/passwd", "/tmp/linux/x.c"])
+@pytest.mark.parametrize("name", ["/etc/passwd", "/srv/linux/x.c"])
 def test_absolute_names(name: str) -> None:
     text = f"--- {name}\n+++ {name}\n@@ -1 +1 @@\n-a\n+b\n"
     assert refused(text) == f"p:1: {name}: a name that leads out of the tree"

@@ -10,6 +10,7 @@ from tree_sitter import Node
 from xfrmlint.flow import known
 from xfrmlint.flow.events import Device, Sa
 from xfrmlint.flow.values import (
+    SAME,
     UNKNOWN,
     Bits,
     Constant,
@@ -31,8 +32,9 @@ from xfrmlint.frontend.unit import node_text
 Branches = list[tuple[State, bool]]
 
 EQUAL = ("==", "!=")
+COMPARISONS = (*EQUAL, "<", ">", "<=", ">=")
 
-_CAPITALS = re.compile(r"^[A-Z][A-Z0-9_]*$")
+CAPITALS = re.compile(r"^[A-Z][A-Z0-9_]*$")
 _ARITHMETIC: dict[str, Callable[[int, int], int]] = {
     "|": operator.or_,
     "&": operator.and_,
@@ -134,7 +136,7 @@ def flagged(one: Value, sign: str, other: Value) -> Value | None:
         one = Bits(frozenset())
     if not isinstance(one, Bits) or not isinstance(other, Constant):
         return None
-    if not _CAPITALS.match(other.text):
+    if not CAPITALS.match(other.text):
         return None
     if sign == "|":
         return Bits(one.names | {other.text})
@@ -160,7 +162,7 @@ def same_device(state: State, one: Netdev, other: Netdev, when: bool) -> Branche
     named = {one.device, other.device} - {Device.OWN}
     if len(named) != 1 or not named <= {Device.OWNER, Device.REAL_DEV}:
         return [(state, True), (state, False)]
-    key = ("#same", next(iter(named)))
+    key = (SAME, next(iter(named)))
     if key in state.assumed:
         return [(state, state.assumed[key] == when)]
     return [

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.run import Run
-from xfrmlint.flow.summary import SAME
-from xfrmlint.flow.values import Constant, Exit, Handle, Netdev, Value, XfrmState
+from xfrmlint.flow.values import SAME, Constant, Exit, Handle, Netdev, Value, XfrmState
 from xfrmlint.frontend.unit import Place
 from xfrmlint.frontend.view import FunctionName, View
 from xfrmlint.program.callgraph import CallGraph

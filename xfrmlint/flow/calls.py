@@ -12,8 +12,9 @@ from xfrmlint.flow.code import Code
 from xfrmlint.flow.evaluate import Evaluator
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.frame import Outcomes
-from xfrmlint.flow.summary import SAME, holds, written_here
+from xfrmlint.flow.summary import holds, written_here
 from xfrmlint.flow.values import (
+    SAME,
     UNKNOWN,
     Constant,
     Form,

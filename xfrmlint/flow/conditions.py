@@ -7,6 +7,7 @@ from tree_sitter import Node
 
 from xfrmlint.flow import known
 from xfrmlint.flow.arithmetic import (
+    COMPARISONS,
     EQUAL,
     Branches,
     equal,
@@ -21,7 +22,6 @@ from xfrmlint.flow.frame import Frame, Outcomes
 from xfrmlint.flow.values import Bits, Constant, Form, Handle, Netdev, State, Value
 from xfrmlint.frontend.unit import node_text
 
-_COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
@@ -64,7 +64,7 @@ class Conditions(Frame):
                 else:
                     found.append((after, held))
             return found
-        if kind == "binary_expression" and sign in _COMPARISONS:
+        if kind == "binary_expression" and sign in COMPARISONS:
             return self.comparison(node, sign, state)
         if kind == "call_expression":
             name = node_text(node.child_by_field_name("function") or node)

@@ -4,7 +4,6 @@ Every method returns all that can come of an expression as (state, value) pairs:
 where a condition is not known, also inside an expression.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
@@ -12,7 +11,15 @@ from typing import Protocol
 from tree_sitter import Node
 
 from xfrmlint.flow import known
-from xfrmlint.flow.arithmetic import computed, lost, sa_of, sign_of, unwrapped
+from xfrmlint.flow.arithmetic import (
+    CAPITALS,
+    COMPARISONS,
+    computed,
+    lost,
+    sa_of,
+    sign_of,
+    unwrapped,
+)
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.conditions import Conditions
 from xfrmlint.flow.events import Device, Kind, Sa, Source
@@ -40,9 +47,7 @@ from xfrmlint.frontend.unit import declarator_name, node_text
 
 Located = list[tuple[State, Location | None]]
 
-_CAPITALS = re.compile(r"^[A-Z][A-Z0-9_]*$")
 _TRUTHS = {"NULL": True, "false": True, "true": False}
-COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
 
 
 class Follower(Protocol):
@@ -112,7 +117,7 @@ class Evaluator(Conditions):
         kind = self.reader.types.variable(name, self.view.path)
         if kind is not None:
             return [self.load(state, ("global", name), node)]
-        if _CAPITALS.match(name):
+        if CAPITALS.match(name):
             return [(state, Constant(name, None, self.place(node)))]
         return [(state, UNKNOWN)]
 

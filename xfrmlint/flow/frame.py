@@ -10,6 +10,7 @@ from xfrmlint.flow.code import Code
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.values import (
+    CONFIGURED,
     UNKNOWN,
     Constant,
     Handle,
@@ -177,7 +178,11 @@ class Frame:
             return state
         name = node_text(target.child_by_field_name("field") or bare(target, subscripts=True))
         word = re.compile(rf"\b{re.escape(name)}\b")
-        kept = {k: v for k, v in state.assumed.items() if k[0][:1] == "#" or not word.search(k[1])}
+        kept = {
+            k: v
+            for k, v in state.assumed.items()
+            if k[0].startswith(CONFIGURED) or not word.search(k[1])
+        }
         return state if len(kept) == len(state.assumed) else replace(state, assumed=kept)
 
     def told(self, state: State, handle: HandleId, nonzero: bool, node: Node) -> State:

@@ -48,7 +48,7 @@ WARNS = re.compile(
 OTHERS = re.compile(r"^((__)?(put|get)_unaligned\w*|memcmp|write[bwlq]\w*|iowrite\w+)$")
 NULL_OR_ERROR = "IS_ERR_OR_NULL"
 
-MASTER = re.compile(r"^(netdev_master_upper_dev_get\w*|l3mdev_master_\w*dev\w*|bond_\w*master\w*)$")
+MASTER = re.compile(r"^(netdev_master_upper_dev_get\w*|l3mdev_master_\w*dev\w*)$")
 VLAN_REAL = re.compile(r"^vlan_dev_(real_dev|get_real_dev\w*)$")
 PRIVATE = re.compile(r"^(netdev_priv|macsec_priv)$")
 VLAN_PRIVATE = "vlan_dev_priv"

@@ -12,7 +12,6 @@ from xfrmlint.flow.frame import Outcomes
 from xfrmlint.flow.graph import Does, Graph, Step, graph_of
 from xfrmlint.flow.relevance import Body, Slice
 from xfrmlint.flow.summary import (
-    CONFIGURED,
     RESULT,
     arguments_of,
     handed_down,
@@ -25,6 +24,7 @@ from xfrmlint.flow.summary import (
     zeros,
 )
 from xfrmlint.flow.values import (
+    CONFIGURED,
     UNKNOWN,
     Constant,
     Exit,
@@ -203,19 +203,15 @@ class Run(Calls):
                     if chosen is None or chosen == text or (text is None and chosen not in texts):
                         found.append((after, (target,)))
                 continue
-            zeros = [t for v, t in step.cases if v is not None and self.zero_literal(evaluator, v)]
-            others = [t for v, t in step.cases if t not in zeros]
+            at_zero = [t for v, t in step.cases if v is not None and number_in(node_text(v)) == 0]
+            others = [t for v, t in step.cases if t not in at_zero]
             for then, nonzero in evaluator.tested(after, value, inside):
                 if nonzero:
                     found += [(then, (t,)) for t in others]
                 else:
                     defaults = [t for v, t in step.cases if v is None]
-                    found += [(then, (t,)) for t in zeros or defaults]
+                    found += [(then, (t,)) for t in at_zero or defaults]
         return found
-
-    def zero_literal(self, evaluator: Evaluator, node: Node) -> bool:
-        """Tell whether a case's value is 0."""
-        return number_in(node_text(node)) == 0
 
     def statement_expression(self, evaluator: Evaluator, node: Node, state: State) -> Outcomes:
         """Evaluate `({ ... })`: worth its last expression."""

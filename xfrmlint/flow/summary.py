@@ -10,6 +10,7 @@ from xfrmlint.flow.events import Kind
 from xfrmlint.flow.frame import Outcomes
 from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.values import (
+    CONFIGURED,
     UNKNOWN,
     Constant,
     Form,
@@ -28,8 +29,6 @@ from xfrmlint.frontend.view import View
 
 # What a function returned by value, until its caller stored it.
 RESULT = ("=result",)
-# Assumptions that stay when a function is left: by #if, and which devices are the same.
-CONFIGURED, SAME = "#", "#same"
 _MOST_TURNS = 2
 
 

@@ -19,6 +19,8 @@ from xfrmlint.frontend.unit import Place
 Location = tuple[str, ...]
 # What made a handle: places, outermost call first; or what it is a read of.
 HandleId = tuple[Place | str, ...]
+# Assumptions that stay when a function is left: by #if, and which devices are the same.
+CONFIGURED, SAME = "#", "#same"
 
 
 class Member(NamedTuple):
