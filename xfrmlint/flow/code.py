@@ -84,7 +84,7 @@ class Code:
     def _seeds(self) -> Seeds:
         """Return what can lead to a handle anywhere in the driver."""
         words = {RESOLVER, "offload_handle", *self.names}
-        for function in self.reached:
+        for function in sorted(self.reached):
             for edge in self.graph.incoming(function).edges:
                 key = (edge.caller.path, edge.caller.name)
                 self.pointed.setdefault(key, []).append((edge.place, function))
