@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.real.kernels import Unavailable, kernel
-from xfrmlint.analyse import pattern
+from xfrmlint.parts import pattern
 from xfrmlint.tree.search import ripgrep
 
 

@@ -5,10 +5,13 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+# Not the user's own.
+_CACHE = tempfile.TemporaryDirectory(prefix="xfrmlint-test-")
 COMMAND = (sys.executable, "-m", "xfrmlint")
 
 
@@ -23,7 +26,8 @@ class Ran(NamedTuple):
 def environment(**more: str) -> dict[str, str]:
     """Return the environment without what could change the output, and with some variables."""
     strange = ("XFRMLINT_", "PYTHON", "LC_", "LANG", "RIPGREP_", "NO_COLOR", "COLUMNS")
-    return {k: v for k, v in os.environ.items() if not k.startswith(strange)} | more
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(strange)}
+    return kept | {"XDG_CACHE_HOME": _CACHE.name} | more
 
 
 def run(

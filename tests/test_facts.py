@@ -171,19 +171,19 @@ def test_a_sealed_store_takes_no_rows() -> None:
     ],
 )
 def test_a_path_comes_back_as_it_was(path: str) -> None:
-    store = sealed(FileRow(path, 1, 0))
+    store = sealed(FileRow(path, 1, 1, 0))
     assert [row["path"] for row in store.query("SELECT path FROM file")[1]] == [path]
 
 
 def test_a_path_of_odd_bytes_is_text_to_a_query() -> None:
-    store = sealed(FileRow("drivers/\udcff.c", 1, 0))
+    store = sealed(FileRow("drivers/\udcff.c", 1, 1, 0))
     for condition in ("path LIKE 'DRIVERS/%'", "path GLOB '*.c'", "typeof(path) = 'text'"):
         assert len(store.query(f"SELECT * FROM file WHERE {condition}")[1]) == 1
 
 
 def test_paths_of_odd_bytes_stay_apart() -> None:
     paths = ["a.c", "\udcff.c", "\udcfe.c", "é.c"]
-    store = sealed(*(FileRow(path, 1, 0) for path in paths))
+    store = sealed(*(FileRow(path, 1, 1, 0) for path in paths))
     assert {row["path"] for row in store.query("SELECT path FROM file")[1]} == set(paths)
     with pytest.raises(sqlite3.IntegrityError):
-        Store().add([FileRow("\udcff.c", 1, 0), FileRow("\udcff.c", 2, 0)])
+        Store().add([FileRow("\udcff.c", 1, 1, 0), FileRow("\udcff.c", 2, 1, 0)])

@@ -499,7 +499,7 @@ def test_the_flag_is_found_in_another_source_of_the_driver() -> None:
 def test_the_place_of_the_flag() -> None:
     made = opting("", "", f"static void f(void)\n{{\n\tfoo_ops.flags |= {FLAG};\n}}\n")
     _, rows = made.store.query("SELECT flag_path, flag_line FROM ops_table")
-    lines = (made.reader.corpus.data(FOO)).decode().split("\n")
+    lines = (made.parts[0].graph.reader.corpus.data(FOO)).decode().split("\n")
     assert rows[0]["flag_path"] == FOO
     assert lines[rows[0]["flag_line"] - 1].strip() == f"foo_ops.flags |= {FLAG};"
 

@@ -4,10 +4,11 @@ import posixpath
 import re
 from collections.abc import Mapping, Sequence
 
-from xfrmlint.analyse import pattern
 from xfrmlint.frontend.reader import Reader
+from xfrmlint.parts import pattern
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.tree import Unreadable
+from xfrmlint.tree.digest import blob_name
 
 OFFLOAD = "struct xfrm_dev_offload"
 FOO = "drivers/net/foo/foo.c"
@@ -144,6 +145,9 @@ class Memory:
         if path not in self._files:
             raise Unreadable("No such file or directory")
         return self._files[path]
+
+    def digest(self, path: str) -> str:
+        return blob_name(self.read(path))
 
     def is_file(self, path: str) -> bool:
         return path in self._files

@@ -1,69 +1,57 @@
 """The whole way from a tree to facts: search, ops tables, drivers, sites, rows."""
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import NamedTuple
 
-from xfrmlint.facts.rows import (
-    CallbackRow,
-    CallRow,
-    CoreFunctionRow,
-    EntryRow,
-    EventRow,
-    FileRow,
-    FunctionRow,
-    HopRow,
-    LocalRow,
-    MacroRow,
-    OpsTableRow,
-    PathRow,
-    SiteRow,
-    SleepRow,
-    SlotRow,
-    StructFieldRow,
-    TreeRow,
-    UnknownRow,
-)
+from xfrmlint.facts.merged import Rows, merged
+from xfrmlint.facts.rows import CoreFunctionRow, TreeRow
 from xfrmlint.facts.store import Store
 from xfrmlint.flow.callbacks import Callback, callbacks_of
 from xfrmlint.flow.paths import Traced, trace
-from xfrmlint.frontend.access import Doubt
-from xfrmlint.frontend.macros import macros_in
+from xfrmlint.frontend.corpus import Memo
 from xfrmlint.frontend.reader import Reader
+from xfrmlint.gather import Progress, quietly
 from xfrmlint.interpreter.core import Answer, frees_upper_priv, offload_ok_looks_at_upper, stub
 from xfrmlint.interpreter.resolver import Comparison, Verdict, compare
 from xfrmlint.interpreter.states import described
+from xfrmlint.part import Part, Plan
+from xfrmlint.parts import XFRM, plan, reader_of
 from xfrmlint.program.callgraph import CallGraph
-from xfrmlint.program.drivers import Driver, drivers_of, is_core
-from xfrmlint.program.ops import FLAG, add_takes_device, find_tables
-from xfrmlint.program.sites import RESOLVE, RESOLVER, Found, Site, find_sites
-from xfrmlint.program.sleeps import Sleep, find_sleeps
+from xfrmlint.program.drivers import Driver, drivers_of
+from xfrmlint.program.ops import add_takes_device, find_tables
+from xfrmlint.program.sites import RESOLVE, RESOLVER, Site, find_sites
+from xfrmlint.program.sleeps import find_sleeps
+from xfrmlint.tabulate import Analysed, core_rows, problem_rows, rows_of
 from xfrmlint.tree import Tree
 from xfrmlint.tree.kbuild import version
 
-# The resolver is called here, not declared.
-_WRAPS = re.compile(
-    rb"(?:\breturn|[=(,?:&|]|#[ \t]*define[^\n]*\))\s*" + RESOLVER.encode() + rb"\s*\("
-)
-_XFRM = "include/net/xfrm.h"
-_OFFLOAD = "struct xfrm_dev_offload"
-
 
 class Analysis(NamedTuple):
-    """A sealed store of facts, and the reader that made it (for the text of lines).
-
-    drivers, sites, traced: what the facts were made of; traced by the driver's group.
-    callbacks: the owners' resolver callbacks.
-    """
+    """A tree's facts in a sealed store, and the parts that they were made of."""
 
     store: Store
-    reader: Reader
-    contract: bool
-    version: str
-    drivers: tuple[Driver, ...]
-    sites: tuple[Site, ...]
-    traced: Mapping[str, Traced]
-    callbacks: tuple[Callback, ...]
+    parts: tuple[Analysed, ...]
+
+    @property
+    def drivers(self) -> tuple[Driver, ...]:
+        """Every ops table, with what is known of the driver behind it."""
+        return tuple(chain.from_iterable(part.drivers for part in self.parts))
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """Every access of a state's xso, and every resolver call."""
+        return tuple(chain.from_iterable(part.found.sites for part in self.parts))
+
+    @property
+    def traced(self) -> dict[str, Traced]:
+        """What was followed, by the driver's group."""
+        return {group: one for part in self.parts for group, one in part.traced.items()}
+
+    @property
+    def callbacks(self) -> tuple[Callback, ...]:
+        """The owners' resolver callbacks."""
+        return tuple(chain.from_iterable(part.callbacks for part in self.parts))
 
 
 class Core(NamedTuple):
@@ -73,67 +61,60 @@ class Core(NamedTuple):
     answers: Mapping[str, Answer | None]
 
 
-def pattern(offload: str) -> str:
-    """Return the regular expression of the words that make a file a candidate."""
-    tag = offload.split()[-1]
-    return rf"xfrmdev_ops|offload_handle|upper_priv|{RESOLVER}|{FLAG}|{tag}|\bxso\b|xdo_dev_"
-
-
-Progress = Callable[[str], None]
-
-
-def quietly(_: str) -> None:
-    """Show no progress."""
-
-
 def analyse(tree: Tree, progress: Progress = quietly) -> Analysis:
     """Read everything that the contract speaks of in a tree. progress: is told what is next."""
     progress("searching the tree")
-    reader = Reader(tree, re.compile(pattern(_OFFLOAD).encode()))
-    kind = reader.types.fields_named("struct xfrm_state", _XFRM).get("xso")
-    # Its name was struct xfrm_state_offload until 5.19.
-    offload = kind.base if kind is not None else _OFFLOAD
-    paths = list(tree.search(pattern(offload)))
-    # A driver can wrap the resolver in a header of its own below include/.
-    reader.universe.shared = tuple(
-        path
-        for path in paths
-        if path.startswith("include/") and path != _XFRM and _WRAPS.search(reader.corpus.data(path))
-    )
+    memo = Memo()
+    whole = plan(tree)
+    parts = tuple(analysed(tree, part, whole, memo, progress) for part in whole.parts)
+    rows = [core_facts(tree, memo, progress), *map(rows_of, parts), problem_rows(tree)]
+    return Analysis(merged(rows), parts)
+
+
+def analysed(
+    tree: Tree, part: Part, whole: Plan, memo: Memo, progress: Progress = quietly
+) -> Analysed:
+    """Read everything that the contract speaks of in one part of a tree.
+
+    memo: what was made of files that other parts read, too.
+    """
+    reader = reader_of(tree, memo)
+    reader.universe.shared, reader.universe.users = whole.shared, part.folders
     graph = CallGraph(reader)
+    sources = [path for path in part.paths if not path.startswith("include/")]
     # Asked for all first: a Makefile can link sources of another folder.
-    for path in paths:
+    for path in sources:
         reader.corpus.kbuild.modules_of(path)
-    progress("reading ops tables")
-    tables = find_tables(graph, [p for p in paths if not p.startswith("include/")])
+    progress(f"reading {part.folders[0]}")
+    tables = find_tables(graph, sources)
     drivers = drivers_of(graph, tables)
-    found = find_sites(graph, drivers, paths, offload, progress)
-    contract = reader.corpus.find("function", RESOLVER, _XFRM) is not None
-    release = version(tree)
-    store = Store()
-    store.add(
-        [TreeRow(release, "present" if contract else "absent", int(add_takes_device(reader)))]
-    )
-    store.add(_driver_rows(drivers))
-    traced = _traced(graph, offload, found.sites, progress)
-    store.add(_site_rows(found.sites, traced))
-    store.add(_path_rows(reader, traced))
-    store.add(_graph_rows(graph, found.sites))
+    paths = part.paths if not sources else [*part.paths, *whole.shared]
+    found = find_sites(graph, drivers, paths, whole.offload, progress)
+    traced = _traced(graph, whole.offload, found.sites, progress)
     sleeps, open_calls = find_sleeps(graph, tables)
-    store.add(_sleep_rows(reader, sleeps, len(found.sites)))
-    core: list[CoreFunctionRow] = []
+    callbacks = tuple(callbacks_of(graph, whole.offload, tables))
+    doubts = (*(doubt for one in traced.values() for doubt in one.doubts), *open_calls)
+    return Analysed(graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, doubts)
+
+
+def core_facts(tree: Tree, memo: Memo, progress: Progress = quietly) -> Rows:
+    """Return what is to be known of the tree itself and of the core's own functions."""
+    reader = reader_of(tree, memo)
+    contract = reader.corpus.find("function", RESOLVER, XFRM) is not None
+    own = TreeRow(version(tree), "present" if contract else "absent", int(add_takes_device(reader)))
+    functions: list[CoreFunctionRow] = []
     if contract:
         progress("running the tree's own resolver")
-        core = list(_core_rows(reader))
-    store.add(core)
-    store.add(_file_rows(reader))
-    callbacks = tuple(callbacks_of(graph, offload, tables))
-    followed = [*(doubt for one in traced.values() for doubt in one.doubts), *open_calls]
-    store.add(_unknown_rows(reader, graph, found, core, followed))
-    store.seal()
-    return Analysis(
-        store, reader, contract, release, tuple(drivers), tuple(found.sites), traced, callbacks
-    )
+        functions = _core_functions(reader)
+    return core_rows(reader, own, functions)
+
+
+def core_of(tree: Tree, progress: Progress = quietly) -> Core:
+    """Compare the tree's own resolver with the reference, and ask about the functions around it."""
+    progress("running the tree's own resolver")
+    reader = reader_of(tree)
+    answers = {words: ask(reader) for _, words, ask in _QUESTIONS.values()}
+    return Core(compare(reader), answers)
 
 
 def _traced(
@@ -153,19 +134,22 @@ def _traced(
     return found
 
 
-def _core_rows(reader: Reader) -> Iterator[CoreFunctionRow]:
-    """What the core's own functions do, held against the contract."""
+def _core_functions(reader: Reader) -> list[CoreFunctionRow]:
+    """Return what the core's own functions do, held against the contract."""
     found = compare(reader)
     ok = {Verdict.EQUAL: 1, Verdict.DIFFERS: 0}.get(found.verdict)
     detail = found.reason
     if found.case is not None:
         detail = f"returns {found.returned} instead of {found.wanted} for {described(found.case)}"
-    yield CoreFunctionRow("resolves", RESOLVER, found.path, found.line, ok, detail)
+    rows = [CoreFunctionRow("resolves", RESOLVER, found.path, found.line, ok, detail)]
     for question, (name, _, ask) in _QUESTIONS.items():
         answer = ask(reader)
         if answer is not None:
             told = None if answer.ok is None else int(answer.ok)
-            yield CoreFunctionRow(question, name, answer.path, answer.line, told, answer.reason)
+            rows.append(
+                CoreFunctionRow(question, name, answer.path, answer.line, told, answer.reason)
+            )
+    return rows
 
 
 # What is asked of the functions around the resolver: the function, the question in words.
@@ -182,211 +166,3 @@ _QUESTIONS: dict[str, tuple[str, str, Callable[[Reader], Answer | None]]] = {
         offload_ok_looks_at_upper,
     ),
 }
-
-
-def core_of(tree: Tree, progress: Progress = quietly) -> Core:
-    """Compare the tree's own resolver with the reference, and ask about the functions around it."""
-    progress("running the tree's own resolver")
-    reader = Reader(tree, re.compile(pattern(_OFFLOAD).encode()))
-    answers = {words: ask(reader) for _, words, ask in _QUESTIONS.values()}
-    return Core(compare(reader), answers)
-
-
-def _driver_rows(drivers: list[Driver]) -> Iterator[tuple[object, ...]]:
-    for number, driver in enumerate(drivers):
-        table = driver.table
-        flag = min(table.flags) if table.flags else None
-        yield OpsTableRow(
-            number,
-            table.symbol,
-            table.place.path,
-            table.place.line,
-            table.place.column,
-            driver.module,
-            driver.group,
-            driver.role,
-            int(driver.on_netdev),
-            int(driver.opted_in),
-            flag.path if flag else "",
-            flag.line if flag else 0,
-            flag.column if flag else 0,
-        )
-        for callback in table.callbacks:
-            place = callback.place
-            yield CallbackRow(
-                number, callback.field, callback.target, place.path, place.line, place.column
-            )
-
-
-def _site_rows(sites: list[Site], traced: Mapping[str, Traced]) -> Iterator[tuple[object, ...]]:
-    for number, site in enumerate(sites):
-        one = traced.get(site.driver.group) if site.driver else None
-        flow = ""
-        if one is not None and site.reached.context == "datapath":
-            flow = "dead" if site.place in one.dead else ""
-            flow = "thrown" if site.place in one.thrown else flow
-        yield SiteRow(
-            number,
-            site.place.path,
-            site.place.line,
-            site.place.column,
-            site.function.name,
-            site.driver.module if site.driver else "",
-            site.driver.group if site.driver else "",
-            site.role,
-            int(bool(site.driver and site.driver.opted_in)),
-            site.field,
-            site.access,
-            site.reached.context,
-            "+".join(sorted({entry.name for entry in site.reached.entries})),
-            int(site.under_add),
-            int(site.read_back),
-            site.accessor,
-            int(site.by_name),
-            flow,
-        )
-        for nth, chain in enumerate(site.reached.chains):
-            for position, hop in enumerate(chain):
-                yield HopRow(number, nth, position, hop.function, hop.path, hop.line, hop.via)
-
-
-def _sleep_rows(reader: Reader, sleeps: list[Sleep], first: int) -> Iterator[tuple[object, ...]]:
-    for number, sleep in enumerate(sleeps, first):
-        module = reader.universe.module(sleep.table.place.path)
-        yield SleepRow(
-            number,
-            *sleep.place,
-            sleep.function.name,
-            module,
-            sleep.what,
-            sleep.table.symbol,
-            sleep.callback,
-            sleep.filled.path,
-            sleep.filled.line,
-        )
-        for position, hop in enumerate(sleep.chain):
-            yield HopRow(number, 0, position, hop.function, hop.path, hop.line, hop.via)
-
-
-def _path_rows(reader: Reader, traced: Mapping[str, Traced]) -> Iterator[tuple[object, ...]]:
-    number = 0
-    for group, one in traced.items():
-        for path in one.paths:
-            number += 1
-            yield PathRow(number, group, path.entry, path.function.name)
-            for position, event in enumerate(path.events):
-                core = is_core(event.path)
-                named = path.named[position]
-                yield EventRow(
-                    number,
-                    position,
-                    event.kind,
-                    event.path,
-                    event.line,
-                    event.column,
-                    event.function,
-                    group if core else reader.universe.module(event.path),
-                    event.handle,
-                    event.source,
-                    event.device,
-                    event.sa,
-                    int(event.nonzero),
-                    path.known[position],
-                    event.text,
-                    named.place.path if named is not None else "",
-                    named.place.line if named is not None else 0,
-                    named.place.column if named is not None else 0,
-                    named.function if named is not None else "",
-                )
-
-
-def _graph_rows(graph: CallGraph, sites: list[Site]) -> Iterator[tuple[object, ...]]:
-    for function in sorted({f for site in sites for f in site.reached.functions}):
-        incoming = graph.incoming(function)
-        for edge in incoming.edges:
-            yield CallRow(
-                edge.caller.name,
-                edge.caller.path,
-                function.name,
-                function.path,
-                edge.place.path,
-                edge.place.line,
-                edge.via,
-            )
-        for entry in incoming.entries:
-            place = entry.place
-            yield EntryRow(
-                function.name, entry.name, entry.context, place.path, place.line, entry.via
-            )
-    for filled in sorted(set(graph.filled)):
-        slot = filled.slot
-        yield SlotRow(
-            slot.struct,
-            slot.field,
-            ",".join(slot.indexes),
-            slot.table,
-            filled.target.name,
-            filled.place.path,
-            filled.place.line,
-        )
-    seen = set()
-    for site in sites:
-        if site.function in seen:
-            continue
-        seen.add(site.function)
-        for local in site.view.locals:
-            kind = local.type.base + "*" * local.type.pointers
-            line = site.view.place(local.start).line
-            yield LocalRow(site.function.name, site.function.path, local.name, kind, line)
-
-
-def _file_rows(reader: Reader) -> Iterator[tuple[object, ...]]:
-    for unit in reader.corpus.units():
-        if not unit.parsed:
-            continue
-        yield FileRow(unit.path, len(unit.data), len(unit.errors))
-        for item in unit.items:
-            if item.kind == "function":
-                line = unit.line(item.start)
-                head = unit.text[item.start : item.start + 200].split(b"{")[0]
-                static = int(b"static" in head.split())
-                yield FunctionRow(unit.path, item.name, line, unit.condition(item.start), static)
-        for macro in macros_in(reader.corpus, unit.path):
-            parameters = "" if macro.parameters is None else f"({', '.join(macro.parameters)})"
-            yield MacroRow(macro.name, parameters, unit.path, unit.line(macro.start))
-    for struct, path, fields in reader.types.looked_up():
-        for name, kind in fields.items():
-            yield StructFieldRow(struct, name, kind.base + "*" * kind.pointers, path)
-
-
-def _unknown_rows(
-    reader: Reader,
-    graph: CallGraph,
-    found: Found,
-    core: list[CoreFunctionRow],
-    followed: list[Doubt],
-) -> Iterator[UnknownRow]:
-    rows: dict[UnknownRow, None] = {}
-    for path, reason in {**reader.corpus.tree.problems, **reader.corpus.unreadable}.items():
-        rows[UnknownRow(path, 0, "", f"not read: {reason}")] = None
-    for unit in reader.corpus.units():
-        if unit.too_large:
-            rows[UnknownRow(unit.path, 0, "", "larger than 4 MiB; not parsed")] = None
-        elif unit.blanked.open_comment >= 0:
-            line = unit.line(unit.blanked.open_comment)
-            rows[UnknownRow(unit.path, line, "", "a comment that never ends hides the rest")] = None
-        elif unit.parsed and not is_core(unit.path):
-            if unit.errors:
-                lines = ", ".join(map(str, unit.errors[:5]))
-                more = ", ..." if len(unit.errors) > 5 else ""
-                reason = f"parse errors at lines {lines}{more}; the rest was analysed"
-                rows[UnknownRow(unit.path, unit.errors[0], "", reason)] = None
-    for row in core:
-        if row.ok is None:
-            rows[UnknownRow(row.path, row.line, row.function, row.detail)] = None
-    for doubt in [*found.doubts, *followed]:
-        rows[UnknownRow(doubt.place.path, doubt.place.line, doubt.function, doubt.reason)] = None
-    for function in sorted({f for site in found.sites for f in site.reached.functions}):
-        for place, reason in graph.incoming(function).doubts:
-            rows[UnknownRow(place.path, place.line, function.name, reason)] = None
-    yield from sorted(rows)

@@ -3,37 +3,51 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from xfrmlint.analyse import Analysis, Progress, analyse, quietly
+from xfrmlint.cache import Cache
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import DriverLine, Finding, Report, Unknown
+from xfrmlint.gather import Progress, Session, gathered, quietly
+from xfrmlint.lines import line_text
 from xfrmlint.rules import Rule, run_rules
-from xfrmlint.tree import Tree
+from xfrmlint.tree import Tree, Unreadable
 
 
-def check_tree(tree: Tree, rules: Sequence[Rule], progress: Progress = quietly) -> Report:
-    """Analyse a tree and run the rules over its facts."""
-    return report_of(analyse(tree, progress), rules)
+def check_tree(
+    tree: Tree, rules: Sequence[Rule], progress: Progress = quietly, session: Session | None = None
+) -> Report:
+    """Gather a tree's facts and run the rules over them. session: shared with other runs."""
+    return report_of(gathered(tree, session or Session(Cache(None)), progress), tree, rules)
 
 
-def report_of(analysis: Analysis, rules: Sequence[Rule]) -> Report:
-    """Run the rules over facts and add drivers and what stayed unknown."""
-    store, corpus = analysis.store, analysis.reader.corpus
+def report_of(store: Store, tree: Tree, rules: Sequence[Rule]) -> Report:
+    """Run the rules over facts and add drivers and what stayed unknown.
+
+    tree: what the facts are of, for the text of lines.
+    """
+    units: dict[str, bytes] = {}
 
     def source(path: str, line: int) -> str:
-        return corpus.unit(path).line_text(line)
+        if path not in units:
+            try:
+                units[path] = tree.read(path)
+            except Unreadable:
+                # It could be read a moment ago.
+                units[path] = b""
+        return line_text(units[path], line)
 
-    findings = run_rules(rules, store, analysis.contract, source)
-    _, rows = store.query("SELECT path, line, function, reason FROM unknown ORDER BY 1, 2, 4")
-    _, files = store.query("SELECT path FROM file")
-    lines = sum(corpus.data(row["path"]).count(b"\n") for row in files)
+    _, trees = store.query("SELECT version, contract FROM tree")
+    release, present = trees[0]
+    contract = present == "present"
+    findings = run_rules(rules, store, contract, source)
+    _, rows = store.query("SELECT path, line, function, reason FROM unknown ORDER BY 1, 2, 3, 4")
+    _, sums = store.query("SELECT count(*), coalesce(sum(lines), 0) FROM file")
     return Report(
-        analysis.version,
-        "present" if analysis.contract else "absent",
+        release,
+        present,
         tuple(findings),
-        tuple(_drivers(store, findings, analysis.contract)),
+        tuple(_drivers(store, findings, contract)),
         tuple(Unknown(*row) for row in rows),
-        len(files),
-        lines,
+        *sums[0],
     )
 
 

@@ -7,7 +7,8 @@ import errno
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,6 +19,7 @@ from xfrmlint import __version__
 from xfrmlint.errors import InputError
 
 if TYPE_CHECKING:
+    from xfrmlint.gather import Session
     from xfrmlint.rules import Rule
     from xfrmlint.tree.folder import Folder
 
@@ -45,6 +47,14 @@ _rules_option = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
     help="Add the rules (*.toml) of a folder; one of the same type replaces a bundled one.",
+)
+
+
+_cache_option = click.option(
+    "--cache/--no-cache",
+    "cached",
+    default=True,
+    help="Remember what was found out (see xfrmlint cache), or don't.",
 )
 
 
@@ -92,6 +102,7 @@ def cli() -> None:
     default="WARNING",
     help="Exit with 1 if there is a finding of this level or a worse one.",
 )
+@_cache_option
 @_rules_option
 def check(
     paths: Sequence[str],
@@ -110,6 +121,7 @@ def check(
     file: bool,
     form: str,
     fail_on: str,
+    cached: bool,
     rule_folders: Sequence[Path],
 ) -> int:
     """Check a kernel tree.
@@ -141,8 +153,11 @@ def check(
     from xfrmlint.check import check_tree
 
     tree, within = _tree_and_paths(paths)
-    with _Progress(bool(quiet) or terse) as progress:
-        report = check_tree(tree, rules, progress)
+    with (
+        _Progress(bool(quiet) or terse) as progress,
+        _session(tree, cached, bool(quiet) or terse) as session,
+    ):
+        report = check_tree(tree, rules, progress, session)
     if within:
         kept = tuple(f for f in report.findings if _below(f.path, within))
         report = report._replace(findings=kept)
@@ -159,15 +174,16 @@ def check(
 @cli.command()
 @click.argument("tree", required=False, type=click.Path())
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
-def drivers(tree: str | None, form: str) -> int:
+@_cache_option
+def drivers(tree: str | None, form: str, cached: bool) -> int:
     """List every ops table: role, opted in, what its datapath uses, what is missing."""
     from xfrmlint.check import check_tree
     from xfrmlint.report import drivers as rendering
     from xfrmlint.tree.folder import find_tree
 
     where = find_tree(tree)
-    with _Progress(False) as progress:
-        report = check_tree(where, _rules(()), progress)
+    with _Progress(False) as progress, _session(where, cached, False) as session:
+        report = check_tree(where, _rules(()), progress, session)
     if form == "json":
         _print([rendering.as_json(report).removesuffix("\n")])
     else:
@@ -180,20 +196,21 @@ def drivers(tree: str | None, form: str) -> int:
 @click.argument("sql")
 @click.argument("tree", required=False, type=click.Path())
 @click.option("--format", "form", type=click.Choice(["tsv", "json"]), default="tsv")
-def query(sql: str, tree: str | None, form: str) -> int:
+@_cache_option
+def query(sql: str, tree: str | None, form: str, cached: bool) -> int:
     """Ask the facts of a tree a question in SQL (one SELECT; see facts/schema.sql)."""
     import sqlite3
 
-    from xfrmlint.analyse import analyse
+    from xfrmlint.gather import gathered
     from xfrmlint.report.json import dump
     from xfrmlint.report.terminal import printable
     from xfrmlint.tree.folder import find_tree
 
     where = find_tree(tree)
-    with _Progress(False) as progress:
-        analysis = analyse(where, progress)
+    with _Progress(False) as progress, _session(where, cached, False) as session:
+        store = gathered(where, session, progress)
     try:
-        names, rows = analysis.store.query(sql)
+        names, rows = store.query(sql)
     except sqlite3.Error as error:
         raise InputError(f"query: {error}") from None
     if form == "json":
@@ -249,6 +266,7 @@ def judge(tree: str | None, driver: str | None, form: str) -> int:
     with _Progress(False) as progress:
         analysis = analyse(where, progress)
     found, callbacks = judgements(analysis), owners(analysis)
+    version, contract = analysis.store.query("SELECT version, contract FROM tree")[1][0]
     if driver is not None:
         names = sorted({*(one.driver for one in found), *(one.driver for one in callbacks)})
         found = [one for one in found if one.driver == driver]
@@ -256,10 +274,10 @@ def judge(tree: str | None, driver: str | None, form: str) -> int:
         if not found and not callbacks:
             raise InputError(f"{driver}: no such driver; there are {', '.join(names) or 'none'}")
     if form == "json":
-        text = rendering.as_json(found, callbacks, analysis.version, analysis.contract)
+        text = rendering.as_json(found, callbacks, version, contract)
         _print([text.removesuffix("\n")])
     elif form == "html":
-        _print(judgepage.page(found, callbacks, analysis.version))
+        _print(judgepage.page(found, callbacks, version))
     else:
         _print(rendering.render(found, callbacks))
     # What can't be told is no fault.
@@ -292,6 +310,41 @@ def explain(type: str, rule_folders: Sequence[Path]) -> int:
         raise InputError(f"{type}: no such type; xfrmlint rules lists them")
     _print([page(found[type.upper()]).removesuffix("\n")])
     return CLEAN
+
+
+@cli.command()
+@click.option("--clear", is_flag=True, help="Remove what is in it.")
+def cache(clear: bool) -> int:
+    """Tell where the cache is and how much is in it.
+
+    It holds what is known of driver folders, as long as every file that was looked at is as it was.
+    """
+    from xfrmlint.cache import place, state
+
+    file = place()
+    if file is None:
+        raise InputError("there is no cache: neither XDG_CACHE_HOME nor HOME names a folder")
+    if clear:
+        file.unlink(missing_ok=True)
+    found = state(file)
+    _print([f"{file}: {found.entries} entries, {found.size} bytes"])
+    return CLEAN
+
+
+@contextmanager
+def _session(tree: "Folder", cached: bool, quiet: bool) -> "Iterator[Session]":
+    """Give what runs over a tree share; what is new is kept for the next one."""
+    from xfrmlint.cache import Cache, place
+    from xfrmlint.gather import Session
+    from xfrmlint.report.terminal import printable
+
+    def warn(text: str) -> None:
+        if not quiet:
+            sys.stderr.write(f"xfrmlint: {printable(text)}\n")
+
+    with Cache(place() if cached else None, warn) as kept:
+        kept.know(tree)
+        yield Session(kept)
 
 
 def _rules(folders: Sequence[Path]) -> "list[Rule]":

@@ -60,10 +60,11 @@ class Judgement(NamedTuple):
 def judgements(analysis: Analysis) -> list[Judgement]:
     """Return the judgement of every lower driver that gets a handle on its datapath, by name."""
     found = []
-    for group, traced in sorted(analysis.traced.items()):
+    groups = [(group, one, part) for part in analysis.parts for group, one in part.traced.items()]
+    for group, traced, part in sorted(groups, key=lambda found: found[0]):
         sites = [
             site
-            for site in analysis.sites
+            for site in part.found.sites
             if site.driver is not None
             and site.driver.group == group
             and site.reached.context == "datapath"

@@ -43,8 +43,10 @@ def _kernel(version: str) -> Kernel:
             expected = kernels.expected(root)
         except kernels.Unavailable as error:
             pytest.skip(error.reason)
-        analysis = analyse(find_tree(str(root)))
-        _KERNELS[version] = Kernel(root, expected, analysis, report_of(analysis, RULES))
+        tree = find_tree(str(root))
+        analysis = analyse(tree)
+        report = report_of(analysis.store, tree, RULES)
+        _KERNELS[version] = Kernel(root, expected, analysis, report)
     return _KERNELS[version]
 
 

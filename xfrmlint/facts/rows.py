@@ -12,6 +12,7 @@ class TreeRow(NamedTuple):
 class FileRow(NamedTuple):
     path: str
     bytes: int
+    lines: int
     errors: int
 
 
@@ -208,4 +209,15 @@ TABLES: dict[type, str] = {
     SleepRow: "sleep",
     CoreFunctionRow: "core_function",
     UnknownRow: "unknown",
+}
+
+# Columns that number things, by position, and what they number; sites and sleeps are one count.
+NUMBERED: dict[type, dict[int, str]] = {
+    OpsTableRow: {0: "ops_table"},
+    CallbackRow: {0: "ops_table"},
+    SiteRow: {0: "site"},
+    HopRow: {0: "site"},
+    SleepRow: {0: "site"},
+    PathRow: {0: "path"},
+    EventRow: {0: "path"},
 }

@@ -6,7 +6,7 @@
 CREATE TABLE tree (version TEXT, contract TEXT, add_takes_device INTEGER);
 
 -- A parsed file. errors: places where the parser had to start again.
-CREATE TABLE file (path TEXT PRIMARY KEY, bytes INTEGER, errors INTEGER);
+CREATE TABLE file (path TEXT PRIMARY KEY, bytes INTEGER, lines INTEGER, errors INTEGER);
 
 -- A function of a parsed file. condition: the innermost #if around it. static: 1 or 0.
 CREATE TABLE function (path TEXT, name TEXT, line INTEGER, condition TEXT, static INTEGER);

@@ -35,14 +35,28 @@ class Definition(NamedTuple):
     end: int
 
 
+class Memo:
+    """What was made of files' texts, for corpora that have most of them in common.
+
+    A driver's folders share the kernel's headers, the trees before and after a patch nearly all.
+    """
+
+    def __init__(self) -> None:
+        self.units: dict[tuple[str, bytes], Unit] = {}
+        self.named: dict[bytes, list[tuple[bytes, bool]]] = {}
+        self.defines: dict[bytes, frozenset[bytes]] = {}
+
+
 class Corpus:
     """Read-only view of a tree's files with look-ups by name.
 
-    words: the words that decide which branch of an unbalanced conditional is kept.
+    words: the words that decide which branch of an unbalanced conditional is kept; the same for all
+    that share a memo.
     """
 
-    def __init__(self, tree: Tree, words: re.Pattern[bytes]) -> None:
+    def __init__(self, tree: Tree, words: re.Pattern[bytes], memo: Memo | None = None) -> None:
         self.tree = tree
+        self._memo = memo or Memo()
         self.kbuild = Kbuild(tree)
         self.unreadable: dict[str, str] = {}
         self._words = words
@@ -52,7 +66,6 @@ class Corpus:
         self._closures: dict[str, tuple[list[str], Iterator[str]]] = {}
         self._found: dict[tuple[str, str, str], Definition | None] = {}
         self._directives: dict[str, dict[bytes, list[tuple[str, int, bytes]]]] = {}
-        self._defines: dict[str, frozenset[bytes]] = {}
 
     def data(self, path: str) -> bytes:
         """Return a file's bytes; nothing (and a note in `unreadable`) if it can't be read."""
@@ -67,7 +80,11 @@ class Corpus:
     def unit(self, path: str) -> Unit:
         """Return the parsed file."""
         if path not in self._units:
-            self._units[path] = Unit(path, self.data(path), self._words)
+            data = self.data(path)
+            known = self._memo.units.get((path, data))
+            self._units[path] = unit = Unit(path, data, self._words, known)
+            if known is None:
+                self._memo.units[path, data] = unit
         return self._units[path]
 
     def units(self) -> list[Unit]:
@@ -78,13 +95,20 @@ class Corpus:
         """Return the files that `path` includes, those found in the tree."""
         if path not in self._includes:
             found = []
-            for match in _INCLUDE.finditer(self.data(path)):
-                name = match.group(2).decode("utf-8", "surrogateescape")
-                resolved = self._resolve(path, name, match.group(1) == b'"')
+            for name, quoted in self._named(self.data(path)):
+                resolved = self._resolve(path, name.decode("utf-8", "surrogateescape"), quoted)
                 if resolved:
                     found.append(resolved)
             self._includes[path] = list(dict.fromkeys(found))
         return self._includes[path]
+
+    def _named(self, data: bytes) -> list[tuple[bytes, bool]]:
+        """Return the names of #include lines, and whether they stand in quotes."""
+        found = self._memo.named.get(data)
+        if found is None:
+            found = [(m.group(2), m.group(1) == b'"') for m in _INCLUDE.finditer(data)]
+            self._memo.named[data] = found
+        return found
 
     def _resolve(self, path: str, name: str, quoted: bool) -> str | None:
         folders = [posixpath.dirname(path)] if quoted else []
@@ -139,9 +163,10 @@ class Corpus:
 
     def defines(self, path: str) -> frozenset[bytes]:
         """Return the names that a file #defines."""
-        if path not in self._defines:
-            self._defines[path] = frozenset(m.group(1) for m in _DEFINE.finditer(self.data(path)))
-        return self._defines[path]
+        data = self.data(path)
+        if data not in self._memo.defines:
+            self._memo.defines[data] = frozenset(m.group(1) for m in _DEFINE.finditer(data))
+        return self._memo.defines[data]
 
     def definitions_of(self, name: bytes, path: str) -> list[tuple[str, int, bytes]]:
         """Return the live #define and #undef directives of one name in a file, in order."""

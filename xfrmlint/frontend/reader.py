@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.frontend.corpus import Corpus, definition_in
+from xfrmlint.frontend.corpus import Corpus, Memo, definition_in
 from xfrmlint.frontend.macros import Macro, Macros, in_force
 from xfrmlint.frontend.types import Types
 from xfrmlint.frontend.unit import Item
@@ -51,10 +51,10 @@ class Words:
 
 
 class Reader:
-    """A corpus with its types and modules. words: see Corpus."""
+    """A corpus with its types and modules. words, memo: see Corpus."""
 
-    def __init__(self, tree: Tree, words: re.Pattern[bytes]) -> None:
-        self.corpus = Corpus(tree, words)
+    def __init__(self, tree: Tree, words: re.Pattern[bytes], memo: Memo | None = None) -> None:
+        self.corpus = Corpus(tree, words, memo)
         self.types = Types(self.corpus)
         self.universe = Universe(self.corpus)
         self._found: dict[tuple[str, str], list[Occurrence]] = {}

@@ -9,6 +9,7 @@ import tree_sitter_c
 from tree_sitter import Language, Node, Parser, Tree
 
 from xfrmlint.frontend.blanking import Blanked, blank
+from xfrmlint.lines import line_text
 
 # A driver's largest source has 1.8 MB; beyond this the parser's time and memory run away.
 LARGEST = 4 * 1024 * 1024
@@ -50,19 +51,27 @@ def parse(text: bytes) -> Tree:
 class Unit:
     """A file as the parser sees it.
 
-    path: relative to the tree's root. data: the bytes on disk. words: see `blank`.
+    path: relative to the tree's root. data: the bytes on disk. words: see `blank`. like: the same
+    file, of which everything can be taken over.
     """
 
-    def __init__(self, path: str, data: bytes, words: re.Pattern[bytes] | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        data: bytes,
+        words: re.Pattern[bytes] | None = None,
+        like: "Unit | None" = None,
+    ) -> None:
         self.path = path
         self.too_large = len(data) > LARGEST
         self.data = b"" if self.too_large else data
-        self.blanked: Blanked = blank(self.data, words)
+        self._like = like
+        self.blanked: Blanked = blank(self.data, words) if like is None else like.blanked
         self.text = self.blanked.text
 
     @cached_property
     def tree(self) -> Tree:
-        return parse(self.text)
+        return parse(self.text) if self._like is None else self._like.tree
 
     @property
     def parsed(self) -> bool:
@@ -89,14 +98,14 @@ class Unit:
 
     def line_text(self, line: int) -> str:
         """Return one line of the file, undecodable bytes replaced."""
-        start = self._newlines[line - 2] + 1 if line > 1 else 0
-        end = self._newlines[line - 1] if line - 1 < len(self._newlines) else len(self.data)
-        return self.data[start:end].decode("utf-8", "replace").rstrip("\r")
+        return line_text(self.data, line)
 
     @cached_property
     def items(self) -> list[Item]:
         """Top-level items in order of start; wrappers (extern "C", error nodes) are opened."""
-        return outline(self.tree.root_node)
+        # This file counts as parsed, whoever did it.
+        root = self.tree.root_node
+        return outline(root) if self._like is None else self._like.items
 
     @cached_property
     def _starts(self) -> list[int]:

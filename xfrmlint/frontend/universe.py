@@ -21,8 +21,9 @@ class Universe:
         self._modules: dict[str, list[Module]] = {}
         self._files: dict[str, list[str]] = {}
         self._exported: dict[str, tuple[frozenset[str], list[str]]] = {}
-        # Headers below include/ that belong to the drivers which include them.
+        # Headers below include/ that belong to the drivers which include them, and where those are.
         self.shared: tuple[str, ...] = ()
+        self.users: tuple[str, ...] = ("drivers",)
 
     def modules(self, path: str) -> list[Module]:
         """Return the modules of a file; a header belongs to those whose sources include it.
@@ -58,7 +59,7 @@ class Universe:
             names = "|".join(sorted({re.escape(posixpath.basename(p)) for p in level}))
             users = self.corpus.tree.search(
                 rf'include\s*["<]([^">]*/)?({names})[">]',
-                ["drivers" if path in self.shared else vendor(path)],
+                self.users if path in self.shared else [vendor(path)],
             )
             headers = []
             for user in users:

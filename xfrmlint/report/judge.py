@@ -110,13 +110,13 @@ def _table(one: Judgement) -> Iterator[str]:
 
 
 def as_json(
-    found: Sequence[Judgement], owners: Sequence[Owner], version: str, contract: bool
+    found: Sequence[Judgement], owners: Sequence[Owner], version: str, contract: str
 ) -> str:
     """Return all of it as JSON."""
     return dump(
         {
             "schema": 1,
-            "tree": {"version": version, "contract": "present" if contract else "absent"},
+            "tree": {"version": version, "contract": contract},
             "topologies": [{"name": t.name, "sentence": t.sentence} for t in topologies()],
             "drivers": [_as_data(one) for one in found],
             "owners": [_owner(owner) for owner in owners],

@@ -28,6 +28,10 @@ class Tree(Protocol):
         """Return a file's bytes; raises Unreadable."""
         ...
 
+    def digest(self, path: str) -> str:
+        """Return git's SHA-1 name of a file's content; raises Unreadable."""
+        ...
+
     def is_file(self, path: str) -> bool:
         """Tell whether `path` is a regular file inside the tree."""
         ...

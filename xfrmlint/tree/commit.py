@@ -17,6 +17,7 @@ from typing import IO, NamedTuple
 
 from xfrmlint.errors import InputError
 from xfrmlint.tree import Unreadable
+from xfrmlint.tree.digest import blob_name
 
 _SAFE = (
     *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
@@ -331,6 +332,11 @@ class Objects:
         if not stat.S_ISREG(mode):
             raise Unreadable("not a regular file" if mode else "No such file or directory")
         return self._repository.object(name)
+
+    def digest(self, path: str) -> str:
+        mode, name = self._entry(path)
+        # In a repository of SHA-256 names a blob is called otherwise.
+        return name if stat.S_ISREG(mode) and len(name) == 40 else blob_name(self.read(path))
 
     def is_file(self, path: str) -> bool:
         return stat.S_ISREG(self._entry(path)[0])

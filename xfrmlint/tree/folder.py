@@ -4,9 +4,11 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from xfrmlint.errors import InputError
 from xfrmlint.tree import Unreadable
+from xfrmlint.tree.digest import blob_name
 from xfrmlint.tree.search import files_with
 
 # What every kernel tree has, and what checkpatch asks for in a similar list.
@@ -16,14 +18,28 @@ _LARGEST = 64 << 20
 _WANTED = ("include/linux/netdevice.h", "include/net/xfrm.h")
 
 
+class Stamped(NamedTuple):
+    """A file's content by its digest, and what the file system said of it when it was read.
+
+    stamp: size, time of change of the content and of the entry (nanoseconds), inode.
+    """
+
+    stamp: tuple[int, int, int, int]
+    digest: str
+
+
 class Folder:
     """The files below `root`. Links never lead outside, only regular files are opened."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.realpath(root))
         self.problems: dict[str, str] = {}
+        # What is known of files' contents from earlier runs, and what this one has learned.
+        self.known: dict[str, Stamped] = {}
+        self.learned: dict[str, Stamped] = {}
         self._folders: dict[str, Path | None] = {}
         self._listings: dict[str, frozenset[str]] = {}
+        self._digests: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -81,9 +97,30 @@ class Folder:
                     raise Unreadable("not a regular file")
                 if found.st_size > _LARGEST:
                     raise Unreadable(f"larger than {_LARGEST >> 20} MiB")
-                return file.read()
+                data = file.read()
         except OSError as error:
             raise Unreadable(error.strerror or str(error)) from None
+        self._digests[path] = blob_name(data)
+        self.learned[path] = Stamped(_stamp(found), self._digests[path])
+        return data
+
+    def digest(self, path: str) -> str:
+        if path not in self._digests:
+            known = self.known.get(path)
+            if known is not None and known.stamp == self._stamp_of(path):
+                self._digests[path] = known.digest
+            else:
+                self.read(path)
+        return self._digests[path]
+
+    def _stamp_of(self, path: str) -> tuple[int, int, int, int] | None:
+        try:
+            full = self._inside(path)
+            found = os.lstat(full) if full is not None else None
+        except (OSError, ValueError):
+            return None
+        regular = found is not None and stat.S_ISREG(found.st_mode)
+        return _stamp(found) if found is not None and regular else None
 
     def is_file(self, path: str) -> bool:
         folder, name = os.path.split(path)
@@ -109,6 +146,10 @@ class Folder:
         found = files_with(self.root, pattern, under)
         self.problems.update(found.problems)
         return found.paths
+
+
+def _stamp(found: os.stat_result) -> tuple[int, int, int, int]:
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def _is_regular(entry: "os.DirEntry[str]") -> bool:

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from xfrmlint.errors import InputError
 from xfrmlint.tree import Tree, Unreadable
+from xfrmlint.tree.digest import blob_name
 from xfrmlint.tree.patch import FileChange, Hunk, Patch, is_text_mode
 
 # What is read to check a driver; where another file doesn't fit, the run goes on without it.
@@ -126,6 +127,11 @@ class Overlay:
         if data is None:
             raise Unreadable("No such file or directory")
         return data
+
+    def digest(self, path: str) -> str:
+        if self._own(path) is None:
+            return self._below.digest(path)
+        return blob_name(self.read(path))
 
     def is_file(self, path: str) -> bool:
         own = self._own(path)
