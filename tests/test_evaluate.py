@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.laid import FIXTURES, lay
 from tests.real.ported import _RESOLVER as PORTED
 from tests.trees import OFFLOAD, reader
+from xfrmlint.contract import RESOLVER
 from xfrmlint.frontend.ctype import CType
 from xfrmlint.frontend.reader import Reader
 from xfrmlint.frontend.unit import Unit
@@ -24,7 +25,6 @@ from xfrmlint.interpreter.evaluate import Result, evaluate
 from xfrmlint.interpreter.faults import Fault, FaultKind, Outside
 from xfrmlint.interpreter.integers import INT, LONG, UINT, ULONG, Int, number
 from xfrmlint.interpreter.resolver import (
-    RESOLVER,
     NoteKind,
     Verdict,
     compare,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import NamedTuple
 
+from xfrmlint.contract import RESOLVER
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import CoreFunctionRow, TreeRow
 from xfrmlint.facts.store import Store
@@ -20,7 +21,7 @@ from xfrmlint.parts import XFRM, plan, reader_of
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of
 from xfrmlint.program.ops import add_takes_device, find_tables
-from xfrmlint.program.sites import RESOLVE, RESOLVER, Site, find_sites
+from xfrmlint.program.sites import RESOLVE, Site, find_sites
 from xfrmlint.program.sleeps import find_sleeps
 from xfrmlint.tabulate import Analysed, core_rows, problem_rows, rows_of
 from xfrmlint.tree import Tree

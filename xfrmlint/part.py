@@ -1,6 +1,9 @@
 """How a tree is cut for analysis. The cutting itself is in parts.py."""
 
+import posixpath
 from typing import NamedTuple
+
+HEADERS = "include"
 
 
 class Part(NamedTuple):
@@ -23,3 +26,15 @@ class Plan(NamedTuple):
     offload: str
     shared: tuple[str, ...]
     parts: tuple[Part, ...]
+
+
+def vendor(path: str) -> str:
+    """Return the folder of related modules: drivers/net/ethernet/NAME or drivers/net/NAME."""
+    parts = posixpath.dirname(path).split("/")
+    depth = 4 if parts[:3] == ["drivers", "net", "ethernet"] else 3
+    return "/".join(parts[:depth]) or "."
+
+
+def part_of(path: str) -> str:
+    """Return the folder of the part that a file belongs to."""
+    return HEADERS if path.startswith("include/") else vendor(path)

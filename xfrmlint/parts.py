@@ -7,12 +7,10 @@ tables; between such folders there is nothing but the kernel's own interfaces.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from xfrmlint.contract import RESOLVER, WORDS
 from xfrmlint.frontend.corpus import Memo
 from xfrmlint.frontend.reader import Reader
-from xfrmlint.frontend.universe import vendor
-from xfrmlint.part import Part, Plan
-from xfrmlint.program.ops import FLAG
-from xfrmlint.program.sites import RESOLVER
+from xfrmlint.part import HEADERS, Part, Plan, part_of
 from xfrmlint.tree import Tree
 
 # The resolver is called here, not declared.
@@ -21,13 +19,11 @@ _WRAPS = re.compile(
 )
 XFRM = "include/net/xfrm.h"
 OFFLOAD = "struct xfrm_dev_offload"
-HEADERS = "include"
 
 
 def pattern(offload: str) -> str:
     """Return the regular expression of the words that make a file a candidate."""
-    tag = offload.split()[-1]
-    return rf"xfrmdev_ops|offload_handle|upper_priv|{RESOLVER}|{FLAG}|{tag}|\bxso\b|xdo_dev_"
+    return f"{WORDS}|{offload.split()[-1]}"
 
 
 def reader_of(tree: Tree, memo: Memo | None = None) -> Reader:
@@ -65,11 +61,6 @@ def _parts(reader: Reader, paths: Sequence[str], users: Sequence[str]) -> Iterat
                 groups.update(dict.fromkeys(both, both))
     for folders in sorted({tuple(sorted(folders)) for folders in groups.values()}):
         yield Part(folders, tuple(sorted(path for path in paths if part_of(path) in folders)))
-
-
-def part_of(path: str) -> str:
-    """Return the folder of the part that a file belongs to."""
-    return HEADERS if path.startswith("include/") else vendor(path)
 
 
 def offload_of(reader: Reader) -> str:

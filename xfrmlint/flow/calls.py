@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from tree_sitter import Node
 
+from xfrmlint.contract import RESOLVER
 from xfrmlint.flow import known
 from xfrmlint.flow.arithmetic import sa_of
 from xfrmlint.flow.code import Code
@@ -36,7 +37,6 @@ from xfrmlint.frontend.types import PASSES_FIRST
 from xfrmlint.frontend.unit import node_text
 from xfrmlint.frontend.view import FunctionName, View
 from xfrmlint.program.pointers import targets_of
-from xfrmlint.program.sites import RESOLVER
 
 _SMALL_INLINE = 400
 _FOLLOWED = ("struct net_device", "struct xfrm_state")

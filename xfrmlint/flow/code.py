@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from tree_sitter import Node
 
+from xfrmlint.contract import RESOLVER
 from xfrmlint.flow import known
 from xfrmlint.flow.devices import Members
 from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice, condition
@@ -18,7 +19,6 @@ from xfrmlint.frontend.unit import Place, node_text
 from xfrmlint.frontend.view import FunctionName, Local, View
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.ops import add_takes_device
-from xfrmlint.program.sites import RESOLVER
 
 _MOST_FUNCTIONS = 200
 

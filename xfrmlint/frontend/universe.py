@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from xfrmlint.frontend.corpus import Corpus
+from xfrmlint.part import vendor
 from xfrmlint.tree.kbuild import Module
 
 _FAR_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"\n]*/)[^"/\n]+"', re.M)
@@ -160,10 +161,3 @@ class Universe:
             return []
         word = name.encode("ascii", "replace")
         return [u for u in candidates if word in self.corpus.data(u)]
-
-
-def vendor(path: str) -> str:
-    """Return the folder of related modules: drivers/net/ethernet/NAME or drivers/net/NAME."""
-    parts = posixpath.dirname(path).split("/")
-    depth = 4 if parts[:3] == ["drivers", "net", "ethernet"] else 3
-    return "/".join(parts[:depth]) or "."

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from xfrmlint.contract import RESOLVER
 from xfrmlint.frontend.reader import Reader
 from xfrmlint.frontend.unit import node_text
 from xfrmlint.interpreter.configuration import OFF, ON, OPTION
@@ -15,7 +16,7 @@ from xfrmlint.interpreter.faults import Fault, Outside
 from xfrmlint.interpreter.integers import ULONG, Int
 from xfrmlint.interpreter.names import Source
 from xfrmlint.interpreter.primitives import known
-from xfrmlint.interpreter.resolver import RESOLVER, resolver_source, run, value_text
+from xfrmlint.interpreter.resolver import resolver_source, run, value_text
 from xfrmlint.interpreter.sources import XFRM, Sources, core_definitions, core_files
 from xfrmlint.interpreter.states import XSO, states
 from xfrmlint.interpreter.trace import StepKind

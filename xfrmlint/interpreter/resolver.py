@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
+from xfrmlint.contract import RESOLVER
 from xfrmlint.frontend.reader import Reader
 from xfrmlint.frontend.view import View
 from xfrmlint.interpreter.configuration import ON, Configuration
@@ -19,8 +20,6 @@ from xfrmlint.interpreter.states import Case, objects, states
 from xfrmlint.interpreter.trace import StepKind, Trace
 from xfrmlint.interpreter.values import Value
 from xfrmlint.model.reference import resolve
-
-RESOLVER = "xfrm_dev_state_lower_handle"
 
 
 class Verdict(StrEnum):

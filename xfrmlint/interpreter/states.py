@@ -3,13 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from xfrmlint.contract import CALLBACK
 from xfrmlint.frontend.ctype import CType
 from xfrmlint.interpreter.faults import Fault, FaultKind
 from xfrmlint.interpreter.integers import ULONG, Int
 from xfrmlint.interpreter.values import NULL, Function, Pointer, Struct, Value
 from xfrmlint.model.reference import State
-
-CALLBACK = "xdo_dev_state_lower_handle"
 
 # The devices: a lower, another lower, an upper.
 A, B, U = "A", "B", "U"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.contract import CALLBACK, FLAG
 from xfrmlint.frontend.access import returned
 from xfrmlint.frontend.ctype import INT, declared, specified
 from xfrmlint.frontend.expression import bare, position_in
@@ -17,8 +18,6 @@ from xfrmlint.frontend.view import View
 from xfrmlint.program.callgraph import CallGraph
 
 OPS = "struct xfrmdev_ops"
-FLAG = "XFRMDEV_OPS_F_LOWER_HANDLE"
-RESOLVER_CALLBACK = "xdo_dev_state_lower_handle"
 _COPIES = re.compile(r"^(__builtin_)?mem(cpy|move)$")
 _DUPLICATES = re.compile(r"mem_?dup")
 
@@ -87,8 +86,8 @@ class _Finder:
         self.owners: dict[Key, tuple[str, str]] = {}
         known = self.reader.types.fields_named(OPS, "include/linux/netdevice.h")
         self.fields = [name for name in known if name.startswith("xdo_")] or ["xdo_dev_state_add"]
-        if RESOLVER_CALLBACK not in self.fields:
-            self.fields.append(RESOLVER_CALLBACK)
+        if CALLBACK not in self.fields:
+            self.fields.append(CALLBACK)
 
     def read(self, path: str) -> None:
         files, key = self.reader.universe.files(path), self.reader.universe.key(path)

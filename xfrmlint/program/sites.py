@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.contract import RESOLVER
 from xfrmlint.frontend.access import FIELDS, Access, Accesses, Doubt
 from xfrmlint.frontend.ctype import declarators, declared, specified
 from xfrmlint.frontend.macros import Macro
@@ -15,7 +16,6 @@ from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, is_core
 from xfrmlint.program.reach import Reached, reached
 
-RESOLVER = "xfrm_dev_state_lower_handle"
 RESOLVE = "resolve"
 _XFRM = "include/net/xfrm.h"
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node, Query, QueryCursor
 
+from xfrmlint.contract import CALLBACK
 from xfrmlint.frontend.access import Doubt
 from xfrmlint.frontend.blanking import without_comments
 from xfrmlint.frontend.unit import Place, language, node_text
@@ -19,7 +20,6 @@ from xfrmlint.program.ops import Table
 from xfrmlint.program.pointers import targets_of
 from xfrmlint.program.reach import Hop
 
-CALLBACK = "xdo_dev_state_lower_handle"
 _SLEEPS = re.compile(
     r"^(mutex_lock\w*|ww_mutex_lock\w*|rtnl_(net_)?lock\w*|netdev_lock\w*|rt_mutex_lock\w*|"
     r"down|down_(read|write|interruptible|killable|timeout)(_\w+)?|"

@@ -27,6 +27,9 @@ _TOP = re.compile(r"^\$[({]srctree[)}]")
 _LONGEST = 65536
 
 
+_FLAGS = ("ccflags-y", "subdir-ccflags-y", "EXTRA_CFLAGS")
+
+
 class Module(NamedTuple):
     """A Kbuild module: its name and its .c files, relative to the tree's root."""
 
@@ -74,7 +77,7 @@ class Kbuild:
         if start in self._include_folders:
             return self._include_folders[start]
         found: list[str] = []
-        names = ["ccflags-y", "subdir-ccflags-y", "EXTRA_CFLAGS"]
+        names = list(_FLAGS)
         while folder:
             values = self._makefile(folder) or {}
             for name in names:
@@ -83,6 +86,12 @@ class Kbuild:
             folder = posixpath.dirname(folder)
         self._include_folders[start] = list(dict.fromkeys(found))
         return self._include_folders[start]
+
+    def said(self, folder: str) -> tuple[list[Module], dict[str, list[str]]]:
+        """Return the modules that a folder's Makefile makes, and its flags for the compiler."""
+        values = self._makefile(folder) or {}
+        flags = {name: _include_folders(" ".join(values.get(name, [])), folder) for name in _FLAGS}
+        return _modules(values, folder), flags
 
     def _makefile(self, folder: str) -> dict[str, list[str]] | None:
         if folder not in self._makefiles:

@@ -1,0 +1,8 @@
+"""The contract's own names (the RFC's patches to include/linux/netdevice.h, include/net/xfrm.h)."""
+
+RESOLVER = "xfrm_dev_state_lower_handle"
+CALLBACK = "xdo_dev_state_lower_handle"
+FLAG = "XFRMDEV_OPS_F_LOWER_HANDLE"
+
+# What makes a file worth reading, besides the type of a state's xso.
+WORDS = rf"xfrmdev_ops|offload_handle|upper_priv|{RESOLVER}|{FLAG}|\bxso\b|xdo_dev_"
