@@ -74,6 +74,8 @@ def _drivers(store: Store, findings: Sequence[Finding], contract: bool) -> list[
                     contract,
                 ),
                 missing,
+                row["flag_path"],
+                row["flag_line"],
             )
         )
     return found
