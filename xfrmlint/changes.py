@@ -102,7 +102,7 @@ def _told(step: Step, causes: Causes, finding: Finding) -> Told:
     if cause is None:
         return Told(finding, True, line)
     told = finding._replace(related=(*finding.related, cause.related))
-    return Told(told, True, line or (cause.line if step.name else 0))
+    return Told(told, True, line or (cause.line if step.has_text else 0))
 
 
 def joined(reports: Sequence[ChangeReport]) -> Report:

@@ -86,6 +86,7 @@ def _compared(
         after,
         {change.new: change for change in changes if change.new is not None},
         {change.old: change for change in changes if change.old is not None},
+        False,
         {},
         sum(len(change.added) + len(change.removed) for change in changes),
     )

@@ -53,6 +53,7 @@ def step_of(patch: Patch, found: Laid, label: str) -> Step:
         found.after,
         found.changed,
         found.former,
+        True,
         places_of(patch, found.changed),
         lines_of(patch),
     )

@@ -15,10 +15,11 @@ BUILT_FROM = re.compile(r"\.[ch]$|(?:^|/)(?:Makefile|Kbuild)$")
 class Step(NamedTuple):
     """One change of a tree: a patch, a commit, what is staged.
 
-    name: as checkpatch's prefix has it, the patch's file, - or the commit's full name; empty where
-    there is no patch to look at. label: what a message calls it. title: its subject. changed,
-    former: how files differ, by their path after and before. places: a line after the change, by
-    path and number -> the + or context line of the patch's text. lines: how many lines it has.
+    name: as checkpatch's prefix has it, the patch's file, - or the commit's full name; empty for
+    what is neither. label: what a message calls it. title: its subject. changed, former: how files
+    differ, by their path after and before. has_text: whether their Places are lines of a patch;
+    places: such a line, + or context, by the path and number that it has after the change. lines:
+    how many lines changed, with those around them in a patch.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Step(NamedTuple):
     after: Tree
     changed: Mapping[str, Change]
     former: Mapping[str, Change]
+    has_text: bool
     places: Mapping[tuple[str, int], int]
     lines: int
 
