@@ -36,6 +36,7 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout: float = 30,
     memory: int = 0,
+    stdin: bytes = b"",
 ) -> Ran:
     """Run xfrmlint. timeout: seconds until TimeoutExpired. memory: most bytes it may map, or 0."""
 
@@ -47,7 +48,7 @@ def run(
         [*COMMAND, *map(str, arguments)],
         cwd=cwd,
         env=environment(**(env or {})),
-        stdin=subprocess.DEVNULL,
+        input=stdin,
         capture_output=True,
         timeout=timeout,
         preexec_fn=limit,

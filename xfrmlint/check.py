@@ -13,10 +13,18 @@ from xfrmlint.tree import Tree, Unreadable
 
 
 def check_tree(
-    tree: Tree, rules: Sequence[Rule], progress: Progress = quietly, session: Session | None = None
+    tree: Tree,
+    rules: Sequence[Rule],
+    progress: Progress = quietly,
+    session: Session | None = None,
+    under: Sequence[str] = (),
 ) -> Report:
-    """Gather a tree's facts and run the rules over them. session: shared with other runs."""
-    return report_of(gathered(tree, session or Session(Cache(None)), progress), tree, rules)
+    """Gather a tree's facts and run the rules over them.
+
+    session: shared with other runs. under: only what lies in these folders, and the headers.
+    """
+    store = gathered(tree, session or Session(Cache(None)), progress, under)
+    return report_of(store, tree, rules)
 
 
 def report_of(store: Store, tree: Tree, rules: Sequence[Rule]) -> Report:
@@ -88,6 +96,8 @@ def _drivers(store: Store, findings: Sequence[Finding], contract: bool) -> list[
                     contract,
                 ),
                 missing,
+                row["flag_path"],
+                row["flag_line"],
             )
         )
     return found

@@ -19,6 +19,9 @@ from xfrmlint import __version__
 from xfrmlint.errors import InputError
 
 if TYPE_CHECKING:
+    from xfrmlint.asked import Asked
+    from xfrmlint.changes import ChangeReport
+    from xfrmlint.findings import Finding
     from xfrmlint.gather import Session
     from xfrmlint.rules import Rule
     from xfrmlint.tree.folder import Folder
@@ -88,6 +91,31 @@ def cli() -> None:
     help="Use colour; auto: where standard output is a terminal.",
 )
 @click.option("--no-color", "--nocolor", is_flag=True, help="Use no colour.")
+@click.option(
+    "--patch",
+    "patches",
+    multiple=True,
+    metavar="FILE",
+    help="Judge a patch, a mailbox or a folder of patches; - is standard input.",
+)
+@click.option(
+    "-g",
+    "--git",
+    "revisions",
+    multiple=True,
+    metavar="REV",
+    help="Judge commits: REV, A..B or REV-COUNT.",
+)
+@click.option("--staged", is_flag=True, help="Judge what is staged.")
+@click.option("--base", metavar="REV", help="Judge the tree as it lies there against a commit.")
+@click.option(
+    "--new-only/--no-new-only",
+    " /--all",
+    "new_only",
+    default=None,
+    help="Show what a change brings (alone: since HEAD), or all that is there after it.",
+)
+@click.option("--mailback", is_flag=True, help="Print nothing if there is nothing to mend.")
 @click.option("-f", "--file", is_flag=True, help="Accepted as checkpatch does: PATHs are files.")
 @click.option(
     "--format",
@@ -118,18 +146,27 @@ def check(
     list_types: bool,
     color: str,
     no_color: bool,
+    patches: Sequence[str],
+    revisions: Sequence[str],
+    staged: bool,
+    base: str | None,
+    new_only: bool | None,
+    mailback: bool,
     file: bool,
     form: str,
     fail_on: str,
     cached: bool,
     rule_folders: Sequence[Path],
 ) -> int:
-    """Check a kernel tree.
+    """Check a kernel tree, or what a change brings to it.
 
     PATHS: the tree, found from the working directory upwards if it is not named; then files or
     folders in it, to which what is printed is limited (from the working directory, else from the
-    tree's top).
+    tree's top). - among them is --patch -.
     """
+    from xfrmlint.asked import STDIN, asked_of
+    from xfrmlint.changes import joined
+    from xfrmlint.check import check_tree
     from xfrmlint.report import checkpatch
 
     rules = _rules(rule_folders)
@@ -149,22 +186,42 @@ def check(
         strict=strict,
         types=_types(types, rules) or None,
         ignore=_types(ignore, rules),
+        mailback=mailback,
     )
-    from xfrmlint.check import check_tree
-
+    if STDIN in paths:
+        patches = [*patches, STDIN]
+        paths = [path for path in paths if path != STDIN]
+    asked = asked_of(patches, revisions, staged, base, bool(new_only))
     tree, within = _tree_and_paths(paths)
+    changes: list[ChangeReport] | None = None
     with (
         _Progress(bool(quiet) or terse) as progress,
         _session(tree, cached, bool(quiet) or terse) as session,
     ):
-        report = check_tree(tree, rules, progress, session)
-    if within:
-        kept = tuple(f for f in report.findings if _below(f.path, within))
-        report = report._replace(findings=kept)
+        if asked is None:
+            report = check_tree(tree, rules, progress, session)
+        else:
+            only_new = new_only is not False
+            changes = _changes(asked, tree, rules, only_new, mailback, progress, session)
+            if not changes:
+                return CLEAN
+
+    def kept(findings: "Sequence[Finding]") -> "list[Finding]":
+        return [f for f in findings if not within or _below(f.path, within)]
+
+    if changes is None:
+        report = report._replace(findings=tuple(kept(report.findings)))
+    else:
+        changes = [change.only(lambda f: checkpatch.shown(kept(f), options)) for change in changes]
+        report = joined(changes)
     found = checkpatch.shown(report.findings, options)
     name = _FORMATS[form]
     # What a format wants besides the report; most want the findings alone.
-    wants: dict[str, tuple[Any, ...]] = {"checkpatch": (options,), "sarif": (found, rules)}
+    wants: dict[str, tuple[Any, ...]] = {
+        "checkpatch": (options, changes),
+        "sarif": (found, rules),
+        "json": (found, changes),
+    }
     rendering = import_module(f"xfrmlint.report.{name}")
     _print(rendering.render(report, *wants.get(name, (found,))))
     counted = _LEVELS[: _LEVELS.index(fail_on.upper()) + 1]
@@ -345,6 +402,32 @@ def _session(tree: "Folder", cached: bool, quiet: bool) -> "Iterator[Session]":
     with Cache(place() if cached else None, warn) as kept:
         kept.know(tree)
         yield Session(kept)
+
+
+def _changes(
+    asked: "Asked",
+    tree: "Folder",
+    rules: "Sequence[Rule]",
+    only_new: bool,
+    mailback: bool,
+    progress: "Callable[[str], None]",
+    session: "Session",
+) -> "list[ChangeReport]":
+    """Return what the changes asked for bring; none for a mail without, with mailback."""
+    from contextlib import ExitStack
+
+    from xfrmlint.asked import steps_of
+    from xfrmlint.changes import judged
+    from xfrmlint.tree.patch import NoPatch
+
+    with ExitStack() as stack:
+        try:
+            steps = steps_of(asked, tree, stack)
+        except NoPatch:
+            if mailback:
+                return []
+            raise
+        return [judged(step, rules, only_new, progress, session) for step in steps]
 
 
 def _rules(folders: Sequence[Path]) -> "list[Rule]":

@@ -52,7 +52,10 @@ class Finding(NamedTuple):
 
 
 class DriverLine(NamedTuple):
-    """One ops table as `xfrmlint drivers` shows it. missing: what there is to convert, in words."""
+    """One ops table as `xfrmlint drivers` shows it. missing: what there is to convert, in words.
+
+    flag_path, flag_line: where it opts in, line 0 where it doesn't.
+    """
 
     driver: str
     table: str
@@ -66,6 +69,8 @@ class DriverLine(NamedTuple):
     control: int
     verdict: str
     missing: tuple[str, ...]
+    flag_path: str = ""
+    flag_line: int = 0
 
 
 class Unknown(NamedTuple):

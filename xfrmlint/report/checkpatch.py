@@ -1,18 +1,22 @@
-"""Findings as `checkpatch.pl -f` prints them, so that whatever reads the one reads the other.
+"""Findings as checkpatch.pl prints them, so that whatever reads the one reads the other.
 
 Source: scripts/checkpatch.pl of Linux 7.3, report(), list_types(), hash_show_words(), the end of
 process() and of the main loop. Where it checks files one by one this speaks of the whole tree: one
-summary, one verdict.
+summary, one verdict. Patches and commits are told one by one, as it does.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from xfrmlint.findings import LEVELS, Finding, Hop, Report, in_order
 from xfrmlint.report.terminal import colored, printable
 from xfrmlint.rules import Rule
+
+if TYPE_CHECKING:
+    from xfrmlint.changes import ChangeReport
 
 # Where checkpatch turns --strict on by itself.
 _STRICT_FOLDERS = ("drivers/net/", "net/", "drivers/staging/")
@@ -26,6 +30,7 @@ class Options:
     """checkpatch's switches. quiet: how many -q. types, ignore: names of rules, in any case.
 
     chains: whether the call chains and related places are printed, which checkpatch hasn't.
+    mailback: say nothing at all where there is nothing to mend.
     """
 
     terse: bool = False
@@ -39,6 +44,7 @@ class Options:
     types: frozenset[str] | None = None
     ignore: frozenset[str] = frozenset()
     chains: bool = True
+    mailback: bool = False
 
 
 def shown(findings: Iterable[Finding], options: Options) -> list[Finding]:
@@ -58,20 +64,31 @@ def shown(findings: Iterable[Finding], options: Options) -> list[Finding]:
     return in_order(found)
 
 
-def render(report: Report, options: Options) -> Iterator[str]:
-    """Yield the lines of a run's output, none of which holds a newline."""
+def render(
+    report: Report, options: Options, changes: "Sequence[ChangeReport] | None" = None
+) -> Iterator[str]:
+    """Yield the lines of a run's output, none of which holds a newline.
+
+    changes: where changes were judged, what each of them brings; they are told one by one.
+    """
+    if changes is not None:
+        yield from _changes(changes, report, options)
+        return
     quiet = options.quiet + options.terse
     findings = shown(report.findings, options)
+    if options.mailback and not findings:
+        return
     for finding in findings:
         yield from _entry(finding, options)
     if options.summary and (findings or not quiet):
-        yield _total(report, findings, options)
+        paths = [row.path for rows in (report.findings, report.drivers) for row in rows]
+        yield _total(findings, paths, report.lines, options)
     if quiet:
         return
     if report.unknown:
         yield f"note: {not_analysed(report)}"
     yield ""
-    yield _verdict(report, bool(findings))
+    yield _verdict(_tree(report), bool(findings))
     yield from _notes(report, bool(findings), options)
 
 
@@ -149,21 +166,63 @@ def _unmarked(text: str) -> str:
     return _MARK.sub(r"ERRO\\x52", printable(text))
 
 
-def _entry(finding: Finding, options: Options) -> Iterator[str]:
-    yield _head(finding, options)
+def _changes(changes: "Sequence[ChangeReport]", whole: Report, options: Options) -> Iterator[str]:
+    quiet = options.quiet + options.terse
+    dirty = any(change.told for change in changes)
+    for change in changes:
+        if options.mailback and not change.told:
+            continue
+        yield from _change(change, len(changes) > 1, options)
+    if not quiet and (dirty or not options.mailback):
+        yield from _notes(whole, dirty, options)
+
+
+def _change(change: "ChangeReport", headed: bool, options: Options) -> Iterator[str]:
+    quiet = options.quiet + options.terse
+    label = printable(change.step.label)
+    if headed and not quiet:
+        yield from ("-" * len(label), label, "-" * len(label))
+    for told in change.told:
+        spot = _Spot(change.step.name, told.line) if told.line else None
+        yield from _entry(told.finding, options, spot)
+    findings = [told.finding for told in change.told]
+    if options.summary and (findings or not quiet):
+        fixed = f", {len(change.fixed)} fixed" if change.fixed else ""
+        paths = [*change.step.changed, *(finding.path for finding in findings)]
+        yield _total(findings, paths, change.step.lines, options) + fixed
+    if quiet:
+        return
+    if change.report.unknown:
+        yield f"note: {not_analysed(change.report)}"
+    yield ""
+    yield _verdict(label, bool(findings))
+
+
+class _Spot(NamedTuple):
+    """A line of a patch's text."""
+
+    name: str
+    line: int
+
+
+def _entry(finding: Finding, options: Options, spot: _Spot | None = None) -> Iterator[str]:
+    yield _head(finding, options, spot)
     if options.terse:
         return
     if not options.showfile:
-        yield f"#{finding.line}: FILE: {_place(finding.path, finding.line)}:"
+        line = spot.line if spot else finding.line
+        yield f"#{line}: FILE: {_place(finding.path, finding.line)}:"
     yield "+" + printable(finding.source, keep_tabs=True)
     if options.chains:
         yield from chain_lines(finding)
     yield ""
 
 
-def _head(finding: Finding, options: Options) -> str:
+def _head(finding: Finding, options: Options, spot: _Spot | None) -> str:
     prefix = ""
-    if options.terse or options.emacs or options.showfile:
+    if spot and not options.showfile and (options.terse or options.emacs):
+        prefix = f"{_unmarked(spot.name)}:{spot.line}: "
+    elif options.terse or options.emacs or options.showfile:
         prefix = f"{_unmarked(finding.path)}:{finding.line}: "
     level = f"{prefix}{finding.level}:"
     kind = f"{printable(finding.type)}:" if options.show_types else ""
@@ -215,14 +274,13 @@ def _own_part(chain: Sequence[Hop], first: Sequence[Hop]) -> int:
     return len(chain) - (shared if shared > 1 else 0)
 
 
-def _total(report: Report, findings: Sequence[Finding], options: Options) -> str:
+def _total(findings: Sequence[Finding], paths: Iterable[str], lines: int, options: Options) -> str:
     counts = Counter(finding.level for finding in findings)
-    paths = (row.path for rows in (report.findings, report.drivers) for row in rows)
     strict = options.strict or any(map(_is_strict, paths))
     checks = f"{counts['CHECK']} checks, " if strict else ""
     return (
         f"total: {counts['ERROR']} errors, {counts['WARNING']} warnings, "
-        f"{checks}{report.lines} lines checked"
+        f"{checks}{lines} lines checked"
     )
 
 
@@ -230,10 +288,10 @@ def _tree(report: Report) -> str:
     return f"Linux {printable(report.version)}" if report.version else "This tree"
 
 
-def _verdict(report: Report, dirty: bool) -> str:
+def _verdict(name: str, dirty: bool) -> str:
     if dirty:
-        return f"{_tree(report)} has xfrm offload problems, please review."
-    return f"{_tree(report)} has no obvious xfrm offload problems."
+        return f"{name} has xfrm offload problems, please review."
+    return f"{name} has no obvious xfrm offload problems."
 
 
 def _notes(report: Report, dirty: bool, options: Options) -> Iterator[str]:

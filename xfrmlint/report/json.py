@@ -2,28 +2,39 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from xfrmlint import __version__
 from xfrmlint.findings import DriverLine, Finding, Hop, Report, in_order
 from xfrmlint.report.text import utf8
 
+if TYPE_CHECKING:
+    from xfrmlint.changes import ChangeReport, Told
+
 SCHEMA = 1
 
 
-def render(report: Report, findings: Iterable[Finding]) -> Iterator[str]:
+def render(
+    report: Report, findings: Iterable[Finding], changes: "Sequence[ChangeReport] | None" = None
+) -> Iterator[str]:
     """Yield the lines of one JSON document, all ASCII, the same for the same run.
 
-    findings: those of the report that are to be told. A byte of a name that is no UTF-8 stands
-    as a lone surrogate, such as \\udcff, as Python decodes file names.
+    findings: those of the report that are to be told. changes: where changes were judged, what each
+    of them brings; the findings are then theirs, and name their change. A byte of a name that is no
+    UTF-8 stands as a lone surrogate, such as \\udcff, as Python decodes file names.
     """
     chosen = in_order(findings)
     counts = Counter(finding.level for finding in chosen)
+    told = [_finding(finding) for finding in chosen]
+    named = list(zip(changes or (), _names(changes or ()), strict=True))
+    if changes is not None:
+        told = [_told(one, name) for change, name in named for one in change.told]
     document = dump(
         {
             **head(report),
-            "findings": [_finding(finding) for finding in chosen],
+            **({} if changes is None else {"changes": [_change(*one) for one in named]}),
+            "findings": told,
             "drivers": drivers(report),
             "unknown": unknown(report),
             "summary": {
@@ -91,6 +102,30 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "chain": _chain(finding.chain),
         "more_chains": [_chain(chain) for chain in finding.more_chains],
         "related": [place._asdict() for place in finding.related],
+    }
+
+
+def _names(changes: "Sequence[ChangeReport]") -> list[str]:
+    """Return what each change is called; several of one mailbox by their subjects, too."""
+    counts = Counter(change.name for change in changes)
+    return [c.name if counts[c.name] == 1 else c.step.label for c in changes]
+
+
+def _change(change: "ChangeReport", name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": change.step.title,
+        "new": sum(told.new for told in change.told),
+        "fixed": len(change.fixed),
+    }
+
+
+def _told(told: "Told", change: str) -> dict[str, Any]:
+    return {
+        **_finding(told.finding),
+        "change": change,
+        "new": told.new,
+        "patch_line": told.line or None,
     }
 
 

@@ -6,6 +6,7 @@ revision means, which runs nothing; everything else is asked of an empty private
 borrows those objects and has no configuration at all.
 """
 
+import hashlib
 import os
 import re
 import stat
@@ -18,6 +19,7 @@ from typing import IO, NamedTuple
 from xfrmlint.errors import InputError
 from xfrmlint.tree import Unreadable
 from xfrmlint.tree.digest import blob_name
+from xfrmlint.tree.mail import LARGEST
 
 _SAFE = (
     *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
@@ -26,7 +28,9 @@ _SAFE = (
     "--no-replace-objects",
 )
 _COUNTED = re.compile(r"^(?P<revision>.+?)-(?P<count>\d+)$")
+_UNMERGED = re.compile(rb"(?:^|\0):[^\0]* U\0([^\0]+)")
 _LARGEST = 64 << 20
+_FEW = 500
 
 
 class Changed(NamedTuple):
@@ -201,36 +205,72 @@ class Repository:
             raw = self._borrowed("diff-tree", "-r", "-M", "-z", "--raw", before, after)
         return list(_raw(raw))
 
-    def staged(self) -> list[Changed]:
-        """Return the files that differ between HEAD and the index."""
+    def staged(self, since: str = "") -> list[Changed]:
+        """Return the files that differ between a commit (else HEAD, if there is one) and the index.
+
+        Raises InputError for an index with conflicts.
+        """
         raw = self._borrowed(
-            *("diff-index", "--cached", "-M", "-z", "--raw", self.commit("HEAD"), "--"),
+            *("diff-index", "--cached", "-M", "-z", "--raw", since or self.head(), "--"),
             GIT_INDEX_FILE=str(self.index),
         )
+        if (conflict := _UNMERGED.search(raw)) is not None:
+            raise InputError(f"{os.fsdecode(conflict.group(1))}: not merged; resolve it first")
         return list(_raw(raw))
 
+    def head(self) -> str:
+        """Return HEAD's commit, or the empty tree where there is none yet."""
+        try:
+            return self.commit("HEAD")
+        except InputError:
+            return self.nothing
+
+    @property
+    def nothing(self) -> str:
+        """The name of the empty tree."""
+        return hashlib.new(self._format, b"tree 0\0").hexdigest()
+
+    def patch(self, commit: str) -> bytes | None:
+        """Return a commit as `checkpatch -g` reads it; None if it is larger than any patch.
+
+        What the repository says of attributes and drivers has no say in it.
+        """
+        command = ("format-patch", "-M", "--stdout", "--text", "--no-ext-diff", "--no-textconv")
+        return _limited(
+            ["git", *_SAFE, *command, "-1", commit], self._borrowing(), Path(self._private.name)
+        )
+
+    def listed(self, *arguments: str) -> bytes:
+        """Return what `git ls-files` says of the index; nothing of the work tree is looked at."""
+        return self._borrowed(
+            *("ls-files", *arguments),
+            GIT_INDEX_FILE=str(self.index),
+            GIT_WORK_TREE=self._private.name,
+        )
+
+    def name_of(self, data: bytes) -> str:
+        """Return the name of a file's object."""
+        return hashlib.new(self._format, b"blob %d\0" % len(data) + data).hexdigest()
+
     def tree(self, commit: str) -> "Objects":
-        """Return the tree of a commit."""
+        """Return the tree of a commit; of `nothing` the empty one."""
         return Objects(self, f"{commit}^{{tree}}", commit[:12])
 
     def staged_tree(self, changed: Sequence[Changed]) -> "Objects":
         """Return HEAD's tree with what is staged in place of what it changes."""
-        head = self.commit("HEAD")
-        staged = Objects(self, f"{head}^{{tree}}", "the index")
-        names = [c.after for c in changed if c.after]
+        staged = Objects(self, f"{self.head()}^{{tree}}", "the index")
+        names = {c.after for c in changed if c.after}
         if not names:
             # No name at all would mean all of them.
             for change in changed:
                 staged.remove(change.before)
             return staged
-        listed = self._borrowed(
-            *("--literal-pathspecs", "ls-files", "--stage", "-z", "--", *names),
-            GIT_INDEX_FILE=str(self.index),
-            GIT_WORK_TREE=self._private.name,
-        )
+        # More than a command line holds are picked out of all.
+        few = sorted(names) if len(names) <= _FEW else []
+        listed = self.listed("--stage", "-z", "--", *(f":(literal){name}" for name in few))
         for record in listed.split(b"\0"):
             meta, _, path = record.partition(b"\t")
-            if path:
+            if os.fsdecode(path) in names:
                 mode, name, _stage = meta.decode().split()
                 staged.replace(os.fsdecode(path), int(mode, 8), name)
         for change in changed:
@@ -432,3 +472,23 @@ def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path) -
         said = ran.stderr.decode("utf-8", "replace").strip()
         raise InputError(f"git: {' '.join(said.split()) or f'status {ran.returncode}'}")
     return ran.stdout
+
+
+def _limited(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> bytes | None:
+    """Return what a command prints; None if that is more than a patch may hold."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=dict(environment),
+        cwd=folder,
+    ) as running:
+        assert running.stdout is not None
+        data = running.stdout.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            running.kill()
+            return None
+    if running.returncode:
+        raise InputError(f"git format-patch ended with status {running.returncode}")
+    return data

@@ -107,7 +107,8 @@ class Overlay:
         }
 
     def real(self, path: str) -> str | None:
-        if self._files.get(path) is not None:
+        # A link that is gone is none on the way to what stands in its place.
+        if any(way in self._files for way in (path, *_folders_of(path))):
             return path
         return self._below.real(path) if isinstance(self._below, Linked) else path
 

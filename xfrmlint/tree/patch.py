@@ -15,6 +15,10 @@ from xfrmlint.errors import InputError
 from xfrmlint.tree.mail import LARGEST, Mail, Text, mails_of
 
 
+class NoPatch(InputError):
+    """What should hold a patch holds none."""
+
+
 class Line(NamedTuple):
     """A line of a hunk. sign: ' ', '-' or '+'. text: with its end. line: in the patch's text."""
 
@@ -150,7 +154,7 @@ def _series(mails: Sequence[tuple[str, Mail]], name: str) -> tuple[Patch, ...]:
     sent = _with_changes(m for m in kept if not m[1].reply)
     sent = sent or _with_changes(m for m in kept if m[1].reply)
     if not sent:
-        raise InputError(f"{name}: no patch found")
+        raise NoPatch(f"{name}: no patch found")
     return tuple(
         Patch(s.name, s.mail.line, s.mail.subject, s.mail.number, s.mail.total, s.files)
         for s in _ordered(sent)

@@ -1,0 +1,123 @@
+"""A change judged on its own: the trees before and after it, and what is found in one only."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from xfrmlint.cache import Cache
+from xfrmlint.cause import Causes
+from xfrmlint.check import check_tree
+from xfrmlint.findings import Finding, Report
+from xfrmlint.gather import Progress, Session, quietly
+from xfrmlint.matching import matched, unknown_since
+from xfrmlint.rules import Rule
+from xfrmlint.scope import NOWHERE, scope_of
+from xfrmlint.step import Step
+from xfrmlint.tree.kbuild import version
+
+# Of a change that was not analysed: whether its tree has the resolver.
+NOT_ASKED = "unknown"
+
+
+class Told(NamedTuple):
+    """A finding as a change's report tells it. line: of the patch's text; 0 where it has none."""
+
+    finding: Finding
+    new: bool
+    line: int
+
+
+class ChangeReport(NamedTuple):
+    """What one change brings.
+
+    told: the findings after it, the new ones alone unless all were asked for. fixed: those that it
+    took away. report: of the tree after it, with those findings and with what is newly unknown.
+    """
+
+    step: Step
+    told: tuple[Told, ...]
+    fixed: tuple[Finding, ...]
+    report: Report
+
+    @property
+    def name(self) -> str:
+        """What documents call the change: the step's name, or its label."""
+        return self.step.name or self.step.label
+
+    def only(self, choose: Callable[[Sequence[Finding]], Sequence[Finding]]) -> "ChangeReport":
+        """Return the report with the findings chosen, in the order in which they are chosen."""
+        told = {one.finding: one for one in self.told}
+        findings = tuple(choose([one.finding for one in self.told]))
+        return self._replace(
+            told=tuple(told[finding] for finding in findings),
+            fixed=tuple(choose(self.fixed)),
+            report=self.report._replace(findings=findings),
+        )
+
+
+def both(
+    step: Step, rules: Sequence[Rule], progress: Progress, session: Session
+) -> tuple[Report, Report] | None:
+    """Check the trees before and after a change, as far as it can touch them; None if it can't."""
+    scope = scope_of(step.before, step.after, (*step.changed, *step.former))
+    if scope == NOWHERE:
+        return None
+    before = check_tree(step.before, rules, progress, session, scope.folders)
+    return before, check_tree(step.after, rules, progress, session, scope.folders)
+
+
+def judged(
+    step: Step,
+    rules: Sequence[Rule],
+    only_new: bool = True,
+    progress: Progress = quietly,
+    session: Session | None = None,
+) -> ChangeReport:
+    """Return what a change brings, or with only_new=False all that is found where it can touch.
+
+    A change that can touch no driver is not analysed. session: shared with other runs.
+    """
+    found_both = both(step, rules, progress, session or Session(Cache(None)))
+    if found_both is None:
+        return ChangeReport(step, (), (), Report(version(step.after), NOT_ASKED, (), (), (), 0, 0))
+    before, after = found_both
+    found = matched(before.findings, after.findings, step.former)
+    causes = Causes(step, after)
+    told = []
+    for number, finding in enumerate(after.findings):
+        new = number in found.new
+        if new:
+            told.append(_told(step, causes, finding))
+        elif not only_new:
+            line = step.places.get((finding.path, finding.line), 0)
+            told.append(Told(finding, False, line))
+    unknown = unknown_since(before.unknown, after.unknown, step.former) if only_new else None
+    report = after._replace(
+        findings=tuple(one.finding for one in told),
+        unknown=after.unknown if unknown is None else unknown,
+    )
+    return ChangeReport(step, tuple(told), found.fixed, report)
+
+
+def _told(step: Step, causes: Causes, finding: Finding) -> Told:
+    line = step.places.get((finding.path, finding.line), 0)
+    change = step.changed.get(finding.path)
+    if change is not None and finding.line in change.added:
+        return Told(finding, True, line)
+    cause = causes.of(finding)
+    if cause is None:
+        return Told(finding, True, line)
+    told = finding._replace(related=(*finding.related, cause.related))
+    return Told(told, True, line or (cause.line if step.has_text else 0))
+
+
+def joined(reports: Sequence[ChangeReport]) -> Report:
+    """Return one report of several changes, for formats that know of one: the last tree's."""
+    own = [one.report for one in reports]
+    # A change that was not analysed knows nothing of drivers.
+    last = next((report for report in reversed(own) if report.contract != NOT_ASKED), own[-1])
+    return last._replace(
+        findings=tuple(finding for report in own for finding in report.findings),
+        unknown=tuple(dict.fromkeys(row for report in own for row in report.unknown)),
+        parsed=sum(report.parsed for report in own),
+        lines=sum(one.step.lines for one in reports),
+    )
