@@ -568,7 +568,7 @@ def test_a_change_of_code_is_analysed(
 
     monkeypatch.setattr(changes, "check_tree", checked)
     with open(linux / path, "a", encoding="utf-8") as file:
-        file.write("\n")
+        file.write("obj-m += other.o\n" if path.endswith(("Makefile", "Kbuild")) else "\n")
     commit(linux, "example: a line")
     (report,) = judge(linux, revisions=("HEAD",))
     assert seen == [report.step.before, report.step.after]
