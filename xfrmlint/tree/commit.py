@@ -9,7 +9,6 @@ borrows those objects and has no configuration at all.
 import hashlib
 import os
 import re
-import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +17,9 @@ from typing import IO, NamedTuple
 
 from xfrmlint.errors import InputError
 from xfrmlint.tree import Unreadable
-from xfrmlint.tree.digest import blob_name
+from xfrmlint.tree.index import entries, unedited
 from xfrmlint.tree.mail import LARGEST
+from xfrmlint.tree.objects import Objects
 
 _SAFE = (
     *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
@@ -82,6 +82,10 @@ class Repository:
         self._objects = objects
         self._shallow = shallow if os.path.exists(shallow) else ""
         self._batch: subprocess.Popen[bytes] | None = None
+        self._checked_out: dict[str, dict[str, str]] = {}
+        self._listings: dict[str, list[tuple[str, str]]] = {}
+        # (expression, object) -> whether it is in there.
+        self.searched: dict[tuple[str, str], bool] = {}
         self._prepare()
 
     def __enter__(self) -> "Repository":
@@ -252,11 +256,11 @@ class Repository:
         """Return the name of a file's object."""
         return hashlib.new(self._format, b"blob %d\0" % len(data) + data).hexdigest()
 
-    def tree(self, commit: str) -> "Objects":
+    def tree(self, commit: str) -> Objects:
         """Return the tree of a commit; of `nothing` the empty one."""
         return Objects(self, f"{commit}^{{tree}}", commit[:12])
 
-    def staged_tree(self, changed: Sequence[Changed]) -> "Objects":
+    def staged_tree(self, changed: Sequence[Changed]) -> Objects:
         """Return HEAD's tree with what is staged in place of what it changes."""
         staged = Objects(self, f"{self.head()}^{{tree}}", "the index")
         names = {c.after for c in changed if c.after}
@@ -279,6 +283,35 @@ class Repository:
         return staged
 
     # -- objects
+
+    @property
+    def width(self) -> int:
+        """How many bytes an object's name has."""
+        return 20 if self._format == "sha1" else 32
+
+    def checked_out(self, top: str) -> dict[str, str]:
+        """Return what lies in the folder and is, by its stat data, what the index says.
+
+        top: only files below this; empty for all. Path -> object.
+        """
+        if top not in self._checked_out:
+            self._checked_out[top] = {
+                path: entry.name
+                for path, entry in entries(self, top)
+                if path.endswith((".c", ".h")) and unedited(self.top, path, entry)
+            }
+        return self._checked_out[top]
+
+    def listing(self, name: str) -> list[tuple[str, str]]:
+        """Return the C files and headers below a tree object: path from there, object."""
+        if name not in self._listings:
+            found = []
+            for record in self._borrowed("ls-tree", "-r", "-z", name).split(b"\0"):
+                meta, _, path = record.partition(b"\t")
+                if path.endswith((b".c", b".h")) and meta.startswith(b"100"):
+                    found.append((os.fsdecode(path), meta.split()[2].decode()))
+            self._listings[name] = found
+        return self._listings[name]
 
     def object(self, name: str) -> bytes:
         """Return an object's content; raises Unreadable where there is none."""
@@ -310,120 +343,6 @@ class Repository:
         if size > _LARGEST:
             raise Unreadable(f"larger than {_LARGEST >> 20} MiB")
         return head[1], content
-
-
-class Objects:
-    """A tree of git objects, with the protocol of `Tree`."""
-
-    def __init__(self, repository: Repository, root: str, name: str) -> None:
-        self._repository = repository
-        self._name = name
-        self.problems: dict[str, str] = {}
-        self._root = root
-        self._folders: dict[str, dict[str, tuple[int, str]]] = {}
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    def _entries(self, path: str) -> dict[str, tuple[int, str]]:
-        """Return a folder's entries: name -> (mode, object)."""
-        path = path.strip("/")
-        if path in (".", ""):
-            path = ""
-        if path not in self._folders:
-            found: dict[str, tuple[int, str]] = {}
-            name = self._root
-            if path:
-                above, _, last = path.rpartition("/")
-                mode, name = self._entries(above).get(last, (0, ""))
-                if not stat.S_ISDIR(mode):
-                    name = ""
-            if name:
-                try:
-                    found = dict(_parsed(self._repository.object(name), self._repository))
-                except Unreadable as error:
-                    self.problems[path or "."] = str(error)
-            self._folders[path] = found
-        return self._folders[path]
-
-    def replace(self, path: str, mode: int, name: str) -> None:
-        """Put another object at a path."""
-        above, _, last = path.rpartition("/")
-        self._made(above)[last] = (mode, name)
-
-    def remove(self, path: str) -> None:
-        """Take a path away."""
-        above, _, last = path.rpartition("/")
-        self._entries(above).pop(last, None)
-
-    def _made(self, path: str) -> dict[str, tuple[int, str]]:
-        if path:
-            above, _, last = path.rpartition("/")
-            self._made(above).setdefault(last, (stat.S_IFDIR, ""))
-        return self._entries(path)
-
-    def _entry(self, path: str) -> tuple[int, str]:
-        above, _, last = path.rpartition("/")
-        return self._entries(above).get(last, (0, ""))
-
-    def read(self, path: str) -> bytes:
-        mode, name = self._entry(path)
-        if not stat.S_ISREG(mode):
-            raise Unreadable("not a regular file" if mode else "No such file or directory")
-        return self._repository.object(name)
-
-    def digest(self, path: str) -> str:
-        mode, name = self._entry(path)
-        # In a repository of SHA-256 names a blob is called otherwise.
-        return name if stat.S_ISREG(mode) and len(name) == 40 else blob_name(self.read(path))
-
-    def is_file(self, path: str) -> bool:
-        return stat.S_ISREG(self._entry(path)[0])
-
-    def folder(self, path: str) -> Sequence[str]:
-        return sorted(n for n, (mode, _) in self._entries(path).items() if stat.S_ISREG(mode))
-
-    def search(self, pattern: str, under: Sequence[str] = ()) -> Sequence[str]:
-        wanted = re.compile(pattern.encode())
-        found = []
-        for path in sorted({p for top in under or [""] for p in self._below(top)}):
-            try:
-                data = self.read(path)
-            except Unreadable as error:
-                self.problems[path] = str(error)
-                continue
-            if wanted.search(data):
-                found.append(path)
-        return found
-
-    def _below(self, top: str) -> Iterator[str]:
-        top = "" if top == "." else top
-        if top and self.is_file(top):
-            yield top
-            return
-        folders = [top]
-        while folders:
-            folder = folders.pop()
-            for name, (mode, _) in self._entries(folder).items():
-                path = f"{folder}/{name}" if folder else name
-                if stat.S_ISDIR(mode):
-                    folders.append(path)
-                elif stat.S_ISREG(mode) and name.endswith((".c", ".h")):
-                    yield path
-
-
-def _parsed(data: bytes, repository: Repository) -> Iterator[tuple[str, tuple[int, str]]]:
-    """Parse a tree object: `mode name NUL id`, again and again."""
-    width = 20 if repository._format == "sha1" else 32
-    at = 0
-    while at < len(data):
-        space = data.index(b" ", at)
-        end = data.index(b"\0", space)
-        name = os.fsdecode(data[space + 1 : end])
-        mode = int(data[at:space], 8)
-        yield name, (mode, data[end + 1 : end + 1 + width].hex())
-        at = end + 1 + width
 
 
 def _raw(data: bytes) -> Iterator[Changed]:
