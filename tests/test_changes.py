@@ -429,6 +429,21 @@ def test_a_root_commit_is_all_new(linux: Path) -> None:
     assert report.fixed == ()
 
 
+def test_a_series_that_puts_a_file_in_the_place_of_a_link(linux: Path) -> None:
+    other = "drivers/net/example/other.c"
+    (linux / other).symlink_to("tx.c")
+    commit(linux, "example: a link")
+    (linux / other).unlink()
+    commit(linux, "example: no link")
+    write(linux, {other: OTHER})
+    commit(linux, "example: features", (MAKEFILE, "tx.o", "tx.o other.o"))
+    patches = tuple(patches_of(linux, "HEAD~2"))
+    contained = judge(linux, patches=patches)
+    git(linux, "reset", "-q", "--hard", "HEAD~2")
+    for reports in (contained, judge(linux, patches=patches)):
+        assert [[row[0] for row in short(report)] for report in reports] == [[], [DIRECT]]
+
+
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_one_patch_of_a_series_whose_later_patches_changed_the_same_lines(
     number: int, linux: Path
@@ -640,6 +655,14 @@ def test_a_tree_below_the_top_of_a_repository(linux: Path) -> None:
     git(linux.parent, "init", "-q")
     said = refused(linux, staged=True)
     assert said == f"{linux}: not the top of its git work tree, {linux.parent}"
+
+
+def test_a_shallow_clone_without_the_parent(linux: Path) -> None:
+    commit(linux, "example: promise", SET_FLAG)
+    shallow = linux.parent / "shallow"
+    git(linux, "clone", "-q", "--depth=1", linux.as_uri(), str(shallow))
+    said = refused(shallow, revisions=("HEAD",))
+    assert said.endswith(": a shallow clone without its parent; git fetch --deepen=1")
 
 
 def test_an_index_with_a_conflict(linux: Path) -> None:

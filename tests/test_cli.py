@@ -769,6 +769,9 @@ def test_a_patch(linux: Path) -> None:
         f"\n../{PROMISE} has xfrm offload problems, please review.\n"
         "\nNOTE: If any of the errors are false positives, please report\n"
     ) in ran.out
+    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    (shown,) = [b for b in readme.split("```\n") if f"\n#18: FILE: {IPSEC}:30:\n" in b]
+    assert ran.out.startswith(shown)
 
 
 def test_several_patches_have_a_head_each(older: Path) -> None:
@@ -871,13 +874,15 @@ def test_mailback(linux: Path) -> None:
     assert '("sunrise: promise") has xfrm offload problems, please review.' in ran.out
 
 
-@pytest.mark.parametrize("form", ["gcc", "json", "sarif", "github", "gitlab", "rdjson", "junit"])
+@pytest.mark.parametrize(
+    "form", ["gcc", "json", "sarif", "github", "gitlab", "rdjson", "junit", "b4-review"]
+)
 def test_other_formats_tell_of_all_changes_at_once(form: str, linux: Path) -> None:
     out = run("check", "-g", "HEAD-2", "--format", form, cwd=linux).out
     whole = run("check", "--types", DIRECT, "--format", form, cwd=linux).out
     assert "sunrise: promise" in out or form == "gitlab"
     assert out.count("reads xso.offload_handle") == whole.count("reads xso.offload_handle")
-    if form in ("json", "sarif", "gitlab", "rdjson"):
+    if form in ("json", "sarif", "gitlab", "rdjson", "b4-review"):
         json.loads(out)
     if form == "junit":
         ElementTree.fromstring(out)

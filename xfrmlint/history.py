@@ -37,6 +37,10 @@ def commits(repository: Repository, asked: Iterable[str]) -> Iterator[Step]:
 
 
 def _commit(repository: Repository, revision: Revision) -> Step:
+    if not revision.parent and repository.has_parents(revision.commit):
+        raise InputError(
+            f"{revision.commit[:12]}: a shallow clone without its parent; git fetch --deepen=1"
+        )
     before = repository.tree(revision.parent or repository.nothing)
     after = repository.tree(revision.commit)
     label = f'Commit {revision.commit[:12]} ("{revision.subject}")'
