@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -863,6 +864,16 @@ def test_what_is_staged_is_told_as_of_files(older: Path) -> None:
     assert "\n\nThe index has xfrm offload problems, please review.\n" in out
 
 
+@pytest.mark.parametrize("folder", [".", "drivers"])
+def test_a_path_that_only_the_change_knows(folder: str, linux: Path, tmp_path: Path) -> None:
+    git(linux, "clone", "-q", str(linux), str(tmp_path / "clone"))
+    shutil.rmtree(tmp_path / "clone/drivers/net/moonset")
+    named = os.path.relpath("drivers/net/moonset/moonset_main.c", folder)
+    for path in (named, os.path.dirname(named)):
+        ran = run("check", "--base", "HEAD", "--terse", path, cwd=tmp_path / "clone" / folder)
+        assert ran == (0, "", "")
+
+
 def test_mailback(linux: Path) -> None:
     for switches in ([], ["--format", "json"], ["--terse", "-q"]):
         assert run("check", "--mailback", *switches, "-", cwd=linux, stdin=b"Hi.\n") == (0, "", "")
@@ -931,6 +942,8 @@ def test_json_of_a_change_that_is_not_analysed(linux: Path) -> None:
         ("- --base HEAD", b"", "--patch and --base exclude each other"),
         ("--staged --base HEAD --patch x", b"", "--patch and --staged and --base exclude each"),
         ("--base nobody", b"", "nobody: no such commit"),
+        ("-g HEAD drivers/net/nobody", b"", "drivers/net/nobody: no such file or folder"),
+        ("-g HEAD ../other", b"", "../other: not in the kernel tree"),
         ("--base=", b"", "--base: no such commit"),
     ],
 )
