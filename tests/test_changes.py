@@ -278,7 +278,7 @@ def test_a_renamed_file(way: Way, linux: Path) -> None:
     assert (report.told, report.fixed) == ((), ())
 
 
-@pytest.mark.parametrize("way", WITH_PATCH)
+@pytest.mark.parametrize("way", [*WITH_PATCH, by_index, by_folder_since])
 def test_a_renamed_file_and_function(way: Way, linux: Path) -> None:
     edit(linux, *SCENARIOS["a renamed function"][0])
     moved(linux)
@@ -595,6 +595,42 @@ def test_a_commit_that_no_mail_can_carry(linux: Path, monkeypatch: pytest.Monkey
     (report,) = judge(linux, revisions=("HEAD",))
     assert outcome([report]) == [SERIES[0]]
     assert (report.name, [told.line for told in report.told]) == (name, [0, 0])
+
+
+FAKE = """\
+example: words
+
+---
+diff --git a/README b/README
+new file mode 100644
+--- /dev/null
++++ b/README
+@@ -0,0 +1 @@
++words
+
+From 1234567890123456789012345678901234567890 Mon Sep 17 00:00:00 2001
+From: A <a@example.org>
+Date: Mon, 17 Sep 2001 00:00:00 +0000
+Subject: [PATCH] example: other words
+
+More.
+"""
+
+
+def test_a_commit_whose_message_holds_another_patch(linux: Path) -> None:
+    """What the message says of files is not what the commit does to them."""
+    edit(linux, SET_FLAG)
+    git(linux, "commit", "-qam", FAKE)
+    (report,) = judge(linux, revisions=("HEAD",))
+    assert set(report.step.changed) == {OPS}
+    assert sorted(row[0] for row in short(report)) == [DIRECT, NOT_RESOLVED]
+
+
+def test_a_commit_that_only_renames_away(linux: Path) -> None:
+    git(linux, "mv", TX, "drivers/net/example/tx.txt")
+    git(linux, "commit", "-qm", "example: a text")
+    (report,) = judge(linux, revisions=("HEAD",))
+    assert [finding.type for finding in report.fixed] == [DIRECT]
 
 
 def test_a_commit_of_nothing(linux: Path) -> None:
