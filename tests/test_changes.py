@@ -278,7 +278,7 @@ def test_a_renamed_file(way: Way, linux: Path) -> None:
     assert (report.told, report.fixed) == ((), ())
 
 
-@pytest.mark.parametrize("way", WITH_PATCH)
+@pytest.mark.parametrize("way", [*WITH_PATCH, by_index, by_folder_since])
 def test_a_renamed_file_and_function(way: Way, linux: Path) -> None:
     edit(linux, *SCENARIOS["a renamed function"][0])
     moved(linux)
@@ -427,6 +427,21 @@ def test_a_root_commit_is_all_new(linux: Path) -> None:
     (report,) = judge(linux, revisions=("HEAD",))
     assert [row[0] for row in sorted(short(report))] == [CONTROL, DIRECT]
     assert report.fixed == ()
+
+
+def test_a_series_that_puts_a_file_in_the_place_of_a_link(linux: Path) -> None:
+    other = "drivers/net/example/other.c"
+    (linux / other).symlink_to("tx.c")
+    commit(linux, "example: a link")
+    (linux / other).unlink()
+    commit(linux, "example: no link")
+    write(linux, {other: OTHER})
+    commit(linux, "example: features", (MAKEFILE, "tx.o", "tx.o other.o"))
+    patches = tuple(patches_of(linux, "HEAD~2"))
+    contained = judge(linux, patches=patches)
+    git(linux, "reset", "-q", "--hard", "HEAD~2")
+    for reports in (contained, judge(linux, patches=patches)):
+        assert [[row[0] for row in short(report)] for report in reports] == [[], [DIRECT]]
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -582,6 +597,42 @@ def test_a_commit_that_no_mail_can_carry(linux: Path, monkeypatch: pytest.Monkey
     assert (report.name, [told.line for told in report.told]) == (name, [0, 0])
 
 
+FAKE = """\
+example: words
+
+---
+diff --git a/README b/README
+new file mode 100644
+--- /dev/null
++++ b/README
+@@ -0,0 +1 @@
++words
+
+From 1234567890123456789012345678901234567890 Mon Sep 17 00:00:00 2001
+From: A <a@example.org>
+Date: Mon, 17 Sep 2001 00:00:00 +0000
+Subject: [PATCH] example: other words
+
+More.
+"""
+
+
+def test_a_commit_whose_message_holds_another_patch(linux: Path) -> None:
+    """What the message says of files is not what the commit does to them."""
+    edit(linux, SET_FLAG)
+    git(linux, "commit", "-qam", FAKE)
+    (report,) = judge(linux, revisions=("HEAD",))
+    assert set(report.step.changed) == {OPS}
+    assert sorted(row[0] for row in short(report)) == [DIRECT, NOT_RESOLVED]
+
+
+def test_a_commit_that_only_renames_away(linux: Path) -> None:
+    git(linux, "mv", TX, "drivers/net/example/tx.txt")
+    git(linux, "commit", "-qm", "example: a text")
+    (report,) = judge(linux, revisions=("HEAD",))
+    assert [finding.type for finding in report.fixed] == [DIRECT]
+
+
 def test_a_commit_of_nothing(linux: Path) -> None:
     git(linux, "commit", "-q", "--allow-empty", "-m", "nothing")
     (report,) = judge(linux, revisions=("HEAD",))
@@ -640,6 +691,14 @@ def test_a_tree_below_the_top_of_a_repository(linux: Path) -> None:
     git(linux.parent, "init", "-q")
     said = refused(linux, staged=True)
     assert said == f"{linux}: not the top of its git work tree, {linux.parent}"
+
+
+def test_a_shallow_clone_without_the_parent(linux: Path) -> None:
+    commit(linux, "example: promise", SET_FLAG)
+    shallow = linux.parent / "shallow"
+    git(linux, "clone", "-q", "--depth=1", linux.as_uri(), str(shallow))
+    said = refused(shallow, revisions=("HEAD",))
+    assert said.endswith(": a shallow clone without its parent; git fetch --deepen=1")
 
 
 def test_an_index_with_a_conflict(linux: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,11 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from tests.laid import lay, lay_fixture
-from tests.ran import COMMAND, environment, run, run_json
+from tests.ran import COMMAND, Ran, environment, run, run_json
+from tests.test_commit import git
 from xfrmlint import __version__
 from xfrmlint.rules import load_rules, rules_folder
 
@@ -681,3 +684,286 @@ def test_it_is_quick(trees: Path) -> None:
     start = time.monotonic()
     run("check", cwd=trees / "clean")
     assert time.monotonic() - start < 10
+
+
+# Changes. In `linux` the last commit sets the flag (a read far away becomes an ERROR), the one
+# before it edits a text.
+
+
+@pytest.fixture(scope="module")
+def linux(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("git") / "linux"
+    lay_fixture("demo", folder)
+    text = (folder / IPSEC).read_text("utf-8")
+    (folder / IPSEC).write_text(text.replace("\t.flags\t\t\t= XFRMDEV_OPS_F_LOWER_HANDLE,\n", ""))
+    (folder / "README").write_text("Linux\n")
+    git(folder, "init", "-q")
+    for subject in ("Linux 7.4", "README: more", "sunrise: promise"):
+        if subject.startswith("README"):
+            (folder / "README").write_text("Linux kernel\n")
+        elif subject.startswith("sunrise"):
+            (folder / IPSEC).write_text(text)
+        git(folder, "add", "-A")
+        git(folder, "commit", "-qm", subject)
+    git(folder, "format-patch", "-q", "-o", "..", "HEAD~2")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def older(linux: Path) -> Path:
+    """The tree before both patches, in a repository of its own."""
+    folder = linux.parent / "older"
+    git(linux, "clone", "-q", str(linux), str(folder))
+    git(folder, "reset", "-q", "--hard", "HEAD~2")
+    return folder
+
+
+WORDS, PROMISE = "0001-README-more.patch", "0002-sunrise-promise.patch"
+SAID = "ERROR: sunrise_sa_of() reads xso.offload_handle on the datapath, where it can be another "
+SAID += "device's handle\n"
+B4 = ("check", "--terse", "--showfile", "--no-summary", "-q", "-")
+
+
+def mail(linux: Path, name: str) -> bytes:
+    """Return a patch as b4 pipes it: without the line `From <commit>`."""
+    return (linux.parent / name).read_bytes().partition(b"\n")[2]
+
+
+@pytest.mark.parametrize("tree", ["linux", "older"])
+def test_b4(tree: str, linux: Path, older: Path) -> None:
+    folder = {"linux": linux, "older": older}[tree]
+    assert run(*B4, cwd=folder, stdin=mail(linux, WORDS)) == (0, "", "")
+    ran = run(*B4, cwd=folder, stdin=mail(linux, PROMISE))
+    assert ran == (1, f"{IPSEC}:30: {SAID}", "")
+
+
+def prefix(ran: Ran) -> str:
+    """Return what stands before the finding, which is the only one, on its line."""
+    assert (ran.status, ran.err) == (1, "")
+    assert ran.out.count(SAID) == 1
+    return ran.out.partition(SAID)[0]
+
+
+def test_prefixes_of_checkpatch(linux: Path) -> None:
+    patch = f"../{PROMISE}"
+    head = git(linux, "rev-parse", "HEAD")
+    for switch in ("--terse", "--emacs"):
+        assert prefix(run("check", switch, "--patch", patch, cwd=linux)) == f"{patch}:18: "
+        assert prefix(run("check", switch, "-g", "HEAD", cwd=linux)) == f"{head}:18: "
+        ran = run("check", switch, "--patch", "-", cwd=linux, stdin=mail(linux, PROMISE))
+        assert prefix(ran) == "-:17: "
+        ran = run("check", switch, "--showfile", "-g", "HEAD", cwd=linux)
+        assert prefix(ran) == f"{IPSEC}:30: "
+    assert prefix(run("check", "-g", "HEAD", cwd=linux)) == ""
+
+
+def test_a_patch(linux: Path) -> None:
+    ran = run("check", "--patch", f"../{PROMISE}", cwd=linux)
+    assert (ran.status, ran.err) == (1, "")
+    lines = (linux.parent / PROMISE).read_text("utf-8").split("\n")
+    assert lines[17] == "+\t.flags\t\t\t= XFRMDEV_OPS_F_LOWER_HANDLE,"
+    assert ran.out.startswith(f"{SAID}#18: FILE: {IPSEC}:30:\n+\treturn (struct sunrise_sa *)x->")
+    assert (
+        f"\n    see: {IPSEC}:36: "
+        'since "sunrise: promise": .flags = XFRMDEV_OPS_F_LOWER_HANDLE,\n'
+        "\ntotal: 1 errors, 0 warnings, 0 checks, 7 lines checked\n"
+        f"\n../{PROMISE} has xfrm offload problems, please review.\n"
+        "\nNOTE: If any of the errors are false positives, please report\n"
+    ) in ran.out
+    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    (shown,) = [b for b in readme.split("```\n") if f"\n#18: FILE: {IPSEC}:30:\n" in b]
+    assert ran.out.startswith(shown)
+
+
+def test_several_patches_have_a_head_each(older: Path) -> None:
+    ran = run("check", "--patch", f"../{WORDS}", "--patch", f"../{PROMISE}", cwd=older)
+    lines = ["-" * len(f"../{name}") for name in (WORDS, PROMISE)]
+    assert ran.out.startswith(
+        f"{lines[0]}\n../{WORDS}\n{lines[0]}\n"
+        "total: 0 errors, 0 warnings, 2 lines checked\n"
+        f"\n../{WORDS} has no obvious xfrm offload problems.\n"
+        f"{lines[1]}\n../{PROMISE}\n{lines[1]}\n{SAID}"
+    )
+    assert ran.out.count("\nNOTE: If any") == 1
+
+
+def test_commits_have_a_head_each(linux: Path) -> None:
+    ran = run("check", "-g", "HEAD-2", cwd=linux)
+    words, promise = git(linux, "rev-list", "--reverse", "HEAD~2..").split()
+    assert f'\nCommit {words[:12]} ("README: more")\n------' in ran.out
+    assert f'\nCommit {promise[:12]} ("sunrise: promise")\n------' in ran.out
+    assert f'\n\nCommit {promise[:12]} ("sunrise: promise") has xfrm offload problems, ' in ran.out
+
+
+def test_a_patch_by_standard_input_is_called_by_its_subject(linux: Path) -> None:
+    ran = run("check", "-", cwd=linux, stdin=mail(linux, PROMISE))
+    assert '\n"sunrise: promise" has xfrm offload problems, please review.\n' in ran.out
+    bare = mail(linux, WORDS).partition(b"\n---\n")[2]
+    ran = run("check", "-", cwd=linux, stdin=bare)
+    assert ran.out.endswith("\nYour patch has no obvious xfrm offload problems.\n")
+
+
+def test_what_is_fixed_is_counted(linux: Path, tmp_path: Path) -> None:
+    git(linux, "clone", "-q", str(linux), str(tmp_path / "clone"))
+    file = tmp_path / "clone" / IPSEC
+    text = file.read_text("utf-8")
+    read = "x->xso.offload_handle; /* expect: DIRECT_OFFLOAD_HANDLE */"
+    assert text.count(read) == 1
+    file.write_text(text.replace(read, "xfrm_dev_state_lower_handle(x, priv->netdev);"), "utf-8")
+    ran = run("check", "--new-only", cwd=tmp_path / "clone")
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out == (
+        "total: 0 errors, 0 warnings, 0 checks, 2 lines checked, 1 fixed\n"
+        "\nThe work tree has no obvious xfrm offload problems.\n"
+    )
+    assert run("check", "--new-only", "--terse", cwd=tmp_path / "clone") == (0, "", "")
+
+
+def test_the_tree_can_be_named_beside_standard_input(linux: Path, trees: Path) -> None:
+    ran = run("check", linux, "-", "--terse", cwd=trees, stdin=mail(linux, PROMISE))
+    assert prefix(ran) == "-:17: "
+
+
+# Arguments, whether the finding of the last commit is told, and how the run ends.
+LIMITED = [
+    ("-g HEAD", True, 1),
+    ("-g HEAD --new-only", True, 1),
+    ("-g HEAD drivers/net/sunrise", True, 1),
+    ("--base HEAD~1", True, 1),
+    ("-g HEAD drivers/net/moonset", False, 0),
+    ("-g HEAD --types UPPER_PRIV_RCU", False, 0),
+    ("-g HEAD~1", False, 0),
+    ("-g HEAD~1 --all drivers/net/moonset", False, 0),
+    ("--staged", False, 0),
+    ("--new-only", False, 0),
+    ("--base HEAD", False, 0),
+    ("--base HEAD --all", True, 1),
+    ("--staged --no-new-only", True, 1),
+    ("--all", True, 1),
+]
+
+
+@pytest.mark.parametrize(("arguments", "told", "status"), LIMITED)
+def test_what_is_told_of_a_change(arguments: str, told: bool, status: int, linux: Path) -> None:
+    ran = run("check", *arguments.split(), cwd=linux)
+    assert (ran.status, SAID in ran.out, ran.err) == (status, told, "")
+    ran = run("check", "--terse", *arguments.split(), cwd=linux)
+    assert (ran.status, SAID in ran.out, ran.err) == (status, told, "")
+    assert (ran.out == "") == (not told)
+
+
+def test_what_is_staged_is_told_as_of_files(older: Path) -> None:
+    git(older, "apply", "--cached", f"../{PROMISE}")
+    try:
+        assert prefix(run("check", "--staged", "--terse", cwd=older)) == f"{IPSEC}:30: "
+        out = run("check", "--staged", cwd=older).out
+    finally:
+        git(older, "reset", "-q")
+    assert out.startswith(f"{SAID}#30: FILE: {IPSEC}:30:\n")
+    assert f"\n    see: {IPSEC}:36: since this change: .flags = " in out
+    assert "\n\nThe index has xfrm offload problems, please review.\n" in out
+
+
+@pytest.mark.parametrize("folder", [".", "drivers"])
+def test_a_path_that_only_the_change_knows(folder: str, linux: Path, tmp_path: Path) -> None:
+    git(linux, "clone", "-q", str(linux), str(tmp_path / "clone"))
+    shutil.rmtree(tmp_path / "clone/drivers/net/moonset")
+    named = os.path.relpath("drivers/net/moonset/moonset_main.c", folder)
+    for path in (named, os.path.dirname(named)):
+        ran = run("check", "--base", "HEAD", "--terse", path, cwd=tmp_path / "clone" / folder)
+        assert ran == (0, "", "")
+
+
+def test_mailback(linux: Path) -> None:
+    for switches in ([], ["--format", "json"], ["--terse", "-q"]):
+        assert run("check", "--mailback", *switches, "-", cwd=linux, stdin=b"Hi.\n") == (0, "", "")
+    assert run("check", "--mailback", "-g", "HEAD~1", cwd=linux) == (0, "", "")
+    assert run("check", "--mailback", "--types", "UPPER_PRIV_RCU", cwd=linux) == (0, "", "")
+    ran = run("check", "--mailback", "-g", "HEAD-2", cwd=linux)
+    assert ran.status == 1
+    assert "README: more" not in ran.out
+    assert '("sunrise: promise") has xfrm offload problems, please review.' in ran.out
+
+
+@pytest.mark.parametrize(
+    "form", ["gcc", "json", "sarif", "github", "gitlab", "rdjson", "junit", "b4-review"]
+)
+def test_other_formats_tell_of_all_changes_at_once(form: str, linux: Path) -> None:
+    out = run("check", "-g", "HEAD-2", "--format", form, cwd=linux).out
+    whole = run("check", "--types", DIRECT, "--format", form, cwd=linux).out
+    assert "sunrise: promise" in out or form == "gitlab"
+    assert out.count("reads xso.offload_handle") == whole.count("reads xso.offload_handle")
+    if form in ("json", "sarif", "gitlab", "rdjson", "b4-review"):
+        json.loads(out)
+    if form == "junit":
+        ElementTree.fromstring(out)
+
+
+def test_json_of_changes(linux: Path) -> None:
+    words, promise = git(linux, "rev-list", "--reverse", "HEAD~2..").split()
+    document = run_json("-g", "HEAD-2", cwd=linux)
+    assert document["changes"] == [
+        {"name": words, "title": "README: more", "new": 0, "fixed": 0},
+        {"name": promise, "title": "sunrise: promise", "new": 1, "fixed": 0},
+    ]
+    (found,) = document["findings"]
+    assert (found["change"], found["new"], found["patch_line"]) == (promise, True, 18)
+    assert document["tree"] == {"version": "7.4.0", "contract": "present"}
+    assert [row["driver"] for row in document["drivers"]] == ["moonset", "sunrise"]
+
+
+def test_json_of_a_mailbox_tells_its_patches_apart(linux: Path, older: Path) -> None:
+    box = mail(linux, WORDS) + b"\n" + (linux.parent / PROMISE).read_bytes()
+    (older.parent / "box").write_bytes(b"From a Mon Sep 17 00:00:00 2001\n" + box)
+    document = run_json("--patch", "../box", cwd=older)
+    names = [change["name"] for change in document["changes"]]
+    assert names == ['../box ("README: more")', '../box ("sunrise: promise")']
+    assert [found["change"] for found in document["findings"]] == names[1:]
+
+
+def test_json_of_a_change_that_is_not_analysed(linux: Path) -> None:
+    document = run_json("-g", "HEAD~1", cwd=linux)
+    assert document["tree"] == {"version": "7.4.0", "contract": "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "said"),
+    [
+        ("-", b"", "-: no patch found"),
+        ("-", b"Hello,\n\nno diff in here.\n", "-: no patch found"),
+        ("-", bytes(range(256)) * 40, "-: no patch found"),
+        ("-", b"\0" * 5000, "-: no patch found"),
+        ("--patch -", b"--- a/../x.c\n+++ b/../x.c\n@@ -1 +1 @@\n-a\n+b\n", "out of the tree"),
+        (f"- --patch ../{PROMISE} --patch -", b"", "-: no patch found"),
+        ("--patch ../nowhere", b"", "../nowhere: No such file or directory"),
+        ("-g nobody", b"", "nobody: no such commit"),
+        ("--git HEAD --staged", b"", "--git and --staged exclude each other"),
+        ("--patch x --git HEAD", b"", "--patch and --git exclude each other"),
+        ("- --base HEAD", b"", "--patch and --base exclude each other"),
+        ("--staged --base HEAD --patch x", b"", "--patch and --staged and --base exclude each"),
+        ("--base nobody", b"", "nobody: no such commit"),
+        ("-g HEAD drivers/net/nobody", b"", "drivers/net/nobody: no such file or folder"),
+        ("-g HEAD ../other", b"", "../other: not in the kernel tree"),
+        ("--base=", b"", "--base: no such commit"),
+    ],
+)
+def test_changes_that_are_refused(arguments: str, stdin: bytes, said: str, linux: Path) -> None:
+    assert said in failed("check", *arguments.split(), cwd=linux, stdin=stdin)
+
+
+def test_a_patch_that_does_not_fit(older: Path, linux: Path) -> None:
+    text = (linux.parent / PROMISE).read_text("utf-8").replace("sunrise_xdo_add,", "other,")
+    said = failed("check", "-", "--mailback", cwd=older, stdin=text.encode())
+    assert f"xfrmlint: -:14: {IPSEC}: hunk 1 of 1 doesn't fit: line 34 should be " in said
+
+
+@pytest.mark.parametrize("switch", ["--git=HEAD", "--staged", "--base=HEAD", "--new-only"])
+def test_a_tree_that_is_no_repository(switch: str, trees: Path) -> None:
+    env = {"GIT_CEILING_DIRECTORIES": str(trees)}
+    said = failed("check", switch, cwd=trees / "demo", env=env)
+    assert said.startswith(f"xfrmlint: {trees / 'demo'}: ")
+
+
+def test_standard_input_that_is_closed(linux: Path) -> None:
+    out, said = shell("$X check - <&-; echo $?", linux)
+    assert (out, said) == ("2\n", "xfrmlint: standard input is closed\n")

@@ -192,7 +192,7 @@ def check(
         patches = [*patches, STDIN]
         paths = [path for path in paths if path != STDIN]
     asked = asked_of(patches, revisions, staged, base, bool(new_only))
-    tree, within = _tree_and_paths(paths)
+    tree, within = _tree_and_paths(paths, asked is not None)
     changes: list[ChangeReport] | None = None
     with (
         _Progress(bool(quiet) or terse) as progress,
@@ -205,6 +205,7 @@ def check(
             changes = _changes(asked, tree, rules, only_new, mailback, progress, session)
             if not changes:
                 return CLEAN
+            _refuse_unknown(within, tree, changes)
 
     def kept(findings: "Sequence[Finding]") -> "list[Finding]":
         return [f for f in findings if not within or _below(f.path, within)]
@@ -448,8 +449,11 @@ def _types(named: Sequence[str], rules: "Sequence[Rule]") -> frozenset[str]:
     return frozenset(found)
 
 
-def _tree_and_paths(named: Sequence[str]) -> "tuple[Folder, list[str]]":
-    """Return the tree and the paths in it (relative to its root) that the arguments mean."""
+def _tree_and_paths(named: Sequence[str], gone: bool = False) -> "tuple[Folder, list[str]]":
+    """Return the tree and the paths in it (relative to its root) that the arguments mean.
+
+    gone: whether a path may be missing; a patch can bring it, a commit can have removed it.
+    """
     from xfrmlint.tree.folder import find_tree, is_tree, tree_around
 
     rest = list(named)
@@ -457,7 +461,7 @@ def _tree_and_paths(named: Sequence[str]) -> "tuple[Folder, list[str]]":
         tree = find_tree(rest.pop(0))
     else:
         for path in rest:
-            if not os.path.lexists(path):
+            if not gone and not os.path.lexists(path):
                 raise InputError(f"{path}: no such file or folder")
         root = tree_around(Path(rest[0]).absolute().parent) if rest else None
         # With no tree around, the folder named was meant as one: say what it lacks.
@@ -467,12 +471,25 @@ def _tree_and_paths(named: Sequence[str]) -> "tuple[Folder, list[str]]":
         # `check linux drivers/net` means the folder of that tree.
         full = Path(path) if os.path.lexists(path) else tree.root / path
         if not os.path.lexists(full):
-            raise InputError(f"{path}: no such file or folder")
+            if not gone:
+                raise InputError(f"{path}: no such file or folder")
+            here = Path(os.path.realpath(path))
+            full = here if here.is_relative_to(tree.root) else full
         full = Path(os.path.realpath(full))
         if not full.is_relative_to(tree.root):
             raise InputError(f"{path}: not in the kernel tree {tree.root}")
         within.append(str(full.relative_to(tree.root)))
     return tree, within
+
+
+def _refuse_unknown(
+    within: Iterable[str], tree: "Folder", changes: "Iterable[ChangeReport]"
+) -> None:
+    touched = {path for c in changes for path in (*c.step.changed, *c.step.former)}
+    for path in within:
+        there = os.path.lexists(tree.root / path)
+        if not there and not any(_below(one, [path]) for one in touched):
+            raise InputError(f"{path}: no such file or folder")
 
 
 def _below(path: str, within: Iterable[str]) -> bool:

@@ -8,10 +8,10 @@ from xfrmlint.series import step_of
 from xfrmlint.step import BUILT_FROM, Step
 from xfrmlint.tree import Tree
 from xfrmlint.tree.commit import Repository, Revision
-from xfrmlint.tree.compare import compared
+from xfrmlint.tree.compare import compared, read
 from xfrmlint.tree.folder import Folder
-from xfrmlint.tree.overlay import laid
-from xfrmlint.tree.patch import series_of
+from xfrmlint.tree.overlay import Laid, laid
+from xfrmlint.tree.patch import Patch, series_of
 from xfrmlint.tree.worktree import before as folder_before
 
 
@@ -37,24 +37,38 @@ def commits(repository: Repository, asked: Iterable[str]) -> Iterator[Step]:
 
 
 def _commit(repository: Repository, revision: Revision) -> Step:
+    if not revision.parent and repository.has_parents(revision.commit):
+        raise InputError(
+            f"{revision.commit[:12]}: a shallow clone without its parent; git fetch --deepen=1"
+        )
     before = repository.tree(revision.parent or repository.nothing)
     after = repository.tree(revision.commit)
     label = f'Commit {revision.commit[:12]} ("{revision.subject}")'
-    try:
-        data = repository.patch(revision.commit)
-        if data is not None:
-            (patch, *_) = series_of(data, revision.commit)
-            # The trees are git's own; the patch says which line is which.
-            found = laid(before, [patch], False)._replace(after=after)
-            return step_of(patch, found, label)._replace(title=revision.subject)
-    except InputError:
-        # A commit of nothing, or one that no mail can carry.
-        pass
     changed = repository.changed(revision.parent, revision.commit)
-    files = [
-        (one.before, one.after) for one in changed if BUILT_FROM.search(one.after or one.before)
-    ]
+    files = [one for one in changed if any(map(BUILT_FROM.search, one))]
+    found = _laid(repository.patch(revision.commit), revision.commit, before)
+    if found is not None and _is_same(found[1], after, files):
+        patch, laid_over = found
+        # The trees are git's own; the patch says which line is which.
+        step = step_of(patch, laid_over._replace(after=after), label)
+        return step._replace(title=revision.subject)
     return _compared(label, revision.subject, before, after, files)._replace(name=revision.commit)
+
+
+def _laid(data: bytes | None, commit: str, before: Tree) -> tuple[Patch, Laid] | None:
+    """Return a commit's patch laid over its parent; None for one that says nothing, or too much."""
+    try:
+        (patch,) = series_of(data or b"", commit)
+        return patch, laid(before, [patch], False)
+    except (InputError, ValueError):
+        return None
+
+
+def _is_same(found: Laid, after: Tree, files: Iterable[tuple[str, str]]) -> bool:
+    """Tell whether a patch does what its commit does: a message can hold a diff, too."""
+    names = {name for one in files for name in one if name}
+    told = {name for name in (*found.changed, *found.former) if BUILT_FROM.search(name)}
+    return told <= names and all(read(found.after, name) == read(after, name) for name in names)
 
 
 def staged(repository: Repository) -> Step:
@@ -66,10 +80,8 @@ def staged(repository: Repository) -> Step:
 
 def since(repository: Repository, tree: Folder, revision: str) -> Step:
     """Return the folder as it is as a step from a revision; HEAD may have no commit yet."""
-    head = revision == "HEAD"
-    base = repository.head() if head else repository.commit(revision)
-    before, paths = folder_before(repository, tree, base)
-    files = [(path, path) for path in paths]
+    base = repository.head() if revision == "HEAD" else repository.commit(revision)
+    before, files = folder_before(repository, tree, base)
     return _compared("The work tree", "", before, tree, files)
 
 

@@ -74,13 +74,13 @@ def _committed(repository: Repository | None, patch: Patch) -> Step | None:
         return None
     try:
         revisions = repository.revisions(f"{repository.commit('HEAD')}-{_COMMITS}")
-        for revision in reversed(revisions):
-            if revision.parent and _is_commit_of(repository, revision, patch):
-                before = repository.tree(revision.parent)
-                return step_of(patch, laid(before, [patch], False), _label(patch, [patch]))
     except InputError:
-        # There is no commit yet, or the patch doesn't fit there either.
+        # There is no commit yet.
         return None
+    for revision in reversed(revisions):
+        if revision.parent and _is_commit_of(repository, revision, patch):
+            found = laid(repository.tree(revision.parent), [patch], False)
+            return step_of(patch, found, _label(patch, [patch]))
     return None
 
 
@@ -89,10 +89,11 @@ def _is_commit_of(repository: Repository, revision: Revision, patch: Patch) -> b
     # A subject can go over several lines; what was sent has it in one.
     if not start or not patch.subject.startswith(start):
         return False
-    data = repository.patch(revision.commit)
-    if data is None:
+    try:
+        (sent,) = series_of(repository.patch(revision.commit) or b"", revision.commit)
+    except (InputError, ValueError):
+        # A commit of nothing, or one that is too large to be sent.
         return False
-    (sent, *_) = series_of(data, revision.commit)
     return sent.subject == patch.subject and _changed_lines(sent) == _changed_lines(patch)
 
 

@@ -197,6 +197,11 @@ class Repository:
         message = self.object(commit).partition(b"\n\n")[2]
         return message.partition(b"\n")[0].decode("utf-8", "surrogateescape")
 
+    def has_parents(self, commit: str) -> bool:
+        """Tell whether a commit says that it has parents; a shallow clone lacks them."""
+        head = self.object(commit).partition(b"\n\n")[0]
+        return re.search(rb"^parent ", head, re.M) is not None
+
     # -- what changed
 
     def changed(self, before: str, after: str) -> list[Changed]:

@@ -31,13 +31,17 @@ def compared(before: Tree, after: Tree, renamed: Iterable[tuple[str, str]]) -> l
     return found
 
 
-def _lines(tree: Tree, path: str) -> list[bytes] | None:
-    if not path:
-        return None
+def read(tree: Tree, path: str) -> bytes | None:
+    """Return a file's text; None where there is none."""
     try:
-        return BytesIO(tree.read(path)).readlines()
+        return tree.read(path) if path else None
     except Unreadable:
         return None
+
+
+def _lines(tree: Tree, path: str) -> list[bytes] | None:
+    data = read(tree, path)
+    return None if data is None else BytesIO(data).readlines()
 
 
 def same_lines(old: Sequence[bytes], new: Sequence[bytes]) -> tuple[Same, ...]:

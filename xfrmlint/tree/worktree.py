@@ -9,8 +9,8 @@ import re
 import stat
 from collections.abc import Iterator
 
-from xfrmlint.tree import Tree, Unreadable
 from xfrmlint.tree.commit import Repository
+from xfrmlint.tree.compare import read
 from xfrmlint.tree.folder import Folder
 from xfrmlint.tree.index import NOT_LOOKED_AT, Entry, entries, unedited
 from xfrmlint.tree.overlay import Overlay
@@ -18,14 +18,17 @@ from xfrmlint.tree.overlay import Overlay
 _NAMED = re.compile(r".*\.[ch]|Makefile|Kbuild")
 
 
-def before(repository: Repository, tree: Folder, revision: str) -> tuple[Overlay, list[str]]:
-    """Return the tree of a revision, laid over the folder, and the paths at which they differ.
+def before(
+    repository: Repository, tree: Folder, revision: str
+) -> tuple[Overlay, list[tuple[str, str]]]:
+    """Return the tree of a revision, laid over the folder, and old and new path of what differs.
 
     revision: a commit, or Repository.nothing. Only C, headers and Makefiles are compared; those
     that git doesn't know count, too, but not those of a repository within.
     """
     listed = dict(entries(repository))
-    paths = {path for change in repository.staged(revision) for path in change}
+    indexed = repository.staged(revision)
+    paths = {path for change in indexed for path in change}
     paths |= {path for path, entry in listed.items() if _edited(repository, tree, path, entry)}
     paths |= {path for path in _files(tree) if path not in listed}
     old = repository.tree(revision)
@@ -35,17 +38,14 @@ def before(repository: Repository, tree: Folder, revision: str) -> tuple[Overlay
         skipped = entry is not None and entry.flags & NOT_LOOKED_AT
         if skipped or not _NAMED.fullmatch(os.path.basename(path)):
             continue
-        was = _read(old, path)
-        if was != _read(tree, path):
+        was = read(old, path)
+        if was != read(tree, path):
             files[path] = was
-    return Overlay(tree, files, revision[:12]), list(files)
-
-
-def _read(tree: Tree, path: str) -> bytes | None:
-    try:
-        return tree.read(path)
-    except Unreadable:
-        return None
+    old_of = {c.after: c.before for c in indexed if c.before and not tree.is_file(c.before)}
+    pairs = [(old_of.get(path, path), path) for path in files if tree.is_file(path)]
+    named = {path for pair in pairs for path in pair}
+    pairs += [(path, path) for path in files if path not in named]
+    return Overlay(tree, files, revision[:12]), pairs
 
 
 def _edited(repository: Repository, tree: Folder, path: str, entry: Entry) -> bool:
@@ -54,7 +54,7 @@ def _edited(repository: Repository, tree: Folder, path: str, entry: Entry) -> bo
         return False
     if unedited(tree.root, path, entry):
         return False
-    data = _read(tree, path)
+    data = read(tree, path)
     return data is None or repository.name_of(data) != entry.name
 
 
