@@ -38,6 +38,7 @@ from xfrmlint.program.drivers import Driver, drivers_of, is_core
 from xfrmlint.program.ops import FLAG, add_takes_device, find_tables
 from xfrmlint.program.sites import RESOLVE, RESOLVER, Found, Site, find_sites
 from xfrmlint.program.sleeps import Sleep, find_sleeps
+from xfrmlint.suppression import MARK
 from xfrmlint.tree import Tree
 from xfrmlint.tree.kbuild import version
 
@@ -53,7 +54,7 @@ class Analysis(NamedTuple):
     """A sealed store of facts, and the reader that made it (for the text of lines).
 
     drivers, sites, traced: what the facts were made of; traced by the driver's group.
-    callbacks: the owners' resolver callbacks.
+    callbacks: the owners' resolver callbacks. commented: files with a comment for xfrmlint.
     """
 
     store: Store
@@ -64,6 +65,7 @@ class Analysis(NamedTuple):
     sites: tuple[Site, ...]
     traced: Mapping[str, Traced]
     callbacks: tuple[Callback, ...]
+    commented: tuple[str, ...] = ()
 
 
 class Core(NamedTuple):
@@ -93,7 +95,7 @@ def analyse(tree: Tree, progress: Progress = quietly) -> Analysis:
     kind = reader.types.fields_named("struct xfrm_state", _XFRM).get("xso")
     # Its name was struct xfrm_state_offload until 5.19.
     offload = kind.base if kind is not None else _OFFLOAD
-    paths = list(tree.search(pattern(offload)))
+    paths, commented = _candidates(reader, pattern(offload))
     # A driver can wrap the resolver in a header of its own below include/.
     reader.universe.shared = tuple(
         path
@@ -132,8 +134,27 @@ def analyse(tree: Tree, progress: Progress = quietly) -> Analysis:
     store.add(_unknown_rows(reader, graph, found, core, followed))
     store.seal()
     return Analysis(
-        store, reader, contract, release, tuple(drivers), tuple(found.sites), traced, callbacks
+        store,
+        reader,
+        contract,
+        release,
+        tuple(drivers),
+        tuple(found.sites),
+        traced,
+        callbacks,
+        commented,
     )
+
+
+def _candidates(reader: Reader, words: str) -> tuple[list[str], tuple[str, ...]]:
+    """Return the files with one of the words, and those with a comment for xfrmlint."""
+    mark, wanted = MARK.encode(), re.compile(words.encode())
+    data = reader.corpus.data
+    # One search: a second one over 64,000 files would take as long as the first.
+    found = reader.corpus.tree.search(f"{words}|{MARK}")
+    commented = tuple(path for path in found if mark in data(path))
+    strange = {path for path in commented if not wanted.search(data(path))}
+    return [path for path in found if path not in strange], commented
 
 
 def _traced(

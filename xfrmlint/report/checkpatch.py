@@ -70,6 +70,7 @@ def render(report: Report, options: Options) -> Iterator[str]:
         return
     if report.unknown:
         yield f"note: {not_analysed(report)}"
+    yield from _set_aside(report)
     yield ""
     yield _verdict(report, bool(findings))
     yield from _notes(report, bool(findings), options)
@@ -224,6 +225,19 @@ def _total(report: Report, findings: Sequence[Finding], options: Options) -> str
         f"total: {counts['ERROR']} errors, {counts['WARNING']} warnings, "
         f"{checks}{report.lines} lines checked"
     )
+
+
+def _set_aside(report: Report) -> Iterator[str]:
+    counts = [
+        (len(report.suppressed), "by comments"),
+        (len(report.ignored), "by the tree's .xfrmlint.toml"),
+        (len(report.baselined), "by the baseline"),
+    ]
+    said = ", ".join(f"{count} {why}" for count, why in counts if count)
+    if said:
+        yield f"note: not shown: {said}"
+    if report.gone:
+        yield f"note: gone from the tree: {sum(one.times for one in report.gone)} of the baseline"
 
 
 def _tree(report: Report) -> str:
