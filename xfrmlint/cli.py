@@ -8,6 +8,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -89,8 +90,20 @@ def cli() -> None:
 @click.option(
     "--fail-on",
     type=click.Choice(_LEVELS, case_sensitive=False),
-    default="WARNING",
-    help="Exit with 1 if there is a finding of this level or a worse one.",
+    help="Exit with 1 if there is a finding of this level or a worse one (default: WARNING).",
+)
+@click.option("--no-config", is_flag=True, help="Leave the tree's .xfrmlint.toml out.")
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Show only what is not in this file, or got worse.",
+)
+@click.option(
+    "--write-baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what is found to this file, and take it for known.",
 )
 @_rules_option
 def check(
@@ -109,7 +122,10 @@ def check(
     no_color: bool,
     file: bool,
     form: str,
-    fail_on: str,
+    fail_on: str | None,
+    no_config: bool,
+    baseline: Path | None,
+    write_baseline: Path | None,
     rule_folders: Sequence[Path],
 ) -> int:
     """Check a kernel tree.
@@ -138,21 +154,33 @@ def check(
         types=_types(types, rules) or None,
         ignore=_types(ignore, rules),
     )
+    from xfrmlint import triage
+    from xfrmlint.baseline import read_baseline
     from xfrmlint.check import check_tree
+    from xfrmlint.config import Config, load_config
 
     tree, within = _tree_and_paths(paths)
+    config = Config() if no_config else load_config(tree, {rule.type for rule in rules})
+    known = read_baseline(baseline) if baseline else ()
     with _Progress(bool(quiet) or terse) as progress:
         report = check_tree(tree, rules, progress)
+    report = triage.triaged(report, config, known, options.types or ())
     if within:
-        kept = tuple(f for f in report.findings if _below(f.path, within))
-        report = report._replace(findings=kept)
+        report = triage.limited(report, lambda path: _below(path, within))
+    if write_baseline:
+        everything = replace(options, strict=True)
+        report = triage.accepted(
+            report, write_baseline, lambda some: checkpatch.shown(some, everything)
+        )
+    report = triage.narrowed(report, lambda some: checkpatch.shown(some, options))
     found = checkpatch.shown(report.findings, options)
     name = _FORMATS[form]
     # What a format wants besides the report; most want the findings alone.
     wants: dict[str, tuple[Any, ...]] = {"checkpatch": (options,), "sarif": (found, rules)}
     rendering = import_module(f"xfrmlint.report.{name}")
     _print(rendering.render(report, *wants.get(name, (found,))))
-    counted = _LEVELS[: _LEVELS.index(fail_on.upper()) + 1]
+    least = (fail_on or config.fail_on or "WARNING").upper()
+    counted = _LEVELS[: _LEVELS.index(least) + 1]
     return FINDINGS if any(f.level in counted for f in found) else CLEAN
 
 
