@@ -1,6 +1,8 @@
 """A tree's .xfrmlint.toml: what it does to findings, and that a wrong one is refused in a line."""
 
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -315,6 +317,12 @@ def test_check_does_not_follow_one_out_of_the_tree(demo: Path, tmp_path: Path) -
     ran = run("check", cwd=demo)
     assert (ran.status, ran.out) == (2, "")
     assert ran.err == f"xfrmlint: {demo}: {NAME}: a name that leads out of the tree\n"
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "fifo"])
+def test_what_is_no_file_is_no_configuration(make: Callable[[Path], None], demo: Path) -> None:
+    make(demo / NAME)
+    assert run("check", cwd=demo).status == 1
 
 
 def test_a_type_of_ones_own_can_be_set(demo: Path, tmp_path: Path) -> None:

@@ -325,6 +325,13 @@ def test_what_no_rule_looked_for_is_not_unused() -> None:
     assert [f.type for f in check_tree(whole, RULES).findings] == [UNUSED]
 
 
+def test_what_is_never_compiled_is_not_unused() -> None:
+    body = f"#if 0\n\t/* {GOOD} */\n{READ}#endif\n"
+    assert said(checked(body).findings) == []
+    assert said(checked(body.replace("#if 0", "#ifdef A")).suppressed) == [(3, CONTROL)]
+    assert said(checked(f"{body}\t/* {GOOD} */\n").findings) == [(5, UNUSED)]
+
+
 def test_what_was_not_analysed_is_not_unused() -> None:
     # The two branches can't both be parsed, and one of them is left out.
     body = f"""\
@@ -422,3 +429,10 @@ def test_any_text_can_be_looked_into(text: str) -> None:
     assert sorted(result.kept + result.suppressed) == findings
     with_reason = {line for one in found if one.reason and "A" in one.types for line in one.lines}
     assert {f.line for f in result.suppressed} == with_reason & set(range(1, last + 1))
+
+
+def test_a_line_of_comments_is_looked_into() -> None:
+    unit = Unit("a.c", f"/* {GOOD} */ ".encode() * 20_000)
+    found = list(suppressions_in(unit))
+    assert len(found) == 20_000
+    assert {one.comment.alone for one in found} == {True}

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from xfrmlint.facts.rows import SuppressionRow
 from xfrmlint.findings import Finding
+from xfrmlint.frontend.blanking import Covered
 from xfrmlint.frontend.comments import Comment, comments_with
 from xfrmlint.frontend.unit import Unit
 
@@ -53,7 +54,8 @@ class Split(NamedTuple):
 
 def suppressions_in(unit: Unit) -> Iterator[Suppression]:
     """Yield the comments for xfrmlint in a file, in order."""
-    dropped = unit.blanked.dropped
+    dead = [(b.start, b.end) for b in unit.blanked.branches if b.dead]
+    inside = Covered(sorted([*unit.blanked.dropped, *dead]))
     for comment in comments_with(unit, MARK.encode()):
         if not comment.text.startswith(MARK):
             continue
@@ -65,7 +67,7 @@ def suppressions_in(unit: Unit) -> Iterator[Suppression]:
             match is not None,
             tuple(dict.fromkeys(t.strip().upper() for t in named.split(",") if t.strip())),
             reason.strip() if re.search(r"\w", reason) else "",
-            not any(start <= comment.start < end for start, end in dropped),
+            not inside(comment.start),
         )
 
 

@@ -26,6 +26,8 @@ def comments_with(unit: Unit, word: bytes) -> Iterator[Comment]:
         return
     data = unit.data.replace(b"\0", b" ")
     code = without_comments(data)
+    # A line can hold as many comments as it has bytes.
+    alone: dict[int, bool] = {}
     for start, end in comments(data):
         whole = data[start:end]
         if word not in whole or (whole[:2] == b"/*" and not whole.endswith(b"*/")):
@@ -33,16 +35,18 @@ def comments_with(unit: Unit, word: bytes) -> Iterator[Comment]:
         last = unit.place(end - 1)
         line_start = end - last.column
         below = max(start, line_start)
-        line_end = data.find(b"\n", end)
-        around = code[line_start : line_end if line_end >= 0 else len(code)]
+        if line_start not in alone:
+            line_end = data.find(b"\n", end)
+            around = code[line_start : line_end if line_end >= 0 else len(code)]
+            # What goes on after a backslash is a macro's, and the backslash no code.
+            alone[line_start] = not around.strip(b" \t\r\\")
         blanks = len(data[below:end]) - len(data[below:end].lstrip())
         yield Comment(
             _text(whole),
             start,
             last.line,
             below - line_start + blanks + 1,
-            # What goes on after a backslash is a macro's, and the backslash no code.
-            not around.strip(b" \t\r\\"),
+            alone[line_start],
         )
 
 
