@@ -1,14 +1,16 @@
 """One run over a tree: facts, then rules, then what is reported."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from xfrmlint.analyse import Analysis, Progress, analyse, quietly
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import DriverLine, Finding, Report, Unknown, in_order
 from xfrmlint.program.drivers import is_core
 from xfrmlint.rules import Rule, run_rules
-from xfrmlint.suppression import TYPES, problems, split, suppressions_in
+from xfrmlint.silence import silenced
+from xfrmlint.suppression import MARK, TYPES
 from xfrmlint.tree import Tree
 
 
@@ -25,7 +27,12 @@ def report_of(analysis: Analysis, rules: Sequence[Rule]) -> Report:
         return corpus.unit(path).line_text(line)
 
     first = run_rules([r for r in rules if r.type not in TYPES], store, analysis.contract, source)
-    findings, about, suppressed = _suppressed(analysis, rules, first, source)
+    # A source that has another name than *.c or *.h was not searched.
+    paths = sorted({*analysis.commented, *(finding.path for finding in first)})
+    units = [corpus.unit(path) for path in paths if MARK.encode() in corpus.data(path)]
+    findings, about, suppressed = silenced(
+        first, units, rules, store, analysis.contract, partial(_module, analysis), source
+    )
     _, rows = store.query("SELECT path, line, function, reason FROM unknown ORDER BY 1, 2, 4")
     _, files = store.query("SELECT path FROM file")
     lines = sum(corpus.data(row["path"]).count(b"\n") for row in files)
@@ -39,33 +46,6 @@ def report_of(analysis: Analysis, rules: Sequence[Rule]) -> Report:
         lines,
         tuple(suppressed),
     )
-
-
-def _suppressed(
-    analysis: Analysis,
-    rules: Sequence[Rule],
-    findings: list[Finding],
-    source: Callable[[str, int], str],
-) -> tuple[list[Finding], list[Finding], list[Finding]]:
-    """Return the findings that no comment silences, those about comments, and the silenced ones."""
-    corpus = analysis.reader.corpus
-    # A source that has another name than *.c or *.h was not searched.
-    paths = sorted({*analysis.commented, *(f.path for f in findings)})
-    comments = [one for path in paths for one in suppressions_in(corpus.unit(path))]
-    if not comments:
-        return findings, [], []
-    found = split(findings, comments)
-    types = {rule.type: analysis.contract or not rule.needs_contract for rule in rules}
-    _, rows = analysis.store.query("SELECT path, line FROM unknown")
-    doubtful = {(row["path"], row["line"]) for row in rows}
-    units = {c.path: (corpus.unit(c.path), _module(analysis, c.path)) for c in comments}
-    # The facts are sealed, and what is said about comments depends on what the rules made of them.
-    second = Store()
-    second.add(problems(comments, found.used, types, doubtful, units))
-    second.seal()
-    own = [rule for rule in rules if rule.type in TYPES]
-    about = run_rules(own, second, analysis.contract, source)
-    return found.kept, about, found.suppressed
 
 
 def _module(analysis: Analysis, path: str) -> str:
