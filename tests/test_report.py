@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xfrmlint import __version__
-from xfrmlint.findings import DriverLine, Finding, Hop, Related, Report, Unknown
+from xfrmlint.findings import DriverLine, Finding, Hop, Known, Related, Report, Unknown
 from xfrmlint.report import checkpatch, drivers, rulepage
 from xfrmlint.report import json as json_report
 from xfrmlint.report.checkpatch import Options, shown
@@ -493,6 +493,23 @@ def test_terse_line_is_one_printable_line_and_its_level_is_its_own(
         assert line.count("ERROR:") == (level == "ERROR")
 
 
+def test_what_is_not_shown_is_counted() -> None:
+    known = Known("a.c", "f", "A", "ERROR", "0", 2)
+    whole = report(version="")._replace(
+        suppressed=(FINDING,), ignored=(ERROR, CHECK), baselined=(FINDING,) * 3, gone=(known, known)
+    )
+    assert printed(whole)[1:3] == [
+        "note: not shown: 1 by comments, 2 by the tree's .xfrmlint.toml, 3 by the baseline",
+        "note: gone from the tree: 4 of the baseline",
+    ]
+    assert printed(whole._replace(suppressed=(), ignored=(), gone=()))[1:2] == [
+        "note: not shown: 3 by the baseline"
+    ]
+    assert printed(whole, quiet=1) == printed(whole, terse=True) == []
+    summary = json.loads(json_of(whole))["summary"]
+    assert [summary[n] for n in ("suppressed", "ignored", "baselined", "gone")] == [1, 2, 3, 4]
+
+
 # --- JSON
 
 
@@ -512,6 +529,10 @@ def test_json_of_a_clean_run() -> None:
             "errors": 0,
             "warnings": 0,
             "checks": 0,
+            "suppressed": 0,
+            "ignored": 0,
+            "baselined": 0,
+            "gone": 0,
             "unknown": 0,
             "files_parsed": 2,
             "lines": 40,

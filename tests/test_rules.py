@@ -20,7 +20,15 @@ from xfrmlint.errors import InputError
 from xfrmlint.facts.rows import SiteRow
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import LEVELS, Report
-from xfrmlint.rules import COLUMNS, Rule, load_rule, load_rules, rules_folder, run_rules
+from xfrmlint.rules import (
+    ABOUT_COMMENTS,
+    COLUMNS,
+    Rule,
+    load_rule,
+    load_rules,
+    rules_folder,
+    run_rules,
+)
 from xfrmlint.tree.folder import Folder
 
 RULES = load_rules([rules_folder()])
@@ -88,7 +96,7 @@ def test_a_rule_is_complete(rule: Rule) -> None:
     assert rule.message
     assert 3 <= len(rule.why.splitlines()) <= 8
     assert all(len(line) <= 100 for line in rule.why.splitlines())
-    assert TITLE in rule.reference
+    assert (TITLE in rule.reference) == (rule.type not in ABOUT_COMMENTS)
     assert rule.query.startswith("SELECT")
     assert len(rule.query.splitlines()) <= 15
     assert 2 <= len(rule.bad) <= 4

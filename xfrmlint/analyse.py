@@ -12,7 +12,7 @@ from xfrmlint.flow.callbacks import Callback, callbacks_of
 from xfrmlint.flow.paths import Traced, trace
 from xfrmlint.frontend.corpus import Memo
 from xfrmlint.frontend.reader import Reader
-from xfrmlint.gather import Progress, quietly
+from xfrmlint.gather import Facts, Progress, quietly
 from xfrmlint.interpreter.core import Answer, frees_upper_priv, offload_ok_looks_at_upper, stub
 from xfrmlint.interpreter.resolver import Comparison, Verdict, compare
 from xfrmlint.interpreter.states import described
@@ -29,10 +29,15 @@ from xfrmlint.tree.kbuild import version
 
 
 class Analysis(NamedTuple):
-    """A tree's facts in a sealed store, and the parts that they were made of."""
+    """A tree's facts, and the parts that they were made of."""
 
-    store: Store
+    facts: Facts
     parts: tuple[Analysed, ...]
+
+    @property
+    def store(self) -> Store:
+        """The facts that can be asked about."""
+        return self.facts.store
 
     @property
     def drivers(self) -> tuple[Driver, ...]:
@@ -69,7 +74,7 @@ def analyse(tree: Tree, progress: Progress = quietly) -> Analysis:
     whole = plan(tree)
     parts = tuple(analysed(tree, part, whole, memo, progress) for part in whole.parts)
     rows = [core_facts(tree, memo, progress), *map(rows_of, parts), problem_rows(tree)]
-    return Analysis(merged(rows), parts)
+    return Analysis(Facts(merged(rows), whole.commented), parts)
 
 
 def analysed(

@@ -1,18 +1,20 @@
 """A change judged on its own: the trees before and after it, and what is found in one only."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from xfrmlint.cache import Cache
 from xfrmlint.cause import Causes
 from xfrmlint.check import check_tree
-from xfrmlint.findings import Finding, Report
+from xfrmlint.config import Config, configured
+from xfrmlint.findings import Finding, Known, Report
 from xfrmlint.gather import Progress, Session, quietly
 from xfrmlint.matching import matched, unknown_since
 from xfrmlint.rules import Rule
 from xfrmlint.scope import NOWHERE, scope_of
 from xfrmlint.step import Step
 from xfrmlint.tree.kbuild import version
+from xfrmlint.triage import triaged
 
 # Of a change that was not analysed: whether its tree has the resolver.
 NOT_ASKED = "unknown"
@@ -43,6 +45,19 @@ class ChangeReport(NamedTuple):
         """What documents call the change: the step's name, or its label."""
         return self.step.name or self.step.label
 
+    def settled(
+        self, config: Config, baseline: Sequence[Known], asked: Collection[str]
+    ) -> "ChangeReport":
+        """Return the report without what settings ignore and a baseline knows; see triaged()."""
+        report = triaged(self.report, config, baseline, asked)
+        told = {_mark(one.finding): one for one in self.told}
+        return self._replace(
+            told=tuple(told[_mark(f)]._replace(finding=f) for f in report.findings),
+            fixed=configured(self.report._replace(findings=self.fixed), config, asked).findings,
+            # Only a part of the tree was looked at.
+            report=report._replace(gone=()),
+        )
+
     def only(self, choose: Callable[[Sequence[Finding]], Sequence[Finding]]) -> "ChangeReport":
         """Return the report with the findings chosen, in the order in which they are chosen."""
         told = {one.finding: one for one in self.told}
@@ -52,6 +67,11 @@ class ChangeReport(NamedTuple):
             fixed=tuple(choose(self.fixed)),
             report=self.report._replace(findings=findings),
         )
+
+
+def _mark(finding: Finding) -> tuple[object, ...]:
+    """Return what of a finding no setting changes."""
+    return finding.type, finding.path, finding.line, finding.column, finding.fingerprint
 
 
 def both(
@@ -120,4 +140,7 @@ def joined(reports: Sequence[ChangeReport]) -> Report:
         unknown=tuple(dict.fromkeys(row for report in own for row in report.unknown)),
         parsed=sum(report.parsed for report in own),
         lines=sum(one.step.lines for one in reports),
+        suppressed=tuple(finding for report in own for finding in report.suppressed),
+        ignored=tuple(finding for report in own for finding in report.ignored),
+        baselined=tuple(finding for report in own for finding in report.baselined),
     )

@@ -1,15 +1,20 @@
 """One run over a tree: facts, then rules, then what is reported."""
 
+import posixpath
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 from xfrmlint.cache import Cache
+from xfrmlint.contract import MARK
 from xfrmlint.facts.store import Store
-from xfrmlint.findings import DriverLine, Finding, Report, Unknown
-from xfrmlint.gather import Progress, Session, gathered, quietly
+from xfrmlint.findings import DriverLine, Finding, Report, Unknown, in_order
+from xfrmlint.gather import Facts, Progress, Session, gathered, quietly
 from xfrmlint.lines import line_text
-from xfrmlint.rules import Rule, run_rules
+from xfrmlint.part import is_core
+from xfrmlint.rules import ABOUT_COMMENTS, Rule, run_rules
 from xfrmlint.tree import Tree, Unreadable
+from xfrmlint.tree.kbuild import Kbuild
 
 
 def check_tree(
@@ -23,40 +28,69 @@ def check_tree(
 
     session: shared with other runs. under: only what lies in these folders, and the headers.
     """
-    store = gathered(tree, session or Session(Cache(None)), progress, under)
-    return report_of(store, tree, rules)
+    facts = gathered(tree, session or Session(Cache(None)), progress, under)
+    return report_of(facts, tree, rules)
 
 
-def report_of(store: Store, tree: Tree, rules: Sequence[Rule]) -> Report:
+def report_of(facts: Facts, tree: Tree, rules: Sequence[Rule]) -> Report:
     """Run the rules over facts and add drivers and what stayed unknown.
 
     tree: what the facts are of, for the text of lines.
     """
-    units: dict[str, bytes] = {}
+    store = facts.store
+    texts: dict[str, bytes] = {}
 
-    def source(path: str, line: int) -> str:
-        if path not in units:
+    def text(path: str) -> bytes:
+        if path not in texts:
             try:
-                units[path] = tree.read(path)
+                texts[path] = tree.read(path)
             except Unreadable:
                 # It could be read a moment ago.
-                units[path] = b""
-        return line_text(units[path], line)
+                texts[path] = b""
+        return texts[path]
+
+    def source(path: str, line: int) -> str:
+        return line_text(text(path), line)
 
     _, trees = store.query("SELECT version, contract FROM tree")
     release, present = trees[0]
     contract = present == "present"
-    findings = run_rules(rules, store, contract, source)
+    first = [rule for rule in rules if rule.type not in ABOUT_COMMENTS]
+    findings = run_rules(first, store, contract, source)
+    # A source that has another name than *.c or *.h was not searched.
+    paths = sorted({*facts.commented, *(finding.path for finding in findings)})
+    commented = [path for path in paths if MARK.encode() in text(path)]
+    about: list[Finding] = []
+    suppressed: list[Finding] = []
+    if commented:
+        from xfrmlint.parts import unit_of
+        from xfrmlint.silence import silenced
+
+        kbuild = Kbuild(tree)
+        units = [unit_of(path, text(path)) for path in commented]
+        findings, about, suppressed = silenced(
+            findings, units, rules, store, contract, partial(_module, kbuild), source
+        )
     _, rows = store.query("SELECT path, line, function, reason FROM unknown ORDER BY 1, 2, 3, 4")
-    _, sums = store.query("SELECT count(*), coalesce(sum(lines), 0) FROM file")
+    _, sums = store.query("SELECT count(*) AS files, coalesce(sum(lines), 0) AS lines FROM file")
     return Report(
         release,
         present,
-        tuple(findings),
+        tuple(in_order([*findings, *about])),
         tuple(_drivers(store, findings, contract)),
         tuple(Unknown(*row) for row in rows),
-        *sums[0],
+        sums[0]["files"],
+        sums[0]["lines"],
+        tuple(suppressed),
     )
+
+
+def _module(kbuild: Kbuild, path: str) -> str:
+    # Whose a header is takes a search of the tree.
+    if not path.endswith(".c") or is_core(path):
+        return ""
+    found = kbuild.modules_of(path)
+    return found[0].name if found else posixpath.basename(posixpath.dirname(path))
 
 
 def _drivers(store: Store, findings: Sequence[Finding], contract: bool) -> list[DriverLine]:

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from xfrmlint.findings import Finding
     from xfrmlint.gather import Session
     from xfrmlint.rules import Rule
+    from xfrmlint.tree import Tree
     from xfrmlint.tree.folder import Folder
 
 _LEVELS = ("ERROR", "WARNING", "CHECK")
@@ -127,8 +129,20 @@ def cli() -> None:
 @click.option(
     "--fail-on",
     type=click.Choice(_LEVELS, case_sensitive=False),
-    default="WARNING",
-    help="Exit with 1 if there is a finding of this level or a worse one.",
+    help="Exit with 1 if there is a finding of this level or a worse one (default: WARNING).",
+)
+@click.option("--no-config", is_flag=True, help="Leave the tree's .xfrmlint.toml out.")
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Show only what is not in this file, or got worse.",
+)
+@click.option(
+    "--write-baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what is found to this file, and take it for known.",
 )
 @_cache_option
 @_rules_option
@@ -154,7 +168,10 @@ def check(
     mailback: bool,
     file: bool,
     form: str,
-    fail_on: str,
+    fail_on: str | None,
+    no_config: bool,
+    baseline: Path | None,
+    write_baseline: Path | None,
     cached: bool,
     rule_folders: Sequence[Path],
 ) -> int:
@@ -188,33 +205,60 @@ def check(
         ignore=_types(ignore, rules),
         mailback=mailback,
     )
+    from xfrmlint import triage
+    from xfrmlint.baseline import read_baseline
+    from xfrmlint.config import Config, load_config
+
     if STDIN in paths:
         patches = [*patches, STDIN]
         paths = [path for path in paths if path != STDIN]
     asked = asked_of(patches, revisions, staged, base, bool(new_only))
+    if asked is not None and write_baseline:
+        raise InputError("--write-baseline takes a whole tree, not a change")
     tree, within = _tree_and_paths(paths, asked is not None)
+    known = read_baseline(baseline) if baseline else ()
+    named = {rule.type for rule in rules}
+    wanted = options.types or ()
+
+    def config_of(where: "Tree") -> Config:
+        return Config() if no_config else load_config(where, named)
+
+    def inside(path: str) -> bool:
+        return not within or _below(path, within)
+
+    def shown(findings: "Iterable[Finding]") -> "list[Finding]":
+        return checkpatch.shown(findings, options)
+
     changes: list[ChangeReport] | None = None
     with (
         _Progress(bool(quiet) or terse) as progress,
         _session(tree, cached, bool(quiet) or terse) as session,
     ):
         if asked is None:
+            config = config_of(tree)
             report = check_tree(tree, rules, progress, session)
         else:
             only_new = new_only is not False
-            changes = _changes(asked, tree, rules, only_new, mailback, progress, session)
-            if not changes:
+            judged = _changes(asked, tree, rules, only_new, mailback, progress, session)
+            if not judged:
                 return CLEAN
-            _refuse_unknown(within, tree, changes)
-
-    def kept(findings: "Sequence[Finding]") -> "list[Finding]":
-        return [f for f in findings if not within or _below(f.path, within)]
-
+            _refuse_unknown(within, tree, judged)
+            # A change's own copy of the settings never loosens its own check.
+            config = config_of(judged[0].step.before)
+            changes = [one.settled(config_of(one.step.before), known, wanted) for one in judged]
     if changes is None:
-        report = report._replace(findings=tuple(kept(report.findings)))
+        report = triage.limited(triage.triaged(report, config, known, wanted), inside)
+        if write_baseline:
+            everything = replace(options, strict=True)
+            report = triage.accepted(
+                report, write_baseline, lambda some: checkpatch.shown(some, everything)
+            )
     else:
-        changes = [change.only(lambda f: checkpatch.shown(kept(f), options)) for change in changes]
-        report = joined(changes)
+        changes = [
+            one.only(lambda some: shown(f for f in some if inside(f.path))) for one in changes
+        ]
+        report = triage.limited(joined(changes), inside)
+    report = triage.narrowed(report, shown)
     found = checkpatch.shown(report.findings, options)
     name = _FORMATS[form]
     # What a format wants besides the report; most want the findings alone.
@@ -225,7 +269,8 @@ def check(
     }
     rendering = import_module(f"xfrmlint.report.{name}")
     _print(rendering.render(report, *wants.get(name, (found,))))
-    counted = _LEVELS[: _LEVELS.index(fail_on.upper()) + 1]
+    least = (fail_on or config.fail_on or "WARNING").upper()
+    counted = _LEVELS[: _LEVELS.index(least) + 1]
     return FINDINGS if any(f.level in counted for f in found) else CLEAN
 
 
@@ -266,7 +311,7 @@ def query(sql: str, tree: str | None, form: str, cached: bool) -> int:
 
     where = find_tree(tree)
     with _Progress(False) as progress, _session(where, cached, False) as session:
-        store = gathered(where, session, progress)
+        store = gathered(where, session, progress).store
     try:
         names, rows = store.query(sql)
     except sqlite3.Error as error:

@@ -4,5 +4,8 @@ RESOLVER = "xfrm_dev_state_lower_handle"
 CALLBACK = "xdo_dev_state_lower_handle"
 FLAG = "XFRMDEV_OPS_F_LOWER_HANDLE"
 
+# What a comment for xfrmlint begins with; as a regular expression, too.
+MARK = "xfrmlint:"
+
 # What makes a file worth reading, besides the type of a state's xso.
 WORDS = rf"xfrmdev_ops|offload_handle|upper_priv|{RESOLVER}|{FLAG}|\bxso\b|xdo_dev_"

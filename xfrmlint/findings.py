@@ -82,8 +82,23 @@ class Unknown(NamedTuple):
     reason: str
 
 
+class Known(NamedTuple):
+    """A finding as a baseline remembers it. times: how many findings have that fingerprint."""
+
+    path: str
+    function: str
+    type: str
+    level: str
+    fingerprint: str
+    times: int
+
+
 class Report(NamedTuple):
-    """Everything one run has to say. parsed: files looked into, lines: how long they are."""
+    """Everything one run has to say. parsed: files looked into, lines: how long they are.
+
+    suppressed, ignored, baselined: findings that a comment, the tree's configuration, a baseline
+    keeps from being shown. gone: what the baseline has and the tree no longer.
+    """
 
     version: str
     contract: str
@@ -92,6 +107,10 @@ class Report(NamedTuple):
     unknown: tuple[Unknown, ...]
     parsed: int
     lines: int
+    suppressed: tuple[Finding, ...] = ()
+    ignored: tuple[Finding, ...] = ()
+    baselined: tuple[Finding, ...] = ()
+    gone: tuple[Known, ...] = ()
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

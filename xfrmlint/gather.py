@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xfrmlint.cache import Cache
 from xfrmlint.facts.merged import Rows, merged
@@ -24,6 +24,13 @@ def quietly(_: str) -> None:
     """Show no progress."""
 
 
+class Facts(NamedTuple):
+    """What is known of a tree, in a sealed store. commented: files with a comment for xfrmlint."""
+
+    store: Store
+    commented: tuple[str, ...]
+
+
 @dataclass
 class Session:
     """What runs over several trees share. memo: what was made of files' texts."""
@@ -34,7 +41,7 @@ class Session:
 
 def gathered(
     tree: Tree, session: Session, progress: Progress = quietly, under: Sequence[str] = ()
-) -> Store:
+) -> Facts:
     """Return the facts of a tree. under: only of what lies in these folders, and of the headers."""
     progress("searching the tree")
     whole = _plan(tree, session, under)
@@ -49,7 +56,8 @@ def gathered(
     problems: Rows = [
         UnknownRow(path, 0, "", f"not read: {why}") for path, why in tree.problems.items()
     ]
-    return merged([*(rows for rows in found.values() if rows is not None), problems])
+    store = merged([*(rows for rows in found.values() if rows is not None), problems])
+    return Facts(store, whole.commented)
 
 
 def _plan(tree: Tree, session: Session, under: Sequence[str]) -> Plan:
@@ -62,11 +70,12 @@ def _plan(tree: Tree, session: Session, under: Sequence[str]) -> Plan:
         found = plan(watched, under)
         session.cache.remember(key, watched.seen, found)
         return found
-    offload, shared, parts = known
+    offload, shared, parts, commented = known
     return Plan(
         offload,
         tuple(shared),
         tuple(Part(tuple(folders), tuple(paths)) for folders, paths in parts),
+        tuple(commented),
     )
 
 

@@ -4,6 +4,7 @@ import posixpath
 from typing import NamedTuple
 
 HEADERS = "include"
+_CORE = ("include/", "net/", "Documentation/", "tools/", "scripts/", "samples/", "arch/")
 
 
 class Part(NamedTuple):
@@ -20,12 +21,13 @@ class Plan(NamedTuple):
     """How a tree is cut. offload: the type of a state's xso.
 
     shared: headers below include/ that wrap the resolver, and so belong to the drivers that include
-    them.
+    them. commented: files with a comment for xfrmlint.
     """
 
     offload: str
     shared: tuple[str, ...]
     parts: tuple[Part, ...]
+    commented: tuple[str, ...]
 
 
 def vendor(path: str) -> str:
@@ -38,3 +40,8 @@ def vendor(path: str) -> str:
 def part_of(path: str) -> str:
     """Return the folder of the part that a file belongs to."""
     return HEADERS if path.startswith("include/") else vendor(path)
+
+
+def is_core(path: str) -> bool:
+    """Tell whether the lower-driver rules have nothing to say about a file."""
+    return path.startswith(_CORE)

@@ -7,9 +7,10 @@ tables; between such folders there is nothing but the kernel's own interfaces.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from xfrmlint.contract import RESOLVER, WORDS
+from xfrmlint.contract import MARK, RESOLVER, WORDS
 from xfrmlint.frontend.corpus import Memo
 from xfrmlint.frontend.reader import Reader
+from xfrmlint.frontend.unit import Unit
 from xfrmlint.part import HEADERS, Part, Plan, part_of
 from xfrmlint.tree import Tree
 
@@ -36,14 +37,19 @@ def plan(tree: Tree, under: Sequence[str] = ()) -> Plan:
     reader = reader_of(tree)
     offload = offload_of(reader)
     searched = tuple(dict.fromkeys((*under, HEADERS))) if under else ()
-    paths = list(tree.search(pattern(offload), searched))
+    paths, commented = _candidates(reader, pattern(offload), searched)
     shared = tuple(
         path
         for path in paths
         if path.startswith("include/") and path != XFRM and _WRAPS.search(reader.corpus.data(path))
     )
     users = [folder for folder in _users(reader, shared) if not under or folder in under]
-    return Plan(offload, shared, tuple(_parts(reader, paths, users)))
+    return Plan(offload, shared, tuple(_parts(reader, paths, users)), commented)
+
+
+def unit_of(path: str, data: bytes) -> Unit:
+    """Return a file as a real run parses it."""
+    return Unit(path, data, re.compile(pattern(OFFLOAD).encode()))
 
 
 def _parts(reader: Reader, paths: Sequence[str], users: Sequence[str]) -> Iterator[Part]:
@@ -61,6 +67,19 @@ def _parts(reader: Reader, paths: Sequence[str], users: Sequence[str]) -> Iterat
                 groups.update(dict.fromkeys(both, both))
     for folders in sorted({tuple(sorted(folders)) for folders in groups.values()}):
         yield Part(folders, tuple(sorted(path for path in paths if part_of(path) in folders)))
+
+
+def _candidates(
+    reader: Reader, words: str, under: Sequence[str]
+) -> tuple[list[str], tuple[str, ...]]:
+    """Return the files with one of the words, and those with a comment for xfrmlint."""
+    mark, wanted = MARK.encode(), re.compile(words.encode())
+    data = reader.corpus.data
+    # One search: a second one over 64,000 files would take as long as the first.
+    found = reader.corpus.tree.search(f"{words}|{MARK}", under)
+    commented = tuple(path for path in found if mark in data(path))
+    strange = {path for path in commented if not wanted.search(data(path))}
+    return [path for path in found if path not in strange], commented
 
 
 def offload_of(reader: Reader) -> str:

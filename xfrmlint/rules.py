@@ -12,6 +12,10 @@ from xfrmlint.errors import InputError
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import LEVELS, Finding, Hop, Related, fingerprint
 
+# The rules about comments that silence findings. No comment silences theirs.
+ABOUT_COMMENTS = frozenset(
+    {"SUPPRESSION_UNUSED", "SUPPRESSION_WITHOUT_REASON", "SUPPRESSION_WITHOUT_TYPE"}
+)
 # What every query gives; further columns are values for the message.
 COLUMNS = ("path", "line", "column", "function", "driver")
 

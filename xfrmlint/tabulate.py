@@ -29,8 +29,9 @@ from xfrmlint.flow.paths import Traced
 from xfrmlint.frontend.access import Doubt
 from xfrmlint.frontend.macros import macros_in
 from xfrmlint.frontend.reader import Reader
+from xfrmlint.part import is_core
 from xfrmlint.program.callgraph import CallGraph
-from xfrmlint.program.drivers import Driver, is_core
+from xfrmlint.program.drivers import Driver
 from xfrmlint.program.sites import Found, Site
 from xfrmlint.program.sleeps import Sleep
 from xfrmlint.tree import Tree

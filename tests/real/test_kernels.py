@@ -45,7 +45,7 @@ def _kernel(version: str) -> Kernel:
             pytest.skip(error.reason)
         tree = find_tree(str(root))
         analysis = analyse(tree)
-        report = report_of(analysis.store, tree, RULES)
+        report = report_of(analysis.facts, tree, RULES)
         _KERNELS[version] = Kernel(root, expected, analysis, report)
     return _KERNELS[version]
 

@@ -183,6 +183,16 @@ class CoreFunctionRow(NamedTuple):
     detail: str
 
 
+class SuppressionRow(NamedTuple):
+    path: str
+    line: int
+    column: int
+    function: str
+    driver: str
+    problem: str
+    named: str
+
+
 class UnknownRow(NamedTuple):
     path: str
     line: int
@@ -208,6 +218,7 @@ TABLES: dict[type, str] = {
     HopRow: "hop",
     SleepRow: "sleep",
     CoreFunctionRow: "core_function",
+    SuppressionRow: "suppression",
     UnknownRow: "unknown",
 }
 

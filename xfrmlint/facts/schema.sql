@@ -93,6 +93,13 @@ CREATE TABLE core_function (
   question TEXT, function TEXT, path TEXT, line INTEGER, ok INTEGER, detail TEXT
 );
 
+-- A comment that asks for silence and is wrong: known, to the rules SUPPRESSION_* alone, when the others
+-- have spoken. problem: reason (has none), type (named: what it says instead of one that exists) or
+-- unused (named: the types of which nothing was found there).
+CREATE TABLE suppression (
+  path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT, problem TEXT, named TEXT
+);
+
 -- What could not be analysed, and why. function is empty where the whole file is meant.
 CREATE TABLE unknown (path TEXT, line INTEGER, function TEXT, reason TEXT);
 

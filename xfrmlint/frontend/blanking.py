@@ -6,6 +6,7 @@ them are replaced by white space of the same length; newlines stay, so a line nu
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -112,6 +113,13 @@ def spaces(text: bytes) -> bytes:
     if b"\n" not in text:
         return b" " * len(text)
     return _NOT_NEWLINE.sub(b" ", text)
+
+
+def comments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the byte range of each comment; one that never ends goes to the end of the data."""
+    for match in _COMMENT_OR_STRING.finditer(data):
+        if data[match.start()] == ord("/"):
+            yield match.span()
 
 
 def without_comments(data: bytes) -> bytes:

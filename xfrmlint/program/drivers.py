@@ -18,7 +18,6 @@ from xfrmlint.program.ops import OPS, Table, add_takes_device
 _NETDEV_FIELD = "xfrmdev_ops"
 # Makers of a net_device of one's own, and where it is kept between callbacks.
 _OWN_MAKERS = re.compile(r"alloc_(netdev|etherdev)|get_drvdata$")
-_CORE = ("include/", "net/", "Documentation/", "tools/", "scripts/", "samples/", "arch/")
 
 
 class Driver(NamedTuple):
@@ -34,11 +33,6 @@ class Driver(NamedTuple):
     role: str
     on_netdev: bool
     opted_in: bool
-
-
-def is_core(path: str) -> bool:
-    """Tell whether the lower-driver rules have nothing to say about a file."""
-    return path.startswith(_CORE)
 
 
 def drivers_of(graph: CallGraph, tables: Sequence[Table]) -> list[Driver]:

@@ -12,8 +12,9 @@ from xfrmlint.frontend.macros import Macro
 from xfrmlint.frontend.reader import Reader, Words
 from xfrmlint.frontend.unit import Place, node_text
 from xfrmlint.frontend.view import FunctionName, View
+from xfrmlint.part import is_core
 from xfrmlint.program.callgraph import CallGraph
-from xfrmlint.program.drivers import Driver, is_core
+from xfrmlint.program.drivers import Driver
 from xfrmlint.program.reach import Reached, reached
 
 RESOLVE = "resolve"

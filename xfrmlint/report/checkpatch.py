@@ -87,6 +87,7 @@ def render(
         return
     if report.unknown:
         yield f"note: {not_analysed(report)}"
+    yield from _set_aside(report)
     yield ""
     yield _verdict(_tree(report), bool(findings))
     yield from _notes(report, bool(findings), options)
@@ -282,6 +283,19 @@ def _total(findings: Sequence[Finding], paths: Iterable[str], lines: int, option
         f"total: {counts['ERROR']} errors, {counts['WARNING']} warnings, "
         f"{checks}{lines} lines checked"
     )
+
+
+def _set_aside(report: Report) -> Iterator[str]:
+    counts = [
+        (len(report.suppressed), "by comments"),
+        (len(report.ignored), "by the tree's .xfrmlint.toml"),
+        (len(report.baselined), "by the baseline"),
+    ]
+    said = ", ".join(f"{count} {why}" for count, why in counts if count)
+    if said:
+        yield f"note: not shown: {said}"
+    if report.gone:
+        yield f"note: gone from the tree: {sum(one.times for one in report.gone)} of the baseline"
 
 
 def _tree(report: Report) -> str:

@@ -18,7 +18,7 @@ from xfrmlint.tree.digest import blob_name
 from xfrmlint.tree.patch import FileChange, Hunk, Patch, is_text_mode
 
 # What is read to check a driver; where another file doesn't fit, the run goes on without it.
-_NEEDED = re.compile(r"\.[ch]$|(?:^|/)(?:Makefile|Kbuild)$")
+_NEEDED = re.compile(r"\.[ch]$|(?:^|/)(?:Makefile|Kbuild)$|^\.xfrmlint\.toml$")
 # Lines looked at in search of hunks that are not where they say: 500 hunks in a file of 100,000
 # lines, or two seconds.
 _MOST_LOOKED_AT = 50_000_000
