@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trees import Memory
-from xfrmlint.series import step_of
-from xfrmlint.step import is_built, lines_of, places_of
+from xfrmlint.step import BUILT_FROM, lines_of, places_of
 from xfrmlint.tree.overlay import laid
 from xfrmlint.tree.patch import series_of
 
@@ -17,8 +16,8 @@ PATH = "drivers/net/x.c"
 TEXTS = st.lists(st.integers(0, 60).map(str), unique=True, max_size=40)
 
 
-def diff(old: list[str], new: list[str], path: str = PATH) -> str:
-    lines = difflib.unified_diff(old, new, f"a/{path}", f"b/{path}", lineterm="")
+def diff(old: list[str], new: list[str]) -> str:
+    lines = difflib.unified_diff(old, new, f"a/{PATH}", f"b/{PATH}", lineterm="")
     return "From: A\nSubject: x\n\nWords.\n---\n" + "".join(f"{line}\n" for line in lines)
 
 
@@ -65,6 +64,4 @@ def test_a_line_stands_where_the_patch_has_it(
     ],
 )
 def test_what_a_kernel_is_built_from(path: str, built: bool) -> None:
-    (patch,) = series_of(diff(["a"], ["b"], path).encode(), "p")
-    found = laid(Memory({path: b"a\n"}), [patch], False)
-    assert is_built(step_of(patch, found, "p")) == built
+    assert (BUILT_FROM.search(path) is not None) == built
