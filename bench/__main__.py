@@ -8,6 +8,7 @@ rows. Exit status: 0, or 2 if nothing can be measured.
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,9 @@ _KERNEL = "7.3"
 def main() -> int:
     """Print the tables as they come, and return the exit status."""
     options = _options()
+    # However it is ended: what it has started ends, and the copies are removed.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="xfrmlint-bench-", dir=options.scratch) as folder:
         try:
             plan = _plan(options, Path(folder))

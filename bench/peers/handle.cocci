@@ -27,6 +27,10 @@ position p;
   e->xso.offload_handle@p
 |
   e.xso.offload_handle@p
+|
+  e->xso->offload_handle@p
+|
+  e.xso->offload_handle@p
 )
 
 @packet@
