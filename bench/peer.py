@@ -68,7 +68,6 @@ def _sites(rows: list[tuple[str, str, int]]) -> Sites:
 _LIST = "\"$0\" --no-config -uu -l -w -g '*.[ch]' offload_handle ."
 # A name to a line, whatever is in it but a line's end.
 _EACH = "xargs -r -d '\\n' \"$@\""
-# With includes it takes forty times as long over a whole kernel, and finds the same.
 _SPATCH = ("--very-quiet", "--include-headers", "--no-includes", "-j", _JOBS)
 _SEMGREP = (
     *("scan", "--metrics=off", "--disable-version-check", "--json", "--quiet", "-j", _JOBS),

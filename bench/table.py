@@ -86,7 +86,7 @@ def memory(peak: Peak | None) -> list[str]:
     if peak is None:
         return [NOTHING, NOTHING]
     # A process of a few milliseconds ends before it is looked at.
-    return [f"{size:.0f}" if size else NOTHING for size in peak]
+    return [f"{size:.0f}" if size >= 0.5 else NOTHING for size in peak]
 
 
 def scores(

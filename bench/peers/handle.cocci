@@ -33,7 +33,7 @@ position p;
   e.xso->offload_handle@p
 )
 
-@packet@
+@packet depends on site@
 identifier f, skb;
 position site.p;
 position q;
