@@ -11,7 +11,7 @@ from xfrmlint.findings import Finding, Known, Report
 from xfrmlint.gather import Progress, Session, quietly
 from xfrmlint.matching import matched, unknown_since
 from xfrmlint.rules import Rule
-from xfrmlint.scope import NOWHERE, scope_of
+from xfrmlint.scope import EVERYWHERE, NOWHERE, scope_of
 from xfrmlint.step import Step
 from xfrmlint.tree.kbuild import version
 from xfrmlint.triage import triaged
@@ -75,10 +75,14 @@ def _mark(finding: Finding) -> tuple[object, ...]:
 
 
 def both(
-    step: Step, rules: Sequence[Rule], progress: Progress, session: Session
+    step: Step, rules: Sequence[Rule], only_new: bool, progress: Progress, session: Session
 ) -> tuple[Report, Report] | None:
-    """Check the trees before and after a change, as far as it can touch them; None if it can't."""
-    scope = scope_of(step.before, step.after, (*step.changed, *step.former))
+    """Check the trees before and after a change; None if it can touch no driver.
+
+    only_new: no further than it can touch.
+    """
+    changed = (*step.changed, *step.former)
+    scope = scope_of(step.before, step.after, changed) if only_new else EVERYWHERE
     if scope == NOWHERE:
         return None
     before = check_tree(step.before, rules, progress, session, scope.folders)
@@ -92,11 +96,11 @@ def judged(
     progress: Progress = quietly,
     session: Session | None = None,
 ) -> ChangeReport:
-    """Return what a change brings, or with only_new=False all that is found where it can touch.
+    """Return what a change brings, or with only_new=False all that is found after it.
 
     A change that can touch no driver is not analysed. session: shared with other runs.
     """
-    found_both = both(step, rules, progress, session or Session(Cache(None)))
+    found_both = both(step, rules, only_new, progress, session or Session(Cache(None)))
     if found_both is None:
         return ChangeReport(step, (), (), Report(version(step.after), NOT_ASKED, (), (), (), 0, 0))
     before, after = found_both

@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -233,13 +233,14 @@ def check(
     with (
         _Progress(bool(quiet) or terse) as progress,
         _session(tree, cached, bool(quiet) or terse) as session,
+        ExitStack() as held,
     ):
         if asked is None:
             config = config_of(tree)
             report = check_tree(tree, rules, progress, session)
         else:
             only_new = new_only is not False
-            judged = _changes(asked, tree, rules, only_new, mailback, progress, session)
+            judged = _changes(asked, tree, held, rules, only_new, mailback, progress, session)
             if not judged:
                 return CLEAN
             _refuse_unknown(within, tree, judged)
@@ -453,27 +454,28 @@ def _session(tree: "Folder", cached: bool, quiet: bool) -> "Iterator[Session]":
 def _changes(
     asked: "Asked",
     tree: "Folder",
+    held: ExitStack,
     rules: "Sequence[Rule]",
     only_new: bool,
     mailback: bool,
     progress: "Callable[[str], None]",
     session: "Session",
 ) -> "list[ChangeReport]":
-    """Return what the changes asked for bring; none for a mail without, with mailback."""
-    from contextlib import ExitStack
+    """Return what the changes asked for bring; none for a mail without, with mailback.
 
+    held: keeps open what their trees are read from.
+    """
     from xfrmlint.asked import steps_of
     from xfrmlint.changes import judged
     from xfrmlint.tree.patch import NoPatch
 
-    with ExitStack() as stack:
-        try:
-            steps = steps_of(asked, tree, stack)
-        except NoPatch:
-            if mailback:
-                return []
-            raise
-        return [judged(step, rules, only_new, progress, session) for step in steps]
+    try:
+        steps = steps_of(asked, tree, held)
+    except NoPatch:
+        if mailback:
+            return []
+        raise
+    return [judged(step, rules, only_new, progress, session) for step in steps]
 
 
 def _rules(folders: Sequence[Path]) -> "list[Rule]":

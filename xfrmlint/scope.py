@@ -25,13 +25,14 @@ class Scope(NamedTuple):
 
 
 NOWHERE = Scope(False, ())
+EVERYWHERE = Scope(True, ())
 
 
 def scope_of(before: Tree, after: Tree, changed: Iterable[str]) -> Scope:
     """Return what a change of some files can touch. changed: paths before and after it."""
     paths = [path for path in dict.fromkeys(changed) if _SOURCE.search(path)]
     if any(path.startswith(_COMMON) and not _MAKEFILE.search(path) for path in paths):
-        return Scope(True, ())
+        return EVERYWHERE
     folders: set[str] = set()
     for path in paths:
         if _MAKEFILE.search(path) and _links_alike(before, after, posixpath.dirname(path)):
