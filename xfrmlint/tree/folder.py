@@ -37,9 +37,12 @@ class Folder:
         # What is known of files' contents from earlier runs, and what this one has learned.
         self.known: dict[str, Stamped] = {}
         self.learned: dict[str, Stamped] = {}
+        self._top = str(self.root)
+        self._real: dict[str, str | None] = {}
         self._folders: dict[str, Path | None] = {}
         self._listings: dict[str, frozenset[str]] = {}
         self._digests: dict[str, str] = {}
+        self._searched: dict[tuple[str, tuple[str, ...]], Sequence[str]] = {}
 
     @property
     def name(self) -> str:
@@ -68,6 +71,17 @@ class Folder:
 
         The root's own is ".".
         """
+        folder, name = os.path.split(path)
+        if name in ("", ".", ".."):
+            return self._resolved(path)
+        if folder not in self._real:
+            self._real[folder] = self._resolved(folder)
+        above = self._real[folder]
+        if above is None or os.path.islink(os.path.join(self._top, above, name)):
+            return self._resolved(path)
+        return name if above == "." else f"{above}/{name}"
+
+    def _resolved(self, path: str) -> str | None:
         try:
             inside = self._inside(path)
         except (OSError, ValueError):
@@ -143,9 +157,12 @@ class Folder:
         return self._listings[path]
 
     def search(self, pattern: str, under: Sequence[str] = ()) -> Sequence[str]:
-        found = files_with(self.root, pattern, under)
-        self.problems.update(found.problems)
-        return found.paths
+        asked = (pattern, tuple(under))
+        if asked not in self._searched:
+            found = files_with(self.root, pattern, under)
+            self.problems.update(found.problems)
+            self._searched[asked] = found.paths
+        return self._searched[asked]
 
 
 def _stamp(found: os.stat_result) -> tuple[int, int, int, int]:
