@@ -1,0 +1,326 @@
+"""What stands in one item of a parsed file: members, calls, filled slots, declarations."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+
+from xfrmlint.frontend.clang import kinds
+from xfrmlint.frontend.clang.library import (
+    ASSIGN,
+    Cursor,
+    Parsed,
+    Spot,
+    initializer,
+    kind,
+    operator,
+)
+from xfrmlint.frontend.clang.owners import Owners, field_of, record_of
+from xfrmlint.frontend.clang.vocabulary import (
+    Call,
+    Declared,
+    Filled,
+    Member,
+    Region,
+    Seen,
+)
+
+_WORD = re.compile(rb"[A-Za-z_]\w*")
+_QUALIFIERS = re.compile(r"\b(const|volatile|restrict)\b\s*")
+
+
+class Walk:
+    """Looks at items of one source. texts: by full path. fields: names of members to report.
+
+    root: what full paths of the tree begin with.
+    """
+
+    def __init__(
+        self, parsed: Parsed, texts: Mapping[str, bytes], fields: Collection[str], root: str
+    ) -> None:
+        self._parsed = parsed
+        self._texts = texts
+        self._fields = frozenset(fields)
+        self._root = root
+        self._errors = parsed.errors()
+        self._owners = Owners(parsed, texts)
+        self._tops: dict[str, list[tuple[int, int, Cursor]]] | None = None
+
+    def seen(self, region: Region) -> Seen:
+        """Return what stands in a region."""
+        full = f"{self._root}/{region.path}"
+        errors = tuple(
+            spot.line
+            for spot in self._errors
+            if spot.path == full and region.start <= spot.offset < region.end
+        )
+        skipped = tuple(
+            (start, end)
+            for start, end in self._parsed.skipped(full)
+            if start < region.end and end > region.start
+        )
+        clean = not self._errors
+        items = self._items(full, region)
+        if not items:
+            return Seen(self._why_not(full, region, errors), errors, clean, skipped=skipped)
+        item = _Item(self, self._owners)
+        for cursor in items:
+            item.visit(cursor, cursor, "")
+        return Seen(
+            "",
+            errors,
+            clean,
+            tuple(item.declared),
+            tuple(dict.fromkeys(item.members)),
+            tuple(dict.fromkeys(item.calls)),
+            tuple(dict.fromkeys(item.filled)),
+            skipped,
+        )
+
+    def regions(self, path: str) -> list[Region]:
+        """Return the items of a file that libclang sees by itself: functions and objects."""
+        full = f"{self._root}/{path}"
+        found = []
+        for start, end, cursor in self._by_file().get(full, []):
+            if kind(cursor) in (kinds.FUNCTION, kinds.VARIABLE):
+                name = self._parsed.spot(cursor)
+                at = name.offset if name.path == full else start
+                found.append(Region(path, start, end, at))
+        return list(dict.fromkeys(found))
+
+    def _why_not(self, full: str, region: Region, errors: tuple[int, ...]) -> str:
+        if not self._parsed.reads(full):
+            return "not included by the source that was parsed"
+        for start, end in self._parsed.skipped(full):
+            if start <= region.start < end:
+                return "under a false #if"
+        return "parse errors there" if errors else "libclang sees nothing there"
+
+    def _items(self, full: str, region: Region) -> list[Cursor]:
+        cursor = self._parsed.at(full, region.name)
+        while cursor is not None and kind(cursor) not in (kinds.FUNCTION, kinds.VARIABLE):
+            above = cursor.semantic_parent
+            cursor = above if above is not None and above != cursor else None
+        # A local variable is no item: its function is.
+        while cursor is not None and cursor.semantic_parent is not None:
+            if kind(cursor.semantic_parent) != kinds.FUNCTION:
+                break
+            cursor = cursor.semantic_parent
+        if cursor is not None:
+            start, end = self._parsed.extent(cursor)
+            if start.path == full and start.offset < region.end and end.offset > region.start:
+                return [cursor]
+        return [
+            cursor
+            for start, end, cursor in self._by_file().get(full, [])
+            if start < region.end and end > region.start
+        ]
+
+    def _by_file(self) -> dict[str, list[tuple[int, int, Cursor]]]:
+        if self._tops is None:
+            self._tops = {}
+            for cursor in self._parsed.top():
+                start, end = self._parsed.extent(cursor)
+                self._tops.setdefault(start.path, []).append((start.offset, end.offset, cursor))
+        return self._tops
+
+    def place(self, cursor: Cursor, name: str) -> tuple[Spot, str]:
+        """Return where a name stands (path relative to the tree), and the macro that holds it."""
+        spot = self._parsed.spot(cursor)
+        written = _WORD.match(self._texts.get(spot.path, b""), spot.offset)
+        text = written.group().decode("utf-8", "surrogateescape") if written else ""
+        relative = spot.path.removeprefix(f"{self._root}/")
+        return spot._replace(path=relative), "" if text == name else text or "?"
+
+    def wants(self, field: str) -> bool:
+        return field in self._fields
+
+
+class _Item:
+    """Collects while it goes through one item."""
+
+    def __init__(self, walk: Walk, owners: Owners) -> None:
+        self._walk = walk
+        self._owners = owners
+        self.declared: list[Declared] = []
+        self.members: list[Member] = []
+        self.calls: list[Call] = []
+        self.filled: list[Filled] = []
+
+    def visit(self, cursor: Cursor, function: Cursor, owner: str) -> None:
+        """Go through what is evaluated below a cursor. owner: the member a list initializes."""
+        number = kind(cursor)
+        if number == kinds.SIZEOF:
+            return
+        if number in (kinds.FUNCTION, kinds.VARIABLE, kinds.PARAMETER):
+            self._declaration(cursor, number, function)
+            return
+        if number == kinds.INIT_LIST:
+            self._listed(cursor, function, owner)
+            return
+        if number == kinds.MEMBER:
+            self._member(cursor, function)
+        elif number == kinds.CALL:
+            self._call(cursor)
+        elif number == kinds.BINARY and operator(cursor) == ASSIGN:
+            self._assigned(cursor, function)
+        for child in evaluated(cursor, number):
+            self.visit(child, function, owner if number in _PASSING else "")
+
+    def _declaration(self, cursor: Cursor, number: int, function: Cursor) -> None:
+        if number == kinds.FUNCTION:
+            children = list(cursor.get_children())
+            if children and kind(children[-1]) == kinds.COMPOUND_STATEMENT:
+                self._declare(cursor, "function")
+                self.visit(children[-1], cursor, "")
+            return
+        if number == kinds.PARAMETER:
+            return
+        if cursor == function:
+            self._declare(cursor, plain_type(cursor.type))
+        value = initializer(cursor)
+        if value is not None:
+            self.visit(value, function, "")
+
+    def _declare(self, cursor: Cursor, kind_of: str) -> None:
+        name = str(cursor.spelling)
+        spot, _ = self._walk.place(cursor, name)
+        self.declared.append(Declared(spot.path, spot.offset, name, kind_of))
+
+    def _member(self, cursor: Cursor, function: Cursor) -> None:
+        name = str(cursor.spelling)
+        if not self._walk.wants(name):
+            return
+        field = cursor.referenced
+        if field is None or kind(field) != kinds.FIELD:
+            return
+        base = next(iter(cursor.get_children()), None)
+        owners: tuple[str, ...] = ()
+        record = record_of(field)
+        if base is not None:
+            owners = tuple(sorted(self._owners.of(base, function)))
+        spot, macro = self._walk.place(cursor, name)
+        self.members.append(Member(spot.path, spot.offset, name, record, owners, macro))
+
+    def _call(self, cursor: Cursor) -> None:
+        callee = next(iter(cursor.get_children()), None)
+        while callee is not None and kind(callee) in _WRAPPING:
+            callee = next(iter(evaluated(callee, kind(callee))), None)
+        if callee is None:
+            return
+        number = kind(callee)
+        function, slot, name = "", "", str(callee.spelling)
+        if number == kinds.DECL_REF:
+            target = callee.referenced
+            if target is not None and kind(target) == kinds.FUNCTION:
+                function = name
+        elif number == kinds.MEMBER:
+            target = callee.referenced
+            if target is not None and kind(target) == kinds.FIELD:
+                slot = f"{record_of(target)}.{name}"
+        spot, macro = self._walk.place(callee, name)
+        self.calls.append(Call(spot.path, spot.offset, spot.line, function, slot, macro))
+
+    def _assigned(self, cursor: Cursor, function: Cursor) -> None:
+        sides = list(cursor.get_children())
+        if len(sides) != 2:
+            return
+        left, right = sides
+        while kind(left) in _WRAPPING:
+            inner = next(iter(evaluated(left, kind(left))), None)
+            if inner is None:
+                return
+            left = inner
+        if kind(left) == kinds.MEMBER:
+            field = left.referenced
+            if field is not None and kind(field) == kinds.FIELD:
+                self._fill(left, field, right)
+
+    def _fill(self, at: Cursor, field: Cursor, value: Cursor) -> None:
+        name = str(field.spelling)
+        targets, names = named_in(value)
+        if not targets and not self._walk.wants(name):
+            return
+        spot, macro = self._walk.place(at, name)
+        self.filled.append(
+            Filled(spot.path, spot.offset, record_of(field), name, targets, names, macro)
+        )
+
+    def _listed(self, cursor: Cursor, function: Cursor, owner: str) -> None:
+        """An initializer list: designated entries, and positional ones of a struct."""
+        fields: list[Cursor] | None = None
+        at = 0
+        for child in cursor.get_children():
+            parts = list(child.get_children()) if kind(child) == kinds.UNEXPOSED else []
+            designators = [p for p in parts[:-1] if kind(p) == kinds.MEMBER_REF]
+            if not designators:
+                if fields is None:
+                    fields = list(cursor.type.get_canonical().get_fields())
+                inner = ""
+                if at < len(fields):
+                    self._fill(child, fields[at], child)
+                    inner = field_of(fields[at])
+                at += 1
+                self.visit(child, function, inner)
+                continue
+            above = owner
+            for designator in designators:
+                field = designator.referenced
+                if field is None:
+                    continue
+                name = str(field.spelling)
+                if self._walk.wants(name):
+                    spot, macro = self._walk.place(designator, name)
+                    owners = (above,) if above else ("?literal",)
+                    self.members.append(
+                        Member(spot.path, spot.offset, name, record_of(field), owners, macro)
+                    )
+                above = field_of(field)
+            field = designators[-1].referenced
+            if field is not None:
+                self._fill(designators[-1], field, parts[-1])
+                names = [str(f.spelling) for f in cursor.type.get_canonical().get_fields()]
+                first = designators[0].spelling
+                if fields is None and first in names:
+                    fields = list(cursor.type.get_canonical().get_fields())
+                at = names.index(first) + 1 if first in names else at
+            self.visit(parts[-1], function, above)
+
+
+_WRAPPING = (kinds.UNEXPOSED, kinds.PAREN, kinds.UNARY, kinds.CAST)
+_PASSING = (kinds.UNEXPOSED, kinds.PAREN, kinds.CAST, kinds.COMPOUND_LITERAL)
+
+
+def evaluated(cursor: Cursor, number: int) -> Iterator[Cursor]:
+    """Yield the children of a cursor that are evaluated: not what is only in a type."""
+    children = list(cursor.get_children())
+    if number in (kinds.CAST, kinds.COMPOUND_LITERAL):
+        # typeof(expression) in the type comes before the operand.
+        children = children[-1:]
+    elif number == kinds.GENERIC_SELECTION:
+        children = children[1:]
+    yield from children
+
+
+def named_in(value: Cursor) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the functions, and the other names, in an expression that is stored."""
+    functions: dict[str, None] = {}
+    others: dict[str, None] = {}
+    stack = [value]
+    while stack:
+        cursor = stack.pop()
+        number = kind(cursor)
+        if number == kinds.DECL_REF:
+            target = cursor.referenced
+            is_function = target is not None and kind(target) == kinds.FUNCTION
+            (functions if is_function else others)[str(cursor.spelling)] = None
+        elif (
+            number in (kinds.SIZEOF, kinds.INIT_LIST, kinds.STATEMENT_EXPRESSION)
+            or number == kinds.CALL
+        ):
+            continue
+        stack += reversed(list(evaluated(cursor, number)))
+    return tuple(functions), tuple(others)
+
+
+def plain_type(kind_of: Cursor) -> str:
+    """Return a type's canonical name without qualifiers."""
+    return _QUALIFIERS.sub("", str(kind_of.get_canonical().spelling)).strip()
