@@ -53,7 +53,7 @@ class Analysis(NamedTuple):
     """A sealed store of facts, and the reader that made it (for the text of lines).
 
     drivers, sites, traced: what the facts were made of; traced by the driver's group.
-    callbacks: the owners' resolver callbacks.
+    callbacks: the owners' resolver callbacks. offload: the struct type of a state's xso.
     """
 
     store: Store
@@ -64,6 +64,7 @@ class Analysis(NamedTuple):
     sites: tuple[Site, ...]
     traced: Mapping[str, Traced]
     callbacks: tuple[Callback, ...]
+    offload: str = _OFFLOAD
 
 
 class Core(NamedTuple):
@@ -132,7 +133,15 @@ def analyse(tree: Tree, progress: Progress = quietly) -> Analysis:
     store.add(_unknown_rows(reader, graph, found, core, followed))
     store.seal()
     return Analysis(
-        store, reader, contract, release, tuple(drivers), tuple(found.sites), traced, callbacks
+        store,
+        reader,
+        contract,
+        release,
+        tuple(drivers),
+        tuple(found.sites),
+        traced,
+        callbacks,
+        offload,
     )
 
 

@@ -87,6 +87,11 @@ class Unit:
         start = self._newlines[line - 2] + 1 if line > 1 else 0
         return Place(self.path, line, offset - start + 1)
 
+    def offset(self, line: int, column: int) -> int:
+        """Return the byte offset of a line and column (both from 1; 0 means 1)."""
+        start = self._newlines[line - 2] + 1 if line > 1 else 0
+        return start + max(column, 1) - 1
+
     def line_text(self, line: int) -> str:
         """Return one line of the file, undecodable bytes replaced."""
         start = self._newlines[line - 2] + 1 if line > 1 else 0

@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from xfrmlint.frontend.clang import cache, flags, generated, library
 from xfrmlint.frontend.clang.configuration import Configuration
+from xfrmlint.frontend.clang.hiding import PASTES, Hiding, mentions
 from xfrmlint.frontend.clang.sources import GENERATED, ROOT, Sources, TooMuch
 from xfrmlint.frontend.clang.vocabulary import Region, Seen
 from xfrmlint.frontend.clang.walk import Walk
-from xfrmlint.frontend.clang.workers import Outcome, Workers
+from xfrmlint.frontend.clang.workers import Workers
 from xfrmlint.tree import Tree
 from xfrmlint.tree.kbuild import Kbuild
 
@@ -24,7 +25,8 @@ _PRECOMPILED = f"{GENERATED}/xfrmlint/common.h"
 class Job(NamedTuple):
     """A source to parse. names: full paths of what it includes. regions: what is asked.
 
-    listed: files whose items are all to be gone through.
+    listed: files whose items are gone through, those that mention a name of `sought` (all if it is
+    None).
     """
 
     source: str
@@ -33,6 +35,8 @@ class Job(NamedTuple):
     regions: tuple[Region, ...]
     listed: tuple[str, ...]
     fields: frozenset[str]
+    offload: str
+    sought: frozenset[bytes] | None
 
 
 class Answer(NamedTuple):
@@ -43,10 +47,14 @@ class Answer(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What to ask of a source: items, and files of which every item is asked for."""
+    """What to ask of a source: items, and files to be gone through.
+
+    everything: every item of these, not only those that speak of a state's xso, or can by a macro.
+    """
 
     regions: tuple[Region, ...] = ()
     listed: tuple[str, ...] = ()
+    everything: bool = False
 
 
 class Clang:
@@ -63,6 +71,7 @@ class Clang:
         self._sources = Sources(tree, generated.headers(tree))
         self._sources.put(flags.AUTOCONF, generated.autoconf(()))
         self._first = flags.first_headers(tree)
+        self._hiding = Hiding()
         self._private = cache.temporary()
         self._header = ""
         self._header_names: list[str] = []
@@ -78,10 +87,12 @@ class Clang:
     ) -> None:
         self._private.cleanup()
 
-    def ask(self, asked: Mapping[str, Asked], fields: Collection[str]) -> dict[str, Answer]:
+    def ask(
+        self, asked: Mapping[str, Asked], fields: Collection[str], offload: str
+    ) -> dict[str, Answer]:
         """Parse sources and return what is seen in the items that are asked about.
 
-        fields: names of the members whose uses are wanted.
+        fields: names of the members whose uses are wanted. offload: the struct type of xso.
         """
         answers: dict[str, Answer] = {}
         closures: dict[str, list[str]] = {}
@@ -92,12 +103,13 @@ class Clang:
             except TooMuch as error:
                 answers[source] = Answer({}, f"not parsed: {error}")
                 continue
-            own = [n for n in names if not n.startswith((f"{ROOT}/include/", f"{ROOT}/arch/"))]
+            own = [name for name in names if _is_own(name)]
             symbols.update(self._configuration.of(source, (self._sources.texts[n] for n in own)))
         self._sources.put(flags.AUTOCONF, generated.autoconf(symbols))
         self._precompile()
         jobs = [
-            self._job(source, names, asked[source], fields) for source, names in closures.items()
+            self._job(source, names, asked[source], fields, offload)
+            for source, names in closures.items()
         ]
         jobs.sort(key=lambda job: -len(job.names))
         outcomes = Workers(partial(_look, self._sources.texts), jobs).run()
@@ -112,7 +124,14 @@ class Clang:
     def _folders(self, source: str) -> list[str]:
         return [f"{ROOT}/{name}" for name in self._kbuild.include_folders(source)]
 
-    def _job(self, source: str, names: Sequence[str], what: Asked, fields: Collection[str]) -> Job:
+    def _job(
+        self,
+        source: str,
+        names: Sequence[str],
+        what: Asked,
+        fields: Collection[str],
+        offload: str,
+    ) -> Job:
         modules = self._kbuild.modules_of(source)
         stem = posixpath.basename(source).removesuffix(".c")
         text = generated.names_header(modules[0].name if modules else stem, stem)
@@ -122,8 +141,21 @@ class Clang:
             given = ["-include-pch", self._header, *given, *flags.including([named])]
         else:
             given += flags.including([*self._first, named])
-        known = tuple(sorted({*names, *self._header_names, named}))
-        return Job(source, tuple(given), known, what.regions, what.listed, frozenset(fields))
+        return Job(
+            source,
+            tuple(given),
+            tuple(sorted({*names, *self._header_names, named})),
+            what.regions,
+            what.listed,
+            frozenset(fields),
+            offload,
+            None if what.everything else self._sought(names, offload),
+        )
+
+    def _sought(self, names: Iterable[str], offload: str) -> frozenset[bytes]:
+        texts = {name: self._sources.texts[name] for name in names if _is_own(name)}
+        words = ("xso", "offload_handle", "upper_priv", offload.split()[-1], PASTES.decode())
+        return self._hiding.names(texts, words)
 
     def _precompile(self) -> None:
         """Find or make the precompiled header of what most drivers include."""
@@ -161,6 +193,11 @@ class Clang:
         return digest.hexdigest()[:32]
 
 
+def _is_own(name: str) -> bool:
+    """Tell whether a file is a driver's, not the kernel's or generated."""
+    return not name.startswith((f"{ROOT}/include/", f"{ROOT}/arch/", GENERATED))
+
+
 def _called(work: "partial[None]") -> None:
     work()
 
@@ -176,9 +213,11 @@ def _look(texts: Mapping[str, bytes], job: Job) -> dict[Region, Seen]:
     """Parse a source and look at its items (in a process of its own)."""
     given = {name: texts[name] for name in job.names}
     parsed = library.Parsed(f"{ROOT}/{job.source}", job.arguments, given)
-    walk = Walk(parsed, texts, job.fields, ROOT)
-    wanted = [*job.regions, *(r for path in job.listed for r in walk.regions(path))]
+    walk = Walk(parsed, texts, job.fields, job.offload, ROOT)
+    wanted = list(job.regions)
+    for path in job.listed:
+        text = texts.get(f"{ROOT}/{path}", b"")
+        for region in walk.regions(path):
+            if job.sought is None or mentions(text[region.start : region.end], job.sought):
+                wanted.append(region)
     return {region: walk.seen(region) for region in dict.fromkeys(wanted)}
-
-
-__all__ = ["Answer", "Asked", "Clang", "Outcome"]

@@ -20,7 +20,8 @@ class Member(NamedTuple):
 
     record: the struct whose member it is. owners: of what the base expression is a part
     (`struct xfrm_state.xso`); `?` and a word why where it could not be told. macro: the name is
-    not in the file itself, but comes from the macro at that offset.
+    not in the file itself, but comes from the macro at that offset. copy: the base is a variable
+    that is a struct itself.
     """
 
     path: str
@@ -29,6 +30,7 @@ class Member(NamedTuple):
     record: str
     owners: tuple[str, ...]
     macro: str
+    copy: bool = False
 
 
 class Call(NamedTuple):

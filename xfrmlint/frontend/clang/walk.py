@@ -30,15 +30,21 @@ _QUALIFIERS = re.compile(r"\b(const|volatile|restrict)\b\s*")
 class Walk:
     """Looks at items of one source. texts: by full path. fields: names of members to report.
 
-    root: what full paths of the tree begin with.
+    offload: the struct whose owners are wanted. root: what full paths of the tree begin with.
     """
 
     def __init__(
-        self, parsed: Parsed, texts: Mapping[str, bytes], fields: Collection[str], root: str
+        self,
+        parsed: Parsed,
+        texts: Mapping[str, bytes],
+        fields: Collection[str],
+        offload: str,
+        root: str,
     ) -> None:
         self._parsed = parsed
         self._texts = texts
         self._fields = frozenset(fields)
+        self.offload = offload
         self._root = root
         self._errors = parsed.errors()
         self._owners = Owners(parsed, texts)
@@ -160,7 +166,9 @@ class _Item:
             self._member(cursor, function)
         elif number == kinds.CALL:
             self._call(cursor)
-        elif number == kinds.BINARY and operator(cursor) == ASSIGN:
+        elif number == kinds.COMPOUND_ASSIGNMENT or (
+            number == kinds.BINARY and operator(cursor) == ASSIGN
+        ):
             self._assigned(cursor, function)
         for child in evaluated(cursor, number):
             self.visit(child, function, owner if number in _PASSING else "")
@@ -195,10 +203,11 @@ class _Item:
         base = next(iter(cursor.get_children()), None)
         owners: tuple[str, ...] = ()
         record = record_of(field)
-        if base is not None:
+        if base is not None and record == self._walk.offload:
             owners = tuple(sorted(self._owners.of(base, function)))
         spot, macro = self._walk.place(cursor, name)
-        self.members.append(Member(spot.path, spot.offset, name, record, owners, macro))
+        copy = base is not None and is_copy(base)
+        self.members.append(Member(spot.path, spot.offset, name, record, owners, macro, copy))
 
     def _call(self, cursor: Cursor) -> None:
         callee = next(iter(cursor.get_children()), None)
@@ -286,6 +295,8 @@ class _Item:
 
 
 _WRAPPING = (kinds.UNEXPOSED, kinds.PAREN, kinds.UNARY, kinds.CAST)
+# What is named in these is not what is stored.
+_NO_VALUE = (kinds.SIZEOF, kinds.INIT_LIST, kinds.STATEMENT_EXPRESSION, kinds.CALL)
 _PASSING = (kinds.UNEXPOSED, kinds.PAREN, kinds.CAST, kinds.COMPOUND_LITERAL)
 
 
@@ -312,13 +323,20 @@ def named_in(value: Cursor) -> tuple[tuple[str, ...], tuple[str, ...]]:
             target = cursor.referenced
             is_function = target is not None and kind(target) == kinds.FUNCTION
             (functions if is_function else others)[str(cursor.spelling)] = None
-        elif (
-            number in (kinds.SIZEOF, kinds.INIT_LIST, kinds.STATEMENT_EXPRESSION)
-            or number == kinds.CALL
-        ):
+        elif number in _NO_VALUE:
             continue
         stack += reversed(list(evaluated(cursor, number)))
     return tuple(functions), tuple(others)
+
+
+def is_copy(base: Cursor) -> bool:
+    """Tell whether a member's base is a local variable that is a struct, not a pointer to one."""
+    while kind(base) in (kinds.UNEXPOSED, kinds.PAREN):
+        inner = next(iter(base.get_children()), None)
+        if inner is None:
+            return False
+        base = inner
+    return kind(base) == kinds.DECL_REF and not plain_type(base.type).endswith("*")
 
 
 def plain_type(kind_of: Cursor) -> str:

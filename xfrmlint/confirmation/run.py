@@ -1,0 +1,165 @@
+"""A report confirmed: every finding asked about, what is refuted taken out, what is new noted."""
+
+from collections.abc import Iterable, Mapping
+
+from xfrmlint.analyse import Analysis, Progress, quietly
+from xfrmlint.confirmation.claims import Claim, Claims
+from xfrmlint.confirmation.places import source_of
+from xfrmlint.confirmation.verdict import (
+    CONFIRMED,
+    REFUTED,
+    UNCONFIRMED,
+    Verdict,
+    is_states,
+    verdict,
+)
+from xfrmlint.findings import Confirmation, Finding, Report, Unknown
+from xfrmlint.frontend.access import FIELDS
+from xfrmlint.frontend.clang.session import Answer, Asked, Clang
+from xfrmlint.frontend.clang.vocabulary import Member, Region, Seen
+from xfrmlint.program.drivers import is_core
+from xfrmlint.program.sites import Site
+
+BOTH = "tree-sitter+libclang"
+# What is asked for besides a state's fields: where the opt-in is set.
+_MEMBERS = (*FIELDS, "flags")
+
+
+class Questions:
+    """What to ask of which source, and the answers once they are there."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        self._reader = analysis.reader
+        self.offload = analysis.offload
+        self._regions: dict[str, dict[Region, None]] = {}
+        self._sources: dict[str, str | None] = {}
+        self._answers: Mapping[str, Answer] = {}
+
+    def add(self, regions: Iterable[Region | None]) -> None:
+        """Note items to ask about."""
+        # Sources first: a header is asked about through one that is parsed anyway.
+        known = [region for region in regions if region is not None]
+        for region in sorted(known, key=lambda r: (not r.path.endswith(".c"), r)):
+            source = self.source(region.path)
+            if source is not None:
+                self._regions.setdefault(source, {})[region] = None
+
+    def source(self, path: str) -> str | None:
+        """Return the source through which a file is looked at."""
+        if path not in self._sources:
+            self._sources[path] = source_of(self._reader, path, self._regions)
+        return self._sources[path]
+
+    def ask(self, clang: Clang, everything: bool = False) -> None:
+        """Ask. everything: about every item of the sources, else where macros can hide a site."""
+        asked = {
+            source: Asked(tuple(regions), (source,), everything)
+            for source, regions in self._regions.items()
+        }
+        self._answers = clang.ask(asked, _MEMBERS, self.offload)
+
+    def seen(self, region: Region | None) -> Seen:
+        """Return what was seen in an item, or why it was not."""
+        if region is None:
+            return Seen("outside of what tree-sitter took for an item")
+        source = self.source(region.path)
+        if source is None:
+            return Seen("no source that includes it was found")
+        answer = self._answers.get(source)
+        if answer is None:
+            return Seen("not asked")
+        return answer.seen.get(region) or Seen(answer.reason or "libclang said nothing of it")
+
+    def answers(self) -> Mapping[str, Answer]:
+        """Return all answers by their source."""
+        return self._answers
+
+
+def confirmed(
+    analysis: Analysis, report: Report, clang: Clang, progress: Progress = quietly
+) -> Report:
+    """Return a report in which every finding is confirmed, unconfirmed or withdrawn.
+
+    What is withdrawn, and what libclang found by itself, is listed as unknown.
+    """
+    claims = Claims(analysis)
+    by_finding = [(finding, claims.of(finding)) for finding in report.findings]
+    questions = Questions(analysis)
+    questions.add(claim.region for _, listed in by_finding for claim in listed)
+    progress("asking libclang")
+    questions.ask(clang)
+    kept: list[Finding] = []
+    unknown = list(report.unknown)
+    for finding, listed in by_finding:
+        found = _worst(listed, questions)
+        if found.status == REFUTED:
+            unknown.append(
+                Unknown(
+                    finding.path,
+                    finding.line,
+                    finding.function,
+                    f"withdrawn: {finding.type}: {found.reason}",
+                )
+            )
+        else:
+            kept.append(_marked(finding, found))
+    unknown += _unseen(analysis, questions, claims)
+    return report._replace(findings=tuple(kept), unknown=tuple(sorted(dict.fromkeys(unknown))))
+
+
+def _worst(claims: Iterable[Claim], questions: Questions) -> Verdict:
+    found = [verdict(c, questions.seen(c.region), questions.offload) for c in claims]
+    for status in (REFUTED, UNCONFIRMED):
+        for one in found:
+            if one.status == status:
+                return one
+    return Verdict(CONFIRMED) if found else Verdict(UNCONFIRMED, "nothing there to ask about")
+
+
+def _marked(finding: Finding, found: Verdict) -> Finding:
+    if found.status == CONFIRMED:
+        return finding._replace(
+            parser=BOTH, confidence="high", confirmation=Confirmation(CONFIRMED)
+        )
+    return finding._replace(confirmation=Confirmation(UNCONFIRMED, found.reason))
+
+
+def _unseen(analysis: Analysis, questions: Questions, claims: Claims) -> list[Unknown]:
+    """Return the accesses that libclang sees and tree-sitter did not."""
+    known = Known(analysis.sites, claims)
+    found = []
+    for answer in questions.answers().values():
+        for region, seen in answer.seen.items():
+            if is_core(region.path):
+                continue
+            for member in seen.members:
+                if is_states(member, analysis.offload) and not known.has(region, member):
+                    unit = analysis.reader.corpus.unit(member.path)
+                    name = seen.declared[0].name if seen.declared else ""
+                    through = f" through the macro {member.macro}" if member.macro else ""
+                    reason = f"libclang alone sees an access of xso.{member.field}{through}"
+                    found.append(Unknown(member.path, unit.line(member.offset), name, reason))
+    return found
+
+
+class Known:
+    """The accesses that tree-sitter found: by place, and those in macros by where they are used."""
+
+    def __init__(self, sites: Iterable[Site], claims: Claims) -> None:
+        self._places: set[tuple[str, int, str]] = set()
+        self._macros: set[tuple[str, int, str]] = set()
+        for site in sites:
+            claim = claims.of_site(site)
+            if claim.macro and claim.region is not None:
+                self._macros.add((claim.region.path, claim.region.start, site.field))
+            else:
+                self._places.add((claim.path, claim.offset, site.field))
+
+    def has(self, region: Region, member: Member) -> bool:
+        """Tell whether a member that libclang sees is one of them, or is none that counts."""
+        if member.copy or member.field not in FIELDS:
+            return True
+        if member.macro:
+            starts = [s for p, s, f in self._macros if (p, f) == (region.path, member.field)]
+            return any(region.start <= s < region.end for s in starts)
+        return (member.path, member.offset, member.field) in self._places
