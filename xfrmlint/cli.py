@@ -92,6 +92,23 @@ def cli() -> None:
     default="WARNING",
     help="Exit with 1 if there is a finding of this level or a worse one.",
 )
+@click.option(
+    "--confirm",
+    is_flag=True,
+    help="Ask libclang about each finding; say which it could not confirm, and why.",
+)
+@click.option(
+    "--parser",
+    type=click.Choice(["tree-sitter", "both"]),
+    default="tree-sitter",
+    help="both: print where tree-sitter and libclang differ, instead of findings.",
+)
+@click.option(
+    "--compile-commands",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A build's compile_commands.json: flags for --confirm and --parser both.",
+)
 @_rules_option
 def check(
     paths: Sequence[str],
@@ -110,6 +127,9 @@ def check(
     file: bool,
     form: str,
     fail_on: str,
+    confirm: bool,
+    parser: str,
+    compile_commands: Path | None,
     rule_folders: Sequence[Path],
 ) -> int:
     """Check a kernel tree.
@@ -142,7 +162,20 @@ def check(
 
     tree, within = _tree_and_paths(paths)
     with _Progress(bool(quiet) or terse) as progress:
-        report = check_tree(tree, rules, progress)
+        if parser == "both":
+            from xfrmlint.confirmation.compare import differences
+            from xfrmlint.report.comparison import render
+
+            differ = differences(tree, compile_commands, progress)
+            differ = [d for d in differ if not within or _below(d.path, within)]
+            _print(render(differ))
+            return FINDINGS if differ else CLEAN
+        if confirm:
+            from xfrmlint.confirmation.run import check_confirmed
+
+            report = check_confirmed(tree, rules, compile_commands, progress)
+        else:
+            report = check_tree(tree, rules, progress)
     if within:
         kept = tuple(f for f in report.findings if _below(f.path, within))
         report = report._replace(findings=kept)

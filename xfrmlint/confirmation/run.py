@@ -1,8 +1,10 @@
 """A report confirmed: every finding asked about, what is refuted taken out, what is new noted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
-from xfrmlint.analyse import Analysis, Progress, quietly
+from xfrmlint.analyse import Analysis, Progress, analyse, quietly
+from xfrmlint.check import report_of
 from xfrmlint.confirmation.claims import Claim, Claims
 from xfrmlint.confirmation.places import source_of
 from xfrmlint.confirmation.verdict import (
@@ -19,10 +21,24 @@ from xfrmlint.frontend.clang.session import Answer, Asked, Clang
 from xfrmlint.frontend.clang.vocabulary import Member, Region, Seen
 from xfrmlint.program.drivers import is_core
 from xfrmlint.program.sites import Site
+from xfrmlint.rules import Rule
+from xfrmlint.tree import Tree
 
 BOTH = "tree-sitter+libclang"
 # What is asked for besides a state's fields: where the opt-in is set.
 _MEMBERS = (*FIELDS, "flags")
+
+
+def check_confirmed(
+    tree: Tree, rules: Sequence[Rule], commands: Path | None, progress: Progress = quietly
+) -> Report:
+    """Check a tree as check_tree() does, then ask libclang about what was found.
+
+    commands: a build's compile_commands.json. Raises InputError if libclang can't be loaded.
+    """
+    with Clang(tree, commands) as clang:
+        analysis = analyse(tree, progress)
+        return confirmed(analysis, report_of(analysis, rules), clang, progress)
 
 
 class Questions:
@@ -32,6 +48,7 @@ class Questions:
         self._reader = analysis.reader
         self.offload = analysis.offload
         self._regions: dict[str, dict[Region, None]] = {}
+        self._listed: dict[str, dict[str, None]] = {}
         self._sources: dict[str, str | None] = {}
         self._answers: Mapping[str, Answer] = {}
 
@@ -44,6 +61,13 @@ class Questions:
             if source is not None:
                 self._regions.setdefault(source, {})[region] = None
 
+    def list(self, path: str) -> None:
+        """Note a file whose items are all to be gone through."""
+        source = self.source(path)
+        if source is not None:
+            self._regions.setdefault(source, {})
+            self._listed.setdefault(source, {})[path] = None
+
     def source(self, path: str) -> str | None:
         """Return the source through which a file is looked at."""
         if path not in self._sources:
@@ -53,7 +77,7 @@ class Questions:
     def ask(self, clang: Clang, everything: bool = False) -> None:
         """Ask. everything: about every item of the sources, else where macros can hide a site."""
         asked = {
-            source: Asked(tuple(regions), (source,), everything)
+            source: Asked(tuple(regions), (source, *self._listed.get(source, {})), everything)
             for source, regions in self._regions.items()
         }
         self._answers = clang.ask(asked, _MEMBERS, self.offload)

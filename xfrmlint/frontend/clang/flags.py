@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from xfrmlint.frontend.clang.compilation import Command
 from xfrmlint.frontend.clang.sources import GENERATED, ROOT, SEARCHED
 from xfrmlint.tree import Tree
 
@@ -39,6 +40,11 @@ def arguments(folders: Sequence[str], language: str = "c") -> list[str]:
     given += [f"-I{folder}" for folder in (*SEARCHED, *folders)]
     names = ("KBUILD_MODNAME", "KBUILD_BASENAME", "KBUILD_MODFILE")
     return [*given, "-D__KERNEL__", "-DMODULE", *(f'-D{name}="module"' for name in names)]
+
+
+def built(command: Command) -> list[str]:
+    """Return the arguments of a build's own command."""
+    return ["-x", "c", "-nostdinc", *_QUIET, *command.arguments]
 
 
 def including(headers: Sequence[str]) -> list[str]:

@@ -91,7 +91,7 @@ def _defines(values: Mapping[str, object]) -> str:
 
 
 def _is_missing(tree: Tree, name: str) -> bool:
-    folders = (ARCH, "include", f"{ARCH}/generated", f"{ARCH}/uapi", "include/uapi")
+    folders = (ARCH, "include", f"{ARCH}/uapi", "include/uapi")
     return name.startswith("generated/") or not any(tree.is_file(f"{f}/{name}") for f in folders)
 
 

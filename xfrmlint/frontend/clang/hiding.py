@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from xfrmlint.frontend.blanking import logical_line
+
 _DEFINE = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+(\w+)((?:\\\r?\n|[^\n])*)", re.M)
 _IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
 
@@ -18,7 +20,7 @@ class Hiding:
 
         texts: the driver's own, by full path.
         """
-        found = {word.encode() for word in words}
+        found = {*(word.encode() for word in words), b"##"}
         defines = [one for path, text in texts.items() for one in self._of(path, text)]
         grown = True
         while grown:
@@ -27,7 +29,7 @@ class Hiding:
             }
             found |= fresh
             grown = bool(fresh)
-        return frozenset(found)
+        return frozenset(found - {b"##"})
 
     def _of(self, path: str, text: bytes) -> list[tuple[bytes, frozenset[bytes]]]:
         if path not in self._defines:
@@ -37,16 +39,21 @@ class Hiding:
                 held = set(_IDENTIFIER.findall(body))
                 # A pasted name can be any: ## stands for one of the words.
                 if b"##" in body:
-                    held.add(PASTES)
+                    held.add(b"##")
                 if held:
                     listed.append((match.group(1), frozenset(held)))
             self._defines[path] = listed
         return self._defines[path]
 
 
-PASTES = b"##"
+def mentions(text: bytes, names: frozenset[bytes]) -> list[int]:
+    """Return where the names stand in a text, directives left out."""
+    if not names:
+        return []
+    word = re.compile(rb"(?<!\w)(?:" + b"|".join(map(re.escape, sorted(names))) + rb")(?!\w)")
+    return [m.start() for m in word.finditer(text) if not _in_directive(text, m.start())]
 
 
-def mentions(text: bytes, names: frozenset[bytes]) -> bool:
-    """Tell whether one of the names stands in a text."""
-    return not names.isdisjoint(_IDENTIFIER.findall(text))
+def _in_directive(text: bytes, offset: int) -> bool:
+    start = logical_line(text, offset)
+    return text[start:offset].lstrip().startswith(b"#")

@@ -47,7 +47,7 @@ def _declare(lib: Any) -> None:
     numbers = [ctypes.POINTER(ctypes.c_uint)] * 3
     lib.clang_getFileLocation.argtypes = [
         _cindex.SourceLocation,
-        ctypes.POINTER(_cindex.c_object_p),
+        ctypes.POINTER(ctypes.c_void_p),
         *numbers,
     ]
     lib.clang_getCursorBinaryOperatorKind.argtypes = [_cindex.Cursor]
@@ -85,6 +85,10 @@ class Parsed:
         except _cindex.TranslationUnitLoadError:
             raise Failed("libclang gave up on it") from None
         self._names: dict[int, str] = {}
+        self._file_at = ctypes.c_void_p()
+        self._numbers = (ctypes.c_uint(), ctypes.c_uint(), ctypes.c_uint())
+        # Asked for tens of thousands of times: the same four places are filled again and again.
+        self._outputs = (ctypes.byref(self._file_at), *map(ctypes.byref, self._numbers))
 
     def save(self, path: str) -> None:
         """Write the precompiled header; raises Failed."""
@@ -149,24 +153,14 @@ class Parsed:
         return self._spot(found.start), self._spot(found.end)
 
     def _spot(self, location: Any) -> Spot:
-        file, line, column, offset = (
-            _cindex.c_object_p(),
-            ctypes.c_uint(),
-            ctypes.c_uint(),
-            ctypes.c_uint(),
-        )
-        _cindex.conf.lib.clang_getFileLocation(
-            location,
-            ctypes.byref(file),
-            ctypes.byref(line),
-            ctypes.byref(column),
-            ctypes.byref(offset),
-        )
-        if not file:
+        _cindex.conf.lib.clang_getFileLocation(location, *self._outputs)
+        address = self._file_at.value
+        if not address:
             return Spot("", 0, 0)
-        address = ctypes.cast(file, ctypes.c_void_p).value or 0
         if address not in self._names:
+            file = ctypes.cast(self._file_at, _cindex.c_object_p)
             self._names[address] = str(_cindex.File(file).name)
+        line, _, offset = self._numbers
         return Spot(self._names[address], offset.value, line.value)
 
 

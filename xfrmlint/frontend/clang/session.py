@@ -10,13 +10,15 @@ from types import TracebackType
 from typing import NamedTuple
 
 from xfrmlint.frontend.clang import cache, flags, generated, library
+from xfrmlint.frontend.clang.compilation import Build, Command
 from xfrmlint.frontend.clang.configuration import Configuration
-from xfrmlint.frontend.clang.hiding import PASTES, Hiding, mentions
-from xfrmlint.frontend.clang.sources import GENERATED, ROOT, Sources, TooMuch
+from xfrmlint.frontend.clang.hiding import Hiding
+from xfrmlint.frontend.clang.sources import BUILD, GENERATED, ROOT, Sources, TooMuch
 from xfrmlint.frontend.clang.vocabulary import Region, Seen
 from xfrmlint.frontend.clang.walk import Walk
 from xfrmlint.frontend.clang.workers import Workers
 from xfrmlint.tree import Tree
+from xfrmlint.tree.folder import Folder
 from xfrmlint.tree.kbuild import Kbuild
 
 _PRECOMPILED = f"{GENERATED}/xfrmlint/common.h"
@@ -60,15 +62,19 @@ class Asked(NamedTuple):
 class Clang:
     """A tree's sources as libclang sees them; use it as a context manager.
 
-    Raises InputError if libclang can't be loaded.
+    commands: a build's compile_commands.json, for the sources that it lists. Raises InputError if
+    libclang can't be loaded, or that file not be read.
     """
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, commands: Path | None = None) -> None:
         self._version = library.load()
         self._tree = tree
+        self._build = Build(commands, tree) if commands is not None else None
+        outside = self._build.folder if self._build is not None else None
         self._kbuild = Kbuild(tree)
         self._configuration = Configuration(tree)
-        self._sources = Sources(tree, generated.headers(tree))
+        built = Folder(outside) if outside is not None else None
+        self._sources = Sources(tree, generated.headers(tree), built)
         self._sources.put(flags.AUTOCONF, generated.autoconf(()))
         self._first = flags.first_headers(tree)
         self._hiding = Hiding()
@@ -119,7 +125,14 @@ class Clang:
         return answers
 
     def _closure(self, source: str) -> list[str]:
+        command = self._command(source)
+        if command is not None:
+            starts = [*command.first, f"{ROOT}/{source}"]
+            return self._sources.closure(starts, (), command.folders)
         return self._sources.closure([*self._first, f"{ROOT}/{source}"], self._folders(source))
+
+    def _command(self, source: str) -> Command | None:
+        return self._build.of(source) if self._build is not None else None
 
     def _folders(self, source: str) -> list[str]:
         return [f"{ROOT}/{name}" for name in self._kbuild.include_folders(source)]
@@ -132,6 +145,11 @@ class Clang:
         fields: Collection[str],
         offload: str,
     ) -> Job:
+        sought = None if what.everything else self._sought(names, offload)
+        asked = (what.regions, what.listed, frozenset(fields), offload, sought)
+        command = self._command(source)
+        if command is not None:
+            return Job(source, tuple(flags.built(command)), tuple(names), *asked)
         modules = self._kbuild.modules_of(source)
         stem = posixpath.basename(source).removesuffix(".c")
         text = generated.names_header(modules[0].name if modules else stem, stem)
@@ -141,20 +159,12 @@ class Clang:
             given = ["-include-pch", self._header, *given, *flags.including([named])]
         else:
             given += flags.including([*self._first, named])
-        return Job(
-            source,
-            tuple(given),
-            tuple(sorted({*names, *self._header_names, named})),
-            what.regions,
-            what.listed,
-            frozenset(fields),
-            offload,
-            None if what.everything else self._sought(names, offload),
-        )
+        known = tuple(sorted({*names, *self._header_names, named}))
+        return Job(source, tuple(given), known, *asked)
 
     def _sought(self, names: Iterable[str], offload: str) -> frozenset[bytes]:
         texts = {name: self._sources.texts[name] for name in names if _is_own(name)}
-        words = ("xso", "offload_handle", "upper_priv", offload.split()[-1], PASTES.decode())
+        words = ("xso", "offload_handle", "upper_priv", offload.split()[-1])
         return self._hiding.names(texts, words)
 
     def _precompile(self) -> None:
@@ -195,7 +205,7 @@ class Clang:
 
 def _is_own(name: str) -> bool:
     """Tell whether a file is a driver's, not the kernel's or generated."""
-    return not name.startswith((f"{ROOT}/include/", f"{ROOT}/arch/", GENERATED))
+    return not name.startswith((f"{ROOT}/include/", f"{ROOT}/arch/", GENERATED, BUILD))
 
 
 def _called(work: "partial[None]") -> None:
@@ -216,8 +226,6 @@ def _look(texts: Mapping[str, bytes], job: Job) -> dict[Region, Seen]:
     walk = Walk(parsed, texts, job.fields, job.offload, ROOT)
     wanted = list(job.regions)
     for path in job.listed:
-        text = texts.get(f"{ROOT}/{path}", b"")
-        for region in walk.regions(path):
-            if job.sought is None or mentions(text[region.start : region.end], job.sought):
-                wanted.append(region)
+        sought = job.sought
+        wanted += walk.regions(path) if sought is None else walk.mentioning(path, sought)
     return {region: walk.seen(region) for region in dict.fromkeys(wanted)}

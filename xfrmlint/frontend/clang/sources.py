@@ -11,6 +11,7 @@ from xfrmlint.tree import Tree, Unreadable
 # No such folders exist on a disk: what isn't given in memory is not found.
 ROOT = "/nowhere/xfrmlint/tree"
 GENERATED = "/nowhere/xfrmlint/generated"
+BUILD = "/nowhere/xfrmlint/build"
 
 # The order of LINUXINCLUDE in the top Makefile.
 SEARCHED = (
@@ -31,14 +32,19 @@ class TooMuch(Exception):
 
 
 class Sources:
-    """Texts by full path. generated: headers by the names of #include lines."""
+    """Texts by full path. generated: headers by the names of #include lines.
 
-    def __init__(self, tree: Tree, generated: Mapping[str, bytes]) -> None:
-        self._tree = tree
+    build: the folder of a build outside of the tree.
+    """
+
+    def __init__(
+        self, tree: Tree, generated: Mapping[str, bytes], build: Tree | None = None
+    ) -> None:
+        self._trees = {ROOT: tree} if build is None else {ROOT: tree, BUILD: build}
         self.texts: dict[str, bytes] = {f"{GENERATED}/{n}": t for n, t in generated.items()}
         self._missing: set[str] = set()
         self._names: dict[str, list[tuple[bool, str]]] = {}
-        self._kernels: dict[str, list[str]] = {}
+        self._kernels: dict[tuple[str, tuple[str, ...]], list[str]] = {}
         self._size = 0
 
     def put(self, name: str, text: bytes) -> str:
@@ -48,18 +54,23 @@ class Sources:
         self._names.pop(full, None)
         return full
 
-    def closure(self, starts: Iterable[str], folders: Sequence[str] = ()) -> list[str]:
+    def closure(
+        self,
+        starts: Iterable[str],
+        folders: Sequence[str] = (),
+        searched: tuple[str, ...] = SEARCHED,
+    ) -> list[str]:
         """Read files and all that they include; return their full paths, sorted.
 
-        folders: full paths searched before the kernel's. Every #include counts, under a false #if
-        too. Raises TooMuch.
+        folders: full paths looked into before `searched`, the kernel's. Every #include counts, one
+        under a false #if too. Raises TooMuch.
         """
         found = set()
         queue = [path for path in starts if self._is_text(path)]
         found.update(queue)
         while queue:
             path = queue.pop()
-            for name in self._included(path, folders):
+            for name in self._included(path, folders, searched):
                 if name not in found:
                     found.add(name)
                     queue.append(name)
@@ -67,16 +78,16 @@ class Sources:
                 raise TooMuch(f"it includes more than {MOST_FILES} files or {MOST_BYTES >> 20} MiB")
         return sorted(found)
 
-    def _included(self, path: str, folders: Sequence[str]) -> list[str]:
+    def _included(self, path: str, folders: Sequence[str], searched: tuple[str, ...]) -> list[str]:
         """Return the full paths that a file includes."""
-        kernels = path.startswith((f"{ROOT}/include/", f"{ROOT}/arch/", GENERATED))
-        if kernels and path in self._kernels:
-            return self._kernels[path]
+        kernels = path.startswith((f"{ROOT}/include/", f"{ROOT}/arch/", GENERATED, BUILD))
+        if kernels and (path, searched) in self._kernels:
+            return self._kernels[path, searched]
         found = []
         for quoted, name in self._include_lines(path):
             tried = [posixpath.dirname(path)] if quoted else []
             # What the kernel's own headers include is never a driver's.
-            tried += SEARCHED if kernels else [*folders, *SEARCHED]
+            tried += searched if kernels else [*folders, *searched]
             for folder in tried:
                 spelled = posixpath.join(folder, name)
                 full = posixpath.normpath(spelled)
@@ -86,7 +97,7 @@ class Sources:
                         found.append(self._detour(spelled, full))
                     break
         if kernels:
-            self._kernels[path] = found
+            self._kernels[path, searched] = found
         return found
 
     def _detour(self, spelled: str, full: str) -> str:
@@ -106,11 +117,12 @@ class Sources:
         """Tell whether a full path is a file of the tree (then it is read) or a generated one."""
         if full in self.texts:
             return True
-        if full in self._missing or not full.startswith(f"{ROOT}/"):
+        top = next((top for top in self._trees if full.startswith(f"{top}/")), None)
+        if top is None or full in self._missing:
             return False
-        path = full.removeprefix(f"{ROOT}/")
+        tree, path = self._trees[top], full.removeprefix(f"{top}/")
         try:
-            data = self._tree.read(path) if self._tree.is_file(path) else None
+            data = tree.read(path) if tree.is_file(path) else None
         except Unreadable:
             data = None
         if data is None:

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 
+from xfrmlint.frontend.blanking import without_comments
 from xfrmlint.frontend.clang import kinds
+from xfrmlint.frontend.clang.hiding import mentions
 from xfrmlint.frontend.clang.library import (
     ASSIGN,
     Cursor,
@@ -84,13 +86,34 @@ class Walk:
     def regions(self, path: str) -> list[Region]:
         """Return the items of a file that libclang sees by itself: functions and objects."""
         full = f"{self._root}/{path}"
-        found = []
-        for start, end, cursor in self._by_file().get(full, []):
-            if kind(cursor) in (kinds.FUNCTION, kinds.VARIABLE):
-                name = self._parsed.spot(cursor)
-                at = name.offset if name.path == full else start
-                found.append(Region(path, start, end, at))
-        return list(dict.fromkeys(found))
+        listed = self._by_file().get(full, [])
+        return list(dict.fromkeys(self._region(path, *item) for item in listed if _is_item(item)))
+
+    def mentioning(self, path: str, names: frozenset[bytes]) -> list[Region]:
+        """Return the items of a file in which one of some names stands."""
+        full = f"{self._root}/{path}"
+        found: dict[Region, None] = {}
+        end = 0
+        for offset in mentions(without_comments(self._texts.get(full, b"")), names):
+            if offset < end:
+                continue
+            cursor = self._item_at(full, offset)
+            if cursor is not None:
+                first, last = self._parsed.extent(cursor)
+                items = [(first.offset, last.offset, cursor)]
+            else:
+                # The name of a macro: what it becomes is no cursor's beginning.
+                items = [i for i in self._by_file().get(full, []) if i[0] <= offset < i[1]]
+            for item in items:
+                if _is_item(item):
+                    found[self._region(path, *item)] = None
+                    end = max(end, item[1])
+        return list(found)
+
+    def _region(self, path: str, start: int, end: int, cursor: Cursor) -> Region:
+        name = self._parsed.spot(cursor)
+        same = name.path == f"{self._root}/{path}"
+        return Region(path, start, end, name.offset if same else start)
 
     def _why_not(self, full: str, region: Region, errors: tuple[int, ...]) -> str:
         if not self._parsed.reads(full):
@@ -100,8 +123,9 @@ class Walk:
                 return "under a false #if"
         return "parse errors there" if errors else "libclang sees nothing there"
 
-    def _items(self, full: str, region: Region) -> list[Cursor]:
-        cursor = self._parsed.at(full, region.name)
+    def _item_at(self, full: str, offset: int) -> Cursor | None:
+        """Return the function or object, of those at the top, in which an offset lies."""
+        cursor = self._parsed.at(full, offset)
         while cursor is not None and kind(cursor) not in (kinds.FUNCTION, kinds.VARIABLE):
             above = cursor.semantic_parent
             cursor = above if above is not None and above != cursor else None
@@ -110,10 +134,15 @@ class Walk:
             if kind(cursor.semantic_parent) != kinds.FUNCTION:
                 break
             cursor = cursor.semantic_parent
+        if cursor is None:
+            return None
+        start, end = self._parsed.extent(cursor)
+        return cursor if start.path == full and start.offset <= offset < end.offset else None
+
+    def _items(self, full: str, region: Region) -> list[Cursor]:
+        cursor = self._item_at(full, region.name)
         if cursor is not None:
-            start, end = self._parsed.extent(cursor)
-            if start.path == full and start.offset < region.end and end.offset > region.start:
-                return [cursor]
+            return [cursor]
         return [
             cursor
             for start, end, cursor in self._by_file().get(full, [])
@@ -292,6 +321,10 @@ class _Item:
                     fields = list(cursor.type.get_canonical().get_fields())
                 at = names.index(first) + 1 if first in names else at
             self.visit(parts[-1], function, above)
+
+
+def _is_item(item: tuple[int, int, Cursor]) -> bool:
+    return kind(item[2]) in (kinds.FUNCTION, kinds.VARIABLE)
 
 
 _WRAPPING = (kinds.UNEXPOSED, kinds.PAREN, kinds.UNARY, kinds.CAST)
