@@ -9,11 +9,11 @@ from xfrmlint.confirmation.claims import FILLED, Claim, Claims
 from xfrmlint.confirmation.places import offset_of, region_at
 from xfrmlint.confirmation.run import Known, Questions
 from xfrmlint.confirmation.verdict import CONFIRMED, is_states, verdict
-from xfrmlint.findings import Hop
 from xfrmlint.frontend.clang.session import Clang
 from xfrmlint.frontend.clang.vocabulary import Region, Seen
 from xfrmlint.program.drivers import is_core
 from xfrmlint.program.ops import OPS
+from xfrmlint.program.reach import Hop
 from xfrmlint.tree import Tree
 
 TREE_SITTER, LIBCLANG = "tree-sitter", "libclang"

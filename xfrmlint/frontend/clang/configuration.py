@@ -13,6 +13,7 @@ _NEVER = re.compile(r"COMPAT|DEBUG")
 _LINE = re.compile(r"^\s*([\w./-]+)-\$[({](CONFIG_\w+)[)}]\s*(?:\+|:)?=\s*(.*)$", re.M)
 _BLOCK = re.compile(r"^(?:menu)?config[ \t]+(\w+)[ \t]*\n((?:[ \t]+.*\n|[ \t]*\n)*)", re.M)
 _SELECT = re.compile(r"^\s+select[ \t]+(\w+)[ \t]*$", re.M)
+_DEPENDS = re.compile(r"^\s+depends on[ \t]+(\w+(?:[ \t]*&&[ \t]*\w+)*)[ \t]*$", re.M)
 _PLAIN = re.compile(r"^\s*([\w./-]+)-(?:y|m|objs)\s*(?:\+|:)?=\s*(.*)$", re.M)
 
 
@@ -60,14 +61,14 @@ class Configuration:
         return found
 
     def _selects(self, folder: str) -> dict[str, list[str]]:
-        """Return what the symbols of a folder's Kconfig always select."""
+        """Return what the symbols of a folder's Kconfig always select, or can't be set without."""
         if folder not in self._selected:
             try:
                 text = os.fsdecode(self._tree.read(f"{folder}/Kconfig"))
             except Unreadable:
                 text = ""
             blocks = _BLOCK.finditer(text)
-            self._selected[folder] = {m.group(1): _SELECT.findall(m.group(2)) for m in blocks}
+            self._selected[folder] = {m.group(1): _needed(m.group(2)) for m in blocks}
         return self._selected[folder]
 
     def _makefile(self, folder: str) -> str:
@@ -81,6 +82,11 @@ class Configuration:
                 self._texts[folder] = os.fsdecode(text).replace("\\\n", " ")
                 break
         return self._texts[folder]
+
+
+def _needed(block: str) -> list[str]:
+    depends = [name for line in _DEPENDS.findall(block) for name in re.split(r"\W+", line)]
+    return [*_SELECT.findall(block), *depends]
 
 
 def _joined(folder: str, word: str) -> str:
