@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from xfrmlint.analyse import Analysis
-from xfrmlint.confirmation.places import offset_of, region_at, region_of
+from xfrmlint.confirmation.places import offset_of, region_of, regions_at
 from xfrmlint.findings import Finding
 from xfrmlint.frontend.clang.vocabulary import Region
 from xfrmlint.frontend.unit import Place
-from xfrmlint.program.ops import OPS, Table
+from xfrmlint.program.ops import Table
 from xfrmlint.program.sites import RESOLVE, RESOLVER, Site
 
 ACCESS, CALL, TABLE, FILLED, CODE = "access", "call", "table", "filled", "code"
@@ -19,11 +19,12 @@ class Claim(NamedTuple):
 
     kind: access (of the member `name` of a state's xso), call (of the function `name`), table (an
     object of type struct xfrmdev_ops), filled (its member `name`, with the function `target`) or
-    code (that can be compiled). macro: it stands in a macro's body, outside of the region.
+    code (that can be compiled). macro: it stands in a macro's text; regions: the item around it,
+    or those that use the macro, of which one is enough.
     """
 
     kind: str
-    region: Region | None
+    regions: tuple[Region, ...]
     path: str
     offset: int
     line: int
@@ -72,7 +73,7 @@ class Claims:
         at = self._offset(site.place)
         within = site.place.path == region.path and region.start <= at < region.end
         kind, name = (CALL, RESOLVER) if site.access == RESOLVE else (ACCESS, site.field)
-        return Claim(kind, region, site.place.path, at, site.place.line, name, macro=not within)
+        return Claim(kind, (region,), site.place.path, at, site.place.line, name, macro=not within)
 
     def of_table(self, table: Table) -> list[Claim]:
         """Return what a table is, and what its callbacks hold."""
@@ -99,12 +100,10 @@ class Claims:
 
     def _plain(self, kind: str, place: Place, name: str) -> Claim:
         at = self._offset(place)
-        return Claim(
-            kind, region_at(self._reader, place.path, at), place.path, at, place.line, name
-        )
+        regions = regions_at(self._reader, place.path, at)
+        around = any(r.path == place.path and r.start <= at < r.end for r in regions)
+        macro = bool(regions) and not around
+        return Claim(kind, regions, place.path, at, place.line, name, macro=macro)
 
     def _offset(self, place: Place) -> int:
         return offset_of(self._reader, place.path, place.line, place.column)
-
-
-__all__ = ["OPS", "Claim", "Claims"]

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from xfrmlint.analyse import Analysis, Progress, analyse, pattern, quietly
 from xfrmlint.confirmation.claims import FILLED, Claim, Claims
-from xfrmlint.confirmation.places import offset_of, region_at
+from xfrmlint.confirmation.places import offset_of, regions_at
 from xfrmlint.confirmation.run import Known, Questions
-from xfrmlint.confirmation.verdict import CONFIRMED, is_states, verdict
+from xfrmlint.confirmation.verdict import CONFIRMED, is_states
 from xfrmlint.frontend.clang.session import Clang
 from xfrmlint.frontend.clang.vocabulary import Region, Seen
 from xfrmlint.program.drivers import is_core
@@ -72,30 +72,30 @@ class _Facts:
                 self._claims[callback] = ("slot", f"{callback.name} = {callback.target}")
         _, rows = analysis.store.query("SELECT DISTINCT field, target, path, line FROM slot")
         for row in rows:
-            region, at = self._at(row["path"], row["line"])
-            claim = Claim(_SLOT, region, row["path"], at, row["line"], row["field"], row["target"])
+            regions, at = self._at(row["path"], row["line"])
+            claim = Claim(_SLOT, regions, row["path"], at, row["line"], row["field"], row["target"])
             self._claims.setdefault(claim, ("slot", f"{row['field']} = {row['target']}"))
         chains = [chain for site in analysis.sites for chain in site.reached.chains]
         self._hops = list(dict.fromkeys(step for chain in chains for step in _steps(chain)))
         self.questions = Questions(analysis)
-        self.questions.add(claim.region for claim in self._claims)
-        self.questions.add(self._at(hop.path, hop.line)[0] for _, hop in self._hops)
+        self.questions.add(region for claim in self._claims for region in claim.regions)
+        for _, hop in self._hops:
+            self.questions.add(self._at(hop.path, hop.line)[0])
         for path in analysis.reader.corpus.tree.search(pattern(analysis.offload)):
             if not is_core(path):
                 self.questions.list(path)
 
-    def _at(self, path: str, line: int) -> tuple[Region | None, int]:
+    def _at(self, path: str, line: int) -> tuple[tuple[Region, ...], int]:
         offset = offset_of(self._reader, path, line, 1)
-        return region_at(self._reader, path, offset), offset
+        return regions_at(self._reader, path, offset), offset
 
     def not_confirmed(self) -> Iterator[Difference]:
         """Yield the sites, tables and slots that libclang does not see."""
         for claim, (kind, what) in self._claims.items():
-            seen = self.questions.seen(claim.region)
             if claim.kind == _SLOT:
-                reason = _slot(claim, seen)
+                reason = _best(_slot(claim, self.questions.seen(r)) for r in claim.regions)
             else:
-                found = verdict(claim, seen, self._analysis.offload)
+                found = self.questions.verdict(claim)
                 reason = "" if found.status == CONFIRMED else found.reason
             if reason:
                 yield Difference(claim.path, claim.line, kind, what, TREE_SITTER, reason)
@@ -103,8 +103,8 @@ class _Facts:
     def calls(self) -> Iterator[Difference]:
         """Yield the calls of chains that libclang does not see."""
         for caller, hop in self._hops:
-            seen = self.questions.seen(self._at(hop.path, hop.line)[0])
-            reason = seen.reason or _call(caller, hop, seen)
+            regions, _ = self._at(hop.path, hop.line)
+            reason = _best(_call(caller, hop, self.questions.seen(r)) for r in regions)
             if reason:
                 what = f"{caller or hop.via} calls {hop.function}()"
                 yield Difference(hop.path, hop.line, "call", what, TREE_SITTER, reason)
@@ -136,6 +136,12 @@ class _Facts:
 _SLOT = "slot"
 
 
+def _best(reasons: Iterable[str]) -> str:
+    """Return no reason if one of the places has none, else the first."""
+    found = list(reasons)
+    return "" if "" in found else next(iter(found), "outside of functions and declarations")
+
+
 def _slot(claim: Claim, seen: Seen) -> str:
     """Return why libclang does not see that a function pointer is filled; empty if it does."""
     if seen.reason:
@@ -158,16 +164,21 @@ def _steps(chain: Iterable[Hop]) -> Iterator[tuple[str, Hop]]:
 
 def _call(caller: str, hop: Hop, seen: Seen) -> str:
     """Return why libclang does not see a hop; empty if it does."""
+    if seen.reason:
+        return seen.reason
     if not caller:
-        door = hop.via.partition(" (")[0].removeprefix("handler table ")
-        filled = [f for f in seen.filled if hop.function in (*f.targets, *f.names)]
-        if filled or any(c.line == hop.line for c in seen.calls):
+        door, _, through = hop.via.partition(" (")
+        door = door.removeprefix("handler table ")
+        if through.startswith("argument of ") and any(c.line == hop.line for c in seen.calls):
+            # The function that is named there is a parameter.
+            return ""
+        if any((n.line, n.name) == (hop.line, hop.function) for n in seen.named):
             return ""
         return f"libclang sees no {door} that holds {hop.function}()"
     here = [c for c in seen.calls if c.line == hop.line]
     if any(c.function == hop.function for c in here):
         return ""
-    if "." in hop.via and any(c.slot.endswith(f" {hop.via}") for c in here):
+    if hop.via and any(c.slot.removeprefix("struct ") == hop.via for c in here):
         return ""
     errors = f", parse errors at line {seen.errors[0]}" if seen.errors else ""
     return f"libclang sees no such call there{errors}"

@@ -1,11 +1,17 @@
 """Where a fact stands, as libclang is asked for it: the item around it, and the source to parse."""
 
+import re
 from collections.abc import Collection
 
+from xfrmlint.frontend.blanking import logical_line
+from xfrmlint.frontend.clang.hiding import mentions
 from xfrmlint.frontend.clang.vocabulary import Region
 from xfrmlint.frontend.reader import Reader
 from xfrmlint.frontend.unit import Item, declarator_name
 from xfrmlint.program.sites import Site
+
+_DEFINE = re.compile(rb"[ \t]*#[ \t]*define[ \t]+(\w+)")
+_MOST_USES = 16
 
 
 def offset_of(reader: Reader, path: str, line: int, column: int) -> int:
@@ -20,6 +26,26 @@ def region_at(reader: Reader, path: str, offset: int) -> Region | None:
     """Return the top-level item around an offset."""
     item = reader.corpus.unit(path).item_at(offset)
     return None if item is None else _region(path, item)
+
+
+def regions_at(reader: Reader, path: str, offset: int) -> tuple[Region, ...]:
+    """Return the top-level item around an offset; in a macro's text, those that use the macro."""
+    region = region_at(reader, path, offset)
+    if region is not None:
+        return (region,)
+    data = reader.corpus.data(path)
+    defined = _DEFINE.match(data, logical_line(data, offset))
+    if defined is None:
+        return ()
+    found: dict[Region, None] = {}
+    for file in dict.fromkeys([path, *reader.universe.files(path)]):
+        for at in mentions(reader.corpus.data(file), frozenset([defined.group(1)])):
+            region = region_at(reader, file, at)
+            if region is not None:
+                found[region] = None
+            if len(found) >= _MOST_USES:
+                return tuple(found)
+    return tuple(found)
 
 
 def region_of(site: Site) -> Region:

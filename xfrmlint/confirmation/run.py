@@ -52,11 +52,10 @@ class Questions:
         self._sources: dict[str, str | None] = {}
         self._answers: Mapping[str, Answer] = {}
 
-    def add(self, regions: Iterable[Region | None]) -> None:
+    def add(self, regions: Iterable[Region]) -> None:
         """Note items to ask about."""
         # Sources first: a header is asked about through one that is parsed anyway.
-        known = [region for region in regions if region is not None]
-        for region in sorted(known, key=lambda r: (not r.path.endswith(".c"), r)):
+        for region in sorted(set(regions), key=lambda r: (not r.path.endswith(".c"), r)):
             source = self.source(region.path)
             if source is not None:
                 self._regions.setdefault(source, {})[region] = None
@@ -82,10 +81,14 @@ class Questions:
         }
         self._answers = clang.ask(asked, _MEMBERS, self.offload)
 
-    def seen(self, region: Region | None) -> Seen:
+    def verdict(self, claim: Claim) -> Verdict:
+        """Return what becomes of a claim: the best of what its regions say."""
+        found = [verdict(claim, self.seen(region), self.offload) for region in claim.regions]
+        sure = [one for one in found if one.status == CONFIRMED]
+        return next(iter([*sure, *found]), _NOWHERE)
+
+    def seen(self, region: Region) -> Seen:
         """Return what was seen in an item, or why it was not."""
-        if region is None:
-            return Seen("outside of what tree-sitter took for an item")
         source = self.source(region.path)
         if source is None:
             return Seen("no source that includes it was found")
@@ -109,7 +112,7 @@ def confirmed(
     claims = Claims(analysis)
     by_finding = [(finding, claims.of(finding)) for finding in report.findings]
     questions = Questions(analysis)
-    questions.add(claim.region for _, listed in by_finding for claim in listed)
+    questions.add(r for _, listed in by_finding for claim in listed for r in claim.regions)
     progress("asking libclang")
     questions.ask(clang)
     kept: list[Finding] = []
@@ -132,7 +135,7 @@ def confirmed(
 
 
 def _worst(claims: Iterable[Claim], questions: Questions) -> Verdict:
-    found = [verdict(c, questions.seen(c.region), questions.offload) for c in claims]
+    found = [questions.verdict(claim) for claim in claims]
     for status in (REFUTED, UNCONFIRMED):
         for one in found:
             if one.status == status:
@@ -166,6 +169,9 @@ def _unseen(analysis: Analysis, questions: Questions, claims: Claims) -> list[Un
     return found
 
 
+_NOWHERE = Verdict(UNCONFIRMED, "outside of functions and declarations")
+
+
 class Known:
     """The accesses that tree-sitter found: by place, and those in macros by where they are used."""
 
@@ -174,8 +180,8 @@ class Known:
         self._macros: set[tuple[str, int, str]] = set()
         for site in sites:
             claim = claims.of_site(site)
-            if claim.macro and claim.region is not None:
-                self._macros.add((claim.region.path, claim.region.start, site.field))
+            if claim.macro:
+                self._macros.update((r.path, r.start, site.field) for r in claim.regions)
             else:
                 self._places.add((claim.path, claim.offset, site.field))
 

@@ -4,10 +4,13 @@ import ctypes
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-# The binding has no types; what comes of it is Any.
-import clang.cindex as _cindex  # type: ignore[import-untyped]
-
 from xfrmlint.errors import InputError
+
+try:
+    # The binding has no types; what comes of it is Any.
+    import clang.cindex as _cindex  # type: ignore[import-untyped]
+except ImportError:
+    raise InputError("libclang is not installed; install xfrmlint with pip") from None
 
 # CXTranslationUnit_Flags of clang-c/Index.h.
 _FOR_SERIALIZATION, _KEEP_GOING, _PREPROCESSING = 0x10, 0x200, 0x1
@@ -15,6 +18,10 @@ _FOR_SERIALIZATION, _KEEP_GOING, _PREPROCESSING = 0x10, 0x200, 0x1
 _ERROR = 3
 # CXBinaryOperatorKind: CXBinaryOperator_Assign.
 ASSIGN = 22
+# CXUnaryOperatorKind: CXUnaryOperator_AddrOf.
+ADDRESS = 5
+# CX_StorageClass: CX_SC_Static.
+_STATIC = 3
 
 Cursor = Any
 
@@ -52,6 +59,8 @@ def _declare(lib: Any) -> None:
     ]
     lib.clang_getCursorBinaryOperatorKind.argtypes = [_cindex.Cursor]
     lib.clang_getCursorBinaryOperatorKind.restype = ctypes.c_int
+    lib.clang_getCursorUnaryOperatorKind.argtypes = [_cindex.Cursor]
+    lib.clang_getCursorUnaryOperatorKind.restype = ctypes.c_int
     lib.clang_Cursor_getVarDeclInitializer.argtypes = [_cindex.Cursor]
     lib.clang_Cursor_getVarDeclInitializer.restype = _cindex.Cursor
     lib.clang_getSkippedRanges.argtypes = [_cindex.TranslationUnit, _cindex.File]
@@ -167,6 +176,16 @@ class Parsed:
 def operator(cursor: Cursor) -> int:
     """Return which operator a binary operator is."""
     return int(_cindex.conf.lib.clang_getCursorBinaryOperatorKind(cursor))
+
+
+def operand(cursor: Cursor) -> int:
+    """Return which operator a unary operator is."""
+    return int(_cindex.conf.lib.clang_getCursorUnaryOperatorKind(cursor))
+
+
+def is_static(cursor: Cursor) -> bool:
+    """Tell whether a function is known to its own source alone."""
+    return int(_cindex.conf.lib.clang_Cursor_getStorageClass(cursor)) == _STATIC
 
 
 def initializer(cursor: Cursor) -> Cursor | None:

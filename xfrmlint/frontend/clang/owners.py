@@ -2,9 +2,20 @@
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
+from xfrmlint.frontend.blanking import without_comments
 from xfrmlint.frontend.clang import kinds
-from xfrmlint.frontend.clang.library import ASSIGN, Cursor, Parsed, kind, operator
+from xfrmlint.frontend.clang.library import (
+    ADDRESS,
+    ASSIGN,
+    Cursor,
+    Parsed,
+    is_static,
+    kind,
+    operand,
+    operator,
+)
 
 _DEEPEST = 8
 _TRANSLATION_UNIT = 350
@@ -17,7 +28,7 @@ class Owners:
         self._parsed = parsed
         self._texts = texts
         self._parts: dict[int, _Parts] = {}
-        self._callers: dict[str, list[tuple[Cursor, Cursor]]] = {}
+        self._callers: dict[str, _Callers] = {}
 
     def of(self, expression: Cursor, function: Cursor) -> set[str]:
         """Return the members (`struct xfrm_state.xso`) that an expression is, or points to.
@@ -73,6 +84,9 @@ class Owners:
         seen = seen | {target.hash}
         parts = self._parts_of(function)
         found: set[str] = set()
+        if target.hash in parts.addressed:
+            # Whoever has its address can put something else there.
+            found.add("?address")
         for value in parts.values.get(target.hash, []):
             found |= self._of(value, function, depth, seen)
         if kind(target) == kinds.PARAMETER:
@@ -87,14 +101,16 @@ class Owners:
         if parameter.hash not in names:
             return {"?parameter"}
         index = names.index(parameter.hash)
-        found: set[str] = set()
-        for caller, call in self._calls_of(str(function.spelling), function):
+        known = self._calls_of(str(function.spelling), function)
+        # Other sources can call it, or whoever is given its address.
+        found = set() if known.all else {"?parameter"}
+        for caller, call in known.calls:
             arguments = list(call.get_arguments())
             if index < len(arguments):
                 found |= self._of(arguments[index], caller, depth, seen)
         return found or {"?parameter"}
 
-    def _calls_of(self, name: str, function: Cursor) -> list[tuple[Cursor, Cursor]]:
+    def _calls_of(self, name: str, function: Cursor) -> "_Callers":
         if name not in self._callers:
             path = self._parsed.spot(function).path
             word = re.compile(rb"(?<!\w)" + re.escape(name.encode()) + rb"(?!\w)")
@@ -104,12 +120,16 @@ class Owners:
                 above = at.semantic_parent if at is not None else None
                 if above is not None and kind(above) == kinds.FUNCTION:
                     callers[above.hash] = above
-            self._callers[name] = [
+            calls = [
                 (caller, call)
                 for caller in callers.values()
                 for called, call in self._parts_of(caller).calls
                 if called == name
             ]
+            own = is_static(function) and path.endswith(".c")
+            mentions = len(word.findall(without_comments(self._texts.get(path, b""))))
+            # Its definition mentions it once more than it is called.
+            self._callers[name] = _Callers(calls, own and mentions == len(calls) + 1)
         return self._callers[name]
 
     def _called(
@@ -130,10 +150,18 @@ class Owners:
         return self._parts[function.hash]
 
 
+class _Callers(NamedTuple):
+    """Calls of a function, each with its caller. all: there can be no others."""
+
+    calls: list[tuple[Cursor, Cursor]]
+    all: bool
+
+
 class _Parts:
-    """What a function assigns, calls and returns. values: by the variable's hash."""
+    """What a function assigns, calls and returns. values, addressed: by the variable's hash."""
 
     def __init__(self, function: Cursor) -> None:
+        self.addressed: set[int] = set()
         self.values: dict[int, list[Cursor]] = {}
         self.calls: list[tuple[str, Cursor]] = []
         self.returned: list[Cursor] = []
@@ -151,6 +179,10 @@ class _Parts:
                     self.values.setdefault(target.hash, []).append(children[1])
             elif number == kinds.CALL:
                 self.calls.append((str(cursor.spelling), cursor))
+            elif number == kinds.UNARY and operand(cursor) == ADDRESS and children:
+                target = children[0].referenced
+                if kind(children[0]) == kinds.DECL_REF and target is not None:
+                    self.addressed.add(target.hash)
             elif number == kinds.RETURN:
                 self.returned += children[:1]
             stack += children

@@ -223,7 +223,7 @@ def _look(texts: Mapping[str, bytes], job: Job) -> dict[Region, Seen]:
     """Parse a source and look at its items (in a process of its own)."""
     given = {name: texts[name] for name in job.names}
     parsed = library.Parsed(f"{ROOT}/{job.source}", job.arguments, given)
-    walk = Walk(parsed, texts, job.fields, job.offload, ROOT)
+    walk = Walk(parsed, texts, job.fields, job.offload, ROOT, job.sought is None)
     wanted = list(job.regions)
     for path in job.listed:
         sought = job.sought

@@ -36,7 +36,8 @@ class Member(NamedTuple):
 class Call(NamedTuple):
     """A call. function: its name, or empty if it goes through a pointer.
 
-    slot: `struct x.field` if that pointer is a member, else empty. macro: as in Member.
+    slot: `struct x.field` if that pointer is a member, the name of a variable that holds it, else
+    empty. macro: as in Member.
     """
 
     path: str
@@ -62,6 +63,14 @@ class Filled(NamedTuple):
     macro: str
 
 
+class Named(NamedTuple):
+    """A function's name, in a call or anywhere else."""
+
+    path: str
+    line: int
+    name: str
+
+
 class Declared(NamedTuple):
     """What an item declares. type: canonical, without qualifiers; `function` for one."""
 
@@ -75,7 +84,8 @@ class Seen(NamedTuple):
     """What libclang has to say of a region.
 
     reason: why nothing could be said; empty if the item was seen. errors: lines of errors within
-    it. clean: no error anywhere in what was read.
+    it. clean: no error anywhere in what was read. skipped: bytes that conditionals leave out.
+    named: only where everything was asked for.
     """
 
     reason: str = ""
@@ -86,3 +96,4 @@ class Seen(NamedTuple):
     calls: tuple[Call, ...] = ()
     filled: tuple[Filled, ...] = ()
     skipped: tuple[tuple[int, int], ...] = ()
+    named: tuple[Named, ...] = ()

@@ -21,6 +21,7 @@ from xfrmlint.frontend.clang.vocabulary import (
     Declared,
     Filled,
     Member,
+    Named,
     Region,
     Seen,
 )
@@ -33,6 +34,7 @@ class Walk:
     """Looks at items of one source. texts: by full path. fields: names of members to report.
 
     offload: the struct whose owners are wanted. root: what full paths of the tree begin with.
+    naming: report functions that are named anywhere.
     """
 
     def __init__(
@@ -42,11 +44,13 @@ class Walk:
         fields: Collection[str],
         offload: str,
         root: str,
+        naming: bool = False,
     ) -> None:
         self._parsed = parsed
         self._texts = texts
         self._fields = frozenset(fields)
         self.offload = offload
+        self.naming = naming
         self._root = root
         self._errors = parsed.errors()
         self._owners = Owners(parsed, texts)
@@ -81,6 +85,7 @@ class Walk:
             tuple(dict.fromkeys(item.calls)),
             tuple(dict.fromkeys(item.filled)),
             skipped,
+            tuple(dict.fromkeys(item.named)),
         )
 
     def regions(self, path: str) -> list[Region]:
@@ -179,6 +184,7 @@ class _Item:
         self.members: list[Member] = []
         self.calls: list[Call] = []
         self.filled: list[Filled] = []
+        self.named: list[Named] = []
 
     def visit(self, cursor: Cursor, function: Cursor, owner: str) -> None:
         """Go through what is evaluated below a cursor. owner: the member a list initializes."""
@@ -195,6 +201,11 @@ class _Item:
             self._member(cursor, function)
         elif number == kinds.CALL:
             self._call(cursor)
+        elif number == kinds.DECL_REF and self._walk.naming:
+            target = cursor.referenced
+            if target is not None and kind(target) == kinds.FUNCTION:
+                spot, _ = self._walk.place(cursor, "")
+                self.named.append(Named(spot.path, spot.line, str(cursor.spelling)))
         elif number == kinds.COMPOUND_ASSIGNMENT or (
             number == kinds.BINARY and operator(cursor) == ASSIGN
         ):
@@ -239,9 +250,7 @@ class _Item:
         self.members.append(Member(spot.path, spot.offset, name, record, owners, macro, copy))
 
     def _call(self, cursor: Cursor) -> None:
-        callee = next(iter(cursor.get_children()), None)
-        while callee is not None and kind(callee) in _WRAPPING:
-            callee = next(iter(evaluated(callee, kind(callee))), None)
+        callee = _unwrapped(next(iter(cursor.get_children()), None))
         if callee is None:
             return
         number = kind(callee)
@@ -250,6 +259,8 @@ class _Item:
             target = callee.referenced
             if target is not None and kind(target) == kinds.FUNCTION:
                 function = name
+            else:
+                slot = name
         elif number == kinds.MEMBER:
             target = callee.referenced
             if target is not None and kind(target) == kinds.FIELD:
@@ -261,13 +272,8 @@ class _Item:
         sides = list(cursor.get_children())
         if len(sides) != 2:
             return
-        left, right = sides
-        while kind(left) in _WRAPPING:
-            inner = next(iter(evaluated(left, kind(left))), None)
-            if inner is None:
-                return
-            left = inner
-        if kind(left) == kinds.MEMBER:
+        left, right = _unwrapped(sides[0]), sides[1]
+        if left is not None and kind(left) == kinds.MEMBER:
             field = left.referenced
             if field is not None and kind(field) == kinds.FIELD:
                 self._fill(left, field, right)
@@ -331,6 +337,13 @@ _WRAPPING = (kinds.UNEXPOSED, kinds.PAREN, kinds.UNARY, kinds.CAST)
 # What is named in these is not what is stored.
 _NO_VALUE = (kinds.SIZEOF, kinds.INIT_LIST, kinds.STATEMENT_EXPRESSION, kinds.CALL)
 _PASSING = (kinds.UNEXPOSED, kinds.PAREN, kinds.CAST, kinds.COMPOUND_LITERAL)
+
+
+def _unwrapped(cursor: Cursor | None) -> Cursor | None:
+    """Take casts, parentheses, & and * away, and the index of an element."""
+    while cursor is not None and kind(cursor) in (*_WRAPPING, kinds.SUBSCRIPT):
+        cursor = next(iter(evaluated(cursor, kind(cursor))), None)
+    return cursor
 
 
 def evaluated(cursor: Cursor, number: int) -> Iterator[Cursor]:
