@@ -1,6 +1,7 @@
 """libclang over one tree: sources are parsed in other processes and asked about their items."""
 
 import hashlib
+import json
 import os
 import posixpath
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -79,6 +80,7 @@ class Clang:
         self._first = flags.first_headers(tree)
         self._hiding = Hiding()
         self._private = cache.temporary()
+        self._alone = self._sealed("")
         self._header = ""
         self._header_names: list[str] = []
 
@@ -149,16 +151,18 @@ class Clang:
         asked = (what.regions, what.listed, frozenset(fields), offload, sought)
         command = self._command(source)
         if command is not None:
-            return Job(source, tuple(flags.built(command)), tuple(names), *asked)
+            given = [*flags.built(command), *self._alone]
+            return Job(source, tuple(given), tuple(names), *asked)
         modules = self._kbuild.modules_of(source)
         stem = posixpath.basename(source).removesuffix(".c")
         text = generated.names_header(modules[0].name if modules else stem, stem)
         named = self._sources.put(f"xfrmlint/{source}.h", text)
         given = flags.arguments(self._folders(source))
         if self._header:
-            given = ["-include-pch", self._header, *given, *flags.including([named])]
+            given += ["-include-pch", self._header, *flags.including([named])]
+            given += self._sealed(self._header)
         else:
-            given += flags.including([*self._first, named])
+            given += [*flags.including([*self._first, named]), *self._alone]
         known = tuple(sorted({*names, *self._header_names, named}))
         return Job(source, tuple(given), known, *asked)
 
@@ -185,7 +189,8 @@ class Clang:
             os.utime(path)
         else:
             made = Path(f"{path}.{os.getpid()}")
-            work = partial(_make_header, self._sources.texts, given, names, os.fspath(made))
+            alone = [*given, *self._alone]
+            work = partial(_make_header, self._sources.texts, alone, names, os.fspath(made))
             [outcome] = Workers(_called, [work]).run(1)
             if outcome.reason:
                 made.unlink(missing_ok=True)
@@ -193,6 +198,15 @@ class Clang:
             made.replace(path)
             cache.prune(kept)
         self._header, self._header_names = os.fspath(path), names
+
+    def _sealed(self, header: str) -> list[str]:
+        """Return the arguments that keep libclang from the disk, but for a precompiled header."""
+        # An #include can name any file there is, a device or a pipe too.
+        path = Path(self._private.name) / ("header.yaml" if header else "alone.yaml")
+        roots = [{"type": "file", "name": header, "external-contents": header}] if header else []
+        overlay = {"version": 0, "case-sensitive": "true", "fallthrough": "false", "roots": roots}
+        path.write_text(json.dumps(overlay), "utf-8", "surrogateescape")
+        return ["-ivfsoverlay", os.fspath(path)]
 
     def _key(self, given: Sequence[str], names: Iterable[str]) -> str:
         digest = hashlib.sha256("\0".join([self._version, *given]).encode())
