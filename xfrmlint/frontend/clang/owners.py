@@ -198,8 +198,9 @@ def record_of(field: Cursor) -> str:
     above = field.semantic_parent
     if above is None:
         return ""
-    word = "union" if kind(above) == kinds.UNION else "struct"
-    return f"{word} {above.spelling}"
+    word, name = "union" if kind(above) == kinds.UNION else "struct", str(above.spelling)
+    # libclang names it by its place: `own::(unnamed at foo.c:3:14)`.
+    return f"{word} {name}" if name.isidentifier() else f"an unnamed {word}"
 
 
 def field_of(field: Cursor) -> str:
