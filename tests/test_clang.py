@@ -439,6 +439,16 @@ def test_confirmed_findings_say_who_confirmed_them() -> None:
     assert (finding.parser, finding.confidence) == ("tree-sitter+libclang", "high")
 
 
+def test_what_libclang_alone_sees_is_noted() -> None:
+    # Macros of the kernel's headers are not expanded for every driver that could use them.
+    header = (FIXTURES / "base/rfc/include/net/xfrm.h").read_text()
+    macro = "#define xfrm_handle(x) ((x)->xso.offload_handle)\n"
+    text = _DRIVER.format(before="", body="dev->features = xfrm_handle(x);")
+    report = _confirmed(kernel({FOO: HEAD + text, "include/net/xfrm.h": header + macro}))
+    reason = "libclang alone sees an access of xso.offload_handle through the macro xfrm_handle"
+    assert [(u.line, u.function) for u in report.unknown if u.reason == reason] == [(14, "foo_del")]
+
+
 # -- every kind of tree
 
 

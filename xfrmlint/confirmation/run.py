@@ -76,7 +76,7 @@ class Questions:
     def ask(self, clang: Clang, everything: bool = False) -> None:
         """Ask. everything: about every item of the sources, else where macros can hide a site."""
         asked = {
-            source: Asked(tuple(regions), (source, *self._listed.get(source, {})), everything)
+            source: Asked(tuple(regions), tuple(self._listed.get(source, ())), everything)
             for source, regions in self._regions.items()
         }
         self._answers = clang.ask(asked, _MEMBERS, self.offload)
@@ -113,6 +113,13 @@ def confirmed(
     by_finding = [(finding, claims.of(finding)) for finding in report.findings]
     questions = Questions(analysis)
     questions.add(r for _, listed in by_finding for claim in listed for r in claim.regions)
+    # What only macros show can stand beside any site, whether that is a finding or not.
+    for path in dict.fromkeys(
+        [site.view.path for site in analysis.sites]
+        + [driver.table.place.path for driver in analysis.drivers]
+    ):
+        if not is_core(path):
+            questions.list(path)
     progress("asking libclang")
     questions.ask(clang)
     kept: list[Finding] = []

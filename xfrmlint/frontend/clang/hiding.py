@@ -15,13 +15,18 @@ class Hiding:
     def __init__(self) -> None:
         self._defines: dict[str, list[tuple[bytes, frozenset[bytes]]]] = {}
 
-    def names(self, texts: Mapping[str, bytes], words: Iterable[str]) -> frozenset[bytes]:
+    def names(
+        self, texts: Mapping[str, bytes], kernels: Mapping[str, bytes], words: Iterable[str]
+    ) -> frozenset[bytes]:
         """Return the words, and the macros whose text leads to one; those that paste count, too.
 
-        texts: the driver's own, by full path.
+        texts: the driver's own, by full path. kernels: the kernel's headers, whose pasting is their
+        own affair.
         """
         found = {*(word.encode() for word in words), b"##"}
         defines = [one for path, text in texts.items() for one in self._of(path, text)]
+        for path, text in kernels.items():
+            defines += [(name, held - {b"##"}) for name, held in self._of(path, text)]
         grown = True
         while grown:
             fresh = {

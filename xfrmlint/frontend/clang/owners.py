@@ -11,6 +11,7 @@ from xfrmlint.frontend.clang.library import (
     ASSIGN,
     Cursor,
     Parsed,
+    children,
     is_static,
     kind,
     operand,
@@ -41,7 +42,7 @@ class Owners:
         if depth > _DEEPEST:
             return {"?deep"}
         number = kind(cursor)
-        children = list(cursor.get_children())
+        inner = children(cursor)
         below = depth + 1
         if number == kinds.MEMBER:
             field = cursor.referenced
@@ -50,20 +51,20 @@ class Owners:
             target = cursor.referenced
             return self._variable(target, function, below, seen) if target else {"?name"}
         if number == kinds.CALL:
-            return self._called(cursor, children, below, seen)
-        if number == kinds.CONDITIONAL and len(children) == 3:
-            return self._any(children[1:], function, below, seen)
-        if number == kinds.STATEMENT_EXPRESSION and children:
-            last = list(children[-1].get_children())[-1:]
+            return self._called(cursor, inner, below, seen)
+        if number == kinds.CONDITIONAL and len(inner) == 3:
+            return self._any(inner[1:], function, below, seen)
+        if number == kinds.STATEMENT_EXPRESSION and inner:
+            last = children(inner[-1])[-1:]
             return self._any(last, function, below, seen)
-        if number == kinds.BINARY and len(children) == 2:
+        if number == kinds.BINARY and len(inner) == 2:
             # p + n points where p does; a comma or an assignment is worth its right side.
             right = operator(cursor) in (ASSIGN, _COMMA)
-            return self._of(children[1 if right else 0], function, below, seen)
+            return self._of(inner[1 if right else 0], function, below, seen)
         if number in (kinds.CAST, kinds.COMPOUND_LITERAL, kinds.UNEXPOSED, kinds.PAREN):
-            return self._any(children[-1:], function, below, seen)
+            return self._any(inner[-1:], function, below, seen)
         if number in (kinds.UNARY, kinds.SUBSCRIPT):
-            return self._any(children[:1], function, below, seen)
+            return self._any(inner[:1], function, below, seen)
         if number in _CONSTANTS:
             return set()
         return {"?expression"}
@@ -133,7 +134,7 @@ class Owners:
         return self._callers[name]
 
     def _called(
-        self, call: Cursor, children: list[Cursor], depth: int, seen: frozenset[int]
+        self, call: Cursor, inner: list[Cursor], depth: int, seen: frozenset[int]
     ) -> set[str]:
         target = call.referenced
         definition = target.get_definition() if target is not None else None
@@ -169,23 +170,23 @@ class _Parts:
         while stack:
             cursor = stack.pop()
             number = kind(cursor)
-            children = list(cursor.get_children())
-            if number == kinds.VARIABLE and children:
-                if kinds.FIRST_EXPRESSION <= kind(children[-1]) <= kinds.LAST_EXPRESSION:
-                    self.values.setdefault(cursor.hash, []).append(children[-1])
-            elif number == kinds.BINARY and operator(cursor) == ASSIGN and len(children) == 2:
-                target = children[0].referenced
-                if kind(children[0]) == kinds.DECL_REF and target is not None:
-                    self.values.setdefault(target.hash, []).append(children[1])
+            inner = children(cursor)
+            if number == kinds.VARIABLE and inner:
+                if kinds.FIRST_EXPRESSION <= kind(inner[-1]) <= kinds.LAST_EXPRESSION:
+                    self.values.setdefault(cursor.hash, []).append(inner[-1])
+            elif number == kinds.BINARY and operator(cursor) == ASSIGN and len(inner) == 2:
+                target = inner[0].referenced
+                if kind(inner[0]) == kinds.DECL_REF and target is not None:
+                    self.values.setdefault(target.hash, []).append(inner[1])
             elif number == kinds.CALL:
                 self.calls.append((str(cursor.spelling), cursor))
-            elif number == kinds.UNARY and operand(cursor) == ADDRESS and children:
-                target = children[0].referenced
-                if kind(children[0]) == kinds.DECL_REF and target is not None:
+            elif number == kinds.UNARY and operand(cursor) == ADDRESS and inner:
+                target = inner[0].referenced
+                if kind(inner[0]) == kinds.DECL_REF and target is not None:
                     self.addressed.add(target.hash)
             elif number == kinds.RETURN:
-                self.returned += children[:1]
-            stack += children
+                self.returned += inner[:1]
+            stack += inner
 
 
 _COMMA = 33

@@ -167,9 +167,11 @@ class Clang:
         return Job(source, tuple(given), known, *asked)
 
     def _sought(self, names: Iterable[str], offload: str) -> frozenset[bytes]:
-        texts = {name: self._sources.texts[name] for name in names if _is_own(name)}
+        texts = {name: self._sources.texts[name] for name in names}
+        own = {name: text for name, text in texts.items() if _is_own(name)}
+        near = {name: text for name, text in texts.items() if name not in own and b"xso" in text}
         words = ("xso", "offload_handle", "upper_priv", offload.split()[-1])
-        return self._hiding.names(texts, words)
+        return self._hiding.names(own, near, words)
 
     def _precompile(self) -> None:
         """Find or make the precompiled header of what most drivers include."""

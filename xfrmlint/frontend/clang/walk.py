@@ -1,7 +1,7 @@
 """What stands in one item of a parsed file: members, calls, filled slots, declarations."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 
 from xfrmlint.frontend.blanking import without_comments
 from xfrmlint.frontend.clang import kinds
@@ -11,6 +11,7 @@ from xfrmlint.frontend.clang.library import (
     Cursor,
     Parsed,
     Spot,
+    children,
     initializer,
     kind,
     operator,
@@ -215,10 +216,10 @@ class _Item:
 
     def _declaration(self, cursor: Cursor, number: int, function: Cursor) -> None:
         if number == kinds.FUNCTION:
-            children = list(cursor.get_children())
-            if children and kind(children[-1]) == kinds.COMPOUND_STATEMENT:
+            below = children(cursor)
+            if below and kind(below[-1]) == kinds.COMPOUND_STATEMENT:
                 self._declare(cursor, "function")
-                self.visit(children[-1], cursor, "")
+                self.visit(below[-1], cursor, "")
             return
         if number == kinds.PARAMETER:
             return
@@ -240,7 +241,7 @@ class _Item:
         field = cursor.referenced
         if field is None or kind(field) != kinds.FIELD:
             return
-        base = next(iter(cursor.get_children()), None)
+        base = next(iter(children(cursor)), None)
         owners: tuple[str, ...] = ()
         record = record_of(field)
         if base is not None and record == self._walk.offload:
@@ -250,7 +251,7 @@ class _Item:
         self.members.append(Member(spot.path, spot.offset, name, record, owners, macro, copy))
 
     def _call(self, cursor: Cursor) -> None:
-        callee = _unwrapped(next(iter(cursor.get_children()), None))
+        callee = _unwrapped(next(iter(children(cursor)), None))
         if callee is None:
             return
         number = kind(callee)
@@ -269,7 +270,7 @@ class _Item:
         self.calls.append(Call(spot.path, spot.offset, spot.line, function, slot, macro))
 
     def _assigned(self, cursor: Cursor, function: Cursor) -> None:
-        sides = list(cursor.get_children())
+        sides = children(cursor)
         if len(sides) != 2:
             return
         left, right = _unwrapped(sides[0]), sides[1]
@@ -292,8 +293,8 @@ class _Item:
         """An initializer list: designated entries, and positional ones of a struct."""
         fields: list[Cursor] | None = None
         at = 0
-        for child in cursor.get_children():
-            parts = list(child.get_children()) if kind(child) == kinds.UNEXPOSED else []
+        for child in children(cursor):
+            parts = children(child) if kind(child) == kinds.UNEXPOSED else []
             designators = [p for p in parts[:-1] if kind(p) == kinds.MEMBER_REF]
             if not designators:
                 if fields is None:
@@ -346,15 +347,13 @@ def _unwrapped(cursor: Cursor | None) -> Cursor | None:
     return cursor
 
 
-def evaluated(cursor: Cursor, number: int) -> Iterator[Cursor]:
-    """Yield the children of a cursor that are evaluated: not what is only in a type."""
-    children = list(cursor.get_children())
+def evaluated(cursor: Cursor, number: int) -> list[Cursor]:
+    """Return the children of a cursor that are evaluated: not what is only in a type."""
+    found = children(cursor)
     if number in (kinds.CAST, kinds.COMPOUND_LITERAL):
         # typeof(expression) in the type comes before the operand.
-        children = children[-1:]
-    elif number == kinds.GENERIC_SELECTION:
-        children = children[1:]
-    yield from children
+        return found[-1:]
+    return found[1:] if number == kinds.GENERIC_SELECTION else found
 
 
 def named_in(value: Cursor) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -371,14 +370,14 @@ def named_in(value: Cursor) -> tuple[tuple[str, ...], tuple[str, ...]]:
             (functions if is_function else others)[str(cursor.spelling)] = None
         elif number in _NO_VALUE:
             continue
-        stack += reversed(list(evaluated(cursor, number)))
+        stack += reversed(evaluated(cursor, number))
     return tuple(functions), tuple(others)
 
 
 def is_copy(base: Cursor) -> bool:
     """Tell whether a member's base is a local variable that is a struct, not a pointer to one."""
     while kind(base) in (kinds.UNEXPOSED, kinds.PAREN):
-        inner = next(iter(base.get_children()), None)
+        inner = next(iter(children(base)), None)
         if inner is None:
             return False
         base = inner
