@@ -433,6 +433,13 @@ def test_findings_are_confirmed_or_not(name: str) -> None:
     assert found == [(text.strip(), status, reason) for text, status, reason in case.wanted]
 
 
+def test_what_is_withdrawn_is_no_longer_missing_in_its_driver() -> None:
+    report = _confirmed(kernel({FOO: HEAD + CASES["another struct's xso"].text}))
+    assert [d.missing for d in report.drivers] == [()]
+    report = _confirmed(kernel({FOO: HEAD + CASES["a plain read"].text}))
+    assert [d.missing for d in report.drivers] == [("1 CONTROL_OFFLOAD_HANDLE",)]
+
+
 def test_confirmed_findings_say_who_confirmed_them() -> None:
     text = _DRIVER.format(before="", body="dev->features = x->xso.offload_handle;")
     [finding] = _confirmed(kernel({FOO: HEAD + text})).findings

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from xfrmlint.analyse import Analysis, Progress, analyse, quietly
-from xfrmlint.check import report_of
+from xfrmlint.check import missing_of, report_of
 from xfrmlint.confirmation.claims import Claim, Claims
 from xfrmlint.confirmation.places import source_of
 from xfrmlint.confirmation.verdict import (
@@ -137,8 +137,12 @@ def confirmed(
             )
         else:
             kept.append(_marked(finding, found))
+    drivers = report.drivers
+    if len(kept) < len(report.findings):
+        drivers = tuple(row._replace(missing=missing_of(row.driver, kept)) for row in drivers)
     unknown += _unseen(analysis, questions, claims)
-    return report._replace(findings=tuple(kept), unknown=tuple(sorted(dict.fromkeys(unknown))))
+    told = tuple(sorted(dict.fromkeys(unknown)))
+    return report._replace(findings=tuple(kept), drivers=drivers, unknown=told)
 
 
 def _worst(claims: Iterable[Claim], questions: Questions) -> Verdict:

@@ -10,13 +10,14 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 # More than any driver's source takes (bond_main.c: 1 s, 200 MB).
 TIMEOUT = 30.0
-_MEMORY = 4 << 30
+_MEMORY = 3 << 30
 COUNT = 2
 
 Work = Callable[[Any], Any]
@@ -116,6 +117,15 @@ def _signal(number: int) -> str:
         return f"signal {number}"
 
 
+def _mapped() -> int:
+    """Return how many bytes are mapped already, where the system tells."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except (OSError, ValueError):
+        return 0
+
+
 def _serve(pipe: Connection, other: Connection, work: Work, jobs: Sequence[Any]) -> None:
     """Do jobs until the other end of the pipe is closed."""
     other.close()
@@ -128,8 +138,10 @@ def _serve(pipe: Connection, other: Connection, work: Work, jobs: Sequence[Any])
         os.dup2(sink, number)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, most = resource.getrlimit(resource.RLIMIT_AS)
-    limit = _MEMORY if most == resource.RLIM_INFINITY else min(_MEMORY, most)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, most))
+    limit = _mapped() + _MEMORY
+    if most == resource.RLIM_INFINITY or limit < most:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_AS, (limit, most))
     while True:
         try:
             job = jobs[pipe.recv()]
