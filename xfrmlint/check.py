@@ -108,8 +108,6 @@ def _drivers(store: Store, findings: Sequence[Finding], contract: bool) -> list[
     )
     found = []
     for row in rows:
-        own = Counter(f.type for f in findings if f.driver == row["driver"])
-        missing = tuple(f"{count} {kind}" for kind, count in sorted(own.items()))
         found.append(
             DriverLine(
                 row["driver"],
@@ -129,12 +127,18 @@ def _drivers(store: Store, findings: Sequence[Finding], contract: bool) -> list[
                     row["group_resolved"],
                     contract,
                 ),
-                missing,
+                missing_of(row["driver"], findings),
                 row["flag_path"],
                 row["flag_line"],
             )
         )
     return found
+
+
+def missing_of(driver: str, findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Return what there is to convert in a driver, in words."""
+    own = Counter(f.type for f in findings if f.driver == driver)
+    return tuple(f"{count} {kind}" for kind, count in sorted(own.items()))
 
 
 def _verdict(role: str, opted_in: bool, direct: int, resolved: int, contract: bool) -> str:

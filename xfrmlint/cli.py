@@ -144,6 +144,23 @@ def cli() -> None:
     metavar="FILE",
     help="Write what is found to this file, and take it for known.",
 )
+@click.option(
+    "--confirm",
+    is_flag=True,
+    help="Ask libclang about each finding; say which it could not confirm, and why.",
+)
+@click.option(
+    "--parser",
+    type=click.Choice(["tree-sitter", "both"]),
+    default="tree-sitter",
+    help="both: print where tree-sitter and libclang differ, instead of findings.",
+)
+@click.option(
+    "--compile-commands",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A build's compile_commands.json: flags for --confirm and --parser both.",
+)
 @_cache_option
 @_rules_option
 def check(
@@ -172,6 +189,9 @@ def check(
     no_config: bool,
     baseline: Path | None,
     write_baseline: Path | None,
+    confirm: bool,
+    parser: str,
+    compile_commands: Path | None,
     cached: bool,
     rule_folders: Sequence[Path],
 ) -> int:
@@ -213,6 +233,8 @@ def check(
         patches = [*patches, STDIN]
         paths = [path for path in paths if path != STDIN]
     asked = asked_of(patches, revisions, staged, base, bool(new_only))
+    if asked is not None and parser == "both":
+        raise InputError("--parser both takes a whole tree, not a change")
     if asked is not None and write_baseline:
         raise InputError("--write-baseline takes a whole tree, not a change")
     tree, within = _tree_and_paths(paths, asked is not None)
@@ -235,9 +257,16 @@ def check(
         _session(tree, cached, bool(quiet) or terse) as session,
         ExitStack() as held,
     ):
+        if parser == "both":
+            return _print_differences(tree, compile_commands, inside, progress)
         if asked is None:
             config = config_of(tree)
-            report = check_tree(tree, rules, progress, session)
+            if confirm:
+                from xfrmlint.confirmation.run import check_confirmed
+
+                report = check_confirmed(tree, rules, compile_commands, progress)
+            else:
+                report = check_tree(tree, rules, progress, session)
         else:
             only_new = new_only is not False
             judged = _changes(asked, tree, held, rules, only_new, mailback, progress, session)
@@ -247,6 +276,8 @@ def check(
             # A change's own copy of the settings never loosens its own check.
             config = config_of(judged[0].step.before)
             changes = [one.settled(config_of(one.step.before), known, wanted) for one in judged]
+            if confirm:
+                changes = [_confirmed(change, compile_commands, progress) for change in changes]
     if changes is None:
         report = triage.limited(triage.triaged(report, config, known, wanted), inside)
         if write_baseline:
@@ -476,6 +507,34 @@ def _changes(
             return []
         raise
     return [judged(step, rules, only_new, progress, session) for step in steps]
+
+
+def _print_differences(
+    tree: "Folder",
+    commands: Path | None,
+    inside: "Callable[[str], bool]",
+    progress: "Callable[[str], None]",
+) -> int:
+    """Print where tree-sitter and libclang differ."""
+    from xfrmlint.confirmation.compare import differences
+    from xfrmlint.report.comparison import render
+
+    found = [one for one in differences(tree, commands, progress) if inside(one.path)]
+    _print(render(found))
+    return FINDINGS if found else CLEAN
+
+
+def _confirmed(
+    change: "ChangeReport", commands: Path | None, progress: "Callable[[str], None]"
+) -> "ChangeReport":
+    """Ask libclang about what a change brings."""
+    from xfrmlint.confirmation.run import confirmed_of
+
+    if not change.told:
+        return change
+    return change.telling(
+        confirmed_of(change.step.after, change.report, commands, progress, change.scope.folders)
+    )
 
 
 def _rules(folders: Sequence[Path]) -> "list[Rule]":

@@ -96,6 +96,13 @@ class Unit:
         start = self._newlines[line - 2] + 1 if line > 1 else 0
         return Place(self.path, line, offset - start + 1)
 
+    def offset(self, line: int, column: int) -> int:
+        """Return the byte offset of a line and column, both from 1; the end for one behind it."""
+        if line - 2 >= len(self._newlines):
+            return len(self.data)
+        start = self._newlines[line - 2] + 1 if line > 1 else 0
+        return start + max(column, 1) - 1
+
     def line_text(self, line: int) -> str:
         """Return one line of the file, undecodable bytes replaced."""
         return line_text(self.data, line)

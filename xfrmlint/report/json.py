@@ -101,8 +101,14 @@ def _valid(value: Any) -> Any:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
+    found = finding._asdict()
+    if finding.confirmation is None:
+        # Nobody asked for one.
+        del found["confirmation"]
+    else:
+        found["confirmation"] = finding.confirmation._asdict()
     return {
-        **finding._asdict(),
+        **found,
         "chain": _chain(finding.chain),
         "more_chains": [_chain(chain) for chain in finding.more_chains],
         "related": [place._asdict() for place in finding.related],
