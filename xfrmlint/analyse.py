@@ -66,9 +66,13 @@ def analyse(tree: Tree, progress: Progress = quietly) -> Analysis:
     progress("searching the tree")
     memo = Memo()
     whole = plan(tree)
-    parts = tuple(analysed(tree, part, whole, memo, progress) for part in whole.parts)
-    rows = [core_facts(tree, memo, progress), *map(rows_of, parts), problem_rows(tree)]
-    return Analysis(merged(rows), parts)
+    rows = [core_facts(tree, memo, progress)]
+    parts = []
+    for part in whole.parts:
+        parts.append(analysed(tree, part, whole, memo, progress))
+        # Now: what a later part does with a file that both read is not this one's.
+        rows.append(rows_of(parts[-1]))
+    return Analysis(merged([*rows, problem_rows(tree)]), tuple(parts))
 
 
 def analysed(

@@ -319,13 +319,14 @@ def cache(clear: bool) -> int:
 
     It holds what is known of driver folders, as long as every file that was looked at is as it was.
     """
+    from xfrmlint.cache import clear as emptied
     from xfrmlint.cache import place, state
 
     file = place()
     if file is None:
         raise InputError("there is no cache: neither XDG_CACHE_HOME nor HOME names a folder")
     if clear:
-        file.unlink(missing_ok=True)
+        emptied(file)
     found = state(file)
     _print([f"{file}: {found.entries} entries, {found.size} bytes"])
     return CLEAN

@@ -54,20 +54,27 @@ def gathered(
 
 def _plan(tree: Tree, session: Session, under: Sequence[str]) -> Plan:
     key = repr(("plan", *under))
-    known = session.cache.recall(key, tree)
+    known = _as_plan(session.cache.recall(key, tree))
     if known is None:
         from xfrmlint.parts import plan
 
         watched = Watched(tree)
-        found = plan(watched, under)
-        session.cache.remember(key, watched.seen, found)
-        return found
-    offload, shared, parts = known
-    return Plan(
-        offload,
-        tuple(shared),
-        tuple(Part(tuple(folders), tuple(paths)) for folders, paths in parts),
-    )
+        known = plan(watched, under)
+        session.cache.remember(key, watched.seen, known)
+    return known
+
+
+def _as_plan(document: Any) -> Plan | None:
+    """Return the plan of a document, None if it is none."""
+    try:
+        offload, shared, parts = document
+        return Plan(
+            offload,
+            tuple(shared),
+            tuple(Part(tuple(folders), tuple(paths)) for folders, paths in parts),
+        )
+    except (TypeError, ValueError):
+        return None
 
 
 def _analysed(

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,15 +17,18 @@ _LANDMARKS = ("Makefile", "include/linux", "drivers")
 # A sparse file of a terabyte costs an archive nothing; a kernel's largest header has 20 MiB.
 _LARGEST = 64 << 20
 _WANTED = ("include/linux/netdevice.h", "include/net/xfrm.h")
+# Nanoseconds between two times that every file system tells apart (FAT's are the longest): a file
+# that changes twice within them looks unchanged.
+_TICK = 2_000_000_000
+
+# Size, time of change of the content and of the entry (nanoseconds), inode, device.
+Stamp = tuple[int, int, int, int, int]
 
 
 class Stamped(NamedTuple):
-    """A file's content by its digest, and what the file system said of it when it was read.
+    """A file's content by its digest, and what the file system said of it when it was read."""
 
-    stamp: size, time of change of the content and of the entry (nanoseconds), inode.
-    """
-
-    stamp: tuple[int, int, int, int]
+    stamp: Stamp
     digest: str
 
 
@@ -80,6 +84,7 @@ class Folder:
         return None if looped else inside.relative_to(self.root).as_posix()
 
     def read(self, path: str) -> bytes:
+        start = time.time_ns()
         try:
             full = self._inside(path)
             if full is None:
@@ -101,7 +106,11 @@ class Folder:
         except OSError as error:
             raise Unreadable(error.strerror or str(error)) from None
         self._digests[path] = blob_name(data)
-        self.learned[path] = Stamped(_stamp(found), self._digests[path])
+        # Who changes the file from here on gives it another stamp: that of before the reading.
+        stamped = Stamped(_stamp(found), self._digests[path])
+        settled = max(found.st_mtime_ns, found.st_ctime_ns) < start - _TICK
+        if settled and stamped != self.known.get(path):
+            self.learned[path] = stamped
         return data
 
     def digest(self, path: str) -> str:
@@ -113,7 +122,7 @@ class Folder:
                 self.read(path)
         return self._digests[path]
 
-    def _stamp_of(self, path: str) -> tuple[int, int, int, int] | None:
+    def _stamp_of(self, path: str) -> Stamp | None:
         try:
             full = self._inside(path)
             found = os.lstat(full) if full is not None else None
@@ -148,8 +157,8 @@ class Folder:
         return found.paths
 
 
-def _stamp(found: os.stat_result) -> tuple[int, int, int, int]:
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+def _stamp(found: os.stat_result) -> Stamp:
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
 
 
 def _is_regular(entry: "os.DirEntry[str]") -> bool:

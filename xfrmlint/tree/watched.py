@@ -6,27 +6,34 @@ idea is that of verifying traces: Mokhov, Mitchell, Peyton Jones, "Build systems
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from xfrmlint.tree import Tree, Unreadable
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
 
 
 @dataclass
 class Seen:
     """The questions that were put to a tree, and its answers.
 
-    texts: path -> its content's digest, empty where it can't be read. files: path -> whether it is
-    one. folders: path -> the names in it. searches: (expression, folders) -> paths.
+    texts: path -> its content's digest, or `!` and why it can't be read. files: path -> whether it
+    is one. folders: path -> the names in it. searches: (expression, folders) -> paths.
+    changed: the tree gave two answers to one question, and so will never give both again.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
     files: dict[str, bool] = field(default_factory=dict)
     folders: dict[str, tuple[str, ...]] = field(default_factory=dict)
     searches: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = field(default_factory=dict)
+    changed: bool = False
 
     def holds(self, tree: Tree) -> bool:
         """Tell whether a tree gives the same answers."""
         return (
-            all(_digest(tree, path) == digest for path, digest in self.texts.items())
+            not self.changed
+            and all(_digest(tree, path) == digest for path, digest in self.texts.items())
             and all(tree.is_file(path) == there for path, there in self.files.items())
             and all(tuple(tree.folder(path)) == names for path, names in self.folders.items())
             and all(tuple(tree.search(*asked)) == paths for asked, paths in self.searches.items())
@@ -51,14 +58,14 @@ class Watched:
     def read(self, path: str) -> bytes:
         try:
             data = self._below.read(path)
-        except Unreadable:
-            self.seen.texts[path] = ""
+        except Unreadable as error:
+            self._note(self.seen.texts, path, f"!{error}")
             raise
-        self.seen.texts[path] = self._below.digest(path)
+        self._note(self.seen.texts, path, self._below.digest(path))
         return data
 
     def digest(self, path: str) -> str:
-        self.seen.texts[path] = _digest(self._below, path)
+        self._note(self.seen.texts, path, _digest(self._below, path))
         return self._below.digest(path)
 
     def is_file(self, path: str) -> bool:
@@ -69,17 +76,21 @@ class Watched:
 
     def folder(self, path: str) -> Sequence[str]:
         found = self._below.folder(path)
-        self.seen.folders[path] = tuple(found)
+        self._note(self.seen.folders, path, tuple(found))
         return found
 
     def search(self, pattern: str, under: Sequence[str] = ()) -> Sequence[str]:
         found = self._below.search(pattern, under)
-        self.seen.searches[pattern, tuple(under)] = tuple(found)
+        self._note(self.seen.searches, (pattern, tuple(under)), tuple(found))
         return found
+
+    def _note(self, answers: dict[Question, Answer], question: Question, answer: Answer) -> None:
+        if answers.setdefault(question, answer) != answer:
+            self.seen.changed = True
 
 
 def _digest(tree: Tree, path: str) -> str:
     try:
         return tree.digest(path)
-    except Unreadable:
-        return ""
+    except Unreadable as error:
+        return f"!{error}"
