@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from xfrmlint import __version__
 from xfrmlint.tree import Tree
 from xfrmlint.tree.folder import Folder, Stamped
-from xfrmlint.tree.watched import Seen
+from xfrmlint.tree.watched import Seen, as_data, seen_of
 
 # What the tables below look like; those of another number are thrown away.
 _FORMAT = 2
@@ -87,7 +87,8 @@ def place() -> Path | None:
     """Return where the cache lives (XDG base directory specification), None without a home."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):
-        home = os.path.expanduser("~")
+        # An empty one would be the root folder.
+        home = os.path.expanduser("~") if os.environ.get("HOME") != "" else ""
         if not os.path.isabs(home):
             return None
         base = os.path.join(home, ".cache")
@@ -164,7 +165,7 @@ class Cache:
         ):
             try:
                 _check(digest, release(), key, packed_seen, packed)
-                if _seen(_unpacked(packed_seen)).holds(tree):
+                if seen_of(_unpacked(packed_seen)).holds(tree):
                     found = _unpacked(packed)
                     if not lately:
                         self._used.append(number)
@@ -196,7 +197,7 @@ class Cache:
         with closing(_writing(file)) as database:
             for key, entries in self._fresh.items():
                 for seen, document in entries:
-                    packed = _packed(_as_data(seen)), _packed(document)
+                    packed = _packed(as_data(seen)), _packed(document)
                     database.execute(_HAD, (release(), key, packed[0]))
                     digest = _digest(release(), key, *packed)
                     database.execute(_ADDED, (release(), key, now, *packed, digest))
@@ -330,23 +331,3 @@ def _unpacked(data: bytes) -> Any:
     if not decompressor.eof:
         raise ValueError("cut off")
     return json.loads(text)
-
-
-def _as_data(seen: Seen) -> dict[str, Any]:
-    # What could be read is a file; a digest has no `!`.
-    files = {
-        path: there
-        for path, there in seen.files.items()
-        if not there or seen.texts.get(path, "!").startswith("!")
-    }
-    searches = [[text, under, paths] for (text, under), paths in seen.searches.items()]
-    return {"texts": seen.texts, "files": files, "folders": seen.folders, "searches": searches}
-
-
-def _seen(data: Any) -> Seen:
-    return Seen(
-        data["texts"],
-        data["files"],
-        {path: tuple(names) for path, names in data["folders"].items()},
-        {(text, tuple(under)): tuple(paths) for text, under, paths in data["searches"]},
-    )

@@ -1,5 +1,7 @@
 """A tree's facts, part by part: what still holds is remembered, the rest is analysed."""
 
+import os
+import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,13 +12,18 @@ from xfrmlint.facts.rows import TABLES, UnknownRow
 from xfrmlint.facts.store import Store
 from xfrmlint.part import Part, Plan
 from xfrmlint.tree import Tree
-from xfrmlint.tree.watched import Seen, Watched
+from xfrmlint.tree.folder import Folder
+from xfrmlint.tree.watched import Seen, Watched, as_data, seen_of
 
 # What analyses is imported where it is needed: a run that remembers everything is done sooner.
 if TYPE_CHECKING:
     from xfrmlint.frontend.corpus import Memo
 
 Progress = Callable[[str], None]
+# Bytes of the files that name what the contract speaks of: a driver has tens of thousands, a kernel
+# two millions. Below, starting a process costs as much as it saves.
+_PAYS = 400_000
+_MOST_PROCESSES = 8
 _TYPES = {name: kind for kind, name in TABLES.items()}
 
 
@@ -47,7 +54,7 @@ def gathered(
         session.cache.remember(key, seen, document)
         found[key] = _rows(document)
     problems: Rows = [
-        UnknownRow(path, 0, "", f"not read: {why}") for path, why in tree.problems.items()
+        UnknownRow(path, 0, "", f"not read: {why}") for path, why in sorted(tree.problems.items())
     ]
     return merged([*(rows for rows in found.values() if rows is not None), problems])
 
@@ -92,13 +99,58 @@ def _analysed(
     from xfrmlint.tabulate import rows_of
 
     session.memo = memo = session.memo or Memo()
-    for part in parts:
+
+    def made(part: Part | None, progress: Progress) -> tuple[Seen, Any]:
         watched = Watched(tree)
         if part is None:
             rows = core_facts(watched, memo, progress)
         else:
             rows = rows_of(analysed(watched, part, whole, memo, progress))
-        yield watched.seen, _document(rows)
+        return watched.seen, _document(rows)
+
+    elsewhere = _in_processes(tree, parts, made, progress)
+    for number, part in enumerate(parts):
+        yield elsewhere.get(number) or made(part, progress)
+
+
+def _in_processes(
+    tree: Tree,
+    parts: Sequence[Part | None],
+    made: Callable[[Part | None, Progress], tuple[Seen, Any]],
+    progress: Progress,
+) -> dict[int, tuple[Seen, Any]]:
+    """Return what processes made of parts, by their numbers; nothing if they would not pay."""
+    processes = min(len(os.sched_getaffinity(0)), len(parts), _MOST_PROCESSES)
+    # What else is a tree can be a pipe to git, which two can't talk through.
+    if processes < 2 or not isinstance(tree, Folder):
+        return {}
+    if sum(tree.size(path) for part in parts if part for path in part.paths) < _PAYS:
+        return {}
+    from xfrmlint.processes import shared_out
+
+    own = os.getpid()
+    order = sorted(range(len(parts)), key=lambda number: -_cost(tree, parts[number]))
+
+    def make(job: int) -> tuple[object, Any]:
+        told = progress if os.getpid() == own else quietly
+        seen, document = made(parts[order[job]], told)
+        return as_data(seen), document
+
+    returned = shared_out(len(order), make, tree.lesson, processes)
+    for lesson in returned.told:
+        tree.learn(lesson)
+    return {order[job]: (seen_of(s), d) for job, (s, d) in returned.results.items()}
+
+
+def _cost(tree: Folder, part: Part | None) -> int:
+    """Return about how much there is to read: all sources beside those of a part."""
+    folders = dict.fromkeys(posixpath.dirname(path) for path in (part.paths if part else ()))
+    return sum(
+        tree.size(posixpath.join(folder, name))
+        for folder in folders
+        for name in tree.folder(folder)
+        if name.endswith(".c")
+    )
 
 
 def _document(rows: Rows) -> dict[str, list[Sequence[object]]]:

@@ -5,7 +5,7 @@ import stat
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xfrmlint.errors import InputError
 from xfrmlint.tree import Unreadable
@@ -130,6 +130,22 @@ class Folder:
             return None
         regular = found is not None and stat.S_ISREG(found.st_mode)
         return _stamp(found) if found is not None and regular else None
+
+    def size(self, path: str) -> int:
+        """Return a file's bytes as the file system counts them; none where there is no file."""
+        stamp = self._stamp_of(path)
+        return stamp[0] if stamp is not None else 0
+
+    def lesson(self) -> Any:
+        """Return as JSON what this run found out about the tree; learn() takes it."""
+        stamps = [[path, stamp, digest] for path, (stamp, digest) in self.learned.items()]
+        return [stamps, self.problems]
+
+    def learn(self, lesson: Any) -> None:
+        """Take what another process found out about the tree."""
+        stamps, problems = lesson
+        self.learned.update({path: Stamped(tuple(stamp), name) for path, stamp, name in stamps})
+        self.problems.update(problems)
 
     def is_file(self, path: str) -> bool:
         folder, name = os.path.split(path)

@@ -6,7 +6,7 @@ idea is that of verifying traces: Mokhov, Mitchell, Peyton Jones, "Build systems
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from xfrmlint.tree import Tree, Unreadable
 
@@ -94,3 +94,32 @@ def _digest(tree: Tree, path: str) -> str:
         return tree.digest(path)
     except Unreadable as error:
         return f"!{error}"
+
+
+def as_data(seen: Seen) -> dict[str, Any]:
+    """Return what was seen as JSON can hold it; seen_of() makes it what it was."""
+    # What could be read is a file; a digest has no `!`.
+    files = {
+        path: there
+        for path, there in seen.files.items()
+        if not there or seen.texts.get(path, "!").startswith("!")
+    }
+    searches = [[text, under, paths] for (text, under), paths in seen.searches.items()]
+    return {
+        "texts": seen.texts,
+        "files": files,
+        "folders": seen.folders,
+        "searches": searches,
+        "changed": seen.changed,
+    }
+
+
+def seen_of(data: Any) -> Seen:
+    """Return what as_data() was made of; raises TypeError, KeyError and the like for others."""
+    return Seen(
+        data["texts"],
+        data["files"],
+        {path: tuple(names) for path, names in data["folders"].items()},
+        {(text, tuple(under)): tuple(paths) for text, under, paths in data["searches"]},
+        data["changed"],
+    )
