@@ -25,6 +25,7 @@ _COMMON = (
     "include/linux/compiler.h",
 )
 _MOST_HEADERS = 3000
+_SHARED = ("include/", "arch/")
 
 
 class Definition(NamedTuple):
@@ -43,8 +44,14 @@ class Memo:
 
     def __init__(self) -> None:
         self.units: dict[tuple[str, bytes], Unit] = {}
-        self.named: dict[bytes, list[tuple[bytes, bool]]] = {}
-        self.defines: dict[bytes, frozenset[bytes]] = {}
+        self.named: dict[tuple[str, bytes], list[tuple[bytes, bool]]] = {}
+        self.defines: dict[tuple[str, bytes], frozenset[bytes]] = {}
+
+    def forget_drivers(self) -> None:
+        """Drop what no other driver reads: all but the kernel's own headers."""
+        for made in (self.units, self.named, self.defines):
+            for key in [key for key in made if not key[0].startswith(_SHARED)]:
+                del made[key]
 
 
 class Corpus:
@@ -95,19 +102,20 @@ class Corpus:
         """Return the files that `path` includes, those found in the tree."""
         if path not in self._includes:
             found = []
-            for name, quoted in self._named(self.data(path)):
+            for name, quoted in self._named(path):
                 resolved = self._resolve(path, name.decode("utf-8", "surrogateescape"), quoted)
                 if resolved:
                     found.append(resolved)
             self._includes[path] = list(dict.fromkeys(found))
         return self._includes[path]
 
-    def _named(self, data: bytes) -> list[tuple[bytes, bool]]:
+    def _named(self, path: str) -> list[tuple[bytes, bool]]:
         """Return the names of #include lines, and whether they stand in quotes."""
-        found = self._memo.named.get(data)
+        data = self.data(path)
+        found = self._memo.named.get((path, data))
         if found is None:
             found = [(m.group(2), m.group(1) == b'"') for m in _INCLUDE.finditer(data)]
-            self._memo.named[data] = found
+            self._memo.named[path, data] = found
         return found
 
     def _resolve(self, path: str, name: str, quoted: bool) -> str | None:
@@ -164,9 +172,11 @@ class Corpus:
     def defines(self, path: str) -> frozenset[bytes]:
         """Return the names that a file #defines."""
         data = self.data(path)
-        if data not in self._memo.defines:
-            self._memo.defines[data] = frozenset(m.group(1) for m in _DEFINE.finditer(data))
-        return self._memo.defines[data]
+        found = self._memo.defines.get((path, data))
+        if found is None:
+            found = frozenset(m.group(1) for m in _DEFINE.finditer(data))
+            self._memo.defines[path, data] = found
+        return found
 
     def definitions_of(self, name: bytes, path: str) -> list[tuple[str, int, bytes]]:
         """Return the live #define and #undef directives of one name in a file, in order."""

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from xfrmlint.tree import Tree, Unreadable
 
+_HEADERS = ("include/", "arch/")
+
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
@@ -41,10 +43,15 @@ class Seen:
 
 
 class Watched:
-    """A tree that notes in `seen` what is asked of another one."""
+    """A tree that notes in `seen` what is asked of another one.
 
-    def __init__(self, below: Tree) -> None:
+    texts: the kernel's own headers with their digests, as they were read first; shared by those who
+    watch one tree, each on its own account.
+    """
+
+    def __init__(self, below: Tree, texts: dict[str, tuple[bytes, str]] | None = None) -> None:
         self._below = below
+        self._texts = texts if texts is not None else {}
         self.seen = Seen()
 
     @property
@@ -56,13 +63,17 @@ class Watched:
         return self._below.problems
 
     def read(self, path: str) -> bytes:
-        try:
-            data = self._below.read(path)
-        except Unreadable as error:
-            self._note(self.seen.texts, path, f"!{error}")
-            raise
-        self._note(self.seen.texts, path, self._below.digest(path))
-        return data
+        known = self._texts.get(path)
+        if known is None:
+            try:
+                known = self._below.read(path), self._below.digest(path)
+            except Unreadable as error:
+                self._note(self.seen.texts, path, f"!{error}")
+                raise
+            if path.startswith(_HEADERS):
+                self._texts[path] = known
+        self._note(self.seen.texts, path, known[1])
+        return known[0]
 
     def digest(self, path: str) -> str:
         self._note(self.seen.texts, path, _digest(self._below, path))
