@@ -18,7 +18,9 @@ from tests.ran import COMMAND, Ran, environment, run
 from tests.trees import Memory
 from xfrmlint import cache
 from xfrmlint.cache import Cache, place, state
+from xfrmlint.tree import folder as folder_module
 from xfrmlint.tree.folder import Folder, Stamped
+from xfrmlint.tree.search import Searched, files_with
 from xfrmlint.tree.watched import Seen, Watched
 
 TREE = Memory({"a.c": b"int a;\n"})
@@ -175,7 +177,7 @@ def test_nothing_on_disk_is_a_pickle(file: Path, tmp_path: Path) -> None:
     with Cache(file) as kept:
         tree = Folder(folder)
         kept.know(tree)
-        tree.learned["a.c"] = Stamped((6, 1, 1, 1, 1), "0" * 40)
+        tree.learned.files["a.c"] = Stamped((6, 1, 1, 1, 1), "0" * 40)
     for question in ("SELECT seen FROM entry", "SELECT document FROM entry"):
         for (packed,) in rows(file, question):
             # zlib's header; a pickle begins with 80.
@@ -490,7 +492,7 @@ def learned(file: Path, folder: Path) -> dict[str, Stamped]:
         tree = Folder(folder)
         kept.know(tree)
         tree.read("a.c")
-    return tree.learned
+    return tree.learned.files
 
 
 def digest(file: Path, folder: Path) -> tuple[str, bool]:
@@ -523,7 +525,7 @@ def test_what_other_runs_learned_of_a_tree_is_kept(file: Path, folder: Path) -> 
     with Cache(file) as kept:
         tree = Folder(folder)
         kept.know(tree)
-    assert sorted(tree.known) == ["a.c", "b.c"]
+    assert sorted(tree.known.files) == ["a.c", "b.c"]
 
 
 def _same_size_and_time(path: Path) -> None:
@@ -603,7 +605,7 @@ def test_a_file_that_changes_while_it_is_read(
     assert digest(file, folder) == (Memory({"a.c": b"int b;"}).digest("a.c"), True)
 
 
-@pytest.mark.parametrize("damage", [DAMAGES["cut in half"], _sql("UPDATE root SET stamps = x'78'")])
+@pytest.mark.parametrize("damage", [DAMAGES["cut in half"], _sql("UPDATE root SET known = x'78'")])
 def test_damaged_stamps_are_none(damage: Callable[[Path], None], file: Path, folder: Path) -> None:
     learned(file, folder)
     damage(file)
@@ -624,3 +626,195 @@ def test_the_trees_that_are_remembered_are_bounded(
         learned(file, root)
     kept = [os.fsdecode(path) for (path,) in rows(file, "SELECT path FROM root ORDER BY used")]  # type: ignore[arg-type]
     assert kept == [str(root) for root in roots[2:]]
+
+
+# Searches: what they found is known as long as no file below their folders changed.
+@pytest.fixture
+def sources(folder: Path) -> Path:
+    old(folder / "top.c", "xso")
+    for name, text in (
+        ("a.c", "int xso;"),
+        ("b.h", "int b;"),
+        ("deep/c.c", "xso"),
+        ("d.txt", "xso"),
+    ):
+        (folder / "drivers" / name).parent.mkdir(parents=True, exist_ok=True)
+        old(folder / "drivers" / name, text)
+    (folder / "drivers/link.c").symlink_to("a.c")
+    (folder / "linked").symlink_to("drivers")
+    time.sleep(0.1)
+    return folder
+
+
+def searched(file: Path, folder: Path, under: str = "drivers") -> tuple[list[str], int]:
+    """Return what a search finds in a new run, and how many ripgreps it took."""
+    started: list[object] = []
+    real = files_with
+
+    def counted(*asked: object) -> object:
+        started.append(asked)
+        return real(*asked)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patched, Cache(file) as kept:
+        patched.setattr(folder_module, "files_with", counted)
+        tree = Folder(folder)
+        kept.know(tree)
+        return list(tree.search(r"\bxso\b", [under])), len(started)
+
+
+FOUND = ["drivers/a.c", "drivers/deep/c.c"]
+
+
+def test_a_search_below_folders_that_nobody_touched_is_not_done_again(
+    file: Path, sources: Path
+) -> None:
+    assert searched(file, sources) == (FOUND, 1)
+    old(sources / "top.c", "int")
+    old(sources / "drivers/d.txt", "int")
+    assert searched(file, sources) == (FOUND, 0)
+
+
+def _edited(path: str, text: str) -> Callable[[Path], None]:
+    return lambda folder: old(folder / path, text)
+
+
+def _moved(folder: Path) -> None:
+    (folder / "drivers/deep").rename(folder / "drivers/deeper")
+
+
+def _gone(folder: Path) -> None:
+    (folder / "drivers/a.c").unlink()
+
+
+def _link_for_file(folder: Path) -> None:
+    _gone(folder)
+    (folder / "drivers/a.c").symlink_to("../top.c")
+
+
+def _link_for_folder(folder: Path) -> None:
+    (folder / "drivers").rename(folder / "moved")
+    (folder / "drivers").symlink_to("moved")
+    _edited("moved/new.c", "xso")(folder)
+
+
+@pytest.mark.parametrize(
+    ("edit", "found"),
+    [
+        (_edited("drivers/b.h", "xso b;"), ["drivers/a.c", "drivers/b.h", "drivers/deep/c.c"]),
+        # Of the same length, and with the time that it had.
+        (_edited("drivers/a.c", "int xsa;"), ["drivers/deep/c.c"]),
+        (_edited("drivers/deep/new.h", "xso"), [*FOUND, "drivers/deep/new.h"]),
+        (_moved, ["drivers/a.c", "drivers/deeper/c.c"]),
+        (_gone, ["drivers/deep/c.c"]),
+        (_link_for_file, ["drivers/deep/c.c"]),
+        (_link_for_folder, [*FOUND, "drivers/new.c"]),
+    ],
+)
+def test_a_search_below_changed_folders_is_done_again(
+    edit: Callable[[Path], None], found: list[str], file: Path, sources: Path
+) -> None:
+    searched(file, sources)
+    edit(sources)
+    assert searched(file, sources) == (found, 1)
+
+
+@pytest.mark.parametrize("under", ["linked", ".", "top.c", "drivers/a.c"])
+def test_what_is_no_folder_below_the_root_is_searched_every_time(
+    under: str, file: Path, sources: Path
+) -> None:
+    first = searched(file, sources, under)
+    assert first[0]
+    assert searched(file, sources, under) == first
+
+
+def test_files_that_changed_a_moment_ago_are_searched_again(
+    file: Path, sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_module, "_TICK", 60_000_000_000)
+    assert searched(file, sources) == searched(file, sources) == (FOUND, 1)
+
+
+def test_a_search_that_could_not_read_a_file_is_done_again(
+    file: Path, sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        folder_module, "files_with", lambda *_: Searched(["drivers/a.c"], [("drivers/b.h", "why")])
+    )
+    for _ in range(2):
+        with Cache(file) as kept:
+            tree = Folder(sources)
+            kept.know(tree)
+            assert list(tree.search("xso", ["drivers"])) == ["drivers/a.c"]
+            assert tree.problems == {"drivers/b.h": "why"}
+
+
+@pytest.mark.parametrize("pattern", ["xso", "|".join(f"word{n}" for n in range(9000)) + "|xso"])
+def test_a_search_that_was_begun_finds_the_same(pattern: str, sources: Path) -> None:
+    tree = Folder(sources)
+    tree.begin(pattern)
+    tree.begin(pattern, ["drivers"])
+    assert list(tree.search(pattern)) == ["drivers/a.c", "drivers/deep/c.c", "top.c"]
+    old(sources / "new.c", "xso")
+    assert list(tree.search(pattern))[-2:] == ["new.c", "top.c"]
+
+
+# The command.
+IMPORTED = """
+import sys
+from xfrmlint.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    sys.stderr.write(" ".join(sys.modules))
+"""
+ANALYSIS = (
+    "tree_sitter",
+    "tree_sitter_c",
+    "xfrmlint.frontend",
+    "xfrmlint.program",
+    "xfrmlint.flow",
+)
+
+
+def imported(*arguments: str | Path, home: Path) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED, *arguments],
+        env=environment(XDG_CACHE_HOME=str(home)),
+        capture_output=True,
+        text=True,
+    )
+    return set(done.stderr.split())
+
+
+def test_a_second_run_loads_nothing_that_analyses(kernel: Path, tmp_path: Path) -> None:
+    assert imported("check", kernel, home=tmp_path) >= set(ANALYSIS)
+    again = imported("check", kernel, home=tmp_path)
+    assert "xfrmlint.gather" in again
+    assert [name for name in again if name.startswith(ANALYSIS)] == []
+    assert not again & {"importlib.metadata", "importlib.resources", "tempfile"}
+
+
+def test_the_version_loads_nothing_of_it(tmp_path: Path) -> None:
+    found = imported("--version", home=tmp_path)
+    own = {name for name in found if name.startswith("xfrmlint.")}
+    assert own == {"xfrmlint.cli", "xfrmlint.errors", "xfrmlint.report", "xfrmlint.report.terminal"}
+    assert "sqlite3" not in found
+
+
+def test_the_command_tells_and_clears(kernel: Path, tmp_path: Path) -> None:
+    home = {"XDG_CACHE_HOME": str(tmp_path)}
+    file = tmp_path / "xfrmlint/facts.sqlite"
+    assert run("cache", cwd=kernel, env=home) == (0, f"{file}: 0 entries, 0 bytes\n", "")
+    run("check", kernel, cwd=kernel, env=home)
+    size = file.stat().st_size
+    assert run("cache", cwd=kernel, env=home) == (0, f"{file}: 6 entries, {size} bytes\n", "")
+    assert run("cache", "--clear", cwd=kernel, env=home).status == 0
+    assert list(file.parent.iterdir()) == []
+    file.write_text("no database")
+    assert run("cache", cwd=kernel, env=home) == (0, f"{file}: 0 entries, 11 bytes\n", "")
+
+
+def test_no_cache_is_no_cache(kernel: Path, wanted: Ran, tmp_path: Path) -> None:
+    env = {"XDG_CACHE_HOME": str(tmp_path)}
+    assert run("check", "--no-cache", kernel, cwd=kernel, env=env) == wanted
+    assert list(tmp_path.iterdir()) == []

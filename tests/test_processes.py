@@ -199,7 +199,7 @@ def test_files_that_no_child_could_read_are_told(
     tree: Path, pays: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def learned(self: Folder) -> object:
-        return [[], {f"from {os.getpid() != PARENT}": "a reason"}]
+        return [[[], []], {f"from {os.getpid() != PARENT}": "a reason"}]
 
     monkeypatch.setattr(Folder, "lesson", learned)
     folder = Folder(tree)

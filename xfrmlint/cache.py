@@ -9,29 +9,30 @@ import sqlite3
 import sys
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import lru_cache
 from hashlib import blake2b
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from xfrmlint import __version__
 from xfrmlint.tree import Tree
-from xfrmlint.tree.folder import Folder, Stamped
+from xfrmlint.tree.folder import Folder, Known
 from xfrmlint.tree.watched import Seen, as_data, seen_of
 
 # What the tables below look like; those of another number are thrown away.
-_FORMAT = 2
+_FORMAT = 3
 # Of one key: trees that are checked by turns, and states of a driver that is being worked on.
 _MOST_OF_A_KEY = 12
 # Bytes that all documents may take up, and one may unpack to.
 _LARGEST = 64 << 20
 _LARGEST_DOCUMENT = 64 << 20
-# Trees whose files' stamps are kept, and stamps of one of them.
+# Trees whose files' stamps are kept, and stamps and searches of one of them.
 _MOST_ROOTS = 32
 _MOST_STAMPS = 100_000
+_MOST_SEARCHES = 1000
 # What nobody asked for in so many seconds goes; that it was asked for is noted once a day.
 _MONTH = 30 * 86400.0
 _DAY = 86400.0
@@ -42,7 +43,7 @@ CREATE TABLE IF NOT EXISTS entry (
   id INTEGER PRIMARY KEY, version TEXT, key TEXT, used REAL, seen BLOB, document BLOB, digest BLOB
 );
 CREATE INDEX IF NOT EXISTS entry_key ON entry (version, key);
-CREATE TABLE IF NOT EXISTS root (path BLOB PRIMARY KEY, used REAL, stamps BLOB, digest BLOB);
+CREATE TABLE IF NOT EXISTS root (path BLOB PRIMARY KEY, used REAL, known BLOB, digest BLOB);
 """
 _HAD = "DELETE FROM entry WHERE version = ? AND key = ? AND seen = ?"
 _ADDED = """
@@ -107,6 +108,13 @@ def state(file: Path) -> State:
     return State(file, file.stat().st_size if file.is_file() else 0, 0)
 
 
+class _Kept(NamedTuple):
+    number: int
+    lately: bool
+    seen: Seen
+    document: bytes
+
+
 class Cache:
     """Documents by key. file: None keeps them for this run only.
 
@@ -135,7 +143,7 @@ class Cache:
         if self._database is not None:
             self._database.close()
             self._database = None
-        learned = any(folder.learned for folder in self._folders)
+        learned = any(folder.has_learned for folder in self._folders)
         if self._file is not None and (self._fresh or self._used or self._broken or learned):
             try:
                 self._write(self._file)
@@ -146,16 +154,37 @@ class Cache:
         """Let a folder know what its files held when they were last read."""
         self._folders.append(folder)
         for row in self._ask(
-            "SELECT stamps, digest FROM root WHERE path = ?", os.fsencode(folder.root)
+            "SELECT known, digest FROM root WHERE path = ?", os.fsencode(folder.root)
         ):
             with suppress(*_BROKEN):
-                folder.known = _stamps(os.fsencode(folder.root), *row)
+                folder.know(_known(os.fsencode(folder.root), *row))
 
     def recall(self, key: str, tree: Tree) -> Any:
         """Return the document of a key that holds for a tree, None if there is none."""
         for seen, document in self._fresh.get(key, ()):
             if seen.holds(tree):
                 return document
+        for kept in self._kept(key):
+            if kept.seen.holds(tree):
+                try:
+                    found = _unpacked(kept.document)
+                except _BROKEN:
+                    self._broken.append(kept.number)
+                    continue
+                if not kept.lately:
+                    self._used.append(kept.number)
+                return found
+        return None
+
+    def likely(self, key: str, tree: Tree) -> tuple[Seen, Any] | None:
+        """Return the document that recall() will find unless a search has another result now."""
+        for kept in self._kept(key):
+            if kept.seen.may_hold(tree):
+                with suppress(*_BROKEN):
+                    return kept.seen, _unpacked(kept.document)
+        return None
+
+    def _kept(self, key: str) -> "Iterator[_Kept]":
         for number, lately, packed_seen, packed, digest in self._ask(
             "SELECT id, used > ?, seen, document, digest FROM entry "
             "WHERE version = ? AND key = ? ORDER BY used DESC, id DESC",
@@ -165,14 +194,11 @@ class Cache:
         ):
             try:
                 _check(digest, release(), key, packed_seen, packed)
-                if seen_of(_unpacked(packed_seen)).holds(tree):
-                    found = _unpacked(packed)
-                    if not lately:
-                        self._used.append(number)
-                    return found
+                seen = seen_of(_unpacked(packed_seen))
             except _BROKEN:
                 self._broken.append(number)
-        return None
+            else:
+                yield _Kept(number, bool(lately), seen, packed)
 
     def remember(self, key: str, seen: Seen, document: Any) -> None:
         """Keep a document for as long as a tree gives the answers that were seen."""
@@ -206,8 +232,8 @@ class Cache:
             database.executemany("UPDATE entry SET used = ? WHERE id = ?", touched)
             database.executemany("DELETE FROM entry WHERE id = ?", [(n,) for n in self._broken])
             for folder in self._folders:
-                if folder.learned:
-                    _write_stamps(database, folder, now)
+                if folder.has_learned:
+                    _write_known(database, folder, now)
             # Another version's entries, too.
             database.execute("DELETE FROM entry WHERE NOT used > ?", (now - _MONTH,))
             database.execute(_TOO_MUCH, (_LARGEST,))
@@ -237,15 +263,20 @@ def release() -> str:
     here = Path(__file__).parent
     told: list[object] = [__version__, sys.version]
     # A checkout that is worked on has one version number all the time.
-    files = [*here.rglob("*.py"), *here.rglob("*.sql")]
+    files = [
+        os.path.join(folder, name)
+        for folder, _, names in os.walk(here)
+        for name in names
+        if name.endswith((".py", ".sql"))
+    ]
     for name in ("tree_sitter", "tree_sitter_c"):
         # Their versions stand in files that are slow to find; a new one's files are new.
-        spec = find_spec(name)
+        spec = PathFinder.find_spec(name)
         for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
-            files += [Path(entry.path) for entry in os.scandir(folder) if entry.is_file()]
+            files += [entry.path for entry in os.scandir(folder) if entry.is_file()]
     for file in sorted(files):
-        found = file.stat()
-        told.append((str(file), found.st_size, found.st_mtime_ns))
+        found = os.stat(file)
+        told.append((file, found.st_size, found.st_mtime_ns))
     return blake2b(repr(told).encode(), digest_size=16).hexdigest()
 
 
@@ -285,27 +316,25 @@ def _writing(file: Path) -> sqlite3.Connection:
     return found
 
 
-def _write_stamps(database: sqlite3.Connection, folder: Folder, now: float) -> None:
+def _write_known(database: sqlite3.Connection, folder: Folder, now: float) -> None:
     root = os.fsencode(folder.root)
-    known: Mapping[str, Stamped] = {}
+    known = Known({}, {})
     # Another run can have added some.
-    for row in database.execute("SELECT stamps, digest FROM root WHERE path = ?", (root,)):
+    for row in database.execute("SELECT known, digest FROM root WHERE path = ?", (root,)):
         with suppress(*_BROKEN):
-            known = _stamps(root, *row)
-    both = {**known, **folder.learned}
-    if len(both) > _MOST_STAMPS:
-        both = folder.learned
-    packed = _packed({path: [*stamp, digest] for path, (stamp, digest) in both.items()})
+            known = _known(root, *row)
+    learned = folder.learned
+    both = Known({**known.files, **learned.files}, {**known.searches, **learned.searches})
+    if len(both.files) > _MOST_STAMPS or len(both.searches) > _MOST_SEARCHES:
+        both = learned
+    packed = _packed(both.as_data())
     row = (root, now, packed, _digest(root, packed))
     database.execute("INSERT OR REPLACE INTO root VALUES (?, ?, ?, ?)", row)
 
 
-def _stamps(root: bytes, packed: bytes, digest: bytes) -> dict[str, Stamped]:
+def _known(root: bytes, packed: bytes, digest: bytes) -> Known:
     _check(digest, root, packed)
-    return {
-        path: Stamped((size, changed, entry, inode, device), name)
-        for path, (size, changed, entry, inode, device, name) in _unpacked(packed).items()
-    }
+    return Known.of(_unpacked(packed))
 
 
 def _digest(*pieces: str | bytes) -> bytes:

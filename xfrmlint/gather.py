@@ -46,10 +46,20 @@ def gathered(
 ) -> Store:
     """Return the facts of a tree. under: only of what lies in these folders, and of the headers."""
     progress("searching the tree")
+    recalled: dict[str, Rows | None] = {}
+    likely = session.cache.likely(_plan_key(under), tree)
+    if likely is not None and isinstance(tree, Folder):
+        # While the whole tree is searched, the parts that there were are looked at.
+        seen, document = likely
+        for asked in seen.searches:
+            tree.begin(*asked)
+        guess = _as_plan(document)
+        recalled = {key: _recalled(tree, session, key) for key in _jobs(guess)} if guess else {}
     whole = _plan(tree, session, under)
-    # The tree itself and the core's functions are the one without a part.
-    jobs = {"core": None, **{repr((whole.offload, whole.shared, p)): p for p in whole.parts}}
-    found = {key: _rows(session.cache.recall(key, tree)) for key in jobs}
+    jobs = _jobs(whole)
+    found = {
+        key: recalled[key] if key in recalled else _recalled(tree, session, key) for key in jobs
+    }
     missing = [key for key in jobs if found[key] is None]
     made = _analysed(tree, session, whole, [jobs[key] for key in missing], progress)
     for key, (seen, document) in zip(missing, made, strict=True):
@@ -61,8 +71,22 @@ def gathered(
     return merged([*(rows for rows in found.values() if rows is not None), problems])
 
 
+def _jobs(whole: Plan) -> dict[str, Part | None]:
+    """Return what there is to do by its key."""
+    # The tree itself and the core's functions are the one without a part.
+    return {"core": None, **{repr((whole.offload, whole.shared, p)): p for p in whole.parts}}
+
+
+def _recalled(tree: Tree, session: Session, key: str) -> Rows | None:
+    return _rows(session.cache.recall(key, tree))
+
+
+def _plan_key(under: Sequence[str]) -> str:
+    return repr(("plan", *under))
+
+
 def _plan(tree: Tree, session: Session, under: Sequence[str]) -> Plan:
-    key = repr(("plan", *under))
+    key = _plan_key(under)
     known = _as_plan(session.cache.recall(key, tree))
     if known is None:
         from xfrmlint.parts import plan

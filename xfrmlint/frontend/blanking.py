@@ -13,7 +13,7 @@ _COMMENT_OR_STRING = re.compile(
     rb"""/\*.*?(?:\*/|\Z)|//(?:\\\r?\n|[^\n])*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.S
 )
 _DIRECTIVE = re.compile(rb"^[ \t]*(?:#|%:)[ \t]*(\w*)((?:\\\r?\n|[^\n])*)", re.M)
-_NOT_NEWLINE = re.compile(rb"[^\n]")
+_BLANKS = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
 
 _ATTRIBUTE_WORDS = (
     "__user __rcu __iomem __percpu __kernel __force __safe __nocast __private __bitwise "
@@ -109,9 +109,7 @@ class Blanked(NamedTuple):
 
 def spaces(text: bytes) -> bytes:
     """Return white space of the same length with the same newlines."""
-    if b"\n" not in text:
-        return b" " * len(text)
-    return _NOT_NEWLINE.sub(b" ", text)
+    return text.translate(_BLANKS)
 
 
 def without_comments(data: bytes) -> bytes:
