@@ -814,6 +814,14 @@ def test_the_command_tells_and_clears(kernel: Path, tmp_path: Path) -> None:
     assert run("cache", cwd=kernel, env=home) == (0, f"{file}: 0 entries, 11 bytes\n", "")
 
 
+def test_nothing_is_kept_inside_the_tree(kernel: Path, wanted: Ran, tmp_path: Path) -> None:
+    (tmp_path / "home").symlink_to(kernel)
+    for home in (kernel, tmp_path / "home"):
+        before = sorted(kernel.rglob("*"))
+        assert run("check", kernel, cwd=kernel, env={"XDG_CACHE_HOME": str(home)}) == wanted
+        assert sorted(kernel.rglob("*")) == before
+
+
 def test_no_cache_is_no_cache(kernel: Path, wanted: Ran, tmp_path: Path) -> None:
     env = {"XDG_CACHE_HOME": str(tmp_path)}
     assert run("check", "--no-cache", kernel, cwd=kernel, env=env) == wanted

@@ -343,7 +343,11 @@ def _session(tree: "Folder", cached: bool, quiet: bool) -> "Iterator[Session]":
         if not quiet:
             sys.stderr.write(f"xfrmlint: {printable(text)}\n")
 
-    with Cache(place() if cached else None, warn) as kept:
+    file = place() if cached else None
+    if file is not None and Path(os.path.realpath(file)).is_relative_to(tree.root):
+        # Nothing is written into a tree, whatever the environment says.
+        file = None
+    with Cache(file, warn) as kept:
         kept.know(tree)
         yield Session(kept)
 
