@@ -70,6 +70,7 @@ class Folder:
         # What is known of files' contents from earlier runs, and what this one has learned.
         self.known = Known({}, {})
         self.learned = Known({}, {})
+        self._searched: dict[tuple[str, tuple[str, ...]], Sequence[str]] = {}
         self._begun: dict[tuple[str, tuple[str, ...]], Search] = {}
         self._marks: dict[str, str] = {}
         self._folders: dict[str, str | None] = {}
@@ -215,11 +216,17 @@ class Folder:
 
     def search(self, pattern: str, under: Sequence[str] = ()) -> Sequence[str]:
         asked = pattern, tuple(under)
+        if asked not in self._searched:
+            self._searched[asked] = self._search(asked)
+        return list(self._searched[asked])
+
+    def _search(self, asked: tuple[str, tuple[str, ...]]) -> Sequence[str]:
+        pattern, under = asked
         begun = self._begun.pop(asked, None)
-        mark = self._mark(asked[1]) if begun is None else ""
+        mark = self._mark(under) if begun is None else ""
         known = self.known.searches.get(asked) if mark else None
         if known is not None and known[0] == mark:
-            return list(known[1])
+            return known[1]
         found = begun.found() if begun is not None else files_with(self.root, pattern, under)
         self.problems.update(found.problems)
         if mark and not found.problems:
