@@ -78,11 +78,16 @@ def analyse(tree: Tree, progress: Progress = quietly, under: Sequence[str] = ())
     progress("searching the tree")
     memo = Memo()
     whole = plan(tree, under)
-    parts = tuple(analysed(tree, part, whole, memo, progress) for part in whole.parts)
-    rows = [core_facts(tree, memo, progress), *map(rows_of, parts), problem_rows(tree)]
+    rows = [core_facts(tree, memo, progress)]
+    parts = []
+    for part in whole.parts:
+        parts.append(analysed(tree, part, whole, memo, progress))
+        # Now: what a later part does with a file that both read is not this one's.
+        rows.append(rows_of(parts[-1]))
     reader = reader_of(tree, memo)
     reader.universe.shared = whole.shared
-    return Analysis(Facts(merged(rows), whole.commented), parts, reader, whole.offload)
+    facts = Facts(merged([*rows, problem_rows(tree)]), whole.commented)
+    return Analysis(facts, tuple(parts), reader, whole.offload)
 
 
 def analysed(

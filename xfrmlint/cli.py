@@ -454,13 +454,14 @@ def cache(clear: bool) -> int:
 
     It holds what is known of driver folders, as long as every file that was looked at is as it was.
     """
+    from xfrmlint.cache import clear as emptied
     from xfrmlint.cache import place, state
 
     file = place()
     if file is None:
         raise InputError("there is no cache: neither XDG_CACHE_HOME nor HOME names a folder")
     if clear:
-        file.unlink(missing_ok=True)
+        emptied(file)
     found = state(file)
     _print([f"{file}: {found.entries} entries, {found.size} bytes"])
     return CLEAN
@@ -477,7 +478,11 @@ def _session(tree: "Folder", cached: bool, quiet: bool) -> "Iterator[Session]":
         if not quiet:
             sys.stderr.write(f"xfrmlint: {printable(text)}\n")
 
-    with Cache(place() if cached else None, warn) as kept:
+    file = place() if cached else None
+    if file is not None and Path(os.path.realpath(file)).is_relative_to(tree.root):
+        # Nothing is written into a tree, whatever the environment says.
+        file = None
+    with Cache(file, warn) as kept:
         kept.know(tree)
         yield Session(kept)
 

@@ -6,7 +6,7 @@ from functools import cache, cached_property
 from typing import NamedTuple
 
 import tree_sitter_c
-from tree_sitter import Language, Node, Parser, Tree
+from tree_sitter import Language, Node, Parser, Query, QueryCursor, Tree
 
 from xfrmlint.frontend.blanking import Blanked, blank
 from xfrmlint.lines import line_text
@@ -46,6 +46,13 @@ def language() -> Language:
 def parse(text: bytes) -> Tree:
     """Parse C text; errors become nodes of the tree."""
     return Parser(language()).parse(text)
+
+
+def captured(query: Query, node: Node, name: str) -> list[Node]:
+    """Return what a query captures under a name, as it stands in the text."""
+    # The binding's own order is that of addresses, another one in every run.
+    found = QueryCursor(query).captures(node).get(name, [])
+    return sorted(found, key=lambda one: (one.start_byte, -one.end_byte))
 
 
 class Unit:
