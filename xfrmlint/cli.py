@@ -228,6 +228,7 @@ def check(
     from xfrmlint import triage
     from xfrmlint.baseline import read_baseline
     from xfrmlint.config import Config, load_config
+    from xfrmlint.scope import folders_of
 
     if STDIN in paths:
         patches = [*patches, STDIN]
@@ -266,7 +267,7 @@ def check(
 
                 report = check_confirmed(tree, rules, compile_commands, progress)
             else:
-                report = check_tree(tree, rules, progress, session)
+                report = check_tree(tree, rules, progress, session, folders_of(within))
         else:
             only_new = new_only is not False
             judged = _changes(asked, tree, held, rules, only_new, mailback, progress, session)

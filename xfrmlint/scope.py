@@ -43,6 +43,17 @@ def scope_of(before: Tree, after: Tree, changed: Iterable[str]) -> Scope:
     return Scope(False, _spoken(before, after, sorted(folders - {HEADERS})))
 
 
+def folders_of(paths: Sequence[str]) -> tuple[str, ...]:
+    """Return the folders outside of which nothing is found in some files or folders.
+
+    Empty where that is not known: a header can belong to another folder's driver.
+    """
+    if not all(f"{path}/".startswith(f"{_NETWORK}/") for path in paths):
+        return ()
+    folders = {vendor(path if path.endswith((".c", ".h")) else f"{path}/") for path in paths}
+    return tuple(sorted(folders))
+
+
 def _spoken(before: Tree, after: Tree, folders: Sequence[str]) -> tuple[str, ...]:
     """Return the folders in which anything of the contract is named, before or after."""
     if not folders:
