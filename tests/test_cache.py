@@ -577,13 +577,12 @@ def test_a_change_between_reading_and_writing_is_not_trusted(
     file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It happens within the clock's tick; much later the run ends."""
-    path = folder / "a.c"
-    old(path, "int b;")
+    monkeypatch.setattr(folder_module, "_TICK", 60_000_000_000)
     with Cache(file) as kept:
         tree = Folder(folder)
         kept.know(tree)
         tree.read("a.c")
-        time.sleep(0.1)
+        monkeypatch.setattr(folder_module, "_TICK", 0)
     assert digest(file, folder)[1]
 
 

@@ -29,7 +29,7 @@ def nothing() -> None:
 
 
 def slowly(number: int) -> int:
-    time.sleep(0.02)
+    time.sleep(0.05)
     return os.getpid()
 
 
@@ -41,7 +41,7 @@ def test_every_job_is_done_once(jobs: int, many: int) -> None:
 
 
 def test_all_work() -> None:
-    returned = shared_out(40, slowly, os.getpid, 3)
+    returned = shared_out(60, slowly, os.getpid, 3)
     assert len(set(returned.results.values())) == 3
     assert set(returned.results.values()) == {PARENT, *returned.told}
 
@@ -76,8 +76,8 @@ def _strange(number: int) -> object:
 
 @pytest.mark.parametrize("make", [_raise, _die, _strange])
 def test_what_went_wrong_has_no_result(make: Callable[[int], object]) -> None:
-    returned = shared_out(8, make, nothing, 2)
-    assert len(returned.results) < 8
+    returned = shared_out(40, make, nothing, 2)
+    assert len(returned.results) < 40
     assert all(result == number for number, result in returned.results.items())
 
 

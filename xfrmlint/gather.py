@@ -53,17 +53,14 @@ def gathered(
 ) -> Facts:
     """Return the facts of a tree. under: only of what lies in these folders, and of the headers."""
     progress("searching the tree")
-    recalled: dict[str, Rows | None] = {}
-    likely = session.cache.likely(_plan_key(under), tree)
-    if likely is not None and isinstance(tree, Folder):
-        # While the whole tree is searched, the parts that there were are looked at.
-        seen, document = likely
-        for asked in seen.searches:
-            tree.begin(*asked)
-        guess = _as_plan(document)
-        recalled = {key: _recalled(tree, session, key) for key in _jobs(guess)} if guess else {}
+    recalled = _expected(tree, session, under)
+    at_hand = [rows for rows in recalled.values() if rows is not None]
+    # Put together while the whole tree is searched: mostly it turns out that nothing changed.
+    early = merged(at_hand) if at_hand and len(at_hand) == len(recalled) else None
     whole = _plan(tree, session, under)
     jobs = _jobs(whole)
+    if early is not None and list(jobs) == list(recalled) and not tree.problems:
+        return early
     found = {
         key: recalled[key] if key in recalled else _recalled(tree, session, key) for key in jobs
     }
@@ -77,6 +74,18 @@ def gathered(
     ]
     store = merged([*(rows for rows in found.values() if rows is not None), problems])
     return Facts(store, whole.commented)
+
+
+def _expected(tree: Tree, session: Session, under: Sequence[str]) -> dict[str, Rows | None]:
+    """Return what is known of the parts that a tree had, and let the search for them begin."""
+    likely = session.cache.likely(_plan_key(under), tree)
+    if likely is None or not isinstance(tree, Folder):
+        return {}
+    seen, document = likely
+    for asked in seen.searches:
+        tree.begin(*asked)
+    whole = _as_plan(document)
+    return {key: _recalled(tree, session, key) for key in _jobs(whole)} if whole else {}
 
 
 def _jobs(whole: Plan) -> dict[str, Part | None]:
