@@ -505,6 +505,66 @@ def test_a_header_laid_over_counts(tmp_path: Path) -> None:
     assert "confirmed" not in {status for _, _, status in _statuses(_confirmed(overlay))}
 
 
+# -- what is kept
+
+
+def _kept(tmp_path: Path, suffix: str) -> list[Path]:
+    return sorted((tmp_path / "cache/xfrmlint/clang").glob(f"*.{suffix}"))
+
+
+def test_answers_are_kept_until_something_that_decides_them_changes(tmp_path: Path) -> None:
+    tree = kernel({FOO: HEAD + CASES["a plain read"].text})
+    first = _confirmed(tree)
+    kept = {path: path.read_bytes() for path in _kept(tmp_path, "json")}
+    assert len(kept) == len(_kept(tmp_path, "pch")) == 1
+    assert _confirmed(tree) == first
+    assert {path: path.read_bytes() for path in _kept(tmp_path, "json")} == kept
+
+    _confirmed(kernel({FOO: HEAD + "\n" + CASES["a plain read"].text}))
+    assert len(_kept(tmp_path, "json")) == 2
+    header = (FIXTURES / "base/rfc/include/linux/string.h").read_text() + "int more;\n"
+    changed = {FOO: HEAD + CASES["a plain read"].text, "include/linux/string.h": header}
+    _confirmed(kernel(changed))
+    assert len(_kept(tmp_path, "json")) == 3
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"[[1, 2]]", b"\xff", b"[[[], []]]"])
+def test_a_broken_answer_is_asked_for_again(text: bytes, tmp_path: Path) -> None:
+    tree = kernel({FOO: HEAD + CASES["a plain read"].text})
+    first = _confirmed(tree)
+    [path] = _kept(tmp_path, "json")
+    path.write_bytes(text)
+    assert _confirmed(tree) == first
+
+
+def test_a_broken_precompiled_header_is_not_used_again(tmp_path: Path) -> None:
+    tree = kernel({FOO: HEAD + CASES["a plain read"].text})
+    first = _confirmed(tree)
+    [path] = _kept(tmp_path, "pch")
+    for answer in _kept(tmp_path, "json"):
+        answer.unlink()
+    path.write_bytes(path.read_bytes()[:1000])
+    assert _confirmed(tree) == first
+    assert _kept(tmp_path, "pch") == []
+
+
+def test_without_a_cache_folder_nothing_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    tree = kernel({FOO: HEAD + CASES["a plain read"].text})
+    assert [status for _, _, status in _statuses(_confirmed(tree))] == ["confirmed"]
+
+
+def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
+    folder = tmp_path / "cache/xfrmlint/clang"
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    _confirmed(kernel({FOO: HEAD + CASES["a plain read"].text}))
+    assert list(folder.iterdir()) == []
+
+
 # -- a build's own flags
 
 
