@@ -440,6 +440,21 @@ def test_what_is_withdrawn_is_no_longer_missing_in_its_driver() -> None:
     assert [d.missing for d in report.drivers] == [("1 CONTROL_OFFLOAD_HANDLE",)]
 
 
+def test_a_macro_with_a_site_is_known_wherever_it_is_used() -> None:
+    # On the datapath from one of its uses: the others are not reported beside it.
+    text = _DRIVER.format(
+        before="#define HANDLE(x) ((x)->xso.offload_handle)\n#define OUTER(x) HANDLE(x)\n"
+        "static netdev_tx_t foo_xmit(struct sk_buff *skb, struct net_device *dev)\n{\n"
+        "	dev->features = HANDLE(xfrm_input_state(skb));\n	return NETDEV_TX_OK;\n}\n"
+        "static const struct net_device_ops foo_ops = { .ndo_start_xmit = foo_xmit };\n",
+        body="dev->netdev_ops = &foo_ops;\n	dev->features = HANDLE(x) + OUTER(x);",
+    )
+    report = _confirmed(kernel({FOO: HEAD + text}))
+    assert [(f.type, f.line) for f in report.findings] == [("DIRECT_OFFLOAD_HANDLE", 6)]
+    assert [status for _, _, status in _statuses(report)] == ["confirmed"]
+    assert [u.reason for u in report.unknown] == []
+
+
 def test_confirmed_findings_say_who_confirmed_them() -> None:
     text = _DRIVER.format(before="", body="dev->features = x->xso.offload_handle;")
     [finding] = _confirmed(kernel({FOO: HEAD + text})).findings
@@ -641,6 +656,13 @@ def test_what_is_no_compile_commands_file_is_refused(
     ran = run("check", "--confirm", "--compile-commands", file, tree, cwd=tmp_path)
     assert (ran.status, ran.out) == (2, "")
     assert ran.err == f"xfrmlint: {file}: {said}\n"
+
+
+def test_flags_that_nobody_would_use_are_refused(tmp_path: Path) -> None:
+    tree = lay_fixture("demo", tmp_path / "linux")
+    ran = run("check", "--compile-commands", "x.json", tree, cwd=tmp_path)
+    said = "--compile-commands wants --confirm or --parser both (xfrmlint check --help)"
+    assert ran == (2, "", f"xfrmlint: {said}\n")
 
 
 # -- what is printed
