@@ -9,7 +9,7 @@ from xfrmlint.confirmation.claims import FILLED, Claim, Claims
 from xfrmlint.confirmation.places import offset_of, regions_at
 from xfrmlint.confirmation.run import Known, Questions
 from xfrmlint.confirmation.verdict import CONFIRMED, is_states
-from xfrmlint.frontend.clang.session import Clang
+from xfrmlint.frontend.clang.compiler import Clang
 from xfrmlint.frontend.clang.vocabulary import Region, Seen
 from xfrmlint.program.drivers import is_core
 from xfrmlint.program.ops import OPS

@@ -17,7 +17,7 @@ from xfrmlint.confirmation.verdict import (
 )
 from xfrmlint.findings import Confirmation, Finding, Report, Unknown
 from xfrmlint.frontend.access import FIELDS
-from xfrmlint.frontend.clang.session import Answer, Asked, Clang
+from xfrmlint.frontend.clang.compiler import Answer, Asked, Clang
 from xfrmlint.frontend.clang.vocabulary import Member, Region, Seen
 from xfrmlint.program.drivers import is_core
 from xfrmlint.rules import Rule

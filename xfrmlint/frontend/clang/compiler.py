@@ -4,6 +4,7 @@ import json
 import os
 import posixpath
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -133,10 +134,13 @@ class Clang:
         found = self._run([job for job in jobs if job.source in unknown])
         refused = {s: closures[s] for s, o in found.items() if o.reason == library.GAVE_UP}
         if refused and self._header:
-            # The precompiled header can be a broken one.
-            Path(self._header).unlink(missing_ok=True)
+            broken = Path(self._header)
             self._header, self._header_names = "", []
-            found |= self._run(self._jobs(refused, asked, fields, offload))
+            again = self._run(self._jobs(refused, asked, fields, offload))
+            if any(not outcome.reason for outcome in again.values()):
+                # It was the precompiled header's fault, not the source's.
+                broken.unlink(missing_ok=True)
+            found |= again
         for source, outcome in found.items():
             reason = f"not parsed: {outcome.reason}" if outcome.reason else ""
             answers[source] = Answer(outcome.result or {}, reason)
@@ -242,17 +246,22 @@ class Clang:
             return True
         path = Path(self._header)
         if path.is_file():
-            os.utime(path)
+            # What was used lately is kept.
+            with suppress(OSError):
+                os.utime(path)
             return True
         made = Path(f"{path}.{os.getpid()}")
         given = [*flags.arguments((), "c-header"), *self._alone]
         names = self._header_names
         work = partial(_make_header, self._sources.texts, given, names, os.fspath(made))
         [outcome] = Workers(_called, [work]).run(1)
-        if outcome.reason:
-            made.unlink(missing_ok=True)
+        try:
+            if outcome.reason:
+                made.unlink(missing_ok=True)
+                return False
+            made.replace(path)
+        except OSError:
             return False
-        made.replace(path)
         cache.prune(path.parent)
         return True
 
