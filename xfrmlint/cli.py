@@ -211,6 +211,8 @@ def check(
     if list_types:
         _print(checkpatch.list_types(rules, show_why=False, color=colored))
         return CLEAN
+    if compile_commands is not None and not confirm and parser != "both":
+        raise click.UsageError("--compile-commands wants --confirm or --parser both")
     terse = terse or form == "terse"
     options = checkpatch.Options(
         terse=terse,

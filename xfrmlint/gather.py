@@ -60,7 +60,7 @@ def gathered(
     whole = _plan(tree, session, under)
     jobs = _jobs(whole)
     if early is not None and list(jobs) == list(recalled) and not tree.problems:
-        return early
+        return Facts(early, whole.commented)
     found = {
         key: recalled[key] if key in recalled else _recalled(tree, session, key) for key in jobs
     }

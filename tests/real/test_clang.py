@@ -5,7 +5,7 @@ import pytest
 from tests.real.test_kernels import VERSIONS, Kernel, _kernel
 from xfrmlint.confirmation.compare import compared
 from xfrmlint.confirmation.run import confirmed
-from xfrmlint.frontend.clang.session import Clang
+from xfrmlint.frontend.clang.compiler import Clang
 from xfrmlint.report import comparison
 
 pytestmark = pytest.mark.real

@@ -9,7 +9,7 @@ from xfrmlint.confirmation.claims import FILLED, Claim, Claims
 from xfrmlint.confirmation.places import offset_of, regions_at
 from xfrmlint.confirmation.run import Known, Questions
 from xfrmlint.confirmation.verdict import CONFIRMED, is_states
-from xfrmlint.frontend.clang.session import Clang
+from xfrmlint.frontend.clang.compiler import Clang
 from xfrmlint.frontend.clang.vocabulary import Region, Seen
 from xfrmlint.gather import Progress, quietly
 from xfrmlint.part import is_core
@@ -62,7 +62,7 @@ class _Facts:
         self._analysis = analysis
         self._reader = analysis.reader
         claims = Claims(analysis)
-        self._known = Known(analysis.sites, claims)
+        self._known = Known(analysis, claims)
         self._claims: dict[Claim, tuple[str, str]] = {}
         for site in analysis.sites:
             what = f"{site.access} of xso.{site.field} in {site.function.name}()"
@@ -120,7 +120,7 @@ class _Facts:
                     continue
                 for member in seen.members:
                     if is_states(member, self._analysis.offload):
-                        if not self._known.has(region, member):
+                        if not self._known.has(member):
                             through = f" through {member.macro}" if member.macro else ""
                             what = f"access of xso.{member.field}{through}"
                             yield self._alone(member.path, member.offset, "site", what)

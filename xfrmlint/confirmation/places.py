@@ -33,19 +33,25 @@ def regions_at(reader: Reader, path: str, offset: int) -> tuple[Region, ...]:
     region = region_at(reader, path, offset)
     if region is not None:
         return (region,)
-    data = reader.corpus.data(path)
-    defined = _DEFINE.match(data, logical_line(data, offset))
-    if defined is None:
+    name = macro_at(reader, path, offset)
+    if not name:
         return ()
     found: dict[Region, None] = {}
     for file in dict.fromkeys([path, *reader.universe.files(path)]):
-        for at in mentions(reader.corpus.data(file), frozenset([defined.group(1)])):
+        for at in mentions(reader.corpus.data(file), frozenset([name.encode()])):
             region = region_at(reader, file, at)
             if region is not None:
                 found[region] = None
             if len(found) >= _MOST_USES:
                 return tuple(found)
     return tuple(found)
+
+
+def macro_at(reader: Reader, path: str, offset: int) -> str:
+    """Return the name of the macro in whose definition an offset lies, or nothing."""
+    data = reader.corpus.data(path)
+    defined = _DEFINE.match(data, logical_line(data, offset))
+    return defined.group(1).decode() if defined is not None else ""
 
 
 def region_of(site: Site) -> Region:
@@ -69,8 +75,9 @@ def source_of(reader: Reader, path: str, parsed: Collection[str]) -> str | None:
     if path.endswith(".c") and corpus.kbuild.modules_of(path):
         return path
     if path.startswith("include/"):
-        # Its users are many; one that is parsed anyway includes it, or the answer says so.
-        return next(iter(sorted(parsed)), None)
+        # Its users are many; one that is parsed anyway will do.
+        users = sorted(parsed, key=lambda s: (path not in corpus.includes(s), s))
+        return next(iter(users), None)
     sources = [s for s in reader.universe.files(path) if s.endswith(".c") and s != path]
     ordered = sorted(sources, key=lambda s: (s not in parsed, len(corpus.data(s)), s))
     found = next((s for s in ordered if path in corpus.local(s)), None)

@@ -6,7 +6,7 @@ from pathlib import Path
 from xfrmlint.analyse import Analysis, analyse
 from xfrmlint.check import missing_of, report_of
 from xfrmlint.confirmation.claims import Claim, Claims
-from xfrmlint.confirmation.places import source_of
+from xfrmlint.confirmation.places import macro_at, source_of
 from xfrmlint.confirmation.verdict import (
     CONFIRMED,
     REFUTED,
@@ -17,11 +17,10 @@ from xfrmlint.confirmation.verdict import (
 )
 from xfrmlint.findings import Confirmation, Finding, Report, Unknown
 from xfrmlint.frontend.access import FIELDS
-from xfrmlint.frontend.clang.session import Answer, Asked, Clang
+from xfrmlint.frontend.clang.compiler import Answer, Asked, Clang
 from xfrmlint.frontend.clang.vocabulary import Member, Region, Seen
 from xfrmlint.gather import Progress, quietly
 from xfrmlint.part import is_core
-from xfrmlint.program.sites import Site
 from xfrmlint.rules import Rule
 from xfrmlint.tree import Tree
 
@@ -125,7 +124,6 @@ def confirmed(
     claims = Claims(analysis)
     by_finding = [(finding, claims.of(finding)) for finding in report.findings]
     questions = Questions(analysis)
-    questions.add(r for _, listed in by_finding for claim in listed for r in claim.regions)
     # What only macros show can stand beside any site, whether that is a finding or not.
     for path in dict.fromkeys(
         [site.view.path for site in analysis.sites]
@@ -133,6 +131,7 @@ def confirmed(
     ):
         if not is_core(path):
             questions.list(path)
+    questions.add(r for _, listed in by_finding for claim in listed for r in claim.regions)
     progress("asking libclang")
     questions.ask(clang)
     kept: list[Finding] = []
@@ -177,14 +176,14 @@ def _marked(finding: Finding, found: Verdict) -> Finding:
 
 def _unseen(analysis: Analysis, questions: Questions, claims: Claims) -> list[Unknown]:
     """Return the accesses that libclang sees and tree-sitter did not."""
-    known = Known(analysis.sites, claims)
+    known = Known(analysis, claims)
     found = []
     for answer in questions.answers().values():
         for region, seen in answer.seen.items():
             if is_core(region.path):
                 continue
             for member in seen.members:
-                if is_states(member, analysis.offload) and not known.has(region, member):
+                if is_states(member, analysis.offload) and not known.has(member):
                     unit = analysis.reader.corpus.unit(member.path)
                     name = seen.declared[0].name if seen.declared else ""
                     through = f" through the macro {member.macro}" if member.macro else ""
@@ -197,23 +196,28 @@ _NOWHERE = Verdict(UNCONFIRMED, "outside of functions and declarations")
 
 
 class Known:
-    """The accesses that tree-sitter found: by place, and those in macros by where they are used."""
+    """The accesses that tree-sitter found: by place, and those in macros by the macros' names."""
 
-    def __init__(self, sites: Iterable[Site], claims: Claims) -> None:
+    def __init__(self, analysis: Analysis, claims: Claims) -> None:
+        reader = analysis.reader
         self._places: set[tuple[str, int, str]] = set()
-        self._macros: set[tuple[str, int, str]] = set()
-        for site in sites:
+        self._macros: set[tuple[str, str]] = set()
+        for site in analysis.sites:
             claim = claims.of_site(site)
-            if claim.macro:
-                self._macros.update((r.path, r.start, site.field) for r in claim.regions)
-            else:
-                self._places.add((claim.path, claim.offset, site.field))
+            self._places.add((claim.path, claim.offset, site.field))
+            name = macro_at(reader, claim.path, claim.offset) if claim.macro else ""
+            if name:
+                files, key = (
+                    reader.universe.files(site.view.path),
+                    reader.universe.key(site.view.path),
+                )
+                names = {name, *reader.macros(files, key).hiding([name])}
+                self._macros.update((each, site.field) for each in names)
 
-    def has(self, region: Region, member: Member) -> bool:
+    def has(self, member: Member) -> bool:
         """Tell whether a member that libclang sees is one of them, or is none that counts."""
         if member.copy or member.field not in FIELDS:
             return True
         if member.macro:
-            starts = [s for p, s, f in self._macros if (p, f) == (region.path, member.field)]
-            return any(region.start <= s < region.end for s in starts)
+            return (member.macro, member.field) in self._macros
         return (member.path, member.offset, member.field) in self._places

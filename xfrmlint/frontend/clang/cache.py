@@ -1,4 +1,4 @@
-"""Where precompiled headers are kept: the user's cache folder, else a temporary one."""
+"""Where precompiled headers and answers are kept: the user's cache folder, else a temporary one."""
 
 import os
 import stat

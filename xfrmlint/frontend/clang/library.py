@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from xfrmlint.errors import InputError
+from xfrmlint.frontend.clang.vocabulary import Failed
 
 try:
     # The binding has no types; what comes of it is Any.
@@ -24,6 +25,7 @@ ADDRESS = 5
 _STATIC = 3
 
 Cursor = Any
+GAVE_UP = "libclang gave up on it"
 
 
 class Spot(NamedTuple):
@@ -32,10 +34,6 @@ class Spot(NamedTuple):
     path: str
     offset: int
     line: int
-
-
-class Failed(Exception):
-    """libclang could not make anything of a file."""
 
 
 def load() -> str:
@@ -92,7 +90,7 @@ class Parsed:
                 index=self._index,
             )
         except _cindex.TranslationUnitLoadError:
-            raise Failed("libclang gave up on it") from None
+            raise Failed(GAVE_UP) from None
         self._names: dict[int, str] = {}
         self._file_at = ctypes.c_void_p()
         self._numbers = (ctypes.c_uint(), ctypes.c_uint(), ctypes.c_uint())

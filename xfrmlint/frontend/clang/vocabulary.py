@@ -3,6 +3,10 @@
 from typing import NamedTuple
 
 
+class Failed(Exception):
+    """libclang could not make anything of a file; the text says why."""
+
+
 class Region(NamedTuple):
     """A top-level item (a function, an object) that is asked about.
 

@@ -15,6 +15,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
+from xfrmlint.frontend.clang.vocabulary import Failed
+
 # More than any driver's source takes (bond_main.c: 1 s, 200 MB).
 TIMEOUT = 30.0
 _MEMORY = 3 << 30
@@ -153,6 +155,8 @@ def _serve(pipe: Connection, other: Connection, work: Work, jobs: Sequence[Any])
             answer = (None, "nested too deeply")
         except MemoryError:
             answer = (None, "out of memory")
+        except Failed as error:
+            answer = (None, str(error))
         except Exception as error:
             answer = (None, f"{type(error).__name__}: {error}"[:200])
         try:

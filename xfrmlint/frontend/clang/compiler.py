@@ -1,23 +1,24 @@
 """libclang over one tree: sources are parsed in other processes and asked about their items."""
 
-import hashlib
 import json
 import os
 import posixpath
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
 from xfrmlint.frontend.clang import cache, flags, generated, library
+from xfrmlint.frontend.clang.answers import Answers
 from xfrmlint.frontend.clang.compilation import Build, Command
 from xfrmlint.frontend.clang.configuration import Configuration
 from xfrmlint.frontend.clang.hiding import Hiding
 from xfrmlint.frontend.clang.sources import BUILD, GENERATED, ROOT, Sources, TooMuch
 from xfrmlint.frontend.clang.vocabulary import Region, Seen
 from xfrmlint.frontend.clang.walk import Walk
-from xfrmlint.frontend.clang.workers import Workers
+from xfrmlint.frontend.clang.workers import Outcome, Workers
 from xfrmlint.tree import Tree
 from xfrmlint.tree.folder import Folder
 from xfrmlint.tree.kbuild import Kbuild
@@ -29,7 +30,7 @@ class Job(NamedTuple):
     """A source to parse. names: full paths of what it includes. regions: what is asked.
 
     listed: files whose items are gone through, those that mention a name of `sought` (all if it is
-    None).
+    None). key: of its answer.
     """
 
     source: str
@@ -40,6 +41,7 @@ class Job(NamedTuple):
     fields: frozenset[str]
     offload: str
     sought: frozenset[bytes] | None
+    key: str
 
 
 class Answer(NamedTuple):
@@ -79,6 +81,8 @@ class Clang:
         self._sources.put(flags.AUTOCONF, generated.autoconf(()))
         self._first = flags.first_headers(tree)
         self._hiding = Hiding()
+        self._kept = cache.folder()
+        self._answers = Answers(self._kept)
         self._private = cache.temporary()
         self._alone = self._sealed("")
         self._header = ""
@@ -114,17 +118,52 @@ class Clang:
             own = [name for name in names if _is_own(name)]
             symbols.update(self._configuration.of(source, (self._sources.texts[n] for n in own)))
         self._sources.put(flags.AUTOCONF, generated.autoconf(symbols))
-        self._precompile()
-        jobs = [
-            self._job(source, names, asked[source], fields, offload)
-            for source, names in closures.items()
-        ]
-        jobs.sort(key=lambda job: -len(job.names))
+        self._plan_header()
+        jobs = self._jobs(closures, asked, fields, offload)
+        unknown = {}
+        for job in jobs:
+            known = self._answers.get(job.key)
+            if known is None:
+                unknown[job.source] = closures[job.source]
+            else:
+                answers[job.source] = Answer(known, "")
+        if unknown and not self._has_header():
+            # Without it every source takes longer, no more.
+            self._header, self._header_names = "", []
+            jobs = self._jobs(unknown, asked, fields, offload)
+        found = self._run([job for job in jobs if job.source in unknown])
+        refused = {s: closures[s] for s, o in found.items() if o.reason == library.GAVE_UP}
+        if refused and self._header:
+            broken = Path(self._header)
+            self._header, self._header_names = "", []
+            again = self._run(self._jobs(refused, asked, fields, offload))
+            if any(not outcome.reason for outcome in again.values()):
+                # It was the precompiled header's fault, not the source's.
+                broken.unlink(missing_ok=True)
+            found |= again
+        for source, outcome in found.items():
+            reason = f"not parsed: {outcome.reason}" if outcome.reason else ""
+            answers[source] = Answer(outcome.result or {}, reason)
+        self._answers.prune()
+        return answers
+
+    def _run(self, jobs: Sequence[Job]) -> dict[str, Outcome]:
         outcomes = Workers(partial(_look, self._sources.texts), jobs).run()
         for job, outcome in zip(jobs, outcomes, strict=True):
-            reason = f"not parsed: {outcome.reason}" if outcome.reason else ""
-            answers[job.source] = Answer(outcome.result or {}, reason)
-        return answers
+            if not outcome.reason:
+                self._answers.put(job.key, outcome.result)
+        return {job.source: outcome for job, outcome in zip(jobs, outcomes, strict=True)}
+
+    def _jobs(
+        self,
+        closures: Mapping[str, Sequence[str]],
+        asked: Mapping[str, Asked],
+        fields: Collection[str],
+        offload: str,
+    ) -> list[Job]:
+        jobs = [self._job(s, names, asked[s], fields, offload) for s, names in closures.items()]
+        # The longest first, so that none of them is left to the end.
+        return sorted(jobs, key=lambda job: -len(job.names))
 
     def _closure(self, source: str) -> list[str]:
         command = self._command(source)
@@ -148,23 +187,34 @@ class Clang:
         offload: str,
     ) -> Job:
         sought = None if what.everything else self._sought(names, offload)
-        asked = (what.regions, what.listed, frozenset(fields), offload, sought)
         command = self._command(source)
+        known = list(names)
         if command is not None:
-            given = [*flags.built(command), *self._alone]
-            return Job(source, tuple(given), tuple(names), *asked)
+            given, hidden = flags.built(command), self._alone
+        else:
+            given, hidden = self._given(source)
+            known += [*self._header_names, self._names_header(source)]
+        texts = {name: self._sources.texts[name] for name in known}
+        asked = (what.regions, what.listed, frozenset(fields), offload, sought)
+        decisive = (self._version, source, given, sorted(fields), sorted(sought or ()), asked[:2])
+        key = self._answers.key((*decisive, offload, sought is None), texts)
+        return Job(source, (*given, *hidden), tuple(sorted(texts)), *asked, key)
+
+    def _names_header(self, source: str) -> str:
+        """Return the full path of the header with the names that kbuild gives a source."""
         modules = self._kbuild.modules_of(source)
         stem = posixpath.basename(source).removesuffix(".c")
         text = generated.names_header(modules[0].name if modules else stem, stem)
-        named = self._sources.put(f"xfrmlint/{source}.h", text)
+        return self._sources.put(f"xfrmlint/{source}.h", text)
+
+    def _given(self, source: str) -> tuple[list[str], list[str]]:
+        """Return a source's arguments, and those whose paths differ from run to run."""
         given = flags.arguments(self._folders(source))
-        if self._header:
-            given += ["-include-pch", self._header, *flags.including([named])]
-            given += self._sealed(self._header)
-        else:
-            given += [*flags.including([*self._first, named]), *self._alone]
-        known = tuple(sorted({*names, *self._header_names, named}))
-        return Job(source, tuple(given), known, *asked)
+        named = self._names_header(source)
+        if not self._header:
+            return [*given, *flags.including([*self._first, named])], self._alone
+        header = ["-include-pch", self._header, *self._sealed(self._header)]
+        return [*given, *flags.including([named])], header
 
     def _sought(self, names: Iterable[str], offload: str) -> frozenset[bytes]:
         texts = {name: self._sources.texts[name] for name in names}
@@ -173,9 +223,11 @@ class Clang:
         words = ("xso", "offload_handle", "upper_priv", offload.split()[-1])
         return self._hiding.names(own, near, words)
 
-    def _precompile(self) -> None:
-        """Find or make the precompiled header of what most drivers include."""
-        if self._header or not (common := flags.common_headers(self._tree)):
+    def _plan_header(self) -> None:
+        """Decide what is precompiled, and where that is kept."""
+        self._header, self._header_names = "", []
+        common = flags.common_headers(self._tree)
+        if not common:
             return
         first = "".join(f'#include "{path}"\n' for path in self._first)
         self._sources.put("xfrmlint/common.h", (first + common).encode())
@@ -183,23 +235,35 @@ class Clang:
             names = self._sources.closure([_PRECOMPILED])
         except TooMuch:
             return
-        given = flags.arguments((), "c-header")
-        key = self._key(given, names)
-        kept = cache.folder() or Path(self._private.name)
-        path = kept / f"{key}.pch"
+        texts = {name: self._sources.texts[name] for name in names}
+        key = self._answers.key((self._version, flags.arguments((), "c-header")), texts)
+        where = self._kept or Path(self._private.name)
+        self._header, self._header_names = os.fspath(where / f"{key}.pch"), names
+
+    def _has_header(self) -> bool:
+        """Tell whether the precompiled header is there; make it if it is not."""
+        if not self._header:
+            return True
+        path = Path(self._header)
         if path.is_file():
-            os.utime(path)
-        else:
-            made = Path(f"{path}.{os.getpid()}")
-            alone = [*given, *self._alone]
-            work = partial(_make_header, self._sources.texts, alone, names, os.fspath(made))
-            [outcome] = Workers(_called, [work]).run(1)
+            # What was used lately is kept.
+            with suppress(OSError):
+                os.utime(path)
+            return True
+        made = Path(f"{path}.{os.getpid()}")
+        given = [*flags.arguments((), "c-header"), *self._alone]
+        names = self._header_names
+        work = partial(_make_header, self._sources.texts, given, names, os.fspath(made))
+        [outcome] = Workers(_called, [work]).run(1)
+        try:
             if outcome.reason:
                 made.unlink(missing_ok=True)
-                return
+                return False
             made.replace(path)
-            cache.prune(kept)
-        self._header, self._header_names = os.fspath(path), names
+        except OSError:
+            return False
+        cache.prune(path.parent)
+        return True
 
     def _sealed(self, header: str) -> list[str]:
         """Return the arguments that keep libclang from the disk, but for a precompiled header."""
@@ -209,14 +273,6 @@ class Clang:
         overlay = {"version": 0, "case-sensitive": "true", "fallthrough": "false", "roots": roots}
         path.write_text(json.dumps(overlay), "utf-8", "surrogateescape")
         return ["-ivfsoverlay", os.fspath(path)]
-
-    def _key(self, given: Sequence[str], names: Iterable[str]) -> str:
-        digest = hashlib.sha256("\0".join([self._version, *given]).encode())
-        for name in names:
-            text = self._sources.texts[name]
-            digest.update(f"\0{len(text)}\0".encode() + name.encode("utf-8", "surrogateescape"))
-            digest.update(text)
-        return digest.hexdigest()[:32]
 
 
 def _is_own(name: str) -> bool:
