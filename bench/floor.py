@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from bench.timing import Command
-from xfrmlint.parts import pattern
+from xfrmlint.analysis.parts import pattern
 from xfrmlint.tree.search import ripgrep
 
 CAT, RIPGREP, GREP, PYTHON = "cat", "ripgrep", "grep -rlE", "python -c pass"

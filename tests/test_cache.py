@@ -16,8 +16,8 @@ import pytest
 from tests.laid import lay_fixture
 from tests.ran import COMMAND, Ran, environment, run
 from tests.trees import Memory
-from xfrmlint import cache
-from xfrmlint.cache import Cache, place, state
+from xfrmlint.facts import cache
+from xfrmlint.facts.cache import Cache, place, state
 from xfrmlint.tree import folder as folder_module
 from xfrmlint.tree.folder import Folder, Stamped
 from xfrmlint.tree.search import Searched, files_with
@@ -414,7 +414,7 @@ def test_without_a_home_it_is_done_without(kernel: Path, wanted: Ran) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from xfrmlint import cache
+from xfrmlint.facts import cache
 from xfrmlint.tree.watched import Seen
 
 def dying(*values):
@@ -789,7 +789,7 @@ def imported(*arguments: str | Path, home: Path) -> set[str]:
 def test_a_second_run_loads_nothing_that_analyses(kernel: Path, tmp_path: Path) -> None:
     assert imported("check", kernel, home=tmp_path) >= set(ANALYSIS)
     again = imported("check", kernel, home=tmp_path)
-    assert "xfrmlint.gather" in again
+    assert "xfrmlint.analysis.gather" in again
     assert [name for name in again if name.startswith(ANALYSIS)] == []
     assert not again & {"importlib.metadata", "importlib.resources", "tempfile"}
 

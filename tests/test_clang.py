@@ -14,7 +14,7 @@ import pytest
 from tests.laid import FIXTURES, lay, lay_fixture, trees
 from tests.ran import run, run_json
 from tests.trees import Memory
-from xfrmlint.analyse import Analysis, analyse
+from xfrmlint.analysis.analyse import Analysis, analyse
 from xfrmlint.check import report_of
 from xfrmlint.confirmation.compare import compared
 from xfrmlint.confirmation.run import confirmed

@@ -14,12 +14,12 @@ from tests.ran import run, run_json
 from tests.test_commit import git
 from tests.test_report import CHECK, ERROR, FINDING, report
 from tests.trees import Memory
-from xfrmlint.config import NAME, Config, Ignore, configured, load_config, matches, parsed
 from xfrmlint.errors import InputError
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree.overlay import laid
 from xfrmlint.tree.patch import series_of
-from xfrmlint.triage import limited, narrowed, triaged
+from xfrmlint.triage.applied import limited, narrowed, triaged
+from xfrmlint.triage.config import NAME, Config, Ignore, configured, load_config, matches, parsed
 
 TYPES = {"A", "B", "DIRECT_OFFLOAD_HANDLE", "CONTROL_OFFLOAD_HANDLE", "UPPER_PRIV_ACCESS"}
 DIRECT, CONTROL = "DIRECT_OFFLOAD_HANDLE", "CONTROL_OFFLOAD_HANDLE"

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 
 from tests.laid import lay_fixture, trees
 from tests.trees import Memory
-from xfrmlint import analyse, cache
-from xfrmlint.cache import Cache, state
+from xfrmlint.analysis import analyse
+from xfrmlint.analysis.gather import Session, gathered
+from xfrmlint.analysis.part import Part
+from xfrmlint.analysis.parts import plan
 from xfrmlint.check import check_tree
+from xfrmlint.facts import cache
+from xfrmlint.facts.cache import Cache, state
 from xfrmlint.facts.rows import TABLES
 from xfrmlint.facts.store import Store
-from xfrmlint.gather import Session, gathered
-from xfrmlint.part import Part
-from xfrmlint.parts import plan
 from xfrmlint.report.json import render
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree import Tree

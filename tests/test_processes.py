@@ -14,11 +14,11 @@ import pytest
 from tests.laid import lay_fixture
 from tests.ran import COMMAND, environment
 from tests.test_gather import facts
-from xfrmlint import analyse, gather, processes
-from xfrmlint.cache import Cache
+from xfrmlint.analysis import analyse, gather, processes
+from xfrmlint.analysis.gather import Session, gathered
+from xfrmlint.analysis.processes import MOST_JOBS, shared_out
 from xfrmlint.errors import InputError
-from xfrmlint.gather import Session, gathered
-from xfrmlint.processes import MOST_JOBS, shared_out
+from xfrmlint.facts.cache import Cache
 from xfrmlint.tree.folder import Folder
 
 PARENT = os.getpid()
@@ -242,7 +242,8 @@ def test_what_dies_in_a_child_is_done_by_the_parent(
 HANGING = """
 import os, sys, time
 from pathlib import Path
-from xfrmlint import analyse, gather
+from xfrmlint.analysis import analyse
+from xfrmlint.analysis import gather
 from xfrmlint.cli import main
 
 gather._PAYS = 0
@@ -316,7 +317,7 @@ def test_ctrl_c_ends_all_quietly(all_of_them: bool, tree: Path, tmp_path: Path) 
 
 PAYING = """
 import os, sys
-from xfrmlint import gather
+from xfrmlint.analysis import gather
 from xfrmlint.cli import main
 
 gather._PAYS = 0

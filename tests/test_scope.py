@@ -3,7 +3,7 @@
 import pytest
 
 from tests.trees import FOO, HEAD, Memory, tree
-from xfrmlint.scope import NOWHERE, Scope, folders_of, scope_of
+from xfrmlint.change.scope import NOWHERE, Scope, folders_of, scope_of
 
 NET = "drivers/net/ethernet"
 FILES = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trees import Memory
-from xfrmlint.step import BUILT_FROM, lines_of, places_of
+from xfrmlint.change.step import BUILT_FROM, lines_of, places_of
 from xfrmlint.tree.overlay import laid
 from xfrmlint.tree.patch import series_of
 

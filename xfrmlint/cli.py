@@ -20,10 +20,10 @@ from xfrmlint import __version__
 from xfrmlint.errors import InputError
 
 if TYPE_CHECKING:
-    from xfrmlint.asked import Asked
-    from xfrmlint.changes import ChangeReport
+    from xfrmlint.analysis.gather import Session
+    from xfrmlint.change.asked import Asked
+    from xfrmlint.change.judged import ChangeReport
     from xfrmlint.findings import Finding
-    from xfrmlint.gather import Session
     from xfrmlint.rules import Rule
     from xfrmlint.tree import Tree
     from xfrmlint.tree.folder import Folder
@@ -201,8 +201,8 @@ def check(
     folders in it, to which what is printed is limited (from the working directory, else from the
     tree's top). - among them is --patch -.
     """
-    from xfrmlint.asked import STDIN, asked_of
-    from xfrmlint.changes import joined
+    from xfrmlint.change.asked import STDIN, asked_of
+    from xfrmlint.change.judged import joined
     from xfrmlint.check import check_tree
     from xfrmlint.report import checkpatch
 
@@ -227,10 +227,10 @@ def check(
         ignore=_types(ignore, rules),
         mailback=mailback,
     )
-    from xfrmlint import triage
-    from xfrmlint.baseline import read_baseline
-    from xfrmlint.config import Config, load_config
-    from xfrmlint.scope import folders_of
+    from xfrmlint.change.scope import folders_of
+    from xfrmlint.triage import applied as triage
+    from xfrmlint.triage.baseline import read_baseline
+    from xfrmlint.triage.config import Config, load_config
 
     if STDIN in paths:
         patches = [*patches, STDIN]
@@ -339,7 +339,7 @@ def query(sql: str, tree: str | None, form: str, cached: bool) -> int:
     """Ask the facts of a tree a question in SQL (one SELECT; see facts/schema.sql)."""
     import sqlite3
 
-    from xfrmlint.gather import gathered
+    from xfrmlint.analysis.gather import gathered
     from xfrmlint.report.json import dump
     from xfrmlint.report.terminal import printable
     from xfrmlint.tree.folder import find_tree
@@ -369,7 +369,7 @@ def query(sql: str, tree: str | None, form: str, cached: bool) -> int:
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def resolver(tree: str | None, form: str) -> int:
     """Run the tree's own resolver over every state and compare it with the reference."""
-    from xfrmlint.analyse import core_of
+    from xfrmlint.analysis.analyse import core_of
     from xfrmlint.report import resolver as rendering
 
     where, _ = _tree_and_paths([tree] if tree else [])
@@ -391,7 +391,7 @@ def judge(tree: str | None, driver: str | None, form: str) -> int:
 
     TREE can be left out: a name that is no kernel tree is a driver's.
     """
-    from xfrmlint.analyse import analyse
+    from xfrmlint.analysis.analyse import analyse
     from xfrmlint.judgement import judgements, owners
     from xfrmlint.model.judge import Outcome, severity
     from xfrmlint.report import judge as rendering
@@ -457,8 +457,8 @@ def cache(clear: bool) -> int:
 
     It holds what is known of driver folders, as long as every file that was looked at is as it was.
     """
-    from xfrmlint.cache import clear as emptied
-    from xfrmlint.cache import place, state
+    from xfrmlint.facts.cache import clear as emptied
+    from xfrmlint.facts.cache import place, state
 
     file = place()
     if file is None:
@@ -473,8 +473,8 @@ def cache(clear: bool) -> int:
 @contextmanager
 def _session(tree: "Folder", cached: bool, quiet: bool) -> "Iterator[Session]":
     """Give what runs over a tree share; what is new is kept for the next one."""
-    from xfrmlint.cache import Cache, place
-    from xfrmlint.gather import Session
+    from xfrmlint.analysis.gather import Session
+    from xfrmlint.facts.cache import Cache, place
     from xfrmlint.report.terminal import printable
 
     def warn(text: str) -> None:
@@ -504,8 +504,8 @@ def _changes(
 
     held: keeps open what their trees are read from.
     """
-    from xfrmlint.asked import steps_of
-    from xfrmlint.changes import judged
+    from xfrmlint.change.asked import steps_of
+    from xfrmlint.change.judged import judged
     from xfrmlint.tree.patch import NoPatch
 
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from xfrmlint.analyse import Analysis
+from xfrmlint.analysis.analyse import Analysis
 from xfrmlint.confirmation.places import offset_of, region_of, regions_at
 from xfrmlint.contract import RESOLVER
 from xfrmlint.findings import Finding

@@ -4,19 +4,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from xfrmlint.analyse import Analysis, analyse
+from xfrmlint.analysis.analyse import Analysis, analyse
+from xfrmlint.analysis.part import Progress, quietly
+from xfrmlint.analysis.parts import pattern
 from xfrmlint.confirmation.claims import FILLED, Claim, Claims
 from xfrmlint.confirmation.places import offset_of, regions_at
 from xfrmlint.confirmation.run import Known, Questions
 from xfrmlint.confirmation.verdict import CONFIRMED, is_states
 from xfrmlint.frontend.clang.compiler import Clang
 from xfrmlint.frontend.clang.vocabulary import Region, Seen
-from xfrmlint.gather import Progress, quietly
-from xfrmlint.part import is_core
-from xfrmlint.parts import pattern
 from xfrmlint.program.ops import OPS
 from xfrmlint.program.reach import Hop
 from xfrmlint.tree import Tree
+from xfrmlint.tree.places import is_core
 
 TREE_SITTER, LIBCLANG = "tree-sitter", "libclang"
 

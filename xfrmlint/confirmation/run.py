@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from xfrmlint.analyse import Analysis, analyse
+from xfrmlint.analysis.analyse import Analysis, analyse
+from xfrmlint.analysis.part import Progress, quietly
 from xfrmlint.check import missing_of, report_of
 from xfrmlint.confirmation.claims import Claim, Claims
 from xfrmlint.confirmation.places import macro_at, source_of
@@ -19,10 +20,9 @@ from xfrmlint.findings import Confirmation, Finding, Report, Unknown
 from xfrmlint.frontend.access import FIELDS
 from xfrmlint.frontend.clang.compiler import Answer, Asked, Clang
 from xfrmlint.frontend.clang.vocabulary import Member, Region, Seen
-from xfrmlint.gather import Progress, quietly
-from xfrmlint.part import is_core
 from xfrmlint.rules import Rule
 from xfrmlint.tree import Tree
+from xfrmlint.tree.places import is_core
 
 BOTH = "tree-sitter+libclang"
 # What is asked for besides a state's fields: where the opt-in is set.

@@ -9,7 +9,7 @@ import tree_sitter_c
 from tree_sitter import Language, Node, Parser, Query, QueryCursor, Tree
 
 from xfrmlint.frontend.blanking import Blanked, blank
-from xfrmlint.lines import line_text
+from xfrmlint.tree.lines import line_text
 
 # A driver's largest source has 1.8 MB; beyond this the parser's time and memory run away.
 LARGEST = 4 * 1024 * 1024

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from xfrmlint.frontend.corpus import Corpus, joined
-from xfrmlint.part import vendor
 from xfrmlint.tree.kbuild import Module
+from xfrmlint.tree.places import vendor
 
 _FAR_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"\n]*/)[^"/\n]+"', re.M)
 _EXPORT = re.compile(rb"\bEXPORT_SYMBOL\w*\s*\(\s*(\w+)")

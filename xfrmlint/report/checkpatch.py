@@ -16,7 +16,7 @@ from xfrmlint.report.terminal import colored, printable
 from xfrmlint.rules import Rule
 
 if TYPE_CHECKING:
-    from xfrmlint.changes import ChangeReport
+    from xfrmlint.change.judged import ChangeReport
 
 # Where checkpatch turns --strict on by itself.
 _STRICT_FOLDERS = ("drivers/net/", "net/", "drivers/staging/")

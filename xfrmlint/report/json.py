@@ -10,7 +10,7 @@ from xfrmlint.findings import DriverLine, Finding, Hop, Report, in_order
 from xfrmlint.report.text import utf8
 
 if TYPE_CHECKING:
-    from xfrmlint.changes import ChangeReport, Told
+    from xfrmlint.change.judged import ChangeReport, Told
 
 SCHEMA = 1
 

@@ -260,7 +260,7 @@ def clear(file: Path) -> None:
 @lru_cache(maxsize=1)
 def release() -> str:
     """Return what documents depend on besides their tree: this program and its parsers."""
-    here = Path(__file__).parent
+    here = Path(__file__).parent.parent
     told: list[object] = [__version__, sys.version]
     # A checkout that is worked on has one version number all the time.
     files = [
