@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.ran import COMMAND, environment
+from tests.ran import installed
 from tests.test_changes import FILES, README, SET_FLAG, TX, commit, pristine
 from tests.test_changes import linux as linux
 from tests.test_commit import git, write
@@ -34,25 +34,18 @@ class Result(NamedTuple):
 def nipa(linux: Path, **more: str) -> Result:
     """Run the test on the commit that is checked out, as NIPA does."""
     script = json.loads((TEST / "info.json").read_text("utf-8"))["run"]
-    # Found like an installed one.
-    tools = linux.parent / "tools"
-    tools.mkdir(exist_ok=True)
-    (tools / "xfrmlint").write_text(f'#!/bin/sh\nexec {" ".join(COMMAND)} "$@"\n')
-    (tools / "xfrmlint").chmod(0o755)
     reads, writes = os.pipe()
-    env = environment(
-        DESC_FD=str(writes),
-        RESULTS_DIR=str(linux.parent / "results" / TEST.name),
-        BRANCH_BASE="main",
-        FIRST_IN_SERIES="1",
-        PATH=f"{tools}{os.pathsep}{os.environ['PATH']}",
-        PYTHONPATH=str(TEST.parent.parent.parent),
-    )
+    told = {
+        "DESC_FD": str(writes),
+        "RESULTS_DIR": str(linux.parent / "results" / TEST.name),
+        "BRANCH_BASE": "main",
+        "FIRST_IN_SERIES": "1",
+    }
     try:
         done = subprocess.run(
             [str(TEST / script[0]), *script[1:]],
             cwd=linux,
-            env=env | more,
+            env=installed(linux.parent / "tools") | told | more,
             capture_output=True,
             pass_fds=[writes],
             timeout=60,
