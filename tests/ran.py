@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 # Not the user's own.
 _CACHE = tempfile.TemporaryDirectory(prefix="xfrmlint-test-")
+_CHECKOUT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-m", "xfrmlint")
 
 
@@ -61,3 +62,12 @@ def run_json(*arguments: str | Path, cwd: Path, timeout: float = 30, memory: int
     ran = run("check", "--format", "json", *arguments, cwd=cwd, timeout=timeout, memory=memory)
     assert (ran.status in (0, 1), ran.err) == (True, "")
     return json.loads(ran.out)
+
+
+def installed(folder: Path) -> dict[str, str]:
+    """Return the environment with this checkout's `xfrmlint` on PATH; it is put in a folder."""
+    folder.mkdir(exist_ok=True)
+    file = folder / "xfrmlint"
+    file.write_text(f'#!/bin/sh\nPYTHONPATH="{_CHECKOUT}" exec {" ".join(COMMAND)} "$@"\n')
+    file.chmod(0o755)
+    return environment(PATH=f"{folder}{os.pathsep}{os.environ['PATH']}")

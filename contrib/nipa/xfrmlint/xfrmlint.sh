@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A NIPA test: what the commit checked out brings of the xfrm offload lower-handle contract.
+# 0: nothing, 250: warnings or checks, 1: errors, or xfrmlint could not run.
+
+describe() {
+    # The pipe is read after the end: what is longer than it holds would hang the runner.
+    printf '%s\n' "$*" | head -c 1000 >&"$DESC_FD"
+}
+
+# No file that a driver is built from: deleted ones count, a driver can lose its resolver.
+if ! git diff-tree -r -m --root --no-commit-id --name-only HEAD |
+    grep -q -E '\.([ch]|inc|def|mk)$|(^|/)(Makefile|Kbuild)[^/]*$'
+then
+    describe "No C, header or Makefile touched, skip"
+    exit 0
+fi
+
+if ! xfrmlint --version; then
+    describe "xfrmlint is not installed"
+    exit 1
+fi
+
+found=$(mktemp) || exit 1
+trap 'rm -f "$found"' EXIT
+
+# Commits are read from git's objects: what is checked out is not looked at, and stays.
+xfrmlint check --git HEAD --show-types --color never > "$found"
+status=$?
+cat "$found"
+
+# Lines of source begin with +.
+total=$(sed -n 's/^total: \(.*\), [0-9]* lines checked.*/\1/p' "$found")
+fixed=$(sed -n 's/^total: .* lines checked, \([0-9]*\) fixed.*/ ; fixed: \1/p' "$found")
+if { [ $status -ne 0 ] && [ $status -ne 1 ]; } || [ -z "$total" ]; then
+    describe "xfrmlint could not run, status $status"
+    exit 1
+fi
+
+describe "Findings added: $total$fixed"
+case $total in
+    "0 errors, 0 warnings" | "0 errors, 0 warnings, 0 checks") exit 0 ;;
+    "0 errors, "*) exit 250 ;;
+esac
+echo "New errors added" >&2
+grep '^ERROR:' "$found" >&2
+exit 1
