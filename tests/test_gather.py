@@ -382,3 +382,23 @@ def test_what_is_kept_of_a_tree_is_small(laid: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(file)) as database:
         (held,) = database.execute("SELECT sum(length(document)) FROM entry").fetchone()
     assert held < 1 << 20
+
+
+def test_a_header_of_two_drivers_is_told_for_the_one_whose_packets_reach_it(
+    tmp_path: Path,
+) -> None:
+    folder = lay_fixture("demo", tmp_path / "linux")
+    sunrise = folder / "drivers/net/sunrise"
+    (folder / "drivers/net/moonset/v.h").write_text(
+        "static inline unsigned long vsa(struct xfrm_state *x)\n{\n"
+        "\treturn x->xso.offload_handle;\n}\n"
+    )
+    for file in sunrise.glob("*.c"):
+        text = file.read_text("utf-8").replace(
+            "x->xso.offload_handle; /* expect: DIR", "vsa(x); /* DIR"
+        )
+        file.write_text('#include "../moonset/v.h"\n' + text, "utf-8")
+    _, rows = gathered(Folder(folder), Session(Cache(None))).store.query(
+        "SELECT context, driver FROM site WHERE path = 'drivers/net/moonset/v.h'"
+    )
+    assert [tuple(row) for row in rows] == [("datapath", "sunrise")]

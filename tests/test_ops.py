@@ -485,7 +485,6 @@ def test_opting_in_elsewhere(text: str, wanted: list[str]) -> None:
     assert tables(analysed(text)) == wanted
 
 
-@bug("a table is known by the file that fills it, not by the one that defines it")
 def test_the_flag_is_found_in_another_source_of_the_driver() -> None:
     files = {
         "drivers/net/foo/Makefile": "obj-m += drv.o\ndrv-y := foo.o bar.o\n",

@@ -482,11 +482,23 @@ def test_files_that_a_check_reads_may_not(path: str) -> None:
     assert "doesn't fit" in refused({path: b"else\n"}, hunk(path, MIDDLE))
 
 
+def binary(name: str) -> str:
+    return (
+        f"diff --git a/{name} b/{name}\nindex 1..2 100644\n"
+        f"Binary files a/{name} and b/{name} differ\n"
+    )
+
+
 def test_binary_changes_are_left_out() -> None:
-    text = "diff --git a/b.c b/b.c\nindex 1..2 100644\nBinary files a/b.c and b/b.c differ\n"
-    found = over({"b.c": b"\0", "x.c": TEN}, text + hunk("x.c", MIDDLE))
-    assert found.skipped == {"b.c": "its text is not in the patch"}
-    assert found.after.read("b.c") == b"\0"
+    found = over({"b.png": b"\0", "x.c": TEN}, binary("b.png") + hunk("x.c", MIDDLE))
+    assert list(found.skipped) == ["b.png"]
+    assert "its text is not in the patch" in found.skipped["b.png"]
+    assert found.after.read("b.png") == b"\0"
+
+
+def test_a_binary_change_of_code_is_refused() -> None:
+    with pytest.raises(InputError, match=r"b\.c: its text is not in the patch \(git format-patch"):
+        over({"b.c": b"\0", "x.c": TEN}, binary("b.c") + hunk("x.c", MIDDLE))
 
 
 def test_a_deleted_file_whose_text_is_left_out() -> None:

@@ -98,6 +98,7 @@ def analysed(
     """
     reader = reader_of(tree, memo)
     reader.universe.shared, reader.universe.users = whole.shared, part.folders
+    reader.universe.home = part.folders
     graph = CallGraph(reader)
     sources = [path for path in part.paths if not path.startswith("include/")]
     # Asked for all first: a Makefile can link sources of another folder.

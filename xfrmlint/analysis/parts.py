@@ -8,16 +8,20 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from xfrmlint.analysis.part import Part, Plan
-from xfrmlint.contract import MARK, RESOLVER, WORDS
+from xfrmlint.contract import FLAG, MARK, RESOLVER, WORDS
 from xfrmlint.frontend.corpus import Memo
 from xfrmlint.frontend.reader import Reader
 from xfrmlint.frontend.unit import Unit
 from xfrmlint.tree import Tree
 from xfrmlint.tree.places import HEADERS, part_of
 
-# The resolver is called here, not declared.
+# The resolver is called here, not declared; or a macro holds the flag.
 _WRAPS = re.compile(
-    rb"(?:\breturn|[=(,?:&|]|#[ \t]*define[^\n]*\))\s*" + RESOLVER.encode() + rb"\s*\("
+    rb"(?:\breturn|[=(,?:&|]|#[ \t]*define[^\n]*\))\s*"
+    + RESOLVER.encode()
+    + rb"\s*\(|#[ \t]*define[ \t]+\w+[^\n\w][^\n]*\b"
+    + FLAG.encode()
+    + rb"\b"
 )
 XFRM = "include/net/xfrm.h"
 OFFLOAD = "struct xfrm_dev_offload"

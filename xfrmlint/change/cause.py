@@ -70,7 +70,8 @@ class Causes:
     def _added(self, path: str, number: int) -> _Line | None:
         change = self._step.changed.get(path)
         place = change.added.get(number) if change is not None else None
-        return place and _Line(path, number, self._text(True, path, number), place, False)
+        text = self._text(True, path, number) if place is not None else ""
+        return place and _Line(path, number, text, place, False)
 
     @cached_property
     def _lines(self) -> list[_Line]:
@@ -108,9 +109,9 @@ def _rank(finding: Finding, near: set[str], line: _Line) -> tuple[bool, bool, bo
     """Return what is smaller the likelier a changed line is the cause; of equals the first is."""
     here = line.path == finding.path
     return (
+        not line.text,
         posixpath.dirname(line.path) not in near,
         _WORDS.search(line.text) is None,
-        not line.text,
         not here,
         abs(line.line - finding.line) if here else 0,
     )

@@ -113,11 +113,18 @@ def judged(
             line = step.places.get((finding.path, finding.line), 0)
             told.append(Told(finding, False, line))
     unknown = unknown_since(before.unknown, after.unknown, step.former) if only_new else None
+    # What a comment hides since is not mended, and what one hid before is not told anew.
+    fixed = matched(found.fixed, after.suppressed, step.former).fixed
+    hidden = after.suppressed
+    if only_new:
+        new_hidden = matched(before.suppressed, after.suppressed, step.former).new
+        hidden = tuple(f for nth, f in enumerate(after.suppressed) if nth in new_hidden)
     report = after._replace(
         findings=tuple(one.finding for one in told),
         unknown=after.unknown if unknown is None else unknown,
+        suppressed=hidden,
     )
-    return ChangeReport(step, tuple(told), found.fixed, report, scope)
+    return ChangeReport(step, tuple(told), fixed, report, scope)
 
 
 def _told(step: Step, causes: Causes, finding: Finding) -> Told:

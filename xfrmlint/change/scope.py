@@ -1,12 +1,13 @@
 """Which parts of a tree a change can touch: only those need be looked at before and after it."""
 
+import os
 import posixpath
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from xfrmlint.contract import WORDS
-from xfrmlint.tree import Tree
+from xfrmlint.tree import Tree, Unreadable
 from xfrmlint.tree.kbuild import Kbuild
 from xfrmlint.tree.places import HEADERS, vendor
 
@@ -68,14 +69,31 @@ def _links_alike(before: Tree, after: Tree, folder: str) -> bool:
 
 
 def _users(tree: Tree, header: str) -> list[str]:
-    """Return the network drivers' files that may include another driver's header.
+    """Return the network drivers' files that may include a driver's header.
 
     Headers that more than neighbours need stand below include/.
     """
-    if not header.startswith("drivers/") or header.startswith(_NETWORK):
+    if not header.startswith("drivers/"):
         return []
-    folder, name = map(re.escape, posixpath.split(header))
-    last = posixpath.basename(folder)
+    folder, name = posixpath.split(header)
+    last, plain = re.escape(posixpath.basename(folder)), re.escape(name)
     # By its name alone (-I), upwards, or from its folder.
-    named = rf'include\s*["<](([^">]*/)?{last}/|(\.\./)+([^">]*/)?)?{name}[">]'
-    return list(tree.search(named, [_NETWORK]))
+    named = rf'include\s*["<](([^">]*/)?{last}/|(\.\./)+([^">]*/)?)?{plain}[">]'
+    found = tree.search(named, [_NETWORK])
+    # Most have one of that name themselves.
+    return [path for path in found if not _has_own(tree, path, header)]
+
+
+def _has_own(tree: Tree, path: str, header: str) -> bool:
+    """Tell whether a file's folder has a header of that name, and nothing else is included."""
+    folder, name = posixpath.dirname(path), posixpath.basename(header)
+    if folder == posixpath.dirname(header) or not tree.is_file(posixpath.join(folder, name)):
+        return False
+    try:
+        data = tree.read(path)
+    except Unreadable:
+        return False
+    written = re.findall(rb'include[ \t]*(["<][^">\n]*)', data)
+    return {text for text in written if text.endswith(os.fsencode(name))} == {
+        b'"' + os.fsencode(name)
+    }

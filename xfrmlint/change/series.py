@@ -22,9 +22,9 @@ def steps_of(
     """Return the steps of patches, in their order, laid over a tree or contained in it.
 
     repository: gives the tree's, if it is in one; it has to stay open as long as the steps do. A
-    single patch that fits neither way can be one of a series that the tree contains, whose later
-    patches changed the same lines: its commit is then looked for among the last ones. Raises
-    InputError for a patch that doesn't fit.
+    single patch that the tree contains can be one of a series whose later patches stand on top of
+    it, and may have changed the same lines: its commit is then looked for among the last ones, and
+    judged. Raises InputError for a patch that doesn't fit.
     """
     try:
         contained = laid(tree, series).contained
@@ -33,6 +33,11 @@ def steps_of(
         if found is None:
             raise
         return [found]
+    if contained and len(series) == 1:
+        # Later ones of its series may stand on top of it.
+        found = _committed(repository(), series[0])
+        if found is not None:
+            return [found]
     around: Tree = tree
     steps = []
     for patch in reversed(series) if contained else series:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from xfrmlint.facts.rows import NUMBERED
+from xfrmlint.facts.rows import NUMBERED, SiteRow
 from xfrmlint.facts.store import Store
 
 Rows = list[tuple[object, ...]]
@@ -16,9 +16,25 @@ def merged(parts: Iterable[Rows]) -> Store:
     that all include) one row is kept.
     """
     store = Store()
-    store.add(_together(parts))
+    store.add(_on_datapath_once(_together(parts)))
     store.seal()
     return store
+
+
+def _on_datapath_once(rows: Rows) -> Rows:
+    """Leave out what one driver has in a control path where another one has it on its datapath.
+
+    A header of two drivers' folders is read with each; the line is the same.
+    """
+    sites = [row for row in rows if isinstance(row, SiteRow) and row.context == "datapath"]
+    packets = {(site.path, site.line, site.column, site.field) for site in sites}
+    return [
+        row
+        for row in rows
+        if not isinstance(row, SiteRow)
+        or row.context == "datapath"
+        or (row.path, row.line, row.column, row.field) not in packets
+    ]
 
 
 def _together(parts: Iterable[Rows]) -> Rows:

@@ -26,6 +26,8 @@ class Universe:
         # Headers below include/ that belong to the drivers which include them, and where those are.
         self.shared: tuple[str, ...] = ()
         self.users: tuple[str, ...] = ("drivers",)
+        # The folders that are analysed: what they include of others belongs to them, too.
+        self.home: tuple[str, ...] = ()
 
     def modules(self, path: str) -> list[Module]:
         """Return the modules of a file; a header belongs to those whose sources include it.
@@ -61,7 +63,7 @@ class Universe:
             names = "|".join(sorted({re.escape(posixpath.basename(p)) for p in level}))
             users = self.corpus.tree.search(
                 rf'include\s*["<]([^">]*/)?({names})[">]',
-                self.users if path in self.shared else [vendor(path)],
+                self.users if path in self.shared else self._around(path),
             )
             headers = []
             for user in users:
@@ -77,6 +79,11 @@ class Universe:
             if not level:
                 break
         return list(found.values()) or [Module(posixpath.basename(posixpath.dirname(path)), ())]
+
+    def _around(self, path: str) -> list[str]:
+        """Return where the sources that include a header are looked for."""
+        own = vendor(path)
+        return [own, *(folder for folder in self.home if folder != own)]
 
     def key(self, path: str) -> str:
         """Return a name for the list of files that `files` returns."""

@@ -329,6 +329,8 @@ class _Finder:
             table.slots |= self.destinations(table)
         for flagged in self.flagged:
             own = self.tables.get(flagged.key)
+            if own is None or not own.callbacks:
+                own = self.elsewhere(flagged)
             if own is not None and own.callbacks:
                 own.flags.append(flagged.place)
             # A net_device's ops pointer is every driver's: only the own tables can be meant.
@@ -351,6 +353,18 @@ class _Finder:
             for table in array or flowing:
                 if table is not own:
                     table.flags.append(flagged.place)
+
+    def elsewhere(self, flagged: Flagged) -> Table | None:
+        """Return the table of another source of the module that a file knows as extern."""
+        files = self.reader.universe.files(flagged.place.path)
+        return next(
+            (
+                table
+                for key, table in self.tables.items()
+                if key.name == flagged.key.name and key.scope in files
+            ),
+            None,
+        )
 
     def flags_by_name(self, table: Table) -> None:
         """Look where a table is flagged by a value that does not name the flag."""

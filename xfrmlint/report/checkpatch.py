@@ -195,6 +195,7 @@ def _change(change: "ChangeReport", headed: bool, options: Options) -> Iterator[
         return
     if change.report.unknown:
         yield f"note: {not_analysed(change.report)}"
+    yield from _set_aside(change.report)
     yield ""
     yield _verdict(label, bool(findings))
 

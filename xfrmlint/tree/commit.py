@@ -19,7 +19,7 @@ from xfrmlint.errors import InputError
 from xfrmlint.tree import Unreadable
 from xfrmlint.tree.index import entries, unedited
 from xfrmlint.tree.mail import LARGEST
-from xfrmlint.tree.objects import Objects
+from xfrmlint.tree.objects import Missing, Objects
 from xfrmlint.tree.search import files_with
 
 _SAFE = (
@@ -350,7 +350,9 @@ class Repository:
         asks.flush()
         head = answers.readline().decode("utf-8", "surrogateescape").split()
         if len(head) != 3:
-            raise Unreadable("no such object" if head else "git ended")
+            if head:
+                raise Missing("no such object")
+            raise Unreadable("git ended")
         size = int(head[2])
         content = _exactly(answers, size)
         _exactly(answers, 1)
@@ -423,5 +425,8 @@ def _limited(command: Sequence[str], environment: Mapping[str, str], folder: Pat
             running.kill()
             return None
     if running.returncode:
-        raise InputError(f"git format-patch ended with status {running.returncode}")
+        raise InputError(
+            f"git format-patch ended with status {running.returncode}: are all objects here "
+            "(no partial clone)?"
+        )
     return data

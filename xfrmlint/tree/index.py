@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from xfrmlint.tree.commit import Repository
 
 # git's pathspecs, in which * stands for slashes too.
-_ASKED = ("*.c", "*.h", "Makefile", "*/Makefile", "Kbuild", "*/Kbuild")
+_ASKED = ("*.c", "*.h", "Makefile", "*/Makefile", "Kbuild", "*/Kbuild", ".xfrmlint.toml")
 _ENTRY = re.compile(
     rb"(\d+) ([0-9a-f]+) \d\t([^\0]+)\0"
     rb"\s+ctime: (\d+):(\d+)\s+mtime: (\d+):(\d+)\s+dev: \d+\s+ino: (\d+)"

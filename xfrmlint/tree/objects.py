@@ -6,8 +6,16 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from xfrmlint.errors import InputError
 from xfrmlint.tree import Unreadable
 from xfrmlint.tree.digest import blob_name
+
+_MISSING = "git has not got its content here (a partial clone?); git fetch --refetch gets it"
+
+
+class Missing(Unreadable):
+    """An object that a repository names, and has not got."""
+
 
 if TYPE_CHECKING:
     from xfrmlint.tree.commit import Repository
@@ -75,7 +83,11 @@ class Objects:
         mode, name = self._entry(path)
         if not stat.S_ISREG(mode):
             raise Unreadable("not a regular file" if mode else "No such file or directory")
-        return self._repository.object(name)
+        try:
+            return self._repository.object(name)
+        except Missing:
+            # To take it for a file that isn't there would be to judge something else.
+            raise InputError(f"{path}: {_MISSING}") from None
 
     def digest(self, path: str) -> str:
         mode, name = self._entry(path)
@@ -113,6 +125,8 @@ class Objects:
             if known is None:
                 try:
                     known = wanted.search(self._repository.object(name)) is not None
+                except Missing:
+                    raise InputError(f"{path}: {_MISSING}") from None
                 except Unreadable as error:
                     self.problems[path] = str(error)
                     continue

@@ -335,7 +335,7 @@ def _lay(run: _Run, patch: Patch, backwards: bool) -> None:
             if path is not None:
                 _refuse_links(run, path, mode, f"{patch.name}:{change.line}")
         try:
-            _lay_file(run, before, leaving, change, patch)
+            _lay_file(run, before, leaving, change, patch, backwards)
         except InputError as error:
             if any(path and _NEEDED.search(path) for path in (change.old, change.new)):
                 raise
@@ -359,6 +359,7 @@ def _lay_file(
     leaving: set[str | None],
     change: FileChange,
     patch: Patch,
+    backwards: bool,
 ) -> None:
     where = f"{patch.name}:{change.line}: {change.path}"
     old, new = change.old, change.new
@@ -368,8 +369,11 @@ def _lay_file(
                 run.links[path] = there
         return
     if change.hunks is None and new is not None:
-        run.skipped[new] = "its text is not in the patch"
-        return
+        if backwards and old is None:
+            # What a patch deletes without its text can't be brought back.
+            run.skipped[new] = "its text is not in the patch"
+            return
+        raise InputError(f"{where}: its text is not in the patch (git format-patch --text has it)")
     if new is not None and new != old and new not in leaving and run.exists(new):
         raise InputError(f"{where}: the file is already there")
     text = _start(run, before, change, patch)

@@ -15,7 +15,8 @@ from xfrmlint.tree.folder import Folder
 from xfrmlint.tree.index import NOT_LOOKED_AT, Entry, entries, unedited
 from xfrmlint.tree.overlay import Overlay
 
-_NAMED = re.compile(r".*\.[ch]|Makefile|Kbuild")
+# The tree's settings have a say, too.
+_NAMED = re.compile(r".*\.[ch]|Makefile|Kbuild|\.xfrmlint\.toml", re.S)
 
 
 def before(
