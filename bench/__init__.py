@@ -1,1 +1,1 @@
-"""Measurements, never asserted in a test."""
+"""Measurements of xfrmlint beside grep and its peers, never asserted in a test."""

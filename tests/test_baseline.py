@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from tests.laid import lay_fixture
 from tests.ran import run, run_json
 from tests.test_report import CHECK, ERROR, FINDING, report
-from xfrmlint.baseline import (
+from xfrmlint.errors import InputError
+from xfrmlint.findings import Finding, Known
+from xfrmlint.triage.applied import accepted, limited, triaged
+from xfrmlint.triage.baseline import (
     baseline_of,
     compared,
     parsed,
@@ -19,10 +22,7 @@ from xfrmlint.baseline import (
     text_of,
     write_baseline,
 )
-from xfrmlint.config import Config
-from xfrmlint.errors import InputError
-from xfrmlint.findings import Finding, Known
-from xfrmlint.triage import accepted, limited, triaged
+from xfrmlint.triage.config import Config
 
 ONE = FINDING
 TWO = ERROR._replace(fingerprint="2222222222222222")

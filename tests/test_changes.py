@@ -10,9 +10,9 @@ import pytest
 
 from tests.laid import lay
 from tests.test_commit import git, write
-from xfrmlint import changes
-from xfrmlint.asked import Asked, steps_of
-from xfrmlint.changes import ChangeReport, judged
+from xfrmlint.change import judged as changes
+from xfrmlint.change.asked import Asked, steps_of
+from xfrmlint.change.judged import ChangeReport, judged
 from xfrmlint.errors import InputError
 from xfrmlint.findings import Report
 from xfrmlint.rules import load_rules, rules_folder

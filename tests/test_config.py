@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 
 from tests.laid import lay_fixture
 from tests.ran import run, run_json
+from tests.test_commit import git
 from tests.test_report import CHECK, ERROR, FINDING, report
 from tests.trees import Memory
-from xfrmlint.config import NAME, Config, Ignore, configured, load_config, matches, parsed
 from xfrmlint.errors import InputError
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree.overlay import laid
 from xfrmlint.tree.patch import series_of
-from xfrmlint.triage import limited, narrowed, triaged
+from xfrmlint.triage.applied import limited, narrowed, triaged
+from xfrmlint.triage.config import NAME, Config, Ignore, configured, load_config, matches, parsed
 
 TYPES = {"A", "B", "DIRECT_OFFLOAD_HANDLE", "CONTROL_OFFLOAD_HANDLE", "UPPER_PRIV_ACCESS"}
 DIRECT, CONTROL = "DIRECT_OFFLOAD_HANDLE", "CONTROL_OFFLOAD_HANDLE"
@@ -343,3 +344,38 @@ def test_the_example_of_the_readme_is_a_configuration() -> None:
     types = {rule.type for rule in load_rules([rules_folder()])}
     config = parsed(example.encode(), types)
     assert (len(config.levels), len(config.ignores), config.fail_on) == (2, 1, "ERROR")
+
+
+# Of a change its own copy has no say: it would loosen its own check.
+
+_OFF = 'levels.DIRECT_OFFLOAD_HANDLE = "off"\n'
+_PROMISE = "\t.flags\t\t\t= XFRMDEV_OPS_F_LOWER_HANDLE,\n"
+_DRIVER = "drivers/net/sunrise/sunrise_ipsec.c"
+
+
+@pytest.mark.parametrize(("settled", "own", "status"), [("", _OFF, 1), (_OFF, "", 0)])
+@pytest.mark.parametrize("way", ["commit", "patch", "staged"])
+def test_of_a_change_the_settings_before_it_count(
+    way: str, settled: str, own: str, status: int, tmp_path: Path
+) -> None:
+    linux = tmp_path / "linux"
+    lay_fixture("demo", linux)
+    promised = (linux / _DRIVER).read_text("utf-8")
+    (linux / _DRIVER).write_text(promised.replace(_PROMISE, ""), "utf-8")
+    (linux / ".xfrmlint.toml").write_text(f"# Ours.\n{settled}", "utf-8")
+    git(linux, "init", "-q")
+    git(linux, "add", "-A", "-f")
+    git(linux, "commit", "-qm", "linux")
+    (linux / _DRIVER).write_text(promised, "utf-8")
+    (linux / ".xfrmlint.toml").write_text(f"# Ours.\n{own}", "utf-8")
+    git(linux, "add", "-A", "-f")
+    asked = ["--staged"]
+    if way != "staged":
+        git(linux, "commit", "-qm", "sunrise: promise")
+        asked = ["--git", "HEAD"]
+    if way == "patch":
+        git(linux, "format-patch", "-q", "-1", "-o", "..")
+        asked = ["--patch", "../0001-sunrise-promise.patch"]
+    types = ("--ignore", "LOWER_HANDLE_NOT_RESOLVED", "--terse")
+    ran = run("check", *types, *asked, cwd=linux)
+    assert (ran.status, ran.err, bool(ran.out)) == (status, "", bool(status))

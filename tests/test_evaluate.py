@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.laid import FIXTURES, lay
 from tests.real.ported import _RESOLVER as PORTED
 from tests.trees import OFFLOAD, reader
+from xfrmlint.analysis.parts import pattern
 from xfrmlint.contract import RESOLVER
 from xfrmlint.frontend.ctype import CType
 from xfrmlint.frontend.reader import Reader
@@ -37,7 +38,6 @@ from xfrmlint.interpreter.states import A, B, Case, U, described, states
 from xfrmlint.interpreter.trace import StepKind
 from xfrmlint.interpreter.values import NULL, Cell, Pointer, Struct, Value
 from xfrmlint.model.reference import State
-from xfrmlint.parts import pattern
 from xfrmlint.tree.folder import Folder
 
 HERE = "include/net/foo.h"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.trees import FOO, HEAD, tree
-from xfrmlint.analyse import analyse
+from xfrmlint.analysis.analyse import analyse
 from xfrmlint.flow.events import Device, Kind, Path, Sa, Source
 from xfrmlint.flow.paths import Traced
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trees import Memory
+from xfrmlint.change.matching import matched, unknown_since
 from xfrmlint.findings import Finding, Unknown, fingerprint
-from xfrmlint.matching import matched, unknown_since
 from xfrmlint.tree.compare import compared, same_lines
 from xfrmlint.tree.overlay import Change, Same
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.trees import FOO, HEAD, tree
-from xfrmlint.analyse import Analysis, analyse
+from xfrmlint.analysis.analyse import Analysis, analyse
 
 HEADER = "drivers/net/foo/foo.h"
 BAR = "drivers/net/foo/bar.c"

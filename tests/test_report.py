@@ -14,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xfrmlint import __version__
-from xfrmlint.findings import DriverLine, Finding, Hop, Known, Related, Report, Unknown
+from xfrmlint.findings import (
+    Confirmation,
+    DriverLine,
+    Finding,
+    Hop,
+    Known,
+    Related,
+    Report,
+    Unknown,
+)
 from xfrmlint.report import checkpatch, drivers, rulepage
 from xfrmlint.report import json as json_report
 from xfrmlint.report.checkpatch import Options, shown
@@ -542,7 +551,10 @@ def test_json_of_a_clean_run() -> None:
 
 def test_json_holds_everything() -> None:
     related = (Related("drivers/net/a/tx.c", 3, "the call"),)
-    full = FINDING._replace(chain=CHAIN, more_chains=(CHAIN[2:],), related=related)
+    asked = Confirmation("unconfirmed", "under a false #if")
+    full = FINDING._replace(
+        chain=CHAIN, more_chains=(CHAIN[2:],), related=related, confirmation=asked
+    )
     what = report(full, ERROR, drivers=[DRIVER], unknown=[UNKNOWN])
     text = json_of(what, ERROR, full)
     data = json.loads(text)
@@ -557,6 +569,8 @@ def test_json_holds_everything() -> None:
         "via": "ndo_start_xmit",
     }
     assert first["more_chains"] == [first["chain"][2:]]
+    assert first["confirmation"] == asked._asdict()
+    assert "confirmation" not in data["findings"][1]
     assert first["related"] == [{"path": "drivers/net/a/tx.c", "line": 3, "text": "the call"}]
     assert data["drivers"] == [{**DRIVER._asdict(), "missing": []}]
     assert data["unknown"] == [UNKNOWN._asdict()]

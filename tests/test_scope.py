@@ -3,7 +3,7 @@
 import pytest
 
 from tests.trees import FOO, HEAD, Memory, tree
-from xfrmlint.scope import NOWHERE, Scope, scope_of
+from xfrmlint.change.scope import NOWHERE, Scope, folders_of, scope_of
 
 NET = "drivers/net/ethernet"
 FILES = {
@@ -29,6 +29,7 @@ FILES = {
         (["fs/inode.c", "mm/slab.h", "drivers/gpu/new.c"], ()),
         ([f"{NET}/plain/p.c"], ()),
         (["drivers/net/foo/tx.c"], ("drivers/net/foo",)),
+        (["drivers/net/single.c"], ("drivers/net",)),
         (["drivers/net/foo/gone.h"], ("drivers/net/foo",)),
         ([f"{NET}/big/b/b.c"], (f"{NET}/big",)),
         (["drivers/crypto/big/cipher.h"], (f"{NET}/big",)),
@@ -61,6 +62,28 @@ def test_a_makefile_counts_for_what_it_says(text: str, touched: bool) -> None:
     before, after = tree(FILES), tree({**FILES, "drivers/net/foo/Makefile": text})
     found = scope_of(before, after, ["drivers/net/foo/Makefile"])
     assert found == (Scope(False, ("drivers/net/foo",)) if touched else NOWHERE)
+
+
+@pytest.mark.parametrize(
+    ("paths", "folders"),
+    [
+        ([], ()),
+        (["."], ()),
+        (["drivers"], ()),
+        (["include/net/xfrm.h"], ()),
+        (["drivers/crypto/big"], ()),
+        (["drivers/net"], ("drivers/net",)),
+        (["drivers/net/foo/tx.c"], ("drivers/net/foo",)),
+        ([f"{NET}/big/a"], (f"{NET}/big",)),
+        (
+            [f"{NET}/big/a/a.c", f"{NET}/big/b", "drivers/net/foo"],
+            (f"{NET}/big", "drivers/net/foo"),
+        ),
+        (["drivers/net/foo", "net/xfrm"], ()),
+    ],
+)
+def test_where_the_findings_of_paths_are_made(paths: list[str], folders: tuple[str, ...]) -> None:
+    assert folders_of(paths) == tuple(sorted(folders))
 
 
 def test_a_driver_that_begins_or_ends_to_speak_of_offload() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.trees import FOO, HEAD, tree
-from xfrmlint.analyse import analyse
+from xfrmlint.analysis.analyse import analyse
 
 BEFORE = """\
 struct mutex { int owner; };

@@ -15,7 +15,7 @@ from xfrmlint.check import check_tree
 from xfrmlint.findings import Finding, Report
 from xfrmlint.frontend.unit import LARGEST, Unit
 from xfrmlint.rules import ABOUT_COMMENTS, load_rules, rules_folder
-from xfrmlint.suppression import split, suppressions_in
+from xfrmlint.triage.suppression import split, suppressions_in
 
 # The resolver of the tree in memory is a short one, and wrong.
 RULES = [r for r in load_rules([rules_folder()]) if not r.type.startswith("RESOLVER_")]

@@ -4,8 +4,8 @@ import posixpath
 import re
 from collections.abc import Mapping, Sequence
 
+from xfrmlint.analysis.parts import pattern
 from xfrmlint.frontend.reader import Reader
-from xfrmlint.parts import pattern
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.tree import Unreadable
 from xfrmlint.tree.digest import blob_name

@@ -5,16 +5,17 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
-from xfrmlint.cache import Cache
+from xfrmlint.analysis.gather import Session, gathered
+from xfrmlint.analysis.part import Facts, Progress, quietly
 from xfrmlint.contract import MARK
+from xfrmlint.facts.cache import Cache
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import DriverLine, Finding, Report, Unknown, in_order
-from xfrmlint.gather import Facts, Progress, Session, gathered, quietly
-from xfrmlint.lines import line_text
-from xfrmlint.part import is_core
 from xfrmlint.rules import ABOUT_COMMENTS, Rule, run_rules
 from xfrmlint.tree import Tree, Unreadable
 from xfrmlint.tree.kbuild import Kbuild
+from xfrmlint.tree.lines import line_text
+from xfrmlint.tree.places import is_core
 
 
 def check_tree(
@@ -63,8 +64,8 @@ def report_of(facts: Facts, tree: Tree, rules: Sequence[Rule]) -> Report:
     about: list[Finding] = []
     suppressed: list[Finding] = []
     if commented:
-        from xfrmlint.parts import unit_of
-        from xfrmlint.silence import silenced
+        from xfrmlint.analysis.parts import unit_of
+        from xfrmlint.triage.silence import silenced
 
         kbuild = Kbuild(tree)
         units = [unit_of(path, text(path)) for path in commented]
@@ -108,8 +109,6 @@ def _drivers(store: Store, findings: Sequence[Finding], contract: bool) -> list[
     )
     found = []
     for row in rows:
-        own = Counter(f.type for f in findings if f.driver == row["driver"])
-        missing = tuple(f"{count} {kind}" for kind, count in sorted(own.items()))
         found.append(
             DriverLine(
                 row["driver"],
@@ -129,12 +128,18 @@ def _drivers(store: Store, findings: Sequence[Finding], contract: bool) -> list[
                     row["group_resolved"],
                     contract,
                 ),
-                missing,
+                missing_of(row["driver"], findings),
                 row["flag_path"],
                 row["flag_line"],
             )
         )
     return found
+
+
+def missing_of(driver: str, findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Return what there is to convert in a driver, in words."""
+    own = Counter(f.type for f in findings if f.driver == driver)
+    return tuple(f"{count} {kind}" for kind, count in sorted(own.items()))
 
 
 def _verdict(role: str, opted_in: bool, direct: int, resolved: int, contract: bool) -> str:

@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -20,10 +20,10 @@ from xfrmlint import __version__
 from xfrmlint.errors import InputError
 
 if TYPE_CHECKING:
-    from xfrmlint.asked import Asked
-    from xfrmlint.changes import ChangeReport
+    from xfrmlint.analysis.gather import Session
+    from xfrmlint.change.asked import Asked
+    from xfrmlint.change.judged import ChangeReport
     from xfrmlint.findings import Finding
-    from xfrmlint.gather import Session
     from xfrmlint.rules import Rule
     from xfrmlint.tree import Tree
     from xfrmlint.tree.folder import Folder
@@ -144,6 +144,23 @@ def cli() -> None:
     metavar="FILE",
     help="Write what is found to this file, and take it for known.",
 )
+@click.option(
+    "--confirm",
+    is_flag=True,
+    help="Ask libclang about each finding; say which it could not confirm, and why.",
+)
+@click.option(
+    "--parser",
+    type=click.Choice(["tree-sitter", "both"]),
+    default="tree-sitter",
+    help="both: print where tree-sitter and libclang differ, instead of findings.",
+)
+@click.option(
+    "--compile-commands",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A build's compile_commands.json: flags for --confirm and --parser both.",
+)
 @_cache_option
 @_rules_option
 def check(
@@ -172,6 +189,9 @@ def check(
     no_config: bool,
     baseline: Path | None,
     write_baseline: Path | None,
+    confirm: bool,
+    parser: str,
+    compile_commands: Path | None,
     cached: bool,
     rule_folders: Sequence[Path],
 ) -> int:
@@ -181,8 +201,8 @@ def check(
     folders in it, to which what is printed is limited (from the working directory, else from the
     tree's top). - among them is --patch -.
     """
-    from xfrmlint.asked import STDIN, asked_of
-    from xfrmlint.changes import joined
+    from xfrmlint.change.asked import STDIN, asked_of
+    from xfrmlint.change.judged import joined
     from xfrmlint.check import check_tree
     from xfrmlint.report import checkpatch
 
@@ -191,6 +211,8 @@ def check(
     if list_types:
         _print(checkpatch.list_types(rules, show_why=False, color=colored))
         return CLEAN
+    if compile_commands is not None and not confirm and parser != "both":
+        raise click.UsageError("--compile-commands wants --confirm or --parser both")
     terse = terse or form == "terse"
     options = checkpatch.Options(
         terse=terse,
@@ -205,14 +227,17 @@ def check(
         ignore=_types(ignore, rules),
         mailback=mailback,
     )
-    from xfrmlint import triage
-    from xfrmlint.baseline import read_baseline
-    from xfrmlint.config import Config, load_config
+    from xfrmlint.change.scope import folders_of
+    from xfrmlint.triage import applied as triage
+    from xfrmlint.triage.baseline import read_baseline
+    from xfrmlint.triage.config import Config, load_config
 
     if STDIN in paths:
         patches = [*patches, STDIN]
         paths = [path for path in paths if path != STDIN]
     asked = asked_of(patches, revisions, staged, base, bool(new_only))
+    if asked is not None and parser == "both":
+        raise InputError("--parser both takes a whole tree, not a change")
     if asked is not None and write_baseline:
         raise InputError("--write-baseline takes a whole tree, not a change")
     tree, within = _tree_and_paths(paths, asked is not None)
@@ -233,19 +258,29 @@ def check(
     with (
         _Progress(bool(quiet) or terse) as progress,
         _session(tree, cached, bool(quiet) or terse) as session,
+        ExitStack() as held,
     ):
+        if parser == "both":
+            return _print_differences(tree, compile_commands, inside, progress)
         if asked is None:
             config = config_of(tree)
-            report = check_tree(tree, rules, progress, session)
+            if confirm:
+                from xfrmlint.confirmation.run import check_confirmed
+
+                report = check_confirmed(tree, rules, compile_commands, progress)
+            else:
+                report = check_tree(tree, rules, progress, session, folders_of(within))
         else:
             only_new = new_only is not False
-            judged = _changes(asked, tree, rules, only_new, mailback, progress, session)
+            judged = _changes(asked, tree, held, rules, only_new, mailback, progress, session)
             if not judged:
                 return CLEAN
             _refuse_unknown(within, tree, judged)
             # A change's own copy of the settings never loosens its own check.
             config = config_of(judged[0].step.before)
             changes = [one.settled(config_of(one.step.before), known, wanted) for one in judged]
+            if confirm:
+                changes = [_confirmed(change, compile_commands, progress) for change in changes]
     if changes is None:
         report = triage.limited(triage.triaged(report, config, known, wanted), inside)
         if write_baseline:
@@ -304,7 +339,7 @@ def query(sql: str, tree: str | None, form: str, cached: bool) -> int:
     """Ask the facts of a tree a question in SQL (one SELECT; see facts/schema.sql)."""
     import sqlite3
 
-    from xfrmlint.gather import gathered
+    from xfrmlint.analysis.gather import gathered
     from xfrmlint.report.json import dump
     from xfrmlint.report.terminal import printable
     from xfrmlint.tree.folder import find_tree
@@ -334,7 +369,7 @@ def query(sql: str, tree: str | None, form: str, cached: bool) -> int:
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def resolver(tree: str | None, form: str) -> int:
     """Run the tree's own resolver over every state and compare it with the reference."""
-    from xfrmlint.analyse import core_of
+    from xfrmlint.analysis.analyse import core_of
     from xfrmlint.report import resolver as rendering
 
     where, _ = _tree_and_paths([tree] if tree else [])
@@ -356,7 +391,7 @@ def judge(tree: str | None, driver: str | None, form: str) -> int:
 
     TREE can be left out: a name that is no kernel tree is a driver's.
     """
-    from xfrmlint.analyse import analyse
+    from xfrmlint.analysis.analyse import analyse
     from xfrmlint.judgement import judgements, owners
     from xfrmlint.model.judge import Outcome, severity
     from xfrmlint.report import judge as rendering
@@ -422,13 +457,14 @@ def cache(clear: bool) -> int:
 
     It holds what is known of driver folders, as long as every file that was looked at is as it was.
     """
-    from xfrmlint.cache import place, state
+    from xfrmlint.facts.cache import clear as emptied
+    from xfrmlint.facts.cache import place, state
 
     file = place()
     if file is None:
         raise InputError("there is no cache: neither XDG_CACHE_HOME nor HOME names a folder")
     if clear:
-        file.unlink(missing_ok=True)
+        emptied(file)
     found = state(file)
     _print([f"{file}: {found.entries} entries, {found.size} bytes"])
     return CLEAN
@@ -465,15 +501,19 @@ def kbuild(flags: Sequence[str]) -> int:
 @contextmanager
 def _session(tree: "Folder", cached: bool, quiet: bool) -> "Iterator[Session]":
     """Give what runs over a tree share; what is new is kept for the next one."""
-    from xfrmlint.cache import Cache, place
-    from xfrmlint.gather import Session
+    from xfrmlint.analysis.gather import Session
+    from xfrmlint.facts.cache import Cache, place
     from xfrmlint.report.terminal import printable
 
     def warn(text: str) -> None:
         if not quiet:
             sys.stderr.write(f"xfrmlint: {printable(text)}\n")
 
-    with Cache(place() if cached else None, warn) as kept:
+    file = place() if cached else None
+    if file is not None and Path(os.path.realpath(file)).is_relative_to(tree.root):
+        # Nothing is written into a tree, whatever the environment says.
+        file = None
+    with Cache(file, warn) as kept:
         kept.know(tree)
         yield Session(kept)
 
@@ -481,27 +521,56 @@ def _session(tree: "Folder", cached: bool, quiet: bool) -> "Iterator[Session]":
 def _changes(
     asked: "Asked",
     tree: "Folder",
+    held: ExitStack,
     rules: "Sequence[Rule]",
     only_new: bool,
     mailback: bool,
     progress: "Callable[[str], None]",
     session: "Session",
 ) -> "list[ChangeReport]":
-    """Return what the changes asked for bring; none for a mail without, with mailback."""
-    from contextlib import ExitStack
+    """Return what the changes asked for bring; none for a mail without, with mailback.
 
-    from xfrmlint.asked import steps_of
-    from xfrmlint.changes import judged
+    held: keeps open what their trees are read from.
+    """
+    from xfrmlint.change.asked import steps_of
+    from xfrmlint.change.judged import judged
     from xfrmlint.tree.patch import NoPatch
 
-    with ExitStack() as stack:
-        try:
-            steps = steps_of(asked, tree, stack)
-        except NoPatch:
-            if mailback:
-                return []
-            raise
-        return [judged(step, rules, only_new, progress, session) for step in steps]
+    try:
+        steps = steps_of(asked, tree, held)
+    except NoPatch:
+        if mailback:
+            return []
+        raise
+    return [judged(step, rules, only_new, progress, session) for step in steps]
+
+
+def _print_differences(
+    tree: "Folder",
+    commands: Path | None,
+    inside: "Callable[[str], bool]",
+    progress: "Callable[[str], None]",
+) -> int:
+    """Print where tree-sitter and libclang differ."""
+    from xfrmlint.confirmation.compare import differences
+    from xfrmlint.report.comparison import render
+
+    found = [one for one in differences(tree, commands, progress) if inside(one.path)]
+    _print(render(found))
+    return FINDINGS if found else CLEAN
+
+
+def _confirmed(
+    change: "ChangeReport", commands: Path | None, progress: "Callable[[str], None]"
+) -> "ChangeReport":
+    """Ask libclang about what a change brings."""
+    from xfrmlint.confirmation.run import confirmed_of
+
+    if not change.told:
+        return change
+    return change.telling(
+        confirmed_of(change.step.after, change.report, commands, progress, change.scope.folders)
+    )
 
 
 def _rules(folders: Sequence[Path]) -> "list[Rule]":

@@ -27,11 +27,19 @@ class Related(NamedTuple):
     text: str
 
 
+class Confirmation(NamedTuple):
+    """What a second parser says of a finding. status: confirmed, or unconfirmed with a reason."""
+
+    status: str
+    reason: str = ""
+
+
 class Finding(NamedTuple):
     """One violation at one place. chain: from a datapath entry to the function; may be empty.
 
     more_chains: other ways to the same place. confidence: high, or medium where a type was only
-    known by its member's name. source: the text of the line.
+    known by its member's name. source: the text of the line. confirmation: None if none was asked
+    for.
     """
 
     type: str
@@ -49,6 +57,7 @@ class Finding(NamedTuple):
     parser: str
     source: str
     fingerprint: str
+    confirmation: Confirmation | None = None
 
 
 class DriverLine(NamedTuple):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from xfrmlint.analyse import Analysis
+from xfrmlint.analysis.analyse import Analysis
 from xfrmlint.flow.callbacks import Answer
 from xfrmlint.flow.events import Event, Kind, Path
 from xfrmlint.flow.paths import Followed, Traced

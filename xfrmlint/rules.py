@@ -4,7 +4,6 @@ import re
 import sqlite3
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,7 +45,7 @@ _OPTIONAL = ("level_not_opted_in", "needs_contract", "bad", "good")
 
 def rules_folder() -> Path:
     """Return the folder of the bundled rules: in the package, or beside it in a checkout."""
-    package = Path(str(files("xfrmlint")))
+    package = Path(__file__).parent
     for folder in (package / "rules", package.parent / "rules"):
         if folder.is_dir() and any(folder.glob("*.toml")):
             return folder

@@ -9,7 +9,7 @@ import pytest
 from tests.ran import run
 from tests.real import kernels
 from tests.real.ported import Ported, opt_in
-from xfrmlint.analyse import Analysis, analyse
+from xfrmlint.analysis.analyse import Analysis, analyse
 from xfrmlint.check import check_tree, report_of
 from xfrmlint.findings import Finding, Report
 from xfrmlint.judgement import judgements, topologies

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable
-from importlib.resources import files
+from pathlib import Path
 
 from xfrmlint.facts.rows import TABLES
 
@@ -21,7 +21,7 @@ class Store:
         self._database = sqlite3.connect(":memory:")
         self._database.row_factory = _row
         self._database.text_factory = _text
-        schema = files("xfrmlint.facts").joinpath("schema.sql").read_text("utf-8")
+        schema = (Path(__file__).parent / "schema.sql").read_text("utf-8")
         self._database.executescript(schema)
 
     def add(self, rows: Iterable[tuple[object, ...]]) -> None:

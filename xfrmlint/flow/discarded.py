@@ -1,9 +1,9 @@
 """Whether a call's value is thrown away, as it is written: what no path shows a use of."""
 
-from tree_sitter import Node, Query, QueryCursor
+from tree_sitter import Node, Query
 
 from xfrmlint.flow import known
-from xfrmlint.frontend.unit import Place, declarator_name, language, node_text
+from xfrmlint.frontend.unit import Place, captured, declarator_name, language, node_text
 from xfrmlint.frontend.view import View
 from xfrmlint.program.callgraph import CallGraph
 
@@ -14,7 +14,7 @@ _DEEPEST = 3
 
 def is_discarded(graph: CallGraph, view: View, place: Place) -> bool:
     """Tell whether the value of the call at a place goes nowhere, in no caller of a wrapper."""
-    calls = QueryCursor(_CALLS).captures(view.node).get("call", [])
+    calls = captured(_CALLS, view.node, "call")
     here = [call for call in calls if view.place(call.start_byte)[:2] == place[:2]]
     return bool(here) and all(_discarded(graph, view, call, 0) for call in here)
 

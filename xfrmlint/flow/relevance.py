@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tree_sitter import Node, Query, QueryCursor
+from tree_sitter import Node, Query
 
 from xfrmlint.flow import known
 from xfrmlint.flow.graph import Does, Graph, Step, graph_of
 from xfrmlint.frontend.expression import bare
 from xfrmlint.frontend.types import PASSES_FIRST
-from xfrmlint.frontend.unit import language, node_text
+from xfrmlint.frontend.unit import captured, language, node_text
 from xfrmlint.frontend.view import View
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -120,7 +120,7 @@ class Body:
         """Return a step's assignments, initializers and calls."""
         if index not in self._pairs:
             node = self.graph.steps[index].node
-            found = QueryCursor(_PAIRS).captures(node).get("pair", []) if node is not None else []
+            found = captured(_PAIRS, node, "pair") if node is not None else []
             self._pairs[index] = found
         return self._pairs[index]
 

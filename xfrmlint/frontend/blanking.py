@@ -14,7 +14,7 @@ _COMMENT_OR_STRING = re.compile(
     rb"""/\*.*?(?:\*/|\Z)|//(?:\\\r?\n|[^\n])*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.S
 )
 _DIRECTIVE = re.compile(rb"^[ \t]*(?:#|%:)[ \t]*(\w*)((?:\\\r?\n|[^\n])*)", re.M)
-_NOT_NEWLINE = re.compile(rb"[^\n]")
+_BLANKS = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
 
 _ATTRIBUTE_WORDS = (
     "__user __rcu __iomem __percpu __kernel __force __safe __nocast __private __bitwise "
@@ -110,9 +110,7 @@ class Blanked(NamedTuple):
 
 def spaces(text: bytes) -> bytes:
     """Return white space of the same length with the same newlines."""
-    if b"\n" not in text:
-        return b" " * len(text)
-    return _NOT_NEWLINE.sub(b" ", text)
+    return text.translate(_BLANKS)
 
 
 def comments(data: bytes) -> Iterator[tuple[int, int]]:
@@ -298,6 +296,13 @@ class _Part:
         return Branch(self.label, self.start, self.end, self.dead)
 
 
+_NO_BRANCHES = ("define", "undef", "include")
+
+
+def _label(kind: str, rest: bytes) -> str:
+    return f"#{kind} {' '.join(rest.decode('utf-8', 'replace').split())}".strip()
+
+
 def _conditionals(
     text: bytes, words: re.Pattern[bytes] | None
 ) -> tuple[bytes, list[Branch], list[tuple[int, int]], list[tuple[str, int, bytes]]]:
@@ -308,7 +313,8 @@ def _conditionals(
     for match in _DIRECTIVE.finditer(text):
         kind = match.group(1).decode("ascii", "replace")
         rest = match.group(2)
-        label = f"#{kind} {' '.join(rest.decode('utf-8', 'replace').split())}".strip()
+        # Most directives are none that a label is wanted of.
+        label = "" if kind in _NO_BRANCHES else _label(kind, rest)
         lines.append((match.start(), match.end()))
         truth = _TRUTHY.match(rest) if kind in ("if", "elif") else None
         never = truth is not None and truth.group(1) == b"0"
@@ -324,7 +330,7 @@ def _conditionals(
         elif kind == "endif" and stack:
             stack[-1][-1].end = match.start()
             groups.append([part.closed() for part in stack.pop()])
-        elif kind in ("define", "undef", "include"):
+        elif kind in _NO_BRANCHES:
             defines.append((kind, match.start(), match.group()))
     for group in stack:
         if group[-1].dead:

@@ -3,6 +3,7 @@
 import posixpath
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -12,8 +13,11 @@ from xfrmlint.frontend.unit import Unit, parse
 from xfrmlint.tree import Tree, Unreadable
 from xfrmlint.tree.kbuild import Kbuild
 
-_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.M)
+# Begun by a literal they are found ten times as fast; what stands before it is looked at later.
+_INCLUDE = re.compile(rb'#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]')
 _DEFINE = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.M)
+# A backslash takes the ends of lines behind it along, more than it has to.
+_DEFINE_TEXT = re.compile(rb"#[ \t]*define\b(?:[^\n\\]++|\\[\r\n]*+)*+")
 _NAMED = re.compile(rb"[ \t]*(?:#|%:)[ \t]*(?:define|undef)[ \t]+(\w+)")
 # Where <...> names are looked up, as LINUXINCLUDE in the top Makefile does it.
 _SYSTEM = ("include", "include/uapi", "arch/x86/include", "arch/x86/include/uapi")
@@ -25,6 +29,7 @@ _COMMON = (
     "include/linux/compiler.h",
 )
 _MOST_HEADERS = 3000
+_SHARED = ("include/", "arch/")
 
 
 class Definition(NamedTuple):
@@ -43,8 +48,15 @@ class Memo:
 
     def __init__(self) -> None:
         self.units: dict[tuple[str, bytes], Unit] = {}
-        self.named: dict[bytes, list[tuple[bytes, bool]]] = {}
-        self.defines: dict[bytes, frozenset[bytes]] = {}
+        self.named: dict[tuple[str, bytes], list[tuple[bytes, bool]]] = {}
+        self.defines: dict[tuple[str, bytes], frozenset[bytes]] = {}
+        self.define_texts: dict[tuple[str, bytes], bytes] = {}
+
+    def forget_drivers(self) -> None:
+        """Drop what no other driver reads: all but the kernel's own headers."""
+        for made in (self.units, self.named, self.defines, self.define_texts):
+            for key in [key for key in made if not key[0].startswith(_SHARED)]:
+                del made[key]
 
 
 class Corpus:
@@ -95,19 +107,24 @@ class Corpus:
         """Return the files that `path` includes, those found in the tree."""
         if path not in self._includes:
             found = []
-            for name, quoted in self._named(self.data(path)):
+            for name, quoted in self._named(path):
                 resolved = self._resolve(path, name.decode("utf-8", "surrogateescape"), quoted)
                 if resolved:
                     found.append(resolved)
             self._includes[path] = list(dict.fromkeys(found))
         return self._includes[path]
 
-    def _named(self, data: bytes) -> list[tuple[bytes, bool]]:
+    def _named(self, path: str) -> list[tuple[bytes, bool]]:
         """Return the names of #include lines, and whether they stand in quotes."""
-        found = self._memo.named.get(data)
+        data = self.data(path)
+        found = self._memo.named.get((path, data))
         if found is None:
-            found = [(m.group(2), m.group(1) == b'"') for m in _INCLUDE.finditer(data)]
-            self._memo.named[data] = found
+            found = [
+                (m.group(2), m.group(1) == b'"')
+                for m in _INCLUDE.finditer(data)
+                if not data[data.rfind(b"\n", 0, m.start()) + 1 : m.start()].strip(b" \t")
+            ]
+            self._memo.named[path, data] = found
         return found
 
     def _resolve(self, path: str, name: str, quoted: bool) -> str | None:
@@ -116,7 +133,7 @@ class Corpus:
             folders += self.kbuild.include_folders(path)
         folders += _SYSTEM
         for folder in folders:
-            full = posixpath.normpath(posixpath.join(folder, name))
+            full = joined(folder, name)
             if not full.startswith("..") and self.tree.is_file(full):
                 return full
         return None
@@ -164,9 +181,20 @@ class Corpus:
     def defines(self, path: str) -> frozenset[bytes]:
         """Return the names that a file #defines."""
         data = self.data(path)
-        if data not in self._memo.defines:
-            self._memo.defines[data] = frozenset(m.group(1) for m in _DEFINE.finditer(data))
-        return self._memo.defines[data]
+        found = self._memo.defines.get((path, data))
+        if found is None:
+            found = frozenset(m.group(1) for m in _DEFINE.finditer(data))
+            self._memo.defines[path, data] = found
+        return found
+
+    def define_text(self, path: str) -> bytes:
+        """Return at least all the text of a file's #defines; much less than the file."""
+        data = self.data(path)
+        found = self._memo.define_texts.get((path, data))
+        if found is None:
+            found = b"\n".join(_DEFINE_TEXT.findall(data))
+            self._memo.define_texts[path, data] = found
+        return found
 
     def definitions_of(self, name: bytes, path: str) -> list[tuple[str, int, bytes]]:
         """Return the live #define and #undef directives of one name in a file, in order."""
@@ -192,10 +220,12 @@ class Corpus:
     def _find(self, kind: str, name: str, path: str) -> Definition | None:
         word = name.encode("utf-8", "surrogateescape")
         likely = _likely(kind, word)
+        # The pattern begins with the word itself.
+        named = kind in ("typedef", "function")
         for place in self.closure(path):
             data = self.data(place)
             # Blanking a header costs much more than this look at its raw text.
-            if word in data and likely.search(data):
+            if stands_in(data, word, likely) if named else word in data and likely.search(data):
                 found = definition_in(self.unit(place).text, kind, word)
                 if found is not None:
                     return Definition(place, *found)
@@ -205,6 +235,25 @@ class Corpus:
         """Return the syntax tree of a definition, parsed alone."""
         text = self.unit(found.path).text[found.start : found.end]
         return parse(text + b";").root_node
+
+
+@lru_cache(maxsize=1 << 16)
+def joined(folder: str, name: str) -> str:
+    """Return the path of a name that is looked up in a folder."""
+    return posixpath.normpath(posixpath.join(folder, name))
+
+
+def stands_in(data: bytes, word: bytes, pattern: re.Pattern[bytes]) -> bool:
+    """Tell whether a pattern that begins with a word, or a look at what is before it, is found.
+
+    To look for the word first takes a tenth of the time: no literal begins such a pattern.
+    """
+    at = data.find(word)
+    while at >= 0:
+        if pattern.match(data, at):
+            return True
+        at = data.find(word, at + 1)
+    return False
 
 
 def _likely(kind: str, word: bytes) -> re.Pattern[bytes]:

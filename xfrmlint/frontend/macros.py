@@ -178,7 +178,7 @@ class Macros:
             whole = re.compile(rb"(?<!\w)" + re.escape(encoded) + rb"(?!\w)")
             found = self._pasted(word)
             for path in self._paths:
-                if encoded in self._corpus.data(path):
+                if encoded in self._corpus.define_text(path):
                     for macro in _defines_with(self._corpus, path, encoded):
                         if whole.search(macro.body) and _live(self._corpus, macro):
                             found.append(macro)
@@ -189,7 +189,7 @@ class Macros:
         if self._pasting is None:
             self._pasting = []
             for path in self._paths:
-                if b"##" in self._corpus.data(path):
+                if b"##" in self._corpus.define_text(path):
                     for macro in _defines_with(self._corpus, path, b"##"):
                         self._pasting += [(p, macro) for p in _pasted_names(macro)]
         found = dict.fromkeys(m for p, m in self._pasting if p.fullmatch(word))

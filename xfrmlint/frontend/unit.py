@@ -6,10 +6,10 @@ from functools import cache, cached_property
 from typing import NamedTuple
 
 import tree_sitter_c
-from tree_sitter import Language, Node, Parser, Tree
+from tree_sitter import Language, Node, Parser, Query, QueryCursor, Tree
 
 from xfrmlint.frontend.blanking import Blanked, blank
-from xfrmlint.lines import line_text
+from xfrmlint.tree.lines import line_text
 
 # A driver's largest source has 1.8 MB; beyond this the parser's time and memory run away.
 LARGEST = 4 * 1024 * 1024
@@ -46,6 +46,13 @@ def language() -> Language:
 def parse(text: bytes) -> Tree:
     """Parse C text; errors become nodes of the tree."""
     return Parser(language()).parse(text)
+
+
+def captured(query: Query, node: Node, name: str) -> list[Node]:
+    """Return what a query captures under a name, as it stands in the text."""
+    # The binding's own order is that of addresses, another one in every run.
+    found = QueryCursor(query).captures(node).get(name, [])
+    return sorted(found, key=lambda one: (one.start_byte, -one.end_byte))
 
 
 class Unit:
@@ -95,6 +102,13 @@ class Unit:
         line = self.line(offset)
         start = self._newlines[line - 2] + 1 if line > 1 else 0
         return Place(self.path, line, offset - start + 1)
+
+    def offset(self, line: int, column: int) -> int:
+        """Return the byte offset of a line and column, both from 1; the end for one behind it."""
+        if line - 2 >= len(self._newlines):
+            return len(self.data)
+        start = self._newlines[line - 2] + 1 if line > 1 else 0
+        return start + max(column, 1) - 1
 
     def line_text(self, line: int) -> str:
         """Return one line of the file, undecodable bytes replaced."""

@@ -4,9 +4,9 @@ import posixpath
 import re
 from collections.abc import Iterable, Sequence
 
-from xfrmlint.frontend.corpus import Corpus
-from xfrmlint.part import vendor
+from xfrmlint.frontend.corpus import Corpus, joined
 from xfrmlint.tree.kbuild import Module
+from xfrmlint.tree.places import vendor
 
 _FAR_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"\n]*/)[^"/\n]+"', re.M)
 _EXPORT = re.compile(rb"\bEXPORT_SYMBOL\w*\s*\(\s*(\w+)")
@@ -21,6 +21,7 @@ class Universe:
         self.corpus = corpus
         self._modules: dict[str, list[Module]] = {}
         self._files: dict[str, list[str]] = {}
+        self._named: dict[str, list[str]] = {}
         self._exported: dict[str, tuple[frozenset[str], list[str]]] = {}
         # Headers below include/ that belong to the drivers which include them, and where those are.
         self.shared: tuple[str, ...] = ()
@@ -121,14 +122,21 @@ class Universe:
             for file in files:
                 folder = posixpath.dirname(file)
                 folders[folder] = None
-                for match in _FAR_INCLUDE.finditer(self.corpus.data(file)):
-                    name = match.group(1).decode("utf-8", "surrogateescape")
-                    folders[posixpath.normpath(posixpath.join(folder, name))] = None
+                folders.update(dict.fromkeys(self._named_folders(file, folder)))
             fresh = [f for f in folders if f not in seen]
             seen.update(fresh)
             files = self._in_folders(fresh)
             found.update(dict.fromkeys(files))
         return list(found)
+
+    def _named_folders(self, file: str, folder: str) -> list[str]:
+        """Return the folders that a file's #include lines name from where it is."""
+        if file not in self._named:
+            names = dict.fromkeys(_FAR_INCLUDE.findall(self.corpus.data(file)))
+            self._named[file] = [
+                joined(folder, name.decode("utf-8", "surrogateescape")) for name in names
+            ]
+        return self._named[file]
 
     def _in_folders(self, folders: Iterable[str]) -> list[str]:
         return [

@@ -5,13 +5,22 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from tree_sitter import Node, Query, QueryCursor
+from tree_sitter import Node, Query
 
 from xfrmlint.frontend.blanking import without_type_arguments
 from xfrmlint.frontend.corpus import Corpus
 from xfrmlint.frontend.ctype import CType, Declared, declarators, declared, specified
 from xfrmlint.frontend.macros import Expansion, Macro, expand, uses
-from xfrmlint.frontend.unit import Item, Place, declarator_name, language, node_text, outline, parse
+from xfrmlint.frontend.unit import (
+    Item,
+    Place,
+    captured,
+    declarator_name,
+    language,
+    node_text,
+    outline,
+    parse,
+)
 
 
 class Local(NamedTuple):
@@ -126,7 +135,7 @@ class View:
         own = _own_parameters(self.node)
         positions = {node.start_byte: index for index, node in enumerate(own)}
         found: list[Local] = []
-        for node in QueryCursor(query).captures(self.node).get("declaration", []):
+        for node in captured(query, self.node, "declaration"):
             base = specified(node)
             if base is None:
                 continue

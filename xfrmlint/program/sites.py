@@ -12,10 +12,10 @@ from xfrmlint.frontend.macros import Macro
 from xfrmlint.frontend.reader import Reader, Words
 from xfrmlint.frontend.unit import Place, node_text
 from xfrmlint.frontend.view import FunctionName, View
-from xfrmlint.part import is_core
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver
 from xfrmlint.program.reach import Reached, reached
+from xfrmlint.tree.places import is_core
 
 RESOLVE = "resolve"
 _XFRM = "include/net/xfrm.h"

@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tree_sitter import Node, Query, QueryCursor
+from tree_sitter import Node, Query
 
 from xfrmlint.contract import CALLBACK
 from xfrmlint.frontend.access import Doubt
 from xfrmlint.frontend.blanking import without_comments
-from xfrmlint.frontend.unit import Place, language, node_text
+from xfrmlint.frontend.unit import Place, captured, language, node_text
 from xfrmlint.frontend.view import FunctionName, View
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.ops import Table
@@ -98,7 +98,7 @@ def _below(
         seen.add(mark)
         found += [(place, function, what, entered.chain) for place, what in _guards(entered.view)]
         for view in graph.reader.expanded(entered.view.path, entered.view.written, {}):
-            for call in QueryCursor(_CALLS).captures(view.node).get("call", []):
+            for call in captured(_CALLS, view.node, "call"):
                 if _excluded(call, dict(entered.bound)):
                     continue
                 place = view.place(call.start_byte)

@@ -16,7 +16,7 @@ from xfrmlint.report.terminal import colored, printable
 from xfrmlint.rules import Rule
 
 if TYPE_CHECKING:
-    from xfrmlint.changes import ChangeReport
+    from xfrmlint.change.judged import ChangeReport
 
 # Where checkpatch turns --strict on by itself.
 _STRICT_FOLDERS = ("drivers/net/", "net/", "drivers/staging/")
@@ -216,6 +216,9 @@ def _entry(finding: Finding, options: Options, spot: _Spot | None = None) -> Ite
     yield "+" + printable(finding.source, keep_tabs=True)
     if options.chains:
         yield from chain_lines(finding)
+    if finding.confirmation is not None and finding.confirmation.reason:
+        confirmation = finding.confirmation
+        yield f"  {confirmation.status}: {printable(confirmation.reason)}"
     yield ""
 
 

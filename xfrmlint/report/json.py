@@ -10,7 +10,7 @@ from xfrmlint.findings import DriverLine, Finding, Hop, Report, in_order
 from xfrmlint.report.text import utf8
 
 if TYPE_CHECKING:
-    from xfrmlint.changes import ChangeReport, Told
+    from xfrmlint.change.judged import ChangeReport, Told
 
 SCHEMA = 1
 
@@ -101,8 +101,14 @@ def _valid(value: Any) -> Any:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
+    found = finding._asdict()
+    if finding.confirmation is None:
+        # Nobody asked for one.
+        del found["confirmation"]
+    else:
+        found["confirmation"] = finding.confirmation._asdict()
     return {
-        **finding._asdict(),
+        **found,
         "chain": _chain(finding.chain),
         "more_chains": [_chain(chain) for chain in finding.more_chains],
         "related": [place._asdict() for place in finding.related],

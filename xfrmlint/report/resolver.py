@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from xfrmlint.analyse import Core
+from xfrmlint.analysis.analyse import Core
 from xfrmlint.interpreter.resolver import Comparison, Verdict
 from xfrmlint.interpreter.states import described
 from xfrmlint.model.interleave import FIELDS, SCENARIOS, Order, Schedule, lines, torn

@@ -20,6 +20,7 @@ from xfrmlint.tree import Unreadable
 from xfrmlint.tree.index import entries, unedited
 from xfrmlint.tree.mail import LARGEST
 from xfrmlint.tree.objects import Objects
+from xfrmlint.tree.search import files_with
 
 _SAFE = (
     *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
@@ -83,6 +84,7 @@ class Repository:
         self._shallow = shallow if os.path.exists(shallow) else ""
         self._batch: subprocess.Popen[bytes] | None = None
         self._checked_out: dict[str, dict[str, str]] = {}
+        self._in_folder: dict[tuple[str, tuple[str, ...]], frozenset[str]] = {}
         self._listings: dict[str, list[tuple[str, str]]] = {}
         # (expression, object) -> whether it is in there.
         self.searched: dict[tuple[str, str], bool] = {}
@@ -306,6 +308,13 @@ class Repository:
                 if path.endswith((".c", ".h")) and unedited(self.top, path, entry)
             }
         return self._checked_out[top]
+
+    def in_folder(self, pattern: str, under: tuple[str, ...]) -> frozenset[str]:
+        """Return what of the folder, as it lies there, holds an expression."""
+        if (pattern, under) not in self._in_folder:
+            found = files_with(self.top, pattern, under)
+            self._in_folder[pattern, under] = frozenset(found.paths)
+        return self._in_folder[pattern, under]
 
     def listing(self, name: str) -> list[tuple[str, str]]:
         """Return the C files and headers below a tree object: path from there, object."""

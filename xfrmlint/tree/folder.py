@@ -1,31 +1,64 @@
 """A kernel tree that lies unpacked in a folder."""
 
+import hashlib
 import os
 import stat
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xfrmlint.errors import InputError
 from xfrmlint.tree import Unreadable
 from xfrmlint.tree.digest import blob_name
-from xfrmlint.tree.search import files_with
+from xfrmlint.tree.search import Search, files_with
 
 # What every kernel tree has, and what checkpatch asks for in a similar list.
 _LANDMARKS = ("Makefile", "include/linux", "drivers")
 # A sparse file of a terabyte costs an archive nothing; a kernel's largest header has 20 MiB.
 _LARGEST = 64 << 20
 _WANTED = ("include/linux/netdevice.h", "include/net/xfrm.h")
+# Nanoseconds between two times that every file system tells apart (FAT's are the longest): a file
+# that changes twice within them looks unchanged.
+_TICK = 2_000_000_000
+
+# A folder of more sources than any vendor's is searched as fast as it is looked at.
+_MOST_MARKED = 10_000
+
+# Size, time of change of the content and of the entry (nanoseconds), inode, device.
+Stamp = tuple[int, int, int, int, int]
 
 
 class Stamped(NamedTuple):
-    """A file's content by its digest, and what the file system said of it when it was read.
+    """A file's content by its digest, and what the file system said of it when it was read."""
 
-    stamp: size, time of change of the content and of the entry (nanoseconds), inode.
+    stamp: Stamp
+    digest: str
+
+
+class Known(NamedTuple):
+    """What is known of a folder's files. searches: (expression, folders) -> (mark, paths).
+
+    The mark is of all the files there that could be searched: see Folder._mark.
     """
 
-    stamp: tuple[int, int, int, int]
-    digest: str
+    files: dict[str, Stamped]
+    searches: dict[tuple[str, tuple[str, ...]], tuple[str, tuple[str, ...]]]
+
+    def as_data(self) -> Any:
+        """Return it as JSON can hold it; of() makes it what it was."""
+        files = [[path, stamp, digest] for path, (stamp, digest) in self.files.items()]
+        return [files, [[*asked, *answer] for asked, answer in self.searches.items()]]
+
+    @classmethod
+    def of(cls, data: Any) -> "Known":
+        """Return what as_data() was made of; raises TypeError and ValueError for others."""
+        files, searches = data
+        return cls(
+            {path: Stamped(tuple(stamp), digest) for path, stamp, digest in files},
+            {(text, tuple(u)): (mark, tuple(paths)) for text, u, mark, paths in searches},
+        )
 
 
 class Folder:
@@ -34,10 +67,15 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.realpath(root))
         self.problems: dict[str, str] = {}
+        self._top = str(self.root)
+        self._real: dict[str, str | None] = {}
         # What is known of files' contents from earlier runs, and what this one has learned.
-        self.known: dict[str, Stamped] = {}
-        self.learned: dict[str, Stamped] = {}
-        self._folders: dict[str, Path | None] = {}
+        self.known = Known({}, {})
+        self.learned = Known({}, {})
+        self._searched: dict[tuple[str, tuple[str, ...]], Sequence[str]] = {}
+        self._begun: dict[tuple[str, tuple[str, ...]], Search] = {}
+        self._marks: dict[str, str] = {}
+        self._folders: dict[str, str | None] = {}
         self._listings: dict[str, frozenset[str]] = {}
         self._digests: dict[str, str] = {}
 
@@ -45,41 +83,58 @@ class Folder:
     def name(self) -> str:
         return str(self.root)
 
-    def _inside(self, path: str) -> Path | None:
+    def _inside(self, path: str) -> str | None:
         """Return the real path, or None where a link leads out of the tree."""
         # Names come from #include lines and Makefiles, too; realpath raises for such a one.
         if "\0" in path:
             return None
         folder, name = os.path.split(path)
         if folder not in self._folders:
-            real = Path(os.path.realpath(self.root / folder))
-            self._folders[folder] = real if real.is_relative_to(self.root) else None
+            real = os.path.realpath(self.root / folder)
+            self._folders[folder] = real if self._holds(real) else None
         inside = self._folders[folder]
         if inside is None or name in ("", ".", ".."):
             return inside
-        full = inside / name
+        full = os.path.join(inside, name)
         if os.path.islink(full):
-            full = Path(os.path.realpath(full))
-            return full if full.is_relative_to(self.root) else None
+            full = os.path.realpath(full)
+            return full if self._holds(full) else None
         return full
+
+    def _holds(self, real: str) -> bool:
+        top = str(self.root)
+        return real == top or real.startswith(top.rstrip("/") + "/")
 
     def real(self, path: str) -> str | None:
         """Return a path without the links on its way, or None where they lead nowhere.
 
         The root's own is ".".
         """
+        folder, name = os.path.split(path)
+        if name in ("", ".", ".."):
+            return self._resolved(path)
+        if folder not in self._real:
+            self._real[folder] = self._resolved(folder)
+        above = self._real[folder]
+        if above is None or os.path.islink(os.path.join(self._top, above, name)):
+            return self._resolved(path)
+        return name if above == "." else f"{above}/{name}"
+
+    def _resolved(self, path: str) -> str | None:
         try:
-            inside = self._inside(path)
+            full = self._inside(path)
         except (OSError, ValueError):
             return None
-        if inside is None:
+        if full is None:
             return None
+        inside = Path(full)
         # What still is a link is one that leads to itself.
         ways = [inside, *inside.parents][: len(inside.parts) - len(self.root.parts)]
         looped = any(os.path.islink(way) for way in ways)
         return None if looped else inside.relative_to(self.root).as_posix()
 
     def read(self, path: str) -> bytes:
+        start = time.time_ns()
         try:
             full = self._inside(path)
             if full is None:
@@ -101,19 +156,23 @@ class Folder:
         except OSError as error:
             raise Unreadable(error.strerror or str(error)) from None
         self._digests[path] = blob_name(data)
-        self.learned[path] = Stamped(_stamp(found), self._digests[path])
+        # Who changes the file from here on gives it another stamp: that of before the reading.
+        stamped = Stamped(_stamp(found), self._digests[path])
+        settled = max(found.st_mtime_ns, found.st_ctime_ns) < start - _TICK
+        if settled and stamped != self.known.files.get(path):
+            self.learned.files[path] = stamped
         return data
 
     def digest(self, path: str) -> str:
         if path not in self._digests:
-            known = self.known.get(path)
+            known = self.known.files.get(path)
             if known is not None and known.stamp == self._stamp_of(path):
                 self._digests[path] = known.digest
             else:
                 self.read(path)
         return self._digests[path]
 
-    def _stamp_of(self, path: str) -> tuple[int, int, int, int] | None:
+    def _stamp_of(self, path: str) -> Stamp | None:
         try:
             full = self._inside(path)
             found = os.lstat(full) if full is not None else None
@@ -121,6 +180,32 @@ class Folder:
             return None
         regular = found is not None and stat.S_ISREG(found.st_mode)
         return _stamp(found) if found is not None and regular else None
+
+    def size(self, path: str) -> int:
+        """Return a file's bytes as the file system counts them; none where there is no file."""
+        stamp = self._stamp_of(path)
+        return stamp[0] if stamp is not None else 0
+
+    def know(self, known: Known) -> None:
+        """Take what earlier runs found out about the files."""
+        self.known = known
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether this run found out anything that was not known before."""
+        return bool(self.learned.files or self.learned.searches)
+
+    def lesson(self) -> Any:
+        """Return as JSON what this run found out about the tree; learn() takes it."""
+        return [self.learned.as_data(), self.problems]
+
+    def learn(self, lesson: Any) -> None:
+        """Take what another process found out about the tree."""
+        data, problems = lesson
+        learned = Known.of(data)
+        self.learned.files.update(learned.files)
+        self.learned.searches.update(learned.searches)
+        self.problems.update(problems)
 
     def is_file(self, path: str) -> bool:
         folder, name = os.path.split(path)
@@ -143,13 +228,67 @@ class Folder:
         return self._listings[path]
 
     def search(self, pattern: str, under: Sequence[str] = ()) -> Sequence[str]:
-        found = files_with(self.root, pattern, under)
+        asked = pattern, tuple(under)
+        if asked not in self._searched:
+            self._searched[asked] = self._search(asked)
+        return list(self._searched[asked])
+
+    def _search(self, asked: tuple[str, tuple[str, ...]]) -> Sequence[str]:
+        pattern, under = asked
+        begun = self._begun.pop(asked, None)
+        mark = self._mark(under) if begun is None else ""
+        known = self.known.searches.get(asked) if mark else None
+        if known is not None and known[0] == mark:
+            return known[1]
+        found = begun.found() if begun is not None else files_with(self.root, pattern, under)
         self.problems.update(found.problems)
+        if mark and not found.problems:
+            self.learned.searches[asked] = mark, tuple(found.paths)
         return found.paths
 
+    def begin(self, pattern: str, under: Sequence[str] = ()) -> None:
+        """Let a search of the whole tree run beside what comes before it is asked for."""
+        if not under:
+            self._begun[pattern, ()] = Search(self.root, pattern)
 
-def _stamp(found: os.stat_result) -> tuple[int, int, int, int]:
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    def _mark(self, under: tuple[str, ...]) -> str:
+        """Return a text that is the same while no file below some folders changes, or none.
+
+        Of a whole tree there is none: to look at 64,000 files takes as long as to search them.
+        """
+        marks = [self._mark_of(folder) for folder in under]
+        return " ".join(marks) if all(marks) else ""
+
+    def _mark_of(self, folder: str) -> str:
+        if folder not in self._marks:
+            self._marks[folder] = ""
+            start = time.time_ns()
+            # ripgrep follows a link that it is given by name.
+            top = os.path.normpath(self.root / folder)
+            if os.path.realpath(top) == top and top != str(self.root):
+                with suppress(OSError):
+                    stamps = sorted(_stamps_below(top))
+                    settled = all(max(stamp[1:3]) < start - _TICK for _, stamp in stamps)
+                    if settled and len(stamps) <= _MOST_MARKED:
+                        told = hashlib.blake2b(repr(stamps).encode("ascii", "backslashreplace"))
+                        self._marks[folder] = told.hexdigest()
+        return self._marks[folder]
+
+
+def _stamps_below(top: str) -> Iterator[tuple[str, Stamp]]:
+    """Yield the path and the stamp of each file that ripgrep searches below a folder."""
+    folders = [top]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif entry.name.endswith((".c", ".h")) and entry.is_file(follow_symlinks=False):
+                    yield entry.path, _stamp(entry.stat(follow_symlinks=False))
+
+
+def _stamp(found: os.stat_result) -> Stamp:
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
 
 
 def _is_regular(entry: "os.DirEntry[str]") -> bool:

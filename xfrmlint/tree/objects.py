@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from xfrmlint.tree import Unreadable
 from xfrmlint.tree.digest import blob_name
-from xfrmlint.tree.search import files_with
 
 if TYPE_CHECKING:
     from xfrmlint.tree.commit import Repository
@@ -102,7 +101,7 @@ class Objects:
         tops = [top or "." for top in wanted if os.path.lexists(self._repository.top / top)]
         found = set()
         if same:
-            found = same & set(files_with(self._repository.top, pattern, tops).paths)
+            found = same & self._repository.in_folder(pattern, tuple(tops))
         found.update(self._read_for(pattern, {p: names[p] for p in names.keys() - same}))
         return sorted(found)
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sysconfig
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +28,8 @@ def ripgrep() -> str:
     return found
 
 
+# Bytes that one can write into a pipe that nobody reads yet (pipe(7)).
+_SMALLEST_PIPE = 4096
 _PROBLEM = re.compile(
     r"^rg: (?:\./)?(.+?): (?:IO error for operation on .+?: )?([^:\n]+) \(os error \d+\)$",
     re.M | re.S,
@@ -41,25 +44,50 @@ class Searched(NamedTuple):
 
 
 def files_with(root: Path, pattern: str, under: Sequence[str] = ()) -> Searched:
-    """Return the .c and .h files under `root` in which `pattern` occurs, relative and sorted.
+    """Return the .c and .h files under `root` in which `pattern` occurs, relative and sorted."""
+    return Search(root, pattern, under).found()
+
+
+class Search:
+    """One that runs beside this process until its result is asked for.
 
     Hidden and ignored files count (Debian's trees ship a .gitignore that ignores everything),
     symbolic links are not followed, only regular files are opened.
     """
-    # -a: a NUL byte in a source file must not make it "binary"; nor FF FE at its start UTF-16.
-    command = [ripgrep(), "--no-config", "-uu", "-a", "--encoding=none"]
-    command += ["--null", "-l", "--color=never"]
-    # The pattern comes by standard input: a module's exported names can be more than an argument
-    # may hold.
-    command += ["-g", "*.[ch]", "-f", "-", "--", *(under or ["."])]
-    done = subprocess.run(command, cwd=root, capture_output=True, input=_encoded(pattern))
-    said = os.fsdecode(done.stderr)
-    problems = [(m.group(1), m.group(2)) for m in _PROBLEM.finditer(said)]
-    # A pattern that is refused must not look like one that is found nowhere.
-    if done.returncode not in (0, 1, 2) or (done.returncode == 2 and not problems):
-        raise InputError(f"ripgrep failed: {' '.join(said.split())}")
-    names = [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
-    return Searched(sorted(name.removeprefix("./") for name in names), problems)
+
+    def __init__(self, root: Path, pattern: str, under: Sequence[str] = ()) -> None:
+        # -a: a NUL byte in a source file must not make it "binary"; nor FF FE at its start UTF-16.
+        command = [ripgrep(), "--no-config", "-uu", "-a", "--encoding=none"]
+        command += ["--null", "-l", "--color=never"]
+        # The pattern comes by standard input: a module's exported names can be more than an
+        # argument may hold.
+        command += ["-g", "*.[ch]", "-f", "-", "--", *(under or ["."])]
+        pipe = subprocess.PIPE
+        self._running = subprocess.Popen(command, cwd=root, stdin=pipe, stdout=pipe, stderr=pipe)
+        self._input: bytes | None = _encoded(pattern)
+        if len(self._input) < _SMALLEST_PIPE and self._running.stdin is not None:
+            # It needn't wait for found().
+            with suppress(BrokenPipeError):
+                self._running.stdin.write(self._input)
+                self._running.stdin.close()
+            self._running.stdin = self._input = None
+
+    def found(self) -> Searched:
+        """Wait for the end of it, and return what it found; once."""
+        with self._running as running:
+            try:
+                out, err = running.communicate(self._input)
+            except BaseException:
+                running.kill()
+                raise
+        said = os.fsdecode(err)
+        problems = [(m.group(1), m.group(2)) for m in _PROBLEM.finditer(said)]
+        status = running.returncode
+        # A pattern that is refused must not look like one that is found nowhere.
+        if status not in (0, 1, 2) or (status == 2 and not problems):
+            raise InputError(f"ripgrep failed: {' '.join(said.split())}")
+        names = [os.fsdecode(name) for name in out.split(b"\0") if name]
+        return Searched(sorted(name.removeprefix("./") for name in names), problems)
 
 
 def _encoded(pattern: str) -> bytes:

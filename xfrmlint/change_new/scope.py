@@ -25,13 +25,14 @@ class Scope(NamedTuple):
 
 
 NOWHERE = Scope(False, ())
+EVERYWHERE = Scope(True, ())
 
 
 def scope_of(before: Tree, after: Tree, changed: Iterable[str]) -> Scope:
     """Return what a change of some files can touch. changed: paths before and after it."""
     paths = [path for path in dict.fromkeys(changed) if _SOURCE.search(path)]
     if any(path.startswith(_COMMON) and not _MAKEFILE.search(path) for path in paths):
-        return Scope(True, ())
+        return EVERYWHERE
     folders: set[str] = set()
     for path in paths:
         if _MAKEFILE.search(path) and _links_alike(before, after, posixpath.dirname(path)):
@@ -40,6 +41,17 @@ def scope_of(before: Tree, after: Tree, changed: Iterable[str]) -> Scope:
         if path.endswith(".h"):
             folders |= {vendor(user) for user in _users(after, path)}
     return Scope(False, _spoken(before, after, sorted(folders - {HEADERS})))
+
+
+def folders_of(paths: Sequence[str]) -> tuple[str, ...]:
+    """Return the folders outside of which nothing is found in some files or folders.
+
+    Empty where that is not known: a header can belong to another folder's driver.
+    """
+    if not all(f"{path}/".startswith(f"{_NETWORK}/") for path in paths):
+        return ()
+    folders = {vendor(path if path.endswith((".c", ".h")) else f"{path}/") for path in paths}
+    return tuple(sorted(folders))
 
 
 def _spoken(before: Tree, after: Tree, folders: Sequence[str]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The whole way from a tree to facts: search, ops tables, drivers, sites, rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -33,6 +33,9 @@ class Analysis(NamedTuple):
 
     facts: Facts
     parts: tuple[Analysed, ...]
+    # Of the whole tree; each part has one of its own.
+    reader: Reader
+    offload: str
 
     @property
     def store(self) -> Store:
@@ -67,14 +70,24 @@ class Core(NamedTuple):
     answers: Mapping[str, Answer | None]
 
 
-def analyse(tree: Tree, progress: Progress = quietly) -> Analysis:
-    """Read everything that the contract speaks of in a tree. progress: is told what is next."""
+def analyse(tree: Tree, progress: Progress = quietly, under: Sequence[str] = ()) -> Analysis:
+    """Read everything that the contract speaks of in a tree. progress: is told what is next.
+
+    under: only what lies in these folders, and the headers.
+    """
     progress("searching the tree")
     memo = Memo()
-    whole = plan(tree)
-    parts = tuple(analysed(tree, part, whole, memo, progress) for part in whole.parts)
-    rows = [core_facts(tree, memo, progress), *map(rows_of, parts), problem_rows(tree)]
-    return Analysis(Facts(merged(rows), whole.commented), parts)
+    whole = plan(tree, under)
+    rows = [core_facts(tree, memo, progress)]
+    parts = []
+    for part in whole.parts:
+        parts.append(analysed(tree, part, whole, memo, progress))
+        # Now: what a later part does with a file that both read is not this one's.
+        rows.append(rows_of(parts[-1]))
+    reader = reader_of(tree, memo)
+    reader.universe.shared = whole.shared
+    facts = Facts(merged([*rows, problem_rows(tree)]), whole.commented)
+    return Analysis(facts, tuple(parts), reader, whole.offload)
 
 
 def analysed(

@@ -11,7 +11,7 @@ from xfrmlint.findings import Finding, Known, Report
 from xfrmlint.gather import Progress, Session, quietly
 from xfrmlint.matching import matched, unknown_since
 from xfrmlint.rules import Rule
-from xfrmlint.scope import NOWHERE, scope_of
+from xfrmlint.scope import EVERYWHERE, NOWHERE, Scope, scope_of
 from xfrmlint.step import Step
 from xfrmlint.tree.kbuild import version
 from xfrmlint.triage import triaged
@@ -33,12 +33,14 @@ class ChangeReport(NamedTuple):
 
     told: the findings after it, the new ones alone unless all were asked for. fixed: those that it
     took away. report: of the tree after it, with those findings and with what is newly unknown.
+    scope: where they were looked for.
     """
 
     step: Step
     told: tuple[Told, ...]
     fixed: tuple[Finding, ...]
     report: Report
+    scope: Scope
 
     @property
     def name(self) -> str:
@@ -50,12 +52,16 @@ class ChangeReport(NamedTuple):
     ) -> "ChangeReport":
         """Return the report without what settings ignore and a baseline knows; see triaged()."""
         report = triaged(self.report, config, baseline, asked)
+        fixed = configured(self.report._replace(findings=self.fixed), config, asked).findings
+        # Only a part of the tree was looked at.
+        return self.telling(report._replace(gone=()))._replace(fixed=fixed)
+
+    def telling(self, report: Report) -> "ChangeReport":
+        """Return this with another report, of some of its findings."""
         told = {_mark(one.finding): one for one in self.told}
         return self._replace(
             told=tuple(told[_mark(f)]._replace(finding=f) for f in report.findings),
-            fixed=configured(self.report._replace(findings=self.fixed), config, asked).findings,
-            # Only a part of the tree was looked at.
-            report=report._replace(gone=()),
+            report=report,
         )
 
     def only(self, choose: Callable[[Sequence[Finding]], Sequence[Finding]]) -> "ChangeReport":
@@ -74,17 +80,6 @@ def _mark(finding: Finding) -> tuple[object, ...]:
     return finding.type, finding.path, finding.line, finding.column, finding.fingerprint
 
 
-def both(
-    step: Step, rules: Sequence[Rule], progress: Progress, session: Session
-) -> tuple[Report, Report] | None:
-    """Check the trees before and after a change, as far as it can touch them; None if it can't."""
-    scope = scope_of(step.before, step.after, (*step.changed, *step.former))
-    if scope == NOWHERE:
-        return None
-    before = check_tree(step.before, rules, progress, session, scope.folders)
-    return before, check_tree(step.after, rules, progress, session, scope.folders)
-
-
 def judged(
     step: Step,
     rules: Sequence[Rule],
@@ -92,14 +87,20 @@ def judged(
     progress: Progress = quietly,
     session: Session | None = None,
 ) -> ChangeReport:
-    """Return what a change brings, or with only_new=False all that is found where it can touch.
+    """Return what a change brings, or with only_new=False all that is found after it.
 
     A change that can touch no driver is not analysed. session: shared with other runs.
     """
-    found_both = both(step, rules, progress, session or Session(Cache(None)))
-    if found_both is None:
-        return ChangeReport(step, (), (), Report(version(step.after), NOT_ASKED, (), (), (), 0, 0))
-    before, after = found_both
+    changed = (*step.changed, *step.former)
+    scope = scope_of(step.before, step.after, changed) if only_new else EVERYWHERE
+    if scope == NOWHERE:
+        nothing = Report(version(step.after), NOT_ASKED, (), (), (), 0, 0)
+        return ChangeReport(step, (), (), nothing, scope)
+    session = session or Session(Cache(None))
+    before, after = (
+        check_tree(tree, rules, progress, session, scope.folders)
+        for tree in (step.before, step.after)
+    )
     found = matched(before.findings, after.findings, step.former)
     causes = Causes(step, after)
     told = []
@@ -115,7 +116,7 @@ def judged(
         findings=tuple(one.finding for one in told),
         unknown=after.unknown if unknown is None else unknown,
     )
-    return ChangeReport(step, tuple(told), found.fixed, report)
+    return ChangeReport(step, tuple(told), found.fixed, report, scope)
 
 
 def _told(step: Step, causes: Causes, finding: Finding) -> Told:

@@ -1,0 +1,69 @@
+"""Short cuts through the text of headers find what a plain search finds."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.trees import FOO, Memory
+from xfrmlint.frontend.corpus import Corpus, Memo, stands_in
+from xfrmlint.frontend.macros import Macros
+
+WORDS = re.compile(rb"xso")
+PIECES = st.sampled_from(
+    [
+        "#define ", "# define\t", "#  define", "#undef", "#include <a.h>", '#include "b.h"', "  ",
+        "# include\t<c/d.h>", "#include <", ">", '"', "\n", "\n", "\r\n", "\\\n", "\\\r\n",
+        "\\", "\\\\\n", "\r", "\t", "/* ", " */", "// ", "A", "B(x)", "xso", " xso ", "axso", "(x)",
+        "\\\n\n", "##", "a##b", "foo(", ";", "int ", "#", "\0", "é",
+    ]
+)  # fmt: skip
+TEXTS = st.lists(PIECES, max_size=40).map("".join)
+
+
+def corpus(text: str) -> Corpus:
+    return Corpus(Memory({FOO: text.encode(), "include/a.h": b"", "include/c/d.h": b""}), WORDS)
+
+
+@given(TEXTS)
+def test_includes_are_those_at_the_start_of_a_line(text: str) -> None:
+    plain = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.M)
+    wanted = [(m.group(2), m.group(1) == b'"') for m in plain.finditer(text.encode())]
+    assert corpus(text)._named(FOO) == wanted
+
+
+@given(TEXTS)
+def test_no_macro_is_lost(text: str) -> None:
+    class Whole(Corpus):
+        """Without the short cut."""
+
+        def define_text(self, path: str) -> bytes:
+            return self.data(path)
+
+    tree = Memory({FOO: text.encode()})
+    found = Macros(corpus(text), [FOO])
+    wanted = Macros(Whole(tree, WORDS), [FOO])
+    for words in (["xso"], ["A", "B"], ["ab"]):
+        assert found.hiding(words) == wanted.hiding(words)
+
+
+@given(TEXTS, st.sampled_from([rb"\bxso\s*\(?", rb"(?<!\w)xso\b", rb"\bA\s*(?:__\w+\s*)?[);,\[]"]))
+def test_a_pattern_stands_where_its_word_does(text: str, pattern: bytes) -> None:
+    compiled = re.compile(pattern)
+    word = b"A" if b"A" in pattern else b"xso"
+    found = stands_in(text.encode(), word, compiled)
+    assert found == (compiled.search(text.encode()) is not None)
+
+
+def test_what_drivers_read_alone_is_forgotten() -> None:
+    memo = Memo()
+    tree = Memory({FOO: b"#include <a.h>\n#define A xso\n", "include/a.h": b"int a;\n"})
+    read = Corpus(tree, WORDS, memo)
+    for path in read.closure(FOO):
+        read.unit(path)
+        read.defines(path)
+        read.define_text(path)
+    made = (memo.units, memo.named, memo.defines, memo.define_texts)
+    assert [sorted(path for path, _ in one) for one in made] == [[FOO, "include/a.h"]] * 4
+    memo.forget_drivers()
+    assert [[path for path, _ in one] for one in made] == [["include/a.h"]] * 4

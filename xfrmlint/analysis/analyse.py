@@ -1,0 +1,186 @@
+"""The whole way from a tree to facts: search, ops tables, drivers, sites, rows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+from xfrmlint.analysis.part import Facts, Part, Plan, Progress, quietly
+from xfrmlint.analysis.parts import XFRM, plan, reader_of
+from xfrmlint.analysis.tabulate import Analysed, core_rows, problem_rows, rows_of
+from xfrmlint.contract import RESOLVER
+from xfrmlint.facts.merged import Rows, merged
+from xfrmlint.facts.rows import CoreFunctionRow, TreeRow
+from xfrmlint.facts.store import Store
+from xfrmlint.flow.callbacks import Callback, callbacks_of
+from xfrmlint.flow.paths import Traced, trace
+from xfrmlint.frontend.corpus import Memo
+from xfrmlint.frontend.reader import Reader
+from xfrmlint.interpreter.core import Answer, frees_upper_priv, offload_ok_looks_at_upper, stub
+from xfrmlint.interpreter.resolver import Comparison, Verdict, compare
+from xfrmlint.interpreter.states import described
+from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.drivers import Driver, drivers_of
+from xfrmlint.program.ops import add_takes_device, find_tables
+from xfrmlint.program.sites import RESOLVE, Site, find_sites
+from xfrmlint.program.sleeps import find_sleeps
+from xfrmlint.tree import Tree
+from xfrmlint.tree.kbuild import version
+
+
+class Analysis(NamedTuple):
+    """A tree's facts, and the parts that they were made of."""
+
+    facts: Facts
+    parts: tuple[Analysed, ...]
+    # Of the whole tree; each part has one of its own.
+    reader: Reader
+    offload: str
+
+    @property
+    def store(self) -> Store:
+        """The facts that can be asked about."""
+        return self.facts.store
+
+    @property
+    def drivers(self) -> tuple[Driver, ...]:
+        """Every ops table, with what is known of the driver behind it."""
+        return tuple(chain.from_iterable(part.drivers for part in self.parts))
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """Every access of a state's xso, and every resolver call."""
+        return tuple(chain.from_iterable(part.found.sites for part in self.parts))
+
+    @property
+    def traced(self) -> dict[str, Traced]:
+        """What was followed, by the driver's group."""
+        return {group: one for part in self.parts for group, one in part.traced.items()}
+
+    @property
+    def callbacks(self) -> tuple[Callback, ...]:
+        """The owners' resolver callbacks."""
+        return tuple(chain.from_iterable(part.callbacks for part in self.parts))
+
+
+class Core(NamedTuple):
+    """The comparison, and the answers about the functions around it, by a sentence for each."""
+
+    comparison: Comparison
+    answers: Mapping[str, Answer | None]
+
+
+def analyse(tree: Tree, progress: Progress = quietly, under: Sequence[str] = ()) -> Analysis:
+    """Read everything that the contract speaks of in a tree. progress: is told what is next.
+
+    under: only what lies in these folders, and the headers.
+    """
+    progress("searching the tree")
+    memo = Memo()
+    whole = plan(tree, under)
+    rows = [core_facts(tree, memo, progress)]
+    parts = []
+    for part in whole.parts:
+        parts.append(analysed(tree, part, whole, memo, progress))
+        # Now: what a later part does with a file that both read is not this one's.
+        rows.append(rows_of(parts[-1]))
+    reader = reader_of(tree, memo)
+    reader.universe.shared = whole.shared
+    facts = Facts(merged([*rows, problem_rows(tree)]), whole.commented)
+    return Analysis(facts, tuple(parts), reader, whole.offload)
+
+
+def analysed(
+    tree: Tree, part: Part, whole: Plan, memo: Memo, progress: Progress = quietly
+) -> Analysed:
+    """Read everything that the contract speaks of in one part of a tree.
+
+    memo: what was made of files that other parts read, too.
+    """
+    reader = reader_of(tree, memo)
+    reader.universe.shared, reader.universe.users = whole.shared, part.folders
+    graph = CallGraph(reader)
+    sources = [path for path in part.paths if not path.startswith("include/")]
+    # Asked for all first: a Makefile can link sources of another folder.
+    for path in sources:
+        reader.corpus.kbuild.modules_of(path)
+    progress(f"reading {part.folders[0]}")
+    tables = find_tables(graph, sources)
+    drivers = drivers_of(graph, tables)
+    paths = part.paths if not sources else [*part.paths, *whole.shared]
+    found = find_sites(graph, drivers, paths, whole.offload, progress)
+    traced = _traced(graph, whole.offload, found.sites, progress)
+    sleeps, open_calls = find_sleeps(graph, tables)
+    callbacks = tuple(callbacks_of(graph, whole.offload, tables))
+    doubts = (*(doubt for one in traced.values() for doubt in one.doubts), *open_calls)
+    return Analysed(graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, doubts)
+
+
+def core_facts(tree: Tree, memo: Memo, progress: Progress = quietly) -> Rows:
+    """Return what is to be known of the tree itself and of the core's own functions."""
+    reader = reader_of(tree, memo)
+    contract = reader.corpus.find("function", RESOLVER, XFRM) is not None
+    own = TreeRow(version(tree), "present" if contract else "absent", int(add_takes_device(reader)))
+    functions: list[CoreFunctionRow] = []
+    if contract:
+        progress("running the tree's own resolver")
+        functions = _core_functions(reader)
+    return core_rows(reader, own, functions)
+
+
+def core_of(tree: Tree, progress: Progress = quietly) -> Core:
+    """Compare the tree's own resolver with the reference, and ask about the functions around it."""
+    progress("running the tree's own resolver")
+    reader = reader_of(tree)
+    answers = {words: ask(reader) for _, words, ask in _QUESTIONS.values()}
+    return Core(compare(reader), answers)
+
+
+def _traced(
+    graph: CallGraph, offload: str, sites: list[Site], progress: Progress
+) -> dict[str, Traced]:
+    """Follow the packets of every lower driver that touches a handle on its datapath."""
+    groups: dict[str, list[Site]] = {}
+    for site in sites:
+        if site.driver is None or site.role != "lower" or site.reached.context != "datapath":
+            continue
+        if site.access == RESOLVE or (site.field == "offload_handle" and site.access != "write"):
+            groups.setdefault(site.driver.group, []).append(site)
+    found = {}
+    for group, own in groups.items():
+        progress(f"following the packets of {group}")
+        found[group] = trace(graph, offload, own)
+    return found
+
+
+def _core_functions(reader: Reader) -> list[CoreFunctionRow]:
+    """Return what the core's own functions do, held against the contract."""
+    found = compare(reader)
+    ok = {Verdict.EQUAL: 1, Verdict.DIFFERS: 0}.get(found.verdict)
+    detail = found.reason
+    if found.case is not None:
+        detail = f"returns {found.returned} instead of {found.wanted} for {described(found.case)}"
+    rows = [CoreFunctionRow("resolves", RESOLVER, found.path, found.line, ok, detail)]
+    for question, (name, _, ask) in _QUESTIONS.items():
+        answer = ask(reader)
+        if answer is not None:
+            told = None if answer.ok is None else int(answer.ok)
+            rows.append(
+                CoreFunctionRow(question, name, answer.path, answer.line, told, answer.reason)
+            )
+    return rows
+
+
+# What is asked of the functions around the resolver: the function, the question in words.
+_QUESTIONS: dict[str, tuple[str, str, Callable[[Reader], Answer | None]]] = {
+    "stub": (RESOLVER, "a stub returns 0 without CONFIG_XFRM_OFFLOAD", stub),
+    "clears": (
+        "xfrm_dev_state_free",
+        "xfrm_dev_state_free() clears upper_priv",
+        frees_upper_priv,
+    ),
+    "counts": (
+        "xfrm_dst_offload_ok",
+        "xfrm_dst_offload_ok() counts a state with upper_priv",
+        offload_ok_looks_at_upper,
+    ),
+}

@@ -1,0 +1,43 @@
+"""What the analysis deals in: parts of a tree, and what is known of all of them."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from xfrmlint.facts.store import Store
+
+# Is told what is next.
+Progress = Callable[[str], None]
+
+
+def quietly(_: str) -> None:
+    """Show no progress."""
+
+
+class Part(NamedTuple):
+    """What is analysed together. folders: where it lies; several where a Makefile links across.
+
+    paths: the files in which something that the contract speaks of is named, sorted.
+    """
+
+    folders: tuple[str, ...]
+    paths: tuple[str, ...]
+
+
+class Plan(NamedTuple):
+    """How a tree is cut. offload: the type of a state's xso.
+
+    shared: headers below include/ that wrap the resolver, and so belong to the drivers that include
+    them. commented: files with a comment for xfrmlint.
+    """
+
+    offload: str
+    shared: tuple[str, ...]
+    parts: tuple[Part, ...]
+    commented: tuple[str, ...]
+
+
+class Facts(NamedTuple):
+    """What is known of a tree, in a sealed store. commented: files with a comment for xfrmlint."""
+
+    store: Store
+    commented: tuple[str, ...]

@@ -1,0 +1,126 @@
+"""Work shared out among processes; what comes back from them is JSON."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+# Numbers of jobs wait in a pipe: so many fit into the smallest that Linux makes.
+MOST_JOBS = 1000
+_NUMBER = 4
+
+
+class Returned(NamedTuple):
+    """What processes made. results: by the job's number. told: what each child added at its end."""
+
+    results: dict[int, Any]
+    told: list[Any]
+
+
+class _Child(NamedTuple):
+    pid: int
+    results: int
+
+
+def shared_out(
+    jobs: int, make: Callable[[int], Any], tell: Callable[[], Any], processes: int
+) -> Returned:
+    """Make the results of jobs 0, 1, ... in this process and in children of it.
+
+    Each takes the next job that is left. A job that raised, or whose child died, has no result:
+    the caller does it again, and sees why. make and tell: return what JSON can hold. Children end
+    with this process, however that ends, and without a word.
+    """
+    if jobs > MOST_JOBS:
+        return Returned({}, [])
+    waiting, fill = os.pipe()
+    os.write(fill, b"".join(number.to_bytes(_NUMBER, "big") for number in range(jobs)))
+    os.close(fill)
+    # Nobody writes into this one: it is closed when this process is gone.
+    alive, held = os.pipe()
+    children: list[_Child] = []
+    returned = Returned({}, [])
+    try:
+        for _ in range(processes - 1):
+            # Without another process there is one less, no more.
+            with suppress(OSError):
+                children.append(_started(waiting, alive, held, make, tell))
+        for number in _taken(waiting):
+            with suppress(Exception):
+                returned.results[number] = make(number)
+        for child in children:
+            _collect(child, returned)
+    finally:
+        for child in children:
+            os.kill(child.pid, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+            os.close(child.results)
+        for end in (waiting, alive, held):
+            os.close(end)
+    return returned
+
+
+def _taken(waiting: int) -> Iterator[int]:
+    while number := os.read(waiting, _NUMBER):
+        yield int.from_bytes(number, "big")
+
+
+def _collect(child: _Child, returned: Returned) -> None:
+    pieces = []
+    while piece := os.read(child.results, 1 << 20):
+        pieces.append(piece)
+    # One that died has written nothing, or a part.
+    with suppress(ValueError):
+        results, told = json.loads(b"".join(pieces))
+        returned.results.update({int(number): result for number, result in results.items()})
+        returned.told.append(told)
+
+
+def _started(
+    waiting: int,
+    alive: int,
+    held: int,
+    make: Callable[[int], Any],
+    tell: Callable[[], Any],
+) -> _Child:
+    results, out = os.pipe()
+    # Ctrl-C reaches all processes of a terminal; a child must not answer before it can end quietly.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                os.close(held)
+                threading.Thread(target=_ends_with, args=(alive,), daemon=True).start()
+                _work(waiting, out, make, tell)
+            finally:
+                # Nothing of the parent's is flushed or cleared away twice.
+                os._exit(0)
+    except OSError:
+        os.close(results)
+        raise
+    finally:
+        os.close(out)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return _Child(pid, results)
+
+
+def _ends_with(alive: int) -> None:
+    os.read(alive, 1)
+    os._exit(1)
+
+
+def _work(waiting: int, out: int, make: Callable[[int], Any], tell: Callable[[], Any]) -> None:
+    results = {}
+    for number in _taken(waiting):
+        with suppress(Exception):
+            results[number] = make(number)
+    # At the end, in one piece: the parent is at work itself until then.
+    data = memoryview(json.dumps([results, tell()]).encode("ascii"))
+    while data:
+        data = data[os.write(out, data) :]

@@ -1,0 +1,284 @@
+"""What an analysis found, as rows of facts."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from xfrmlint.facts.merged import Rows
+from xfrmlint.facts.rows import (
+    CallbackRow,
+    CallRow,
+    CoreFunctionRow,
+    EntryRow,
+    EventRow,
+    FileRow,
+    FunctionRow,
+    HopRow,
+    LocalRow,
+    MacroRow,
+    OpsTableRow,
+    PathRow,
+    SiteRow,
+    SleepRow,
+    SlotRow,
+    StructFieldRow,
+    TreeRow,
+    UnknownRow,
+)
+from xfrmlint.flow.callbacks import Callback
+from xfrmlint.flow.paths import Traced
+from xfrmlint.frontend.access import Doubt
+from xfrmlint.frontend.macros import macros_in
+from xfrmlint.frontend.reader import Reader
+from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.drivers import Driver
+from xfrmlint.program.sites import Found, Site
+from xfrmlint.program.sleeps import Sleep
+from xfrmlint.tree import Tree
+from xfrmlint.tree.places import is_core
+
+
+class Analysed(NamedTuple):
+    """One part of a tree, read. traced: by the driver's group. doubts: of paths, and of sleeping.
+
+    callbacks: the owners' resolver callbacks.
+    """
+
+    graph: CallGraph
+    drivers: tuple[Driver, ...]
+    found: Found
+    traced: Mapping[str, Traced]
+    sleeps: tuple[Sleep, ...]
+    callbacks: tuple[Callback, ...]
+    doubts: tuple[Doubt, ...]
+
+
+def rows_of(part: Analysed) -> Rows:
+    """Return all there is to know of a part."""
+    graph, sites = part.graph, part.found.sites
+    reader = graph.reader
+    return [
+        *_driver_rows(part.drivers),
+        *_site_rows(sites, part.traced),
+        *_path_rows(reader, part.traced),
+        *_graph_rows(graph, sites),
+        *_sleep_rows(reader, part.sleeps, len(sites)),
+        *_file_rows(reader),
+        *_unread_rows(reader),
+        *_unknown_rows(part),
+    ]
+
+
+def core_rows(reader: Reader, tree: TreeRow, functions: Iterable[CoreFunctionRow]) -> Rows:
+    """Return what is to know of the tree itself and of the core's functions."""
+    told = list(functions)
+    return [
+        tree,
+        *told,
+        *_file_rows(reader),
+        *_unread_rows(reader),
+        *(UnknownRow(f.path, f.line, f.function, f.detail) for f in told if f.ok is None),
+    ]
+
+
+def problem_rows(tree: Tree) -> Rows:
+    """Return the files that no search could read."""
+    return [_not_read(path, reason) for path, reason in tree.problems.items()]
+
+
+def _driver_rows(drivers: Sequence[Driver]) -> Iterator[tuple[object, ...]]:
+    for number, driver in enumerate(drivers):
+        table = driver.table
+        flag = min(table.flags) if table.flags else None
+        yield OpsTableRow(
+            number,
+            table.symbol,
+            table.place.path,
+            table.place.line,
+            table.place.column,
+            driver.module,
+            driver.group,
+            driver.role,
+            int(driver.on_netdev),
+            int(driver.opted_in),
+            flag.path if flag else "",
+            flag.line if flag else 0,
+            flag.column if flag else 0,
+        )
+        for callback in table.callbacks:
+            place = callback.place
+            yield CallbackRow(
+                number, callback.field, callback.target, place.path, place.line, place.column
+            )
+
+
+def _site_rows(sites: Sequence[Site], traced: Mapping[str, Traced]) -> Iterator[tuple[object, ...]]:
+    for number, site in enumerate(sites):
+        one = traced.get(site.driver.group) if site.driver else None
+        flow = ""
+        if one is not None and site.reached.context == "datapath":
+            flow = "dead" if site.place in one.dead else ""
+            flow = "thrown" if site.place in one.thrown else flow
+        yield SiteRow(
+            number,
+            site.place.path,
+            site.place.line,
+            site.place.column,
+            site.function.name,
+            site.driver.module if site.driver else "",
+            site.driver.group if site.driver else "",
+            site.role,
+            int(bool(site.driver and site.driver.opted_in)),
+            site.field,
+            site.access,
+            site.reached.context,
+            "+".join(sorted({entry.name for entry in site.reached.entries})),
+            int(site.under_add),
+            int(site.read_back),
+            site.accessor,
+            int(site.by_name),
+            flow,
+        )
+        for nth, chain in enumerate(site.reached.chains):
+            for position, hop in enumerate(chain):
+                yield HopRow(number, nth, position, hop.function, hop.path, hop.line, hop.via)
+
+
+def _sleep_rows(
+    reader: Reader, sleeps: Sequence[Sleep], first: int
+) -> Iterator[tuple[object, ...]]:
+    for number, sleep in enumerate(sleeps, first):
+        module = reader.universe.module(sleep.table.place.path)
+        yield SleepRow(
+            number,
+            *sleep.place,
+            sleep.function.name,
+            module,
+            sleep.what,
+            sleep.table.symbol,
+            sleep.callback,
+            sleep.filled.path,
+            sleep.filled.line,
+        )
+        for position, hop in enumerate(sleep.chain):
+            yield HopRow(number, 0, position, hop.function, hop.path, hop.line, hop.via)
+
+
+def _path_rows(reader: Reader, traced: Mapping[str, Traced]) -> Iterator[tuple[object, ...]]:
+    number = 0
+    for group, one in traced.items():
+        for path in one.paths:
+            number += 1
+            yield PathRow(number, group, path.entry, path.function.name)
+            for position, event in enumerate(path.events):
+                core = is_core(event.path)
+                named = path.named[position]
+                yield EventRow(
+                    number,
+                    position,
+                    event.kind,
+                    event.path,
+                    event.line,
+                    event.column,
+                    event.function,
+                    group if core else reader.universe.module(event.path),
+                    event.handle,
+                    event.source,
+                    event.device,
+                    event.sa,
+                    int(event.nonzero),
+                    path.known[position],
+                    event.text,
+                    named.place.path if named is not None else "",
+                    named.place.line if named is not None else 0,
+                    named.place.column if named is not None else 0,
+                    named.function if named is not None else "",
+                )
+
+
+def _graph_rows(graph: CallGraph, sites: Sequence[Site]) -> Iterator[tuple[object, ...]]:
+    for function in sorted({f for site in sites for f in site.reached.functions}):
+        incoming = graph.incoming(function)
+        for edge in incoming.edges:
+            yield CallRow(
+                edge.caller.name,
+                edge.caller.path,
+                function.name,
+                function.path,
+                edge.place.path,
+                edge.place.line,
+                edge.via,
+            )
+        for entry in incoming.entries:
+            place = entry.place
+            yield EntryRow(
+                function.name, entry.name, entry.context, place.path, place.line, entry.via
+            )
+    for filled in sorted(set(graph.filled)):
+        slot = filled.slot
+        yield SlotRow(
+            slot.struct,
+            slot.field,
+            ",".join(slot.indexes),
+            slot.table,
+            filled.target.name,
+            filled.place.path,
+            filled.place.line,
+        )
+    seen = set()
+    for site in sites:
+        if site.function in seen:
+            continue
+        seen.add(site.function)
+        for local in site.view.locals:
+            kind = local.type.base + "*" * local.type.pointers
+            line = site.view.place(local.start).line
+            yield LocalRow(site.function.name, site.function.path, local.name, kind, line)
+
+
+def _file_rows(reader: Reader) -> Iterator[tuple[object, ...]]:
+    for unit in reader.corpus.units():
+        if not unit.parsed:
+            continue
+        yield FileRow(unit.path, len(unit.data), unit.data.count(b"\n"), len(unit.errors))
+        for item in unit.items:
+            if item.kind == "function":
+                line = unit.line(item.start)
+                head = unit.text[item.start : item.start + 200].split(b"{")[0]
+                static = int(b"static" in head.split())
+                yield FunctionRow(unit.path, item.name, line, unit.condition(item.start), static)
+        for macro in macros_in(reader.corpus, unit.path):
+            parameters = "" if macro.parameters is None else f"({', '.join(macro.parameters)})"
+            yield MacroRow(macro.name, parameters, unit.path, unit.line(macro.start))
+    for struct, path, fields in reader.types.looked_up():
+        for name, kind in fields.items():
+            yield StructFieldRow(struct, name, kind.base + "*" * kind.pointers, path)
+
+
+def _not_read(path: str, reason: str) -> UnknownRow:
+    return UnknownRow(path, 0, "", f"not read: {reason}")
+
+
+def _unread_rows(reader: Reader) -> Iterator[UnknownRow]:
+    """What of the files themselves could not be read or parsed."""
+    for path, reason in reader.corpus.unreadable.items():
+        yield _not_read(path, reason)
+    for unit in reader.corpus.units():
+        if unit.too_large:
+            yield UnknownRow(unit.path, 0, "", "larger than 4 MiB; not parsed")
+        elif unit.blanked.open_comment >= 0:
+            line = unit.line(unit.blanked.open_comment)
+            yield UnknownRow(unit.path, line, "", "a comment that never ends hides the rest")
+        elif unit.parsed and not is_core(unit.path):
+            if unit.errors:
+                lines = ", ".join(map(str, unit.errors[:5]))
+                more = ", ..." if len(unit.errors) > 5 else ""
+                reason = f"parse errors at lines {lines}{more}; the rest was analysed"
+                yield UnknownRow(unit.path, unit.errors[0], "", reason)
+
+
+def _unknown_rows(part: Analysed) -> Iterator[UnknownRow]:
+    for doubt in (*part.found.doubts, *part.doubts):
+        yield UnknownRow(doubt.place.path, doubt.place.line, doubt.function, doubt.reason)
+    for function in sorted({f for site in part.found.sites for f in site.reached.functions}):
+        for place, reason in part.graph.incoming(function).doubts:
+            yield UnknownRow(place.path, place.line, function.name, reason)

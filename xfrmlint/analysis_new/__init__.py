@@ -1,0 +1,1 @@
+"""From a tree to its facts, part by part."""

@@ -1,0 +1,228 @@
+"""A tree's facts, part by part: what still holds is remembered, the rest is analysed."""
+
+import gc
+import os
+import posixpath
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from xfrmlint.cache import Cache
+from xfrmlint.facts.merged import Rows, merged
+from xfrmlint.facts.rows import TABLES, UnknownRow
+from xfrmlint.facts.store import Store
+from xfrmlint.part import Part, Plan
+from xfrmlint.tree import Tree
+from xfrmlint.tree.folder import Folder
+from xfrmlint.tree.watched import Seen, Watched, as_data, seen_of
+
+# What analyses is imported where it is needed: a run that remembers everything is done sooner.
+if TYPE_CHECKING:
+    from xfrmlint.frontend.corpus import Memo
+
+Progress = Callable[[str], None]
+# Bytes of the files that name what the contract speaks of: a driver has tens of thousands, a kernel
+# two millions. Below, starting a process costs as much as it saves.
+_PAYS = 400_000
+_MOST_PROCESSES = 8
+_TYPES = {name: kind for kind, name in TABLES.items()}
+
+
+def quietly(_: str) -> None:
+    """Show no progress."""
+
+
+class Facts(NamedTuple):
+    """What is known of a tree, in a sealed store. commented: files with a comment for xfrmlint."""
+
+    store: Store
+    commented: tuple[str, ...]
+
+
+@dataclass
+class Session:
+    """What runs over several trees share. memo: what was made of files' texts."""
+
+    cache: Cache
+    memo: "Memo | None" = None
+
+
+def gathered(
+    tree: Tree, session: Session, progress: Progress = quietly, under: Sequence[str] = ()
+) -> Facts:
+    """Return the facts of a tree. under: only of what lies in these folders, and of the headers."""
+    progress("searching the tree")
+    recalled = _expected(tree, session, under)
+    at_hand = [rows for rows in recalled.values() if rows is not None]
+    # Put together while the whole tree is searched: mostly it turns out that nothing changed.
+    early = merged(at_hand) if at_hand and len(at_hand) == len(recalled) else None
+    whole = _plan(tree, session, under)
+    jobs = _jobs(whole)
+    if early is not None and list(jobs) == list(recalled) and not tree.problems:
+        return Facts(early, whole.commented)
+    found = {
+        key: recalled[key] if key in recalled else _recalled(tree, session, key) for key in jobs
+    }
+    missing = [key for key in jobs if found[key] is None]
+    made = _analysed(tree, session, whole, [jobs[key] for key in missing], progress)
+    for key, (seen, document) in zip(missing, made, strict=True):
+        session.cache.remember(key, seen, document)
+        found[key] = _rows(document)
+    problems: Rows = [
+        UnknownRow(path, 0, "", f"not read: {why}") for path, why in sorted(tree.problems.items())
+    ]
+    store = merged([*(rows for rows in found.values() if rows is not None), problems])
+    return Facts(store, whole.commented)
+
+
+def _expected(tree: Tree, session: Session, under: Sequence[str]) -> dict[str, Rows | None]:
+    """Return what is known of the parts that a tree had, and let the search for them begin."""
+    likely = session.cache.likely(_plan_key(under), tree)
+    if likely is None or not isinstance(tree, Folder):
+        return {}
+    seen, document = likely
+    for asked in seen.searches:
+        tree.begin(*asked)
+    whole = _as_plan(document)
+    return {key: _recalled(tree, session, key) for key in _jobs(whole)} if whole else {}
+
+
+def _jobs(whole: Plan) -> dict[str, Part | None]:
+    """Return what there is to do by its key."""
+    # The tree itself and the core's functions are the one without a part.
+    return {"core": None, **{repr((whole.offload, whole.shared, p)): p for p in whole.parts}}
+
+
+def _recalled(tree: Tree, session: Session, key: str) -> Rows | None:
+    return _rows(session.cache.recall(key, tree))
+
+
+def _plan_key(under: Sequence[str]) -> str:
+    return repr(("plan", *under))
+
+
+def _plan(tree: Tree, session: Session, under: Sequence[str]) -> Plan:
+    key = _plan_key(under)
+    known = _as_plan(session.cache.recall(key, tree))
+    if known is None:
+        from xfrmlint.parts import plan
+
+        watched = Watched(tree)
+        known = plan(watched, under)
+        session.cache.remember(key, watched.seen, known)
+    return known
+
+
+def _as_plan(document: Any) -> Plan | None:
+    """Return the plan of a document, None if it is none."""
+    try:
+        offload, shared, parts, commented = document
+        return Plan(
+            offload,
+            tuple(shared),
+            tuple(Part(tuple(folders), tuple(paths)) for folders, paths in parts),
+            tuple(commented),
+        )
+    except (TypeError, ValueError):
+        return None
+
+
+def _analysed(
+    tree: Tree,
+    session: Session,
+    whole: Plan,
+    parts: Sequence[Part | None],
+    progress: Progress,
+) -> Iterator[tuple[Seen, Any]]:
+    """Yield for each part what it was made of, and its facts as a document."""
+    if not parts:
+        return
+    from xfrmlint.analyse import analysed, core_facts
+    from xfrmlint.frontend.corpus import Memo
+    from xfrmlint.tabulate import rows_of
+
+    session.memo = memo = session.memo or Memo()
+    texts: dict[str, tuple[bytes, str]] = {}
+
+    def made(part: Part | None, progress: Progress) -> tuple[Seen, Any]:
+        watched = Watched(tree, texts)
+        with _freed():
+            if part is None:
+                rows = core_facts(watched, memo, progress)
+            else:
+                rows = rows_of(analysed(watched, part, whole, memo, progress))
+            memo.forget_drivers()
+        return watched.seen, _document(rows)
+
+    elsewhere = _in_processes(tree, parts, made, progress)
+    for number, part in enumerate(parts):
+        yield elsewhere.get(number) or made(part, progress)
+
+
+@contextmanager
+def _freed() -> Iterator[None]:
+    """Give back the memory of what was made here and is not used any more."""
+    # Readers and graphs refer to each other in circles, and collecting is off (see cli.main). What
+    # was there before is not looked at: then it takes a hundredth of the time.
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.collect()
+        gc.unfreeze()
+
+
+def _in_processes(
+    tree: Tree,
+    parts: Sequence[Part | None],
+    made: Callable[[Part | None, Progress], tuple[Seen, Any]],
+    progress: Progress,
+) -> dict[int, tuple[Seen, Any]]:
+    """Return what processes made of parts, by their numbers; nothing if they would not pay."""
+    processes = min(len(os.sched_getaffinity(0)), len(parts), _MOST_PROCESSES)
+    # What else is a tree can be a pipe to git, which two can't talk through.
+    if processes < 2 or not isinstance(tree, Folder):
+        return {}
+    if sum(tree.size(path) for part in parts if part for path in part.paths) < _PAYS:
+        return {}
+    from xfrmlint.processes import shared_out
+
+    own = os.getpid()
+    order = sorted(range(len(parts)), key=lambda number: -_cost(tree, parts[number]))
+
+    def make(job: int) -> tuple[object, Any]:
+        told = progress if os.getpid() == own else quietly
+        seen, document = made(parts[order[job]], told)
+        return as_data(seen), document
+
+    returned = shared_out(len(order), make, tree.lesson, processes)
+    for lesson in returned.told:
+        tree.learn(lesson)
+    return {order[job]: (seen_of(s), d) for job, (s, d) in returned.results.items()}
+
+
+def _cost(tree: Folder, part: Part | None) -> int:
+    """Return about how much there is to read: all sources beside those of a part."""
+    folders = dict.fromkeys(posixpath.dirname(path) for path in (part.paths if part else ()))
+    return sum(
+        tree.size(posixpath.join(folder, name))
+        for folder in folders
+        for name in tree.folder(folder)
+        if name.endswith(".c")
+    )
+
+
+def _document(rows: Rows) -> dict[str, list[Sequence[object]]]:
+    found: dict[str, list[Sequence[object]]] = {}
+    for row in rows:
+        found.setdefault(TABLES[type(row)], []).append(row)
+    return found
+
+
+def _rows(document: Any) -> Rows | None:
+    """Return the rows of a document, None if it is none."""
+    try:
+        return [_TYPES[table](*values) for table, rows in document.items() for values in rows]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,1 @@
+"""A change of a tree, judged by what it brings."""

@@ -1,0 +1,104 @@
+"""Steps out of a git repository: commits, what is staged, what the folder has beyond a revision."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from xfrmlint.change.series import step_of
+from xfrmlint.change.step import BUILT_FROM, Step
+from xfrmlint.errors import InputError
+from xfrmlint.tree import Tree
+from xfrmlint.tree.commit import Repository, Revision
+from xfrmlint.tree.compare import compared, read
+from xfrmlint.tree.folder import Folder
+from xfrmlint.tree.overlay import Laid, laid
+from xfrmlint.tree.patch import Patch, series_of
+from xfrmlint.tree.worktree import before as folder_before
+
+
+def repository_of(root: Path) -> Repository:
+    """Return the repository of which a folder is the top; raises InputError if there is none."""
+    try:
+        repository = Repository(root)
+    except InputError as error:
+        raise InputError(f"{root}: {error}") from None
+    if repository.top.resolve() != root:
+        repository.close()
+        raise InputError(f"{root}: not the top of its git work tree, {repository.top}")
+    return repository
+
+
+def commits(repository: Repository, asked: Iterable[str]) -> Iterator[Step]:
+    """Yield a step for each commit that REV, A..B or REV-COUNT mean, oldest first, each once."""
+    seen = set()
+    for revision in [one for text in asked for one in repository.revisions(text)]:
+        if revision.commit not in seen:
+            seen.add(revision.commit)
+            yield _commit(repository, revision)
+
+
+def _commit(repository: Repository, revision: Revision) -> Step:
+    if not revision.parent and repository.has_parents(revision.commit):
+        raise InputError(
+            f"{revision.commit[:12]}: a shallow clone without its parent; git fetch --deepen=1"
+        )
+    before = repository.tree(revision.parent or repository.nothing)
+    after = repository.tree(revision.commit)
+    label = f'Commit {revision.commit[:12]} ("{revision.subject}")'
+    changed = repository.changed(revision.parent, revision.commit)
+    files = [one for one in changed if any(map(BUILT_FROM.search, one))]
+    found = _laid(repository.patch(revision.commit), revision.commit, before)
+    if found is not None and _is_same(found[1], after, files):
+        patch, laid_over = found
+        # The trees are git's own; the patch says which line is which.
+        step = step_of(patch, laid_over._replace(after=after), label)
+        return step._replace(title=revision.subject)
+    return _compared(label, revision.subject, before, after, files)._replace(name=revision.commit)
+
+
+def _laid(data: bytes | None, commit: str, before: Tree) -> tuple[Patch, Laid] | None:
+    """Return a commit's patch laid over its parent; None for one that says nothing, or too much."""
+    try:
+        (patch,) = series_of(data or b"", commit)
+        return patch, laid(before, [patch], False)
+    except (InputError, ValueError):
+        return None
+
+
+def _is_same(found: Laid, after: Tree, files: Iterable[tuple[str, str]]) -> bool:
+    """Tell whether a patch does what its commit does: a message can hold a diff, too."""
+    names = {name for one in files for name in one if name}
+    told = {name for name in (*found.changed, *found.former) if BUILT_FROM.search(name)}
+    return told <= names and all(read(found.after, name) == read(after, name) for name in names)
+
+
+def staged(repository: Repository) -> Step:
+    """Return what is staged as a step from HEAD."""
+    changed = repository.staged()
+    before, after = repository.tree(repository.head()), repository.staged_tree(changed)
+    return _compared("The index", "", before, after, changed)
+
+
+def since(repository: Repository, tree: Folder, revision: str) -> Step:
+    """Return the folder as it is as a step from a revision; HEAD may have no commit yet."""
+    base = repository.head() if revision == "HEAD" else repository.commit(revision)
+    before, files = folder_before(repository, tree, base)
+    return _compared("The work tree", "", before, tree, files)
+
+
+def _compared(
+    label: str, title: str, before: Tree, after: Tree, files: Iterable[tuple[str, str]]
+) -> Step:
+    """Return a step without a patch. files: old and new path of what may differ, or empty."""
+    changes = compared(before, after, files)
+    return Step(
+        "",
+        label,
+        title,
+        before,
+        after,
+        {change.new: change for change in changes if change.new is not None},
+        {change.old: change for change in changes if change.old is not None},
+        False,
+        {},
+        sum(len(change.added) + len(change.removed) for change in changes),
+    )

@@ -1,0 +1,148 @@
+"""A change judged on its own: the trees before and after it, and what is found in one only."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
+
+from xfrmlint.analysis.gather import Session
+from xfrmlint.analysis.part import Progress, quietly
+from xfrmlint.change.cause import Causes
+from xfrmlint.change.matching import matched, unknown_since
+from xfrmlint.change.scope import EVERYWHERE, NOWHERE, Scope, scope_of
+from xfrmlint.change.step import Step
+from xfrmlint.check import check_tree
+from xfrmlint.facts.cache import Cache
+from xfrmlint.findings import Finding, Known, Report
+from xfrmlint.rules import Rule
+from xfrmlint.tree.kbuild import version
+from xfrmlint.triage.applied import triaged
+from xfrmlint.triage.config import Config, configured
+
+# Of a change that was not analysed: whether its tree has the resolver.
+NOT_ASKED = "unknown"
+
+
+class Told(NamedTuple):
+    """A finding as a change's report tells it. line: of the patch's text; 0 where it has none."""
+
+    finding: Finding
+    new: bool
+    line: int
+
+
+class ChangeReport(NamedTuple):
+    """What one change brings.
+
+    told: the findings after it, the new ones alone unless all were asked for. fixed: those that it
+    took away. report: of the tree after it, with those findings and with what is newly unknown.
+    scope: where they were looked for.
+    """
+
+    step: Step
+    told: tuple[Told, ...]
+    fixed: tuple[Finding, ...]
+    report: Report
+    scope: Scope
+
+    @property
+    def name(self) -> str:
+        """What documents call the change: the step's name, or its label."""
+        return self.step.name or self.step.label
+
+    def settled(
+        self, config: Config, baseline: Sequence[Known], asked: Collection[str]
+    ) -> "ChangeReport":
+        """Return the report without what settings ignore and a baseline knows; see triaged()."""
+        report = triaged(self.report, config, baseline, asked)
+        fixed = configured(self.report._replace(findings=self.fixed), config, asked).findings
+        # Only a part of the tree was looked at.
+        return self.telling(report._replace(gone=()))._replace(fixed=fixed)
+
+    def telling(self, report: Report) -> "ChangeReport":
+        """Return this with another report, of some of its findings."""
+        told = {_mark(one.finding): one for one in self.told}
+        return self._replace(
+            told=tuple(told[_mark(f)]._replace(finding=f) for f in report.findings),
+            report=report,
+        )
+
+    def only(self, choose: Callable[[Sequence[Finding]], Sequence[Finding]]) -> "ChangeReport":
+        """Return the report with the findings chosen, in the order in which they are chosen."""
+        told = {one.finding: one for one in self.told}
+        findings = tuple(choose([one.finding for one in self.told]))
+        return self._replace(
+            told=tuple(told[finding] for finding in findings),
+            fixed=tuple(choose(self.fixed)),
+            report=self.report._replace(findings=findings),
+        )
+
+
+def _mark(finding: Finding) -> tuple[object, ...]:
+    """Return what of a finding no setting changes."""
+    return finding.type, finding.path, finding.line, finding.column, finding.fingerprint
+
+
+def judged(
+    step: Step,
+    rules: Sequence[Rule],
+    only_new: bool = True,
+    progress: Progress = quietly,
+    session: Session | None = None,
+) -> ChangeReport:
+    """Return what a change brings, or with only_new=False all that is found after it.
+
+    A change that can touch no driver is not analysed. session: shared with other runs.
+    """
+    changed = (*step.changed, *step.former)
+    scope = scope_of(step.before, step.after, changed) if only_new else EVERYWHERE
+    if scope == NOWHERE:
+        nothing = Report(version(step.after), NOT_ASKED, (), (), (), 0, 0)
+        return ChangeReport(step, (), (), nothing, scope)
+    session = session or Session(Cache(None))
+    before, after = (
+        check_tree(tree, rules, progress, session, scope.folders)
+        for tree in (step.before, step.after)
+    )
+    found = matched(before.findings, after.findings, step.former)
+    causes = Causes(step, after)
+    told = []
+    for number, finding in enumerate(after.findings):
+        new = number in found.new
+        if new:
+            told.append(_told(step, causes, finding))
+        elif not only_new:
+            line = step.places.get((finding.path, finding.line), 0)
+            told.append(Told(finding, False, line))
+    unknown = unknown_since(before.unknown, after.unknown, step.former) if only_new else None
+    report = after._replace(
+        findings=tuple(one.finding for one in told),
+        unknown=after.unknown if unknown is None else unknown,
+    )
+    return ChangeReport(step, tuple(told), found.fixed, report, scope)
+
+
+def _told(step: Step, causes: Causes, finding: Finding) -> Told:
+    line = step.places.get((finding.path, finding.line), 0)
+    change = step.changed.get(finding.path)
+    if change is not None and finding.line in change.added:
+        return Told(finding, True, line)
+    cause = causes.of(finding)
+    if cause is None:
+        return Told(finding, True, line)
+    told = finding._replace(related=(*finding.related, cause.related))
+    return Told(told, True, line or (cause.line if step.has_text else 0))
+
+
+def joined(reports: Sequence[ChangeReport]) -> Report:
+    """Return one report of several changes, for formats that know of one: the last tree's."""
+    own = [one.report for one in reports]
+    # A change that was not analysed knows nothing of drivers.
+    last = next((report for report in reversed(own) if report.contract != NOT_ASKED), own[-1])
+    return last._replace(
+        findings=tuple(finding for report in own for finding in report.findings),
+        unknown=tuple(dict.fromkeys(row for report in own for row in report.unknown)),
+        parsed=sum(report.parsed for report in own),
+        lines=sum(one.step.lines for one in reports),
+        suppressed=tuple(finding for report in own for finding in report.suppressed),
+        ignored=tuple(finding for report in own for finding in report.ignored),
+        baselined=tuple(finding for report in own for finding in report.baselined),
+    )

@@ -1,0 +1,106 @@
+"""Patches as steps: each judged against the tree as the patches before it leave it."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from xfrmlint.change.step import Step, lines_of, places_of
+from xfrmlint.errors import InputError
+from xfrmlint.tree import Tree
+from xfrmlint.tree.commit import Repository, Revision
+from xfrmlint.tree.folder import Folder
+from xfrmlint.tree.overlay import Laid, laid
+from xfrmlint.tree.patch import FileChange, Patch, series_of
+
+# How far back the commit is looked for that a patch, which fits no longer, was made from.
+_COMMITS = 200
+_BRACKETS = re.compile(r"^(?:\s*\[[^\]]*\])+")
+
+
+def steps_of(
+    tree: Folder, series: Sequence[Patch], repository: Callable[[], Repository | None]
+) -> list[Step]:
+    """Return the steps of patches, in their order, laid over a tree or contained in it.
+
+    repository: gives the tree's, if it is in one; it has to stay open as long as the steps do. A
+    single patch that fits neither way can be one of a series that the tree contains, whose later
+    patches changed the same lines: its commit is then looked for among the last ones. Raises
+    InputError for a patch that doesn't fit.
+    """
+    try:
+        contained = laid(tree, series).contained
+    except InputError:
+        found = _committed(repository(), series[0]) if len(series) == 1 else None
+        if found is None:
+            raise
+        return [found]
+    around: Tree = tree
+    steps = []
+    for patch in reversed(series) if contained else series:
+        # Of several patches each has trees of its own; the line maps are between those.
+        one = laid(around, [patch], contained)
+        around = one.before if contained else one.after
+        steps.append(step_of(patch, one, _label(patch, series)))
+    return steps[::-1] if contained else steps
+
+
+def step_of(patch: Patch, found: Laid, label: str) -> Step:
+    """Return the step of one patch that has been laid over a tree."""
+    return Step(
+        patch.name,
+        label,
+        patch.subject,
+        found.before,
+        found.after,
+        found.changed,
+        found.former,
+        True,
+        places_of(patch, found.changed),
+        lines_of(patch),
+    )
+
+
+def _label(patch: Patch, series: Sequence[Patch]) -> str:
+    """Return what a message calls a patch, as checkpatch does; a mailbox's are told apart."""
+    if patch.name == "-":
+        return f'"{patch.subject}"' if patch.subject else "Your patch"
+    if patch.subject and sum(other.name == patch.name for other in series) > 1:
+        return f'{patch.name} ("{patch.subject}")'
+    return patch.name
+
+
+def _committed(repository: Repository | None, patch: Patch) -> Step | None:
+    """Return a patch as a step from the parent of the commit that it was made from."""
+    if repository is None:
+        return None
+    try:
+        revisions = repository.revisions(f"{repository.commit('HEAD')}-{_COMMITS}")
+    except InputError:
+        # There is no commit yet.
+        return None
+    for revision in reversed(revisions):
+        if revision.parent and _is_commit_of(repository, revision, patch):
+            found = laid(repository.tree(revision.parent), [patch], False)
+            return step_of(patch, found, _label(patch, [patch]))
+    return None
+
+
+def _is_commit_of(repository: Repository, revision: Revision, patch: Patch) -> bool:
+    start = " ".join(_BRACKETS.sub("", revision.subject).split())
+    # A subject can go over several lines; what was sent has it in one.
+    if not start or not patch.subject.startswith(start):
+        return False
+    try:
+        (sent,) = series_of(repository.patch(revision.commit) or b"", revision.commit)
+    except (InputError, ValueError):
+        # A commit of nothing, or one that is too large to be sent.
+        return False
+    return sent.subject == patch.subject and _changed_lines(sent) == _changed_lines(patch)
+
+
+def _changed_lines(patch: Patch) -> list[tuple[str | None, str | None, list[tuple[str, bytes]]]]:
+    return [(file.old, file.new, list(_signed(file))) for file in patch.files]
+
+
+def _signed(file: FileChange) -> Iterator[tuple[str, bytes]]:
+    for hunk in file.hunks or ():
+        yield from ((line.sign, line.text) for line in hunk.lines if line.sign != " ")

@@ -1,0 +1,223 @@
+"""A report confirmed: every finding asked about, what is refuted taken out, what is new noted."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from xfrmlint.analysis.analyse import Analysis, analyse
+from xfrmlint.analysis.part import Progress, quietly
+from xfrmlint.check import missing_of, report_of
+from xfrmlint.confirmation.claims import Claim, Claims
+from xfrmlint.confirmation.places import macro_at, source_of
+from xfrmlint.confirmation.verdict import (
+    CONFIRMED,
+    REFUTED,
+    UNCONFIRMED,
+    Verdict,
+    is_states,
+    verdict,
+)
+from xfrmlint.findings import Confirmation, Finding, Report, Unknown
+from xfrmlint.frontend.access import FIELDS
+from xfrmlint.frontend.clang.compiler import Answer, Asked, Clang
+from xfrmlint.frontend.clang.vocabulary import Member, Region, Seen
+from xfrmlint.rules import Rule
+from xfrmlint.tree import Tree
+from xfrmlint.tree.places import is_core
+
+BOTH = "tree-sitter+libclang"
+# What is asked for besides a state's fields: where the opt-in is set.
+_MEMBERS = (*FIELDS, "flags")
+
+
+def check_confirmed(
+    tree: Tree, rules: Sequence[Rule], commands: Path | None, progress: Progress = quietly
+) -> Report:
+    """Check a tree as check_tree() does, then ask libclang about what was found.
+
+    commands: a build's compile_commands.json. Raises InputError if libclang can't be loaded.
+    """
+    with Clang(tree, commands) as clang:
+        analysis = analyse(tree, progress)
+        return confirmed(analysis, report_of(analysis.facts, tree, rules), clang, progress)
+
+
+def confirmed_of(
+    tree: Tree,
+    report: Report,
+    commands: Path | None,
+    progress: Progress = quietly,
+    under: Sequence[str] = (),
+) -> Report:
+    """Return a report of a tree with what libclang says of it; under: as for check_tree()."""
+    with Clang(tree, commands) as clang:
+        return confirmed(analyse(tree, progress, under), report, clang, progress)
+
+
+class Questions:
+    """What to ask of which source, and the answers once they are there."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        self._reader = analysis.reader
+        self.offload = analysis.offload
+        self._regions: dict[str, dict[Region, None]] = {}
+        self._listed: dict[str, dict[str, None]] = {}
+        self._sources: dict[str, str | None] = {}
+        self._answers: Mapping[str, Answer] = {}
+
+    def add(self, regions: Iterable[Region]) -> None:
+        """Note items to ask about."""
+        # Sources first: a header is asked about through one that is parsed anyway.
+        for region in sorted(set(regions), key=lambda r: (not r.path.endswith(".c"), r)):
+            source = self.source(region.path)
+            if source is not None:
+                self._regions.setdefault(source, {})[region] = None
+
+    def list(self, path: str) -> None:
+        """Note a file whose items are all to be gone through."""
+        source = self.source(path)
+        if source is not None:
+            self._regions.setdefault(source, {})
+            self._listed.setdefault(source, {})[path] = None
+
+    def source(self, path: str) -> str | None:
+        """Return the source through which a file is looked at."""
+        if path not in self._sources:
+            self._sources[path] = source_of(self._reader, path, self._regions)
+        return self._sources[path]
+
+    def ask(self, clang: Clang, everything: bool = False) -> None:
+        """Ask. everything: about every item of the sources, else where macros can hide a site."""
+        asked = {
+            source: Asked(tuple(regions), tuple(self._listed.get(source, ())), everything)
+            for source, regions in self._regions.items()
+        }
+        self._answers = clang.ask(asked, _MEMBERS, self.offload)
+
+    def verdict(self, claim: Claim) -> Verdict:
+        """Return what becomes of a claim: the best of what its regions say."""
+        found = [verdict(claim, self.seen(region), self.offload) for region in claim.regions]
+        sure = [one for one in found if one.status == CONFIRMED]
+        return next(iter([*sure, *found]), _NOWHERE)
+
+    def seen(self, region: Region) -> Seen:
+        """Return what was seen in an item, or why it was not."""
+        source = self.source(region.path)
+        if source is None:
+            return Seen("no source that includes it was found")
+        answer = self._answers.get(source)
+        if answer is None:
+            return Seen("not asked")
+        return answer.seen.get(region) or Seen(answer.reason or "libclang said nothing of it")
+
+    def answers(self) -> Mapping[str, Answer]:
+        """Return all answers by their source."""
+        return self._answers
+
+
+def confirmed(
+    analysis: Analysis, report: Report, clang: Clang, progress: Progress = quietly
+) -> Report:
+    """Return a report in which every finding is confirmed, unconfirmed or withdrawn.
+
+    What is withdrawn, and what libclang found by itself, is listed as unknown.
+    """
+    claims = Claims(analysis)
+    by_finding = [(finding, claims.of(finding)) for finding in report.findings]
+    questions = Questions(analysis)
+    # What only macros show can stand beside any site, whether that is a finding or not.
+    for path in dict.fromkeys(
+        [site.view.path for site in analysis.sites]
+        + [driver.table.place.path for driver in analysis.drivers]
+    ):
+        if not is_core(path):
+            questions.list(path)
+    questions.add(r for _, listed in by_finding for claim in listed for r in claim.regions)
+    progress("asking libclang")
+    questions.ask(clang)
+    kept: list[Finding] = []
+    unknown = list(report.unknown)
+    for finding, listed in by_finding:
+        found = _worst(listed, questions)
+        if found.status == REFUTED:
+            unknown.append(
+                Unknown(
+                    finding.path,
+                    finding.line,
+                    finding.function,
+                    f"withdrawn: {finding.type}: {found.reason}",
+                )
+            )
+        else:
+            kept.append(_marked(finding, found))
+    drivers = report.drivers
+    if len(kept) < len(report.findings):
+        drivers = tuple(row._replace(missing=missing_of(row.driver, kept)) for row in drivers)
+    unknown += _unseen(analysis, questions, claims)
+    told = tuple(sorted(dict.fromkeys(unknown)))
+    return report._replace(findings=tuple(kept), drivers=drivers, unknown=told)
+
+
+def _worst(claims: Iterable[Claim], questions: Questions) -> Verdict:
+    found = [questions.verdict(claim) for claim in claims]
+    for status in (REFUTED, UNCONFIRMED):
+        for one in found:
+            if one.status == status:
+                return one
+    return Verdict(CONFIRMED) if found else Verdict(UNCONFIRMED, "nothing there to ask about")
+
+
+def _marked(finding: Finding, found: Verdict) -> Finding:
+    if found.status == CONFIRMED:
+        return finding._replace(
+            parser=BOTH, confidence="high", confirmation=Confirmation(CONFIRMED)
+        )
+    return finding._replace(confirmation=Confirmation(UNCONFIRMED, found.reason))
+
+
+def _unseen(analysis: Analysis, questions: Questions, claims: Claims) -> list[Unknown]:
+    """Return the accesses that libclang sees and tree-sitter did not."""
+    known = Known(analysis, claims)
+    found = []
+    for answer in questions.answers().values():
+        for region, seen in answer.seen.items():
+            if is_core(region.path):
+                continue
+            for member in seen.members:
+                if is_states(member, analysis.offload) and not known.has(member):
+                    unit = analysis.reader.corpus.unit(member.path)
+                    name = seen.declared[0].name if seen.declared else ""
+                    through = f" through the macro {member.macro}" if member.macro else ""
+                    reason = f"libclang alone sees an access of xso.{member.field}{through}"
+                    found.append(Unknown(member.path, unit.line(member.offset), name, reason))
+    return found
+
+
+_NOWHERE = Verdict(UNCONFIRMED, "outside of functions and declarations")
+
+
+class Known:
+    """The accesses that tree-sitter found: by place, and those in macros by the macros' names."""
+
+    def __init__(self, analysis: Analysis, claims: Claims) -> None:
+        reader = analysis.reader
+        self._places: set[tuple[str, int, str]] = set()
+        self._macros: set[tuple[str, str]] = set()
+        for site in analysis.sites:
+            claim = claims.of_site(site)
+            self._places.add((claim.path, claim.offset, site.field))
+            name = macro_at(reader, claim.path, claim.offset) if claim.macro else ""
+            if name:
+                files, key = (
+                    reader.universe.files(site.view.path),
+                    reader.universe.key(site.view.path),
+                )
+                names = {name, *reader.macros(files, key).hiding([name])}
+                self._macros.update((each, site.field) for each in names)
+
+    def has(self, member: Member) -> bool:
+        """Tell whether a member that libclang sees is one of them, or is none that counts."""
+        if member.copy or member.field not in FIELDS:
+            return True
+        if member.macro:
+            return (member.macro, member.field) in self._macros
+        return (member.path, member.offset, member.field) in self._places

@@ -1,0 +1,39 @@
+"""Where precompiled headers and answers are kept: the user's cache folder, else a temporary one."""
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+# One is 30 MB, and a kernel needs one.
+_KEPT = 6
+
+
+def folder() -> Path | None:
+    """Return the folder, made if need be; None where there is none that is the user's own."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        above = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
+        found = above / "xfrmlint" / "clang"
+        found.mkdir(mode=0o700, parents=True, exist_ok=True)
+        about = os.stat(found, follow_symlinks=False)
+    except (OSError, RuntimeError):
+        return None
+    # What others can write there libclang would read.
+    own = stat.S_ISDIR(about.st_mode) and about.st_uid == os.geteuid()
+    return found if own and not about.st_mode & 0o022 and os.access(found, os.W_OK) else None
+
+
+def temporary() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder that is gone after the run."""
+    return tempfile.TemporaryDirectory(prefix="xfrmlint-", ignore_cleanup_errors=True)
+
+
+def prune(where: Path) -> None:
+    """Remove the precompiled headers that were not used for longest."""
+    try:
+        files = sorted(where.glob("*.pch"), key=lambda p: p.stat().st_mtime, reverse=True)
+        for path in files[_KEPT:]:
+            path.unlink(missing_ok=True)
+    except OSError:
+        return

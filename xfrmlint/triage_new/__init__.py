@@ -1,0 +1,1 @@
+"""What of the findings is settled already: comments, settings, baselines."""
