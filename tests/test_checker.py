@@ -17,7 +17,7 @@ from tests.laid import lay
 from tests.ran import Ran, installed, run
 from tests.test_changes import FILES, HEADER, OPS, TX
 from tests.test_commit import write
-from xfrmlint.cache import state
+from xfrmlint.facts.cache import state
 
 # Of each kind that the build of a module passes one at least; 7.3 passes 118 arguments.
 FLAGS = (

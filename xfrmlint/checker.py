@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from xfrmlint.contract import MARK, WORDS
 from xfrmlint.findings import Finding
-from xfrmlint.part import vendor
 from xfrmlint.tree.folder import Folder, find_tree, is_tree, tree_around
+from xfrmlint.tree.places import vendor
 
 
 class Source(NamedTuple):
@@ -58,13 +58,13 @@ def source_of(arguments: Sequence[str], environment: Mapping[str, str]) -> Sourc
 
 
 def _found(source: Source, folder: str) -> Iterator[str]:
-    from xfrmlint.cache import Cache, place
+    from xfrmlint.analysis.gather import Session
     from xfrmlint.check import check_tree
-    from xfrmlint.config import load_config
-    from xfrmlint.gather import Session
+    from xfrmlint.facts.cache import Cache, place
     from xfrmlint.report import checkpatch, gcc
     from xfrmlint.rules import load_rules, rules_folder
-    from xfrmlint.triage import triaged
+    from xfrmlint.triage.applied import triaged
+    from xfrmlint.triage.config import load_config
 
     rules = load_rules([rules_folder()])
     config = load_config(source.tree, {rule.type for rule in rules})

@@ -1,1 +1,0 @@
-"""From a tree to its facts, part by part."""

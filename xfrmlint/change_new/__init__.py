@@ -1,1 +1,0 @@
-"""A change of a tree, judged by what it brings."""

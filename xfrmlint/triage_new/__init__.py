@@ -1,1 +1,0 @@
-"""What of the findings is settled already: comments, settings, baselines."""
