@@ -637,7 +637,8 @@ def test_a_name_that_is_no_utf_8(odd: Path) -> None:
     out = run("check", "--terse", cwd=odd).out
     assert out.startswith("drivers/net/sunrise/caf\\xe9_é.c:22: CHECK: ")
     path = os.fsdecode(b"drivers/net/sunrise/caf\xe9_\xc3\xa9.c")
-    assert run("check", "--terse", path, cwd=odd).out == out
+    # Of its folder alone fewer lines are read.
+    assert run("check", "--terse", path, cwd=odd).out.split("\n")[:-2] == out.split("\n")[:-2]
     assert {f["path"] for f in run_json(cwd=odd)["findings"]} == {path}
     asked = run("query", "SELECT DISTINCT driver FROM site WHERE path LIKE '%caf%'", cwd=odd).out
     assert asked == "driver\nsunrise\n"

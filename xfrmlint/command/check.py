@@ -1,0 +1,365 @@
+"""xfrmlint check."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from xfrmlint.command.shared import (
+    CLEAN,
+    FINDINGS,
+    Progressing,
+    below,
+    cache_option,
+    printed,
+    rules_of,
+    rules_option,
+    session_of,
+    tree_and_paths,
+)
+from xfrmlint.errors import InputError
+
+if TYPE_CHECKING:
+    from xfrmlint.analysis.gather import Session
+    from xfrmlint.change.asked import Asked
+    from xfrmlint.change.judged import ChangeReport
+    from xfrmlint.findings import Finding
+    from xfrmlint.rules import Rule
+    from xfrmlint.tree import Tree
+    from xfrmlint.tree.folder import Folder
+
+_LEVELS = ("ERROR", "WARNING", "CHECK")
+# What `check --format` can be, and the module in xfrmlint.report that renders it.
+_FORMATS = {
+    "checkpatch": "checkpatch",
+    "terse": "checkpatch",
+    "emacs": "checkpatch",
+    "gcc": "gcc",
+    "json": "json",
+    "sarif": "sarif",
+    "github": "github",
+    "gitlab": "gitlab",
+    "rdjson": "rdjson",
+    "junit": "junit",
+    "b4-review": "b4review",
+}
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path())
+@click.option("--terse", is_flag=True, help="One line per finding.")
+@click.option("--emacs", is_flag=True, help="Emacs compile window format.")
+@click.option("--showfile", is_flag=True, help="Begin each finding with its file and line.")
+@click.option("--show-types", is_flag=True, help="Show the type of each finding.")
+@click.option("--summary/--no-summary", default=True, help="Print the totals, or don't.")
+@click.option("-q", "--quiet", count=True, help="Print no notes.")
+@click.option(
+    "--strict", "--subjective", is_flag=True, help="Show CHECKs outside drivers/net, too."
+)
+@click.option("--types", multiple=True, metavar="TYPE(,TYPE)", help="Show only these types.")
+@click.option("--ignore", multiple=True, metavar="TYPE(,TYPE)", help="Show all but these types.")
+@click.option("--list-types", is_flag=True, help="List the types, and exit.")
+@click.option(
+    "--color",
+    "--colour",
+    type=click.Choice(["always", "never", "auto"]),
+    is_flag=False,
+    flag_value="always",
+    default="auto",
+    help="Use colour; auto: where standard output is a terminal.",
+)
+@click.option("--no-color", "--nocolor", is_flag=True, help="Use no colour.")
+@click.option(
+    "--patch",
+    "patches",
+    multiple=True,
+    metavar="FILE",
+    help="Judge a patch, a mailbox or a folder of patches; - is standard input.",
+)
+@click.option(
+    "-g",
+    "--git",
+    "revisions",
+    multiple=True,
+    metavar="REV",
+    help="Judge commits: REV, A..B or REV-COUNT.",
+)
+@click.option("--staged", is_flag=True, help="Judge what is staged.")
+@click.option("--base", metavar="REV", help="Judge the tree as it lies there against a commit.")
+@click.option(
+    "--new-only/--no-new-only",
+    " /--all",
+    "new_only",
+    default=None,
+    help="Show what a change brings (alone: since HEAD), or all that is there after it.",
+)
+@click.option("--mailback", is_flag=True, help="Print nothing if there is nothing to mend.")
+@click.option("-f", "--file", is_flag=True, help="Accepted as checkpatch does: PATHs are files.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(_FORMATS)),
+    default="checkpatch",
+    help="What to print; terse and emacs are --terse and --emacs.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(_LEVELS, case_sensitive=False),
+    help="Exit with 1 if there is a finding of this level or a worse one (default: WARNING).",
+)
+@click.option("--no-config", is_flag=True, help="Leave the tree's .xfrmlint.toml out.")
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Show only what is not in this file, or got worse.",
+)
+@click.option(
+    "--write-baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what is found to this file, and take it for known.",
+)
+@click.option(
+    "--confirm",
+    is_flag=True,
+    help="Ask libclang about each finding; say which it could not confirm, and why.",
+)
+@click.option(
+    "--parser",
+    type=click.Choice(["tree-sitter", "both"]),
+    default="tree-sitter",
+    help="both: print where tree-sitter and libclang differ, instead of findings.",
+)
+@click.option(
+    "--compile-commands",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A build's compile_commands.json: flags for --confirm and --parser both.",
+)
+@cache_option
+@rules_option
+def check(
+    paths: Sequence[str],
+    terse: bool,
+    emacs: bool,
+    showfile: bool,
+    show_types: bool,
+    summary: bool,
+    quiet: int,
+    strict: bool,
+    types: Sequence[str],
+    ignore: Sequence[str],
+    list_types: bool,
+    color: str,
+    no_color: bool,
+    patches: Sequence[str],
+    revisions: Sequence[str],
+    staged: bool,
+    base: str | None,
+    new_only: bool | None,
+    mailback: bool,
+    file: bool,
+    form: str,
+    fail_on: str | None,
+    no_config: bool,
+    baseline: Path | None,
+    write_baseline: Path | None,
+    confirm: bool,
+    parser: str,
+    compile_commands: Path | None,
+    cached: bool,
+    rule_folders: Sequence[Path],
+) -> int:
+    """Check a kernel tree, or what a change brings to it.
+
+    PATHS: the tree, found from the working directory upwards if it is not named; then files or
+    folders in it, to which what is printed is limited (from the working directory, else from the
+    tree's top). - among them is --patch -.
+    """
+    from xfrmlint.change.asked import STDIN, asked_of
+    from xfrmlint.change.judged import joined
+    from xfrmlint.check import check_tree
+    from xfrmlint.report import checkpatch
+
+    rules = rules_of(rule_folders)
+    colored = not no_color and (color == "always" or (color == "auto" and sys.stdout.isatty()))
+    if list_types:
+        printed(checkpatch.list_types(rules, show_why=False, color=colored))
+        return CLEAN
+    if compile_commands is not None and not confirm and parser != "both":
+        raise click.UsageError("--compile-commands wants --confirm or --parser both")
+    terse = terse or form == "terse"
+    options = checkpatch.Options(
+        terse=terse,
+        emacs=emacs or form == "emacs",
+        showfile=showfile,
+        show_types=show_types,
+        summary=summary,
+        quiet=quiet,
+        color=colored,
+        strict=strict,
+        types=_types(types, rules) or None,
+        ignore=_types(ignore, rules),
+        mailback=mailback,
+    )
+    from xfrmlint.change.scope import folders_of
+    from xfrmlint.triage import applied as triage
+    from xfrmlint.triage.baseline import read_baseline
+    from xfrmlint.triage.config import Config, load_config
+
+    if STDIN in paths:
+        patches = [*patches, STDIN]
+        paths = [path for path in paths if path != STDIN]
+    asked = asked_of(patches, revisions, staged, base, bool(new_only))
+    if asked is not None and parser == "both":
+        raise InputError("--parser both takes a whole tree, not a change")
+    if asked is not None and write_baseline:
+        raise InputError("--write-baseline takes a whole tree, not a change")
+    tree, within = tree_and_paths(paths, asked is not None)
+    known = read_baseline(baseline) if baseline else ()
+    named = {rule.type for rule in rules}
+    wanted = options.types or ()
+
+    def config_of(where: "Tree") -> Config:
+        return Config() if no_config else load_config(where, named)
+
+    def inside(path: str) -> bool:
+        return not within or below(path, within)
+
+    def shown(findings: "Iterable[Finding]") -> "list[Finding]":
+        return checkpatch.shown(findings, options)
+
+    changes: list[ChangeReport] | None = None
+    with (
+        Progressing(bool(quiet) or terse) as progress,
+        session_of(tree, cached, bool(quiet) or terse) as session,
+        ExitStack() as held,
+    ):
+        if parser == "both":
+            return _print_differences(tree, compile_commands, inside, progress)
+        if asked is None:
+            config = config_of(tree)
+            if confirm:
+                from xfrmlint.confirmation.run import check_confirmed
+
+                report = check_confirmed(tree, rules, compile_commands, progress)
+            else:
+                report = check_tree(tree, rules, progress, session, folders_of(within))
+        else:
+            only_new = new_only is not False
+            judged = _changes(asked, tree, held, rules, only_new, mailback, progress, session)
+            if not judged:
+                return CLEAN
+            _refuse_unknown(within, tree, judged)
+            # A change's own copy of the settings never loosens its own check.
+            config = config_of(judged[0].step.before)
+            changes = [one.settled(config_of(one.step.before), known, wanted) for one in judged]
+            if confirm:
+                changes = [_confirmed(change, compile_commands, progress) for change in changes]
+    if changes is None:
+        report = triage.limited(triage.triaged(report, config, known, wanted), inside)
+        if write_baseline:
+            everything = replace(options, strict=True)
+            report = triage.accepted(
+                report, write_baseline, lambda some: checkpatch.shown(some, everything)
+            )
+    else:
+        changes = [
+            one.only(lambda some: shown(f for f in some if inside(f.path))) for one in changes
+        ]
+        report = triage.limited(joined(changes), inside)
+    report = triage.narrowed(report, shown)
+    found = checkpatch.shown(report.findings, options)
+    name = _FORMATS[form]
+    # What a format wants besides the report; most want the findings alone.
+    wants: dict[str, tuple[Any, ...]] = {
+        "checkpatch": (options, changes),
+        "sarif": (found, rules),
+        "json": (found, changes),
+    }
+    rendering = import_module(f"xfrmlint.report.{name}")
+    printed(rendering.render(report, *wants.get(name, (found,))))
+    least = (fail_on or config.fail_on or "WARNING").upper()
+    counted = _LEVELS[: _LEVELS.index(least) + 1]
+    return FINDINGS if any(f.level in counted for f in found) else CLEAN
+
+
+def _changes(
+    asked: "Asked",
+    tree: "Folder",
+    held: ExitStack,
+    rules: "Sequence[Rule]",
+    only_new: bool,
+    mailback: bool,
+    progress: "Callable[[str], None]",
+    session: "Session",
+) -> "list[ChangeReport]":
+    """Return what the changes asked for bring; none for a mail without, with mailback.
+
+    held: keeps open what their trees are read from.
+    """
+    from xfrmlint.change.asked import steps_of
+    from xfrmlint.change.judged import judged
+    from xfrmlint.tree.patch import NoPatch
+
+    try:
+        steps = steps_of(asked, tree, held)
+    except NoPatch:
+        if mailback:
+            return []
+        raise
+    return [judged(step, rules, only_new, progress, session) for step in steps]
+
+
+def _print_differences(
+    tree: "Folder",
+    commands: Path | None,
+    inside: "Callable[[str], bool]",
+    progress: "Callable[[str], None]",
+) -> int:
+    """Print where tree-sitter and libclang differ."""
+    from xfrmlint.confirmation.compare import differences
+    from xfrmlint.report.comparison import render
+
+    found = [one for one in differences(tree, commands, progress) if inside(one.path)]
+    printed(render(found))
+    return FINDINGS if found else CLEAN
+
+
+def _confirmed(
+    change: "ChangeReport", commands: Path | None, progress: "Callable[[str], None]"
+) -> "ChangeReport":
+    """Ask libclang about what a change brings."""
+    from xfrmlint.confirmation.run import confirmed_of
+
+    if not change.told:
+        return change
+    return change.telling(
+        confirmed_of(change.step.after, change.report, commands, progress, change.scope.folders)
+    )
+
+
+def _types(named: Sequence[str], rules: "Sequence[Rule]") -> frozenset[str]:
+    """Return the types of --types and --ignore; a type that does not exist is an error."""
+    found = {name.strip().upper() for text in named for name in text.split(",") if name.strip()}
+    strange = sorted(found - {rule.type for rule in rules})
+    if strange:
+        raise InputError(f"{', '.join(strange)}: no such type; xfrmlint check --list-types")
+    return frozenset(found)
+
+
+def _refuse_unknown(
+    within: Iterable[str], tree: "Folder", changes: "Iterable[ChangeReport]"
+) -> None:
+    touched = {path for c in changes for path in (*c.step.changed, *c.step.former)}
+    for path in within:
+        there = os.path.lexists(tree.root / path)
+        if not there and not any(below(one, [path]) for one in touched):
+            raise InputError(f"{path}: no such file or folder")

@@ -1,0 +1,135 @@
+"""What several commands take, and how they print."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from xfrmlint.errors import InputError
+
+if TYPE_CHECKING:
+    from xfrmlint.analysis.gather import Session
+    from xfrmlint.rules import Rule
+    from xfrmlint.tree.folder import Folder
+
+# The exit statuses.
+CLEAN, FINDINGS, FAILED, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 130, 141
+
+rules_option = click.option(
+    "--rules",
+    "rule_folders",
+    multiple=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Add the rules (*.toml) of a folder; one of the same type replaces a bundled one.",
+)
+
+
+cache_option = click.option(
+    "--cache/--no-cache",
+    "cached",
+    default=True,
+    help="Remember what was found out (see xfrmlint cache), or don't.",
+)
+
+
+@contextmanager
+def session_of(tree: "Folder", cached: bool, quiet: bool) -> "Iterator[Session]":
+    """Give what runs over a tree share; what is new is kept for the next one."""
+    from xfrmlint.analysis.gather import Session
+    from xfrmlint.facts.cache import Cache, place_outside
+    from xfrmlint.report.terminal import printable
+
+    def warn(text: str) -> None:
+        if not quiet:
+            sys.stderr.write(f"xfrmlint: {printable(text)}\n")
+
+    with Cache(place_outside(tree.root) if cached else None, warn) as kept:
+        kept.know(tree)
+        yield Session(kept)
+
+
+def rules_of(folders: Sequence[Path]) -> "list[Rule]":
+    from xfrmlint.rules import load_rules, rules_folder
+
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder")
+    return load_rules([rules_folder(), *folders])
+
+
+def tree_and_paths(named: Sequence[str], gone: bool = False) -> "tuple[Folder, list[str]]":
+    """Return the tree and the paths in it (relative to its root) that the arguments mean.
+
+    gone: whether a path may be missing; a patch can bring it, a commit can have removed it.
+    """
+    from xfrmlint.tree.folder import find_tree, is_tree, tree_around
+
+    rest = list(named)
+    if rest and is_tree(Path(rest[0])):
+        tree = find_tree(rest.pop(0))
+    else:
+        for path in rest:
+            if not gone and not os.path.lexists(path):
+                raise InputError(f"{path}: no such file or folder")
+        root = tree_around(Path(rest[0]).absolute().parent) if rest else None
+        # With no tree around, the folder named was meant as one: say what it lacks.
+        tree = find_tree(str(root) if root else rest[0] if rest else None)
+    within = []
+    for path in rest:
+        # `check linux drivers/net` means the folder of that tree.
+        full = Path(path) if os.path.lexists(path) else tree.root / path
+        if not os.path.lexists(full):
+            if not gone:
+                raise InputError(f"{path}: no such file or folder")
+            here = Path(os.path.realpath(path))
+            full = here if here.is_relative_to(tree.root) else full
+        full = Path(os.path.realpath(full))
+        if not full.is_relative_to(tree.root):
+            raise InputError(f"{path}: not in the kernel tree {tree.root}")
+        within.append(str(full.relative_to(tree.root)))
+    return tree, within
+
+
+def below(path: str, within: Iterable[str]) -> bool:
+    return any(w == "." or path == w or path.startswith(f"{w}/") for w in within)
+
+
+class Progressing:
+    """A line on a terminal once a run takes longer than a second; nothing anywhere else."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._wanted = not quiet and sys.stderr.isatty()
+        self._shown = False
+        self._start = 0.0
+
+    def __enter__(self) -> "Callable[[str], None]":
+        import time
+
+        self._start = time.monotonic()
+        return self._show
+
+    def _show(self, text: str) -> None:
+        if self._wanted:
+            import time
+
+            if time.monotonic() - self._start > 1:
+                self._shown = True
+                sys.stderr.write(f"\r\x1b[Kxfrmlint: {text[:100]}")
+                sys.stderr.flush()
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def printed(lines: Iterable[str]) -> None:
+    out = sys.stdout
+    for line in lines:
+        out.write(line + "\n")
+    out.flush()
