@@ -133,6 +133,27 @@ def test_review(what: str, tree: str, linux: Path) -> None:
     assert (what in found["details"]) == (found["status"] != "pass")
 
 
+def test_b4_prep_check(linux: Path) -> None:
+    """All of it: b4 makes the branch, and the patch of its commit."""
+    configured(linux)
+    # The fixture has no checkpatch.
+    git(linux, "config", "--unset", "b4.prep-perpatch-check-cmd", "checkpatch")
+    for key, value in {"user.name": "A", "user.email": "a@example.org"}.items():
+        git(linux, "config", key, value)
+
+    def b4(*arguments: str) -> str:
+        program = "import sys, b4.command; b4.command.cmd()"
+        command = [sys.executable, "-c", program, "--no-interactive", "--offline-mode", *arguments]
+        env = environment_of(linux.parent)
+        return subprocess.run(command, cwd=linux, env=env, capture_output=True, text=True).stderr
+
+    b4("prep", "-n", "topic", "-f", "HEAD")
+    commit(linux, "example: words\n\nWhat it sends.", EDITS["nothing"])
+    commit(linux, "example: promise\n\nIt doesn't keep it.", EDITS["ERROR"])
+    said = b4("prep", "--check")
+    assert "Success: 1, Warning: 0, Error: 2" in said, said
+
+
 COVER = "Subject: [PATCH 0/1] example: words\nFrom: A <a@example.org>\n\nWords.\n"
 
 

@@ -178,6 +178,12 @@ def test_a_cache_that_can_not_be_used(linux: Path) -> None:
     assert compiled(TX, linux, XDG_CACHE_HOME="/dev/null/none") == (0, "", said(""))
 
 
+def test_nothing_is_written_into_the_tree(linux: Path) -> None:
+    before = sorted(linux.rglob("*"))
+    assert compiled(TX, linux, XDG_CACHE_HOME=str(linux)) == (0, "", said(""))
+    assert sorted(linux.rglob("*")) == before
+
+
 @pytest.mark.parametrize("source", ["lib/crc.c", "drivers/net/other/other.c"])
 def test_what_analyses_is_not_loaded_for_other_files(source: str, linux: Path) -> None:
     body = "import sys\nfrom xfrmlint.checker import checked\n"

@@ -60,7 +60,7 @@ def source_of(arguments: Sequence[str], environment: Mapping[str, str]) -> Sourc
 def _found(source: Source, folder: str) -> Iterator[str]:
     from xfrmlint.analysis.gather import Session
     from xfrmlint.check import check_tree
-    from xfrmlint.facts.cache import Cache, place
+    from xfrmlint.facts.cache import Cache, place_outside
     from xfrmlint.report import checkpatch, gcc
     from xfrmlint.rules import load_rules, rules_folder
     from xfrmlint.triage.applied import triaged
@@ -68,7 +68,7 @@ def _found(source: Source, folder: str) -> Iterator[str]:
 
     rules = load_rules([rules_folder()])
     config = load_config(source.tree, {rule.type for rule in rules})
-    file = place()
+    file = place_outside(source.tree.root)
     with _in_turn(file, folder), Cache(file) as kept:
         kept.know(source.tree)
         report = check_tree(source.tree, rules, session=Session(kept), under=(folder,))

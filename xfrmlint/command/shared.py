@@ -41,18 +41,14 @@ cache_option = click.option(
 def session_of(tree: "Folder", cached: bool, quiet: bool) -> "Iterator[Session]":
     """Give what runs over a tree share; what is new is kept for the next one."""
     from xfrmlint.analysis.gather import Session
-    from xfrmlint.facts.cache import Cache, place
+    from xfrmlint.facts.cache import Cache, place_outside
     from xfrmlint.report.terminal import printable
 
     def warn(text: str) -> None:
         if not quiet:
             sys.stderr.write(f"xfrmlint: {printable(text)}\n")
 
-    file = place() if cached else None
-    if file is not None and Path(os.path.realpath(file)).is_relative_to(tree.root):
-        # Nothing is written into a tree, whatever the environment says.
-        file = None
-    with Cache(file, warn) as kept:
+    with Cache(place_outside(tree.root) if cached else None, warn) as kept:
         kept.know(tree)
         yield Session(kept)
 

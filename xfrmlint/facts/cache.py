@@ -96,6 +96,13 @@ def place() -> Path | None:
     return Path(base) / "xfrmlint" / "facts.sqlite"
 
 
+def place_outside(root: Path) -> Path | None:
+    """Return where the cache lives, None where that is within a tree: nothing is written there."""
+    file = place()
+    inside = file is not None and Path(os.path.realpath(file)).is_relative_to(root)
+    return None if inside else file
+
+
 def state(file: Path) -> State:
     """Return how large the cache is; one that can't be read holds nothing."""
     with suppress(OSError, sqlite3.Error):
