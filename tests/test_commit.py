@@ -179,3 +179,16 @@ def test_nothing_of_a_repository_is_run(folder: Path) -> None:
 def test_a_folder_outside_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a git repository"):
         Repository(tmp_path, {**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path)})
+
+
+@pytest.mark.parametrize("path", ["drivers/net/a/a.c", "drivers/net/a/a.h"])
+def test_what_git_has_not_got_is_not_taken_for_gone(folder: Path, path: str) -> None:
+    name = git(folder, "rev-parse", f"HEAD:{path}")
+    (folder / ".git/objects" / name[:2] / name[2:]).unlink()
+    (folder / path).write_text("int edited;\n", "utf-8")
+    with Repository(folder) as repository:
+        tree = repository.tree(repository.commit("HEAD"))
+        assert tree.is_file(path)
+        for ask in (lambda: tree.read(path), lambda: tree.search("int|A", ["drivers/net/a"])):
+            with pytest.raises(InputError, match="git has not got its content here"):
+                ask()

@@ -645,3 +645,10 @@ def test_two_drivers_opt_in_each_for_itself() -> None:
     text = HEAD + ADD + TABLE.replace("foo_add }", f"foo_add, .flags = {FLAG} }}") + SETUP
     made = analysed(TABLE + SETUP, {other: text})
     assert tables(made) == ["foo_ops lower, opted in", "foo_ops lower"]
+
+
+def test_a_macro_below_include_can_hold_the_flag() -> None:
+    shared = "#define FOO_FLAGS XFRMDEV_OPS_F_LOWER_HANDLE\n"
+    table = TABLE.replace("foo_add }", "foo_add, .flags = FOO_FLAGS }")
+    made = analysed(f"#include <linux/foo.h>\n{table}{SETUP}", {"include/linux/foo.h": shared})
+    assert tables(made) == ["foo_ops lower, opted in"]

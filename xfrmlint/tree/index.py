@@ -5,10 +5,21 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from xfrmlint.tree.commit import Repository
+
+class Listing(Protocol):
+    """A repository whose index can be listed."""
+
+    @property
+    def index(self) -> Path:
+        """The index file."""
+        ...
+
+    def listed(self, *arguments: str) -> bytes:
+        """Return what `git ls-files` says of the index."""
+        ...
+
 
 # git's pathspecs, in which * stands for slashes too.
 _ASKED = ("*.c", "*.h", "Makefile", "*/Makefile", "Kbuild", "*/Kbuild", ".xfrmlint.toml")
@@ -32,7 +43,7 @@ class Entry(NamedTuple):
     flags: int
 
 
-def entries(repository: "Repository", top: str = "") -> Iterator[tuple[str, Entry]]:
+def entries(repository: Listing, top: str = "") -> Iterator[tuple[str, Entry]]:
     """Yield the C files, headers and Makefiles of the index; top: all that is below this."""
     asked = (f":(literal){top}",) if top else _ASKED
     listed = repository.listed("--stage", "--debug", "-z", "--", *asked)

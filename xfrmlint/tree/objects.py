@@ -4,7 +4,8 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Protocol
 
 from xfrmlint.errors import InputError
 from xfrmlint.tree import Unreadable
@@ -17,14 +18,39 @@ class Missing(Unreadable):
     """An object that a repository names, and has not got."""
 
 
-if TYPE_CHECKING:
-    from xfrmlint.tree.commit import Repository
+class Store(Protocol):
+    """A repository as far as its trees are read. searched: (expression, object) -> in there or not.
+
+    width: of an object's name, in bytes. top: of the folder that is checked out.
+    """
+
+    top: Path
+    searched: dict[tuple[str, str], bool]
+
+    @property
+    def width(self) -> int: ...
+
+    def object(self, name: str) -> bytes:
+        """Return an object's content; raises Unreadable."""
+        ...
+
+    def listing(self, name: str) -> list[tuple[str, str]]:
+        """Return the C files and headers below a tree object: path from there, object."""
+        ...
+
+    def checked_out(self, top: str) -> dict[str, str]:
+        """Return what lies in the folder as the index says: path -> object."""
+        ...
+
+    def in_folder(self, pattern: str, under: tuple[str, ...]) -> frozenset[str]:
+        """Return what of the folder, as it lies there, holds an expression."""
+        ...
 
 
 class Objects:
     """A tree of git objects, with the protocol of `Tree`."""
 
-    def __init__(self, repository: "Repository", root: str, name: str) -> None:
+    def __init__(self, repository: Store, root: str, name: str) -> None:
         self._repository = repository
         self._name = name
         self.problems: dict[str, str] = {}
