@@ -15,10 +15,13 @@ from tests.laid import FIXTURES, lay, lay_fixture, trees
 from tests.ran import run, run_json
 from tests.trees import Memory
 from xfrmlint.analysis.analyse import Analysis, analyse
+from xfrmlint.analysis.gather import Session
 from xfrmlint.check import report_of
 from xfrmlint.confirmation.compare import compared
+from xfrmlint.confirmation.remembered import check_confirmed
 from xfrmlint.confirmation.run import confirmed
 from xfrmlint.errors import InputError
+from xfrmlint.facts.cache import Cache
 from xfrmlint.findings import Report
 from xfrmlint.frontend.access import FIELDS
 from xfrmlint.frontend.clang import library
@@ -843,3 +846,27 @@ def test_what_happens_to_a_process_happens_to_its_job_alone() -> None:
 
 def test_no_jobs_are_done_at_once() -> None:
     assert Workers(_work, []).run() == []
+
+
+def test_what_was_said_is_remembered_while_the_tree_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = lay_fixture("demo", tmp_path / "linux")
+    file = tmp_path / "facts.sqlite"
+
+    def told() -> Report:
+        with Cache(file) as cache:
+            return check_confirmed(Folder(folder), RULES, None, Session(cache))
+
+    first = told()
+    assert {f.confirmation.status for f in first.findings if f.confirmation} == {"confirmed"}
+
+    def asked(*_: object) -> None:
+        raise InputError("asked")
+
+    monkeypatch.setattr("xfrmlint.frontend.clang.compiler.Clang", asked)
+    assert told() == first
+    source = folder / "drivers/net/sunrise/sunrise_tx.c"
+    source.write_text(source.read_text("utf-8") + "\n", "utf-8")
+    with pytest.raises(InputError, match="asked"):
+        told()

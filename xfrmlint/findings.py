@@ -27,6 +27,11 @@ class Related(NamedTuple):
     text: str
 
 
+# What a second parser makes of a finding, and both parsers' name together.
+CONFIRMED = "confirmed"
+BOTH = "tree-sitter+libclang"
+
+
 class Confirmation(NamedTuple):
     """What a second parser says of a finding. status: confirmed, or unconfirmed with a reason."""
 

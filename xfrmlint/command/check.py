@@ -247,9 +247,11 @@ def check(
         if asked is None:
             config = config_of(tree)
             if confirm:
-                from xfrmlint.confirmation.run import check_confirmed
+                from xfrmlint.confirmation.remembered import check_confirmed
 
-                report = check_confirmed(tree, rules, compile_commands, progress)
+                report = check_confirmed(
+                    tree, rules, compile_commands, session, progress, folders_of(within)
+                )
             else:
                 report = check_tree(tree, rules, progress, session, folders_of(within))
         else:
@@ -262,7 +264,9 @@ def check(
             config = config_of(judged[0].step.before)
             changes = [one.settled(config_of(one.step.before), known, wanted) for one in judged]
             if confirm:
-                changes = [_confirmed(change, compile_commands, progress) for change in changes]
+                changes = [
+                    _confirmed(change, compile_commands, session, progress) for change in changes
+                ]
     if changes is None:
         report = triage.limited(triage.triaged(report, config, known, wanted), inside)
         if write_baseline:
@@ -334,15 +338,20 @@ def _print_differences(
 
 
 def _confirmed(
-    change: "ChangeReport", commands: Path | None, progress: "Callable[[str], None]"
+    change: "ChangeReport",
+    commands: Path | None,
+    session: "Session",
+    progress: "Callable[[str], None]",
 ) -> "ChangeReport":
     """Ask libclang about what a change brings."""
-    from xfrmlint.confirmation.run import confirmed_of
+    from xfrmlint.confirmation.remembered import confirmed_of
 
     if not change.told:
         return change
     return change.telling(
-        confirmed_of(change.step.after, change.report, commands, progress, change.scope.folders)
+        confirmed_of(
+            change.step.after, change.report, commands, session, progress, change.scope.folders
+        )
     )
 
 

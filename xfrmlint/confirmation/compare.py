@@ -10,7 +10,8 @@ from xfrmlint.analysis.parts import pattern
 from xfrmlint.confirmation.claims import FILLED, Claim, Claims
 from xfrmlint.confirmation.places import offset_of, regions_at
 from xfrmlint.confirmation.run import Known, Questions
-from xfrmlint.confirmation.verdict import CONFIRMED, is_states
+from xfrmlint.confirmation.verdict import is_states
+from xfrmlint.findings import CONFIRMED
 from xfrmlint.frontend.clang.compiler import Clang
 from xfrmlint.frontend.clang.vocabulary import Region, Seen
 from xfrmlint.program.ops import OPS

@@ -1,56 +1,27 @@
 """A report confirmed: every finding asked about, what is refuted taken out, what is new noted."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
-from xfrmlint.analysis.analyse import Analysis, analyse
+from xfrmlint.analysis.analyse import Analysis
 from xfrmlint.analysis.part import Progress, quietly
-from xfrmlint.check import missing_of, report_of
+from xfrmlint.check import missing_of
 from xfrmlint.confirmation.claims import Claim, Claims
 from xfrmlint.confirmation.places import macro_at, source_of
 from xfrmlint.confirmation.verdict import (
-    CONFIRMED,
     REFUTED,
     UNCONFIRMED,
     Verdict,
     is_states,
     verdict,
 )
-from xfrmlint.findings import Confirmation, Finding, Report, Unknown
+from xfrmlint.findings import BOTH, CONFIRMED, Confirmation, Finding, Report, Unknown
 from xfrmlint.frontend.access import FIELDS
 from xfrmlint.frontend.clang.compiler import Answer, Asked, Clang
 from xfrmlint.frontend.clang.vocabulary import Member, Region, Seen
-from xfrmlint.rules import Rule
-from xfrmlint.tree import Tree
 from xfrmlint.tree.places import is_core
 
-BOTH = "tree-sitter+libclang"
 # What is asked for besides a state's fields: where the opt-in is set.
 _MEMBERS = (*FIELDS, "flags")
-
-
-def check_confirmed(
-    tree: Tree, rules: Sequence[Rule], commands: Path | None, progress: Progress = quietly
-) -> Report:
-    """Check a tree as check_tree() does, then ask libclang about what was found.
-
-    commands: a build's compile_commands.json. Raises InputError if libclang can't be loaded.
-    """
-    with Clang(tree, commands) as clang:
-        analysis = analyse(tree, progress)
-        return confirmed(analysis, report_of(analysis.facts, tree, rules), clang, progress)
-
-
-def confirmed_of(
-    tree: Tree,
-    report: Report,
-    commands: Path | None,
-    progress: Progress = quietly,
-    under: Sequence[str] = (),
-) -> Report:
-    """Return a report of a tree with what libclang says of it; under: as for check_tree()."""
-    with Clang(tree, commands) as clang:
-        return confirmed(analyse(tree, progress, under), report, clang, progress)
 
 
 class Questions:

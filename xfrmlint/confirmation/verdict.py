@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from xfrmlint.confirmation.claims import ACCESS, CALL, CODE, FILLED, TABLE, Claim
+from xfrmlint.findings import CONFIRMED
 from xfrmlint.frontend.clang.vocabulary import Member, Seen
 from xfrmlint.program.ops import OPS
 
-CONFIRMED, UNCONFIRMED, REFUTED = "confirmed", "unconfirmed", "refuted"
+UNCONFIRMED, REFUTED = "unconfirmed", "refuted"
 _STATE, _POLICY = "struct xfrm_state.", "struct xfrm_policy."
 
 
