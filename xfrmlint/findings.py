@@ -127,6 +127,11 @@ class Report(NamedTuple):
     gone: tuple[Known, ...] = ()
 
 
+def identity(finding: Finding) -> tuple[object, ...]:
+    """Return what of a finding neither settings nor a second parser change."""
+    return finding.type, finding.path, finding.line, finding.column, finding.fingerprint
+
+
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
     """Return findings as every format shows them: by path, line, type."""
     return sorted(findings, key=lambda f: (f.path, f.line, f.type, f.column, f.fingerprint))

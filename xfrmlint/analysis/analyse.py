@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from xfrmlint.analysis.part import Facts, Part, Plan, Progress, quietly
+from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
 from xfrmlint.analysis.parts import XFRM, plan, reader_of
-from xfrmlint.analysis.tabulate import Analysed, core_rows, problem_rows, rows_of
+from xfrmlint.analysis.tabulate import Analysed, core_rows, rows_of
 from xfrmlint.contract import RESOLVER
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import CoreFunctionRow, TreeRow

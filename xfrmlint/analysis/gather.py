@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from xfrmlint.analysis.part import Facts, Part, Plan, Progress, quietly
+from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
 from xfrmlint.facts.cache import Cache
 from xfrmlint.facts.merged import Rows, merged
-from xfrmlint.facts.rows import TABLES, UnknownRow
+from xfrmlint.facts.rows import TABLES
 from xfrmlint.tree import Tree
 from xfrmlint.tree.folder import Folder
 from xfrmlint.tree.watched import Seen, Watched, as_data, seen_of
@@ -56,10 +56,8 @@ def gathered(
     for key, (seen, document) in zip(missing, made, strict=True):
         session.cache.remember(key, seen, document)
         found[key] = _rows(document)
-    problems: Rows = [
-        UnknownRow(path, 0, "", f"not read: {why}") for path, why in sorted(tree.problems.items())
-    ]
-    store = merged([*(rows for rows in found.values() if rows is not None), problems])
+    known = [rows for rows in found.values() if rows is not None]
+    store = merged([*known, problem_rows(tree)])
     return Facts(store, whole.commented)
 
 

@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from xfrmlint.facts.merged import Rows
+from xfrmlint.facts.rows import UnknownRow
 from xfrmlint.facts.store import Store
+from xfrmlint.tree import Tree
 
 # Is told what is next.
 Progress = Callable[[str], None]
@@ -41,3 +44,13 @@ class Facts(NamedTuple):
 
     store: Store
     commented: tuple[str, ...]
+
+
+def not_read(path: str, reason: str) -> UnknownRow:
+    """Return what is said of a file that can't be read."""
+    return UnknownRow(path, 0, "", f"not read: {reason}")
+
+
+def problem_rows(tree: Tree) -> Rows:
+    """Return the files that no search could read."""
+    return [not_read(path, reason) for path, reason in sorted(tree.problems.items())]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from xfrmlint.analysis.part import not_read
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import (
     CallbackRow,
@@ -33,7 +34,6 @@ from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver
 from xfrmlint.program.sites import Found, Site
 from xfrmlint.program.sleeps import Sleep
-from xfrmlint.tree import Tree
 from xfrmlint.tree.places import is_core
 
 
@@ -78,11 +78,6 @@ def core_rows(reader: Reader, tree: TreeRow, functions: Iterable[CoreFunctionRow
         *_unread_rows(reader),
         *(UnknownRow(f.path, f.line, f.function, f.detail) for f in told if f.ok is None),
     ]
-
-
-def problem_rows(tree: Tree) -> Rows:
-    """Return the files that no search could read."""
-    return [_not_read(path, reason) for path, reason in tree.problems.items()]
 
 
 def _driver_rows(drivers: Sequence[Driver]) -> Iterator[tuple[object, ...]]:
@@ -254,14 +249,10 @@ def _file_rows(reader: Reader) -> Iterator[tuple[object, ...]]:
             yield StructFieldRow(struct, name, kind.base + "*" * kind.pointers, path)
 
 
-def _not_read(path: str, reason: str) -> UnknownRow:
-    return UnknownRow(path, 0, "", f"not read: {reason}")
-
-
 def _unread_rows(reader: Reader) -> Iterator[UnknownRow]:
     """What of the files themselves could not be read or parsed."""
     for path, reason in reader.corpus.unreadable.items():
-        yield _not_read(path, reason)
+        yield not_read(path, reason)
     for unit in reader.corpus.units():
         if unit.too_large:
             yield UnknownRow(unit.path, 0, "", "larger than 4 MiB; not parsed")

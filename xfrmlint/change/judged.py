@@ -11,7 +11,7 @@ from xfrmlint.change.scope import EVERYWHERE, NOWHERE, Scope, scope_of
 from xfrmlint.change.step import Step
 from xfrmlint.check import check_tree
 from xfrmlint.facts.cache import Cache
-from xfrmlint.findings import Finding, Known, Report
+from xfrmlint.findings import Finding, Known, Report, identity
 from xfrmlint.rules import Rule
 from xfrmlint.tree.kbuild import version
 from xfrmlint.triage.applied import triaged
@@ -59,9 +59,9 @@ class ChangeReport(NamedTuple):
 
     def telling(self, report: Report) -> "ChangeReport":
         """Return this with another report, of some of its findings."""
-        told = {_mark(one.finding): one for one in self.told}
+        told = {identity(one.finding): one for one in self.told}
         return self._replace(
-            told=tuple(told[_mark(f)]._replace(finding=f) for f in report.findings),
+            told=tuple(told[identity(f)]._replace(finding=f) for f in report.findings),
             report=report,
         )
 
@@ -74,11 +74,6 @@ class ChangeReport(NamedTuple):
             fixed=tuple(choose(self.fixed)),
             report=self.report._replace(findings=findings),
         )
-
-
-def _mark(finding: Finding) -> tuple[object, ...]:
-    """Return what of a finding no setting changes."""
-    return finding.type, finding.path, finding.line, finding.column, finding.fingerprint
 
 
 def judged(

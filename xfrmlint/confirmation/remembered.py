@@ -8,9 +8,10 @@ from typing import Any
 
 from xfrmlint.analysis.gather import Session
 from xfrmlint.analysis.part import Progress, quietly
-from xfrmlint.check import check_tree, missing_of
+from xfrmlint.check import check_tree
+from xfrmlint.confirmation.said import marked, told
 from xfrmlint.errors import InputError
-from xfrmlint.findings import BOTH, CONFIRMED, Confirmation, Finding, Report, Unknown
+from xfrmlint.findings import Confirmation, Finding, Report, Unknown, identity
 from xfrmlint.rules import Rule
 from xfrmlint.tree import Tree
 from xfrmlint.tree.watched import Watched
@@ -83,8 +84,8 @@ def _told(commands: Path | None) -> str:
 
 def _document(report: Report, found: Report) -> dict[str, Any]:
     """Return what became of each finding, in order, and what else is unknown now."""
-    left = {_mark(one): one.confirmation for one in found.findings}
-    said = [left.get(_mark(one)) for one in report.findings]
+    left = {identity(one): one.confirmation for one in found.findings}
+    said = [left.get(identity(one)) for one in report.findings]
     return {
         "findings": [(one.status, one.reason) if one else ("", "") for one in said],
         "unknown": sorted({*found.unknown} - {*report.unknown}),
@@ -97,18 +98,8 @@ def _applied(report: Report, document: Any) -> Report | None:
     try:
         for finding, (status, reason) in zip(report.findings, document["findings"], strict=True):
             if status:
-                one = finding._replace(confirmation=Confirmation(str(status), str(reason)))
-                if status == CONFIRMED:
-                    one = one._replace(parser=BOTH, confidence="high")
-                kept.append(one)
-        unknown = {*report.unknown, *(Unknown(*row) for row in document["unknown"])}
+                kept.append(marked(finding, Confirmation(str(status), str(reason))))
+        unknown = [Unknown(*row) for row in document["unknown"]]
     except (KeyError, TypeError, ValueError):
         return None
-    drivers = report.drivers
-    if len(kept) < len(report.findings):
-        drivers = tuple(row._replace(missing=missing_of(row.driver, kept)) for row in drivers)
-    return report._replace(findings=tuple(kept), drivers=drivers, unknown=tuple(sorted(unknown)))
-
-
-def _mark(finding: Finding) -> tuple[object, ...]:
-    return finding.type, finding.path, finding.line, finding.column, finding.fingerprint
+    return told(report, kept, unknown)

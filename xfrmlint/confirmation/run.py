@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from xfrmlint.analysis.analyse import Analysis
 from xfrmlint.analysis.part import Progress, quietly
-from xfrmlint.check import missing_of
 from xfrmlint.confirmation.claims import Claim, Claims
 from xfrmlint.confirmation.places import macro_at, source_of
+from xfrmlint.confirmation.said import marked, told
 from xfrmlint.confirmation.verdict import (
     REFUTED,
     UNCONFIRMED,
@@ -14,7 +14,7 @@ from xfrmlint.confirmation.verdict import (
     is_states,
     verdict,
 )
-from xfrmlint.findings import BOTH, CONFIRMED, Confirmation, Finding, Report, Unknown
+from xfrmlint.findings import CONFIRMED, Confirmation, Finding, Report, Unknown
 from xfrmlint.frontend.access import FIELDS
 from xfrmlint.frontend.clang.compiler import Answer, Asked, Clang
 from xfrmlint.frontend.clang.vocabulary import Member, Region, Seen
@@ -106,7 +106,7 @@ def confirmed(
     progress("asking libclang")
     questions.ask(clang)
     kept: list[Finding] = []
-    unknown = list(report.unknown)
+    unknown: list[Unknown] = []
     for finding, listed in by_finding:
         found = _worst(listed, questions)
         if found.status == REFUTED:
@@ -119,13 +119,8 @@ def confirmed(
                 )
             )
         else:
-            kept.append(_marked(finding, found))
-    drivers = report.drivers
-    if len(kept) < len(report.findings):
-        drivers = tuple(row._replace(missing=missing_of(row.driver, kept)) for row in drivers)
-    unknown += _unseen(analysis, questions, claims)
-    told = tuple(sorted(dict.fromkeys(unknown)))
-    return report._replace(findings=tuple(kept), drivers=drivers, unknown=told)
+            kept.append(marked(finding, Confirmation(found.status, found.reason)))
+    return told(report, kept, [*unknown, *_unseen(analysis, questions, claims)])
 
 
 def _worst(claims: Iterable[Claim], questions: Questions) -> Verdict:
@@ -135,14 +130,6 @@ def _worst(claims: Iterable[Claim], questions: Questions) -> Verdict:
             if one.status == status:
                 return one
     return Verdict(CONFIRMED) if found else Verdict(UNCONFIRMED, "nothing there to ask about")
-
-
-def _marked(finding: Finding, found: Verdict) -> Finding:
-    if found.status == CONFIRMED:
-        return finding._replace(
-            parser=BOTH, confidence="high", confirmation=Confirmation(CONFIRMED)
-        )
-    return finding._replace(confirmation=Confirmation(UNCONFIRMED, found.reason))
 
 
 def _unseen(analysis: Analysis, questions: Questions, claims: Claims) -> list[Unknown]:

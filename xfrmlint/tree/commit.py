@@ -17,6 +17,7 @@ from typing import IO, NamedTuple
 
 from xfrmlint.errors import InputError
 from xfrmlint.tree import Unreadable
+from xfrmlint.tree.digest import blob_name
 from xfrmlint.tree.index import entries, unedited
 from xfrmlint.tree.mail import LARGEST
 from xfrmlint.tree.objects import Missing, Objects
@@ -261,7 +262,7 @@ class Repository:
 
     def name_of(self, data: bytes) -> str:
         """Return the name of a file's object."""
-        return hashlib.new(self._format, b"blob %d\0" % len(data) + data).hexdigest()
+        return blob_name(data, self._format)
 
     def tree(self, commit: str) -> Objects:
         """Return the tree of a commit; of `nothing` the empty one."""

@@ -3,6 +3,8 @@
 import hashlib
 
 
-def blob_name(data: bytes) -> str:
-    """Return the SHA-1 name that git gives a blob (Documentation/technical, "object format")."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+def blob_name(data: bytes, object_format: str = "sha1") -> str:
+    """Return the name that git gives a blob (Documentation/technical, "object format")."""
+    made = hashlib.new(object_format, b"blob %d\0" % len(data), usedforsecurity=False)
+    made.update(data)
+    return made.hexdigest()

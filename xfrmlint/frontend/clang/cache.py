@@ -5,19 +5,22 @@ import stat
 import tempfile
 from pathlib import Path
 
+from xfrmlint.facts.cache import place
+
 # One is 30 MB, and a kernel needs one.
 _KEPT = 6
 
 
 def folder() -> Path | None:
     """Return the folder, made if need be; None where there is none that is the user's own."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
+    file = place()
+    if file is None:
+        return None
+    found = file.parent / "clang"
     try:
-        above = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
-        found = above / "xfrmlint" / "clang"
         found.mkdir(mode=0o700, parents=True, exist_ok=True)
         about = os.stat(found, follow_symlinks=False)
-    except (OSError, RuntimeError):
+    except OSError:
         return None
     # What others can write there libclang would read.
     own = stat.S_ISDIR(about.st_mode) and about.st_uid == os.geteuid()
