@@ -14,14 +14,17 @@ import pytest
 from tests.laid import FIXTURES, lay, lay_fixture, trees
 from tests.ran import run, run_json
 from tests.trees import Memory
-from xfrmlint.analysis.analyse import Analysis, analyse
+from xfrmlint.analysis.analyse import analyse
 from xfrmlint.analysis.gather import Session
+from xfrmlint.analysis.part import Facts
 from xfrmlint.check import report_of
 from xfrmlint.confirmation.compare import compared
 from xfrmlint.confirmation.remembered import check_confirmed
 from xfrmlint.confirmation.run import confirmed
 from xfrmlint.errors import InputError
-from xfrmlint.facts.cache import Cache
+from xfrmlint.facts.cache import Cache, place
+from xfrmlint.facts.rows import TABLES, SiteRow
+from xfrmlint.facts.store import Store
 from xfrmlint.findings import Report
 from xfrmlint.frontend.access import FIELDS
 from xfrmlint.frontend.clang import library
@@ -29,7 +32,7 @@ from xfrmlint.frontend.clang.compilation import Build
 from xfrmlint.frontend.clang.compiler import Asked, Clang
 from xfrmlint.frontend.clang.vocabulary import Seen
 from xfrmlint.frontend.clang.workers import Workers
-from xfrmlint.program.sites import Site
+from xfrmlint.frontend.regions import Region
 from xfrmlint.report import comparison
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree import Tree
@@ -416,9 +419,9 @@ CASES = {
 
 
 def _confirmed(tree: Tree) -> Report:
-    with Clang(tree) as clang:
-        analysis = analyse(tree)
-        return confirmed(analysis, report_of(analysis.facts, tree, RULES), clang)
+    with Clang(tree, beside=place()) as clang:
+        facts = analyse(tree).facts
+        return confirmed(tree, facts, report_of(facts, tree, RULES), clang)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -490,10 +493,10 @@ OPEN = {
 @pytest.mark.parametrize("name", trees())
 def test_findings_in_the_miniature_kernels(name: str, tmp_path: Path) -> None:
     tree = Folder(lay_fixture(name, tmp_path / "linux"))
-    analysis = analyse(tree)
-    before = report_of(analysis.facts, tree, RULES)
+    facts = analyse(tree).facts
+    before = report_of(facts, tree, RULES)
     with Clang(tree) as clang:
-        report = confirmed(analysis, before, clang)
+        report = confirmed(tree, facts, before, clang)
     assert len(report.findings) == len(before.findings)
     assert report.unknown == before.unknown
     told = [f.confirmation for f in report.findings if f.confirmation is not None]
@@ -582,6 +585,47 @@ def test_a_broken_answer_is_asked_for_again(text: bytes, tmp_path: Path) -> None
     [path] = _kept(tmp_path, "json")
     path.write_bytes(text)
     assert _confirmed(tree) == first
+
+
+def test_a_function_of_a_precompiled_header_is_compiled_if_it_is_asked_about() -> None:
+    header = (FIXTURES / "base/rfc/include/net/xfrm.h").read_text()
+    function = (
+        "static inline unsigned long own_handle(struct xfrm_state *x)\n{\n"
+        "	return x->xso.offload_handle;\n}\n"
+    )
+    path = "include/net/xfrm.h"
+    region = Region(path, len(header), len(header + function), (header + function).index("own_h"))
+    tree = kernel({FOO: HEAD, path: header + function})
+    with Clang(tree) as clang:
+        answer = clang.ask({FOO: Asked((region,))}, FIELDS, OFFLOAD)[FOO]
+    assert [member.field for member in answer.seen[region].members] == ["offload_handle"]
+
+
+@pytest.mark.parametrize("likely", [(), (FOO,), ("drivers/net/bar/bar.c",)])
+def test_what_a_source_needs_is_set_whichever_were_likely(likely: tuple[str, ...]) -> None:
+    text = "#ifdef CONFIG_%s_IPSEC\nint %s;\n#endif\n"
+    bar = "drivers/net/bar/bar.c"
+    tree = kernel({FOO: text % ("FOO", "foo"), bar: text % ("BAR", "bar")})
+    asked = {path: Asked((), (path,), True) for path in (FOO, bar)}
+    with Clang(tree, likely) as clang:
+        answers = clang.ask(asked, FIELDS, OFFLOAD)
+    found = {path: [s.declared[0].name for s in answers[path].seen.values()] for path in asked}
+    assert found == {FOO: ["foo"], bar: ["bar"]}
+
+
+def test_nothing_is_kept_where_nothing_may_be(tmp_path: Path) -> None:
+    tree = lay_fixture("demo", tmp_path / "linux")
+    inside = {"XDG_CACHE_HOME": str(tree / "cache")}
+    before = _everything(tree)
+    for options, env in (
+        (["--no-cache"], {"XDG_CACHE_HOME": str(tmp_path / "none")}),
+        ([], inside),
+        (["--no-cache"], inside),
+    ):
+        ran = run("check", "-q", "--confirm", *options, tree, cwd=tmp_path, env=env)
+        assert (ran.status, ran.err) == (1, "")
+    assert _everything(tree) == before
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_broken_precompiled_header_is_not_used_again(tmp_path: Path) -> None:
@@ -736,22 +780,23 @@ def test_both_prints_where_the_parsers_differ(tmp_path: Path) -> None:
     assert ran == (0, "", "")
 
 
-def _resited(analysis: Analysis, change: Callable[[Site], Site | None]) -> Analysis:
-    """Return an analysis whose sites are changed, or left out."""
-    parts = []
-    for part in analysis.parts:
-        sites = [site for site in map(change, part.found.sites) if site is not None]
-        parts.append(part._replace(found=part.found._replace(sites=sites)))
-    return analysis._replace(parts=tuple(parts))
+def _resited(facts: Facts, change: Callable[[SiteRow], SiteRow | None]) -> Facts:
+    """Return facts whose sites are changed, or left out."""
+    store = Store()
+    for kind, table in TABLES.items():
+        rows = [kind(*row) for row in facts.store.query(f"SELECT * FROM {table}")[1]]
+        store.add(row for row in (change(r) if kind is SiteRow else r for r in rows) if row)
+    store.seal()
+    return facts._replace(store=store)
 
 
-DIFFER: dict[str, tuple[Callable[[Analysis], Analysis], str]] = {
+DIFFER: dict[str, tuple[Callable[[SiteRow], SiteRow | None], str]] = {
     "a site that tree-sitter lost": (
-        lambda a: _resited(a, lambda s: s if s.field != "offload_handle" else None),
+        lambda site: site if site.field != "offload_handle" else None,
         "site: access of xso.offload_handle: libclang alone",
     ),
     "a site that is none": (
-        lambda a: _resited(a, lambda s: s._replace(field="real_dev")),
+        lambda site: site._replace(field="real_dev"),
         "tree-sitter alone (libclang sees no member real_dev there)",
     ),
 }
@@ -761,10 +806,10 @@ DIFFER: dict[str, tuple[Callable[[Analysis], Analysis], str]] = {
 def test_a_difference_is_found(name: str, tmp_path: Path) -> None:
     change, wanted = DIFFER[name]
     tree = Folder(lay_fixture("demo", tmp_path / "linux"))
-    analysis = analyse(tree)
+    facts = analyse(tree).facts
     with Clang(tree) as clang:
-        assert compared(analysis, clang) == []
-        lines = list(comparison.render(compared(change(analysis), clang)))
+        assert compared(tree, facts, clang) == []
+        lines = list(comparison.render(compared(tree, _resited(facts, change), clang)))
     assert [line for line in lines if wanted in line]
 
 

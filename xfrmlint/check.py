@@ -59,7 +59,7 @@ def report_of(facts: Facts, tree: Tree, rules: Sequence[Rule]) -> Report:
     first = [rule for rule in rules if rule.type not in ABOUT_COMMENTS]
     findings = run_rules(first, store, contract, source)
     # A source that has another name than *.c or *.h was not searched.
-    paths = sorted({*facts.commented, *(finding.path for finding in findings)})
+    paths = sorted({*facts.whole.commented, *(finding.path for finding in findings)})
     commented = [path for path in paths if MARK.encode() in text(path)]
     about: list[Finding] = []
     suppressed: list[Finding] = []

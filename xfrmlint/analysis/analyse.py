@@ -5,7 +5,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
-from xfrmlint.analysis.parts import XFRM, plan, reader_of
+from xfrmlint.analysis.parts import XFRM, plan, reader_of, whole_reader
 from xfrmlint.analysis.tabulate import Analysed, core_rows, rows_of
 from xfrmlint.contract import RESOLVER
 from xfrmlint.facts.merged import Rows, merged
@@ -83,10 +83,8 @@ def analyse(tree: Tree, progress: Progress = quietly, under: Sequence[str] = ())
         parts.append(analysed(tree, part, whole, memo, progress))
         # Now: what a later part does with a file that both read is not this one's.
         rows.append(rows_of(parts[-1]))
-    reader = reader_of(tree, memo)
-    reader.universe.shared = whole.shared
-    facts = Facts(merged([*rows, problem_rows(tree)]), whole.commented)
-    return Analysis(facts, tuple(parts), reader, whole.offload)
+    facts = Facts(merged([*rows, problem_rows(tree)]), whole)
+    return Analysis(facts, tuple(parts), whole_reader(tree, whole, memo), whole.offload)
 
 
 def analysed(

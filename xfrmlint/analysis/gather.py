@@ -36,9 +36,16 @@ class Session:
 
 
 def gathered(
-    tree: Tree, session: Session, progress: Progress = quietly, under: Sequence[str] = ()
+    tree: Tree,
+    session: Session,
+    progress: Progress = quietly,
+    under: Sequence[str] = (),
+    planned: Callable[[Plan], object] = lambda _: None,
 ) -> Facts:
-    """Return the facts of a tree. under: only of what lies in these folders, and of the headers."""
+    """Return the facts of a tree. under: only of what lies in these folders, and of the headers.
+
+    planned: is told how the tree is cut, before what is missing is analysed.
+    """
     progress("searching the tree")
     recalled = _expected(tree, session, under)
     at_hand = [rows for rows in recalled.values() if rows is not None]
@@ -47,18 +54,20 @@ def gathered(
     whole = _plan(tree, session, under)
     jobs = _jobs(whole)
     if early is not None and list(jobs) == list(recalled) and not tree.problems:
-        return Facts(early, whole.commented)
+        return Facts(early, whole)
     found = {
         key: recalled[key] if key in recalled else _recalled(tree, session, key) for key in jobs
     }
     missing = [key for key in jobs if found[key] is None]
+    if missing:
+        planned(whole)
     made = _analysed(tree, session, whole, [jobs[key] for key in missing], progress)
     for key, (seen, document) in zip(missing, made, strict=True):
         session.cache.remember(key, seen, document)
         found[key] = _rows(document)
     known = [rows for rows in found.values() if rows is not None]
     store = merged([*known, problem_rows(tree)])
-    return Facts(store, whole.commented)
+    return Facts(store, whole)
 
 
 def _expected(tree: Tree, session: Session, under: Sequence[str]) -> dict[str, Rows | None]:

@@ -40,10 +40,10 @@ class Plan(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What is known of a tree, in a sealed store. commented: files with a comment for xfrmlint."""
+    """What is known of a tree, in a sealed store, and how the tree was cut."""
 
     store: Store
-    commented: tuple[str, ...]
+    whole: Plan
 
 
 def not_read(path: str, reason: str) -> UnknownRow:

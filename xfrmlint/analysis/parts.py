@@ -37,6 +37,13 @@ def reader_of(tree: Tree, memo: Memo | None = None) -> Reader:
     return Reader(tree, re.compile(pattern(OFFLOAD).encode()), memo)
 
 
+def whole_reader(tree: Tree, whole: Plan, memo: Memo | None = None) -> Reader:
+    """Return a reader of a whole tree; each part has one of its own."""
+    reader = reader_of(tree, memo)
+    reader.universe.shared = whole.shared
+    return reader
+
+
 def plan(tree: Tree, under: Sequence[str] = ()) -> Plan:
     """Cut a tree into its parts; under: only what lies below these folders, and the headers."""
     reader = reader_of(tree)

@@ -14,6 +14,7 @@ from xfrmlint.facts.rows import (
     FileRow,
     FunctionRow,
     HopRow,
+    ItemRow,
     LocalRow,
     MacroRow,
     OpsTableRow,
@@ -30,6 +31,8 @@ from xfrmlint.flow.paths import Traced
 from xfrmlint.frontend.access import Doubt
 from xfrmlint.frontend.macros import macros_in
 from xfrmlint.frontend.reader import Reader
+from xfrmlint.frontend.regions import Region, offset_of, region_of, regions_at
+from xfrmlint.frontend.unit import Place
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver
 from xfrmlint.program.sites import Found, Site
@@ -62,6 +65,7 @@ def rows_of(part: Analysed) -> Rows:
         *_path_rows(reader, part.traced),
         *_graph_rows(graph, sites),
         *_sleep_rows(reader, part.sleeps, len(sites)),
+        *_item_rows(part),
         *_file_rows(reader),
         *_unread_rows(reader),
         *_unknown_rows(part),
@@ -156,6 +160,33 @@ def _sleep_rows(
         )
         for position, hop in enumerate(sleep.chain):
             yield HopRow(number, 0, position, hop.function, hop.path, hop.line, hop.via)
+
+
+def _item_rows(part: Analysed) -> Iterator[ItemRow]:
+    reader = part.graph.reader
+    for site in part.found.sites:
+        around: tuple[Region, ...] = (region_of(site.view.path, site.view.written),)
+        yield from _items(reader, "site", site.place, site.function.name, around)
+    tables = [driver.table for driver in part.drivers]
+    for kind, places in (
+        ("table", [table.place for table in tables]),
+        ("callback", [callback.place for table in tables for callback in table.callbacks]),
+        ("flag", [place for table in tables for place in table.flags]),
+        ("sleep", [sleep.place for sleep in part.sleeps]),
+    ):
+        for place in places:
+            around = regions_at(reader, place.path, offset_of(reader, *place))
+            yield from _items(reader, kind, place, "", around)
+
+
+def _items(
+    reader: Reader, kind: str, place: Place, function: str, around: Iterable[Region]
+) -> Iterator[ItemRow]:
+    offset = offset_of(reader, *place)
+    for path, start, end, name in around:
+        yield ItemRow(
+            kind, place.path, place.line, place.column, function, offset, path, start, end, name
+        )
 
 
 def _path_rows(reader: Reader, traced: Mapping[str, Traced]) -> Iterator[tuple[object, ...]]:

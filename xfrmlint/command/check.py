@@ -243,7 +243,7 @@ def check(
         ExitStack() as held,
     ):
         if parser == "both":
-            return _print_differences(tree, compile_commands, inside, progress)
+            return _print_differences(tree, compile_commands, inside, progress, session)
         if asked is None:
             config = config_of(tree)
             if confirm:
@@ -327,12 +327,18 @@ def _print_differences(
     commands: Path | None,
     inside: "Callable[[str], bool]",
     progress: "Callable[[str], None]",
+    session: "Session",
 ) -> int:
     """Print where tree-sitter and libclang differ."""
-    from xfrmlint.confirmation.compare import differences
+    from xfrmlint.analysis.gather import gathered
+    from xfrmlint.confirmation.compare import compared
+    from xfrmlint.confirmation.remembered import Asking
     from xfrmlint.report.comparison import render
 
-    found = [one for one in differences(tree, commands, progress) if inside(one.path)]
+    with Asking(tree, commands, session) as asking:
+        facts = gathered(tree, session, progress, (), asking.begin)
+        differences = compared(tree, facts, asking.of(facts.whole), progress)
+    found = [one for one in differences if inside(one.path)]
     printed(render(found))
     return FINDINGS if found else CLEAN
 
@@ -344,15 +350,15 @@ def _confirmed(
     progress: "Callable[[str], None]",
 ) -> "ChangeReport":
     """Ask libclang about what a change brings."""
-    from xfrmlint.confirmation.remembered import confirmed_of
+    from xfrmlint.analysis.gather import gathered
+    from xfrmlint.confirmation.remembered import Asking
 
     if not change.told:
         return change
-    return change.telling(
-        confirmed_of(
-            change.step.after, change.report, commands, session, progress, change.scope.folders
-        )
-    )
+    after = change.step.after
+    facts = gathered(after, session, progress, change.scope.folders)
+    with Asking(after, commands, session) as asking:
+        return change.telling(asking.confirmed(facts, change.report, progress))
 
 
 def _types(named: Sequence[str], rules: "Sequence[Rule]") -> frozenset[str]:

@@ -1,16 +1,14 @@
 """What a finding takes for granted, each a question that libclang can answer."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from xfrmlint.analysis.analyse import Analysis
-from xfrmlint.confirmation.places import offset_of, region_of, regions_at
 from xfrmlint.contract import RESOLVER
+from xfrmlint.facts.store import Store
 from xfrmlint.findings import Finding
-from xfrmlint.frontend.clang.vocabulary import Region
+from xfrmlint.frontend.reader import Reader
+from xfrmlint.frontend.regions import Region, offset_of, regions_at
 from xfrmlint.frontend.unit import Place
-from xfrmlint.program.ops import Table
-from xfrmlint.program.sites import RESOLVE, Site
+from xfrmlint.program.sites import RESOLVE
 
 ACCESS, CALL, TABLE, FILLED, CODE = "access", "call", "table", "filled", "code"
 
@@ -34,77 +32,117 @@ class Claim(NamedTuple):
     macro: bool = False
 
 
-class Claims:
-    """The claims of the findings of one analysis."""
+class SiteClaim(NamedTuple):
+    """What is claimed of a site. access: read, write, ... or resolve."""
 
-    def __init__(self, analysis: Analysis) -> None:
-        self._reader = analysis.reader
-        self._sites: dict[Place, list[Site]] = {}
-        for site in analysis.sites:
-            self._sites.setdefault(site.place, []).append(site)
-        self._tables: dict[Place, Table] = {}
-        self._flags: set[Place] = set()
-        self._callbacks: dict[Place, tuple[str, str]] = {}
-        for driver in analysis.drivers:
-            table = driver.table
-            self._tables.setdefault(table.place, table)
-            self._flags.update(table.flags)
-            for callback in table.callbacks:
-                self._callbacks[callback.place] = (callback.field, callback.target)
-        _, rows = analysis.store.query("SELECT path, line, column, what FROM sleep")
-        self._sleeps = {Place(r["path"], r["line"], r["column"]): r["what"] for r in rows}
+    place: Place
+    function: str
+    access: str
+    field: str
+    claim: Claim
+
+
+class TableClaim(NamedTuple):
+    """What is claimed of an ops table, and of what its callbacks hold, each by its place."""
+
+    place: Place
+    symbol: str
+    claim: Claim
+    callbacks: dict[Place, Claim]
+
+
+class Claims:
+    """The claims of a tree's facts. reader: of that tree, for places that are no facts."""
+
+    def __init__(self, store: Store, reader: Reader) -> None:
+        self._reader = reader
+        self._items = _items(store)
+        self.sites = [self._site(*row) for row in _rows(store, _SITES)]
+        self.tables = self._tables(store)
+        # What a place is, by what it is first.
+        self._claims: dict[Place, list[Claim]] = {}
+        for site in self.sites:
+            self._claims.setdefault(site.place, []).append(site.claim)
+        callbacks = {at: claim for t in self.tables for at, claim in t.callbacks.items()}
+        # A related place has no column; on its line stands one resolver call, or a callback.
+        self._related = list(dict.fromkeys([*self._claims, *callbacks]))
+        for table in self.tables:
+            self._claims.setdefault(table.place, [table.claim, *table.callbacks.values()])
+        for place, claim in callbacks.items():
+            self._claims.setdefault(place, [claim])
+        for kind, place, _ in self._items:
+            if kind == "flag":
+                self._claims.setdefault(place, [self._plain(FILLED, kind, place, "flags")])
+        for path, line, column, what in _rows(store, _SLEEPS):
+            place = Place(path, line, column)
+            self._claims.setdefault(place, [self._plain(CALL, "sleep", place, what)])
 
     def of(self, finding: Finding) -> list[Claim]:
         """Return what has to be true for a finding; what its place is comes first."""
-        place = Place(finding.path, finding.line, finding.column)
-        found = list(self._at(place))
+        found = list(self._at(Place(finding.path, finding.line, finding.column)))
         for related in finding.related:
-            # A related place has no column; on its line stands one resolver call, or a callback.
-            found += [
-                claim
-                for other in (*self._sites, *self._callbacks)
-                if (other.path, other.line) == (related.path, related.line)
-                for claim in self._at(other)
-            ]
+            for other in self._related:
+                if (other.path, other.line) == (related.path, related.line):
+                    found += self._at(other)
         return list(dict.fromkeys(found))
 
-    def of_site(self, site: Site) -> Claim:
-        """Return what a site is."""
-        region = region_of(site)
-        at = self._offset(site.place)
-        within = site.place.path == region.path and region.start <= at < region.end
-        kind, name = (CALL, RESOLVER) if site.access == RESOLVE else (ACCESS, site.field)
-        return Claim(kind, (region,), site.place.path, at, site.place.line, name, macro=not within)
+    def _at(self, place: Place) -> list[Claim]:
+        return self._claims.get(place) or [self._plain(CODE, "", place, "")]
 
-    def of_table(self, table: Table) -> list[Claim]:
-        """Return what a table is, and what its callbacks hold."""
-        found = [self._plain(TABLE, table.place, table.symbol)]
-        for callback in table.callbacks:
-            claim = self._plain(FILLED, callback.place, callback.field)
-            found.append(claim._replace(target=callback.target))
+    def _site(
+        self, path: str, line: int, column: int, function: str, access: str, field: str
+    ) -> SiteClaim:
+        place = Place(path, line, column)
+        kind, name = (CALL, RESOLVER) if access == RESOLVE else (ACCESS, field)
+        claim = self._plain(kind, "site", place, name, function)
+        return SiteClaim(place, function, access, field, claim)
+
+    def _tables(self, store: Store) -> list[TableClaim]:
+        callbacks: dict[int, dict[Place, Claim]] = {}
+        for number, field, target, *at in _rows(store, "SELECT * FROM callback"):
+            place = Place(*at)
+            claim = self._plain(FILLED, "callback", place, field)._replace(target=target)
+            callbacks.setdefault(number, {})[place] = claim
+        found = []
+        for number, symbol, *at in _rows(store, _TABLES):
+            place = Place(*at)
+            claim = self._plain(TABLE, "table", place, symbol)
+            found.append(TableClaim(place, symbol, claim, callbacks.get(number, {})))
         return found
 
-    def _at(self, place: Place) -> Iterator[Claim]:
-        for site in self._sites.get(place, ()):
-            yield self.of_site(site)
-        if place in self._tables:
-            yield from self.of_table(self._tables[place])
-        elif place in self._callbacks:
-            field, target = self._callbacks[place]
-            yield self._plain(FILLED, place, field)._replace(target=target)
-        elif place in self._flags:
-            yield self._plain(FILLED, place, "flags")
-        elif place in self._sleeps:
-            yield self._plain(CALL, place, self._sleeps[place])
-        elif place not in self._sites:
-            yield self._plain(CODE, place, "")
-
-    def _plain(self, kind: str, place: Place, name: str) -> Claim:
-        at = self._offset(place)
-        regions = regions_at(self._reader, place.path, at)
+    def _plain(self, kind: str, item: str, place: Place, name: str, function: str = "") -> Claim:
+        known = self._items.get((item, place, function))
+        if known is None:
+            at = offset_of(self._reader, *place)
+            regions = regions_at(self._reader, place.path, at)
+        else:
+            at, regions = known.offset, tuple(known.regions)
         around = any(r.path == place.path and r.start <= at < r.end for r in regions)
         macro = bool(regions) and not around
         return Claim(kind, regions, place.path, at, place.line, name, macro=macro)
 
-    def _offset(self, place: Place) -> int:
-        return offset_of(self._reader, place.path, place.line, place.column)
+
+class _Item(NamedTuple):
+    offset: int
+    regions: list[Region]
+
+
+# A site that two drivers' folders share stands in both.
+_SITES = """
+SELECT DISTINCT path, line, column, function, access, field FROM site
+ORDER BY path, line, column, function, access, field
+"""
+_TABLES = "SELECT id, symbol, path, line, column FROM ops_table ORDER BY id"
+_SLEEPS = "SELECT path, line, column, what FROM sleep ORDER BY id"
+
+
+def _rows(store: Store, question: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in store.query(question)[1]]
+
+
+def _items(store: Store) -> dict[tuple[str, Place, str], _Item]:
+    found: dict[tuple[str, Place, str], _Item] = {}
+    for kind, path, line, column, function, offset, *region in _rows(store, "SELECT * FROM item"):
+        key = kind, Place(path, line, column), function
+        found.setdefault(key, _Item(offset, [])).regions.append(Region(*region))
+    return found

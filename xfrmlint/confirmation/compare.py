@@ -1,19 +1,18 @@
 """Where tree-sitter and libclang differ: sites, filled slots, and the calls of chains."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
-from xfrmlint.analysis.analyse import Analysis, analyse
-from xfrmlint.analysis.part import Progress, quietly
-from xfrmlint.analysis.parts import pattern
+from xfrmlint.analysis.part import Facts, Progress, quietly
+from xfrmlint.analysis.parts import pattern, whole_reader
 from xfrmlint.confirmation.claims import FILLED, Claim, Claims
-from xfrmlint.confirmation.places import offset_of, regions_at
 from xfrmlint.confirmation.run import Known, Questions
 from xfrmlint.confirmation.verdict import is_states
+from xfrmlint.facts.store import Store
 from xfrmlint.findings import CONFIRMED
 from xfrmlint.frontend.clang.compiler import Clang
-from xfrmlint.frontend.clang.vocabulary import Region, Seen
+from xfrmlint.frontend.clang.vocabulary import Seen
+from xfrmlint.frontend.regions import Region, offset_of, regions_at
 from xfrmlint.program.ops import OPS
 from xfrmlint.program.reach import Hop
 from xfrmlint.tree import Tree
@@ -36,55 +35,44 @@ class Difference(NamedTuple):
     reason: str
 
 
-def differences(
-    tree: Tree, commands: Path | None = None, progress: Progress = quietly
+def compared(
+    tree: Tree, facts: Facts, clang: Clang, progress: Progress = quietly
 ) -> list[Difference]:
-    """Analyse a tree with both and return where they differ, by path and line.
-
-    commands: a build's compile_commands.json. Raises InputError if libclang can't be loaded.
-    """
-    with Clang(tree, commands) as clang:
-        return compared(analyse(tree, progress), clang, progress)
-
-
-def compared(analysis: Analysis, clang: Clang, progress: Progress = quietly) -> list[Difference]:
-    """Return where an analysis and libclang differ, by path and line."""
-    facts = _Facts(analysis)
+    """Return where the facts of a tree and libclang differ, by path and line."""
+    asked = _Asked(tree, facts)
     progress("asking libclang")
-    facts.questions.ask(clang, everything=True)
-    found = [*facts.not_confirmed(), *facts.calls(), *facts.unseen()]
+    asked.questions.ask(clang, everything=True)
+    found = [*asked.not_confirmed(), *asked.calls(), *asked.unseen()]
     return sorted(set(found))
 
 
-class _Facts:
+class _Asked:
     """What tree-sitter says, and the questions that come of it."""
 
-    def __init__(self, analysis: Analysis) -> None:
-        self._analysis = analysis
-        self._reader = analysis.reader
-        claims = Claims(analysis)
-        self._known = Known(analysis, claims)
+    def __init__(self, tree: Tree, facts: Facts) -> None:
+        self._offload = facts.whole.offload
+        self._reader = whole_reader(tree, facts.whole)
+        claims = Claims(facts.store, self._reader)
+        self._known = Known(self._reader, claims)
         self._claims: dict[Claim, tuple[str, str]] = {}
-        for site in analysis.sites:
-            what = f"{site.access} of xso.{site.field} in {site.function.name}()"
-            self._claims[claims.of_site(site)] = ("site", what)
-        for driver in analysis.drivers:
-            table, *callbacks = claims.of_table(driver.table)
-            self._claims[table] = ("table", driver.table.symbol)
-            for callback in callbacks:
+        for site in claims.sites:
+            what = f"{site.access} of xso.{site.field} in {site.function}()"
+            self._claims[site.claim] = ("site", what)
+        for table in claims.tables:
+            self._claims[table.claim] = ("table", table.symbol)
+            for callback in table.callbacks.values():
                 self._claims[callback] = ("slot", f"{callback.name} = {callback.target}")
-        _, rows = analysis.store.query("SELECT DISTINCT field, target, path, line FROM slot")
+        _, rows = facts.store.query("SELECT DISTINCT field, target, path, line FROM slot")
         for row in rows:
             regions, at = self._at(row["path"], row["line"])
             claim = Claim(_SLOT, regions, row["path"], at, row["line"], row["field"], row["target"])
             self._claims.setdefault(claim, ("slot", f"{row['field']} = {row['target']}"))
-        chains = [chain for site in analysis.sites for chain in site.reached.chains]
-        self._hops = list(dict.fromkeys(step for chain in chains for step in _steps(chain)))
-        self.questions = Questions(analysis)
+        self._hops = list(dict.fromkeys(_steps(facts.store)))
+        self.questions = Questions(self._reader, self._offload)
         self.questions.add(region for claim in self._claims for region in claim.regions)
         for _, hop in self._hops:
             self.questions.add(self._at(hop.path, hop.line)[0])
-        for path in analysis.reader.corpus.tree.search(pattern(analysis.offload)):
+        for path in tree.search(pattern(self._offload)):
             if not is_core(path):
                 self.questions.list(path)
 
@@ -120,7 +108,7 @@ class _Facts:
                 if is_core(region.path):
                     continue
                 for member in seen.members:
-                    if is_states(member, self._analysis.offload):
+                    if is_states(member, self._offload):
                         if not self._known.has(member):
                             through = f" through {member.macro}" if member.macro else ""
                             what = f"access of xso.{member.field}{through}"
@@ -157,12 +145,20 @@ def _slot(claim: Claim, seen: Seen) -> str:
     return f"libclang sees no {claim.name} that holds {claim.target}()"
 
 
-def _steps(chain: Iterable[Hop]) -> Iterator[tuple[str, Hop]]:
-    """Yield the caller (empty for the door) and the call, for each hop of a chain."""
+def _steps(store: Store) -> Iterator[tuple[str, Hop]]:
+    """Yield the caller (empty for the door) and the call, for each hop of the sites' chains."""
     caller = ""
-    for hop in chain:
-        yield caller, hop
-        caller = f"{hop.function}()"
+    for position, *hop in store.query(_HOPS)[1]:
+        found = Hop(*hop)
+        caller = caller if position else ""
+        yield caller, found
+        caller = f"{found.function}()"
+
+
+_HOPS = """
+SELECT h.position, h.function, h.path, h.line, h.via FROM hop h JOIN site s ON s.id = h.site
+ORDER BY h.site, h.chain, h.position
+"""
 
 
 def _call(caller: str, hop: Hop, seen: Seen) -> str:

@@ -1,20 +1,25 @@
 """What libclang said of a report, remembered for as long as a tree gives the same answers."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from xfrmlint.analysis.gather import Session
-from xfrmlint.analysis.part import Progress, quietly
-from xfrmlint.check import check_tree
+from xfrmlint.analysis.gather import Session, gathered
+from xfrmlint.analysis.part import Facts, Plan, Progress, quietly
+from xfrmlint.check import report_of
 from xfrmlint.confirmation.said import marked, told
 from xfrmlint.errors import InputError
 from xfrmlint.findings import Confirmation, Finding, Report, Unknown, identity
 from xfrmlint.rules import Rule
 from xfrmlint.tree import Tree
+from xfrmlint.tree.places import is_core
 from xfrmlint.tree.watched import Watched
+
+if TYPE_CHECKING:
+    from xfrmlint.frontend.clang.compiler import Clang
 
 # Reasons that a quieter machine need not give again.
 _PASSING = "not parsed"
@@ -32,37 +37,71 @@ def check_confirmed(
 
     commands: a build's compile_commands.json. Raises InputError if libclang can't be loaded.
     """
-    report = check_tree(tree, rules, progress, session, under)
-    return confirmed_of(tree, report, commands, session, progress, under)
+    with Asking(tree, commands, session) as asking:
+        # What has to be analysed has to be confirmed, too.
+        facts = gathered(tree, session, progress, under, asking.begin)
+        return asking.confirmed(facts, report_of(facts, tree, rules), progress)
 
 
-def confirmed_of(
-    tree: Tree,
-    report: Report,
-    commands: Path | None,
-    session: Session,
-    progress: Progress = quietly,
-    under: Sequence[str] = (),
-) -> Report:
-    """Return a report of a tree with what libclang says of it; see check_confirmed()."""
-    asked = [(one.fingerprint, one.line, one.column) for one in report.findings]
-    key = repr(("confirmed", _libclang(), _told(commands), tuple(under), asked))
-    known = session.cache.recall(key, tree)
-    found = _applied(report, known) if known is not None else None
-    if found is not None:
+class Asking:
+    """A libclang over one tree, loaded when it is needed; use it as a context manager.
+
+    commands: a build's compile_commands.json. What is said is kept in the session's cache.
+    """
+
+    def __init__(self, tree: Tree, commands: Path | None, session: Session) -> None:
+        self._tree = tree
+        self._watched = Watched(tree)
+        self._commands = commands
+        self._cache = session.cache
+        self._held = ExitStack()
+        self._clang: Clang | None = None
+
+    def __enter__(self) -> "Asking":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def begin(self, whole: Plan) -> None:
+        """Let libclang prepare itself beside the analysis."""
+        self.of(whole).begin()
+
+    def of(self, whole: Plan) -> "Clang":
+        """Return libclang for a tree that is cut like this; raises InputError without one."""
+        if self._clang is None:
+            # A run that remembers needs nothing of it.
+            from xfrmlint.frontend.clang.compiler import Clang
+
+            paths = [path for part in whole.parts for path in part.paths]
+            likely = [path for path in paths if path.endswith(".c") and not is_core(path)]
+            made = Clang(self._watched, likely, self._commands, self._cache.file)
+            self._clang = self._held.enter_context(made)
+        return self._clang
+
+    def confirmed(self, facts: Facts, report: Report, progress: Progress = quietly) -> Report:
+        """Return a report of the tree with what libclang says of it."""
+        key = _key(facts, report, self._commands)
+        known = self._cache.recall(key, self._tree)
+        found = _applied(report, known) if known is not None else None
+        if found is not None:
+            return found
+        from xfrmlint.confirmation.run import confirmed
+
+        found = confirmed(self._watched, facts, report, self.of(facts.whole), progress)
+        said = _document(report, found)
+        if not any(reason.startswith(_PASSING) for _, reason in said["findings"]):
+            self._cache.remember(key, self._watched.seen, said)
         return found
-    # A run that remembers needs nothing of the front ends.
-    from xfrmlint.analysis.analyse import analyse
-    from xfrmlint.confirmation.run import confirmed
-    from xfrmlint.frontend.clang.compiler import Clang
 
-    watched = Watched(tree)
-    with Clang(watched, commands) as clang:
-        found = confirmed(analyse(watched, progress, under), report, clang, progress)
-    said = _document(report, found)
-    if not any(reason.startswith(_PASSING) for _, reason in said["findings"]):
-        session.cache.remember(key, watched.seen, said)
-    return found
+
+def _key(facts: Facts, report: Report, commands: Path | None) -> str:
+    """Return what the answers depend on besides what is read of the tree."""
+    told = blake2b(repr((facts.whole, [one[:-1] for one in report.findings])).encode())
+    for table in ("item", "site", "ops_table", "callback", "sleep"):
+        _, rows = facts.store.query(f"SELECT * FROM {table}")
+        told.update(repr([tuple(row) for row in rows]).encode())
+    return repr(("confirmed", _libclang(), _told(commands), told.hexdigest()))
 
 
 def _libclang() -> tuple[str, int] | None:

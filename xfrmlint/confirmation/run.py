@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from xfrmlint.analysis.analyse import Analysis
-from xfrmlint.analysis.part import Progress, quietly
+from xfrmlint.analysis.part import Facts, Progress, quietly
+from xfrmlint.analysis.parts import whole_reader
 from xfrmlint.confirmation.claims import Claim, Claims
-from xfrmlint.confirmation.places import macro_at, source_of
+from xfrmlint.confirmation.places import source_of
 from xfrmlint.confirmation.said import marked, told
 from xfrmlint.confirmation.verdict import (
     REFUTED,
@@ -17,7 +17,10 @@ from xfrmlint.confirmation.verdict import (
 from xfrmlint.findings import CONFIRMED, Confirmation, Finding, Report, Unknown
 from xfrmlint.frontend.access import FIELDS
 from xfrmlint.frontend.clang.compiler import Answer, Asked, Clang
-from xfrmlint.frontend.clang.vocabulary import Member, Region, Seen
+from xfrmlint.frontend.clang.vocabulary import Member, Seen
+from xfrmlint.frontend.reader import Reader
+from xfrmlint.frontend.regions import Region, macro_at
+from xfrmlint.tree import Tree
 from xfrmlint.tree.places import is_core
 
 # What is asked for besides a state's fields: where the opt-in is set.
@@ -27,9 +30,9 @@ _MEMBERS = (*FIELDS, "flags")
 class Questions:
     """What to ask of which source, and the answers once they are there."""
 
-    def __init__(self, analysis: Analysis) -> None:
-        self._reader = analysis.reader
-        self.offload = analysis.offload
+    def __init__(self, reader: Reader, offload: str) -> None:
+        self._reader = reader
+        self.offload = offload
         self._regions: dict[str, dict[Region, None]] = {}
         self._listed: dict[str, dict[str, None]] = {}
         self._sources: dict[str, str | None] = {}
@@ -86,19 +89,20 @@ class Questions:
 
 
 def confirmed(
-    analysis: Analysis, report: Report, clang: Clang, progress: Progress = quietly
+    tree: Tree, facts: Facts, report: Report, clang: Clang, progress: Progress = quietly
 ) -> Report:
-    """Return a report in which every finding is confirmed, unconfirmed or withdrawn.
+    """Return a tree's report in which every finding is confirmed, unconfirmed or withdrawn.
 
     What is withdrawn, and what libclang found by itself, is listed as unknown.
     """
-    claims = Claims(analysis)
+    reader = whole_reader(tree, facts.whole)
+    claims = Claims(facts.store, reader)
     by_finding = [(finding, claims.of(finding)) for finding in report.findings]
-    questions = Questions(analysis)
+    questions = Questions(reader, facts.whole.offload)
     # What only macros show can stand beside any site, whether that is a finding or not.
     for path in dict.fromkeys(
-        [site.view.path for site in analysis.sites]
-        + [driver.table.place.path for driver in analysis.drivers]
+        [region.path for site in claims.sites for region in site.claim.regions]
+        + [table.place.path for table in claims.tables]
     ):
         if not is_core(path):
             questions.list(path)
@@ -120,7 +124,7 @@ def confirmed(
             )
         else:
             kept.append(marked(finding, Confirmation(found.status, found.reason)))
-    return told(report, kept, [*unknown, *_unseen(analysis, questions, claims)])
+    return told(report, kept, [*unknown, *_unseen(reader, questions, claims)])
 
 
 def _worst(claims: Iterable[Claim], questions: Questions) -> Verdict:
@@ -132,17 +136,17 @@ def _worst(claims: Iterable[Claim], questions: Questions) -> Verdict:
     return Verdict(CONFIRMED) if found else Verdict(UNCONFIRMED, "nothing there to ask about")
 
 
-def _unseen(analysis: Analysis, questions: Questions, claims: Claims) -> list[Unknown]:
+def _unseen(reader: Reader, questions: Questions, claims: Claims) -> list[Unknown]:
     """Return the accesses that libclang sees and tree-sitter did not."""
-    known = Known(analysis, claims)
+    known = Known(reader, claims)
     found = []
     for answer in questions.answers().values():
         for region, seen in answer.seen.items():
             if is_core(region.path):
                 continue
             for member in seen.members:
-                if is_states(member, analysis.offload) and not known.has(member):
-                    unit = analysis.reader.corpus.unit(member.path)
+                if is_states(member, questions.offload) and not known.has(member):
+                    unit = reader.corpus.unit(member.path)
                     name = seen.declared[0].name if seen.declared else ""
                     through = f" through the macro {member.macro}" if member.macro else ""
                     reason = f"libclang alone sees an access of xso.{member.field}{through}"
@@ -156,19 +160,15 @@ _NOWHERE = Verdict(UNCONFIRMED, "outside of functions and declarations")
 class Known:
     """The accesses that tree-sitter found: by place, and those in macros by the macros' names."""
 
-    def __init__(self, analysis: Analysis, claims: Claims) -> None:
-        reader = analysis.reader
+    def __init__(self, reader: Reader, claims: Claims) -> None:
         self._places: set[tuple[str, int, str]] = set()
         self._macros: set[tuple[str, str]] = set()
-        for site in analysis.sites:
-            claim = claims.of_site(site)
+        for site in claims.sites:
+            claim = site.claim
             self._places.add((claim.path, claim.offset, site.field))
             name = macro_at(reader, claim.path, claim.offset) if claim.macro else ""
-            if name:
-                files, key = (
-                    reader.universe.files(site.view.path),
-                    reader.universe.key(site.view.path),
-                )
+            for path in {region.path for region in claim.regions} if name else ():
+                files, key = reader.universe.files(path), reader.universe.key(path)
                 names = {name, *reader.macros(files, key).hiding([name])}
                 self._macros.update((each, site.field) for each in names)
 

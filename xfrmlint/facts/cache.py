@@ -130,7 +130,7 @@ class Cache:
     """
 
     def __init__(self, file: Path | None, warn: Callable[[str], None] = lambda _: None) -> None:
-        self._file = file
+        self.file = file
         self._warn: Callable[[str], None] | None = warn
         self._folders: list[Folder] = []
         self._fresh: dict[str, list[tuple[Seen, Any]]] = {}
@@ -151,9 +151,9 @@ class Cache:
             self._database.close()
             self._database = None
         learned = any(folder.has_learned for folder in self._folders)
-        if self._file is not None and (self._fresh or self._used or self._broken or learned):
+        if self.file is not None and (self._fresh or self._used or self._broken or learned):
             try:
-                self._write(self._file)
+                self._write(self.file)
             except (OSError, sqlite3.Error) as error:
                 self._failed(error)
 
@@ -249,12 +249,12 @@ class Cache:
 
     def _failed(self, error: Exception) -> None:
         if self._warn is not None:
-            self._warn(f"the cache {self._file} can't be used: {error}")
+            self._warn(f"the cache {self.file} can't be used: {error}")
             self._warn = None
         code = getattr(error, "sqlite_errorcode", None)
-        if code is not None and code & 0xFF not in _ELSEWHERE and self._file is not None:
+        if code is not None and code & 0xFF not in _ELSEWHERE and self.file is not None:
             # No database, or a broken one: it is made anew.
-            clear(self._file)
+            clear(self.file)
 
 
 def clear(file: Path) -> None:

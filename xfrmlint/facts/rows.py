@@ -174,6 +174,19 @@ class SleepRow(NamedTuple):
     callback_line: int
 
 
+class ItemRow(NamedTuple):
+    kind: str
+    path: str
+    line: int
+    column: int
+    function: str
+    offset: int
+    item_path: str
+    start: int
+    stop: int
+    named: int
+
+
 class CoreFunctionRow(NamedTuple):
     question: str
     function: str
@@ -217,6 +230,7 @@ TABLES: dict[type, str] = {
     EventRow: "event",
     HopRow: "hop",
     SleepRow: "sleep",
+    ItemRow: "item",
     CoreFunctionRow: "core_function",
     SuppressionRow: "suppression",
     UnknownRow: "unknown",

@@ -86,6 +86,14 @@ CREATE TABLE sleep (
   what TEXT, symbol TEXT, callback TEXT, callback_path TEXT, callback_line INTEGER
 );
 
+-- Where a site, an ops table, a callback, what sets the flag or a sleep (kind) stands, as a compiler is
+-- asked about it: its offset, and the top-level item around it, from start to stop, its name at named
+-- (bytes). Of a macro's text: the items that use the macro. function: of a site, in which it was found.
+CREATE TABLE item (
+  kind TEXT, path TEXT, line INTEGER, column INTEGER, function TEXT, offset INTEGER,
+  item_path TEXT, start INTEGER, stop INTEGER, named INTEGER
+);
+
 -- What a function of the core does, held against the contract (only where the tree has the resolver).
 -- question: resolves (as the reference does), stub (0 without CONFIG_XFRM_OFFLOAD), clears
 -- (upper_priv), counts (a state with upper_priv as offloaded). ok: 1, 0, or NULL: it can't be told.

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from xfrmlint.frontend.clang import vocabulary
-from xfrmlint.frontend.clang.vocabulary import Call, Declared, Filled, Member, Named, Region, Seen
+from xfrmlint.frontend.clang.vocabulary import Call, Declared, Filled, Member, Named, Seen
+from xfrmlint.frontend.regions import Region
 
 # A kernel needs some twenty, of a few kilobytes each.
 _KEPT = 400
@@ -19,7 +20,7 @@ class Answers:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._digests: dict[str, bytes] = {}
+        self._digests: dict[str, tuple[bytes, bytes]] = {}
         self._written = False
 
     def key(self, asked: Iterable[object], texts: Mapping[str, bytes]) -> str:
@@ -27,9 +28,11 @@ class Answers:
         digest = hashlib.sha256(_code())
         digest.update(json.dumps(list(map(repr, asked))).encode())
         for name in sorted(texts):
-            if name not in self._digests:
-                self._digests[name] = hashlib.sha256(texts[name]).digest()
-            digest.update(name.encode("utf-8", "surrogateescape") + b"\0" + self._digests[name])
+            known = self._digests.get(name)
+            # A generated one can have another text by now.
+            if known is None or known[0] is not texts[name]:
+                known = self._digests[name] = texts[name], hashlib.sha256(texts[name]).digest()
+            digest.update(name.encode("utf-8", "surrogateescape") + b"\0" + known[1])
         return digest.hexdigest()[:32]
 
     def get(self, key: str) -> dict[Region, Seen] | None:

@@ -1,22 +1,22 @@
-"""Where precompiled headers and answers are kept: the user's cache folder, else a temporary one."""
+"""Where precompiled headers and answers are kept: beside the cache, else in a temporary folder."""
 
 import os
 import stat
 import tempfile
 from pathlib import Path
 
-from xfrmlint.facts.cache import place
-
 # One is 30 MB, and a kernel needs one.
 _KEPT = 6
 
 
-def folder() -> Path | None:
-    """Return the folder, made if need be; None where there is none that is the user's own."""
-    file = place()
-    if file is None:
+def folder(beside: Path | None) -> Path | None:
+    """Return the folder beside the facts' cache, made if need be; None where there is none.
+
+    beside: that cache, None if nothing is to be kept. The folder has to be the user's own.
+    """
+    if beside is None:
         return None
-    found = file.parent / "clang"
+    found = beside.parent / "clang"
     try:
         found.mkdir(mode=0o700, parents=True, exist_ok=True)
         about = os.stat(found, follow_symlinks=False)
@@ -35,7 +35,8 @@ def temporary() -> tempfile.TemporaryDirectory[str]:
 def prune(where: Path) -> None:
     """Remove the precompiled headers that were not used for longest."""
     try:
-        files = sorted(where.glob("*.pch"), key=lambda p: p.stat().st_mtime, reverse=True)
+        # One that was not finished has more in its name.
+        files = sorted(where.glob("*.pch*"), key=lambda p: p.stat().st_mtime, reverse=True)
         for path in files[_KEPT:]:
             path.unlink(missing_ok=True)
     except OSError:

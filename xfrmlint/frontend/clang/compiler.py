@@ -4,26 +4,25 @@ import json
 import os
 import posixpath
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from xfrmlint.frontend.clang import cache, flags, generated, library
+from xfrmlint.frontend.clang import cache, flags, generated, library, precompiled
 from xfrmlint.frontend.clang.answers import Answers
 from xfrmlint.frontend.clang.compilation import Build, Command
 from xfrmlint.frontend.clang.configuration import Configuration
 from xfrmlint.frontend.clang.hiding import Hiding
+from xfrmlint.frontend.clang.precompiled import Header
 from xfrmlint.frontend.clang.sources import BUILD, GENERATED, ROOT, Sources, TooMuch
-from xfrmlint.frontend.clang.vocabulary import Region, Seen
+from xfrmlint.frontend.clang.vocabulary import Seen
 from xfrmlint.frontend.clang.walk import Walk
 from xfrmlint.frontend.clang.workers import Outcome, Workers
+from xfrmlint.frontend.regions import Region
 from xfrmlint.tree import Tree
 from xfrmlint.tree.folder import Folder
 from xfrmlint.tree.kbuild import Kbuild
-
-_PRECOMPILED = f"{GENERATED}/xfrmlint/common.h"
 
 
 class Job(NamedTuple):
@@ -65,13 +64,22 @@ class Asked(NamedTuple):
 class Clang:
     """A tree's sources as libclang sees them; use it as a context manager.
 
-    commands: a build's compile_commands.json, for the sources that it lists. Raises InputError if
-    libclang can't be loaded, or that file not be read.
+    likely: sources that can be asked about; the kernel's headers are configured for them, whatever
+    is asked. commands: a build's compile_commands.json, for the sources that it lists. beside: the
+    cache near which headers and answers are kept. Raises InputError if libclang can't be loaded, or
+    that file not be read.
     """
 
-    def __init__(self, tree: Tree, commands: Path | None = None) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        likely: Sequence[str] = (),
+        commands: Path | None = None,
+        beside: Path | None = None,
+    ) -> None:
         self._version = library.load()
         self._tree = tree
+        self._likely = likely
         self._build = Build(commands, tree) if commands is not None else None
         outside = self._build.folder if self._build is not None else None
         self._kbuild = Kbuild(tree)
@@ -81,12 +89,16 @@ class Clang:
         self._sources.put(flags.AUTOCONF, generated.autoconf(()))
         self._first = flags.first_headers(tree)
         self._hiding = Hiding()
-        self._kept = cache.folder()
+        self._kept = cache.folder(beside)
         self._answers = Answers(self._kept)
         self._private = cache.temporary()
-        self._alone = self._sealed("")
-        self._header = ""
-        self._header_names: list[str] = []
+        self._alone = self._sealed(None)
+        # What is precompiled: all that is included, and what of that speaks of xso.
+        self._common: frozenset[str] = frozenset()
+        self._near: dict[str, bytes] = {}
+        self._symbols: dict[str, list[str]] = {}
+        self._header: Header | None = None
+        self._begun: Workers | None = None
 
     def __enter__(self) -> "Clang":
         return self
@@ -97,7 +109,20 @@ class Clang:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._begun is not None:
+            self._begun.end()
         self._private.cleanup()
+
+    def begin(self) -> None:
+        """Let what takes long be prepared beside what comes before ask()."""
+        self._begun = Workers(Clang._prepare, [self])
+        self._begun.begin(1)
+
+    def _prepare(self) -> None:
+        self._configure(())
+        header = self._planned(bodies=False)
+        if header is not None and not header.path.is_file():
+            header.make()
 
     def ask(
         self, asked: Mapping[str, Asked], fields: Collection[str], offload: str
@@ -106,19 +131,9 @@ class Clang:
 
         fields: names of the members whose uses are wanted. offload: the struct type of xso.
         """
-        answers: dict[str, Answer] = {}
-        closures: dict[str, list[str]] = {}
-        symbols: set[str] = set()
-        for source in sorted(asked):
-            try:
-                closures[source] = names = self._closure(source)
-            except TooMuch as error:
-                answers[source] = Answer({}, f"not parsed: {error}")
-                continue
-            own = [name for name in names if _is_own(name)]
-            symbols.update(self._configuration.of(source, (self._sources.texts[n] for n in own)))
-        self._sources.put(flags.AUTOCONF, generated.autoconf(symbols))
-        self._plan_header()
+        closures, answers = self._configure(asked)
+        read = {path for what in asked.values() for path in (*what.listed, *_paths(what.regions))}
+        self._header = self._planned(any(f"{ROOT}/{path}" in self._common for path in read))
         jobs = self._jobs(closures, asked, fields, offload)
         unknown = {}
         for job in jobs:
@@ -127,15 +142,17 @@ class Clang:
                 unknown[job.source] = closures[job.source]
             else:
                 answers[job.source] = Answer(known, "")
-        if unknown and not self._has_header():
+        if self._begun is not None:
+            self._begun.run(1)
+        if unknown and self._header is not None and not self._header.is_there():
             # Without it every source takes longer, no more.
-            self._header, self._header_names = "", []
+            self._header = None
             jobs = self._jobs(unknown, asked, fields, offload)
         found = self._run([job for job in jobs if job.source in unknown])
         refused = {s: closures[s] for s, o in found.items() if o.reason == library.GAVE_UP}
-        if refused and self._header:
-            broken = Path(self._header)
-            self._header, self._header_names = "", []
+        if refused and self._header is not None:
+            broken = self._header.path
+            self._header = None
             again = self._run(self._jobs(refused, asked, fields, offload))
             if any(not outcome.reason for outcome in again.values()):
                 # It was the precompiled header's fault, not the source's.
@@ -146,6 +163,46 @@ class Clang:
             answers[source] = Answer(outcome.result or {}, reason)
         self._answers.prune()
         return answers
+
+    def _configure(self, asked: Iterable[str]) -> tuple[dict[str, list[str]], dict[str, Answer]]:
+        """Set what drivers need; return what sources include, or why they can't be looked at.
+
+        What is precompiled is left out of what they include.
+        """
+        self._common = self._included_by_all()
+        names = ((name, self._sources.texts[name]) for name in self._common)
+        self._near = {name: text for name, text in names if not _is_own(name) and b"xso" in text}
+        closures: dict[str, list[str]] = {}
+        refused: dict[str, Answer] = {}
+        symbols: dict[str, list[str]] = {}
+        for source in sorted({*asked, *self._likely}):
+            try:
+                closures[source] = self._closure(source)
+            except TooMuch as error:
+                refused[source] = Answer({}, f"not parsed: {error}")
+                continue
+            own = (self._sources.texts[name] for name in closures[source] if _is_own(name))
+            symbols[source] = self._configuration.of(source, own)
+        shared = {name for s in self._likely or symbols for name in symbols.get(s, ())}
+        self._sources.put(flags.AUTOCONF, generated.autoconf(shared))
+        self._symbols = {s: [n for n in own if n not in shared] for s, own in symbols.items()}
+        wanted = set(asked)
+        return (
+            {source: names for source, names in closures.items() if source in wanted},
+            {source: answer for source, answer in refused.items() if source in wanted},
+        )
+
+    def _included_by_all(self) -> frozenset[str]:
+        """Return the full paths of what the precompiled header includes, itself too."""
+        common = flags.common_headers(self._tree)
+        if not common:
+            return frozenset()
+        first = "".join(f'#include "{path}"\n' for path in self._first)
+        self._sources.put(precompiled.SHORT, (first + common).encode())
+        try:
+            return frozenset(self._sources.closure([precompiled.FULL]))
+        except TooMuch:
+            return frozenset()
 
     def _run(self, jobs: Sequence[Job]) -> dict[str, Outcome]:
         outcomes = Workers(partial(_look, self._sources.texts), jobs).run()
@@ -170,7 +227,8 @@ class Clang:
         if command is not None:
             starts = [*command.first, f"{ROOT}/{source}"]
             return self._sources.closure(starts, (), command.folders)
-        return self._sources.closure([*self._first, f"{ROOT}/{source}"], self._folders(source))
+        starts = [*self._first, f"{ROOT}/{source}"]
+        return self._sources.closure(starts, self._folders(source), known=self._common)
 
     def _command(self, source: str) -> Command | None:
         return self._build.of(source) if self._build is not None else None
@@ -188,32 +246,36 @@ class Clang:
     ) -> Job:
         sought = None if what.everything else self._sought(names, offload)
         command = self._command(source)
-        known = list(names)
+        known = set(names)
+        decisive: list[object] = [self._version, source, sorted(fields), sorted(sought or ())]
         if command is not None:
             given, hidden = flags.built(command), self._alone
         else:
             given, hidden = self._given(source)
-            known += [*self._header_names, self._names_header(source)]
+            known.add(self._names_header(source))
+            decisive.append(self._common_key())
         texts = {name: self._sources.texts[name] for name in known}
         asked = (what.regions, what.listed, frozenset(fields), offload, sought)
-        decisive = (self._version, source, given, sorted(fields), sorted(sought or ()), asked[:2])
-        key = self._answers.key((*decisive, offload, sought is None), texts)
-        return Job(source, (*given, *hidden), tuple(sorted(texts)), *asked, key)
+        key = self._answers.key((*decisive, given, asked[:2], offload, sought is None), texts)
+        if command is None:
+            known |= self._common
+        return Job(source, (*given, *hidden), tuple(sorted(known)), *asked, key)
 
     def _names_header(self, source: str) -> str:
         """Return the full path of the header with the names that kbuild gives a source."""
         modules = self._kbuild.modules_of(source)
         stem = posixpath.basename(source).removesuffix(".c")
-        text = generated.names_header(modules[0].name if modules else stem, stem)
+        name = modules[0].name if modules else stem
+        text = generated.names_header(name, stem, self._symbols.get(source, ()))
         return self._sources.put(f"xfrmlint/{source}.h", text)
 
     def _given(self, source: str) -> tuple[list[str], list[str]]:
         """Return a source's arguments, and those whose paths differ from run to run."""
         given = flags.arguments(self._folders(source))
         named = self._names_header(source)
-        if not self._header:
+        if self._header is None:
             return [*given, *flags.including([*self._first, named])], self._alone
-        header = ["-include-pch", self._header, *self._sealed(self._header)]
+        header = ["-include-pch", os.fspath(self._header.path), *self._sealed(self._header.path)]
         return [*given, *flags.including([named])], header
 
     def _sought(self, names: Iterable[str], offload: str) -> frozenset[bytes]:
@@ -221,55 +283,27 @@ class Clang:
         own = {name: text for name, text in texts.items() if _is_own(name)}
         near = {name: text for name, text in texts.items() if name not in own and b"xso" in text}
         words = ("xso", "offload_handle", "upper_priv", offload.split()[-1])
-        return self._hiding.names(own, near, words)
+        return self._hiding.names(own, {**self._near, **near}, words)
 
-    def _plan_header(self) -> None:
+    def _common_key(self) -> str:
+        return self._answers.key((), {name: self._sources.texts[name] for name in self._common})
+
+    def _planned(self, bodies: bool) -> Header | None:
         """Decide what is precompiled, and where that is kept."""
-        self._header, self._header_names = "", []
-        common = flags.common_headers(self._tree)
-        if not common:
-            return
-        first = "".join(f'#include "{path}"\n' for path in self._first)
-        self._sources.put("xfrmlint/common.h", (first + common).encode())
-        try:
-            names = self._sources.closure([_PRECOMPILED])
-        except TooMuch:
-            return
-        texts = {name: self._sources.texts[name] for name in names}
-        key = self._answers.key((self._version, flags.arguments((), "c-header")), texts)
+        if not self._common:
+            return None
+        given = flags.arguments((), "c-header")
+        key = self._answers.key((self._version, given, bodies, self._common_key()), {})
         where = self._kept or Path(self._private.name)
-        self._header, self._header_names = os.fspath(where / f"{key}.pch"), names
+        texts = {name: self._sources.texts[name] for name in self._common}
+        return Header(where / f"{key}.pch", texts, [*given, *self._alone], bodies)
 
-    def _has_header(self) -> bool:
-        """Tell whether the precompiled header is there; make it if it is not."""
-        if not self._header:
-            return True
-        path = Path(self._header)
-        if path.is_file():
-            # What was used lately is kept.
-            with suppress(OSError):
-                os.utime(path)
-            return True
-        made = Path(f"{path}.{os.getpid()}")
-        given = [*flags.arguments((), "c-header"), *self._alone]
-        names = self._header_names
-        work = partial(_make_header, self._sources.texts, given, names, os.fspath(made))
-        [outcome] = Workers(_called, [work]).run(1)
-        try:
-            if outcome.reason:
-                made.unlink(missing_ok=True)
-                return False
-            made.replace(path)
-        except OSError:
-            return False
-        cache.prune(path.parent)
-        return True
-
-    def _sealed(self, header: str) -> list[str]:
+    def _sealed(self, header: Path | None) -> list[str]:
         """Return the arguments that keep libclang from the disk, but for a precompiled header."""
         # An #include can name any file there is, a device or a pipe too.
         path = Path(self._private.name) / ("header.yaml" if header else "alone.yaml")
-        roots = [{"type": "file", "name": header, "external-contents": header}] if header else []
+        name = os.fspath(header) if header else ""
+        roots = [{"type": "file", "name": name, "external-contents": name}] if header else []
         overlay = {"version": 0, "case-sensitive": "true", "fallthrough": "false", "roots": roots}
         path.write_text(json.dumps(overlay), "utf-8", "surrogateescape")
         return ["-ivfsoverlay", os.fspath(path)]
@@ -280,15 +314,8 @@ def _is_own(name: str) -> bool:
     return not name.startswith((f"{ROOT}/include/", f"{ROOT}/arch/", GENERATED, BUILD))
 
 
-def _called(work: "partial[None]") -> None:
-    work()
-
-
-def _make_header(
-    texts: Mapping[str, bytes], given: Sequence[str], names: Sequence[str], path: str
-) -> None:
-    parsed = library.Parsed(_PRECOMPILED, given, {n: texts[n] for n in names}, header=True)
-    parsed.save(path)
+def _paths(regions: Iterable[Region]) -> set[str]:
+    return {region.path for region in regions}
 
 
 def _look(texts: Mapping[str, bytes], job: Job) -> dict[Region, Seen]:

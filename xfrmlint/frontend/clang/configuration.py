@@ -3,12 +3,13 @@
 import os
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from xfrmlint.tree import Tree, Unreadable
 
 # Of what else a driver could be configured for, LOCKDEP alone breaks a header in a hundred places.
-_IPSEC = re.compile(rb"\bCONFIG_\w*(?:XFRM|IPSEC)\w*")
+_IPSEC = re.compile(rb"CONFIG_\w*(?:XFRM|IPSEC)\w*")
 _NEVER = re.compile(r"COMPAT|DEBUG")
 _LINE = re.compile(r"^\s*([\w./-]+)-\$[({](CONFIG_\w+)[)}]\s*(?:\+|:)?=\s*(.*)$", re.M)
 _BLOCK = re.compile(r"^(?:menu)?config[ \t]+(\w+)[ \t]*\n((?:[ \t]+.*\n|[ \t]*\n)*)", re.M)
@@ -22,7 +23,7 @@ class Configuration:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._texts: dict[str, str] = {}
+        self._lines: dict[str, list[_Line]] = {}
         self._selected: dict[str, dict[str, list[str]]] = {}
 
     def of(self, source: str, texts: Iterable[bytes]) -> list[str]:
@@ -46,17 +47,15 @@ class Configuration:
         while folder:
             if below:
                 wanted.add(f"{below}/")
-            text = self._makefile(folder)
             seen: set[str] = set()
             while wanted - seen:
                 seen |= wanted
-                for line in (*_LINE.finditer(text), *_PLAIN.finditer(text)):
-                    listed = {_joined(folder, word) for word in line.groups()[-1].split()}
-                    if listed & wanted:
-                        if line.re is _LINE:
-                            found.add(line.group(2))
+                for line in self._makefile(folder):
+                    if not line.listed.isdisjoint(wanted):
+                        if line.symbol:
+                            found.add(line.symbol)
                         # The object that it is a part of has a symbol, too.
-                        wanted.add(f"{folder}/{line.group(1)}.o")
+                        wanted.add(line.object)
             below, folder = folder, posixpath.dirname(folder)
         return found
 
@@ -71,17 +70,37 @@ class Configuration:
             self._selected[folder] = {m.group(1): _needed(m.group(2)) for m in blocks}
         return self._selected[folder]
 
-    def _makefile(self, folder: str) -> str:
-        if folder not in self._texts:
-            self._texts[folder] = ""
+    def _makefile(self, folder: str) -> "list[_Line]":
+        if folder not in self._lines:
+            self._lines[folder] = []
             for name in ("Kbuild", "Makefile"):
                 try:
                     text = self._tree.read(f"{folder}/{name}")
                 except Unreadable:
                     continue
-                self._texts[folder] = os.fsdecode(text).replace("\\\n", " ")
+                self._lines[folder] = list(_lines(folder, os.fsdecode(text).replace("\\\n", " ")))
                 break
-        return self._texts[folder]
+        return self._lines[folder]
+
+
+class _Line(NamedTuple):
+    """A line of a Makefile. object: what is linked from what is listed. symbol: empty for -y."""
+
+    object: str
+    symbol: str
+    listed: frozenset[str]
+
+
+def _lines(folder: str, text: str) -> Iterator[_Line]:
+    for name, symbol, listed in _LINE.findall(text):
+        yield _line(folder, name, symbol, listed)
+    for name, listed in _PLAIN.findall(text):
+        yield _line(folder, name, "", listed)
+
+
+def _line(folder: str, name: str, symbol: str, listed: str) -> _Line:
+    words = frozenset(_joined(folder, word) for word in listed.split())
+    return _Line(f"{folder}/{name}.o", symbol, words)
 
 
 def _needed(block: str) -> list[str]:

@@ -76,14 +76,17 @@ def autoconf(symbols: Iterable[str]) -> bytes:
     return f"#ifndef XFRMLINT_AUTOCONF_H\n#define XFRMLINT_AUTOCONF_H\n{text}#endif\n".encode()
 
 
-def names_header(module: str, stem: str) -> bytes:
-    """Return a header with the names that kbuild gives a source by -D."""
+def names_header(module: str, stem: str, symbols: Iterable[str]) -> bytes:
+    """Return a header with the names that kbuild gives a source by -D.
+
+    symbols: CONFIG_ names that are set for it alone.
+    """
     plain = {"KBUILD_MODNAME": module, "KBUILD_MODFILE": module, "KBUILD_BASENAME": stem}
     lines = []
     for name, text in plain.items():
         word = re.sub(r"\W", "_", text, flags=re.ASCII)
         lines.append(f'#undef {name}\n#define {name} "{word}"\n')
-    return "".join(lines).encode()
+    return ("".join(lines) + _defines(dict.fromkeys(symbols, 1))).encode()
 
 
 def _defines(values: Mapping[str, object]) -> str:

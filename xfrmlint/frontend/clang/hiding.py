@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from xfrmlint.frontend.blanking import logical_line
-
 _DEFINE = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+(\w+)((?:\\\r?\n|[^\n])*)", re.M)
 _IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
 
@@ -49,16 +47,3 @@ class Hiding:
                     listed.append((match.group(1), frozenset(held)))
             self._defines[path] = listed
         return self._defines[path]
-
-
-def mentions(text: bytes, names: frozenset[bytes]) -> list[int]:
-    """Return where the names stand in a text, directives left out."""
-    if not names:
-        return []
-    word = re.compile(rb"(?<!\w)(?:" + b"|".join(map(re.escape, sorted(names))) + rb")(?!\w)")
-    return [m.start() for m in word.finditer(text) if not _in_directive(text, m.start())]
-
-
-def _in_directive(text: bytes, offset: int) -> bool:
-    start = logical_line(text, offset)
-    return text[start:offset].lstrip().startswith(b"#")

@@ -14,7 +14,7 @@ except ImportError:
     raise InputError("libclang is not installed; install xfrmlint with pip") from None
 
 # CXTranslationUnit_Flags of clang-c/Index.h.
-_FOR_SERIALIZATION, _KEEP_GOING, _PREPROCESSING = 0x10, 0x200, 0x1
+_PREPROCESSING, _FOR_SERIALIZATION, _SKIP_BODIES, _KEEP_GOING = 0x1, 0x10, 0x40, 0x200
 # CXDiagnostic_Error; with KEEP_GOING a missing header is one, too.
 _ERROR = 3
 # CXBinaryOperatorKind: CXBinaryOperator_Assign.
@@ -72,15 +72,24 @@ class _Ranges(ctypes.Structure):
 
 
 class Parsed:
-    """One source, parsed. Raises Failed where libclang gives up."""
+    """One source, parsed, or a header to be saved. Raises Failed where libclang gives up.
+
+    bodies: of functions are parsed; of a header's own, half of the time goes into them.
+    """
 
     def __init__(
-        self, path: str, arguments: Sequence[str], texts: Mapping[str, bytes], header: bool = False
+        self,
+        path: str,
+        arguments: Sequence[str],
+        texts: Mapping[str, bytes],
+        header: bool = False,
+        bodies: bool = True,
     ) -> None:
         # Declarations of the precompiled header are not gone through again and again.
         self._index = _cindex.Index.create(not header)
         unsaved = [(_encoded(name), text) for name, text in texts.items()]
         options = _KEEP_GOING | (_FOR_SERIALIZATION if header else _PREPROCESSING)
+        options |= 0 if bodies else _SKIP_BODIES
         try:
             self._unit = _cindex.TranslationUnit.from_source(
                 _encoded(path),

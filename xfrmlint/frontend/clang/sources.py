@@ -21,7 +21,9 @@ SEARCHED = (
     f"{ROOT}/{ARCH}/uapi",
     f"{ROOT}/include/uapi",
 )
-_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include(?:_next)?[ \t]*([<"])([^>"\n]+)[>"]', re.M)
+# Ten times as fast as one that begins with the line.
+_INCLUDE = re.compile(rb'#[ \t]*include(?:_next)?[ \t]*([<"])([^>"\n]+)[>"]')
+_DOTTED = re.compile(r"//|/\.|/$")
 # A driver's and all of the kernel's headers are some 1,100 files of 11 MB.
 MOST_FILES = 12000
 MOST_BYTES = 256 << 20
@@ -45,11 +47,14 @@ class Sources:
         self._missing: set[str] = set()
         self._names: dict[str, list[tuple[bool, str]]] = {}
         self._kernels: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        self._firsts: dict[tuple[str, tuple[str, ...]], list[str]] = {}
         self._size = 0
 
     def put(self, name: str, text: bytes) -> str:
         """Add a generated header; return its full path."""
         full = f"{GENERATED}/{name}"
+        if full not in self.texts:
+            self._firsts.clear()
         self.texts[full] = text
         self._names.pop(full, None)
         return full
@@ -59,19 +64,20 @@ class Sources:
         starts: Iterable[str],
         folders: Sequence[str] = (),
         searched: tuple[str, ...] = SEARCHED,
+        known: frozenset[str] = frozenset(),
     ) -> list[str]:
         """Read files and all that they include; return their full paths, sorted.
 
-        folders: full paths looked into before `searched`, the kernel's. Every #include counts, one
-        under a false #if too. Raises TooMuch.
+        folders: full paths looked into before `searched`, the kernel's. known: what is left out,
+        and with it what that includes. Every #include counts, one under a false #if too. Raises
+        TooMuch.
         """
-        found = set()
-        queue = [path for path in starts if self._is_text(path)]
-        found.update(queue)
+        queue = [path for path in starts if path not in known and self._is_text(path)]
+        found = set(queue)
         while queue:
             path = queue.pop()
             for name in self._included(path, folders, searched):
-                if name not in found:
+                if name not in found and name not in known:
                     found.add(name)
                     queue.append(name)
             if len(found) > MOST_FILES or self._size > MOST_BYTES:
@@ -85,20 +91,26 @@ class Sources:
             return self._kernels[path, searched]
         found = []
         for quoted, name in self._include_lines(path):
-            tried = [posixpath.dirname(path)] if quoted else []
+            own = (posixpath.dirname(path),) if quoted else ()
             # What the kernel's own headers include is never a driver's.
-            tried += searched if kernels else [*folders, *searched]
-            for folder in tried:
-                spelled = posixpath.join(folder, name)
-                full = posixpath.normpath(spelled)
-                if self._is_text(full):
-                    found.append(full)
-                    if spelled != full:
-                        found.append(self._detour(spelled, full))
-                    break
+            further = searched if kernels else (*folders, *searched)
+            found += self._first_of(name, own) or self._first_of(name, further)
         if kernels:
             self._kernels[path, searched] = found
         return found
+
+    def _first_of(self, name: str, folders: tuple[str, ...]) -> list[str]:
+        """Return the file that an #include finds in some folders, and its detour: full paths."""
+        if (name, folders) not in self._firsts:
+            self._firsts[name, folders] = []
+            for folder in folders:
+                spelled = posixpath.join(folder, name)
+                full = posixpath.normpath(spelled) if _DOTTED.search(spelled) else spelled
+                if self._is_text(full):
+                    detour = [self._detour(spelled, full)] if spelled != full else []
+                    self._firsts[name, folders] = [full, *detour]
+                    break
+        return self._firsts[name, folders]
 
     def _detour(self, spelled: str, full: str) -> str:
         """Let `a/../b.h` lead to `b.h`: no folder of a disk resolves it."""
@@ -109,8 +121,12 @@ class Sources:
 
     def _include_lines(self, path: str) -> list[tuple[bool, str]]:
         if path not in self._names:
-            matches = _INCLUDE.finditer(self.texts[path])
-            self._names[path] = [(m.group(1) == b'"', os.fsdecode(m.group(2))) for m in matches]
+            text = self.texts[path]
+            self._names[path] = [
+                (match.group(1) == b'"', os.fsdecode(match.group(2)))
+                for match in _INCLUDE.finditer(text)
+                if not text[text.rfind(b"\n", 0, match.start()) + 1 : match.start()].strip(b" \t")
+            ]
         return self._names[path]
 
     def _is_text(self, full: str) -> bool:

@@ -7,18 +7,6 @@ class Failed(Exception):
     """libclang could not make anything of a file; the text says why."""
 
 
-class Region(NamedTuple):
-    """A top-level item (a function, an object) that is asked about.
-
-    start, end: its bytes in the file. name: the offset of the name that it declares.
-    """
-
-    path: str
-    start: int
-    end: int
-    name: int
-
-
 class Member(NamedTuple):
     """A use of a member. path, offset: of its name in the file, or of the macro that holds it.
 

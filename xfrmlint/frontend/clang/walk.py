@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping
 
 from xfrmlint.frontend.blanking import without_comments
 from xfrmlint.frontend.clang import kinds
-from xfrmlint.frontend.clang.hiding import mentions
 from xfrmlint.frontend.clang.library import (
     ASSIGN,
     Cursor,
@@ -23,9 +22,9 @@ from xfrmlint.frontend.clang.vocabulary import (
     Filled,
     Member,
     Named,
-    Region,
     Seen,
 )
+from xfrmlint.frontend.regions import Region, mentions
 
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 _QUALIFIERS = re.compile(r"\b(const|volatile|restrict)\b\s*")

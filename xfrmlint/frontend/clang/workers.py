@@ -33,21 +33,28 @@ class Outcome(NamedTuple):
 
 
 class Workers:
-    """Processes that do jobs. work: what is called in them, with a job of `jobs`."""
+    """Processes that do jobs. work: what is called in them, with a job of `jobs`.
+
+    The first jobs are begun first; begin() lets them run beside what comes before run().
+    """
 
     def __init__(self, work: Work, jobs: Sequence[Any], timeout: float = TIMEOUT) -> None:
         self._work = work
         self._jobs = jobs
         self._timeout = timeout
+        self._waiting = list(range(len(jobs)))
         self._running: dict[Connection, _Worker] = {}
 
+    def begin(self, count: int = COUNT) -> None:
+        """Start so many processes, or as many as there are jobs."""
+        for _ in range(min(count, len(self._waiting))):
+            self._start(self._waiting.pop(0))
+
     def run(self, count: int = COUNT) -> list[Outcome]:
-        """Do all jobs and return their outcomes in order; the first jobs are begun first."""
+        """Do all jobs and return their outcomes in order."""
         outcomes = [Outcome(None, "not begun")] * len(self._jobs)
-        waiting = list(range(len(self._jobs)))
         try:
-            for _ in range(min(count, len(waiting))):
-                self._start(waiting.pop(0))
+            self.begin(count - len(self._running))
             while self._running:
                 limit = min(worker.deadline for worker in self._running.values())
                 ready = wait(list(self._running), max(0.0, limit - time.monotonic()))
@@ -55,16 +62,20 @@ class Workers:
                     assert isinstance(pipe, Connection)
                     worker = self._running[pipe]
                     outcomes[worker.job] = self._answer(worker)
-                    self._next(worker, waiting)
+                    self._next(worker)
                 now = time.monotonic()
                 for worker in [w for w in self._running.values() if w.deadline <= now]:
                     outcomes[worker.job] = Outcome(None, f"took over {self._timeout:g} seconds")
                     self._end(worker)
-                    self._next(worker, waiting)
+                    self._next(worker)
         finally:
-            for worker in list(self._running.values()):
-                self._end(worker)
+            self.end()
         return outcomes
+
+    def end(self) -> None:
+        """Let nothing run on."""
+        for worker in list(self._running.values()):
+            self._end(worker)
 
     def _start(self, job: int) -> None:
         here, there = multiprocessing.Pipe()
@@ -85,17 +96,17 @@ class Workers:
             return Outcome(None, f"libclang crashed ({_signal(-code) if code < 0 else code})")
         return Outcome(result, reason)
 
-    def _next(self, worker: "_Worker", waiting: list[int]) -> None:
+    def _next(self, worker: "_Worker") -> None:
         alive = worker.pipe in self._running
-        if not waiting:
+        if not self._waiting:
             if alive:
                 self._end(worker)
         elif alive:
-            worker.job = waiting.pop(0)
+            worker.job = self._waiting.pop(0)
             worker.deadline = time.monotonic() + self._timeout
             worker.pipe.send(worker.job)
         else:
-            self._start(waiting.pop(0))
+            self._start(self._waiting.pop(0))
 
     def _end(self, worker: "_Worker") -> None:
         self._running.pop(worker.pipe, None)
