@@ -1,5 +1,6 @@
 """What libclang makes of C that was never configured, and what it says of findings."""
 
+import difflib
 import json
 import os
 import signal
@@ -16,10 +17,11 @@ from tests.ran import run, run_json
 from tests.trees import Memory
 from xfrmlint.analysis.analyse import analyse
 from xfrmlint.analysis.gather import Session
-from xfrmlint.analysis.part import Facts
-from xfrmlint.check import report_of
+from xfrmlint.analysis.part import Facts, quietly
+from xfrmlint.check import check_tree, report_of
 from xfrmlint.confirmation.compare import compared
 from xfrmlint.confirmation.remembered import check_confirmed
+from xfrmlint.confirmation.rows import check_seen
 from xfrmlint.confirmation.run import confirmed
 from xfrmlint.errors import InputError
 from xfrmlint.facts.cache import Cache, place
@@ -736,9 +738,15 @@ def test_what_is_no_compile_commands_file_is_refused(
 
 def test_flags_that_nobody_would_use_are_refused(tmp_path: Path) -> None:
     tree = lay_fixture("demo", tmp_path / "linux")
-    ran = run("check", "--compile-commands", "x.json", tree, cwd=tmp_path)
-    said = "--compile-commands wants --confirm or --parser both (xfrmlint check --help)"
-    assert ran == (2, "", f"xfrmlint: {said}\n")
+    for options, said in (
+        (["--compile-commands", "x.json"], "--compile-commands wants --confirm or --parser clang"),
+        (
+            ["--confirm", "--parser", "clang"],
+            "--confirm and --parser clang both ask libclang; leave one out",
+        ),
+    ):
+        ran = run("check", *options, tree, cwd=tmp_path)
+        assert ran == (2, "", f"xfrmlint: {said} (xfrmlint check --help)\n")
 
 
 # -- what is printed
@@ -764,6 +772,119 @@ def test_json_has_a_confirmation_only_if_one_was_asked_for(tmp_path: Path) -> No
         ("tree-sitter+libclang", "confirmed", ""),
         ("tree-sitter", "unconfirmed", "under a false #if"),
     }
+
+
+# By `--parser clang`, findings that are not among OPEN: what libclang sees opts in nowhere.
+ALONE = {("optin-ifdef", "drivers/net/ember/ember_ipsec.c", 62, "LOWER_HANDLE_FLAG_MISSING")}
+
+
+@pytest.mark.parametrize("name", trees())
+def test_what_libclang_does_not_see_is_unknown_by_its_rows(name: str, tmp_path: Path) -> None:
+    tree = Folder(lay_fixture(name, tmp_path / "linux"))
+    plain = check_tree(tree, RULES)
+    seen_by_both = check_seen(tree, RULES, quietly, Session(Cache(None)))
+
+    def found(report: Report) -> set[tuple[str, str, int, str]]:
+        return {(name, f.path, f.line, f.type) for f in report.findings}
+
+    assert {one[:3] for one in found(plain) - found(seen_by_both)} == {
+        place for place in OPEN if place[0] == name
+    }
+    assert found(seen_by_both) - found(plain) == {one for one in ALONE if one[0] == name}
+    told = {(name, u.path, u.line) for u in set(seen_by_both.unknown) - set(plain.unknown)}
+    assert told >= {place for place in OPEN if place[0] == name}
+    assert bool(told) == any(place[0] == name for place in OPEN)
+
+
+_HIDING = (
+    HEAD
+    + """
+static unsigned long foo_handle(struct xfrm_state *x)
+{
+	unsigned long handle = 0;
+	handle = x->xso.offload_handle; /* the read */
+	return handle;
+}
+static netdev_tx_t foo_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	dev->features = foo_handle(xfrm_input_state(skb)); /* the call */
+	return NETDEV_TX_OK;
+}
+static const struct net_device_ops foo_netdev_ops = {
+	.ndo_start_xmit = foo_xmit, /* the door */
+};
+static void foo_del(struct net_device *dev, struct xfrm_state *x)
+{
+}
+static const struct xfrmdev_ops foo_ops = {
+	.xdo_dev_state_delete = foo_del, /* the callback */
+	.flags = XFRMDEV_OPS_F_LOWER_HANDLE, /* the flag */
+};
+void foo_setup(struct net_device *dev)
+{
+	dev->netdev_ops = &foo_netdev_ops;
+	dev->xfrmdev_ops = &foo_ops;
+}
+"""
+)
+# What an #if hides -> level and type of what is found, what is unknown.
+DIRECT, UNRESOLVED = "DIRECT_OFFLOAD_HANDLE", "ERROR LOWER_HANDLE_NOT_RESOLVED"
+HIDDEN: dict[str, tuple[list[str], list[str]]] = {
+    "nothing": ([f"ERROR {DIRECT}", UNRESOLVED], []),
+    "the read": ([UNRESOLVED], ["foo_handle libclang: under a false #if"]),
+    "the call": (
+        [UNRESOLVED],
+        ["foo_handle libclang: no way that packets take: under a false #if"],
+    ),
+    "the door": (
+        [UNRESOLVED],
+        [
+            "foo_handle libclang: no way that packets take: under a false #if",
+            " libclang: under a false #if",
+        ],
+    ),
+    "the callback": ([f"ERROR {DIRECT}", UNRESOLVED], [" libclang: under a false #if"]),
+    "the flag": ([f"WARNING {DIRECT}"], [" libclang: under a false #if"]),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_an_if_hides_is_not_there_by_libclangs_rows(name: str) -> None:
+    line = next((line for line in _HIDING.split("\n") if f"/* {name} */" in line), None)
+    text = _HIDING.replace(line, f"#ifdef CONFIG_FOO_FAST\n{line}\n#endif") if line else _HIDING
+    report = check_seen(kernel({FOO: text}), RULES, quietly, Session(Cache(None)))
+    found = [f"{f.level} {f.type}" for f in report.findings if f.path == FOO]
+    assert (found, [f"{u.function} {u.reason}" for u in report.unknown]) == HIDDEN[name]
+
+
+def test_libclangs_rows_of_a_tree_and_of_a_change(tmp_path: Path) -> None:
+    tree = lay_fixture("optin-ifdef", tmp_path / "linux")
+    plain, clang = (
+        {
+            (f["path"], f["line"]): f["parser"]
+            for f in run_json(*asked, tree, cwd=tmp_path)["findings"]
+        }
+        for asked in ((), ("--parser", "clang"))
+    )
+    hidden = ("drivers/net/harbor/harbor_ipsec.c", 67)
+    assert set(plain) - set(clang) == {hidden}
+    assert set(clang.values()) == {"tree-sitter+libclang"}
+    patch = tmp_path / "a.patch"
+    text = (tree / hidden[0]).read_text().split("\n")
+    after = [*text[:66], text[66], *text[66:]]
+    patch.write_text(
+        "".join(
+            difflib.unified_diff(
+                [f"{line}\n" for line in text[:-1]],
+                [f"{line}\n" for line in after[:-1]],
+                f"a/{hidden[0]}",
+                f"b/{hidden[0]}",
+            )
+        )
+    )
+    for parser, count in (("tree-sitter", 1), ("clang", 0)):
+        found = run_json("--parser", parser, "--patch", patch, tree, cwd=tmp_path)["findings"]
+        assert len(found) == count
 
 
 def test_both_prints_where_the_parsers_differ(tmp_path: Path) -> None:
@@ -901,7 +1022,7 @@ def test_what_was_said_is_remembered_while_the_tree_stays(
 
     def told() -> Report:
         with Cache(file) as cache:
-            return check_confirmed(Folder(folder), RULES, None, Session(cache))
+            return check_confirmed(Folder(folder), RULES, quietly, Session(cache))
 
     first = told()
     assert {f.confirmation.status for f in first.findings if f.confirmation} == {"confirmed"}

@@ -2,10 +2,14 @@
 
 import pytest
 
-from tests.real.test_kernels import VERSIONS, Kernel, _kernel
+from tests.real.test_kernels import RULES, VERSIONS, Kernel, _kernel
+from xfrmlint.analysis.gather import Session
+from xfrmlint.analysis.part import quietly
 from xfrmlint.confirmation.compare import compared
+from xfrmlint.confirmation.rows import check_seen
 from xfrmlint.confirmation.run import confirmed
-from xfrmlint.facts.cache import place
+from xfrmlint.facts.cache import Cache, place
+from xfrmlint.findings import BOTH
 from xfrmlint.frontend.clang.compiler import Clang
 from xfrmlint.report import comparison
 from xfrmlint.tree.folder import Folder
@@ -53,3 +57,17 @@ def test_every_finding_is_confirmed_or_has_a_reason(kernel: Kernel) -> None:
         if f.confirmation is not None and f.confirmation.status != "confirmed"
     }
     assert found == UNCONFIRMED.get(kernel.report.version, {})
+
+
+@pytest.mark.parametrize("kernel", VERSIONS, indirect=True)
+def test_libclangs_rows_give_the_same_findings(kernel: Kernel) -> None:
+    report = check_seen(Folder(kernel.root), RULES, quietly, Session(Cache(place())))
+    found, plain = (
+        [finding._replace(parser="") for finding in one.findings] for one in (report, kernel.report)
+    )
+    assert found == plain
+    # What becomes of a value behind its site is tree-sitter's.
+    alone = {finding.type for finding in report.findings if finding.parser != BOTH}
+    assert alone <= {"ZERO_HANDLE_TX_BUSY", "HANDLE_OUTLIVES_PACKET"}
+    assert report.unknown == kernel.report.unknown
+    assert report.drivers == kernel.report.drivers

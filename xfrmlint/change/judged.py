@@ -13,6 +13,7 @@ from xfrmlint.check import check_tree
 from xfrmlint.facts.cache import Cache
 from xfrmlint.findings import Finding, Known, Report, identity
 from xfrmlint.rules import Rule
+from xfrmlint.tree import Tree
 from xfrmlint.tree.kbuild import version
 from xfrmlint.triage.applied import triaged
 from xfrmlint.triage.config import Config, configured
@@ -27,6 +28,9 @@ class Told(NamedTuple):
     finding: Finding
     new: bool
     line: int
+
+
+Check = Callable[[Tree, Sequence[Rule], Progress, Session, Sequence[str]], Report]
 
 
 class ChangeReport(NamedTuple):
@@ -82,10 +86,12 @@ def judged(
     only_new: bool = True,
     progress: Progress = quietly,
     session: Session | None = None,
+    check: Check | None = None,
 ) -> ChangeReport:
     """Return what a change brings, or with only_new=False all that is found after it.
 
-    A change that can touch no driver is not analysed. session: shared with other runs.
+    A change that can touch no driver is not analysed. session: shared with other runs. check: what
+    makes the reports, with check_tree()'s arguments.
     """
     changed = (*step.changed, *step.former)
     scope = scope_of(step.before, step.after, changed) if only_new else EVERYWHERE
@@ -94,7 +100,7 @@ def judged(
         return ChangeReport(step, (), (), nothing, scope)
     session = session or Session(Cache(None))
     before, after = (
-        check_tree(tree, rules, progress, session, scope.folders)
+        (check or check_tree)(tree, rules, progress, session, scope.folders)
         for tree in (step.before, step.after)
     )
     found = matched(before.findings, after.findings, step.former)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from xfrmlint.errors import InputError
 if TYPE_CHECKING:
     from xfrmlint.analysis.gather import Session
     from xfrmlint.change.asked import Asked
-    from xfrmlint.change.judged import ChangeReport
+    from xfrmlint.change.judged import ChangeReport, Check
     from xfrmlint.findings import Finding
     from xfrmlint.rules import Rule
     from xfrmlint.tree import Tree
@@ -133,15 +134,15 @@ _FORMATS = {
 )
 @click.option(
     "--parser",
-    type=click.Choice(["tree-sitter", "both"]),
+    type=click.Choice(["tree-sitter", "clang", "both"]),
     default="tree-sitter",
-    help="both: print where tree-sitter and libclang differ, instead of findings.",
+    help="clang: go by what libclang sees, too; both: print where the two differ instead.",
 )
 @click.option(
     "--compile-commands",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="A build's compile_commands.json: flags for --confirm and --parser both.",
+    help="A build's compile_commands.json: flags for libclang.",
 )
 @cache_option
 @rules_option
@@ -193,8 +194,10 @@ def check(
     if list_types:
         printed(checkpatch.list_types(rules, show_why=False, color=colored))
         return CLEAN
-    if compile_commands is not None and not confirm and parser != "both":
-        raise click.UsageError("--compile-commands wants --confirm or --parser both")
+    if compile_commands is not None and not confirm and parser == "tree-sitter":
+        raise click.UsageError("--compile-commands wants --confirm or --parser clang")
+    if confirm and parser != "tree-sitter":
+        raise click.UsageError(f"--confirm and --parser {parser} both ask libclang; leave one out")
     terse = terse or form == "terse"
     options = checkpatch.Options(
         terse=terse,
@@ -236,6 +239,11 @@ def check(
     def shown(findings: "Iterable[Finding]") -> "list[Finding]":
         return checkpatch.shown(findings, options)
 
+    checked: Check = check_tree
+    if parser == "clang":
+        from xfrmlint.confirmation.rows import check_seen
+
+        checked = partial(check_seen, commands=compile_commands)
     changes: list[ChangeReport] | None = None
     with (
         Progressing(bool(quiet) or terse) as progress,
@@ -249,14 +257,13 @@ def check(
             if confirm:
                 from xfrmlint.confirmation.remembered import check_confirmed
 
-                report = check_confirmed(
-                    tree, rules, compile_commands, session, progress, folders_of(within)
-                )
-            else:
-                report = check_tree(tree, rules, progress, session, folders_of(within))
+                checked = partial(check_confirmed, commands=compile_commands)
+            report = checked(tree, rules, progress, session, folders_of(within))
         else:
             only_new = new_only is not False
-            judged = _changes(asked, tree, held, rules, only_new, mailback, progress, session)
+            judged = _changes(
+                asked, tree, held, rules, only_new, mailback, progress, session, checked
+            )
             if not judged:
                 return CLEAN
             _refuse_unknown(within, tree, judged)
@@ -304,6 +311,7 @@ def _changes(
     mailback: bool,
     progress: "Callable[[str], None]",
     session: "Session",
+    checked: "Check",
 ) -> "list[ChangeReport]":
     """Return what the changes asked for bring; none for a mail without, with mailback.
 
@@ -319,7 +327,7 @@ def _changes(
         if mailback:
             return []
         raise
-    return [judged(step, rules, only_new, progress, session) for step in steps]
+    return [judged(step, rules, only_new, progress, session, checked) for step in steps]
 
 
 def _print_differences(
@@ -336,8 +344,8 @@ def _print_differences(
     from xfrmlint.report.comparison import render
 
     with Asking(tree, commands, session) as asking:
-        facts = gathered(tree, session, progress, (), asking.begin)
-        differences = compared(tree, facts, asking.of(facts.whole), progress)
+        facts = gathered(tree, session, progress)
+        differences = compared(tree, facts, asking.clang(), progress)
     found = [one for one in differences if inside(one.path)]
     printed(render(found))
     return FINDINGS if found else CLEAN

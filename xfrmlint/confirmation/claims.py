@@ -86,6 +86,14 @@ class Claims:
                     found += self._at(other)
         return list(dict.fromkeys(found))
 
+    def at(self, place: Place) -> list[Claim]:
+        """Return what is claimed of a fact's place; nothing if it is none."""
+        return self._claims.get(place, [])
+
+    def everything(self) -> list[Claim]:
+        """Return what is claimed of all facts."""
+        return list(dict.fromkeys(claim for claims in self._claims.values() for claim in claims))
+
     def _at(self, place: Place) -> list[Claim]:
         return self._claims.get(place) or [self._plain(CODE, "", place, "")]
 

@@ -28,10 +28,10 @@ _PASSING = "not parsed"
 def check_confirmed(
     tree: Tree,
     rules: Sequence[Rule],
-    commands: Path | None,
+    progress: Progress,
     session: Session,
-    progress: Progress = quietly,
     under: Sequence[str] = (),
+    commands: Path | None = None,
 ) -> Report:
     """Check a tree as check_tree() does, then ask libclang about what was found.
 
@@ -51,7 +51,7 @@ class Asking:
 
     def __init__(self, tree: Tree, commands: Path | None, session: Session) -> None:
         self._tree = tree
-        self._watched = Watched(tree)
+        self.watched = Watched(tree)
         self._commands = commands
         self._cache = session.cache
         self._held = ExitStack()
@@ -65,17 +65,16 @@ class Asking:
 
     def begin(self, whole: Plan) -> None:
         """Let libclang prepare itself beside the analysis."""
-        self.of(whole).begin()
+        paths = [path for part in whole.parts for path in part.paths]
+        self.clang([p for p in paths if p.endswith(".c") and not is_core(p)]).begin()
 
-    def of(self, whole: Plan) -> "Clang":
-        """Return libclang for a tree that is cut like this; raises InputError without one."""
+    def clang(self, likely: Sequence[str] = ()) -> "Clang":
+        """Return libclang; raises InputError where it can't be loaded. likely: see Clang."""
         if self._clang is None:
             # A run that remembers needs nothing of it.
             from xfrmlint.frontend.clang.compiler import Clang
 
-            paths = [path for part in whole.parts for path in part.paths]
-            likely = [path for path in paths if path.endswith(".c") and not is_core(path)]
-            made = Clang(self._watched, likely, self._commands, self._cache.file)
+            made = Clang(self.watched, likely, self._commands, self._cache.file)
             self._clang = self._held.enter_context(made)
         return self._clang
 
@@ -88,10 +87,10 @@ class Asking:
             return found
         from xfrmlint.confirmation.run import confirmed
 
-        found = confirmed(self._watched, facts, report, self.of(facts.whole), progress)
+        found = confirmed(self.watched, facts, report, self.clang(), progress)
         said = _document(report, found)
         if not any(reason.startswith(_PASSING) for _, reason in said["findings"]):
-            self._cache.remember(key, self._watched.seen, said)
+            self._cache.remember(key, self.watched.seen, said)
         return found
 
 

@@ -1,6 +1,6 @@
 """A report confirmed: every finding asked about, what is refuted taken out, what is new noted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from xfrmlint.analysis.part import Facts, Progress, quietly
 from xfrmlint.analysis.parts import whole_reader
@@ -124,7 +124,7 @@ def confirmed(
             )
         else:
             kept.append(marked(finding, Confirmation(found.status, found.reason)))
-    return told(report, kept, [*unknown, *_unseen(reader, questions, claims)])
+    return told(report, kept, [*unknown, *unseen(reader, questions, claims)])
 
 
 def _worst(claims: Iterable[Claim], questions: Questions) -> Verdict:
@@ -136,22 +136,25 @@ def _worst(claims: Iterable[Claim], questions: Questions) -> Verdict:
     return Verdict(CONFIRMED) if found else Verdict(UNCONFIRMED, "nothing there to ask about")
 
 
-def _unseen(reader: Reader, questions: Questions, claims: Claims) -> list[Unknown]:
-    """Return the accesses that libclang sees and tree-sitter did not."""
+def alone(reader: Reader, questions: Questions, claims: Claims) -> Iterator[tuple[Member, Seen]]:
+    """Yield the accesses that libclang sees and tree-sitter did not, with the items they are in."""
     known = Known(reader, claims)
-    found = []
     for answer in questions.answers().values():
         for region, seen in answer.seen.items():
-            if is_core(region.path):
-                continue
-            for member in seen.members:
-                if is_states(member, questions.offload) and not known.has(member):
-                    unit = reader.corpus.unit(member.path)
-                    name = seen.declared[0].name if seen.declared else ""
-                    through = f" through the macro {member.macro}" if member.macro else ""
-                    reason = f"libclang alone sees an access of xso.{member.field}{through}"
-                    found.append(Unknown(member.path, unit.line(member.offset), name, reason))
-    return found
+            if not is_core(region.path):
+                for member in seen.members:
+                    if is_states(member, questions.offload) and not known.has(member):
+                        yield member, seen
+
+
+def unseen(reader: Reader, questions: Questions, claims: Claims) -> Iterator[Unknown]:
+    """Yield the same as what is unknown."""
+    for member, seen in alone(reader, questions, claims):
+        name = seen.declared[0].name if seen.declared else ""
+        through = f" through the macro {member.macro}" if member.macro else ""
+        reason = f"libclang alone sees an access of xso.{member.field}{through}"
+        line = reader.corpus.unit(member.path).line(member.offset)
+        yield Unknown(member.path, line, name, reason)
 
 
 _NOWHERE = Verdict(UNCONFIRMED, "outside of functions and declarations")
