@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from xfrmlint.analysis.gather import Session
     from xfrmlint.change.asked import Asked
     from xfrmlint.change.judged import ChangeReport, Check
-    from xfrmlint.findings import Finding
+    from xfrmlint.findings import Finding, Report
+    from xfrmlint.report.checkpatch import Options
     from xfrmlint.rules import Rule
     from xfrmlint.tree import Tree
     from xfrmlint.tree.folder import Folder
@@ -186,7 +187,6 @@ def check(
     """
     from xfrmlint.change.asked import STDIN, asked_of
     from xfrmlint.change.judged import joined
-    from xfrmlint.check import check_tree
     from xfrmlint.report import checkpatch
 
     rules = rules_of(rule_folders)
@@ -239,11 +239,7 @@ def check(
     def shown(findings: "Iterable[Finding]") -> "list[Finding]":
         return checkpatch.shown(findings, options)
 
-    checked: Check = check_tree
-    if parser == "clang":
-        from xfrmlint.confirmation.rows import check_seen
-
-        checked = partial(check_seen, commands=compile_commands)
+    checked = _checking(parser, confirm and asked is None, compile_commands)
     changes: list[ChangeReport] | None = None
     with (
         Progressing(bool(quiet) or terse) as progress,
@@ -254,10 +250,6 @@ def check(
             return _print_differences(tree, compile_commands, inside, progress, session)
         if asked is None:
             config = config_of(tree)
-            if confirm:
-                from xfrmlint.confirmation.remembered import check_confirmed
-
-                checked = partial(check_confirmed, commands=compile_commands)
             report = checked(tree, rules, progress, session, folders_of(within))
         else:
             only_new = new_only is not False
@@ -287,6 +279,36 @@ def check(
         ]
         report = triage.limited(joined(changes), inside)
     report = triage.narrowed(report, shown)
+    least = (fail_on or config.fail_on or "WARNING").upper()
+    return _print(report, changes, form, options, rules, _LEVELS[: _LEVELS.index(least) + 1])
+
+
+def _checking(parser: str, confirm: bool, commands: Path | None) -> "Check":
+    """Return what makes a tree's report."""
+    if parser == "clang":
+        from xfrmlint.confirmation.rows import check_seen
+
+        return partial(check_seen, commands=commands)
+    if confirm:
+        from xfrmlint.confirmation.remembered import check_confirmed
+
+        return partial(check_confirmed, commands=commands)
+    from xfrmlint.check import check_tree
+
+    return check_tree
+
+
+def _print(
+    report: "Report",
+    changes: "list[ChangeReport] | None",
+    form: str,
+    options: "Options",
+    rules: "Sequence[Rule]",
+    counted: Sequence[str],
+) -> int:
+    """Print a report; the exit status tells whether it has findings of the levels that count."""
+    from xfrmlint.report import checkpatch
+
     found = checkpatch.shown(report.findings, options)
     name = _FORMATS[form]
     # What a format wants besides the report; most want the findings alone.
@@ -297,8 +319,6 @@ def check(
     }
     rendering = import_module(f"xfrmlint.report.{name}")
     printed(rendering.render(report, *wants.get(name, (found,))))
-    least = (fail_on or config.fail_on or "WARNING").upper()
-    counted = _LEVELS[: _LEVELS.index(least) + 1]
     return FINDINGS if any(f.level in counted for f in found) else CLEAN
 
 
