@@ -327,7 +327,7 @@ def test_after_any_edit_a_used_cache_gives_what_an_empty_one_gives(
     file = tmp_path / "facts.sqlite"
     with pytest.MonkeyPatch.context() as patched:
         # Stamps are trusted soon, as they are in a tree that nobody touched for a while.
-        patched.setattr("xfrmlint.tree.folder._TICK", 20_000_000)
+        patched.setattr("xfrmlint.tree.marks._TICK", 20_000_000)
         time.sleep(0.03)
         known(tree, file)
         for step in steps:
