@@ -77,8 +77,12 @@ class _Likely(NamedTuple):
 
 def _expected(tree: Tree, session: Session, under: Sequence[str]) -> dict[str, _Likely | None]:
     """Return what is known of the parts that a tree had, and let the search for them begin."""
+    if not isinstance(tree, Folder):
+        return {}
+    if not under:
+        tree.look()
     plan = session.cache.likely(_plan_key(under), tree)
-    if plan is None or not isinstance(tree, Folder):
+    if plan is None:
         return {}
     for asked in plan.seen.searches:
         tree.begin(*asked)

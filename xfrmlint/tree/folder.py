@@ -245,6 +245,10 @@ class Folder:
             self._searched[asked] = found
         return list(self._searched[asked])
 
+    def look(self) -> None:
+        """Let it be found out, beside what comes next, what changed since the last whole search."""
+        self._searches.look()
+
     def begin(self, pattern: str, under: Sequence[str] = ()) -> None:
         """Let a search of the whole tree run beside what comes before it is asked for."""
         if not under:

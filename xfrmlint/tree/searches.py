@@ -83,10 +83,15 @@ class Searches:
         self._awaiting: tuple[str, Sequence[str]] = "", ()
         self._marks: dict[str, str] = {}
 
+    def look(self) -> None:
+        """Let a look at what changed run beside what comes before it is asked for."""
+        if self._first is None and self.known.whole:
+            self._first = Look(str(self.root), self.known.marks, latest(time.time_ns()))
+
     def begin(self, pattern: str) -> None:
         """Let a search of the whole tree run beside what comes before it is asked for."""
         if pattern in self.known.whole:
-            self._look_first()
+            self.look()
         else:
             self._begun[pattern] = Search(self.root, pattern)
 
@@ -111,7 +116,7 @@ class Searches:
             found, views, start = begun.found(), None, begun.start
         else:
             if pattern in self.known.whole:
-                self._look_first()
+                self.look()
             views, start = self._looked(), time.time_ns()
             found = self._since(pattern, views)
         self.problems.update(found.problems)
@@ -168,10 +173,6 @@ class Searches:
                 self.learned.below[pattern, under] = mark, paths
             if not mark:
                 del self.learned.below[pattern, under]
-
-    def _look_first(self) -> None:
-        if self._first is None:
-            self._first = Look(str(self.root), self.known.marks, latest(time.time_ns()))
 
     def _looked(self) -> Views | None:
         """Return what the folders looked like before they are searched, None if it isn't known."""
