@@ -37,12 +37,17 @@ class Shared:
 
     Each takes the next job that is left. A job that raised, or whose child died, has no result:
     the caller does it again, and sees why. make and tell: return what JSON can hold. processes:
-    with this one. Children end with this process, however that ends, and without a word. What
-    isn't asked for any more is to be ended.
+    with this one. nice: what children give way by. They end with this process, however that ends,
+    and without a word. What isn't asked for any more is to be ended.
     """
 
     def __init__(
-        self, jobs: int, make: Callable[[int], Any], tell: Callable[[], Any], processes: int
+        self,
+        jobs: int,
+        make: Callable[[int], Any],
+        tell: Callable[[], Any],
+        processes: int,
+        nice: int = 0,
     ) -> None:
         self._make = make
         self._ends: tuple[int, ...] = ()
@@ -59,7 +64,7 @@ class Shared:
             for _ in range(processes - 1):
                 # Without another process there is one less, no more.
                 with suppress(OSError):
-                    self._children.append(_started(*self._ends, make, tell))
+                    self._children.append(_started(*self._ends, make, tell, nice))
         except BaseException:
             self.end()
             raise
@@ -110,6 +115,7 @@ def _started(
     held: int,
     make: Callable[[int], Any],
     tell: Callable[[], Any],
+    nice: int,
 ) -> _Child:
     results, out = os.pipe()
     # Ctrl-C reaches all processes of a terminal; a child must not answer before it can end quietly.
@@ -121,6 +127,7 @@ def _started(
                 signal.signal(signal.SIGINT, signal.SIG_DFL)
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
                 os.close(held)
+                os.nice(nice)
                 threading.Thread(target=_ends_with, args=(alive,), daemon=True).start()
                 _work(waiting, out, make, tell)
             finally:

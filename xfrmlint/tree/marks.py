@@ -151,7 +151,7 @@ def mark_of(folder: str, marks: Mapping[str, str], ordered: Sequence[str]) -> st
 
 
 def without_moved(marks: Mapping[str, str]) -> dict[str, str]:
-    """Return marks that hold for a search before the look, too.
+    """Return marks that hold for a search beside the look, too.
 
     marks: a folder's before those below it. What is in a folder that was moved lately looks as it
     did at the other place.
@@ -166,11 +166,16 @@ class Look:
     """A look at all folders of a tree, that processes beside this one take till it is asked for.
 
     known: the marks that the folders had. limit: see _view(). processes: how many at most, with
-    this one.
+    this one. nice: what the others give way by.
     """
 
     def __init__(
-        self, top: str, known: Mapping[str, str], limit: int, processes: int = _MOST_PROCESSES
+        self,
+        top: str,
+        known: Mapping[str, str],
+        limit: int,
+        processes: int = _MOST_PROCESSES,
+        nice: int = 0,
     ) -> None:
         self._top, self._known, self._limit = top, known, limit
         # Whether it has been asked for.
@@ -187,7 +192,7 @@ class Look:
             self._jobs = [left[at : at + share] for at in range(0, len(left), share)]
             if self._jobs:
                 many = min(processes, len(os.sched_getaffinity(0)))
-                self._shared = Shared(len(self._jobs), self._look, lambda: None, many)
+                self._shared = Shared(len(self._jobs), self._look, lambda: None, many, nice)
         except OSError:
             self._failed = True
 

@@ -19,6 +19,8 @@ _MOST_MARKED = 1000
 # Bytes of the names of folders that are searched one by one: an argument list may hold them, and
 # the others don't take much longer.
 _MOST_NAMED = 60_000
+# What a process that nobody waits for gives way by.
+_NICE = 10
 # Patterns of the whole tree.
 _MOST_WHOLE = 8
 
@@ -78,15 +80,21 @@ class Searches:
         self._first: Look | None = None
         self._views: Views | None = None
         self._ordered: Sequence[str] = ()
-        # One that comes after a search of the whole tree, and what that found.
+        # One beside all searches, asked for after them, and what those of the whole tree found.
         self._last: Look | None = None
-        self._awaiting: tuple[str, Sequence[str]] = "", ()
+        self._awaiting: dict[str, Sequence[str]] = {}
         self._marks: dict[str, str] = {}
 
     def look(self) -> None:
         """Let a look at what changed run beside what comes before it is asked for."""
-        if self._first is None and self.known.whole:
-            self._first = Look(str(self.root), self.known.marks, latest(time.time_ns()))
+        if self._first is not None or self._last is not None:
+            return
+        limit = latest(time.time_ns())
+        if self.known.whole:
+            self._first = Look(str(self.root), self.known.marks, limit)
+        elif self.learns:
+            # Nothing waits for it but the end: it takes what the others leave.
+            self._last = Look(str(self.root), {}, limit, processes=2, nice=_NICE)
 
     def begin(self, pattern: str) -> None:
         """Let a search of the whole tree run beside what comes before it is asked for."""
@@ -112,21 +120,19 @@ class Searches:
     def whole(self, pattern: str) -> Sequence[str]:
         """Return where a pattern occurs in the whole tree."""
         begun = self._begun.pop(pattern, None)
+        views = None
         if begun is not None:
-            found, views, start = begun.found(), None, begun.start
+            found = begun.found()
         else:
-            if pattern in self.known.whole:
-                self.look()
-            views, start = self._looked(), time.time_ns()
+            self.look()
+            views = self._looked()
             found = self._since(pattern, views)
         self.problems.update(found.problems)
         if self.learns and not found.problems:
             if views is not None:
                 self._learn(views.marks, pattern, found.paths)
-            elif self._first is None and self._last is None:
-                # One process: it takes as long as what is left to do, or less.
-                self._last = Look(str(self.root), self.known.marks, latest(start), 2)
-                self._awaiting = pattern, found.paths
+            elif self._last is not None:
+                self._awaiting[pattern] = found.paths
         return found.paths
 
     def _since(self, pattern: str, views: Views | None) -> Searched:
@@ -163,10 +169,11 @@ class Searches:
             self._last.end()
             self._last = None
             if views is not None:
-                # Nothing has changed from the first search to now in what has a mark.
+                # Nothing has changed since the look began in what has a mark.
                 self._views = Views(without_moved(views.marks), [])
                 self._ordered = sorted(self._views.marks)
-                self._learn(self._views.marks, *self._awaiting)
+                for pattern, paths in self._awaiting.items():
+                    self._learn(self._views.marks, pattern, paths)
         for (pattern, under), (mark, paths) in list(self.learned.below.items()):
             if not mark:
                 mark = self._mark(under) if self._views is not None else ""
