@@ -90,6 +90,16 @@ def test_a_second_run_gives_what_the_first_gave(
     assert analysed == []
 
 
+def test_a_second_run_starts_no_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree, file = lay_fixture("demo", tmp_path / "linux"), tmp_path / "facts.sqlite"
+    monkeypatch.setattr("xfrmlint.tree.marks._TICK", 20_000_000)
+    time.sleep(0.03)
+    before = known(tree, file)
+    for search in ("files_with", "Search"):
+        monkeypatch.setattr(f"xfrmlint.tree.searches.{search}", None)
+    assert known(tree, file) == before
+
+
 @pytest.mark.parametrize("name", ["demo", "uld-flag-on-core", "resolve-elsewhere"])
 def test_parts_hold_what_a_tree_read_whole_holds(name: str, tmp_path: Path) -> None:
     folder = Folder(lay_fixture(name, tmp_path))
