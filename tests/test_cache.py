@@ -18,7 +18,7 @@ from tests.ran import COMMAND, Ran, environment, run
 from tests.trees import Memory
 from xfrmlint.facts import cache
 from xfrmlint.facts.cache import Cache, place, state
-from xfrmlint.tree import folder as folder_module
+from xfrmlint.tree import marks, searches
 from xfrmlint.tree.folder import Folder, Stamped
 from xfrmlint.tree.search import Searched, files_with
 from xfrmlint.tree.watched import Seen, Watched
@@ -480,7 +480,7 @@ def old(path: Path, text: str) -> None:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tree whose files settle at once: a change's time (ctime) can't be set back."""
-    monkeypatch.setattr("xfrmlint.tree.folder._TICK", 50_000_000)
+    monkeypatch.setattr("xfrmlint.tree.marks._TICK", 50_000_000)
     (tmp_path / "tree").mkdir()
     old(tmp_path / "tree/a.c", "int a;")
     time.sleep(0.1)
@@ -569,7 +569,7 @@ def test_a_link_that_was_turned_around(file: Path, folder: Path) -> None:
 def test_a_file_that_was_changed_a_moment_ago_is_not_trusted(
     file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xfrmlint.tree.folder._TICK", 60_000_000_000)
+    monkeypatch.setattr("xfrmlint.tree.marks._TICK", 60_000_000_000)
     assert learned(file, folder) == {}
 
 
@@ -577,12 +577,12 @@ def test_a_change_between_reading_and_writing_is_not_trusted(
     file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It happens within the clock's tick; much later the run ends."""
-    monkeypatch.setattr(folder_module, "_TICK", 60_000_000_000)
+    monkeypatch.setattr(marks, "_TICK", 60_000_000_000)
     with Cache(file) as kept:
         tree = Folder(folder)
         kept.know(tree)
         tree.read("a.c")
-        monkeypatch.setattr(folder_module, "_TICK", 0)
+        monkeypatch.setattr(marks, "_TICK", 0)
     assert digest(file, folder)[1]
 
 
@@ -650,12 +650,12 @@ def searched(file: Path, folder: Path, under: str = "drivers") -> tuple[list[str
     started: list[object] = []
     real = files_with
 
-    def counted(*asked: object) -> object:
+    def counted(*asked: object, **how: bool) -> object:
         started.append(asked)
-        return real(*asked)  # type: ignore[arg-type]
+        return real(*asked, **how)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patched, Cache(file) as kept:
-        patched.setattr(folder_module, "files_with", counted)
+        patched.setattr(searches, "files_with", counted)
         tree = Folder(folder)
         kept.know(tree)
         return list(tree.search(r"\bxso\b", [under])), len(started)
@@ -729,7 +729,7 @@ def test_what_is_no_folder_below_the_root_is_searched_every_time(
 def test_files_that_changed_a_moment_ago_are_searched_again(
     file: Path, sources: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder_module, "_TICK", 60_000_000_000)
+    monkeypatch.setattr(marks, "_TICK", 60_000_000_000)
     assert searched(file, sources) == searched(file, sources) == (FOUND, 1)
 
 
@@ -737,7 +737,7 @@ def test_a_search_that_could_not_read_a_file_is_done_again(
     file: Path, sources: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        folder_module, "files_with", lambda *_: Searched(["drivers/a.c"], [("drivers/b.h", "why")])
+        searches, "files_with", lambda *_: Searched(["drivers/a.c"], [("drivers/b.h", "why")])
     )
     for _ in range(2):
         with Cache(file) as kept:

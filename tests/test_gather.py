@@ -90,6 +90,16 @@ def test_a_second_run_gives_what_the_first_gave(
     assert analysed == []
 
 
+def test_a_second_run_starts_no_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree, file = lay_fixture("demo", tmp_path / "linux"), tmp_path / "facts.sqlite"
+    monkeypatch.setattr("xfrmlint.tree.marks._TICK", 20_000_000)
+    time.sleep(0.03)
+    before = known(tree, file)
+    for search in ("files_with", "Search"):
+        monkeypatch.setattr(f"xfrmlint.tree.searches.{search}", None)
+    assert known(tree, file) == before
+
+
 @pytest.mark.parametrize("name", ["demo", "uld-flag-on-core", "resolve-elsewhere"])
 def test_parts_hold_what_a_tree_read_whole_holds(name: str, tmp_path: Path) -> None:
     folder = Folder(lay_fixture(name, tmp_path))
@@ -327,7 +337,7 @@ def test_after_any_edit_a_used_cache_gives_what_an_empty_one_gives(
     file = tmp_path / "facts.sqlite"
     with pytest.MonkeyPatch.context() as patched:
         # Stamps are trusted soon, as they are in a tree that nobody touched for a while.
-        patched.setattr("xfrmlint.tree.folder._TICK", 20_000_000)
+        patched.setattr("xfrmlint.tree.marks._TICK", 20_000_000)
         time.sleep(0.03)
         known(tree, file)
         for step in steps:

@@ -14,12 +14,13 @@ import pytest
 from tests.laid import lay_fixture
 from tests.ran import COMMAND, environment
 from tests.test_gather import facts
-from xfrmlint.analysis import analyse, gather, processes
+from xfrmlint import processes
+from xfrmlint.analysis import analyse, gather
 from xfrmlint.analysis.gather import Session, gathered
-from xfrmlint.analysis.processes import MOST_JOBS, shared_out
 from xfrmlint.errors import InputError
 from xfrmlint.facts.cache import Cache
-from xfrmlint.tree.folder import Folder
+from xfrmlint.processes import MOST_JOBS, shared_out
+from xfrmlint.tree.folder import Folder, Known
 
 PARENT = os.getpid()
 
@@ -182,7 +183,7 @@ def test_facts_are_those_of_one_process(
 def test_what_children_found_is_remembered(
     tree: Path, pays: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xfrmlint.tree.folder._TICK", 0)
+    monkeypatch.setattr("xfrmlint.tree.marks._TICK", 0)
     time.sleep(0.05)
     folder = Folder(tree)
     with Cache(tmp_path / "facts.sqlite") as cache:
@@ -191,7 +192,9 @@ def test_what_children_found_is_remembered(
     assert len(pays) == 1
     one = Folder(tree)
     monkeypatch.setattr(gather, "_PAYS", 1 << 40)
-    gathered(one, Session(Cache(None)))
+    with Cache(tmp_path / "one.sqlite") as cache:
+        cache.know(one)
+        gathered(one, Session(cache))
     assert folder.learned == one.learned
     monkeypatch.setattr(analyse, "analysed", None)
     monkeypatch.setattr(analyse, "core_facts", None)
@@ -203,7 +206,7 @@ def test_files_that_no_child_could_read_are_told(
     tree: Path, pays: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def learned(self: Folder) -> object:
-        return [[[], []], {f"from {os.getpid() != PARENT}": "a reason"}]
+        return [Known.nothing().as_data(), {f"from {os.getpid() != PARENT}": "a reason"}]
 
     monkeypatch.setattr(Folder, "lesson", learned)
     folder = Folder(tree)

@@ -6,10 +6,10 @@ import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
-from xfrmlint.facts.cache import Cache
+from xfrmlint.facts.cache import Cache, Held
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import TABLES
 from xfrmlint.tree import Tree
@@ -47,49 +47,67 @@ def gathered(
     planned: is told how the tree is cut, before what is missing is analysed.
     """
     progress("searching the tree")
-    recalled = _expected(tree, session, under)
-    at_hand = [rows for rows in recalled.values() if rows is not None]
+    expected = _expected(tree, session, under)
+    at_hand = [likely.rows for likely in expected.values() if likely is not None]
     # Put together while the whole tree is searched: mostly it turns out that nothing changed.
-    early = merged(at_hand) if at_hand and len(at_hand) == len(recalled) else None
+    early = merged(at_hand) if at_hand and len(at_hand) == len(expected) else None
     whole = _plan(tree, session, under)
     jobs = _jobs(whole)
-    if early is not None and list(jobs) == list(recalled) and not tree.problems:
-        return Facts(early, whole)
     found = {
-        key: recalled[key] if key in recalled else _recalled(tree, session, key) for key in jobs
+        key: likely.rows
+        for key, likely in expected.items()
+        if key in jobs and likely is not None and session.cache.holds(likely.held, tree)
     }
-    missing = [key for key in jobs if found[key] is None]
+    if early is not None and list(jobs) == list(expected) == list(found) and not tree.problems:
+        return Facts(early, whole)
+    for key in jobs:
+        # What nothing was likely of has nothing that holds.
+        if key not in found and (key not in expected or expected[key] is not None):
+            rows = _rows(session.cache.recall(key, tree))
+            if rows is not None:
+                found[key] = rows
+    missing = [key for key in jobs if key not in found]
     if missing:
         planned(whole)
     made = _analysed(tree, session, whole, [jobs[key] for key in missing], progress)
     for key, (seen, document) in zip(missing, made, strict=True):
         session.cache.remember(key, seen, document)
-        found[key] = _rows(document)
-    known = [rows for rows in found.values() if rows is not None]
-    store = merged([*known, problem_rows(tree)])
+        found[key] = _rows(document) or []
+    store = merged([*(found[key] for key in jobs), problem_rows(tree)])
     return Facts(store, whole)
 
 
-def _expected(tree: Tree, session: Session, under: Sequence[str]) -> dict[str, Rows | None]:
+class _Likely(NamedTuple):
+    """Rows that hold unless a search has another result now."""
+
+    held: Held
+    rows: Rows
+
+
+def _expected(tree: Tree, session: Session, under: Sequence[str]) -> dict[str, _Likely | None]:
     """Return what is known of the parts that a tree had, and let the search for them begin."""
-    likely = session.cache.likely(_plan_key(under), tree)
-    if likely is None or not isinstance(tree, Folder):
+    if not isinstance(tree, Folder):
         return {}
-    seen, document = likely
-    for asked in seen.searches:
+    if not under:
+        tree.look()
+    plan = session.cache.likely(_plan_key(under), tree)
+    if plan is None:
+        return {}
+    for asked in plan.seen.searches:
         tree.begin(*asked)
-    whole = _as_plan(document)
-    return {key: _recalled(tree, session, key) for key in _jobs(whole)} if whole else {}
+    whole = _as_plan(plan.document)
+    found: dict[str, _Likely | None] = {}
+    for key in _jobs(whole) if whole else ():
+        held = session.cache.likely(key, tree)
+        rows = _rows(held.document) if held is not None else None
+        found[key] = _Likely(held, rows) if held is not None and rows is not None else None
+    return found
 
 
 def _jobs(whole: Plan) -> dict[str, Part | None]:
     """Return what there is to do by its key."""
     # The tree itself and the core's functions are the one without a part.
     return {"core": None, **{repr((whole.offload, whole.shared, p)): p for p in whole.parts}}
-
-
-def _recalled(tree: Tree, session: Session, key: str) -> Rows | None:
-    return _rows(session.cache.recall(key, tree))
 
 
 def _plan_key(under: Sequence[str]) -> str:
@@ -180,7 +198,7 @@ def _in_processes(
         return {}
     if sum(tree.size(path) for part in parts if part for path in part.paths) < _PAYS:
         return {}
-    from xfrmlint.analysis.processes import shared_out
+    from xfrmlint.processes import shared_out
 
     own = os.getpid()
     order = sorted(range(len(parts)), key=lambda number: -_cost(tree, parts[number]))

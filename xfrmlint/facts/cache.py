@@ -23,16 +23,17 @@ from xfrmlint.tree.folder import Folder, Known
 from xfrmlint.tree.watched import Seen, as_data, seen_of
 
 # What the tables below look like; those of another number are thrown away.
-_FORMAT = 3
+_FORMAT = 4
 # Of one key: trees that are checked by turns, and states of a driver that is being worked on.
 _MOST_OF_A_KEY = 12
 # Bytes that all documents may take up, and one may unpack to.
 _LARGEST = 64 << 20
 _LARGEST_DOCUMENT = 64 << 20
-# Trees whose files' stamps are kept, and stamps and searches of one of them.
+# Trees whose files' stamps are kept, and stamps, searches and marked folders of one of them.
 _MOST_ROOTS = 32
 _MOST_STAMPS = 100_000
 _MOST_SEARCHES = 1000
+_MOST_MARKS = 100_000
 # What nobody asked for in so many seconds goes; that it was asked for is noted once a day.
 _MONTH = 30 * 86400.0
 _DAY = 86400.0
@@ -115,11 +116,12 @@ def state(file: Path) -> State:
     return State(file, file.stat().st_size if file.is_file() else 0, 0)
 
 
-class _Kept(NamedTuple):
-    number: int
-    lately: bool
+class Held(NamedTuple):
+    """A document, and what was seen when it was made. number: of an entry to be noted as used."""
+
     seen: Seen
-    document: bytes
+    document: Any
+    number: int | None
 
 
 class Cache:
@@ -146,7 +148,9 @@ class Cache:
     def __enter__(self) -> "Cache":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for folder in self._folders:
+            folder.end(learning=kind is None)
         if self._database is not None:
             self._database.close()
             self._database = None
@@ -160,6 +164,8 @@ class Cache:
     def know(self, folder: Folder) -> None:
         """Let a folder know what its files held when they were last read."""
         self._folders.append(folder)
+        if self.file is not None:
+            folder.know(Known.nothing())
         for row in self._ask(
             "SELECT known, digest FROM root WHERE path = ?", os.fsencode(folder.root)
         ):
@@ -168,30 +174,27 @@ class Cache:
 
     def recall(self, key: str, tree: Tree) -> Any:
         """Return the document of a key that holds for a tree, None if there is none."""
-        for seen, document in self._fresh.get(key, ()):
-            if seen.holds(tree):
-                return document
-        for kept in self._kept(key):
-            if kept.seen.holds(tree):
-                try:
-                    found = _unpacked(kept.document)
-                except _BROKEN:
-                    self._broken.append(kept.number)
-                    continue
-                if not kept.lately:
-                    self._used.append(kept.number)
-                return found
+        for held in self._likely(key, tree):
+            if self.holds(held, tree):
+                return held.document
         return None
 
-    def likely(self, key: str, tree: Tree) -> tuple[Seen, Any] | None:
+    def likely(self, key: str, tree: Tree) -> "Held | None":
         """Return the document that recall() will find unless a search has another result now."""
-        for kept in self._kept(key):
-            if kept.seen.may_hold(tree):
-                with suppress(*_BROKEN):
-                    return kept.seen, _unpacked(kept.document)
-        return None
+        return next(self._likely(key, tree), None)
 
-    def _kept(self, key: str) -> "Iterator[_Kept]":
+    def holds(self, held: "Held", tree: Tree) -> bool:
+        """Tell whether what is likely to hold for a tree does; then it counts as used."""
+        if not held.seen.found_alike(tree):
+            return False
+        if held.number is not None:
+            self._used.append(held.number)
+        return True
+
+    def _likely(self, key: str, tree: Tree) -> "Iterator[Held]":
+        for seen, document in self._fresh.get(key, ()):
+            if seen.may_hold(tree):
+                yield Held(seen, document, None)
         for number, lately, packed_seen, packed, digest in self._ask(
             "SELECT id, used > ?, seen, document, digest FROM entry "
             "WHERE version = ? AND key = ? ORDER BY used DESC, id DESC",
@@ -202,10 +205,13 @@ class Cache:
             try:
                 _check(digest, release(), key, packed_seen, packed)
                 seen = seen_of(_unpacked(packed_seen))
+                if not seen.may_hold(tree):
+                    continue
+                document = _unpacked(packed)
             except _BROKEN:
                 self._broken.append(number)
             else:
-                yield _Kept(number, bool(lately), seen, packed)
+                yield Held(seen, document, None if lately else number)
 
     def remember(self, key: str, seen: Seen, document: Any) -> None:
         """Keep a document for as long as a tree gives the answers that were seen."""
@@ -325,15 +331,17 @@ def _writing(file: Path) -> sqlite3.Connection:
 
 def _write_known(database: sqlite3.Connection, folder: Folder, now: float) -> None:
     root = os.fsencode(folder.root)
-    known = Known({}, {})
+    known = Known.nothing()
     # Another run can have added some.
     for row in database.execute("SELECT known, digest FROM root WHERE path = ?", (root,)):
         with suppress(*_BROKEN):
             known = _known(root, *row)
     learned = folder.learned
-    both = Known({**known.files, **learned.files}, {**known.searches, **learned.searches})
-    if len(both.files) > _MOST_STAMPS or len(both.searches) > _MOST_SEARCHES:
+    both = Known({**known.files, **learned.files}, known.found.joined(learned.found))
+    if len(both.files) > _MOST_STAMPS or len(both.found.below) > _MOST_SEARCHES:
         both = learned
+    if len(both.found.marks) > _MOST_MARKS:
+        both = both._replace(found=both.found._replace(whole={}, marks={}))
     packed = _packed(both.as_data())
     row = (root, now, packed, _digest(root, packed))
     database.execute("INSERT OR REPLACE INTO root VALUES (?, ?, ?, ?)", row)

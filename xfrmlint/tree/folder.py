@@ -1,33 +1,23 @@
 """A kernel tree that lies unpacked in a folder."""
 
-import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from xfrmlint.errors import InputError
 from xfrmlint.tree import Unreadable
 from xfrmlint.tree.digest import blob_name
-from xfrmlint.tree.search import Search, files_with
+from xfrmlint.tree.marks import Stamp, latest, stamp
+from xfrmlint.tree.searches import Found, Searches
 
 # What every kernel tree has, and what checkpatch asks for in a similar list.
 _LANDMARKS = ("Makefile", "include/linux", "drivers")
 # A sparse file of a terabyte costs an archive nothing; a kernel's largest header has 20 MiB.
 _LARGEST = 64 << 20
 _WANTED = ("include/linux/netdevice.h", "include/net/xfrm.h")
-# Nanoseconds between two times that every file system tells apart (FAT's are the longest): a file
-# that changes twice within them looks unchanged.
-_TICK = 2_000_000_000
-
-# A folder of more sources than any vendor's is searched as fast as it is looked at.
-_MOST_MARKED = 10_000
-
-# Size, time of change of the content and of the entry (nanoseconds), inode, device.
-Stamp = tuple[int, int, int, int, int]
 
 
 class Stamped(NamedTuple):
@@ -38,26 +28,26 @@ class Stamped(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known of a folder's files. searches: (expression, folders) -> (mark, paths).
-
-    The mark is of all the files there that could be searched: see Folder._mark.
-    """
+    """What is known of a folder's files, and what searches found in them."""
 
     files: dict[str, Stamped]
-    searches: dict[tuple[str, tuple[str, ...]], tuple[str, tuple[str, ...]]]
+    found: Found
+
+    @classmethod
+    def nothing(cls) -> "Known":
+        return cls({}, Found.nothing())
 
     def as_data(self) -> Any:
         """Return it as JSON can hold it; of() makes it what it was."""
         files = [[path, stamp, digest] for path, (stamp, digest) in self.files.items()]
-        return [files, [[*asked, *answer] for asked, answer in self.searches.items()]]
+        return [files, self.found.as_data()]
 
     @classmethod
     def of(cls, data: Any) -> "Known":
-        """Return what as_data() was made of; raises TypeError and ValueError for others."""
-        files, searches = data
+        """Return what as_data() was made of; raises TypeError and the like for others."""
+        files, found = data
         return cls(
-            {path: Stamped(tuple(stamp), digest) for path, stamp, digest in files},
-            {(text, tuple(u)): (mark, tuple(paths)) for text, u, mark, paths in searches},
+            {path: Stamped(tuple(stamp), digest) for path, stamp, digest in files}, Found.of(found)
         )
 
 
@@ -66,15 +56,13 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.realpath(root))
-        self.problems: dict[str, str] = {}
         self._top = str(self.root)
         self._real: dict[str, str | None] = {}
         # What is known of files' contents from earlier runs, and what this one has learned.
-        self.known = Known({}, {})
-        self.learned = Known({}, {})
+        self._known: dict[str, Stamped] = {}
+        self._learned: dict[str, Stamped] = {}
+        self._searches = Searches(self.root)
         self._searched: dict[tuple[str, tuple[str, ...]], Sequence[str]] = {}
-        self._begun: dict[tuple[str, tuple[str, ...]], Search] = {}
-        self._marks: dict[str, str] = {}
         self._folders: dict[str, str | None] = {}
         self._listings: dict[str, frozenset[str]] = {}
         self._digests: dict[str, str] = {}
@@ -82,6 +70,10 @@ class Folder:
     @property
     def name(self) -> str:
         return str(self.root)
+
+    @property
+    def problems(self) -> dict[str, str]:
+        return self._searches.problems
 
     def _inside(self, path: str) -> str | None:
         """Return the real path, or None where a link leads out of the tree."""
@@ -157,15 +149,15 @@ class Folder:
             raise Unreadable(error.strerror or str(error)) from None
         self._digests[path] = blob_name(data)
         # Who changes the file from here on gives it another stamp: that of before the reading.
-        stamped = Stamped(_stamp(found), self._digests[path])
-        settled = max(found.st_mtime_ns, found.st_ctime_ns) < start - _TICK
-        if settled and stamped != self.known.files.get(path):
-            self.learned.files[path] = stamped
+        stamped = Stamped(stamp(found), self._digests[path])
+        settled = max(found.st_mtime_ns, found.st_ctime_ns) < latest(start)
+        if settled and stamped != self._known.get(path):
+            self._learned[path] = stamped
         return data
 
     def digest(self, path: str) -> str:
         if path not in self._digests:
-            known = self.known.files.get(path)
+            known = self._known.get(path)
             if known is not None and known.stamp == self._stamp_of(path):
                 self._digests[path] = known.digest
             else:
@@ -179,33 +171,52 @@ class Folder:
         except (OSError, ValueError):
             return None
         regular = found is not None and stat.S_ISREG(found.st_mode)
-        return _stamp(found) if found is not None and regular else None
+        return stamp(found) if found is not None and regular else None
 
     def size(self, path: str) -> int:
         """Return a file's bytes as the file system counts them; none where there is no file."""
-        stamp = self._stamp_of(path)
-        return stamp[0] if stamp is not None else 0
+        found = self._stamp_of(path)
+        return found[0] if found is not None else 0
 
     def know(self, known: Known) -> None:
-        """Take what earlier runs found out about the files."""
-        self.known = known
+        """Take what earlier runs found out about the files; what this one does is to be kept."""
+        self._known, self._searches.known = known
+        self._searches.learns = True
+        # Some were read to see whether there is a tree at all.
+        for path in [p for p, told in self._learned.items() if told == self._known.get(p)]:
+            del self._learned[path]
+
+    @property
+    def known(self) -> Known:
+        """What earlier runs found out."""
+        return Known(self._known, self._searches.known)
+
+    @property
+    def learned(self) -> Known:
+        """What this run found out that was not known before."""
+        return Known(self._learned, self._searches.learned)
 
     @property
     def has_learned(self) -> bool:
-        """Whether this run found out anything that was not known before."""
-        return bool(self.learned.files or self.learned.searches)
+        """Whether there is any of it."""
+        return bool(self._learned or any(self._searches.learned))
 
     def lesson(self) -> Any:
-        """Return as JSON what this run found out about the tree; learn() takes it."""
-        return [self.learned.as_data(), self.problems]
+        """Return as JSON what this run found out about parts of the tree; learn() takes it."""
+        found = Found(self._searches.learned.below, {}, {})
+        return [Known(self._learned, found).as_data(), self.problems]
 
     def learn(self, lesson: Any) -> None:
         """Take what another process found out about the tree."""
         data, problems = lesson
-        learned = Known.of(data)
-        self.learned.files.update(learned.files)
-        self.learned.searches.update(learned.searches)
+        files, found = Known.of(data)
+        self._learned.update(files)
+        self._searches.learned.below.update(found.below)
         self.problems.update(problems)
+
+    def end(self, *, learning: bool) -> None:
+        """Let no process be left that looks at the tree. learning: wait for what it finds out."""
+        self._searches.end(learning=learning)
 
     def is_file(self, path: str) -> bool:
         folder, name = os.path.split(path)
@@ -230,65 +241,18 @@ class Folder:
     def search(self, pattern: str, under: Sequence[str] = ()) -> Sequence[str]:
         asked = pattern, tuple(under)
         if asked not in self._searched:
-            self._searched[asked] = self._search(asked)
+            found = self._searches.below(*asked) if under else self._searches.whole(pattern)
+            self._searched[asked] = found
         return list(self._searched[asked])
 
-    def _search(self, asked: tuple[str, tuple[str, ...]]) -> Sequence[str]:
-        pattern, under = asked
-        begun = self._begun.pop(asked, None)
-        mark = self._mark(under) if begun is None else ""
-        known = self.known.searches.get(asked) if mark else None
-        if known is not None and known[0] == mark:
-            return known[1]
-        found = begun.found() if begun is not None else files_with(self.root, pattern, under)
-        self.problems.update(found.problems)
-        if mark and not found.problems:
-            self.learned.searches[asked] = mark, tuple(found.paths)
-        return found.paths
+    def look(self) -> None:
+        """Let it be found out, beside what comes next, what changed since the last whole search."""
+        self._searches.look()
 
     def begin(self, pattern: str, under: Sequence[str] = ()) -> None:
         """Let a search of the whole tree run beside what comes before it is asked for."""
         if not under:
-            self._begun[pattern, ()] = Search(self.root, pattern)
-
-    def _mark(self, under: tuple[str, ...]) -> str:
-        """Return a text that is the same while no file below some folders changes, or none.
-
-        Of a whole tree there is none: to look at 64,000 files takes as long as to search them.
-        """
-        marks = [self._mark_of(folder) for folder in under]
-        return " ".join(marks) if all(marks) else ""
-
-    def _mark_of(self, folder: str) -> str:
-        if folder not in self._marks:
-            self._marks[folder] = ""
-            start = time.time_ns()
-            # ripgrep follows a link that it is given by name.
-            top = os.path.normpath(self.root / folder)
-            if os.path.realpath(top) == top and top != str(self.root):
-                with suppress(OSError):
-                    stamps = sorted(_stamps_below(top))
-                    settled = all(max(stamp[1:3]) < start - _TICK for _, stamp in stamps)
-                    if settled and len(stamps) <= _MOST_MARKED:
-                        told = hashlib.blake2b(repr(stamps).encode("ascii", "backslashreplace"))
-                        self._marks[folder] = told.hexdigest()
-        return self._marks[folder]
-
-
-def _stamps_below(top: str) -> Iterator[tuple[str, Stamp]]:
-    """Yield the path and the stamp of each file that ripgrep searches below a folder."""
-    folders = [top]
-    while folders:
-        with os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                elif entry.name.endswith((".c", ".h")) and entry.is_file(follow_symlinks=False):
-                    yield entry.path, _stamp(entry.stat(follow_symlinks=False))
-
-
-def _stamp(found: os.stat_result) -> Stamp:
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
+            self._searches.begin(pattern)
 
 
 def _is_regular(entry: "os.DirEntry[str]") -> bool:

@@ -43,22 +43,27 @@ class Searched(NamedTuple):
     problems: list[tuple[str, str]]
 
 
-def files_with(root: Path, pattern: str, under: Sequence[str] = ()) -> Searched:
+def files_with(
+    root: Path, pattern: str, under: Sequence[str] = (), *, deep: bool = True
+) -> Searched:
     """Return the .c and .h files under `root` in which `pattern` occurs, relative and sorted."""
-    return Search(root, pattern, under).found()
+    return Search(root, pattern, under, deep=deep).found()
 
 
 class Search:
     """One that runs beside this process until its result is asked for.
 
     Hidden and ignored files count (Debian's trees ship a .gitignore that ignores everything),
-    symbolic links are not followed, only regular files are opened.
+    symbolic links are not followed, only regular files are opened. deep: also in the folders
+    that are in those of `under`.
     """
 
-    def __init__(self, root: Path, pattern: str, under: Sequence[str] = ()) -> None:
+    def __init__(
+        self, root: Path, pattern: str, under: Sequence[str] = (), *, deep: bool = True
+    ) -> None:
         # -a: a NUL byte in a source file must not make it "binary"; nor FF FE at its start UTF-16.
         command = [ripgrep(), "--no-config", "-uu", "-a", "--encoding=none"]
-        command += ["--null", "-l", "--color=never"]
+        command += ["--null", "-l", "--color=never", *(() if deep else ("--max-depth=1",))]
         # The pattern comes by standard input: a module's exported names can be more than an
         # argument may hold.
         command += ["-g", "*.[ch]", "-f", "-", "--", *(under or ["."])]

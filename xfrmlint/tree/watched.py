@@ -31,20 +31,18 @@ class Seen:
     searches: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = field(default_factory=dict)
     changed: bool = False
 
-    def holds(self, tree: Tree) -> bool:
-        """Tell whether a tree gives the same answers."""
-        return self.may_hold(tree) and all(
-            tuple(tree.search(*asked)) == paths for asked, paths in self.searches.items()
-        )
-
     def may_hold(self, tree: Tree) -> bool:
-        """Tell the same without searching, which takes longest."""
+        """Tell whether a tree gives the same answers, the searches apart: they take longest."""
         return (
             not self.changed
             and all(_digest(tree, path) == digest for path, digest in self.texts.items())
             and all(tree.is_file(path) == there for path, there in self.files.items())
             and all(tuple(tree.folder(path)) == names for path, names in self.folders.items())
         )
+
+    def found_alike(self, tree: Tree) -> bool:
+        """Tell whether searches of a tree find the same."""
+        return all(tuple(tree.search(*asked)) == paths for asked, paths in self.searches.items())
 
 
 class Watched:

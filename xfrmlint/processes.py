@@ -28,39 +28,69 @@ class _Child(NamedTuple):
 def shared_out(
     jobs: int, make: Callable[[int], Any], tell: Callable[[], Any], processes: int
 ) -> Returned:
-    """Make the results of jobs 0, 1, ... in this process and in children of it.
+    """Make the results of jobs 0, 1, ... in this process and in children of it; see Shared."""
+    return Shared(jobs, make, tell, processes).returned()
+
+
+class Shared:
+    """Jobs 0, 1, ... that children of this process are at; it joins them in returned().
 
     Each takes the next job that is left. A job that raised, or whose child died, has no result:
-    the caller does it again, and sees why. make and tell: return what JSON can hold. Children end
-    with this process, however that ends, and without a word.
+    the caller does it again, and sees why. make and tell: return what JSON can hold. processes:
+    with this one. nice: what children give way by. They end with this process, however that ends,
+    and without a word. What isn't asked for any more is to be ended.
     """
-    if jobs > MOST_JOBS:
-        return Returned({}, [])
-    waiting, fill = os.pipe()
-    os.write(fill, b"".join(number.to_bytes(_NUMBER, "big") for number in range(jobs)))
-    os.close(fill)
-    # Nobody writes into this one: it is closed when this process is gone.
-    alive, held = os.pipe()
-    children: list[_Child] = []
-    returned = Returned({}, [])
-    try:
-        for _ in range(processes - 1):
-            # Without another process there is one less, no more.
-            with suppress(OSError):
-                children.append(_started(waiting, alive, held, make, tell))
-        for number in _taken(waiting):
-            with suppress(Exception):
-                returned.results[number] = make(number)
-        for child in children:
-            _collect(child, returned)
-    finally:
-        for child in children:
+
+    def __init__(
+        self,
+        jobs: int,
+        make: Callable[[int], Any],
+        tell: Callable[[], Any],
+        processes: int,
+        nice: int = 0,
+    ) -> None:
+        self._make = make
+        self._ends: tuple[int, ...] = ()
+        self._children: list[_Child] = []
+        if jobs > MOST_JOBS:
+            return
+        waiting, fill = os.pipe()
+        os.write(fill, b"".join(number.to_bytes(_NUMBER, "big") for number in range(jobs)))
+        os.close(fill)
+        # Nobody writes into this one: it is closed when this process is gone.
+        alive, held = os.pipe()
+        self._ends = waiting, alive, held
+        try:
+            for _ in range(processes - 1):
+                # Without another process there is one less, no more.
+                with suppress(OSError):
+                    self._children.append(_started(*self._ends, make, tell, nice))
+        except BaseException:
+            self.end()
+            raise
+
+    def returned(self) -> Returned:
+        """Do what is left of the jobs, and wait for the children's; once."""
+        returned = Returned({}, [])
+        try:
+            for number in _taken(self._ends[0]) if self._ends else ():
+                with suppress(Exception):
+                    returned.results[number] = self._make(number)
+            for child in self._children:
+                _collect(child, returned)
+        finally:
+            self.end()
+        return returned
+
+    def end(self) -> None:
+        """Let no child be left."""
+        for child in self._children:
             os.kill(child.pid, signal.SIGKILL)
             os.waitpid(child.pid, 0)
             os.close(child.results)
-        for end in (waiting, alive, held):
+        for end in self._ends:
             os.close(end)
-    return returned
+        self._children, self._ends = [], ()
 
 
 def _taken(waiting: int) -> Iterator[int]:
@@ -85,6 +115,7 @@ def _started(
     held: int,
     make: Callable[[int], Any],
     tell: Callable[[], Any],
+    nice: int,
 ) -> _Child:
     results, out = os.pipe()
     # Ctrl-C reaches all processes of a terminal; a child must not answer before it can end quietly.
@@ -96,6 +127,7 @@ def _started(
                 signal.signal(signal.SIGINT, signal.SIG_DFL)
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
                 os.close(held)
+                os.nice(nice)
                 threading.Thread(target=_ends_with, args=(alive,), daemon=True).start()
                 _work(waiting, out, make, tell)
             finally:
