@@ -29,7 +29,7 @@ def corpus(text: str) -> Corpus:
 def test_includes_are_those_at_the_start_of_a_line(text: str) -> None:
     plain = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.M)
     wanted = [(m.group(2), m.group(1) == b'"') for m in plain.finditer(text.encode())]
-    assert corpus(text)._named(FOO) == wanted
+    assert corpus(text).named(FOO) == wanted
 
 
 @given(TEXTS)
