@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
+from xfrmlint.contract import ASKED
 from xfrmlint.facts.cache import Cache
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import TABLES
 from xfrmlint.tree import Tree
 from xfrmlint.tree.folder import Folder
+from xfrmlint.tree.places import is_core
 from xfrmlint.tree.watched import Seen, Watched, as_data, seen_of
 
 # What analyses is imported where it is needed: a run that remembers everything is done sooner.
@@ -91,6 +93,10 @@ def _plan(tree: Tree, session: Session, under: Sequence[str]) -> Plan:
     key = _plan_key(under)
     known = _as_plan(session.cache.recall(key, tree))
     if known is None:
+        if isinstance(tree, Folder):
+            tree.begin(ASKED, under)
+        # All that analyses is imported while the tree is searched.
+        import xfrmlint.analysis.analyse  # noqa: F401
         from xfrmlint.analysis.parts import plan
 
         watched = Watched(tree)
@@ -188,8 +194,9 @@ def _in_processes(
 
 
 def _cost(tree: Folder, part: Part | None) -> int:
-    """Return about how much there is to read: all sources beside those of a part."""
-    folders = dict.fromkeys(posixpath.dirname(path) for path in (part.paths if part else ()))
+    """Return about how much there is to follow: all sources beside those of drivers."""
+    paths = [path for path in part.paths if not is_core(path)] if part else []
+    folders = dict.fromkeys(map(posixpath.dirname, paths))
     return sum(
         tree.size(posixpath.join(folder, name))
         for folder in folders

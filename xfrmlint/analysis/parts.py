@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from xfrmlint.analysis.part import Part, Plan
-from xfrmlint.contract import FLAG, MARK, RESOLVER, WORDS
+from xfrmlint.contract import FLAG, MARK, RESOLVER, TYPES, WORDS
 from xfrmlint.frontend.corpus import Memo
 from xfrmlint.frontend.reader import Reader
 from xfrmlint.frontend.unit import Unit
@@ -24,12 +24,12 @@ _WRAPS = re.compile(
     + rb"\b"
 )
 XFRM = "include/net/xfrm.h"
-OFFLOAD = "struct xfrm_dev_offload"
+OFFLOAD = f"struct {TYPES[0]}"
 
 
 def pattern(offload: str) -> str:
     """Return the regular expression of the words that make a file a candidate."""
-    return f"{WORDS}|{offload.split()[-1]}"
+    return "|".join(dict.fromkeys((WORDS, *TYPES, offload.split()[-1])))
 
 
 def reader_of(tree: Tree, memo: Memo | None = None) -> Reader:
