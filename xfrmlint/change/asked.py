@@ -6,14 +6,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from xfrmlint.change.step import Step
 from xfrmlint.errors import InputError
 from xfrmlint.tree.folder import Folder
-from xfrmlint.tree.mail import LARGEST
-from xfrmlint.tree.patch import Patch, series_at, series_of
 
+# Most runs are asked for no change.
 if TYPE_CHECKING:
+    from xfrmlint.change.step import Step
     from xfrmlint.tree.commit import Repository
+    from xfrmlint.tree.patch import Patch
 
 STDIN = "-"
 
@@ -47,7 +47,7 @@ def asked_of(
     return Asked(tuple(patches), tuple(revisions), staged, base or "")
 
 
-def steps_of(asked: Asked, tree: Folder, open_while: ExitStack) -> Iterable[Step]:
+def steps_of(asked: Asked, tree: Folder, open_while: ExitStack) -> "Iterable[Step]":
     """Return the steps asked for, in their order.
 
     open_while: holds open what their trees are read from. Raises InputError for patches that can't
@@ -70,12 +70,16 @@ def steps_of(asked: Asked, tree: Folder, open_while: ExitStack) -> Iterable[Step
     return [history.staged(git) if asked.staged else history.since(git, tree, asked.base)]
 
 
-def _patches(named: Sequence[str]) -> Iterable[Patch]:
+def _patches(named: Sequence[str]) -> "Iterable[Patch]":
+    from xfrmlint.tree.patch import series_at, series_of
+
     for name in dict.fromkeys(named):
         yield from series_of(_stdin(), STDIN) if name == STDIN else series_at(Path(name))
 
 
 def _stdin() -> bytes:
+    from xfrmlint.tree.mail import LARGEST
+
     if sys.stdin is None:
         raise InputError("standard input is closed")
     return sys.stdin.buffer.read(LARGEST + 1)

@@ -184,7 +184,6 @@ def check(
     tree's top). - among them is --patch -.
     """
     from xfrmlint.change.asked import STDIN, asked_of
-    from xfrmlint.change.judged import joined
     from xfrmlint.check import check_tree
     from xfrmlint.report import checkpatch
 
@@ -275,6 +274,8 @@ def check(
                 report, write_baseline, lambda some: checkpatch.shown(some, everything)
             )
     else:
+        from xfrmlint.change.judged import joined
+
         changes = [
             one.only(lambda some: shown(f for f in some if inside(f.path))) for one in changes
         ]
