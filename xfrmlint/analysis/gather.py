@@ -46,7 +46,8 @@ def gathered(
     at_hand = [rows for rows in recalled.values() if rows is not None]
     # Put together while the whole tree is searched: mostly it turns out that nothing changed.
     early = merged(at_hand) if at_hand and len(at_hand) == len(recalled) else None
-    whole = _plan(tree, session, under)
+    texts: dict[str, tuple[bytes, str]] = {}
+    whole = _plan(tree, session, under, texts)
     jobs = _jobs(whole)
     if early is not None and list(jobs) == list(recalled) and not tree.problems:
         return Facts(early, whole.commented)
@@ -54,7 +55,7 @@ def gathered(
         key: recalled[key] if key in recalled else _recalled(tree, session, key) for key in jobs
     }
     missing = [key for key in jobs if found[key] is None]
-    made = _analysed(tree, session, whole, [jobs[key] for key in missing], progress)
+    made = _analysed(tree, session, whole, [jobs[key] for key in missing], texts, progress)
     for key, (seen, document) in zip(missing, made, strict=True):
         session.cache.remember(key, seen, document)
         found[key] = _rows(document)
@@ -89,18 +90,25 @@ def _plan_key(under: Sequence[str]) -> str:
     return repr(("plan", *under))
 
 
-def _plan(tree: Tree, session: Session, under: Sequence[str]) -> Plan:
+def _plan(
+    tree: Tree, session: Session, under: Sequence[str], texts: dict[str, tuple[bytes, str]]
+) -> Plan:
+    """Return how a tree is cut. texts: see Watched."""
     key = _plan_key(under)
     known = _as_plan(session.cache.recall(key, tree))
     if known is None:
         if isinstance(tree, Folder):
             tree.begin(ASKED, under)
-        # All that analyses is imported while the tree is searched.
+        # While the tree is searched all that analyses is imported, and begins.
         import xfrmlint.analysis.analyse  # noqa: F401
-        from xfrmlint.analysis.parts import plan
+        from xfrmlint.analysis.parts import plan, read_ahead
+        from xfrmlint.frontend.corpus import Memo
 
-        watched = Watched(tree)
-        known = plan(watched, under)
+        session.memo = session.memo or Memo()
+        if isinstance(tree, Folder) and not tree.known.files:
+            read_ahead(Watched(tree, texts), session.memo)
+        watched = Watched(tree, texts)
+        known = plan(watched, under, session.memo)
         session.cache.remember(key, watched.seen, known)
     return known
 
@@ -124,6 +132,7 @@ def _analysed(
     session: Session,
     whole: Plan,
     parts: Sequence[Part | None],
+    texts: dict[str, tuple[bytes, str]],
     progress: Progress,
 ) -> Iterator[tuple[Seen, Any]]:
     """Yield for each part what it was made of, and its facts as a document."""
@@ -134,7 +143,6 @@ def _analysed(
     from xfrmlint.frontend.corpus import Memo
 
     session.memo = memo = session.memo or Memo()
-    texts: dict[str, tuple[bytes, str]] = {}
 
     def made(part: Part | None, progress: Progress) -> tuple[Seen, Any]:
         watched = Watched(tree, texts)
