@@ -45,6 +45,7 @@ def read_ahead(tree: Tree, memo: Memo) -> None:
     add_takes_device(reader)
     for path in reader.corpus.closure(XFRM):
         reader.corpus.includes(path)
+        reader.corpus.defines(path)
 
 
 def plan(tree: Tree, under: Sequence[str] = (), memo: Memo | None = None) -> Plan:

@@ -254,7 +254,7 @@ class Types:
     def _macro(self, name: str, path: str) -> Macro | None:
         word = name.encode("utf-8", "surrogateescape")
         for place in self.corpus.closure(path):
-            if word in self.corpus.data(place) and word in self.corpus.defines(place):
+            if word in self.corpus.defines(place):
                 for macro in named(self.corpus, name, place):
                     return macro
         return None

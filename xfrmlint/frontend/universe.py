@@ -105,7 +105,7 @@ class Universe:
             included = {
                 i
                 for source in module.sources
-                if b'.c"' in self.corpus.data(source)
+                if any(name.endswith(b".c") for name, _ in self.corpus.named(source))
                 for i in self.corpus.includes(source)
                 if i.endswith(".c")
             }
