@@ -105,7 +105,7 @@ def _plan(
         from xfrmlint.frontend.corpus import Memo
 
         session.memo = session.memo or Memo()
-        if isinstance(tree, Folder) and not tree.known.files:
+        if isinstance(tree, Folder) and not under and not tree.known.files:
             read_ahead(Watched(tree, texts), session.memo)
         watched = Watched(tree, texts)
         known = plan(watched, under, session.memo)

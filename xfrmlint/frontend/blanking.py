@@ -369,6 +369,8 @@ def _conditionals(
     # Inner conditionals come first in `groups`: they are settled when the outer one is weighed.
     for closed in groups:
         live = [b for b in closed if not b.dead]
+        if len(live) < 2:
+            continue
         bodies = [bytes(out[b.start : b.end]) for b in live]
         # Two bodies for one function head parse as a function and a stray block.
         blocks = sum(body.lstrip()[:1] == b"{" for body in bodies)
