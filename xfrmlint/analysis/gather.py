@@ -202,15 +202,18 @@ def _in_processes(
 
 
 def _cost(tree: Folder, part: Part | None) -> int:
-    """Return about how much there is to follow: all sources beside those of drivers."""
-    paths = [path for path in part.paths if not is_core(path)] if part else []
-    folders = dict.fromkeys(map(posixpath.dirname, paths))
-    return sum(
-        tree.size(posixpath.join(folder, name))
+    """Return about how much there is to read: of drivers the sources beside theirs and above."""
+    if part is None:
+        return 0
+    folders = {posixpath.dirname(path) for path in part.paths if not is_core(path)}
+    folders |= {posixpath.dirname(folder) for folder in folders - set(part.folders)}
+    sources = {
+        posixpath.join(folder, name)
         for folder in folders
         for name in tree.folder(folder)
         if name.endswith(".c")
-    )
+    }
+    return sum(map(tree.size, sources | set(part.paths)))
 
 
 def _document(rows: Rows) -> dict[str, list[Sequence[object]]]:
