@@ -222,10 +222,12 @@ def _loops(text: bytes) -> bytes:
     for word in _LOOPS:
         at = text.find(word)
         while at >= 0:
-            match = _FOR_EACH.match(text, text.rfind(b"\n", 0, at) + 1)
+            match = _FOR_EACH.match(text, text.rfind(b"\n", max(0, at - _FAR), at) + 1)
             if match is not None:
                 out[match.start() : match.end()] = _while(match)
-            at = text.find(word, at + 1)
+            # One begins a line.
+            end = text.find(b"\n", at)
+            at = text.find(word, end) if end >= 0 else -1
     return bytes(out)
 
 

@@ -29,7 +29,10 @@ _COMMON = (
     "include/linux/compiler.h",
 )
 _MOST_HEADERS = 3000
+# Nobody writes more white space; a line may be as long as the file.
+_FAR = 1000
 _TAGGED = ("struct", "union", "enum")
+_BODY = re.compile(rb"[^;(){}=*]*(?:/\*[^{]*)?\{")
 _INSIDE = re.compile(rb"(?<=\w)")
 _SHARED = ("include/", "arch/")
 
@@ -266,26 +269,30 @@ def standing(
 
 
 def _begins_line(data: bytes, offset: int) -> bool:
-    return not data[data.rfind(b"\n", 0, offset) + 1 : offset].strip(b" \t")
+    return data[max(0, offset - _FAR) : offset].rstrip(b" \t")[-1:] in (b"", b"\n")
 
 
 def _likely(kind: str, word: bytes) -> re.Pattern[bytes]:
     escaped = re.escape(word)
     if kind in _TAGGED:
-        return re.compile(rb"(?<=\s)" + escaped + rb"\b[^;(){}=*]*(?:/\*[^{]*)?\{")
+        return re.compile(rb"(?<=\s)" + escaped + rb"\b")
     if kind == "typedef":
         return re.compile(rb"\b" + escaped + rb"\s*(?:__\w+\s*)?[);,\[]")
     return re.compile(rb"\b" + escaped + rb"\s*\(")
 
 
 def _defines(likely: re.Match[bytes], kind: str) -> bool:
-    return kind not in _TAGGED or _keyword_before(likely, kind) >= 0
+    if kind not in _TAGGED:
+        return True
+    # The body is looked for last: that can take the whole file.
+    tagged = _keyword_before(likely, kind) >= 0
+    return tagged and _BODY.match(likely.string, likely.end()) is not None
 
 
 def _keyword_before(tag: re.Match[bytes], kind: str) -> int:
     """Return where the struct, union or enum begins whose tag was found, or -1 for another word."""
     text, word = tag.string, kind.encode()
-    start = text.rfind(word, 0, tag.start())
+    start = text.rfind(word, max(0, tag.start() - _FAR), tag.start())
     apart = text[start + len(word) : tag.start()]
     return -1 if start < 0 or not apart.isspace() or _INSIDE.match(text, start) else start
 
