@@ -2,12 +2,15 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trees import FOO, Memory
-from xfrmlint.frontend.corpus import Corpus, Memo, stands_in
+from xfrmlint.frontend.corpus import Corpus, Memo, definition_in, stands_in
 from xfrmlint.frontend.macros import Macros
+from xfrmlint.frontend.universe import Universe
+from xfrmlint.tree.watched import Watched
 
 WORDS = re.compile(rb"xso")
 PIECES = st.sampled_from(
@@ -29,7 +32,38 @@ def corpus(text: str) -> Corpus:
 def test_includes_are_those_at_the_start_of_a_line(text: str) -> None:
     plain = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.M)
     wanted = [(m.group(2), m.group(1) == b'"') for m in plain.finditer(text.encode())]
-    assert corpus(text)._named(FOO) == wanted
+    assert corpus(text).named(FOO) == wanted
+
+
+@given(TEXTS)
+def test_defines_are_those_at_the_start_of_a_line(text: str) -> None:
+    plain = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.M)
+    assert corpus(text).defines(FOO) == frozenset(plain.findall(text.encode()))
+
+
+TAGS = st.sampled_from(["struct ", "mystruct ", "union\t", "\n", " ", "A {", "A", "A{", "{", "; *"])
+
+
+@given(st.lists(TAGS, max_size=12).map("".join))
+def test_a_struct_begins_with_its_keyword(text: str) -> None:
+    plain = re.search(rb"\bstruct\s+A\s*\{", text.encode())
+    found = definition_in(text.encode(), "struct", b"A")
+    assert (found and found[0]) == (plain and plain.start())
+
+
+@pytest.mark.parametrize(
+    ("home", "asked"), [(("include",), False), (("include", "drivers/net/foo"), True)]
+)
+def test_a_header_that_only_headers_can_include_is_not_searched_for(
+    home: tuple[str, ...], asked: bool
+) -> None:
+    tree = Watched(Memory({"include/net/a.h": b"", FOO: b"#include <net/a.h>\n"}))
+    universe = Universe(Corpus(tree, WORDS))
+    universe.home = home
+    assert [module.name for module in universe.modules("include/net/a.h")] == [
+        "foo" if asked else "net"
+    ]
+    assert bool(tree.seen.searches) == asked
 
 
 @given(TEXTS)

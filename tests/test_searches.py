@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xfrmlint.tree import marks, searches
-from xfrmlint.tree.search import Searched, files_with
+from xfrmlint.tree.search import Search, Searched, files_with
 from xfrmlint.tree.searches import Found, Searches
 
 ODD = os.fsdecode(b"-\xff\n*.c")
@@ -94,6 +94,7 @@ def searched(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(searches, "files_with", noted)
         if begun:
+            run.look()
             run.begin(pattern)
         found = run.below(pattern, under) if under else run.whole(pattern)
         run.end(learning=True)
@@ -237,6 +238,30 @@ def test_a_change_during_the_first_search_is_seen(
 ) -> None:
     known = _known_with(change, root)
     assert searched(root, known).paths == files_with(root, "xso").paths
+
+
+@pytest.mark.parametrize("change", [_exchanged, _restored, _gone, _linked, _new("d/e/f/new.c")])
+def test_a_change_during_the_search_for_another_pattern_is_seen(
+    change: Callable[[Path], None], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(Search):
+        def found(self) -> Searched:
+            found = super().found()
+            change(root)
+            settle()
+            return found
+
+    known = searched(root, pattern="int").known
+    with monkeypatch.context() as patched:
+        patched.setattr(searches, "Search", Late)
+        known = searched(root, known, begun=True).known
+    settle()
+    assert searched(root, known).paths == files_with(root, "xso").paths
+
+
+def test_another_pattern_that_was_begun_is_known_too(root: Path) -> None:
+    both = searched(root, searched(root, pattern="int").known, begun=True).known
+    assert searched(root, both).asked == searched(root, both, "int").asked == []
 
 
 def test_patterns_are_known_together_until_something_changes(root: Path) -> None:

@@ -3,6 +3,7 @@
 0 clean, 1 findings at or above --fail-on, 2 could not run, 130 interrupted, 141 closed pipe.
 """
 
+import atexit
 import errno
 import gc
 import os
@@ -70,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status."""
     # What a run makes lives to its end: looking for cycles costs a twentieth of it for nothing.
     gc.disable()
+    atexit.register(gc.freeze)
     closed = sys.stdout is None
     _open_streams()
     if closed:

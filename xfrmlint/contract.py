@@ -9,3 +9,9 @@ MARK = "xfrmlint:"
 
 # What makes a file worth reading, besides the type of a state's xso.
 WORDS = rf"xfrmdev_ops|offload_handle|upper_priv|{RESOLVER}|{FLAG}|\bxso\b|xdo_dev_"
+
+# That type's name: since 5.19, and until then.
+TYPES = ("xfrm_dev_offload", "xfrm_state_offload")
+
+# What a whole tree is searched for, unless the type has a third name.
+ASKED = "|".join((WORDS, *TYPES, MARK))

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
+from xfrmlint.contract import ASKED
 from xfrmlint.facts.cache import Cache, Held
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import TABLES
 from xfrmlint.tree import Tree
 from xfrmlint.tree.folder import Folder
+from xfrmlint.tree.places import is_core
 from xfrmlint.tree.watched import Seen, Watched, as_data, seen_of
 
 # What analyses is imported where it is needed: a run that remembers everything is done sooner.
@@ -51,7 +53,8 @@ def gathered(
     at_hand = [likely.rows for likely in expected.values() if likely is not None]
     # Put together while the whole tree is searched: mostly it turns out that nothing changed.
     early = merged(at_hand) if at_hand and len(at_hand) == len(expected) else None
-    whole = _plan(tree, session, under)
+    texts: dict[str, tuple[bytes, str]] = {}
+    whole = _plan(tree, session, under, texts)
     jobs = _jobs(whole)
     found = {
         key: likely.rows
@@ -69,7 +72,7 @@ def gathered(
     missing = [key for key in jobs if key not in found]
     if missing:
         planned(whole)
-    made = _analysed(tree, session, whole, [jobs[key] for key in missing], progress)
+    made = _analysed(tree, session, whole, [jobs[key] for key in missing], texts, progress)
     for key, (seen, document) in zip(missing, made, strict=True):
         session.cache.remember(key, seen, document)
         found[key] = _rows(document) or []
@@ -114,14 +117,25 @@ def _plan_key(under: Sequence[str]) -> str:
     return repr(("plan", *under))
 
 
-def _plan(tree: Tree, session: Session, under: Sequence[str]) -> Plan:
+def _plan(
+    tree: Tree, session: Session, under: Sequence[str], texts: dict[str, tuple[bytes, str]]
+) -> Plan:
+    """Return how a tree is cut. texts: see Watched."""
     key = _plan_key(under)
     known = _as_plan(session.cache.recall(key, tree))
     if known is None:
-        from xfrmlint.analysis.parts import plan
+        if isinstance(tree, Folder):
+            tree.begin(ASKED, under)
+        # While the tree is searched all that analyses is imported, and begins.
+        import xfrmlint.analysis.analyse  # noqa: F401
+        from xfrmlint.analysis.parts import plan, read_ahead
+        from xfrmlint.frontend.corpus import Memo
 
-        watched = Watched(tree)
-        known = plan(watched, under)
+        session.memo = session.memo or Memo()
+        if isinstance(tree, Folder) and not under and not tree.known.files:
+            read_ahead(Watched(tree, texts), session.memo)
+        watched = Watched(tree, texts)
+        known = plan(watched, under, session.memo)
         session.cache.remember(key, watched.seen, known)
     return known
 
@@ -145,6 +159,7 @@ def _analysed(
     session: Session,
     whole: Plan,
     parts: Sequence[Part | None],
+    texts: dict[str, tuple[bytes, str]],
     progress: Progress,
 ) -> Iterator[tuple[Seen, Any]]:
     """Yield for each part what it was made of, and its facts as a document."""
@@ -155,7 +170,6 @@ def _analysed(
     from xfrmlint.frontend.corpus import Memo
 
     session.memo = memo = session.memo or Memo()
-    texts: dict[str, tuple[bytes, str]] = {}
 
     def made(part: Part | None, progress: Progress) -> tuple[Seen, Any]:
         watched = Watched(tree, texts)
@@ -215,14 +229,18 @@ def _in_processes(
 
 
 def _cost(tree: Folder, part: Part | None) -> int:
-    """Return about how much there is to read: all sources beside those of a part."""
-    folders = dict.fromkeys(posixpath.dirname(path) for path in (part.paths if part else ()))
-    return sum(
-        tree.size(posixpath.join(folder, name))
+    """Return about how much there is to read: of drivers the sources beside theirs and above."""
+    if part is None:
+        return 0
+    folders = {posixpath.dirname(path) for path in part.paths if not is_core(path)}
+    folders |= {posixpath.dirname(folder) for folder in folders - set(part.folders)}
+    sources = {
+        posixpath.join(folder, name)
         for folder in folders
         for name in tree.folder(folder)
         if name.endswith(".c")
-    )
+    }
+    return sum(map(tree.size, sources | set(part.paths)))
 
 
 def _document(rows: Rows) -> dict[str, list[Sequence[object]]]:

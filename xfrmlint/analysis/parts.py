@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from xfrmlint.analysis.part import Part, Plan
-from xfrmlint.contract import FLAG, MARK, RESOLVER, WORDS
+from xfrmlint.contract import FLAG, MARK, RESOLVER, TYPES, WORDS
 from xfrmlint.frontend.corpus import Memo
 from xfrmlint.frontend.reader import Reader
 from xfrmlint.frontend.unit import Unit
+from xfrmlint.program.ops import add_takes_device
 from xfrmlint.tree import Tree
 from xfrmlint.tree.places import HEADERS, part_of
 
@@ -24,12 +25,12 @@ _WRAPS = re.compile(
     + rb"\b"
 )
 XFRM = "include/net/xfrm.h"
-OFFLOAD = "struct xfrm_dev_offload"
+OFFLOAD = f"struct {TYPES[0]}"
 
 
 def pattern(offload: str) -> str:
     """Return the regular expression of the words that make a file a candidate."""
-    return f"{WORDS}|{offload.split()[-1]}"
+    return "|".join(dict.fromkeys((WORDS, *TYPES, offload.split()[-1])))
 
 
 def reader_of(tree: Tree, memo: Memo | None = None) -> Reader:
@@ -44,19 +45,37 @@ def whole_reader(tree: Tree, whole: Plan, memo: Memo | None = None) -> Reader:
     return reader
 
 
-def plan(tree: Tree, under: Sequence[str] = ()) -> Plan:
-    """Cut a tree into its parts; under: only what lies below these folders, and the headers."""
-    reader = reader_of(tree)
+def read_ahead(tree: Tree, memo: Memo) -> None:
+    """Read what nearly every part reads: the headers of the contract and all that they include."""
+    reader = reader_of(tree, memo)
+    offload_of(reader)
+    add_takes_device(reader)
+    for path in reader.corpus.closure(XFRM):
+        reader.corpus.includes(path)
+        reader.corpus.defines(path)
+
+
+def plan(tree: Tree, under: Sequence[str] = (), memo: Memo | None = None) -> Plan:
+    """Cut a tree into its parts; under: only what lies below these folders, and the headers.
+
+    memo: see Corpus.
+    """
+    reader = reader_of(tree, memo)
     offload = offload_of(reader)
     searched = tuple(dict.fromkeys((*under, HEADERS))) if under else ()
     paths, commented = _candidates(reader, pattern(offload), searched)
     shared = tuple(
         path
         for path in paths
-        if path.startswith("include/") and path != XFRM and _WRAPS.search(reader.corpus.data(path))
+        if path.startswith("include/") and path != XFRM and _wraps(reader.corpus.data(path))
     )
     users = [folder for folder in _users(reader, shared) if not under or folder in under]
     return Plan(offload, shared, tuple(_parts(reader, paths, users)), commented)
+
+
+def _wraps(data: bytes) -> bool:
+    named = RESOLVER.encode() in data or FLAG.encode() in data
+    return named and _WRAPS.search(data) is not None
 
 
 def unit_of(path: str, data: bytes) -> Unit:

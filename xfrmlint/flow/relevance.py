@@ -8,6 +8,7 @@ others are skipped; their branches count as both ways.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from tree_sitter import Node, Query
@@ -314,6 +315,7 @@ class Body:
         return bool(words & self.flags) and not others
 
 
+@lru_cache(maxsize=1 << 12)
 def _text(text: str) -> _Text:
     words = frozenset(_WORD.findall(text))
     # A member by the name of a variable is another thing.

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 _COMMENT_OR_STRING = re.compile(
-    rb"""/\*.*?(?:\*/|\Z)|//(?:\\\r?\n|[^\n])*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.S
+    rb"""/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/)?|//(?:\\\r?\n|[^\n])*|"""
+    rb""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""",
+    re.S,
 )
-_DIRECTIVE = re.compile(rb"^[ \t]*(?:#|%:)[ \t]*(\w*)((?:\\\r?\n|[^\n])*)", re.M)
+# Behind the end of a line: begun by a literal it is found ten times as fast.
+_DIRECTIVE = re.compile(rb"\n[ \t]*+(?:#|%:)[ \t]*+(\w*+)([^\\\n]*+(?:\\(?:\r?\n)?[^\\\n]*+)*+)")
 _BLANKS = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
 
 _ATTRIBUTE_WORDS = (
@@ -58,10 +61,11 @@ def _attribute(words: list[str], calls: list[str]) -> re.Pattern[bytes]:
 
 _UNDERSCORED = [word for word in _ATTRIBUTE_WORDS if word.startswith("__")]
 _PLAIN = [word for word in _ATTRIBUTE_WORDS if not word.startswith("__")]
-_ATTRIBUTES = [
-    _attribute(_UNDERSCORED, _ATTRIBUTE_CALLS),
-    *(_attribute([word], []) for word in _PLAIN),
-]
+# By what stands in each of the words: a plain search for it comes first.
+_ATTRIBUTES = {
+    b"__": _attribute(_UNDERSCORED, _ATTRIBUTE_CALLS),
+    **{word.encode(): _attribute([word], []) for word in _PLAIN},
+}
 # include/linux/cleanup.h: the statement behind it is run under the lock.
 _SCOPED = re.compile(rb"^[ \t]+scoped_guard[ \t]*(\()", re.M)
 _PER_CPU = re.compile(
@@ -177,8 +181,7 @@ def blank(data: bytes, words: re.Pattern[bytes] | None = None) -> Blanked:
         text = _PER_CPU.sub(_variable, text)
     if b"scoped_guard" in text:
         text = _scoped(text)
-    if any(word in text for word in _LOOPS):
-        text = _FOR_EACH.sub(_while, text)
+    text = _loops(text)
     text = without_type_arguments(text)
     return Blanked(
         text, tuple(branches), tuple(dropped), tuple(directives), _open_comment(data, text)
@@ -214,6 +217,20 @@ def _variable(match: re.Match[bytes]) -> bytes:
     return start + spaces(macro) + kind + spaces(comma) + name + spaces(end)
 
 
+def _loops(text: bytes) -> bytes:
+    out = bytearray(text)
+    for word in _LOOPS:
+        at = text.find(word)
+        while at >= 0:
+            match = _FOR_EACH.match(text, text.rfind(b"\n", max(0, at - _FAR), at) + 1)
+            if match is not None:
+                out[match.start() : match.end()] = _while(match)
+            # One begins a line.
+            end = text.find(b"\n", at)
+            at = text.find(word, end) if end >= 0 else -1
+    return bytes(out)
+
+
 def _while(match: re.Match[bytes]) -> bytes:
     # A loop macro parses as a call followed by a block, or worse as a nested function.
     name = match.group(2)
@@ -224,7 +241,9 @@ def _while(match: re.Match[bytes]) -> bytes:
 
 
 def _blank_attributes(text: bytes) -> bytes:
-    for pattern in _ATTRIBUTES:
+    for word, pattern in _ATTRIBUTES.items():
+        if word not in text:
+            continue
         out = []
         at = 0
         for match in pattern.finditer(text):
@@ -310,28 +329,30 @@ def _conditionals(
     groups: list[list[Branch]] = []
     lines: list[tuple[int, int]] = []
     defines: list[tuple[str, int, bytes]] = []
-    for match in _DIRECTIVE.finditer(text):
+    for match in _DIRECTIVE.finditer(b"\n" + text):
         kind = match.group(1).decode("ascii", "replace")
         rest = match.group(2)
-        # Most directives are none that a label is wanted of.
-        label = "" if kind in _NO_BRANCHES else _label(kind, rest)
-        lines.append((match.start(), match.end()))
+        start, end = match.start(), match.end() - 1
+        lines.append((start, end))
+        # Most are none that a label is wanted of.
+        if kind in _NO_BRANCHES:
+            defines.append((kind, start, text[start:end]))
+            continue
+        label = _label(kind, rest)
         truth = _TRUTHY.match(rest) if kind in ("if", "elif") else None
         never = truth is not None and truth.group(1) == b"0"
         if kind in ("if", "ifdef", "ifndef"):
-            stack.append([_Part(label, match.end(), never, truth is not None and not never)])
+            stack.append([_Part(label, end, never, truth is not None and not never)])
         elif kind in ("elif", "elifdef", "elifndef", "else") and stack:
             group = stack[-1]
-            group[-1].end = match.start()
+            group[-1].end = start
             if kind == "else":
                 label += f" of {group[0].label}"
             always = truth is not None and not never
-            group.append(_Part(label, match.end(), never or any(p.always for p in group), always))
+            group.append(_Part(label, end, never or any(p.always for p in group), always))
         elif kind == "endif" and stack:
-            stack[-1][-1].end = match.start()
+            stack[-1][-1].end = start
             groups.append([part.closed() for part in stack.pop()])
-        elif kind in _NO_BRANCHES:
-            defines.append((kind, match.start(), match.group()))
     for group in stack:
         if group[-1].dead:
             # No #endif: the file ends it.
@@ -350,6 +371,8 @@ def _conditionals(
     # Inner conditionals come first in `groups`: they are settled when the outer one is weighed.
     for closed in groups:
         live = [b for b in closed if not b.dead]
+        if len(live) < 2:
+            continue
         bodies = [bytes(out[b.start : b.end]) for b in live]
         # Two bodies for one function head parse as a function and a stray block.
         blocks = sum(body.lstrip()[:1] == b"{" for body in bodies)
@@ -363,8 +386,10 @@ def _conditionals(
                     dropped.append((branch.start, branch.end))
                 out[branch.start : branch.end] = spaces(body)
     branches.sort(key=lambda b: (b.start, -b.end))
-    inside = Covered(dead_ranges)
-    return bytes(out), branches, sorted(dropped), [d for d in defines if not inside(d[1])]
+    if dead_ranges:
+        inside = Covered(dead_ranges)
+        defines = [d for d in defines if not inside(d[1])]
+    return bytes(out), branches, sorted(dropped), defines
 
 
 class Covered:

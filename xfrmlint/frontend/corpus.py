@@ -15,7 +15,7 @@ from xfrmlint.tree.kbuild import Kbuild
 
 # Begun by a literal they are found ten times as fast; what stands before it is looked at later.
 _INCLUDE = re.compile(rb'#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]')
-_DEFINE = re.compile(rb"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.M)
+_DEFINE = re.compile(rb"#[ \t]*define[ \t]+(\w+)")
 # A backslash takes the ends of lines behind it along, more than it has to.
 _DEFINE_TEXT = re.compile(rb"#[ \t]*define\b(?:[^\n\\]++|\\[\r\n]*+)*+")
 _NAMED = re.compile(rb"[ \t]*(?:#|%:)[ \t]*(?:define|undef)[ \t]+(\w+)")
@@ -29,6 +29,11 @@ _COMMON = (
     "include/linux/compiler.h",
 )
 _MOST_HEADERS = 3000
+# Nobody writes more white space; a line may be as long as the file.
+_FAR = 1000
+_TAGGED = ("struct", "union", "enum")
+_BODY = re.compile(rb"[^;(){}=*]*(?:/\*[^{]*)?\{")
+_INSIDE = re.compile(rb"(?<=\w)")
 _SHARED = ("include/", "arch/")
 
 
@@ -107,14 +112,14 @@ class Corpus:
         """Return the files that `path` includes, those found in the tree."""
         if path not in self._includes:
             found = []
-            for name, quoted in self._named(path):
+            for name, quoted in self.named(path):
                 resolved = self._resolve(path, name.decode("utf-8", "surrogateescape"), quoted)
                 if resolved:
                     found.append(resolved)
             self._includes[path] = list(dict.fromkeys(found))
         return self._includes[path]
 
-    def _named(self, path: str) -> list[tuple[bytes, bool]]:
+    def named(self, path: str) -> list[tuple[bytes, bool]]:
         """Return the names of #include lines, and whether they stand in quotes."""
         data = self.data(path)
         found = self._memo.named.get((path, data))
@@ -122,7 +127,7 @@ class Corpus:
             found = [
                 (m.group(2), m.group(1) == b'"')
                 for m in _INCLUDE.finditer(data)
-                if not data[data.rfind(b"\n", 0, m.start()) + 1 : m.start()].strip(b" \t")
+                if _begins_line(data, m.start())
             ]
             self._memo.named[path, data] = found
         return found
@@ -183,7 +188,9 @@ class Corpus:
         data = self.data(path)
         found = self._memo.defines.get((path, data))
         if found is None:
-            found = frozenset(m.group(1) for m in _DEFINE.finditer(data))
+            found = frozenset(
+                m.group(1) for m in _DEFINE.finditer(data) if _begins_line(data, m.start())
+            )
             self._memo.defines[path, data] = found
         return found
 
@@ -220,12 +227,10 @@ class Corpus:
     def _find(self, kind: str, name: str, path: str) -> Definition | None:
         word = name.encode("utf-8", "surrogateescape")
         likely = _likely(kind, word)
-        # The pattern begins with the word itself.
-        named = kind in ("typedef", "function")
         for place in self.closure(path):
             data = self.data(place)
             # Blanking a header costs much more than this look at its raw text.
-            if stands_in(data, word, likely) if named else word in data and likely.search(data):
+            if word in data and any(_defines(m, kind) for m in standing(data, word, likely)):
                 found = definition_in(self.unit(place).text, kind, word)
                 if found is not None:
                     return Definition(place, *found)
@@ -244,43 +249,72 @@ def joined(folder: str, name: str) -> str:
 
 
 def stands_in(data: bytes, word: bytes, pattern: re.Pattern[bytes]) -> bool:
-    """Tell whether a pattern that begins with a word, or a look at what is before it, is found.
+    """Tell whether a pattern that begins with a word, or a look at what is before it, is found."""
+    return next(standing(data, word, pattern), None) is not None
+
+
+def standing(
+    data: bytes, word: bytes, pattern: re.Pattern[bytes], start: int = 0, end: int | None = None
+) -> Iterator[re.Match[bytes]]:
+    """Yield where a pattern that begins with a word, or a look at what is before it, is found.
 
     To look for the word first takes a tenth of the time: no literal begins such a pattern.
     """
-    at = data.find(word)
+    at = data.find(word, start, end)
     while at >= 0:
-        if pattern.match(data, at):
-            return True
-        at = data.find(word, at + 1)
-    return False
+        match = pattern.match(data, at)
+        if match is not None:
+            yield match
+        at = data.find(word, at + 1, end)
+
+
+def _begins_line(data: bytes, offset: int) -> bool:
+    return data[max(0, offset - _FAR) : offset].rstrip(b" \t")[-1:] in (b"", b"\n")
 
 
 def _likely(kind: str, word: bytes) -> re.Pattern[bytes]:
     escaped = re.escape(word)
-    if kind in ("struct", "union", "enum"):
-        return re.compile(
-            rb"\b" + kind.encode() + rb"\s+" + escaped + rb"\b[^;(){}=*]*(?:/\*[^{]*)?\{"
-        )
+    if kind in _TAGGED:
+        return re.compile(rb"(?<=\s)" + escaped + rb"\b")
     if kind == "typedef":
         return re.compile(rb"\b" + escaped + rb"\s*(?:__\w+\s*)?[);,\[]")
     return re.compile(rb"\b" + escaped + rb"\s*\(")
 
 
+def _defines(likely: re.Match[bytes], kind: str) -> bool:
+    if kind not in _TAGGED:
+        return True
+    # The body is looked for last: that can take the whole file.
+    tagged = _keyword_before(likely, kind) >= 0
+    return tagged and _BODY.match(likely.string, likely.end()) is not None
+
+
+def _keyword_before(tag: re.Match[bytes], kind: str) -> int:
+    """Return where the struct, union or enum begins whose tag was found, or -1 for another word."""
+    text, word = tag.string, kind.encode()
+    start = text.rfind(word, max(0, tag.start() - _FAR), tag.start())
+    apart = text[start + len(word) : tag.start()]
+    return -1 if start < 0 or not apart.isspace() or _INSIDE.match(text, start) else start
+
+
 def definition_in(text: bytes, kind: str, word: bytes) -> tuple[int, int] | None:
     """Return the byte range of a definition in blanked text, or None."""
     escaped = re.escape(word)
-    if kind in ("struct", "union", "enum"):
-        match = re.search(rb"\b" + kind.encode() + rb"\s+" + escaped + rb"\s*(\{)", text)
-        return (match.start(), _closing_brace(text, match.start(1))) if match else None
+    if kind in _TAGGED:
+        for match in standing(text, word, re.compile(rb"(?<=\s)" + escaped + rb"\s*(\{)")):
+            start = _keyword_before(match, kind)
+            if start >= 0:
+                return start, _closing_brace(text, match.start(1))
+        return None
     if kind == "typedef":
-        for match in re.finditer(rb"(?<!\w)" + escaped + rb"\s*(?:\)\s*\(|\[|;|,)", text):
+        named = re.compile(rb"(?<!\w)" + escaped + rb"\s*(?:\)\s*\(|\[|;|,)")
+        for match in standing(text, word, named):
             start = text.rfind(b"typedef", 0, match.start())
             end = text.find(b";", match.start())
             if start >= 0 and end >= 0 and _one_declaration(text[start:end]):
                 return start, end
         return None
-    for match in re.finditer(rb"(?<!\w)" + escaped + rb"[ \t\n]*(\()", text):
+    for match in standing(text, word, re.compile(rb"(?<!\w)" + escaped + rb"[ \t\n]*(\()")):
         start = 1 + max(text.rfind(mark, 0, match.start()) for mark in (b";", b"}", b"{", b"="))
         before = text[start : match.start()]
         words = before.replace(b"*", b" ").split()

@@ -106,6 +106,11 @@ def _defines_with(corpus: Corpus, path: str, piece: bytes) -> list[Macro]:
     return [_macro(match, path, start, start) for start, match in found if match is not None]
 
 
+def _holds(macro: Macro, word: bytes) -> bool:
+    whole = rb"(?<!\w)" + re.escape(word) + rb"(?!\w)"
+    return word in macro.body and re.search(whole, macro.body) is not None
+
+
 def _live(corpus: Corpus, macro: Macro) -> bool:
     """Tell whether a #define stands in code that can be compiled, not in #if 0 or a comment."""
     directives = corpus.unit(macro.path).blanked.directives
@@ -175,12 +180,11 @@ class Macros:
     def _with(self, word: str) -> list[Macro]:
         if word not in self._direct:
             encoded = word.encode("utf-8", "surrogateescape")
-            whole = re.compile(rb"(?<!\w)" + re.escape(encoded) + rb"(?!\w)")
             found = self._pasted(word)
             for path in self._paths:
                 if encoded in self._corpus.define_text(path):
                     for macro in _defines_with(self._corpus, path, encoded):
-                        if whole.search(macro.body) and _live(self._corpus, macro):
+                        if _holds(macro, encoded) and _live(self._corpus, macro):
                             found.append(macro)
             self._direct[word] = found
         return self._direct[word]

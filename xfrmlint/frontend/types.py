@@ -45,6 +45,7 @@ AUTO = ("auto", "auto_", "__auto_type")
 _BASIC = ("fn", "int", "void", "char", "bool", "long", "short", *AUTO)
 _DEEPEST = 40
 _MOST_MACROS = 24
+_STATEMENTS = {"if", "for", "while", "switch", "return", "sizeof"}
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
 
 Fields = dict[str, CType]
@@ -253,7 +254,7 @@ class Types:
     def _macro(self, name: str, path: str) -> Macro | None:
         word = name.encode("utf-8", "surrogateescape")
         for place in self.corpus.closure(path):
-            if word in self.corpus.data(place) and word in self.corpus.defines(place):
+            if word in self.corpus.defines(place):
                 for macro in named(self.corpus, name, place):
                     return macro
         return None
@@ -268,7 +269,8 @@ class Types:
             if macro is None or (macro.parameters is None and current == name):
                 continue
             found[current] = [macro]
-            wanted += {m.decode() for m in _CALLED.findall(macro.body)} - set(found)
+            called = {m.decode() for m in _CALLED.findall(macro.body)}
+            wanted += called - set(found) - _STATEMENTS
         return found
 
     def _of_call(self, node: Node, view: View, depth: int) -> CType | None:

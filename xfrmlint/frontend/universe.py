@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from xfrmlint.frontend.corpus import Corpus, joined
 from xfrmlint.tree.kbuild import Module
-from xfrmlint.tree.places import vendor
+from xfrmlint.tree.places import HEADERS, part_of, vendor
 
-_FAR_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"\n]*/)[^"/\n]+"', re.M)
-_EXPORT = re.compile(rb"\bEXPORT_SYMBOL\w*\s*\(\s*(\w+)")
+# Begun by a literal it is found ten times as fast.
+_EXPORT = re.compile(rb"EXPORT_SYMBOL(?<!\wEXPORT_SYMBOL)\w*\s*\(\s*(\w+)")
 # A header that headers include: its users are sought this many levels up.
 _INCLUDE_LEVELS = 3
 
@@ -58,13 +58,15 @@ class Universe:
 
     def _including(self, path: str) -> list[Module]:
         found: dict[str, Module] = {}
-        level, seen = [path], {path}
+        around = self.users if path in self.shared else self._around(path)
+        # Nothing below include/ is compiled: there are headers without end, and no source.
+        sources = any(part_of(f"{folder}/") != HEADERS for folder in around)
+        level, seen = [path] if sources else [], {path}
         for _ in range(_INCLUDE_LEVELS):
+            if not level:
+                break
             names = "|".join(sorted({re.escape(posixpath.basename(p)) for p in level}))
-            users = self.corpus.tree.search(
-                rf'include\s*["<]([^">]*/)?({names})[">]',
-                self.users if path in self.shared else self._around(path),
-            )
+            users = self.corpus.tree.search(rf'include\s*["<]([^">]*/)?({names})[">]', around)
             headers = []
             for user in users:
                 if user in seen or not set(level) & set(self.corpus.includes(user)):
@@ -76,8 +78,6 @@ class Universe:
                     for module in self.modules(user):
                         found.setdefault(module.name, module)
             level = headers
-            if not level:
-                break
         return list(found.values()) or [Module(posixpath.basename(posixpath.dirname(path)), ())]
 
     def _around(self, path: str) -> list[str]:
@@ -105,7 +105,7 @@ class Universe:
             included = {
                 i
                 for source in module.sources
-                if b'.c"' in self.corpus.data(source)
+                if any(name.endswith(b".c") for name, _ in self.corpus.named(source))
                 for i in self.corpus.includes(source)
                 if i.endswith(".c")
             }
@@ -139,9 +139,10 @@ class Universe:
     def _named_folders(self, file: str, folder: str) -> list[str]:
         """Return the folders that a file's #include lines name from where it is."""
         if file not in self._named:
-            names = dict.fromkeys(_FAR_INCLUDE.findall(self.corpus.data(file)))
+            names = (name for name, quoted in self.corpus.named(file) if quoted and b"/" in name)
             self._named[file] = [
-                joined(folder, name.decode("utf-8", "surrogateescape")) for name in names
+                joined(folder, far.decode("utf-8", "surrogateescape"))
+                for far in dict.fromkeys(name.rpartition(b"/")[0] for name in names)
             ]
         return self._named[file]
 

@@ -251,7 +251,7 @@ class Folder:
 
     def begin(self, pattern: str, under: Sequence[str] = ()) -> None:
         """Let a search of the whole tree run beside what comes before it is asked for."""
-        if not under:
+        if not under and (pattern, ()) not in self._searched:
             self._searches.begin(pattern)
 
 

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sysconfig
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
@@ -54,13 +55,14 @@ class Search:
     """One that runs beside this process until its result is asked for.
 
     Hidden and ignored files count (Debian's trees ship a .gitignore that ignores everything),
-    symbolic links are not followed, only regular files are opened. deep: also in the folders
-    that are in those of `under`.
+    symbolic links are not followed, only regular files are opened. start: when it began, in
+    nanoseconds. deep: also in the folders that are in those of `under`.
     """
 
     def __init__(
         self, root: Path, pattern: str, under: Sequence[str] = (), *, deep: bool = True
     ) -> None:
+        self.start = time.time_ns()
         # -a: a NUL byte in a source file must not make it "binary"; nor FF FE at its start UTF-16.
         command = [ripgrep(), "--no-config", "-uu", "-a", "--encoding=none"]
         command += ["--null", "-l", "--color=never", *(() if deep else ("--max-depth=1",))]

@@ -78,6 +78,7 @@ class Searches:
         self._begun: dict[str, Search] = {}
         # A look that the searches come after, once it has been asked for with its result.
         self._first: Look | None = None
+        self._start = 0
         self._views: Views | None = None
         self._ordered: Sequence[str] = ()
         # One beside all searches, asked for after them, and what those of the whole tree found.
@@ -89,7 +90,8 @@ class Searches:
         """Let a look at what changed run beside what comes before it is asked for."""
         if self._first is not None or self._last is not None:
             return
-        limit = latest(time.time_ns())
+        self._start = time.time_ns()
+        limit = latest(self._start)
         if self.known.whole:
             self._first = Look(str(self.root), self.known.marks, limit)
         elif self.learns:
@@ -123,6 +125,10 @@ class Searches:
         views = None
         if begun is not None:
             found = begun.found()
+            # The look that other patterns wait for will do if it began before the search.
+            if self._first is not None and self._start <= begun.start:
+                views = self._looked()
+                views = views and views._replace(marks=without_moved(views.marks))
         else:
             self.look()
             views = self._looked()
