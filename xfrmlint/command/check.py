@@ -137,7 +137,7 @@ _FORMATS = {
     "--parser",
     type=click.Choice(["tree-sitter", "clang", "both"]),
     default="tree-sitter",
-    help="clang: go by what libclang sees, too; both: print where the two differ instead.",
+    help="clang: only what a compiler gets to see; both: print where the two differ instead.",
 )
 @click.option(
     "--compile-commands",

@@ -7,10 +7,11 @@ from xfrmlint.analysis.part import Facts, Progress
 from xfrmlint.analysis.parts import pattern, whole_reader
 from xfrmlint.confirmation.claims import Claim, Claims
 from xfrmlint.confirmation.run import Questions
+from xfrmlint.confirmation.verdict import REFUTED
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import CONFIRMED
 from xfrmlint.frontend.clang.compiler import Clang
-from xfrmlint.frontend.clang.vocabulary import Seen
+from xfrmlint.frontend.clang.vocabulary import SKIPPED, Seen
 from xfrmlint.frontend.regions import Region, offset_of, regions_at
 from xfrmlint.program.reach import Hop
 from xfrmlint.tree import Tree
@@ -62,6 +63,14 @@ class Asked:
         judged = self.questions.verdict(claim)
         return "" if judged.status == CONFIRMED else judged.reason
 
+    def absent(self, claim: Claim) -> str:
+        """Return why a compiler does not get to see what is claimed; empty if it can."""
+        if claim.kind == SLOT:
+            reason = self.against(claim)
+            return reason if reason == SKIPPED else ""
+        judged = self.questions.verdict(claim)
+        return judged.reason if judged.absent or judged.status == REFUTED else ""
+
     def against_call(self, step: Step) -> str:
         """Return why libclang does not see a call; empty if it does."""
         regions, at = self._at(step.hop.path, step.hop.line)
@@ -94,7 +103,7 @@ def _best(reasons: Iterable[str]) -> str:
 
 def _hidden(offset: int, seen: Seen) -> str:
     hidden = any(start <= offset < end for start, end in seen.skipped)
-    return "under a false #if" if hidden else ""
+    return SKIPPED if hidden else ""
 
 
 def _slot(claim: Claim, seen: Seen) -> str:

@@ -75,7 +75,9 @@ class Claims:
                 self._claims.setdefault(place, [self._plain(FILLED, kind, place, "flags")])
         for path, line, column, what in _rows(store, _SLEEPS):
             place = Place(path, line, column)
-            self._claims.setdefault(place, [self._plain(CALL, "sleep", place, what)])
+            # `mutex_lock()`, `kzalloc() with GFP_KERNEL`, `guard(mutex)`.
+            name = what.partition("(")[0]
+            self._claims.setdefault(place, [self._plain(CALL, "sleep", place, name)])
 
     def of(self, finding: Finding) -> list[Claim]:
         """Return what has to be true for a finding; what its place is comes first."""

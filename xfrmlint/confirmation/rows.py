@@ -1,4 +1,4 @@
-"""The facts that libclang sees, too: what `check --parser clang` goes by."""
+"""The facts of what a compiler gets to see: what `check --parser clang` goes by."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +24,7 @@ from xfrmlint.facts.rows import (
 )
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import BOTH, Report
+from xfrmlint.frontend.clang.vocabulary import SKIPPED
 from xfrmlint.frontend.unit import Place
 from xfrmlint.rules import Rule
 from xfrmlint.tree import Tree
@@ -37,8 +38,9 @@ def check_seen(
     under: Sequence[str] = (),
     commands: Path | None = None,
 ) -> Report:
-    """Check a tree as check_tree() does, by what libclang sees of it in one configuration.
+    """Check a tree as check_tree() does, by what a compiler sees of it in one configuration.
 
+    Where libclang sees something and can't tell what it is, tree-sitter's word counts.
     commands: a build's compile_commands.json. Raises InputError if libclang can't be loaded.
     """
     facts = gathered(tree, session, progress, under)
@@ -46,15 +48,19 @@ def check_seen(
         asked = Asked(asking.watched, facts, asking.clang(), progress)
     report = report_of(facts._replace(store=_seen(facts.store, asked)), tree, rules)
     findings = [
-        # What the tree's own functions do was found by running them.
-        f._replace(parser=BOTH) if asked.claims.at(Place(f.path, f.line, f.column)) else f
+        f._replace(parser=BOTH) if _is_seen(asked, Place(f.path, f.line, f.column)) else f
         for f in report.findings
     ]
     return report._replace(findings=tuple(findings))
 
 
+def _is_seen(asked: Asked, place: Place) -> bool:
+    claims = asked.claims.at(place)
+    return bool(claims) and not any(asked.against(claim) for claim in claims)
+
+
 def _seen(store: Store, asked: Asked) -> Store:
-    """Return the facts that libclang sees; why it doesn't see the others is told as unknown."""
+    """Return the facts that are compiled; why the others are not is told as unknown."""
     rows = {
         kind: [kind(*row) for row in store.query(f"SELECT * FROM {table}")[1]]
         for kind, table in TABLES.items()
@@ -78,12 +84,12 @@ def _unknown(place: Any, function: str, reason: str) -> UnknownRow:
 
 
 def _reasons(rows: Mapping[type, Sequence[Any]], asked: Asked) -> dict[Any, str]:
-    """Return the rows that libclang doesn't see, and why."""
+    """Return the rows that are not compiled, and why."""
     sites = {
-        (*site.place, site.function, site.access, site.field): asked.against(site.claim)
+        (*site.place, site.function, site.access, site.field): asked.absent(site.claim)
         for site in asked.claims.sites
     }
-    slots = {(c.path, c.line, c.name, c.target): asked.against(c) for c in asked.slots}
+    slots = {(c.path, c.line, c.name, c.target): asked.absent(c) for c in asked.slots}
     ways: dict[int, list[str]] = {}
     for (site, _), reason in _broken(asked).items():
         ways.setdefault(site, []).append(reason)
@@ -101,23 +107,24 @@ def _reasons(rows: Mapping[type, Sequence[Any]], asked: Asked) -> dict[Any, str]
 
 
 def _broken(asked: Asked) -> dict[tuple[int, int], str]:
-    """Return why libclang doesn't see a call of a chain, by site and chain; empty if it does."""
+    """Return why a call of a chain is not compiled, by site and chain; empty if it is."""
     found: dict[tuple[int, int], str] = {}
     for step in asked.steps:
         key = step.site, step.chain
-        found[key] = found.get(key) or asked.against_call(step)
+        reason = asked.against_call(step)
+        found[key] = found.get(key) or (reason if reason == SKIPPED else "")
     return found
 
 
 def _against(asked: Asked, row: Any) -> str:
     claims = asked.claims.at(Place(row.path, row.line, row.column))
-    return asked.against(claims[0]) if claims else ""
+    return asked.absent(claims[0]) if claims else ""
 
 
 def _flags(tables: Sequence[Any], asked: Asked) -> dict[Place, str]:
-    """Return where drivers opt in and libclang doesn't see it, and why."""
+    """Return where drivers opt in and it is not compiled, and why."""
     places = [Place(table.flag_path, table.flag_line, table.flag_column) for table in tables]
-    found = {at: asked.against(claim) for at in places for claim in asked.claims.at(at)}
+    found = {at: asked.absent(claim) for at in places for claim in asked.claims.at(at)}
     return {place: reason for place, reason in found.items() if reason}
 
 
@@ -143,7 +150,7 @@ def _kept(
         kind: [r for r in of if r not in gone and not hangs.get(kind, lambda _: False)(r)]
         for kind, of in rows.items()
     }
-    # Who opts in where libclang doesn't see it, doesn't.
+    # Who opts in where that is not compiled, doesn't.
     out = {
         table.group_name
         for table in rows[OpsTableRow]

@@ -164,11 +164,11 @@ class Known:
     """The accesses that tree-sitter found: by place, and those in macros by the macros' names."""
 
     def __init__(self, reader: Reader, claims: Claims) -> None:
-        self._places: set[tuple[str, int, str]] = set()
+        self._places: dict[str, set[tuple[str, int]]] = {}
         self._macros: set[tuple[str, str]] = set()
         for site in claims.sites:
             claim = site.claim
-            self._places.add((claim.path, claim.offset, site.field))
+            self._places.setdefault(site.field, set()).add((claim.path, claim.offset))
             name = macro_at(reader, claim.path, claim.offset) if claim.macro else ""
             for path in {region.path for region in claim.regions} if name else ():
                 files, key = reader.universe.files(path), reader.universe.key(path)
@@ -179,6 +179,10 @@ class Known:
         """Tell whether a member that libclang sees is one of them, or is none that counts."""
         if member.copy or member.field not in FIELDS:
             return True
-        if member.macro:
-            return (member.macro, member.field) in self._macros
-        return (member.path, member.offset, member.field) in self._places
+        here = self._places.get(member.field, set())
+        if not member.macro:
+            return (member.path, member.offset) in here
+        if (member.macro, member.field) in self._macros:
+            return True
+        # A name that a macro puts together stands where its pieces do.
+        return any(p == member.path and member.offset <= o < member.until for p, o in here)

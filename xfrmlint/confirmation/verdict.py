@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from xfrmlint.confirmation.claims import ACCESS, CALL, CODE, FILLED, TABLE, Claim
 from xfrmlint.findings import CONFIRMED
-from xfrmlint.frontend.clang.vocabulary import Member, Seen
+from xfrmlint.frontend.clang.vocabulary import SKIPPED, Member, Seen
 from xfrmlint.program.ops import OPS
 
 UNCONFIRMED, REFUTED = "unconfirmed", "refuted"
@@ -13,10 +13,14 @@ _STATE, _POLICY = "struct xfrm_state.", "struct xfrm_policy."
 
 
 class Verdict(NamedTuple):
-    """What became of a claim. status: confirmed, unconfirmed or refuted; the last two with why."""
+    """What became of a claim. status: confirmed, unconfirmed or refuted; the last two with why.
+
+    absent: the compiler does not get to see it, as it is configured.
+    """
 
     status: str
     reason: str = ""
+    absent: bool = False
 
 
 _YES = Verdict(CONFIRMED)
@@ -25,9 +29,9 @@ _YES = Verdict(CONFIRMED)
 def verdict(claim: Claim, seen: Seen, offload: str) -> Verdict:
     """Judge a claim by what was seen in its region. offload: the struct type of xso."""
     if seen.reason:
-        return Verdict(UNCONFIRMED, seen.reason)
+        return Verdict(UNCONFIRMED, seen.reason, seen.reason == SKIPPED)
     if not claim.macro and any(start <= claim.offset < end for start, end in seen.skipped):
-        return Verdict(UNCONFIRMED, "under a false #if")
+        return Verdict(UNCONFIRMED, SKIPPED, absent=True)
     return _JUDGES[claim.kind](claim, seen, offload)
 
 
@@ -36,12 +40,17 @@ def is_states(member: Member, offload: str) -> bool:
     return member.record == offload and any(o.startswith(_STATE) for o in member.owners)
 
 
+def covers(member: Member, place: Claim) -> bool:
+    """Tell whether a member is written at a claim's place, or in a macro that is used around it."""
+    inside = member.offset <= place.offset < max(member.until, member.offset + 1)
+    return member.path == place.path and inside
+
+
 def _access(claim: Claim, seen: Seen, offload: str) -> Verdict:
     here = [
         m
         for m in seen.members
-        if m.field == claim.name
-        and (m.macro != "" if claim.macro else (m.path, m.offset) == (claim.path, claim.offset))
+        if m.field == claim.name and (m.macro != "" if claim.macro else covers(m, claim))
     ]
     if not here:
         return _not_there(seen, f"no member {claim.name}")
@@ -112,7 +121,7 @@ def _code(claim: Claim, seen: Seen, offload: str) -> Verdict:
 def _not_there(seen: Seen, what: str) -> Verdict:
     if seen.errors:
         return Verdict(UNCONFIRMED, f"parse errors there (line {seen.errors[0]})")
-    return Verdict(UNCONFIRMED, f"libclang sees {what} there")
+    return Verdict(UNCONFIRMED, f"libclang sees {what} there", absent=True)
 
 
 def _sure(claim: Claim, seen: Seen, what: str) -> Verdict:

@@ -83,7 +83,7 @@ def decoded(rows: Any) -> dict[Region, Seen]:
             tuple(errors),
             clean,
             tuple(Declared(*row) for row in declared),
-            tuple(Member(p, o, f, r, tuple(w), m, c) for p, o, f, r, w, m, c in members),
+            tuple(Member(p, o, f, r, tuple(w), *more) for p, o, f, r, w, *more in members),
             tuple(Call(*row) for row in calls),
             tuple(Filled(p, o, r, f, tuple(t), tuple(n), m) for p, o, r, f, t, n, m in filled),
             tuple((start, end) for start, end in skipped),

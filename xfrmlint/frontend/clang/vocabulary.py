@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+# Why nothing can be said of what an #if leaves out.
+SKIPPED = "under a false #if"
+
 
 class Failed(Exception):
     """libclang could not make anything of a file; the text says why."""
@@ -12,8 +15,8 @@ class Member(NamedTuple):
 
     record: the struct whose member it is. owners: of what the base expression is a part
     (`struct xfrm_state.xso`); `?` and a word why where it could not be told. macro: the name is
-    not in the file itself, but comes from the macro at that offset. copy: the base is a variable
-    that is a struct itself.
+    not in the file itself, but comes from the macro at that offset; until: where the use of that
+    ends, 0 without one. copy: the base is a variable that is a struct itself.
     """
 
     path: str
@@ -23,6 +26,7 @@ class Member(NamedTuple):
     owners: tuple[str, ...]
     macro: str
     copy: bool = False
+    until: int = 0
 
 
 class Call(NamedTuple):

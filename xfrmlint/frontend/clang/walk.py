@@ -17,6 +17,7 @@ from xfrmlint.frontend.clang.library import (
 )
 from xfrmlint.frontend.clang.owners import Owners, field_of, record_of
 from xfrmlint.frontend.clang.vocabulary import (
+    SKIPPED,
     Call,
     Declared,
     Filled,
@@ -27,6 +28,10 @@ from xfrmlint.frontend.clang.vocabulary import (
 from xfrmlint.frontend.regions import Region, mentions
 
 _WORD = re.compile(rb"[A-Za-z_]\w*")
+_USE = re.compile(rb"\w+(?:\s*\()?")
+_BRACKET = re.compile(rb"[][(){}]")
+# Bytes of a macro's use.
+_LONGEST_USE = 10_000
 _QUALIFIERS = re.compile(r"\b(const|volatile|restrict)\b\s*")
 
 
@@ -125,7 +130,7 @@ class Walk:
             return "not included by the source that was parsed"
         for start, end in self._parsed.skipped(full):
             if start <= region.start < end:
-                return "under a false #if"
+                return SKIPPED
         return "parse errors there" if errors else "libclang sees nothing there"
 
     def _item_at(self, full: str, offset: int) -> Cursor | None:
@@ -169,6 +174,19 @@ class Walk:
         text = written.group().decode("utf-8", "surrogateescape") if written else ""
         relative = spot.path.removeprefix(f"{self._root}/")
         return spot._replace(path=relative), "" if text == name else text or "?"
+
+    def until(self, spot: Spot) -> int:
+        """Return where the use of a macro ends. spot: where its name stands."""
+        text = self._texts.get(f"{self._root}/{spot.path}", b"")
+        name = _USE.match(text, spot.offset)
+        if name is None or not name.group().endswith(b"("):
+            return name.end() if name is not None else spot.offset + 1
+        depth = 1
+        for match in _BRACKET.finditer(text, name.end(), name.end() + _LONGEST_USE):
+            depth += 1 if match.group() in b"([{" else -1
+            if not depth:
+                return match.end()
+        return name.end()
 
     def wants(self, field: str) -> bool:
         return field in self._fields
@@ -247,7 +265,10 @@ class _Item:
             owners = tuple(sorted(self._owners.of(base, function)))
         spot, macro = self._walk.place(cursor, name)
         copy = base is not None and is_copy(base)
-        self.members.append(Member(spot.path, spot.offset, name, record, owners, macro, copy))
+        until = self._walk.until(spot) if macro else 0
+        self.members.append(
+            Member(spot.path, spot.offset, name, record, owners, macro, copy, until)
+        )
 
     def _call(self, cursor: Cursor) -> None:
         callee = _unwrapped(next(iter(children(cursor)), None))
