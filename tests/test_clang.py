@@ -362,12 +362,12 @@ CASES = {
         """
 void mutex_lock(void *lock);
 void *kzalloc(unsigned long size, unsigned int flags);
-#define GFP_KERNEL 1
-#define take(lock) mutex_lock(lock)
+enum { GFP_KERNEL = 1 };
 static unsigned long foo_lower(struct xfrm_state *x, struct net_device *dev)
 {
 	mutex_lock(dev);
-	return (unsigned long)kzalloc(8, GFP_KERNEL);
+	void *entry = kzalloc(8, GFP_KERNEL);
+	return (unsigned long)entry;
 }
 static const struct xfrmdev_ops foo_ops = {
 	.xdo_dev_state_lower_handle = foo_lower,
@@ -375,12 +375,12 @@ static const struct xfrmdev_ops foo_ops = {
 void foo_setup(struct net_device *dev)
 {
 	dev->xfrmdev_ops = &foo_ops;
-	netdev_upper_dev_link(dev, dev, NULL);
 }
 """,
         [
             ("mutex_lock(dev);", "confirmed", ""),
-            ("return (unsigned long)kzalloc(8, GFP_KERNEL);", "confirmed", ""),
+            ("void *entry = kzalloc(8, GFP_KERNEL);", "confirmed", ""),
+            (".xdo_dev_state_lower_handle = foo_lower,", "confirmed", ""),
         ],
     ),
     "under a false #if": Case(

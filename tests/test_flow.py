@@ -383,6 +383,16 @@ def test_a_handle_that_is_tested(statements: str, outside: str) -> None:
             id="desc",
         ),
         pytest.param(
+            H
+            + (
+                "struct priv *p = netdev_priv(dev); struct desc d = { .len = 0 }; "
+                "d.sa = cpu_to_le32(h); p->ring->desc[p->ring->next] = d;"
+            ),
+            "",
+            {"ask, use stored in p->ring->desc[p->ring->next]"},
+            id="desc, whole",
+        ),
+        pytest.param(
             H + f"struct priv *p = netdev_priv(dev); if (!h) {DROP}\np->ring->last = h;",
             "",
             {"ask, 0", "ask, !0, store stored in p->ring->last"},
@@ -886,3 +896,30 @@ def test_what_is_nested_too_deeply_is_said(statements: str) -> None:
     assert {doubt.reason for doubt in found.doubts} == {"nested too deeply to be followed"}
     assert not found.dead
     assert not found.thrown
+
+
+def test_calls_in_a_row_are_each_seen_to_every_end() -> None:
+    # Each can end in two ways: followed in every combination they would be a million.
+    one = (
+        "static void f{0}(struct sk_buff *skb, struct net_device *dev)\n{{\n\t"
+        + H.replace("{", "{{").replace("}", "}}")
+        + "\tif ({1}) give(h);\n}}\n"
+    )
+    tests = ["h"] * 20
+    tests[13] = "skb->len"
+    outside = "".join(one.format(number, test) for number, test in enumerate(tests))
+    calls = "".join(f"f{number}(skb, dev);\n" for number in range(20))
+    found = traced(driver(calls, outside))
+    assert found.doubts == ()
+    met = {
+        (event.function, event.nonzero, known)
+        for path in found.paths
+        for event, known in zip(path.events, path.known, strict=True)
+        if event.kind in (Kind.TEST, Kind.USE)
+    }
+    others = [f"f{number}" for number in range(20) if number != 13]
+    assert met == {
+        *((name, nonzero, "") for name in others for nonzero in (True, False)),
+        *((name, False, "nonzero") for name in others),
+        ("f13", False, ""),
+    }

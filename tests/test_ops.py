@@ -439,6 +439,12 @@ def test_opted_in(flags: str, before: str, behind: str, header: str) -> None:
             id="in a copy by memcpy",
         ),
         pytest.param(
+            f"{TABLE}static struct xfrmdev_ops copy;\nstatic void f(struct net_device *dev)\n{{\n"
+            f"\tcopy = foo_ops;\n\tcopy.flags |= {FLAG};\n\tdev->xfrmdev_ops = &copy;\n}}\n",
+            ["foo_ops lower, opted in"],
+            id="in a copy by assignment",
+        ),
+        pytest.param(
             f"struct foo_hw {{ struct xfrmdev_ops xops; }};\n"
             f"static struct foo_hw hw = {{ .xops = {{\n"
             f"\t.xdo_dev_state_add = foo_add, .flags = {FLAG} }} }};\n",

@@ -1,6 +1,7 @@
 """What the members of a driver's structs are: whose device they hold, and how long they live."""
 
 import re
+from collections.abc import Sequence
 
 from tree_sitter import Node
 
@@ -165,11 +166,14 @@ class Members:
         if kind is not None and kind.base == "struct sk_buff":
             return "packet" if name == "cb" else "unknown"
         bases = [member.base for member in members.values()]
-        laid_out = sum(bool(known.FOR_HARDWARE.match(base)) for base in bases)
         own = members.get(name)
         if own is not None and known.FOR_HARDWARE.match(own.base):
             return "hardware"
-        if laid_out * 2 > len(bases):
+        if _is_laid_out(bases):
+            return "hardware"
+        # A whole descriptor, put in its place: ring->desc[i] = d.
+        whole = own is not None and (not own.pointers or target.type == "subscript_expression")
+        if own is not None and whole and self._is_descriptor(view, own):
             return "hardware"
         if root in _LASTING:
             return "lasting"
@@ -188,10 +192,19 @@ class Members:
             element = not array
         return "lasting" if root in ("own", "argument") and not element else "unknown"
 
+    def _is_descriptor(self, view: View, kind: CType) -> bool:
+        fields = self.reader.types.fields(kind, view.path)
+        return fields is not None and _is_laid_out([m.base for m in fields[0].values()])
+
     def _text(self, view: View, kind: CType) -> bytes:
         word, _, tag = kind.base.partition(" ")
         found = self.reader.corpus.find(word, tag, view.path)
         return self.reader.corpus.unit(found.path).text[found.start : found.end] if found else b""
+
+
+def _is_laid_out(bases: Sequence[str]) -> bool:
+    """Tell whether most members of a struct have types that say how hardware reads them."""
+    return sum(bool(known.FOR_HARDWARE.match(base)) for base in bases) * 2 > len(bases)
 
 
 def _saved_from_an_sa(view: View, node: Node) -> bool:

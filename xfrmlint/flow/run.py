@@ -6,6 +6,7 @@ from dataclasses import replace
 from tree_sitter import Node
 
 from xfrmlint.flow.calls import Calls
+from xfrmlint.flow.coverage import Coverage
 from xfrmlint.flow.evaluate import Evaluator
 from xfrmlint.flow.events import Device, Sa
 from xfrmlint.flow.frame import Outcomes
@@ -104,12 +105,14 @@ class Run(Calls):
         self._stack.pop()
         returned += evaluator.returned + [(s, UNKNOWN) for s in ended]
         exits: dict[object, Exit] = {}
+        coverage = Coverage()
         for after, value in zeros(returned):
             if isinstance(value, Struct):
                 # Returned by value: it outlives the frame.
                 after, value = after.stored(RESULT, value), Struct(RESULT)
             left = left_by(after, frame)
-            exits.setdefault((left.key(), value), Exit(left, value))
+            if (left.key(), value) not in exits and coverage.adds(value, left):
+                exits[left.key(), value] = Exit(left, value)
         self._memo[key] = list(exits.values())
         return self._memo[key]
 
@@ -122,6 +125,7 @@ class Run(Calls):
         starts = _following(slice_, (graph.start,))
         stack = [(index, state) for index in starts]
         seen: set[object] = set()
+        coverage = Coverage()
         walked = 0
         turns: set[object] = set()
         counted: dict[int, dict[Location, set[str]]] = {}
@@ -132,6 +136,8 @@ class Run(Calls):
                 if mark in seen:
                     continue
                 seen.add(mark)
+            if not coverage.adds(index, now):
+                continue
             walked += 1
             step = graph.steps[index]
             if step.again:

@@ -433,6 +433,13 @@ class _Finder:
             for inner in view.occurrences(use.name):
                 if inner.type == "identifier" and inner.start_byte != node.start_byte:
                     self.flow(view, inner, found, depth + 1)
+        elif use.kind == "global":
+            # `own_ops = template;`, `own_ops = &template;`
+            given = _assignment_of(up)
+            left = given.child_by_field_name("left") if given is not None else None
+            if left is not None:
+                target = self.key(view, left, 0)
+                found.add(Slot(target.scope, target.name))
         elif use.kind == "argument":
             self.flow_argument(view, use.name, use.position, use.callee, found, depth)
 
@@ -487,6 +494,15 @@ def _assigned(expression: Node, operators: tuple[str, ...] = ("=",)) -> Node | N
 
 def _copied_through(node: Node) -> Node | None:
     """Return P if a table is copied by `*P = table`, or `*P = *table`."""
+    given = _assignment_of(node)
+    left = given.child_by_field_name("left") if given is not None else None
+    if left is None or left.type != "pointer_expression":
+        return None
+    return left.child_by_field_name("argument")
+
+
+def _assignment_of(node: Node) -> Node | None:
+    """Return the assignment whose right side a table, its address or what it points to is."""
     up = node
     while up.parent is not None and up.parent.type in (
         "pointer_expression",
@@ -495,12 +511,9 @@ def _copied_through(node: Node) -> Node | None:
     ):
         up = up.parent
     parent = up.parent
-    if parent is None or parent.type != "assignment_expression":
-        return None
-    left, right = parent.child_by_field_name("left"), parent.child_by_field_name("right")
-    if left is None or right is None or right.id != up.id or left.type != "pointer_expression":
-        return None
-    return left.child_by_field_name("argument")
+    right = parent.child_by_field_name("right") if parent is not None else None
+    assigned = parent is not None and parent.type == "assignment_expression"
+    return parent if assigned and right is not None and right.id == up.id else None
 
 
 def _written_once(expression: Node) -> Node | None:
