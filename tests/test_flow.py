@@ -373,6 +373,12 @@ def test_a_handle_that_is_tested(statements: str, outside: str) -> None:
             id="index",
         ),
         pytest.param(
+            H + "union held u; u.raw = h; skb->len = u.sa->index;",
+            "union held { unsigned long raw; struct sa *sa; };\n",
+            {"ask, use dereferenced"},
+            id="the other member of a union",
+        ),
+        pytest.param(
             H
             + (
                 "struct priv *p = netdev_priv(dev); "

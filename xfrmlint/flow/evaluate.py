@@ -184,9 +184,9 @@ class Evaluator(Conditions):
             case Handle():
                 return [(self.used(state, of, node, "dereferenced"), ("sa", name))]
             case Pointer():
-                return [(state, (*of.to, name))]
+                return [(state, of.to if self._in_union(node) else (*of.to, name))]
             case Struct():
-                return [(state, (*of.at, name))]
+                return [(state, of.at if self._in_union(node) else (*of.at, name))]
             case Packet():
                 return [(state, ("skb", name))]
             case Unknown() if of.packet:
@@ -198,6 +198,14 @@ class Evaluator(Conditions):
             case Netdev():
                 return [(state, ("netdev", of.device, name))]
         return [(state, None)]
+
+    def _in_union(self, node: Node) -> bool:
+        """Tell whether a member lies where all others of its union do."""
+        base = node.child_by_field_name("argument")
+        kind = self.reader.types.of(base, self.view) if base is not None else None
+        if kind is None:
+            return False
+        return self.reader.types.resolved(kind, self.view.path).base.startswith("union")
 
     def element(self, node: Node, state: State) -> Outcomes:
         return [

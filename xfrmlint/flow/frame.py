@@ -168,7 +168,7 @@ class Frame:
         return local.type if local is not None else None
 
     def is_handle(self, node: Node, base: Node | None) -> bool:
-        if base is None or unevaluated(node):
+        if base is None or unevaluated(self.view, node):
             return False
         return self.code.accesses.base(base, self.view)[0] == STATE
 

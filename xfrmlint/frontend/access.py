@@ -89,7 +89,7 @@ class Accesses:
         assert parent is not None
         if parent.type == "field_designator":
             return self._designated(view, node, field)
-        if parent.type != "field_expression" or unevaluated(parent):
+        if parent.type != "field_expression" or unevaluated(view, parent):
             return None
         base = parent.child_by_field_name("argument")
         if base is None:

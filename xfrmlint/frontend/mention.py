@@ -22,6 +22,11 @@ _UNEVALUATED_CALLS = re.compile(
     r"offsetofend|FIELD_SIZEOF|__builtin_offsetof|__builtin_types_compatible_p|static_assert|"
     r"__alignof__|_Static_assert|BUILD_BUG_ON|BUILD_BUG_ON_ZERO|ARRAY_SIZE|__same_type|__builtin_constant_p)$"
 )
+# What stands in a text in which there is one of these.
+_UNEVALUATED_WORDS = re.compile(
+    rb"sizeof|SIZEOF|lignof|offset|typeof|types_compatible|same_type|constant_p|ssert|BUILD_BUG|"
+    rb"ARRAY_SIZE"
+)
 
 
 class Slot(NamedTuple):
@@ -82,7 +87,7 @@ def use_of(reader: Reader, view: View, node: Node) -> Use:
                 return none
             up = parent
         elif kind == "call_expression":
-            if _is(parent.child_by_field_name("function"), up) and not unevaluated(parent):
+            if _is(parent.child_by_field_name("function"), up) and not unevaluated(view, parent):
                 return Use("called", view, node)
             return none
         elif kind == "argument_list":
@@ -320,8 +325,11 @@ def _leaves(
     return found
 
 
-def unevaluated(node: Node) -> bool:
+def unevaluated(view: View, node: Node) -> bool:
     """Tell whether an expression is only an operand of sizeof, typeof or their like."""
+    # The way up takes a thousand steps where a macro became as many terms.
+    if not _UNEVALUATED_WORDS.search(view.text, view.node.start_byte, view.node.end_byte):
+        return False
     up: Node | None = node
     while up is not None and up.type not in ("compound_statement", "translation_unit"):
         if up.type in _UNEVALUATED:
