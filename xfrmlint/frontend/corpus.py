@@ -33,6 +33,7 @@ _MOST_HEADERS = 3000
 _FAR = 1000
 _TAGGED = ("struct", "union", "enum")
 _BODY = re.compile(rb"[^;(){}=*]*(?:/\*[^{]*)?\{")
+_WORD = re.compile(rb"\w")
 _INSIDE = re.compile(rb"(?<=\w)")
 _SHARED = ("include/", "arch/")
 
@@ -266,6 +267,18 @@ def standing(
         if match is not None:
             yield match
         at = data.find(word, at + 1, end)
+
+
+def words(data: bytes, word: bytes, start: int = 0, end: int | None = None) -> Iterator[int]:
+    """Yield where a word stands as a whole one."""
+    # A pattern for each word would take longer to make than this.
+    stop = len(data) if end is None else end
+    at = data.find(word, start, stop) if word else -1
+    while at >= 0:
+        behind = at + len(word)
+        if not (_WORD.match(data, at - 1) if at else None) and not _WORD.match(data, behind):
+            yield at
+        at = data.find(word, behind, stop)
 
 
 def _begins_line(data: bytes, offset: int) -> bool:

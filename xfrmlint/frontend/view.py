@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tree_sitter import Node, Query
 
 from xfrmlint.frontend.blanking import without_type_arguments
-from xfrmlint.frontend.corpus import Corpus, standing
+from xfrmlint.frontend.corpus import Corpus, words
 from xfrmlint.frontend.ctype import CType, Declared, declarators, declared, specified
 from xfrmlint.frontend.macros import Expansion, Macro, expand, uses
 from xfrmlint.frontend.unit import (
@@ -115,10 +115,9 @@ class View:
     def occurrences(self, word: str) -> list[Node]:
         """Return the leaf nodes of the item that are this word."""
         encoded = word.encode("utf-8", "surrogateescape")
-        whole = re.compile(rb"(?<!\w)" + re.escape(encoded) + rb"(?!\w)")
         found = []
-        for match in standing(self.text, encoded, whole, self.node.start_byte, self.node.end_byte):
-            start, end = match.span()
+        for start in words(self.text, encoded, self.node.start_byte, self.node.end_byte):
+            end = start + len(encoded)
             node = self.node.descendant_for_byte_range(start, end)
             if node is not None and node.start_byte == start and node.end_byte == end:
                 found.append(node)
