@@ -20,8 +20,8 @@ from xfrmlint.analysis.gather import Session
 from xfrmlint.analysis.part import Facts, quietly
 from xfrmlint.check import check_tree, report_of
 from xfrmlint.confirmation.compare import compared
+from xfrmlint.confirmation.compiled import check_compiled
 from xfrmlint.confirmation.remembered import check_confirmed
-from xfrmlint.confirmation.rows import check_seen
 from xfrmlint.confirmation.run import confirmed
 from xfrmlint.errors import InputError
 from xfrmlint.facts.cache import Cache, place
@@ -816,7 +816,7 @@ ALONE = {("optin-ifdef", "drivers/net/ember/ember_ipsec.c", 62, "LOWER_HANDLE_FL
 def test_by_libclangs_rows_only_what_is_not_compiled_differs(name: str, tmp_path: Path) -> None:
     tree = Folder(lay_fixture(name, tmp_path / "linux"))
     plain = check_tree(tree, RULES)
-    compiled = check_seen(tree, RULES, quietly, Session(Cache(None)))
+    compiled = check_compiled(tree, RULES, quietly, Session(Cache(None)))
 
     def found(report: Report) -> set[tuple[str, str, int, str]]:
         return {(name, f.path, f.line, f.type) for f in report.findings}
@@ -885,7 +885,7 @@ HIDDEN: dict[str, tuple[list[str], list[str]]] = {
 def test_what_an_if_hides_is_not_there_by_libclangs_rows(name: str) -> None:
     line = next((line for line in _HIDING.split("\n") if f"/* {name} */" in line), None)
     text = _HIDING.replace(line, f"#ifdef CONFIG_FOO_FAST\n{line}\n#endif") if line else _HIDING
-    report = check_seen(kernel({FOO: text}), RULES, quietly, Session(Cache(None)))
+    report = check_compiled(kernel({FOO: text}), RULES, quietly, Session(Cache(None)))
     found = [f"{f.level} {f.type}" for f in report.findings if f.path == FOO]
     assert (found, [f"{u.function} {u.reason}" for u in report.unknown]) == HIDDEN[name]
 

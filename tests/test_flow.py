@@ -929,3 +929,26 @@ def test_calls_in_a_row_are_each_seen_to_every_end() -> None:
         *((name, False, "nonzero") for name in others),
         ("f13", False, ""),
     }
+
+
+@pytest.mark.parametrize(
+    ("use", "lost"),
+    [
+        ("if (h) give(h);", False),
+        ("give(h);", False),
+        ("struct kept k; k.all[skb->len] = h; give(k.first);", True),
+    ],
+)
+def test_a_handle_that_is_lost_behind_a_wrapper_is_a_doubt(use: str, lost: bool) -> None:
+    # Another caller of the wrapper, whose handle is followed, hides nothing.
+    outside = (
+        "struct kept { unsigned long first; unsigned long all[4]; };\n"
+        "static unsigned long get(struct sk_buff *skb, struct net_device *dev)\n{\n"
+        "\treturn xfrm_dev_state_lower_handle(xfrm_input_state(skb), dev);\n}\n"
+        "static void other(struct sk_buff *skb, struct net_device *dev)\n{\n"
+        "\tunsigned long h = get(skb, dev);\n\tif (h) give(h);\n}\n"
+    )
+    found = traced(driver(f"unsigned long h = get(skb, dev);\n{use}\nother(skb, dev);", outside))
+    doubts = [(doubt.function, doubt.reason) for doubt in found.doubts]
+    wanted = ("tx", "what is done with this handle could not be followed")
+    assert doubts == ([wanted] if lost else [])

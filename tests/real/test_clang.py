@@ -6,7 +6,7 @@ from tests.real.test_kernels import RULES, VERSIONS, Kernel, _kernel
 from xfrmlint.analysis.gather import Session
 from xfrmlint.analysis.part import quietly
 from xfrmlint.confirmation.compare import compared
-from xfrmlint.confirmation.rows import check_seen
+from xfrmlint.confirmation.compiled import check_compiled
 from xfrmlint.confirmation.run import confirmed
 from xfrmlint.facts.cache import Cache, place
 from xfrmlint.findings import BOTH
@@ -61,7 +61,7 @@ def test_every_finding_is_confirmed_or_has_a_reason(kernel: Kernel) -> None:
 
 @pytest.mark.parametrize("kernel", VERSIONS, indirect=True)
 def test_libclangs_rows_give_the_same_findings(kernel: Kernel) -> None:
-    report = check_seen(Folder(kernel.root), RULES, quietly, Session(Cache(place())))
+    report = check_compiled(Folder(kernel.root), RULES, quietly, Session(Cache(place())))
     found, plain = (
         [finding._replace(parser="") for finding in one.findings] for one in (report, kernel.report)
     )

@@ -287,9 +287,9 @@ def check(
 def _checking(parser: str, confirm: bool, commands: Path | None) -> "Check":
     """Return what makes a tree's report."""
     if parser == "clang":
-        from xfrmlint.confirmation.rows import check_seen
+        from xfrmlint.confirmation.compiled import check_compiled
 
-        return partial(check_seen, commands=commands)
+        return partial(check_compiled, commands=commands)
     if confirm:
         from xfrmlint.confirmation.remembered import check_confirmed
 

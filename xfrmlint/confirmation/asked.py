@@ -58,8 +58,11 @@ class Asked:
     def against(self, claim: Claim) -> str:
         """Return why libclang does not see what is claimed; empty if it does."""
         if claim.kind == SLOT:
-            found = (self.questions.seen(region) for region in claim.regions)
-            return _best(_hidden(claim.offset, seen) or _slot(claim, seen) for seen in found)
+            found = ((region, self.questions.seen(region)) for region in claim.regions)
+            return _best(
+                _hidden(claim.path, claim.offset, region, seen) or _slot(claim, seen)
+                for region, seen in found
+            )
         judged = self.questions.verdict(claim)
         return "" if judged.status == CONFIRMED else judged.reason
 
@@ -73,9 +76,13 @@ class Asked:
 
     def against_call(self, step: Step) -> str:
         """Return why libclang does not see a call; empty if it does."""
-        regions, at = self._at(step.hop.path, step.hop.line)
-        found = (self.questions.seen(region) for region in regions)
-        return _best(_hidden(at, seen) or _call(step.caller, step.hop, seen) for seen in found)
+        path = step.hop.path
+        regions, at = self._at(path, step.hop.line)
+        found = ((region, self.questions.seen(region)) for region in regions)
+        return _best(
+            _hidden(path, at, region, seen) or _call(step.caller, step.hop, seen)
+            for region, seen in found
+        )
 
 
 SLOT = "slot"
@@ -101,9 +108,10 @@ def _best(reasons: Iterable[str]) -> str:
     return "" if "" in found else next(iter(found), "outside of functions and declarations")
 
 
-def _hidden(offset: int, seen: Seen) -> str:
+def _hidden(path: str, offset: int, region: Region, seen: Seen) -> str:
+    """Return that a place is under a false #if; a macro's text is in no region."""
     hidden = any(start <= offset < end for start, end in seen.skipped)
-    return SKIPPED if hidden else ""
+    return SKIPPED if hidden and region.path == path else ""
 
 
 def _slot(claim: Claim, seen: Seen) -> str:

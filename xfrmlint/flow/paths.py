@@ -43,6 +43,7 @@ class Traced(NamedTuple):
 
 
 _TOO_DEEP = "nested too deeply to be followed"
+_NOT_FOLLOWED = "what is done with this handle could not be followed"
 _TABLE = "handler table"
 _MAKING = (Kind.READ, Kind.RESOLVE)
 _HANDLED = (Kind.TEST, Kind.COMPARE, Kind.USE, Kind.STORE)
@@ -85,9 +86,11 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
     )
     for site in sites:
         if site.place in thrown and not is_discarded(graph, site.view, site.place):
-            why = "what is done with this handle could not be followed"
-            doubts.append(Doubt(site.place, site.function.name, why))
+            doubts.append(Doubt(site.place, site.function.name, _NOT_FOLLOWED))
             thrown -= {site.place}
+    doubts += [
+        Doubt(named.place, named.function, _NOT_FOLLOWED) for named in _wrapped_and_lost(paths)
+    ]
     doubts += [doubt for path in paths for doubt in _doubts(path)]
     return Traced(tuple(paths), frozenset(dead), thrown, tuple(dict.fromkeys(doubts)))
 
@@ -151,6 +154,26 @@ def _handled(events: Path) -> set[tuple[str, int]]:
             # What comes behind is not known.
             found.update(made.values())
     return found
+
+
+def _wrapped_and_lost(paths: Iterable[Followed]) -> list[Named]:
+    """Return the calls of wrappers with whose handles nothing is done on any path."""
+    found: dict[Named, bool] = {}
+    for path in paths:
+        calls: dict[int, Named] = {}
+        for event, named in zip(path.events, path.named, strict=True):
+            if (
+                event.kind is Kind.RESOLVE
+                and named is not None
+                and named.function != event.function
+            ):
+                calls[event.handle] = named
+                found.setdefault(named, False)
+            elif event.kind in _HANDLED and event.handle in calls:
+                found[calls[event.handle]] = True
+            elif event.kind is Kind.CUT:
+                found.update(dict.fromkeys(calls.values(), True))
+    return [named for named, handled in found.items() if not handled]
 
 
 def _doubts(path: Followed) -> list[Doubt]:

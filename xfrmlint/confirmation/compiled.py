@@ -30,7 +30,7 @@ from xfrmlint.rules import Rule
 from xfrmlint.tree import Tree
 
 
-def check_seen(
+def check_compiled(
     tree: Tree,
     rules: Sequence[Rule],
     progress: Progress,
@@ -38,7 +38,7 @@ def check_seen(
     under: Sequence[str] = (),
     commands: Path | None = None,
 ) -> Report:
-    """Check a tree as check_tree() does, by what a compiler sees of it in one configuration.
+    """Check a tree as check_tree() does, by what is compiled of it in one configuration.
 
     Where libclang sees something and can't tell what it is, tree-sitter's word counts.
     commands: a build's compile_commands.json. Raises InputError if libclang can't be loaded.
@@ -46,7 +46,7 @@ def check_seen(
     facts = gathered(tree, session, progress, under)
     with Asking(tree, commands, session) as asking:
         asked = Asked(asking.watched, facts, asking.clang(), progress)
-    report = report_of(facts._replace(store=_seen(facts.store, asked)), tree, rules)
+    report = report_of(facts._replace(store=_compiled(facts.store, asked)), tree, rules)
     findings = [
         f._replace(parser=BOTH) if _is_seen(asked, Place(f.path, f.line, f.column)) else f
         for f in report.findings
@@ -59,7 +59,7 @@ def _is_seen(asked: Asked, place: Place) -> bool:
     return bool(claims) and not any(asked.against(claim) for claim in claims)
 
 
-def _seen(store: Store, asked: Asked) -> Store:
+def _compiled(store: Store, asked: Asked) -> Store:
     """Return the facts that are compiled; why the others are not is told as unknown."""
     rows = {
         kind: [kind(*row) for row in store.query(f"SELECT * FROM {table}")[1]]
@@ -100,7 +100,7 @@ def _reasons(rows: Mapping[type, Sequence[Any]], asked: Asked) -> dict[Any, str]
         if not found[row] and row.id in ways and "" not in ways[row.id]:
             found[row] = f"no way that packets take: {ways[row.id][0]}"
     for kind in (OpsTableRow, CallbackRow, SleepRow):
-        found.update({row: _against(asked, row) for row in rows[kind]})
+        found.update({row: _absent(asked, row) for row in rows[kind]})
     for row in rows[SlotRow]:
         found[row] = slots[row.path, row.line, row.field, row.target]
     return {row: reason for row, reason in found.items() if reason}
@@ -116,7 +116,7 @@ def _broken(asked: Asked) -> dict[tuple[int, int], str]:
     return found
 
 
-def _against(asked: Asked, row: Any) -> str:
+def _absent(asked: Asked, row: Any) -> str:
     claims = asked.claims.at(Place(row.path, row.line, row.column))
     return asked.absent(claims[0]) if claims else ""
 
