@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -347,3 +348,16 @@ def test_the_command_prints_the_same(tree: Path) -> None:
     assert json.loads(plain.stdout)["findings"]
     for done in printed:
         assert (done.returncode, done.stdout, done.stderr) == (1, plain.stdout, b"")
+
+
+def test_children_keep_nothing_open_of_their_parents() -> None:
+    # A program at the other end of a pipe waits until all have closed theirs.
+    behind, ours = os.pipe()
+    shared = processes.Shared(1, lambda _: "more than a pipe holds" * 100_000, lambda: None, 2)
+    try:
+        os.close(ours)
+        assert select.select([behind], [], [], 10)[0]
+        assert os.read(behind, 1) == b""
+    finally:
+        shared.end()
+        os.close(behind)

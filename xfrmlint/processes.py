@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 # Numbers of jobs wait in a pipe: so many fit into the smallest that Linux makes.
 MOST_JOBS = 1000
 _NUMBER = 4
+# Descriptors that a process has at most, if the system doesn't say more.
+_USUAL = 1024
 
 
 class Returned(NamedTuple):
@@ -64,7 +66,7 @@ class Shared:
             for _ in range(processes - 1):
                 # Without another process there is one less, no more.
                 with suppress(OSError):
-                    self._children.append(_started(*self._ends, make, tell, nice))
+                    self._children.append(_started(waiting, alive, make, tell, nice))
         except BaseException:
             self.end()
             raise
@@ -93,6 +95,19 @@ class Shared:
         self._children, self._ends = [], ()
 
 
+def only(*kept: int) -> None:
+    """Close all descriptors of this process but these and the standard streams."""
+    try:
+        opened = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        opened = list(range(_USUAL))
+    for one in opened:
+        if one > 2 and one not in kept:
+            # The one by which they were listed is closed already.
+            with suppress(OSError):
+                os.close(one)
+
+
 def _taken(waiting: int) -> Iterator[int]:
     while number := os.read(waiting, _NUMBER):
         yield int.from_bytes(number, "big")
@@ -112,7 +127,6 @@ def _collect(child: _Child, returned: Returned) -> None:
 def _started(
     waiting: int,
     alive: int,
-    held: int,
     make: Callable[[int], Any],
     tell: Callable[[], Any],
     nice: int,
@@ -126,7 +140,8 @@ def _started(
             try:
                 signal.signal(signal.SIGINT, signal.SIG_DFL)
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
-                os.close(held)
+                # One end of a pipe to git, kept open here, and git would wait for more for ever.
+                only(waiting, alive, out)
                 os.nice(nice)
                 threading.Thread(target=_ends_with, args=(alive,), daemon=True).start()
                 _work(waiting, out, make, tell)

@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 from xfrmlint.frontend.clang.vocabulary import Failed
+from xfrmlint.processes import only
 
 # More than any driver's source takes (bond_main.c: 1 s, 200 MB).
 TIMEOUT = 30.0
@@ -142,6 +143,7 @@ def _mapped() -> int:
 def _serve(pipe: Connection, other: Connection, work: Work, jobs: Sequence[Any]) -> None:
     """Do jobs until the other end of the pipe is closed."""
     other.close()
+    only(pipe.fileno())
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     # A crash must print no stack, and leave no core.
