@@ -110,8 +110,7 @@ def _best(reasons: Iterable[str]) -> str:
 
 def _hidden(path: str, offset: int, region: Region, seen: Seen) -> str:
     """Return that a place is under a false #if; a macro's text is in no region."""
-    hidden = any(start <= offset < end for start, end in seen.skipped)
-    return SKIPPED if hidden and region.path == path else ""
+    return SKIPPED if region.path == path and seen.skips(offset) else ""
 
 
 def _slot(claim: Claim, seen: Seen) -> str:

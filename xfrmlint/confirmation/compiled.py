@@ -65,10 +65,11 @@ def _compiled(store: Store, asked: Asked) -> Store:
         kind: [kind(*row) for row in store.query(f"SELECT * FROM {table}")[1]]
         for kind, table in TABLES.items()
     }
-    reasons = _reasons(rows, asked)
+    broken = _broken(asked)
+    reasons = _reasons(rows, asked, broken)
     flags = _flags(rows[OpsTableRow], asked)
     found = Store()
-    for kept in _kept(rows, reasons, flags, asked).values():
+    for kept in _kept(rows, reasons, flags, broken).values():
         found.add(kept)
     unknown = [_unknown(row, getattr(row, "function", ""), why) for row, why in reasons.items()]
     unknown += [_unknown(place, "", why) for place, why in flags.items()]
@@ -83,7 +84,9 @@ def _unknown(place: Any, function: str, reason: str) -> UnknownRow:
     return UnknownRow(place.path, place.line, function, told)
 
 
-def _reasons(rows: Mapping[type, Sequence[Any]], asked: Asked) -> dict[Any, str]:
+def _reasons(
+    rows: Mapping[type, Sequence[Any]], asked: Asked, broken: Mapping[tuple[int, int], str]
+) -> dict[Any, str]:
     """Return the rows that are not compiled, and why."""
     sites = {
         (*site.place, site.function, site.access, site.field): asked.absent(site.claim)
@@ -91,7 +94,7 @@ def _reasons(rows: Mapping[type, Sequence[Any]], asked: Asked) -> dict[Any, str]
     }
     slots = {(c.path, c.line, c.name, c.target): asked.absent(c) for c in asked.slots}
     ways: dict[int, list[str]] = {}
-    for (site, _), reason in _broken(asked).items():
+    for (site, _), reason in broken.items():
         ways.setdefault(site, []).append(reason)
     found: dict[Any, str] = {}
     for row in rows[SiteRow]:
@@ -132,19 +135,18 @@ def _kept(
     rows: Mapping[type, Sequence[Any]],
     gone: Mapping[Any, str],
     flags: Collection[Place],
-    asked: Asked,
+    broken: Mapping[tuple[int, int], str],
 ) -> dict[type, list[Any]]:
     """Return the rows without some, and without those that hang on them."""
     sites = {row.id for kind in (SiteRow, SleepRow) for row in rows[kind] if row in gone}
     places = {(row.path, row.line, row.column) for row in rows[SiteRow] if row in gone}
     ways = {e.path_id for e in rows[EventRow] if (e.path, e.line, e.column) in places}
     tables = {row.id for row in rows[OpsTableRow] if row in gone}
-    broken = {chain for chain, reason in _broken(asked).items() if reason}
-    hangs: dict[type, Callable[[Any], bool]] = {
+    hangs: dict[type, Callable[[Any], object]] = {
         CallbackRow: lambda row: row.ops_table in tables,
         PathRow: lambda row: row.id in ways,
         EventRow: lambda row: row.path_id in ways,
-        HopRow: lambda row: row.site in sites or (row.site, row.chain) in broken,
+        HopRow: lambda row: row.site in sites or broken.get((row.site, row.chain), ""),
     }
     found = {
         kind: [r for r in of if r not in gone and not hangs.get(kind, lambda _: False)(r)]

@@ -179,10 +179,7 @@ class Known:
         """Tell whether a member that libclang sees is one of them, or is none that counts."""
         if member.copy or member.field not in FIELDS:
             return True
-        here = self._places.get(member.field, set())
-        if not member.macro:
-            return (member.path, member.offset) in here
         if (member.macro, member.field) in self._macros:
             return True
         # A name that a macro puts together stands where its pieces do.
-        return any(p == member.path and member.offset <= o < member.until for p, o in here)
+        return any(member.covers(*place) for place in self._places.get(member.field, ()))

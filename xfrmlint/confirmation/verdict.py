@@ -30,7 +30,7 @@ def verdict(claim: Claim, seen: Seen, offload: str) -> Verdict:
     """Judge a claim by what was seen in its region. offload: the struct type of xso."""
     if seen.reason:
         return Verdict(UNCONFIRMED, seen.reason, seen.reason == SKIPPED)
-    if not claim.macro and any(start <= claim.offset < end for start, end in seen.skipped):
+    if not claim.macro and seen.skips(claim.offset):
         return Verdict(UNCONFIRMED, SKIPPED, absent=True)
     return _JUDGES[claim.kind](claim, seen, offload)
 
@@ -40,17 +40,12 @@ def is_states(member: Member, offload: str) -> bool:
     return member.record == offload and any(o.startswith(_STATE) for o in member.owners)
 
 
-def covers(member: Member, place: Claim) -> bool:
-    """Tell whether a member is written at a claim's place, or in a macro that is used around it."""
-    inside = member.offset <= place.offset < max(member.until, member.offset + 1)
-    return member.path == place.path and inside
-
-
 def _access(claim: Claim, seen: Seen, offload: str) -> Verdict:
     here = [
         m
         for m in seen.members
-        if m.field == claim.name and (m.macro != "" if claim.macro else covers(m, claim))
+        if m.field == claim.name
+        and (m.macro != "" if claim.macro else m.covers(claim.path, claim.offset))
     ]
     if not here:
         return _not_there(seen, f"no member {claim.name}")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from xfrmlint.flow.values import HandleId, Mark, State
 
-# So many states are followed from one point before any is weighed: no kernel's driver has more.
+# So many states are followed from one point before any is weighed.
 _FEW = 64
 
 

@@ -131,7 +131,7 @@ def without_comments(data: bytes) -> bytes:
         found = match.group()
         if found[:1] != b"/":
             return found
-        if b"\n" in found and _in_directive(data, match.start()):
+        if b"\n" in found and in_directive(data, match.start()):
             # The comment is one space: the directive goes on behind it.
             return _LINE_END.sub(_joined, spaces(found))
         return spaces(found)
@@ -153,7 +153,8 @@ def _joined(match: re.Match[bytes]) -> bytes:
     return blanks[:-1] + b"\\\n" if blanks else b"\n"
 
 
-def _in_directive(data: bytes, offset: int) -> bool:
+def in_directive(data: bytes, offset: int) -> bool:
+    """Tell whether an offset lies in a preprocessor's line."""
     return data[logical_line(data, offset) : offset].lstrip()[:1] == b"#"
 
 

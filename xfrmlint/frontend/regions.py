@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from xfrmlint.frontend.blanking import logical_line
+from xfrmlint.frontend.blanking import in_directive, logical_line
 from xfrmlint.frontend.reader import Reader
 from xfrmlint.frontend.unit import Item, declarator_name
 
@@ -76,9 +76,4 @@ def mentions(text: bytes, names: frozenset[bytes]) -> list[int]:
     if not names:
         return []
     word = re.compile(rb"(?<!\w)(?:" + b"|".join(map(re.escape, sorted(names))) + rb")(?!\w)")
-    return [m.start() for m in word.finditer(text) if not _in_directive(text, m.start())]
-
-
-def _in_directive(text: bytes, offset: int) -> bool:
-    start = logical_line(text, offset)
-    return text[start:offset].lstrip().startswith(b"#")
+    return [m.start() for m in word.finditer(text) if not in_directive(text, m.start())]

@@ -96,6 +96,7 @@ class Clang:
         # What is precompiled: all that is included, and what of that speaks of xso.
         self._common: frozenset[str] = frozenset()
         self._near: dict[str, bytes] = {}
+        self._common_key = ""
         self._symbols: dict[str, list[str]] = {}
         self._header: Header | None = None
         self._begun: Workers | None = None
@@ -185,6 +186,8 @@ class Clang:
             symbols[source] = self._configuration.of(source, own)
         shared = {name for s in self._likely or symbols for name in symbols.get(s, ())}
         self._sources.put(flags.AUTOCONF, generated.autoconf(shared))
+        texts = {name: self._sources.texts[name] for name in self._common}
+        self._common_key = self._answers.key((), texts)
         self._symbols = {s: [n for n in own if n not in shared] for s, own in symbols.items()}
         wanted = set(asked)
         return (
@@ -253,7 +256,7 @@ class Clang:
         else:
             given, hidden = self._given(source)
             known.add(self._names_header(source))
-            decisive.append(self._common_key())
+            decisive.append(self._common_key)
         texts = {name: self._sources.texts[name] for name in known}
         asked = (what.regions, what.listed, frozenset(fields), offload, sought)
         key = self._answers.key((*decisive, given, asked[:2], offload, sought is None), texts)
@@ -285,15 +288,12 @@ class Clang:
         words = ("xso", "offload_handle", "upper_priv", offload.split()[-1])
         return self._hiding.names(own, {**self._near, **near}, words)
 
-    def _common_key(self) -> str:
-        return self._answers.key((), {name: self._sources.texts[name] for name in self._common})
-
     def _planned(self, bodies: bool) -> Header | None:
         """Decide what is precompiled, and where that is kept."""
         if not self._common:
             return None
         given = flags.arguments((), "c-header")
-        key = self._answers.key((self._version, given, bodies, self._common_key()), {})
+        key = self._answers.key((self._version, given, bodies, self._common_key), {})
         where = self._kept or Path(self._private.name)
         texts = {name: self._sources.texts[name] for name in self._common}
         return Header(where / f"{key}.pch", texts, [*given, *self._alone], bodies)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from xfrmlint.frontend.clang.generated import ARCH
+from xfrmlint.frontend.corpus import begins_line
 from xfrmlint.tree import Tree, Unreadable
 
 # No such folders exist on a disk: what isn't given in memory is not found.
@@ -125,7 +126,7 @@ class Sources:
             self._names[path] = [
                 (match.group(1) == b'"', os.fsdecode(match.group(2)))
                 for match in _INCLUDE.finditer(text)
-                if not text[text.rfind(b"\n", 0, match.start()) + 1 : match.start()].strip(b" \t")
+                if begins_line(text, match.start())
             ]
         return self._names[path]
 

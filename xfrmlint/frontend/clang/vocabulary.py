@@ -28,6 +28,11 @@ class Member(NamedTuple):
     copy: bool = False
     until: int = 0
 
+    def covers(self, path: str, offset: int) -> bool:
+        """Tell whether it is written at a place, or in a macro that is used around that."""
+        inside = self.offset <= offset < max(self.until, self.offset + 1)
+        return self.path == path and inside
+
 
 class Call(NamedTuple):
     """A call. function: its name, or empty if it goes through a pointer.
@@ -93,3 +98,7 @@ class Seen(NamedTuple):
     filled: tuple[Filled, ...] = ()
     skipped: tuple[tuple[int, int], ...] = ()
     named: tuple[Named, ...] = ()
+
+    def skips(self, offset: int) -> bool:
+        """Tell whether a conditional leaves an offset of the region's file out."""
+        return any(start <= offset < end for start, end in self.skipped)
