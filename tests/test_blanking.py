@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xfrmlint.frontend.blanking import Blanked, Covered, blank, closing, without_comments
-from xfrmlint.frontend.unit import parse
+from xfrmlint.c.blanking import Blanked, Covered, blank, closing, without_comments
+from xfrmlint.c.unit import parse
 
 # What a kernel source is made of, the awkward pieces first.
 FRAGMENTS = r"""

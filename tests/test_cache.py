@@ -16,8 +16,8 @@ import pytest
 from tests.laid import lay_fixture
 from tests.ran import COMMAND, Ran, environment, run
 from tests.trees import Memory
-from xfrmlint.facts import cache
-from xfrmlint.facts.cache import Cache, place, state
+from xfrmlint.memory import cache
+from xfrmlint.memory.cache import Cache, place, state
 from xfrmlint.tree import marks, searches
 from xfrmlint.tree.folder import Folder, Stamped
 from xfrmlint.tree.search import Searched, files_with
@@ -414,7 +414,7 @@ def test_without_a_home_it_is_done_without(kernel: Path, wanted: Ran) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from xfrmlint.facts import cache
+from xfrmlint.memory import cache
 from xfrmlint.tree.watched import Seen
 
 def dying(*values):
@@ -770,7 +770,7 @@ except SystemExit:
 ANALYSIS = (
     "tree_sitter",
     "tree_sitter_c",
-    "xfrmlint.frontend",
+    "xfrmlint.c",
     "xfrmlint.program",
     "xfrmlint.flow",
 )
@@ -789,8 +789,10 @@ def imported(*arguments: str | Path, home: Path) -> set[str]:
 def test_a_second_run_loads_nothing_that_analyses(kernel: Path, tmp_path: Path) -> None:
     assert imported("check", kernel, home=tmp_path) >= set(ANALYSIS)
     again = imported("check", kernel, home=tmp_path)
-    assert "xfrmlint.analysis.gather" in again
-    assert [name for name in again if name.startswith(ANALYSIS)] == []
+    assert "xfrmlint.memory.gather" in again
+    assert [
+        n for n in again if n in ANALYSIS or n.startswith(tuple(f"{m}." for m in ANALYSIS))
+    ] == []
     assert not again & {"importlib.metadata", "importlib.resources", "tempfile"}
 
 

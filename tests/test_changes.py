@@ -589,7 +589,7 @@ def test_a_change_of_code_is_analysed(
 
 
 def test_a_commit_that_no_mail_can_carry(linux: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xfrmlint.tree.commit.LARGEST", 100)
+    monkeypatch.setattr("xfrmlint.git.repository.LARGEST", 100)
     name = commit(linux, "example: promise", SET_FLAG)
     (report,) = judge(linux, revisions=("HEAD",))
     assert outcome([report]) == [SERIES[0]]

@@ -17,7 +17,7 @@ from tests.laid import lay
 from tests.ran import Ran, installed, run
 from tests.test_changes import FILES, HEADER, OPS, TX
 from tests.test_commit import write
-from xfrmlint.facts.cache import state
+from xfrmlint.memory.cache import state
 
 # Of each kind that the build of a module passes one at least; 7.3 passes 118 arguments.
 FLAGS = (
@@ -186,7 +186,7 @@ def test_nothing_is_written_into_the_tree(linux: Path) -> None:
 
 @pytest.mark.parametrize("source", ["lib/crc.c", "drivers/net/other/other.c"])
 def test_what_analyses_is_not_loaded_for_other_files(source: str, linux: Path) -> None:
-    body = "import sys\nfrom xfrmlint.checker import checked\n"
+    body = "import sys\nfrom xfrmlint.command.kbuild import checked\n"
     body += f"print(list(checked([{source!r}], {{}})))\n"
     body += "print([m for m in ('tree_sitter', 'sqlite3', 'xfrmlint.check') if m in sys.modules])\n"
     done = subprocess.run([sys.executable, "-c", body], cwd=linux, capture_output=True, text=True)

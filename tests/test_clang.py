@@ -16,31 +16,31 @@ from tests.laid import FIXTURES, lay, lay_fixture, trees
 from tests.ran import run, run_json
 from tests.trees import Memory
 from xfrmlint.analysis.analyse import analyse
-from xfrmlint.analysis.gather import Session
 from xfrmlint.analysis.part import Facts, quietly
+from xfrmlint.c.regions import Region
 from xfrmlint.check import check_tree, report_of
+from xfrmlint.clang import library
+from xfrmlint.clang.compilation import Build
+from xfrmlint.clang.compiler import Asked, Clang
+from xfrmlint.clang.vocabulary import Seen
+from xfrmlint.clang.workers import Workers
 from xfrmlint.confirmation.compare import compared
 from xfrmlint.confirmation.compiled import check_compiled
 from xfrmlint.confirmation.remembered import check_confirmed
 from xfrmlint.confirmation.run import confirmed
 from xfrmlint.errors import InputError
-from xfrmlint.facts.cache import Cache, place
 from xfrmlint.facts.rows import TABLES, SiteRow
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import Report
-from xfrmlint.frontend.access import FIELDS
-from xfrmlint.frontend.clang import library
-from xfrmlint.frontend.clang.compilation import Build
-from xfrmlint.frontend.clang.compiler import Asked, Clang
-from xfrmlint.frontend.clang.vocabulary import Seen
-from xfrmlint.frontend.clang.workers import Workers
-from xfrmlint.frontend.regions import Region
+from xfrmlint.git.overlay import Overlay
+from xfrmlint.git.repository import Repository
+from xfrmlint.memory.cache import Cache, place
+from xfrmlint.memory.gather import Session
+from xfrmlint.program.access import FIELDS
 from xfrmlint.report import comparison
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree import Tree
-from xfrmlint.tree.commit import Repository
 from xfrmlint.tree.folder import Folder
-from xfrmlint.tree.overlay import Overlay
 
 RULES = load_rules([rules_folder()])
 OFFLOAD = "struct xfrm_dev_offload"
@@ -988,7 +988,7 @@ def test_a_libclang_that_cannot_be_loaded_gives_one_line(monkeypatch: pytest.Mon
         def lib(self) -> None:
             raise OSError("libclang.so: cannot open. Then more is said")
 
-    monkeypatch.setattr("xfrmlint.frontend.clang.library._cindex.conf", Unloadable())
+    monkeypatch.setattr("xfrmlint.clang.library._cindex.conf", Unloadable())
     with pytest.raises(InputError, match=r"^libclang can't be loaded \(libclang.so: cannot open\)"):
         library.load()
 
@@ -1063,7 +1063,7 @@ def test_what_was_said_is_remembered_while_the_tree_stays(
     def asked(*_: object) -> None:
         raise InputError("asked")
 
-    monkeypatch.setattr("xfrmlint.frontend.clang.compiler.Clang", asked)
+    monkeypatch.setattr("xfrmlint.clang.compiler.Clang", asked)
     assert told() == first
     source = folder / "drivers/net/sunrise/sunrise_tx.c"
     source.write_text(source.read_text("utf-8") + "\n", "utf-8")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from xfrmlint.errors import InputError
+from xfrmlint.git.repository import Changed, Repository
 from xfrmlint.tree import Unreadable
-from xfrmlint.tree.commit import Changed, Repository
 
 FILES = {
     "Makefile": "VERSION = 7\n",

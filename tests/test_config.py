@@ -15,9 +15,9 @@ from tests.test_commit import git
 from tests.test_report import CHECK, ERROR, FINDING, report
 from tests.trees import Memory
 from xfrmlint.errors import InputError
+from xfrmlint.git.overlay import laid
+from xfrmlint.git.patch import series_of
 from xfrmlint.rules import load_rules, rules_folder
-from xfrmlint.tree.overlay import laid
-from xfrmlint.tree.patch import series_of
 from xfrmlint.triage.applied import limited, narrowed, triaged
 from xfrmlint.triage.config import NAME, Config, Ignore, configured, load_config, matches, parsed
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trees import FOO, Memory
-from xfrmlint.frontend.corpus import Corpus, Memo, definition_in, stands_in
-from xfrmlint.frontend.macros import Macros
-from xfrmlint.frontend.universe import Universe
+from xfrmlint.c.corpus import Corpus, Memo, definition_in, stands_in
+from xfrmlint.c.macros import Macros
+from xfrmlint.c.modules import Universe
 from xfrmlint.tree.watched import Watched
 
 WORDS = re.compile(rb"xso")

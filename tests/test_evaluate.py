@@ -16,16 +16,15 @@ from tests.laid import FIXTURES, lay
 from tests.real.ported import _RESOLVER as PORTED
 from tests.trees import OFFLOAD, reader
 from xfrmlint.analysis.parts import pattern
-from xfrmlint.contract import RESOLVER
-from xfrmlint.frontend.ctype import CType
-from xfrmlint.frontend.reader import Reader
-from xfrmlint.frontend.unit import Unit
-from xfrmlint.interpreter.configuration import ON
-from xfrmlint.interpreter.core import frees_upper_priv, offload_ok_looks_at_upper, stub
-from xfrmlint.interpreter.evaluate import Result, evaluate
-from xfrmlint.interpreter.faults import Fault, FaultKind, Outside
-from xfrmlint.interpreter.integers import INT, LONG, UINT, ULONG, Int, number
-from xfrmlint.interpreter.resolver import (
+from xfrmlint.c.ctype import CType
+from xfrmlint.c.reader import Reader
+from xfrmlint.c.unit import Unit
+from xfrmlint.concrete.configuration import ON
+from xfrmlint.concrete.core import frees_upper_priv, offload_ok_looks_at_upper, stub
+from xfrmlint.concrete.evaluate import Result, evaluate
+from xfrmlint.concrete.faults import Fault, FaultKind, Outside
+from xfrmlint.concrete.integers import INT, LONG, UINT, ULONG, Int, number
+from xfrmlint.concrete.resolver import (
     NoteKind,
     Verdict,
     compare,
@@ -33,10 +32,11 @@ from xfrmlint.interpreter.resolver import (
     resolver_source,
     run,
 )
-from xfrmlint.interpreter.sources import Sources
-from xfrmlint.interpreter.states import A, B, Case, U, described, states
-from xfrmlint.interpreter.trace import StepKind
-from xfrmlint.interpreter.values import NULL, Cell, Pointer, Struct, Value
+from xfrmlint.concrete.sources import Sources
+from xfrmlint.concrete.states import A, B, Case, U, described, states
+from xfrmlint.concrete.trace import StepKind
+from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Value
+from xfrmlint.contract import RESOLVER
 from xfrmlint.model.reference import State
 from xfrmlint.tree.folder import Folder
 

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from tests.laid import lay_fixture, trees
 from tests.trees import Memory
 from xfrmlint.analysis import analyse
-from xfrmlint.analysis.gather import Session, gathered
 from xfrmlint.analysis.part import Part
 from xfrmlint.analysis.parts import plan
 from xfrmlint.check import check_tree
-from xfrmlint.facts import cache
-from xfrmlint.facts.cache import Cache, state
 from xfrmlint.facts.rows import TABLES
 from xfrmlint.facts.store import Store
+from xfrmlint.memory import cache
+from xfrmlint.memory.cache import Cache, state
+from xfrmlint.memory.gather import Session, gathered
 from xfrmlint.report.json import render
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree import Tree

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.trees import FOO, reader
-from xfrmlint.frontend.macros import Expansion, Macro, expand, macros_in, tokens, uses
+from xfrmlint.c.macros import Expansion, Macro, expand, macros_in, tokens, uses
 
 COMPILER = shutil.which("gcc") or shutil.which("clang") or shutil.which("cc")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler to compare with")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests.trees import Memory
 from xfrmlint.change.matching import matched, unknown_since
 from xfrmlint.findings import Finding, Unknown, fingerprint
-from xfrmlint.tree.compare import compared, same_lines
-from xfrmlint.tree.overlay import Change, Same
+from xfrmlint.git.compare import compared, same_lines
+from xfrmlint.git.overlay import Change, Same
 
 A, B = "drivers/net/a.c", "drivers/net/b.c"
 

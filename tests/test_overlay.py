@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from tests.trees import Memory
 from xfrmlint.errors import InputError
+from xfrmlint.git.overlay import Change, Laid, Overlay, Place, Same, laid
+from xfrmlint.git.patch import Patch, series_of
 from xfrmlint.tree import Tree, Unreadable
 from xfrmlint.tree.folder import Folder
-from xfrmlint.tree.overlay import Change, Laid, Overlay, Place, Same, laid
-from xfrmlint.tree.patch import Patch, series_of
 
 Files = dict[str, bytes]
 

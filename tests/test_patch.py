@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xfrmlint.errors import InputError
-from xfrmlint.tree.mail import LARGEST
-from xfrmlint.tree.patch import FileChange, Patch, series_at, series_of
+from xfrmlint.git.mail import LARGEST
+from xfrmlint.git.patch import FileChange, Patch, series_at, series_of
 
 DIFF = """\
 diff --git a/d/x.c b/d/x.c

@@ -16,10 +16,11 @@ from tests.laid import lay_fixture
 from tests.ran import COMMAND, environment
 from tests.test_gather import facts
 from xfrmlint import processes
-from xfrmlint.analysis import analyse, gather
-from xfrmlint.analysis.gather import Session, gathered
+from xfrmlint.analysis import analyse
 from xfrmlint.errors import InputError
-from xfrmlint.facts.cache import Cache
+from xfrmlint.memory import gather
+from xfrmlint.memory.cache import Cache
+from xfrmlint.memory.gather import Session, gathered
 from xfrmlint.processes import MOST_JOBS, shared_out
 from xfrmlint.tree.folder import Folder, Known
 
@@ -251,7 +252,7 @@ HANGING = """
 import os, sys, time
 from pathlib import Path
 from xfrmlint.analysis import analyse
-from xfrmlint.analysis import gather
+from xfrmlint.memory import gather
 from xfrmlint.cli import main
 
 gather._PAYS = 0
@@ -325,7 +326,7 @@ def test_ctrl_c_ends_all_quietly(all_of_them: bool, tree: Path, tmp_path: Path) 
 
 PAYING = """
 import os, sys
-from xfrmlint.analysis import gather
+from xfrmlint.memory import gather
 from xfrmlint.cli import main
 
 gather._PAYS = 0

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tests.trees import Memory
 from xfrmlint.change.step import BUILT_FROM, lines_of, places_of
-from xfrmlint.tree.overlay import laid
-from xfrmlint.tree.patch import series_of
+from xfrmlint.git.overlay import laid
+from xfrmlint.git.patch import series_of
 
 PATH = "drivers/net/x.c"
 # No line twice: a hunk fits at one place only.

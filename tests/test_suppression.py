@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.laid import lay_fixture
 from tests.ran import run, run_json
 from tests.trees import FOO, HEAD, Memory, tree
+from xfrmlint.c.unit import LARGEST, Unit
 from xfrmlint.check import check_tree
 from xfrmlint.findings import Finding, Report
-from xfrmlint.frontend.unit import LARGEST, Unit
 from xfrmlint.rules import ABOUT_COMMENTS, load_rules, rules_folder
 from xfrmlint.triage.suppression import split, suppressions_in
 

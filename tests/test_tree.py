@@ -10,9 +10,9 @@ import pytest
 
 from tests.laid import lay
 from xfrmlint.errors import InputError
+from xfrmlint.kernel.kbuild import Kbuild, Module, assignments, version
 from xfrmlint.tree import Unreadable
 from xfrmlint.tree.folder import Folder, find_tree, is_tree
-from xfrmlint.tree.kbuild import Kbuild, Module, assignments, version
 from xfrmlint.tree.search import files_with
 
 NAME = os.fsdecode(b"caf\xe9\xff.c")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.trees import FOO, HEAD, reader
-from xfrmlint.frontend.ctype import CType
+from xfrmlint.c.ctype import CType
 
 HEADER = "drivers/net/foo/foo.h"
 FOO_H = """\

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from xfrmlint.analysis.parts import pattern
-from xfrmlint.frontend.reader import Reader
+from xfrmlint.c.reader import Reader
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.tree import Unreadable
 from xfrmlint.tree.digest import blob_name

@@ -5,17 +5,17 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
-from xfrmlint.analysis.gather import Session, gathered
 from xfrmlint.analysis.part import Facts, Progress, quietly
 from xfrmlint.contract import MARK
-from xfrmlint.facts.cache import Cache
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import DriverLine, Finding, Report, Unknown, in_order
+from xfrmlint.kernel.kbuild import Kbuild
+from xfrmlint.kernel.places import is_core
+from xfrmlint.memory.cache import Cache
+from xfrmlint.memory.gather import Session, gathered
 from xfrmlint.rules import ABOUT_COMMENTS, Rule, run_rules
 from xfrmlint.tree import Tree, Unreadable
-from xfrmlint.tree.kbuild import Kbuild
 from xfrmlint.tree.lines import line_text
-from xfrmlint.tree.places import is_core
 
 
 def check_tree(

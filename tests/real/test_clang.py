@@ -3,14 +3,14 @@
 import pytest
 
 from tests.real.test_kernels import RULES, VERSIONS, Kernel, _kernel
-from xfrmlint.analysis.gather import Session
 from xfrmlint.analysis.part import quietly
+from xfrmlint.clang.compiler import Clang
 from xfrmlint.confirmation.compare import compared
 from xfrmlint.confirmation.compiled import check_compiled
 from xfrmlint.confirmation.run import confirmed
-from xfrmlint.facts.cache import Cache, place
 from xfrmlint.findings import BOTH
-from xfrmlint.frontend.clang.compiler import Clang
+from xfrmlint.memory.cache import Cache, place
+from xfrmlint.memory.gather import Session
 from xfrmlint.report import comparison
 from xfrmlint.tree.folder import Folder
 

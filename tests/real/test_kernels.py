@@ -10,9 +10,9 @@ from tests.ran import run
 from tests.real import kernels
 from tests.real.ported import Ported, opt_in
 from xfrmlint.analysis.analyse import Analysis, analyse
+from xfrmlint.analysis.judgement import judgements, topologies
 from xfrmlint.check import check_tree, report_of
 from xfrmlint.findings import Finding, Report
-from xfrmlint.judgement import judgements, topologies
 from xfrmlint.model.judge import Outcome
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree.folder import find_tree

@@ -7,24 +7,24 @@ from typing import NamedTuple
 from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
 from xfrmlint.analysis.parts import XFRM, plan, reader_of, whole_reader
 from xfrmlint.analysis.tabulate import Analysed, core_rows, rows_of
+from xfrmlint.c.corpus import Memo
+from xfrmlint.c.reader import Reader
+from xfrmlint.concrete.core import Answer, frees_upper_priv, offload_ok_looks_at_upper, stub
+from xfrmlint.concrete.resolver import Comparison, Verdict, compare
+from xfrmlint.concrete.states import described
 from xfrmlint.contract import RESOLVER
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import CoreFunctionRow, TreeRow
 from xfrmlint.facts.store import Store
 from xfrmlint.flow.callbacks import Callback, callbacks_of
 from xfrmlint.flow.paths import Traced, trace
-from xfrmlint.frontend.corpus import Memo
-from xfrmlint.frontend.reader import Reader
-from xfrmlint.interpreter.core import Answer, frees_upper_priv, offload_ok_looks_at_upper, stub
-from xfrmlint.interpreter.resolver import Comparison, Verdict, compare
-from xfrmlint.interpreter.states import described
+from xfrmlint.kernel.kbuild import version
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of
 from xfrmlint.program.ops import add_takes_device, find_tables
 from xfrmlint.program.sites import RESOLVE, Site, find_sites
 from xfrmlint.program.sleeps import find_sleeps
 from xfrmlint.tree import Tree
-from xfrmlint.tree.kbuild import version
 
 
 class Analysis(NamedTuple):

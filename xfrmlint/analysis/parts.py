@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from xfrmlint.analysis.part import Part, Plan
+from xfrmlint.c.corpus import Memo
+from xfrmlint.c.reader import Reader
+from xfrmlint.c.unit import Unit
 from xfrmlint.contract import FLAG, MARK, RESOLVER, TYPES, WORDS
-from xfrmlint.frontend.corpus import Memo
-from xfrmlint.frontend.reader import Reader
-from xfrmlint.frontend.unit import Unit
+from xfrmlint.kernel.places import HEADERS, part_of
 from xfrmlint.program.ops import add_takes_device
 from xfrmlint.tree import Tree
-from xfrmlint.tree.places import HEADERS, part_of
 
 # The resolver is called here, not declared; or a macro holds the flag.
 _WRAPS = re.compile(

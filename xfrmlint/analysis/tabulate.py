@@ -4,6 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.analysis.part import not_read
+from xfrmlint.c.macros import macros_in
+from xfrmlint.c.reader import Reader
+from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
+from xfrmlint.c.unit import Place
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import (
     CallbackRow,
@@ -28,16 +32,12 @@ from xfrmlint.facts.rows import (
 )
 from xfrmlint.flow.callbacks import Callback
 from xfrmlint.flow.paths import Traced
-from xfrmlint.frontend.access import Doubt
-from xfrmlint.frontend.macros import macros_in
-from xfrmlint.frontend.reader import Reader
-from xfrmlint.frontend.regions import Region, offset_of, region_of, regions_at
-from xfrmlint.frontend.unit import Place
+from xfrmlint.kernel.places import is_core
+from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver
 from xfrmlint.program.sites import Found, Site
 from xfrmlint.program.sleeps import Sleep
-from xfrmlint.tree.places import is_core
 
 
 class Analysed(NamedTuple):

@@ -11,9 +11,9 @@ from xfrmlint.errors import InputError
 # What reads changes is imported where there is one.
 if TYPE_CHECKING:
     from xfrmlint.change.step import Step
-    from xfrmlint.tree.commit import Repository
+    from xfrmlint.git.patch import Patch
+    from xfrmlint.git.repository import Repository
     from xfrmlint.tree.folder import Folder
-    from xfrmlint.tree.patch import Patch
 
 STDIN = "-"
 
@@ -71,14 +71,14 @@ def steps_of(asked: Asked, tree: "Folder", open_while: ExitStack) -> "Iterable[S
 
 
 def _patches(named: Sequence[str]) -> "Iterable[Patch]":
-    from xfrmlint.tree.patch import series_at, series_of
+    from xfrmlint.git.patch import series_at, series_of
 
     for name in dict.fromkeys(named):
         yield from series_of(_stdin(), STDIN) if name == STDIN else series_at(Path(name))
 
 
 def _stdin() -> bytes:
-    from xfrmlint.tree.mail import LARGEST
+    from xfrmlint.git.mail import LARGEST
 
     if sys.stdin is None:
         raise InputError("standard input is closed")

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from xfrmlint.change.step import Step
 from xfrmlint.contract import WORDS
 from xfrmlint.findings import Finding, Related, Report
+from xfrmlint.git.overlay import Change, Place
 from xfrmlint.tree import Unreadable
-from xfrmlint.tree.overlay import Change, Place
 
 # What the contract speaks of; a line with such a word is a likelier cause than one without.
 _WORDS = re.compile(WORDS)

@@ -6,13 +6,13 @@ from pathlib import Path
 from xfrmlint.change.series import step_of
 from xfrmlint.change.step import BUILT_FROM, Step
 from xfrmlint.errors import InputError
+from xfrmlint.git.compare import compared, read
+from xfrmlint.git.overlay import Laid, laid
+from xfrmlint.git.patch import Patch, series_of
+from xfrmlint.git.repository import Repository, Revision
+from xfrmlint.git.worktree import before as folder_before
 from xfrmlint.tree import Tree
-from xfrmlint.tree.commit import Repository, Revision
-from xfrmlint.tree.compare import compared, read
 from xfrmlint.tree.folder import Folder
-from xfrmlint.tree.overlay import Laid, laid
-from xfrmlint.tree.patch import Patch, series_of
-from xfrmlint.tree.worktree import before as folder_before
 
 
 def repository_of(root: Path) -> Repository:

@@ -3,18 +3,18 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
-from xfrmlint.analysis.gather import Session
 from xfrmlint.analysis.part import Progress, quietly
 from xfrmlint.change.cause import Causes
 from xfrmlint.change.matching import matched, unknown_since
 from xfrmlint.change.scope import EVERYWHERE, NOWHERE, Scope, scope_of
 from xfrmlint.change.step import Step
 from xfrmlint.check import check_tree
-from xfrmlint.facts.cache import Cache
 from xfrmlint.findings import Finding, Known, Report, identity
+from xfrmlint.kernel.kbuild import version
+from xfrmlint.memory.cache import Cache
+from xfrmlint.memory.gather import Session
 from xfrmlint.rules import Rule
 from xfrmlint.tree import Tree
-from xfrmlint.tree.kbuild import version
 from xfrmlint.triage.applied import triaged
 from xfrmlint.triage.config import Config, configured
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.findings import LEVELS, Finding, Unknown
-from xfrmlint.tree.overlay import Change
+from xfrmlint.git.overlay import Change
 
 Changes = Mapping[str, Change]
 _Key = Callable[[Finding], Hashable | None]

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from xfrmlint.contract import WORDS
+from xfrmlint.kernel.kbuild import Kbuild
+from xfrmlint.kernel.places import HEADERS, vendor
 from xfrmlint.tree import Tree, Unreadable
-from xfrmlint.tree.kbuild import Kbuild
-from xfrmlint.tree.places import HEADERS, vendor
 
 # What everything may include.
 _COMMON = ("include/", "arch/")

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from xfrmlint.change.step import Step, lines_of, places_of
 from xfrmlint.errors import InputError
+from xfrmlint.git.overlay import Laid, laid
+from xfrmlint.git.patch import FileChange, Patch, series_of
+from xfrmlint.git.repository import Repository, Revision
 from xfrmlint.tree import Tree
-from xfrmlint.tree.commit import Repository, Revision
 from xfrmlint.tree.folder import Folder
-from xfrmlint.tree.overlay import Laid, laid
-from xfrmlint.tree.patch import FileChange, Patch, series_of
 
 # How far back the commit is looked for that a patch, which fits no longer, was made from.
 _COMMITS = 200

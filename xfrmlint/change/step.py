@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from xfrmlint.git.overlay import Change
+from xfrmlint.git.patch import Hunk, Patch
 from xfrmlint.tree import Tree
-from xfrmlint.tree.overlay import Change
-from xfrmlint.tree.patch import Hunk, Patch
 
 # What a kernel is built from, as far as it is looked into.
 BUILT_FROM = re.compile(r"\.[ch]$|(?:^|/)(?:Makefile|Kbuild)$")

@@ -46,8 +46,8 @@ def cache(clear: bool) -> int:
 
     It holds what is known of driver folders, as long as every file that was looked at is as it was.
     """
-    from xfrmlint.facts.cache import clear as emptied
-    from xfrmlint.facts.cache import place, state
+    from xfrmlint.memory.cache import clear as emptied
+    from xfrmlint.memory.cache import place, state
 
     file = place()
     if file is None:

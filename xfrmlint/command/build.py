@@ -21,7 +21,7 @@ def kbuild(flags: Sequence[str]) -> int:
     Prints to standard error what is found in that file, as gcc would, and never fails: another exit
     status would end the build.
     """
-    from xfrmlint.checker import checked
+    from xfrmlint.command.kbuild import checked
     from xfrmlint.report.terminal import printable
 
     try:

@@ -27,10 +27,10 @@ from xfrmlint.command.shared import (
 from xfrmlint.errors import InputError
 
 if TYPE_CHECKING:
-    from xfrmlint.analysis.gather import Session
     from xfrmlint.change.asked import Asked
     from xfrmlint.change.judged import ChangeReport, Check
     from xfrmlint.findings import Finding, Report
+    from xfrmlint.memory.gather import Session
     from xfrmlint.report.checkpatch import Options
     from xfrmlint.rules import Rule
     from xfrmlint.tree import Tree
@@ -340,7 +340,7 @@ def _changes(
     """
     from xfrmlint.change.asked import steps_of
     from xfrmlint.change.judged import judged
-    from xfrmlint.tree.patch import NoPatch
+    from xfrmlint.git.patch import NoPatch
 
     try:
         steps = steps_of(asked, tree, held)
@@ -359,9 +359,9 @@ def _print_differences(
     session: "Session",
 ) -> int:
     """Print where tree-sitter and libclang differ."""
-    from xfrmlint.analysis.gather import gathered
     from xfrmlint.confirmation.compare import compared
     from xfrmlint.confirmation.remembered import Asking
+    from xfrmlint.memory.gather import gathered
     from xfrmlint.report.comparison import render
 
     with Asking(tree, commands, session) as asking:
@@ -379,8 +379,8 @@ def _confirmed(
     progress: "Callable[[str], None]",
 ) -> "ChangeReport":
     """Ask libclang about what a change brings."""
-    from xfrmlint.analysis.gather import gathered
     from xfrmlint.confirmation.remembered import Asking
+    from xfrmlint.memory.gather import gathered
 
     if not change.told:
         return change

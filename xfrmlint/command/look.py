@@ -53,7 +53,7 @@ def query(sql: str, tree: str | None, form: str, cached: bool) -> int:
     """Ask the facts of a tree a question in SQL (one SELECT; see facts/schema.sql)."""
     import sqlite3
 
-    from xfrmlint.analysis.gather import gathered
+    from xfrmlint.memory.gather import gathered
     from xfrmlint.report.json import dump
     from xfrmlint.report.terminal import printable
     from xfrmlint.tree.folder import find_tree
@@ -106,7 +106,7 @@ def judge(tree: str | None, driver: str | None, form: str) -> int:
     TREE can be left out: a name that is no kernel tree is a driver's.
     """
     from xfrmlint.analysis.analyse import analyse
-    from xfrmlint.judgement import judgements, owners
+    from xfrmlint.analysis.judgement import judgements, owners
     from xfrmlint.model.judge import Outcome, severity
     from xfrmlint.report import judge as rendering
     from xfrmlint.report import judgepage

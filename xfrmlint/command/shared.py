@@ -12,7 +12,7 @@ import click
 from xfrmlint.errors import InputError
 
 if TYPE_CHECKING:
-    from xfrmlint.analysis.gather import Session
+    from xfrmlint.memory.gather import Session
     from xfrmlint.rules import Rule
     from xfrmlint.tree.folder import Folder
 
@@ -40,8 +40,8 @@ cache_option = click.option(
 @contextmanager
 def session_of(tree: "Folder", cached: bool, quiet: bool) -> "Iterator[Session]":
     """Give what runs over a tree share; what is new is kept for the next one."""
-    from xfrmlint.analysis.gather import Session
-    from xfrmlint.facts.cache import Cache, place_outside
+    from xfrmlint.memory.cache import Cache, place_outside
+    from xfrmlint.memory.gather import Session
     from xfrmlint.report.terminal import printable
 
     def warn(text: str) -> None:

@@ -5,17 +5,17 @@ from typing import NamedTuple
 
 from xfrmlint.analysis.part import Facts, Progress
 from xfrmlint.analysis.parts import pattern, whole_reader
+from xfrmlint.c.regions import Region, offset_of, regions_at
+from xfrmlint.clang.compiler import Clang
+from xfrmlint.clang.vocabulary import SKIPPED, Seen
 from xfrmlint.confirmation.claims import Claim, Claims
 from xfrmlint.confirmation.run import Questions
 from xfrmlint.confirmation.verdict import REFUTED
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import CONFIRMED
-from xfrmlint.frontend.clang.compiler import Clang
-from xfrmlint.frontend.clang.vocabulary import SKIPPED, Seen
-from xfrmlint.frontend.regions import Region, offset_of, regions_at
+from xfrmlint.kernel.places import is_core
 from xfrmlint.program.reach import Hop
 from xfrmlint.tree import Tree
-from xfrmlint.tree.places import is_core
 
 
 class Step(NamedTuple):

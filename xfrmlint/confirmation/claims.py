@@ -2,12 +2,12 @@
 
 from typing import Any, NamedTuple
 
+from xfrmlint.c.reader import Reader
+from xfrmlint.c.regions import Region, offset_of, regions_at
+from xfrmlint.c.unit import Place
 from xfrmlint.contract import RESOLVER
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import Finding
-from xfrmlint.frontend.reader import Reader
-from xfrmlint.frontend.regions import Region, offset_of, regions_at
-from xfrmlint.frontend.unit import Place
 from xfrmlint.program.sites import RESOLVE
 
 ACCESS, CALL, TABLE, FILLED, CODE = "access", "call", "table", "filled", "code"

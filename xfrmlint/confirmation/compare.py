@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from xfrmlint.analysis.part import Facts, Progress, quietly
+from xfrmlint.clang.compiler import Clang
 from xfrmlint.confirmation.asked import Asked
 from xfrmlint.confirmation.claims import Claim
 from xfrmlint.confirmation.run import alone
-from xfrmlint.frontend.clang.compiler import Clang
+from xfrmlint.kernel.places import is_core
 from xfrmlint.program.ops import OPS
 from xfrmlint.tree import Tree
-from xfrmlint.tree.places import is_core
 
 TREE_SITTER, LIBCLANG = "tree-sitter", "libclang"
 

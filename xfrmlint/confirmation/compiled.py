@@ -4,9 +4,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xfrmlint.analysis.gather import Session, gathered
 from xfrmlint.analysis.part import Progress
+from xfrmlint.c.unit import Place
 from xfrmlint.check import report_of
+from xfrmlint.clang.vocabulary import SKIPPED
 from xfrmlint.confirmation.asked import Asked
 from xfrmlint.confirmation.remembered import Asking
 from xfrmlint.confirmation.run import unseen
@@ -24,8 +25,7 @@ from xfrmlint.facts.rows import (
 )
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import BOTH, Report
-from xfrmlint.frontend.clang.vocabulary import SKIPPED
-from xfrmlint.frontend.unit import Place
+from xfrmlint.memory.gather import Session, gathered
 from xfrmlint.rules import Rule
 from xfrmlint.tree import Tree
 

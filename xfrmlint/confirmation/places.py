@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from xfrmlint.frontend.reader import Reader
+from xfrmlint.c.reader import Reader
 
 
 def source_of(reader: Reader, path: str, parsed: Collection[str]) -> str | None:

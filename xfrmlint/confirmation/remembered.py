@@ -7,19 +7,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xfrmlint.analysis.gather import Session, gathered
 from xfrmlint.analysis.part import Facts, Plan, Progress, quietly
 from xfrmlint.check import report_of
 from xfrmlint.confirmation.said import marked, told
 from xfrmlint.errors import InputError
 from xfrmlint.findings import Confirmation, Finding, Report, Unknown, identity
+from xfrmlint.kernel.places import is_core
+from xfrmlint.memory.gather import Session, gathered
 from xfrmlint.rules import Rule
 from xfrmlint.tree import Tree
-from xfrmlint.tree.places import is_core
 from xfrmlint.tree.watched import Watched
 
 if TYPE_CHECKING:
-    from xfrmlint.frontend.clang.compiler import Clang
+    from xfrmlint.clang.compiler import Clang
 
 # Reasons that a quieter machine need not give again.
 _PASSING = "not parsed"
@@ -72,7 +72,7 @@ class Asking:
         """Return libclang; raises InputError where it can't be loaded. likely: see Clang."""
         if self._clang is None:
             # A run that remembers needs nothing of it.
-            from xfrmlint.frontend.clang.compiler import Clang
+            from xfrmlint.clang.compiler import Clang
 
             made = Clang(self.watched, likely, self._commands, self._cache.file)
             self._clang = self._held.enter_context(made)

@@ -4,6 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from xfrmlint.analysis.part import Facts, Progress, quietly
 from xfrmlint.analysis.parts import whole_reader
+from xfrmlint.c.reader import Reader
+from xfrmlint.c.regions import Region, macro_at
+from xfrmlint.clang.compiler import Answer, Asked, Clang
+from xfrmlint.clang.vocabulary import Member, Seen
 from xfrmlint.confirmation.claims import Claim, Claims
 from xfrmlint.confirmation.places import source_of
 from xfrmlint.confirmation.said import marked, told
@@ -15,13 +19,9 @@ from xfrmlint.confirmation.verdict import (
     verdict,
 )
 from xfrmlint.findings import CONFIRMED, Confirmation, Finding, Report, Unknown
-from xfrmlint.frontend.access import FIELDS
-from xfrmlint.frontend.clang.compiler import Answer, Asked, Clang
-from xfrmlint.frontend.clang.vocabulary import Member, Seen
-from xfrmlint.frontend.reader import Reader
-from xfrmlint.frontend.regions import Region, macro_at
+from xfrmlint.kernel.places import is_core
+from xfrmlint.program.access import FIELDS
 from xfrmlint.tree import Tree
-from xfrmlint.tree.places import is_core
 
 # What is asked for besides a state's fields: where the opt-in is set.
 _MEMBERS = (*FIELDS, "flags")

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from xfrmlint.clang.vocabulary import SKIPPED, Member, Seen
 from xfrmlint.confirmation.claims import ACCESS, CALL, CODE, FILLED, TABLE, Claim
 from xfrmlint.findings import CONFIRMED
-from xfrmlint.frontend.clang.vocabulary import SKIPPED, Member, Seen
 from xfrmlint.program.ops import OPS
 
 UNCONFIRMED, REFUTED = "unconfirmed", "refuted"

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from tree_sitter import Node
 
+from xfrmlint.c.types import PASSES_FIRST
+from xfrmlint.c.unit import node_text
 from xfrmlint.flow import known
 from xfrmlint.flow.events import Device, Sa
 from xfrmlint.flow.values import (
@@ -26,8 +28,6 @@ from xfrmlint.flow.values import (
     XfrmState,
     number_in,
 )
-from xfrmlint.frontend.types import PASSES_FIRST
-from xfrmlint.frontend.unit import node_text
 
 Branches = list[tuple[State, bool]]
 

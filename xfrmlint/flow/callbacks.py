@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
+from xfrmlint.c.unit import Place
+from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import CALLBACK
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.run import Run
 from xfrmlint.flow.values import SAME, Constant, Exit, Handle, Netdev, Value, XfrmState
-from xfrmlint.frontend.unit import Place
-from xfrmlint.frontend.view import FunctionName, View
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.ops import Table
 

@@ -6,6 +6,11 @@ from dataclasses import replace
 
 from tree_sitter import Node
 
+from xfrmlint.c.ctype import CType
+from xfrmlint.c.expression import bare
+from xfrmlint.c.types import PASSES_FIRST
+from xfrmlint.c.unit import node_text
+from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import RESOLVER
 from xfrmlint.flow import known
 from xfrmlint.flow.arithmetic import sa_of
@@ -31,11 +36,6 @@ from xfrmlint.flow.values import (
     Value,
     XfrmState,
 )
-from xfrmlint.frontend.ctype import CType
-from xfrmlint.frontend.expression import bare
-from xfrmlint.frontend.types import PASSES_FIRST
-from xfrmlint.frontend.unit import node_text
-from xfrmlint.frontend.view import FunctionName, View
 from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400

@@ -6,17 +6,17 @@ from collections.abc import Iterable
 
 from tree_sitter import Node
 
+from xfrmlint.c.ctype import specified
+from xfrmlint.c.macros import Macro
+from xfrmlint.c.reader import Reader
+from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract import RESOLVER
 from xfrmlint.flow import known
 from xfrmlint.flow.devices import Members
 from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice, condition
 from xfrmlint.flow.values import Constant, Exit, Location, Value, number_in
-from xfrmlint.frontend.access import Accesses
-from xfrmlint.frontend.ctype import specified
-from xfrmlint.frontend.macros import Macro
-from xfrmlint.frontend.reader import Reader
-from xfrmlint.frontend.unit import Place, node_text
-from xfrmlint.frontend.view import FunctionName, Local, View
+from xfrmlint.program.access import Accesses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.ops import add_takes_device
 

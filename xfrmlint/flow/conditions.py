@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from tree_sitter import Node
 
+from xfrmlint.c.unit import node_text
 from xfrmlint.flow import known
 from xfrmlint.flow.arithmetic import (
     COMPARISONS,
@@ -20,7 +21,6 @@ from xfrmlint.flow.arithmetic import (
 from xfrmlint.flow.events import Device
 from xfrmlint.flow.frame import Frame, Outcomes
 from xfrmlint.flow.values import Bits, Constant, Form, Handle, Netdev, State, Value
-from xfrmlint.frontend.unit import node_text
 
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 
 from tree_sitter import Node
 
+from xfrmlint.c.ctype import CType
+from xfrmlint.c.expression import bare
+from xfrmlint.c.reader import Reader
+from xfrmlint.c.unit import node_text
+from xfrmlint.c.view import View
 from xfrmlint.flow import known
 from xfrmlint.flow.events import Device
 from xfrmlint.flow.values import Location, Member, Netdev
-from xfrmlint.frontend.access import STATE, Accesses, value_stored
-from xfrmlint.frontend.ctype import CType
-from xfrmlint.frontend.expression import bare
-from xfrmlint.frontend.reader import Reader
-from xfrmlint.frontend.unit import node_text
-from xfrmlint.frontend.view import View
+from xfrmlint.program.access import STATE, Accesses, value_stored
 
 _NETDEV = "struct net_device"
 # Only a file with one of these words can store another device than the driver's own.

@@ -2,9 +2,9 @@
 
 from tree_sitter import Node, Query
 
+from xfrmlint.c.unit import Place, captured, declarator_name, language, node_text
+from xfrmlint.c.view import View
 from xfrmlint.flow import known
-from xfrmlint.frontend.unit import Place, captured, declarator_name, language, node_text
-from xfrmlint.frontend.view import View
 from xfrmlint.program.callgraph import CallGraph
 
 _CALLS = Query(language(), "(call_expression) @call")

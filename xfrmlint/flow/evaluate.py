@@ -10,6 +10,7 @@ from typing import Protocol
 
 from tree_sitter import Node
 
+from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.flow import known
 from xfrmlint.flow.arithmetic import (
     CAPITALS,
@@ -43,7 +44,6 @@ from xfrmlint.flow.values import (
     XfrmState,
     number_in,
 )
-from xfrmlint.frontend.unit import declarator_name, node_text
 
 Located = list[tuple[State, Location | None]]
 

@@ -5,6 +5,10 @@ from dataclasses import replace
 
 from tree_sitter import Node
 
+from xfrmlint.c.ctype import CType
+from xfrmlint.c.expression import bare
+from xfrmlint.c.mention import unevaluated
+from xfrmlint.c.unit import Place, node_text
 from xfrmlint.flow.arithmetic import sa_at, unwrapped
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.events import Device, Kind, Sa, Source
@@ -26,11 +30,7 @@ from xfrmlint.flow.values import (
     Value,
     XfrmState,
 )
-from xfrmlint.frontend.access import STATE
-from xfrmlint.frontend.ctype import CType
-from xfrmlint.frontend.expression import bare
-from xfrmlint.frontend.mention import unevaluated
-from xfrmlint.frontend.unit import Place, node_text
+from xfrmlint.program.access import STATE
 
 _UNSIGNED = re.compile(r"^(u(8|16|32|64|int\w*|long|short)|unsigned\b.*|size_t|bool|uint\d+_t)$")
 _LONGEST = 24

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from xfrmlint.c.unit import Place
+from xfrmlint.c.view import FunctionName
 from xfrmlint.flow.discarded import is_discarded
 from xfrmlint.flow.events import Device, Event, Kind, Path, Source
 from xfrmlint.flow.run import Run
 from xfrmlint.flow.values import Constant, Exit, HandleId, Mark, Named
-from xfrmlint.frontend.access import Doubt
-from xfrmlint.frontend.unit import Place
-from xfrmlint.frontend.view import FunctionName
+from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.sites import RESOLVE, Site
 

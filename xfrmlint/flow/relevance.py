@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from tree_sitter import Node, Query
 
+from xfrmlint.c.expression import bare
+from xfrmlint.c.graph import Does, Graph, Step, graph_of
+from xfrmlint.c.types import PASSES_FIRST
+from xfrmlint.c.unit import captured, language, node_text
+from xfrmlint.c.view import View
 from xfrmlint.flow import known
-from xfrmlint.flow.graph import Does, Graph, Step, graph_of
-from xfrmlint.frontend.expression import bare
-from xfrmlint.frontend.types import PASSES_FIRST
-from xfrmlint.frontend.unit import captured, language, node_text
-from xfrmlint.frontend.view import View
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _ASSIGNED = re.compile(

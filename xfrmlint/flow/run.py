@@ -5,12 +5,14 @@ from dataclasses import replace
 
 from tree_sitter import Node
 
+from xfrmlint.c.graph import Does, Graph, Step, graph_of
+from xfrmlint.c.unit import node_text
+from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.flow.calls import Calls
 from xfrmlint.flow.coverage import Coverage
 from xfrmlint.flow.evaluate import Evaluator
 from xfrmlint.flow.events import Device, Sa
 from xfrmlint.flow.frame import Outcomes
-from xfrmlint.flow.graph import Does, Graph, Step, graph_of
 from xfrmlint.flow.relevance import Body, Slice
 from xfrmlint.flow.summary import (
     RESULT,
@@ -40,8 +42,6 @@ from xfrmlint.flow.values import (
     XfrmState,
     number_in,
 )
-from xfrmlint.frontend.unit import node_text
-from xfrmlint.frontend.view import FunctionName, Local, View
 
 _DEEPEST = 16
 _MOST_STEPS = 4000

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 from tree_sitter import Node
 
+from xfrmlint.c.unit import Place
+from xfrmlint.c.view import View
 from xfrmlint.flow.evaluate import Evaluator
 from xfrmlint.flow.events import Kind
 from xfrmlint.flow.frame import Outcomes
@@ -24,8 +26,6 @@ from xfrmlint.flow.values import (
     Struct,
     Value,
 )
-from xfrmlint.frontend.unit import Place
-from xfrmlint.frontend.view import View
 
 # What a function returned by value, until its caller stored it.
 RESULT = ("=result",)

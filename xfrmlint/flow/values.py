@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import NamedTuple
 
+from xfrmlint.c.unit import Place
 from xfrmlint.flow.events import Device, Kind, Sa, Source
-from xfrmlint.frontend.unit import Place
 
 Location = tuple[str, ...]
 # What made a handle: places, outermost call first; or what it is a read of.

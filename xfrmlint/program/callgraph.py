@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.frontend.expression import position_in
-from xfrmlint.frontend.mention import Slot, Use, slot_of, use_of
-from xfrmlint.frontend.reader import Occurrence, Reader
-from xfrmlint.frontend.unit import Place, node_text
-from xfrmlint.frontend.view import FunctionName, View
+from xfrmlint.c.expression import position_in
+from xfrmlint.c.mention import Slot, Use, slot_of, use_of
+from xfrmlint.c.reader import Occurrence, Reader
+from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.view import FunctionName, View
 from xfrmlint.program.entries import (
     STATIC_CALLS,
     argument_entry,

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.frontend.access import returned
-from xfrmlint.frontend.expression import bare
-from xfrmlint.frontend.mention import use_of
-from xfrmlint.frontend.reader import Words
-from xfrmlint.frontend.unit import node_text
-from xfrmlint.frontend.view import View
+from xfrmlint.c.expression import bare
+from xfrmlint.c.mention import use_of
+from xfrmlint.c.reader import Words
+from xfrmlint.c.unit import node_text
+from xfrmlint.c.view import View
+from xfrmlint.program.access import returned
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.ops import OPS, Table, add_takes_device
 

@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.frontend.expression import bare
-from xfrmlint.frontend.mention import slot_of, use_of
-from xfrmlint.frontend.reader import Reader
-from xfrmlint.frontend.unit import node_text
-from xfrmlint.frontend.view import View
+from xfrmlint.c.expression import bare
+from xfrmlint.c.mention import slot_of, use_of
+from xfrmlint.c.reader import Reader
+from xfrmlint.c.unit import node_text
+from xfrmlint.c.view import View
 
 _DEEPEST = 8
 

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.ctype import INT, declared, specified
+from xfrmlint.c.expression import bare, position_in
+from xfrmlint.c.mention import Slot, slot_of, use_of
+from xfrmlint.c.reader import Reader, Words
+from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.view import View
 from xfrmlint.contract import CALLBACK, FLAG
-from xfrmlint.frontend.access import returned
-from xfrmlint.frontend.ctype import INT, declared, specified
-from xfrmlint.frontend.expression import bare, position_in
-from xfrmlint.frontend.mention import Slot, slot_of, use_of
-from xfrmlint.frontend.reader import Reader, Words
-from xfrmlint.frontend.unit import Place, node_text
-from xfrmlint.frontend.view import View
+from xfrmlint.program.access import returned
 from xfrmlint.program.callgraph import CallGraph
 
 OPS = "struct xfrmdev_ops"

@@ -2,11 +2,11 @@
 
 from tree_sitter import Node
 
-from xfrmlint.frontend.access import returned, value_stored
-from xfrmlint.frontend.expression import bare
-from xfrmlint.frontend.mention import slot_of
-from xfrmlint.frontend.unit import node_text
-from xfrmlint.frontend.view import FunctionName, View
+from xfrmlint.c.expression import bare
+from xfrmlint.c.mention import slot_of
+from xfrmlint.c.unit import node_text
+from xfrmlint.c.view import FunctionName, View
+from xfrmlint.program.access import returned, value_stored
 from xfrmlint.program.callgraph import CallGraph
 
 _DEEPEST = 4

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from xfrmlint.frontend.view import FunctionName
+from xfrmlint.c.view import FunctionName
 from xfrmlint.program.callgraph import CallGraph, Edge, Entry
 
 

@@ -5,17 +5,17 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.ctype import declarators, declared, specified
+from xfrmlint.c.macros import Macro
+from xfrmlint.c.reader import Reader, Words
+from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import RESOLVER
-from xfrmlint.frontend.access import FIELDS, Access, Accesses, Doubt
-from xfrmlint.frontend.ctype import declarators, declared, specified
-from xfrmlint.frontend.macros import Macro
-from xfrmlint.frontend.reader import Reader, Words
-from xfrmlint.frontend.unit import Place, node_text
-from xfrmlint.frontend.view import FunctionName, View
+from xfrmlint.kernel.places import is_core
+from xfrmlint.program.access import FIELDS, Access, Accesses, Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver
 from xfrmlint.program.reach import Reached, reached
-from xfrmlint.tree.places import is_core
 
 RESOLVE = "resolve"
 _XFRM = "include/net/xfrm.h"

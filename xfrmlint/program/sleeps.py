@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from tree_sitter import Node, Query
 
+from xfrmlint.c.blanking import without_comments
+from xfrmlint.c.unit import Place, captured, language, node_text
+from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import CALLBACK
-from xfrmlint.frontend.access import Doubt
-from xfrmlint.frontend.blanking import without_comments
-from xfrmlint.frontend.unit import Place, captured, language, node_text
-from xfrmlint.frontend.view import FunctionName, View
+from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.ops import Table
 from xfrmlint.program.pointers import targets_of

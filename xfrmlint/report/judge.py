@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from xfrmlint.analysis.judgement import Got, Judgement, Owner, steps, topologies
 from xfrmlint.flow.events import Device, Event, Kind, Sa
-from xfrmlint.judgement import Got, Judgement, Owner, steps, topologies
 from xfrmlint.model.judge import Outcome
 from xfrmlint.report.columns import aligned
 from xfrmlint.report.json import dump

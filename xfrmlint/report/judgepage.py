@@ -5,7 +5,7 @@ from html import escape
 from itertools import pairwise
 
 from xfrmlint import __version__
-from xfrmlint.judgement import Got, Judgement, Owner, steps, topologies
+from xfrmlint.analysis.judgement import Got, Judgement, Owner, steps, topologies
 from xfrmlint.model.judge import Outcome, worst
 from xfrmlint.report.judge import described, note_of
 from xfrmlint.report.picture import Node, svg

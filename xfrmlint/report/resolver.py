@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from xfrmlint.analysis.analyse import Core
-from xfrmlint.interpreter.resolver import Comparison, Verdict
-from xfrmlint.interpreter.states import described
+from xfrmlint.concrete.resolver import Comparison, Verdict
+from xfrmlint.concrete.states import described
 from xfrmlint.model.interleave import FIELDS, SCENARIOS, Order, Schedule, lines, torn
 from xfrmlint.report.json import dump
 from xfrmlint.report.terminal import printable

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from xfrmlint.c.unit import Unit
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import Finding
-from xfrmlint.frontend.unit import Unit
 from xfrmlint.rules import ABOUT_COMMENTS, Rule, run_rules
 from xfrmlint.triage.suppression import problems, split, suppressions_in
 

@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import NamedTuple
 
+from xfrmlint.c.blanking import Covered
+from xfrmlint.c.comments import Comment, comments_with
+from xfrmlint.c.unit import Unit
 from xfrmlint.contract import MARK
 from xfrmlint.facts.rows import SuppressionRow
 from xfrmlint.findings import Finding
-from xfrmlint.frontend.blanking import Covered
-from xfrmlint.frontend.comments import Comment, comments_with
-from xfrmlint.frontend.unit import Unit
 
 _IGNORE = re.compile(r"ignore ?\[([^\]]*)\](.*)")
 _UNREADABLE = "something else than ignore[TYPE] reason"

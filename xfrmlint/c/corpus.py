@@ -1,0 +1,362 @@
+"""The files of one run, each read and parsed once, and what their #include lines reach."""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.c.blanking import closing
+from xfrmlint.c.unit import Unit, parse
+from xfrmlint.kernel.kbuild import Kbuild
+from xfrmlint.tree import Tree, Unreadable
+
+# Begun by a literal they are found ten times as fast; what stands before it is looked at later.
+_INCLUDE = re.compile(rb'#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]')
+_DEFINE = re.compile(rb"#[ \t]*define[ \t]+(\w+)")
+# A backslash takes the ends of lines behind it along, more than it has to.
+_DEFINE_TEXT = re.compile(rb"#[ \t]*define\b(?:[^\n\\]++|\\[\r\n]*+)*+")
+_NAMED = re.compile(rb"[ \t]*(?:#|%:)[ \t]*(?:define|undef)[ \t]+(\w+)")
+# Where <...> names are looked up, as LINUXINCLUDE in the top Makefile does it.
+_SYSTEM = ("include", "include/uapi", "arch/x86/include", "arch/x86/include/uapi")
+# Most of what drivers name is declared in one of these: looked at before anything else.
+_COMMON = (
+    "include/net/xfrm.h",
+    "include/linux/netdevice.h",
+    "include/linux/skbuff.h",
+    "include/linux/compiler.h",
+)
+_MOST_HEADERS = 3000
+# Nobody writes more white space; a line may be as long as the file.
+_FAR = 1000
+_TAGGED = ("struct", "union", "enum")
+_BODY = re.compile(rb"[^;(){}=*]*(?:/\*[^{]*)?\{")
+_WORD = re.compile(rb"\w")
+_INSIDE = re.compile(rb"(?<=\w)")
+_SHARED = ("include/", "arch/")
+
+
+class Definition(NamedTuple):
+    """Where a name is defined: a path, and the byte range that parses alone (with a `;`)."""
+
+    path: str
+    start: int
+    end: int
+
+
+class Memo:
+    """What was made of files' texts, for corpora that have most of them in common.
+
+    A driver's folders share the kernel's headers, the trees before and after a patch nearly all.
+    """
+
+    def __init__(self) -> None:
+        self.units: dict[tuple[str, bytes], Unit] = {}
+        self.named: dict[tuple[str, bytes], list[tuple[bytes, bool]]] = {}
+        self.defines: dict[tuple[str, bytes], frozenset[bytes]] = {}
+        self.define_texts: dict[tuple[str, bytes], bytes] = {}
+
+    def forget_drivers(self) -> None:
+        """Drop what no other driver reads: all but the kernel's own headers."""
+        for made in (self.units, self.named, self.defines, self.define_texts):
+            for key in [key for key in made if not key[0].startswith(_SHARED)]:
+                del made[key]
+
+
+class Corpus:
+    """Read-only view of a tree's files with look-ups by name.
+
+    words: the words that decide which branch of an unbalanced conditional is kept; the same for all
+    that share a memo.
+    """
+
+    def __init__(self, tree: Tree, words: re.Pattern[bytes], memo: Memo | None = None) -> None:
+        self.tree = tree
+        self._memo = memo or Memo()
+        self.kbuild = Kbuild(tree)
+        self.unreadable: dict[str, str] = {}
+        self._words = words
+        self._data: dict[str, bytes] = {}
+        self._units: dict[str, Unit] = {}
+        self._includes: dict[str, list[str]] = {}
+        self._closures: dict[str, tuple[list[str], Iterator[str]]] = {}
+        self._found: dict[tuple[str, str, str], Definition | None] = {}
+        self._directives: dict[str, dict[bytes, list[tuple[str, int, bytes]]]] = {}
+
+    def data(self, path: str) -> bytes:
+        """Return a file's bytes; nothing (and a note in `unreadable`) if it can't be read."""
+        if path not in self._data:
+            try:
+                self._data[path] = self.tree.read(path)
+            except Unreadable as error:
+                self.unreadable[path] = str(error)
+                self._data[path] = b""
+        return self._data[path]
+
+    def unit(self, path: str) -> Unit:
+        """Return the parsed file."""
+        if path not in self._units:
+            data = self.data(path)
+            known = self._memo.units.get((path, data))
+            self._units[path] = unit = Unit(path, data, self._words, known)
+            if known is None:
+                self._memo.units[path, data] = unit
+        return self._units[path]
+
+    def units(self) -> list[Unit]:
+        """Return every file parsed so far."""
+        return list(self._units.values())
+
+    def includes(self, path: str) -> list[str]:
+        """Return the files that `path` includes, those found in the tree."""
+        if path not in self._includes:
+            found = []
+            for name, quoted in self.named(path):
+                resolved = self._resolve(path, name.decode("utf-8", "surrogateescape"), quoted)
+                if resolved:
+                    found.append(resolved)
+            self._includes[path] = list(dict.fromkeys(found))
+        return self._includes[path]
+
+    def named(self, path: str) -> list[tuple[bytes, bool]]:
+        """Return the names of #include lines, and whether they stand in quotes."""
+        data = self.data(path)
+        found = self._memo.named.get((path, data))
+        if found is None:
+            found = [
+                (m.group(2), m.group(1) == b'"')
+                for m in _INCLUDE.finditer(data)
+                if begins_line(data, m.start())
+            ]
+            self._memo.named[path, data] = found
+        return found
+
+    def _resolve(self, path: str, name: str, quoted: bool) -> str | None:
+        folders = [posixpath.dirname(path)] if quoted else []
+        if not path.startswith("include/"):
+            folders += self.kbuild.include_folders(path)
+        folders += _SYSTEM
+        for folder in folders:
+            full = joined(folder, name)
+            if not full.startswith("..") and self.tree.is_file(full):
+                return full
+        return None
+
+    def closure(self, path: str) -> Iterator[str]:
+        """Yield `path` and all it includes, nearest first, each once."""
+        if path not in self._closures:
+            self._closures[path] = ([], self._walk(path))
+        known, rest = self._closures[path]
+        at = 0
+        while True:
+            if at == len(known):
+                try:
+                    known.append(next(rest))
+                except (StopIteration, ValueError):
+                    return
+            yield known[at]
+            at += 1
+
+    def _walk(self, path: str) -> Iterator[str]:
+        # Headers of the driver itself come before the kernel's: nearer and far fewer.
+        near, far = [path], [c for c in _COMMON if self.tree.is_file(c)]
+        seen = {path}
+        while near or far:
+            now = near.pop(0) if near else far.pop(0)
+            if now != path and now in seen:
+                continue
+            seen.add(now)
+            yield now
+            if len(seen) > _MOST_HEADERS:
+                return
+            for found in self.includes(now):
+                if found not in seen:
+                    (far if found.startswith(("include/", "arch/")) else near).append(found)
+
+    def local(self, path: str) -> list[str]:
+        """Return `path` and the headers it reaches outside include/ and arch/."""
+        found = []
+        for name in self.closure(path):
+            if name.startswith(("include/", "arch/")):
+                break
+            found.append(name)
+        return found
+
+    def defines(self, path: str) -> frozenset[bytes]:
+        """Return the names that a file #defines."""
+        data = self.data(path)
+        found = self._memo.defines.get((path, data))
+        if found is None:
+            found = frozenset(
+                m.group(1) for m in _DEFINE.finditer(data) if begins_line(data, m.start())
+            )
+            self._memo.defines[path, data] = found
+        return found
+
+    def define_text(self, path: str) -> bytes:
+        """Return at least all the text of a file's #defines; much less than the file."""
+        data = self.data(path)
+        found = self._memo.define_texts.get((path, data))
+        if found is None:
+            found = b"\n".join(_DEFINE_TEXT.findall(data))
+            self._memo.define_texts[path, data] = found
+        return found
+
+    def definitions_of(self, name: bytes, path: str) -> list[tuple[str, int, bytes]]:
+        """Return the live #define and #undef directives of one name in a file, in order."""
+        if path not in self._directives:
+            found: dict[bytes, list[tuple[str, int, bytes]]] = {}
+            for directive in self.unit(path).blanked.directives:
+                match = _NAMED.match(directive[2])
+                if match is not None:
+                    found.setdefault(match.group(1), []).append(directive)
+            self._directives[path] = found
+        return self._directives[path].get(name, [])
+
+    def find(self, kind: str, name: str, path: str) -> Definition | None:
+        """Return the definition of `name` that `path` sees through its includes.
+
+        kind: struct, union, enum (with a body), typedef, or function (definition or prototype).
+        """
+        key = (kind, name, path)
+        if key not in self._found:
+            self._found[key] = self._find(kind, name, path)
+        return self._found[key]
+
+    def _find(self, kind: str, name: str, path: str) -> Definition | None:
+        word = name.encode("utf-8", "surrogateescape")
+        likely = _likely(kind, word)
+        for place in self.closure(path):
+            data = self.data(place)
+            # Blanking a header costs much more than this look at its raw text.
+            if word in data and any(_defines(m, kind) for m in standing(data, word, likely)):
+                found = definition_in(self.unit(place).text, kind, word)
+                if found is not None:
+                    return Definition(place, *found)
+        return None
+
+    def snippet(self, found: Definition) -> Node:
+        """Return the syntax tree of a definition, parsed alone."""
+        text = self.unit(found.path).text[found.start : found.end]
+        return parse(text + b";").root_node
+
+
+@lru_cache(maxsize=1 << 16)
+def joined(folder: str, name: str) -> str:
+    """Return the path of a name that is looked up in a folder."""
+    return posixpath.normpath(posixpath.join(folder, name))
+
+
+def stands_in(data: bytes, word: bytes, pattern: re.Pattern[bytes]) -> bool:
+    """Tell whether a pattern that begins with a word, or a look at what is before it, is found."""
+    return next(standing(data, word, pattern), None) is not None
+
+
+def standing(data: bytes, word: bytes, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
+    """Yield where a pattern that begins with a word, or a look at what is before it, is found.
+
+    To look for the word first takes a tenth of the time: no literal begins such a pattern.
+    """
+    at = data.find(word)
+    while at >= 0:
+        match = pattern.match(data, at)
+        if match is not None:
+            yield match
+        at = data.find(word, at + 1)
+
+
+def words(data: bytes, word: bytes, start: int = 0, end: int | None = None) -> Iterator[int]:
+    """Yield where a word stands as a whole one."""
+    # A pattern for each word would take longer to make than this.
+    stop = len(data) if end is None else end
+    at = data.find(word, start, stop) if word else -1
+    while at >= 0:
+        behind = at + len(word)
+        if not (_WORD.match(data, at - 1) if at else None) and not _WORD.match(data, behind):
+            yield at
+        at = data.find(word, behind, stop)
+
+
+def begins_line(data: bytes, offset: int) -> bool:
+    """Tell whether there is but white space before an offset in its line."""
+    return data[max(0, offset - _FAR) : offset].rstrip(b" \t")[-1:] in (b"", b"\n")
+
+
+def _likely(kind: str, word: bytes) -> re.Pattern[bytes]:
+    escaped = re.escape(word)
+    if kind in _TAGGED:
+        return re.compile(rb"(?<=\s)" + escaped + rb"\b")
+    if kind == "typedef":
+        return re.compile(rb"\b" + escaped + rb"\s*(?:__\w+\s*)?[);,\[]")
+    return re.compile(rb"\b" + escaped + rb"\s*\(")
+
+
+def _defines(likely: re.Match[bytes], kind: str) -> bool:
+    if kind not in _TAGGED:
+        return True
+    # The body is looked for last: that can take the whole file.
+    tagged = _keyword_before(likely, kind) >= 0
+    return tagged and _BODY.match(likely.string, likely.end()) is not None
+
+
+def _keyword_before(tag: re.Match[bytes], kind: str) -> int:
+    """Return where the struct, union or enum begins whose tag was found, or -1 for another word."""
+    text, word = tag.string, kind.encode()
+    start = text.rfind(word, max(0, tag.start() - _FAR), tag.start())
+    apart = text[start + len(word) : tag.start()]
+    return -1 if start < 0 or not apart.isspace() or _INSIDE.match(text, start) else start
+
+
+def definition_in(text: bytes, kind: str, word: bytes) -> tuple[int, int] | None:
+    """Return the byte range of a definition in blanked text, or None."""
+    escaped = re.escape(word)
+    if kind in _TAGGED:
+        for match in standing(text, word, re.compile(rb"(?<=\s)" + escaped + rb"\s*(\{)")):
+            start = _keyword_before(match, kind)
+            if start >= 0:
+                return start, _closing_brace(text, match.start(1))
+        return None
+    if kind == "typedef":
+        named = re.compile(rb"(?<!\w)" + escaped + rb"\s*(?:\)\s*\(|\[|;|,)")
+        for match in standing(text, word, named):
+            start = text.rfind(b"typedef", 0, match.start())
+            end = text.find(b";", match.start())
+            if start >= 0 and end >= 0 and _one_declaration(text[start:end]):
+                return start, end
+        return None
+    for match in standing(text, word, re.compile(rb"(?<!\w)" + escaped + rb"[ \t\n]*(\()")):
+        start = 1 + max(text.rfind(mark, 0, match.start()) for mark in (b";", b"}", b"{", b"="))
+        before = text[start : match.start()]
+        words = before.replace(b"*", b" ").split()
+        typed = bool(words) and words[0] not in _STATEMENTS
+        if typed and not any(sign in before for sign in (b"(", b")", b",", b"!", b"<", b">")):
+            return start, closing(text, match.start(1))
+    return None
+
+
+_STATEMENTS = (b"return", b"else", b"goto", b"case", b"do", b"if", b"while", b"typedef")
+_BRACE = re.compile(rb"[{}]")
+
+
+def _closing_brace(text: bytes, start: int) -> int:
+    depth = 0
+    for match in _BRACE.finditer(text, start):
+        depth += 1 if match.group() == b"{" else -1
+        if depth == 0:
+            return match.end()
+    return len(text)
+
+
+def _one_declaration(text: bytes) -> bool:
+    """Tell whether there is no `;` outside braces, and the braces are balanced."""
+    depth = 0
+    for match in re.finditer(rb"[{};]", text):
+        sign = match.group()
+        if sign == b";":
+            if depth == 0:
+                return False
+        else:
+            depth += 1 if sign == b"{" else -1
+    return depth == 0

@@ -1,0 +1,297 @@
+"""The control-flow graph of one function, from its syntax tree.
+
+A node is a whole statement or condition. What happens inside an expression (short circuits,
+conditional expressions, statement expressions, calls) is the evaluator's.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tree_sitter import Node
+
+from xfrmlint.c.blanking import Branch
+from xfrmlint.c.unit import node_text
+from xfrmlint.c.view import View
+
+
+class Does(StrEnum):
+    """What a node of the graph does."""
+
+    EVALUATE = "evaluate"  # a statement or an expression; one successor
+    TEST = "test"  # a condition; successors: true, false
+    SWITCH = "switch"  # a value; the successors are in `cases`
+    CONFIGURED = "configured"  # branches of an #if; `labels` beside the successors
+    RETURN = "return"  # ends the function with the value of its expression, if it has one
+    END = "end"  # the closing brace
+    CUT = "cut"  # a jump that can't be followed
+
+
+@dataclass
+class Step:
+    """A node of the graph. next: indexes of its successors.
+
+    cases: SWITCH: value (None for default) and index. labels: CONFIGURED: condition and whether it
+    holds, for each successor. again: a loop comes back to this one.
+    """
+
+    does: Does
+    node: Node | None
+    next: list[int] = field(default_factory=list)
+    cases: list[tuple[Node | None, int]] = field(default_factory=list)
+    labels: list[tuple[str, bool]] = field(default_factory=list)
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Graph:
+    """steps: the nodes. start: where the function begins."""
+
+    steps: Sequence[Step]
+    start: int
+
+
+def graph_of(view: View, statements: Sequence[Node]) -> Graph:
+    """Return the control-flow graph of the statements of a body (or a statement expression)."""
+    builder = _Builder(view)
+    end = builder.add(Step(Does.END, None))
+    start = builder.listed(statements, end, _Jumps())
+    for label, index in builder.labels.items():
+        if builder.steps[index].next == []:
+            # A goto to a label that is not here: it leaves the statement expression.
+            builder.steps[index] = Step(Does.CUT, builder.gotos[label])
+    return Graph(builder.steps, start)
+
+
+@dataclass(frozen=True)
+class _Jumps:
+    """Where break and continue lead, and the switch that case labels belong to."""
+
+    on_break: int = -1
+    on_continue: int = -1
+    switch: int = -1
+
+
+class _Builder:
+    """Builds backwards: each statement is given what follows it."""
+
+    def __init__(self, view: View) -> None:
+        self.steps: list[Step] = []
+        self.labels: dict[str, int] = {}
+        self.gotos: dict[str, Node] = {}
+        self.branches = _Branches(view)
+        self.outer = -1
+
+    def add(self, step: Step) -> int:
+        self.steps.append(step)
+        return len(self.steps) - 1
+
+    def block(self, node: Node, after: int, jumps: _Jumps) -> int:
+        return self.listed(node.named_children, after, jumps)
+
+    def listed(self, nodes: Sequence[Node], after: int, jumps: _Jumps, outer: int = -1) -> int:
+        """Build statements in a row; those of an #if's branches stand side by side.
+
+        outer: where the branch begins that holds them all; those inside it begin behind it.
+        """
+        start = self.outer
+        self.outer = max(outer, start)
+        after = self._listed(nodes, after, jumps)
+        self.outer = start
+        return after
+
+    def _listed(self, nodes: Sequence[Node], after: int, jumps: _Jumps) -> int:
+        start = self.outer
+        at = len(nodes)
+        while at:
+            branch = self.branches.within(nodes[at - 1], start)
+            if branch is None:
+                at -= 1
+                after = self.statement(nodes[at], after, jumps)
+                continue
+            group = self.branches.group(branch)
+            fork = Step(Does.CONFIGURED, None)
+            rest = after
+            while at and (own := self.branches.within(nodes[at - 1], start)) in group:
+                first = at - 1
+                while first and self.branches.within(nodes[first - 1], start) == own:
+                    first -= 1
+                assert own is not None
+                fork.next.append(self.listed(nodes[first:at], rest, jumps, own.start))
+                fork.labels.append(self.branches.label(own))
+                at = first
+            if not any(b.condition.startswith("#else") for b in group) or len(fork.next) < len(
+                group
+            ):
+                fork.next.append(rest)
+                fork.labels.append(self.branches.otherwise(group))
+            after = self.add(fork)
+        return after
+
+    def statement(self, node: Node, after: int, jumps: _Jumps) -> int:
+        kind = node.type
+        if kind == "compound_statement":
+            return self.block(node, after, jumps)
+        if kind == "if_statement":
+            other = node.child_by_field_name("alternative")
+            then = node.child_by_field_name("consequence")
+            return self.test(
+                node.child_by_field_name("condition"),
+                self.inside(then, after, jumps),
+                self.inside(other, after, jumps),
+            )
+        if kind == "else_clause":
+            return self.listed(node.named_children, after, jumps)
+        if kind in ("while_statement", "do_statement", "for_statement"):
+            return self.loop(node, after, jumps)
+        if kind == "switch_statement":
+            return self.switch(node, after, jumps)
+        if kind == "case_statement":
+            return self.case(node, after, jumps)
+        if kind == "labeled_statement":
+            name = node_text(node.child_by_field_name("label") or node)
+            index = self.label(name, node)
+            inside = [c for c in node.named_children if c.type != "statement_identifier"]
+            entry = self.listed(inside, after, jumps)
+            self.steps[index].next = [entry]
+            return index
+        if kind == "goto_statement":
+            label = node.child_by_field_name("label")
+            if label is None or node.has_error:
+                return self.add(Step(Does.CUT, node))
+            return self.label(node_text(label), node)
+        if kind == "return_statement":
+            return self.add(Step(Does.RETURN, node))
+        if kind == "break_statement":
+            return jumps.on_break if jumps.on_break >= 0 else after
+        if kind == "continue_statement":
+            return jumps.on_continue if jumps.on_continue >= 0 else after
+        if kind in ("comment", "type_definition", "function_definition"):
+            return after
+        return self.add(Step(Does.EVALUATE, node, [after]))
+
+    def inside(self, node: Node | None, after: int, jumps: _Jumps) -> int:
+        return self.statement(node, after, jumps) if node is not None else after
+
+    def test(self, condition: Node | None, true: int, false: int) -> int:
+        return self.add(Step(Does.TEST, condition, [true, false]))
+
+    def label(self, name: str, node: Node) -> int:
+        if name not in self.labels:
+            self.labels[name] = self.add(Step(Does.EVALUATE, None))
+            self.gotos[name] = node
+        return self.labels[name]
+
+    def loop(self, node: Node, after: int, jumps: _Jumps) -> int:
+        condition = node.child_by_field_name("condition")
+        body = node.child_by_field_name("body")
+        endless = condition is None
+        head = (
+            self.add(Step(Does.EVALUATE, None)) if endless else self.test(condition, after, after)
+        )
+        again = head
+        if node.type == "for_statement":
+            update = node.child_by_field_name("update")
+            if update is not None:
+                again = self.add(Step(Does.EVALUATE, update, [head]))
+        inner = self.inside(body, again, _Jumps(after, again, jumps.switch))
+        self.steps[head].next = [inner] if endless else [inner, after]
+        self.steps[head].again = True
+        if node.type == "do_statement":
+            return inner
+        first = node.child_by_field_name("initializer")
+        return self.add(Step(Does.EVALUATE, first, [head])) if first is not None else head
+
+    def switch(self, node: Node, after: int, jumps: _Jumps) -> int:
+        index = self.add(Step(Does.SWITCH, node.child_by_field_name("condition")))
+        self.inside(
+            node.child_by_field_name("body"), after, _Jumps(after, jumps.on_continue, index)
+        )
+        cases = self.steps[index].cases
+        cases.reverse()
+        if all(value is not None for value, _ in cases):
+            cases.append((None, after))
+        self.steps[index].next = [target for _, target in cases]
+        return index
+
+    def case(self, node: Node, after: int, jumps: _Jumps) -> int:
+        value = node.child_by_field_name("value")
+        inside = [c for c in node.named_children if value is None or c.id != value.id]
+        entry = self.listed(inside, after, jumps)
+        if jumps.switch >= 0:
+            self.steps[jumps.switch].cases.append((value, entry))
+        return entry
+
+
+class _Branches:
+    """The branches of conditionals in the file, asked by nodes of a view."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        item = view.written
+        self.found = [
+            branch
+            for branch in view.corpus.unit(view.path).blanked.branches
+            if item.start <= branch.start < item.end and not branch.dead
+        ]
+
+    def within(self, node: Node, start: int) -> Branch | None:
+        """Return the outermost branch that holds a node and begins behind `start`."""
+        if not self.found:
+            return None
+        path, offset = self.view.origin(node.start_byte)
+        if path != self.view.path:
+            return None
+        # Of branches that open a block each only one is left: what it opens ends behind it.
+        last = self.view.origin(max(node.start_byte, node.end_byte - 1))[1]
+        return next(
+            (b for b in self.found if start < b.start <= offset and max(offset, last) < b.end), None
+        )
+
+    def group(self, branch: Branch) -> list[Branch]:
+        """Return the branches of the conditional that a branch belongs to."""
+        found = [branch]
+        while (later := self._next(found[-1])) is not None:
+            found.append(later)
+        while (earlier := self._previous(found[0])) is not None:
+            found.insert(0, earlier)
+        return found
+
+    def _next(self, branch: Branch) -> Branch | None:
+        following = [b for b in self.found if b.start >= branch.end]
+        first = min(following, key=lambda b: b.start, default=None)
+        if first is None or not first.condition.startswith("#el"):
+            return None
+        # Nothing but the directive stands between them.
+        between = self.view.corpus.unit(self.view.path).data[branch.end : first.start]
+        return first if between.lstrip()[:1] == b"#" else None
+
+    def _previous(self, branch: Branch) -> Branch | None:
+        return next(
+            (b for b in self.found if b.end <= branch.start and self._next(b) == branch), None
+        )
+
+    def label(self, branch: Branch) -> tuple[str, bool]:
+        """Return the condition under which a branch is compiled, and whether it has to hold."""
+        return _condition(branch.condition)
+
+    def otherwise(self, group: Iterable[Branch]) -> tuple[str, bool]:
+        """Return the condition under which none of the branches is compiled."""
+        text, holds = _condition(next(iter(group)).condition)
+        return text, not holds
+
+
+def _condition(label: str) -> tuple[str, bool]:
+    """`#ifndef X`, `#else of #ifdef X` -> ("X", False)."""
+    holds = True
+    if label.startswith("#else of "):
+        holds = False
+        label = label.removeprefix("#else of ")
+    word, _, rest = label.partition(" ")
+    if word == "#ifndef":
+        holds = not holds
+    for spelled in ("!", "defined"):
+        if rest.startswith(spelled):
+            rest = rest.removeprefix(spelled).strip()
+            holds = holds != (spelled == "!")
+    return rest.strip("() "), holds

@@ -1,0 +1,368 @@
+"""Macros: which of them hide a word, and their expansion with every token's origin kept."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from xfrmlint.c.blanking import logical_line, without_comments
+from xfrmlint.c.corpus import Corpus
+
+_DEFINE = re.compile(
+    rb"^[ \t]*#[ \t]*define[ \t]+(\w+)(\([^)\n]*(?:\\\r?\n[^)\n]*)*\))?((?:\\\r?\n|[^\n])*)", re.M
+)
+_DEFINE_START = re.compile(rb"[ \t]*#[ \t]*define\b")
+_PASTE = re.compile(rb"\w+(?:\s*##\s*\w+)+")
+_TOKEN = re.compile(
+    rb"""[A-Za-z_]\w*|\.?\d[\w.]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|##|->|\+\+|--|<<=?|>>=?|"""
+    rb"""[-+*/%&|^=!<>]=|&&|\|\||\.\.\.|\S"""
+)
+_WORD = re.compile(rb"[A-Za-z_]\w*")
+_DEEPEST = 24
+_MOST_TOKENS = 40000
+
+
+class Macro(NamedTuple):
+    """A #define. parameters: None for an object-like one.
+
+    start: the body's byte offset. define: the directive's.
+    """
+
+    name: str
+    parameters: tuple[str, ...] | None
+    body: bytes
+    path: str
+    start: int
+    define: int
+
+
+class Token(NamedTuple):
+    """A preprocessing token, where it came from, and whether white space stood before it."""
+
+    text: bytes
+    path: str
+    offset: int
+    spaced: bool
+
+
+class Expansion(NamedTuple):
+    """Expanded text; `starts[i]` is where the token with origin `origins[i]` begins in it."""
+
+    text: bytes
+    starts: list[int]
+    origins: list[tuple[str, int]]
+
+    def origin(self, offset: int) -> tuple[str, int]:
+        """Return path and byte offset from which the token at `offset` came."""
+        at = max(0, bisect_right(self.starts, offset) - 1)
+        path, start = self.origins[at]
+        return path, start
+
+
+def macros_in(corpus: Corpus, path: str) -> list[Macro]:
+    """Return the live #defines of a file."""
+    found = []
+    for kind, offset, line in corpus.unit(path).blanked.directives:
+        match = _DEFINE.match(line) if kind == "define" else None
+        if match is not None:
+            found.append(_macro(match, path, offset, offset))
+    return found
+
+
+def named(corpus: Corpus, name: str, path: str) -> list[Macro]:
+    """Return the live #defines of one name in a file."""
+    word = name.encode("utf-8", "surrogateescape")
+    found = []
+    for kind, at, line in corpus.definitions_of(word, path):
+        match = _DEFINE.match(line) if kind == "define" else None
+        if match is not None:
+            found.append(_macro(match, path, at, at))
+    return found
+
+
+def _macro(match: re.Match[bytes], path: str, define: int, base: int) -> Macro:
+    parameters = None
+    if match.group(2) is not None:
+        inside = match.group(2)[1:-1].replace(b"\\", b" ").decode("utf-8", "replace")
+        parameters = tuple(p.strip() for p in inside.split(",") if p.strip())
+    body = match.group(3)
+    if b"\\" in body:
+        body = re.sub(rb"\\(\r?)\n", rb" \1\n", body)
+    start = base - match.start() + match.start(3)
+    return Macro(match.group(1).decode(), parameters, body, path, start, define)
+
+
+def _defines_with(corpus: Corpus, path: str, piece: bytes) -> list[Macro]:
+    """Return the #defines of a file (dead ones too) in whose text some bytes occur."""
+    data = corpus.data(path)
+    starts: dict[int, None] = {}
+    at = data.find(piece)
+    while at >= 0:
+        start = logical_line(data, at)
+        if _DEFINE_START.match(data, start):
+            starts[start] = None
+        at = data.find(piece, at + 1)
+    found = [(start, _DEFINE.match(data, start)) for start in starts]
+    return [_macro(match, path, start, start) for start, match in found if match is not None]
+
+
+def _holds(macro: Macro, word: bytes) -> bool:
+    whole = rb"(?<!\w)" + re.escape(word) + rb"(?!\w)"
+    return word in macro.body and re.search(whole, macro.body) is not None
+
+
+def _live(corpus: Corpus, macro: Macro) -> bool:
+    """Tell whether a #define stands in code that can be compiled, not in #if 0 or a comment."""
+    directives = corpus.unit(macro.path).blanked.directives
+    return any(kind == "define" and offset == macro.define for kind, offset, _ in directives)
+
+
+def in_force(corpus: Corpus, name: str, path: str, offset: int) -> list[Macro]:
+    """Return what a macro can be at an offset of a file: its definitions there or in own headers.
+
+    #undef ends a definition and a later one replaces it; those of different branches of
+    conditionals stay side by side.
+    """
+    word = name.encode("utf-8", "surrogateescape")
+    for place in corpus.local(path):
+        if word not in corpus.defines(place):
+            continue
+        unit = corpus.unit(place)
+        found: list[Macro] = []
+        for kind, at, line in corpus.definitions_of(word, place):
+            if place == path and at > offset:
+                break
+            if kind == "undef":
+                found = []
+                continue
+            match = _DEFINE.match(line)
+            if match is not None:
+                condition = unit.condition(at)
+                found = [m for m in found if unit.condition(m.define) not in ("", condition)]
+                found.append(_macro(match, place, at, at))
+        if found:
+            return found
+    return []
+
+
+class Macros:
+    """Which macros of some files can hold a word; asked for many words, read once.
+
+    paths: the files of one driver.
+    """
+
+    def __init__(self, corpus: Corpus, paths: Iterable[str]) -> None:
+        self._corpus = corpus
+        self._paths = list(paths)
+        self._pasting: list[tuple[re.Pattern[str], Macro]] | None = None
+        self._direct: dict[str, list[Macro]] = {}
+
+    def hiding(self, words: Sequence[str]) -> dict[str, list[Macro]]:
+        """Return the macros whose expansion can hold one of `words`, by name.
+
+        A macro that uses such a macro counts; so does one that pastes (##) a word together.
+        """
+        found: dict[str, list[Macro]] = {}
+        wanted = list(words)
+        seen: set[str] = set()
+        while wanted:
+            word = wanted.pop()
+            if word in seen:
+                continue
+            seen.add(word)
+            for macro in self._with(word):
+                known = found.setdefault(macro.name, [])
+                if macro not in known:
+                    known.append(macro)
+                wanted.append(macro.name)
+        return found
+
+    def _with(self, word: str) -> list[Macro]:
+        if word not in self._direct:
+            encoded = word.encode("utf-8", "surrogateescape")
+            found = self._pasted(word)
+            for path in self._paths:
+                if encoded in self._corpus.define_text(path):
+                    for macro in _defines_with(self._corpus, path, encoded):
+                        if _holds(macro, encoded) and _live(self._corpus, macro):
+                            found.append(macro)
+            self._direct[word] = found
+        return self._direct[word]
+
+    def _pasted(self, word: str) -> list[Macro]:
+        if self._pasting is None:
+            self._pasting = []
+            for path in self._paths:
+                if b"##" in self._corpus.define_text(path):
+                    for macro in _defines_with(self._corpus, path, b"##"):
+                        self._pasting += [(p, macro) for p in _pasted_names(macro)]
+        found = dict.fromkeys(m for p, m in self._pasting if p.fullmatch(word))
+        return [macro for macro in found if _live(self._corpus, macro)]
+
+
+def _pasted_names(macro: Macro) -> list[re.Pattern[str]]:
+    """Return patterns of the names that a macro pastes: `foo_\\w*` for foo_##name."""
+    parameters = set(macro.parameters or ())
+    found = []
+    for run in _PASTE.finditer(macro.body):
+        pieces = [p.strip().decode("utf-8", "replace") for p in run.group().split(b"##")]
+        fixed = [p for p in pieces if p not in parameters]
+        # Without a fixed piece of some length every word would fit.
+        if max(map(len, fixed), default=0) >= 3:
+            pattern = "".join(r"\w*" if p in parameters else re.escape(p) for p in pieces)
+            found.append(re.compile(pattern))
+    return found
+
+
+def tokens(text: bytes, path: str, offset: int) -> list[Token]:
+    """Split C text (comments blanked here) into tokens; `offset` is that of its first byte."""
+    text = without_comments(text)
+    found = []
+    last = 0
+    for match in _TOKEN.finditer(text):
+        found.append(Token(match.group(), path, offset + match.start(), match.start() > last))
+        last = match.end()
+    return found
+
+
+def uses(text: bytes, macros: Mapping[str, object]) -> bool:
+    """Tell whether a macro's name occurs in `text` as a word."""
+    return any(match.group().decode() in macros for match in _WORD.finditer(text))
+
+
+def expand(text: bytes, path: str, offset: int, macros: Mapping[str, Macro]) -> Expansion:
+    """Expand `macros` (and no others) in C text that stands at `offset` of `path`."""
+    out = _expand(tokens(text, path, offset), macros, frozenset(), 0)
+    pieces: list[bytes] = []
+    starts: list[int] = []
+    origins: list[tuple[str, int]] = []
+    at = 0
+    for token in out:
+        if token.spaced:
+            pieces.append(b" ")
+            at += 1
+        starts.append(at)
+        origins.append((token.path, token.offset))
+        pieces.append(token.text)
+        at += len(token.text)
+    return Expansion(b"".join(pieces), starts, origins)
+
+
+def _expand(
+    line: list[Token], macros: Mapping[str, Macro], hidden: frozenset[str], depth: int
+) -> list[Token]:
+    out: list[Token] = []
+    at = 0
+    while at < len(line):
+        token = line[at]
+        at += 1
+        macro = macros.get(token.text.decode("utf-8", "replace"))
+        if macro is None or macro.name in hidden or depth > _DEEPEST or len(out) > _MOST_TOKENS:
+            out.append(token)
+            continue
+        arguments: list[list[Token]] = []
+        if macro.parameters is not None:
+            if at >= len(line) or line[at].text != b"(":
+                out.append(token)
+                continue
+            arguments, at = _arguments(line, at)
+        body = _substitute(macro, arguments, macros, hidden, depth)
+        fresh = _expand(body, macros, hidden | {macro.name}, depth + 1)
+        while fresh and at < len(line) and line[at].text == b"(":
+            # What it became can be the name of a function-like macro, its arguments still ahead.
+            inner = macros.get(fresh[-1].text.decode("utf-8", "replace"))
+            if inner is None or inner.parameters is None or inner.name in hidden | {macro.name}:
+                break
+            arguments, at = _arguments(line, at)
+            body = _substitute(inner, arguments, macros, hidden, depth)
+            fresh[-1:] = _expand(body, macros, hidden | {macro.name, inner.name}, depth + 1)
+        if fresh:
+            fresh[0] = fresh[0]._replace(spaced=True)
+        # A macro's result must not grow together with what follows.
+        if at < len(line):
+            line[at] = line[at]._replace(spaced=True)
+        out += fresh
+    return out
+
+
+def _arguments(line: list[Token], at: int) -> tuple[list[list[Token]], int]:
+    """Return the arguments behind the `(` at index `at`, and the index behind the `)`."""
+    found: list[list[Token]] = [[]]
+    depth = 0
+    for index in range(at, len(line)):
+        text = line[index].text
+        if text == b"(":
+            depth += 1
+            if depth == 1:
+                continue
+        elif text == b")":
+            depth -= 1
+            if depth == 0:
+                return found, index + 1
+        if text == b"," and depth == 1:
+            found.append([])
+        else:
+            found[-1].append(line[index])
+    return found, len(line)
+
+
+def _substitute(
+    macro: Macro,
+    arguments: list[list[Token]],
+    macros: Mapping[str, Macro],
+    hidden: frozenset[str],
+    depth: int,
+) -> list[Token]:
+    body = tokens(macro.body, macro.path, macro.start)
+    bound: dict[bytes, list[Token]] = {}
+    names = macro.parameters or ()
+    for index, name in enumerate(names):
+        if name.endswith("..."):
+            key = name[:-3].strip() or "__VA_ARGS__"
+            rest: list[Token] = []
+            for argument in arguments[index:]:
+                if rest:
+                    rest.append(Token(b",", macro.path, macro.start, False))
+                rest += argument
+            bound[key.encode()] = rest
+        else:
+            bound[name.encode()] = arguments[index] if index < len(arguments) else []
+    out: list[Token] = []
+    at = 0
+    while at < len(body):
+        token = body[at]
+        following = body[at + 1].text if at + 1 < len(body) else b""
+        if token.text == b"#" and following in bound:
+            text = b" ".join(t.text for t in bound[following])
+            quoted = b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+            out.append(token._replace(text=quoted))
+            at += 2
+            continue
+        if token.text == b"##" and out and following:
+            right = bound.get(following, [body[at + 1]])
+            if not right and out[-1].text == b",":
+                # GNU: `, ## __VA_ARGS__` takes the comma away if there are no arguments.
+                out.pop()
+            if right:
+                joined = out[-1].text + right[0].text
+                if out[-1].text == b",":
+                    out += right
+                else:
+                    # A pasted name is nowhere as a whole: its first piece stands for it.
+                    out[-1] = out[-1]._replace(text=joined)
+                    out += right[1:]
+            at += 2
+            continue
+        if token.text in bound:
+            pasted = following == b"##"
+            value = bound[token.text]
+            fresh = list(value) if pasted else _expand(list(value), macros, hidden, depth + 1)
+            if fresh:
+                fresh[0] = fresh[0]._replace(spaced=token.spaced)
+            elif pasted:
+                fresh = [Token(b"", token.path, token.offset, token.spaced)]
+            out += fresh
+        else:
+            out.append(token)
+        at += 1
+    return [t for t in out if t.text]

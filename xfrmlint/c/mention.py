@@ -1,0 +1,342 @@
+"""What is done with a value at the place where it is named: called, passed, stored, returned.
+
+A value is a function's name, a variable that holds a function, or a struct's function pointer.
+"""
+
+import re
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.c.ctype import CType, declared, specified
+from xfrmlint.c.expression import position_in
+from xfrmlint.c.reader import Reader
+from xfrmlint.c.types import PASSES_FIRST
+from xfrmlint.c.unit import node_text
+from xfrmlint.c.view import View
+
+# Operands of these are types or sizes, never values.
+_UNEVALUATED = ("sizeof_expression", "alignof_expression", "offsetof_expression", "type_descriptor")
+_UNEVALUATED_CALLS = re.compile(
+    r"^(__?typeof(__|_unqual|_member)?|typeof|typeof_unqual|typeof_member|sizeof_field|offsetof|"
+    r"offsetofend|FIELD_SIZEOF|__builtin_offsetof|__builtin_types_compatible_p|static_assert|"
+    r"__alignof__|_Static_assert|BUILD_BUG_ON|BUILD_BUG_ON_ZERO|ARRAY_SIZE|__same_type|__builtin_constant_p)$"
+)
+# What stands in a text in which there is one of these.
+_UNEVALUATED_WORDS = re.compile(
+    rb"sizeof|SIZEOF|lignof|offset|typeof|types_compatible|same_type|constant_p|ssert|BUILD_BUG|"
+    rb"ARRAY_SIZE"
+)
+
+
+class Slot(NamedTuple):
+    """A place in a struct that holds a value: struct type, field, constant indexes on the way.
+
+    table: the variable that the struct is, or through which it is reached. within: `outer.member`
+    if the struct is itself, by value, a member of another.
+    """
+
+    struct: str
+    field: str
+    indexes: tuple[str, ...] = ()
+    table: str = ""
+    within: str = ""
+
+
+class Use(NamedTuple):
+    """One use of a value.
+
+    kind: called, argument, slot, local, global, through (stored by `*name = value`), returned or
+    none. name: the callee of an argument, or the variable. position: the argument's, from 0.
+    at: the node that is used (its place is the use's place).
+    """
+
+    kind: str
+    view: View
+    at: Node
+    name: str = ""
+    position: int = -1
+    slot: Slot | None = None
+    callee: Node | None = None
+
+
+def use_of(reader: Reader, view: View, node: Node) -> Use:
+    """Tell what happens to the value that `node` names.
+
+    node: an identifier, or a field_identifier (then its whole field expression is the value).
+    """
+    up = node
+    if node.type == "field_identifier" and node.parent is not None:
+        up = node.parent
+    none = Use("none", view, node)
+    indexes: list[str] = []
+    while True:
+        parent = up.parent
+        if parent is None:
+            return none
+        kind = parent.type
+        if kind in ("parenthesized_expression", "pointer_expression", "cast_expression"):
+            up = parent
+        elif kind in ("conditional_expression", "comma_expression", "subscript_expression"):
+            keep = {
+                "conditional_expression": ("consequence", "alternative"),
+                "comma_expression": ("right",),
+                "subscript_expression": ("argument",),
+            }[kind]
+            if not any(_is(parent.child_by_field_name(name), up) for name in keep):
+                return none
+            up = parent
+        elif kind == "call_expression":
+            if _is(parent.child_by_field_name("function"), up) and not unevaluated(view, parent):
+                return Use("called", view, node)
+            return none
+        elif kind == "argument_list":
+            call = parent.parent
+            position = position_in(parent, up)
+            callee = call.child_by_field_name("function") if call is not None else None
+            if call is None or callee is None:
+                return none
+            name = node_text(callee) if callee.type == "identifier" else ""
+            if position == 0 and PASSES_FIRST.match(name):
+                up = call
+                continue
+            return Use("argument", view, node, name, position, None, callee)
+        elif kind == "return_statement":
+            return Use("returned", view, node)
+        elif kind == "assignment_expression":
+            left = parent.child_by_field_name("left")
+            if left is None or _is(left, up):
+                return none
+            return _stored(reader, view, node, left)
+        elif kind == "init_declarator":
+            name = _declared_name(parent)
+            return _variable(view, node, name) if name else none
+        elif kind in ("initializer_list", "initializer_pair"):
+            return _initialized(reader, view, node, up, indexes)
+        else:
+            return none
+
+
+def _is(one: Node | None, other: Node) -> bool:
+    return one is not None and one.id == other.id
+
+
+def _declared_name(node: Node) -> str:
+    found = declared(CType("int"), node)
+    return node_text(found.name) if found is not None else ""
+
+
+def _variable(view: View, node: Node, name: str) -> Use:
+    local = view.kind == "function" and view.local(name, node.start_byte) is not None
+    return Use("local" if local else "global", view, node, name)
+
+
+def _stored(reader: Reader, view: View, node: Node, left: Node) -> Use:
+    indexes: list[str] = []
+    while True:
+        if left.type == "parenthesized_expression" and left.named_child_count:
+            left = left.named_children[-1]
+        elif left.type == "subscript_expression":
+            index = left.child_by_field_name("index")
+            indexes.insert(0, node_text(index) if index is not None else "")
+            inner = left.child_by_field_name("argument")
+            if inner is None:
+                return Use("none", view, node)
+            left = inner
+        else:
+            break
+    if left.type == "identifier":
+        return _variable(view, node, node_text(left))
+    if left.type == "field_expression":
+        slot = slot_of(reader, view, left, indexes)
+        return Use("slot", view, node, slot=slot)
+    if left.type == "pointer_expression":
+        target = left.child_by_field_name("argument")
+        if target is not None and target.type == "identifier":
+            return Use("through", view, node, node_text(target))
+        if target is not None and target.type == "field_expression":
+            return Use("slot", view, node, slot=slot_of(reader, view, target))
+    return Use("none", view, node)
+
+
+def _struct_name(kind: CType) -> str:
+    """Return a struct's name; one without a tag is told apart by where its body stands."""
+    if kind.base in ("struct", "union") and kind.node is not None:
+        return f"{kind.base}@{kind.node.start_byte}"
+    return kind.base
+
+
+def slot_of(reader: Reader, view: View, field: Node, indexes: list[str] | None = None) -> Slot:
+    """Return the slot that a field expression names; an unknown struct has an empty name."""
+    base = field.child_by_field_name("argument")
+    name = field.child_by_field_name("field")
+    kind = reader.types.of(base, view)
+    if kind is not None:
+        kind = reader.types.resolved(kind, view.path)
+    found = list(indexes or ())
+    table = ""
+    node = base
+    while node is not None:
+        if node.type == "subscript_expression":
+            index = node.child_by_field_name("index")
+            found.insert(0, node_text(index) if index is not None else "")
+        elif node.type == "identifier":
+            table = node_text(node)
+            break
+        node = node.child_by_field_name("argument") or (
+            node.named_children[-1]
+            if node.type == "parenthesized_expression" and node.named_child_count
+            else None
+        )
+    within = ""
+    if kind is not None and not kind.pointers and base is not None:
+        inner = base
+        while inner.type in ("parenthesized_expression", "subscript_expression"):
+            inner = inner.child_by_field_name("argument") or inner.named_children[-1]
+        if inner.type == "field_expression":
+            outer = reader.types.of(inner.child_by_field_name("argument"), view)
+            member = inner.child_by_field_name("field")
+            if outer is not None and member is not None:
+                outer = reader.types.resolved(outer, view.path)
+                within = f"{_struct_name(outer)}.{node_text(member)}"
+    struct = _struct_name(kind) if kind is not None else ""
+    field_name = node_text(name) if name is not None else ""
+    return Slot(struct, field_name, tuple(found), table, within)
+
+
+def _initialized(reader: Reader, view: View, node: Node, up: Node, indexes: list[str]) -> Use:
+    """Follow designators outwards to the variable or compound literal that is initialized."""
+    steps: list[tuple[str, str]] = []
+    none = Use("none", view, node)
+    while True:
+        parent = up.parent
+        if parent is None:
+            return none
+        if parent.type == "initializer_pair":
+            for designator in reversed(parent.children_by_field_name("designator")):
+                inside = designator.named_children[0] if designator.named_child_count else None
+                text = node_text(inside) if inside is not None else ""
+                steps.insert(0, ("." if designator.type == "field_designator" else "[", text))
+            pair = parent
+            up = pair.parent if pair.parent is not None else pair
+            if up.type != "initializer_list":
+                return none
+        elif parent.type == "initializer_list":
+            position = position_in(parent, up)
+            flat = not any(c.type.startswith("initializer") for c in parent.named_children)
+            steps.insert(0, ("flat" if flat else "#", str(position)))
+            up = parent
+        elif parent.type == "init_declarator":
+            declaration = parent.parent
+            base = specified(declaration) if declaration is not None else None
+            made = declared(base, parent) if base is not None else None
+            if made is None:
+                return none
+            name = node_text(made.name)
+            return _walked(reader, view, node, made.type, steps, name)
+        elif parent.type == "compound_literal_expression":
+            kind = reader.types.of(parent, view)
+            if kind is None:
+                return none
+            use = _walked(reader, view, node, kind, steps, "")
+            if use.slot is not None and not use.slot.within:
+                use = use._replace(
+                    slot=use.slot._replace(within=_assigned_to(reader, view, parent))
+                )
+            return use
+        else:
+            return none
+
+
+def _walked(
+    reader: Reader, view: View, node: Node, kind: CType, steps: list[tuple[str, str]], table: str
+) -> Use:
+    current: CType | None = kind
+    owner, field, within = "", "", ""
+    indexes: list[str] = []
+    for step, text in steps:
+        if current is None:
+            break
+        current = reader.types.resolved(current, view.path)
+        if step == "[" or (step != "." and current.pointers):
+            indexes.append(text)
+            current = current.pointed(-1)
+            continue
+        members = reader.types.fields(current, view.path)
+        known = members[0] if members is not None else {}
+        within = f"{owner}.{field}" if owner else ""
+        owner = _struct_name(current)
+        if step == ".":
+            field = text
+            current = known.get(text)
+            continue
+        names = list(known)
+        at = int(text)
+        if step == "flat" and (at >= len(names) or _has_struct(reader, view, known)):
+            return _elided(reader, view, node, current, at, table)
+        field = names[at] if at < len(names) else ""
+        current = known.get(field)
+    if not owner:
+        use = _variable(view, node, table)
+        return use if table else Use("none", view, node)
+    return Use("slot", view, node, slot=Slot(owner, field, tuple(indexes), table, within))
+
+
+def _assigned_to(reader: Reader, view: View, literal: Node) -> str:
+    """Return `struct.member` if a compound literal is assigned to a member by value."""
+    parent = literal.parent
+    left = parent.child_by_field_name("left") if parent is not None else None
+    if parent is None or parent.type != "assignment_expression" or left is None:
+        return ""
+    if left.type != "field_expression":
+        return ""
+    slot = slot_of(reader, view, left)
+    return f"{slot.struct}.{slot.field}"
+
+
+def _has_struct(reader: Reader, view: View, members: dict[str, CType]) -> bool:
+    kinds = (reader.types.resolved(member, view.path) for member in members.values())
+    return any(not k.pointers and k.base.split(" ")[0] == "struct" for k in kinds)
+
+
+def _elided(reader: Reader, view: View, node: Node, kind: CType, at: int, table: str) -> Use:
+    """Follow a list without inner braces: members of inner structs count as the outer's."""
+    leaves = _leaves(reader, view, kind, "")
+    if at < len(leaves) and leaves[at][1]:
+        owner, field, within = leaves[at]
+        return Use("slot", view, node, slot=Slot(owner, field, (), table, within))
+    return Use("slot", view, node, slot=Slot(_struct_name(kind), "", (), table))
+
+
+def _leaves(
+    reader: Reader, view: View, kind: CType, within: str, depth: int = 0
+) -> list[tuple[str, str, str]]:
+    members = reader.types.fields(kind, view.path)
+    if members is None or depth > 4:
+        return [(_struct_name(kind), "", within)]
+    owner = _struct_name(kind)
+    found: list[tuple[str, str, str]] = []
+    for name, member in members[0].items():
+        resolved = reader.types.resolved(member, view.path)
+        if not resolved.pointers and resolved.base.split(" ")[0] == "struct":
+            found += _leaves(reader, view, resolved, f"{owner}.{name}", depth + 1)
+        else:
+            found.append((owner, name, within))
+    return found
+
+
+def unevaluated(view: View, node: Node) -> bool:
+    """Tell whether an expression is only an operand of sizeof, typeof or their like."""
+    # The way up takes a thousand steps where a macro became as many terms.
+    if not _UNEVALUATED_WORDS.search(view.text, view.node.start_byte, view.node.end_byte):
+        return False
+    up: Node | None = node
+    while up is not None and up.type not in ("compound_statement", "translation_unit"):
+        if up.type in _UNEVALUATED:
+            return True
+        if up.type == "call_expression":
+            called = up.child_by_field_name("function")
+            if called is not None and _UNEVALUATED_CALLS.match(node_text(called)):
+                return True
+        up = up.parent
+    return False

@@ -1,0 +1,361 @@
+"""What type an expression has: locals, struct fields, function results, typedefs, macros.
+
+Only names that the file itself can see through its #include lines are used; what can't be found
+is None, and the caller counts it as unknown.
+"""
+
+import re
+
+from tree_sitter import Node
+
+from xfrmlint.c.blanking import without_type_arguments
+from xfrmlint.c.corpus import Corpus
+from xfrmlint.c.ctype import (
+    INT,
+    CType,
+    abstract,
+    declarators,
+    declared,
+    specified,
+    type_of_specifier,
+)
+from xfrmlint.c.macros import Macro, expand, named
+from xfrmlint.c.unit import node_text, parse
+from xfrmlint.c.view import View
+
+# Macros and functions that hand their first argument through (include/linux/compiler.h,
+# rcupdate.h, rwonce.h); arguments behind the first don't change the type.
+PASSES_FIRST = re.compile(
+    r"^(READ_ONCE(_NOCHECK)?|ACCESS_ONCE|WRITE_ONCE|(un)?likely|data_race|smp_load_acquire|"
+    r"s?rcu_dereference\w*|rcu_access_pointer|rcu_replace_pointer|unrcu_pointer|"
+    r"rcu_pointer_handoff|rtnl_dereference|xchg|cmpxchg|array_index_nospec|no_free_ptr|"
+    r"IS_ERR_OR_NULL|WARN_ON(_ONCE)?|__force|READ_ONCE_ALIGNED_PMD|lockless_dereference)$"
+)
+# These take the address of what they hand through.
+_BY_ADDRESS = re.compile(r"^(xchg|cmpxchg|smp_load_acquire)$")
+# The second argument names the result's type (include/linux/container_of.h, list.h, rbtree.h).
+_CONTAINERS = re.compile(
+    r"^(container_of(_const|_safe)?|list_entry(_rcu)?|list_(first|last)_entry(_or_null|_rcu)?|"
+    r"list_first_or_null_rcu|hlist_entry(_safe)?|rb_entry(_safe)?|llist_entry)$"
+)
+# The first argument is a variable of the result's type.
+_LIKE_FIRST = re.compile(r"^(from_(tasklet|timer|work)|timer_container_of|list_(next|prev)_entry)$")
+# A type taken from the initializer; blanking writes `auto_` for typeof(expression).
+AUTO = ("auto", "auto_", "__auto_type")
+_BASIC = ("fn", "int", "void", "char", "bool", "long", "short", *AUTO)
+_DEEPEST = 40
+_MOST_MACROS = 24
+_STATEMENTS = {"if", "for", "while", "switch", "return", "sizeof"}
+_CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
+
+Fields = dict[str, CType]
+
+
+class Types:
+    """Answers about one corpus; every struct is read once."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.corpus = corpus
+        self._fields: dict[tuple[str, str], tuple[Fields, str] | None] = {}
+        self._variables: dict[str, Fields] = {}
+        self._seen_macros: dict[tuple[str, str], Macro | None] = {}
+        self._seen_variables: dict[tuple[str, str], CType | None] = {}
+        self._results: dict[tuple[str, str], CType | None] = {}
+
+    def resolved(self, kind: CType, path: str) -> CType:
+        """Follow typedefs until a struct, a function or a basic type is left."""
+        for _ in range(8):
+            if " " in kind.base or kind.base in _BASIC:
+                return kind
+            found = self.corpus.find("typedef", kind.base, path)
+            if found is None:
+                return kind
+            named = None
+            for node in self.corpus.snippet(found).named_children:
+                if node.type == "type_definition":
+                    base = specified(node)
+                    for declarator in declarators(node):
+                        name = declared(base, declarator) if base is not None else None
+                        if name is not None and node_text(name.name) == kind.base:
+                            named = name.type
+            if named is None or named.base == kind.base:
+                return kind
+            kind = named._replace(pointers=named.pointers + kind.pointers)
+        return kind
+
+    def fields(self, kind: CType, path: str) -> tuple[Fields, str] | None:
+        """Return a struct's fields by name, in order, and the path of its definition."""
+        kind = self.resolved(kind, path)
+        if kind.node is not None and kind.base.split(" ")[0] in ("struct", "union"):
+            return self._members(kind.node), path
+        word, _, tag = kind.base.partition(" ")
+        if word not in ("struct", "union") or not tag:
+            return None
+        key = (kind.base, path)
+        if key not in self._fields:
+            self._fields[key] = None
+            found = self.corpus.find(word, tag, path)
+            if found is not None:
+                root = self.corpus.snippet(found)
+                body = _first(root, "field_declaration_list")
+                if body is not None:
+                    self._fields[key] = self._members(body), found.path
+        return self._fields[key]
+
+    def fields_named(self, struct: str, path: str) -> Fields:
+        """Return the fields of a struct by its name; none if it can't be found."""
+        known = self.fields(CType(struct), path)
+        return known[0] if known is not None else {}
+
+    def looked_up(self) -> list[tuple[str, str, Fields]]:
+        """Return every struct read so far: its name, the path of its definition, its fields."""
+        found = {}
+        for (base, _), known in self._fields.items():
+            if known is not None:
+                found[base, known[1]] = known[0]
+        return [(base, path, fields) for (base, path), fields in sorted(found.items())]
+
+    def _members(self, body: Node) -> Fields:
+        found: Fields = {}
+        stack = list(reversed(body.named_children))
+        while stack:
+            node = stack.pop()
+            if node.type != "field_declaration":
+                # A macro such as struct_group() around members, or a parse error: look inside.
+                if node.type in ("ERROR", "field_declaration_list"):
+                    stack += reversed(node.named_children)
+                continue
+            base = specified(node)
+            if base is None:
+                continue
+            names = declarators(node)
+            if not names and base.node is not None and base.base.split(" ")[0] != "enum":
+                for name, kind in self._members(base.node).items():
+                    found.setdefault(name, kind)
+            for declarator in names:
+                made = declared(base, declarator)
+                if made is not None:
+                    found.setdefault(node_text(made.name), made.type)
+        return found
+
+    def field(self, kind: CType | None, name: str, path: str) -> CType | None:
+        """Return the type of a field of a struct (or of what a pointer to one points to)."""
+        if kind is None:
+            return None
+        known = self.fields(kind, path)
+        return known[0].get(name) if known is not None else None
+
+    def of(self, node: Node | None, view: View, depth: int = 0) -> CType | None:
+        """Return an expression's type, or None where it can't be known."""
+        if node is None or depth > _DEEPEST:
+            return None
+        found = self._of(node, view, depth)
+        return None if found is not None and found.base in AUTO else found
+
+    def _of(self, node: Node, view: View, depth: int) -> CType | None:
+        kind = node.type
+        while kind == "parenthesized_expression" and node.named_child_count:
+            node = node.named_children[-1]
+            kind = node.type
+        if kind == "identifier":
+            return self._of_identifier(node, view, depth)
+        if kind == "field_expression":
+            base = self.of(node.child_by_field_name("argument"), view, depth + 1)
+            name = node.child_by_field_name("field")
+            return self.field(base, node_text(name), view.path) if name is not None else None
+        if kind == "subscript_expression":
+            base = self.of(node.child_by_field_name("argument"), view, depth + 1)
+            return self.resolved(base, view.path).pointed(-1) if base is not None else None
+        if kind == "pointer_expression":
+            inner = self.of(node.child_by_field_name("argument"), view, depth + 1)
+            operator = node.child_by_field_name("operator")
+            if inner is None or operator is None:
+                return None
+            if operator.type == "&":
+                return inner.pointed()
+            inner = self.resolved(inner, view.path)
+            return inner if inner.base == "fn" and not inner.pointers else inner.pointed(-1)
+        if kind in ("cast_expression", "compound_literal_expression"):
+            written = node.child_by_field_name("type")
+            return _written_type(written) if written is not None else None
+        if kind == "call_expression":
+            return self._of_call(node, view, depth)
+        if kind == "conditional_expression":
+            for side in ("consequence", "alternative"):
+                found = self.of(node.child_by_field_name(side), view, depth + 1)
+                if found is not None and (found.pointers or " " in found.base):
+                    return found
+            return self.of(node.child_by_field_name("condition"), view, depth + 1)
+        if kind == "comma_expression":
+            return self.of(node.child_by_field_name("right"), view, depth + 1)
+        if kind in ("assignment_expression", "binary_expression"):
+            for side in ("left", "right"):
+                found = self.of(node.child_by_field_name(side), view, depth + 1)
+                if found is not None and (found.pointers or " " in found.base):
+                    return found
+            return INT
+        if kind == "update_expression":
+            return self.of(node.child_by_field_name("argument"), view, depth + 1)
+        if kind == "compound_statement":
+            last = node.named_children[-1] if node.named_child_count else None
+            if last is not None and last.type == "expression_statement" and last.named_child_count:
+                return self.of(last.named_children[0], view, depth + 1)
+            return None
+        if kind in ("number_literal", "sizeof_expression", "unary_expression", "char_literal"):
+            return INT
+        return None
+
+    def _of_identifier(self, node: Node, view: View, depth: int) -> CType | None:
+        name = node_text(node)
+        local = view.local(name, node.start_byte)
+        if local is not None:
+            if local.type.base in AUTO:
+                return self.of(local.value, view, depth + 1)
+            return local.type
+        found = self.variable(name, view.path)
+        if found is not None:
+            return found
+        macro = self.macro(name, view.path)
+        if macro is not None and macro.parameters is None:
+            return self._of_text(macro.body, view, node, depth)
+        return None
+
+    def variable(self, name: str, path: str) -> CType | None:
+        """Return the type of a variable declared at file level, here or in an own header."""
+        key = (name, path)
+        if key not in self._seen_variables:
+            word = name.encode("utf-8", "surrogateescape")
+            found = None
+            for place in self.corpus.local(path):
+                if found is None and word in self.corpus.data(place):
+                    found = self._variables_of(place).get(name)
+            self._seen_variables[key] = found
+        return self._seen_variables[key]
+
+    def _variables_of(self, path: str) -> Fields:
+        if path not in self._variables:
+            found: Fields = {}
+            for item in self.corpus.unit(path).items:
+                base = specified(item.node) if item.kind == "declaration" else None
+                for declarator in declarators(item.node) if base is not None else ():
+                    made = declared(base, declarator) if base is not None else None
+                    if made is not None:
+                        found.setdefault(node_text(made.name), made.type)
+            self._variables[path] = found
+        return self._variables[path]
+
+    def macro(self, name: str, path: str) -> Macro | None:
+        """Return the definition of a macro that `path` sees."""
+        key = (name, path)
+        if key not in self._seen_macros:
+            self._seen_macros[key] = self._macro(name, path)
+        return self._seen_macros[key]
+
+    def _macro(self, name: str, path: str) -> Macro | None:
+        word = name.encode("utf-8", "surrogateescape")
+        for place in self.corpus.closure(path):
+            if word in self.corpus.defines(place):
+                for macro in named(self.corpus, name, place):
+                    return macro
+        return None
+
+    def macros_under(self, name: str, path: str) -> dict[str, list[Macro]]:
+        """Return a function-like macro that `path` sees and the macros that its body uses."""
+        found: dict[str, list[Macro]] = {}
+        wanted = [name]
+        while wanted and len(found) < _MOST_MACROS:
+            current = wanted.pop()
+            macro = self.macro(current, path) if current not in found else None
+            if macro is None or (macro.parameters is None and current == name):
+                continue
+            found[current] = [macro]
+            called = {m.decode() for m in _CALLED.findall(macro.body)}
+            wanted += called - set(found) - _STATEMENTS
+        return found
+
+    def _of_call(self, node: Node, view: View, depth: int) -> CType | None:
+        called = node.child_by_field_name("function")
+        listed = node.child_by_field_name("arguments")
+        arguments = listed.named_children if listed is not None else []
+        if called is None:
+            return None
+        if called.type != "identifier":
+            kind = self.of(called, view, depth + 1)
+            kind = self.resolved(kind, view.path) if kind is not None else None
+            return kind.result if kind is not None and kind.base == "fn" else None
+        name = node_text(called)
+        if PASSES_FIRST.match(name) or _LIKE_FIRST.match(name):
+            found = self.of(arguments[0], view, depth + 1) if arguments else None
+            taken = found is not None and _BY_ADDRESS.match(name)
+            return found.pointed(-1) if found is not None and taken else found
+        if _CONTAINERS.match(name):
+            # Blanking took `struct` away in front of the tag.
+            tag = node_text(arguments[1]).split()[-1] if len(arguments) > 1 else ""
+            return CType(f"struct {tag}", 1) if tag else None
+        local = view.local(name, called.start_byte)
+        if local is not None:
+            kind = self.resolved(local.type, view.path)
+            return kind.result if kind.base == "fn" else None
+        found = self.result(name, view.path)
+        if found is not None:
+            return found
+        macro = self.macro(name, view.path)
+        if macro is not None and macro.parameters is not None and depth < 12:
+            text = node.text or b""
+            expansion = expand(text, view.path, 0, {name: macro})
+            return self._of_text(expansion.text, view, node, depth)
+        return None
+
+    def result(self, name: str, path: str) -> CType | None:
+        """Return what a function that `path` sees returns."""
+        key = (name, path)
+        if key not in self._results:
+            self._results[key] = None
+            found = self.corpus.find("function", name, path)
+            if found is not None:
+                for node in self.corpus.snippet(found).named_children:
+                    base = specified(node)
+                    for declarator in declarators(node):
+                        made = declared(base, declarator) if base is not None else None
+                        if made is not None and made.type.base == "fn":
+                            self._results[key] = made.type.result
+        return self._results[key]
+
+    def _of_text(self, text: bytes, view: View, at: Node, depth: int) -> CType | None:
+        """Type an expression given as text, its names meaning what they mean at `at`."""
+        plain = without_type_arguments(text.strip().replace(b"\n", b" "))
+        root = parse(b"int _ = " + plain + b";").root_node
+        value = _first(root, "init_declarator")
+        inside = value.child_by_field_name("value") if value is not None else None
+        if inside is None or root.has_error:
+            return None
+        return self.of(inside, _Elsewhere(view, at.start_byte), depth + 4)
+
+
+class _Elsewhere(View):
+    """A view whose names are all looked up at one offset of another view."""
+
+    def __init__(self, view: View, offset: int) -> None:
+        super().__init__(view.corpus, view.path, view.item, view.text, None)
+        self.__dict__["locals"] = [
+            local._replace(start=0, end=1 << 40)
+            for local in view.locals
+            if local.start <= offset < local.end
+        ]
+
+
+def _written_type(written: Node) -> CType | None:
+    inner = written.child_by_field_name("type")
+    if inner is None:
+        return None
+    return abstract(type_of_specifier(inner), written.child_by_field_name("declarator"))
+
+
+def _first(root: Node, kind: str) -> Node | None:
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node.type == kind:
+            return node
+        stack += reversed(node.named_children)
+    return None

@@ -1,0 +1,217 @@
+"""One parsed file: its blanked text, its syntax tree and its outline of top-level items."""
+
+import re
+from bisect import bisect_right
+from functools import cache, cached_property
+from typing import NamedTuple
+
+import tree_sitter_c
+from tree_sitter import Language, Node, Parser, Query, QueryCursor, Tree
+
+from xfrmlint.c.blanking import Blanked, blank
+from xfrmlint.tree.lines import line_text
+
+# A driver's largest source has 1.8 MB; beyond this the parser's time and memory run away.
+LARGEST = 4 * 1024 * 1024
+
+
+class Item(NamedTuple):
+    """A top-level piece of a file.
+
+    kind: function, declaration, type or other. name: the function's, else empty.
+    start, end: byte offsets.
+    """
+
+    kind: str
+    name: str
+    start: int
+    end: int
+    node: Node
+
+
+class Place(NamedTuple):
+    """A point of a file: path, line from 1, column from 1 (bytes)."""
+
+    path: str
+    line: int
+    column: int
+
+
+@cache
+def language() -> Language:
+    """Return tree-sitter's C."""
+    return Language(tree_sitter_c.language())
+
+
+def parse(text: bytes) -> Tree:
+    """Parse C text; errors become nodes of the tree."""
+    return Parser(language()).parse(text)
+
+
+def captured(query: Query, node: Node, name: str) -> list[Node]:
+    """Return what a query captures under a name, as it stands in the text."""
+    # The binding's own order is that of addresses, another one in every run.
+    found = QueryCursor(query).captures(node).get(name, [])
+    return sorted(found, key=lambda one: (one.start_byte, -one.end_byte))
+
+
+class Unit:
+    """A file as the parser sees it.
+
+    path: relative to the tree's root. data: the bytes on disk. words: see `blank`. like: the same
+    file, of which everything can be taken over.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        data: bytes,
+        words: re.Pattern[bytes] | None = None,
+        like: "Unit | None" = None,
+    ) -> None:
+        self.path = path
+        self.too_large = len(data) > LARGEST
+        self.data = b"" if self.too_large else data
+        self._like = like
+        self.blanked: Blanked = blank(self.data, words) if like is None else like.blanked
+        self.text = self.blanked.text
+
+    @cached_property
+    def tree(self) -> Tree:
+        return parse(self.text) if self._like is None else self._like.tree
+
+    @property
+    def parsed(self) -> bool:
+        """Whether the syntax tree was asked for (a file can be read for a struct's text alone)."""
+        return "tree" in self.__dict__
+
+    @cached_property
+    def _newlines(self) -> list[int]:
+        return [m.start() for m in re.finditer(rb"\n", self.data)]
+
+    def line(self, offset: int) -> int:
+        """Return the line (from 1) of a byte offset."""
+        # The newline that ends a line belongs to it.
+        at = bisect_right(self._newlines, offset)
+        if at and self._newlines[at - 1] == offset:
+            at -= 1
+        return at + 1
+
+    def place(self, offset: int) -> Place:
+        """Return path, line and column of a byte offset."""
+        line = self.line(offset)
+        start = self._newlines[line - 2] + 1 if line > 1 else 0
+        return Place(self.path, line, offset - start + 1)
+
+    def offset(self, line: int, column: int) -> int:
+        """Return the byte offset of a line and column, both from 1; the end for one behind it."""
+        if line - 2 >= len(self._newlines):
+            return len(self.data)
+        start = self._newlines[line - 2] + 1 if line > 1 else 0
+        return start + max(column, 1) - 1
+
+    def line_text(self, line: int) -> str:
+        """Return one line of the file, undecodable bytes replaced."""
+        return line_text(self.data, line)
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """Top-level items in order of start; wrappers (extern "C", error nodes) are opened."""
+        # This file counts as parsed, whoever did it.
+        root = self.tree.root_node
+        return outline(root) if self._like is None else self._like.items
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [item.start for item in self.items]
+
+    def item_at(self, offset: int) -> Item | None:
+        """Return the top-level item that holds a byte offset."""
+        at = bisect_right(self._starts, offset) - 1
+        if at >= 0 and offset < self.items[at].end:
+            return self.items[at]
+        return None
+
+    def functions(self, name: str) -> list[Item]:
+        """Return the definitions of a function (several where an #else has a stub)."""
+        return self._functions.get(name, [])
+
+    @cached_property
+    def _functions(self) -> dict[str, list[Item]]:
+        found: dict[str, list[Item]] = {}
+        for item in self.items:
+            if item.kind == "function":
+                found.setdefault(item.name, []).append(item)
+        return found
+
+    def condition(self, offset: int) -> str:
+        """Return the innermost conditional around an offset as text, or an empty string."""
+        found = ""
+        for branch in self.blanked.branches:
+            if branch.start > offset:
+                break
+            if offset < branch.end:
+                found = branch.condition
+        return found
+
+    @cached_property
+    def errors(self) -> list[int]:
+        """Lines at which the parser had to give up and start again."""
+        found = []
+        stack = [self.tree.root_node] if self.tree.root_node.has_error else []
+        while stack:
+            node = stack.pop()
+            if node.is_error or node.is_missing:
+                found.append(self.line(node.start_byte))
+                continue
+            stack += [child for child in node.children if child.has_error]
+        return sorted(set(found))
+
+
+def declarator_name(node: Node | None) -> Node | None:
+    """Return the identifier that a declarator declares."""
+    while node is not None:
+        if node.type in ("identifier", "field_identifier", "type_identifier"):
+            return node
+        inner = node.child_by_field_name("declarator")
+        if inner is None and node.type in ("parenthesized_declarator", "attributed_declarator"):
+            inner = next(
+                (c for c in node.named_children if "declarator" in c.type or "ident" in c.type),
+                None,
+            )
+        node = inner
+    return None
+
+
+def node_text(node: Node) -> str:
+    """Return a node's text; undecodable bytes replaced."""
+    return (node.text or b"").decode("utf-8", "replace")
+
+
+_WRAPPERS = {"ERROR", "linkage_specification", "declaration_list", "translation_unit"}
+
+
+def outline(root: Node) -> list[Item]:
+    """Return the top-level items under `root`, wrappers opened, in order of start."""
+    items: list[Item] = []
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node.type in _WRAPPERS:
+            stack += node.named_children
+            continue
+        items.append(_item(node))
+    items.sort(key=lambda item: item.start)
+    return items
+
+
+def _item(node: Node) -> Item:
+    kind, name = "other", ""
+    if node.type == "function_definition":
+        found = declarator_name(node.child_by_field_name("declarator"))
+        kind, name = "function", node_text(found) if found is not None else ""
+    elif node.type == "declaration":
+        kind = "declaration"
+    elif node.type in ("type_definition", "struct_specifier", "union_specifier", "enum_specifier"):
+        kind = "type"
+    return Item(kind, name, node.start_byte, node.end_byte, node)

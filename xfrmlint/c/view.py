@@ -1,0 +1,258 @@
+"""One top-level item ready to be asked: its syntax tree, with macros expanded where they matter."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+from tree_sitter import Node, Query
+
+from xfrmlint.c.blanking import without_type_arguments
+from xfrmlint.c.corpus import Corpus, words
+from xfrmlint.c.ctype import CType, Declared, declarators, declared, specified
+from xfrmlint.c.macros import Expansion, Macro, expand, uses
+from xfrmlint.c.unit import (
+    Item,
+    Place,
+    captured,
+    declarator_name,
+    language,
+    node_text,
+    outline,
+    parse,
+)
+
+
+class Local(NamedTuple):
+    """A name declared in a function: its type, its initializer, and the range that sees it."""
+
+    name: str
+    type: CType
+    value: Node | None
+    start: int
+    end: int
+    parameter: int
+
+
+class FunctionName(NamedTuple):
+    """Which function: the file that defines it, its name, the line of its definition."""
+
+    path: str
+    name: str
+    line: int
+
+
+_DECLARATIONS = "[(declaration) (parameter_declaration)] @declaration"
+
+
+class View:
+    """An item's text as it is analysed: as written, or with some macros expanded.
+
+    path: the file the item stands in; includes and names are looked up from there. written: the
+    item in that file; `item` is the one that expansion made of it.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        path: str,
+        item: Item,
+        text: bytes,
+        expansion: Expansion | None,
+        written: Item | None = None,
+    ) -> None:
+        self.corpus = corpus
+        self.path = path
+        self.item = item
+        self.written = written or item
+        self.node = item.node
+        self.text = text
+        self._expansion = expansion
+
+    @property
+    def kind(self) -> str:
+        return self.item.kind
+
+    @property
+    def expanded(self) -> bool:
+        """Whether macros were expanded."""
+        return self._expansion is not None
+
+    def place(self, offset: int) -> Place:
+        """Return where the text at `offset` is written (in a macro's body if it came from one)."""
+        path, start = self.origin(offset)
+        return self.corpus.unit(path).place(start)
+
+    def origin(self, offset: int) -> tuple[str, int]:
+        """Return path and byte offset of what stands at `offset` of the view's text."""
+        return (self.path, offset) if self._expansion is None else self._expansion.origin(offset)
+
+    @cached_property
+    def function(self) -> FunctionName:
+        """The function this view shows (an empty name for other items)."""
+        node = declarator_name(self.node.child_by_field_name("declarator"))
+        offset = node.start_byte if node is not None else self.node.start_byte
+        place = self.place(offset)
+        return FunctionName(place.path, self.item.name, place.line)
+
+    @cached_property
+    def static(self) -> bool:
+        """Whether the definition says `static`."""
+        body = self.node.child_by_field_name("body")
+        end = body.start_byte if body is not None else self.node.end_byte
+        return re.search(rb"\bstatic\b", self.text[self.node.start_byte : end]) is not None
+
+    @cached_property
+    def result(self) -> CType | None:
+        """What the function returns."""
+        base = specified(self.node)
+        declarator = self.node.child_by_field_name("declarator")
+        if base is None or declarator is None:
+            return None
+        found = declared(base, declarator)
+        return found.type.result if found is not None and found.type.base == "fn" else None
+
+    def occurrences(self, word: str) -> list[Node]:
+        """Return the leaf nodes of the item that are this word."""
+        encoded = word.encode("utf-8", "surrogateescape")
+        found = []
+        for start in words(self.text, encoded, self.node.start_byte, self.node.end_byte):
+            end = start + len(encoded)
+            node = self.node.descendant_for_byte_range(start, end)
+            if node is not None and node.start_byte == start and node.end_byte == end:
+                found.append(node)
+        return found
+
+    @cached_property
+    def locals(self) -> list[Local]:
+        """Parameters and local variables, innermost scope last."""
+        if self.kind != "function":
+            return []
+        query = _query(_DECLARATIONS)
+        own = _own_parameters(self.node)
+        positions = {node.start_byte: index for index, node in enumerate(own)}
+        found: list[Local] = []
+        for node in captured(query, self.node, "declaration"):
+            base = specified(node)
+            if base is None:
+                continue
+            position = positions.get(node.start_byte, -1)
+            if node.type == "parameter_declaration" and position < 0:
+                continue
+            scope = self.node if position >= 0 else _scope(node, self.node)
+            for declarator in declarators(node):
+                name = declared(base, declarator)
+                if name is not None:
+                    start = scope.start_byte if position >= 0 else name.name.start_byte
+                    found.append(_local(name, start, scope.end_byte, position))
+        return found
+
+    def local(self, name: str, offset: int) -> Local | None:
+        """Return what `name` means at `offset` if it is a parameter or a local variable."""
+        best: Local | None = None
+        for local in self.locals:
+            seen = local.name == name and local.start <= offset < local.end
+            if seen and (best is None or local.end - local.start <= best.end - best.start):
+                best = local
+        return best
+
+    def locals_named(self, name: str, offset: int) -> list[Local]:
+        """Return all that `name` can mean: twins of one scope stand in branches of an #if."""
+        best = self.local(name, offset)
+        if best is None:
+            return []
+        return [
+            local
+            for local in self.locals
+            if local.name == name
+            and local.end == best.end
+            and local.start <= offset
+            and (local.parameter < 0) == (best.parameter < 0)
+        ]
+
+    @cached_property
+    def parameters(self) -> list[str]:
+        """Names of the function's parameters in order; empty where there is none."""
+        names = []
+        for node in _own_parameters(self.node):
+            found = declarator_name(node.child_by_field_name("declarator"))
+            names.append(node_text(found) if found is not None else "")
+        return names
+
+    def assignments(self, name: str) -> list[Node]:
+        """Return the right sides of the assignments to a local name, its initializers too."""
+        found = [v.value for v in self.locals if v.name == name and v.value is not None]
+        for node in self.occurrences(name):
+            parent = node.parent
+            if parent is not None and parent.type == "assignment_expression":
+                left = parent.child_by_field_name("left")
+                right = parent.child_by_field_name("right")
+                if left is not None and right is not None and left.id == node.id:
+                    found.append(right)
+        return found
+
+
+def _local(name: Declared, start: int, end: int, position: int) -> Local:
+    return Local(node_text(name.name), name.type, name.value, start, end, position)
+
+
+_QUERIES: dict[str, Query] = {}
+
+
+def _query(source: str) -> Query:
+    if source not in _QUERIES:
+        _QUERIES[source] = Query(language(), source)
+    return _QUERIES[source]
+
+
+def _own_parameters(function: Node) -> list[Node]:
+    node = function.child_by_field_name("declarator")
+    while node is not None and node.type != "function_declarator":
+        node = node.child_by_field_name("declarator")
+    # `int (*f(void))(int)`: the innermost function declarator holds the parameters.
+    while node is not None:
+        inner = node.child_by_field_name("declarator")
+        while inner is not None and inner.type in (
+            "parenthesized_declarator",
+            "pointer_declarator",
+        ):
+            inner = next((c for c in inner.named_children if c.type.endswith("declarator")), None)
+        if inner is None or inner.type != "function_declarator":
+            break
+        node = inner
+    listed = node.child_by_field_name("parameters") if node is not None else None
+    if listed is None:
+        return []
+    return [c for c in listed.named_children if c.type == "parameter_declaration"]
+
+
+def _scope(node: Node, function: Node) -> Node:
+    parent = node.parent
+    while parent is not None and parent.id != function.id:
+        if parent.type in ("compound_statement", "for_statement"):
+            return parent
+        parent = parent.parent
+    return function
+
+
+def views(
+    corpus: Corpus, path: str, item: Item, macros: Mapping[str, Sequence[Macro]]
+) -> list[View]:
+    """Return the views of an item: as written, or with `macros` expanded if it uses any.
+
+    A macro with several definitions (under #if and #else) gives a view for each, four at most.
+    """
+    unit = corpus.unit(path)
+    text = unit.text[item.start : item.end]
+    if not macros or not uses(text, macros):
+        return [View(corpus, path, item, unit.text, None)]
+    used = {name: found for name, found in macros.items() if found}
+    alternatives = min(4, max(map(len, used.values()), default=1))
+    made: list[View] = []
+    for index in range(alternatives):
+        chosen = {name: found[min(index, len(found) - 1)] for name, found in used.items()}
+        expansion = expand(text, path, item.start, chosen)
+        plain = without_type_arguments(expansion.text)
+        for inner in outline(parse(plain).root_node):
+            made.append(View(corpus, path, inner, plain, expansion, item))
+    return made

@@ -1,0 +1,262 @@
+"""The functions of one tree, ready to be evaluated, and those of its xfrm core."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from tree_sitter import Node
+
+from xfrmlint.c.blanking import blank, spaces
+from xfrmlint.c.ctype import CType
+from xfrmlint.c.macros import Macro, expand, macros_in
+from xfrmlint.c.reader import Reader
+from xfrmlint.c.unit import Item, Unit, node_text, outline, parse
+from xfrmlint.c.view import View
+from xfrmlint.concrete.configuration import Configuration, branch_truth, compiled
+from xfrmlint.concrete.names import Source
+from xfrmlint.concrete.primitives import known
+
+XFRM = "include/net/xfrm.h"
+_STATE = "net/xfrm/xfrm_state.c"
+_MOST_EXPANSIONS = 16
+
+
+class Sources:
+    """The functions of one tree, ready to be evaluated; implements `Names`.
+
+    configuration: the CONFIG_ options that are settled. near: only definitions and macros of files
+    whose path starts so are used (all that the includes reach, if empty).
+    """
+
+    def __init__(
+        self, reader: Reader, configuration: Configuration, near: Sequence[str] = ()
+    ) -> None:
+        self._reader = reader
+        self._corpus = reader.corpus
+        self._configuration = configuration
+        self._near = tuple(near)
+        self._found: dict[tuple[str, str], Source | None] = {}
+        self._units: dict[str, Unit] = {}
+        self._made: dict[tuple[str, int], Source] = {}
+        self._doubtful: set[tuple[str, str]] = set()
+        self._defined: dict[tuple[str, str], Macro | None] = {}
+
+    def function(self, name: str, path: str) -> Source | None:
+        """Return the definition that `path` sees: in itself, in its headers, in its module."""
+        key = (name, path)
+        if key not in self._found:
+            self._found[key] = self._find(name, path)
+        # A macro of the same name may stand in its place.
+        return None if key in self._doubtful else self._found[key]
+
+    def _find(self, name: str, path: str) -> Source | None:
+        word = name.encode("utf-8", "surrogateescape")
+        head = re.compile(rb"(?<!\w)" + re.escape(word) + rb"\s*\([^;{}]*\)[^;{}()]*\{")
+        files: Iterable[str] = [path, *self._reader.universe.files(path)]
+        seen: set[str] = set()
+        for group in (files, self._corpus.closure(path)):
+            for place in group:
+                if place in seen or not self._close(place):
+                    continue
+                seen.add(place)
+                data = self._corpus.data(place)
+                if word not in data or not head.search(data):
+                    continue
+                found = self.definitions(name, place)
+                if found:
+                    return self._one(name, found)
+        return None
+
+    def _close(self, path: str) -> bool:
+        return not self._near or path.startswith(self._near)
+
+    def _one(self, name: str, found: Sequence[tuple[Source, bool | None]]) -> Source:
+        source, truth = found[0]
+        if len(found) == 1 and truth:
+            return source
+        # Each under an open condition, or two at once: none can be preferred.
+        reason = f"{name}() is defined more than once"
+        if len(found) == 1:
+            unit = self.unit(source.path)
+            starts = [item.start for item in unit.functions(name)]
+            open_ones = [s for s in starts if compiled(unit, s, self._configuration) is None]
+            reason = f"{name}() is under {unit.condition(open_ones[0])}"
+        return source._replace(problem=source.problem or reason)
+
+    def definitions(self, name: str, path: str) -> list[tuple[Source, bool | None]]:
+        """Return a function's definitions in a file which can be compiled, the sure ones first.
+
+        If a sure one exists, those under open conditions are left out.
+        """
+        unit = self.unit(path)
+        found = [
+            (self.source(path, item), compiled(unit, item.start, self._configuration))
+            for item in unit.functions(name)
+        ]
+        found = [(source, truth) for source, truth in found if truth is not False]
+        sure = [(source, truth) for source, truth in found if truth]
+        return [*sure] or found
+
+    def source(self, path: str, item: Item) -> Source:
+        """Return a definition with conditionals settled and macros expanded."""
+        key = (path, item.start)
+        if key not in self._made:
+            self._made[key] = self._prepared(path, item)
+        return self._made[key]
+
+    def _prepared(self, path: str, item: Item) -> Source:
+        unit = self.unit(path)
+        plain = View(self._corpus, path, item, unit.text, None)
+        line = plain.function.line
+        part = self._open_part(unit, item)
+        if part is not None:
+            return Source(item.name, path, line, plain, *part)
+        view: View = plain
+        macros: dict[str, Macro] = {}
+        asked: set[str] = set()
+        for _ in range(_MOST_EXPANSIONS):
+            if macros:
+                text = unit.text[item.start : item.end]
+                expansion = expand(text, path, item.start, macros)
+                items = outline(parse(expansion.text).root_node)
+                same = [i for i in items if i.kind == "function" and i.name == item.name]
+                if len(same) != 1 or len(items) != 1:
+                    reason = f"{item.name}() can't be read with its macros expanded"
+                    return Source(item.name, path, line, plain, reason, line)
+                view = View(self._corpus, path, same[0], expansion.text, expansion)
+            fresh = self._macros_of(view, asked, item.start)
+            if not fresh:
+                break
+            macros.update(fresh)
+        else:
+            return Source(item.name, path, line, plain, "macros that don't end", line)
+        error = _first_error(view.node)
+        if error is not None:
+            reason = f"{item.name}() can't be parsed"
+            return Source(item.name, path, line, view, reason, view.place(error.start_byte).line)
+        return Source(item.name, path, line, view)
+
+    def _open_part(self, unit: Unit, item: Item) -> tuple[str, int] | None:
+        """Return why it is open what a function's text is, and the line; None if it isn't."""
+        for branch in unit.blanked.branches:
+            inside = item.start < branch.start < item.end
+            if inside and unit.data[branch.start : branch.end].strip():
+                if branch_truth(unit, branch, self._configuration) is None:
+                    return f"a part of it is under {branch.condition}", unit.line(branch.start)
+        return None
+
+    def unit(self, path: str) -> Unit:
+        """Return a file without what the configuration leaves out; every offset stays true."""
+        if path not in self._units:
+            written = self._corpus.unit(path)
+            data = bytearray(written.data)
+            for branch in written.blanked.branches:
+                if branch_truth(written, branch, self._configuration) is False:
+                    data[branch.start : branch.end] = spaces(bytes(data[branch.start : branch.end]))
+            self._units[path] = Unit(path, bytes(data))
+        return self._units[path]
+
+    def _macros_of(self, view: View, asked: set[str], start: int) -> dict[str, Macro]:
+        """Return the macros that a function uses and that have not been asked for yet."""
+        body = view.node.child_by_field_name("body")
+        found: dict[str, Macro] = {}
+        stack = [body] if body is not None else []
+        while stack:
+            node = stack.pop()
+            stack += node.named_children
+            if node.type != "identifier":
+                continue
+            name = node_text(node)
+            if name in asked or known(name):
+                continue
+            if view.local(name, node.start_byte) is not None:
+                continue
+            asked.add(name)
+            macro = self.macro(name, view.path)
+            # Below the function it is not in force yet.
+            later = macro is not None and macro.path == view.path and macro.define > start
+            if macro is not None and not later:
+                found[name] = macro
+        return found
+
+    def macro(self, name: str, path: str) -> Macro | None:
+        """Return the one definition of a macro that `path` sees; None if it isn't plain."""
+        key = (name, path)
+        if key not in self._defined:
+            self._defined[key] = self._macro(name, path)
+        return self._defined[key]
+
+    def _macro(self, name: str, path: str) -> Macro | None:
+        word = name.encode("utf-8", "surrogateescape")
+        for place in self._corpus.closure(path):
+            if not self._close(place) or word not in self._corpus.data(place):
+                continue
+            if word not in self._corpus.defines(place):
+                continue
+            unit = self.unit(place)
+            found = []
+            for macro in macros_in(self._corpus, place):
+                if macro.name == name:
+                    truth = compiled(unit, macro.define, self._configuration)
+                    if truth is not False:
+                        found.append((macro, truth))
+            if not found:
+                continue
+            undefined = any(
+                kind == "undef" and line.split()[-1:] == [word]
+                for kind, _, line in unit.blanked.directives
+            )
+            macro, truth = found[0]
+            if len(found) == 1 and truth and not undefined:
+                return macro._replace(body=blank(macro.body).text)
+            self._doubtful.add((name, path))
+            return None
+        return None
+
+    def resolved(self, kind: CType, path: str) -> CType:
+        """Return a type with typedefs followed."""
+        return self._reader.types.resolved(kind, path)
+
+    def declared(self, view: View, node: Node) -> CType | None:
+        """Return the type of a field, or of what a field calls, from the struct's declaration."""
+        return self._reader.types.of(node, view)
+
+    def enabled(self, option: str) -> bool | None:
+        """Tell whether CONFIG_... is on."""
+        return self._configuration.get(option)
+
+    def rewritten(self, view: View, node: Node) -> bool:
+        """Tell whether a `while` is none in the file."""
+        place = view.place(node.start_byte)
+        text = self._corpus.unit(place.path).line_text(place.line).encode("utf-8", "replace")
+        return text[place.column - 1 : place.column + 4] != b"while"
+
+
+def _first_error(node: Node) -> Node | None:
+    stack = [node] if node.has_error else []
+    while stack:
+        node = stack.pop()
+        if node.is_error or node.is_missing:
+            return node
+        stack += [c for c in reversed(node.children) if c.has_error or c.is_missing]
+    return None
+
+
+def core_files(reader: Reader, name: str) -> list[str]:
+    """Return the core's files in which a name occurs, the usual ones first."""
+    found = reader.corpus.tree.search(name, ["include", "net"])
+    return sorted(found, key=lambda p: (p not in (XFRM, _STATE), not p.startswith("include/"), p))
+
+
+def core_definitions(
+    reader: Reader, sources: Sources, name: str, headers: bool = False
+) -> list[Source]:
+    for path in core_files(reader, name):
+        if headers and not path.endswith(".h"):
+            continue
+        found = sources.definitions(name, path)
+        if found:
+            if len(found) > 1:
+                reason = f"{name}() is defined more than once"
+                return [s._replace(problem=s.problem or reason) for s, _ in found]
+            return [source for source, _ in found]
+    return []

@@ -1,0 +1,126 @@
+"""The states in which resolvers are compared, and each as the objects of an evaluation."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from xfrmlint.c.ctype import CType
+from xfrmlint.concrete.faults import Fault, FaultKind
+from xfrmlint.concrete.integers import ULONG, Int
+from xfrmlint.concrete.values import NULL, Function, Pointer, Struct, Value
+from xfrmlint.contract import CALLBACK
+from xfrmlint.model.reference import State
+
+# The devices: a lower, another lower, an upper.
+A, B, U = "A", "B", "U"
+_MAPPED = {A: 11, B: 13}
+_NET_DEVICE = CType("struct net_device", 1)
+XSO = "struct xfrm_dev_offload"
+_RESULT = CType("unsigned long")
+
+
+class Case(NamedTuple):
+    """One question to the resolver."""
+
+    state: State
+    lower: str | None
+
+
+def states() -> tuple[Case, ...]:
+    """Return every state of the model, the smallest (fewest parts that are not 0) first."""
+    found = []
+    kinds: list[tuple[bool, Mapping[str, int] | None]] = [
+        (False, None),
+        (True, None),
+        (True, {}),
+        (True, _MAPPED),
+    ]
+    for owner in (None, A, B, U):
+        # Nobody's ops can't be told apart.
+        for ops in kinds[: 1 if owner is None else len(kinds)]:
+            for real in (None, A, B):
+                for lower in (None, A, B):
+                    for handle in (0, 7, 9):
+                        found.append(Case(State(owner, real, handle, *ops), lower))
+    return tuple(sorted(found, key=_size))
+
+
+def _size(case: Case) -> int:
+    state = case.state
+    callback = 0 if state.callback is None else 2 if state.callback else 1
+    parts = (state.owner, state.real_dev, case.lower, state.offload_handle)
+    return sum(map(bool, parts)) + (state.owner_has_ops and state.owner is not None) + callback
+
+
+def described(case: Case) -> str:
+    """Return a state in words."""
+    state = case.state
+    words = [f"x->xso.dev {state.owner or 'NULL'}"]
+    if state.owner is not None:
+        if not state.owner_has_ops:
+            words.append("whose xfrmdev_ops is NULL")
+        elif state.callback is None:
+            words.append(f"without {CALLBACK}")
+        else:
+            pairs = [f"{d} to {h}" for d, h in sorted(state.callback.items())]
+            words.append(f"with {CALLBACK} mapping {', '.join(pairs) or 'nothing'}")
+    words += [
+        f"real_dev {state.real_dev or 'NULL'}",
+        f"offload_handle {state.offload_handle}",
+        f"lower_dev {case.lower or 'NULL'}",
+    ]
+    return ", ".join(words)
+
+
+class Objects(NamedTuple):
+    """A state as objects: the arguments of the resolver, and every device."""
+
+    state: Pointer
+    lower: Pointer
+    devices: Mapping[str, Struct]
+
+
+def objects(case: Case) -> Objects:
+    """Return what the resolver is called with in a state."""
+    state = case.state
+    x = Struct("x", "struct xfrm_state")
+    devices = {name: Struct(name, "struct net_device") for name in (A, B, U)}
+    for name, device in devices.items():
+        ops = Struct(f"{name}'s xfrmdev_ops", "struct xfrmdev_ops")
+        callback = NULL
+        if name == state.owner and state.callback is not None:
+            callback = Pointer(Function(CALLBACK, _callback(device, x, devices, state.callback)))
+        ops.put(CALLBACK, callback, CType("fn", 1, _RESULT))
+        absent = name == state.owner and not state.owner_has_ops
+        kind = CType("struct xfrmdev_ops", 1)
+        device.put("xfrmdev_ops", NULL if absent else Pointer(ops), kind)
+
+    def pointer(name: str | None) -> Pointer:
+        return NULL if name is None else Pointer(devices[name])
+
+    xso = Struct("x->xso", XSO)
+    xso.put("dev", pointer(state.owner), _NET_DEVICE)
+    xso.put("real_dev", pointer(state.real_dev), _NET_DEVICE)
+    xso.put("offload_handle", Int(state.offload_handle, ULONG), _RESULT)
+    x.put("xso", xso)
+    return Objects(Pointer(x), pointer(case.lower), devices)
+
+
+def _callback(
+    owner: Struct, x: Struct, devices: Mapping[str, Struct], handles: Mapping[str, int]
+) -> Callable[[Sequence[Value]], Value | Fault]:
+    def call(arguments: Sequence[Value]) -> Value | Fault:
+        if len(arguments) != 3:
+            return Fault(FaultKind.ARGUMENT, f"{CALLBACK}() is called with other arguments")
+        for argument, wanted, name in zip(arguments, (owner, x), ("owner", "state"), strict=False):
+            if not isinstance(argument, Pointer) or argument.target is not wanted:
+                text = f"{CALLBACK}() is called with another {name} than its own"
+                return Fault(FaultKind.ARGUMENT, text)
+        target = arguments[2].target if isinstance(arguments[2], Pointer) else None
+        for name, device in devices.items():
+            if target is device:
+                return Int(handles.get(name, 0), ULONG)
+        if target is None:
+            return Fault(FaultKind.ARGUMENT, f"{CALLBACK}() is called with a lower_dev of NULL")
+        return Fault(FaultKind.ARGUMENT, f"{CALLBACK}() is called with what is no device")
+
+    return call

@@ -1,0 +1,121 @@
+"""The values of the evaluator and the objects that hold them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from xfrmlint.c.ctype import CType
+from xfrmlint.concrete.faults import Fault
+from xfrmlint.concrete.integers import Int
+from xfrmlint.concrete.names import Source
+
+
+class Void(NamedTuple):
+    """The result of what has none."""
+
+
+class Unknown(NamedTuple):
+    """A value nobody can tell; exists only where the caller allows it by a `choose`."""
+
+
+class Uninitialized(NamedTuple):
+    """What a local variable holds before its first store."""
+
+
+@dataclass(eq=False)
+class Function:
+    """A function a pointer can point to: a callable of the caller's, or one of the tree.
+
+    call: gets the arguments; a `Fault` that it returns ends the evaluation.
+    """
+
+    name: str
+    call: "Callable[[Sequence[Value]], Value | Fault] | None" = None
+    source: "Source | None" = None
+
+
+@dataclass(eq=False)
+class Cell:
+    """Storage of one scalar (or, for a local variable, of a struct).
+
+    owner: the name of the struct it is a field of; empty for a local variable. type: None if it
+    takes what it is given.
+    """
+
+    name: str
+    value: "Value"
+    type: CType | None = None
+    owner: str = ""
+
+
+class Struct:
+    """A struct object: cells, and structs embedded in it.
+
+    kind: `struct tag`, compared with the types of pointers to it unless empty. open: fields that it
+    has not are made on demand, with an unknown value, and types of pointers don't matter.
+    """
+
+    def __init__(self, name: str, kind: str = "", open: bool = False) -> None:
+        self.name = name
+        self.kind = kind
+        self.open = open
+        self.fields: dict[str, Cell | Struct] = {}
+        self.parent: Struct | None = None
+        self.member = ""
+
+    def put(self, name: str, value: "Value", type: CType | None = None) -> "Struct":
+        """Add a field; a struct is embedded. Return the struct itself."""
+        if isinstance(value, Struct):
+            value.parent, value.member = self, name
+            self.fields[name] = value
+        else:
+            if type is None and isinstance(value, Int):
+                type = CType(value.type.name)
+            self.fields[name] = Cell(name, value, type, self.name)
+        return self
+
+    def value(self, name: str) -> "Value":
+        """Return what a field holds."""
+        found = self.fields[name]
+        return found.value if isinstance(found, Cell) else found
+
+    def copy(self, name: str) -> "Struct":
+        """Return a struct of the same contents."""
+        made = Struct(name, self.kind, self.open)
+        for key, found in self.fields.items():
+            if isinstance(found, Struct):
+                made.put(key, found.copy(f"{name}.{key}"))
+            else:
+                made.put(key, found.value, found.type)
+        return made
+
+    def roots(self) -> "Iterator[Struct]":
+        """Yield the struct and those it is embedded in."""
+        now: Struct | None = self
+        while now is not None:
+            yield now
+            now = now.parent
+
+
+class Pointer(NamedTuple):
+    """A pointer; to nothing if it is NULL."""
+
+    target: Struct | Cell | Function | None
+
+
+NULL = Pointer(None)
+Value = Int | Pointer | Struct | Void | Unknown | Uninitialized
+
+
+def overlap(one: Struct | Cell | Function | None, other: Struct | Cell | Function | None) -> bool:
+    """Tell whether two different objects can have one address: a struct and a part of it."""
+    for outer, inner in ((one, other), (other, one)):
+        if not isinstance(outer, Struct):
+            continue
+        if isinstance(inner, Struct) and outer in inner.roots():
+            return True
+        if isinstance(inner, Cell):
+            for found in outer.fields.values():
+                if found is inner or (isinstance(found, Struct) and overlap(found, inner)):
+                    return True
+    return False

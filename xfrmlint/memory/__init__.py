@@ -1,0 +1,1 @@
+"""What earlier runs found, for as long as the tree gives the same answers."""
