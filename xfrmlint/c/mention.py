@@ -11,17 +11,12 @@ from tree_sitter import Node
 from xfrmlint.c.ctype import CType, declared, specified
 from xfrmlint.c.expression import position_in
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.types import PASSES_FIRST
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import function_named
 
 # Operands of these are types or sizes, never values.
 _UNEVALUATED = ("sizeof_expression", "alignof_expression", "offsetof_expression", "type_descriptor")
-_UNEVALUATED_CALLS = re.compile(
-    r"^(__?typeof(__|_unqual|_member)?|typeof|typeof_unqual|typeof_member|sizeof_field|offsetof|"
-    r"offsetofend|FIELD_SIZEOF|__builtin_offsetof|__builtin_types_compatible_p|static_assert|"
-    r"__alignof__|_Static_assert|BUILD_BUG_ON|BUILD_BUG_ON_ZERO|ARRAY_SIZE|__same_type|__builtin_constant_p)$"
-)
 # What stands in a text in which there is one of these.
 _UNEVALUATED_WORDS = re.compile(
     rb"sizeof|SIZEOF|lignof|offset|typeof|types_compatible|same_type|constant_p|ssert|BUILD_BUG|"
@@ -97,7 +92,7 @@ def use_of(reader: Reader, view: View, node: Node) -> Use:
             if call is None or callee is None:
                 return none
             name = node_text(callee) if callee.type == "identifier" else ""
-            if position == 0 and PASSES_FIRST.match(name):
+            if position == 0 and function_named(name).passes:
                 up = call
                 continue
             return Use("argument", view, node, name, position, None, callee)
@@ -336,7 +331,7 @@ def unevaluated(view: View, node: Node) -> bool:
             return True
         if up.type == "call_expression":
             called = up.child_by_field_name("function")
-            if called is not None and _UNEVALUATED_CALLS.match(node_text(called)):
+            if called is not None and function_named(node_text(called)).is_("unevaluated"):
                 return True
         up = up.parent
     return False

@@ -10,6 +10,7 @@ from xfrmlint.c.mention import Slot, Use, slot_of, use_of
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
+from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.entries import (
     STATIC_CALLS,
     argument_entry,
@@ -271,7 +272,7 @@ class CallGraph:
                 listed = parent.parent
                 call = listed.parent if listed is not None else None
                 called = call.child_by_field_name("function") if call is not None else None
-                if called is not None and node_text(called) in ("memcpy", "memmove"):
+                if called is not None and function_named(node_text(called)).copies_memory:
                     return True
         return False
 
