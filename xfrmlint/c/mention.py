@@ -65,6 +65,9 @@ def use_of(reader: Reader, view: View, node: Node) -> Use:
         up = node.parent
     none = Use("none", view, node)
     indexes: list[str] = []
+    macro = declared_argument(node)
+    if macro is not None:
+        return Use("argument", view, node, node_text(macro[0]), macro[1])
     while True:
         parent = up.parent
         if parent is None:
@@ -110,6 +113,45 @@ def use_of(reader: Reader, view: View, node: Node) -> Use:
             return _initialized(reader, view, node, up, indexes)
         else:
             return none
+
+
+def declared_argument(node: Node) -> tuple[Node, int] | None:
+    """Return the macro and the position if a name stands where the parser takes it for a type.
+
+    `static DEFINE_PM_OPS(ops, suspend, resume);` parses as the declaration of a function, or of
+    something whose type a macro makes.
+    """
+    if node.type != "type_identifier" or node.parent is None:
+        return None
+    up = node.parent
+    while up.parent is not None and up.type in ("type_descriptor", "ERROR"):
+        up = up.parent
+    name = up.child_by_field_name("name")
+    if up.type == "macro_type_specifier" and name is not None:
+        starts = sorted(_descriptors(up))
+        return (name, starts.index(node.start_byte)) if node.start_byte in starts else None
+    listed = up.parent
+    head = listed.parent if listed is not None else None
+    if up.type != "parameter_declaration" or up.named_child_count != 1:
+        return None
+    if listed is None or head is None or head.type != "function_declarator":
+        return None
+    declarator = head.child_by_field_name("declarator")
+    if declarator is None or declarator.type != "identifier":
+        return None
+    declared_ = head.parent is not None and head.parent.type == "declaration"
+    return (declarator, position_in(listed, up)) if declared_ else None
+
+
+def _descriptors(node: Node) -> list[int]:
+    """Return where the arguments of a macro begin that is taken for a type."""
+    found = []
+    for child in node.named_children:
+        if child.type == "type_descriptor":
+            found.append(child.start_byte)
+        elif child.type == "ERROR":
+            found += _descriptors(child)
+    return found
 
 
 def _is(one: Node | None, other: Node) -> bool:

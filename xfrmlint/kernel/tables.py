@@ -41,8 +41,8 @@ def _check(at: str, key: str, value: object, schema: Schema) -> None:
             raise InputError(f"{at}: {key} is {value!r}; it can be {', '.join(wanted)}")
     elif type(value) is not wanted:
         raise InputError(f"{at}: {key} is {value!r}; that is no {wanted.__name__}")
-    elif isinstance(value, list) and not all(isinstance(item, str) for item in value):
-        raise InputError(f"{at}: {key} holds something that is no string")
+    elif isinstance(value, list) and len({type(item) for item in value}) != 1:
+        raise InputError(f"{at}: {key} is empty, or holds things of several kinds")
 
 
 def name_pattern(names: Iterable[str]) -> str:
