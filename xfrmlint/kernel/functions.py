@@ -29,6 +29,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "device": ("own", "master", "vlan", "private"),
         "private": ("own", "vlan"),
         "state": bool,
+        "packet": bool,
         "sleeps": ("always", "flags", "default", "never"),
         "prints": bool,
         "looks": bool,

@@ -28,6 +28,7 @@ from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.holders import Holder, Holders
 
 _CONSTANT = re.compile(r"^([A-Z][A-Z0-9_]*|\d+)$")
+_CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
 _DEEPEST = 12
 
 
@@ -106,9 +107,14 @@ class CallGraph:
         return self._incoming[function]
 
     def handles_packets(self, function: FunctionName) -> bool:
-        """Tell whether a function has a packet among its parameters and variables."""
+        """Tell whether a function has a packet among its variables, or calls what handles one."""
         view = self._views.get(function)
-        return view is not None and any(is_packet(v.type.base) for v in view.locals)
+        if view is None:
+            return False
+        if any(is_packet(v.type.base) for v in view.locals):
+            return True
+        called = _CALLED.findall(view.text, view.node.start_byte, view.node.end_byte)
+        return any(function_named(name.decode()).is_("packet") for name in called)
 
     def calls_of(self, function: FunctionName, path: str) -> tuple[Edge, ...]:
         """Return the calls of a kernel function in the driver that a file belongs to."""

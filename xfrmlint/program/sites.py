@@ -115,8 +115,8 @@ class _Finder:
         for view in self.reader.views_with(Words(["upper_priv"]), path, {}):
             if view.kind == "function":
                 for access in accesses.of(view):
-                    nothing = Reached((), (), frozenset(), (), True)
-                    self.add(access, None, "core", nothing, False)
+                    # Nobody looked for callers.
+                    self.add(access, None, "core", Reached((), (), frozenset(), (), False), False)
 
     def carriers(self, files: Sequence[str], tag: str) -> list[str]:
         """Return own names by which an offload struct is reached: members, functions, typedefs."""
