@@ -231,7 +231,10 @@ class Corpus:
         for place in self.closure(path):
             data = self.data(place)
             # Blanking a header costs much more than this look at its raw text.
-            if word in data and any(_defines(m, kind) for m in standing(data, word, likely)):
+            if word in data and (
+                any(_defines(m, kind) for m in standing(data, word, likely))
+                or (kind == "struct" and b"_group_tagged(" + word in data)
+            ):
                 found = definition_in(self.unit(place).text, kind, word)
                 if found is not None:
                     return Definition(place, *found)

@@ -8,7 +8,6 @@ import re
 
 from tree_sitter import Node
 
-from xfrmlint.c.blanking import without_type_arguments
 from xfrmlint.c.corpus import Corpus
 from xfrmlint.c.ctype import (
     INT,
@@ -19,6 +18,7 @@ from xfrmlint.c.ctype import (
     specified,
     type_of_specifier,
 )
+from xfrmlint.c.dialect import AUTO, GROUP, without_type_arguments
 from xfrmlint.c.macros import Macro, expand, named
 from xfrmlint.c.unit import node_text, parse
 from xfrmlint.c.view import View
@@ -40,8 +40,10 @@ _CONTAINERS = re.compile(
 )
 # The first argument is a variable of the result's type.
 _LIKE_FIRST = re.compile(r"^(from_(tasklet|timer|work)|timer_container_of|list_(next|prev)_entry)$")
-# A type taken from the initializer; blanking writes `auto_` for typeof(expression).
-AUTO = ("auto", "auto_", "__auto_type")
+# The first argument names the type, or a variable, of what is allocated (percpu.h, slab.h).
+_ALLOCATES = re.compile(
+    r"^(alloc_percpu\w*|k?v?[mz]alloc_(obj|objs|flex)|netdev_alloc_pcpu_stats)$"
+)
 _BASIC = ("fn", "int", "void", "char", "bool", "long", "short", *AUTO)
 _DEEPEST = 40
 _MOST_MACROS = 24
@@ -129,6 +131,10 @@ class Types:
             if base is None:
                 continue
             names = declarators(node)
+            if base.base == GROUP and names:
+                # What struct_group() begins with: the group is a member, too.
+                found.setdefault(node_text(names[0]), type_of_specifier(body.parent or body))
+                continue
             if not names and base.node is not None and base.base.split(" ")[0] != "enum":
                 for name, kind in self._members(base.node).items():
                     found.setdefault(name, kind)
@@ -292,6 +298,13 @@ class Types:
             # Blanking took `struct` away in front of the tag.
             tag = node_text(arguments[1]).split()[-1] if len(arguments) > 1 else ""
             return CType(f"struct {tag}", 1) if tag else None
+        if _ALLOCATES.match(name) and arguments:
+            made = self.of(arguments[0], view, depth + 1)
+            return (
+                made.pointed()
+                if made is not None
+                else CType(f"struct {node_text(arguments[0])}", 1)
+            )
         local = view.local(name, called.start_byte)
         if local is not None:
             kind = self.resolved(local.type, view.path)
