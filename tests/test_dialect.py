@@ -22,6 +22,7 @@ def squeezed(text: bytes) -> str:
         pytest.param("x = sizeof(struct a) + sizeof(unsigned int) + (struct b *)c;", id="operands"),
         pytest.param("x = a[b[0]] + c[d[1]];", id="indexes"),
         pytest.param("void f(void) { again: while (a) { b(); } }", id="a label before a block"),
+        pytest.param("g(0, f)(a); x[(0)](b); (*f)(a); (f)(a); (u32)(&a);", id="other callees"),
         pytest.param("x = a ? b : c; y = a * b;", id="operators"),
         pytest.param("void f(void) { my_scoped_guard(a); struct_groups(b); }", id="like a macro"),
     ],
@@ -72,6 +73,9 @@ def test_what_tree_sitter_reads_stays(text: str) -> None:
             "if ( mutex_intr) return -EINTR;else { a(); }",
             id="scoped_cond_guard",
         ),
+        pytest.param("x = ({ f; })(a);", "x = f (a);", id="a callee in a ({ })"),
+        pytest.param("(0, f)(a); return (0, &f)(b);", "f (a); return f (b);", id="behind a comma"),
+        pytest.param("if ((*&f)(a)) (&g)(b);", "if ( f (a)) g (b);", id="by its address"),
         pytest.param("x = alloc_percpu(struct a);", "x = alloc_percpu( a);", id="a tag"),
         pytest.param("x = f(a, struct b *);", "x = f(a, b );", id="a pointer to a tag"),
         pytest.param(

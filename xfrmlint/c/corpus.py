@@ -34,6 +34,7 @@ _FAR = 1000
 _TAGGED = ("struct", "union", "enum")
 _BODY = re.compile(rb"[^;(){}=*]*(?:/\*[^{]*)?\{")
 _WORD = re.compile(rb"\w")
+_SPECIFIERS = re.compile(rb"[\w\s*]*")
 _INSIDE = re.compile(rb"(?<=\w)")
 _SHARED = ("include/", "arch/")
 
@@ -334,7 +335,7 @@ def definition_in(text: bytes, kind: str, word: bytes) -> tuple[int, int] | None
         before = text[start : match.start()]
         words = before.replace(b"*", b" ").split()
         typed = bool(words) and words[0] not in _STATEMENTS
-        if typed and not any(sign in before for sign in (b"(", b")", b",", b"!", b"<", b">")):
+        if typed and _SPECIFIERS.fullmatch(before):
             return start, closing(text, match.start(1))
     return None
 

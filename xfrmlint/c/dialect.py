@@ -21,6 +21,11 @@ _LAST_LABEL = re.compile(rb":(?<=\w:)(\s*)\s\}")
 _COMPUTED = re.compile(rb"goto(?<!\wgoto)\s*\*([^;{}]*)")
 _ENUM = re.compile(rb"enum(?<!\wenum)\s[^{}();=,:]*(:[^{}();=,:]*)\{")
 _FIELD = re.compile(rb"[{,]\s*(\s)[A-Za-z_]\w*[ \t]*(:)(?![:;])")
+# A function named in a roundabout way, and called: ({ f; })(x), (0, f)(x), (*&f)(x).
+_CALLEE = re.compile(
+    rb"\((?=[\s*]*[{&\d])(?:\s*\{|\s*\d+\s*,)?[\s*&]*([A-Za-z_]\w*)\s*(?:;\s*\}\s*)?\)(?=\s*\()"
+)
+_NO_CALLEE = re.compile(rb"(?:[]\"']|\w(?<!\breturn)(?<!\belse))\s*$")
 _GROUP = re.compile(rb"(?<!\w)(?:__)?struct_group(?:_attr|_tagged)?(?=[ \t]*\()")
 _GUARD = re.compile(rb"(?<!\w)scoped_(?:cond_)?guard(?=[ \t]*\()")
 # Literals in front make a search ten times as fast. With tags, with words of more than one piece,
@@ -62,6 +67,7 @@ def plain(text: bytes) -> bytes:
         text = _each(text, _GUARD, _guard)
     if b":" in text:
         text = _fields(text)
+    text = _CALLEE.sub(_named, text)
     return without_type_arguments(text)
 
 
@@ -98,6 +104,14 @@ def _initializes(text: bytes, field: re.Match[bytes]) -> bool:
 def _nowhere(match: re.Match[bytes]) -> bytes:
     # A label that no function has: nobody can say where it leads.
     return b"goto _".ljust(len(match.group()))
+
+
+def _named(match: re.Match[bytes]) -> bytes:
+    if _NO_CALLEE.search(match.string, max(0, match.start() - _NEAR), match.start()):
+        return match.group()
+    start, end = match.start(1) - match.start(), match.end(1) - match.start()
+    whole = match.group()
+    return whole[:start].translate(_BLANKS) + whole[start:end] + whole[end:].translate(_BLANKS)
 
 
 def _untyped(match: re.Match[bytes]) -> bytes:

@@ -19,6 +19,7 @@ from xfrmlint.c.ctype import (
     type_of_specifier,
 )
 from xfrmlint.c.dialect import AUTO, GROUP, without_type_arguments
+from xfrmlint.c.expression import callees, is_choice
 from xfrmlint.c.macros import Macro, expand, named
 from xfrmlint.c.unit import node_text, parse
 from xfrmlint.c.view import View
@@ -207,6 +208,11 @@ class Types:
             if last is not None and last.type == "expression_statement" and last.named_child_count:
                 return self.of(last.named_children[0], view, depth + 1)
             return None
+        if kind == "generic_expression":
+            found = None
+            for value in callees(node):
+                found = found or self.of(value, view, depth + 1)
+            return found
         if kind in ("number_literal", "sizeof_expression", "unary_expression", "char_literal"):
             return INT
         return None
@@ -285,11 +291,24 @@ class Types:
         arguments = listed.named_children if listed is not None else []
         if called is None:
             return None
+        sides = [called] if called.type == "identifier" else [called, *callees(called)]
+        for side in sides:
+            found = self._of_result(node, side, arguments, view, depth)
+            if found is not None:
+                return found
+        return None
+
+    def _of_result(
+        self, node: Node, called: Node, arguments: list[Node], view: View, depth: int
+    ) -> CType | None:
         if called.type != "identifier":
             kind = self.of(called, view, depth + 1)
             kind = self.resolved(kind, view.path) if kind is not None else None
             return kind.result if kind is not None and kind.base == "fn" else None
         name = node_text(called)
+        if is_choice(node):
+            values = (self.of(value, view, depth + 1) for value in arguments[1:])
+            return next((kind for kind in values if kind is not None), None)
         if PASSES_FIRST.match(name) or _LIKE_FIRST.match(name):
             found = self.of(arguments[0], view, depth + 1) if arguments else None
             taken = found is not None and _BY_ADDRESS.match(name)
