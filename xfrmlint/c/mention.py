@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType, declared, specified
-from xfrmlint.c.expression import position_in
+from xfrmlint.c.expression import is_choice, is_worth, position_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -20,7 +20,7 @@ _UNEVALUATED = ("sizeof_expression", "alignof_expression", "offsetof_expression"
 # What stands in a text in which there is one of these.
 _UNEVALUATED_WORDS = re.compile(
     rb"sizeof|SIZEOF|lignof|offset|typeof|types_compatible|same_type|constant_p|ssert|BUILD_BUG|"
-    rb"ARRAY_SIZE"
+    rb"ARRAY_SIZE|_Generic"
 )
 
 
@@ -75,6 +75,12 @@ def use_of(reader: Reader, view: View, node: Node) -> Use:
         kind = parent.type
         if kind in ("parenthesized_expression", "pointer_expression", "cast_expression"):
             up = parent
+        elif kind == "expression_statement" and is_worth(parent):
+            up = parent.parent or parent
+        elif kind == "generic_expression":
+            if _is(parent.named_children[0], up):
+                return none
+            up = parent
         elif kind in ("conditional_expression", "comma_expression", "subscript_expression"):
             keep = {
                 "conditional_expression": ("consequence", "alternative"),
@@ -95,7 +101,9 @@ def use_of(reader: Reader, view: View, node: Node) -> Use:
             if call is None or callee is None:
                 return none
             name = node_text(callee) if callee.type == "identifier" else ""
-            if position == 0 and function_named(name).passes:
+            if is_choice(call) and position == 0:
+                return none
+            if is_choice(call) or (position == 0 and function_named(name).passes):
                 up = call
                 continue
             return Use("argument", view, node, name, position, None, callee)
@@ -371,6 +379,10 @@ def unevaluated(view: View, node: Node) -> bool:
     while up is not None and up.type not in ("compound_statement", "translation_unit"):
         if up.type in _UNEVALUATED:
             return True
+        parent = up.parent
+        if parent is not None and parent.type == "generic_expression":
+            if parent.named_children[0].id == up.id:
+                return True
         if up.type == "call_expression":
             called = up.child_by_field_name("function")
             if called is not None and function_named(node_text(called)).is_("unevaluated"):

@@ -60,7 +60,8 @@ class Function:
     """What a function does. The fields are those of functions.toml.
 
     returned: the argument that is returned, None for another value. struct: the position of the
-    argument that names the struct of the result; like: of the one whose type the result has.
+    argument that names the struct of the result; like: of the one whose type the result has;
+    allocated: of the one that says what is allocated.
     """
 
     stores: tuple[Store, ...] = ()
@@ -68,6 +69,7 @@ class Function:
     returned: Operand | None = None
     struct: int = -1
     like: int = -1
+    allocated: int = -1
     number: str = ""
     truth: int = -1
     stops: str = ""
@@ -147,6 +149,8 @@ def _added(known: Function, row: Row) -> Function:
                     found = replace(found, struct=int(which))
                 elif kind == "type":
                     found = replace(found, like=int(which))
+                elif kind == "new":
+                    found = replace(found, allocated=int(which))
                 else:
                     found = replace(found, returned=operand(which))
             case "number":
