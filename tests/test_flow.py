@@ -47,6 +47,9 @@ static const struct xfrmdev_ops foo_xfrmdev = {
 };
 void init(struct net_device *dev)
 {
+	struct priv *p = netdev_priv(dev);
+
+	p->ring->netdev = dev;
 	dev->netdev_ops = &foo_netdev;
 	dev->xfrmdev_ops = &foo_xfrmdev;
 }

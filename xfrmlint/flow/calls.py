@@ -118,11 +118,11 @@ class Calls(Code):
         for after, (whose, lower) in evaluator.all(arguments, state):
             lower = evaluator.typed(lower, _DEVICE, arguments[1])
             place = evaluator.place(node)
-            device = Device.UNKNOWN
+            device, why = Device.UNKNOWN, ""
             if isinstance(lower, Netdev):
                 device = lower.device
                 if lower.member is not None:
-                    device = self.members.settled(lower.member)
+                    device, why = self.members.settled(lower.member)
                 if after.assumed.get((SAME, device)):
                     device = Device.OWN
             elif isinstance(lower, Constant) and lower.zero:
@@ -133,7 +133,9 @@ class Calls(Code):
             given = bare(arguments[1])
             at = place if written_here(evaluator.view, node) else evaluator.place(given)
             named = Named(at, evaluator.view.function.name, evaluator.parameter(arguments[1]))
-            mark = mark._replace(source=Source.RESOLVED, device=device, sa=sa, named=named)
+            mark = mark._replace(
+                source=Source.RESOLVED, device=device, sa=sa, named=named, text=why
+            )
             made = after.superseded((place,)).knowing((place,), "")
             found.append((made.marked(mark), Handle((place,))))
         return found

@@ -18,6 +18,7 @@ from xfrmlint.flow.values import Constant, Exit, Location, Value, number_in
 from xfrmlint.kernel.functions import is_kernels
 from xfrmlint.program.access import Accesses
 from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.devices import Devices
 from xfrmlint.program.ops import add_takes_device
 
 _MOST_FUNCTIONS = 200
@@ -44,7 +45,8 @@ class Code:
         self.reader: Reader = graph.reader
         self.offload = offload
         self.accesses = Accesses(self.reader, offload, graph.passed)
-        self.members = Members(self.reader, self.accesses, add_takes_device(self.reader))
+        devices = Devices(graph, self.accesses, add_takes_device(self.reader))
+        self.members = Members(self.reader, devices)
         self.reached = frozenset(reached)
         self.names: dict[str, list[FunctionName]] = {}
         for function in sorted(self.reached):

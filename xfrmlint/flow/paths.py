@@ -194,6 +194,7 @@ def _doubts(path: Followed) -> list[Doubt]:
             why = event.text
         elif event.kind is Kind.RESOLVE and event.device is Device.UNKNOWN:
             why = "which device the resolver is asked for is not known"
+            why += f": {event.text}" if event.text else ""
         elif event.kind is Kind.USE and known == "compared" and event.handle in resolved:
             why = "whether the comparison before this use excludes 0 is not known"
         if why:
