@@ -4,12 +4,14 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from xfrmlint.c.blanking import closing, without_type_arguments
 from xfrmlint.c.macros import Macro, expand, named
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Item, Unit, declarator_name, node_text
 from xfrmlint.c.view import View
 
 _ROUNDS = 8
+_TYPEOF = re.compile(rb"\b_*typeof(?:_unqual)?_*\s*\(")
 # What can be a macro: a call, or a constant in capitals.
 _NAMES = re.compile(rb"\b(?:[A-Za-z_]\w*(?=\s*\()|[A-Z_][A-Z0-9_]+\b)")
 
@@ -60,7 +62,8 @@ def expanded_text(
 ) -> bytes:
     """Return a text with a macro expanded, and those macros of headers that it comes to.
 
-    wanted: tells of a name whether it is worth a look.
+    Types that the parser does not understand are taken out of it. wanted: tells of a name whether
+    it is worth a look.
     """
     used = {first.name: first}
     made = text
@@ -77,4 +80,11 @@ def expanded_text(
         if not fresh:
             break
         used.update(fresh)
-    return made
+    return _without_typeof(without_type_arguments(made))
+
+
+def _without_typeof(text: bytes) -> bytes:
+    """Put another type where the operand of typeof() names one: that is parsed everywhere."""
+    while (match := _TYPEOF.search(text)) is not None:
+        text = text[: match.start()] + b"void" + text[closing(text, match.end() - 1) :]
+    return text

@@ -124,7 +124,9 @@ class Models:
         found = self._known.get(name)
         if found is None:
             found = Function()
-            for number in self._names.rows_of(name):
+            # kmalloc() is kmalloc_noprof() with its caller noted (include/linux/alloc_tag.h).
+            rows = self._names.rows_of(name) or self._names.rows_of(name.removesuffix("_noprof"))
+            for number in rows:
                 found = _added(found, self._rows[number])
             self._known[name] = found
         return found

@@ -87,7 +87,7 @@ def _of_name(graph: CallGraph, view: View, name: str, bound: Bound, at: int, dep
         found = _of_values(graph, ((view, value) for value in view.assignments(name)), depth, bound)
         # A caller that is not known gives it.
         return found | _UNSEEN if local.parameter >= 0 else found
-    if _CONSTANT.fullmatch(name):
+    if is_flag(name):
         return constant_flags(name)
     for macro in declared_macros(graph.reader, name, view.path):
         body = parse(b"int x = " + macro.body + b";").root_node
@@ -122,6 +122,11 @@ def _of_values(
         if value is not None
     ]
     return _union(found) or _UNSEEN
+
+
+def is_flag(name: str) -> bool:
+    """Tell whether a name is one of the kernel's own flags."""
+    return _CONSTANT.fullmatch(name) is not None
 
 
 def constant_flags(text: str) -> Flags:

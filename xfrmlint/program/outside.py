@@ -16,7 +16,7 @@ from xfrmlint.c.unit import captured, language, node_text, parse
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.kernel.places import is_core
-from xfrmlint.program.allocation import Flags, flags_of
+from xfrmlint.program.allocation import Flags, flags_of, is_flag
 from xfrmlint.program.branches import LITERALS, Bound, chosen, excluded, in_doubt
 from xfrmlint.program.callgraph import CallGraph
 
@@ -114,10 +114,13 @@ class Outside:
         self, view: View, call: Node, macro: Macro, bound: Bound, at: int, depth: int
     ) -> Verdict:
         def wanted(name: str) -> bool:
-            return not function_named(name).known and view.local(name, at) is None
+            known = is_flag(name) or function_named(name).known
+            return not known and view.local(name, at) is None
 
         text = expanded_text(self._graph.reader, view.path, call.text or b"", macro, wanted)
         body = parse(b"void f(void) { " + text + b"; }").root_node
+        if body.has_error:
+            return Verdict("", f"what the macro {macro.name}() does is not understood")
         # What stands among its arguments is a call of its own.
         own = {node_text(inner) for inner in captured(CALLS, call, "call")}
         return _worst(self._calls(view, body, bound, at, depth, own))
@@ -197,9 +200,9 @@ def arguments(call: Node) -> list[Node]:
 def called(call: Node) -> str:
     """Return the name of the function that is called, nothing for another expression."""
     inner = call.child_by_field_name("function")
-    while inner is not None and inner.type == "call_expression":
+    if inner is not None and inner.type == "call_expression" and called(inner) == "guard":
         # guard(mutex)(&lock): what counts is inside.
-        inner = inner.child_by_field_name("function")
+        return "guard"
     return node_text(inner) if inner is not None and inner.type == "identifier" else ""
 
 

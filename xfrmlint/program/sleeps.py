@@ -25,7 +25,7 @@ from xfrmlint.program.reach import Hop
 _GUARDS = re.compile(rb"\b(?:scoped_)?(?:cond_)?guard\s*\(\s*(\w+)")
 # A guard's class of the driver's own, up to what takes the lock.
 _DEFINED = rb"DEFINE_\w*GUARD\w*\(\s*%s\s*,"
-_DEEPEST = 8
+_DEEPEST = 16
 _MOST = 400
 
 
@@ -89,7 +89,12 @@ def _below(
     for view, hops, bound in queue:
         function = graph.known(view)
         mark = (function, tuple(sorted(bound.items())))
-        if mark in seen or len(seen) > _MOST or len(hops) > _DEEPEST:
+        if mark in seen:
+            continue
+        if len(seen) > _MOST or len(hops) > _DEEPEST:
+            reason = f"{function.name}() was not followed, so far below a resolver callback"
+            place = Place(hops[-1].path, hops[-1].line, 1)
+            doubts[Doubt(place, hops[-2:][0].function, reason)] = None
             continue
         seen.add(mark)
         told = list(_guards(graph, view))
