@@ -25,6 +25,8 @@ _ZERO = re.compile(r"0[uUlL]*")
 _ATOMIC = re.compile(r"\bGFP_(?:ATOMIC|NOWAIT)\b")
 # What is worth a look of an argument that need not be flags at all.
 _PLAIN = ("identifier", "binary_expression", "conditional_expression", "parenthesized_expression")
+# The type of an allocation's flags.
+_FLAGS = "gfp_t"
 _DEEPEST = 6
 _MOST = 200
 
@@ -165,12 +167,17 @@ def bound_of(
         values = [_text(side, known) for one in chosen(given, known) for side in _values(view, one)]
         if len(set(values)) == 1 and values[0] in LITERALS:
             found[name] = values[0]
-        elif types.get(name) == "gfp_t" or given.type in _PLAIN:
+        elif given.type in _PLAIN or _FLAGS in (types.get(name), _type(graph, view, given)):
             flags = flags_of(graph, view, given, known, at)
             sleeping = sorted(filter(None, flags))
             if sleeping or None not in flags:
                 found[name] = sleeping[0] if sleeping else "GFP_ATOMIC"
     return found
+
+
+def _type(graph: CallGraph, view: View, node: Node) -> str:
+    kind = graph.reader.types.of(node, view)
+    return kind.base if kind is not None else ""
 
 
 def _values(view: View, node: Node) -> list[Node]:
