@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from xfrmlint.analysis.part import Part, Plan
 from xfrmlint.c.corpus import Memo
+from xfrmlint.c.offload import OFFLOAD, XFRM, offload_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Unit
 from xfrmlint.contract import FLAG, MARK, RESOLVER, TYPES, WORDS
@@ -24,8 +25,6 @@ _WRAPS = re.compile(
     + FLAG.encode()
     + rb"\b"
 )
-XFRM = "include/net/xfrm.h"
-OFFLOAD = f"struct {TYPES[0]}"
 
 
 def pattern(offload: str) -> str:
@@ -111,12 +110,6 @@ def _candidates(
     commented = tuple(path for path in found if mark in data(path))
     strange = {path for path in commented if not wanted.search(data(path))}
     return [path for path in found if path not in strange], commented
-
-
-def offload_of(reader: Reader) -> str:
-    """Return the type of a state's xso; its name was struct xfrm_state_offload until 5.19."""
-    kind = reader.types.fields_named("struct xfrm_state", XFRM).get("xso")
-    return kind.base if kind is not None else OFFLOAD
 
 
 def _users(reader: Reader, shared: Iterable[str]) -> list[str]:

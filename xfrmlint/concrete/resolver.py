@@ -92,7 +92,7 @@ def find_resolver(reader: Reader) -> View | None:
 
 def run(source: Source, case: Case, sources: Sources) -> Result:
     """Ask the tree's resolver one question. Raises Outside."""
-    made = objects(case)
+    made = objects(case, sources.offload)
     return evaluate(source, [made.state, made.lower], sources)
 
 

@@ -2,8 +2,11 @@
 -- Only files on the way from a site to the driver's entries are parsed: the rows speak of those.
 
 -- The tree itself. contract: present if the tree has the resolver, else absent. add_takes_device: 1
--- where xdo_dev_state_add() gets the net_device (since 6.16).
-CREATE TABLE tree (version TEXT, contract TEXT, add_takes_device INTEGER);
+-- where xdo_dev_state_add() gets the net_device (since 6.16). has_real_dev: 1 where xso has real_dev
+-- (since 5.9): before, no device hands states on.
+CREATE TABLE tree (
+  version TEXT, contract TEXT, add_takes_device INTEGER, has_real_dev INTEGER
+);
 
 -- A parsed file. errors: places where the parser had to start again.
 CREATE TABLE file (path TEXT PRIMARY KEY, bytes INTEGER, lines INTEGER, errors INTEGER);

@@ -31,13 +31,16 @@ _SCHEMAS: Mapping[str, Schema] = {
         "state": bool,
         "packet": bool,
         "sleeps": ("always", "flags", "default", "never"),
+        "gfp": int,
+        "unless_zero": int,
+        "softirq": bool,
         "prints": bool,
         "looks": bool,
         "unevaluated": bool,
         "hardware": bool,
         "rcu": bool,
     },
-    "guard": {"names": list, "source": str},
+    "guard": {"names": list, "source": str, "sleeps": ("always", "never")},
 }
 
 
@@ -61,7 +64,7 @@ class Function:
 
     returned: the argument that is returned, None for another value. struct: the position of the
     argument that names the struct of the result; like: of the one whose type the result has;
-    allocated: of the one that says what is allocated.
+    allocated: of the one that says what is allocated. softirq: None where that is not known.
     """
 
     stores: tuple[Store, ...] = ()
@@ -76,6 +79,9 @@ class Function:
     device: str = ""
     private: str = ""
     sleeps: str = ""
+    gfp: int = -1
+    unless_zero: int = -1
+    softirq: bool | None = None
     flags: frozenset[str] = field(default_factory=frozenset)
 
     @property
@@ -88,6 +94,11 @@ class Function:
         """Whether what the second argument points to is copied to where the first does."""
         return any(s.value.pointed and s.target == Operand(0, True) for s in self.stores)
 
+    @property
+    def known(self) -> bool:
+        """Whether any row speaks of the function."""
+        return self != _NOTHING
+
     def is_(self, what: str) -> bool:
         """Tell whether one of the keys that are true or false is true."""
         return what in self.flags
@@ -97,14 +108,17 @@ class Function:
         return next((s.value for s in self.stores if s.target == target), None)
 
 
+_NOTHING = Function()
+
+
 class Models:
     """The rows of one or several tables; those of a vendor come behind the kernel's own."""
 
     def __init__(self, documents: Sequence[Mapping[str, Any]]) -> None:
         self._rows: list[Row] = [row for one in documents for row in one.get("function", ())]
-        guards: list[Row] = [row for one in documents for row in one.get("guard", ())]
+        self._guard_rows: list[Row] = [row for one in documents for row in one.get("guard", ())]
         self._names = Names(self._rows)
-        self._guards = Names(guards)
+        self._guards = Names(self._guard_rows)
         self._known: dict[str, Function] = {}
 
     def function(self, name: str) -> Function:
@@ -112,19 +126,26 @@ class Models:
         found = self._known.get(name)
         if found is None:
             found = Function()
-            for number in self._names.rows_of(name):
+            # kmalloc() is kmalloc_noprof() with its caller noted (include/linux/alloc_tag.h).
+            rows = self._names.rows_of(name) or self._names.rows_of(name.removesuffix("_noprof"))
+            for number in rows:
                 found = _added(found, self._rows[number])
             self._known[name] = found
         return found
 
-    def guard_sleeps(self, name: str) -> bool:
-        """Tell whether a guard of this class takes a lock that sleeps."""
-        return bool(self._guards.rows_of(name))
+    def guard(self, name: str) -> str:
+        """Return whether a guard of this class sleeps: always, never, or nothing if unknown."""
+        rows = self._guards.rows_of(name)
+        return str(self._guard_rows[rows[-1]].get("sleeps", "always")) if rows else ""
 
 
 def operand(text: str) -> Operand:
     """Return the operand that "0", "*0" or "?" names; raises ValueError."""
-    return Operand(-1) if text == "?" else Operand(int(text.lstrip("*")), text.startswith("*"))
+    if text == "?":
+        return Operand(-1)
+    if not text.removeprefix("*").isdecimal():
+        raise ValueError(f"{text!r} is no operand")
+    return Operand(int(text.removeprefix("*")), text.startswith("*"))
 
 
 def _store(text: str) -> Store:
@@ -146,25 +167,21 @@ def _added(known: Function, row: Row) -> Function:
             case "returns":
                 kind, _, which = value.rpartition(" ")
                 if kind == "struct":
-                    found = replace(found, struct=int(which))
+                    found = replace(found, struct=operand(which).position)
                 elif kind == "type":
-                    found = replace(found, like=int(which))
+                    found = replace(found, like=operand(which).position)
                 elif kind == "new":
-                    found = replace(found, allocated=int(which))
+                    found = replace(found, allocated=operand(which).position)
                 else:
                     found = replace(found, returned=operand(which))
-            case "number":
-                found = replace(found, number=value)
-            case "truth":
-                found = replace(found, truth=value)
-            case "stops":
-                found = replace(found, stops=value)
-            case "device":
-                found = replace(found, device=value)
-            case "private":
-                found = replace(found, private=value)
             case "sleeps":
-                found = replace(found, sleeps=value)
+                # What hangs on another row's word goes with it.
+                found = replace(found, sleeps=value, gfp=row.get("gfp", -1))
+                found = replace(found, unless_zero=row.get("unless_zero", -1))
+            case "gfp" | "unless_zero":
+                continue
+            case "number" | "truth" | "stops" | "device" | "private" | "softirq":
+                found = replace(found, **{key: value})
             case _:
                 if value:
                     found = replace(found, flags=found.flags | {key})
@@ -184,7 +201,7 @@ def read_models(text: str, where: str) -> dict[str, Any]:
         except ValueError as error:
             at = f"{where}: [[function]] number {number}"
             raise InputError(
-                f"{at}: {error}: operands are written 0, *0 or ?, stores 1 -> *0"
+                f"{at}: {error}; operands are written 0, *0 or ?, stores 1 -> *0"
             ) from error
     return document
 
@@ -218,8 +235,8 @@ def is_kernels(name: str) -> bool:
     return bool(does.number or does.keeps or filled) or any(map(does.is_, named))
 
 
-def guard_sleeps(name: str) -> bool:
-    """Tell whether guard(NAME) takes a lock that sleeps."""
+def guard_sleeps(name: str) -> str:
+    """Return whether guard(NAME) sleeps: always, never, or nothing if that is not known."""
     if not _ACTIVE:
         use_models()
-    return _ACTIVE[0].guard_sleeps(name)
+    return _ACTIVE[0].guard(name)

@@ -3,8 +3,7 @@
 A row speaks of the names that its `names` match; `*` stands for letters, digits and underscores.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xfrmlint.errors import InputError
@@ -12,6 +11,8 @@ from xfrmlint.errors import InputError
 Row = Mapping[str, Any]
 # For each key its type; a tuple holds the words that it may have.
 Schema = Mapping[str, type | tuple[str, ...]]
+# Letters by which patterns are sorted.
+_FIRST = 3
 
 
 def checked_rows(document: Mapping[str, Any], schemas: Mapping[str, Schema], where: str) -> None:
@@ -41,31 +42,48 @@ def _check(at: str, key: str, value: object, schema: Schema) -> None:
             raise InputError(f"{at}: {key} is {value!r}; it can be {', '.join(wanted)}")
     elif type(value) is not wanted:
         raise InputError(f"{at}: {key} is {value!r}; that is no {wanted.__name__}")
-    elif isinstance(value, list) and len({type(item) for item in value}) != 1:
-        raise InputError(f"{at}: {key} is empty, or holds things of several kinds")
-
-
-def name_pattern(names: Iterable[str]) -> str:
-    """Return a regular expression of names in which * stands for letters, digits and _."""
-    return "|".join(re.escape(name).replace(r"\*", r"\w*") for name in names)
+    elif type(value) is int and value < 0:
+        raise InputError(f"{at}: {key} is {value}; arguments are counted from 0")
+    elif isinstance(value, list):
+        kind = int if key == "positions" else str
+        if not all(type(item) is kind for item in value):
+            word = "number" if kind is int else "string"
+            raise InputError(f"{at}: {key} holds something that is no {word}")
 
 
 class Names:
-    """Finds the rows that speak of a name; one without * is found at once."""
+    """Finds the rows that speak of a name; few of the many patterns are held against it."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._exact: dict[str, list[int]] = {}
-        self._patterns: list[tuple[re.Pattern[str], int]] = []
+        # By the first letters that a pattern asks for: (pattern, what is before its *, row).
+        self._patterns: dict[str, list[tuple[str, str, int]]] = {}
         for number, row in enumerate(rows):
-            plain = [name for name in row["names"] if "*" not in name]
-            open_ = [name for name in row["names"] if "*" in name]
-            for name in plain:
-                self._exact.setdefault(name, []).append(number)
-            if open_:
-                self._patterns.append((re.compile(name_pattern(open_)), number))
+            for name in row["names"]:
+                begin, star, _ = name.partition("*")
+                if star:
+                    first = begin[:_FIRST] if len(begin) >= _FIRST else ""
+                    self._patterns.setdefault(first, []).append((name, begin, number))
+                else:
+                    self._exact.setdefault(name, []).append(number)
 
     def rows_of(self, name: str) -> list[int]:
         """Return the numbers of the rows that speak of a name, in order."""
-        found = list(self._exact.get(name, ()))
-        found += [number for pattern, number in self._patterns if pattern.fullmatch(name)]
-        return sorted(set(found))
+        found = set(self._exact.get(name, ()))
+        for pattern, begin, number in (
+            *self._patterns.get(name[:_FIRST], ()),
+            *self._patterns.get("", ()),
+        ):
+            if name.startswith(begin) and (pattern[:-1] == begin or _fits(pattern, name)):
+                found.add(number)
+        return sorted(found)
+
+
+def _fits(pattern: str, name: str) -> bool:
+    pieces = pattern.split("*")
+    at = len(pieces[0])
+    for piece in pieces[1:-1]:
+        at = name.find(piece, at) + len(piece)
+        if at < len(piece):
+            return False
+    return name.endswith(pieces[-1]) and len(name) - len(pieces[-1]) >= at

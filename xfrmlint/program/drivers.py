@@ -8,6 +8,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import bare
 from xfrmlint.c.mention import use_of
+from xfrmlint.c.offload import offload_of
 from xfrmlint.c.reader import Words
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -104,6 +105,7 @@ class _Delegation:
         self.callbacks = {c.target for t in tables for c in t.callbacks}
         self.own_fields: dict[tuple[str, str, str], bool] = {}
         self.add_takes_device = add_takes_device(graph.reader)
+        self.offload = offload_of(graph.reader)
 
     def calls(self, path: str) -> list[tuple[View, Node, Node]]:
         """Return (view, callback's field expression, call) where a driver calls state callbacks."""
@@ -196,7 +198,7 @@ class _Delegation:
             kind = self.reader.types.of(base, view)
             if kind is None:
                 return False
-            if kind.base.endswith("xfrm_dev_offload"):
+            if kind.base == self.offload:
                 # Before add took a device, real_dev was how a lower driver knew its own.
                 return field == "dev" or not self.add_takes_device
             return self.field_is_own(view, kind.base, field)

@@ -45,7 +45,7 @@ def _follow(
     elif node.type == "field_expression":
         slot = slot_of(graph.reader, view, node)
         for where, field in graph.reader.near(slot.field, view.path):
-            stored = _stored(graph, where, field, slot.struct)
+            stored = stored_in_slot(graph, where, field, slot.struct)
             if stored is not None:
                 _follow(graph, where, stored, found, depth + 1)
 
@@ -66,7 +66,7 @@ def _follow_name(
             _follow(graph, where, argument, found, depth + 1)
 
 
-def _stored(graph: CallGraph, view: View, field: Node, struct: str) -> Node | None:
+def stored_in_slot(graph: CallGraph, view: View, field: Node, struct: str) -> Node | None:
     """Return what is stored in a member of a struct where it is named."""
     member = field.parent
     if member is None:
