@@ -359,6 +359,36 @@ def test_after_each_edit_and_back(number: int, laid: Path, tmp_path: Path) -> No
     assert known(tree, file) == before
 
 
+CALLS = (
+    "int nook_offload_tx(void *, void *);\nint any(void)\n{\n\treturn nook_offload_tx(0, 0);\n}\n"
+)
+DEFINES = "int nook_offload_tx(void *dev, void *skb)\n{\n\treturn 0;\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "edit"),
+    [
+        ("lost-makefiles", _write("drivers/net/nook/new/new.c", CALLS)),
+        ("lost-makefiles", _write("drivers/net/nook/new/new.c", DEFINES)),
+        ("lost-makefiles", _write("drivers/net/nook/new/new.c", "int other;\n")),
+        ("lost-makefiles", _write("drivers/net/nook/Makefile", "obj-m += nook_main.o\n")),
+        ("lost-makefiles", _write("drivers/net/nook/lib/Kbuild", "obj-m += ring.o\n")),
+        ("lost-makefiles", _remove("drivers/net/nook/lib/ring.c")),
+        ("evaluated-makefiles", _write("drivers/net/reed/core/any.c", CALLS)),
+        ("evaluated-makefiles", _remove("drivers/net/reed/core/reed_main.c")),
+        ("evaluated-makefiles", _remove("drivers/net/reed/common.mk")),
+        ("evaluated-makefiles", _replace("drivers/net/reed/Makefile", "core xfrm", "xfrm")),
+    ],
+)
+def test_what_makefiles_and_names_tell_is_asked_again(
+    name: str, edit: Callable[[Path], None], tmp_path: Path
+) -> None:
+    tree, file = lay_fixture(name, tmp_path / "linux"), tmp_path / "facts.sqlite"
+    known(tree, file)
+    edit(tree)
+    assert known(tree, file) == known(tree, None)
+
+
 def test_a_file_that_becomes_unreadable_for_another_reason(laid: Path, tmp_path: Path) -> None:
     tree, file = tmp_path / "linux", tmp_path / "facts.sqlite"
     shutil.copytree(laid, tree)

@@ -21,7 +21,7 @@ class Reached(NamedTuple):
 
     chains: the ways from datapath entries, shortest first, one for each entry, module and function
     pointer's target on the way. entries: the names of all doors. functions: all callers, direct or
-    not. complete: nothing was cut off.
+    not. complete: nothing was cut off, and nobody's name can mean another function.
     """
 
     chains: tuple[tuple[Hop, ...], ...]
@@ -35,7 +35,7 @@ class Reached(NamedTuple):
         return "datapath" if self.chains else "control" if self.complete else "unknown"
 
 
-_MOST_FUNCTIONS = 5000
+MOST_FUNCTIONS = 5000
 _MOST_CHAINS = 6
 
 
@@ -54,7 +54,7 @@ def reached(graph: CallGraph, function: FunctionName) -> Reached:
             if edge.caller in towards:
                 extra.append((edge, current))
                 continue
-            if len(towards) >= _MOST_FUNCTIONS:
+            if len(towards) >= MOST_FUNCTIONS:
                 break
             towards[edge.caller] = edge
             below[edge.caller] = current
@@ -78,7 +78,7 @@ def reached(graph: CallGraph, function: FunctionName) -> Reached:
         tuple((real or ordered)[:_MOST_CHAINS]),
         tuple(dict.fromkeys(entry for entry, _ in doors)),
         frozenset(towards),
-        len(towards) < _MOST_FUNCTIONS,
+        len(towards) < MOST_FUNCTIONS and all(graph.incoming(f).complete for f in towards),
     )
 
 
