@@ -314,9 +314,9 @@ class CallGraph:
             found = self.reader.corpus.find(kind, tag, path)
         if found is None:
             return self.reader.universe.files(path), self.reader.universe.key(path), False
-        if found.path.startswith("include/"):
-            return [], "", True
         universe = self.reader.universe
+        if found.path.startswith("include/") and found.path not in universe.shared:
+            return [], "", True
         files = dict.fromkeys(universe.files(path))
         key = universe.key(path)
         if found.path not in files or len(universe.modules(found.path)) > 1:
