@@ -986,6 +986,105 @@ def test_what_callers_pass() -> None:
     assert made.passed(made.known(view), 1) == []
 
 
+SA = "drivers/net/foo/sa/sa.c"
+MAIN = "drivers/net/foo/main/main.c"
+OPS = f'{HEAD}#include "foo.h"\n'
+OPS_HEADER = "struct foo_sa_ops { int (*send)(struct xfrm_state *x); };\n"
+SENDS = "\treturn foo_ops->send(0);\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted", "context"),
+    [
+        pytest.param({SA: GLOBAL, "drivers/net/bar/bar.c": CALLER}, [], "unknown", id="another's"),
+        pytest.param({SA: GLOBAL, FOO: CALLER + STUB}, [], "unknown", id="the caller's own"),
+        pytest.param(
+            {SA: GLOBAL, MAIN: CALLER, "drivers/net/foo/main/t.c": GLOBAL},
+            [],
+            "unknown",
+            id="one of the caller's folder",
+        ),
+        pytest.param(
+            {SA: GLOBAL.replace("int t", "static int t"), FOO: CALLER}, [], "unknown", id="static"
+        ),
+        pytest.param(
+            {
+                SA: GLOBAL,
+                FOO: CALLER,
+                "drivers/net/foo/sa/Makefile": "obj-m += sa.o\n",
+                "drivers/net/foo/Makefile": "obj-m += foo.o\n",
+            },
+            [],
+            "unknown",
+            id="modules of their own",
+        ),
+        pytest.param({SA: GLOBAL, FOO: CALLER}, [f"{TX} > target"], "datapath", id="above"),
+        pytest.param({SA: GLOBAL, MAIN: CALLER}, [f"{TX} > target"], "datapath", id="beside"),
+        pytest.param(
+            {
+                SA: GLOBAL,
+                FOO: CALLER,
+                "drivers/net/foo/Makefile": "obj-m += foo.o\nfoo-y := $(shell ls) foo.o\n",
+            },
+            [f"{TX} > target"],
+            "datapath",
+            id="a Makefile that asks a shell",
+        ),
+        pytest.param(
+            {
+                SA: GLOBAL,
+                MAIN: CALLER.replace("(0)", "_of(0)"),
+                FOO: "int target_of(void *x)\n{\n\treturn target(x);\n}\n",
+            },
+            [f"{TX} > target_of > target"],
+            "datapath",
+            id="over a third folder",
+        ),
+        pytest.param(
+            {
+                SA: f"{OPS}{GLOBAL}const struct foo_sa_ops sa_ops = {{ .send = target }};\n",
+                FOO: f"{OPS}extern const struct foo_sa_ops sa_ops;\n"
+                f"static const struct foo_sa_ops *foo_ops;\n{XMIT}{SENDS}{NDO}"
+                "void foo_init(void)\n{\n\tfoo_ops = &sa_ops;\n}\n",
+                HEADER: OPS_HEADER,
+            },
+            [f"{TX} -foo_sa_ops.send-> target"],
+            "datapath",
+            id="through a table, its header by name alone",
+        ),
+        pytest.param(
+            {SA: GLOBAL, FOO: CALLER, "drivers/net/foo/sb/sb.c": GLOBAL}, [], "unknown", id="two"
+        ),
+        pytest.param(
+            {SA: GLOBAL, "drivers/net/foo/sa/main.c": CALLER, "drivers/net/foo/sa/sb.c": GLOBAL},
+            [],
+            "unknown",
+            id="two in one folder",
+        ),
+    ],
+)
+def test_without_a_makefile_names_lead_to_callers(
+    files: Mapping[str, str], wanted: list[str], context: str
+) -> None:
+    made, found = reach(files, SA)
+    assert (chains(found), found.context) == (wanted, context)
+    doubts = [reason for f in found.functions for _, reason in made.incoming(f).doubts]
+    assert bool(doubts) == (context == "unknown")
+
+
+def test_without_a_makefile_the_only_definition_is_called() -> None:
+    calls = f"{HEAD}int target(void *x);\n{XMIT}\treturn target(0);\n}}\n"
+    other = {"drivers/net/foo/sb/sb.c": GLOBAL}
+    for files, wanted in (
+        ({FOO: calls}, []),
+        ({FOO: calls, SA: GLOBAL}, [SA]),
+        ({FOO: calls, SA: GLOBAL.replace("int t", "static int t")}, []),
+        ({FOO: calls, SA: GLOBAL, **other}, []),
+        ({FOO: calls, SA: GLOBAL, "drivers/net/foo/Makefile": "obj-m += foo.o\n"}, []),
+    ):
+        assert [view.path for view in graph(files).reader.definitions("target", FOO)] == wanted
+
+
 def open_ends(text: str) -> tuple[str, list[str]]:
     """Return target()'s context where packets do not reach it, and why it is not known."""
     _, found = reach({FOO: f"{HEAD}{text}", HEADER: "", BAR: ""})

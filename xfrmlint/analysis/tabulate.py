@@ -62,7 +62,7 @@ def rows_of(part: Analysed) -> Rows:
     return [
         *_driver_rows(part.drivers),
         *_site_rows(sites, part.traced),
-        *_path_rows(reader, part.traced),
+        *_path_rows(part),
         *_graph_rows(graph, sites),
         *_sleep_rows(reader, part.sleeps, len(sites)),
         *_item_rows(part),
@@ -189,14 +189,16 @@ def _items(
         )
 
 
-def _path_rows(reader: Reader, traced: Mapping[str, Traced]) -> Iterator[tuple[object, ...]]:
+def _path_rows(part: Analysed) -> Iterator[tuple[object, ...]]:
+    universe = part.graph.reader.universe
+    modules = {driver.module for driver in part.drivers}
     number = 0
-    for group, one in traced.items():
+    for group, one in part.traced.items():
         for path in one.paths:
             number += 1
             yield PathRow(number, group, path.entry, path.function.name)
             for position, event in enumerate(path.events):
-                core = is_core(event.path)
+                module = group if is_core(event.path) else universe.module(event.path)
                 named = path.named[position]
                 yield EventRow(
                     number,
@@ -206,7 +208,8 @@ def _path_rows(reader: Reader, traced: Mapping[str, Traced]) -> Iterator[tuple[o
                     event.line,
                     event.column,
                     event.function,
-                    group if core else reader.universe.module(event.path),
+                    # What has no ops table belongs to the driver that enters it.
+                    module if module in modules else group,
                     event.handle,
                     event.source,
                     event.device,

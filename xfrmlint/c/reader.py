@@ -13,6 +13,7 @@ from xfrmlint.c.modules import Universe
 from xfrmlint.c.types import Types
 from xfrmlint.c.unit import Item
 from xfrmlint.c.view import View, views
+from xfrmlint.kernel.places import vendor
 from xfrmlint.tree import Tree
 
 # From a function's name to its opening brace, comments included.
@@ -63,6 +64,7 @@ class Reader:
         self._views: dict[tuple[str, int, tuple[str, ...]], list[View]] = {}
         self._macros: dict[str, Macros] = {}
         self._own: dict[str, frozenset[bytes]] = {}
+        self._outward: dict[tuple[str, str], list[View]] = {}
 
     def macros(self, files: Sequence[str], key: str) -> Macros:
         """Return the macros of some files. key: names the list of files."""
@@ -84,6 +86,19 @@ class Reader:
         """Return the occurrences of a word in the driver that a file belongs to."""
         files = self.universe.files(path)
         return self.occurrences(word, files, self.universe.key(path))
+
+    def everywhere(self, name: str, path: str) -> list[Occurrence]:
+        """Return the occurrences of a file-level variable that a file of a driver defines."""
+        found = self.near(name, path)
+        if not self.universe.doubt(path):
+            return found
+        own = re.compile(rb"^(?!extern\b)\w[^\n;(){}]*\b%s\s*[=;\[]" % _escaped(name), re.M)
+        users = [
+            user
+            for user in self.universe.exported(name, path)
+            if not own.search(self.corpus.data(user))
+        ]
+        return [*found, *self.occurrences(name, users, f"users of {name} in {path}")]
 
     def inside(self, word: str, path: str) -> list[Occurrence]:
         """Return the occurrences of a word in one file, the macros of its own headers expanded."""
@@ -183,13 +198,37 @@ class Reader:
 
     def definitions(self, name: str, path: str) -> list[View]:
         """Return the views of a function's definitions in the driver that a file belongs to."""
+        found = self.defining(name, self.universe.files(path)) if name else []
+        if not found and name and self.universe.doubt(path):
+            return self._only_definition(name, path)
+        return found
+
+    def defining(self, name: str, files: Iterable[str]) -> list[View]:
+        """Return the views of a function's definitions in some files."""
         encoded = name.encode("utf-8", "surrogateescape")
         # A look at the raw text spares parsing every file that only calls it.
-        body = re.compile(rb"(?<!\w)" + re.escape(encoded) + _HEAD, re.S)
+        body = re.compile(rb"(?<!\w)%s%s" % (_escaped(name), _HEAD), re.S)
         found = []
-        for where in self.universe.files(path) if name else ():
+        for where in files:
             data = self.corpus.data(where)
             if stands_in(data, encoded, body):
                 for item in self.corpus.unit(where).functions(name):
                     found += self.views(where, item, {})
         return found
+
+    def _only_definition(self, name: str, path: str) -> list[View]:
+        """Return the one definition that a vendor's folder has for others, none if it has more."""
+        top = vendor(path)
+        if (name, top) not in self._outward:
+            declared = self.corpus.find("function", name, path)
+            kernels = declared is not None and declared.path.startswith("include/")
+            named = rf"\b{re.escape(name)}\s*\("
+            users = [] if kernels else self.corpus.tree.search(named, [top])
+            views = self.defining(name, [user for user in users if user.endswith(".c")])
+            self._outward[name, top] = [view for view in views if not view.static]
+        found = self._outward[name, top]
+        return found if len({view.path for view in found}) == 1 else []
+
+
+def _escaped(name: str) -> bytes:
+    return re.escape(name.encode("utf-8", "surrogateescape"))

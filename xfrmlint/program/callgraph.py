@@ -52,12 +52,14 @@ class Entry(NamedTuple):
 class Incoming(NamedTuple):
     """All ways into a function; `doubts` are uses that could not be followed.
 
-    No way and no doubt: the function is static, and its name stands nowhere else.
+    No way and no doubt: the function is static, and its name stands nowhere else. complete: nobody
+    else can be meant by those who name it.
     """
 
     edges: tuple[Edge, ...]
     entries: tuple[Entry, ...]
     doubts: tuple[tuple[Place, str], ...]
+    complete: bool
 
 
 class Filled(NamedTuple):
@@ -87,6 +89,9 @@ class CallGraph:
         self._registered: dict[tuple[str, str], frozenset[str]] = {}
         self._slot_reads: dict[tuple[str, str, str], list[_Read]] = {}
         self._fitting: dict[tuple[Slot, str], list[Use]] = {}
+        self._namesakes: dict[FunctionName, frozenset[str]] = {}
+        # Functions some of whose callers can mean another one, and why.
+        self.torn: dict[FunctionName, str] = {}
         self.holders = Holders(reader)
 
     def known(self, view: View) -> FunctionName:
@@ -152,7 +157,27 @@ class CallGraph:
             exported = reader.universe.exported(name, path)
             if exported:
                 found += reader.occurrences(name, exported, f"users of {name} in {path}")
-        return [o for o in found if self._means(o, function, view)]
+        found = [o for o in found if self._means(o, function, view)]
+        rivals = self._rivals(function)
+        if not rivals:
+            return found
+        for user in {o.view.path for o in found} - {path}:
+            files = reader.universe.files(user)
+            if path in files or not rivals.intersection(files):
+                self.torn[function] = f"{name}() is defined in {min(rivals)}, too"
+        return [o for o in found if o.view.path == path]
+
+    def _rivals(self, function: FunctionName) -> frozenset[str]:
+        """Return which files define a function, too, if it isn't known who is linked with it."""
+        reader, path, name = self.reader, function.path, function.name
+        if function not in self._namesakes:
+            view = self._views.get(function)
+            files: list[str] = []
+            if view is not None and not view.static and reader.universe.doubt(path):
+                files = [*reader.universe.files(path), *reader.universe.exported(name, path)]
+            defined = reader.defining(name, [file for file in files if file != path])
+            self._namesakes[function] = frozenset(one.path for one in defined if not one.static)
+        return self._namesakes[function]
 
     def _means(self, occurrence: Occurrence, function: FunctionName, defined: View | None) -> bool:
         view, node = occurrence
@@ -190,7 +215,7 @@ class CallGraph:
         key = (table, path)
         if key not in self._registered:
             found: set[str] = set()
-            for view, node in self.reader.near(table, path):
+            for view, node in self.reader.everywhere(table, path):
                 use = use_of(self.reader, view, node) if node.type == "identifier" else None
                 listed = use.callee.parent if use is not None and use.callee is not None else None
                 arguments = listed.child_by_field_name("arguments") if listed is not None else None
@@ -313,9 +338,9 @@ class CallGraph:
             found = self.reader.corpus.find(kind, tag, path)
         if found is None:
             return self.reader.universe.files(path), self.reader.universe.key(path), False
-        if found.path.startswith("include/"):
-            return [], "", True
         universe = self.reader.universe
+        if found.path.startswith("include/") and found.path not in universe.shared:
+            return [], "", True
         files = dict.fromkeys(universe.files(path))
         key = universe.key(path)
         if found.path not in files or len(universe.modules(found.path)) > 1:
@@ -337,11 +362,18 @@ class _Collector:
         self.seen: set[object] = set()
 
     def result(self) -> Incoming:
-        return Incoming(tuple(self.edges.values()), tuple(self.entries), tuple(self.doubts))
+        complete = self.function not in self.graph.torn
+        return Incoming(
+            tuple(self.edges.values()), tuple(self.entries), tuple(self.doubts), complete
+        )
 
     def collect(self) -> None:
         for view, node in self.graph.mentions(self.function):
             self.follow(use_of(self.reader, view, node), "", 0)
+        own = self.graph.view(self.function)
+        if own is not None and self.function in self.graph.torn:
+            place = own.place(own.node.start_byte)
+            self.doubts[place, self.graph.torn[self.function]] = None
         if not (self.edges or self.entries or self.doubts or self.is_never_named()):
             path, name, line = self.function
             why = f"nobody is seen to call {name}(), store it or register it"
@@ -520,7 +552,7 @@ class _Collector:
         if handler:
             self.entry(Door(use.name, DATAPATH), use, "handler table")
         before = len(self.edges) + len(self.entries) + len(self.doubts)
-        for view, node in self.reader.near(use.name, use.view.path):
+        for view, node in self.reader.everywhere(use.name, use.view.path):
             if node.type != "identifier" or view.local(use.name, node.start_byte) is not None:
                 continue
             if node.parent is not None and node.parent.type.endswith("declarator"):

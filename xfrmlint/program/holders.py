@@ -34,7 +34,7 @@ class Holders:
         if key not in self._known:
             found: set[Holder] = {Holder("", name)}
             complete = True
-            for view, node in self.reader.near(name, path):
+            for view, node in self.reader.everywhere(name, path):
                 if node.type == "identifier" and view.local(name, node.start_byte) is None:
                     complete = complete and self._follow(view, node, found, 0)
             self._known[key] = frozenset(found) if complete else None

@@ -27,7 +27,8 @@ class Reached(NamedTuple):
     chains: the ways from datapath entries, shortest first, one for each entry, module and function
     pointer's target on the way. doors: all doors, and the functions behind them; what runs later
     counts as datapath if packets are handled on the way. functions: all callers, direct or not.
-    doubts: what could not be followed. complete: nothing was cut off.
+    doubts: what could not be followed. complete: nothing was cut off,
+    and nobody's name can mean another function.
     """
 
     chains: tuple[tuple[Hop, ...], ...]
@@ -54,7 +55,7 @@ class Reached(NamedTuple):
         return CONTROL if self.doors else DEAD
 
 
-_MOST_FUNCTIONS = 5000
+MOST_FUNCTIONS = 5000
 _MOST_CHAINS = 6
 
 
@@ -75,7 +76,7 @@ def reached(graph: CallGraph, function: FunctionName) -> Reached:
             if edge.caller in towards:
                 extra.append((edge, current))
                 continue
-            if len(towards) >= _MOST_FUNCTIONS:
+            if len(towards) >= MOST_FUNCTIONS:
                 break
             towards[edge.caller] = edge
             below[edge.caller] = current
@@ -101,7 +102,7 @@ def reached(graph: CallGraph, function: FunctionName) -> Reached:
         tuple(doors),
         frozenset(towards),
         tuple(doubts),
-        len(towards) < _MOST_FUNCTIONS,
+        len(towards) < MOST_FUNCTIONS and all(graph.incoming(f).complete for f in towards),
     )
 
 

@@ -16,7 +16,7 @@ from xfrmlint.kernel.places import is_core
 from xfrmlint.program.access import FIELDS, Access, Accesses, Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver
-from xfrmlint.program.reach import DEAD, Reached, reached
+from xfrmlint.program.reach import DEAD, MOST_FUNCTIONS, Reached, reached
 
 RESOLVE = "resolve"
 _XFRM = "include/net/xfrm.h"
@@ -203,7 +203,13 @@ class _Finder:
             back = under_add and any(offset < access.offset for offset in stores)
             for driver in owners:
                 self.add(access, driver, driver.role, way, back)
-        if not way.complete:
+        # Packets that come all the way need no other callers.
+        for path in [view.path] if way.chains else sorted({f.path for f in way.functions}):
+            unclear = self.reader.universe.doubt(path)
+            if unclear:
+                reason = f"{unclear}: callers in other folders were looked for by name"
+                self.doubts.append(Doubt(Place(path, 0, 0), "", reason))
+        if len(way.functions) >= MOST_FUNCTIONS:
             place = view.place(view.node.start_byte)
             self.doubts.append(
                 Doubt(place, function.name, "too many callers; the rest was cut off")
