@@ -636,25 +636,25 @@ def cases() -> Iterator[Case]:
     """Yield each form in each question that makes sense of it."""
     for question in (*QUESTIONS, _KEPT):
         forms = [form for form in STORES if _fits(form, question.tags)]
-        made = [(form, _stored(question, form), question.wanted) for form in forms]
-        yield from _told("store", question.name, made)
+        made = [(form, _store_driver(question, form), question.wanted) for form in forms]
+        yield from _cases_of("store", question.name, made)
     for question in (*QUESTIONS, *_SITES):
         if question.use_at == "DELETE":
             # Whether it runs per packet or not is decided by the store.
             continue
         forms = [form for form in READS if _fits(form, question.tags)]
-        made = [(form, _read(question, form), question.wanted) for form in forms]
-        yield from _told("read", question.name, made)
+        made = [(form, _read_driver(question, form), question.wanted) for form in forms]
+        yield from _cases_of("read", question.name, made)
     for callee in CALLEES:
-        made = [(form, _called(callee, form), callee.wanted) for form in CALLS]
-        yield from _told("call", callee.name, made)
+        made = [(form, _call_driver(callee, form), callee.wanted) for form in CALLS]
+        yield from _cases_of("call", callee.name, made)
     for handle in HANDLES:
         forms = [form for form in TESTS if _fits(form, handle.tags)]
-        made = [(form, _tested(handle, form), _wanted(handle, form)) for form in forms]
-        yield from _told("test", handle.name, made)
+        made = [(form, _test_driver(handle, form), _wanted(handle, form)) for form in forms]
+        yield from _cases_of("test", handle.name, made)
 
 
-def _told(table: str, asked: str, made: Sequence[tuple[Form, str, Kinds]]) -> Iterator[Case]:
+def _cases_of(table: str, asked: str, made: Sequence[tuple[Form, str, Kinds]]) -> Iterator[Case]:
     plain = made[0][1]
     for form, text, wanted in made:
         yield Case(f"{table} {form.name}", asked, text, plain, wanted, False)
@@ -687,7 +687,7 @@ def _wanted(handle: _Handle, form: Form) -> Kinds:
 _NOTHING = dict.fromkeys(("ADD", "DELETE", "POLICY", "XMIT", "OUTSIDE"), "")
 
 
-def _stored(question: Question, form: Form) -> str:
+def _store_driver(question: Question, form: Form) -> str:
     found = question.use
     if form.find and question.use:
         found = f"{form.find}\n\t{{ {question.use} }}"
@@ -697,7 +697,7 @@ def _stored(question: Question, form: Form) -> str:
     return _driver(question, texts, words, use)
 
 
-def _read(question: Question, form: Form) -> str:
+def _read_driver(question: Question, form: Form) -> str:
     words = _words(question)
     plain = "" if "site" in question.tags else STORES[0].text
     found = f"{form.find}\n\t{{ {question.use} }}" if form.find else question.use
@@ -711,15 +711,15 @@ def _driver(
     """Return the driver in which texts stand in their functions, and then the use in its own."""
     whole = {**_NOTHING, **texts}
     whole[question.use_at] += f"\n\t{use}"
-    whole = {key: _filled(text, words, question.declare) for key, text in whole.items()}
+    whole = {key: _fill(text, words, question.declare) for key, text in whole.items()}
     whole[question.use_at] = question.before + whole[question.use_at]
     if question.use_at != "XMIT":
         whole["XMIT"] = _ASK
     members = "" if "site" in question.tags else f"{question.declare.format('kept')};"
-    return _laid(members, question.targets, whole)
+    return _source(members, question.targets, whole)
 
 
-def _called(callee: _Callee, form: Form) -> str:
+def _call_driver(callee: _Callee, form: Form) -> str:
     declare = f"{callee.returns} (*{{}})({callee.parameters})"
     words = {
         "FUNCTION": "example_hw",
@@ -733,19 +733,19 @@ def _called(callee: _Callee, form: Form) -> str:
     use = callee.use.replace("GOT", form.text)
     text = f"{form.find}\n\t{{ {use} }}" if form.find else use
     whole = {**_NOTHING, "OUTSIDE": form.outside, callee.use_at: text}
-    whole = {key: _filled(text, words, declare) for key, text in whole.items()}
+    whole = {key: _fill(text, words, declare) for key, text in whole.items()}
     whole[callee.use_at] = callee.before + whole[callee.use_at]
     if callee.use_at != "XMIT":
         whole["XMIT"] = _ASK
-    return _laid("unsigned long kept;", callee.idle + callee.target, whole)
+    return _source("unsigned long kept;", callee.idle + callee.target, whole)
 
 
-def _tested(handle: _Handle, form: Form) -> str:
+def _test_driver(handle: _Handle, form: Form) -> str:
     words = {"USE": handle.use, "EXIT": handle.leaves, "TAIL": _LEAVE}
     h = f"{handle.declare.format('h')} = ({handle.declare.format('').strip()}){_RESOLVED};\n\t"
     whole = {"XMIT": f"{h}{form.find}\n\t{form.text}", "OUTSIDE": form.outside}
-    whole = {key: _filled(text, words, handle.declare) for key, text in whole.items()}
-    return _laid("", "", {**_NOTHING, **whole})
+    whole = {key: _fill(text, words, handle.declare) for key, text in whole.items()}
+    return _source("", "", {**_NOTHING, **whole})
 
 
 def _words(question: Question) -> dict[str, str]:
@@ -766,7 +766,7 @@ def _words(question: Question) -> dict[str, str]:
 _DECLARE = re.compile(r"\bDECLARE\(")
 
 
-def _filled(text: str, words: Mapping[str, str], declare: str) -> str:
+def _fill(text: str, words: Mapping[str, str], declare: str) -> str:
     """Return a form's text with what stands for its words."""
     while found := list(_DECLARE.finditer(text)):
         # The last one holds no other.
@@ -784,7 +784,7 @@ def _filled(text: str, words: Mapping[str, str], declare: str) -> str:
     )
 
 
-def _laid(members: str, targets: str, texts: Mapping[str, str]) -> str:
+def _source(members: str, targets: str, texts: Mapping[str, str]) -> str:
     words = {"MEMBERS": members, "TARGETS": targets, **texts}
     return re.sub(
         r"^(\t?)(MEMBERS|TARGETS|OUTSIDE|ADD|DELETE|POLICY|XMIT)$",
