@@ -54,7 +54,10 @@ class Members:
         found = self.reader.corpus.find(word, tag, view.path) if tag else None
         if found is not None and found.path.startswith("include/"):
             return Netdev(Device.UNKNOWN)
-        return Netdev(Device.OWN, Member(struct, field, view.path, "*" in at[1:-1]))
+        way = at[2:-1] if at[0] in ("call", "argument") else at[1:-1]
+        named = [name for name in way if name.isidentifier() and name != "container"]
+        holder = named[-1] if named else ""
+        return Netdev(Device.OWN, Member(struct, field, view.path, "*" in at[1:-1], holder))
 
     def _sa_structs(self, path: str) -> frozenset[str]:
         """Return the structs whose addresses the driver returns as handles."""
@@ -71,14 +74,15 @@ class Members:
 
     def settled(self, member: Member) -> tuple[Device, str]:
         """Return the device in a driver's member; unknown, and why, unless all stores say whose."""
-        found = self.devices.of_member(member.struct, member.field, member.path)
+        found = self.devices.of_member(member.struct, member.field, member.path, member.holder)
         whose = {
             (Whose.STATE if member.shared else Whose.OWN) if one is Whose.GIVEN else one
             for one in found.whose
         }
         others = sorted(whose - {Whose.OWN})
         if others:
-            return _DEVICES[others[0]], ""
+            why = f"{member.struct}.{member.field} holds another device, too"
+            return _DEVICES[others[0]], "" if others[0] is not Whose.OTHER else why
         if whose and not found.why:
             return Device.OWN, ""
         return Device.UNKNOWN, found.why[0][1] if found.why else ""

@@ -26,13 +26,15 @@ CONFIGURED, SAME = "#", "#same"
 class Member(NamedTuple):
     """A member of a driver's struct, and a file that reads it.
 
-    shared: the struct hangs on a pointer, so that several devices can have the same.
+    shared: the struct hangs on a pointer, so that several devices can have the same. holder: the
+    member that the struct was read from, if there is one.
     """
 
     struct: str
     field: str
     path: str
     shared: bool
+    holder: str = ""
 
 
 class Form(IntEnum):

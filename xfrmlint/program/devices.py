@@ -55,13 +55,13 @@ class Devices:
         self.accesses = accesses
         self.add_takes_device = add_takes_device
         self.tracer = Tracer(graph.reader, graph.passed, self._whose, self._stored)
-        self._members: dict[tuple[str, str, str], Found] = {}
+        self._members: dict[tuple[str, str, str, str], Found] = {}
 
-    def of_member(self, struct: str, field: str, path: str) -> Found:
-        """Return whose devices a member of a driver's struct holds."""
-        key = (struct, field, self.reader.universe.key(path))
+    def of_member(self, struct: str, field: str, path: str, holder: str = "") -> Found:
+        """Return whose devices a member of a driver's struct holds. holder: see Tracer."""
+        key = (struct, field, self.reader.universe.key(path), holder)
         if key not in self._members:
-            self._members[key] = _found(self.tracer.of_member(struct, field, path))
+            self._members[key] = _found(self.tracer.of_member(struct, field, path, holder))
         return self._members[key]
 
     def of(self, view: View, node: Node) -> Found:

@@ -20,7 +20,7 @@ from xfrmlint.c.mention import slot_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
-from xfrmlint.valueflow.forms import Forms, Passed, Stored, Value, alternatives
+from xfrmlint.valueflow.forms import Forms, Passed, Stored, Value, alternatives, plain
 
 T = TypeVar("T")
 _MOST = 300
@@ -58,10 +58,16 @@ class Tracer(Generic[T]):
         """Return what an expression can come from."""
         return self._follow([Value(view, node)])
 
-    def of_member(self, struct: str, name: str, path: str) -> Sources[T]:
-        """Return what a member of a struct type can hold."""
+    def of_member(self, struct: str, name: str, path: str, holder: str = "") -> Sources[T]:
+        """Return what a member of a struct type can hold.
+
+        holder: the member by which the struct is reached, if one is known; stores in structs that
+        are reached by another one don't count, if there are any others.
+        """
         answers: dict[T, Place] = {}
-        values, doubts = self._split(self.forms.stores_of_member(struct, name, path), answers)
+        stores = self.forms.stores_of_member(struct, name, path)
+        stores = [s for s in stores if not holder or _holder(s) in ("", holder)] or stores
+        values, doubts = self._split(stores, answers)
         if not values and not answers and not doubts:
             doubts = [(Place(path, 0, 0), f"nobody is seen to store {struct}.{name}")]
         return self._follow(values, answers, doubts)
@@ -131,7 +137,7 @@ class Tracer(Generic[T]):
             slot = slot_of(self.reader, view, node)
             kind, _, tag = slot.struct.partition(" ")
             home = self.reader.corpus.find(kind, tag, view.path) if tag.isidentifier() else None
-            if not slot.struct or (home is not None and home.path.startswith("include/")):
+            if not slot.struct or (home is not None and _is_everybodys(home.path)):
                 return None
             stores = self.forms.stores_of_member(slot.struct, slot.field, view.path)
             return self._values(stores, answers, doubts)
@@ -154,10 +160,9 @@ class Tracer(Generic[T]):
         doubts: dict[tuple[Place, str], None],
     ) -> list[Value] | None:
         """Return the values of some stores; None if there are none."""
-        before = len(answers)
         values, open_ = self._split(stores, answers)
         doubts.update(dict.fromkeys(open_))
-        return values if values or open_ or len(answers) > before else None
+        return values if stores else None
 
     def _of_name(
         self,
@@ -192,6 +197,18 @@ class Tracer(Generic[T]):
                 return [Stored(view, value, None, node)] if value is not None else []
             parent = parent.parent
         return self.forms.stores_at(view, node)
+
+
+def _holder(stored: Stored) -> str:
+    """Return the member that the struct of a store is read from, or nothing."""
+    base = plain(stored.base) if stored.base is not None else None
+    field = base.child_by_field_name("field") if base is not None else None
+    return node_text(field) if field is not None else ""
+
+
+def _is_everybodys(path: str) -> bool:
+    """Tell whether a struct's header is the whole kernel's; include/linux/VENDOR/ is a driver's."""
+    return path.startswith("include/") and path.count("/") < 3
 
 
 def reaching(values: Sequence[Node], use: Node, view: View) -> list[Node]:
