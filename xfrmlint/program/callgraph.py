@@ -147,7 +147,7 @@ class CallGraph:
         here = view.path
         if here == function.path:
             return True
-        if self.reader.corpus.unit(here).functions(function.name):
+        if self.reader.outlines.functions(function.name, here):
             # The file has a function of its own by this name.
             return False
         if defined is not None and defined.static:

@@ -125,7 +125,7 @@ class _Finder:
             if path.startswith("include/") or word not in self.reader.corpus.data(path):
                 continue
             unit = self.reader.corpus.unit(path)
-            for item in unit.items:
+            for item in self.reader.outlines.items(path):
                 if word not in unit.text[item.start : item.end]:
                     continue
                 for node in _declarations(item.node):
