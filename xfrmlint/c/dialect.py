@@ -16,6 +16,7 @@ _AUTO = re.compile(
     rb"auto(?<![\w.]auto)(?=(?:\s+(?:const|volatile|static|register))*"
     rb"(?:\s+|\s*\*+\s*)[A-Za-z_]\w*\s*=)"
 )
+_NULL = re.compile(rb"nullptr(?<!\wnullptr)(?!\w)")
 _ATTRIBUTE = re.compile(rb"\[\[[^][{};]*\]\]")
 _LAST_LABEL = re.compile(rb":(?<=\w:)(\s*)\s\}")
 _COMPUTED = re.compile(rb"goto(?<!\wgoto)\s*\*([^;{}]*)")
@@ -54,6 +55,8 @@ def plain(text: bytes) -> bytes:
     """Return C text of the same length, its newer and its GNU forms written in older ones."""
     if b"auto" in text:
         text = _AUTO.sub(AUTO[2].encode(), text)
+    if b"nullptr" in text:
+        text = _NULL.sub(b"NULL   ", text)
     if b"[[" in text:
         text = _ATTRIBUTE.sub(lambda match: match.group().translate(_BLANKS), text)
     if b"goto" in text:

@@ -215,18 +215,16 @@ class Outlines:
         if not any(quoted for _, quoted in self.corpus.named(path)):
             return
         own = self.corpus.defines(path)
-        if not own:
-            return
         unit = self.corpus.unit(path)
         for kind, start, line in unit.blanked.directives:
             match = _INCLUDED.match(line) if kind == "include" else None
             found = self.corpus.resolved(path, match.group(1)) if match is not None else None
             if found is None or found.startswith(("include/", "arch/")) or found == path:
                 continue
-            if found.endswith(".h") and not _open_braces(unit.text, start):
-                continue
-            used = set(_NAME.findall(self.corpus.unit(found).text))
-            if used & own - self.corpus.defines(found):
+            # Between braces it can be nothing but a part of what they hold.
+            inside = _open_braces(unit.text, start) > 0
+            used = set(_NAME.findall(self.corpus.unit(found).text)) & own if not inside else own
+            if inside or (not found.endswith((".h", ".c")) and used - self.corpus.defines(found)):
                 yield Use(start, start + len(line), b"", found)
 
     def _macros(self, path: str, use: Use) -> dict[str, list[Macro]]:
