@@ -24,28 +24,8 @@ from xfrmlint.c.macros import Macro, expand, named
 from xfrmlint.c.outline import Outlines
 from xfrmlint.c.unit import node_text, parse
 from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import Operand, function_named
 
-# Macros and functions that hand their first argument through (include/linux/compiler.h,
-# rcupdate.h, rwonce.h); arguments behind the first don't change the type.
-PASSES_FIRST = re.compile(
-    r"^(READ_ONCE(_NOCHECK)?|ACCESS_ONCE|WRITE_ONCE|(un)?likely|data_race|smp_load_acquire|"
-    r"s?rcu_dereference\w*|rcu_access_pointer|rcu_replace_pointer|unrcu_pointer|"
-    r"rcu_pointer_handoff|rtnl_dereference|xchg|cmpxchg|array_index_nospec|no_free_ptr|"
-    r"IS_ERR_OR_NULL|WARN_ON(_ONCE)?|__force|READ_ONCE_ALIGNED_PMD|lockless_dereference)$"
-)
-# These take the address of what they hand through.
-_BY_ADDRESS = re.compile(r"^(xchg|cmpxchg|smp_load_acquire)$")
-# The second argument names the result's type (include/linux/container_of.h, list.h, rbtree.h).
-_CONTAINERS = re.compile(
-    r"^(container_of(_const|_safe)?|list_entry(_rcu)?|list_(first|last)_entry(_or_null|_rcu)?|"
-    r"list_first_or_null_rcu|hlist_entry(_safe)?|rb_entry(_safe)?|llist_entry)$"
-)
-# The first argument is a variable of the result's type.
-_LIKE_FIRST = re.compile(r"^(from_(tasklet|timer|work)|timer_container_of|list_(next|prev)_entry)$")
-# The first argument names the type, or a variable, of what is allocated (percpu.h, slab.h).
-_ALLOCATES = re.compile(
-    r"^(alloc_percpu\w*|k?v?[mz]alloc_(obj|objs|flex)|netdev_alloc_pcpu_stats)$"
-)
 _BASIC = ("fn", "int", "void", "char", "bool", "long", "short", *AUTO)
 _DEEPEST = 40
 _MOST_MACROS = 24
@@ -311,15 +291,17 @@ class Types:
         if is_choice(node):
             values = (self.of(value, view, depth + 1) for value in arguments[1:])
             return next((kind for kind in values if kind is not None), None)
-        if PASSES_FIRST.match(name) or _LIKE_FIRST.match(name):
+        kernels = function_named(name)
+        if kernels.passes or kernels.like == 0:
             found = self.of(arguments[0], view, depth + 1) if arguments else None
-            taken = found is not None and _BY_ADDRESS.match(name)
+            taken = found is not None and kernels.returned == Operand(0, True)
             return found.pointed(-1) if found is not None and taken else found
-        if _CONTAINERS.match(name):
+        if kernels.struct >= 0:
             # Blanking took `struct` away in front of the tag.
-            tag = node_text(arguments[1]).split()[-1] if len(arguments) > 1 else ""
+            at = kernels.struct
+            tag = node_text(arguments[at]).split()[-1] if len(arguments) > at else ""
             return CType(f"struct {tag}", 1) if tag else None
-        if _ALLOCATES.match(name) and arguments:
+        if kernels.allocated == 0 and arguments:
             made = self.of(arguments[0], view, depth + 1)
             return (
                 made.pointed()

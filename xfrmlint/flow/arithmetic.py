@@ -7,9 +7,7 @@ from dataclasses import replace
 
 from tree_sitter import Node
 
-from xfrmlint.c.types import PASSES_FIRST
 from xfrmlint.c.unit import node_text
-from xfrmlint.flow import known
 from xfrmlint.flow.events import Device, Sa
 from xfrmlint.flow.values import (
     SAME,
@@ -28,6 +26,8 @@ from xfrmlint.flow.values import (
     XfrmState,
     number_in,
 )
+from xfrmlint.kernel import structs
+from xfrmlint.kernel.functions import function_named
 
 Branches = list[tuple[State, bool]]
 
@@ -59,7 +59,7 @@ def unwrapped(node: Node) -> Node:
         called = node.child_by_field_name("function")
         listed = node.child_by_field_name("arguments")
         if called is not None and listed is not None and listed.named_child_count:
-            if PASSES_FIRST.match(node_text(called)):
+            if function_named(node_text(called)).passes:
                 return unwrapped(listed.named_children[0])
     return node
 
@@ -152,7 +152,7 @@ def equal(one: Constant, other: Constant) -> bool | None:
     if one.zero and other.zero:
         return True
     literal = all(
-        number_in(c.text) is not None or c.text in known.ENUMERATORS for c in (one, other)
+        number_in(c.text) is not None or c.text in structs.ENUMERATORS for c in (one, other)
     )
     return False if literal else None
 

@@ -8,11 +8,9 @@ from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import bare, callees, is_choice
-from xfrmlint.c.types import PASSES_FIRST
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import RESOLVER
-from xfrmlint.flow import known
 from xfrmlint.flow.arithmetic import sa_of
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.evaluate import Evaluator
@@ -36,11 +34,13 @@ from xfrmlint.flow.values import (
     Value,
     XfrmState,
 )
+from xfrmlint.kernel.functions import function_named, is_kernels
 from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
 _DEVICE = CType("struct net_device", 1)
+_DEVICES = {"master": Device.MASTER, "vlan": Device.VLAN_REAL}
 
 
 class Calls(Code):
@@ -175,19 +175,20 @@ class Calls(Code):
         result = _kernels(name, values)
         if result is not None:
             return [(state, result)]
-        if known.PRINTS.match(name) or known.CLEARS.match(name):
-            for value in values[:1] if known.CLEARS.match(name) else ():
+        does = function_named(name)
+        cleared = [s.target.position for s in does.stores if s.value.position < 0]
+        if does.is_("prints") or (cleared and not does.is_("hardware")):
+            for value in (values[at] for at in cleared if at < len(values)):
                 if isinstance(value, Pointer):
                     state = state.stored(value.to, UNKNOWN)
             return [(state, UNKNOWN)]
         handles = [v for v in values if isinstance(v, Handle)]
-        if handles and (known.KEEPS.match(name) or PASSES_FIRST.match(name)):
+        if handles and (does.number == "same" or does.passes):
             return [(state, handles[0])]
-        if handles and known.MASKS.match(name):
-            return [(state, handles[0].becoming(Form.MASKED))]
-        if handles and known.COMPUTES.match(name):
-            return [(state, handles[0].becoming(Form.COMPUTED))]
-        if known.LOOKS.match(name):
+        if handles and does.number:
+            form = Form.MASKED if does.number == "masked" else Form.COMPUTED
+            return [(state, handles[0].becoming(form))]
+        if does.is_("looks"):
             return [(state, UNKNOWN)]
         asked = bool(name) and not carried and _asked(evaluator, node, arguments)
         own = self.own(name, evaluator.view.path) if name and (carried or asked) else []
@@ -196,7 +197,7 @@ class Calls(Code):
             for target in own:
                 found += self._follow(evaluator, target, node, values, state)
             return found
-        if carried and name and not known.is_kernels(name):
+        if carried and name and not is_kernels(name):
             predicate = self._predicate(evaluator, name, node, values, state)
             if predicate is not None:
                 return predicate
@@ -209,7 +210,7 @@ class Calls(Code):
         packet = any(
             isinstance(v, Packet) or (isinstance(v, Unknown) and v.packet) for v in values
         ) or any(isinstance(v, Pointer) and v.to[0] == "skb" for v in values)
-        if known.COPIES.match(name) and len(values) > 1 and isinstance(values[0], Pointer):
+        if does.copies_memory and len(values) > 1 and isinstance(values[0], Pointer):
             copied = self._copied(evaluator, values, state, arguments)
             return [(copied, values[0])]
         for argument, value in carried:
@@ -268,7 +269,7 @@ class Calls(Code):
             if not name:
                 why = "a handle is given to a function pointer that was not followed"
                 return self.cut(evaluator, state, node, why)
-            if known.KEEPERS.match(name):
+            if function_named(name).keeps:
                 facts = state.known.get(value.id, "")
                 return evaluator.mark(
                     state, Kind.STORE, argument, handle=value.id, text=text, known=facts
@@ -339,53 +340,51 @@ def _special(
     evaluator: Evaluator, name: str, node: Node, arguments: Sequence[Node], state: State
 ) -> Outcomes | None:
     """Return what comes of a macro that is more than a function; None for all others."""
-    if known.NEVER_RETURN.match(name):
+    does = function_named(name)
+    if does.stops == "always":
         return []
     if not arguments:
         return None
     first = arguments[0]
-    if known.STOPS.match(name):
+    if does.stops:
         return [(s, UNKNOWN) for s, held in evaluator.truth(first, state) if not held]
-    if known.WARNS.match(name):
+    if does.truth == 0:
         return evaluator.as_value(node, state)
     if name in ("sizeof", "typeof", "offsetof", "BUILD_BUG_ON"):
         return [(state, UNKNOWN)]
-    if (known.ASSIGNS.match(name) or known.ASSIGNS_THROUGH.match(name)) and len(arguments) > 1:
+    store = next((s for s in does.stores if not s.value.pointed and s.value.position >= 0), None)
+    if store is not None and max(store.value.position, store.target.position) < len(arguments):
         found: Outcomes = []
-        # atomic64_set(&p->f, h), but also xchg(&p->f, h), atomic_set(v, i).
-        target = first
-        if first.type == "pointer_expression" and node_text(first)[:1] == "&":
-            target = first.child_by_field_name("argument") or first
-        which = arguments[0] if node_text(arguments[1]) == "" else arguments[-1]
-        for after, value in evaluator.value(which, state):
+        # atomic64_set(&p->f, h), but also atomic_set(v, i).
+        target = arguments[store.target.position]
+        if target.type == "pointer_expression" and node_text(target)[:1] == "&":
+            target = target.child_by_field_name("argument") or target
+        for after, value in evaluator.value(arguments[store.value.position], state):
             found += [(s, UNKNOWN) for s in evaluator.assign(target, value, after)]
         return found
-    if PASSES_FIRST.match(name):
-        if name == known.NULL_OR_ERROR:
-            return evaluator.as_value(node, state)
+    if does.is_("error_too"):
+        return evaluator.as_value(node, state)
+    if does.passes and not does.copies_memory and not does.is_("copies"):
         return evaluator.value(first, state)
     return None
 
 
 def _kernels(name: str, values: Sequence[Value]) -> Value | None:
     """Return what some of the kernel's functions return: a device, an SA, private data."""
-    if known.MASTER.match(name):
-        return Netdev(Device.MASTER)
-    if known.VLAN_REAL.match(name):
-        return Netdev(Device.VLAN_REAL)
-    if known.PACKETS_STATE.match(name):
+    does = function_named(name)
+    if does.device in _DEVICES:
+        return Netdev(_DEVICES[does.device])
+    if does.is_("state"):
         return XfrmState(Sa.THIS)
     first = values[0] if values else UNKNOWN
     if name in ("BIT", "BIT_ULL") and isinstance(first, Constant) and first.text.isdigit():
         return replace(first, text=str(1 << min(int(first.text), 63)), zero=False)
-    if known.PRIVATE.match(name):
+    if does.private:
         own = not isinstance(first, Netdev) or first.device is Device.OWN
-        return Pointer(("own",) if own else ("other",))
-    if name == known.VLAN_PRIVATE:
-        return Pointer(("vlan",))
-    if known.FROM_PRIVATE.match(name) and isinstance(first, Pointer):
+        return Pointer((does.private if own or does.private != "own" else "other",))
+    if does.device == "private" and isinstance(first, Pointer):
         return Netdev(Device.OWN if first.to[0] == "own" else Device.UNKNOWN)
-    if known.CONTAINERS.match(name) or name.startswith(("list_", "hlist_", "rb_entry")):
+    if does.struct >= 0 or does.like >= 0:
         if isinstance(first, Pointer):
             return Pointer((*first.to, "container"))
         if isinstance(first, Handle):

@@ -12,10 +12,10 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract import RESOLVER
-from xfrmlint.flow import known
 from xfrmlint.flow.devices import Members
 from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice, condition
 from xfrmlint.flow.values import Constant, Exit, Location, Value, number_in
+from xfrmlint.kernel.functions import is_kernels
 from xfrmlint.program.access import Accesses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.ops import add_takes_device
@@ -158,7 +158,7 @@ class Code:
 
     def own(self, name: str, path: str) -> list[FunctionName]:
         """Return the driver's functions of a name that a file can call."""
-        if known.is_kernels(name):
+        if is_kernels(name):
             return []
         key = (name, path)
         if key not in self._own:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from tree_sitter import Node
 
 from xfrmlint.c.unit import node_text
-from xfrmlint.flow import known
 from xfrmlint.flow.arithmetic import (
     COMPARISONS,
     EQUAL,
@@ -21,6 +20,7 @@ from xfrmlint.flow.arithmetic import (
 from xfrmlint.flow.events import Device
 from xfrmlint.flow.frame import Frame, Outcomes
 from xfrmlint.flow.values import Bits, Constant, Form, Handle, Netdev, State, Value
+from xfrmlint.kernel.functions import function_named
 
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
@@ -70,9 +70,9 @@ class Conditions(Frame):
             name = node_text(node.child_by_field_name("function") or node)
             listed = node.child_by_field_name("arguments")
             first = listed.named_children[0] if listed and listed.named_child_count else None
-            if known.WARNS.match(name) and first is not None:
+            if function_named(name).truth == 0 and first is not None:
                 return self.truth(first, state)
-            if name == known.NULL_OR_ERROR and first is not None:
+            if function_named(name).is_("error_too") and first is not None:
                 return [(s, not held) for s, held in self.truth(first, state)]
         found = []
         for after, value in self.value(node, state):

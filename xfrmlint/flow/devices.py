@@ -10,14 +10,16 @@ from xfrmlint.c.expression import bare
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
-from xfrmlint.flow import known
 from xfrmlint.flow.events import Device
 from xfrmlint.flow.values import Location, Member, Netdev
+from xfrmlint.kernel import structs
+from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import STATE, Accesses, value_stored
 
 _NETDEV = "struct net_device"
 # Only a file with one of these words can store another device than the driver's own.
 _OTHERS = (b"xso", b"real_dev", b"master_upper", b"xfrm_state")
+_FROM_KERNEL = {"master": Device.MASTER, "vlan": Device.VLAN_REAL}
 _LASTING = ("sa", "xs", "global", "netdev")
 
 
@@ -40,7 +42,7 @@ class Members:
         if at[0] in ("global", "sa"):
             return Netdev(Device.SAVED)
         struct, field = self.named(view, node)
-        if (struct, field) in known.OWN_MEMBERS:
+        if (struct, field) in structs.OWN_MEMBERS:
             return Netdev(Device.OWN)
         if struct in self._sa_structs(view.path):
             # Kept with some SA, when that was added.
@@ -106,10 +108,9 @@ class Members:
         node = bare(node)
         if node.type == "call_expression":
             name = node_text(node.child_by_field_name("function") or node)
-            if known.MASTER.match(name):
-                return Device.MASTER
-            if known.VLAN_REAL.match(name):
-                return Device.VLAN_REAL
+            kernels = function_named(name).device
+            if kernels in _FROM_KERNEL:
+                return _FROM_KERNEL[kernels]
             listed = node.child_by_field_name("arguments")
             inside = listed.named_children[:1] if listed is not None else []
             return self._origin(view, inside[0], depth + 1) if inside and depth < 4 else Device.OWN
@@ -167,7 +168,7 @@ class Members:
             return "packet" if name == "cb" else "unknown"
         bases = [member.base for member in members.values()]
         own = members.get(name)
-        if own is not None and known.FOR_HARDWARE.match(own.base):
+        if own is not None and structs.FOR_HARDWARE.match(own.base):
             return "hardware"
         if _is_laid_out(bases):
             return "hardware"
@@ -177,9 +178,9 @@ class Members:
             return "hardware"
         if root in _LASTING:
             return "lasting"
-        if any(known.OF_A_QUEUE.match(base) for base in bases):
+        if any(structs.OF_A_QUEUE.match(base) for base in bases):
             return "lasting"
-        if any(known.OF_A_PACKET.match(base) for base in bases):
+        if any(structs.OF_A_PACKET.match(base) for base in bases):
             return "packet"
         if any(member.pointers for member in members.values()):
             # No hardware reads a pointer of the kernel's.
@@ -204,7 +205,7 @@ class Members:
 
 def _is_laid_out(bases: Sequence[str]) -> bool:
     """Tell whether most members of a struct have types that say how hardware reads them."""
-    return sum(bool(known.FOR_HARDWARE.match(base)) for base in bases) * 2 > len(bases)
+    return sum(bool(structs.FOR_HARDWARE.match(base)) for base in bases) * 2 > len(bases)
 
 
 def _saved_from_an_sa(view: View, node: Node) -> bool:

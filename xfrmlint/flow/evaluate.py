@@ -11,7 +11,6 @@ from typing import Protocol
 from tree_sitter import Node
 
 from xfrmlint.c.unit import declarator_name, node_text
-from xfrmlint.flow import known
 from xfrmlint.flow.arithmetic import (
     CAPITALS,
     COMPARISONS,
@@ -44,6 +43,7 @@ from xfrmlint.flow.values import (
     XfrmState,
     number_in,
 )
+from xfrmlint.kernel import structs
 
 Located = list[tuple[State, Location | None]]
 
@@ -112,8 +112,8 @@ class Evaluator(Conditions):
             return [self.load(state, at, node)]
         if name in _TRUTHS:
             return self.literal(node, state)
-        if name in known.ENUMERATORS:
-            return [(state, Constant(name, known.ENUMERATORS[name], self.place(node)))]
+        if name in structs.ENUMERATORS:
+            return [(state, Constant(name, structs.ENUMERATORS[name], self.place(node)))]
         kind = self.reader.types.variable(name, self.view.path)
         if kind is not None:
             return [self.load(state, ("global", name), node)]

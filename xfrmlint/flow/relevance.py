@@ -15,10 +15,9 @@ from tree_sitter import Node, Query
 
 from xfrmlint.c.expression import bare, callees
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
-from xfrmlint.c.types import PASSES_FIRST
 from xfrmlint.c.unit import captured, language, node_text
 from xfrmlint.c.view import View
-from xfrmlint.flow import known
+from xfrmlint.kernel.functions import function_named
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _ASSIGNED = re.compile(
@@ -226,8 +225,7 @@ class Body:
         members: set[str],
         handed: dict[str, set[int]],
     ) -> None:
-        stores = known.ASSIGNS.match(name) or known.ASSIGNS_THROUGH.match(name)
-        copies = known.COPIES.match(name)
+        stores = {s.value.position: s.target.position for s in function_named(name).stores}
         for position, argument in enumerate(arguments):
             inner = bare(argument)
             if name in seeds.words and node_text(argument)[:1] == "&":
@@ -238,8 +236,8 @@ class Body:
                 self._assigned(argument, names, members, set())
             elif _carries(argument, seeds, names, members) or self._leads(argument, names):
                 handed.setdefault(name, set()).add(position)
-                if position == 1 and (stores or copies):
-                    self._assigned(arguments[0], names, members, set())
+                if stores.get(position, -1) in range(len(arguments)):
+                    self._assigned(arguments[stores[position]], names, members, set())
 
     def _leads(self, node: Node, names: set[str]) -> bool:
         """Tell whether an argument is the address of a struct that holds a handle."""
@@ -368,10 +366,9 @@ def _carries(node: Node | None, seeds: Seeds, names: Iterable[str], members: Ite
                 return True
             if name == "__builtin_choose_expr":
                 return any(_carries(n, seeds, names, members) for n in callees(node))
-            passes = PASSES_FIRST.match(name) or known.KEEPS.match(name)
+            kernels = function_named(name)
             cast = name.startswith("(")
-            makes = known.MASKS.match(name) or known.COMPUTES.match(name)
-            if not (passes or cast or makes or known.CONTAINERS.match(name)):
+            if not (kernels.passes or kernels.number or cast or kernels.struct >= 0):
                 return False
             inside = listed.named_children if listed is not None else []
             return any(_carries(n, seeds, names, members) for n in inside)

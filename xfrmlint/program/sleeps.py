@@ -14,29 +14,15 @@ from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.unit import Place, captured, language, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import CALLBACK
+from xfrmlint.kernel.functions import function_named, guard_sleeps
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.ops import Table
 from xfrmlint.program.pointers import targets_of
 from xfrmlint.program.reach import Hop
 
-_SLEEPS = re.compile(
-    r"^(mutex_lock\w*|ww_mutex_lock\w*|rtnl_(net_)?lock\w*|netdev_lock\w*|rt_mutex_lock\w*|"
-    r"down|down_(read|write|interruptible|killable|timeout)(_\w+)?|"
-    r"msleep\w*|ssleep|usleep_range\w*|fsleep|schedule|schedule_timeout\w*|io_schedule\w*|yield|"
-    r"wait_event\w*|wait_for_completion\w*|wait_on_bit\w*|wait_woken|"
-    r"synchronize_(rcu|net|srcu|irq|sched)\w*|rcu_barrier\w*|"
-    r"flush_(work|workqueue|delayed_work|scheduled_work)|drain_workqueue|cancel_\w*work_sync|"
-    r"copy_(from|to)_user|_?copy_(from|to)_user_inatomic_nocache|get_user|put_user|"
-    r"might_(sleep|fault)\w*|cond_resched\w*|v[mz]alloc\w*|request_(firmware|module)\w*|"
-    r"kthread_stop|napi_(disable|synchronize)|cpus_read_lock|devl_lock|device_lock|"
-    r"pm_runtime_get_sync|pci_set_power_state|alloc_(netdev|etherdev)\w*|register_netdev\w*)$"
-)
-_NEVER = re.compile(r"trylock|_atomic$|inatomic")
 _ALLOCATES = re.compile(r"\bGFP_(KERNEL|NOIO|NOFS|USER|HIGHUSER)\w*")
-_GUARDS = re.compile(
-    rb"\b(?:scoped_)?(?:cond_)?guard\s*\(\s*(mutex|rwsem_\w+|rtnl\w*|netdev_\w*lock)\b"
-)
+_GUARDS = re.compile(rb"\b(?:scoped_)?(?:cond_)?guard\s*\(\s*(\w+)")
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 _CALLS = Query(language(), "(call_expression) @call")
 _LITERALS = {"true": True, "false": False, "1": True, "0": False, "NULL": False}
@@ -129,7 +115,7 @@ def _targets(graph: CallGraph, view: View, call: Node) -> tuple[list[View] | Non
         # guard(mutex)(&lock): what counts is inside.
         return [], ""
     named = {node_text(value) for value in view.assignments(node_text(called))}
-    if any(_SLEEPS.match(n) for n in named):
+    if any(function_named(n).sleeps == "always" for n in named):
         return [], node_text(called)
     views = [graph.view(target) for target in targets_of(graph, view, called)]
     found = [v for v in views if v is not None]
@@ -250,13 +236,14 @@ def _guards(view: View) -> list[tuple[Place, str]]:
     return [
         (unit.place(item.start + match.start()), f"guard({match.group(1).decode()})")
         for match in _GUARDS.finditer(text)
+        if guard_sleeps(match.group(1).decode())
     ]
 
 
 def _sleeping(view: View, call: Node, name: str, bound: dict[str, str]) -> str:
     """Return what makes a call sleep, or nothing."""
     for one in (name, *(node_text(value) for value in view.assignments(name) if name)):
-        if _SLEEPS.match(one) and not _NEVER.search(one):
+        if function_named(one).sleeps == "always":
             return f"{one}()"
     listed = call.child_by_field_name("arguments")
     for argument in listed.named_children if listed is not None else ():
