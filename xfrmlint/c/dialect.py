@@ -28,6 +28,7 @@ _CALLEE = re.compile(
 )
 _NO_CALLEE = re.compile(rb"(?:[]\"']|\w(?<!\breturn)(?<!\belse))\s*$")
 _GROUP = re.compile(rb"(?<!\w)(?:__)?struct_group(?:_attr|_tagged)?(?=[ \t]*\()")
+_DECLARED = re.compile(rb"(?<!\w)DECLARE_(?:FLEX_ARRAY|BITMAP)(?=[ \t]*\()")
 _GUARD = re.compile(rb"(?<!\w)scoped_(?:cond_)?guard(?=[ \t]*\()")
 # Literals in front make a search ten times as fast. With tags, with words of more than one piece,
 # and (from its star on) whatever a pointer is asked for to.
@@ -66,6 +67,8 @@ def plain(text: bytes) -> bytes:
         text = _ENUM.sub(_untyped, text)
     if b"struct_group" in text:
         text = _each(text, _GROUP, _group)
+    if b"DECLARE_" in text:
+        text = _each(text, _DECLARED, _declared)
     if b"scoped_" in text:
         text = _each(text, _GUARD, _guard)
     if b":" in text:
@@ -180,6 +183,16 @@ def _group(out: bytearray, start: int, marks: list[int]) -> None:
         return
     _fill(out, start, members + 1, written)
     out[marks[-1]] = ord("}")
+
+
+def _declared(out: bytearray, start: int, marks: list[int]) -> None:
+    """Write DECLARE_FLEX_ARRAY(TYPE, NAME) as TYPE *NAME, DECLARE_BITMAP(NAME, SIZE) as an array."""
+    if len(marks) != 3:
+        return
+    bits = b"BITMAP" in bytes(out[start : marks[0]])
+    _fill(out, start, marks[0] + 1, b"unsigned long" if bits else b"")
+    out[marks[1]] = ord("[" if bits else "*")
+    out[marks[2]] = ord("]" if bits else " ")
 
 
 def _guard(out: bytearray, start: int, marks: list[int]) -> None:

@@ -19,26 +19,31 @@ from tree_sitter import Node
 
 from xfrmlint.c.blanking import in_string, readable
 from xfrmlint.c.corpus import Corpus
-from xfrmlint.c.macros import Expansion, Macro, Piece, expand_all, in_force
+from xfrmlint.c.macros import Expansion, Macro, Piece, expand_all, in_force, named
 from xfrmlint.c.unit import Item, Place, Unit, errors_in, outline, parse
 
 _NAME = re.compile(rb"[A-Za-z_]\w*")
 _MARK = re.compile(rb"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|[()]")
 _INCLUDED = re.compile(rb'[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"')
-# Between these a macro with a `;` behind it is a call, as far as the parser is concerned.
-_STARTS = b";{})"
+# A statement begins with a word in capitals, and there is no operator behind it.
+_BARE = re.compile(rb"^[ \t]+([A-Z][A-Z0-9_]{2,})(?!\w)(?=[ \t]*(?:\n|\(|\{|[a-z_]))", re.M)
+_CALL = re.compile(rb"[a-z_]\w*[ \t]*\(")
 _FAR = 1 << 16
 _ROUNDS = 4
 _END = 1 << 62
 
 
 class Use(NamedTuple):
-    """The bytes of a macro's use (with its arguments), or of an #include of such uses."""
+    """The bytes of a macro's use (with its arguments), or of an #include of such uses.
+
+    around: what is put around one that nothing is known of, to make it a statement or a condition.
+    """
 
     start: int
     end: int
     name: bytes
     included: str = ""
+    around: tuple[bytes, bytes] = (b"", b"")
 
 
 class Outline(NamedTuple):
@@ -164,9 +169,10 @@ class Outlines:
         found = list(self._included(path))
         here = self.corpus.defines(path)
         names = [n for n in self.structural(path) if data.count(n) > (1 if n in here else 0)]
-        if not names:
-            return found
         unit = self.corpus.unit(path)
+        found += self._undefined(path, unit.text)
+        if not names:
+            return sorted(found)
         either = b"|".join(map(re.escape, sorted(names, key=len, reverse=True)))
         end = 0
         for match in re.finditer(rb"(?<![\w\"])(?:" + either + rb")(?!\w)", unit.text):
@@ -177,6 +183,28 @@ class Outlines:
                 found.append(use)
                 end = use.end
         return sorted(found)
+
+    def _undefined(self, path: str, text: bytes) -> Iterator[Use]:
+        """Yield macros whose definition the tree does not have, where they are no expressions."""
+        for match in _BARE.finditer(text):
+            start, end = match.span(1)
+            if text[:start].rstrip()[-1:] not in (b";", b"{", b"}") or match[1] in self.own(path):
+                continue
+            behind = _skip(text, end)
+            takes = text[behind : behind + 1] == b"("
+            if takes:
+                end = _closing(text, behind)
+                behind = _skip(text, end)
+            follows = text[behind : behind + 1]
+            gap = text[end:behind]
+            if not (follows == b"{" or follows.isalpha() or follows == b"_"):
+                continue
+            if b"\n" in gap and _indent(gap) <= _indent(text[:start]) and follows != b"{":
+                yield Use(start, end, match[1], around=(b"", b";"))
+            elif takes:
+                yield Use(start, end, match[1], around=(b"if (", b")"))
+            elif _CALL.match(text, behind):
+                yield Use(start, end, match[1], around=(b"", b";"))
 
     def _use(self, path: str, text: bytes, start: int, end: int) -> Use | None:
         name = text[start:end]
@@ -223,9 +251,23 @@ class Outlines:
                 continue
             # Between braces it can be nothing but a part of what they hold.
             inside = _open_braces(unit.text, start) > 0
-            used = set(_NAME.findall(self.corpus.unit(found).text)) & own if not inside else own
-            if inside or (not found.endswith((".h", ".c")) and used - self.corpus.defines(found)):
+            if inside or self._is_set_up(found, own, unit):
                 yield Use(start, start + len(line), b"", found)
+
+    def _is_set_up(self, path: str, own: frozenset[bytes], by: Unit) -> bool:
+        """Tell whether a file is written in terms of macros which another one defines for it."""
+        names = own
+        if path.endswith((".h", ".c")):
+            structural = self.corpus.shapes(by.path).structural
+            names = frozenset(n for n in own if n in structural or self._pastes(n, by.path))
+        data = self.corpus.data(path)
+        names = frozenset(n for n in names - self.corpus.defines(path) if n in data)
+        return bool(names) and not names.isdisjoint(_NAME.findall(self.corpus.unit(path).text))
+
+    def _pastes(self, name: bytes, path: str) -> bool:
+        if b"##" not in self.corpus.define_text(path):
+            return False
+        return any(b"##" in macro.body for macro in named(self.corpus, name.decode(), path))
 
     def _macros(self, path: str, use: Use) -> dict[str, list[Macro]]:
         """Return the macros that a use needs: its own, and those that those lead to."""
@@ -263,6 +305,9 @@ class Outlines:
         return Outline(tuple(items), parts, text, expansion, tuple(uses), errors)
 
     def _expand(self, made: "_Text", unit: Unit, use: Use) -> None:
+        if use.around[1]:
+            made.copy(unit.text, use.start, use.end, use.around)
+            return
         macros = self._macros(unit.path, use)
         piece = Piece(unit.text[use.start : use.end], unit.path, use.start)
         if use.included:
@@ -301,11 +346,18 @@ class _Text:
         # Where each piece begins, and the bytes of the file that it stands for.
         self.spans: list[tuple[int, int, int, bool]] = []
 
-    def copy(self, text: bytes, start: int, end: int) -> None:
-        """Take over a part of the file as it is."""
+    def copy(
+        self, text: bytes, start: int, end: int, around: tuple[bytes, bytes] = (b"", b"")
+    ) -> None:
+        """Take over a part of the file as it is. around: what is put before and behind it."""
+        before, behind = around
         if end > start:
-            self.copied.add(len(self.starts))
-            self._put(text[start:end], [0], [(self.path, start)], (start, end, False))
+            at = len(self.starts)
+            self.copied.add(at + 1)
+            starts = [0, len(before), len(before) + end - start]
+            origins = [(self.path, start), (self.path, start), (self.path, end - 1)]
+            whole = before + text[start:end] + behind
+            self._put(whole, starts, origins, (start, end, behind != b""))
 
     def add(self, expansion: Expansion, use: Use) -> None:
         """Take over what a use became; blanks keep it apart from its neighbours."""
@@ -379,6 +431,11 @@ def _closing(text: bytes, start: int) -> int:
         if depth == 0:
             return match.end()
     return start
+
+
+def _indent(text: bytes) -> int:
+    """Return how far what stands behind a text is from the start of its line."""
+    return len(text) - text.rfind(b"\n")
 
 
 def _open_braces(text: bytes, end: int) -> int:

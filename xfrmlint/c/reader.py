@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.corpus import Corpus, Memo, definition_in, stands_in, words
+from xfrmlint.c.corpus import Corpus, Memo, definition_in, standing, stands_in, words
 from xfrmlint.c.macros import Macro, Macros, Piece, in_force
 from xfrmlint.c.modules import Universe
 from xfrmlint.c.outline import Outlines
@@ -16,8 +16,10 @@ from xfrmlint.c.unit import Item
 from xfrmlint.c.view import View, views
 from xfrmlint.tree import Tree
 
-# From a function's name to its opening brace, comments included; a macro's argument can be one.
-_HEAD = rb"(?:\s*\((?:[^;{}/]|/\*.*?\*/|//[^\n]*|/)*|[^(){};]*\)\s*)\{"
+# From a function's name to its opening brace, comments included.
+_HEAD = rb"\s*\((?:[^;{}/]|/\*.*?\*/|//[^\n]*|/)*\{"
+# The same where it is the argument of a macro.
+_ARGUMENT = rb"[^(){};]*\)\s*\{"
 _IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
 
 
@@ -224,6 +226,7 @@ class Reader:
         encoded = name.encode("utf-8", "surrogateescape")
         # A look at the raw text spares parsing every file that only calls it.
         body = re.compile(rb"(?<!\w)" + re.escape(encoded) + _HEAD, re.S)
+        argument = re.compile(rb"(?<!\w)" + re.escape(encoded) + _ARGUMENT)
         files = self.universe.files(path)
         makers = [
             m.name.encode() for m in self.macros(files, self.universe.key(path)).pasting(name)
@@ -231,6 +234,18 @@ class Reader:
         found: list[View] = []
         for where in files:
             data = self.corpus.data(where)
-            if stands_in(data, encoded, body) or any(maker in data for maker in makers):
+            if (
+                stands_in(data, encoded, body)
+                or any(maker in data for maker in makers)
+                or any(self._is_headed(where, m) for m in standing(data, encoded, argument))
+            ):
                 found += self.functions(name, where)
         return found
+
+    def _is_headed(self, path: str, argument: re.Match[bytes]) -> bool:
+        """Tell whether what is named is the argument of a macro that can be a function's head."""
+        text = argument.string
+        line = text[text.rfind(b"\n", 0, argument.start()) + 1 : argument.start()]
+        return any(
+            word.group() in self.outlines.structural(path) for word in _IDENTIFIER.finditer(line)
+        )
