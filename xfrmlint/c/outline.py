@@ -18,15 +18,15 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.blanking import in_string, readable
-from xfrmlint.c.corpus import Corpus
-from xfrmlint.c.macros import Expansion, Macro, Piece, expand_all, in_force, named
+from xfrmlint.c.corpus import Corpus, words
+from xfrmlint.c.macros import Expansion, Macro, Piece, expand_all, in_force
 from xfrmlint.c.unit import Item, Place, Unit, errors_in, outline, parse
 
 _NAME = re.compile(rb"[A-Za-z_]\w*")
 _MARK = re.compile(rb"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|[()]")
 _INCLUDED = re.compile(rb'[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"')
 # A statement begins with a word in capitals, and there is no operator behind it.
-_BARE = re.compile(rb"^[ \t]+([A-Z][A-Z0-9_]{2,})(?!\w)(?=[ \t]*(?:\n|\(|\{|[a-z_]))", re.M)
+_BARE = re.compile(rb"\n[ \t]++([A-Z][A-Z0-9_]{2,}+)(?!\w)(?=[ \t]*(?:\n|\(|\{|[a-z_]))")
 _CALL = re.compile(rb"[a-z_]\w*[ \t]*\(")
 _FAR = 1 << 16
 _ROUNDS = 4
@@ -173,12 +173,12 @@ class Outlines:
         found += self._undefined(path, unit.text)
         if not names:
             return sorted(found)
-        either = b"|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+        places = sorted((at, at + len(n)) for n in names for at in words(unit.text, n))
         end = 0
-        for match in re.finditer(rb"(?<![\w\"])(?:" + either + rb")(?!\w)", unit.text):
-            if match.start() < end or in_string(unit.text, match.start()):
+        for start, behind in places:
+            if start < end or in_string(unit.text, start):
                 continue
-            use = self._use(path, unit.text, match.start(), match.end())
+            use = self._use(path, unit.text, start, behind)
             if use is not None:
                 found.append(use)
                 end = use.end
@@ -258,16 +258,11 @@ class Outlines:
         """Tell whether a file is written in terms of macros which another one defines for it."""
         names = own
         if path.endswith((".h", ".c")):
-            structural = self.corpus.shapes(by.path).structural
-            names = frozenset(n for n in own if n in structural or self._pastes(n, by.path))
+            shapes = self.corpus.shapes(by.path)
+            names = shapes.structural | shapes.pasting
         data = self.corpus.data(path)
         names = frozenset(n for n in names - self.corpus.defines(path) if n in data)
         return bool(names) and not names.isdisjoint(_NAME.findall(self.corpus.unit(path).text))
-
-    def _pastes(self, name: bytes, path: str) -> bool:
-        if b"##" not in self.corpus.define_text(path):
-            return False
-        return any(b"##" in macro.body for macro in named(self.corpus, name.decode(), path))
 
     def _macros(self, path: str, use: Use) -> dict[str, list[Macro]]:
         """Return the macros that a use needs: its own, and those that those lead to."""

@@ -38,26 +38,31 @@ _NEVER_LAST = frozenset(b"| / % ^ = < > ? : , . -> + - * & ! ~ ( [ && ||".split(
 class Shapes(NamedTuple):
     """The macros of a text that are no expressions, and those that are what another one is.
 
-    aliases: for each such macro the words that it begins and ends with.
+    pasting: those that put names together. aliases: for others the words that they begin and end
+    with.
     """
 
     structural: frozenset[bytes]
+    pasting: frozenset[bytes]
     aliases: dict[bytes, frozenset[bytes]]
 
 
 def shapes_of(defines: bytes) -> Shapes:
     """Tell the #defines of a text apart."""
     structural: set[bytes] = set()
+    pasting: set[bytes] = set()
     aliases: dict[bytes, frozenset[bytes]] = {}
     for match in _DEFINE.finditer(defines):
         name, parameters, body = match.groups()
         text = without_comments(body.replace(b"\\\n", b" \n").replace(b"\\\r\n", b" \r\n")).strip()
         tokens = _TOKEN.findall(text)
+        if b"##" in tokens:
+            pasting.add(name)
         if _is_structural(frozenset(re.findall(rb"\w+", parameters or b"")), text, tokens):
             structural.add(name)
         elif tokens[0][:1].isalpha() or tokens[0][:1] == b"_" or len(tokens) == 1:
             aliases[name] = frozenset((tokens[0], tokens[-1]))
-    return Shapes(frozenset(structural), aliases)
+    return Shapes(frozenset(structural), frozenset(pasting), aliases)
 
 
 def _is_structural(parameters: frozenset[bytes], text: bytes, tokens: list[bytes]) -> bool:
