@@ -38,6 +38,7 @@ def test_what_tree_sitter_reads_stays(text: str) -> None:
         pytest.param("static const auto *x = g();", "static const aut_ *x = g();", id="auto *"),
         pytest.param("for (auto i = 0;;) ;", "for (aut_ i = 0;;) ;", id="auto in a for"),
         pytest.param("[[nodiscard]] int f([[maybe_unused]] int a);", "int f( int a);", id="[[]]"),
+        pytest.param("int *p = nullptr;", "int *p = NULL ;", id="nullptr"),
         pytest.param("goto *t[i];", "goto _ ;", id="a computed goto"),
         pytest.param("goto a; a: }", "goto a; a:;}", id="a label at the end of a block"),
         pytest.param("enum e : u8 { A };", "enum e { A };", id="an enum's type"),
@@ -66,6 +67,8 @@ def test_what_tree_sitter_reads_stays(text: str) -> None:
             id="__struct_group",
         ),
         pytest.param("__struct_group( , h, , int a;);", "struct{group h; int a;};", id="no tag"),
+        pytest.param("DECLARE_FLEX_ARRAY(struct a, b);", "struct a* b ;", id="flexible array"),
+        pytest.param("DECLARE_BITMAP(a, 8);", "unsigned long a[ 8];", id="bitmap"),
         pytest.param("scoped_guard(mutex, &m) { a(); }", "{ a(); }", id="scoped_guard"),
         pytest.param("if (x) scoped_guard(rcu) a();", "if (x) a();", id="scoped_guard in an if"),
         pytest.param(

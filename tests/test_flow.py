@@ -955,3 +955,39 @@ def test_a_handle_that_is_lost_behind_a_wrapper_is_a_doubt(use: str, lost: bool)
     doubts = [(doubt.function, doubt.reason) for doubt in found.doubts]
     wanted = ("tx", "what is done with this handle could not be followed")
     assert doubts == ([wanted] if lost else [])
+
+
+def test_asm_goto_goes_on_at_each_of_its_labels() -> None:
+    jump = 'asm goto("j %l0" : : : : use);\n'
+    assert ways(f"{H}{jump}if (!h) return NETDEV_TX_OK;\nuse: give(h);") == {
+        "ask, use given to give()",
+        "ask, 0",
+        "ask, !0, use given to give()",
+    }
+
+
+def test_nobody_knows_where_a_computed_goto_leads() -> None:
+    jump = "void *there[] = { &&use };\ngoto *there[0];\n"
+    assert ways(f"{H}{jump}use: give(h);") == {"ask, cut a goto that could not be followed"}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param("({ xfrm_dev_state_lower_handle; })(x, dev)", id="({ })"),
+        pytest.param("(0, xfrm_dev_state_lower_handle)(x, dev)", id="comma"),
+        pytest.param("(*&xfrm_dev_state_lower_handle)(x, dev)", id="address"),
+        pytest.param(
+            "_Generic(x, struct xfrm_state *: xfrm_dev_state_lower_handle)(x, dev)", id="_Generic"
+        ),
+        pytest.param(
+            "_Generic(x, struct xfrm_state *: xfrm_dev_state_lower_handle(x, dev))",
+            id="in _Generic",
+        ),
+        pytest.param(
+            "__builtin_choose_expr(1, xfrm_dev_state_lower_handle(x, dev), 0)", id="choose"
+        ),
+    ],
+)
+def test_forms_of_a_callee(asked: str) -> None:
+    assert ways(f"{X}unsigned long h = {asked};\nif (!h) {DROP}\ngive(h);") == TESTED

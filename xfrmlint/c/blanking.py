@@ -230,7 +230,7 @@ def _blank_attributes(text: bytes) -> bytes:
             inside_word = start > 0 and _WORD.match(text, start - 1)
             if start < at or inside_word:
                 continue
-            if _in_string(text, start):
+            if in_string(text, start):
                 continue
             if match.group("open"):
                 end = closing(text, end - 1)
@@ -242,7 +242,8 @@ def _blank_attributes(text: bytes) -> bytes:
     return text
 
 
-def _in_string(text: bytes, offset: int) -> bool:
+def in_string(text: bytes, offset: int) -> bool:
+    """Tell whether an offset lies in a string literal, by what stands before it in its line."""
     start = text.rfind(b"\n", 0, offset) + 1
     before = text[start:offset]
     return (before.count(b'"') - before.count(b'\\"')) % 2 == 1
@@ -254,7 +255,7 @@ def _typeof(text: bytes) -> bytes:
     at = 0
     for match in _TYPEOF.finditer(text):
         end = closing(text, match.end() - 1)
-        if match.start() < at or end - match.start() < 8 or _in_string(text, match.start()):
+        if match.start() < at or end - match.start() < 8 or in_string(text, match.start()):
             continue
         operand = text[match.end() : end - 1]
         if _NAMED_TYPE.match(operand):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.blanking import closing
+from xfrmlint.c.shape import Shapes, shapes_of
 from xfrmlint.c.unit import Unit, parse
 from xfrmlint.kernel.kbuild import Kbuild
 from xfrmlint.tree import Tree, Unreadable
@@ -57,11 +58,12 @@ class Memo:
         self.units: dict[tuple[str, bytes], Unit] = {}
         self.named: dict[tuple[str, bytes], list[tuple[bytes, bool]]] = {}
         self.defines: dict[tuple[str, bytes], frozenset[bytes]] = {}
+        self.shapes: dict[tuple[str, bytes], Shapes] = {}
         self.define_texts: dict[tuple[str, bytes], bytes] = {}
 
     def forget_drivers(self) -> None:
         """Drop what no other driver reads: all but the kernel's own headers."""
-        for made in (self.units, self.named, self.defines, self.define_texts):
+        for made in (self.units, self.named, self.defines, self.shapes, self.define_texts):
             for key in [key for key in made if not key[0].startswith(_SHARED)]:
                 del made[key]
 
@@ -134,6 +136,10 @@ class Corpus:
             self._memo.named[path, data] = found
         return found
 
+    def resolved(self, path: str, name: bytes) -> str | None:
+        """Return the file that a name in quotes means in an #include of `path`."""
+        return self._resolve(path, name.decode("utf-8", "surrogateescape"), True)
+
     def _resolve(self, path: str, name: str, quoted: bool) -> str | None:
         folders = [posixpath.dirname(path)] if quoted else []
         if not path.startswith("include/"):
@@ -203,6 +209,14 @@ class Corpus:
         if found is None:
             found = b"\n".join(_DEFINE_TEXT.findall(data))
             self._memo.define_texts[path, data] = found
+        return found
+
+    def shapes(self, path: str) -> Shapes:
+        """Return which of a file's #defines stand for more than an expression."""
+        data = self.data(path)
+        found = self._memo.shapes.get((path, data))
+        if found is None:
+            found = self._memo.shapes[path, data] = shapes_of(self.define_text(path))
         return found
 
     def definitions_of(self, name: bytes, path: str) -> list[tuple[str, int, bytes]]:

@@ -16,29 +16,32 @@ _AUTO = re.compile(
     rb"auto(?<![\w.]auto)(?=(?:\s+(?:const|volatile|static|register))*"
     rb"(?:\s+|\s*\*+\s*)[A-Za-z_]\w*\s*=)"
 )
+_NULL = re.compile(rb"nullptr(?<!\wnullptr)(?!\w)")
 _ATTRIBUTE = re.compile(rb"\[\[[^][{};]*\]\]")
 _LAST_LABEL = re.compile(rb":(?<=\w:)(\s*)\s\}")
 _COMPUTED = re.compile(rb"goto(?<!\wgoto)\s*\*([^;{}]*)")
 _ENUM = re.compile(rb"enum(?<!\wenum)\s[^{}();=,:]*(:[^{}();=,:]*)\{")
-_FIELD = re.compile(rb"[{,]\s*(\s)[A-Za-z_]\w*[ \t]*(:)(?![:;])")
+_COLON = re.compile(rb":(?![:;])")
+_FIELD = re.compile(rb"[{,]\s*(\s)([A-Za-z_]\w*)[ \t]*$")
 # A function named in a roundabout way, and called: ({ f; })(x), (0, f)(x), (*&f)(x).
 _CALLEE = re.compile(
     rb"\((?=[\s*]*[{&\d])(?:\s*\{|\s*\d+\s*,)?[\s*&]*([A-Za-z_]\w*)\s*(?:;\s*\}\s*)?\)(?=\s*\()"
 )
 _NO_CALLEE = re.compile(rb"(?:[]\"']|\w(?<!\breturn)(?<!\belse))\s*$")
-_GROUP = re.compile(rb"(?<!\w)(?:__)?struct_group(?:_attr|_tagged)?(?=[ \t]*\()")
-_GUARD = re.compile(rb"(?<!\w)scoped_(?:cond_)?guard(?=[ \t]*\()")
+_GROUP = re.compile(rb"(?:__)?struct_group(?:_attr|_tagged)?(?=[ \t]*\()")
+_DECLARED = re.compile(rb"DECLARE_(?:FLEX_ARRAY|BITMAP)(?=[ \t]*\()")
+_GUARD = re.compile(rb"scoped_(?:cond_)?guard(?=[ \t]*\()")
 # Literals in front make a search ten times as fast. With tags, with words of more than one piece,
 # and (from its star on) whatever a pointer is asked for to.
 _TAGGED_TYPES = tuple(
-    re.compile(rb"%s[ \t]+\w+[ \t]*[,)*]" % word) for word in (b"struct", b"union", b"enum")
+    re.compile(rb"%s[ \t]+\w+[ \t]*[,)]" % word) for word in (b"struct", b"union", b"enum")
 )
 _LONG_TYPES = tuple(
-    re.compile(rb"%s(?:[ \t]+(?:long|int|short|char))+[ \t]*[,)*]" % word)
+    re.compile(rb"%s(?:[ \t]+(?:long|int|short|char))+[ \t]*[,)]" % word)
     for word in (b"unsigned", b"signed", b"long", b"short")
 )
 _POINTER_TYPE = re.compile(rb"\*[ \t]*(?:const[ \t]*)?[,)]")
-_WORDS_BEFORE = re.compile(rb"((?:[A-Za-z_]\w*[ \t]+)*[A-Za-z_]\w*)[ \t*]*$")
+_WORDS = re.compile(rb"\s*((?:[A-Za-z_]\w*\s+)*[A-Za-z_]\w*)[\s*]*(?:const\s*)?")
 # What stands before a call's name, and before the type of a declaration it does not.
 _CALLED = re.compile(
     rb"(?:[=(,!&|?:<>;{}/%^~+-]|(?<!\w)(?:return|else|case))\s*([A-Za-z_]\w*)[ \t]*$"
@@ -46,6 +49,7 @@ _CALLED = re.compile(
 _TAKE_TYPES = re.compile(rb"_*(?:typeof\w*|sizeof|[aA]lignof|[aA]lignas)_*")
 _BLANKS = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
 _MARKS = re.compile(rb"[][(){},;]")
+_WORD = re.compile(rb"\w")
 _FAR = 4000
 _NEAR = 300
 
@@ -54,6 +58,8 @@ def plain(text: bytes) -> bytes:
     """Return C text of the same length, its newer and its GNU forms written in older ones."""
     if b"auto" in text:
         text = _AUTO.sub(AUTO[2].encode(), text)
+    if b"nullptr" in text:
+        text = _NULL.sub(b"NULL   ", text)
     if b"[[" in text:
         text = _ATTRIBUTE.sub(lambda match: match.group().translate(_BLANKS), text)
     if b"goto" in text:
@@ -63,6 +69,8 @@ def plain(text: bytes) -> bytes:
         text = _ENUM.sub(_untyped, text)
     if b"struct_group" in text:
         text = _each(text, _GROUP, _group)
+    if b"DECLARE_" in text:
+        text = _each(text, _DECLARED, _declared)
     if b"scoped_" in text:
         text = _each(text, _GUARD, _guard)
     if b":" in text:
@@ -74,21 +82,23 @@ def plain(text: bytes) -> bytes:
 def _fields(text: bytes) -> bytes:
     """Write `field: value` in an initializer as `.field= value`."""
     out = bytearray(text)
-    for match in _FIELD.finditer(text):
-        name = text[match.end(1) : match.start(2)].strip()
-        if name not in (b"default", b"case") and _initializes(text, match):
-            out[match.start(1)] = ord(".")
-            out[match.start(2)] = ord("=")
+    for colon in _COLON.finditer(text):
+        at = colon.start()
+        field = _FIELD.search(text, max(0, at - _NEAR), at)
+        named = field is not None and field.group(2) not in (b"default", b"case")
+        if field is not None and named and _initializes(text, field, at):
+            out[field.start(1)] = ord(".")
+            out[at] = ord("=")
     return bytes(out)
 
 
-def _initializes(text: bytes, field: re.Match[bytes]) -> bool:
+def _initializes(text: bytes, field: re.Match[bytes], colon: int) -> bool:
     """Tell whether a name before a colon is a member in a list, not a label or a bit-field."""
     before = text[max(0, field.start() - _NEAR) : field.start()].rstrip()[-1:]
     if field.group()[:1] == b"{" and before not in b"=,{:)":
         return False
     depth = 0
-    for match in _MARKS.finditer(text, field.end(2), min(len(text), field.end(2) + _FAR)):
+    for match in _MARKS.finditer(text, colon + 1, min(len(text), colon + _FAR)):
         sign = match.group()
         if sign in b"([{":
             depth += 1
@@ -132,7 +142,8 @@ def _each(
     out = bytearray(text)
     for match in pattern.finditer(text):
         marks = _call_marks(text, text.index(b"(", match.end()))
-        if marks:
+        inside = match.start() > 0 and _WORD.match(text, match.start() - 1)
+        if marks and not inside:
             write(out, match.start(), marks)
     return bytes(out)
 
@@ -179,6 +190,16 @@ def _group(out: bytearray, start: int, marks: list[int]) -> None:
     out[marks[-1]] = ord("}")
 
 
+def _declared(out: bytearray, start: int, marks: list[int]) -> None:
+    """Write DECLARE_FLEX_ARRAY(TYPE, NAME) as TYPE *NAME, DECLARE_BITMAP() as an array."""
+    if len(marks) != 3:
+        return
+    bits = b"BITMAP" in bytes(out[start : marks[0]])
+    _fill(out, start, marks[0] + 1, b"unsigned long" if bits else b"")
+    out[marks[1]] = ord("[" if bits else "*")
+    out[marks[2]] = ord("]" if bits else " ")
+
+
 def _guard(out: bytearray, start: int, marks: list[int]) -> None:
     """Write a guarded statement as that statement, or as what is done unless the lock failed."""
     end = marks[-1] + 1
@@ -205,18 +226,17 @@ def without_type_arguments(text: bytes) -> bytes:
 def _type(out: bytearray, text: bytes, match: re.Match[bytes]) -> None:
     stars = text.find(b"*", match.start(), match.end())
     end = match.end() - 1
-    if stars >= 0 and match.group()[-1:] == b"*":
-        # The pattern for what ends in a star finds it, too.
-        return
-    words = _WORDS_BEFORE.search(text, max(0, match.start() - _NEAR), end)
+    near = max(0, match.start() - _NEAR)
+    behind = 1 + max(text.rfind(mark, near, match.start()) for mark in (b"(", b","))
+    words = _WORDS.fullmatch(text, behind, end) if behind else None
     if words is None:
         return
     start = words.start(1)
-    before = text[max(0, start - _NEAR) : start].rstrip()
+    before = text[near:behind]
     written = words.group(1).split()
     while written and written[0] in (b"const", b"volatile"):
         del written[0]
-    if before[-1:] not in (b"(", b",") or not written:
+    if not written:
         return
     tagged = written[0] in (b"struct", b"union", b"enum")
     sure = tagged and stars < 0 and text[end : end + 1] == b","

@@ -18,7 +18,7 @@ from xfrmlint.c.view import View
 class Does(StrEnum):
     """What a node of the graph does."""
 
-    EVALUATE = "evaluate"  # a statement or an expression; one successor
+    EVALUATE = "evaluate"  # a statement or an expression; several successors: asm goto
     TEST = "test"  # a condition; successors: true, false
     SWITCH = "switch"  # a value; the successors are in `cases`
     CONFIGURED = "configured"  # branches of an #if; `labels` beside the successors
@@ -168,7 +168,9 @@ class _Builder:
             return jumps.on_continue if jumps.on_continue >= 0 else after
         if kind in ("comment", "type_definition", "function_definition"):
             return after
-        return self.add(Step(Does.EVALUATE, node, [after]))
+        # asm goto can go on at each of its labels.
+        labels = [self.label(node_text(label), node) for label in _asm_labels(node)]
+        return self.add(Step(Does.EVALUATE, node, [after, *labels]))
 
     def inside(self, node: Node | None, after: int, jumps: _Jumps) -> int:
         return self.statement(node, after, jumps) if node is not None else after
@@ -221,6 +223,14 @@ class _Builder:
         if jumps.switch >= 0:
             self.steps[jumps.switch].cases.append((value, entry))
         return entry
+
+
+def _asm_labels(statement: Node) -> list[Node]:
+    inside = statement.named_children[0] if statement.named_child_count else None
+    if inside is None or inside.type != "gnu_asm_expression":
+        return []
+    last = inside.named_children[-1]
+    return last.named_children if last.type == "gnu_asm_goto_list" else []
 
 
 class _Branches:

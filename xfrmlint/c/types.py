@@ -21,6 +21,7 @@ from xfrmlint.c.ctype import (
 from xfrmlint.c.dialect import AUTO, GROUP, without_type_arguments
 from xfrmlint.c.expression import callees, is_choice
 from xfrmlint.c.macros import Macro, expand, named
+from xfrmlint.c.outline import Outlines
 from xfrmlint.c.unit import node_text, parse
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import Operand, function_named
@@ -37,8 +38,9 @@ Fields = dict[str, CType]
 class Types:
     """Answers about one corpus; every struct is read once."""
 
-    def __init__(self, corpus: Corpus) -> None:
+    def __init__(self, corpus: Corpus, outlines: Outlines) -> None:
         self.corpus = corpus
+        self.outlines = outlines
         self._fields: dict[tuple[str, str], tuple[Fields, str] | None] = {}
         self._variables: dict[str, Fields] = {}
         self._seen_macros: dict[tuple[str, str], Macro | None] = {}
@@ -227,7 +229,7 @@ class Types:
     def _variables_of(self, path: str) -> Fields:
         if path not in self._variables:
             found: Fields = {}
-            for item in self.corpus.unit(path).items:
+            for item in self.outlines.items(path):
                 base = specified(item.node) if item.kind == "declaration" else None
                 for declarator in declarators(item.node) if base is not None else ():
                     made = declared(base, declarator) if base is not None else None

@@ -10,7 +10,7 @@ from tree_sitter import Node, Query
 from xfrmlint.c.blanking import readable
 from xfrmlint.c.corpus import Corpus, words
 from xfrmlint.c.ctype import CType, Declared, declarators, declared, specified
-from xfrmlint.c.macros import Expansion, Macro, expand, uses
+from xfrmlint.c.macros import Expansion, Macro, Piece, expand_all, uses
 from xfrmlint.c.unit import (
     Item,
     Place,
@@ -241,22 +241,25 @@ def _scope(node: Node, function: Node) -> Node:
 
 
 def views(
-    corpus: Corpus, path: str, item: Item, macros: Mapping[str, Sequence[Macro]]
+    corpus: Corpus,
+    path: str,
+    item: Item,
+    macros: Mapping[str, Sequence[Macro]],
+    pieces: Sequence[Piece],
 ) -> list[View]:
     """Return the views of an item: as written, or with `macros` expanded if it uses any.
 
     A macro with several definitions (under #if and #else) gives a view for each, four at most.
+    pieces: the item's text.
     """
-    unit = corpus.unit(path)
-    text = unit.text[item.start : item.end]
-    if not macros or not uses(text, macros):
-        return [View(corpus, path, item, unit.text, None)]
+    if not macros or not any(uses(piece.text, macros) for piece in pieces):
+        return [View(corpus, path, item, corpus.unit(path).text, None)]
     used = {name: found for name, found in macros.items() if found}
     alternatives = min(4, max(map(len, used.values()), default=1))
     made: list[View] = []
     for index in range(alternatives):
         chosen = {name: found[min(index, len(found) - 1)] for name, found in used.items()}
-        expansion = expand(text, path, item.start, chosen)
+        expansion = expand_all(pieces, chosen)
         plain = readable(expansion.text)
         for inner in outline(parse(plain).root_node):
             made.append(View(corpus, path, inner, plain, expansion, item))

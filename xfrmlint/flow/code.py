@@ -164,10 +164,7 @@ class Code:
             return []
         key = (name, path)
         if key not in self._own:
-            here = self.reader.corpus.unit(path).functions(name)
-            views = [
-                v for item in here for v in self.reader.views(path, item, {})
-            ] or self.reader.definitions(name, path)
+            views = self.reader.functions(name, path) or self.reader.definitions(name, path)
             # A function of the core can only stand in a header: it is known by what it does.
             shared = self.reader.universe.shared
             views = [v for v in views if not v.path.startswith("include/") or v.path in shared]

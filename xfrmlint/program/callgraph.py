@@ -175,7 +175,7 @@ class CallGraph:
             files: list[str] = []
             if view is not None and not view.static and reader.universe.doubt(path):
                 files = [*reader.universe.files(path), *reader.universe.exported(name, path)]
-            defined = reader.defining(name, [file for file in files if file != path])
+            defined = reader.defining(name, [file for file in files if file != path], path)
             self._namesakes[function] = frozenset(one.path for one in defined if not one.static)
         return self._namesakes[function]
 
@@ -198,7 +198,7 @@ class CallGraph:
         here = view.path
         if here == function.path:
             return True
-        if self.reader.corpus.unit(here).functions(function.name):
+        if self.reader.outlines.functions(function.name, here):
             # The file has a function of its own by this name.
             return False
         if defined is not None and defined.static:

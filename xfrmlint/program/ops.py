@@ -190,14 +190,13 @@ class _Finder:
         """Return where a variable that assignments fill is declared."""
         if key.scope != view.path:
             return None
-        unit = self.reader.corpus.unit(view.path)
         name = key.name.partition("[")[0]
-        for item in unit.items:
+        for item in self.reader.outlines.items(view.path):
             base = specified(item.node) if item.kind == "declaration" else None
             for declarator in item.node.children_by_field_name("declarator"):
                 made = declared(base, declarator) if base is not None else None
                 if made is not None and node_text(made.name) == name:
-                    return unit.place(made.name.start_byte)
+                    return self.reader.outlines.place(view.path, item, made.name)
         return None
 
     def key(self, view: View, node: Node, depth: int) -> Key:

@@ -7,6 +7,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.ctype import declarators, declared, specified
 from xfrmlint.c.macros import Macro
+from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
@@ -104,6 +105,7 @@ class _Finder:
             for view in self.reader.views_with(names, file, macros, own=True):
                 if view.kind == "function":
                     self.settle(view, self.accesses.of(view))
+                    self.doubts += _strange_names(view)
         self.read_resolves(path)
         self.unused(macros, files)
 
@@ -126,7 +128,7 @@ class _Finder:
             if path.startswith("include/") or word not in self.reader.corpus.data(path):
                 continue
             unit = self.reader.corpus.unit(path)
-            for item in unit.items:
+            for item in self.reader.outlines.items(path):
                 if word not in unit.text[item.start : item.end]:
                     continue
                 for node in _declarations(item.node):
@@ -175,11 +177,26 @@ class _Finder:
 
     def read_resolves(self, path: str) -> None:
         """Add the resolver's calls in a driver, through pointers to it as well."""
+        known: set[Place] = set()
         for edge in self.graph.calls_of(FunctionName(_XFRM, RESOLVER, 0), path):
+            known.add(edge.place)
             view = self.graph.view(edge.caller)
             if view is not None:
                 access = Access(edge.caller, edge.place, RESOLVER, RESOLVE, "", False, 0, view)
                 self.settle(view, [access])
+        for view, node in self.reader.near(RESOLVER, path):
+            place = view.place(node.start_byte)
+            if place not in known and _is_strange(self.reader, view, node, bool(known)):
+                self.strange(view, place)
+
+    def strange(self, view: View, place: Place) -> None:
+        """Note that the resolver is named where it can be asked for all that was understood."""
+        why = f"{RESOLVER} stands in a form of C that was not understood"
+        self.doubts.append(Doubt(place, view.function.name, why))
+        access = Access(view.function, place, RESOLVER, RESOLVE, "", False, 0, view)
+        for driver in self.drivers_at(view.path):
+            way = Reached((), (), frozenset(), ((place, why),), False)
+            self.add(access, driver, driver.role, way, False)
 
     def settle(self, view: View, accesses: Sequence[Access]) -> None:
         """Add accesses of one function with the ways that lead to it."""
@@ -272,6 +289,46 @@ class _Finder:
                 access.view,
             ),
         )
+
+
+def _is_strange(reader: Reader, view: View, node: Node, called: bool) -> bool:
+    """Tell whether a function is named where it is not declared, and may be called.
+
+    called: a call of it was found. Whoever has its address may be the one that calls it.
+    """
+    used = use_of(reader, view, node).kind != "none"
+    if (used and called) or unevaluated(view, node):
+        return False
+    up: Node | None = node
+    while up is not None and up.type not in ("function_declarator", "compound_statement", "ERROR"):
+        up = up.parent
+    # A prototype stands at file level: in a function it is a call, for all that is known.
+    declared_here = up is not None and up.type == "function_declarator"
+    return not declared_here or _in_body(node)
+
+
+def _in_body(node: Node) -> bool:
+    up = node.parent
+    while up is not None and up.type != "compound_statement":
+        up = up.parent
+    return up is not None
+
+
+def _strange_names(view: View) -> list[Doubt]:
+    """Return the doubts about members of xso that are named, but not as members."""
+    return [
+        Doubt(
+            view.place(node.start_byte),
+            view.function.name,
+            f"{word} stands in a form of C that was not understood",
+        )
+        for word in FIELDS
+        if "dev" not in word
+        for node in view.occurrences(word)
+        if node.type != "field_identifier"
+        and view.local(word, node.start_byte) is None
+        and not unevaluated(view, node)
+    ]
 
 
 def _name_of(access: Access) -> str:
