@@ -234,11 +234,9 @@ def _graph_rows(graph: CallGraph, sites: Sequence[Site]) -> Iterator[tuple[objec
                 edge.place.line,
                 edge.via,
             )
-        for entry in incoming.entries:
-            place = entry.place
-            yield EntryRow(
-                function.name, entry.name, entry.context, place.path, place.line, entry.via
-            )
+    for entry, function in sorted({door for site in sites for door in site.reached.doors}):
+        place = entry.place
+        yield EntryRow(function.name, entry.name, entry.context, place.path, place.line, entry.via)
     for filled in sorted(set(graph.filled)):
         slot = filled.slot
         yield SlotRow(

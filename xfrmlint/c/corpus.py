@@ -34,6 +34,7 @@ _FAR = 1000
 _TAGGED = ("struct", "union", "enum")
 _BODY = re.compile(rb"[^;(){}=*]*(?:/\*[^{]*)?\{")
 _WORD = re.compile(rb"\w")
+_SPECIFIERS = re.compile(rb"[\w\s*]*")
 _INSIDE = re.compile(rb"(?<=\w)")
 _SHARED = ("include/", "arch/")
 
@@ -231,7 +232,10 @@ class Corpus:
         for place in self.closure(path):
             data = self.data(place)
             # Blanking a header costs much more than this look at its raw text.
-            if word in data and any(_defines(m, kind) for m in standing(data, word, likely)):
+            if word in data and (
+                any(_defines(m, kind) for m in standing(data, word, likely))
+                or (kind == "struct" and b"_group_tagged(" + word in data)
+            ):
                 found = definition_in(self.unit(place).text, kind, word)
                 if found is not None:
                     return Definition(place, *found)
@@ -331,7 +335,7 @@ def definition_in(text: bytes, kind: str, word: bytes) -> tuple[int, int] | None
         before = text[start : match.start()]
         words = before.replace(b"*", b" ").split()
         typed = bool(words) and words[0] not in _STATEMENTS
-        if typed and not any(sign in before for sign in (b"(", b")", b",", b"!", b"<", b">")):
+        if typed and _SPECIFIERS.fullmatch(before):
             return start, closing(text, match.start(1))
     return None
 

@@ -8,7 +8,6 @@ import re
 
 from tree_sitter import Node
 
-from xfrmlint.c.blanking import without_type_arguments
 from xfrmlint.c.corpus import Corpus
 from xfrmlint.c.ctype import (
     INT,
@@ -19,13 +18,13 @@ from xfrmlint.c.ctype import (
     specified,
     type_of_specifier,
 )
+from xfrmlint.c.dialect import AUTO, GROUP, without_type_arguments
+from xfrmlint.c.expression import callees, is_choice
 from xfrmlint.c.macros import Macro, expand, named
 from xfrmlint.c.unit import node_text, parse
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import Operand, function_named
 
-# A type taken from the initializer; blanking writes `auto_` for typeof(expression).
-AUTO = ("auto", "auto_", "__auto_type")
 _BASIC = ("fn", "int", "void", "char", "bool", "long", "short", *AUTO)
 _DEEPEST = 40
 _MOST_MACROS = 24
@@ -113,6 +112,10 @@ class Types:
             if base is None:
                 continue
             names = declarators(node)
+            if base.base == GROUP and names:
+                # What struct_group() begins with: the group is a member, too.
+                found.setdefault(node_text(names[0]), type_of_specifier(body.parent or body))
+                continue
             if not names and base.node is not None and base.base.split(" ")[0] != "enum":
                 for name, kind in self._members(base.node).items():
                     found.setdefault(name, kind)
@@ -185,6 +188,11 @@ class Types:
             if last is not None and last.type == "expression_statement" and last.named_child_count:
                 return self.of(last.named_children[0], view, depth + 1)
             return None
+        if kind == "generic_expression":
+            found = None
+            for value in callees(node):
+                found = found or self.of(value, view, depth + 1)
+            return found
         if kind in ("number_literal", "sizeof_expression", "unary_expression", "char_literal"):
             return INT
         return None
@@ -263,11 +271,24 @@ class Types:
         arguments = listed.named_children if listed is not None else []
         if called is None:
             return None
+        sides = [called] if called.type == "identifier" else [called, *callees(called)]
+        for side in sides:
+            found = self._of_result(node, side, arguments, view, depth)
+            if found is not None:
+                return found
+        return None
+
+    def _of_result(
+        self, node: Node, called: Node, arguments: list[Node], view: View, depth: int
+    ) -> CType | None:
         if called.type != "identifier":
             kind = self.of(called, view, depth + 1)
             kind = self.resolved(kind, view.path) if kind is not None else None
             return kind.result if kind is not None and kind.base == "fn" else None
         name = node_text(called)
+        if is_choice(node):
+            values = (self.of(value, view, depth + 1) for value in arguments[1:])
+            return next((kind for kind in values if kind is not None), None)
         kernels = function_named(name)
         if kernels.passes or kernels.like == 0:
             found = self.of(arguments[0], view, depth + 1) if arguments else None
@@ -278,6 +299,13 @@ class Types:
             at = kernels.struct
             tag = node_text(arguments[at]).split()[-1] if len(arguments) > at else ""
             return CType(f"struct {tag}", 1) if tag else None
+        if kernels.allocated == 0 and arguments:
+            made = self.of(arguments[0], view, depth + 1)
+            return (
+                made.pointed()
+                if made is not None
+                else CType(f"struct {node_text(arguments[0])}", 1)
+            )
         local = view.local(name, called.start_byte)
         if local is not None:
             kind = self.resolved(local.type, view.path)

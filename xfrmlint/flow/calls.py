@@ -7,7 +7,7 @@ from dataclasses import replace
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.expression import bare
+from xfrmlint.c.expression import bare, callees, is_choice
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import RESOLVER
@@ -64,6 +64,23 @@ class Calls(Code):
         arguments = listed.named_children if listed is not None else []
         if called is None:
             return [(state, UNKNOWN)]
+        if is_choice(node):
+            return [r for value in arguments[1:] for r in evaluator.value(value, state)]
+        sides = callees(called)
+        if len(sides) > 1:
+            return [r for s in sides for r in self._call(evaluator, node, s, arguments, state)]
+        plain = sides[0].type == "identifier" and called.type == "parenthesized_expression"
+        called = sides[0] if plain and bare(called).id != sides[0].id else called
+        return self._call(evaluator, node, called, arguments, state)
+
+    def _call(
+        self,
+        evaluator: Evaluator,
+        node: Node,
+        called: Node,
+        arguments: list[Node],
+        state: State,
+    ) -> Outcomes:
         cast = called.type == "parenthesized_expression"
         while called.type == "parenthesized_expression" and called.named_child_count:
             called = called.named_children[-1]

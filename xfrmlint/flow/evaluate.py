@@ -354,6 +354,10 @@ class Evaluator(Conditions):
             found += self.value(then if held else other, after)
         return found
 
+    def generic(self, node: Node, state: State) -> Outcomes:
+        """Evaluate each value of a _Generic(): which one it is its types say."""
+        return [r for value in node.named_children[2::2] for r in self.value(value, state)]
+
     def comma(self, node: Node, state: State) -> Outcomes:
         found: Outcomes = []
         for after, _ in self.value(node.child_by_field_name("left"), state):
@@ -508,6 +512,7 @@ _RULES: dict[str, Callable[[Evaluator, Node, State], Outcomes]] = {
     "binary_expression": Evaluator.binary,
     "conditional_expression": Evaluator.conditional,
     "comma_expression": Evaluator.comma,
+    "generic_expression": Evaluator.generic,
     "update_expression": Evaluator.update,
     "assignment_expression": Evaluator.assignment,
     "compound_literal_expression": Evaluator.compound,

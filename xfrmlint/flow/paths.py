@@ -9,6 +9,7 @@ from xfrmlint.flow.discarded import is_discarded
 from xfrmlint.flow.events import Device, Event, Kind, Path, Source
 from xfrmlint.flow.run import Run
 from xfrmlint.flow.values import Constant, Exit, HandleId, Mark, Named
+from xfrmlint.kernel.doors import DATAPATH
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.sites import RESOLVE, Site
@@ -27,6 +28,14 @@ class Followed(NamedTuple):
     events: Path
     known: tuple[str, ...]
     named: tuple[Named | None, ...]
+
+
+class _Start(NamedTuple):
+    """A door that paths are followed from. in_table: of a handler table of the driver's own."""
+
+    in_table: bool
+    function: FunctionName
+    name: str
 
 
 class Traced(NamedTuple):
@@ -52,16 +61,21 @@ _HANDLED = (Kind.TEST, Kind.COMPARE, Kind.USE, Kind.STORE)
 def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
     """Follow the paths of one driver. sites: those of its datapath."""
     reached = frozenset(f for site in sites for f in site.reached.functions)
+    doors = [
+        _Start(entry.via == _TABLE, function, entry.name)
+        for entry, function in sorted({door for site in sites for door in site.reached.doors})
+        if entry.context == DATAPATH
+    ]
     doubts: list[Doubt] = []
     asked = frozenset(site.place for site in sites if site.access == RESOLVE)
     try:
         run = Run(graph, offload, reached, asked=asked)
-        paths = _from_entries(run, reached, doubts)
+        paths = _from_entries(run, doors, doubts)
         kept = frozenset(m for m in run.kept if m[0])
         if kept:
             # What one packet leaves another finds.
             run = Run(graph, offload, reached, kept, asked)
-            paths = _from_entries(run, reached, doubts)
+            paths = _from_entries(run, doors, doubts)
     except RecursionError:
         lost = [Doubt(site.place, site.function.name, _TOO_DEEP) for site in sites]
         return Traced((), frozenset(), frozenset(), tuple(lost))
@@ -107,14 +121,8 @@ def _entered(
         return []
 
 
-def _from_entries(run: Run, reached: Iterable[FunctionName], doubts: list[Doubt]) -> list[Followed]:
+def _from_entries(run: Run, doors: Sequence[_Start], doubts: list[Doubt]) -> list[Followed]:
     found: dict[Followed, None] = {}
-    doors = [
-        (entry.via == _TABLE, function, entry.name)
-        for function in sorted(reached)
-        for entry in run.graph.incoming(function).entries
-        if entry.context == "datapath"
-    ]
     started: set[FunctionName] = set()
     for in_table, function, name in sorted(doors):
         # A handler that is called from a real door needs no door of its own.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node, Query
 
-from xfrmlint.c.expression import bare
+from xfrmlint.c.expression import bare, callees
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
 from xfrmlint.c.unit import captured, language, node_text
 from xfrmlint.c.view import View
@@ -213,8 +213,18 @@ class Body:
         listed = node.child_by_field_name("arguments")
         if called is None or listed is None:
             return
-        name = node_text(called)
-        arguments = listed.named_children
+        for side in callees(called):
+            self._called(node_text(side), listed.named_children, seeds, names, members, handed)
+
+    def _called(
+        self,
+        name: str,
+        arguments: Sequence[Node],
+        seeds: Seeds,
+        names: set[str],
+        members: set[str],
+        handed: dict[str, set[int]],
+    ) -> None:
         stores = {s.value.position: s.target.position for s in function_named(name).stores}
         for position, argument in enumerate(arguments):
             inner = bare(argument)
@@ -348,10 +358,14 @@ def _carries(node: Node | None, seeds: Seeds, names: Iterable[str], members: Ite
             field = node_text(node.child_by_field_name("field") or node)
             return field in seeds.members or field in members
         case "call_expression":
-            name = node_text(node.child_by_field_name("function") or node)
+            called = node.child_by_field_name("function") or node
+            name = node_text(called)
             listed = node.child_by_field_name("arguments")
-            if name in seeds.returning:
+            sides = [called] if called.type == "identifier" else callees(called)
+            if any(node_text(side) in seeds.returning for side in sides):
                 return True
+            if name == "__builtin_choose_expr":
+                return any(_carries(n, seeds, names, members) for n in callees(node))
             kernels = function_named(name)
             cast = name.startswith("(")
             if not (kernels.passes or kernels.number or cast or kernels.struct >= 0):
@@ -370,6 +384,8 @@ def _carries(node: Node | None, seeds: Seeds, names: Iterable[str], members: Ite
             return root in names or one("argument")
         case "pointer_expression" | "subscript_expression":
             return one("argument")
+        case "generic_expression":
+            return any(_carries(n, seeds, names, members) for n in callees(node))
         case "conditional_expression":
             return one("consequence", "alternative", "condition")
         case "binary_expression":

@@ -127,10 +127,12 @@ UNKNOWN = Unknown()
 
 _NUMBER = re.compile(r"^[(\s]*(-?)\s*(0[xX][0-9a-fA-F]+|\d+)[uUlL]*[)\s]*$")
 
+_SEPARATOR = re.compile(r"(?<=\w)'(?=\w)")
+
 
 def number_in(text: str) -> int | None:
     """Return the number that some C text is, parentheses and suffixes aside."""
-    match = _NUMBER.match(text)
+    match = _NUMBER.match(_SEPARATOR.sub("", text))
     if match is None:
         return None
     sign, digits = match.groups()

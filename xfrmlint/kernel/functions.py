@@ -29,6 +29,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "device": ("own", "master", "vlan", "private"),
         "private": ("own", "vlan"),
         "state": bool,
+        "packet": bool,
         "sleeps": ("always", "flags", "default", "never"),
         "gfp": int,
         "unless_zero": int,
@@ -62,8 +63,8 @@ class Function:
     """What a function does. The fields are those of functions.toml.
 
     returned: the argument that is returned, None for another value. struct: the position of the
-    argument that names the struct of the result; like: of the one whose type the result has.
-    softirq: None where that is not known.
+    argument that names the struct of the result; like: of the one whose type the result has;
+    allocated: of the one that says what is allocated. softirq: None where that is not known.
     """
 
     stores: tuple[Store, ...] = ()
@@ -71,6 +72,7 @@ class Function:
     returned: Operand | None = None
     struct: int = -1
     like: int = -1
+    allocated: int = -1
     number: str = ""
     truth: int = -1
     stops: str = ""
@@ -168,6 +170,8 @@ def _added(known: Function, row: Row) -> Function:
                     found = replace(found, struct=operand(which).position)
                 elif kind == "type":
                     found = replace(found, like=operand(which).position)
+                elif kind == "new":
+                    found = replace(found, allocated=operand(which).position)
                 else:
                     found = replace(found, returned=operand(which))
             case "sleeps":

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import position_in
+from xfrmlint.c.expression import callees, is_choice, position_in
 from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, node_text
@@ -186,6 +186,9 @@ class Accesses:
             return set().union(
                 *(self._origins(s, view, depth + 1, seen) for s in sides if s is not None)
             ) or {UNKNOWN}
+        if node.type == "generic_expression" or is_choice(node):
+            values = callees(node)
+            return set().union(*(self._origins(v, view, depth + 1, seen) for v in values))
         if node.type in ("comma_expression", "assignment_expression", "binary_expression"):
             side = "left" if node.type == "binary_expression" else "right"
             return self._origins(node.child_by_field_name(side), view, depth + 1, seen)
@@ -257,15 +260,17 @@ class Accesses:
     ) -> set[str]:
         called = node.child_by_field_name("function")
         listed = node.child_by_field_name("arguments")
-        if called is None or listed is None or called.type != "identifier":
+        sides = callees(called) if called is not None else []
+        if listed is None or any(side.type != "identifier" for side in sides):
             return {UNKNOWN}
-        name = node_text(called)
+        name = node_text(sides[0]) if len(sides) == 1 else ""
         if function_named(name).passes and listed.named_child_count:
             return self._origins(listed.named_children[0], view, depth + 1, seen)
         found: set[str] = set()
-        for inner in self.reader.definitions(name, view.path):
-            for value in returned(inner):
-                found |= self._origins(value, inner, depth + 1, seen)
+        for side in sides:
+            for inner in self.reader.definitions(node_text(side), view.path):
+                for value in returned(inner):
+                    found |= self._origins(value, inner, depth + 1, seen)
         if not found:
             macro = self.reader.types.macro(name, view.path)
             if macro is not None and b"xso" in macro.body:

@@ -11,11 +11,12 @@ from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import RESOLVER
+from xfrmlint.kernel.doors import UNKNOWN
 from xfrmlint.kernel.places import is_core
 from xfrmlint.program.access import FIELDS, Access, Accesses, Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver
-from xfrmlint.program.reach import Reached, reached
+from xfrmlint.program.reach import DEAD, Reached, reached
 
 RESOLVE = "resolve"
 _XFRM = "include/net/xfrm.h"
@@ -114,8 +115,8 @@ class _Finder:
         for view in self.reader.views_with(Words(["upper_priv"]), path, {}):
             if view.kind == "function":
                 for access in accesses.of(view):
-                    nothing = Reached((), (), frozenset(), True)
-                    self.add(access, None, "core", nothing, False)
+                    # Nobody looked for callers.
+                    self.add(access, None, "core", Reached((), (), frozenset(), (), False), False)
 
     def carriers(self, files: Sequence[str], tag: str) -> list[str]:
         """Return own names by which an offload struct is reached: members, functions, typedefs."""
@@ -207,6 +208,15 @@ class _Finder:
             self.doubts.append(
                 Doubt(place, function.name, "too many callers; the rest was cut off")
             )
+        for access in accesses if way.context in (UNKNOWN, DEAD) else ():
+            what = f"nobody calls the function of {_name_of(access)}: it was not judged"
+            if way.context == DEAD and access.access == RESOLVE:
+                # A call that is never made: that much is known.
+                continue
+            if way.context == UNKNOWN:
+                why = way.doubts[0][1] if way.doubts else "too many callers"
+                what = f"whether packets reach {_name_of(access)} is not known: {why}"
+            self.doubts.append(Doubt(access.place, function.name, what))
 
     def owners(self, view: View, way: Reached) -> list[Driver]:
         """Return the drivers that a function belongs to, one for each module that links it."""
@@ -256,6 +266,13 @@ class _Finder:
                 access.view,
             ),
         )
+
+
+def _name_of(access: Access) -> str:
+    """Return what an access is, as a message names it."""
+    if access.access == RESOLVE:
+        return f"this call of {access.field}()"
+    return f"this access of xso.{access.field}"
 
 
 def _only_under_add(way: Reached) -> bool:
