@@ -25,7 +25,8 @@ ROW = '[[function]]\nnames = ["v"]\nsource = "v.h"\n'
         pytest.param(f'{ROW}sleeps = "often"\n', "sleeps is 'often'; it can be always", id="word"),
         pytest.param(f"{ROW}truth = true\n", "truth is True; that is no int", id="a truth"),
         pytest.param(f'{ROW}stores = "1 -> 0"\n', "that is no list", id="no list"),
-        pytest.param(f"{ROW}stores = [1]\n", "stores holds something that is no", id="no string"),
+        pytest.param(f"{ROW}stores = [1]\n", "holds something that is no str", id="no string"),
+        pytest.param(f"{ROW}stores = []\n", "stores is empty", id="empty"),
         pytest.param(f"{ROW}gfp = -1\n", "gfp is -1; arguments are counted from 0", id="negative"),
         pytest.param(f'{ROW}stores = ["x -> 0"]\n', "'x' is no operand", id="operand"),
         pytest.param(f'{ROW}stores = ["1 > 0"]\n', "'1 > 0' is no operand", id="arrow"),
@@ -81,10 +82,10 @@ DRIVER = f"""\
 #include <linux/netdevice.h>
 #include <net/xfrm.h>
 struct example {{ struct mutex lock; void (*hook)(struct example *e); }};
-void vendor_set(void *slot, void *value);
+#include <vendor.h>
 int vendor_ask(struct example *e);
 static void example_hook(struct example *e) {{ mutex_lock(&e->lock); }}
-void example_open(struct example *e) {{ vendor_set(&e->hook, example_hook); }}
+void example_open(struct example *e) {{ vendor_set(e->hook, example_hook); }}
 static unsigned long example_answer(struct net_device *dev, struct xfrm_state *x,
 				    struct net_device *lower)
 {{
@@ -94,7 +95,7 @@ static unsigned long example_answer(struct net_device *dev, struct xfrm_state *x
 	return vendor_ask(e) ? x->xso.offload_handle : 0;
 }}
 {TABLE}"""
-SET = '[[function]]\nnames = ["vendor_set"]\nsource = "vendor.h"\nstores = ["1 -> *0"]\n'
+SET = '[[function]]\nnames = ["vendor_set"]\nsource = "vendor.h"\nstores = ["1 -> 0"]\n'
 ASK = '[[function]]\nnames = ["vendor_a*"]\nsource = "vendor.h"\nsleeps = "always"\n'
 QUIET = ASK.replace("always", "never")
 

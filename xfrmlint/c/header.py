@@ -4,15 +4,13 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from xfrmlint.c.blanking import closing
-from xfrmlint.c.dialect import without_type_arguments
+from xfrmlint.c.blanking import readable
 from xfrmlint.c.macros import Macro, expand, named
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Item, Unit, declarator_name, node_text
 from xfrmlint.c.view import View
 
 _ROUNDS = 8
-_TYPEOF = re.compile(rb"\b_*typeof(?:_unqual)?_*\s*\(")
 # What can be a macro: a call, or a constant in capitals.
 _NAMES = re.compile(rb"\b(?:[A-Za-z_]\w*(?=\s*\()|[A-Z_][A-Z0-9_]+\b)")
 
@@ -81,11 +79,4 @@ def expanded_text(
         if not fresh:
             break
         used.update(fresh)
-    return _without_typeof(without_type_arguments(made))
-
-
-def _without_typeof(text: bytes) -> bytes:
-    """Put another type where the operand of typeof() names one: that is parsed everywhere."""
-    while (match := _TYPEOF.search(text)) is not None:
-        text = text[: match.start()] + b"void" + text[closing(text, match.end() - 1) :]
-    return text
+    return readable(made)

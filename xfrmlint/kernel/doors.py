@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from xfrmlint.kernel.tables import Names, Row, Schema, checked_rows
+from xfrmlint.kernel.tables import Names, Numbers, Row, Schema, checked_rows, name_pattern
 
 DATAPATH, CONTROL, DEFERRED, UNKNOWN = "datapath", "control", "deferred", "unknown"
 _CONTEXTS = (DATAPATH, CONTROL, DEFERRED)
@@ -26,7 +26,7 @@ _SCHEMAS: Mapping[str, Schema] = {
     },
     "argument": {
         "names": list,
-        "positions": list,
+        "positions": Numbers,
         "context": _CONTEXTS,
         "entry": str,
         "source": str,
@@ -39,7 +39,7 @@ _CONTROL_HANDLER = re.compile(r"(^|_)(mbox|mbx|ctrl|cmd|msg|event|evt|timestamp|
 
 
 def _pattern(names: list[str]) -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(name).replace(r"\*", r"\w*") for name in names))
+    return re.compile(name_pattern(names))
 
 
 class _Slot(NamedTuple):

@@ -3,12 +3,19 @@
 A row speaks of the names that its `names` match; `*` stands for letters, digits and underscores.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from xfrmlint.errors import InputError
 
 Row = Mapping[str, Any]
+
+
+class Numbers(list[int]):
+    """In a schema: a list of numbers. A plain list is one of strings."""
+
+
 # For each key its type; a tuple holds the words that it may have.
 Schema = Mapping[str, type | tuple[str, ...]]
 # Letters by which patterns are sorted.
@@ -40,15 +47,19 @@ def _check(at: str, key: str, value: object, schema: Schema) -> None:
     if isinstance(wanted, tuple):
         if value not in wanted:
             raise InputError(f"{at}: {key} is {value!r}; it can be {', '.join(wanted)}")
-    elif type(value) is not wanted:
-        raise InputError(f"{at}: {key} is {value!r}; that is no {wanted.__name__}")
+    elif type(value) is not (list if wanted is Numbers else wanted):
+        raise InputError(f"{at}: {key} is {value!r}; that is no {wanted.__name__.lower()}")
     elif type(value) is int and value < 0:
         raise InputError(f"{at}: {key} is {value}; arguments are counted from 0")
     elif isinstance(value, list):
-        kind = int if key == "positions" else str
-        if not all(type(item) is kind for item in value):
-            word = "number" if kind is int else "string"
-            raise InputError(f"{at}: {key} holds something that is no {word}")
+        kind = int if wanted is Numbers else str
+        if not value or any(type(item) is not kind for item in value):
+            raise InputError(f"{at}: {key} is empty, or holds something that is no {kind.__name__}")
+
+
+def name_pattern(names: Iterable[str]) -> str:
+    """Return a regular expression of names in which * stands for letters, digits and _."""
+    return "|".join(re.escape(name).replace(r"\*", r"\w*") for name in names)
 
 
 class Names:
