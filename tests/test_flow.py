@@ -268,7 +268,6 @@ DROP = "{ drop(skb); return NETDEV_TX_OK; }"
             "",
             id="config",
         ),
-        pytest.param(H + f"u16 s = h; if (!s) {DROP}\ngive(h);", "", id="trunc"),
     ],
 )
 def test_a_handle_that_is_tested(statements: str, outside: str) -> None:
@@ -335,7 +334,7 @@ def test_a_handle_that_is_tested(statements: str, outside: str) -> None:
         pytest.param(
             H + f"if (h >= 16) {DROP}\ngive(h);",
             "",
-            {"ask, !0", "ask, use given to give()"},
+            {"ask, !0", "ask, !0, use given to give()", "ask, 0, use given to give()"},
             id="bounds",
         ),
         pytest.param(
@@ -347,13 +346,13 @@ def test_a_handle_that_is_tested(statements: str, outside: str) -> None:
         pytest.param(
             H + "if (h > skb->len) give(h);",
             "",
-            {"ask", "ask, !0, use given to give()"},
+            {"ask, 0", "ask, !0", "ask, !0, use given to give()"},
             id="above var",
         ),
         pytest.param(
             H + f"if (!(h & 0xff)) {DROP}\ngive(h);",
             "",
-            {"ask", "ask, !0, use given to give()"},
+            {"ask, 0", "ask, !0", "ask, !0, use given to give()"},
             id="masked test",
         ),
         pytest.param(
@@ -733,7 +732,7 @@ def test_what_comes_of_a_handle(statements: str, outside: str, paths: set[str]) 
         pytest.param(
             X + (f"long h = xfrm_dev_state_lower_handle(x, dev);\nif (h < 0) {DROP}\ngive(h);"),
             "",
-            {"ask, !0", "ask, use given to give()"},
+            {"ask, !0", "ask, !0, use given to give()", "ask, 0, use given to give()"},
             id="below 0",
         ),
         pytest.param(
@@ -842,6 +841,73 @@ def test_what_comes_of_a_handle(statements: str, outside: str, paths: set[str]) 
 )
 def test_what_looks_like_something_else(statements: str, outside: str, paths: set[str]) -> None:
     assert ways(statements, outside) == paths
+
+
+NUMBERS = """\
+#define BASE 64
+#define MAX (BASE / 2)
+#define ENOENT 2
+#define FULL ((u8)-1)
+#define BOTH (GENMASK(3, 2) | BIT(0))
+enum result { SENT, DROPPED = 0x10, FULL_RING, };
+enum first { none_yet, FIRST_SA = none_yet + 1 };
+"""
+# What a handle that is 0 comes to, and one that is not: dropped or given.
+ZERO_DROPPED = "ask, 0"
+ZERO_GIVEN = "ask, 0, use given to give()"
+DROPPED = "ask, !0"
+GIVEN = "ask, !0, use given to give()"
+
+
+@pytest.mark.parametrize(
+    ("statements", "paths"),
+    [
+        # 0 - BASE is a huge number in what is unsigned, and below MAX in what is signed.
+        (f"if (h - BASE >= MAX) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"u32 i = h - BASE; if (i >= MAX) {DROP}\ngive(i);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"int i = h - BASE; if (i >= MAX) {DROP}\ngive(i);", {ZERO_GIVEN, DROPPED, GIVEN}),
+        (f"int i = h - BASE; if (i < 0) {DROP}\ngive(i);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"u8 i = h; if (i - 1 < 0) {DROP}\ngive(i);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"u8 i = h - 1; if (i == FULL) {DROP}\ngive(i);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"if (h - 1 == ~0UL) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        (f"if ((u32)h == (u32)~0) {DROP}\ngive(h);", {ZERO_GIVEN, DROPPED, GIVEN}),
+        (f"if (h - 1 >= skb->len) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"h -= BASE; if (h > MAX) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"if (h + 1 < FIRST_SA + 1) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        # ~0 is not 0.
+        ("if (~h) give(h);", {ZERO_GIVEN, DROPPED, GIVEN}),
+        ("if (h && ~0) give(h);", {ZERO_DROPPED, GIVEN}),
+        # One that is not 0 can be 0 in fewer bits; in a pointer or a truth it is not.
+        (f"u16 s = h; if (!s) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"if (!(u32)h) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"if (!(void *)h) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        (f"bool ok = h; if (!ok) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        (f"u64 wide = h; if (wide == 0) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        (f"if (!(h & BOTH)) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"if ((h | BIT(4)) == 0x10) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"if (h < FIRST_SA) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        # A label is a number, however it is written.
+        (f"switch (h) {{ case none_yet: {DROP} }}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        (f"switch (h) {{ case 00: {DROP} }}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        (f"switch (h) {{ case 0 ... 7: {DROP} }}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (
+            f"switch (h) {{ case 1 ... BASE - 1: give(h); break; default: {DROP} }}",
+            {ZERO_DROPPED, DROPPED, GIVEN},
+        ),
+        (
+            "int r = h ? FULL_RING : DROPPED; switch (r) { case 16: break; case 0x11: give(h); }",
+            {ZERO_DROPPED, GIVEN},
+        ),
+        # An error is a number.
+        (f"int err = h ? 0 : -ENOENT; if (err == -2) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        (f"int err = h ? 0 : -ENOENT; if (err < 0) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        (f"u32 err = h ? 0 : -ENOENT; if (err < 0) {DROP}\ngive(h);", {ZERO_GIVEN, GIVEN}),
+        ("int r = h ? SENT : DROPPED; if (r == SENT) give(h);", {ZERO_DROPPED, GIVEN}),
+        (f"int r = h ? SENT : DROPPED; if (r > 15) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+    ],
+)
+def test_numbers_are_those_of_c(statements: str, paths: set[str]) -> None:
+    assert ways(H + statements, NUMBERS) == paths
 
 
 GET = """\

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tree_sitter import Node
 
+from xfrmlint.c.constants import BITS, bits
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import bare
 from xfrmlint.c.types import PASSES_FIRST
@@ -13,7 +13,7 @@ from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import RESOLVER
 from xfrmlint.flow import known
-from xfrmlint.flow.arithmetic import sa_of
+from xfrmlint.flow.arithmetic import lost_number, masked, numbered, sa_of, swapped
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.evaluate import Evaluator
 from xfrmlint.flow.events import Device, Kind, Sa, Source
@@ -23,7 +23,6 @@ from xfrmlint.flow.values import (
     SAME,
     UNKNOWN,
     Constant,
-    Form,
     Handle,
     Mark,
     Named,
@@ -64,11 +63,17 @@ class Calls(Code):
         arguments = listed.named_children if listed is not None else []
         if called is None:
             return [(state, UNKNOWN)]
+        wide = self.constants.cast_in(called, evaluator.view.path)
+        if wide is not None and len(arguments) == 1:
+            # `(u32)(h)`: a cast to a type that only the compiler knows.
+            return [
+                (s, evaluator.cast_to(v, wide)) for s, v in evaluator.value(arguments[0], state)
+            ]
         cast = called.type == "parenthesized_expression"
         while called.type == "parenthesized_expression" and called.named_child_count:
             called = called.named_children[-1]
         if cast and len(arguments) == 1 and called.type == "identifier":
-            # `(handle_t)(h)`: a cast to a type that only the compiler knows.
+            # `(handle_t)(h)`: a cast to one that nobody knows.
             name = node_text(called)
             if name not in self.names and not self.own(name, evaluator.view.path):
                 return evaluator.value(arguments[0], state)
@@ -155,7 +160,7 @@ class Calls(Code):
             cut = self.cut(evaluator, state, node, f"{name}() leaves the function")
             evaluator.returned.append((cut, UNKNOWN))
             return []
-        result = _kernels(name, values)
+        result = _kernels(name, values) or self._bits(evaluator, name, node, values)
         if result is not None:
             return [(state, result)]
         if known.PRINTS.match(name) or known.CLEARS.match(name):
@@ -165,11 +170,11 @@ class Calls(Code):
             return [(state, UNKNOWN)]
         handles = [v for v in values if isinstance(v, Handle)]
         if handles and (known.KEEPS.match(name) or PASSES_FIRST.match(name)):
-            return [(state, handles[0])]
+            return [(state, swapped(handles[0], name))]
         if handles and known.MASKS.match(name):
-            return [(state, handles[0].becoming(Form.MASKED))]
+            return [(state, masked(handles[0]))]
         if handles and known.COMPUTES.match(name):
-            return [(state, handles[0].becoming(Form.COMPUTED))]
+            return [(state, lost_number(handles[0]))]
         if known.LOOKS.match(name):
             return [(state, UNKNOWN)]
         asked = bool(name) and not carried and _asked(evaluator, node, arguments)
@@ -203,6 +208,16 @@ class Calls(Code):
                 if not state.handles_below(value.to):
                     state = state.stored(value.to, UNKNOWN)
         return [(state, Unknown(packet))]
+
+    def _bits(
+        self, evaluator: Evaluator, name: str, node: Node, values: Sequence[Value]
+    ) -> Value | None:
+        """Return what BIT() and GENMASK() make of constants."""
+        if not BITS.match(name):
+            return None
+        known_ = [self.number_of(v, evaluator.view) for v in values]
+        made = bits(name, [one.value for one in known_ if one is not None])
+        return numbered(evaluator.constant("", node), made) if made is not None else None
 
     def _leaves(self, name: str, view: View) -> bool:
         """Tell whether a macro of the kernel's leaves its function, or a function never returns."""
@@ -359,8 +374,6 @@ def _kernels(name: str, values: Sequence[Value]) -> Value | None:
     if known.PACKETS_STATE.match(name):
         return XfrmState(Sa.THIS)
     first = values[0] if values else UNKNOWN
-    if name in ("BIT", "BIT_ULL") and isinstance(first, Constant) and first.text.isdigit():
-        return replace(first, text=str(1 << min(int(first.text), 63)), zero=False)
     if known.PRIVATE.match(name):
         own = not isinstance(first, Netdev) or first.device is Device.OWN
         return Pointer(("own",) if own else ("other",))
@@ -372,7 +385,7 @@ def _kernels(name: str, values: Sequence[Value]) -> Value | None:
         if isinstance(first, Pointer):
             return Pointer((*first.to, "container"))
         if isinstance(first, Handle):
-            return first.becoming(Form.COMPUTED)
+            return lost_number(first)
     return None
 
 

@@ -199,7 +199,9 @@ def _followed(entry: str, function: FunctionName, exit_: Exit) -> Followed:
     value = exit_.value
     place = value.place if isinstance(value, Constant) else Place(function.path, function.line, 1)
     text = value.text if isinstance(value, Constant) else ""
-    marks.append(Mark(Kind.RETURN, place, function.name, text=text))
+    # The finding's function is the one around its line, not the entry that hands it on.
+    around = value.function if isinstance(value, Constant) else function.name
+    marks.append(Mark(Kind.RETURN, place, around, text=text))
     numbers: dict[HandleId, int] = {}
     events = []
     for mark in marks:

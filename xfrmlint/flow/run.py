@@ -6,7 +6,6 @@ from dataclasses import replace
 from tree_sitter import Node
 
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.flow.calls import Calls
 from xfrmlint.flow.coverage import Coverage
@@ -29,9 +28,7 @@ from xfrmlint.flow.summary import (
 from xfrmlint.flow.values import (
     CONFIGURED,
     UNKNOWN,
-    Constant,
     Exit,
-    Handle,
     Location,
     Netdev,
     Packet,
@@ -40,7 +37,6 @@ from xfrmlint.flow.values import (
     Struct,
     Value,
     XfrmState,
-    number_in,
 )
 
 _DEEPEST = 16
@@ -168,7 +164,9 @@ class Run(Calls):
                 continue
             if step.does is Does.RETURN:
                 inside = step.node.named_children if step.node is not None else []
-                returned += evaluator.value(inside[0], now) if inside else [(now, UNKNOWN)]
+                result = evaluator.value(inside[0], now) if inside else [(now, UNKNOWN)]
+                kind = evaluator.view.result
+                returned += [(after, evaluator.fitted(value, kind)) for after, value in result]
                 continue
             for after, following in self._step(evaluator, step, now):
                 stack += [(n, after) for n in _following(slice_, following)]
@@ -201,22 +199,17 @@ class Run(Calls):
     ) -> list[tuple[State, tuple[int, ...]]]:
         found: list[tuple[State, tuple[int, ...]]] = []
         inside = step.node.named_children[-1] if step.node is not None else None
+        if inside is None:
+            return found
         for after, value in evaluator.value(inside, state):
-            if not isinstance(value, Handle) or inside is None:
-                texts = [node_text(v) if v is not None else None for v, _ in step.cases]
-                chosen = value.text if isinstance(value, Constant) else None
-                for (_, target), text in zip(step.cases, texts, strict=True):
-                    if chosen is None or chosen == text or (text is None and chosen not in texts):
-                        found.append((after, (target,)))
-                continue
-            at_zero = [t for v, t in step.cases if v is not None and number_in(node_text(v)) == 0]
-            others = [t for v, t in step.cases if t not in at_zero]
-            for then, nonzero in evaluator.tested(after, value, inside):
-                if nonzero:
-                    found += [(then, (t,)) for t in others]
-                else:
-                    defaults = [t for v, t in step.cases if v is None]
-                    found += [(then, (t,)) for t in at_zero or defaults]
+            rest = [after]
+            for label, target in step.cases:
+                ways = [
+                    w for s in rest if label for w in evaluator.labelled(s, value, label, inside)
+                ]
+                found += [(then, (target,)) for then, held in ways if held]
+                rest = [then for then, held in ways if not held] if label else rest
+            found += [(then, (t,)) for then in rest for label, t in step.cases if label is None]
         return found
 
     def statement_expression(self, evaluator: Evaluator, node: Node, state: State) -> Outcomes:
