@@ -910,6 +910,80 @@ def test_numbers_are_those_of_c(statements: str, paths: set[str]) -> None:
     assert ways(H + statements, NUMBERS) == paths
 
 
+MEMORY = """\
+struct flow { u32 hash; u32 hits; u32 sa; struct list_head node; };
+struct plain { u32 hash; u32 sa; };
+struct tx { struct port *port; u64 *d; u32 head; u32 own[8]; };
+struct port {
+	struct net_device *nd;
+	struct xarray flows;
+	struct list_head list;
+	struct plain quick[8];
+	struct plain *more;
+	struct tx txq[4];
+	u32 *of_queue;
+};
+#define for_each_flow(f, p) list_for_each_entry(f, &(p)->list, node)
+struct plain *own_find(struct port *p, u32 hash);
+static struct plain *looked_up(struct port *p, u32 hash)
+{
+	struct plain *found = xa_load(&p->flows, hash);
+	return found;
+}
+"""
+PORT = "struct port *p = netdev_priv(dev); struct tx *t = &p->txq[skb->len & 3];\n"
+GOES_ON = f"{PORT}{H}if (!h) {DROP}\n"
+
+
+@pytest.mark.parametrize(
+    ("statements", "kind"),
+    [
+        # A ring is hardware, whatever its integers are called.
+        ("t->d[t->head] = h;", "use"),
+        ("t->d[t->head++ & 7] = h;", "use"),
+        ("u32 at = t->head & 7; t->d[at] = h;", "use"),
+        ("t->d[0] = h;", "use"),
+        # What is looked up, iterated over or an array's own element was there before the packet.
+        ("t->own[skb->len] = h;", "store"),
+        ("p->of_queue[skb->len] = h;", "store"),
+        ("p->quick[skb->len & 7].sa = h;", "store"),
+        ("struct plain *q = &p->quick[skb->len & 7]; q->sa = h;", "store"),
+        ("struct plain *q = xa_load(&p->flows, skb->len); q->sa = h;", "store"),
+        ("struct plain *q = looked_up(p, skb->len); q->sa = h;", "store"),
+        ("struct flow *f;\n\tlist_for_each_entry(f, &p->list, node) { f->sa = h; }", "store"),
+        (
+            "struct flow *f, *n;\n\tlist_for_each_entry_safe(f, n, &p->list, node) { f->sa = h; }",
+            "store",
+        ),
+        (
+            "struct plain *q; unsigned long i;\n\txa_for_each(&p->flows, i, q) { q->sa = h; }",
+            "store",
+        ),
+        ("struct flow *f;\n\tfor_each_flow(f, p) { f->sa = h; }", "store"),
+        # Memory that nothing is known of: tested before, it is used.
+        ("p->more[skb->len].sa = h;", "use"),
+        ("own_find(p, skb->len)->sa = h;", "use"),
+    ],
+)
+def test_where_a_handle_is_put(statements: str, kind: str) -> None:
+    found = traced(driver(GOES_ON + statements, MEMORY))
+    handled = {str(e.kind) for path in found.paths for e in path.events if e.text[:6] == "stored"}
+    assert handled == {kind}
+
+
+def test_an_sa_that_a_list_is_searched_for_is_this_packets() -> None:
+    search = (
+        "struct entry *e; struct xfrm_state *x = NULL; unsigned long h;\n"
+        "\tlist_for_each_entry(e, &sas, node) { if (e->spi == skb->len) { x = e->x; break; } }\n"
+        f"\tif (!x) {DROP}\n\th = xfrm_dev_state_lower_handle(x, dev);\n\tif (h) give(h);"
+    )
+    outside = (
+        "struct entry { struct list_head node; u32 spi; struct xfrm_state *x; };\n"
+        "static struct list_head sas;\n"
+    )
+    assert ways(search, outside) == TESTED
+
+
 GET = """\
 static unsigned long get(struct xfrm_state *x, struct net_device *d)
 {

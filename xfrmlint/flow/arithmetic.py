@@ -100,6 +100,11 @@ def sa_at(at: Location) -> Sa:
     return Sa.UNKNOWN
 
 
+def found_in(table: Value) -> Pointer:
+    """Return an entry of a table or a list."""
+    return Pointer((*(table.to if isinstance(table, Pointer) else ("global",)), "container"))
+
+
 def computed(values: Sequence[Value], sign: str, numbers: Sequence[Int | None]) -> Value:
     """Return what arithmetic makes of some values. numbers: of those that are constants."""
     for at, value in enumerate(values):

@@ -13,7 +13,7 @@ from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import RESOLVER
 from xfrmlint.flow import known
-from xfrmlint.flow.arithmetic import lost_number, masked, numbered, sa_of, swapped
+from xfrmlint.flow.arithmetic import found_in, lost_number, masked, numbered, sa_of, swapped
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.evaluate import Evaluator
 from xfrmlint.flow.events import Device, Kind, Sa, Source
@@ -38,6 +38,11 @@ from xfrmlint.flow.values import (
 from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400
+_TYPEOF = re.compile(r"^(__)?typeof(__|_unqual)?$")
+# They return an entry of the table that they are given.
+_LOOKS_UP = re.compile(
+    r"^(xa_load|xa_find(_after)?|radix_tree_lookup|idr_find|(rhashtable|rhltable)_lookup\w*)$"
+)
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
 _DEVICE = CType("struct net_device", 1)
 
@@ -72,6 +77,17 @@ class Calls(Code):
         cast = called.type == "parenthesized_expression"
         while called.type == "parenthesized_expression" and called.named_child_count:
             called = called.named_children[-1]
+        if cast and len(arguments) == 1 and called.type == "call_expression":
+            typeof = called.child_by_field_name("function")
+            if typeof is not None and _TYPEOF.match(node_text(typeof)):
+                # `(typeof(mask))(h)`
+                like = called.child_by_field_name("arguments")
+                named = like.named_children[-1] if like and like.named_child_count else None
+                kind = self.reader.types.of(named, evaluator.view)
+                return [
+                    (after, evaluator.fitted(value, kind))
+                    for after, value in evaluator.value(arguments[0], state)
+                ]
         if cast and len(arguments) == 1 and called.type == "identifier":
             # `(handle_t)(h)`: a cast to one that nobody knows.
             name = node_text(called)
@@ -311,7 +327,7 @@ class Calls(Code):
 
 
 def _asked(evaluator: Evaluator, node: Node, arguments: Sequence[Node]) -> bool:
-    """Tell whether a device or an SA is wanted of a call: its value, or what it puts somewhere."""
+    """Tell whether a device, an SA or what holds handles is wanted of a call, or put somewhere."""
     for argument in arguments:
         if argument.type == "pointer_expression" and node_text(argument)[:1] == "&":
             filled = evaluator.declared_type(argument.child_by_field_name("argument"))
@@ -322,15 +338,22 @@ def _asked(evaluator: Evaluator, node: Node, arguments: Sequence[Node]) -> bool:
         up = up.parent
     if up is None:
         return False
+    members = evaluator.code.seeds.members
     if up.type == "argument_list" and up.parent is not None:
         return node_text(up.parent.child_by_field_name("function") or up) == RESOLVER
+    if up.type == "field_expression":
+        return node_text(up.child_by_field_name("field") or up) in members
     target = up.child_by_field_name("left") or up.child_by_field_name("declarator")
     while target is not None and target.type == "pointer_declarator":
         target = target.child_by_field_name("declarator")
     kind = evaluator.declared_type(target)
     if up.type == "return_statement":
         kind = evaluator.view.result
-    return kind is not None and kind.base in _FOLLOWED
+    if kind is None or kind.base in _FOLLOWED or kind.pointers != 1:
+        return kind is not None and kind.base in _FOLLOWED
+    # A struct in which handles are put: where it comes from says how long it lives.
+    fields = evaluator.reader.types.fields(kind, evaluator.view.path)
+    return fields is not None and not members.isdisjoint(fields[0])
 
 
 def _special(
@@ -381,6 +404,8 @@ def _kernels(name: str, values: Sequence[Value]) -> Value | None:
         return Pointer(("vlan",))
     if known.FROM_PRIVATE.match(name) and isinstance(first, Pointer):
         return Netdev(Device.OWN if first.to[0] == "own" else Device.UNKNOWN)
+    if _LOOKS_UP.match(name):
+        return found_in(first)
     if known.CONTAINERS.match(name) or name.startswith(("list_", "hlist_", "rb_entry")):
         if isinstance(first, Pointer):
             return Pointer((*first.to, "container"))

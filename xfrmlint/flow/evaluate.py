@@ -18,6 +18,7 @@ from xfrmlint.flow.arithmetic import (
     CAPITALS,
     computed,
     fitted,
+    found_in,
     lost,
     lost_number,
     numbered,
@@ -30,6 +31,8 @@ from xfrmlint.flow.code import Code
 from xfrmlint.flow.conditions import Conditions
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.frame import Outcomes
+from xfrmlint.flow.lifetime import lifetime
+from xfrmlint.flow.loops import Loop
 from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.values import (
     UNKNOWN,
@@ -234,10 +237,11 @@ class Evaluator(Conditions):
                 elif isinstance(of, Pointer | Struct):
                     to = of.to if isinstance(of, Pointer) else of.at
                     each = which.text if isinstance(which, Constant) else ""
+                    at = (*to, each if each.isdigit() else "[]")
                     if isinstance(which, Constant) and which.zero:
-                        found.append((then, to))
-                    else:
-                        found.append((then, (*to, each if each.isdigit() else "[]")))
+                        at = to
+                    self.code.addressed.setdefault(at, (self.view, node))
+                    found.append((then, at))
                 elif isinstance(of, Unknown) and of.packet:
                     found.append((then, ("skb", "[]")))
                 else:
@@ -275,11 +279,7 @@ class Evaluator(Conditions):
                             self.code.addressed.setdefault(at, (self.view, bared))
                         found.append((then, Pointer(at) if at else UNKNOWN))
             return found
-        located = self.locate(bared, state)
-        for _, at in located:
-            if at and bared.type == "subscript_expression":
-                self.code.addressed.setdefault(at, (self.view, bared))
-        return [(s, Pointer(at) if at else UNKNOWN) for s, at in located]
+        return [(s, Pointer(at) if at else UNKNOWN) for s, at in self.locate(bared, state)]
 
     def locate(self, node: Node, state: State) -> Located:
         """Return where an lvalue lies; None where that is not known."""
@@ -468,7 +468,7 @@ class Evaluator(Conditions):
         text = f"stored in {' '.join(node_text(target).split())}"
         # What `*p = h` writes to was named where its address was taken.
         view, named = self.code.addressed.get(at or (), (self.view, target))
-        where = self.code.members.memory(view, named, at)
+        where = lifetime(self.code, view, named, at)
         facts = state.known.get(value.id, "")
         if where == "hardware":
             return self.used(state, value, target, text)
@@ -536,6 +536,15 @@ class Evaluator(Conditions):
                     after += [s.stored((*at, name), v) for s, v in self.value(inside, before)]
             states = after
         return states
+
+    def entered(self, loop: Loop, state: State) -> list[State]:
+        """Make a loop's variable what the loop runs over."""
+        kind = self.declared_type(loop.variable)
+        found = []
+        for after, head in self.value(loop.over, state):
+            entry = self.typed(found_in(head), kind, loop.variable)
+            found += self.assign(loop.variable, entry, after)
+        return found
 
     def compound(self, node: Node, state: State) -> Outcomes:
         value = node.child_by_field_name("value")

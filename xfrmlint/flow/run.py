@@ -12,6 +12,7 @@ from xfrmlint.flow.coverage import Coverage
 from xfrmlint.flow.evaluate import Evaluator
 from xfrmlint.flow.events import Device, Sa
 from xfrmlint.flow.frame import Outcomes
+from xfrmlint.flow.loops import loop_of
 from xfrmlint.flow.relevance import Body, Slice
 from xfrmlint.flow.summary import (
     RESULT,
@@ -178,6 +179,10 @@ class Run(Calls):
         following = tuple(step.next)
         node = step.node
         if step.does is Does.TEST:
+            loop = loop_of(node, evaluator.view, self.reader.types) if node is not None else None
+            if loop is not None:
+                inside = [(after, following[:1]) for after in evaluator.entered(loop, state)]
+                return [*inside, (state, following[1:])]
             return [
                 (after, following[:1] if held else following[1:])
                 for after, held in evaluator.truth(node, state)
