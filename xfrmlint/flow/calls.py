@@ -105,7 +105,10 @@ class Calls(Code):
             return special
         targets = self._targets(evaluator, node, called, name)
         found: Outcomes = []
-        for after, (_, *values) in evaluator.all([called, *arguments], state):
+        # What a plain function's name stands for is asked of nobody.
+        asked = [] if called.type == "identifier" and not local else [called]
+        for after, found_values in evaluator.all([*asked, *arguments], state):
+            values = found_values[len(asked) :]
             if not targets and not name and any(holds(v, after) for v in values):
                 targets = targets_of(self.graph, evaluator.view, called)
             if targets:
