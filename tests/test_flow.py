@@ -984,6 +984,36 @@ def test_an_sa_that_a_list_is_searched_for_is_this_packets() -> None:
     assert ways(search, outside) == TESTED
 
 
+LATER = "unsigned long h = 0;\n\t"
+ASKED = "h = xfrm_dev_state_lower_handle(x, dev);\n\t"
+
+
+@pytest.mark.parametrize(
+    ("statements", "paths"),
+    [
+        # Without a state there is no handle, and none is asked for.
+        (f"if (x) {ASKED} if (x && !h) {DROP}\nif (x) give(h);", TESTED),
+        (f"if (x) skb->len = 3;\n{ASKED} if (!h) {DROP}\ngive(h);", TESTED),
+        (f"if (x) {ASKED} if (x == NULL) {DROP}\nif (!h) {DROP}\ngive(h);", TESTED),
+        (f"if (likely(x != NULL)) {ASKED} if (!x || !h) {DROP}\ngive(h);", TESTED),
+        (f"if (!x) drop(skb);\n{ASKED} if (!h) {DROP}\ngive(h);", TESTED),
+        (
+            f"if (x) {ASKED} if (busy()) x = NULL;\nif (!x) {DROP}\nif (h) give(h);",
+            {*TESTED, "ask"},
+        ),
+        # Of two states one says nothing about the other.
+        (
+            f"struct xfrm_state *y = other(skb);\nif (y) {ASKED} if (x && !h) {DROP}\n"
+            "if (x) give(h);",
+            {*TESTED, "ask"},
+        ),
+        (f"if (x) {ASKED} if (!x) {DROP}\ngive(h);", {"ask, use given to give()"}),
+    ],
+)
+def test_a_path_without_a_state_does_not_use_it(statements: str, paths: set[str]) -> None:
+    assert ways(X + LATER + statements, "struct xfrm_state *other(struct sk_buff *skb);\n") == paths
+
+
 GET = """\
 static unsigned long get(struct xfrm_state *x, struct net_device *d)
 {

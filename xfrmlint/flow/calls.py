@@ -123,6 +123,8 @@ class Calls(Code):
     ) -> Outcomes:
         found: Outcomes = []
         for after, (whose, lower) in evaluator.all(arguments, state):
+            if isinstance(whose, XfrmState) and whose.there is False:
+                continue
             lower = evaluator.typed(lower, _DEVICE, arguments[1])
             place = evaluator.place(node)
             device = Device.UNKNOWN

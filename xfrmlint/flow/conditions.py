@@ -16,10 +16,11 @@ from xfrmlint.flow.arithmetic import (
     outcomes,
     same_device,
     sign_of,
+    unwrapped,
 )
 from xfrmlint.flow.events import Device
 from xfrmlint.flow.frame import Frame, Outcomes
-from xfrmlint.flow.values import Bits, Constant, Form, Handle, Netdev, State, Value
+from xfrmlint.flow.values import Bits, Constant, Form, Handle, Netdev, State, Value, XfrmState
 
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
@@ -93,6 +94,16 @@ class Conditions(Frame):
                     return [(state, number.value != 0)]
             case Netdev() if value.device is Device.NULL:
                 return [(state, False)]
+            case XfrmState() if value.there is not None:
+                return [(state, value.there)]
+            case XfrmState():
+                asked = unwrapped(node)
+                at = self.variable(asked) if asked.type == "identifier" else None
+                if at is not None:
+                    return [
+                        (state.stored(at, replace(value, there=there)), there)
+                        for there in (True, False)
+                    ]
         return self.assuming(state, node)
 
     def assuming(self, state: State, node: Node) -> Branches:

@@ -137,6 +137,9 @@ class Evaluator(Conditions):
         name = node_text(node.child_by_field_name("field") or node)
         found: Outcomes = []
         for after, of in self.holder(node, state):
+            if isinstance(of, XfrmState) and of.there is False:
+                # No path goes on from here.
+                continue
             if name == "xso":
                 found.append((after, Offload(sa_of(of))))
             elif isinstance(of, Offload):

@@ -144,9 +144,11 @@ class Frame:
             case "struct xfrm_state":
                 if isinstance(value, Pointer):
                     return XfrmState(sa_at(value.to))
+                if isinstance(value, XfrmState):
+                    return value
                 packet = isinstance(value, Unknown) and value.packet
-                unknown = XfrmState(Sa.THIS if packet else Sa.UNKNOWN)
-                return value if isinstance(value, XfrmState | Constant) else unknown
+                null = isinstance(value, Constant) and value.zero
+                return XfrmState(Sa.THIS if packet else Sa.UNKNOWN, False if null else None)
             case "struct sk_buff":
                 return value if isinstance(value, Packet | Constant) else Packet()
         if isinstance(value, Unknown):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node, Query
 
+from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import bare
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
 from xfrmlint.c.types import PASSES_FIRST
@@ -37,6 +38,14 @@ _ON_THE_WAY = (
     "parenthesized_expression",
     "cast_expression",
 )
+_CONDITIONS = (
+    "parenthesized_expression",
+    "unary_expression",
+    "binary_expression",
+    "call_expression",
+    "argument_list",
+)
+_STATE = CType("struct xfrm_state", 1)
 _MACRO = re.compile(r"^[A-Z][A-Z0-9_]*\s*\(")
 _ARITHMETIC = frozenset(("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"))
 _PAIRS = Query(
@@ -112,6 +121,7 @@ class Body:
         self.macros = {i for i, text in enumerate(written) if _MACRO.match(text)}
         self.structs = {v.name for v in view.locals if not v.type.pointers and " " in v.type.base}
         self.devices = {v.name for v in view.locals if v.type.base == "struct net_device"}
+        self.states = {v.name for v in view.locals if v.type == _STATE}
         self.scalars = {v.name for v in view.locals if not v.type.pointers} - self.structs
         self._pairs: dict[int, list[Node]] = {}
         # Where the evaluator found each name to lie: a frame's, or a static variable's.
@@ -283,7 +293,8 @@ class Body:
                     or (i in ahead and text.members & given)
                 )
             }
-            fresh |= {i for i in self._device_tests(inputs) if i in ahead and i not in matters}
+            asked = [*self._device_tests(inputs), *self._state_tests(inputs)]
+            fresh |= {i for i in asked if i in ahead and i not in matters}
             matters |= fresh
         onward = _onward(steps, matters)
         configured = {
@@ -306,6 +317,17 @@ class Body:
             if step.does is Does.TEST and asked and self.texts[i].words & asked
         ]
 
+    def _state_tests(self, inputs: set[str]) -> list[int]:
+        """Return the conditions that ask whether there is a state which matters."""
+        states = self.states & inputs
+        return [
+            i
+            for i, step in enumerate(self.graph.steps)
+            if step.does is Does.TEST
+            and self.texts[i].words & states
+            and states & {node_text(one) for one in _asked(step.node)}
+        ]
+
     def _asks(self, index: int, results: set[str]) -> bool:
         """Tell whether a condition asks for a result, or for nothing but flags."""
         words = self.texts[index].words
@@ -323,6 +345,18 @@ def _text(text: str) -> _Text:
     assigned = frozenset(m["name"] for m in matches if not m["member"])
     members = frozenset(m["name"] for m in matches if m["member"])
     return _Text(words, assigned, frozenset(_TAKEN.findall(text)), members)
+
+
+def _asked(node: Node | None) -> list[Node]:
+    """Return the names whose truth a condition asks for."""
+    if node is None or node.type == "identifier":
+        return [node] if node is not None else []
+    called = node.child_by_field_name("function")
+    if called is not None and not known.WARNS.match(node_text(called)):
+        return []
+    if node.type not in _CONDITIONS:
+        return []
+    return [name for inside in node.named_children for name in _asked(inside)]
 
 
 def _root(node: Node) -> str:

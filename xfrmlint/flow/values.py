@@ -69,9 +69,10 @@ class Netdev:
 
 @dataclass(frozen=True, slots=True)
 class XfrmState:
-    """A struct xfrm_state pointer."""
+    """A struct xfrm_state pointer. there: whether it is one; None where NULL was not asked for."""
 
     sa: Sa
+    there: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
