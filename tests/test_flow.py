@@ -1101,6 +1101,63 @@ def test_calls_in_a_row_are_each_seen_to_every_end() -> None:
     }
 
 
+RX = """\
+#ifndef RX
+#define RX
+struct rx {
+	struct net_device *netdev;
+	struct napi_struct napi;
+	u32 flags;
+	struct sk_buff *skb;
+};
+#endif
+"""
+
+
+def receiving(count: int, between: str) -> str:
+    """Return a poll function whose loop has so many steps in front of the resolver, and behind."""
+    steps = [between.format(number) for number in range(count)]
+    return (
+        RX + "static int poll(struct napi_struct *napi, int budget)\n{\n"
+        "\tstruct rx *rx = container_of(napi, struct rx, napi);\n"
+        "\tint done = 0, err = 0;\n\tbool ok = false;\n\tunsigned long h;\n"
+        "\twhile (done < budget) {\n\t\tstruct sk_buff *skb = rx->skb;\n"
+        + "".join(steps)
+        + "\t\th = xfrm_dev_state_lower_handle(xfrm_input_state(skb), rx->netdev);\n"
+        "\t\tif (!h) goto next;\n\t\tgive(h);\n"
+        + "".join(steps)
+        + "next:\n\t\tdone++;\n\t}\n\tif (ok) return done;\n\treturn err ? budget : 0;\n}\n"
+        "static void poll_on(struct rx *rx) { netif_napi_add(rx->netdev, &rx->napi, poll); }\n"
+    )
+
+
+def users(found: Traced) -> set[str]:
+    return {e.function for path in found.paths for e in path.events if e.kind is Kind.USE}
+
+
+def test_a_receive_loop_is_cut_to_what_can_reach_a_use() -> None:
+    between = (
+        "\t\tif (rx->flags & {0}) {{ err = step{0}(skb); if (err) goto next; }}\n"
+        "\t\tif (skb->len == {0}) ok = true;\n"
+    )
+    found = traced(driver(f"{H}if (!h) {DROP}\ngive(h);", receiving(10, between)))
+    assert found.doubts == ()
+    assert users(found) == {"tx", "poll"}
+
+
+def test_one_long_function_does_not_silence_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xfrmlint.flow.paths.MOST_IN_ALL", 1000)
+    # Each time it is asked whether the same holds as before.
+    outside = receiving(10, "\t\tif (rx->flags & {0}) give(h);\n")
+    found = traced(driver(f"{H}give(h);", f"{outside}{receiving(1, '').replace('poll', 'zoll')}"))
+    assert {"tx", "zoll"} <= users(found)
+    cut = {(doubt.function, doubt.place.path, doubt.reason) for doubt in found.doubts}
+    assert cut == {("poll", FOO, "too many paths; the rest was cut off")}
+    first = outside.index("while")
+    lines = [doubt.place.line for doubt in found.doubts]
+    assert all(_line(outside, outside[first : first + 20]) <= line for line in lines)
+
+
 @pytest.mark.parametrize(
     ("use", "lost"),
     [

@@ -70,7 +70,6 @@ class Code:
         self.addressed: dict[Location, tuple[View, Node]] = {}
         self.entered: set[FunctionName] = set()
         self.cut_off = False
-        self._steps = 0
         self._home = next((f.path for f in sorted(self.reached) if f.path.endswith(".c")), "")
         self.seeds = self._seeds()
         # Options that are asked for more than once: one answer has to hold for all.

@@ -7,7 +7,7 @@ from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName
 from xfrmlint.flow.discarded import is_discarded
 from xfrmlint.flow.events import Device, Event, Kind, Path, Source
-from xfrmlint.flow.run import Run
+from xfrmlint.flow.run import MOST_IN_ALL, Run
 from xfrmlint.flow.values import Constant, Exit, HandleId, Mark, Named
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
@@ -96,11 +96,15 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
 
 
 def _entered(
-    run: Run, function: FunctionName, doubts: list[Doubt], from_kernel: bool = True
+    run: Run,
+    function: FunctionName,
+    doubts: list[Doubt],
+    from_kernel: bool = True,
+    most: int = MOST_IN_ALL,
 ) -> list[Exit]:
     """Run a function; one that is nested too deeply for this interpreter is a doubt."""
     try:
-        return run.enter(function, from_kernel)
+        return run.enter(function, from_kernel, most=most)
     except RecursionError:
         run.give_up()
         doubts.append(Doubt(Place(function.path, function.line, 1), function.name, _TOO_DEEP))
@@ -109,20 +113,42 @@ def _entered(
 
 def _from_entries(run: Run, reached: Iterable[FunctionName], doubts: list[Doubt]) -> list[Followed]:
     found: dict[Followed, None] = {}
+    size = _sizes(run, reached)
     doors = [
-        (entry.via == _TABLE, function, entry.name)
+        (entry.via == _TABLE, size[function], function, entry.name)
         for function in sorted(reached)
         for entry in run.graph.incoming(function).entries
         if entry.context == "datapath"
     ]
     started: set[FunctionName] = set()
-    for in_table, function, name in sorted(doors):
+    left = MOST_IN_ALL
+    for number, (in_table, _, function, name) in enumerate(sorted(doors)):
         # A handler that is called from a real door needs no door of its own.
         if function not in started and not (in_table and function in run.entered):
             started.add(function)
-            for exit_ in _entered(run, function, doubts):
+            before = run.steps
+            for exit_ in _entered(run, function, doubts, most=left // (len(doors) - number)):
                 found[_followed(name, function, exit_)] = None
+            left -= run.steps - before
     return list(found)
+
+
+def _sizes(run: Run, reached: Iterable[FunctionName]) -> dict[FunctionName, int]:
+    """Return how much there is to follow from each function: the cheapest is entered first."""
+    called: dict[FunctionName, set[FunctionName]] = {f: set() for f in reached}
+    for function in called:
+        for edge in run.graph.incoming(function).edges:
+            called.setdefault(edge.caller, set()).add(function)
+    own = {f: sum(len(body.graph.steps) for body in run.bodies(f)) for f in called}
+    found = {}
+    for function in called:
+        seen, wanted = {function}, [function]
+        while wanted:
+            fresh = called[wanted.pop()] - seen
+            seen |= fresh
+            wanted += fresh
+        found[function] = sum(own[f] for f in seen)
+    return found
 
 
 def _missed(sites: Iterable[Site], paths: Iterable[Followed]) -> list[Site]:

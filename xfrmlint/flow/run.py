@@ -41,24 +41,31 @@ from xfrmlint.flow.values import (
 )
 
 _DEEPEST = 16
-_MOST_STEPS = 4000
-_MOST_IN_ALL = 60000
+_MOST_STEPS = 12000
+# Divided among the entries of a driver.
+MOST_IN_ALL = 60000
 _START = State({}, {}, {})
 
 
 class Run(Calls):
-    """Follows paths in one driver."""
+    """Follows paths in one driver. steps: how many were taken."""
+
+    steps = 0
+    _limit = MOST_IN_ALL
 
     def enter(
         self,
         function: FunctionName,
         from_kernel: bool = True,
         given: Sequence[Value] | None = None,
+        most: int = MOST_IN_ALL,
     ) -> list[Exit]:
         """Run a function from outside.
 
         from_kernel: its device is the one at work. given: its arguments, if they are known better.
+        most: so many steps may be taken.
         """
+        self._limit = self.steps + most
         found: list[Exit] = []
         for body in self.bodies(function):
             values: list[Value] = []
@@ -110,8 +117,11 @@ class Run(Calls):
             left = left_by(after, frame)
             if (left.key(), value) not in exits and coverage.adds(value, left):
                 exits[left.key(), value] = Exit(left, value)
-        self._memo[key] = list(exits.values())
-        return self._memo[key]
+        found = list(exits.values())
+        if self.steps <= self._limit:
+            # What was cut off for one entry's sake is another's to follow.
+            self._memo[key] = found
+        return found
 
     def _walk(
         self, evaluator: Evaluator, graph: Graph, slice_: Slice | None, state: State
@@ -151,8 +161,8 @@ class Run(Calls):
                         returned.append((now, UNKNOWN))
                     continue
                 turns.add(turn)
-            self._steps += 1
-            if walked > _MOST_STEPS or self._steps > _MOST_IN_ALL:
+            self.steps += 1
+            if walked > _MOST_STEPS or self.steps > self._limit:
                 now = self.cut(evaluator, now, step.node, "too many paths; the rest was cut off")
                 returned.append((now, UNKNOWN))
                 break
