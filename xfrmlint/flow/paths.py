@@ -112,7 +112,6 @@ def _entered(
 
 
 def _from_entries(run: Run, reached: Iterable[FunctionName], doubts: list[Doubt]) -> list[Followed]:
-    found: dict[Followed, None] = {}
     size = _sizes(run, reached)
     doors = [
         (entry.via == _TABLE, size[function], function, entry.name)
@@ -120,25 +119,25 @@ def _from_entries(run: Run, reached: Iterable[FunctionName], doubts: list[Doubt]
         for entry in run.graph.incoming(function).entries
         if entry.context == "datapath"
     ]
-    started: set[FunctionName] = set()
+    started: dict[FunctionName, list[Followed]] = {}
     left = MOST_IN_ALL
     for number, (in_table, _, function, name) in enumerate(sorted(doors)):
         # A handler that is called from a real door needs no door of its own.
         if function not in started and not (in_table and function in run.entered):
-            started.add(function)
             before = run.steps
-            for exit_ in _entered(run, function, doubts, most=left // (len(doors) - number)):
-                found[_followed(name, function, exit_)] = None
+            exits = _entered(run, function, doubts, most=left // (len(doors) - number))
+            started[function] = [_followed(name, function, exit_) for exit_ in exits]
             left -= run.steps - before
-    return list(found)
+    return list(dict.fromkeys(path for function in sorted(started) for path in started[function]))
 
 
 def _sizes(run: Run, reached: Iterable[FunctionName]) -> dict[FunctionName, int]:
     """Return how much there is to follow from each function: the cheapest is entered first."""
     called: dict[FunctionName, set[FunctionName]] = {f: set() for f in reached}
-    for function in called:
+    for function in reached:
         for edge in run.graph.incoming(function).edges:
-            called.setdefault(edge.caller, set()).add(function)
+            if edge.caller in called:
+                called[edge.caller].add(function)
     own = {f: sum(len(body.graph.steps) for body in run.bodies(f)) for f in called}
     found = {}
     for function in called:
