@@ -166,7 +166,7 @@ class Types:
             return inner if inner.base == "fn" and not inner.pointers else inner.pointed(-1)
         if kind in ("cast_expression", "compound_literal_expression"):
             written = node.child_by_field_name("type")
-            return _written_type(written) if written is not None else None
+            return written_type(written) if written is not None else None
         if kind == "call_expression":
             return self._of_call(node, view, depth)
         if kind == "conditional_expression":
@@ -360,7 +360,8 @@ class _Elsewhere(View):
         ]
 
 
-def _written_type(written: Node) -> CType | None:
+def written_type(written: Node) -> CType | None:
+    """Return the type that a cast's type descriptor names."""
     inner = written.child_by_field_name("type")
     if inner is None:
         return None

@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from xfrmlint.c.integers import ULONG, Int
 from xfrmlint.c.offload import XFRM, offload_fields
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.concrete.configuration import OFF, ON, OPTION
 from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Fault, Outside
-from xfrmlint.concrete.integers import ULONG, Int
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.primitives import known
 from xfrmlint.concrete.resolver import resolver_source, run, value_text

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
+from xfrmlint.c.integers import Int
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
 from xfrmlint.concrete.configuration import ON, Configuration
 from xfrmlint.concrete.evaluate import Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
-from xfrmlint.concrete.integers import Int
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.sources import Sources, core_definitions
 from xfrmlint.concrete.states import Case, objects, states

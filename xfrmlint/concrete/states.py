@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.integers import ULONG, Int
 from xfrmlint.concrete.faults import Fault, FaultKind
-from xfrmlint.concrete.integers import ULONG, Int
 from xfrmlint.concrete.values import NULL, Function, Pointer, Struct, Value
 from xfrmlint.contract import CALLBACK
 from xfrmlint.model.reference import State

@@ -2,16 +2,16 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tree_sitter import Node
 
+from xfrmlint.c.constants import BITS, bits
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import bare, callees, is_choice
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import RESOLVER
-from xfrmlint.flow.arithmetic import sa_of
+from xfrmlint.flow.arithmetic import found_in, lost_number, masked, numbered, sa_of, swapped
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.evaluate import Evaluator
 from xfrmlint.flow.events import Device, Kind, Sa, Source
@@ -21,7 +21,6 @@ from xfrmlint.flow.values import (
     SAME,
     UNKNOWN,
     Constant,
-    Form,
     Handle,
     Mark,
     Named,
@@ -38,6 +37,11 @@ from xfrmlint.kernel.functions import function_named, is_kernels
 from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400
+_TYPEOF = re.compile(r"^(__)?typeof(__|_unqual)?$")
+# They return an entry of the table that they are given.
+_LOOKS_UP = re.compile(
+    r"^(xa_load|xa_find(_after)?|radix_tree_lookup|idr_find|(rhashtable|rhltable)_lookup\w*)$"
+)
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
 _DEVICE = CType("struct net_device", 1)
 _DEVICES = {"master": Device.MASTER, "vlan": Device.VLAN_REAL}
@@ -81,11 +85,28 @@ class Calls(Code):
         arguments: list[Node],
         state: State,
     ) -> Outcomes:
+        wide = self.constants.cast_in(called, evaluator.view.path)
+        if wide is not None and len(arguments) == 1:
+            # `(u32)(h)`: a cast to a type that only the compiler knows.
+            return [
+                (s, evaluator.cast_to(v, wide)) for s, v in evaluator.value(arguments[0], state)
+            ]
         cast = called.type == "parenthesized_expression"
         while called.type == "parenthesized_expression" and called.named_child_count:
             called = called.named_children[-1]
+        if cast and len(arguments) == 1 and called.type == "call_expression":
+            typeof = called.child_by_field_name("function")
+            if typeof is not None and _TYPEOF.match(node_text(typeof)):
+                # `(typeof(mask))(h)`
+                like = called.child_by_field_name("arguments")
+                named = like.named_children[-1] if like and like.named_child_count else None
+                kind = self.reader.types.of(named, evaluator.view)
+                return [
+                    (after, evaluator.fitted(value, kind))
+                    for after, value in evaluator.value(arguments[0], state)
+                ]
         if cast and len(arguments) == 1 and called.type == "identifier":
-            # `(handle_t)(h)`: a cast to a type that only the compiler knows.
+            # `(handle_t)(h)`: a cast to one that nobody knows.
             name = node_text(called)
             if name not in self.names and not self.own(name, evaluator.view.path):
                 return evaluator.value(arguments[0], state)
@@ -101,7 +122,10 @@ class Calls(Code):
             return special
         targets = self._targets(evaluator, node, called, name)
         found: Outcomes = []
-        for after, (_, *values) in evaluator.all([called, *arguments], state):
+        # What a plain function's name stands for is asked of nobody.
+        asked = [] if called.type == "identifier" and not local else [called]
+        for after, found_values in evaluator.all([*asked, *arguments], state):
+            values = found_values[len(asked) :]
             if not targets and not name and any(holds(v, after) for v in values):
                 targets = targets_of(self.graph, evaluator.view, called)
             if targets:
@@ -116,6 +140,8 @@ class Calls(Code):
     ) -> Outcomes:
         found: Outcomes = []
         for after, (whose, lower) in evaluator.all(arguments, state):
+            if isinstance(whose, XfrmState) and whose.there is False:
+                continue
             lower = evaluator.typed(lower, _DEVICE, arguments[1])
             place = evaluator.place(node)
             device, why = Device.UNKNOWN, ""
@@ -174,7 +200,7 @@ class Calls(Code):
             cut = self.cut(evaluator, state, node, f"{name}() leaves the function")
             evaluator.returned.append((cut, UNKNOWN))
             return []
-        result = _kernels(name, values)
+        result = _kernels(name, values) or self._bits(evaluator, name, node, values)
         if result is not None:
             return [(state, result)]
         does = function_named(name)
@@ -186,10 +212,10 @@ class Calls(Code):
             return [(state, UNKNOWN)]
         handles = [v for v in values if isinstance(v, Handle)]
         if handles and (does.number == "same" or does.passes):
-            return [(state, handles[0])]
+            return [(state, swapped(handles[0], name))]
         if handles and does.number:
-            form = Form.MASKED if does.number == "masked" else Form.COMPUTED
-            return [(state, handles[0].becoming(form))]
+            make = masked if does.number == "masked" else lost_number
+            return [(state, make(handles[0]))]
         if does.is_("looks"):
             return [(state, UNKNOWN)]
         asked = bool(name) and not carried and _asked(evaluator, node, arguments)
@@ -223,6 +249,16 @@ class Calls(Code):
                 if not state.handles_below(value.to):
                     state = state.stored(value.to, UNKNOWN)
         return [(state, Unknown(packet))]
+
+    def _bits(
+        self, evaluator: Evaluator, name: str, node: Node, values: Sequence[Value]
+    ) -> Value | None:
+        """Return what BIT() and GENMASK() make of constants."""
+        if not BITS.match(name):
+            return None
+        known_ = [self.number_of(v, evaluator.view) for v in values]
+        made = bits(name, [one.value for one in known_ if one is not None])
+        return numbered(evaluator.constant("", node), made) if made is not None else None
 
     def _leaves(self, name: str, view: View) -> bool:
         """Tell whether a macro of the kernel's leaves its function, or a function never returns."""
@@ -316,7 +352,7 @@ class Calls(Code):
 
 
 def _asked(evaluator: Evaluator, node: Node, arguments: Sequence[Node]) -> bool:
-    """Tell whether a device or an SA is wanted of a call: its value, or what it puts somewhere."""
+    """Tell whether a device, an SA or what holds handles is wanted of a call, or put somewhere."""
     for argument in arguments:
         if argument.type == "pointer_expression" and node_text(argument)[:1] == "&":
             filled = evaluator.declared_type(argument.child_by_field_name("argument"))
@@ -327,15 +363,22 @@ def _asked(evaluator: Evaluator, node: Node, arguments: Sequence[Node]) -> bool:
         up = up.parent
     if up is None:
         return False
+    members = evaluator.code.seeds.members
     if up.type == "argument_list" and up.parent is not None:
         return node_text(up.parent.child_by_field_name("function") or up) == RESOLVER
+    if up.type == "field_expression":
+        return node_text(up.child_by_field_name("field") or up) in members
     target = up.child_by_field_name("left") or up.child_by_field_name("declarator")
     while target is not None and target.type == "pointer_declarator":
         target = target.child_by_field_name("declarator")
     kind = evaluator.declared_type(target)
     if up.type == "return_statement":
         kind = evaluator.view.result
-    return kind is not None and kind.base in _FOLLOWED
+    if kind is None or kind.base in _FOLLOWED or kind.pointers != 1:
+        return kind is not None and kind.base in _FOLLOWED
+    # A struct in which handles are put: where it comes from says how long it lives.
+    fields = evaluator.reader.types.fields(kind, evaluator.view.path)
+    return fields is not None and not members.isdisjoint(fields[0])
 
 
 def _special(
@@ -379,18 +422,18 @@ def _kernels(name: str, values: Sequence[Value]) -> Value | None:
     if does.is_("state"):
         return XfrmState(Sa.THIS)
     first = values[0] if values else UNKNOWN
-    if name in ("BIT", "BIT_ULL") and isinstance(first, Constant) and first.text.isdigit():
-        return replace(first, text=str(1 << min(int(first.text), 63)), zero=False)
     if does.private:
         own = not isinstance(first, Netdev) or first.device is Device.OWN
         return Pointer((does.private if own or does.private != "own" else "other",))
     if does.device == "private" and isinstance(first, Pointer):
         return Netdev(Device.OWN if first.to[0] == "own" else Device.UNKNOWN)
+    if _LOOKS_UP.match(name):
+        return found_in(first)
     if does.struct >= 0 or does.like >= 0:
         if isinstance(first, Pointer):
             return Pointer((*first.to, "container"))
         if isinstance(first, Handle):
-            return first.becoming(Form.COMPUTED)
+            return lost_number(first)
     return None
 
 
