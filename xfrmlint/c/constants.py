@@ -44,7 +44,7 @@ class Constants:
 
     def value(self, text: str, path: str) -> Int | None:
         """Return the value of a constant expression that stands in a file, or None."""
-        plain = number(text)
+        plain = number(text) or _TRUTHS.get(text)
         if plain is not None:
             return plain
         key = (text, path)
@@ -58,7 +58,7 @@ class Constants:
         wanted = _WORD.findall(text)
         while wanted and len(macros) < _MOST:
             name = wanted.pop().decode()
-            seen = name in macros or BITS.match(name)
+            seen = name in macros or name in _TRUTHS or BITS.match(name)
             macro = self.types.macro(name, path) if not seen else None
             if macro is None:
                 continue
@@ -134,10 +134,14 @@ class Constants:
 
     def type(self, kind: CType, path: str) -> IntType | None:
         """Return the integer type that a type comes to in a file; None for structs and the like."""
-        kind = self.types.resolved(kind, path)
         if kind.pointers:
             return POINTER
-        return integer(kind)
+        # The kernel's own names are known: their typedefs stand behind hundreds of headers.
+        known = integer(kind)
+        if known is not None or kind.base.startswith("struct "):
+            return known
+        kind = self.types.resolved(kind, path)
+        return POINTER if kind.pointers else integer(kind)
 
     def cast_in(self, node: Node | None, path: str) -> IntType | None:
         """Return the type in parentheses that the parser took for an operand or a function."""

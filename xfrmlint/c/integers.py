@@ -50,6 +50,10 @@ INTEGERS = {
     "uint": UINT,
 }
 INTEGERS.update({f"__{n}": INTEGERS[n] for n in "s8 u8 s16 u16 s32 u32 s64 u64".split()})
+INTEGERS.update(
+    {f"__{order}{width}": INTEGERS[f"u{width}"] for order in ("le", "be") for width in (16, 32, 64)}
+)
+INTEGERS.update({"gfp_t": UINT, "dma_addr_t": ULLONG, "netdev_features_t": ULLONG})
 _UNSIGNED = {SCHAR: UCHAR, SHORT: USHORT, INT: UINT, LONG: ULONG, LLONG: ULLONG}
 
 

@@ -29,6 +29,8 @@ _INCLUDED = re.compile(rb'[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"')
 _BARE = re.compile(rb"\n[ \t]++([A-Z][A-Z0-9_]{2,}+)(?!\w)(?=[ \t]*(?:\n|\(|\{|[a-z_]))")
 _CALL = re.compile(rb"[a-z_]\w*[ \t]*\(")
 _FAR = 1 << 16
+# A line with what stands before it.
+_NEAR = 4096
 _ROUNDS = 4
 _END = 1 << 62
 
@@ -188,7 +190,8 @@ class Outlines:
         """Yield macros whose definition the tree does not have, where they are no expressions."""
         for match in _BARE.finditer(text):
             start, end = match.span(1)
-            if text[:start].rstrip()[-1:] not in (b";", b"{", b"}") or match[1] in self.own(path):
+            before = text[max(0, start - _NEAR) : start]
+            if before.rstrip()[-1:] not in (b";", b"{", b"}") or match[1] in self.own(path):
                 continue
             behind = _skip(text, end)
             takes = text[behind : behind + 1] == b"("
@@ -199,7 +202,7 @@ class Outlines:
             gap = text[end:behind]
             if not (follows == b"{" or follows.isalpha() or follows == b"_"):
                 continue
-            if b"\n" in gap and _indent(gap) <= _indent(text[:start]) and follows != b"{":
+            if b"\n" in gap and _indent(gap) <= _indent(before) and follows != b"{":
                 yield Use(start, end, match[1], around=(b"", b";"))
             elif takes:
                 yield Use(start, end, match[1], around=(b"if (", b")"))
