@@ -1,15 +1,24 @@
 """A vendor's own table of what functions do: its faults are said, its rows are used."""
 
+import os
 import re
+import shutil
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.laid import EXAMPLE, lay_example
 from tests.ran import run
+from xfrmlint.analysis import analyse
 from xfrmlint.errors import InputError
-from xfrmlint.kernel.functions import Models, Operand, Store, read_models
+from xfrmlint.kernel.functions import Models, Operand, Store, read_models, use_models
 from xfrmlint.kernel.tables import Names
+from xfrmlint.memory import gather
+from xfrmlint.memory.cache import Cache
+from xfrmlint.memory.gather import Session, gathered
+from xfrmlint.tree.folder import Folder
 
 ROW = '[[function]]\nnames = ["v"]\nsource = "v.h"\n'
 
@@ -135,6 +144,32 @@ def test_what_a_vendor_s_row_says_is_seen(
     )
     lines = [int(n) for n in re.findall(rf"^{EXAMPLE}:(\d+): ERROR:", ran.out, re.M)]
     assert lines == sleeping
+
+
+def test_processes_that_share_the_work_have_them(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tree / "drivers/net/example", tree / "drivers/net/other")
+    (tree / "drivers/net/Makefile").write_text("obj-m += example/ other/\n")
+    parent, one = os.getpid(), analyse.analysed
+
+    def slow(*arguments: Any) -> Any:
+        # The other process has the time to take one of the two.
+        if os.getpid() == parent:
+            time.sleep(0.5)
+        return one(*arguments)
+
+    monkeypatch.setattr(analyse, "analysed", slow)
+    monkeypatch.setattr(gather, "_PAYS", 0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    use_models(read_models(ASK, "own.toml"))
+    try:
+        store = gathered(Folder(tree), Session(Cache(None))).store
+    finally:
+        use_models()
+    _, found = store.query("SELECT path, what FROM sleep ORDER BY path")
+    paths = [EXAMPLE, "drivers/net/other/example.c"]
+    assert [tuple(row) for row in found] == [(path, "vendor_ask()") for path in paths]
 
 
 @pytest.mark.parametrize("command", ["check", "drivers", "judge", "query"])
