@@ -492,7 +492,6 @@ def test_accesses(statements: str, wanted: list[str]) -> None:
             "static long g(void) { return kept.offload_handle; }\n",
             ["3 offload_handle read"],
             id="copied to a variable of the file",
-            marks=bug("what is stored in a variable of the file is not looked for"),
         ),
         pytest.param(
             "static void g(struct xfrm_state *x, struct xfrm_dev_offload **o) { *o = &x->xso; }\n"

@@ -1005,7 +1005,7 @@ SENDS = "\treturn foo_ops->send(0);\n}\n"
             id="one of the caller's folder",
         ),
         pytest.param(
-            {SA: GLOBAL.replace("int t", "static int t"), FOO: CALLER}, [], "unknown", id="static"
+            {SA: GLOBAL.replace("int t", "static int t"), FOO: CALLER}, [], "dead", id="static"
         ),
         pytest.param(
             {

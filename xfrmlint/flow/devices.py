@@ -13,7 +13,6 @@ from xfrmlint.c.view import View
 from xfrmlint.flow.events import Device
 from xfrmlint.flow.values import Location, Member, Netdev
 from xfrmlint.kernel import structs
-from xfrmlint.program.access import value_stored
 from xfrmlint.program.devices import Devices, Whose
 
 _NETDEV = "struct net_device"
@@ -64,11 +63,11 @@ class Members:
         if self._handles is None:
             found = set()
             for view, node in self.reader.near("offload_handle", path):
-                field = node.parent
-                value = value_stored(field) if field is not None else None
-                kind = self.reader.types.of(bare(value), view) if value is not None else None
-                if kind is not None and kind.pointers and kind.base.startswith("struct "):
-                    found.add(kind.base)
+                for stored in self.devices.graph.forms.stores_at(view, node):
+                    value = bare(stored.value) if stored.value is not None else None
+                    kind = self.reader.types.of(value, stored.view)
+                    if kind is not None and kind.pointers and kind.base.startswith("struct "):
+                        found.add(kind.base)
             self._handles = frozenset(found)
         return self._handles
 

@@ -16,10 +16,9 @@ from xfrmlint.c.unit import node_text, parse
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.kernel.places import is_core
-from xfrmlint.program.access import returned, value_stored
 from xfrmlint.program.branches import Bound, chosen
 from xfrmlint.program.callgraph import CallGraph
-from xfrmlint.program.pointers import stored_in_slot
+from xfrmlint.valueflow.sources import returned
 
 _SLEEPING = re.compile(
     r"GFP_(?:KERNEL|NOIO|NOFS|USER|HIGHUSER|TRANSHUGE(?!_LIGHT))\w*|__GFP_(?:DIRECT_)?RECLAIM"
@@ -62,11 +61,11 @@ def flags_of(
             return _union(flags_of(graph, view, side, bound, at, depth + 1) for side in sides)
         case "field_expression":
             slot = slot_of(graph.reader, view, node)
-            values = (
-                (where, stored_in_slot(graph, where, field, slot.struct))
-                for where, field in _near(graph, slot.field, view)
-            )
-            return _of_values(graph, values, depth)
+            if is_core(view.path):
+                # A header's own code has no driver.
+                return _UNSEEN
+            stores = graph.forms.stores_of_member(slot.struct, slot.field, view.path)
+            return _of_values(graph, ((s.view, s.value) for s in stores), depth)
         case "call_expression":
             name = node_text(node.child_by_field_name("function") or node)
             if function_named(name).sleeps == "never":
@@ -101,7 +100,7 @@ def _of_name(graph: CallGraph, view: View, name: str, bound: Bound, at: int, dep
         if parent is not None and parent.type == "init_declarator":
             values.append((where, parent.child_by_field_name("value")))
         else:
-            values.append((where, value_stored(node)))
+            values += [(s.view, s.value) for s in graph.forms.stores_at(where, node)]
     return _of_values(graph, values, depth)
 
 

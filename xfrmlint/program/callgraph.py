@@ -26,6 +26,7 @@ from xfrmlint.kernel.doors import (
 )
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.holders import Holder, Holders
+from xfrmlint.valueflow.forms import Forms
 
 _CONSTANT = re.compile(r"^([A-Z][A-Z0-9_]*|\d+)$")
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
@@ -93,6 +94,7 @@ class CallGraph:
         # Functions some of whose callers can mean another one, and why.
         self.torn: dict[FunctionName, str] = {}
         self.holders = Holders(reader)
+        self.forms = Forms(reader, self.passed)
 
     def known(self, view: View) -> FunctionName:
         """Note a function's view, so that its way upwards can be asked for."""

@@ -13,9 +13,9 @@ from xfrmlint.c.reader import Words
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import Operand, function_named
-from xfrmlint.program.access import returned
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.ops import OPS, Table, add_takes_device
+from xfrmlint.valueflow.sources import returned
 
 _NETDEV_FIELD = "xfrmdev_ops"
 

@@ -15,8 +15,8 @@ from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract import CALLBACK, FLAG
 from xfrmlint.kernel.functions import function_named
-from xfrmlint.program.access import returned
 from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.valueflow.sources import returned
 
 OPS = "struct xfrmdev_ops"
 

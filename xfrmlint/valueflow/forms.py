@@ -20,10 +20,9 @@ from xfrmlint.c.mention import slot_of, use_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.kernel.functions import Function, Operand, function_named
+from xfrmlint.kernel.functions import Operand, function_named
 
 _DEEPEST = 6
-NOTHING = Function()
 # Callers of a function, and what they pass as one of its parameters.
 Passed = Callable[[FunctionName, int], Sequence[tuple[View, Node]]]
 
@@ -67,6 +66,8 @@ def alternatives(node: Node) -> list[Node]:
             inside = [node.named_children[-1]] if node.named_child_count else []
         case "generic_expression":
             inside = list(node.named_children[2::2])
+        case "initializer_list":
+            inside = [c.child_by_field_name("value") or c for c in node.named_children]
         case "call_expression":
             listed = node.child_by_field_name("arguments")
             arguments = listed.named_children if listed is not None else []
@@ -248,8 +249,9 @@ class Forms:
         self, view: View, name: str, up: Node, level: int, mention: Node, depth: int
     ) -> list[Stored]:
         """Return what a macro stores in its argument."""
-        macros = self.reader.types.macros_under(name, view.path) if name else {}
-        if not macros or function_named(name) != NOTHING:
+        own = name.encode() in self.reader.outlines.own(view.path)
+        macros = self.reader.types.macros_under(name, view.path) if own else {}
+        if not macros:
             return []
         word = node_text(mention)
         found = []

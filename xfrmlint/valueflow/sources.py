@@ -24,6 +24,12 @@ from xfrmlint.valueflow.forms import Forms, Passed, Stored, Value, alternatives,
 
 T = TypeVar("T")
 _MOST = 300
+# What an expression points into is what this operand of it does.
+_WITHIN = {
+    "subscript_expression": "argument",
+    "pointer_expression": "argument",
+    "binary_expression": "left",
+}
 _NOTHING = ("null", "number_literal")
 
 
@@ -128,8 +134,8 @@ class Tracer(Generic[T]):
         doubts: dict[tuple[Place, str], None],
     ) -> list[Value] | None:
         """Return what an expression's value is one of; None where that can't be told."""
-        if node.type in ("subscript_expression", "pointer_expression"):
-            inner = node.child_by_field_name("argument")
+        if node.type in _WITHIN:
+            inner = node.child_by_field_name(_WITHIN[node.type])
             return [Value(view, inner)] if inner is not None else None
         if node.type == "identifier":
             return self._of_name(view, node, answers, doubts)
