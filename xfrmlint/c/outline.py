@@ -68,6 +68,11 @@ class Outline(NamedTuple):
         start = self.items[at].start
         return next(item for item in self.items if item.start == start)
 
+    def text_of(self, item: Item) -> bytes:
+        """Return what was made of an item's text; nothing where it stayed as it is."""
+        made = self.made.get(item.start, ())
+        return b"".join(self.text[part.start : part.end] for part in made)
+
     def within(self, item: Item) -> list[Use]:
         """Return the uses in an item."""
         return [use for use in self.uses if item.start <= use.start < item.end]
@@ -118,6 +123,11 @@ class Outlines:
             if uses:
                 self._found[path] = self._outline(self.corpus.unit(path), uses)
         return self._found[path]
+
+    def lists(self, path: str) -> list[str]:
+        """Return the files that a file includes to take what they list: no headers, no sources."""
+        lists = [n for n, quoted in self.corpus.named(path) if not n.endswith((b".h", b".c"))]
+        return [found for n in lists if (found := self.corpus.resolved(path, n)) is not None]
 
     def structural(self, path: str) -> frozenset[bytes]:
         """Return the macros that a file sees in itself and its own headers, and that are such."""
