@@ -110,6 +110,15 @@ class Outlines:
             path, start = outline_.expansion.origin(start)
         return self.corpus.unit(path).place(start)
 
+    def undefined(self, path: str) -> list[tuple[int, str]]:
+        """Return lines and names of macros that were guessed at, as their definition is nowhere."""
+        found, unit = self.of(path), self.corpus.unit(path)
+        return [
+            (unit.line(use.start), use.name.decode())
+            for use in (found.uses if found is not None else ())
+            if use.around[1]
+        ]
+
     def errors(self, path: str) -> Sequence[int]:
         """Return the lines of a file at which the parser had to give up and start again."""
         found = self.of(path)
@@ -168,10 +177,17 @@ class Outlines:
         found: list[Piece] = []
         at = start
         for use in outline_.uses if outline_ is not None else ():
-            if use.included and start <= use.start < end:
-                found.append(Piece(text[at : use.start], path, at))
+            if not start <= use.start < end or not (use.included or use.around[1]):
+                continue
+            found.append(Piece(text[at : use.start], path, at))
+            at = use.end
+            if use.included:
                 found.append(Piece(self.corpus.unit(use.included).text, use.included, 0))
-                at = use.end
+                continue
+            before, behind = use.around
+            found.append(Piece(before, path, use.start))
+            found.append(Piece(text[use.start : use.end], path, use.start))
+            found.append(Piece(behind, path, use.end - 1))
         return [*found, Piece(text[at:end], path, at)]
 
     def _uses(self, path: str) -> list[Use]:

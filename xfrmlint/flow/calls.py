@@ -11,7 +11,7 @@ from xfrmlint.c.expression import bare, callees, is_choice
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import RESOLVER
-from xfrmlint.flow.arithmetic import sa_of
+from xfrmlint.flow.arithmetic import CAPITALS, sa_of
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.evaluate import Evaluator
 from xfrmlint.flow.events import Device, Kind, Sa, Source
@@ -202,7 +202,8 @@ class Calls(Code):
             if predicate is not None:
                 return predicate
             macro = self.reader.types.macro(name, evaluator.view.path)
-            if macro is not None and macro.parameters is not None:
+            takes = macro is not None and macro.parameters is not None
+            if takes or (macro is None and self._is_nowhere(name, evaluator.view)):
                 # It may test it.
                 for handle in handles:
                     state = evaluator.compared(state, handle, node)
@@ -221,6 +222,10 @@ class Calls(Code):
                 if not state.handles_below(value.to):
                     state = state.stored(value.to, UNKNOWN)
         return [(state, Unknown(packet))]
+
+    def _is_nowhere(self, name: str, view: View) -> bool:
+        """Tell whether a name is one of a macro that the tree does not define."""
+        return bool(CAPITALS.match(name)) and self.reader.types.result(name, view.path) is None
 
     def _leaves(self, name: str, view: View) -> bool:
         """Tell whether a macro of the kernel's leaves its function, or a function never returns."""
