@@ -38,6 +38,7 @@ from xfrmlint.kernel.functions import function_named, is_kernels
 from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400
+_IN_CONDITIONS = ("parenthesized_expression", "unary_expression", "binary_expression")
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
 _DEVICE = CType("struct net_device", 1)
 _DEVICES = {"master": Device.MASTER, "vlan": Device.VLAN_REAL}
@@ -203,7 +204,7 @@ class Calls(Code):
                 return predicate
             macro = self.reader.types.macro(name, evaluator.view.path)
             takes = macro is not None and macro.parameters is not None
-            if takes or (macro is None and self._is_nowhere(name, evaluator.view)):
+            if takes or (macro is None and self._is_nowhere(name, node, evaluator.view)):
                 # It may test it.
                 for handle in handles:
                     state = evaluator.compared(state, handle, node)
@@ -223,9 +224,14 @@ class Calls(Code):
                     state = state.stored(value.to, UNKNOWN)
         return [(state, Unknown(packet))]
 
-    def _is_nowhere(self, name: str, view: View) -> bool:
-        """Tell whether a name is one of a macro that the tree does not define."""
-        return bool(CAPITALS.match(name)) and self.reader.types.result(name, view.path) is None
+    def _is_nowhere(self, name: str, call: Node, view: View) -> bool:
+        """Tell whether a condition is a macro that the tree does not define."""
+        up = call.parent
+        while up is not None and up.type in _IN_CONDITIONS:
+            up = up.parent
+        asked = up is not None and up.type in ("if_statement", "while_statement", "do_statement")
+        plain = CAPITALS.match(name) is not None
+        return asked and plain and self.reader.types.result(name, view.path) is None
 
     def _leaves(self, name: str, view: View) -> bool:
         """Tell whether a macro of the kernel's leaves its function, or a function never returns."""
