@@ -7,7 +7,9 @@ import pytest
 from tests.test_flow import TESTED, H, X, ways
 from tests.trees import FOO, HEAD, reader, tree
 from xfrmlint.analysis.analyse import Analysis, analyse
+from xfrmlint.analysis.tabulate import rows_of
 from xfrmlint.c.shape import shapes_of
+from xfrmlint.facts.rows import UnknownRow
 
 HEADER = "drivers/net/foo/foo.h"
 XMIT = "static netdev_tx_t foo_tx(struct sk_buff *skb, struct net_device *dev)"
@@ -756,6 +758,22 @@ def test_macros_that_the_tree_does_not_define(body: str) -> None:
     do = TX.replace("foo_tx(", "foo_do(")
     found = analysed(driver(tx=f"{do}{XMIT}\n{{\n\t{body}\n\treturn 0;\n}}\n"))
     assert sites(found) == {("read", "datapath")}
+    told = [row for part in found.parts for row in rows_of(part) if isinstance(row, UnknownRow)]
+    assert [row.reason.split()[0] for row in told] == [body.partition("(")[0].split()[0]]
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        pytest.param("\tVENDOR_UNLESS(h) return NETDEV_TX_OK;\n\tgive(h);", id="in one line"),
+        pytest.param("\tVENDOR_UNLESS(h)\n\t\treturn NETDEV_TX_OK;\n\tgive(h);", id="in two"),
+        pytest.param(
+            "\tVENDOR_UNLESS(h) { drop(skb); return NETDEV_TX_OK; }\n\tgive(h);", id="a block"
+        ),
+    ],
+)
+def test_a_macro_that_the_tree_does_not_define_may_test_a_handle(statements: str) -> None:
+    assert ways(H + statements, "") == {"ask, compare", "ask, compare, use given to give()"}
 
 
 @pytest.mark.parametrize(

@@ -297,6 +297,9 @@ def _unread_rows(reader: Reader) -> Iterator[UnknownRow]:
             line = unit.line(unit.blanked.open_comment)
             yield UnknownRow(unit.path, line, "", "a comment that never ends hides the rest")
         elif unit.parsed and not is_core(unit.path):
+            for line, name in reader.outlines.undefined(unit.path):
+                reason = f"{name} is defined nowhere; it was taken for a statement of its own"
+                yield UnknownRow(unit.path, line, "", reason)
             errors = reader.outlines.errors(unit.path)
             if errors:
                 lines = ", ".join(map(str, errors[:5]))

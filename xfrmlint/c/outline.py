@@ -70,6 +70,11 @@ class Outline(NamedTuple):
         start = self.items[at].start
         return next(item for item in self.items if item.start == start)
 
+    def text_of(self, item: Item) -> bytes:
+        """Return what was made of an item's text; nothing where it stayed as it is."""
+        made = self.made.get(item.start, ())
+        return b"".join(self.text[part.start : part.end] for part in made)
+
     def within(self, item: Item) -> list[Use]:
         """Return the uses in an item."""
         return [use for use in self.uses if item.start <= use.start < item.end]
@@ -107,6 +112,15 @@ class Outlines:
             path, start = outline_.expansion.origin(start)
         return self.corpus.unit(path).place(start)
 
+    def undefined(self, path: str) -> list[tuple[int, str]]:
+        """Return lines and names of macros that were guessed at, as their definition is nowhere."""
+        found, unit = self.of(path), self.corpus.unit(path)
+        return [
+            (unit.line(use.start), use.name.decode())
+            for use in (found.uses if found is not None else ())
+            if use.around[1]
+        ]
+
     def errors(self, path: str) -> Sequence[int]:
         """Return the lines of a file at which the parser had to give up and start again."""
         found = self.of(path)
@@ -120,6 +134,11 @@ class Outlines:
             if uses:
                 self._found[path] = self._outline(self.corpus.unit(path), uses)
         return self._found[path]
+
+    def lists(self, path: str) -> list[str]:
+        """Return the files that a file includes to take what they list: no headers, no sources."""
+        lists = [n for n, quoted in self.corpus.named(path) if not n.endswith((b".h", b".c"))]
+        return [found for n in lists if (found := self.corpus.resolved(path, n)) is not None]
 
     def structural(self, path: str) -> frozenset[bytes]:
         """Return the macros that a file sees in itself and its own headers, and that are such."""
@@ -160,10 +179,17 @@ class Outlines:
         found: list[Piece] = []
         at = start
         for use in outline_.uses if outline_ is not None else ():
-            if use.included and start <= use.start < end:
-                found.append(Piece(text[at : use.start], path, at))
+            if not start <= use.start < end or not (use.included or use.around[1]):
+                continue
+            found.append(Piece(text[at : use.start], path, at))
+            at = use.end
+            if use.included:
                 found.append(Piece(self.corpus.unit(use.included).text, use.included, 0))
-                at = use.end
+                continue
+            before, behind = use.around
+            found.append(Piece(before, path, use.start))
+            found.append(Piece(text[use.start : use.end], path, use.start))
+            found.append(Piece(behind, path, use.end - 1))
         return [*found, Piece(text[at:end], path, at)]
 
     def _uses(self, path: str) -> list[Use]:

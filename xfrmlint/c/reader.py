@@ -46,6 +46,10 @@ class Words:
         for name in self.encoded:
             yield from words(text, name)
 
+    def stand_in(self, text: bytes) -> bool:
+        """Tell whether one of the names stands in a text as a whole word."""
+        return next(self.positions(text), None) is not None
+
     def within(self, data: bytes) -> bool:
         """Tell whether one of the names can be in a file (as a part of a word, too)."""
         if self._begin not in data:
@@ -137,33 +141,21 @@ class Reader:
 
         own: expand the driver's own macros there, too.
         """
-        if not self._holds(words, path):
+        lists = self.outlines.lists(path)
+        if not any(words.within(self.corpus.data(one)) for one in (path, *lists)):
             return []
-        items: dict[int, Item] = {}
-        for position in words.positions(self.corpus.unit(path).text):
-            item = self.outlines.item_at(path, position)
-            if item is not None:
-                items[item.start] = item
+        positions = list(words.positions(self.corpus.unit(path).text))
+        if not positions and not lists:
+            return []
+        found = (self.outlines.item_at(path, position) for position in positions)
+        items = {item.start: item for item in found if item is not None}
         outline = self.outlines.of(path)
-        for item in outline.items if outline is not None else ():
-            made = outline.made.get(item.start, ()) if outline is not None else ()
-            for part in made:
-                text = outline.text[part.start : part.end] if outline is not None else b""
-                if next(words.positions(text), None) is not None:
-                    items.setdefault(item.start, item)
+        if outline is not None:
+            for item in outline.items:
+                if item.start not in items and words.stand_in(outline.text_of(item)):
+                    items[item.start] = item
         make = self.expanded if own else self.views
         return [view for _, item in sorted(items.items()) for view in make(path, item, macros)]
-
-    def _holds(self, words: Words, path: str) -> bool:
-        """Tell whether one of some words can be in a file, or in a list that it includes."""
-        if words.within(self.corpus.data(path)):
-            return True
-        lists = (name for name, quoted in self.corpus.named(path) if quoted)
-        return any(
-            words.within(self.corpus.data(found))
-            for name in lists
-            if not name.endswith((b".h", b".c")) and (found := self.corpus.resolved(path, name))
-        )
 
     def views(self, path: str, item: Item, macros: dict[str, list[Macro]]) -> list[View]:
         """Return an item's views, each made once."""
@@ -172,7 +164,7 @@ class Reader:
         text = self.corpus.unit(path).text[item.start : item.end]
         if outline is not None and made:
             # What it is was only seen with these.
-            text += b"".join(outline.text[part.start : part.end] for part in made)
+            text += outline.text_of(item)
         # Macros that stand in other macros' bodies are needed as well: all or none.
         used = macros if any(n.encode() in text for n in macros) else {}
         if item.name in used:
@@ -254,7 +246,7 @@ class Reader:
             data = self.corpus.data(where)
             if (
                 stands_in(data, encoded, body)
-                or any(maker in data for maker in makers)
+                or any(m in data and m in self.outlines.structural(where) for m in makers)
                 or any(self._is_headed(where, m) for m in standing(data, encoded, argument))
             ):
                 found += self.functions(name, where)

@@ -11,7 +11,15 @@ from xfrmlint.c.expression import bare, callees, is_choice
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import RESOLVER
-from xfrmlint.flow.arithmetic import found_in, lost_number, masked, numbered, sa_of, swapped
+from xfrmlint.flow.arithmetic import (
+    CAPITALS,
+    found_in,
+    lost_number,
+    masked,
+    numbered,
+    sa_of,
+    swapped,
+)
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.evaluate import Evaluator
 from xfrmlint.flow.events import Device, Kind, Sa, Source
@@ -42,6 +50,7 @@ _TYPEOF = re.compile(r"^(__)?typeof(__|_unqual)?$")
 _LOOKS_UP = re.compile(
     r"^(xa_load|xa_find(_after)?|radix_tree_lookup|idr_find|(rhashtable|rhltable)_lookup\w*)$"
 )
+_IN_CONDITIONS = ("parenthesized_expression", "unary_expression", "binary_expression")
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
 _DEVICE = CType("struct net_device", 1)
 _DEVICES = {"master": Device.MASTER, "vlan": Device.VLAN_REAL}
@@ -230,7 +239,8 @@ class Calls(Code):
             if predicate is not None:
                 return predicate
             macro = self.reader.types.macro(name, evaluator.view.path)
-            if macro is not None and macro.parameters is not None:
+            takes = macro is not None and macro.parameters is not None
+            if takes or (macro is None and self._is_nowhere(name, node, evaluator.view)):
                 # It may test it.
                 for handle in handles:
                     state = evaluator.compared(state, handle, node)
@@ -259,6 +269,15 @@ class Calls(Code):
         known_ = [self.number_of(v, evaluator.view) for v in values]
         made = bits(name, [one.value for one in known_ if one is not None])
         return numbered(evaluator.constant("", node), made) if made is not None else None
+
+    def _is_nowhere(self, name: str, call: Node, view: View) -> bool:
+        """Tell whether a condition is a macro that the tree does not define."""
+        up = call.parent
+        while up is not None and up.type in _IN_CONDITIONS:
+            up = up.parent
+        asked = up is not None and up.type in ("if_statement", "while_statement", "do_statement")
+        plain = CAPITALS.match(name) is not None
+        return asked and plain and self.reader.types.result(name, view.path) is None
 
     def _leaves(self, name: str, view: View) -> bool:
         """Tell whether a macro of the kernel's leaves its function, or a function never returns."""
