@@ -30,9 +30,8 @@ _WRAPS = re.compile(
 _TABLE = re.compile(rb"\bstruct\s+xfrmdev_ops\b")
 _TAGS = re.compile(rb"\bstruct\s+(\w+)")
 _POINTER = re.compile(rb"\(\s*\*\s*(?:const\s+)?(\w+)\s*\)\s*\(")
-# Who includes a header from here makes it the kernel's.
-_CORE = "net"
-_DRIVERS = "drivers"
+# Whoever else includes a header makes it the kernel's.
+_OWN = ("drivers/", "include/")
 XFRM = "include/net/xfrm.h"
 OFFLOAD = f"struct {TYPES[0]}"
 
@@ -123,9 +122,10 @@ def _ties(reader: Reader, paths: Sequence[str]) -> list[_Tie]:
         for header in sorted(_included(reader, path) - {XFRM, path}):
             called = "|".join(sorted(_pointers(reader, header, tags)))
             name = re.escape(posixpath.basename(header))
-            if not called or tree.search(rf'include\s*["<]([^">]*/)?{name}[">]', [_CORE]):
+            users = tree.search(rf'include\s*["<]([^">]*/)?{name}[">]') if called else ()
+            if not called or not all(user.startswith(_OWN) for user in users):
                 continue
-            drivers = tree.search(_TABLE.pattern.decode(), [_DRIVERS])
+            drivers = tree.search(_TABLE.pattern.decode(), ["drivers"])
             folders = sorted({part_of(driver) for driver in drivers})
             asked = tree.search(rf"(->|\.)\s*({called})\b", folders) if folders else ()
             callers = [caller for caller in asked if header in _included(reader, caller)]
