@@ -471,9 +471,6 @@ def test_struct_as_an_argument(text: str, wanted: str) -> None:
         ),
         pytest.param(
             "void f(void) { a = kzalloc_obj(struct foo); }",
-            marks=pytest.mark.xfail(
-                strict=True, reason="only a plain `struct foo,` is taken from a call"
-            ),
             id="a type alone",
         ),
     ],

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from xfrmlint.analysis.part import Part, Plan
 from xfrmlint.c.corpus import Memo, definition_in
+from xfrmlint.c.offload import OFFLOAD, XFRM, offload_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Unit
 from xfrmlint.contract import FLAG, MARK, RESOLVER, TYPES, WORDS
@@ -32,8 +33,6 @@ _TAGS = re.compile(rb"\bstruct\s+(\w+)")
 _POINTER = re.compile(rb"\(\s*\*\s*(?:const\s+)?(\w+)\s*\)\s*\(")
 # Whoever else includes a header makes it the kernel's.
 _OWN = ("drivers/", "include/")
-XFRM = "include/net/xfrm.h"
-OFFLOAD = f"struct {TYPES[0]}"
 
 
 def pattern(offload: str) -> str:
@@ -184,12 +183,6 @@ def _candidates(
     commented = tuple(path for path in found if mark in data(path))
     strange = {path for path in commented if not wanted.search(data(path))}
     return [path for path in found if path not in strange], commented
-
-
-def offload_of(reader: Reader) -> str:
-    """Return the type of a state's xso; its name was struct xfrm_state_offload until 5.19."""
-    kind = reader.types.fields_named("struct xfrm_state", XFRM).get("xso")
-    return kind.base if kind is not None else OFFLOAD
 
 
 def _users(reader: Reader, shared: Iterable[str]) -> list[str]:

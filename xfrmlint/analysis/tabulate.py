@@ -238,11 +238,9 @@ def _graph_rows(graph: CallGraph, sites: Sequence[Site]) -> Iterator[tuple[objec
                 edge.place.line,
                 edge.via,
             )
-        for entry in incoming.entries:
-            place = entry.place
-            yield EntryRow(
-                function.name, entry.name, entry.context, place.path, place.line, entry.via
-            )
+    for entry, function in sorted({door for site in sites for door in site.reached.doors}):
+        place = entry.place
+        yield EntryRow(function.name, entry.name, entry.context, place.path, place.line, entry.via)
     for filled in sorted(set(graph.filled)):
         slot = filled.slot
         yield SlotRow(
@@ -269,8 +267,13 @@ def _file_rows(reader: Reader) -> Iterator[tuple[object, ...]]:
     for unit in reader.corpus.units():
         if not unit.parsed:
             continue
-        yield FileRow(unit.path, len(unit.data), unit.data.count(b"\n"), len(unit.errors))
-        for item in unit.items:
+        yield FileRow(
+            unit.path,
+            len(unit.data),
+            unit.data.count(b"\n"),
+            len(reader.outlines.errors(unit.path)),
+        )
+        for item in reader.outlines.items(unit.path):
             if item.kind == "function":
                 line = unit.line(item.start)
                 head = unit.text[item.start : item.start + 200].split(b"{")[0]
@@ -295,11 +298,12 @@ def _unread_rows(reader: Reader) -> Iterator[UnknownRow]:
             line = unit.line(unit.blanked.open_comment)
             yield UnknownRow(unit.path, line, "", "a comment that never ends hides the rest")
         elif unit.parsed and not is_core(unit.path):
-            if unit.errors:
-                lines = ", ".join(map(str, unit.errors[:5]))
-                more = ", ..." if len(unit.errors) > 5 else ""
+            errors = reader.outlines.errors(unit.path)
+            if errors:
+                lines = ", ".join(map(str, errors[:5]))
+                more = ", ..." if len(errors) > 5 else ""
                 reason = f"parse errors at lines {lines}{more}; the rest was analysed"
-                yield UnknownRow(unit.path, unit.errors[0], "", reason)
+                yield UnknownRow(unit.path, errors[0], "", reason)
 
 
 def _unknown_rows(part: Analysed) -> Iterator[UnknownRow]:

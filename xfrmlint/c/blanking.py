@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from xfrmlint.c.dialect import plain
+
 _COMMENT_OR_STRING = re.compile(
     rb"""/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/)?|//(?:\\\r?\n|[^\n])*|"""
-    rb""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""",
+    # No character is 1'000.
+    rb""""(?:\\.|[^"\\\n])*"|'(?<![0-9a-fA-F]')(?:\\.|[^'\\\n])*'""",
     re.S,
 )
 # Behind the end of a line: begun by a literal it is found ten times as fast.
@@ -66,19 +69,16 @@ _ATTRIBUTES = {
     b"__": _attribute(_UNDERSCORED, _ATTRIBUTE_CALLS),
     **{word.encode(): _attribute([word], []) for word in _PLAIN},
 }
-# include/linux/cleanup.h: the statement behind it is run under the lock.
-_SCOPED = re.compile(rb"^[ \t]+scoped_guard[ \t]*(\()", re.M)
 _PER_CPU = re.compile(
     rb"^((?:static[ \t]+)?)((?:DEFINE|DECLARE)_PER_CPU\w*[ \t]*\()([^,;()]*)(,)([^;()]*)(\))", re.M
 )
 _FOR_EACH = re.compile(rb"^([ \t]+)(\w*(?:for_?each|FOR_?EACH|_walk)\w*)([ \t]*\()", re.M)
 _LOOPS = (b"each", b"EACH", b"_walk")
-# One pattern a word: a literal prefix makes the search fast.
-_TYPE_ARGUMENTS = (
-    re.compile(rb"(struct[ \t]+)\w+[ \t]*,"),
-    re.compile(rb"(union[ \t]+)\w+[ \t]*,"),
-)
 _TYPEOF = re.compile(rb"\b(?:typeof|__typeof__|__typeof|typeof_unqual)[ \t]*\(")
+_NAMED_TYPE = re.compile(
+    rb"\s*(?:const\s+)?(?:(?:struct|union|enum)\s+\w+|u\d+|(?:(?:unsigned|int|long|char|void)\b\s*)+)"
+    rb"[\s*]*$"
+)
 _WORD = re.compile(rb"\w")
 _LINE_END = re.compile(rb"([ \t\r]*)\n")
 _FAR = 4000
@@ -174,43 +174,21 @@ def blank(data: bytes, words: re.Pattern[bytes] | None = None) -> Blanked:
     """
     text = without_comments(data.replace(b"\0", b" "))
     text, branches, dropped, directives = _conditionals(text, words)
+    text = readable(text)
+    return Blanked(
+        text, tuple(branches), tuple(dropped), tuple(directives), _open_comment(data, text)
+    )
+
+
+def readable(text: bytes) -> bytes:
+    """Blank or rewrite what keeps tree-sitter from parsing text that has no directives."""
     if b"__" in text or b"noinline" in text or b"INDIRECT" in text:
         text = _blank_attributes(text)
     if b"typeof" in text:
         text = _typeof(text)
     if b"PER_CPU" in text:
         text = _PER_CPU.sub(_variable, text)
-    if b"scoped_guard" in text:
-        text = _scoped(text)
-    text = _loops(text)
-    text = without_type_arguments(text)
-    return Blanked(
-        text, tuple(branches), tuple(dropped), tuple(directives), _open_comment(data, text)
-    )
-
-
-def without_type_arguments(text: bytes) -> bytes:
-    """Blank `struct` and its like where a type is an argument: `container_of(p, struct foo, m)`."""
-    out = bytearray(text)
-    for pattern in _TYPE_ARGUMENTS:
-        for match in pattern.finditer(text):
-            start, end = match.span(1)
-            before = text[max(0, start - 200) : start].rstrip()
-            if before.endswith(b"const"):
-                before = before[:-5]
-                start = text.rindex(b"const", 0, start)
-                before = before.rstrip()
-            if before[-1:] in (b",", b"("):
-                out[start:end] = b" " * (end - start)
-    return bytes(out)
-
-
-def _scoped(text: bytes) -> bytes:
-    out = bytearray(text)
-    for match in _SCOPED.finditer(text):
-        end = closing(text, match.start(1))
-        out[match.start() : end] = spaces(text[match.start() : end])
-    return bytes(out)
+    return plain(_loops(text))
 
 
 def _variable(match: re.Match[bytes]) -> bytes:
@@ -252,7 +230,7 @@ def _blank_attributes(text: bytes) -> bytes:
             inside_word = start > 0 and _WORD.match(text, start - 1)
             if start < at or inside_word:
                 continue
-            if _in_string(text, start):
+            if in_string(text, start):
                 continue
             if match.group("open"):
                 end = closing(text, end - 1)
@@ -264,7 +242,8 @@ def _blank_attributes(text: bytes) -> bytes:
     return text
 
 
-def _in_string(text: bytes, offset: int) -> bool:
+def in_string(text: bytes, offset: int) -> bool:
+    """Tell whether an offset lies in a string literal, by what stands before it in its line."""
     start = text.rfind(b"\n", 0, offset) + 1
     before = text[start:offset]
     return (before.count(b'"') - before.count(b'\\"')) % 2 == 1
@@ -276,10 +255,14 @@ def _typeof(text: bytes) -> bytes:
     at = 0
     for match in _TYPEOF.finditer(text):
         end = closing(text, match.end() - 1)
-        if match.start() < at or end - match.start() < 8 or _in_string(text, match.start()):
+        if match.start() < at or end - match.start() < 8 or in_string(text, match.start()):
             continue
-        gap = spaces(text[match.start() : end])
-        out += [text[at : match.start()], b"auto_", gap[5:]]
+        operand = text[match.end() : end - 1]
+        if _NAMED_TYPE.match(operand):
+            named = spaces(text[match.start() : match.end()]) + operand + b" "
+        else:
+            named = b"auto_" + spaces(text[match.start() + 5 : end])
+        out += [text[at : match.start()], named]
         at = end
     out.append(text[at:])
     return b"".join(out)

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.corpus import Corpus, Memo, definition_in, stands_in, words
-from xfrmlint.c.macros import Macro, Macros, in_force
+from xfrmlint.c.corpus import Corpus, Memo, definition_in, standing, stands_in, words
+from xfrmlint.c.macros import Macro, Macros, Piece, in_force
 from xfrmlint.c.modules import Universe
+from xfrmlint.c.outline import Outlines
 from xfrmlint.c.types import Types
 from xfrmlint.c.unit import Item
 from xfrmlint.c.view import View, views
@@ -18,6 +19,8 @@ from xfrmlint.tree import Tree
 
 # From a function's name to its opening brace, comments included.
 _HEAD = rb"\s*\((?:[^;{}/]|/\*.*?\*/|//[^\n]*|/)*\{"
+# The same where it is the argument of a macro.
+_ARGUMENT = rb"[^(){};]*\)\s*\{"
 _IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
 
 
@@ -58,12 +61,12 @@ class Reader:
 
     def __init__(self, tree: Tree, words: re.Pattern[bytes], memo: Memo | None = None) -> None:
         self.corpus = Corpus(tree, words, memo)
-        self.types = Types(self.corpus)
+        self.outlines = Outlines(self.corpus)
+        self.types = Types(self.corpus, self.outlines)
         self.universe = Universe(self.corpus)
         self._found: dict[tuple[str, str], list[Occurrence]] = {}
         self._views: dict[tuple[str, int, tuple[str, ...]], list[View]] = {}
         self._macros: dict[str, Macros] = {}
-        self._own: dict[str, frozenset[bytes]] = {}
         self._outward: dict[tuple[str, str], list[View]] = {}
 
     def macros(self, files: Sequence[str], key: str) -> Macros:
@@ -134,20 +137,42 @@ class Reader:
 
         own: expand the driver's own macros there, too.
         """
-        if not words.within(self.corpus.data(path)):
+        if not self._holds(words, path):
             return []
-        unit = self.corpus.unit(path)
         items: dict[int, Item] = {}
-        for position in words.positions(unit.text):
-            item = unit.item_at(position)
+        for position in words.positions(self.corpus.unit(path).text):
+            item = self.outlines.item_at(path, position)
             if item is not None:
                 items[item.start] = item
+        outline = self.outlines.of(path)
+        for item in outline.items if outline is not None else ():
+            made = outline.made.get(item.start, ()) if outline is not None else ()
+            for part in made:
+                text = outline.text[part.start : part.end] if outline is not None else b""
+                if next(words.positions(text), None) is not None:
+                    items.setdefault(item.start, item)
         make = self.expanded if own else self.views
         return [view for _, item in sorted(items.items()) for view in make(path, item, macros)]
 
+    def _holds(self, words: Words, path: str) -> bool:
+        """Tell whether one of some words can be in a file, or in a list that it includes."""
+        if words.within(self.corpus.data(path)):
+            return True
+        lists = (name for name, quoted in self.corpus.named(path) if quoted)
+        return any(
+            words.within(self.corpus.data(found))
+            for name in lists
+            if not name.endswith((b".h", b".c")) and (found := self.corpus.resolved(path, name))
+        )
+
     def views(self, path: str, item: Item, macros: dict[str, list[Macro]]) -> list[View]:
         """Return an item's views, each made once."""
+        outline = self.outlines.of(path)
+        made = outline.made.get(item.start, ()) if outline is not None else ()
         text = self.corpus.unit(path).text[item.start : item.end]
+        if outline is not None and made:
+            # What it is was only seen with these.
+            text += b"".join(outline.text[part.start : part.end] for part in made)
         # Macros that stand in other macros' bodies are needed as well: all or none.
         used = macros if any(n.encode() in text for n in macros) else {}
         if item.name in used:
@@ -155,8 +180,18 @@ class Reader:
             used = {n: m for n, m in used.items() if n != item.name}
         key = (path, item.start, tuple(sorted(used)))
         if key not in self._views:
+            if outline is not None and made and not used:
+                self._views[key] = [
+                    View(self.corpus, path, part, outline.text, outline.expansion, item)
+                    for part in made
+                ]
+                return self._views[key]
             forced = {n: in_force(self.corpus, n, path, item.start) or m for n, m in used.items()}
-            self._views[key] = views(self.corpus, path, item, forced)
+            pieces = [Piece(text, path, item.start)]
+            if outline is not None and made:
+                forced |= self.outlines.macros_in(path, outline.within(item))
+                pieces = self.outlines.pieces(path, item.start, item.end)
+            self._views[key] = views(self.corpus, path, item, forced, pieces)
         return self._views[key]
 
     def expanded(self, path: str, item: Item, macros: dict[str, list[Macro]]) -> list[View]:
@@ -165,8 +200,8 @@ class Reader:
         What a macro does with its argument (assign it, print it, drop it) is then seen.
         """
         wanted = dict(macros)
-        texts = [self.corpus.unit(path).text[item.start : item.end]]
-        own = self._own_names(path)
+        texts = [piece.text for piece in self.outlines.pieces(path, item.start, item.end)]
+        own = self.outlines.own(path)
         while texts:
             for match in _IDENTIFIER.finditer(texts.pop()):
                 if match.group() not in own:
@@ -190,31 +225,48 @@ class Reader:
             if m.name.encode() in self.corpus.unit(m.path).text
         )
 
-    def _own_names(self, path: str) -> frozenset[bytes]:
-        if path not in self._own:
-            local = self.corpus.local(path)
-            self._own[path] = frozenset().union(*(self.corpus.defines(p) for p in local))
-        return self._own[path]
+    def functions(self, name: str, path: str) -> list[View]:
+        """Return the views of a function's definitions in a file."""
+        return [
+            view
+            for item in self.outlines.functions(name, path)
+            for view in self.views(path, item, {})
+            if view.item.name == name
+        ]
 
     def definitions(self, name: str, path: str) -> list[View]:
         """Return the views of a function's definitions in the driver that a file belongs to."""
-        found = self.defining(name, self.universe.files(path)) if name else []
+        found = self.defining(name, self.universe.files(path), path) if name else []
         if not found and name and self.universe.doubt(path):
             return self._only_definition(name, path)
         return found
 
-    def defining(self, name: str, files: Iterable[str]) -> list[View]:
-        """Return the views of a function's definitions in some files."""
+    def defining(self, name: str, files: Sequence[str], path: str) -> list[View]:
+        """Return the views of a function's definitions in some files, of the driver of `path`."""
         encoded = name.encode("utf-8", "surrogateescape")
         # A look at the raw text spares parsing every file that only calls it.
         body = re.compile(rb"(?<!\w)%s%s" % (_escaped(name), _HEAD), re.S)
-        found = []
+        argument = re.compile(rb"(?<!\w)%s%s" % (_escaped(name), _ARGUMENT))
+        own = self.macros(self.universe.files(path), self.universe.key(path))
+        makers = [macro.name.encode() for macro in own.pasting(name)]
+        found: list[View] = []
         for where in files:
             data = self.corpus.data(where)
-            if stands_in(data, encoded, body):
-                for item in self.corpus.unit(where).functions(name):
-                    found += self.views(where, item, {})
+            if (
+                stands_in(data, encoded, body)
+                or any(maker in data for maker in makers)
+                or any(self._is_headed(where, m) for m in standing(data, encoded, argument))
+            ):
+                found += self.functions(name, where)
         return found
+
+    def _is_headed(self, path: str, argument: re.Match[bytes]) -> bool:
+        """Tell whether what is named is the argument of a macro that can be a function's head."""
+        text = argument.string
+        line = text[text.rfind(b"\n", 0, argument.start()) + 1 : argument.start()]
+        return any(
+            word.group() in self.outlines.structural(path) for word in _IDENTIFIER.finditer(line)
+        )
 
     def _only_definition(self, name: str, path: str) -> list[View]:
         """Return the one definition that a vendor's folder has for others, none if it has more."""
@@ -224,7 +276,7 @@ class Reader:
             kernels = declared is not None and declared.path.startswith("include/")
             named = rf"\b{re.escape(name)}\s*\("
             users = [] if kernels else self.corpus.tree.search(named, [top])
-            views = self.defining(name, [user for user in users if user.endswith(".c")])
+            views = self.defining(name, [u for u in users if u.endswith(".c")], path)
             self._outward[name, top] = [view for view in views if not view.static]
         found = self._outward[name, top]
         return found if len({view.path for view in found}) == 1 else []

@@ -157,15 +157,20 @@ class Unit:
     @cached_property
     def errors(self) -> list[int]:
         """Lines at which the parser had to give up and start again."""
-        found = []
-        stack = [self.tree.root_node] if self.tree.root_node.has_error else []
-        while stack:
-            node = stack.pop()
-            if node.is_error or node.is_missing:
-                found.append(self.line(node.start_byte))
-                continue
-            stack += [child for child in node.children if child.has_error]
-        return sorted(set(found))
+        return sorted({self.line(start) for start in errors_in(self.tree.root_node)})
+
+
+def errors_in(root: Node) -> list[int]:
+    """Return the offsets at which the parser had to give up and start again."""
+    found = []
+    stack = [root] if root.has_error else []
+    while stack:
+        node = stack.pop()
+        if node.is_error or node.is_missing:
+            found.append(node.start_byte)
+            continue
+        stack += [child for child in node.children if child.has_error]
+    return found
 
 
 def declarator_name(node: Node | None) -> Node | None:

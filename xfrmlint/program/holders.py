@@ -9,6 +9,7 @@ from xfrmlint.c.mention import slot_of, use_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import function_named
 
 _DEEPEST = 8
 
@@ -105,7 +106,7 @@ class Holders:
         listed = (
             callee.parent.child_by_field_name("arguments") if callee and callee.parent else None
         )
-        if name in ("memcpy", "memmove") and listed is not None:
+        if function_named(name).copies_memory and listed is not None:
             if position == 0:
                 return True
             holders = self.of_expression(listed.named_children[0], view, depth + 1)
