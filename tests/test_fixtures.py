@@ -1,5 +1,7 @@
 """Every miniature kernel gives exactly the findings that its comments announce."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,40 @@ def test_fixture(name: str, tmp_path: Path) -> None:
         for kind in sorted(kinds & found.get((path, line), set()))
     ]
     assert not cured
+
+
+NOOK = "drivers/net/nook"
+
+
+def _makefile(parts: str) -> Callable[[Path], object]:
+    return lambda path: path.write_text(
+        f"ccflags-y := -I$(src)\nobj-m += nook.o\nnook-y := {parts}\n", "utf-8"
+    )
+
+
+@pytest.mark.parametrize(
+    ("above", "why"),
+    [
+        (_makefile("other.o"), "no Makefile links {}"),
+        (
+            _makefile("nook_main.o $(shell ls)"),
+            f"{NOOK}/Makefile:3 is not evaluated: $(shell)",
+        ),
+        (os.mkfifo, f"{NOOK}/Makefile can't be read (not a regular file)"),
+    ],
+)
+def test_what_no_makefile_links_is_told(
+    above: Callable[[Path], object], why: str, tmp_path: Path
+) -> None:
+    tree = lay_fixture("lost-makefiles", tmp_path)
+    rules = load_rules([rules_folder()])
+    lost = check_tree(Folder(tree), rules)
+    above(tree / NOOK / "Makefile")
+    found = check_tree(Folder(tree), rules)
+    assert [(f.type, f.line) for f in found.findings] == [(f.type, f.line) for f in lost.findings]
+    path = f"{NOOK}/offload/offload.c"
+    reason = f"{why.format(path)}: callers in other folders were looked for by name"
+    assert [(u.path, u.line, u.reason) for u in found.unknown] == [(path, 0, reason)]
 
 
 def test_every_type_of_an_expectation_has_a_rule(tmp_path: Path) -> None:

@@ -185,6 +185,17 @@ SLATE = "include/net/slate.h"
         ),
         pytest.param(lambda tree: None, True, (SLATE,), id="below include"),
         pytest.param(
+            lambda tree: _replace(
+                "drivers/net/slate/slate.c",
+                "port->engine->encrypt(port, skb);",
+                "int (*run)(struct slate_port *, struct sk_buff *) = port->engine->encrypt;\n"
+                "\t\trun(port, skb);",
+            )(tree),
+            True,
+            (SLATE,),
+            id="through a variable",
+        ),
+        pytest.param(
             lambda tree: [
                 (tree / SLATE).rename(tree / "drivers/net/slate/slate.h"),
                 _replace("drivers/net/slate/slate.c", "<net/slate.h>", '"slate.h"')(tree),
@@ -213,7 +224,7 @@ def test_a_struct_of_function_pointers_ties_parts(
     assert plan(Folder(tree), [TIED[0]]).parts[0].folders == TIED[:1]
     assert before.shared == (SLATE,)
     sites = gathered(Folder(tree), Session(Cache(None))).store.query(
-        "SELECT DISTINCT driver FROM site WHERE path LIKE '%slatexl.c'"
+        "SELECT DISTINCT driver FROM datapath_read WHERE path LIKE '%slatexl.c'"
     )[1]
     assert [tuple(row) for row in sites] == ([("slate",)] if together else [])
 

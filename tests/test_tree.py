@@ -409,6 +409,10 @@ SYNTAX: dict[str, dict[str, list[str]]] = {
     "b = c.c d.h\na = $(b:%.c=x/%.o)": {"a": ["x/c.o", "d.h"], "b": ["c.c", "d.h"]},
     "a = $(wildcard *.c) $(wildcard $(src)/*.h $(src)/x/*.c)": {"a": []},
     "a = $(wildcard *) $(wildcard */*.mk)": {"a": ["$(wildcard)", "$(wildcard)"]},
+    "a = $(wildcard $(srctree)/../*/*.c ../../../../*/*.c ../../b/*/*.c)": {
+        "a": ["$(wildcard)", "$(wildcard)", "$(wildcard)"]
+    },
+    "a = $(wildcard gone/*/*.c ../../../../*.c)": {"a": []},
     "a = $(foreach": {"a": ["$(foreach"]},
     "a:\n\tb = c\nd: e": {},
     "include $(srctree)/a\nifeq ($(A),y)\nendif": {},

@@ -31,9 +31,8 @@ _WRAPS = re.compile(
 _TABLE = re.compile(rb"\bstruct\s+xfrmdev_ops\b")
 _TAGS = re.compile(rb"\bstruct\s+(\w+)")
 _POINTER = re.compile(rb"\(\s*\*\s*(?:const\s+)?(\w+)\s*\)\s*\(")
-# Who includes a header from here makes it the kernel's.
-_CORE = "net"
-_DRIVERS = "drivers"
+# Whoever else includes a header makes it the kernel's.
+_OWN = ("drivers/", "include/")
 
 
 def pattern(offload: str) -> str:
@@ -119,18 +118,25 @@ def _ties(reader: Reader, paths: Sequence[str]) -> list[_Tie]:
         if path in tabled or tabled & linked:
             continue
         tags = set(_TAGS.findall(corpus.data(path)))
-        headers = {name for own in corpus.local(path) for name in (own, *corpus.includes(own))}
-        for header in sorted(headers - {XFRM, path}):
+        for header in sorted(_included(reader, path) - {XFRM, path}):
             called = "|".join(sorted(_pointers(reader, header, tags)))
             name = re.escape(posixpath.basename(header))
-            if not called or tree.search(rf'include\s*["<]([^">]*/)?{name}[">]', [_CORE]):
+            users = tree.search(rf'include\s*["<]([^">]*/)?{name}[">]') if called else ()
+            if not called or not all(user.startswith(_OWN) for user in users):
                 continue
-            drivers = tree.search(_TABLE.pattern.decode(), [_DRIVERS])
+            drivers = tree.search(_TABLE.pattern.decode(), ["drivers"])
             folders = sorted({part_of(driver) for driver in drivers})
-            callers = tree.search(rf"(->|\.)\s*({called})\s*\)?\s*\(", folders) if folders else ()
+            asked = tree.search(rf"(->|\.)\s*({called})\b", folders) if folders else ()
+            callers = [caller for caller in asked if header in _included(reader, caller)]
             if callers:
                 found.append(_Tie(header, frozenset(map(part_of, [path, *callers]))))
     return found
+
+
+def _included(reader: Reader, path: str) -> set[str]:
+    """Return a file and the driver's headers that it reaches, and what all of them include."""
+    own = reader.corpus.local(path)
+    return {name for near in own for name in (near, *reader.corpus.includes(near))}
 
 
 def _pointers(reader: Reader, header: str, tags: Iterable[bytes]) -> set[str]:

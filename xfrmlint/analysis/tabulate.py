@@ -196,6 +196,8 @@ def _path_rows(part: Analysed) -> Iterator[tuple[object, ...]]:
     for group, one in part.traced.items():
         for path in one.paths:
             number += 1
+            # What has neither an ops table nor this door belongs to the driver that enters it.
+            apart = modules | {universe.module(path.function.path)}
             yield PathRow(number, group, path.entry, path.function.name)
             for position, event in enumerate(path.events):
                 module = group if is_core(event.path) else universe.module(event.path)
@@ -208,8 +210,7 @@ def _path_rows(part: Analysed) -> Iterator[tuple[object, ...]]:
                     event.line,
                     event.column,
                     event.function,
-                    # What has no ops table belongs to the driver that enters it.
-                    module if module in modules else group,
+                    module if module in apart else group,
                     event.handle,
                     event.source,
                     event.device,

@@ -92,7 +92,7 @@ class Universe:
         return list(found.values()) or [Module(posixpath.basename(posixpath.dirname(path)), ())]
 
     def _around(self, path: str) -> list[str]:
-        """Return where the sources that include a header are looked for."""
+        """Return where the sources are looked for that include a header, or call a function."""
         own = vendor(path)
         return [own, *(folder for folder in self.home if folder != own)]
 
@@ -186,7 +186,7 @@ class Universe:
             users: list[str] = []
             if names:
                 either = b"|".join(sorted(names)).decode("ascii", "replace")
-                found = self.corpus.tree.search(rf"\b({either})\b", [vendor(path)])
+                found = self.corpus.tree.search(rf"\b({either})\b", self._around(path))
                 users = [u for u in found if u not in set(own)]
             self._exported[key] = (frozenset(n.decode("ascii", "replace") for n in names), users)
         names_out, candidates = self._exported[key]

@@ -263,9 +263,13 @@ class Makefile:
             )
         fixed = re.split(r"[^/]*[*?]", folder, maxsplit=1)[0]
         top = self.path(fixed or ".")
+        # A search goes where it is sent: not out of the tree, nor through a link, nor to nothing.
+        around = posixpath.commonpath([top, self.folder])
+        if not around or not f"{around}/".startswith(f"{vendor(f'{self.folder}/')}/"):
+            return "$(wildcard)"
         wanted = pattern[len(fixed) :].split("/")
         found = []
-        for path in self._tree.search(r"\w", [top]):
+        for path in self._tree.search(r"\w", [around]):
             below = posixpath.relpath(path, top).split("/")
             if len(below) == len(wanted) and all(map(fnmatchcase, below, wanted)):
                 found.append(fixed + "/".join(below))
