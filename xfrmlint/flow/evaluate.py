@@ -524,6 +524,8 @@ class Evaluator(Conditions):
         states = [state.stored(at, Struct(("zeroed",)))]
         names = self.code.member_names(self.view, node)
         position = 0
+        # A long table is mostly numbers: they are put in together, not each in a state of its own.
+        numbers: dict[Location, Value] = {}
         for child in node.named_children:
             inside: Node | None = child
             name = names[position] if position < len(names) else f"#{position}"
@@ -534,6 +536,10 @@ class Evaluator(Conditions):
                 name = node_text(designator).strip(".[] ") if designator is not None else name
             if inside is None:
                 continue
+            if inside.type == "number_literal":
+                numbers[*at, name] = self.literal(inside, state)[0][1]
+                continue
+            states, numbers = [s.holding(numbers) for s in states], {}
             after: list[State] = []
             for before in states:
                 if inside.type == "initializer_list":
@@ -542,7 +548,7 @@ class Evaluator(Conditions):
                     # A member's initializer can't leave the stack: the literal itself is a local.
                     after += [s.stored((*at, name), v) for s, v in self.value(inside, before)]
             states = after
-        return states
+        return [s.holding(numbers) for s in states]
 
     def entered(self, loop: Loop, state: State) -> list[State]:
         """Make a loop's variable what the loop runs over."""

@@ -231,6 +231,10 @@ class State:
             memory[at] = UNKNOWN
         return replace(self, memory=memory)
 
+    def holding(self, values: Mapping[Location, Value]) -> "State":
+        """Return the state with values at locations under which nothing else is held."""
+        return replace(self, memory={**self.memory, **values}) if values else self
+
     def superseded(self, handle: HandleId) -> "State":
         """Return the state in which what was made at a place before is another handle."""
         if not any(isinstance(v, Handle) and v.id == handle for v in self.memory.values()):
