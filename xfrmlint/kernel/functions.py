@@ -26,7 +26,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "truth": int,
         "error_too": bool,
         "stops": str,
-        "device": ("own", "master", "vlan", "private"),
+        "device": ("own", "master", "vlan", "other", "private"),
         "private": ("own", "vlan"),
         "state": bool,
         "packet": bool,

@@ -14,6 +14,12 @@ OWN_MEMBERS = {
     ("struct xdp_rxq_info", "dev"),
     ("struct xdp_txq_info", "dev"),
 }
+# Members that hold the device below the one at work.
+LOWER_MEMBERS = {
+    ("struct vlan_dev_priv", "real_dev"),
+    ("struct macvlan_dev", "lowerdev"),
+    ("struct netdev_adjacent", "dev"),
+}
 # Types in which a descriptor is laid out for hardware to read.
 FOR_HARDWARE = re.compile(r"^__(le|be)(16|32|64)$")
 # Members that tell a struct of one packet, and a struct that lives as long as its queue.

@@ -36,7 +36,13 @@ class Whose(StrEnum):
     OTHER = "other"
 
 
-_BY_NAME = {"own": Whose.OWN, "private": Whose.OWN, "master": Whose.MASTER, "vlan": Whose.VLAN}
+_BY_NAME = {
+    "own": Whose.OWN,
+    "private": Whose.OWN,
+    "master": Whose.MASTER,
+    "vlan": Whose.VLAN,
+    "other": Whose.OTHER,
+}
 
 
 class Found(NamedTuple):
@@ -99,6 +105,8 @@ class Devices:
         struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
         if (struct, name) in structs.OWN_MEMBERS:
             return Whose.OWN
+        if (struct, name) in structs.LOWER_MEMBERS:
+            return Whose.VLAN
         if struct == self.accesses.offload and base is not None and name in ("dev", "real_dev"):
             if self.accesses.base(base, view)[0] != STATE:
                 return Whose.OTHER
@@ -112,16 +120,19 @@ class Devices:
         if local.type.base != _NETDEV:
             return None
         function = self.graph.known(view)
-        if self.graph.passed(function, local.parameter):
-            return None
         parameters = [v for v in view.locals if v.parameter >= 0]
-        if any(v.type.base == "struct xfrm_state" for v in parameters):
+        states = any(v.type.base == "struct xfrm_state" for v in parameters)
+        if states and not self.graph.passed(function, local.parameter):
             return Whose.GIVEN
         first = min(v.parameter for v in parameters if v.type.base == _NETDEV)
-        if local.parameter != first:
-            return Whose.OTHER
         doors = self.graph.incoming(function).entries
-        if any(d.context in (CONTROL, DATAPATH) and not d.name.endswith("()") for d in doors):
+        callbacks = [d for d in doors if not d.name.endswith("()")]
+        called = bool(self.graph.passed(function, local.parameter))
+        if local.parameter != first:
+            return Whose.OTHER if callbacks or not called else None
+        if called:
+            return None
+        if any(d.context in (CONTROL, DATAPATH) for d in callbacks):
             return Whose.OWN
         return Whose.OWN if _sets_up(view, local.name) else None
 

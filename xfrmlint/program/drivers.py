@@ -1,21 +1,19 @@
 """Drivers: ops tables grouped by net_device, their role, and whether they opted in."""
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import bare
 from xfrmlint.c.mention import use_of
 from xfrmlint.c.offload import offload_of
 from xfrmlint.c.reader import Words
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
-from xfrmlint.kernel.functions import Operand, function_named
+from xfrmlint.program.access import Accesses
 from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.devices import Devices, Whose
 from xfrmlint.program.ops import OPS, Table, add_takes_device
-from xfrmlint.valueflow.sources import returned
 
 _NETDEV_FIELD = "xfrmdev_ops"
 
@@ -89,8 +87,7 @@ def _uppers(graph: CallGraph, tables: Sequence[Table]) -> set[str]:
     found = set()
     for module in {graph.reader.universe.module(t.place.path): t for t in tables}.items():
         name, table = module
-        files = graph.reader.universe.files(table.place.path)
-        judge = _Delegation(graph, [t for t in tables if t.place.path in files])
+        judge = _Delegation(graph)
         if any(judge.hands_on(*call) for call in judge.calls(table.place.path)):
             found.add(name)
     return found
@@ -99,13 +96,11 @@ def _uppers(graph: CallGraph, tables: Sequence[Table]) -> set[str]:
 class _Delegation:
     """Tells calls of another device's ops from a driver's calls of its own."""
 
-    def __init__(self, graph: CallGraph, tables: Sequence[Table]) -> None:
+    def __init__(self, graph: CallGraph) -> None:
         self.graph = graph
         self.reader = graph.reader
-        self.callbacks = {c.target for t in tables for c in t.callbacks}
-        self.own_fields: dict[tuple[str, str, str], bool] = {}
-        self.add_takes_device = add_takes_device(graph.reader)
-        self.offload = offload_of(graph.reader)
+        accesses = Accesses(graph.reader, offload_of(graph.reader), graph.passed)
+        self.devices = Devices(graph, accesses, add_takes_device(graph.reader))
 
     def calls(self, path: str) -> list[tuple[View, Node, Node]]:
         """Return (view, callback's field expression, call) where a driver calls state callbacks."""
@@ -150,7 +145,7 @@ class _Delegation:
             if first is None or kind is None or kind.base != "struct net_device":
                 return False
             device = first
-        return not self.is_own(view, device, 0)
+        return not self.is_own(view, device)
 
     def device_of_ops(self, view: View, field: Node) -> Node | None:
         """Return E of the E->xfrmdev_ops whose callback is meant, if E is a net_device."""
@@ -174,124 +169,21 @@ class _Delegation:
             ops = values[0] if values else None
         return None
 
-    def is_own(self, view: View, device: Node, depth: int) -> bool:
-        """Tell whether an expression is the device that the callback runs for."""
-        device = bare(device, subscripts=True)
-        if depth > 5:
-            return False
+    def is_own(self, view: View, device: Node) -> bool:
+        """Tell whether an expression is sure to be the device that the callback runs for."""
+        whose = self.devices.of(view, device).whose
+        if Whose.STATE in whose and self._is_xso_dev(view, device):
+            # xso.dev is the device that was asked; only real_dev can be another one.
+            whose -= {Whose.STATE}
+            whose |= {Whose.OWN}
+        return bool(whose) and whose <= {Whose.OWN, Whose.GIVEN}
+
+    def _is_xso_dev(self, view: View, device: Node) -> bool:
+        """Tell whether all that an expression reads of xso is the device that was asked."""
+        values = [device]
         if device.type == "identifier":
-            return self.name_is_own(view, device, depth)
-        if device.type == "call_expression":
-            # What probe left with the bus device is this driver's own net_device.
-            called = device.child_by_field_name("function")
-            name = node_text(called) if called is not None else ""
-            made = [
-                self.is_own(inner, value, depth + 1)
-                for inner in self.reader.definitions(name, view.path)
-                for value in returned(inner)
-                if node_text(value) != "NULL"
-            ]
-            return all(made) if made else function_named(name).device == "own"
-        if device.type == "field_expression":
-            base = device.child_by_field_name("argument")
-            field = node_text(device.child_by_field_name("field") or device)
-            kind = self.reader.types.of(base, view)
-            if kind is None:
-                return False
-            if kind.base == self.offload:
-                # Before add took a device, real_dev was how a lower driver knew its own.
-                return field == "dev" or not self.add_takes_device
-            return self.field_is_own(view, kind.base, field)
-        return False
-
-    def name_is_own(self, view: View, device: Node, depth: int) -> bool:
-        name = node_text(device)
-        local = view.local(name, device.start_byte)
-        if local is None:
-            return False
-        values = view.assignments(name)
-        if values:
-            return all(self.is_own(view, v, depth + 1) for v in values)
-        if local.parameter < 0:
-            return False
-        if view.function.name in self.callbacks:
-            return True
-        passed = self.graph.passed(self.graph.known(view), local.parameter)
-        if passed:
-            return all(self.is_own(v, a, depth + 1) for v, a in passed)
-        incoming = self.graph.incoming(view.function)
-        if incoming.edges or any(e.name.endswith("()") for e in incoming.entries):
-            # Handed to a walker (netdev_walk_all_lower_dev()): that chooses the device.
-            return False
-        # Only the kernel calls this: its first net_device is the one it runs for (ndo_open), a
-        # second one is another (ndo_add_slave).
-        devices = [
-            other.parameter
-            for other in view.locals
-            if other.parameter >= 0 and other.type.base == "struct net_device"
-        ]
-        return local.parameter == min(devices, default=-1)
-
-    def field_is_own(self, view: View, struct: str, field: str) -> bool:
-        """A member that holds the net_device whose private data the struct is, or one made here."""
-        key = (self.reader.universe.module(view.path), struct, field)
-        if key not in self.own_fields:
-            # A field that is looked at already (a list of devices copied around) adds nothing.
-            self.own_fields[key] = False
-            stored = [
-                self.stores_own(where, node, struct)
-                for where, node in self.reader.near(field, view.path)
-            ]
-            known = [own for own in stored if own is not None]
-            self.own_fields[key] = any(known)
-        return self.own_fields[key]
-
-    def stores_own(self, view: View, node: Node, struct: str) -> bool | None:
-        """Tell whether a member is set to an own device here; None where it is not set."""
-        member = node.parent
-        if member is None:
-            return None
-        if member.type == "field_designator" and member.parent is not None:
-            value = member.parent.child_by_field_name("value")
-            use = use_of(self.reader, view, value) if value is not None else None
-            slot = use.slot if use is not None else None
-            if slot is None or slot.struct != struct or value is None:
-                return None
-            return self.is_own(view, value, 3)
-        if member.type != "field_expression":
-            return None
-        up = member
-        while up.parent is not None and up.parent.type == "subscript_expression":
-            up = up.parent
-        right = _stored_in(up)
-        base = member.child_by_field_name("argument")
-        kind = self.reader.types.of(base, view) if right is not None else None
-        if right is None or base is None or kind is None or kind.base != struct:
-            return None
-        if node_text(right) == "NULL":
-            return None
-        if right.type == "identifier" and base.type == "identifier":
-            private = re.compile(rf"priv\w*\s*\(\s*{re.escape(node_text(right))}\s*\)")
-            values = view.assignments(node_text(base))
-            if any(private.search(node_text(value)) for value in values):
-                return True
-        return self.is_own(view, right, 3)
-
-
-def _stored_in(member: Node) -> Node | None:
-    """Return what is stored in a member by =, WRITE_ONCE() or rcu_assign_pointer()."""
-    parent = member.parent
-    if parent is not None and parent.type == "assignment_expression":
-        left = parent.child_by_field_name("left")
-        return parent.child_by_field_name("right") if left and left.id == member.id else None
-    if parent is None or parent.type != "argument_list" or parent.parent is None:
-        return None
-    called = parent.parent.child_by_field_name("function")
-    arguments = parent.named_children
-    if called is None or len(arguments) != 2 or arguments[0].id != member.id:
-        return None
-    stored = function_named(node_text(called)).stored_in(Operand(0))
-    return arguments[1] if stored == Operand(1) else None
+            values = view.assignments(node_text(device)) or values
+        return all(node_text(value).endswith(("xso.dev", "->dev")) for value in values)
 
 
 def _call_around(node: Node) -> Node:
