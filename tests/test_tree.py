@@ -10,7 +10,8 @@ import pytest
 
 from tests.laid import lay
 from xfrmlint.errors import InputError
-from xfrmlint.kernel.kbuild import Kbuild, Module, assignments, version
+from xfrmlint.kernel.kbuild import Kbuild, Module, assignments
+from xfrmlint.kernel.release import version
 from xfrmlint.tree import Unreadable
 from xfrmlint.tree.folder import Folder, find_tree, is_tree
 from xfrmlint.tree.search import files_with

@@ -3,14 +3,16 @@
 import posixpath
 import re
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 from tree_sitter import Node
 
 from xfrmlint.c.blanking import closing
+from xfrmlint.c.conditionals import VERSIONED
 from xfrmlint.c.unit import Unit, parse
 from xfrmlint.kernel.kbuild import Kbuild
+from xfrmlint.kernel.release import Release, release
 from xfrmlint.tree import Tree, Unreadable
 
 # Begun by a literal they are found ten times as fast; what stands before it is looked at later.
@@ -53,14 +55,21 @@ class Memo:
     """
 
     def __init__(self) -> None:
-        self.units: dict[tuple[str, bytes], Unit] = {}
+        # The same text is another unit in another version, if it asks for it.
+        self.units: dict[tuple[str, bytes, Release | None], Unit] = {}
         self.named: dict[tuple[str, bytes], list[tuple[bytes, bool]]] = {}
         self.defines: dict[tuple[str, bytes], frozenset[bytes]] = {}
         self.define_texts: dict[tuple[str, bytes], bytes] = {}
 
     def forget_drivers(self) -> None:
         """Drop what no other driver reads: all but the kernel's own headers."""
-        for made in (self.units, self.named, self.defines, self.define_texts):
+        kinds: tuple[dict[Any, Any], ...] = (
+            self.units,
+            self.named,
+            self.defines,
+            self.define_texts,
+        )
+        for made in kinds:
             for key in [key for key in made if not key[0].startswith(_SHARED)]:
                 del made[key]
 
@@ -99,11 +108,20 @@ class Corpus:
         """Return the parsed file."""
         if path not in self._units:
             data = self.data(path)
-            known = self._memo.units.get((path, data))
-            self._units[path] = unit = Unit(path, data, self._words, known)
+            asked = self.release_for(data)
+            known = self._memo.units.get((path, data, asked))
+            self._units[path] = unit = Unit(path, data, self._words, known, asked)
             if known is None:
-                self._memo.units[path, data] = unit
+                self._memo.units[path, data, asked] = unit
         return self._units[path]
+
+    def release_for(self, data: bytes) -> Release | None:
+        """Return the tree's version if a file's text can ask for it."""
+        return self._release if VERSIONED in data else None
+
+    @cached_property
+    def _release(self) -> Release | None:
+        return release(self.tree)
 
     def units(self) -> list[Unit]:
         """Return every file parsed so far."""
@@ -332,7 +350,8 @@ def definition_in(text: bytes, kind: str, word: bytes) -> tuple[int, int] | None
         words = before.replace(b"*", b" ").split()
         typed = bool(words) and words[0] not in _STATEMENTS
         if typed and not any(sign in before for sign in (b"(", b")", b",", b"!", b"<", b">")):
-            return start, closing(text, match.start(1))
+            behind = closing(text, match.start(1))
+            return None if behind is None else (start, behind)
     return None
 
 

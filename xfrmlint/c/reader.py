@@ -60,7 +60,7 @@ class Reader:
         self.types = Types(self.corpus)
         self.universe = Universe(self.corpus)
         self._found: dict[tuple[str, str], list[Occurrence]] = {}
-        self._views: dict[tuple[str, int, tuple[str, ...]], list[View]] = {}
+        self._views: dict[tuple[str, int, int, tuple[str, ...]], list[View]] = {}
         self._macros: dict[str, Macros] = {}
         self._own: dict[str, frozenset[bytes]] = {}
 
@@ -102,7 +102,7 @@ class Reader:
         for path in files:
             for view in self.views_with(words, path, macros):
                 for node in view.occurrences(word):
-                    mark = (view.path, view.item.start, node.start_byte)
+                    mark = (view.path, -1, node.start_byte)
                     if view.expanded:
                         # A macro with alternatives gives several views of the same text.
                         place = view.place(node.start_byte)
@@ -123,25 +123,32 @@ class Reader:
             return []
         unit = self.corpus.unit(path)
         items: dict[int, Item] = {}
-        for position in words.positions(unit.text):
-            item = unit.item_at(position)
-            if item is not None:
-                items[item.start] = item
+        for turn in range(unit.blanked.turns):
+            shown = unit.turned(turn)
+            for position in words.positions(shown.text):
+                item = shown.item_at(position)
+                if item is not None:
+                    item = unit.counterpart(item)
+                    items.setdefault(item.start, item)
         make = self.expanded if own else self.views
         return [view for _, item in sorted(items.items()) for view in make(path, item, macros)]
 
     def views(self, path: str, item: Item, macros: dict[str, list[Macro]]) -> list[View]:
         """Return an item's views, each made once."""
-        text = self.corpus.unit(path).text[item.start : item.end]
+        unit = self.corpus.unit(path)
+        item = unit.counterpart(item)
+        shown = [item, *unit.variants(item)]
+        text = b"".join(unit.turned(i.turn).text[i.start : i.end] for i in shown)
         # Macros that stand in other macros' bodies are needed as well: all or none.
         used = macros if any(n.encode() in text for n in macros) else {}
         if item.name in used:
             # A function's definition is never its stub's use.
             used = {n: m for n, m in used.items() if n != item.name}
-        key = (path, item.start, tuple(sorted(used)))
+        key = (path, item.start, item.turn, tuple(sorted(used)))
         if key not in self._views:
             forced = {n: in_force(self.corpus, n, path, item.start) or m for n, m in used.items()}
-            self._views[key] = views(self.corpus, path, item, forced)
+            made = [view for one in shown for view in views(self.corpus, path, one, forced)]
+            self._views[key] = made
         return self._views[key]
 
     def expanded(self, path: str, item: Item, macros: dict[str, list[Macro]]) -> list[View]:
@@ -150,7 +157,9 @@ class Reader:
         What a macro does with its argument (assign it, print it, drop it) is then seen.
         """
         wanted = dict(macros)
-        texts = [self.corpus.unit(path).text[item.start : item.end]]
+        unit = self.corpus.unit(path)
+        shown = [item, *unit.variants(item)]
+        texts = [unit.turned(i.turn).text[i.start : i.end] for i in shown]
         own = self._own_names(path)
         while texts:
             for match in _IDENTIFIER.finditer(texts.pop()):

@@ -90,9 +90,12 @@ class View:
     @cached_property
     def function(self) -> FunctionName:
         """The function this view shows (an empty name for other items)."""
-        node = declarator_name(self.node.child_by_field_name("declarator"))
-        offset = node.start_byte if node is not None else self.node.start_byte
-        place = self.place(offset)
+        unit = self.corpus.unit(self.path)
+        same = unit.counterpart(self.written)
+        node = self.node if same is self.written else same.node
+        named = declarator_name(node.child_by_field_name("declarator")) or node
+        # A function with several heads is one.
+        place = (self if same is self.written else unit).place(named.start_byte)
         return FunctionName(place.path, self.item.name, place.line)
 
     @cached_property
@@ -242,7 +245,7 @@ def views(
 
     A macro with several definitions (under #if and #else) gives a view for each, four at most.
     """
-    unit = corpus.unit(path)
+    unit = corpus.unit(path).turned(item.turn)
     text = unit.text[item.start : item.end]
     if not macros or not uses(text, macros):
         return [View(corpus, path, item, unit.text, None)]
