@@ -289,6 +289,9 @@ def _unread_rows(reader: Reader) -> Iterator[UnknownRow]:
     """What of the files themselves could not be read or parsed."""
     for path, reason in reader.corpus.unreadable.items():
         yield not_read(path, reason)
+    for (path, offset), reason in reader.corpus.doubts.items():
+        if not is_core(path):
+            yield UnknownRow(path, reader.corpus.unit(path).line(offset), "", reason)
     for unit in reader.corpus.units():
         for offset in unit.blanked.unclosed[:_MOST_UNCLOSED]:
             yield UnknownRow(unit.path, unit.line(offset), "", _UNCLOSED)

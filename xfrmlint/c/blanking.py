@@ -209,16 +209,7 @@ def blank(
     conditionals = _Conditionals(words, turn, known_in(release))
     text = conditionals.settled(text)
     arguments = _Arguments(conditionals.branches)
-    if b"__" in text or b"noinline" in text or b"INDIRECT" in text:
-        text = _blank_attributes(text, arguments)
-    if b"typeof" in text:
-        text = _typeof(text, arguments)
-    if b"PER_CPU" in text:
-        text = _PER_CPU.sub(arguments.variable, text)
-    if b"scoped_guard" in text:
-        text = _scoped(text, arguments)
-    text = _loops(text, arguments)
-    text = without_type_arguments(text)
+    text = _readable(text, arguments)
     return Blanked(
         text,
         tuple(conditionals.branches),
@@ -230,6 +221,19 @@ def blank(
         tuple(sorted({*conditionals.unclosed, *arguments.unclosed})),
         _open_comment(data, text),
     )
+
+
+def _readable(text: bytes, arguments: "_Arguments") -> bytes:
+    """Blank or rewrite what keeps tree-sitter from parsing text that has no directives."""
+    if b"__" in text or b"noinline" in text or b"INDIRECT" in text:
+        text = _blank_attributes(text, arguments)
+    if b"typeof" in text:
+        text = _typeof(text, arguments)
+    if b"PER_CPU" in text:
+        text = _PER_CPU.sub(arguments.variable, text)
+    if b"scoped_guard" in text:
+        text = _scoped(text, arguments)
+    return without_type_arguments(_loops(text, arguments))
 
 
 class _Arguments:

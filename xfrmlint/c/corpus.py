@@ -17,6 +17,9 @@ from xfrmlint.tree import Tree, Unreadable
 
 # Begun by a literal they are found ten times as fast; what stands before it is looked at later.
 _INCLUDE = re.compile(rb'#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]')
+_INCLUDE_BY_NAME = re.compile(rb"#[ \t]*include[ \t]+([A-Za-z_]\w*)")
+# A file by what its name looks like: many strings are defined.
+DEFINE_FILE = re.compile(rb'#[ \t]*define[ \t]+(\w+)[ \t]+([<"])([^>"\n]*\.\w+)[>"]')
 _DEFINE = re.compile(rb"#[ \t]*define[ \t]+(\w+)")
 # A backslash takes the ends of lines behind it along, more than it has to.
 _DEFINE_TEXT = re.compile(rb"#[ \t]*define\b(?:[^\n\\]++|\\[\r\n]*+)*+")
@@ -86,6 +89,8 @@ class Corpus:
         self._memo = memo or Memo()
         self.kbuild = Kbuild(tree)
         self.unreadable: dict[str, str] = {}
+        # What is not understood of an #include or of how a file is included: path, offset -> why.
+        self.doubts: dict[tuple[str, int], str] = {}
         self._words = words
         self._data: dict[str, bytes] = {}
         self._units: dict[str, Unit] = {}
@@ -130,13 +135,28 @@ class Corpus:
     def includes(self, path: str) -> list[str]:
         """Return the files that `path` includes, those found in the tree."""
         if path not in self._includes:
-            found = []
-            for name, quoted in self.named(path):
-                resolved = self._resolve(path, name.decode("utf-8", "surrogateescape"), quoted)
-                if resolved:
-                    found.append(resolved)
+            found = [file for named in self.named(path) if (file := self.resolved(path, *named))]
             self._includes[path] = list(dict.fromkeys(found))
+            # What such a macro is can stand in what is included plainly.
+            for match in _INCLUDE_BY_NAME.finditer(self.data(path)):
+                if begins_line(self.data(path), match.start()):
+                    files = self.named_by(match.group(1), path)
+                    if not files:
+                        self.doubts[path, match.start()] = "what this #include means is not known"
+                    known = self._includes[path]
+                    known += [file for file in files if file not in known]
         return self._includes[path]
+
+    def named_by(self, macro: bytes, path: str) -> list[str]:
+        """Return the files that `#include MACRO` can mean in `path`."""
+        found: dict[str, None] = {}
+        looked = [path]
+        for place in looked:
+            # The name is looked up where the #include stands.
+            found.update(dict.fromkeys(self.spelled(place, path, macro)))
+            own = (p for p in self.includes(place) if not p.startswith(_SHARED))
+            looked += [p for p in own if p not in looked]
+        return list(found)
 
     def named(self, path: str) -> list[tuple[bytes, bool]]:
         """Return the names of #include lines, and whether they stand in quotes."""
@@ -151,7 +171,21 @@ class Corpus:
             self._memo.named[path, data] = found
         return found
 
-    def _resolve(self, path: str, name: str, quoted: bool) -> str | None:
+    def spelled(self, place: str, path: str, macro: bytes = rb"") -> list[str]:
+        """Return the files whose names are a macro's text in `place`, as seen from `path`.
+
+        macro: its name, any if it is empty.
+        """
+        return [
+            file
+            for match in DEFINE_FILE.finditer(self.data(place))
+            if macro in (b"", match.group(1)) and begins_line(self.data(place), match.start())
+            if (file := self.resolved(path, match.group(3), match.group(2) == b'"'))
+        ]
+
+    def resolved(self, path: str, written: bytes, quoted: bool) -> str | None:
+        """Return the file that the name in an #include line of `path` means."""
+        name = written.decode("utf-8", "surrogateescape")
         folders = [posixpath.dirname(path)] if quoted else []
         if not path.startswith("include/"):
             folders += self.kbuild.include_folders(path)

@@ -10,6 +10,7 @@ from tree_sitter import Node
 from xfrmlint.c.corpus import Corpus, Memo, definition_in, stands_in, words
 from xfrmlint.c.macros import Macro, Macros, in_force
 from xfrmlint.c.modules import Universe
+from xfrmlint.c.templates import Setting, is_template, settings
 from xfrmlint.c.types import Types
 from xfrmlint.c.unit import Item
 from xfrmlint.c.view import View, views
@@ -63,6 +64,8 @@ class Reader:
         self._views: dict[tuple[str, int, int, tuple[str, ...]], list[View]] = {}
         self._macros: dict[str, Macros] = {}
         self._own: dict[str, frozenset[bytes]] = {}
+        self._templates: dict[str, list[View]] = {}
+        self._settings: dict[str, list[Setting]] = {}
 
     def macros(self, files: Sequence[str], key: str) -> Macros:
         """Return the macros of some files. key: names the list of files."""
@@ -146,10 +149,26 @@ class Reader:
             used = {n: m for n, m in used.items() if n != item.name}
         key = (path, item.start, item.turn, tuple(sorted(used)))
         if key not in self._views:
-            forced = {n: in_force(self.corpus, n, path, item.start) or m for n, m in used.items()}
-            made = [view for one in shown for view in views(self.corpus, path, one, forced)]
-            self._views[key] = made
+            self._views[key] = []
+            for setting in self.settings(path) or [{}]:
+                forced = {
+                    n: in_force(self.corpus, n, path, item.start) or m for n, m in used.items()
+                }
+                for one in shown:
+                    self._views[key] += views(self.corpus, path, one, {**forced, **setting})
         return self._views[key]
+
+    def settings(self, path: str, files: Sequence[str] = ()) -> list[Setting]:
+        """Return what a header of the driver's own means, if that is not the same everywhere.
+
+        files: the driver's, if they are at hand.
+        """
+        if path not in self._settings:
+            self._settings[path] = []
+            if is_template(path, self.corpus.data(path)):
+                files = files or self.universe.files(path)
+                self._settings[path] = settings(self.corpus, path, files)
+        return self._settings[path]
 
     def expanded(self, path: str, item: Item, macros: dict[str, list[Macro]]) -> list[View]:
         """Return an item's views with `macros` and all of the driver's own macros expanded.
@@ -201,4 +220,21 @@ class Reader:
             if stands_in(data, encoded, body):
                 for item in self.corpus.unit(where).functions(name):
                     found += self.views(where, item, {})
+        if not found and name:
+            found = [v for v in self._set_up(path) if v.item.name == name]
         return found
+
+    def _set_up(self, path: str) -> list[View]:
+        """Return the functions of the driver's headers that mean something else each time."""
+        key = self.universe.key(path)
+        if key not in self._templates:
+            files = self.universe.files(path)
+            self._templates[key] = [
+                view
+                for where in files
+                if self.settings(where, files)
+                for item in self.corpus.unit(where).items
+                if item.kind == "function"
+                for view in self.views(where, item, {})
+            ]
+        return self._templates[key]
