@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xfrmlint.c.blanking import Blanked, Covered, blank, closing, without_comments
+from xfrmlint.c.arguments import closing
+from xfrmlint.c.blanking import Blanked, Covered, blank, without_comments
 from xfrmlint.c.unit import parse
 from xfrmlint.kernel.release import Release
 
@@ -670,9 +671,6 @@ def test_struct_as_an_argument(text: str, wanted: str) -> None:
         ),
         pytest.param(
             "void f(void) { a = kzalloc_obj(struct foo); }",
-            marks=pytest.mark.xfail(
-                strict=True, reason="only a plain `struct foo,` is taken from a call"
-            ),
             id="a type alone",
         ),
     ],

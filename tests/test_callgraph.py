@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from tests.trees import FOO, HEAD, graph
+from xfrmlint.kernel.doors import argument_door, is_packet_handler, registered_door, slot_door
 from xfrmlint.program.callgraph import CallGraph
-from xfrmlint.program.entries import argument_entry, is_packet_handler, slot_entry
 from xfrmlint.program.reach import Reached, reached
 
 HEADER = "drivers/net/foo/foo.h"
@@ -526,7 +526,7 @@ static void up(struct net_device *d, struct foo *p, int a)
             "struct ops o = { .run = target };\n\tother(&o);",
             "struct ops { int (*run)(void), (*stop)(void); };\n"
             "static int go(struct ops *o) { return o->stop(); }\n",
-            ["control: run"],
+            [],
             id="a field that nobody here reads",
         ),
         pytest.param(
@@ -899,25 +899,25 @@ static int go(int i) { return ops[i].run(0); }
         pytest.param(
             "struct mbox { int (*handler)(struct foo *p, struct sk_buff *skb); };\n"
             "static const struct mbox table[] = { { door } };\n",
-            ["control: handler"],
+            [],
             id="neither name says so",
         ),
         pytest.param(
             "struct cmd { int (*rx)(struct foo *p, struct sk_buff *skb); };\n"
             "static const struct cmd cmd_table[] = { { door } };\n",
-            ["control: rx"],
+            [],
             id="a table of commands",
         ),
         pytest.param(
             "struct foo_rx { int (*handle)(struct foo *p, struct sk_buff *skb); };\n"
             "static const struct foo_rx handlers[] = { { door } };\n",
-            ["handler table handle: door > target", "control: handle"],
+            ["handler table handle: door > target"],
             id="rx table",
         ),
         pytest.param(
             "struct foo_ops { int (*tx_handler)(struct foo *p, struct sk_buff *skb); };\n"
             "static const struct foo_ops foo_ops = { .tx_handler = door };\n",
-            ["handler table tx_handler: door > target", "control: tx_handler"],
+            ["handler table tx_handler: door > target"],
             id="tx handler",
         ),
         pytest.param(
@@ -986,30 +986,214 @@ def test_what_callers_pass() -> None:
     assert made.passed(made.known(view), 1) == []
 
 
+SA = "drivers/net/foo/sa/sa.c"
+MAIN = "drivers/net/foo/main/main.c"
+OPS = f'{HEAD}#include "foo.h"\n'
+OPS_HEADER = "struct foo_sa_ops { int (*send)(struct xfrm_state *x); };\n"
+SENDS = "\treturn foo_ops->send(0);\n}\n"
+
+
 @pytest.mark.parametrize(
-    ("struct", "field", "kernels", "wanted"),
+    ("files", "wanted", "context"),
     [
-        pytest.param("struct foo_ops", "ndo_start_xmit", False, None, id="a driver's own table"),
-        pytest.param("struct foo_ops", "poll", False, None, id="its own poll"),
-        pytest.param("", "poll", False, None, id="poll of an unknown struct"),
+        pytest.param({SA: GLOBAL, "drivers/net/bar/bar.c": CALLER}, [], "unknown", id="another's"),
+        pytest.param({SA: GLOBAL, FOO: CALLER + STUB}, [], "unknown", id="the caller's own"),
         pytest.param(
-            "struct ethtool_ops", "get_link", True, ("get_link", "control"), id="kernel's"
+            {SA: GLOBAL, MAIN: CALLER, "drivers/net/foo/main/t.c": GLOBAL},
+            [],
+            "unknown",
+            id="one of the caller's folder",
         ),
-        pytest.param("struct net_device_ops", "ndo_open", True, ("ndo_open", "control"), id="open"),
-        pytest.param("", "ndo_open", False, ("ndo_open", "control"), id="ndo_open by its name"),
         pytest.param(
-            "struct net_device_ops",
-            "ndo_start_xmit",
-            True,
-            ("ndo_start_xmit", "datapath"),
-            id="xmit",
+            {SA: GLOBAL.replace("int t", "static int t"), FOO: CALLER}, [], "unknown", id="static"
         ),
-        pytest.param("", "ndo_start_xmit", False, ("ndo_start_xmit", "datapath"), id="by its name"),
-        pytest.param("struct napi_struct", "poll", True, ("napi_poll", "datapath"), id="poll"),
+        pytest.param(
+            {
+                SA: GLOBAL,
+                FOO: CALLER,
+                "drivers/net/foo/sa/Makefile": "obj-m += sa.o\n",
+                "drivers/net/foo/Makefile": "obj-m += foo.o\n",
+            },
+            [],
+            "unknown",
+            id="modules of their own",
+        ),
+        pytest.param({SA: GLOBAL, FOO: CALLER}, [f"{TX} > target"], "datapath", id="above"),
+        pytest.param({SA: GLOBAL, MAIN: CALLER}, [f"{TX} > target"], "datapath", id="beside"),
+        pytest.param(
+            {
+                SA: GLOBAL,
+                FOO: CALLER,
+                "drivers/net/foo/Makefile": "obj-m += foo.o\nfoo-y := $(shell ls) foo.o\n",
+            },
+            [f"{TX} > target"],
+            "datapath",
+            id="a Makefile that asks a shell",
+        ),
+        pytest.param(
+            {
+                SA: GLOBAL,
+                MAIN: CALLER.replace("(0)", "_of(0)"),
+                FOO: "int target_of(void *x)\n{\n\treturn target(x);\n}\n",
+            },
+            [f"{TX} > target_of > target"],
+            "datapath",
+            id="over a third folder",
+        ),
+        pytest.param(
+            {
+                SA: f"{OPS}{GLOBAL}const struct foo_sa_ops sa_ops = {{ .send = target }};\n",
+                FOO: f"{OPS}extern const struct foo_sa_ops sa_ops;\n"
+                f"static const struct foo_sa_ops *foo_ops;\n{XMIT}{SENDS}{NDO}"
+                "void foo_init(void)\n{\n\tfoo_ops = &sa_ops;\n}\n",
+                HEADER: OPS_HEADER,
+            },
+            [f"{TX} -foo_sa_ops.send-> target"],
+            "datapath",
+            id="through a table, its header by name alone",
+        ),
+        pytest.param(
+            {SA: GLOBAL, FOO: CALLER, "drivers/net/foo/sb/sb.c": GLOBAL}, [], "unknown", id="two"
+        ),
+        pytest.param(
+            {SA: GLOBAL, "drivers/net/foo/sa/main.c": CALLER, "drivers/net/foo/sa/sb.c": GLOBAL},
+            [],
+            "unknown",
+            id="two in one folder",
+        ),
     ],
 )
-def test_slot_entry(struct: str, field: str, kernels: bool, wanted: tuple[str, str] | None) -> None:
-    assert slot_entry(struct, field, kernels) == wanted
+def test_without_a_makefile_names_lead_to_callers(
+    files: Mapping[str, str], wanted: list[str], context: str
+) -> None:
+    made, found = reach(files, SA)
+    assert (chains(found), found.context) == (wanted, context)
+    doubts = [reason for f in found.functions for _, reason in made.incoming(f).doubts]
+    assert bool(doubts) == (context == "unknown")
+
+
+def test_without_a_makefile_the_only_definition_is_called() -> None:
+    calls = f"{HEAD}int target(void *x);\n{XMIT}\treturn target(0);\n}}\n"
+    other = {"drivers/net/foo/sb/sb.c": GLOBAL}
+    for files, wanted in (
+        ({FOO: calls}, []),
+        ({FOO: calls, SA: GLOBAL}, [SA]),
+        ({FOO: calls, SA: GLOBAL.replace("int t", "static int t")}, []),
+        ({FOO: calls, SA: GLOBAL, **other}, []),
+        ({FOO: calls, SA: GLOBAL, "drivers/net/foo/Makefile": "obj-m += foo.o\n"}, []),
+    ):
+        assert [view.path for view in graph(files).reader.definitions("target", FOO)] == wanted
+
+
+def open_ends(text: str) -> tuple[str, list[str]]:
+    """Return target()'s context where packets do not reach it, and why it is not known."""
+    _, found = reach({FOO: f"{HEAD}{text}", HEADER: "", BAR: ""})
+    return found.context, [why for _, why in found.doubts]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        pytest.param(TARGET, ("dead", []), id="static, named nowhere"),
+        pytest.param(
+            f"static int target(struct xfrm_state *x);\n{TARGET}", ("dead", []), id="declared, too"
+        ),
+        pytest.param(
+            f"{TARGET}static const struct ethtool_ops e = {{ .get_link = target }};\n",
+            ("control", []),
+            id="a door that is known",
+        ),
+        pytest.param(
+            f"{TARGET}static int v __attribute__((cleanup(target)));\n",
+            ("unknown", ["nobody is seen to call target(), store it or register it"]),
+            id="an attribute names it",
+        ),
+        pytest.param(
+            TARGET.removeprefix("static "),
+            ("unknown", ["nobody is seen to call target(), store it or register it"]),
+            id="not static",
+        ),
+        pytest.param(
+            f"{TARGET}void init(void) {{ vendor_register(target); }}\n",
+            ("unknown", ["when vendor_register calls target() is not known"]),
+            id="given to a function that is not here",
+        ),
+        pytest.param(
+            f"{TARGET}extern int (*hook)(struct xfrm_state *x);\n"
+            "void init(void) { hook = target; }\n",
+            ("unknown", ["who calls target() through hook is not known"]),
+            id="a variable of another module",
+        ),
+        pytest.param(
+            f"{TARGET}struct ops {{ int (*run)(struct xfrm_state *x); }};\n"
+            "static const struct ops ops = { .run = target };\n",
+            ("unknown", ["who calls target() through ops.run is not known"]),
+            id="a member that nobody reads",
+        ),
+        pytest.param(
+            f"{TARGET}void init(void (*give)(void *)) {{ give(target); }}\n",
+            ("unknown", ["target() is passed through a function pointer"]),
+            id="through a pointer",
+        ),
+    ],
+)
+def test_what_is_not_known_is_no_control_path(text: str, wanted: tuple[str, list[str]]) -> None:
+    assert open_ends(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("work", "wanted"),
+    [
+        pytest.param("target(0);", "control", id="no packet in sight"),
+        pytest.param(
+            "struct sk_buff *skb = skb_dequeue(&queue); target(xfrm_input_state(skb));",
+            "datapath",
+            id="it takes packets from a queue",
+        ),
+    ],
+)
+def test_what_runs_later(work: str, wanted: str) -> None:
+    text = (
+        f"{HEAD}{TARGET}static void later(struct work_struct *w)\n{{\n\t{work}\n}}\n"
+        "void init(struct work_struct *w) { INIT_WORK(w, later); }\n"
+    )
+    _, found = reach({FOO: text, HEADER: "", BAR: ""})
+    assert found.context == wanted
+
+
+SKB, NETLINK = "struct sk_buff", "struct netlink_callback"
+
+
+@pytest.mark.parametrize(
+    ("struct", "field", "takes", "kernels", "wanted"),
+    [
+        pytest.param("foo_ops", "ndo_start_xmit", [SKB], False, None, id="a driver's own table"),
+        pytest.param("foo_ops", "poll", [], False, None, id="its own poll"),
+        pytest.param("", "poll", [], False, None, id="poll of an unknown struct"),
+        pytest.param("ethtool_ops", "get_link", [], True, "control", id="kernel's"),
+        pytest.param("net_device_ops", "ndo_open", [], True, "control", id="open"),
+        pytest.param("net_device_ops", "ndo_fdb_dump", [SKB, NETLINK], True, "control", id="dump"),
+        pytest.param("", "ndo_open", [], False, "control", id="ndo_open by its name"),
+        pytest.param("xfrmdev_ops", "xdo_dev_state_free", [], True, "control", id="free"),
+        pytest.param("new_ops", "dump", [SKB, NETLINK], True, "unknown", id="a new message"),
+        pytest.param("new_ops", "process", [], True, "unknown", id="a new slot"),
+        pytest.param("new_ops", "process", [SKB], True, "datapath", id="a new slot takes packets"),
+        pytest.param("xfrmdev_ops", "xdo_new", [SKB], True, "datapath", id="a new callback, too"),
+        pytest.param("net_device_ops", "ndo_start_xmit", [SKB], True, "datapath", id="xmit"),
+        pytest.param("", "ndo_start_xmit", [], False, "datapath", id="xmit by its name"),
+        pytest.param("napi_struct", "poll", [], True, "datapath", id="poll"),
+        pytest.param("nf_hook_ops", "hook", [SKB], True, "datapath", id="netfilter"),
+        pytest.param("xfrm_type_offload", "input_tail", [SKB], True, "datapath", id="ESP"),
+        pytest.param("offload_callbacks", "gro_receive", [SKB], True, "datapath", id="GRO"),
+        pytest.param("dsa_device_ops", "rcv", [SKB], True, "datapath", id="a tagger"),
+        pytest.param("work_struct", "func", [], True, "deferred", id="work"),
+    ],
+)
+def test_slot_door(
+    struct: str, field: str, takes: list[str], kernels: bool, wanted: str | None
+) -> None:
+    found = slot_door(struct and f"struct {struct}", field, frozenset(takes), kernels)
+    assert (found and found.context) == wanted
 
 
 @pytest.mark.parametrize(
@@ -1018,14 +1202,30 @@ def test_slot_entry(struct: str, field: str, kernels: bool, wanted: tuple[str, s
         ("netif_napi_del", 2, None),
         ("my_netif_napi_add", 2, None),
         ("netif_napi_add", 1, None),
-        ("netif_napi_add", 2, "napi_poll"),
-        ("netif_napi_add_config", 2, "napi_poll"),
-        ("netif_threaded_napi_add", 2, "napi_poll"),
-        ("netdev_rx_handler_register", 1, "rx_handler"),
+        ("netif_napi_add", 2, ("napi_poll", "datapath")),
+        ("netif_tx_napi_add", 2, ("napi_poll", "datapath")),
+        ("netif_napi_add_config", 2, ("napi_poll", "datapath")),
+        ("netif_threaded_napi_add", 2, ("napi_poll", "datapath")),
+        ("netdev_rx_handler_register", 1, ("rx_handler", "datapath")),
+        ("request_irq", 1, ("request_irq()", "deferred")),
+        ("module_init", 0, ("module_init()", "control")),
     ],
 )
-def test_argument_entry(callee: str, index: int, wanted: str | None) -> None:
-    assert argument_entry(callee, index) == wanted
+def test_argument_door(callee: str, index: int, wanted: tuple[str, str] | None) -> None:
+    assert argument_door(callee, index) == wanted
+
+
+@pytest.mark.parametrize(
+    ("callee", "takes", "wanted"),
+    [
+        ("foo_register", [], "unknown"),
+        ("foo_register_dump", [SKB, NETLINK], "unknown"),
+        ("foo_register_mbox", [SKB], "unknown"),
+        ("foo_register", [SKB], "datapath"),
+    ],
+)
+def test_a_function_nobody_knows(callee: str, takes: list[str], wanted: str) -> None:
+    assert registered_door(callee, frozenset(takes)).context == wanted
 
 
 @pytest.mark.parametrize(

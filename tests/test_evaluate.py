@@ -17,13 +17,13 @@ from tests.real.ported import _RESOLVER as PORTED
 from tests.trees import OFFLOAD, reader
 from xfrmlint.analysis.parts import pattern
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.integers import INT, LONG, UINT, ULONG, Int, number
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Unit
 from xfrmlint.concrete.configuration import ON
 from xfrmlint.concrete.core import frees_upper_priv, offload_ok_looks_at_upper, stub
 from xfrmlint.concrete.evaluate import Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
-from xfrmlint.concrete.integers import INT, LONG, UINT, ULONG, Int, number
 from xfrmlint.concrete.resolver import (
     NoteKind,
     Verdict,

@@ -47,6 +47,9 @@ static const struct xfrmdev_ops foo_xfrmdev = {
 };
 void init(struct net_device *dev)
 {
+	struct priv *p = netdev_priv(dev);
+
+	p->ring->netdev = dev;
 	dev->netdev_ops = &foo_netdev;
 	dev->xfrmdev_ops = &foo_xfrmdev;
 }
@@ -268,7 +271,6 @@ DROP = "{ drop(skb); return NETDEV_TX_OK; }"
             "",
             id="config",
         ),
-        pytest.param(H + f"u16 s = h; if (!s) {DROP}\ngive(h);", "", id="trunc"),
     ],
 )
 def test_a_handle_that_is_tested(statements: str, outside: str) -> None:
@@ -335,7 +337,7 @@ def test_a_handle_that_is_tested(statements: str, outside: str) -> None:
         pytest.param(
             H + f"if (h >= 16) {DROP}\ngive(h);",
             "",
-            {"ask, !0", "ask, use given to give()"},
+            {"ask, !0", "ask, !0, use given to give()", "ask, 0, use given to give()"},
             id="bounds",
         ),
         pytest.param(
@@ -347,13 +349,13 @@ def test_a_handle_that_is_tested(statements: str, outside: str) -> None:
         pytest.param(
             H + "if (h > skb->len) give(h);",
             "",
-            {"ask", "ask, !0, use given to give()"},
+            {"ask, 0", "ask, !0", "ask, !0, use given to give()"},
             id="above var",
         ),
         pytest.param(
             H + f"if (!(h & 0xff)) {DROP}\ngive(h);",
             "",
-            {"ask", "ask, !0, use given to give()"},
+            {"ask, 0", "ask, !0", "ask, !0, use given to give()"},
             id="masked test",
         ),
         pytest.param(
@@ -733,7 +735,7 @@ def test_what_comes_of_a_handle(statements: str, outside: str, paths: set[str]) 
         pytest.param(
             X + (f"long h = xfrm_dev_state_lower_handle(x, dev);\nif (h < 0) {DROP}\ngive(h);"),
             "",
-            {"ask, !0", "ask, use given to give()"},
+            {"ask, !0", "ask, !0, use given to give()", "ask, 0, use given to give()"},
             id="below 0",
         ),
         pytest.param(
@@ -878,6 +880,177 @@ def test_what_looks_like_something_else(statements: str, outside: str, paths: se
     assert ways(statements, outside) == paths
 
 
+NUMBERS = """\
+#define BASE 64
+#define MAX (BASE / 2)
+#define ENOENT 2
+#define FULL ((u8)-1)
+#define BOTH (GENMASK(3, 2) | BIT(0))
+enum result { SENT, DROPPED = 0x10, FULL_RING, };
+enum first { none_yet, FIRST_SA = none_yet + 1 };
+"""
+# What a handle that is 0 comes to, and one that is not: dropped or given.
+ZERO_DROPPED = "ask, 0"
+ZERO_GIVEN = "ask, 0, use given to give()"
+DROPPED = "ask, !0"
+GIVEN = "ask, !0, use given to give()"
+
+
+@pytest.mark.parametrize(
+    ("statements", "paths"),
+    [
+        # 0 - BASE is a huge number in what is unsigned, and below MAX in what is signed.
+        (f"if (h - BASE >= MAX) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"u32 i = h - BASE; if (i >= MAX) {DROP}\ngive(i);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"int i = h - BASE; if (i >= MAX) {DROP}\ngive(i);", {ZERO_GIVEN, DROPPED, GIVEN}),
+        (f"int i = h - BASE; if (i < 0) {DROP}\ngive(i);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"u8 i = h; if (i - 1 < 0) {DROP}\ngive(i);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"u8 i = h - 1; if (i == FULL) {DROP}\ngive(i);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"if (h - 1 == ~0UL) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        (f"if ((u32)h == (u32)~0) {DROP}\ngive(h);", {ZERO_GIVEN, DROPPED, GIVEN}),
+        (f"if (h - 1 >= skb->len) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"h -= BASE; if (h > MAX) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"if (h + 1 < FIRST_SA + 1) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        # ~0 is not 0.
+        ("if (~h) give(h);", {ZERO_GIVEN, DROPPED, GIVEN}),
+        ("if (h && ~0) give(h);", {ZERO_DROPPED, GIVEN}),
+        # One that is not 0 can be 0 in fewer bits; in a pointer or a truth it is not.
+        (f"u16 s = h; if (!s) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"if (!(u32)h) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"if (!(void *)h) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        (f"bool ok = h; if (!ok) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        (f"u64 wide = h; if (wide == 0) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        (f"if (!(h & BOTH)) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"if ((h | BIT(4)) == 0x10) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"if (h < FIRST_SA) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        # A label is a number, however it is written.
+        (f"switch (h) {{ case none_yet: {DROP} }}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        (f"switch (h) {{ case 00: {DROP} }}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        (f"switch (h) {{ case 0 ... 7: {DROP} }}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (
+            f"switch (h) {{ case 1 ... BASE - 1: give(h); break; default: {DROP} }}",
+            {ZERO_DROPPED, DROPPED, GIVEN},
+        ),
+        (
+            "int r = h ? FULL_RING : DROPPED; switch (r) { case 16: break; case 0x11: give(h); }",
+            {ZERO_DROPPED, GIVEN},
+        ),
+        # An error is a number.
+        (f"int err = h ? 0 : -ENOENT; if (err == -2) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        (f"int err = h ? 0 : -ENOENT; if (err < 0) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        (f"u32 err = h ? 0 : -ENOENT; if (err < 0) {DROP}\ngive(h);", {ZERO_GIVEN, GIVEN}),
+        ("int r = h ? SENT : DROPPED; if (r == SENT) give(h);", {ZERO_DROPPED, GIVEN}),
+        (f"int r = h ? SENT : DROPPED; if (r > 15) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+    ],
+)
+def test_numbers_are_those_of_c(statements: str, paths: set[str]) -> None:
+    assert ways(H + statements, NUMBERS) == paths
+
+
+MEMORY = """\
+struct flow { u32 hash; u32 hits; u32 sa; struct list_head node; };
+struct plain { u32 hash; u32 sa; };
+struct tx { struct port *port; u64 *d; u32 head; u32 own[8]; };
+struct port {
+	struct net_device *nd;
+	struct xarray flows;
+	struct list_head list;
+	struct plain quick[8];
+	struct plain *more;
+	struct tx txq[4];
+	u32 *of_queue;
+};
+#define for_each_flow(f, p) list_for_each_entry(f, &(p)->list, node)
+struct plain *own_find(struct port *p, u32 hash);
+static struct plain *looked_up(struct port *p, u32 hash)
+{
+	struct plain *found = xa_load(&p->flows, hash);
+	return found;
+}
+"""
+PORT = "struct port *p = netdev_priv(dev); struct tx *t = &p->txq[skb->len & 3];\n"
+GOES_ON = f"{PORT}{H}if (!h) {DROP}\n"
+
+
+@pytest.mark.parametrize(
+    ("statements", "kind"),
+    [
+        # A ring is hardware, whatever its integers are called.
+        ("t->d[t->head] = h;", "use"),
+        ("t->d[t->head++ & 7] = h;", "use"),
+        ("u32 at = t->head & 7; t->d[at] = h;", "use"),
+        ("t->d[0] = h;", "use"),
+        # What is looked up, iterated over or an array's own element was there before the packet.
+        ("t->own[skb->len] = h;", "store"),
+        ("p->of_queue[skb->len] = h;", "store"),
+        ("p->quick[skb->len & 7].sa = h;", "store"),
+        ("struct plain *q = &p->quick[skb->len & 7]; q->sa = h;", "store"),
+        ("struct plain *q = xa_load(&p->flows, skb->len); q->sa = h;", "store"),
+        ("struct plain *q = looked_up(p, skb->len); q->sa = h;", "store"),
+        ("struct flow *f;\n\tlist_for_each_entry(f, &p->list, node) { f->sa = h; }", "store"),
+        (
+            "struct flow *f, *n;\n\tlist_for_each_entry_safe(f, n, &p->list, node) { f->sa = h; }",
+            "store",
+        ),
+        (
+            "struct plain *q; unsigned long i;\n\txa_for_each(&p->flows, i, q) { q->sa = h; }",
+            "store",
+        ),
+        ("struct flow *f;\n\tfor_each_flow(f, p) { f->sa = h; }", "store"),
+        # Memory that nothing is known of: tested before, it is used.
+        ("p->more[skb->len].sa = h;", "use"),
+        ("own_find(p, skb->len)->sa = h;", "use"),
+    ],
+)
+def test_where_a_handle_is_put(statements: str, kind: str) -> None:
+    found = traced(driver(GOES_ON + statements, MEMORY))
+    handled = {str(e.kind) for path in found.paths for e in path.events if e.text[:6] == "stored"}
+    assert handled == {kind}
+
+
+def test_an_sa_that_a_list_is_searched_for_is_this_packets() -> None:
+    search = (
+        "struct entry *e; struct xfrm_state *x = NULL; unsigned long h;\n"
+        "\tlist_for_each_entry(e, &sas, node) { if (e->spi == skb->len) { x = e->x; break; } }\n"
+        f"\tif (!x) {DROP}\n\th = xfrm_dev_state_lower_handle(x, dev);\n\tif (h) give(h);"
+    )
+    outside = (
+        "struct entry { struct list_head node; u32 spi; struct xfrm_state *x; };\n"
+        "static struct list_head sas;\n"
+    )
+    assert ways(search, outside) == TESTED
+
+
+LATER = "unsigned long h = 0;\n\t"
+ASKED = "h = xfrm_dev_state_lower_handle(x, dev);\n\t"
+
+
+@pytest.mark.parametrize(
+    ("statements", "paths"),
+    [
+        # Without a state there is no handle, and none is asked for.
+        (f"if (x) {ASKED} if (x && !h) {DROP}\nif (x) give(h);", TESTED),
+        (f"if (x) skb->len = 3;\n{ASKED} if (!h) {DROP}\ngive(h);", TESTED),
+        (f"if (x) {ASKED} if (x == NULL) {DROP}\nif (!h) {DROP}\ngive(h);", TESTED),
+        (f"if (likely(x != NULL)) {ASKED} if (!x || !h) {DROP}\ngive(h);", TESTED),
+        (f"if (!x) drop(skb);\n{ASKED} if (!h) {DROP}\ngive(h);", TESTED),
+        (
+            f"if (x) {ASKED} if (busy()) x = NULL;\nif (!x) {DROP}\nif (h) give(h);",
+            {*TESTED, "ask"},
+        ),
+        # Of two states one says nothing about the other.
+        (
+            f"struct xfrm_state *y = other(skb);\nif (y) {ASKED} if (x && !h) {DROP}\n"
+            "if (x) give(h);",
+            {*TESTED, "ask"},
+        ),
+        (f"if (x) {ASKED} if (!x) {DROP}\ngive(h);", {"ask, use given to give()"}),
+    ],
+)
+def test_a_path_without_a_state_does_not_use_it(statements: str, paths: set[str]) -> None:
+    assert ways(X + LATER + statements, "struct xfrm_state *other(struct sk_buff *skb);\n") == paths
+
+
 GET = """\
 static unsigned long get(struct xfrm_state *x, struct net_device *d)
 {
@@ -965,6 +1138,64 @@ def test_calls_in_a_row_are_each_seen_to_every_end() -> None:
     }
 
 
+RX = """\
+#ifndef RX
+#define RX
+struct rx {
+	struct net_device *netdev;
+	struct napi_struct napi;
+	u32 flags;
+	struct sk_buff *skb;
+};
+#endif
+"""
+
+
+def receiving(count: int, between: str) -> str:
+    """Return a poll function whose loop has so many steps in front of the resolver, and behind."""
+    steps = [between.format(number) for number in range(count)]
+    return (
+        RX + "static int poll(struct napi_struct *napi, int budget)\n{\n"
+        "\tstruct rx *rx = container_of(napi, struct rx, napi);\n"
+        "\tint done = 0, err = 0;\n\tbool ok = false;\n\tunsigned long h;\n"
+        "\twhile (done < budget) {\n\t\tstruct sk_buff *skb = rx->skb;\n"
+        + "".join(steps)
+        + "\t\th = xfrm_dev_state_lower_handle(xfrm_input_state(skb), rx->netdev);\n"
+        "\t\tif (!h) goto next;\n\t\tgive(h);\n"
+        + "".join(steps)
+        + "next:\n\t\tdone++;\n\t}\n\tif (ok) return done;\n\treturn err ? budget : 0;\n}\n"
+        "void poll_on(struct net_device *dev)\n{\n\tstruct rx *rx = netdev_priv(dev);\n"
+        "\trx->netdev = dev;\n\tnetif_napi_add(dev, &rx->napi, poll);\n}\n"
+    )
+
+
+def users(found: Traced) -> set[str]:
+    return {e.function for path in found.paths for e in path.events if e.kind is Kind.USE}
+
+
+def test_a_receive_loop_is_cut_to_what_can_reach_a_use() -> None:
+    between = (
+        "\t\tif (rx->flags & {0}) {{ err = step{0}(skb); if (err) goto next; }}\n"
+        "\t\tif (skb->len == {0}) ok = true;\n"
+    )
+    found = traced(driver(f"{H}if (!h) {DROP}\ngive(h);", receiving(10, between)))
+    assert found.doubts == ()
+    assert users(found) == {"tx", "poll"}
+
+
+def test_one_long_function_does_not_silence_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xfrmlint.flow.paths.MOST_IN_ALL", 1000)
+    # Each time it is asked whether the same holds as before.
+    outside = receiving(10, "\t\tif (rx->flags & {0}) give(h);\n")
+    found = traced(driver(f"{H}give(h);", f"{outside}{receiving(1, '').replace('poll', 'zoll')}"))
+    assert {"tx", "zoll"} <= users(found)
+    cut = {(doubt.function, doubt.place.path, doubt.reason) for doubt in found.doubts}
+    assert cut == {("poll", FOO, "too many paths; the rest was cut off")}
+    first = outside.index("while")
+    lines = [doubt.place.line for doubt in found.doubts]
+    assert all(_line(outside, outside[first : first + 20]) <= line for line in lines)
+
+
 @pytest.mark.parametrize(
     ("use", "lost"),
     [
@@ -986,3 +1217,39 @@ def test_a_handle_that_is_lost_behind_a_wrapper_is_a_doubt(use: str, lost: bool)
     doubts = [(doubt.function, doubt.reason) for doubt in found.doubts]
     wanted = ("tx", "what is done with this handle could not be followed")
     assert doubts == ([wanted] if lost else [])
+
+
+def test_asm_goto_goes_on_at_each_of_its_labels() -> None:
+    jump = 'asm goto("j %l0" : : : : use);\n'
+    assert ways(f"{H}{jump}if (!h) return NETDEV_TX_OK;\nuse: give(h);") == {
+        "ask, use given to give()",
+        "ask, 0",
+        "ask, !0, use given to give()",
+    }
+
+
+def test_nobody_knows_where_a_computed_goto_leads() -> None:
+    jump = "void *there[] = { &&use };\ngoto *there[0];\n"
+    assert ways(f"{H}{jump}use: give(h);") == {"ask, cut a goto that could not be followed"}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param("({ xfrm_dev_state_lower_handle; })(x, dev)", id="({ })"),
+        pytest.param("(0, xfrm_dev_state_lower_handle)(x, dev)", id="comma"),
+        pytest.param("(*&xfrm_dev_state_lower_handle)(x, dev)", id="address"),
+        pytest.param(
+            "_Generic(x, struct xfrm_state *: xfrm_dev_state_lower_handle)(x, dev)", id="_Generic"
+        ),
+        pytest.param(
+            "_Generic(x, struct xfrm_state *: xfrm_dev_state_lower_handle(x, dev))",
+            id="in _Generic",
+        ),
+        pytest.param(
+            "__builtin_choose_expr(1, xfrm_dev_state_lower_handle(x, dev), 0)", id="choose"
+        ),
+    ],
+)
+def test_forms_of_a_callee(asked: str) -> None:
+    assert ways(f"{X}unsigned long h = {asked};\nif (!h) {DROP}\ngive(h);") == TESTED

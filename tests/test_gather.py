@@ -158,6 +158,66 @@ def test_only_some_folders() -> None:
     assert set(found.parts) <= set(plan(tree).parts)
 
 
+TIED = ("drivers/net/slate", "drivers/net/slatexl")
+SLATE = "include/net/slate.h"
+
+
+@pytest.mark.parametrize(
+    ("edit", "together", "shared"),
+    [
+        pytest.param(
+            lambda tree: (tree / "net/any.c").write_text("#include <net/slate.h>\n"),
+            False,
+            (),
+            id="the core's header",
+        ),
+        pytest.param(
+            lambda tree: _replace("drivers/net/slate/slate.c", "engine->", "engine_")(tree),
+            False,
+            (),
+            id="nobody calls",
+        ),
+        pytest.param(
+            lambda tree: _replace(SLATE, "struct slate_engine {", "struct engine {")(tree),
+            False,
+            (),
+            id="another struct",
+        ),
+        pytest.param(lambda tree: None, True, (SLATE,), id="below include"),
+        pytest.param(
+            lambda tree: [
+                (tree / SLATE).rename(tree / "drivers/net/slate/slate.h"),
+                _replace("drivers/net/slate/slate.c", "<net/slate.h>", '"slate.h"')(tree),
+                _replace("drivers/net/slatexl/slatexl.c", "<net/slate.h>", '"../slate/slate.h"')(
+                    tree
+                ),
+            ],
+            True,
+            (),
+            id="beside the table",
+        ),
+    ],
+)
+def test_a_struct_of_function_pointers_ties_parts(
+    edit: Callable[[Path], object], together: bool, shared: tuple[str, ...], tmp_path: Path
+) -> None:
+    tree = lay_fixture("module-without-table", tmp_path)
+    before = plan(Folder(tree))
+    edit(tree)
+    found = plan(Folder(tree))
+    assert (TIED in [part.folders for part in found.parts], found.shared) == (together, shared)
+    under = plan(Folder(tree), [TIED[1]])
+    assert [part for part in under.parts if TIED[1] in part.folders] == [
+        part for part in found.parts if TIED[1] in part.folders
+    ]
+    assert plan(Folder(tree), [TIED[0]]).parts[0].folders == TIED[:1]
+    assert before.shared == (SLATE,)
+    sites = gathered(Folder(tree), Session(Cache(None))).store.query(
+        "SELECT DISTINCT driver FROM site WHERE path LIKE '%slatexl.c'"
+    )[1]
+    assert [tuple(row) for row in sites] == ([("slate",)] if together else [])
+
+
 EDITED = {
     "a driver": ("drivers/net/sunrise/sunrise_tx.c", ["drivers/net/sunrise"]),
     "another": ("drivers/net/moonset/moonset_rx.c", ["drivers/net/moonset"]),
@@ -357,6 +417,36 @@ def test_after_each_edit_and_back(number: int, laid: Path, tmp_path: Path) -> No
     shutil.rmtree(tree)
     shutil.copytree(laid, tree, symlinks=True)
     assert known(tree, file) == before
+
+
+CALLS = (
+    "int nook_offload_tx(void *, void *);\nint any(void)\n{\n\treturn nook_offload_tx(0, 0);\n}\n"
+)
+DEFINES = "int nook_offload_tx(void *dev, void *skb)\n{\n\treturn 0;\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "edit"),
+    [
+        ("lost-makefiles", _write("drivers/net/nook/new/new.c", CALLS)),
+        ("lost-makefiles", _write("drivers/net/nook/new/new.c", DEFINES)),
+        ("lost-makefiles", _write("drivers/net/nook/new/new.c", "int other;\n")),
+        ("lost-makefiles", _write("drivers/net/nook/Makefile", "obj-m += nook_main.o\n")),
+        ("lost-makefiles", _write("drivers/net/nook/lib/Kbuild", "obj-m += ring.o\n")),
+        ("lost-makefiles", _remove("drivers/net/nook/lib/ring.c")),
+        ("evaluated-makefiles", _write("drivers/net/reed/core/any.c", CALLS)),
+        ("evaluated-makefiles", _remove("drivers/net/reed/core/reed_main.c")),
+        ("evaluated-makefiles", _remove("drivers/net/reed/common.mk")),
+        ("evaluated-makefiles", _replace("drivers/net/reed/Makefile", "core xfrm", "xfrm")),
+    ],
+)
+def test_what_makefiles_and_names_tell_is_asked_again(
+    name: str, edit: Callable[[Path], None], tmp_path: Path
+) -> None:
+    tree, file = lay_fixture(name, tmp_path / "linux"), tmp_path / "facts.sqlite"
+    known(tree, file)
+    edit(tree)
+    assert known(tree, file) == known(tree, None)
 
 
 def test_a_file_that_becomes_unreadable_for_another_reason(laid: Path, tmp_path: Path) -> None:

@@ -9,8 +9,13 @@ import pytest
 
 from tests.laid import lay_example, lay_fixture
 from tests.ran import run
+from tests.test_flow import driver
+from tests.trees import tree
+from xfrmlint.analysis.analyse import analyse
+from xfrmlint.analysis.judgement import judgements
 from xfrmlint.model.topology import TOPOLOGIES
 
+MAKEFILE = "drivers/net/foo/Makefile"
 LAG_A = "LAG, lower A"
 FOREIGN = "another device's handle"
 
@@ -119,6 +124,60 @@ def test_an_owners_callback_is_shown(owner: Path) -> None:
     assert "haze: owner: unknown" in ran.out
     assert ": returns 0: 0 tested" in ran.out
     assert ": returns what it looks up for lower_dev: unknown" in ran.out
+    reason = "whether the map holds what the device's own add returned is not looked into"
+    assert [line.split("(): ")[1] for line in ran.out.splitlines() if " unknown: " in line] == [
+        reason
+    ]
+    page = run("judge", owner, "--format", "html", cwd=owner.parent).out
+    assert reason.replace("'", "&#x27;") in page
+    data = json.loads(run("judge", owner, "--format", "json", cwd=owner.parent).out)
+    assert [one["reason"] for one in data["owners"][0]["unknown"]] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("statements", "reason"),
+    [
+        (
+            "if (HANDLE > skb->len) drop(skb);",
+            None,
+        ),
+        (
+            "if (HANDLE >= skb->len) skb->len = HANDLE;",
+            "whether this comparison excludes 0 is not known",
+        ),
+        (
+            "skb->len = xfrm_dev_state_lower_handle(STATE, find(3));",
+            "which device the resolver is asked for is not known",
+        ),
+        (
+            "skb->len = xfrm_dev_state_lower_handle(STATE, vlan_dev_real_dev(dev));",
+            "which device is below the VLAN that the resolver is asked for is not known",
+        ),
+        (
+            "skb->len = xfrm_dev_state_lower_handle(find_state(3), dev);",
+            "whose SA the handle is of is not known",
+        ),
+        (
+            "skb->len = find_state(3)->xso.offload_handle;",
+            "whose SA the handle is of is not known",
+        ),
+        (
+            "void (*f)(unsigned long) = hook; f(HANDLE);",
+            "a handle is given to a function pointer that was not followed",
+        ),
+    ],
+)
+def test_every_unknown_has_its_reason(statements: str, reason: str | None) -> None:
+    text = statements.replace("HANDLE", "xfrm_dev_state_lower_handle(STATE, dev)")
+    text = text.replace("STATE", "xfrm_input_state(skb)")
+    outside = (
+        "struct net_device *find(int n);\nstruct xfrm_state *find_state(int n);\n"
+        "extern void *hook;\n"
+    )
+    (found,) = judgements(analyse(tree({MAKEFILE: "obj-m += foo.o\n", **driver(text, outside)})))
+    unknown = {outcome for handle in found.handles for outcome in handle.outcomes} & {"unknown"}
+    assert bool(unknown) == (reason is not None)
+    assert {doubt.reason for doubt in found.doubts} == ({reason} if reason else set())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The rule files: complete, true to their own examples, and refused in one line if wrong."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,10 @@ def test_an_example_gives_what_its_comments_say(
         found.setdefault((finding.path, finding.line), set()).add(finding.type)
 
     assert not difference(found, expected(tree))
+    for finding in report.findings:
+        lines = (tree / finding.path).read_text("utf-8").splitlines()[: finding.line]
+        heads = [line for line in lines if re.match(r"[a-z}#]", line)]
+        assert not finding.function or f"{finding.function}(" in heads[-1] or "=" in heads[-1]
     assert report.contract == "present"
     drivers = [] if is_core(text) else [("example", EXAMPLE)]
     assert [(line.driver, line.path) for line in report.drivers] == drivers

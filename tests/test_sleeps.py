@@ -6,16 +6,49 @@ from tests.trees import FOO, HEAD, tree
 from xfrmlint.analysis.analyse import analyse
 
 BEFORE = """\
+#include <linux/thing.h>
 struct mutex { int owner; };
 struct priv {
 	struct mutex lock;
 	int mode;
+	gfp_t gfp;
 	void (*hook)(struct priv *p);
 };
 void mutex_lock(struct mutex *lock);
 int mutex_trylock(struct mutex *lock);
 void spin_lock_bh(struct mutex *lock);
-void *kzalloc(unsigned long size, unsigned int gfp);
+"""
+# What the kernel's headers have for a driver.
+THING = """\
+typedef unsigned int gfp_t;
+#define GFP_KERNEL 2u
+#define GFP_ATOMIC 1u
+struct mutex;
+void mutex_lock(struct mutex *lock);
+void *kzalloc(unsigned long size, gfp_t gfp);
+#define __second(a, b, ...) b
+#define gfp_or(...) __second(, ##__VA_ARGS__, GFP_KERNEL)
+#define thing_new(what, ...) ((__typeof__(what) *)kzalloc(sizeof(what), gfp_or(__VA_ARGS__)))
+#define THING_SLOW (GFP_KERNEL | 4)
+#define THING_FAST GFP_ATOMIC
+#define thing_wait(c) do { if (c) msleep(1); } while (0)
+#define thing_odd(c) (c) msleep(
+#define thing_mode(c) ((c) + 1)
+int thing_export(int x);
+static inline int thing_more(int x) { return x ? thing_more(x - 1) : 0; }
+static inline int thing_calls(int x) { return thing_export(x); }
+static inline int thing_hook(int (*f)(int)) { return f(0); }
+static inline void thing_take(struct mutex *m) { mutex_lock(m); }
+static inline void thing_lock(struct mutex *m, bool s) { if (s) thing_take(m); }
+static inline void thing_many(struct mutex *m, int n) { if (n > 2) mutex_lock(m); }
+static inline void *thing_get(gfp_t gfp) { return kzalloc(8, gfp | 8); }
+static inline gfp_t thing_slow(void) { return GFP_KERNEL; }
+static inline gfp_t thing_fast(void) { return GFP_ATOMIC; }
+#ifdef CONFIG_THING
+int thing_option(int x);
+#else
+static inline int thing_option(int x) { return 0; }
+#endif
 """
 CALLBACK = """
 static unsigned long answer(struct net_device *dev, struct xfrm_state *x, struct net_device *lower)
@@ -34,7 +67,8 @@ void init(struct net_device *dev)
 
 def asked(sql: str, body: str, outside: str) -> list[str]:
     text = HEAD + BEFORE + outside + CALLBACK.replace("BODY", body)
-    found = analyse(tree({"drivers/net/foo/Makefile": "obj-m += foo.o\n", FOO: text}))
+    files = {"include/linux/thing.h": THING, "drivers/net/foo/Makefile": "obj-m += foo.o\n"}
+    found = analyse(tree({**files, FOO: text}))
     return [" ".join(map(str, row)) for row in found.store.query(sql)[1]]
 
 
@@ -64,6 +98,35 @@ MAKE = "static void *make(struct priv *p, unsigned int gfp) { return kzalloc(8, 
         pytest.param("make(p, GFP_ATOMIC);", MAKE, id="flags given"),
         pytest.param("make(p, 0 ? GFP_KERNEL : GFP_ATOMIC);", MAKE, id="flags chosen"),
         pytest.param("if (0) mutex_lock(&p->lock);", "", id="if 0"),
+        pytest.param("kzalloc_obj(*p, GFP_ATOMIC);", "", id="an object, atomic"),
+        pytest.param("kmalloc_objs(*p, 3, GFP_NOWAIT);", "", id="objects, atomic"),
+        pytest.param("kvzalloc_flex(*p, tail, 3, GFP_ATOMIC);", "", id="with a tail, atomic"),
+        pytest.param("thing_new(*p, GFP_ATOMIC);", "", id="a header's macro, atomic"),
+        pytest.param("kzalloc(8, THING_FAST);", "", id="a header's constant"),
+        pytest.param("kzalloc(8, thing_fast());", "", id="flags of an inline function"),
+        pytest.param("thing_get(GFP_ATOMIC);", "", id="flags through an inline function"),
+        pytest.param("kzalloc(8, GFP_KERNEL & ~__GFP_DIRECT_RECLAIM);", "", id="masked"),
+        pytest.param("kzalloc(8, gfp_any());", "", id="flags by the context"),
+        pytest.param("kzalloc(8, in_softirq() ? GFP_ATOMIC : GFP_KERNEL);", "", id="by softirq"),
+        pytest.param(
+            "kzalloc(8, p->gfp);",
+            "void set(struct priv *p) { p->gfp = GFP_ATOMIC; }\n",
+            id="a member",
+        ),
+        pytest.param("if (in_interrupt()) return 0; msleep(1);", "", id="left in interrupt"),
+        pytest.param("readl_poll_timeout(p, p->mode, p->mode, 0, 9);", "", id="polling, no delay"),
+        pytest.param("readl_poll_timeout_atomic(p, p->mode, p->mode, 5, 9);", "", id="polling"),
+        pytest.param("timer_delete_sync(&p->lock); cancel_work(&p->lock);", "", id="no work's end"),
+        pytest.param("mutex_unlock(&p->lock); netdev_priv(dev); xa_load(0, 1);", "", id="harmless"),
+        pytest.param("guard(rcu)(); guard(spinlock_bh)(&p->lock);", "", id="guards"),
+        pytest.param("thing_more(3);", "", id="an inline function that calls itself"),
+        pytest.param("thing_lock(&p->lock, false);", "", id="a branch of an inline function"),
+        pytest.param("thing_mode(p->mode);", "", id="a header's macro"),
+        pytest.param(
+            "call_rcu(&p->lock, later);",
+            "static void later(struct priv *p) { mutex_lock(&p->lock); }\n",
+            id="called later",
+        ),
         pytest.param("", "void add(struct priv *p) { mutex_lock(&p->lock); }\n", id="elsewhere"),
     ],
 )
@@ -102,6 +165,98 @@ def test_what_does_not_sleep(body: str, outside: str) -> None:
             ["kzalloc() with GFP_KERNEL make"],
             id="gfp in a variable",
         ),
+        pytest.param(
+            "kzalloc_obj(*p);",
+            "",
+            ["kzalloc_obj() with GFP_KERNEL, its default answer"],
+            id="an object",
+        ),
+        pytest.param(
+            "kmalloc_objs(*p, 3);",
+            "",
+            ["kmalloc_objs() with GFP_KERNEL, its default answer"],
+            id="objects",
+        ),
+        pytest.param(
+            "kvzalloc_flex(*p, tail, 3, GFP_NOIO);",
+            "",
+            ["kvzalloc_flex() with GFP_NOIO answer"],
+            id="with a tail",
+        ),
+        pytest.param(
+            "NEW(p);",
+            "#define NEW(p) kzalloc_obj(*(p))\n",
+            ["kzalloc_obj() with GFP_KERNEL, its default answer"],
+            id="through a macro of its own",
+        ),
+        pytest.param(
+            "thing_new(*p);",
+            "",
+            ["kzalloc() with GFP_KERNEL in thing_new() answer"],
+            id="a header's macro with a default",
+        ),
+        pytest.param(
+            "kzalloc(8, THING_SLOW);",
+            "",
+            ["kzalloc() with GFP_KERNEL answer"],
+            id="a header's constant",
+        ),
+        pytest.param(
+            "kzalloc(8, thing_slow());",
+            "",
+            ["kzalloc() with GFP_KERNEL answer"],
+            id="flags of an inline function",
+        ),
+        pytest.param(
+            "kzalloc(8, slow);",
+            "static const gfp_t slow = GFP_KERNEL;\n",
+            ["kzalloc() with GFP_KERNEL answer"],
+            id="a variable of the file",
+        ),
+        pytest.param(
+            "kzalloc(8, p->gfp);",
+            "void set(struct priv *p) { p->gfp = GFP_KERNEL; }\n",
+            ["kzalloc() with GFP_KERNEL answer"],
+            id="a member",
+        ),
+        pytest.param(
+            "make(p, p->gfp);",
+            MAKE + "void set(struct priv *p) { p->gfp = GFP_KERNEL; }\n",
+            ["kzalloc() with GFP_KERNEL make"],
+            id="a member, given",
+        ),
+        pytest.param(
+            "thing_get(GFP_KERNEL);",
+            "",
+            ["thing_get() with GFP_KERNEL answer"],
+            id="flags through an inline function",
+        ),
+        pytest.param("if (in_softirq()) msleep(1);", "", ["msleep() answer"], id="in softirq"),
+        pytest.param(
+            "readl_poll_timeout(p, p->mode, p->mode, 5, 9);",
+            "",
+            ["readl_poll_timeout() answer"],
+            id="polling",
+        ),
+        pytest.param("rcu_barrier();", "", ["rcu_barrier() answer"], id="of a harmless family"),
+        pytest.param(
+            "thing_lock(&p->lock, true);",
+            "",
+            ["mutex_lock() in thing_take() in thing_lock() answer"],
+            id="in inline functions",
+        ),
+        pytest.param(
+            "thing_wait(p->mode);",
+            "",
+            ["msleep() in thing_wait() answer"],
+            id="in a header's macro",
+        ),
+        pytest.param(
+            "guard(foo)(p);",
+            "DEFINE_GUARD(foo, struct priv *, mutex_lock(&_T->lock), mutex_unlock(&_T->lock));\n",
+            ["guard(foo) answer"],
+            id="a guard of its own",
+        ),
         pytest.param("guard(mutex)(&p->lock);", "", ["guard(mutex) answer"], id="a guard"),
         pytest.param(
             "scoped_guard(mutex, &p->lock) { p->mode++; }", "", ["guard(mutex) answer"], id="scoped"
@@ -133,6 +288,64 @@ def test_what_sleeps(body: str, outside: str, found: list[str]) -> None:
             "static void lock(struct priv *p, int m)\n{ if (m > 3) mutex_lock(&p->lock); }\n",
             "whether mutex_lock() is called depends on an argument",
             id="an argument that is asked otherwise",
+        ),
+        pytest.param(
+            "thing_many(&p->lock, 1);",
+            "",
+            "whether mutex_lock() is called depends on an argument",
+            id="the same in a header",
+        ),
+        pytest.param(
+            "thing_export(1);",
+            "",
+            "thing_export() of another module may sleep",
+            id="another module",
+        ),
+        pytest.param(
+            "thing_calls(1);",
+            "",
+            "thing_export() of another module may sleep",
+            id="another module, through an inline function",
+        ),
+        pytest.param(
+            "thing_option(1);",
+            "",
+            "thing_option() of another module may sleep",
+            id="another module, or a stub",
+        ),
+        pytest.param(
+            "nowhere(p);", "", "nowhere() of another module may sleep", id="declared nowhere"
+        ),
+        pytest.param(
+            "thing_hook(0);",
+            "",
+            "a function pointer is called in a header: it may sleep",
+            id="a pointer in a header",
+        ),
+        pytest.param(
+            "thing_odd(1);",
+            "",
+            "what the macro thing_odd() does is not understood",
+            id="a macro that is no expression",
+        ),
+        pytest.param(
+            "kzalloc(8, p->gfp);",
+            "",
+            "the flags that kzalloc() is given are not known: it may sleep",
+            id="flags that nobody sets",
+        ),
+        pytest.param(
+            "guard(foo)(p);", "", "guard(foo) takes an unknown lock: it may sleep", id="a guard"
+        ),
+        pytest.param(
+            "deep0(p);",
+            "static void deep20(struct priv *p) { mutex_lock(&p->lock); }\n"
+            + "".join(
+                f"static void deep{n}(struct priv *p) {{ deep{n + 1}(p); }}\n"
+                for n in reversed(range(20))
+            ),
+            "deep15() was not followed, so far below a resolver callback",
+            id="too deep",
         ),
     ],
 )

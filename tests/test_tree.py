@@ -4,13 +4,16 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.laid import lay
+from tests.trees import tree as memory
 from xfrmlint.errors import InputError
-from xfrmlint.kernel.kbuild import Kbuild, Module, assignments
+from xfrmlint.kernel.kbuild import Kbuild, Module
+from xfrmlint.kernel.make import Makefile
 from xfrmlint.kernel.release import Release, release, version
 from xfrmlint.tree import Unreadable
 from xfrmlint.tree.folder import Folder, find_tree, is_tree
@@ -350,10 +353,38 @@ SYNTAX: dict[str, dict[str, list[str]]] = {
     "  a = b  ": {"a": ["b"]},
     "a = b # c = d": {"a": ["b"]},
     "# a = b": {},
-    "\ta = b": {},
+    "\ta = b": {"a": ["b"]},
+    "a:\n\tb = c\n\nd = e\n\tf = g": {"d": ["e"], "f": ["g"]},
+    "export a = b\noverride c := d": {"a": ["b"], "c": ["d"]},
+    "a = b\na = c": {"a": ["c"]},
+    "a := b\na := $(a) c": {"a": ["b", "c"]},
+    "a := b\nifdef C\na := d\nendif": {"a": ["b", "d"]},
+    "a-$(B) := b\na-$(C) := c": {"a-y": ["b", "c"]},
+    "a := $(b)\nb := c": {"a": ["$(b)"], "b": ["c"]},
+    "b := c\na += $(b)\nb := d": {"b": ["d"], "a": ["d"]},
+    "b := c\na := $(b)\na += $(b)\nb := d": {"b": ["d"], "a": ["c", "c"]},
+    "a != ls": {"a": ["$(shell)"]},
+    "define a\nb = c\nendef\nd = e": {"d": ["e"]},
+    "n = x\n$(n)-objs := b.o": {"n": ["x"], "x-objs": ["b.o"]},
+    "$(n)-objs := b.o": {"$(n)-objs": ["b.o"]},
+    "a-$(subst m,y,$(CONFIG_B)) = b": {"a-y": ["b"]},
+    "a = $(b-y) c": {"a": ["c"]},
+    "a = $(shell find . -name '*.c')": {"a": ["$(shell)"]},
+    "a = $(call f,b) $(if $(C),d,e)": {"a": ["$(call)", "d", "e"]},
+    "a = b $(filter %.c,c.c d.h $(x)) $(filter-out d.o,d.o e.o)": {
+        "a": ["b", "c.c", "$(x)", "e.o"]
+    },
+    "a = $(foreach d,x y,$(d)/$(d).o)": {"a": ["x/x.o", "y/y.o"]},
+    "a = $(notdir x/b.c) $(dir x/b.c c) $(basename x/b.c)": {"a": ["b.c", "x/", "./", "x/b"]},
+    "a = $(subst x y)": {"a": ["$(subst)"]},
+    "d := x\nifdef E\nd := y\nendif\na = $(d)/b.o $(d)": {
+        "d": ["x", "y"],
+        "a": ["$(d)/b.o", "x", "y"],
+    },
+    "i = b\na = $($(i))\nb = c": {"i": ["b"], "a": ["c"], "b": ["c"]},
     "a = b \\\n c \\\n\td": {"a": ["b", "c", "d"]},
     "a = b \\\r\n c\r\n": {"a": ["b", "c"]},
-    "a = b \\": {"a": ["b", "\\"]},
+    "a = b \\": {"a": ["b"]},
     "a-m = b": {"a-y": ["b"]},
     "a-$(CONFIG_B) = b": {"a-y": ["b"]},
     "a-${CONFIG_B} = b": {"a-y": ["b"]},
@@ -377,7 +408,8 @@ SYNTAX: dict[str, dict[str, list[str]]] = {
     "b = c\na = $(addprefix x/, $(addsuffix .o, $(b)))": {"a": ["x/c.o"], "b": ["c"]},
     "b = c.c d.h\na = $(b:.c=.o)": {"a": ["c.o", "d.h"], "b": ["c.c", "d.h"]},
     "b = c.c d.h\na = $(b:%.c=x/%.o)": {"a": ["x/c.o", "d.h"], "b": ["c.c", "d.h"]},
-    "a = $(wildcard *.c)": {"a": ["$(wildcard", "*.c)"]},
+    "a = $(wildcard *.c) $(wildcard $(src)/*.h $(src)/x/*.c)": {"a": []},
+    "a = $(wildcard *) $(wildcard */*.mk)": {"a": ["$(wildcard)", "$(wildcard)"]},
     "a = $(foreach": {"a": ["$(foreach"]},
     "a:\n\tb = c\nd: e": {},
     "include $(srctree)/a\nifeq ($(A),y)\nendif": {},
@@ -387,7 +419,14 @@ SYNTAX: dict[str, dict[str, list[str]]] = {
 
 @pytest.mark.parametrize("text", SYNTAX)
 def test_assignments(text: str) -> None:
-    assert assignments(text) == SYNTAX[text]
+    assert variables(text) == SYNTAX[text]
+
+
+def variables(text: str, **files: str) -> dict[str, list[str]]:
+    """Return the words of all variables of a Makefile. files: what lies beside it."""
+    below = {f"drivers/net/a/{name}": text for name, text in files.items()}
+    makefile = Makefile(memory({**below, "drivers/net/a/Makefile": text}), "drivers/net/a")
+    return {name: makefile.words(name) for name in makefile.names()}
 
 
 # Makefile of drivers/net/a -> name and sources (in that folder) of its modules.
@@ -456,9 +495,96 @@ def test_a_chain_and_a_net_of_composites_end(tmp_path: Path) -> None:
 def test_variables_that_double_end(tmp_path: Path) -> None:
     doubling = "".join(f"V{n} = $(V{n + 1}) $(V{n + 1})\n" for n in range(60))
     wide = "W = " + "$(X)" * 16_000 + "\nX = " + "x.o " * 16_000
-    found = assignments(f"obj-m += a.o $(V0) $(W)\n{doubling}{wide}")
+    found = variables(f"obj-m += a.o $(V0) $(W)\n{doubling}{wide}")
     assert found["obj-y"][0] == "a.o"
     assert sum(map(len, found["W"])) < 1 << 20
+
+
+# A list of objects -> the sources of drivers/net/a that it names; these are all there are.
+SOURCES = ("main.c", "core/b.c", "core/c.c", "sa/d.c", "sa/d.h", "sa/x/e.c")
+LISTS: dict[str, list[str]] = {
+    "main.o $(patsubst %.c,%.o,$(wildcard core/*.c))": ["main.c", "core/b.c", "core/c.c"],
+    "$(patsubst $(src)/%.c,%.o,$(wildcard $(src)/core/*.c $(src)/sa/*.c))": [
+        "core/b.c",
+        "core/c.c",
+        "sa/d.c",
+    ],
+    "$(patsubst %.c,%.o,$(wildcard $(srctree)/$(src)/*/?.c))": ["core/b.c", "core/c.c", "sa/d.c"],
+    "$(patsubst $(srctree)/$(src)/%.c,%.o,$(wildcard $(srctree)/$(src)/*/*/*.c))": ["sa/x/e.c"],
+    "$(subst .c,.o,$(subst $(M)/,,$(wildcard $(M)/sa/*.c)))": ["sa/d.c"],
+    "$(foreach d,core sa,$(patsubst %.c,%.o,$(wildcard $(d)/*.c)))": [
+        "core/b.c",
+        "core/c.c",
+        "sa/d.c",
+    ],
+    "$(filter-out core/c.o,$(patsubst %.c,%.o,$(wildcard core/*.c)))": ["core/b.c"],
+    "$(addprefix core/,$(notdir $(patsubst %.c,%.o,$(wildcard core/*.c))))": [
+        "core/b.c",
+        "core/c.c",
+    ],
+    "$(addsuffix .o,$(basename $(wildcard $(shell pwd)/sa/*.c)))": ["sa/d.c"],
+    "$(addprefix $(dir sa/any.c),d.o)": ["sa/d.c"],
+}
+
+
+@pytest.mark.parametrize("text", LISTS)
+def test_lists_that_the_tree_tells(text: str) -> None:
+    files = {f"drivers/net/a/{name}": "int a;" for name in SOURCES}
+    makefile = f"obj-m += a.o\na-objs := {text}\n"
+    kbuild = Kbuild(memory({**files, "drivers/net/a/Makefile": makefile}))
+    named = [name for name in SOURCES if kbuild.modules_of(f"drivers/net/a/{name}")]
+    assert named == LISTS[text]
+    assert [kbuild.doubt(f"drivers/net/a/{name}") for name in named] == [""] * len(named)
+
+
+MAKE = "drivers/net/a/Makefile"
+# Makefile of drivers/net/a -> why it isn't known what b.c is linked with.
+DOUBTS: dict[str, str] = {
+    "obj-m += a.o\na-y := b.o": "",
+    "obj-m += a.o\na-y := b.o $(c-y)": "",
+    "obj-m += $(N).o\n$(N)-objs := b.o": "",
+    "obj-m += b.o\nobj-m += $(shell ls)": "",
+    "obj-m += b.o\n-include gone.mk": "",
+    "obj-m += b.o\nx := $(shell ls)": "",
+    "obj-m += a.o": "no Makefile links drivers/net/a/b.c",
+    "obj-m += a.o c.o\nc-y := $(X)": f"{MAKE}:2 is not evaluated: $(X)",
+    "obj-m += a.o\nobj-m += $(X)": f"{MAKE}:2 is not evaluated: $(X)",
+    "obj-m += a.o\n\na-y := b.o \\\n $(shell ls)": f"{MAKE}:3 is not evaluated: $(shell)",
+    "obj-m += a.o\na-y := b.o\na-y += $(call f,x)": f"{MAKE}:3 is not evaluated: $(call)",
+    "obj-m += a.o\na-y := b.o c.o\nc-y := $(X)/d.o": f"{MAKE}:3 is not evaluated: $(X)/d.o",
+    "obj-m += b.o\n$(eval $(call f,x))": f"{MAKE}:2 is not evaluated: $(eval $(call f,x))",
+    "obj-m += b.o\ninclude gone.mk": (
+        f"{MAKE}:2 includes gone.mk, which can't be read (No such file or directory)"
+    ),
+    "obj-m += b.o\ninclude $(X)/b.mk": f"{MAKE}:2 includes $(X)/b.mk, which can't be read",
+}
+
+
+@pytest.mark.parametrize("text", DOUBTS)
+def test_what_is_not_known_of_a_list_has_a_reason(text: str) -> None:
+    kbuild = Kbuild(memory({MAKE: text, "drivers/net/a/b.c": ""}))
+    assert kbuild.doubt("drivers/net/a/b.c").removesuffix(" (not evaluated)") == DOUBTS[text]
+
+
+@pytest.mark.parametrize(
+    ("make", "why"), [(os.mkfifo, "not a regular file"), (Path.mkdir, "Is a directory")]
+)
+def test_a_makefile_that_is_no_file_links_nothing(
+    make: Callable[[Path], None], why: str, tmp_path: Path
+) -> None:
+    tree = written(tmp_path, {"d/e/b.c": "", "d/e/Makefile": "obj-y += c.o\n"})
+    make(tmp_path / "d/Makefile")
+    assert Kbuild(tree).modules_of("d/e/b.c") == []
+    assert Kbuild(tree).doubt("d/e/b.c") == f"d/Makefile can't be read ({why})"
+
+
+def test_folders_above_stand_in_for_lost_options(tmp_path: Path) -> None:
+    files = {"drivers/net/a/b/c/x.c": "", "drivers/net/a/y.h": ""}
+    above = ["drivers/net/a/b", "drivers/net/a"]
+    tree = written(tmp_path / "lost", files)
+    assert Kbuild(tree).include_folders("drivers/net/a/b/c/x.c") == above
+    tree = written(tmp_path / "there", {**files, "drivers/net/a/Makefile": "obj-y += b/"})
+    assert Kbuild(tree).include_folders("drivers/net/a/b/c/x.c") == []
 
 
 def test_kbuild_comes_before_makefile(tmp_path: Path) -> None:

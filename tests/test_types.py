@@ -274,7 +274,20 @@ def test_type_of_an_expression(expression: str, wanted: str) -> None:
         pytest.param("struct foo_sa * const a = sa;", "a", "struct foo_sa*", id="const pointer"),
         pytest.param("struct foo_sa __rcu *a;", "a->x", "struct xfrm_state*", id="attribute"),
         pytest.param("typeof(sa) a = sa;", "a->x", "struct xfrm_state*", id="typeof, from value"),
-        pytest.param("__auto_type a = sa;", "a->x", "struct xfrm_state*", id="auto"),
+        pytest.param("__auto_type a = sa;", "a->x", "struct xfrm_state*", id="GNU auto"),
+        pytest.param("const auto a = sa;", "a->x", "struct xfrm_state*", id="C23 auto"),
+        pytest.param(
+            "typeof(struct foo_sa *) a = data;", "a->x", "struct xfrm_state*", id="typeof a type"
+        ),
+        pytest.param(
+            "struct foo_sa *a; auto b = alloc_percpu(struct foo_sa);",
+            "b->x",
+            "struct xfrm_state*",
+            id="allocated by its type",
+        ),
+        pytest.param(
+            "auto a = kzalloc_obj(*sa);", "a->x", "struct xfrm_state*", id="allocated by a variable"
+        ),
         pytest.param(
             "typeof(*sa) *a = data;",
             "a->x",
@@ -377,8 +390,28 @@ def test_type_of_a_local(before: str, expression: str, wanted: str) -> None:
             "static struct q q;",
             "q.a->x",
             "struct xfrm_state*",
-            marks=bug("the first field of a struct_group() has the macro's text in its type"),
             id="the first field in a struct_group",
+        ),
+        pytest.param(
+            "struct q {\n\tstruct_group(g,\n\t\tstruct foo_sa *a;\n\t\tint n;\n\t);\n};\n"
+            "static struct q q;",
+            "q.g.a->x",
+            "struct xfrm_state*",
+            id="a field of a struct_group, by the group",
+        ),
+        pytest.param(
+            "struct q {\n\tstruct_group_tagged(g_tag, g, struct foo_sa *a;);\n};\n"
+            "static struct g_tag q;",
+            "q.a->x",
+            "struct xfrm_state*",
+            id="a field of a struct_group, by its tag",
+        ),
+        pytest.param(
+            "struct q {\n\tstruct_group_attr(g, __aligned(4), int n; struct foo_sa *a;);\n};\n"
+            "static struct q q;",
+            "q.a->x",
+            "struct xfrm_state*",
+            id="a field of a struct_group_attr",
         ),
         pytest.param(
             "#define inner(p) ((p)->sa)\n#define mine(p) inner(p)->x",

@@ -5,9 +5,10 @@ from itertools import chain
 from typing import NamedTuple
 
 from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
-from xfrmlint.analysis.parts import XFRM, plan, reader_of, whole_reader
+from xfrmlint.analysis.parts import plan, reader_of, whole_reader
 from xfrmlint.analysis.tabulate import Analysed, core_rows, rows_of
 from xfrmlint.c.corpus import Memo
+from xfrmlint.c.offload import XFRM, has_real_dev
 from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.core import Answer, frees_upper_priv, offload_ok_looks_at_upper, stub
 from xfrmlint.concrete.resolver import Comparison, Verdict, compare
@@ -118,7 +119,12 @@ def core_facts(tree: Tree, memo: Memo, progress: Progress = quietly) -> Rows:
     """Return what is to be known of the tree itself and of the core's own functions."""
     reader = reader_of(tree, memo)
     contract = reader.corpus.find("function", RESOLVER, XFRM) is not None
-    own = TreeRow(version(tree), "present" if contract else "absent", int(add_takes_device(reader)))
+    own = TreeRow(
+        version(tree),
+        "present" if contract else "absent",
+        int(add_takes_device(reader)),
+        int(has_real_dev(reader)),
+    )
     functions: list[CoreFunctionRow] = []
     if contract:
         progress("running the tree's own resolver")

@@ -1,12 +1,12 @@
 """What each driver's hardware is given: its paths, judged in every topology."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from xfrmlint.analysis.analyse import Analysis
 from xfrmlint.c.unit import Place
 from xfrmlint.flow.callbacks import Answer
-from xfrmlint.flow.events import Event, Kind, Path
+from xfrmlint.flow.events import Device, Event, Kind, Path, Sa
 from xfrmlint.flow.paths import Followed, Traced
 from xfrmlint.model.judge import Outcome, judge_path, severity, worst
 from xfrmlint.model.topology import TOPOLOGIES, Topology
@@ -76,10 +76,30 @@ def judgements(analysis: Analysis) -> list[Judgement]:
             worst(handle.outcomes[i] for handle in handles) for i in range(len(TOPOLOGIES))
         )
         opted_in = any(site.driver is not None and site.driver.opted_in for site in sites)
+        doubts = dict.fromkeys(traced.doubts)
+        doubts.update((d, None) for path in traced.paths for d in _doubts(path.events))
         found.append(
-            Judgement(group, opted_in, handles, outcomes, len(traced.paths), traced.doubts)
+            Judgement(group, opted_in, handles, outcomes, len(traced.paths), tuple(doubts))
         )
     return found
+
+
+def _doubts(path: Path) -> Iterator[Doubt]:
+    """Yield why a path's outcome is not known, beside what could not be followed on it."""
+    made: dict[int, Event] = {}
+    for event in path:
+        if event.kind in _GETS:
+            made[event.handle] = event
+        at, why = event, ""
+        if event.kind is Kind.RESOLVE and event.device is Device.VLAN_REAL:
+            why = "which device is below the VLAN that the resolver is asked for is not known"
+        elif event.kind is Kind.COMPARE:
+            why = "whether this comparison excludes 0 is not known"
+        elif event.kind in (Kind.TEST, Kind.USE) and event.handle in made:
+            at = made[event.handle]
+            why = "whose SA the handle is of is not known" if at.sa is Sa.UNKNOWN else ""
+        if why:
+            yield Doubt(Place(at.path, at.line, at.column), at.function, why)
 
 
 def topologies() -> Sequence[Topology]:
@@ -88,12 +108,16 @@ def topologies() -> Sequence[Topology]:
 
 
 class Owner(NamedTuple):
-    """An owner's resolver callback. answers: what it returns, where, and what that comes to."""
+    """An owner's resolver callback. answers: what it returns, where, and what that comes to.
+
+    doubts: why some of that is not known.
+    """
 
     driver: str
     function: str
     place: Place
     answers: tuple[tuple[Answer, Place, Outcome], ...]
+    doubts: tuple[Doubt, ...]
 
     def worst(self) -> Outcome:
         """Return the worst of its answers."""
@@ -111,6 +135,10 @@ _ANSWERS = {
     Answer.LOOKED_UP: Outcome.UNKNOWN,
     Answer.NOT_FOLLOWED: Outcome.UNKNOWN,
 }
+_REASONS = {
+    Answer.LOOKED_UP: "whether the map holds what the device's own add returned is not looked into",
+    Answer.NOT_FOLLOWED: "what is returned could not be followed",
+}
 
 
 def owners(analysis: Analysis) -> list[Owner]:
@@ -121,6 +149,11 @@ def owners(analysis: Analysis) -> list[Owner]:
             one.function.name,
             one.place,
             tuple((answer, place, _ANSWERS[answer]) for answer, place in one.answers),
+            tuple(
+                Doubt(place, one.function.name, _REASONS[answer])
+                for answer, place in one.answers
+                if answer in _REASONS
+            ),
         )
         for one in analysis.callbacks
     ]

@@ -4,15 +4,18 @@ Modules of a vendor's folder call each other, share headers and hand states to e
 tables; between such folders there is nothing but the kernel's own interfaces.
 """
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from xfrmlint.analysis.part import Part, Plan
-from xfrmlint.c.corpus import Memo
+from xfrmlint.c.corpus import Memo, definition_in
+from xfrmlint.c.offload import OFFLOAD, XFRM, offload_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Unit
 from xfrmlint.contract import FLAG, MARK, RESOLVER, TYPES, WORDS
-from xfrmlint.kernel.places import HEADERS, part_of
+from xfrmlint.kernel.places import HEADERS, is_core, part_of
 from xfrmlint.kernel.release import Release
 from xfrmlint.program.ops import add_takes_device
 from xfrmlint.tree import Tree
@@ -25,8 +28,13 @@ _WRAPS = re.compile(
     + FLAG.encode()
     + rb"\b"
 )
-XFRM = "include/net/xfrm.h"
-OFFLOAD = f"struct {TYPES[0]}"
+# An ops table, or a pointer to one.
+_TABLE = re.compile(rb"\bstruct\s+xfrmdev_ops\b")
+_TAGS = re.compile(rb"\bstruct\s+(\w+)")
+_POINTER = re.compile(rb"\(\s*\*\s*(?:const\s+)?(\w+)\s*\)\s*\(")
+# Who includes a header from here makes it the kernel's.
+_CORE = "net"
+_DRIVERS = "drivers"
 
 
 def pattern(offload: str) -> str:
@@ -65,13 +73,20 @@ def plan(tree: Tree, under: Sequence[str] = (), memo: Memo | None = None) -> Pla
     offload = offload_of(reader)
     searched = tuple(dict.fromkeys((*under, HEADERS))) if under else ()
     paths, commented = _candidates(reader, pattern(offload), searched)
-    shared = tuple(
+    ties = _ties(reader, paths)
+    tied = {folder for tie in ties for folder in tie.folders}
+    if under and not tied <= set(under):
+        more, _ = _candidates(reader, pattern(offload), sorted(tied))
+        paths = sorted({*paths, *more})
+    wrappers = [
         path
         for path in paths
         if path.startswith("include/") and path != XFRM and _wraps(reader.corpus.data(path))
-    )
-    users = [folder for folder in _users(reader, shared) if not under or folder in under]
-    return Plan(offload, shared, tuple(_parts(reader, paths, users)), commented)
+    ]
+    headers = [tie.header for tie in ties if tie.header.startswith("include/")]
+    shared = tuple(dict.fromkeys([*wrappers, *headers]))
+    users = [f for f in _users(reader, shared) if not under or f in under or f in tied]
+    return Plan(offload, shared, tuple(_parts(reader, paths, users, ties)), commented)
 
 
 def _wraps(data: bytes) -> bool:
@@ -84,21 +99,72 @@ def unit_of(path: str, data: bytes, known: Release | None) -> Unit:
     return Unit(path, data, re.compile(pattern(OFFLOAD).encode()), release=known)
 
 
-def _parts(reader: Reader, paths: Sequence[str], users: Sequence[str]) -> Iterator[Part]:
-    """Group files by folder; what a Makefile links together stays together."""
+class _Tie(NamedTuple):
+    """A header with a struct of function pointers that parts of a tree call each other by."""
+
+    header: str
+    folders: frozenset[str]
+
+
+def _ties(reader: Reader, paths: Sequence[str]) -> list[_Tie]:
+    """Return what ties modules that have no ops table to drivers that have one.
+
+    Such a module fills a struct of function pointers, and the driver calls through it.
+    """
+    corpus, tree = reader.corpus, reader.corpus.tree
+    sources = [path for path in paths if path.endswith(".c") and not is_core(path)]
+    tabled = {path for path in sources if _TABLE.search(corpus.data(path))}
+    found = []
+    for path in sources:
+        linked = {source for module in reader.universe.modules(path) for source in module.sources}
+        if path in tabled or tabled & linked:
+            continue
+        tags = set(_TAGS.findall(corpus.data(path)))
+        headers = {name for own in corpus.local(path) for name in (own, *corpus.includes(own))}
+        for header in sorted(headers - {XFRM, path}):
+            called = "|".join(sorted(_pointers(reader, header, tags)))
+            name = re.escape(posixpath.basename(header))
+            if not called or tree.search(rf'include\s*["<]([^">]*/)?{name}[">]', [_CORE]):
+                continue
+            drivers = tree.search(_TABLE.pattern.decode(), [_DRIVERS])
+            folders = sorted({part_of(driver) for driver in drivers})
+            callers = tree.search(rf"(->|\.)\s*({called})\s*\)?\s*\(", folders) if folders else ()
+            if callers:
+                found.append(_Tie(header, frozenset(map(part_of, [path, *callers]))))
+    return found
+
+
+def _pointers(reader: Reader, header: str, tags: Iterable[bytes]) -> set[str]:
+    """Return the function pointers in those structs of a header that have one of some tags."""
+    data = reader.corpus.data(header)
+    found: set[str] = set()
+    for tag in tags:
+        text = reader.corpus.unit(header).text if tag in data else b""
+        defined = definition_in(text, "struct", tag)
+        if defined is not None:
+            body = text[defined[0] : defined[1]]
+            found.update(name.decode("ascii", "replace") for name in _POINTER.findall(body))
+    return found
+
+
+def _parts(
+    reader: Reader, paths: Sequence[str], users: Sequence[str], ties: Sequence[_Tie]
+) -> Iterator[Part]:
+    """Group files by folder; what a Makefile links, or a struct ties together, stays together."""
     sources = [path for path in paths if not path.startswith("include/")]
     # Asked for all first: a Makefile can link sources of another folder.
     for path in sources:
         reader.corpus.kbuild.modules_of(path)
     groups = {folder: {folder} for folder in (*map(part_of, paths), *users)}
+    together = [tie.folders for tie in ties]
     for path in sources:
-        own = part_of(path)
         for module in reader.corpus.kbuild.modules_of(path):
-            for other in {part_of(source) for source in module.sources} - groups[own]:
-                both = groups[own] | groups.get(other, {other})
-                groups.update(dict.fromkeys(both, both))
-    for folders in sorted({tuple(sorted(folders)) for folders in groups.values()}):
-        yield Part(folders, tuple(sorted(path for path in paths if part_of(path) in folders)))
+            together.append(frozenset([part_of(path), *map(part_of, module.sources)]))
+    for folders in together:
+        whole = set().union(*(groups.get(folder, {folder}) for folder in folders))
+        groups.update(dict.fromkeys(whole, whole))
+    for own in sorted({tuple(sorted(group)) for group in groups.values()}):
+        yield Part(own, tuple(sorted(path for path in paths if part_of(path) in own)))
 
 
 def _candidates(
@@ -112,12 +178,6 @@ def _candidates(
     commented = tuple(path for path in found if mark in data(path))
     strange = {path for path in commented if not wanted.search(data(path))}
     return [path for path in found if path not in strange], commented
-
-
-def offload_of(reader: Reader) -> str:
-    """Return the type of a state's xso; its name was struct xfrm_state_offload until 5.19."""
-    kind = reader.types.fields_named("struct xfrm_state", XFRM).get("xso")
-    return kind.base if kind is not None else OFFLOAD
 
 
 def _users(reader: Reader, shared: Iterable[str]) -> list[str]:

@@ -67,7 +67,7 @@ def rows_of(part: Analysed) -> Rows:
     return [
         *_driver_rows(part.drivers),
         *_site_rows(sites, part.traced),
-        *_path_rows(reader, part.traced),
+        *_path_rows(part),
         *_graph_rows(graph, sites),
         *_sleep_rows(reader, part.sleeps, len(sites)),
         *_item_rows(part),
@@ -194,14 +194,16 @@ def _items(
         )
 
 
-def _path_rows(reader: Reader, traced: Mapping[str, Traced]) -> Iterator[tuple[object, ...]]:
+def _path_rows(part: Analysed) -> Iterator[tuple[object, ...]]:
+    universe = part.graph.reader.universe
+    modules = {driver.module for driver in part.drivers}
     number = 0
-    for group, one in traced.items():
+    for group, one in part.traced.items():
         for path in one.paths:
             number += 1
             yield PathRow(number, group, path.entry, path.function.name)
             for position, event in enumerate(path.events):
-                core = is_core(event.path)
+                module = group if is_core(event.path) else universe.module(event.path)
                 named = path.named[position]
                 yield EventRow(
                     number,
@@ -211,7 +213,8 @@ def _path_rows(reader: Reader, traced: Mapping[str, Traced]) -> Iterator[tuple[o
                     event.line,
                     event.column,
                     event.function,
-                    group if core else reader.universe.module(event.path),
+                    # What has no ops table belongs to the driver that enters it.
+                    module if module in modules else group,
                     event.handle,
                     event.source,
                     event.device,
@@ -239,11 +242,9 @@ def _graph_rows(graph: CallGraph, sites: Sequence[Site]) -> Iterator[tuple[objec
                 edge.place.line,
                 edge.via,
             )
-        for entry in incoming.entries:
-            place = entry.place
-            yield EntryRow(
-                function.name, entry.name, entry.context, place.path, place.line, entry.via
-            )
+    for entry, function in sorted({door for site in sites for door in site.reached.doors}):
+        place = entry.place
+        yield EntryRow(function.name, entry.name, entry.context, place.path, place.line, entry.via)
     for filled in sorted(set(graph.filled)):
         slot = filled.slot
         yield SlotRow(
@@ -270,8 +271,13 @@ def _file_rows(reader: Reader) -> Iterator[tuple[object, ...]]:
     for unit in reader.corpus.units():
         if not unit.parsed:
             continue
-        yield FileRow(unit.path, len(unit.data), unit.data.count(b"\n"), len(unit.errors))
-        for item in unit.items:
+        yield FileRow(
+            unit.path,
+            len(unit.data),
+            unit.data.count(b"\n"),
+            len(reader.outlines.errors(unit.path)),
+        )
+        for item in reader.outlines.items(unit.path):
             if item.kind == "function":
                 line = unit.line(item.start)
                 head = unit.text[item.start : item.start + 200].split(b"{")[0]
@@ -301,11 +307,12 @@ def _unread_rows(reader: Reader) -> Iterator[UnknownRow]:
             line = unit.line(unit.blanked.open_comment)
             yield UnknownRow(unit.path, line, "", "a comment that never ends hides the rest")
         elif unit.parsed and not is_core(unit.path):
-            if unit.errors:
-                lines = ", ".join(map(str, unit.errors[:5]))
-                more = ", ..." if len(unit.errors) > 5 else ""
+            errors = reader.outlines.errors(unit.path)
+            if errors:
+                lines = ", ".join(map(str, errors[:5]))
+                more = ", ..." if len(errors) > 5 else ""
                 reason = f"parse errors at lines {lines}{more}; the rest was analysed"
-                yield UnknownRow(unit.path, unit.errors[0], "", reason)
+                yield UnknownRow(unit.path, errors[0], "", reason)
 
 
 def _unknown_rows(part: Analysed) -> Iterator[UnknownRow]:

@@ -10,12 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from xfrmlint.c.arguments import Arguments
 from xfrmlint.c.conditionals import VERSIONED, Known, known_in, truth
+from xfrmlint.c.dialect import plain
 from xfrmlint.kernel.release import Release
 
 _COMMENT_OR_STRING = re.compile(
     rb"""/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/)?|//(?:\\\r?\n|[^\n])*|"""
-    rb""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""",
+    # No character is 1'000.
+    rb""""(?:\\.|[^"\\\n])*"|'(?<![0-9a-fA-F]')(?:\\.|[^'\\\n])*'""",
     re.S,
 )
 # Behind the end of a line: begun by a literal it is found ten times as fast.
@@ -69,19 +72,16 @@ _ATTRIBUTES = {
     b"__": _attribute(_UNDERSCORED, _ATTRIBUTE_CALLS),
     **{word.encode(): _attribute([word], []) for word in _PLAIN},
 }
-# include/linux/cleanup.h: the statement behind it is run under the lock.
-_SCOPED = re.compile(rb"^[ \t]+scoped_guard[ \t]*(\()", re.M)
 _PER_CPU = re.compile(
     rb"^((?:static[ \t]+)?)((?:DEFINE|DECLARE)_PER_CPU\w*[ \t]*\()([^,;()]*)(,)([^;()]*)(\))", re.M
 )
 _FOR_EACH = re.compile(rb"^([ \t]+)(\w*(?:for_?each|FOR_?EACH|_walk)\w*)([ \t]*\()", re.M)
 _LOOPS = (b"each", b"EACH", b"_walk")
-# One pattern a word: a literal prefix makes the search fast.
-_TYPE_ARGUMENTS = (
-    re.compile(rb"(struct[ \t]+)\w+[ \t]*,"),
-    re.compile(rb"(union[ \t]+)\w+[ \t]*,"),
-)
 _TYPEOF = re.compile(rb"\b(?:typeof|__typeof__|__typeof|typeof_unqual)[ \t]*\(")
+_NAMED_TYPE = re.compile(
+    rb"\s*(?:const\s+)?(?:(?:struct|union|enum)\s+\w+|u\d+|(?:(?:unsigned|int|long|char|void)\b\s*)+)"
+    rb"[\s*]*$"
+)
 _WORD = re.compile(rb"\w")
 _LINE_END = re.compile(rb"([ \t\r]*)\n")
 _FAR = 4000
@@ -208,8 +208,8 @@ def blank(
     text = without_comments(data.replace(b"\0", b" "))
     conditionals = _Conditionals(words, turn, known_in(release))
     text = conditionals.settled(text)
-    arguments = _Arguments(conditionals.branches)
-    text = _readable(text, arguments)
+    arguments = Arguments((branch.start, branch.end) for branch in conditionals.branches)
+    text = readable(text, arguments)
     return Blanked(
         text,
         tuple(conditionals.branches),
@@ -223,81 +223,35 @@ def blank(
     )
 
 
-def _readable(text: bytes, arguments: "_Arguments") -> bytes:
-    """Blank or rewrite what keeps tree-sitter from parsing text that has no directives."""
+def readable(text: bytes, arguments: Arguments | None = None) -> bytes:
+    """Blank or rewrite what keeps tree-sitter from parsing text that has no directives.
+
+    arguments: of the text, if it had some.
+    """
+    arguments = arguments or Arguments()
     if b"__" in text or b"noinline" in text or b"INDIRECT" in text:
         text = _blank_attributes(text, arguments)
     if b"typeof" in text:
         text = _typeof(text, arguments)
     if b"PER_CPU" in text:
-        text = _PER_CPU.sub(arguments.variable, text)
-    if b"scoped_guard" in text:
-        text = _scoped(text, arguments)
-    return without_type_arguments(_loops(text, arguments))
+        text = _per_cpu(text, arguments)
+    return plain(_loops(text, arguments), arguments)
 
 
-class _Arguments:
-    """Where what stands in parentheses ends: before the branch of a conditional does.
+def _per_cpu(text: bytes, arguments: Arguments) -> bytes:
+    """Write a per-CPU variable's macro as a declaration."""
 
-    unclosed: where one began that does not.
-    """
-
-    def __init__(self, branches: Sequence[Branch]) -> None:
-        self._ends = sorted((branch.end, branch.start) for branch in branches)
-        self.unclosed: set[int] = set()
-
-    def end(self, text: bytes, start: int, parenthesis: int) -> int:
-        """Return the offset behind what began at `start`; the end of its line if it is open."""
-        end = closing(text, parenthesis)
-        if end is not None and not self._leaves(start, end):
-            return end
-        self.unclosed.add(start)
-        end = text.find(b"\n", parenthesis)
-        return end if end >= 0 else len(text)
-
-    def _leaves(self, start: int, end: int) -> bool:
-        """Tell whether the branch around an offset ends before another one."""
-        at = bisect_right(self._ends, (start, start))
-        while at < len(self._ends) and self._ends[at][0] < end:
-            if self._ends[at][1] <= start:
-                return True
-            at += 1
-        return False
-
-    def variable(self, match: re.Match[bytes]) -> bytes:
-        """Return a per-CPU variable's macro as a declaration."""
-        if self._leaves(*match.span()):
-            self.unclosed.add(match.start())
+    def variable(match: re.Match[bytes]) -> bytes:
+        if arguments.leaves(*match.span()):
+            arguments.unclosed.add(match.start())
             return match.group()
         start, macro, kind, comma, name, end = match.groups()
         return start + spaces(macro) + kind + spaces(comma) + name + spaces(end)
 
-
-def without_type_arguments(text: bytes) -> bytes:
-    """Blank `struct` and its like where a type is an argument: `container_of(p, struct foo, m)`."""
-    out = bytearray(text)
-    for pattern in _TYPE_ARGUMENTS:
-        for match in pattern.finditer(text):
-            start, end = match.span(1)
-            before = text[max(0, start - 200) : start].rstrip()
-            if before.endswith(b"const"):
-                before = before[:-5]
-                start = text.rindex(b"const", 0, start)
-                before = before.rstrip()
-            if before[-1:] in (b",", b"("):
-                out[start:end] = b" " * (end - start)
-    return bytes(out)
+    return _PER_CPU.sub(variable, text)
 
 
-def _scoped(text: bytes, arguments: _Arguments) -> bytes:
-    out = bytearray(text)
-    for match in _SCOPED.finditer(text):
-        end = arguments.end(text, match.start(), match.start(1))
-        out[match.start() : end] = spaces(text[match.start() : end])
-    return bytes(out)
-
-
-def _loops(text: bytes, arguments: _Arguments) -> bytes:
+def _loops(text: bytes, arguments: Arguments) -> bytes:
     out = bytearray(text)
     for word in _LOOPS:
         at = text.find(word)
@@ -311,7 +265,7 @@ def _loops(text: bytes, arguments: _Arguments) -> bytes:
     return bytes(out)
 
 
-def _while(match: re.Match[bytes], arguments: _Arguments) -> bytes:
+def _while(match: re.Match[bytes], arguments: Arguments) -> bytes:
     # A loop macro parses as a call followed by a block, or worse as a nested function.
     name = match.group(2)
     behind = arguments.end(match.string, match.start(), match.end() - 1)
@@ -320,7 +274,7 @@ def _while(match: re.Match[bytes], arguments: _Arguments) -> bytes:
     return match.group(1) + b"while" + b" " * (len(name) - 5) + match.group(3)
 
 
-def _blank_attributes(text: bytes, arguments: _Arguments) -> bytes:
+def _blank_attributes(text: bytes, arguments: Arguments) -> bytes:
     for word, pattern in _ATTRIBUTES.items():
         if word not in text:
             continue
@@ -331,7 +285,7 @@ def _blank_attributes(text: bytes, arguments: _Arguments) -> bytes:
             inside_word = start > 0 and _WORD.match(text, start - 1)
             if start < at or inside_word:
                 continue
-            if _in_string(text, start):
+            if in_string(text, start):
                 continue
             if match.group("open"):
                 end = arguments.end(text, start, end - 1)
@@ -343,42 +297,32 @@ def _blank_attributes(text: bytes, arguments: _Arguments) -> bytes:
     return text
 
 
-def _in_string(text: bytes, offset: int) -> bool:
+def in_string(text: bytes, offset: int) -> bool:
+    """Tell whether an offset lies in a string literal, by what stands before it in its line."""
     start = text.rfind(b"\n", 0, offset) + 1
     before = text[start:offset]
     return (before.count(b'"') - before.count(b'\\"')) % 2 == 1
 
 
-def _typeof(text: bytes, arguments: _Arguments) -> bytes:
+def _typeof(text: bytes, arguments: Arguments) -> bytes:
     # tree-sitter takes `typeof(x) y = z;` for an assignment to a call.
     out = []
     at = 0
     for match in _TYPEOF.finditer(text):
-        if match.start() < at or _in_string(text, match.start()):
+        if match.start() < at or in_string(text, match.start()):
             continue
         end = arguments.end(text, match.start(), match.end() - 1)
-        gap = spaces(text[match.start() : end])
-        kind = gap[:5] if match.start() in arguments.unclosed else b"auto_"
-        out += [text[at : match.start()], kind, gap[5:]]
+        operand = text[match.end() : end - 1]
+        if match.start() in arguments.unclosed:
+            named = spaces(text[match.start() : end])
+        elif _NAMED_TYPE.match(operand):
+            named = spaces(text[match.start() : match.end()]) + operand + b" "
+        else:
+            named = b"auto_" + spaces(text[match.start() + 5 : end])
+        out += [text[at : match.start()], named]
         at = end
     out.append(text[at:])
     return b"".join(out)
-
-
-_PAREN = re.compile(rb"[()]")
-
-
-def closing(text: bytes, start: int) -> int | None:
-    """Return the offset behind the parenthesis that closes the one at `start`.
-
-    Nothing that is blanked or looked past is longer than _FAR bytes: None for what is.
-    """
-    depth = 0
-    for match in _PAREN.finditer(text, start, start + _FAR):
-        depth += 1 if match.group() == b"(" else -1
-        if depth == 0:
-            return match.end()
-    return None
 
 
 @dataclass

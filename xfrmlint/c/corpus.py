@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.blanking import closing
+from xfrmlint.c.arguments import closing
 from xfrmlint.c.conditionals import VERSIONED
+from xfrmlint.c.shape import Shapes, shapes_of
 from xfrmlint.c.unit import Unit, parse
 from xfrmlint.kernel.kbuild import Kbuild
 from xfrmlint.kernel.release import Release, release
@@ -39,6 +40,7 @@ _FAR = 1000
 _TAGGED = ("struct", "union", "enum")
 _BODY = re.compile(rb"[^;(){}=*]*(?:/\*[^{]*)?\{")
 _WORD = re.compile(rb"\w")
+_SPECIFIERS = re.compile(rb"[\w\s*]*")
 _INSIDE = re.compile(rb"(?<=\w)")
 _SHARED = ("include/", "arch/")
 
@@ -62,6 +64,7 @@ class Memo:
         self.units: dict[tuple[str, bytes, Release | None], Unit] = {}
         self.named: dict[tuple[str, bytes], list[tuple[bytes, bool]]] = {}
         self.defines: dict[tuple[str, bytes], frozenset[bytes]] = {}
+        self.shapes: dict[tuple[str, bytes], Shapes] = {}
         self.define_texts: dict[tuple[str, bytes], bytes] = {}
 
     def forget_drivers(self) -> None:
@@ -70,6 +73,7 @@ class Memo:
             self.units,
             self.named,
             self.defines,
+            self.shapes,
             self.define_texts,
         )
         for made in kinds:
@@ -256,6 +260,14 @@ class Corpus:
             self._memo.define_texts[path, data] = found
         return found
 
+    def shapes(self, path: str) -> Shapes:
+        """Return which of a file's #defines stand for more than an expression."""
+        data = self.data(path)
+        found = self._memo.shapes.get((path, data))
+        if found is None:
+            found = self._memo.shapes[path, data] = shapes_of(self.define_text(path))
+        return found
+
     def definitions_of(self, name: bytes, path: str) -> list[tuple[str, int, bytes]]:
         """Return the live #define and #undef directives of one name in a file, in order."""
         if path not in self._directives:
@@ -283,7 +295,10 @@ class Corpus:
         for place in self.closure(path):
             data = self.data(place)
             # Blanking a header costs much more than this look at its raw text.
-            if word in data and any(_defines(m, kind) for m in standing(data, word, likely)):
+            if word in data and (
+                any(_defines(m, kind) for m in standing(data, word, likely))
+                or (kind == "struct" and b"_group_tagged(" + word in data)
+            ):
                 found = definition_in(self.unit(place).text, kind, word)
                 if found is not None:
                     return Definition(place, *found)
@@ -383,7 +398,7 @@ def definition_in(text: bytes, kind: str, word: bytes) -> tuple[int, int] | None
         before = text[start : match.start()]
         words = before.replace(b"*", b" ").split()
         typed = bool(words) and words[0] not in _STATEMENTS
-        if typed and not any(sign in before for sign in (b"(", b")", b",", b"!", b"<", b">")):
+        if typed and _SPECIFIERS.fullmatch(before):
             behind = closing(text, match.start(1))
             return None if behind is None else (start, behind)
     return None

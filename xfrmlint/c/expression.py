@@ -18,6 +18,45 @@ def bare(node: Node, subscripts: bool = False) -> Node:
     return node
 
 
+def callees(node: Node) -> list[Node]:
+    """Return the expressions of which a called one is worth one: f for (0, f), ({ f; }), (*&f).
+
+    The sides of a ?:, of _Generic() and of __builtin_choose_expr() are several.
+    """
+    node = bare(node)
+    inside: list[Node | None] = []
+    match node.type:
+        case "conditional_expression":
+            inside = [node.child_by_field_name(s) for s in ("consequence", "alternative")]
+        case "comma_expression":
+            inside = [node.child_by_field_name("right")]
+        case "compound_statement" | "expression_statement":
+            inside = [node.named_children[-1]] if node.named_child_count else []
+        case "generic_expression":
+            inside = list(node.named_children[2::2])
+        case "call_expression":
+            listed = node.child_by_field_name("arguments")
+            if is_choice(node) and listed is not None:
+                inside = list(listed.named_children[1:])
+    found = [callee for one in inside if one is not None for callee in callees(one)]
+    return found or [node]
+
+
+def is_choice(call: Node) -> bool:
+    """Tell whether a call is none but one of its arguments, which the compiler chooses."""
+    called = call.child_by_field_name("function")
+    return called is not None and called.text == b"__builtin_choose_expr"
+
+
+def is_worth(statement: Node) -> bool:
+    """Tell whether a statement is the last of a ({ }): what that is worth."""
+    block = statement.parent
+    around = block.parent if block is not None else None
+    if block is None or around is None or around.type != "parenthesized_expression":
+        return False
+    return block.type == "compound_statement" and block.named_children[-1].id == statement.id
+
+
 def position_in(listed: Node, node: Node) -> int:
     """Return the index of a node among the named children of a list."""
     return [child.id for child in listed.named_children].index(node.id)

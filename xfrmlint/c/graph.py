@@ -18,7 +18,7 @@ from xfrmlint.c.view import View
 class Does(StrEnum):
     """What a node of the graph does."""
 
-    EVALUATE = "evaluate"  # a statement or an expression; one successor
+    EVALUATE = "evaluate"  # a statement or an expression; several successors: asm goto
     TEST = "test"  # a condition; successors: true, false
     SWITCH = "switch"  # a value; the successors are in `cases`
     CONFIGURED = "configured"  # branches of an #if; `labels` beside the successors
@@ -31,14 +31,14 @@ class Does(StrEnum):
 class Step:
     """A node of the graph. next: indexes of its successors.
 
-    cases: SWITCH: value (None for default) and index. labels: CONFIGURED: condition and whether it
-    holds, for each successor. again: a loop comes back to this one.
+    cases: SWITCH: a label's text (None for default) and index. labels: CONFIGURED: condition and
+    whether it holds, for each successor. again: a loop comes back to this one.
     """
 
     does: Does
     node: Node | None
     next: list[int] = field(default_factory=list)
-    cases: list[tuple[Node | None, int]] = field(default_factory=list)
+    cases: list[tuple[str | None, int]] = field(default_factory=list)
     labels: list[tuple[str, bool]] = field(default_factory=list)
     again: bool = False
 
@@ -166,7 +166,9 @@ class _Builder:
             return jumps.on_continue if jumps.on_continue >= 0 else after
         if kind in ("comment", "type_definition", "function_definition"):
             return after
-        return self.add(Step(Does.EVALUATE, node, [after]))
+        # asm goto can go on at each of its labels.
+        labels = [self.label(node_text(label), node) for label in _asm_labels(node)]
+        return self.add(Step(Does.EVALUATE, node, [after, *labels]))
 
     def inside(self, node: Node | None, after: int, jumps: _Jumps) -> int:
         return self.statement(node, after, jumps) if node is not None else after
@@ -207,18 +209,28 @@ class _Builder:
         )
         cases = self.steps[index].cases
         cases.reverse()
-        if all(value is not None for value, _ in cases):
+        if all(label is not None for label, _ in cases):
             cases.append((None, after))
         self.steps[index].next = [target for _, target in cases]
         return index
 
     def case(self, node: Node, after: int, jumps: _Jumps) -> int:
-        value = node.child_by_field_name("value")
-        inside = [c for c in node.named_children if value is None or c.id != value.id]
+        # `case 1 ... 5:` is an error inside: what stands in front of the colon is the label.
+        colon = next((at for at, c in enumerate(node.children) if c.type == ":"), 0)
+        inside = [c for c in node.children[colon + 1 :] if c.is_named]
         entry = self.listed(inside, after, jumps)
         if jumps.switch >= 0:
-            self.steps[jumps.switch].cases.append((value, entry))
+            label = " ".join(node_text(c) for c in node.children[1:colon])
+            self.steps[jumps.switch].cases.append((label or None, entry))
         return entry
+
+
+def _asm_labels(statement: Node) -> list[Node]:
+    inside = statement.named_children[0] if statement.named_child_count else None
+    if inside is None or inside.type != "gnu_asm_expression":
+        return []
+    last = inside.named_children[-1]
+    return last.named_children if last.type == "gnu_asm_goto_list" else []
 
 
 class _Branches:

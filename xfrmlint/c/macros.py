@@ -14,7 +14,7 @@ _DEFINE = re.compile(
 _DEFINE_START = re.compile(rb"[ \t]*#[ \t]*define\b")
 _PASTE = re.compile(rb"\w+(?:\s*##\s*\w+)+")
 _TOKEN = re.compile(
-    rb"""[A-Za-z_]\w*|\.?\d[\w.]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|##|->|\+\+|--|<<=?|>>=?|"""
+    rb"""[A-Za-z_]\w*|\.?\d(?:[\w.]|'\w)*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|##|->|\+\+|--|<<=?|>>=?|"""
     rb"""[-+*/%&|^=!<>]=|&&|\|\||\.\.\.|\S"""
 )
 _WORD = re.compile(rb"[A-Za-z_]\w*")
@@ -45,18 +45,30 @@ class Token(NamedTuple):
     spaced: bool
 
 
+class Piece(NamedTuple):
+    """C text that stands at an offset of a file."""
+
+    text: bytes
+    path: str
+    offset: int
+
+
 class Expansion(NamedTuple):
-    """Expanded text; `starts[i]` is where the token with origin `origins[i]` begins in it."""
+    """Expanded text; `starts[i]` is where the token with origin `origins[i]` begins in it.
+
+    copied: the indexes of those that are no tokens, but longer text as it is in the file.
+    """
 
     text: bytes
     starts: list[int]
     origins: list[tuple[str, int]]
+    copied: frozenset[int] = frozenset()
 
     def origin(self, offset: int) -> tuple[str, int]:
         """Return path and byte offset from which the token at `offset` came."""
         at = max(0, bisect_right(self.starts, offset) - 1)
         path, start = self.origins[at]
-        return path, start
+        return path, start + (offset - self.starts[at] if at in self.copied else 0)
 
 
 def macros_in(corpus: Corpus, path: str) -> list[Macro]:
@@ -180,7 +192,7 @@ class Macros:
     def _with(self, word: str) -> list[Macro]:
         if word not in self._direct:
             encoded = word.encode("utf-8", "surrogateescape")
-            found = self._pasted(word)
+            found = self.pasting(word)
             for path in self._paths:
                 if encoded in self._corpus.define_text(path):
                     for macro in _defines_with(self._corpus, path, encoded):
@@ -189,7 +201,8 @@ class Macros:
             self._direct[word] = found
         return self._direct[word]
 
-    def _pasted(self, word: str) -> list[Macro]:
+    def pasting(self, word: str) -> list[Macro]:
+        """Return the macros that can paste a word together."""
         if self._pasting is None:
             self._pasting = []
             for path in self._paths:
@@ -232,7 +245,13 @@ def uses(text: bytes, macros: Mapping[str, object]) -> bool:
 
 def expand(text: bytes, path: str, offset: int, macros: Mapping[str, Macro]) -> Expansion:
     """Expand `macros` (and no others) in C text that stands at `offset` of `path`."""
-    out = _expand(tokens(text, path, offset), macros, frozenset(), 0)
+    return expand_all([Piece(text, path, offset)], macros)
+
+
+def expand_all(parts: Iterable[Piece], macros: Mapping[str, Macro]) -> Expansion:
+    """Expand `macros` (and no others) in C text that is put together from several places."""
+    line = [token for part in parts for token in tokens(*part)]
+    out = _expand(line, macros, frozenset(), 0)
     pieces: list[bytes] = []
     starts: list[int] = []
     origins: list[tuple[str, int]] = []

@@ -9,23 +9,18 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType, declared, specified
-from xfrmlint.c.expression import position_in
+from xfrmlint.c.expression import is_choice, is_worth, position_in
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.types import PASSES_FIRST
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import function_named
 
 # Operands of these are types or sizes, never values.
 _UNEVALUATED = ("sizeof_expression", "alignof_expression", "offsetof_expression", "type_descriptor")
-_UNEVALUATED_CALLS = re.compile(
-    r"^(__?typeof(__|_unqual|_member)?|typeof|typeof_unqual|typeof_member|sizeof_field|offsetof|"
-    r"offsetofend|FIELD_SIZEOF|__builtin_offsetof|__builtin_types_compatible_p|static_assert|"
-    r"__alignof__|_Static_assert|BUILD_BUG_ON|BUILD_BUG_ON_ZERO|ARRAY_SIZE|__same_type|__builtin_constant_p)$"
-)
 # What stands in a text in which there is one of these.
 _UNEVALUATED_WORDS = re.compile(
     rb"sizeof|SIZEOF|lignof|offset|typeof|types_compatible|same_type|constant_p|ssert|BUILD_BUG|"
-    rb"ARRAY_SIZE"
+    rb"ARRAY_SIZE|_Generic"
 )
 
 
@@ -70,12 +65,21 @@ def use_of(reader: Reader, view: View, node: Node) -> Use:
         up = node.parent
     none = Use("none", view, node)
     indexes: list[str] = []
+    macro = declared_argument(node)
+    if macro is not None:
+        return Use("argument", view, node, node_text(macro[0]), macro[1])
     while True:
         parent = up.parent
         if parent is None:
             return none
         kind = parent.type
         if kind in ("parenthesized_expression", "pointer_expression", "cast_expression"):
+            up = parent
+        elif kind == "expression_statement" and is_worth(parent):
+            up = parent.parent or parent
+        elif kind == "generic_expression":
+            if _is(parent.named_children[0], up):
+                return none
             up = parent
         elif kind in ("conditional_expression", "comma_expression", "subscript_expression"):
             keep = {
@@ -97,7 +101,9 @@ def use_of(reader: Reader, view: View, node: Node) -> Use:
             if call is None or callee is None:
                 return none
             name = node_text(callee) if callee.type == "identifier" else ""
-            if position == 0 and PASSES_FIRST.match(name):
+            if is_choice(call) and position == 0:
+                return none
+            if is_choice(call) or (position == 0 and function_named(name).passes):
                 up = call
                 continue
             return Use("argument", view, node, name, position, None, callee)
@@ -115,6 +121,45 @@ def use_of(reader: Reader, view: View, node: Node) -> Use:
             return _initialized(reader, view, node, up, indexes)
         else:
             return none
+
+
+def declared_argument(node: Node) -> tuple[Node, int] | None:
+    """Return the macro and the position if a name stands where the parser takes it for a type.
+
+    `static DEFINE_PM_OPS(ops, suspend, resume);` parses as the declaration of a function, or of
+    something whose type a macro makes.
+    """
+    if node.type != "type_identifier" or node.parent is None:
+        return None
+    up = node.parent
+    while up.parent is not None and up.type in ("type_descriptor", "ERROR"):
+        up = up.parent
+    name = up.child_by_field_name("name")
+    if up.type == "macro_type_specifier" and name is not None:
+        starts = sorted(_descriptors(up))
+        return (name, starts.index(node.start_byte)) if node.start_byte in starts else None
+    listed = up.parent
+    head = listed.parent if listed is not None else None
+    if up.type != "parameter_declaration" or up.named_child_count != 1:
+        return None
+    if listed is None or head is None or head.type != "function_declarator":
+        return None
+    declarator = head.child_by_field_name("declarator")
+    if declarator is None or declarator.type != "identifier":
+        return None
+    declared_ = head.parent is not None and head.parent.type == "declaration"
+    return (declarator, position_in(listed, up)) if declared_ else None
+
+
+def _descriptors(node: Node) -> list[int]:
+    """Return where the arguments of a macro begin that is taken for a type."""
+    found = []
+    for child in node.named_children:
+        if child.type == "type_descriptor":
+            found.append(child.start_byte)
+        elif child.type == "ERROR":
+            found += _descriptors(child)
+    return found
 
 
 def _is(one: Node | None, other: Node) -> bool:
@@ -334,9 +379,13 @@ def unevaluated(view: View, node: Node) -> bool:
     while up is not None and up.type not in ("compound_statement", "translation_unit"):
         if up.type in _UNEVALUATED:
             return True
+        parent = up.parent
+        if parent is not None and parent.type == "generic_expression":
+            if parent.named_children[0].id == up.id:
+                return True
         if up.type == "call_expression":
             called = up.child_by_field_name("function")
-            if called is not None and _UNEVALUATED_CALLS.match(node_text(called)):
+            if called is not None and function_named(node_text(called)).is_("unevaluated"):
                 return True
         up = up.parent
     return False

@@ -10,6 +10,11 @@ from xfrmlint.kernel.places import HEADERS, part_of, vendor
 
 # Begun by a literal it is found ten times as fast.
 _EXPORT = re.compile(rb"EXPORT_SYMBOL(?<!\wEXPORT_SYMBOL)\w*\s*\(\s*(\w+)")
+# What a source may define for others, a line's beginning at a time.
+_OUTWARD = re.compile(
+    rb"^(?!static\b|typedef\b|extern\b)(?:[A-Za-z_][^\n;={}()]*[\s*])?([A-Za-z_]\w*)\s*[=;(\[]",
+    re.M,
+)
 # A header that headers include: its users are sought this many levels up.
 _INCLUDE_LEVELS = 3
 
@@ -49,12 +54,18 @@ class Universe:
         """Return the name of a file's (first) module."""
         return self.modules(path)[0].name
 
+    def doubt(self, path: str) -> str:
+        """Return why a source can be linked with more than its modules' files; empty if not."""
+        if not path.endswith(".c"):
+            return ""
+        return next((module.doubt for module in self.modules(path) if module.doubt), "")
+
     def _folder_module(self, path: str) -> Module:
         folder = posixpath.dirname(path)
         names = [n for n in self.corpus.tree.folder(folder) if n.endswith(".c")]
         sources = [posixpath.join(folder, n) for n in names]
         own = [s for s in sources if s == path or not self.corpus.kbuild.modules_of(s)]
-        return Module(posixpath.basename(folder), tuple(own))
+        return Module(posixpath.basename(folder), tuple(own), self.corpus.kbuild.doubt(path))
 
     def _including(self, path: str) -> list[Module]:
         found: dict[str, Module] = {}
@@ -160,7 +171,10 @@ class Universe:
         ]
 
     def exported(self, name: str, path: str) -> list[str]:
-        """Return the sources of other modules that can use an exported function of `path`."""
+        """Return the sources of other modules that can use what `path` defines by a name.
+
+        That is what is exported; where it isn't known what is linked with it, everything.
+        """
         key = self.key(path)
         if key not in self._exported:
             own = self.files(path)
@@ -170,6 +184,9 @@ class Universe:
                 if b"EXPORT_SYMBOL" in self.corpus.data(file)
                 for match in _EXPORT.finditer(self.corpus.data(file))
             }
+            if self.doubt(path):
+                sources = [file for file in own if file.endswith(".c")]
+                names.update(n for f in sources for n in _OUTWARD.findall(self.corpus.data(f)))
             users: list[str] = []
             if names:
                 either = b"|".join(sorted(names)).decode("ascii", "replace")

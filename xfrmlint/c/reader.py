@@ -7,17 +7,21 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.corpus import Corpus, Memo, definition_in, stands_in, words
+from xfrmlint.c.corpus import Corpus, Memo, definition_in, standing, stands_in, words
 from xfrmlint.c.macros import Macro, Macros, in_force
 from xfrmlint.c.modules import Universe
+from xfrmlint.c.outline import Outlines
 from xfrmlint.c.templates import Setting, is_template, settings
 from xfrmlint.c.types import Types
 from xfrmlint.c.unit import Item
 from xfrmlint.c.view import View, views
+from xfrmlint.kernel.places import vendor
 from xfrmlint.tree import Tree
 
 # From a function's name to its opening brace, comments included.
 _HEAD = rb"\s*\((?:[^;{}/]|/\*.*?\*/|//[^\n]*|/)*\{"
+# The same where it is the argument of a macro.
+_ARGUMENT = rb"[^(){};]*\)\s*\{"
 _IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
 
 
@@ -58,12 +62,13 @@ class Reader:
 
     def __init__(self, tree: Tree, words: re.Pattern[bytes], memo: Memo | None = None) -> None:
         self.corpus = Corpus(tree, words, memo)
-        self.types = Types(self.corpus)
+        self.outlines = Outlines(self.corpus)
+        self.types = Types(self.corpus, self.outlines)
         self.universe = Universe(self.corpus)
         self._found: dict[tuple[str, str], list[Occurrence]] = {}
         self._views: dict[tuple[str, int, int, tuple[str, ...]], list[View]] = {}
         self._macros: dict[str, Macros] = {}
-        self._own: dict[str, frozenset[bytes]] = {}
+        self._outward: dict[tuple[str, str], list[View]] = {}
         self._templates: dict[str, list[View]] = {}
         self._settings: dict[str, list[Setting]] = {}
 
@@ -87,6 +92,19 @@ class Reader:
         """Return the occurrences of a word in the driver that a file belongs to."""
         files = self.universe.files(path)
         return self.occurrences(word, files, self.universe.key(path))
+
+    def everywhere(self, name: str, path: str) -> list[Occurrence]:
+        """Return the occurrences of a file-level variable that a file of a driver defines."""
+        found = self.near(name, path)
+        if not self.universe.doubt(path):
+            return found
+        own = re.compile(rb"^(?!extern\b)\w[^\n;(){}]*\b%s\s*[=;\[]" % _escaped(name), re.M)
+        users = [
+            user
+            for user in self.universe.exported(name, path)
+            if not own.search(self.corpus.data(user))
+        ]
+        return [*found, *self.occurrences(name, users, f"users of {name} in {path}")]
 
     def inside(self, word: str, path: str) -> list[Occurrence]:
         """Return the occurrences of a word in one file, the macros of its own headers expanded."""
@@ -122,26 +140,29 @@ class Reader:
 
         own: expand the driver's own macros there, too.
         """
-        if not words.within(self.corpus.data(path)):
+        if not self._holds(words, path):
             return []
-        unit = self.corpus.unit(path)
-        items: dict[int, Item] = {}
-        for turn in range(unit.blanked.turns):
-            shown = unit.turned(turn)
-            for position in words.positions(shown.text):
-                item = shown.item_at(position)
-                if item is not None:
-                    item = unit.counterpart(item)
-                    items.setdefault(item.start, item)
         make = self.expanded if own else self.views
-        return [view for _, item in sorted(items.items()) for view in make(path, item, macros)]
+        items = self.outlines.holding(path, words.positions)
+        return [view for item in items for view in make(path, item, macros)]
+
+    def _holds(self, words: Words, path: str) -> bool:
+        """Tell whether one of some words can be in a file, or in a list that it includes."""
+        if words.within(self.corpus.data(path)):
+            return True
+        lists = (name for name, quoted in self.corpus.named(path) if quoted)
+        return any(
+            words.within(self.corpus.data(found))
+            for name in lists
+            if not name.endswith((b".h", b".c"))
+            and (found := self.corpus.resolved(path, name, True))
+        )
 
     def views(self, path: str, item: Item, macros: dict[str, list[Macro]]) -> list[View]:
         """Return an item's views, each made once."""
-        unit = self.corpus.unit(path)
-        item = unit.counterpart(item)
-        shown = [item, *unit.variants(item)]
-        text = b"".join(unit.turned(i.turn).text[i.start : i.end] for i in shown)
+        item = self.outlines.counterpart(path, item)
+        shown = self.outlines.variants(path, item)
+        text = b"".join(self.outlines.text(path, one) for one in shown)
         # Macros that stand in other macros' bodies are needed as well: all or none.
         used = macros if any(n.encode() in text for n in macros) else {}
         if item.name in used:
@@ -149,14 +170,32 @@ class Reader:
             used = {n: m for n, m in used.items() if n != item.name}
         key = (path, item.start, item.turn, tuple(sorted(used)))
         if key not in self._views:
-            self._views[key] = []
-            for setting in self.settings(path) or [{}]:
-                forced = {
-                    n: in_force(self.corpus, n, path, item.start) or m for n, m in used.items()
-                }
-                for one in shown:
-                    self._views[key] += views(self.corpus, path, one, {**forced, **setting})
+            self._views[key] = [
+                view
+                for setting in self.settings(path) or [{}]
+                for one in shown
+                for view in self._shown(path, one, used, setting)
+            ]
+            for view in self._views[key] if len(shown) > 1 else ():
+                view.heads = self.outlines.heads(path, item)
         return self._views[key]
+
+    def _shown(
+        self, path: str, item: Item, macros: dict[str, list[Macro]], setting: Setting
+    ) -> list[View]:
+        """Return the views of an item in one turn and one setting."""
+        made = self.outlines.made(path, item)
+        outline = self.outlines.of(path, item.turn)
+        if outline is not None and made and not macros and not setting:
+            return [
+                View(self.corpus, path, part, outline.text, outline.expansion, item)
+                for part in made
+            ]
+        forced = {n: in_force(self.corpus, n, path, item.start) or m for n, m in macros.items()}
+        if made:
+            forced |= self.outlines.macros_in(path, item)
+        pieces = self.outlines.pieces(path, item)
+        return views(self.corpus, path, item, {**forced, **setting}, pieces)
 
     def settings(self, path: str, files: Sequence[str] = ()) -> list[Setting]:
         """Return what a header of the driver's own means, if that is not the same everywhere.
@@ -176,10 +215,9 @@ class Reader:
         What a macro does with its argument (assign it, print it, drop it) is then seen.
         """
         wanted = dict(macros)
-        unit = self.corpus.unit(path)
-        shown = [item, *unit.variants(item)]
-        texts = [unit.turned(i.turn).text[i.start : i.end] for i in shown]
-        own = self._own_names(path)
+        shown = self.outlines.variants(path, item)
+        texts = [piece.text for one in shown for piece in self.outlines.pieces(path, one)]
+        own = self.outlines.own(path)
         while texts:
             for match in _IDENTIFIER.finditer(texts.pop()):
                 if match.group() not in own:
@@ -203,26 +241,50 @@ class Reader:
             if m.name.encode() in self.corpus.unit(m.path).text
         )
 
-    def _own_names(self, path: str) -> frozenset[bytes]:
-        if path not in self._own:
-            local = self.corpus.local(path)
-            self._own[path] = frozenset().union(*(self.corpus.defines(p) for p in local))
-        return self._own[path]
+    def functions(self, name: str, path: str) -> list[View]:
+        """Return the views of a function's definitions in a file."""
+        return [
+            view
+            for item in self.outlines.functions(name, path)
+            for view in self.views(path, item, {})
+            if view.item.name == name
+        ]
 
     def definitions(self, name: str, path: str) -> list[View]:
         """Return the views of a function's definitions in the driver that a file belongs to."""
+        found = self.defining(name, self.universe.files(path), path) if name else []
+        if not found and name:
+            found = [view for view in self._set_up(path) if view.item.name == name]
+        if not found and name and self.universe.doubt(path):
+            return self._only_definition(name, path)
+        return found
+
+    def defining(self, name: str, files: Sequence[str], path: str) -> list[View]:
+        """Return the views of a function's definitions in some files, of the driver of `path`."""
         encoded = name.encode("utf-8", "surrogateescape")
         # A look at the raw text spares parsing every file that only calls it.
-        body = re.compile(rb"(?<!\w)" + re.escape(encoded) + _HEAD, re.S)
-        found = []
-        for where in self.universe.files(path) if name else ():
+        body = re.compile(rb"(?<!\w)%s%s" % (_escaped(name), _HEAD), re.S)
+        argument = re.compile(rb"(?<!\w)%s%s" % (_escaped(name), _ARGUMENT))
+        own = self.macros(self.universe.files(path), self.universe.key(path))
+        makers = [macro.name.encode() for macro in own.pasting(name)]
+        found: list[View] = []
+        for where in files:
             data = self.corpus.data(where)
-            if stands_in(data, encoded, body):
-                for item in self.corpus.unit(where).functions(name):
-                    found += self.views(where, item, {})
-        if not found and name:
-            found = [v for v in self._set_up(path) if v.item.name == name]
+            if (
+                stands_in(data, encoded, body)
+                or any(maker in data for maker in makers)
+                or any(self._is_headed(where, m) for m in standing(data, encoded, argument))
+            ):
+                found += self.functions(name, where)
         return found
+
+    def _is_headed(self, path: str, argument: re.Match[bytes]) -> bool:
+        """Tell whether what is named is the argument of a macro that can be a function's head."""
+        text = argument.string
+        line = text[text.rfind(b"\n", 0, argument.start()) + 1 : argument.start()]
+        return any(
+            word.group() in self.outlines.structural(path) for word in _IDENTIFIER.finditer(line)
+        )
 
     def _set_up(self, path: str) -> list[View]:
         """Return the functions of the driver's headers that mean something else each time."""
@@ -233,8 +295,25 @@ class Reader:
                 view
                 for where in files
                 if self.settings(where, files)
-                for item in self.corpus.unit(where).items
+                for item in self.outlines.items(where)
                 if item.kind == "function"
                 for view in self.views(where, item, {})
             ]
         return self._templates[key]
+
+    def _only_definition(self, name: str, path: str) -> list[View]:
+        """Return the one definition that a vendor's folder has for others, none if it has more."""
+        top = vendor(path)
+        if (name, top) not in self._outward:
+            declared = self.corpus.find("function", name, path)
+            kernels = declared is not None and declared.path.startswith("include/")
+            named = rf"\b{re.escape(name)}\s*\("
+            users = [] if kernels else self.corpus.tree.search(named, [top])
+            views = self.defining(name, [u for u in users if u.endswith(".c")], path)
+            self._outward[name, top] = [view for view in views if not view.static]
+        found = self._outward[name, top]
+        return found if len({view.path for view in found}) == 1 else []
+
+
+def _escaped(name: str) -> bytes:
+    return re.escape(name.encode("utf-8", "surrogateescape"))

@@ -33,7 +33,7 @@ def offset_of(reader: Reader, path: str, line: int, column: int) -> int:
 
 def region_at(reader: Reader, path: str, offset: int) -> Region | None:
     """Return the top-level item around an offset."""
-    item = reader.corpus.unit(path).item_at(offset)
+    item = reader.outlines.item_at(path, offset)
     return None if item is None else region_of(path, item)
 
 
@@ -67,7 +67,9 @@ def region_of(path: str, item: Item) -> Region:
     """Return where an item of a file stands."""
     declarator = item.node.child_by_field_name("declarator")
     name = declarator_name(declarator)
-    at = item.start if name is None else name.start_byte
+    # What macros were expanded in is not parsed as it stands in the file.
+    plain = item.node.start_byte == item.start
+    at = name.start_byte if plain and name is not None else item.start
     return Region(path, item.start, item.end, at if item.start <= at < item.end else item.start)
 
 

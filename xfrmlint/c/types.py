@@ -8,7 +8,6 @@ import re
 
 from tree_sitter import Node
 
-from xfrmlint.c.blanking import without_type_arguments
 from xfrmlint.c.corpus import Corpus
 from xfrmlint.c.ctype import (
     INT,
@@ -19,29 +18,14 @@ from xfrmlint.c.ctype import (
     specified,
     type_of_specifier,
 )
+from xfrmlint.c.dialect import AUTO, GROUP, without_type_arguments
+from xfrmlint.c.expression import callees, is_choice
 from xfrmlint.c.macros import Macro, expand, named
+from xfrmlint.c.outline import Outlines
 from xfrmlint.c.unit import node_text, parse
 from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import Operand, function_named
 
-# Macros and functions that hand their first argument through (include/linux/compiler.h,
-# rcupdate.h, rwonce.h); arguments behind the first don't change the type.
-PASSES_FIRST = re.compile(
-    r"^(READ_ONCE(_NOCHECK)?|ACCESS_ONCE|WRITE_ONCE|(un)?likely|data_race|smp_load_acquire|"
-    r"s?rcu_dereference\w*|rcu_access_pointer|rcu_replace_pointer|unrcu_pointer|"
-    r"rcu_pointer_handoff|rtnl_dereference|xchg|cmpxchg|array_index_nospec|no_free_ptr|"
-    r"IS_ERR_OR_NULL|WARN_ON(_ONCE)?|__force|READ_ONCE_ALIGNED_PMD|lockless_dereference)$"
-)
-# These take the address of what they hand through.
-_BY_ADDRESS = re.compile(r"^(xchg|cmpxchg|smp_load_acquire)$")
-# The second argument names the result's type (include/linux/container_of.h, list.h, rbtree.h).
-_CONTAINERS = re.compile(
-    r"^(container_of(_const|_safe)?|list_entry(_rcu)?|list_(first|last)_entry(_or_null|_rcu)?|"
-    r"list_first_or_null_rcu|hlist_entry(_safe)?|rb_entry(_safe)?|llist_entry)$"
-)
-# The first argument is a variable of the result's type.
-_LIKE_FIRST = re.compile(r"^(from_(tasklet|timer|work)|timer_container_of|list_(next|prev)_entry)$")
-# A type taken from the initializer; blanking writes `auto_` for typeof(expression).
-AUTO = ("auto", "auto_", "__auto_type")
 _BASIC = ("fn", "int", "void", "char", "bool", "long", "short", *AUTO)
 _DEEPEST = 40
 _MOST_MACROS = 24
@@ -54,8 +38,9 @@ Fields = dict[str, CType]
 class Types:
     """Answers about one corpus; every struct is read once."""
 
-    def __init__(self, corpus: Corpus) -> None:
+    def __init__(self, corpus: Corpus, outlines: Outlines) -> None:
         self.corpus = corpus
+        self.outlines = outlines
         self._fields: dict[tuple[str, str], tuple[Fields, str] | None] = {}
         self._variables: dict[str, Fields] = {}
         self._seen_macros: dict[tuple[str, str], Macro | None] = {}
@@ -129,6 +114,10 @@ class Types:
             if base is None:
                 continue
             names = declarators(node)
+            if base.base == GROUP and names:
+                # What struct_group() begins with: the group is a member, too.
+                found.setdefault(node_text(names[0]), type_of_specifier(body.parent or body))
+                continue
             if not names and base.node is not None and base.base.split(" ")[0] != "enum":
                 for name, kind in self._members(base.node).items():
                     found.setdefault(name, kind)
@@ -177,7 +166,7 @@ class Types:
             return inner if inner.base == "fn" and not inner.pointers else inner.pointed(-1)
         if kind in ("cast_expression", "compound_literal_expression"):
             written = node.child_by_field_name("type")
-            return _written_type(written) if written is not None else None
+            return written_type(written) if written is not None else None
         if kind == "call_expression":
             return self._of_call(node, view, depth)
         if kind == "conditional_expression":
@@ -201,6 +190,11 @@ class Types:
             if last is not None and last.type == "expression_statement" and last.named_child_count:
                 return self.of(last.named_children[0], view, depth + 1)
             return None
+        if kind == "generic_expression":
+            found = None
+            for value in callees(node):
+                found = found or self.of(value, view, depth + 1)
+            return found
         if kind in ("number_literal", "sizeof_expression", "unary_expression", "char_literal"):
             return INT
         return None
@@ -235,7 +229,7 @@ class Types:
     def _variables_of(self, path: str) -> Fields:
         if path not in self._variables:
             found: Fields = {}
-            for item in self.corpus.unit(path).items:
+            for item in self.outlines.items(path):
                 base = specified(item.node) if item.kind == "declaration" else None
                 for declarator in declarators(item.node) if base is not None else ():
                     made = declared(base, declarator) if base is not None else None
@@ -279,19 +273,41 @@ class Types:
         arguments = listed.named_children if listed is not None else []
         if called is None:
             return None
+        sides = [called] if called.type == "identifier" else [called, *callees(called)]
+        for side in sides:
+            found = self._of_result(node, side, arguments, view, depth)
+            if found is not None:
+                return found
+        return None
+
+    def _of_result(
+        self, node: Node, called: Node, arguments: list[Node], view: View, depth: int
+    ) -> CType | None:
         if called.type != "identifier":
             kind = self.of(called, view, depth + 1)
             kind = self.resolved(kind, view.path) if kind is not None else None
             return kind.result if kind is not None and kind.base == "fn" else None
         name = node_text(called)
-        if PASSES_FIRST.match(name) or _LIKE_FIRST.match(name):
+        if is_choice(node):
+            values = (self.of(value, view, depth + 1) for value in arguments[1:])
+            return next((kind for kind in values if kind is not None), None)
+        kernels = function_named(name)
+        if kernels.passes or kernels.like == 0:
             found = self.of(arguments[0], view, depth + 1) if arguments else None
-            taken = found is not None and _BY_ADDRESS.match(name)
+            taken = found is not None and kernels.returned == Operand(0, True)
             return found.pointed(-1) if found is not None and taken else found
-        if _CONTAINERS.match(name):
+        if kernels.struct >= 0:
             # Blanking took `struct` away in front of the tag.
-            tag = node_text(arguments[1]).split()[-1] if len(arguments) > 1 else ""
+            at = kernels.struct
+            tag = node_text(arguments[at]).split()[-1] if len(arguments) > at else ""
             return CType(f"struct {tag}", 1) if tag else None
+        if kernels.allocated == 0 and arguments:
+            made = self.of(arguments[0], view, depth + 1)
+            return (
+                made.pointed()
+                if made is not None
+                else CType(f"struct {node_text(arguments[0])}", 1)
+            )
         local = view.local(name, called.start_byte)
         if local is not None:
             kind = self.resolved(local.type, view.path)
@@ -344,7 +360,8 @@ class _Elsewhere(View):
         ]
 
 
-def _written_type(written: Node) -> CType | None:
+def written_type(written: Node) -> CType | None:
+    """Return the type that a cast's type descriptor names."""
     inner = written.child_by_field_name("type")
     if inner is None:
         return None

@@ -96,22 +96,6 @@ class Unit:
             self._turned[turn] = made
         return self._turned[turn]
 
-    def variants(self, item: Item) -> list[Item]:
-        """Return what other turns have in place of an item of this one."""
-        chosen = any(s < item.end and item.start < e for s, e in self.blanked.choices)
-        return [
-            other
-            for turn in range(1, self.blanked.turns if chosen else 1)
-            for other in self.turned(turn).items
-            if _same(item, other)
-        ]
-
-    def counterpart(self, item: Item) -> Item:
-        """Return the item of this turn in whose place another turn has `item`; itself if none."""
-        if item.turn == self.turn:
-            return item
-        return next((own for own in self.items if _same(own, item)), item)
-
     @cached_property
     def tree(self) -> Tree:
         return parse(self.text) if self._like is None else self._like.tree
@@ -197,15 +181,20 @@ class Unit:
     @cached_property
     def errors(self) -> list[int]:
         """Lines at which the parser had to give up and start again."""
-        found = []
-        stack = [self.tree.root_node] if self.tree.root_node.has_error else []
-        while stack:
-            node = stack.pop()
-            if node.is_error or node.is_missing:
-                found.append(self.line(node.start_byte))
-                continue
-            stack += [child for child in node.children if child.has_error]
-        return sorted(set(found))
+        return sorted({self.line(start) for start in errors_in(self.tree.root_node)})
+
+
+def errors_in(root: Node) -> list[int]:
+    """Return the offsets at which the parser had to give up and start again."""
+    found = []
+    stack = [root] if root.has_error else []
+    while stack:
+        node = stack.pop()
+        if node.is_error or node.is_missing:
+            found.append(node.start_byte)
+            continue
+        stack += [child for child in node.children if child.has_error]
+    return found
 
 
 def declarator_name(node: Node | None) -> Node | None:
@@ -231,7 +220,8 @@ def node_text(node: Node) -> str:
 _WRAPPERS = {"ERROR", "linkage_specification", "declaration_list", "translation_unit"}
 
 
-def _same(item: Item, other: Item) -> bool:
+def is_same(item: Item, other: Item) -> bool:
+    """Tell whether two turns of a file have these items in place of each other."""
     named = item.kind == other.kind and item.name == other.name
     return named and item.start < other.end and other.start < item.end
 

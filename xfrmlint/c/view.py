@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from tree_sitter import Node, Query
 
-from xfrmlint.c.blanking import without_type_arguments
+from xfrmlint.c.blanking import readable
 from xfrmlint.c.corpus import Corpus, words
 from xfrmlint.c.ctype import CType, Declared, declarators, declared, specified
-from xfrmlint.c.macros import Expansion, Macro, expand, uses
+from xfrmlint.c.macros import Expansion, Macro, Piece, expand_all, uses
 from xfrmlint.c.unit import (
     Item,
     Place,
@@ -49,7 +49,8 @@ class View:
     """An item's text as it is analysed: as written, or with some macros expanded.
 
     path: the file the item stands in; includes and names are looked up from there. written: the
-    item in that file; `item` is the one that expansion made of it.
+    item in that file; `item` is the one that expansion made of it. heads: where functions begin in
+    the file's first turn: one with several heads is one.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class View:
         self.written = written or item
         self.node = item.node
         self.text = text
+        self.heads: Mapping[str, Place] = {}
         self._expansion = expansion
 
     @property
@@ -90,12 +92,8 @@ class View:
     @cached_property
     def function(self) -> FunctionName:
         """The function this view shows (an empty name for other items)."""
-        unit = self.corpus.unit(self.path)
-        same = unit.counterpart(self.written)
-        node = self.node if same is self.written else same.node
-        named = declarator_name(node.child_by_field_name("declarator")) or node
-        # A function with several heads is one.
-        place = (self if same is self.written else unit).place(named.start_byte)
+        named = declarator_name(self.node.child_by_field_name("declarator")) or self.node
+        place = self.heads.get(self.item.name) or self.place(named.start_byte)
         return FunctionName(place.path, self.item.name, place.line)
 
     @cached_property
@@ -146,8 +144,13 @@ class View:
             for declarator in declarators(node):
                 name = declared(base, declarator)
                 if name is not None:
-                    start = scope.start_byte if position >= 0 else name.name.start_byte
-                    found.append(_local(name, start, scope.end_byte, position))
+                    at = position
+                    if node.parent is not None and node.parent.id == self.node.id:
+                        # int f(a) int a; { }
+                        written = node_text(name.name)
+                        at = self.parameters.index(written) if written in self.parameters else -1
+                    start = scope.start_byte if at >= 0 else name.name.start_byte
+                    found.append(_local(name, start, scope.end_byte, at))
         return found
 
     def local(self, name: str, offset: int) -> Local | None:
@@ -178,7 +181,7 @@ class View:
         """Names of the function's parameters in order; empty where there is none."""
         names = []
         for node in _own_parameters(self.node):
-            found = declarator_name(node.child_by_field_name("declarator"))
+            found = declarator_name(node.child_by_field_name("declarator") or node)
             names.append(node_text(found) if found is not None else "")
         return names
 
@@ -226,7 +229,7 @@ def _own_parameters(function: Node) -> list[Node]:
     listed = node.child_by_field_name("parameters") if node is not None else None
     if listed is None:
         return []
-    return [c for c in listed.named_children if c.type == "parameter_declaration"]
+    return [c for c in listed.named_children if c.type in ("parameter_declaration", "identifier")]
 
 
 def _scope(node: Node, function: Node) -> Node:
@@ -239,23 +242,27 @@ def _scope(node: Node, function: Node) -> Node:
 
 
 def views(
-    corpus: Corpus, path: str, item: Item, macros: Mapping[str, Sequence[Macro]]
+    corpus: Corpus,
+    path: str,
+    item: Item,
+    macros: Mapping[str, Sequence[Macro]],
+    pieces: Sequence[Piece],
 ) -> list[View]:
     """Return the views of an item: as written, or with `macros` expanded if it uses any.
 
     A macro with several definitions (under #if and #else) gives a view for each, four at most.
+    pieces: the item's text.
     """
-    unit = corpus.unit(path).turned(item.turn)
-    text = unit.text[item.start : item.end]
-    if not macros or not uses(text, macros):
-        return [View(corpus, path, item, unit.text, None)]
+    if not macros or not any(uses(piece.text, macros) for piece in pieces):
+        text = corpus.unit(path).turned(item.turn).text
+        return [View(corpus, path, item, text, None)]
     used = {name: found for name, found in macros.items() if found}
     alternatives = min(4, max(map(len, used.values()), default=1))
     made: list[View] = []
     for index in range(alternatives):
         chosen = {name: found[min(index, len(found) - 1)] for name, found in used.items()}
-        expansion = expand(text, path, item.start, chosen)
-        plain = without_type_arguments(expansion.text)
+        expansion = expand_all(pieces, chosen)
+        plain = readable(expansion.text)
         for inner in outline(parse(plain).root_node):
             made.append(View(corpus, path, inner, plain, expansion, item))
     return made

@@ -18,10 +18,12 @@ from xfrmlint.command.shared import (
     Progressing,
     below,
     cache_option,
+    models_option,
     printed,
     rules_of,
     rules_option,
     session_of,
+    take_models,
     tree_and_paths,
 )
 from xfrmlint.errors import InputError
@@ -147,6 +149,7 @@ _FORMATS = {
 )
 @cache_option
 @rules_option
+@models_option
 def check(
     paths: Sequence[str],
     terse: bool,
@@ -178,6 +181,7 @@ def check(
     compile_commands: Path | None,
     cached: bool,
     rule_folders: Sequence[Path],
+    models: Sequence[Path],
 ) -> int:
     """Check a kernel tree, or what a change brings to it.
 
@@ -224,6 +228,7 @@ def check(
         raise InputError("--parser both takes a whole tree, not a change")
     if asked is not None and write_baseline:
         raise InputError("--write-baseline takes a whole tree, not a change")
+    taken = take_models(models)
     tree, within = tree_and_paths(paths, asked is not None)
     known = read_baseline(baseline) if baseline else ()
     named = {rule.type for rule in rules}
@@ -242,7 +247,7 @@ def check(
     changes: list[ChangeReport] | None = None
     with (
         Progressing(bool(quiet) or terse) as progress,
-        session_of(tree, cached, bool(quiet) or terse) as session,
+        session_of(tree, cached, bool(quiet) or terse, taken) as session,
         ExitStack() as held,
     ):
         if parser == "both":

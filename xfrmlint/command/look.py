@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,11 @@ from xfrmlint.command.shared import (
     FINDINGS,
     Progressing,
     cache_option,
+    models_option,
     printed,
     rules_of,
     session_of,
+    take_models,
     tree_and_paths,
 )
 from xfrmlint.errors import InputError
@@ -27,14 +30,16 @@ if TYPE_CHECKING:
 @click.argument("tree", required=False, type=click.Path())
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 @cache_option
-def drivers(tree: str | None, form: str, cached: bool) -> int:
+@models_option
+def drivers(tree: str | None, form: str, cached: bool, models: Sequence[Path]) -> int:
     """List every ops table: role, opted in, what its datapath uses, what is missing."""
     from xfrmlint.check import check_tree
     from xfrmlint.report import drivers as rendering
     from xfrmlint.tree.folder import find_tree
 
+    taken = take_models(models)
     where = find_tree(tree)
-    with Progressing(False) as progress, session_of(where, cached, False) as session:
+    with Progressing(False) as progress, session_of(where, cached, False, taken) as session:
         report = check_tree(where, rules_of(()), progress, session)
     if form == "json":
         printed([rendering.as_json(report).removesuffix("\n")])
@@ -49,7 +54,8 @@ def drivers(tree: str | None, form: str, cached: bool) -> int:
 @click.argument("tree", required=False, type=click.Path())
 @click.option("--format", "form", type=click.Choice(["tsv", "json"]), default="tsv")
 @cache_option
-def query(sql: str, tree: str | None, form: str, cached: bool) -> int:
+@models_option
+def query(sql: str, tree: str | None, form: str, cached: bool, models: Sequence[Path]) -> int:
     """Ask the facts of a tree a question in SQL (one SELECT; see facts/schema.sql)."""
     import sqlite3
 
@@ -58,8 +64,9 @@ def query(sql: str, tree: str | None, form: str, cached: bool) -> int:
     from xfrmlint.report.terminal import printable
     from xfrmlint.tree.folder import find_tree
 
+    taken = take_models(models)
     where = find_tree(tree)
-    with Progressing(False) as progress, session_of(where, cached, False) as session:
+    with Progressing(False) as progress, session_of(where, cached, False, taken) as session:
         store = gathered(where, session, progress).store
     try:
         names, rows = store.query(sql)
@@ -100,7 +107,8 @@ def resolver(tree: str | None, form: str) -> int:
 @click.argument("tree", required=False, type=click.Path())
 @click.argument("driver", required=False)
 @click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text")
-def judge(tree: str | None, driver: str | None, form: str) -> int:
+@models_option
+def judge(tree: str | None, driver: str | None, form: str, models: Sequence[Path]) -> int:
     """Tell what each lower driver's hardware is given, in each topology.
 
     TREE can be left out: a name that is no kernel tree is a driver's.
@@ -114,6 +122,7 @@ def judge(tree: str | None, driver: str | None, form: str) -> int:
 
     if tree and driver is None and not is_tree(Path(tree)) and not os.path.lexists(tree):
         tree, driver = None, tree
+    take_models(models)
     where, _ = tree_and_paths([tree] if tree else [])
     with Progressing(False) as progress:
         analysis = analyse(where, progress)

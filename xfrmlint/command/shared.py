@@ -37,9 +37,42 @@ cache_option = click.option(
 )
 
 
+models_option = click.option(
+    "--models",
+    "models",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Add what a vendor's own functions do (as xfrmlint/kernel/functions.toml has it).",
+)
+
+
+def take_models(files: Sequence[Path]) -> str:
+    """Use the rows of a vendor's files in this run; return what tells it from runs with others."""
+    if not files:
+        return ""
+    from hashlib import blake2b
+
+    from xfrmlint.kernel.functions import read_models, use_models
+
+    texts = []
+    for file in files:
+        try:
+            texts.append(file.read_text("utf-8"))
+        except OSError as error:
+            raise InputError(f"{file}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise InputError(f"{file}: no UTF-8 at byte {error.start}") from error
+    use_models(*map(read_models, texts, map(str, files)))
+    return blake2b(repr(texts).encode(), digest_size=16).hexdigest()
+
+
 @contextmanager
-def session_of(tree: "Folder", cached: bool, quiet: bool) -> "Iterator[Session]":
-    """Give what runs over a tree share; what is new is kept for the next one."""
+def session_of(tree: "Folder", cached: bool, quiet: bool, models: str = "") -> "Iterator[Session]":
+    """Give what runs over a tree share; what is new is kept for the next one.
+
+    models: see take_models().
+    """
     from xfrmlint.memory.cache import Cache, place_outside
     from xfrmlint.memory.gather import Session
     from xfrmlint.report.terminal import printable
@@ -48,7 +81,7 @@ def session_of(tree: "Folder", cached: bool, quiet: bool) -> "Iterator[Session]"
         if not quiet:
             sys.stderr.write(f"xfrmlint: {printable(text)}\n")
 
-    with Cache(place_outside(tree.root) if cached else None, warn) as kept:
+    with Cache(place_outside(tree.root) if cached else None, warn, models) as kept:
         kept.know(tree)
         yield Session(kept)
 

@@ -3,10 +3,10 @@
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.integers import BOOL, INT, LONG, Int
 from xfrmlint.c.unit import node_text
 from xfrmlint.concrete.expressions import Expressions
 from xfrmlint.concrete.faults import FaultKind
-from xfrmlint.concrete.integers import BOOL, INT, LONG, Int
 from xfrmlint.concrete.primitives import GUARDS, LIKELY, NOTHING, ONCE, SAME, STORES, WARNS
 from xfrmlint.concrete.syntax import last_word, short
 from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Unknown, Value, Void

@@ -7,17 +7,18 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from xfrmlint.c.integers import ULONG, Int
+from xfrmlint.c.offload import XFRM, offload_fields
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.concrete.configuration import OFF, ON, OPTION
 from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Fault, Outside
-from xfrmlint.concrete.integers import ULONG, Int
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.primitives import known
 from xfrmlint.concrete.resolver import resolver_source, run, value_text
-from xfrmlint.concrete.sources import XFRM, Sources, core_definitions, core_files
-from xfrmlint.concrete.states import XSO, states
+from xfrmlint.concrete.sources import Sources, core_definitions, core_files
+from xfrmlint.concrete.states import states
 from xfrmlint.concrete.trace import StepKind
 from xfrmlint.concrete.values import (
     NULL,
@@ -87,7 +88,7 @@ def _stub_macro(reader: Reader, sources: Sources) -> Answer | None:
 
 
 def _has_upper_priv(reader: Reader) -> bool:
-    return "upper_priv" in reader.types.fields_named(XSO, XFRM)
+    return "upper_priv" in offload_fields(reader)
 
 
 def _choices(run_once: Callable[[Callable[[], bool]], None]) -> Iterator[None]:
@@ -129,7 +130,7 @@ def frees_upper_priv(reader: Reader) -> Answer | None:
 
         def once(choose: Callable[[], bool], has_callback: bool = has_callback) -> None:
             nonlocal freed, left
-            x, xso = _freeable(has_callback)
+            x, xso = _freeable(has_callback, sources.offload)
             result = evaluate(source, [Pointer(x)], sources, choose)
             if isinstance(result.value, Fault):
                 return
@@ -160,13 +161,13 @@ def frees_upper_priv(reader: Reader) -> Answer | None:
     return Answer(True, *place, "")
 
 
-def _freeable(has_callback: bool) -> tuple[Struct, Struct]:
+def _freeable(has_callback: bool, offload: str) -> tuple[Struct, Struct]:
     ops = Struct("ops", "struct xfrmdev_ops", open=True)
     free = Pointer(Function("xdo_dev_state_free", lambda _: Void()))
     ops.put("xdo_dev_state_free", free if has_callback else NULL)
     device = Struct("dev", "struct net_device", open=True)
     device.put("xfrmdev_ops", Pointer(ops))
-    xso = Struct("x->xso", XSO, open=True)
+    xso = Struct("x->xso", offload, open=True)
     xso.put("dev", Pointer(device))
     xso.put("real_dev", Pointer(device))
     xso.put("offload_handle", Int(7, ULONG))

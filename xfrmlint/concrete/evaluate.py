@@ -13,12 +13,12 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.integers import Int, promoted, wrapped
 from xfrmlint.c.unit import node_text
 from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.builtins import Builtins
 from xfrmlint.concrete.faults import Fault, Faulted, FaultKind, Outside
 from xfrmlint.concrete.instructions import Code, Op
-from xfrmlint.concrete.integers import Int, promoted, wrapped
 from xfrmlint.concrete.memory import Frame
 from xfrmlint.concrete.names import Names, Source
 from xfrmlint.concrete.primitives import known

@@ -6,10 +6,7 @@ from collections.abc import Callable, Sequence
 
 from tree_sitter import Node
 
-from xfrmlint.c.unit import node_text
-from xfrmlint.concrete.faults import FaultKind
-from xfrmlint.concrete.instructions import Code
-from xfrmlint.concrete.integers import (
+from xfrmlint.c.integers import (
     INT,
     ULONG,
     Int,
@@ -19,6 +16,9 @@ from xfrmlint.concrete.integers import (
     promoted,
     wrapped,
 )
+from xfrmlint.c.unit import node_text
+from xfrmlint.concrete.faults import FaultKind
+from xfrmlint.concrete.instructions import Code
 from xfrmlint.concrete.operands import Operands
 from xfrmlint.concrete.operators import Operators
 from xfrmlint.concrete.syntax import child, operator_of, short

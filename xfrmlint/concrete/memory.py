@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.integers import BOOL, Int, IntType, integer, wrapped
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.faults import Fault, Faulted, FaultKind, Outside
-from xfrmlint.concrete.integers import BOOL, Int, IntType, integer, wrapped
 from xfrmlint.concrete.names import Names
 from xfrmlint.concrete.trace import Step, StepKind
 from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Uninitialized, Unknown, Value

@@ -3,8 +3,8 @@
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType, abstract, type_of_specifier
-from xfrmlint.c.unit import node_text
-from xfrmlint.concrete.integers import (
+from xfrmlint.c.integers import (
+    COMPARISONS,
     INT,
     INTEGERS,
     LONG,
@@ -15,8 +15,8 @@ from xfrmlint.concrete.integers import (
     number,
     promoted,
 )
+from xfrmlint.c.unit import node_text
 from xfrmlint.concrete.memory import Memory
-from xfrmlint.concrete.operators import COMPARISONS
 from xfrmlint.concrete.primitives import LIKELY, ONCE, SAME, WARNS
 from xfrmlint.concrete.syntax import child, operator_of
 from xfrmlint.concrete.values import Cell, Pointer, Struct

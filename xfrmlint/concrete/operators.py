@@ -1,30 +1,11 @@
 """C's operators on values, and a value's truth."""
 
-from collections.abc import Callable
-
 from tree_sitter import Node
 
+from xfrmlint.c.integers import INT, Int, calculated, promoted
 from xfrmlint.concrete.faults import FaultKind
-from xfrmlint.concrete.integers import INT, Int, common, promoted, wrapped
 from xfrmlint.concrete.memory import Memory
 from xfrmlint.concrete.values import NULL, Function, Pointer, Unknown, Value, overlap
-
-COMPARISONS: dict[str, Callable[[int, int], bool]] = {
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    ">": lambda a, b: a > b,
-    "<=": lambda a, b: a <= b,
-    ">=": lambda a, b: a >= b,
-}
-_ARITHMETIC: dict[str, Callable[[int, int], int]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "&": lambda a, b: a & b,
-    "|": lambda a, b: a | b,
-    "^": lambda a, b: a ^ b,
-}
 
 
 class Operators(Memory):
@@ -46,26 +27,16 @@ class Operators(Memory):
             return self._compared(operator, one, other, node)
         if not isinstance(one, Int) or not isinstance(other, Int):
             raise self._outside(f"`{operator}` on what is no number", node)
-        if operator in ("<<", ">>"):
-            kind = promoted(one.type)
-            if not 0 <= other.value < kind.bits:
-                raise self._outside(f"a shift by {other.value}, which C leaves undefined", node)
-            moved = one.value << other.value if operator == "<<" else one.value >> other.value
-            return wrapped(moved, kind)
-        kind = common(one.type, other.type)
-        a, b = wrapped(one.value, kind).value, wrapped(other.value, kind).value
-        if operator in COMPARISONS:
-            return Int(int(COMPARISONS[operator](a, b)), INT)
-        if operator in _ARITHMETIC:
-            return wrapped(_ARITHMETIC[operator](a, b), kind)
-        if operator in ("/", "%"):
-            if b == 0:
-                raise self._fault(FaultKind.DIVISION, "division by zero", node)
-            quotient = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
-            if wrapped(quotient, kind).value != quotient:
-                raise self._outside("a division that overflows", node)
-            return wrapped(quotient if operator == "/" else a - b * quotient, kind)
-        raise self._outside(f"the operator `{operator}`", node)
+        if operator in ("<<", ">>") and not 0 <= other.value < promoted(one.type).bits:
+            raise self._outside(f"a shift by {other.value}, which C leaves undefined", node)
+        if operator in ("/", "%") and other.value == 0:
+            raise self._fault(FaultKind.DIVISION, "division by zero", node)
+        found = calculated(one, operator, other)
+        if found is None:
+            overflows = operator in ("/", "%")
+            why = "a division that overflows" if overflows else f"the operator `{operator}`"
+            raise self._outside(why, node)
+        return found
 
     def _compared(self, operator: str, one: Value, other: Value, node: Node) -> Value:
         if isinstance(one, Int) and one.value == 0:

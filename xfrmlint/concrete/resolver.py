@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
+from xfrmlint.c.integers import Int
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
 from xfrmlint.concrete.configuration import ON, Configuration
 from xfrmlint.concrete.evaluate import Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
-from xfrmlint.concrete.integers import Int
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.sources import Sources, core_definitions
 from xfrmlint.concrete.states import Case, objects, states
@@ -92,7 +92,7 @@ def find_resolver(reader: Reader) -> View | None:
 
 def run(source: Source, case: Case, sources: Sources) -> Result:
     """Ask the tree's resolver one question. Raises Outside."""
-    made = objects(case)
+    made = objects(case, sources.offload)
     return evaluate(source, [made.state, made.lower], sources)
 
 

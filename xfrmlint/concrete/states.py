@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.integers import ULONG, Int
 from xfrmlint.concrete.faults import Fault, FaultKind
-from xfrmlint.concrete.integers import ULONG, Int
 from xfrmlint.concrete.values import NULL, Function, Pointer, Struct, Value
 from xfrmlint.contract import CALLBACK
 from xfrmlint.model.reference import State
@@ -14,7 +14,6 @@ from xfrmlint.model.reference import State
 A, B, U = "A", "B", "U"
 _MAPPED = {A: 11, B: 13}
 _NET_DEVICE = CType("struct net_device", 1)
-XSO = "struct xfrm_dev_offload"
 _RESULT = CType("unsigned long")
 
 
@@ -79,8 +78,8 @@ class Objects(NamedTuple):
     devices: Mapping[str, Struct]
 
 
-def objects(case: Case) -> Objects:
-    """Return what the resolver is called with in a state."""
+def objects(case: Case, offload: str) -> Objects:
+    """Return what the resolver is called with in a state. offload: the type of xso."""
     state = case.state
     x = Struct("x", "struct xfrm_state")
     devices = {name: Struct(name, "struct net_device") for name in (A, B, U)}
@@ -97,7 +96,7 @@ def objects(case: Case) -> Objects:
     def pointer(name: str | None) -> Pointer:
         return NULL if name is None else Pointer(devices[name])
 
-    xso = Struct("x->xso", XSO)
+    xso = Struct("x->xso", offload)
     xso.put("dev", pointer(state.owner), _NET_DEVICE)
     xso.put("real_dev", pointer(state.real_dev), _NET_DEVICE)
     xso.put("offload_handle", Int(state.offload_handle, ULONG), _RESULT)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.integers import Int
 from xfrmlint.concrete.faults import Fault
-from xfrmlint.concrete.integers import Int
 from xfrmlint.concrete.names import Source
 
 

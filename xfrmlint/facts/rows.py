@@ -7,6 +7,7 @@ class TreeRow(NamedTuple):
     version: str
     contract: str
     add_takes_device: int
+    has_real_dev: int
 
 
 class FileRow(NamedTuple):

@@ -2,8 +2,11 @@
 -- Only files on the way from a site to the driver's entries are parsed: the rows speak of those.
 
 -- The tree itself. contract: present if the tree has the resolver, else absent. add_takes_device: 1
--- where xdo_dev_state_add() gets the net_device (since 6.16).
-CREATE TABLE tree (version TEXT, contract TEXT, add_takes_device INTEGER);
+-- where xdo_dev_state_add() gets the net_device (since 6.16). has_real_dev: 1 where xso has real_dev
+-- (since 5.9): before, no device hands states on.
+CREATE TABLE tree (
+  version TEXT, contract TEXT, add_takes_device INTEGER, has_real_dev INTEGER
+);
 
 -- A parsed file. errors: places where the parser had to start again.
 CREATE TABLE file (path TEXT PRIMARY KEY, bytes INTEGER, lines INTEGER, errors INTEGER);
@@ -21,7 +24,8 @@ CREATE TABLE slot (
   struct TEXT, field TEXT, indexes TEXT, variable TEXT, target TEXT, path TEXT, line INTEGER
 );
 
--- A door of a driver: entry is the slot's or registering function's name, context datapath or control.
+-- A door of a driver: entry is the slot's or registering function's name, context datapath, control or
+-- unknown.
 CREATE TABLE entry (function TEXT, entry TEXT, context TEXT, path TEXT, line INTEGER, via TEXT);
 
 -- A macro of a parsed file.
@@ -48,7 +52,8 @@ CREATE TABLE callback (
 );
 
 -- A read or write of a state's xso, or (access = 'resolve') a call of the resolver.
--- role: upper, lower or core. context: datapath or control. under_add: reached from xdo_dev_state_add.
+-- role: upper, lower or core. context: datapath, control, dead (nobody calls the function) or unknown:
+-- then no rule that asks for it speaks. under_add: reached from xdo_dev_state_add alone.
 -- flow: of a site on the datapath: dead (no path gets there), thrown (its result is used on no path)
 -- or empty. read_back: a read after a store in the same function. accessor: the RCU accessor around it.
 -- entries: the doors that lead here. by_name: the base's type is not known, only named xso.
@@ -137,8 +142,13 @@ CREATE VIEW handled AS
   LEFT JOIN site s ON s.path = m.path AND s.line = m.line AND s.column = m.column;
 
 -- Lower drivers, one row each, with what their datapath does; the table is the one on the net_device.
+-- resolved_unknown, direct_unknown: calls and reads of which nobody can tell whether packets reach them.
 CREATE VIEW lower_driver AS
   SELECT t.*,
     (SELECT count(*) FROM datapath_read d WHERE d.group_name = t.group_name) AS direct,
-    (SELECT count(*) FROM resolved_use r WHERE r.group_name = t.group_name) AS resolved
+    (SELECT count(*) FROM resolved_use r WHERE r.group_name = t.group_name) AS resolved,
+    (SELECT count(*) FROM site u WHERE u.group_name = t.group_name AND u.role = 'lower'
+      AND u.context = 'unknown' AND u.access = 'resolve') AS resolved_unknown,
+    (SELECT count(*) FROM lower_site u WHERE u.group_name = t.group_name AND u.context = 'unknown'
+      AND u.field = 'offload_handle' AND u.access <> 'write') AS direct_unknown
   FROM ops_table t WHERE t.role = 'lower';

@@ -1,15 +1,25 @@
 """What operators make of abstract values, without a state."""
 
-import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tree_sitter import Node
 
-from xfrmlint.c.types import PASSES_FIRST
+from xfrmlint.c.integers import (
+    BOOL,
+    POINTER,
+    UINT,
+    ULLONG,
+    USHORT,
+    Int,
+    IntType,
+    calculated,
+    common,
+    signed,
+    wrapped,
+)
 from xfrmlint.c.unit import node_text
-from xfrmlint.flow import known
 from xfrmlint.flow.events import Device, Sa
 from xfrmlint.flow.values import (
     SAME,
@@ -26,23 +36,20 @@ from xfrmlint.flow.values import (
     Unknown,
     Value,
     XfrmState,
-    number_in,
 )
+from xfrmlint.kernel import structs
+from xfrmlint.kernel.functions import function_named
 
 Branches = list[tuple[State, bool]]
 
 EQUAL = ("==", "!=")
-COMPARISONS = (*EQUAL, "<", ">", "<=", ">=")
 
 CAPITALS = re.compile(r"^[A-Z][A-Z0-9_]*$")
-_ARITHMETIC: dict[str, Callable[[int, int], int]] = {
-    "|": operator.or_,
-    "&": operator.and_,
-    "+": operator.add,
-    "-": operator.sub,
-    "<<": operator.lshift,
-    ">>": operator.rshift,
-}
+
+
+# htons(), cpu_to_le32(), swab64(): how wide a number they take.
+_WIDTH = re.compile(r"16|32|64|(?<=hton|ntoh)[sl]$")
+_WORDS = {"16": USHORT, "s": USHORT, "32": UINT, "l": UINT, "64": ULLONG}
 
 
 def sign_of(node: Node) -> str:
@@ -59,7 +66,7 @@ def unwrapped(node: Node) -> Node:
         called = node.child_by_field_name("function")
         listed = node.child_by_field_name("arguments")
         if called is not None and listed is not None and listed.named_child_count:
-            if PASSES_FIRST.match(node_text(called)):
+            if function_named(node_text(called)).passes:
                 return unwrapped(listed.named_children[0])
     return node
 
@@ -93,23 +100,24 @@ def sa_at(at: Location) -> Sa:
     return Sa.UNKNOWN
 
 
-def computed(values: Sequence[Value], sign: str) -> Value:
-    """Return what arithmetic makes of some values."""
+def found_in(table: Value) -> Pointer:
+    """Return an entry of a table or a list."""
+    return Pointer((*(table.to if isinstance(table, Pointer) else ("global",)), "container"))
+
+
+def computed(values: Sequence[Value], sign: str, numbers: Sequence[Int | None]) -> Value:
+    """Return what arithmetic makes of some values. numbers: of those that are constants."""
     for at, value in enumerate(values):
-        if isinstance(value, Handle):
-            other = values[1 - at] if len(values) == 2 else UNKNOWN
-            if sign == "|" and isinstance(other, Constant) and not other.zero:
-                return value.becoming(Form.FULL)
-            # 0 & x is 0, as is 0 / x.
-            masks = sign in ("&", "*") or (at == 0 and sign in ("<<", ">>", "/", "%"))
-            masks = masks and value.form > Form.COMPUTED
-            return Handle(value.id, Form.MASKED if masks else Form.COMPUTED)
-    if len(values) == 2 and isinstance(values[0], Constant) and isinstance(values[1], Constant):
-        number = calculated(values[0], sign, values[1])
-        if number is not None:
-            return number
-    if sign in ("|", "&") and len(values) == 2:
-        set_bits = flagged(values[0], sign, values[1])
+        if isinstance(value, Handle) and len(values) == 2:
+            return combined(value, sign, values[1 - at], numbers[1 - at], not at)
+    one, other = (*values, UNKNOWN, UNKNOWN)[:2]
+    if isinstance(one, Constant) and isinstance(other, Constant):
+        left, right = numbers[0], numbers[1]
+        made = calculated(left, sign, right) if left is not None and right is not None else None
+        if made is not None:
+            return numbered(one, made)
+    if sign in ("|", "&"):
+        set_bits = flagged(one, sign, other)
         if set_bits is not None:
             return set_bits
     for value in values:
@@ -118,16 +126,103 @@ def computed(values: Sequence[Value], sign: str) -> Value:
     return Unknown(any(isinstance(v, Unknown) and v.packet for v in values))
 
 
-def calculated(one: Constant, sign: str, other: Constant) -> Constant | None:
-    """Return what an operation on two numbers gives, where both are written out."""
-    left, right = number_in(one.text), number_in(other.text)
-    operation = _ARITHMETIC.get(sign)
-    if left is None or right is None or operation is None or max(left, right) >= 1 << 64:
-        return None
-    if sign in ("<<", ">>") and right > 63:
-        return None
-    made = operation(left, right)
-    return Constant(str(made), made == 0, one.place) if made >= 0 else None
+def numbered(constant: Constant, made: Int) -> Constant:
+    """Return the constant that stands where another does, with its number computed."""
+    return replace(constant, text=str(made.value), zero=made.value == 0, number=made)
+
+
+def combined(handle: Handle, sign: str, other: Value, number: Int | None, is_left: bool) -> Handle:
+    """Return what an operator makes of a handle and something else. number: the other's."""
+    made = None
+    zero = handle.zero
+    if zero is not None and number is not None:
+        if zero.type is not POINTER:
+            made = calculated(zero, sign, number) if is_left else calculated(number, sign, zero)
+        elif not number.value and sign in ("+", "-"):
+            made = zero
+    elif zero is not None and zero.value == 0 and zero.type is not POINTER:
+        # 0 & x is 0, as is 0 / x.
+        masks = sign in ("&", "*") or (is_left and sign in ("<<", ">>", "/", "%"))
+        made = zero if masks else None
+    filled = number.value != 0 if number is not None else is_nonzero(other)
+    if sign == "|" and (handle.form is Form.FULL or filled):
+        return Handle(handle.id, Form.FULL, made)
+    keeps = sign in ("+", "-", "^") or (sign == "|" and number is not None)
+    exact = made is not None and keeps and handle.form is Form.EXACT
+    return Handle(handle.id, Form.EXACT if exact else Form.COMPUTED, made)
+
+
+def is_nonzero(value: Value) -> bool:
+    return isinstance(value, Constant) and value.zero is False
+
+
+def masked(handle: Handle) -> Handle:
+    """Return what a function gives that returns 0 for 0, and perhaps for other numbers."""
+    zero = handle.zero if handle.zero is not None and handle.zero.value == 0 else None
+    return Handle(handle.id, Form.COMPUTED, zero)
+
+
+def lost_number(handle: Handle) -> Handle:
+    """Return a number made from a handle in a way that is not followed."""
+    return Handle(handle.id, Form.COMPUTED, None)
+
+
+def prefixed(handle: Handle, sign: str) -> Handle:
+    """Return what a unary operator makes of a handle."""
+    if handle.zero is None or handle.zero.type is POINTER or handle.form is Form.FULL:
+        return lost_number(handle)
+    return Handle(handle.id, handle.form, signed(sign, handle.zero))
+
+
+def fitted(handle: Handle, kind: IntType) -> Handle:
+    """Return a handle in a type: a narrower one can make 0 of a number that is not."""
+    zero = wrapped(handle.zero.value, kind) if handle.zero is not None else None
+    was = handle.zero.type.bits if handle.zero is not None else 64
+    if kind is BOOL:
+        kept = handle.form is Form.FULL or (handle.zero is not None and handle.zero.value == 0)
+    else:
+        kept = kind.bits >= was
+    return Handle(handle.id, handle.form if kept else Form.COMPUTED, zero)
+
+
+def swapped(handle: Handle, name: str) -> Handle:
+    """Return what cpu_to_le32() and the like make of a handle: its bytes in another order."""
+    width = _WIDTH.search(name)
+    kind = _WORDS[width.group()] if width is not None else None
+    made = fitted(handle, kind) if kind is not None else handle
+    if kind is None or (made.zero is not None and made.zero.value == 0):
+        return made
+    return lost_number(made)
+
+
+def outcomes(handle: Handle, sign: str, number: Int) -> set[bool]:
+    """Return how handles that are not 0 can compare with a number."""
+    zero = handle.zero
+    assert zero is not None
+    kind = common(zero.type, number.type)
+    n = wrapped(number.value, kind).value
+    # A negative number that becomes unsigned can be any.
+    own = zero.type if kind.signed or not zero.type.signed else kind
+    low = -(1 << (own.bits - 1)) if own.signed else 0
+    high = low + (1 << own.bits) - 1
+    below, same = min(max(n - low, 0), high - low + 1), int(low <= n <= high)
+    above = high - low + 1 - below - same
+    true = {
+        "<": below,
+        "<=": below + same,
+        ">": above,
+        ">=": above + same,
+        "==": same,
+        "!=": below + above,
+    }[sign]
+    false = high - low + 1 - true
+    if handle.form is Form.EXACT:
+        at_zero = calculated(zero, sign, number)
+        if at_zero is not None and at_zero.value:
+            true -= 1
+        else:
+            false -= 1
+    return {held for held, count in ((True, true), (False, false)) if count > 0}
 
 
 def flagged(one: Value, sign: str, other: Value) -> Value | None:
@@ -141,20 +236,19 @@ def flagged(one: Value, sign: str, other: Value) -> Value | None:
     if sign == "|":
         return Bits(one.names | {other.text})
     held = other.text in one.names
-    return Constant(other.text if held else "0", not held, other.place)
+    return replace(other, text=other.text if held else "0", zero=not held)
 
 
 def equal(one: Constant, other: Constant) -> bool | None:
+    """Tell whether constants are the same whose numbers are not both known."""
     if one.text == other.text:
         return True
     if one.zero is not None and other.zero is not None and one.zero != other.zero:
         return False
     if one.zero and other.zero:
         return True
-    literal = all(
-        number_in(c.text) is not None or c.text in known.ENUMERATORS for c in (one, other)
-    )
-    return False if literal else None
+    enumerators = one.text in structs.ENUMERATORS and other.text in structs.ENUMERATORS
+    return False if enumerators else None
 
 
 def same_device(state: State, one: Netdev, other: Netdev, when: bool) -> Branches:
@@ -183,9 +277,3 @@ def ordered(one: Value, sign: str, other: Value) -> bool | None:
 
 def is_zero(value: Value) -> bool:
     return isinstance(value, Constant) and bool(value.zero)
-
-
-def number_given(value: Value, known_number: int | None) -> int | None:
-    if is_zero(value):
-        return 0
-    return known_number

@@ -2,18 +2,16 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tree_sitter import Node
 
+from xfrmlint.c.constants import BITS, bits
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.expression import bare
-from xfrmlint.c.types import PASSES_FIRST
+from xfrmlint.c.expression import bare, callees, is_choice
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import RESOLVER
-from xfrmlint.flow import known
-from xfrmlint.flow.arithmetic import sa_of
+from xfrmlint.flow.arithmetic import found_in, lost_number, masked, numbered, sa_of, swapped
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.evaluate import Evaluator
 from xfrmlint.flow.events import Device, Kind, Sa, Source
@@ -23,7 +21,6 @@ from xfrmlint.flow.values import (
     SAME,
     UNKNOWN,
     Constant,
-    Form,
     Handle,
     Mark,
     Named,
@@ -36,11 +33,18 @@ from xfrmlint.flow.values import (
     Value,
     XfrmState,
 )
+from xfrmlint.kernel.functions import function_named, is_kernels
 from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400
+_TYPEOF = re.compile(r"^(__)?typeof(__|_unqual)?$")
+# They return an entry of the table that they are given.
+_LOOKS_UP = re.compile(
+    r"^(xa_load|xa_find(_after)?|radix_tree_lookup|idr_find|(rhashtable|rhltable)_lookup\w*)$"
+)
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
 _DEVICE = CType("struct net_device", 1)
+_DEVICES = {"master": Device.MASTER, "vlan": Device.VLAN_REAL}
 
 
 class Calls(Code):
@@ -64,11 +68,45 @@ class Calls(Code):
         arguments = listed.named_children if listed is not None else []
         if called is None:
             return [(state, UNKNOWN)]
+        if is_choice(node):
+            return [r for value in arguments[1:] for r in evaluator.value(value, state)]
+        sides = callees(called)
+        if len(sides) > 1:
+            return [r for s in sides for r in self._call(evaluator, node, s, arguments, state)]
+        plain = sides[0].type == "identifier" and called.type == "parenthesized_expression"
+        called = sides[0] if plain and bare(called).id != sides[0].id else called
+        return self._call(evaluator, node, called, arguments, state)
+
+    def _call(
+        self,
+        evaluator: Evaluator,
+        node: Node,
+        called: Node,
+        arguments: list[Node],
+        state: State,
+    ) -> Outcomes:
+        wide = self.constants.cast_in(called, evaluator.view.path)
+        if wide is not None and len(arguments) == 1:
+            # `(u32)(h)`: a cast to a type that only the compiler knows.
+            return [
+                (s, evaluator.cast_to(v, wide)) for s, v in evaluator.value(arguments[0], state)
+            ]
         cast = called.type == "parenthesized_expression"
         while called.type == "parenthesized_expression" and called.named_child_count:
             called = called.named_children[-1]
+        if cast and len(arguments) == 1 and called.type == "call_expression":
+            typeof = called.child_by_field_name("function")
+            if typeof is not None and _TYPEOF.match(node_text(typeof)):
+                # `(typeof(mask))(h)`
+                like = called.child_by_field_name("arguments")
+                named = like.named_children[-1] if like and like.named_child_count else None
+                kind = self.reader.types.of(named, evaluator.view)
+                return [
+                    (after, evaluator.fitted(value, kind))
+                    for after, value in evaluator.value(arguments[0], state)
+                ]
         if cast and len(arguments) == 1 and called.type == "identifier":
-            # `(handle_t)(h)`: a cast to a type that only the compiler knows.
+            # `(handle_t)(h)`: a cast to one that nobody knows.
             name = node_text(called)
             if name not in self.names and not self.own(name, evaluator.view.path):
                 return evaluator.value(arguments[0], state)
@@ -84,7 +122,10 @@ class Calls(Code):
             return special
         targets = self._targets(evaluator, node, called, name)
         found: Outcomes = []
-        for after, (_, *values) in evaluator.all([called, *arguments], state):
+        # What a plain function's name stands for is asked of nobody.
+        asked = [] if called.type == "identifier" and not local else [called]
+        for after, found_values in evaluator.all([*asked, *arguments], state):
+            values = found_values[len(asked) :]
             if not targets and not name and any(holds(v, after) for v in values):
                 targets = targets_of(self.graph, evaluator.view, called)
             if targets:
@@ -99,13 +140,15 @@ class Calls(Code):
     ) -> Outcomes:
         found: Outcomes = []
         for after, (whose, lower) in evaluator.all(arguments, state):
+            if isinstance(whose, XfrmState) and whose.there is False:
+                continue
             lower = evaluator.typed(lower, _DEVICE, arguments[1])
             place = evaluator.place(node)
-            device = Device.UNKNOWN
+            device, why = Device.UNKNOWN, ""
             if isinstance(lower, Netdev):
                 device = lower.device
                 if lower.member is not None:
-                    device = self.members.settled(lower.member)
+                    device, why = self.members.settled(lower.member)
                 if after.assumed.get((SAME, device)):
                     device = Device.OWN
             elif isinstance(lower, Constant) and lower.zero:
@@ -116,7 +159,9 @@ class Calls(Code):
             given = bare(arguments[1])
             at = place if written_here(evaluator.view, node) else evaluator.place(given)
             named = Named(at, evaluator.view.function.name, evaluator.parameter(arguments[1]))
-            mark = mark._replace(source=Source.RESOLVED, device=device, sa=sa, named=named)
+            mark = mark._replace(
+                source=Source.RESOLVED, device=device, sa=sa, named=named, text=why
+            )
             made = after.superseded((place,)).knowing((place,), "")
             found.append((made.marked(mark), Handle((place,))))
         return found
@@ -155,22 +200,23 @@ class Calls(Code):
             cut = self.cut(evaluator, state, node, f"{name}() leaves the function")
             evaluator.returned.append((cut, UNKNOWN))
             return []
-        result = _kernels(name, values)
+        result = _kernels(name, values) or self._bits(evaluator, name, node, values)
         if result is not None:
             return [(state, result)]
-        if known.PRINTS.match(name) or known.CLEARS.match(name):
-            for value in values[:1] if known.CLEARS.match(name) else ():
+        does = function_named(name)
+        cleared = [s.target.position for s in does.stores if s.value.position < 0]
+        if does.is_("prints") or (cleared and not does.is_("hardware")):
+            for value in (values[at] for at in cleared if at < len(values)):
                 if isinstance(value, Pointer):
                     state = state.stored(value.to, UNKNOWN)
             return [(state, UNKNOWN)]
         handles = [v for v in values if isinstance(v, Handle)]
-        if handles and (known.KEEPS.match(name) or PASSES_FIRST.match(name)):
-            return [(state, handles[0])]
-        if handles and known.MASKS.match(name):
-            return [(state, handles[0].becoming(Form.MASKED))]
-        if handles and known.COMPUTES.match(name):
-            return [(state, handles[0].becoming(Form.COMPUTED))]
-        if known.LOOKS.match(name):
+        if handles and (does.number == "same" or does.passes):
+            return [(state, swapped(handles[0], name))]
+        if handles and does.number:
+            make = masked if does.number == "masked" else lost_number
+            return [(state, make(handles[0]))]
+        if does.is_("looks"):
             return [(state, UNKNOWN)]
         asked = bool(name) and not carried and _asked(evaluator, node, arguments)
         own = self.own(name, evaluator.view.path) if name and (carried or asked) else []
@@ -179,7 +225,7 @@ class Calls(Code):
             for target in own:
                 found += self._follow(evaluator, target, node, values, state)
             return found
-        if carried and name and not known.is_kernels(name):
+        if carried and name and not is_kernels(name):
             predicate = self._predicate(evaluator, name, node, values, state)
             if predicate is not None:
                 return predicate
@@ -192,7 +238,7 @@ class Calls(Code):
         packet = any(
             isinstance(v, Packet) or (isinstance(v, Unknown) and v.packet) for v in values
         ) or any(isinstance(v, Pointer) and v.to[0] == "skb" for v in values)
-        if known.COPIES.match(name) and len(values) > 1 and isinstance(values[0], Pointer):
+        if does.copies_memory and len(values) > 1 and isinstance(values[0], Pointer):
             copied = self._copied(evaluator, values, state, arguments)
             return [(copied, values[0])]
         for argument, value in carried:
@@ -203,6 +249,16 @@ class Calls(Code):
                 if not state.handles_below(value.to):
                     state = state.stored(value.to, UNKNOWN)
         return [(state, Unknown(packet))]
+
+    def _bits(
+        self, evaluator: Evaluator, name: str, node: Node, values: Sequence[Value]
+    ) -> Value | None:
+        """Return what BIT() and GENMASK() make of constants."""
+        if not BITS.match(name):
+            return None
+        known_ = [self.number_of(v, evaluator.view) for v in values]
+        made = bits(name, [one.value for one in known_ if one is not None])
+        return numbered(evaluator.constant("", node), made) if made is not None else None
 
     def _leaves(self, name: str, view: View) -> bool:
         """Tell whether a macro of the kernel's leaves its function, or a function never returns."""
@@ -251,7 +307,7 @@ class Calls(Code):
             if not name:
                 why = "a handle is given to a function pointer that was not followed"
                 return self.cut(evaluator, state, node, why)
-            if known.KEEPERS.match(name):
+            if function_named(name).keeps:
                 facts = state.known.get(value.id, "")
                 return evaluator.mark(
                     state, Kind.STORE, argument, handle=value.id, text=text, known=facts
@@ -296,7 +352,7 @@ class Calls(Code):
 
 
 def _asked(evaluator: Evaluator, node: Node, arguments: Sequence[Node]) -> bool:
-    """Tell whether a device or an SA is wanted of a call: its value, or what it puts somewhere."""
+    """Tell whether a device, an SA or what holds handles is wanted of a call, or put somewhere."""
     for argument in arguments:
         if argument.type == "pointer_expression" and node_text(argument)[:1] == "&":
             filled = evaluator.declared_type(argument.child_by_field_name("argument"))
@@ -307,72 +363,77 @@ def _asked(evaluator: Evaluator, node: Node, arguments: Sequence[Node]) -> bool:
         up = up.parent
     if up is None:
         return False
+    members = evaluator.code.seeds.members
     if up.type == "argument_list" and up.parent is not None:
         return node_text(up.parent.child_by_field_name("function") or up) == RESOLVER
+    if up.type == "field_expression":
+        return node_text(up.child_by_field_name("field") or up) in members
     target = up.child_by_field_name("left") or up.child_by_field_name("declarator")
     while target is not None and target.type == "pointer_declarator":
         target = target.child_by_field_name("declarator")
     kind = evaluator.declared_type(target)
     if up.type == "return_statement":
         kind = evaluator.view.result
-    return kind is not None and kind.base in _FOLLOWED
+    if kind is None or kind.base in _FOLLOWED or kind.pointers != 1:
+        return kind is not None and kind.base in _FOLLOWED
+    # A struct in which handles are put: where it comes from says how long it lives.
+    fields = evaluator.reader.types.fields(kind, evaluator.view.path)
+    return fields is not None and not members.isdisjoint(fields[0])
 
 
 def _special(
     evaluator: Evaluator, name: str, node: Node, arguments: Sequence[Node], state: State
 ) -> Outcomes | None:
     """Return what comes of a macro that is more than a function; None for all others."""
-    if known.NEVER_RETURN.match(name):
+    does = function_named(name)
+    if does.stops == "always":
         return []
     if not arguments:
         return None
     first = arguments[0]
-    if known.STOPS.match(name):
+    if does.stops:
         return [(s, UNKNOWN) for s, held in evaluator.truth(first, state) if not held]
-    if known.WARNS.match(name):
+    if does.truth == 0:
         return evaluator.as_value(node, state)
     if name in ("sizeof", "typeof", "offsetof", "BUILD_BUG_ON"):
         return [(state, UNKNOWN)]
-    if (known.ASSIGNS.match(name) or known.ASSIGNS_THROUGH.match(name)) and len(arguments) > 1:
+    store = next((s for s in does.stores if not s.value.pointed and s.value.position >= 0), None)
+    if store is not None and max(store.value.position, store.target.position) < len(arguments):
         found: Outcomes = []
-        # atomic64_set(&p->f, h), but also xchg(&p->f, h), atomic_set(v, i).
-        target = first
-        if first.type == "pointer_expression" and node_text(first)[:1] == "&":
-            target = first.child_by_field_name("argument") or first
-        which = arguments[0] if node_text(arguments[1]) == "" else arguments[-1]
-        for after, value in evaluator.value(which, state):
+        # atomic64_set(&p->f, h), but also atomic_set(v, i).
+        target = arguments[store.target.position]
+        if target.type == "pointer_expression" and node_text(target)[:1] == "&":
+            target = target.child_by_field_name("argument") or target
+        for after, value in evaluator.value(arguments[store.value.position], state):
             found += [(s, UNKNOWN) for s in evaluator.assign(target, value, after)]
         return found
-    if PASSES_FIRST.match(name):
-        if name == known.NULL_OR_ERROR:
-            return evaluator.as_value(node, state)
+    if does.is_("error_too"):
+        return evaluator.as_value(node, state)
+    if does.passes and not does.copies_memory and not does.is_("copies"):
         return evaluator.value(first, state)
     return None
 
 
 def _kernels(name: str, values: Sequence[Value]) -> Value | None:
     """Return what some of the kernel's functions return: a device, an SA, private data."""
-    if known.MASTER.match(name):
-        return Netdev(Device.MASTER)
-    if known.VLAN_REAL.match(name):
-        return Netdev(Device.VLAN_REAL)
-    if known.PACKETS_STATE.match(name):
+    does = function_named(name)
+    if does.device in _DEVICES:
+        return Netdev(_DEVICES[does.device])
+    if does.is_("state"):
         return XfrmState(Sa.THIS)
     first = values[0] if values else UNKNOWN
-    if name in ("BIT", "BIT_ULL") and isinstance(first, Constant) and first.text.isdigit():
-        return replace(first, text=str(1 << min(int(first.text), 63)), zero=False)
-    if known.PRIVATE.match(name):
+    if does.private:
         own = not isinstance(first, Netdev) or first.device is Device.OWN
-        return Pointer(("own",) if own else ("other",))
-    if name == known.VLAN_PRIVATE:
-        return Pointer(("vlan",))
-    if known.FROM_PRIVATE.match(name) and isinstance(first, Pointer):
+        return Pointer((does.private if own or does.private != "own" else "other",))
+    if does.device == "private" and isinstance(first, Pointer):
         return Netdev(Device.OWN if first.to[0] == "own" else Device.UNKNOWN)
-    if known.CONTAINERS.match(name) or name.startswith(("list_", "hlist_", "rb_entry")):
+    if _LOOKS_UP.match(name):
+        return found_in(first)
+    if does.struct >= 0 or does.like >= 0:
         if isinstance(first, Pointer):
             return Pointer((*first.to, "container"))
         if isinstance(first, Handle):
-            return first.becoming(Form.COMPUTED)
+            return lost_number(first)
     return None
 
 

@@ -6,18 +6,21 @@ from collections.abc import Iterable
 
 from tree_sitter import Node
 
-from xfrmlint.c.ctype import specified
+from xfrmlint.c.constants import Constants
+from xfrmlint.c.ctype import CType, specified
+from xfrmlint.c.integers import Int, IntType
 from xfrmlint.c.macros import Macro
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract import RESOLVER
-from xfrmlint.flow import known
 from xfrmlint.flow.devices import Members
 from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice, condition
-from xfrmlint.flow.values import Constant, Exit, Location, Value, number_in
+from xfrmlint.flow.values import Constant, Exit, Location, Value
+from xfrmlint.kernel.functions import is_kernels
 from xfrmlint.program.access import Accesses
 from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.devices import Devices
 from xfrmlint.program.ops import add_takes_device
 
 _MOST_FUNCTIONS = 200
@@ -44,7 +47,8 @@ class Code:
         self.reader: Reader = graph.reader
         self.offload = offload
         self.accesses = Accesses(self.reader, offload, graph.passed)
-        self.members = Members(self.reader, self.accesses, add_takes_device(self.reader))
+        devices = Devices(graph, self.accesses, add_takes_device(self.reader))
+        self.members = Members(self.reader, devices)
         self.reached = frozenset(reached)
         self.names: dict[str, list[FunctionName]] = {}
         for function in sorted(self.reached):
@@ -58,7 +62,8 @@ class Code:
         self._stack: list[FunctionName] = []
         self._current: list[Slice] = []
         self._macros: dict[str, dict[str, list[Macro]]] = {}
-        self._numbers: dict[tuple[str, str], int | None] = {}
+        self.constants = Constants(self.reader.types)
+        self._integers: dict[tuple[str, int, str], IntType | None] = {}
         self.keepers = keepers
         self.asked = asked
         self.kept: set[tuple[str, str]] = set()
@@ -67,7 +72,6 @@ class Code:
         self.addressed: dict[Location, tuple[View, Node]] = {}
         self.entered: set[FunctionName] = set()
         self.cut_off = False
-        self._steps = 0
         self._home = next((f.path for f in sorted(self.reached) if f.path.endswith(".c")), "")
         self.seeds = self._seeds()
         # Options that are asked for more than once: one answer has to hold for all.
@@ -158,14 +162,11 @@ class Code:
 
     def own(self, name: str, path: str) -> list[FunctionName]:
         """Return the driver's functions of a name that a file can call."""
-        if known.is_kernels(name):
+        if is_kernels(name):
             return []
         key = (name, path)
         if key not in self._own:
-            here = self.reader.corpus.unit(path).functions(name)
-            views = [
-                v for item in here for v in self.reader.views(path, item, {})
-            ] or self.reader.definitions(name, path)
+            views = self.reader.functions(name, path) or self.reader.definitions(name, path)
             # A function of the core can only stand in a header: it is known by what it does.
             shared = self.reader.universe.shared
             views = [v for v in views if not v.path.startswith("include/") or v.path in shared]
@@ -186,19 +187,20 @@ class Code:
         start = max(view.text.rfind(mark, 0, local.start) for mark in (b";", b"{", b"}"))
         return re.search(rb"\bstatic\b", view.text[start + 1 : local.start]) is not None
 
-    def number_of(self, value: Value, view: View) -> int | None:
+    def number_of(self, value: Value, view: View) -> Int | None:
         """Return the number that a constant stands for, if it can be read."""
         if not isinstance(value, Constant):
             return None
-        written = number_in(value.text)
-        if written is not None:
-            return written
-        key = (value.text, view.path)
-        if key not in self._numbers:
-            macro = self.reader.types.macro(value.text, view.path)
-            text = macro.body.decode("utf-8", "replace").strip() if macro is not None else ""
-            self._numbers[key] = number_in(text)
-        return self._numbers[key]
+        return value.number or self.constants.value(value.text, view.path)
+
+    def integer(self, kind: CType | None, view: View) -> IntType | None:
+        """Return the integer type that a type comes to."""
+        if kind is None:
+            return None
+        key = (kind.base, kind.pointers, view.path)
+        if key not in self._integers:
+            self._integers[key] = self.constants.type(kind, view.path)
+        return self._integers[key]
 
     def member_names(self, view: View, node: Node) -> list[str]:
         """Return the members of the struct that a positional initializer list is for."""

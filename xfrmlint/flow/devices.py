@@ -10,25 +10,28 @@ from xfrmlint.c.expression import bare
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
-from xfrmlint.flow import known
 from xfrmlint.flow.events import Device
 from xfrmlint.flow.values import Location, Member, Netdev
-from xfrmlint.program.access import STATE, Accesses, value_stored
+from xfrmlint.kernel import structs
+from xfrmlint.program.access import value_stored
+from xfrmlint.program.devices import Devices, Whose
 
 _NETDEV = "struct net_device"
-# Only a file with one of these words can store another device than the driver's own.
-_OTHERS = (b"xso", b"real_dev", b"master_upper", b"xfrm_state")
+_DEVICES = {
+    Whose.MASTER: Device.MASTER,
+    Whose.VLAN: Device.VLAN_REAL,
+    Whose.STATE: Device.SAVED,
+    Whose.OTHER: Device.UNKNOWN,
+}
 _LASTING = ("sa", "xs", "global", "netdev")
 
 
 class Members:
     """Answers about one driver; each member is looked at once."""
 
-    def __init__(self, reader: Reader, accesses: Accesses, add_takes_device: bool) -> None:
+    def __init__(self, reader: Reader, devices: Devices) -> None:
         self.reader = reader
-        self.accesses = accesses
-        self.add_takes_device = add_takes_device
-        self._devices: dict[Member, Device] = {}
+        self.devices = devices
         self._handles: frozenset[str] | None = None
 
     def device(self, view: View, node: Node, at: Location) -> Netdev:
@@ -40,7 +43,7 @@ class Members:
         if at[0] in ("global", "sa"):
             return Netdev(Device.SAVED)
         struct, field = self.named(view, node)
-        if (struct, field) in known.OWN_MEMBERS:
+        if (struct, field) in structs.OWN_MEMBERS:
             return Netdev(Device.OWN)
         if struct in self._sa_structs(view.path):
             # Kept with some SA, when that was added.
@@ -51,7 +54,10 @@ class Members:
         found = self.reader.corpus.find(word, tag, view.path) if tag else None
         if found is not None and found.path.startswith("include/"):
             return Netdev(Device.UNKNOWN)
-        return Netdev(Device.OWN, Member(struct, field, view.path, "*" in at[1:-1]))
+        way = at[2:-1] if at[0] in ("call", "argument") else at[1:-1]
+        named = [name for name in way if name.isidentifier() and name != "container"]
+        holder = named[-1] if named else ""
+        return Netdev(Device.OWN, Member(struct, field, view.path, "*" in at[1:-1], holder))
 
     def _sa_structs(self, path: str) -> frozenset[str]:
         """Return the structs whose addresses the driver returns as handles."""
@@ -66,69 +72,20 @@ class Members:
             self._handles = frozenset(found)
         return self._handles
 
-    def settled(self, member: Member) -> Device:
-        """Return the device in a driver's member: its own, unless a store says otherwise."""
-        if member not in self._devices:
-            corpus = self.reader.corpus
-            word = member.field.encode()
-            files = [
-                path
-                for path in self.reader.universe.files(member.path)
-                if word in corpus.data(path) and any(o in corpus.data(path) for o in _OTHERS)
-            ]
-            key = f"{self.reader.universe.key(member.path)} of other devices"
-            found = Device.OWN
-            for view, node in self.reader.occurrences(member.field, files, key + member.field):
-                stored = self._stored(view, node, member)
-                if stored is not None and stored is not Device.OWN:
-                    found = stored
-            self._devices[member] = found
-        return self._devices[member]
-
-    def _stored(self, view: View, node: Node, member: Member) -> Device | None:
-        """Return what device is stored in a member here; None if none is."""
-        field = node.parent
-        assignment = field.parent if field is not None else None
-        if field is None or assignment is None or assignment.type != "assignment_expression":
-            return None
-        left = assignment.child_by_field_name("left")
-        right = assignment.child_by_field_name("right")
-        if left is None or right is None or left.id != field.id:
-            return None
-        kind = self.reader.types.of(field.child_by_field_name("argument"), view)
-        if kind is None or kind.base != member.struct:
-            return None
-        if member.shared and _saved_from_an_sa(view, right):
-            return Device.SAVED
-        return self._origin(view, right, 0)
-
-    def _origin(self, view: View, node: Node, depth: int) -> Device:
-        node = bare(node)
-        if node.type == "call_expression":
-            name = node_text(node.child_by_field_name("function") or node)
-            if known.MASTER.match(name):
-                return Device.MASTER
-            if known.VLAN_REAL.match(name):
-                return Device.VLAN_REAL
-            listed = node.child_by_field_name("arguments")
-            inside = listed.named_children[:1] if listed is not None else []
-            return self._origin(view, inside[0], depth + 1) if inside and depth < 4 else Device.OWN
-        if node.type == "field_expression":
-            name = node_text(node.child_by_field_name("field") or node)
-            base = node.child_by_field_name("argument")
-            if name in ("dev", "real_dev") and base is not None:
-                kind = self.reader.types.of(base, view)
-                offload = kind is not None and kind.base == self.accesses.offload
-                if offload and self.accesses.base(base, view)[0] == STATE:
-                    # Before add took a device, real_dev was how a driver learned its own.
-                    learned = name == "real_dev" and not self.add_takes_device
-                    return Device.OWN if learned else Device.SAVED
-        if node.type == "identifier" and depth < 4:
-            for value in view.assignments(node_text(node)):
-                found = self._origin(view, value, depth + 1)
-                if found is not Device.OWN:
-                    return found
-        return Device.OWN
+    def settled(self, member: Member) -> tuple[Device, str]:
+        """Return the device in a driver's member; unknown, and why, unless all stores say whose."""
+        found = self.devices.of_member(member.struct, member.field, member.path, member.holder)
+        whose = {
+            (Whose.STATE if member.shared else Whose.OWN) if one is Whose.GIVEN else one
+            for one in found.whose
+        }
+        others = sorted(whose - {Whose.OWN})
+        if others:
+            why = f"{member.struct}.{member.field} holds another device, too"
+            return _DEVICES[others[0]], "" if others[0] is not Whose.OTHER else why
+        if whose and not found.why:
+            return Device.OWN, ""
+        return Device.UNKNOWN, found.why[0][1] if found.why else ""
 
     def named(self, view: View, node: Node) -> tuple[str, str]:
         """Return struct and member of an expression; empty where it is no member."""
@@ -167,7 +124,7 @@ class Members:
             return "packet" if name == "cb" else "unknown"
         bases = [member.base for member in members.values()]
         own = members.get(name)
-        if own is not None and known.FOR_HARDWARE.match(own.base):
+        if own is not None and structs.FOR_HARDWARE.match(own.base):
             return "hardware"
         if _is_laid_out(bases):
             return "hardware"
@@ -177,9 +134,9 @@ class Members:
             return "hardware"
         if root in _LASTING:
             return "lasting"
-        if any(known.OF_A_QUEUE.match(base) for base in bases):
+        if any(structs.OF_A_QUEUE.match(base) for base in bases):
             return "lasting"
-        if any(known.OF_A_PACKET.match(base) for base in bases):
+        if any(structs.OF_A_PACKET.match(base) for base in bases):
             return "packet"
         if any(member.pointers for member in members.values()):
             # No hardware reads a pointer of the kernel's.
@@ -204,12 +161,4 @@ class Members:
 
 def _is_laid_out(bases: Sequence[str]) -> bool:
     """Tell whether most members of a struct have types that say how hardware reads them."""
-    return sum(bool(known.FOR_HARDWARE.match(base)) for base in bases) * 2 > len(bases)
-
-
-def _saved_from_an_sa(view: View, node: Node) -> bool:
-    """Tell whether a device that is stored came in together with an SA (xdo_dev_state_add())."""
-    local = view.local(node_text(node), node.start_byte) if node.type == "identifier" else None
-    if local is None or local.parameter < 0:
-        return False
-    return any(v.parameter >= 0 and v.type.base == "struct xfrm_state" for v in view.locals)
+    return sum(bool(structs.FOR_HARDWARE.match(base)) for base in bases) * 2 > len(bases)

@@ -4,7 +4,7 @@ from tree_sitter import Node, Query
 
 from xfrmlint.c.unit import Place, captured, declarator_name, language, node_text
 from xfrmlint.c.view import View
-from xfrmlint.flow import known
+from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.callgraph import CallGraph
 
 _CALLS = Query(language(), "(call_expression) @call")
@@ -64,4 +64,4 @@ def _idle(node: Node) -> bool:
 
 
 def _prints(call: Node) -> bool:
-    return known.PRINTS.match(node_text(call.child_by_field_name("function") or call)) is not None
+    return function_named(node_text(call.child_by_field_name("function") or call)).is_("prints")

@@ -4,19 +4,24 @@ Every method returns all that can come of an expression as (state, value) pairs:
 where a condition is not known, also inside an expression.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from tree_sitter import Node
 
+from xfrmlint.c.integers import COMPARISONS, INT, Int, IntType, number, signed
+from xfrmlint.c.types import written_type
 from xfrmlint.c.unit import declarator_name, node_text
-from xfrmlint.flow import known
 from xfrmlint.flow.arithmetic import (
     CAPITALS,
-    COMPARISONS,
     computed,
+    fitted,
+    found_in,
     lost,
+    lost_number,
+    numbered,
+    prefixed,
     sa_of,
     sign_of,
     unwrapped,
@@ -25,11 +30,12 @@ from xfrmlint.flow.code import Code
 from xfrmlint.flow.conditions import Conditions
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.frame import Outcomes
+from xfrmlint.flow.lifetime import lifetime
+from xfrmlint.flow.loops import Loop
 from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.values import (
     UNKNOWN,
     Constant,
-    Form,
     Handle,
     Location,
     Mark,
@@ -42,11 +48,12 @@ from xfrmlint.flow.values import (
     Unknown,
     Value,
     XfrmState,
-    number_in,
 )
+from xfrmlint.kernel import structs
 
 Located = list[tuple[State, Location | None]]
 
+NUMBERS = (Handle, Constant)
 _TRUTHS = {"NULL": True, "false": True, "true": False}
 
 
@@ -89,16 +96,20 @@ class Evaluator(Conditions):
         return self.value(inside, state)
 
     def cast(self, node: Node, state: State) -> Outcomes:
-        return self.value(node.child_by_field_name("value"), state)
+        written = node.child_by_field_name("type")
+        kind = written_type(written) if written is not None else None
+        return [
+            (after, self.typed(value, kind, node) if isinstance(value, NUMBERS) else value)
+            for after, value in self.value(node.child_by_field_name("value"), state)
+        ]
 
     def literal(self, node: Node, state: State) -> Outcomes:
         text = node_text(node)
-        number = number_in(text)
-        zero = number == 0 if number is not None else None
+        made = number(text)
+        zero = made.value == 0 if made is not None else None
         if node.type in ("string_literal", "concatenated_string", "char_literal"):
             zero = False
-        zero = _TRUTHS.get(text, zero)
-        return [(state, Constant(text, zero, self.place(node)))]
+        return [(state, self.constant(text, node, _TRUTHS.get(text, zero)))]
 
     def identifier(self, node: Node, state: State) -> Outcomes:
         name = node_text(node)
@@ -112,13 +123,13 @@ class Evaluator(Conditions):
             return [self.load(state, at, node)]
         if name in _TRUTHS:
             return self.literal(node, state)
-        if name in known.ENUMERATORS:
-            return [(state, Constant(name, known.ENUMERATORS[name], self.place(node)))]
+        if name in structs.ENUMERATORS:
+            return [(state, self.constant(name, node, structs.ENUMERATORS[name]))]
         kind = self.reader.types.variable(name, self.view.path)
         if kind is not None:
             return [self.load(state, ("global", name), node)]
-        if CAPITALS.match(name):
-            return [(state, Constant(name, None, self.place(node)))]
+        if CAPITALS.match(name) or self.code.constants.is_enumerator(name, self.view.path):
+            return [(state, self.constant(name, node))]
         return [(state, UNKNOWN)]
 
     def member(self, node: Node, state: State) -> Outcomes:
@@ -126,6 +137,9 @@ class Evaluator(Conditions):
         name = node_text(node.child_by_field_name("field") or node)
         found: Outcomes = []
         for after, of in self.holder(node, state):
+            if isinstance(of, XfrmState) and of.there is False:
+                # No path goes on from here.
+                continue
             if name == "xso":
                 found.append((after, Offload(sa_of(of))))
             elif isinstance(of, Offload):
@@ -226,10 +240,11 @@ class Evaluator(Conditions):
                 elif isinstance(of, Pointer | Struct):
                     to = of.to if isinstance(of, Pointer) else of.at
                     each = which.text if isinstance(which, Constant) else ""
+                    at = (*to, each if each.isdigit() else "[]")
                     if isinstance(which, Constant) and which.zero:
-                        found.append((then, to))
-                    else:
-                        found.append((then, (*to, each if each.isdigit() else "[]")))
+                        at = to
+                    self.code.addressed.setdefault(at, (self.view, node))
+                    found.append((then, at))
                 elif isinstance(of, Unknown) and of.packet:
                     found.append((then, ("skb", "[]")))
                 else:
@@ -260,18 +275,14 @@ class Evaluator(Conditions):
                     found.append((after, Offload(sa_of(of))))
                 elif isinstance(of, Handle):
                     # Not followed yet: the address of a member is computed from the handle.
-                    found.append((after, of.becoming(Form.COMPUTED)))
+                    found.append((after, lost_number(of)))
                 else:
                     for then, at in self.member_of(after, of, name, bared):
                         if at:
                             self.code.addressed.setdefault(at, (self.view, bared))
                         found.append((then, Pointer(at) if at else UNKNOWN))
             return found
-        located = self.locate(bared, state)
-        for _, at in located:
-            if at and bared.type == "subscript_expression":
-                self.code.addressed.setdefault(at, (self.view, bared))
-        return [(s, Pointer(at) if at else UNKNOWN) for s, at in located]
+        return [(s, Pointer(at) if at else UNKNOWN) for s, at in self.locate(bared, state)]
 
     def locate(self, node: Node, state: State) -> Located:
         """Return where an lvalue lies; None where that is not known."""
@@ -309,35 +320,70 @@ class Evaluator(Conditions):
         for after, value in self.value(inside, state):
             match value:
                 case Handle():
-                    found.append((after, value.becoming(Form.COMPUTED)))
+                    found.append((after, prefixed(value, sign)))
                 case Constant():
-                    text = f"{sign}{value.text}"
-                    # -ENOENT: an error's number is never 0.
-                    zero = False if text.startswith("-E") else value.zero
-                    found.append((after, replace(value, text=text, zero=zero)))
+                    found.append((after, self.negated(value, sign)))
                 case _:
                     found.append((after, UNKNOWN))
         return found
+
+    def negated(self, value: Constant, sign: str) -> Constant:
+        """Return what a unary operator makes of a constant."""
+        made = signed(sign, value.number) if value.number is not None else None
+        if made is not None:
+            return numbered(value, made)
+        text = f"{sign}{value.text}"
+        # -ENOENT: an error's number is never 0.
+        zero = False if text.startswith("-E") else value.zero if sign != "~" else None
+        return replace(value, text=text, zero=zero)
 
     def binary(self, node: Node, state: State) -> Outcomes:
         sign = sign_of(node)
         if sign in COMPARISONS or sign in ("&&", "||"):
             return self.as_value(node, state)
+        left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+        if left is None or right is None:
+            return [(state, UNKNOWN)]
+        cast = self.code.constants.cast_in(left, self.view.path)
+        if cast is not None and self.variable(left.named_children[0]) is None:
+            return self.mistaken_cast(sign, right, cast, state)
+        return [
+            (after, computed(values, sign, self.numbers(values)))
+            for after, values in self.all([left, right], state)
+        ]
+
+    def mistaken_cast(self, sign: str, right: Node, cast: IntType, state: State) -> Outcomes:
+        """Evaluate `(u32)-x`, which the parser takes for a subtraction."""
         found: Outcomes = []
-        sides = [node.child_by_field_name(side) for side in ("left", "right")]
-        for after, values in self.all([s for s in sides if s is not None], state):
-            found.append((after, computed(values, sign)))
+        for after, value in self.address(right, state) if sign == "&" else self.value(right, state):
+            if sign == "*":
+                if isinstance(value, Handle):
+                    after = self.used(after, value, right, "dereferenced")
+                found.append((after, UNKNOWN))
+            elif isinstance(value, Handle):
+                found.append((after, fitted(prefixed(value, sign), cast)))
+            elif isinstance(value, Constant):
+                found.append((after, self.cast_to(self.negated(value, sign), cast)))
+            else:
+                found.append((after, value if sign == "&" else UNKNOWN))
         return found
+
+    def numbers(self, values: Sequence[Value]) -> list[Int | None]:
+        """Return the numbers of constants, where an operator has to know them."""
+        if not all(isinstance(v, NUMBERS) for v in values) and not any(
+            isinstance(v, Handle) for v in values
+        ):
+            return [None] * len(values)
+        return [self.code.number_of(v, self.view) for v in values]
 
     def as_value(self, node: Node, state: State) -> Outcomes:
         """Evaluate a condition as a value; the path splits only where that says something."""
         both = self.truth(node, state)
-        place = self.place(node)
         trails = {s.context() for s, _ in both} | {s.trail for s, _ in both}
         if len(both) == 2 and len(trails) == 2:
             # Nothing was learned.
             return [(both[0][0], UNKNOWN)]
-        return [(s, Constant("1" if held else "0", not held, place)) for s, held in both]
+        return [(s, self.constant("1" if held else "0", node, not held)) for s, held in both]
 
     def conditional(self, node: Node, state: State) -> Outcomes:
         found: Outcomes = []
@@ -354,6 +400,10 @@ class Evaluator(Conditions):
             found += self.value(then if held else other, after)
         return found
 
+    def generic(self, node: Node, state: State) -> Outcomes:
+        """Evaluate each value of a _Generic(): which one it is its types say."""
+        return [r for value in node.named_children[2::2] for r in self.value(value, state)]
+
     def comma(self, node: Node, state: State) -> Outcomes:
         found: Outcomes = []
         for after, _ in self.value(node.child_by_field_name("left"), state):
@@ -363,9 +413,19 @@ class Evaluator(Conditions):
     def update(self, node: Node, state: State) -> Outcomes:
         target = node.child_by_field_name("argument")
         found: Outcomes = []
+        sign = sign_of(node)[:1]
+        kind = self.declared_type(target)
         for after, value in self.value(target, state):
-            made = value.becoming(Form.COMPUTED) if isinstance(value, Handle) else UNKNOWN
-            found += [(s, made) for s in self.assign(target, made, after)]
+            made: Value = UNKNOWN
+            if isinstance(value, Handle):
+                one = Int(1, INT)
+                made = self.typed(computed([value, UNKNOWN], sign, [None, one]), kind, node)
+            # The value of `h++` is that before it.
+            before = node.children[0].type != sign_of(node)
+            found += [
+                (s, value if before and isinstance(value, Handle) else made)
+                for s in self.assign(target, made, after)
+            ]
         return found
 
     def assignment(self, node: Node, state: State) -> Outcomes:
@@ -378,7 +438,10 @@ class Evaluator(Conditions):
                 value = self.typed(value, kind, right)
             if sign != "=":
                 for then, old in self.value(left, after):
-                    made = computed([old, value], sign.removesuffix("="))
+                    sides = [old, value]
+                    made = computed(sides, sign.removesuffix("="), self.numbers(sides))
+                    if right is not None:
+                        made = self.typed(made, kind, right)
                     found += [(s, made) for s in self.assign(left, made, then)]
             else:
                 found += [(s, value) for s in self.assign(left, value, after)]
@@ -396,6 +459,8 @@ class Evaluator(Conditions):
     def put(self, state: State, at: Location | None, value: Value, target: Node) -> State:
         """Put a value at a location; a handle that leaves the stack is noted."""
         state = self.forget(state, target)
+        if isinstance(value, Handle) and target.type != "identifier":
+            value = self.typed(value, self.reader.types.of(target, self.view), target)
         if at is not None and at[0].startswith("="):
             return state.stored(at, value)
         if isinstance(value, Struct):
@@ -410,7 +475,7 @@ class Evaluator(Conditions):
         text = f"stored in {' '.join(node_text(target).split())}"
         # What `*p = h` writes to was named where its address was taken.
         view, named = self.code.addressed.get(at or (), (self.view, target))
-        where = self.code.members.memory(view, named, at)
+        where = lifetime(self.code, view, named, at)
         facts = state.known.get(value.id, "")
         if where == "hardware":
             return self.used(state, value, target, text)
@@ -479,6 +544,15 @@ class Evaluator(Conditions):
             states = after
         return states
 
+    def entered(self, loop: Loop, state: State) -> list[State]:
+        """Make a loop's variable what the loop runs over."""
+        kind = self.declared_type(loop.variable)
+        found = []
+        for after, head in self.value(loop.over, state):
+            entry = self.typed(found_in(head), kind, loop.variable)
+            found += self.assign(loop.variable, entry, after)
+        return found
+
     def compound(self, node: Node, state: State) -> Outcomes:
         value = node.child_by_field_name("value")
         at: Location = (self.frame, f"literal@{node.start_byte}")
@@ -508,6 +582,7 @@ _RULES: dict[str, Callable[[Evaluator, Node, State], Outcomes]] = {
     "binary_expression": Evaluator.binary,
     "conditional_expression": Evaluator.conditional,
     "comma_expression": Evaluator.comma,
+    "generic_expression": Evaluator.generic,
     "update_expression": Evaluator.update,
     "assignment_expression": Evaluator.assignment,
     "compound_literal_expression": Evaluator.compound,

@@ -7,9 +7,10 @@ from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import bare
+from xfrmlint.c.integers import INT, POINTER, IntType, wrapped
 from xfrmlint.c.mention import unevaluated
 from xfrmlint.c.unit import Place, node_text
-from xfrmlint.flow.arithmetic import sa_at, unwrapped
+from xfrmlint.flow.arithmetic import fitted, numbered, sa_at, unwrapped
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.relevance import Body
@@ -32,7 +33,6 @@ from xfrmlint.flow.values import (
 )
 from xfrmlint.program.access import STATE
 
-_UNSIGNED = re.compile(r"^(u(8|16|32|64|int\w*|long|short)|unsigned\b.*|size_t|bool|uint\d+_t)$")
 _LONGEST = 24
 
 
@@ -60,6 +60,10 @@ class Frame:
 
     def place(self, node: Node) -> Place:
         return self.view.place(node.start_byte)
+
+    def constant(self, text: str, node: Node, zero: bool | None = None) -> Constant:
+        """Return a constant that is written at a node."""
+        return Constant(text, zero, self.place(node), self.view.function.name)
 
     def mark(
         self,
@@ -127,7 +131,9 @@ class Frame:
             if struct and isinstance(value, Pointer) and value.to[-1:] == ("*",):
                 # What is copied is what the location holds, not what it points to.
                 return Struct(value.to[:-1])
-            return value
+            return self.fitted(value, kind)
+        if isinstance(value, Handle):
+            return fitted(value, POINTER)
         match kind.base if kind.pointers == 1 else "":
             case "struct net_device":
                 if isinstance(value, Pointer):
@@ -138,9 +144,11 @@ class Frame:
             case "struct xfrm_state":
                 if isinstance(value, Pointer):
                     return XfrmState(sa_at(value.to))
+                if isinstance(value, XfrmState):
+                    return value
                 packet = isinstance(value, Unknown) and value.packet
-                unknown = XfrmState(Sa.THIS if packet else Sa.UNKNOWN)
-                return value if isinstance(value, XfrmState | Constant) else unknown
+                null = isinstance(value, Constant) and value.zero
+                return XfrmState(Sa.THIS if packet else Sa.UNKNOWN, False if null else None)
             case "struct sk_buff":
                 return value if isinstance(value, Packet | Constant) else Packet()
         if isinstance(value, Unknown):
@@ -148,6 +156,25 @@ class Frame:
             at = ("call", f"{place.path}:{place.line}:{place.column}")
             return Pointer(("skb", *at) if value.packet else at)
         return value
+
+    def fitted(self, value: Value, kind: CType | None) -> Value:
+        """Return a number as what an integer type makes of it."""
+        if not isinstance(value, Handle | Constant):
+            return value
+        wide = self.code.integer(kind, self.view)
+        return self.cast_to(value, wide) if wide is not None else value
+
+    def cast_to(self, value: Value, wide: IntType) -> Value:
+        if isinstance(value, Handle):
+            return fitted(value, wide)
+        if not isinstance(value, Constant) or (wide.signed and wide.bits >= INT.bits):
+            # Nothing that is an int loses anything: its name can be looked up later.
+            return value
+        number = self.code.number_of(value, self.view)
+        if number is None:
+            return value
+        made = wrapped(number.value, wide)
+        return numbered(value, made) if made.value != number.value else value
 
     def parameter(self, node: Node) -> int:
         """Return which parameter an expression is, if it is one as it came in; else -1."""
@@ -195,11 +222,3 @@ class Frame:
             return state
         after = state.knowing(handle.id, "compared")
         return self.mark(after, Kind.COMPARE, node, handle=handle.id)
-
-    def is_unsigned(self, node: Node) -> bool:
-        """Tell whether a comparison is one of a local variable that can't be negative."""
-        for side in ("left", "right"):
-            kind = self.declared_type(node.child_by_field_name(side))
-            if kind is not None and not kind.pointers:
-                return _UNSIGNED.match(kind.base) is not None
-        return False

@@ -7,8 +7,9 @@ from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName
 from xfrmlint.flow.discarded import is_discarded
 from xfrmlint.flow.events import Device, Event, Kind, Path, Source
-from xfrmlint.flow.run import Run
+from xfrmlint.flow.run import MOST_IN_ALL, Run
 from xfrmlint.flow.values import Constant, Exit, HandleId, Mark, Named
+from xfrmlint.kernel.doors import DATAPATH
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.sites import RESOLVE, Site
@@ -27,6 +28,14 @@ class Followed(NamedTuple):
     events: Path
     known: tuple[str, ...]
     named: tuple[Named | None, ...]
+
+
+class _Start(NamedTuple):
+    """A door that paths are followed from. in_table: of a handler table of the driver's own."""
+
+    in_table: bool
+    function: FunctionName
+    name: str
 
 
 class Traced(NamedTuple):
@@ -52,16 +61,21 @@ _HANDLED = (Kind.TEST, Kind.COMPARE, Kind.USE, Kind.STORE)
 def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
     """Follow the paths of one driver. sites: those of its datapath."""
     reached = frozenset(f for site in sites for f in site.reached.functions)
+    doors = [
+        _Start(entry.via == _TABLE, function, entry.name)
+        for entry, function in sorted({door for site in sites for door in site.reached.doors})
+        if entry.context == DATAPATH
+    ]
     doubts: list[Doubt] = []
     asked = frozenset(site.place for site in sites if site.access == RESOLVE)
     try:
         run = Run(graph, offload, reached, asked=asked)
-        paths = _from_entries(run, reached, doubts)
+        paths = _from_entries(run, doors, reached, doubts)
         kept = frozenset(m for m in run.kept if m[0])
         if kept:
             # What one packet leaves another finds.
             run = Run(graph, offload, reached, kept, asked)
-            paths = _from_entries(run, reached, doubts)
+            paths = _from_entries(run, doors, reached, doubts)
     except RecursionError:
         lost = [Doubt(site.place, site.function.name, _TOO_DEEP) for site in sites]
         return Traced((), frozenset(), frozenset(), tuple(lost))
@@ -96,33 +110,55 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
 
 
 def _entered(
-    run: Run, function: FunctionName, doubts: list[Doubt], from_kernel: bool = True
+    run: Run,
+    function: FunctionName,
+    doubts: list[Doubt],
+    from_kernel: bool = True,
+    most: int = MOST_IN_ALL,
 ) -> list[Exit]:
     """Run a function; one that is nested too deeply for this interpreter is a doubt."""
     try:
-        return run.enter(function, from_kernel)
+        return run.enter(function, from_kernel, most=most)
     except RecursionError:
         run.give_up()
         doubts.append(Doubt(Place(function.path, function.line, 1), function.name, _TOO_DEEP))
         return []
 
 
-def _from_entries(run: Run, reached: Iterable[FunctionName], doubts: list[Doubt]) -> list[Followed]:
-    found: dict[Followed, None] = {}
-    doors = [
-        (entry.via == _TABLE, function, entry.name)
-        for function in sorted(reached)
-        for entry in run.graph.incoming(function).entries
-        if entry.context == "datapath"
-    ]
-    started: set[FunctionName] = set()
-    for in_table, function, name in sorted(doors):
+def _from_entries(
+    run: Run, doors: Sequence[_Start], reached: Iterable[FunctionName], doubts: list[Doubt]
+) -> list[Followed]:
+    size = _sizes(run, reached)
+    sized = [(d.in_table, size.get(d.function, 0), d.function, d.name) for d in doors]
+    started: dict[FunctionName, list[Followed]] = {}
+    left = MOST_IN_ALL
+    for number, (in_table, _, function, name) in enumerate(sorted(sized)):
         # A handler that is called from a real door needs no door of its own.
         if function not in started and not (in_table and function in run.entered):
-            started.add(function)
-            for exit_ in _entered(run, function, doubts):
-                found[_followed(name, function, exit_)] = None
-    return list(found)
+            before = run.steps
+            exits = _entered(run, function, doubts, most=left // (len(doors) - number))
+            started[function] = [_followed(name, function, exit_) for exit_ in exits]
+            left -= run.steps - before
+    return list(dict.fromkeys(path for function in sorted(started) for path in started[function]))
+
+
+def _sizes(run: Run, reached: Iterable[FunctionName]) -> dict[FunctionName, int]:
+    """Return how much there is to follow from each function: the cheapest is entered first."""
+    called: dict[FunctionName, set[FunctionName]] = {f: set() for f in reached}
+    for function in reached:
+        for edge in run.graph.incoming(function).edges:
+            if edge.caller in called:
+                called[edge.caller].add(function)
+    own = {f: sum(len(body.graph.steps) for body in run.bodies(f)) for f in called}
+    found = {}
+    for function in called:
+        seen, wanted = {function}, [function]
+        while wanted:
+            fresh = called[wanted.pop()] - seen
+            seen |= fresh
+            wanted += fresh
+        found[function] = sum(own[f] for f in seen)
+    return found
 
 
 def _missed(sites: Iterable[Site], paths: Iterable[Followed]) -> list[Site]:
@@ -186,6 +222,7 @@ def _doubts(path: Followed) -> list[Doubt]:
             why = event.text
         elif event.kind is Kind.RESOLVE and event.device is Device.UNKNOWN:
             why = "which device the resolver is asked for is not known"
+            why += f": {event.text}" if event.text else ""
         elif event.kind is Kind.USE and known == "compared" and event.handle in resolved:
             why = "whether the comparison before this use excludes 0 is not known"
         if why:
@@ -199,7 +236,9 @@ def _followed(entry: str, function: FunctionName, exit_: Exit) -> Followed:
     value = exit_.value
     place = value.place if isinstance(value, Constant) else Place(function.path, function.line, 1)
     text = value.text if isinstance(value, Constant) else ""
-    marks.append(Mark(Kind.RETURN, place, function.name, text=text))
+    # The finding's function is the one around its line, not the entry that hands it on.
+    around = value.function if isinstance(value, Constant) else function.name
+    marks.append(Mark(Kind.RETURN, place, around, text=text))
     numbers: dict[HandleId, int] = {}
     events = []
     for mark in marks:

@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from tree_sitter import Node, Query
 
-from xfrmlint.c.expression import bare
+from xfrmlint.c.ctype import CType
+from xfrmlint.c.expression import bare, callees
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
-from xfrmlint.c.types import PASSES_FIRST
 from xfrmlint.c.unit import captured, language, node_text
 from xfrmlint.c.view import View
-from xfrmlint.flow import known
+from xfrmlint.kernel.functions import function_named
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _ASSIGNED = re.compile(
@@ -37,6 +37,14 @@ _ON_THE_WAY = (
     "parenthesized_expression",
     "cast_expression",
 )
+_CONDITIONS = (
+    "parenthesized_expression",
+    "unary_expression",
+    "binary_expression",
+    "call_expression",
+    "argument_list",
+)
+_STATE = CType("struct xfrm_state", 1)
 _MACRO = re.compile(r"^[A-Z][A-Z0-9_]*\s*\(")
 _ARITHMETIC = frozenset(("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"))
 _PAIRS = Query(
@@ -107,11 +115,18 @@ class Body:
         written = [node_text(step.node) if step.node is not None else "" for step in steps]
         self.texts = [_text(text) for text in written]
         self.conditions = _repeated(steps, self.texts)
-        self.flags = frozenset(name for text in written for name in _CONSTANT.findall(text))
+        # Where a variable is made a constant.
+        self.constants: dict[str, set[int]] = {}
+        for i, text in enumerate(written):
+            for name in _CONSTANT.findall(text):
+                self.constants.setdefault(name, set()).add(i)
+        self.flags = frozenset(self.constants)
+        self.behind = _before(steps)
         # A macro as a statement of its own can leave the function.
         self.macros = {i for i, text in enumerate(written) if _MACRO.match(text)}
         self.structs = {v.name for v in view.locals if not v.type.pointers and " " in v.type.base}
         self.devices = {v.name for v in view.locals if v.type.base == "struct net_device"}
+        self.states = {v.name for v in view.locals if v.type == _STATE}
         self.scalars = {v.name for v in view.locals if not v.type.pointers} - self.structs
         self._pairs: dict[int, list[Node]] = {}
         # Where the evaluator found each name to lie: a frame's, or a static variable's.
@@ -214,10 +229,19 @@ class Body:
         listed = node.child_by_field_name("arguments")
         if called is None or listed is None:
             return
-        name = node_text(called)
-        arguments = listed.named_children
-        stores = known.ASSIGNS.match(name) or known.ASSIGNS_THROUGH.match(name)
-        copies = known.COPIES.match(name)
+        for side in callees(called):
+            self._called(node_text(side), listed.named_children, seeds, names, members, handed)
+
+    def _called(
+        self,
+        name: str,
+        arguments: Sequence[Node],
+        seeds: Seeds,
+        names: set[str],
+        members: set[str],
+        handed: dict[str, set[int]],
+    ) -> None:
+        stores = {s.value.position: s.target.position for s in function_named(name).stores}
         for position, argument in enumerate(arguments):
             inner = bare(argument)
             if name in seeds.words and node_text(argument)[:1] == "&":
@@ -228,8 +252,8 @@ class Body:
                 self._assigned(argument, names, members, set())
             elif _carries(argument, seeds, names, members) or self._leads(argument, names):
                 handed.setdefault(name, set()).add(position)
-                if position == 1 and (stores or copies):
-                    self._assigned(arguments[0], names, members, set())
+                if stores.get(position, -1) in range(len(arguments)):
+                    self._assigned(arguments[stores[position]], names, members, set())
 
     def _leads(self, node: Node, names: set[str]) -> bool:
         """Tell whether an argument is the address of a struct that holds a handle."""
@@ -250,9 +274,10 @@ class Body:
             if step.does in _ENDS
             or step.again
             or i in self.macros
-            or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results))
+            or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results, first))
         }
-        matters |= set(self.conditions)
+        repeated = self._guards(first or set(range(len(steps))))
+        matters |= set(repeated)
         if not first and len(steps) <= _SMALL:
             # A helper that was entered for the device or the SA that it returns or fills in.
             first = set(range(len(steps)))
@@ -283,7 +308,8 @@ class Body:
                     or (i in ahead and text.members & given)
                 )
             }
-            fresh |= {i for i in self._device_tests(inputs) if i in ahead and i not in matters}
+            asked = [*self._device_tests(inputs), *self._state_tests(inputs)]
+            fresh |= {i for i in asked if i in ahead and i not in matters}
             matters |= fresh
         onward = _onward(steps, matters)
         configured = {
@@ -299,7 +325,17 @@ class Body:
         }
         if configured - matters:
             onward = _onward(steps, matters | configured)
-        return Slice(self.graph, onward, frozenset(self.conditions.values()), _joins(steps, onward))
+        return Slice(self.graph, onward, frozenset(repeated.values()), _joins(steps, onward))
+
+    def _guards(self, first: set[int]) -> dict[int, str]:
+        """Return the repeated conditions of which one decides whether a step is gone through."""
+        steps = self.graph.steps
+        guarding = set()
+        for i, text in self.conditions.items():
+            ways = [frozenset(_reach(steps, first, n)) for n in steps[i].next]
+            if ways[0] != ways[-1]:
+                guarding.add(text)
+        return {i: text for i, text in self.conditions.items() if text in guarding}
 
     def _device_tests(self, inputs: set[str]) -> list[int]:
         """Return the conditions that compare net_devices which matter."""
@@ -310,13 +346,45 @@ class Body:
             if step.does is Does.TEST and asked and self.texts[i].words & asked
         ]
 
-    def _asks(self, index: int, results: set[str]) -> bool:
+    def _state_tests(self, inputs: set[str]) -> list[int]:
+        """Return the conditions that ask whether there is a state which matters."""
+        states = self.states & inputs
+        return [
+            i
+            for i, step in enumerate(self.graph.steps)
+            if step.does is Does.TEST
+            and self.texts[i].words & states
+            and states & {node_text(one) for one in _asked(step.node)}
+        ]
+
+    def _asks(self, index: int, results: set[str], first: set[int]) -> bool:
         """Tell whether a condition asks for a result, or for nothing but flags."""
         words = self.texts[index].words
-        if words & results or not words - {"true", "false"}:
+        if not words - {"true", "false"}:
             return True
         others = {w for w in words - self.flags if not w.isupper()} - {"likely", "unlikely"}
-        return bool(words & self.flags) and not others
+        asked = words & results | (set() if others else words & self.flags)
+        return any(self._decided(index, name, first) for name in asked)
+
+    def _decided(self, index: int, name: str, first: set[int]) -> bool:
+        """Tell whether a name can have a result, or a flag's constant, at a step.
+
+        Behind `err = unmap(skb)` it has neither: both ways are open, whatever it was before.
+        """
+        stack, seen = list(self.behind[index]), set(self.behind[index])
+        while stack:
+            current = stack.pop()
+            text = self.texts[current]
+            if current in first or current in self.constants.get(name, ()):
+                if name in text.assigned | text.taken:
+                    return True
+            if current == self.graph.start and name in self.view.parameters:
+                return True
+            if name not in text.assigned:
+                fresh = [n for n in self.behind[current] if n not in seen]
+                stack += fresh
+                seen.update(fresh)
+        return False
 
 
 @lru_cache(maxsize=1 << 12)
@@ -327,6 +395,18 @@ def _text(text: str) -> _Text:
     assigned = frozenset(m["name"] for m in matches if not m["member"])
     members = frozenset(m["name"] for m in matches if m["member"])
     return _Text(words, assigned, frozenset(_TAKEN.findall(text)), members)
+
+
+def _asked(node: Node | None) -> list[Node]:
+    """Return the names whose truth a condition asks for."""
+    if node is None or node.type == "identifier":
+        return [node] if node is not None else []
+    called = node.child_by_field_name("function")
+    if called is not None and function_named(node_text(called)).truth != 0:
+        return []
+    if node.type not in _CONDITIONS:
+        return []
+    return [name for inside in node.named_children for name in _asked(inside)]
 
 
 def _root(node: Node) -> str:
@@ -354,14 +434,17 @@ def _carries(node: Node | None, seeds: Seeds, names: Iterable[str], members: Ite
             field = node_text(node.child_by_field_name("field") or node)
             return field in seeds.members or field in members
         case "call_expression":
-            name = node_text(node.child_by_field_name("function") or node)
+            called = node.child_by_field_name("function") or node
+            name = node_text(called)
             listed = node.child_by_field_name("arguments")
-            if name in seeds.returning:
+            sides = [called] if called.type == "identifier" else callees(called)
+            if any(node_text(side) in seeds.returning for side in sides):
                 return True
-            passes = PASSES_FIRST.match(name) or known.KEEPS.match(name)
+            if name == "__builtin_choose_expr":
+                return any(_carries(n, seeds, names, members) for n in callees(node))
+            kernels = function_named(name)
             cast = name.startswith("(")
-            makes = known.MASKS.match(name) or known.COMPUTES.match(name)
-            if not (passes or cast or makes or known.CONTAINERS.match(name)):
+            if not (kernels.passes or kernels.number or cast or kernels.struct >= 0):
                 return False
             inside = listed.named_children if listed is not None else []
             return any(_carries(n, seeds, names, members) for n in inside)
@@ -377,6 +460,8 @@ def _carries(node: Node | None, seeds: Seeds, names: Iterable[str], members: Ite
             return root in names or one("argument")
         case "pointer_expression" | "subscript_expression":
             return one("argument")
+        case "generic_expression":
+            return any(_carries(n, seeds, names, members) for n in callees(node))
         case "conditional_expression":
             return one("consequence", "alternative", "condition")
         case "binary_expression":
@@ -445,14 +530,19 @@ def _reach(steps: Sequence[Step], matters: set[int], start: int) -> tuple[int, .
     return tuple(found)
 
 
-def _near(steps: Sequence[Step], first: Iterable[int]) -> tuple[set[int], set[int]]:
-    """Return the steps from which one of some steps can be reached, and those one can reach."""
-    before: list[list[int]] = [[] for _ in steps]
+def _before(steps: Sequence[Step]) -> list[list[int]]:
+    """Return the steps that lead to each."""
+    found: list[list[int]] = [[] for _ in steps]
     for i, step in enumerate(steps):
         for following in step.next:
-            before[following].append(i)
+            found[following].append(i)
+    return found
+
+
+def _near(steps: Sequence[Step], first: Iterable[int]) -> tuple[set[int], set[int]]:
+    """Return the steps from which one of some steps can be reached, and those one can reach."""
     found = []
-    for links in (before, [step.next for step in steps]):
+    for links in (_before(steps), [step.next for step in steps]):
         stack, seen = list(first), set(first)
         while stack:
             for other in links[stack.pop()]:

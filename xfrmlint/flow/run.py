@@ -6,13 +6,13 @@ from dataclasses import replace
 from tree_sitter import Node
 
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.flow.calls import Calls
 from xfrmlint.flow.coverage import Coverage
 from xfrmlint.flow.evaluate import Evaluator
 from xfrmlint.flow.events import Device, Sa
 from xfrmlint.flow.frame import Outcomes
+from xfrmlint.flow.loops import loop_of
 from xfrmlint.flow.relevance import Body, Slice
 from xfrmlint.flow.summary import (
     RESULT,
@@ -29,9 +29,7 @@ from xfrmlint.flow.summary import (
 from xfrmlint.flow.values import (
     CONFIGURED,
     UNKNOWN,
-    Constant,
     Exit,
-    Handle,
     Location,
     Netdev,
     Packet,
@@ -40,28 +38,34 @@ from xfrmlint.flow.values import (
     Struct,
     Value,
     XfrmState,
-    number_in,
 )
 
 _DEEPEST = 16
-_MOST_STEPS = 4000
-_MOST_IN_ALL = 60000
+_MOST_STEPS = 12000
+# Divided among the entries of a driver.
+MOST_IN_ALL = 60000
 _START = State({}, {}, {})
 
 
 class Run(Calls):
-    """Follows paths in one driver."""
+    """Follows paths in one driver. steps: how many were taken."""
+
+    steps = 0
+    _limit = MOST_IN_ALL
 
     def enter(
         self,
         function: FunctionName,
         from_kernel: bool = True,
         given: Sequence[Value] | None = None,
+        most: int = MOST_IN_ALL,
     ) -> list[Exit]:
         """Run a function from outside.
 
         from_kernel: its device is the one at work. given: its arguments, if they are known better.
+        most: so many steps may be taken.
         """
+        self._limit = self.steps + most
         found: list[Exit] = []
         for body in self.bodies(function):
             values: list[Value] = []
@@ -113,8 +117,11 @@ class Run(Calls):
             left = left_by(after, frame)
             if (left.key(), value) not in exits and coverage.adds(value, left):
                 exits[left.key(), value] = Exit(left, value)
-        self._memo[key] = list(exits.values())
-        return self._memo[key]
+        found = list(exits.values())
+        if self.steps <= self._limit:
+            # What was cut off for one entry's sake is another's to follow.
+            self._memo[key] = found
+        return found
 
     def _walk(
         self, evaluator: Evaluator, graph: Graph, slice_: Slice | None, state: State
@@ -154,8 +161,8 @@ class Run(Calls):
                         returned.append((now, UNKNOWN))
                     continue
                 turns.add(turn)
-            self._steps += 1
-            if walked > _MOST_STEPS or self._steps > _MOST_IN_ALL:
+            self.steps += 1
+            if walked > _MOST_STEPS or self.steps > self._limit:
                 now = self.cut(evaluator, now, step.node, "too many paths; the rest was cut off")
                 returned.append((now, UNKNOWN))
                 break
@@ -168,7 +175,9 @@ class Run(Calls):
                 continue
             if step.does is Does.RETURN:
                 inside = step.node.named_children if step.node is not None else []
-                returned += evaluator.value(inside[0], now) if inside else [(now, UNKNOWN)]
+                result = evaluator.value(inside[0], now) if inside else [(now, UNKNOWN)]
+                kind = evaluator.view.result
+                returned += [(after, evaluator.fitted(value, kind)) for after, value in result]
                 continue
             for after, following in self._step(evaluator, step, now):
                 stack += [(n, after) for n in _following(slice_, following)]
@@ -180,6 +189,10 @@ class Run(Calls):
         following = tuple(step.next)
         node = step.node
         if step.does is Does.TEST:
+            loop = loop_of(node, evaluator.view, self.reader.types) if node is not None else None
+            if loop is not None:
+                inside = [(after, following[:1]) for after in evaluator.entered(loop, state)]
+                return [*inside, (state, following[1:])]
             return [
                 (after, following[:1] if held else following[1:])
                 for after, held in evaluator.truth(node, state)
@@ -201,22 +214,17 @@ class Run(Calls):
     ) -> list[tuple[State, tuple[int, ...]]]:
         found: list[tuple[State, tuple[int, ...]]] = []
         inside = step.node.named_children[-1] if step.node is not None else None
+        if inside is None:
+            return found
         for after, value in evaluator.value(inside, state):
-            if not isinstance(value, Handle) or inside is None:
-                texts = [node_text(v) if v is not None else None for v, _ in step.cases]
-                chosen = value.text if isinstance(value, Constant) else None
-                for (_, target), text in zip(step.cases, texts, strict=True):
-                    if chosen is None or chosen == text or (text is None and chosen not in texts):
-                        found.append((after, (target,)))
-                continue
-            at_zero = [t for v, t in step.cases if v is not None and number_in(node_text(v)) == 0]
-            others = [t for v, t in step.cases if t not in at_zero]
-            for then, nonzero in evaluator.tested(after, value, inside):
-                if nonzero:
-                    found += [(then, (t,)) for t in others]
-                else:
-                    defaults = [t for v, t in step.cases if v is None]
-                    found += [(then, (t,)) for t in at_zero or defaults]
+            rest = [after]
+            for label, target in step.cases:
+                ways = [
+                    w for s in rest if label for w in evaluator.labelled(s, value, label, inside)
+                ]
+                found += [(then, (target,)) for then, held in ways if held]
+                rest = [then for then, held in ways if not held] if label else rest
+            found += [(then, (t,)) for then in rest for label, t in step.cases if label is None]
         return found
 
     def statement_expression(self, evaluator: Evaluator, node: Node, state: State) -> Outcomes:

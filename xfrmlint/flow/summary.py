@@ -15,7 +15,6 @@ from xfrmlint.flow.values import (
     CONFIGURED,
     UNKNOWN,
     Constant,
-    Form,
     Handle,
     HandleId,
     Location,
@@ -51,7 +50,7 @@ def zeros(returned: Outcomes) -> Outcomes:
 
     `if (!h) return NULL; return (struct sa *)h;` returns the handle either way.
     """
-    handles = {v for _, v in returned if isinstance(v, Handle) and v.form is Form.EXACT}
+    handles = {v for _, v in returned if isinstance(v, Handle) and v.zero and not v.zero.value}
     if len(handles) != 1:
         return returned
     handle = next(iter(handles))

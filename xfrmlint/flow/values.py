@@ -7,12 +7,12 @@ device itself; `sa` what a handle leads to; `xs` the SA; `global`, `argument` (o
 `call` (what a function outside returned).
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import NamedTuple
 
+from xfrmlint.c.integers import ULONG, Int
 from xfrmlint.c.unit import Place
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 
@@ -26,34 +26,39 @@ CONFIGURED, SAME = "#", "#same"
 class Member(NamedTuple):
     """A member of a driver's struct, and a file that reads it.
 
-    shared: the struct hangs on a pointer, so that several devices can have the same.
+    shared: the struct hangs on a pointer, so that several devices can have the same. holder: the
+    member that the struct was read from, if there is one.
     """
 
     struct: str
     field: str
     path: str
     shared: bool
+    holder: str = ""
+
+
+# What the resolver returns where there is none.
+NO_HANDLE = Int(0, ULONG)
 
 
 class Form(IntEnum):
     """What became of a handle's number."""
 
     FULL = -1  # never 0: a bit was set in it
-    COMPUTED = 0  # anything: a test of it says nothing about the handle
-    MASKED = 1  # 0 if the handle is 0, and perhaps otherwise
-    EXACT = 2  # 0 exactly if the handle is 0
+    COMPUTED = 0  # other handles can give the number that 0 gives
+    EXACT = 1  # no other handle gives the number that 0 gives
 
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """A handle, or a number made from one."""
+    """A handle, or a number made from one.
+
+    zero: the number where the handle is 0, as C computes it; None where that is not known.
+    """
 
     id: HandleId
     form: Form = Form.EXACT
-
-    def becoming(self, form: Form) -> "Handle":
-        """Return what an operation that gives its result at most this form makes of it."""
-        return Handle(self.id, min(self.form, form))
+    zero: Int | None = NO_HANDLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +71,10 @@ class Netdev:
 
 @dataclass(frozen=True, slots=True)
 class XfrmState:
-    """A struct xfrm_state pointer."""
+    """A struct xfrm_state pointer. there: whether it is one; None where NULL was not asked for."""
 
     sa: Sa
+    there: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +86,16 @@ class Offload:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A constant as written. zero: None where its number is not known. place: where it stands."""
+    """A constant as written. zero: None where its number is not known.
+
+    place, function: where it stands. number: what was computed of it; else its text says it.
+    """
 
     text: str
     zero: bool | None
     place: Place
+    function: str
+    number: Int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +135,6 @@ Value = (
     Handle | Netdev | XfrmState | Offload | Constant | Bits | Pointer | Struct | Packet | Unknown
 )
 UNKNOWN = Unknown()
-
-_NUMBER = re.compile(r"^[(\s]*(-?)\s*(0[xX][0-9a-fA-F]+|\d+)[uUlL]*[)\s]*$")
-
-
-def number_in(text: str) -> int | None:
-    """Return the number that some C text is, parentheses and suffixes aside."""
-    match = _NUMBER.match(text)
-    if match is None:
-        return None
-    sign, digits = match.groups()
-    octal = len(digits) > 1 and digits.isdigit() and digits[0] == "0"
-    number = int(digits, 8 if octal and not set(digits) & {"8", "9"} else 0 if not octal else 10)
-    return -number if sign else number
 
 
 class Named(NamedTuple):

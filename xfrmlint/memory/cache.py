@@ -127,12 +127,19 @@ class Held(NamedTuple):
 class Cache:
     """Documents by key. file: None keeps them for this run only.
 
-    warn: is told, once, why nothing could be read or kept. Use it as a context manager: what is new
-    is written at its end, in one go.
+    warn: is told, once, why nothing could be read or kept. besides: what documents depend on that
+    is neither the tree nor the program. Use it as a context manager: what is new is written at its
+    end, in one go.
     """
 
-    def __init__(self, file: Path | None, warn: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        file: Path | None,
+        warn: Callable[[str], None] = lambda _: None,
+        besides: str = "",
+    ) -> None:
         self.file = file
+        self._besides = besides
         self._warn: Callable[[str], None] | None = warn
         self._folders: list[Folder] = []
         self._fresh: dict[str, list[tuple[Seen, Any]]] = {}
@@ -199,11 +206,11 @@ class Cache:
             "SELECT id, used > ?, seen, document, digest FROM entry "
             "WHERE version = ? AND key = ? ORDER BY used DESC, id DESC",
             time.time() - _DAY,
-            release(),
+            self._version(),
             key,
         ):
             try:
-                _check(digest, release(), key, packed_seen, packed)
+                _check(digest, self._version(), key, packed_seen, packed)
                 seen = seen_of(_unpacked(packed_seen))
                 if not seen.may_hold(tree):
                     continue
@@ -218,6 +225,9 @@ class Cache:
         if not seen.changed:
             self._fresh.setdefault(key, []).append((seen, document))
 
+    def _version(self) -> str:
+        return release() + self._besides
+
     def _ask(self, question: str, *values: object) -> list[tuple[Any, ...]]:
         if self._database is None:
             return []
@@ -231,16 +241,16 @@ class Cache:
 
     def _write(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        now = time.time()
+        now, version = time.time(), self._version()
         # What a power failure leaves half written is told by its digest.
         with closing(_writing(file)) as database:
             for key, entries in self._fresh.items():
                 for seen, document in entries:
                     packed = _packed(as_data(seen)), _packed(document)
-                    database.execute(_HAD, (release(), key, packed[0]))
-                    digest = _digest(release(), key, *packed)
-                    database.execute(_ADDED, (release(), key, now, *packed, digest))
-                database.execute(_TOO_MANY, (release(), key, _MOST_OF_A_KEY))
+                    database.execute(_HAD, (version, key, packed[0]))
+                    digest = _digest(version, key, *packed)
+                    database.execute(_ADDED, (version, key, now, *packed, digest))
+                database.execute(_TOO_MANY, (version, key, _MOST_OF_A_KEY))
             touched = [(now, number) for number in self._used]
             database.executemany("UPDATE entry SET used = ? WHERE id = ?", touched)
             database.executemany("DELETE FROM entry WHERE id = ?", [(n,) for n in self._broken])
@@ -280,7 +290,7 @@ def release() -> str:
         os.path.join(folder, name)
         for folder, _, names in os.walk(here)
         for name in names
-        if name.endswith((".py", ".sql"))
+        if name.endswith((".py", ".sql", ".toml"))
     ]
     for name in ("tree_sitter", "tree_sitter_c"):
         # Their versions stand in files that are slow to find; a new one's files are new.

@@ -6,26 +6,14 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import position_in
+from xfrmlint.c.expression import callees, is_choice, position_in
 from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.types import PASSES_FIRST
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
+from xfrmlint.kernel.functions import Operand, function_named
 
 FIELDS = ("offload_handle", "upper_priv", "dev", "real_dev")
-_WRITERS = re.compile(
-    r"^(WRITE_ONCE|smp_store_release|rcu_assign_pointer|RCU_INIT_POINTER|rcu_swap_protected)$"
-)
-_READ_WRITERS = re.compile(
-    r"^((try_)?(cmp)?xchg\w*|rcu_replace_pointer|swap|__atomic_\w*exchange\w*|__sync_\w+)$"
-)
-# These fill what their first argument points to.
-_FILLERS = re.compile(
-    r"^((__builtin_)?mem(set|cpy|move|zero_explicit)|get_user|copy_from_user|atomic\w*_set\w*|"
-    r"__atomic_store\w*|put_unaligned\w*|set_bit|clear_bit|__set_bit|__clear_bit)$"
-)
-_RCU = re.compile(r"^(s?rcu_\w+|RCU_\w+|rtnl_dereference|unrcu_pointer)$")
 _DEEPEST = 6
 
 STATE, POLICY, OTHER, UNKNOWN = "state", "policy", "other", "unknown"
@@ -198,6 +186,9 @@ class Accesses:
             return set().union(
                 *(self._origins(s, view, depth + 1, seen) for s in sides if s is not None)
             ) or {UNKNOWN}
+        if node.type == "generic_expression" or is_choice(node):
+            values = callees(node)
+            return set().union(*(self._origins(v, view, depth + 1, seen) for v in values))
         if node.type in ("comma_expression", "assignment_expression", "binary_expression"):
             side = "left" if node.type == "binary_expression" else "right"
             return self._origins(node.child_by_field_name(side), view, depth + 1, seen)
@@ -269,15 +260,17 @@ class Accesses:
     ) -> set[str]:
         called = node.child_by_field_name("function")
         listed = node.child_by_field_name("arguments")
-        if called is None or listed is None or called.type != "identifier":
+        sides = callees(called) if called is not None else []
+        if listed is None or any(side.type != "identifier" for side in sides):
             return {UNKNOWN}
-        name = node_text(called)
-        if PASSES_FIRST.match(name) and listed.named_child_count:
+        name = node_text(sides[0]) if len(sides) == 1 else ""
+        if function_named(name).passes and listed.named_child_count:
             return self._origins(listed.named_children[0], view, depth + 1, seen)
         found: set[str] = set()
-        for inner in self.reader.definitions(name, view.path):
-            for value in returned(inner):
-                found |= self._origins(value, inner, depth + 1, seen)
+        for side in sides:
+            for inner in self.reader.definitions(node_text(side), view.path):
+                for value in returned(inner):
+                    found |= self._origins(value, inner, depth + 1, seen)
         if not found:
             macro = self.reader.types.macro(name, view.path)
             if macro is not None and b"xso" in macro.body:
@@ -375,14 +368,14 @@ class Accesses:
         if parent.type == "argument_list" and parent.parent is not None:
             called = parent.parent.child_by_field_name("function")
             name = node_text(called) if called is not None else ""
-            first = parent.named_children[0].id == up.id or name == "swap"
-            accessor = name if _RCU.match(name) else ""
-            if first and _WRITERS.match(name):
-                return "write", accessor
-            if first and _READ_WRITERS.match(name):
-                return "readwrite", accessor or self._outer_accessor(parent.parent)
+            position = position_in(parent, up)
+            accessor = _rcu(name)
+            mode = _mode_of_operand(name, Operand(position, address))
+            if mode:
+                return mode, accessor or (
+                    mode != "write" and self._outer_accessor(parent.parent)
+                ) or ""
             if address:
-                position = position_in(parent, up)
                 return self._through_pointer(view, name, position), accessor
             return "read", accessor or self._outer_accessor(parent.parent)
         if address and parent.type in ("init_declarator", "assignment_expression"):
@@ -400,7 +393,7 @@ class Accesses:
         outer = listed.parent if listed is not None and listed.type == "argument_list" else None
         called = outer.child_by_field_name("function") if outer is not None else None
         name = node_text(called) if called is not None else ""
-        return name if _RCU.match(name) else ""
+        return _rcu(name)
 
     def _through_pointer(self, view: View, name: str, position: int) -> str:
         """What a function of the driver does through its pointer parameter; a read if unknown."""
@@ -409,7 +402,7 @@ class Accesses:
             if position < len(inner.parameters):
                 modes.add(_mode_of_pointer(inner, inner.parameters[position]))
         if not modes:
-            return "write" if position == 0 and _FILLERS.match(name) else "read"
+            return "read"
         return modes.pop() if len(modes) == 1 else "readwrite"
 
 
@@ -490,23 +483,37 @@ def _mode_of_pointer(view: View, name: str) -> str:
                 continue
             if outer is not None and outer.type == "update_expression":
                 writes += 1
-            elif outer is not None and _filled_by(outer, parent, _WRITERS):
+            elif outer is not None and _filled_by(outer, parent, False):
                 writes += 1
                 continue
-        if _filled_by(parent, node, _FILLERS):
+        if _filled_by(parent, node, True):
             writes += 1
             continue
         reads += 1
     return "readwrite" if reads and writes else "write" if writes else "read"
 
 
-def _filled_by(listed: Node, node: Node, names: re.Pattern[str]) -> bool:
-    """Tell whether a node is the first argument of a function that fills it."""
+def _filled_by(listed: Node, node: Node, pointed: bool) -> bool:
+    """Tell whether a node is an argument that its function fills (pointed: where it points to)."""
     if listed.type != "argument_list" or listed.parent is None:
         return False
     called = listed.parent.child_by_field_name("function")
-    first = _same(listed.named_children[0], node)
-    return first and called is not None and names.match(node_text(called)) is not None
+    operand = Operand(position_in(listed, node), pointed)
+    return called is not None and _mode_of_operand(node_text(called), operand) == "write"
+
+
+def _mode_of_operand(name: str, operand: Operand) -> str:
+    """Return how a function of the kernel's treats an operand; nothing if no row says it writes."""
+    does = function_named(name)
+    if does.stored_in(operand) is None:
+        return ""
+    read = does.returned == operand or any(s.value == operand for s in does.stores)
+    return "readwrite" if read else "write"
+
+
+def _rcu(name: str) -> str:
+    """Return a function's name if it is an RCU accessor."""
+    return name if function_named(name).is_("rcu") else ""
 
 
 def _accessor_of_pointer(view: View, name: str) -> str:
@@ -520,7 +527,7 @@ def _accessor_of_pointer(view: View, name: str) -> str:
         call = listed.parent if listed is not None and listed.type == "argument_list" else None
         called = call.child_by_field_name("function") if call is not None else None
         text = node_text(called) if called is not None else ""
-        accessors.add(text if _RCU.match(text) else "")
+        accessors.add(_rcu(text))
     return accessors.pop() if len(accessors) == 1 else ""
 
 
@@ -552,8 +559,13 @@ def value_stored(field: Node) -> Node | None:
         if _same(parent.child_by_field_name("left"), up):
             return parent.child_by_field_name("right")
         return None
-    if parent is not None and _filled_by(parent, up, _WRITERS):
-        return parent.named_children[1] if parent.named_child_count > 1 else None
+    if parent is not None and parent.type == "argument_list" and parent.parent is not None:
+        called = parent.parent.child_by_field_name("function")
+        does = function_named(node_text(called) if called is not None else "")
+        value = does.stored_in(Operand(position_in(parent, up)))
+        if value is not None:
+            listed = parent.named_children
+            return listed[value.position] if 0 <= value.position < len(listed) else None
     return _copied_into(field)
 
 
@@ -572,6 +584,6 @@ def _copied_into(node: Node) -> Node | None:
     arguments = listed.named_children
     if called is None or len(arguments) < 2 or not _same(arguments[0], up):
         return None
-    if node_text(called) not in ("memcpy", "__builtin_memcpy", "memmove", "unsafe_memcpy"):
+    if not function_named(node_text(called)).copies_memory:
         return None
     return arguments[1]

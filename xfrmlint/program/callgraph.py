@@ -5,20 +5,30 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.blanking import without_comments
+from xfrmlint.c.corpus import words
 from xfrmlint.c.expression import position_in
-from xfrmlint.c.mention import Slot, Use, slot_of, use_of
+from xfrmlint.c.mention import Slot, Use, declared_argument, slot_of, use_of
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.program.entries import (
+from xfrmlint.kernel.doors import (
+    DATAPATH,
     STATIC_CALLS,
-    argument_entry,
+    UNKNOWN,
+    Door,
+    argument_door,
+    is_packet,
     is_packet_handler,
-    slot_entry,
+    registered_door,
+    slot_door,
+    takes_packet,
 )
+from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.holders import Holder, Holders
 
 _CONSTANT = re.compile(r"^([A-Z][A-Z0-9_]*|\d+)$")
+_CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
 _DEEPEST = 12
 
 
@@ -31,7 +41,7 @@ class Edge(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A door of the driver: its name, datapath or control, and where it is filled."""
+    """A door of the driver: its name, its context (kernel/doors.py), and where it is filled."""
 
     name: str
     context: str
@@ -40,11 +50,16 @@ class Entry(NamedTuple):
 
 
 class Incoming(NamedTuple):
-    """All ways into a function; `doubts` are uses that could not be followed."""
+    """All ways into a function; `doubts` are uses that could not be followed.
+
+    No way and no doubt: the function is static, and its name stands nowhere else. complete: nobody
+    else can be meant by those who name it.
+    """
 
     edges: tuple[Edge, ...]
     entries: tuple[Entry, ...]
     doubts: tuple[tuple[Place, str], ...]
+    complete: bool
 
 
 class Filled(NamedTuple):
@@ -74,6 +89,9 @@ class CallGraph:
         self._registered: dict[tuple[str, str], frozenset[str]] = {}
         self._slot_reads: dict[tuple[str, str, str], list[_Read]] = {}
         self._fitting: dict[tuple[Slot, str], list[Use]] = {}
+        self._namesakes: dict[FunctionName, frozenset[str]] = {}
+        # Functions some of whose callers can mean another one, and why.
+        self.torn: dict[FunctionName, str] = {}
         self.holders = Holders(reader)
 
     def known(self, view: View) -> FunctionName:
@@ -92,6 +110,16 @@ class CallGraph:
             collector.collect()
             self._incoming[function] = collector.result()
         return self._incoming[function]
+
+    def handles_packets(self, function: FunctionName) -> bool:
+        """Tell whether a function has a packet among its variables, or calls what handles one."""
+        view = self._views.get(function)
+        if view is None:
+            return False
+        if any(is_packet(v.type.base) for v in view.locals):
+            return True
+        called = _CALLED.findall(view.text, view.node.start_byte, view.node.end_byte)
+        return any(function_named(name.decode()).is_("packet") for name in called)
 
     def calls_of(self, function: FunctionName, path: str) -> tuple[Edge, ...]:
         """Return the calls of a kernel function in the driver that a file belongs to."""
@@ -129,10 +157,33 @@ class CallGraph:
             exported = reader.universe.exported(name, path)
             if exported:
                 found += reader.occurrences(name, exported, f"users of {name} in {path}")
-        return [o for o in found if self._means(o, function, view)]
+        found = [o for o in found if self._means(o, function, view)]
+        rivals = self._rivals(function)
+        if not rivals:
+            return found
+        for user in {o.view.path for o in found} - {path}:
+            files = reader.universe.files(user)
+            if path in files or not rivals.intersection(files):
+                self.torn[function] = f"{name}() is defined in {min(rivals)}, too"
+        return [o for o in found if o.view.path == path]
+
+    def _rivals(self, function: FunctionName) -> frozenset[str]:
+        """Return which files define a function, too, if it isn't known who is linked with it."""
+        reader, path, name = self.reader, function.path, function.name
+        if function not in self._namesakes:
+            view = self._views.get(function)
+            files: list[str] = []
+            if view is not None and not view.static and reader.universe.doubt(path):
+                files = [*reader.universe.files(path), *reader.universe.exported(name, path)]
+            defined = reader.defining(name, [file for file in files if file != path], path)
+            self._namesakes[function] = frozenset(one.path for one in defined if not one.static)
+        return self._namesakes[function]
 
     def _means(self, occurrence: Occurrence, function: FunctionName, defined: View | None) -> bool:
         view, node = occurrence
+        if declared_argument(node) is not None:
+            # What looks like a parameter's type is an argument: the name is a function's.
+            return True
         if node.type != "identifier":
             return False
         parent = node.parent
@@ -147,7 +198,7 @@ class CallGraph:
         here = view.path
         if here == function.path:
             return True
-        if self.reader.corpus.unit(here).functions(function.name):
+        if self.reader.outlines.functions(function.name, here):
             # The file has a function of its own by this name.
             return False
         if defined is not None and defined.static:
@@ -164,7 +215,7 @@ class CallGraph:
         key = (table, path)
         if key not in self._registered:
             found: set[str] = set()
-            for view, node in self.reader.near(table, path):
+            for view, node in self.reader.everywhere(table, path):
                 use = use_of(self.reader, view, node) if node.type == "identifier" else None
                 listed = use.callee.parent if use is not None and use.callee is not None else None
                 arguments = listed.child_by_field_name("arguments") if listed is not None else None
@@ -271,7 +322,7 @@ class CallGraph:
                 listed = parent.parent
                 call = listed.parent if listed is not None else None
                 called = call.child_by_field_name("function") if call is not None else None
-                if called is not None and node_text(called) in ("memcpy", "memmove"):
+                if called is not None and function_named(node_text(called)).copies_memory:
                     return True
         return False
 
@@ -287,9 +338,9 @@ class CallGraph:
             found = self.reader.corpus.find(kind, tag, path)
         if found is None:
             return self.reader.universe.files(path), self.reader.universe.key(path), False
-        if found.path.startswith("include/"):
-            return [], "", True
         universe = self.reader.universe
+        if found.path.startswith("include/") and found.path not in universe.shared:
+            return [], "", True
         files = dict.fromkeys(universe.files(path))
         key = universe.key(path)
         if found.path not in files or len(universe.modules(found.path)) > 1:
@@ -311,21 +362,60 @@ class _Collector:
         self.seen: set[object] = set()
 
     def result(self) -> Incoming:
-        return Incoming(tuple(self.edges.values()), tuple(self.entries), tuple(self.doubts))
+        complete = self.function not in self.graph.torn
+        return Incoming(
+            tuple(self.edges.values()), tuple(self.entries), tuple(self.doubts), complete
+        )
 
     def collect(self) -> None:
         for view, node in self.graph.mentions(self.function):
             self.follow(use_of(self.reader, view, node), "", 0)
+        own = self.graph.view(self.function)
+        if own is not None and self.function in self.graph.torn:
+            place = own.place(own.node.start_byte)
+            self.doubts[place, self.graph.torn[self.function]] = None
+        if not (self.edges or self.entries or self.doubts or self.is_never_named()):
+            path, name, line = self.function
+            why = f"nobody is seen to call {name}(), store it or register it"
+            self.doubts[Place(path, line, 1), why] = None
 
-    def takes_skb(self) -> bool:
+    def is_never_named(self) -> bool:
+        """Tell whether a static function's name stands nowhere but in its declarations."""
+        path, name, _ = self.function
+        view, corpus = self.graph.view(self.function), self.reader.corpus
+        if view is None or not view.static:
+            return False
+        word = name.encode("utf-8", "surrogateescape")
+        for file in dict.fromkeys([path, *corpus.local(path), *self.reader.universe.files(path)]):
+            data = corpus.data(file)
+            if word not in data:
+                continue
+            unit = corpus.unit(file)
+            # What is blanked for the parser (an attribute, a macro) can name it, too.
+            for offset in words(without_comments(data), word):
+                item = unit.item_at(offset)
+                if item is None or not _declares(item.node, offset):
+                    return False
+        files, key = self.reader.universe.files(path), self.reader.universe.key(path)
+        return not self.reader.macros(files, key).hiding([name])
+
+    def takes(self) -> frozenset[str]:
+        """Return the types of the function's parameters."""
         view = self.graph.view(self.function)
-        return view is not None and any(
-            local.parameter >= 0 and local.type.base == "struct sk_buff" for local in view.locals
-        )
+        locals_ = view.locals if view is not None else ()
+        return frozenset(local.type.base for local in locals_ if local.parameter >= 0)
 
-    def entry(self, name: str, context: str, use: Use, via: str) -> None:
+    def entry(self, door: Door, use: Use, via: str) -> None:
         place = use.view.place(use.at.start_byte)
-        self.entries[Entry(name, context, place, via)] = None
+        self.entries[Entry(door.name, door.context, place, via)] = None
+        if door.context == UNKNOWN:
+            self.doubt(
+                use,
+                f"when {door.name.removesuffix('()')} calls {self.function.name}() is not known",
+            )
+
+    def doubt(self, use: Use, why: str) -> None:
+        self.doubts[use.view.place(use.at.start_byte), why] = None
 
     def follow(self, use: Use, via: str, depth: int, giver: Use | None = None) -> None:
         """Follow one use of the address.
@@ -399,14 +489,17 @@ class _Collector:
         if use.callee is not None and use.callee.type != "identifier":
             self.through_pointer(use)
             return
-        known = argument_entry(use.name, use.position)
+        if function_named(use.name).is_("unevaluated"):
+            return
+        known = argument_door(use.name, use.position)
         if known is not None:
-            self.entry(known, "datapath", use, via)
+            self.entry(known, use, via)
             return
         if use.name in STATIC_CALLS and use.callee is not None:
             self.static_call(use, depth)
             return
         if use.view.local(use.name, use.at.start_byte) is not None:
+            self.through_pointer(use)
             return
         definitions = self.reader.definitions(use.name, use.view.path)
         for view in definitions:
@@ -429,7 +522,7 @@ class _Collector:
                     if again.name != use.name:
                         self.follow(again, via, depth + 1, giver)
             return
-        self.entry(f"{use.name}()", "control", use, via)
+        self.entry(registered_door(use.name, self.takes()), use, via)
 
     def static_call(self, use: Use, depth: int) -> None:
         """DEFINE_STATIC_CALL(name, f), static_call_update(name, f); static_call(name)(...)."""
@@ -448,17 +541,18 @@ class _Collector:
 
     def through_pointer(self, use: Use) -> None:
         # Passed to a function that is itself called through a pointer: who that is stays open.
-        place = use.view.place(use.at.start_byte)
-        self.doubts[place, f"{self.function.name}() is passed through a function pointer"] = None
+        self.doubt(use, f"{self.function.name}() is passed through a function pointer")
 
     def variable(self, use: Use, via: str, depth: int) -> None:
         key = ("variable", use.name, use.view.path)
         if key in self.seen:
             return
         self.seen.add(key)
-        if is_packet_handler((use.name,), self.takes_skb()):
-            self.entry(use.name, "datapath", use, "handler table")
-        for view, node in self.reader.near(use.name, use.view.path):
+        handler = is_packet_handler((use.name,), takes_packet(self.takes()))
+        if handler:
+            self.entry(Door(use.name, DATAPATH), use, "handler table")
+        before = len(self.edges) + len(self.entries) + len(self.doubts)
+        for view, node in self.reader.everywhere(use.name, use.view.path):
             if node.type != "identifier" or view.local(use.name, node.start_byte) is not None:
                 continue
             if node.parent is not None and node.parent.type.endswith("declarator"):
@@ -466,6 +560,8 @@ class _Collector:
             if _other_element(use.at, node):
                 continue
             self.follow(use_of(self.reader, view, node), via or use.name, depth + 1)
+        if not handler and before == len(self.edges) + len(self.entries) + len(self.doubts):
+            self.doubt(use, f"who calls {self.function.name}() through {use.name} is not known")
 
     def slot(self, use: Use, slot: Slot, via: str, depth: int) -> None:
         place = use.view.place(use.at.start_byte)
@@ -475,21 +571,30 @@ class _Collector:
             return
         self.seen.add(key)
         if not slot.field:
-            self.doubts[place, f"where {self.function.name}() is stored is not known"] = None
+            self.doubt(use, f"where {self.function.name}() is stored is not known")
             return
         _, _, kernels = self.graph.slot_files(slot, use.view.path)
-        known = slot_entry(slot.struct, slot.field, kernels)
+        takes = self.takes()
+        known = slot_door(slot.struct, slot.field, takes, kernels)
         if known is not None:
-            self.entry(known[0], known[1], use, via)
+            self.entry(known, use, via)
             return
-        if is_packet_handler((slot.struct, slot.field, slot.table), self.takes_skb()):
-            self.entry(slot.field, "datapath", use, "handler table")
+        handler = is_packet_handler((slot.struct, slot.field, slot.table), takes_packet(takes))
+        if handler:
+            self.entry(Door(slot.field, DATAPATH), use, "handler table")
         text = f"{slot.struct.removeprefix('struct ')}.{slot.field}".lstrip(".")
         reads = self.graph.reads_of(slot, use.view.path)
         for read in reads:
             self.follow(read, text, depth + 1)
-        if not reads:
-            self.entry(slot.field, "control", use, via)
+        if not reads and not handler:
+            self.doubt(use, f"who calls {self.function.name}() through {text} is not known")
+
+
+def _declares(item: Node, offset: int) -> bool:
+    """Tell whether what stands at an offset is the name in a function's declarator."""
+    node = item.descendant_for_byte_range(offset, offset + 1)
+    parent = node.parent if node is not None else None
+    return parent is not None and parent.type == "function_declarator"
 
 
 def _other_element(stored: Node, read: Node) -> bool:

@@ -8,16 +8,16 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import bare
 from xfrmlint.c.mention import use_of
+from xfrmlint.c.offload import offload_of
 from xfrmlint.c.reader import Words
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import Operand, function_named
 from xfrmlint.program.access import returned
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.ops import OPS, Table, add_takes_device
 
 _NETDEV_FIELD = "xfrmdev_ops"
-# Makers of a net_device of one's own, and where it is kept between callbacks.
-_OWN_MAKERS = re.compile(r"alloc_(netdev|etherdev)|get_drvdata$")
 
 
 class Driver(NamedTuple):
@@ -105,6 +105,7 @@ class _Delegation:
         self.callbacks = {c.target for t in tables for c in t.callbacks}
         self.own_fields: dict[tuple[str, str, str], bool] = {}
         self.add_takes_device = add_takes_device(graph.reader)
+        self.offload = offload_of(graph.reader)
 
     def calls(self, path: str) -> list[tuple[View, Node, Node]]:
         """Return (view, callback's field expression, call) where a driver calls state callbacks."""
@@ -190,14 +191,14 @@ class _Delegation:
                 for value in returned(inner)
                 if node_text(value) != "NULL"
             ]
-            return all(made) if made else bool(_OWN_MAKERS.search(name))
+            return all(made) if made else function_named(name).device == "own"
         if device.type == "field_expression":
             base = device.child_by_field_name("argument")
             field = node_text(device.child_by_field_name("field") or device)
             kind = self.reader.types.of(base, view)
             if kind is None:
                 return False
-            if kind.base.endswith("xfrm_dev_offload"):
+            if kind.base == self.offload:
                 # Before add took a device, real_dev was how a lower driver knew its own.
                 return field == "dev" or not self.add_takes_device
             return self.field_is_own(view, kind.base, field)
@@ -289,8 +290,8 @@ def _stored_in(member: Node) -> Node | None:
     arguments = parent.named_children
     if called is None or len(arguments) != 2 or arguments[0].id != member.id:
         return None
-    storing = node_text(called) in ("WRITE_ONCE", "rcu_assign_pointer", "RCU_INIT_POINTER")
-    return arguments[1] if storing else None
+    stored = function_named(node_text(called)).stored_in(Operand(0))
+    return arguments[1] if stored == Operand(1) else None
 
 
 def _call_around(node: Node) -> Node:

@@ -9,6 +9,7 @@ from xfrmlint.c.mention import slot_of, use_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import function_named
 
 _DEEPEST = 8
 
@@ -33,7 +34,7 @@ class Holders:
         if key not in self._known:
             found: set[Holder] = {Holder("", name)}
             complete = True
-            for view, node in self.reader.near(name, path):
+            for view, node in self.reader.everywhere(name, path):
                 if node.type == "identifier" and view.local(name, node.start_byte) is None:
                     complete = complete and self._follow(view, node, found, 0)
             self._known[key] = frozenset(found) if complete else None
@@ -105,7 +106,7 @@ class Holders:
         listed = (
             callee.parent.child_by_field_name("arguments") if callee and callee.parent else None
         )
-        if name in ("memcpy", "memmove") and listed is not None:
+        if function_named(name).copies_memory and listed is not None:
             if position == 0:
                 return True
             holders = self.of_expression(listed.named_children[0], view, depth + 1)

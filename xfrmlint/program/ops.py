@@ -14,12 +14,11 @@ from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract import CALLBACK, FLAG
+from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import returned
 from xfrmlint.program.callgraph import CallGraph
 
 OPS = "struct xfrmdev_ops"
-_COPIES = re.compile(r"^(__builtin_)?mem(cpy|move)$")
-_DUPLICATES = re.compile(r"mem_?dup")
 
 
 class Callback(NamedTuple):
@@ -191,14 +190,13 @@ class _Finder:
         """Return where a variable that assignments fill is declared."""
         if key.scope != view.path:
             return None
-        unit = self.reader.corpus.unit(view.path)
         name = key.name.partition("[")[0]
-        for item in unit.items:
+        for item in self.reader.outlines.items(view.path):
             base = specified(item.node) if item.kind == "declaration" else None
             for declarator in item.node.children_by_field_name("declarator"):
                 made = declared(base, declarator) if base is not None else None
                 if made is not None and node_text(made.name) == name:
-                    return unit.place(made.name.start_byte)
+                    return self.reader.outlines.place(view.path, item, made.name)
         return None
 
     def key(self, view: View, node: Node, depth: int) -> Key:
@@ -227,7 +225,7 @@ class _Finder:
                 if value.type == "call_expression":
                     listed = value.child_by_field_name("arguments")
                     called = value.child_by_field_name("function")
-                    if called is None or not _DUPLICATES.search(node_text(called)):
+                    if called is None or not function_named(node_text(called)).is_("copies"):
                         continue
                     for argument in listed.named_children if listed is not None else []:
                         named = bare(argument)
@@ -455,11 +453,12 @@ class _Finder:
         listed = (
             callee.parent.child_by_field_name("arguments") if callee and callee.parent else None
         )
-        if listed is not None and index == 1 and _COPIES.match(name):
+        if listed is not None and index == 1 and function_named(name).copies_memory:
             target = self.key(view, listed.named_children[0], 0)
             found.add(Slot(target.scope, target.name))
             return
-        if listed is not None and listed.parent is not None and _DUPLICATES.search(name):
+        copies = function_named(name).is_("copies")
+        if listed is not None and listed.parent is not None and copies:
             self.flow(view, listed.parent, found, depth + 1)
             return
         for inner in self.reader.definitions(name, view.path):

@@ -2,7 +2,7 @@
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import bare
+from xfrmlint.c.expression import bare, callees, is_choice
 from xfrmlint.c.mention import slot_of
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
@@ -10,6 +10,12 @@ from xfrmlint.program.access import returned, value_stored
 from xfrmlint.program.callgraph import CallGraph
 
 _DEEPEST = 4
+_SIDES = (
+    "conditional_expression",
+    "comma_expression",
+    "compound_statement",
+    "generic_expression",
+)
 
 
 def targets_of(graph: CallGraph, view: View, called: Node) -> list[FunctionName]:
@@ -25,11 +31,10 @@ def _follow(
     node = bare(node, subscripts=True)
     if depth > _DEEPEST:
         return
-    if node.type == "conditional_expression":
-        for side in ("consequence", "alternative"):
-            inside = node.child_by_field_name(side)
-            if inside is not None:
-                _follow(graph, view, inside, found, depth + 1)
+    if node.type in _SIDES or is_choice(node):
+        for side in callees(node):
+            if side.id != node.id:
+                _follow(graph, view, side, found, depth + 1)
     elif node.type == "identifier":
         _follow_name(graph, view, node, found, depth)
     elif node.type == "call_expression":
@@ -40,7 +45,7 @@ def _follow(
     elif node.type == "field_expression":
         slot = slot_of(graph.reader, view, node)
         for where, field in graph.reader.near(slot.field, view.path):
-            stored = _stored(graph, where, field, slot.struct)
+            stored = stored_in_slot(graph, where, field, slot.struct)
             if stored is not None:
                 _follow(graph, where, stored, found, depth + 1)
 
@@ -61,7 +66,7 @@ def _follow_name(
             _follow(graph, where, argument, found, depth + 1)
 
 
-def _stored(graph: CallGraph, view: View, field: Node, struct: str) -> Node | None:
+def stored_in_slot(graph: CallGraph, view: View, field: Node, struct: str) -> Node | None:
     """Return what is stored in a member of a struct where it is named."""
     member = field.parent
     if member is None:

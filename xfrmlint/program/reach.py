@@ -3,8 +3,13 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName
+from xfrmlint.kernel.doors import CONTROL, DATAPATH, DEFERRED, UNKNOWN
 from xfrmlint.program.callgraph import CallGraph, Edge, Entry
+
+# The context of what nobody calls.
+DEAD = "dead"
 
 
 class Hop(NamedTuple):
@@ -20,22 +25,37 @@ class Reached(NamedTuple):
     """What leads to a function.
 
     chains: the ways from datapath entries, shortest first, one for each entry, module and function
-    pointer's target on the way. entries: the names of all doors. functions: all callers, direct or
-    not. complete: nothing was cut off.
+    pointer's target on the way. doors: all doors, and the functions behind them; what runs later
+    counts as datapath if packets are handled on the way. functions: all callers, direct or not.
+    doubts: what could not be followed. complete: nothing was cut off,
+    and nobody's name can mean another function.
     """
 
     chains: tuple[tuple[Hop, ...], ...]
-    entries: tuple[Entry, ...]
+    doors: tuple[tuple[Entry, FunctionName], ...]
     functions: frozenset[FunctionName]
+    doubts: tuple[tuple[Place, str], ...]
     complete: bool
 
     @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The doors, each once."""
+        return tuple(dict.fromkeys(entry for entry, _ in self.doors))
+
+    @property
     def context(self) -> str:
-        """datapath if any chain leads there; control only if all callers are known."""
-        return "datapath" if self.chains else "control" if self.complete else "unknown"
+        """datapath if any chain leads there; control only from known doors and by known callers.
+
+        dead: nobody calls it, whatever the configuration.
+        """
+        if self.chains:
+            return DATAPATH
+        if self.doubts or not self.complete:
+            return UNKNOWN
+        return CONTROL if self.doors else DEAD
 
 
-_MOST_FUNCTIONS = 5000
+MOST_FUNCTIONS = 5000
 _MOST_CHAINS = 6
 
 
@@ -46,23 +66,26 @@ def reached(graph: CallGraph, function: FunctionName) -> Reached:
     below: dict[FunctionName, FunctionName] = {}
     queue = [function]
     doors: list[tuple[Entry, FunctionName]] = []
+    doubts: dict[tuple[Place, str], None] = {}
     extra: list[tuple[Edge, FunctionName]] = []
     for current in queue:
         incoming = graph.incoming(current)
         doors += [(entry, current) for entry in incoming.entries]
+        doubts.update(dict.fromkeys(incoming.doubts))
         for edge in incoming.edges:
             if edge.caller in towards:
                 extra.append((edge, current))
                 continue
-            if len(towards) >= _MOST_FUNCTIONS:
+            if len(towards) >= MOST_FUNCTIONS:
                 break
             towards[edge.caller] = edge
             below[edge.caller] = current
             queue.append(edge.caller)
     chains: dict[tuple[str, str, tuple[str, ...]], tuple[Hop, ...]] = {}
     module = graph.reader.universe.module
+    doors = [(_settled(graph, entry, start, below), start) for entry, start in doors]
     for entry, start in doors:
-        if entry.context != "datapath":
+        if entry.context != DATAPATH:
             continue
         for chain in _ways_down(entry, start, towards, below, extra):
             pointers = tuple(h.function for h in chain[1:] if "." in h.via)
@@ -76,10 +99,25 @@ def reached(graph: CallGraph, function: FunctionName) -> Reached:
     real = [c for c in ordered if not c[0].via.startswith("handler table")]
     return Reached(
         tuple((real or ordered)[:_MOST_CHAINS]),
-        tuple(dict.fromkeys(entry for entry, _ in doors)),
+        tuple(doors),
         frozenset(towards),
-        len(towards) < _MOST_FUNCTIONS,
+        tuple(doubts),
+        len(towards) < MOST_FUNCTIONS and all(graph.incoming(f).complete for f in towards),
     )
+
+
+def _settled(
+    graph: CallGraph, entry: Entry, start: FunctionName, below: dict[FunctionName, FunctionName]
+) -> Entry:
+    """Return what runs later as what it does: packets are handled on the way down, or not."""
+    if entry.context != DEFERRED:
+        return entry
+    current: FunctionName | None = start
+    while current is not None:
+        if graph.handles_packets(current):
+            return entry._replace(context=DATAPATH)
+        current = below.get(current)
+    return entry._replace(context=CONTROL)
 
 
 def _order(chain: Iterable[Hop]) -> list[tuple[str, str, int]]:

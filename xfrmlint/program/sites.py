@@ -7,15 +7,17 @@ from tree_sitter import Node
 
 from xfrmlint.c.ctype import declarators, declared, specified
 from xfrmlint.c.macros import Macro
+from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import RESOLVER
+from xfrmlint.kernel.doors import UNKNOWN
 from xfrmlint.kernel.places import is_core
 from xfrmlint.program.access import FIELDS, Access, Accesses, Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver
-from xfrmlint.program.reach import Reached, reached
+from xfrmlint.program.reach import DEAD, MOST_FUNCTIONS, Reached, reached
 
 RESOLVE = "resolve"
 _XFRM = "include/net/xfrm.h"
@@ -103,6 +105,7 @@ class _Finder:
             for view in self.reader.views_with(names, file, macros, own=True):
                 if view.kind == "function":
                     self.settle(view, self.accesses.of(view))
+                    self.doubts += _strange_names(view)
         self.read_resolves(path)
         self.unused(macros, files)
 
@@ -114,8 +117,8 @@ class _Finder:
         for view in self.reader.views_with(Words(["upper_priv"]), path, {}):
             if view.kind == "function":
                 for access in accesses.of(view):
-                    nothing = Reached((), (), frozenset(), True)
-                    self.add(access, None, "core", nothing, False)
+                    # Nobody looked for callers.
+                    self.add(access, None, "core", Reached((), (), frozenset(), (), False), False)
 
     def carriers(self, files: Sequence[str], tag: str) -> list[str]:
         """Return own names by which an offload struct is reached: members, functions, typedefs."""
@@ -125,7 +128,7 @@ class _Finder:
             if path.startswith("include/") or word not in self.reader.corpus.data(path):
                 continue
             unit = self.reader.corpus.unit(path)
-            for item in unit.items:
+            for item in self.reader.outlines.items(path):
                 if word not in unit.text[item.start : item.end]:
                     continue
                 for node in _declarations(item.node):
@@ -174,11 +177,26 @@ class _Finder:
 
     def read_resolves(self, path: str) -> None:
         """Add the resolver's calls in a driver, through pointers to it as well."""
+        known: set[Place] = set()
         for edge in self.graph.calls_of(FunctionName(_XFRM, RESOLVER, 0), path):
+            known.add(edge.place)
             view = self.graph.view(edge.caller)
             if view is not None:
                 access = Access(edge.caller, edge.place, RESOLVER, RESOLVE, "", False, 0, view)
                 self.settle(view, [access])
+        for view, node in self.reader.near(RESOLVER, path):
+            place = view.place(node.start_byte)
+            if place not in known and _is_strange(self.reader, view, node, bool(known)):
+                self.strange(view, place)
+
+    def strange(self, view: View, place: Place) -> None:
+        """Note that the resolver is named where it can be asked for all that was understood."""
+        why = f"{RESOLVER} stands in a form of C that was not understood"
+        self.doubts.append(Doubt(place, view.function.name, why))
+        access = Access(view.function, place, RESOLVER, RESOLVE, "", False, 0, view)
+        for driver in self.drivers_at(view.path):
+            way = Reached((), (), frozenset(), ((place, why),), False)
+            self.add(access, driver, driver.role, way, False)
 
     def settle(self, view: View, accesses: Sequence[Access]) -> None:
         """Add accesses of one function with the ways that lead to it."""
@@ -202,11 +220,26 @@ class _Finder:
             back = under_add and any(offset < access.offset for offset in stores)
             for driver in owners:
                 self.add(access, driver, driver.role, way, back)
-        if not way.complete:
+        # Packets that come all the way need no other callers.
+        for path in [view.path] if way.chains else sorted({f.path for f in way.functions}):
+            unclear = self.reader.universe.doubt(path)
+            if unclear:
+                reason = f"{unclear}: callers in other folders were looked for by name"
+                self.doubts.append(Doubt(Place(path, 0, 0), "", reason))
+        if len(way.functions) >= MOST_FUNCTIONS:
             place = view.place(view.node.start_byte)
             self.doubts.append(
                 Doubt(place, function.name, "too many callers; the rest was cut off")
             )
+        for access in accesses if way.context in (UNKNOWN, DEAD) else ():
+            what = f"nobody calls the function of {_name_of(access)}: it was not judged"
+            if way.context == DEAD and access.access == RESOLVE:
+                # A call that is never made: that much is known.
+                continue
+            if way.context == UNKNOWN:
+                why = way.doubts[0][1] if way.doubts else "too many callers"
+                what = f"whether packets reach {_name_of(access)} is not known: {why}"
+            self.doubts.append(Doubt(access.place, function.name, what))
 
     def owners(self, view: View, way: Reached) -> list[Driver]:
         """Return the drivers that a function belongs to, one for each module that links it."""
@@ -256,6 +289,53 @@ class _Finder:
                 access.view,
             ),
         )
+
+
+def _is_strange(reader: Reader, view: View, node: Node, called: bool) -> bool:
+    """Tell whether a function is named where it is not declared, and may be called.
+
+    called: a call of it was found. Whoever has its address may be the one that calls it.
+    """
+    used = use_of(reader, view, node).kind != "none"
+    if (used and called) or unevaluated(view, node):
+        return False
+    up: Node | None = node
+    while up is not None and up.type not in ("function_declarator", "compound_statement", "ERROR"):
+        up = up.parent
+    # A prototype stands at file level: in a function it is a call, for all that is known.
+    declared_here = up is not None and up.type == "function_declarator"
+    return not declared_here or _in_body(node)
+
+
+def _in_body(node: Node) -> bool:
+    up = node.parent
+    while up is not None and up.type != "compound_statement":
+        up = up.parent
+    return up is not None
+
+
+def _strange_names(view: View) -> list[Doubt]:
+    """Return the doubts about members of xso that are named, but not as members."""
+    return [
+        Doubt(
+            view.place(node.start_byte),
+            view.function.name,
+            f"{word} stands in a form of C that was not understood",
+        )
+        for word in FIELDS
+        if "dev" not in word
+        for node in view.occurrences(word)
+        if node.type != "field_identifier"
+        and view.local(word, node.start_byte) is None
+        and not unevaluated(view, node)
+    ]
+
+
+def _name_of(access: Access) -> str:
+    """Return what an access is, as a message names it."""
+    if access.access == RESOLVE:
+        return f"this call of {access.field}()"
+    return f"this access of xso.{access.field}"
 
 
 def _only_under_add(way: Reached) -> bool:

@@ -1,47 +1,32 @@
 """What can sleep below a resolver callback, which runs for every packet in softirq context.
 
-Sources: include/linux/{mutex,rwsem,semaphore,delay,sched,wait,completion,rcupdate,workqueue,gfp,
-uaccess,kernel,cleanup}.h, Documentation/kernel-hacking/locking.rst (which functions may sleep).
+Which of the kernel's functions may sleep stands in kernel/functions.toml.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from tree_sitter import Node, Query
+from tree_sitter import Node
 
+from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import without_comments
-from xfrmlint.c.unit import Place, captured, language, node_text
+from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import CALLBACK
+from xfrmlint.kernel.functions import function_named, guard_sleeps
 from xfrmlint.program.access import Doubt
+from xfrmlint.program.branches import Bound, excluded, in_doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.ops import Table
+from xfrmlint.program.outside import CALLS, Outside, Verdict, bound_of, called, doubtful
 from xfrmlint.program.pointers import targets_of
 from xfrmlint.program.reach import Hop
 
-_SLEEPS = re.compile(
-    r"^(mutex_lock\w*|ww_mutex_lock\w*|rtnl_(net_)?lock\w*|netdev_lock\w*|rt_mutex_lock\w*|"
-    r"down|down_(read|write|interruptible|killable|timeout)(_\w+)?|"
-    r"msleep\w*|ssleep|usleep_range\w*|fsleep|schedule|schedule_timeout\w*|io_schedule\w*|yield|"
-    r"wait_event\w*|wait_for_completion\w*|wait_on_bit\w*|wait_woken|"
-    r"synchronize_(rcu|net|srcu|irq|sched)\w*|rcu_barrier\w*|"
-    r"flush_(work|workqueue|delayed_work|scheduled_work)|drain_workqueue|cancel_\w*work_sync|"
-    r"copy_(from|to)_user|_?copy_(from|to)_user_inatomic_nocache|get_user|put_user|"
-    r"might_(sleep|fault)\w*|cond_resched\w*|v[mz]alloc\w*|request_(firmware|module)\w*|"
-    r"kthread_stop|napi_(disable|synchronize)|cpus_read_lock|devl_lock|device_lock|"
-    r"pm_runtime_get_sync|pci_set_power_state|alloc_(netdev|etherdev)\w*|register_netdev\w*)$"
-)
-_NEVER = re.compile(r"trylock|_atomic$|inatomic")
-_ALLOCATES = re.compile(r"\bGFP_(KERNEL|NOIO|NOFS|USER|HIGHUSER)\w*")
-_GUARDS = re.compile(
-    rb"\b(?:scoped_)?(?:cond_)?guard\s*\(\s*(mutex|rwsem_\w+|rtnl\w*|netdev_\w*lock)\b"
-)
-_STRING = re.compile(r'"(?:\\.|[^"\\])*"')
-_CALLS = Query(language(), "(call_expression) @call")
-_LITERALS = {"true": True, "false": False, "1": True, "0": False, "NULL": False}
-_ASKING = ("if_statement", "conditional_expression", "switch_statement")
-_DEEPEST = 8
+_GUARDS = re.compile(rb"\b(?:scoped_)?(?:cond_)?guard\s*\(\s*(\w+)")
+# A guard's class of the driver's own, up to what takes the lock.
+_DEFINED = rb"DEFINE_\w*GUARD\w*\(\s*%s\s*,"
+_DEEPEST = 16
 _MOST = 400
 
 
@@ -81,192 +66,107 @@ class _Entered(NamedTuple):
 
     view: View
     chain: tuple[Hop, ...]
-    bound: tuple[tuple[str, str], ...]
+    bound: Bound
+
+
+class _Targets(NamedTuple):
+    """What a call enters. views: of the driver's functions, None for a pointer not followed.
+
+    through: the pointer. what: a function that sleeps and is called through it.
+    """
+
+    views: list[View] | None
+    through: str = ""
+    what: str = ""
 
 
 def _below(
     graph: CallGraph, start: View, chain: tuple[Hop, ...], doubts: dict[Doubt, None]
 ) -> list[tuple[Place, FunctionName, str, tuple[Hop, ...]]]:
     found = []
-    queue = [_Entered(start, chain, ())]
+    outside = Outside(graph)
+    queue = [_Entered(start, chain, {})]
     seen: set[tuple[FunctionName, tuple[tuple[str, str], ...]]] = set()
-    for entered in queue:
-        function = graph.known(entered.view)
-        mark = (function, entered.bound)
-        if mark in seen or len(seen) > _MOST or len(entered.chain) > _DEEPEST:
+    for view, hops, bound in queue:
+        function = graph.known(view)
+        mark = (function, tuple(sorted(bound.items())))
+        if mark in seen:
+            continue
+        if len(seen) > _MOST or len(hops) > _DEEPEST:
+            reason = f"{function.name}() was not followed, so far below a resolver callback"
+            place = Place(hops[-1].path, hops[-1].line, 1)
+            doubts[Doubt(place, hops[-2:][0].function, reason)] = None
             continue
         seen.add(mark)
-        found += [(place, function, what, entered.chain) for place, what in _guards(entered.view)]
-        for view in graph.reader.expanded(entered.view.path, entered.view.written, {}):
-            for call in captured(_CALLS, view.node, "call"):
-                if _excluded(call, dict(entered.bound)):
+        told = list(_guards(graph, view))
+        for inner in graph.reader.expanded(view.path, view.written, {}):
+            for call in captured(CALLS, inner.node, "call"):
+                if excluded(call, bound):
                     continue
-                place = view.place(call.start_byte)
-                targets, through = _targets(graph, view, call)
-                what = "" if targets else _sleeping(view, call, _called(call), dict(entered.bound))
-                if what and _in_doubt(call, dict(entered.bound)):
-                    reason = f"whether {what} is called depends on an argument"
-                    doubts[Doubt(place, function.name, reason)] = None
-                elif what:
-                    found.append((place, function, what, entered.chain))
-                elif targets is None:
+                place = inner.place(call.start_byte)
+                targets = _targets(graph, inner, call)
+                if targets.views is None:
                     reason = "a resolver callback calls a function pointer: it may sleep"
-                    doubts[Doubt(place, function.name, reason)] = None
-                for target in targets or ():
-                    hop = Hop(target.item.name, place.path, place.line, through)
-                    bound = _bound(view, call, target, dict(entered.bound))
-                    queue.append(_Entered(target, (*entered.chain, hop), bound))
+                    told.append((place, Verdict("", reason)))
+                elif not targets.views:
+                    verdict = Verdict(targets.what) if targets.what else None
+                    verdict = verdict or outside.verdict(inner, call, bound)
+                    if verdict.what and in_doubt(call, bound):
+                        verdict = doubtful(verdict.what)
+                    told.append((place, verdict))
+                for target in targets.views or ():
+                    hop = Hop(target.item.name, place.path, place.line, targets.through)
+                    given = bound_of(graph, inner, call, target, bound, call.start_byte)
+                    queue.append(_Entered(target, (*hops, hop), given))
+        found += [(place, function, v.what, hops) for place, v in told if v.what]
+        doubts.update((Doubt(p, function.name, v.reason), None) for p, v in told if v.reason)
     return found
 
 
-def _targets(graph: CallGraph, view: View, call: Node) -> tuple[list[View] | None, str]:
-    """Return the driver's functions that a call enters, None for a pointer that is not followed."""
-    name = _called(call)
+def _targets(graph: CallGraph, view: View, call: Node) -> _Targets:
+    """Return the driver's functions that a call enters."""
+    name = called(call)
     if name and view.local(name, call.start_byte) is None:
-        return graph.reader.definitions(name, view.path), ""
-    called = call.child_by_field_name("function") or call
-    if called.type == "call_expression":
-        # guard(mutex)(&lock): what counts is inside.
-        return [], ""
-    named = {node_text(value) for value in view.assignments(node_text(called))}
-    if any(_SLEEPS.match(n) for n in named):
-        return [], node_text(called)
-    views = [graph.view(target) for target in targets_of(graph, view, called)]
-    found = [v for v in views if v is not None]
-    return (found or None), node_text(called)
+        return _Targets(graph.reader.definitions(name, view.path))
+    expression = call.child_by_field_name("function") or call
+    through = node_text(expression)
+    for value in view.assignments(through):
+        if function_named(node_text(value)).sleeps == "always":
+            return _Targets([], through, f"{node_text(value)}()")
+    views = [graph.view(target) for target in targets_of(graph, view, expression)]
+    return _Targets([v for v in views if v is not None] or None, through)
 
 
-def _bound(
-    view: View, call: Node, target: View, known: dict[str, str]
-) -> tuple[tuple[str, str], ...]:
-    """Return what a callee's parameters are: literals, GFP flags, and what the caller got so."""
-    listed = call.child_by_field_name("arguments")
-    found = []
-    arguments = listed.named_children if listed is not None else []
-    for name, given in zip(target.parameters, arguments, strict=False):
-        argument = _chosen(given, known)
-        texts = {known.get(node_text(argument), node_text(argument))}
-        if argument.type == "identifier":
-            texts |= {node_text(value) for value in view.assignments(node_text(argument))}
-        if argument.type == "identifier" and len(texts) > 1:
-            texts.discard(node_text(argument))
-        flags = sorted(t for t in texts if _ALLOCATES.search(t))
-        literal = texts if len(texts) == 1 and texts <= _LITERALS.keys() else set()
-        atomic = {t for t in texts if t.startswith("GFP_")}
-        telling = [*flags, *literal, *sorted(atomic)]
-        if name and telling and not _rewritten(target, name):
-            found.append((name, telling[0]))
-    return tuple(found)
-
-
-def _rewritten(view: View, name: str) -> bool:
-    """Tell whether a function changes a parameter of its own."""
-    word = name.encode("utf-8", "surrogateescape")
-    text = view.text[view.node.start_byte : view.node.end_byte]
-    return re.search(rb"(?<![\w.>])" + re.escape(word) + rb"\s*[-+|&^]?=(?!=)", text) is not None
-
-
-def _excluded(node: Node, bound: dict[str, str]) -> bool:
-    """Tell whether a call stands where a constant, or a parameter that is one, keeps it from."""
-    while node.parent is not None:
-        parent = node.parent
-        if parent.type in ("if_statement", "conditional_expression"):
-            holds = _holds(parent, bound)
-            then = parent.child_by_field_name("consequence")
-            other = parent.child_by_field_name("alternative")
-            if holds is False and then is not None and then.id == node.id:
-                return True
-            if holds is True and other is not None and other.id == node.id:
-                return True
-        if parent.type == "compound_statement":
-            for earlier in parent.named_children:
-                if earlier.start_byte >= node.start_byte:
-                    break
-                if earlier.type == "if_statement" and _holds(earlier, bound) and _leaves(earlier):
-                    return True
-        node = parent
-    return False
-
-
-def _in_doubt(node: Node, bound: dict[str, str]) -> bool:
-    """Tell whether a condition before a call asks for a bound parameter in a way not settled."""
-    while bound and node.parent is not None:
-        parent = node.parent
-        conditions = [parent] if parent.type in _ASKING else []
-        if parent.type == "compound_statement":
-            conditions += [
-                c
-                for c in parent.named_children
-                if c.start_byte < node.start_byte and c.type == "if_statement" and _leaves(c)
-            ]
-        for one in conditions:
-            condition = one.child_by_field_name("condition")
-            words = set(re.findall(r"\w+", node_text(condition))) if condition else set()
-            if words & bound.keys() and _holds(one, bound) is None:
-                return True
-        node = parent
-    return False
-
-
-def _holds(node: Node, bound: dict[str, str]) -> bool | None:
-    """Return whether a condition holds, where it is a constant or a parameter that is one."""
-    condition = node.child_by_field_name("condition")
-    text = node_text(condition).strip("() ") if condition is not None else ""
-    negated = text.startswith("!")
-    inner = text.lstrip("!( ")
-    value = _LITERALS.get(bound.get(inner, inner))
-    return None if value is None else value != negated
-
-
-def _leaves(node: Node) -> bool:
-    """Tell whether what an if does ends the function, or leaves for a label."""
-    then = node.child_by_field_name("consequence")
-    if then is not None and then.type == "compound_statement" and then.named_child_count:
-        then = then.named_children[-1]
-    return then is not None and then.type in ("return_statement", "goto_statement")
-
-
-def _called(call: Node) -> str:
-    called = call.child_by_field_name("function")
-    while called is not None and called.type == "call_expression":
-        # guard(mutex)(&lock): what counts is inside.
-        called = called.child_by_field_name("function")
-    return node_text(called) if called is not None and called.type == "identifier" else ""
-
-
-def _chosen(node: Node, bound: dict[str, str]) -> Node:
-    """Return the side of a conditional expression that a constant chooses."""
-    if node.type != "conditional_expression":
-        return node
-    holds = _holds(node, bound)
-    side = {True: "consequence", False: "alternative", None: ""}[holds]
-    return (node.child_by_field_name(side) if side else None) or node
-
-
-def _guards(view: View) -> list[tuple[Place, str]]:
-    """Return the guards of a function that take a lock which sleeps (include/linux/cleanup.h)."""
+def _guards(graph: CallGraph, view: View) -> Iterator[tuple[Place, Verdict]]:
+    """Yield what is to be said of a function's guards (include/linux/cleanup.h)."""
     item, unit = view.written, view.corpus.unit(view.path)
     text = without_comments(unit.data[item.start : item.end])
-    return [
-        (unit.place(item.start + match.start()), f"guard({match.group(1).decode()})")
-        for match in _GUARDS.finditer(text)
-    ]
+    for match in _GUARDS.finditer(text):
+        name = match.group(1).decode()
+        sleeps = guard_sleeps(name) or _own_guard(graph, view, match.group(1))
+        place = unit.place(item.start + match.start())
+        if sleeps == "always":
+            yield place, Verdict(f"guard({name})")
+        elif not sleeps:
+            yield (
+                place,
+                Verdict("", f"guard({name}) takes an unknown lock: it may sleep"),
+            )
 
 
-def _sleeping(view: View, call: Node, name: str, bound: dict[str, str]) -> str:
-    """Return what makes a call sleep, or nothing."""
-    for one in (name, *(node_text(value) for value in view.assignments(name) if name)):
-        if _SLEEPS.match(one) and not _NEVER.search(one):
-            return f"{one}()"
-    listed = call.child_by_field_name("arguments")
-    for argument in listed.named_children if listed is not None else ():
-        values = [argument]
-        if argument.type == "identifier":
-            values += view.assignments(node_text(argument))
-        for value in values:
-            value = _chosen(value, bound)
-            text = bound.get(node_text(value), node_text(value))
-            flags = _ALLOCATES.search(_STRING.sub("", text))
-            if flags is not None and value.type != "call_expression":
-                return f"{name}() with {flags.group()}"
+def _own_guard(graph: CallGraph, view: View, name: bytes) -> str:
+    """Return whether a guard's class sleeps that the driver defines; nothing if unknown."""
+    pattern = re.compile(_DEFINED % re.escape(name))
+    for path in graph.reader.universe.files(view.path):
+        data = graph.reader.corpus.data(path)
+        for match in pattern.finditer(without_comments(data) if name in data else b""):
+            text = match.string
+            end = closing(text, text.index(b"(", match.start()))
+            if end is None:
+                return ""
+            names = re.findall(rb"(\w+)\s*\(", text[match.end() : end])
+            does = [function_named(word.decode()) for word in names]
+            if any(one.sleeps == "always" for one in does):
+                return "always"
+            return "never" if does and all(one.known for one in does) else ""
     return ""

@@ -1,11 +1,12 @@
 """What `xfrmlint judge` prints: for each handle its chain, its events, and what the device gets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from xfrmlint.analysis.judgement import Got, Judgement, Owner, steps, topologies
 from xfrmlint.flow.events import Device, Event, Kind, Sa
 from xfrmlint.model.judge import Outcome
+from xfrmlint.program.access import Doubt
 from xfrmlint.report.columns import aligned
 from xfrmlint.report.json import dump
 from xfrmlint.report.terminal import printable
@@ -31,6 +32,7 @@ def render(found: Sequence[Judgement], owners: Sequence[Owner]) -> Iterator[str]
         yield f"  {place}: {printable(owner.function)}() answers for lower devices"
         for answer, where, outcome in owner.answers:
             yield f"    {printable(where.path)}:{where.line}: returns {answer}: {outcome}"
+        yield from _doubts(owner.doubts)
         yield ""
     for number, one in enumerate(found):
         if number:
@@ -46,11 +48,15 @@ def render(found: Sequence[Judgement], owners: Sequence[Owner]) -> Iterator[str]
             yield from _handle(handle)
         yield ""
         yield from _table(one)
-        for doubt in one.doubts:
-            place = f"{printable(doubt.place.path)}:{doubt.place.line}"
-            yield f"  unknown: {place}: {printable(doubt.function)}(): {printable(doubt.reason)}"
+        yield from _doubts(one.doubts)
     if not found:
         yield "no lower driver gets a handle on its datapath"
+
+
+def _doubts(doubts: Iterable[Doubt]) -> Iterator[str]:
+    for doubt in doubts:
+        place = f"{printable(doubt.place.path)}:{doubt.place.line}"
+        yield f"  unknown: {place}: {printable(doubt.function)}(): {printable(doubt.reason)}"
 
 
 def _handle(handle: Got) -> Iterator[str]:
@@ -148,15 +154,7 @@ def _as_data(one: Judgement) -> dict[str, Any]:
             }
             for handle in one.handles
         ],
-        "unknown": [
-            {
-                "path": doubt.place.path,
-                "line": doubt.place.line,
-                "function": doubt.function,
-                "reason": doubt.reason,
-            }
-            for doubt in one.doubts
-        ],
+        "unknown": _unknown(one.doubts),
     }
 
 
@@ -176,7 +174,20 @@ def _owner(owner: Owner) -> dict[str, Any]:
             }
             for answer, place, outcome in owner.answers
         ],
+        "unknown": _unknown(owner.doubts),
     }
+
+
+def _unknown(doubts: Iterable[Doubt]) -> list[dict[str, Any]]:
+    return [
+        {
+            "path": doubt.place.path,
+            "line": doubt.place.line,
+            "function": doubt.function,
+            "reason": doubt.reason,
+        }
+        for doubt in doubts
+    ]
 
 
 def _named(outcomes: Sequence[Outcome]) -> dict[str, str]:

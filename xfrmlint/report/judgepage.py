@@ -7,6 +7,7 @@ from itertools import pairwise
 from xfrmlint import __version__
 from xfrmlint.analysis.judgement import Got, Judgement, Owner, steps, topologies
 from xfrmlint.model.judge import Outcome, worst
+from xfrmlint.program.access import Doubt
 from xfrmlint.report.judge import described, note_of
 from xfrmlint.report.picture import Node, svg
 from xfrmlint.report.terminal import printable
@@ -67,7 +68,20 @@ def _owner(owner: Owner) -> Iterator[str]:
             f"<tr><td>{escape(answer)}</td><td><code>{escape(line)}</code></td>"
             f'<td class="{_KINDS[outcome]}">{outcome}</td></tr>'
         )
-    yield "</table></section>"
+    yield "</table>"
+    yield from _doubts(owner.doubts)
+    yield "</section>"
+
+
+def _doubts(doubts: Sequence[Doubt]) -> Iterator[str]:
+    if not doubts:
+        return
+    yield "<h3>Unknown</h3><ul>"
+    for doubt in doubts:
+        place = f"{printable(doubt.place.path)}:{doubt.place.line}"
+        said = f"{printable(doubt.function)}(): {printable(doubt.reason)}"
+        yield f"<li><code>{escape(place)}</code> {escape(said)}</li>"
+    yield "</ul>"
 
 
 def _driver(one: Judgement) -> Iterator[str]:
@@ -93,13 +107,7 @@ def _driver(one: Judgement) -> Iterator[str]:
             place = f"{printable(event.path)}:{event.line}"
             yield f"<li><code>{escape(place)}</code> {escape(described(event))}</li>"
         yield "</ol></details>"
-    if one.doubts:
-        yield "<h3>Unknown</h3><ul>"
-        for doubt in one.doubts:
-            place = f"{printable(doubt.place.path)}:{doubt.place.line}"
-            said = f"{printable(doubt.function)}(): {printable(doubt.reason)}"
-            yield f"<li><code>{escape(place)}</code> {escape(said)}</li>"
-        yield "</ul>"
+    yield from _doubts(one.doubts)
     yield "</section>"
 
 

@@ -1,7 +1,12 @@
 """Where C text comes from; everything later sees only `Tree`."""
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from typing import Protocol
+
+# What `Unreadable` says of a path at which there is nothing.
+ABSENT = os.strerror(errno.ENOENT)
 
 
 class Unreadable(Exception):

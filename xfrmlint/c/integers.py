@@ -1,6 +1,8 @@
 """The integers of C on a 64-bit machine: types, conversions and constants."""
 
+import operator
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from xfrmlint.c.ctype import CType
@@ -26,6 +28,8 @@ LONG = IntType("long", 64, True, 4)
 ULONG = IntType("unsigned long", 64, False, 4)
 LLONG = IntType("long long", 64, True, 5)
 ULLONG = IntType("unsigned long long", 64, False, 5)
+# What an address is where only its number counts; no arithmetic on it is that of its number.
+POINTER = IntType("pointer", 64, False, 6)
 
 # include/linux/types.h, include/asm-generic/int-ll64.h: u64 is `unsigned long long` everywhere.
 INTEGERS = {
@@ -131,4 +135,59 @@ def number(text: str) -> Int | None:
             continue
         if wrapped(value, kind).value == value:
             return Int(value, kind)
+    return None
+
+
+COMPARISONS: dict[str, Callable[[int, int], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    ">": operator.gt,
+    "<=": operator.le,
+    ">=": operator.ge,
+}
+_ARITHMETIC: dict[str, Callable[[int, int], int]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "&": operator.and_,
+    "|": operator.or_,
+    "^": operator.xor,
+}
+
+
+def calculated(one: Int, sign: str, other: Int) -> Int | None:
+    """Return what a binary operator makes of two integers; None where C leaves it undefined."""
+    if sign in ("<<", ">>"):
+        kind = promoted(one.type)
+        if not 0 <= other.value < kind.bits:
+            return None
+        moved = one.value << other.value if sign == "<<" else one.value >> other.value
+        return wrapped(moved, kind)
+    kind = common(one.type, other.type)
+    a, b = wrapped(one.value, kind).value, wrapped(other.value, kind).value
+    if sign in COMPARISONS:
+        return Int(int(COMPARISONS[sign](a, b)), INT)
+    if sign in _ARITHMETIC:
+        return wrapped(_ARITHMETIC[sign](a, b), kind)
+    if sign not in ("/", "%") or b == 0:
+        return None
+    quotient = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
+    if wrapped(quotient, kind).value != quotient:
+        return None
+    return wrapped(quotient if sign == "/" else a - b * quotient, kind)
+
+
+def signed(sign: str, one: Int) -> Int | None:
+    """Return what a unary operator makes of an integer."""
+    kind = promoted(one.type)
+    match sign:
+        case "-":
+            return wrapped(-one.value, kind)
+        case "~":
+            return wrapped(~one.value, kind)
+        case "+":
+            return wrapped(one.value, kind)
+        case "!":
+            return Int(int(not one.value), INT)
     return None

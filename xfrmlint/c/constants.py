@@ -1,0 +1,241 @@
+"""The numbers that names stand for: macros, enumerators and the expressions behind them."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from tree_sitter import Node
+
+from xfrmlint.c.corpus import words
+from xfrmlint.c.ctype import CType
+from xfrmlint.c.integers import (
+    INT,
+    POINTER,
+    ULLONG,
+    ULONG,
+    Int,
+    IntType,
+    calculated,
+    integer,
+    number,
+    signed,
+    wrapped,
+)
+from xfrmlint.c.macros import Macro, expand, named
+from xfrmlint.c.types import Types, written_type
+from xfrmlint.c.unit import node_text, parse
+
+_WORD = re.compile(rb"[A-Za-z_]\w*")
+_TRUTHS = {"true": Int(1, INT), "false": Int(0, INT), "NULL": Int(0, ULONG)}
+_ENUM = re.compile(rb"\benum\b[^;{}()]*\{")
+_BEFORE = re.compile(rb"[{,]\s*$")
+_MOST = 60
+_DEEPEST = 40
+# include/linux/bits.h, whose own texts check their arguments with builtins.
+BITS = re.compile(r"^(BIT|GENMASK)(_ULL)?$")
+
+
+class Constants:
+    """Answers about one corpus; every name is looked up once."""
+
+    def __init__(self, types: Types) -> None:
+        self.types = types
+        self._values: dict[tuple[str, str], Int | None] = {}
+        self._names: dict[tuple[str, str, bool], Int | None] = {}
+
+    def value(self, text: str, path: str) -> Int | None:
+        """Return the value of a constant expression that stands in a file, or None."""
+        plain = number(text)
+        if plain is not None:
+            return plain
+        key = (text, path)
+        if key not in self._values:
+            self._values[key] = None
+            self._values[key] = self._evaluated(text.encode("utf-8", "surrogateescape"), path)
+        return self._values[key]
+
+    def _evaluated(self, text: bytes, path: str) -> Int | None:
+        macros: dict[str, Macro] = {}
+        wanted = _WORD.findall(text)
+        while wanted and len(macros) < _MOST:
+            name = wanted.pop().decode()
+            seen = name in macros or BITS.match(name)
+            macro = self.types.macro(name, path) if not seen else None
+            if macro is None:
+                continue
+            if len({m.body.strip() for m in named(self.types.corpus, name, macro.path)}) > 1:
+                # Which of them holds is up to the configuration.
+                return None
+            macros[name] = macro
+            wanted += _WORD.findall(macro.body)
+        made = expand(b" ".join(text.split()), path, 0, macros).text if macros else text
+        root = parse(b"int _ = " + made.replace(b"\\\n", b" ") + b";").root_node
+        declared = root.named_children[0] if root.named_child_count == 1 else None
+        if root.has_error or declared is None or declared.type != "declaration":
+            return None
+        inside = declared.child_by_field_name("declarator")
+        return self._of(inside.child_by_field_name("value") if inside else None, path, 0)
+
+    def _of(self, node: Node | None, path: str, depth: int) -> Int | None:
+        if node is None or depth > _DEEPEST:
+            return None
+
+        def of(field: str) -> Int | None:
+            return self._of(node.child_by_field_name(field), path, depth + 1)
+
+        sign = node.child_by_field_name("operator")
+        match node.type:
+            case "parenthesized_expression" if node.named_child_count == 1:
+                return self._of(node.named_children[0], path, depth + 1)
+            case "number_literal":
+                return number(node_text(node))
+            case "char_literal":
+                inside = node_text(node).strip("'")
+                return Int(ord(inside), INT) if len(inside) == 1 else None
+            case "identifier" | "true" | "false" | "null":
+                name = node_text(node)
+                return _TRUTHS.get(name) or self._enumerator(
+                    name, path, self.types.corpus.closure(path)
+                )
+            case "unary_expression" if sign is not None:
+                inner = of("argument")
+                return signed(sign.type, inner) if inner is not None else None
+            case "binary_expression" if sign is not None:
+                kind = self.cast_in(node.child_by_field_name("left"), path)
+                left, right = of("left") if kind is None else None, of("right")
+                if kind is not None:
+                    # `(u32)-1` is taken for a subtraction.
+                    made = signed(sign.type, right) if right is not None else None
+                    return wrapped(made.value, kind) if made is not None else None
+                if sign.type in ("&&", "||"):
+                    return _either(left, sign.type == "||", right)
+                if left is None or right is None:
+                    return None
+                return calculated(left, sign.type, right)
+            case "conditional_expression":
+                held = of("condition")
+                if held is None:
+                    return None
+                if node.child_by_field_name("consequence") is None:
+                    return held if held.value else of("alternative")
+                return of("consequence" if held.value else "alternative")
+            case "cast_expression":
+                inner = of("value")
+                wide = self.cast_to(node, path)
+                return wrapped(inner.value, wide) if inner is not None and wide else None
+            case "call_expression":
+                return self._call(node, path, depth)
+        return None
+
+    def cast_to(self, node: Node, path: str) -> IntType | None:
+        """Return the type of a cast; an address is as wide as an unsigned long."""
+        written = node.child_by_field_name("type")
+        cast = written_type(written) if written is not None else None
+        return self.type(cast, path) if cast is not None else None
+
+    def type(self, kind: CType, path: str) -> IntType | None:
+        """Return the integer type that a type comes to in a file; None for structs and the like."""
+        kind = self.types.resolved(kind, path)
+        if kind.pointers:
+            return POINTER
+        return integer(kind)
+
+    def cast_in(self, node: Node | None, path: str) -> IntType | None:
+        """Return the type in parentheses that the parser took for an operand or a function."""
+        if node is None or node.type != "parenthesized_expression" or node.named_child_count != 1:
+            return None
+        inside = node.named_children[0]
+        if inside.type not in ("identifier", "type_identifier"):
+            return None
+        return self.type(CType(node_text(inside)), path)
+
+    def _call(self, node: Node, path: str, depth: int) -> Int | None:
+        called = node.child_by_field_name("function")
+        listed = node.child_by_field_name("arguments")
+        inside = listed.named_children if listed is not None else []
+        values = [self._of(one, path, depth + 1) for one in inside]
+        known = [one for one in values if one is not None]
+        if called is None or not known or len(known) < len(values):
+            return None
+        kind = self.cast_in(called, path)
+        if kind is not None:
+            return wrapped(known[-1].value, kind)
+        return bits(node_text(called), [one.value for one in known])
+
+    def is_enumerator(self, name: str, path: str) -> bool:
+        """Tell whether a file or a header of its driver has an enumerator of this name."""
+        return self._enumerator(name, path, self.types.corpus.local(path)) is not None
+
+    def _enumerator(self, name: str, path: str, places: Iterable[str]) -> Int | None:
+        key = (name, path, isinstance(places, list))
+        if key not in self._names:
+            self._names[key] = None
+            word = name.encode("utf-8", "surrogateescape")
+            for place in places:
+                data = self.types.corpus.data(place)
+                if word in data and b"enum" in data:
+                    found = self._among(word, place)
+                    if found is not None:
+                        self._names[key] = found
+                        break
+        return self._names[key]
+
+    def _among(self, word: bytes, path: str) -> Int | None:
+        """Return the value of an enumerator of a file."""
+        text = self.types.corpus.unit(path).text
+        for at in words(text, word):
+            if _BEFORE.search(text, max(0, text.rfind(b"\n", 0, max(0, at - 200))), at) is None:
+                continue
+            opened = max((m.end() for m in _ENUM.finditer(text, 0, at)), default=-1)
+            if opened < 0 or b"}" in text[opened:at]:
+                continue
+            return self._counted(_listed(text[opened : text.find(b"}", at)]), word, path)
+        return None
+
+    def _counted(self, listed: Iterable[bytes], word: bytes, path: str) -> Int | None:
+        base: Int | None = Int(0, INT)
+        since = 0
+        for one in listed:
+            name, _, value = one.partition(b"=")
+            if value.strip():
+                given = self.value(value.strip().decode("utf-8", "surrogateescape"), path)
+                # Those behind one that is not known count on from it.
+                base, since = given, 0
+            if name.strip() == word:
+                return Int(base.value + since, base.type) if base is not None else None
+            since += 1
+        return None
+
+
+def bits(name: str, values: Sequence[int]) -> Int | None:
+    """Return what BIT() and GENMASK() make of numbers; None for all other names."""
+    if not BITS.match(name) or any(not 0 <= one < 64 for one in values):
+        return None
+    wide = ULLONG if name.endswith("_ULL") else ULONG
+    match name[:3], values:
+        case "BIT", [at]:
+            return Int(1 << at, wide)
+        case "GEN", [high, low] if high >= low:
+            return Int((1 << (high + 1)) - (1 << low), wide)
+    return None
+
+
+def _either(one: Int | None, when: bool, other: Int | None) -> Int | None:
+    """Return what && (when: false) and || (when: true) give."""
+    for side in (one, other):
+        if side is not None and bool(side.value) == when:
+            return Int(int(when), INT)
+    return Int(int(not when), INT) if one is not None and other is not None else None
+
+
+def _listed(body: bytes) -> Iterator[bytes]:
+    """Yield an enum's constants as they stand between its commas."""
+    start = depth = 0
+    for at, byte in enumerate(body):
+        if byte in b"([":
+            depth += 1
+        elif byte in b")]":
+            depth -= 1
+        elif byte == ord(",") and not depth:
+            yield body[start:at]
+            start = at + 1
+    yield body[start:]

@@ -1,0 +1,272 @@
+"""C23 and GNU forms that tree-sitter has no grammar for, written in forms that it has.
+
+All keep their length, and what is left of them its place; only the words around that change:
+`struct_group(head, int a;);` is read as `struct{group head; int a;};`.
+"""
+
+import re
+from collections.abc import Callable
+
+from xfrmlint.c.arguments import Arguments
+
+# Types that are those of the initializer: as drivers write them, and as they are written here.
+AUTO = ("auto", "__auto_type", "aut_", "auto_")
+# The type of the first member of a struct_group(): the group's name.
+GROUP = "group"
+
+_AUTO = re.compile(
+    rb"auto(?<![\w.]auto)(?=(?:\s+(?:const|volatile|static|register))*"
+    rb"(?:\s+|\s*\*+\s*)[A-Za-z_]\w*\s*=)"
+)
+_NULL = re.compile(rb"nullptr(?<!\wnullptr)(?!\w)")
+_ATTRIBUTE = re.compile(rb"\[\[[^][{};]*\]\]")
+_LAST_LABEL = re.compile(rb":(?<=\w:)(\s*)\s\}")
+_COMPUTED = re.compile(rb"goto(?<!\wgoto)\s*\*([^;{}]*)")
+_ENUM = re.compile(rb"enum(?<!\wenum)\s[^{}();=,:]*(:[^{}();=,:]*)\{")
+_COLON = re.compile(rb":(?![:;])")
+_FIELD = re.compile(rb"[{,]\s*(\s)([A-Za-z_]\w*)[ \t]*$")
+# A function named in a roundabout way, and called: ({ f; })(x), (0, f)(x), (*&f)(x).
+_CALLEE = re.compile(
+    rb"\((?=[\s*]*[{&\d])(?:\s*\{|\s*\d+\s*,)?[\s*&]*([A-Za-z_]\w*)\s*(?:;\s*\}\s*)?\)(?=\s*\()"
+)
+_NO_CALLEE = re.compile(rb"(?:[]\"']|\w(?<!\breturn)(?<!\belse))\s*$")
+_GROUP = re.compile(rb"(?:__)?struct_group(?:_attr|_tagged)?(?=[ \t]*\()")
+_DECLARED = re.compile(rb"DECLARE_(?:FLEX_ARRAY|BITMAP)(?=[ \t]*\()")
+_GUARD = re.compile(rb"scoped_(?:cond_)?guard(?=[ \t]*\()")
+# Literals in front make a search ten times as fast. With tags, with words of more than one piece,
+# and (from its star on) whatever a pointer is asked for to.
+_TAGGED_TYPES = tuple(
+    re.compile(rb"%s[ \t]+\w+[ \t]*[,)]" % word) for word in (b"struct", b"union", b"enum")
+)
+_LONG_TYPES = tuple(
+    re.compile(rb"%s(?:[ \t]+(?:long|int|short|char))+[ \t]*[,)]" % word)
+    for word in (b"unsigned", b"signed", b"long", b"short")
+)
+_POINTER_TYPE = re.compile(rb"\*[ \t]*(?:const[ \t]*)?[,)]")
+_WORDS = re.compile(rb"\s*((?:[A-Za-z_]\w*\s+)*[A-Za-z_]\w*)[\s*]*(?:const\s*)?")
+# What stands before a call's name, and before the type of a declaration it does not.
+_CALLED = re.compile(
+    rb"(?:[=(,!&|?:<>;{}/%^~+-]|(?<!\w)(?:return|else|case))\s*([A-Za-z_]\w*)[ \t]*$"
+)
+_TAKE_TYPES = re.compile(rb"_*(?:typeof\w*|sizeof|[aA]lignof|[aA]lignas)_*")
+_BLANKS = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
+_MARKS = re.compile(rb"[][(){},;]")
+_WORD = re.compile(rb"\w")
+_FAR = 4000
+_NEAR = 300
+
+
+def plain(text: bytes, arguments: Arguments) -> bytes:
+    """Return C text of the same length, its newer and its GNU forms written in older ones."""
+    if b"auto" in text:
+        text = _AUTO.sub(AUTO[2].encode(), text)
+    if b"nullptr" in text:
+        text = _NULL.sub(b"NULL   ", text)
+    if b"[[" in text:
+        text = _ATTRIBUTE.sub(lambda match: match.group().translate(_BLANKS), text)
+    if b"goto" in text:
+        text = _LAST_LABEL.sub(rb":\1;}", text)
+        text = _COMPUTED.sub(_nowhere, text)
+    if b"enum" in text:
+        text = _ENUM.sub(_untyped, text)
+    if b"struct_group" in text:
+        text = _each(text, _GROUP, _group, arguments)
+    if b"DECLARE_" in text:
+        text = _each(text, _DECLARED, _declared, arguments)
+    if b"scoped_" in text:
+        text = _each(text, _GUARD, _guard, arguments)
+    if b":" in text:
+        text = _fields(text)
+    text = _CALLEE.sub(_named, text)
+    return without_type_arguments(text)
+
+
+def _fields(text: bytes) -> bytes:
+    """Write `field: value` in an initializer as `.field= value`."""
+    out = bytearray(text)
+    for colon in _COLON.finditer(text):
+        at = colon.start()
+        field = _FIELD.search(text, max(0, at - _NEAR), at)
+        named = field is not None and field.group(2) not in (b"default", b"case")
+        if field is not None and named and _initializes(text, field, at):
+            out[field.start(1)] = ord(".")
+            out[at] = ord("=")
+    return bytes(out)
+
+
+def _initializes(text: bytes, field: re.Match[bytes], colon: int) -> bool:
+    """Tell whether a name before a colon is a member in a list, not a label or a bit-field."""
+    before = text[max(0, field.start() - _NEAR) : field.start()].rstrip()[-1:]
+    if field.group()[:1] == b"{" and before not in b"=,{:)":
+        return False
+    depth = 0
+    for match in _MARKS.finditer(text, colon + 1, min(len(text), colon + _FAR)):
+        sign = match.group()
+        if sign in b"([{":
+            depth += 1
+        elif sign in b")]}":
+            depth -= 1
+            if depth < 0:
+                return sign == b"}"
+        elif sign == b";" and (depth == 0 or before == b")"):
+            return False
+    return False
+
+
+def _nowhere(match: re.Match[bytes]) -> bytes:
+    # A label that no function has: nobody can say where it leads.
+    return b"goto _".ljust(len(match.group()))
+
+
+def _named(match: re.Match[bytes]) -> bytes:
+    if _NO_CALLEE.search(match.string, max(0, match.start() - _NEAR), match.start()):
+        return match.group()
+    start, end = match.start(1) - match.start(), match.end(1) - match.start()
+    whole = match.group()
+    return whole[:start].translate(_BLANKS) + whole[start:end] + whole[end:].translate(_BLANKS)
+
+
+def _untyped(match: re.Match[bytes]) -> bytes:
+    start, end = match.start(1) - match.start(), match.end(1) - match.start()
+    whole = match.group()
+    return whole[:start] + whole[start:end].translate(_BLANKS) + whole[end:]
+
+
+def _each(
+    text: bytes,
+    pattern: re.Pattern[bytes],
+    write: Callable[[bytearray, int, list[int]], None],
+    arguments: Arguments,
+) -> bytes:
+    """Rewrite each call of a macro. write: gets the text, where it begins, and its marks.
+
+    marks: the offsets of the call's parenthesis, of the commas between its arguments, of its end.
+    """
+    out = bytearray(text)
+    for match in pattern.finditer(text):
+        start, parenthesis = match.start(), text.index(b"(", match.end())
+        if start > 0 and _WORD.match(text, start - 1):
+            continue
+        marks = _call_marks(text, parenthesis)
+        if marks and not arguments.leaves(start, marks[-1]):
+            write(out, start, marks)
+        elif pattern is _GUARD:
+            # The statement behind it stays.
+            _fill(out, start, arguments.end(text, start, parenthesis), b"")
+    return bytes(out)
+
+
+def _call_marks(text: bytes, start: int) -> list[int]:
+    found = [start]
+    depth = 0
+    for match in _MARKS.finditer(text, start, min(len(text), start + _FAR)):
+        sign = match.group()
+        if sign in b"([{":
+            depth += 1
+        elif sign in b")]}":
+            depth -= 1
+            if depth == 0:
+                return [*found, match.start()]
+        elif depth == 1 and sign == b",":
+            found.append(match.start())
+    return []
+
+
+def _fill(out: bytearray, start: int, end: int, text: bytes) -> None:
+    """Put text where something else stood, white space behind it."""
+    rest = bytes(out[start + len(text) : end]).translate(_BLANKS)
+    out[start:end] = text + rest
+
+
+def _group(out: bytearray, start: int, marks: list[int]) -> None:
+    """Write struct_group(NAME, MEMBERS) as a struct, and NAME as its first member."""
+    macro = bytes(out[start : marks[0]]).strip()
+    tagged = macro in (b"__struct_group", b"struct_group_tagged")
+    # The member's name, the tag before it, the attributes behind it.
+    skipped = {b"__struct_group": 1, b"struct_group_attr": 1}.get(macro, 0)
+    name_ends = tagged + 1
+    if len(marks) < name_ends + skipped + 2:
+        return
+    tag = bytes(out[marks[0] + 1 : marks[1]]).strip() if tagged else b""
+    name = bytes(out[marks[name_ends - 1] + 1 : marks[name_ends]]).strip()
+    head = b"struct " + tag if tag else b"struct"
+    members = marks[name_ends + skipped]
+    written = head + b"{" + GROUP.encode() + b" " + name + b";"
+    if len(written) > members + 1 - start:
+        return
+    _fill(out, start, members + 1, written)
+    out[marks[-1]] = ord("}")
+
+
+def _declared(out: bytearray, start: int, marks: list[int]) -> None:
+    """Write DECLARE_FLEX_ARRAY(TYPE, NAME) as TYPE *NAME, DECLARE_BITMAP() as an array."""
+    if len(marks) != 3:
+        return
+    bits = b"BITMAP" in bytes(out[start : marks[0]])
+    _fill(out, start, marks[0] + 1, b"unsigned long" if bits else b"")
+    out[marks[1]] = ord("[" if bits else "*")
+    out[marks[2]] = ord("]" if bits else " ")
+
+
+def _guard(out: bytearray, start: int, marks: list[int]) -> None:
+    """Write a guarded statement as that statement, or as what is done unless the lock failed."""
+    end = marks[-1] + 1
+    if out[start : start + 12] == b"scoped_cond_" and len(marks) > 3:
+        # scoped_cond_guard(name, return -EINTR, args) { }: if (name) return -EINTR; else { }
+        end += bytes(out[end : end + 2]) in (b" {", b"\n{")
+        if end - marks[2] >= 5:
+            _fill(out, start, marks[0] + 1, b"if (")
+            out[marks[1]] = ord(")")
+            _fill(out, marks[2], end, b";else")
+            return
+    _fill(out, start, end, b"")
+
+
+def without_type_arguments(text: bytes) -> bytes:
+    """Make one word of each type that is an argument: `container_of(p, struct foo, m)`."""
+    out = bytearray(text)
+    for pattern in (*_TAGGED_TYPES, *_LONG_TYPES, _POINTER_TYPE):
+        for match in pattern.finditer(text):
+            _type(out, text, match)
+    return bytes(out)
+
+
+def _type(out: bytearray, text: bytes, match: re.Match[bytes]) -> None:
+    stars = text.find(b"*", match.start(), match.end())
+    end = match.end() - 1
+    near = max(0, match.start() - _NEAR)
+    behind = 1 + max(text.rfind(mark, near, match.start()) for mark in (b"(", b","))
+    words = _WORDS.fullmatch(text, behind, end) if behind else None
+    if words is None:
+        return
+    start = words.start(1)
+    before = text[near:behind]
+    written = words.group(1).split()
+    while written and written[0] in (b"const", b"volatile"):
+        del written[0]
+    if not written:
+        return
+    tagged = written[0] in (b"struct", b"union", b"enum")
+    sure = tagged and stars < 0 and text[end : end + 1] == b","
+    if not sure and not _is_called(before):
+        return
+    name = written[-1] if tagged else b"_".join(written)
+    # The tag keeps its place; of other types the first word does.
+    at = text.rindex(name, start, end) if tagged else start
+    out[start:end] = text[start:end].translate(_BLANKS)
+    out[at : at + len(name)] = name
+
+
+def _is_called(before: bytes) -> bool:
+    """Tell whether text ends in the midst of a call's arguments, not of a declaration's."""
+    depth = 0
+    for at in range(len(before) - 1, -1, -1):
+        sign = before[at]
+        if sign == 41:
+            depth += 1
+        elif sign == 40 and depth:
+            depth -= 1
+        elif sign == 40:
+            called = _CALLED.search(before, 0, at)
+            return called is not None and not _TAKE_TYPES.fullmatch(called.group(1))
+    return False

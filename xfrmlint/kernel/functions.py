@@ -1,0 +1,242 @@
+"""What the kernel's own functions and macros do, by name: the rows of functions.toml.
+
+`functions_named("cmpxchg")` says that argument 2 goes into what argument 0 points to, and that what
+was there before is returned. A name that no row speaks of does nothing that is known.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from xfrmlint.errors import InputError
+from xfrmlint.kernel.tables import Names, Row, Schema, checked_rows
+
+_SCHEMAS: Mapping[str, Schema] = {
+    "function": {
+        "names": list,
+        "source": str,
+        "stores": list,
+        "keeps": list,
+        "returns": str,
+        "copies": bool,
+        "number": ("same", "masked", "computed"),
+        "truth": int,
+        "error_too": bool,
+        "stops": str,
+        "device": ("own", "master", "vlan", "private"),
+        "private": ("own", "vlan"),
+        "state": bool,
+        "packet": bool,
+        "sleeps": ("always", "flags", "default", "never"),
+        "gfp": int,
+        "unless_zero": int,
+        "softirq": bool,
+        "prints": bool,
+        "looks": bool,
+        "unevaluated": bool,
+        "hardware": bool,
+        "rcu": bool,
+    },
+    "guard": {"names": list, "source": str, "sleeps": ("always", "never")},
+}
+
+
+class Operand(NamedTuple):
+    """An argument by its position, or (pointed) what it points to; -1 for none of them."""
+
+    position: int
+    pointed: bool = False
+
+
+class Store(NamedTuple):
+    """A value that goes somewhere: both are arguments, or what they point to."""
+
+    value: Operand
+    target: Operand
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """What a function does. The fields are those of functions.toml.
+
+    returned: the argument that is returned, None for another value. struct: the position of the
+    argument that names the struct of the result; like: of the one whose type the result has;
+    allocated: of the one that says what is allocated. softirq: None where that is not known.
+    """
+
+    stores: tuple[Store, ...] = ()
+    keeps: tuple[Store, ...] = ()
+    returned: Operand | None = None
+    struct: int = -1
+    like: int = -1
+    allocated: int = -1
+    number: str = ""
+    truth: int = -1
+    stops: str = ""
+    device: str = ""
+    private: str = ""
+    sleeps: str = ""
+    gfp: int = -1
+    unless_zero: int = -1
+    softirq: bool | None = None
+    flags: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def passes(self) -> bool:
+        """Whether the result is the first argument, or what that points to."""
+        return self.returned is not None and self.returned.position == 0
+
+    @property
+    def copies_memory(self) -> bool:
+        """Whether what the second argument points to is copied to where the first does."""
+        return any(s.value.pointed and s.target == Operand(0, True) for s in self.stores)
+
+    @property
+    def known(self) -> bool:
+        """Whether any row speaks of the function."""
+        return self != _NOTHING
+
+    def is_(self, what: str) -> bool:
+        """Tell whether one of the keys that are true or false is true."""
+        return what in self.flags
+
+    def stored_in(self, target: Operand) -> Operand | None:
+        """Return what goes into an argument, or into what it points to; None if nothing does."""
+        return next((s.value for s in self.stores if s.target == target), None)
+
+
+_NOTHING = Function()
+
+
+class Models:
+    """The rows of one or several tables; those of a vendor come behind the kernel's own."""
+
+    def __init__(self, documents: Sequence[Mapping[str, Any]]) -> None:
+        self._rows: list[Row] = [row for one in documents for row in one.get("function", ())]
+        self._guard_rows: list[Row] = [row for one in documents for row in one.get("guard", ())]
+        self._names = Names(self._rows)
+        self._guards = Names(self._guard_rows)
+        self._known: dict[str, Function] = {}
+
+    def function(self, name: str) -> Function:
+        """Return what a function by a name does."""
+        found = self._known.get(name)
+        if found is None:
+            found = Function()
+            # kmalloc() is kmalloc_noprof() with its caller noted (include/linux/alloc_tag.h).
+            rows = self._names.rows_of(name) or self._names.rows_of(name.removesuffix("_noprof"))
+            for number in rows:
+                found = _added(found, self._rows[number])
+            self._known[name] = found
+        return found
+
+    def guard(self, name: str) -> str:
+        """Return whether a guard of this class sleeps: always, never, or nothing if unknown."""
+        rows = self._guards.rows_of(name)
+        return str(self._guard_rows[rows[-1]].get("sleeps", "always")) if rows else ""
+
+
+def operand(text: str) -> Operand:
+    """Return the operand that "0", "*0" or "?" names; raises ValueError."""
+    if text == "?":
+        return Operand(-1)
+    if not text.removeprefix("*").isdecimal():
+        raise ValueError(f"{text!r} is no operand")
+    return Operand(int(text.removeprefix("*")), text.startswith("*"))
+
+
+def _store(text: str) -> Store:
+    value, _, target = text.partition(" -> ")
+    return Store(operand(value), operand(target))
+
+
+def _added(known: Function, row: Row) -> Function:
+    """Return what is known of a function, with what one more row says."""
+    found = known
+    for key, value in row.items():
+        match key:
+            case "names" | "source":
+                continue
+            case "stores":
+                found = replace(found, stores=(*found.stores, *map(_store, value)))
+            case "keeps":
+                found = replace(found, keeps=(*found.keeps, *map(_store, value)))
+            case "returns":
+                kind, _, which = value.rpartition(" ")
+                if kind == "struct":
+                    found = replace(found, struct=operand(which).position)
+                elif kind == "type":
+                    found = replace(found, like=operand(which).position)
+                elif kind == "new":
+                    found = replace(found, allocated=operand(which).position)
+                else:
+                    found = replace(found, returned=operand(which))
+            case "sleeps":
+                # What hangs on another row's word goes with it.
+                found = replace(found, sleeps=value, gfp=row.get("gfp", -1))
+                found = replace(found, unless_zero=row.get("unless_zero", -1))
+            case "gfp" | "unless_zero":
+                continue
+            case "number" | "truth" | "stops" | "device" | "private" | "softirq":
+                found = replace(found, **{key: value})
+            case _:
+                if value:
+                    found = replace(found, flags=found.flags | {key})
+    return found
+
+
+def read_models(text: str, where: str) -> dict[str, Any]:
+    """Return a table's rows; raises InputError with what is wrong and where."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{where}: {error}") from error
+    checked_rows(document, _SCHEMAS, where)
+    for number, row in enumerate(document.get("function", ()), 1):
+        try:
+            _added(Function(), row)
+        except ValueError as error:
+            at = f"{where}: [[function]] number {number}"
+            raise InputError(
+                f"{at}: {error}; operands are written 0, *0 or ?, stores 1 -> *0"
+            ) from error
+    return document
+
+
+@cache
+def _bundled() -> dict[str, Any]:
+    text = files("xfrmlint.kernel").joinpath("functions.toml").read_text(encoding="utf-8")
+    return read_models(text, "functions.toml")
+
+
+_ACTIVE: list[Models] = []
+
+
+def use_models(*documents: Mapping[str, Any]) -> None:
+    """Take a vendor's rows besides the kernel's own, in this process and those it starts."""
+    _ACTIVE[:] = [Models([_bundled(), *documents])]
+
+
+def function_named(name: str) -> Function:
+    """Return what a function or macro of the kernel's (or of a vendor's model) does."""
+    if not _ACTIVE:
+        use_models()
+    return _ACTIVE[0].function(name)
+
+
+def is_kernels(name: str) -> bool:
+    """Tell whether a function is one of the kernel's own that is known for what it does."""
+    does = function_named(name)
+    named = ("prints", "looks", "hardware")
+    filled = any(s.value.pointed or s.value.position < 0 for s in does.stores)
+    return bool(does.number or does.keeps or filled) or any(map(does.is_, named))
+
+
+def guard_sleeps(name: str) -> str:
+    """Return whether guard(NAME) sleeps: always, never, or nothing if that is not known."""
+    if not _ACTIVE:
+        use_models()
+    return _ACTIVE[0].guard(name)

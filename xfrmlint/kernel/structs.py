@@ -1,0 +1,26 @@
+"""What members and types of the kernel's own structs mean.
+
+Sources: include/linux/{netdevice,skbuff,byteorder/generic}.h, include/net/xdp.h.
+"""
+
+import re
+
+# Members of the kernel's own structs that hold the device at work.
+OWN_MEMBERS = {
+    ("struct sk_buff", "dev"),
+    ("struct napi_struct", "dev"),
+    ("struct netdev_queue", "dev"),
+    ("struct netdev_rx_queue", "dev"),
+    ("struct xdp_rxq_info", "dev"),
+    ("struct xdp_txq_info", "dev"),
+}
+# Types in which a descriptor is laid out for hardware to read.
+FOR_HARDWARE = re.compile(r"^__(le|be)(16|32|64)$")
+# Members that tell a struct of one packet, and a struct that lives as long as its queue.
+OF_A_PACKET = re.compile(r"^(struct (sk_buff|page|xdp_frame|xdp_buff)|dma_addr_t|netmem_ref)$")
+OF_A_QUEUE = re.compile(
+    r"^(struct (net_device|napi_struct|netdev_queue|device|pci_dev|u64_stats_sync|xfrm_state|"
+    r"rcu_head|list_head|hlist_node|mutex|completion|work_struct)|spinlock_t|refcount_t)$"
+)
+# Results of the transmit function (include/linux/netdevice.h, enum netdev_tx).
+ENUMERATORS = {"NETDEV_TX_OK": True, "NETDEV_TX_BUSY": False}

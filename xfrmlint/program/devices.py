@@ -1,0 +1,142 @@
+"""Whose net_device an expression or a member of a driver's struct is, on evidence.
+
+Own is what alloc_*() or the kernel's callbacks give, and what is kept beside netdev_priv(); a
+master, a VLAN's real device, or what a state names is another's. What nobody is seen to store is
+unknown.
+"""
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.view import Local, View
+from xfrmlint.kernel import structs
+from xfrmlint.kernel.doors import CONTROL, DATAPATH
+from xfrmlint.kernel.functions import function_named
+from xfrmlint.program.access import STATE, Accesses
+from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.valueflow.forms import Stored, plain
+from xfrmlint.valueflow.sources import Sources, Tracer
+
+_NETDEV = "struct net_device"
+_INSTALLED = re.compile(rb"netdev_ops|xfrmdev_ops|ethtool_ops|register_netdev")
+
+
+class Whose(StrEnum):
+    """Of whom a net_device is. GIVEN: it came to a callback together with an SA."""
+
+    OWN = "own"
+    MASTER = "master"
+    VLAN = "vlan"
+    STATE = "state"
+    GIVEN = "given"
+    OTHER = "other"
+
+
+_BY_NAME = {"own": Whose.OWN, "private": Whose.OWN, "master": Whose.MASTER, "vlan": Whose.VLAN}
+
+
+class Found(NamedTuple):
+    """What a net_device can be. why: what stayed open, with its place."""
+
+    whose: frozenset[Whose]
+    why: tuple[tuple[Place, str], ...]
+
+
+class Devices:
+    """Answers about one driver; each member is looked at once."""
+
+    def __init__(self, graph: CallGraph, accesses: Accesses, add_takes_device: bool) -> None:
+        self.graph = graph
+        self.reader = graph.reader
+        self.accesses = accesses
+        self.add_takes_device = add_takes_device
+        self.tracer = Tracer(graph.reader, graph.passed, self._whose, self._stored)
+        self._members: dict[tuple[str, str, str, str], Found] = {}
+
+    def of_member(self, struct: str, field: str, path: str, holder: str = "") -> Found:
+        """Return whose devices a member of a driver's struct holds. holder: see Tracer."""
+        key = (struct, field, self.reader.universe.key(path), holder)
+        if key not in self._members:
+            self._members[key] = _found(self.tracer.of_member(struct, field, path, holder))
+        return self._members[key]
+
+    def of(self, view: View, node: Node) -> Found:
+        """Return whose device an expression is."""
+        return _found(self.tracer.of(view, node))
+
+    def _stored(self, stored: Stored) -> Whose | None:
+        """Tell what a store says by itself: `priv->netdev = dev`, with priv = netdev_priv(dev)."""
+        if stored.base is None or stored.value is None or stored.value.type != "identifier":
+            return None
+        base = plain(stored.base)
+        if base.type != "identifier":
+            return None
+        word = re.escape(node_text(stored.value))
+        private = re.compile(rf"priv\w*\s*\(\s*{word}\s*\)")
+        values = stored.view.assignments(node_text(base))
+        return Whose.OWN if any(private.search(node_text(value)) for value in values) else None
+
+    def _whose(self, view: View, node: Node) -> Whose | None:
+        if node.type == "call_expression":
+            name = node_text(node.child_by_field_name("function") or node)
+            return _BY_NAME.get(function_named(name).device)
+        if node.type == "field_expression":
+            return self._of_member(view, node)
+        if node.type == "identifier" and view.kind == "function":
+            local = view.local(node_text(node), node.start_byte)
+            if local is not None and local.parameter >= 0 and not view.assignments(local.name):
+                return self._of_parameter(view, local)
+        return None
+
+    def _of_member(self, view: View, node: Node) -> Whose | None:
+        base = node.child_by_field_name("argument")
+        name = node_text(node.child_by_field_name("field") or node)
+        kind = self.reader.types.of(base, view)
+        struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
+        if (struct, name) in structs.OWN_MEMBERS:
+            return Whose.OWN
+        if struct == self.accesses.offload and base is not None and name in ("dev", "real_dev"):
+            if self.accesses.base(base, view)[0] != STATE:
+                return Whose.OTHER
+            # Before add took a device, real_dev was how a driver learned its own.
+            learned = name == "real_dev" and not self.add_takes_device
+            return Whose.OWN if learned else Whose.STATE
+        return None
+
+    def _of_parameter(self, view: View, local: Local) -> Whose | None:
+        """Return whose device the kernel hands a function; None for one that callers hand over."""
+        if local.type.base != _NETDEV:
+            return None
+        function = self.graph.known(view)
+        if self.graph.passed(function, local.parameter):
+            return None
+        parameters = [v for v in view.locals if v.parameter >= 0]
+        if any(v.type.base == "struct xfrm_state" for v in parameters):
+            return Whose.GIVEN
+        first = min(v.parameter for v in parameters if v.type.base == _NETDEV)
+        if local.parameter != first:
+            return Whose.OTHER
+        doors = self.graph.incoming(function).entries
+        if any(d.context in (CONTROL, DATAPATH) and not d.name.endswith("()") for d in doors):
+            return Whose.OWN
+        return Whose.OWN if _sets_up(view, local.name) else None
+
+
+def _sets_up(view: View, name: str) -> bool:
+    """Tell whether a function sets a device up: installs operations, or asks netdev_priv()."""
+    text = view.text[view.node.start_byte : view.node.end_byte]
+    word = re.escape(name.encode("utf-8", "surrogateescape"))
+    if re.search(rb"priv\w*\s*\(\s*" + word + rb"\s*\)", text):
+        return True
+    return any(
+        _INSTALLED.match(text, match.end())
+        for match in re.finditer(rb"\b" + word + rb"\s*->\s*", text)
+    )
+
+
+def _found(sources: Sources[Whose]) -> Found:
+    return Found(frozenset(sources.answers), sources.doubts)

@@ -1,0 +1,228 @@
+"""Whether a call of a function that is not the driver's can sleep.
+
+The kernel's table tells it, or the body of an inline function or macro of a header; what another
+module does is not seen.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence, Set
+from typing import NamedTuple
+
+from tree_sitter import Node, Query
+
+from xfrmlint.c.header import declared_function, declared_macros, expanded_text
+from xfrmlint.c.macros import Macro
+from xfrmlint.c.unit import captured, language, node_text, parse
+from xfrmlint.c.view import FunctionName, View
+from xfrmlint.kernel.functions import function_named
+from xfrmlint.kernel.places import is_core
+from xfrmlint.program.allocation import Flags, flags_of, is_flag
+from xfrmlint.program.branches import LITERALS, Bound, chosen, excluded, in_doubt
+from xfrmlint.program.callgraph import CallGraph
+
+CALLS = Query(language(), "(call_expression) @call")
+_ZERO = re.compile(r"0[uUlL]*")
+_ATOMIC = re.compile(r"\bGFP_(?:ATOMIC|NOWAIT)\b")
+# What is worth a look of an argument that need not be flags at all.
+_PLAIN = ("identifier", "binary_expression", "conditional_expression", "parenthesized_expression")
+# The type of an allocation's flags.
+_FLAGS = "gfp_t"
+_DEEPEST = 6
+_MOST = 200
+
+
+class Verdict(NamedTuple):
+    """what: the call that can sleep; reason: why that is not known. Both empty: it can't."""
+
+    what: str = ""
+    reason: str = ""
+
+
+_AWAKE = Verdict()
+
+
+class Outside:
+    """Answers for the calls below one callback; what a header's function does is asked once."""
+
+    def __init__(self, graph: CallGraph) -> None:
+        self._graph = graph
+        self._inside: dict[tuple[FunctionName, tuple[tuple[str, str], ...]], Verdict] = {}
+
+    def verdict(self, view: View, call: Node, bound: Bound) -> Verdict:
+        """Tell whether a call can sleep. bound: what is known of the caller's parameters."""
+        return self._verdict(view, call, bound, call.start_byte, 0)
+
+    def _verdict(self, view: View, call: Node, bound: Bound, at: int, depth: int) -> Verdict:
+        name = called(call)
+        does = function_named(name)
+        given = arguments(call)
+
+        def flags(nodes: Sequence[Node]) -> Flags:
+            found = (flags_of(self._graph, view, node, bound, at) for node in nodes)
+            return frozenset().union(*found)
+
+        if does.sleeps == "never":
+            return _AWAKE
+        if does.sleeps == "always":
+            waits = given[does.unless_zero : does.unless_zero + 1] if does.unless_zero >= 0 else []
+            zero = [node for node in waits if _is_zero(node, bound)]
+            return _AWAKE if zero else Verdict(f"{name}()")
+        telling = given[does.gfp : does.gfp + 1] if does.gfp >= 0 else []
+        if does.sleeps == "default" and not telling:
+            return Verdict(f"{name}() with GFP_KERNEL, its default")
+        found = flags(telling or [node for node in given if node.type in _PLAIN])
+        for flag in sorted(filter(None, found)):
+            return Verdict(f"{name}() with {flag}")
+        if does.sleeps:
+            unseen = not found or None in found if telling else not _atomic(given)
+            reason = f"the flags that {name}() is given are not known: it may sleep"
+            return Verdict("", reason) if unseen else _AWAKE
+        # Whoever is given flags keeps to them.
+        if does.known or _atomic(given):
+            return _AWAKE
+        return self._declared(view, call, name, bound, at, depth)
+
+    def _declared(
+        self, view: View, call: Node, name: str, bound: Bound, at: int, depth: int
+    ) -> Verdict:
+        """Look at what the headers have by a name."""
+        reader = self._graph.reader
+        unseen = Verdict("", f"{name}() of another module may sleep")
+        if depth > _DEEPEST or len(self._inside) > _MOST:
+            return unseen
+        known = declared_function(reader, name, view.path)
+        macros = declared_macros(reader, name, view.path) if known is None else []
+        if known is not None:
+            verdicts = [self._body(view, call, body, bound, at, depth) for body in known.bodies]
+            found = _worst([*verdicts, unseen] if known.elsewhere else verdicts)
+        elif macros:
+            found = _worst([self._macro(view, call, one, bound, at, depth) for one in macros])
+        else:
+            return unseen
+        return found._replace(what=f"{found.what} in {name}()") if found.what else found
+
+    def _body(
+        self, view: View, call: Node, body: View, bound: Bound, at: int, depth: int
+    ) -> Verdict:
+        inner = bound_of(self._graph, view, call, body, bound, at)
+        key = (body.function, tuple(sorted(inner.items())))
+        if key not in self._inside:
+            # Until it is known: of a call of itself.
+            self._inside[key] = _AWAKE
+            self._inside[key] = _worst(self._calls(body, body.node, inner, None, depth))
+        return self._inside[key]
+
+    def _macro(
+        self, view: View, call: Node, macro: Macro, bound: Bound, at: int, depth: int
+    ) -> Verdict:
+        def wanted(name: str) -> bool:
+            known = is_flag(name) or function_named(name).known
+            return not known and view.local(name, at) is None
+
+        text = expanded_text(self._graph.reader, view.path, call.text or b"", macro, wanted)
+        body = parse(b"void f(void) { " + text + b"; }").root_node
+        if body.has_error:
+            return Verdict("", f"what the macro {macro.name}() does is not understood")
+        # What stands among its arguments is a call of its own.
+        own = {node_text(inner) for inner in captured(CALLS, call, "call")}
+        return _worst(self._calls(view, body, bound, at, depth, own))
+
+    def _calls(
+        self,
+        view: View,
+        root: Node,
+        bound: Bound,
+        at: int | None,
+        depth: int,
+        without: Set[str] = frozenset(),
+    ) -> Iterator[Verdict]:
+        """Yield what is to be said of the calls in a piece of code. at: see flags_of()."""
+        for call in captured(CALLS, root, "call"):
+            name, offset = called(call), call.start_byte if at is None else at
+            if node_text(call) in without or excluded(call, bound):
+                continue
+            if not name or view.local(name, offset) is not None:
+                yield Verdict("", "a function pointer is called in a header: it may sleep")
+            elif not is_core(view.path) and self._graph.reader.definitions(name, view.path):
+                yield Verdict("", f"a macro of a header calls {name}(): it may sleep")
+            else:
+                found = self._verdict(view, call, bound, offset, depth + 1)
+                yield doubtful(found.what) if found.what and in_doubt(call, bound) else found
+
+
+def doubtful(what: str) -> Verdict:
+    """Return what is said of a call that an argument decides about."""
+    return Verdict("", f"whether {what} is called depends on an argument")
+
+
+def bound_of(
+    graph: CallGraph, view: View, call: Node, target: View, known: Bound, at: int
+) -> Bound:
+    """Return what a callee's parameters are: literals, and flags of an allocation."""
+    found: Bound = {}
+    types = {local.name: local.type.base for local in target.locals if local.parameter >= 0}
+    for name, given in zip(target.parameters, arguments(call), strict=False):
+        if not name or _rewritten(target, name):
+            continue
+        values = [_text(side, known) for one in chosen(given, known) for side in _values(view, one)]
+        if len(set(values)) == 1 and values[0] in LITERALS:
+            found[name] = values[0]
+        elif given.type in _PLAIN or _FLAGS in (types.get(name), _type(graph, view, given)):
+            flags = flags_of(graph, view, given, known, at)
+            sleeping = sorted(filter(None, flags))
+            if sleeping or None not in flags:
+                found[name] = sleeping[0] if sleeping else "GFP_ATOMIC"
+    return found
+
+
+def _type(graph: CallGraph, view: View, node: Node) -> str:
+    kind = graph.reader.types.of(node, view)
+    return kind.base if kind is not None else ""
+
+
+def _values(view: View, node: Node) -> list[Node]:
+    """Return a node, or what a local variable of that name is given."""
+    values = view.assignments(node_text(node)) if node.type == "identifier" else []
+    return values or [node]
+
+
+def _text(node: Node, bound: Bound) -> str:
+    return bound.get(node_text(node), node_text(node))
+
+
+def _rewritten(view: View, name: str) -> bool:
+    """Tell whether a function changes a parameter of its own."""
+    word = name.encode("utf-8", "surrogateescape")
+    text = view.text[view.node.start_byte : view.node.end_byte]
+    return re.search(rb"(?<![\w.>])" + re.escape(word) + rb"\s*[-+|&^]?=(?!=)", text) is not None
+
+
+def arguments(call: Node) -> list[Node]:
+    """Return the arguments of a call."""
+    listed = call.child_by_field_name("arguments")
+    nodes = listed.named_children if listed is not None else []
+    return [node for node in nodes if node.type != "comment"]
+
+
+def called(call: Node) -> str:
+    """Return the name of the function that is called, nothing for another expression."""
+    inner = call.child_by_field_name("function")
+    if inner is not None and inner.type == "call_expression" and called(inner) == "guard":
+        # guard(mutex)(&lock): what counts is inside.
+        return "guard"
+    return node_text(inner) if inner is not None and inner.type == "identifier" else ""
+
+
+def _is_zero(node: Node, bound: Bound) -> bool:
+    return _ZERO.fullmatch(_text(node, bound).strip("() ")) is not None
+
+
+def _atomic(nodes: Sequence[Node]) -> bool:
+    return any(_ATOMIC.search(node_text(node)) for node in nodes)
+
+
+def _worst(verdicts: Iterable[Verdict]) -> Verdict:
+    found = list(verdicts)
+    return next(
+        (one for one in found if one.what), next((one for one in found if one.reason), _AWAKE)
+    )

@@ -1,0 +1,263 @@
+"""Where a value comes from: one backward engine for all questions.
+
+From an expression the engine goes to what it can be (forms.alternatives), from a local variable
+to what is assigned to it, from a parameter to what callers pass, from a member to all that is
+stored in it, from a call to what is returned, until the asker's `classify` takes an expression for
+an answer. With
+
+    struct net_device *low = c ? p->low : dev;
+
+`low` comes from all that is stored in p->low, and from what callers pass as dev. What can be
+followed no further and is no answer is a doubt: then the answers are not all there are.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+from tree_sitter import Node
+
+from xfrmlint.c.mention import slot_of
+from xfrmlint.c.reader import Reader
+from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.view import View
+from xfrmlint.valueflow.forms import Forms, Passed, Stored, Value, alternatives, plain
+
+T = TypeVar("T")
+_MOST = 300
+_NOTHING = ("null", "number_literal")
+
+
+class Sources(NamedTuple, Generic[T]):
+    """The answers, each with the place of the expression that gave it, and what stayed open."""
+
+    answers: dict[T, Place]
+    doubts: tuple[tuple[Place, str], ...]
+
+
+class Tracer(Generic[T]):
+    """Follows values backwards in one driver.
+
+    classify: the answer that an expression is, None for one to be followed. stored: the same for a
+    store of which more than the value is known.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        passed: Passed,
+        classify: Callable[[View, Node], T | None],
+        stored: Callable[[Stored], T | None] = lambda _: None,
+    ) -> None:
+        self.reader = reader
+        self.passed = passed
+        self.forms = Forms(reader, passed)
+        self.classify = classify
+        self.stored = stored
+
+    def of(self, view: View, node: Node) -> Sources[T]:
+        """Return what an expression can come from."""
+        return self._follow([Value(view, node)])
+
+    def of_member(self, struct: str, name: str, path: str, holder: str = "") -> Sources[T]:
+        """Return what a member of a struct type can hold.
+
+        holder: the member by which the struct is reached, if one is known; stores in structs that
+        are reached by another one don't count, if there are any others.
+        """
+        answers: dict[T, Place] = {}
+        stores = self.forms.stores_of_member(struct, name, path)
+        stores = [s for s in stores if not holder or _holder(s) in ("", holder)] or stores
+        values, doubts = self._split(stores, answers)
+        if not values and not answers and not doubts:
+            doubts = [(Place(path, 0, 0), f"nobody is seen to store {struct}.{name}")]
+        return self._follow(values, answers, doubts)
+
+    def _follow(
+        self,
+        start: Iterable[Value],
+        answers: dict[T, Place] | None = None,
+        doubts: list[tuple[Place, str]] | None = None,
+    ) -> Sources[T]:
+        found: dict[T, Place] = dict(answers or {})
+        open_: dict[tuple[Place, str], None] = dict.fromkeys(doubts or ())
+        queue = [Value(v.view, leaf) for v in start for leaf in alternatives(v.node)]
+        seen: set[tuple[str, str, int]] = set()
+        for view, node in queue:
+            mark = (f"{view.path} {view.function}", node_text(node), node.start_byte)
+            if mark in seen or node.type in _NOTHING or node_text(node) == "NULL":
+                continue
+            seen.add(mark)
+            answer = self.classify(view, node)
+            if answer is not None:
+                found.setdefault(answer, view.place(node.start_byte))
+                continue
+            place = view.place(node.start_byte)
+            if len(seen) > _MOST:
+                open_[place, "it comes from too many places"] = None
+                break
+            values = self._expanded(view, node, found, open_)
+            if values is None:
+                text = " ".join(node_text(node).split())[:60]
+                open_[place, f"where {text} comes from is not known"] = None
+                continue
+            queue += [Value(v.view, leaf) for v in values for leaf in alternatives(v.node)]
+        return Sources(found, tuple(open_))
+
+    def _split(
+        self, stores: Sequence[Stored], answers: dict[T, Place]
+    ) -> tuple[list[Value], list[tuple[Place, str]]]:
+        """Return the values of stores to follow, and what is written that nobody shows."""
+        values: list[Value] = []
+        doubts: list[tuple[Place, str]] = []
+        for stored in stores:
+            answer = self.stored(stored)
+            place = stored.view.place(stored.at.start_byte)
+            if answer is not None:
+                answers.setdefault(answer, place)
+            elif stored.value is None:
+                doubts.append((place, f"what is written to {node_text(stored.at)} is not known"))
+            else:
+                values.append(Value(stored.view, stored.value))
+        return values, doubts
+
+    def _expanded(
+        self,
+        view: View,
+        node: Node,
+        answers: dict[T, Place],
+        doubts: dict[tuple[Place, str], None],
+    ) -> list[Value] | None:
+        """Return what an expression's value is one of; None where that can't be told."""
+        if node.type in ("subscript_expression", "pointer_expression"):
+            inner = node.child_by_field_name("argument")
+            return [Value(view, inner)] if inner is not None else None
+        if node.type == "identifier":
+            return self._of_name(view, node, answers, doubts)
+        if node.type == "field_expression":
+            slot = slot_of(self.reader, view, node)
+            kind, _, tag = slot.struct.partition(" ")
+            home = self.reader.corpus.find(kind, tag, view.path) if tag.isidentifier() else None
+            if not slot.struct or (home is not None and _is_everybodys(home.path)):
+                return None
+            stores = self.forms.stores_of_member(slot.struct, slot.field, view.path)
+            return self._values(stores, answers, doubts)
+        if node.type == "call_expression":
+            called = node.child_by_field_name("function")
+            names = alternatives(called) if called is not None else []
+            found = [
+                Value(inner, value)
+                for name in names
+                for inner in self.reader.definitions(node_text(name), view.path)
+                for value in returned(inner)
+            ]
+            return found or None
+        return None
+
+    def _values(
+        self,
+        stores: Sequence[Stored],
+        answers: dict[T, Place],
+        doubts: dict[tuple[Place, str], None],
+    ) -> list[Value] | None:
+        """Return the values of some stores; None if there are none."""
+        values, open_ = self._split(stores, answers)
+        doubts.update(dict.fromkeys(open_))
+        return values if stores else None
+
+    def _of_name(
+        self,
+        view: View,
+        node: Node,
+        answers: dict[T, Place],
+        doubts: dict[tuple[Place, str], None],
+    ) -> list[Value] | None:
+        name = node_text(node)
+        local = view.local(name, node.start_byte) if view.kind == "function" else None
+        if local is None:
+            stores = [
+                stored
+                for where, other in self.reader.near(name, view.path)
+                if other.type == "identifier" and where.local(name, other.start_byte) is None
+                for stored in self._of_global(where, other)
+            ]
+            return self._values(stores, answers, doubts)
+        found = [Value(view, value) for value in reaching(view.assignments(name), node, view)]
+        found += self._values(self.forms.stores_of_local(view, name), answers, doubts) or []
+        if local.parameter >= 0:
+            callers = self.passed(view.function, local.parameter)
+            found += [Value(*caller) for caller in callers]
+        return found or None
+
+    def _of_global(self, view: View, node: Node) -> list[Stored]:
+        """Return what is stored in a file's variable where it stands; its initializer, too."""
+        parent = node.parent
+        while parent is not None and parent.type.endswith("declarator"):
+            if parent.type == "init_declarator":
+                value = parent.child_by_field_name("value")
+                return [Stored(view, value, None, node)] if value is not None else []
+            parent = parent.parent
+        return self.forms.stores_at(view, node)
+
+
+def _holder(stored: Stored) -> str:
+    """Return the member that the struct of a store is read from, or nothing."""
+    base = plain(stored.base) if stored.base is not None else None
+    field = base.child_by_field_name("field") if base is not None else None
+    return node_text(field) if field is not None else ""
+
+
+def _is_everybodys(path: str) -> bool:
+    """Tell whether a struct's header is the whole kernel's; include/linux/VENDOR/ is a driver's."""
+    return path.startswith("include/") and path.count("/") < 3
+
+
+def reaching(values: Sequence[Node], use: Node, view: View) -> list[Node]:
+    """Return the assigned values that a use can see: those from the last sure one on.
+
+    An assignment is sure if the block that it stands in encloses the use.
+    """
+    before = [v for v in values if v.start_byte < use.start_byte]
+    around = set()
+    loop_end = 0
+    up = use.parent
+    while up is not None:
+        if up.type == "compound_statement":
+            around.add(up.id)
+        if up.type in ("for_statement", "while_statement", "do_statement"):
+            loop_end = up.end_byte
+        up = up.parent
+    sure = [v for v in before if _block(v) in around and not _conditional(v, use, view)]
+    start = sure[-1].start_byte if sure else 0
+    return [v for v in values if start <= v.start_byte < max(use.start_byte, loop_end)]
+
+
+def _conditional(value: Node, use: Node, view: View) -> bool:
+    """Tell whether an assignment stands under an #if that the use does not."""
+    if view.expanded:
+        return False
+    unit = view.corpus.unit(view.path)
+    own = unit.condition(value.start_byte)
+    return own != "" and own != unit.condition(use.start_byte)
+
+
+def _block(node: Node) -> int:
+    """Return the id of the compound statement in which a statement directly stands, or 0."""
+    up = node.parent
+    while up is not None and up.type != "compound_statement":
+        if up.type in ("if_statement", "conditional_expression", "case_statement", "else_clause"):
+            return 0
+        up = up.parent
+    return up.id if up is not None else 0
+
+
+def returned(view: View) -> list[Node]:
+    """Return the expressions that a function returns."""
+    found = []
+    stack = [view.node]
+    while stack:
+        node = stack.pop()
+        if node.type == "return_statement":
+            found += node.named_children[:1]
+            continue
+        stack += node.named_children
+    return found
