@@ -601,6 +601,20 @@ def test_accesses(statements: str, wanted: list[str]) -> None:
             id="in one of two unbalanced branches",
         ),
         pytest.param(
+            "static long f(struct xfrm_state *x)\n{\n#ifdef A\n"
+            "\tif (x->xso.offload_handle) {\n#else\n"
+            "\tif (!x->xso.offload_handle) {\n#endif\n\t\treturn x->xso.offload_handle;\n\t}\n"
+            "\treturn 0;\n}\n",
+            ["4 offload_handle read", "6 offload_handle read", "8 offload_handle read"],
+            id="in two unbalanced branches, and behind them",
+        ),
+        pytest.param(
+            "#ifdef A\nstatic long f(int a, struct xfrm_state *x)\n#else\n"
+            "static long f(struct xfrm_state *x)\n#endif\n{\n\treturn x->xso.offload_handle;\n}\n",
+            ["7 offload_handle read"],
+            id="in a function with two heads",
+        ),
+        pytest.param(
             "static long\nf(struct xfrm_state *x)\n{\n\treturn x->xso.offload_handle;\n}\n",
             ["4 offload_handle read"],
             id="a result on its own line",
@@ -718,7 +732,7 @@ def test_an_xso_of_an_unknown_type_is_taken_by_its_name() -> None:
 def test_a_site_in_a_branch_that_was_dropped_is_said() -> None:
     made = analysed(
         "static long f(struct xfrm_state *x)\n{\n#ifdef A\n\tif (x->xso.offload_handle) {\n#else\n"
-        "\tif (!x->xso.offload_handle) {\n#endif\n\t\treturn 1;\n\t}\n\treturn 0;\n}\n"
+        "\tif (!x->xso.offload_handle) { {\n#endif\n\t\treturn 1;\n\t}\n\treturn 0;\n}\n"
     )
     assert len(sites(made)) == 1
     assert any("branch of an #if" in reason for reason in unknown(made))

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xfrmlint.c.blanking import Blanked, Covered, blank, closing, without_comments
+from xfrmlint.c.arguments import closing
+from xfrmlint.c.blanking import Blanked, Covered, blank, without_comments
 from xfrmlint.c.unit import parse
+from xfrmlint.kernel.release import Release
 
 # What a kernel source is made of, the awkward pieces first.
 FRAGMENTS = r"""
@@ -32,10 +34,12 @@ def squeezed(text: bytes) -> str:
     return " ".join(text.decode().split())
 
 
-def blanked(text: str, words: str | None = None) -> Blanked:
+def blanked(
+    text: str, words: str | None = None, release: Release | None = None, turn: int = 0
+) -> Blanked:
     """Blank some C; its length and lines are checked wherever a test asks for anything."""
     data = text.encode()
-    found = blank(data, re.compile(words.encode()) if words else None)
+    found = blank(data, re.compile(words.encode()) if words else None, release, turn)
     assert len(found.text) == len(data)
     assert newlines(found.text) == newlines(data)
     return found
@@ -175,91 +179,287 @@ def test_conditionals(text: str, wanted: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words", "kept", "dropped"),
+    ("text", "words", "turns", "dropped"),
     [
         pytest.param(
             "#ifdef A\nif (a) { x; }\n#else\nif (b) { y; }\n#endif",
             None,
-            "if (a) { x; } if (b) { y; }",
+            ["if (a) { x; } if (b) { y; }"],
             [],
             id="balanced branches all stay",
         ),
         pytest.param(
             "#ifdef A\nif (a) {\n#endif\nx;\n#ifdef A\n}\n#endif",
             None,
-            "if (a) { x; }",
+            ["if (a) { x; }"],
             [],
             id="one branch that opens, one that closes",
         ),
         pytest.param(
             "#ifdef A\ns = \"{\";\n#else\ns = '}';\n#endif",
             None,
-            "s = \"{\"; s = '}';",
+            ["s = \"{\"; s = '}';"],
             [],
             id="braces in strings don't count",
         ),
         pytest.param(
+            "#ifdef A\nMACRO(a)\n#else\nMACRO(b)\n#endif\nint c;",
+            None,
+            ["MACRO(a) MACRO(b) int c;"],
+            [],
+            id="macros without a semicolon",
+        ),
+        pytest.param(
             "#if 0\nif (a) {\n#else\nif (b) {\n#endif\nx; }",
             None,
-            "if (b) { x; }",
+            ["if (b) { x; }"],
             [],
-            id="a dead branch is no loss",
+            id="a dead branch is no choice",
+        ),
+        pytest.param(
+            "#ifdef A\n#else\nif (b) {\n#endif\nx; }",
+            None,
+            ["if (b) { x; }"],
+            [],
+            id="an empty branch is none",
         ),
         pytest.param(
             "#ifdef A\nif (a) {\n#else\nif (b) {\n#endif\nx; }",
             None,
-            "if (a) { x; }",
-            ["if (b) {"],
-            id="the first branch without words",
+            ["if (a) { x; }", "if (b) { x; }"],
+            [],
+            id="both open a block: each in its turn",
         ),
         pytest.param(
             "#ifdef A\nif (a) {\n#else\nif (xso) {\n#endif\nx; }",
             "xso",
-            "if (xso) { x; }",
-            ["if (a) {"],
-            id="the branch with the word",
-        ),
-        pytest.param(
-            "#ifdef A\nif (xso) {\n#else\nif (b) {\n#endif\nx; }",
-            "xso",
-            "if (xso) { x; }",
-            ["if (b) {"],
-            id="the branch with the word comes first",
-        ),
-        pytest.param(
-            "#ifdef A\n#elif B\nif (b) {\n#else\nif (c) {\n#endif\nx; }",
-            None,
-            "if (b) { x; }",
-            ["if (c) {"],
-            id="an empty branch is the least",
+            ["if (xso) { x; }", "if (a) { x; }"],
+            [],
+            id="the branch with the word first",
         ),
         pytest.param(
             "#if A\nif (a) {\n#elif B\nif (b) {\n#else\nif (xso) {\n#endif\nx; }",
             "xso",
-            "if (xso) { x; }",
-            ["if (a) {", "if (b) {"],
-            id="two of three dropped",
+            ["if (xso) { x; }", "if (a) { x; }", "if (b) { x; }"],
+            [],
+            id="three",
+        ),
+        pytest.param(
+            "".join(f"#{'el' * (n > 0)}if A{n}\nif (a{n}) {{\n" for n in range(6)) + "#endif\nx; }",
+            None,
+            [f"if (a{n}) {{ x; }}" for n in range(4)],
+            ["if (a4) {", "if (a5) {"],
+            id="no more than four",
+        ),
+        pytest.param(
+            "#ifdef A\nif (a) {\n#else\nif (b) { {\n#endif\nx; }",
+            None,
+            ["if (a) { x; }"],
+            ["if (b) { {"],
+            id="one that opens more does not fit",
         ),
         pytest.param(
             "#ifdef A\nif (a) {\n#ifdef B\ny;\n#endif\n#else\nif (b) {\n#endif\nx; }",
             None,
-            "if (a) { y; x; }",
-            ["if (b) {"],
+            ["if (a) { y; x; }", "if (b) { x; }"],
+            [],
             id="a balanced one inside",
         ),
         pytest.param(
             "#ifdef A\n#ifdef B\nif (a) {\n#else\nif (b) {\n#endif\nx; }\n#else\ny;\n#endif",
             None,
-            "if (a) { x; } y;",
-            ["if (b) {"],
+            ["if (a) { x; } y;", "if (b) { x; } y;"],
+            [],
             id="settled inside, balanced outside",
+        ),
+        pytest.param(
+            "#ifdef A\nif (a) {\n#else\nif (b) {\n#endif\nx;\n"
+            "#ifdef A\n} while (c);\n#else\n} while (xso);\n#endif",
+            "xso",
+            ["if (b) { x; } while (xso);", "if (a) { x; } while (c);"],
+            [],
+            id="one condition has one answer",
+        ),
+        pytest.param(
+            "#ifdef A\nint f(int a)\n#else\nint f(void)\n#endif\n{ x; }",
+            None,
+            ["int f(int a) { x; }", "int f(void) { x; }"],
+            [],
+            id="two heads of a function",
+        ),
+        pytest.param(
+            "int f(void)\n#ifdef A\n{ x; }\n#else\n{ y; }\n#endif",
+            None,
+            ["int f(void) { x; }", "int f(void) { y; }"],
+            [],
+            id="two bodies of a function",
+        ),
+        pytest.param(
+            "#ifdef A\nif (a)\n#else\nif (b)\n#endif\nx;",
+            None,
+            ["if (a) x;", "if (b) x;"],
+            [],
+            id="two heads of an if",
+        ),
+        pytest.param(
+            "if (a &&\n#ifdef A\nb)\n#else\nc)\n#endif\nx;",
+            None,
+            ["if (a && b) x;", "if (a && c) x;"],
+            [],
+            id="two ends of a condition",
+        ),
+        pytest.param(
+            "#ifdef A\na =\n#else\nb =\n#endif\nx;",
+            None,
+            ["a = x;", "b = x;"],
+            [],
+            id="two left sides",
+        ),
+        pytest.param(
+            "#ifdef NEVER\n{\n#endif\nx;", None, ["x;"], ["{"], id="what nothing closes is dropped"
+        ),
+        pytest.param(
+            "#ifdef NEVER\n(\n#else\n#endif\nx;", None, ["x;"], ["("], id="beside an empty branch"
         ),
     ],
 )
-def test_unbalanced_branches(text: str, words: str | None, kept: str, dropped: list[str]) -> None:
+def test_unbalanced_branches(
+    text: str, words: str | None, turns: list[str], dropped: list[str]
+) -> None:
     found = blanked(text, words)
-    assert squeezed(found.text) == kept
-    assert bodies(text, found.dropped) == dropped
+    assert found.turns == len(turns)
+    shown = [blanked(text, words, turn=turn) for turn in range(found.turns)]
+    assert [squeezed(one.text) for one in shown] == turns
+    for one in shown:
+        assert bodies(text, one.dropped) == dropped
+        gone = [squeezed(one.text[start:end]) for start, end in one.left_out]
+        assert gone == [""] * len(gone)
+        assert set(one.dropped) <= set(one.left_out)
+
+
+V = "LINUX_VERSION_CODE"
+
+
+@pytest.mark.parametrize(
+    ("condition", "wanted"),
+    [
+        pytest.param("A", "a; b;", id="not the version's"),
+        pytest.param("FOO_VERSION >= KERNEL_VERSION(7, 4, 0)", "a; b;", id="a vendor's version"),
+        pytest.param(f"{V} >= RHEL_RELEASE_VERSION(8, 4)", "a; b;", id="against a vendor's"),
+        pytest.param(f"{V} >= KERNEL_VERSION(7, 4)", "a; b;", id="two arguments"),
+        pytest.param(f"{V} >=", "a; b;", id="no expression"),
+        pytest.param(f"{V} >= KERNEL_VERSION(A, B, C)", "a; b;", id="names as arguments"),
+        pytest.param(f"{V} > KERNEL_VERSION(6, 0, 0) && A", "a; b;", id="true, and another"),
+        pytest.param(f"{V} < KERNEL_VERSION(6, 0, 0) || A", "a; b;", id="false, or another"),
+        pytest.param(f"{'(' * 50}{V}{')' * 50}", "a; b;", id="too deep"),
+        pytest.param(f"1 << {V} << {V}", "a; b;", id="a number that is too large"),
+        pytest.param(f"{V} >= KERNEL_VERSION(7, 4, 0)", "a;", id="of this version"),
+        pytest.param(f"{V} >= KERNEL_VERSION(7,4,1)", "b;", id="of a later one"),
+        pytest.param(f"KERNEL_VERSION(7, 4, 1) > {V}", "a;", id="the other way round"),
+        pytest.param(f"({V} < KERNEL_VERSION(6, 16, 0))", "b;", id="in brackets"),
+        pytest.param(f"!({V} < KERNEL_VERSION(6, 16, 0))", "a;", id="not"),
+        pytest.param(f"{V} < KERNEL_VERSION(6, 0, 0) && A", "b;", id="false, whatever A is"),
+        pytest.param(f"A && \\\n\t{V} < KERNEL_VERSION(6, 0, 0)", "b;", id="over two lines"),
+        pytest.param(f"{V} > KERNEL_VERSION(6, 0, 0) || A(b, (c))", "a;", id="true, whatever A is"),
+        pytest.param(f"defined({V}) && {V} > KERNEL_VERSION(7, 0, 0)", "a;", id="defined"),
+        pytest.param(f"defined {V} && {V} < KERNEL_VERSION(7, 0, 0)", "b;", id="defined, false"),
+        pytest.param(f"{V} >= 0x070400", "a;", id="a number"),
+        pytest.param(f"{V} >> 16 == 7 && ({V} & 0xff) + 1 == 1", "a;", id="arithmetic"),
+        pytest.param("LINUX_VERSION_MAJOR > 6", "a;", id="major"),
+        pytest.param(
+            "LINUX_VERSION_PATCHLEVEL == 3 || LINUX_VERSION_SUBLEVEL", "b;", id="the rest"
+        ),
+    ],
+)
+def test_the_trees_version(condition: str, wanted: str) -> None:
+    text = f"#if {condition}\na;\n#else\nb;\n#endif"
+    assert squeezed(blanked(text, release=Release(7, 4, 0)).text) == wanted
+    assert squeezed(blanked(text).text) == "a; b;"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        pytest.param("#ifndef V\na;\n#endif", "a;", id="whether it is defined is left open"),
+        pytest.param("#if A\na;\n#elif V < 7\nb;\n#else\nc;\n#endif", "a; c;", id="false"),
+        pytest.param("#if A\na;\n#elif V > 7\nb;\n#else\nc;\n#endif", "a; b;", id="true"),
+        pytest.param("#if V > 7\na;\n#elif A\nb;\n#else\nc;\n#endif", "a;", id="true first"),
+        pytest.param("#if V < 7\na;\n#elif A\nb;\n#else\nc;\n#endif", "b; c;", id="false first"),
+        pytest.param(
+            "#if V < 7\nint f(int a)\n{\n#else\nint f(void)\n{\n#endif\nx; }",
+            "int f(void) { x; }",
+            id="a head",
+        ),
+    ],
+)
+def test_conditionals_that_ask_for_the_version(text: str, wanted: str) -> None:
+    text = text.replace("V", V).replace("7", "KERNEL_VERSION(7, 0, 0)")
+    found = blanked(text, release=Release(7, 4, 0))
+    assert squeezed(found.text) == wanted
+    assert found.turns == 1
+
+
+def test_the_numbers_of_the_version_came_with_5_12() -> None:
+    text = "#if LINUX_VERSION_MAJOR < 5\na;\n#else\nb;\n#endif"
+    assert squeezed(blanked(text, release=Release(5, 11, 0)).text) == "a; b;"
+    assert squeezed(blanked(text, release=Release(5, 12, 0)).text) == "b;"
+
+
+def test_a_sublevel_above_255_counts_as_255() -> None:
+    text = f"#if {V} > KERNEL_VERSION(4, 9, 256)\na;\n#else\nb;\n#endif"
+    assert squeezed(blanked(text, release=Release(4, 9, 300)).text) == "b;"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "unclosed"),
+    [
+        pytest.param("int a __attribute__((x));", "int a ;", [], id="closed"),
+        pytest.param(
+            "int a __attribute__((\n#ifdef A\nx\n#else\ny\n#endif\n));",
+            "int a ;",
+            [],
+            id="around an #if",
+        ),
+        pytest.param(
+            "#ifdef A\nint a __aligned(8);\n#endif\nb;", "int a ; b;", [], id="closed in a branch"
+        ),
+        pytest.param("int a __attribute__((x", "int a", [6], id="by nothing"),
+        pytest.param(
+            "__attribute__((\nint a;\nint b;", "int a; int b;", [0], id="no more than a line"
+        ),
+        pytest.param(
+            "#if A\n__attribute__((\n#else\n#endif\nint a; f(b);",
+            "int a; f(b);",
+            [6],
+            id="in a branch",
+        ),
+        pytest.param(
+            "#if A\ntypeof(\n#else\nx;\n#endif\nf(b);",
+            "f(b);",
+            [6],
+            id="typeof, beside another branch",
+        ),
+        pytest.param(
+            "#if A\n__aligned(\n#endif\nint a;\n#if A\n)\n#endif",
+            "int a; )",
+            [6],
+            id="by another branch",
+        ),
+        pytest.param("#if A\n\tscoped_guard(\n#endif\nx;", "x;", [7], id="scoped_guard"),
+        pytest.param(
+            "#if A\nDEFINE_PER_CPU(\n#endif\nx, y);",
+            "DEFINE_PER_CPU( x, y);",
+            [6],
+            id="a per-CPU variable",
+        ),
+        pytest.param("int a __aligned(" + "x" * 4000 + ");", "int a", [6], id="too far"),
+        pytest.param("#if A\n{\n#endif\nx;", "x;", [6], id="a brace"),
+    ],
+)
+def test_what_is_not_closed(text: str, wanted: str, unclosed: list[int]) -> None:
+    found = blanked(text)
+    assert squeezed(found.text) == wanted
+    assert list(found.unclosed) == unclosed
 
 
 @pytest.mark.parametrize(
@@ -481,9 +681,9 @@ def test_the_result_parses(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "start", "wanted"),
-    [("()", 0, 2), ("a(b(c)d)e", 1, 8), ("a(b(c)d)e", 3, 6), ("(", 0, 1), ("((a)", 0, 4)],
+    [("()", 0, 2), ("a(b(c)d)e", 1, 8), ("a(b(c)d)e", 3, 6), ("(", 0, None), ("((a)", 0, None)],
 )
-def test_closing(text: str, start: int, wanted: int) -> None:
+def test_closing(text: str, start: int, wanted: int | None) -> None:
     assert closing(text.encode(), start) == wanted
 
 

@@ -400,6 +400,29 @@ void foo_setup(struct net_device *dev)
         ),
         [("	return x->xso.offload_handle;", "unconfirmed", "under a false #if")],
     ),
+    "by the tree's version": Case(
+        "#include <linux/version.h>\n"
+        + _DRIVER.format(
+            before="#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 0, 0) && LINUX_VERSION_MAJOR == 7\n"
+            "#define FOO_NEW 1\n#endif\n",
+            body="\n#if FOO_NEW\n	dev->features = x->xso.offload_handle;\n#else\n"
+            "	dev->features = x->xso.offload_handle + 1;\n#endif\n",
+        ),
+        [
+            ("dev->features = x->xso.offload_handle;", "confirmed", ""),
+            ("dev->features = x->xso.offload_handle + 1;", "unconfirmed", "under a false #if"),
+        ],
+    ),
+    "in a branch of another version": Case(
+        "#include <linux/version.h>\n"
+        + _DRIVER.format(
+            before="",
+            body="\n#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 0, 0)\n"
+            "	dev->features = x->xso.offload_handle;\n#else\n"
+            "	dev->features = x->xso.offload_handle + 1;\n#endif\n",
+        ),
+        [("dev->features = x->xso.offload_handle;", "confirmed", "")],
+    ),
     "beside a parse error": Case(
         _DRIVER.format(
             before="struct missing *the_missing;",

@@ -10,9 +10,11 @@ from tests.trees import FOO, Memory
 from xfrmlint.c.corpus import Corpus, Memo, definition_in, stands_in
 from xfrmlint.c.macros import Macros
 from xfrmlint.c.modules import Universe
+from xfrmlint.c.reader import Reader
 from xfrmlint.tree.watched import Watched
 
 WORDS = re.compile(rb"xso")
+BESIDE = "drivers/net/foo/b.h"
 PIECES = st.sampled_from(
     [
         "#define ", "# define\t", "#  define", "#undef", "#include <a.h>", '#include "b.h"', "  ",
@@ -97,7 +99,124 @@ def test_what_drivers_read_alone_is_forgotten() -> None:
         read.unit(path)
         read.defines(path)
         read.define_text(path)
-    made = (memo.units, memo.named, memo.defines, memo.define_texts)
-    assert [sorted(path for path, _ in one) for one in made] == [[FOO, "include/a.h"]] * 4
+    made = ([*one] for one in (memo.units, memo.named, memo.defines, memo.define_texts))
+    assert [sorted(key[0] for key in one) for one in made] == [[FOO, "include/a.h"]] * 4
     memo.forget_drivers()
-    assert [[path for path, _ in one] for one in made] == [["include/a.h"]] * 4
+    left = ([*one] for one in (memo.units, memo.named, memo.defines, memo.define_texts))
+    assert [[key[0] for key in one] for one in left] == [["include/a.h"]] * 4
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted"),
+    [
+        pytest.param({FOO: "#define A\n#include <a.h>\n"}, ["include/a.h"], id="no macro"),
+        pytest.param({FOO: '// #include A\n#define A "b.h"\n'}, [], id="in a comment"),
+        pytest.param({FOO: '#define A "b.h"\n#include A\n'}, [BESIDE], id="in quotes"),
+        pytest.param({FOO: "#define A <a.h>\n#include A\n"}, ["include/a.h"], id="in brackets"),
+        pytest.param(
+            {FOO: '#ifdef X\n#define A "b.h"\n#else\n#define A <a.h>\n#endif\n# include A\n'},
+            [BESIDE, "include/a.h"],
+            id="one of two",
+        ),
+        pytest.param(
+            {
+                FOO: '#include "c.h"\n#include A\n',
+                BESIDE.replace("b.h", "c.h"): '#define A "b.h"\n',
+            },
+            [BESIDE.replace("b.h", "c.h"), BESIDE],
+            id="defined in a header",
+        ),
+        pytest.param({FOO: "#include A\n"}, ["?"], id="defined nowhere"),
+        pytest.param({FOO: "#define A B(x)\n#include A\n"}, ["?"], id="no name"),
+        pytest.param({FOO: '#define A "gone.h"\n#include A\n'}, ["?"], id="no such file"),
+    ],
+)
+def test_an_include_by_a_macro(files: dict[str, str], wanted: list[str]) -> None:
+    read = Corpus(
+        Memory(
+            {BESIDE: b"", "include/a.h": b"", **{p: text.encode() for p, text in files.items()}}
+        ),
+        WORDS,
+    )
+    assert read.includes(FOO) + ["?"] * len(read.doubts) == wanted
+
+
+def test_a_version_is_asked_for_by_whom_it_matters_to() -> None:
+    memo = Memo()
+    text = b"#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)\nint a;\n#else\nint b;\n#endif\n"
+    seen = []
+    for number in (b"5", b"6", b"6", b""):
+        tree = Watched(Memory({FOO: text, BESIDE: b"int c;\n", "Makefile": b"VERSION = " + number}))
+        read = Corpus(tree, WORDS, memo)
+        assert read.unit(BESIDE).text == b"int c;\n"
+        assert "Makefile" not in tree.seen.texts
+        seen.append(read.unit(FOO).text.split())
+        assert "Makefile" in tree.seen.texts
+    assert seen == [[b"int", b"a;"], *[[b"int", b"b;"]] * 2, [b"int", b"a;", b"int", b"b;"]]
+    assert len(memo.units) == 4
+
+
+TEMPLATE = "drivers/net/foo/queue.h"
+
+
+def names(files: dict[str, str]) -> list[list[str]]:
+    """Return the functions that a header means, by inclusion."""
+    made = {path: text.encode() for path, text in files.items()}
+    reader = Reader(Memory({"drivers/net/foo/Makefile": b"obj-m += foo.o\n", **made}), WORDS)
+    (item,) = reader.corpus.unit(TEMPLATE).items
+    functions = [view.item.name for view in reader.views(TEMPLATE, item, {})]
+    found = [v.item.name for n in functions for v in reader.definitions(n, FOO)]
+    return [functions, found]
+
+
+@pytest.mark.parametrize(
+    ("source", "header", "wanted"),
+    [
+        pytest.param("", "int f(void) { return 0; }\n", ["f"], id="no macro"),
+        pytest.param(
+            "#define N f\n{0}#undef N\n#define N g\n{0}",
+            "int N(void) { return 0; }\n",
+            ["f", "g"],
+            id="a name",
+        ),
+        pytest.param(
+            "#define F(x) f_##x\n{0}#undef F\n#define F(x) g_##x\n{0}",
+            "int F(a)(void) { return 0; }\n",
+            ["f_a", "g_a"],
+            id="a name put together",
+        ),
+        pytest.param(
+            "#define J(a, b) a##b\n#define F(x) J(f_, x)\n{0}#undef F\n#define F(x) J(g_, x)\n{0}",
+            "int F(a)(void) { return 0; }\n",
+            ["f_a", "g_a"],
+            id="a name put together by another macro",
+        ),
+        pytest.param(
+            "#define N f\n{0}#undef N\n#define N g\n{0}",
+            "#ifndef Q\n#define Q\nint N(void) { return 0; }\n#endif\n",
+            ["N"],
+            id="a guard",
+        ),
+        pytest.param(
+            "#define N f\n{0}{0}", "int N(void) { return 0; }\n", ["N"], id="the same both times"
+        ),
+    ],
+)
+@pytest.mark.parametrize("include", ['#include "queue.h"\n', "#include Q\n"])
+def test_a_header_that_is_included_twice(
+    source: str, header: str, wanted: list[str], include: str
+) -> None:
+    text = '#define Q "queue.h"\n' + source.format(include)
+    assert names({FOO: text, TEMPLATE: header})[0] == wanted
+
+
+def test_a_function_of_a_template_is_found_by_its_name() -> None:
+    text = '#define N f\n#include "queue.h"\n#undef N\n#define N g\n#include "queue.h"\n'
+    assert names({FOO: text, TEMPLATE: "int N(void) { return 0; }\n"}) == [["f", "g"]] * 2
+
+
+def test_more_settings_than_are_read_are_a_doubt() -> None:
+    text = "".join(f'#undef N\n#define N f{n}\n#include "queue.h"\n' for n in range(9))
+    reader = Reader(Memory({FOO: text.encode(), TEMPLATE: b"int N(void) { return 0; }\n"}), WORDS)
+    assert len(reader.settings(TEMPLATE)) == 8
+    assert [path for path, _ in reader.corpus.doubts] == [TEMPLATE]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from xfrmlint.c.arguments import Arguments
 from xfrmlint.c.blanking import blank
 from xfrmlint.c.dialect import plain
 from xfrmlint.c.unit import parse
@@ -28,7 +29,7 @@ def squeezed(text: bytes) -> str:
     ],
 )
 def test_what_tree_sitter_reads_stays(text: str) -> None:
-    assert plain(text.encode()).decode() == text
+    assert plain(text.encode(), Arguments()).decode() == text
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_what_tree_sitter_reads_stays(text: str) -> None:
     ],
 )
 def test_what_is_written_instead(text: str, wanted: str) -> None:
-    made = plain(text.encode())
+    made = plain(text.encode(), Arguments())
     assert len(made) == len(text)
     assert squeezed(made) == wanted
 

@@ -840,6 +840,40 @@ def test_what_comes_of_a_handle(statements: str, outside: str, paths: set[str]) 
             {"ask[another], !0, use given to give()", "ask[another], 0"},
             id="lost SA",
         ),
+        pytest.param(
+            "struct xfrm_state *x;\n#ifdef A\n\tif (busy()) {\n\t\tx = xfrm_input_state(skb);\n"
+            "#else\n\tif (dev) {\n\t\tx = xfrm_input_state(skb);\n#endif\n"
+            "\t\tgive(x->xso.offload_handle);\n\t}",
+            "",
+            {"read, use given to give()"},
+            id="a block that two branches begin",
+        ),
+        pytest.param(
+            "#ifdef A\n\tstruct xfrm_state *y = xfrm_input_state(skb);\n#endif\n"
+            "\tstruct xfrm_state *x;\n#ifdef A\n\tif (y) {\n\t\tx = y;\n"
+            "#else\n\tif (dev) {\n\t\tx = xfrm_input_state(skb);\n#endif\n"
+            "\t\tgive(x->xso.offload_handle);\n\t}",
+            "",
+            {"read, use given to give()"},
+            id="what a branch uses is there if it is",
+        ),
+        pytest.param(
+            "struct priv *p = netdev_priv(dev);\n\tstruct xfrm_state *x;\n"
+            "#ifdef A\n\tif (busy()) {\n\t\tx = p->last_x;\n"
+            "#else\n\tif (dev) {\n\t\tx = xfrm_input_state(skb);\n#endif\n"
+            "\t\tgive(x->xso.offload_handle);\n\t}",
+            "",
+            {"read, use given to give()", "read[another], use given to give()"},
+            id="each of the two branches counts",
+        ),
+        pytest.param(
+            "struct xfrm_state *x = xfrm_input_state(skb);\n"
+            "#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)\n"
+            "\tgive(x->xso.offload_handle);\n#else\n\tdrop(x->xso.offload_handle);\n#endif",
+            "",
+            {"read, use given to drop()"},
+            id="another version's",
+        ),
     ],
 )
 def test_what_looks_like_something_else(statements: str, outside: str, paths: set[str]) -> None:

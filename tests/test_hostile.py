@@ -273,6 +273,38 @@ def test_nothing_is_lost_in_silence(name: str, tmp_path: Path) -> None:
     assert line in lines(document) or document["unknown"]
 
 
+# Lines that a compiler never gets to see, or can make nothing of; the driver's finding must stay.
+OPEN = ["__attribute__((", "typeof(", "\tscoped_guard(", "{", "(", "int a[] = {", "f(__aligned("]
+
+
+@pytest.mark.parametrize("text", OPEN)
+@pytest.mark.parametrize(
+    "around",
+    [
+        "#ifdef NEVER\n{}\n#endif\n",
+        "#ifdef NEVER\n{}\n#else\n#endif\n",
+        "#if A\n#else\n{}\n#endif\n",
+    ],
+)
+def test_an_open_bracket_in_a_branch_is_told_and_ends_there(
+    text: str, around: str, tmp_path: Path
+) -> None:
+    before = around.format(text)
+    tree = lay_bytes((HEADERS + before + DRIVER).encode(), tmp_path / "linux")
+    document = contained(tree)
+    assert lines(document) == [LINE + before.count("\n")]
+    line = HEADERS.count("\n") + before[: before.index(text)].count("\n") + 1
+    assert [(u["path"], u["line"]) for u in document["unknown"]] == [(EXAMPLE, line)]
+
+
+@pytest.mark.parametrize("text", ["__attribute__((", "int a __aligned(8;", "typeof("])
+def test_an_open_attribute_ends_with_its_line(text: str, tmp_path: Path) -> None:
+    tree = lay_bytes(f"{HEADERS}{text}\n{DRIVER}".encode(), tmp_path / "linux")
+    document = contained(tree)
+    assert lines(document) == [LINE + 1]
+    assert document["unknown"]
+
+
 @pytest.mark.parametrize("before", ["int a;\n/* never closed\n", "/*\n" * 1_000])
 def test_an_open_comment_is_told(before: str, tmp_path: Path) -> None:
     tree = lay_bytes((HEADERS + before + DRIVER).encode(), tmp_path / "linux")

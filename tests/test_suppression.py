@@ -339,7 +339,7 @@ def test_what_was_not_analysed_is_not_unused() -> None:
 	if (x->xso.offload_handle) {{
 #else
 	/* {GOOD} */
-	{{
+	{{ {{
 #endif
 	}}
 """

@@ -12,8 +12,9 @@ import pytest
 from tests.laid import lay
 from tests.trees import tree as memory
 from xfrmlint.errors import InputError
-from xfrmlint.kernel.kbuild import Kbuild, Module, version
+from xfrmlint.kernel.kbuild import Kbuild, Module
 from xfrmlint.kernel.make import Makefile
+from xfrmlint.kernel.release import Release, release, version
 from xfrmlint.tree import Unreadable
 from xfrmlint.tree.folder import Folder, find_tree, is_tree
 from xfrmlint.tree.search import files_with
@@ -660,6 +661,21 @@ def test_version(text: str, tmp_path: Path) -> None:
 
 def test_version_without_makefile(tmp_path: Path) -> None:
     assert version(Folder(tmp_path)) == "unknown"
+    assert release(Folder(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("obj-y += a.o\n", None),
+        ("VERSION = x\n", None),
+        ("VERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 4\nEXTRAVERSION = -rc1\n", Release(7, 3, 4)),
+        ("VERSION = 7\nPATCHLEVEL = 3\n", Release(7, 3, 0)),
+        ("VERSION = 7\nPATCHLEVEL = $(X)\n", None),
+    ],
+)
+def test_release(text: str, wanted: Release | None, tmp_path: Path) -> None:
+    assert release(written(tmp_path, {"Makefile": text})) == wanted
 
 
 @pytest.mark.parametrize(

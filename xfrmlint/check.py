@@ -65,10 +65,12 @@ def report_of(facts: Facts, tree: Tree, rules: Sequence[Rule]) -> Report:
     suppressed: list[Finding] = []
     if commented:
         from xfrmlint.analysis.parts import unit_of
+        from xfrmlint.kernel.release import release as release_of
         from xfrmlint.triage.silence import silenced
 
         kbuild = Kbuild(tree)
-        units = [unit_of(path, text(path)) for path in commented]
+        known = release_of(tree)
+        units = [unit_of(path, text(path), known) for path in commented]
         findings, about, suppressed = silenced(
             findings, units, rules, store, contract, partial(_module, kbuild), source
         )

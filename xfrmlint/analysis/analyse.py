@@ -19,7 +19,7 @@ from xfrmlint.facts.rows import CoreFunctionRow, TreeRow
 from xfrmlint.facts.store import Store
 from xfrmlint.flow.callbacks import Callback, callbacks_of
 from xfrmlint.flow.paths import Traced, trace
-from xfrmlint.kernel.kbuild import version
+from xfrmlint.kernel.release import version
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of
 from xfrmlint.program.ops import add_takes_device, find_tables

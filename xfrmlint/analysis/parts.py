@@ -16,6 +16,7 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Unit
 from xfrmlint.contract import FLAG, MARK, RESOLVER, TYPES, WORDS
 from xfrmlint.kernel.places import HEADERS, is_core, part_of
+from xfrmlint.kernel.release import Release
 from xfrmlint.program.ops import add_takes_device
 from xfrmlint.tree import Tree
 
@@ -92,9 +93,9 @@ def _wraps(data: bytes) -> bool:
     return named and _WRAPS.search(data) is not None
 
 
-def unit_of(path: str, data: bytes) -> Unit:
-    """Return a file as a real run parses it."""
-    return Unit(path, data, re.compile(pattern(OFFLOAD).encode()))
+def unit_of(path: str, data: bytes, known: Release | None) -> Unit:
+    """Return a file as a real run parses it. known: the tree's version."""
+    return Unit(path, data, re.compile(pattern(OFFLOAD).encode()), release=known)
 
 
 class _Tie(NamedTuple):

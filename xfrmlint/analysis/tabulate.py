@@ -39,6 +39,11 @@ from xfrmlint.program.drivers import Driver
 from xfrmlint.program.sites import Found, Site
 from xfrmlint.program.sleeps import Sleep
 
+_MOST_UNCLOSED = 5
+_UNCLOSED = (
+    "an attribute that is not closed, or another bracket, was left out; the rest was analysed"
+)
+
 
 class Analysed(NamedTuple):
     """One part of a tree, read. traced: by the driver's group. doubts: of paths, and of sleeping.
@@ -291,7 +296,12 @@ def _unread_rows(reader: Reader) -> Iterator[UnknownRow]:
     """What of the files themselves could not be read or parsed."""
     for path, reason in reader.corpus.unreadable.items():
         yield not_read(path, reason)
+    for (path, offset), reason in reader.corpus.doubts.items():
+        if not is_core(path):
+            yield UnknownRow(path, reader.corpus.unit(path).line(offset), "", reason)
     for unit in reader.corpus.units():
+        for offset in unit.blanked.unclosed[:_MOST_UNCLOSED]:
+            yield UnknownRow(unit.path, unit.line(offset), "", _UNCLOSED)
         if unit.too_large:
             yield UnknownRow(unit.path, 0, "", "larger than 4 MiB; not parsed")
         elif unit.blanked.open_comment >= 0:

@@ -6,11 +6,14 @@ them are replaced by white space of the same length; newlines stay, so a line nu
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from xfrmlint.c.arguments import Arguments
+from xfrmlint.c.conditionals import VERSIONED, Known, known_in, truth
 from xfrmlint.c.dialect import plain
+from xfrmlint.kernel.release import Release
 
 _COMMENT_OR_STRING = re.compile(
     rb"""/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/)?|//(?:\\\r?\n|[^\n])*|"""
@@ -82,17 +85,33 @@ _NAMED_TYPE = re.compile(
 _WORD = re.compile(rb"\w")
 _LINE_END = re.compile(rb"([ \t\r]*)\n")
 _FAR = 4000
-_BRACE = re.compile(rb"[{}]")
-_TRUTHY = re.compile(rb"^[ \t]*\(?[ \t]*([01])[ \t]*\)?\s*$")
+_BRACKET = re.compile(rb"[{}()]")
+_OPENED_BY = {b"}": b"{", b")": b"("}
+# A branch that ends so begins what the code behind the conditional goes on with.
+_OPERATOR = re.compile(rb"[-=+*/|&?<]$")
+_HEAD = re.compile(rb"(?:^|[;{}])\s*(?:else\s+)?(?:if|for|while|switch)\s*\([^;{}]*\)$")
+_SEEN = re.compile(rb"\S")
+_CONSTANT = re.compile(rb"^[ \t]*\(?[ \t]*([01])[ \t]*\)?\s*$")
+_MOST_TURNS = 4
 
 
 class Branch(NamedTuple):
-    """One branch of a conditional: its directive's text and the byte range of its body."""
+    """One branch of a conditional: its directive's text and the byte range of its body.
+
+    compiled: whether it always is, or never; None if that is open. last: nothing that stands behind
+    it in its conditional is compiled, nor is nothing at all.
+    """
 
     condition: str
     start: int
     end: int
-    dead: bool
+    compiled: bool | None
+    last: bool
+
+    @property
+    def dead(self) -> bool:
+        """Whether no configuration of this tree compiles it."""
+        return self.compiled is False
 
 
 class Blanked(NamedTuple):
@@ -100,15 +119,23 @@ class Blanked(NamedTuple):
 
     text: bytes of the same length, without comments, directives and attributes.
     branches: every branch of every conditional, in order of start.
-    dropped: byte ranges that are not in `text` although a configuration could compile them.
+    left_out: byte ranges that are not in `text` although a configuration could compile them.
+    dropped: those of them that are in the text of no turn.
+    choices: the byte ranges of the conditionals of which one branch is in `text`.
+    turns: how many texts there are.
     directives: (name, offset, bytes of the whole line) of each #define and #include in live text.
+    unclosed: where something was left out that opens brackets and does not close them.
     open_comment: where a comment begins that never ends, or -1.
     """
 
     text: bytes
     branches: tuple[Branch, ...]
+    left_out: tuple[tuple[int, int], ...]
     dropped: tuple[tuple[int, int], ...]
+    choices: tuple[tuple[int, int], ...]
+    turns: int
     directives: tuple[tuple[str, int, bytes], ...]
+    unclosed: tuple[int, ...]
     open_comment: int = -1
 
 
@@ -166,60 +193,88 @@ def logical_line(data: bytes, offset: int) -> int:
     return start
 
 
-def blank(data: bytes, words: re.Pattern[bytes] | None = None) -> Blanked:
+def blank(
+    data: bytes,
+    words: re.Pattern[bytes] | None = None,
+    release: Release | None = None,
+    turn: int = 0,
+) -> Blanked:
     """Blank everything in `data` that keeps tree-sitter from parsing kernel C.
 
-    words: where the branches of a conditional are not brace-balanced only one can stay; the one in
-    which this pattern occurs is preferred. The others are reported in `dropped`.
+    words: where the branches of a conditional begin or end a block (or a statement) that others go
+    on with, only one can stay; the one in which this pattern occurs is preferred. turn: take the
+    next one instead, or the one behind it ... release: the tree's, if it is known.
     """
     text = without_comments(data.replace(b"\0", b" "))
-    text, branches, dropped, directives = _conditionals(text, words)
-    text = readable(text)
+    conditionals = _Conditionals(words, turn, known_in(release))
+    text = conditionals.settled(text)
+    arguments = Arguments((branch.start, branch.end) for branch in conditionals.branches)
+    text = readable(text, arguments)
     return Blanked(
-        text, tuple(branches), tuple(dropped), tuple(directives), _open_comment(data, text)
+        text,
+        tuple(conditionals.branches),
+        tuple(sorted(conditionals.left_out)),
+        tuple(sorted(conditionals.dropped)),
+        tuple(sorted(conditionals.choices)),
+        conditionals.turns,
+        tuple(conditionals.directives),
+        tuple(sorted({*conditionals.unclosed, *arguments.unclosed})),
+        _open_comment(data, text),
     )
 
 
-def readable(text: bytes) -> bytes:
-    """Blank or rewrite what keeps tree-sitter from parsing text that has no directives."""
+def readable(text: bytes, arguments: Arguments | None = None) -> bytes:
+    """Blank or rewrite what keeps tree-sitter from parsing text that has no directives.
+
+    arguments: of the text, if it had some.
+    """
+    arguments = arguments or Arguments()
     if b"__" in text or b"noinline" in text or b"INDIRECT" in text:
-        text = _blank_attributes(text)
+        text = _blank_attributes(text, arguments)
     if b"typeof" in text:
-        text = _typeof(text)
+        text = _typeof(text, arguments)
     if b"PER_CPU" in text:
-        text = _PER_CPU.sub(_variable, text)
-    return plain(_loops(text))
+        text = _per_cpu(text, arguments)
+    return plain(_loops(text, arguments), arguments)
 
 
-def _variable(match: re.Match[bytes]) -> bytes:
-    start, macro, kind, comma, name, end = match.groups()
-    return start + spaces(macro) + kind + spaces(comma) + name + spaces(end)
+def _per_cpu(text: bytes, arguments: Arguments) -> bytes:
+    """Write a per-CPU variable's macro as a declaration."""
+
+    def variable(match: re.Match[bytes]) -> bytes:
+        if arguments.leaves(*match.span()):
+            arguments.unclosed.add(match.start())
+            return match.group()
+        start, macro, kind, comma, name, end = match.groups()
+        return start + spaces(macro) + kind + spaces(comma) + name + spaces(end)
+
+    return _PER_CPU.sub(variable, text)
 
 
-def _loops(text: bytes) -> bytes:
+def _loops(text: bytes, arguments: Arguments) -> bytes:
     out = bytearray(text)
     for word in _LOOPS:
         at = text.find(word)
         while at >= 0:
             match = _FOR_EACH.match(text, text.rfind(b"\n", max(0, at - _FAR), at) + 1)
             if match is not None:
-                out[match.start() : match.end()] = _while(match)
+                out[match.start() : match.end()] = _while(match, arguments)
             # One begins a line.
             end = text.find(b"\n", at)
             at = text.find(word, end) if end >= 0 else -1
     return bytes(out)
 
 
-def _while(match: re.Match[bytes]) -> bytes:
+def _while(match: re.Match[bytes], arguments: Arguments) -> bytes:
     # A loop macro parses as a call followed by a block, or worse as a nested function.
     name = match.group(2)
-    behind = closing(match.string, match.end() - 1)
+    behind = arguments.end(match.string, match.start(), match.end() - 1)
     if len(name) < 5 or match.string[behind : behind + 80].lstrip()[:1] in (b";", b",", b")"):
         return match.group()
     return match.group(1) + b"while" + b" " * (len(name) - 5) + match.group(3)
 
 
-def _blank_attributes(text: bytes) -> bytes:
+def _blank_attributes(text: bytes, arguments: Arguments) -> bytes:
     for word, pattern in _ATTRIBUTES.items():
         if word not in text:
             continue
@@ -233,7 +288,7 @@ def _blank_attributes(text: bytes) -> bytes:
             if in_string(text, start):
                 continue
             if match.group("open"):
-                end = closing(text, end - 1)
+                end = arguments.end(text, start, end - 1)
             out += [text[at:start], spaces(text[start:end])]
             at = end
         if out:
@@ -249,16 +304,18 @@ def in_string(text: bytes, offset: int) -> bool:
     return (before.count(b'"') - before.count(b'\\"')) % 2 == 1
 
 
-def _typeof(text: bytes) -> bytes:
+def _typeof(text: bytes, arguments: Arguments) -> bytes:
     # tree-sitter takes `typeof(x) y = z;` for an assignment to a call.
     out = []
     at = 0
     for match in _TYPEOF.finditer(text):
-        end = closing(text, match.end() - 1)
-        if match.start() < at or end - match.start() < 8 or in_string(text, match.start()):
+        if match.start() < at or in_string(text, match.start()):
             continue
+        end = arguments.end(text, match.start(), match.end() - 1)
         operand = text[match.end() : end - 1]
-        if _NAMED_TYPE.match(operand):
+        if match.start() in arguments.unclosed:
+            named = spaces(text[match.start() : end])
+        elif _NAMED_TYPE.match(operand):
             named = spaces(text[match.start() : match.end()]) + operand + b" "
         else:
             named = b"auto_" + spaces(text[match.start() + 5 : end])
@@ -268,35 +325,18 @@ def _typeof(text: bytes) -> bytes:
     return b"".join(out)
 
 
-_PAREN = re.compile(rb"[()]")
-
-
-def closing(text: bytes, start: int) -> int:
-    """Return the offset behind the parenthesis that closes the one at `start`, or an end.
-
-    Nothing that is blanked or looked past is longer than _FAR bytes: an open one ends there.
-    """
-    depth = 0
-    far = min(len(text), start + _FAR)
-    for match in _PAREN.finditer(text, start, far):
-        depth += 1 if match.group() == b"(" else -1
-        if depth == 0:
-            return match.end()
-    return far
-
-
 @dataclass
 class _Part:
-    """A branch while its conditional is still open; `always` is an #if 1."""
+    """A branch while its conditional is still open. own: whether its own condition holds."""
 
     label: str
     start: int
-    dead: bool
-    always: bool = False
+    own: bool | None
+    compiled: bool | None
     end: int = 0
 
     def closed(self) -> Branch:
-        return Branch(self.label, self.start, self.end, self.dead)
+        return Branch(self.label, self.start, self.end, self.compiled, self.own is True)
 
 
 _NO_BRANCHES = ("define", "undef", "include")
@@ -306,74 +346,162 @@ def _label(kind: str, rest: bytes) -> str:
     return f"#{kind} {' '.join(rest.decode('utf-8', 'replace').split())}".strip()
 
 
-def _conditionals(
-    text: bytes, words: re.Pattern[bytes] | None
-) -> tuple[bytes, list[Branch], list[tuple[int, int]], list[tuple[str, int, bytes]]]:
-    stack: list[list[_Part]] = []
-    groups: list[list[Branch]] = []
-    lines: list[tuple[int, int]] = []
-    defines: list[tuple[str, int, bytes]] = []
-    for match in _DIRECTIVE.finditer(b"\n" + text):
-        kind = match.group(1).decode("ascii", "replace")
-        rest = match.group(2)
-        start, end = match.start(), match.end() - 1
-        lines.append((start, end))
-        # Most are none that a label is wanted of.
-        if kind in _NO_BRANCHES:
-            defines.append((kind, start, text[start:end]))
-            continue
-        label = _label(kind, rest)
-        truth = _TRUTHY.match(rest) if kind in ("if", "elif") else None
-        never = truth is not None and truth.group(1) == b"0"
-        if kind in ("if", "ifdef", "ifndef"):
-            stack.append([_Part(label, end, never, truth is not None and not never)])
-        elif kind in ("elif", "elifdef", "elifndef", "else") and stack:
-            group = stack[-1]
-            group[-1].end = start
-            if kind == "else":
-                label += f" of {group[0].label}"
-            always = truth is not None and not never
-            group.append(_Part(label, end, never or any(p.always for p in group), always))
-        elif kind == "endif" and stack:
-            stack[-1][-1].end = start
-            groups.append([part.closed() for part in stack.pop()])
-    for group in stack:
-        if group[-1].dead:
-            # No #endif: the file ends it.
-            group[-1].end = len(text)
-            groups.append([group[-1].closed()])
-    if not lines:
-        return text, [], [], []
-    branches = [branch for group in groups for branch in group]
-    out = bytearray(text)
-    for start, end in lines:
-        out[start:end] = spaces(text[start:end])
-    dropped: list[tuple[int, int]] = []
-    dead_ranges = sorted((b.start, b.end) for b in branches if b.dead)
-    for start, end in dead_ranges:
-        out[start:end] = spaces(bytes(out[start:end]))
-    # Inner conditionals come first in `groups`: they are settled when the outer one is weighed.
-    for closed in groups:
-        live = [b for b in closed if not b.dead]
-        if len(live) < 2:
-            continue
+class _Conditionals:
+    """Blanks the directives of a text, and what they leave out. words, turn: see `blank`."""
+
+    def __init__(self, words: re.Pattern[bytes] | None, turn: int, known: Known) -> None:
+        self._words = words
+        self._turn = turn
+        self._known = known
+        self._alike: dict[tuple[str, ...], list[Sequence[Branch]]] = {}
+        self._firsts: dict[tuple[str, ...], int] = {}
+        self.branches: list[Branch] = []
+        self.directives: list[tuple[str, int, bytes]] = []
+        self.left_out: list[tuple[int, int]] = []
+        self.dropped: list[tuple[int, int]] = []
+        self.choices: list[tuple[int, int]] = []
+        self.unclosed: list[int] = []
+        self.turns = 1
+
+    def settled(self, text: bytes) -> bytes:
+        """Return the text that is left."""
+        lines, groups = self._read(text)
+        if not lines:
+            return text
+        self.branches = sorted((b for g in groups for b in g), key=lambda b: (b.start, -b.end))
+        out = bytearray(text)
+        dead_ranges = sorted((b.start, b.end) for b in self.branches if b.dead)
+        for start, end in (*lines, *dead_ranges):
+            _clear(out, start, end)
+        if dead_ranges:
+            inside = Covered(dead_ranges)
+            self.directives = [d for d in self.directives if not inside(d[1])]
+        living = [live for g in groups if (live := [b for b in g if not b.dead])]
+        alone: list[Branch] = []
+        # Inner conditionals come first in `groups`: settled when the outer one is weighed.
+        for live in living:
+            said = [b for b in live if len(live) == 1 or out[b.start : b.end].strip()]
+            if len(said) == 1:
+                alone += said
+            elif not _side_by_side(out, live):
+                if not self._alike:
+                    for group in living:
+                        self._alike.setdefault(_asked(group), []).append(group)
+                self._choose(out, live)
+        odd = any(out.count(left) != out.count(right) for left, right in (b"{}", b"()"))
+        if odd and _opened(bytes(out)):
+            self._drop(out, alone)
+        return bytes(out)
+
+    def _drop(self, out: bytearray, alone: Sequence[Branch]) -> None:
+        """Drop branches that open brackets which no branch of the same condition closes."""
+        left: dict[str, list[tuple[Branch, bytes]]] = {}
+        for branch in sorted(alone):
+            opened = _opened(bytes(out[branch.start : branch.end]))
+            if opened:
+                left.setdefault(branch.condition, []).append((branch, opened))
+        for found in left.values():
+            if _opened(b"".join(opened for _, opened in found)):
+                for branch, _ in found:
+                    seen = _SEEN.search(out, branch.start)
+                    self.unclosed.append(seen.start() if seen is not None else branch.start)
+                    self.dropped.append((branch.start, branch.end))
+                    self.left_out.append((branch.start, branch.end))
+                    _clear(out, branch.start, branch.end)
+
+    def _read(self, text: bytes) -> tuple[list[tuple[int, int]], list[list[Branch]]]:
+        """Return the ranges of all directives, and the conditionals, inner ones first."""
+        stack: list[list[_Part]] = []
+        groups: list[list[Branch]] = []
+        lines: list[tuple[int, int]] = []
+        for match in _DIRECTIVE.finditer(b"\n" + text):
+            kind = match.group(1).decode("ascii", "replace")
+            start, end = match.start(), match.end() - 1
+            lines.append((start, end))
+            # Most are none that a label is wanted of.
+            if kind in _NO_BRANCHES:
+                self.directives.append((kind, start, text[start:end]))
+            elif kind in ("if", "ifdef", "ifndef"):
+                holds = self._holds(match.group(2)) if kind == "if" else None
+                stack.append([_Part(_label(kind, match.group(2)), end, holds, holds)])
+            elif kind in ("elif", "elifdef", "elifndef", "else") and stack:
+                group = stack[-1]
+                group[-1].end = start
+                label = _label(kind, match.group(2))
+                holds = self._holds(match.group(2)) if kind == "elif" else None
+                if kind == "else":
+                    label += f" of {group[0].label}"
+                    holds = True
+                before = [part.own for part in group]
+                compiled = holds
+                if holds is not False and any(before):
+                    compiled = False
+                elif holds and None in before:
+                    compiled = None
+                group.append(_Part(label, end, holds, compiled))
+            elif kind == "endif" and stack:
+                stack[-1][-1].end = start
+                groups.append([part.closed() for part in stack.pop()])
+        for group in stack:
+            if group[-1].compiled is False:
+                # No #endif: the file ends it.
+                group[-1].end = len(text)
+                groups.append([group[-1].closed()])
+        return lines, groups
+
+    def _holds(self, condition: bytes) -> bool | None:
+        constant = _CONSTANT.match(condition)
+        if constant is not None:
+            return constant.group(1) == b"1"
+        if VERSIONED not in condition:
+            return None
+        return truth(condition.decode("utf-8", "replace"), self._known)
+
+    def _choose(self, out: bytearray, live: Sequence[Branch]) -> None:
+        """Leave one branch of a conditional, this turn's.
+
+        Its turn comes for each that opens and closes as many brackets as the one preferred; the
+        code around it fits them alike. Conditionals that ask the same are answered the same.
+        """
         bodies = [bytes(out[b.start : b.end]) for b in live]
-        # Two bodies for one function head parse as a function and a stray block.
-        blocks = sum(body.lstrip()[:1] == b"{" for body in bodies)
-        if blocks < 2 and all(map(_balanced, bodies)):
-            continue
-        keep = max(live, key=lambda b: _interest(bytes(out[b.start : b.end]), words))
-        for branch in live:
-            if branch is not keep:
-                body = bytes(out[branch.start : branch.end])
-                if body.strip():
-                    dropped.append((branch.start, branch.end))
-                out[branch.start : branch.end] = spaces(body)
-    branches.sort(key=lambda b: (b.start, -b.end))
-    if dead_ranges:
-        inside = Covered(dead_ranges)
-        defines = [d for d in defines if not inside(d[1])]
-    return bytes(out), branches, sorted(dropped), defines
+        first = self._first(out, live)
+        opened = _opened(bodies[first])
+        order = [(first + further) % len(live) for further in range(len(live))]
+        fitting = [i for i in order if bodies[i].strip() and _opened(bodies[i]) == opened] or [
+            first
+        ]
+        shown = fitting[:_MOST_TURNS]
+        kept = shown[self._turn % len(shown)]
+        self.turns = max(self.turns, len(shown))
+        self.choices.append((live[0].start, live[-1].end))
+        for index, branch in enumerate(live):
+            if index == kept:
+                continue
+            if bodies[index].strip():
+                place = branch.start, branch.end
+                self.left_out.append(place)
+                if index not in shown:
+                    self.dropped.append(place)
+            _clear(out, branch.start, branch.end)
+
+    def _first(self, out: bytearray, live: Sequence[Branch]) -> int:
+        """Return which branch is preferred: where one of the words stands, whoever asks."""
+        asked = _asked(live)
+        if asked not in self._firsts:
+            interest = [
+                sum(_interest(bytes(out[b.start : b.end]), self._words) for b in branches)
+                for branches in zip(*self._alike[asked], strict=True)
+            ]
+            self._firsts[asked] = interest.index(max(interest))
+        return self._firsts[asked]
+
+
+def _asked(group: Sequence[Branch]) -> tuple[str, ...]:
+    return tuple(branch.condition for branch in group)
+
+
+def _clear(out: bytearray, start: int, end: int) -> None:
+    out[start:end] = spaces(bytes(out[start:end]))
 
 
 class Covered:
@@ -394,15 +522,36 @@ class Covered:
         return at >= 0 and offset < self._ends[at]
 
 
-def _balanced(body: bytes) -> bool:
-    depth = 0
+def _side_by_side(out: bytearray, live: Sequence[Branch]) -> bool:
+    """Tell whether all branches of a conditional can stand in the text, one behind the other."""
+    bodies = [bytes(out[b.start : b.end]) for b in live]
+    # Two bodies for one function head parse as a function and a stray block.
+    blocks = sum(body.lstrip()[:1] == b"{" for body in bodies)
+    if blocks > 1 or any(_opened(body) for body in bodies):
+        return False
+    behind = _SEEN.search(out, live[-1].end)
+    block = behind is not None and behind.group() == b"{"
+    return not any(_begins(body.rstrip(), block) for body in bodies)
+
+
+def _begins(body: bytes, block: bool) -> bool:
+    """Tell whether a body ends amid a statement. block: what stands behind it is one."""
+    if body[-1:] == b")":
+        return block or _HEAD.search(body, max(0, len(body) - _FAR)) is not None
+    return _OPERATOR.search(body[-1:]) is not None
+
+
+def _opened(body: bytes) -> bytes:
+    """Return the brackets of a text that have no partner in it."""
     if b'"' in body or b"'" in body:
         body = _COMMENT_OR_STRING.sub(b"", body)
-    for match in _BRACE.finditer(body):
-        depth += 1 if match.group() == b"{" else -1
-        if depth < 0:
-            return False
-    return depth == 0
+    left: list[bytes] = []
+    for match in _BRACKET.finditer(body):
+        if left and left[-1] == _OPENED_BY.get(match.group()):
+            left.pop()
+        else:
+            left.append(match.group())
+    return b"".join(left)
 
 
 def _interest(body: bytes, words: re.Pattern[bytes] | None) -> int:

@@ -3,19 +3,24 @@
 import posixpath
 import re
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.blanking import closing
+from xfrmlint.c.arguments import closing
+from xfrmlint.c.conditionals import VERSIONED
 from xfrmlint.c.shape import Shapes, shapes_of
 from xfrmlint.c.unit import Unit, parse
 from xfrmlint.kernel.kbuild import Kbuild
+from xfrmlint.kernel.release import Release, release
 from xfrmlint.tree import Tree, Unreadable
 
 # Begun by a literal they are found ten times as fast; what stands before it is looked at later.
 _INCLUDE = re.compile(rb'#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]')
+_INCLUDE_BY_NAME = re.compile(rb"#[ \t]*include[ \t]+([A-Za-z_]\w*)")
+# A file by what its name looks like: many strings are defined.
+DEFINE_FILE = re.compile(rb'#[ \t]*define[ \t]+(\w+)[ \t]+([<"])([^>"\n]*\.\w+)[>"]')
 _DEFINE = re.compile(rb"#[ \t]*define[ \t]+(\w+)")
 # A backslash takes the ends of lines behind it along, more than it has to.
 _DEFINE_TEXT = re.compile(rb"#[ \t]*define\b(?:[^\n\\]++|\\[\r\n]*+)*+")
@@ -55,7 +60,8 @@ class Memo:
     """
 
     def __init__(self) -> None:
-        self.units: dict[tuple[str, bytes], Unit] = {}
+        # The same text is another unit in another version, if it asks for it.
+        self.units: dict[tuple[str, bytes, Release | None], Unit] = {}
         self.named: dict[tuple[str, bytes], list[tuple[bytes, bool]]] = {}
         self.defines: dict[tuple[str, bytes], frozenset[bytes]] = {}
         self.shapes: dict[tuple[str, bytes], Shapes] = {}
@@ -63,7 +69,14 @@ class Memo:
 
     def forget_drivers(self) -> None:
         """Drop what no other driver reads: all but the kernel's own headers."""
-        for made in (self.units, self.named, self.defines, self.shapes, self.define_texts):
+        kinds: tuple[dict[Any, Any], ...] = (
+            self.units,
+            self.named,
+            self.defines,
+            self.shapes,
+            self.define_texts,
+        )
+        for made in kinds:
             for key in [key for key in made if not key[0].startswith(_SHARED)]:
                 del made[key]
 
@@ -80,6 +93,8 @@ class Corpus:
         self._memo = memo or Memo()
         self.kbuild = Kbuild(tree)
         self.unreadable: dict[str, str] = {}
+        # What is not understood of an #include or of how a file is included: path, offset -> why.
+        self.doubts: dict[tuple[str, int], str] = {}
         self._words = words
         self._data: dict[str, bytes] = {}
         self._units: dict[str, Unit] = {}
@@ -102,11 +117,20 @@ class Corpus:
         """Return the parsed file."""
         if path not in self._units:
             data = self.data(path)
-            known = self._memo.units.get((path, data))
-            self._units[path] = unit = Unit(path, data, self._words, known)
+            asked = self.release_for(data)
+            known = self._memo.units.get((path, data, asked))
+            self._units[path] = unit = Unit(path, data, self._words, known, asked)
             if known is None:
-                self._memo.units[path, data] = unit
+                self._memo.units[path, data, asked] = unit
         return self._units[path]
+
+    def release_for(self, data: bytes) -> Release | None:
+        """Return the tree's version if a file's text can ask for it."""
+        return self._release if VERSIONED in data else None
+
+    @cached_property
+    def _release(self) -> Release | None:
+        return release(self.tree)
 
     def units(self) -> list[Unit]:
         """Return every file parsed so far."""
@@ -115,13 +139,28 @@ class Corpus:
     def includes(self, path: str) -> list[str]:
         """Return the files that `path` includes, those found in the tree."""
         if path not in self._includes:
-            found = []
-            for name, quoted in self.named(path):
-                resolved = self._resolve(path, name.decode("utf-8", "surrogateescape"), quoted)
-                if resolved:
-                    found.append(resolved)
+            found = [file for named in self.named(path) if (file := self.resolved(path, *named))]
             self._includes[path] = list(dict.fromkeys(found))
+            # What such a macro is can stand in what is included plainly.
+            for match in _INCLUDE_BY_NAME.finditer(self.data(path)):
+                if begins_line(self.data(path), match.start()):
+                    files = self.named_by(match.group(1), path)
+                    if not files:
+                        self.doubts[path, match.start()] = "what this #include means is not known"
+                    known = self._includes[path]
+                    known += [file for file in files if file not in known]
         return self._includes[path]
+
+    def named_by(self, macro: bytes, path: str) -> list[str]:
+        """Return the files that `#include MACRO` can mean in `path`."""
+        found: dict[str, None] = {}
+        looked = [path]
+        for place in looked:
+            # The name is looked up where the #include stands.
+            found.update(dict.fromkeys(self.spelled(place, path, macro)))
+            own = (p for p in self.includes(place) if not p.startswith(_SHARED))
+            looked += [p for p in own if p not in looked]
+        return list(found)
 
     def named(self, path: str) -> list[tuple[bytes, bool]]:
         """Return the names of #include lines, and whether they stand in quotes."""
@@ -136,11 +175,21 @@ class Corpus:
             self._memo.named[path, data] = found
         return found
 
-    def resolved(self, path: str, name: bytes) -> str | None:
-        """Return the file that a name in quotes means in an #include of `path`."""
-        return self._resolve(path, name.decode("utf-8", "surrogateescape"), True)
+    def spelled(self, place: str, path: str, macro: bytes = rb"") -> list[str]:
+        """Return the files whose names are a macro's text in `place`, as seen from `path`.
 
-    def _resolve(self, path: str, name: str, quoted: bool) -> str | None:
+        macro: its name, any if it is empty.
+        """
+        return [
+            file
+            for match in DEFINE_FILE.finditer(self.data(place))
+            if macro in (b"", match.group(1)) and begins_line(self.data(place), match.start())
+            if (file := self.resolved(path, match.group(3), match.group(2) == b'"'))
+        ]
+
+    def resolved(self, path: str, written: bytes, quoted: bool) -> str | None:
+        """Return the file that the name in an #include line of `path` means."""
+        name = written.decode("utf-8", "surrogateescape")
         folders = [posixpath.dirname(path)] if quoted else []
         if not path.startswith("include/"):
             folders += self.kbuild.include_folders(path)
@@ -350,7 +399,8 @@ def definition_in(text: bytes, kind: str, word: bytes) -> tuple[int, int] | None
         words = before.replace(b"*", b" ").split()
         typed = bool(words) and words[0] not in _STATEMENTS
         if typed and _SPECIFIERS.fullmatch(before):
-            return start, closing(text, match.start(1))
+            behind = closing(text, match.start(1))
+            return None if behind is None else (start, behind)
     return None
 
 

@@ -7,6 +7,8 @@ All keep their length, and what is left of them its place; only the words around
 import re
 from collections.abc import Callable
 
+from xfrmlint.c.arguments import Arguments
+
 # Types that are those of the initializer: as drivers write them, and as they are written here.
 AUTO = ("auto", "__auto_type", "aut_", "auto_")
 # The type of the first member of a struct_group(): the group's name.
@@ -54,7 +56,7 @@ _FAR = 4000
 _NEAR = 300
 
 
-def plain(text: bytes) -> bytes:
+def plain(text: bytes, arguments: Arguments) -> bytes:
     """Return C text of the same length, its newer and its GNU forms written in older ones."""
     if b"auto" in text:
         text = _AUTO.sub(AUTO[2].encode(), text)
@@ -68,11 +70,11 @@ def plain(text: bytes) -> bytes:
     if b"enum" in text:
         text = _ENUM.sub(_untyped, text)
     if b"struct_group" in text:
-        text = _each(text, _GROUP, _group)
+        text = _each(text, _GROUP, _group, arguments)
     if b"DECLARE_" in text:
-        text = _each(text, _DECLARED, _declared)
+        text = _each(text, _DECLARED, _declared, arguments)
     if b"scoped_" in text:
-        text = _each(text, _GUARD, _guard)
+        text = _each(text, _GUARD, _guard, arguments)
     if b":" in text:
         text = _fields(text)
     text = _CALLEE.sub(_named, text)
@@ -134,6 +136,7 @@ def _each(
     text: bytes,
     pattern: re.Pattern[bytes],
     write: Callable[[bytearray, int, list[int]], None],
+    arguments: Arguments,
 ) -> bytes:
     """Rewrite each call of a macro. write: gets the text, where it begins, and its marks.
 
@@ -141,10 +144,15 @@ def _each(
     """
     out = bytearray(text)
     for match in pattern.finditer(text):
-        marks = _call_marks(text, text.index(b"(", match.end()))
-        inside = match.start() > 0 and _WORD.match(text, match.start() - 1)
-        if marks and not inside:
-            write(out, match.start(), marks)
+        start, parenthesis = match.start(), text.index(b"(", match.end())
+        if start > 0 and _WORD.match(text, start - 1):
+            continue
+        marks = _call_marks(text, parenthesis)
+        if marks and not arguments.leaves(start, marks[-1]):
+            write(out, start, marks)
+        elif pattern is _GUARD:
+            # The statement behind it stays.
+            _fill(out, start, arguments.end(text, start, parenthesis), b"")
     return bytes(out)
 
 

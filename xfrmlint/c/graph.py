@@ -109,7 +109,7 @@ class _Builder:
                 at -= 1
                 after = self.statement(nodes[at], after, jumps)
                 continue
-            group = self.branches.group(branch)
+            group, complete = self.branches.group(branch)
             fork = Step(Does.CONFIGURED, None)
             rest = after
             while at and (own := self.branches.within(nodes[at - 1], start)) in group:
@@ -120,9 +120,7 @@ class _Builder:
                 fork.next.append(self.listed(nodes[first:at], rest, jumps, own.start))
                 fork.labels.append(self.branches.label(own))
                 at = first
-            if not any(b.condition.startswith("#else") for b in group) or len(fork.next) < len(
-                group
-            ):
+            if not complete or len(fork.next) < len(group):
                 fork.next.append(rest)
                 fork.labels.append(self.branches.otherwise(group))
             after = self.add(fork)
@@ -241,11 +239,13 @@ class _Branches:
     def __init__(self, view: View) -> None:
         self.view = view
         item = view.written
+        blanked = view.corpus.unit(view.path).turned(item.turn).blanked
         self.found = [
             branch
-            for branch in view.corpus.unit(view.path).blanked.branches
+            for branch in blanked.branches
             if item.start <= branch.start < item.end and not branch.dead
         ]
+        self.left_out = frozenset(blanked.left_out)
 
     def within(self, node: Node, start: int) -> Branch | None:
         """Return the outermost branch that holds a node and begins behind `start`."""
@@ -260,14 +260,18 @@ class _Branches:
             (b for b in self.found if start < b.start <= offset and max(offset, last) < b.end), None
         )
 
-    def group(self, branch: Branch) -> list[Branch]:
-        """Return the branches of the conditional that a branch belongs to."""
+    def group(self, branch: Branch) -> tuple[list[Branch], bool]:
+        """Return the branches that stand beside a branch, and whether one of them always does.
+
+        Those that this view leaves out are another view's.
+        """
         found = [branch]
         while (later := self._next(found[-1])) is not None:
             found.append(later)
         while (earlier := self._previous(found[0])) is not None:
             found.insert(0, earlier)
-        return found
+        shown = [b for b in found if (b.start, b.end) not in self.left_out]
+        return shown, len(shown) < len(found) or any(b.last for b in found)
 
     def _next(self, branch: Branch) -> Branch | None:
         following = [b for b in self.found if b.start >= branch.end]

@@ -77,10 +77,14 @@ class Universe:
             if not level:
                 break
             names = "|".join(sorted({re.escape(posixpath.basename(p)) for p in level}))
-            users = self.corpus.tree.search(rf'include\s*["<]([^">]*/)?({names})[">]', around)
+            # The name can be a macro's, too.
+            named = rf'(include|define\s+\w+)\s*["<]([^">]*/)?({names})[">]'
+            users = self.corpus.tree.search(named, around)
             headers = []
             for user in users:
-                if user in seen or not set(level) & set(self.corpus.includes(user)):
+                if user in seen or set(level).isdisjoint(
+                    [*self.corpus.includes(user), *self.corpus.spelled(user, user)]
+                ):
                     continue
                 seen.add(user)
                 if user.endswith(".h"):

@@ -12,7 +12,7 @@ is a function foo_esp_tx of the bytes from `TX` to `}`.
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -20,7 +20,7 @@ from tree_sitter import Node
 from xfrmlint.c.blanking import in_string, readable
 from xfrmlint.c.corpus import Corpus, words
 from xfrmlint.c.macros import Expansion, Macro, Piece, expand_all, in_force
-from xfrmlint.c.unit import Item, Place, Unit, errors_in, outline, parse
+from xfrmlint.c.unit import Item, Place, Unit, declarator_name, errors_in, is_same, outline, parse
 
 _NAME = re.compile(rb"[A-Za-z_]\w*")
 _MARK = re.compile(rb"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|[()]")
@@ -81,33 +81,98 @@ class Outline(NamedTuple):
 
 
 class Outlines:
-    """The outlines of a corpus's files, each made once."""
+    """The outlines of a corpus's files, one for each turn of a file (see Unit), made once."""
 
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
-        self._found: dict[str, Outline | None] = {}
+        self._found: dict[tuple[str, int], Outline | None] = {}
         self._structural: dict[str, frozenset[bytes]] = {}
         self._own: dict[str, frozenset[bytes]] = {}
 
-    def items(self, path: str) -> Sequence[Item]:
+    def items(self, path: str, turn: int = 0) -> Sequence[Item]:
         """Return a file's items in order."""
-        found = self.of(path)
-        return self.corpus.unit(path).items if found is None else found.items
+        found = self.of(path, turn)
+        return self.corpus.unit(path).turned(turn).items if found is None else found.items
 
-    def item_at(self, path: str, offset: int) -> Item | None:
+    def item_at(self, path: str, offset: int, turn: int = 0) -> Item | None:
         """Return the item that holds a byte of a file."""
-        found = self.of(path)
-        return (self.corpus.unit(path) if found is None else found).item_at(offset)
+        found = self.of(path, turn)
+        return (self.corpus.unit(path).turned(turn) if found is None else found).item_at(offset)
+
+    def holding(self, path: str, positions: Callable[[bytes], Iterator[int]]) -> list[Item]:
+        """Return the items in which one of some positions of a text is, in whatever turn.
+
+        positions: gets the text.
+        """
+        unit = self.corpus.unit(path)
+        items: dict[int, Item] = {}
+        for turn in range(unit.blanked.turns):
+            spots = list(positions(unit.turned(turn).text))
+            if not spots and not self.lists(path):
+                continue
+            at = (self.item_at(path, spot, turn) for spot in spots)
+            found = [item for item in at if item is not None]
+            outline_ = self.of(path, turn)
+            if outline_ is not None:
+                found += [
+                    item
+                    for item in outline_.items
+                    if any(
+                        next(positions(outline_.text[part.start : part.end]), None) is not None
+                        for part in outline_.made.get(item.start, ())
+                    )
+                ]
+            for item in found:
+                first = self.counterpart(path, item)
+                items.setdefault(first.start, first)
+        return [item for _, item in sorted(items.items())]
+
+    def variants(self, path: str, item: Item) -> list[Item]:
+        """Return an item of a file, and what other turns have in its place.
+
+        Of items that share their bytes one stands for all.
+        """
+        blanked = self.corpus.unit(path).blanked
+        if not any(start < item.end and item.start < end for start, end in blanked.choices):
+            return [item]
+        beside = [own for own in self.items(path, item.turn) if own.start == item.start]
+        found = {(item.turn, item.start): item}
+        for turn in range(blanked.turns):
+            for other in self.items(path, turn):
+                if turn != item.turn and any(is_same(own, other) for own in beside):
+                    found.setdefault((turn, other.start), other)
+        return list(found.values())
+
+    def counterpart(self, path: str, item: Item) -> Item:
+        """Return the item of a file's first turn in whose place another one has `item`."""
+        if item.turn == 0:
+            return item
+        return next((own for own in self.items(path) if is_same(own, item)), item)
+
+    def heads(self, path: str, item: Item) -> dict[str, Place]:
+        """Return where the names of the functions are written that an item stands for."""
+        found: dict[str, Place] = {}
+        for part in self.made(path, item) or [item]:
+            if part.kind == "function":
+                named = declarator_name(part.node.child_by_field_name("declarator")) or part.node
+                found[part.name] = self.place(path, item, named)
+        return found
 
     def functions(self, name: str, path: str) -> list[Item]:
-        """Return the definitions of a function in a file."""
-        if self.of(path) is None:
-            return self.corpus.unit(path).functions(name)
-        return [i for i in self.items(path) if i.kind == "function" and i.name == name]
+        """Return the definitions of a function in a file, in the first turn that has any."""
+        for turn in range(self.corpus.unit(path).blanked.turns):
+            if self.of(path, turn) is None:
+                found = self.corpus.unit(path).turned(turn).functions(name)
+            else:
+                items = self.items(path, turn)
+                found = [i for i in items if i.kind == "function" and i.name == name]
+            if found:
+                return found
+        return []
 
     def place(self, path: str, item: Item, node: Node) -> Place:
         """Return where a node of one of a file's items is written."""
-        outline_, start = self.of(path), node.start_byte
+        outline_, start = self.of(path, item.turn), node.start_byte
         if outline_ is not None and item.start in outline_.made:
             path, start = outline_.expansion.origin(start)
         return self.corpus.unit(path).place(start)
@@ -126,19 +191,29 @@ class Outlines:
         found = self.of(path)
         return self.corpus.unit(path).errors if found is None else found.errors
 
-    def of(self, path: str) -> Outline | None:
+    def made(self, path: str, item: Item) -> Sequence[Item]:
+        """Return what came of an item's bytes if it was expanded."""
+        outline_ = self.of(path, item.turn)
+        return outline_.made.get(item.start, ()) if outline_ is not None else ()
+
+    def of(self, path: str, turn: int = 0) -> Outline | None:
         """Return the outline of a file that uses such macros; None for all others."""
-        if path not in self._found:
-            self._found[path] = None
-            uses = self._uses(path) if not path.startswith(("include/", "arch/")) else []
-            if uses:
-                self._found[path] = self._outline(self.corpus.unit(path), uses)
-        return self._found[path]
+        if (path, turn) not in self._found:
+            self._found[path, turn] = None
+            if not path.startswith(("include/", "arch/")):
+                unit = self.corpus.unit(path).turned(turn)
+                uses = self._uses(unit)
+                self._found[path, turn] = self._outline(unit, uses) if uses else None
+        return self._found[path, turn]
 
     def lists(self, path: str) -> list[str]:
         """Return the files that a file includes to take what they list: no headers, no sources."""
-        lists = [n for n, quoted in self.corpus.named(path) if not n.endswith((b".h", b".c"))]
-        return [found for n in lists if (found := self.corpus.resolved(path, n)) is not None]
+        return [
+            found
+            for name, quoted in self.corpus.named(path)
+            if not name.endswith((b".h", b".c"))
+            and (found := self.corpus.resolved(path, name, quoted)) is not None
+        ]
 
     def structural(self, path: str) -> frozenset[bytes]:
         """Return the macros that a file sees in itself and its own headers, and that are such."""
@@ -164,22 +239,32 @@ class Outlines:
             self._own[path] = frozenset().union(*(self.corpus.defines(p) for p in local))
         return self._own[path]
 
-    def macros_in(self, path: str, uses: Iterable[Use]) -> dict[str, list[Macro]]:
-        """Return what the macros of some uses, and those that they lead to, can be there."""
+    def macros_in(self, path: str, item: Item) -> dict[str, list[Macro]]:
+        """Return what the macros of an item's uses, and those that they lead to, can be there."""
         found: dict[str, list[Macro]] = {}
-        for use in uses:
-            for name, macros in self._macros(path, use).items():
+        unit, outline_ = self.corpus.unit(path).turned(item.turn), self.of(path, item.turn)
+        for use in outline_.within(item) if outline_ is not None else ():
+            for name, macros in self._macros(unit, use).items():
                 found.setdefault(name, macros)
         return found
 
-    def pieces(self, path: str, start: int, end: int) -> list[Piece]:
-        """Return a part of a file, what it includes in between put in its place."""
-        text = self.corpus.unit(path).text
-        outline_ = self.of(path)
+    def text(self, path: str, item: Item) -> bytes:
+        """Return an item's text, and what was made of it."""
+        text = self.corpus.unit(path).turned(item.turn).text[item.start : item.end]
+        outline_ = self.of(path, item.turn)
+        if outline_ is None:
+            return text
+        # What it is was only seen with these.
+        return text + b"".join(outline_.text[p.start : p.end] for p in self.made(path, item))
+
+    def pieces(self, path: str, item: Item) -> list[Piece]:
+        """Return an item as it stands in its file, what it includes in between put in its place."""
+        text = self.corpus.unit(path).turned(item.turn).text
+        outline_ = self.of(path, item.turn)
         found: list[Piece] = []
-        at = start
-        for use in outline_.uses if outline_ is not None else ():
-            if not start <= use.start < end or not (use.included or use.around[1]):
+        at = item.start
+        for use in outline_.within(item) if outline_ is not None else ():
+            if not use.included and not use.around[1]:
                 continue
             found.append(Piece(text[at : use.start], path, at))
             at = use.end
@@ -190,14 +275,14 @@ class Outlines:
             found.append(Piece(before, path, use.start))
             found.append(Piece(text[use.start : use.end], path, use.start))
             found.append(Piece(behind, path, use.end - 1))
-        return [*found, Piece(text[at:end], path, at)]
+        return [*found, Piece(text[at : item.end], path, at)]
 
-    def _uses(self, path: str) -> list[Use]:
+    def _uses(self, unit: Unit) -> list[Use]:
+        path = unit.path
         data = self.corpus.data(path)
-        found = list(self._included(path))
+        found = list(self._included(unit))
         here = self.corpus.defines(path)
         names = [n for n in self.structural(path) if data.count(n) > (1 if n in here else 0)]
-        unit = self.corpus.unit(path)
         found += self._undefined(path, unit.text)
         if not names:
             return sorted(found)
@@ -267,15 +352,15 @@ class Outlines:
             return False
         return all(_is_whole(macro.body) for macro in known)
 
-    def _included(self, path: str) -> Iterator[Use]:
+    def _included(self, unit: Unit) -> Iterator[Use]:
         """Yield the #includes of files that use macros which this one has defined for them."""
+        path = unit.path
         if not any(quoted for _, quoted in self.corpus.named(path)):
             return
         own = self.corpus.defines(path)
-        unit = self.corpus.unit(path)
         for kind, start, line in unit.blanked.directives:
             match = _INCLUDED.match(line) if kind == "include" else None
-            found = self.corpus.resolved(path, match.group(1)) if match is not None else None
+            found = self.corpus.resolved(path, match.group(1), True) if match is not None else None
             if found is None or found.startswith(("include/", "arch/")) or found == path:
                 continue
             # Between braces it can be nothing but a part of what they hold.
@@ -293,11 +378,12 @@ class Outlines:
         names = frozenset(n for n in names - self.corpus.defines(path) if n in data)
         return bool(names) and not names.isdisjoint(_NAME.findall(self.corpus.unit(path).text))
 
-    def _macros(self, path: str, use: Use) -> dict[str, list[Macro]]:
+    def _macros(self, unit: Unit, use: Use) -> dict[str, list[Macro]]:
         """Return the macros that a use needs: its own, and those that those lead to."""
+        path = unit.path
         text = self.corpus.unit(use.included).text if use.included else b""
         if not use.included:
-            text = self.corpus.unit(path).text[use.start : use.end]
+            text = unit.text[use.start : use.end]
         found: dict[str, list[Macro]] = {}
         # Of arguments and of included lines all count: nobody knows what they are taken for.
         wanted = set(_NAME.findall(text)) & self.own(path)
@@ -320,7 +406,7 @@ class Outlines:
         text = readable(b"".join(made.pieces))
         root = parse(text).root_node
         expansion = made.expansion(text)
-        items, parts = _placed(outline(root), made, unit)
+        items, parts = _placed(outline(root, unit.turn), made, unit)
         lines = [
             self.corpus.unit(path).line(start) if path == unit.path else 0
             for path, start in (expansion.origin(at) for at in errors_in(root))
@@ -332,7 +418,7 @@ class Outlines:
         if use.around[1]:
             made.copy(unit.text, use.start, use.end, use.around)
             return
-        macros = self._macros(unit.path, use)
+        macros = self._macros(unit, use)
         piece = Piece(unit.text[use.start : use.end], unit.path, use.start)
         if use.included:
             piece = Piece(self.corpus.unit(use.included).text, use.included, 0)

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.corpus import Corpus, Memo, definition_in, standing, stands_in, words
-from xfrmlint.c.macros import Macro, Macros, Piece, in_force
+from xfrmlint.c.macros import Macro, Macros, in_force
 from xfrmlint.c.modules import Universe
 from xfrmlint.c.outline import Outlines
+from xfrmlint.c.templates import Setting, is_template, settings
 from xfrmlint.c.types import Types
 from xfrmlint.c.unit import Item
 from xfrmlint.c.view import View, views
@@ -69,9 +70,11 @@ class Reader:
         self.types = Types(self.corpus, self.outlines)
         self.universe = Universe(self.corpus)
         self._found: dict[tuple[str, str], list[Occurrence]] = {}
-        self._views: dict[tuple[str, int, tuple[str, ...]], list[View]] = {}
+        self._views: dict[tuple[str, int, int, tuple[str, ...]], list[View]] = {}
         self._macros: dict[str, Macros] = {}
         self._outward: dict[tuple[str, str], list[View]] = {}
+        self._templates: dict[str, list[View]] = {}
+        self._settings: dict[str, list[Setting]] = {}
 
     def macros(self, files: Sequence[str], key: str) -> Macros:
         """Return the macros of some files. key: names the list of files."""
@@ -124,7 +127,7 @@ class Reader:
         for path in files:
             for view in self.views_with(words, path, macros):
                 for node in view.occurrences(word):
-                    mark = (view.path, view.item.start, node.start_byte)
+                    mark = (view.path, -1, node.start_byte)
                     if view.expanded:
                         # A macro with alternatives gives several views of the same text.
                         place = view.place(node.start_byte)
@@ -144,47 +147,60 @@ class Reader:
         lists = self.outlines.lists(path)
         if not any(words.within(self.corpus.data(one)) for one in (path, *lists)):
             return []
-        positions = list(words.positions(self.corpus.unit(path).text))
-        if not positions and not lists:
-            return []
-        found = (self.outlines.item_at(path, position) for position in positions)
-        items = {item.start: item for item in found if item is not None}
-        outline = self.outlines.of(path)
-        if outline is not None:
-            for item in outline.items:
-                if item.start not in items and words.stand_in(outline.text_of(item)):
-                    items[item.start] = item
         make = self.expanded if own else self.views
-        return [view for _, item in sorted(items.items()) for view in make(path, item, macros)]
+        items = self.outlines.holding(path, words.positions)
+        return [view for item in items for view in make(path, item, macros)]
 
     def views(self, path: str, item: Item, macros: dict[str, list[Macro]]) -> list[View]:
         """Return an item's views, each made once."""
-        outline = self.outlines.of(path)
-        made = outline.made.get(item.start, ()) if outline is not None else ()
-        text = self.corpus.unit(path).text[item.start : item.end]
-        if outline is not None and made:
-            # What it is was only seen with these.
-            text += outline.text_of(item)
+        item = self.outlines.counterpart(path, item)
+        shown = self.outlines.variants(path, item)
+        text = b"".join(self.outlines.text(path, one) for one in shown)
         # Macros that stand in other macros' bodies are needed as well: all or none.
         used = macros if any(n.encode() in text for n in macros) else {}
         if item.name in used:
             # A function's definition is never its stub's use.
             used = {n: m for n, m in used.items() if n != item.name}
-        key = (path, item.start, tuple(sorted(used)))
+        key = (path, item.start, item.turn, tuple(sorted(used)))
         if key not in self._views:
-            if outline is not None and made and not used:
-                self._views[key] = [
-                    View(self.corpus, path, part, outline.text, outline.expansion, item)
-                    for part in made
-                ]
-                return self._views[key]
-            forced = {n: in_force(self.corpus, n, path, item.start) or m for n, m in used.items()}
-            pieces = [Piece(text, path, item.start)]
-            if outline is not None and made:
-                forced |= self.outlines.macros_in(path, outline.within(item))
-                pieces = self.outlines.pieces(path, item.start, item.end)
-            self._views[key] = views(self.corpus, path, item, forced, pieces)
+            self._views[key] = [
+                view
+                for setting in self.settings(path) or [{}]
+                for one in shown
+                for view in self._shown(path, one, used, setting)
+            ]
+            for view in self._views[key] if len(shown) > 1 else ():
+                view.heads = self.outlines.heads(path, item)
         return self._views[key]
+
+    def _shown(
+        self, path: str, item: Item, macros: dict[str, list[Macro]], setting: Setting
+    ) -> list[View]:
+        """Return the views of an item in one turn and one setting."""
+        made = self.outlines.made(path, item)
+        outline = self.outlines.of(path, item.turn)
+        if outline is not None and made and not macros and not setting:
+            return [
+                View(self.corpus, path, part, outline.text, outline.expansion, item)
+                for part in made
+            ]
+        forced = {n: in_force(self.corpus, n, path, item.start) or m for n, m in macros.items()}
+        if made:
+            forced |= self.outlines.macros_in(path, item)
+        pieces = self.outlines.pieces(path, item)
+        return views(self.corpus, path, item, {**forced, **setting}, pieces)
+
+    def settings(self, path: str, files: Sequence[str] = ()) -> list[Setting]:
+        """Return what a header of the driver's own means, if that is not the same everywhere.
+
+        files: the driver's, if they are at hand.
+        """
+        if path not in self._settings:
+            self._settings[path] = []
+            if is_template(path, self.corpus.data(path)):
+                files = files or self.universe.files(path)
+                self._settings[path] = settings(self.corpus, path, files)
+        return self._settings[path]
 
     def expanded(self, path: str, item: Item, macros: dict[str, list[Macro]]) -> list[View]:
         """Return an item's views with `macros` and all of the driver's own macros expanded.
@@ -192,7 +208,8 @@ class Reader:
         What a macro does with its argument (assign it, print it, drop it) is then seen.
         """
         wanted = dict(macros)
-        texts = [piece.text for piece in self.outlines.pieces(path, item.start, item.end)]
+        shown = self.outlines.variants(path, item)
+        texts = [piece.text for one in shown for piece in self.outlines.pieces(path, one)]
         own = self.outlines.own(path)
         while texts:
             for match in _IDENTIFIER.finditer(texts.pop()):
@@ -229,6 +246,8 @@ class Reader:
     def definitions(self, name: str, path: str) -> list[View]:
         """Return the views of a function's definitions in the driver that a file belongs to."""
         found = self.defining(name, self.universe.files(path), path) if name else []
+        if not found and name:
+            found = [view for view in self._set_up(path) if view.item.name == name]
         if not found and name and self.universe.doubt(path):
             return self._only_definition(name, path)
         return found
@@ -259,6 +278,21 @@ class Reader:
         return any(
             word.group() in self.outlines.structural(path) for word in _IDENTIFIER.finditer(line)
         )
+
+    def _set_up(self, path: str) -> list[View]:
+        """Return the functions of the driver's headers that mean something else each time."""
+        key = self.universe.key(path)
+        if key not in self._templates:
+            files = self.universe.files(path)
+            self._templates[key] = [
+                view
+                for where in files
+                if self.settings(where, files)
+                for item in self.outlines.items(where)
+                if item.kind == "function"
+                for view in self.views(where, item, {})
+            ]
+        return self._templates[key]
 
     def _only_definition(self, name: str, path: str) -> list[View]:
         """Return the one definition that a vendor's folder has for others, none if it has more."""

@@ -9,6 +9,7 @@ import tree_sitter_c
 from tree_sitter import Language, Node, Parser, Query, QueryCursor, Tree
 
 from xfrmlint.c.blanking import Blanked, blank
+from xfrmlint.kernel.release import Release
 from xfrmlint.tree.lines import line_text
 
 # A driver's largest source has 1.8 MB; beyond this the parser's time and memory run away.
@@ -19,7 +20,7 @@ class Item(NamedTuple):
     """A top-level piece of a file.
 
     kind: function, declaration, type or other. name: the function's, else empty.
-    start, end: byte offsets.
+    start, end: byte offsets. turn: of the unit that it is an item of.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class Item(NamedTuple):
     start: int
     end: int
     node: Node
+    turn: int = 0
 
 
 class Place(NamedTuple):
@@ -58,8 +60,8 @@ def captured(query: Query, node: Node, name: str) -> list[Node]:
 class Unit:
     """A file as the parser sees it.
 
-    path: relative to the tree's root. data: the bytes on disk. words: see `blank`. like: the same
-    file, of which everything can be taken over.
+    path: relative to the tree's root. data: the bytes on disk. words, release, turn: see `blank`.
+    like: the same file, of which everything can be taken over.
     """
 
     def __init__(
@@ -68,13 +70,31 @@ class Unit:
         data: bytes,
         words: re.Pattern[bytes] | None = None,
         like: "Unit | None" = None,
+        release: Release | None = None,
+        turn: int = 0,
     ) -> None:
         self.path = path
+        self.release = release
+        self.turn = turn
+        self._words = words
+        self._turned: dict[int, Unit] = {}
         self.too_large = len(data) > LARGEST
         self.data = b"" if self.too_large else data
         self._like = like
-        self.blanked: Blanked = blank(self.data, words) if like is None else like.blanked
+        self.blanked: Blanked = (
+            blank(self.data, words, release, turn) if like is None else like.blanked
+        )
         self.text = self.blanked.text
+
+    def turned(self, turn: int) -> "Unit":
+        """Return the file with other branches where it has a choice of one (see Blanked)."""
+        if turn == self.turn:
+            return self
+        if turn not in self._turned:
+            like = self._like.turned(turn) if self._like is not None else None
+            made = Unit(self.path, self.data, self._words, like, self.release, turn)
+            self._turned[turn] = made
+        return self._turned[turn]
 
     @cached_property
     def tree(self) -> Tree:
@@ -119,7 +139,7 @@ class Unit:
         """Top-level items in order of start; wrappers (extern "C", error nodes) are opened."""
         # This file counts as parsed, whoever did it.
         root = self.tree.root_node
-        return outline(root) if self._like is None else self._like.items
+        return outline(root, self.turn) if self._like is None else self._like.items
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -142,6 +162,10 @@ class Unit:
         for item in self.items:
             if item.kind == "function":
                 found.setdefault(item.name, []).append(item)
+        for turn in range(1, self.blanked.turns):
+            for item in self.turned(turn).items:
+                if item.kind == "function" and item.name not in found:
+                    found[item.name] = [item]
         return found
 
     def condition(self, offset: int) -> str:
@@ -150,7 +174,7 @@ class Unit:
         for branch in self.blanked.branches:
             if branch.start > offset:
                 break
-            if offset < branch.end:
+            if offset < branch.end and not branch.compiled:
                 found = branch.condition
         return found
 
@@ -196,7 +220,13 @@ def node_text(node: Node) -> str:
 _WRAPPERS = {"ERROR", "linkage_specification", "declaration_list", "translation_unit"}
 
 
-def outline(root: Node) -> list[Item]:
+def is_same(item: Item, other: Item) -> bool:
+    """Tell whether two turns of a file have these items in place of each other."""
+    named = item.kind == other.kind and item.name == other.name
+    return named and item.start < other.end and other.start < item.end
+
+
+def outline(root: Node, turn: int = 0) -> list[Item]:
     """Return the top-level items under `root`, wrappers opened, in order of start."""
     items: list[Item] = []
     stack = [root]
@@ -205,12 +235,12 @@ def outline(root: Node) -> list[Item]:
         if node.type in _WRAPPERS:
             stack += node.named_children
             continue
-        items.append(_item(node))
+        items.append(_item(node, turn))
     items.sort(key=lambda item: item.start)
     return items
 
 
-def _item(node: Node) -> Item:
+def _item(node: Node, turn: int) -> Item:
     kind, name = "other", ""
     if node.type == "function_definition":
         found = declarator_name(node.child_by_field_name("declarator"))
@@ -219,4 +249,4 @@ def _item(node: Node) -> Item:
         kind = "declaration"
     elif node.type in ("type_definition", "struct_specifier", "union_specifier", "enum_specifier"):
         kind = "type"
-    return Item(kind, name, node.start_byte, node.end_byte, node)
+    return Item(kind, name, node.start_byte, node.end_byte, node, turn)

@@ -49,7 +49,8 @@ class View:
     """An item's text as it is analysed: as written, or with some macros expanded.
 
     path: the file the item stands in; includes and names are looked up from there. written: the
-    item in that file; `item` is the one that expansion made of it.
+    item in that file; `item` is the one that expansion made of it. heads: where functions begin in
+    the file's first turn: one with several heads is one.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class View:
         self.written = written or item
         self.node = item.node
         self.text = text
+        self.heads: Mapping[str, Place] = {}
         self._expansion = expansion
 
     @property
@@ -90,9 +92,8 @@ class View:
     @cached_property
     def function(self) -> FunctionName:
         """The function this view shows (an empty name for other items)."""
-        node = declarator_name(self.node.child_by_field_name("declarator"))
-        offset = node.start_byte if node is not None else self.node.start_byte
-        place = self.place(offset)
+        named = declarator_name(self.node.child_by_field_name("declarator")) or self.node
+        place = self.heads.get(self.item.name) or self.place(named.start_byte)
         return FunctionName(place.path, self.item.name, place.line)
 
     @cached_property
@@ -253,7 +254,8 @@ def views(
     pieces: the item's text.
     """
     if not macros or not any(uses(piece.text, macros) for piece in pieces):
-        return [View(corpus, path, item, corpus.unit(path).text, None)]
+        text = corpus.unit(path).turned(item.turn).text
+        return [View(corpus, path, item, text, None)]
     used = {name: found for name, found in macros.items() if found}
     alternatives = min(4, max(map(len, used.values()), default=1))
     made: list[View] = []

@@ -10,7 +10,7 @@ from xfrmlint.change.scope import EVERYWHERE, NOWHERE, Scope, scope_of
 from xfrmlint.change.step import Step
 from xfrmlint.check import check_tree
 from xfrmlint.findings import Finding, Known, Report, identity
-from xfrmlint.kernel.kbuild import version
+from xfrmlint.kernel.release import version
 from xfrmlint.memory.cache import Cache
 from xfrmlint.memory.gather import Session
 from xfrmlint.rules import Rule

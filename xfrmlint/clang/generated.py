@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 
+from xfrmlint.kernel.release import release, version_macros
 from xfrmlint.tree import Tree, Unreadable
 
 ARCH = "arch/x86/include"
@@ -41,6 +42,9 @@ _EMPTY = """
 generated/timeconst.h generated/asm-offsets.h asm/unistd_64.h asm/unistd_32_ia32.h
 asm/unistd_64_x32.h
 """.split()
+_KERNEL_VERSION = (
+    "#define KERNEL_VERSION(a,b,c) (((a) << 16) + ((b) << 8) + ((c) > 255 ? 255 : (c)))\n"
+)
 _BOUNDS = {
     "NR_PAGEFLAGS": 24,
     "MAX_NR_ZONES": 4,
@@ -54,6 +58,9 @@ _BOUNDS = {
 def headers(tree: Tree) -> dict[str, bytes]:
     """Return the generated headers: name as #include lines have it -> text."""
     found = dict.fromkeys(_EMPTY, "")
+    known = release(tree)
+    if known is not None:
+        found["linux/version.h"] = _defines(version_macros(known)) + _KERNEL_VERSION
     found["generated/utsrelease.h"] = '#define UTS_RELEASE "0"\n'
     found["generated/rq-offsets.h"] = _defines({"RQ_nr_pinned": 0})
     found["generated/bounds.h"] = _defines(_BOUNDS)

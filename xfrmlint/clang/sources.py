@@ -5,7 +5,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from xfrmlint.c.corpus import begins_line
+from xfrmlint.c.corpus import DEFINE_FILE, begins_line
 from xfrmlint.clang.generated import ARCH
 from xfrmlint.tree import Tree, Unreadable
 
@@ -127,6 +127,11 @@ class Sources:
                 (match.group(1) == b'"', os.fsdecode(match.group(2)))
                 for match in _INCLUDE.finditer(text)
                 if begins_line(text, match.start())
+            ]
+            # What an #include of a macro means, wherever that is defined.
+            self._names[path] += [
+                (match.group(2) == b'"', os.fsdecode(match.group(3)))
+                for match in DEFINE_FILE.finditer(text)
             ]
         return self._names[path]
 

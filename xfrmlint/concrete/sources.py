@@ -154,7 +154,7 @@ class Sources:
             for branch in written.blanked.branches:
                 if branch_truth(written, branch, self._configuration) is False:
                     data[branch.start : branch.end] = spaces(bytes(data[branch.start : branch.end]))
-            self._units[path] = Unit(path, bytes(data))
+            self._units[path] = Unit(path, bytes(data), release=written.release)
         return self._units[path]
 
     def _macros_of(self, view: View, asked: set[str], start: int) -> dict[str, Macro]:

@@ -317,7 +317,11 @@ class Body:
             for i, step in enumerate(steps)
             if step.does is Does.CONFIGURED
             and i in near
-            and len({frozenset(_reach(steps, matters, n)) for n in step.next}) > 1
+            and (
+                # One alone is what a view of several assumes.
+                len(step.next) == 1
+                or len({frozenset(_reach(steps, matters, n)) for n in step.next}) > 1
+            )
         }
         if configured - matters:
             onward = _onward(steps, matters | configured)

@@ -1,4 +1,4 @@
-"""What Kbuild's Makefiles say: the version, which .c files make a module, where headers are found.
+"""What Kbuild's Makefiles say: which .c files make a module, where headers are found.
 
 The grammar read is that of Documentation/kbuild/makefiles.rst: `obj-$(CONFIG_X) += name.o`,
 `name-y := part.o`, `name-objs := part.o`, ccflags-y.
@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 from xfrmlint.kernel.make import Makefile
 from xfrmlint.kernel.places import vendor
-from xfrmlint.tree import Tree, Unreadable
+from xfrmlint.tree import Tree
 
-_VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)\s*=[ \t]*(\S*)", re.M)
 _FLAGS = ("ccflags-y", "subdir-ccflags-y", "EXTRA_CFLAGS")
 
 
@@ -25,19 +24,6 @@ class Module(NamedTuple):
     name: str
     sources: tuple[str, ...]
     doubt: str = ""
-
-
-def version(tree: Tree) -> str:
-    """Return VERSION.PATCHLEVEL.SUBLEVEL and EXTRAVERSION of the top Makefile, or "unknown"."""
-    try:
-        head = tree.read("Makefile")[:4096].decode("utf-8", "replace")
-    except Unreadable:
-        return "unknown"
-    parts: dict[str, str] = dict(_VERSION.findall(head))
-    if not parts.get("VERSION"):
-        return "unknown"
-    numbers = [parts.get(name, "") for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL")]
-    return ".".join(n for n in numbers if n) + parts.get("EXTRAVERSION", "")
 
 
 class Kbuild:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.blanking import closing, without_comments
+from xfrmlint.c.arguments import closing
+from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import CALLBACK
@@ -161,6 +162,8 @@ def _own_guard(graph: CallGraph, view: View, name: bytes) -> str:
         for match in pattern.finditer(without_comments(data) if name in data else b""):
             text = match.string
             end = closing(text, text.index(b"(", match.start()))
+            if end is None:
+                return ""
             names = re.findall(rb"(\w+)\s*\(", text[match.end() : end])
             does = [function_named(word.decode()) for word in names]
             if any(one.sleeps == "always" for one in does):

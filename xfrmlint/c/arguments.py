@@ -1,0 +1,53 @@
+"""Where what stands in parentheses ends: at the one that closes them, or with the branch it is in.
+
+An attribute that is not closed in a branch of an #if would take along all behind it.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+
+_PAREN = re.compile(rb"[()]")
+_FAR = 4000
+
+
+def closing(text: bytes, start: int) -> int | None:
+    """Return the offset behind the parenthesis that closes the one at `start`.
+
+    Nothing that is blanked or looked past is longer than _FAR bytes: None for what is.
+    """
+    depth = 0
+    for match in _PAREN.finditer(text, start, start + _FAR):
+        depth += 1 if match.group() == b"(" else -1
+        if depth == 0:
+            return match.end()
+    return None
+
+
+class Arguments:
+    """Where the arguments in a text end. branches: the byte ranges of its conditionals' branches.
+
+    unclosed: where something began that its branch leaves open.
+    """
+
+    def __init__(self, branches: Iterable[tuple[int, int]] = ()) -> None:
+        self._ends = sorted((end, start) for start, end in branches)
+        self.unclosed: set[int] = set()
+
+    def end(self, text: bytes, start: int, parenthesis: int) -> int:
+        """Return the offset behind what began at `start`; the end of its line if it is open."""
+        end = closing(text, parenthesis)
+        if end is not None and not self.leaves(start, end):
+            return end
+        self.unclosed.add(start)
+        end = text.find(b"\n", parenthesis)
+        return end if end >= 0 else len(text)
+
+    def leaves(self, start: int, end: int) -> bool:
+        """Tell whether the branch around an offset ends before another one."""
+        at = bisect_right(self._ends, (start, start))
+        while at < len(self._ends) and self._ends[at][0] < end:
+            if self._ends[at][1] <= start:
+                return True
+            at += 1
+        return False
