@@ -441,6 +441,10 @@ def _special(
     if does.is_("error_too"):
         return evaluator.as_value(node, state)
     if does.passes and not does.copies_memory and not does.is_("copies"):
+        pointed = does.returned is not None and does.returned.pointed
+        if pointed and first.type == "pointer_expression" and node_text(first)[:1] == "&":
+            # smp_load_acquire(&p->f) is p->f.
+            first = first.child_by_field_name("argument") or first
         return evaluator.value(first, state)
     return None
 
