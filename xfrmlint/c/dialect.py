@@ -48,7 +48,10 @@ _WORDS = re.compile(rb"\s*((?:[A-Za-z_]\w*\s+)*[A-Za-z_]\w*)[\s*]*(?:const\s*)?"
 _CALLED = re.compile(
     rb"(?:[=(,!&|?:<>;{}/%^~+-]|(?<!\w)(?:return|else|case))\s*([A-Za-z_]\w*)[ \t]*$"
 )
-_TAKE_TYPES = re.compile(rb"_*(?:typeof\w*|sizeof|[aA]lignof|[aA]lignas)_*")
+# Words in front of a parenthesis that are no calls, or take a type as it is.
+_TAKE_TYPES = re.compile(
+    rb"_*(?:typeof\w*|sizeof|[aA]lignof|[aA]lignas)_*|return|else|case|do|goto|if|while|for|switch"
+)
 _BLANKS = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
 _MARKS = re.compile(rb"[][(){},;]")
 _WORD = re.compile(rb"\w")
