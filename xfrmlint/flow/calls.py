@@ -209,6 +209,8 @@ class Calls(Code):
             cut = self.cut(evaluator, state, node, f"{name}() leaves the function")
             evaluator.returned.append((cut, UNKNOWN))
             return []
+        if function_named(name).private == "own" and values:
+            values = [self._settled(evaluator, values[0], arguments[0]), *values[1:]]
         result = _kernels(name, values) or self._bits(evaluator, name, node, values)
         if result is not None:
             return [(state, result)]
@@ -249,6 +251,9 @@ class Calls(Code):
             isinstance(v, Packet) or (isinstance(v, Unknown) and v.packet) for v in values
         ) or any(isinstance(v, Pointer) and v.to[0] == "skb" for v in values)
         if does.copies_memory and len(values) > 1 and isinstance(values[0], Pointer):
+            if isinstance(values[1], Handle):
+                # What it leads to is read.
+                state = evaluator.used(state, values[1], arguments[1], "dereferenced")
             copied = self._copied(evaluator, values, state, arguments)
             return [(copied, values[0])]
         for argument, value in carried:
@@ -259,6 +264,13 @@ class Calls(Code):
                 if not state.handles_below(value.to):
                     state = state.stored(value.to, UNKNOWN)
         return [(state, Unknown(packet))]
+
+    def _settled(self, evaluator: Evaluator, value: Value, argument: Node) -> Value:
+        """Return a net_device as whose it is, where a driver's member holds it."""
+        device = evaluator.typed(value, _DEVICE, argument)
+        if not isinstance(device, Netdev) or device.member is None:
+            return device
+        return Netdev(self.members.settled(device.member)[0])
 
     def _bits(
         self, evaluator: Evaluator, name: str, node: Node, values: Sequence[Value]
@@ -429,6 +441,10 @@ def _special(
     if does.is_("error_too"):
         return evaluator.as_value(node, state)
     if does.passes and not does.copies_memory and not does.is_("copies"):
+        pointed = does.returned is not None and does.returned.pointed
+        if pointed and first.type == "pointer_expression" and node_text(first)[:1] == "&":
+            # smp_load_acquire(&p->f) is p->f.
+            first = first.child_by_field_name("argument") or first
         return evaluator.value(first, state)
     return None
 

@@ -41,9 +41,13 @@ class Members:
             return Netdev(Device.VLAN_REAL)
         if at[0] in ("global", "sa"):
             return Netdev(Device.SAVED)
+        if at[0] == "other":
+            # Private data of another device.
+            return Netdev(Device.UNKNOWN)
         struct, field = self.named(view, node)
         if (struct, field) in structs.OWN_MEMBERS:
-            return Netdev(Device.OWN)
+            own = not self.devices.is_dummy(struct, view.path)
+            return Netdev(Device.OWN if own else Device.UNKNOWN)
         if struct in self._sa_structs(view.path):
             # Kept with some SA, when that was added.
             return Netdev(Device.SAVED)

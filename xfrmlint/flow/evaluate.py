@@ -18,6 +18,7 @@ from xfrmlint.flow.arithmetic import (
     computed,
     fitted,
     found_in,
+    is_zero,
     lost,
     lost_number,
     numbered,
@@ -394,7 +395,10 @@ class Evaluator(Conditions):
             # a ?: b
             for after, value in self.value(condition, state):
                 for split, held in self.decide(after, value, condition):
-                    found += [(split, value)] if held else self.value(other, split)
+                    others = [(split, value)] if held else self.value(other, split)
+                    # `h ?: 0` is h.
+                    same = isinstance(value, Handle) and not held
+                    found += [(s, value if same and is_zero(v) else v) for s, v in others]
             return found
         for after, held in self.truth(condition, state):
             found += self.value(then if held else other, after)

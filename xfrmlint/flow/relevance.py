@@ -25,6 +25,7 @@ _ASSIGNED = re.compile(
     r"(?P<member>->|\.)?\s*\b(?P<name>[A-Za-z_]\w*)\s*(?:\[[^]=]*\]\s*)*"
     r"(?:=(?!=)|(?:[-+*/%&|^]|<<|>>)=|\+\+|--)"
 )
+_THROUGH = re.compile(r"(?:^|[;{,])\s*\*\s*([A-Za-z_]\w*)\s*=(?!=)")
 _TAKEN = re.compile(r"(?:^|[(,=?:])\s*&\s*([A-Za-z_]\w*)\b(?!\s*(?:->|\[))")
 _CONSTANT = re.compile(
     r"(?<![>.\w])([a-z_]\w*)\s*=\s*(?:NETDEV_TX_\w+|NULL|true|false|\d+|-E[A-Z]+)\s*[;,]"
@@ -95,12 +96,16 @@ class Slice(NamedTuple):
 
 
 class _Text(NamedTuple):
-    """A step's names: all, variables it assigns or takes the address of, members it assigns."""
+    """A step's names: all, variables it assigns or takes the address of, members it assigns.
+
+    through: variables through which it stores, as they point.
+    """
 
     words: frozenset[str]
     assigned: frozenset[str]
     taken: frozenset[str]
     members: frozenset[str]
+    through: frozenset[str]
 
 
 class Body:
@@ -266,8 +271,12 @@ class Body:
         carriers = seeds.words | carried.names | carried.members
         first = {i for i, text in enumerate(self.texts) if text.words & carriers}
         matters = set(first)
+        if first:
+            # What is handed out beside a handle, an error's number say, decides at the caller's.
+            parameters = frozenset(self.view.parameters)
+            matters |= {i for i, text in enumerate(self.texts) if text.through & parameters}
         # What a call on the way returned decides where the path goes.
-        results = set().union(*(self.texts[i].assigned for i in matters))
+        results = set().union(*(self.texts[i].assigned | self.texts[i].taken for i in matters))
         matters |= {
             i
             for i, step in enumerate(steps)
@@ -394,7 +403,8 @@ def _text(text: str) -> _Text:
     matches = list(_ASSIGNED.finditer(text))
     assigned = frozenset(m["name"] for m in matches if not m["member"])
     members = frozenset(m["name"] for m in matches if m["member"])
-    return _Text(words, assigned, frozenset(_TAKEN.findall(text)), members)
+    through = frozenset(_THROUGH.findall(text))
+    return _Text(words, assigned, frozenset(_TAKEN.findall(text)), members, through)
 
 
 def _asked(node: Node | None) -> list[Node]:

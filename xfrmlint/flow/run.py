@@ -59,12 +59,14 @@ class Run(Calls):
         from_kernel: bool = True,
         given: Sequence[Value] | None = None,
         most: int = MOST_IN_ALL,
+        names_device: bool = True,
     ) -> list[Exit]:
         """Run a function from outside.
 
         from_kernel: its device is the one at work. given: its arguments, if they are known better.
-        most: so many steps may be taken.
+        most: so many steps may be taken. names_device: the packet's device is the one at work.
         """
+        start = _START if names_device else _START.stored(("skb", "dev"), Netdev(Device.UNKNOWN))
         self._limit = self.steps + most
         found: list[Exit] = []
         for body in self.bodies(function):
@@ -73,7 +75,7 @@ class Run(Calls):
                 seen = not from_kernel or any(isinstance(v, Netdev) for v in values)
                 values.append(_argument(local, seen))
             values = list(given) if given is not None else values
-            found += self._function(function, body, values, _START, 0)
+            found += self._function(function, body, values, start, 0)
         return found
 
     def give_up(self) -> None:

@@ -74,6 +74,12 @@ class Devices:
         """Return whose device an expression is."""
         return _found(self.tracer.of(view, node))
 
+    def is_dummy(self, struct: str, path: str) -> bool:
+        """Tell whether a struct's device can be one that was made for its NAPI alone."""
+        if struct != "struct napi_struct":
+            return False
+        return any(self.reader.near(name, path) for name in structs.DUMMIES)
+
     def _stored(self, stored: Stored) -> Whose | None:
         """Tell what a store says by itself: `priv->netdev = dev`, with priv = netdev_priv(dev)."""
         if stored.base is None or stored.value is None or stored.value.type != "identifier":
@@ -89,7 +95,8 @@ class Devices:
     def _whose(self, view: View, node: Node) -> Whose | None:
         if node.type == "call_expression":
             name = node_text(node.child_by_field_name("function") or node)
-            return _BY_NAME.get(function_named(name).device)
+            whose = _BY_NAME.get(function_named(name).device)
+            return Whose.OTHER if whose is Whose.OWN and _of_another(node, name) else whose
         if node.type == "field_expression":
             return self._of_member(view, node)
         if node.type == "identifier" and view.kind == "function":
@@ -104,7 +111,7 @@ class Devices:
         kind = self.reader.types.of(base, view)
         struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
         if (struct, name) in structs.OWN_MEMBERS:
-            return Whose.OWN
+            return Whose.OTHER if self.is_dummy(struct, view.path) else Whose.OWN
         if (struct, name) in structs.LOWER_MEMBERS:
             return Whose.VLAN
         if struct == self.accesses.offload and base is not None and name in ("dev", "real_dev"):
@@ -135,6 +142,14 @@ class Devices:
         if any(d.context in (CONTROL, DATAPATH) for d in callbacks):
             return Whose.OWN
         return Whose.OWN if _sets_up(view, local.name) else None
+
+
+def _of_another(call: Node, name: str) -> bool:
+    """Tell whether driver data is not that of the device which is at hand, but of one computed."""
+    listed = call.child_by_field_name("arguments")
+    first = listed.named_children[0] if listed is not None and listed.named_child_count else None
+    computed = first is not None and first.type in ("call_expression", "binary_expression")
+    return computed and name.endswith("get_drvdata")
 
 
 def _sets_up(view: View, name: str) -> bool:

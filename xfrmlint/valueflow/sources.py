@@ -20,6 +20,7 @@ from xfrmlint.c.mention import slot_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import function_named
 from xfrmlint.valueflow.forms import Forms, Passed, Stored, Value, alternatives, plain
 
 T = TypeVar("T")
@@ -149,6 +150,9 @@ class Tracer(Generic[T]):
             return self._values(stores, answers, doubts)
         if node.type == "call_expression":
             called = node.child_by_field_name("function")
+            around = _container(node)
+            if around is not None:
+                return [Value(view, around)]
             names = alternatives(called) if called is not None else []
             found = [
                 Value(inner, value)
@@ -215,6 +219,16 @@ def _holder(stored: Stored) -> str:
 def _is_everybodys(path: str) -> bool:
     """Tell whether a struct's header is the whole kernel's; include/linux/VENDOR/ is a driver's."""
     return path.startswith("include/") and path.count("/") < 3
+
+
+def _container(call: Node) -> Node | None:
+    """Return p for container_of(&p->member, struct s, member)."""
+    name = node_text(call.child_by_field_name("function") or call)
+    listed = call.child_by_field_name("arguments")
+    if function_named(name).struct < 0 or listed is None or not listed.named_child_count:
+        return None
+    member = plain(listed.named_children[0])
+    return member.child_by_field_name("argument") if member.type == "field_expression" else None
 
 
 def reaching(values: Sequence[Node], use: Node, view: View) -> list[Node]:
