@@ -274,7 +274,16 @@ def test_nothing_is_lost_in_silence(name: str, tmp_path: Path) -> None:
 
 
 # Lines that a compiler never gets to see, or can make nothing of; the driver's finding must stay.
-OPEN = ["__attribute__((", "typeof(", "\tscoped_guard(", "{", "(", "int a[] = {", "f(__aligned("]
+OPEN = [
+    "__attribute__((",
+    "typeof(",
+    "\tscoped_guard(",
+    "struct_group(",
+    "{",
+    "(",
+    "int a[] = {",
+    "f(__aligned(",
+]
 
 
 @pytest.mark.parametrize("text", OPEN)

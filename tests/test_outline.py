@@ -741,6 +741,26 @@ def test_a_driver_that_reads_the_handle_for_each_packet(files: Mapping[str, str]
     (own,) = found.drivers
     assert own.opted_in
     assert [(c.field, c.target) for c in own.table.callbacks] == [("xdo_dev_state_add", "foo_add")]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param("TX(tx) {", id="a macro"),
+        pytest.param("static netdev_tx_t foo_tx(struct sk_buff *skb, void *dev) {", id="no macro"),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_function_with_several_heads_is_one(head: str, first: bool) -> None:
+    heads = [head, XMIT + "\n{\n\tskb->priority++;"]
+    one, other = heads if first else heads[::-1]
+    made = "#define TX(name) static netdev_tx_t foo_##name(struct sk_buff *skb, void *dev)\n"
+    text = f"#ifdef FOO_OLD\n{one}\n#else\n{other}\n#endif\n"
+    body = f"\t{ASK}\n\treturn x->xso.offload_handle != 0;\n}}\n"
+    found = analysed(driver(pre=made, tx=text + body))
+    functions = [row[0] for row in found.store.query("select function from site")[1]]
+    assert sorted(functions) == ["foo_add", "foo_tx"]
+    assert sites(found) == {("read", "datapath")}
     assert reasons(found) == set()
 
 

@@ -114,14 +114,8 @@ class Outlines:
             found = [item for item in at if item is not None]
             outline_ = self.of(path, turn)
             if outline_ is not None:
-                found += [
-                    item
-                    for item in outline_.items
-                    if any(
-                        next(positions(outline_.text[part.start : part.end]), None) is not None
-                        for part in outline_.made.get(item.start, ())
-                    )
-                ]
+                texts = ((item, outline_.text_of(item)) for item in outline_.items)
+                found += [item for item, text in texts if next(positions(text), None) is not None]
             for item in found:
                 first = self.counterpart(path, item)
                 items.setdefault(first.start, first)
@@ -179,12 +173,15 @@ class Outlines:
 
     def undefined(self, path: str) -> list[tuple[int, str]]:
         """Return lines and names of macros that were guessed at, as their definition is nowhere."""
-        found, unit = self.of(path), self.corpus.unit(path)
-        return [
+        unit = self.corpus.unit(path)
+        turns = [self.of(path, turn) for turn in range(unit.blanked.turns)]
+        found = {
             (unit.line(use.start), use.name.decode())
-            for use in (found.uses if found is not None else ())
+            for outline_ in turns
+            for use in (outline_.uses if outline_ is not None else ())
             if use.around[1]
-        ]
+        }
+        return sorted(found)
 
     def errors(self, path: str) -> Sequence[int]:
         """Return the lines of a file at which the parser had to give up and start again."""
@@ -252,10 +249,8 @@ class Outlines:
         """Return an item's text, and what was made of it."""
         text = self.corpus.unit(path).turned(item.turn).text[item.start : item.end]
         outline_ = self.of(path, item.turn)
-        if outline_ is None:
-            return text
-        # What it is was only seen with these.
-        return text + b"".join(outline_.text[p.start : p.end] for p in self.made(path, item))
+        # What it is was only seen with what was made of it.
+        return text if outline_ is None else text + outline_.text_of(item)
 
     def pieces(self, path: str, item: Item) -> list[Piece]:
         """Return an item as it stands in its file, what it includes in between put in its place."""

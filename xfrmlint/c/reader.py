@@ -47,10 +47,6 @@ class Words:
         for name in self.encoded:
             yield from words(text, name)
 
-    def stand_in(self, text: bytes) -> bool:
-        """Tell whether one of the names stands in a text as a whole word."""
-        return next(self.positions(text), None) is not None
-
     def within(self, data: bytes) -> bool:
         """Tell whether one of the names can be in a file (as a part of a word, too)."""
         if self._begin not in data:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.arguments import closing
-from xfrmlint.c.blanking import without_comments
+from xfrmlint.c.blanking import Covered, without_comments
 from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import CALLBACK
@@ -141,7 +141,10 @@ def _guards(graph: CallGraph, view: View) -> Iterator[tuple[Place, Verdict]]:
     """Yield what is to be said of a function's guards (include/linux/cleanup.h)."""
     item, unit = view.written, view.corpus.unit(view.path)
     text = without_comments(unit.data[item.start : item.end])
+    dead = Covered(sorted((b.start, b.end) for b in unit.blanked.branches if b.dead))
     for match in _GUARDS.finditer(text):
+        if dead(item.start + match.start()):
+            continue
         name = match.group(1).decode()
         sleeps = guard_sleeps(name) or _own_guard(graph, view, match.group(1))
         place = unit.place(item.start + match.start())
