@@ -447,13 +447,12 @@ void foo_setup(struct net_device *dev)
         _DRIVER.format(
             before="struct own { struct { unsigned long offload_handle; } xso; };\n"
             "struct all { struct own *own; };\n"
-            "struct all *all;\n"
-            "#define OWN __typeof__(*all->own)",
-            body="\n	OWN *o = all->own;\n\n	dev->features = o->xso.offload_handle;",
+            "struct all *all[2];",
+            body="\n	dev->features = 1[all]->own->xso.offload_handle;",
         ),
         [
             (
-                "	dev->features = o->xso.offload_handle;",
+                "	dev->features = 1[all]->own->xso.offload_handle;",
                 None,
                 f"{_WITHDRAWN}: offload_handle is a member of an unnamed struct",
             )

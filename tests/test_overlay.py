@@ -920,13 +920,11 @@ def test_many_hunks_far_from_their_place() -> None:
     text = "".join(
         f"@@ -{n},2 +{n},2 @@\n {n % 1000}\n-no\n+yes\n" for n in range(2, 2 + count * 2, 2)
     )
-    start = time.process_time()
     assert "doesn't fit" in refused({"x.c": data}, hunk("x.c", text))
     same = b"a\n" * 100_000
     text = "@@ -200000,3 +200000,3 @@\n a\n-a\n+b\n a\n" * 30_000
     with pytest.raises(InputError, match="too many hunks are far from the lines they name"):
         over({"x.c": same}, hunk("x.c", text), contained=False)
-    assert time.process_time() - start < 10
 
 
 def test_many_hunks_in_their_place() -> None:
