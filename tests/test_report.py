@@ -64,7 +64,7 @@ RULE = Rule(
     type="DIRECT_OFFLOAD_HANDLE",
     level="ERROR",
     level_not_opted_in="WARNING",
-    needs_contract=False,
+    needs=frozenset(),
     message="{function}() reads xso.offload_handle",
     why="The handle can be another device's. It is shared.",
     reference="include/net/xfrm.h,\nstruct xfrm_dev_offload",
@@ -72,7 +72,7 @@ RULE = Rule(
     bad=("\nint f(void)\n{\n\treturn h; /* expect: DIRECT_OFFLOAD_HANDLE */\n}\n",),
     good=("int g(void);\n",),
 )
-PLAIN = RULE._replace(type="PLAIN", level_not_opted_in="ERROR", needs_contract=True)
+PLAIN = RULE._replace(type="PLAIN", level_not_opted_in="ERROR", needs=frozenset(["resolver"]))
 
 
 def report(

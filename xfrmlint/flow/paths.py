@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName
+from xfrmlint.contract.words import XMIT
 from xfrmlint.flow.discarded import is_discarded
 from xfrmlint.flow.events import Device, Event, Kind, Path, Source
 from xfrmlint.flow.run import MOST_IN_ALL, Run
@@ -51,7 +52,6 @@ class Traced(NamedTuple):
     doubts: tuple[Doubt, ...]
 
 
-_BLIND = "xdo_dev_packet_xmit"
 _TOO_DEEP = "nested too deeply to be followed"
 _NOT_FOLLOWED = "what is done with this handle could not be followed"
 _TABLE = "handler table"
@@ -139,7 +139,7 @@ def _from_entries(
         if function not in started and not (in_table and function in run.entered):
             before = run.steps
             # Nobody stores skb->dev before the kernel calls this one (net/xfrm/xfrm_output.c).
-            own = name != _BLIND
+            own = name != run.graph.reader.contract.slot(XMIT)
             most = left // (len(doors) - number)
             exits = _entered(run, function, doubts, most=most, names_device=own)
             started[function] = [_followed(name, function, exit_) for exit_ in exits]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
+from xfrmlint.contract.document import contract_of, document_of
 from xfrmlint.contract.words import ASKED
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import TABLES
@@ -110,7 +111,9 @@ def _expected(tree: Tree, session: Session, under: Sequence[str]) -> dict[str, _
 def _jobs(whole: Plan) -> dict[str, Part | None]:
     """Return what there is to do by its key."""
     # The tree itself and the core's functions are the one without a part.
-    return {"core": None, **{repr((whole.offload, whole.shared, p)): p for p in whole.parts}}
+    contract = whole.contract
+    parts = {repr((contract.key, whole.shared, part)): part for part in whole.parts}
+    return {repr(("core", contract)): None, **parts}
 
 
 def _plan_key(under: Sequence[str]) -> str:
@@ -136,21 +139,25 @@ def _plan(
             read_ahead(Watched(tree, texts), session.memo)
         watched = Watched(tree, texts)
         known = plan(watched, under, session.memo)
-        session.cache.remember(key, watched.seen, known)
+        session.cache.remember(key, watched.seen, _document_of_plan(known))
     return known
+
+
+def _document_of_plan(whole: Plan) -> Any:
+    return [document_of(whole.contract), whole.shared, whole.parts, whole.commented]
 
 
 def _as_plan(document: Any) -> Plan | None:
     """Return the plan of a document, None if it is none."""
     try:
-        offload, shared, parts, commented = document
+        contract, shared, parts, commented = document
         return Plan(
-            offload,
+            contract_of(contract),
             tuple(shared),
             tuple(Part(tuple(folders), tuple(paths)) for folders, paths in parts),
             tuple(commented),
         )
-    except (TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
 
@@ -175,7 +182,7 @@ def _analysed(
         watched = Watched(tree, texts)
         with _freed():
             if part is None:
-                rows = core_facts(watched, memo, progress)
+                rows = core_facts(watched, memo, progress, whole.contract)
             else:
                 rows = rows_of(analysed(watched, part, whole, memo, progress))
             memo.forget_drivers()

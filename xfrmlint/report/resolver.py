@@ -41,15 +41,15 @@ def render(core: Core) -> Iterator[str]:
     """Yield the page's lines."""
     found = core.comparison
     if found.verdict is Verdict.ABSENT:
-        yield "xfrm_dev_state_lower_handle(): this tree has none"
+        yield "This tree has no resolver."
         return
-    yield f"xfrm_dev_state_lower_handle(): {printable(found.path)}:{found.line}"
+    yield f"{core.contract.asks}(): {printable(found.path)}:{found.line}"
     if found.verdict is Verdict.EQUAL:
         yield f"  equals the reference in all {found.total} states"
     elif found.verdict is Verdict.DIFFERS and found.case is not None:
         count = f"{found.differing} of {found.total} states"
         yield f"  differs from the reference in {count}; the smallest:"
-        yield f"  {described(found.case)}:"
+        yield f"  {described(found.case, core.contract)}:"
         yield f"  returns {printable(found.returned)} instead of {found.wanted}"
     else:
         place = f"{printable(found.reason_path)}:{found.reason_line}"
@@ -89,7 +89,7 @@ def as_json(core: Core) -> str:
             "smallest": None
             if found.case is None
             else {
-                "state": described(found.case),
+                "state": described(found.case, core.contract),
                 "returned": found.returned,
                 "wanted": found.wanted,
             },
