@@ -18,6 +18,7 @@ from xfrmlint.concrete.core import (
 )
 from xfrmlint.concrete.resolver import Comparison, Verdict, compare
 from xfrmlint.concrete.states import described
+from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.contract.words import COUNTS, FREE, HANDLE, PINNED, PRIVATE, Contract
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import CoreFunctionRow, TreeRow, WordRow
@@ -76,14 +77,20 @@ class Core(NamedTuple):
     answers: Mapping[str, Answer | None]
 
 
-def analyse(tree: Tree, progress: Progress = quietly, under: Sequence[str] = ()) -> Analysis:
+def analyse(
+    tree: Tree,
+    progress: Progress = quietly,
+    under: Sequence[str] = (),
+    names: Names = NO_NAMES,
+) -> Analysis:
     """Read everything that the contract speaks of in a tree. progress: is told what is next.
 
-    under: only what lies in these folders, and the headers.
+    under: only what lies in these folders, and the headers. names: what somebody says that things
+    are called.
     """
     progress("searching the tree")
     memo = Memo()
-    whole = plan(tree, under)
+    whole = plan(tree, under, names=names)
     rows = [core_facts(tree, memo, progress, whole.contract)]
     parts = []
     for part in whole.parts:

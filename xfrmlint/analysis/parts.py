@@ -13,7 +13,8 @@ from xfrmlint.analysis.part import Part, Plan
 from xfrmlint.c.corpus import Memo, definition_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Unit
-from xfrmlint.contract.recognise import recognise
+from xfrmlint.contract.recognise import recognise, refuse_strange_names
+from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.contract.words import ABSENT, MARK, RESOLVE, XFRM, Contract, worth_reading
 from xfrmlint.kernel.places import HEADERS, is_core, part_of
 from xfrmlint.kernel.release import Release
@@ -37,9 +38,15 @@ def words_of(contract: Contract) -> re.Pattern[bytes]:
     return re.compile(worth_reading(contract).encode())
 
 
-def contract_in(tree: Tree, memo: Memo | None = None) -> Contract:
-    """Return the contract that a tree has. memo: see Corpus."""
-    return recognise(Reader(tree, words_of(ABSENT), memo))
+def contract_in(tree: Tree, memo: Memo | None = None, names: Names = NO_NAMES) -> Contract:
+    """Return the contract that a tree has. memo: see Corpus. names: see recognise()."""
+    return recognise(Reader(tree, words_of(ABSENT), memo), names)
+
+
+def refuse_strange(tree: Tree, names: Names) -> None:
+    """Raise InputError for the first of some names that a tree's headers don't have."""
+    if names != NO_NAMES:
+        refuse_strange_names(Reader(tree, words_of(ABSENT)), names)
 
 
 def reader_of(tree: Tree, memo: Memo | None = None, contract: Contract | None = None) -> Reader:
@@ -63,12 +70,14 @@ def read_ahead(tree: Tree, memo: Memo) -> None:
         reader.corpus.defines(path)
 
 
-def plan(tree: Tree, under: Sequence[str] = (), memo: Memo | None = None) -> Plan:
+def plan(
+    tree: Tree, under: Sequence[str] = (), memo: Memo | None = None, names: Names = NO_NAMES
+) -> Plan:
     """Cut a tree into its parts; under: only what lies below these folders, and the headers.
 
-    memo: see Corpus.
+    memo: see Corpus. names: see recognise().
     """
-    reader = reader_of(tree, memo)
+    reader = reader_of(tree, memo, contract_in(tree, memo, names))
     words = worth_reading(reader.contract)
     searched = tuple(dict.fromkeys((*under, HEADERS))) if under else ()
     paths, commented = _candidates(reader, words, searched)

@@ -7,17 +7,20 @@ that stands apart from the struct, a resolver of which only a prototype is left.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.corpus import Definition
 from xfrmlint.c.ctype import CType, declarators, declared, specified
+from xfrmlint.c.macros import macros_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
 from xfrmlint.c.unit import node_text
+from xfrmlint.contract.behaviour import packet_device
 from xfrmlint.contract.core import Core, core_of
-from xfrmlint.contract.revisions import known, revision_of
+from xfrmlint.contract.revisions import NO_NAMES, Names, known, nearest, revision_of
 from xfrmlint.contract.words import (
     ABSENT,
     ADD,
@@ -32,6 +35,7 @@ from xfrmlint.contract.words import (
     OPS,
     OWNER,
     OWNER_CALLBACKS,
+    PACKET_DEVICE,
     PINNED,
     POLICY,
     POLICY_ADD,
@@ -48,9 +52,11 @@ from xfrmlint.contract.words import (
     Contract,
     Member,
     Promise,
+    Said,
     Slot,
     Where,
 )
+from xfrmlint.errors import InputError
 
 _COUNTERS = ("atomic_t", "refcount_t", "atomic64_t", "atomic_long_t")
 _NUMBERS = ("unsigned long", "u64", "__u64", "uintptr_t", "long unsigned int", "unsigned long int")
@@ -59,33 +65,84 @@ _CONDITIONAL = re.compile(rb"^[ \t]*#[ \t]*(?:if|ifdef|ifndef|else|elif|endif)\b
 _ENUM = re.compile(rb"\benum\b[^;{}]*\{[^{}]*\}[^;{}]*;\s*$")
 
 
-def recognise(reader: Reader) -> Contract:
-    """Return the contract of a tree. reader: of its own, for what it parses counts as read."""
+def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
+    """Return the contract of a tree. reader: of its own, for what it parses counts as read.
+
+    names: what somebody says that things are called; those that the headers don't have are left
+    out (see refuse_strange_names).
+    """
     fields = _xso(reader)
     slots = _slots(reader)
-    roles = _roles(slots)
+    roles = _named_otherwise(_roles(slots), {slot.name: slot for slot in slots}, names.slots)
     named = {role: slot.name for role, slot in roles.items()}
-    found = core_of(reader, _tag(reader), fields, named, _names_of_resolvers())
+    resolvers = tuple(dict.fromkeys([*names.core.values(), *_names_of_resolvers()]))
+    found = core_of(reader, _tag(reader), fields, named, resolvers)
     members = _members(reader, fields, found)
+    declared_as = {name: _member(reader, name, kind) for name, kind in fields.items()}
+    members = _named_otherwise(members, declared_as, names.members)
     if not slots:
         roles = dict(ABSENT.slots)
     elif found.freed in (named.get(DELETE), named.get(FREE)) and found.freed != named.get(FREE):
         roles[DELETE], roles[FREE] = roles[FREE], roles[DELETE]
     flags = _flags(reader)
+    promises = _promises(reader, flags, roles, names)
     contract = Contract(
         state=_tag(reader),
         members=members or dict(ABSENT.members),
         counters=_counters(reader, fields),
         slots=roles,
         others=tuple(slot for slot in slots if slot not in roles.values()),
-        promises=_promises(reader, flags, roles),
+        promises=promises,
         flags=flags,
         resolver=found.resolver,
         wrappers=found.wrappers,
         stub=found.stub,
         functions=found.functions,
     )
-    return replace(contract, revision=revision_of(contract))
+    core: dict[str, Said] = {}
+    if contract.present and XMIT in contract.slots:
+        # Alone of the answers it says how a driver's code is to be read.
+        core[PACKET_DEVICE] = packet_device(reader, contract)
+    return replace(contract, revision=revision_of(contract), core=core)
+
+
+_Named = TypeVar("_Named", Member, Slot)
+
+
+def _named_otherwise(
+    found: dict[str, _Named], there: Mapping[str, _Named], names: Mapping[str, str]
+) -> dict[str, _Named]:
+    """Return what has which role once somebody has named some: nothing has two of them."""
+    told = {role: there[name] for role, name in names.items() if name in there}
+    taken = {one.name for one in told.values()}
+    return {**{role: one for role, one in found.items() if one.name not in taken}, **told}
+
+
+def refuse_strange_names(reader: Reader, names: Names) -> None:
+    """Raise InputError for the first name that the headers don't have, with the nearest one."""
+    macros = sorted(
+        {macro.name for path in (NETDEVICE, XFRM) for macro in macros_in(reader.corpus, path)}
+    )
+    functions = [item.name for item in reader.corpus.unit(XFRM).items if item.name]
+    there: dict[str, tuple[str, Sequence[str]]] = {
+        "members": (f"struct {_tag(reader)}", list(_xso(reader))),
+        "slots": (OPS, [slot.name for slot in _slots(reader)]),
+        "promises": (f"a flag in {NETDEVICE}", macros),
+        "core": (f"a function or macro in {XFRM}", [*functions, *macros]),
+    }
+    constants = Constants(reader.types)
+    for kind, role, name in names.listed():
+        what, known_names = there[kind]
+        found = name in known_names
+        if kind == "promises":
+            found = _defined(reader, constants, name, NETDEVICE) is not None
+        elif kind == "core":
+            found = found or reader.corpus.find("function", name, XFRM) is not None
+        if not found:
+            of = "no member of" if kind in ("members", "slots") else "not"
+            raise InputError(
+                f"contract: {kind}.{role}: {name} is {of} {what}{nearest(name, known_names)}"
+            )
 
 
 def _names_of_resolvers() -> tuple[str, ...]:
@@ -240,7 +297,7 @@ def _flags(reader: Reader) -> Member | None:
 
 
 def _promises(
-    reader: Reader, flags: Member | None, slots: Mapping[str, Slot]
+    reader: Reader, flags: Member | None, slots: Mapping[str, Slot], names: Names
 ) -> dict[str, Promise]:
     """Return the flags: the single bits that are defined in front of the struct, or in it.
 
@@ -255,8 +312,15 @@ def _promises(
         bits[promise.bit] = promise
     order = [bits[bit] for bit in sorted(bits)]
     roles = (RESOLVE, SHARE) if SHARE in slots else (RESOLVE,)
-    told = dict(zip(roles, order, strict=False))
     constants = Constants(reader.types)
+    said = {
+        role: made
+        for role, name in names.promises.items()
+        if (made := _defined(reader, constants, name, found.path)) is not None
+    }
+    taken = {promise.name for promise in said.values()}
+    free = [promise for promise in order if promise.name not in taken]
+    told = {**dict(zip([r for r in roles if r not in said], free, strict=False)), **said}
     for one in known():
         for role, name in one.names.promises.items():
             if role in roles and role not in told:

@@ -125,6 +125,24 @@ COUNTS = "counts"  # of functions: tells whether a route's state is offloaded
 POLICY_ADD = "policy_add"
 POLICY_DELETE = "policy_delete"
 POLICY_FREE = "policy_free"
+SLOTS = (
+    ADD,
+    DELETE,
+    FREE,
+    ESN,
+    STATS,
+    OFFLOAD_OK,
+    XMIT,
+    RESOLVE,
+    SHARE,
+    POLICY_ADD,
+    POLICY_DELETE,
+    POLICY_FREE,
+)
+
+
+# The one question to the core that decides how a driver's code is to be read.
+PACKET_DEVICE = f"{XMIT}: every caller stores skb->dev before"
 
 
 @dataclass(frozen=True)
@@ -208,6 +226,14 @@ class Contract:
         if self.slot_role(name) == "":
             return ""
         return "datapath" if self.slots[self.slot_role(name)].packet else "control"
+
+    def names_own(self, slot: str) -> bool:
+        """Tell whether skb->dev is the device at work where a slot is called with a packet.
+
+        It is only where every caller stores it before (net/xfrm/xfrm_output.c does not).
+        """
+        said = self.core.get(PACKET_DEVICE)
+        return slot != self.slot(XMIT) or (said is not None and said.says == "yes")
 
     @property
     def add_takes_device(self) -> bool:

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName
-from xfrmlint.contract.words import XMIT
 from xfrmlint.flow.discarded import is_discarded
 from xfrmlint.flow.events import Device, Event, Kind, Path, Source
 from xfrmlint.flow.run import MOST_IN_ALL, Run
@@ -138,8 +137,7 @@ def _from_entries(
         # A handler that is called from a real door needs no door of its own.
         if function not in started and not (in_table and function in run.entered):
             before = run.steps
-            # Nobody stores skb->dev before the kernel calls this one (net/xfrm/xfrm_output.c).
-            own = name != run.graph.reader.contract.slot(XMIT)
+            own = run.graph.reader.contract.names_own(name)
             most = left // (len(doors) - number)
             exits = _entered(run, function, doubts, most=most, names_device=own)
             started[function] = [_followed(name, function, exit_) for exit_ in exits]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
 from xfrmlint.contract.document import contract_of, document_of
+from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.contract.words import ASKED
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import TABLES
@@ -32,9 +33,13 @@ _TYPES = {name: kind for kind, name in TABLES.items()}
 
 @dataclass
 class Session:
-    """What runs over several trees share. memo: what was made of files' texts."""
+    """What runs over several trees share. memo: what was made of files' texts.
+
+    names: what somebody says that things of the contract are called.
+    """
 
     cache: Cache
+    names: Names = NO_NAMES
     memo: "Memo | None" = None
 
 
@@ -94,7 +99,7 @@ def _expected(tree: Tree, session: Session, under: Sequence[str]) -> dict[str, _
         return {}
     if not under:
         tree.look()
-    plan = session.cache.likely(_plan_key(under), tree)
+    plan = session.cache.likely(_plan_key(under, session.names), tree)
     if plan is None:
         return {}
     for asked in plan.seen.searches:
@@ -116,15 +121,15 @@ def _jobs(whole: Plan) -> dict[str, Part | None]:
     return {repr(("core", contract)): None, **parts}
 
 
-def _plan_key(under: Sequence[str]) -> str:
-    return repr(("plan", *under))
+def _plan_key(under: Sequence[str], names: Names) -> str:
+    return repr(("plan", sorted(names.listed()), *under))
 
 
 def _plan(
     tree: Tree, session: Session, under: Sequence[str], texts: dict[str, tuple[bytes, str]]
 ) -> Plan:
     """Return how a tree is cut. texts: see Watched."""
-    key = _plan_key(under)
+    key = _plan_key(under, session.names)
     known = _as_plan(session.cache.recall(key, tree))
     if known is None:
         if isinstance(tree, Folder):
@@ -138,7 +143,7 @@ def _plan(
         if isinstance(tree, Folder) and not under and not tree.known.files:
             read_ahead(Watched(tree, texts), session.memo)
         watched = Watched(tree, texts)
-        known = plan(watched, under, session.memo)
+        known = plan(watched, under, session.memo, session.names)
         session.cache.remember(key, watched.seen, _document_of_plan(known))
     return known
 
