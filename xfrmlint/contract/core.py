@@ -258,16 +258,27 @@ class Bodies:
 
 
 def core_of(
-    reader: Reader, tag: str, fields: Fields, slots: Mapping[str, str], known: Sequence[str]
+    reader: Reader,
+    tag: str,
+    fields: Fields,
+    slots: Mapping[str, str],
+    known: Sequence[str],
+    given: str = "",
 ) -> Core:
-    """Read the core's functions. slots: names by role. known: what resolvers are called."""
+    """Read the core's functions.
+
+    slots: names by role. known: what resolvers are called. given: what somebody says that this
+    tree's is called, before all that its shape says.
+    """
     bodies = Bodies(reader, tag, fields, slots.values())
     data = reader.corpus.data(XFRM)
-    named = [name for name in known if name.encode() in data]
+    asked_for = dict.fromkeys([*([given] if given else ()), *known])
+    named = [name for name in asked_for if name.encode() in data]
     found = list(bodies.of(XFRM, named))
     if RESOLVE in slots or named:
         found += _in_sources(reader, bodies, slots, named)
-    resolver, stub = _resolver(reader, found, slots, known)
+    own = [body for body in found if body.name == given]
+    resolver, stub = _resolver(reader, found, own, slots.get(RESOLVE, ""), named)
     wrappers = _wrappers(reader, found, resolver)
     owner: Counter[str] = Counter()
     asked: Counter[str] = Counter()
@@ -329,13 +340,13 @@ def _is_question(body: Body) -> bool:
 
 
 def _resolver(
-    reader: Reader, found: Sequence[Body], slots: Mapping[str, str], known: Sequence[str]
+    reader: Reader, found: Sequence[Body], own: Sequence[Body], slot: str, known: Sequence[str]
 ) -> tuple[Function | None, Function | None]:
     """Return the resolver and its stub: what calls the slot, else what has a resolver's shape."""
-    slot = slots.get(RESOLVE, "")
     asking = [one for one in found if _is_question(one)]
     best = (
-        [one for one in asking if slot and any(call.slot == slot for call in one.calls)]
+        list(own)
+        or [one for one in asking if slot and any(call.slot == slot for call in one.calls)]
         or [one for one in found if one.name in known and one.view.node.type != "declaration"]
         or ([one for one in asking if one.reads] if slot else [])
     )
