@@ -548,6 +548,113 @@ def test_what_there_is_is_what_rules_can_need() -> None:
     assert of(contract_in(tree_of(SHARED))) == two
 
 
+LOWER = """\
+#include <linux/netdevice.h>
+#include <net/xfrm.h>
+static int low_new(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *e)
+{
+	x->xso.key = 1;
+	return 0;
+}
+static void low_end(struct net_device *dev, struct xfrm_state *x)
+{
+	end(x);
+}
+static void low_gone(struct net_device *dev, struct xfrm_state *x)
+{
+	gone(x);
+}
+static const struct xfrmdev_ops low_ops = {
+	.sec_new = low_new, .sec_end = low_end, .sec_gone = low_gone,
+};
+void low_start(struct net_device *dev)
+{
+	dev->xfrmdev_ops = &low_ops;
+}
+"""
+LOWER_C = "drivers/net/low/low.c"
+
+
+def findings(files: Mapping[str, str], *pieces: tuple[str, str, str]) -> list[tuple[str, str]]:
+    """Return type and line of what is found in a tree of revision 2 with a lower driver."""
+    with_driver = {**files, LOWER_C: LOWER, "drivers/net/low/Makefile": "obj-m += low.o\n"}
+    tree = changed(with_driver, *pieces)
+    report = check_tree(tree, load_rules([rules_folder()]))
+    lines = {path: tree.read(path).decode().splitlines() for path in with_driver}
+    return [(f.type, lines[f.path][f.line - 1].strip()) for f in report.findings]
+
+
+CLEARED = "\thw_forget(&x->xso);\n"
+ALL_CLEARED = (
+    STATE_C,
+    CLEARED,
+    "\tx->xso.key = 0;\n\tx->xso.chosen = NULL;\n\tx->xso.chosen_ops = NULL;\n",
+)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "wanted"),
+    [
+        pytest.param([], [], id="right"),
+        pytest.param([(LOWER_C, "gone(x);", "x->xso.key = 0;")], [], id="free zeroes the handle"),
+        pytest.param(
+            [(LOWER_C, "gone(x);", "WRITE_ONCE(x->xso.key, 0);")], [], id="free zeroes it once"
+        ),
+        pytest.param(
+            [(LOWER_C, "gone(x);", "x->xso.key = 7;")],
+            [("OFFLOAD_HANDLE_WRITE", "x->xso.key = 7;")],
+            id="free stores another handle",
+        ),
+        pytest.param(
+            [(LOWER_C, "end(x);", "x->xso.key = 0;")],
+            [("OFFLOAD_HANDLE_WRITE", "x->xso.key = 0;")],
+            id="delete zeroes it",
+        ),
+        pytest.param(
+            [(LOWER_C, "end(x);", "x->xso.chosen = NULL;")],
+            [("UPPER_PRIV_ACCESS", "x->xso.chosen = NULL;")],
+            id="the pinned device is written",
+        ),
+        pytest.param(
+            [(LOWER_C, "end(x);", "x->xso.chosen_ops = NULL;")],
+            [("UPPER_PRIV_ACCESS", "x->xso.chosen_ops = NULL;")],
+            id="the lower's callbacks are written",
+        ),
+        pytest.param(
+            [(LOWER_C, "end(x);", "WRITE_ONCE(x->xso.boss_ops, NULL);")],
+            [("UPPER_PRIV_ACCESS", "WRITE_ONCE(x->xso.boss_ops, NULL);")],
+            id="the owner's callbacks are written",
+        ),
+        pytest.param(
+            [(LOWER_C, "end(x);", "use(x->xso.chosen_ops);")], [], id="callbacks are read"
+        ),
+        pytest.param(
+            [(LOWER_C, "end(x);", "use(x->xso.chosen);")],
+            [("OFFLOAD_DEV_ACCESS", "use(x->xso.chosen);")],
+            id="the pinned device is read",
+        ),
+        pytest.param(
+            [(STATE_C, "\tx->xso.chosen = NULL;\n", "")],
+            [("UPPER_PRIV_NOT_CLEARED", "void hw_gone(struct xfrm_state *x)")],
+            id="the pinned device stays",
+        ),
+        pytest.param(
+            [(STATE_C, "\tx->xso.key = 0;\n", "")],
+            [("UPPER_PRIV_NOT_CLEARED", "void hw_gone(struct xfrm_state *x)")],
+            id="the handle stays",
+        ),
+    ],
+)
+def test_rules_go_by_what_the_tree_has(
+    pieces: list[tuple[str, str, str]], wanted: list[tuple[str, str]]
+) -> None:
+    old, new = ALL_CLEARED[1:]
+    assert old in CORE_2
+    files = {**SHARED, STATE_C: CORE_2.replace(old, new)}
+    found = [one for one in findings(files, *pieces) if one[0] != "RESOLVER_MISMATCH"]
+    assert found == wanted
+
+
 # Every name of the contract as somebody else would have it, but for the state's device, which many
 # a struct of a driver has by the same name.
 OTHERWISE = {
