@@ -101,6 +101,15 @@ static inline unsigned long hw_key(struct xfrm_state *x, struct net_device *port
 """
 CORE_2 = """\
 #include <net/xfrm.h>
+static struct xfrm_state *hw_find(struct net_device *dev)
+{
+	struct xfrm_state *x = hw_made();
+
+	x->xso.boss = dev;
+	if (dev->xfrmdev_ops->sec_new(dev, x, 0))
+		x->xso.boss = NULL;
+	return x;
+}
 int hw_new(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *e)
 {
 	int err;
@@ -679,8 +688,6 @@ OTHERWISE = {
     "xfrm_dev_state_free": "hw_sa_free",
     "xfrm_dst_offload_ok": "hw_routed",
 }
-# What names are put together of in a macro can't be renamed word by word.
-PASTED = {"optin-macro-paste", "stub-macros", "conditionals"}
 
 
 def rename(tree: Path) -> Path:
@@ -696,7 +703,7 @@ def rename(tree: Path) -> Path:
     [
         name
         for name in trees()
-        if name not in PASTED and (FIXTURES / name / "base").is_file()
+        if (FIXTURES / name / "base").is_file()
         and (FIXTURES / name / "base").read_text().strip() == "rfc"
     ],
 )  # fmt: skip

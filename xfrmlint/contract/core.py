@@ -24,6 +24,7 @@ from xfrmlint.contract.words import (
     DEVICE,
     NETDEV_OPS,
     OPS,
+    POLICY,
     RESOLVE,
     STATE,
     XFRM,
@@ -286,7 +287,11 @@ def core_of(
     freed = ""
     devices = {name for name, kind in fields.items() if kind.base == DEVICE}
     tables = {name for name, kind in fields.items() if kind.base == OPS}
-    functions: dict[str, Function] = {}
+    functions = {
+        role: Function(bodies_of[0].name, bodies_of[0].where)
+        for role, name in slots.items()
+        if (bodies_of := callers(found, name, data))
+    }
     for body in found:
         owner.update(body.owners)
         for call in body.calls:
@@ -294,9 +299,6 @@ def core_of(
             gives_up = any(w.member in devices and w.cleared for w in body.writes)
             if gives_up and call.slot != slots.get(ADD):
                 freed = call.slot
-            for role, name in slots.items():
-                if name == call.slot and (role not in functions or _declared(body, data)):
-                    functions[role] = Function(body.name, body.where)
         if resolver is not None and body.name == resolver.name:
             answered.update(list(body.reads))
     counts = _counting(reader, fields)
@@ -327,8 +329,19 @@ def _in_sources(
             yield from bodies.of(path, named)
 
 
-def _declared(body: Body, header: bytes) -> bool:
-    return body.view.path == XFRM or body.name.encode() in header
+def callers(found: Iterable[Body], slot: str, header: bytes) -> list[Body]:
+    """Return the functions that call a slot: those that are given a state, or a policy, first.
+
+    xfrm_state_find() calls add, too. Of several one that a header declares. header: its text.
+    """
+    calling = [body for body in found if any(call.slot == slot for call in body.calls)]
+    return sorted(
+        calling,
+        key=lambda body: (
+            not {STATE, POLICY} & set(body.takes),
+            body.view.path != XFRM and body.name.encode() not in header,
+        ),
+    )
 
 
 def _is_question(body: Body) -> bool:
