@@ -519,6 +519,22 @@ def test_a_driver_that_calls_the_slot_decides_as_the_core_does() -> None:
     assert contract.names_own("sec_fits")
 
 
+def test_a_slot_is_a_door_by_its_shape() -> None:
+    new = (
+        "\tvoid	(*sec_odd)(int);",
+        "\tvoid	(*sec_odd)(int);\n\tvoid	(*sec_new2)(struct sk_buff *s);",
+    )
+    contract = contract_in(changed(SHARED, (NETDEVICE, *new)))
+    doors: dict[str, set[str]] = {}
+    for name in (*contract.callbacks, "sec_nowhere"):
+        doors.setdefault(contract.door(name), set()).add(name)
+    assert doors == {
+        "datapath": {"sec_fits", "sec_send", "sec_new2"},
+        "control": {"sec_new", "sec_end", "sec_gone", "sec_esn", "sec_alike", "sec_key"},
+        "": {"sec_odd", "sec_nowhere"},
+    }
+
+
 @pytest.mark.parametrize("files", [SHARED, {}])
 def test_a_document_holds_all_of_a_contract(files: Mapping[str, str]) -> None:
     contract = contract_in(tree_of(files))
