@@ -13,9 +13,9 @@ from xfrmlint.concrete.core import (
     Answer,
     cleared_by_free,
     free_clears,
-    offload_ok_looks_at_upper,
     stub,
 )
+from xfrmlint.concrete.counting import counts_the_owners_own
 from xfrmlint.concrete.resolver import Comparison, Verdict, compare
 from xfrmlint.concrete.states import described
 from xfrmlint.contract.revisions import NO_NAMES, Names
@@ -213,6 +213,6 @@ def _questions(contract: Contract) -> dict[str, _Question]:
         "counts": _Question(
             counts,
             f"{counts}() counts a state with {contract.member(PRIVATE)}",
-            offload_ok_looks_at_upper,
+            counts_the_owners_own,
         ),
     }
