@@ -8,15 +8,16 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import INT, declared, specified
-from xfrmlint.c.expression import bare, position_in
-from xfrmlint.c.mention import Slot, slot_of, use_of
+from xfrmlint.c.expression import arguments_of, bare, position_in
+from xfrmlint.c.mention import Slot, Use, slot_of, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
-from xfrmlint.contract.words import NETDEV_OPS, OPS, RESOLVE
+from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, RESOLVE
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.valueflow.sources import returned
+from xfrmlint.valueflow.uses import Step, Uses
 
 
 class Callback(NamedTuple):
@@ -70,6 +71,7 @@ class _Finder:
         self.reader: Reader = graph.reader
         self.tables: dict[Key, Table] = {}
         self.flagged: list[Flagged] = []
+        self.uses = Uses(self.reader, graph.passed, lambda _: (), self.reads, self.mention)
         self.owners: dict[Key, tuple[str, str]] = {}
         contract = self.reader.contract
         self.fields = contract.callbacks
@@ -373,96 +375,65 @@ class _Finder:
 
     def destinations(self, table: Table) -> set[Slot]:
         """Return the slots into which a table (its value or its address) is put."""
+        member = table.key.scope.startswith("struct ")
+        name = table.key.name if member else re.split(r"[.\[]", table.symbol)[0]
+        wanted = "field_identifier" if member else "identifier"
         found: set[Slot] = set()
-        if table.key.scope.startswith("struct "):
-            occurrences = [
-                (view, node.parent)
-                for view, node in self.reader.near(table.key.name, table.place.path)
-                if node.parent is not None and node.type == "field_identifier"
-            ]
-        else:
-            root = re.split(r"[.\[]", table.symbol)[0]
-            occurrences = [
-                (view, node)
-                for view, node in self.reader.near(root, table.place.path)
-                if node.type == "identifier"
-            ]
-        for view, node in occurrences:
-            if node is not None:
-                self.flow(view, node, found, 0)
+        start = [
+            Step(self.mention(view, node))
+            for view, node in self.reader.near(name, table.place.path)
+            if node.type == wanted
+        ]
+        self.uses.follow(start, lambda step: self.goes_on(step.use, found))
         return found
 
-    def flow(self, view: View, node: Node, found: set[Slot], depth: int) -> None:
-        if depth > 5:
-            return
-        up = node
+    def mention(self, view: View, node: Node) -> Use:
+        """Return what is done with the table that a node names, or that a member of it is."""
+        if node.type == "field_identifier" and node.parent is not None:
+            node = node.parent
         # A member of a bigger object carries the table along: &hw.xops.
-        while up.parent is not None and up.parent.type == "field_expression":
-            kind = self.reader.types.of(up.parent, view)
+        while node.parent is not None and node.parent.type == "field_expression":
+            kind = self.reader.types.of(node.parent, view)
             if kind is None or kind.base != OPS:
                 break
-            up = up.parent
-        copied = _copied_through(up)
+            node = node.parent
+        return use_of(self.reader, view, node)
+
+    def goes_on(self, use: Use, found: set[Slot]) -> bool:
+        """Add the slot into which a use puts a table, and tell whether it goes on from there."""
+        copied = _copied_through(use.at)
+        if use.callee is not None and use.kind != "argument" and use.callee.parent is not None:
+            copied = arguments_of(use.callee.parent)[0]
+        elif copied is None and use.kind == "global":
+            # `own_ops = template;`, `own_ops = &template;`
+            given = _assignment_of(use.at)
+            copied = given.child_by_field_name("left") if given is not None else None
         if copied is not None:
-            target = self.key(view, copied, 0)
+            target = self.key(use.view, copied, 0)
             found.add(Slot(target.scope, target.name))
-            return
-        use = use_of(self.reader, view, up)
+            return False
         if use.kind == "slot" and use.slot is not None:
             if use.slot in found:
-                return
+                return False
             found.add(use.slot)
-            if use.slot.struct == "struct net_device":
-                return
-            files, key, kernels = self.graph.slot_files(use.slot, view.path)
-            if kernels or not use.slot.field:
-                return
-            for where, inner in self.reader.occurrences(use.slot.field, files, key):
-                if inner.type == "field_identifier" and inner.parent is not None:
-                    if slot_of(self.reader, where, inner.parent).struct == use.slot.struct:
-                        self.flow(where, inner.parent, found, depth + 1)
-        elif use.kind == "local":
-            local = view.local(use.name, node.start_byte)
+            return use.slot.struct != DEVICE
+        if use.kind == "local":
+            local = use.view.local(use.name, use.at.start_byte)
             if local is not None and not local.type.pointers:
-                found.add(Slot(str(view.function), use.name))
-            for inner in view.occurrences(use.name):
-                if inner.type == "identifier" and inner.start_byte != node.start_byte:
-                    self.flow(view, inner, found, depth + 1)
-        elif use.kind == "global":
-            # `own_ops = template;`, `own_ops = &template;`
-            given = _assignment_of(up)
-            left = given.child_by_field_name("left") if given is not None else None
-            if left is not None:
-                target = self.key(view, left, 0)
-                found.add(Slot(target.scope, target.name))
-        elif use.kind == "argument":
-            self.flow_argument(view, use.name, use.position, use.callee, found, depth)
+                found.add(Slot(str(use.view.function), use.name))
+        return use.kind in ("local", "argument")
 
-    def flow_argument(
-        self,
-        view: View,
-        name: str,
-        index: int,
-        callee: Node | None,
-        found: set[Slot],
-        depth: int,
-    ) -> None:
-        listed = (
-            callee.parent.child_by_field_name("arguments") if callee and callee.parent else None
-        )
-        if listed is not None and index == 1 and function_named(name).copies_memory:
-            target = self.key(view, listed.named_children[0], 0)
-            found.add(Slot(target.scope, target.name))
-            return
-        copies = function_named(name).is_("copies")
-        if listed is not None and listed.parent is not None and copies:
-            self.flow(view, listed.parent, found, depth + 1)
-            return
-        for inner in self.reader.definitions(name, view.path):
-            if index < len(inner.parameters) and inner.parameters[index]:
-                for node in inner.occurrences(inner.parameters[index]):
-                    if node.type == "identifier":
-                        self.flow(inner, node, found, depth + 1)
+    def reads(self, slot: Slot, path: str) -> list[Use]:
+        """Return the uses of a member that holds a table."""
+        files, key, kernels = self.graph.slot_files(slot, path)
+        if kernels or not slot.field:
+            return []
+        return [
+            self.mention(where, inner)
+            for where, inner in self.reader.occurrences(slot.field, files, key)
+            if inner.type == "field_identifier" and inner.parent is not None
+            if slot_of(self.reader, where, inner.parent).struct == slot.struct
+        ]
 
 
 def _element_of(key: Key, flagged: Key) -> bool:
