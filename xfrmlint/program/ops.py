@@ -14,9 +14,8 @@ from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, RESOLVE
-from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.callgraph import CallGraph
-from xfrmlint.valueflow.sources import returned
+from xfrmlint.valueflow.sources import Tracer, returned
 from xfrmlint.valueflow.uses import Step, Uses
 
 
@@ -71,6 +70,7 @@ class _Finder:
         self.reader: Reader = graph.reader
         self.tables: dict[Key, Table] = {}
         self.flagged: list[Flagged] = []
+        self.tracer = Tracer(self.reader, graph.passed, self.object_of)
         self.uses = Uses(self.reader, graph.passed, lambda _: (), self.reads, self.mention)
         self.owners: dict[Key, tuple[str, str]] = {}
         contract = self.reader.contract
@@ -156,7 +156,7 @@ class _Finder:
         name, at = _owner(view, listed)
         target = _literal_target(listed)
         if target is not None:
-            key = self.key(view, target, 0)
+            key = self.key(view, target)
         else:
             key = Key(view.path if view.kind != "function" else str(view.function), name)
         return self.table(key, name, view.place(at.start_byte))
@@ -170,7 +170,7 @@ class _Finder:
         base = expression.child_by_field_name("argument")
         if base is None:
             return None
-        key = self.key(view, base, 0)
+        key = self.key(view, base)
         if key in self.tables:
             return self.tables[key]
         place = self.declared_at(view, key) or view.place(expression.start_byte)
@@ -189,46 +189,28 @@ class _Finder:
                     return self.reader.outlines.place(view.path, item, made.name)
         return None
 
-    def key(self, view: View, node: Node, depth: int) -> Key:
+    def key(self, view: View, node: Node) -> Key:
         """Return which object an expression of type struct xfrmdev_ops (or a pointer to it) is."""
-        node = bare(node)
+        answers = self.tracer.of(view, node).answers
+        return next(iter(answers), Key(str(view.function), node_text(bare(node))))
+
+    def object_of(self, view: View, node: Node) -> Key | None:
+        """Return which object an expression names; None where it has to be followed further."""
         if node.type == "field_expression":
             slot = slot_of(self.reader, view, node)
             return Key(slot.struct, slot.field)
         if node.type == "subscript_expression":
             inner = node.child_by_field_name("argument")
             index = node.child_by_field_name("index")
-            outer = self.key(view, inner, depth + 1) if inner is not None else Key("", "")
+            outer = self.key(view, inner) if inner is not None else Key("", "")
             return Key(outer.scope, f"{outer.name}[{node_text(index) if index else ''}]")
-        if node.type == "call_expression" and depth < 4:
-            called = node.child_by_field_name("function")
-            for made in self.reader.definitions(node_text(called) if called else "", view.path):
-                for value in returned(made):
-                    return self.key(made, value, depth + 1)
+        if node.type != "identifier":
+            return None
         name = node_text(node)
-        local = view.local(name, node.start_byte) if node.type == "identifier" else None
+        local = view.local(name, node.start_byte)
         if local is None:
             return Key(view.path, name)
-        if local.type.pointers and depth < 4:
-            for value in view.assignments(name):
-                value = bare(value)
-                if value.type == "call_expression":
-                    listed = value.child_by_field_name("arguments")
-                    called = value.child_by_field_name("function")
-                    if called is None or not function_named(node_text(called)).is_("copies"):
-                        continue
-                    for argument in listed.named_children if listed is not None else []:
-                        named = bare(argument)
-                        if named.type == "identifier" and node_text(named) in {
-                            k.name for k in self.tables
-                        }:
-                            return self.key(view, named, depth + 1)
-                    continue
-                return self.key(view, value, depth + 1)
-            if local.parameter >= 0:
-                for where, argument in self.graph.passed(self.graph.known(view), local.parameter):
-                    return self.key(where, argument, depth + 1)
-        return Key(str(view.function), name)
+        return None if local.type.pointers else Key(str(view.function), name)
 
     def flag(self, view: View, node: Node) -> None:
         """Note where `.flags` gets the flag, in an initializer or by = and |=."""
@@ -255,7 +237,7 @@ class _Finder:
             return
         base = parent.child_by_field_name("argument")
         if base is not None:
-            flagged = Flagged(self.key(view, base, 0), view.place(node.start_byte))
+            flagged = Flagged(self.key(view, base), view.place(node.start_byte))
             if flagged not in self.flagged:
                 self.flagged.append(flagged)
 
@@ -409,7 +391,7 @@ class _Finder:
             given = _assignment_of(use.at)
             copied = given.child_by_field_name("left") if given is not None else None
         if copied is not None:
-            target = self.key(use.view, copied, 0)
+            target = self.key(use.view, copied)
             found.add(Slot(target.scope, target.name))
             return False
         if use.kind == "slot" and use.slot is not None:
