@@ -60,3 +60,10 @@ def is_worth(statement: Node) -> bool:
 def position_in(listed: Node, node: Node) -> int:
     """Return the index of a node among the named children of a list."""
     return [child.id for child in listed.named_children].index(node.id)
+
+
+def arguments_of(call: Node) -> list[Node]:
+    """Return a call's arguments, comments left out."""
+    listed = call.child_by_field_name("arguments")
+    nodes = listed.named_children if listed is not None else []
+    return [node for node in nodes if node.type != "comment"]
