@@ -4,19 +4,18 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from tree_sitter import Node
-
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.ctype import CType, specified
+from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import Int, IntType
 from xfrmlint.c.macros import Macro
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.syntax import Expression
+from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract import RESOLVER
 from xfrmlint.flow.devices import Members
-from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice, condition
-from xfrmlint.flow.values import Constant, Exit, Location, Value
+from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice
+from xfrmlint.flow.values import Constant, Location, Value
 from xfrmlint.kernel.functions import is_kernels
 from xfrmlint.program.access import Accesses
 from xfrmlint.program.callgraph import CallGraph
@@ -58,9 +57,6 @@ class Code:
         self._views: dict[FunctionName, list[View]] = {}
         self._own: dict[tuple[str, str], list[FunctionName]] = {}
         self._slices: dict[tuple[int, frozenset[str]], Slice] = {}
-        self._memo: dict[object, list[Exit]] = {}
-        self._stack: list[FunctionName] = []
-        self._current: list[Slice] = []
         self._macros: dict[str, dict[str, list[Macro]]] = {}
         self.constants = Constants(self.reader.types)
         self._integers: dict[tuple[str, int, str], IntType | None] = {}
@@ -68,8 +64,8 @@ class Code:
         self.asked = asked
         self.kept: set[tuple[str, str]] = set()
         # Which expression a location was read, or its address taken, as: its types are asked there.
-        self.members_read: dict[Location, tuple[View, Node]] = {}
-        self.addressed: dict[Location, tuple[View, Node]] = {}
+        self.members_read: dict[Location, tuple[View, Expression]] = {}
+        self.addressed: dict[Location, tuple[View, Expression]] = {}
         self.entered: set[FunctionName] = set()
         self.cut_off = False
         self._home = next((f.path for f in sorted(self.reached) if f.path.endswith(".c")), "")
@@ -156,7 +152,7 @@ class Code:
         for index, view in enumerate(self.views(function)):
             key = (function, index)
             if key not in self._bodies:
-                self._bodies[key] = Body(view)
+                self._bodies[key] = Body(view, self.constants)
             found.append(self._bodies[key])
         return found
 
@@ -174,7 +170,8 @@ class Code:
             self._own[key] = list(dict.fromkeys(self.graph.known(v) for v in views))
         return self._own[key]
 
-    def _slice(self, body: Body, names: frozenset[str]) -> Slice:
+    def slice(self, body: Body, names: frozenset[str]) -> Slice:
+        """Return what of a body matters. names: its variables that carry a handle from outside."""
         key = (id(body), names)
         if key not in self._slices:
             self._slices[key] = body.slice(self.seeds, body.carried(self.seeds, names))
@@ -202,29 +199,14 @@ class Code:
             self._integers[key] = self.constants.type(kind, view.path)
         return self._integers[key]
 
-    def member_names(self, view: View, node: Node) -> list[str]:
-        """Return the members of the struct that a positional initializer list is for."""
-        if all(child.type == "initializer_pair" for child in node.named_children):
-            return []
-        declarator = node.parent
-        declaration = declarator.parent if declarator is not None else None
-        kind = specified(declaration) if declaration is not None else None
-        known_ = self.reader.types.fields(kind, view.path) if kind is not None else None
-        return list(known_[0]) if known_ is not None else []
-
-    def is_keeper(self, view: View, node: Node, at: Location) -> bool:
+    def is_keeper(self, view: View, one: Expression, at: Location) -> bool:
         """Tell whether a member is one in which an earlier packet left a handle."""
         if not self.keepers or at[0].startswith("="):
             return False
-        up = node.parent
+        up = one.node.parent
         if up is not None and up.type == "subscript_expression":
             # An array's name is no read of an element.
             of = up.child_by_field_name("argument")
-            if of is not None and of.id == node.id:
+            if of is not None and of.id == one.node.id:
                 return False
-        return self.members.named(view, node) in self.keepers
-
-    def correlated(self, view: View, node: Node) -> str:
-        """Return a condition's text if what was assumed of it holds when it is asked again."""
-        text = condition(node_text(node))
-        return text if self._current and text in self._current[-1].correlated else ""
+        return self.members.named(view, one) in self.keepers
