@@ -121,7 +121,7 @@ class Run:
         inside = replace(state, trail=())
         for name, value in named:
             inside = inside.stored((frame.name, name), value)
-        returned = _Walk(self, frame, slice_).outcomes(inside) + frame.returned
+        returned = _Walk(self, frame, slice_).outcomes(inside)
         self.stack.pop()
         exits: dict[object, Exit] = {}
         coverage = Coverage()
@@ -181,6 +181,7 @@ class _Walk:
         self.conditions = Conditions(frame)
         self.stack: list[_Point] = []
         self.returned: Outcomes = []
+        self.ended: Outcomes = []
         self._seen: set[object] = set()
         self._turns: set[object] = set()
         self._counted: dict[int, dict[Location, set[str]]] = {}
@@ -209,7 +210,7 @@ class _Walk:
                 self._cut(point, "too many paths; the rest was cut off")
                 break
             self._enter(point, step)
-        return self.returned
+        return [*self.returned, *self.frame.returned, *self.ended]
 
     def _push(self, steps: Sequence[int], state: State, held: Held) -> None:
         onward = self.slice.onward
@@ -244,7 +245,7 @@ class _Walk:
             case Does.END if point.step in self.lowered.back:
                 self.stack.append(_resumed(point, *self.lowered.back[point.step]))
             case Does.END:
-                self.returned.append((point.state, UNKNOWN))
+                self.ended.append((point.state, UNKNOWN))
             case Does.CUT:
                 self._cut(point, "a goto that could not be followed")
             case Does.CONFIGURED:
@@ -260,18 +261,17 @@ class _Walk:
         self.returned.append((state, UNKNOWN))
 
     def _go(self, point: _Point) -> None:
-        """Follow a step's instructions to where it is left, or where the path splits."""
+        """Follow a step's instructions, in all ways, to where it is left."""
         code = self.lowered.code(point.step).instructions
-        while point.at is not None and point.at >= 0:
-            following = self._done(code[point.at], point)
-            if len(following) != 1:
-                self.stack += following
-                return
-            point = following[0]
+        ways = [point]
+        while ways:
+            point = ways.pop()
             if point.at is None:
                 self.stack.append(point)
-                return
-        self._leave(point, -1 - (point.at or 0))
+            elif point.at < 0:
+                self._leave(point, -1 - point.at)
+            else:
+                ways += reversed(self._done(code[point.at], point))
 
     def _leave(self, point: _Point, way: int) -> None:
         """Go on behind a step."""
