@@ -342,9 +342,7 @@ class _Builder:
             case Binary() if one.operator in _SHORT:
                 to, after = self._joined(one, then)
                 yes, no = (Literal(one.node, one.start, text) for text in "10")
-                return self.condition(
-                    one, self._kept(to, yes, after), self._kept(to, no, after)
-                )
+                return self.condition(one, self._kept(to, yes, after), self._kept(to, no, after))
             case Initializer():
                 return self._initialized(one, then)
         if _is_asked(one):
@@ -437,9 +435,7 @@ class _Builder:
             after = self._kept(to, value, after)
         return after
 
-    def _emptied(
-        self, one: Initializer, kept: list[tuple[Temporary, Expression]]
-    ) -> Initializer:
+    def _emptied(self, one: Initializer, kept: list[tuple[Temporary, Expression]]) -> Initializer:
         """Return an initializer with temporaries for what has effects, which goes to `kept`."""
         items: list[tuple[str, Expression]] = []
         for name, value in one.items:
@@ -453,8 +449,10 @@ class _Builder:
         return Initializer(one.node, one.start, tuple(items))
 
     def _block(self, one: Block, then: _Then) -> int:
-        after = then(Opaque(one.node, one.start, "no value")) if one.value is None else (
-            self.value(one.value, then)
+        after = (
+            then(Opaque(one.node, one.start, "no value"))
+            if one.value is None
+            else (self.value(one.value, then))
         )
         first = self.lowered.splice(one, self.index, after)
         return self.add(Inside(first))

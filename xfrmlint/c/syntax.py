@@ -25,6 +25,8 @@ from xfrmlint.kernel.functions import function_named
 UNEVALUATED = "an operand that is not evaluated"
 _BEFORE = "what was there before"
 _TYPEOF = re.compile(r"^(__)?typeof(__|_unqual)?$")
+_NAMED = ("identifier", "type_identifier")
+_PREFIXES = ("+", "-", "*", "&")
 _SIZES = ("sizeof", "typeof", "offsetof", "BUILD_BUG_ON")
 
 
@@ -439,8 +441,8 @@ class Syntax:
         right = node.child_by_field_name("right")
         if left is None or right is None:
             return self._opaque(node)
-        kind = self.constants.cast_in(left, self.view.path)
-        if kind is None or self._is_variable(left.named_children[0]):
+        kind = self._type_in(left) if sign in _PREFIXES else None
+        if kind is None:
             return Binary(node, node.start_byte, sign, self.of(left), self.of(right))
         # `(u32)-x`, which the parser takes for a subtraction.
         of = self.of(right)
@@ -512,6 +514,14 @@ class Syntax:
                 found.append(Declaration(declarator, declarator.start_byte, target, given))
         return tuple(found)
 
+    def _type_in(self, node: Node) -> IntType | None:
+        """Return the type in parentheses that the parser took for an operand or a function."""
+        only = node.named_children if node.type == "parenthesized_expression" else []
+        # What a variable is called is not looked up among the types.
+        if len(only) != 1 or only[0].type not in _NAMED or self._is_variable(only[0]):
+            return None
+        return self.constants.cast_in(node, self.view.path)
+
     def _is_variable(self, node: Node) -> bool:
         return self.view.local(node_text(node), node.start_byte) is not None
 
@@ -548,7 +558,7 @@ class Syntax:
 
     def _cast_of(self, node: Node, called: Node, argument: Node) -> Expression | None:
         """Return the cast that `(u32)(x)` or `(typeof(y))(x)` is, which is parsed as a call."""
-        kind = self.constants.cast_in(called, self.view.path)
+        kind = self._type_in(called)
         if kind is not None:
             return Cast(node, node.start_byte, self.of(argument), kind)
         while called.type == "parenthesized_expression" and called.named_child_count:

@@ -77,8 +77,8 @@ class Calls:
 
     def __init__(self, code: Code, follow: Follower) -> None:
         self.code = code
-        self.graph = code.graph
-        self.reader = code.reader
+        self.driver = code.driver
+        self.reader = code.driver.reader
         self.follow = follow
 
     def of(self, frame: Frame, call: Call, state: State, held: Held) -> Outcomes:
@@ -96,7 +96,7 @@ class Calls:
         after = evaluator.state
         targets = self._targets(frame, call)
         if not targets and not call.name and any(holds(v, after) for v in values):
-            targets = targets_of(self.graph, frame.view, call.callee.node)
+            targets = targets_of(self.driver.graph, frame.view, call.callee.node)
         if not targets:
             return self._outside(frame, call, values, after)
         return [r for t in targets for r in self.follow(frame, t, call, values, after)]
@@ -113,7 +113,7 @@ class Calls:
         if not call.in_parentheses or len(call.arguments) != 1 or not isinstance(call.callee, Name):
             return False
         name = call.callee.name
-        return name not in self.code.names and not self.code.own(name, frame.view.path)
+        return name not in self.driver.names and not self.driver.own(name, frame.view.path)
 
     def _resolve(self, evaluator: Evaluator, call: Call) -> Outcomes:
         frame = evaluator.frame
@@ -127,7 +127,7 @@ class Calls:
         if isinstance(lower, Netdev):
             device = lower.device
             if lower.member is not None:
-                device, why = self.code.members.settled(lower.member)
+                device, why = self.driver.members.settled(lower.member)
             if evaluator.state.assumed.get((SAME, device)):
                 device = Device.OWN
         elif isinstance(lower, Constant) and lower.zero:
@@ -144,8 +144,8 @@ class Calls:
     def _targets(self, frame: Frame, call: Call) -> list[FunctionName]:
         """Return the driver's functions that a call can enter."""
         view = frame.view
-        if call.name in self.code.names:
-            own = self.code.names[call.name]
+        if call.name in self.driver.names:
+            own = self.driver.names[call.name]
             same = [f for f in own if f.path == view.path]
             return same or own
         caller = view.function
@@ -158,9 +158,7 @@ class Calls:
             spans |= {view.place(n.start_byte) for n in leaves_of(call)}
         return list(dict.fromkeys(f for place, f in pointed_ if place in spans))
 
-    def _outside(
-        self, frame: Frame, call: Call, values: Sequence[Value], state: State
-    ) -> Outcomes:
+    def _outside(self, frame: Frame, call: Call, values: Sequence[Value], state: State) -> Outcomes:
         """Return what comes of a call that is not on the way to a site."""
         name = call.name
         if name and "zero" in state.known.values() and self._leaves(name, frame.view):
@@ -188,9 +186,7 @@ class Calls:
             return [(state, make(handles[0]))]
         if does.is_("looks"):
             return [(state, UNKNOWN)]
-        return self._followed(frame, call, values, state) or self._given(
-            frame, call, values, state
-        )
+        return self._followed(frame, call, values, state) or self._given(frame, call, values, state)
 
     def _followed(
         self, frame: Frame, call: Call, values: Sequence[Value], state: State
@@ -199,7 +195,7 @@ class Calls:
         name = call.name
         carried = any(holds(v, state) for v in values)
         asked = bool(name) and not carried and _is_wanted(frame, call)
-        own = self.code.own(name, frame.view.path) if name and (carried or asked) else []
+        own = self.driver.own(name, frame.view.path) if name and (carried or asked) else []
         if own:
             return [r for t in own for r in self.follow(frame, t, call, values, state)]
         if not carried or not name or is_kernels(name):
@@ -217,9 +213,7 @@ class Calls:
                 state = frame.compared(state, value, call)
         return [(state, UNKNOWN)]
 
-    def _given(
-        self, frame: Frame, call: Call, values: Sequence[Value], state: State
-    ) -> Outcomes:
+    def _given(self, frame: Frame, call: Call, values: Sequence[Value], state: State) -> Outcomes:
         """Return what comes of a call into what nobody follows."""
         packet = any(
             isinstance(v, Packet) or (isinstance(v, Unknown) and v.packet) for v in values
@@ -245,13 +239,13 @@ class Calls:
         device = frame.typed(value, _DEVICE, argument)
         if not isinstance(device, Netdev) or device.member is None:
             return device
-        return Netdev(self.code.members.settled(device.member)[0])
+        return Netdev(self.driver.members.settled(device.member)[0])
 
     def _bits(self, frame: Frame, call: Call, values: Sequence[Value]) -> Value | None:
         """Return what BIT() and GENMASK() make of constants."""
         if not BITS.match(call.name):
             return None
-        known = [self.code.number_of(v, frame.view) for v in values]
+        known = [self.driver.number_of(v, frame.view) for v in values]
         made = bits(call.name, [one.value for one in known if one is not None])
         return numbered(frame.constant("", call), made) if made is not None else None
 
@@ -284,7 +278,7 @@ class Calls:
             if item.end - item.start > _SMALL_INLINE:
                 return None
             for view in self.reader.views(found.path, item, {}):
-                outcomes += self.follow(frame, self.graph.known(view), call, values, state)
+                outcomes += self.follow(frame, self.driver.graph.known(view), call, values, state)
         done = [m for s, _ in outcomes for m in s.trail[len(state.trail) :]]
         looks = bool(done) and all(m.kind is Kind.TEST for m in done)
         return outcomes if looks else None
@@ -354,7 +348,7 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     if kind is None or kind.base in _FOLLOWED or kind.pointers != 1:
         return kind is not None and kind.base in _FOLLOWED
     # A struct in which handles are put: where it comes from says how long it lives.
-    fields = frame.code.reader.types.fields(kind, frame.view.path)
+    fields = frame.driver.reader.types.fields(kind, frame.view.path)
     return fields is not None and not members.isdisjoint(fields[0])
 
 

@@ -19,7 +19,7 @@ class Conditions:
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
-        self.code = frame.code
+        self.driver = frame.driver
         self.view = frame.view
 
     def ways(self, one: Expression, state: State, held: Held) -> Branches:
@@ -45,7 +45,7 @@ class Conditions:
             case Bits():
                 return [(state, bool(value.names))]
             case Constant():
-                number = self.code.number_of(value, self.view)
+                number = self.driver.number_of(value, self.view)
                 if number is not None:
                     return [(state, number.value != 0)]
             case Netdev() if value.device is Device.NULL:
@@ -83,10 +83,10 @@ class Conditions:
         left, right = evaluator.all((one.left, one.right))
         after, sign = evaluator.state, one.operator
         if isinstance(right, Handle) and not isinstance(left, Handle):
-            number = self.code.number_of(left, self.view)
+            number = self.driver.number_of(left, self.view)
             return self.against(after, right, _MIRRORED.get(sign, sign), number, one)
         if isinstance(left, Handle):
-            return self.against(after, left, sign, self.code.number_of(right, self.view), one)
+            return self.against(after, left, sign, self.driver.number_of(right, self.view), one)
         if isinstance(left, Constant) and isinstance(right, Constant):
             way = self.ordered(left, sign, right)
             return self.assuming(after, one) if way is None else [(after, way)]
@@ -99,7 +99,7 @@ class Conditions:
 
     def ordered(self, one: Constant, sign: str, other: Constant) -> bool | None:
         """Compare constants; None where their numbers are not known."""
-        left, right = (self.code.number_of(c, self.view) for c in (one, other))
+        left, right = (self.driver.number_of(c, self.view) for c in (one, other))
         made = calculated(left, sign, right) if left is not None and right is not None else None
         if made is not None:
             return bool(made.value)
@@ -158,7 +158,7 @@ class Conditions:
         """Tell whether a number is the greatest that either side of a comparison can be."""
         for side in (one.left, one.right) if isinstance(one, Binary) else (None, None):
             kind = self.frame.type(side) if side is not None else None
-            wide = self.code.integer(kind, self.view)
+            wide = self.driver.integer(kind, self.view)
             if wide is None or wide.bits > number.type.bits:
                 return False
         return number.value == (1 << number.type.bits) - 1
@@ -175,7 +175,7 @@ class Conditions:
 
     def meets(self, state: State, value: Value, sign: str, text: str, one: Expression) -> Branches:
         if isinstance(value, Handle):
-            number = self.code.constants.value(text.strip(), self.view.path)
+            number = self.driver.constants.value(text.strip(), self.view.path)
             return self.against(state, value, sign, number, one)
         if isinstance(value, Constant):
             held = self.ordered(value, sign, self.frame.constant(text.strip(), one))

@@ -79,6 +79,7 @@ class Evaluator:
     def __init__(self, frame: Frame, state: State, held: Held) -> None:
         self.frame = frame
         self.code = frame.code
+        self.driver = frame.driver
         self.state = state
         self.held = held
 
@@ -134,9 +135,9 @@ class Evaluator:
         if one.name in structs.ENUMERATORS:
             return self.frame.constant(one.name, one, structs.ENUMERATORS[one.name])
         path = self.frame.view.path
-        if self.code.reader.types.variable(one.name, path) is not None:
+        if self.driver.reader.types.variable(one.name, path) is not None:
             return self.load(("global", one.name), one)
-        if CAPITALS.match(one.name) or self.code.constants.is_enumerator(one.name, path):
+        if CAPITALS.match(one.name) or self.driver.constants.is_enumerator(one.name, path):
             return self.frame.constant(one.name, one)
         return UNKNOWN
 
@@ -207,7 +208,7 @@ class Evaluator:
         if kind is None:
             return False
         path = self.frame.view.path
-        return self.code.reader.types.resolved(kind, path).base.startswith("union")
+        return self.driver.reader.types.resolved(kind, path).base.startswith("union")
 
     def _element(self, one: Index) -> Value:
         at = self._element_at(one)
@@ -258,7 +259,7 @@ class Evaluator:
             case Name():
                 at = self.frame.variable(one)
                 path = self.frame.view.path
-                if at is None and self.code.reader.types.variable(one.name, path):
+                if at is None and self.driver.reader.types.variable(one.name, path):
                     return ("global", one.name)
                 return at
             case Member():
@@ -296,7 +297,7 @@ class Evaluator:
             isinstance(v, Handle) for v in values
         ):
             return [None] * len(values)
-        return [self.code.number_of(v, self.frame.view) for v in values]
+        return [self.driver.number_of(v, self.frame.view) for v in values]
 
     def _entry(self, one: Entry) -> Value:
         return found_in(self.value(one.of))
@@ -381,7 +382,7 @@ class Evaluator:
             return
         kept = self.state.stored(at, value) if at is not None else self.state
         if where == "lasting":
-            self.code.kept.add(self.code.members.named(view, named))
+            self.code.kept.add(self.driver.members.named(view, named))
         put = "" if where == "lasting" else where
         self.state = self.frame.mark(
             kept, Kind.STORE, target, handle=value.id, text=text, known=facts, put=put

@@ -48,6 +48,7 @@ class Frame:
         self, code: Code, body: Body, depth: int, correlated: frozenset[str] = frozenset()
     ) -> None:
         self.code = code
+        self.driver = code.driver
         self.body = body
         self.view = body.view
         self.correlated = correlated
@@ -88,7 +89,7 @@ class Frame:
             local = self.view.local(name.name, name.start)
             if local is None:
                 places[name.start] = None
-            elif self.code.is_static(self.view, local):
+            elif self.driver.is_static(self.view, local):
                 places[name.start] = (True, f"{self.view.function.name}.{local.name}")
             else:
                 scope = f"@{local.end}" if local.parameter < 0 else ""
@@ -135,7 +136,7 @@ class Frame:
                 if isinstance(value, Pointer):
                     at = value.to[:-1] if value.to[-1:] == ("*",) else value.to
                     view, read = self.code.members_read.get(at, (self.view, one))
-                    return self.code.members.device(view, read, at)
+                    return self.driver.members.device(view, read, at)
                 return value if isinstance(value, Netdev | Constant) else Netdev(Device.UNKNOWN)
             case "struct xfrm_state":
                 if isinstance(value, Pointer):
@@ -157,7 +158,7 @@ class Frame:
         """Return a number as what an integer type makes of it."""
         if not isinstance(value, Handle | Constant):
             return value
-        wide = self.code.integer(kind, self.view)
+        wide = self.driver.integer(kind, self.view)
         return self.cast_to(value, wide) if wide is not None else value
 
     def cast_to(self, value: Value, wide: IntType) -> Value:
@@ -166,7 +167,7 @@ class Frame:
         if not isinstance(value, Constant) or (wide.signed and wide.bits >= INT.bits):
             # Nothing that is an int loses anything: its name can be looked up later.
             return value
-        number = self.code.number_of(value, self.view)
+        number = self.driver.number_of(value, self.view)
         if number is None:
             return value
         made = wrapped(number.value, wide)
@@ -191,13 +192,13 @@ class Frame:
 
     def type(self, one: Expression) -> CType | None:
         """Return an expression's type, if it can be known."""
-        return self.code.reader.types.of(one.node, self.view)
+        return self.driver.reader.types.of(one.node, self.view)
 
     def is_handle(self, member: Member) -> bool:
         """Tell whether a member by the name of the handle is that of a state."""
         if unevaluated(self.view, member.node):
             return False
-        return self.code.accesses.base(member.of.node, self.view)[0] == STATE
+        return self.driver.accesses.base(member.of.node, self.view)[0] == STATE
 
     def forget(self, state: State, target: Expression) -> State:
         """Drop the assumptions about conditions in which an assigned name occurs."""

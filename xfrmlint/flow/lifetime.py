@@ -15,6 +15,7 @@ from xfrmlint.c.syntax import (
 )
 from xfrmlint.c.view import View
 from xfrmlint.flow.code import Code
+from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.values import Location
 
 _DEEPEST = 3
@@ -22,14 +23,15 @@ _DEEPEST = 3
 
 def lifetime(code: Code, view: View, target: Expression, at: Location | None) -> str:
     """Return what a handle that is stored in an lvalue reaches: see Members.memory()."""
-    if isinstance(target, Index) and _holds_integers(code, view, target.of):
+    driver = code.driver
+    if isinstance(target, Index) and _holds_integers(driver, view, target.of):
         base, index = target.of, target.index
         # Whatever the integers are called, what is filled one after the other is a ring.
-        if _is_cursor(code, view, index, _holder(code, view, base), 0):
-            return "unknown" if _is_array(code, view, base) else "hardware"
-        if code.constants.value(index.text, view.path) and not _is_array(code, view, base):
+        if _is_cursor(driver, view, index, _holder(driver, view, base), 0):
+            return "unknown" if _is_array(driver, view, base) else "hardware"
+        if driver.constants.value(index.text, view.path) and not _is_array(driver, view, base):
             return "unknown"
-    where = code.members.memory(view, target, at)
+    where = driver.members.memory(view, target, at)
     if where != "unknown" or at is None or not isinstance(target, Member):
         return where
     if "container" in at:
@@ -41,52 +43,52 @@ def lifetime(code: Code, view: View, target: Expression, at: Location | None) ->
     return "lasting" if all(_is_embedded(code, at[:end]) for end in elements) else where
 
 
-def _is_array(code: Code, view: View, one: Expression) -> bool:
+def _is_array(driver: Driver, view: View, one: Expression) -> bool:
     """Tell whether an expression is an array that lies in a struct, not a pointer to one."""
     one = bared(one)
-    kind = _holder(code, view, one)
+    kind = _holder(driver, view, one)
     word, _, tag = kind.partition(" ")
-    found = code.reader.corpus.find(word, tag, view.path) if tag else None
+    found = driver.reader.corpus.find(word, tag, view.path) if tag else None
     if found is None:
         return False
     name = (one.name if isinstance(one, Member) else one.text).encode()
-    text = code.reader.corpus.unit(found.path).text[found.start : found.end]
+    text = driver.reader.corpus.unit(found.path).text[found.start : found.end]
     return re.search(rb"\b" + re.escape(name) + rb"\s*\[", text) is not None
 
 
 def _is_embedded(code: Code, at: Location) -> bool:
     """Tell whether elements at a location lie in the struct that holds them."""
     view, one = code.addressed.get(at, (None, None))
-    return view is not None and isinstance(one, Index) and _is_array(code, view, one.of)
+    return view is not None and isinstance(one, Index) and _is_array(code.driver, view, one.of)
 
 
-def _holder(code: Code, view: View, one: Expression) -> str:
+def _holder(driver: Driver, view: View, one: Expression) -> str:
     """Return the struct that a member lies in, or nothing."""
     one = bared(one)
     if not isinstance(one, Member):
         return ""
-    kind = code.reader.types.of(one.of.node, view)
-    return code.reader.types.resolved(kind, view.path).base if kind is not None else ""
+    kind = driver.reader.types.of(one.of.node, view)
+    return driver.reader.types.resolved(kind, view.path).base if kind is not None else ""
 
 
-def _holds_integers(code: Code, view: View, base: Expression) -> bool:
-    kind = code.reader.types.of(base.node, view)
+def _holds_integers(driver: Driver, view: View, base: Expression) -> bool:
+    kind = driver.reader.types.of(base.node, view)
     if kind is None or kind.pointers != 1:
         return False
-    return code.integer(kind.pointed(-1), view) is not None
+    return driver.integer(kind.pointed(-1), view) is not None
 
 
-def _is_cursor(code: Code, view: View, one: Expression, holder: str, depth: int) -> bool:
+def _is_cursor(driver: Driver, view: View, one: Expression, holder: str, depth: int) -> bool:
     """Tell whether an index is where a ring stands: what is counted on, or kept beside it."""
     parts = list(inside((one,)))
     if any(isinstance(part, Update | Assignment) for part in parts):
         return True
-    if any(isinstance(p, Member) and _holder(code, view, p) == holder for p in parts):
+    if any(isinstance(p, Member) and _holder(driver, view, p) == holder for p in parts):
         return bool(holder)
     names = [p.name for p in parts if isinstance(p, Name)] if depth < _DEEPEST else []
-    syntax = Syntax(view, code.constants)
+    syntax = Syntax(view, driver.constants)
     return any(
-        _is_cursor(code, view, syntax.of(value), holder, depth + 1)
+        _is_cursor(driver, view, syntax.of(value), holder, depth + 1)
         for name in names
         for value in view.assignments(name)
     )

@@ -7,6 +7,7 @@ from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.discarded import is_discarded
+from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.events import Device, Event, Kind, Path, Source
 from xfrmlint.flow.run import MOST_IN_ALL, Run
 from xfrmlint.flow.values import Constant, Exit, HandleId, Mark, Named
@@ -71,12 +72,13 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
     doubts: list[Doubt] = []
     asked = frozenset(site.place for site in sites if site.access == RESOLVE)
     try:
-        run = Run(Code(graph, offload, reached, asked=asked))
+        driver = Driver(graph, offload, reached)
+        run = Run(Code(driver, asked=asked))
         paths = _from_entries(run, doors, reached, doubts)
         kept = frozenset(m for m in run.code.kept if m[0])
         if kept:
             # What one packet leaves another finds.
-            run = Run(Code(graph, offload, reached, kept, asked))
+            run = Run(Code(driver, kept, asked))
             paths = _from_entries(run, doors, reached, doubts)
     except RecursionError:
         lost = [Doubt(site.place, site.function.name, _TOO_DEEP) for site in sites]
@@ -152,10 +154,10 @@ def _sizes(run: Run, reached: Iterable[FunctionName]) -> dict[FunctionName, int]
     """Return how much there is to follow from each function: the cheapest is entered first."""
     called: dict[FunctionName, set[FunctionName]] = {f: set() for f in reached}
     for function in reached:
-        for edge in run.code.graph.incoming(function).edges:
+        for edge in run.code.driver.graph.incoming(function).edges:
             if edge.caller in called:
                 called[edge.caller].add(function)
-    own = {f: sum(len(body.graph.steps) for body in run.code.bodies(f)) for f in called}
+    own = {f: sum(len(body.graph.steps) for body in run.code.driver.bodies(f)) for f in called}
     found = {}
     for function in called:
         seen, wanted = {function}, [function]
@@ -179,7 +181,7 @@ def _is_dead(run: Run, site: Site) -> bool:
         return False
     if site.function in run.code.entered:
         return True
-    edges = run.code.graph.incoming(site.function).edges
+    edges = run.code.driver.graph.incoming(site.function).edges
     return bool(edges) and all(not edge.via and edge.caller in run.code.entered for edge in edges)
 
 

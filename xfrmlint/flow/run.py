@@ -92,7 +92,7 @@ class Run:
         start = _START if names_device else _START.stored(("skb", "dev"), Netdev(Device.UNKNOWN))
         self.limit = self.steps + most
         found: list[Exit] = []
-        for body in self.code.bodies(function):
+        for body in self.code.driver.bodies(function):
             values: list[Value] = []
             for local in _parameters(body.view):
                 seen = not from_kernel or any(isinstance(v, Netdev) for v in values)
@@ -147,7 +147,7 @@ class Run:
             return [(self.calls.cut(frame, state, call, why), UNKNOWN)]
         place = frame.place(call)
         found: dict[object, tuple[State, Value]] = {}
-        for body in self.code.bodies(target):
+        for body in self.code.driver.bodies(target):
             given = arguments_of(frame, body, call, values)
             seen, hidden = visible(state, given)
             for after, value in self._function(target, body, given, seen, len(self.stack)):
@@ -400,9 +400,7 @@ def _argument(local: Local, has_device: bool) -> Value:
     return Pointer(("argument", local.name)) if kind.pointers else UNKNOWN
 
 
-def _configured(
-    step: Step, state: State, options: frozenset[str]
-) -> list[tuple[State, int]]:
+def _configured(step: Step, state: State, options: frozenset[str]) -> list[tuple[State, int]]:
     """Return the ways through an #if. options: those whose answer has to be remembered."""
     found: list[tuple[State, int]] = []
     for (text, wanted), target in zip(step.labels, step.next, strict=True):
