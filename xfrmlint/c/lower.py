@@ -144,9 +144,10 @@ class Return:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inside:
-    """Go on at a step of a statement expression, whose end leads back here."""
+    """Go on at a step of a statement expression; its end leads to `next`."""
 
     step: int
+    next: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -304,12 +305,13 @@ class _Builder:
                 return self._declared(one, after)
             case Comma():
                 return self.effects(one.left, self.effects(one.right, after))
-            case Name() | Literal():
-                return after
         return self.value(one, lambda value: self._evaluated(value, after))
 
     def _evaluated(self, value: Expression, after: int) -> int:
-        return after if isinstance(value, Temporary) else self.add(Evaluate(value, after))
+        quiet = isinstance(value, Temporary | Name | Literal)
+        if quiet or (isinstance(value, Opaque) and not value.parts):
+            return after
+        return self.add(Evaluate(value, after))
 
     def value(self, one: Expression, then: _Then) -> int:
         """Evaluate an expression; `then` makes what follows of a value without effects."""
@@ -455,7 +457,7 @@ class _Builder:
             else (self.value(one.value, then))
         )
         first = self.lowered.splice(one, self.index, after)
-        return self.add(Inside(first))
+        return self.add(Inside(first, after))
 
     def _conditional(self, one: Conditional, then: _Then) -> int:
         to, after = self._joined(one, then)

@@ -6,14 +6,14 @@ assignment, likely(x) the truth of x, BUG_ON(x) stops, `(u32)-1` is a cast, and 
 _Generic() and __builtin_choose_expr() are a choice. What is none of these is Opaque, and says why.
 """
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.ctype import CType, specified
+from xfrmlint.c.ctype import CType, declared, specified
+from xfrmlint.c.dialect import AUTO
 from xfrmlint.c.expression import bare, callees, is_choice
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
 from xfrmlint.c.integers import IntType
@@ -24,10 +24,8 @@ from xfrmlint.kernel.functions import function_named
 
 UNEVALUATED = "an operand that is not evaluated"
 _BEFORE = "what was there before"
-_TYPEOF = re.compile(r"^(__)?typeof(__|_unqual)?$")
 _NAMED = ("identifier", "type_identifier")
 _PREFIXES = ("+", "-", "*", "&")
-_SIZES = ("sizeof", "typeof", "offsetof", "BUILD_BUG_ON")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -413,9 +411,10 @@ class Syntax:
         of = self._field(node, "argument")
         field = node.child_by_field_name("field") or node
         arrow = _sign(node) != "."
-        held = uncast(of)
-        if not arrow and isinstance(held, Deref):
-            of, arrow = held.of, True
+        if not arrow and isinstance(of, Deref):
+            of, arrow = of.of, True
+        elif arrow and isinstance(of, Address):
+            of, arrow = of.of, False
         return Member(node, node.start_byte, of, node_text(field), arrow, field.start_byte)
 
     def _index(self, node: Node) -> Expression:
@@ -475,13 +474,16 @@ class Syntax:
         return Update(node, node.start_byte, self._field(node, "argument"), sign[:1], before)
 
     def _compound(self, node: Node) -> Expression:
-        value = node.child_by_field_name("value")
+        written, value = node.child_by_field_name("type"), node.child_by_field_name("value")
         if value is None or value.type != "initializer_list":
             return self._opaque(node)
-        return Compound(node, node.start_byte, self._initializer(value))
+        kind = written_type(written) if written is not None else None
+        return Compound(node, node.start_byte, self._initializer(value, kind))
 
-    def _initializer(self, node: Node) -> Initializer:
-        names = self._member_names(node)
+    def _initializer(self, node: Node, kind: CType | None = None) -> Initializer:
+        """Read an initializer list. kind: of what it is for, if that is known."""
+        members = self._members(node, kind)
+        names = list(members)
         items: list[tuple[str, Expression]] = []
         for position, child in enumerate(node.named_children):
             name = names[position] if position < len(names) else f"#{position}"
@@ -490,28 +492,41 @@ class Syntax:
                 value = child.child_by_field_name("value")
                 designator = child.child_by_field_name("designator")
                 name = node_text(designator).strip(".[] ") if designator is not None else name
-            if value is not None:
+            if value is None:
+                continue
+            if value.type == "initializer_list":
+                element = kind.pointed(-1) if kind is not None and kind.pointers else None
+                items.append((name, self._initializer(value, members.get(name, element))))
+            else:
                 items.append((name, self.of(value)))
         return Initializer(node, node.start_byte, tuple(items))
 
-    def _member_names(self, node: Node) -> list[str]:
-        """Return the members of the struct that a positional initializer list is for."""
-        if all(child.type == "initializer_pair" for child in node.named_children):
-            return []
-        declaration = node.parent.parent if node.parent is not None else None
-        kind = specified(declaration) if declaration is not None else None
-        known = self.constants.types.fields(kind, self.view.path) if kind is not None else None
-        return list(known[0]) if known is not None else []
+    def _members(self, node: Node, kind: CType | None) -> Mapping[str, CType]:
+        """Return the members that an initializer list can be for, if their names are not there."""
+        if kind is None or kind.pointers:
+            return {}
+        children = node.named_children
+        if all(c.type == "initializer_pair" for c in children) and not any(
+            c.named_children[-1].type == "initializer_list" for c in children
+        ):
+            return {}
+        known = self.constants.types.fields(kind, self.view.path)
+        return known[0] if known is not None else {}
 
     def _declared(self, node: Node) -> tuple[Expression, ...]:
         found: list[Expression] = []
+        base = specified(node)
         for declarator in node.children_by_field_name("declarator"):
             name = declarator_name(declarator)
             value = declarator.child_by_field_name("value")
-            if name is not None:
-                target = Name(name, name.start_byte, node_text(name))
-                given = self.of(value) if value is not None else None
-                found.append(Declaration(declarator, declarator.start_byte, target, given))
+            if name is None:
+                continue
+            given = self.of(value) if value is not None else None
+            if value is not None and value.type == "initializer_list":
+                made = declared(base, declarator) if base is not None else None
+                given = self._initializer(value, made.type if made is not None else None)
+            target = Name(name, name.start_byte, node_text(name))
+            found.append(Declaration(declarator, declarator.start_byte, target, given))
         return tuple(found)
 
     def _type_in(self, node: Node) -> IntType | None:
@@ -559,19 +574,10 @@ class Syntax:
     def _cast_of(self, node: Node, called: Node, argument: Node) -> Expression | None:
         """Return the cast that `(u32)(x)` or `(typeof(y))(x)` is, which is parsed as a call."""
         kind = self._type_in(called)
-        if kind is not None:
-            return Cast(node, node.start_byte, self.of(argument), kind)
-        while called.type == "parenthesized_expression" and called.named_child_count:
-            called = called.named_children[-1]
-        typeof = called.child_by_field_name("function")
-        if called.type != "call_expression" or typeof is None:
+        # What typeof() names is blanked.
+        if kind is None and node_text(called).strip("() ") not in AUTO:
             return None
-        if not _TYPEOF.match(node_text(typeof)):
-            return None
-        like = called.child_by_field_name("arguments")
-        named = like.named_children[-1] if like and like.named_child_count else None
-        of = self.constants.types.of(named, self.view)
-        return Cast(node, node.start_byte, self.of(argument), of)
+        return Cast(node, node.start_byte, self.of(argument), kind)
 
     def _known(self, node: Node, name: str, arguments: Sequence[Node]) -> Expression | None:
         """Return what a macro of the kernel's is that is more than a function; None for others."""
@@ -585,7 +591,7 @@ class Syntax:
             return Stops(node, start, self.of(arguments[0]))
         if does.truth == 0:
             return Truth(node, start, self.of(arguments[0]))
-        if name in _SIZES:
+        if does.is_("unevaluated"):
             return self._unevaluated(node)
         stores = [s for s in does.stores if s.value.position >= 0 and not s.value.pointed]
         store = stores[0] if stores else None
@@ -614,6 +620,7 @@ _READS: dict[str, Callable[[Syntax, Node], Expression]] = {
     "parenthesized_expression": Syntax._parentheses,
     "compound_statement": Syntax._block,
     "expression_statement": Syntax._parentheses,
+    "extension_expression": Syntax._parentheses,
     "identifier": Syntax._name,
     "number_literal": Syntax._literal,
     "char_literal": Syntax._literal,
