@@ -8,13 +8,13 @@ _Generic() and __builtin_choose_expr() are a choice. What is none of these is Op
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType, declared, specified
 from xfrmlint.c.dialect import AUTO
-from xfrmlint.c.expression import bare, callees, is_choice
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
 from xfrmlint.c.integers import IntType
 from xfrmlint.c.types import written_type
@@ -237,39 +237,36 @@ class Temporary(Expression):
 
 def parts_of(one: Expression) -> Sequence[Expression]:
     """Return the expressions that an expression consists of."""
-    match one:
-        case Member() | Deref() | Address() | Cast() | Unary() | Truth() | Entry():
-            return (one.of,)
-        case Index():
-            return one.of, one.index
-        case Binary() | Comma():
-            return one.left, one.right
-        case Conditional():
-            return tuple(p for p in (one.condition, one.then, one.other) if p is not None)
-        case Choice():
-            return one.values
-        case Assignment():
-            return one.target, one.value
-        case Declaration():
-            return (one.target,) if one.value is None else (one.target, one.value)
-        case Update():
-            return (one.target,)
-        case Call():
-            return one.callee, *one.arguments
-        case Stops():
-            return () if one.of is None else (one.of,)
-        case Initializer():
-            return [value for _, value in one.items]
-        case Compound():
-            return (one.value,)
-        case Block():
-            inside = [part for statement in one.statements for part in statement]
-            return inside if one.value is None else [*inside, one.value]
-        case Opaque():
-            return one.parts
-        case Temporary():
-            return (one.of,)
-    return ()
+    parts = _PARTS.get(type(one))
+    return parts(one) if parts is not None else ()
+
+
+def _parts_of_block(one: Block) -> Sequence[Expression]:
+    parts = [part for statement in one.statements for part in statement]
+    return parts if one.value is None else [*parts, one.value]
+
+
+def _there(*parts: Expression | None) -> Sequence[Expression]:
+    return [part for part in parts if part is not None]
+
+
+_PARTS: dict[type[Expression], Callable[[Any], Sequence[Expression]]] = {
+    **dict.fromkeys(
+        (Member, Deref, Address, Cast, Unary, Truth, Entry, Temporary), lambda one: (one.of,)
+    ),
+    **dict.fromkeys((Binary, Comma), lambda one: (one.left, one.right)),
+    **dict.fromkeys((Assignment, Declaration), lambda one: _there(one.target, one.value)),
+    Index: lambda one: (one.of, one.index),
+    Conditional: lambda one: _there(one.condition, one.then, one.other),
+    Choice: lambda one: one.values,
+    Update: lambda one: (one.target,),
+    Call: lambda one: (one.callee, *one.arguments),
+    Stops: lambda one: _there(one.of),
+    Initializer: lambda one: [value for _, value in one.items],
+    Compound: lambda one: (one.value,),
+    Block: _parts_of_block,
+    Opaque: lambda one: one.parts,
+}
 
 
 def with_parts(one: Expression, parts: Sequence[Expression]) -> Expression:
@@ -546,22 +543,18 @@ class Syntax:
         arguments = listed.named_children if listed is not None else []
         if called is None:
             return self._unevaluated(node)
-        if is_choice(node):
-            return Choice(node, node.start_byte, tuple(map(self.of, arguments[1:])))
         in_parentheses = called.type == "parenthesized_expression"
-        if called.type != "identifier":
-            sides = callees(called)
-            if len(sides) > 1:
-                choice = Choice(called, called.start_byte, tuple(map(self.of, sides)))
-                given = tuple(map(self.of, arguments))
-                return Call(node, node.start_byte, choice, given, "")
-            if sides[0].type == "identifier" and bare(called).id != sides[0].id:
-                called, in_parentheses = sides[0], False
-            elif in_parentheses and len(arguments) == 1:
-                cast = self._cast_of(node, called, arguments[0])
-                if cast is not None:
-                    return cast
+        if in_parentheses and len(arguments) == 1:
+            cast = self._cast_of(node, called, arguments[0])
+            if cast is not None:
+                return cast
         callee = self.of(called)
+        sides = _sides(callee)
+        if len(sides) > 1:
+            choice = Choice(called, called.start_byte, tuple(sides))
+            return Call(node, node.start_byte, choice, tuple(map(self.of, arguments)), "")
+        if isinstance(sides[0], Name) and isinstance(callee, Comma | Block):
+            callee, in_parentheses = sides[0], False
         name = callee.name if isinstance(callee, Name) else ""
         if name and self._is_variable(callee.node):
             name = ""
@@ -581,8 +574,10 @@ class Syntax:
 
     def _known(self, node: Node, name: str, arguments: Sequence[Node]) -> Expression | None:
         """Return what a macro of the kernel's is that is more than a function; None for others."""
-        does = function_named(name)
         start = node.start_byte
+        if name == "__builtin_choose_expr":
+            return Choice(node, start, tuple(map(self.of, arguments[1:])))
+        does = function_named(name)
         if does.stops == "always":
             return Stops(node, start, None)
         if not arguments:
@@ -609,6 +604,23 @@ class Syntax:
             # smp_load_acquire(&p->f) is p->f.
             return pointed(first) if taken else first
         return None
+
+
+def _sides(callee: Expression) -> list[Expression]:
+    """Return the expressions of which a called one is worth one."""
+    bare = bared(callee)
+    match bare:
+        case Conditional(then=Expression()):
+            inner = [bare.then, bare.other]
+        case Comma():
+            inner = [bare.right]
+        case Block(value=Expression()):
+            inner = [bare.value]
+        case Choice():
+            inner = list(bare.values)
+        case _:
+            return [bare]
+    return [side for one in inner if one is not None for side in _sides(one)]
 
 
 def _sign(node: Node) -> str:

@@ -163,7 +163,7 @@ class Calls:
         name = call.name
         if name and "zero" in state.known.values() and self._leaves(name, frame.view):
             # What a driver does where it has no handle: it does not come back.
-            cut = self.cut(frame, state, call, f"{name}() leaves the function")
+            cut = frame.cut(state, call, f"{name}() leaves the function")
             frame.returned.append((cut, UNKNOWN))
             return []
         does = function_named(name)
@@ -290,7 +290,7 @@ class Calls:
         if isinstance(value, Handle):
             if not name:
                 why = "a handle is given to a function pointer that was not followed"
-                return self.cut(frame, state, argument, why)
+                return frame.cut(state, argument, why)
             if function_named(name).keeps:
                 facts = state.known.get(value.id, "")
                 return frame.mark(
@@ -316,11 +316,6 @@ class Calls:
         for handle in state.handles_below(at):
             evaluator.left(target.to, handle, pointed(named))
         return evaluator.state
-
-    def cut(self, frame: Frame, state: State, at: Expression, why: str) -> State:
-        """Note that a path was not followed any further."""
-        self.code.cut_off = True
-        return frame.mark(state, Kind.CUT, at, text=why)
 
 
 def _location(value: Value) -> Location:

@@ -8,7 +8,6 @@ others are skipped; their branches count as both ways.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 from xfrmlint.c.constants import Constants
@@ -39,21 +38,17 @@ from xfrmlint.c.syntax import (
     bared,
     inside,
     root_of,
+    uncast,
 )
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_ASSIGNED = re.compile(
-    r"(?P<member>->|\.)?\s*\b(?P<name>[A-Za-z_]\w*)\s*(?:\[[^]=]*\]\s*)*"
-    r"(?:=(?!=)|(?:[-+*/%&|^]|<<|>>)=|\+\+|--)"
-)
-_THROUGH = re.compile(r"(?:^|[;{,])\s*\*\s*([A-Za-z_]\w*)\s*=(?!=)")
-_TAKEN = re.compile(r"(?:^|[(,=?:])\s*&\s*([A-Za-z_]\w*)\b(?!\s*(?:->|\[))")
-_CONSTANT = re.compile(
-    r"(?<![>.\w])([a-z_]\w*)\s*=\s*(?:NETDEV_TX_\w+|NULL|true|false|\d+|-E[A-Z]+)\s*[;,]"
-)
+_CALLED = re.compile(r"([A-Za-z_]\w*)\s*\(")
+# Nothing is stored, and no address taken, where none of these is written.
+_STORES = re.compile(r"(?<![=!<>])=(?!=)|\+\+|--|(?<!&)&(?!&)")
+_CONSTANT = re.compile(r"NETDEV_TX_\w+|NULL|true|false|\d+|-E[A-Z]+")
 _SMALL = 60
 _ENDS = (Does.RETURN, Does.END, Does.CUT)
 _STATE = CType("struct xfrm_state", 1)
@@ -102,10 +97,11 @@ class Slice(NamedTuple):
     joins: frozenset[int]
 
 
-class _Text(NamedTuple):
+class _Names(NamedTuple):
     """A step's names: all, variables it assigns or takes the address of, members it assigns.
 
-    through: variables through which it stores, as they point.
+    through: variables through which it stores, as they point. constant: variables that it makes
+    constants. counted: those that it computes from what they are.
     """
 
     words: frozenset[str]
@@ -113,6 +109,8 @@ class _Text(NamedTuple):
     taken: frozenset[str]
     members: frozenset[str]
     through: frozenset[str]
+    constant: frozenset[str]
+    counted: frozenset[str]
 
 
 class Body:
@@ -126,12 +124,13 @@ class Body:
         self.lowered = Lowered(view, self.graph, constants)
         steps = self.graph.steps
         written = [node_text(step.node) if step.node is not None else "" for step in steps]
-        self.texts = [_text(text) for text in written]
-        self.conditions = _repeated(steps, self.texts)
+        self.names = [_names(text, self.lowered.statement(i)) for i, text in enumerate(written)]
+        self.conditions = _repeated(steps, self.names)
         # Where a variable is made a constant.
         self.constants: dict[str, set[int]] = {}
-        for i, text in enumerate(written):
-            for name in _CONSTANT.findall(text):
+        counted = frozenset[str]().union(*(names.counted for names in self.names))
+        for i, names in enumerate(self.names):
+            for name in names.constant - counted:
                 self.constants.setdefault(name, set()).add(i)
         self.flags = frozenset(self.constants)
         self.behind = _before(steps)
@@ -173,7 +172,7 @@ class Body:
         grown = True
         while grown:
             before = len(names) + len(members) + len(fills)
-            for index, text in enumerate(self.texts):
+            for index, text in enumerate(self.names):
                 if not text.words & seeds.words and not text.words & (names | members):
                     continue
                 step = self.graph.steps[index]
@@ -257,14 +256,14 @@ class Body:
         """Return what matters."""
         steps = self.graph.steps
         carriers = seeds.words | carried.names | carried.members
-        first = {i for i, text in enumerate(self.texts) if text.words & carriers}
+        first = {i for i, text in enumerate(self.names) if text.words & carriers}
         matters = set(first)
         if first:
             # What is handed out beside a handle, an error's number say, decides at the caller's.
             parameters = frozenset(self.view.parameters)
-            matters |= {i for i, text in enumerate(self.texts) if text.through & parameters}
+            matters |= {i for i, text in enumerate(self.names) if text.through & parameters}
         # What a call on the way returned decides where the path goes.
-        results = set().union(*(self.texts[i].assigned | self.texts[i].taken for i in matters))
+        results = set().union(*(self.names[i].assigned | self.names[i].taken for i in matters))
         matters |= {
             i
             for i, step in enumerate(steps)
@@ -292,12 +291,12 @@ class Body:
         given = set().union(*(self.given(i) for i in first))
         fresh = set(matters)
         while fresh:
-            inputs.update(*(self.texts[i].words for i in fresh))
+            inputs.update(*(self.names[i].words for i in fresh))
             deciding = inputs & (results | self.flags)
             wanted = (inputs - self.scalars) | deciding
             fresh = {
                 i
-                for i, text in enumerate(self.texts)
+                for i, text in enumerate(self.names)
                 if i not in matters
                 and i in near
                 and (
@@ -340,7 +339,7 @@ class Body:
         return [
             i
             for i, step in enumerate(self.graph.steps)
-            if step.does is Does.TEST and asked and self.texts[i].words & asked
+            if step.does is Does.TEST and asked and self.names[i].words & asked
         ]
 
     def _state_tests(self, inputs: set[str]) -> list[int]:
@@ -350,13 +349,13 @@ class Body:
             i
             for i, step in enumerate(self.graph.steps)
             if step.does is Does.TEST
-            and self.texts[i].words & states
+            and self.names[i].words & states
             and states & {n for one in self.lowered.statement(i) for n in _asked(one)}
         ]
 
     def _asks(self, index: int, results: set[str], first: set[int]) -> bool:
         """Tell whether a condition asks for a result, or for nothing but flags."""
-        words = self.texts[index].words
+        words = self.names[index].words
         if not words - {"true", "false"}:
             return True
         others = {w for w in words - self.flags if not w.isupper()} - {"likely", "unlikely"}
@@ -371,7 +370,7 @@ class Body:
         stack, seen = list(self.behind[index]), set(self.behind[index])
         while stack:
             current = stack.pop()
-            text = self.texts[current]
+            text = self.names[current]
             if current in first or current in self.constants.get(name, ()):
                 if name in text.assigned | text.taken:
                     return True
@@ -384,15 +383,52 @@ class Body:
         return False
 
 
-@lru_cache(maxsize=1 << 12)
-def _text(text: str) -> _Text:
-    words = frozenset(_WORD.findall(text))
-    # A member by the name of a variable is another thing.
-    matches = list(_ASSIGNED.finditer(text))
-    assigned = frozenset(m["name"] for m in matches if not m["member"])
-    members = frozenset(m["name"] for m in matches if m["member"])
-    through = frozenset(_THROUGH.findall(text))
-    return _Text(words, assigned, frozenset(_TAKEN.findall(text)), members, through)
+def _is_store(text: str) -> bool:
+    """Tell whether a statement can store something, or take an address."""
+    if _STORES.search(text):
+        return True
+    return any(function_named(name).stores for name in _CALLED.findall(text))
+
+
+def _names(text: str, statement: Sequence[Expression]) -> _Names:
+    names = _Names(frozenset(_WORD.findall(text)), *(frozenset[str]() for _ in range(6)))
+    if not statement:
+        return names
+    assigned, taken, members, through, constant, counted = (set[str]() for _ in range(6))
+    for part in inside(statement):
+        match part:
+            case Address():
+                of = part.of
+                while isinstance(of, Member) and not of.arrow:
+                    of = of.of
+                if isinstance(of, Name):
+                    taken.add(of.name)
+                continue
+            case Declaration() if part.value is None:
+                continue
+            case Assignment() | Update() | Declaration():
+                target = uncast(part.target)
+            case _:
+                continue
+        while isinstance(target, Index):
+            target = uncast(target.of)
+        if isinstance(target, Member):
+            # A member by the name of a variable is another thing.
+            members.add(target.name)
+        elif isinstance(target, Deref) and isinstance(target.of, Name):
+            through.add(target.of.name)
+        elif isinstance(target, Name):
+            assigned.add(target.name)
+            if not isinstance(part, Declaration) and part.operator:
+                counted.add(target.name)
+            elif not isinstance(part, Update) and _is_constant(part.value):
+                constant.add(target.name)
+    sets = (assigned, taken, members, through, constant, counted)
+    return _Names(names.words, *map(frozenset, sets))
+
+
+def _is_constant(value: Expression | None) -> bool:
+    return value is not None and _CONSTANT.fullmatch(value.text) is not None
 
 
 def _asked(one: Expression) -> list[str]:
@@ -453,7 +489,7 @@ def _carries(
     return False
 
 
-def _repeated(steps: Sequence[Step], texts: Sequence[_Text]) -> dict[int, str]:
+def _repeated(steps: Sequence[Step], texts: Sequence[_Names]) -> dict[int, str]:
     """Return the steps whose condition is asked more than once, with its text."""
     found: dict[str, list[int]] = {}
     for i, step in enumerate(steps):

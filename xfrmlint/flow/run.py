@@ -71,7 +71,6 @@ class Run:
     def __init__(self, code: Code) -> None:
         self.code = code
         self.steps = 0
-        self.calls = Calls(code, self._follow)
         self.stack: list[FunctionName] = []
         self.limit = MOST_IN_ALL
         self._memo: dict[object, list[Exit]] = {}
@@ -138,13 +137,13 @@ class Run:
             self._memo[key] = found
         return found
 
-    def _follow(
+    def follow(
         self, frame: Frame, target: FunctionName, call: Call, values: Sequence[Value], state: State
     ) -> Outcomes:
         """Run a function of the driver; what it made is its caller's from then on."""
         if target in self.stack or len(self.stack) > _DEEPEST:
             why = f"{target.name}() calls itself, or too deep"
-            return [(self.calls.cut(frame, state, call, why), UNKNOWN)]
+            return [(frame.cut(state, call, why), UNKNOWN)]
         place = frame.place(call)
         found: dict[object, tuple[State, Value]] = {}
         for body in self.code.driver.bodies(target):
@@ -179,6 +178,7 @@ class _Walk:
         self.lowered = frame.body.lowered
         self.slice = slice_
         self.conditions = Conditions(frame)
+        self.calls = Calls(run.code, run.follow)
         self.stack: list[_Point] = []
         self.returned: Outcomes = []
         self.ended: Outcomes = []
@@ -257,7 +257,7 @@ class _Walk:
 
     def _cut(self, point: _Point, why: str) -> None:
         at = self.lowered.anywhere(point.step)
-        state = self.run.calls.cut(self.frame, point.state, at, why)
+        state = self.frame.cut(point.state, at, why)
         self.returned.append((state, UNKNOWN))
 
     def _go(self, point: _Point) -> None:
@@ -310,7 +310,7 @@ class _Walk:
                 value = evaluator.value(instruction.value)
                 yield _kept(point, evaluator.state, instruction.to, value, instruction.next)
             case Enter():
-                for state, value in self.run.calls.of(
+                for state, value in self.calls.of(
                     self.frame, instruction.call, point.state, point.held
                 ):
                     yield _kept(point, state, instruction.result, value, instruction.next)
