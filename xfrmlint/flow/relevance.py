@@ -45,6 +45,7 @@ from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 _CALLED = re.compile(r"([A-Za-z_]\w*)\s*\(")
 # Nothing is stored, and no address taken, where none of these is written.
 _STORES = re.compile(r"(?<![=!<>])=(?!=)|\+\+|--|(?<!&)&(?!&)")
@@ -100,7 +101,7 @@ class Slice(NamedTuple):
 class _Names(NamedTuple):
     """A step's names: all, variables it assigns or takes the address of, members it assigns.
 
-    through: variables through which it stores, as they point. constant: variables that it makes
+    through: those variables through which it stores, as they point. constant: those that it makes
     constants. counted: those that it computes from what they are.
     """
 
@@ -391,7 +392,8 @@ def _is_store(text: str) -> bool:
 
 
 def _names(text: str, statement: Sequence[Expression]) -> _Names:
-    names = _Names(frozenset(_WORD.findall(text)), *(frozenset[str]() for _ in range(6)))
+    words = _WORD.findall(_STRING.sub("", text) if '"' in text else text)
+    names = _Names(frozenset(words), *(frozenset[str]() for _ in range(6)))
     if not statement:
         return names
     assigned, taken, members, through, constant, counted = (set[str]() for _ in range(6))
@@ -410,24 +412,28 @@ def _names(text: str, statement: Sequence[Expression]) -> _Names:
                 target = uncast(part.target)
             case _:
                 continue
+        whole = target
         while isinstance(target, Index):
             target = uncast(target.of)
         if isinstance(target, Member):
             # A member by the name of a variable is another thing.
             members.add(target.name)
-        elif isinstance(target, Deref) and isinstance(target.of, Name):
-            through.add(target.of.name)
-        elif isinstance(target, Name):
+            continue
+        if isinstance(target, Deref) and isinstance(target.of, Name):
+            target = target.of
+            through.add(target.name)
+        if isinstance(target, Name):
             assigned.add(target.name)
             if not isinstance(part, Declaration) and part.operator:
                 counted.add(target.name)
-            elif not isinstance(part, Update) and _is_constant(part.value):
+            elif not isinstance(whole, Index) and _is_constant(part):
                 constant.add(target.name)
     sets = (assigned, taken, members, through, constant, counted)
     return _Names(names.words, *map(frozenset, sets))
 
 
-def _is_constant(value: Expression | None) -> bool:
+def _is_constant(one: Assignment | Declaration | Update) -> bool:
+    value = None if isinstance(one, Update) else one.value
     return value is not None and _CONSTANT.fullmatch(value.text) is not None
 
 
