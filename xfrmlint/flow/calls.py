@@ -12,6 +12,7 @@ from xfrmlint.c.syntax import (
     Call,
     Expression,
     Name,
+    Opaque,
     bared,
     leaves_of,
     pointed,
@@ -123,7 +124,7 @@ class Calls:
         asked = call.arguments[1]
         lower = frame.typed(lower, _DEVICE, asked)
         place = frame.place(call)
-        device, why = Device.UNKNOWN, ""
+        device, why = Device.UNKNOWN, asked.why if isinstance(asked, Opaque) else ""
         if isinstance(lower, Netdev):
             device = lower.device
             if lower.member is not None:
