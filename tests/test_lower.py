@@ -10,6 +10,7 @@ from xfrmlint.c.integers import IntType
 from xfrmlint.c.lower import Inside, Instruction, Lowered
 from xfrmlint.c.syntax import (
     Address,
+    Before,
     Binary,
     Call,
     Cast,
@@ -160,6 +161,8 @@ class Listing:
                 return "{" + ", ".join(f"{n}: {self.text(v)}" for n, v in one.items) + "}"
             case Compound():
                 return f"literal {self.text(one.value)}"
+            case Before():
+                return f"what was in {self.text(one.of)}"
             case Opaque():
                 inside = "".join(f" [{self.text(part)}]" for part in one.parts)
                 return f"<{one.why}>{inside}"
@@ -223,6 +226,10 @@ CASES = {
     "atomic64_set(&p->h, g(h));": [
         "0: %0 = g(h)",
         "1: p->h = %0 -> out",
+    ],
+    "x = xchg(&p->h, h);": [
+        "0: p->h = h",
+        "1: x = what was in p->h -> out",
     ],
     "x = smp_load_acquire(&p->h);": [
         "0: x = p->h -> out",

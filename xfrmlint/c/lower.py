@@ -21,6 +21,7 @@ from xfrmlint.c.integers import COMPARISONS
 from xfrmlint.c.loops import loop_of
 from xfrmlint.c.syntax import (
     Assignment,
+    Before,
     Binary,
     Block,
     Call,
@@ -308,7 +309,7 @@ class _Builder:
         return self.value(one, lambda value: self._evaluated(value, after))
 
     def _evaluated(self, value: Expression, after: int) -> int:
-        quiet = isinstance(value, Temporary | Name | Literal)
+        quiet = isinstance(value, Temporary | Name | Literal | Before)
         if quiet or (isinstance(value, Opaque) and not value.parts):
             return after
         return self.add(Evaluate(value, after))

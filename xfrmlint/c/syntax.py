@@ -23,7 +23,6 @@ from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 
 UNEVALUATED = "an operand that is not evaluated"
-_BEFORE = "what was there before"
 _NAMED = ("identifier", "type_identifier")
 _PREFIXES = ("+", "-", "*", "&")
 
@@ -216,6 +215,13 @@ class Block(Expression):
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry(Expression):
     """An entry of the list or the table that a loop macro runs over."""
+
+    of: Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Before(Expression):
+    """What was in `of` before something was stored there: xchg()."""
 
     of: Expression
 
@@ -442,9 +448,9 @@ class Syntax:
             return Binary(node, node.start_byte, sign, self.of(left), self.of(right))
         # `(u32)-x`, which the parser takes for a subtraction.
         of = self.of(right)
-        signed: Expression = Unary(right, right.start_byte, sign, of)
+        signed: Expression = Unary(node, right.start_byte, sign, of)
         if sign in ("&", "*"):
-            signed = (Address if sign == "&" else Deref)(right, right.start_byte, of)
+            signed = (Address if sign == "&" else Deref)(node, right.start_byte, of)
         return Cast(node, node.start_byte, signed, kind)
 
     def _conditional(self, node: Node) -> Expression:
@@ -595,7 +601,10 @@ class Syntax:
             target = pointed(self.of(arguments[store.target.position]))
             value = self.of(arguments[store.value.position])
             stored = Assignment(node, start, target, "", value)
-            return Comma(node, start, stored, Opaque(node, start, _BEFORE))
+            worth: Expression = Opaque(node, start, "a store is worth nothing")
+            if does.returned == store.target:
+                worth = Before(node, start, target)
+            return Comma(node, start, stored, worth)
         if does.is_("error_too"):
             return Unary(node, start, "!", self.of(arguments[0]))
         if does.passes and not does.copies_memory and not does.is_("copies"):

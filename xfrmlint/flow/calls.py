@@ -9,6 +9,7 @@ from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import Goes, destination, is_condition
 from xfrmlint.c.syntax import (
     Address,
+    Before,
     Call,
     Expression,
     Name,
@@ -124,6 +125,8 @@ class Calls:
         lower = frame.typed(lower, _DEVICE, asked)
         place = frame.place(call)
         device, why = Device.UNKNOWN, asked.why if isinstance(asked, Opaque) else ""
+        if isinstance(asked, Before):
+            why = "what was there before"
         if isinstance(lower, Netdev):
             device = lower.device
             if lower.member is not None:
