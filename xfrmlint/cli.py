@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from xfrmlint import __version__
-from xfrmlint.command import about, build, check, look
+from xfrmlint.command import about, build, check, convert, look
 from xfrmlint.command.shared import CLEAN, CLOSED_PIPE, FAILED, FINDINGS, INTERRUPTED
 from xfrmlint.errors import InputError
 
@@ -29,6 +29,7 @@ for _command in (
     check.check,
     look.drivers,
     look.judge,
+    convert.convert,
     look.show_contract,
     look.resolver,
     look.query,

@@ -1,0 +1,117 @@
+"""Which expression in reach of a function is the net_device at work, on evidence."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.c.ctype import CType
+from xfrmlint.c.unit import node_text
+from xfrmlint.c.view import Local, View
+from xfrmlint.contract.words import DEVICE, PACKET
+from xfrmlint.convert.written import below
+from xfrmlint.kernel.structs import OWN_MEMBERS
+from xfrmlint.program.devices import Devices, Found, Whose
+from xfrmlint.program.reach import Reached
+
+# Doors that are given a packet whose device is the one that was asked.
+_STORED_BEFORE = ("ndo_start_xmit", "ndo_features_check", "ndo_select_queue")
+
+
+class Candidate(NamedTuple):
+    """An expression that is a net_device, and whose that can be."""
+
+    text: str
+    found: Found
+
+
+class Choice(NamedTuple):
+    """The expression that is the device at work; or why there is none."""
+
+    text: str
+    why: str
+
+
+def device_in(devices: Devices, view: View, before: int, way: Reached) -> Choice:
+    """Return the device at work, as it can be written before an offset of a function.
+
+    A parameter comes first, then what the kernel itself keeps, then the driver's own members; that
+    of the packet is the last, and only where the doors say that it is set.
+    """
+    tried: list[Candidate] = []
+    for candidate in _candidates(devices, view, before, way):
+        if candidate.found.whose == {Whose.OWN} and not candidate.found.why:
+            return Choice(candidate.text, "")
+        tried.append(candidate)
+    if not tried:
+        return Choice("", "no net_device is in reach")
+    said = [f"{one.text} is {_said(one.found)}" for one in tried[:3]]
+    return Choice("", "which net_device is at work is not known: " + "; ".join(said))
+
+
+def _said(found: Found) -> str:
+    others = sorted(str(one) for one in found.whose - {Whose.OWN})
+    if others:
+        return f"not its own alone ({', '.join(others)})"
+    place, why = found.why[0] if found.why else (None, "of nobody that is known")
+    return f"{why} ({place.path}:{place.line})" if place is not None and place.line else why
+
+
+def _candidates(
+    devices: Devices, view: View, before: int, way: Reached
+) -> Iterator[Candidate]:
+    known = [local for local in view.locals if _is_set(view, local, before)]
+    for local in known:
+        if (local.type.base, local.type.pointers) == (DEVICE, 1):
+            node = _use(view, local)
+            if node is not None:
+                yield Candidate(local.name, devices.of(view, node))
+    held = [local for local in known if local.type.pointers == 1 and local.type.base != DEVICE]
+    for local in held:
+        for name in _devices_of(devices, view, local.type):
+            if (local.type.base, name) in OWN_MEMBERS and local.type.base != PACKET:
+                yield Candidate(f"{local.name}->{name}", Found(frozenset({Whose.OWN}), ()))
+    yield from _members(devices, view, held)
+    doors = [entry.name for entry in way.entries]
+    if doors and all(door in _STORED_BEFORE for door in doors):
+        for local in held:
+            if local.type.base == PACKET and local.parameter >= 0:
+                yield Candidate(f"{local.name}->dev", Found(frozenset({Whose.OWN}), ()))
+
+
+def _members(devices: Devices, view: View, held: Sequence[Local]) -> Iterator[Candidate]:
+    """Yield members of the driver's structs; first those that the function names already."""
+    found = []
+    for local in held:
+        kind = devices.reader.types.resolved(local.type, view.path)
+        for name in _devices_of(devices, view, local.type):
+            if (kind.base, name) not in OWN_MEMBERS:
+                found.append((f"{local.name}->{name}", kind.base, name))
+    texts = {node_text(node) for node in below(view.node) if node.type == "field_expression"}
+    for text, struct, name in sorted(found, key=lambda one: one[0] not in texts):
+        yield Candidate(text, devices.of_member(struct, name, view.path))
+
+
+def _devices_of(devices: Devices, view: View, kind: CType) -> list[str]:
+    types = devices.reader.types
+    resolved = types.resolved(kind, view.path)
+    if resolved.pointers != 1 or not resolved.base.startswith("struct "):
+        return []
+    fields = types.fields(resolved.pointed(-1), view.path)
+    members = fields[0] if fields is not None else {}
+    return [n for n, member in members.items() if (member.base, member.pointers) == (DEVICE, 1)]
+
+
+def _is_set(view: View, local: Local, before: int) -> bool:
+    """Tell whether a name has its one value at an offset, whatever way led there."""
+    if not local.name or not local.start <= before < local.end:
+        return False
+    values = view.assignments(local.name)
+    if local.parameter >= 0:
+        return not values
+    return len(values) == 1 and local.value is not None and values[0].end_byte <= before
+
+
+def _use(view: View, local: Local) -> Node | None:
+    found = [node for node in view.occurrences(local.name) if node.type == "identifier"]
+    return found[-1] if found else None

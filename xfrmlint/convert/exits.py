@@ -1,0 +1,325 @@
+"""How a function leaves, and what becomes of the packet then.
+
+An exit is a statement, or several, that ends in a return or a goto. It ends the packet where that
+is freed on the way; or where its value makes each caller leave by an exit that does. Read off the
+syntax: what is not written straight on is not known, and so no exit.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.view import FunctionName, View
+from xfrmlint.contract.words import PACKET
+from xfrmlint.convert.written import below, is_hint, statement_of, without_parentheses
+from xfrmlint.kernel.functions import function_named
+from xfrmlint.program.callgraph import CallGraph
+
+_FREES = re.compile(
+    r"^(__)?(dev_)?(kfree_skb|consume_skb)(_\w+)?$|^napi_consume_skb$|^xdp_return_frame\w*$"
+)
+_LEAVES = ("return_statement", "goto_statement")
+_ZERO = re.compile(r"^(0[UuLl]*|false|NULL)$")
+_BUSY = re.compile(r"^NETDEV_TX_BUSY$")
+_NEGATIVE = re.compile(r"^-\s*[E\d]\w*$")
+_TRUE = re.compile(r"^(true|[1-9]\d*)$")
+_DEEPEST = 8
+
+
+class End(NamedTuple):
+    """How a packet ends. ended: it is freed. value: what is returned. why: what is not known."""
+
+    ended: bool
+    value: str
+    place: Place
+    why: str = ""
+
+
+def leaves(statement: Node | None) -> bool:
+    """Tell whether a statement, or the last one of a block, is a return or a goto."""
+    if statement is not None and statement.type == "compound_statement":
+        inside = [one for one in statement.named_children if one.type != "comment"]
+        statement = inside[-1] if inside else None
+    return statement is not None and statement.type in _LEAVES
+
+
+def end_of(view: View, first: Node, ended: bool = False) -> End:
+    """Follow the statements from one on to the function's end."""
+    at: Node | None = first
+    seen: set[int] = set()
+    while at is not None:
+        place = view.place(at.start_byte)
+        if at.id in seen:
+            return End(ended, "", place, "it comes back to where it was")
+        seen.add(at.id)
+        if at.type == "return_statement":
+            value = without_parentheses(at.named_children[0]) if at.named_child_count else None
+            return End(ended, node_text(value) if value is not None else "", place)
+        if at.type == "goto_statement":
+            at = _label(view, node_text(at.named_children[0]))
+            continue
+        if at.type in ("compound_statement", "labeled_statement"):
+            inside = [c for c in at.named_children if c.type not in ("comment", "statement_identifier")]
+            at = inside[0] if inside else _next(at)
+            continue
+        if at.type == "expression_statement":
+            ended = ended or _frees(at)
+        elif any(one.type in _LEAVES for one in below(at)):
+            if ended:
+                return End(True, "", place, "what is returned is not known")
+            return End(False, "", place, "it is not written straight on")
+        at = _next(at)
+    return End(ended, "", view.place(first.start_byte))
+
+
+def _frees(statement: Node) -> bool:
+    return any(
+        one.type == "call_expression"
+        and _FREES.match(node_text(one.child_by_field_name("function") or one))
+        for one in below(statement)
+    )
+
+
+def _label(view: View, name: str) -> Node | None:
+    for node in below(view.node):
+        if node.type == "labeled_statement":
+            label = node.child_by_field_name("label")
+            if label is not None and node_text(label) == name:
+                return node
+    return None
+
+
+def labels(view: View) -> list[str]:
+    """Return the names of a function's labels."""
+    found = [one.child_by_field_name("label") for one in below(view.node)]
+    return [node_text(one) for one in found if one is not None and one.type != "comment"]
+
+
+def _next(node: Node) -> Node | None:
+    """Return the statement that follows, outside of what it is the last one of if need be."""
+    while node.type != "function_definition":
+        after = node.next_named_sibling
+        parent = node.parent
+        if parent is None:
+            return None
+        within = parent.type in ("compound_statement", "labeled_statement", "preproc_ifdef")
+        while after is not None and after.type == "comment":
+            after = after.next_named_sibling
+        if within and after is not None and not after.type.startswith("#"):
+            return after
+        if parent.type in ("for_statement", "while_statement", "do_statement", "case_statement"):
+            return None
+        node = parent
+    return None
+
+
+class Fate:
+    """Tells what becomes of the packet on an exit of a driver's function."""
+
+    def __init__(self, graph: CallGraph) -> None:
+        self.graph = graph
+
+    def of(self, view: View, function: FunctionName, first: Node) -> End:
+        """Return how the packet ends if a function leaves by the statements from one on."""
+        return self._after(view, function, end_of(view, first), 0)
+
+    def _after(self, view: View, function: FunctionName, end: End, depth: int) -> End:
+        if end.why or depth > _DEEPEST:
+            return end
+        result = view.result
+        if result is not None and result.base == "netdev_features_t":
+            # A packet that may not be offloaded goes the software's way.
+            less = "~" in end.value
+            return end._replace(ended=less, why="" if less else "no feature is taken away")
+        if end.ended:
+            return end
+        incoming = self.graph.incoming(function)
+        if incoming.doubts or not incoming.edges:
+            why = "the packet is not freed, and nobody is seen to notice"
+            return end._replace(why=why)
+        for edge in incoming.edges:
+            caller = self._view(edge.caller)
+            found = self._in_caller(caller, edge.place, end, depth) if caller is not None else None
+            if found is None:
+                why = f"what the caller does with {end.value or 'nothing'} is not known"
+                return End(False, end.value, edge.place, why)
+            if not found.ended or found.why:
+                return found
+        return end._replace(ended=True)
+
+    def _view(self, function: FunctionName) -> View | None:
+        reader = self.graph.reader
+        unit = reader.corpus.unit(function.path)
+        for item in unit.functions(function.name):
+            if item.turn == unit.turn:
+                view = View(reader.corpus, function.path, item, unit.text, None)
+                if view.function.line == function.line:
+                    return view
+        return None
+
+    def _in_caller(self, view: View, place: Place, end: End, depth: int) -> End | None:
+        if place.path != view.path:
+            return None
+        offset = self.graph.reader.corpus.unit(place.path).offset(place.line, place.column)
+        node = view.node.descendant_for_byte_range(offset, offset)
+        while node is not None and node.type != "call_expression":
+            node = node.parent
+        if node is None:
+            return None
+        branch = taken(node, end.value)
+        if branch is None:
+            return self._passed_on(view, node, end, depth)
+        first = end_of(view, branch)
+        return self._after(view, view.function, first, depth + 1)
+
+    def _passed_on(self, view: View, node: Node, end: End, depth: int) -> End | None:
+        """Return what comes of `return f();`, and of a call after which nothing is done."""
+        parent = node.parent
+        if parent is not None and parent.type == "return_statement":
+            same = End(False, end.value, view.place(node.start_byte))
+            return self._after(view, view.function, same, depth + 1)
+        return None
+
+
+def taken(call: Node, value: str) -> Node | None:
+    """Return the branch that is taken for sure if an expression has a value."""
+    holds = _truth(value)
+    if holds is None:
+        return None
+    node, negated = call, False
+    parent = node.parent
+    while parent is not None:
+        if parent.type == "argument_list" and parent.parent is not None and is_hint(parent.parent):
+            node = parent.parent
+        elif parent.type == "parenthesized_expression":
+            node = parent
+        elif parent.type == "unary_expression" and node_text(parent).startswith("!"):
+            node, negated = parent, not negated
+        elif parent.type == "binary_expression":
+            result = _compared(parent, node, value, holds ^ negated)
+            if result is None:
+                return None
+            node, negated = parent, holds ^ result
+        else:
+            break
+        parent = node.parent
+    now = holds ^ negated
+    if parent is None or parent.type != "if_statement":
+        return _assigned(call, value)
+    if now:
+        return parent.child_by_field_name("consequence")
+    return None
+
+
+def _compared(binary: Node, operand: Node, value: str, now: bool) -> bool | None:
+    """Return what a binary expression is if one operand of it is known."""
+    sign = node_text(binary.child_by_field_name("operator") or binary)
+    left = binary.child_by_field_name("left")
+    right = binary.child_by_field_name("right")
+    is_right = right is not None and right.id == operand.id
+    if sign == "||":
+        return True if now else None
+    if sign == "&&":
+        # The call was made, so what stands before it holds.
+        return now if is_right or not now else None
+    if sign == "<" and left is not None and left.id == operand.id and right is not None:
+        return bool(_NEGATIVE.match(value)) if node_text(right) == "0" else None
+    return None
+
+
+def _assigned(call: Node, value: str) -> Node | None:
+    """Return the branch of the test that follows `ret = f();` at once."""
+    parent = call.parent
+    while parent is not None and parent.type in ("cast_expression", "parenthesized_expression"):
+        parent = parent.parent
+    if parent is None or parent.type != "assignment_expression":
+        return None
+    left = parent.child_by_field_name("left")
+    statement = statement_of(parent)
+    after = statement.next_named_sibling
+    if left is None or left.type != "identifier" or after is None or after.type != "if_statement":
+        return None
+    if statement.type != "expression_statement":
+        return None
+    tested = [
+        one
+        for one in below(after.child_by_field_name("condition") or after)
+        if one.type == "identifier" and node_text(one) == node_text(left)
+    ]
+    return taken(tested[0], value) if len(tested) == 1 else None
+
+
+def _truth(value: str) -> bool | None:
+    if _ZERO.match(value):
+        return False
+    if _NEGATIVE.match(value) or _TRUE.match(value):
+        return True
+    return None
+
+
+def is_busy(end: End) -> bool:
+    """Tell whether an exit asks for the packet to be sent again."""
+    return bool(_BUSY.match(end.value))
+
+
+def exits_before(view: View, statement: Node, state: str, changed: str) -> Iterator[Node]:
+    """Yield the branches by which a function leaves where there is no state, or a bad index.
+
+    state: the expression that is tested; changed: what the statement makes of the handle, that a
+    later statement tests.
+    """
+    for one in _ifs_around(statement):
+        condition = one.child_by_field_name("condition")
+        consequence = one.child_by_field_name("consequence")
+        if condition is None or not leaves(consequence) or consequence is None:
+            continue
+        text = re.sub(r"\s+", " ", node_text(condition))
+        before = one.start_byte < statement.start_byte
+        word = re.escape(state)
+        if before and re.search(rf"!\s*{word}(?![\w\->.\[])|{word} == NULL", text):
+            yield consequence
+        elif not before and changed and _ranged(text, changed):
+            yield consequence
+
+
+def _ranged(text: str, changed: str) -> bool:
+    word = re.escape(changed)
+    return re.search(rf"(?<![\w>.]){word} (>=|>) |!\s*{word}(?![\w\->.\[])", text) is not None
+
+
+def _ifs_around(statement: Node) -> Sequence[Node]:
+    """Return the `if`s before a statement, the nearest first, then the one behind it."""
+    found: list[Node] = []
+    at: Node | None = statement
+    while at is not None and at.type != "function_definition":
+        before = at.prev_named_sibling
+        while before is not None:
+            if before.type == "if_statement":
+                found.append(before)
+            before = before.prev_named_sibling
+        at = at.parent
+    after = statement.next_named_sibling
+    return [*found, after] if after is not None and after.type == "if_statement" else found
+
+
+def kept_of(branch: Node) -> list[Node]:
+    """Return the statements of an exit without its messages, which say something else."""
+    inside = branch.named_children if branch.type == "compound_statement" else [branch]
+    return [one for one in inside if one.type != "comment" and not _is_message(one)]
+
+
+def _is_message(statement: Node) -> bool:
+    if statement.type != "expression_statement" or not statement.named_child_count:
+        return False
+    call = statement.named_children[0]
+    name = call.child_by_field_name("function") if call.type == "call_expression" else None
+    return name is not None and function_named(node_text(name)).is_("prints")
+
+
+def packet_in(view: View) -> str:
+    """Return the function's packet, if it is given one."""
+    found = [v for v in view.locals if v.type.base == PACKET and v.parameter >= 0]
+    return found[0].name if len(found) == 1 and found[0].type.pointers == 1 else ""

@@ -1,0 +1,80 @@
+"""How what is put into a function is laid out, as the kernel's coding style has it."""
+
+from collections.abc import Iterator
+
+from tree_sitter import Node
+
+from xfrmlint.c.unit import node_text
+from xfrmlint.c.view import View
+from xfrmlint.convert.edits import Edit
+
+_WIDTH = 80
+_TAB = 8
+
+
+def columns(text: str) -> int:
+    """Return how wide a line is."""
+    return len(text.expandtabs(_TAB))
+
+
+def called(before: str, name: str, arguments: tuple[str, ...], after: str) -> str:
+    """Return a call with what stands around it on its line, broken after commas if need be."""
+    whole = f"{before}{name}({', '.join(arguments)}){after}"
+    if columns(whole) <= _WIDTH:
+        return whole
+    width = columns(f"{before}{name}(")
+    margin = "\t" * (width // _TAB) + " " * (width % _TAB)
+    return f"{before}{name}(" + f",\n{margin}".join(arguments) + f"){after}"
+
+
+def line_start(text: bytes, offset: int) -> int:
+    """Return where the line of an offset begins."""
+    return text.rfind(b"\n", 0, offset) + 1
+
+
+def with_comment(view: View, statement: Node) -> Node:
+    """Return the comment that stands on the line above a statement, else the statement."""
+    before = statement.prev_named_sibling
+    if before is None or before.type != "comment":
+        return statement
+    start = line_start(view.text, before.start_byte)
+    alone = not view.text[start : before.start_byte].strip()
+    return before if alone and before.end_point[0] + 1 == statement.start_point[0] else statement
+
+
+def declared(view: View, line: str) -> Edit:
+    """Return the edit that declares a variable in a function, longest line first."""
+    body = view.node.child_by_field_name("body") or view.node
+    declarations = list(_declarations(body))
+    for node in declarations:
+        start = line_start(view.text, node.start_byte)
+        text = view.text[start : node.end_byte].decode("utf-8", "replace")
+        if columns(text.split("\n")[0]) < columns(f"\t{line}"):
+            return Edit(view.path, start, start, f"\t{line}\n".encode())
+    if declarations:
+        end = view.text.find(b"\n", declarations[-1].end_byte) + 1
+        return Edit(view.path, end, end, f"\t{line}\n".encode())
+    end = view.text.find(b"\n", body.start_byte) + 1
+    return Edit(view.path, end, end, f"\t{line}\n\n".encode())
+
+
+def _declarations(body: Node) -> Iterator[Node]:
+    for node in body.named_children:
+        if node.type == "comment":
+            continue
+        if node.type != "declaration":
+            return
+        yield node
+
+
+def free_name(view: View, names: tuple[str, ...]) -> str:
+    """Return the first of some names that a function has no use for."""
+    for name in names:
+        if not view.occurrences(name):
+            return name
+    return ""
+
+
+def statements(nodes: list[Node]) -> list[str]:
+    """Return statements as they are written, each on lines of its own."""
+    return [node_text(node) for node in nodes]

@@ -1,0 +1,119 @@
+"""A conversion as the mail that git format-patch would make of its commit."""
+
+import textwrap
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from xfrmlint import __version__
+from xfrmlint.analysis.judgement import Judgement, topologies
+from xfrmlint.contract.words import RESOLVE, Contract
+from xfrmlint.convert.diff import diff_of, stat_of
+from xfrmlint.convert.proof import Proof
+from xfrmlint.model.judge import FINE, worst
+from xfrmlint.program.reach import Hop
+
+# checkpatch's COMMIT_LOG_LONG_LINE.
+_WIDTH = 74
+_NOBODY = "0" * 40
+
+
+class Author(NamedTuple):
+    """Who sends it."""
+
+    name: str
+    mail: str
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.mail}>"
+
+
+def mail_of(proof: Proof, contract: Contract, author: Author, signed: bool = False) -> bytes:
+    """Return the mail of a conversion that stood its proof. signed: with a Signed-off-by."""
+    lines = [
+        f"From {_NOBODY} Mon Sep 17 00:00:00 2001",
+        f"From: {author}",
+        f"Subject: [PATCH] {subject_of(proof)}",
+        "MIME-Version: 1.0",
+        "Content-Type: text/plain; charset=UTF-8",
+        "Content-Transfer-Encoding: 8bit",
+        "",
+        *message_of(proof, contract),
+        *(["", f"Signed-off-by: {author}"] if signed else []),
+        "---",
+        *stat_of(proof.files),
+        "",
+    ]
+    text = "\n".join(lines).encode("utf-8", "surrogateescape")
+    return text + b"\n" + diff_of(proof.files) + f"-- \nxfrmlint {__version__}\n\n".encode()
+
+
+def subject_of(proof: Proof) -> str:
+    """Return the commit's subject."""
+    return f"{proof.plan.driver}: ask for the xfrm handle of the device at work"
+
+
+def message_of(proof: Proof, contract: Contract) -> Iterator[str]:
+    """Yield the lines of the commit's message."""
+    plan, handle = proof.plan, contract.members["handle"].name
+    yield from _wrapped(
+        f"{plan.driver} reads xso.{handle} for each packet. Where an upper device owns the state, "
+        "the field can hold what another lower device returned, and the packet leaves under a "
+        "wrong SA."
+    )
+    for site in dict.fromkeys((s.function.name, _chain(s.reached.chains)) for s in proof.reads):
+        yield ""
+        yield from _wrapped(site[1], "  ", "    ")
+    yield ""
+    promise = contract.promise(RESOLVE)
+    yield from _wrapped(
+        f"Ask {contract.asks}() instead, for the device that the packet is on, and promise so "
+        f"with {promise}, for an owner to hand states on:"
+    )
+    yield ""
+    for does in plan.does:
+        yield from _wrapped(f"- {does}", "", "  ")
+    if proof.before is not None and proof.after is not None:
+        yield ""
+        yield from _wrapped("What the hardware is given, before and after, as xfrmlint judges:")
+        yield ""
+        yield from _table(proof.before, proof.after)
+    if proof.left:
+        count = len(proof.left)
+        yield ""
+        yield from _wrapped(
+            f"{count} read{'s' * (count != 1)} of the field in control paths "
+            f"{'are' if count != 1 else 'is'} left as they are: there the owner has the say."
+            if count != 1
+            else "One read of the field in a control path is left as it is: there the owner has "
+            "the say."
+        )
+
+
+def _chain(chains: tuple[tuple[Hop, ...], ...]) -> str:
+    """Return the shortest way to a read."""
+    hops = chains[0] if chains else ()
+    said = [f"{hop.function}()" for hop in hops]
+    return f"{hops[0].via}: " + " -> ".join(said) if hops else ""
+
+
+def _wrapped(text: str, first: str = "", later: str = "") -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent=later,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _table(before: Judgement, after: Judgement) -> Iterator[str]:
+    rows = [("topology", "before", "after")]
+    for index, topology in enumerate(topologies()):
+        was = worst(handle.outcomes[index] for handle in before.handles)
+        now = worst(handle.outcomes[index] for handle in after.handles)
+        if was not in FINE or now != was:
+            rows.append((topology.name, str(was), str(now)))
+    widths = [max(len(row[i]) for row in rows) for i in range(2)]
+    for name, was, now in rows:
+        yield f"  {name.ljust(widths[0])}  {was.ljust(widths[1])}  {now}"

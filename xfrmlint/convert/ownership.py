@@ -1,0 +1,102 @@
+"""A driver's look at xso's devices, turned to the device that it is asked for."""
+
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.c.unit import node_text
+from xfrmlint.contract.words import DEVICE, OWNER, PINNED
+from xfrmlint.convert.devices import device_in
+from xfrmlint.convert.edits import Edit
+from xfrmlint.convert.layout import line_start
+from xfrmlint.convert.resolving import Context
+from xfrmlint.convert.written import Written, refuse, statement_of
+from xfrmlint.program.devices import Whose
+
+_NET = "dev_net"
+
+
+class Turned(NamedTuple):
+    """An edit of one access of xso's devices, and what it does, in words."""
+
+    edit: Edit
+    does: str
+
+
+def turned(context: Context, one: Written, read_elsewhere: bool) -> Turned:
+    """Return the edit of a read or a write of xso.dev or xso.real_dev. Raises Refused.
+
+    read_elsewhere: whether the driver reads xso.dev at all.
+    """
+    site, contract = one.site, context.contract
+    if not contract.add_takes_device and site.member == OWNER and site.reached.context == "control":
+        return _renamed(context, one)
+    if site.access == "write":
+        return _left_out(context, one, read_elsewhere)
+    whole = _net_of(one.node)
+    if whole is not None:
+        text = f"xs_net({node_text(one.state)})"
+        edit = Edit(one.path, whole.start_byte, whole.end_byte, text.encode())
+        return Turned(edit, f"{site.function.name}() asks the state for its namespace")
+    name = _given(context, one)
+    if not name and site.reached.context == "datapath":
+        chosen = device_in(context.devices, one.view, one.node.start_byte, site.reached)
+        name = chosen.text
+    if not name:
+        refuse(site, f"xso.{site.field} is read, and its own net_device is not in reach")
+    edit = Edit(one.path, one.node.start_byte, one.node.end_byte, name.encode())
+    return Turned(edit, f"{site.function.name}() takes {name} for xso.{site.field}")
+
+
+def _renamed(context: Context, one: Written) -> Turned:
+    """Before add took a device, the pinned one was how a driver learned its own."""
+    pinned = context.contract.member(PINNED)
+    field = one.node.child_by_field_name("field")
+    if not pinned or field is None:
+        refuse(one.site, f"xso.{one.site.field} is not the driver's own device")
+    edit = Edit(one.path, field.start_byte, field.end_byte, pinned.encode())
+    does = "sets" if one.site.access == "write" else "reads"
+    return Turned(edit, f"{one.site.function.name}() {does} xso.{pinned}, not xso.{one.site.field}")
+
+
+def _left_out(context: Context, one: Written, read_elsewhere: bool) -> Turned:
+    """A state that the driver made itself, with a device that nobody looks at."""
+    statement = statement_of(one.node)
+    inner = statement.named_children[0] if statement.named_child_count else None
+    left = inner.child_by_field_name("left") if inner is not None else None
+    alone = left is not None and left.id == one.node.id
+    values = one.view.assignments(node_text(one.state))
+    made = bool(values) and all("alloc" in _callee(value) for value in values)
+    if not alone or not made or read_elsewhere or statement.type != "expression_statement":
+        refuse(one.site, f"xso.{one.site.field} is written, which is its owner's")
+    start = line_start(one.view.text, statement.start_byte)
+    end = one.view.text.find(b"\n", statement.end_byte) + 1
+    does = f"{one.site.function.name}() does not set xso.{one.site.field}, which nobody reads"
+    return Turned(Edit(one.path, start, end, b""), does)
+
+
+def _callee(value: Node) -> str:
+    name = value.child_by_field_name("function") if value.type == "call_expression" else None
+    return node_text(name) if name is not None else ""
+
+
+def _net_of(node: Node) -> Node | None:
+    """Return the call of dev_net() that a device is given to."""
+    listed = node.parent
+    call = listed.parent if listed is not None and listed.type == "argument_list" else None
+    return call if call is not None and _callee(call) == _NET else None
+
+
+def _given(context: Context, one: Written) -> str:
+    """Return the parameter by which a callback is told its device."""
+    for local in one.view.locals:
+        if local.parameter < 0 or (local.type.base, local.type.pointers) != (DEVICE, 1):
+            continue
+        if one.view.assignments(local.name):
+            continue
+        node = next((n for n in one.view.occurrences(local.name) if n.type == "identifier"), None)
+        found = context.devices.of(one.view, node) if node is not None else None
+        if found is not None and found.whose and not found.why:
+            if found.whose <= {Whose.OWN, Whose.GIVEN}:
+                return local.name
+    return ""

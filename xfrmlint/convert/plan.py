@@ -1,0 +1,144 @@
+"""What there is to convert in a driver: the edits, or every reason against it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
+
+from xfrmlint.analysis.analyse import Analysis
+from xfrmlint.analysis.tabulate import Analysed
+from xfrmlint.contract.words import HANDLE, OWNER, PINNED
+from xfrmlint.convert.edits import Edit, Reason, Refused
+from xfrmlint.convert.exits import Fate
+from xfrmlint.convert.ownership import Turned, turned
+from xfrmlint.convert.promise import promised
+from xfrmlint.convert.resolving import Context, Converted, converted
+from xfrmlint.convert.written import Written, written
+from xfrmlint.program.access import Accesses
+from xfrmlint.program.devices import Devices
+from xfrmlint.program.sites import RESOLVE, Site
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+class Plan(NamedTuple):
+    """A driver's conversion. does: its edits, in words. reasons: why it can't be; edits don't count.
+
+    Neither: there is nothing to do.
+    """
+
+    driver: str
+    edits: tuple[Edit, ...]
+    does: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+
+
+def names_of_drivers(analysis: Analysis) -> tuple[list[str], list[str]]:
+    """Return the lower drivers and the uppers of a tree, by the module on the net_device."""
+    lower = {one.group for one in analysis.drivers if one.role == "lower"}
+    return sorted(lower), sorted({one.group for one in analysis.drivers} - lower)
+
+
+def plan_of(analysis: Analysis, driver: str) -> Plan:
+    """Return what converts one lower driver."""
+    part = next(p for p in analysis.parts if any(d.group == driver for d in p.drivers))
+    return _Planner(part, analysis.offload, driver).plan()
+
+
+class _Planner:
+    def __init__(self, part: Analysed, offload: str, driver: str) -> None:
+        self.part = part
+        self.driver = driver
+        graph = part.graph
+        self.reader = graph.reader
+        self.contract = graph.reader.contract
+        devices = Devices(graph, Accesses(graph.reader, offload, graph.passed))
+        self.context = Context(self.contract, devices, Fate(graph))
+        self.reasons: list[Reason] = []
+
+    def plan(self) -> Plan:
+        sites = [s for s in self.part.found.sites if s.driver and s.driver.group == self.driver]
+        for site in sites:
+            self._refuse_state(site)
+        functions = self._functions(sites)
+        turns = self._turned(sites)
+        tables = [d for d in self.part.drivers if d.group == self.driver and d.on_netdev]
+        flags = [d for d in tables if not d.opted_in]
+        edits = [edit for one in functions for edit in one.edits]
+        edits += [one.edit for one in turns]
+        edits += self._all(flags, lambda d: promised(self.reader, self.contract, d))
+        does = [one.does for one in functions] + [one.does for one in turns]
+        does += [f"{table.table.symbol} promises it" for table in flags]
+        asked = any(s.access == RESOLVE and s.reached.context == "datapath" for s in sites)
+        if flags and not functions and not asked and not self.reasons:
+            # A promise about nothing.
+            return Plan(self.driver, (), (), ())
+        reasons = tuple(dict.fromkeys(self.reasons))
+        return Plan(self.driver, tuple(dict.fromkeys(edits)), tuple(dict.fromkeys(does)), reasons)
+
+    def _refuse_state(self, site: Site) -> None:
+        """Note what a site is that nobody converts by its form alone."""
+        why = ""
+        if site.reached.context == "unknown" and (site.access == RESOLVE or site.member == HANDLE):
+            doubt = site.reached.doubts[0] if site.reached.doubts else None
+            how = f": {doubt[1]} ({doubt[0].path}:{doubt[0].line})" if doubt else ""
+            why = f"whether packets reach it is not known{how}"
+        elif site.member == HANDLE and "write" in site.access and not site.under_add:
+            if not (site.under_free and site.cleared and self.contract.shape == "revision 2"):
+                why = f"xso.{site.field} is written outside of add: another device's handle is lost"
+        elif site.member not in ("", HANDLE, OWNER, PINNED) and site.access != RESOLVE:
+            why = f"xso.{site.field} is its owner's"
+        if why:
+            text = f"{site.function.name}(): {why}"
+            self.reasons.append(Reason(site.place.path, site.place.line, text))
+
+    def _functions(self, sites: Sequence[Site]) -> list[Converted]:
+        """Return each function of the datapath that reads the handle, converted."""
+        by_function: dict[tuple[str, int], dict[int, Written]] = {}
+        reads = [
+            s
+            for s in sites
+            if s.member == HANDLE and s.access != "write" and s.reached.context == "datapath"
+        ]
+        resolving = {s.function for s in sites if s.access == RESOLVE}
+        for site in reads:
+            if site.function in resolving:
+                text = f"{site.function.name}() asks the resolver, and reads xso.{site.field}, too"
+                self.reasons.append(Reason(site.place.path, site.place.line, text))
+        for one in self._all(reads, lambda site: written(self.reader, site)):
+            key = (one.path, one.view.node.start_byte)
+            by_function.setdefault(key, {})[one.node.start_byte] = one
+        groups = [list(some.values()) for some in by_function.values()]
+        found = self._all(groups, lambda group: converted(self.context, group))
+        self._refuse_open(groups, found)
+        return found
+
+    def _refuse_open(self, groups: Sequence[Sequence[Written]], found: Sequence[Converted]) -> None:
+        """A function that goes on without a handle is right if another has dropped the packet."""
+        doors = {group[0].site.function.name: group[0].site.reached.entries for group in groups}
+        ended = {door for one in found if one.ends for door in doors[one.function]}
+        for one in found:
+            if one.left is not None and not set(doors[one.function]) <= ended:
+                text = f"{one.left.text}: a packet goes on without its handle"
+                self.reasons.append(one.left._replace(text=text))
+
+    def _turned(self, sites: Sequence[Site]) -> list[Turned]:
+        """Return each access of xso's devices that the contract warns of, turned."""
+        warned = {OWNER} if not self.contract.add_takes_device else {OWNER, PINNED}
+        if PINNED not in self.contract.members:
+            return []
+        found = [s for s in sites if s.member in warned and s.access != RESOLVE]
+        seen: dict[tuple[str, int], Site] = {}
+        for site in found:
+            seen.setdefault((site.place.path, site.place.line * 1000 + site.place.column), site)
+        reads = any("read" in s.access for s in found)
+        placed = self._all(seen.values(), lambda site: written(self.reader, site))
+        return self._all(placed, lambda one: turned(self.context, one, reads))
+
+    def _all(self, some: Iterable[S], make: Callable[[S], T]) -> list[T]:
+        made = []
+        for one in some:
+            try:
+                made.append(make(one))
+            except Refused as refused:
+                self.reasons.append(refused.reason)
+        return made

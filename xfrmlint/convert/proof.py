@@ -1,0 +1,100 @@
+"""A conversion, laid over its tree in memory and judged: what is still said against it."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from xfrmlint.analysis.analyse import Analysis, analyse
+from xfrmlint.analysis.judgement import Judgement, judgements
+from xfrmlint.check import report_of
+from xfrmlint.contract.revisions import NO_NAMES, Names
+from xfrmlint.convert.edits import Reason, files_of
+from xfrmlint.convert.plan import Plan
+from xfrmlint.findings import Finding
+from xfrmlint.git.overlay import Overlay
+from xfrmlint.model.judge import FINE
+from xfrmlint.program.sites import Site
+from xfrmlint.rules import Rule
+from xfrmlint.tree import Tree
+
+_MOST = 8
+
+
+class Proof(NamedTuple):
+    """A plan with what comes of it. reads: what the datapath does today.
+
+    before, after: the judgements; after is None where nothing was judged. files: path -> before and
+    after. left: findings that stay, none of them worse than a CHECK.
+    """
+
+    plan: Plan
+    reads: tuple[Site, ...]
+    before: Judgement | None
+    after: Judgement | None
+    files: dict[str, tuple[bytes, bytes]]
+    left: tuple[Finding, ...]
+    reasons: tuple[Reason, ...]
+
+
+def proof_of(
+    tree: Tree, analysis: Analysis, plan: Plan, rules: Sequence[Rule], names: Names = NO_NAMES
+) -> Proof:
+    """Judge a plan. analysis: of the tree. names: see analyse()."""
+    before = _judgement(analysis, plan.driver)
+    places = {handle.place for handle in before.handles} if before is not None else set()
+    reads = tuple(site for site in analysis.sites if site.place in places)
+    if plan.reasons or not plan.edits:
+        return Proof(plan, reads, before, None, {}, (), plan.reasons)
+    try:
+        files = files_of(tree, plan.edits)
+    except ValueError as error:
+        reason = Reason(plan.edits[0].path, 0, f"the edits can't be laid together: {error}")
+        return Proof(plan, reads, before, None, {}, (), (reason,))
+    over = Overlay(tree, {path: after for path, (_, after) in files.items()}, tree.name)
+    part = next(p for p in analysis.parts if any(d.group == plan.driver for d in p.drivers))
+    modules = {d.module for d in part.drivers if d.group == plan.driver}
+    made = analyse(over, under=part.graph.reader.universe.home, names=names)
+    after = _judgement(made, plan.driver)
+    found = report_of(made.facts, over, rules).findings
+    own = [one for one in found if one.driver in modules or one.path in files]
+    reasons = [*_judged(after), *_found(own), *_unknown(analysis, made)]
+    left = tuple(one for one in own if one.level == "CHECK")
+    return Proof(plan, reads, before, after, files, left, tuple(reasons[:_MOST]))
+
+
+def _judgement(analysis: Analysis, driver: str) -> Judgement | None:
+    return next((one for one in judgements(analysis) if one.driver == driver), None)
+
+
+def _judged(after: Judgement | None) -> Iterator[Reason]:
+    if after is None:
+        yield Reason("", 0, "converted, it gets no handle on its datapath that can be judged")
+        return
+    for handle in after.handles:
+        place = (handle.place.path, handle.place.line)
+        if not handle.asks:
+            yield Reason(*place, f"{handle.function}() would still read the shared field")
+        elif handle.note:
+            yield Reason(*place, f"no path is seen to use the handle of {handle.function}()")
+        elif handle.worst() not in FINE:
+            said = f"{handle.function}() would get or use: {handle.worst()}"
+            yield Reason(*place, said)
+    if not after.opted_in:
+        yield Reason("", 0, "converted, it would still not be seen to promise to resolve")
+    for doubt in after.doubts:
+        text = f"{doubt.function}(): {doubt.reason}"
+        yield Reason(doubt.place.path, doubt.place.line, text)
+
+
+def _found(findings: Sequence[Finding]) -> Iterator[Reason]:
+    for one in findings:
+        if one.level != "CHECK":
+            yield Reason(one.path, one.line, f"{one.type} would stand there: {one.message}")
+
+
+def _unknown(before: Analysis, after: Analysis) -> Iterator[Reason]:
+    """Yield what can't be analysed any more."""
+    asked = "SELECT path, line, function, reason FROM unknown"
+    known = {(r["path"], r["function"], r["reason"]) for r in before.store.query(asked)[1]}
+    for row in after.store.query(asked)[1]:
+        if (row["path"], row["function"], row["reason"]) not in known:
+            yield Reason(row["path"], row["line"], row["reason"])

@@ -1,0 +1,125 @@
+"""Where a site is written in its file: its function, its statement, and what it is a member of."""
+
+from collections.abc import Iterator
+from typing import NamedTuple, NoReturn
+
+from tree_sitter import Node
+
+from xfrmlint.c.reader import Reader
+from xfrmlint.c.unit import node_text
+from xfrmlint.c.view import View
+from xfrmlint.contract.words import XSO
+from xfrmlint.convert.edits import Reason, Refused
+from xfrmlint.program.sites import Site
+
+_BLOCKS = ("compound_statement", "case_statement")
+_BRANCHES = ("if_statement", "else_clause", "for_statement", "while_statement", "do_statement")
+
+
+class Written(NamedTuple):
+    """A site as its file has it. node: the whole access. state: the expression that xso is of."""
+
+    site: Site
+    view: View
+    node: Node
+    state: Node
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self.view.path
+
+
+def refuse(site: Site, text: str) -> NoReturn:
+    """Refuse a driver for what one of its sites is. Raises Refused."""
+    raise Refused(Reason(site.place.path, site.place.line, f"{site.function.name}(): {text}"))
+
+
+def written(reader: Reader, site: Site) -> Written:
+    """Find a site in its file. Raises Refused for one that is not written as `x->xso.member`."""
+    path, line, column = site.place
+    unit = reader.corpus.unit(path)
+    offset = unit.offset(line, column)
+    item = unit.item_at(offset)
+    if item is None or item.kind != "function":
+        refuse(site, f"xso.{site.field} is written in a macro")
+    view = View(reader.corpus, path, item, unit.text, None)
+    view.heads = site.view.heads
+    leaf = item.node.descendant_for_byte_range(offset, offset)
+    node = leaf.parent if leaf is not None and leaf.type == "field_identifier" else leaf
+    while node is not None and not _is_member(node, site.field):
+        node = node.parent
+    if node is None or item.name != site.function.name:
+        refuse(site, f"xso.{site.field} stands in a form of C that was not understood")
+    of = node.child_by_field_name("argument")
+    if of is None or not _is_member(of, XSO) or b"->" not in _between(of):
+        refuse(site, f"xso.{site.field} is reached through a pointer to xso, or a copy of it")
+    state = of.child_by_field_name("argument")
+    if state is None or any(one.type == "call_expression" for one in below(state)):
+        refuse(site, "the state is the result of a call")
+    return Written(site, view, node, state)
+
+
+def _is_member(node: Node, name: str) -> bool:
+    field = node.child_by_field_name("field") if node.type == "field_expression" else None
+    return field is not None and node_text(field) == name
+
+
+def _between(node: Node) -> bytes:
+    sign = node.child_by_field_name("operator")
+    return (sign.text or b"") if sign is not None else b""
+
+
+def below(node: Node) -> Iterator[Node]:
+    """Yield a node and all below it, in the order of the text."""
+    stack = [node]
+    while stack:
+        one = stack.pop()
+        yield one
+        stack += reversed(one.children)
+
+
+def statement_of(node: Node) -> Node:
+    """Return the statement around a node that stands directly in a block, or alone in a branch."""
+    while node.parent is not None and node.parent.type not in _BLOCKS:
+        node = node.parent
+    return node
+
+
+def is_alone(statement: Node, node: Node) -> bool:
+    """Tell whether a node of a statement stands in a branch of it that has no braces."""
+    up: Node | None = node
+    while up is not None and up.id != statement.id:
+        above = up.parent
+        if above is not None and above.type in _BRANCHES:
+            condition = above.child_by_field_name("condition")
+            if condition is None or condition.id != up.id:
+                return True
+        up = above
+    return False
+
+
+def without_parentheses(node: Node | None) -> Node | None:
+    """Return what stands in parentheses, in likely() or in unlikely()."""
+    while node is not None:
+        if node.type == "parenthesized_expression" and node.named_child_count == 1:
+            node = node.named_children[0]
+        elif is_hint(node):
+            listed = node.child_by_field_name("arguments")
+            node = listed.named_children[0] if listed is not None else None
+        else:
+            return node
+    return None
+
+
+def is_hint(node: Node) -> bool:
+    """Tell whether a node is a call of likely() or unlikely()."""
+    name = node.child_by_field_name("function") if node.type == "call_expression" else None
+    return name is not None and node_text(name) in ("likely", "unlikely")
+
+
+def indent_of(view: View, node: Node) -> bytes:
+    """Return the white space in front of a node on its line."""
+    start = view.text.rfind(b"\n", 0, node.start_byte) + 1
+    line = view.text[start : node.start_byte]
+    return line if not line.strip() else line[: len(line) - len(line.lstrip())]
