@@ -29,7 +29,8 @@ def turned(context: Context, one: Written, read_elsewhere: bool) -> Turned:
     read_elsewhere: whether the driver reads xso.dev at all.
     """
     site, contract = one.site, context.contract
-    if not contract.add_takes_device and site.member == OWNER and site.reached.context == "control":
+    callbacks = {entry.name for entry in site.reached.entries} <= {*contract.callbacks}
+    if not contract.add_takes_device and site.member == OWNER and callbacks:
         return _renamed(context, one)
     if site.access == "write":
         return _left_out(context, one, read_elsewhere)

@@ -1,6 +1,7 @@
 """A conversion, laid over its tree in memory and judged: what is still said against it."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from xfrmlint.analysis.analyse import Analysis, analyse
@@ -56,7 +57,7 @@ def proof_of(
     after = _judgement(made, plan.driver)
     found = report_of(made.facts, over, rules).findings
     own = [one for one in found if one.driver in modules or one.path in files]
-    reasons = [*_judged(after), *_found(own), *_unknown(analysis, made)]
+    reasons = [*_judged(before, after), *_found(own), *_unknown(analysis, made, files)]
     left = tuple(one for one in own if one.level == "CHECK")
     return Proof(plan, reads, before, after, files, left, tuple(reasons[:_MOST]))
 
@@ -65,10 +66,14 @@ def _judgement(analysis: Analysis, driver: str) -> Judgement | None:
     return next((one for one in judgements(analysis) if one.driver == driver), None)
 
 
-def _judged(after: Judgement | None) -> Iterator[Reason]:
+def _judged(before: Judgement | None, after: Judgement | None) -> Iterator[Reason]:
     if after is None:
         yield Reason("", 0, "converted, it gets no handle on its datapath that can be judged")
         return
+    kept = {handle.function for handle in after.handles}
+    for handle in before.handles if before is not None else ():
+        if handle.function not in kept:
+            yield Reason(*handle.place[:2], f"{handle.function}() would not be seen to ask any more")
     for handle in after.handles:
         place = (handle.place.path, handle.place.line)
         if not handle.asks:
@@ -91,10 +96,16 @@ def _found(findings: Sequence[Finding]) -> Iterator[Reason]:
             yield Reason(one.path, one.line, f"{one.type} would stand there: {one.message}")
 
 
-def _unknown(before: Analysis, after: Analysis) -> Iterator[Reason]:
-    """Yield what can't be analysed any more."""
+def _unknown(before: Analysis, after: Analysis, paths: Collection[str]) -> Iterator[Reason]:
+    """Yield what can't be analysed any more in the files that were edited."""
     asked = "SELECT path, line, function, reason FROM unknown"
-    known = {(r["path"], r["function"], r["reason"]) for r in before.store.query(asked)[1]}
+    known = {(r["path"], r["function"], _plain(r["reason"])) for r in before.store.query(asked)[1]}
     for row in after.store.query(asked)[1]:
-        if (row["path"], row["function"], row["reason"]) not in known:
+        mark = (row["path"], row["function"], _plain(row["reason"]))
+        if row["path"] in paths and mark not in known:
             yield Reason(row["path"], row["line"], row["reason"])
+
+
+def _plain(reason: str) -> str:
+    """Return a reason without the numbers of lines, which have moved."""
+    return re.sub(r"\d+", "", reason)
