@@ -6,9 +6,9 @@ others are skipped; their branches count as both ways.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
@@ -393,48 +393,41 @@ def _is_store(text: str) -> bool:
 
 def _names(text: str, statement: Sequence[Expression]) -> _Names:
     words = _WORD.findall(_STRING.sub("", text) if '"' in text else text)
-    names = _Names(frozenset(words), *(frozenset[str]() for _ in range(6)))
-    if not statement:
-        return names
-    assigned, taken, members, through, constant, counted = (set[str]() for _ in range(6))
+    found: dict[str, set[str]] = {kind: set() for kind in _Names._fields[1:]}
     for part in inside(statement):
-        match part:
-            case Address():
-                of = part.of
-                while isinstance(of, Member) and not of.arrow:
-                    of = of.of
-                if isinstance(of, Name):
-                    taken.add(of.name)
-                continue
-            case Declaration() if part.value is None:
-                continue
-            case Assignment() | Update() | Declaration():
-                target = uncast(part.target)
-            case _:
-                continue
-        whole = target
-        while isinstance(target, Index):
-            target = uncast(target.of)
-        if isinstance(target, Member):
-            # A member by the name of a variable is another thing.
-            members.add(target.name)
-            continue
-        if isinstance(target, Deref) and isinstance(target.of, Name):
-            target = target.of
-            through.add(target.name)
-        if isinstance(target, Name):
-            assigned.add(target.name)
-            if not isinstance(part, Declaration) and part.operator:
-                counted.add(target.name)
-            elif not isinstance(whole, Index) and _is_constant(part):
-                constant.add(target.name)
-    sets = (assigned, taken, members, through, constant, counted)
-    return _Names(names.words, *map(frozenset, sets))
+        for kind, name in _stored(part):
+            found[kind].add(name)
+    return _Names(frozenset(words), **{kind: frozenset(names) for kind, names in found.items()})
 
 
-def _is_constant(one: Assignment | Declaration | Update) -> bool:
-    value = None if isinstance(one, Update) else one.value
-    return value is not None and _CONSTANT.fullmatch(value.text) is not None
+def _stored(part: Expression) -> Iterator[tuple[str, str]]:
+    """Yield the names that an expression stores in, or takes the address of, with how."""
+    if isinstance(part, Address):
+        of = part.of
+        while isinstance(of, Member) and not of.arrow:
+            of = of.of
+        if isinstance(of, Name):
+            yield "taken", of.name
+    if not isinstance(part, Assignment | Update | Declaration):
+        return
+    value = None if isinstance(part, Update) else part.value
+    if isinstance(part, Declaration) and value is None:
+        return
+    whole = target = uncast(part.target)
+    while isinstance(target, Index):
+        target = uncast(target.of)
+    if isinstance(target, Member):
+        # A member by the name of a variable is another thing.
+        yield "members", target.name
+    if isinstance(target, Deref) and isinstance(target.of, Name):
+        target = target.of
+        yield "through", target.name
+    if isinstance(target, Name):
+        yield "assigned", target.name
+        if not isinstance(part, Declaration) and part.operator:
+            yield "counted", target.name
+        elif not isinstance(whole, Index) and value and _CONSTANT.fullmatch(value.text):
+            yield "constant", target.name
 
 
 def _asked(one: Expression) -> list[str]:
@@ -449,50 +442,47 @@ def _asked(one: Expression) -> list[str]:
     return []
 
 
+# Of these a value is, or is computed from; of a call it can be the arguments, see _carries().
+_MADE_OF: dict[type[Expression], Callable[[Any], Sequence[Expression | None]]] = {
+    **dict.fromkeys((Cast, Deref, Unary, Index), lambda one: (one.of,)),
+    **dict.fromkeys((Assignment, Block, Compound), lambda one: (one.value,)),
+    Choice: lambda one: one.values,
+    Conditional: lambda one: (one.then, one.other, one.condition),
+    Comma: lambda one: (one.right,),
+    Update: lambda one: (one.target,),
+    Initializer: lambda one: [value for _, value in one.items],
+}
+
+
 def _carries(
     one: Expression | None, seeds: Seeds, names: Iterable[str], members: Iterable[str]
 ) -> bool:
     """Tell whether an expression's value can be a handle, or made from one."""
-
-    def any_of(*parts: Expression | None) -> bool:
-        return any(_carries(part, seeds, names, members) for part in parts)
-
+    parts: Sequence[Expression | None] = ()
     match one:
+        case None:
+            return False
         case Name():
             return one.name in names
         case Member():
             return one.name in seeds.members or one.name in members
+        case Address():
+            # The address of a member is computed from the struct's.
+            if root_of(one.of).text in names:
+                return True
+            parts = (one.of,)
+        case Binary():
+            parts = (one.left, one.right) if one.operator in _ARITHMETIC else ()
         case Call():
             sides = one.callee.values if isinstance(one.callee, Choice) else (one.callee,)
             if any(side.text in seeds.returning for side in sides):
                 return True
             kernels = function_named(one.name)
             made = kernels.passes or kernels.number or kernels.struct >= 0
-            return bool(made or one.in_parentheses) and any_of(*one.arguments)
-        case Address():
-            # The address of a member is computed from the struct's.
-            return root_of(one.of).text in names or any_of(one.of)
-        case Cast() | Deref() | Unary() | Index():
-            return any_of(one.of)
-        case Block():
-            return any_of(one.value)
-        case Choice():
-            return any_of(*one.values)
-        case Conditional():
-            return any_of(one.then, one.other, one.condition)
-        case Binary():
-            return one.operator in _ARITHMETIC and any_of(one.left, one.right)
-        case Assignment():
-            return any_of(one.value)
-        case Comma():
-            return any_of(one.right)
-        case Update():
-            return any_of(one.target)
-        case Compound():
-            return any_of(one.value)
-        case Initializer():
-            return any_of(*(value for _, value in one.items))
-    return False
+            parts = one.arguments if made or one.in_parentheses else ()
+        case _ if type(one) in _MADE_OF:
+            parts = _MADE_OF[type(one)](one)
+    return any(_carries(part, seeds, names, members) for part in parts)
 
 
 def _repeated(steps: Sequence[Step], texts: Sequence[_Names]) -> dict[int, str]:
