@@ -45,6 +45,7 @@ from xfrmlint.c.syntax import (
     parts_of,
     with_parts,
 )
+from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 
 _SHORT = ("&&", "||")
@@ -209,6 +210,11 @@ class Lowered:
         if index not in self._statements:
             self._statements[index] = self.syntax.statement(self.steps[index])
         return self._statements[index]
+
+    def text(self, index: int) -> str:
+        """Return a step as it is written."""
+        node = self.steps[index].node
+        return node_text(node) if node is not None else ""
 
     def code(self, index: int) -> Code:
         """Return a step's instructions."""

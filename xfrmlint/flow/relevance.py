@@ -6,6 +6,7 @@ others are skipped; their branches count as both ways.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -40,7 +41,6 @@ from xfrmlint.c.syntax import (
     root_of,
     uncast,
 )
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 
@@ -119,14 +119,13 @@ class Body:
 
     def __init__(self, view: View, constants: Constants) -> None:
         self.view = view
-        body = view.node.child_by_field_name("body")
-        assert body is not None
-        self.graph = graph_of(view, body.named_children)
+        assert view.body is not None
+        self.graph = graph_of(view, view.body.named_children)
         self.lowered = Lowered(view, self.graph, constants)
         steps = self.graph.steps
-        written = [node_text(step.node) if step.node is not None else "" for step in steps]
+        written = [self.lowered.text(i) for i in range(len(steps))]
         self.names = [_names(text, self.lowered.statement(i)) for i, text in enumerate(written)]
-        self.conditions = _repeated(steps, self.names)
+        self.conditions = _repeated(steps, written, self.names)
         # Where a variable is made a constant.
         self.constants: dict[str, set[int]] = {}
         counted = frozenset[str]().union(*(names.counted for names in self.names))
@@ -144,6 +143,8 @@ class Body:
         self._pairs: dict[int, list[Expression]] = {}
         # Where the evaluator found each name to lie: a frame's, or a static variable's.
         self.places: dict[int, tuple[bool, str] | None] = {}
+        # Whether each member is one of a union.
+        self.unions: dict[int, bool] = {}
 
     def pairs(self, index: int) -> list[Expression]:
         """Return a step's assignments, initializers and calls."""
@@ -485,20 +486,21 @@ def _carries(
     return any(_carries(part, seeds, names, members) for part in parts)
 
 
-def _repeated(steps: Sequence[Step], texts: Sequence[_Names]) -> dict[int, str]:
+def _repeated(
+    steps: Sequence[Step], written: Sequence[str], names: Sequence[_Names]
+) -> dict[int, str]:
     """Return the steps whose condition is asked more than once, with its text."""
     found: dict[str, list[int]] = {}
     for i, step in enumerate(steps):
-        if step.does is Does.TEST and step.node is not None and "(" not in node_text(step.node)[1:]:
-            found.setdefault(condition(node_text(step.node)), []).append(i)
-    written: dict[str, int] = {}
-    for text in texts:
-        for name in text.assigned | text.taken:
-            written[name] = written.get(name, 0) + 1
+        if step.does is Does.TEST and written[i] and "(" not in written[i][1:]:
+            found.setdefault(condition(written[i]), []).append(i)
+    stores: Counter[str] = Counter()
+    for step_names in names:
+        stores.update(step_names.assigned | step_names.taken)
     return {
         i: text
         for text, indexes in found.items()
-        if len(indexes) > 1 and all(written.get(w, 0) <= 1 for w in _WORD.findall(text))
+        if len(indexes) > 1 and all(stores[word] <= 1 for word in _WORD.findall(text))
         for i in indexes
     }
 
