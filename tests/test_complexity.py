@@ -22,12 +22,7 @@ xfrmlint/concrete/builtins.py _builtin
 xfrmlint/concrete/core.py free_clears
 xfrmlint/concrete/evaluate.py _run
 xfrmlint/concrete/operands.py _static
-xfrmlint/flow/calls.py _call
-xfrmlint/flow/calls.py _outside
-xfrmlint/flow/conditions.py truth
 xfrmlint/flow/devices.py memory
-xfrmlint/flow/relevance.py _carries
-xfrmlint/flow/run.py _walk
 xfrmlint/kernel/functions.py _added
 xfrmlint/model/judge.py judge_path
 xfrmlint/program/access.py _mode
