@@ -27,11 +27,7 @@ xfrmlint/kernel/functions.py _added
 xfrmlint/model/judge.py judge_path
 xfrmlint/program/access.py _mode
 xfrmlint/program/allocation.py flags_of
-xfrmlint/program/callgraph.py follow
-xfrmlint/program/callgraph.py argument
-xfrmlint/program/ops.py key
 xfrmlint/program/ops.py sets_flag
-xfrmlint/program/ops.py flow
 xfrmlint/program/sites.py settle
 """
 
