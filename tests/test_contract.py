@@ -687,6 +687,7 @@ OTHERWISE = {
     "xdo_dev_state_lower_handle": "op_key_of",
     "XFRMDEV_OPS_F_LOWER_HANDLE": "OPS_ASKS_FOR_KEY",
     "offload_handle": "hw_key",
+    "real_dev": "chosen",
     "upper_priv": "boss_data",
     "xfrm_dev_offload": "xfrm_hw",
     "xfrm_state_offload": "xfrm_hw",
@@ -730,6 +731,16 @@ def test_renamed_throughout_a_tree_has_the_same_findings(name: str, tmp_path: Pa
     assert not difference(places(report.findings), expected(tree))
     for finding in report.findings:
         assert not set(OTHERWISE) & set(re.findall(r"\w+", finding.message)), finding.message
+
+
+def test_renamed_the_resolver_is_compared_as_before(tmp_path: Path) -> None:
+    plain = run("resolver", lay("rfc", tmp_path / "plain"), cwd=tmp_path)
+    other = run("resolver", rename(lay("rfc", tmp_path / "other")), cwd=tmp_path)
+    assert "equals the reference in all 351 states" in plain.out
+    assert "Torn reads" in plain.out
+    # The schedule is the model's, and so are its words.
+    page, _, torn = plain.out.partition("\nTorn reads")
+    assert other.out == f"{renamed(page, OTHERWISE)}\nTorn reads{torn}"
 
 
 def test_a_message_says_what_the_tree_calls_things(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ from xfrmlint.c.syntax import (
     parts_of,
     with_parts,
 )
+from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 
 _SHORT = ("&&", "||")
@@ -210,6 +211,11 @@ class Lowered:
             self._statements[index] = self.syntax.statement(self.steps[index])
         return self._statements[index]
 
+    def text(self, index: int) -> str:
+        """Return a step as it is written."""
+        node = self.steps[index].node
+        return node_text(node) if node is not None else ""
+
     def code(self, index: int) -> Code:
         """Return a step's instructions."""
         if index not in self._codes:
@@ -330,10 +336,7 @@ class _Builder:
             case Conditional():
                 return self._conditional(one, then)
             case Stops():
-                if one.of is None:
-                    return self.add(Stop())
-                after = then(Opaque(one.node, one.start, "no value"))
-                return self.condition(one.of, self.add(Stop()), after)
+                return self._stopped(one, then)
             case Call():
                 return self._called(one, then)
             case Assignment():
@@ -342,15 +345,17 @@ class _Builder:
             case Update():
                 to, after = self._joined(one, then)
                 return self._counted(one, to, after)
-            case Binary() if one.operator in _SHORT:
-                to, after = self._joined(one, then)
-                yes, no = (Literal(one.node, one.start, text) for text in "10")
-                return self.condition(one, self._kept(to, yes, after), self._kept(to, no, after))
-            case Initializer():
-                return self._initialized(one, then)
-        if _is_asked(one):
+        if _is_asked(one) or (isinstance(one, Binary) and one.operator in _SHORT):
             return self._asked(one, then)
+        if isinstance(one, Initializer):
+            return self._initialized(one, then)
         return self.operands(parts_of(one), lambda parts: then(with_parts(one, parts)))
+
+    def _stopped(self, one: Stops, then: _Then) -> int:
+        if one.of is None:
+            return self.add(Stop())
+        after = then(Opaque(one.node, one.start, "what is checked is worth nothing"))
+        return self.condition(one.of, self.add(Stop()), after)
 
     def _joined(self, one: Expression, then: _Then) -> tuple[Temporary, int]:
         to = Temporary(one.node, one.start, one)
@@ -453,7 +458,7 @@ class _Builder:
 
     def _block(self, one: Block, then: _Then) -> int:
         after = (
-            then(Opaque(one.node, one.start, "no value"))
+            then(Opaque(one.node, one.start, "statements that are worth nothing"))
             if one.value is None
             else (self.value(one.value, then))
         )

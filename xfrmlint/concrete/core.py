@@ -4,11 +4,12 @@ Kernel names: include/net/xfrm.h and net/xfrm/xfrm_state.c; the RFC's patch 1/4.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from xfrmlint.c.integers import ULONG, Int
 from xfrmlint.c.reader import Reader
+from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.configuration import OFF, ON, OPTION
 from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Fault, Outside
@@ -44,8 +45,8 @@ from xfrmlint.contract.words import (
     Contract,
 )
 
-NEAR = (XFRM, "net/xfrm/")
-MOST_RUNS = 512
+_NEAR = (XFRM, "net/xfrm/")
+_MOST_RUNS = 512
 
 
 class Answer(NamedTuple):
@@ -98,23 +99,6 @@ def _stub_macro(reader: Reader, sources: Sources) -> Answer | None:
     return None
 
 
-def choices_of(run_once: Callable[[Callable[[], bool]], None]) -> Iterator[None]:
-    """Run something once for each sequence of answers to its open questions."""
-    pending: list[tuple[bool, ...]] = [()]
-    while pending:
-        prefix = pending.pop()
-        given: list[bool] = []
-
-        def choose(prefix: tuple[bool, ...] = prefix, given: list[bool] = given) -> bool:
-            answer = prefix[len(given)] if len(given) < len(prefix) else True
-            given.append(answer)
-            return answer
-
-        run_once(choose)
-        pending += [(*given[:at], False) for at in range(len(prefix), len(given))]
-        yield
-
-
 def cleared_by_free(contract: Contract) -> tuple[str, ...]:
     """Return the roles of the members that must not outlive a state's offload.
 
@@ -137,7 +121,7 @@ def free_clears(reader: Reader) -> Answer | None:
     function = contract.functions.get(FREE)
     if not wanted or function is None:
         return None
-    sources = Sources(reader, ON, NEAR)
+    sources = Sources(reader, ON, _NEAR)
     found = core_definitions(reader, sources, function.name)
     if not found:
         return None
@@ -170,14 +154,15 @@ def free_clears(reader: Reader) -> Answer | None:
                     )
 
         try:
-            for count, _ in enumerate(choices_of(once)):
+            for count, choose in enumerate(choices()):
+                once(choose)
                 if left and handed:
                     reason = f"{_listed(left)} is left behind unless {min(handed)}() clears it"
                     return Answer(None, *place, reason)
                 if left:
                     reason = f"{function.name}() leaves {_listed(left)} behind"
                     return Answer(False, *place, reason)
-                if count > MOST_RUNS:
+                if count > _MOST_RUNS:
                     return Answer(None, *place, f"{function.name}() has too many paths")
         except Outside as error:
             return Answer(None, *place, f"{error.reason} (line {error.line})")

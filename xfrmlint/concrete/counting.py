@@ -4,12 +4,11 @@ The function is run over a route whose state has a handle, the owner's own, or n
 device is the state's or another one (include/net/xfrm.h, xfrm_dst_offload_ok()).
 """
 
-from collections.abc import Callable
-
 from xfrmlint.c.integers import ULONG, Int
 from xfrmlint.c.reader import Reader
+from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.configuration import ON
-from xfrmlint.concrete.core import MOST_RUNS, NEAR, Answer, choices_of
+from xfrmlint.concrete.core import Answer
 from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Outside
 from xfrmlint.concrete.names import Source
@@ -24,10 +23,13 @@ from xfrmlint.contract.words import (
     PINNED,
     PRIVATE,
     STATE,
+    XFRM,
     XSO,
     Contract,
 )
 
+_NEAR = (XFRM, "net/xfrm/")
+_MOST_RUNS = 512
 _ROUTE, _WHOLE_ROUTE = "struct dst_entry", "struct xfrm_dst"
 
 
@@ -40,7 +42,7 @@ def counts_the_owners_own(reader: Reader) -> Answer | None:
     function = contract.functions.get(COUNTS)
     if PRIVATE not in contract.members or function is None:
         return None
-    sources = Sources(reader, ON, NEAR)
+    sources = Sources(reader, ON, _NEAR)
     found = core_definitions(reader, sources, function.name)
     if not found:
         return None
@@ -71,16 +73,10 @@ def _answers(source: Source, sources: Sources, handle: int, private: bool) -> li
     for through_own in (True, False):
         answers: set[str] = set()
 
-        def once(
-            choose: Callable[[], bool],
-            through_own: bool = through_own,
-            answers: set[str] = answers,
-        ) -> None:
+        for count, choose in enumerate(choices()):
             route = _route(sources.contract, handle, private, through_own)
             answers.add(value_text(evaluate(source, [Pointer(route)], sources, choose).value))
-
-        for count, _ in enumerate(choices_of(once)):
-            if count > MOST_RUNS:
+            if count > _MOST_RUNS:
                 raise Outside("too many paths", source.path, source.line)
         found.append(answers)
     return found

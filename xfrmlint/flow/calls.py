@@ -54,10 +54,6 @@ from xfrmlint.kernel.functions import function_named, is_kernels
 from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400
-# They return an entry of the table that they are given.
-_LOOKS_UP = re.compile(
-    r"^(xa_load|xa_find(_after)?|radix_tree_lookup|idr_find|(rhashtable|rhltable)_lookup\w*)$"
-)
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
 _DEVICE = CType("struct net_device", 1)
 _DEVICES = {"master": Device.MASTER, "vlan": Device.VLAN_REAL}
@@ -363,7 +359,7 @@ def _kernels(name: str, values: Sequence[Value]) -> Value | None:
         return Pointer((does.private if own or does.private != "own" else "other",))
     if does.device == "private" and isinstance(first, Pointer):
         return Netdev(Device.OWN if first.to[0] == "own" else Device.UNKNOWN)
-    if _LOOKS_UP.match(name):
+    if does.container >= 0:
         return found_in(first)
     if does.struct >= 0 or does.like >= 0:
         if isinstance(first, Pointer):

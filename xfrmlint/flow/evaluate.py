@@ -206,11 +206,13 @@ class Evaluator:
 
     def _in_union(self, one: Member) -> bool:
         """Tell whether a member lies where all others of its union do."""
-        kind = self.frame.type(one.of)
-        if kind is None:
-            return False
-        path = self.frame.view.path
-        return self.driver.reader.types.resolved(kind, path).base.startswith("union")
+        unions = self.frame.body.unions
+        if one.named not in unions:
+            kind, path = self.frame.type(one.of), self.frame.view.path
+            if kind is not None:
+                kind = self.driver.reader.types.resolved(kind, path)
+            unions[one.named] = kind is not None and kind.base.startswith("union")
+        return unions[one.named]
 
     def _element(self, one: Index) -> Value:
         at = self._element_at(one)
