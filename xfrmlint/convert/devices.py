@@ -72,7 +72,8 @@ def _candidates(
             if (local.type.base, name) in OWN_MEMBERS and local.type.base != PACKET:
                 yield Candidate(f"{local.name}->{name}", Found(frozenset({Whose.OWN}), ()))
     yield from _members(devices, view, held)
-    doors = [entry.name for entry in way.entries]
+    # Through a table of the driver's own comes what came through another door.
+    doors = [entry.name for entry in way.entries if entry.via != "handler table"]
     if doors and all(door in _STORED_BEFORE for door in doors):
         for local in held:
             if local.type.base == PACKET and local.parameter >= 0:

@@ -16,7 +16,7 @@ from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.written import below, is_hint, statement_of, without_parentheses
 from xfrmlint.kernel.functions import function_named
-from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.callgraph import CallGraph, Edge
 
 _FREES = re.compile(
     r"^(__)?(dev_)?(kfree_skb|consume_skb)(_\w+)?$|^napi_consume_skb$|^xdp_return_frame\w*$"
@@ -36,6 +36,13 @@ class End(NamedTuple):
     value: str
     place: Place
     why: str = ""
+
+
+class Called(NamedTuple):
+    """A call as it is written in its caller."""
+
+    view: View
+    node: Node
 
 
 def leaves(statement: Node | None) -> bool:
@@ -140,15 +147,30 @@ class Fate:
         if incoming.doubts or not incoming.edges:
             why = "the packet is not freed, and nobody is seen to notice"
             return end._replace(why=why)
-        for edge in incoming.edges:
-            caller = self._view(edge.caller)
-            found = self._in_caller(caller, edge.place, end, depth) if caller is not None else None
+        for place, called in self.calls(function):
+            found = self.in_caller(called, end, depth) if called is not None else None
             if found is None:
                 why = f"what the caller does with {end.value or 'nothing'} is not known"
-                return End(False, end.value, edge.place, why)
+                return End(False, end.value, place, why)
             if not found.ended or found.why:
                 return found
         return end._replace(ended=True)
+
+    def calls(self, function: FunctionName) -> Iterator[tuple[Place, Called | None]]:
+        """Yield each call of a function; None for one that is not written out."""
+        for edge in self.graph.incoming(function).edges:
+            view = self._view(edge.caller)
+            yield edge.place, self._call(view, edge) if view is not None else None
+
+    def _call(self, view: View, edge: Edge) -> Called | None:
+        if edge.place.path != view.path:
+            return None
+        unit = self.graph.reader.corpus.unit(view.path)
+        offset = unit.offset(edge.place.line, edge.place.column)
+        node = view.node.descendant_for_byte_range(offset, offset)
+        while node is not None and node.type != "call_expression":
+            node = node.parent
+        return Called(view, node) if node is not None else None
 
     def _view(self, function: FunctionName) -> View | None:
         reader = self.graph.reader
@@ -160,20 +182,13 @@ class Fate:
                     return view
         return None
 
-    def _in_caller(self, view: View, place: Place, end: End, depth: int) -> End | None:
-        if place.path != view.path:
-            return None
-        offset = self.graph.reader.corpus.unit(place.path).offset(place.line, place.column)
-        node = view.node.descendant_for_byte_range(offset, offset)
-        while node is not None and node.type != "call_expression":
-            node = node.parent
-        if node is None:
-            return None
+    def in_caller(self, called: Called, end: End, depth: int = 0) -> End | None:
+        """Return how the packet ends if a call gives a value; None where that is not known."""
+        view, node = called
         branch = taken(node, end.value)
         if branch is None:
             return self._passed_on(view, node, end, depth)
-        first = end_of(view, branch)
-        return self._after(view, view.function, first, depth + 1)
+        return self._after(view, view.function, end_of(view, branch), depth + 1)
 
     def _passed_on(self, view: View, node: Node, end: End, depth: int) -> End | None:
         """Return what comes of `return f();`, and of a call after which nothing is done."""
@@ -194,7 +209,7 @@ def taken(call: Node, value: str) -> Node | None:
     while parent is not None:
         if parent.type == "argument_list" and parent.parent is not None and is_hint(parent.parent):
             node = parent.parent
-        elif parent.type == "parenthesized_expression":
+        elif parent.type in ("parenthesized_expression", "cast_expression"):
             node = parent
         elif parent.type == "unary_expression" and node_text(parent).startswith("!"):
             node, negated = parent, not negated

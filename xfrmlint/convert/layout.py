@@ -10,6 +10,7 @@ from xfrmlint.convert.edits import Edit
 
 _WIDTH = 80
 _TAB = 8
+_ELSEWHERE = ("field_identifier", "statement_identifier")
 
 
 def columns(text: str) -> int:
@@ -70,7 +71,8 @@ def _declarations(body: Node) -> Iterator[Node]:
 def free_name(view: View, names: tuple[str, ...]) -> str:
     """Return the first of some names that a function has no use for."""
     for name in names:
-        if not view.occurrences(name):
+        # A member or a label of that name is another thing.
+        if all(node.type in _ELSEWHERE for node in view.occurrences(name)):
             return name
     return ""
 

@@ -9,6 +9,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.unit import node_text
 from xfrmlint.contract.words import Contract
+from xfrmlint.convert.callers import tests_in_callers
 from xfrmlint.convert.devices import device_in
 from xfrmlint.convert.edits import Edit, Reason
 from xfrmlint.convert.exits import (
@@ -189,6 +190,7 @@ def _in_local(context: Context, found: _Reads) -> Converted:
         " : 0;" if guard else ";",
     )
     lines, at, end = [value], found.statement, End(True, "", view.place(0))
+    callers: list[Edit] = []
     tested = next((r.node for r in found.reads if taken(r.node, "0") is not None), None)
     if tested is not None and statement_of(tested).id != found.statement.id:
         tested = None
@@ -198,7 +200,8 @@ def _in_local(context: Context, found: _Reads) -> Converted:
         end, more = _tested(context, found, tested)
         edits += more
     else:
-        branch, end = _exit(context, found)
+        branch, end, callers = _exit(context, found)
+        edits += callers
         lines += [f"{indent}if (!{name})" + _branch(branch, indent), ""]
         at = with_comment(view, found.statement)
     start = line_start(view.text, at.start_byte)
@@ -206,6 +209,8 @@ def _in_local(context: Context, found: _Reads) -> Converted:
     edits.append(Edit(view.path, start, start, made.encode("utf-8", "surrogateescape")))
     does = f"resolves the handle for {found.device} once"
     does += ", and tests it" if tested is None else ", for its test and for what follows"
+    if callers:
+        does += "; its callers leave where there is none"
     return _done(found, edits, does, end)
 
 
@@ -270,7 +275,7 @@ def _instead_of_busy(context: Context, found: _Reads, branch: Node) -> tuple[Edi
     return Edit(view.path, start, branch.end_byte, block), end
 
 
-def _exit(context: Context, found: _Reads) -> tuple[list[Node], End]:
+def _exit(context: Context, found: _Reads) -> tuple[list[Node], End, list[Edit]]:
     """Return the exit that the function takes where it has no state, or a bad index."""
     one = found.first
     why = "the function has no exit for a packet without a state, or with a bad index"
@@ -278,7 +283,10 @@ def _exit(context: Context, found: _Reads) -> tuple[list[Node], End]:
         kept = kept_of(branch)
         end = context.fate.of(one.view, one.site.function, kept[0])
         if end.ended and not end.why and not is_busy(end):
-            return kept, end
+            return kept, end, []
+        more = tests_in_callers(context.fate, one.view, one.site.function, kept[0])
+        if more:
+            return kept, end._replace(ended=True, why=""), more
         line = one.view.place(branch.start_byte).line
         path, at, _ = end.place
         what = "the packet is queued again for ever" if is_busy(end) else end.why

@@ -1,0 +1,100 @@
+"""A test in each caller that goes on, with the packet, where a function has failed.
+
+    ok = prepare(skb);          ok = prepare(skb);
+                           ->   if (!ok)
+                                    return -EINVAL;
+
+The caller leaves by an exit that it has: one before the call, or a plain `return -E...`, for where
+that needs nothing undone, nothing has to be undone earlier. Its own callers must end the packet.
+"""
+
+import re
+
+from tree_sitter import Node
+
+from xfrmlint.c.unit import node_text
+from xfrmlint.c.view import FunctionName, View
+from xfrmlint.convert.edits import Edit
+from xfrmlint.convert.exits import Called, Fate, end_of, is_busy, kept_of, leaves
+from xfrmlint.convert.written import below, indent_of
+
+_FALSE = ("false", "0", "NULL")
+_FAILED = re.compile(r"^-E[A-Z0-9]+$")
+_MOST = 4
+
+
+def tests_in_callers(fate: Fate, view: View, function: FunctionName, first: Node) -> list[Edit]:
+    """Return the edits that make callers leave where a function leaves by some statements.
+
+    Empty where one of them can't be made to.
+    """
+    end = end_of(view, first)
+    incoming = fate.graph.incoming(function)
+    if end.ended or end.why or end.value not in _FALSE or incoming.doubts or incoming.entries:
+        return []
+    calls = list(fate.calls(function))
+    if not calls or len(calls) > _MOST:
+        return []
+    edits: list[Edit] = []
+    for _, called in calls:
+        if called is None:
+            return []
+        found = fate.in_caller(called, end)
+        if found is not None and found.ended and not found.why:
+            continue
+        made = _test(fate, called)
+        if not made:
+            return []
+        edits += made
+    return edits
+
+
+def _test(fate: Fate, called: Called) -> list[Edit]:
+    """Return the edits that put a test behind a call whose result is assigned."""
+    view, node = called
+    assigned = node.parent
+    statement = assigned.parent if assigned is not None else None
+    if assigned is None or assigned.type != "assignment_expression" or statement is None:
+        return []
+    left, block = assigned.child_by_field_name("left"), statement.parent
+    if statement.type != "expression_statement" or left is None or block is None:
+        return []
+    if any(one.type in ("call_expression", "update_expression") for one in below(left)):
+        return []
+    leaving = _leaving(fate, view, statement)
+    if not leaving:
+        return []
+    indent = indent_of(view, statement).decode()
+    text = f"\n{indent}if (!{node_text(left)})\n{indent}\t{leaving}"
+    if block.type == "compound_statement":
+        return [Edit(view.path, statement.end_byte, statement.end_byte, text.encode())]
+    condition = block.child_by_field_name("condition")
+    if block.type != "if_statement" or block.child_by_field_name("alternative") is not None:
+        return []
+    if condition is None or view.text[condition.end_byte : statement.start_byte].strip():
+        return []
+    outer = indent_of(view, block).decode()
+    return [
+        Edit(view.path, condition.end_byte, condition.end_byte, b" {"),
+        Edit(
+            view.path, statement.end_byte, statement.end_byte, f"{text}\n{outer}}}".encode()
+        ),
+    ]
+
+
+def _leaving(fate: Fate, view: View, statement: Node) -> str:
+    """Return the statement by which a caller leaves and the packet ends; empty without one."""
+    for one in below(view.node):
+        branch = one.child_by_field_name("consequence") if one.type == "if_statement" else None
+        if branch is None or not leaves(branch):
+            continue
+        kept = kept_of(branch)
+        value = end_of(view, kept[0]).value if len(kept) == 1 else ""
+        failed = kept[0].type == "return_statement" and bool(_FAILED.match(value))
+        if len(kept) != 1 or not (failed or one.end_byte <= statement.start_byte):
+            continue
+        end = fate.of(view, view.function, kept[0])
+        if end.ended and not end.why and not is_busy(end):
+            # Another reason than that of the exit that it has.
+            return "return -EINVAL;" if failed else node_text(kept[0])
+    return ""
