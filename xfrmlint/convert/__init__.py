@@ -1,1 +1,1 @@
-"""The patch that converts a driver: edits as data, shown right by the judge before they are told."""
+"""The patch that converts a driver: edits as data, judged before they are printed."""

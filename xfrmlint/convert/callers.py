@@ -76,9 +76,7 @@ def _test(fate: Fate, called: Called) -> list[Edit]:
     outer = indent_of(view, block).decode()
     return [
         Edit(view.path, condition.end_byte, condition.end_byte, b" {"),
-        Edit(
-            view.path, statement.end_byte, statement.end_byte, f"{text}\n{outer}}}".encode()
-        ),
+        Edit(view.path, statement.end_byte, statement.end_byte, f"{text}\n{outer}}}".encode()),
     ]
 
 

@@ -57,9 +57,7 @@ def _said(found: Found) -> str:
     return f"{why} ({place.path}:{place.line})" if place is not None and place.line else why
 
 
-def _candidates(
-    devices: Devices, view: View, before: int, way: Reached
-) -> Iterator[Candidate]:
+def _candidates(devices: Devices, view: View, before: int, way: Reached) -> Iterator[Candidate]:
     known = [local for local in view.locals if _is_set(view, local, before)]
     for local in known:
         if (local.type.base, local.type.pointers) == (DEVICE, 1):

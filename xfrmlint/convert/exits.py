@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.unit import Place, declarator_name, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.written import below, is_hint, statement_of, without_parentheses
@@ -69,7 +69,9 @@ def end_of(view: View, first: Node, ended: bool = False) -> End:
             at = _label(view, node_text(at.named_children[0]))
             continue
         if at.type in ("compound_statement", "labeled_statement"):
-            inside = [c for c in at.named_children if c.type not in ("comment", "statement_identifier")]
+            inside = [
+                c for c in at.named_children if c.type not in ("comment", "statement_identifier")
+            ]
             at = inside[0] if inside else _next(at)
             continue
         if at.type == "expression_statement":
@@ -91,18 +93,15 @@ def _frees(statement: Node) -> bool:
 
 
 def _label(view: View, name: str) -> Node | None:
+    return next((node for label, node in labels(view) if label == name), None)
+
+
+def labels(view: View) -> Iterator[tuple[str, Node]]:
+    """Yield a function's labels, with the statements that they stand before."""
     for node in below(view.node):
-        if node.type == "labeled_statement":
-            label = node.child_by_field_name("label")
-            if label is not None and node_text(label) == name:
-                return node
-    return None
-
-
-def labels(view: View) -> list[str]:
-    """Return the names of a function's labels."""
-    found = [one.child_by_field_name("label") for one in below(view.node)]
-    return [node_text(one) for one in found if one is not None and one.type != "comment"]
+        name = node.child_by_field_name("label") if node.type == "labeled_statement" else None
+        if name is not None:
+            yield node_text(name), node
 
 
 def _next(node: Node) -> Node | None:
@@ -128,6 +127,10 @@ class Fate:
 
     def __init__(self, graph: CallGraph) -> None:
         self.graph = graph
+
+    def of_value(self, view: View, function: FunctionName, value: str, place: Place) -> End:
+        """Return how the packet ends if a function returns a value."""
+        return self._after(view, function, End(False, value, place), 0)
 
     def of(self, view: View, function: FunctionName, first: Node) -> End:
         """Return how the packet ends if a function leaves by the statements from one on."""
@@ -250,14 +253,16 @@ def _assigned(call: Node, value: str) -> Node | None:
     parent = call.parent
     while parent is not None and parent.type in ("cast_expression", "parenthesized_expression"):
         parent = parent.parent
-    if parent is None or parent.type != "assignment_expression":
+    if parent is None or parent.type not in ("assignment_expression", "init_declarator"):
         return None
-    left = parent.child_by_field_name("left")
+    left = parent.child_by_field_name("left") or declarator_name(
+        parent.child_by_field_name("declarator")
+    )
     statement = statement_of(parent)
-    after = statement.next_named_sibling
+    after = following(statement)
     if left is None or left.type != "identifier" or after is None or after.type != "if_statement":
         return None
-    if statement.type != "expression_statement":
+    if statement.type not in ("expression_statement", "declaration"):
         return None
     tested = [
         one
@@ -292,12 +297,17 @@ def exits_before(view: View, statement: Node, state: str, changed: str) -> Itera
         if condition is None or not leaves(consequence) or consequence is None:
             continue
         text = re.sub(r"\s+", " ", node_text(condition))
-        before = one.start_byte < statement.start_byte
-        word = re.escape(state)
-        if before and re.search(rf"!\s*{word}(?![\w\->.\[])|{word} == NULL", text):
+        if one.start_byte < statement.start_byte:
+            found = _is_without(text, state)
+        else:
+            found = changed != "" and _ranged(text, changed)
+        if found:
             yield consequence
-        elif not before and changed and _ranged(text, changed):
-            yield consequence
+
+
+def _is_without(condition: str, state: str) -> bool:
+    word = re.escape(state)
+    return re.search(rf"!\s*{word}(?![\w\->.\[])|{word} == NULL", condition) is not None
 
 
 def _ranged(text: str, changed: str) -> bool:
@@ -316,8 +326,16 @@ def _ifs_around(statement: Node) -> Sequence[Node]:
                 found.append(before)
             before = before.prev_named_sibling
         at = at.parent
-    after = statement.next_named_sibling
+    after = following(statement)
     return [*found, after] if after is not None and after.type == "if_statement" else found
+
+
+def following(statement: Node) -> Node | None:
+    """Return the first statement behind one that is no declaration."""
+    after = statement.next_named_sibling
+    while after is not None and after.type in ("declaration", "comment"):
+        after = after.next_named_sibling
+    return after
 
 
 def kept_of(branch: Node) -> list[Node]:

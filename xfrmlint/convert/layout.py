@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.convert.edits import Edit
 
@@ -75,8 +74,3 @@ def free_name(view: View, names: tuple[str, ...]) -> str:
         if all(node.type in _ELSEWHERE for node in view.occurrences(name)):
             return name
     return ""
-
-
-def statements(nodes: list[Node]) -> list[str]:
-    """Return statements as they are written, each on lines of its own."""
-    return [node_text(node) for node in nodes]

@@ -11,9 +11,14 @@ from xfrmlint.convert.diff import diff_of, stat_of
 from xfrmlint.convert.proof import Proof
 from xfrmlint.model.judge import FINE, worst
 from xfrmlint.program.reach import Hop
+from xfrmlint.program.sites import RESOLVE as RESOLVED
 
 # checkpatch's COMMIT_LOG_LONG_LINE.
 _WIDTH = 74
+_LEFT = "{} reads of the field in control paths are left as they are: there the owner has the say."
+_LEFT_ALONE = (
+    "One read of the field in a control path is left as it is: there the owner has the say."
+)
 _NOBODY = "0" * 40
 
 
@@ -55,20 +60,27 @@ def subject_of(proof: Proof) -> str:
 def message_of(proof: Proof, contract: Contract) -> Iterator[str]:
     """Yield the lines of the commit's message."""
     plan, handle = proof.plan, contract.members["handle"].name
-    yield from _wrapped(
-        f"{plan.driver} reads xso.{handle} for each packet. Where an upper device owns the state, "
-        "the field can hold what another lower device returned, and the packet leaves under a "
-        "wrong SA."
-    )
-    for site in dict.fromkeys((s.function.name, _chain(s.reached.chains)) for s in proof.reads):
-        yield ""
-        yield from _wrapped(site[1], "  ", "    ")
-    yield ""
     promise = contract.promise(RESOLVE)
-    yield from _wrapped(
-        f"Ask {contract.asks}() instead, for the device that the packet is on, and promise so "
-        f"with {promise}, for an owner to hand states on:"
-    )
+    reads = [site for site in proof.reads if site.access != RESOLVED]
+    if not reads:
+        yield from _wrapped(
+            f"{plan.driver} asks {contract.asks}() for each packet, and does not promise so: no "
+            f"owner hands it a state that knows of {promise}."
+        )
+    else:
+        yield from _wrapped(
+            f"{plan.driver} reads xso.{handle} for each packet. Where an upper device owns the "
+            "state, the field can hold what another lower device returned, and the packet leaves "
+            "under a wrong SA."
+        )
+        for chain in dict.fromkeys(_chain(site.reached.chains) for site in reads):
+            yield ""
+            yield from _wrapped(chain, "  ", "    ")
+        yield ""
+        yield from _wrapped(
+            f"Ask {contract.asks}() instead, for the device that the packet is on, and promise so "
+            f"with {promise}, for an owner to hand states on:"
+        )
     yield ""
     for does in plan.does:
         yield from _wrapped(f"- {does}", "", "  ")
@@ -80,13 +92,7 @@ def message_of(proof: Proof, contract: Contract) -> Iterator[str]:
     if proof.left:
         count = len(proof.left)
         yield ""
-        yield from _wrapped(
-            f"{count} read{'s' * (count != 1)} of the field in control paths "
-            f"{'are' if count != 1 else 'is'} left as they are: there the owner has the say."
-            if count != 1
-            else "One read of the field in a control path is left as it is: there the owner has "
-            "the say."
-        )
+        yield from _wrapped(_LEFT_ALONE if count == 1 else _LEFT.format(count))
 
 
 def _chain(chains: tuple[tuple[Hop, ...], ...]) -> str:
@@ -115,5 +121,5 @@ def _table(before: Judgement, after: Judgement) -> Iterator[str]:
         if was not in FINE or now != was:
             rows.append((topology.name, str(was), str(now)))
     widths = [max(len(row[i]) for row in rows) for i in range(2)]
-    for name, was, now in rows:
-        yield f"  {name.ljust(widths[0])}  {was.ljust(widths[1])}  {now}"
+    for row in rows:
+        yield f"  {row[0].ljust(widths[0])}  {row[1].ljust(widths[1])}  {row[2]}"

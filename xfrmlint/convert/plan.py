@@ -21,9 +21,9 @@ T = TypeVar("T")
 
 
 class Plan(NamedTuple):
-    """A driver's conversion. does: its edits, in words. reasons: why it can't be; edits don't count.
+    """A driver's conversion. does: its edits, in words. reasons: why it can't be converted.
 
-    Neither: there is nothing to do.
+    With neither edits nor reasons there is nothing to do.
     """
 
     driver: str

@@ -73,7 +73,9 @@ def _judged(before: Judgement | None, after: Judgement | None) -> Iterator[Reaso
     kept = {handle.function for handle in after.handles}
     for handle in before.handles if before is not None else ():
         if handle.function not in kept:
-            yield Reason(*handle.place[:2], f"{handle.function}() would not be seen to ask any more")
+            yield Reason(
+                *handle.place[:2], f"{handle.function}() would not be seen to ask any more"
+            )
     for handle in after.handles:
         place = (handle.place.path, handle.place.line)
         if not handle.asks:

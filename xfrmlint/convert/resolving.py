@@ -7,16 +7,17 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.unit import node_text
-from xfrmlint.contract.words import Contract
+from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.contract.words import OFFLOAD_OK, XMIT, Contract
 from xfrmlint.convert.callers import tests_in_callers
 from xfrmlint.convert.devices import device_in
-from xfrmlint.convert.edits import Edit, Reason
+from xfrmlint.convert.edits import Edit, Reason, edited
 from xfrmlint.convert.exits import (
     End,
     Fate,
     end_of,
     exits_before,
+    following,
     is_busy,
     kept_of,
     labels,
@@ -24,12 +25,12 @@ from xfrmlint.convert.exits import (
     packet_in,
     taken,
 )
+from xfrmlint.convert.handing import handed_down
 from xfrmlint.convert.layout import (
     called,
     declared,
     free_name,
     line_start,
-    statements,
     with_comment,
 )
 from xfrmlint.convert.written import (
@@ -70,12 +71,16 @@ class Converted(NamedTuple):
 
 @dataclass(frozen=True)
 class _Reads:
-    """The reads of a function. statement: the one with the first. device: that is at work."""
+    """The reads of a function. statement: the one with the first. device: that is at work.
+
+    handed: the edits by which callers hand that down.
+    """
 
     reads: tuple[Written, ...]
     statement: Node
     state: str
     device: str
+    handed: tuple[Edit, ...]
 
     @property
     def first(self) -> Written:
@@ -88,14 +93,28 @@ def converted(context: Context, reads: Sequence[Written]) -> Converted:
     first = ordered[0]
     statement = statement_of(first.node)
     state = node_text(first.state)
+    _refuse_control(context.contract, first)
     _refuse_forms(ordered, statement, state)
-    chosen = device_in(context.devices, first.view, statement.start_byte, first.site.reached)
-    if not chosen.text:
-        refuse(first.site, chosen.why)
-    found = _Reads(tuple(ordered), statement, state, chosen.text)
-    if len(ordered) == 1 and _is_test(first.node):
+    before, way = statement.start_byte, first.site.reached
+    device, handed = device_in(context.devices, first.view, before, way), ()
+    if device.text:
+        found = _Reads(tuple(ordered), statement, state, device.text, handed)
+    else:
+        down = handed_down(context.devices, context.fate, first.view, first.site.function, way)
+        if down is None:
+            refuse(first.site, device.why)
+        found = _Reads(tuple(ordered), statement, state, down.name, down.edits)
+    if len(ordered) == 1 and (_is_test(first.node) or _is_returned(first)):
         return _in_place(context, found)
     return _in_local(context, found)
+
+
+def _refuse_control(contract: Contract, first: Written) -> None:
+    """What add and delete are about is the field itself."""
+    packets = (contract.slot(OFFLOAD_OK), contract.slot(XMIT))
+    for entry in first.site.reached.entries:
+        if entry.name in contract.callbacks and entry.name not in packets:
+            refuse(first.site, f"packets reach it, and {entry.name}, too, which is about the field")
 
 
 def _refuse_forms(reads: Sequence[Written], statement: Node, state: str) -> None:
@@ -110,22 +129,20 @@ def _refuse_forms(reads: Sequence[Written], statement: Node, state: str) -> None
             refuse(one.site, f"the handle is read in another block than in line {line}")
     if is_alone(statement, first.node) or statement.type in _LOOPS:
         refuse(first.site, "the handle is read where no statement can be put before it")
-    if statement.type == "declaration":
-        refuse(first.site, "the handle is read among the declarations")
     words = set(re.findall(r"[A-Za-z_]\w*", state))
     last = reads[-1].node.end_byte
     for word in words:
         for value in first.view.assignments(word):
             if statement.start_byte <= value.start_byte <= last:
                 refuse(first.site, f"{word} is set anew between the reads of the handle")
-    for local in first.view.locals:
-        if local.name == state and _is_const(first, state):
-            refuse(first.site, f"{state} is const, and the resolver takes a state that is not")
+    if _is_const(first, state):
+        refuse(first.site, f"{state} is const, and the resolver takes a state that is not")
 
 
 def _is_const(one: Written, name: str) -> bool:
     head = one.view.text[one.view.node.start_byte : one.node.start_byte]
-    return re.search(rb"\bconst\s+struct\s+\w+\s*\*\s*" + name.encode() + rb"\b", head) is not None
+    word = re.escape(name.encode("utf-8", "surrogateescape"))
+    return re.search(rb"\bconst\s+struct\s+\w+\s*\*\s*" + word + rb"\b", head) is not None
 
 
 def _is_test(node: Node) -> bool:
@@ -147,6 +164,14 @@ def _is_test(node: Node) -> bool:
     return parent.type == "if_statement"
 
 
+def _is_returned(one: Written) -> bool:
+    """Tell whether a function does nothing with a handle but return it."""
+    up = _span(one).parent
+    while up is not None and up.type in ("cast_expression", "parenthesized_expression"):
+        up = up.parent
+    return up is not None and up.type == "return_statement"
+
+
 def _span(one: Written) -> Node:
     """Return what a local takes the place of: the access, with READ_ONCE() around it."""
     listed = one.node.parent
@@ -158,16 +183,19 @@ def _span(one: Written) -> Node:
 
 
 def _in_place(context: Context, found: _Reads) -> Converted:
-    """Convert a single test: `if (!x->xso.handle)` asks the resolver where it stands."""
+    """Convert a single test, or what is returned: the resolver is asked where it stands."""
     one, contract = found.first, context.contract
     node = _span(one)
     start = line_start(one.view.text, node.start_byte)
     before = one.view.text[start : node.start_byte].decode("utf-8", "surrogateescape")
     text = called(before, contract.asks, (found.state, found.device), "").removeprefix(before)
     edit = Edit(one.path, node.start_byte, node.end_byte, text.encode("utf-8", "surrogateescape"))
+    if _is_returned(one):
+        place = one.view.place(node.start_byte)
+        end = context.fate.of_value(one.view, one.site.function, "NULL", place)
+        return _done(found, [edit], f"returns what the resolver has for {found.device}", end)
     end, more = _tested(context, found, one.node)
-    does = f"tests what the resolver has for {found.device}"
-    return _done(found, [edit, *more], does, end)
+    return _done(found, [edit, *more], f"tests what the resolver has for {found.device}", end)
 
 
 def _in_local(context: Context, found: _Reads) -> Converted:
@@ -179,9 +207,12 @@ def _in_local(context: Context, found: _Reads) -> Converted:
     unit = context.devices.reader.corpus.unit(view.path)
     if unit.condition(one.node.start_byte) != unit.condition(view.node.start_byte):
         refuse(one.site, "the handle is read in a branch of an #if of its function")
-    edits = [Edit(one.path, s.start_byte, s.end_byte, name.encode()) for s in map(_span, found.reads)]
+    reads = [
+        Edit(one.path, s.start_byte, s.end_byte, name.encode()) for s in map(_span, found.reads)
+    ]
+    edits, moved, at = _placed(found, reads)
     edits.append(declared(view, f"unsigned long {name};"))
-    indent = indent_of(view, found.statement).decode()
+    indent = indent_of(view, at).decode()
     guard = _guard(found)
     value = called(
         f"{indent}{name} = {guard}",
@@ -189,7 +220,7 @@ def _in_local(context: Context, found: _Reads) -> Converted:
         (found.state, found.device),
         " : 0;" if guard else ";",
     )
-    lines, at, end = [value], found.statement, End(True, "", view.place(0))
+    lines, end = [value], End(True, "", view.place(0))
     callers: list[Edit] = []
     tested = next((r.node for r in found.reads if taken(r.node, "0") is not None), None)
     if tested is not None and statement_of(tested).id != found.statement.id:
@@ -203,7 +234,8 @@ def _in_local(context: Context, found: _Reads) -> Converted:
         branch, end, callers = _exit(context, found)
         edits += callers
         lines += [f"{indent}if (!{name})" + _branch(branch, indent), ""]
-        at = with_comment(view, found.statement)
+        at = at if moved else with_comment(view, at)
+    lines += [f"{indent}{text}" for text in moved]
     start = line_start(view.text, at.start_byte)
     made = "\n".join(lines) + "\n"
     edits.append(Edit(view.path, start, start, made.encode("utf-8", "surrogateescape")))
@@ -212,6 +244,36 @@ def _in_local(context: Context, found: _Reads) -> Converted:
     if callers:
         does += "; its callers leave where there is none"
     return _done(found, edits, does, end)
+
+
+def _placed(found: _Reads, reads: list[Edit]) -> tuple[list[Edit], list[str], Node]:
+    """Return the reads' edits, what is moved behind the declarations, and the statement there.
+
+    A variable that the handle initializes is set when the handle was resolved.
+    """
+    statement, view, site = found.statement, found.first.view, found.first.site
+    if statement.type != "declaration":
+        return reads, [], statement
+    made = [c for c in statement.named_children if c.type.endswith("declarator")]
+    after = following(statement)
+    named = made[0].child_by_field_name("declarator") if made else None
+    value = made[0].child_by_field_name("value") if made else None
+    name = declarator_name(named)
+    if len(made) != 1 or named is None or value is None or name is None or after is None:
+        refuse(site, "the handle is read among the declarations")
+    if value.type == "initializer_list" or b"const" in (statement.text or b"").split():
+        refuse(site, "the handle is read among the declarations")
+    between = view.text[statement.end_byte : after.start_byte]
+    if re.search(rb"\b" + (name.text or b"") + rb"\b", between):
+        refuse(site, f"{node_text(name)} is used among the declarations")
+    inside = [e for e in reads if e.start < statement.end_byte]
+    base = value.start_byte
+    moved = [Edit(e.path, e.start - base, e.end - base, e.text) for e in inside]
+    text = edited(view.text[base : value.end_byte], moved).decode("utf-8", "surrogateescape")
+    text = re.sub(r"\s+", " ", text)
+    kept = [e for e in reads if e not in inside]
+    cut = Edit(view.path, named.end_byte, value.end_byte, b"")
+    return [*kept, cut], [f"{node_text(name)} = {text};"], after
 
 
 def _guard(found: _Reads) -> str:
@@ -243,26 +305,21 @@ def _tested(context: Context, found: _Reads, node: Node) -> tuple[End, list[Edit
     end = context.fate.of(one.view, one.site.function, branch)
     if not is_busy(end):
         return end, []
-    edit, end = _instead_of_busy(context, found, branch)
+    edit, end = _instead_of_busy(found, branch)
     return end, [edit]
 
 
-def _instead_of_busy(context: Context, found: _Reads, branch: Node) -> tuple[Edit, End]:
+def _instead_of_busy(found: _Reads, branch: Node) -> tuple[Edit, End]:
     """Return a drop in place of NETDEV_TX_BUSY, which queues the packet again for ever."""
     one, view = found.first, found.first.view
     leaving = [n for n in below(branch) if n.type == "return_statement"]
-    inside = kept_of(branch)
-    if len(inside) != 1 or len(leaving) != 1:
+    if len(kept_of(branch)) != 1 or len(leaving) != 1:
         refuse(one.site, "a handle of 0 makes the packet be queued again for ever")
-    for label in labels(view):
-        for target in below(view.node):
-            named = target.child_by_field_name("label")
-            if target.type != "labeled_statement" or named is None or node_text(named) != label:
-                continue
-            end = end_of(view, target)
-            if end.ended and not end.why and not is_busy(end):
-                text = f"goto {label};".encode()
-                return Edit(view.path, leaving[0].start_byte, leaving[0].end_byte, text), end
+    for label, target in labels(view):
+        end = end_of(view, target)
+        if end.ended and not end.why and not is_busy(end):
+            jump = f"goto {label};".encode()
+            return Edit(view.path, leaving[0].start_byte, leaving[0].end_byte, jump), end
     packet = packet_in(view)
     if not packet or branch.type == "compound_statement":
         refuse(one.site, "a handle of 0 makes the packet be queued again for ever")
@@ -297,13 +354,17 @@ def _exit(context: Context, found: _Reads) -> tuple[list[Node], End, list[Edit]]
 def _changed(statement: Node) -> str:
     """Return what a statement assigns."""
     inner = statement.named_children[0] if statement.named_child_count else None
+    if statement.type == "declaration":
+        made = [c for c in statement.named_children if c.type == "init_declarator"]
+        name = declarator_name(made[0].child_by_field_name("declarator")) if made else None
+        return node_text(name) if name is not None else ""
     if inner is None or inner.type != "assignment_expression":
         return ""
     return node_text(inner.child_by_field_name("left") or inner)
 
 
 def _branch(kept: Sequence[Node], indent: str) -> str:
-    lines = [f"{indent}\t{text}" for text in statements(list(kept))]
+    lines = [f"{indent}\t{node_text(one)}" for one in kept]
     if len(lines) == 1:
         return "\n" + lines[0]
     return " {\n" + "\n".join(lines) + f"\n{indent}}}"
@@ -315,4 +376,6 @@ def _done(found: _Reads, edits: list[Edit], does: str, end: End) -> Converted:
     ends = end.ended and not end.why
     why = end.why or "the packet is not freed"
     left = None if ends else Reason(end.place.path, end.place.line, f"{name}(): {why}")
-    return Converted(name, tuple(edits), f"{name}() {does}", ends, left)
+    if found.handed:
+        does += ", which its callers hand down"
+    return Converted(name, (*edits, *found.handed), f"{name}() {does}", ends, left)

@@ -1,0 +1,537 @@
+"""`xfrmlint convert`: reasons where there is doubt, patches where there is none."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.laid import EXAMPLE, lay_example, lay_fixture
+from tests.ran import run
+
+_HEAD = """\
+#include <linux/netdevice.h>
+#include <net/xfrm.h>
+
+struct example_sa {
+	bool used;
+	u32 iova;
+};
+
+struct example {
+	struct net_device *netdev;
+	struct example_sa sa[8];
+	unsigned long last;
+	u32 __iomem *hw;
+};
+
+static int example_add(struct net_device *dev, struct xfrm_state *x,
+		       struct netlink_ext_ack *extack)
+{
+	struct example *ex = netdev_priv(dev);
+
+	x->xso.offload_handle = ++ex->last;
+	return 0;
+}
+
+static void example_delete(struct net_device *dev, struct xfrm_state *x)
+{
+	struct example *ex = netdev_priv(dev);
+
+	ex->last--;
+}
+
+"""
+_TAIL = """\
+
+static const struct xfrmdev_ops example_xfrmdev_ops = {
+	.xdo_dev_state_add	= example_add,
+	.xdo_dev_state_delete	= example_delete,
+};
+
+static const struct net_device_ops example_netdev_ops = {
+	.ndo_start_xmit	= example_xmit,
+};
+
+int example_probe(struct net_device *dev)
+{
+	struct example *ex = netdev_priv(dev);
+
+	ex->netdev = dev;
+	dev->netdev_ops = &example_netdev_ops;
+	dev->xfrmdev_ops = &example_xfrmdev_ops;
+	return 0;
+}
+"""
+_XMIT = """
+static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct example *ex = netdev_priv(dev);
+
+	if (!example_tx(ex, skb))
+		goto drop;
+	writel(skb->len, ex->hw + 1);
+	return NETDEV_TX_OK;
+
+drop:
+	dev_kfree_skb_any(skb);
+	return NETDEV_TX_OK;
+}
+"""
+# What makes a member hold another device, too.
+_JOIN = """\
+void example_join(struct example *ex, struct net_device *dev)
+{
+	ex->netdev = netdev_master_upper_dev_get(dev);
+}
+
+"""
+_FLAG = "+	.flags			= XFRMDEV_OPS_F_LOWER_HANDLE,"
+
+
+class Case(NamedTuple):
+    """A driver's datapath, and what is said of it: the changed lines, or the reasons."""
+
+    what: str
+    datapath: str
+    said: str
+
+
+def _tx(body: str, declared: str = "") -> str:
+    head = "static bool example_tx(struct example *ex, struct sk_buff *skb)\n{\n"
+    state = "\tstruct xfrm_state *x = xfrm_input_state(skb);\n"
+    return f"{head}{state}{declared}\n{body}}}\n{_XMIT}"
+
+
+def _xmit(body: str, declared: str = "") -> str:
+    head = "static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)\n{\n"
+    state = "\tstruct xfrm_state *x = xfrm_input_state(skb);\n"
+    return f"{head}{state}\tstruct example *ex = netdev_priv(dev);\n{declared}\n{body}}}\n"
+
+
+REFUSED = (
+    Case(
+        "the function goes on where it has no state",
+        _xmit("\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"),
+        "example_xmit(): the function has no exit for a packet without a state",
+    ),
+    Case(
+        "the caller goes on with the packet",
+        _tx(
+            "\tif (!x)\n\t\treturn false;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ).replace("if (!example_tx(ex, skb))\n\t\tgoto drop;", "example_tx(ex, skb);"),
+        "what the caller does with false is not known",
+    ),
+    Case(
+        "the exit has the packet queued again",
+        _xmit(
+            "\tif (!x)\n\t\treturn NETDEV_TX_BUSY;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        "is no end of the packet",
+    ),
+    Case(
+        "the handle is kept across packets",
+        _tx("\tif (!x)\n\t\treturn false;\n\tex->last = x->xso.offload_handle;\n\treturn true;\n"),
+        "HANDLE_OUTLIVES_PACKET",
+    ),
+    Case(
+        "two states",
+        _tx(
+            "\tif (!x || !y)\n\t\treturn false;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n"
+            "\twritel(y->xso.offload_handle, ex->hw);\n\treturn true;\n",
+            "\tstruct xfrm_state *y = skb_sec_path(skb)->xvec[0];\n",
+        ),
+        "the handles of two states are read",
+    ),
+    Case(
+        "the state is set anew between the reads",
+        _tx(
+            "\tif (!x)\n\t\treturn false;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n"
+            "\tx = skb_sec_path(skb)->xvec[0];\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ),
+        "x is set anew between the reads of the handle",
+    ),
+    Case(
+        "half converted",
+        _tx(
+            "\tunsigned long h;\n\n\tif (!x)\n\t\treturn false;\n"
+            "\th = xfrm_dev_state_lower_handle(x, ex->netdev);\n"
+            "\tif (!h)\n\t\th = x->xso.offload_handle;\n"
+            "\twritel(h, ex->hw);\n\treturn true;\n"
+        ),
+        "example_tx() asks the resolver, and reads xso.offload_handle, too",
+    ),
+    Case(
+        "a copy of xso",
+        _tx(
+            "\tstruct xfrm_dev_offload xso = x->xso;\n\n"
+            "\twritel(xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ),
+        "xso.offload_handle is reached through a pointer to xso, or a copy of it",
+    ),
+    Case(
+        "in a macro",
+        "#define SA_OF(x) ((x)->xso.offload_handle)\n"
+        + _tx("\tif (!x)\n\t\treturn false;\n\twritel(SA_OF(x), ex->hw);\n\treturn true;\n"),
+        "xso.offload_handle is written in a macro",
+    ),
+    Case(
+        "a branch of an #if",
+        _tx(
+            "\tif (!x)\n\t\treturn false;\n#ifdef CONFIG_EXAMPLE\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n#endif\n\treturn true;\n"
+        ),
+        "the handle is read in a branch of an #if of its function",
+    ),
+    Case(
+        "a test without an exit",
+        _tx("\tif (x->xso.offload_handle)\n\t\twritel(1, ex->hw);\n\treturn true;\n"),
+        "a packet goes on without its handle",
+    ),
+    Case(
+        "the member is nobody's for sure, and nothing else is in reach",
+        _JOIN + "bool example_tx(struct example *ex, struct xfrm_state *x)\n{\n"
+        "\tif (!x)\n\t\treturn false;\n"
+        "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n}\n"
+        + _XMIT.replace("example_tx(ex, skb)", "example_tx(ex, xfrm_input_state(skb))"),
+        "which net_device is at work is not known: ex->netdev is",
+    ),
+    Case(
+        "delete writes the field",
+        "static void example_gone(struct net_device *dev, struct xfrm_state *x)\n{\n"
+        "\tx->xso.offload_handle = 0;\n}\n\n"
+        + _tx(
+            "\tif (!x)\n\t\treturn false;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ),
+        "example_gone(): xso.offload_handle is written outside of add",
+    ),
+)
+
+CONVERTED = (
+    Case(
+        "a test is added, by the exit for no state",
+        _tx(
+            '\tif (!x) {\n\t\tpr_err("no state\\n");\n\t\treturn false;\n\t}\n\n'
+            "\twritel(x->xso.offload_handle & 0xff, ex->hw);\n\treturn true;\n"
+        ),
+        """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle & 0xff, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
++	writel(handle & 0xff, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "by the exit for a bad index, and a message has the local",
+        _tx(
+            "\tindex = x->xso.offload_handle - 1;\n"
+            "\tif (unlikely(index >= 8)) {\n"
+            '\t\tpr_err("bad %lu\\n", x->xso.offload_handle);\n\t\treturn false;\n\t}\n'
+            "\twritel(ex->sa[index].iova, ex->hw);\n\treturn true;\n",
+            "\tu32 index;\n",
+        ),
+        """\
++	unsigned long handle;
+-	index = x->xso.offload_handle - 1;
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
++	index = handle - 1;
+-		pr_err("bad %lu\\n", x->xso.offload_handle);
++		pr_err("bad %lu\\n", handle);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "the driver's own test is turned, and a cast is kept",
+        _tx(
+            "\tif (unlikely(!x->xso.offload_handle || skb->len < 8))\n\t\treturn false;\n"
+            "\tsa = (struct example_sa *)READ_ONCE(x->xso.offload_handle);\n"
+            "\twritel(sa->iova, ex->hw);\n\treturn true;\n",
+            "\tstruct example_sa *sa;\n",
+        ),
+        """\
++	unsigned long handle;
+-	if (unlikely(!x->xso.offload_handle || skb->len < 8))
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (unlikely(!handle || skb->len < 8))
+-	sa = (struct example_sa *)READ_ONCE(x->xso.offload_handle);
++	sa = (struct example_sa *)handle;
+"""
+        + _FLAG,
+    ),
+    Case(
+        "the test asks for the state as well",
+        _tx(
+            "\tif (!x || !x->xso.offload_handle)\n\t\treturn false;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ),
+        """\
++	unsigned long handle;
+-	if (!x || !x->xso.offload_handle)
++	handle = x ? xfrm_dev_state_lower_handle(x, ex->netdev) : 0;
++	if (!x || !handle)
+-	writel(x->xso.offload_handle, ex->hw);
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a variable that the handle initializes, with the pointer's own test",
+        _tx(
+            "\tif (!sa)\n\t\treturn false;\n\twritel(sa->iova, ex->hw);\n\treturn true;\n",
+            "\tstruct example_sa *sa = (struct example_sa *)x->xso.offload_handle;\n",
+        ),
+        """\
+-	struct example_sa *sa = (struct example_sa *)x->xso.offload_handle;
++	struct example_sa *sa;
++	unsigned long handle;
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	sa = (struct example_sa *)handle;
+"""
+        + _FLAG,
+    ),
+    Case(
+        "never queued again: the label that frees the packet",
+        _xmit(
+            "\tif (!x->xso.offload_handle)\n\t\treturn NETDEV_TX_BUSY;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\tif (skb->len > 9000)\n\t\tgoto drop;\n"
+            "\treturn NETDEV_TX_OK;\n\ndrop:\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        """\
++	unsigned long handle;
+-	if (!x->xso.offload_handle)
+-		return NETDEV_TX_BUSY;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle)
++		goto drop;
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "never queued again: dropped where no label does it",
+        _xmit(
+            "\tif (!x->xso.offload_handle)\n\t\treturn NETDEV_TX_BUSY;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        """\
++	unsigned long handle;
+-	if (!x->xso.offload_handle)
+-		return NETDEV_TX_BUSY;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle) {
++		dev_kfree_skb_any(skb);
++		return NETDEV_TX_OK;
++	}
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a helper that returns the handle is handed the device",
+        "static struct example_sa *example_sa_of(struct xfrm_state *x)\n{\n"
+        "\treturn (struct example_sa *)x->xso.offload_handle;\n}\n\n"
+        + _tx(
+            "\tsa = example_sa_of(x);\n\tif (!sa)\n\t\treturn false;\n"
+            "\twritel(sa->iova, ex->hw);\n\treturn true;\n",
+            "\tstruct example_sa *sa;\n",
+        ),
+        """\
+-static struct example_sa *example_sa_of(struct xfrm_state *x)
++static struct example_sa *example_sa_of(struct net_device *dev,
++					struct xfrm_state *x)
+-	return (struct example_sa *)x->xso.offload_handle;
++	return (struct example_sa *)xfrm_dev_state_lower_handle(x, dev);
+-	sa = example_sa_of(x);
++	sa = example_sa_of(ex->netdev, x);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "the packet's own device where the driver's member can hold another",
+        _JOIN
+        + _tx(
+            "\tif (!x->xso.offload_handle)\n\t\treturn false;\n"
+            "\twritel(1, ex->hw);\n\treturn true;\n"
+        ),
+        """\
+-	if (!x->xso.offload_handle)
++	if (!xfrm_dev_state_lower_handle(x, skb->dev))
+"""
+        + _FLAG,
+    ),
+    Case(
+        "callers that go on get a test, and leave as they do",
+        "static bool example_prepare(struct example *ex, struct sk_buff *skb)\n{\n"
+        "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\n"
+        "\tif (!x)\n\t\treturn false;\n"
+        "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n}\n\n"
+        "static int example_meta(struct example *ex, struct sk_buff *skb, bool *ipsec)\n{\n"
+        "\tif (xfrm_offload(skb))\n\t\t*ipsec = example_prepare(ex, skb);\n"
+        "\tif (skb->len < 8)\n\t\treturn -ENOMEM;\n\treturn 0;\n}\n"
+        + _XMIT.replace(
+            "if (!example_tx(ex, skb))", "if (example_meta(ex, skb, &ipsec) < 0)"
+        ).replace("netdev_priv(dev);\n", "netdev_priv(dev);\n\tbool ipsec = false;\n"),
+        """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
++	writel(handle, ex->hw);
+-	if (xfrm_offload(skb))
++	if (xfrm_offload(skb)) {
++		if (!*ipsec)
++			return -EINVAL;
++	}
+"""
+        + _FLAG,
+    ),
+    Case(
+        "all is done but for the promise",
+        _tx(
+            "\tunsigned long h;\n\n\tif (!x)\n\t\treturn false;\n"
+            "\th = xfrm_dev_state_lower_handle(x, ex->netdev);\n"
+            "\tif (!h)\n\t\treturn false;\n"
+            "\twritel(h, ex->hw);\n\treturn true;\n"
+        ),
+        _FLAG,
+    ),
+)
+
+
+def _name(case: Case) -> str:
+    return case.what
+
+
+def _source(case: Case) -> str:
+    delete = "example_gone" if "example_gone" in case.datapath else "example_delete"
+    tail = _TAIL.replace("= example_delete", f"= {delete}")
+    return _HEAD + case.datapath + tail
+
+
+def _changed(mail: str) -> str:
+    _, _, diff = mail.partition("\ndiff --git ")
+    diff, _, _ = diff.partition("\n-- \n")
+    lines = [
+        line for line in diff.split("\n") if line[:1] in "+-" and line[:3] not in ("+++", "---")
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=_name)
+def test_where_anything_is_in_doubt_the_reason_is_all(case: Case, tmp_path: Path) -> None:
+    tree = lay_example(_source(case), tmp_path / "t")
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.startswith("example: not converted\n")
+    assert case.said in ran.err
+    assert f"  {EXAMPLE}:" in ran.err
+
+
+@pytest.mark.parametrize("case", CONVERTED, ids=_name)
+def test_what_is_changed(case: Case, tmp_path: Path) -> None:
+    tree = lay_example(_source(case), tmp_path / "t")
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert (ran.status, ran.err) == (0, "")
+    assert _changed(ran.out) == case.said
+
+
+@pytest.mark.parametrize("case", CONVERTED, ids=_name)
+def test_git_takes_the_mail_and_then_there_is_nothing_to_do(case: Case, tmp_path: Path) -> None:
+    if shutil.which("git") is None:
+        pytest.fail("git is needed to see whether it takes a mail")
+    tree = lay_example(_source(case), tmp_path / "t")
+    mails = run("convert", tree, "example", "-o", tmp_path / "out", cwd=tmp_path).out.split("\n")
+    for command in (
+        ("init", "-q"),
+        ("add", "."),
+        ("commit", "-qm", "base"),
+        ("am", "-q", mails[0]),
+    ):
+        name = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *name, *command], cwd=tree, check=True, capture_output=True)
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert (ran.status, ran.out, ran.err) == (0, "", "example: nothing to convert\n")
+    found = run("check", tree, "--terse", "--show-types", "--no-cache", cwd=tmp_path)
+    assert [
+        line for line in found.out.split("\n") if ": ERROR" in line or ": WARNING" in line
+    ] == []
+
+
+def test_a_driver_that_keeps_the_contract_has_nothing_to_do(tmp_path: Path) -> None:
+    tree = lay_fixture("rfc-converted", tmp_path / "t")
+    ran = run("convert", tree, "--all", cwd=tmp_path)
+    assert (ran.status, ran.out) == (0, "")
+    assert "nothing to convert" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name drivers, or give --all"),
+        (["nobody"], "nobody: no such driver; there are"),
+        (["example", "--all"], "name drivers, or give --all"),
+    ],
+)
+def test_what_can_t_be_run_says_why(arguments: list[str], said: str, tmp_path: Path) -> None:
+    tree = lay_example(_source(CONVERTED[0]), tmp_path / "t")
+    ran = run("convert", tree, *arguments, cwd=tmp_path)
+    assert ran.status == 2
+    assert said in ran.err
+
+
+def test_a_tree_without_the_resolver_is_refused(tmp_path: Path) -> None:
+    tree = lay_fixture("mainline-before", tmp_path / "t")
+    ran = run("convert", tree, "--all", cwd=tmp_path)
+    assert ran.status == 2
+    assert "has no resolver; lay the series that brings it --on" in ran.err
+
+
+def test_a_series_is_laid_first_and_the_tree_stays(tmp_path: Path) -> None:
+    tree = lay_example(_source(CONVERTED[0]), tmp_path / "t")
+    patch = tmp_path / "first.patch"
+    patch.write_text(
+        f"diff --git a/{EXAMPLE} b/{EXAMPLE}\n--- a/{EXAMPLE}\n+++ b/{EXAMPLE}\n"
+        "@@ -1,2 +1,3 @@\n #include <linux/netdevice.h>\n+#include <linux/skbuff.h>\n"
+        " #include <net/xfrm.h>\n",
+        "utf-8",
+    )
+    before = (tree / EXAMPLE).read_bytes()
+    plain = run("convert", tree, "example", cwd=tmp_path)
+    laid = run("convert", tree, "example", "--on", patch, cwd=tmp_path)
+    assert (laid.status, laid.err) == (0, "")
+    assert _changed(laid.out) == _changed(plain.out)
+    assert laid.out != plain.out
+    assert (tree / EXAMPLE).read_bytes() == before
+
+
+def test_the_mail_says_what_changes_and_is_signed_off_if_asked(tmp_path: Path) -> None:
+    tree = lay_example(_source(CONVERTED[0]), tmp_path / "t")
+    who = {"GIT_AUTHOR_NAME": "A Developer", "GIT_AUTHOR_EMAIL": "dev@example.org"}
+    mail = run("convert", tree, "example", cwd=tmp_path, env=who).out
+    assert mail.startswith(f"From {'0' * 40} Mon Sep 17 00:00:00 2001\nFrom: A Developer <dev@")
+    assert "\nSubject: [PATCH] example: " in mail
+    assert "ndo_start_xmit: example_xmit() -> example_tx()" in mail
+    assert "active-backup, other lower  another device's handle  0 tested" in mail
+    assert "Signed-off-by" not in mail
+    signed = run("convert", tree, "example", "--signoff", cwd=tmp_path, env=who).out
+    assert "\nSigned-off-by: A Developer <dev@example.org>\n---\n" in signed
+    message, _, _ = signed.partition("\n---\n")
+    assert max(map(len, message.split("\n"))) <= 75
