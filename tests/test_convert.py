@@ -168,6 +168,16 @@ REFUSED = (
         "example_tx() asks the resolver, and reads xso.offload_handle, too",
     ),
     Case(
+        "converted, and wrong",
+        _tx(
+            "\tunsigned long h;\n\n\tif (!x)\n\t\treturn false;\n"
+            "\th = xfrm_dev_state_lower_handle(x, NULL);\n"
+            "\tif (!h)\n\t\treturn false;\n"
+            "\twritel(h, ex->hw);\n\treturn true;\n"
+        ),
+        "WRONG_LOWER_DEV",
+    ),
+    Case(
         "a copy of xso",
         _tx(
             "\tstruct xfrm_dev_offload xso = x->xso;\n\n"
@@ -400,6 +410,42 @@ CONVERTED = (
 +		if (!*ipsec)
 +			return -EINVAL;
 +	}
+"""
+        + _FLAG,
+    ),
+    Case(
+        "the resolver was asked for the state's device, and there is a better one",
+        _tx(
+            "\tunsigned long h;\n\n\tif (!x)\n\t\treturn false;\n"
+            "\th = xfrm_dev_state_lower_handle(x, x->xso.dev);\n"
+            "\tif (!h)\n\t\treturn false;\n"
+            "\twritel(h, ex->hw);\n\treturn true;\n"
+        ),
+        """\
+-	h = xfrm_dev_state_lower_handle(x, x->xso.dev);
++	h = xfrm_dev_state_lower_handle(x, ex->netdev);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a variable goes with its last use",
+        _tx(
+            "\tif (!x->xso.offload_handle)\n\t\treturn false;\n"
+            "\tif (example_csum(skb))\n\t\twritel(1, ex->hw);\n\treturn true;\n"
+        ).replace(
+            "static bool example_tx",
+            "static bool example_csum(struct sk_buff *skb)\n{\n"
+            "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\n"
+            "\treturn x->xso.dev->features & NETIF_F_HW_ESP_TX_CSUM;\n}\n\n"
+            "static bool example_tx",
+        ),
+        """\
+-	struct xfrm_state *x = xfrm_input_state(skb);
+-
+-	return x->xso.dev->features & NETIF_F_HW_ESP_TX_CSUM;
++	return skb->dev->features & NETIF_F_HW_ESP_TX_CSUM;
+-	if (!x->xso.offload_handle)
++	if (!xfrm_dev_state_lower_handle(x, ex->netdev))
 """
         + _FLAG,
     ),

@@ -19,6 +19,7 @@ _NET = "dev_net"
 class Turned(NamedTuple):
     """An edit of one access of xso's devices, and what it does, in words."""
 
+    one: Written
     edit: Edit
     does: str
 
@@ -38,7 +39,7 @@ def turned(context: Context, one: Written, read_elsewhere: bool) -> Turned:
     if whole is not None:
         text = f"xs_net({node_text(one.state)})"
         edit = Edit(one.path, whole.start_byte, whole.end_byte, text.encode())
-        return Turned(edit, f"{site.function.name}() asks the state for its namespace")
+        return Turned(one, edit, f"{site.function.name}() asks the state for its namespace")
     name = _given(context, one)
     if not name and site.reached.context == "datapath":
         chosen = device_in(context.devices, one.view, one.node.start_byte, site.reached)
@@ -46,7 +47,7 @@ def turned(context: Context, one: Written, read_elsewhere: bool) -> Turned:
     if not name:
         refuse(site, f"xso.{site.field} is read, and its own net_device is not in reach")
     edit = Edit(one.path, one.node.start_byte, one.node.end_byte, name.encode())
-    return Turned(edit, f"{site.function.name}() takes {name} for xso.{site.field}")
+    return Turned(one, edit, f"{site.function.name}() takes {name} for xso.{site.field}")
 
 
 def _renamed(context: Context, one: Written) -> Turned:
@@ -57,7 +58,9 @@ def _renamed(context: Context, one: Written) -> Turned:
         refuse(one.site, f"xso.{one.site.field} is not the driver's own device")
     edit = Edit(one.path, field.start_byte, field.end_byte, pinned.encode())
     does = "sets" if one.site.access == "write" else "reads"
-    return Turned(edit, f"{one.site.function.name}() {does} xso.{pinned}, not xso.{one.site.field}")
+    return Turned(
+        one, edit, f"{one.site.function.name}() {does} xso.{pinned}, not xso.{one.site.field}"
+    )
 
 
 def _left_out(context: Context, one: Written, read_elsewhere: bool) -> Turned:
@@ -73,7 +76,7 @@ def _left_out(context: Context, one: Written, read_elsewhere: bool) -> Turned:
     start = line_start(one.view.text, statement.start_byte)
     end = one.view.text.find(b"\n", statement.end_byte) + 1
     does = f"{one.site.function.name}() does not set xso.{one.site.field}, which nobody reads"
-    return Turned(Edit(one.path, start, end, b""), does)
+    return Turned(one, Edit(one.path, start, end, b""), does)
 
 
 def _callee(value: Node) -> str:

@@ -1,13 +1,17 @@
 """What there is to convert in a driver: the edits, or every reason against it."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple, TypeVar
 
 from xfrmlint.analysis.analyse import Analysis
 from xfrmlint.analysis.tabulate import Analysed
+from xfrmlint.c.unit import node_text
 from xfrmlint.contract.words import HANDLE, OWNER, PINNED
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.exits import Fate
+from xfrmlint.convert.leftover import left_over
 from xfrmlint.convert.ownership import Turned, turned
 from xfrmlint.convert.promise import promised
 from xfrmlint.convert.resolving import Context, Converted, converted
@@ -65,6 +69,7 @@ class _Planner:
         flags = [d for d in tables if not d.opted_in]
         edits = [edit for one in functions for edit in one.edits]
         edits += [one.edit for one in turns]
+        edits += chain.from_iterable(self._all(turns, lambda one: _left_over(one, edits)))
         edits += self._all(flags, lambda d: promised(self.reader, self.contract, d))
         does = [one.does for one in functions] + [one.does for one in turns]
         does += [f"{table.table.symbol} promises it" for table in flags]
@@ -142,3 +147,15 @@ class _Planner:
             except Refused as refused:
                 self.reasons.append(refused.reason)
         return made
+
+
+def _left_over(one: Turned, edits: Sequence[Edit]) -> list[Edit]:
+    """Return what takes away the state's variable, if nothing else asked it for anything."""
+    names = re.findall(r"[A-Za-z_]\w*", node_text(one.one.state))
+    inside = one.one.view.node
+    own = [
+        e
+        for e in edits
+        if e.path == one.one.path and inside.start_byte <= e.start < inside.end_byte
+    ]
+    return left_over(one.one.view, own, names)

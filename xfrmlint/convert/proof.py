@@ -43,23 +43,32 @@ def proof_of(
     before = _judgement(analysis, plan.driver)
     places = {handle.place for handle in before.handles} if before is not None else set()
     reads = tuple(site for site in analysis.sites if site.place in places)
+    part = next(p for p in analysis.parts if any(d.group == plan.driver for d in p.drivers))
+    modules = {d.module for d in part.drivers if d.group == plan.driver}
     if plan.reasons or not plan.edits:
-        return Proof(plan, reads, before, None, {}, (), plan.reasons)
+        against = list(plan.reasons)
+        if not against:
+            # What has nothing to convert need not be right.
+            own = [one for one in _findings(analysis, tree, rules) if one.driver in modules]
+            against = list(_found(own, "stands there"))
+        return Proof(plan, reads, before, None, {}, (), tuple(against[:_MOST]))
     try:
         files = files_of(tree, plan.edits)
     except ValueError as error:
         reason = Reason(plan.edits[0].path, 0, f"the edits can't be laid together: {error}")
         return Proof(plan, reads, before, None, {}, (), (reason,))
     over = Overlay(tree, {path: after for path, (_, after) in files.items()}, tree.name)
-    part = next(p for p in analysis.parts if any(d.group == plan.driver for d in p.drivers))
-    modules = {d.module for d in part.drivers if d.group == plan.driver}
     made = analyse(over, under=part.graph.reader.universe.home, names=names)
     after = _judgement(made, plan.driver)
-    found = report_of(made.facts, over, rules).findings
+    found = _findings(made, over, rules)
     own = [one for one in found if one.driver in modules or one.path in files]
-    reasons = [*_judged(before, after), *_found(own), *_unknown(analysis, made, files)]
+    against = [
+        *_judged(before, after),
+        *_found(own, "would stand there"),
+        *_unknown(analysis, made, files),
+    ]
     left = tuple(one for one in own if one.level == "CHECK")
-    return Proof(plan, reads, before, after, files, left, tuple(reasons[:_MOST]))
+    return Proof(plan, reads, before, after, files, left, tuple(against[:_MOST]))
 
 
 def _judgement(analysis: Analysis, driver: str) -> Judgement | None:
@@ -92,10 +101,14 @@ def _judged(before: Judgement | None, after: Judgement | None) -> Iterator[Reaso
         yield Reason(doubt.place.path, doubt.place.line, text)
 
 
-def _found(findings: Sequence[Finding]) -> Iterator[Reason]:
+def _findings(analysis: Analysis, tree: Tree, rules: Sequence[Rule]) -> Sequence[Finding]:
+    return report_of(analysis.facts, tree, rules).findings
+
+
+def _found(findings: Sequence[Finding], where: str) -> Iterator[Reason]:
     for one in findings:
         if one.level != "CHECK":
-            yield Reason(one.path, one.line, f"{one.type} would stand there: {one.message}")
+            yield Reason(one.path, one.line, f"{one.type} {where}: {one.message}")
 
 
 def _unknown(before: Analysis, after: Analysis, paths: Collection[str]) -> Iterator[Reason]:

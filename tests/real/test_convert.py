@@ -1,0 +1,66 @@
+"""Real drivers, converted without a hand: what gets a patch, and why the others don't."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.real import kernels
+from tests.real.converted import CONVERSIONS, Conversion, laid
+from xfrmlint.analysis.analyse import analyse
+from xfrmlint.convert.plan import names_of_drivers, plan_of
+from xfrmlint.convert.proof import Proof, proof_of
+from xfrmlint.git.overlay import Overlay
+from xfrmlint.model.judge import FINE
+from xfrmlint.rules import load_rules, rules_folder
+from xfrmlint.tree import Tree
+from xfrmlint.tree.folder import Folder
+
+pytestmark = pytest.mark.real
+
+RULES = load_rules([rules_folder()])
+
+# A kernel and a driver, as in CONVERSIONS -> what stands against a patch.
+REFUSED = {
+    "7.3 octeontx2": "cn10k_ipsec_del_state(): xso.offload_handle is written outside of add",
+    "7.3 chelsio": "cxgb4_advance_esn_state(): xso.dev is read, and its own net_device is not in",
+}
+NAMES = {"octeontx2": "rvu_nicpf", "chelsio": "cxgb4"}
+
+
+class Tried(NamedTuple):
+    """A driver of a tree that was not converted by anybody, and what convert made of it."""
+
+    tree: Tree
+    driver: str
+    proof: Proof
+
+
+def _tried(tree: Tree, driver: str) -> Tried:
+    analysis = analyse(tree)
+    assert driver in names_of_drivers(analysis)[0]
+    return Tried(tree, driver, proof_of(tree, analysis, plan_of(analysis, driver), RULES))
+
+
+@pytest.mark.parametrize("conversion", CONVERSIONS, ids=lambda one: one.name)
+def test_a_real_driver_is_converted_or_refused_for_what_it_does(
+    conversion: Conversion, tmp_path: Path
+) -> None:
+    plain = conversion._replace(edits={})
+    try:
+        kernel = kernels.kernel(conversion.kernel, fetch=False)
+    except kernels.Unavailable as error:
+        pytest.skip(error.reason)
+    root = laid(kernel, plain, tmp_path / "tree").root
+    driver = NAMES.get(conversion.driver, conversion.driver)
+    tried = _tried(Folder(root), driver)
+    against = [reason.text for reason in tried.proof.reasons]
+    if conversion.name in REFUSED:
+        assert any(text.startswith(REFUSED[conversion.name]) for text in against)
+        return
+    assert against == []
+    assert tried.proof.after is not None
+    assert {*tried.proof.after.outcomes} <= FINE
+    files = {path: after for path, (_, after) in tried.proof.files.items()}
+    again = _tried(Overlay(tried.tree, files, "converted"), driver)
+    assert (again.proof.plan.edits, again.proof.reasons) == ((), ())

@@ -1,0 +1,75 @@
+"""A variable that nobody has a use for any more once a function is edited goes as well."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from tree_sitter import Node
+
+from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.view import View
+from xfrmlint.convert.edits import Edit, Reason, Refused
+from xfrmlint.convert.layout import line_start
+from xfrmlint.convert.written import below, statement_of
+from xfrmlint.kernel.functions import function_named
+
+
+def left_over(view: View, edits: Sequence[Edit], names: Iterable[str]) -> list[Edit]:
+    """Return the edits that take away those of some locals that edits leave without a use.
+
+    Raises Refused for one whose initializer may do more than give a value.
+    """
+    found = []
+    for name in names:
+        if not any(v.name == name and v.parameter < 0 for v in view.locals):
+            continue
+        word = rb"\b" + re.escape(name.encode("utf-8", "surrogateescape")) + rb"\b"
+        if any(re.search(word, edit.text) for edit in edits):
+            continue
+        rest = [node for node in view.occurrences(name) if not _is_gone(node, edits)]
+        if any(_is_use(node) for node in rest):
+            continue
+        statement = statement_of(rest[0]) if len(rest) == 1 else None
+        if statement is None or not _is_plain(statement):
+            place = view.place(rest[0].start_byte)
+            text = f"{view.function.name}(): {name} would have no use any more"
+            raise Refused(Reason(place.path, place.line, text))
+        start = line_start(view.text, statement.start_byte)
+        end = view.text.find(b"\n", statement.end_byte) + 1
+        if view.text[:start].rstrip(b"\n").endswith(b"{") and view.text[end : end + 1] == b"\n":
+            # The line between declarations and statements.
+            end += 1
+        found.append(Edit(view.path, start, end, b""))
+    return found
+
+
+def _is_gone(node: Node, edits: Sequence[Edit]) -> bool:
+    return any(edit.start <= node.start_byte < edit.end for edit in edits)
+
+
+def _is_use(node: Node) -> bool:
+    """Tell whether a variable's name stands there for its value: not declared, and not set."""
+    if node.type != "identifier":
+        return False
+    parent = node.parent
+    while parent is not None and parent.type.endswith("declarator"):
+        if parent.type == "init_declarator":
+            named = declarator_name(parent.child_by_field_name("declarator"))
+            return named is None or named.id != node.id
+        parent = parent.parent
+    if parent is None or parent.type == "declaration":
+        return False
+    if parent.type != "assignment_expression" or parent.parent is None:
+        return True
+    left = parent.child_by_field_name("left")
+    return left is None or left.id != node.id or parent.parent.type != "expression_statement"
+
+
+def _is_plain(statement: Node) -> bool:
+    """Tell whether a declaration of one variable does nothing but declare it."""
+    if statement.type != "declaration" or len(statement.children_by_field_name("declarator")) != 1:
+        return False
+    return all(
+        function_named(node_text(one.child_by_field_name("function") or one)).is_("state")
+        for one in below(statement)
+        if one.type == "call_expression"
+    )
