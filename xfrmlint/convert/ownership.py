@@ -30,16 +30,16 @@ def turned(context: Context, one: Written, read_elsewhere: bool) -> Turned:
     read_elsewhere: whether the driver reads xso.dev at all.
     """
     site, contract = one.site, context.contract
-    callbacks = {entry.name for entry in site.reached.entries} <= {*contract.callbacks}
-    if not contract.add_takes_device and site.member == OWNER and callbacks:
-        return _renamed(context, one)
-    if site.access == "write":
-        return _left_out(context, one, read_elsewhere)
     whole = _net_of(one.node)
     if whole is not None:
         text = f"xs_net({node_text(one.state)})"
         edit = Edit(one.path, whole.start_byte, whole.end_byte, text.encode())
         return Turned(one, edit, f"{site.function.name}() asks the state for its namespace")
+    callbacks = {entry.name for entry in site.reached.entries} <= {*contract.callbacks}
+    if not contract.add_takes_device and site.member == OWNER and callbacks:
+        return _renamed(context, one)
+    if site.access == "write":
+        return _left_out(context, one, read_elsewhere)
     name = _given(context, one)
     if not name and site.reached.context == "datapath":
         chosen = device_in(context.devices, one.view, one.node.start_byte, site.reached)
