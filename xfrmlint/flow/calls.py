@@ -17,6 +17,7 @@ from xfrmlint.c.syntax import (
     bared,
     leaves_of,
     pointed,
+    source_of,
 )
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import RESOLVER
@@ -125,9 +126,12 @@ class Calls:
         asked = call.arguments[1]
         lower = frame.typed(lower, _DEVICE, asked)
         place = frame.place(call)
-        device, why = Device.UNKNOWN, asked.why if isinstance(asked, Opaque) else ""
-        if isinstance(asked, Before):
-            why = "what was there before"
+        device, why = Device.UNKNOWN, ""
+        match source_of(asked):
+            case Opaque() as given:
+                why = given.why
+            case Before():
+                why = "what was there before"
         if isinstance(lower, Netdev):
             device = lower.device
             if lower.member is not None:

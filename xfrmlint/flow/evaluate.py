@@ -287,11 +287,19 @@ class Evaluator:
         return UNKNOWN
 
     def _binary(self, one: Binary) -> Value:
-        sides = self.all((one.left, one.right))
-        if one.operator == "?:":
-            # `h ?: 0` is h.
-            return sides[0] if isinstance(sides[0], Handle) and is_zero(sides[1]) else sides[1]
-        return computed(sides, one.operator, self._numbers(sides))
+        # A macro can become a thousand terms: they hang on each other by their left sides.
+        terms = [one]
+        while isinstance(left := terms[-1].left, Binary):
+            terms.append(left)
+        value = self.value(terms[-1].left)
+        for term in reversed(terms):
+            sides = [value, self.value(term.right)]
+            if term.operator == "?:":
+                # `h ?: 0` is h.
+                value = value if isinstance(value, Handle) and is_zero(sides[1]) else sides[1]
+            else:
+                value = computed(sides, term.operator, self._numbers(sides))
+        return value
 
     def _numbers(self, values: Sequence[Value]) -> list[Int | None]:
         """Return the numbers of constants, where an operator has to know them."""
