@@ -69,6 +69,13 @@ def position_in(listed: Node, node: Node) -> int:
     return [child.id for child in listed.named_children].index(node.id)
 
 
+def arguments_of(call: Node) -> list[Node]:
+    """Return a call's arguments, comments left out."""
+    listed = call.child_by_field_name("arguments")
+    nodes = listed.named_children if listed is not None else []
+    return [node for node in nodes if node.type != "comment"]
+
+
 class Goes(Enum):
     """What is done with a value."""
 

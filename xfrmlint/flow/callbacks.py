@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract import CALLBACK
+from xfrmlint.contract.words import RESOLVE
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.events import Device, Kind, Sa, Source
@@ -43,7 +43,7 @@ def callbacks_of(graph: CallGraph, offload: str, tables: Iterable[Table]) -> lis
     found = []
     for table in tables:
         for filled in table.callbacks:
-            if filled.field != CALLBACK:
+            if filled.field != graph.reader.contract.slot(RESOLVE):
                 continue
             for view in graph.reader.definitions(filled.target, table.place.path):
                 function = graph.known(view)

@@ -20,7 +20,6 @@ from xfrmlint.c.syntax import (
     source_of,
 )
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract import RESOLVER
 from xfrmlint.flow.arithmetic import (
     CAPITALS,
     found_in,
@@ -56,10 +55,6 @@ from xfrmlint.kernel.functions import function_named, is_kernels
 from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400
-# They return an entry of the table that they are given.
-_LOOKS_UP = re.compile(
-    r"^(xa_load|xa_find(_after)?|radix_tree_lookup|idr_find|(rhashtable|rhltable)_lookup\w*)$"
-)
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
 _DEVICE = CType("struct net_device", 1)
 _DEVICES = {"master": Device.MASTER, "vlan": Device.VLAN_REAL}
@@ -106,7 +101,7 @@ class Calls:
 
     def _asks(self, frame: Frame, call: Call) -> bool:
         """Tell whether a call is one of the resolver, perhaps through a pointer."""
-        if call.name == RESOLVER:
+        if call.name and call.name == self.driver.contract.asks:
             return True
         words = leaves_of(call.callee) if self.code.asked else []
         return any(frame.view.place(word.start_byte) in self.code.asked for word in words)
@@ -341,7 +336,7 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     goes, name, target = destination(call.node)
     members = frame.code.seeds.members
     if goes is Goes.ARGUMENT:
-        return name == RESOLVER
+        return name == frame.driver.contract.asks
     if goes is Goes.MEMBER:
         return name in members
     kind = frame.view.result if goes is Goes.RETURNED else None
@@ -368,7 +363,7 @@ def _kernels(name: str, values: Sequence[Value]) -> Value | None:
         return Pointer((does.private if own or does.private != "own" else "other",))
     if does.device == "private" and isinstance(first, Pointer):
         return Netdev(Device.OWN if first.to[0] == "own" else Device.UNKNOWN)
-    if _LOOKS_UP.match(name):
+    if does.container >= 0:
         return found_in(first)
     if does.struct >= 0 or does.like >= 0:
         if isinstance(first, Pointer):

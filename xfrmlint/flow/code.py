@@ -8,7 +8,7 @@ from xfrmlint.c.expression import is_indexed
 from xfrmlint.c.syntax import Expression
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract import RESOLVER
+from xfrmlint.contract.words import HANDLE
 from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice
 from xfrmlint.flow.values import Location
@@ -55,14 +55,17 @@ class Code:
 
     def _seeds(self) -> Seeds:
         """Return what can lead to a handle anywhere in the driver."""
-        words = {RESOLVER, "offload_handle", *self.driver.names}
+        contract = self.driver.contract
+        handle = contract.member(HANDLE)
+        resolvers = frozenset([contract.asks] if contract.asks else ())
+        words = {*resolvers, handle, *self.driver.names}
         for function in sorted(self.driver.reached):
             for edge in self.driver.graph.incoming(function).edges:
                 key = (edge.caller.path, edge.caller.name)
                 self.pointed.setdefault(key, []).append((edge.place, function))
                 words.update(self._word_at(edge.place))
-        members = {"offload_handle"} | {field for _, field in self.keepers}
-        seeds = Seeds(frozenset(words | members), frozenset(members), frozenset([RESOLVER]))
+        members = {handle} | {field for _, field in self.keepers}
+        seeds = Seeds(frozenset(words | members), frozenset(members), resolvers)
         given: dict[FunctionName, frozenset[str]] = {
             f: frozenset() for f in sorted(self.driver.reached)
         }

@@ -8,7 +8,7 @@ from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import Int, IntType
 from xfrmlint.c.macros import Macro
 from xfrmlint.c.view import FunctionName, Local, View
-from xfrmlint.contract import RESOLVER
+from xfrmlint.contract.words import HANDLE, XSO
 from xfrmlint.flow.devices import Members
 from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.values import Constant, Value
@@ -16,7 +16,6 @@ from xfrmlint.kernel.functions import is_kernels
 from xfrmlint.program.access import Accesses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.devices import Devices
-from xfrmlint.program.ops import add_takes_device
 
 
 class Driver:
@@ -28,9 +27,10 @@ class Driver:
     def __init__(self, graph: CallGraph, offload: str, reached: Iterable[FunctionName]) -> None:
         self.graph = graph
         self.reader = graph.reader
+        self.contract = graph.reader.contract
         self.offload = offload
         self.accesses = Accesses(self.reader, offload, graph.passed)
-        devices = Devices(graph, self.accesses, add_takes_device(self.reader))
+        devices = Devices(graph, self.accesses)
         self.members = Members(self.reader, devices)
         self.constants = Constants(self.reader.types)
         self.reached = frozenset(reached)
@@ -62,7 +62,8 @@ class Driver:
         path = path if path.endswith(".c") else self._home or path
         key = universe.key(path)
         if key not in self._macros:
-            words = ["offload_handle", "xso", self.offload.split()[-1], RESOLVER]
+            handle, asks = self.contract.member(HANDLE), self.contract.asks
+            words = [handle, XSO, self.offload.split()[-1], *([asks] if asks else ())]
             self._macros[key] = self.reader.macros(universe.files(path), key).hiding(words)
         return self._macros[key]
 

@@ -29,6 +29,7 @@ from xfrmlint.c.syntax import (
     Unary,
     uncast,
 )
+from xfrmlint.contract.words import HANDLE, OWNER, PINNED, XSO
 from xfrmlint.flow.arithmetic import (
     CAPITALS,
     computed,
@@ -145,11 +146,11 @@ class Evaluator:
         of = self._holder(one)
         if isinstance(of, XfrmState) and of.there is False:
             raise NoWay
-        if one.name == "xso":
+        if one.name == XSO:
             return Offload(sa_of(of))
         if isinstance(of, Offload):
             return self._offload_member(of, one)
-        if one.name == "offload_handle" and self.frame.is_handle(one):
+        if one.name == self.frame.driver.contract.member(HANDLE) and self.frame.is_handle(one):
             # The type says so; whose it is was lost on the way.
             return self._offload_member(Offload(Sa.UNKNOWN), one)
         at = self._member_at(of, one)
@@ -159,7 +160,7 @@ class Evaluator:
         """Return what a member is of: a struct, or a pointer to one."""
         of = uncast(one.of)
         plain = isinstance(of, Name | Member | Index)
-        if one.arrow or not plain or (isinstance(of, Member) and of.name == "xso"):
+        if one.arrow or not plain or (isinstance(of, Member) and of.name == XSO):
             return self.value(one.of)
         at = self.locate(of)
         held = self.state.memory.get(at) if at is not None else None
@@ -168,15 +169,16 @@ class Evaluator:
         return Struct(at) if at is not None else self.value(one.of)
 
     def _offload_member(self, of: Offload, one: Member) -> Value:
-        if one.name == "offload_handle" and self.frame.is_handle(one):
+        if one.name == self.frame.driver.contract.member(HANDLE) and self.frame.is_handle(one):
             view = self.frame.view
             made = ("direct", of.sa)
             place = view.place(one.named)
             mark = Mark(Kind.READ, place, view.function.name, made, Source.DIRECT, sa=of.sa)
             self.state = self.state.marked(mark)
             return Handle(made)
-        if one.name in ("dev", "real_dev"):
-            return Netdev(Device.OWNER if one.name == "dev" else Device.REAL_DEV)
+        role = self.frame.driver.contract.role_of(one.name)
+        if role in (OWNER, PINNED):
+            return Netdev(Device.OWNER if role == OWNER else Device.REAL_DEV)
         return UNKNOWN
 
     def _member_at(self, of: Value, one: Member) -> Location | None:
@@ -243,7 +245,7 @@ class Evaluator:
             at = self.locate(one.of)
             return Pointer(at) if at is not None else UNKNOWN
         of = self._holder(one.of)
-        if one.of.name == "xso":
+        if one.of.name == XSO:
             return Offload(sa_of(of))
         if isinstance(of, Handle):
             # Not followed yet: the address of a member is computed from the handle.
