@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.ctype import CType, specified
+from xfrmlint.c.ctype import CType, declared, specified
 from xfrmlint.c.expression import bare, callees, is_choice
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
 from xfrmlint.c.integers import IntType
-from xfrmlint.c.types import written_type
+from xfrmlint.c.types import Types, written_type
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
@@ -274,6 +274,47 @@ def parts_of(one: Expression) -> Sequence[Expression]:
     return ()
 
 
+def _designated(designator: Node) -> str:
+    """Return the member that a designator names, or the element, as `#2`."""
+    text = node_text(designator)
+    return "#" + text.strip("[] ") if text.startswith("[") else text.strip(". ")
+
+
+def _fields(kind: CType, types: Types, path: str) -> dict[str, CType]:
+    known = types.fields(kind, path)
+    return dict(known[0]) if known is not None else {}
+
+
+def listed_type(node: Node, types: Types, path: str) -> CType | None:
+    """Return the type of what an initializer list is for; an array's counts as a pointer."""
+    up = node.parent
+    above = up.parent if up is not None else None
+    if up is None or above is None:
+        return None
+    if up.type == "init_declarator":
+        base = specified(above)
+        made = declared(base, up) if base is not None else None
+        return made.type if made is not None else None
+    if up.type == "compound_literal_expression":
+        written = up.child_by_field_name("type")
+        base = specified(written) if written is not None else None
+        array = written is not None and written.child_by_field_name("declarator") is not None
+        return base.pointed() if base is not None and array else base
+    name = ""
+    if up.type == "initializer_pair":
+        designator = up.child_by_field_name("designator")
+        name = _designated(designator) if designator is not None else ""
+        up = above
+    outer = listed_type(up, types, path) if up.type == "initializer_list" else None
+    if outer is None or outer.pointers:
+        return outer.pointed(-1) if outer is not None else None
+    fields = _fields(outer, types, path)
+    listed = [child.id for child in up.named_children]
+    if not name and node.id in listed[: len(fields)]:
+        name = list(fields)[listed.index(node.id)]
+    return fields.get(name)
+
+
 def with_parts(one: Expression, parts: Sequence[Expression]) -> Expression:
     """Return an expression that consists of other parts, as many as it has."""
     match one:
@@ -489,7 +530,7 @@ class Syntax:
             if child.type == "initializer_pair":
                 value = child.child_by_field_name("value")
                 designator = child.child_by_field_name("designator")
-                name = node_text(designator).strip(".[] ") if designator is not None else name
+                name = _designated(designator) if designator is not None else name
             if value is not None:
                 items.append((name, self.of(value)))
         return Initializer(node, node.start_byte, tuple(items))
@@ -498,10 +539,9 @@ class Syntax:
         """Return the members of the struct that a positional initializer list is for."""
         if all(child.type == "initializer_pair" for child in node.named_children):
             return []
-        declaration = node.parent.parent if node.parent is not None else None
-        kind = specified(declaration) if declaration is not None else None
-        known = self.constants.types.fields(kind, self.view.path) if kind is not None else None
-        return list(known[0]) if known is not None else []
+        types, path = self.constants.types, self.view.path
+        kind = listed_type(node, types, path)
+        return list(_fields(kind, types, path)) if kind is not None and not kind.pointers else []
 
     def _declared(self, node: Node) -> tuple[Expression, ...]:
         found: list[Expression] = []

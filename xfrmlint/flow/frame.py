@@ -118,6 +118,9 @@ class Frame:
             return state.knowing(made, "").marked(mark), Handle(made)
         if at[0] in ("netdev", "xs") or len(at) > _LONGEST:
             return state, UNKNOWN
+        if any(inner[:1] not in ((), ("*",)) for inner, _ in state.below(at)):
+            # Members are held: it is the struct itself.
+            return state, Struct(at)
         self.code.members_read.setdefault(at, (self.view, one))
         return state, Pointer((*at, "*"))
 
