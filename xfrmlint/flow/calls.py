@@ -347,9 +347,12 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
         kind = local.type if local is not None else None
     if kind is None or kind.base in _FOLLOWED or kind.pointers != 1:
         return kind is not None and kind.base in _FOLLOWED
-    # A struct in which handles are put: where it comes from says how long it lives.
+    # A struct in which handles are put: where it comes from says how long it lives. And one that
+    # knows a device: where it comes from says whose.
     fields = frame.driver.reader.types.fields(kind, frame.view.path)
-    return fields is not None and not members.isdisjoint(fields[0])
+    if fields is None:
+        return False
+    return not members.isdisjoint(fields[0]) or any(held == _DEVICE for held in fields[0].values())
 
 
 def _kernels(name: str, values: Sequence[Value]) -> Value | None:

@@ -246,7 +246,7 @@ class Evaluator:
         if isinstance(of, Pointer | Struct):
             to = of.to if isinstance(of, Pointer) else of.at
             at = element(to, self._number(which))
-            self.code.addressed.setdefault(at, (self.frame.view, one))
+            self.code.addressed.note(at, self.frame.view, one)
             return at
         return ("skb", "[]") if isinstance(of, Unknown) and of.packet else None
 
@@ -274,7 +274,7 @@ class Evaluator:
         at = self._member_at(of, one.of)
         if at is None:
             return UNKNOWN
-        self.code.addressed.setdefault(at, (self.frame.view, one.of))
+        self.code.addressed.note(at, self.frame.view, one.of)
         return Pointer(at)
 
     def locate(self, one: Expression) -> Location | None:
@@ -399,7 +399,7 @@ class Evaluator:
         """Note a handle that is put anywhere but on the stack."""
         text = f"stored in {' '.join(target.text.split())}"
         # What `*p = h` writes to was named where its address was taken.
-        view, named = self.code.addressed.get(at or (), (self.frame.view, target))
+        view, named = self.code.addressed.of(at or ()) or (self.frame.view, target)
         where = lifetime(self.code, view, named, at)
         facts = self.state.known.get(value.id, "")
         if where == "hardware":

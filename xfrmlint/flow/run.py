@@ -91,6 +91,7 @@ class Run:
         """
         start = _START if names_device else _START.stored(("skb", "dev"), Netdev(Device.UNKNOWN))
         self.limit = self.steps + most
+        self.code.begin(function)
         found: list[Exit] = []
         for body in self.code.driver.bodies(function):
             values: list[Value] = []
@@ -110,7 +111,7 @@ class Run:
         self, function: FunctionName, body: Body, values: Sequence[Value], state: State, depth: int
     ) -> list[Exit]:
         """Run one function's body from a state; its events alone are in the exits' trails."""
-        key = (id(body), tuple(values), state.context(), depth)
+        key = (id(body), tuple(values), state.context(), depth, self.code.private)
         if key in self._memo:
             return self._memo[key]
         self.stack.append(function)
