@@ -343,8 +343,7 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
         return name in members
     kind = frame.view.result if goes is Goes.RETURNED else None
     if target is not None:
-        local = frame.view.local(name, target.start_byte)
-        kind = local.type if local is not None else None
+        kind = frame.declared_type(Name(target, target.start_byte, name))
     if kind is None or kind.base in _FOLLOWED or kind.pointers != 1:
         return kind is not None and kind.base in _FOLLOWED
     # A struct in which handles are put: where it comes from says how long it lives. And one that

@@ -297,6 +297,8 @@ class Evaluator:
                     self.used(of, one, "dereferenced")
                     return ("sa",)
                 return of.to if isinstance(of, Pointer) else None
+            case Compound():
+                return self._compound(one).at
         self.value(one)
         return None
 
@@ -327,7 +329,7 @@ class Evaluator:
     def _entry(self, one: Entry) -> Value:
         return found_in(self.value(one.of))
 
-    def _compound(self, one: Compound) -> Value:
+    def _compound(self, one: Compound) -> Struct:
         at: Location = (self.frame.name, f"literal@{one.start}")
         self._listed(at, one.value)
         return Struct(at)

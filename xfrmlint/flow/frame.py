@@ -194,7 +194,7 @@ class Frame:
         if not isinstance(target, Name):
             return None
         local = self.view.local(target.name, target.start)
-        return local.type if local is not None else None
+        return self.driver.reader.types.of_local(local, self.view) if local is not None else None
 
     def type(self, one: Expression) -> CType | None:
         """Return an expression's type, if it can be known."""

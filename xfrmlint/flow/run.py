@@ -216,7 +216,9 @@ class _Walk:
     def _push(self, steps: Sequence[int], state: State, held: Held) -> None:
         onward = self.slice.onward
         following = dict.fromkeys(n for i in steps for n in onward.get(i, (i,)))
-        self.stack += [_Point(n, None, state, held) for n in following]
+        # What leaves a statement expression takes nothing of it along.
+        own = self.lowered.own
+        self.stack += [_Point(n, None, state, held if n >= own else _NOTHING) for n in following]
 
     def _is_new(self, point: _Point) -> bool:
         """Tell whether nothing like it was followed from a step."""
