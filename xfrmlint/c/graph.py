@@ -65,6 +65,18 @@ def graph_of(view: View, statements: Sequence[Node]) -> Graph:
     return Graph(builder.steps, start, labels)
 
 
+def labels_in(view: View) -> frozenset[str]:
+    """Return the labels of a function."""
+    found = set()
+    stack = [view.node]
+    while stack:
+        node = stack.pop()
+        if node.type == "labeled_statement":
+            found.add(node_text(node.child_by_field_name("label") or node))
+        stack += node.named_children
+    return frozenset(found)
+
+
 def left_for(step: Step) -> str:
     """Return the label to which a jump leaves a statement expression, or nothing."""
     if step.does is not Does.CUT or step.node is None or step.node.type != "goto_statement":

@@ -7,6 +7,7 @@ from typing import Protocol
 from xfrmlint.c.constants import BITS, bits
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import Goes, destination, is_condition
+from xfrmlint.c.graph import labels_in
 from xfrmlint.c.syntax import (
     Address,
     Call,
@@ -19,7 +20,6 @@ from xfrmlint.c.syntax import (
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import RESOLVER
 from xfrmlint.flow.arithmetic import (
-    CAPITALS,
     found_in,
     lost_number,
     masked,
@@ -250,9 +250,13 @@ class Calls:
         return numbered(frame.constant("", call), made) if made is not None else None
 
     def _is_nowhere(self, call: Call, view: View) -> bool:
-        """Tell whether a condition is a macro that the tree does not define."""
-        plain = CAPITALS.match(call.name) is not None
-        asked = plain and is_condition(call.node)
+        """Tell whether a call is a macro that the tree does not define: it may test what it gets.
+
+        That is a condition that nobody declares, or what is given a label.
+        """
+        named = {one.name for one in call.arguments if isinstance(one, Name)}
+        jumps = bool(named & labels_in(view))
+        asked = jumps or is_condition(call.node)
         return asked and self.reader.types.result(call.name, view.path) is None
 
     def _leaves(self, name: str, view: View) -> bool:

@@ -15,6 +15,7 @@ from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract import CALLBACK, FLAG
 from xfrmlint.kernel.functions import function_named
+from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.valueflow.sources import returned
 
@@ -55,15 +56,22 @@ class Flagged(NamedTuple):
     place: Place
 
 
-def find_tables(graph: CallGraph, paths: Iterable[str]) -> list[Table]:
-    """Return the ops tables that the files fill, in order of path and line."""
+class Tables(NamedTuple):
+    """The ops tables that files fill, in order of path and line, and what was not understood."""
+
+    found: list[Table]
+    doubts: list[Doubt]
+
+
+def find_tables(graph: CallGraph, paths: Iterable[str]) -> Tables:
+    """Return the ops tables that the files fill."""
     finder = _Finder(graph)
     for path in paths:
         finder.read(path)
     finder.settle()
     # An object that is only copied into is no table of its own.
     found = [t for t in finder.tables.values() if t.callbacks]
-    return sorted(found, key=lambda t: t.place)
+    return Tables(sorted(found, key=lambda t: t.place), list(finder.doubts))
 
 
 def add_takes_device(reader: Reader) -> bool:
@@ -81,6 +89,7 @@ class _Finder:
         self.graph = graph
         self.reader: Reader = graph.reader
         self.tables: dict[Key, Table] = {}
+        self.doubts: dict[Doubt, None] = {}
         self.flagged: list[Flagged] = []
         self.owners: dict[Key, tuple[str, str]] = {}
         known = self.reader.types.fields_named(OPS, "include/linux/netdevice.h")
@@ -114,6 +123,9 @@ class _Finder:
                 table = self.table_of_list(view, owner)
                 self.callback(table, view, node, name, value)
             return
+        if parent.type == "argument_list" and parent.parent is not None:
+            self.doubt(view, parent.parent, f"does with {name}")
+            return
         target = _assigned(parent)
         if target is not None and self.is_ops(view, parent):
             assigned = self.table_of_base(view, parent)
@@ -124,9 +136,24 @@ class _Finder:
         text = node_text(bare(value))
         if text in ("NULL", "0"):
             return
+        if bare(value).type == "call_expression":
+            self.doubt(view, bare(value), f"puts into {name}")
         made = Callback(name, text, view.place(node.start_byte))
         if made not in table.callbacks:
             table.callbacks.append(made)
+
+    def doubt(self, view: View, call: Node, does: str) -> None:
+        """Note that nobody defines what fills a table here."""
+        called = call.child_by_field_name("function") if call.type == "call_expression" else None
+        name = node_text(called) if called is not None else ""
+        if not name.isidentifier() or function_named(name).known:
+            return
+        types = self.reader.types
+        if types.macro(name, view.path) or self.reader.definitions(name, view.path):
+            return
+        reason = f"what {name}() {does} is not known: it is defined nowhere"
+        function = view.item.name if view.kind == "function" else ""
+        self.doubts[Doubt(view.place(call.start_byte), function, reason)] = None
 
     def is_ops(self, view: View, expression: Node) -> bool:
         slot = slot_of(self.reader, view, expression)
