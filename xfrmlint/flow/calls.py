@@ -355,7 +355,8 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     fields = frame.driver.reader.types.fields(kind, frame.view.path)
     if fields is None:
         return False
-    return not members.isdisjoint(fields[0]) or any(held == _DEVICE for held in fields[0].values())
+    knows = frame.code.resolves and _DEVICE in fields[0].values()
+    return knows or not members.isdisjoint(fields[0])
 
 
 def _kernels(name: str, values: Sequence[Value]) -> Value | None:

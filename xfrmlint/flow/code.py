@@ -60,6 +60,13 @@ class Code:
         self.entered: set[FunctionName] = set()
         self.cut_off = False
         self.seeds = self._seeds()
+        # Whether it matters whose a net_device is.
+        self.resolves = any(
+            RESOLVER in text.words
+            for function in driver.reached
+            for body in driver.bodies(function)
+            for text in body.texts
+        )
         # Options that are asked for more than once: one answer has to hold for all.
         asked_for = Counter(
             text
