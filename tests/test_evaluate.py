@@ -28,7 +28,6 @@ from xfrmlint.concrete.resolver import (
     NoteKind,
     Verdict,
     compare,
-    find_resolver,
     resolver_source,
     run,
 )
@@ -1331,7 +1330,7 @@ def test_what_cannot_be_compared_is_said(text: str, reason: str) -> None:
 def test_a_tree_without_the_resolver_is_absent() -> None:
     tree = tree_with("struct xfrm_dev_offload { int a; };\n")
     assert compare(tree).verdict is Verdict.ABSENT
-    assert find_resolver(tree) is None
+    assert resolver_source(tree) is None
     assert stub(tree) is None
     assert frees_upper_priv(tree) is None
     assert offload_ok_looks_at_upper(tree) is None

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.analysis.part import not_read
-from xfrmlint.c.macros import macros_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
 from xfrmlint.c.unit import Place
@@ -16,17 +15,13 @@ from xfrmlint.facts.rows import (
     EntryRow,
     EventRow,
     FileRow,
-    FunctionRow,
     HopRow,
     ItemRow,
-    LocalRow,
-    MacroRow,
     OpsTableRow,
     PathRow,
     SiteRow,
     SleepRow,
     SlotRow,
-    StructFieldRow,
     TreeRow,
     UnknownRow,
 )
@@ -258,15 +253,6 @@ def _graph_rows(graph: CallGraph, sites: Sequence[Site]) -> Iterator[tuple[objec
             filled.place.path,
             filled.place.line,
         )
-    seen = set()
-    for site in sites:
-        if site.function in seen:
-            continue
-        seen.add(site.function)
-        for local in site.view.locals:
-            kind = local.type.base + "*" * local.type.pointers
-            line = site.view.place(local.start).line
-            yield LocalRow(site.function.name, site.function.path, local.name, kind, line)
 
 
 def _file_rows(reader: Reader) -> Iterator[tuple[object, ...]]:
@@ -279,18 +265,6 @@ def _file_rows(reader: Reader) -> Iterator[tuple[object, ...]]:
             unit.data.count(b"\n"),
             len(reader.outlines.errors(unit.path)),
         )
-        for item in reader.outlines.items(unit.path):
-            if item.kind == "function":
-                line = unit.line(item.start)
-                head = unit.text[item.start : item.start + 200].split(b"{")[0]
-                static = int(b"static" in head.split())
-                yield FunctionRow(unit.path, item.name, line, unit.condition(item.start), static)
-        for macro in macros_in(reader.corpus, unit.path):
-            parameters = "" if macro.parameters is None else f"({', '.join(macro.parameters)})"
-            yield MacroRow(macro.name, parameters, unit.path, unit.line(macro.start))
-    for struct, path, fields in reader.types.looked_up():
-        for name, kind in fields.items():
-            yield StructFieldRow(struct, name, kind.base + "*" * kind.pointers, path)
 
 
 def _unread_rows(reader: Reader) -> Iterator[UnknownRow]:

@@ -7,6 +7,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.unit import node_text
 
+_TRANSPARENT = ("parenthesized_expression", "cast_expression", "compound_statement")
 _WRAPPERS = ("parenthesized_expression", "pointer_expression", "cast_expression")
 
 
@@ -59,7 +60,8 @@ def is_worth(statement: Node) -> bool:
     around = block.parent if block is not None else None
     if block is None or around is None or around.type != "parenthesized_expression":
         return False
-    return block.type == "compound_statement" and block.named_children[-1].id == statement.id
+    last = block.named_children[-1] if block.type == "compound_statement" else None
+    return last is not None and last.id == statement.id and last.type == "expression_statement"
 
 
 def position_in(listed: Node, node: Node) -> int:
@@ -74,11 +76,14 @@ class Goes(Enum):
     MEMBER = "a member is read of it"
     RETURNED = "returned"
     ASSIGNED = "assigned"
+    NOWHERE = "dropped"
     ELSEWHERE = "something else"
 
 
 class Destination(NamedTuple):
-    """Where a value goes. name: of the function, the member or the variable; target: of that."""
+    """Where a value goes. name: of the function, the member or the variable. target: the variable,
+    which is the expression itself where that is what is assigned to, or declared.
+    """
 
     goes: Goes
     name: str = ""
@@ -88,10 +93,12 @@ class Destination(NamedTuple):
 def destination(node: Node) -> Destination:
     """Return where an expression's value goes, as it is written."""
     up = node.parent
-    while up is not None and up.type in ("parenthesized_expression", "cast_expression"):
+    while up is not None and (up.type in _TRANSPARENT or is_worth(up)):
         up = up.parent
     if up is None:
         return Destination(Goes.ELSEWHERE)
+    if up.type == "expression_statement":
+        return Destination(Goes.NOWHERE)
     if up.type == "argument_list" and up.parent is not None:
         called = up.parent.child_by_field_name("function")
         return Destination(Goes.ARGUMENT, node_text(called or up))
@@ -105,6 +112,15 @@ def destination(node: Node) -> Destination:
     if target is None or target.type != "identifier":
         return Destination(Goes.ELSEWHERE)
     return Destination(Goes.ASSIGNED, node_text(target), target)
+
+
+def is_indexed(node: Node) -> bool:
+    """Tell whether an expression is what an element is taken of."""
+    up = node.parent
+    if up is None or up.type != "subscript_expression":
+        return False
+    of = up.child_by_field_name("argument")
+    return of is not None and of.id == node.id
 
 
 def is_condition(call: Node) -> bool:

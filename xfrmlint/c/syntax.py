@@ -6,28 +6,26 @@ assignment, likely(x) the truth of x, BUG_ON(x) stops, `(u32)-1` is a cast, and 
 _Generic() and __builtin_choose_expr() are a choice. What is none of these is Opaque, and says why.
 """
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType, declared, specified
-from xfrmlint.c.expression import bare, callees, is_choice
+from xfrmlint.c.dialect import AUTO
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
 from xfrmlint.c.integers import IntType
-from xfrmlint.c.types import Types, written_type
+from xfrmlint.c.types import written_type
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 
 UNEVALUATED = "an operand that is not evaluated"
-_BEFORE = "what was there before"
-_TYPEOF = re.compile(r"^(__)?typeof(__|_unqual)?$")
 _NAMED = ("identifier", "type_identifier")
+_PARENTHESES = ("parenthesized_expression", "extension_expression", "expression_statement")
 _PREFIXES = ("+", "-", "*", "&")
-_SIZES = ("sizeof", "typeof", "offsetof", "BUILD_BUG_ON")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,9 +192,13 @@ class Stops(Expression):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Initializer(Expression):
-    """`{ ... }`: values with the members that they are for, or with their numbers (`#0`)."""
+    """`{ ... }`: values with the members that they are for, or with their numbers (`#0`).
+
+    union: all of them lie at one place.
+    """
 
     items: tuple[tuple[str, Expression], ...]
+    union: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -223,6 +225,13 @@ class Entry(Expression):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Before(Expression):
+    """What was in `of` before something was stored there: xchg()."""
+
+    of: Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Opaque(Expression):
     """What has no meaning here. parts: what it consists of."""
 
@@ -239,80 +248,42 @@ class Temporary(Expression):
 
 def parts_of(one: Expression) -> Sequence[Expression]:
     """Return the expressions that an expression consists of."""
-    match one:
-        case Member() | Deref() | Address() | Cast() | Unary() | Truth() | Entry():
-            return (one.of,)
-        case Index():
-            return one.of, one.index
-        case Binary() | Comma():
-            return one.left, one.right
-        case Conditional():
-            return tuple(p for p in (one.condition, one.then, one.other) if p is not None)
-        case Choice():
-            return one.values
-        case Assignment():
-            return one.target, one.value
-        case Declaration():
-            return (one.target,) if one.value is None else (one.target, one.value)
-        case Update():
-            return (one.target,)
-        case Call():
-            return one.callee, *one.arguments
-        case Stops():
-            return () if one.of is None else (one.of,)
-        case Initializer():
-            return [value for _, value in one.items]
-        case Compound():
-            return (one.value,)
-        case Block():
-            inside = [part for statement in one.statements for part in statement]
-            return inside if one.value is None else [*inside, one.value]
-        case Opaque():
-            return one.parts
-        case Temporary():
-            return (one.of,)
-    return ()
+    parts = _PARTS.get(type(one))
+    return parts(one) if parts is not None else ()
+
+
+def _parts_of_block(one: Block) -> Sequence[Expression]:
+    parts = [part for statement in one.statements for part in statement]
+    return parts if one.value is None else [*parts, one.value]
+
+
+def _there(*parts: Expression | None) -> Sequence[Expression]:
+    return [part for part in parts if part is not None]
+
+
+_PARTS: dict[type[Expression], Callable[[Any], Sequence[Expression]]] = {
+    **dict.fromkeys(
+        (Member, Deref, Address, Cast, Unary, Truth, Entry, Temporary), lambda one: (one.of,)
+    ),
+    **dict.fromkeys((Binary, Comma), lambda one: (one.left, one.right)),
+    **dict.fromkeys((Assignment, Declaration), lambda one: _there(one.target, one.value)),
+    Index: lambda one: (one.of, one.index),
+    Conditional: lambda one: _there(one.condition, one.then, one.other),
+    Choice: lambda one: one.values,
+    Update: lambda one: (one.target,),
+    Call: lambda one: (one.callee, *one.arguments),
+    Stops: lambda one: _there(one.of),
+    Initializer: lambda one: [value for _, value in one.items],
+    Compound: lambda one: (one.value,),
+    Block: _parts_of_block,
+    Opaque: lambda one: one.parts,
+}
 
 
 def _designated(designator: Node) -> str:
     """Return the member that a designator names, or the element, as `#2`."""
     text = node_text(designator)
     return "#" + text.strip("[] ") if text.startswith("[") else text.strip(". ")
-
-
-def _fields(kind: CType, types: Types, path: str) -> dict[str, CType]:
-    known = types.fields(kind, path)
-    return dict(known[0]) if known is not None else {}
-
-
-def listed_type(node: Node, types: Types, path: str) -> CType | None:
-    """Return the type of what an initializer list is for; an array's counts as a pointer."""
-    up = node.parent
-    above = up.parent if up is not None else None
-    if up is None or above is None:
-        return None
-    if up.type == "init_declarator":
-        base = specified(above)
-        made = declared(base, up) if base is not None else None
-        return made.type if made is not None else None
-    if up.type == "compound_literal_expression":
-        written = up.child_by_field_name("type")
-        base = specified(written) if written is not None else None
-        array = written is not None and written.child_by_field_name("declarator") is not None
-        return base.pointed() if base is not None and array else base
-    name = ""
-    if up.type == "initializer_pair":
-        designator = up.child_by_field_name("designator")
-        name = _designated(designator) if designator is not None else ""
-        up = above
-    outer = listed_type(up, types, path) if up.type == "initializer_list" else None
-    if outer is None or outer.pointers:
-        return outer.pointed(-1) if outer is not None else None
-    fields = _fields(outer, types, path)
-    listed = [child.id for child in up.named_children]
-    if not name and node.id in listed[: len(fields)]:
-        name = list(fields)[listed.index(node.id)]
-    return fields.get(name)
 
 
 def with_parts(one: Expression, parts: Sequence[Expression]) -> Expression:
@@ -363,8 +334,8 @@ def root_of(one: Expression) -> Expression:
 
 def source_of(one: Expression) -> Expression:
     """Return what a value was before it was cast, or kept in a temporary."""
-    while isinstance(one, Cast | Temporary):
-        one = one.of
+    while isinstance(one, Cast | Temporary | Comma):
+        one = one.right if isinstance(one, Comma) else one.of
     return one
 
 
@@ -427,10 +398,8 @@ class Syntax:
         return Opaque(node, node.start_byte, UNEVALUATED)
 
     def _parentheses(self, node: Node) -> Expression:
-        if not node.named_child_count:
-            return self._opaque(node)
-        only = node.named_children[-1]
-        return self._block(only) if only.type == "compound_statement" else self.of(only)
+        inner = _unparenthesized(node)
+        return self._opaque(inner) if inner.type in _PARENTHESES else self.of(inner)
 
     def _block(self, node: Node) -> Expression:
         statements = node.named_children
@@ -454,9 +423,10 @@ class Syntax:
         of = self._field(node, "argument")
         field = node.child_by_field_name("field") or node
         arrow = _sign(node) != "."
-        held = uncast(of)
-        if not arrow and isinstance(held, Deref):
-            of, arrow = held.of, True
+        if not arrow and isinstance(of, Deref):
+            of, arrow = of.of, True
+        elif arrow and isinstance(of, Address):
+            of, arrow = of.of, False
         return Member(node, node.start_byte, of, node_text(field), arrow, field.start_byte)
 
     def _index(self, node: Node) -> Expression:
@@ -478,18 +448,33 @@ class Syntax:
         return Unary(node, node.start_byte, _sign(node), self._field(node, "argument"))
 
     def _binary(self, node: Node) -> Expression:
+        # A macro can become a thousand terms: they hang on each other by their left sides.
+        terms: list[tuple[Node, Node]] = []
+        while node.type == "binary_expression":
+            left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+            if left is None or right is None:
+                break
+            kind = self._type_in(left) if _sign(node) in _PREFIXES else None
+            if kind is not None:
+                break
+            terms.append((node, right))
+            node = _unparenthesized(left)
+        one = self._first_term(node) if node.type == "binary_expression" else self.of(node)
+        for term, right in reversed(terms):
+            one = Binary(term, term.start_byte, _sign(term), one, self.of(right))
+        return one
+
+    def _first_term(self, node: Node) -> Expression:
+        """Return `(u32)-x`, which the parser takes for a subtraction."""
         sign, left = _sign(node), node.child_by_field_name("left")
         right = node.child_by_field_name("right")
-        if left is None or right is None:
+        kind = self._type_in(left) if left is not None else None
+        if right is None or kind is None:
             return self._opaque(node)
-        kind = self._type_in(left) if sign in _PREFIXES else None
-        if kind is None:
-            return Binary(node, node.start_byte, sign, self.of(left), self.of(right))
-        # `(u32)-x`, which the parser takes for a subtraction.
         of = self.of(right)
-        signed: Expression = Unary(right, right.start_byte, sign, of)
+        signed: Expression = Unary(node, right.start_byte, sign, of)
         if sign in ("&", "*"):
-            signed = (Address if sign == "&" else Deref)(right, right.start_byte, of)
+            signed = (Address if sign == "&" else Deref)(node, right.start_byte, of)
         return Cast(node, node.start_byte, signed, kind)
 
     def _conditional(self, node: Node) -> Expression:
@@ -516,13 +501,16 @@ class Syntax:
         return Update(node, node.start_byte, self._field(node, "argument"), sign[:1], before)
 
     def _compound(self, node: Node) -> Expression:
-        value = node.child_by_field_name("value")
+        written, value = node.child_by_field_name("type"), node.child_by_field_name("value")
         if value is None or value.type != "initializer_list":
             return self._opaque(node)
-        return Compound(node, node.start_byte, self._initializer(value))
+        kind = written_type(written) if written is not None else None
+        return Compound(node, node.start_byte, self._initializer(value, kind))
 
-    def _initializer(self, node: Node) -> Initializer:
-        names = self._member_names(node)
+    def _initializer(self, node: Node, kind: CType | None = None) -> Initializer:
+        """Read an initializer list. kind: of what it is for, if that is known."""
+        members = self._members(node, kind)
+        names = list(members)
         items: list[tuple[str, Expression]] = []
         for position, child in enumerate(node.named_children):
             name = names[position] if position < len(names) else f"#{position}"
@@ -531,27 +519,45 @@ class Syntax:
                 value = child.child_by_field_name("value")
                 designator = child.child_by_field_name("designator")
                 name = _designated(designator) if designator is not None else name
-            if value is not None:
+            if value is None:
+                continue
+            if value.type == "initializer_list":
+                element = kind.pointed(-1) if kind is not None and kind.pointers else None
+                items.append((name, self._initializer(value, members.get(name, element))))
+            else:
                 items.append((name, self.of(value)))
-        return Initializer(node, node.start_byte, tuple(items))
+        union = kind is not None and not kind.pointers and self._is_union(kind)
+        return Initializer(node, node.start_byte, tuple(items), union)
 
-    def _member_names(self, node: Node) -> list[str]:
-        """Return the members of the struct that a positional initializer list is for."""
-        if all(child.type == "initializer_pair" for child in node.named_children):
-            return []
-        types, path = self.constants.types, self.view.path
-        kind = listed_type(node, types, path)
-        return list(_fields(kind, types, path)) if kind is not None and not kind.pointers else []
+    def _is_union(self, kind: CType) -> bool:
+        return self.constants.types.resolved(kind, self.view.path).base.startswith("union")
+
+    def _members(self, node: Node, kind: CType | None) -> Mapping[str, CType]:
+        """Return the members that an initializer list can be for, if their names are not there."""
+        if kind is None or kind.pointers:
+            return {}
+        children = node.named_children
+        if all(c.type == "initializer_pair" for c in children) and not any(
+            c.named_children[-1].type == "initializer_list" for c in children
+        ):
+            return {}
+        known = self.constants.types.fields(kind, self.view.path)
+        return known[0] if known is not None else {}
 
     def _declared(self, node: Node) -> tuple[Expression, ...]:
         found: list[Expression] = []
+        base = specified(node)
         for declarator in node.children_by_field_name("declarator"):
             name = declarator_name(declarator)
             value = declarator.child_by_field_name("value")
-            if name is not None:
-                target = Name(name, name.start_byte, node_text(name))
-                given = self.of(value) if value is not None else None
-                found.append(Declaration(declarator, declarator.start_byte, target, given))
+            if name is None:
+                continue
+            given = self.of(value) if value is not None else None
+            if value is not None and value.type == "initializer_list":
+                made = declared(base, declarator) if base is not None else None
+                given = self._initializer(value, made.type if made is not None else None)
+            target = Name(name, name.start_byte, node_text(name))
+            found.append(Declaration(declarator, declarator.start_byte, target, given))
         return tuple(found)
 
     def _type_in(self, node: Node) -> IntType | None:
@@ -571,52 +577,45 @@ class Syntax:
         arguments = listed.named_children if listed is not None else []
         if called is None:
             return self._unevaluated(node)
-        if is_choice(node):
-            return Choice(node, node.start_byte, tuple(map(self.of, arguments[1:])))
         in_parentheses = called.type == "parenthesized_expression"
-        if called.type != "identifier":
-            sides = callees(called)
-            if len(sides) > 1:
-                choice = Choice(called, called.start_byte, tuple(map(self.of, sides)))
-                given = tuple(map(self.of, arguments))
-                return Call(node, node.start_byte, choice, given, "")
-            if sides[0].type == "identifier" and bare(called).id != sides[0].id:
-                called, in_parentheses = sides[0], False
-            elif in_parentheses and len(arguments) == 1:
-                cast = self._cast_of(node, called, arguments[0])
-                if cast is not None:
-                    return cast
+        if in_parentheses and len(arguments) == 1:
+            cast = self._cast_of(node, called, arguments[0])
+            if cast is not None:
+                return cast
         callee = self.of(called)
-        name = callee.name if isinstance(callee, Name) else ""
-        if name and self._is_variable(callee.node):
-            name = ""
+        sides = _sides(callee)
+        if len(sides) > 1:
+            choice = Choice(called, called.start_byte, tuple(sides))
+            return Call(node, node.start_byte, choice, tuple(map(self.of, arguments)), "")
+        if isinstance(sides[0], Name) and isinstance(callee, Comma | Block):
+            callee, in_parentheses = sides[0], False
+        name = self.called(callee)
         known = self._known(node, name, arguments) if name else None
         if known is not None:
             return known
         given = tuple(map(self.of, arguments))
         return Call(node, node.start_byte, callee, given, name, in_parentheses)
 
+    def called(self, callee: Expression) -> str:
+        """Return the name of what is called, unless it is a local variable or an expression."""
+        if not isinstance(callee, Name) or self._is_variable(callee.node):
+            return ""
+        return callee.name
+
     def _cast_of(self, node: Node, called: Node, argument: Node) -> Expression | None:
         """Return the cast that `(u32)(x)` or `(typeof(y))(x)` is, which is parsed as a call."""
         kind = self._type_in(called)
-        if kind is not None:
-            return Cast(node, node.start_byte, self.of(argument), kind)
-        while called.type == "parenthesized_expression" and called.named_child_count:
-            called = called.named_children[-1]
-        typeof = called.child_by_field_name("function")
-        if called.type != "call_expression" or typeof is None:
+        # What typeof() names is blanked.
+        if kind is None and node_text(called).strip("() ") not in AUTO:
             return None
-        if not _TYPEOF.match(node_text(typeof)):
-            return None
-        like = called.child_by_field_name("arguments")
-        named = like.named_children[-1] if like and like.named_child_count else None
-        of = self.constants.types.of(named, self.view)
-        return Cast(node, node.start_byte, self.of(argument), of)
+        return Cast(node, node.start_byte, self.of(argument), kind)
 
     def _known(self, node: Node, name: str, arguments: Sequence[Node]) -> Expression | None:
         """Return what a macro of the kernel's is that is more than a function; None for others."""
-        does = function_named(name)
         start = node.start_byte
+        if name == "__builtin_choose_expr":
+            return Choice(node, start, tuple(map(self.of, arguments[1:])))
+        does = function_named(name)
         if does.stops == "always":
             return Stops(node, start, None)
         if not arguments:
@@ -625,7 +624,7 @@ class Syntax:
             return Stops(node, start, self.of(arguments[0]))
         if does.truth == 0:
             return Truth(node, start, self.of(arguments[0]))
-        if name in _SIZES:
+        if does.is_("unevaluated"):
             return self._unevaluated(node)
         stores = [s for s in does.stores if s.value.position >= 0 and not s.value.pointed]
         store = stores[0] if stores else None
@@ -634,7 +633,10 @@ class Syntax:
             target = pointed(self.of(arguments[store.target.position]))
             value = self.of(arguments[store.value.position])
             stored = Assignment(node, start, target, "", value)
-            return Comma(node, start, stored, Opaque(node, start, _BEFORE))
+            worth: Expression = Opaque(node, start, "a store is worth nothing")
+            if does.returned == store.target:
+                worth = Before(node, start, target)
+            return Comma(node, start, stored, worth)
         if does.is_("error_too"):
             return Unary(node, start, "!", self.of(arguments[0]))
         if does.passes and not does.copies_memory and not does.is_("copies"):
@@ -643,6 +645,29 @@ class Syntax:
             # smp_load_acquire(&p->f) is p->f.
             return pointed(first) if taken else first
         return None
+
+
+def _unparenthesized(node: Node) -> Node:
+    while node.type in _PARENTHESES and node.named_child_count:
+        node = node.named_children[-1]
+    return node
+
+
+def _sides(callee: Expression) -> list[Expression]:
+    """Return the expressions of which a called one is worth one."""
+    bare = bared(callee)
+    match bare:
+        case Conditional(then=Expression()):
+            inner = [bare.then, bare.other]
+        case Comma():
+            inner = [bare.right]
+        case Block(value=Expression()):
+            inner = [bare.value]
+        case Choice():
+            inner = list(bare.values)
+        case _:
+            return [bare]
+    return [side for one in inner if one is not None for side in _sides(one)]
 
 
 def _sign(node: Node) -> str:
@@ -654,6 +679,7 @@ _READS: dict[str, Callable[[Syntax, Node], Expression]] = {
     "parenthesized_expression": Syntax._parentheses,
     "compound_statement": Syntax._block,
     "expression_statement": Syntax._parentheses,
+    "extension_expression": Syntax._parentheses,
     "identifier": Syntax._name,
     "number_literal": Syntax._literal,
     "char_literal": Syntax._literal,

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from xfrmlint.c.integers import Int
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.view import View
 from xfrmlint.concrete.configuration import ON, Configuration
 from xfrmlint.concrete.evaluate import Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
@@ -78,16 +77,10 @@ _ABSENT = Comparison(Verdict.ABSENT, "", 0, None, "", 0, 0, 0, "", "", 0, (), ()
 
 
 def resolver_source(reader: Reader, configuration: Configuration = ON) -> Source | None:
-    """Return the tree's resolver ready to be evaluated; see `find_resolver`."""
+    """Return the tree's resolver ready to be evaluated."""
     sources = Sources(reader, configuration)
     found = core_definitions(reader, sources, RESOLVER)
     return found[0] if found else None
-
-
-def find_resolver(reader: Reader) -> View | None:
-    """Return the resolver's definition under CONFIG_XFRM_OFFLOAD, macros expanded, or None."""
-    source = resolver_source(reader)
-    return source.view if source is not None else None
 
 
 def run(source: Source, case: Case, sources: Sources) -> Result:

@@ -17,14 +17,6 @@ class FileRow(NamedTuple):
     errors: int
 
 
-class FunctionRow(NamedTuple):
-    path: str
-    name: str
-    line: int
-    condition: str
-    static: int
-
-
 class CallRow(NamedTuple):
     caller: str
     caller_path: str
@@ -52,28 +44,6 @@ class EntryRow(NamedTuple):
     path: str
     line: int
     via: str
-
-
-class MacroRow(NamedTuple):
-    name: str
-    parameters: str
-    path: str
-    line: int
-
-
-class StructFieldRow(NamedTuple):
-    struct: str
-    field: str
-    type: str
-    path: str
-
-
-class LocalRow(NamedTuple):
-    function: str
-    path: str
-    name: str
-    type: str
-    line: int
 
 
 class OpsTableRow(NamedTuple):
@@ -218,13 +188,9 @@ class UnknownRow(NamedTuple):
 TABLES: dict[type, str] = {
     TreeRow: "tree",
     FileRow: "file",
-    FunctionRow: "function",
     CallRow: "call",
     SlotRow: "slot",
     EntryRow: "entry",
-    MacroRow: "macro",
-    StructFieldRow: "struct_field",
-    LocalRow: "local",
     OpsTableRow: "ops_table",
     CallbackRow: "callback",
     SiteRow: "site",

@@ -11,9 +11,6 @@ CREATE TABLE tree (
 -- A parsed file. errors: places where the parser had to start again.
 CREATE TABLE file (path TEXT PRIMARY KEY, bytes INTEGER, lines INTEGER, errors INTEGER);
 
--- A function of a parsed file. condition: the innermost #if around it. static: 1 or 0.
-CREATE TABLE function (path TEXT, name TEXT, line INTEGER, condition TEXT, static INTEGER);
-
 -- A call on a way upwards that was followed. via: empty for a plain call, else what led there.
 CREATE TABLE call (
   caller TEXT, caller_path TEXT, callee TEXT, callee_path TEXT, path TEXT, line INTEGER, via TEXT
@@ -27,15 +24,6 @@ CREATE TABLE slot (
 -- A door of a driver: entry is the slot's or registering function's name, context datapath, control or
 -- unknown.
 CREATE TABLE entry (function TEXT, entry TEXT, context TEXT, path TEXT, line INTEGER, via TEXT);
-
--- A macro of a parsed file.
-CREATE TABLE macro (name TEXT, parameters TEXT, path TEXT, line INTEGER);
-
--- A struct member that was looked up, with its type as written.
-CREATE TABLE struct_field (struct TEXT, field TEXT, type TEXT, path TEXT);
-
--- A parameter or local variable of a function that holds a site.
-CREATE TABLE local (function TEXT, path TEXT, name TEXT, type TEXT, line INTEGER);
 
 -- An object of type struct xfrmdev_ops. role: upper or lower. on_netdev: 0 if only another table's
 -- callbacks reach it. group_name: the driver that it belongs to. opted_in: 1 if XFRMDEV_OPS_F_LOWER_HANDLE

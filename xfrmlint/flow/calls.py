@@ -10,12 +10,15 @@ from xfrmlint.c.expression import Goes, destination, is_condition
 from xfrmlint.c.graph import labels_in
 from xfrmlint.c.syntax import (
     Address,
+    Before,
     Call,
     Expression,
     Name,
+    Opaque,
     bared,
     leaves_of,
     pointed,
+    source_of,
 )
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import RESOLVER
@@ -124,6 +127,11 @@ class Calls:
         lower = frame.typed(lower, _DEVICE, asked)
         place = frame.place(call)
         device, why = Device.UNKNOWN, ""
+        match source_of(asked):
+            case Opaque() as given:
+                why = given.why
+            case Before():
+                why = "what was there before"
         if isinstance(lower, Netdev):
             device = lower.device
             if lower.member is not None:
@@ -163,7 +171,7 @@ class Calls:
         name = call.name
         if name and "zero" in state.known.values() and self._leaves(name, frame.view):
             # What a driver does where it has no handle: it does not come back.
-            cut = self.cut(frame, state, call, f"{name}() leaves the function")
+            cut = frame.cut(state, call, f"{name}() leaves the function")
             frame.returned.append((cut, UNKNOWN))
             return []
         does = function_named(name)
@@ -294,7 +302,7 @@ class Calls:
         if isinstance(value, Handle):
             if not name:
                 why = "a handle is given to a function pointer that was not followed"
-                return self.cut(frame, state, argument, why)
+                return frame.cut(state, argument, why)
             if function_named(name).keeps:
                 facts = state.known.get(value.id, "")
                 return frame.mark(
@@ -320,11 +328,6 @@ class Calls:
         for handle in state.handles_below(at):
             evaluator.left(target.to, handle, pointed(named))
         return evaluator.state
-
-    def cut(self, frame: Frame, state: State, at: Expression, why: str) -> State:
-        """Note that a path was not followed any further."""
-        self.code.cut_off = True
-        return frame.mark(state, Kind.CUT, at, text=why)
 
 
 def _location(value: Value) -> Location:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from xfrmlint.c.expression import is_indexed
 from xfrmlint.c.syntax import Expression
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
@@ -62,10 +63,10 @@ class Code:
         self.seeds = self._seeds()
         # Whether it matters whose a net_device is.
         self.resolves = any(
-            RESOLVER in text.words
+            RESOLVER in names.words
             for function in driver.reached
             for body in driver.bodies(function)
-            for text in body.texts
+            for names in body.names
         )
         # Options that are asked for more than once: one answer has to hold for all.
         asked_for = Counter(
@@ -139,10 +140,7 @@ class Code:
         """Tell whether a member is one in which an earlier packet left a handle."""
         if not self.keepers or at[0].startswith("="):
             return False
-        up = one.node.parent
-        if up is not None and up.type == "subscript_expression":
-            # An array's name is no read of an element.
-            of = up.child_by_field_name("argument")
-            if of is not None and of.id == one.node.id:
-                return False
+        # An array's name is no read of an element.
+        if is_indexed(one.node):
+            return False
         return self.driver.members.named(view, one) in self.keepers

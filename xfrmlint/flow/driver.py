@@ -54,7 +54,7 @@ class Driver:
             if noted is not None:
                 made = self.reader.expanded(noted.path, noted.written, self._hiding(noted.path))
                 found = [v for v in made if v.item.name == function.name and v.kind == "function"]
-                found = [v for v in found if v.node.child_by_field_name("body") is not None]
+                found = [v for v in found if v.body is not None]
             self._views[function] = found
         return self._views[function]
 

@@ -27,7 +27,6 @@ from xfrmlint.c.syntax import (
     Opaque,
     Temporary,
     Unary,
-    listed_type,
     uncast,
 )
 from xfrmlint.flow.arithmetic import (
@@ -220,11 +219,13 @@ class Evaluator:
 
     def _in_union(self, one: Member) -> bool:
         """Tell whether a member lies where all others of its union do."""
-        kind = self.frame.type(one.of)
-        if kind is None:
-            return False
-        path = self.frame.view.path
-        return self.driver.reader.types.resolved(kind, path).base.startswith("union")
+        unions = self.frame.body.unions
+        if one.named not in unions:
+            kind, path = self.frame.type(one.of), self.frame.view.path
+            if kind is not None:
+                kind = self.driver.reader.types.resolved(kind, path)
+            unions[one.named] = kind is not None and kind.base.startswith("union")
+        return unions[one.named]
 
     def _element(self, one: Index) -> Value:
         at = self._element_at(one)
@@ -312,11 +313,19 @@ class Evaluator:
         return UNKNOWN
 
     def _binary(self, one: Binary) -> Value:
-        sides = self.all((one.left, one.right))
-        if one.operator == "?:":
-            # `h ?: 0` is h.
-            return sides[0] if isinstance(sides[0], Handle) and is_zero(sides[1]) else sides[1]
-        return computed(sides, one.operator, self._numbers(sides))
+        # A macro can become a thousand terms: they hang on each other by their left sides.
+        terms = [one]
+        while isinstance(left := terms[-1].left, Binary):
+            terms.append(left)
+        value = self.value(terms[-1].left)
+        for term in reversed(terms):
+            sides = [value, self.value(term.right)]
+            if term.operator == "?:":
+                # `h ?: 0` is h.
+                value = value if isinstance(value, Handle) and is_zero(sides[1]) else sides[1]
+            else:
+                value = computed(sides, term.operator, self._numbers(sides))
+        return value
 
     def _numbers(self, values: Sequence[Value]) -> list[Int | None]:
         """Return the numbers of constants, where an operator has to know them."""
@@ -431,15 +440,10 @@ class Evaluator:
             else:
                 # A member's initializer can't leave the stack: the literal itself is a local.
                 made = self.value(value)
-                if isinstance(made, Handle) and self._fills_union(one):
+                if isinstance(made, Handle) and one.union:
                     inner = at
                 self.state = self.state.stored(inner, made)
         self.state = self.state.holding(numbers)
-
-    def _fills_union(self, one: Initializer) -> bool:
-        types, path = self.driver.reader.types, self.frame.view.path
-        kind = listed_type(one.node, types, path)
-        return kind is not None and types.resolved(kind, path).base.startswith("union")
 
     def _item(self, at: Location, name: str) -> Location:
         """Return where an item of an initializer list lies: a member, or an element."""

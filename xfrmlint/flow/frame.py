@@ -83,6 +83,11 @@ class Frame:
         facts = state.known.get(handle.id, "")
         return self.mark(state, Kind.USE, one, handle=handle.id, text=text, known=facts)
 
+    def cut(self, state: State, at: Expression, why: str) -> State:
+        """Note that a path was not followed any further."""
+        self.code.cut_off = True
+        return self.mark(state, Kind.CUT, at, text=why)
+
     def variable(self, name: Name) -> Location | None:
         """Return where a local variable lies."""
         places = self.body.places

@@ -6,10 +6,10 @@ others are skipped; their branches count as both ways.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
@@ -39,21 +39,17 @@ from xfrmlint.c.syntax import (
     bared,
     inside,
     root_of,
+    uncast,
 )
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_ASSIGNED = re.compile(
-    r"(?P<member>->|\.)?\s*\b(?P<name>[A-Za-z_]\w*)\s*(?:\[[^]=]*\]\s*)*"
-    r"(?:=(?!=)|(?:[-+*/%&|^]|<<|>>)=|\+\+|--)"
-)
-_THROUGH = re.compile(r"(?:^|[;{,])\s*\*\s*([A-Za-z_]\w*)\s*=(?!=)")
-_TAKEN = re.compile(r"(?:^|[(,=?:])\s*&\s*([A-Za-z_]\w*)\b(?!\s*(?:->|\[))")
-_CONSTANT = re.compile(
-    r"(?<![>.\w])([a-z_]\w*)\s*=\s*(?:NETDEV_TX_\w+|NULL|true|false|\d+|-E[A-Z]+)\s*[;,]"
-)
+_STRING = re.compile(r'"(?:\\.|[^"\\])*"')
+_CALLED = re.compile(r"([A-Za-z_]\w*)\s*\(")
+# Nothing is stored, and no address taken, where none of these is written.
+_STORES = re.compile(r"(?<![=!<>])=(?!=)|\+\+|--|(?<!&)&(?!&)")
+_CONSTANT = re.compile(r"NETDEV_TX_\w+|NULL|true|false|\d+|-E[A-Z]+")
 _SMALL = 60
 _ENDS = (Does.RETURN, Does.END, Does.CUT)
 _STATE = CType("struct xfrm_state", 1)
@@ -102,10 +98,11 @@ class Slice(NamedTuple):
     joins: frozenset[int]
 
 
-class _Text(NamedTuple):
+class _Names(NamedTuple):
     """A step's names: all, variables it assigns or takes the address of, members it assigns.
 
-    through: variables through which it stores, as they point.
+    through: those variables through which it stores, as they point. constant: those that it makes
+    constants.
     """
 
     words: frozenset[str]
@@ -113,6 +110,7 @@ class _Text(NamedTuple):
     taken: frozenset[str]
     members: frozenset[str]
     through: frozenset[str]
+    constant: frozenset[str]
 
 
 class Body:
@@ -120,18 +118,18 @@ class Body:
 
     def __init__(self, view: View, constants: Constants) -> None:
         self.view = view
-        body = view.node.child_by_field_name("body")
-        assert body is not None
-        self.graph = graph_of(view, body.named_children)
+        assert view.body is not None
+        self.graph = graph_of(view, view.body.named_children)
         self.lowered = Lowered(view, self.graph, constants)
         steps = self.graph.steps
-        written = [node_text(step.node) if step.node is not None else "" for step in steps]
-        self.texts = [_text(text) for text in written]
-        self.conditions = _repeated(steps, self.texts)
+        written = [self.lowered.text(i) for i in range(len(steps))]
+        self.names = [_names(text, self.lowered.statement(i)) for i, text in enumerate(written)]
+        self.conditions = _repeated(steps, written, self.names)
         # Where a variable is made a constant.
         self.constants: dict[str, set[int]] = {}
-        for i, text in enumerate(written):
-            for name in _CONSTANT.findall(text):
+        for i, names in enumerate(self.names):
+            # What a loop counts from is no flag.
+            for name in names.constant if written[i].endswith(";") else ():
                 self.constants.setdefault(name, set()).add(i)
         self.flags = frozenset(self.constants)
         self.behind = _before(steps)
@@ -146,6 +144,8 @@ class Body:
         self._pairs: dict[int, list[Expression]] = {}
         # Where the evaluator found each name to lie: a frame's, or a static variable's.
         self.places: dict[int, tuple[bool, str] | None] = {}
+        # Whether each member is one of a union.
+        self.unions: dict[int, bool] = {}
 
     def pairs(self, index: int) -> list[Expression]:
         """Return a step's assignments, initializers and calls."""
@@ -175,7 +175,7 @@ class Body:
         grown = True
         while grown:
             before = len(names) + len(members) + len(fills)
-            for index, text in enumerate(self.texts):
+            for index, text in enumerate(self.names):
                 if not text.words & seeds.words and not text.words & (names | members):
                     continue
                 step = self.graph.steps[index]
@@ -205,7 +205,7 @@ class Body:
     ) -> None:
         match one:
             case Call():
-                for callee in one.callee.values if isinstance(one.callee, Choice) else [one.callee]:
+                for callee in _sides(one):
                     self._called(callee.text, one.arguments, seeds, names, members, handed)
             case Initializer():
                 for name, value in one.items:
@@ -259,14 +259,14 @@ class Body:
         """Return what matters."""
         steps = self.graph.steps
         carriers = seeds.words | carried.names | carried.members
-        first = {i for i, text in enumerate(self.texts) if text.words & carriers}
+        first = {i for i, text in enumerate(self.names) if text.words & carriers}
         matters = set(first)
         if first:
             # What is handed out beside a handle, an error's number say, decides at the caller's.
             parameters = frozenset(self.view.parameters)
-            matters |= {i for i, text in enumerate(self.texts) if text.through & parameters}
+            matters |= {i for i, text in enumerate(self.names) if text.through & parameters}
         # What a call on the way returned decides where the path goes.
-        results = set().union(*(self.texts[i].assigned | self.texts[i].taken for i in matters))
+        results = set().union(*(self.names[i].assigned | self.names[i].taken for i in matters))
         matters |= {
             i
             for i, step in enumerate(steps)
@@ -294,12 +294,12 @@ class Body:
         given = set().union(*(self.given(i) for i in first))
         fresh = set(matters)
         while fresh:
-            inputs.update(*(self.texts[i].words for i in fresh))
+            inputs.update(*(self.names[i].words for i in fresh))
             deciding = inputs & (results | self.flags)
             wanted = (inputs - self.scalars) | deciding
             fresh = {
                 i
-                for i, text in enumerate(self.texts)
+                for i, text in enumerate(self.names)
                 if i not in matters
                 and i in near
                 and (
@@ -342,7 +342,7 @@ class Body:
         return [
             i
             for i, step in enumerate(self.graph.steps)
-            if step.does is Does.TEST and asked and self.texts[i].words & asked
+            if step.does is Does.TEST and asked and self.names[i].words & asked
         ]
 
     def _state_tests(self, inputs: set[str]) -> list[int]:
@@ -352,13 +352,13 @@ class Body:
             i
             for i, step in enumerate(self.graph.steps)
             if step.does is Does.TEST
-            and self.texts[i].words & states
+            and self.names[i].words & states
             and states & {n for one in self.lowered.statement(i) for n in _asked(one)}
         ]
 
     def _asks(self, index: int, results: set[str], first: set[int]) -> bool:
         """Tell whether a condition asks for a result, or for nothing but flags."""
-        words = self.texts[index].words
+        words = self.names[index].words
         if not words - {"true", "false"}:
             return True
         others = {w for w in words - self.flags if not w.isupper()} - {"likely", "unlikely"}
@@ -373,7 +373,7 @@ class Body:
         stack, seen = list(self.behind[index]), set(self.behind[index])
         while stack:
             current = stack.pop()
-            text = self.texts[current]
+            text = self.names[current]
             if current in first or current in self.constants.get(name, ()):
                 if name in text.assigned | text.taken:
                     return True
@@ -386,15 +386,49 @@ class Body:
         return False
 
 
-@lru_cache(maxsize=1 << 12)
-def _text(text: str) -> _Text:
-    words = frozenset(_WORD.findall(text))
-    # A member by the name of a variable is another thing.
-    matches = list(_ASSIGNED.finditer(text))
-    assigned = frozenset(m["name"] for m in matches if not m["member"])
-    members = frozenset(m["name"] for m in matches if m["member"])
-    through = frozenset(_THROUGH.findall(text))
-    return _Text(words, assigned, frozenset(_TAKEN.findall(text)), members, through)
+def _is_store(text: str) -> bool:
+    """Tell whether a statement can store something, or take an address."""
+    if _STORES.search(text):
+        return True
+    return any(function_named(name).stores for name in _CALLED.findall(text))
+
+
+def _names(text: str, statement: Sequence[Expression]) -> _Names:
+    words = _WORD.findall(_STRING.sub("", text) if '"' in text else text)
+    found: dict[str, set[str]] = {kind: set() for kind in _Names._fields[1:]}
+    for part in inside(statement):
+        for kind, name in _stored(part):
+            found[kind].add(name)
+    return _Names(frozenset(words), **{kind: frozenset(names) for kind, names in found.items()})
+
+
+def _stored(part: Expression) -> Iterator[tuple[str, str]]:
+    """Yield the names that an expression stores in, or takes the address of, with how."""
+    if isinstance(part, Address):
+        of = part.of
+        while isinstance(of, Member) and not of.arrow:
+            of = of.of
+        if isinstance(of, Name):
+            yield "taken", of.name
+    if not isinstance(part, Assignment | Update | Declaration):
+        return
+    value = None if isinstance(part, Update) else part.value
+    if isinstance(part, Declaration) and value is None:
+        return
+    whole = target = uncast(part.target)
+    while isinstance(target, Index):
+        target = uncast(target.of)
+    if isinstance(target, Member):
+        # A member by the name of a variable is another thing.
+        yield "members", target.name
+    if isinstance(target, Deref) and isinstance(target.of, Name):
+        target = target.of
+        yield "through", target.name
+    if isinstance(target, Name):
+        yield "assigned", target.name
+        plain = isinstance(part, Declaration) or not part.operator
+        if plain and not isinstance(whole, Index) and value and _CONSTANT.fullmatch(value.text):
+            yield "constant", target.name
 
 
 def _asked(one: Expression) -> list[str]:
@@ -410,65 +444,67 @@ def _asked(one: Expression) -> list[str]:
 
 
 def _carries(
-    one: Expression | None, seeds: Seeds, names: Iterable[str], members: Iterable[str]
+    one: Expression | None, seeds: Seeds, names: Container[str], members: Container[str]
 ) -> bool:
     """Tell whether an expression's value can be a handle, or made from one."""
-
-    def any_of(*parts: Expression | None) -> bool:
-        return any(_carries(part, seeds, names, members) for part in parts)
-
-    match one:
-        case Name():
-            return one.name in names
-        case Member():
-            return one.name in seeds.members or one.name in members
-        case Call():
-            sides = one.callee.values if isinstance(one.callee, Choice) else (one.callee,)
-            if any(side.text in seeds.returning for side in sides):
+    stack = [one]
+    while stack:
+        part = stack.pop()
+        match part:
+            case Name() if part.name in names:
                 return True
-            kernels = function_named(one.name)
-            made = kernels.passes or kernels.number or kernels.struct >= 0
-            return bool(made or one.in_parentheses) and any_of(*one.arguments)
-        case Address():
+            case Member() if part.name in seeds.members or part.name in members:
+                return True
             # The address of a member is computed from the struct's.
-            return root_of(one.of).text in names or any_of(one.of)
-        case Cast() | Deref() | Unary() | Index():
-            return any_of(one.of)
-        case Block():
-            return any_of(one.value)
-        case Choice():
-            return any_of(*one.values)
-        case Conditional():
-            return any_of(one.then, one.other, one.condition)
-        case Binary():
-            return one.operator in _ARITHMETIC and any_of(one.left, one.right)
-        case Assignment():
-            return any_of(one.value)
-        case Comma():
-            return any_of(one.right)
-        case Update():
-            return any_of(one.target)
-        case Compound():
-            return any_of(one.value)
-        case Initializer():
-            return any_of(*(value for _, value in one.items))
+            case Address() if root_of(part.of).text in names:
+                return True
+            case Call() if any(side.text in seeds.returning for side in _sides(part)):
+                return True
+        stack += _MADE_OF[type(part)](part) if type(part) in _MADE_OF else ()
     return False
 
 
-def _repeated(steps: Sequence[Step], texts: Sequence[_Text]) -> dict[int, str]:
+def _sides(call: Call) -> Sequence[Expression]:
+    """Return what can be called."""
+    return call.callee.values if isinstance(call.callee, Choice) else (call.callee,)
+
+
+def _passed(call: Call) -> Sequence[Expression]:
+    """Return the arguments of which a call's value can be made."""
+    does = function_named(call.name)
+    made = does.passes or does.number or does.struct >= 0 or call.in_parentheses
+    return call.arguments if made else ()
+
+
+# What a value is, or is computed from.
+_MADE_OF: dict[type[Expression | None], Callable[[Any], Sequence[Expression | None]]] = {
+    **dict.fromkeys((Cast, Deref, Unary, Index, Address), lambda one: (one.of,)),
+    **dict.fromkeys((Assignment, Block, Compound), lambda one: (one.value,)),
+    Binary: lambda one: (one.left, one.right) if one.operator in _ARITHMETIC else (),
+    Call: _passed,
+    Choice: lambda one: one.values,
+    Conditional: lambda one: (one.then, one.other, one.condition),
+    Comma: lambda one: (one.right,),
+    Update: lambda one: (one.target,),
+    Initializer: lambda one: [value for _, value in one.items],
+}
+
+
+def _repeated(
+    steps: Sequence[Step], written: Sequence[str], names: Sequence[_Names]
+) -> dict[int, str]:
     """Return the steps whose condition is asked more than once, with its text."""
     found: dict[str, list[int]] = {}
     for i, step in enumerate(steps):
-        if step.does is Does.TEST and step.node is not None and "(" not in node_text(step.node)[1:]:
-            found.setdefault(condition(node_text(step.node)), []).append(i)
-    written: dict[str, int] = {}
-    for text in texts:
-        for name in text.assigned | text.taken:
-            written[name] = written.get(name, 0) + 1
+        if step.does is Does.TEST and written[i] and "(" not in written[i][1:]:
+            found.setdefault(condition(written[i]), []).append(i)
+    stores: Counter[str] = Counter()
+    for step_names in names:
+        stores.update(step_names.assigned | step_names.taken)
     return {
         i: text
         for text, indexes in found.items()
-        if len(indexes) > 1 and all(written.get(w, 0) <= 1 for w in _WORD.findall(text))
+        if len(indexes) > 1 and all(stores[word] <= 1 for word in _WORD.findall(text))
         for i in indexes
     }
 
