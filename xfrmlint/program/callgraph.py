@@ -25,6 +25,7 @@ from xfrmlint.kernel.doors import (
     takes_packet,
 )
 from xfrmlint.kernel.functions import function_named
+from xfrmlint.program.cleanups import Cleanups
 from xfrmlint.program.holders import Holder, Holders
 from xfrmlint.valueflow.forms import Forms
 
@@ -94,6 +95,7 @@ class CallGraph:
         # Functions some of whose callers can mean another one, and why.
         self.torn: dict[FunctionName, str] = {}
         self.holders = Holders(reader)
+        self.cleanups = Cleanups(reader)
         self.forms = Forms(reader, self.passed)
 
     def known(self, view: View) -> FunctionName:
@@ -372,6 +374,9 @@ class _Collector:
     def collect(self) -> None:
         for view, node in self.graph.mentions(self.function):
             self.follow(use_of(self.reader, view, node), "", 0)
+        for release in self.graph.cleanups.releases(self.function):
+            caller, place = self.graph.known(release.view), release.place
+            self.edges.setdefault((caller, place), Edge(caller, place, release.through))
         own = self.graph.view(self.function)
         if own is not None and self.function in self.graph.torn:
             place = own.place(own.node.start_byte)
