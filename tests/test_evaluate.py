@@ -36,7 +36,7 @@ from xfrmlint.concrete.sources import Sources
 from xfrmlint.concrete.states import A, B, Case, U, described, states
 from xfrmlint.concrete.trace import StepKind
 from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Value
-from xfrmlint.contract import RESOLVER
+from xfrmlint.contract.words import RESOLVER
 from xfrmlint.model.reference import State
 from xfrmlint.tree.folder import Folder
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from xfrmlint.analysis.part import Facts, Progress, quietly
-from xfrmlint.contract import MARK
+from xfrmlint.contract.words import MARK
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import DriverLine, Finding, Report, Unknown, in_order
 from xfrmlint.kernel.kbuild import Kbuild

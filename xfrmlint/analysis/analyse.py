@@ -13,7 +13,7 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.core import Answer, frees_upper_priv, offload_ok_looks_at_upper, stub
 from xfrmlint.concrete.resolver import Comparison, Verdict, compare
 from xfrmlint.concrete.states import described
-from xfrmlint.contract import RESOLVER
+from xfrmlint.contract.words import RESOLVER
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import CoreFunctionRow, TreeRow
 from xfrmlint.facts.store import Store

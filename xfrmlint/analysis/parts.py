@@ -14,7 +14,7 @@ from xfrmlint.c.corpus import Memo, definition_in
 from xfrmlint.c.offload import OFFLOAD, XFRM, offload_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Unit
-from xfrmlint.contract import FLAG, MARK, RESOLVER, TYPES, WORDS
+from xfrmlint.contract.words import FLAG, MARK, RESOLVER, TYPES, WORDS
 from xfrmlint.kernel.places import HEADERS, is_core, part_of
 from xfrmlint.kernel.release import Release
 from xfrmlint.program.ops import add_takes_device

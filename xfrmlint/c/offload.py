@@ -2,7 +2,7 @@
 
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
-from xfrmlint.contract import TYPES
+from xfrmlint.contract.words import TYPES
 
 XFRM = "include/net/xfrm.h"
 OFFLOAD = f"struct {TYPES[0]}"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from xfrmlint.contract import MARK, WORDS
+from xfrmlint.contract.words import MARK, WORDS
 from xfrmlint.findings import Finding
 from xfrmlint.kernel.places import vendor
 from xfrmlint.tree.folder import Folder, find_tree, is_tree, tree_around

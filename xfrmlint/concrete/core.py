@@ -30,7 +30,7 @@ from xfrmlint.concrete.values import (
     Unknown,
     Void,
 )
-from xfrmlint.contract import RESOLVER
+from xfrmlint.contract.words import RESOLVER
 
 FREE = "xfrm_dev_state_free"
 OFFLOAD_OK = "xfrm_dst_offload_ok"

@@ -18,7 +18,7 @@ from xfrmlint.concrete.sources import Sources, core_definitions
 from xfrmlint.concrete.states import Case, objects, states
 from xfrmlint.concrete.trace import StepKind, Trace
 from xfrmlint.concrete.values import Value
-from xfrmlint.contract import RESOLVER
+from xfrmlint.contract.words import RESOLVER
 from xfrmlint.model.reference import resolve
 
 

@@ -7,7 +7,7 @@ from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import ULONG, Int
 from xfrmlint.concrete.faults import Fault, FaultKind
 from xfrmlint.concrete.values import NULL, Function, Pointer, Struct, Value
-from xfrmlint.contract import CALLBACK
+from xfrmlint.contract.words import CALLBACK
 from xfrmlint.model.reference import State
 
 # The devices: a lower, another lower, an upper.

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.regions import Region, offset_of, regions_at
 from xfrmlint.c.unit import Place
-from xfrmlint.contract import RESOLVER
+from xfrmlint.contract.words import RESOLVER
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import Finding
 from xfrmlint.program.sites import RESOLVE

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract import CALLBACK
+from xfrmlint.contract.words import CALLBACK
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.run import Run
 from xfrmlint.flow.values import SAME, Constant, Exit, Handle, Netdev, Value, XfrmState

@@ -10,7 +10,7 @@ from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import bare, callees, is_choice
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract import RESOLVER
+from xfrmlint.contract.words import RESOLVER
 from xfrmlint.flow.arithmetic import (
     CAPITALS,
     found_in,

@@ -13,7 +13,7 @@ from xfrmlint.c.macros import Macro
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, Local, View
-from xfrmlint.contract import RESOLVER
+from xfrmlint.contract.words import RESOLVER
 from xfrmlint.flow.devices import Members
 from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice, condition
 from xfrmlint.flow.values import Constant, Exit, Location, Value

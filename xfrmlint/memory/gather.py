@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
-from xfrmlint.contract import ASKED
+from xfrmlint.contract.words import ASKED
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import TABLES
 from xfrmlint.kernel.places import is_core

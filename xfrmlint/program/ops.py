@@ -13,7 +13,7 @@ from xfrmlint.c.mention import Slot, slot_of, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
-from xfrmlint.contract import CALLBACK, FLAG
+from xfrmlint.contract.words import CALLBACK, FLAG
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.valueflow.sources import returned

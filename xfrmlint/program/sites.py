@@ -11,7 +11,7 @@ from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract import RESOLVER
+from xfrmlint.contract.words import RESOLVER
 from xfrmlint.kernel.doors import UNKNOWN
 from xfrmlint.kernel.places import is_core
 from xfrmlint.program.access import FIELDS, Access, Accesses, Doubt

@@ -13,7 +13,7 @@ from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import Covered, without_comments
 from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract import CALLBACK
+from xfrmlint.contract.words import CALLBACK
 from xfrmlint.kernel.functions import function_named, guard_sleeps
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.branches import Bound, excluded, in_doubt
