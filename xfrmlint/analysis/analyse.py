@@ -20,6 +20,7 @@ from xfrmlint.facts.store import Store
 from xfrmlint.flow.callbacks import Callback, callbacks_of
 from xfrmlint.flow.paths import Traced, trace
 from xfrmlint.kernel.release import version
+from xfrmlint.model.predicates import sentence
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of
 from xfrmlint.program.ops import add_takes_device, find_tables
@@ -160,9 +161,11 @@ def _traced(
 def _core_functions(reader: Reader) -> list[CoreFunctionRow]:
     """Return what the core's own functions do, held against the contract."""
     found = compare(reader)
-    ok = {Verdict.EQUAL: 1, Verdict.DIFFERS: 0}.get(found.verdict)
+    ok = {Verdict.EQUAL: 1, Verdict.KEEPS: 1, Verdict.DIFFERS: 0}.get(found.verdict)
     detail = found.reason
-    if found.case is not None:
+    if found.broken:
+        detail = f"breaks the contract. {sentence(found.broken[0])}"
+    elif found.case is not None:
         detail = f"returns {found.returned} instead of {found.wanted} for {described(found.case)}"
     rows = [CoreFunctionRow("resolves", RESOLVER, found.path, found.line, ok, detail)]
     for question, (name, _, ask) in _QUESTIONS.items():

@@ -130,7 +130,7 @@ def frees_upper_priv(reader: Reader) -> Answer | None:
 
         def once(choose: Callable[[], bool], has_callback: bool = has_callback) -> None:
             nonlocal freed, left
-            x, xso = _freeable(has_callback, sources.offload)
+            x, xso = _freeable(has_callback, sources.contract.offload)
             result = evaluate(source, [Pointer(x)], sources, choose)
             if isinstance(result.value, Fault):
                 return

@@ -8,13 +8,14 @@ from tree_sitter import Node
 from xfrmlint.c.blanking import blank, spaces
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.macros import Macro, expand, macros_in
-from xfrmlint.c.offload import XFRM, offload_of
+from xfrmlint.c.offload import XFRM, offload_fields
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Item, Unit, node_text, outline, parse
 from xfrmlint.c.view import View
 from xfrmlint.concrete.configuration import Configuration, branch_truth, compiled
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.primitives import known
+from xfrmlint.concrete.roles import contract_of
 
 _STATE = "net/xfrm/xfrm_state.c"
 _MOST_EXPANSIONS = 16
@@ -24,15 +25,16 @@ class Sources:
     """The functions of one tree, ready to be evaluated; implements `Names`.
 
     configuration: the CONFIG_ options that are settled. near: only definitions and macros of files
-    whose path starts so are used (all that the includes reach, if empty). offload: the type of a
-    state's xso.
+    whose path starts so are used (all that the includes reach, if empty). contract: what the tree
+    calls things. known: its headers say what a state's xso has.
     """
 
     def __init__(
         self, reader: Reader, configuration: Configuration, near: Sequence[str] = ()
     ) -> None:
         self._reader = reader
-        self.offload = offload_of(reader)
+        self.contract = contract_of(reader)
+        self.known = bool(offload_fields(reader))
         self._corpus = reader.corpus
         self._configuration = configuration
         self._near = tuple(near)

@@ -7,13 +7,26 @@ from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import ULONG, Int
 from xfrmlint.concrete.faults import Fault, FaultKind
 from xfrmlint.concrete.values import NULL, Function, Pointer, Struct, Value
-from xfrmlint.contract.words import CALLBACK
+from xfrmlint.contract.words import (
+    CALLBACK,
+    DEVICE,
+    HANDLE,
+    LOWER_CALLBACKS,
+    NETDEV_OPS,
+    OPS,
+    OWNER,
+    OWNER_CALLBACKS,
+    PINNED,
+    RESOLVE,
+    Contract,
+)
 from xfrmlint.model.reference import State
 
 # The devices: a lower, another lower, an upper.
 A, B, U = "A", "B", "U"
 _MAPPED = {A: 11, B: 13}
-_NET_DEVICE = CType("struct net_device", 1)
+_NET_DEVICE = CType(DEVICE, 1)
+_OPS = CType(OPS, 1)
 _RESULT = CType("unsigned long")
 
 
@@ -78,28 +91,42 @@ class Objects(NamedTuple):
     devices: Mapping[str, Struct]
 
 
-def objects(case: Case, offload: str) -> Objects:
-    """Return what the resolver is called with in a state. offload: the type of xso."""
+def objects(case: Case, contract: Contract, names: Sequence[str] = (A, B, U)) -> Objects:
+    """Return what the resolver is called with in a state.
+
+    contract: what the members are called. names: of the devices that there are.
+    """
     state = case.state
     x = Struct("x", "struct xfrm_state")
-    devices = {name: Struct(name, "struct net_device") for name in (A, B, U)}
+    devices = {name: Struct(name, DEVICE) for name in names}
     for name, device in devices.items():
-        ops = Struct(f"{name}'s xfrmdev_ops", "struct xfrmdev_ops")
+        ops = Struct(f"{name}'s {NETDEV_OPS}", OPS)
         callback = NULL
         if name == state.owner and state.callback is not None:
-            callback = Pointer(Function(CALLBACK, _callback(device, x, devices, state.callback)))
-        ops.put(CALLBACK, callback, CType("fn", 1, _RESULT))
+            called = _callback(device, x, devices, state.callback)
+            callback = Pointer(Function(contract.slot(RESOLVE), called))
+        ops.put(contract.slot(RESOLVE), callback, CType("fn", 1, _RESULT))
         absent = name == state.owner and not state.owner_has_ops
-        kind = CType("struct xfrmdev_ops", 1)
-        device.put("xfrmdev_ops", NULL if absent else Pointer(ops), kind)
+        device.put(NETDEV_OPS, NULL if absent else Pointer(ops), _OPS)
 
     def pointer(name: str | None) -> Pointer:
         return NULL if name is None else Pointer(devices[name])
 
-    xso = Struct("x->xso", offload)
-    xso.put("dev", pointer(state.owner), _NET_DEVICE)
-    xso.put("real_dev", pointer(state.real_dev), _NET_DEVICE)
-    xso.put("offload_handle", Int(state.offload_handle, ULONG), _RESULT)
+    def captured(name: str | None) -> Value:
+        # As they were before the add: those that the device has.
+        return NULL if name is None else devices[name].value(NETDEV_OPS)
+
+    xso = Struct("x->xso", contract.offload)
+    values: dict[str, tuple[Value, CType]] = {
+        OWNER: (pointer(state.owner), _NET_DEVICE),
+        PINNED: (pointer(state.real_dev), _NET_DEVICE),
+        HANDLE: (Int(state.offload_handle, ULONG), _RESULT),
+        OWNER_CALLBACKS: (captured(state.owner), _OPS),
+        LOWER_CALLBACKS: (captured(state.real_dev), _OPS),
+    }
+    for role, (value, kind) in values.items():
+        if contract.member(role):
+            xso.put(contract.member(role), value, kind)
     x.put("xso", xso)
     return Objects(Pointer(x), pointer(case.lower), devices)
 

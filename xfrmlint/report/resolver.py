@@ -7,6 +7,7 @@ from xfrmlint.analysis.analyse import Core
 from xfrmlint.concrete.resolver import Comparison, Verdict
 from xfrmlint.concrete.states import described
 from xfrmlint.model.interleave import FIELDS, SCENARIOS, Order, Schedule, lines, torn
+from xfrmlint.model.predicates import Broken, sentence
 from xfrmlint.report.json import dump
 from xfrmlint.report.terminal import printable
 
@@ -44,16 +45,7 @@ def render(core: Core) -> Iterator[str]:
         yield "xfrm_dev_state_lower_handle(): this tree has none"
         return
     yield f"xfrm_dev_state_lower_handle(): {printable(found.path)}:{found.line}"
-    if found.verdict is Verdict.EQUAL:
-        yield f"  equals the reference in all {found.total} states"
-    elif found.verdict is Verdict.DIFFERS and found.case is not None:
-        count = f"{found.differing} of {found.total} states"
-        yield f"  differs from the reference in {count}; the smallest:"
-        yield f"  {described(found.case)}:"
-        yield f"  returns {printable(found.returned)} instead of {found.wanted}"
-    else:
-        place = f"{printable(found.reason_path)}:{found.reason_line}"
-        yield f"  can't be told: {printable(found.reason)} ({place})"
+    yield from _verdict(found)
     yield f"  reads {', '.join(found.reads)}"
     for note in found.notes:
         yield f"  note: {printable(note.path)}:{note.line}: {printable(note.text)}"
@@ -71,6 +63,28 @@ def render(core: Core) -> Iterator[str]:
         yield from (f"  {line}" for line in lines(schedule))
 
 
+def _verdict(found: Comparison) -> Iterator[str]:
+    """Yield the headline, the worlds that are wrong, and why some have no answer."""
+    answered = f"{found.unanswered} of {found.worlds} worlds not answered"
+    if found.broken:
+        yield f"  breaks the contract in {len(found.broken)} of {found.worlds} worlds; {answered}:"
+        yield from (f"  - {printable(sentence(one))}" for one in found.broken)
+    elif found.unanswered == found.worlds:
+        yield f"  {answered}"
+    else:
+        yield f"  keeps the contract in {found.worlds - found.unanswered} worlds; {answered}"
+    if found.verdict is Verdict.EQUAL:
+        yield f"  equals the reference of {found.revision} in all {found.total} states"
+    elif found.case is not None:
+        count = f"{found.differing} of {found.total} states"
+        yield f"  differs from the reference of {found.revision} in {count}; the smallest:"
+        yield f"  {described(found.case)}:"
+        yield f"  returns {printable(found.returned)} instead of {found.wanted}"
+    if found.reason:
+        place = f"{printable(found.reason_path)}:{found.reason_line}"
+        yield f"  can't be told: {printable(found.reason)} ({place})"
+
+
 def as_json(core: Core) -> str:
     """Return all of it as JSON."""
     found = core.comparison
@@ -84,6 +98,10 @@ def as_json(core: Core) -> str:
             "verdict": str(found.verdict),
             "path": found.path,
             "line": found.line,
+            "revision": found.revision,
+            "worlds": found.worlds,
+            "unanswered": found.unanswered,
+            "broken": [_broken(one) for one in found.broken],
             "states": found.total,
             "differing": found.differing,
             "smallest": None
@@ -100,3 +118,13 @@ def as_json(core: Core) -> str:
             "torn_reads": {name: list(lines(s)) for name, s in schedules(found).items()},
         }
     )
+
+
+def _broken(one: Broken) -> dict[str, Any]:
+    return {
+        "predicate": one.name,
+        "world": one.world.name,
+        "asking": one.asking,
+        "answer": one.answer,
+        "reason": one.reason,
+    }
