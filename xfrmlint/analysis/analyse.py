@@ -1,6 +1,6 @@
 """The whole way from a tree to facts: search, ops tables, drivers, sites, rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from xfrmlint.c.corpus import Memo
 from xfrmlint.c.offload import XFRM, has_real_dev
 from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.core import Answer, frees_upper_priv, offload_ok_looks_at_upper, stub
+from xfrmlint.concrete.lab import Ran, run_owner
 from xfrmlint.concrete.resolver import Comparison, Verdict, compare
 from xfrmlint.concrete.states import described
 from xfrmlint.contract.words import RESOLVER
@@ -57,6 +58,11 @@ class Analysis(NamedTuple):
     def traced(self) -> dict[str, Traced]:
         """What was followed, by the driver's group."""
         return {group: one for part in self.parts for group, one in part.traced.items()}
+
+    @property
+    def owners(self) -> tuple[Ran, ...]:
+        """The uppers' own code, run through the model's stories."""
+        return tuple(chain.from_iterable(part.owners for part in self.parts))
 
     @property
     def callbacks(self) -> tuple[Callback, ...]:
@@ -112,8 +118,21 @@ def analysed(
     traced = _traced(graph, whole.offload, found.sites, progress)
     sleeps, open_calls = find_sleeps(graph, tables)
     callbacks = tuple(callbacks_of(graph, whole.offload, tables))
+    owners = tuple(_owners(reader, drivers))
     doubts = (*(doubt for one in traced.values() for doubt in one.doubts), *open_calls)
-    return Analysed(graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, doubts)
+    return Analysed(graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, owners, doubts)
+
+
+def _owners(reader: Reader, drivers: Sequence[Driver]) -> Iterator[Ran]:
+    """Run the uppers' own code in worlds; nothing where the tree has no resolver."""
+    uppers = [one.table for one in drivers if one.role == "upper" and one.on_netdev]
+    if not uppers or reader.corpus.find("function", RESOLVER, XFRM) is None:
+        return
+    for table in uppers:
+        named = {filled.field: filled.target for filled in table.callbacks}
+        ran = run_owner(reader, table.place.path, named)
+        if ran is not None:
+            yield ran
 
 
 def core_facts(tree: Tree, memo: Memo, progress: Progress = quietly) -> Rows:

@@ -8,6 +8,7 @@ from xfrmlint.c.macros import macros_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
 from xfrmlint.c.unit import Place
+from xfrmlint.concrete.lab import Blamed, Ran
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import (
     CallbackRow,
@@ -33,6 +34,7 @@ from xfrmlint.facts.rows import (
 from xfrmlint.flow.callbacks import Callback
 from xfrmlint.flow.paths import Traced
 from xfrmlint.kernel.places import is_core
+from xfrmlint.model.predicates import Broken, sentence
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver
@@ -48,7 +50,8 @@ _UNCLOSED = (
 class Analysed(NamedTuple):
     """One part of a tree, read. traced: by the driver's group. doubts: of paths, and of sleeping.
 
-    callbacks: the owners' resolver callbacks.
+    callbacks: the owners' resolver callbacks. owners: the uppers' own code, run through the model's
+    stories.
     """
 
     graph: CallGraph
@@ -57,6 +60,7 @@ class Analysed(NamedTuple):
     traced: Mapping[str, Traced]
     sleeps: tuple[Sleep, ...]
     callbacks: tuple[Callback, ...]
+    owners: tuple[Ran, ...]
     doubts: tuple[Doubt, ...]
 
 
@@ -71,6 +75,7 @@ def rows_of(part: Analysed) -> Rows:
         *_graph_rows(graph, sites),
         *_sleep_rows(reader, part.sleeps, len(sites)),
         *_item_rows(part),
+        *_owner_rows(part.owners),
         *_file_rows(reader),
         *_unread_rows(reader),
         *_unknown_rows(part),
@@ -87,6 +92,25 @@ def core_rows(reader: Reader, tree: TreeRow, functions: Iterable[CoreFunctionRow
         *_unread_rows(reader),
         *(UnknownRow(f.path, f.line, f.function, f.detail) for f in told if f.ok is None),
     ]
+
+
+def _owner_rows(owners: Sequence[Ran]) -> Iterator[CoreFunctionRow | UnknownRow]:
+    """Yield the first world that each function of an owner gets wrong, and why some are untold."""
+    for ran in owners:
+        told: dict[Blamed, Broken] = {}
+        for scene in ran.scenes:
+            for broken, blamed in scene.broken:
+                told.setdefault(blamed, broken)
+        for blamed, broken in told.items():
+            detail = f"breaks the contract. {sentence(broken)}"
+            yield CoreFunctionRow("resolves", blamed.name, blamed.path, blamed.line, 0, detail)
+        # Of an upper without the callback, its absence is told.
+        if ran.untold and ran.answers:
+            first = ran.untold[0]
+            reason = f"{len(ran.untold)} of {ran.total} worlds of this owner not answered"
+            yield UnknownRow(
+                first.path or ran.owner.path, first.line, "", f"{reason}: {first.reason}"
+            )
 
 
 def _driver_rows(drivers: Sequence[Driver]) -> Iterator[tuple[object, ...]]:

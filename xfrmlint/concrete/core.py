@@ -4,13 +4,14 @@ Kernel names: include/net/xfrm.h and net/xfrm/xfrm_state.c; the RFC's patch 1/4.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from xfrmlint.c.integers import ULONG, Int
 from xfrmlint.c.offload import XFRM, offload_fields
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
+from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.configuration import OFF, ON, OPTION
 from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Fault, Outside
@@ -91,23 +92,6 @@ def _has_upper_priv(reader: Reader) -> bool:
     return "upper_priv" in offload_fields(reader)
 
 
-def _choices(run_once: Callable[[Callable[[], bool]], None]) -> Iterator[None]:
-    """Run something once for each sequence of answers to its open questions."""
-    pending: list[tuple[bool, ...]] = [()]
-    while pending:
-        prefix = pending.pop()
-        given: list[bool] = []
-
-        def choose(prefix: tuple[bool, ...] = prefix, given: list[bool] = given) -> bool:
-            answer = prefix[len(given)] if len(given) < len(prefix) else True
-            given.append(answer)
-            return answer
-
-        run_once(choose)
-        pending += [(*given[:at], False) for at in range(len(prefix), len(given))]
-        yield
-
-
 def frees_upper_priv(reader: Reader) -> Answer | None:
     """Tell whether xfrm_dev_state_free() clears upper_priv on every path that frees.
 
@@ -146,7 +130,8 @@ def frees_upper_priv(reader: Reader) -> Answer | None:
                     )
 
         try:
-            for count, _ in enumerate(_choices(once)):
+            for count, choose in enumerate(choices()):
+                once(choose)
                 if left and handed:
                     reason = f"upper_priv is left behind unless {min(handed)}() clears it"
                     return Answer(None, *place, reason)

@@ -121,8 +121,7 @@ def compare(reader: Reader) -> Comparison:
         return _ABSENT
     source = found[0]
     asked = _Asked(source, sources)
-    made = _ABSENT._replace(verdict=Verdict.KEEPS, path=source.path, line=source.line)
-    made = _in_worlds(asked, made)
+    made = _in_worlds(asked)
     made = _against_reference(asked, made)
     if asked.outside is not None:
         reason, path, line = asked.outside
@@ -161,8 +160,12 @@ class _Asked:
         return result
 
 
-def _in_worlds(asked: _Asked, made: Comparison) -> Comparison:
-    """Ask in every world whose state the members' roles say."""
+def in_worlds(source: Source, sources: Sources) -> Comparison:
+    """Ask a resolver in every world whose state the members' roles say, and in no other way."""
+    return _in_worlds(_Asked(source, sources))
+
+
+def _in_worlds(asked: _Asked) -> Comparison:
     contract = asked.sources.contract
     faults: list[Broken] = []
     count = unanswered = 0
@@ -178,8 +181,9 @@ def _in_worlds(asked: _Asked, made: Comparison) -> Comparison:
         count += 1
         unanswered += lost
         faults += told[:1]
-    if faults:
-        made = made._replace(verdict=Verdict.DIFFERS)
+    place = (asked.source.path, asked.source.line)
+    verdict = Verdict.DIFFERS if faults else Verdict.KEEPS
+    made = _ABSENT._replace(verdict=verdict, path=place[0], line=place[1])
     return made._replace(broken=tuple(faults), worlds=count, unanswered=unanswered)
 
 

@@ -7,7 +7,7 @@ that were read while the state was being changed.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from xfrmlint.model.worlds import World, valid_on
+from xfrmlint.model.worlds import Mode, World, valid_on
 
 Predicate = Callable[[World, str | None, int], str]
 
@@ -38,6 +38,9 @@ def useless(world: World, asking: str | None, answer: int) -> str:
     """P2: what the owner transmits through, and each device that returned a handle, gets it."""
     if answer or not world.settled or world.freed or asking is None:
         return ""
+    if asking != world.owner and world.device(asking).master != world.owner:
+        # It is no port of the owner's, or has left.
+        return ""
     holders = {world.issued[handle] for handle in world.live}
     if asking in holders:
         return "none, although its add returned one"
@@ -63,7 +66,9 @@ def unpromised(world: World, asking: str | None, answer: int) -> str:
 
     To be asked of an owner's callback. What its own add returned, a device can use.
     """
-    if not answer or asking is None or world.issued.get(answer) in (asking, None):
+    if world.mode is not Mode.SHARED or not answer or asking is None:
+        return ""
+    if world.issued.get(answer) in (asking, None):
         return ""
     lacking = world.device(asking).lacks() if asking != world.owner else ""
     if lacking:
