@@ -98,9 +98,7 @@ def test_what_changed_is_the_same_from_both_sides(contained: bool) -> None:
 def test_lines_that_moved() -> None:
     text = "@@ -1,4 +1,3 @@\n 1\n-2\n 3\n 4\n@@ -8,3 +7,5 @@\n 8\n+8a\n+8b\n 9\n 10\n"
     change = over({"x.c": TEN}, hunk("x.c", text)).changed["x.c"]
-    assert [change.old_line(n) for n in range(1, 13)] == (
-        [1, 3, 4, 5, 6, 7, 8, None, None, 9, 10, None]
-    )
+    assert change.same == (Same(1, 1, 1), Same(3, 2, 6), Same(9, 10, 2))
     assert [change.new_line(n) for n in range(1, 12)] == ([1, None, 2, 3, 4, 5, 6, 7, 10, 11, None])
     assert change.added == {8: Place("p", 10), 9: Place("p", 11)}
     assert change.removed == {2: Place("p", 5)}
@@ -251,7 +249,6 @@ def check_changes(found: Laid, before: Files, after: Files, texts: Sequence[byte
             assert same.length > 0
             for i in range(same.length):
                 assert old[same.old - 1 + i] == new[same.new - 1 + i]
-                assert change.old_line(same.new + i) == same.old + i
                 assert change.new_line(same.old + i) == same.new + i
         for path, side in ((change.old, found.former), (change.new, found.changed)):
             assert path is None or side[path] is change
@@ -276,7 +273,7 @@ def test_a_rename_is_found_by_both_names() -> None:
     before, text, _ = WHOLE["renamed"]
     found = over(before, text)
     assert found.changed["n.c"] is found.former["o.c"]
-    assert found.changed["n.c"].old_line(1) == 1
+    assert found.changed["n.c"].same == (Same(1, 1, 1),)
     assert list(found.changed) == ["n.c"]
     assert list(found.former) == ["o.c"]
 

@@ -16,7 +16,7 @@ from xfrmlint.tree.folder import Folder
 
 pytestmark = pytest.mark.real
 
-# SIMPLE_DEV_PM_OPS() fills the table where CONFIG_PM_SLEEP is set; libclang reads a tree without it.
+# SIMPLE_DEV_PM_OPS() fills a table where CONFIG_PM_SLEEP is set; libclang reads a tree without it.
 _PM_SLEEP = {
     "drivers/net/ethernet/intel/ixgbe/ixgbe_main.c:11583: slot: "
     f"{slot} = ixgbe_resume: tree-sitter alone (libclang sees no {slot} that holds ixgbe_resume())"

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.analysis.part import not_read
-from xfrmlint.c.macros import macros_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
 from xfrmlint.c.unit import Place
 from xfrmlint.concrete.lab import Blamed, Ran
+from xfrmlint.contract.words import Contract
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import (
     CallbackRow,
@@ -17,19 +17,16 @@ from xfrmlint.facts.rows import (
     EntryRow,
     EventRow,
     FileRow,
-    FunctionRow,
     HopRow,
     ItemRow,
-    LocalRow,
-    MacroRow,
     OpsTableRow,
     PathRow,
     SiteRow,
     SleepRow,
     SlotRow,
-    StructFieldRow,
     TreeRow,
     UnknownRow,
+    WordRow,
 )
 from xfrmlint.flow.callbacks import Callback
 from xfrmlint.flow.paths import Traced
@@ -69,7 +66,7 @@ def rows_of(part: Analysed) -> Rows:
     graph, sites = part.graph, part.found.sites
     reader = graph.reader
     return [
-        *_driver_rows(part.drivers),
+        *_driver_rows(reader.contract, part.drivers),
         *_site_rows(sites, part.traced),
         *_path_rows(part),
         *_graph_rows(graph, sites),
@@ -82,11 +79,17 @@ def rows_of(part: Analysed) -> Rows:
     ]
 
 
-def core_rows(reader: Reader, tree: TreeRow, functions: Iterable[CoreFunctionRow]) -> Rows:
+def core_rows(
+    reader: Reader,
+    tree: TreeRow,
+    words: Iterable[WordRow],
+    functions: Iterable[CoreFunctionRow],
+) -> Rows:
     """Return what is to know of the tree itself and of the core's functions."""
     told = list(functions)
     return [
         tree,
+        *words,
         *told,
         *_file_rows(reader),
         *_unread_rows(reader),
@@ -113,7 +116,7 @@ def _owner_rows(owners: Sequence[Ran]) -> Iterator[CoreFunctionRow | UnknownRow]
             )
 
 
-def _driver_rows(drivers: Sequence[Driver]) -> Iterator[tuple[object, ...]]:
+def _driver_rows(contract: Contract, drivers: Sequence[Driver]) -> Iterator[tuple[object, ...]]:
     for number, driver in enumerate(drivers):
         table = driver.table
         flag = min(table.flags) if table.flags else None
@@ -134,8 +137,9 @@ def _driver_rows(drivers: Sequence[Driver]) -> Iterator[tuple[object, ...]]:
         )
         for callback in table.callbacks:
             place = callback.place
+            role = contract.slot_role(callback.field)
             yield CallbackRow(
-                number, callback.field, callback.target, place.path, place.line, place.column
+                number, callback.field, role, callback.target, place.path, place.line, place.column
             )
 
 
@@ -157,10 +161,13 @@ def _site_rows(sites: Sequence[Site], traced: Mapping[str, Traced]) -> Iterator[
             site.role,
             int(bool(site.driver and site.driver.opted_in)),
             site.field,
+            site.member,
             site.access,
             site.reached.context,
             "+".join(sorted({entry.name for entry in site.reached.entries})),
             int(site.under_add),
+            int(site.under_free),
+            int(site.cleared),
             int(site.read_back),
             site.accessor,
             int(site.by_name),
@@ -281,15 +288,6 @@ def _graph_rows(graph: CallGraph, sites: Sequence[Site]) -> Iterator[tuple[objec
             filled.place.path,
             filled.place.line,
         )
-    seen = set()
-    for site in sites:
-        if site.function in seen:
-            continue
-        seen.add(site.function)
-        for local in site.view.locals:
-            kind = local.type.base + "*" * local.type.pointers
-            line = site.view.place(local.start).line
-            yield LocalRow(site.function.name, site.function.path, local.name, kind, line)
 
 
 def _file_rows(reader: Reader) -> Iterator[tuple[object, ...]]:
@@ -302,18 +300,6 @@ def _file_rows(reader: Reader) -> Iterator[tuple[object, ...]]:
             unit.data.count(b"\n"),
             len(reader.outlines.errors(unit.path)),
         )
-        for item in reader.outlines.items(unit.path):
-            if item.kind == "function":
-                line = unit.line(item.start)
-                head = unit.text[item.start : item.start + 200].split(b"{")[0]
-                static = int(b"static" in head.split())
-                yield FunctionRow(unit.path, item.name, line, unit.condition(item.start), static)
-        for macro in macros_in(reader.corpus, unit.path):
-            parameters = "" if macro.parameters is None else f"({', '.join(macro.parameters)})"
-            yield MacroRow(macro.name, parameters, unit.path, unit.line(macro.start))
-    for struct, path, fields in reader.types.looked_up():
-        for name, kind in fields.items():
-            yield StructFieldRow(struct, name, kind.base + "*" * kind.pointers, path)
 
 
 def _unread_rows(reader: Reader) -> Iterator[UnknownRow]:

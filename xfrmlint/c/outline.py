@@ -11,7 +11,7 @@ is a function foo_esp_tx of the bytes from `TX` to `}`.
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -68,7 +68,7 @@ class Outline(NamedTuple):
         if at < 0 or offset >= self.items[at].end:
             return None
         start = self.items[at].start
-        return next(item for item in self.items if item.start == start)
+        return self.items[bisect_left(self.items, start, key=lambda item: item.start)]
 
     def text_of(self, item: Item) -> bytes:
         """Return what was made of an item's text; nothing where it stayed as it is."""
@@ -114,7 +114,9 @@ class Outlines:
             found = [item for item in at if item is not None]
             outline_ = self.of(path, turn)
             if outline_ is not None:
-                texts = ((item, outline_.text_of(item)) for item in outline_.items)
+                # Items that one use brought forth share what was made of it: the first is asked.
+                firsts = (outline_.item_at(start) for start in outline_.made)
+                texts = ((item, outline_.text_of(item)) for item in firsts if item is not None)
                 found += [item for item, text in texts if next(positions(text), None) is not None]
             for item in found:
                 first = self.counterpart(path, item)

@@ -92,14 +92,6 @@ class Types:
         known = self.fields(CType(struct), path)
         return known[0] if known is not None else {}
 
-    def looked_up(self) -> list[tuple[str, str, Fields]]:
-        """Return every struct read so far: its name, the path of its definition, its fields."""
-        found = {}
-        for (base, _), known in self._fields.items():
-            if known is not None:
-                found[base, known[1]] = known[0]
-        return [(base, path, fields) for (base, path), fields in sorted(found.items())]
-
     def _members(self, body: Node) -> Fields:
         found: Fields = {}
         stack = list(reversed(body.named_children))

@@ -38,7 +38,6 @@ from xfrmlint.contract.words import (
     OWNER_CALLBACKS,
     PACKET,
     RESOLVE,
-    RESOLVER,
     SHARE,
     STATE,
     XSO,
@@ -47,7 +46,6 @@ from xfrmlint.model.predicates import Broken, broken
 from xfrmlint.model.stories import Deed, Step, Story, stories
 from xfrmlint.model.worlds import Mode, U, World
 
-_CORE = {ADD: "xfrm_dev_state_add", DELETE: "xfrm_dev_state_delete", FREE: "xfrm_dev_state_free"}
 _MOST_RUNS = 32
 _OFFLOADS = "NETIF_F_HW_ESP"
 _VALID = "XFRM_STATE_VALID"
@@ -111,13 +109,15 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
     path: of its ops table. callbacks: the names of the functions in its slots.
     """
     sources = Sources(reader, ON, kept=lambda name: known(name) or kernels_own(name))
-    resolvers = core_definitions(reader, sources, RESOLVER)
+    contract = reader.contract
+    resolvers = core_definitions(reader, sources, contract.asks) if contract.present else []
     if not resolvers or in_worlds(resolvers[0], sources).broken:
         return None
     core = {
         role: found[0]
-        for role, name in _CORE.items()
-        if (found := core_definitions(reader, sources, name))
+        for role in (ADD, DELETE, FREE)
+        if role in contract.functions
+        and (found := core_definitions(reader, sources, contract.functions[role].name))
     }
     owner = owner_of(reader, sources, path, callbacks)
     code = _Code(sources, resolvers[0], core, owner, {})
@@ -212,7 +212,7 @@ class _Stage:
         self.promises = {one.name: one for one in story.devices}
         self.devices = {name: Struct(name, DEVICE) for name in (*self.promises, U)}
         self.x = Struct("x", STATE)
-        self.xso = Struct("x->xso", self.contract.offload)
+        self.xso = Struct(f"x->{XSO}", self.contract.offload)
         self.x.put(XSO, self.xso)
         self.kernel = Kernel(
             self.devices,

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from xfrmlint.c.integers import Int
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.view import View
 from xfrmlint.concrete.configuration import ON, Configuration
 from xfrmlint.concrete.evaluate import Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
@@ -23,8 +22,8 @@ from xfrmlint.contract.words import (
     OWNER_CALLBACKS,
     PRIVATE,
     RESOLVE,
-    RESOLVER,
     SHARE,
+    XSO,
 )
 from xfrmlint.model.predicates import Broken, broken
 from xfrmlint.model.reference import State, resolve, resolve_shared
@@ -95,16 +94,10 @@ _ABSENT = Comparison(Verdict.ABSENT, "", 0, "", None, "", 0, 0, 0, (), 0, 0, "",
 
 
 def resolver_source(reader: Reader, configuration: Configuration = ON) -> Source | None:
-    """Return the tree's resolver ready to be evaluated; see `find_resolver`."""
+    """Return the tree's resolver ready to be evaluated."""
     sources = Sources(reader, configuration)
-    found = core_definitions(reader, sources, RESOLVER)
+    found = core_definitions(reader, sources, reader.contract.asks)
     return found[0] if found else None
-
-
-def find_resolver(reader: Reader) -> View | None:
-    """Return the resolver's definition under CONFIG_XFRM_OFFLOAD, macros expanded, or None."""
-    source = resolver_source(reader)
-    return source.view if source is not None else None
 
 
 def run(source: Source, case: Case, sources: Sources, names: Sequence[str] = (A, B, U)) -> Result:
@@ -116,7 +109,7 @@ def run(source: Source, case: Case, sources: Sources, names: Sequence[str] = (A,
 def compare(reader: Reader) -> Comparison:
     """Ask the tree's resolver in every world, and compare it with its revision's reference."""
     sources = Sources(reader, ON)
-    found = core_definitions(reader, sources, RESOLVER)
+    found = core_definitions(reader, sources, reader.contract.asks)
     if not found:
         return _ABSENT
     source = found[0]
@@ -229,8 +222,9 @@ def _reference_of(sources: Sources) -> tuple[str, Callable[[State, str | None], 
     Where the headers don't say what a state has, it is taken for revision 1's.
     """
     members = sources.contract.members
+    read = any(member.place.path for member in members.values())
     captured = OWNER_CALLBACKS in members or LOWER_CALLBACKS in members
-    if not captured and (PRIVATE in members or not sources.known):
+    if not captured and (PRIVATE in members or not read):
         return "revision 1", resolve
     if captured and SHARE in sources.contract.slots and PRIVATE not in members:
         return "revision 2", resolve_shared
@@ -257,7 +251,7 @@ def _order(traces: Iterable[Trace]) -> tuple[str, ...]:
 
 
 def _shared(kind: StepKind, object: str) -> bool:
-    return kind is StepKind.READ and object == "x->xso"
+    return kind is StepKind.READ and object == f"x->{XSO}"
 
 
 def _notes(traces: Iterable[Trace]) -> list[Note]:
@@ -278,7 +272,7 @@ def _notes(traces: Iterable[Trace]) -> list[Note]:
                 kinds.append(NoteKind.PLAIN)
             seen.add(step.field)
             for kind in kinds:
-                text = f"x->xso.{step.field} is {kind}"
+                text = f"x->{XSO}.{step.field} is {kind}"
                 note = Note(kind, step.field, step.path, step.line, text)
                 old = found.setdefault((kind, step.field), note)
                 if note.line < old.line and note.path == old.path:

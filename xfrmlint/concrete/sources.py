@@ -10,7 +10,6 @@ from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import Int
 from xfrmlint.c.macros import Macro, expand, macros_in
-from xfrmlint.c.offload import XFRM, offload_fields
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
 from xfrmlint.c.unit import Item, Unit, node_text, outline, parse
@@ -18,7 +17,7 @@ from xfrmlint.c.view import View
 from xfrmlint.concrete.configuration import Configuration, branch_truth, compiled
 from xfrmlint.concrete.names import Declared, Source
 from xfrmlint.concrete.primitives import known
-from xfrmlint.concrete.roles import contract_of
+from xfrmlint.contract.words import XFRM
 
 _STATE = "net/xfrm/xfrm_state.c"
 _MOST_EXPANSIONS = 16
@@ -32,8 +31,7 @@ class Sources:
 
     configuration: the CONFIG_ options that are settled. near: only definitions and macros of files
     whose path starts so are used (all that the includes reach, if empty). contract: what the tree
-    calls things. known: its headers say what a state's xso has. kept:
-    macros that are not expanded.
+    calls things. kept: macros that are not expanded.
     """
 
     def __init__(
@@ -46,8 +44,7 @@ class Sources:
         self._kept = kept
         self._constants = Constants(reader.types)
         self._reader = reader
-        self.contract = contract_of(reader)
-        self.known = bool(offload_fields(reader))
+        self.contract = reader.contract
         self._corpus = reader.corpus
         self._configuration = configuration
         self._near = tuple(near)

@@ -8,7 +8,6 @@ from xfrmlint.c.integers import ULONG, Int
 from xfrmlint.concrete.faults import Fault, FaultKind
 from xfrmlint.concrete.values import NULL, Function, Pointer, Struct, Value
 from xfrmlint.contract.words import (
-    CALLBACK,
     DEVICE,
     HANDLE,
     LOWER_CALLBACKS,
@@ -18,6 +17,8 @@ from xfrmlint.contract.words import (
     OWNER_CALLBACKS,
     PINNED,
     RESOLVE,
+    STATE,
+    XSO,
     Contract,
 )
 from xfrmlint.model.reference import State
@@ -63,21 +64,22 @@ def _size(case: Case) -> int:
     return sum(map(bool, parts)) + (state.owner_has_ops and state.owner is not None) + callback
 
 
-def described(case: Case) -> str:
-    """Return a state in words."""
+def described(case: Case, contract: Contract) -> str:
+    """Return a state in words. contract: the tree's, for what it calls things."""
     state = case.state
-    words = [f"x->xso.dev {state.owner or 'NULL'}"]
+    callback = contract.slot(RESOLVE)
+    words = [f"x->{XSO}.{contract.member(OWNER)} {state.owner or 'NULL'}"]
     if state.owner is not None:
         if not state.owner_has_ops:
-            words.append("whose xfrmdev_ops is NULL")
+            words.append(f"whose {NETDEV_OPS} is NULL")
         elif state.callback is None:
-            words.append(f"without {CALLBACK}")
+            words.append(f"without {callback}")
         else:
             pairs = [f"{d} to {h}" for d, h in sorted(state.callback.items())]
-            words.append(f"with {CALLBACK} mapping {', '.join(pairs) or 'nothing'}")
+            words.append(f"with {callback} mapping {', '.join(pairs) or 'nothing'}")
     words += [
-        f"real_dev {state.real_dev or 'NULL'}",
-        f"offload_handle {state.offload_handle}",
+        f"{contract.member(PINNED)} {state.real_dev or 'NULL'}",
+        f"{contract.member(HANDLE)} {state.offload_handle}",
         f"lower_dev {case.lower or 'NULL'}",
     ]
     return ", ".join(words)
@@ -97,15 +99,16 @@ def objects(case: Case, contract: Contract, names: Sequence[str] = (A, B, U)) ->
     contract: what the members are called. names: of the devices that there are.
     """
     state = case.state
-    x = Struct("x", "struct xfrm_state")
+    slot = contract.slot(RESOLVE)
+    x = Struct("x", STATE)
     devices = {name: Struct(name, DEVICE) for name in names}
     for name, device in devices.items():
         ops = Struct(f"{name}'s {NETDEV_OPS}", OPS)
         callback = NULL
         if name == state.owner and state.callback is not None:
-            called = _callback(device, x, devices, state.callback)
-            callback = Pointer(Function(contract.slot(RESOLVE), called))
-        ops.put(contract.slot(RESOLVE), callback, CType("fn", 1, _RESULT))
+            answer = _callback(slot, device, x, devices, state.callback)
+            callback = Pointer(Function(slot, answer))
+        ops.put(slot, callback, CType("fn", 1, _RESULT))
         absent = name == state.owner and not state.owner_has_ops
         device.put(NETDEV_OPS, NULL if absent else Pointer(ops), _OPS)
 
@@ -116,7 +119,7 @@ def objects(case: Case, contract: Contract, names: Sequence[str] = (A, B, U)) ->
         # As they were before the add: those that the device has.
         return NULL if name is None else devices[name].value(NETDEV_OPS)
 
-    xso = Struct("x->xso", contract.offload)
+    xso = Struct(f"x->{XSO}", contract.offload)
     values: dict[str, tuple[Value, CType]] = {
         OWNER: (pointer(state.owner), _NET_DEVICE),
         PINNED: (pointer(state.real_dev), _NET_DEVICE),
@@ -127,26 +130,26 @@ def objects(case: Case, contract: Contract, names: Sequence[str] = (A, B, U)) ->
     for role, (value, kind) in values.items():
         if contract.member(role):
             xso.put(contract.member(role), value, kind)
-    x.put("xso", xso)
+    x.put(XSO, xso)
     return Objects(Pointer(x), pointer(case.lower), devices)
 
 
 def _callback(
-    owner: Struct, x: Struct, devices: Mapping[str, Struct], handles: Mapping[str, int]
+    slot: str, owner: Struct, x: Struct, devices: Mapping[str, Struct], handles: Mapping[str, int]
 ) -> Callable[[Sequence[Value]], Value | Fault]:
     def call(arguments: Sequence[Value]) -> Value | Fault:
         if len(arguments) != 3:
-            return Fault(FaultKind.ARGUMENT, f"{CALLBACK}() is called with other arguments")
+            return Fault(FaultKind.ARGUMENT, f"{slot}() is called with other arguments")
         for argument, wanted, name in zip(arguments, (owner, x), ("owner", "state"), strict=False):
             if not isinstance(argument, Pointer) or argument.target is not wanted:
-                text = f"{CALLBACK}() is called with another {name} than its own"
+                text = f"{slot}() is called with another {name} than its own"
                 return Fault(FaultKind.ARGUMENT, text)
         target = arguments[2].target if isinstance(arguments[2], Pointer) else None
         for name, device in devices.items():
             if target is device:
                 return Int(handles.get(name, 0), ULONG)
         if target is None:
-            return Fault(FaultKind.ARGUMENT, f"{CALLBACK}() is called with a lower_dev of NULL")
-        return Fault(FaultKind.ARGUMENT, f"{CALLBACK}() is called with what is no device")
+            return Fault(FaultKind.ARGUMENT, f"{slot}() is called with a lower_dev of NULL")
+        return Fault(FaultKind.ARGUMENT, f"{slot}() is called with what is no device")
 
     return call

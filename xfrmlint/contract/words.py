@@ -4,7 +4,8 @@ Everything above asks a tree's Contract by role ("handle", "resolve"), never by 
 is plain data and imports nothing of the project; recognise.py reads it from a tree.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -105,6 +106,11 @@ OWNER_CALLBACKS = "owner_callbacks"  # captured from the owner before its add
 LOWER_CALLBACKS = "lower_callbacks"  # captured from the lower before its add
 PRIVATE = "private"  # the owner's own
 
+# In the order in which they are looked for.
+MEMBERS = (HANDLE, PRIVATE, OWNER, PINNED, OWNER_CALLBACKS, LOWER_CALLBACKS)
+# Those whose names are nobody else's: dev and real_dev many a struct has.
+TELLING = (HANDLE, PRIVATE)
+
 # The roles of slots.
 ADD = "add"
 DELETE = "delete"
@@ -115,9 +121,28 @@ OFFLOAD_OK = "offload_ok"  # asked for each packet: can the device take it
 XMIT = "xmit"  # given each packet
 RESOLVE = "resolve"  # the owner's answer for a lower; of a promise: the datapath asks the resolver
 SHARE = "share"  # the sharing test; of a promise: a state is valid on what the test accepts
+COUNTS = "counts"  # of functions: tells whether a route's state is offloaded
 POLICY_ADD = "policy_add"
 POLICY_DELETE = "policy_delete"
 POLICY_FREE = "policy_free"
+SLOTS = (
+    ADD,
+    DELETE,
+    FREE,
+    ESN,
+    STATS,
+    OFFLOAD_OK,
+    XMIT,
+    RESOLVE,
+    SHARE,
+    POLICY_ADD,
+    POLICY_DELETE,
+    POLICY_FREE,
+)
+
+
+# The one question to the core that decides how a driver's code is to be read.
+PACKET_DEVICE = f"{XMIT}: every caller stores skb->dev before"
 
 
 @dataclass(frozen=True)
@@ -152,6 +177,18 @@ class Contract:
         return self.resolver is not None
 
     @property
+    def shape(self) -> Revision:
+        """Which revision's shape it has, whatever it calls things."""
+        if not self.present:
+            return "absent"
+        captured = OWNER_CALLBACKS in self.members or LOWER_CALLBACKS in self.members
+        if PRIVATE in self.members and not captured and SHARE not in self.slots:
+            return "revision 1"
+        if captured and SHARE in self.slots and PRIVATE not in self.members:
+            return "revision 2"
+        return "unnamed"
+
+    @property
     def offload(self) -> str:
         """The type of a state's xso."""
         return f"struct {self.state}"
@@ -164,6 +201,44 @@ class Contract:
     def role_of(self, member: str) -> str:
         """Return the role of a member of xso; an empty string if it has none."""
         return next((role for role, one in self.members.items() if one.name == member), "")
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of xso's members that have a role."""
+        return tuple(self.members[role].name for role in MEMBERS if role in self.members)
+
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """The names of xso's members that nothing else is called by."""
+        return tuple(self.members[role].name for role in TELLING if role in self.members)
+
+    @property
+    def callbacks(self) -> tuple[str, ...]:
+        """The names of all slots."""
+        return tuple(slot.name for slot in (*self.slots.values(), *self.others))
+
+    def slot_role(self, name: str) -> str:
+        """Return the role of a slot of an ops table; an empty string if it has none."""
+        return next((role for role, slot in self.slots.items() if slot.name == name), "")
+
+    def door(self, name: str) -> str:
+        """Return what comes through a slot: datapath, control, or nothing if that is not known."""
+        if self.slot_role(name) == "":
+            return ""
+        return "datapath" if self.slots[self.slot_role(name)].packet else "control"
+
+    def names_own(self, slot: str) -> bool:
+        """Tell whether skb->dev is the device at work where a slot is called with a packet.
+
+        It is only where every caller stores it before (net/xfrm/xfrm_output.c does not).
+        """
+        said = self.core.get(PACKET_DEVICE)
+        return slot != self.slot(XMIT) or (said is not None and said.says == "yes")
+
+    @property
+    def add_takes_device(self) -> bool:
+        """Whether a driver is told which device it adds a state to (since Linux 6.16)."""
+        return ADD not in self.slots or self.slots[ADD].device
 
     def slot(self, role: str) -> str:
         """Return what a slot of an ops table is called; an empty string if the tree has none."""
@@ -181,18 +256,45 @@ class Contract:
         return self.resolver.name if self.resolver is not None else ""
 
     @property
-    def needs(self) -> frozenset[str]:
-        """What a rule can need of a tree, of that what is there."""
-        return frozenset(
-            [
-                *(["resolver"] if self.present else ()),
-                *(["private"] if PRIVATE in self.members else ()),
-                *(["pinned"] if PINNED in self.members else ()),
-                *(["sharing"] if SHARE in self.slots else ()),
-                *(["promise"] if RESOLVE in self.promises else ()),
-                *(["callback"] if RESOLVE in self.slots else ()),
-            ]
-        )
+    def key(self) -> str:
+        """What tells it from others whose names or answers are others, wherever those stand."""
+        named = [(kind, role, name) for kind, role, name, _ in self.named()]
+        takes = [(slot.name, slot.takes, slot.result) for slot in self.slots.values()]
+        says = [(question, said.says) for question, said in self.core.items()]
+        wrappers = [wrapper.name for wrapper in self.wrappers]
+        return repr((self.revision, self.state, named, takes, self.callbacks, wrappers, says))
+
+    def named(self) -> Iterator[tuple[str, str, str, Where]]:
+        """Yield kind, role, name and place of all that has a role."""
+        for kind, named in (
+            ("member", self.members),
+            ("slot", self.slots),
+            ("promise", self.promises),
+            ("function", self.functions),
+        ):
+            for role, one in named.items():
+                yield kind, role, one.name, one.place
+        for role, function in (("resolver", self.resolver), ("stub", self.stub)):
+            if function is not None:
+                yield "core", role, function.name, function.place
+
+
+def what_there_is(named: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Return what rules can need of a tree, of that what is there. named: kinds and roles."""
+    have = set(named)
+    return frozenset(need for need, what in NEEDS.items() if what in have)
+
+
+# What a rule can need: the kind and role of what has to be there.
+NEEDS = {
+    "resolver": ("core", "resolver"),
+    "callback": ("slot", RESOLVE),
+    "promise": ("promise", RESOLVE),
+    "private": ("member", PRIVATE),
+    "pinned": ("member", PINNED),
+    "captured": ("member", OWNER_CALLBACKS),
+    "sharing": ("slot", SHARE),
+}
 
 
 def _members(*named: tuple[str, str, str]) -> Mapping[str, Member]:
@@ -232,7 +334,17 @@ TYPES = ("xfrm_dev_offload", "xfrm_state_offload")
 # What a whole tree is searched for, unless it calls something otherwise.
 ASKED = "|".join((WORDS, *TYPES, MARK))
 
-# Revision 1's own, for what does not ask a tree's Contract yet.
-RESOLVER = "xfrm_dev_state_lower_handle"
-CALLBACK = "xdo_dev_state_lower_handle"
-FLAG = "XFRMDEV_OPS_F_LOWER_HANDLE"
+
+def worth_reading(contract: Contract) -> str:
+    """Return the regular expression of the words that make a file of a tree a candidate."""
+    known = re.compile("|".join((WORDS, *TYPES)))
+    names = [
+        contract.state,
+        *contract.telling,
+        *contract.callbacks,
+        *(promise.name for promise in contract.promises.values()),
+        *([contract.asks] if contract.asks else ()),
+        *(wrapper.name for wrapper in contract.wrappers),
+    ]
+    other = [rf"\b{name}\b" for name in names if not known.search(name)]
+    return "|".join(dict.fromkeys((WORDS, *TYPES, *other)))

@@ -6,8 +6,17 @@ from typing import NamedTuple
 class TreeRow(NamedTuple):
     version: str
     contract: str
+    revision: str
     add_takes_device: int
-    has_real_dev: int
+    has_pinned: int
+
+
+class WordRow(NamedTuple):
+    kind: str
+    role: str
+    name: str
+    path: str
+    line: int
 
 
 class FileRow(NamedTuple):
@@ -15,14 +24,6 @@ class FileRow(NamedTuple):
     bytes: int
     lines: int
     errors: int
-
-
-class FunctionRow(NamedTuple):
-    path: str
-    name: str
-    line: int
-    condition: str
-    static: int
 
 
 class CallRow(NamedTuple):
@@ -54,28 +55,6 @@ class EntryRow(NamedTuple):
     via: str
 
 
-class MacroRow(NamedTuple):
-    name: str
-    parameters: str
-    path: str
-    line: int
-
-
-class StructFieldRow(NamedTuple):
-    struct: str
-    field: str
-    type: str
-    path: str
-
-
-class LocalRow(NamedTuple):
-    function: str
-    path: str
-    name: str
-    type: str
-    line: int
-
-
 class OpsTableRow(NamedTuple):
     id: int
     symbol: str
@@ -95,6 +74,7 @@ class OpsTableRow(NamedTuple):
 class CallbackRow(NamedTuple):
     ops_table: int
     field: str
+    role: str
     target: str
     path: str
     line: int
@@ -112,10 +92,13 @@ class SiteRow(NamedTuple):
     role: str
     opted_in: int
     field: str
+    member: str
     access: str
     context: str
     entries: str
     under_add: int
+    under_free: int
+    cleared: int
     read_back: int
     accessor: str
     by_name: int
@@ -216,14 +199,11 @@ class UnknownRow(NamedTuple):
 
 TABLES: dict[type, str] = {
     TreeRow: "tree",
+    WordRow: "word",
     FileRow: "file",
-    FunctionRow: "function",
     CallRow: "call",
     SlotRow: "slot",
     EntryRow: "entry",
-    MacroRow: "macro",
-    StructFieldRow: "struct_field",
-    LocalRow: "local",
     OpsTableRow: "ops_table",
     CallbackRow: "callback",
     SiteRow: "site",

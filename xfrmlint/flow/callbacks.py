@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import CALLBACK
+from xfrmlint.contract.words import RESOLVE
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.run import Run
 from xfrmlint.flow.values import SAME, Constant, Exit, Handle, Netdev, Value, XfrmState
@@ -41,7 +41,7 @@ def callbacks_of(graph: CallGraph, offload: str, tables: Iterable[Table]) -> lis
     found = []
     for table in tables:
         for filled in table.callbacks:
-            if filled.field != CALLBACK:
+            if filled.field != graph.reader.contract.slot(RESOLVE):
                 continue
             for view in graph.reader.definitions(filled.target, table.place.path):
                 function = graph.known(view)

@@ -10,7 +10,6 @@ from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import bare, callees, is_choice
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import RESOLVER
 from xfrmlint.flow.arithmetic import (
     CAPITALS,
     found_in,
@@ -121,7 +120,7 @@ class Calls(Code):
                 return evaluator.value(arguments[0], state)
         local = called.type != "identifier" or evaluator.variable(called) is not None
         name = "" if local else node_text(called)
-        asks = name == RESOLVER or (
+        asks = (name != "" and name == self.reader.contract.asks) or (
             bool(self.asked) and any(evaluator.place(n) in self.asked for n in _leaves(called))
         )
         if asks and len(arguments) == 2:
@@ -396,7 +395,8 @@ def _asked(evaluator: Evaluator, node: Node, arguments: Sequence[Node]) -> bool:
         return False
     members = evaluator.code.seeds.members
     if up.type == "argument_list" and up.parent is not None:
-        return node_text(up.parent.child_by_field_name("function") or up) == RESOLVER
+        called = node_text(up.parent.child_by_field_name("function") or up)
+        return called == evaluator.reader.contract.asks
     if up.type == "field_expression":
         return node_text(up.child_by_field_name("field") or up) in members
     target = up.child_by_field_name("left") or up.child_by_field_name("declarator")

@@ -13,7 +13,7 @@ from xfrmlint.c.macros import Macro
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, Local, View
-from xfrmlint.contract.words import RESOLVER
+from xfrmlint.contract.words import HANDLE, XSO
 from xfrmlint.flow.devices import Members
 from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice, condition
 from xfrmlint.flow.values import Constant, Exit, Location, Value
@@ -21,7 +21,6 @@ from xfrmlint.kernel.functions import is_kernels
 from xfrmlint.program.access import Accesses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.devices import Devices
-from xfrmlint.program.ops import add_takes_device
 
 _MOST_FUNCTIONS = 200
 
@@ -45,9 +44,10 @@ class Code:
     ) -> None:
         self.graph = graph
         self.reader: Reader = graph.reader
+        self.contract = self.reader.contract
         self.offload = offload
         self.accesses = Accesses(self.reader, offload, graph.passed)
-        devices = Devices(graph, self.accesses, add_takes_device(self.reader))
+        devices = Devices(graph, self.accesses)
         self.members = Members(self.reader, devices)
         self.reached = frozenset(reached)
         self.names: dict[str, list[FunctionName]] = {}
@@ -87,14 +87,16 @@ class Code:
 
     def _seeds(self) -> Seeds:
         """Return what can lead to a handle anywhere in the driver."""
-        words = {RESOLVER, "offload_handle", *self.names}
+        handle, asks = self.contract.member(HANDLE), self.contract.asks
+        resolvers = frozenset([asks] if asks else ())
+        words = {*resolvers, handle, *self.names}
         for function in sorted(self.reached):
             for edge in self.graph.incoming(function).edges:
                 key = (edge.caller.path, edge.caller.name)
                 self.pointed.setdefault(key, []).append((edge.place, function))
                 words.update(self._word_at(edge.place))
-        members = {"offload_handle"} | {field for _, field in self.keepers}
-        seeds = Seeds(frozenset(words | members), frozenset(members), frozenset([RESOLVER]))
+        members = {handle} | {field for _, field in self.keepers}
+        seeds = Seeds(frozenset(words | members), frozenset(members), resolvers)
         given: dict[FunctionName, frozenset[str]] = {f: frozenset() for f in sorted(self.reached)}
         while True:
             returning, filling = set(seeds.returning), set(seeds.filling)
@@ -146,7 +148,8 @@ class Code:
         path = path if path.endswith(".c") else self._home or path
         key = universe.key(path)
         if key not in self._macros:
-            words = ["offload_handle", "xso", self.offload.split()[-1], RESOLVER]
+            handle, asks = self.contract.member(HANDLE), self.contract.asks
+            words = [handle, XSO, self.offload.split()[-1], *([asks] if asks else ())]
             self._macros[key] = self.reader.macros(universe.files(path), key).hiding(words)
         return self._macros[key]
 

@@ -10,6 +10,7 @@ from xfrmlint.c.expression import bare
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
+from xfrmlint.contract.words import HANDLE
 from xfrmlint.flow.events import Device
 from xfrmlint.flow.values import Location, Member, Netdev
 from xfrmlint.kernel import structs
@@ -66,7 +67,7 @@ class Members:
         """Return the structs whose addresses the driver returns as handles."""
         if self._handles is None:
             found = set()
-            for view, node in self.reader.near("offload_handle", path):
+            for view, node in self.reader.near(self.reader.contract.member(HANDLE), path):
                 for stored in self.devices.graph.forms.stores_at(view, node):
                     value = bare(stored.value) if stored.value is not None else None
                     kind = self.reader.types.of(value, stored.view)

@@ -13,6 +13,7 @@ from tree_sitter import Node
 from xfrmlint.c.integers import COMPARISONS, INT, Int, IntType, number, signed
 from xfrmlint.c.types import written_type
 from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.contract.words import HANDLE, OWNER, PINNED, XSO
 from xfrmlint.flow.arithmetic import (
     CAPITALS,
     computed,
@@ -141,11 +142,11 @@ class Evaluator(Conditions):
             if isinstance(of, XfrmState) and of.there is False:
                 # No path goes on from here.
                 continue
-            if name == "xso":
+            if name == XSO:
                 found.append((after, Offload(sa_of(of))))
             elif isinstance(of, Offload):
                 found.append(self.offload_member(after, of, name, node))
-            elif name == "offload_handle" and self.is_handle(node, base):
+            elif name == self.reader.contract.member(HANDLE) and self.is_handle(node, base):
                 # The type says so; whose it is was lost on the way.
                 found.append(self.offload_member(after, Offload(Sa.UNKNOWN), name, node))
             else:
@@ -164,7 +165,7 @@ class Evaluator(Conditions):
         if bared.type == "pointer_expression" and node_text(bared)[:1] == "*":
             return self.value(bared.child_by_field_name("argument"), state)
         named = bared.child_by_field_name("field")
-        if named is not None and node_text(named) == "xso":
+        if named is not None and node_text(named) == XSO:
             return self.value(base, state)
         if bared.type not in ("identifier", "field_expression", "subscript_expression"):
             return self.value(base, state)
@@ -183,14 +184,15 @@ class Evaluator(Conditions):
         self, state: State, of: Offload, name: str, node: Node
     ) -> tuple[State, Value]:
         base = node.child_by_field_name("argument")
-        if name == "offload_handle" and self.is_handle(node, base):
+        if name == self.reader.contract.member(HANDLE) and self.is_handle(node, base):
             made = ("direct", of.sa)
             mark = Mark(Kind.READ, self.place(node), self.view.function.name, made, Source.DIRECT)
             field = node.child_by_field_name("field") or node
             mark = mark._replace(sa=of.sa, place=self.place(field))
             return state.marked(mark), Handle(made)
-        if name in ("dev", "real_dev"):
-            return state, Netdev(Device.OWNER if name == "dev" else Device.REAL_DEV)
+        role = self.reader.contract.role_of(name)
+        if role in (OWNER, PINNED):
+            return state, Netdev(Device.OWNER if role == OWNER else Device.REAL_DEV)
         return state, UNKNOWN
 
     def member_of(self, state: State, of: Value, name: str, node: Node) -> Located:
@@ -272,7 +274,7 @@ class Evaluator(Conditions):
             name = node_text(bared.child_by_field_name("field") or bared)
             found: Outcomes = []
             for after, of in self.holder(bared, state):
-                if name == "xso":
+                if name == XSO:
                     found.append((after, Offload(sa_of(of))))
                 elif isinstance(of, Handle):
                     # Not followed yet: the address of a member is computed from the handle.

@@ -51,7 +51,6 @@ class Traced(NamedTuple):
     doubts: tuple[Doubt, ...]
 
 
-_BLIND = "xdo_dev_packet_xmit"
 _TOO_DEEP = "nested too deeply to be followed"
 _NOT_FOLLOWED = "what is done with this handle could not be followed"
 _TABLE = "handler table"
@@ -138,8 +137,7 @@ def _from_entries(
         # A handler that is called from a real door needs no door of its own.
         if function not in started and not (in_table and function in run.entered):
             before = run.steps
-            # Nobody stores skb->dev before the kernel calls this one (net/xfrm/xfrm_output.c).
-            own = name != _BLIND
+            own = run.graph.reader.contract.names_own(name)
             most = left // (len(doors) - number)
             exits = _entered(run, function, doubts, most=most, names_device=own)
             started[function] = [_followed(name, function, exit_) for exit_ in exits]

@@ -63,11 +63,6 @@ class Change(NamedTuple):
     added: Mapping[int, Place]
     removed: Mapping[int, Place]
 
-    def old_line(self, line: int) -> int | None:
-        """Return the number that a line of the new file had before; None if it is new."""
-        found = (s.old + line - s.new for s in self.same if 0 <= line - s.new < s.length)
-        return next(found, None)
-
     def new_line(self, line: int) -> int | None:
         """Return the number that a line of the old file has now; None if it is gone."""
         found = (s.new + line - s.old for s in self.same if 0 <= line - s.old < s.length)

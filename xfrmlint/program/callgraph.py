@@ -12,6 +12,7 @@ from xfrmlint.c.mention import Slot, Use, declared_argument, slot_of, use_of
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
+from xfrmlint.contract.words import OPS
 from xfrmlint.kernel.doors import (
     DATAPATH,
     STATIC_CALLS,
@@ -577,7 +578,11 @@ class _Collector:
             return
         _, _, kernels = self.graph.slot_files(slot, use.view.path)
         takes = self.takes()
-        known = slot_door(slot.struct, slot.field, takes, kernels)
+        contract = self.graph.reader.contract
+        if slot.struct == OPS or (not slot.struct and slot.field in contract.callbacks):
+            known: Door | None = Door(slot.field, contract.door(slot.field) or UNKNOWN)
+        else:
+            known = slot_door(slot.struct, slot.field, takes, kernels)
         if known is not None:
             self.entry(known, use, via)
             return

@@ -13,12 +13,10 @@ from xfrmlint.c.mention import Slot, slot_of, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
-from xfrmlint.contract.words import CALLBACK, FLAG
+from xfrmlint.contract.words import NETDEV_OPS, OPS, RESOLVE
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.valueflow.sources import returned
-
-OPS = "struct xfrmdev_ops"
 
 
 class Callback(NamedTuple):
@@ -66,16 +64,6 @@ def find_tables(graph: CallGraph, paths: Iterable[str]) -> list[Table]:
     return sorted(found, key=lambda t: t.place)
 
 
-def add_takes_device(reader: Reader) -> bool:
-    """Tell whether xdo_dev_state_add() gets the net_device (include/linux/netdevice.h, 6.16)."""
-    found = reader.corpus.find("struct", OPS.split()[-1], "include/linux/netdevice.h")
-    if found is None:
-        return True
-    text = reader.corpus.unit(found.path).text[found.start : found.end]
-    match = re.search(rb"\(\s*\*\s*xdo_dev_state_add\s*\)\s*\(\s*struct\s+(\w+)", text)
-    return match is None or match.group(1) == b"net_device"
-
-
 class _Finder:
     def __init__(self, graph: CallGraph) -> None:
         self.graph = graph
@@ -83,23 +71,23 @@ class _Finder:
         self.tables: dict[Key, Table] = {}
         self.flagged: list[Flagged] = []
         self.owners: dict[Key, tuple[str, str]] = {}
-        known = self.reader.types.fields_named(OPS, "include/linux/netdevice.h")
-        self.fields = [name for name in known if name.startswith("xdo_")] or ["xdo_dev_state_add"]
-        if CALLBACK not in self.fields:
-            self.fields.append(CALLBACK)
+        contract = self.reader.contract
+        self.fields = contract.callbacks
+        self.flag_name = contract.promise(RESOLVE)
+        self.flags_name = contract.flags.name if contract.flags is not None else ""
 
     def read(self, path: str) -> None:
         files, key = self.reader.universe.files(path), self.reader.universe.key(path)
-        words = [*self.fields, "xfrmdev_ops", FLAG]
+        words = [*self.fields, NETDEV_OPS, *filter(None, [self.flag_name])]
         macros = self.reader.macros(files, key).hiding(words)
         for view in self.reader.views_with(Words([*words, *macros]), path, macros, own=True):
             for name in self.fields:
                 for node in view.occurrences(name):
                     self.filled(view, node, name)
-            for node in view.occurrences("xfrmdev_ops"):
+            for node in view.occurrences(OPS.split()[-1]):
                 if node.type == "type_identifier":
                     self.positional(view, node)
-            for node in view.occurrences("flags"):
+            for node in view.occurrences(self.flags_name) if self.flag_name else ():
                 self.flag(view, node)
 
     def filled(self, view: View, node: Node, name: str) -> None:
@@ -155,7 +143,7 @@ class _Finder:
                 self.positions(view, value)
             elif entry.type != "initializer_pair" and index < len(names):
                 table = self.table_of_list(view, listed)
-                if names[index] == "flags":
+                if names[index] == self.flags_name:
                     if self.sets_flag(view, entry):
                         table.flags.append(view.place(entry.start_byte))
                 else:
@@ -251,7 +239,7 @@ class _Finder:
             owner = pair.parent if pair is not None else None
             if value is None or owner is None:
                 return
-            if not _holds_callbacks(owner) and not self.typed_ops(view, value):
+            if not self.holds_callbacks(owner) and not self.typed_ops(view, value):
                 return
             # Of two designators for one field the last one counts.
             later = [c for c in owner.named_children if c.start_byte > value.start_byte]
@@ -298,7 +286,7 @@ class _Finder:
                         return True
             if node.type == "identifier":
                 name = node_text(node)
-                if name == FLAG or self.constant_sets_flag(view, name):
+                if name == self.flag_name or self.constant_sets_flag(view, name):
                     return True
             stack += node.named_children
         return False
@@ -310,13 +298,13 @@ class _Finder:
             passed = self.graph.passed(self.graph.known(view), local.parameter)
             return any(self.sets_flag(where, argument) for where, argument in passed)
         if local is not None:
-            return any(FLAG in node_text(value) for value in view.assignments(name))
+            return any(self.flag_name in node_text(value) for value in view.assignments(name))
         word = name.encode("utf-8", "surrogateescape")
         pattern = re.compile(rb"\b" + re.escape(word) + rb"\s*=\s*([^,;}]*)")
         for path in self.reader.corpus.local(view.path):
             if word in self.reader.corpus.data(path):
                 for match in pattern.finditer(self.reader.corpus.unit(path).text):
-                    if FLAG.encode() in match.group(1) and b"~" not in match.group(1):
+                    if self.flag_name.encode() in match.group(1) and b"~" not in match.group(1):
                         return True
         return False
 
@@ -371,8 +359,17 @@ class _Finder:
         root = re.split(r"[.\[]", table.symbol)[0]
         for view in {id(o.view): o.view for o in self.reader.near(root, table.place.path)}.values():
             if view.kind == "function":
-                for node in view.occurrences("flags"):
+                for node in view.occurrences(self.flags_name) if self.flag_name else ():
                     self.flag(view, node)
+
+    def holds_callbacks(self, listed: Node) -> bool:
+        """Tell whether an initializer names slots of an ops table."""
+        designators = tuple(f".{name}" for name in self.fields)
+        return any(
+            child.type == "initializer_pair"
+            and re.split(r"[\s=]", node_text(child).lstrip(), maxsplit=1)[0] in designators
+            for child in listed.named_children
+        )
 
     def destinations(self, table: Table) -> set[Slot]:
         """Return the slots into which a table (its value or its address) is put."""
@@ -524,13 +521,6 @@ def _written_once(expression: Node) -> Node | None:
     arguments = listed.named_children
     once = called is not None and node_text(called) == "WRITE_ONCE" and len(arguments) == 2
     return arguments[1] if once and arguments[0].id == expression.id else None
-
-
-def _holds_callbacks(listed: Node) -> bool:
-    return any(
-        child.type == "initializer_pair" and node_text(child).lstrip().startswith(".xdo_")
-        for child in listed.named_children
-    )
 
 
 def _literal_target(listed: Node) -> Node | None:

@@ -6,6 +6,7 @@ from typing import Any
 from xfrmlint.analysis.analyse import Core
 from xfrmlint.concrete.resolver import Comparison, Verdict
 from xfrmlint.concrete.states import described
+from xfrmlint.contract.words import Contract
 from xfrmlint.model.interleave import FIELDS, SCENARIOS, Order, Schedule, lines, torn
 from xfrmlint.model.predicates import Broken, sentence
 from xfrmlint.report.json import dump
@@ -42,10 +43,10 @@ def render(core: Core) -> Iterator[str]:
     """Yield the page's lines."""
     found = core.comparison
     if found.verdict is Verdict.ABSENT:
-        yield "xfrm_dev_state_lower_handle(): this tree has none"
+        yield "This tree has no resolver."
         return
-    yield f"xfrm_dev_state_lower_handle(): {printable(found.path)}:{found.line}"
-    yield from _verdict(found)
+    yield f"{core.contract.asks}(): {printable(found.path)}:{found.line}"
+    yield from _verdict(found, core.contract)
     yield f"  reads {', '.join(found.reads)}"
     for note in found.notes:
         yield f"  note: {printable(note.path)}:{note.line}: {printable(note.text)}"
@@ -63,7 +64,7 @@ def render(core: Core) -> Iterator[str]:
         yield from (f"  {line}" for line in lines(schedule))
 
 
-def _verdict(found: Comparison) -> Iterator[str]:
+def _verdict(found: Comparison, contract: Contract) -> Iterator[str]:
     """Yield the headline, the worlds that are wrong, and why some have no answer."""
     answered = f"{found.unanswered} of {found.worlds} worlds not answered"
     if found.broken:
@@ -78,7 +79,7 @@ def _verdict(found: Comparison) -> Iterator[str]:
     elif found.case is not None:
         count = f"{found.differing} of {found.total} states"
         yield f"  differs from the reference of {found.revision} in {count}; the smallest:"
-        yield f"  {described(found.case)}:"
+        yield f"  {described(found.case, contract)}:"
         yield f"  returns {printable(found.returned)} instead of {found.wanted}"
     if found.reason:
         place = f"{printable(found.reason_path)}:{found.reason_line}"
@@ -107,7 +108,7 @@ def as_json(core: Core) -> str:
             "smallest": None
             if found.case is None
             else {
-                "state": described(found.case),
+                "state": described(found.case, core.contract),
                 "returned": found.returned,
                 "wanted": found.wanted,
             },
