@@ -46,10 +46,11 @@ _DEVICES = re.compile(
     r"netif_is_\w+_(master|port|slave)|netif_(running|carrier_ok|device_present|is_up)|"
     r"netdev_has_any_upper_dev"
 )
-_OTHERS = re.compile(
-    r"mutex_trylock|rtnl_trylock|lockdep_is_held|rcu_read_lock_held|ARRAY_SIZE|"
-    r"__?dev_queue_xmit|dev_queue_xmit"
+# Work is done later, and by nobody here.
+_TRUE = re.compile(
+    r"mutex_trylock|rtnl_trylock|lockdep_is_held|rcu_read_lock_held|(schedule|queue|mod)(_delayed)?_work"
 )
+_OTHERS = re.compile(r"ARRAY_SIZE|(__)?dev_queue_xmit")
 _LOOP = re.compile(
     r"h?list_for_each_entry(_rcu|_safe|_rcu_bh|_lockless|_srcu)?|"
     r"netdev_for_each_lower_(private|private_rcu|dev)"
@@ -61,7 +62,17 @@ def kernels_own(name: str) -> bool:
     """Tell whether a function or macro is the kernel's and not read from the tree."""
     return any(
         pattern.fullmatch(name)
-        for pattern in (_NOTHING, _WAITS, _ALLOCATES, _LIST, _XARRAY, _DEVICES, _OTHERS, _LOOP)
+        for pattern in (
+            _NOTHING,
+            _TRUE,
+            _WAITS,
+            _ALLOCATES,
+            _LIST,
+            _XARRAY,
+            _DEVICES,
+            _OTHERS,
+            _LOOP,
+        )
     )
 
 
@@ -159,7 +170,7 @@ class Kernel:
             return Void()
         if _ALLOCATES.fullmatch(name):
             return Pointer(Struct("allocated memory", raw=True))
-        if name in ("mutex_trylock", "rtnl_trylock", "lockdep_is_held", "rcu_read_lock_held"):
+        if _TRUE.fullmatch(name):
             return Int(1, INT)
         if name == "ARRAY_SIZE":
             array = machine.place_of(arguments[0])

@@ -173,10 +173,8 @@ def _can_be_joined(code: _Code) -> bool:
 
 def _told(code: _Code, story: Story) -> Iterator[Scene | Untold]:
     """Run a story once for each way in which what is open can go."""
-    count = 0
-    for choose in choices():
-        count += 1
-        if count > _MOST_RUNS:
+    for count, choose in enumerate(choices()):
+        if count == _MOST_RUNS:
             yield Untold(story, "too many ways", code.owner.path, 0)
             return
         stage = _Stage(code, story, choose)

@@ -190,13 +190,18 @@ class Memory:
         return value
 
     def _reshaped(self, value: Pointer, kind: CType) -> Pointer:
-        """Return a pointer to data of which the first use says what it is: here, a pointer."""
+        """Return a pointer to data of which the first use says that it is a scalar."""
         target = value.target
-        if self.kernel is None or not isinstance(target, Struct) or kind != CType(DEVICE, 2):
+        if self.kernel is None or not isinstance(target, Struct):
             return value
-        if target.raw:
+        number = integer(kind.pointed(-1)) if kind.pointers == 1 else None
+        if target.raw and kind == CType(DEVICE, 2):
             target.raw, target.kind = False, kind.base
             target.put("*", self.kernel.port_in(target.name), CType(DEVICE, 1))
+        elif target.raw and number is not None:
+            target.raw, target.kind = False, kind.base
+            first = Open(target.name, set()) if target.born else Int(0, number)
+            target.put("*", first, kind.pointed(-1))
         cell = target.fields.get("*")
         return Pointer(cell) if isinstance(cell, Cell) else value
 
