@@ -37,7 +37,7 @@ from xfrmlint.concrete.values import (
     Value,
     Void,
 )
-from xfrmlint.contract.words import DEVICE
+from xfrmlint.contract.words import DEVICE, OPS
 
 
 class Expressions(Operands, Operators, ABC):
@@ -135,9 +135,14 @@ class Expressions(Operands, Operators, ABC):
             if self.choose is not None:
                 return Cell(node_text(node), Unknown())
             path = self._frames[-1].body.source.path
+            if self.kernel is not None and node_text(node) == "jiffies":
+                return Cell("jiffies", Open("jiffies", set()))
             number = self.names.constant(node_text(node), path) if self.kernel else None
             if number is not None:
                 return Cell(node_text(node), number)
+            shared = self._of_file(node_text(node), path)
+            if shared is not None:
+                return shared
             raise self._outside(f"{node_text(node)} is not defined in a plain way", node)
         if node.type == "field_expression":
             return self._field(node, address)
@@ -186,6 +191,15 @@ class Expressions(Operands, Operators, ABC):
             place.put(name, Unknown())
             found = place.fields[name]
         return found
+
+    def _of_file(self, name: str, path: str) -> Struct | None:
+        """Return a struct that is a variable of a file: a list's head, a lock, zeroed at birth."""
+        kind = self.names.variable(name, path) if self.kernel is not None else None
+        if self.kernel is None or kind is None or kind.pointers:
+            return None
+        if not kind.base.startswith("struct ") or kind.base == OPS:
+            return None
+        return self.kernel.files.setdefault(name, Struct(name, kind.base))
 
     # What a world has not made yet
 

@@ -135,7 +135,8 @@ class Kernel:
     device's name. active: the port that an owner's own pointer leads to, where its code that would
     store it was not run. populated: that code was run. assumed: what was decided of the owner's own
     numbers, in words. unset: pointers to a device that nobody was seen to store. sent: the
-    devices that a packet was queued on. bodies: kept from run to run.
+    devices that a packet was queued on. bodies: kept from run to run. files: structs that
+    are variables of a file.
     """
 
     devices: Mapping[str, Struct]
@@ -154,6 +155,7 @@ class Kernel:
     filled: set[int] = field(default_factory=set)
     sent: set[str] = field(default_factory=set)
     bodies: dict[int, Body] = field(default_factory=dict)
+    files: dict[str, Struct] = field(default_factory=dict)
     maps: dict[int, dict[int, Value]] = field(default_factory=dict)
     entries: dict[tuple[str, str], Struct] = field(default_factory=dict)
 
@@ -367,7 +369,12 @@ class Kernel:
 
     def entry(self, machine: Evaluating, kind: str, port: str, node: Node) -> Struct | None:
         """Return an owner's own struct for a port: one with a net_device; None if it has none."""
-        members = machine.members_of(kind) if kind.startswith("struct ") and kind != DEVICE else {}
+        if not kind.startswith("struct ") or kind == DEVICE:
+            return None
+        return self.entry_of(kind, port, machine.members_of(kind))
+
+    def entry_of(self, kind: str, port: str, members: Mapping[str, CType]) -> Struct | None:
+        """Return the same. members: of that struct."""
         holds = [n for n, one in members.items() if (one.base, one.pointers) == (DEVICE, 1)]
         if not holds:
             return None

@@ -42,6 +42,7 @@ from xfrmlint.contract.words import (
     STATE,
     XSO,
 )
+from xfrmlint.contract.words import Function as ContractFunction
 from xfrmlint.model.predicates import Broken, broken
 from xfrmlint.model.stories import Deed, Step, Story, stories
 from xfrmlint.model.worlds import Mode, U, World
@@ -114,10 +115,9 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
     if not resolvers or in_worlds(resolvers[0], sources).broken:
         return None
     core = {
-        role: found[0]
+        role: found[0][0]
         for role in (ADD, DELETE, FREE)
-        if role in contract.functions
-        and (found := core_definitions(reader, sources, contract.functions[role].name))
+        if role in contract.functions and (found := _definitions(sources, contract.functions[role]))
     }
     owner = owner_of(reader, sources, path, callbacks)
     code = _Code(sources, resolvers[0], core, owner, {})
@@ -152,11 +152,22 @@ class _Code(NamedTuple):
     bodies: dict[int, Body]
 
 
+def _definitions(
+    sources: Sources, function: ContractFunction
+) -> Sequence[tuple[Source, bool | None]]:
+    """Return a function of the core where the contract says that it stands."""
+    path = function.place.path
+    return sources.definitions(function.name, path) if path else ()
+
+
 def _concerns(story: Story, owner: Owner, sources: Sources) -> bool:
     """Tell whether an owner has code for each step: one without delete deletes nothing."""
     deeds = {step.deed for step in story.steps}
     if Deed.FAIL_OVER in deeds and not owner.other:
         return False
+    # What it does for a port that a shared state was installed on is more than that it is gone.
+    if Step(Deed.LEAVE, story.ports[0]) in story.steps and owner.leaves is None:
+        return SHARE not in sources.contract.slots
     return Deed.DELETE not in deeds or sources.contract.slot(DELETE) in owner.callbacks
 
 
@@ -408,7 +419,11 @@ class _Stage:
                 devices = [c.value for c in found.fields.values() if not isinstance(c, Struct)]
                 if any(self.kernel.name_of(value) == name for value in devices):
                     return Pointer(found)
-        raise Outside(f"no {kind.base} of {name} is seen", source.path, source.line)
+        members = self.code.sources.members(kind, source.path)
+        made = self.kernel.entry_of(kind.base, name, members)
+        if made is None:
+            raise Outside(f"no {kind.base} of {name} is seen", source.path, source.line)
+        return Pointer(made)
 
     def _add_state(self) -> None:
         """Hand the state to the core, which hands it to the owner."""

@@ -62,6 +62,10 @@ class Names(Protocol):
         """Return the members of a struct; none if they can't be read."""
         ...
 
+    def variable(self, name: str, path: str) -> CType | None:
+        """Return the type of a variable of a file; None if there is none of that name."""
+        ...
+
     def constant(self, text: str, path: str) -> Int | None:
         """Return the value of a constant expression; None if it is none."""
         ...

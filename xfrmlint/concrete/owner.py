@@ -11,7 +11,10 @@ from xfrmlint.concrete.sources import Sources
 from xfrmlint.contract.words import ADD, DELETE, DEVICE, FREE, Contract
 
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
+_TWO_POINTERS = re.compile(rb"^[^{;,]*\([^{;,]*\bstruct\s+\w+\s*\*[^{;,]*,[^{;,]*\*[^{;,]*\)\s*\{")
 _DEEPEST = 4
+# Bytes of a function that makes a device a port; what is longer has never come to its end.
+_LONGEST = 8000
 
 
 class Owner(NamedTuple):
@@ -39,12 +42,12 @@ def owner_of(reader: Reader, sources: Sources, path: str, callbacks: Mapping[str
     found = {slot: sources.function(name, path) for slot, name in callbacks.items()}
     known = {slot: source for slot, source in found.items() if source is not None}
     files = [one for one in reader.universe.files(path) if one.endswith(".c")] or [path]
+    bodies = _bodies_of(reader, files)
     ndos = {
-        slot: _filled(reader, sources, files, f"ndo_{slot}")
+        slot: _filled(sources, bodies, reader, files, f"ndo_{slot}")
         for slot in ("add_slave", "del_slave", "start_xmit")
     }
     others = {source.name for source in (*known.values(), *ndos.values()) if source is not None}
-    bodies = _bodies_of(reader, files)
     moves, blamed = _movers(sources, bodies, others)
     return Owner(
         reader.universe.module(path),
@@ -59,7 +62,9 @@ def owner_of(reader: Reader, sources: Sources, path: str, callbacks: Mapping[str
     )
 
 
-def _filled(reader: Reader, sources: Sources, files: Sequence[str], slot: str) -> Source | None:
+def _filled(
+    sources: Sources, bodies: "_Bodies", reader: Reader, files: Sequence[str], slot: str
+) -> Source | None:
     """Return the one function that the files put into a slot by its name."""
     written = re.compile(rb"\.%s\s*=\s*(\w+)" % slot.encode())
     found = {
@@ -68,20 +73,34 @@ def _filled(reader: Reader, sources: Sources, files: Sequence[str], slot: str) -
         if slot.encode() in reader.corpus.data(path)
         for match in written.finditer(reader.corpus.unit(path).text)
     }
-    return sources.function(*found.pop()) if len(found) == 1 else None
+    if len(found) != 1:
+        return None
+    name, path = found.pop()
+    body = bodies.get(name)
+    return None if body is None or len(body.text) > _LONGEST else sources.function(name, path)
 
 
-_Bodies = Mapping[str, tuple[str, bytes]]
+class _Body(NamedTuple):
+    """A function's file and text, and whom it calls by name."""
+
+    path: str
+    text: bytes
+    calls: tuple[str, ...]
+
+
+_Bodies = Mapping[str, _Body]
 
 
 def _bodies_of(reader: Reader, files: Sequence[str]) -> _Bodies:
-    """Return the functions of some files by name: where each stands, and its text."""
-    found: dict[str, tuple[str, bytes]] = {}
+    """Return the functions of some files by name."""
+    found: dict[str, _Body] = {}
     for path in files:
         unit = reader.corpus.unit(path)
         for item in unit.items:
             if item.kind == "function":
-                found[item.name] = (path, unit.text[item.start : item.end])
+                text = unit.text[item.start : item.end]
+                calls = dict.fromkeys(m.group(1).decode() for m in _CALLED.finditer(text))
+                found[item.name] = _Body(path, text, tuple(calls))
     return found
 
 
@@ -101,7 +120,9 @@ def _movers(
     }
     told = []
     for name in sorted(both):
-        source = sources.function(name, bodies[name][0]) if name not in others else None
+        # Its head first: to prepare a function takes longer.
+        likely = name not in others and _TWO_POINTERS.search(bodies[name].text) is not None
+        source = sources.function(name, bodies[name].path) if likely else None
         if source is not None and _told_port(source, sources):
             told.append(source)
     lowest = [s for s in told if not any(_calls(s.name, o.name, bodies) for o in told)]
@@ -109,7 +130,7 @@ def _movers(
         return None, None
     inside = {n for n in both if n == lowest[0].name or _calls(lowest[0].name, n, bodies)}
     inner = [n for n in inside if not any(_calls(n, other, bodies) for other in inside)]
-    blamed = sources.function(inner[0], bodies[inner[0]][0]) if len(inner) == 1 else None
+    blamed = sources.function(inner[0], bodies[inner[0]].path) if len(inner) == 1 else None
     return lowest[0], blamed
 
 
@@ -124,7 +145,7 @@ def _hands_on_elsewhere(
     slot = contract.slot(ADD).encode()
     return any(
         re.search(rb"(->|\.)%s\s*\(" % slot, text) is not None
-        for name, (_, text) in bodies.items()
+        for name, (_, text, _) in bodies.items()
         if name not in reached
     ) or any(
         _calls(name, inner, bodies)
@@ -135,7 +156,7 @@ def _hands_on_elsewhere(
 
 
 def _adds(name: str, bodies: _Bodies, slot: bytes) -> bool:
-    text = bodies[name][1] if name in bodies else b""
+    text = bodies[name].text if name in bodies else b""
     return re.search(rb"(->|\.)%s\s*\(" % slot, text) is not None
 
 
@@ -152,10 +173,9 @@ def _reached(name: str, bodies: _Bodies, depth: int, seen: set[str]) -> Iterator
     if name in seen or depth > _DEEPEST or name not in bodies:
         return
     seen.add(name)
-    text = bodies[name][1]
-    yield text
-    for match in _CALLED.finditer(text):
-        yield from _reached(match.group(1).decode(), bodies, depth + 1, seen)
+    yield bodies[name].text
+    for called in bodies[name].calls:
+        yield from _reached(called, bodies, depth + 1, seen)
 
 
 def _calls(name: str, other: str, bodies: _Bodies) -> bool:

@@ -52,6 +52,7 @@ class Sources:
         self._units: dict[str, Unit] = {}
         self._made: dict[tuple[str, int], Source] = {}
         self._doubtful: set[tuple[str, str]] = set()
+        self._seen: dict[str, frozenset[bytes]] = {}
         self._defined: dict[tuple[str, str], Macro | None] = {}
 
     def function(self, name: str, path: str) -> Source | None:
@@ -201,10 +202,10 @@ class Sources:
 
     def _macro(self, name: str, path: str) -> Macro | None:
         word = name.encode("utf-8", "surrogateescape")
+        if word not in self._macros_seen(path):
+            return None
         for place in self._corpus.closure(path):
-            if not self._close(place) or word not in self._corpus.data(place):
-                continue
-            if word not in self._corpus.defines(place):
+            if word not in self._corpus.defines(place) or not self._close(place):
                 continue
             unit = self.unit(place)
             found = []
@@ -225,6 +226,13 @@ class Sources:
             self._doubtful.add((name, path))
             return None
         return None
+
+    def _macros_seen(self, path: str) -> frozenset[bytes]:
+        """Return the names of all macros that a file sees."""
+        if path not in self._seen:
+            places = self._corpus.closure(path)
+            self._seen[path] = frozenset().union(*map(self._corpus.defines, places))
+        return self._seen[path]
 
     def resolved(self, kind: CType, path: str) -> CType:
         """Return a type with typedefs followed."""
@@ -266,6 +274,18 @@ class Sources:
         """Return the members of a struct; none if they can't be read."""
         found = self._reader.types.fields(struct, path)
         return found[0] if found is not None else {}
+
+    def variable(self, name: str, path: str) -> CType | None:
+        """Return the type of a variable of a file; None if there is none of that name."""
+        found = self._reader.types.variable(name, path)
+        if found is None:
+            made = re.compile(
+                rb"\b(?:H?LIST_HEAD|DEFINE_(?:SPINLOCK|MUTEX|XARRAY\w*))\s*\(\s*%s\s*\)"
+                % name.encode()
+            )
+            data = self._corpus.data(path)
+            return CType("struct list_head") if made.search(data) else None
+        return found
 
     def constant(self, text: str, path: str) -> Int | None:
         """Return the value of a constant expression; None if it is none."""
