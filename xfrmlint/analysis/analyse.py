@@ -19,6 +19,7 @@ from xfrmlint.concrete.core import (
 from xfrmlint.concrete.lab import Ran, run_owner
 from xfrmlint.concrete.resolver import Comparison, Verdict, compare
 from xfrmlint.concrete.states import described
+from xfrmlint.concrete.tears import Tear, tears
 from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.contract.words import COUNTS, FREE, HANDLE, PINNED, PRIVATE, Contract
 from xfrmlint.facts.merged import Rows, merged
@@ -69,6 +70,11 @@ class Analysis(NamedTuple):
     def owners(self) -> tuple[Ran, ...]:
         """The uppers' own code, run through the model's stories."""
         return tuple(chain.from_iterable(part.owners for part in self.parts))
+
+    @property
+    def tears(self) -> tuple[Tear, ...]:
+        """What a reader can get while an owner's code moves a state."""
+        return tuple(chain.from_iterable(part.tears for part in self.parts))
 
     @property
     def callbacks(self) -> tuple[Callback, ...]:
@@ -132,8 +138,11 @@ def analysed(
     sleeps, open_calls = find_sleeps(graph, tables)
     callbacks = tuple(callbacks_of(graph, whole.offload, tables))
     owners = tuple(_owners(reader, drivers))
+    torn = tuple(tear for ran in owners for tear in tears(reader, ran))
     doubts = (*(doubt for one in traced.values() for doubt in one.doubts), *open_calls)
-    return Analysed(graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, owners, doubts)
+    return Analysed(
+        graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, owners, torn, doubts
+    )
 
 
 def _owners(reader: Reader, drivers: Sequence[Driver]) -> Iterator[Ran]:

@@ -8,6 +8,7 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
 from xfrmlint.c.unit import Place
 from xfrmlint.concrete.lab import Blamed, Ran
+from xfrmlint.concrete.tears import Tear
 from xfrmlint.contract.words import Contract
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import (
@@ -48,7 +49,7 @@ class Analysed(NamedTuple):
     """One part of a tree, read. traced: by the driver's group. doubts: of paths, and of sleeping.
 
     callbacks: the owners' resolver callbacks. owners: the uppers' own code, run through the model's
-    stories.
+    stories. tears: what a reader in between can get of it.
     """
 
     graph: CallGraph
@@ -58,6 +59,7 @@ class Analysed(NamedTuple):
     sleeps: tuple[Sleep, ...]
     callbacks: tuple[Callback, ...]
     owners: tuple[Ran, ...]
+    tears: tuple[Tear, ...]
     doubts: tuple[Doubt, ...]
 
 
@@ -73,6 +75,7 @@ def rows_of(part: Analysed) -> Rows:
         *_sleep_rows(reader, part.sleeps, len(sites)),
         *_item_rows(part),
         *_owner_rows(part.owners),
+        *_tear_rows(part.tears),
         *_file_rows(reader),
         *_unread_rows(reader),
         *_unknown_rows(part),
@@ -106,7 +109,8 @@ def _owner_rows(owners: Sequence[Ran]) -> Iterator[CoreFunctionRow | UnknownRow]
                 told.setdefault(blamed, broken)
         for blamed, broken in told.items():
             detail = f"breaks the contract. {sentence(broken)}"
-            yield CoreFunctionRow("resolves", blamed.name, blamed.path, blamed.line, 0, detail)
+            place = (blamed.name, blamed.path, blamed.line)
+            yield CoreFunctionRow("resolves", *place, 0, detail, ran.owner.name)
         # Of an upper without the callback, its absence is told.
         if ran.untold and ran.answers:
             first = ran.untold[0]
@@ -114,6 +118,18 @@ def _owner_rows(owners: Sequence[Ran]) -> Iterator[CoreFunctionRow | UnknownRow]
             yield UnknownRow(
                 first.path or ran.owner.path, first.line, "", f"{reason}: {first.reason}"
             )
+
+
+def _tear_rows(tears: Sequence[Tear]) -> Iterator[CoreFunctionRow]:
+    """Yield the shortest schedule that each function makes possible."""
+    told: dict[Blamed, Tear] = {}
+    for tear in sorted(tears, key=lambda one: len(one.schedule.moves)):
+        told.setdefault(tear.blamed, tear)
+    for blamed, tear in told.items():
+        last = tear.schedule.moves[-1]
+        detail = f"lets a reader in between: {tear.scene.world.name}: the resolver {last.text} (P5)"
+        place = (blamed.name, blamed.path, blamed.line)
+        yield CoreFunctionRow("torn", *place, 0, detail, tear.driver)
 
 
 def _driver_rows(contract: Contract, drivers: Sequence[Driver]) -> Iterator[tuple[object, ...]]:

@@ -197,10 +197,14 @@ def _told(code: _Code, story: Story) -> Iterator[Scene | Untold]:
 
 @dataclass
 class _Lowers:
-    """The model's lower devices. held: the handle under which each has the state now."""
+    """The model's lower devices.
+
+    held: the handle under which each has the state now. deleted: those that delete was called for.
+    """
 
     issued: dict[int, str] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
+    deleted: set[int] = field(default_factory=set)
 
     def new(self, device: str) -> int:
         """Return the handle of another add: the device's own hundred, counted."""
@@ -312,6 +316,8 @@ class _Stage:
         self.kernel.events.append(Event(deed, name))
         if deed is Done.FREE:
             self.lowers.held.pop(name, None)
+        elif name in self.lowers.held:
+            self.lowers.deleted.add(self.lowers.held[name])
         return Void()
 
     def _accepts(self, values: Sequence[Value]) -> Value | Fault:
@@ -482,6 +488,7 @@ class _Stage:
             None if self.freed or self.refused else U,
             dict(lowers.issued),
             frozenset(lowers.held.values()),
+            frozenset(lowers.deleted),
             carries=carries,
             settled=not self.refused and self.story.steps[-1].deed is not Deed.DELETE,
             freed=self.freed or self.refused,

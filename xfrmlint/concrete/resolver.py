@@ -177,7 +177,8 @@ def _in_worlds(asked: _Asked) -> Comparison:
     place = (asked.source.path, asked.source.line)
     verdict = Verdict.DIFFERS if faults else Verdict.KEEPS
     made = _ABSENT._replace(verdict=verdict, path=place[0], line=place[1])
-    return made._replace(broken=tuple(faults), worlds=count, unanswered=unanswered)
+    made = made._replace(broken=tuple(faults), worlds=count, unanswered=unanswered)
+    return made._replace(reads=_order(asked.traces))
 
 
 def _judged(world: World, asking: str | None, result: Result, callback: str) -> Iterator[Broken]:

@@ -278,13 +278,14 @@ class Sources:
     def variable(self, name: str, path: str) -> CType | None:
         """Return the type of a variable of a file; None if there is none of that name."""
         found = self._reader.types.variable(name, path)
-        if found is None:
+        if found is None or " " not in found.base:
+            # `static LIST_HEAD(name);` declares what no type is seen of.
             made = re.compile(
                 rb"\b(?:H?LIST_HEAD|DEFINE_(?:SPINLOCK|MUTEX|XARRAY\w*))\s*\(\s*%s\s*\)"
                 % name.encode()
             )
             data = self._corpus.data(path)
-            return CType("struct list_head") if made.search(data) else None
+            return CType("struct list_head") if made.search(data) else found
         return found
 
     def constant(self, text: str, path: str) -> Int | None:

@@ -41,10 +41,11 @@ def useless(world: World, asking: str | None, answer: int) -> str:
     if asking != world.owner and world.device(asking).master != world.owner:
         # It is no port of the owner's, or has left.
         return ""
-    holders = {world.issued[handle] for handle in world.live}
+    owed = world.live - world.deleted
+    holders = {world.issued[handle] for handle in owed}
     if asking in holders:
         return "none, although its add returned one"
-    usable = any(asking in valid_on(world, handle) for handle in world.live)
+    usable = any(asking in valid_on(world, handle) for handle in owed)
     if asking in world.carries and usable:
         return "none, although the owner transmits through it"
     return ""

@@ -105,6 +105,12 @@ def stories(shares: bool) -> Iterator[Story]:
         (_ADD, Step(Deed.FAIL_OVER, C)),
     )
     yield Story(
+        f"U with {apart} adds; it fails over to C and back",
+        two,
+        _TWO_CHIPS,
+        (_ADD, Step(Deed.FAIL_OVER, C), Step(Deed.FAIL_OVER, A)),
+    )
+    yield Story(
         f"U with {apart} adds; it fails over to C, which refuses",
         two,
         _TWO_CHIPS,

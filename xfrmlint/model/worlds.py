@@ -52,9 +52,10 @@ class Device(NamedTuple):
 class World(NamedTuple):
     """A state among devices.
 
-    issued: whose add returned a handle. live: those that were not freed since. carries: the
-    devices through which the owner transmits. settled: nobody is in the middle of changing the
-    state. freed: the core has freed it. state: as the resolver sees it, where the roles say it.
+    issued: whose add returned a handle. live: those that were not freed since. deleted: of these,
+    those that packets on their way alone may use. carries: the devices through which the owner
+    transmits. settled: nobody is in the middle of changing the state. freed: the core has freed it.
+    state: as the resolver sees it, where the roles say it.
     """
 
     name: str
@@ -63,6 +64,7 @@ class World(NamedTuple):
     owner: str | None
     issued: Mapping[int, str]
     live: frozenset[int]
+    deleted: frozenset[int] = frozenset()
     carries: frozenset[str] = frozenset()
     settled: bool = True
     freed: bool = False
