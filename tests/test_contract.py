@@ -519,6 +519,22 @@ def test_a_driver_that_calls_the_slot_decides_as_the_core_does() -> None:
     assert contract.names_own("sec_fits")
 
 
+def test_a_slot_is_a_door_by_its_shape() -> None:
+    new = (
+        "\tvoid	(*sec_odd)(int);",
+        "\tvoid	(*sec_odd)(int);\n\tvoid	(*sec_new2)(struct sk_buff *s);",
+    )
+    contract = contract_in(changed(SHARED, (NETDEVICE, *new)))
+    doors: dict[str, set[str]] = {}
+    for name in (*contract.callbacks, "sec_nowhere"):
+        doors.setdefault(contract.door(name), set()).add(name)
+    assert doors == {
+        "datapath": {"sec_fits", "sec_send", "sec_new2"},
+        "control": {"sec_new", "sec_end", "sec_gone", "sec_esn", "sec_alike", "sec_key"},
+        "": {"sec_odd", "sec_nowhere"},
+    }
+
+
 @pytest.mark.parametrize("files", [SHARED, {}])
 def test_a_document_holds_all_of_a_contract(files: Mapping[str, str]) -> None:
     contract = contract_in(tree_of(files))
@@ -671,6 +687,7 @@ OTHERWISE = {
     "xdo_dev_state_lower_handle": "op_key_of",
     "XFRMDEV_OPS_F_LOWER_HANDLE": "OPS_ASKS_FOR_KEY",
     "offload_handle": "hw_key",
+    "real_dev": "chosen",
     "upper_priv": "boss_data",
     "xfrm_dev_offload": "xfrm_hw",
     "xfrm_state_offload": "xfrm_hw",
@@ -714,6 +731,16 @@ def test_renamed_throughout_a_tree_has_the_same_findings(name: str, tmp_path: Pa
     assert not difference(places(report.findings), expected(tree))
     for finding in report.findings:
         assert not set(OTHERWISE) & set(re.findall(r"\w+", finding.message)), finding.message
+
+
+def test_renamed_the_resolver_is_compared_as_before(tmp_path: Path) -> None:
+    plain = run("resolver", lay("rfc", tmp_path / "plain"), cwd=tmp_path)
+    other = run("resolver", rename(lay("rfc", tmp_path / "other")), cwd=tmp_path)
+    assert "equals the reference in all 351 states" in plain.out
+    assert "Torn reads" in plain.out
+    # The schedule is the model's, and so are its words.
+    page, _, torn = plain.out.partition("\nTorn reads")
+    assert other.out == f"{renamed(page, OTHERWISE)}\nTorn reads{torn}"
 
 
 def test_a_message_says_what_the_tree_calls_things(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from xfrmlint.c.integers import INT, LONG, UINT, ULONG, Int, number
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Unit
 from xfrmlint.concrete.configuration import ON
-from xfrmlint.concrete.core import free_clears, offload_ok_looks_at_upper, stub
+from xfrmlint.concrete.core import free_clears, stub
+from xfrmlint.concrete.counting import counts_the_owners_own
 from xfrmlint.concrete.evaluate import Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
 from xfrmlint.concrete.resolver import (
@@ -1335,7 +1336,7 @@ def test_a_tree_without_the_resolver_is_absent() -> None:
     assert resolver_source(tree) is None
     assert stub(tree) is None
     assert free_clears(tree) is None
-    assert offload_ok_looks_at_upper(tree) is None
+    assert counts_the_owners_own(tree) is None
 
 
 def test_a_prototype_and_the_definition_elsewhere() -> None:
@@ -1460,9 +1461,15 @@ OK_HEAD = "static inline bool xfrm_dst_offload_ok(struct dst_entry *dst)\n{\n"
         ("return HANDLE(x) || UPPER(x);", True),
         ("return HANDLE(x);", False),
         ("return false;", None),
+        # What is named need not count.
+        ("return x->xso.offload_handle && !x->xso.upper_priv;", False),
+        ("void *p = x->xso.upper_priv;\n\treturn p ? x->xso.offload_handle : "
+         "x->xso.offload_handle;", False),
+        ("return x->xso.offload_handle || (x->xso.upper_priv && x->xso.dev == dst->dev);", False),
+        ("return x->xso.offload_handle || asked(x->xso.upper_priv);", None),
     ],
-)
-def test_offload_ok_looks_at_upper_priv(body: str, wanted: bool | None) -> None:
+)  # fmt: skip
+def test_a_state_with_the_owners_own_counts(body: str, wanted: bool | None) -> None:
     text = (
         "struct xfrm_dev_offload { struct net_device *dev; unsigned long offload_handle;\n"
         "\tvoid __rcu *upper_priv; };\n"
@@ -1472,7 +1479,7 @@ def test_offload_ok_looks_at_upper_priv(body: str, wanted: bool | None) -> None:
         f"#ifdef CONFIG_XFRM_OFFLOAD\n{OK_HEAD}\tstruct xfrm_state *x = dst->xfrm;\n\t{body}\n}}\n"
         f"#else\n{OK_HEAD}\treturn false;\n}}\n#endif\n"
     )
-    found = offload_ok_looks_at_upper(tree_with(text))
+    found = counts_the_owners_own(tree_with(text))
     assert found is not None
     assert found.ok is wanted, found
     line = guarded(text)[: guarded(text).index("xfrm_dst_offload_ok")].count("\n") + 1
@@ -1483,7 +1490,7 @@ def test_offload_ok_looks_at_upper_priv(body: str, wanted: bool | None) -> None:
 def test_the_fixtures(base: str, tmp_path: Path) -> None:
     folder = Folder(lay(base, tmp_path / "linux"))
     tree = reader_of(folder)
-    answers = [stub(tree), free_clears(tree), offload_ok_looks_at_upper(tree)]
+    answers = [stub(tree), free_clears(tree), counts_the_owners_own(tree)]
     if base == "rfc":
         assert compare(tree).verdict is Verdict.EQUAL
         assert [a.ok for a in answers if a is not None] == [True] * 3

@@ -5,7 +5,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
-from xfrmlint.analysis.parts import plan, reader_of, whole_reader
+from xfrmlint.analysis.parts import contract_in, plan, reader_of, whole_reader
 from xfrmlint.analysis.tabulate import Analysed, core_rows, rows_of
 from xfrmlint.c.corpus import Memo
 from xfrmlint.c.reader import Reader
@@ -13,9 +13,9 @@ from xfrmlint.concrete.core import (
     Answer,
     cleared_by_free,
     free_clears,
-    offload_ok_looks_at_upper,
     stub,
 )
+from xfrmlint.concrete.counting import counts_the_owners_own
 from xfrmlint.concrete.lab import Ran, run_owner
 from xfrmlint.concrete.resolver import Comparison, Verdict, compare
 from xfrmlint.concrete.states import described
@@ -178,10 +178,13 @@ def core_facts(
     return core_rows(reader, own, words, functions)
 
 
-def core_of(tree: Tree, progress: Progress = quietly) -> Core:
-    """Compare the tree's own resolver with the reference, and ask about the functions around it."""
+def core_of(tree: Tree, progress: Progress = quietly, names: Names = NO_NAMES) -> Core:
+    """Compare the tree's own resolver with the reference, and ask about the functions around it.
+
+    names: what somebody says that things are called.
+    """
     progress("running the tree's own resolver")
-    reader = reader_of(tree)
+    reader = reader_of(tree, contract=contract_in(tree, names=names))
     contract = reader.contract
     answers = {one.words: one.ask(reader) for one in _questions(contract).values()}
     return Core(contract, compare(reader), answers)
@@ -244,6 +247,6 @@ def _questions(contract: Contract) -> dict[str, _Question]:
         "counts": _Question(
             counts,
             f"{counts}() counts a state with {contract.member(PRIVATE)}",
-            offload_ok_looks_at_upper,
+            counts_the_owners_own,
         ),
     }

@@ -95,14 +95,16 @@ def query(sql: str, tree: str | None, form: str, cached: bool, models: Sequence[
 @click.command()
 @click.argument("tree", required=False, type=click.Path())
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def resolver(tree: str | None, form: str) -> int:
+@contract_option
+def resolver(tree: str | None, form: str, contract: Path | None) -> int:
     """Run the tree's own resolver over every state and compare it with the reference."""
     from xfrmlint.analysis.analyse import core_of
     from xfrmlint.report import resolver as rendering
 
     where, _ = tree_and_paths([tree] if tree else [])
+    names = names_of_contract(where, contract)
     with Progressing(False) as progress:
-        core = core_of(where, progress)
+        core = core_of(where, progress, names)
     if form == "json":
         printed([rendering.as_json(core).removesuffix("\n")])
     else:

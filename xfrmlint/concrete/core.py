@@ -9,13 +9,10 @@ from typing import NamedTuple
 
 from xfrmlint.c.integers import ULONG, Int
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import node_text
 from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.configuration import OFF, ON, OPTION
 from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Fault, Outside
-from xfrmlint.concrete.names import Source
-from xfrmlint.concrete.primitives import known
 from xfrmlint.concrete.resolver import resolver_source, run, value_text
 from xfrmlint.concrete.sources import Sources, core_definitions, core_files
 from xfrmlint.concrete.states import states
@@ -32,7 +29,6 @@ from xfrmlint.concrete.values import (
     Void,
 )
 from xfrmlint.contract.words import (
-    COUNTS,
     DEVICE,
     FREE,
     HANDLE,
@@ -206,48 +202,3 @@ def _freeable(has_callback: bool, contract: Contract) -> tuple[Struct, Struct]:
     x.put(XSO, xso)
     x.put("data", Unknown())
     return x, xso
-
-
-def offload_ok_looks_at_upper(reader: Reader) -> Answer | None:
-    """Tell whether what counts a state as offloaded reads the owner's own as well as the handle.
-
-    The function itself, its macros and the core's inlines that it calls are searched. None if the
-    tree has no such member or function.
-    """
-    private, handle = (reader.contract.member(role) for role in (PRIVATE, HANDLE))
-    function = reader.contract.functions.get(COUNTS)
-    if not private or function is None:
-        return None
-    sources = Sources(reader, ON, _NEAR)
-    found = core_definitions(reader, sources, function.name)
-    if not found:
-        return None
-    source = found[0]
-    place = (source.path, source.line)
-    named = _fields_named(source, sources, set(), 0)
-    if private in named:
-        return Answer(True, *place, "")
-    if source.problem:
-        return Answer(None, *place, source.problem)
-    if handle not in named:
-        return Answer(None, *place, f"{function.name}() reads neither field")
-    return Answer(False, *place, f"{function.name}() looks at {handle} alone")
-
-
-def _fields_named(source: Source, sources: Sources, seen: set[str], depth: int) -> set[str]:
-    found: set[str] = set()
-    stack = [source.view.node]
-    while stack:
-        node = stack.pop()
-        stack += node.named_children
-        if node.type == "field_identifier":
-            found.add(node_text(node))
-        called = node.child_by_field_name("function") if node.type == "call_expression" else None
-        if called is not None and called.type == "identifier" and depth < 4:
-            name = node_text(called)
-            if name not in seen and not known(name):
-                seen.add(name)
-                inner = sources.function(name, source.path)
-                if inner is not None:
-                    found |= _fields_named(inner, sources, seen, depth + 1)
-    return found
