@@ -75,7 +75,7 @@ def rows_of(part: Analysed) -> Rows:
         *_sleep_rows(reader, part.sleeps, len(sites)),
         *_item_rows(part),
         *_owner_rows(part.owners),
-        *_tear_rows(part.tears),
+        *_tear_rows(part.owners, part.tears),
         *_file_rows(reader),
         *_unread_rows(reader),
         *_unknown_rows(part),
@@ -120,10 +120,16 @@ def _owner_rows(owners: Sequence[Ran]) -> Iterator[CoreFunctionRow | UnknownRow]
             )
 
 
-def _tear_rows(tears: Sequence[Tear]) -> Iterator[CoreFunctionRow]:
-    """Yield the shortest schedule that each function makes possible."""
+def _tear_rows(owners: Sequence[Ran], tears: Sequence[Tear]) -> Iterator[CoreFunctionRow]:
+    """Yield the shortest schedule that each function of an owner with the callback makes possible.
+
+    Of one without it that is told, and the rest in `xfrmlint judge`.
+    """
+    converted = {ran.owner.name for ran in owners if ran.answers}
     told: dict[Blamed, Tear] = {}
     for tear in sorted(tears, key=lambda one: len(one.schedule.moves)):
+        if tear.driver not in converted:
+            continue
         told.setdefault(tear.blamed, tear)
     for blamed, tear in told.items():
         last = tear.schedule.moves[-1]
