@@ -335,7 +335,7 @@ class Kernel:
         member = node_text(arguments[at + 1])
         head = self._linked(machine, arguments[at], node)
         found = self.entries_of(head)
-        if not found and head.born and id(head) not in self.filled:
+        if not found and head.born and not self.populated and id(head) not in self.filled:
             self.filled.add(id(head))
             found += self._ports(machine, arguments[0], member, node)
         for one in list(found):
