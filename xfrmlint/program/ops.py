@@ -8,15 +8,15 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import INT, declared, specified
-from xfrmlint.c.expression import bare, position_in
-from xfrmlint.c.mention import Slot, slot_of, use_of
+from xfrmlint.c.expression import arguments_of, bare, position_in
+from xfrmlint.c.mention import Slot, Use, slot_of, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
-from xfrmlint.contract.words import NETDEV_OPS, OPS, RESOLVE
-from xfrmlint.kernel.functions import function_named
+from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, RESOLVE
 from xfrmlint.program.callgraph import CallGraph
-from xfrmlint.valueflow.sources import returned
+from xfrmlint.valueflow.sources import Tracer, returned
+from xfrmlint.valueflow.uses import Step, Uses
 
 
 class Callback(NamedTuple):
@@ -70,6 +70,8 @@ class _Finder:
         self.reader: Reader = graph.reader
         self.tables: dict[Key, Table] = {}
         self.flagged: list[Flagged] = []
+        self.tracer = Tracer(self.reader, graph.passed, self.object_of)
+        self.uses = Uses(self.reader, graph.passed, lambda _: (), self.reads, self.mention)
         self.owners: dict[Key, tuple[str, str]] = {}
         contract = self.reader.contract
         self.fields = contract.callbacks
@@ -154,7 +156,7 @@ class _Finder:
         name, at = _owner(view, listed)
         target = _literal_target(listed)
         if target is not None:
-            key = self.key(view, target, 0)
+            key = self.key(view, target)
         else:
             key = Key(view.path if view.kind != "function" else str(view.function), name)
         return self.table(key, name, view.place(at.start_byte))
@@ -168,7 +170,7 @@ class _Finder:
         base = expression.child_by_field_name("argument")
         if base is None:
             return None
-        key = self.key(view, base, 0)
+        key = self.key(view, base)
         if key in self.tables:
             return self.tables[key]
         place = self.declared_at(view, key) or view.place(expression.start_byte)
@@ -187,46 +189,28 @@ class _Finder:
                     return self.reader.outlines.place(view.path, item, made.name)
         return None
 
-    def key(self, view: View, node: Node, depth: int) -> Key:
+    def key(self, view: View, node: Node) -> Key:
         """Return which object an expression of type struct xfrmdev_ops (or a pointer to it) is."""
-        node = bare(node)
+        answers = self.tracer.of(view, node).answers
+        return next(iter(answers), Key(str(view.function), node_text(bare(node))))
+
+    def object_of(self, view: View, node: Node) -> Key | None:
+        """Return which object an expression names; None where it has to be followed further."""
         if node.type == "field_expression":
             slot = slot_of(self.reader, view, node)
             return Key(slot.struct, slot.field)
         if node.type == "subscript_expression":
             inner = node.child_by_field_name("argument")
             index = node.child_by_field_name("index")
-            outer = self.key(view, inner, depth + 1) if inner is not None else Key("", "")
+            outer = self.key(view, inner) if inner is not None else Key("", "")
             return Key(outer.scope, f"{outer.name}[{node_text(index) if index else ''}]")
-        if node.type == "call_expression" and depth < 4:
-            called = node.child_by_field_name("function")
-            for made in self.reader.definitions(node_text(called) if called else "", view.path):
-                for value in returned(made):
-                    return self.key(made, value, depth + 1)
+        if node.type != "identifier":
+            return None
         name = node_text(node)
-        local = view.local(name, node.start_byte) if node.type == "identifier" else None
+        local = view.local(name, node.start_byte)
         if local is None:
             return Key(view.path, name)
-        if local.type.pointers and depth < 4:
-            for value in view.assignments(name):
-                value = bare(value)
-                if value.type == "call_expression":
-                    listed = value.child_by_field_name("arguments")
-                    called = value.child_by_field_name("function")
-                    if called is None or not function_named(node_text(called)).is_("copies"):
-                        continue
-                    for argument in listed.named_children if listed is not None else []:
-                        named = bare(argument)
-                        if named.type == "identifier" and node_text(named) in {
-                            k.name for k in self.tables
-                        }:
-                            return self.key(view, named, depth + 1)
-                    continue
-                return self.key(view, value, depth + 1)
-            if local.parameter >= 0:
-                for where, argument in self.graph.passed(self.graph.known(view), local.parameter):
-                    return self.key(where, argument, depth + 1)
-        return Key(str(view.function), name)
+        return None if local.type.pointers else Key(str(view.function), name)
 
     def flag(self, view: View, node: Node) -> None:
         """Note where `.flags` gets the flag, in an initializer or by = and |=."""
@@ -253,7 +237,7 @@ class _Finder:
             return
         base = parent.child_by_field_name("argument")
         if base is not None:
-            flagged = Flagged(self.key(view, base, 0), view.place(node.start_byte))
+            flagged = Flagged(self.key(view, base), view.place(node.start_byte))
             if flagged not in self.flagged:
                 self.flagged.append(flagged)
 
@@ -373,96 +357,65 @@ class _Finder:
 
     def destinations(self, table: Table) -> set[Slot]:
         """Return the slots into which a table (its value or its address) is put."""
+        member = table.key.scope.startswith("struct ")
+        name = table.key.name if member else re.split(r"[.\[]", table.symbol)[0]
+        wanted = "field_identifier" if member else "identifier"
         found: set[Slot] = set()
-        if table.key.scope.startswith("struct "):
-            occurrences = [
-                (view, node.parent)
-                for view, node in self.reader.near(table.key.name, table.place.path)
-                if node.parent is not None and node.type == "field_identifier"
-            ]
-        else:
-            root = re.split(r"[.\[]", table.symbol)[0]
-            occurrences = [
-                (view, node)
-                for view, node in self.reader.near(root, table.place.path)
-                if node.type == "identifier"
-            ]
-        for view, node in occurrences:
-            if node is not None:
-                self.flow(view, node, found, 0)
+        start = [
+            Step(self.mention(view, node))
+            for view, node in self.reader.near(name, table.place.path)
+            if node.type == wanted
+        ]
+        self.uses.follow(start, lambda step: self.goes_on(step.use, found))
         return found
 
-    def flow(self, view: View, node: Node, found: set[Slot], depth: int) -> None:
-        if depth > 5:
-            return
-        up = node
+    def mention(self, view: View, node: Node) -> Use:
+        """Return what is done with the table that a node names, or that a member of it is."""
+        if node.type == "field_identifier" and node.parent is not None:
+            node = node.parent
         # A member of a bigger object carries the table along: &hw.xops.
-        while up.parent is not None and up.parent.type == "field_expression":
-            kind = self.reader.types.of(up.parent, view)
+        while node.parent is not None and node.parent.type == "field_expression":
+            kind = self.reader.types.of(node.parent, view)
             if kind is None or kind.base != OPS:
                 break
-            up = up.parent
-        copied = _copied_through(up)
+            node = node.parent
+        return use_of(self.reader, view, node)
+
+    def goes_on(self, use: Use, found: set[Slot]) -> bool:
+        """Add the slot into which a use puts a table, and tell whether it goes on from there."""
+        copied = _copied_through(use.at)
+        if use.callee is not None and use.kind != "argument" and use.callee.parent is not None:
+            copied = arguments_of(use.callee.parent)[0]
+        elif copied is None and use.kind == "global":
+            # `own_ops = template;`, `own_ops = &template;`
+            given = _assignment_of(use.at)
+            copied = given.child_by_field_name("left") if given is not None else None
         if copied is not None:
-            target = self.key(view, copied, 0)
+            target = self.key(use.view, copied)
             found.add(Slot(target.scope, target.name))
-            return
-        use = use_of(self.reader, view, up)
+            return False
         if use.kind == "slot" and use.slot is not None:
             if use.slot in found:
-                return
+                return False
             found.add(use.slot)
-            if use.slot.struct == "struct net_device":
-                return
-            files, key, kernels = self.graph.slot_files(use.slot, view.path)
-            if kernels or not use.slot.field:
-                return
-            for where, inner in self.reader.occurrences(use.slot.field, files, key):
-                if inner.type == "field_identifier" and inner.parent is not None:
-                    if slot_of(self.reader, where, inner.parent).struct == use.slot.struct:
-                        self.flow(where, inner.parent, found, depth + 1)
-        elif use.kind == "local":
-            local = view.local(use.name, node.start_byte)
+            return use.slot.struct != DEVICE
+        if use.kind == "local":
+            local = use.view.local(use.name, use.at.start_byte)
             if local is not None and not local.type.pointers:
-                found.add(Slot(str(view.function), use.name))
-            for inner in view.occurrences(use.name):
-                if inner.type == "identifier" and inner.start_byte != node.start_byte:
-                    self.flow(view, inner, found, depth + 1)
-        elif use.kind == "global":
-            # `own_ops = template;`, `own_ops = &template;`
-            given = _assignment_of(up)
-            left = given.child_by_field_name("left") if given is not None else None
-            if left is not None:
-                target = self.key(view, left, 0)
-                found.add(Slot(target.scope, target.name))
-        elif use.kind == "argument":
-            self.flow_argument(view, use.name, use.position, use.callee, found, depth)
+                found.add(Slot(str(use.view.function), use.name))
+        return use.kind in ("local", "argument")
 
-    def flow_argument(
-        self,
-        view: View,
-        name: str,
-        index: int,
-        callee: Node | None,
-        found: set[Slot],
-        depth: int,
-    ) -> None:
-        listed = (
-            callee.parent.child_by_field_name("arguments") if callee and callee.parent else None
-        )
-        if listed is not None and index == 1 and function_named(name).copies_memory:
-            target = self.key(view, listed.named_children[0], 0)
-            found.add(Slot(target.scope, target.name))
-            return
-        copies = function_named(name).is_("copies")
-        if listed is not None and listed.parent is not None and copies:
-            self.flow(view, listed.parent, found, depth + 1)
-            return
-        for inner in self.reader.definitions(name, view.path):
-            if index < len(inner.parameters) and inner.parameters[index]:
-                for node in inner.occurrences(inner.parameters[index]):
-                    if node.type == "identifier":
-                        self.flow(inner, node, found, depth + 1)
+    def reads(self, slot: Slot, path: str) -> list[Use]:
+        """Return the uses of a member that holds a table."""
+        files, key, kernels = self.graph.slot_files(slot, path)
+        if kernels or not slot.field:
+            return []
+        return [
+            self.mention(where, inner)
+            for where, inner in self.reader.occurrences(slot.field, files, key)
+            if inner.type == "field_identifier" and inner.parent is not None
+            if slot_of(self.reader, where, inner.parent).struct == slot.struct
+        ]
 
 
 def _element_of(key: Key, flagged: Key) -> bool:
