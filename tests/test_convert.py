@@ -24,6 +24,7 @@ struct example {
 	struct example_sa sa[8];
 	unsigned long last;
 	u32 __iomem *hw;
+	spinlock_t lock;
 };
 
 static int example_add(struct net_device *dev, struct xfrm_state *x,
@@ -156,6 +157,28 @@ REFUSED = (
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
         ),
         "x is set anew between the reads of the handle",
+    ),
+    Case(
+        "a lock is held that was not where the function leaves",
+        _tx(
+            "\tif (!x)\n\t\treturn false;\n\tspin_lock(&ex->lock);\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n"
+            "\tspin_unlock(&ex->lock);\n\treturn true;\n"
+        ),
+        "what has to be undone here need not be what was in line",
+    ),
+    Case(
+        "the caller asks of each packet, whether it is to be offloaded or not",
+        "static bool example_prepare(struct example *ex, struct sk_buff *skb)\n{\n"
+        "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\n"
+        "\tif (!x)\n\t\treturn false;\n"
+        "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n}\n\n"
+        + _tx(
+            "\tipsec = example_prepare(ex, skb);\n\tif (skb->len < 8)\n\t\treturn false;\n"
+            "\tif (ipsec)\n\t\twritel(1, ex->hw);\n\treturn true;\n",
+            "\tbool ipsec;\n",
+        ),
+        "what the caller does with false is not known",
     ),
     Case(
         "half converted",

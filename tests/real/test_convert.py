@@ -8,8 +8,8 @@ import pytest
 from tests.real import kernels
 from tests.real.converted import CONVERSIONS, Conversion, laid
 from xfrmlint.analysis.analyse import analyse
-from xfrmlint.convert.plan import names_of_drivers, plan_of
-from xfrmlint.convert.proof import Proof, proof_of
+from xfrmlint.convert.plan import names_of_drivers
+from xfrmlint.convert.proof import Proof, proven
 from xfrmlint.git.overlay import Overlay
 from xfrmlint.model.judge import FINE
 from xfrmlint.rules import load_rules, rules_folder
@@ -39,7 +39,7 @@ class Tried(NamedTuple):
 def _tried(tree: Tree, driver: str) -> Tried:
     analysis = analyse(tree)
     assert driver in names_of_drivers(analysis)[0]
-    return Tried(tree, driver, proof_of(tree, analysis, plan_of(analysis, driver), RULES))
+    return Tried(tree, driver, proven(tree, analysis, driver, RULES))
 
 
 @pytest.mark.parametrize("conversion", CONVERSIONS, ids=lambda one: one.name)

@@ -63,8 +63,8 @@ def convert(
     converted gets no patch but the reasons, and the exit status is 1.
     """
     from xfrmlint.analysis.analyse import analyse
-    from xfrmlint.convert.plan import names_of_drivers, plan_of
-    from xfrmlint.convert.proof import proof_of
+    from xfrmlint.convert.plan import names_of_drivers
+    from xfrmlint.convert.proof import proven
     from xfrmlint.git.overlay import laid
     from xfrmlint.git.patch import series_at
     from xfrmlint.tree import Tree
@@ -96,7 +96,7 @@ def convert(
         proofs = []
         for driver in lower if every else rest:
             progress(f"converting {driver}")
-            proofs.append(proof_of(tree, analysis, plan_of(analysis, driver), rules, names))
+            proofs.append(proven(tree, analysis, driver, rules, names))
     status = CLEAN
     number = 0
     for proof in proofs:

@@ -16,9 +16,11 @@ from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.exits import Called, Fate, end_of, is_busy, kept_of, leaves
-from xfrmlint.convert.written import below, indent_of
+from xfrmlint.convert.undone import is_same_to_leave
+from xfrmlint.convert.written import below, indent_of, without_parentheses
 
 _FALSE = ("false", "0", "NULL")
+_TRUE = ("true", "1")
 _FAILED = re.compile(r"^-E[A-Z0-9]+$")
 _MOST = 4
 
@@ -31,6 +33,8 @@ def tests_in_callers(fate: Fate, view: View, function: FunctionName, first: Node
     end = end_of(view, first)
     incoming = fate.graph.incoming(function)
     if end.ended or end.why or end.value not in _FALSE or incoming.doubts or incoming.entries:
+        return []
+    if not _succeeds_otherwise(view):
         return []
     calls = list(fate.calls(function))
     if not calls or len(calls) > _MOST:
@@ -49,6 +53,31 @@ def tests_in_callers(fate: Fate, view: View, function: FunctionName, first: Node
     return edits
 
 
+def _succeeds_otherwise(view: View) -> bool:
+    """Tell whether a function's last return is that of success, and no 0."""
+    values = [n.named_children[:1] for n in below(view.node) if n.type == "return_statement"]
+    last = values[-1][0] if values and values[-1] else None
+    return last is not None and node_text(last) in _TRUE
+
+
+def _is_of_offload(statement: Node) -> bool:
+    """Tell whether a statement is reached by packets alone that are to be offloaded.
+
+    Of the others a function that finds no state says 0, too, and they must go on.
+    """
+    up, inner = statement.parent, statement
+    while up is not None and up.type != "function_definition":
+        condition = up.child_by_field_name("condition") if up.type == "if_statement" else None
+        branch = up.child_by_field_name("consequence")
+        if condition is not None and branch is not None and branch.id == inner.id:
+            bare = without_parentheses(condition)
+            name = bare.child_by_field_name("function") if bare is not None else None
+            if name is not None and node_text(name) == "xfrm_offload":
+                return True
+        inner, up = up, up.parent
+    return False
+
+
 def _test(fate: Fate, called: Called) -> list[Edit]:
     """Return the edits that put a test behind a call whose result is assigned."""
     view, node = called
@@ -61,7 +90,7 @@ def _test(fate: Fate, called: Called) -> list[Edit]:
         return []
     if any(one.type in ("call_expression", "update_expression") for one in below(left)):
         return []
-    leaving = _leaving(fate, view, statement)
+    leaving = _leaving(fate, view, statement) if _is_of_offload(statement) else ""
     if not leaving:
         return []
     indent = indent_of(view, statement).decode()
@@ -90,6 +119,8 @@ def _leaving(fate: Fate, view: View, statement: Node) -> str:
         value = end_of(view, kept[0]).value if len(kept) == 1 else ""
         failed = kept[0].type == "return_statement" and bool(_FAILED.match(value))
         if len(kept) != 1 or not (failed or one.end_byte <= statement.start_byte):
+            continue
+        if not is_same_to_leave(view, branch, statement):
             continue
         end = fate.of(view, view.function, kept[0])
         if end.ended and not end.why and not is_busy(end):

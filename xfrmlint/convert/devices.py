@@ -1,6 +1,6 @@
 """Which expression in reach of a function is the net_device at work, on evidence."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -32,17 +32,30 @@ class Choice(NamedTuple):
     why: str
 
 
-def device_in(devices: Devices, view: View, before: int, way: Reached) -> Choice:
+def device_in(
+    devices: Devices,
+    view: View,
+    before: int,
+    way: Reached,
+    without: Collection[str] = (),
+) -> Choice:
     """Return the device at work, as it can be written before an offset of a function.
 
     A parameter comes first, then what the kernel itself keeps, then the driver's own members; that
-    of the packet is the last, and only where the doors say that it is set.
+    of the packet is the last, and only where the doors say that it is set. without: expressions of
+    which the judge has said that they are another device.
     """
     tried: list[Candidate] = []
     for candidate in _candidates(devices, view, before, way):
+        if candidate.text in without:
+            continue
         if candidate.found.whose == {Whose.OWN} and not candidate.found.why:
             return Choice(candidate.text, "")
         tried.append(candidate)
+    for candidate in tried if without else ():
+        # In some of the structs of that type; whether in this, the judge tells by who passes it.
+        if Whose.OWN in candidate.found.whose and not candidate.found.why:
+            return Choice(candidate.text, "")
     if not tried:
         return Choice("", "no net_device is in reach")
     said = [f"{one.text} is {_said(one.found)}" for one in tried[:3]]

@@ -316,7 +316,7 @@ def _ranged(text: str, changed: str) -> bool:
 
 
 def _ifs_around(statement: Node) -> Sequence[Node]:
-    """Return the `if`s before a statement, the nearest first, then the one behind it."""
+    """Return the `if` behind a statement, then those before it, the nearest first."""
     found: list[Node] = []
     at: Node | None = statement
     while at is not None and at.type != "function_definition":
@@ -327,7 +327,7 @@ def _ifs_around(statement: Node) -> Sequence[Node]:
             before = before.prev_named_sibling
         at = at.parent
     after = following(statement)
-    return [*found, after] if after is not None and after.type == "if_statement" else found
+    return [after, *found] if after is not None and after.type == "if_statement" else found
 
 
 def following(statement: Node) -> Node | None:

@@ -27,10 +27,12 @@ T = TypeVar("T")
 class Plan(NamedTuple):
     """A driver's conversion. does: its edits, in words. reasons: why it can't be converted.
 
-    With neither edits nor reasons there is nothing to do.
+    devices: the functions that ask the resolver, each with what for. With neither edits nor reasons
+    there is nothing to do.
     """
 
     driver: str
+    devices: tuple[tuple[str, str], ...]
     edits: tuple[Edit, ...]
     does: tuple[str, ...]
     reasons: tuple[Reason, ...]
@@ -42,21 +44,25 @@ def names_of_drivers(analysis: Analysis) -> tuple[list[str], list[str]]:
     return sorted(lower), sorted({one.group for one in analysis.drivers} - lower)
 
 
-def plan_of(analysis: Analysis, driver: str) -> Plan:
-    """Return what converts one lower driver."""
+def plan_of(
+    analysis: Analysis, driver: str, without: frozenset[tuple[str, str]] = frozenset()
+) -> Plan:
+    """Return what converts one lower driver. without: see Context."""
     part = next(p for p in analysis.parts if any(d.group == driver for d in p.drivers))
-    return _Planner(part, analysis.offload, driver).plan()
+    return _Planner(part, analysis.offload, driver, without).plan()
 
 
 class _Planner:
-    def __init__(self, part: Analysed, offload: str, driver: str) -> None:
+    def __init__(
+        self, part: Analysed, offload: str, driver: str, without: frozenset[tuple[str, str]]
+    ) -> None:
         self.part = part
         self.driver = driver
         graph = part.graph
         self.reader = graph.reader
         self.contract = graph.reader.contract
         devices = Devices(graph, Accesses(graph.reader, offload, graph.passed))
-        self.context = Context(self.contract, devices, Fate(graph))
+        self.context = Context(self.contract, devices, Fate(graph), without)
         self.reasons: list[Reason] = []
 
     def plan(self) -> Plan:
@@ -76,9 +82,11 @@ class _Planner:
         asked = any(s.access == RESOLVE and s.reached.context == "datapath" for s in sites)
         if flags and not functions and not asked and not self.reasons:
             # A promise about nothing.
-            return Plan(self.driver, (), (), ())
+            return Plan(self.driver, (), (), (), ())
         reasons = tuple(dict.fromkeys(self.reasons))
-        return Plan(self.driver, tuple(dict.fromkeys(edits)), tuple(dict.fromkeys(does)), reasons)
+        asking = tuple((one.function, one.device) for one in functions)
+        said = tuple(dict.fromkeys(does))
+        return Plan(self.driver, asking, tuple(dict.fromkeys(edits)), said, reasons)
 
     def _refuse_state(self, site: Site) -> None:
         """Note what a site is that nobody converts by its form alone."""

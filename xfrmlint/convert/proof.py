@@ -9,7 +9,7 @@ from xfrmlint.analysis.judgement import Judgement, judgements
 from xfrmlint.check import report_of
 from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.convert.edits import Reason, files_of
-from xfrmlint.convert.plan import Plan
+from xfrmlint.convert.plan import Plan, plan_of
 from xfrmlint.findings import Finding
 from xfrmlint.git.overlay import Overlay
 from xfrmlint.model.judge import FINE
@@ -18,13 +18,15 @@ from xfrmlint.rules import Rule
 from xfrmlint.tree import Tree
 
 _MOST = 8
+_WRONG = "WRONG_LOWER_DEV"
 
 
 class Proof(NamedTuple):
     """A plan with what comes of it. reads: what the datapath does today.
 
     before, after: the judgements; after is None where nothing was judged. files: path -> before and
-    after. left: findings that stay, none of them worse than a CHECK.
+    after. left: findings that stay, none of them worse than a CHECK. wrong: the
+    functions that would ask for another device.
     """
 
     plan: Plan
@@ -34,12 +36,30 @@ class Proof(NamedTuple):
     files: dict[str, tuple[bytes, bytes]]
     left: tuple[Finding, ...]
     reasons: tuple[Reason, ...]
+    wrong: frozenset[str] = frozenset()
 
 
-def proof_of(
-    tree: Tree, analysis: Analysis, plan: Plan, rules: Sequence[Rule], names: Names = NO_NAMES
+def proven(
+    tree: Tree, analysis: Analysis, driver: str, rules: Sequence[Rule], names: Names = NO_NAMES
 ) -> Proof:
-    """Judge a plan. analysis: of the tree. names: see analyse()."""
+    """Plan a driver's conversion and judge it; where a device is found wrong, with another one.
+
+    analysis: of the tree. names: see analyse().
+    """
+    without: frozenset[tuple[str, str]] = frozenset()
+    while True:
+        plan = plan_of(analysis, driver, without)
+        proof = _proof(tree, analysis, plan, rules, names)
+        wrong = {one for one in plan.devices if one[0] in proof.wrong}
+        if not wrong or wrong <= without or len(without) > _MOST:
+            return proof
+        without |= wrong
+
+
+def _proof(
+    tree: Tree, analysis: Analysis, plan: Plan, rules: Sequence[Rule], names: Names
+) -> Proof:
+    """Judge a plan."""
     before = _judgement(analysis, plan.driver)
     places = {handle.place for handle in before.handles} if before is not None else set()
     reads = tuple(site for site in analysis.sites if site.place in places)
@@ -67,8 +87,9 @@ def proof_of(
         *_found(own, "would stand there"),
         *_unknown(analysis, made, files),
     ]
+    wrong = frozenset(one.function for one in own if one.type == _WRONG)
     left = tuple(one for one in own if one.level == "CHECK")
-    return Proof(plan, reads, before, after, files, left, tuple(against[:_MOST]))
+    return Proof(plan, reads, before, after, files, left, tuple(against[:_MOST]), wrong)
 
 
 def _judgement(analysis: Analysis, driver: str) -> Judgement | None:

@@ -33,6 +33,7 @@ from xfrmlint.convert.layout import (
     line_start,
     with_comment,
 )
+from xfrmlint.convert.undone import is_same_to_leave, takes
 from xfrmlint.convert.written import (
     Written,
     below,
@@ -49,11 +50,12 @@ _LOOPS = ("for_statement", "while_statement", "do_statement", "switch_statement"
 
 
 class Context(NamedTuple):
-    """What a driver is converted with."""
+    """What a driver is converted with. without: functions and devices that are wrong in them."""
 
     contract: Contract
     devices: Devices
     fate: Fate
+    without: frozenset[tuple[str, str]]
 
 
 class Converted(NamedTuple):
@@ -63,6 +65,7 @@ class Converted(NamedTuple):
     """
 
     function: str
+    device: str
     edits: tuple[Edit, ...]
     does: str
     ends: bool
@@ -96,7 +99,8 @@ def converted(context: Context, reads: Sequence[Written]) -> Converted:
     _refuse_control(context.contract, first)
     _refuse_forms(ordered, statement, state)
     before, way = statement.start_byte, first.site.reached
-    device, handed = device_in(context.devices, first.view, before, way), ()
+    wrong = {text for function, text in context.without if function == first.site.function.name}
+    device, handed = device_in(context.devices, first.view, before, way, wrong), ()
     if device.text:
         found = _Reads(tuple(ordered), statement, state, device.text, handed)
     else:
@@ -317,7 +321,7 @@ def _instead_of_busy(found: _Reads, branch: Node) -> tuple[Edit, End]:
         refuse(one.site, "a handle of 0 makes the packet be queued again for ever")
     for label, target in labels(view):
         end = end_of(view, target)
-        if end.ended and not end.why and not is_busy(end):
+        if end.ended and not end.why and not is_busy(end) and not _undoes(target):
             jump = f"goto {label};".encode()
             return Edit(view.path, leaving[0].start_byte, leaving[0].end_byte, jump), end
     packet = packet_in(view)
@@ -332,12 +336,27 @@ def _instead_of_busy(found: _Reads, branch: Node) -> tuple[Edit, End]:
     return Edit(view.path, start, branch.end_byte, block), end
 
 
+def _undoes(label: Node) -> bool:
+    """Tell whether more is undone behind a label than that the packet is freed."""
+    at: Node | None = label
+    while at is not None:
+        calls = [one for one in below(at) if one.type == "call_expression"]
+        if any(takes(call) for call in calls):
+            return True
+        at = at.next_named_sibling
+    return False
+
+
 def _exit(context: Context, found: _Reads) -> tuple[list[Node], End, list[Edit]]:
     """Return the exit that the function takes where it has no state, or a bad index."""
     one = found.first
     why = "the function has no exit for a packet without a state, or with a bad index"
     for branch in exits_before(one.view, found.statement, found.state, _changed(found.statement)):
         kept = kept_of(branch)
+        if not is_same_to_leave(one.view, branch, found.statement):
+            line = one.view.place(branch.start_byte).line
+            why = f"what has to be undone here need not be what was in line {line}"
+            continue
         end = context.fate.of(one.view, one.site.function, kept[0])
         if end.ended and not end.why and not is_busy(end):
             return kept, end, []
@@ -378,4 +397,4 @@ def _done(found: _Reads, edits: list[Edit], does: str, end: End) -> Converted:
     left = None if ends else Reason(end.place.path, end.place.line, f"{name}(): {why}")
     if found.handed:
         does += ", which its callers hand down"
-    return Converted(name, (*edits, *found.handed), f"{name}() {does}", ends, left)
+    return Converted(name, found.device, (*edits, *found.handed), f"{name}() {does}", ends, left)
