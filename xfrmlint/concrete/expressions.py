@@ -233,7 +233,8 @@ class Expressions(Operands, Operators, ABC):
         if integer(plain) is not None or plain.base.startswith("enum"):
             if struct.born:
                 return Open(f"{struct.name}.{name}", set())
-            return wrapped(0, integer(plain) or INT)
+            given = self.kernel.given if self.kernel is not None else {}
+            return wrapped(given.get(f"{struct.name}.{name}", 0), integer(plain) or INT)
         made = Struct(f"{struct.name}.{name}", kind.base, born=struct.born)
         made.layout = kind
         return made

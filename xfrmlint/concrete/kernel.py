@@ -136,7 +136,8 @@ class Kernel:
     store it was not run. populated: that code was run. assumed: what was decided of the owner's own
     numbers, in words. unset: pointers to a device that nobody was seen to store. sent: the
     devices that a packet was queued on. bodies: kept from run to run. files: structs that
-    are variables of a file.
+    are variables of a file. given: what members of the world's objects are that are not 0, by the
+    object's name and the member's.
     """
 
     devices: Mapping[str, Struct]
@@ -156,6 +157,7 @@ class Kernel:
     sent: set[str] = field(default_factory=set)
     bodies: dict[int, Body] = field(default_factory=dict)
     files: dict[str, Struct] = field(default_factory=dict)
+    given: Mapping[str, int] = field(default_factory=dict)
     maps: dict[int, dict[int, Value]] = field(default_factory=dict)
     entries: dict[tuple[str, str], Struct] = field(default_factory=dict)
 

@@ -45,11 +45,14 @@ from xfrmlint.contract.words import (
 from xfrmlint.contract.words import Function as ContractFunction
 from xfrmlint.model.predicates import Broken, broken
 from xfrmlint.model.stories import Deed, Step, Story, stories
-from xfrmlint.model.worlds import Mode, U, World
+from xfrmlint.model.worlds import A, B, C, D, Mode, U, World
 
 _MOST_RUNS = 32
 _OFFLOADS = "NETIF_F_HW_ESP"
-_VALID = "XFRM_STATE_VALID"
+# include/uapi/linux/if.h: IFF_UP and IFF_RUNNING.
+_UP = 0x41
+# What a state and devices are when a state is added: it is valid, leaves the machine, they are up.
+_GIVEN = {"x.km.state": "XFRM_STATE_VALID", "x->xso.dir": "XFRM_DEV_OFFLOAD_OUT"}
 
 
 class Blamed(NamedTuple):
@@ -120,7 +123,7 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         if role in contract.functions and (found := _definitions(sources, contract.functions[role]))
     }
     owner = owner_of(reader, sources, path, callbacks)
-    code = _Code(sources, resolvers[0], core, owner, {})
+    code = _Code(sources, resolvers[0], core, owner, {}, _given(sources, resolvers[0].path))
     if not _can_be_joined(code):
         code = code._replace(owner=owner._replace(joins=None))
     scenes: list[Scene] = []
@@ -150,6 +153,17 @@ class _Code(NamedTuple):
     core: Mapping[str, Source]
     owner: Owner
     bodies: dict[int, Body]
+    given: Mapping[str, int]
+
+
+def _given(sources: Sources, path: str) -> Mapping[str, int]:
+    """Return what is not 0 in a world's objects at its beginning."""
+    found = {f"{name}.flags": _UP for name in (U, A, B, C, D)}
+    for member, constant in _GIVEN.items():
+        value = sources.constant(constant, path)
+        if value is not None:
+            found[member] = value.value
+    return found
 
 
 def _definitions(
@@ -235,6 +249,7 @@ class _Stage:
             masters=dict.fromkeys(story.ports, U),
             active=story.ports[0],
             bodies=code.bodies,
+            given=code.given,
         )
         self.refused = False
         self.asked = False
