@@ -35,6 +35,7 @@ _NOTHING = re.compile(
 )
 _WAITS = re.compile(r"synchronize_(net|rcu|rcu_expedited|srcu)|rcu_barrier")
 _ALLOCATES = re.compile(r"(kv?|dev?m_k|v)([zmc])alloc(_node|_obj|_objs|_flex|_array)?")
+_DIRTY = re.compile(r"(kv?|devm_k|v)m")
 _LIST = re.compile(
     r"list_(add|add_tail|add_rcu|add_tail_rcu|del|del_init|del_rcu|empty|empty_careful|"
     r"first_entry|first_entry_or_null|first_or_null_rcu|move|move_tail)|"
@@ -173,7 +174,9 @@ class Kernel:
             self.events.append(Event(Deed.WAITS))
             return Void()
         if _ALLOCATES.fullmatch(name):
-            return Pointer(Struct("allocated memory", raw=True))
+            return Pointer(
+                Struct("allocated memory", raw=True, fresh=_DIRTY.match(name) is not None)
+            )
         if _TRUE.fullmatch(name):
             return Int(1, INT)
         if name == "ARRAY_SIZE":

@@ -20,7 +20,7 @@ from xfrmlint.concrete.faults import Fault, FaultKind, Outside
 from xfrmlint.concrete.kernel import Deed as Done
 from xfrmlint.concrete.kernel import Event, Kernel, kernels_own
 from xfrmlint.concrete.names import Source
-from xfrmlint.concrete.owner import Owner, owner_of, parameters, port_of
+from xfrmlint.concrete.owner import LONGEST, Owner, owner_of, parameters, port_of
 from xfrmlint.concrete.primitives import known
 from xfrmlint.concrete.resolver import in_worlds
 from xfrmlint.concrete.sources import Sources, core_definitions
@@ -48,6 +48,7 @@ from xfrmlint.model.stories import Deed, Step, Story, stories
 from xfrmlint.model.worlds import A, B, C, D, Mode, U, World
 
 _MOST_RUNS = 32
+_LONG = (Deed.FAIL_OVER, Deed.LEAVE)
 _OFFLOADS = "NETIF_F_HW_ESP"
 # include/uapi/linux/if.h: IFF_UP and IFF_RUNNING.
 _UP = 0x41
@@ -112,7 +113,7 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
 
     path: of its ops table. callbacks: the names of the functions in its slots.
     """
-    sources = Sources(reader, ON, kept=lambda name: known(name) or kernels_own(name))
+    sources = Sources(reader, ON, kept=_is_kept, longest=LONGEST)
     contract = reader.contract
     resolvers = core_definitions(reader, sources, contract.asks) if contract.present else []
     if not resolvers or in_worlds(resolvers[0], sources).broken:
@@ -128,21 +129,33 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         code = code._replace(owner=owner._replace(joins=None))
     scenes: list[Scene] = []
     untold: list[Untold] = []
+    hopeless: dict[Deed, Untold] = {}
     total = 0
     for story in stories(SHARE in sources.contract.slots):
         if not _concerns(story, owner, sources):
             continue
         total += 1
+        gone = next((hopeless[s.deed] for s in story.steps if s.deed in hopeless), None)
+        if gone is not None:
+            untold.append(gone._replace(story=story))
+            continue
         told = list(_told(code, story))
         lost = [one for one in told if isinstance(one, Untold)]
         untold += lost[:1]
         ended = [one for one in told if isinstance(one, Scene)]
+        if not ended:
+            # What comes to an end in no way here will not in the next story.
+            hopeless.update((s.deed, lost[0]) for s in story.steps if s.deed in _LONG)
         scenes += ended
         if not lost:
             open_ = [a.reason for one in ended for a in one.answers if a.value is None]
             untold += [Untold(story, reason, path, 0) for reason in open_[:1]]
     answers = sources.contract.slot(RESOLVE) in owner.callbacks
     return Ran(owner, answers, tuple(scenes), tuple(untold), total)
+
+
+def _is_kept(name: str) -> bool:
+    return known(name) or kernels_own(name)
 
 
 class _Code(NamedTuple):
