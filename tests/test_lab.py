@@ -314,6 +314,11 @@ def test_a_number_of_the_owners_own_is_tried_both_ways(tmp_path: Path) -> None:
             id="a function",
         ),
         pytest.param(
+            ((RETURN, "	owner->kind = 0;\n" * 400 + RETURN),),
+            "owner_lower_handle() is too long",
+            id="a long function",
+        ),
+        pytest.param(
             ((RETURN, f"	if (owner->kind > 3)\n		return 0;\n{RETURN}"),),
             "`>` on what is not known (owner.kind)",
             id="an order of numbers",
