@@ -1099,10 +1099,10 @@ def test_which_device_is_asked_for_is_said_where_it_is_not_known() -> None:
 @pytest.mark.parametrize(
     "statements",
     [
-        f"{H}\tskb->len = {'(' * 6000}h{')' * 6000};",
+        f"{H}\tskb->len = {'~' * 6000}h;",
         f"{H}\t{'if (skb->len) {' * 3000}give(h);{'}' * 3000}",
     ],
-    ids=["parentheses", "blocks"],
+    ids=["operators", "blocks"],
 )
 def test_what_is_nested_too_deeply_is_said(statements: str) -> None:
     found = traced(driver(statements))

@@ -130,7 +130,7 @@ def analysed(
     for path in sources:
         reader.corpus.kbuild.modules_of(path)
     progress(f"reading {part.folders[0]}")
-    tables = find_tables(graph, sources)
+    tables, unclear = find_tables(graph, sources)
     drivers = drivers_of(graph, tables)
     paths = part.paths if not sources else [*part.paths, *whole.shared]
     found = find_sites(graph, drivers, paths, whole.offload, progress)
@@ -139,7 +139,8 @@ def analysed(
     callbacks = tuple(callbacks_of(graph, whole.offload, tables))
     owners = tuple(_owners(reader, drivers))
     torn = tuple(tear for ran in owners for tear in tears(reader, ran))
-    doubts = (*(doubt for one in traced.values() for doubt in one.doubts), *open_calls)
+    followed = [doubt for one in traced.values() for doubt in one.doubts]
+    doubts = (*unclear, *followed, *open_calls)
     return Analysed(
         graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, owners, torn, doubts
     )

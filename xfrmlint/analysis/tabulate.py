@@ -280,6 +280,7 @@ def _path_rows(part: Analysed) -> Iterator[tuple[object, ...]]:
                     named.place.line if named is not None else 0,
                     named.place.column if named is not None else 0,
                     named.function if named is not None else "",
+                    path.calls[position],
                 )
 
 

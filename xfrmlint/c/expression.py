@@ -121,6 +121,15 @@ def destination(node: Node) -> Destination:
     return Destination(Goes.ASSIGNED, node_text(target), target)
 
 
+def is_indexed(node: Node) -> bool:
+    """Tell whether an expression is what an element is taken of."""
+    up = node.parent
+    if up is None or up.type != "subscript_expression":
+        return False
+    of = up.child_by_field_name("argument")
+    return of is not None and of.id == node.id
+
+
 def is_condition(call: Node) -> bool:
     """Tell whether a call is all that an if or a loop asks, or one operand of it."""
     up = call.parent

@@ -7,19 +7,8 @@ from typing import NamedTuple
 from xfrmlint.c.syntax import Comma, Expression, Name
 from xfrmlint.c.types import Types
 from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import function_named
 
-# include/linux/{list,rculist,llist,xarray,idr,hashtable,rhashtable,radix-tree}.h
-_LOOPS = (
-    (re.compile(r"^h?l?list(_nulls)?_for_each(_entry)?(_\w+)?_safe(_\w+)?$"), 0, 2),
-    (re.compile(r"^(h?l?list|hlist_bl|hlist_nulls)_for_each(_entry)?(_\w+)?$"), 0, 1),
-    (re.compile(r"^xa_for_each(_\w+)?$"), 2, 0),
-    (re.compile(r"^idr_for_each_entry(_\w+)?$"), 1, 0),
-    (re.compile(r"^hash_for_each_possible(_\w+)?_safe$"), 1, 0),
-    (re.compile(r"^hash_for_each_possible(_\w+)?$"), 1, 0),
-    (re.compile(r"^hash_for_each(_\w+)?_safe$"), 3, 0),
-    (re.compile(r"^hash_for_each(_\w+)?$"), 2, 0),
-    (re.compile(r"^rhl_for_each_entry_rcu$"), 1, 2),
-)
 _NAME = re.compile(rb"(\w+)[ \t]*$")
 _CALL = re.compile(rb"\b(\w*(?:for_?each|FOR_?EACH)\w*)\s*\(")
 _WORD = re.compile(rb"^\W*(\w+)\W*$")
@@ -60,9 +49,9 @@ def _separated(one: Expression) -> list[Expression]:
 
 def _positions(name: str, path: str, types: Types, depth: int) -> tuple[int, int] | None:
     """Return the indexes of variable and list; -1 where a macro of a driver's hides the list."""
-    for pattern, variable, over in _LOOPS:
-        if pattern.match(name):
-            return variable, over
+    known = function_named(name).iterates
+    if known is not None:
+        return known.target.position, known.value.position
     macro = types.macro(name, path) if depth < _DEEPEST else None
     inner = _CALL.search(macro.body) if macro is not None else None
     if macro is None or macro.parameters is None or inner is None:

@@ -132,6 +132,7 @@ class EventRow(NamedTuple):
     named_line: int
     named_column: int
     named_function: str
+    calls: str
 
 
 class HopRow(NamedTuple):

@@ -11,6 +11,7 @@ from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract.words import HANDLE, XSO
 from xfrmlint.flow.devices import Members
 from xfrmlint.flow.relevance import Body
+from xfrmlint.flow.tables import Tables
 from xfrmlint.flow.values import Constant, Value
 from xfrmlint.kernel.functions import is_kernels
 from xfrmlint.program.access import Accesses
@@ -33,6 +34,7 @@ class Driver:
         devices = Devices(graph, self.accesses)
         self.members = Members(self.reader, devices)
         self.constants = Constants(self.reader.types)
+        self.tables = Tables(self.reader, self.constants)
         self.reached = frozenset(reached)
         self.names: dict[str, list[FunctionName]] = {}
         for function in sorted(self.reached):
@@ -52,7 +54,7 @@ class Driver:
             if noted is not None:
                 made = self.reader.expanded(noted.path, noted.written, self._hiding(noted.path))
                 found = [v for v in made if v.item.name == function.name and v.kind == "function"]
-                found = [v for v in found if v.node.child_by_field_name("body") is not None]
+                found = [v for v in found if v.body is not None]
             self._views[function] = found
         return self._views[function]
 

@@ -6,9 +6,10 @@ others are skipped; their branches count as both ways.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
@@ -40,7 +41,6 @@ from xfrmlint.c.syntax import (
     root_of,
     uncast,
 )
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 
@@ -102,7 +102,7 @@ class _Names(NamedTuple):
     """A step's names: all, variables it assigns or takes the address of, members it assigns.
 
     through: those variables through which it stores, as they point. constant: those that it makes
-    constants. counted: those that it computes from what they are.
+    constants.
     """
 
     words: frozenset[str]
@@ -111,7 +111,6 @@ class _Names(NamedTuple):
     members: frozenset[str]
     through: frozenset[str]
     constant: frozenset[str]
-    counted: frozenset[str]
 
 
 class Body:
@@ -119,31 +118,34 @@ class Body:
 
     def __init__(self, view: View, constants: Constants) -> None:
         self.view = view
-        body = view.node.child_by_field_name("body")
-        assert body is not None
-        self.graph = graph_of(view, body.named_children)
+        assert view.body is not None
+        self.graph = graph_of(view, view.body.named_children)
         self.lowered = Lowered(view, self.graph, constants)
         steps = self.graph.steps
-        written = [node_text(step.node) if step.node is not None else "" for step in steps]
+        written = [self.lowered.text(i) for i in range(len(steps))]
         self.names = [_names(text, self.lowered.statement(i)) for i, text in enumerate(written)]
-        self.conditions = _repeated(steps, self.names)
+        self.conditions = _repeated(steps, written, self.names)
         # Where a variable is made a constant.
         self.constants: dict[str, set[int]] = {}
-        counted = frozenset[str]().union(*(names.counted for names in self.names))
         for i, names in enumerate(self.names):
-            for name in names.constant - counted:
+            # What a loop counts from is no flag.
+            for name in names.constant if written[i].endswith(";") else ():
                 self.constants.setdefault(name, set()).add(i)
         self.flags = frozenset(self.constants)
         self.behind = _before(steps)
         # A macro as a statement of its own can leave the function.
         self.macros = {i for i, text in enumerate(written) if _MACRO.match(text)}
-        self.structs = {v.name for v in view.locals if not v.type.pointers and " " in v.type.base}
-        self.devices = {v.name for v in view.locals if v.type.base == "struct net_device"}
-        self.states = {v.name for v in view.locals if v.type == _STATE}
-        self.scalars = {v.name for v in view.locals if not v.type.pointers} - self.structs
+        typed = [(v.name, constants.types.of_local(v, view)) for v in view.locals]
+        known = [(name, kind) for name, kind in typed if kind is not None]
+        self.structs = {name for name, kind in known if not kind.pointers and " " in kind.base}
+        self.devices = {name for name, kind in known if kind.base == "struct net_device"}
+        self.states = {name for name, kind in known if kind == _STATE}
+        self.scalars = {name for name, kind in known if not kind.pointers} - self.structs
         self._pairs: dict[int, list[Expression]] = {}
         # Where the evaluator found each name to lie: a frame's, or a static variable's.
         self.places: dict[int, tuple[bool, str] | None] = {}
+        # Whether each member is one of a union.
+        self.unions: dict[int, bool] = {}
 
     def pairs(self, index: int) -> list[Expression]:
         """Return a step's assignments, initializers and calls."""
@@ -203,7 +205,7 @@ class Body:
     ) -> None:
         match one:
             case Call():
-                for callee in one.callee.values if isinstance(one.callee, Choice) else [one.callee]:
+                for callee in _sides(one):
                     self._called(callee.text, one.arguments, seeds, names, members, handed)
             case Initializer():
                 for name, value in one.items:
@@ -393,48 +395,40 @@ def _is_store(text: str) -> bool:
 
 def _names(text: str, statement: Sequence[Expression]) -> _Names:
     words = _WORD.findall(_STRING.sub("", text) if '"' in text else text)
-    names = _Names(frozenset(words), *(frozenset[str]() for _ in range(6)))
-    if not statement:
-        return names
-    assigned, taken, members, through, constant, counted = (set[str]() for _ in range(6))
+    found: dict[str, set[str]] = {kind: set() for kind in _Names._fields[1:]}
     for part in inside(statement):
-        match part:
-            case Address():
-                of = part.of
-                while isinstance(of, Member) and not of.arrow:
-                    of = of.of
-                if isinstance(of, Name):
-                    taken.add(of.name)
-                continue
-            case Declaration() if part.value is None:
-                continue
-            case Assignment() | Update() | Declaration():
-                target = uncast(part.target)
-            case _:
-                continue
-        whole = target
-        while isinstance(target, Index):
-            target = uncast(target.of)
-        if isinstance(target, Member):
-            # A member by the name of a variable is another thing.
-            members.add(target.name)
-            continue
-        if isinstance(target, Deref) and isinstance(target.of, Name):
-            target = target.of
-            through.add(target.name)
-        if isinstance(target, Name):
-            assigned.add(target.name)
-            if not isinstance(part, Declaration) and part.operator:
-                counted.add(target.name)
-            elif not isinstance(whole, Index) and _is_constant(part):
-                constant.add(target.name)
-    sets = (assigned, taken, members, through, constant, counted)
-    return _Names(names.words, *map(frozenset, sets))
+        for kind, name in _stored(part):
+            found[kind].add(name)
+    return _Names(frozenset(words), **{kind: frozenset(names) for kind, names in found.items()})
 
 
-def _is_constant(one: Assignment | Declaration | Update) -> bool:
-    value = None if isinstance(one, Update) else one.value
-    return value is not None and _CONSTANT.fullmatch(value.text) is not None
+def _stored(part: Expression) -> Iterator[tuple[str, str]]:
+    """Yield the names that an expression stores in, or takes the address of, with how."""
+    if isinstance(part, Address):
+        of = part.of
+        while isinstance(of, Member) and not of.arrow:
+            of = of.of
+        if isinstance(of, Name):
+            yield "taken", of.name
+    if not isinstance(part, Assignment | Update | Declaration):
+        return
+    value = None if isinstance(part, Update) else part.value
+    if isinstance(part, Declaration) and value is None:
+        return
+    whole = target = uncast(part.target)
+    while isinstance(target, Index):
+        target = uncast(target.of)
+    if isinstance(target, Member):
+        # A member by the name of a variable is another thing.
+        yield "members", target.name
+    if isinstance(target, Deref) and isinstance(target.of, Name):
+        target = target.of
+        yield "through", target.name
+    if isinstance(target, Name):
+        yield "assigned", target.name
+        plain = isinstance(part, Declaration) or not part.operator
+        if plain and not isinstance(whole, Index) and value and _CONSTANT.fullmatch(value.text):
+            yield "constant", target.name
 
 
 def _asked(one: Expression) -> list[str]:
@@ -450,65 +444,67 @@ def _asked(one: Expression) -> list[str]:
 
 
 def _carries(
-    one: Expression | None, seeds: Seeds, names: Iterable[str], members: Iterable[str]
+    one: Expression | None, seeds: Seeds, names: Container[str], members: Container[str]
 ) -> bool:
     """Tell whether an expression's value can be a handle, or made from one."""
-
-    def any_of(*parts: Expression | None) -> bool:
-        return any(_carries(part, seeds, names, members) for part in parts)
-
-    match one:
-        case Name():
-            return one.name in names
-        case Member():
-            return one.name in seeds.members or one.name in members
-        case Call():
-            sides = one.callee.values if isinstance(one.callee, Choice) else (one.callee,)
-            if any(side.text in seeds.returning for side in sides):
+    stack = [one]
+    while stack:
+        part = stack.pop()
+        match part:
+            case Name() if part.name in names:
                 return True
-            kernels = function_named(one.name)
-            made = kernels.passes or kernels.number or kernels.struct >= 0
-            return bool(made or one.in_parentheses) and any_of(*one.arguments)
-        case Address():
+            case Member() if part.name in seeds.members or part.name in members:
+                return True
             # The address of a member is computed from the struct's.
-            return root_of(one.of).text in names or any_of(one.of)
-        case Cast() | Deref() | Unary() | Index():
-            return any_of(one.of)
-        case Block():
-            return any_of(one.value)
-        case Choice():
-            return any_of(*one.values)
-        case Conditional():
-            return any_of(one.then, one.other, one.condition)
-        case Binary():
-            return one.operator in _ARITHMETIC and any_of(one.left, one.right)
-        case Assignment():
-            return any_of(one.value)
-        case Comma():
-            return any_of(one.right)
-        case Update():
-            return any_of(one.target)
-        case Compound():
-            return any_of(one.value)
-        case Initializer():
-            return any_of(*(value for _, value in one.items))
+            case Address() if root_of(part.of).text in names:
+                return True
+            case Call() if any(side.text in seeds.returning for side in _sides(part)):
+                return True
+        stack += _MADE_OF[type(part)](part) if type(part) in _MADE_OF else ()
     return False
 
 
-def _repeated(steps: Sequence[Step], texts: Sequence[_Names]) -> dict[int, str]:
+def _sides(call: Call) -> Sequence[Expression]:
+    """Return what can be called."""
+    return call.callee.values if isinstance(call.callee, Choice) else (call.callee,)
+
+
+def _passed(call: Call) -> Sequence[Expression]:
+    """Return the arguments of which a call's value can be made."""
+    does = function_named(call.name)
+    made = does.passes or does.number or does.struct >= 0 or call.in_parentheses
+    return call.arguments if made else ()
+
+
+# What a value is, or is computed from.
+_MADE_OF: dict[type[Expression | None], Callable[[Any], Sequence[Expression | None]]] = {
+    **dict.fromkeys((Cast, Deref, Unary, Index, Address), lambda one: (one.of,)),
+    **dict.fromkeys((Assignment, Block, Compound), lambda one: (one.value,)),
+    Binary: lambda one: (one.left, one.right) if one.operator in _ARITHMETIC else (),
+    Call: _passed,
+    Choice: lambda one: one.values,
+    Conditional: lambda one: (one.then, one.other, one.condition),
+    Comma: lambda one: (one.right,),
+    Update: lambda one: (one.target,),
+    Initializer: lambda one: [value for _, value in one.items],
+}
+
+
+def _repeated(
+    steps: Sequence[Step], written: Sequence[str], names: Sequence[_Names]
+) -> dict[int, str]:
     """Return the steps whose condition is asked more than once, with its text."""
     found: dict[str, list[int]] = {}
     for i, step in enumerate(steps):
-        if step.does is Does.TEST and step.node is not None and "(" not in node_text(step.node)[1:]:
-            found.setdefault(condition(node_text(step.node)), []).append(i)
-    written: dict[str, int] = {}
-    for text in texts:
-        for name in text.assigned | text.taken:
-            written[name] = written.get(name, 0) + 1
+        if step.does is Does.TEST and written[i] and "(" not in written[i][1:]:
+            found.setdefault(condition(written[i]), []).append(i)
+    stores: Counter[str] = Counter()
+    for step_names in names:
+        stores.update(step_names.assigned | step_names.taken)
     return {
         i: text
         for text, indexes in found.items()
-        if len(indexes) > 1 and all(written.get(w, 0) <= 1 for w in _WORD.findall(text))
+        if len(indexes) > 1 and all(stores[word] <= 1 for word in _WORD.findall(text))
         for i in indexes
     }
 

@@ -1,8 +1,8 @@
 """Following paths through a driver's functions, from one of its entries."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xfrmlint.c.graph import Does, Step
 from xfrmlint.c.lower import (
@@ -90,6 +90,7 @@ class Run:
         """
         start = _START if names_device else _START.stored(("skb", "dev"), Netdev(Device.UNKNOWN))
         self.limit = self.steps + most
+        self.code.begin(function)
         found: list[Exit] = []
         for body in self.code.driver.bodies(function):
             values: list[Value] = []
@@ -109,7 +110,7 @@ class Run:
         self, function: FunctionName, body: Body, values: Sequence[Value], state: State, depth: int
     ) -> list[Exit]:
         """Run one function's body from a state; its events alone are in the exits' trails."""
-        key = (id(body), tuple(values), state.context(), depth)
+        key = (id(body), tuple(values), state.context(), depth, self.code.private)
         if key in self._memo:
             return self._memo[key]
         self.stack.append(function)
@@ -215,7 +216,9 @@ class _Walk:
     def _push(self, steps: Sequence[int], state: State, held: Held) -> None:
         onward = self.slice.onward
         following = dict.fromkeys(n for i in steps for n in onward.get(i, (i,)))
-        self.stack += [_Point(n, None, state, held) for n in following]
+        # What leaves a statement expression takes nothing of it along.
+        own = self.lowered.own
+        self.stack += [_Point(n, None, state, held if n >= own else _NOTHING) for n in following]
 
     def _is_new(self, point: _Point) -> bool:
         """Tell whether nothing like it was followed from a step."""
@@ -284,91 +287,99 @@ class _Walk:
             targets = step.next[:1] if way == 0 else step.next[1:]
         self._push(targets, point.state, held)
 
-    def _done(self, instruction: Instruction, point: _Point) -> list[_Point]:
+    def _done(self, instruction: Instruction, point: _Point) -> Sequence[_Point]:
         """Follow one instruction: return where the path goes on."""
         try:
-            return list(self._following(instruction, point))
+            return _DOES[type(instruction)](self, instruction, point)
         except NoWay:
-            return []
+            return ()
 
-    def _following(self, instruction: Instruction, point: _Point) -> Iterator[_Point]:
+    def _straight(
+        self, one: Assign | Count | Declare | Evaluate | Keep, point: _Point
+    ) -> Sequence[_Point]:
         evaluator = Evaluator(self.frame, point.state, point.held)
-        match instruction:
-            case Evaluate():
-                evaluator.value(instruction.value)
-                yield point._replace(at=instruction.next, state=evaluator.state)
-            case Declare():
-                evaluator.declare(instruction.declaration)
-                yield point._replace(at=instruction.next, state=evaluator.state)
+        to, value = None, None
+        match one:
             case Assign():
-                value = evaluator.assign(instruction)
-                yield _kept(point, evaluator.state, instruction.result, value, instruction.next)
+                to, value = one.result, evaluator.assign(one)
             case Count():
-                value = evaluator.count(instruction)
-                yield _kept(point, evaluator.state, instruction.result, value, instruction.next)
+                to, value = one.result, evaluator.count(one)
             case Keep():
-                value = evaluator.value(instruction.value)
-                yield _kept(point, evaluator.state, instruction.to, value, instruction.next)
-            case Enter():
-                for state, value in self.calls.of(
-                    self.frame, instruction.call, point.state, point.held
-                ):
-                    yield _kept(point, state, instruction.result, value, instruction.next)
-            case Test():
-                for state, way in self._ways(instruction.condition, point):
-                    at = instruction.true if way else instruction.false
-                    yield point._replace(at=at, state=state)
-            case Decide():
-                for state, value in self._decided(instruction, point):
-                    yield _kept(point, state, instruction.to, value, instruction.next)
-            case Fork():
-                for at in instruction.ways:
-                    yield point._replace(at=at)
-            case Inside():
-                yield point._replace(step=instruction.step, at=None)
-            case Select():
-                self._selected(instruction.value, point)
-            case Return():
-                value = UNKNOWN
-                if instruction.value is not None:
-                    value = evaluator.value(instruction.value)
-                kind = self.frame.view.result
-                self.returned.append((evaluator.state, self.frame.fitted(value, kind)))
-            case Stop():
-                return
+                to, value = one.to, evaluator.value(one.value)
+            case Declare():
+                evaluator.declare(one.declaration)
+            case Evaluate():
+                evaluator.value(one.value)
+        return [_kept(point, evaluator.state, to, value or UNKNOWN, one.next)]
+
+    def _entered(self, one: Enter, point: _Point) -> Sequence[_Point]:
+        outcomes = self.calls.of(self.frame, one.call, point.state, point.held)
+        return [_kept(point, state, one.result, value, one.next) for state, value in outcomes]
+
+    def _tested(self, one: Test, point: _Point) -> Sequence[_Point]:
+        return [
+            point._replace(at=one.true if way else one.false, state=state)
+            for state, way in self._ways(one.condition, point)
+        ]
+
+    def _decided(self, one: Decide, point: _Point) -> Sequence[_Point]:
+        """Evaluate a condition as a value; the path splits only where that says something."""
+        ways = self._ways(one.condition, point)
+        kinds = {s.context() for s, _ in ways} | {s.trail for s, _ in ways}
+        if len(ways) == 2 and len(kinds) == 2:
+            # Nothing was learned.
+            return [_kept(point, ways[0][0], one.to, UNKNOWN, one.next)]
+        return [
+            _kept(point, s, one.to, self.frame.constant(str(int(way)), one.to, not way), one.next)
+            for s, way in ways
+        ]
+
+    def _forked(self, one: Fork, point: _Point) -> Sequence[_Point]:
+        return [point._replace(at=at) for at in one.ways]
+
+    def _inside(self, one: Inside, point: _Point) -> Sequence[_Point]:
+        return [point._replace(step=one.step, at=None)]
+
+    def _returned(self, one: Return, point: _Point) -> Sequence[_Point]:
+        evaluator = Evaluator(self.frame, point.state, point.held)
+        value = evaluator.value(one.value) if one.value is not None else UNKNOWN
+        self.returned.append((evaluator.state, self.frame.fitted(value, self.frame.view.result)))
+        return ()
 
     def _ways(self, condition: Expression, point: _Point) -> list[tuple[State, bool]]:
         return self.conditions.ways(condition, point.state, point.held)
 
-    def _decided(self, instruction: Decide, point: _Point) -> Outcomes:
-        """Evaluate a condition as a value; the path splits only where that says something."""
-        ways = self._ways(instruction.condition, point)
-        kinds = {s.context() for s, _ in ways} | {s.trail for s, _ in ways}
-        if len(ways) == 2 and len(kinds) == 2:
-            # Nothing was learned.
-            return [(ways[0][0], UNKNOWN)]
-        return [
-            (s, self.frame.constant("1" if way else "0", instruction.to, not way))
-            for s, way in ways
-        ]
-
-    def _selected(self, of: Expression, point: _Point) -> None:
+    def _selected(self, one: Select, point: _Point) -> Sequence[_Point]:
         """Go on at each case of a switch that its value can meet."""
         step = self.lowered.steps[point.step]
         held = point.held if self.lowered.is_inside(point.step) else _NOTHING
         evaluator = Evaluator(self.frame, point.state, point.held)
-        value = evaluator.value(of)
+        value = evaluator.value(one.value)
         rest = [evaluator.state]
         for label, target in step.cases:
             if label is None:
                 continue
-            ways = [w for s in rest for w in self.conditions.labelled(s, value, label, of)]
+            ways = [w for s in rest for w in self.conditions.labelled(s, value, label, one.value)]
             for after, met in ways:
                 if met:
                     self._push([target], after, held)
             rest = [after for after, met in ways if not met]
         for after in rest:
             self._push([t for label, t in step.cases if label is None], after, held)
+        return ()
+
+
+_DOES: dict[type[Instruction], Callable[[_Walk, Any, _Point], Sequence[_Point]]] = {
+    **dict.fromkeys((Assign, Count, Declare, Evaluate, Keep), _Walk._straight),
+    Enter: _Walk._entered,
+    Test: _Walk._tested,
+    Decide: _Walk._decided,
+    Fork: _Walk._forked,
+    Inside: _Walk._inside,
+    Select: _Walk._selected,
+    Return: _Walk._returned,
+    Stop: lambda *_: (),
+}
 
 
 def _kept(point: _Point, state: State, to: Temporary | None, value: Value, at: int) -> _Point:

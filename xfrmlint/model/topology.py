@@ -76,6 +76,8 @@ def _seen(
         Device.MASTER: master,
         Device.NULL: None,
         Device.SAVED: saved,
+        # No owner has ever heard of it.
+        Device.DUMMY: "dummy",
     }
 
 
