@@ -297,6 +297,9 @@ class _Machine(Builtins):
                 raise self._outside("a function declared inside", node)
             cell.value = Uninitialized()
             written = declarator.child_by_field_name("value")
+            if self.kernel is not None and _is_struct(cell.type, written):
+                cell.value = Struct(cell.name, cell.type.base, fresh=written is None)
+                continue
             if written is None:
                 self._scalar(cell.type, node)
                 continue
@@ -307,6 +310,13 @@ class _Machine(Builtins):
             if cell.type.base in ("auto", "__auto_type") and isinstance(value, Int):
                 cell.type = CType(value.type.name, 0)
             cell.value = value
+
+
+def _is_struct(kind: CType, written: Node | None) -> bool:
+    """Tell whether a struct is declared without a value, or with `= {}`."""
+    if kind.pointers or not kind.base.startswith("struct "):
+        return False
+    return written is None or (written.type == "initializer_list" and not written.named_child_count)
 
 
 def _listed(condition: Node) -> list[Node]:
