@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.graph import Does, Graph, Step
+from xfrmlint.c.graph import Does, Graph, Step, left_for
 from xfrmlint.c.integers import COMPARISONS
 from xfrmlint.c.loops import loop_of
 from xfrmlint.c.syntax import (
@@ -244,6 +244,9 @@ class Lowered:
                 next=[n + offset for n in one.next],
                 cases=[(label, n + offset) for label, n in one.cases],
             )
+            outside = self.graph.labels.get(left_for(one))
+            if outside is not None:
+                moved = Step(Does.EVALUATE, None, [outside])
             self.steps.append(moved)
             self._statements[offset + number] = statement
             if one.does is Does.END:
@@ -445,7 +448,7 @@ class _Builder:
                 used = to = Temporary(value.node, value.start, value)
                 kept.append((to, value))
             items.append((name, used))
-        return Initializer(one.node, one.start, tuple(items))
+        return replace(one, items=tuple(items))
 
     def _block(self, one: Block, then: _Then) -> int:
         after = (

@@ -192,9 +192,13 @@ class Stops(Expression):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Initializer(Expression):
-    """`{ ... }`: values with the members that they are for, or with their numbers (`#0`)."""
+    """`{ ... }`: values with the members that they are for, or with their numbers (`#0`).
+
+    union: all of them lie at one place.
+    """
 
     items: tuple[tuple[str, Expression], ...]
+    union: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -274,6 +278,12 @@ _PARTS: dict[type[Expression], Callable[[Any], Sequence[Expression]]] = {
     Block: _parts_of_block,
     Opaque: lambda one: one.parts,
 }
+
+
+def _designated(designator: Node) -> str:
+    """Return the member that a designator names, or the element, as `#2`."""
+    text = node_text(designator)
+    return "#" + text.strip("[] ") if text.startswith("[") else text.strip(". ")
 
 
 def with_parts(one: Expression, parts: Sequence[Expression]) -> Expression:
@@ -508,7 +518,7 @@ class Syntax:
             if child.type == "initializer_pair":
                 value = child.child_by_field_name("value")
                 designator = child.child_by_field_name("designator")
-                name = node_text(designator).strip(".[] ") if designator is not None else name
+                name = _designated(designator) if designator is not None else name
             if value is None:
                 continue
             if value.type == "initializer_list":
@@ -516,7 +526,11 @@ class Syntax:
                 items.append((name, self._initializer(value, members.get(name, element))))
             else:
                 items.append((name, self.of(value)))
-        return Initializer(node, node.start_byte, tuple(items))
+        union = kind is not None and not kind.pointers and self._is_union(kind)
+        return Initializer(node, node.start_byte, tuple(items), union)
+
+    def _is_union(self, kind: CType) -> bool:
+        return self.constants.types.resolved(kind, self.view.path).base.startswith("union")
 
     def _members(self, node: Node, kind: CType | None) -> Mapping[str, CType]:
         """Return the members that an initializer list can be for, if their names are not there."""

@@ -10,9 +10,11 @@ from xfrmlint.concrete.values import NULL, Function, Pointer, Struct, Value
 from xfrmlint.contract.words import (
     DEVICE,
     HANDLE,
+    LOWER_CALLBACKS,
     NETDEV_OPS,
     OPS,
     OWNER,
+    OWNER_CALLBACKS,
     PINNED,
     RESOLVE,
     STATE,
@@ -25,6 +27,7 @@ from xfrmlint.model.reference import State
 A, B, U = "A", "B", "U"
 _MAPPED = {A: 11, B: 13}
 _NET_DEVICE = CType(DEVICE, 1)
+_OPS = CType(OPS, 1)
 _RESULT = CType("unsigned long")
 
 
@@ -90,12 +93,15 @@ class Objects(NamedTuple):
     devices: Mapping[str, Struct]
 
 
-def objects(case: Case, contract: Contract) -> Objects:
-    """Return what the resolver is called with in a state. contract: the tree's."""
+def objects(case: Case, contract: Contract, names: Sequence[str] = (A, B, U)) -> Objects:
+    """Return what the resolver is called with in a state.
+
+    contract: what the members are called. names: of the devices that there are.
+    """
     state = case.state
     slot = contract.slot(RESOLVE)
     x = Struct("x", STATE)
-    devices = {name: Struct(name, DEVICE) for name in (A, B, U)}
+    devices = {name: Struct(name, DEVICE) for name in names}
     for name, device in devices.items():
         ops = Struct(f"{name}'s {NETDEV_OPS}", OPS)
         callback = NULL
@@ -104,16 +110,26 @@ def objects(case: Case, contract: Contract) -> Objects:
             callback = Pointer(Function(slot, answer))
         ops.put(slot, callback, CType("fn", 1, _RESULT))
         absent = name == state.owner and not state.owner_has_ops
-        kind = CType(OPS, 1)
-        device.put(NETDEV_OPS, NULL if absent else Pointer(ops), kind)
+        device.put(NETDEV_OPS, NULL if absent else Pointer(ops), _OPS)
 
     def pointer(name: str | None) -> Pointer:
         return NULL if name is None else Pointer(devices[name])
 
+    def captured(name: str | None) -> Value:
+        # As they were before the add: those that the device has.
+        return NULL if name is None else devices[name].value(NETDEV_OPS)
+
     xso = Struct(f"x->{XSO}", contract.offload)
-    xso.put(contract.member(OWNER), pointer(state.owner), _NET_DEVICE)
-    xso.put(contract.member(PINNED), pointer(state.real_dev), _NET_DEVICE)
-    xso.put(contract.member(HANDLE), Int(state.offload_handle, ULONG), _RESULT)
+    values: dict[str, tuple[Value, CType]] = {
+        OWNER: (pointer(state.owner), _NET_DEVICE),
+        PINNED: (pointer(state.real_dev), _NET_DEVICE),
+        HANDLE: (Int(state.offload_handle, ULONG), _RESULT),
+        OWNER_CALLBACKS: (captured(state.owner), _OPS),
+        LOWER_CALLBACKS: (captured(state.real_dev), _OPS),
+    }
+    for role, (value, kind) in values.items():
+        if contract.member(role):
+            xso.put(contract.member(role), value, kind)
     x.put(XSO, xso)
     return Objects(Pointer(x), pointer(case.lower), devices)
 

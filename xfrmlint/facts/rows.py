@@ -132,6 +132,7 @@ class EventRow(NamedTuple):
     named_line: int
     named_column: int
     named_function: str
+    calls: str
 
 
 class HopRow(NamedTuple):
@@ -178,6 +179,7 @@ class CoreFunctionRow(NamedTuple):
     line: int
     ok: int | None
     detail: str
+    driver: str = ""
 
 
 class SuppressionRow(NamedTuple):

@@ -68,12 +68,12 @@ CREATE TABLE path (id INTEGER PRIMARY KEY, group_name TEXT, entry TEXT, function
 -- source, device, sa: read and resolve. nonzero: test. known: of the handle at that point: zero,
 -- nonzero, compared (with something that may exclude 0), or empty. text: how it is used, where it is
 -- stored, what is returned, why the path was cut off. named_*: resolve: the call by which the device was
--- named, the resolver's or that of a wrapper.
+-- named, the resolver's or that of a wrapper. calls: resolve: those that lead to it from the entry.
 CREATE TABLE event (
   path_id INTEGER, position INTEGER, kind TEXT, path TEXT, line INTEGER, column INTEGER,
   function TEXT, driver TEXT, handle INTEGER, source TEXT, device TEXT, sa TEXT, nonzero INTEGER,
   known TEXT, text TEXT, named_path TEXT, named_line INTEGER, named_column INTEGER,
-  named_function TEXT
+  named_function TEXT, calls TEXT
 );
 
 -- The ways from a datapath entry to a site (or from a resolver callback to a sleeping call): chain 0 is the shortest, position 0 the entry's function.
@@ -96,10 +96,11 @@ CREATE TABLE item (
 );
 
 -- What a function of the core does, held against the contract (only where the tree has the resolver).
--- question: resolves (as the reference does), stub (0 without CONFIG_XFRM_OFFLOAD), clears (on free
+-- or of an upper's code, run in worlds. question: resolves (keeps P1 to P4), torn (P5: a reader in
+-- between gets another device's handle), stub (0 without CONFIG_XFRM_OFFLOAD), clears (on free
 -- what must not stay), counts (a state with the owner's own as offloaded). ok: 1, 0, or NULL: it can't be told.
 CREATE TABLE core_function (
-  question TEXT, function TEXT, path TEXT, line INTEGER, ok INTEGER, detail TEXT
+  question TEXT, function TEXT, path TEXT, line INTEGER, ok INTEGER, detail TEXT, driver TEXT
 );
 
 -- A comment that asks for silence and is wrong: known, to the rules SUPPRESSION_* alone, when the others
@@ -129,7 +130,7 @@ CREATE VIEW resolved_use AS
 -- driver's. site: where it came from, if that is a site.
 CREATE VIEW handled AS
   SELECT e.*, m.kind AS made_by, m.source AS made_from, m.device AS asked_for, m.path AS made_path,
-    m.line AS made_line, p.entry, p.group_name, s.id AS site, s.opted_in
+    m.line AS made_line, m.calls AS made_calls, p.entry, p.group_name, s.id AS site, s.opted_in
   FROM event e JOIN path p ON p.id = e.path_id
   JOIN event m ON m.path_id = e.path_id AND m.handle = e.handle AND m.kind IN ('read', 'resolve')
     AND m.position = (

@@ -135,10 +135,12 @@ class Body:
         self.behind = _before(steps)
         # A macro as a statement of its own can leave the function.
         self.macros = {i for i, text in enumerate(written) if _MACRO.match(text)}
-        self.structs = {v.name for v in view.locals if not v.type.pointers and " " in v.type.base}
-        self.devices = {v.name for v in view.locals if v.type.base == "struct net_device"}
-        self.states = {v.name for v in view.locals if v.type == _STATE}
-        self.scalars = {v.name for v in view.locals if not v.type.pointers} - self.structs
+        typed = [(v.name, constants.types.of_local(v, view)) for v in view.locals]
+        known = [(name, kind) for name, kind in typed if kind is not None]
+        self.structs = {name for name, kind in known if not kind.pointers and " " in kind.base}
+        self.devices = {name for name, kind in known if kind.base == "struct net_device"}
+        self.states = {name for name, kind in known if kind == _STATE}
+        self.scalars = {name for name, kind in known if not kind.pointers} - self.structs
         self._pairs: dict[int, list[Expression]] = {}
         # Where the evaluator found each name to lie: a frame's, or a static variable's.
         self.places: dict[int, tuple[bool, str] | None] = {}
