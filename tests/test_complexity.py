@@ -20,7 +20,6 @@ xfrmlint/cli.py main
 xfrmlint/command/check.py check
 xfrmlint/concrete/builtins.py _builtin
 xfrmlint/concrete/core.py _clears
-xfrmlint/concrete/evaluate.py _declare
 xfrmlint/concrete/evaluate.py _run
 xfrmlint/concrete/operands.py _static
 xfrmlint/flow/devices.py memory
