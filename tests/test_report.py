@@ -52,6 +52,7 @@ FINDING = Finding(
     parser="tree-sitter",
     source="\treturn x->xso.offload_handle;",
     fingerprint="0123456789abcdef",
+    fix="ask the resolver",
 )
 ERROR = FINDING._replace(type="UPPER_PRIV_ACCESS", level="ERROR", line=9)
 CHECK = FINDING._replace(type="CONTROL_OFFLOAD_HANDLE", level="CHECK", line=11)
@@ -66,6 +67,8 @@ RULE = Rule(
     level_not_opted_in="WARNING",
     needs=frozenset(),
     message="{function}() reads xso.offload_handle",
+    reports="",
+    fix="ask the resolver",
     why="The handle can be another device's. It is shared.",
     reference="include/net/xfrm.h,\nstruct xfrm_dev_offload",
     query="SELECT path, line\nFROM datapath_read",
@@ -183,8 +186,30 @@ def test_default_output() -> None:
         "",
         "Linux 7.3.4 has xfrm offload problems, please review.",
         "",
+        "NOTE: DIRECT_OFFLOAD_HANDLE: ask the resolver; xfrmlint explain DIRECT_OFFLOAD_HANDLE",
+        "NOTE: UPPER_PRIV_ACCESS: ask the resolver; xfrmlint explain UPPER_PRIV_ACCESS",
+        "",
         "NOTE: If any of the errors are false positives, please report",
         "      them to the maintainers of xfrmlint.",
+    ]
+
+
+@pytest.mark.parametrize("options", [{"quiet": 1}, {"terse": True}, {"types": frozenset(["X"])}])
+def test_no_fix_where_no_note_is_wanted_or_nothing_is_shown(options: dict[str, Any]) -> None:
+    assert "ask the resolver" not in "\n".join(printed(report(FINDING), **options))
+
+
+def test_a_fix_is_told_once_a_type() -> None:
+    lines = printed(report(FINDING, FINDING._replace(line=20), ERROR._replace(fix="")))
+    assert [line for line in lines if "xfrmlint explain" in line] == [
+        "NOTE: DIRECT_OFFLOAD_HANDLE: ask the resolver; xfrmlint explain DIRECT_OFFLOAD_HANDLE"
+    ]
+
+
+def test_a_fix_is_no_error_to_b4() -> None:
+    lines = printed(report(FINDING._replace(fix="ERROR: \033[2J")))
+    assert [line for line in lines if line.startswith("NOTE: DIRECT")] == [
+        "NOTE: DIRECT_OFFLOAD_HANDLE: ERRO\\x52: \\x1b[2J; xfrmlint explain DIRECT_OFFLOAD_HANDLE"
     ]
 
 
@@ -632,11 +657,12 @@ def test_drivers_as_json() -> None:
 def test_page() -> None:
     assert rulepage.page(RULE) == (
         "DIRECT_OFFLOAD_HANDLE (ERROR)\n\n"
+        "Fix: ask the resolver.\n\n"
         "WARNING for a driver that has not opted in.\n\n"
         "The handle can be another device's. It is shared.\n\n"
         "Reference: include/net/xfrm.h, struct xfrm_dev_offload\n\n"
         "Reported:\n\n"
-        "    int f(void)\n    {\n    \treturn h; /* expect: DIRECT_OFFLOAD_HANDLE */\n    }\n\n"
+        "    int f(void)\n    {\n    \treturn h; /* reported */\n    }\n\n"
         "Not reported:\n\n"
         "    int g(void);\n\n"
         "The question asked of the facts (xfrmlint query):\n\n"
@@ -647,7 +673,8 @@ def test_page() -> None:
 def test_page_of_a_bare_rule() -> None:
     bare = PLAIN._replace(why="", reference="", bad=(), good=())
     assert rulepage.page(bare).startswith(
-        "PLAIN (ERROR)\n\nSilent in a tree without xfrm_dev_state_lower_handle().\n\nThe question"
+        "PLAIN (ERROR)\n\nFix: ask the resolver.\n\n"
+        "Silent in a tree without xfrm_dev_state_lower_handle().\n\nThe question"
     )
 
 
@@ -676,7 +703,7 @@ def test_readme() -> None:
     )
     assert "| `a\\|b c d` |\n" in text
     assert (
-        "Reported:\n\n```c\nint f(void)\n{\n\treturn h; /* expect: DIRECT_OFFLOAD_HANDLE */\n"
+        "Reported:\n\n```c\nint f(void)\n{\n\treturn h; /* reported */\n"
         "}\n```\n\nNot reported:\n\n```c\nint g(void);\n```\n\n## PLAIN\n" in text
     )
     assert text.endswith("````c\n/* ``` */\n````\n")

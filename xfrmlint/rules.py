@@ -25,7 +25,8 @@ class Rule(NamedTuple):
     """A rule as its file states it.
 
     level_not_opted_in: the level for a driver that has not set the flag (else `level`).
-    needs: what a tree must have, else it is silent (words.py, NEEDS).
+    needs: what a tree must have, else it is silent (words.py, NEEDS). reports: what is reported, in
+    words, where the message is made of values. fix: what to do, in one line.
     """
 
     type: str
@@ -33,6 +34,8 @@ class Rule(NamedTuple):
     level_not_opted_in: str
     needs: frozenset[str]
     message: str
+    reports: str
+    fix: str
     why: str
     reference: str
     query: str
@@ -41,8 +44,8 @@ class Rule(NamedTuple):
 
 
 _TYPE = re.compile(r"^[A-Z][A-Z0-9_]*$")
-_REQUIRED = ("level", "message", "why", "reference", "query")
-_OPTIONAL = ("level_not_opted_in", "needs", "bad", "good")
+_REQUIRED = ("level", "message", "fix", "why", "reference", "query")
+_OPTIONAL = ("level_not_opted_in", "needs", "reports", "bad", "good")
 
 
 class Words(NamedTuple):
@@ -119,6 +122,11 @@ def load_rule(path: Path) -> Rule:
         listed = data.get(name, [])
         if not isinstance(listed, list) or not all(isinstance(text, str) for text in listed):
             raise InputError(f"{path}: {name} is not a list of texts")
+    reports = data.get("reports", "")
+    if not isinstance(reports, str):
+        raise InputError(f"{path}: reports is not a text")
+    if "\n" in data["fix"].strip():
+        raise InputError(f"{path}: fix is more than a line")
     needs = data.get("needs", [])
     if not isinstance(needs, list) or not all(isinstance(need, str) for need in needs):
         raise InputError(f"{path}: needs is not a list of texts")
@@ -141,6 +149,8 @@ def load_rule(path: Path) -> Rule:
         lower,
         frozenset(needs),
         data["message"],
+        reports.strip(),
+        data["fix"].strip(),
         data["why"].strip(),
         data["reference"].strip(),
         data["query"].strip(),
@@ -224,6 +234,7 @@ def _finding(
         "tree-sitter",
         text,
         fingerprint(rule.type, path, function, text, nth),
+        fix=words.said(rule.fix),
     )
 
 

@@ -19,6 +19,7 @@ from xfrmlint.command.shared import (
     below,
     cache_option,
     contract_option,
+    likely,
     models_option,
     names_of_contract,
     printed,
@@ -405,7 +406,9 @@ def _types(named: Sequence[str], rules: "Sequence[Rule]") -> frozenset[str]:
     found = {name.strip().upper() for text in named for name in text.split(",") if name.strip()}
     strange = sorted(found - {rule.type for rule in rules})
     if strange:
-        raise InputError(f"{', '.join(strange)}: no such type; xfrmlint check --list-types")
+        known = [rule.type for rule in rules]
+        said = ", ".join(f"{name}{likely(name, known)}" for name in strange)
+        raise InputError(f"{said}: no such type; xfrmlint check --list-types")
     return frozenset(found)
 
 

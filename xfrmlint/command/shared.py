@@ -203,6 +203,25 @@ class Progressing:
             sys.stderr.flush()
 
 
+def likely(name: str, known: Iterable[str]) -> str:
+    """Return which of the names that exist was meant, as a question in parentheses; or nothing."""
+    from difflib import get_close_matches
+
+    names = list(known)
+    meant = get_close_matches(name, names, 1) or [
+        one for one in names if len(name) > 3 and name in one
+    ]
+    return f" (did you mean {meant[0]}?)" if meant else ""
+
+
+def paged(text: str) -> None:
+    """Print a text, page by page where somebody sits at a terminal that can do it."""
+    if sys.stdout.isatty() and sys.stdin is not None and sys.stdin.isatty():
+        click.echo_via_pager(text)
+    else:
+        printed([text.removesuffix("\n")])
+
+
 def printed(lines: Iterable[str]) -> None:
     out = sys.stdout
     for line in lines:

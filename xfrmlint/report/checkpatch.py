@@ -90,7 +90,7 @@ def render(
     yield from _set_aside(report)
     yield ""
     yield _verdict(_tree(report), bool(findings))
-    yield from _notes(report, bool(findings), options)
+    yield from _notes(report, findings, options)
 
 
 def list_types(rules: Sequence[Rule], show_why: bool, color: bool = False) -> Iterator[str]:
@@ -132,7 +132,21 @@ def chain_lines(finding: Finding) -> Iterator[str]:
 
 def details(finding: Finding) -> str:
     """Return all there is to say of a finding, as lines without the empty one at the end."""
-    return "\n".join(_entry(finding, Options(showfile=True, show_types=True))).rstrip("\n")
+    lines = "\n".join(_entry(finding, Options(showfile=True, show_types=True))).rstrip("\n")
+    return "\n".join([lines, *fix_lines(finding)])
+
+
+def fix_lines(finding: Finding) -> Iterator[str]:
+    """Yield what to do about a finding, a line if that is known."""
+    yield from _labelled("fix", [_unmarked(finding.fix)] if finding.fix else [])
+
+
+def fixes(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield a line a type that says what to do about it, sorted by type."""
+    for kind, fix in sorted({finding.type: finding.fix for finding in findings}.items()):
+        if fix:
+            name = printable(kind)
+            yield f"{name}: {_unmarked(fix)}; xfrmlint explain {name}"
 
 
 def steps(chain: Sequence[Hop]) -> list[str]:
@@ -169,13 +183,13 @@ def _unmarked(text: str) -> str:
 
 def _changes(changes: "Sequence[ChangeReport]", whole: Report, options: Options) -> Iterator[str]:
     quiet = options.quiet + options.terse
-    dirty = any(change.told for change in changes)
+    found = [told.finding for change in changes for told in change.told]
     for change in changes:
         if options.mailback and not change.told:
             continue
         yield from _change(change, len(changes) > 1, options)
-    if not quiet and (dirty or not options.mailback):
-        yield from _notes(whole, dirty, options)
+    if not quiet and (found or not options.mailback):
+        yield from _notes(whole, found, options)
 
 
 def _change(change: "ChangeReport", headed: bool, options: Options) -> Iterator[str]:
@@ -312,7 +326,11 @@ def _verdict(name: str, dirty: bool) -> str:
     return f"{name} has no obvious xfrm offload problems."
 
 
-def _notes(report: Report, dirty: bool, options: Options) -> Iterator[str]:
+def _notes(report: Report, found: Sequence[Finding], options: Options) -> Iterator[str]:
+    for number, text in enumerate(fixes(found)):
+        if not number:
+            yield ""
+        yield f"NOTE: {text}"
     for word, names in (("Used", options.types or ()), ("Ignored", options.ignore)):
         if names:
             yield ""
@@ -321,7 +339,7 @@ def _notes(report: Report, dirty: bool, options: Options) -> Iterator[str]:
         yield ""
         yield f"NOTE: {_tree(report)} has no xfrm_dev_state_lower_handle(): the rules that need it"
         yield "      were not run (xfrmlint rules)."
-    if dirty:
+    if found:
         yield ""
         yield "NOTE: If any of the errors are false positives, please report"
         yield "      them to the maintainers of xfrmlint."

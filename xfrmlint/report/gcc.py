@@ -17,7 +17,11 @@ _KINDS = {"ERROR": "error", "WARNING": "warning", "CHECK": "note"}
 
 
 def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
-    """Yield a line a finding, its first chain and related places as notes below it."""
+    """Yield a line a finding, its first chain and related places as notes below it.
+
+    What to do is a note, too, below the first finding of a type.
+    """
+    told: set[str] = set()
     for finding in in_order(shown):
         column = _width(before(finding.source, finding.column)) + 1
         kind = _KINDS[finding.level]
@@ -27,6 +31,9 @@ def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
             yield _note(hop.path, hop.line, text)
         for related in finding.related:
             yield _note(related.path, related.line, related.text)
+        if finding.fix and finding.type not in told:
+            told.add(finding.type)
+            yield _note(finding.path, finding.line, f"fix: {finding.fix}")
     if report.unknown:
         yield f"xfrmlint: note: {not_analysed(report)}"
 
