@@ -89,12 +89,16 @@ class DriverLine(NamedTuple):
 
 
 class Unknown(NamedTuple):
-    """Something that could not be analysed. line 0: the whole file."""
+    """Something that could not be analysed. line 0: the whole file.
+
+    matters: it stands on a way to a handle, or in what a change touches: a finding can be missing.
+    """
 
     path: str
     line: int
     function: str
     reason: str
+    matters: bool = False
 
 
 class Known(NamedTuple):
