@@ -251,7 +251,7 @@ def test_absent_contract_and_chosen_types_are_told() -> None:
         "",
         "NOTE: Ignored message types: C",
         "",
-        "NOTE: Linux 7.3.4 has no xfrm_dev_state_lower_handle(): the rules that need it",
+        "NOTE: Linux 7.3.4 has no resolver for lower devices: the rules that need it",
         "      were not run (xfrmlint rules).",
     ]
 
@@ -630,10 +630,9 @@ def test_drivers_table() -> None:
         "bonding   b              upper  -              1         0       12  upper",
         "ch_ipsec  c *            lower  yes            1         0        3  direct",
         "",
-        "direct, resolved: datapath uses of a handle, read from",
-        "xso.offload_handle or asked of",
-        "xfrm_dev_state_lower_handle(); control: reads of",
-        "xso.offload_handle elsewhere.",
+        "direct, resolved: datapath uses of a handle, read from the",
+        "state's shared field or asked of the resolver; control:",
+        "reads of that field elsewhere.",
         "* on no net_device: the table that forwards to it is the one",
         "that opts in.",
         "",

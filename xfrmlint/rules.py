@@ -8,7 +8,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from xfrmlint.contract.words import ADD, NEEDS, RESOLVE, TELLING, what_there_is
+from xfrmlint.contract.words import (
+    ADD,
+    NEEDS,
+    OWNER,
+    PINNED,
+    RESOLVE,
+    TELLING,
+    XSO,
+    what_there_is,
+)
 from xfrmlint.errors import InputError
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import LEVELS, Finding, Hop, Related, fingerprint
@@ -83,6 +92,10 @@ def words_of(store: Store) -> Words:
             for what, name in usual_names().items()
             if what in _TELLING and named.get(what, name) != name
         }
+        for role in (OWNER, PINNED):
+            usual, own = usual_names()["member", role], named.get(("member", role), "")
+            if own not in ("", usual):
+                renamed[f"{XSO}.{usual}"] = f"{XSO}.{own}"
     return Words(what_there_is(named), renamed)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
-from xfrmlint.contract.core import SOURCES, Bodies, Body, Call
+from xfrmlint.contract.core import SOURCES, Bodies, Body, Call, callers
 from xfrmlint.contract.words import (
     ADD,
     DELETE,
@@ -162,10 +162,8 @@ class _Asked:
             for path in _core_paths(self.reader)
             if slot and slot.encode() in self.reader.corpus.data(path)
             for body in self._bodies.of(path)
-            if any(call.slot == slot for call in body.calls)
         ]
-        found.sort(key=lambda body: body.name.encode() not in header)
-        return found[0] if found else None
+        return next(iter(callers(found, slot, header)), None)
 
     def runs(self, role: str) -> Said:
         """Tell whether the core calls a slot under a lock, or for each packet."""

@@ -24,6 +24,7 @@ from xfrmlint.contract.words import (
     DEVICE,
     NETDEV_OPS,
     OPS,
+    POLICY,
     RESOLVE,
     STATE,
     XFRM,
@@ -258,16 +259,27 @@ class Bodies:
 
 
 def core_of(
-    reader: Reader, tag: str, fields: Fields, slots: Mapping[str, str], known: Sequence[str]
+    reader: Reader,
+    tag: str,
+    fields: Fields,
+    slots: Mapping[str, str],
+    known: Sequence[str],
+    given: str = "",
 ) -> Core:
-    """Read the core's functions. slots: names by role. known: what resolvers are called."""
+    """Read the core's functions.
+
+    slots: names by role. known: what resolvers are called. given: what somebody says that this
+    tree's is called, before all that its shape says.
+    """
     bodies = Bodies(reader, tag, fields, slots.values())
     data = reader.corpus.data(XFRM)
-    named = [name for name in known if name.encode() in data]
+    asked_for = dict.fromkeys([*([given] if given else ()), *known])
+    named = [name for name in asked_for if name.encode() in data]
     found = list(bodies.of(XFRM, named))
     if RESOLVE in slots or named:
         found += _in_sources(reader, bodies, slots, named)
-    resolver, stub = _resolver(reader, found, slots, known)
+    own = [body for body in found if body.name == given]
+    resolver, stub = _resolver(reader, found, own, slots.get(RESOLVE, ""), named)
     wrappers = _wrappers(reader, found, resolver)
     owner: Counter[str] = Counter()
     asked: Counter[str] = Counter()
@@ -275,7 +287,11 @@ def core_of(
     freed = ""
     devices = {name for name, kind in fields.items() if kind.base == DEVICE}
     tables = {name for name, kind in fields.items() if kind.base == OPS}
-    functions: dict[str, Function] = {}
+    functions = {
+        role: Function(bodies_of[0].name, bodies_of[0].where)
+        for role, name in slots.items()
+        if (bodies_of := callers(found, name, data))
+    }
     for body in found:
         owner.update(body.owners)
         for call in body.calls:
@@ -283,9 +299,6 @@ def core_of(
             gives_up = any(w.member in devices and w.cleared for w in body.writes)
             if gives_up and call.slot != slots.get(ADD):
                 freed = call.slot
-            for role, name in slots.items():
-                if name == call.slot and (role not in functions or _declared(body, data)):
-                    functions[role] = Function(body.name, body.where)
         if resolver is not None and body.name == resolver.name:
             answered.update(list(body.reads))
     counts = _counting(reader, fields)
@@ -316,8 +329,19 @@ def _in_sources(
             yield from bodies.of(path, named)
 
 
-def _declared(body: Body, header: bytes) -> bool:
-    return body.view.path == XFRM or body.name.encode() in header
+def callers(found: Iterable[Body], slot: str, header: bytes) -> list[Body]:
+    """Return the functions that call a slot: those that are given a state, or a policy, first.
+
+    xfrm_state_find() calls add, too. Of several one that a header declares. header: its text.
+    """
+    calling = [body for body in found if any(call.slot == slot for call in body.calls)]
+    return sorted(
+        calling,
+        key=lambda body: (
+            not {STATE, POLICY} & set(body.takes),
+            body.view.path != XFRM and body.name.encode() not in header,
+        ),
+    )
 
 
 def _is_question(body: Body) -> bool:
@@ -329,13 +353,13 @@ def _is_question(body: Body) -> bool:
 
 
 def _resolver(
-    reader: Reader, found: Sequence[Body], slots: Mapping[str, str], known: Sequence[str]
+    reader: Reader, found: Sequence[Body], own: Sequence[Body], slot: str, known: Sequence[str]
 ) -> tuple[Function | None, Function | None]:
     """Return the resolver and its stub: what calls the slot, else what has a resolver's shape."""
-    slot = slots.get(RESOLVE, "")
     asking = [one for one in found if _is_question(one)]
     best = (
-        [one for one in asking if slot and any(call.slot == slot for call in one.calls)]
+        list(own)
+        or [one for one in asking if slot and any(call.slot == slot for call in one.calls)]
         or [one for one in found if one.name in known and one.view.node.type != "declaration"]
         or ([one for one in asking if one.reads] if slot else [])
     )

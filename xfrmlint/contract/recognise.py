@@ -58,6 +58,8 @@ from xfrmlint.contract.words import (
 )
 from xfrmlint.errors import InputError
 
+_Named = TypeVar("_Named", Member, Slot)
+_Any = TypeVar("_Any")
 _COUNTERS = ("atomic_t", "refcount_t", "atomic64_t", "atomic_long_t")
 _NUMBERS = ("unsigned long", "u64", "__u64", "uintptr_t", "long unsigned int", "unsigned long int")
 _NO_NUMBER = ("void", "bool", "_Bool", "fn")
@@ -75,15 +77,17 @@ def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
     slots = _slots(reader)
     roles = _named_otherwise(_roles(slots), {slot.name: slot for slot in slots}, names.slots)
     named = {role: slot.name for role, slot in roles.items()}
-    resolvers = tuple(dict.fromkeys([*names.core.values(), *_names_of_resolvers()]))
-    found = core_of(reader, _tag(reader), fields, named, resolvers)
+    given = names.core.get("resolver", "")
+    resolvers = [one.names.core["resolver"] for one in known()]
+    found = core_of(reader, _tag(reader), fields, named, resolvers, given)
     members = _members(reader, fields, found)
     declared_as = {name: _member(reader, name, kind) for name, kind in fields.items()}
     members = _named_otherwise(members, declared_as, names.members)
     if not slots:
         roles = dict(ABSENT.slots)
-    elif found.freed in (named.get(DELETE), named.get(FREE)) and found.freed != named.get(FREE):
-        roles[DELETE], roles[FREE] = roles[FREE], roles[DELETE]
+    elif found.freed and found.freed == named.get(DELETE) and not {DELETE, FREE} & set(names.slots):
+        roles = _swapped(roles)
+        found = found._replace(functions=_swapped(found.functions))
     flags = _flags(reader)
     promises = _promises(reader, flags, roles, names)
     contract = Contract(
@@ -106,7 +110,10 @@ def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
     return replace(contract, revision=revision_of(contract), core=core)
 
 
-_Named = TypeVar("_Named", Member, Slot)
+def _swapped(roles: Mapping[str, _Any]) -> dict[str, _Any]:
+    """Return what delete and free are by each other's roles: the core calls them the other way."""
+    other = {DELETE: FREE, FREE: DELETE}
+    return {other.get(role, role): one for role, one in roles.items()}
 
 
 def _named_otherwise(
@@ -143,10 +150,6 @@ def refuse_strange_names(reader: Reader, names: Names) -> None:
             raise InputError(
                 f"contract: {kind}.{role}: {name} is {of} {what}{nearest(name, known_names)}"
             )
-
-
-def _names_of_resolvers() -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.names.core["resolver"] for one in known()))
 
 
 def _tag(reader: Reader) -> str:

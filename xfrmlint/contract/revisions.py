@@ -3,9 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -92,6 +90,8 @@ def names_of(text: bytes) -> Names:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return which known name was probably meant, as the end of a message."""
+    from difflib import get_close_matches
+
     found = get_close_matches(name, list(known), 1, 0.5)
     return f"; the nearest is {found[0]}" if found else ""
 
@@ -111,6 +111,9 @@ def known() -> tuple[Known, ...]:
 
 
 def _read(name: str) -> Known:
+    # Not where they are not needed: a run that remembers everything is done sooner.
+    from importlib.resources import files
+
     data: dict[str, Any] = tomllib.loads((files(__package__) / name).read_text("utf-8"))
     names = Names(*(data.get(kind, {}) for kind in Names._fields))
     return Known(data["name"], data["titled"], names)

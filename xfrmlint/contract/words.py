@@ -223,9 +223,9 @@ class Contract:
 
     def door(self, name: str) -> str:
         """Return what comes through a slot: datapath, control, or nothing if that is not known."""
-        if self.slot_role(name) == "":
-            return ""
-        return "datapath" if self.slots[self.slot_role(name)].packet else "control"
+        if any(slot.name == name and slot.packet for slot in (*self.slots.values(), *self.others)):
+            return "datapath"
+        return "control" if self.slot_role(name) else ""
 
     def names_own(self, slot: str) -> bool:
         """Tell whether skb->dev is the device at work where a slot is called with a packet.

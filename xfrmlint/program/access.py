@@ -130,7 +130,7 @@ class Accesses:
         self.doubts.setdefault(place, Doubt(place, view.function.name, reason))
 
     def _designated(self, view: View, node: Node, field: str) -> Access | None:
-        """`.xso = { .offload_handle = 1 }` and `(struct xfrm_dev_offload){ .dev = d }`."""
+        """`.xso = { .handle = 1 }` and `(struct offload){ .dev = d }`."""
         pair = node.parent.parent if node.parent is not None else None
         value = pair.child_by_field_name("value") if pair is not None else None
         if pair is None or value is None or pair.type != "initializer_pair":
@@ -259,7 +259,7 @@ class Accesses:
         return "read", ""
 
     def _outer_accessor(self, call: Node) -> str:
-        # unrcu_pointer(xchg(&x->xso.upper_priv, NULL))
+        # unrcu_pointer(xchg(&x->xso.private, NULL))
         listed = call.parent
         outer = listed.parent if listed is not None and listed.type == "argument_list" else None
         called = outer.child_by_field_name("function") if outer is not None else None

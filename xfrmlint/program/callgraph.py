@@ -579,10 +579,11 @@ class _Collector:
         _, _, kernels = self.graph.slot_files(slot, use.view.path)
         takes = self.takes()
         contract = self.graph.reader.contract
-        if slot.struct == OPS or (not slot.struct and slot.field in contract.callbacks):
-            known: Door | None = Door(slot.field, contract.door(slot.field) or UNKNOWN)
-        else:
-            known = slot_door(slot.struct, slot.field, takes, kernels)
+        mine = slot.struct == OPS or (not slot.struct and slot.field in contract.callbacks)
+        comes = contract.door(slot.field) if mine else ""
+        known = slot_door(slot.struct, slot.field, takes, kernels)
+        if comes:
+            known = Door(slot.field, comes)
         if known is not None:
             self.entry(known, use, via)
             return

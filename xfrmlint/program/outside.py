@@ -61,7 +61,8 @@ class Outside:
             found = (flags_of(self._graph, view, node, bound, at) for node in nodes)
             return frozenset().union(*found)
 
-        if does.sleeps == "never":
+        # The resolver runs for every packet, too.
+        if does.sleeps == "never" or (name != "" and name == self._graph.reader.contract.asks):
             return _AWAKE
         if does.sleeps == "always":
             waits = given[does.unless_zero : does.unless_zero + 1] if does.unless_zero >= 0 else []
