@@ -430,14 +430,14 @@ def test_an_infinity_is_no_json(trees: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["drivers", "nothing"], "nothing: no such folder"),
-        (["drivers", "demo/drivers/net"], "demo/drivers/net: not a kernel tree"),
+        (["drivers", "nothing"], "nothing: no such file or folder"),
+        (["drivers", "nowhere"], "nowhere: not a kernel tree"),
         (["drivers"], "not inside a kernel tree"),
         (["drivers", "demo", "clean"], "clean"),
         (["drivers", "--format", "xml"], "xml"),
         (["query"], "SQL"),
         (["query", "SELECT 1"], "not inside a kernel tree"),
-        (["query", "SELECT 1", "nothing"], "nothing: no such folder"),
+        (["query", "SELECT 1", "nothing"], "nothing: no such file or folder"),
         (["explain"], "TYPE"),
         (["explain", "NOTHING"], "NOTHING: no such type; xfrmlint rules lists them"),
         (["explain", ""], "no such type; xfrmlint rules lists them"),

@@ -418,7 +418,7 @@ def test_gcc() -> None:
         "drivers/net/a/tx.c:3: note: the call",
         "a [b].c:4: note: x[0]",
         "drivers/net/a/a.h:7: note: fix: ask the resolver",
-        "xfrmlint: note: 1 places could not be analysed (xfrmlint check --format json lists them)",
+        "xfrmlint: note: 1 place could not be analysed (xfrmlint check --show-unknown lists them)",
     ]
     assert len(gcc_diagnostics(written("gcc", FULL, unknown=[UNKNOWN]))) == 9
 
@@ -477,8 +477,8 @@ def test_github() -> None:
     )
     assert command(first).data.endswith("\n         a [b].c:4: x[0]\n    fix: ask the resolver")
     assert second == (
-        "::notice title=xfrmlint::1 places could not be analysed "
-        "(xfrmlint check --format json lists them)"
+        "::notice title=xfrmlint::1 place could not be analysed "
+        "(xfrmlint check --show-unknown lists them)"
     )
 
 
@@ -525,7 +525,7 @@ def test_b4(found: list[Finding], status: str, summary: str) -> None:
 def test_b4_is_told_what_stayed_unknown() -> None:
     (result,) = b4_results(written("b4-review", unknown=[UNKNOWN]))
     assert result["status"] == "pass"
-    assert result["details"].startswith("1 places could not be analysed")
+    assert result["details"].startswith("1 place could not be analysed")
 
 
 def test_junit_is_read_by_junitparser() -> None:

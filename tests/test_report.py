@@ -24,7 +24,7 @@ from xfrmlint.findings import (
     Report,
     Unknown,
 )
-from xfrmlint.report import checkpatch, drivers, rulepage
+from xfrmlint.report import checkpatch, drivers, rulepage, verbose
 from xfrmlint.report import json as json_report
 from xfrmlint.report.checkpatch import Options, shown
 from xfrmlint.report.terminal import colored, printable
@@ -182,7 +182,7 @@ def test_default_output() -> None:
         "+\treturn x->xso.offload_handle;",
         "",
         "total: 1 errors, 1 warnings, 0 checks, 40 lines checked",
-        "note: 1 places could not be analysed (xfrmlint check --format json lists them)",
+        "note: 1 place could not be analysed (xfrmlint check --show-unknown lists them)",
         "",
         "Linux 7.3.4 has xfrm offload problems, please review.",
         "",
@@ -240,7 +240,60 @@ def test_terse_is_one_line_a_finding() -> None:
 
 def test_unknown_is_told_where_a_verdict_is() -> None:
     lines = printed(report(unknown=[UNKNOWN]), summary=False)
-    assert lines[0].startswith("note: 1 places could not be analysed")
+    assert lines[0].startswith("note: 1 place could not be analysed")
+
+
+MATTERS = Unknown("drivers/net/a/b.c", 7, "f", "whose SA is not known", True)
+
+
+def test_what_matters_is_named_and_the_rest_counted() -> None:
+    lines = printed(report(unknown=[UNKNOWN, MATTERS, UNKNOWN._replace(line=3)]), summary=False)
+    assert lines == [
+        "note: not analysed: drivers/net/a/b.c:7: f(): whose SA is not known",
+        "note: 2 more places could not be analysed (xfrmlint check --show-unknown lists them)",
+        "",
+        "Linux 7.3.4 could not be analysed where it matters, please review those places.",
+    ]
+
+
+def test_much_that_matters_is_cut_off() -> None:
+    many = [MATTERS._replace(line=line) for line in range(1, 26)]
+    lines = printed(report(unknown=many), summary=False)
+    assert len([line for line in lines if line.startswith("note: not analysed: ")]) == 20
+    assert lines[20].startswith("note: 5 more places could not be analysed ")
+
+
+@pytest.mark.parametrize("quiet", [0, 1])
+def test_everything_unknown_is_listed_if_asked_for(quiet: int) -> None:
+    rows = [MATTERS, UNKNOWN]
+    lines = printed(report(unknown=rows), summary=False, unknown=True, quiet=quiet)
+    assert lines[:2] == [
+        "note: not analysed: drivers/net/a/b.c: too large",
+        "note: not analysed: drivers/net/a/b.c:7: f(): whose SA is not known",
+    ]
+    assert not [line for line in lines if "more place" in line]
+
+
+def test_what_is_found_is_said_before_what_is_not() -> None:
+    lines = printed(report(FINDING, unknown=[MATTERS]))
+    assert "Linux 7.3.4 has xfrm offload problems, please review." in lines
+
+
+def test_verbose() -> None:
+    whole = report(drivers=[DRIVER, DRIVER], unknown=[UNKNOWN])
+    assert list(verbose.render(whole, "/linux\033", ("drivers/net/a",), 1.234)) == [
+        "tree: /linux\\x1b (Linux 7.3.4, resolver present)",
+        "searched: drivers/net/a",
+        "drivers: a (lower)",
+        "files looked into: 2; places not analysed: 1",
+        "time: 1.23 s",
+    ]
+    assert list(verbose.render(report(version=""), "/linux", (), 0))[:3] == [
+        "tree: /linux (resolver present)",
+        "searched: the whole tree",
+        "drivers: none",
+    ]
+    assert "searched: nothing: no driver can be touched" in verbose.render(whole, "/", None, 0)
 
 
 def test_absent_contract_and_chosen_types_are_told() -> None:
@@ -639,7 +692,7 @@ def test_drivers_table() -> None:
         "a: a_xfrmdev_ops at drivers/net/a/main.c:5",
         "  - a_read() at drivers/net/a/a.h:7 reads xso.offload_handle",
         "",
-        "note: 1 places could not be analysed (xfrmlint check --format json lists them)",
+        "note: 1 place could not be analysed (xfrmlint check --show-unknown lists them)",
     ]
     assert not any(line != line.rstrip() for line in lines)
 

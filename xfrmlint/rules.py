@@ -128,6 +128,32 @@ def load_rule(path: Path) -> Rule:
             data = tomllib.load(file)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: {error}") from None
+    _refuse_fields(path, data)
+    # b4 takes any line with `ERROR:` in it for an error, whatever its level.
+    if not _TYPE.match(path.stem.upper()) or path.stem.upper().endswith("ERROR"):
+        raise InputError(f"{path}: a rule's name is lower case, digits and _, not ending in error")
+    lower = data.get("level_not_opted_in", data["level"])
+    for level in (data["level"], lower):
+        if level not in LEVELS:
+            raise InputError(f"{path}: level {level!r} is none of {', '.join(LEVELS)}")
+    return Rule(
+        path.stem.upper(),
+        data["level"],
+        lower,
+        frozenset(data.get("needs", ())),
+        data["message"],
+        data.get("reports", "").strip(),
+        data["fix"].strip(),
+        data["why"].strip(),
+        data["reference"].strip(),
+        data["query"].strip(),
+        tuple(data.get("bad", ())),
+        tuple(data.get("good", ())),
+    )
+
+
+def _refuse_fields(path: Path, data: Mapping[str, Any]) -> None:
+    """Raise InputError for a field that is missing, strange, or not what it has to be."""
     missing = [name for name in _REQUIRED if not isinstance(data.get(name), str)]
     if missing:
         raise InputError(f"{path}: {', '.join(missing)} missing")
@@ -135,8 +161,7 @@ def load_rule(path: Path) -> Rule:
         listed = data.get(name, [])
         if not isinstance(listed, list) or not all(isinstance(text, str) for text in listed):
             raise InputError(f"{path}: {name} is not a list of texts")
-    reports = data.get("reports", "")
-    if not isinstance(reports, str):
+    if not isinstance(data.get("reports", ""), str):
         raise InputError(f"{path}: reports is not a text")
     if "\n" in data["fix"].strip():
         raise InputError(f"{path}: fix is more than a line")
@@ -149,27 +174,6 @@ def load_rule(path: Path) -> Rule:
     strange = sorted(set(data) - {*_REQUIRED, *_OPTIONAL})
     if strange:
         raise InputError(f"{path}: unknown field {', '.join(strange)}")
-    # b4 takes any line with `ERROR:` in it for an error, whatever its level.
-    if not _TYPE.match(path.stem.upper()) or path.stem.upper().endswith("ERROR"):
-        raise InputError(f"{path}: a rule's name is lower case, digits and _, not ending in error")
-    lower = data.get("level_not_opted_in", data["level"])
-    for level in (data["level"], lower):
-        if level not in LEVELS:
-            raise InputError(f"{path}: level {level!r} is none of {', '.join(LEVELS)}")
-    return Rule(
-        path.stem.upper(),
-        data["level"],
-        lower,
-        frozenset(needs),
-        data["message"],
-        reports.strip(),
-        data["fix"].strip(),
-        data["why"].strip(),
-        data["reference"].strip(),
-        data["query"].strip(),
-        tuple(data.get("bad", ())),
-        tuple(data.get("good", ())),
-    )
 
 
 def run_rules(

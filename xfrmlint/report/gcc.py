@@ -16,10 +16,11 @@ from xfrmlint.report.text import before
 _KINDS = {"ERROR": "error", "WARNING": "warning", "CHECK": "note"}
 
 
-def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
+def render(report: Report, shown: Sequence[Finding], everything: bool = False) -> Iterator[str]:
     """Yield a line a finding, its first chain and related places as notes below it.
 
-    What to do is a note, too, below the first finding of a type.
+    What to do is a note, too, below the first finding of a type. everything: list all that could
+    not be analysed, rather than what matters.
     """
     told: set[str] = set()
     for finding in in_order(shown):
@@ -34,8 +35,8 @@ def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
         if finding.fix and finding.type not in told:
             told.add(finding.type)
             yield _note(finding.path, finding.line, f"fix: {finding.fix}")
-    if report.unknown:
-        yield f"xfrmlint: note: {not_analysed(report)}"
+    for text in not_analysed(report, everything):
+        yield f"xfrmlint: note: {text}"
 
 
 def _note(path: str, line: int, text: str) -> str:

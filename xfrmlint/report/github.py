@@ -25,7 +25,7 @@ def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
         command = _COMMANDS[finding.level]
         yield f"::{command} title={_property(finding.type)},{place}::{_data(text)}"
     if report.unknown:
-        yield f"::notice title=xfrmlint::{_data(not_analysed(report))}"
+        yield f"::notice title=xfrmlint::{_data(chr(10).join(not_analysed(report)))}"
 
 
 def _data(text: str) -> str:
