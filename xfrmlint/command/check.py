@@ -21,6 +21,7 @@ from xfrmlint.command.shared import (
     contract_option,
     likely,
     models_option,
+    name_from_here,
     names_of_contract,
     printed,
     rules_of,
@@ -250,6 +251,7 @@ def check(
         raise InputError("--write-baseline takes a whole tree, not a change")
     taken = take_models(models)
     tree, within = tree_and_paths(paths, asked is not None)
+    options = replace(options, named=name_from_here(tree))
     names = names_of_contract(tree, contract, no_config, asked is not None)
     known = read_baseline(baseline) if baseline else ()
     named = {rule.type for rule in rules}
@@ -283,6 +285,11 @@ def check(
             )
             if not judged:
                 return CLEAN
+            if asked.staged and only_new and not judged[0].step.differs:
+                if not quiet and not terse:
+                    sys.stderr.write("xfrmlint: nothing is staged; git add says what is meant\n")
+                if _FORMATS[form] in ("checkpatch", "gcc"):
+                    return CLEAN
             _refuse_unknown(within, tree, judged)
             # A change's own copy of the settings never loosens its own check.
             config = config_of(judged[0].step.before)
@@ -363,7 +370,7 @@ def _print(
         "checkpatch": (options, changes),
         "sarif": (found, rules),
         "json": (found, changes),
-        "gcc": (found, options.unknown),
+        "gcc": (found, options.unknown, options.named),
     }
     rendering = import_module(f"xfrmlint.report.{name}")
     printed(rendering.render(report, *wants.get(name, (found,))))

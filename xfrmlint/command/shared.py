@@ -170,6 +170,20 @@ def tree_and_paths(named: Sequence[str], gone: bool = False) -> "tuple[Folder, l
     return tree, within
 
 
+def name_from_here(tree: "Folder") -> "Callable[[str], str]":
+    """Return what calls a tree's files by names that open from the working directory.
+
+    A tree that lies apart from it is called by its whole name.
+    """
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        return lambda path: str(tree.root / path)
+    root = str(tree.root)
+    near = Path(here).is_relative_to(root) or Path(root).is_relative_to(here)
+    return lambda path: os.path.relpath(tree.root / path, here) if near else f"{root}/{path}"
+
+
 def tree_around_named(named: str | None) -> "Folder":
     """Return the tree that is named, or the one around what is named; else around the folder."""
     return tree_and_paths([named] if named is not None else [])[0]
