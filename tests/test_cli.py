@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -458,7 +459,7 @@ def test_an_infinity_is_no_json(trees: Path) -> None:
         (["drivers"], "not inside a kernel tree"),
         (["drivers", "demo", "clean"], "clean"),
         (["drivers", "--format", "xml"], "xml"),
-        (["query"], "SQL"),
+        (["query"], "a question is missing; --schema shows"),
         (["query", "SELECT 1"], "not inside a kernel tree"),
         (["query", "SELECT 1", "nothing"], "nothing: no such file or folder"),
         (["explain"], "TYPE"),
@@ -521,6 +522,92 @@ def test_explain_is_paged_on_a_terminal(trees: Path) -> None:
     assert done.returncode == 0
     assert os.read(ours, 4096).startswith(f"paged:{DIRECT} (".encode())
     os.close(ours)
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"NO_COLOR": ""}])
+def test_colour_on_a_terminal(env: dict[str, str], trees: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    subprocess.run(
+        [*COMMAND, "check", "--terse", "--no-summary"],
+        cwd=trees / "demo",
+        env=environment(**{"TERM": "xterm", **env}),
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        timeout=30,
+    )
+    os.close(theirs)
+    wanted = not any(env.values())
+    assert (b"\033[" in os.read(ours, 4096)) == wanted
+    os.close(ours)
+
+
+def test_the_tables_can_be_read(trees: Path) -> None:
+    ran = run("query", "--schema", cwd=trees)
+    assert (ran.status, ran.err) == (0, "")
+    assert "CREATE TABLE site (" in ran.out
+    assert "a question is missing" in failed("query", cwd=trees)
+
+
+def test_the_examples_of_queries_run(trees: Path) -> None:
+    text = run("query", "--help", cwd=trees).out
+    examples = re.findall(r'^ +xfrmlint query "(.*)"$', text, re.M)
+    assert len(examples) == 3
+    for example in examples:
+        ran = run("query", example, cwd=trees / "demo")
+        assert (ran.status, ran.err) == (0, "")
+        assert len(ran.out.splitlines()) > 1
+
+
+def test_help_has_groups_statuses_and_examples(trees: Path) -> None:
+    text = run("check", "--help", cwd=trees).out
+    titles = re.findall(r"^ *(\w[\w ]+):$", text, re.M)
+    assert titles == [
+        "What is checked",
+        "Which findings",
+        "What is printed",
+        "How it is found out",
+        "Other",
+        "Examples",
+        "Exit status",
+    ]
+    other = text.split("\nOther:\n")[1].split("Examples:")[0]
+    assert re.findall(r"--[\w-]+", other) == ["--help"]
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("xfrmlint check --types DIRECT", [DIRECT]),
+        (f"xfrmlint check --ignore {DIRECT},control", [f"{DIRECT},{CONTROL}"]),
+        ("xfrmlint explain direct", [DIRECT]),
+        ("xfrmlint judge sun", ["sunrise"]),
+        ("xfrmlint judge . moon", ["moonset"]),
+        ("xfrmlint judg", ["judge"]),
+    ],
+)
+def test_completion(line: str, offered: list[str], trees: Path) -> None:
+    env = {
+        "_XFRMLINT_COMPLETE": "bash_complete",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(line.split()) - 1),
+    }
+    ran = run(cwd=trees / "demo", env=env)
+    assert (ran.status, ran.err) == (0, "")
+    found = [text.partition(",")[2] for text in ran.out.splitlines() if text.startswith("plain")]
+    assert found == offered
+
+
+def test_completion_where_there_is_no_tree(trees: Path) -> None:
+    env = {
+        "_XFRMLINT_COMPLETE": "bash_complete",
+        "COMP_WORDS": "xfrmlint judge s",
+        "COMP_CWORD": "2",
+    }
+    ran = run(cwd=trees / "nowhere", env=env)
+    assert (ran.status, ran.err) == (0, "")
+    assert "plain" not in ran.out
 
 
 # How it ends when something outside goes wrong.

@@ -334,6 +334,8 @@ def _set_aside(report: Report) -> Iterator[str]:
     said = ", ".join(f"{count} {why}" for count, why in counts if count)
     if said:
         yield f"note: not shown: {said}"
+    for entry in report.idle:
+        yield f"note: .xfrmlint.toml: {printable(entry)} matches nothing"
     if report.gone:
         yield f"note: gone from the tree: {sum(one.times for one in report.gone)} of the baseline"
 
