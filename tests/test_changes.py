@@ -20,6 +20,8 @@ from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree import Tree
 from xfrmlint.tree.folder import find_tree
 
+pytestmark = pytest.mark.slow
+
 RULES = load_rules([rules_folder()])
 DIRECT, NOT_RESOLVED = "DIRECT_OFFLOAD_HANDLE", "LOWER_HANDLE_NOT_RESOLVED"
 CONTROL, FLAG_MISSING = "CONTROL_OFFLOAD_HANDLE", "LOWER_HANDLE_FLAG_MISSING"

@@ -14,6 +14,8 @@ from tests.ran import installed
 from tests.test_changes import SET_FLAG, TX, commit, linux, pristine
 from tests.test_commit import git
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["linux", "pristine"]
 
 # Both come with the extra `dev`.

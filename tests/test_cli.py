@@ -22,6 +22,8 @@ from tests.test_commit import git
 from xfrmlint import __version__
 from xfrmlint.rules import load_rules, rules_folder
 
+pytestmark = pytest.mark.slow
+
 ROOT = os.geteuid() == 0
 TYPES = [rule.type for rule in load_rules([rules_folder()])]
 DIRECT = "DIRECT_OFFLOAD_HANDLE"

@@ -21,6 +21,8 @@ from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.triage.applied import limited, narrowed, triaged
 from xfrmlint.triage.config import NAME, Config, Ignore, configured, load_config, matches, parsed
 
+pytestmark = pytest.mark.slow
+
 TYPES = {"A", "B", "DIRECT_OFFLOAD_HANDLE", "CONTROL_OFFLOAD_HANDLE", "UPPER_PRIV_ACCESS"}
 DIRECT, CONTROL = "DIRECT_OFFLOAD_HANDLE", "CONTROL_OFFLOAD_HANDLE"
 IGNORE = '[[ignore]]\ntypes = ["A"]\npaths = ["drivers/net/a"]\nreason = "old"\n'

@@ -10,6 +10,8 @@ from tests.laid import lay_fixture
 from tests.ran import run, run_json
 from tests.test_changes import SET_FLAG, commit, linux, pristine
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["linux", "pristine"]
 
 # It comes with the extra `dev`.

@@ -62,7 +62,7 @@ _QUERIES = """\b
 Examples:
   xfrmlint query "SELECT driver, role, opted_in FROM ops_table"
   xfrmlint query "SELECT path, line, function, context FROM site WHERE member = 'handle'"
-  xfrmlint query "SELECT path, line, text FROM handled WHERE kind = 'use' AND known = ''"
+  xfrmlint query "SELECT path, line, text FROM handled WHERE kind = 'use' AND known = 'nonzero'"
 """
 
 
