@@ -129,7 +129,6 @@ def test_fields_stand_in_one_order(rule: Rule) -> None:
     assert order == [name for name in FIELDS if name in order]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "kind", "text"), list(examples()))
 def test_an_example_gives_what_its_comments_say(
     rule: Rule, kind: str, text: str, tmp_path: Path
