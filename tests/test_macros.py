@@ -308,6 +308,7 @@ def macro_sets(draw: st.DrawFn) -> tuple[str, str]:
     return "\n".join(lines), text
 
 
+@pytest.mark.slow
 @needs_compiler
 @settings(deadline=None, max_examples=150, derandomize=True)
 @given(macro_sets())
