@@ -111,6 +111,7 @@ DROP = "{ drop(skb); return NETDEV_TX_OK; }"
     [
         pytest.param(H + f"if (!h) {DROP}\ngive(h);", "", id="if not"),
         pytest.param(H + f"if (h == 0) {DROP}\ngive(h);", "", id="eq 0"),
+        pytest.param(H + f"if (!h--) {DROP}\ngive(h);", "", id="not, and one less"),
         pytest.param(H + f"if (0 == h) {DROP}\ngive(h);", "", id="yoda"),
         pytest.param(H + "if (h > 0) give(h);", "", id="gt"),
         pytest.param(H + "if (h >= 1) give(h);", "", id="ge1"),
