@@ -1,6 +1,6 @@
 """The whole way from a tree to facts: search, ops tables, drivers, sites, rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -16,8 +16,10 @@ from xfrmlint.concrete.core import (
     stub,
 )
 from xfrmlint.concrete.counting import counts_the_owners_own
+from xfrmlint.concrete.lab import Ran, run_owner
 from xfrmlint.concrete.resolver import Comparison, Verdict, compare
 from xfrmlint.concrete.states import described
+from xfrmlint.concrete.tears import Tear, tears
 from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.contract.words import COUNTS, FREE, HANDLE, PINNED, PRIVATE, Contract
 from xfrmlint.facts.merged import Rows, merged
@@ -26,6 +28,7 @@ from xfrmlint.facts.store import Store
 from xfrmlint.flow.callbacks import Callback, callbacks_of
 from xfrmlint.flow.paths import Traced, trace
 from xfrmlint.kernel.release import version
+from xfrmlint.model.predicates import sentence
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of
 from xfrmlint.program.ops import find_tables
@@ -62,6 +65,16 @@ class Analysis(NamedTuple):
     def traced(self) -> dict[str, Traced]:
         """What was followed, by the driver's group."""
         return {group: one for part in self.parts for group, one in part.traced.items()}
+
+    @property
+    def owners(self) -> tuple[Ran, ...]:
+        """The uppers' own code, run through the model's stories."""
+        return tuple(chain.from_iterable(part.owners for part in self.parts))
+
+    @property
+    def tears(self) -> tuple[Tear, ...]:
+        """What a reader can get while an owner's code moves a state."""
+        return tuple(chain.from_iterable(part.tears for part in self.parts))
 
     @property
     def callbacks(self) -> tuple[Callback, ...]:
@@ -124,9 +137,25 @@ def analysed(
     traced = _traced(graph, whole.offload, found.sites, progress)
     sleeps, open_calls = find_sleeps(graph, tables)
     callbacks = tuple(callbacks_of(graph, whole.offload, tables))
+    owners = tuple(_owners(reader, drivers))
+    torn = tuple(tear for ran in owners for tear in tears(reader, ran))
     followed = [doubt for one in traced.values() for doubt in one.doubts]
     doubts = (*unclear, *followed, *open_calls)
-    return Analysed(graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, doubts)
+    return Analysed(
+        graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, owners, torn, doubts
+    )
+
+
+def _owners(reader: Reader, drivers: Sequence[Driver]) -> Iterator[Ran]:
+    """Run the uppers' own code in worlds; nothing where the tree has no resolver."""
+    uppers = [one.table for one in drivers if one.role == "upper" and one.on_netdev]
+    if not uppers or not reader.contract.present:
+        return
+    for table in uppers:
+        named = {filled.field: filled.target for filled in table.callbacks}
+        ran = run_owner(reader, table.place.path, named)
+        if ran is not None:
+            yield ran
 
 
 def core_facts(
@@ -183,9 +212,11 @@ def _core_functions(reader: Reader) -> list[CoreFunctionRow]:
     """Return what the core's own functions do, held against the contract."""
     contract = reader.contract
     found = compare(reader)
-    ok = {Verdict.EQUAL: 1, Verdict.DIFFERS: 0}.get(found.verdict)
+    ok = {Verdict.EQUAL: 1, Verdict.KEEPS: 1, Verdict.DIFFERS: 0}.get(found.verdict)
     detail = found.reason
-    if found.case is not None:
+    if found.broken:
+        detail = f"breaks the contract. {sentence(found.broken[0])}"
+    elif found.case is not None:
         state = described(found.case, contract)
         detail = f"returns {found.returned} instead of {found.wanted} for {state}"
     rows = [CoreFunctionRow("resolves", contract.asks, found.path, found.line, ok, detail)]

@@ -1,16 +1,21 @@
 """What each driver's hardware is given: its paths, judged in every topology."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from xfrmlint.analysis.analyse import Analysis
 from xfrmlint.c.unit import Place
-from xfrmlint.contract.words import HANDLE
-from xfrmlint.flow.callbacks import Answer
+from xfrmlint.concrete.core import clears_handle
+from xfrmlint.concrete.lab import Ran, Scene
+from xfrmlint.concrete.tears import Tear
+from xfrmlint.contract.words import HANDLE, SHARE
+from xfrmlint.flow.callbacks import Answer, Callback
 from xfrmlint.flow.events import Device, Event, Kind, Path, Sa
 from xfrmlint.flow.paths import Followed, Traced
 from xfrmlint.model.judge import Outcome, judge_path, severity, worst
 from xfrmlint.model.topology import TOPOLOGIES, Topology
+from xfrmlint.model.topology import topologies as topologies_as
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.reach import Hop
 from xfrmlint.program.sites import RESOLVE, Site
@@ -61,6 +66,7 @@ class Judgement(NamedTuple):
 def judgements(analysis: Analysis) -> list[Judgement]:
     """Return the judgement of every lower driver that gets a handle on its datapath, by name."""
     found = []
+    used = _topologies_of(analysis)
     groups = [(group, one, part) for part in analysis.parts for group, one in part.traced.items()]
     for group, traced, part in sorted(groups, key=lambda found: found[0]):
         sites = [
@@ -71,12 +77,13 @@ def judgements(analysis: Analysis) -> list[Judgement]:
             and site.reached.context == "datapath"
             and (site.access == RESOLVE or (site.member, site.access) == (HANDLE, "read"))
         ]
-        table = _outcomes(traced.paths)
+        opted_in = any(site.driver is not None and site.driver.opted_in for site in sites)
+        handed = opted_in or _hands_on(analysis)
+        table = _outcomes(traced.paths, used, handed)
         handles = tuple(_got(site, traced.paths, table, _note(site, traced)) for site in sites)
         outcomes = tuple(
             worst(handle.outcomes[i] for handle in handles) for i in range(len(TOPOLOGIES))
         )
-        opted_in = any(site.driver is not None and site.driver.opted_in for site in sites)
         doubts = dict.fromkeys(traced.doubts)
         doubts.update((d, None) for path in traced.paths for d in _doubts(path.events))
         found.append(
@@ -108,21 +115,64 @@ def topologies() -> Sequence[Topology]:
     return TOPOLOGIES
 
 
-class Owner(NamedTuple):
-    """An owner's resolver callback. answers: what it returns, where, and what that comes to.
+def _topologies_of(analysis: Analysis) -> Sequence[Topology]:
+    """Return the topologies as the tree's own core and owners make them."""
+    contract = analysis.reader.contract
+    return topologies_as(SHARE in contract.slots, clears_handle(analysis.reader))
 
-    doubts: why some of that is not known.
+
+def _hands_on(analysis: Analysis) -> bool:
+    """Tell whether an owner of the tree hands a state to a device that does not promise to ask.
+
+    Where none was run, one may.
+    """
+    told = [
+        scene
+        for ran in analysis.owners
+        for scene in ran.scenes
+        if any(not one.asks and one.master is not None for one in scene.story.devices)
+    ]
+    return not told or any(_reaches_unasking(scene) for scene in told)
+
+
+def _reaches_unasking(scene: Scene) -> bool:
+    unasking = {one.name for one in scene.story.devices if not one.asks}
+    return any(scene.world.issued[handle] in unasking for handle in scene.world.issued)
+
+
+class InWorld(NamedTuple):
+    """What lower devices get in a story. assumed: what the owner's own numbers are, in words."""
+
+    story: str
+    assumed: tuple[str, ...]
+    handed: bool
+    outcomes: tuple[tuple[str, Outcome], ...]
+
+
+class Owner(NamedTuple):
+    """An owner. function: its resolver callback, if it has one; place: where the table is filled.
+
+    answers: what the callback returns, where, and what that comes to; nothing where its code was
+    run in all worlds. worlds: what that gave; untold: how many of `total` were not answered. tears:
+    what a reader in between can get. doubts: why some of that is not known.
     """
 
     driver: str
     function: str
     place: Place
     answers: tuple[tuple[Answer, Place, Outcome], ...]
+    worlds: tuple[InWorld, ...]
+    untold: int
+    total: int
+    tears: tuple[Tear, ...]
     doubts: tuple[Doubt, ...]
 
     def worst(self) -> Outcome:
         """Return the worst of its answers."""
-        return worst(outcome for _, _, outcome in self.answers)
+        told = [outcome for _, _, outcome in self.answers]
+        told += [outcome for world in self.worlds for _, outcome in world.outcomes]
+        # 0 is what most devices are to get of most states.
+        return worst(told) if severity(worst(told)) or Outcome.RIGHT not in told else Outcome.RIGHT
 
 
 # What a lower device gets from a callback's answer. A look-up by lower_dev can't be judged here:
@@ -143,36 +193,98 @@ _REASONS = {
 
 
 def owners(analysis: Analysis) -> list[Owner]:
-    """Return what the owners' resolver callbacks return."""
-    return [
-        Owner(
-            one.module,
-            one.function.name,
-            one.place,
-            tuple((answer, place, _ANSWERS[answer]) for answer, place in one.answers),
-            tuple(
-                Doubt(place, one.function.name, _REASONS[answer])
-                for answer, place in one.answers
-                if answer in _REASONS
-            ),
-        )
-        for one in analysis.callbacks
+    """Return what the owners' lower devices get of them, in worlds, and what callbacks return."""
+    runs = {ran.owner.name: ran for ran in analysis.owners}
+    found = [_owner(analysis, one, runs.pop(one.module, None)) for one in analysis.callbacks]
+    for ran in runs.values():
+        if ran.scenes:
+            place = Place(ran.owner.path, 0, 0)
+            found.append(_in_worlds(analysis, Owner(ran.owner.name, "", place, *_NOTHING), ran))
+    return found
+
+
+_NOTHING: tuple[tuple[()], tuple[()], int, int, tuple[()], tuple[()]] = ((), (), 0, 0, (), ())
+
+
+def _owner(analysis: Analysis, one: Callback, ran: Ran | None) -> Owner:
+    made = Owner(one.module, one.function.name, one.place, *_NOTHING)
+    if ran is not None:
+        made = _in_worlds(analysis, made, ran)
+        if not made.untold and any(world.handed for world in made.worlds):
+            return made
+    doubts = [
+        Doubt(place, one.function.name, _REASONS[answer])
+        for answer, place in one.answers
+        if answer in _REASONS
     ]
+    return made._replace(
+        answers=tuple((answer, place, _ANSWERS[answer]) for answer, place in one.answers),
+        doubts=(*doubts, *made.doubts),
+    )
+
+
+def _in_worlds(analysis: Analysis, owner: Owner, ran: Ran) -> Owner:
+    """Return an owner with what its code gave where it was run."""
+    rows: dict[tuple[str, bool, tuple[tuple[str, Outcome], ...]], list[str]] = {}
+    for scene in ran.scenes:
+        key = (scene.story.name, scene.handed, tuple(_given_in(scene)))
+        rows.setdefault(key, []).append(" and ".join(scene.assumed))
+    alone = Counter(story for story, _, _ in rows)
+    doubts = dict.fromkeys(
+        Doubt(Place(one.path or ran.owner.path, one.line, 0), "", one.reason) for one in ran.untold
+    )
+    return owner._replace(
+        worlds=tuple(
+            InWorld(story, tuple(assumed) if alone[story] > 1 else (), handed, outcomes)
+            for (story, handed, outcomes), assumed in rows.items()
+        ),
+        untold=len(ran.untold),
+        total=ran.total,
+        tears=tuple(tear for tear in analysis.tears if tear.driver == owner.driver),
+        doubts=tuple(doubts),
+    )
+
+
+_BROKEN = {
+    "P1": Outcome.OTHER,
+    "P2": Outcome.MISSING,
+    "P3": Outcome.STALE,
+    "P4": Outcome.OTHER,
+}
+
+
+def _given_in(scene: Scene) -> Iterator[tuple[str, Outcome]]:
+    """Yield what each device comes to in a scene."""
+    wrong = {broken.asking: broken for broken, _ in scene.broken}
+    for answer in scene.answers:
+        broken = wrong.get(answer.asking)
+        if answer.value is None:
+            yield answer.asking, Outcome.UNKNOWN
+        elif broken is not None:
+            live = broken.answer in scene.world.live
+            stale = broken.name == "P1" and not live and broken.answer in scene.world.issued
+            yield answer.asking, Outcome.STALE if stale else _BROKEN[broken.name]
+        elif not scene.handed:
+            yield answer.asking, Outcome.NOT_HANDED
+        else:
+            yield answer.asking, Outcome.RIGHT if answer.value else Outcome.ZERO_TESTED
 
 
 # For a path: what each handle on it (by the position where it is got) comes to in each topology.
 _Table = list[dict[int, list[Outcome]]]
 
 
-def _outcomes(paths: Iterable[Followed]) -> _Table:
+def _outcomes(paths: Iterable[Followed], used: Sequence[Topology], handed: bool) -> _Table:
     table: _Table = []
     for path in paths:
         row: dict[int, list[Outcome]] = {}
-        for topology in TOPOLOGIES:
+        for topology in used:
             got = dict(judge_path(path.events, topology).got)
             for at, event in enumerate(path.events):
                 if event.kind in _GETS:
-                    row.setdefault(at, []).append(got.get(at, Outcome.NOT_REACHED))
+                    never = topology.upper and not handed
+                    came = Outcome.NOT_HANDED if never else got.get(at, Outcome.NOT_REACHED)
+                    row.setdefault(at, []).append(came)
         table.append(row)
     return table
 

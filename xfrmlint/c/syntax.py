@@ -287,7 +287,10 @@ def _designated(designator: Node) -> str:
 
 
 def with_parts(one: Expression, parts: Sequence[Expression]) -> Expression:
-    """Return an expression that consists of other parts, as many as it has."""
+    """Return an expression that consists of other parts, as many as it has.
+
+    What leaves a temporary behind has none that can be replaced.
+    """
     match one:
         case Member() | Deref() | Address() | Cast() | Unary() | Truth() | Entry():
             return replace(one, of=parts[0])
@@ -297,9 +300,6 @@ def with_parts(one: Expression, parts: Sequence[Expression]) -> Expression:
             return replace(one, left=parts[0], right=parts[1])
         case Opaque():
             return replace(one, parts=tuple(parts))
-        case Initializer():
-            names = [name for name, _ in one.items]
-            return replace(one, items=tuple(zip(names, parts, strict=True)))
         case Compound(value=Initializer()) if isinstance(parts[0], Initializer):
             return replace(one, value=parts[0])
     return one

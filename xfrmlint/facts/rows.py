@@ -179,6 +179,7 @@ class CoreFunctionRow(NamedTuple):
     line: int
     ok: int | None
     detail: str
+    driver: str = ""
 
 
 class SuppressionRow(NamedTuple):

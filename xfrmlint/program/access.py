@@ -12,7 +12,7 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import words
-from xfrmlint.contract.words import XDO, XSO
+from xfrmlint.contract.words import HANDLE, XDO, XSO
 from xfrmlint.kernel.functions import Operand, function_named
 from xfrmlint.valueflow.sources import Tracer
 
@@ -76,8 +76,9 @@ class Accesses:
                     access = self._access(view, node, field)
                     if access is not None:
                         found.append(access)
-        if "offload_handle" in self.fields:
-            named = [a.offset for a in found if a.field == "offload_handle"]
+        handle = self.contract.member(HANDLE)
+        if handle in self.fields:
+            named = [a.offset for a in found if a.field == handle]
             found += self._whole(view, named)
         return sorted(found, key=lambda a: a.offset)
 
@@ -86,7 +87,7 @@ class Accesses:
 
         named: where the name stands, perhaps in what is stored.
         """
-        for node in view.occurrences("xso"):
+        for node in view.occurrences(XSO):
             member = node.parent
             if node.type != "field_identifier" or member is None:
                 continue
@@ -99,7 +100,7 @@ class Accesses:
                 continue
             origin, by_name = self.base(member, view)
             if origin == STATE:
-                yield self._made(view, node, "offload_handle", "write", "", by_name)
+                yield self._made(view, node, self.contract.member(HANDLE), "write", "", by_name)
 
     def _access(self, view: View, node: Node, field: str) -> Access | None:
         parent = node.parent

@@ -8,7 +8,7 @@ from xfrmlint import __version__
 from xfrmlint.analysis.judgement import Got, Judgement, Owner, steps, topologies
 from xfrmlint.model.judge import Outcome, worst
 from xfrmlint.program.access import Doubt
-from xfrmlint.report.judge import described, note_of
+from xfrmlint.report.judge import CAST, described, in_words, note_of, shown
 from xfrmlint.report.picture import Node, svg
 from xfrmlint.report.terminal import printable
 
@@ -16,9 +16,11 @@ _KINDS = {
     Outcome.OTHER: "other",
     Outcome.STALE: "stale",
     Outcome.ZERO_USED: "zero",
+    Outcome.MISSING: "zero",
     Outcome.UNKNOWN: "unknown",
     Outcome.ZERO_TESTED: "fine",
     Outcome.RIGHT: "fine",
+    Outcome.NOT_HANDED: "none",
     Outcome.NOT_REACHED: "none",
 }
 _STYLE = """
@@ -59,8 +61,32 @@ def page(found: Sequence[Judgement], owners: Sequence[Owner], version: str) -> I
 
 def _owner(owner: Owner) -> Iterator[str]:
     yield f"<section><h2>{escape(printable(owner.driver))} (owner): {owner.worst()}</h2>"
-    place = f"{printable(owner.place.path)}:{owner.place.line}"
-    yield f"<p><code>{escape(place)}</code> {escape(printable(owner.function))}()</p>"
+    if owner.function:
+        place = f"{printable(owner.place.path)}:{owner.place.line}"
+        yield f"<p><code>{escape(place)}</code> {escape(printable(owner.function))}()</p>"
+    yield from _worlds(owner)
+    if owner.answers:
+        yield from _answers(owner)
+    yield from _doubts(owner.doubts)
+    yield "</section>"
+
+
+def _worlds(owner: Owner) -> Iterator[str]:
+    if not owner.total:
+        return
+    yield f"<p>{owner.untold} of {owner.total} worlds not answered ({CAST})</p>"
+    names = list(dict.fromkeys(name for world in owner.worlds for name, _ in world.outcomes))
+    yield f"<table><tr><th>world</th>{''.join(f'<th>{escape(n)}</th>' for n in names)}</tr>"
+    for world in owner.worlds:
+        by_name = dict(world.outcomes)
+        cells = "".join(
+            f'<td class="{_KINDS[by_name[name]]}">{shown(by_name[name])}</td>' for name in names
+        )
+        yield f"<tr><td>{escape(printable(in_words(world)))}</td>{cells}</tr>"
+    yield "</table>"
+
+
+def _answers(owner: Owner) -> Iterator[str]:
     yield "<table><tr><th>returns</th><th>where</th><th>a lower device gets</th></tr>"
     for answer, where, outcome in owner.answers:
         line = f"{printable(where.path)}:{where.line}"
@@ -69,8 +95,6 @@ def _owner(owner: Owner) -> Iterator[str]:
             f'<td class="{_KINDS[outcome]}">{outcome}</td></tr>'
         )
     yield "</table>"
-    yield from _doubts(owner.doubts)
-    yield "</section>"
 
 
 def _doubts(doubts: Sequence[Doubt]) -> Iterator[str]:
@@ -79,7 +103,8 @@ def _doubts(doubts: Sequence[Doubt]) -> Iterator[str]:
     yield "<h3>Unknown</h3><ul>"
     for doubt in doubts:
         place = f"{printable(doubt.place.path)}:{doubt.place.line}"
-        said = f"{printable(doubt.function)}(): {printable(doubt.reason)}"
+        function = f"{printable(doubt.function)}(): " if doubt.function else ""
+        said = f"{function}{printable(doubt.reason)}"
         yield f"<li><code>{escape(place)}</code> {escape(said)}</li>"
     yield "</ul>"
 
