@@ -111,6 +111,12 @@ DROP = "{ drop(skb); return NETDEV_TX_OK; }"
     [
         pytest.param(H + f"if (!h) {DROP}\ngive(h);", "", id="if not"),
         pytest.param(H + f"if (h == 0) {DROP}\ngive(h);", "", id="eq 0"),
+        pytest.param(H + f"if (!h--) {DROP}\ngive(h);", "", id="not, and one less"),
+        pytest.param(
+            H + f"if (gone(!h)) {DROP}\ngive(h);",
+            "static bool gone(bool none)\n{\n\tif (none)\n\t\treturn true;\n\treturn false;\n}\n",
+            id="a helper is told",
+        ),
         pytest.param(H + f"if (0 == h) {DROP}\ngive(h);", "", id="yoda"),
         pytest.param(H + "if (h > 0) give(h);", "", id="gt"),
         pytest.param(H + "if (h >= 1) give(h);", "", id="ge1"),

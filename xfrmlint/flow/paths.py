@@ -11,6 +11,7 @@ from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.events import Device, Event, Kind, Path, Source
 from xfrmlint.flow.run import MOST_IN_ALL, Run
 from xfrmlint.flow.values import Constant, Exit, HandleId, Mark, Named
+from xfrmlint.kernel import structs
 from xfrmlint.kernel.doors import DATAPATH
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
@@ -90,7 +91,7 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
             continue
         doubts.append(Doubt(site.place, site.function.name, "no path from an entry leads here"))
         for exit_ in _entered(run, site.function, doubts, from_kernel=False):
-            followed = _followed("", site.function, exit_)
+            followed = _followed(run.code.driver, "", site.function, exit_)
             if followed not in paths:
                 paths.append(followed)
     lost_places = {(s.place.path, s.place.line) for s in _missed(sites, paths)}
@@ -144,7 +145,9 @@ def _from_entries(
             own = run.code.driver.contract.names_own(name)
             most = left // (len(doors) - number)
             exits = _entered(run, function, doubts, most=most, names_device=own)
-            started[function] = [_followed(name, function, exit_) for exit_ in exits]
+            started[function] = [
+                _followed(run.code.driver, name, function, exit_) for exit_ in exits
+            ]
             left -= run.steps - before
     return list(dict.fromkeys(path for function in sorted(started) for path in started[function]))
 
@@ -238,11 +241,11 @@ def _doubts(path: Followed) -> list[Doubt]:
     return found
 
 
-def _followed(entry: str, function: FunctionName, exit_: Exit) -> Followed:
+def _followed(driver: Driver, entry: str, function: FunctionName, exit_: Exit) -> Followed:
     marks = _settled(exit_.state.trail)
     value = exit_.value
     place = value.place if isinstance(value, Constant) else Place(function.path, function.line, 1)
-    text = value.text if isinstance(value, Constant) else ""
+    text = _named(driver, value) if isinstance(value, Constant) else ""
     # The finding's function is the one around its line, not the entry that hands it on.
     around = value.function if isinstance(value, Constant) else function.name
     marks.append(Mark(Kind.RETURN, place, around, text=text))
@@ -269,6 +272,17 @@ def _followed(entry: str, function: FunctionName, exit_: Exit) -> Followed:
     named = tuple(mark.named for mark in marks)
     calls = tuple(_calls(mark.handle) if mark.kind is Kind.RESOLVE else "" for mark in marks)
     return Followed(entry, function, tuple(events), known, named, calls)
+
+
+def _named(driver: Driver, value: Constant) -> str:
+    """Return what a function returns: by the kernel's name, if it is that number."""
+    path = value.place.path
+    number = value.number or driver.constants.value(value.text, path)
+    for name in structs.ENUMERATORS:
+        same = driver.constants.value(name, path)
+        if number is not None and number.value and same is not None and same.value == number.value:
+            return name
+    return value.text
 
 
 def _calls(handle: HandleId | None) -> str:
