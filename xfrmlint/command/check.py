@@ -117,6 +117,11 @@ _FORMATS = {
     type=click.Choice(_LEVELS, case_sensitive=False),
     help="Exit with 1 if there is a finding of this level or a worse one (default: WARNING).",
 )
+@click.option(
+    "--fail-on-unknown",
+    is_flag=True,
+    help="Exit with 1 if anything could not be analysed, too.",
+)
 @click.option("--no-config", is_flag=True, help="Leave the tree's .xfrmlint.toml out.")
 @click.option(
     "--baseline",
@@ -173,6 +178,7 @@ def check(
     file: bool,
     form: str,
     fail_on: str | None,
+    fail_on_unknown: bool,
     no_config: bool,
     baseline: Path | None,
     write_baseline: Path | None,
@@ -286,7 +292,8 @@ def check(
         report = triage.limited(joined(changes), inside)
     report = triage.narrowed(report, shown)
     least = (fail_on or config.fail_on or "WARNING").upper()
-    return _print(report, changes, form, options, rules, _LEVELS[: _LEVELS.index(least) + 1])
+    status = _print(report, changes, form, options, rules, _LEVELS[: _LEVELS.index(least) + 1])
+    return FINDINGS if fail_on_unknown and report.unknown else status
 
 
 def _checking(parser: str, confirm: bool, commands: Path | None) -> "Check":
