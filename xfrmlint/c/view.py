@@ -10,7 +10,7 @@ from tree_sitter import Node, Query
 from xfrmlint.c.blanking import readable
 from xfrmlint.c.corpus import Corpus, words
 from xfrmlint.c.ctype import CType, Declared, declarators, declared, specified
-from xfrmlint.c.macros import Expansion, Macro, Piece, expand_all, uses
+from xfrmlint.c.macros import TOO_MUCH, Expansion, Macro, Piece, expand_all, uses
 from xfrmlint.c.unit import (
     Item,
     Place,
@@ -262,6 +262,8 @@ def views(
     for index in range(alternatives):
         chosen = {name: found[min(index, len(found) - 1)] for name, found in used.items()}
         expansion = expand_all(pieces, chosen)
+        if expansion.cut:
+            corpus.doubts.setdefault((path, item.start), TOO_MUCH)
         plain = readable(expansion.text)
         for inner in outline(parse(plain).root_node):
             made.append(View(corpus, path, inner, plain, expansion, item))

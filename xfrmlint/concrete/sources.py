@@ -7,7 +7,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.blanking import blank, spaces
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.macros import Macro, expand, macros_in
+from xfrmlint.c.macros import TOO_MUCH, Macro, expand, macros_in
 from xfrmlint.c.offload import XFRM, offload_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Item, Unit, node_text, outline, parse
@@ -119,6 +119,8 @@ class Sources:
             if macros:
                 text = unit.text[item.start : item.end]
                 expansion = expand(text, path, item.start, macros)
+                if expansion.cut:
+                    return Source(item.name, path, line, plain, TOO_MUCH, line)
                 items = outline(parse(expansion.text).root_node)
                 same = [i for i in items if i.kind == "function" and i.name == item.name]
                 if len(same) != 1 or len(items) != 1:

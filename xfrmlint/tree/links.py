@@ -8,7 +8,8 @@ from pathlib import Path
 # look everywhere would cost a tenth of a run.
 _PLACES = {".": 0, "drivers": 1, "drivers/net": 64, "net": 64, "include": 1}
 _MOST = 20_000
-_WHY = "a link that leads out of the tree; what is behind it was not looked at"
+# As a folder says of it that can't read one.
+_WHY = "a name that leads out of the tree"
 
 
 def links_outside(root: Path, real: Callable[[str], str | None]) -> dict[str, str]:
