@@ -105,7 +105,9 @@ def test_an_object_s_size_is_asked_before_it_is_read(side: str, tree: Path) -> N
     assert "larger than 64 MiB" in ran.err
 
 
-@pytest.mark.parametrize("where", ["config", "HEAD", "index", "packed-refs", "shallow", "refs/x"])
+@pytest.mark.parametrize(
+    "where", ["config", "HEAD", "index", "packed-refs", "shallow", "refs/x", "objects/x"]
+)
 def test_a_fifo_of_git_is_refused(where: str, tree: Path) -> None:
     (tree / ".git" / where).unlink(missing_ok=True)
     os.mkfifo(tree / ".git" / where)

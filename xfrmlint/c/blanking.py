@@ -327,12 +327,16 @@ def _typeof(text: bytes, arguments: Arguments) -> bytes:
 
 @dataclass
 class _Part:
-    """A branch while its conditional is still open. own: whether its own condition holds."""
+    """A branch while its conditional is still open. own: whether its own condition holds.
+
+    upto: whether one of the conditions up to this one does.
+    """
 
     label: str
     start: int
     own: bool | None
     compiled: bool | None
+    upto: bool | None
     end: int = 0
 
     def closed(self) -> Branch:
@@ -423,7 +427,7 @@ class _Conditionals:
                 self.directives.append((kind, start, text[start:end]))
             elif kind in ("if", "ifdef", "ifndef"):
                 holds = self._holds(match.group(2)) if kind == "if" else None
-                stack.append([_Part(_label(kind, match.group(2)), end, holds, holds)])
+                stack.append([_Part(_label(kind, match.group(2)), end, holds, holds, holds)])
             elif kind in ("elif", "elifdef", "elifndef", "else") and stack:
                 group = stack[-1]
                 group[-1].end = start
@@ -432,13 +436,14 @@ class _Conditionals:
                 if kind == "else":
                     label += f" of {group[0].label}"
                     holds = True
-                before = [part.own for part in group]
+                before = group[-1].upto
                 compiled = holds
-                if holds is not False and any(before):
+                if holds is not False and before:
                     compiled = False
-                elif holds and None in before:
+                elif holds and before is None:
                     compiled = None
-                group.append(_Part(label, end, holds, compiled))
+                upto = True if before or holds else None if None in (before, holds) else False
+                group.append(_Part(label, end, holds, compiled, upto))
             elif kind == "endif" and stack:
                 stack[-1][-1].end = start
                 groups.append([part.closed() for part in stack.pop()])

@@ -37,6 +37,8 @@ _COMMON = (
 _MOST_HEADERS = 3000
 # Nobody writes more white space; a line may be as long as the file.
 _FAR = 1000
+# A struct's body can stand in a typedef.
+_FAR_TYPEDEF = 100_000
 _TAGGED = ("struct", "union", "enum")
 _BODY = re.compile(rb"[^;(){}=*]*(?:/\*[^{]*)?\{")
 _WORD = re.compile(rb"\w")
@@ -388,13 +390,16 @@ def definition_in(text: bytes, kind: str, word: bytes) -> tuple[int, int] | None
     if kind == "typedef":
         named = re.compile(rb"(?<!\w)" + escaped + rb"\s*(?:\)\s*\(|\[|;|,)")
         for match in standing(text, word, named):
-            start = text.rfind(b"typedef", 0, match.start())
-            end = text.find(b";", match.start())
+            start = text.rfind(b"typedef", max(0, match.start() - _FAR_TYPEDEF), match.start())
+            end = text.find(b";", match.start(), match.start() + _FAR)
             if start >= 0 and end >= 0 and _one_declaration(text[start:end]):
                 return start, end
         return None
     for match in standing(text, word, re.compile(rb"(?<!\w)" + escaped + rb"[ \t\n]*(\()")):
-        start = 1 + max(text.rfind(mark, 0, match.start()) for mark in (b";", b"}", b"{", b"="))
+        far = max(0, match.start() - _FAR)
+        start = 1 + max(text.rfind(mark, far, match.start()) for mark in (b";", b"}", b"{", b"="))
+        if not start and far:
+            continue
         before = text[start : match.start()]
         words = before.replace(b"*", b" ").split()
         typed = bool(words) and words[0] not in _STATEMENTS

@@ -131,8 +131,7 @@ def _holds(macro: Macro, word: bytes) -> bool:
 
 def _live(corpus: Corpus, macro: Macro) -> bool:
     """Tell whether a #define stands in code that can be compiled, not in #if 0 or a comment."""
-    directives = corpus.unit(macro.path).blanked.directives
-    return any(kind == "define" and offset == macro.define for kind, offset, _ in directives)
+    return macro.define in corpus.unit(macro.path).defines
 
 
 def in_force(corpus: Corpus, name: str, path: str, offset: int) -> list[Macro]:

@@ -57,6 +57,8 @@ _NOT_FOLLOWED = "what is done with this handle could not be followed"
 _TABLE = "handler table"
 _MAKING = (Kind.READ, Kind.RESOLVE)
 _HANDLED = (Kind.TEST, Kind.COMPARE, Kind.USE, Kind.STORE)
+# Functions that are counted of what an entry leads to.
+_MOST_SIZED = 500
 
 
 def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
@@ -158,7 +160,8 @@ def _sizes(run: Run, reached: Iterable[FunctionName]) -> dict[FunctionName, int]
     found = {}
     for function in called:
         seen, wanted = {function}, [function]
-        while wanted:
+        # What leads to more comes last, however much more it is.
+        while wanted and len(seen) < _MOST_SIZED:
             fresh = called[wanted.pop()] - seen
             seen |= fresh
             wanted += fresh

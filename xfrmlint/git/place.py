@@ -7,9 +7,9 @@ from pathlib import Path
 
 from xfrmlint.errors import InputError
 
-# Where git reads whatever it finds; and of refs so many.
-_READ = (".", "info", "objects/info", "objects/pack")
-_MOST = 100_000
+# Below which of git's folders it reads whatever it finds, and how many files are looked at.
+_READ = ("info", "objects", "refs")
+_MOST = 200_000
 
 
 def refuse_devices(folder: Path) -> None:
@@ -41,9 +41,9 @@ def _files(folder: Path) -> Iterator[str]:
             if common.is_file():
                 places.append(top / _text(common).strip())
             for place in places:
+                yield from _strange(str(place), deep=False)
                 for part in _READ:
-                    yield from _in(str(place / part))
-                yield from _refs(str(place / "refs"))
+                    yield from _strange(str(place / part), deep=True)
             return
 
 
@@ -55,18 +55,17 @@ def _text(file: Path) -> str:
         return ""
 
 
-def _in(folder: str) -> Iterator[str]:
-    try:
-        with os.scandir(folder) as entries:
-            yield from [e.path for e in entries if not e.is_dir(follow_symlinks=False)]
-    except (OSError, ValueError):
-        return
-
-
-def _refs(top: str) -> Iterator[str]:
-    left = _MOST
-    for folder, _, names in os.walk(top):
-        yield from (os.path.join(folder, name) for name in names)
-        left -= len(names) + 1
-        if left < 0:
-            return
+def _strange(top: str, *, deep: bool) -> Iterator[str]:
+    """Yield what is neither a regular file nor a folder: links, too. deep: in folders as well."""
+    waiting, left = [top], _MOST
+    while waiting and left > 0:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    left -= 1
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting += [entry.path] if deep else []
+                    elif not entry.is_file(follow_symlinks=False):
+                        yield entry.path
+        except (OSError, ValueError):
+            continue

@@ -42,8 +42,8 @@ _FEW = 500
 _LARGEST_LIST = 64 << 20
 # Seconds that git has: to say what a name means, to give an object, to compare two trees.
 _SOON = 20
-_LATER = 60
-_LATEST = 300
+_LATER = 30
+_LATEST = 120
 _DAMAGED = "git can't read it (is it damaged?)"
 _EMPTY = Path(__file__).parent / "empty"
 
