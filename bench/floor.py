@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 from bench.timing import Command
-from xfrmlint.analysis.parts import pattern
+from xfrmlint.contract.words import ABSENT, worth_reading
 from xfrmlint.tree.search import ripgrep
 
 CAT, RIPGREP, GREP, PYTHON = "cat", "ripgrep", "grep -rlE", "python -c pass"
-_WORDS = pattern("struct xfrm_dev_offload")
+_WORDS = worth_reading(ABSENT)
 
 
 def whole_tree(tree: Path, listed: Path) -> list[Command]:

@@ -71,7 +71,7 @@ def test_a_status_can_be_a_good_one(tmp_path: Path) -> None:
 
 
 def test_memory_of_a_process_and_of_what_it_starts(tmp_path: Path) -> None:
-    child = "import time; held = bytearray(80_000_000); time.sleep(0.6)"
+    child = "import time; held = bytearray(80_000_000); time.sleep(2)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     (row,) = run([python("x", parent, tmp_path)], 0)
     assert row.peak is not None

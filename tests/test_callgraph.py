@@ -1174,7 +1174,6 @@ SKB, NETLINK = "struct sk_buff", "struct netlink_callback"
         pytest.param("net_device_ops", "ndo_open", [], True, "control", id="open"),
         pytest.param("net_device_ops", "ndo_fdb_dump", [SKB, NETLINK], True, "control", id="dump"),
         pytest.param("", "ndo_open", [], False, "control", id="ndo_open by its name"),
-        pytest.param("xfrmdev_ops", "xdo_dev_state_free", [], True, "control", id="free"),
         pytest.param("new_ops", "dump", [SKB, NETLINK], True, "unknown", id="a new message"),
         pytest.param("new_ops", "process", [], True, "unknown", id="a new slot"),
         pytest.param("new_ops", "process", [SKB], True, "datapath", id="a new slot takes packets"),

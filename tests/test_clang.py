@@ -36,7 +36,6 @@ from xfrmlint.git.overlay import Overlay
 from xfrmlint.git.repository import Repository
 from xfrmlint.memory.cache import Cache, place
 from xfrmlint.memory.gather import Session
-from xfrmlint.program.access import FIELDS
 from xfrmlint.report import comparison
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree import Tree
@@ -44,6 +43,8 @@ from xfrmlint.tree.folder import Folder
 
 RULES = load_rules([rules_folder()])
 OFFLOAD = "struct xfrm_dev_offload"
+TELLING = ("offload_handle", "upper_priv")
+FIELDS = (*TELLING, "dev", "real_dev")
 STATE, POLICY = "struct xfrm_state.xso", "struct xfrm_policy.xdo"
 FOO = "drivers/net/foo/foo.c"
 HEAD = "#include <linux/netdevice.h>\n#include <linux/string.h>\n#include <net/xfrm.h>\n"
@@ -67,7 +68,8 @@ def seen(text: str, function: str = "f", head: str = HEAD, **more: str) -> Seen:
     data = head + text
     tree = kernel({FOO: data, **more})
     with Clang(tree) as clang:
-        answer = clang.ask({FOO: Asked((), (FOO,), True)}, [*FIELDS, "flags"], OFFLOAD)[FOO]
+        asked = {FOO: Asked((), (FOO,), True)}
+        answer = clang.ask(asked, [*FIELDS, "flags"], OFFLOAD, TELLING)[FOO]
     assert answer.reason == ""
     found = [s for s in answer.seen.values() if any(d.name == function for d in s.declared)]
     assert len(found) == 1
@@ -653,7 +655,7 @@ def test_a_function_of_a_precompiled_header_is_compiled_if_it_is_asked_about() -
     region = Region(path, len(header), len(header + function), (header + function).index("own_h"))
     tree = kernel({FOO: HEAD, path: header + function})
     with Clang(tree) as clang:
-        answer = clang.ask({FOO: Asked((region,))}, FIELDS, OFFLOAD)[FOO]
+        answer = clang.ask({FOO: Asked((region,))}, FIELDS, OFFLOAD, TELLING)[FOO]
     assert [member.field for member in answer.seen[region].members] == ["offload_handle"]
 
 
@@ -664,7 +666,7 @@ def test_what_a_source_needs_is_set_whichever_were_likely(likely: tuple[str, ...
     tree = kernel({FOO: text % ("FOO", "foo"), bar: text % ("BAR", "bar")})
     asked = {path: Asked((), (path,), True) for path in (FOO, bar)}
     with Clang(tree, likely) as clang:
-        answers = clang.ask(asked, FIELDS, OFFLOAD)
+        answers = clang.ask(asked, FIELDS, OFFLOAD, TELLING)
     found = {path: [s.declared[0].name for s in answers[path].seen.values()] for path in asked}
     assert found == {FOO: ["foo"], bar: ["bar"]}
 

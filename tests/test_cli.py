@@ -497,8 +497,8 @@ def test_a_closed_pipe(arguments: str, trees: Path) -> None:
 
 
 def test_the_first_line_only(trees: Path) -> None:
-    out, err = shell("$X query 'SELECT * FROM macro, site, call' | head -1", trees / "demo")
-    assert out.startswith("name\tparameters\t")
+    out, err = shell("$X query 'SELECT * FROM slot, site, call' | head -1", trees / "demo")
+    assert out.startswith("struct\tfield\t")
     assert err == ""
 
 

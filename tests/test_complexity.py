@@ -19,24 +19,15 @@ xfrmlint/c/types.py _of
 xfrmlint/cli.py main
 xfrmlint/command/check.py check
 xfrmlint/concrete/builtins.py _builtin
-xfrmlint/concrete/core.py frees_upper_priv
+xfrmlint/concrete/core.py free_clears
 xfrmlint/concrete/evaluate.py _run
 xfrmlint/concrete/operands.py _static
-xfrmlint/flow/calls.py _call
-xfrmlint/flow/calls.py _outside
-xfrmlint/flow/conditions.py truth
 xfrmlint/flow/devices.py memory
-xfrmlint/flow/relevance.py _carries
-xfrmlint/flow/run.py _walk
 xfrmlint/kernel/functions.py _added
 xfrmlint/model/judge.py judge_path
 xfrmlint/program/access.py _mode
 xfrmlint/program/allocation.py flags_of
-xfrmlint/program/callgraph.py follow
-xfrmlint/program/callgraph.py argument
-xfrmlint/program/ops.py key
 xfrmlint/program/ops.py sets_flag
-xfrmlint/program/ops.py flow
 xfrmlint/program/sites.py settle
 """
 

@@ -69,7 +69,8 @@ def test_a_view_can_be_asked(name: str) -> None:
 
 
 def test_rows_come_back(tmp_path: Path) -> None:
-    names, found = sealed(UNKNOWN, TreeRow("7.3.4", "absent", 1, 1)).query("SELECT * FROM unknown")
+    store = sealed(UNKNOWN, TreeRow("7.3.4", "absent", "absent", 1, 1))
+    names, found = store.query("SELECT * FROM unknown")
     assert names == list(UNKNOWN._fields)
     assert [tuple(row) for row in found] == [UNKNOWN]
     assert found[0]["reason"] == UNKNOWN.reason

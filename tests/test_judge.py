@@ -150,6 +150,10 @@ def test_an_owners_callback_is_shown(owner: Path) -> None:
             "which device the resolver is asked for is not known",
         ),
         (
+            "skb->len = xfrm_dev_state_lower_handle(STATE, xchg(&kept, dev));",
+            "which device the resolver is asked for is not known: what was there before",
+        ),
+        (
             "skb->len = xfrm_dev_state_lower_handle(STATE, vlan_dev_real_dev(dev));",
             "which device is below the VLAN that the resolver is asked for is not known",
         ),
@@ -172,7 +176,7 @@ def test_every_unknown_has_its_reason(statements: str, reason: str | None) -> No
     text = text.replace("STATE", "xfrm_input_state(skb)")
     outside = (
         "struct net_device *find(int n);\nstruct xfrm_state *find_state(int n);\n"
-        "extern void *hook;\n"
+        "extern void *hook;\nextern struct net_device *kept;\n"
     )
     (found,) = judgements(analyse(tree({MAKEFILE: "obj-m += foo.o\n", **driver(text, outside)})))
     unknown = {outcome for handle in found.handles for outcome in handle.outcomes} & {"unknown"}

@@ -64,7 +64,7 @@ RULE = Rule(
     type="DIRECT_OFFLOAD_HANDLE",
     level="ERROR",
     level_not_opted_in="WARNING",
-    needs_contract=False,
+    needs=frozenset(),
     message="{function}() reads xso.offload_handle",
     why="The handle can be another device's. It is shared.",
     reference="include/net/xfrm.h,\nstruct xfrm_dev_offload",
@@ -72,7 +72,7 @@ RULE = Rule(
     bad=("\nint f(void)\n{\n\treturn h; /* expect: DIRECT_OFFLOAD_HANDLE */\n}\n",),
     good=("int g(void);\n",),
 )
-PLAIN = RULE._replace(type="PLAIN", level_not_opted_in="ERROR", needs_contract=True)
+PLAIN = RULE._replace(type="PLAIN", level_not_opted_in="ERROR", needs=frozenset(["resolver"]))
 
 
 def report(
@@ -226,7 +226,7 @@ def test_absent_contract_and_chosen_types_are_told() -> None:
         "",
         "NOTE: Ignored message types: C",
         "",
-        "NOTE: Linux 7.3.4 has no xfrm_dev_state_lower_handle(): the rules that need it",
+        "NOTE: Linux 7.3.4 has no resolver for lower devices: the rules that need it",
         "      were not run (xfrmlint rules).",
     ]
 
@@ -605,10 +605,9 @@ def test_drivers_table() -> None:
         "bonding   b              upper  -              1         0       12  upper",
         "ch_ipsec  c *            lower  yes            1         0        3  direct",
         "",
-        "direct, resolved: datapath uses of a handle, read from",
-        "xso.offload_handle or asked of",
-        "xfrm_dev_state_lower_handle(); control: reads of",
-        "xso.offload_handle elsewhere.",
+        "direct, resolved: datapath uses of a handle, read from the",
+        "state's shared field or asked of the resolver; control:",
+        "reads of that field elsewhere.",
         "* on no net_device: the table that forwards to it is the one",
         "that opts in.",
         "",

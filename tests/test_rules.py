@@ -1,7 +1,7 @@
 """The rule files: complete, true to their own examples, and refused in one line if wrong."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,21 @@ from tests.laid import (
     lay_example,
 )
 from xfrmlint.check import check_tree
+from xfrmlint.contract.words import NEEDS
 from xfrmlint.errors import InputError
-from xfrmlint.facts.rows import SiteRow
+from xfrmlint.facts.rows import SiteRow, TreeRow, WordRow
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import LEVELS, Report
 from xfrmlint.rules import (
     ABOUT_COMMENTS,
     COLUMNS,
     Rule,
+    Words,
     load_rule,
     load_rules,
     rules_folder,
     run_rules,
+    words_of,
 )
 from xfrmlint.tree.folder import Folder
 
@@ -36,7 +39,7 @@ RULES = load_rules([rules_folder()])
 FIELDS = [
     "level",
     "level_not_opted_in",
-    "needs_contract",
+    "needs",
     "message",
     "why",
     "reference",
@@ -64,9 +67,12 @@ SITE = SiteRow(
     "lower",
     1,
     "dev",
+    "owner",
     "read",
     "control",
     "",
+    0,
+    0,
     0,
     0,
     "",
@@ -188,21 +194,34 @@ def test_a_query_runs_on_an_empty_sealed_store(rule: Rule) -> None:
     assert rows == []
 
 
-@pytest.mark.parametrize("contract", [True, False])
-def test_all_rules_are_silent_on_an_empty_store(contract: bool) -> None:
+@pytest.mark.parametrize("there", [NEEDS, ()])
+def test_all_rules_are_silent_on_an_empty_store(there: Iterable[str]) -> None:
     store = Store()
     store.seal()
-    assert run_rules(RULES, store, contract, lambda path, line: "") == []
+    assert run_rules(RULES, store, Words(frozenset(there)), lambda path, line: "") == []
 
 
-def test_a_rule_that_needs_the_contract_is_silent_without(tmp_path: Path) -> None:
+def test_a_rule_is_silent_without_what_it_needs(tmp_path: Path) -> None:
     store = Store()
     store.add([SITE])
     store.seal()
-    rule = load_rule(written(tmp_path, WHOLE + "needs_contract = true\n"))
-    assert rule.needs_contract
-    assert run_rules([rule], store, False, lambda path, line: "") == []
-    assert len(run_rules([rule], store, True, lambda path, line: "")) == 1
+    rule = load_rule(written(tmp_path, WHOLE + 'needs = ["private", "resolver"]\n'))
+    assert rule.needs == {"private", "resolver"}
+    for there in ((), ("private",), ("resolver", "sharing")):
+        assert run_rules([rule], store, Words(frozenset(there)), lambda path, line: "") == []
+    whole = Words(frozenset(["resolver", "private"]))
+    assert len(run_rules([rule], store, whole, lambda path, line: "")) == 1
+
+
+def test_a_message_is_said_in_the_trees_own_words(tmp_path: Path) -> None:
+    store = Store()
+    tree = TreeRow("7.4.0", "present", "unnamed", 1, 1)
+    store.add([SITE, tree, WordRow("member", "handle", "hw_key", "include/net/xfrm.h", 3)])
+    store.seal()
+    text = WHOLE.replace("is odd", "reads xso.offload_handle, no offload_handles, of {driver}")
+    rule = load_rule(written(tmp_path, text))
+    (found,) = run_rules([rule], store, words_of(store), lambda path, line: "")
+    assert found.message == "f() reads xso.hw_key, no offload_handles, of a"
 
 
 def written(folder: Path, text: str, name: str = "odd.toml") -> Path:
@@ -214,7 +233,7 @@ def written(folder: Path, text: str, name: str = "odd.toml") -> Path:
 def test_a_whole_rule_file_loads(tmp_path: Path) -> None:
     rule = load_rule(written(tmp_path, WHOLE))
     assert (rule.type, rule.level, rule.level_not_opted_in) == ("ODD", "ERROR", "ERROR")
-    assert not rule.needs_contract
+    assert not rule.needs
     assert (rule.bad, rule.good) == ((), ())
 
 
@@ -238,9 +257,8 @@ def test_a_whole_rule_file_loads(tmp_path: Path) -> None:
         pytest.param(WHOLE + "bad = 3\n", "bad", id="bad no list"),
         pytest.param(WHOLE + "good = [1]\n", "good", id="good no strings"),
         pytest.param(WHOLE + 'bad = "int i;"\n', "bad", id="bad one string"),
-        pytest.param(
-            WHOLE + 'needs_contract = "no"\n', "needs_contract", id="needs_contract no boolean"
-        ),
+        pytest.param(WHOLE + 'needs = "private"\n', "needs", id="needs no list"),
+        pytest.param(WHOLE + 'needs = ["privat"]\n', "'privat' is none of", id="needs unknown"),
     ],
 )
 def test_a_wrong_file_is_refused_in_one_line(text: str, said: str, tmp_path: Path) -> None:
@@ -300,9 +318,9 @@ def test_a_wrong_query_is_refused_in_one_line(query: str, message: str, said: st
     store = Store()
     store.add([SITE])
     store.seal()
-    rule = Rule("ODD", "ERROR", "ERROR", False, message or "odd", "", "", query, (), ())
+    rule = Rule("ODD", "ERROR", "ERROR", frozenset(), message or "odd", "", "", query, (), ())
     with pytest.raises(InputError) as caught:
-        run_rules([rule], store, True, lambda path, line: "")
+        run_rules([rule], store, Words(), lambda path, line: "")
     text = str(caught.value)
     assert text.startswith("rule ODD: ")
     assert said in text

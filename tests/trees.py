@@ -4,7 +4,7 @@ import posixpath
 import re
 from collections.abc import Mapping, Sequence
 
-from xfrmlint.analysis.parts import pattern
+from xfrmlint.analysis.parts import reader_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.tree import Unreadable
@@ -175,7 +175,7 @@ def tree(files: Mapping[str, str]) -> Memory:
 
 def reader(files: Mapping[str, str]) -> Reader:
     """Return the reader of such a kernel, with the words of a real run."""
-    return Reader(tree(files), re.compile(pattern(OFFLOAD).encode()))
+    return reader_of(tree(files))
 
 
 def graph(files: Mapping[str, str]) -> CallGraph:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from functools import partial
 
 from xfrmlint.analysis.part import Facts, Progress, quietly
-from xfrmlint.contract import MARK
+from xfrmlint.contract.words import MARK
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import DriverLine, Finding, Report, Unknown, in_order
 from xfrmlint.kernel.kbuild import Kbuild
 from xfrmlint.kernel.places import is_core
 from xfrmlint.memory.cache import Cache
 from xfrmlint.memory.gather import Session, gathered
-from xfrmlint.rules import ABOUT_COMMENTS, Rule, run_rules
+from xfrmlint.rules import ABOUT_COMMENTS, Rule, run_rules, words_of
 from xfrmlint.tree import Tree, Unreadable
 from xfrmlint.tree.lines import line_text
 
@@ -54,10 +54,11 @@ def report_of(facts: Facts, tree: Tree, rules: Sequence[Rule]) -> Report:
         return line_text(text(path), line)
 
     _, trees = store.query("SELECT version, contract FROM tree")
+    words = words_of(store)
     release, present = trees[0]
     contract = present == "present"
     first = [rule for rule in rules if rule.type not in ABOUT_COMMENTS]
-    findings = run_rules(first, store, contract, source)
+    findings = run_rules(first, store, words, source)
     # A source that has another name than *.c or *.h was not searched.
     paths = sorted({*facts.whole.commented, *(finding.path for finding in findings)})
     commented = [path for path in paths if MARK.encode() in text(path)]
@@ -70,9 +71,10 @@ def report_of(facts: Facts, tree: Tree, rules: Sequence[Rule]) -> Report:
 
         kbuild = Kbuild(tree)
         known = release_of(tree)
-        units = [unit_of(path, text(path), known) for path in commented]
+        whole = facts.whole.contract
+        units = [unit_of(path, text(path), known, whole) for path in commented]
         findings, about, suppressed = silenced(
-            findings, units, rules, store, contract, partial(_module, kbuild), source
+            findings, units, rules, store, words, partial(_module, kbuild), source
         )
     _, rows = store.query("SELECT path, line, function, reason FROM unknown ORDER BY 1, 2, 3, 4")
     _, sums = store.query("SELECT count(*) AS files, coalesce(sum(lines), 0) AS lines FROM file")
@@ -103,7 +105,7 @@ def _drivers(store: Store, findings: Sequence[Finding], contract: bool) -> list[
           (SELECT count(*) FROM datapath_read d WHERE d.driver = t.driver) AS direct,
           (SELECT count(*) FROM resolved_use r WHERE r.driver = t.driver) AS resolved,
           (SELECT count(*) FROM lower_site s WHERE s.driver = t.driver AND s.context = 'control'
-             AND s.field = 'offload_handle' AND s.access <> 'write' AND NOT s.read_back) AS control,
+             AND s.member = 'handle' AND s.access <> 'write' AND NOT s.read_back) AS control,
           (SELECT count(*) FROM datapath_read d WHERE d.group_name = t.group_name) AS group_direct,
           (SELECT count(*) FROM resolved_use r WHERE r.group_name = t.group_name) AS group_resolved
         FROM ops_table t ORDER BY t.driver, t.symbol

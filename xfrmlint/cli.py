@@ -30,6 +30,7 @@ for _command in (
     check.check,
     look.drivers,
     look.judge,
+    look.show_contract,
     look.resolver,
     look.query,
     about.rules,

@@ -5,8 +5,19 @@ import sqlite3
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from xfrmlint.contract.words import (
+    ADD,
+    NEEDS,
+    OWNER,
+    PINNED,
+    RESOLVE,
+    TELLING,
+    XSO,
+    what_there_is,
+)
 from xfrmlint.errors import InputError
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import LEVELS, Finding, Hop, Related, fingerprint
@@ -23,13 +34,13 @@ class Rule(NamedTuple):
     """A rule as its file states it.
 
     level_not_opted_in: the level for a driver that has not set the flag (else `level`).
-    needs_contract: silent in a tree without the resolver.
+    needs: what a tree must have, else it is silent (words.py, NEEDS).
     """
 
     type: str
     level: str
     level_not_opted_in: str
-    needs_contract: bool
+    needs: frozenset[str]
     message: str
     why: str
     reference: str
@@ -40,7 +51,49 @@ class Rule(NamedTuple):
 
 _TYPE = re.compile(r"^[A-Z][A-Z0-9_]*$")
 _REQUIRED = ("level", "message", "why", "reference", "query")
-_OPTIONAL = ("level_not_opted_in", "needs_contract", "bad", "good")
+_OPTIONAL = ("level_not_opted_in", "needs", "bad", "good")
+
+
+class Words(NamedTuple):
+    """What a tree's contract has.
+
+    there: what rules can need. renamed: what the tree calls that which messages call otherwise.
+    """
+
+    there: frozenset[str] = frozenset()
+    renamed: Mapping[str, str] = MappingProxyType({})
+
+    def said(self, message: str) -> str:
+        """Return a message in the tree's own words."""
+        for known, own in self.renamed.items():
+            message = re.sub(rf"\b{re.escape(known)}\b", own, message)
+        return message
+
+
+# Roles whose names no other word of a message can be.
+_TELLING = {("member", role) for role in TELLING}
+_TELLING |= {("slot", ADD), ("slot", RESOLVE), ("promise", RESOLVE), ("core", "resolver")}
+
+
+def words_of(store: Store) -> Words:
+    """Return what a tree's contract has, of its facts."""
+    _, trees = store.query("SELECT revision FROM tree")
+    _, rows = store.query("SELECT kind, role, name FROM word")
+    named = {(row["kind"], row["role"]): row["name"] for row in rows}
+    renamed: dict[str, str] = {}
+    if [tree["revision"] for tree in trees] == ["unnamed"]:
+        from xfrmlint.contract.revisions import usual_names
+
+        renamed = {
+            name: named[what]
+            for what, name in usual_names().items()
+            if what in _TELLING and named.get(what, name) != name
+        }
+        for role in (OWNER, PINNED):
+            usual, own = usual_names()["member", role], named.get(("member", role), "")
+            if own not in ("", usual):
+                renamed[f"{XSO}.{usual}"] = f"{XSO}.{own}"
+    return Words(what_there_is(named), renamed)
 
 
 def rules_folder() -> Path:
@@ -79,8 +132,12 @@ def load_rule(path: Path) -> Rule:
         listed = data.get(name, [])
         if not isinstance(listed, list) or not all(isinstance(text, str) for text in listed):
             raise InputError(f"{path}: {name} is not a list of texts")
-    if not isinstance(data.get("needs_contract", False), bool):
-        raise InputError(f"{path}: needs_contract is neither true nor false")
+    needs = data.get("needs", [])
+    if not isinstance(needs, list) or not all(isinstance(need, str) for need in needs):
+        raise InputError(f"{path}: needs is not a list of texts")
+    for need in needs:
+        if need not in NEEDS:
+            raise InputError(f"{path}: needs: {need!r} is none of {', '.join(NEEDS)}")
     strange = sorted(set(data) - {*_REQUIRED, *_OPTIONAL})
     if strange:
         raise InputError(f"{path}: unknown field {', '.join(strange)}")
@@ -95,7 +152,7 @@ def load_rule(path: Path) -> Rule:
         path.stem.upper(),
         data["level"],
         lower,
-        bool(data.get("needs_contract", False)),
+        frozenset(needs),
         data["message"],
         data["why"].strip(),
         data["reference"].strip(),
@@ -106,17 +163,17 @@ def load_rule(path: Path) -> Rule:
 
 
 def run_rules(
-    rules: Iterable[Rule], store: Store, contract: bool, source: Callable[[str, int], str]
+    rules: Iterable[Rule], store: Store, words: Words, source: Callable[[str, int], str]
 ) -> list[Finding]:
     """Return what the rules find, sorted by path, line, type.
 
-    contract: whether the tree has the resolver. source: the text of a line of a file.
+    words: of the tree's contract. source: the text of a line of a file.
     """
     chains = _chains(store)
     found: list[Finding] = []
     counts: dict[tuple[str, str, str, str], int] = {}
     for rule in rules:
-        if rule.needs_contract and not contract:
+        if not rule.needs <= words.there:
             continue
         seen: set[tuple[str, int, str]] = set()
         # A source that two drivers link is reported once, for the one that promised more.
@@ -129,7 +186,7 @@ def run_rules(
             key = (rule.type, row["path"], row["function"], " ".join(text.split()))
             nth = counts.get(key, 0)
             counts[key] = nth + 1
-            found.append(_finding(rule, row, chains, text, nth))
+            found.append(_finding(rule, row, chains, text, nth, words))
     return sorted(found, key=lambda f: (f.path, f.line, f.type, f.column))
 
 
@@ -150,11 +207,12 @@ def _finding(
     chains: Mapping[object, list[tuple[Hop, ...]]],
     text: str,
     nth: int,
+    words: Words,
 ) -> Finding:
     values = {name: "" if value is None else value for name, value in row.items()}
     level = rule.level if values.get("opted_in", 1) else rule.level_not_opted_in
     try:
-        message = rule.message.format_map(values)
+        message = words.said(rule.message.format_map(values))
     except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
         raise InputError(f"rule {rule.type}: its message wants {error}") from None
     ways = chains.get(values.get("site"), [])

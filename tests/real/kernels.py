@@ -266,15 +266,13 @@ def _mirrors() -> tuple[str, str | None]:
             main[target.uri] += 1
         elif target.label == "Debian-Security":
             security[target.uri] += 1
-    if not main:  # no lists on this machine: go by the names of the suites
+    if not (main and security):  # lists are missing here: go by the names of the suites
+        named: dict[bool, Counter[str]] = {False: Counter(), True: Counter()}
         for target in _targets("--no-release-info"):
             base = re.sub(r"(-security|-updates|/updates)$", "", target.release)
-            if base not in _RELEASES or target.component != "main":
-                continue
-            if target.release.endswith(("-security", "/updates")):
-                security[target.uri] += 1
-            else:
-                main[target.uri] += 1
+            if base in _RELEASES and target.component == "main":
+                named[target.release.endswith(("-security", "/updates"))][target.uri] += 1
+        main, security = main or named[False], security or named[True]
     if not main:
         raise Unavailable("no Debian mirror is configured on this machine")
     return _commonest(main) or "", _commonest(security)

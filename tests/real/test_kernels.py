@@ -11,7 +11,9 @@ from tests.real import kernels
 from tests.real.ported import Ported, opt_in
 from xfrmlint.analysis.analyse import Analysis, analyse
 from xfrmlint.analysis.judgement import judgements, topologies
+from xfrmlint.analysis.parts import contract_in, reader_of
 from xfrmlint.check import check_tree, report_of
+from xfrmlint.contract.behaviour import core_says
 from xfrmlint.findings import Finding, Report
 from xfrmlint.model.judge import Outcome
 from xfrmlint.rules import load_rules, rules_folder
@@ -250,3 +252,47 @@ def test_the_readme_shows_what_a_kernel_gives(command: str) -> None:
     line, _, wanted = shown.lstrip("\n").partition("\n")
     ran = run(*line.split()[2:], cwd=kernel.root.parent)
     assert ran.out.startswith(wanted)
+
+
+# How each kernel's core calls what its drivers fill, read by hand: xfrm_state_delete() and
+# xfrm_state_update() take x->lock, as xfrm_input() does before xfrm_replay_advance(); since 7.3 the
+# replay of an outgoing packet comes first.
+_RUNS = {
+    "7.3": ("under a lock", "per packet"),
+    "6.12": ("under a lock", "under a lock"),
+    "6.1": ("under a lock", "under a lock"),
+}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_no_kernel_has_the_contract_and_each_says_what_it_has(version: str) -> None:
+    reader = _kernel(version).analysis.reader
+    found = reader.contract
+    assert (found.revision, found.state, found.resolver) == ("absent", "xfrm_dev_offload", None)
+    assert found.fields == ("offload_handle", "dev", "real_dev")
+    assert found.add_takes_device == (version == "7.3")
+    assert [found.slot(role) for role in ("add", "delete", "free", "offload_ok", "esn")] == [
+        "xdo_dev_state_add",
+        "xdo_dev_state_delete",
+        "xdo_dev_state_free",
+        "xdo_dev_offload_ok",
+        "xdo_dev_state_advance_esn",
+    ]
+    assert (found.promises, found.others) == ({}, ())
+    said = core_says(reader, found)
+    assert (said["delete runs"].says, said["esn runs"].says) == _RUNS[version]
+    assert said["free clears"].says == "dev"
+    forwards = said["offload_ok: an upper forwards it"]
+    wanted = "" if version == "7.3" else "drivers/net/bonding/bond_main.c"
+    assert forwards.place.path == wanted
+
+
+def test_a_port_of_the_rfc_is_revision_1(tmp_path: Path) -> None:
+    ported = Ported(_kernel("7.3").root, tmp_path / "linux")
+    ported.port()
+    tree = find_tree(str(ported.root))
+    found = contract_in(tree)
+    assert found.revision == "revision 1"
+    assert found.functions["add"].name == "xfrm_dev_state_add"
+    said = core_says(reader_of(tree, contract=found), found)
+    assert said["free clears"].says == "dev, upper_priv"

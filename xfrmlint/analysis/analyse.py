@@ -5,24 +5,30 @@ from itertools import chain
 from typing import NamedTuple
 
 from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
-from xfrmlint.analysis.parts import plan, reader_of, whole_reader
+from xfrmlint.analysis.parts import contract_in, plan, reader_of, whole_reader
 from xfrmlint.analysis.tabulate import Analysed, core_rows, rows_of
 from xfrmlint.c.corpus import Memo
-from xfrmlint.c.offload import XFRM, has_real_dev
 from xfrmlint.c.reader import Reader
-from xfrmlint.concrete.core import Answer, frees_upper_priv, offload_ok_looks_at_upper, stub
+from xfrmlint.concrete.core import (
+    Answer,
+    cleared_by_free,
+    free_clears,
+    stub,
+)
+from xfrmlint.concrete.counting import counts_the_owners_own
 from xfrmlint.concrete.resolver import Comparison, Verdict, compare
 from xfrmlint.concrete.states import described
-from xfrmlint.contract import RESOLVER
+from xfrmlint.contract.revisions import NO_NAMES, Names
+from xfrmlint.contract.words import COUNTS, FREE, HANDLE, PINNED, PRIVATE, Contract
 from xfrmlint.facts.merged import Rows, merged
-from xfrmlint.facts.rows import CoreFunctionRow, TreeRow
+from xfrmlint.facts.rows import CoreFunctionRow, TreeRow, WordRow
 from xfrmlint.facts.store import Store
 from xfrmlint.flow.callbacks import Callback, callbacks_of
 from xfrmlint.flow.paths import Traced, trace
 from xfrmlint.kernel.release import version
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of
-from xfrmlint.program.ops import add_takes_device, find_tables
+from xfrmlint.program.ops import find_tables
 from xfrmlint.program.sites import RESOLVE, Site, find_sites
 from xfrmlint.program.sleeps import find_sleeps
 from xfrmlint.tree import Tree
@@ -66,19 +72,26 @@ class Analysis(NamedTuple):
 class Core(NamedTuple):
     """The comparison, and the answers about the functions around it, by a sentence for each."""
 
+    contract: Contract
     comparison: Comparison
     answers: Mapping[str, Answer | None]
 
 
-def analyse(tree: Tree, progress: Progress = quietly, under: Sequence[str] = ()) -> Analysis:
+def analyse(
+    tree: Tree,
+    progress: Progress = quietly,
+    under: Sequence[str] = (),
+    names: Names = NO_NAMES,
+) -> Analysis:
     """Read everything that the contract speaks of in a tree. progress: is told what is next.
 
-    under: only what lies in these folders, and the headers.
+    under: only what lies in these folders, and the headers. names: what somebody says that things
+    are called.
     """
     progress("searching the tree")
     memo = Memo()
-    whole = plan(tree, under)
-    rows = [core_facts(tree, memo, progress)]
+    whole = plan(tree, under, names=names)
+    rows = [core_facts(tree, memo, progress, whole.contract)]
     parts = []
     for part in whole.parts:
         parts.append(analysed(tree, part, whole, memo, progress))
@@ -95,7 +108,7 @@ def analysed(
 
     memo: what was made of files that other parts read, too.
     """
-    reader = reader_of(tree, memo)
+    reader = reader_of(tree, memo, whole.contract)
     reader.universe.shared, reader.universe.users = whole.shared, part.folders
     reader.universe.home = part.folders
     graph = CallGraph(reader)
@@ -115,29 +128,37 @@ def analysed(
     return Analysed(graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, doubts)
 
 
-def core_facts(tree: Tree, memo: Memo, progress: Progress = quietly) -> Rows:
+def core_facts(
+    tree: Tree, memo: Memo, progress: Progress = quietly, contract: Contract | None = None
+) -> Rows:
     """Return what is to be known of the tree itself and of the core's own functions."""
-    reader = reader_of(tree, memo)
-    contract = reader.corpus.find("function", RESOLVER, XFRM) is not None
+    reader = reader_of(tree, memo, contract)
+    contract = reader.contract
     own = TreeRow(
         version(tree),
-        "present" if contract else "absent",
-        int(add_takes_device(reader)),
-        int(has_real_dev(reader)),
+        "present" if contract.present else "absent",
+        contract.revision,
+        int(contract.add_takes_device),
+        int(PINNED in contract.members),
     )
     functions: list[CoreFunctionRow] = []
-    if contract:
+    if contract.present:
         progress("running the tree's own resolver")
         functions = _core_functions(reader)
-    return core_rows(reader, own, functions)
+    words = (WordRow(kind, role, name, *place) for kind, role, name, place in contract.named())
+    return core_rows(reader, own, words, functions)
 
 
-def core_of(tree: Tree, progress: Progress = quietly) -> Core:
-    """Compare the tree's own resolver with the reference, and ask about the functions around it."""
+def core_of(tree: Tree, progress: Progress = quietly, names: Names = NO_NAMES) -> Core:
+    """Compare the tree's own resolver with the reference, and ask about the functions around it.
+
+    names: what somebody says that things are called.
+    """
     progress("running the tree's own resolver")
-    reader = reader_of(tree)
-    answers = {words: ask(reader) for _, words, ask in _QUESTIONS.values()}
-    return Core(compare(reader), answers)
+    reader = reader_of(tree, contract=contract_in(tree, names=names))
+    contract = reader.contract
+    answers = {one.words: one.ask(reader) for one in _questions(contract).values()}
+    return Core(contract, compare(reader), answers)
 
 
 def _traced(
@@ -148,7 +169,7 @@ def _traced(
     for site in sites:
         if site.driver is None or site.role != "lower" or site.reached.context != "datapath":
             continue
-        if site.access == RESOLVE or (site.field == "offload_handle" and site.access != "write"):
+        if site.access == RESOLVE or (site.member == HANDLE and site.access != "write"):
             groups.setdefault(site.driver.group, []).append(site)
     found = {}
     for group, own in groups.items():
@@ -159,33 +180,42 @@ def _traced(
 
 def _core_functions(reader: Reader) -> list[CoreFunctionRow]:
     """Return what the core's own functions do, held against the contract."""
+    contract = reader.contract
     found = compare(reader)
     ok = {Verdict.EQUAL: 1, Verdict.DIFFERS: 0}.get(found.verdict)
     detail = found.reason
     if found.case is not None:
-        detail = f"returns {found.returned} instead of {found.wanted} for {described(found.case)}"
-    rows = [CoreFunctionRow("resolves", RESOLVER, found.path, found.line, ok, detail)]
-    for question, (name, _, ask) in _QUESTIONS.items():
-        answer = ask(reader)
+        state = described(found.case, contract)
+        detail = f"returns {found.returned} instead of {found.wanted} for {state}"
+    rows = [CoreFunctionRow("resolves", contract.asks, found.path, found.line, ok, detail)]
+    for question, one in _questions(contract).items():
+        answer = one.ask(reader)
         if answer is not None:
             told = None if answer.ok is None else int(answer.ok)
-            rows.append(
-                CoreFunctionRow(question, name, answer.path, answer.line, told, answer.reason)
-            )
+            place = (answer.path, answer.line)
+            rows.append(CoreFunctionRow(question, one.function, *place, told, answer.reason))
     return rows
 
 
-# What is asked of the functions around the resolver: the function, the question in words.
-_QUESTIONS: dict[str, tuple[str, str, Callable[[Reader], Answer | None]]] = {
-    "stub": (RESOLVER, "a stub returns 0 without CONFIG_XFRM_OFFLOAD", stub),
-    "clears": (
-        "xfrm_dev_state_free",
-        "xfrm_dev_state_free() clears upper_priv",
-        frees_upper_priv,
-    ),
-    "counts": (
-        "xfrm_dst_offload_ok",
-        "xfrm_dst_offload_ok() counts a state with upper_priv",
-        offload_ok_looks_at_upper,
-    ),
-}
+class _Question(NamedTuple):
+    """What is asked of a function around the resolver. words: as a sentence."""
+
+    function: str
+    words: str
+    ask: Callable[[Reader], Answer | None]
+
+
+def _questions(contract: Contract) -> dict[str, _Question]:
+    free, counts = (
+        one.name if one is not None else "" for one in map(contract.functions.get, (FREE, COUNTS))
+    )
+    cleared = ", ".join(map(contract.member, cleared_by_free(contract)))
+    return {
+        "stub": _Question(contract.asks, "a stub returns 0 without CONFIG_XFRM_OFFLOAD", stub),
+        "clears": _Question(free, f"{free}() clears {cleared}", free_clears),
+        "counts": _Question(
+            counts,
+            f"{counts}() counts a state with {contract.member(PRIVATE)}",
+            counts_the_owners_own,
+        ),
+    }

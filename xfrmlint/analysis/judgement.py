@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from xfrmlint.analysis.analyse import Analysis
 from xfrmlint.c.unit import Place
+from xfrmlint.contract.words import HANDLE
 from xfrmlint.flow.callbacks import Answer
 from xfrmlint.flow.events import Device, Event, Kind, Path, Sa
 from xfrmlint.flow.paths import Followed, Traced
@@ -68,7 +69,7 @@ def judgements(analysis: Analysis) -> list[Judgement]:
             if site.driver is not None
             and site.driver.group == group
             and site.reached.context == "datapath"
-            and (site.access == RESOLVE or (site.field, site.access) == ("offload_handle", "read"))
+            and (site.access == RESOLVE or (site.member, site.access) == (HANDLE, "read"))
         ]
         table = _outcomes(traced.paths)
         handles = tuple(_got(site, traced.paths, table, _note(site, traced)) for site in sites)

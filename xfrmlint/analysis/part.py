@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from xfrmlint.contract.words import Contract
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import UnknownRow
 from xfrmlint.facts.store import Store
@@ -27,16 +28,21 @@ class Part(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How a tree is cut. offload: the type of a state's xso.
+    """How a tree is cut. contract: as the tree has it.
 
     shared: headers below include/ that wrap the resolver, and so belong to the drivers that include
     them. commented: files with a comment for xfrmlint.
     """
 
-    offload: str
+    contract: Contract
     shared: tuple[str, ...]
     parts: tuple[Part, ...]
     commented: tuple[str, ...]
+
+    @property
+    def offload(self) -> str:
+        """The type of a state's xso."""
+        return self.contract.offload
 
 
 class Facts(NamedTuple):

@@ -11,22 +11,19 @@ from typing import NamedTuple
 
 from xfrmlint.analysis.part import Part, Plan
 from xfrmlint.c.corpus import Memo, definition_in
-from xfrmlint.c.offload import OFFLOAD, XFRM, offload_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Unit
-from xfrmlint.contract import FLAG, MARK, RESOLVER, TYPES, WORDS
+from xfrmlint.contract.recognise import recognise, refuse_strange_names
+from xfrmlint.contract.revisions import NO_NAMES, Names
+from xfrmlint.contract.words import ABSENT, MARK, RESOLVE, XFRM, Contract, worth_reading
 from xfrmlint.kernel.places import HEADERS, is_core, part_of
 from xfrmlint.kernel.release import Release
-from xfrmlint.program.ops import add_takes_device
 from xfrmlint.tree import Tree
 
 # The resolver is called here, not declared; or a macro holds the flag.
-_WRAPS = re.compile(
-    rb"(?:\breturn|[=(,?:&|]|#[ \t]*define[^\n]*\))\s*"
-    + RESOLVER.encode()
-    + rb"\s*\(|#[ \t]*define[ \t]+\w+[^\n\w][^\n]*\b"
-    + FLAG.encode()
-    + rb"\b"
+_WRAPS = (
+    r"(?:\breturn|[=(,?:&|]|#[ \t]*define[^\n]*\))\s*{resolver}\s*\("
+    r"|#[ \t]*define[ \t]+\w+[^\n\w][^\n]*\b{flag}\b"
 )
 # An ops table, or a pointer to one.
 _TABLE = re.compile(rb"\bstruct\s+xfrmdev_ops\b")
@@ -36,19 +33,31 @@ _POINTER = re.compile(rb"\(\s*\*\s*(?:const\s+)?(\w+)\s*\)\s*\(")
 _OWN = ("drivers/", "include/")
 
 
-def pattern(offload: str) -> str:
-    """Return the regular expression of the words that make a file a candidate."""
-    return "|".join(dict.fromkeys((WORDS, *TYPES, offload.split()[-1])))
+def words_of(contract: Contract) -> re.Pattern[bytes]:
+    """Return what a reader's words are in a real run."""
+    return re.compile(worth_reading(contract).encode())
 
 
-def reader_of(tree: Tree, memo: Memo | None = None) -> Reader:
-    """Return a reader whose words are those of a real run."""
-    return Reader(tree, re.compile(pattern(OFFLOAD).encode()), memo)
+def contract_in(tree: Tree, memo: Memo | None = None, names: Names = NO_NAMES) -> Contract:
+    """Return the contract that a tree has. memo: see Corpus. names: see recognise()."""
+    return recognise(Reader(tree, words_of(ABSENT), memo), names)
+
+
+def refuse_strange(tree: Tree, names: Names) -> None:
+    """Raise InputError for the first of some names that a tree's headers don't have."""
+    if names != NO_NAMES:
+        refuse_strange_names(Reader(tree, words_of(ABSENT)), names)
+
+
+def reader_of(tree: Tree, memo: Memo | None = None, contract: Contract | None = None) -> Reader:
+    """Return a reader whose words are those of a real run. contract: the tree's, if it is known."""
+    known = contract_in(tree, memo) if contract is None else contract
+    return Reader(tree, words_of(known), memo, known)
 
 
 def whole_reader(tree: Tree, whole: Plan, memo: Memo | None = None) -> Reader:
     """Return a reader of a whole tree; each part has one of its own."""
-    reader = reader_of(tree, memo)
+    reader = reader_of(tree, memo, whole.contract)
     reader.universe.shared = whole.shared
     return reader
 
@@ -56,46 +65,54 @@ def whole_reader(tree: Tree, whole: Plan, memo: Memo | None = None) -> Reader:
 def read_ahead(tree: Tree, memo: Memo) -> None:
     """Read what nearly every part reads: the headers of the contract and all that they include."""
     reader = reader_of(tree, memo)
-    offload_of(reader)
-    add_takes_device(reader)
     for path in reader.corpus.closure(XFRM):
         reader.corpus.includes(path)
         reader.corpus.defines(path)
 
 
-def plan(tree: Tree, under: Sequence[str] = (), memo: Memo | None = None) -> Plan:
+def plan(
+    tree: Tree, under: Sequence[str] = (), memo: Memo | None = None, names: Names = NO_NAMES
+) -> Plan:
     """Cut a tree into its parts; under: only what lies below these folders, and the headers.
 
-    memo: see Corpus.
+    memo: see Corpus. names: see recognise().
     """
-    reader = reader_of(tree, memo)
-    offload = offload_of(reader)
+    reader = reader_of(tree, memo, contract_in(tree, memo, names))
+    words = worth_reading(reader.contract)
     searched = tuple(dict.fromkeys((*under, HEADERS))) if under else ()
-    paths, commented = _candidates(reader, pattern(offload), searched)
+    paths, commented = _candidates(reader, words, searched)
     ties = _ties(reader, paths)
     tied = {folder for tie in ties for folder in tie.folders}
     if under and not tied <= set(under):
-        more, _ = _candidates(reader, pattern(offload), sorted(tied))
+        more, _ = _candidates(reader, words, sorted(tied))
         paths = sorted({*paths, *more})
     wrappers = [
         path
         for path in paths
-        if path.startswith("include/") and path != XFRM and _wraps(reader.corpus.data(path))
+        if path.startswith("include/") and path != XFRM and _wraps(reader, path)
     ]
     headers = [tie.header for tie in ties if tie.header.startswith("include/")]
     shared = tuple(dict.fromkeys([*wrappers, *headers]))
     users = [f for f in _users(reader, shared) if not under or f in under or f in tied]
-    return Plan(offload, shared, tuple(_parts(reader, paths, users, ties)), commented)
+    return Plan(reader.contract, shared, tuple(_parts(reader, paths, users, ties)), commented)
 
 
-def _wraps(data: bytes) -> bool:
-    named = RESOLVER.encode() in data or FLAG.encode() in data
-    return named and _WRAPS.search(data) is not None
+def _wraps(reader: Reader, path: str) -> bool:
+    """Tell whether a header calls the resolver, or has a macro of the flag."""
+    data = reader.corpus.data(path)
+    # What a tree has not is found nowhere.
+    resolver, flag = (
+        name.encode() or b"\0" for name in (reader.contract.asks, reader.contract.promise(RESOLVE))
+    )
+    if resolver not in data and flag not in data:
+        return False
+    pattern = _WRAPS.format(resolver=resolver.decode(), flag=flag.decode())
+    return re.search(pattern.encode(), data) is not None
 
 
-def unit_of(path: str, data: bytes, known: Release | None) -> Unit:
+def unit_of(path: str, data: bytes, known: Release | None, contract: Contract) -> Unit:
     """Return a file as a real run parses it. known: the tree's version."""
-    return Unit(path, data, re.compile(pattern(OFFLOAD).encode()), release=known)
+    return Unit(path, data, words_of(contract), release=known)
 
 
 class _Tie(NamedTuple):

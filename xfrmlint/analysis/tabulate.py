@@ -7,6 +7,7 @@ from xfrmlint.analysis.part import not_read
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
 from xfrmlint.c.unit import Place
+from xfrmlint.contract.words import Contract
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import (
     CallbackRow,
@@ -24,6 +25,7 @@ from xfrmlint.facts.rows import (
     SlotRow,
     TreeRow,
     UnknownRow,
+    WordRow,
 )
 from xfrmlint.flow.callbacks import Callback
 from xfrmlint.flow.paths import Traced
@@ -60,7 +62,7 @@ def rows_of(part: Analysed) -> Rows:
     graph, sites = part.graph, part.found.sites
     reader = graph.reader
     return [
-        *_driver_rows(part.drivers),
+        *_driver_rows(reader.contract, part.drivers),
         *_site_rows(sites, part.traced),
         *_path_rows(part),
         *_graph_rows(graph, sites),
@@ -72,11 +74,17 @@ def rows_of(part: Analysed) -> Rows:
     ]
 
 
-def core_rows(reader: Reader, tree: TreeRow, functions: Iterable[CoreFunctionRow]) -> Rows:
+def core_rows(
+    reader: Reader,
+    tree: TreeRow,
+    words: Iterable[WordRow],
+    functions: Iterable[CoreFunctionRow],
+) -> Rows:
     """Return what is to know of the tree itself and of the core's functions."""
     told = list(functions)
     return [
         tree,
+        *words,
         *told,
         *_file_rows(reader),
         *_unread_rows(reader),
@@ -84,7 +92,7 @@ def core_rows(reader: Reader, tree: TreeRow, functions: Iterable[CoreFunctionRow
     ]
 
 
-def _driver_rows(drivers: Sequence[Driver]) -> Iterator[tuple[object, ...]]:
+def _driver_rows(contract: Contract, drivers: Sequence[Driver]) -> Iterator[tuple[object, ...]]:
     for number, driver in enumerate(drivers):
         table = driver.table
         flag = min(table.flags) if table.flags else None
@@ -105,8 +113,9 @@ def _driver_rows(drivers: Sequence[Driver]) -> Iterator[tuple[object, ...]]:
         )
         for callback in table.callbacks:
             place = callback.place
+            role = contract.slot_role(callback.field)
             yield CallbackRow(
-                number, callback.field, callback.target, place.path, place.line, place.column
+                number, callback.field, role, callback.target, place.path, place.line, place.column
             )
 
 
@@ -128,10 +137,13 @@ def _site_rows(sites: Sequence[Site], traced: Mapping[str, Traced]) -> Iterator[
             site.role,
             int(bool(site.driver and site.driver.opted_in)),
             site.field,
+            site.member,
             site.access,
             site.reached.context,
             "+".join(sorted({entry.name for entry in site.reached.entries})),
             int(site.under_add),
+            int(site.under_free),
+            int(site.cleared),
             int(site.read_back),
             site.accessor,
             int(site.by_name),

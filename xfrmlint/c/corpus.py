@@ -63,7 +63,7 @@ class Memo:
 
     def __init__(self) -> None:
         # The same text is another unit in another version, if it asks for it.
-        self.units: dict[tuple[str, bytes, Release | None], Unit] = {}
+        self.units: dict[tuple[str, bytes, Release | None, re.Pattern[bytes]], Unit] = {}
         self.named: dict[tuple[str, bytes], list[tuple[bytes, bool]]] = {}
         self.defines: dict[tuple[str, bytes], frozenset[bytes]] = {}
         self.shapes: dict[tuple[str, bytes], Shapes] = {}
@@ -86,8 +86,7 @@ class Memo:
 class Corpus:
     """Read-only view of a tree's files with look-ups by name.
 
-    words: the words that decide which branch of an unbalanced conditional is kept; the same for all
-    that share a memo.
+    words: the words that decide which branch of an unbalanced conditional is kept.
     """
 
     def __init__(self, tree: Tree, words: re.Pattern[bytes], memo: Memo | None = None) -> None:
@@ -120,10 +119,10 @@ class Corpus:
         if path not in self._units:
             data = self.data(path)
             asked = self.release_for(data)
-            known = self._memo.units.get((path, data, asked))
+            known = self._memo.units.get((path, data, asked, self._words))
             self._units[path] = unit = Unit(path, data, self._words, known, asked)
             if known is None:
-                self._memo.units[path, data, asked] = unit
+                self._memo.units[path, data, asked, self._words] = unit
         return self._units[path]
 
     def release_for(self, data: bytes) -> Release | None:

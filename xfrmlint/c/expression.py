@@ -1,7 +1,13 @@
 """Small questions about expression nodes that several stages ask."""
 
+from enum import Enum
+from typing import NamedTuple
+
 from tree_sitter import Node
 
+from xfrmlint.c.unit import node_text
+
+_TRANSPARENT = ("parenthesized_expression", "cast_expression", "compound_statement")
 _WRAPPERS = ("parenthesized_expression", "pointer_expression", "cast_expression")
 
 
@@ -54,9 +60,83 @@ def is_worth(statement: Node) -> bool:
     around = block.parent if block is not None else None
     if block is None or around is None or around.type != "parenthesized_expression":
         return False
-    return block.type == "compound_statement" and block.named_children[-1].id == statement.id
+    last = block.named_children[-1] if block.type == "compound_statement" else None
+    return last is not None and last.id == statement.id and last.type == "expression_statement"
 
 
 def position_in(listed: Node, node: Node) -> int:
     """Return the index of a node among the named children of a list."""
     return [child.id for child in listed.named_children].index(node.id)
+
+
+def arguments_of(call: Node) -> list[Node]:
+    """Return a call's arguments, comments left out."""
+    listed = call.child_by_field_name("arguments")
+    nodes = listed.named_children if listed is not None else []
+    return [node for node in nodes if node.type != "comment"]
+
+
+class Goes(Enum):
+    """What is done with a value."""
+
+    ARGUMENT = "given to a function"
+    MEMBER = "a member is read of it"
+    RETURNED = "returned"
+    ASSIGNED = "assigned"
+    NOWHERE = "dropped"
+    ELSEWHERE = "something else"
+
+
+class Destination(NamedTuple):
+    """Where a value goes. name: of the function, the member or the variable. target: the variable,
+    which is the expression itself where that is what is assigned to, or declared.
+    """
+
+    goes: Goes
+    name: str = ""
+    target: Node | None = None
+
+
+def destination(node: Node) -> Destination:
+    """Return where an expression's value goes, as it is written."""
+    up = node.parent
+    while up is not None and (up.type in _TRANSPARENT or is_worth(up)):
+        up = up.parent
+    if up is None:
+        return Destination(Goes.ELSEWHERE)
+    if up.type == "expression_statement":
+        return Destination(Goes.NOWHERE)
+    if up.type == "argument_list" and up.parent is not None:
+        called = up.parent.child_by_field_name("function")
+        return Destination(Goes.ARGUMENT, node_text(called or up))
+    if up.type == "field_expression":
+        return Destination(Goes.MEMBER, node_text(up.child_by_field_name("field") or up))
+    if up.type == "return_statement":
+        return Destination(Goes.RETURNED)
+    target = up.child_by_field_name("left") or up.child_by_field_name("declarator")
+    while target is not None and target.type == "pointer_declarator":
+        target = target.child_by_field_name("declarator")
+    if target is None or target.type != "identifier":
+        return Destination(Goes.ELSEWHERE)
+    return Destination(Goes.ASSIGNED, node_text(target), target)
+
+
+def is_indexed(node: Node) -> bool:
+    """Tell whether an expression is what an element is taken of."""
+    up = node.parent
+    if up is None or up.type != "subscript_expression":
+        return False
+    of = up.child_by_field_name("argument")
+    return of is not None and of.id == node.id
+
+
+def is_condition(call: Node) -> bool:
+    """Tell whether a call is all that an if or a loop asks, or one operand of it."""
+    up = call.parent
+    while up is not None and up.type in (
+        "parenthesized_expression",
+        "unary_expression",
+        "binary_expression",
+    ):
+        up = up.parent
+    return up is not None and up.type in ("if_statement", "while_statement", "do_statement")

@@ -3,6 +3,7 @@
 import operator
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from xfrmlint.c.ctype import CType
@@ -114,6 +115,7 @@ _NUMBER = re.compile(
 )
 
 
+@lru_cache(maxsize=1 << 12)
 def number(text: str) -> Int | None:
     """Return the value and the type of an integer constant, or None.
 

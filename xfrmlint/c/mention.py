@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType, declared, specified
-from xfrmlint.c.expression import is_choice, is_worth, position_in
+from xfrmlint.c.expression import bare, is_choice, is_worth, position_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -202,6 +202,15 @@ def _stored(reader: Reader, view: View, node: Node, left: Node) -> Use:
         if target is not None and target.type == "field_expression":
             return Use("slot", view, node, slot=slot_of(reader, view, target))
     return Use("none", view, node)
+
+
+def stored_through(reader: Reader, view: View, node: Node, pointer: Node) -> Use:
+    """Tell where a value is stored that is copied to where an expression points."""
+    inner = bare(pointer)
+    addressed = pointer.type == "pointer_expression" and node_text(pointer)[:1] == "&"
+    if inner.type == "identifier" and not addressed:
+        return Use("through", view, node, node_text(inner))
+    return _stored(reader, view, node, inner)
 
 
 def _struct_name(kind: CType) -> str:

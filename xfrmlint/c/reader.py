@@ -15,6 +15,7 @@ from xfrmlint.c.templates import Setting, is_template, settings
 from xfrmlint.c.types import Types
 from xfrmlint.c.unit import Item
 from xfrmlint.c.view import View, views
+from xfrmlint.contract.words import ABSENT, Contract
 from xfrmlint.kernel.places import vendor
 from xfrmlint.tree import Tree
 
@@ -58,9 +59,16 @@ class Words:
 
 
 class Reader:
-    """A corpus with its types and modules. words, memo: see Corpus."""
+    """A corpus with its types and modules. words, memo: see Corpus. contract: the tree's own."""
 
-    def __init__(self, tree: Tree, words: re.Pattern[bytes], memo: Memo | None = None) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        words: re.Pattern[bytes],
+        memo: Memo | None = None,
+        contract: Contract = ABSENT,
+    ) -> None:
+        self.contract = contract
         self.corpus = Corpus(tree, words, memo)
         self.outlines = Outlines(self.corpus)
         self.types = Types(self.corpus, self.outlines)

@@ -105,10 +105,14 @@ class View:
         return FunctionName(place.path, self.item.name, place.line)
 
     @cached_property
+    def body(self) -> Node | None:
+        """The block of a function's definition."""
+        return self.node.child_by_field_name("body")
+
+    @cached_property
     def static(self) -> bool:
         """Whether the definition says `static`."""
-        body = self.node.child_by_field_name("body")
-        end = body.start_byte if body is not None else self.node.end_byte
+        end = self.body.start_byte if self.body is not None else self.node.end_byte
         return re.search(rb"\bstatic\b", self.text[self.node.start_byte : end]) is not None
 
     @cached_property

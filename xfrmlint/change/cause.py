@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from xfrmlint.change.step import Step
-from xfrmlint.contract import WORDS
+from xfrmlint.contract.words import WORDS
 from xfrmlint.findings import Finding, Related, Report
 from xfrmlint.git.overlay import Change, Place
 from xfrmlint.tree import Unreadable

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from xfrmlint.contract import WORDS
+from xfrmlint.contract.words import WORDS
 from xfrmlint.kernel.kbuild import Kbuild
 from xfrmlint.kernel.places import HEADERS, vendor
 from xfrmlint.tree import Tree, Unreadable

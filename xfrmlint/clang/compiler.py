@@ -20,6 +20,7 @@ from xfrmlint.clang.sources import BUILD, GENERATED, ROOT, Sources, TooMuch
 from xfrmlint.clang.vocabulary import Seen
 from xfrmlint.clang.walk import Walk
 from xfrmlint.clang.workers import Outcome, Workers
+from xfrmlint.contract.words import XSO
 from xfrmlint.kernel.kbuild import Kbuild
 from xfrmlint.tree import Tree
 from xfrmlint.tree.folder import Folder
@@ -100,6 +101,7 @@ class Clang:
         self._symbols: dict[str, list[str]] = {}
         self._header: Header | None = None
         self._begun: Workers | None = None
+        self._telling: tuple[str, ...] = ()
 
     def __enter__(self) -> "Clang":
         return self
@@ -126,12 +128,18 @@ class Clang:
             header.make()
 
     def ask(
-        self, asked: Mapping[str, Asked], fields: Collection[str], offload: str
+        self,
+        asked: Mapping[str, Asked],
+        fields: Collection[str],
+        offload: str,
+        telling: Sequence[str] = (),
     ) -> dict[str, Answer]:
         """Parse sources and return what is seen in the items that are asked about.
 
         fields: names of the members whose uses are wanted. offload: the struct type of xso.
+        telling: those of the fields whose names are nobody else's.
         """
+        self._telling = tuple(telling)
         closures, answers = self._configure(asked)
         read = {path for what in asked.values() for path in (*what.listed, *_paths(what.regions))}
         self._header = self._planned(any(f"{ROOT}/{path}" in self._common for path in read))
@@ -172,7 +180,9 @@ class Clang:
         """
         self._common = self._included_by_all()
         names = ((name, self._sources.texts[name]) for name in self._common)
-        self._near = {name: text for name, text in names if not _is_own(name) and b"xso" in text}
+        self._near = {
+            name: text for name, text in names if not _is_own(name) and XSO.encode() in text
+        }
         closures: dict[str, list[str]] = {}
         refused: dict[str, Answer] = {}
         symbols: dict[str, list[str]] = {}
@@ -284,8 +294,10 @@ class Clang:
     def _sought(self, names: Iterable[str], offload: str) -> frozenset[bytes]:
         texts = {name: self._sources.texts[name] for name in names}
         own = {name: text for name, text in texts.items() if _is_own(name)}
-        near = {name: text for name, text in texts.items() if name not in own and b"xso" in text}
-        words = ("xso", "offload_handle", "upper_priv", offload.split()[-1])
+        near = {
+            name: text for name, text in texts.items() if name not in own and XSO.encode() in text
+        }
+        words = (XSO, *self._telling, offload.split()[-1])
         return self._hiding.names(own, {**self._near, **near}, words)
 
     def _planned(self, bodies: bool) -> Header | None:

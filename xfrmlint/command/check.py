@@ -18,7 +18,9 @@ from xfrmlint.command.shared import (
     Progressing,
     below,
     cache_option,
+    contract_option,
     models_option,
+    names_of_contract,
     printed,
     rules_of,
     rules_option,
@@ -155,6 +157,7 @@ _FORMATS = {
 @cache_option
 @rules_option
 @models_option
+@contract_option
 def check(
     paths: Sequence[str],
     terse: bool,
@@ -188,6 +191,7 @@ def check(
     cached: bool,
     rule_folders: Sequence[Path],
     models: Sequence[Path],
+    contract: Path | None,
 ) -> int:
     """Check a kernel tree, or what a change brings to it.
 
@@ -236,6 +240,7 @@ def check(
         raise InputError("--write-baseline takes a whole tree, not a change")
     taken = take_models(models)
     tree, within = tree_and_paths(paths, asked is not None)
+    names = names_of_contract(tree, contract, no_config, asked is not None)
     known = read_baseline(baseline) if baseline else ()
     named = {rule.type for rule in rules}
     wanted = options.types or ()
@@ -253,7 +258,7 @@ def check(
     changes: list[ChangeReport] | None = None
     with (
         Progressing(bool(quiet) or terse) as progress,
-        session_of(tree, cached, bool(quiet) or terse, taken) as session,
+        session_of(tree, cached, bool(quiet) or terse, taken, names) as session,
         ExitStack() as held,
     ):
         if parser == "both":

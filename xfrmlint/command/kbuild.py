@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from xfrmlint.contract import MARK, WORDS
+from xfrmlint.contract.words import MARK, WORDS
 from xfrmlint.findings import Finding
 from xfrmlint.kernel.places import vendor
 from xfrmlint.tree.folder import Folder, find_tree, is_tree, tree_around
@@ -71,7 +71,9 @@ def _found(source: Source, folder: str) -> Iterator[str]:
     file = place_outside(source.tree.root)
     with _in_turn(file, folder), Cache(file) as kept:
         kept.know(source.tree)
-        report = check_tree(source.tree, rules, session=Session(kept), under=(folder,))
+        report = check_tree(
+            source.tree, rules, session=Session(kept, config.names), under=(folder,)
+        )
     report = triaged(report, config)
     shown = checkpatch.shown(report.findings, checkpatch.Options())
     here = [_as_named(f, source.prefix) for f in shown if f.path == source.path]

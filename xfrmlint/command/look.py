@@ -13,7 +13,9 @@ from xfrmlint.command.shared import (
     FINDINGS,
     Progressing,
     cache_option,
+    contract_option,
     models_option,
+    names_of_contract,
     printed,
     rules_of,
     session_of,
@@ -31,7 +33,10 @@ if TYPE_CHECKING:
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 @cache_option
 @models_option
-def drivers(tree: str | None, form: str, cached: bool, models: Sequence[Path]) -> int:
+@contract_option
+def drivers(
+    tree: str | None, form: str, cached: bool, models: Sequence[Path], contract: Path | None
+) -> int:
     """List every ops table: role, opted in, what its datapath uses, what is missing."""
     from xfrmlint.check import check_tree
     from xfrmlint.report import drivers as rendering
@@ -39,7 +44,8 @@ def drivers(tree: str | None, form: str, cached: bool, models: Sequence[Path]) -
 
     taken = take_models(models)
     where = find_tree(tree)
-    with Progressing(False) as progress, session_of(where, cached, False, taken) as session:
+    names = names_of_contract(where, contract)
+    with Progressing(False) as progress, session_of(where, cached, False, taken, names) as session:
         report = check_tree(where, rules_of(()), progress, session)
     if form == "json":
         printed([rendering.as_json(report).removesuffix("\n")])
@@ -66,7 +72,8 @@ def query(sql: str, tree: str | None, form: str, cached: bool, models: Sequence[
 
     taken = take_models(models)
     where = find_tree(tree)
-    with Progressing(False) as progress, session_of(where, cached, False, taken) as session:
+    own = names_of_contract(where, None)
+    with Progressing(False) as progress, session_of(where, cached, False, taken, own) as session:
         store = gathered(where, session, progress).store
     try:
         names, rows = store.query(sql)
@@ -88,14 +95,16 @@ def query(sql: str, tree: str | None, form: str, cached: bool, models: Sequence[
 @click.command()
 @click.argument("tree", required=False, type=click.Path())
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def resolver(tree: str | None, form: str) -> int:
+@contract_option
+def resolver(tree: str | None, form: str, contract: Path | None) -> int:
     """Run the tree's own resolver over every state and compare it with the reference."""
     from xfrmlint.analysis.analyse import core_of
     from xfrmlint.report import resolver as rendering
 
     where, _ = tree_and_paths([tree] if tree else [])
+    names = names_of_contract(where, contract)
     with Progressing(False) as progress:
-        core = core_of(where, progress)
+        core = core_of(where, progress, names)
     if form == "json":
         printed([rendering.as_json(core).removesuffix("\n")])
     else:
@@ -103,12 +112,41 @@ def resolver(tree: str | None, form: str) -> int:
     return CLEAN if rendering.kept(core) else FINDINGS
 
 
+@click.command("contract")
+@click.argument("tree", required=False, type=click.Path())
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@contract_option
+def show_contract(tree: str | None, form: str, contract: Path | None) -> int:
+    """Show which contract a tree has, by its declarations, and what its core does."""
+    from xfrmlint.analysis.parts import contract_in, reader_of
+    from xfrmlint.contract.behaviour import core_says
+    from xfrmlint.kernel.release import version
+    from xfrmlint.report import contract as rendering
+
+    where, _ = tree_and_paths([tree] if tree else [])
+    names = names_of_contract(where, contract)
+    found = contract_in(where, names=names)
+    said = core_says(reader_of(where, contract=found), found)
+    if form == "json":
+        printed([rendering.as_json(found, said, version(where)).removesuffix("\n")])
+    else:
+        printed(rendering.render(found, said))
+    return CLEAN
+
+
 @click.command()
 @click.argument("tree", required=False, type=click.Path())
 @click.argument("driver", required=False)
 @click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text")
 @models_option
-def judge(tree: str | None, driver: str | None, form: str, models: Sequence[Path]) -> int:
+@contract_option
+def judge(
+    tree: str | None,
+    driver: str | None,
+    form: str,
+    models: Sequence[Path],
+    contract: Path | None,
+) -> int:
     """Tell what each lower driver's hardware is given, in each topology.
 
     TREE can be left out: a name that is no kernel tree is a driver's.
@@ -124,10 +162,11 @@ def judge(tree: str | None, driver: str | None, form: str, models: Sequence[Path
         tree, driver = None, tree
     take_models(models)
     where, _ = tree_and_paths([tree] if tree else [])
+    own = names_of_contract(where, contract)
     with Progressing(False) as progress:
-        analysis = analyse(where, progress)
+        analysis = analyse(where, progress, names=own)
     found, callbacks = judgements(analysis), owners(analysis)
-    version, contract = analysis.store.query("SELECT version, contract FROM tree")[1][0]
+    version, present = analysis.store.query("SELECT version, contract FROM tree")[1][0]
     if driver is not None:
         names = sorted({*(one.driver for one in found), *(one.driver for one in callbacks)})
         found = [one for one in found if one.driver == driver]
@@ -135,7 +174,7 @@ def judge(tree: str | None, driver: str | None, form: str, models: Sequence[Path
         if not found and not callbacks:
             raise InputError(f"{driver}: no such driver; there are {', '.join(names) or 'none'}")
     if form == "json":
-        text = rendering.as_json(found, callbacks, version, contract)
+        text = rendering.as_json(found, callbacks, version, present)
         printed([text.removesuffix("\n")])
     elif form == "html":
         printed(judgepage.page(found, callbacks, version))

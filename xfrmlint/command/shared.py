@@ -12,6 +12,7 @@ import click
 from xfrmlint.errors import InputError
 
 if TYPE_CHECKING:
+    from xfrmlint.contract.revisions import Names
     from xfrmlint.memory.gather import Session
     from xfrmlint.rules import Rule
     from xfrmlint.tree.folder import Folder
@@ -47,6 +48,44 @@ models_option = click.option(
 )
 
 
+contract_option = click.option(
+    "--contract",
+    "contract",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take the names of a file for what the tree calls the contract's members and slots.",
+)
+
+
+def names_of_contract(
+    tree: "Folder", file: Path | None, no_config: bool = False, changes: bool = False
+) -> "Names":
+    """Return the names that a file and the tree's own settings give to what has a role.
+
+    The file wins. changes: to the tree are judged, which can bring what is named. Raises InputError
+    for a name that the tree's headers don't have.
+    """
+    from xfrmlint.contract.revisions import NO_NAMES, names_of
+    from xfrmlint.triage.config import load_names
+
+    named, own = NO_NAMES, NO_NAMES
+    if file is not None:
+        try:
+            named = names_of(file.read_bytes())
+        except OSError as error:
+            raise InputError(f"{file}: {error.strerror}") from error
+        except InputError as error:
+            raise InputError(f"{file}: {error}") from None
+    if not no_config:
+        own = load_names(tree)
+    names = named.over(own)
+    if names != NO_NAMES and not changes:
+        from xfrmlint.analysis.parts import refuse_strange
+
+        refuse_strange(tree, names)
+    return names
+
+
 def take_models(files: Sequence[Path]) -> str:
     """Use the rows of a vendor's files in this run; return what tells it from runs with others."""
     if not files:
@@ -68,11 +107,14 @@ def take_models(files: Sequence[Path]) -> str:
 
 
 @contextmanager
-def session_of(tree: "Folder", cached: bool, quiet: bool, models: str = "") -> "Iterator[Session]":
+def session_of(
+    tree: "Folder", cached: bool, quiet: bool, models: str = "", names: "Names | None" = None
+) -> "Iterator[Session]":
     """Give what runs over a tree share; what is new is kept for the next one.
 
-    models: see take_models().
+    models: see take_models(). names: see names_of_contract().
     """
+    from xfrmlint.contract.revisions import NO_NAMES
     from xfrmlint.memory.cache import Cache, place_outside
     from xfrmlint.memory.gather import Session
     from xfrmlint.report.terminal import printable
@@ -83,7 +125,7 @@ def session_of(tree: "Folder", cached: bool, quiet: bool, models: str = "") -> "
 
     with Cache(place_outside(tree.root) if cached else None, warn, models) as kept:
         kept.know(tree)
-        yield Session(kept)
+        yield Session(kept, names or NO_NAMES)
 
 
 def rules_of(folders: Sequence[Path]) -> "list[Rule]":

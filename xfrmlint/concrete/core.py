@@ -4,18 +4,15 @@ Kernel names: include/net/xfrm.h and net/xfrm/xfrm_state.c; the RFC's patch 1/4.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from xfrmlint.c.integers import ULONG, Int
-from xfrmlint.c.offload import XFRM, offload_fields
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import node_text
+from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.configuration import OFF, ON, OPTION
 from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Fault, Outside
-from xfrmlint.concrete.names import Source
-from xfrmlint.concrete.primitives import known
 from xfrmlint.concrete.resolver import resolver_source, run, value_text
 from xfrmlint.concrete.sources import Sources, core_definitions, core_files
 from xfrmlint.concrete.states import states
@@ -28,12 +25,26 @@ from xfrmlint.concrete.values import (
     Struct,
     Uninitialized,
     Unknown,
+    Value,
     Void,
 )
-from xfrmlint.contract import RESOLVER
+from xfrmlint.contract.words import (
+    DEVICE,
+    FREE,
+    HANDLE,
+    LOWER_CALLBACKS,
+    NETDEV_OPS,
+    OPS,
+    OWNER,
+    OWNER_CALLBACKS,
+    PINNED,
+    PRIVATE,
+    STATE,
+    XFRM,
+    XSO,
+    Contract,
+)
 
-FREE = "xfrm_dev_state_free"
-OFFLOAD_OK = "xfrm_dst_offload_ok"
 _NEAR = (XFRM, "net/xfrm/")
 _MOST_RUNS = 512
 
@@ -57,7 +68,7 @@ def stub(reader: Reader) -> Answer | None:
         return None
     sources = Sources(reader, OFF)
     missing = Answer(False, real.path, real.line, f"no stub for !{OPTION}")
-    found = core_definitions(reader, sources, RESOLVER, headers=True)
+    found = core_definitions(reader, sources, reader.contract.asks, headers=True)
     if not found:
         macro = _stub_macro(reader, sources)
         return missing if macro is None else macro
@@ -74,10 +85,11 @@ def stub(reader: Reader) -> Answer | None:
 
 
 def _stub_macro(reader: Reader, sources: Sources) -> Answer | None:
-    for path in core_files(reader, RESOLVER):
+    name = reader.contract.asks
+    for path in core_files(reader, name):
         if not path.endswith(".h"):
             continue
-        macro = sources.macro(RESOLVER, path)
+        macro = sources.macro(name, path)
         if macro is not None and macro.path == path:
             line = reader.corpus.unit(path).line(macro.define)
             body = re.sub(rb"[()\s]|unsigned long|\bvoid\b", b"", macro.body)
@@ -87,135 +99,106 @@ def _stub_macro(reader: Reader, sources: Sources) -> Answer | None:
     return None
 
 
-def _has_upper_priv(reader: Reader) -> bool:
-    return "upper_priv" in offload_fields(reader)
+def cleared_by_free(contract: Contract) -> tuple[str, ...]:
+    """Return the roles of the members that must not outlive a state's offload.
 
-
-def _choices(run_once: Callable[[Callable[[], bool]], None]) -> Iterator[None]:
-    """Run something once for each sequence of answers to its open questions."""
-    pending: list[tuple[bool, ...]] = [()]
-    while pending:
-        prefix = pending.pop()
-        given: list[bool] = []
-
-        def choose(prefix: tuple[bool, ...] = prefix, given: list[bool] = given) -> bool:
-            answer = prefix[len(given)] if len(given) < len(prefix) else True
-            given.append(answer)
-            return answer
-
-        run_once(choose)
-        pending += [(*given[:at], False) for at in range(len(prefix), len(given))]
-        yield
-
-
-def frees_upper_priv(reader: Reader) -> Answer | None:
-    """Tell whether xfrm_dev_state_free() clears upper_priv on every path that frees.
-
-    A path frees if it calls the owner's callback, puts the device or clears x->xso.dev. None if
-    the tree has no such field or function.
+    The owner's own always; where callbacks are captured, these and all that goes with them.
     """
-    if not _has_upper_priv(reader):
+    captured = OWNER_CALLBACKS in contract.members or LOWER_CALLBACKS in contract.members
+    more = (OWNER, PINNED, HANDLE) if captured else ()
+    wanted = (PRIVATE, OWNER_CALLBACKS, LOWER_CALLBACKS, *more)
+    return tuple(role for role in wanted if role in contract.members)
+
+
+def free_clears(reader: Reader) -> Answer | None:
+    """Tell whether the core's free clears what it has to on every path that frees.
+
+    A path frees if it calls the owner's callback, puts the device or clears the state's device.
+    None if the tree has no such member or function.
+    """
+    contract = reader.contract
+    wanted = [contract.member(role) for role in cleared_by_free(contract)]
+    function = contract.functions.get(FREE)
+    if not wanted or function is None:
         return None
     sources = Sources(reader, ON, _NEAR)
-    found = core_definitions(reader, sources, FREE)
+    found = core_definitions(reader, sources, function.name)
     if not found:
         return None
     source = found[0]
+    frees = {"netdev_put", "dev_put", contract.slot(FREE)}
+    owner = contract.member(OWNER)
     place = (source.path, source.line)
     freed = 0
-    left = False
+    left: set[str] = set()
     handed: set[str] = set()
 
     for has_callback in (True, False):
 
         def once(choose: Callable[[], bool], has_callback: bool = has_callback) -> None:
-            nonlocal freed, left
-            x, xso = _freeable(has_callback, sources.offload)
+            nonlocal freed
+            x, xso = _freeable(has_callback, contract)
             result = evaluate(source, [Pointer(x)], sources, choose)
             if isinstance(result.value, Fault):
                 return
             called = {s.object for s in result.trace if s.kind is StepKind.CALL}
-            if called & {"netdev_put", "xdo_dev_state_free", "dev_put"} or xso.value("dev") == NULL:
+            if called & frees or xso.value(owner) == NULL:
                 freed += 1
-                if xso.value("upper_priv") != NULL:
-                    left = True
+                kept = {name for name in wanted if not _is_clear(xso.value(name))}
+                left.update(kept)
+                if kept:
                     handed.update(
                         s.object
                         for s in result.trace
-                        if s.kind is StepKind.CALL and {*s.field.split()} & {"x", "x->xso"}
+                        if s.kind is StepKind.CALL and {*s.field.split()} & {"x", f"x->{XSO}"}
                     )
 
         try:
-            for count, _ in enumerate(_choices(once)):
+            for count, choose in enumerate(choices()):
+                once(choose)
                 if left and handed:
-                    reason = f"upper_priv is left behind unless {min(handed)}() clears it"
+                    reason = f"{_listed(left)} is left behind unless {min(handed)}() clears it"
                     return Answer(None, *place, reason)
                 if left:
-                    return Answer(False, *place, f"{FREE}() leaves upper_priv behind")
+                    reason = f"{function.name}() leaves {_listed(left)} behind"
+                    return Answer(False, *place, reason)
                 if count > _MOST_RUNS:
-                    return Answer(None, *place, f"{FREE}() has too many paths")
+                    return Answer(None, *place, f"{function.name}() has too many paths")
         except Outside as error:
             return Answer(None, *place, f"{error.reason} (line {error.line})")
     if not freed:
-        return Answer(None, *place, f"{FREE}() frees on no path that can be followed")
+        return Answer(None, *place, f"{function.name}() frees on no path that can be followed")
     return Answer(True, *place, "")
 
 
-def _freeable(has_callback: bool, offload: str) -> tuple[Struct, Struct]:
-    ops = Struct("ops", "struct xfrmdev_ops", open=True)
-    free = Pointer(Function("xdo_dev_state_free", lambda _: Void()))
-    ops.put("xdo_dev_state_free", free if has_callback else NULL)
-    device = Struct("dev", "struct net_device", open=True)
-    device.put("xfrmdev_ops", Pointer(ops))
-    xso = Struct("x->xso", offload, open=True)
-    xso.put("dev", Pointer(device))
-    xso.put("real_dev", Pointer(device))
-    xso.put("offload_handle", Int(7, ULONG))
-    xso.put("upper_priv", Pointer(Cell("private", Uninitialized())))
-    x = Struct("x", "struct xfrm_state", open=True)
-    x.put("xso", xso)
+def _is_clear(value: Value | None) -> bool:
+    return value == NULL or (isinstance(value, Int) and value.value == 0)
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _freeable(has_callback: bool, contract: Contract) -> tuple[Struct, Struct]:
+    slot = contract.slot(FREE)
+    ops = Struct("ops", OPS, open=True)
+    free = Pointer(Function(slot, lambda _: Void()))
+    ops.put(slot, free if has_callback else NULL)
+    device = Struct("dev", DEVICE, open=True)
+    device.put(NETDEV_OPS, Pointer(ops))
+    xso = Struct(f"x->{XSO}", contract.offload, open=True)
+    held: dict[str, Value] = {
+        OWNER: Pointer(device),
+        PINNED: Pointer(device),
+        HANDLE: Int(7, ULONG),
+        OWNER_CALLBACKS: Pointer(ops),
+        LOWER_CALLBACKS: Pointer(ops),
+        PRIVATE: Pointer(Cell("private", Uninitialized())),
+    }
+    for role, value in held.items():
+        if role in contract.members:
+            xso.put(contract.member(role), value)
+    x = Struct("x", STATE, open=True)
+    x.put(XSO, xso)
     x.put("data", Unknown())
     return x, xso
-
-
-def offload_ok_looks_at_upper(reader: Reader) -> Answer | None:
-    """Tell whether xfrm_dst_offload_ok() reads upper_priv as well as offload_handle.
-
-    The function itself, its macros and the core's inlines that it calls are searched. None if the
-    tree has no such field or function.
-    """
-    if not _has_upper_priv(reader):
-        return None
-    sources = Sources(reader, ON, _NEAR)
-    found = core_definitions(reader, sources, OFFLOAD_OK)
-    if not found:
-        return None
-    source = found[0]
-    place = (source.path, source.line)
-    named = _fields_named(source, sources, set(), 0)
-    if "upper_priv" in named:
-        return Answer(True, *place, "")
-    if source.problem:
-        return Answer(None, *place, source.problem)
-    if "offload_handle" not in named:
-        return Answer(None, *place, f"{OFFLOAD_OK}() reads neither field")
-    return Answer(False, *place, f"{OFFLOAD_OK}() looks at offload_handle alone")
-
-
-def _fields_named(source: Source, sources: Sources, seen: set[str], depth: int) -> set[str]:
-    found: set[str] = set()
-    stack = [source.view.node]
-    while stack:
-        node = stack.pop()
-        stack += node.named_children
-        if node.type == "field_identifier":
-            found.add(node_text(node))
-        called = node.child_by_field_name("function") if node.type == "call_expression" else None
-        if called is not None and called.type == "identifier" and depth < 4:
-            name = node_text(called)
-            if name not in seen and not known(name):
-                seen.add(name)
-                inner = sources.function(name, source.path)
-                if inner is not None:
-                    found |= _fields_named(inner, sources, seen, depth + 1)
-    return found

@@ -17,7 +17,7 @@ from xfrmlint.concrete.sources import Sources, core_definitions
 from xfrmlint.concrete.states import Case, objects, states
 from xfrmlint.concrete.trace import StepKind, Trace
 from xfrmlint.concrete.values import Value
-from xfrmlint.contract import RESOLVER
+from xfrmlint.contract.words import XSO
 from xfrmlint.model.reference import resolve
 
 
@@ -79,20 +79,20 @@ _ABSENT = Comparison(Verdict.ABSENT, "", 0, None, "", 0, 0, 0, "", "", 0, (), ()
 def resolver_source(reader: Reader, configuration: Configuration = ON) -> Source | None:
     """Return the tree's resolver ready to be evaluated."""
     sources = Sources(reader, configuration)
-    found = core_definitions(reader, sources, RESOLVER)
+    found = core_definitions(reader, sources, reader.contract.asks)
     return found[0] if found else None
 
 
 def run(source: Source, case: Case, sources: Sources) -> Result:
     """Ask the tree's resolver one question. Raises Outside."""
-    made = objects(case, sources.offload)
+    made = objects(case, sources.contract)
     return evaluate(source, [made.state, made.lower], sources)
 
 
 def compare(reader: Reader) -> Comparison:
     """Compare the tree's resolver with the reference in every state."""
     sources = Sources(reader, ON)
-    found = core_definitions(reader, sources, RESOLVER)
+    found = core_definitions(reader, sources, reader.contract.asks)
     if not found:
         return _ABSENT
     source = found[0]
@@ -157,7 +157,7 @@ def _order(traces: Iterable[Trace]) -> tuple[str, ...]:
 
 
 def _shared(kind: StepKind, object: str) -> bool:
-    return kind is StepKind.READ and object == "x->xso"
+    return kind is StepKind.READ and object == f"x->{XSO}"
 
 
 def _notes(traces: Iterable[Trace]) -> list[Note]:
@@ -178,7 +178,7 @@ def _notes(traces: Iterable[Trace]) -> list[Note]:
                 kinds.append(NoteKind.PLAIN)
             seen.add(step.field)
             for kind in kinds:
-                text = f"x->xso.{step.field} is {kind}"
+                text = f"x->{XSO}.{step.field} is {kind}"
                 note = Note(kind, step.field, step.path, step.line, text)
                 old = found.setdefault((kind, step.field), note)
                 if note.line < old.line and note.path == old.path:

@@ -8,13 +8,13 @@ from tree_sitter import Node
 from xfrmlint.c.blanking import blank, spaces
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.macros import TOO_MUCH, Macro, expand, macros_in
-from xfrmlint.c.offload import XFRM, offload_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Item, Unit, node_text, outline, parse
 from xfrmlint.c.view import View
 from xfrmlint.concrete.configuration import Configuration, branch_truth, compiled
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.primitives import known
+from xfrmlint.contract.words import XFRM
 
 _STATE = "net/xfrm/xfrm_state.c"
 _MOST_EXPANSIONS = 16
@@ -32,7 +32,8 @@ class Sources:
         self, reader: Reader, configuration: Configuration, near: Sequence[str] = ()
     ) -> None:
         self._reader = reader
-        self.offload = offload_of(reader)
+        self.contract = reader.contract
+        self.offload = self.contract.offload
         self._corpus = reader.corpus
         self._configuration = configuration
         self._near = tuple(near)

@@ -7,13 +7,24 @@ from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import ULONG, Int
 from xfrmlint.concrete.faults import Fault, FaultKind
 from xfrmlint.concrete.values import NULL, Function, Pointer, Struct, Value
-from xfrmlint.contract import CALLBACK
+from xfrmlint.contract.words import (
+    DEVICE,
+    HANDLE,
+    NETDEV_OPS,
+    OPS,
+    OWNER,
+    PINNED,
+    RESOLVE,
+    STATE,
+    XSO,
+    Contract,
+)
 from xfrmlint.model.reference import State
 
 # The devices: a lower, another lower, an upper.
 A, B, U = "A", "B", "U"
 _MAPPED = {A: 11, B: 13}
-_NET_DEVICE = CType("struct net_device", 1)
+_NET_DEVICE = CType(DEVICE, 1)
 _RESULT = CType("unsigned long")
 
 
@@ -50,21 +61,22 @@ def _size(case: Case) -> int:
     return sum(map(bool, parts)) + (state.owner_has_ops and state.owner is not None) + callback
 
 
-def described(case: Case) -> str:
-    """Return a state in words."""
+def described(case: Case, contract: Contract) -> str:
+    """Return a state in words. contract: the tree's, for what it calls things."""
     state = case.state
-    words = [f"x->xso.dev {state.owner or 'NULL'}"]
+    callback = contract.slot(RESOLVE)
+    words = [f"x->{XSO}.{contract.member(OWNER)} {state.owner or 'NULL'}"]
     if state.owner is not None:
         if not state.owner_has_ops:
-            words.append("whose xfrmdev_ops is NULL")
+            words.append(f"whose {NETDEV_OPS} is NULL")
         elif state.callback is None:
-            words.append(f"without {CALLBACK}")
+            words.append(f"without {callback}")
         else:
             pairs = [f"{d} to {h}" for d, h in sorted(state.callback.items())]
-            words.append(f"with {CALLBACK} mapping {', '.join(pairs) or 'nothing'}")
+            words.append(f"with {callback} mapping {', '.join(pairs) or 'nothing'}")
     words += [
-        f"real_dev {state.real_dev or 'NULL'}",
-        f"offload_handle {state.offload_handle}",
+        f"{contract.member(PINNED)} {state.real_dev or 'NULL'}",
+        f"{contract.member(HANDLE)} {state.offload_handle}",
         f"lower_dev {case.lower or 'NULL'}",
     ]
     return ", ".join(words)
@@ -78,48 +90,50 @@ class Objects(NamedTuple):
     devices: Mapping[str, Struct]
 
 
-def objects(case: Case, offload: str) -> Objects:
-    """Return what the resolver is called with in a state. offload: the type of xso."""
+def objects(case: Case, contract: Contract) -> Objects:
+    """Return what the resolver is called with in a state. contract: the tree's."""
     state = case.state
-    x = Struct("x", "struct xfrm_state")
-    devices = {name: Struct(name, "struct net_device") for name in (A, B, U)}
+    slot = contract.slot(RESOLVE)
+    x = Struct("x", STATE)
+    devices = {name: Struct(name, DEVICE) for name in (A, B, U)}
     for name, device in devices.items():
-        ops = Struct(f"{name}'s xfrmdev_ops", "struct xfrmdev_ops")
+        ops = Struct(f"{name}'s {NETDEV_OPS}", OPS)
         callback = NULL
         if name == state.owner and state.callback is not None:
-            callback = Pointer(Function(CALLBACK, _callback(device, x, devices, state.callback)))
-        ops.put(CALLBACK, callback, CType("fn", 1, _RESULT))
+            answer = _callback(slot, device, x, devices, state.callback)
+            callback = Pointer(Function(slot, answer))
+        ops.put(slot, callback, CType("fn", 1, _RESULT))
         absent = name == state.owner and not state.owner_has_ops
-        kind = CType("struct xfrmdev_ops", 1)
-        device.put("xfrmdev_ops", NULL if absent else Pointer(ops), kind)
+        kind = CType(OPS, 1)
+        device.put(NETDEV_OPS, NULL if absent else Pointer(ops), kind)
 
     def pointer(name: str | None) -> Pointer:
         return NULL if name is None else Pointer(devices[name])
 
-    xso = Struct("x->xso", offload)
-    xso.put("dev", pointer(state.owner), _NET_DEVICE)
-    xso.put("real_dev", pointer(state.real_dev), _NET_DEVICE)
-    xso.put("offload_handle", Int(state.offload_handle, ULONG), _RESULT)
-    x.put("xso", xso)
+    xso = Struct(f"x->{XSO}", contract.offload)
+    xso.put(contract.member(OWNER), pointer(state.owner), _NET_DEVICE)
+    xso.put(contract.member(PINNED), pointer(state.real_dev), _NET_DEVICE)
+    xso.put(contract.member(HANDLE), Int(state.offload_handle, ULONG), _RESULT)
+    x.put(XSO, xso)
     return Objects(Pointer(x), pointer(case.lower), devices)
 
 
 def _callback(
-    owner: Struct, x: Struct, devices: Mapping[str, Struct], handles: Mapping[str, int]
+    slot: str, owner: Struct, x: Struct, devices: Mapping[str, Struct], handles: Mapping[str, int]
 ) -> Callable[[Sequence[Value]], Value | Fault]:
     def call(arguments: Sequence[Value]) -> Value | Fault:
         if len(arguments) != 3:
-            return Fault(FaultKind.ARGUMENT, f"{CALLBACK}() is called with other arguments")
+            return Fault(FaultKind.ARGUMENT, f"{slot}() is called with other arguments")
         for argument, wanted, name in zip(arguments, (owner, x), ("owner", "state"), strict=False):
             if not isinstance(argument, Pointer) or argument.target is not wanted:
-                text = f"{CALLBACK}() is called with another {name} than its own"
+                text = f"{slot}() is called with another {name} than its own"
                 return Fault(FaultKind.ARGUMENT, text)
         target = arguments[2].target if isinstance(arguments[2], Pointer) else None
         for name, device in devices.items():
             if target is device:
                 return Int(handles.get(name, 0), ULONG)
         if target is None:
-            return Fault(FaultKind.ARGUMENT, f"{CALLBACK}() is called with a lower_dev of NULL")
-        return Fault(FaultKind.ARGUMENT, f"{CALLBACK}() is called with what is no device")
+            return Fault(FaultKind.ARGUMENT, f"{slot}() is called with a lower_dev of NULL")
+        return Fault(FaultKind.ARGUMENT, f"{slot}() is called with what is no device")
 
     return call

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from xfrmlint.analysis.part import Facts, Progress
-from xfrmlint.analysis.parts import pattern, whole_reader
+from xfrmlint.analysis.parts import whole_reader
 from xfrmlint.c.regions import Region, offset_of, regions_at
 from xfrmlint.clang.compiler import Clang
 from xfrmlint.clang.vocabulary import SKIPPED, Seen
 from xfrmlint.confirmation.claims import Claim, Claims
 from xfrmlint.confirmation.run import Questions
 from xfrmlint.confirmation.verdict import REFUTED
+from xfrmlint.contract.words import worth_reading
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import CONFIRMED
 from xfrmlint.kernel.places import is_core
@@ -41,7 +42,7 @@ class Asked:
         self.questions.add(region for claim in claims for region in claim.regions)
         for hop in dict.fromkeys(step.hop for step in self.steps):
             self.questions.add(self._at(hop.path, hop.line)[0])
-        for path in tree.search(pattern(self.offload)):
+        for path in tree.search(worth_reading(facts.whole.contract)):
             if not is_core(path):
                 self.questions.list(path)
         progress("asking libclang")

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.regions import Region, offset_of, regions_at
 from xfrmlint.c.unit import Place
-from xfrmlint.contract import RESOLVER
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import Finding
 from xfrmlint.program.sites import RESOLVE
@@ -103,13 +102,13 @@ class Claims:
         self, path: str, line: int, column: int, function: str, access: str, field: str
     ) -> SiteClaim:
         place = Place(path, line, column)
-        kind, name = (CALL, RESOLVER) if access == RESOLVE else (ACCESS, field)
+        kind, name = CALL if access == RESOLVE else ACCESS, field
         claim = self._plain(kind, "site", place, name, function)
         return SiteClaim(place, function, access, field, claim)
 
     def _tables(self, store: Store) -> list[TableClaim]:
         callbacks: dict[int, dict[Place, Claim]] = {}
-        for number, field, target, *at in _rows(store, "SELECT * FROM callback"):
+        for number, field, target, *at in _rows(store, _CALLBACKS):
             place = Place(*at)
             claim = self._plain(FILLED, "callback", place, field)._replace(target=target)
             callbacks.setdefault(number, {})[place] = claim
@@ -142,6 +141,7 @@ _SITES = """
 SELECT DISTINCT path, line, column, function, access, field FROM site
 ORDER BY path, line, column, function, access, field
 """
+_CALLBACKS = "SELECT ops_table, field, target, path, line, column FROM callback"
 _TABLES = "SELECT id, symbol, path, line, column FROM ops_table ORDER BY id"
 _SLEEPS = "SELECT path, line, column, what FROM sleep ORDER BY id"
 

@@ -8,8 +8,8 @@ from xfrmlint.clang.compiler import Clang
 from xfrmlint.confirmation.asked import Asked
 from xfrmlint.confirmation.claims import Claim
 from xfrmlint.confirmation.run import alone
+from xfrmlint.contract.words import OPS
 from xfrmlint.kernel.places import is_core
-from xfrmlint.program.ops import OPS
 from xfrmlint.tree import Tree
 
 TREE_SITTER, LIBCLANG = "tree-sitter", "libclang"

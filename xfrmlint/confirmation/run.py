@@ -20,11 +20,7 @@ from xfrmlint.confirmation.verdict import (
 )
 from xfrmlint.findings import CONFIRMED, Confirmation, Finding, Report, Unknown
 from xfrmlint.kernel.places import is_core
-from xfrmlint.program.access import FIELDS
 from xfrmlint.tree import Tree
-
-# What is asked for besides a state's fields: where the opt-in is set.
-_MEMBERS = (*FIELDS, "flags")
 
 
 class Questions:
@@ -65,7 +61,11 @@ class Questions:
             source: Asked(tuple(regions), tuple(self._listed.get(source, ())), everything)
             for source, regions in self._regions.items()
         }
-        self._answers = clang.ask(asked, _MEMBERS, self.offload)
+        contract = self._reader.contract
+        # Besides a state's fields: where the opt-in is set.
+        flags = [contract.flags.name] if contract.flags is not None else []
+        members = [*contract.fields, *flags]
+        self._answers = clang.ask(asked, members, self.offload, contract.telling)
 
     def verdict(self, claim: Claim) -> Verdict:
         """Return what becomes of a claim: the best of what its regions say."""
@@ -164,6 +164,7 @@ class Known:
     """The accesses that tree-sitter found: by place, and those in macros by the macros' names."""
 
     def __init__(self, reader: Reader, claims: Claims) -> None:
+        self._fields = frozenset(reader.contract.fields)
         self._places: dict[str, set[tuple[str, int]]] = {}
         self._macros: set[tuple[str, str]] = set()
         for site in claims.sites:
@@ -177,7 +178,7 @@ class Known:
 
     def has(self, member: Member) -> bool:
         """Tell whether a member that libclang sees is one of them, or is none that counts."""
-        if member.copy or member.field not in FIELDS:
+        if member.copy or member.field not in self._fields:
             return True
         if (member.macro, member.field) in self._macros:
             return True

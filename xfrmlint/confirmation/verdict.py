@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from xfrmlint.clang.vocabulary import SKIPPED, Member, Seen
 from xfrmlint.confirmation.claims import ACCESS, CALL, CODE, FILLED, TABLE, Claim
+from xfrmlint.contract.words import OPS
 from xfrmlint.findings import CONFIRMED
-from xfrmlint.program.ops import OPS
 
 UNCONFIRMED, REFUTED = "unconfirmed", "refuted"
 _STATE, _POLICY = "struct xfrm_state.", "struct xfrm_policy."

@@ -6,8 +6,17 @@ from typing import NamedTuple
 class TreeRow(NamedTuple):
     version: str
     contract: str
+    revision: str
     add_takes_device: int
-    has_real_dev: int
+    has_pinned: int
+
+
+class WordRow(NamedTuple):
+    kind: str
+    role: str
+    name: str
+    path: str
+    line: int
 
 
 class FileRow(NamedTuple):
@@ -65,6 +74,7 @@ class OpsTableRow(NamedTuple):
 class CallbackRow(NamedTuple):
     ops_table: int
     field: str
+    role: str
     target: str
     path: str
     line: int
@@ -82,10 +92,13 @@ class SiteRow(NamedTuple):
     role: str
     opted_in: int
     field: str
+    member: str
     access: str
     context: str
     entries: str
     under_add: int
+    under_free: int
+    cleared: int
     read_back: int
     accessor: str
     by_name: int
@@ -186,6 +199,7 @@ class UnknownRow(NamedTuple):
 
 TABLES: dict[type, str] = {
     TreeRow: "tree",
+    WordRow: "word",
     FileRow: "file",
     CallRow: "call",
     SlotRow: "slot",

@@ -1,12 +1,18 @@
 -- Everything xfrmlint knows about a tree. Paths are relative to the tree's root, lines count from 1.
 -- Only files on the way from a site to the driver's entries are parsed: the rows speak of those.
 
--- The tree itself. contract: present if the tree has the resolver, else absent. add_takes_device: 1
--- where xdo_dev_state_add() gets the net_device (since 6.16). has_real_dev: 1 where xso has real_dev
--- (since 5.9): before, no device hands states on.
+-- The tree itself. contract: present if the tree has the resolver, else absent. revision: absent,
+-- revision 1, revision 2 or unnamed. add_takes_device: 1 where a driver's add gets the net_device (since
+-- 6.16). has_pinned: 1 where xso has a member for the lower device that the owner has chosen (since 5.9):
+-- before, no device hands states on.
 CREATE TABLE tree (
-  version TEXT, contract TEXT, add_takes_device INTEGER, has_real_dev INTEGER
+  version TEXT, contract TEXT, revision TEXT, add_takes_device INTEGER, has_pinned INTEGER
 );
+
+-- What the tree calls what the contract speaks of. kind: member (of a state's xso), slot (of struct
+-- xfrmdev_ops), promise (a flag of it), function (the core's, that calls a slot) or core (the resolver and
+-- its stub). path is empty for a name that the headers don't show.
+CREATE TABLE word (kind TEXT, role TEXT, name TEXT, path TEXT, line INTEGER);
 
 -- A parsed file. errors: places where the parser had to start again.
 CREATE TABLE file (path TEXT PRIMARY KEY, bytes INTEGER, lines INTEGER, errors INTEGER);
@@ -26,36 +32,38 @@ CREATE TABLE slot (
 CREATE TABLE entry (function TEXT, entry TEXT, context TEXT, path TEXT, line INTEGER, via TEXT);
 
 -- An object of type struct xfrmdev_ops. role: upper or lower. on_netdev: 0 if only another table's
--- callbacks reach it. group_name: the driver that it belongs to. opted_in: 1 if XFRMDEV_OPS_F_LOWER_HANDLE
--- is set in a table of the group that is on a net_device. flag_*: where it is set in this table.
+-- callbacks reach it. group_name: the driver that it belongs to. opted_in: 1 if the promise to
+-- resolve is set in a table of the group that is on a net_device. flag_*: where it is set in this table.
 CREATE TABLE ops_table (
   id INTEGER PRIMARY KEY, symbol TEXT, path TEXT, line INTEGER, column INTEGER, driver TEXT,
   group_name TEXT, role TEXT, on_netdev INTEGER, opted_in INTEGER, flag_path TEXT, flag_line INTEGER,
   flag_column INTEGER
 );
 
--- A callback in an ops table.
+-- A callback in an ops table. role: of its slot (add, delete, free, resolve, ...), empty if it has none.
 CREATE TABLE callback (
-  ops_table INTEGER, field TEXT, target TEXT, path TEXT, line INTEGER, column INTEGER
+  ops_table INTEGER, field TEXT, role TEXT, target TEXT, path TEXT, line INTEGER, column INTEGER
 );
 
 -- A read or write of a state's xso, or (access = 'resolve') a call of the resolver.
--- role: upper, lower or core. context: datapath, control, dead (nobody calls the function) or unknown:
--- then no rule that asks for it speaks. under_add: reached from xdo_dev_state_add alone.
+-- role: upper, lower or core. member: the field's role: handle, owner (the state's device), pinned (the
+-- lower that the owner has chosen), private (the owner's own), owner_callbacks, lower_callbacks. context: datapath, control, dead (nobody calls the function) or unknown:
+-- then no rule that asks for it speaks. under_add, under_free: reached from the add, the free callback
+-- alone.
 -- flow: of a site on the datapath: dead (no path gets there), thrown (its result is used on no path)
 -- or empty. read_back: a read after a store in the same function. accessor: the RCU accessor around it.
 -- entries: the doors that lead here. by_name: the base's type is not known, only named xso.
 CREATE TABLE site (
   id INTEGER PRIMARY KEY, path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT,
-  group_name TEXT, role TEXT, opted_in INTEGER, field TEXT, access TEXT, context TEXT, entries TEXT,
-  under_add INTEGER, read_back INTEGER, accessor TEXT, by_name INTEGER, flow TEXT
+  group_name TEXT, role TEXT, opted_in INTEGER, field TEXT, member TEXT, access TEXT, context TEXT, entries TEXT,
+  under_add INTEGER, under_free INTEGER, cleared INTEGER, read_back INTEGER, accessor TEXT, by_name INTEGER, flow TEXT
 );
 
 -- A way through a driver's code, from a datapath entry to its return. entry is empty where the way
 -- to the function was not followed. group_name: the driver.
 CREATE TABLE path (id INTEGER PRIMARY KEY, group_name TEXT, entry TEXT, function TEXT);
 
--- What happens on a path, in order. kind: read (of xso.offload_handle, or of where an earlier packet
+-- What happens on a path, in order. kind: read (of the shared handle, or of where an earlier packet
 -- left a handle), resolve, test, compare, use, store, return, cut. handle: its number within the path.
 -- source, device, sa: read and resolve. nonzero: test. known: of the handle at that point: zero,
 -- nonzero, compared (with something that may exclude 0), or empty. text: how it is used, where it is
@@ -88,8 +96,8 @@ CREATE TABLE item (
 );
 
 -- What a function of the core does, held against the contract (only where the tree has the resolver).
--- question: resolves (as the reference does), stub (0 without CONFIG_XFRM_OFFLOAD), clears
--- (upper_priv), counts (a state with upper_priv as offloaded). ok: 1, 0, or NULL: it can't be told.
+-- question: resolves (as the reference does), stub (0 without CONFIG_XFRM_OFFLOAD), clears (on free
+-- what must not stay), counts (a state with the owner's own as offloaded). ok: 1, 0, or NULL: it can't be told.
 CREATE TABLE core_function (
   question TEXT, function TEXT, path TEXT, line INTEGER, ok INTEGER, detail TEXT
 );
@@ -110,7 +118,7 @@ CREATE VIEW lower_site AS SELECT * FROM site WHERE role = 'lower' AND access <> 
 -- Reads of the shared handle on a lower driver's datapath.
 CREATE VIEW datapath_read AS
   SELECT * FROM lower_site
-  WHERE field = 'offload_handle' AND access IN ('read', 'readwrite') AND context = 'datapath';
+  WHERE member = 'handle' AND access IN ('read', 'readwrite') AND context = 'datapath';
 
 -- Resolver calls of lower drivers that packets reach, and whose result something is done with.
 CREATE VIEW resolved_use AS
@@ -138,5 +146,5 @@ CREATE VIEW lower_driver AS
     (SELECT count(*) FROM site u WHERE u.group_name = t.group_name AND u.role = 'lower'
       AND u.context = 'unknown' AND u.access = 'resolve') AS resolved_unknown,
     (SELECT count(*) FROM lower_site u WHERE u.group_name = t.group_name AND u.context = 'unknown'
-      AND u.field = 'offload_handle' AND u.access <> 'write') AS direct_unknown
+      AND u.member = 'handle' AND u.access <> 'write') AS direct_unknown
   FROM ops_table t WHERE t.role = 'lower';

@@ -4,8 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tree_sitter import Node
-
 from xfrmlint.c.integers import (
     BOOL,
     POINTER,
@@ -19,7 +17,6 @@ from xfrmlint.c.integers import (
     signed,
     wrapped,
 )
-from xfrmlint.c.unit import node_text
 from xfrmlint.flow.events import Device, Sa
 from xfrmlint.flow.values import (
     SAME,
@@ -38,7 +35,6 @@ from xfrmlint.flow.values import (
     XfrmState,
 )
 from xfrmlint.kernel import structs
-from xfrmlint.kernel.functions import function_named
 
 Branches = list[tuple[State, bool]]
 
@@ -50,25 +46,6 @@ CAPITALS = re.compile(r"^[A-Z][A-Z0-9_]*$")
 # htons(), cpu_to_le32(), swab64(): how wide a number they take.
 _WIDTH = re.compile(r"16|32|64|(?<=hton|ntoh)[sl]$")
 _WORDS = {"16": USHORT, "s": USHORT, "32": UINT, "l": UINT, "64": ULLONG}
-
-
-def sign_of(node: Node) -> str:
-    """Return an expression's operator as it is written."""
-    sign = node.child_by_field_name("operator")
-    return sign.type if sign is not None else ""
-
-
-def unwrapped(node: Node) -> Node:
-    while node.type in ("parenthesized_expression", "cast_expression") and node.named_child_count:
-        node = node.child_by_field_name("value") or node.named_children[-1]
-    if node.type == "call_expression":
-        # *READ_ONCE(p) = ..., and the like.
-        called = node.child_by_field_name("function")
-        listed = node.child_by_field_name("arguments")
-        if called is not None and listed is not None and listed.named_child_count:
-            if function_named(node_text(called)).passes:
-                return unwrapped(listed.named_children[0])
-    return node
 
 
 def sa_of(value: Value) -> Sa:
@@ -263,16 +240,6 @@ def same_device(state: State, one: Netdev, other: Netdev, when: bool) -> Branche
         (replace(state, assumed={**state.assumed, key: held}), held == when)
         for held in (True, False)
     ]
-
-
-def ordered(one: Value, sign: str, other: Value) -> bool | None:
-    """Compare an error's number, or 0, with 0; None for anything else."""
-    if not isinstance(one, Constant) or not is_zero(other) or sign in EQUAL:
-        return None
-    negative = one.text.startswith("-")
-    if not negative and not one.zero:
-        return None
-    return {"<": negative, ">=": not negative, "<=": True, ">": False}[sign]
 
 
 def is_zero(value: Value) -> bool:

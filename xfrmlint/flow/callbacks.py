@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract import CALLBACK
+from xfrmlint.contract.words import RESOLVE
+from xfrmlint.flow.code import Code
+from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.run import Run
 from xfrmlint.flow.values import SAME, Constant, Exit, Handle, Netdev, Value, XfrmState
@@ -41,7 +43,7 @@ def callbacks_of(graph: CallGraph, offload: str, tables: Iterable[Table]) -> lis
     found = []
     for table in tables:
         for filled in table.callbacks:
-            if filled.field != CALLBACK:
+            if filled.field != graph.reader.contract.slot(RESOLVE):
                 continue
             for view in graph.reader.definitions(filled.target, table.place.path):
                 function = graph.known(view)
@@ -54,7 +56,9 @@ def callbacks_of(graph: CallGraph, offload: str, tables: Iterable[Table]) -> lis
 def _answers(graph: CallGraph, offload: str, view: View) -> dict[tuple[Answer, Place], None]:
     function = graph.known(view)
     try:
-        exits = Run(graph, offload, [function]).enter(function, given=_arguments(view))
+        exits = Run(Code(Driver(graph, offload, [function]))).enter(
+            function, given=_arguments(view)
+        )
     except RecursionError:
         return {(Answer.NOT_FOLLOWED, Place(function.path, function.line, 1)): None}
     return {_answer(view, exit_): None for exit_ in exits}

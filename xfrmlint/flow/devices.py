@@ -3,15 +3,14 @@
 import re
 from collections.abc import Sequence
 
-from tree_sitter import Node
-
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import bare
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.syntax import Expression, Index, Member, bared
 from xfrmlint.c.view import View
+from xfrmlint.contract.words import HANDLE
 from xfrmlint.flow.events import Device
-from xfrmlint.flow.values import Location, Member, Netdev
+from xfrmlint.flow.values import Field, Location, Netdev
 from xfrmlint.kernel import structs
 from xfrmlint.program.devices import Devices, Whose
 
@@ -33,7 +32,7 @@ class Members:
         self.devices = devices
         self._handles: frozenset[str] | None = None
 
-    def device(self, view: View, node: Node, at: Location) -> Netdev:
+    def device(self, view: View, one: Expression, at: Location) -> Netdev:
         """Return which device a pointer at a location is; a driver's member is settled later."""
         if at[0] == "skb":
             return Netdev(Device.UNKNOWN)
@@ -44,7 +43,7 @@ class Members:
         if at[0] == "other":
             # Private data of another device.
             return Netdev(Device.UNKNOWN)
-        struct, field = self.named(view, node)
+        struct, field = self.named(view, one)
         if (struct, field) in structs.OWN_MEMBERS:
             own = not self.devices.is_dummy(struct, view.path)
             return Netdev(Device.OWN if own else Device.UNKNOWN)
@@ -60,13 +59,13 @@ class Members:
         way = at[2:-1] if at[0] in ("call", "argument") else at[1:-1]
         named = [name for name in way if name.isidentifier() and name != "container"]
         holder = named[-1] if named else ""
-        return Netdev(Device.OWN, Member(struct, field, view.path, "*" in at[1:-1], holder))
+        return Netdev(Device.OWN, Field(struct, field, view.path, "*" in at[1:-1], holder))
 
     def _sa_structs(self, path: str) -> frozenset[str]:
         """Return the structs whose addresses the driver returns as handles."""
         if self._handles is None:
             found = set()
-            for view, node in self.reader.near("offload_handle", path):
+            for view, node in self.reader.near(self.reader.contract.member(HANDLE), path):
                 for stored in self.devices.graph.forms.stores_at(view, node):
                     value = bare(stored.value) if stored.value is not None else None
                     kind = self.reader.types.of(value, stored.view)
@@ -75,7 +74,7 @@ class Members:
             self._handles = frozenset(found)
         return self._handles
 
-    def settled(self, member: Member) -> tuple[Device, str]:
+    def settled(self, member: Field) -> tuple[Device, str]:
         """Return the device in a driver's member; unknown, and why, unless all stores say whose."""
         found = self.devices.of_member(member.struct, member.field, member.path, member.holder)
         whose = {
@@ -90,39 +89,38 @@ class Members:
             return Device.OWN, ""
         return Device.UNKNOWN, found.why[0][1] if found.why else ""
 
-    def named(self, view: View, node: Node) -> tuple[str, str]:
+    def named(self, view: View, one: Expression) -> tuple[str, str]:
         """Return struct and member of an expression; empty where it is no member."""
-        node = bare(node, subscripts=True)
-        if node.type != "field_expression":
+        one = bared(one, subscripts=True)
+        if not isinstance(one, Member):
             return "", ""
-        kind = self._struct(view, node)
-        name = node_text(node.child_by_field_name("field") or node)
-        return (kind.base if kind is not None else ""), name
+        kind = self._struct(view, one)
+        return (kind.base if kind is not None else ""), one.name
 
-    def _struct(self, view: View, node: Node) -> CType | None:
-        kind = self.reader.types.of(node.child_by_field_name("argument"), view)
+    def _struct(self, view: View, one: Member) -> CType | None:
+        kind = self.reader.types.of(one.of.node, view)
         return self.reader.types.resolved(kind, view.path) if kind is not None else None
 
-    def memory(self, view: View, target: Node, at: Location | None) -> str:
+    def memory(self, view: View, target: Expression, at: Location | None) -> str:
         """Return what a handle stored in an lvalue reaches.
 
         hardware: a descriptor. lasting: it outlives the packet. packet: it goes with the packet.
         unknown: memory that this can't tell.
         """
         root = at[0] if at is not None else "call"
-        inner = bare(target, subscripts=True)
-        if root == "skb" and inner.type != "field_expression":
+        inner = bared(target, subscripts=True)
+        if root == "skb" and not isinstance(inner, Member):
             # The packet's own bytes.
             return "hardware"
         if root == "skb" and at is not None:
             # Other members than the control block have a meaning to the stack or to hardware.
             return "packet" if at[1:2] == ("cb",) or at[1:2] == ("call",) else "unknown"
-        if inner.type != "field_expression":
+        if not isinstance(inner, Member):
             return "lasting" if root in ("global", "sa") else "unknown"
         kind = self._struct(view, inner)
         fields = self.reader.types.fields(kind, view.path) if kind is not None else None
         members = fields[0] if fields is not None else {}
-        name = node_text(inner.child_by_field_name("field") or inner)
+        name = inner.name
         if kind is not None and kind.base == "struct sk_buff":
             return "packet" if name == "cb" else "unknown"
         bases = [member.base for member in members.values()]
@@ -132,7 +130,7 @@ class Members:
         if _is_laid_out(bases):
             return "hardware"
         # A whole descriptor, put in its place: ring->desc[i] = d.
-        whole = own is not None and (not own.pointers or target.type == "subscript_expression")
+        whole = own is not None and (not own.pointers or isinstance(target, Index))
         if own is not None and whole and self._is_descriptor(view, own):
             return "hardware"
         if root in _LASTING:
@@ -145,7 +143,7 @@ class Members:
             # No hardware reads a pointer of the kernel's.
             return "lasting"
         element = at is not None and "[]" in at
-        if target.type == "subscript_expression":
+        if isinstance(target, Index):
             # An array in the struct lives as long; a pointer can lead to descriptors.
             text = b"" if kind is None or kind.node is not None else self._text(view, kind)
             array = re.search(rb"\b" + re.escape(name.encode()) + rb"\s*\[", text) is not None

@@ -2,13 +2,13 @@
 
 from tree_sitter import Node, Query
 
-from xfrmlint.c.unit import Place, captured, declarator_name, language, node_text
+from xfrmlint.c.expression import Goes, destination
+from xfrmlint.c.unit import Place, captured, language
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.callgraph import CallGraph
 
 _CALLS = Query(language(), "(call_expression) @call")
-_WRAPPERS = ("parenthesized_expression", "cast_expression")
 _DEEPEST = 3
 
 
@@ -20,48 +20,26 @@ def is_discarded(graph: CallGraph, view: View, place: Place) -> bool:
 
 
 def _discarded(graph: CallGraph, view: View, node: Node, depth: int) -> bool:
-    up = node.parent
-    while up is not None and up.type in _WRAPPERS:
-        node, up = up, up.parent
-    if up is None or depth > _DEEPEST:
+    goes, name, target = destination(node)
+    if depth > _DEEPEST:
         return False
-    if up.type == "expression_statement":
-        return True
-    if up.type == "argument_list" and up.parent is not None:
-        return _prints(up.parent)
-    if up.type == "return_statement":
+    if goes is Goes.RETURNED:
         callers = [
-            (where, name.parent)
-            for where, name in graph.mentions(graph.known(view))
-            if name.parent is not None and name.parent.type == "call_expression"
+            (where, named.parent)
+            for where, named in graph.mentions(graph.known(view))
+            if named.parent is not None and named.parent.type == "call_expression"
         ]
         return bool(callers) and all(
             _discarded(graph, where, call, depth + 1) for where, call in callers
         )
-    target = None
-    if up.type == "init_declarator":
-        target = declarator_name(up)
-    elif up.type == "assignment_expression":
-        target = up.child_by_field_name("left")
-    if target is None or target.type != "identifier":
-        return False
-    return all(
-        _idle(other) for other in view.occurrences(node_text(target)) if other.id != target.id
-    )
+    if goes is Goes.ASSIGNED and target is not None:
+        return all(_is_idle(other) for other in view.occurrences(name) if other.id != target.id)
+    return _is_idle(node)
 
 
-def _idle(node: Node) -> bool:
-    """Tell whether an occurrence of a variable is its declaration, an assignment or a print."""
-    up = node.parent
-    while up is not None and up.type in _WRAPPERS:
-        node, up = up, up.parent
-    if up is None or up.type in ("declaration", "expression_statement", "init_declarator"):
-        return up is not None and (up.type != "init_declarator" or declarator_name(up) == node)
-    if up.type == "assignment_expression":
-        left = up.child_by_field_name("left")
-        return left is not None and left.id == node.id
-    return up.type == "argument_list" and up.parent is not None and _prints(up.parent)
-
-
-def _prints(call: Node) -> bool:
-    return function_named(node_text(call.child_by_field_name("function") or call)).is_("prints")
+def _is_idle(node: Node) -> bool:
+    """Tell whether a value is dropped or printed, or a variable declared or assigned to."""
+    goes, name, target = destination(node)
+    if goes is Goes.ARGUMENT:
+        return function_named(name).is_("prints")
+    return goes is Goes.NOWHERE or (target is not None and target.id == node.id)

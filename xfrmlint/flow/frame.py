@@ -3,14 +3,12 @@
 import re
 from dataclasses import replace
 
-from tree_sitter import Node
-
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.expression import bare
 from xfrmlint.c.integers import INT, POINTER, IntType, wrapped
 from xfrmlint.c.mention import unevaluated
-from xfrmlint.c.unit import Place, node_text
-from xfrmlint.flow.arithmetic import fitted, numbered, sa_at, unwrapped
+from xfrmlint.c.syntax import Expression, Member, Name, bared, source_of
+from xfrmlint.c.unit import Place
+from xfrmlint.flow.arithmetic import fitted, numbered, sa_at
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.relevance import Body
@@ -40,69 +38,73 @@ Outcomes = list[tuple[State, Value]]
 
 
 class Frame:
-    """What an evaluator knows without evaluating anything.
+    """One function on the stack.
 
-    code: the driver. depth: the frame's number.
+    code: the driver. depth: the frame's number. correlated: conditions that hold for as long as
+    they are not forgotten. returned: what was left early with, in a call.
     """
 
-    def __init__(self, code: Code, body: Body, depth: int) -> None:
-        view = body.view
+    def __init__(
+        self, code: Code, body: Body, depth: int, correlated: frozenset[str] = frozenset()
+    ) -> None:
         self.code = code
-        self.view = view
-        self.places = body.places
-        self.structs = body.structs
-        self.scalars = body.scalars
-        self.depth = depth
-        self.frame = f"={depth}"
-        self.reader = code.reader
-        # What `return` inside a statement expression ended with.
+        self.driver = code.driver
+        self.body = body
+        self.view = body.view
+        self.correlated = correlated
+        self.name = f"={depth}"
         self.returned: Outcomes = []
 
-    def place(self, node: Node) -> Place:
-        return self.view.place(node.start_byte)
+    def place(self, one: Expression) -> Place:
+        return self.view.place(one.start)
 
-    def constant(self, text: str, node: Node, zero: bool | None = None) -> Constant:
-        """Return a constant that is written at a node."""
-        return Constant(text, zero, self.place(node), self.view.function.name)
+    def constant(self, text: str, one: Expression, zero: bool | None = None) -> Constant:
+        """Return a constant that is written at an expression."""
+        return Constant(text, zero, self.place(one), self.view.function.name)
 
     def mark(
         self,
         state: State,
         kind: Kind,
-        node: Node,
+        one: Expression,
         handle: HandleId | None = None,
         text: str = "",
         known: str = "",
         nonzero: bool = False,
         put: str = "",
     ) -> State:
-        """Note an event at a node."""
-        made = Mark(kind, self.place(node), self.view.function.name, handle)
+        """Note an event at an expression."""
+        made = Mark(kind, self.place(one), self.view.function.name, handle)
         return state.marked(made._replace(text=text, known=known, nonzero=nonzero, put=put))
 
-    def used(self, state: State, handle: Handle, node: Node, text: str) -> State:
+    def used(self, state: State, handle: Handle, one: Expression, text: str) -> State:
         """Note a use of a handle."""
         facts = state.known.get(handle.id, "")
-        return self.mark(state, Kind.USE, node, handle=handle.id, text=text, known=facts)
+        return self.mark(state, Kind.USE, one, handle=handle.id, text=text, known=facts)
 
-    def variable(self, node: Node) -> Location | None:
+    def cut(self, state: State, at: Expression, why: str) -> State:
+        """Note that a path was not followed any further."""
+        self.code.cut_off = True
+        return self.mark(state, Kind.CUT, at, text=why)
+
+    def variable(self, name: Name) -> Location | None:
         """Return where a local variable lies."""
-        start = node.start_byte
-        if start not in self.places:
-            local = self.view.local(node_text(node), start)
+        places = self.body.places
+        if name.start not in places:
+            local = self.view.local(name.name, name.start)
             if local is None:
-                self.places[start] = None
-            elif self.code.is_static(self.view, local):
-                self.places[start] = (True, f"{self.view.function.name}.{local.name}")
+                places[name.start] = None
+            elif self.driver.is_static(self.view, local):
+                places[name.start] = (True, f"{self.view.function.name}.{local.name}")
             else:
                 scope = f"@{local.end}" if local.parameter < 0 else ""
-                self.places[start] = (False, local.name + scope)
-        found = self.places[start]
+                places[name.start] = (False, local.name + scope)
+        found = places[name.start]
         if found is None:
             return None
-        return ("global" if found[0] else self.frame, found[1])
+        return ("global" if found[0] else self.name, found[1])
 
-    def load(self, state: State, at: Location, node: Node) -> tuple[State, Value]:
+    def load(self, state: State, at: Location, one: Expression) -> tuple[State, Value]:
         """Read a location. Where nothing is held it is taken for a pointer until a type says more.
 
         Looking up the type of every member that is read would cost more than all the rest.
@@ -114,18 +116,18 @@ class Frame:
             if at == ("skb", "cb"):
                 return state, Pointer(at)
             return state, Netdev(Device.OWN) if at == ("skb", "dev") else Unknown(packet=True)
-        if self.code.is_keeper(self.view, node, at):
+        if self.code.is_keeper(self.view, one, at):
             # An earlier packet left a handle here.
             made = ("stored", *at)
-            mark = Mark(Kind.READ, self.place(node), self.view.function.name, made, Source.STORED)
+            mark = Mark(Kind.READ, self.place(one), self.view.function.name, made, Source.STORED)
             return state.knowing(made, "").marked(mark), Handle(made)
         if at[0] in ("netdev", "xs") or len(at) > _LONGEST:
             return state, UNKNOWN
-        self.code.members_read.setdefault(at, (self.view, node))
+        self.code.members_read.setdefault(at, (self.view, one))
         return state, Pointer((*at, "*"))
 
-    def typed(self, value: Value, kind: CType | None, node: Node) -> Value:
-        """Return a value as what its type makes of it. node: the expression that it came from."""
+    def typed(self, value: Value, kind: CType | None, one: Expression) -> Value:
+        """Return a value as what its type makes of it. one: the expression that it came from."""
         if kind is None or not kind.pointers:
             struct = kind is not None and kind.base.startswith(("struct ", "union "))
             if struct and isinstance(value, Pointer) and value.to[-1:] == ("*",):
@@ -138,8 +140,8 @@ class Frame:
             case "struct net_device":
                 if isinstance(value, Pointer):
                     at = value.to[:-1] if value.to[-1:] == ("*",) else value.to
-                    view, read = self.code.members_read.get(at, (self.view, node))
-                    return self.code.members.device(view, read, at)
+                    view, read = self.code.members_read.get(at, (self.view, one))
+                    return self.driver.members.device(view, read, at)
                 return value if isinstance(value, Netdev | Constant) else Netdev(Device.UNKNOWN)
             case "struct xfrm_state":
                 if isinstance(value, Pointer):
@@ -152,7 +154,7 @@ class Frame:
             case "struct sk_buff":
                 return value if isinstance(value, Packet | Constant) else Packet()
         if isinstance(value, Unknown):
-            place = self.place(node)
+            place = self.place(one)
             at = ("call", f"{place.path}:{place.line}:{place.column}")
             return Pointer(("skb", *at) if value.packet else at)
         return value
@@ -161,7 +163,7 @@ class Frame:
         """Return a number as what an integer type makes of it."""
         if not isinstance(value, Handle | Constant):
             return value
-        wide = self.code.integer(kind, self.view)
+        wide = self.driver.integer(kind, self.view)
         return self.cast_to(value, wide) if wide is not None else value
 
     def cast_to(self, value: Value, wide: IntType) -> Value:
@@ -170,40 +172,45 @@ class Frame:
         if not isinstance(value, Constant) or (wide.signed and wide.bits >= INT.bits):
             # Nothing that is an int loses anything: its name can be looked up later.
             return value
-        number = self.code.number_of(value, self.view)
+        number = self.driver.number_of(value, self.view)
         if number is None:
             return value
         made = wrapped(number.value, wide)
         return numbered(value, made) if made.value != number.value else value
 
-    def parameter(self, node: Node) -> int:
+    def parameter(self, one: Expression) -> int:
         """Return which parameter an expression is, if it is one as it came in; else -1."""
-        node = unwrapped(node)
-        if node.type != "identifier":
+        one = source_of(one)
+        if not isinstance(one, Name):
             return -1
-        name = node_text(node)
-        local = self.view.local(name, node.start_byte)
-        if local is None or local.parameter < 0 or self.view.assignments(name):
+        local = self.view.local(one.name, one.start)
+        if local is None or local.parameter < 0 or self.view.assignments(one.name):
             return -1
         return local.parameter
 
-    def declared_type(self, target: Node | None) -> CType | None:
+    def declared_type(self, target: Expression | None) -> CType | None:
         """Return the type of a local variable that is assigned to."""
-        if target is None or target.type != "identifier":
+        if not isinstance(target, Name):
             return None
-        local = self.view.local(node_text(target), target.start_byte)
+        local = self.view.local(target.name, target.start)
         return local.type if local is not None else None
 
-    def is_handle(self, node: Node, base: Node | None) -> bool:
-        if base is None or unevaluated(self.view, node):
-            return False
-        return self.code.accesses.base(base, self.view)[0] == STATE
+    def type(self, one: Expression) -> CType | None:
+        """Return an expression's type, if it can be known."""
+        return self.driver.reader.types.of(one.node, self.view)
 
-    def forget(self, state: State, target: Node) -> State:
+    def is_handle(self, member: Member) -> bool:
+        """Tell whether a member by the name of the handle is that of a state."""
+        if unevaluated(self.view, member.node):
+            return False
+        return self.driver.accesses.base(member.of.node, self.view)[0] == STATE
+
+    def forget(self, state: State, target: Expression) -> State:
         """Drop the assumptions about conditions in which an assigned name occurs."""
         if not state.assumed:
             return state
-        name = node_text(target.child_by_field_name("field") or bare(target, subscripts=True))
+        named = bared(target, subscripts=True)
+        name = named.name if isinstance(named, Member | Name) else named.text
         word = re.compile(rf"\b{re.escape(name)}\b")
         kept = {
             k: v
@@ -212,13 +219,13 @@ class Frame:
         }
         return state if len(kept) == len(state.assumed) else replace(state, assumed=kept)
 
-    def told(self, state: State, handle: HandleId, nonzero: bool, node: Node) -> State:
+    def told(self, state: State, handle: HandleId, nonzero: bool, one: Expression) -> State:
         after = state.knowing(handle, "nonzero" if nonzero else "zero")
-        return self.mark(after, Kind.TEST, node, handle=handle, nonzero=nonzero)
+        return self.mark(after, Kind.TEST, one, handle=handle, nonzero=nonzero)
 
-    def compared(self, state: State, handle: Handle, node: Node) -> State:
+    def compared(self, state: State, handle: Handle, one: Expression) -> State:
         """Note a comparison that may exclude 0, or may not."""
         if state.known.get(handle.id):
             return state
         after = state.knowing(handle.id, "compared")
-        return self.mark(after, Kind.COMPARE, node, handle=handle.id)
+        return self.mark(after, Kind.COMPARE, one, handle=handle.id)

@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName
+from xfrmlint.flow.code import Code
 from xfrmlint.flow.discarded import is_discarded
+from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.events import Device, Event, Kind, Path, Source
 from xfrmlint.flow.run import MOST_IN_ALL, Run
 from xfrmlint.flow.values import Constant, Exit, HandleId, Mark, Named
@@ -51,7 +53,6 @@ class Traced(NamedTuple):
     doubts: tuple[Doubt, ...]
 
 
-_BLIND = "xdo_dev_packet_xmit"
 _TOO_DEEP = "nested too deeply to be followed"
 _NOT_FOLLOWED = "what is done with this handle could not be followed"
 _TABLE = "handler table"
@@ -75,12 +76,13 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
     doubts: list[Doubt] = []
     asked = frozenset(site.place for site in sites if site.access == RESOLVE)
     try:
-        run = Run(graph, offload, reached, asked=asked)
+        driver = Driver(graph, offload, reached)
+        run = Run(Code(driver, asked=asked))
         paths = _from_entries(run, doors, reached, doubts)
-        kept = frozenset(m for m in run.kept if m[0])
+        kept = frozenset(m for m in run.code.kept if m[0])
         if kept:
             # What one packet leaves another finds.
-            run = Run(graph, offload, reached, kept, asked)
+            run = Run(Code(driver, kept, asked))
             paths = _from_entries(run, doors, reached, doubts)
     except RecursionError:
         lost = [Doubt(site.place, site.function.name, _TOO_DEEP) for site in sites]
@@ -141,10 +143,9 @@ def _from_entries(
     left = MOST_IN_ALL
     for number, (in_table, _, function, name) in enumerate(sorted(sized)):
         # A handler that is called from a real door needs no door of its own.
-        if function not in started and not (in_table and function in run.entered):
+        if function not in started and not (in_table and function in run.code.entered):
             before = run.steps
-            # Nobody stores skb->dev before the kernel calls this one (net/xfrm/xfrm_output.c).
-            own = name != _BLIND
+            own = run.code.driver.contract.names_own(name)
             most = left // (len(doors) - number)
             exits = _entered(run, function, doubts, most=most, names_device=own)
             kept = _looked_into(exits, function, doubts)
@@ -157,10 +158,10 @@ def _sizes(run: Run, reached: Iterable[FunctionName]) -> dict[FunctionName, int]
     """Return how much there is to follow from each function: the cheapest is entered first."""
     called: dict[FunctionName, set[FunctionName]] = {f: set() for f in reached}
     for function in reached:
-        for edge in run.graph.incoming(function).edges:
+        for edge in run.code.driver.graph.incoming(function).edges:
             if edge.caller in called:
                 called[edge.caller].add(function)
-    own = {f: sum(len(body.graph.steps) for body in run.bodies(f)) for f in called}
+    own = {f: sum(len(body.graph.steps) for body in run.code.driver.bodies(f)) for f in called}
     found = {}
     for function in called:
         seen, wanted = {function}, [function]
@@ -195,12 +196,12 @@ def _missed(sites: Iterable[Site], paths: Iterable[Followed]) -> list[Site]:
 
 def _is_dead(run: Run, site: Site) -> bool:
     """Tell whether a site on no path is unreachable, rather than not followed to."""
-    if run.cut_off:
+    if run.code.cut_off:
         return False
-    if site.function in run.entered:
+    if site.function in run.code.entered:
         return True
-    edges = run.graph.incoming(site.function).edges
-    return bool(edges) and all(not edge.via and edge.caller in run.entered for edge in edges)
+    edges = run.code.driver.graph.incoming(site.function).edges
+    return bool(edges) and all(not edge.via and edge.caller in run.code.entered for edge in edges)
 
 
 def _handled(events: Path) -> set[tuple[str, int]]:

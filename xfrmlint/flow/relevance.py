@@ -6,52 +6,55 @@ others are skipped; their branches count as both ways.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from tree_sitter import Node, Query
-
+from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.expression import bare, callees
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
-from xfrmlint.c.unit import captured, language, node_text
+from xfrmlint.c.lower import Lowered
+from xfrmlint.c.syntax import (
+    Address,
+    Assignment,
+    Binary,
+    Block,
+    Call,
+    Cast,
+    Choice,
+    Comma,
+    Compound,
+    Conditional,
+    Declaration,
+    Deref,
+    Expression,
+    Index,
+    Initializer,
+    Member,
+    Name,
+    Truth,
+    Unary,
+    Update,
+    bared,
+    inside,
+    root_of,
+    uncast,
+)
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_ASSIGNED = re.compile(
-    r"(?P<member>->|\.)?\s*\b(?P<name>[A-Za-z_]\w*)\s*(?:\[[^]=]*\]\s*)*"
-    r"(?:=(?!=)|(?:[-+*/%&|^]|<<|>>)=|\+\+|--)"
-)
-_THROUGH = re.compile(r"(?:^|[;{,])\s*\*\s*([A-Za-z_]\w*)\s*=(?!=)")
-_TAKEN = re.compile(r"(?:^|[(,=?:])\s*&\s*([A-Za-z_]\w*)\b(?!\s*(?:->|\[))")
-_CONSTANT = re.compile(
-    r"(?<![>.\w])([a-z_]\w*)\s*=\s*(?:NETDEV_TX_\w+|NULL|true|false|\d+|-E[A-Z]+)\s*[;,]"
-)
+_STRING = re.compile(r'"(?:\\.|[^"\\])*"')
+_CALLED = re.compile(r"([A-Za-z_]\w*)\s*\(")
+# Nothing is stored, and no address taken, where none of these is written.
+_STORES = re.compile(r"(?<![=!<>])=(?!=)|\+\+|--|(?<!&)&(?!&)")
+_CONSTANT = re.compile(r"NETDEV_TX_\w+|NULL|true|false|\d+|-E[A-Z]+")
 _SMALL = 60
 _ENDS = (Does.RETURN, Does.END, Does.CUT)
-_ON_THE_WAY = (
-    "field_expression",
-    "subscript_expression",
-    "parenthesized_expression",
-    "cast_expression",
-)
-_CONDITIONS = (
-    "parenthesized_expression",
-    "unary_expression",
-    "binary_expression",
-    "call_expression",
-    "argument_list",
-)
 _STATE = CType("struct xfrm_state", 1)
 _MACRO = re.compile(r"^[A-Z][A-Z0-9_]*\s*\(")
 _ARITHMETIC = frozenset(("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"))
-_PAIRS = Query(
-    language(),
-    "[(assignment_expression) (init_declarator) (call_expression) (initializer_pair)] @pair",
-)
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,11 @@ class Slice(NamedTuple):
     joins: frozenset[int]
 
 
-class _Text(NamedTuple):
+class _Names(NamedTuple):
     """A step's names: all, variables it assigns or takes the address of, members it assigns.
 
-    through: variables through which it stores, as they point.
+    through: those variables through which it stores, as they point. constant: those that it makes
+    constants. counted: those that it computes from what they are.
     """
 
     words: frozenset[str]
@@ -106,24 +110,27 @@ class _Text(NamedTuple):
     taken: frozenset[str]
     members: frozenset[str]
     through: frozenset[str]
+    constant: frozenset[str]
+    counted: frozenset[str]
 
 
 class Body:
     """A function's graph with the names in each step, made once."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, constants: Constants) -> None:
         self.view = view
-        body = view.node.child_by_field_name("body")
-        assert body is not None
-        self.graph = graph_of(view, body.named_children)
+        assert view.body is not None
+        self.graph = graph_of(view, view.body.named_children)
+        self.lowered = Lowered(view, self.graph, constants)
         steps = self.graph.steps
-        written = [node_text(step.node) if step.node is not None else "" for step in steps]
-        self.texts = [_text(text) for text in written]
-        self.conditions = _repeated(steps, self.texts)
+        written = [self.lowered.text(i) for i in range(len(steps))]
+        self.names = [_names(text, self.lowered.statement(i)) for i, text in enumerate(written)]
+        self.conditions = _repeated(steps, written, self.names)
         # Where a variable is made a constant.
         self.constants: dict[str, set[int]] = {}
-        for i, text in enumerate(written):
-            for name in _CONSTANT.findall(text):
+        counted = frozenset[str]().union(*(names.counted for names in self.names))
+        for i, names in enumerate(self.names):
+            for name in names.constant - counted:
                 self.constants.setdefault(name, set()).add(i)
         self.flags = frozenset(self.constants)
         self.behind = _before(steps)
@@ -133,27 +140,29 @@ class Body:
         self.devices = {v.name for v in view.locals if v.type.base == "struct net_device"}
         self.states = {v.name for v in view.locals if v.type == _STATE}
         self.scalars = {v.name for v in view.locals if not v.type.pointers} - self.structs
-        self._pairs: dict[int, list[Node]] = {}
+        self._pairs: dict[int, list[Expression]] = {}
         # Where the evaluator found each name to lie: a frame's, or a static variable's.
         self.places: dict[int, tuple[bool, str] | None] = {}
+        # Whether each member is one of a union.
+        self.unions: dict[int, bool] = {}
 
-    def pairs(self, index: int) -> list[Node]:
+    def pairs(self, index: int) -> list[Expression]:
         """Return a step's assignments, initializers and calls."""
         if index not in self._pairs:
-            node = self.graph.steps[index].node
-            found = captured(_PAIRS, node, "pair") if node is not None else []
-            self._pairs[index] = found
+            wanted = Assignment | Declaration | Call | Initializer
+            parts = inside(self.lowered.statement(index))
+            self._pairs[index] = [part for part in parts if isinstance(part, wanted)]
         return self._pairs[index]
 
     def given(self, index: int) -> set[str]:
         """Return the members that are read in the arguments of a step's calls."""
-        found: set[str] = set()
-        for node in self.pairs(index):
-            listed = node.child_by_field_name("arguments")
-            for argument in listed.named_children if listed is not None else ():
-                if argument.type == "field_expression":
-                    found.add(node_text(argument.child_by_field_name("field") or argument))
-        return found
+        return {
+            argument.name
+            for call in self.pairs(index)
+            if isinstance(call, Call)
+            for argument in call.arguments
+            if isinstance(argument, Member)
+        }
 
     def carried(self, seeds: Seeds, given: Iterable[str]) -> Carried:
         """Return what carries a handle. given: parameters that do."""
@@ -165,13 +174,13 @@ class Body:
         grown = True
         while grown:
             before = len(names) + len(members) + len(fills)
-            for index, text in enumerate(self.texts):
+            for index, text in enumerate(self.names):
                 if not text.words & seeds.words and not text.words & (names | members):
                     continue
                 step = self.graph.steps[index]
-                if step.does is Does.RETURN and step.node is not None:
-                    inside = step.node.named_children
-                    returns = returns or any(_carries(n, seeds, names, members) for n in inside)
+                if step.does is Does.RETURN:
+                    value = self.lowered.statement(index)
+                    returns = returns or any(_carries(n, seeds, names, members) for n in value)
                 for pair in self.pairs(index):
                     self._pair(pair, seeds, names, members, fills, handed)
             grown = len(names) + len(members) + len(fills) > before
@@ -186,61 +195,44 @@ class Body:
 
     def _pair(
         self,
-        node: Node,
+        one: Expression,
         seeds: Seeds,
         names: set[str],
         members: set[str],
         fills: set[str],
         handed: dict[str, set[int]],
     ) -> None:
-        if node.type == "call_expression":
-            self._call(node, seeds, names, members, handed)
-            return
-        if node.type == "initializer_pair":
-            target = node.child_by_field_name("designator")
-            value = node.child_by_field_name("value")
-            if target is not None and _carries(value, seeds, names, members):
-                members.add(node_text(target).strip(".[] "))
-            return
-        target = node.child_by_field_name("left") or node.child_by_field_name("declarator")
-        value = node.child_by_field_name("right") or node.child_by_field_name("value")
-        if target is not None and _carries(value, seeds, names, members):
-            self._assigned(target, names, members, fills)
+        match one:
+            case Call():
+                for callee in one.callee.values if isinstance(one.callee, Choice) else [one.callee]:
+                    self._called(callee.text, one.arguments, seeds, names, members, handed)
+            case Initializer():
+                for name, value in one.items:
+                    if not name.startswith("#") and _carries(value, seeds, names, members):
+                        members.add(name)
+            case Assignment() | Declaration():
+                if one.value is not None and _carries(one.value, seeds, names, members):
+                    self._assigned(one.target, names, members, fills)
 
-    def _assigned(self, target: Node, names: set[str], members: set[str], fills: set[str]) -> None:
-        through = target.type == "pointer_expression"
-        target = bare(target, subscripts=True)
-        while target.type.endswith("declarator") and target.named_child_count:
-            target = target.child_by_field_name("declarator") or target.named_children[-1]
-        if target.type == "identifier":
-            names.add(node_text(target))
+    def _assigned(
+        self, target: Expression, names: set[str], members: set[str], fills: set[str]
+    ) -> None:
+        through = isinstance(target, Address | Deref)
+        target = bared(target, subscripts=True)
+        if isinstance(target, Name):
+            names.add(target.name)
             if through:
-                fills.add(node_text(target))
-        elif target.type == "field_expression":
-            members.add(node_text(target.child_by_field_name("field") or target))
-            root = _root(target)
+                fills.add(target.name)
+        elif isinstance(target, Member):
+            members.add(target.name)
+            root = root_of(target).text
             if root in self.structs:
                 names.add(root)
-
-    def _call(
-        self,
-        node: Node,
-        seeds: Seeds,
-        names: set[str],
-        members: set[str],
-        handed: dict[str, set[int]],
-    ) -> None:
-        called = node.child_by_field_name("function")
-        listed = node.child_by_field_name("arguments")
-        if called is None or listed is None:
-            return
-        for side in callees(called):
-            self._called(node_text(side), listed.named_children, seeds, names, members, handed)
 
     def _called(
         self,
         name: str,
-        arguments: Sequence[Node],
+        arguments: Sequence[Expression],
         seeds: Seeds,
         names: set[str],
         members: set[str],
@@ -248,35 +240,32 @@ class Body:
     ) -> None:
         stores = {s.value.position: s.target.position for s in function_named(name).stores}
         for position, argument in enumerate(arguments):
-            inner = bare(argument)
-            if name in seeds.words and node_text(argument)[:1] == "&":
+            inner = bared(argument)
+            if name in seeds.words and isinstance(argument, Address):
                 # A function on the way fills it, or its members.
-                if inner.type == "identifier" and node_text(inner) in self.structs:
-                    names.add(node_text(inner))
+                if isinstance(inner, Name) and inner.name in self.structs:
+                    names.add(inner.name)
+            leads = isinstance(inner, Name) and inner.name in names & self.structs
             if (name, position) in seeds.filling:
                 self._assigned(argument, names, members, set())
-            elif _carries(argument, seeds, names, members) or self._leads(argument, names):
+            elif leads or _carries(argument, seeds, names, members):
+                # Also the address of a struct that holds a handle.
                 handed.setdefault(name, set()).add(position)
                 if stores.get(position, -1) in range(len(arguments)):
                     self._assigned(arguments[stores[position]], names, members, set())
-
-    def _leads(self, node: Node, names: set[str]) -> bool:
-        """Tell whether an argument is the address of a struct that holds a handle."""
-        inner = bare(node)
-        return inner.type == "identifier" and node_text(inner) in names & self.structs
 
     def slice(self, seeds: Seeds, carried: Carried) -> Slice:
         """Return what matters."""
         steps = self.graph.steps
         carriers = seeds.words | carried.names | carried.members
-        first = {i for i, text in enumerate(self.texts) if text.words & carriers}
+        first = {i for i, text in enumerate(self.names) if text.words & carriers}
         matters = set(first)
         if first:
             # What is handed out beside a handle, an error's number say, decides at the caller's.
             parameters = frozenset(self.view.parameters)
-            matters |= {i for i, text in enumerate(self.texts) if text.through & parameters}
+            matters |= {i for i, text in enumerate(self.names) if text.through & parameters}
         # What a call on the way returned decides where the path goes.
-        results = set().union(*(self.texts[i].assigned | self.texts[i].taken for i in matters))
+        results = set().union(*(self.names[i].assigned | self.names[i].taken for i in matters))
         matters |= {
             i
             for i, step in enumerate(steps)
@@ -304,12 +293,12 @@ class Body:
         given = set().union(*(self.given(i) for i in first))
         fresh = set(matters)
         while fresh:
-            inputs.update(*(self.texts[i].words for i in fresh))
+            inputs.update(*(self.names[i].words for i in fresh))
             deciding = inputs & (results | self.flags)
             wanted = (inputs - self.scalars) | deciding
             fresh = {
                 i
-                for i, text in enumerate(self.texts)
+                for i, text in enumerate(self.names)
                 if i not in matters
                 and i in near
                 and (
@@ -352,7 +341,7 @@ class Body:
         return [
             i
             for i, step in enumerate(self.graph.steps)
-            if step.does is Does.TEST and asked and self.texts[i].words & asked
+            if step.does is Does.TEST and asked and self.names[i].words & asked
         ]
 
     def _state_tests(self, inputs: set[str]) -> list[int]:
@@ -362,13 +351,13 @@ class Body:
             i
             for i, step in enumerate(self.graph.steps)
             if step.does is Does.TEST
-            and self.texts[i].words & states
-            and states & {node_text(one) for one in _asked(step.node)}
+            and self.names[i].words & states
+            and states & {n for one in self.lowered.statement(i) for n in _asked(one)}
         ]
 
     def _asks(self, index: int, results: set[str], first: set[int]) -> bool:
         """Tell whether a condition asks for a result, or for nothing but flags."""
-        words = self.texts[index].words
+        words = self.names[index].words
         if not words - {"true", "false"}:
             return True
         others = {w for w in words - self.flags if not w.isupper()} - {"likely", "unlikely"}
@@ -383,7 +372,7 @@ class Body:
         stack, seen = list(self.behind[index]), set(self.behind[index])
         while stack:
             current = stack.pop()
-            text = self.texts[current]
+            text = self.names[current]
             if current in first or current in self.constants.get(name, ()):
                 if name in text.assigned | text.taken:
                     return True
@@ -396,113 +385,122 @@ class Body:
         return False
 
 
-@lru_cache(maxsize=1 << 12)
-def _text(text: str) -> _Text:
-    words = frozenset(_WORD.findall(text))
-    # A member by the name of a variable is another thing.
-    matches = list(_ASSIGNED.finditer(text))
-    assigned = frozenset(m["name"] for m in matches if not m["member"])
-    members = frozenset(m["name"] for m in matches if m["member"])
-    through = frozenset(_THROUGH.findall(text))
-    return _Text(words, assigned, frozenset(_TAKEN.findall(text)), members, through)
+def _is_store(text: str) -> bool:
+    """Tell whether a statement can store something, or take an address."""
+    if _STORES.search(text):
+        return True
+    return any(function_named(name).stores for name in _CALLED.findall(text))
 
 
-def _asked(node: Node | None) -> list[Node]:
+def _names(text: str, statement: Sequence[Expression]) -> _Names:
+    words = _WORD.findall(_STRING.sub("", text) if '"' in text else text)
+    found: dict[str, set[str]] = {kind: set() for kind in _Names._fields[1:]}
+    for part in inside(statement):
+        for kind, name in _stored(part):
+            found[kind].add(name)
+    return _Names(frozenset(words), **{kind: frozenset(names) for kind, names in found.items()})
+
+
+def _stored(part: Expression) -> Iterator[tuple[str, str]]:
+    """Yield the names that an expression stores in, or takes the address of, with how."""
+    if isinstance(part, Address):
+        of = part.of
+        while isinstance(of, Member) and not of.arrow:
+            of = of.of
+        if isinstance(of, Name):
+            yield "taken", of.name
+    if not isinstance(part, Assignment | Update | Declaration):
+        return
+    value = None if isinstance(part, Update) else part.value
+    if isinstance(part, Declaration) and value is None:
+        return
+    whole = target = uncast(part.target)
+    while isinstance(target, Index):
+        target = uncast(target.of)
+    if isinstance(target, Member):
+        # A member by the name of a variable is another thing.
+        yield "members", target.name
+    if isinstance(target, Deref) and isinstance(target.of, Name):
+        target = target.of
+        yield "through", target.name
+    if isinstance(target, Name):
+        yield "assigned", target.name
+        if not isinstance(part, Declaration) and part.operator:
+            yield "counted", target.name
+        elif not isinstance(whole, Index) and value and _CONSTANT.fullmatch(value.text):
+            yield "constant", target.name
+
+
+def _asked(one: Expression) -> list[str]:
     """Return the names whose truth a condition asks for."""
-    if node is None or node.type == "identifier":
-        return [node] if node is not None else []
-    called = node.child_by_field_name("function")
-    if called is not None and function_named(node_text(called)).truth != 0:
-        return []
-    if node.type not in _CONDITIONS:
-        return []
-    return [name for inside in node.named_children for name in _asked(inside)]
+    match one:
+        case Name():
+            return [one.name]
+        case Truth() | Unary():
+            return _asked(one.of)
+        case Binary():
+            return [*_asked(one.left), *_asked(one.right)]
+    return []
 
 
-def _root(node: Node) -> str:
-    while node.named_child_count and node.type in _ON_THE_WAY:
-        node = (
-            node.child_by_field_name("argument")
-            or node.child_by_field_name("value")
-            or node.named_children[-1]
-        )
-    return node_text(node)
+# Of these a value is, or is computed from; of a call it can be the arguments, see _carries().
+_MADE_OF: dict[type[Expression], Callable[[Any], Sequence[Expression | None]]] = {
+    **dict.fromkeys((Cast, Deref, Unary, Index), lambda one: (one.of,)),
+    **dict.fromkeys((Assignment, Block, Compound), lambda one: (one.value,)),
+    Choice: lambda one: one.values,
+    Conditional: lambda one: (one.then, one.other, one.condition),
+    Comma: lambda one: (one.right,),
+    Update: lambda one: (one.target,),
+    Initializer: lambda one: [value for _, value in one.items],
+}
 
 
-def _carries(node: Node | None, seeds: Seeds, names: Iterable[str], members: Iterable[str]) -> bool:
+def _carries(
+    one: Expression | None, seeds: Seeds, names: Iterable[str], members: Iterable[str]
+) -> bool:
     """Tell whether an expression's value can be a handle, or made from one."""
-    if node is None:
-        return False
-
-    def one(*fields: str) -> bool:
-        return any(_carries(node.child_by_field_name(f), seeds, names, members) for f in fields)
-
-    match node.type:
-        case "identifier":
-            return node_text(node) in names
-        case "field_expression":
-            field = node_text(node.child_by_field_name("field") or node)
-            return field in seeds.members or field in members
-        case "call_expression":
-            called = node.child_by_field_name("function") or node
-            name = node_text(called)
-            listed = node.child_by_field_name("arguments")
-            sides = [called] if called.type == "identifier" else callees(called)
-            if any(node_text(side) in seeds.returning for side in sides):
-                return True
-            if name == "__builtin_choose_expr":
-                return any(_carries(n, seeds, names, members) for n in callees(node))
-            kernels = function_named(name)
-            cast = name.startswith("(")
-            if not (kernels.passes or kernels.number or cast or kernels.struct >= 0):
-                return False
-            inside = listed.named_children if listed is not None else []
-            return any(_carries(n, seeds, names, members) for n in inside)
-        case "parenthesized_expression" | "compound_statement" | "expression_statement":
-            last = node.named_children[-1] if node.named_child_count else None
-            return _carries(last, seeds, names, members)
-        case "cast_expression":
-            return one("value")
-        case "pointer_expression" if node_text(node)[:1] == "&":
+    parts: Sequence[Expression | None] = ()
+    match one:
+        case None:
+            return False
+        case Name():
+            return one.name in names
+        case Member():
+            return one.name in seeds.members or one.name in members
+        case Address():
             # The address of a member is computed from the struct's.
-            of = node.child_by_field_name("argument")
-            root = _root(of) if of is not None else ""
-            return root in names or one("argument")
-        case "pointer_expression" | "subscript_expression":
-            return one("argument")
-        case "generic_expression":
-            return any(_carries(n, seeds, names, members) for n in callees(node))
-        case "conditional_expression":
-            return one("consequence", "alternative", "condition")
-        case "binary_expression":
-            operator = node.child_by_field_name("operator")
-            return operator is not None and operator.type in _ARITHMETIC and one("left", "right")
-        case "assignment_expression" | "comma_expression":
-            return one("right")
-        case "unary_expression" | "update_expression":
-            return one("argument")
-        case "initializer_list" | "compound_literal_expression":
-            return any(
-                _carries(n.child_by_field_name("value") or n, seeds, names, members)
-                for n in node.named_children
-            )
-    return False
+            if root_of(one.of).text in names:
+                return True
+            parts = (one.of,)
+        case Binary():
+            parts = (one.left, one.right) if one.operator in _ARITHMETIC else ()
+        case Call():
+            sides = one.callee.values if isinstance(one.callee, Choice) else (one.callee,)
+            if any(side.text in seeds.returning for side in sides):
+                return True
+            kernels = function_named(one.name)
+            made = kernels.passes or kernels.number or kernels.struct >= 0
+            parts = one.arguments if made or one.in_parentheses else ()
+        case _ if type(one) in _MADE_OF:
+            parts = _MADE_OF[type(one)](one)
+    return any(_carries(part, seeds, names, members) for part in parts)
 
 
-def _repeated(steps: Sequence[Step], texts: Sequence[_Text]) -> dict[int, str]:
+def _repeated(
+    steps: Sequence[Step], written: Sequence[str], names: Sequence[_Names]
+) -> dict[int, str]:
     """Return the steps whose condition is asked more than once, with its text."""
     found: dict[str, list[int]] = {}
     for i, step in enumerate(steps):
-        if step.does is Does.TEST and step.node is not None and "(" not in node_text(step.node)[1:]:
-            found.setdefault(condition(node_text(step.node)), []).append(i)
-    written: dict[str, int] = {}
-    for text in texts:
-        for name in text.assigned | text.taken:
-            written[name] = written.get(name, 0) + 1
+        if step.does is Does.TEST and written[i] and "(" not in written[i][1:]:
+            found.setdefault(condition(written[i]), []).append(i)
+    stores: Counter[str] = Counter()
+    for step_names in names:
+        stores.update(step_names.assigned | step_names.taken)
     return {
         i: text
         for text, indexes in found.items()
-        if len(indexes) > 1 and all(written.get(w, 0) <= 1 for w in _WORD.findall(text))
+        if len(indexes) > 1 and all(stores[word] <= 1 for word in _WORD.findall(text))
         for i in indexes
     }
 

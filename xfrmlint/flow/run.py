@@ -1,18 +1,35 @@
 """Following paths through a driver's functions, from one of its entries."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, NamedTuple
 
-from tree_sitter import Node
-
-from xfrmlint.c.graph import Does, Graph, Step, graph_of
+from xfrmlint.c.graph import Does, Step
+from xfrmlint.c.lower import (
+    Assign,
+    Count,
+    Decide,
+    Declare,
+    Enter,
+    Evaluate,
+    Fork,
+    Inside,
+    Instruction,
+    Keep,
+    Return,
+    Select,
+    Stop,
+    Test,
+)
+from xfrmlint.c.syntax import Call, Expression, Temporary
 from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.flow.calls import Calls
+from xfrmlint.flow.code import Code
+from xfrmlint.flow.conditions import Conditions
 from xfrmlint.flow.coverage import Coverage
-from xfrmlint.flow.evaluate import Evaluator
+from xfrmlint.flow.evaluate import Evaluator, Held, NoWay
 from xfrmlint.flow.events import Device, Sa
-from xfrmlint.flow.frame import Outcomes
-from xfrmlint.flow.loops import loop_of
+from xfrmlint.flow.frame import Frame, Outcomes
 from xfrmlint.flow.relevance import Body, Slice
 from xfrmlint.flow.summary import (
     RESULT,
@@ -45,13 +62,18 @@ _MOST_STEPS = 12000
 # Divided among the entries of a driver.
 MOST_IN_ALL = 60000
 _START = State({}, {}, {})
+_NOTHING: Held = {}
 
 
-class Run(Calls):
+class Run:
     """Follows paths in one driver. steps: how many were taken."""
 
-    steps = 0
-    _limit = MOST_IN_ALL
+    def __init__(self, code: Code) -> None:
+        self.code = code
+        self.steps = 0
+        self.stack: list[FunctionName] = []
+        self.limit = MOST_IN_ALL
+        self._memo: dict[object, list[Exit]] = {}
 
     def enter(
         self,
@@ -67,9 +89,9 @@ class Run(Calls):
         most: so many steps may be taken. names_device: the packet's device is the one at work.
         """
         start = _START if names_device else _START.stored(("skb", "dev"), Netdev(Device.UNKNOWN))
-        self._limit = self.steps + most
+        self.limit = self.steps + most
         found: list[Exit] = []
-        for body in self.bodies(function):
+        for body in self.code.driver.bodies(function):
             values: list[Value] = []
             for local in _parameters(body.view):
                 seen = not from_kernel or any(isinstance(v, Netdev) for v in values)
@@ -80,9 +102,8 @@ class Run(Calls):
 
     def give_up(self) -> None:
         """Forget where a run was that ended in an exception."""
-        self._stack.clear()
-        self._current.clear()
-        self.cut_off = True
+        self.stack.clear()
+        self.code.cut_off = True
 
     def _function(
         self, function: FunctionName, body: Body, values: Sequence[Value], state: State, depth: int
@@ -91,180 +112,280 @@ class Run(Calls):
         key = (id(body), tuple(values), state.context(), depth)
         if key in self._memo:
             return self._memo[key]
-        self._stack.append(function)
-        self.entered.add(function)
-        evaluator = Evaluator(self, self, body, depth)
-        frame = evaluator.frame
+        self.stack.append(function)
+        self.code.entered.add(function)
+        named = [(n, v) for n, v in zip(body.view.parameters, values, strict=False) if n]
+        slice_ = self.code.slice(body, frozenset(n for n, v in named if holds(v, state)))
+        frame = Frame(self.code, body, depth, slice_.correlated)
         inside = replace(state, trail=())
-        parameters = body.view.parameters
-        carrying = set()
-        for name, value in zip(parameters, values, strict=False):
-            if not name:
-                continue
-            inside = inside.stored((frame, name), value)
-            if holds(value, state):
-                carrying.add(name)
-        slice_ = self._slice(body, frozenset(carrying))
-        self._current.append(slice_)
-        ended, returned = self._walk(evaluator, slice_.graph, slice_, inside)
-        self._current.pop()
-        self._stack.pop()
-        returned += evaluator.returned + [(s, UNKNOWN) for s in ended]
+        for name, value in named:
+            inside = inside.stored((frame.name, name), value)
+        returned = _Walk(self, frame, slice_).outcomes(inside)
+        self.stack.pop()
         exits: dict[object, Exit] = {}
         coverage = Coverage()
         for after, value in zeros(returned):
             if isinstance(value, Struct):
                 # Returned by value: it outlives the frame.
                 after, value = after.stored(RESULT, value), Struct(RESULT)
-            left = left_by(after, frame)
+            left = left_by(after, frame.name)
             if (left.key(), value) not in exits and coverage.adds(value, left):
                 exits[left.key(), value] = Exit(left, value)
         found = list(exits.values())
-        if self.steps <= self._limit:
+        if self.steps <= self.limit:
             # What was cut off for one entry's sake is another's to follow.
             self._memo[key] = found
         return found
 
-    def _walk(
-        self, evaluator: Evaluator, graph: Graph, slice_: Slice | None, state: State
-    ) -> tuple[list[State], Outcomes]:
-        """Follow a graph from its start; returns the states at its end, and what was returned."""
-        ended: list[State] = []
-        returned: Outcomes = []
-        starts = _following(slice_, (graph.start,))
-        stack = [(index, state) for index in starts]
-        seen: set[object] = set()
-        coverage = Coverage()
-        walked = 0
-        turns: set[object] = set()
-        counted: dict[int, dict[Location, set[str]]] = {}
-        while stack:
-            index, now = stack.pop()
-            if slice_ is None or index in slice_.joins:
-                mark = (index, now.key())
-                if mark in seen:
-                    continue
-                seen.add(mark)
-            if not coverage.adds(index, now):
-                continue
-            walked += 1
-            step = graph.steps[index]
-            if step.again:
-                # What another turn of the loop begins with, whatever happened in the last one.
-                now = widened(now.collected(), counted.setdefault(index, {}))
-                turn = (index, *now.context())
-                if turn in turns:
-                    # Nothing new can come of it: only what is behind the loop is left.
-                    if step.does is Does.TEST:
-                        behind = _following(slice_, step.next[1:])
-                        ways = evaluator.truth(step.node, now)
-                        stack += [(n, after) for after, held in ways if not held for n in behind]
-                    else:
-                        returned.append((now, UNKNOWN))
-                    continue
-                turns.add(turn)
-            self.steps += 1
-            if walked > _MOST_STEPS or self.steps > self._limit:
-                now = self.cut(evaluator, now, step.node, "too many paths; the rest was cut off")
-                returned.append((now, UNKNOWN))
-                break
-            if step.does is Does.END:
-                ended.append(now)
-                continue
-            if step.does is Does.CUT:
-                now = self.cut(evaluator, now, step.node, "a goto that could not be followed")
-                returned.append((now, UNKNOWN))
-                continue
-            if step.does is Does.RETURN:
-                inside = step.node.named_children if step.node is not None else []
-                result = evaluator.value(inside[0], now) if inside else [(now, UNKNOWN)]
-                kind = evaluator.view.result
-                returned += [(after, evaluator.fitted(value, kind)) for after, value in result]
-                continue
-            for after, following in self._step(evaluator, step, now):
-                stack += [(n, after) for n in _following(slice_, following)]
-        return ended, returned
-
-    def _step(
-        self, evaluator: Evaluator, step: Step, state: State
-    ) -> list[tuple[State, tuple[int, ...]]]:
-        following = tuple(step.next)
-        node = step.node
-        if step.does is Does.TEST:
-            loop = loop_of(node, evaluator.view, self.reader.types) if node is not None else None
-            if loop is not None:
-                inside = [(after, following[:1]) for after in evaluator.entered(loop, state)]
-                return [*inside, (state, following[1:])]
-            return [
-                (after, following[:1] if held else following[1:])
-                for after, held in evaluator.truth(node, state)
-            ]
-        if step.does is Does.SWITCH:
-            return self._switch(evaluator, step, state)
-        if step.does is Does.CONFIGURED:
-            return _configured(step, state, self.options)
-        if node is None:
-            return [(state, following)]
-        if node.type == "declaration":
-            return [(after, following) for after in evaluator.declared(node, state)]
-        if node.type == "expression_statement":
-            node = node.named_children[0] if node.named_child_count else None
-        return [(after, following) for after, _ in evaluator.value(node, state)]
-
-    def _switch(
-        self, evaluator: Evaluator, step: Step, state: State
-    ) -> list[tuple[State, tuple[int, ...]]]:
-        found: list[tuple[State, tuple[int, ...]]] = []
-        inside = step.node.named_children[-1] if step.node is not None else None
-        if inside is None:
-            return found
-        for after, value in evaluator.value(inside, state):
-            rest = [after]
-            for label, target in step.cases:
-                ways = [
-                    w for s in rest if label for w in evaluator.labelled(s, value, label, inside)
-                ]
-                found += [(then, (target,)) for then, held in ways if held]
-                rest = [then for then, held in ways if not held] if label else rest
-            found += [(then, (t,)) for then in rest for label, t in step.cases if label is None]
-        return found
-
-    def statement_expression(self, evaluator: Evaluator, node: Node, state: State) -> Outcomes:
-        """Evaluate `({ ... })`: worth its last expression."""
-        statements = node.named_children
-        last = statements[-1] if statements else None
-        valued = last is not None and last.type == "expression_statement"
-        graph = graph_of(evaluator.view, statements[:-1] if valued else statements)
-        ended, returned = self._walk(evaluator, graph, None, state)
-        evaluator.returned += returned
-        found: Outcomes = []
-        for after in ended:
-            inside = last.named_children[0] if valued and last and last.named_child_count else None
-            found += evaluator.value(inside, after)
-        return found
-
-    def _follow(
-        self,
-        evaluator: Evaluator,
-        target: FunctionName,
-        node: Node,
-        values: Sequence[Value],
-        state: State,
+    def follow(
+        self, frame: Frame, target: FunctionName, call: Call, values: Sequence[Value], state: State
     ) -> Outcomes:
         """Run a function of the driver; what it made is its caller's from then on."""
-        place = evaluator.place(node)
-        if target in self._stack or len(self._stack) > _DEEPEST:
+        if target in self.stack or len(self.stack) > _DEEPEST:
             why = f"{target.name}() calls itself, or too deep"
-            return [(self.cut(evaluator, state, node, why), UNKNOWN)]
+            return [(frame.cut(state, call, why), UNKNOWN)]
+        place = frame.place(call)
         found: dict[object, tuple[State, Value]] = {}
-        for body in self.bodies(target):
-            given = arguments_of(evaluator, body, node, values)
+        for body in self.code.driver.bodies(target):
+            given = arguments_of(frame, body, call, values)
             seen, hidden = visible(state, given)
-            for after, value in self._function(target, body, given, seen, len(self._stack)):
-                moved, result = renamed(handed_down(evaluator, node, after), value, place)
+            for after, value in self._function(target, body, given, seen, len(self.stack)):
+                moved, result = renamed(handed_down(frame, call, after), value, place)
                 behind = joined(state, moved, hidden)
                 found.setdefault((behind.key(), result), (behind, result))
         return list(found.values()) or [(state, UNKNOWN)]
+
+
+class _Point(NamedTuple):
+    """Where a path stands: before a step, or (at) before one of its instructions.
+
+    held: temporaries. leaving: another turn of the loop that begins here would show nothing new.
+    """
+
+    step: int
+    at: int | None
+    state: State
+    held: Held = _NOTHING
+    leaving: bool = False
+
+
+class _Walk:
+    """One way through a function for each of its paths."""
+
+    def __init__(self, run: Run, frame: Frame, slice_: Slice) -> None:
+        self.run = run
+        self.frame = frame
+        self.lowered = frame.body.lowered
+        self.slice = slice_
+        self.conditions = Conditions(frame)
+        self.calls = Calls(run.code, run.follow)
+        self.stack: list[_Point] = []
+        self.returned: Outcomes = []
+        self.ended: Outcomes = []
+        self._seen: set[object] = set()
+        self._turns: set[object] = set()
+        self._counted: dict[int, dict[Location, set[str]]] = {}
+        self._coverage = Coverage()
+        self._walked = 0
+
+    def outcomes(self, state: State) -> Outcomes:
+        """Follow all paths from the function's start; return what each ends with."""
+        self._push([self.lowered.graph.start], state, _NOTHING)
+        while self.stack:
+            point = self.stack.pop()
+            if point.at is not None:
+                self._go(point)
+                continue
+            if not self._is_new(point):
+                continue
+            self._walked += 1
+            step = self.lowered.steps[point.step]
+            if step.again:
+                turned = self._turned(point, step)
+                if turned is None:
+                    continue
+                point = turned
+            self.run.steps += 1
+            if self._walked > _MOST_STEPS or self.run.steps > self.run.limit:
+                self._cut(point, "too many paths; the rest was cut off")
+                break
+            self._enter(point, step)
+        return [*self.returned, *self.frame.returned, *self.ended]
+
+    def _push(self, steps: Sequence[int], state: State, held: Held) -> None:
+        onward = self.slice.onward
+        following = dict.fromkeys(n for i in steps for n in onward.get(i, (i,)))
+        self.stack += [_Point(n, None, state, held) for n in following]
+
+    def _is_new(self, point: _Point) -> bool:
+        """Tell whether nothing like it was followed from a step."""
+        if point.step >= self.lowered.own or point.step in self.slice.joins:
+            mark = (point.step, point.state.key(), *point.held.items())
+            if mark in self._seen:
+                return False
+            self._seen.add(mark)
+        return self._coverage.adds((point.step, *point.held.items()), point.state)
+
+    def _turned(self, point: _Point, step: Step) -> _Point | None:
+        """Return where a loop's next turn begins, whatever happened in the last one."""
+        seen = self._counted.setdefault(point.step, {})
+        state = widened(point.state.collected(), seen)
+        turn = (point.step, *point.held.items(), *state.context())
+        leaving = turn in self._turns
+        self._turns.add(turn)
+        if leaving and step.does is not Does.TEST:
+            # Nothing new can come of it, and nothing is behind it.
+            self.returned.append((state, UNKNOWN))
+            return None
+        return point._replace(state=state, leaving=leaving)
+
+    def _enter(self, point: _Point, step: Step) -> None:
+        """Begin with a step."""
+        match step.does:
+            case Does.END if point.step in self.lowered.back:
+                self.stack.append(_resumed(point, *self.lowered.back[point.step]))
+            case Does.END:
+                self.ended.append((point.state, UNKNOWN))
+            case Does.CUT:
+                self._cut(point, "a goto that could not be followed")
+            case Does.CONFIGURED:
+                for after, target in _configured(step, point.state, self.run.code.options):
+                    self._push([target], after, point.held)
+            case _:
+                start = self.lowered.code(point.step).start
+                self._go(point._replace(at=start))
+
+    def _cut(self, point: _Point, why: str) -> None:
+        at = self.lowered.anywhere(point.step)
+        state = self.frame.cut(point.state, at, why)
+        self.returned.append((state, UNKNOWN))
+
+    def _go(self, point: _Point) -> None:
+        """Follow a step's instructions, in all ways, to where it is left."""
+        code = self.lowered.code(point.step).instructions
+        ways = [point]
+        while ways:
+            point = ways.pop()
+            if point.at is None:
+                self.stack.append(point)
+            elif point.at < 0:
+                self._leave(point, -1 - point.at)
+            else:
+                ways += reversed(self._done(code[point.at], point))
+
+    def _leave(self, point: _Point, way: int) -> None:
+        """Go on behind a step."""
+        step = self.lowered.steps[point.step]
+        held = point.held if self.lowered.is_inside(point.step) else _NOTHING
+        targets = step.next
+        if step.does is Does.TEST:
+            if point.leaving and way == 0:
+                return
+            targets = step.next[:1] if way == 0 else step.next[1:]
+        self._push(targets, point.state, held)
+
+    def _done(self, instruction: Instruction, point: _Point) -> Sequence[_Point]:
+        """Follow one instruction: return where the path goes on."""
+        try:
+            return _DOES[type(instruction)](self, instruction, point)
+        except NoWay:
+            return ()
+
+    def _straight(
+        self, one: Assign | Count | Declare | Evaluate | Keep, point: _Point
+    ) -> Sequence[_Point]:
+        evaluator = Evaluator(self.frame, point.state, point.held)
+        to, value = None, None
+        match one:
+            case Assign():
+                to, value = one.result, evaluator.assign(one)
+            case Count():
+                to, value = one.result, evaluator.count(one)
+            case Keep():
+                to, value = one.to, evaluator.value(one.value)
+            case Declare():
+                evaluator.declare(one.declaration)
+            case Evaluate():
+                evaluator.value(one.value)
+        return [_kept(point, evaluator.state, to, value or UNKNOWN, one.next)]
+
+    def _entered(self, one: Enter, point: _Point) -> Sequence[_Point]:
+        outcomes = self.calls.of(self.frame, one.call, point.state, point.held)
+        return [_kept(point, state, one.result, value, one.next) for state, value in outcomes]
+
+    def _tested(self, one: Test, point: _Point) -> Sequence[_Point]:
+        return [
+            point._replace(at=one.true if way else one.false, state=state)
+            for state, way in self._ways(one.condition, point)
+        ]
+
+    def _decided(self, one: Decide, point: _Point) -> Sequence[_Point]:
+        """Evaluate a condition as a value; the path splits only where that says something."""
+        ways = self._ways(one.condition, point)
+        kinds = {s.context() for s, _ in ways} | {s.trail for s, _ in ways}
+        if len(ways) == 2 and len(kinds) == 2:
+            # Nothing was learned.
+            return [_kept(point, ways[0][0], one.to, UNKNOWN, one.next)]
+        return [
+            _kept(point, s, one.to, self.frame.constant(str(int(way)), one.to, not way), one.next)
+            for s, way in ways
+        ]
+
+    def _forked(self, one: Fork, point: _Point) -> Sequence[_Point]:
+        return [point._replace(at=at) for at in one.ways]
+
+    def _inside(self, one: Inside, point: _Point) -> Sequence[_Point]:
+        return [point._replace(step=one.step, at=None)]
+
+    def _returned(self, one: Return, point: _Point) -> Sequence[_Point]:
+        evaluator = Evaluator(self.frame, point.state, point.held)
+        value = evaluator.value(one.value) if one.value is not None else UNKNOWN
+        self.returned.append((evaluator.state, self.frame.fitted(value, self.frame.view.result)))
+        return ()
+
+    def _ways(self, condition: Expression, point: _Point) -> list[tuple[State, bool]]:
+        return self.conditions.ways(condition, point.state, point.held)
+
+    def _selected(self, one: Select, point: _Point) -> Sequence[_Point]:
+        """Go on at each case of a switch that its value can meet."""
+        step = self.lowered.steps[point.step]
+        held = point.held if self.lowered.is_inside(point.step) else _NOTHING
+        evaluator = Evaluator(self.frame, point.state, point.held)
+        value = evaluator.value(one.value)
+        rest = [evaluator.state]
+        for label, target in step.cases:
+            if label is None:
+                continue
+            ways = [w for s in rest for w in self.conditions.labelled(s, value, label, one.value)]
+            for after, met in ways:
+                if met:
+                    self._push([target], after, held)
+            rest = [after for after, met in ways if not met]
+        for after in rest:
+            self._push([t for label, t in step.cases if label is None], after, held)
+        return ()
+
+
+_DOES: dict[type[Instruction], Callable[[_Walk, Any, _Point], Sequence[_Point]]] = {
+    **dict.fromkeys((Assign, Count, Declare, Evaluate, Keep), _Walk._straight),
+    Enter: _Walk._entered,
+    Test: _Walk._tested,
+    Decide: _Walk._decided,
+    Fork: _Walk._forked,
+    Inside: _Walk._inside,
+    Select: _Walk._selected,
+    Return: _Walk._returned,
+    Stop: lambda *_: (),
+}
+
+
+def _kept(point: _Point, state: State, to: Temporary | None, value: Value, at: int) -> _Point:
+    held = point.held if to is None else {**point.held, to: value}
+    return point._replace(at=at, state=state, held=held)
+
+
+def _resumed(point: _Point, step: int, at: int) -> _Point:
+    return _Point(step, at, point.state, point.held)
 
 
 def _parameters(view: View) -> list[Local]:
@@ -287,22 +408,14 @@ def _argument(local: Local, has_device: bool) -> Value:
     return Pointer(("argument", local.name)) if kind.pointers else UNKNOWN
 
 
-def _following(slice_: Slice | None, indexes: Sequence[int]) -> tuple[int, ...]:
-    if slice_ is None:
-        return tuple(indexes)
-    return tuple(dict.fromkeys(n for i in indexes for n in slice_.onward[i]))
-
-
-def _configured(
-    step: Step, state: State, options: frozenset[str]
-) -> list[tuple[State, tuple[int, ...]]]:
+def _configured(step: Step, state: State, options: frozenset[str]) -> list[tuple[State, int]]:
     """Return the ways through an #if. options: those whose answer has to be remembered."""
-    found: list[tuple[State, tuple[int, ...]]] = []
+    found: list[tuple[State, int]] = []
     for (text, wanted), target in zip(step.labels, step.next, strict=True):
         key = (CONFIGURED, text)
         if text not in options:
-            found.append((state, (target,)))
+            found.append((state, target))
         elif state.assumed.get(key, wanted) == wanted:
             after = replace(state, assumed={**state.assumed, key: wanted})
-            found.append((after, (target,)))
+            found.append((after, target))
     return found

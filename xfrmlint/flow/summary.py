@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tree_sitter import Node
-
+from xfrmlint.c.syntax import Call, Expression
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
-from xfrmlint.flow.evaluate import Evaluator
 from xfrmlint.flow.events import Kind
-from xfrmlint.flow.frame import Outcomes
+from xfrmlint.flow.frame import Frame, Outcomes
 from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.values import (
     CONFIGURED,
@@ -97,23 +95,21 @@ def left_by(state: State, frame: str) -> State:
     return replace(state, memory=memory, assumed=assumed)
 
 
-def written_here(view: View, node: Node) -> bool:
-    """Tell whether a node stands in the function itself, not in a macro's body."""
-    path, offset = view.origin(node.start_byte)
+def written_here(view: View, one: Expression) -> bool:
+    """Tell whether an expression stands in the function itself, not in a macro's body."""
+    path, offset = view.origin(one.start)
     return path == view.path and view.written.start <= offset < view.written.end
 
 
-def handed_down(evaluator: Evaluator, node: Node, state: State) -> State:
+def handed_down(frame: Frame, call: Call, state: State) -> State:
     """Say where a device was named that a callee got as an argument: at its call."""
     if not any(m.named is not None and m.named.parameter >= 0 for m in state.trail):
         return state
-    listed = node.child_by_field_name("arguments")
-    arguments = listed.named_children if listed is not None else []
     trail = []
     for mark in state.trail:
-        if mark.named is not None and 0 <= mark.named.parameter < len(arguments):
-            at = evaluator.parameter(arguments[mark.named.parameter])
-            named = Named(evaluator.place(node), evaluator.view.function.name, at)
+        if mark.named is not None and 0 <= mark.named.parameter < len(call.arguments):
+            at = frame.parameter(call.arguments[mark.named.parameter])
+            named = Named(frame.place(call), frame.view.function.name, at)
             mark = mark._replace(named=named)
         trail.append(mark)
     return replace(state, trail=tuple(trail))
@@ -155,15 +151,11 @@ def widened(state: State, seen: dict[Location, set[str]]) -> State:
     return replace(state, memory=memory)
 
 
-def arguments_of(
-    evaluator: Evaluator, body: Body, node: Node, values: Sequence[Value]
-) -> list[Value]:
+def arguments_of(frame: Frame, body: Body, call: Call, values: Sequence[Value]) -> list[Value]:
     """Return the arguments of a call as what the parameters' types make of them."""
-    listed = node.child_by_field_name("arguments")
-    nodes = listed.named_children if listed is not None else []
     found = list(values)
     for local in body.view.locals:
-        if 0 <= local.parameter < len(nodes) and local.parameter < len(values):
-            at = local.parameter
-            found[at] = evaluator.typed(values[at], local.type, nodes[at])
+        at = local.parameter
+        if 0 <= at < len(values):
+            found[at] = frame.typed(values[at], local.type, call.arguments[at])
     return found

@@ -23,7 +23,7 @@ HandleId = tuple[Place | str, ...]
 CONFIGURED, SAME = "#", "#same"
 
 
-class Member(NamedTuple):
+class Field(NamedTuple):
     """A member of a driver's struct, and a file that reads it.
 
     shared: the struct hangs on a pointer, so that several devices can have the same. holder: the
@@ -66,7 +66,7 @@ class Netdev:
     """A struct net_device pointer. member: where it is kept, if that still has to be looked at."""
 
     device: Device
-    member: Member | None = None
+    member: Field | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def slot_door(struct: str, member: str, kinds: frozenset[str], kernels: bool) ->
     tag = struct.removeprefix("struct ")
     if not tag:
         # Nothing else has members by such names.
-        tag = {"ndo_": "net_device_ops", "xdo_": "xfrmdev_ops"}.get(member[:4], "")
+        tag = {"ndo_": "net_device_ops"}.get(member[:4], "")
         if not tag:
             return None
         kernels = True

@@ -20,6 +20,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "source": str,
         "stores": list,
         "keeps": list,
+        "iterates": str,
         "returns": str,
         "copies": bool,
         "number": ("same", "masked", "computed"),
@@ -64,7 +65,9 @@ class Function:
 
     returned: the argument that is returned, None for another value. struct: the position of the
     argument that names the struct of the result; like: of the one whose type the result has;
-    allocated: of the one that says what is allocated. softirq: None where that is not known.
+    allocated: of the one that says what is allocated; container: of the one in which the result is
+    looked up. iterates: what a loop macro runs over, and its variable. softirq: None where that is
+    not known.
     """
 
     stores: tuple[Store, ...] = ()
@@ -73,6 +76,8 @@ class Function:
     struct: int = -1
     like: int = -1
     allocated: int = -1
+    container: int = -1
+    iterates: Store | None = None
     number: str = ""
     truth: int = -1
     stops: str = ""
@@ -164,6 +169,8 @@ def _added(known: Function, row: Row) -> Function:
                 found = replace(found, stores=(*found.stores, *map(_store, value)))
             case "keeps":
                 found = replace(found, keeps=(*found.keeps, *map(_store, value)))
+            case "iterates":
+                found = replace(found, iterates=_store(value))
             case "returns":
                 kind, _, which = value.rpartition(" ")
                 if kind == "struct":
@@ -172,6 +179,8 @@ def _added(known: Function, row: Row) -> Function:
                     found = replace(found, like=operand(which).position)
                 elif kind == "new":
                     found = replace(found, allocated=operand(which).position)
+                elif kind == "entry":
+                    found = replace(found, container=operand(which).position)
                 else:
                     found = replace(found, returned=operand(which))
             case "sleeps":

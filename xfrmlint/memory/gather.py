@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
-from xfrmlint.contract import ASKED
+from xfrmlint.contract.document import contract_of, document_of
+from xfrmlint.contract.revisions import NO_NAMES, Names
+from xfrmlint.contract.words import ASKED
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import TABLES
 from xfrmlint.kernel.places import is_core
@@ -31,9 +33,13 @@ _TYPES = {name: kind for kind, name in TABLES.items()}
 
 @dataclass
 class Session:
-    """What runs over several trees share. memo: what was made of files' texts."""
+    """What runs over several trees share. memo: what was made of files' texts.
+
+    names: what somebody says that things of the contract are called.
+    """
 
     cache: Cache
+    names: Names = NO_NAMES
     memo: "Memo | None" = None
 
 
@@ -93,7 +99,7 @@ def _expected(tree: Tree, session: Session, under: Sequence[str]) -> dict[str, _
         return {}
     if not under:
         tree.look()
-    plan = session.cache.likely(_plan_key(under), tree)
+    plan = session.cache.likely(_plan_key(under, session.names), tree)
     if plan is None:
         return {}
     for asked in plan.seen.searches:
@@ -110,18 +116,20 @@ def _expected(tree: Tree, session: Session, under: Sequence[str]) -> dict[str, _
 def _jobs(whole: Plan) -> dict[str, Part | None]:
     """Return what there is to do by its key."""
     # The tree itself and the core's functions are the one without a part.
-    return {"core": None, **{repr((whole.offload, whole.shared, p)): p for p in whole.parts}}
+    contract = whole.contract
+    parts = {repr((contract.key, whole.shared, part)): part for part in whole.parts}
+    return {repr(("core", contract)): None, **parts}
 
 
-def _plan_key(under: Sequence[str]) -> str:
-    return repr(("plan", *under))
+def _plan_key(under: Sequence[str], names: Names) -> str:
+    return repr(("plan", sorted(names.listed()), *under))
 
 
 def _plan(
     tree: Tree, session: Session, under: Sequence[str], texts: dict[str, tuple[bytes, str]]
 ) -> Plan:
     """Return how a tree is cut. texts: see Watched."""
-    key = _plan_key(under)
+    key = _plan_key(under, session.names)
     known = _as_plan(session.cache.recall(key, tree))
     if known is None:
         if isinstance(tree, Folder):
@@ -135,22 +143,26 @@ def _plan(
         if isinstance(tree, Folder) and not under and not tree.known.files:
             read_ahead(Watched(tree, texts), session.memo)
         watched = Watched(tree, texts)
-        known = plan(watched, under, session.memo)
-        session.cache.remember(key, watched.seen, known)
+        known = plan(watched, under, session.memo, session.names)
+        session.cache.remember(key, watched.seen, _document_of_plan(known))
     return known
+
+
+def _document_of_plan(whole: Plan) -> Any:
+    return [document_of(whole.contract), whole.shared, whole.parts, whole.commented]
 
 
 def _as_plan(document: Any) -> Plan | None:
     """Return the plan of a document, None if it is none."""
     try:
-        offload, shared, parts, commented = document
+        contract, shared, parts, commented = document
         return Plan(
-            offload,
+            contract_of(contract),
             tuple(shared),
             tuple(Part(tuple(folders), tuple(paths)) for folders, paths in parts),
             tuple(commented),
         )
-    except (TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
 
@@ -175,7 +187,7 @@ def _analysed(
         watched = Watched(tree, texts)
         with _freed():
             if part is None:
-                rows = core_facts(watched, memo, progress)
+                rows = core_facts(watched, memo, progress, whole.contract)
             else:
                 rows = rows_of(analysed(watched, part, whole, memo, progress))
             memo.forget_drivers()

@@ -6,34 +6,38 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import position_in
+from xfrmlint.c.expression import bare, position_in
 from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
+from xfrmlint.contract import words
+from xfrmlint.contract.words import XDO, XSO
 from xfrmlint.kernel.functions import Operand, function_named
 from xfrmlint.valueflow.sources import Tracer
 
-FIELDS = ("offload_handle", "upper_priv", "dev", "real_dev")
 _DEEPEST = 6
 
 STATE, POLICY, OTHER, UNKNOWN = "state", "policy", "other", "unknown"
 
 
 class Access(NamedTuple):
-    """One read or write of a field of a state's xso.
+    """One read or write of a field of a state's xso. member: its role in the contract.
 
     access: read, write or readwrite. accessor: the RCU accessor around it. by_name: the base's
     type could not be found, only its name says `xso`. offset: order within the function.
+    cleared: 0 or NULL is stored.
     """
 
     function: FunctionName
     place: Place
     field: str
+    member: str
     access: str
     accessor: str
     by_name: bool
     offset: int
+    cleared: bool
     view: View
 
 
@@ -53,12 +57,13 @@ class Accesses:
         reader: Reader,
         offload: str,
         passed: Callable[[FunctionName, int], Sequence[tuple[View, Node]]],
-        fields: Sequence[str] = FIELDS,
+        fields: Sequence[str] | None = None,
     ) -> None:
         self.reader = reader
+        self.contract = reader.contract
         self.offload = offload
         self.passed = passed
-        self.fields = fields
+        self.fields = self.contract.fields if fields is None else fields
         self.doubts: dict[Place, Doubt] = {}
         self.tracer: Tracer[str] = Tracer(reader, passed, self._origin)
 
@@ -85,7 +90,7 @@ class Accesses:
             return None
         origin, by_name = self.base(base, view)
         if origin == UNKNOWN:
-            if field in ("offload_handle", "upper_priv"):
+            if field in self.contract.telling:
                 self._doubt(view, node, f"what {node_text(base)} points to is not known")
             return None
         if origin != STATE:
@@ -106,14 +111,26 @@ class Accesses:
         self, view: View, node: Node, field: str, mode: str, accessor: str, by_name: bool
     ) -> Access:
         place = view.place(node.start_byte)
-        return Access(view.function, place, field, mode, accessor, by_name, node.start_byte, view)
+        member = self.contract.role_of(field)
+        return Access(
+            view.function,
+            place,
+            field,
+            member,
+            mode,
+            accessor,
+            by_name,
+            node.start_byte,
+            mode == "write" and _is_cleared(node),
+            view,
+        )
 
     def _doubt(self, view: View, node: Node, reason: str) -> None:
         place = view.place(node.start_byte)
         self.doubts.setdefault(place, Doubt(place, view.function.name, reason))
 
     def _designated(self, view: View, node: Node, field: str) -> Access | None:
-        """`.xso = { .offload_handle = 1 }` and `(struct xfrm_dev_offload){ .dev = d }`."""
+        """`.xso = { .handle = 1 }` and `(struct offload){ .dev = d }`."""
         pair = node.parent.parent if node.parent is not None else None
         value = pair.child_by_field_name("value") if pair is not None else None
         if pair is None or value is None or pair.type != "initializer_pair":
@@ -130,7 +147,7 @@ class Accesses:
                 break
             node_up = node_up.parent
         text = node_text(node_up) if node_up is not None else ""
-        if re.search(r"[.>]\s*xdo\b", text):
+        if re.search(rf"[.>]\s*{XDO}\b", text):
             return None
         return self._made(view, node, field, "write", "", False)
 
@@ -139,9 +156,9 @@ class Accesses:
         kind = self.reader.types.of(node, view)
         if kind is None:
             name = _last_name(node)
-            if name == "xso":
+            if name == XSO:
                 return STATE, True
-            return (POLICY if name == "xdo" else UNKNOWN), True
+            return (POLICY if name == XDO else UNKNOWN), True
         if self.reader.types.resolved(kind, view.path).base != self.offload:
             if node.type != "identifier" or not self._twin_is_offload(node, view):
                 return OTHER, False
@@ -173,15 +190,15 @@ class Accesses:
         if node.type == "call_expression" and self.reader.definitions(name, view.path):
             return None
         macro = self.reader.types.macro(name, view.path)
-        return STATE if macro is not None and b"xso" in macro.body else None
+        return STATE if macro is not None and XSO.encode() in macro.body else None
 
     def _origin_of_member(self, view: View, node: Node) -> str | None:
         kind = self.reader.types.of(node.child_by_field_name("argument"), view)
         struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
         if not struct:
             name = node_text(node.child_by_field_name("field") or node)
-            return {"xso": STATE, "xdo": POLICY}.get(name)
-        return {"struct xfrm_state": STATE, "struct xfrm_policy": POLICY}.get(struct)
+            return {XSO: STATE, XDO: POLICY}.get(name)
+        return {words.STATE: STATE, words.POLICY: POLICY}.get(struct)
 
     def _mode(self, view: View, node: Node) -> tuple[str, str]:
         """Return how an access expression is used (read, write, readwrite) and its RCU accessor."""
@@ -242,7 +259,7 @@ class Accesses:
         return "read", ""
 
     def _outer_accessor(self, call: Node) -> str:
-        # unrcu_pointer(xchg(&x->xso.upper_priv, NULL))
+        # unrcu_pointer(xchg(&x->xso.private, NULL))
         listed = call.parent
         outer = listed.parent if listed is not None and listed.type == "argument_list" else None
         called = outer.child_by_field_name("function") if outer is not None else None
@@ -258,6 +275,20 @@ class Accesses:
         if not modes:
             return "read"
         return modes.pop() if len(modes) == 1 else "readwrite"
+
+
+def _is_cleared(node: Node) -> bool:
+    """Tell whether what is stored to a member is 0 or NULL, written out."""
+    up = node.parent
+    while up is not None and up.type not in ("assignment_expression", "call_expression"):
+        up = up.parent
+    if up is None:
+        return False
+    value = up.child_by_field_name("right")
+    listed = up.child_by_field_name("arguments")
+    if listed is not None and listed.named_children:
+        value = listed.named_children[-1]
+    return value is not None and node_text(bare(value)) in ("0", "0UL", "0ul", "NULL")
 
 
 def _mode_of_pointer(view: View, name: str) -> str:

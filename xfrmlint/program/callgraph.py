@@ -12,9 +12,9 @@ from xfrmlint.c.mention import Slot, Use, declared_argument, slot_of, use_of
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
+from xfrmlint.contract.words import OPS
 from xfrmlint.kernel.doors import (
     DATAPATH,
-    STATIC_CALLS,
     UNKNOWN,
     Door,
     argument_door,
@@ -27,10 +27,10 @@ from xfrmlint.kernel.doors import (
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.holders import Holder, Holders
 from xfrmlint.valueflow.forms import Forms
+from xfrmlint.valueflow.uses import DEEPEST, Step, Uses
 
 _CONSTANT = re.compile(r"^([A-Z][A-Z0-9_]*|\d+)$")
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
-_DEEPEST = 12
 
 
 class Edge(NamedTuple):
@@ -93,7 +93,8 @@ class CallGraph:
         self._namesakes: dict[FunctionName, frozenset[str]] = {}
         # Functions some of whose callers can mean another one, and why.
         self.torn: dict[FunctionName, str] = {}
-        self.holders = Holders(reader)
+        self.holders = Holders(reader, self.passed)
+        self.uses = Uses(reader, self.passed, self._named, self.reads_of)
         self.forms = Forms(reader, self.passed)
 
     def known(self, view: View) -> FunctionName:
@@ -128,7 +129,7 @@ class CallGraph:
         collector = _Collector(self, function)
         for occurrence in self.reader.near(function.name, path):
             if self._means(occurrence, function, None):
-                collector.follow(use_of(self.reader, *occurrence), "", 0)
+                collector.follow(Step(use_of(self.reader, *occurrence)))
         return collector.result().edges
 
     def passed(self, function: FunctionName, index: int) -> list[tuple[View, Node]]:
@@ -145,6 +146,9 @@ class CallGraph:
             if index < len(arguments):
                 found.append((view, arguments[index]))
         return found
+
+    def _named(self, view: View) -> list[Occurrence]:
+        return self.mentions(self.known(view))
 
     def mentions(self, function: FunctionName) -> list[Occurrence]:
         """Return where a function's name means this function (declarations left out)."""
@@ -371,7 +375,7 @@ class _Collector:
 
     def collect(self) -> None:
         for view, node in self.graph.mentions(self.function):
-            self.follow(use_of(self.reader, view, node), "", 0)
+            self.follow(Step(use_of(self.reader, view, node)))
         own = self.graph.view(self.function)
         if own is not None and self.function in self.graph.torn:
             place = own.place(own.node.start_byte)
@@ -419,64 +423,30 @@ class _Collector:
     def doubt(self, use: Use, why: str) -> None:
         self.doubts[use.view.place(use.at.start_byte), why] = None
 
-    def follow(self, use: Use, via: str, depth: int, giver: Use | None = None) -> None:
-        """Follow one use of the address.
-
-        via: how it got here, for the chain's text. giver: the use by which it was passed as an
-        argument to the function in which it is now: on that one's behalf it is called.
-        """
+    def follow(self, step: Step) -> None:
+        """Follow one use of the address, on behalf of the use by which it was passed, if it was."""
+        use, giver = step.use, step.giver
         mark = (use.view.path, use.view.function, use.at.id, use.kind, giver and giver.at.id)
-        if mark in self.seen or depth > _DEEPEST:
+        if mark in self.seen or step.depth > DEEPEST:
             return
         self.seen.add(mark)
         if use.kind == "called":
-            self.called(giver or use, via)
+            self.called(giver or use, step.via)
         elif use.kind == "argument":
-            self.argument(use, via, depth, giver)
+            self.argument(step)
         elif use.kind == "slot" and use.slot is not None:
-            self.slot(use, use.slot, via, depth)
-        elif use.kind == "local":
-            for node in use.view.occurrences(use.name):
-                if node.type == "identifier":
-                    inner = use_of(self.reader, use.view, node)
-                    self.follow(inner, via or f"local {use.name}", depth + 1, giver)
-        elif use.kind == "through":
-            for where, slot in self.pointed_slots(use.view, use.name, use.at, 0):
-                self.slot(use._replace(view=where), slot, via, depth)
+            self.slot(step, use.slot)
         elif use.kind == "global":
-            self.variable(use, via, depth)
-        elif use.kind == "returned":
-            maker = self.graph.known(use.view)
-            for view, node in self.graph.mentions(maker):
-                call = node.parent
-                if call is not None and call.type == "call_expression":
-                    inner = use_of(self.reader, view, call)
-                    self.follow(inner, via or f"{maker.name}()", depth + 1)
+            self.variable(step)
+        else:
+            self.onward(step)
 
-    def pointed_slots(self, view: View, name: str, at: Node, depth: int) -> list[tuple[View, Slot]]:
-        """Return the members that a pointer to a function pointer can point to."""
-        local = view.local(name, at.start_byte)
-        values = [(view, value) for value in view.assignments(name)]
-        if local is not None and local.parameter >= 0:
-            values += self.graph.passed(self.graph.known(view), local.parameter)
-        found = []
-        for where, value in values:
-            while value.type in (
-                "parenthesized_expression",
-                "cast_expression",
-                "pointer_expression",
-            ):
-                value = value.child_by_field_name("value") or value.named_children[-1]
-            indexes: list[str] = []
-            while value.type == "subscript_expression":
-                index = value.child_by_field_name("index")
-                indexes.insert(0, node_text(index) if index is not None else "")
-                value = value.child_by_field_name("argument") or value.named_children[0]
-            if value.type == "field_expression":
-                found.append((where, slot_of(self.reader, where, value, indexes)))
-            elif value.type == "identifier" and depth < 3:
-                found += self.pointed_slots(where, node_text(value), value, depth + 1)
-        return found
+    def onward(self, step: Step) -> bool:
+        """Follow a use to where it leads; return whether it leads anywhere."""
+        further = self.graph.uses.onward(step)
+        for one in further or ():
+            self.follow(one)
+        return bool(further)
 
     def called(self, use: Use, via: str) -> None:
         if use.view.kind != "function":
@@ -487,65 +457,30 @@ class _Collector:
             via = "header inline"
         self.edges.setdefault((caller, place), Edge(caller, place, via))
 
-    def argument(self, use: Use, via: str, depth: int, giver: Use | None) -> None:
+    def argument(self, step: Step) -> None:
+        use = step.use
         if use.callee is not None and use.callee.type != "identifier":
             self.through_pointer(use)
             return
-        if function_named(use.name).is_("unevaluated"):
-            return
         known = argument_door(use.name, use.position)
         if known is not None:
-            self.entry(known, use, via)
-            return
-        if use.name in STATIC_CALLS and use.callee is not None:
-            self.static_call(use, depth)
+            self.entry(known, use, step.via)
             return
         if use.view.local(use.name, use.at.start_byte) is not None:
             self.through_pointer(use)
             return
-        definitions = self.reader.definitions(use.name, use.view.path)
-        for view in definitions:
-            if use.position < len(view.parameters) and view.parameters[use.position]:
-                name = view.parameters[use.position]
-                for node in view.occurrences(name):
-                    if node.type == "identifier":
-                        inner = use_of(self.reader, view, node)
-                        self.follow(
-                            inner, via or f"argument of {use.name}()", depth + 1, giver or use
-                        )
-        if definitions:
-            return
-        macros = self.reader.types.macros_under(use.name, use.view.path)
-        if macros:
-            word = node_text(use.at)
-            for view in self.reader.expanded(use.view.path, use.view.written, macros):
-                for node in view.occurrences(word):
-                    again = use_of(self.reader, view, node)
-                    if again.name != use.name:
-                        self.follow(again, via, depth + 1, giver)
-            return
-        self.entry(registered_door(use.name, self.takes()), use, via)
-
-    def static_call(self, use: Use, depth: int) -> None:
-        """DEFINE_STATIC_CALL(name, f), static_call_update(name, f); static_call(name)(...)."""
-        call = use.callee.parent if use.callee is not None else None
-        listed = call.child_by_field_name("arguments") if call is not None else None
-        if listed is None or not listed.named_child_count:
-            return
-        name = node_text(listed.named_children[0])
-        for view, node in self.reader.near(name, use.view.path):
-            around = node.parent.parent if node.parent is not None else None
-            called = around.child_by_field_name("function") if around is not None else None
-            if around is None or called is None:
-                continue
-            if node_text(called) in ("static_call", "static_call_mod", "static_call_cond"):
-                self.follow(use_of(self.reader, view, around), f"static_call {name}", depth + 1)
+        further = self.graph.uses.onward(step)
+        for one in further or ():
+            self.follow(one)
+        if further is None:
+            self.entry(registered_door(use.name, self.takes()), use, step.via)
 
     def through_pointer(self, use: Use) -> None:
         # Passed to a function that is itself called through a pointer: who that is stays open.
         self.doubt(use, f"{self.function.name}() is passed through a function pointer")
 
-    def variable(self, use: Use, via: str, depth: int) -> None:
+    def variable(self, step: Step) -> None:
+        use = step.use
         key = ("variable", use.name, use.view.path)
         if key in self.seen:
             return
@@ -554,18 +489,14 @@ class _Collector:
         if handler:
             self.entry(Door(use.name, DATAPATH), use, "handler table")
         before = len(self.edges) + len(self.entries) + len(self.doubts)
-        for view, node in self.reader.everywhere(use.name, use.view.path):
-            if node.type != "identifier" or view.local(use.name, node.start_byte) is not None:
-                continue
-            if node.parent is not None and node.parent.type.endswith("declarator"):
-                continue
-            if _other_element(use.at, node):
-                continue
-            self.follow(use_of(self.reader, view, node), via or use.name, depth + 1)
+        for one in self.graph.uses.onward(step) or ():
+            if not _other_element(use.at, one.use.at):
+                self.follow(one)
         if not handler and before == len(self.edges) + len(self.entries) + len(self.doubts):
             self.doubt(use, f"who calls {self.function.name}() through {use.name} is not known")
 
-    def slot(self, use: Use, slot: Slot, via: str, depth: int) -> None:
+    def slot(self, step: Step, slot: Slot) -> None:
+        use = step.use
         place = use.view.place(use.at.start_byte)
         self.graph.filled.append(Filled(slot, self.function, place))
         key = ("slot", slot)
@@ -577,18 +508,20 @@ class _Collector:
             return
         _, _, kernels = self.graph.slot_files(slot, use.view.path)
         takes = self.takes()
+        contract = self.graph.reader.contract
+        mine = slot.struct == OPS or (not slot.struct and slot.field in contract.callbacks)
+        comes = contract.door(slot.field) if mine else ""
         known = slot_door(slot.struct, slot.field, takes, kernels)
+        if comes:
+            known = Door(slot.field, comes)
         if known is not None:
-            self.entry(known, use, via)
+            self.entry(known, use, step.via)
             return
         handler = is_packet_handler((slot.struct, slot.field, slot.table), takes_packet(takes))
         if handler:
             self.entry(Door(slot.field, DATAPATH), use, "handler table")
         text = f"{slot.struct.removeprefix('struct ')}.{slot.field}".lstrip(".")
-        reads = self.graph.reads_of(slot, use.view.path)
-        for read in reads:
-            self.follow(read, text, depth + 1)
-        if not reads and not handler:
+        if not self.onward(step._replace(via=text)) and not handler:
             self.doubt(use, f"who calls {self.function.name}() through {text} is not known")
 
 

@@ -13,6 +13,8 @@ from tree_sitter import Node
 
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import Local, View
+from xfrmlint.contract import words
+from xfrmlint.contract.words import DEVICE, OWNER, PINNED
 from xfrmlint.kernel import structs
 from xfrmlint.kernel.doors import CONTROL, DATAPATH
 from xfrmlint.kernel.functions import function_named
@@ -21,7 +23,6 @@ from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.valueflow.forms import Stored, plain
 from xfrmlint.valueflow.sources import Sources, Tracer
 
-_NETDEV = "struct net_device"
 _INSTALLED = re.compile(rb"netdev_ops|xfrmdev_ops|ethtool_ops|register_netdev")
 
 
@@ -55,11 +56,11 @@ class Found(NamedTuple):
 class Devices:
     """Answers about one driver; each member is looked at once."""
 
-    def __init__(self, graph: CallGraph, accesses: Accesses, add_takes_device: bool) -> None:
+    def __init__(self, graph: CallGraph, accesses: Accesses) -> None:
         self.graph = graph
         self.reader = graph.reader
         self.accesses = accesses
-        self.add_takes_device = add_takes_device
+        self.contract = graph.reader.contract
         self.tracer = Tracer(graph.reader, graph.passed, self._whose, self._stored)
         self._members: dict[tuple[str, str, str, str], Found] = {}
 
@@ -114,24 +115,25 @@ class Devices:
             return Whose.OTHER if self.is_dummy(struct, view.path) else Whose.OWN
         if (struct, name) in structs.LOWER_MEMBERS:
             return Whose.VLAN
-        if struct == self.accesses.offload and base is not None and name in ("dev", "real_dev"):
+        role = self.contract.role_of(name) if struct == self.accesses.offload else ""
+        if role in (OWNER, PINNED) and base is not None:
             if self.accesses.base(base, view)[0] != STATE:
                 return Whose.OTHER
-            # Before add took a device, real_dev was how a driver learned its own.
-            learned = name == "real_dev" and not self.add_takes_device
+            # Before add took a device, the pinned one was how a driver learned its own.
+            learned = role == PINNED and not self.contract.add_takes_device
             return Whose.OWN if learned else Whose.STATE
         return None
 
     def _of_parameter(self, view: View, local: Local) -> Whose | None:
         """Return whose device the kernel hands a function; None for one that callers hand over."""
-        if local.type.base != _NETDEV:
+        if local.type.base != DEVICE:
             return None
         function = self.graph.known(view)
         parameters = [v for v in view.locals if v.parameter >= 0]
-        states = any(v.type.base == "struct xfrm_state" for v in parameters)
+        states = any(v.type.base == words.STATE for v in parameters)
         if states and not self.graph.passed(function, local.parameter):
             return Whose.GIVEN
-        first = min(v.parameter for v in parameters if v.type.base == _NETDEV)
+        first = min(v.parameter for v in parameters if v.type.base == DEVICE)
         doors = self.graph.incoming(function).entries
         callbacks = [d for d in doors if not d.name.endswith("()")]
         called = bool(self.graph.passed(function, local.parameter))

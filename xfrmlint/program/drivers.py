@@ -6,16 +6,14 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.mention import use_of
-from xfrmlint.c.offload import offload_of
 from xfrmlint.c.reader import Words
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
+from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OWNER, STATE, XSO
 from xfrmlint.program.access import Accesses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.devices import Devices, Whose
-from xfrmlint.program.ops import OPS, Table, add_takes_device
-
-_NETDEV_FIELD = "xfrmdev_ops"
+from xfrmlint.program.ops import Table
 
 
 class Driver(NamedTuple):
@@ -61,7 +59,7 @@ def drivers_of(graph: CallGraph, tables: Sequence[Table]) -> list[Driver]:
 
 def _forwarders(graph: CallGraph, table: Table) -> list[str]:
     """Return the modules that call a table which hangs in a struct of theirs, not on a netdev."""
-    if any(slot.struct == "struct net_device" for slot in table.slots):
+    if any(slot.struct == DEVICE for slot in table.slots):
         return []
     found: dict[str, None] = {}
     for slot in table.slots:
@@ -76,7 +74,7 @@ def _forwarders(graph: CallGraph, table: Table) -> list[str]:
             if outer is None or outer.type != "field_expression" or view.kind != "function":
                 continue
             name = outer.child_by_field_name("field")
-            if name is not None and node_text(name).startswith("xdo_"):
+            if name is not None and node_text(name) in graph.reader.contract.callbacks:
                 for module in graph.reader.universe.modules(view.path):
                     found[module.name] = None
     return list(found)
@@ -99,16 +97,17 @@ class _Delegation:
     def __init__(self, graph: CallGraph) -> None:
         self.graph = graph
         self.reader = graph.reader
-        accesses = Accesses(graph.reader, offload_of(graph.reader), graph.passed)
-        self.devices = Devices(graph, accesses, add_takes_device(graph.reader))
+        self.contract = graph.reader.contract
+        accesses = Accesses(graph.reader, self.contract.offload, graph.passed)
+        self.devices = Devices(graph, accesses)
 
     def calls(self, path: str) -> list[tuple[View, Node, Node]]:
         """Return (view, callback's field expression, call) where a driver calls state callbacks."""
         found = []
-        fields = self.reader.types.fields_named(OPS, "include/linux/netdevice.h")
-        names = [name for name in fields if name.startswith("xdo_dev_state_")]
+        slots = (*self.contract.slots.values(), *self.contract.others)
+        names = [slot.name for slot in slots if STATE in slot.takes and not slot.packet]
         files, key = self.reader.universe.files(path), self.reader.universe.key(path)
-        macros = self.reader.macros(files, key).hiding([*names, _NETDEV_FIELD])
+        macros = self.reader.macros(files, key).hiding([*names, NETDEV_OPS])
         words = Words([*names, *macros])
         for file in files:
             for view in self.reader.views_with(words, file, macros):
@@ -142,7 +141,7 @@ class _Delegation:
             listed = call.child_by_field_name("arguments")
             first = listed.named_children[0] if listed and listed.named_child_count else None
             kind = self.reader.types.of(first, view) if first is not None else None
-            if first is None or kind is None or kind.base != "struct net_device":
+            if first is None or kind is None or kind.base != DEVICE:
                 return False
             device = first
         return not self.is_own(view, device)
@@ -159,8 +158,8 @@ class _Delegation:
                 base = ops.child_by_field_name("argument")
                 name = ops.child_by_field_name("field")
                 kind = self.reader.types.of(base, view)
-                netdev = kind is None or kind.base == "struct net_device"
-                if name is not None and node_text(name) == _NETDEV_FIELD and netdev:
+                netdev = kind is None or kind.base == DEVICE
+                if name is not None and node_text(name) == NETDEV_OPS and netdev:
                     return base
                 return None
             if ops.type != "identifier":
@@ -183,7 +182,9 @@ class _Delegation:
         values = [device]
         if device.type == "identifier":
             values = view.assignments(node_text(device)) or values
-        return all(node_text(value).endswith(("xso.dev", "->dev")) for value in values)
+        owner = self.contract.member(OWNER)
+        ends = (f"{XSO}.{owner}", f"->{owner}")
+        return all(node_text(value).endswith(ends) for value in values)
 
 
 def _call_around(node: Node) -> Node:

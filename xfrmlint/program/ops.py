@@ -8,17 +8,15 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import INT, declared, specified
-from xfrmlint.c.expression import bare, position_in
-from xfrmlint.c.mention import Slot, slot_of, use_of
+from xfrmlint.c.expression import arguments_of, bare, position_in
+from xfrmlint.c.mention import Slot, Use, slot_of, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
-from xfrmlint.contract import CALLBACK, FLAG
-from xfrmlint.kernel.functions import function_named
+from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, RESOLVE
 from xfrmlint.program.callgraph import CallGraph
-from xfrmlint.valueflow.sources import returned
-
-OPS = "struct xfrmdev_ops"
+from xfrmlint.valueflow.sources import Tracer, returned
+from xfrmlint.valueflow.uses import Step, Uses
 
 
 class Callback(NamedTuple):
@@ -66,40 +64,32 @@ def find_tables(graph: CallGraph, paths: Iterable[str]) -> list[Table]:
     return sorted(found, key=lambda t: t.place)
 
 
-def add_takes_device(reader: Reader) -> bool:
-    """Tell whether xdo_dev_state_add() gets the net_device (include/linux/netdevice.h, 6.16)."""
-    found = reader.corpus.find("struct", OPS.split()[-1], "include/linux/netdevice.h")
-    if found is None:
-        return True
-    text = reader.corpus.unit(found.path).text[found.start : found.end]
-    match = re.search(rb"\(\s*\*\s*xdo_dev_state_add\s*\)\s*\(\s*struct\s+(\w+)", text)
-    return match is None or match.group(1) == b"net_device"
-
-
 class _Finder:
     def __init__(self, graph: CallGraph) -> None:
         self.graph = graph
         self.reader: Reader = graph.reader
         self.tables: dict[Key, Table] = {}
         self.flagged: list[Flagged] = []
+        self.tracer = Tracer(self.reader, graph.passed, self.object_of)
+        self.uses = Uses(self.reader, graph.passed, lambda _: (), self.reads, self.mention)
         self.owners: dict[Key, tuple[str, str]] = {}
-        known = self.reader.types.fields_named(OPS, "include/linux/netdevice.h")
-        self.fields = [name for name in known if name.startswith("xdo_")] or ["xdo_dev_state_add"]
-        if CALLBACK not in self.fields:
-            self.fields.append(CALLBACK)
+        contract = self.reader.contract
+        self.fields = contract.callbacks
+        self.flag_name = contract.promise(RESOLVE)
+        self.flags_name = contract.flags.name if contract.flags is not None else ""
 
     def read(self, path: str) -> None:
         files, key = self.reader.universe.files(path), self.reader.universe.key(path)
-        words = [*self.fields, "xfrmdev_ops", FLAG]
+        words = [*self.fields, NETDEV_OPS, *filter(None, [self.flag_name])]
         macros = self.reader.macros(files, key).hiding(words)
         for view in self.reader.views_with(Words([*words, *macros]), path, macros, own=True):
             for name in self.fields:
                 for node in view.occurrences(name):
                     self.filled(view, node, name)
-            for node in view.occurrences("xfrmdev_ops"):
+            for node in view.occurrences(OPS.split()[-1]):
                 if node.type == "type_identifier":
                     self.positional(view, node)
-            for node in view.occurrences("flags"):
+            for node in view.occurrences(self.flags_name) if self.flag_name else ():
                 self.flag(view, node)
 
     def filled(self, view: View, node: Node, name: str) -> None:
@@ -155,7 +145,7 @@ class _Finder:
                 self.positions(view, value)
             elif entry.type != "initializer_pair" and index < len(names):
                 table = self.table_of_list(view, listed)
-                if names[index] == "flags":
+                if names[index] == self.flags_name:
                     if self.sets_flag(view, entry):
                         table.flags.append(view.place(entry.start_byte))
                 else:
@@ -166,7 +156,7 @@ class _Finder:
         name, at = _owner(view, listed)
         target = _literal_target(listed)
         if target is not None:
-            key = self.key(view, target, 0)
+            key = self.key(view, target)
         else:
             key = Key(view.path if view.kind != "function" else str(view.function), name)
         return self.table(key, name, view.place(at.start_byte))
@@ -180,7 +170,7 @@ class _Finder:
         base = expression.child_by_field_name("argument")
         if base is None:
             return None
-        key = self.key(view, base, 0)
+        key = self.key(view, base)
         if key in self.tables:
             return self.tables[key]
         place = self.declared_at(view, key) or view.place(expression.start_byte)
@@ -199,46 +189,28 @@ class _Finder:
                     return self.reader.outlines.place(view.path, item, made.name)
         return None
 
-    def key(self, view: View, node: Node, depth: int) -> Key:
+    def key(self, view: View, node: Node) -> Key:
         """Return which object an expression of type struct xfrmdev_ops (or a pointer to it) is."""
-        node = bare(node)
+        answers = self.tracer.of(view, node).answers
+        return next(iter(answers), Key(str(view.function), node_text(bare(node))))
+
+    def object_of(self, view: View, node: Node) -> Key | None:
+        """Return which object an expression names; None where it has to be followed further."""
         if node.type == "field_expression":
             slot = slot_of(self.reader, view, node)
             return Key(slot.struct, slot.field)
         if node.type == "subscript_expression":
             inner = node.child_by_field_name("argument")
             index = node.child_by_field_name("index")
-            outer = self.key(view, inner, depth + 1) if inner is not None else Key("", "")
+            outer = self.key(view, inner) if inner is not None else Key("", "")
             return Key(outer.scope, f"{outer.name}[{node_text(index) if index else ''}]")
-        if node.type == "call_expression" and depth < 4:
-            called = node.child_by_field_name("function")
-            for made in self.reader.definitions(node_text(called) if called else "", view.path):
-                for value in returned(made):
-                    return self.key(made, value, depth + 1)
+        if node.type != "identifier":
+            return None
         name = node_text(node)
-        local = view.local(name, node.start_byte) if node.type == "identifier" else None
+        local = view.local(name, node.start_byte)
         if local is None:
             return Key(view.path, name)
-        if local.type.pointers and depth < 4:
-            for value in view.assignments(name):
-                value = bare(value)
-                if value.type == "call_expression":
-                    listed = value.child_by_field_name("arguments")
-                    called = value.child_by_field_name("function")
-                    if called is None or not function_named(node_text(called)).is_("copies"):
-                        continue
-                    for argument in listed.named_children if listed is not None else []:
-                        named = bare(argument)
-                        if named.type == "identifier" and node_text(named) in {
-                            k.name for k in self.tables
-                        }:
-                            return self.key(view, named, depth + 1)
-                    continue
-                return self.key(view, value, depth + 1)
-            if local.parameter >= 0:
-                for where, argument in self.graph.passed(self.graph.known(view), local.parameter):
-                    return self.key(where, argument, depth + 1)
-        return Key(str(view.function), name)
+        return None if local.type.pointers else Key(str(view.function), name)
 
     def flag(self, view: View, node: Node) -> None:
         """Note where `.flags` gets the flag, in an initializer or by = and |=."""
@@ -251,7 +223,7 @@ class _Finder:
             owner = pair.parent if pair is not None else None
             if value is None or owner is None:
                 return
-            if not _holds_callbacks(owner) and not self.typed_ops(view, value):
+            if not self.holds_callbacks(owner) and not self.typed_ops(view, value):
                 return
             # Of two designators for one field the last one counts.
             later = [c for c in owner.named_children if c.start_byte > value.start_byte]
@@ -265,7 +237,7 @@ class _Finder:
             return
         base = parent.child_by_field_name("argument")
         if base is not None:
-            flagged = Flagged(self.key(view, base, 0), view.place(node.start_byte))
+            flagged = Flagged(self.key(view, base), view.place(node.start_byte))
             if flagged not in self.flagged:
                 self.flagged.append(flagged)
 
@@ -298,7 +270,7 @@ class _Finder:
                         return True
             if node.type == "identifier":
                 name = node_text(node)
-                if name == FLAG or self.constant_sets_flag(view, name):
+                if name == self.flag_name or self.constant_sets_flag(view, name):
                     return True
             stack += node.named_children
         return False
@@ -310,13 +282,13 @@ class _Finder:
             passed = self.graph.passed(self.graph.known(view), local.parameter)
             return any(self.sets_flag(where, argument) for where, argument in passed)
         if local is not None:
-            return any(FLAG in node_text(value) for value in view.assignments(name))
+            return any(self.flag_name in node_text(value) for value in view.assignments(name))
         word = name.encode("utf-8", "surrogateescape")
         pattern = re.compile(rb"\b" + re.escape(word) + rb"\s*=\s*([^,;}]*)")
         for path in self.reader.corpus.local(view.path):
             if word in self.reader.corpus.data(path):
                 for match in pattern.finditer(self.reader.corpus.unit(path).text):
-                    if FLAG.encode() in match.group(1) and b"~" not in match.group(1):
+                    if self.flag_name.encode() in match.group(1) and b"~" not in match.group(1):
                         return True
         return False
 
@@ -371,101 +343,79 @@ class _Finder:
         root = re.split(r"[.\[]", table.symbol)[0]
         for view in {id(o.view): o.view for o in self.reader.near(root, table.place.path)}.values():
             if view.kind == "function":
-                for node in view.occurrences("flags"):
+                for node in view.occurrences(self.flags_name) if self.flag_name else ():
                     self.flag(view, node)
+
+    def holds_callbacks(self, listed: Node) -> bool:
+        """Tell whether an initializer names slots of an ops table."""
+        designators = tuple(f".{name}" for name in self.fields)
+        return any(
+            child.type == "initializer_pair"
+            and re.split(r"[\s=]", node_text(child).lstrip(), maxsplit=1)[0] in designators
+            for child in listed.named_children
+        )
 
     def destinations(self, table: Table) -> set[Slot]:
         """Return the slots into which a table (its value or its address) is put."""
+        member = table.key.scope.startswith("struct ")
+        name = table.key.name if member else re.split(r"[.\[]", table.symbol)[0]
+        wanted = "field_identifier" if member else "identifier"
         found: set[Slot] = set()
-        if table.key.scope.startswith("struct "):
-            occurrences = [
-                (view, node.parent)
-                for view, node in self.reader.near(table.key.name, table.place.path)
-                if node.parent is not None and node.type == "field_identifier"
-            ]
-        else:
-            root = re.split(r"[.\[]", table.symbol)[0]
-            occurrences = [
-                (view, node)
-                for view, node in self.reader.near(root, table.place.path)
-                if node.type == "identifier"
-            ]
-        for view, node in occurrences:
-            if node is not None:
-                self.flow(view, node, found, 0)
+        start = [
+            Step(self.mention(view, node))
+            for view, node in self.reader.near(name, table.place.path)
+            if node.type == wanted
+        ]
+        self.uses.follow(start, lambda step: self.goes_on(step.use, found))
         return found
 
-    def flow(self, view: View, node: Node, found: set[Slot], depth: int) -> None:
-        if depth > 5:
-            return
-        up = node
+    def mention(self, view: View, node: Node) -> Use:
+        """Return what is done with the table that a node names, or that a member of it is."""
+        if node.type == "field_identifier" and node.parent is not None:
+            node = node.parent
         # A member of a bigger object carries the table along: &hw.xops.
-        while up.parent is not None and up.parent.type == "field_expression":
-            kind = self.reader.types.of(up.parent, view)
+        while node.parent is not None and node.parent.type == "field_expression":
+            kind = self.reader.types.of(node.parent, view)
             if kind is None or kind.base != OPS:
                 break
-            up = up.parent
-        copied = _copied_through(up)
+            node = node.parent
+        return use_of(self.reader, view, node)
+
+    def goes_on(self, use: Use, found: set[Slot]) -> bool:
+        """Add the slot into which a use puts a table, and tell whether it goes on from there."""
+        copied = _copied_through(use.at)
+        if use.callee is not None and use.kind != "argument" and use.callee.parent is not None:
+            copied = arguments_of(use.callee.parent)[0]
+        elif copied is None and use.kind == "global":
+            # `own_ops = template;`, `own_ops = &template;`
+            given = _assignment_of(use.at)
+            copied = given.child_by_field_name("left") if given is not None else None
         if copied is not None:
-            target = self.key(view, copied, 0)
+            target = self.key(use.view, copied)
             found.add(Slot(target.scope, target.name))
-            return
-        use = use_of(self.reader, view, up)
+            return False
         if use.kind == "slot" and use.slot is not None:
             if use.slot in found:
-                return
+                return False
             found.add(use.slot)
-            if use.slot.struct == "struct net_device":
-                return
-            files, key, kernels = self.graph.slot_files(use.slot, view.path)
-            if kernels or not use.slot.field:
-                return
-            for where, inner in self.reader.occurrences(use.slot.field, files, key):
-                if inner.type == "field_identifier" and inner.parent is not None:
-                    if slot_of(self.reader, where, inner.parent).struct == use.slot.struct:
-                        self.flow(where, inner.parent, found, depth + 1)
-        elif use.kind == "local":
-            local = view.local(use.name, node.start_byte)
+            return use.slot.struct != DEVICE
+        if use.kind == "local":
+            local = use.view.local(use.name, use.at.start_byte)
             if local is not None and not local.type.pointers:
-                found.add(Slot(str(view.function), use.name))
-            for inner in view.occurrences(use.name):
-                if inner.type == "identifier" and inner.start_byte != node.start_byte:
-                    self.flow(view, inner, found, depth + 1)
-        elif use.kind == "global":
-            # `own_ops = template;`, `own_ops = &template;`
-            given = _assignment_of(up)
-            left = given.child_by_field_name("left") if given is not None else None
-            if left is not None:
-                target = self.key(view, left, 0)
-                found.add(Slot(target.scope, target.name))
-        elif use.kind == "argument":
-            self.flow_argument(view, use.name, use.position, use.callee, found, depth)
+                found.add(Slot(str(use.view.function), use.name))
+        return use.kind in ("local", "argument")
 
-    def flow_argument(
-        self,
-        view: View,
-        name: str,
-        index: int,
-        callee: Node | None,
-        found: set[Slot],
-        depth: int,
-    ) -> None:
-        listed = (
-            callee.parent.child_by_field_name("arguments") if callee and callee.parent else None
-        )
-        if listed is not None and index == 1 and function_named(name).copies_memory:
-            target = self.key(view, listed.named_children[0], 0)
-            found.add(Slot(target.scope, target.name))
-            return
-        copies = function_named(name).is_("copies")
-        if listed is not None and listed.parent is not None and copies:
-            self.flow(view, listed.parent, found, depth + 1)
-            return
-        for inner in self.reader.definitions(name, view.path):
-            if index < len(inner.parameters) and inner.parameters[index]:
-                for node in inner.occurrences(inner.parameters[index]):
-                    if node.type == "identifier":
-                        self.flow(inner, node, found, depth + 1)
+    def reads(self, slot: Slot, path: str) -> list[Use]:
+        """Return the uses of a member that holds a table."""
+        files, key, kernels = self.graph.slot_files(slot, path)
+        if kernels or not slot.field:
+            return []
+        return [
+            self.mention(where, inner)
+            for where, inner in self.reader.occurrences(slot.field, files, key)
+            if inner.type == "field_identifier" and inner.parent is not None
+            if slot_of(self.reader, where, inner.parent).struct == slot.struct
+        ]
 
 
 def _element_of(key: Key, flagged: Key) -> bool:
@@ -524,13 +474,6 @@ def _written_once(expression: Node) -> Node | None:
     arguments = listed.named_children
     once = called is not None and node_text(called) == "WRITE_ONCE" and len(arguments) == 2
     return arguments[1] if once and arguments[0].id == expression.id else None
-
-
-def _holds_callbacks(listed: Node) -> bool:
-    return any(
-        child.type == "initializer_pair" and node_text(child).lstrip().startswith(".xdo_")
-        for child in listed.named_children
-    )
 
 
 def _literal_target(listed: Node) -> Node | None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node, Query
 
+from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.header import declared_function, declared_macros, expanded_text
 from xfrmlint.c.macros import Macro
 from xfrmlint.c.unit import captured, language, node_text, parse
@@ -55,13 +56,14 @@ class Outside:
     def _verdict(self, view: View, call: Node, bound: Bound, at: int, depth: int) -> Verdict:
         name = called(call)
         does = function_named(name)
-        given = arguments(call)
+        given = arguments_of(call)
 
         def flags(nodes: Sequence[Node]) -> Flags:
             found = (flags_of(self._graph, view, node, bound, at) for node in nodes)
             return frozenset().union(*found)
 
-        if does.sleeps == "never":
+        # The resolver runs for every packet, too.
+        if does.sleeps == "never" or (name != "" and name == self._graph.reader.contract.asks):
             return _AWAKE
         if does.sleeps == "always":
             waits = given[does.unless_zero : does.unless_zero + 1] if does.unless_zero >= 0 else []
@@ -161,7 +163,7 @@ def bound_of(
     """Return what a callee's parameters are: literals, and flags of an allocation."""
     found: Bound = {}
     types = {local.name: local.type.base for local in target.locals if local.parameter >= 0}
-    for name, given in zip(target.parameters, arguments(call), strict=False):
+    for name, given in zip(target.parameters, arguments_of(call), strict=False):
         if not name or _rewritten(target, name):
             continue
         values = [_text(side, known) for one in chosen(given, known) for side in _values(view, one)]
@@ -195,13 +197,6 @@ def _rewritten(view: View, name: str) -> bool:
     word = name.encode("utf-8", "surrogateescape")
     text = view.text[view.node.start_byte : view.node.end_byte]
     return re.search(rb"(?<![\w.>])" + re.escape(word) + rb"\s*[-+|&^]?=(?!=)", text) is not None
-
-
-def arguments(call: Node) -> list[Node]:
-    """Return the arguments of a call."""
-    listed = call.child_by_field_name("arguments")
-    nodes = listed.named_children if listed is not None else []
-    return [node for node in nodes if node.type != "comment"]
 
 
 def called(call: Node) -> str:

@@ -11,27 +11,28 @@ from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract import RESOLVER
+from xfrmlint.contract.words import ADD, FREE, HANDLE, PRIVATE, XFRM, XSO, Contract
 from xfrmlint.kernel.doors import UNKNOWN
 from xfrmlint.kernel.places import is_core
-from xfrmlint.program.access import FIELDS, Access, Accesses, Doubt
+from xfrmlint.program.access import Access, Accesses, Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver
 from xfrmlint.program.reach import DEAD, MOST_FUNCTIONS, Reached, reached
 
 RESOLVE = "resolve"
-_XFRM = "include/net/xfrm.h"
 
 
 class Site(NamedTuple):
     """A place where a driver touches xso or calls the resolver (access is then `resolve`).
 
-    driver: None for core code. read_back: a read after the store by which add returns the handle.
+    member: the role of xso's field. cleared: 0 or NULL is stored. driver: None for core code.
+    read_back: a read after the store by which add returns the handle.
     """
 
     place: Place
     function: FunctionName
     field: str
+    member: str
     access: str
     accessor: str
     by_name: bool
@@ -39,6 +40,8 @@ class Site(NamedTuple):
     role: str
     reached: Reached
     under_add: bool
+    under_free: bool
+    cleared: bool
     read_back: bool
     view: View
 
@@ -77,6 +80,7 @@ class _Finder:
     def __init__(self, graph: CallGraph, drivers: Sequence[Driver], offload: str) -> None:
         self.graph = graph
         self.reader: Reader = graph.reader
+        self.contract = self.reader.contract
         self.offload = offload
         self.accesses = Accesses(self.reader, offload, graph.passed)
         self.doubts: list[Doubt] = []
@@ -97,24 +101,25 @@ class _Finder:
         if not fresh:
             return
         tag = self.offload.split()[-1]
-        words = [*(f for f in FIELDS if "dev" not in f), "xso", tag, RESOLVER]
+        words = [*self.contract.telling, XSO, tag, *filter(None, [self.contract.asks])]
         macros = self.reader.macros(files, self.reader.universe.key(path)).hiding(words)
         names = Words([*words, *macros, *self.carriers(files, tag)])
         for file in fresh:
-            self.unparsed(file, words)
+            self.unparsed(file, self.contract.telling)
             for view in self.reader.views_with(names, file, macros, own=True):
                 if view.kind == "function":
                     self.settle(view, self.accesses.of(view))
-                    self.doubts += _strange_names(view)
+                    self.doubts += _strange_names(view, self.contract.telling)
         self.read_resolves(path)
         self.unused(macros, files)
 
     def read_core(self, path: str) -> None:
-        """Core code owns xso; only how it treats upper_priv is looked at."""
-        if b"upper_priv" not in self.reader.corpus.data(path):
+        """Core code owns xso; only how it treats what is the owner's own is looked at."""
+        private = self.contract.member(PRIVATE)
+        if not private or private.encode() not in self.reader.corpus.data(path):
             return
-        accesses = Accesses(self.reader, self.offload, self.graph.passed, ("upper_priv",))
-        for view in self.reader.views_with(Words(["upper_priv"]), path, {}):
+        accesses = Accesses(self.reader, self.offload, self.graph.passed, (private,))
+        for view in self.reader.views_with(Words([private]), path, {}):
             if view.kind == "function":
                 for access in accesses.of(view):
                     # Nobody looked for callers.
@@ -144,7 +149,7 @@ class _Finder:
 
     def unparsed(self, path: str, words: Sequence[str]) -> None:
         """Note words that stand where no item could be made out."""
-        for word in words[:2]:
+        for word in words:
             encoded = word.encode()
             if encoded not in self.reader.corpus.data(path):
                 continue
@@ -157,9 +162,10 @@ class _Finder:
 
     def unused(self, macros: dict[str, list[Macro]], files: Sequence[str]) -> None:
         """Note macros that hold a site but are used nowhere: their text was not analysed."""
+        handle = self.contract.member(HANDLE).encode()
         for name, found in macros.items():
             for macro in found:
-                if b"offload_handle" not in macro.body or macro.path.startswith("include/"):
+                if handle not in macro.body or macro.path.startswith("include/"):
                     continue
                 word = name.encode()
                 users = sum(self.reader.corpus.data(f).count(word) for f in files)
@@ -178,22 +184,24 @@ class _Finder:
     def read_resolves(self, path: str) -> None:
         """Add the resolver's calls in a driver, through pointers to it as well."""
         known: set[Place] = set()
-        for edge in self.graph.calls_of(FunctionName(_XFRM, RESOLVER, 0), path):
+        resolver = self.contract.asks
+        if not resolver:
+            return
+        for edge in self.graph.calls_of(FunctionName(XFRM, resolver, 0), path):
             known.add(edge.place)
             view = self.graph.view(edge.caller)
             if view is not None:
-                access = Access(edge.caller, edge.place, RESOLVER, RESOLVE, "", False, 0, view)
-                self.settle(view, [access])
-        for view, node in self.reader.near(RESOLVER, path):
+                self.settle(view, [_resolving(edge.caller, edge.place, resolver, view)])
+        for view, node in self.reader.near(resolver, path):
             place = view.place(node.start_byte)
             if place not in known and _is_strange(self.reader, view, node, bool(known)):
                 self.strange(view, place)
 
     def strange(self, view: View, place: Place) -> None:
         """Note that the resolver is named where it can be asked for all that was understood."""
-        why = f"{RESOLVER} stands in a form of C that was not understood"
+        why = f"{self.contract.asks} stands in a form of C that was not understood"
         self.doubts.append(Doubt(place, view.function.name, why))
-        access = Access(view.function, place, RESOLVER, RESOLVE, "", False, 0, view)
+        access = _resolving(view.function, place, self.contract.asks, view)
         for driver in self.drivers_at(view.path):
             way = Reached((), (), frozenset(), ((place, why),), False)
             self.add(access, driver, driver.role, way, False)
@@ -214,8 +222,8 @@ class _Finder:
                 reason = f"access of xso.{access.field} in a module without an ops table"
                 self.doubts.append(Doubt(access.place, function.name, reason))
             return
-        under_add = _only_under_add(way)
-        stores = [a.offset for a in accesses if a.field == "offload_handle" and "write" in a.access]
+        under_add = _only_under(way, self.contract) == self.contract.slot(ADD)
+        stores = [a.offset for a in accesses if a.member == HANDLE and "write" in a.access]
         for access in accesses:
             back = under_add and any(offset < access.offset for offset in stores)
             for driver in owners:
@@ -269,7 +277,7 @@ class _Finder:
         core = access.place.path.startswith(("include/", "net/"))
         if role == "lower" and core and access.access != RESOLVE:
             return
-        under_add = _only_under_add(way)
+        only = _only_under(way, self.contract)
         module = driver.module if driver is not None else ""
         key = (access.place, access.function, access.field, access.access, module)
         self.sites.setdefault(
@@ -278,17 +286,24 @@ class _Finder:
                 access.place,
                 access.function,
                 access.field,
+                access.member,
                 access.access,
                 access.accessor,
                 access.by_name,
                 driver,
                 role,
                 way,
-                under_add,
+                only == self.contract.slot(ADD),
+                only == self.contract.slot(FREE),
+                access.cleared,
                 read_back,
                 access.view,
             ),
         )
+
+
+def _resolving(function: FunctionName, place: Place, resolver: str, view: View) -> Access:
+    return Access(function, place, resolver, "", RESOLVE, "", False, 0, False, view)
 
 
 def _is_strange(reader: Reader, view: View, node: Node, called: bool) -> bool:
@@ -314,7 +329,7 @@ def _in_body(node: Node) -> bool:
     return up is not None
 
 
-def _strange_names(view: View) -> list[Doubt]:
+def _strange_names(view: View, words: Iterable[str]) -> list[Doubt]:
     """Return the doubts about members of xso that are named, but not as members."""
     return [
         Doubt(
@@ -322,8 +337,7 @@ def _strange_names(view: View) -> list[Doubt]:
             view.function.name,
             f"{word} stands in a form of C that was not understood",
         )
-        for word in FIELDS
-        if "dev" not in word
+        for word in words
         for node in view.occurrences(word)
         if node.type != "field_identifier"
         and view.local(word, node.start_byte) is None
@@ -338,10 +352,13 @@ def _name_of(access: Access) -> str:
     return f"this access of xso.{access.field}"
 
 
-def _only_under_add(way: Reached) -> bool:
-    """Tell whether a store here returns the handle: no other callback of the table leads here."""
-    callbacks = {e.name for e in way.entries if e.name.startswith("xdo_")}
-    return callbacks == {"xdo_dev_state_add"} and way.context == "control"
+def _only_under(way: Reached, contract: Contract) -> str:
+    """Return the one callback of the table that leads here, on the control path: add, free.
+
+    Nothing else's store to the field is how a handle is returned.
+    """
+    callbacks = {e.name for e in way.entries} & {*contract.callbacks}
+    return callbacks.pop() if len(callbacks) == 1 and way.context == "control" else "?"
 
 
 def _declarations(root: Node) -> list[Node]:

@@ -13,7 +13,7 @@ from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import Covered, without_comments
 from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract import CALLBACK
+from xfrmlint.contract.words import RESOLVE
 from xfrmlint.kernel.functions import function_named, guard_sleeps
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.branches import Bound, excluded, in_doubt
@@ -46,11 +46,12 @@ def find_sleeps(graph: CallGraph, tables: Iterable[Table]) -> tuple[list[Sleep],
     """Return the calls that can sleep below the callbacks of some tables, and what stays open."""
     sleeps: dict[tuple[Place, str], Sleep] = {}
     doubts: dict[Doubt, None] = {}
+    slot = graph.reader.contract.slot(RESOLVE)
     for table in tables:
         for callback in table.callbacks:
-            if callback.field != CALLBACK:
+            if callback.field != slot:
                 continue
-            head = Hop(callback.target, callback.place.path, callback.place.line, CALLBACK)
+            head = Hop(callback.target, callback.place.path, callback.place.line, slot)
             for view in graph.reader.definitions(callback.target, table.place.path):
                 for place, function, what, chain in _below(graph, view, (head,), doubts):
                     key = (place, table.symbol)

@@ -319,7 +319,7 @@ def _notes(report: Report, dirty: bool, options: Options) -> Iterator[str]:
             yield f"NOTE: {word} message types: {printable(' '.join(sorted(_upper(names))))}"
     if report.contract == "absent":
         yield ""
-        yield f"NOTE: {_tree(report)} has no xfrm_dev_state_lower_handle(): the rules that need it"
+        yield f"NOTE: {_tree(report)} has no resolver for lower devices: the rules that need it"
         yield "      were not run (xfrmlint rules)."
     if dirty:
         yield ""

@@ -63,8 +63,8 @@ def _cells(row: DriverLine) -> tuple[str, ...]:
 
 def _legend(rows: list[DriverLine], width: int) -> Iterator[str]:
     yield from _wrapped(
-        "direct, resolved: datapath uses of a handle, read from xso.offload_handle or asked of "
-        "xfrm_dev_state_lower_handle(); control: reads of xso.offload_handle elsewhere.",
+        "direct, resolved: datapath uses of a handle, read from the state's shared field or asked "
+        "of the resolver; control: reads of that field elsewhere.",
         width,
     )
     if not all(row.on_netdev for row in rows):

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from xfrmlint.analysis.analyse import Core
-from xfrmlint.concrete.resolver import Comparison, Verdict
+from xfrmlint.concrete.resolver import Verdict
 from xfrmlint.concrete.states import described
+from xfrmlint.contract.words import HANDLE, OWNER, PINNED
 from xfrmlint.model.interleave import FIELDS, SCENARIOS, Order, Schedule, lines, torn
 from xfrmlint.report.json import dump
 from xfrmlint.report.terminal import printable
 
-_FIELD = {"dev": "owner"}
+# The model's fields by the roles of xso's members.
+_FIELD = {OWNER: "owner", PINNED: "real_dev", HANDLE: "offload_handle"}
 
 
 def kept(core: Core) -> bool:
@@ -21,17 +23,17 @@ def kept(core: Core) -> bool:
     )
 
 
-def order_of(comparison: Comparison) -> Order | None:
+def order_of(core: Core) -> Order | None:
     """Return the order in which the tree reads the three fields; None if it reads one twice."""
-    order = tuple(_FIELD.get(name, name) for name in comparison.reads)
+    order = tuple(_FIELD.get(core.contract.role_of(name)) for name in core.comparison.reads)
     fields = tuple(field for field in order if field in FIELDS)
     return fields if sorted(fields) == sorted(FIELDS) else None
 
 
-def schedules(comparison: Comparison) -> dict[str, Schedule]:
+def schedules(core: Core) -> dict[str, Schedule]:
     """Return, by scenario, the shortest schedule in which a device gets another's handle."""
-    order = order_of(comparison)
-    if order is None or comparison.verdict is not Verdict.EQUAL:
+    order = order_of(core)
+    if order is None or core.comparison.verdict is not Verdict.EQUAL:
         return {}
     found = {scenario.name: torn(order, scenario) for scenario in SCENARIOS}
     return {name: schedule for name, schedule in found.items() if schedule is not None}
@@ -41,15 +43,15 @@ def render(core: Core) -> Iterator[str]:
     """Yield the page's lines."""
     found = core.comparison
     if found.verdict is Verdict.ABSENT:
-        yield "xfrm_dev_state_lower_handle(): this tree has none"
+        yield "This tree has no resolver."
         return
-    yield f"xfrm_dev_state_lower_handle(): {printable(found.path)}:{found.line}"
+    yield f"{core.contract.asks}(): {printable(found.path)}:{found.line}"
     if found.verdict is Verdict.EQUAL:
         yield f"  equals the reference in all {found.total} states"
     elif found.verdict is Verdict.DIFFERS and found.case is not None:
         count = f"{found.differing} of {found.total} states"
         yield f"  differs from the reference in {count}; the smallest:"
-        yield f"  {described(found.case)}:"
+        yield f"  {described(found.case, core.contract)}:"
         yield f"  returns {printable(found.returned)} instead of {found.wanted}"
     else:
         place = f"{printable(found.reason_path)}:{found.reason_line}"
@@ -63,7 +65,7 @@ def render(core: Core) -> Iterator[str]:
             told = {True: "yes", False: "NO", None: "can't be told"}[answer.ok]
             reason = f" ({printable(answer.reason)})" if answer.reason else ""
             yield f"{question}: {told}, {printable(answer.path)}:{answer.line}{reason}"
-    torn_reads = schedules(found)
+    torn_reads = schedules(core)
     if torn_reads:
         name, schedule = min(torn_reads.items(), key=lambda item: len(item[1].moves))
         yield ""
@@ -89,7 +91,7 @@ def as_json(core: Core) -> str:
             "smallest": None
             if found.case is None
             else {
-                "state": described(found.case),
+                "state": described(found.case, core.contract),
                 "returned": found.returned,
                 "wanted": found.wanted,
             },
@@ -97,6 +99,6 @@ def as_json(core: Core) -> str:
             "reads": list(found.reads),
             "notes": [{**note._asdict(), "kind": str(note.kind)} for note in found.notes],
             "answers": answers,
-            "torn_reads": {name: list(lines(s)) for name, s in schedules(found).items()},
+            "torn_reads": {name: list(lines(s)) for name, s in schedules(core).items()},
         }
     )

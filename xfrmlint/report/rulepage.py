@@ -59,11 +59,24 @@ def what(rule: Rule) -> str:
     return first or text
 
 
+# What a rule needs, in words.
+_NEEDS = {
+    "resolver": "xfrm_dev_state_lower_handle()",
+    "callback": "the owner's resolver callback",
+    "promise": "the flag by which a driver opts in",
+    "private": "the owner's own member of xso (upper_priv)",
+    "pinned": "xso.real_dev",
+    "captured": "captured callbacks in xso",
+    "sharing": "the sharing test",
+}
+
+
 def _conditions(rule: Rule) -> Iterator[str]:
     if rule.level_not_opted_in != rule.level:
         yield f"{rule.level_not_opted_in} for a driver that has not opted in."
-    if rule.needs_contract:
-        yield "Silent in a tree without xfrm_dev_state_lower_handle()."
+    if rule.needs:
+        wanted = ", ".join(_NEEDS[need] for need in sorted(rule.needs))
+        yield f"Silent in a tree without {wanted}."
 
 
 def _paragraphs(text: str) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from xfrmlint.contract.revisions import NO_NAMES, Names, names_in
 from xfrmlint.errors import InputError
 from xfrmlint.findings import LEVELS, Finding, Report
 from xfrmlint.tree import Tree, Unreadable
@@ -24,11 +25,15 @@ class Ignore(NamedTuple):
 
 
 class Config(NamedTuple):
-    """What a tree's maintainers set. levels: of a type, or OFF. fail_on: a level, or empty."""
+    """What a tree's maintainers set. levels: of a type, or OFF. fail_on: a level, or empty.
+
+    names: what the tree calls things of the contract.
+    """
 
     levels: Mapping[str, str] = MappingProxyType({})
     ignores: tuple[Ignore, ...] = ()
     fail_on: str = ""
+    names: Names = NO_NAMES
 
 
 def load_config(tree: Tree, types: Collection[str]) -> Config:
@@ -37,29 +42,40 @@ def load_config(tree: Tree, types: Collection[str]) -> Config:
     For a change this is to be the tree before it, lest a change loosens its own check. Raises
     InputError that says what is wrong where.
     """
-    try:
-        data = tree.read(NAME)
-    except Unreadable as error:
-        if not tree.is_file(NAME):
-            return Config()
-        raise InputError(f"{tree.name}: {NAME}: {error}") from None
+    data = _settings(tree)
+    if data is None:
+        return Config()
     try:
         return parsed(data, types)
     except InputError as error:
         raise InputError(f"{tree.name}: {NAME}: {error}") from None
 
 
+def load_names(tree: Tree) -> Names:
+    """Return what the settings of a tree say that things of the contract are called."""
+    data = _settings(tree)
+    if data is None or b"contract" not in data:
+        return NO_NAMES
+    try:
+        return _names(_read(data))
+    except InputError as error:
+        raise InputError(f"{tree.name}: {NAME}: {error}") from None
+
+
+def _settings(tree: Tree) -> bytes | None:
+    """Return the text of a tree's settings, None where it has none."""
+    try:
+        return tree.read(NAME)
+    except Unreadable as error:
+        if not tree.is_file(NAME):
+            return None
+        raise InputError(f"{tree.name}: {NAME}: {error}") from None
+
+
 def parsed(data: bytes, types: Collection[str]) -> Config:
     """Return what the text of a configuration says; raises InputError without the file's name."""
-    if len(data) > _LARGEST:
-        raise InputError(f"larger than {_LARGEST >> 10} KiB")
-    try:
-        read = tomllib.loads(data.decode("utf-8"))
-    except RecursionError:
-        raise InputError("nested too deeply") from None
-    except ValueError as error:
-        raise InputError(str(error)) from None
-    _no_others(read, "", ("levels", "ignore", "fail-on"))
+    read = _read(data)
+    _no_others(read, "", ("levels", "ignore", "fail-on", "contract"))
     levels, ignores = read.get("levels", {}), read.get("ignore", [])
     if not isinstance(levels, dict):
         raise InputError("levels is no table of TYPE = LEVEL")
@@ -72,7 +88,29 @@ def parsed(data: bytes, types: Collection[str]) -> Config:
         },
         tuple(_ignore(one, f"ignore {n}", types) for n, one in enumerate(ignores, 1)),
         _level(read["fail-on"], "fail-on", LEVELS) if "fail-on" in read else "",
+        _names(read),
     )
+
+
+def _read(data: bytes) -> dict[str, Any]:
+    if len(data) > _LARGEST:
+        raise InputError(f"larger than {_LARGEST >> 10} KiB")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except RecursionError:
+        raise InputError("nested too deeply") from None
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def _names(read: Mapping[str, Any]) -> Names:
+    named = read.get("contract", {})
+    if not isinstance(named, dict):
+        raise InputError("contract is no table")
+    try:
+        return names_in(named)
+    except InputError as error:
+        raise InputError(f"contract: {error}") from None
 
 
 def configured(report: Report, config: Config, asked: Collection[str] = ()) -> Report:

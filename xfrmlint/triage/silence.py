@@ -6,7 +6,7 @@ from typing import NamedTuple
 from xfrmlint.c.unit import Unit
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import Finding
-from xfrmlint.rules import ABOUT_COMMENTS, Rule, run_rules
+from xfrmlint.rules import ABOUT_COMMENTS, Rule, Words, run_rules
 from xfrmlint.triage.suppression import problems, split, suppressions_in
 
 
@@ -23,21 +23,21 @@ def silenced(
     units: Iterable[Unit],
     rules: Sequence[Rule],
     store: Store,
-    contract: bool,
+    words: Words,
     module: Callable[[str], str],
     source: Callable[[str, int], str],
 ) -> Silenced:
     """Apply the comments of some files to what the other rules found.
 
     units: the files with a comment for xfrmlint. store: the facts that the rules were asked about.
-    contract: whether the tree has the resolver. module: whose a file is. source: a line's text.
+    words: of the tree's contract. module: whose a file is. source: a line's text.
     """
     files = {unit.path: unit for unit in units}
     comments = [one for unit in files.values() for one in suppressions_in(unit)]
     if not comments:
         return Silenced(findings, [], [])
     found = split(findings, comments)
-    types = {rule.type: contract or not rule.needs_contract for rule in rules}
+    types = {rule.type: rule.needs <= words.there for rule in rules}
     _, rows = store.query("SELECT path, line FROM unknown")
     doubtful = {(row["path"], row["line"]) for row in rows}
     owned = {path: (files[path], module(path)) for path in {one.path for one in comments}}
@@ -46,4 +46,4 @@ def silenced(
     second.add(problems(comments, found.used, types, doubtful, owned))
     second.seal()
     own = [rule for rule in rules if rule.type in ABOUT_COMMENTS]
-    return Silenced(found.kept, run_rules(own, second, contract, source), found.suppressed)
+    return Silenced(found.kept, run_rules(own, second, words, source), found.suppressed)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from xfrmlint.c.blanking import Covered
 from xfrmlint.c.comments import Comment, comments_with
 from xfrmlint.c.unit import Unit
-from xfrmlint.contract import MARK
+from xfrmlint.contract.words import MARK
 from xfrmlint.facts.rows import SuppressionRow
 from xfrmlint.findings import Finding
 

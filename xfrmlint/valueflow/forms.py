@@ -15,9 +15,25 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import bare, is_choice, position_in
+from xfrmlint.c.constants import Constants
+from xfrmlint.c.expression import bare, position_in
 from xfrmlint.c.mention import slot_of, use_of
 from xfrmlint.c.reader import Reader
+from xfrmlint.c.syntax import (
+    Assignment,
+    Before,
+    Block,
+    Call,
+    Cast,
+    Choice,
+    Comma,
+    Conditional,
+    Expression,
+    Initializer,
+    Syntax,
+    pointed,
+    uncast,
+)
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.kernel.functions import Operand, function_named
@@ -46,82 +62,29 @@ class Stored(NamedTuple):
     at: Node
 
 
-def alternatives(node: Node) -> list[Node]:
-    """Return the expressions one of which an expression's value is.
-
-    `c ? (T)f : g` is f or g, `({ int t = 1; f; })` is f, `a = f` is f, READ_ONCE(x) is x.
-    """
-    node = _unwrapped(node)
-    inside: list[Node | None] = []
-    match node.type:
-        case "conditional_expression":
-            then = node.child_by_field_name("consequence")
-            inside = [
-                then or node.child_by_field_name("condition"),
-                node.child_by_field_name("alternative"),
-            ]
-        case "comma_expression" | "assignment_expression":
-            inside = [node.child_by_field_name("right")]
-        case "compound_statement" | "expression_statement":
-            inside = [node.named_children[-1]] if node.named_child_count else []
-        case "generic_expression":
-            inside = list(node.named_children[2::2])
-        case "initializer_list":
-            inside = [c.child_by_field_name("value") or c for c in node.named_children]
-        case "call_expression":
-            listed = node.child_by_field_name("arguments")
-            arguments = listed.named_children if listed is not None else []
-            called = node.child_by_field_name("function")
-            does = function_named(node_text(called) if called is not None else "")
-            if is_choice(node):
-                inside = list(arguments[1:])
-            elif does.returned is not None and does.returned.position < len(arguments):
-                given = arguments[does.returned.position]
-                inside = [_pointed(given) if does.returned.pointed else given]
-    found = [leaf for one in inside if one is not None for leaf in alternatives(one)]
-    return found or [node]
-
-
-def _unwrapped(node: Node) -> Node:
-    """Take parentheses and casts away, and * with & (`*&x`)."""
-    while node.named_child_count:
-        if node.type == "parenthesized_expression":
-            node = node.named_children[-1]
-        elif node.type == "cast_expression":
-            node = node.child_by_field_name("value") or node.named_children[-1]
-        elif node.type == "pointer_expression" and _sign(node) == "*":
-            inner = bare_parentheses(node.child_by_field_name("argument"))
-            if inner is None or inner.type != "pointer_expression" or _sign(inner) != "&":
-                return node
-            node = inner.child_by_field_name("argument") or node
-        else:
-            return node
-    return node
-
-
-def bare_parentheses(node: Node | None) -> Node | None:
-    """Take parentheses and casts away."""
-    while node is not None and node.named_child_count:
-        if node.type == "parenthesized_expression":
-            node = node.named_children[-1]
-        elif node.type == "cast_expression":
-            node = node.child_by_field_name("value")
-        else:
-            break
-    return node
-
-
-def _sign(node: Node) -> str:
-    sign = node.child_by_field_name("operator")
-    return sign.type if sign is not None else ""
-
-
-def _pointed(node: Node) -> Node:
-    """Return x for &x; a pointer stands for what it points to."""
-    inner = bare_parentheses(node) or node
-    if inner.type == "pointer_expression" and _sign(inner) == "&":
-        return inner.child_by_field_name("argument") or inner
-    return inner
+def _alternatives(one: Expression) -> list[Expression]:
+    """Return the expressions one of which an expression's value is."""
+    inner: Sequence[Expression | None] = ()
+    match one:
+        case Cast() | Before():
+            inner = (one.of,)
+        case Conditional():
+            inner = (one.then or one.condition, one.other)
+        case Comma():
+            inner = (one.right,)
+        case Assignment() | Block():
+            inner = (one.value,)
+        case Choice():
+            inner = one.values
+        case Initializer():
+            inner = [value for _, value in one.items]
+        case Call():
+            returned = function_named(one.name).returned
+            if returned is not None and returned.position < len(one.arguments):
+                given = one.arguments[returned.position]
+                inner = (pointed(given) if returned.pointed else given,)
+    found = [leaf for each in inner if each is not None for leaf in _alternatives(each)]
+    return found or [one]
 
 
 class Forms:
@@ -130,6 +93,19 @@ class Forms:
     def __init__(self, reader: Reader, passed: Passed) -> None:
         self.reader = reader
         self.passed = passed
+        self._constants = Constants(reader.types)
+
+    def alternatives(self, value: Value) -> list[Value]:
+        """Return the expressions one of which an expression's value is.
+
+        `c ? (T)f : g` is f or g, `({ int t = 1; f; })` is f, `a = f` is f, READ_ONCE(x) is x.
+        """
+        one = Syntax(value.view, self._constants).of(value.node)
+        return [Value(value.view, leaf.node) for leaf in _alternatives(one)]
+
+    def _pointed(self, view: View, node: Node) -> Node:
+        """Return x for &x; a pointer stands for what it points to."""
+        return pointed(uncast(Syntax(view, self._constants).of(node))).node
 
     def stores_at(self, view: View, mention: Node, level: int = 0, depth: int = 0) -> list[Stored]:
         """Return what is stored at a mention of a variable, a member or a member's designator.
@@ -152,7 +128,7 @@ class Forms:
             if kind in ("parenthesized_expression", "cast_expression"):
                 up = parent
             elif kind == "pointer_expression":
-                level += 1 if _sign(parent) == "&" else -1
+                level += 1 if parent.children[0].type == "&" else -1
                 up = parent
             elif kind == "subscript_expression" and _is_field(parent, "argument", up):
                 # An element of an array that is kept in place, or of what a pointer points to.
@@ -228,7 +204,7 @@ class Forms:
             if value is not None:
                 given = arguments[value.position] if 0 <= value.position < len(arguments) else None
                 if given is not None and value.pointed:
-                    given = _pointed(given)
+                    given = self._pointed(view, given)
                 return [Stored(view, given, base, mention)]
         if does.returned is not None and does.returned.position == position:
             call = listed.parent

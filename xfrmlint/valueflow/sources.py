@@ -1,6 +1,6 @@
 """Where a value comes from: one backward engine for all questions.
 
-From an expression the engine goes to what it can be (forms.alternatives), from a local variable
+From an expression the engine goes to what it can be (Forms.alternatives), from a local variable
 to what is assigned to it, from a parameter to what callers pass, from a member to all that is
 stored in it, from a call to what is returned, until the asker's `classify` takes an expression for
 an answer. With
@@ -21,7 +21,7 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
-from xfrmlint.valueflow.forms import Forms, Passed, Stored, Value, alternatives, plain
+from xfrmlint.valueflow.forms import Forms, Passed, Stored, Value, plain
 
 T = TypeVar("T")
 _MOST = 300
@@ -87,7 +87,7 @@ class Tracer(Generic[T]):
     ) -> Sources[T]:
         found: dict[T, Place] = dict(answers or {})
         open_: dict[tuple[Place, str], None] = dict.fromkeys(doubts or ())
-        queue = [Value(v.view, leaf) for v in start for leaf in alternatives(v.node)]
+        queue = [leaf for value in start for leaf in self.forms.alternatives(value)]
         seen: set[tuple[str, str, int]] = set()
         for view, node in queue:
             mark = (f"{view.path} {view.function}", node_text(node), node.start_byte)
@@ -107,7 +107,7 @@ class Tracer(Generic[T]):
                 text = " ".join(node_text(node).split())[:60]
                 open_[place, f"where {text} comes from is not known"] = None
                 continue
-            queue += [Value(v.view, leaf) for v in values for leaf in alternatives(v.node)]
+            queue += [leaf for value in values for leaf in self.forms.alternatives(value)]
         return Sources(found, tuple(open_))
 
     def _split(
@@ -153,11 +153,11 @@ class Tracer(Generic[T]):
             around = _container(node)
             if around is not None:
                 return [Value(view, around)]
-            names = alternatives(called) if called is not None else []
+            names = self.forms.alternatives(Value(view, called)) if called is not None else []
             found = [
                 Value(inner, value)
                 for name in names
-                for inner in self.reader.definitions(node_text(name), view.path)
+                for inner in self.reader.definitions(node_text(name.node), view.path)
                 for value in returned(inner)
             ]
             return found or None

@@ -4,23 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tree_sitter import Node
-
+from xfrmlint.c.syntax import Comma, Expression, Name
 from xfrmlint.c.types import Types
 from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import function_named
 
-# include/linux/{list,rculist,llist,xarray,idr,hashtable,rhashtable,radix-tree}.h
-_LOOPS = (
-    (re.compile(r"^h?l?list(_nulls)?_for_each(_entry)?(_\w+)?_safe(_\w+)?$"), 0, 2),
-    (re.compile(r"^(h?l?list|hlist_bl|hlist_nulls)_for_each(_entry)?(_\w+)?$"), 0, 1),
-    (re.compile(r"^xa_for_each(_\w+)?$"), 2, 0),
-    (re.compile(r"^idr_for_each_entry(_\w+)?$"), 1, 0),
-    (re.compile(r"^hash_for_each_possible(_\w+)?_safe$"), 1, 0),
-    (re.compile(r"^hash_for_each_possible(_\w+)?$"), 1, 0),
-    (re.compile(r"^hash_for_each(_\w+)?_safe$"), 3, 0),
-    (re.compile(r"^hash_for_each(_\w+)?$"), 2, 0),
-    (re.compile(r"^rhl_for_each_entry_rcu$"), 1, 2),
-)
 _NAME = re.compile(rb"(\w+)[ \t]*$")
 _CALL = re.compile(rb"\b(\w*(?:for_?each|FOR_?EACH)\w*)\s*\(")
 _WORD = re.compile(rb"^\W*(\w+)\W*$")
@@ -30,39 +18,40 @@ _DEEPEST = 3
 class Loop(NamedTuple):
     """A loop macro's variable, and what it runs over, if that is an argument of its own."""
 
-    variable: Node
-    over: Node | None
+    variable: Name
+    over: Expression | None
 
 
-def loop_of(condition: Node, view: View, types: Types) -> Loop | None:
-    """Return what a condition is about that stands for the arguments of a loop macro."""
-    if condition.type != "parenthesized_expression" or condition.named_child_count != 1:
-        return None
-    arguments = _separated(condition.named_children[0])
+def loop_of(start: int, condition: Expression, view: View, types: Types) -> Loop | None:
+    """Return what a condition is about that stands for the arguments of a loop macro.
+
+    start: where its parenthesis opens.
+    """
+    arguments = _separated(condition)
     if len(arguments) < 2:
         return None
-    path, offset = view.origin(condition.start_byte)
+    path, offset = view.origin(start)
     name = _NAME.search(view.corpus.data(path), max(0, offset - 80), offset)
     if name is None:
         return None
     at = _positions(name.group(1).decode("utf-8", "replace"), view.path, types, 0)
     variable = arguments[at[0]] if at is not None and at[0] < len(arguments) else None
-    if at is None or variable is None or variable.type != "identifier":
+    if at is None or not isinstance(variable, Name):
         return None
     return Loop(variable, arguments[at[1]] if 0 <= at[1] < len(arguments) else None)
 
 
-def _separated(node: Node) -> list[Node]:
-    if node.type != "comma_expression":
-        return [node]
-    return [one for side in node.named_children for one in _separated(side)]
+def _separated(one: Expression) -> list[Expression]:
+    if not isinstance(one, Comma):
+        return [one]
+    return [*_separated(one.left), *_separated(one.right)]
 
 
 def _positions(name: str, path: str, types: Types, depth: int) -> tuple[int, int] | None:
     """Return the indexes of variable and list; -1 where a macro of a driver's hides the list."""
-    for pattern, variable, over in _LOOPS:
-        if pattern.match(name):
-            return variable, over
+    known = function_named(name).iterates
+    if known is not None:
+        return known.target.position, known.value.position
     macro = types.macro(name, path) if depth < _DEEPEST else None
     inner = _CALL.search(macro.body) if macro is not None else None
     if macro is None or macro.parameters is None or inner is None:

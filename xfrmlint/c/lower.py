@@ -1,0 +1,554 @@
+"""Instructions: a function's steps taken apart until evaluating an expression has no effects.
+
+Calls, `?:`, && and ||, assignments and `({ })` inside an expression become instructions that leave
+a temporary behind. With
+
+    if (!h || f(h = g(x)) > 2)
+
+the step asks `h`, and where that holds calls g, assigns, calls f, and asks whether its temporary
+is greater than 2. An instruction's `next` is another one of its step, or (negative) an exit: of a
+test 0 is true and 1 false, all others have the exit 0 alone.
+
+A step is lowered when it is asked for: most are of no interest to anybody.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from xfrmlint.c.constants import Constants
+from xfrmlint.c.graph import Does, Graph, Step
+from xfrmlint.c.integers import COMPARISONS
+from xfrmlint.c.loops import loop_of
+from xfrmlint.c.syntax import (
+    Assignment,
+    Before,
+    Binary,
+    Block,
+    Call,
+    Choice,
+    Comma,
+    Conditional,
+    Declaration,
+    Entry,
+    Expression,
+    Initializer,
+    Literal,
+    Name,
+    Opaque,
+    Stops,
+    Syntax,
+    Temporary,
+    Truth,
+    Unary,
+    Update,
+    inside,
+    parts_of,
+    with_parts,
+)
+from xfrmlint.c.unit import node_text
+from xfrmlint.c.view import View
+
+_SHORT = ("&&", "||")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluate:
+    """Evaluate an expression for what happens on the way."""
+
+    value: Expression
+    next: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keep:
+    """Keep a value in a temporary."""
+
+    to: Temporary
+    value: Expression
+    next: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decide:
+    """Keep in a temporary whether a condition holds: 1, 0, or not known."""
+
+    to: Temporary
+    condition: Expression
+    next: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assign:
+    """Assign, with an operator or without; result: the value, if it is wanted."""
+
+    to: Expression
+    operator: str
+    value: Expression
+    result: Temporary | None
+    next: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Declare:
+    """Declare a variable, with its first value if it has one."""
+
+    declaration: Declaration
+    next: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Count:
+    """Add 1 to a variable, or subtract it."""
+
+    update: Update
+    result: Temporary | None
+    next: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Enter:
+    """Call a function. call: with arguments that have no effects."""
+
+    call: Call
+    result: Temporary
+    next: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Test:
+    """Ask whether something holds."""
+
+    condition: Expression
+    true: int
+    false: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fork:
+    """Go on in each of several ways."""
+
+    ways: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Select:
+    """A switch: the exits are its cases."""
+
+    value: Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Return:
+    """Leave the function."""
+
+    value: Expression | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inside:
+    """Go on at a step of a statement expression; its end leads to `next`."""
+
+    step: int
+    next: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stop:
+    """Go nowhere: what stands here does not come back."""
+
+
+Instruction = (
+    Evaluate
+    | Keep
+    | Decide
+    | Assign
+    | Declare
+    | Count
+    | Enter
+    | Test
+    | Fork
+    | Select
+    | Return
+    | Inside
+    | Stop
+)
+_Then = Callable[[Expression], int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Code:
+    """A step's instructions. start: where it begins, perhaps at an exit at once."""
+
+    instructions: Sequence[Instruction]
+    start: int
+
+
+def leave(number: int) -> int:
+    """Return what leads to an exit."""
+    return -1 - number
+
+
+class Lowered:
+    """A function's steps, and their instructions on demand.
+
+    steps: the graph's (so many are its own), then those of its statement expressions. back: where
+    the end of one of these leads to: a step, and what of it comes next.
+    """
+
+    def __init__(self, view: View, graph: Graph, constants: Constants) -> None:
+        self.view = view
+        self.graph = graph
+        self.steps: list[Step] = list(graph.steps)
+        self.own = len(graph.steps)
+        self.back: dict[int, tuple[int, int]] = {}
+        self.syntax = Syntax(view, constants)
+        self._statements: dict[int, Sequence[Expression]] = {}
+        self._codes: dict[int, Code] = {}
+
+    def statement(self, index: int) -> Sequence[Expression]:
+        """Return what is evaluated in a step, as it is written."""
+        if index not in self._statements:
+            self._statements[index] = self.syntax.statement(self.steps[index])
+        return self._statements[index]
+
+    def text(self, index: int) -> str:
+        """Return a step as it is written."""
+        node = self.steps[index].node
+        return node_text(node) if node is not None else ""
+
+    def code(self, index: int) -> Code:
+        """Return a step's instructions."""
+        if index not in self._codes:
+            self._codes[index] = _Builder(self, index).code()
+        return self._codes[index]
+
+    def is_inside(self, index: int) -> bool:
+        """Tell whether a step is one of a statement expression."""
+        return index >= self.own
+
+    def anywhere(self, index: int) -> Expression:
+        """Return something to name a step by."""
+        node = self.steps[index].node or self.view.node
+        return Opaque(node, node.start_byte, "a place")
+
+    def splice(self, block: Block, step: int, after: int) -> int:
+        """Add the steps of a statement expression; return the first. after: what comes behind."""
+        offset = len(self.steps)
+        for number, (one, statement) in enumerate(
+            zip(block.graph.steps, block.statements, strict=True)
+        ):
+            moved = replace(
+                one,
+                next=[n + offset for n in one.next],
+                cases=[(label, n + offset) for label, n in one.cases],
+            )
+            self.steps.append(moved)
+            self._statements[offset + number] = statement
+            if one.does is Does.END:
+                self.back[offset + number] = (step, after)
+        return offset + block.graph.start
+
+
+class _Builder:
+    """Builds a step's instructions backwards: each is given what follows it."""
+
+    def __init__(self, lowered: Lowered, index: int) -> None:
+        self.lowered = lowered
+        self.index = index
+        self.instructions: list[Instruction] = []
+        self._effects: dict[int, bool] = {}
+
+    def code(self) -> Code:
+        step = self.lowered.steps[self.index]
+        statement = self.lowered.statement(self.index)
+        if step.does is Does.RETURN:
+            start = self._returned(statement)
+        elif step.does is Does.TEST and statement:
+            start = self._tested(step, statement[0])
+        elif step.does is Does.SWITCH and statement:
+            start = self.value(statement[0], lambda value: self.add(Select(value)))
+        else:
+            start = leave(0)
+            for one in reversed(statement):
+                start = self.effects(one, start)
+        return Code(tuple(self.instructions), start)
+
+    def _returned(self, statement: Sequence[Expression]) -> int:
+        if not statement:
+            return self.add(Return(None))
+        return self.value(statement[0], lambda value: self.add(Return(value)))
+
+    def _tested(self, step: Step, condition: Expression) -> int:
+        view, types = self.lowered.view, self.lowered.syntax.constants.types
+        start = step.node.start_byte if step.node is not None else condition.start
+        loop = loop_of(start, condition, view, types)
+        if loop is None:
+            return self.condition(condition, leave(0), leave(1))
+        node, start = loop.variable.node, loop.variable.start
+        over = loop.over if loop.over is not None else Opaque(node, start, "a hidden list")
+        entered = Assignment(node, start, loop.variable, "", Entry(node, start, over))
+        return self.add(Fork((self.effects(entered, leave(0)), leave(1))))
+
+    def add(self, instruction: Instruction) -> int:
+        self.instructions.append(instruction)
+        return len(self.instructions) - 1
+
+    def has_effects(self, one: Expression) -> bool:
+        """Tell whether an expression needs instructions of its own."""
+        known = self._effects.get(id(one))
+        if known is None:
+            known = any(_is_effect(part) for part in inside((one,)))
+            self._effects[id(one)] = known
+        return known
+
+    def effects(self, one: Expression, after: int) -> int:
+        """Evaluate an expression of which the value is not wanted."""
+        match one:
+            case Assignment():
+                return self._assigned(one, None, after)
+            case Update():
+                return self._counted(one, None, after)
+            case Declaration():
+                return self._declared(one, after)
+            case Comma():
+                return self.effects(one.left, self.effects(one.right, after))
+        return self.value(one, lambda value: self._evaluated(value, after))
+
+    def _evaluated(self, value: Expression, after: int) -> int:
+        quiet = isinstance(value, Temporary | Name | Literal | Before)
+        if quiet or (isinstance(value, Opaque) and not value.parts):
+            return after
+        return self.add(Evaluate(value, after))
+
+    def value(self, one: Expression, then: _Then) -> int:
+        """Evaluate an expression; `then` makes what follows of a value without effects."""
+        if not self.has_effects(one):
+            return then(one)
+        match one:
+            case Comma():
+                return self.effects(one.left, self.value(one.right, then))
+            case Block():
+                return self._block(one, then)
+            case Choice():
+                to, after = self._joined(one, then)
+                ways = [self._kept(to, value, after) for value in one.values]
+                return self.add(Fork(tuple(ways)))
+            case Conditional():
+                return self._conditional(one, then)
+            case Stops():
+                return self._stopped(one, then)
+            case Call():
+                return self._called(one, then)
+            case Assignment():
+                to, after = self._joined(one, then)
+                return self._assigned(one, to, after)
+            case Update():
+                to, after = self._joined(one, then)
+                return self._counted(one, to, after)
+        if _is_asked(one) or (isinstance(one, Binary) and one.operator in _SHORT):
+            return self._asked(one, then)
+        if isinstance(one, Initializer):
+            return self._initialized(one, then)
+        return self.operands(parts_of(one), lambda parts: then(with_parts(one, parts)))
+
+    def _stopped(self, one: Stops, then: _Then) -> int:
+        if one.of is None:
+            return self.add(Stop())
+        after = then(Opaque(one.node, one.start, "what is checked is worth nothing"))
+        return self.condition(one.of, self.add(Stop()), after)
+
+    def _joined(self, one: Expression, then: _Then) -> tuple[Temporary, int]:
+        to = Temporary(one.node, one.start, one)
+        return to, then(to)
+
+    def _kept(self, to: Temporary, one: Expression, after: int) -> int:
+        return self.value(one, lambda value: self.add(Keep(to, value, after)))
+
+    def _asked(self, one: Expression, then: _Then) -> int:
+        """Evaluate a condition as a value."""
+        asked: Expression = one
+        while isinstance(asked, Truth):
+            asked = asked.of
+        inner = asked
+        while isinstance(inner, Truth) or (isinstance(inner, Unary) and inner.operator == "!"):
+            inner = inner.of
+        to, after = self._joined(one, then)
+        if isinstance(inner, Binary) and inner.operator in _SHORT:
+            yes, no = (Literal(one.node, one.start, text) for text in "10")
+            return self.condition(one, self._kept(to, yes, after), self._kept(to, no, after))
+        return self._leaf(asked, lambda pure: self.add(Decide(to, pure, after)))
+
+    def _leaf(self, one: Expression, then: _Then) -> int:
+        """Evaluate the operands of a condition, but not what it asks."""
+        if not any(self.has_effects(part) for part in parts_of(one)) and _is_asked(one):
+            return then(one)
+        if isinstance(one, Unary) and one.operator == "!":
+            return self._leaf(one.of, lambda pure: then(with_parts(one, [pure])))
+        if _is_asked(one):
+            return self.operands(parts_of(one), lambda parts: then(with_parts(one, parts)))
+        return self.value(one, then)
+
+    def condition(self, one: Expression, true: int, false: int) -> int:
+        """Ask whether an expression holds."""
+        match one:
+            case Truth():
+                return self.condition(one.of, true, false)
+            case Unary() if one.operator == "!":
+                return self.condition(one.of, false, true)
+            case Binary() if one.operator == "&&":
+                return self.condition(one.left, self.condition(one.right, true, false), false)
+            case Binary() if one.operator == "||":
+                return self.condition(one.left, true, self.condition(one.right, true, false))
+            case Comma():
+                return self.effects(one.left, self.condition(one.right, true, false))
+        return self._leaf(one, lambda pure: self.add(Test(pure, true, false)))
+
+    def operands(
+        self, parts: Sequence[Expression], then: Callable[[Sequence[Expression]], int]
+    ) -> int:
+        """Evaluate expressions one after the other."""
+        with_effects = [at for at, part in enumerate(parts) if self.has_effects(part)]
+        if not with_effects:
+            return then(parts)
+        return self._from(list(parts), 0, with_effects[-1], then)
+
+    def _from(
+        self,
+        parts: list[Expression],
+        at: int,
+        last: int,
+        then: Callable[[Sequence[Expression]], int],
+    ) -> int:
+        while at <= last and isinstance(parts[at], Literal | Name) and at < last:
+            at += 1
+        if at > last:
+            return then(parts)
+
+        def behind(value: Expression) -> int:
+            parts[at] = value
+            return self._from(parts, at + 1, last, then)
+
+        if self.has_effects(parts[at]) or at == last:
+            return self.value(parts[at], behind)
+        # What is evaluated before a call is what it was then.
+        to = Temporary(parts[at].node, parts[at].start, parts[at])
+        value = parts[at]
+        return self.add(Keep(to, value, behind(to)))
+
+    def _initialized(self, one: Initializer, then: _Then) -> int:
+        # Not one behind the other as operands are: a table can have thousands of entries.
+        kept: list[tuple[Temporary, Expression]] = []
+        after = then(self._emptied(one, kept))
+        for to, value in reversed(kept):
+            after = self._kept(to, value, after)
+        return after
+
+    def _emptied(self, one: Initializer, kept: list[tuple[Temporary, Expression]]) -> Initializer:
+        """Return an initializer with temporaries for what has effects, which goes to `kept`."""
+        items: list[tuple[str, Expression]] = []
+        for name, value in one.items:
+            used = value
+            if isinstance(value, Initializer):
+                used = self._emptied(value, kept)
+            elif self.has_effects(value):
+                used = to = Temporary(value.node, value.start, value)
+                kept.append((to, value))
+            items.append((name, used))
+        return Initializer(one.node, one.start, tuple(items))
+
+    def _block(self, one: Block, then: _Then) -> int:
+        after = (
+            then(Opaque(one.node, one.start, "statements that are worth nothing"))
+            if one.value is None
+            else (self.value(one.value, then))
+        )
+        first = self.lowered.splice(one, self.index, after)
+        return self.add(Inside(first, after))
+
+    def _conditional(self, one: Conditional, then: _Then) -> int:
+        to, after = self._joined(one, then)
+        if one.then is not None:
+            return self.condition(
+                one.condition,
+                self._kept(to, one.then, after),
+                self._kept(to, one.other, after),
+            )
+
+        def asked(value: Expression) -> int:
+            other = self.value(one.other, lambda b: self.add(Keep(to, joined(value, b), after)))
+            return self.add(Test(value, self.add(Keep(to, value, after)), other))
+
+        def joined(value: Expression, other: Expression) -> Expression:
+            return Binary(one.node, one.start, "?:", value, other)
+
+        return self.value(one.condition, lambda value: self._in_temporary(value, asked))
+
+    def _in_temporary(self, value: Expression, then: _Then) -> int:
+        if isinstance(value, Temporary):
+            return then(value)
+        to = Temporary(value.node, value.start, value)
+        return self.add(Keep(to, value, then(to)))
+
+    def _assigned(self, one: Assignment, result: Temporary | None, after: int) -> int:
+        # The value first: what a call in it leaves behind is then there.
+        return self.operands(
+            (one.value, one.target),
+            lambda parts: self.add(Assign(parts[1], one.operator, parts[0], result, after)),
+        )
+
+    def _counted(self, one: Update, result: Temporary | None, after: int) -> int:
+        def counted(target: Expression) -> int:
+            made = Update(one.node, one.start, target, one.operator, one.before)
+            return self.add(Count(made, result, after))
+
+        return self.value(one.target, counted)
+
+    def _declared(self, one: Declaration, after: int) -> int:
+        if one.value is None:
+            return self.add(Declare(one, after))
+        return self.value(
+            one.value,
+            lambda value: self.add(
+                Declare(Declaration(one.node, one.start, one.target, value), after)
+            ),
+        )
+
+    def _called(self, one: Call, then: _Then) -> int:
+        to, after = self._joined(one, then)
+
+        def entered(callee: Expression, given: Sequence[Expression]) -> int:
+            made = Call(one.node, one.start, callee, tuple(given), one.name, one.in_parentheses)
+            return self.add(Enter(made, to, after))
+
+        if isinstance(one.callee, Choice):
+            sides = one.callee.values
+            return self.operands(
+                one.arguments,
+                lambda given: self.add(Fork(tuple(entered(side, given) for side in sides))),
+            )
+        return self.operands(
+            (one.callee, *one.arguments), lambda parts: entered(parts[0], parts[1:])
+        )
+
+
+def _is_asked(one: Expression) -> bool:
+    """Tell whether an expression is worth whether something holds."""
+    match one:
+        case Truth():
+            return True
+        case Unary():
+            return one.operator == "!"
+        case Binary():
+            return one.operator in COMPARISONS
+    return False
+
+
+def _is_effect(one: Expression) -> bool:
+    match one:
+        case Call() | Assignment() | Update() | Choice() | Conditional() | Block() | Stops():
+            return True
+        case Comma() | Declaration():
+            return True
+        case Binary():
+            return one.operator in _SHORT or one.operator in COMPARISONS
+    return _is_asked(one)

@@ -1,0 +1,671 @@
+"""Expressions as typed syntax: what C means, whatever it is spelled like.
+
+Built once from the parser's nodes, statement by statement and on demand. Parentheses are gone, and
+so are `*&x`, READ_ONCE() and what else is its argument; `(*p).x` is `p->x`, WRITE_ONCE(x, v) is an
+assignment, likely(x) the truth of x, BUG_ON(x) stops, `(u32)-1` is a cast, and the sides of
+_Generic() and __builtin_choose_expr() are a choice. What is none of these is Opaque, and says why.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tree_sitter import Node
+
+from xfrmlint.c.constants import Constants
+from xfrmlint.c.ctype import CType, declared, specified
+from xfrmlint.c.dialect import AUTO
+from xfrmlint.c.graph import Does, Graph, Step, graph_of
+from xfrmlint.c.integers import IntType
+from xfrmlint.c.types import written_type
+from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import function_named
+
+UNEVALUATED = "an operand that is not evaluated"
+_NAMED = ("identifier", "type_identifier")
+_PREFIXES = ("+", "-", "*", "&")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expression:
+    """start: its offset in the view's text. node: as the parser has it, for those who ask types."""
+
+    node: Node
+    start: int
+
+    @property
+    def text(self) -> str:
+        """Return it as it is written."""
+        return node_text(self.node)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Name(Expression):
+    """A variable, a function, an enumerator or a macro."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Literal(Expression):
+    """A number, a character, true, false or NULL; or (is_text) a string or a character."""
+
+    written: str
+    is_text: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member(Expression):
+    """`of.name`, or with an arrow `of->name`. named: where the name stands."""
+
+    of: Expression
+    name: str
+    arrow: bool
+    named: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Index(Expression):
+    """`of[index]`."""
+
+    of: Expression
+    index: Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Deref(Expression):
+    """`*of`."""
+
+    of: Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Address(Expression):
+    """`&of`."""
+
+    of: Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cast(Expression):
+    """A cast. type: a type as it is written, or the integer type that only the compiler knows."""
+
+    of: Expression
+    type: CType | IntType | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unary(Expression):
+    """`-of`, `~of`, `+of` or `!of`."""
+
+    operator: str
+    of: Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binary(Expression):
+    """Arithmetic, a comparison, && or ||; or ?: for what is `right` where `left` is 0."""
+
+    operator: str
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth(Expression):
+    """Whether something holds: likely(of)."""
+
+    of: Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conditional(Expression):
+    """`condition ? then : other`; without `then` it is `condition ?: other`."""
+
+    condition: Expression
+    then: Expression | None
+    other: Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comma(Expression):
+    """`left, right`."""
+
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice(Expression):
+    """One of several values, which one is up to the compiler."""
+
+    values: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assignment(Expression):
+    """`target = value`; operator: of `|=` the |, else empty."""
+
+    target: Expression
+    operator: str
+    value: Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Declaration(Expression):
+    """A variable that is declared, with its initializer if it has one."""
+
+    target: Name
+    value: Expression | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Update(Expression):
+    """`target++` and its like. before: the value is that before it."""
+
+    target: Expression
+    operator: str
+    before: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call(Expression):
+    """A call. name: the callee's, unless it is a local variable or an expression.
+
+    in_parentheses: `(name)(x)`, which is a cast if it is no function's name.
+    """
+
+    callee: Expression
+    arguments: tuple[Expression, ...]
+    name: str
+    in_parentheses: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stops(Expression):
+    """BUG_ON(of): does not come back if that holds; BUG(): never does."""
+
+    of: Expression | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Initializer(Expression):
+    """`{ ... }`: values with the members that they are for, or with their numbers (`#0`)."""
+
+    items: tuple[tuple[str, Expression], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compound(Expression):
+    """A compound literal."""
+
+    value: Initializer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block(Expression):
+    """`({ ... })`: its statements, each as its expressions, and what it is worth."""
+
+    graph: Graph
+    statements: tuple[tuple[Expression, ...], ...]
+    value: Expression | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry(Expression):
+    """An entry of the list or the table that a loop macro runs over."""
+
+    of: Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Before(Expression):
+    """What was in `of` before something was stored there: xchg()."""
+
+    of: Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opaque(Expression):
+    """What has no meaning here. parts: what it consists of."""
+
+    why: str
+    parts: tuple[Expression, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Temporary(Expression):
+    """A value that an instruction left behind. of: the expression whose value it is."""
+
+    of: Expression
+
+
+def parts_of(one: Expression) -> Sequence[Expression]:
+    """Return the expressions that an expression consists of."""
+    parts = _PARTS.get(type(one))
+    return parts(one) if parts is not None else ()
+
+
+def _parts_of_block(one: Block) -> Sequence[Expression]:
+    parts = [part for statement in one.statements for part in statement]
+    return parts if one.value is None else [*parts, one.value]
+
+
+def _there(*parts: Expression | None) -> Sequence[Expression]:
+    return [part for part in parts if part is not None]
+
+
+_PARTS: dict[type[Expression], Callable[[Any], Sequence[Expression]]] = {
+    **dict.fromkeys(
+        (Member, Deref, Address, Cast, Unary, Truth, Entry, Temporary), lambda one: (one.of,)
+    ),
+    **dict.fromkeys((Binary, Comma), lambda one: (one.left, one.right)),
+    **dict.fromkeys((Assignment, Declaration), lambda one: _there(one.target, one.value)),
+    Index: lambda one: (one.of, one.index),
+    Conditional: lambda one: _there(one.condition, one.then, one.other),
+    Choice: lambda one: one.values,
+    Update: lambda one: (one.target,),
+    Call: lambda one: (one.callee, *one.arguments),
+    Stops: lambda one: _there(one.of),
+    Initializer: lambda one: [value for _, value in one.items],
+    Compound: lambda one: (one.value,),
+    Block: _parts_of_block,
+    Opaque: lambda one: one.parts,
+}
+
+
+def with_parts(one: Expression, parts: Sequence[Expression]) -> Expression:
+    """Return an expression that consists of other parts, as many as it has."""
+    match one:
+        case Member() | Deref() | Address() | Cast() | Unary() | Truth() | Entry():
+            return replace(one, of=parts[0])
+        case Index():
+            return replace(one, of=parts[0], index=parts[1])
+        case Binary():
+            return replace(one, left=parts[0], right=parts[1])
+        case Opaque():
+            return replace(one, parts=tuple(parts))
+        case Initializer():
+            names = [name for name, _ in one.items]
+            return replace(one, items=tuple(zip(names, parts, strict=True)))
+        case Compound(value=Initializer()) if isinstance(parts[0], Initializer):
+            return replace(one, value=parts[0])
+    return one
+
+
+def inside(statement: Sequence[Expression]) -> Iterator[Expression]:
+    """Yield some expressions and all that they consist of."""
+    stack = list(reversed(statement))
+    while stack:
+        one = stack.pop()
+        yield one
+        stack += reversed(parts_of(one))
+
+
+def leaves_of(one: Expression) -> list[Node]:
+    """Return the words that an expression is written with."""
+    found, stack = [], [one.node]
+    while stack:
+        current = stack.pop()
+        if not current.named_child_count:
+            found.append(current)
+        stack += current.named_children
+    return found
+
+
+def root_of(one: Expression) -> Expression:
+    """Return what a member, an element or a cast is of."""
+    while isinstance(one, Member | Index | Cast):
+        one = one.of
+    return one
+
+
+def source_of(one: Expression) -> Expression:
+    """Return what a value was before it was cast, or kept in a temporary."""
+    while isinstance(one, Cast | Temporary):
+        one = one.of
+    return one
+
+
+def pointed(one: Expression) -> Expression:
+    """Return x for &x; a pointer stands for what it points to."""
+    return one.of if isinstance(one, Address) else one
+
+
+def uncast(one: Expression) -> Expression:
+    """Return an expression without casts."""
+    while isinstance(one, Cast):
+        one = one.of
+    return one
+
+
+def bared(one: Expression, subscripts: bool = False) -> Expression:
+    """Return an expression without casts, & and *; with `subscripts`, without [] as well."""
+    taken = Cast | Address | Deref | Temporary
+    while isinstance(one, taken) or (subscripts and isinstance(one, Index)):
+        one = one.of
+    return one
+
+
+class Syntax:
+    """Reads the expressions of one view."""
+
+    def __init__(self, view: View, constants: Constants) -> None:
+        self.view = view
+        self.constants = constants
+
+    def statement(self, step: Step) -> tuple[Expression, ...]:
+        """Return what is evaluated in a node of the control-flow graph."""
+        node = step.node
+        if node is None or step.does in (Does.END, Does.CUT, Does.CONFIGURED):
+            return ()
+        if step.does is Does.RETURN:
+            return tuple(self.of(one) for one in node.named_children[:1])
+        if step.does is Does.SWITCH:
+            return tuple(self.of(one) for one in node.named_children[-1:])
+        if node.type == "declaration":
+            return self._declared(node)
+        if node.type == "expression_statement":
+            return tuple(self.of(one) for one in node.named_children[:1])
+        return (self.of(node),)
+
+    def of(self, node: Node) -> Expression:
+        """Return an expression."""
+        reads = _READS.get(node.type)
+        return reads(self, node) if reads is not None else self._opaque(node)
+
+    def _field(self, node: Node, name: str) -> Expression:
+        found = node.child_by_field_name(name)
+        return self.of(found) if found is not None else Opaque(node, node.start_byte, "no operand")
+
+    def _opaque(self, node: Node) -> Expression:
+        inside_ = tuple(self.of(one) for one in node.named_children)
+        return Opaque(node, node.start_byte, f"a form that is not followed: {node.type}", inside_)
+
+    def _unevaluated(self, node: Node) -> Expression:
+        return Opaque(node, node.start_byte, UNEVALUATED)
+
+    def _parentheses(self, node: Node) -> Expression:
+        if not node.named_child_count:
+            return self._opaque(node)
+        only = node.named_children[-1]
+        return self._block(only) if only.type == "compound_statement" else self.of(only)
+
+    def _block(self, node: Node) -> Expression:
+        statements = node.named_children
+        last = statements[-1] if statements else None
+        valued = last is not None and last.type == "expression_statement"
+        graph = graph_of(self.view, statements[:-1] if valued else statements)
+        value = None
+        if valued and last is not None and last.named_child_count:
+            value = self.of(last.named_children[0])
+        read = tuple(self.statement(step) for step in graph.steps)
+        return Block(node, node.start_byte, graph, read, value)
+
+    def _name(self, node: Node) -> Expression:
+        return Name(node, node.start_byte, node_text(node))
+
+    def _literal(self, node: Node) -> Expression:
+        is_text = node.type in ("string_literal", "concatenated_string", "char_literal")
+        return Literal(node, node.start_byte, node_text(node), is_text)
+
+    def _member(self, node: Node) -> Expression:
+        of = self._field(node, "argument")
+        field = node.child_by_field_name("field") or node
+        arrow = _sign(node) != "."
+        if not arrow and isinstance(of, Deref):
+            of, arrow = of.of, True
+        elif arrow and isinstance(of, Address):
+            of, arrow = of.of, False
+        return Member(node, node.start_byte, of, node_text(field), arrow, field.start_byte)
+
+    def _index(self, node: Node) -> Expression:
+        of, index = self._field(node, "argument"), self._field(node, "index")
+        return Index(node, node.start_byte, of, index)
+
+    def _pointer(self, node: Node) -> Expression:
+        of = self._field(node, "argument")
+        if _sign(node) == "&":
+            return of.of if isinstance(of, Deref) else Address(node, node.start_byte, of)
+        return of.of if isinstance(of, Address) else Deref(node, node.start_byte, of)
+
+    def _cast(self, node: Node) -> Expression:
+        written = node.child_by_field_name("type")
+        kind = written_type(written) if written is not None else None
+        return Cast(node, node.start_byte, self._field(node, "value"), kind)
+
+    def _unary(self, node: Node) -> Expression:
+        return Unary(node, node.start_byte, _sign(node), self._field(node, "argument"))
+
+    def _binary(self, node: Node) -> Expression:
+        sign, left = _sign(node), node.child_by_field_name("left")
+        right = node.child_by_field_name("right")
+        if left is None or right is None:
+            return self._opaque(node)
+        kind = self._type_in(left) if sign in _PREFIXES else None
+        if kind is None:
+            return Binary(node, node.start_byte, sign, self.of(left), self.of(right))
+        # `(u32)-x`, which the parser takes for a subtraction.
+        of = self.of(right)
+        signed: Expression = Unary(node, right.start_byte, sign, of)
+        if sign in ("&", "*"):
+            signed = (Address if sign == "&" else Deref)(node, right.start_byte, of)
+        return Cast(node, node.start_byte, signed, kind)
+
+    def _conditional(self, node: Node) -> Expression:
+        then = node.child_by_field_name("consequence")
+        condition, other = self._field(node, "condition"), self._field(node, "alternative")
+        middle = self.of(then) if then is not None else None
+        return Conditional(node, node.start_byte, condition, middle, other)
+
+    def _comma(self, node: Node) -> Expression:
+        return Comma(node, node.start_byte, self._field(node, "left"), self._field(node, "right"))
+
+    def _generic(self, node: Node) -> Expression:
+        values = tuple(self.of(one) for one in node.named_children[2::2])
+        return Choice(node, node.start_byte, values)
+
+    def _assignment(self, node: Node) -> Expression:
+        sign = _sign(node).removesuffix("=")
+        target, value = self._field(node, "left"), self._field(node, "right")
+        return Assignment(node, node.start_byte, target, sign, value)
+
+    def _update(self, node: Node) -> Expression:
+        sign = _sign(node)
+        before = node.children[0].type != sign
+        return Update(node, node.start_byte, self._field(node, "argument"), sign[:1], before)
+
+    def _compound(self, node: Node) -> Expression:
+        written, value = node.child_by_field_name("type"), node.child_by_field_name("value")
+        if value is None or value.type != "initializer_list":
+            return self._opaque(node)
+        kind = written_type(written) if written is not None else None
+        return Compound(node, node.start_byte, self._initializer(value, kind))
+
+    def _initializer(self, node: Node, kind: CType | None = None) -> Initializer:
+        """Read an initializer list. kind: of what it is for, if that is known."""
+        members = self._members(node, kind)
+        names = list(members)
+        items: list[tuple[str, Expression]] = []
+        for position, child in enumerate(node.named_children):
+            name = names[position] if position < len(names) else f"#{position}"
+            value: Node | None = child
+            if child.type == "initializer_pair":
+                value = child.child_by_field_name("value")
+                designator = child.child_by_field_name("designator")
+                name = node_text(designator).strip(".[] ") if designator is not None else name
+            if value is None:
+                continue
+            if value.type == "initializer_list":
+                element = kind.pointed(-1) if kind is not None and kind.pointers else None
+                items.append((name, self._initializer(value, members.get(name, element))))
+            else:
+                items.append((name, self.of(value)))
+        return Initializer(node, node.start_byte, tuple(items))
+
+    def _members(self, node: Node, kind: CType | None) -> Mapping[str, CType]:
+        """Return the members that an initializer list can be for, if their names are not there."""
+        if kind is None or kind.pointers:
+            return {}
+        children = node.named_children
+        if all(c.type == "initializer_pair" for c in children) and not any(
+            c.named_children[-1].type == "initializer_list" for c in children
+        ):
+            return {}
+        known = self.constants.types.fields(kind, self.view.path)
+        return known[0] if known is not None else {}
+
+    def _declared(self, node: Node) -> tuple[Expression, ...]:
+        found: list[Expression] = []
+        base = specified(node)
+        for declarator in node.children_by_field_name("declarator"):
+            name = declarator_name(declarator)
+            value = declarator.child_by_field_name("value")
+            if name is None:
+                continue
+            given = self.of(value) if value is not None else None
+            if value is not None and value.type == "initializer_list":
+                made = declared(base, declarator) if base is not None else None
+                given = self._initializer(value, made.type if made is not None else None)
+            target = Name(name, name.start_byte, node_text(name))
+            found.append(Declaration(declarator, declarator.start_byte, target, given))
+        return tuple(found)
+
+    def _type_in(self, node: Node) -> IntType | None:
+        """Return the type in parentheses that the parser took for an operand or a function."""
+        only = node.named_children if node.type == "parenthesized_expression" else []
+        # What a variable is called is not looked up among the types.
+        if len(only) != 1 or only[0].type not in _NAMED or self._is_variable(only[0]):
+            return None
+        return self.constants.cast_in(node, self.view.path)
+
+    def _is_variable(self, node: Node) -> bool:
+        return self.view.local(node_text(node), node.start_byte) is not None
+
+    def _call(self, node: Node) -> Expression:
+        called = node.child_by_field_name("function")
+        listed = node.child_by_field_name("arguments")
+        arguments = listed.named_children if listed is not None else []
+        if called is None:
+            return self._unevaluated(node)
+        in_parentheses = called.type == "parenthesized_expression"
+        if in_parentheses and len(arguments) == 1:
+            cast = self._cast_of(node, called, arguments[0])
+            if cast is not None:
+                return cast
+        callee = self.of(called)
+        sides = _sides(callee)
+        if len(sides) > 1:
+            choice = Choice(called, called.start_byte, tuple(sides))
+            return Call(node, node.start_byte, choice, tuple(map(self.of, arguments)), "")
+        if isinstance(sides[0], Name) and isinstance(callee, Comma | Block):
+            callee, in_parentheses = sides[0], False
+        name = callee.name if isinstance(callee, Name) else ""
+        if name and self._is_variable(callee.node):
+            name = ""
+        known = self._known(node, name, arguments) if name else None
+        if known is not None:
+            return known
+        given = tuple(map(self.of, arguments))
+        return Call(node, node.start_byte, callee, given, name, in_parentheses)
+
+    def _cast_of(self, node: Node, called: Node, argument: Node) -> Expression | None:
+        """Return the cast that `(u32)(x)` or `(typeof(y))(x)` is, which is parsed as a call."""
+        kind = self._type_in(called)
+        # What typeof() names is blanked.
+        if kind is None and node_text(called).strip("() ") not in AUTO:
+            return None
+        return Cast(node, node.start_byte, self.of(argument), kind)
+
+    def _known(self, node: Node, name: str, arguments: Sequence[Node]) -> Expression | None:
+        """Return what a macro of the kernel's is that is more than a function; None for others."""
+        start = node.start_byte
+        if name == "__builtin_choose_expr":
+            return Choice(node, start, tuple(map(self.of, arguments[1:])))
+        does = function_named(name)
+        if does.stops == "always":
+            return Stops(node, start, None)
+        if not arguments:
+            return None
+        if does.stops:
+            return Stops(node, start, self.of(arguments[0]))
+        if does.truth == 0:
+            return Truth(node, start, self.of(arguments[0]))
+        if does.is_("unevaluated"):
+            return self._unevaluated(node)
+        stores = [s for s in does.stores if s.value.position >= 0 and not s.value.pointed]
+        store = stores[0] if stores else None
+        if store is not None and max(store.value.position, store.target.position) < len(arguments):
+            # atomic64_set(&p->f, h), but also atomic_set(v, i).
+            target = pointed(self.of(arguments[store.target.position]))
+            value = self.of(arguments[store.value.position])
+            stored = Assignment(node, start, target, "", value)
+            worth: Expression = Opaque(node, start, "a store is worth nothing")
+            if does.returned == store.target:
+                worth = Before(node, start, target)
+            return Comma(node, start, stored, worth)
+        if does.is_("error_too"):
+            return Unary(node, start, "!", self.of(arguments[0]))
+        if does.passes and not does.copies_memory and not does.is_("copies"):
+            first = self.of(arguments[0])
+            taken = does.returned is not None and does.returned.pointed
+            # smp_load_acquire(&p->f) is p->f.
+            return pointed(first) if taken else first
+        return None
+
+
+def _sides(callee: Expression) -> list[Expression]:
+    """Return the expressions of which a called one is worth one."""
+    bare = bared(callee)
+    match bare:
+        case Conditional(then=Expression()):
+            inner = [bare.then, bare.other]
+        case Comma():
+            inner = [bare.right]
+        case Block(value=Expression()):
+            inner = [bare.value]
+        case Choice():
+            inner = list(bare.values)
+        case _:
+            return [bare]
+    return [side for one in inner if one is not None for side in _sides(one)]
+
+
+def _sign(node: Node) -> str:
+    sign = node.child_by_field_name("operator")
+    return sign.type if sign is not None else ""
+
+
+_READS: dict[str, Callable[[Syntax, Node], Expression]] = {
+    "parenthesized_expression": Syntax._parentheses,
+    "compound_statement": Syntax._block,
+    "expression_statement": Syntax._parentheses,
+    "extension_expression": Syntax._parentheses,
+    "identifier": Syntax._name,
+    "number_literal": Syntax._literal,
+    "char_literal": Syntax._literal,
+    "string_literal": Syntax._literal,
+    "concatenated_string": Syntax._literal,
+    "true": Syntax._literal,
+    "false": Syntax._literal,
+    "null": Syntax._literal,
+    "field_expression": Syntax._member,
+    "subscript_expression": Syntax._index,
+    "pointer_expression": Syntax._pointer,
+    "cast_expression": Syntax._cast,
+    "unary_expression": Syntax._unary,
+    "binary_expression": Syntax._binary,
+    "conditional_expression": Syntax._conditional,
+    "comma_expression": Syntax._comma,
+    "generic_expression": Syntax._generic,
+    "assignment_expression": Syntax._assignment,
+    "update_expression": Syntax._update,
+    "compound_literal_expression": Syntax._compound,
+    "initializer_list": Syntax._initializer,
+    "call_expression": Syntax._call,
+    "sizeof_expression": Syntax._unevaluated,
+    "alignof_expression": Syntax._unevaluated,
+    "offsetof_expression": Syntax._unevaluated,
+    "type_descriptor": Syntax._unevaluated,
+}

@@ -1,0 +1,108 @@
+"""Whether the core counts a state as offloaded that has no handle but the owner's own data.
+
+The function is run over a route whose state has a handle, the owner's own, or neither, and whose
+device is the state's or another one (include/net/xfrm.h, xfrm_dst_offload_ok()).
+"""
+
+from xfrmlint.c.integers import ULONG, Int
+from xfrmlint.c.reader import Reader
+from xfrmlint.concrete.choices import choices
+from xfrmlint.concrete.configuration import ON
+from xfrmlint.concrete.core import Answer
+from xfrmlint.concrete.evaluate import evaluate
+from xfrmlint.concrete.faults import Outside
+from xfrmlint.concrete.names import Source
+from xfrmlint.concrete.resolver import value_text
+from xfrmlint.concrete.sources import Sources, core_definitions
+from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Uninitialized
+from xfrmlint.contract.words import (
+    COUNTS,
+    DEVICE,
+    HANDLE,
+    OWNER,
+    PINNED,
+    PRIVATE,
+    STATE,
+    XFRM,
+    XSO,
+    Contract,
+)
+
+_NEAR = (XFRM, "net/xfrm/")
+_MOST_RUNS = 512
+_ROUTE, _WHOLE_ROUTE = "struct dst_entry", "struct xfrm_dst"
+
+
+def counts_the_owners_own(reader: Reader) -> Answer | None:
+    """Tell whether a state with the owner's own counts as one with a handle does.
+
+    None if the tree has no such member or function.
+    """
+    contract = reader.contract
+    function = contract.functions.get(COUNTS)
+    if PRIVATE not in contract.members or function is None:
+        return None
+    sources = Sources(reader, ON, _NEAR)
+    found = core_definitions(reader, sources, function.name)
+    if not found:
+        return None
+    source = found[0]
+    place = (source.path, source.line)
+    try:
+        neither = _answers(source, sources, handle=0, private=False)
+        handle = _answers(source, sources, handle=7, private=False)
+        private = _answers(source, sources, handle=0, private=True)
+    except Outside as error:
+        return Answer(None, *place, f"{error.reason} (line {error.line})")
+    if any(len(answers) > 1 for answers in (*neither, *handle, *private)):
+        return Answer(None, *place, f"{function.name}() asks what is not known here")
+    if handle == neither:
+        return Answer(None, *place, f"{function.name}() looks at no {contract.member(HANDLE)}")
+    if private == handle:
+        return Answer(True, *place, "")
+    if private == neither:
+        alone = f"looks at {contract.member(HANDLE)} alone"
+        return Answer(False, *place, f"{function.name}() {alone}")
+    reason = f"{function.name}() takes {contract.member(PRIVATE)} for something else than a handle"
+    return Answer(False, *place, reason)
+
+
+def _answers(source: Source, sources: Sources, handle: int, private: bool) -> list[set[str]]:
+    """Return all that can be answered for a route through the state's device, and for another."""
+    found: list[set[str]] = []
+    for through_own in (True, False):
+        answers: set[str] = set()
+
+        for count, choose in enumerate(choices()):
+            route = _route(sources.contract, handle, private, through_own)
+            answers.add(value_text(evaluate(source, [Pointer(route)], sources, choose).value))
+            if count > _MOST_RUNS:
+                raise Outside("too many paths", source.path, source.line)
+        found.append(answers)
+    return found
+
+
+def _route(contract: Contract, handle: int, private: bool, through_own: bool) -> Struct:
+    """Return a route with a state, as the head of the whole one and as that itself."""
+    owner, other = (Struct(name, DEVICE, open=True) for name in ("dev", "other"))
+    xso = Struct(f"x->{XSO}", contract.offload, open=True)
+    xso.put(contract.member(OWNER), Pointer(owner))
+    xso.put(contract.member(HANDLE), Int(handle, ULONG))
+    held = Pointer(Cell("private", Uninitialized())) if private else NULL
+    xso.put(contract.member(PRIVATE), held)
+    # An owner with data of its own pins nothing.
+    if PINNED in contract.members:
+        xso.put(contract.member(PINNED), NULL)
+    x = Struct("x", STATE, open=True)
+    x.put(XSO, xso)
+    # What the ESP module has registered.
+    x.put("type_offload", Pointer(Cell("type_offload", Uninitialized())))
+    device = Pointer(owner if through_own else other)
+    below = Struct("child", _ROUTE, open=True)
+    below.put("xfrm", NULL).put("dev", device)
+    head, whole = Struct("dst", _ROUTE, open=True), Struct("xdst", _WHOLE_ROUTE, open=True)
+    for route in (head, whole):
+        route.put("xfrm", Pointer(x)).put("dev", device)
+        route.put("child", Pointer(below)).put("path", Pointer(below))
+    whole.put("dst", head)
+    return head

@@ -1,0 +1,233 @@
+"""What the core does with a state's offload, asked of its code: each answer with its place.
+
+Answered is what the text of net/xfrm and of the headers shows; where it does not, the answer is
+unknown, with the reason.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from xfrmlint.c.reader import Reader
+from xfrmlint.c.unit import node_text
+from xfrmlint.c.view import View
+from xfrmlint.contract.core import SOURCES, Bodies, Body, Call, callers
+from xfrmlint.contract.words import (
+    ADD,
+    DELETE,
+    ESN,
+    FREE,
+    OFFLOAD_OK,
+    PACKET,
+    PACKET_DEVICE,
+    STATE,
+    STATS,
+    XFRM,
+    XMIT,
+    XSO,
+    Contract,
+    Said,
+    Where,
+)
+from xfrmlint.kernel.places import is_core
+
+YES, NO, UNKNOWN = "yes", "no", "unknown"
+_LOCK = re.compile(
+    rb"\b(?:guard|scoped_guard|(?:raw_)?(?:spin|read|write)_(?:un)?(?:try)?lock\w*)\s*\("
+)
+_DEEPEST = 6
+
+
+def core_says(reader: Reader, contract: Contract) -> dict[str, Said]:
+    """Return the answers to all questions about a tree, by question."""
+    asked = _Asked(reader, contract)
+    said = {
+        "free clears": asked.cleared(FREE),
+        "a failed add clears": asked.cleared(ADD),
+    }
+    for role in (DELETE, ESN, STATS):
+        if role in contract.slots:
+            said[f"{role} runs"] = asked.runs(role)
+    if XMIT in contract.slots:
+        said[PACKET_DEVICE] = packet_device(reader, contract)
+    if OFFLOAD_OK in contract.slots:
+        said[f"{OFFLOAD_OK}: an upper forwards it"] = asked.forwarded(OFFLOAD_OK)
+    return said
+
+
+def packet_device(reader: Reader, contract: Contract) -> Said:
+    """Tell whether every caller of the slot that is given packets stores skb->dev before."""
+    slot = contract.slot(XMIT)
+    found = list(_calls(reader, contract, slot, ()))
+    if not found:
+        return Said(UNKNOWN, Where(), f"nobody is seen to call {slot}()")
+    if all(_stores_device(contract, body, call) for body, call in found):
+        found = list(_calls(reader, contract, slot, ("drivers",)))
+    for body, call in found:
+        if not _stores_device(contract, body, call):
+            return Said(NO, call.where, f"{body.name}() does not")
+    return Said(YES, found[0][1].where)
+
+
+def _calls(
+    reader: Reader, contract: Contract, slot: str, more: Sequence[str]
+) -> Iterator[tuple[Body, Call]]:
+    """Yield the calls of a slot in the core, and below some folders."""
+    fields = reader.types.fields_named(contract.offload, XFRM)
+    bodies = Bodies(reader, contract.state, fields, [slot])
+    paths = [*_core_paths(reader), *(reader.corpus.tree.search(slot, more) if more else ())]
+    for path in paths:
+        if slot.encode() in reader.corpus.data(path):
+            for body in bodies.of(path):
+                yield from ((body, call) for call in body.calls)
+
+
+def _core_paths(reader: Reader) -> list[str]:
+    names = reader.corpus.tree.folder(SOURCES)
+    return [XFRM, *(posixpath.join(SOURCES, name) for name in names if name.endswith(".c"))]
+
+
+def _stores_device(contract: Contract, body: Body, call: Call) -> bool:
+    takes = contract.slots[XMIT].takes
+    listed = call.node.child_by_field_name("arguments")
+    at = takes.index(PACKET)
+    if listed is None or len(listed.named_children) <= at:
+        return False
+    packet = re.escape(node_text(listed.named_children[at]).encode())
+    before = body.view.text[body.view.node.start_byte : call.node.start_byte]
+    return re.search(rb"\b%s\s*->\s*dev\s*=[^=]" % packet, before) is not None
+
+
+class _Way(NamedTuple):
+    """A function on the way upwards, and the one that it calls."""
+
+    callee: str
+    chain: tuple[str, ...]
+
+
+class _Asked:
+    """Answers about one tree."""
+
+    def __init__(self, reader: Reader, contract: Contract) -> None:
+        self.reader = reader
+        self.contract = contract
+        self._fields = reader.types.fields_named(contract.offload, XFRM)
+        self._bodies = Bodies(reader, contract.state, self._fields, contract.callbacks)
+
+    def cleared(self, role: str) -> Said:
+        """Return which members the core's function around a slot stores 0 or NULL to.
+
+        Of add: what it stores behind the call, for then the call has failed.
+        """
+        slot = self.contract.slot(role)
+        body = self._body(role)
+        if body is None:
+            return Said(UNKNOWN, Where(), f"no function of the core is seen to call {slot}()")
+        called = min((c.node.start_byte for c in body.calls if c.slot == slot), default=0)
+        after = called if role == ADD else 0
+        names = [w.member for w in body.writes if w.cleared and w.at >= after]
+        given = [name for name in sorted(body.called) if self._is_given(body, name)]
+        reason = f"unless {', '.join(given)}() clears more" if given else ""
+        return Said(", ".join(dict.fromkeys(names)) or "nothing", body.where, reason)
+
+    def _is_given(self, body: Body, name: str) -> bool:
+        """Tell whether a function of the core's own is given the state whose members it writes."""
+        if not self._own(name):
+            return False
+        text = body.view.text[body.view.node.start_byte : body.view.node.end_byte]
+        states = [v.name for v in body.view.locals if v.type.base in (STATE, self.contract.offload)]
+        words = "|".join([XSO, *map(re.escape, states)])
+        call = rb"\b%s\s*\([^;]*\b(?:%s)\b" % (name.encode(), words.encode())
+        return re.search(call, text) is not None
+
+    def _own(self, name: str) -> bool:
+        """Tell whether a function writes members of xso, as far as one look into it shows."""
+        for path in _core_paths(self.reader):
+            if name.encode() not in self.reader.corpus.data(path):
+                continue
+            for item in self.reader.corpus.unit(path).functions(name):
+                text = self.reader.corpus.unit(path).text
+                view = View(self.reader.corpus, path, item, text, None)
+                if self._bodies.body(view).writes:
+                    return True
+        return False
+
+    def _body(self, role: str) -> Body | None:
+        """Return the core's function that calls a slot; of several one that a header declares."""
+        slot = self.contract.slot(role)
+        header = self.reader.corpus.data(XFRM)
+        found = [
+            body
+            for path in _core_paths(self.reader)
+            if slot and slot.encode() in self.reader.corpus.data(path)
+            for body in self._bodies.of(path)
+        ]
+        return next(iter(callers(found, slot, header)), None)
+
+    def runs(self, role: str) -> Said:
+        """Tell whether the core calls a slot under a lock, or for each packet."""
+        start = self._body(role)
+        slot = self.contract.slot(role)
+        if start is None:
+            return Said(UNKNOWN, Where(), f"no function of the core is seen to call {slot}()")
+        held = self._locked(start.view, min(c.node.start_byte for c in start.calls))
+        if held is not None:
+            return Said("under a lock", held)
+        queue = [_Way(start.name, (start.name,))]
+        seen = {start.name}
+        for callee, chain in queue:
+            for view, at in self._callers(callee):
+                name = view.item.name
+                held = self._locked(view, at)
+                shown = " <- ".join((*chain, name))
+                if held is not None:
+                    return Said("under a lock", held, shown)
+                if any(v.type.base == PACKET for v in view.locals if v.parameter >= 0):
+                    place = view.place(at)
+                    return Said("per packet", Where(place.path, place.line), shown)
+                if name not in seen and len(chain) < _DEEPEST:
+                    seen.add(name)
+                    queue.append(_Way(name, (*chain, name)))
+        return Said(UNKNOWN, start.where, "no caller is seen to hold a lock or to have a packet")
+
+    def _callers(self, name: str) -> Iterator[tuple[View, int]]:
+        """Yield the core's functions that call one, each with where."""
+        calls = re.compile(rb"\b%s\s*\(" % re.escape(name.encode()))
+        for path in _core_paths(self.reader):
+            if name.encode() not in self.reader.corpus.data(path):
+                continue
+            unit = self.reader.corpus.unit(path)
+            for item in unit.items:
+                if item.kind != "function" or item.name == name:
+                    continue
+                match = calls.search(unit.text, item.start, item.end)
+                if match is not None:
+                    yield View(self.reader.corpus, path, item, unit.text, None), match.start()
+
+    def _locked(self, view: View, at: int) -> Where | None:
+        """Return where the lock is taken that is held at an offset of a function, if one is."""
+        held: list[int] = []
+        for match in _LOCK.finditer(view.text, view.node.start_byte, at):
+            if b"unlock" not in match.group():
+                held.append(match.start())
+            elif held:
+                held.pop()
+        if not held:
+            return None
+        place = view.place(held[-1])
+        return Where(place.path, place.line)
+
+    def forwarded(self, role: str) -> Said:
+        """Tell whether a driver calls a slot, which is then another device's."""
+        slot = self.contract.slot(role)
+        paths = self.reader.corpus.tree.search(slot, ["drivers"])
+        for body, call in self._in(path for path in paths if not is_core(path)):
+            if call.slot == slot:
+                return Said(YES, call.where, f"{body.name}()")
+        return Said(NO, Where(), f"no driver calls {slot}()")
+
+    def _in(self, paths: Iterable[str]) -> Iterator[tuple[Body, Call]]:
+        for path in paths:
+            for body in self._bodies.of(path):
+                yield from ((body, call) for call in body.calls)

@@ -1,0 +1,385 @@
+"""Reads a tree's contract from its headers: by types and prototypes, and by what the core does.
+
+Names decide nothing here but what a role that no shape told is called by a known revision: a flag
+that stands apart from the struct, a resolver of which only a prototype is left.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from tree_sitter import Node
+
+from xfrmlint.c.constants import Constants
+from xfrmlint.c.corpus import Definition
+from xfrmlint.c.ctype import CType, declarators, declared, specified
+from xfrmlint.c.macros import macros_in
+from xfrmlint.c.reader import Reader
+from xfrmlint.c.types import Fields
+from xfrmlint.c.unit import node_text
+from xfrmlint.contract.behaviour import packet_device
+from xfrmlint.contract.core import Core, core_of
+from xfrmlint.contract.revisions import NO_NAMES, Names, known, nearest, revision_of
+from xfrmlint.contract.words import (
+    ABSENT,
+    ADD,
+    DELETE,
+    DEVICE,
+    ESN,
+    FREE,
+    HANDLE,
+    LOWER_CALLBACKS,
+    NETDEVICE,
+    OFFLOAD_OK,
+    OPS,
+    OWNER,
+    OWNER_CALLBACKS,
+    PACKET_DEVICE,
+    PINNED,
+    POLICY,
+    POLICY_ADD,
+    POLICY_DELETE,
+    POLICY_FREE,
+    PRIVATE,
+    RESOLVE,
+    SHARE,
+    STATE,
+    STATS,
+    XFRM,
+    XMIT,
+    XSO,
+    Contract,
+    Member,
+    Promise,
+    Said,
+    Slot,
+    Where,
+)
+from xfrmlint.errors import InputError
+
+_Named = TypeVar("_Named", Member, Slot)
+_Any = TypeVar("_Any")
+_COUNTERS = ("atomic_t", "refcount_t", "atomic64_t", "atomic_long_t")
+_NUMBERS = ("unsigned long", "u64", "__u64", "uintptr_t", "long unsigned int", "unsigned long int")
+_NO_NUMBER = ("void", "bool", "_Bool", "fn")
+_CONDITIONAL = re.compile(rb"^[ \t]*#[ \t]*(?:if|ifdef|ifndef|else|elif|endif)\b.*$", re.M)
+_ENUM = re.compile(rb"\benum\b[^;{}]*\{[^{}]*\}[^;{}]*;\s*$")
+
+
+def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
+    """Return the contract of a tree. reader: of its own, for what it parses counts as read.
+
+    names: what somebody says that things are called; those that the headers don't have are left
+    out (see refuse_strange_names).
+    """
+    fields = _xso(reader)
+    slots = _slots(reader)
+    roles = _named_otherwise(_roles(slots), {slot.name: slot for slot in slots}, names.slots)
+    named = {role: slot.name for role, slot in roles.items()}
+    given = names.core.get("resolver", "")
+    resolvers = [one.names.core["resolver"] for one in known()]
+    found = core_of(reader, _tag(reader), fields, named, resolvers, given)
+    members = _members(reader, fields, found)
+    declared_as = {name: _member(reader, name, kind) for name, kind in fields.items()}
+    members = _named_otherwise(members, declared_as, names.members)
+    if not slots:
+        roles = dict(ABSENT.slots)
+    elif found.freed and found.freed == named.get(DELETE) and not {DELETE, FREE} & set(names.slots):
+        roles = _swapped(roles)
+        found = found._replace(functions=_swapped(found.functions))
+    flags = _flags(reader)
+    promises = _promises(reader, flags, roles, names)
+    contract = Contract(
+        state=_tag(reader),
+        members=members or dict(ABSENT.members),
+        counters=_counters(reader, fields),
+        slots=roles,
+        others=tuple(slot for slot in slots if slot not in roles.values()),
+        promises=promises,
+        flags=flags,
+        resolver=found.resolver,
+        wrappers=found.wrappers,
+        stub=found.stub,
+        functions=found.functions,
+    )
+    core: dict[str, Said] = {}
+    if contract.present and XMIT in contract.slots:
+        # Alone of the answers it says how a driver's code is to be read.
+        core[PACKET_DEVICE] = packet_device(reader, contract)
+    return replace(contract, revision=revision_of(contract), core=core)
+
+
+def _swapped(roles: Mapping[str, _Any]) -> dict[str, _Any]:
+    """Return what delete and free are by each other's roles: the core calls them the other way."""
+    other = {DELETE: FREE, FREE: DELETE}
+    return {other.get(role, role): one for role, one in roles.items()}
+
+
+def _named_otherwise(
+    found: dict[str, _Named], there: Mapping[str, _Named], names: Mapping[str, str]
+) -> dict[str, _Named]:
+    """Return what has which role once somebody has named some: nothing has two of them."""
+    told = {role: there[name] for role, name in names.items() if name in there}
+    taken = {one.name for one in told.values()}
+    return {**{role: one for role, one in found.items() if one.name not in taken}, **told}
+
+
+def refuse_strange_names(reader: Reader, names: Names) -> None:
+    """Raise InputError for the first name that the headers don't have, with the nearest one."""
+    macros = sorted(
+        {macro.name for path in (NETDEVICE, XFRM) for macro in macros_in(reader.corpus, path)}
+    )
+    functions = [item.name for item in reader.corpus.unit(XFRM).items if item.name]
+    there: dict[str, tuple[str, Sequence[str]]] = {
+        "members": (f"struct {_tag(reader)}", list(_xso(reader))),
+        "slots": (OPS, [slot.name for slot in _slots(reader)]),
+        "promises": (f"a flag in {NETDEVICE}", macros),
+        "core": (f"a function or macro in {XFRM}", [*functions, *macros]),
+    }
+    constants = Constants(reader.types)
+    for kind, role, name in names.listed():
+        what, known_names = there[kind]
+        found = name in known_names
+        if kind == "promises":
+            found = _defined(reader, constants, name, NETDEVICE) is not None
+        elif kind == "core":
+            found = found or reader.corpus.find("function", name, XFRM) is not None
+        if not found:
+            of = "no member of" if kind in ("members", "slots") else "not"
+            raise InputError(
+                f"contract: {kind}.{role}: {name} is {of} {what}{nearest(name, known_names)}"
+            )
+
+
+def _tag(reader: Reader) -> str:
+    kind = reader.types.fields_named(STATE, XFRM).get(XSO)
+    return kind.base.split()[-1] if kind is not None else ABSENT.state
+
+
+def _xso(reader: Reader) -> Fields:
+    return reader.types.fields_named(f"struct {_tag(reader)}", XFRM)
+
+
+def _line_in(reader: Reader, found: Definition | None, name: str) -> Where:
+    """Return where a member is declared in a struct."""
+    if found is None:
+        return Where()
+    unit = reader.corpus.unit(found.path)
+    written = re.compile(rb"\b%s\s*(?:[;:,\[)])" % re.escape(name.encode()))
+    match = written.search(unit.text, found.start, found.end)
+    return Where(found.path, unit.line(match.start() if match else found.start))
+
+
+def _typed(kind: CType) -> str:
+    stars = "*" * kind.pointers
+    return f"{kind.base} {stars}".strip()
+
+
+def _member(reader: Reader, name: str, kind: CType) -> Member:
+    struct = reader.corpus.find("struct", _tag(reader), XFRM)
+    return Member(name, _typed(kind), _line_in(reader, struct, name))
+
+
+def _members(reader: Reader, fields: Fields, core: Core) -> dict[str, Member]:
+    """Return the members of xso by role: by type, and of two alike by what the core does."""
+
+    def of(wanted: Callable[[CType], bool]) -> list[str]:
+        return [name for name, kind in fields.items() if wanted(kind)]
+
+    devices = of(lambda kind: (kind.base, kind.pointers) == (DEVICE, 1))
+    captured = of(lambda kind: (kind.base, kind.pointers) == (OPS, 1))
+    handles = of(lambda kind: kind.pointers == 0 and kind.base in _NUMBERS)
+    private = of(lambda kind: (kind.base, kind.pointers) == ("void", 1))
+    # The first is the owner, unless the core says otherwise.
+    devices.sort(key=lambda name: -core.owner[name])
+    captured.sort(key=lambda name: -core.asked[name])
+    handles.sort(key=lambda name: -core.answered[name])
+    found = {
+        **dict(zip((OWNER, PINNED), devices, strict=False)),
+        **dict(zip((HANDLE,), handles, strict=False)),
+        **dict(zip((OWNER_CALLBACKS, LOWER_CALLBACKS), captured, strict=False)),
+        **dict(zip((PRIVATE,), private, strict=False)),
+    }
+    return {role: _member(reader, name, fields[name]) for role, name in found.items()}
+
+
+def _counters(reader: Reader, fields: Fields) -> tuple[Member, ...]:
+    return tuple(
+        _member(reader, name, kind)
+        for name, kind in fields.items()
+        if kind.pointers == 0 and kind.base in _COUNTERS
+    )
+
+
+def _slots(reader: Reader) -> list[Slot]:
+    """Return the function pointers of struct xfrmdev_ops, in order."""
+    found = reader.corpus.find("struct", OPS.split()[-1], NETDEVICE)
+    if found is None:
+        return []
+    unit = reader.corpus.unit(found.path)
+    slots = []
+    for node in _all(reader.corpus.snippet(found), "field_declaration"):
+        base = specified(node)
+        for declarator in declarators(node) if base is not None else ():
+            made = declared(base, declarator) if base is not None else None
+            if made is None or made.type.base != "fn" or made.type.result is None:
+                continue
+            where = Where(found.path, unit.line(found.start + made.name.start_byte))
+            taken = tuple(_taken(declarator))
+            slots.append(Slot(node_text(made.name), taken, _typed(made.type.result), where))
+    return slots
+
+
+def _taken(declarator: Node) -> Iterator[str]:
+    """Yield the types of a function pointer's parameters."""
+    listed = next(iter(_all(declarator, "parameter_list")), None)
+    for node in listed.named_children if listed is not None else ():
+        kind = specified(node) if node.type == "parameter_declaration" else None
+        if kind is not None:
+            yield kind.base
+
+
+def _all(root: Node, kind: str) -> Iterator[Node]:
+    """Yield the nodes of a type, outermost and first ones first."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node.type == kind:
+            yield node
+        stack += reversed(node.named_children)
+
+
+def _roles(slots: Sequence[Slot]) -> dict[str, Slot]:
+    """Return slots by their roles: by prototype, and of those alike the first as the kernel has it.
+
+    Source: Linux 4.11 to 7.3, struct xfrmdev_ops: add, delete, free, what runs per packet, then
+    advance_esn and update_stats.
+    """
+    found: dict[str, Slot] = {}
+    packet = min((at for at, slot in enumerate(slots) if slot.packet), default=len(slots))
+    told = any(slot.device for slot in slots if _is_void_of(slot, STATE))
+    for at, slot in enumerate(slots):
+        early = slot.device if told else at < packet
+        for role in _possible(slot, early):
+            if role not in found:
+                found[role] = slot
+                break
+    return found
+
+
+def _possible(slot: Slot, early: bool) -> tuple[str, ...]:
+    """Return the roles that a prototype can have. early: it stands where delete and free do."""
+    number = slot.result not in _NO_NUMBER and not slot.result.endswith("*")
+    devices = slot.takes.count(DEVICE)
+    if slot.packet:
+        return (OFFLOAD_OK,) if slot.result in ("bool", "_Bool") else (XMIT,)
+    if POLICY in slot.takes:
+        return (POLICY_ADD,) if number else (POLICY_DELETE, POLICY_FREE)
+    if STATE not in slot.takes:
+        return (SHARE,) if devices == 2 and slot.result in ("bool", "_Bool", "int") else ()
+    if number:
+        return (RESOLVE,) if devices == 2 else (ADD,)
+    if slot.result == "void" and devices < 2:
+        return (DELETE, FREE) if early else (ESN, STATS)
+    return ()
+
+
+def _is_void_of(slot: Slot, taken: str) -> bool:
+    return slot.result == "void" and taken in slot.takes and not slot.packet
+
+
+def _flags(reader: Reader) -> Member | None:
+    """Return the integer in struct xfrmdev_ops that holds the promises."""
+    fields = reader.types.fields_named(OPS, NETDEVICE)
+    found = reader.corpus.find("struct", OPS.split()[-1], NETDEVICE)
+    for name, kind in fields.items():
+        if kind.base not in _NO_NUMBER and kind.pointers == 0 and not kind.base.startswith("str"):
+            return Member(name, _typed(kind), _line_in(reader, found, name))
+    return None
+
+
+def _promises(
+    reader: Reader, flags: Member | None, slots: Mapping[str, Slot], names: Names
+) -> dict[str, Promise]:
+    """Return the flags: the single bits that are defined in front of the struct, or in it.
+
+    Bit by bit they are the promise to ask the resolver and that to share; the second only where a
+    sharing test is.
+    """
+    found = reader.corpus.find("struct", OPS.split()[-1], NETDEVICE)
+    if flags is None or found is None:
+        return {}
+    bits: dict[int, Promise] = {}
+    for promise in _bits_by(reader, found):
+        bits[promise.bit] = promise
+    order = [bits[bit] for bit in sorted(bits)]
+    roles = (RESOLVE, SHARE) if SHARE in slots else (RESOLVE,)
+    constants = Constants(reader.types)
+    said = {
+        role: made
+        for role, name in names.promises.items()
+        if (made := _defined(reader, constants, name, found.path)) is not None
+    }
+    taken = {promise.name for promise in said.values()}
+    free = [promise for promise in order if promise.name not in taken]
+    told = {**dict(zip([r for r in roles if r not in said], free, strict=False)), **said}
+    for one in known():
+        for role, name in one.names.promises.items():
+            if role in roles and role not in told:
+                defined = _defined(reader, constants, name, found.path)
+                if defined is not None:
+                    told[role] = defined
+    return told
+
+
+def _defined(reader: Reader, constants: Constants, name: str, path: str) -> Promise | None:
+    """Return the flag of a name, if a header defines it."""
+    macro = reader.types.macro(name, path)
+    if macro is not None:
+        where = Where(macro.path, reader.corpus.unit(macro.path).line(macro.define))
+    elif constants.is_enumerator(name, path):
+        match = re.search(rb"\b%s\b" % name.encode(), reader.corpus.unit(path).text)
+        where = Where(path, reader.corpus.unit(path).line(match.start())) if match else Where(path)
+    else:
+        return None
+    return Promise(name, _bit(constants, name, path), where)
+
+
+def _bits_by(reader: Reader, found: Definition) -> Iterator[Promise]:
+    """Yield the single bits defined from the declaration before a struct to the struct's end."""
+    unit, constants = reader.corpus.unit(found.path), Constants(reader.types)
+    begin = _begin(unit.text, found.start)
+    last = 0
+    for match in _CONDITIONAL.finditer(unit.data, begin, found.start):
+        last = match.end()
+    begin = max(begin, last)
+    names = [
+        (line.split(b"define", 1)[1].split()[0].split(b"(")[0], at)
+        for kind, at, line in unit.blanked.directives
+        if kind == "define" and begin <= at < found.end and line.split(b"define", 1)[1].split()
+    ]
+    for match in re.finditer(rb"\benum\b[^;{}]*\{([^{}]*)\}", unit.text[begin : found.end]):
+        for one in re.finditer(rb"(\w+)\s*=[^,]*|(\w+)\s*(?=,|$)", match.group(1)):
+            names.append((one.group(1) or one.group(2), begin + match.start(1) + one.start()))
+    for name, at in names:
+        text = name.decode("ascii", "replace")
+        bit = _bit(constants, text, found.path)
+        if bit >= 0:
+            yield Promise(text, bit, Where(found.path, unit.line(at)))
+
+
+def _begin(text: bytes, start: int) -> int:
+    """Return where the declaration before a struct ends; one of enumerators is stepped over."""
+    before = text[:start].rstrip()
+    enumerators = _ENUM.search(before, max(0, len(before) - 4000))
+    if enumerators is not None:
+        before = before[: enumerators.start()].rstrip()
+    return len(before)
+
+
+def _bit(constants: Constants, name: str, path: str) -> int:
+    value = constants.value(name, path)
+    if value is None or value.value <= 0 or value.value & (value.value - 1):
+        return -1
+    return value.value.bit_length() - 1

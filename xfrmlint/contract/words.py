@@ -1,0 +1,350 @@
+"""The words of a contract by their roles: what a tree calls them, and where it says so.
+
+Everything above asks a tree's Contract by role ("handle", "resolve"), never by a name. This module
+is plain data and imports nothing of the project; recognise.py reads it from a tree.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+# What the kernel calls what the contract is about, in every revision.
+STATE = "struct xfrm_state"
+OPS = "struct xfrmdev_ops"
+DEVICE = "struct net_device"
+PACKET = "struct sk_buff"
+POLICY = "struct xfrm_policy"
+EXTACK = "struct netlink_ext_ack"
+# The member of a state that holds what the contract speaks of; a policy's of the same type; the
+# pointer of a net_device to its ops table.
+XSO = "xso"
+XDO = "xdo"
+NETDEV_OPS = "xfrmdev_ops"
+# Where the kernel declares them.
+XFRM = "include/net/xfrm.h"
+NETDEVICE = "include/linux/netdevice.h"
+
+# What a comment for xfrmlint begins with; as a regular expression, too.
+MARK = "xfrmlint:"
+
+Revision = Literal["absent", "revision 1", "revision 2", "unnamed"]
+
+
+class Where(NamedTuple):
+    """A line of a file; an empty path where nothing was seen and a name is only supposed."""
+
+    path: str = ""
+    line: int = 0
+
+
+class Member(NamedTuple):
+    """A member of a state's xso. type: as it is declared, with its stars."""
+
+    name: str
+    type: str
+    place: Where = Where()
+
+
+class Slot(NamedTuple):
+    """A function pointer of struct xfrmdev_ops.
+
+    takes: the types of its parameters in order, without const and stars. result: what it returns.
+    """
+
+    name: str
+    takes: tuple[str, ...]
+    result: str
+    place: Where = Where()
+
+    @property
+    def packet(self) -> bool:
+        """Whether it runs per packet: it takes an sk_buff."""
+        return PACKET in self.takes
+
+    @property
+    def device(self) -> bool:
+        """Whether it is told which device is meant."""
+        return DEVICE in self.takes
+
+    @property
+    def extack(self) -> bool:
+        """Whether it can explain a refusal."""
+        return EXTACK in self.takes
+
+
+class Promise(NamedTuple):
+    """A flag of an ops table. bit: from 0; -1 where its value could not be read."""
+
+    name: str
+    bit: int
+    place: Where = Where()
+
+
+class Function(NamedTuple):
+    """A function or macro of the core. kind: function or macro."""
+
+    name: str
+    place: Where = Where()
+    kind: str = "function"
+
+
+class Said(NamedTuple):
+    """What the core's code says to a question. says: a word, or unknown; reason: why that is so."""
+
+    says: str
+    place: Where = Where()
+    reason: str = ""
+
+
+# The roles of members.
+OWNER = "owner"  # the state's device
+PINNED = "pinned"  # the lower that the owner has chosen
+HANDLE = "handle"
+OWNER_CALLBACKS = "owner_callbacks"  # captured from the owner before its add
+LOWER_CALLBACKS = "lower_callbacks"  # captured from the lower before its add
+PRIVATE = "private"  # the owner's own
+
+# In the order in which they are looked for.
+MEMBERS = (HANDLE, PRIVATE, OWNER, PINNED, OWNER_CALLBACKS, LOWER_CALLBACKS)
+# Those whose names are nobody else's: dev and real_dev many a struct has.
+TELLING = (HANDLE, PRIVATE)
+
+# The roles of slots.
+ADD = "add"
+DELETE = "delete"
+FREE = "free"
+ESN = "esn"
+STATS = "stats"
+OFFLOAD_OK = "offload_ok"  # asked for each packet: can the device take it
+XMIT = "xmit"  # given each packet
+RESOLVE = "resolve"  # the owner's answer for a lower; of a promise: the datapath asks the resolver
+SHARE = "share"  # the sharing test; of a promise: a state is valid on what the test accepts
+COUNTS = "counts"  # of functions: tells whether a route's state is offloaded
+POLICY_ADD = "policy_add"
+POLICY_DELETE = "policy_delete"
+POLICY_FREE = "policy_free"
+SLOTS = (
+    ADD,
+    DELETE,
+    FREE,
+    ESN,
+    STATS,
+    OFFLOAD_OK,
+    XMIT,
+    RESOLVE,
+    SHARE,
+    POLICY_ADD,
+    POLICY_DELETE,
+    POLICY_FREE,
+)
+
+
+# The one question to the core that decides how a driver's code is to be read.
+PACKET_DEVICE = f"{XMIT}: every caller stores skb->dev before"
+
+
+@dataclass(frozen=True)
+class Contract:
+    """Which contract a tree has, every name by its role.
+
+    state: the tag of the struct that a state's xso is. members, slots, promises: by role; a role
+    that the tree has not is not in there. counters: further integers of xso, bit fields left out.
+    others: slots whose role is not known. resolver: None where there is none. wrappers: functions
+    and macros of the core's headers that call it. stub: what stands for it without
+    CONFIG_XFRM_OFFLOAD. functions: the core's own functions that call a slot, by the slot's role.
+    core: what the core's code says to questions.
+    """
+
+    revision: Revision = "absent"
+    state: str = "xfrm_dev_offload"
+    members: Mapping[str, Member] = field(default_factory=dict)
+    counters: tuple[Member, ...] = ()
+    slots: Mapping[str, Slot] = field(default_factory=dict)
+    others: tuple[Slot, ...] = ()
+    promises: Mapping[str, Promise] = field(default_factory=dict)
+    flags: Member | None = None
+    resolver: Function | None = None
+    wrappers: tuple[Function, ...] = ()
+    stub: Function | None = None
+    functions: Mapping[str, Function] = field(default_factory=dict)
+    core: Mapping[str, Said] = field(default_factory=dict)
+
+    @property
+    def present(self) -> bool:
+        """Whether the tree has a resolver."""
+        return self.resolver is not None
+
+    @property
+    def shape(self) -> Revision:
+        """Which revision's shape it has, whatever it calls things."""
+        if not self.present:
+            return "absent"
+        captured = OWNER_CALLBACKS in self.members or LOWER_CALLBACKS in self.members
+        if PRIVATE in self.members and not captured and SHARE not in self.slots:
+            return "revision 1"
+        if captured and SHARE in self.slots and PRIVATE not in self.members:
+            return "revision 2"
+        return "unnamed"
+
+    @property
+    def offload(self) -> str:
+        """The type of a state's xso."""
+        return f"struct {self.state}"
+
+    def member(self, role: str) -> str:
+        """Return what a member of xso is called; an empty string if the tree has none."""
+        found = self.members.get(role)
+        return found.name if found is not None else ""
+
+    def role_of(self, member: str) -> str:
+        """Return the role of a member of xso; an empty string if it has none."""
+        return next((role for role, one in self.members.items() if one.name == member), "")
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of xso's members that have a role."""
+        return tuple(self.members[role].name for role in MEMBERS if role in self.members)
+
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """The names of xso's members that nothing else is called by."""
+        return tuple(self.members[role].name for role in TELLING if role in self.members)
+
+    @property
+    def callbacks(self) -> tuple[str, ...]:
+        """The names of all slots."""
+        return tuple(slot.name for slot in (*self.slots.values(), *self.others))
+
+    def slot_role(self, name: str) -> str:
+        """Return the role of a slot of an ops table; an empty string if it has none."""
+        return next((role for role, slot in self.slots.items() if slot.name == name), "")
+
+    def door(self, name: str) -> str:
+        """Return what comes through a slot: datapath, control, or nothing if that is not known."""
+        if any(slot.name == name and slot.packet for slot in (*self.slots.values(), *self.others)):
+            return "datapath"
+        return "control" if self.slot_role(name) else ""
+
+    def names_own(self, slot: str) -> bool:
+        """Tell whether skb->dev is the device at work where a slot is called with a packet.
+
+        It is only where every caller stores it before (net/xfrm/xfrm_output.c does not).
+        """
+        said = self.core.get(PACKET_DEVICE)
+        return slot != self.slot(XMIT) or (said is not None and said.says == "yes")
+
+    @property
+    def add_takes_device(self) -> bool:
+        """Whether a driver is told which device it adds a state to (since Linux 6.16)."""
+        return ADD not in self.slots or self.slots[ADD].device
+
+    def slot(self, role: str) -> str:
+        """Return what a slot of an ops table is called; an empty string if the tree has none."""
+        found = self.slots.get(role)
+        return found.name if found is not None else ""
+
+    def promise(self, role: str) -> str:
+        """Return what a flag of an ops table is called; an empty string if the tree has none."""
+        found = self.promises.get(role)
+        return found.name if found is not None else ""
+
+    @property
+    def asks(self) -> str:
+        """The resolver's name; an empty string without one."""
+        return self.resolver.name if self.resolver is not None else ""
+
+    @property
+    def key(self) -> str:
+        """What tells it from others whose names or answers are others, wherever those stand."""
+        named = [(kind, role, name) for kind, role, name, _ in self.named()]
+        takes = [(slot.name, slot.takes, slot.result) for slot in self.slots.values()]
+        says = [(question, said.says) for question, said in self.core.items()]
+        wrappers = [wrapper.name for wrapper in self.wrappers]
+        return repr((self.revision, self.state, named, takes, self.callbacks, wrappers, says))
+
+    def named(self) -> Iterator[tuple[str, str, str, Where]]:
+        """Yield kind, role, name and place of all that has a role."""
+        for kind, named in (
+            ("member", self.members),
+            ("slot", self.slots),
+            ("promise", self.promises),
+            ("function", self.functions),
+        ):
+            for role, one in named.items():
+                yield kind, role, one.name, one.place
+        for role, function in (("resolver", self.resolver), ("stub", self.stub)):
+            if function is not None:
+                yield "core", role, function.name, function.place
+
+
+def what_there_is(named: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Return what rules can need of a tree, of that what is there. named: kinds and roles."""
+    have = set(named)
+    return frozenset(need for need, what in NEEDS.items() if what in have)
+
+
+# What a rule can need: the kind and role of what has to be there.
+NEEDS = {
+    "resolver": ("core", "resolver"),
+    "callback": ("slot", RESOLVE),
+    "promise": ("promise", RESOLVE),
+    "private": ("member", PRIVATE),
+    "pinned": ("member", PINNED),
+    "captured": ("member", OWNER_CALLBACKS),
+    "sharing": ("slot", SHARE),
+}
+
+
+def _members(*named: tuple[str, str, str]) -> Mapping[str, Member]:
+    return MappingProxyType({role: Member(name, kind) for role, name, kind in named})
+
+
+def _slots(*named: tuple[str, str, tuple[str, ...], str]) -> Mapping[str, Slot]:
+    return MappingProxyType({role: Slot(name, takes, gives) for role, name, takes, gives in named})
+
+
+# What is supposed of a tree whose headers can't be read: Linux 6.16 to 7.3.
+ABSENT = Contract(
+    members=_members(
+        (OWNER, "dev", f"{DEVICE} *"),
+        (PINNED, "real_dev", f"{DEVICE} *"),
+        (HANDLE, "offload_handle", "unsigned long"),
+    ),
+    slots=_slots(
+        (ADD, "xdo_dev_state_add", (DEVICE, STATE, EXTACK), "int"),
+        (DELETE, "xdo_dev_state_delete", (DEVICE, STATE), "void"),
+        (FREE, "xdo_dev_state_free", (DEVICE, STATE), "void"),
+        (OFFLOAD_OK, "xdo_dev_offload_ok", (PACKET, STATE), "bool"),
+        (ESN, "xdo_dev_state_advance_esn", (STATE,), "void"),
+        (STATS, "xdo_dev_state_update_stats", (STATE,), "void"),
+    ),
+)
+
+# What makes a file worth reading, whichever revision a tree has, besides the type of xso: one
+# search of a whole tree begins before its headers are read.
+WORDS = (
+    r"xfrmdev_ops|XFRMDEV_OPS_F_|offload_handle|upper_priv|xfrm_dev_state_lower_handle|\bxso\b"
+    r"|xdo_dev_"
+)
+# That type's name: since 5.19, and until then.
+TYPES = ("xfrm_dev_offload", "xfrm_state_offload")
+
+# What a whole tree is searched for, unless it calls something otherwise.
+ASKED = "|".join((WORDS, *TYPES, MARK))
+
+
+def worth_reading(contract: Contract) -> str:
+    """Return the regular expression of the words that make a file of a tree a candidate."""
+    known = re.compile("|".join((WORDS, *TYPES)))
+    names = [
+        contract.state,
+        *contract.telling,
+        *contract.callbacks,
+        *(promise.name for promise in contract.promises.values()),
+        *([contract.asks] if contract.asks else ()),
+        *(wrapper.name for wrapper in contract.wrappers),
+    ]
+    other = [rf"\b{name}\b" for name in names if not known.search(name)]
+    return "|".join(dict.fromkeys((WORDS, *TYPES, *other)))
