@@ -11,6 +11,7 @@ import pytest
 from tests.laid import EXAMPLE, lay, lay_example
 from tests.test_hostile import SOURCE
 from tests.trees import Memory
+from xfrmlint.c.blanking import without_comments
 from xfrmlint.check import check_tree
 from xfrmlint.git.overlay import laid
 from xfrmlint.git.patch import series_of
@@ -211,3 +212,8 @@ def test_makefiles(name: str) -> None:
 
 def test_the_base_is_laid(tmp_path: Path) -> None:
     assert (lay("rfc", tmp_path / "linux") / "include/net/xfrm.h").is_file()
+
+
+def test_an_escaped_quote_outside_a_string_begins_none() -> None:
+    text = b'x \\" /* a */ \\" "b /* c */" /* d */ "e'
+    assert without_comments(text) == b'x \\"         \\" "b /* c */"         "e'

@@ -18,7 +18,9 @@ from xfrmlint.kernel.release import Release
 _COMMENT_OR_STRING = re.compile(
     rb"""/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/)?|//(?:\\\r?\n|[^\n])*|"""
     # No character is 1'000.
-    rb""""(?:\\.|[^"\\\n])*"|'(?<![0-9a-fA-F]')(?:\\.|[^'\\\n])*'""",
+    rb""""(?:\\.|[^"\\\n])*+"|'(?<![0-9a-fA-F]')(?:\\.|[^'\\\n])*'"""
+    # A quote behind a backslash begins nothing: else the end of each would be looked for.
+    rb"""|\\["']""",
     re.S,
 )
 # Behind the end of a line: begun by a literal it is found ten times as fast.
@@ -75,7 +77,7 @@ _ATTRIBUTES = {
 _PER_CPU = re.compile(
     rb"^((?:static[ \t]+)?)((?:DEFINE|DECLARE)_PER_CPU\w*[ \t]*\()([^,;()]*)(,)([^;()]*)(\))", re.M
 )
-_FOR_EACH = re.compile(rb"^([ \t]+)(\w*(?:for_?each|FOR_?EACH|_walk)\w*)([ \t]*\()", re.M)
+_FOR_EACH = re.compile(rb"^([ \t]++)(?=\w*?(?:for_?each|FOR_?EACH|_walk))(\w++)([ \t]*+\()", re.M)
 _LOOPS = (b"each", b"EACH", b"_walk")
 _TYPEOF = re.compile(rb"\b(?:typeof|__typeof__|__typeof|typeof_unqual)[ \t]*\(")
 _NAMED_TYPE = re.compile(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.arguments import closing
+from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.conditionals import VERSIONED
 from xfrmlint.c.shape import Shapes, shapes_of
 from xfrmlint.c.unit import Unit, parse
@@ -98,6 +99,7 @@ class Corpus:
         self.doubts: dict[tuple[str, int], str] = {}
         self._words = words
         self._data: dict[str, bytes] = {}
+        self._plain: dict[str, bytes] = {}
         self._units: dict[str, Unit] = {}
         self._includes: dict[str, list[str]] = {}
         self._closures: dict[str, tuple[list[str], Iterator[str]]] = {}
@@ -113,6 +115,12 @@ class Corpus:
                 self.unreadable[path] = str(error)
                 self._data[path] = b""
         return self._data[path]
+
+    def plain(self, path: str) -> bytes:
+        """Return a file's bytes with comments blanked, as long as they were."""
+        if path not in self._plain:
+            self._plain[path] = without_comments(self.data(path))
+        return self._plain[path]
 
     def unit(self, path: str) -> Unit:
         """Return the parsed file."""

@@ -16,7 +16,7 @@ _DEFINE_START = re.compile(rb"[ \t]*#[ \t]*define\b")
 _PASTE = re.compile(rb"\w+(?:\s*##\s*\w+)+")
 _TOKEN = re.compile(
     rb"""[A-Za-z_]\w*|\.?\d(?:[\w.]|'\w)*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|##|->|\+\+|--|<<=?|>>=?|"""
-    rb"""[-+*/%&|^=!<>]=|&&|\|\||\.\.\.|\S"""
+    rb"""[-+*/%&|^=!<>]=|&&|\|\||\.\.\.|\\["']|\S"""
 )
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 # How deep macros may be in each other, and how many tokens may be looked at: the largest expansion
