@@ -152,7 +152,8 @@ def repository(dice: Random, folder: Path) -> None:
     files = sorted(p for p in (tree / ".git").rglob("*") if p.is_file() and "hooks" not in p.parts)
     for _ in range(dice.randint(1, 3)):
         file = dice.choice(files)
-        data = file.read_bytes() if file.exists() else b""
+        # One that was damaged before may be a FIFO by now.
+        data = file.read_bytes() if file.is_file() and not file.is_symlink() else b""
         file.unlink(missing_ok=True)
         match dice.randrange(6):
             case 0:
