@@ -641,7 +641,16 @@ HOSTILE = {
         + base64.b64encode(encoded("base64", DIFF.encode())).decode(),
         "p: no patch found",
     ),
-    "newlines": ("\n" * (2 << 20), "p: no patch found"),
+    "newlines": ("\n" * 1_000_000, "p: no patch found"),
+    "more newlines": ("\n" * (2 << 20), "p: more than 1,000,000 lines"),
+    "a date far behind a name": (
+        "--- a/x.c" + " " * 500_000 + "y\n+++ b/x.c\n@@ -1 +1 @@\n-a\n+b\n",
+        "",
+    ),
+    "folders in each other": (
+        "--- a/" + "d/" * 2_000 + "x.c\n+++ b/" + "d/" * 2_000 + "x.c\n@@ -1 +1 @@\n-a\n+b\n",
+        "p:1: " + "d/" * 40 + "...: more folders in each other than any tree has",
+    ),
     "carriage returns": ("From: a\nSubject: x\n\n" + "\r" * (2 << 20), "p: no patch found"),
     "headers": ("Subject: x\n" * 50_000, "p:1: the headers are longer than any mail's"),
     "a header": ("Subject: " + "=?a?q?" * 50_000, "p:1: the headers are longer than any mail's"),

@@ -1,6 +1,7 @@
 """The command line: parse, call, print, and the exit status.
 
-0 clean, 1 findings at or above --fail-on, 2 could not run, 130 interrupted, 141 closed pipe.
+0 clean, 1 findings at or above --fail-on (with --fail-on-unknown: or anything unknown), 2 could not
+run, 130 interrupted, 141 closed pipe.
 """
 
 import atexit

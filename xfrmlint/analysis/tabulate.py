@@ -341,24 +341,28 @@ def _file_rows(reader: Reader) -> Iterator[tuple[object, ...]]:
 
 
 def _unread_rows(reader: Reader) -> Iterator[UnknownRow]:
-    """What of the files themselves could not be read or parsed."""
+    """What of the files themselves could not be read or parsed.
+
+    What was not looked at can hide anything; behind a parse error the rest was analysed.
+    """
     for path, reason in reader.corpus.unreadable.items():
         yield not_read(path, reason)
     for (path, offset), reason in reader.corpus.doubts.items():
         if not is_core(path):
-            yield UnknownRow(path, reader.corpus.unit(path).line(offset), "", reason)
+            yield UnknownRow(path, reader.corpus.unit(path).line(offset), "", reason, matters=1)
     for unit in reader.corpus.units():
         for offset in unit.blanked.unclosed[:_MOST_UNCLOSED]:
-            yield UnknownRow(unit.path, unit.line(offset), "", _UNCLOSED)
+            yield UnknownRow(unit.path, unit.line(offset), "", _UNCLOSED, matters=1)
         if unit.too_large:
-            yield UnknownRow(unit.path, 0, "", "larger than 4 MiB; not parsed")
+            yield UnknownRow(unit.path, 0, "", "larger than 4 MiB; not parsed", matters=1)
         elif unit.blanked.open_comment >= 0:
             line = unit.line(unit.blanked.open_comment)
-            yield UnknownRow(unit.path, line, "", "a comment that never ends hides the rest")
+            reason = "a comment that never ends hides the rest"
+            yield UnknownRow(unit.path, line, "", reason, matters=1)
         elif unit.parsed and not is_core(unit.path):
             for line, name in reader.outlines.undefined(unit.path):
                 reason = f"{name} is defined nowhere; it was taken for a statement of its own"
-                yield UnknownRow(unit.path, line, "", reason)
+                yield UnknownRow(unit.path, line, "", reason, matters=1)
             errors = reader.outlines.errors(unit.path)
             if errors:
                 lines = ", ".join(map(str, errors[:5]))

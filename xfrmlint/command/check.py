@@ -66,8 +66,8 @@ _GROUPS = {
     title: names.split()
     for title, names in {
         "What is checked": "patches revisions staged base new_only file",
-        "Which findings": "types ignore strict fail_on baseline write_baseline no_config"
-        " rule_folders",
+        "Which findings": "types ignore strict fail_on fail_on_unknown baseline write_baseline"
+        " no_config rule_folders",
         "What is printed": "form terse emacs showfile show_types summary quiet verbose show_unknown"
         " mailback color no_color list_types",
         "How it is found out": "confirm parser compile_commands models contract cached",
@@ -164,6 +164,11 @@ Exit status:
     type=click.Choice(_LEVELS, case_sensitive=False),
     help="Exit with 1 if there is a finding of this level or a worse one (default: WARNING).",
 )
+@click.option(
+    "--fail-on-unknown",
+    is_flag=True,
+    help="Exit with 1 if anything that matters could not be analysed, too.",
+)
 @click.option("--show-unknown", is_flag=True, help="List all that could not be analysed.")
 @click.option(
     "-v",
@@ -230,6 +235,7 @@ def check(
     fail_on: str | None,
     show_unknown: bool,
     verbose: bool,
+    fail_on_unknown: bool,
     no_config: bool,
     baseline: Path | None,
     write_baseline: Path | None,
@@ -361,7 +367,9 @@ def check(
         scopes = None if changes is None else [change.scope for change in changes]
         _tell(report, tree, folders_of(within) if scopes is None else _searched(scopes), started)
     least = (fail_on or config.fail_on or "WARNING").upper()
-    return _print(report, changes, form, options, rules, _LEVELS[: _LEVELS.index(least) + 1])
+    status = _print(report, changes, form, options, rules, _LEVELS[: _LEVELS.index(least) + 1])
+    missed = any(row.matters for row in report.unknown)
+    return FINDINGS if fail_on_unknown and missed else status
 
 
 def _shows_colour() -> bool:

@@ -10,7 +10,7 @@ from xfrmlint.c.blanking import blank, spaces
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, Int
-from xfrmlint.c.macros import Macro, expand, macros_in
+from xfrmlint.c.macros import TOO_MUCH, Macro, expand, macros_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
 from xfrmlint.c.unit import Item, Unit, node_text, outline, parse
@@ -141,6 +141,8 @@ class Sources:
             if macros:
                 text = unit.text[item.start : item.end]
                 expansion = expand(text, path, item.start, macros)
+                if expansion.cut:
+                    return Source(item.name, path, line, plain, TOO_MUCH, line)
                 items = outline(parse(expansion.text).root_node)
                 same = [i for i in items if i.kind == "function" and i.name == item.name]
                 if len(same) != 1 or len(items) != 1:

@@ -77,6 +77,7 @@ CREATE TABLE event (
   known TEXT, text TEXT, named_path TEXT, named_line INTEGER, named_column INTEGER,
   named_function TEXT, calls TEXT
 );
+CREATE INDEX event_of_handle ON event (path_id, handle, kind, position);
 
 -- The ways from a datapath entry to a site (or from a resolver callback to a sleeping call): chain 0 is the shortest, position 0 the entry's function.
 CREATE TABLE hop (

@@ -60,6 +60,11 @@ _NOT_FOLLOWED = "what is done with this handle could not be followed"
 _TABLE = "handler table"
 _MAKING = (Kind.READ, Kind.RESOLVE)
 _HANDLED = (Kind.TEST, Kind.COMPARE, Kind.USE, Kind.STORE)
+# Functions that are counted of what an entry leads to.
+_MOST_SIZED = 500
+# What happens to handles on all ways through an entry; a driver of 7.3 has some hundreds.
+_MOST_EVENTS = 20_000
+_TOO_MANY_WAYS = "there are more ways through it than are looked into"
 
 
 def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
@@ -145,9 +150,8 @@ def _from_entries(
             own = run.code.driver.contract.names_own(name)
             most = left // (len(doors) - number)
             exits = _entered(run, function, doubts, most=most, names_device=own)
-            started[function] = [
-                _followed(run.code.driver, name, function, exit_) for exit_ in exits
-            ]
+            kept = _looked_into(exits, function, doubts)
+            started[function] = [_followed(run.code.driver, name, function, one) for one in kept]
             left -= run.steps - before
     return list(dict.fromkeys(path for function in sorted(started) for path in started[function]))
 
@@ -163,12 +167,27 @@ def _sizes(run: Run, reached: Iterable[FunctionName]) -> dict[FunctionName, int]
     found = {}
     for function in called:
         seen, wanted = {function}, [function]
-        while wanted:
+        # What leads to more comes last, however much more it is.
+        while wanted and len(seen) < _MOST_SIZED:
             fresh = called[wanted.pop()] - seen
             seen |= fresh
             wanted += fresh
         found[function] = sum(own[f] for f in seen)
     return found
+
+
+def _looked_into(
+    exits: Sequence[Exit], function: FunctionName, doubts: list[Doubt]
+) -> Sequence[Exit]:
+    """Return as many ways through a function as hold no more events than are looked into."""
+    left = _MOST_EVENTS
+    for number, exit_ in enumerate(exits):
+        left -= len(exit_.state.trail)
+        if left < 0:
+            place = Place(function.path, function.line, 1)
+            doubts.append(Doubt(place, function.name, _TOO_MANY_WAYS))
+            return exits[:number]
+    return exits
 
 
 def _missed(sites: Iterable[Site], paths: Iterable[Followed]) -> list[Site]:
@@ -300,6 +319,7 @@ def _settled(trail: Sequence[Mark]) -> list[Mark]:
     found: list[Mark] = []
     later: list[Mark] = []
     used: set[HandleId] = set()
+    last = {m.handle: (at, m) for at, m in enumerate(trail) if m.kind is Kind.TEST}
     for at, mark in enumerate(trail):
         if mark.handle is not None and mark.kind in (*_MAKING, Kind.TEST):
             used.discard(mark.handle)
@@ -308,7 +328,8 @@ def _settled(trail: Sequence[Mark]) -> list[Mark]:
         if not mark.put:
             found.append(mark)
             continue
-        tests = [m for m in trail[at + 1 :] if m.handle == mark.handle and m.kind is Kind.TEST]
+        test = last.get(mark.handle)
+        tests = [test[1]] if test is not None and test[0] > at else []
         if mark.put == "packet":
             if not tests and not mark.known:
                 why = "a handle goes with the packet without a test"

@@ -20,6 +20,8 @@ from xfrmlint.errors import InputError
 # A patch that brings the kernel's largest header (20 MiB) fits. Nothing that is read here is
 # compressed, and no encoding makes a text smaller: what is decoded is never larger than this.
 LARGEST = 32 << 20
+# What brings more headers than the kernel has for a GPU has 300,000 lines; each takes 0.7 KB.
+_MOST_LINES = 1_000_000
 # The email package's time grows with the square of a header's length, and with lines x depth.
 _LARGEST_HEAD = 256 << 10
 _LARGEST_FIELD = 8 << 10
@@ -83,6 +85,8 @@ def mails_of(data: bytes, name: str) -> Iterator[Mail]:
     """
     if len(data) > LARGEST:
         raise InputError(f"{name}: larger than {LARGEST >> 20} MiB")
+    if data.count(b"\n") > _MOST_LINES:
+        raise InputError(f"{name}: more than {_MOST_LINES:,} lines")
     lines = BytesIO(data.removeprefix(b"\xef\xbb\xbf")).readlines()
     yield from _mails(_unix(Text(lines, range(1, len(lines) + 1))), name, False)
 

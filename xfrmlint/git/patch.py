@@ -245,7 +245,11 @@ _BINARY = re.compile(rb"GIT binary patch\s*$|(?:Binary files|Files) .* differ\s*
 # The hash of a file without a byte, in SHA-1 and SHA-256.
 _EMPTY = re.compile(rb"(?:e69de29|473a0f4)[0-9a-f]*\.\.")
 # How diff -u dates a file; and one that isn't there, with -N and in any time zone.
-_DATE = re.compile(rb"\s+\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[ \d.+-]*$")
+_DATE = re.compile(rb"\s\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[ \d.+-]*$")
+# Bytes that a date has at most, with its time zone.
+_LONGEST_DATE = 64
+# Folders in each other; a kernel has ten.
+_DEEPEST = 100
 _NEVER = re.compile(rb"\s(?:1969-12-31|1970-01-01) ")
 _MODE = re.compile(rb"[0-7]{5,6}$")
 _ESCAPE = re.compile(rb'\\([abfnrtv"\\]|[0-3][0-7]{2})')
@@ -467,7 +471,11 @@ def _name(text: bytes) -> bytes | None:
     text = text.rstrip(b"\r\n")
     if text.startswith(b'"') and (quoted := _QUOTED.match(text)) is not None:
         return _unquoted(quoted.group()) or b""
-    found = _DATE.sub(b"", text.partition(b"\t")[0])
+    found = text.partition(b"\t")[0]
+    # Looked for from the end: a name can be as long as the line.
+    date = _DATE.search(found, max(0, len(found) - _LONGEST_DATE))
+    if date is not None:
+        found = found[: date.start()].rstrip()
     return None if found == b"/dev/null" else found
 
 
@@ -491,6 +499,8 @@ def _check(path: str, where: str) -> None:
     """Refuse a name that leaves the tree, or that no tree has."""
     if "\0" in path or any(piece in ("", ".", "..") for piece in path.split("/")):
         raise InputError(f"{where}: {path}: a name that leads out of the tree")
+    if path.count("/") > _DEEPEST:
+        raise InputError(f"{where}: {path[:80]}...: more folders in each other than any tree has")
 
 
 def _mode(text: bytes, where: str) -> int:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from xfrmlint.errors import InputError
 from xfrmlint.tree import Unreadable
 from xfrmlint.tree.digest import blob_name
+from xfrmlint.tree.links import links_outside
 from xfrmlint.tree.marks import Stamp, latest, stamp
 from xfrmlint.tree.searches import Found, Searches
 
@@ -63,6 +64,7 @@ class Folder:
         self._learned: dict[str, Stamped] = {}
         self._searches = Searches(self.root)
         self._searched: dict[tuple[str, tuple[str, ...]], Sequence[str]] = {}
+        self._linked = False
         self._folders: dict[str, str | None] = {}
         self._listings: dict[str, frozenset[str]] = {}
         self._digests: dict[str, str] = {}
@@ -242,6 +244,10 @@ class Folder:
         asked = pattern, tuple(under)
         if asked not in self._searched:
             found = self._searches.below(*asked) if under else self._searches.whole(pattern)
+            if not (under or self._linked):
+                self._linked = True
+                # A search follows no links.
+                self.problems.update(links_outside(self.root, self.real))
             self._searched[asked] = found
         return list(self._searched[asked])
 
