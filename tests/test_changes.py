@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.laid import lay
+from tests.ran import run
 from tests.test_commit import git, write
 from xfrmlint.change import judged as changes
 from xfrmlint.change.asked import Asked, steps_of
@@ -552,6 +553,48 @@ def test_an_edit_in_the_moment_of_the_last_commit(linux: Path) -> None:
     edit(linux, (TX, "& 7;", "& 8;"))
     (report,) = judge(linux, base="HEAD")
     assert [row[2] for row in short(report)] == [f"{READ[:-1]} & 8;"]
+
+
+# What C's grammar does not take.
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_error_that_was_there_and_is_not_touched_says_nothing(way: Way, linux: Path) -> None:
+    commit(
+        linux, "example: break", (TX, "return NETDEV_TX_OK;\n}\n\nconst", "retrn x OK;\n}\n\nconst")
+    )
+    commit(linux, "example: mask", (TX, READ, f"{READ[:-1]} & 7;"))
+    (report,) = way(linux)
+    assert [row for row in report.report.unknown if row.matters] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "function"),
+    [
+        ("if (!handle) {", "if (!handle {", "example_xmit"),
+        ("skb->queue_mapping = handle;", "skb->queue_mapping = handle", "example_xmit"),
+        ("\t\treturn NETDEV_TX_OK;\n\t}\n", "\t\treturn NETDEV_TX_OK;\n", "example_xmit"),
+        (READ, f"{READ[:-1]} +;", "example_handle"),
+    ],
+)
+def test_a_function_that_is_broken_is_unknown(
+    old: str, new: str, function: str, linux: Path
+) -> None:
+    commit(linux, "example: break", (TX, old, new))
+    (report,) = judge(linux, revisions=("HEAD",))
+    found = [(row.path, row.function) for row in report.report.unknown if row.matters]
+    assert found == [(TX, function)]
+    ran = run("check", "--git", "HEAD", cwd=linux)
+    assert f"note: not analysed: {TX}:" in ran.out
+    assert "no obvious" not in ran.out
+
+
+def test_what_is_unknown_on_a_line_of_the_change_matters(linux: Path) -> None:
+    commit(linux, "example: odd", (OPS, "#include", "\tDEFINED_NOWHERE(a, b)\n#include"))
+    (report,) = judge(linux, revisions=("HEAD",))
+    rows = [row for row in report.report.unknown if row.path == OPS]
+    assert rows
+    assert all(row.matters for row in rows)
 
 
 # What needs no analysis.

@@ -29,6 +29,7 @@ IPSEC = "drivers/net/sunrise/sunrise_ipsec.c"
 RULE = """\
 level = "CHECK"
 message = "a driver"
+fix = "drive on"
 why = "Because."
 reference = "none"
 query = "SELECT path, line, column, '' AS function, driver FROM ops_table"
@@ -274,6 +275,7 @@ REFUSED: list[tuple[list[str], str, str]] = [
     (["\udcff"], "demo", "\\xff: no such file or folder"),
     (["--types", "NOTHING"], "demo", "NOTHING: no such type; xfrmlint check --list-types"),
     (["--types", f"{DIRECT},A,B"], "demo", "A, B: no such type"),
+    (["--types", DIRECT[:-1]], "demo", f"{DIRECT[:-1]} (did you mean {DIRECT}?): no such type"),
     (["--ignore", "NOTHING"], "demo", "NOTHING: no such type"),
     (["--format", "xml"], "demo", "xml"),
     (["--fail-on", "NOTE"], "demo", "NOTE"),
@@ -428,17 +430,19 @@ def test_an_infinity_is_no_json(trees: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["drivers", "nothing"], "nothing: no such folder"),
-        (["drivers", "demo/drivers/net"], "demo/drivers/net: not a kernel tree"),
+        (["drivers", "nothing"], "nothing: no such file or folder"),
+        (["drivers", "nowhere"], "nowhere: not a kernel tree"),
         (["drivers"], "not inside a kernel tree"),
         (["drivers", "demo", "clean"], "clean"),
         (["drivers", "--format", "xml"], "xml"),
         (["query"], "SQL"),
         (["query", "SELECT 1"], "not inside a kernel tree"),
-        (["query", "SELECT 1", "nothing"], "nothing: no such folder"),
+        (["query", "SELECT 1", "nothing"], "nothing: no such file or folder"),
         (["explain"], "TYPE"),
         (["explain", "NOTHING"], "NOTHING: no such type; xfrmlint rules lists them"),
-        (["explain", ""], "no such type"),
+        (["explain", ""], "no such type; xfrmlint rules lists them"),
+        (["explain", "direct_ofload"], f"no such type (did you mean {DIRECT}?); "),
+        (["explain", "sleep"], "no such type (did you mean RESOLVER_MAY_SLEEP?); "),
         (["rules", "demo"], "demo"),
         (["rules", "--rules", "nothing"], "nothing: no such folder"),
         (["bogus"], "bogus"),
@@ -467,7 +471,33 @@ def test_explain(name: str, trees: Path) -> None:
     ran = run("explain", name.lower(), cwd=trees)
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.startswith(f"{name} (")
+    assert ran.out.splitlines()[2].startswith("Fix: ")
     assert "\nReported:\n" in ran.out
+    assert "/* reported */" in ran.out
+    assert "expect:" not in ran.out
+
+
+def test_explain_takes_a_name_with_dashes(trees: Path) -> None:
+    ran = run("explain", "direct-offload-handle", cwd=trees)
+    assert ran.out == run("explain", DIRECT, cwd=trees).out
+
+
+def test_explain_is_paged_on_a_terminal(trees: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [*COMMAND, "explain", DIRECT],
+        cwd=trees,
+        env=environment(PAGER="sed s/^/paged:/", TERM="xterm"),
+        stdin=theirs,
+        stdout=theirs,
+        timeout=30,
+    )
+    os.close(theirs)
+    assert done.returncode == 0
+    assert os.read(ours, 4096).startswith(f"paged:{DIRECT} (".encode())
+    os.close(ours)
 
 
 # How it ends when something outside goes wrong.
@@ -769,8 +799,9 @@ def test_a_patch(linux: Path) -> None:
         'since "sunrise: promise": .flags = XFRMDEV_OPS_F_LOWER_HANDLE,\n'
         "\ntotal: 1 errors, 0 warnings, 0 checks, 7 lines checked\n"
         f"\n../{PROMISE} has xfrm offload problems, please review.\n"
-        "\nNOTE: If any of the errors are false positives, please report\n"
+        f"\nNOTE: {DIRECT}: take the handle from "
     ) in ran.out
+    assert "\n\nNOTE: If any of the errors are false positives, please report\n" in ran.out
     readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
     (shown,) = [b for b in readme.split("```\n") if f"\n#18: FILE: {IPSEC}:30:\n" in b]
     assert ran.out.startswith(shown)

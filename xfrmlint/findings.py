@@ -44,7 +44,7 @@ class Finding(NamedTuple):
 
     more_chains: other ways to the same place. confidence: high, or medium where a type was only
     known by its member's name. source: the text of the line. confirmation: None if none was asked
-    for.
+    for. fix: what to do, in a line; the same for all findings of a type in a tree.
     """
 
     type: str
@@ -63,6 +63,7 @@ class Finding(NamedTuple):
     source: str
     fingerprint: str
     confirmation: Confirmation | None = None
+    fix: str = ""
 
 
 class DriverLine(NamedTuple):
@@ -88,12 +89,16 @@ class DriverLine(NamedTuple):
 
 
 class Unknown(NamedTuple):
-    """Something that could not be analysed. line 0: the whole file."""
+    """Something that could not be analysed. line 0: the whole file.
+
+    matters: it stands on a way to a handle, or in what a change touches: a finding can be missing.
+    """
 
     path: str
     line: int
     function: str
     reason: str
+    matters: bool = False
 
 
 class Known(NamedTuple):

@@ -124,8 +124,9 @@ def analysed(
     traced = _traced(graph, whole.offload, found.sites, progress)
     sleeps, open_calls = find_sleeps(graph, tables)
     callbacks = tuple(callbacks_of(graph, whole.offload, tables))
-    doubts = (*(doubt for one in traced.values() for doubt in one.doubts), *open_calls)
-    return Analysed(graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, doubts)
+    return Analysed(
+        graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, tuple(open_calls)
+    )
 
 
 def core_facts(

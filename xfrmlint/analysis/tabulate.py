@@ -10,6 +10,7 @@ from xfrmlint.c.unit import Place
 from xfrmlint.contract.words import Contract
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import (
+    AnswerRow,
     CallbackRow,
     CallRow,
     CoreFunctionRow,
@@ -27,7 +28,7 @@ from xfrmlint.facts.rows import (
     UnknownRow,
     WordRow,
 )
-from xfrmlint.flow.callbacks import Callback
+from xfrmlint.flow.callbacks import Answer, Callback
 from xfrmlint.flow.paths import Traced
 from xfrmlint.kernel.places import is_core
 from xfrmlint.program.access import Doubt
@@ -43,7 +44,7 @@ _UNCLOSED = (
 
 
 class Analysed(NamedTuple):
-    """One part of a tree, read. traced: by the driver's group. doubts: of paths, and of sleeping.
+    """One part of a tree, read. traced: by the driver's group. doubts: of sleeping.
 
     callbacks: the owners' resolver callbacks.
     """
@@ -66,6 +67,7 @@ def rows_of(part: Analysed) -> Rows:
         *_site_rows(sites, part.traced),
         *_path_rows(part),
         *_graph_rows(graph, sites),
+        *_answer_rows(part.callbacks),
         *_sleep_rows(reader, part.sleeps, len(sites)),
         *_item_rows(part),
         *_file_rows(reader),
@@ -172,6 +174,17 @@ def _sleep_rows(
         )
         for position, hop in enumerate(sleep.chain):
             yield HopRow(number, 0, position, hop.function, hop.path, hop.line, hop.via)
+
+
+def _answer_rows(callbacks: Iterable[Callback]) -> Iterator[AnswerRow]:
+    for one in callbacks:
+        function, place = one.function, one.place
+        # One that is never seen to return has an answer that nobody knows.
+        lost = (Answer.NOT_FOLLOWED, Place(function.path, function.line, 1))
+        for answer, where in one.answers or (lost,):
+            yield AnswerRow(
+                one.module, function.name, place.path, place.line, answer, where.path, where.line
+            )
 
 
 def _item_rows(part: Analysed) -> Iterator[ItemRow]:
@@ -306,8 +319,19 @@ def _unread_rows(reader: Reader) -> Iterator[UnknownRow]:
 
 
 def _unknown_rows(part: Analysed) -> Iterator[UnknownRow]:
-    for doubt in (*part.found.doubts, *part.doubts):
-        yield UnknownRow(doubt.place.path, doubt.place.line, doubt.function, doubt.reason)
+    module = part.graph.reader.universe.module
+    for group, one in part.traced.items():
+        for doubt in one.doubts:
+            yield _unknown(doubt, group, 1)
+    for doubt in part.found.doubts:
+        yield _unknown(doubt, module(doubt.place.path), 1)
+    for doubt in part.doubts:
+        yield _unknown(doubt, "", 0)
     for function in sorted({f for site in part.found.sites for f in site.reached.functions}):
         for place, reason in part.graph.incoming(function).doubts:
-            yield UnknownRow(place.path, place.line, function.name, reason)
+            yield _unknown(Doubt(place, function.name, reason), module(function.path), 1)
+
+
+def _unknown(doubt: Doubt, driver: str, matters: int) -> UnknownRow:
+    place = doubt.place
+    return UnknownRow(place.path, place.line, doubt.function, doubt.reason, driver, matters)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from xfrmlint.change.step import Step
+from xfrmlint.change.step import Step, place_now
 from xfrmlint.contract.words import WORDS
 from xfrmlint.findings import Finding, Related, Report
-from xfrmlint.git.overlay import Change, Place
+from xfrmlint.git.overlay import Place
 from xfrmlint.tree import Unreadable
 
 # What the contract speaks of; a line with such a word is a likelier cause than one without.
@@ -84,7 +84,7 @@ class Causes:
                 found.append(_Line(path, number, self._text(True, path, number), place, False))
             for number, place in change.removed.items():
                 text = self._text(False, change.old or "", number)
-                found.append(_Line(*_now(change, number), text, place, True))
+                found.append(_Line(*place_now(change, number), text, place, True))
         return found
 
     def _text(self, after: bool, path: str, number: int) -> str:
@@ -115,11 +115,3 @@ def _rank(finding: Finding, near: set[str], line: _Line) -> tuple[bool, bool, bo
         not here,
         abs(line.line - finding.line) if here else 0,
     )
-
-
-def _now(change: Change, number: int) -> tuple[str, int]:
-    """Return where a line that is gone had its place; in a file that is gone, its own."""
-    if change.new is None:
-        return change.old or "", number
-    above = max((s for s in change.same if s.old <= number), default=None)
-    return change.new, above.new + above.length - 1 if above is not None else 1

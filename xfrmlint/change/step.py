@@ -68,6 +68,14 @@ def _numbered(hunk: Hunk, sign: str, known: Mapping[int, int]) -> Iterator[tuple
         yield from ((line, first + at) for at, line in enumerate(side))
 
 
+def place_now(change: Change, number: int) -> tuple[str, int]:
+    """Return where a line that is gone had its place; in a file that is gone, its own."""
+    if change.new is None:
+        return change.old or "", number
+    above = max((s for s in change.same if s.old <= number), default=None)
+    return change.new, above.new + above.length - 1 if above is not None else 1
+
+
 def lines_of(patch: Patch) -> int:
     """Return how many lines checkpatch counts in a patch: those of its hunks."""
     return sum(len(hunk.lines) for file in patch.files for hunk in file.hunks or ())

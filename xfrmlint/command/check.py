@@ -19,6 +19,7 @@ from xfrmlint.command.shared import (
     below,
     cache_option,
     contract_option,
+    likely,
     models_option,
     names_of_contract,
     printed,
@@ -33,6 +34,7 @@ from xfrmlint.errors import InputError
 if TYPE_CHECKING:
     from xfrmlint.change.asked import Asked
     from xfrmlint.change.judged import ChangeReport, Check
+    from xfrmlint.change.scope import Scope
     from xfrmlint.findings import Finding, Report
     from xfrmlint.memory.gather import Session
     from xfrmlint.report.checkpatch import Options
@@ -119,6 +121,13 @@ _FORMATS = {
     type=click.Choice(_LEVELS, case_sensitive=False),
     help="Exit with 1 if there is a finding of this level or a worse one (default: WARNING).",
 )
+@click.option("--show-unknown", is_flag=True, help="List all that could not be analysed.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Tell what was searched, which drivers there are, and how long it took.",
+)
 @click.option("--no-config", is_flag=True, help="Leave the tree's .xfrmlint.toml out.")
 @click.option(
     "--baseline",
@@ -176,6 +185,8 @@ def check(
     file: bool,
     form: str,
     fail_on: str | None,
+    show_unknown: bool,
+    verbose: bool,
     no_config: bool,
     baseline: Path | None,
     write_baseline: Path | None,
@@ -193,13 +204,17 @@ def check(
     folders in it, to which what is printed is limited (from the working directory, else from the
     tree's top). - among them is --patch -.
     """
+    from time import monotonic
+
     from xfrmlint.change.asked import STDIN, asked_of
     from xfrmlint.report import checkpatch
+
+    started = monotonic()
 
     rules = rules_of(rule_folders)
     colored = not no_color and (color == "always" or (color == "auto" and sys.stdout.isatty()))
     if list_types:
-        printed(checkpatch.list_types(rules, show_why=False, color=colored))
+        printed(checkpatch.list_types(rules, show_why=verbose, color=colored))
         return CLEAN
     if compile_commands is not None and not confirm and parser == "tree-sitter":
         raise click.UsageError("--compile-commands wants --confirm or --parser clang")
@@ -218,6 +233,7 @@ def check(
         types=_types(types, rules) or None,
         ignore=_types(ignore, rules),
         mailback=mailback,
+        unknown=show_unknown,
     )
     from xfrmlint.change.scope import folders_of
     from xfrmlint.triage import applied as triage
@@ -290,8 +306,28 @@ def check(
         ]
         report = triage.limited(joined(changes), inside)
     report = triage.narrowed(report, shown)
+    if verbose:
+        scopes = None if changes is None else [change.scope for change in changes]
+        _tell(report, tree, folders_of(within) if scopes is None else _searched(scopes), started)
     least = (fail_on or config.fail_on or "WARNING").upper()
     return _print(report, changes, form, options, rules, _LEVELS[: _LEVELS.index(least) + 1])
+
+
+def _searched(scopes: "Sequence[Scope]") -> Sequence[str] | None:
+    """Return the folders in which changes were looked at, () for the whole tree, None for none."""
+    if any(scope.everywhere for scope in scopes):
+        return ()
+    return sorted({folder for scope in scopes for folder in scope.folders}) or None
+
+
+def _tell(report: "Report", tree: "Folder", folders: Sequence[str] | None, started: float) -> None:
+    """Tell on standard error what a run did. folders: see report/verbose.py."""
+    from time import monotonic
+
+    from xfrmlint.report.verbose import render
+
+    for line in render(report, str(tree.root), folders, monotonic() - started):
+        sys.stderr.write(f"xfrmlint: {line}\n")
 
 
 def _checking(parser: str, confirm: bool, commands: Path | None) -> "Check":
@@ -327,6 +363,7 @@ def _print(
         "checkpatch": (options, changes),
         "sarif": (found, rules),
         "json": (found, changes),
+        "gcc": (found, options.unknown),
     }
     rendering = import_module(f"xfrmlint.report.{name}")
     printed(rendering.render(report, *wants.get(name, (found,))))
@@ -405,7 +442,9 @@ def _types(named: Sequence[str], rules: "Sequence[Rule]") -> frozenset[str]:
     found = {name.strip().upper() for text in named for name in text.split(",") if name.strip()}
     strange = sorted(found - {rule.type for rule in rules})
     if strange:
-        raise InputError(f"{', '.join(strange)}: no such type; xfrmlint check --list-types")
+        known = [rule.type for rule in rules]
+        said = ", ".join(f"{name}{likely(name, known)}" for name in strange)
+        raise InputError(f"{said}: no such type; xfrmlint check --list-types")
     return frozenset(found)
 
 

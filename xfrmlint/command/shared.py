@@ -170,6 +170,29 @@ def tree_and_paths(named: Sequence[str], gone: bool = False) -> "tuple[Folder, l
     return tree, within
 
 
+def tree_around_named(named: str | None) -> "Folder":
+    """Return the tree that is named, or the one around what is named; else around the folder."""
+    return tree_and_paths([named] if named is not None else [])[0]
+
+
+def lines_of(tree: "Folder") -> "Callable[[str, int], str]":
+    """Return what gives the code on a line of a tree's file; nothing of one that can't be read."""
+    from functools import cache
+
+    from xfrmlint.c.blanking import without_comments
+    from xfrmlint.tree import Unreadable
+    from xfrmlint.tree.lines import line_text
+
+    @cache
+    def text(path: str) -> bytes:
+        try:
+            return without_comments(tree.read(path).replace(b"\0", b" "))
+        except Unreadable:
+            return b""
+
+    return lambda path, line: line_text(text(path), line)
+
+
 def below(path: str, within: Iterable[str]) -> bool:
     return any(w == "." or path == w or path.startswith(f"{w}/") for w in within)
 
@@ -201,6 +224,25 @@ class Progressing:
         if self._shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+def likely(name: str, known: Iterable[str]) -> str:
+    """Return which of the names that exist was meant, as a question in parentheses; or nothing."""
+    from difflib import get_close_matches
+
+    names = list(known)
+    meant = get_close_matches(name, names, 1) or [
+        one for one in names if len(name) > 3 and name in one
+    ]
+    return f" (did you mean {meant[0]}?)" if meant else ""
+
+
+def paged(text: str) -> None:
+    """Print a text, page by page where somebody sits at a terminal that can do it."""
+    if sys.stdout.isatty() and sys.stdin is not None and sys.stdin.isatty():
+        click.echo_via_pager(text)
+    else:
+        printed([text.removesuffix("\n")])
 
 
 def printed(lines: Iterable[str]) -> None:

@@ -190,11 +190,23 @@ class SuppressionRow(NamedTuple):
     named: str
 
 
+class AnswerRow(NamedTuple):
+    driver: str
+    function: str
+    path: str
+    line: int
+    answer: str
+    answer_path: str
+    answer_line: int
+
+
 class UnknownRow(NamedTuple):
     path: str
     line: int
     function: str
     reason: str
+    driver: str = ""
+    matters: int = 0
 
 
 TABLES: dict[type, str] = {
@@ -214,6 +226,7 @@ TABLES: dict[type, str] = {
     ItemRow: "item",
     CoreFunctionRow: "core_function",
     SuppressionRow: "suppression",
+    AnswerRow: "answer",
     UnknownRow: "unknown",
 }
 

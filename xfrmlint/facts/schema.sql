@@ -109,8 +109,18 @@ CREATE TABLE suppression (
   path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT, problem TEXT, named TEXT
 );
 
--- What could not be analysed, and why. function is empty where the whole file is meant.
-CREATE TABLE unknown (path TEXT, line INTEGER, function TEXT, reason TEXT);
+-- What an owner's resolver callback returns on some path (answer), and where; path, line: where it is
+-- filled in.
+CREATE TABLE answer (
+  driver TEXT, function TEXT, path TEXT, line INTEGER, answer TEXT, answer_path TEXT,
+  answer_line INTEGER
+);
+
+-- What could not be analysed, and why. function is empty where the whole file is meant. matters: 1 where
+-- it stands on a way to an access, and a finding can be missing; driver: whose way, if that is known.
+CREATE TABLE unknown (
+  path TEXT, line INTEGER, function TEXT, reason TEXT, driver TEXT, matters INTEGER
+);
 
 -- Accesses by lower drivers: what the lower-driver rules look at.
 CREATE VIEW lower_site AS SELECT * FROM site WHERE role = 'lower' AND access <> 'resolve';

@@ -24,7 +24,7 @@ def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
         for level, noun in _NOUNS.items()
         if counts[level]
     ]
-    unknown = [not_analysed(report)] if report.unknown else []
+    unknown = ["\n".join(not_analysed(report))] if report.unknown else []
     yield from json.portable(
         [
             {

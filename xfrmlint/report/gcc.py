@@ -16,8 +16,13 @@ from xfrmlint.report.text import before
 _KINDS = {"ERROR": "error", "WARNING": "warning", "CHECK": "note"}
 
 
-def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
-    """Yield a line a finding, its first chain and related places as notes below it."""
+def render(report: Report, shown: Sequence[Finding], everything: bool = False) -> Iterator[str]:
+    """Yield a line a finding, its first chain and related places as notes below it.
+
+    What to do is a note, too, below the first finding of a type. everything: list all that could
+    not be analysed, rather than what matters.
+    """
+    told: set[str] = set()
     for finding in in_order(shown):
         column = _width(before(finding.source, finding.column)) + 1
         kind = _KINDS[finding.level]
@@ -27,8 +32,11 @@ def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
             yield _note(hop.path, hop.line, text)
         for related in finding.related:
             yield _note(related.path, related.line, related.text)
-    if report.unknown:
-        yield f"xfrmlint: note: {not_analysed(report)}"
+        if finding.fix and finding.type not in told:
+            told.add(finding.type)
+            yield _note(finding.path, finding.line, f"fix: {finding.fix}")
+    for text in not_analysed(report, everything):
+        yield f"xfrmlint: note: {text}"
 
 
 def _note(path: str, line: int, text: str) -> str:

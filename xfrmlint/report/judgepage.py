@@ -5,7 +5,7 @@ from html import escape
 from itertools import pairwise
 
 from xfrmlint import __version__
-from xfrmlint.analysis.judgement import Got, Judgement, Owner, steps, topologies
+from xfrmlint.analysis.judgement import Got, Judgement, Owner, topologies
 from xfrmlint.model.judge import Outcome, worst
 from xfrmlint.program.access import Doubt
 from xfrmlint.report.judge import described, note_of
@@ -103,9 +103,9 @@ def _driver(one: Judgement) -> Iterator[str]:
         note = note_of(handle)
         said = f"{_where(handle)} in {printable(handle.function)}(): {handle.worst()}{note}"
         yield f"<details><summary>{escape(said)}</summary><ol>"
-        for event in steps(handle):
-            place = f"{printable(event.path)}:{event.line}"
-            yield f"<li><code>{escape(place)}</code> {escape(described(event))}</li>"
+        for step in handle.steps:
+            place = f"{printable(step.event.path)}:{step.event.line}"
+            yield f"<li><code>{escape(place)}</code> {escape(described(step))}</li>"
         yield "</ol></details>"
     yield from _doubts(one.doubts)
     yield "</section>"

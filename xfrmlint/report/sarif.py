@@ -60,7 +60,7 @@ def render(report: Report, shown: Sequence[Finding], rules: Sequence[Rule]) -> I
 
 def _rule(rule: Rule) -> dict[str, Any]:
     reference = " ".join(rule.reference.split())
-    paragraphs = [rule.why, f"Reference: {reference}" if reference else ""]
+    paragraphs = [f"Fix: {rule.fix}.", rule.why, f"Reference: {reference}" if reference else ""]
     more = f"xfrmlint explain {rule.type} shows examples."
     return {
         "id": rule.type,
