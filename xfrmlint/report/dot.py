@@ -3,12 +3,17 @@
 from collections.abc import Iterator, Sequence
 
 from xfrmlint.analysis.judgement import Judgement
-from xfrmlint.model.judge import Outcome, severity
+from xfrmlint.model.judge import Outcome
 from xfrmlint.report.callgraph import Graph, graph_of
 from xfrmlint.report.links import Link
 from xfrmlint.report.terminal import printable
 
-_COLOURS = {0: "#dcefe3", severity(Outcome.UNKNOWN): "#ece3f5"}
+_COLOURS = {
+    Outcome.UNKNOWN: "#ece3f5",
+    Outcome.ZERO_TESTED: "#dcefe3",
+    Outcome.RIGHT: "#dcefe3",
+    Outcome.NOT_REACHED: "#ecedef",
+}
 _BAD = "#f9d9d6"
 
 
@@ -27,7 +32,7 @@ def render(found: Sequence[Judgement], link: Link) -> Iterator[str]:
 def _drawn(graph: Graph, number: int, link: Link) -> Iterator[str]:
     names = {node.name: f"n{number}_{at}" for at, node in enumerate(graph.nodes)}
     for node in graph.nodes:
-        colour = _COLOURS.get(severity(node.outcome), _BAD)
+        colour = _COLOURS.get(node.outcome, _BAD)
         attributes = {
             "label": _quoted(node.label, node.note),
             "tooltip": _quoted(f"{node.path}:{node.line}"),

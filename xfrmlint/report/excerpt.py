@@ -67,7 +67,13 @@ def _excerpt(group: Sequence[Stop], source: Source) -> Excerpt:
         )
         for number in range(first, last + 1)
     )
-    return Excerpt(group[0].path, group[0].function, _without_indent(lines))
+    return Excerpt(group[0].path, group[0].function, _without_indent(_without_ends(lines)))
+
+
+def _without_ends(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """Leave out empty lines at both ends."""
+    said = [at for at, line in enumerate(lines) if line.text or line.stops]
+    return lines[said[0] : said[-1] + 1]
 
 
 def _without_indent(lines: tuple[Line, ...]) -> tuple[Line, ...]:

@@ -75,6 +75,7 @@ class _Driver(NamedTuple):
     worst: Outcome
     before: Outcome | None
     change: str
+    told: str
     topologies: tuple[_Topology, ...]
     handles: tuple[_Shown, ...]
     picture: Picture
@@ -237,6 +238,7 @@ def _driver(
         one.worst(),
         before,
         change or ("other" if any(row.change for row in table) else ""),
+        _told(one.outcomes),
         table,
         handles,
         picture_of(graph),
@@ -244,6 +246,15 @@ def _driver(
         targets,
         one.doubts,
     )
+
+
+def _told(outcomes: Sequence[Outcome]) -> str:
+    """Return in how many topologies a driver is wrong, or else not known, or right."""
+    wrong = sum(severity(outcome) > severity(Outcome.UNKNOWN) for outcome in outcomes)
+    unknown = outcomes.count(Outcome.UNKNOWN)
+    if wrong:
+        return f"wrong in {wrong} of {len(outcomes)}"
+    return f"unknown in {unknown} of {len(outcomes)}" if unknown else "nothing wrong"
 
 
 def _topology(
@@ -281,8 +292,9 @@ def _grouped(found: Iterable[tuple[Outcome | None, str, str]]) -> tuple[_Got, ..
 
 def _holder(topology: Topology, number: int) -> str:
     """Return whose handle a number is."""
-    freed = {handle: f"{device}'s, which is freed" for device, handle in topology.revoked.items()}
-    return {**freed, **{h: f"{device}'s" for device, h in topology.held.items()}}.get(number, "0")
+    freed = {h: f"{device}'s handle, which is freed" for device, h in topology.revoked.items()}
+    held = {h: f"{device}'s handle" for device, h in topology.held.items()}
+    return {**freed, **held}.get(number, "0")
 
 
 def _shown(name: str, handle: Got, source: Source) -> _Shown:
