@@ -24,6 +24,7 @@ AXE = os.environ.get("AXE_CORE", "")
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.slow,
     pytest.mark.skipif(
         CHROMIUM is None, reason="no chromium on PATH (Debian: apt install chromium)"
     ),

@@ -41,6 +41,8 @@ from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree import Tree
 from xfrmlint.tree.folder import Folder
 
+pytestmark = pytest.mark.slow
+
 RULES = load_rules([rules_folder()])
 OFFLOAD = "struct xfrm_dev_offload"
 TELLING = ("offload_handle", "upper_priv")

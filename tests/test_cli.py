@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,8 @@ from tests.ran import COMMAND, Ran, environment, run, run_json
 from tests.test_commit import git
 from xfrmlint import __version__
 from xfrmlint.rules import load_rules, rules_folder
+
+pytestmark = pytest.mark.slow
 
 ROOT = os.geteuid() == 0
 TYPES = [rule.type for rule in load_rules([rules_folder()])]
@@ -224,6 +227,29 @@ def test_json_of_a_part(trees: Path) -> None:
 def test_the_tree_around_the_working_directory(where: str, trees: Path) -> None:
     ran = run("check", "--terse", cwd=trees / "demo" / where)
     assert (ran.status, ran.err) == (1, "")
+    (name, line), *_ = [line.split(":")[:2] for line in ran.out.splitlines()]
+    assert (trees / "demo" / where / name).samefile(trees / "demo" / IPSEC)
+    assert line == "22"
+
+
+@pytest.mark.parametrize("form", ["terse", "emacs", "gcc"])
+@pytest.mark.parametrize("where", ["demo", "demo/drivers/net/moonset", "", "nowhere"])
+def test_names_open_from_where_one_stands(where: str, form: str, trees: Path) -> None:
+    ran = run("check", trees / "demo", "--format", form, cwd=trees / where)
+    lines = [line for line in ran.out.splitlines() if IPSEC in line or "sunrise_ipsec.c" in line]
+    names = {line.split(":")[0] for line in lines if not line.startswith((" ", "#"))}
+    assert names
+    for name in names:
+        assert (trees / where / name).is_file()
+        assert os.path.isabs(name) == (where == "nowhere")
+    if where == "demo":
+        assert IPSEC in names
+
+
+def test_what_checkpatch_prints_itself_names_files_from_the_top(trees: Path) -> None:
+    here = trees / "demo/drivers/net/moonset"
+    assert f"#22: FILE: {IPSEC}:22:" in run("check", cwd=here).out
+    ran = run("check", "--terse", "--showfile", cwd=here)
     assert ran.out.startswith(f"{IPSEC}:22: CHECK: ")
 
 
@@ -435,7 +461,7 @@ def test_an_infinity_is_no_json(trees: Path) -> None:
         (["drivers"], "not inside a kernel tree"),
         (["drivers", "demo", "clean"], "clean"),
         (["drivers", "--format", "xml"], "xml"),
-        (["query"], "SQL"),
+        (["query"], "a question is missing; --schema shows"),
         (["query", "SELECT 1"], "not inside a kernel tree"),
         (["query", "SELECT 1", "nothing"], "nothing: no such file or folder"),
         (["explain"], "TYPE"),
@@ -498,6 +524,92 @@ def test_explain_is_paged_on_a_terminal(trees: Path) -> None:
     assert done.returncode == 0
     assert os.read(ours, 4096).startswith(f"paged:{DIRECT} (".encode())
     os.close(ours)
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"NO_COLOR": ""}])
+def test_colour_on_a_terminal(env: dict[str, str], trees: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    subprocess.run(
+        [*COMMAND, "check", "--terse", "--no-summary"],
+        cwd=trees / "demo",
+        env=environment(**{"TERM": "xterm", **env}),
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        timeout=30,
+    )
+    os.close(theirs)
+    wanted = not any(env.values())
+    assert (b"\033[" in os.read(ours, 4096)) == wanted
+    os.close(ours)
+
+
+def test_the_tables_can_be_read(trees: Path) -> None:
+    ran = run("query", "--schema", cwd=trees)
+    assert (ran.status, ran.err) == (0, "")
+    assert "CREATE TABLE site (" in ran.out
+    assert "a question is missing" in failed("query", cwd=trees)
+
+
+def test_the_examples_of_queries_run(trees: Path) -> None:
+    text = run("query", "--help", cwd=trees).out
+    examples = re.findall(r'^ +xfrmlint query "(.*)"$', text, re.M)
+    assert len(examples) == 3
+    for example in examples:
+        ran = run("query", example, cwd=trees / "demo")
+        assert (ran.status, ran.err) == (0, "")
+        assert len(ran.out.splitlines()) > 1
+
+
+def test_help_has_groups_statuses_and_examples(trees: Path) -> None:
+    text = run("check", "--help", cwd=trees).out
+    titles = re.findall(r"^ *(\w[\w ]+):$", text, re.M)
+    assert titles == [
+        "What is checked",
+        "Which findings",
+        "What is printed",
+        "How it is found out",
+        "Other",
+        "Examples",
+        "Exit status",
+    ]
+    other = text.split("\nOther:\n")[1].split("Examples:")[0]
+    assert re.findall(r"--[\w-]+", other) == ["--help"]
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("xfrmlint check --types DIRECT", [DIRECT]),
+        (f"xfrmlint check --ignore {DIRECT},control", [f"{DIRECT},{CONTROL}"]),
+        ("xfrmlint explain direct", [DIRECT]),
+        ("xfrmlint judge sun", ["sunrise"]),
+        ("xfrmlint judge . moon", ["moonset"]),
+        ("xfrmlint judg", ["judge"]),
+    ],
+)
+def test_completion(line: str, offered: list[str], trees: Path) -> None:
+    env = {
+        "_XFRMLINT_COMPLETE": "bash_complete",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(line.split()) - 1),
+    }
+    ran = run(cwd=trees / "demo", env=env)
+    assert (ran.status, ran.err) == (0, "")
+    found = [text.partition(",")[2] for text in ran.out.splitlines() if text.startswith("plain")]
+    assert found == offered
+
+
+def test_completion_where_there_is_no_tree(trees: Path) -> None:
+    env = {
+        "_XFRMLINT_COMPLETE": "bash_complete",
+        "COMP_WORDS": "xfrmlint judge s",
+        "COMP_CWORD": "2",
+    }
+    ran = run(cwd=trees / "nowhere", env=env)
+    assert (ran.status, ran.err) == (0, "")
+    assert "plain" not in ran.out
 
 
 # How it ends when something outside goes wrong.
@@ -878,7 +990,10 @@ LIMITED = [
 @pytest.mark.parametrize(("arguments", "told", "status"), LIMITED)
 def test_what_is_told_of_a_change(arguments: str, told: bool, status: int, linux: Path) -> None:
     ran = run("check", *arguments.split(), cwd=linux)
-    assert (ran.status, SAID in ran.out, ran.err) == (status, told, "")
+    nothing = "xfrmlint: nothing is staged; git add says what is meant\n"
+    said = nothing if arguments == "--staged" else ""
+    assert (ran.status, SAID in ran.out, ran.err) == (status, told, said)
+    assert not said or ran.out == ""
     ran = run("check", "--terse", *arguments.split(), cwd=linux)
     assert (ran.status, SAID in ran.out, ran.err) == (status, told, "")
     assert (ran.out == "") == (not told)

@@ -836,6 +836,7 @@ def checked(
 ) -> tuple[int, str]:
     """Run `check` in this process, where the tree's report is this one."""
     monkeypatch.setattr("xfrmlint.check.check_tree", lambda *_: what)
+    monkeypatch.chdir(demo)
     status = cli.cli.main(["check", *arguments, str(demo)], standalone_mode=False)
     out, err = capsys.readouterr()
     assert err == ""

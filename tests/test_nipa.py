@@ -13,6 +13,8 @@ from tests.test_changes import FILES, README, SET_FLAG, TX, commit, pristine
 from tests.test_changes import linux as linux
 from tests.test_commit import git, write
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["linux", "pristine"]
 
 TEST = Path(__file__).parent.parent / "contrib" / "nipa" / "xfrmlint"

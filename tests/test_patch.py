@@ -302,6 +302,17 @@ BROKEN = {
         HEAD + "@@ -1 +1 @@\n-int a,\nb;\n+int a;\n",
         "p:4: the hunk is broken off by line 6",
     ),
+    "wrapped by a mailer that says so": (
+        "From: a\nSubject: [PATCH] x\nContent-Type: text/plain; charset=utf-8; format=flowed\n\n"
+        + HEAD
+        + "@@ -1 +1 @@\n-int a,\nb;\n+int a;\n",
+        "p:8: the hunk is broken off by line 10; the mail is format=flowed, which breaks patches: "
+        "git send-email sends them whole",
+    ),
+    "coloured": (
+        "\x1b[1mdiff --git a/x b/x\x1b[m\n\x1b[1m--- a/x\x1b[m\n\x1b[36m@@ -1 +1 @@\x1b[m\n",
+        "p: no patch found: it is coloured; write it with git diff --no-color",
+    ),
     "no hunk": (HEAD, "p:1: no hunk follows the names of the file"),
     "half a header": (HEAD[:28], "p:1: the names of the file are cut off"),
     "no numbers": (HEAD + "@@ -x +1 @@\n", "p:4: not the header of a hunk"),

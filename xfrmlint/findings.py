@@ -116,7 +116,8 @@ class Report(NamedTuple):
     """Everything one run has to say. parsed: files looked into, lines: how long they are.
 
     suppressed, ignored, baselined: findings that a comment, the tree's configuration, a baseline
-    keeps from being shown. gone: what the baseline has and the tree no longer.
+    keeps from being shown. gone: what the baseline has and the tree no longer. idle: entries of
+    the tree's settings that ignore nothing.
     """
 
     version: str
@@ -130,6 +131,7 @@ class Report(NamedTuple):
     ignored: tuple[Finding, ...] = ()
     baselined: tuple[Finding, ...] = ()
     gone: tuple[Known, ...] = ()
+    idle: tuple[str, ...] = ()
 
 
 def identity(finding: Finding) -> tuple[object, ...]:

@@ -19,7 +19,7 @@ from xfrmlint.model.judge import Outcome
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree.folder import find_tree
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 VERSIONS = ("7.3", "6.12", "6.1")
 RULES = load_rules([rules_folder()])

@@ -33,6 +33,11 @@ class Step(NamedTuple):
     places: Mapping[tuple[str, int], int]
     lines: int
 
+    @property
+    def differs(self) -> bool:
+        """Whether any file is another one after it."""
+        return bool(self.changed or self.former)
+
 
 def places_of(patch: Patch, changed: Mapping[str, Change]) -> dict[tuple[str, int], int]:
     """Return which + or context line of a patch's text a line after it is: (path, line) -> line.

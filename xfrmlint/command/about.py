@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from xfrmlint.command.complete import complete_types
 from xfrmlint.command.shared import CLEAN, likely, paged, printed, rules_of, rules_option
 from xfrmlint.errors import InputError
 
@@ -22,7 +23,7 @@ def rules(form: str, rule_folders: Sequence[Path]) -> int:
 
 
 @click.command()
-@click.argument("type", metavar="TYPE")
+@click.argument("type", metavar="TYPE", shell_complete=complete_types)
 @rules_option
 def explain(type: str, rule_folders: Sequence[Path]) -> int:
     """Print what to do about a type, what it means, why it matters, and examples."""

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xfrmlint.command.complete import complete_types
 from xfrmlint.command.shared import (
     CLEAN,
     FINDINGS,
+    Grouped,
     Progressing,
     below,
     cache_option,
     contract_option,
     likely,
     models_option,
+    name_from_here,
     names_of_contract,
     printed,
     rules_of,
@@ -59,7 +62,35 @@ _FORMATS = {
 }
 
 
-@click.command()
+_GROUPS = {
+    title: names.split()
+    for title, names in {
+        "What is checked": "patches revisions staged base new_only file",
+        "Which findings": "types ignore strict fail_on baseline write_baseline no_config"
+        " rule_folders",
+        "What is printed": "form terse emacs showfile show_types summary quiet verbose show_unknown"
+        " mailback color no_color list_types",
+        "How it is found out": "confirm parser compile_commands models contract cached",
+    }.items()
+}
+_EPILOG = """\b
+Examples:
+  xfrmlint check                                  the tree around the working directory
+  xfrmlint check linux drivers/net/netdevsim      one driver of a tree
+  xfrmlint check --patch 0001-fix.patch           what a patch brings; - is standard input
+  xfrmlint check --git origin/main..HEAD          what commits bring, each on its own
+  xfrmlint check --staged                         what is staged
+
+\b
+Exit status:
+  0  clean
+  1  findings at or above --fail-on (default: WARNING)
+  2  could not run
+  130, 141  interrupted; the pipe that is written to was closed
+"""
+
+
+@click.command(cls=Grouped, groups=_GROUPS, epilog=_EPILOG)
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option("--terse", is_flag=True, help="One line per finding.")
 @click.option("--emacs", is_flag=True, help="Emacs compile window format.")
@@ -70,8 +101,20 @@ _FORMATS = {
 @click.option(
     "--strict", "--subjective", is_flag=True, help="Show CHECKs outside drivers/net, too."
 )
-@click.option("--types", multiple=True, metavar="TYPE(,TYPE)", help="Show only these types.")
-@click.option("--ignore", multiple=True, metavar="TYPE(,TYPE)", help="Show all but these types.")
+@click.option(
+    "--types",
+    multiple=True,
+    metavar="TYPE(,TYPE)",
+    shell_complete=complete_types,
+    help="Show only these types.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="TYPE(,TYPE)",
+    shell_complete=complete_types,
+    help="Show all but these types.",
+)
 @click.option("--list-types", is_flag=True, help="List the types, and exit.")
 @click.option(
     "--color",
@@ -212,7 +255,7 @@ def check(
     started = monotonic()
 
     rules = rules_of(rule_folders)
-    colored = not no_color and (color == "always" or (color == "auto" and sys.stdout.isatty()))
+    colored = not no_color and (color == "always" or (color == "auto" and _shows_colour()))
     if list_types:
         printed(checkpatch.list_types(rules, show_why=verbose, color=colored))
         return CLEAN
@@ -238,7 +281,7 @@ def check(
     from xfrmlint.change.scope import folders_of
     from xfrmlint.triage import applied as triage
     from xfrmlint.triage.baseline import read_baseline
-    from xfrmlint.triage.config import Config, load_config
+    from xfrmlint.triage.config import Config, idle_ignores, load_config
 
     if STDIN in paths:
         patches = [*patches, STDIN]
@@ -250,6 +293,7 @@ def check(
         raise InputError("--write-baseline takes a whole tree, not a change")
     taken = take_models(models)
     tree, within = tree_and_paths(paths, asked is not None)
+    options = replace(options, named=name_from_here(tree))
     names = names_of_contract(tree, contract, no_config, asked is not None)
     known = read_baseline(baseline) if baseline else ()
     named = {rule.type for rule in rules}
@@ -283,6 +327,11 @@ def check(
             )
             if not judged:
                 return CLEAN
+            if asked.staged and only_new and not judged[0].step.differs:
+                if not quiet and not terse:
+                    sys.stderr.write("xfrmlint: nothing is staged; git add says what is meant\n")
+                if _FORMATS[form] in ("checkpatch", "gcc"):
+                    return CLEAN
             _refuse_unknown(within, tree, judged)
             # A change's own copy of the settings never loosens its own check.
             config = config_of(judged[0].step.before)
@@ -292,7 +341,9 @@ def check(
                     _confirmed(change, compile_commands, session, progress) for change in changes
                 ]
     if changes is None:
+        idle = () if within else idle_ignores(report.findings, config)
         report = triage.limited(triage.triaged(report, config, known, wanted), inside)
+        report = report._replace(idle=idle)
         if write_baseline:
             everything = replace(options, strict=True)
             report = triage.accepted(
@@ -311,6 +362,15 @@ def check(
         _tell(report, tree, folders_of(within) if scopes is None else _searched(scopes), started)
     least = (fail_on or config.fail_on or "WARNING").upper()
     return _print(report, changes, form, options, rules, _LEVELS[: _LEVELS.index(least) + 1])
+
+
+def _shows_colour() -> bool:
+    """Tell whether standard output shows colours, and nobody said that he wants none.
+
+    Source: https://no-color.org/; a terminal called dumb takes no escapes.
+    """
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return not plain and sys.stdout.isatty()
 
 
 def _searched(scopes: "Sequence[Scope]") -> Sequence[str] | None:
@@ -363,7 +423,7 @@ def _print(
         "checkpatch": (options, changes),
         "sarif": (found, rules),
         "json": (found, changes),
-        "gcc": (found, options.unknown),
+        "gcc": (found, options.unknown, options.named),
     }
     rendering = import_module(f"xfrmlint.report.{name}")
     printed(rendering.render(report, *wants.get(name, (found,))))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from xfrmlint.command.complete import complete_drivers
 from xfrmlint.command.page import Asked, Made, graph_of, page_of
 from xfrmlint.command.shared import (
     CLEAN,
@@ -19,6 +20,7 @@ from xfrmlint.command.shared import (
     lines_of,
     models_option,
     names_of_contract,
+    paged,
     printed,
     rules_of,
     session_of,
@@ -57,15 +59,39 @@ def drivers(
     return CLEAN
 
 
-@click.command()
-@click.argument("sql")
+_QUERIES = """\b
+Examples:
+  xfrmlint query "SELECT driver, role, opted_in FROM ops_table"
+  xfrmlint query "SELECT path, line, function, context FROM site WHERE member = 'handle'"
+  xfrmlint query "SELECT path, line, text FROM handled WHERE kind = 'use' AND known = 'nonzero'"
+"""
+
+
+@click.command(epilog=_QUERIES)
+@click.argument("sql", required=False)
 @click.argument("tree", required=False, type=click.Path())
+@click.option("--schema", is_flag=True, help="Print the tables, and what they hold.")
 @click.option("--format", "form", type=click.Choice(["tsv", "json"]), default="tsv")
 @cache_option
 @models_option
-def query(sql: str, tree: str | None, form: str, cached: bool, models: Sequence[Path]) -> int:
-    """Ask the facts of a tree a question in SQL (one SELECT; see facts/schema.sql)."""
+def query(
+    sql: str | None,
+    tree: str | None,
+    schema: bool,
+    form: str,
+    cached: bool,
+    models: Sequence[Path],
+) -> int:
+    """Ask the facts of a tree a question in SQL (one SELECT; --schema shows the tables)."""
     import sqlite3
+
+    if schema:
+        from xfrmlint.facts.store import schema_text
+
+        paged(schema_text())
+        return CLEAN
+    if sql is None:
+        raise click.UsageError("a question is missing; --schema shows what there is to ask about")
 
     from xfrmlint.memory.gather import gathered
     from xfrmlint.report.json import dump
@@ -136,8 +162,8 @@ def show_contract(tree: str | None, form: str, contract: Path | None) -> int:
 
 
 @click.command()
-@click.argument("tree", required=False, type=click.Path())
-@click.argument("driver", required=False)
+@click.argument("tree", required=False, shell_complete=complete_drivers)
+@click.argument("driver", required=False, shell_complete=complete_drivers)
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "html", "dot"]), default="text"
 )

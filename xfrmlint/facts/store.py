@@ -14,6 +14,11 @@ _READING = {
 }
 
 
+def schema_text() -> str:
+    """Return the tables and views, with what they hold."""
+    return (Path(__file__).parent / "schema.sql").read_text("utf-8")
+
+
 class Store:
     """Rows in, questions out. After `seal` nothing can be changed, not even by a query."""
 
@@ -21,8 +26,7 @@ class Store:
         self._database = sqlite3.connect(":memory:")
         self._database.row_factory = _row
         self._database.text_factory = _text
-        schema = (Path(__file__).parent / "schema.sql").read_text("utf-8")
-        self._database.executescript(schema)
+        self._database.executescript(schema_text())
 
     def add(self, rows: Iterable[tuple[object, ...]]) -> None:
         """Insert rows, each into the table of its type (`rows.TABLES`)."""

@@ -11,7 +11,9 @@ from xfrmlint.errors import InputError
 from xfrmlint.tree import Unreadable
 from xfrmlint.tree.digest import blob_name
 
-_MISSING = "git has not got its content here (a partial clone?); git fetch --refetch gets it"
+_MISSING = (
+    "git has not got its content here (a partial clone?); git fetch --refetch --no-filter gets it"
+)
 
 
 class Missing(Unreadable):

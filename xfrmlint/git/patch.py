@@ -14,6 +14,9 @@ from typing import NamedTuple
 from xfrmlint.errors import InputError
 from xfrmlint.git.mail import LARGEST, Mail, Text, mails_of
 
+# What is said of a mail that breaks its lines.
+FLOWED = "; the mail is format=flowed, which breaks patches: git send-email sends them whole"
+
 
 class NoPatch(InputError):
     """What should hold a patch holds none."""
@@ -67,6 +70,7 @@ class Patch(NamedTuple):
     """One commit as a patch. name: of the file it came in, or -; line: where it starts there.
 
     subject: without [PATCH ...]; empty for a bare diff. number, total: of [PATCH 1/3], else 0.
+    base: the commit that it, or its series, says it was made on, or empty. flowed: see Mail.
     """
 
     name: str
@@ -75,6 +79,8 @@ class Patch(NamedTuple):
     number: int
     total: int
     files: tuple[FileChange, ...]
+    base: str = ""
+    flowed: bool = False
 
 
 def series_of(data: bytes, name: str) -> tuple[Patch, ...]:
@@ -154,17 +160,51 @@ def _series(mails: Sequence[tuple[str, Mail]], name: str) -> tuple[Patch, ...]:
     sent = _with_changes(m for m in kept if not m[1].reply)
     sent = sent or _with_changes(m for m in kept if m[1].reply)
     if not sent:
-        raise NoPatch(f"{name}: no patch found")
+        raise NoPatch(f"{name}: no patch found{_why_none(mails)}")
+    base = _base_of(mail for _, mail in once.values())
     return tuple(
-        Patch(s.name, s.mail.line, s.mail.subject, s.mail.number, s.mail.total, s.files)
+        Patch(
+            s.name,
+            s.mail.line,
+            s.mail.subject,
+            s.mail.number,
+            s.mail.total,
+            s.files,
+            base,
+            s.mail.flowed,
+        )
         for s in _ordered(sent)
     )
+
+
+def _why_none(mails: Iterable[tuple[str, Mail]]) -> str:
+    lines = (line for _, mail in mails for text in mail.texts for line in text.lines)
+    coloured = any(_COLOURED.match(line) for line in lines)
+    return ": it is coloured; write it with git diff --no-color" if coloured else ""
+
+
+def _base_of(mails: Iterable[Mail]) -> str:
+    """Return the commit that git format-patch --base notes in the first mail, or its cover."""
+    for mail in mails:
+        for text in mail.texts:
+            for line in text.lines:
+                if (found := _BASE.match(line)) is not None:
+                    return found[1].decode()
+    return ""
+
+
+# As git format-patch ends a mail with, and as a terminal's colours begin a line of a diff.
+_BASE = re.compile(rb"base-commit: ([0-9a-f]{7,64})\s*$")
+_COLOURED = re.compile(rb"(?:\x1b\[[0-9;]*m)+(?:diff --git |@@ -|--- )")
 
 
 def _with_changes(mails: Iterable[tuple[str, Mail]]) -> list[_Sent]:
     found = []
     for name, mail in mails:
-        files = [change for text in mail.texts for change in _changes(text, name, mail)]
+        try:
+            files = [change for text in mail.texts for change in _changes(text, name, mail)]
+        except InputError as error:
+            raise InputError(f"{error}{FLOWED if mail.flowed else ''}") from None
         if files:
             found.append(_Sent(name, mail, tuple(files)))
     return found

@@ -35,6 +35,9 @@ _LARGEST = 64 << 20
 _FEW = 500
 
 
+BARE = "a bare repository has no files; git worktree add ../linux HEAD makes a folder with them"
+
+
 class Changed(NamedTuple):
     """A path that differs between two trees. before: its old name, empty if it is new.
 
@@ -46,11 +49,12 @@ class Changed(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """A commit by its full name, its parent's (empty for a root), and its subject."""
+    """A commit by its full name, its first parent's (empty for a root), and its subject."""
 
     commit: str
     parent: str
     subject: str
+    merge: bool = False
 
 
 class Repository:
@@ -164,7 +168,11 @@ class Repository:
             raise InputError(f"{revision}: no such commit ({error})") from None
 
     def revisions(self, asked: str) -> list[Revision]:
-        """Return the commits that REV, A..B or REV-COUNT mean, oldest first, merges left out."""
+        """Return the commits that REV, A..B or REV-COUNT mean, oldest first.
+
+        Merges are left out of several; one that is named is what it brings to its first parent.
+        """
+        several = ["--no-merges"]
         counted = _COUNTED.match(asked)
         if ".." in asked:
             first, _, last = asked.partition("..")
@@ -176,16 +184,17 @@ class Repository:
             limits = [f"--max-count={counted['count']}"]
         else:
             span = [self.commit(asked)]
-            limits = ["--max-count=1"]
+            several, limits = [], ["--max-count=1"]
         listed = self._borrowed(
-            "rev-list", "--reverse", "--no-merges", "--parents", *limits, *span
+            "rev-list", "--reverse", "--parents", *several, *limits, *span
         ).decode()
         found = []
         for line in listed.splitlines():
             name, *parents = line.split()
-            found.append(Revision(name, parents[0] if parents else "", self.subject(name)))
+            first = parents[0] if parents else ""
+            found.append(Revision(name, first, self.subject(name), len(parents) > 1))
         if not found:
-            raise InputError(f"{asked}: no commits in there")
+            raise InputError(f"{asked}: no commits in there (merges are not looked at)")
         return found
 
     def _is_commit(self, revision: str) -> bool:
@@ -406,6 +415,8 @@ def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path) -
         raise InputError("git is not installed; it is needed for --git and --staged") from None
     if ran.returncode:
         said = ran.stderr.decode("utf-8", "replace").strip()
+        if "must be run in a work tree" in said:
+            raise InputError(BARE)
         raise InputError(f"git: {' '.join(said.split()) or f'status {ran.returncode}'}")
     return ran.stdout
 
@@ -428,6 +439,6 @@ def _limited(command: Sequence[str], environment: Mapping[str, str], folder: Pat
     if running.returncode:
         raise InputError(
             f"git format-patch ended with status {running.returncode}: are all objects here "
-            "(no partial clone)?"
+            "(no partial clone)? git fetch --refetch --no-filter gets them"
         )
     return data

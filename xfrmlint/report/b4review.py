@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from xfrmlint.findings import Finding, Report, in_order
 from xfrmlint.report import json
 from xfrmlint.report.checkpatch import details, not_analysed
+from xfrmlint.report.home import home
 
 _NOUNS = {"ERROR": "error", "WARNING": "warning", "CHECK": "check"}
 
@@ -31,7 +32,7 @@ def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
                 "tool": "xfrmlint",
                 "status": "fail" if counts["ERROR"] else "warn" if shown else "pass",
                 "summary": ", ".join(said) or "passed all checks",
-                "url": "",
+                "url": home(),
                 "details": "\n\n".join([*map(details, in_order(shown)), *unknown]),
             }
         ]

@@ -7,7 +7,7 @@ summary, one verdict. Patches and commits are told one by one, as it does.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,7 +30,8 @@ class Options:
     """checkpatch's switches. quiet: how many -q. types, ignore: names of rules, in any case.
 
     chains: whether the call chains and related places are printed, which checkpatch hasn't.
-    unknown: list all that could not be analysed, rather than what matters.
+    unknown: list all that could not be analysed, rather than what matters. named: returns what a
+    path is called in lines that open a file, for --terse and --emacs.
     mailback: say nothing at all where there is nothing to mend.
     """
 
@@ -47,6 +48,7 @@ class Options:
     chains: bool = True
     mailback: bool = False
     unknown: bool = False
+    named: Callable[[str], str] = str
 
 
 def shown(findings: Iterable[Finding], options: Options) -> list[Finding]:
@@ -259,8 +261,10 @@ def _head(finding: Finding, options: Options, spot: _Spot | None) -> str:
     prefix = ""
     if spot and not options.showfile and (options.terse or options.emacs):
         prefix = f"{_unmarked(spot.name)}:{spot.line}: "
-    elif options.terse or options.emacs or options.showfile:
+    elif options.showfile:
         prefix = f"{_unmarked(finding.path)}:{finding.line}: "
+    elif options.terse or options.emacs:
+        prefix = f"{_unmarked(options.named(finding.path))}:{finding.line}: "
     level = f"{prefix}{finding.level}:"
     kind = f"{printable(finding.type)}:" if options.show_types else ""
     head = colored(finding.level, level, kind) if options.color else level + kind
@@ -330,6 +334,8 @@ def _set_aside(report: Report) -> Iterator[str]:
     said = ", ".join(f"{count} {why}" for count, why in counts if count)
     if said:
         yield f"note: not shown: {said}"
+    for entry in report.idle:
+        yield f"note: .xfrmlint.toml: {printable(entry)} matches nothing"
     if report.gone:
         yield f"note: gone from the tree: {sum(one.times for one in report.gone)} of the baseline"
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from xfrmlint.findings import Finding, Report, in_order
 from xfrmlint.report.checkpatch import chain_lines, fix_lines, not_analysed
+from xfrmlint.report.home import page_of
 from xfrmlint.report.terminal import printable
 from xfrmlint.report.text import before
 
@@ -21,6 +22,8 @@ def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
         # The runner strips the whole list: a path with a blank at its end must not be last.
         place = f"file={_property(finding.path)},line={finding.line},col={column}"
         said = [printable(finding.message), *chain_lines(finding), *fix_lines(finding)]
+        if page := page_of(finding.type):
+            said.append(page)
         text = "\n".join(said)
         command = _COMMANDS[finding.level]
         yield f"::{command} title={_property(finding.type)},{place}::{_data(text)}"
