@@ -103,6 +103,14 @@ def test_every_topology_has_its_row_in_words(text: str) -> None:
             assert " Got: " in row
 
 
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_is_told_in_words(outcome: Outcome, shown: Page) -> None:
+    terms = [e.said() for e in shown.of("dt")]
+    assert str(outcome) in terms
+    badges = [e for e in shown.of("span", "badge") if e.said() == outcome]
+    assert all(e.classes() & {"other", "stale", "zero", "unknown", "fine", "none"} for e in badges)
+
+
 def test_expected_stands_beside_got(shown: Page) -> None:
     rows = [e for e in shown.of("tr") if e.said().startswith("LAG, lower A")]
     assert [row.said().split(" Expected: ")[1] for row in rows] == [

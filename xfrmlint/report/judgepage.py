@@ -101,6 +101,18 @@ _KINDS = {
     Outcome.RIGHT: "fine",
     Outcome.NOT_REACHED: "none",
 }
+_WORDS = {
+    Outcome.OTHER: "The packet leaves, or is taken, under an SA that is not its own.",
+    Outcome.STALE: "The device's own handle, but deleted and freed.",
+    Outcome.ZERO_USED: "The device has no handle, and the driver uses the 0 as one.",
+    Outcome.UNKNOWN: "It could not be told; nothing is claimed.",
+    Outcome.ZERO_TESTED: (
+        "The device has no handle, and the driver notices: it drops the packet, or goes on in "
+        "software."
+    ),
+    Outcome.RIGHT: "What the device's own add returned.",
+    Outcome.NOT_REACHED: ("No packet takes that way in this topology, or no handle is used on it."),
+}
 
 
 def page(
@@ -153,7 +165,7 @@ def _environment(link: Link) -> Environment:
     )
     environment.filters["kind"] = lambda outcome: _KINDS[outcome]
     environment.filters["open"] = _openness
-    environment.globals.update(link=link, outcomes=Outcome)
+    environment.globals.update(link=link, words=_WORDS)
     return environment
 
 
