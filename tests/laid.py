@@ -9,6 +9,7 @@ FIXTURES = Path(__file__).parent.parent / "fixtures"
 EXAMPLE = "drivers/net/example/example.c"
 _COMMENT = re.compile(r"/\*\s*(expect|expect-missing):\s*([A-Z0-9_]+(?:\s*,\s*[A-Z0-9_]+)*)\s*\*/")
 _ANY_COMMENT = re.compile(r"(?:/\*|//)\s*expect\b")
+_OVER = re.compile(r"\s*/\* over (\w+) \*/\n")
 _CORE_FILE = re.compile(r"/\* ((?:net|include)/[\w./]+) \*/\n")
 _CHECKED = ("drivers", "net", "include")
 
@@ -49,9 +50,14 @@ def is_core(text: str) -> bool:
 def lay_example(text: str, destination: Path) -> Path:
     """Lay the tree with the resolver, and in it a driver `example` of one file.
 
-    An example that begins with a path in a comment is that file of the core instead.
+    An example that begins with a path in a comment is that file of the core instead. One that
+    begins with `/* over shared */` is laid over the later form's tree, of which no driver is left.
     """
-    lay("rfc", destination)
+    over = _OVER.match(text)
+    lay(over.group(1) if over is not None else "rfc", destination)
+    if over is not None:
+        shutil.rmtree(destination / "drivers/net")
+        (destination / "drivers/net").mkdir()
     named = _CORE_FILE.match(text.lstrip())
     if named is not None:
         (destination / named.group(1)).write_text(text.lstrip(), "utf-8")

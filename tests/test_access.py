@@ -302,6 +302,17 @@ struct foo {
             id="compound literal",
         ),
         pytest.param(
+            "x->xso = (struct xfrm_dev_offload){};", ["1 offload_handle write"], id="all of it"
+        ),
+        pytest.param(
+            "memset(&x->xso, 0, sizeof(x->xso));", ["1 offload_handle write"], id="cleared"
+        ),
+        pytest.param(
+            "struct xfrm_dev_offload o = x->xso;\nmemcpy(&o, &x->xso, sizeof(o));",
+            [],
+            id="copied from",
+        ),
+        pytest.param(
             "struct xfrm_state y = { .xso = { .offload_handle = 1 } };\ng(&y);",
             ["1 offload_handle write"],
             id="designated",

@@ -399,6 +399,42 @@ def test_conditionals_that_ask_for_the_version(text: str, wanted: str) -> None:
     assert found.turns == 1
 
 
+_NEW = f"#if {V} >= KERNEL_VERSION(7, 0, 0)\n#define NEW 1\n#else\n#define OLD\n#endif\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        pytest.param("#define A\n#ifdef A\na;\n#else\nb;\n#endif", "a; b;", id="of no version"),
+        pytest.param("#ifdef A\n#define B\n#endif\n#ifdef B\na;\n#endif", "a;", id="of an option"),
+        pytest.param(_NEW + "#if NEW && A\na;\n#else\nb;\n#endif", "a; b;", id="and an option"),
+        pytest.param(
+            _NEW + "#undef NEW\n#ifdef NEW\na;\n#else\nb;\n#endif", "a; b;", id="undefined again"
+        ),
+        pytest.param(
+            _NEW + "#define OLD\n#ifdef OLD\na;\n#else\nb;\n#endif", "a; b;", id="in any case"
+        ),
+        pytest.param(_NEW + "#ifdef NEW\na;\n#else\nb;\n#endif", "a;", id="defined"),
+        pytest.param(_NEW + "#ifndef NEW\na;\n#else\nb;\n#endif", "b;", id="not undefined"),
+        pytest.param(_NEW + "#ifdef OLD\na;\n#else\nb;\n#endif", "b;", id="never defined"),
+        pytest.param(_NEW + "#if NEW\na;\n#else\nb;\n#endif", "a;", id="its value"),
+        pytest.param(_NEW + "#if defined(OLD) && A\na;\n#else\nb;\n#endif", "b;", id="in any"),
+        pytest.param(
+            f"#ifndef H\n#define H\n{_NEW}#endif\n#if defined(NEW)\na;\n#else\nb;\n#endif",
+            "a;",
+            id="in a header's guard",
+        ),
+        pytest.param(
+            _NEW + "#ifdef NEW\n#define MORE\n#endif\n#ifdef MORE\na;\n#else\nb;\n#endif",
+            "a;",
+            id="one of another",
+        ),
+    ],
+)
+def test_names_that_the_version_settles(text: str, wanted: str) -> None:
+    assert squeezed(blanked(text, release=Release(7, 4, 0)).text) == wanted
+
+
 def test_the_numbers_of_the_version_came_with_5_12() -> None:
     text = "#if LINUX_VERSION_MAJOR < 5\na;\n#else\nb;\n#endif"
     assert squeezed(blanked(text, release=Release(5, 11, 0)).text) == "a; b;"

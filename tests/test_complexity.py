@@ -19,7 +19,7 @@ xfrmlint/c/types.py _of
 xfrmlint/cli.py main
 xfrmlint/command/check.py check
 xfrmlint/concrete/builtins.py _builtin
-xfrmlint/concrete/core.py free_clears
+xfrmlint/concrete/core.py _clears
 xfrmlint/concrete/evaluate.py _run
 xfrmlint/concrete/operands.py _static
 xfrmlint/flow/devices.py memory

@@ -104,6 +104,8 @@ def refused(body: str, *arguments: Value, head: str = "long f(void)") -> str:
         ("return WARN_ON(3);", 1),
         ("int a = 1; a += 2; a <<= 3; a ^= 1; return a;", 25),
         ("int a = 1, b = a++ + 1; return a * 10 + b;", 22),
+        ("int a = 0, b = !a--; return a * 10 + b;", -9),
+        ("int a = 2, b = -a++; return a * 10 + b;", 28),
         ("int a, b; a = b = 3; return a + b;", 6),
         ("int i, s = 0; for (i = 0; i < 5; i++) { if (i == 3) continue; s += i; } return s;", 7),
         ("int i = 0; while (1) { if (++i == 4) break; } return i;", 4),

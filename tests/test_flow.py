@@ -137,6 +137,28 @@ DROP = "{ drop(skb); return NETDEV_TX_OK; }"
         pytest.param(H + "if (!h) goto out;\ngive(h);\nout:\n", "", id="goto"),
         pytest.param(H + "h ? give(h) : drop(skb);", "", id="ternary"),
         pytest.param(H + "give(h ?: 7);", "", id="gnu"),
+        pytest.param(H + "if (__extension__ (h)) give(__extension__ (h));", "", id="extension"),
+        pytest.param(H + "if (h) (dev ? give : give)(h);", "", id="choice of callees"),
+        pytest.param(H + "if (({ ({ busy(); h; }); })) give(h);", "", id="({ ({ }) })"),
+        pytest.param(
+            H + "if (({ int i; for (i = 0; i < 3; i++) busy(); h; })) give(h);",
+            "",
+            id="loop in ({ })",
+        ),
+        pytest.param(H + f"if (({{ if (!h) {DROP} 1; }})) give(h);", "", id="return in ({ })"),
+        pytest.param(
+            H + "struct outer o = { { 0, h }, 1 };\nif (o.md.h) give(o.md.h);",
+            "struct outer { struct md md; int one; };\n",
+            id="positional in positional",
+        ),
+        pytest.param(
+            H + "struct outer o = (struct outer){ { 0, h }, 1 };\nif (o.md.h) give(o.md.h);",
+            "struct outer { struct md md; int one; };\n",
+            id="positional in a compound literal",
+        ),
+        pytest.param(
+            H + f"if (h) give(h | {' | '.join(['BIT(1)'] * 300)});", "", id="three hundred terms"
+        ),
         pytest.param(H + f"switch (h) {{ case 0: {DROP} default: give(h); }}", "", id="switch"),
         pytest.param(H + f"while (!h) {DROP}\ngive(h);", "", id="while"),
         pytest.param(H + f"if (WARN_ON_ONCE(!h)) {DROP}\ngive(h);", "", id="warn"),
@@ -1099,10 +1121,10 @@ def test_which_device_is_asked_for_is_said_where_it_is_not_known() -> None:
 @pytest.mark.parametrize(
     "statements",
     [
-        f"{H}\tskb->len = {'(' * 6000}h{')' * 6000};",
+        f"{H}\tskb->len = {'~' * 6000}h;",
         f"{H}\t{'if (skb->len) {' * 3000}give(h);{'}' * 3000}",
     ],
-    ids=["parentheses", "blocks"],
+    ids=["operators", "blocks"],
 )
 def test_what_is_nested_too_deeply_is_said(statements: str) -> None:
     found = traced(driver(statements))

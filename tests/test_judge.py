@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.laid import lay_example, lay_fixture
+from tests.laid import lay, lay_example, lay_fixture
 from tests.ran import run
 from tests.test_flow import driver
 from tests.trees import tree
@@ -73,17 +73,100 @@ def test_json_says_the_same(demo: Path) -> None:
 def test_an_owners_callback_is_shown(owner: Path) -> None:
     ran = run("judge", owner, cwd=owner.parent)
     assert ran.status == 0
-    assert "haze: owner: unknown" in ran.out
-    assert ": returns 0: 0 tested" in ran.out
-    assert ": returns what it looks up for lower_dev: unknown" in ran.out
-    reason = "whether the map holds what the device's own add returned is not looked into"
-    assert [line.split("(): ")[1] for line in ran.out.splitlines() if " unknown: " in line] == [
-        reason
-    ]
+    assert "haze: owner: right" in ran.out
+    assert "0 of 7 worlds not answered" in ran.out
+    assert cells(ran.out, "U with A and B adds  ") == ["right", "right", "0", "0"]
+    assert cells(ran.out, "U with A and B adds, A refuses ") == ["not handed on"] * 4
+    assert "unknown" not in ran.out
     page = run("judge", owner, "--format", "html", cwd=owner.parent).out
-    assert reason.replace("'", "&#39;") in page
+    assert ">U with A and B adds; B leaves</th>" in page
     data = json.loads(run("judge", owner, "--format", "json", cwd=owner.parent).out)
-    assert [one["reason"] for one in data["owners"][0]["unknown"]] == [reason]
+    (shown,) = data["owners"]
+    assert (shown["outcome"], shown["unanswered"], shown["unknown"]) == ("right", 0, [])
+    assert shown["worlds"][0]["outcomes"] == dict.fromkeys("AB", "right") | dict.fromkeys(
+        "CD", "0 tested"
+    )
+
+
+def cells(text: str, row: str) -> list[str]:
+    """Return the cells of the one row of a table that begins so."""
+    (line,) = [line for line in text.splitlines() if line.startswith(f"  {row}")]
+    return [cell.strip() for cell in re.split(r"\s{2,}", line[2 + len(row) :].strip())]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree with a bond that shares one state, and a driver of several ports."""
+    return lay("shared", tmp_path_factory.mktemp("trees") / "shared")
+
+
+def test_what_an_owner_that_shares_gives_is_told_world_by_world(shared: Path) -> None:
+    ran = run("judge", shared, "bonding", cwd=shared.parent)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.startswith("bonding: owner: right\n")
+    one, lag = "U with A and B of one chip", "bonding.params.mode is not 1 "
+    assert cells(ran.out, f"{one} adds, {lag}") == ["right", "right", "0", "0"]
+    assert (
+        cells(ran.out, f"{one}, B refuses the sharing test, adds, {lag}") == ["not handed on"] * 4
+    )
+    assert cells(ran.out, f"{one} adds; A leaves ") == ["0", "right", "0", "0"]
+    assert "torn reads" not in ran.out
+
+
+def test_what_an_owner_gets_wrong_is_told_and_the_order_that_tears(tmp_path: Path) -> None:
+    ran = run("judge", lay_fixture("shared-left-port", tmp_path / "a"), "bonding", cwd=tmp_path)
+    assert ran.status == 1
+    row = "U with A and B of one chip adds, bonding.params.mode is not 1 "
+    assert cells(ran.out, row) == ["right", "right", "0", FOREIGN]
+    ran = run("judge", lay_fixture("shared-torn", tmp_path / "b"), "bonding", cwd=tmp_path)
+    assert "torn reads: U with A and C of two chips adds; it fails over to C" in ran.out
+    assert "hands A C's handle 0x301" in ran.out
+
+
+def test_a_state_that_a_bond_shares_is_right_on_each_of_its_devices(shared: Path) -> None:
+    ran = run("judge", shared, "stoat", cwd=shared.parent)
+    assert (ran.status, ran.err) == (0, "")
+    assert cells(ran.out, "LAG, lower B ")[1] == "right"
+    assert cells(ran.out, "LAG, lower not in the map ")[1] == "0 tested"
+
+
+def stoat(tree: Path, *changes: tuple[str, str, str]) -> str:
+    """Return what judge says of the driver after some changes."""
+    for file, old, new in changes:
+        path = tree / f"drivers/net/stoat/{file}"
+        text = path.read_text("utf-8")
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, new), "utf-8")
+    return run("judge", tree, "stoat", cwd=tree.parent).out
+
+
+READ = (
+    "stoat_main.c",
+    "handle = xfrm_dev_state_lower_handle(xfrm_input_state(skb), dev);",
+    "handle = xfrm_input_state(skb)->xso.offload_handle;",
+)
+UNASKING = (
+    "stoat_ipsec.c",
+    "	.flags				= XFRMDEV_OPS_F_LOWER_HANDLE |\n"
+    "					  XFRMDEV_OPS_F_LAG_SHARED_STATE,\n",
+    "",
+)
+
+
+def test_a_core_that_clears_the_field_leaves_0_and_nothing_stale(tmp_path: Path) -> None:
+    tree = lay("shared", tmp_path / "linux")
+    assert cells(stoat(tree, READ), "state freed ")[1] == "0 tested"
+    path = tree / "net/xfrm/xfrm_state.c"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("	WRITE_ONCE(x->xso.offload_handle, 0);\n", ""), "utf-8")
+    assert cells(stoat(tree), "state freed ")[1] == "stale"
+
+
+def test_what_the_trees_owner_never_hands_on_is_said(tmp_path: Path) -> None:
+    out = stoat(lay("shared", tmp_path / "linux"), READ, UNASKING)
+    for row in ("active-backup, active lower", "LAG, lower A", "VLAN above a bond"):
+        assert cells(out, f"{row} ")[1] == "not handed on"
+    assert cells(out, "owner is the NIC ")[1] == "right"
 
 
 @pytest.mark.parametrize(
@@ -230,7 +313,7 @@ def test_a_driver_without_a_handle(fixture: str, name: str, said: str, tmp_path:
     assert "no lower driver" not in ran.out
 
 
-READ = "*(u16 *)xfrm_input_state(skb)->xso.offload_handle"
+DEMO_READ = "*(u16 *)xfrm_input_state(skb)->xso.offload_handle"
 
 
 def write_lower(tree: Path, name: str) -> None:
@@ -238,7 +321,7 @@ def write_lower(tree: Path, name: str) -> None:
     folder = tree / "drivers/net" / name
     folder.mkdir()
     (folder / "Makefile").write_text(f"obj-m += {name}.o\n")
-    (folder / f"{name}.c").write_text(EXAMPLE.replace(READ, "0"))
+    (folder / f"{name}.c").write_text(EXAMPLE.replace(DEMO_READ, "0"))
 
 
 # The path that is shown.

@@ -19,8 +19,9 @@ from xfrmlint.model.judge import (
 )
 from xfrmlint.model.reference import State, resolve
 from xfrmlint.model.topology import TOPOLOGIES, A, B, Topology
+from xfrmlint.model.topology import topologies as topologies_as
 
-OTHER, STALE, ZERO_USED, UNKNOWN, ZERO_TESTED, RIGHT, NOT_REACHED = Outcome
+OTHER, STALE, ZERO_USED, _, UNKNOWN, ZERO_TESTED, RIGHT, _, NOT_REACHED = Outcome
 NAMED = {topology.name: topology for topology in TOPOLOGIES}
 NIC = "owner is the NIC"
 ACTIVE = "active-backup, active lower"
@@ -241,7 +242,7 @@ def test_verdict_counts() -> None:
 
 
 def test_order() -> None:
-    assert [severity(outcome) for outcome in Outcome] == [4, 3, 2, 1, 0, 0, 0]
+    assert [severity(outcome) for outcome in Outcome] == [5, 4, 3, 2, 1, 0, 0, 0, 0]
     assert worst((RIGHT, UNKNOWN, ZERO_USED, STALE, OTHER)) is OTHER
     assert worst((RIGHT, UNKNOWN, ZERO_USED)) is ZERO_USED
     assert worst((RIGHT, ZERO_TESTED)) is ZERO_TESTED
@@ -480,3 +481,32 @@ def test_converted_drivers_are_served_wherever_the_owner_is_honest(topology: Top
         topology.name, topology.sentence, truthful, device, topology.held, topology.revoked, seen, 0
     )
     assert set(judge(CONVERTED, [honest]).values()) <= FINE
+
+
+@pytest.mark.parametrize("shares", [False, True])
+@pytest.mark.parametrize("clears", [False, True])
+def test_topologies_of_a_tree_keep_their_names_and_order(shares: bool, clears: bool) -> None:
+    made = topologies_as(shares, clears)
+    assert [one.name for one in made] == [one.name for one in TOPOLOGIES]
+    for one, plain in zip(made, TOPOLOGIES, strict=True):
+        assert one.device == plain.device
+        assert one.shared == (shares and plain.lag)
+        freed = clears and not plain.held
+        assert one.state.offload_handle == (0 if freed else one.state.offload_handle)
+        if not one.shared and not freed:
+            assert one == plain
+
+
+def test_a_direct_read_is_right_on_every_device_that_shares_the_state() -> None:
+    path = (read(), event(Kind.USE, 0))
+    by_name = {one.name: one for one in topologies_as(shares=True, clears=False)}
+    for name in (LAG_A, LAG_B, TWO_NICS, ON_VLAN):
+        assert judge_path(path, by_name[name]).outcome is RIGHT
+    assert judge_path(path, by_name[LAG_C]).outcome is OTHER
+
+
+def test_a_direct_read_of_a_field_that_free_cleared_is_0() -> None:
+    path = (read(), event(Kind.USE, 0))
+    by_name = {one.name: one for one in topologies_as(shares=False, clears=True)}
+    assert judge_path(path, by_name[FREED]).outcome is ZERO_USED
+    assert judge_path(path, NAMED[FREED]).outcome is STALE

@@ -108,7 +108,7 @@ def test_a_resolver_equals_the_reference_whatever_its_struct_is_named(
     assert f"(({name} *)" in (tree / HEADER).read_text()
     ran = run("resolver", tree, cwd=tmp_path)
     assert (ran.status, ran.err) == (0, "")
-    assert "  equals the reference in all 351 states\n" in ran.out
+    assert "  equals the reference of revision 1 in all 351 states\n" in ran.out
     assert "\n  reads offload_handle, real_dev, dev\n" in ran.out
     assert ": NO" not in ran.out
     assert "can't be told" not in ran.out

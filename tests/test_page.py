@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.laid import lay_fixture
 from tests.pages import Page
 from tests.ran import environment, run
-from xfrmlint.analysis.judgement import Got, Judgement, Owner, Step
+from xfrmlint.analysis.judgement import Got, InWorld, Judgement, Owner, Step, Torn
 from xfrmlint.c.unit import Place
 from xfrmlint.errors import InputError
 from xfrmlint.findings import Hop
@@ -362,7 +362,17 @@ def judged(name: str) -> tuple[Judgement, Owner]:
     answers = ((Answer.SHARED, place, Outcome.OTHER),)
     return (
         Judgement(name, True, (handle,), outcomes, 1, doubts),
-        Owner(name, name, place, answers, doubts),
+        Owner(
+            name,
+            name,
+            place,
+            answers,
+            (InWorld(name, name, True, ((name, Outcome.OTHER),)),),
+            0,
+            1,
+            (Torn(name, (name,)),),
+            doubts,
+        ),
     )
 
 

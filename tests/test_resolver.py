@@ -1,6 +1,7 @@
 """`xfrmlint resolver`: what it says of a tree's own resolver."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def test_a_tree_without_resolver_keeps_the_contract(tmp_path: Path) -> None:
 def test_the_reference_equals_itself(tmp_path: Path) -> None:
     ran = run("resolver", str(lay("rfc", tmp_path / "linux")), cwd=tmp_path)
     assert (ran.status, ran.err) == (0, "")
-    assert "  equals the reference in all 351 states\n" in ran.out
+    assert "  equals the reference of revision 1 in all 351 states\n" in ran.out
     assert "NO" not in ran.out
 
 
@@ -84,3 +85,75 @@ def test_json_holds_the_schedule(tmp_path: Path) -> None:
     document = json.loads(ran.out)
     assert (document["schema"], document["verdict"]) == (1, "equal")
     assert document["torn_reads"]["failover"][-1].split("  ")[0].endswith("resolver")
+
+
+RIGHT = "if (handle && (owner == lower_dev || real_dev == lower_dev))"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        pytest.param(
+            "if (!owner || !lower_dev)",
+            "if (!lower_dev)",
+            "what was on A left behind: A gets a handle of a freed state (P3)",
+            id="no test of the owner",
+        ),
+        pytest.param(
+            RIGHT,
+            "if (handle)",
+            "B gets A's handle (P1)",
+            id="whoever asks",
+        ),
+        pytest.param(
+            RIGHT,
+            "if (handle && owner == lower_dev)",
+            "U has the state on A: A gets none, although its add returned one (P2)",
+            id="the pinned one is forgotten",
+        ),
+        pytest.param(
+            "if (ops && ops->xdo_dev_state_lower_handle)",
+            "if (ops && !handle && ops->xdo_dev_state_lower_handle)",
+            "although the owner transmits through it (P2)",
+            id="the callback is asked without a handle alone",
+        ),
+        pytest.param(
+            "if (!owner || !lower_dev)\n\t\treturn 0;",
+            "if (!lower_dev)\n\t\treturn handle;\n\tif (!owner)\n\t\treturn handle;",
+            "and its handle left behind: A gets a handle of a freed state (P3)",
+            id="freed",
+        ),
+        pytest.param(
+            "ops->xdo_dev_state_lower_handle(owner, x, lower_dev);",
+            "ops->xdo_dev_state_lower_handle(lower_dev, x, lower_dev);",
+            "no answer: ",
+            id="the callback is given another owner",
+        ),
+    ],
+)
+def test_a_break_of_the_later_form_is_told_with_its_world(
+    old: str, new: str, said: str, tmp_path: Path
+) -> None:
+    tree = lay("shared", tmp_path / "linux")
+    right = run("resolver", str(tree), cwd=tmp_path)
+    assert (right.status, right.err) == (0, "")
+    assert "  keeps the contract in 16 worlds; 0 of 16 worlds not answered\n" in right.out
+    assert "  equals the reference of revision 2 in all 351 states\n" in right.out
+    wrong = run("resolver", str(changed(tree, HEADER, old, new)), cwd=tmp_path)
+    assert (wrong.status, wrong.err) == (1, "")
+    assert said in wrong.out
+
+
+def test_worlds_without_an_answer_are_counted(tmp_path: Path) -> None:
+    tree = changed(
+        lay("shared", tmp_path / "linux"),
+        HEADER,
+        "if (ops && ops->xdo_dev_state_lower_handle)",
+        "if (ops && ops->xdo_dev_state_lower_handle && !strange(owner))",
+    )
+    ran = run("resolver", str(tree), cwd=tmp_path)
+    assert ran.status == 0
+    assert re.search(
+        r"keeps the contract in \d+ worlds; [1-9]\d* of 16 worlds not answered", ran.out
+    )
+    assert "strange() is not defined" in ran.out

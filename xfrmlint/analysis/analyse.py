@@ -1,6 +1,6 @@
 """The whole way from a tree to facts: search, ops tables, drivers, sites, rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -12,20 +12,24 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.core import (
     Answer,
     cleared_by_free,
+    clears_handle,
     free_clears,
     stub,
 )
 from xfrmlint.concrete.counting import counts_the_owners_own
+from xfrmlint.concrete.lab import Ran, run_owner
 from xfrmlint.concrete.resolver import Comparison, Verdict, compare
 from xfrmlint.concrete.states import described
+from xfrmlint.concrete.tears import Tear, tears
 from xfrmlint.contract.revisions import NO_NAMES, Names
-from xfrmlint.contract.words import COUNTS, FREE, HANDLE, PINNED, PRIVATE, Contract
+from xfrmlint.contract.words import COUNTS, FREE, HANDLE, PINNED, PRIVATE, SHARE, Contract
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import CoreFunctionRow, TreeRow, WordRow
 from xfrmlint.facts.store import Store
 from xfrmlint.flow.callbacks import Callback, callbacks_of
 from xfrmlint.flow.paths import Traced, trace
 from xfrmlint.kernel.release import version
+from xfrmlint.model.predicates import sentence
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of
 from xfrmlint.program.ops import find_tables
@@ -62,6 +66,16 @@ class Analysis(NamedTuple):
     def traced(self) -> dict[str, Traced]:
         """What was followed, by the driver's group."""
         return {group: one for part in self.parts for group, one in part.traced.items()}
+
+    @property
+    def owners(self) -> tuple[Ran, ...]:
+        """The uppers' own code, run through the model's stories."""
+        return tuple(chain.from_iterable(part.owners for part in self.parts))
+
+    @property
+    def tears(self) -> tuple[Tear, ...]:
+        """What a reader can get while an owner's code moves a state."""
+        return tuple(chain.from_iterable(part.tears for part in self.parts))
 
     @property
     def callbacks(self) -> tuple[Callback, ...]:
@@ -117,16 +131,31 @@ def analysed(
     for path in sources:
         reader.corpus.kbuild.modules_of(path)
     progress(f"reading {part.folders[0]}")
-    tables = find_tables(graph, sources)
+    tables, unclear = find_tables(graph, sources)
     drivers = drivers_of(graph, tables)
     paths = part.paths if not sources else [*part.paths, *whole.shared]
     found = find_sites(graph, drivers, paths, whole.offload, progress)
     traced = _traced(graph, whole.offload, found.sites, progress)
     sleeps, open_calls = find_sleeps(graph, tables)
     callbacks = tuple(callbacks_of(graph, whole.offload, tables))
+    owners = tuple(_owners(reader, drivers))
+    torn = tuple(tear for ran in owners for tear in tears(reader, ran))
+    doubts = (*unclear, *open_calls)
     return Analysed(
-        graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, tuple(open_calls)
+        graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, owners, torn, doubts
     )
+
+
+def _owners(reader: Reader, drivers: Sequence[Driver]) -> Iterator[Ran]:
+    """Run the uppers' own code in worlds; nothing where the tree has no resolver."""
+    uppers = [one.table for one in drivers if one.role == "upper" and one.on_netdev]
+    if not uppers or not reader.contract.present:
+        return
+    for table in uppers:
+        named = {filled.field: filled.target for filled in table.callbacks}
+        ran = run_owner(reader, table.place.path, named)
+        if ran is not None:
+            yield ran
 
 
 def core_facts(
@@ -141,6 +170,8 @@ def core_facts(
         contract.revision,
         int(contract.add_takes_device),
         int(PINNED in contract.members),
+        int(SHARE in contract.slots),
+        int(contract.present and clears_handle(reader)),
     )
     functions: list[CoreFunctionRow] = []
     if contract.present:
@@ -183,9 +214,11 @@ def _core_functions(reader: Reader) -> list[CoreFunctionRow]:
     """Return what the core's own functions do, held against the contract."""
     contract = reader.contract
     found = compare(reader)
-    ok = {Verdict.EQUAL: 1, Verdict.DIFFERS: 0}.get(found.verdict)
+    ok = {Verdict.EQUAL: 1, Verdict.KEEPS: 1, Verdict.DIFFERS: 0}.get(found.verdict)
     detail = found.reason
-    if found.case is not None:
+    if found.broken:
+        detail = f"breaks the contract. {sentence(found.broken[0])}"
+    elif found.case is not None:
         state = described(found.case, contract)
         detail = f"returns {found.returned} instead of {found.wanted} for {state}"
     rows = [CoreFunctionRow("resolves", contract.asks, found.path, found.line, ok, detail)]

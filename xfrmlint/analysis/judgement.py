@@ -11,6 +11,7 @@ from xfrmlint.flow.callbacks import Answer
 from xfrmlint.flow.events import Device, Event, Kind, Path, Sa, Source
 from xfrmlint.model.judge import Outcome, judge_path, severity, worst
 from xfrmlint.model.topology import TOPOLOGIES, Topology
+from xfrmlint.model.topology import topologies as topologies_as
 from xfrmlint.program.access import Doubt
 
 _GETS = (Kind.READ, Kind.RESOLVE)
@@ -106,12 +107,18 @@ def judgements(store: Store, lines: Lines, driver: str | None = None) -> list[Ju
     lines: for the steps of paths. driver: judge this one alone.
     """
     names = [name for name in judged_drivers(store) if driver in (None, name)]
-    return [_judgement(store, lines, name) for name in names]
+    used = topologies_of(store)
+    # Where no owner was run, one may hand on to whom it wants.
+    _, told = store.query("SELECT unasking FROM owner WHERE unasking IS NOT NULL")
+    hands_on = not told or any(row["unasking"] for row in told)
+    return [_judgement(store, lines, name, used, hands_on) for name in names]
 
 
-def _judgement(store: Store, lines: Lines, driver: str) -> Judgement:
-    paths = _paths(store, driver)
+def _judgement(
+    store: Store, lines: Lines, driver: str, used: Sequence[Topology], hands_on: bool
+) -> Judgement:
     sites, opted_in = _sites(store, driver)
+    paths = _paths(store, driver, used, opted_in or hands_on)
     known = {(site.place.path, site.place.line) for site in sites}
     sites += _kept(paths, known, driver)
     handles = tuple(_got(site, paths, lines) for site in sites)
@@ -172,7 +179,7 @@ def _chains(store: Store, driver: str) -> dict[int, dict[int, list[Hop]]]:
     return found
 
 
-def _paths(store: Store, driver: str) -> list[_Followed]:
+def _paths(store: Store, driver: str, used: Sequence[Topology], handed: bool) -> list[_Followed]:
     _, rows = store.query(
         f"""
         SELECT e.*, p.entry, p.function AS entered FROM path p JOIN event e ON e.path_id = p.id
@@ -199,7 +206,7 @@ def _paths(store: Store, driver: str) -> list[_Followed]:
             )
         )
     return [
-        _Followed(*heads[number], tuple(path), _outcomes(tuple(path)))
+        _Followed(*heads[number], tuple(path), _outcomes(tuple(path), used, handed))
         for number, path in events.items()
     ]
 
@@ -235,26 +242,57 @@ def _doubts(path: Path) -> Iterator[Doubt]:
             yield Doubt(Place(at.path, at.line, at.column), at.function, why)
 
 
+def topologies_of(store: Store) -> Sequence[Topology]:
+    """Return the same as the tree's own core and owner make them."""
+    _, (tree, *_) = store.query("SELECT shares, clears FROM tree")
+    return topologies_as(bool(tree["shares"]), bool(tree["clears"]))
+
+
 def topologies() -> Sequence[Topology]:
     """Return the topologies in the order of every `outcomes`."""
     return TOPOLOGIES
 
 
-class Owner(NamedTuple):
-    """An owner's resolver callback. answers: what it returns, where, and what that comes to.
+class InWorld(NamedTuple):
+    """What lower devices get in a story. assumed: what the owner's own numbers are, in words."""
 
-    doubts: why some of that is not known.
+    story: str
+    assumed: str
+    handed: bool
+    outcomes: tuple[tuple[str, Outcome], ...]
+
+
+class Torn(NamedTuple):
+    """What a reader in between can get in a world. lines: who does what, a line a move."""
+
+    world: str
+    lines: tuple[str, ...]
+
+
+class Owner(NamedTuple):
+    """An owner. function: its resolver callback, if it has one; place: where the table is filled.
+
+    answers: what the callback returns, where, and what that comes to; nothing where its code was
+    run in all worlds. worlds: what that gave; untold: how many of `total` were not answered. tears:
+    what a reader in between can get, the shortest first. doubts: why some of that is not known.
     """
 
     driver: str
     function: str
     place: Place
-    answers: tuple[tuple[Answer, Place, Outcome], ...]
-    doubts: tuple[Doubt, ...]
+    answers: tuple[tuple[Answer, Place, Outcome], ...] = ()
+    worlds: tuple[InWorld, ...] = ()
+    untold: int = 0
+    total: int = 0
+    tears: tuple[Torn, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     def worst(self) -> Outcome:
         """Return the worst of its answers."""
-        return worst(outcome for _, _, outcome in self.answers)
+        told = [outcome for _, _, outcome in self.answers]
+        told += [outcome for world in self.worlds for _, outcome in world.outcomes]
+        # 0 is what most devices are to get of most states.
+        return worst(told) if severity(worst(told)) or Outcome.RIGHT not in told else Outcome.RIGHT
 
 
 # What a lower device gets from a callback's answer. A look-up by lower_dev can't be judged here:
@@ -275,36 +313,84 @@ _REASONS = {
 
 
 def owners(store: Store, driver: str | None = None) -> list[Owner]:
-    """Return what the owners' resolver callbacks return. driver: of this one alone."""
+    """Return what the owners' lower devices get of them, in worlds, and what callbacks return.
+
+    driver: of this one alone.
+    """
+    runs = {one.driver: one for one in _runs(store) if driver in (None, one.driver)}
     _, rows = store.query("SELECT * FROM answer ORDER BY driver, path, line, function, rowid")
-    found: dict[tuple[str, str, Place], list[tuple[Answer, Place]]] = {}
+    answers: dict[tuple[str, str, Place], list[tuple[Answer, Place]]] = {}
     for row in rows:
         if driver in (None, row["driver"]):
             key = row["driver"], row["function"], Place(row["path"], row["line"], 1)
             where = Place(row["answer_path"], row["answer_line"], 1)
-            found.setdefault(key, []).append((Answer(row["answer"]), where))
-    return [
-        Owner(
-            *key,
-            tuple((answer, place, _ANSWERS[answer]) for answer, place in answers),
-            tuple(
-                Doubt(place, key[1], _REASONS[answer])
-                for answer, place in answers
-                if answer in _REASONS
-            ),
+            answers.setdefault(key, []).append((Answer(row["answer"]), where))
+    found = [_owner(*key, told, runs.pop(key[0], None)) for key, told in answers.items()]
+    return [*found, *(one for one in runs.values() if one.worlds)]
+
+
+def _owner(
+    driver: str,
+    function: str,
+    place: Place,
+    answers: Iterable[tuple[Answer, Place]],
+    ran: Owner | None,
+) -> Owner:
+    made = Owner(driver, function, place)
+    if ran is not None:
+        made = ran._replace(function=function, place=place)
+        if not made.untold and any(world.handed for world in made.worlds):
+            return made
+    doubts = [Doubt(where, function, _REASONS[one]) for one, where in answers if one in _REASONS]
+    return made._replace(
+        answers=tuple((one, where, _ANSWERS[one]) for one, where in answers),
+        doubts=(*doubts, *made.doubts),
+    )
+
+
+def _runs(store: Store) -> Iterator[Owner]:
+    """Yield the owners whose code was run."""
+    _, rows = store.query("SELECT * FROM owner ORDER BY driver, path")
+    for row in rows:
+        mine = f"WHERE driver = {_quoted(row['driver'])}"
+        worlds: dict[int, InWorld] = {}
+        for one in store.query(f"SELECT * FROM world {mine} ORDER BY rowid")[1]:
+            world = worlds.get(one["number"])
+            if world is None:
+                world = InWorld(one["story"], one["assumed"], bool(one["handed"]), ())
+            given = (*world.outcomes, (one["device"], Outcome(one["outcome"])))
+            worlds[one["number"]] = world._replace(outcomes=given)
+        tears: dict[int, Torn] = {}
+        for one in store.query(f"SELECT * FROM tear {mine} ORDER BY number, position")[1]:
+            torn = tears.get(one["number"], Torn(one["world"], ()))
+            tears[one["number"]] = torn._replace(lines=(*torn.lines, one["line"]))
+        _, untold = store.query(f"SELECT * FROM untold {mine} ORDER BY rowid")
+        yield Owner(
+            row["driver"],
+            "",
+            Place(row["path"], 0, 0),
+            (),
+            tuple(worlds.values()),
+            row["untold"],
+            row["total"],
+            tuple(tears.values()),
+            tuple(Doubt(Place(o["path"], o["line"], 0), "", o["reason"]) for o in untold),
         )
-        for key, answers in found.items()
-    ]
 
 
-def _outcomes(events: Path) -> dict[int, list[Outcome]]:
-    """Return what each handle on a path (by where it is got) comes to in each topology."""
+def _outcomes(events: Path, used: Sequence[Topology], handed: bool) -> dict[int, list[Outcome]]:
+    """Return what each handle on a path (by where it is got) comes to in each topology.
+
+    handed: an owner hands states to this driver; else those topologies can't come about.
+    """
     row: dict[int, list[Outcome]] = {}
-    for topology in TOPOLOGIES:
+    for topology in used:
         got = dict(judge_path(events, topology).got)
         for at, event in enumerate(events):
             if event.kind in _GETS:
-                row.setdefault(at, []).append(got.get(at, Outcome.NOT_REACHED))
+                never = topology.upper and not handed
+                came = Outcome.NOT_HANDED if never else got.get(at, Outcome.NOT_REACHED)
+                row.setdefault(at, []).append(came)
     return row
 
 

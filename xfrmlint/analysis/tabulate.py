@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from xfrmlint.analysis.owners import owner_rows
 from xfrmlint.analysis.part import not_read
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
 from xfrmlint.c.unit import Place
+from xfrmlint.concrete.lab import Blamed, Ran
+from xfrmlint.concrete.tears import Tear
 from xfrmlint.contract.words import Contract
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import (
@@ -31,6 +34,7 @@ from xfrmlint.facts.rows import (
 from xfrmlint.flow.callbacks import Answer, Callback
 from xfrmlint.flow.paths import Traced
 from xfrmlint.kernel.places import is_core
+from xfrmlint.model.predicates import Broken, sentence
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver
@@ -46,7 +50,8 @@ _UNCLOSED = (
 class Analysed(NamedTuple):
     """One part of a tree, read. traced: by the driver's group. doubts: of sleeping.
 
-    callbacks: the owners' resolver callbacks.
+    callbacks: the owners' resolver callbacks. owners: the uppers' own code, run through the model's
+    stories. tears: what a reader in between can get of it.
     """
 
     graph: CallGraph
@@ -55,6 +60,8 @@ class Analysed(NamedTuple):
     traced: Mapping[str, Traced]
     sleeps: tuple[Sleep, ...]
     callbacks: tuple[Callback, ...]
+    owners: tuple[Ran, ...]
+    tears: tuple[Tear, ...]
     doubts: tuple[Doubt, ...]
 
 
@@ -70,6 +77,9 @@ def rows_of(part: Analysed) -> Rows:
         *_answer_rows(part.callbacks),
         *_sleep_rows(reader, part.sleeps, len(sites)),
         *_item_rows(part),
+        *owner_rows(part.owners, part.tears),
+        *_broken_rows(part.owners),
+        *_tear_rows(part.owners, part.tears),
         *_file_rows(reader),
         *_unread_rows(reader),
         *_unknown_rows(part),
@@ -92,6 +102,44 @@ def core_rows(
         *_unread_rows(reader),
         *(UnknownRow(f.path, f.line, f.function, f.detail) for f in told if f.ok is None),
     ]
+
+
+def _broken_rows(owners: Sequence[Ran]) -> Iterator[CoreFunctionRow | UnknownRow]:
+    """Yield the first world that each function of an owner gets wrong, and why some are untold."""
+    for ran in owners:
+        told: dict[Blamed, Broken] = {}
+        for scene in ran.scenes:
+            for broken, blamed in scene.broken:
+                told.setdefault(blamed, broken)
+        for blamed, broken in told.items():
+            detail = f"breaks the contract. {sentence(broken)}"
+            place = (blamed.name, blamed.path, blamed.line)
+            yield CoreFunctionRow("resolves", *place, 0, detail, ran.owner.name)
+        # Of an upper without the callback, its absence is told.
+        if ran.untold and ran.answers:
+            first = ran.untold[0]
+            reason = f"{len(ran.untold)} of {ran.total} worlds of this owner not answered"
+            yield UnknownRow(
+                first.path or ran.owner.path, first.line, "", f"{reason}: {first.reason}"
+            )
+
+
+def _tear_rows(owners: Sequence[Ran], tears: Sequence[Tear]) -> Iterator[CoreFunctionRow]:
+    """Yield the shortest schedule that each function of an owner with the callback makes possible.
+
+    Of one without it that is told, and the rest in `xfrmlint judge`.
+    """
+    converted = {ran.owner.name for ran in owners if ran.answers}
+    told: dict[Blamed, Tear] = {}
+    for tear in sorted(tears, key=lambda one: len(one.schedule.moves)):
+        if tear.driver not in converted:
+            continue
+        told.setdefault(tear.blamed, tear)
+    for blamed, tear in told.items():
+        last = tear.schedule.moves[-1]
+        detail = f"lets a reader in between: {tear.scene.world.name}: the resolver {last.text} (P5)"
+        place = (blamed.name, blamed.path, blamed.line)
+        yield CoreFunctionRow("torn", *place, 0, detail, tear.driver)
 
 
 def _driver_rows(contract: Contract, drivers: Sequence[Driver]) -> Iterator[tuple[object, ...]]:
@@ -247,6 +295,7 @@ def _path_rows(part: Analysed) -> Iterator[tuple[object, ...]]:
                     named.place.line if named is not None else 0,
                     named.place.column if named is not None else 0,
                     named.function if named is not None else "",
+                    path.calls[position],
                 )
 
 

@@ -6,13 +6,14 @@ them are replaced by white space of the same length; newlines stay, so a line nu
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from xfrmlint.c.arguments import Arguments
-from xfrmlint.c.conditionals import VERSIONED, Known, known_in, truth
+from xfrmlint.c.conditionals import known_in
 from xfrmlint.c.dialect import plain
+from xfrmlint.c.features import Features
 from xfrmlint.kernel.release import Release
 
 _COMMENT_OR_STRING = re.compile(
@@ -91,7 +92,6 @@ _OPENED_BY = {b"}": b"{", b")": b"("}
 _OPERATOR = re.compile(rb"[-=+*/|&?<]$")
 _HEAD = re.compile(rb"(?:^|[;{}])\s*(?:else\s+)?(?:if|for|while|switch)\s*\([^;{}]*\)$")
 _SEEN = re.compile(rb"\S")
-_CONSTANT = re.compile(rb"^[ \t]*\(?[ \t]*([01])[ \t]*\)?\s*$")
 _MOST_TURNS = 4
 
 
@@ -126,6 +126,7 @@ class Blanked(NamedTuple):
     directives: (name, offset, bytes of the whole line) of each #define and #include in live text.
     unclosed: where something was left out that opens brackets and does not close them.
     open_comment: where a comment begins that never ends, or -1.
+    features: the names that the tree's version settles, with their values.
     """
 
     text: bytes
@@ -137,6 +138,7 @@ class Blanked(NamedTuple):
     directives: tuple[tuple[str, int, bytes], ...]
     unclosed: tuple[int, ...]
     open_comment: int = -1
+    features: tuple[tuple[str, int], ...] = ()
 
 
 def spaces(text: bytes) -> bytes:
@@ -198,15 +200,17 @@ def blank(
     words: re.Pattern[bytes] | None = None,
     release: Release | None = None,
     turn: int = 0,
+    features: Iterable[tuple[str, int]] = (),
 ) -> Blanked:
     """Blank everything in `data` that keeps tree-sitter from parsing kernel C.
 
     words: where the branches of a conditional begin or end a block (or a statement) that others go
     on with, only one can stay; the one in which this pattern occurs is preferred. turn: take the
-    next one instead, or the one behind it ... release: the tree's, if it is known.
+    next one instead, or the one behind it ... release: the tree's, if it is known. features:
+    what its version settles in the headers.
     """
     text = without_comments(data.replace(b"\0", b" "))
-    conditionals = _Conditionals(words, turn, known_in(release))
+    conditionals = _Conditionals(words, turn, Features(known_in(release), dict(features)))
     text = conditionals.settled(text)
     arguments = Arguments((branch.start, branch.end) for branch in conditionals.branches)
     text = readable(text, arguments)
@@ -220,6 +224,7 @@ def blank(
         tuple(conditionals.directives),
         tuple(sorted({*conditionals.unclosed, *arguments.unclosed})),
         _open_comment(data, text),
+        tuple(sorted(conditionals.features.settled.items())),
     )
 
 
@@ -349,10 +354,10 @@ def _label(kind: str, rest: bytes) -> str:
 class _Conditionals:
     """Blanks the directives of a text, and what they leave out. words, turn: see `blank`."""
 
-    def __init__(self, words: re.Pattern[bytes] | None, turn: int, known: Known) -> None:
+    def __init__(self, words: re.Pattern[bytes] | None, turn: int, features: Features) -> None:
         self._words = words
         self._turn = turn
-        self._known = known
+        self.features = features
         self._alike: dict[tuple[str, ...], list[Sequence[Branch]]] = {}
         self._firsts: dict[tuple[str, ...], int] = {}
         self.branches: list[Branch] = []
@@ -421,14 +426,17 @@ class _Conditionals:
             # Most are none that a label is wanted of.
             if kind in _NO_BRANCHES:
                 self.directives.append((kind, start, text[start:end]))
+                if (stack or self.features.settled) and kind != "include":
+                    around = [(group[-1].label, group[-1].compiled) for group in stack]
+                    self.features.note(text[start:end], around)
             elif kind in ("if", "ifdef", "ifndef"):
-                holds = self._holds(match.group(2)) if kind == "if" else None
+                holds = self.features.holds(kind, match.group(2))
                 stack.append([_Part(_label(kind, match.group(2)), end, holds, holds)])
             elif kind in ("elif", "elifdef", "elifndef", "else") and stack:
                 group = stack[-1]
                 group[-1].end = start
                 label = _label(kind, match.group(2))
-                holds = self._holds(match.group(2)) if kind == "elif" else None
+                holds = self.features.holds(kind, match.group(2)) if kind != "else" else None
                 if kind == "else":
                     label += f" of {group[0].label}"
                     holds = True
@@ -448,14 +456,6 @@ class _Conditionals:
                 group[-1].end = len(text)
                 groups.append([group[-1].closed()])
         return lines, groups
-
-    def _holds(self, condition: bytes) -> bool | None:
-        constant = _CONSTANT.match(condition)
-        if constant is not None:
-            return constant.group(1) == b"1"
-        if VERSIONED not in condition:
-            return None
-        return truth(condition.decode("utf-8", "replace"), self._known)
 
     def _choose(self, out: bytearray, live: Sequence[Branch]) -> None:
         """Leave one branch of a conditional, this turn's.

@@ -43,6 +43,10 @@ _WORD = re.compile(rb"\w")
 _SPECIFIERS = re.compile(rb"[\w\s*]*")
 _INSIDE = re.compile(rb"(?<=\w)")
 _SHARED = ("include/", "arch/")
+_CONDITION = re.compile(rb"^[ \t]*#[ \t]*(?:if|elif)\w*[^\n]*", re.M)
+_ASKED = re.compile(rb"\w+")
+# Names that the tree's version settles, with their values.
+Settled = tuple[tuple[str, int], ...]
 
 
 class Definition(NamedTuple):
@@ -61,7 +65,7 @@ class Memo:
 
     def __init__(self) -> None:
         # The same text is another unit in another version, if it asks for it.
-        self.units: dict[tuple[str, bytes, Release | None, re.Pattern[bytes]], Unit] = {}
+        self.units: dict[tuple[str, bytes, Release | None, re.Pattern[bytes], Settled], Unit] = {}
         self.named: dict[tuple[str, bytes], list[tuple[bytes, bool]]] = {}
         self.defines: dict[tuple[str, bytes], frozenset[bytes]] = {}
         self.shapes: dict[tuple[str, bytes], Shapes] = {}
@@ -96,6 +100,7 @@ class Corpus:
         self.doubts: dict[tuple[str, int], str] = {}
         self._words = words
         self._data: dict[str, bytes] = {}
+        self._settling: set[str] = set()
         self._units: dict[str, Unit] = {}
         self._includes: dict[str, list[str]] = {}
         self._closures: dict[str, tuple[list[str], Iterator[str]]] = {}
@@ -116,12 +121,29 @@ class Corpus:
         """Return the parsed file."""
         if path not in self._units:
             data = self.data(path)
-            asked = self.release_for(data)
-            known = self._memo.units.get((path, data, asked, self._words))
-            self._units[path] = unit = Unit(path, data, self._words, known, asked)
+            asked, settled = self.release_for(data), self._settled(path, data)
+            key = (path, data, asked, self._words, settled)
+            known = self._memo.units.get(key)
+            self._units[path] = unit = Unit(path, data, self._words, known, asked, features=settled)
             if known is None:
-                self._memo.units[path, data, asked, self._words] = unit
+                self._memo.units[key] = unit
         return self._units[path]
+
+    def _settled(self, path: str, data: bytes) -> Settled:
+        """Return the names that a driver's own headers settle by the version, and a file asks for.
+
+        Those of headers that include each other are open.
+        """
+        if path.startswith(_SHARED) or path in self._settling or b"#" not in data:
+            return ()
+        self._settling.add(path)
+        found: dict[str, int] = {}
+        for header in self.includes(path):
+            if not header.startswith(_SHARED) and header not in self._settling:
+                found.update(self.unit(header).blanked.features)
+        self._settling.discard(path)
+        words = set(_ASKED.findall(b"\n".join(_CONDITION.findall(data)))) if found else set()
+        return tuple(sorted((name, n) for name, n in found.items() if name.encode() in words))
 
     def release_for(self, data: bytes) -> Release | None:
         """Return the tree's version if a file's text can ask for it."""

@@ -4,7 +4,7 @@ A node is a whole statement or condition. What happens inside an expression (sho
 conditional expressions, statement expressions, calls) is the evaluator's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -45,10 +45,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Graph:
-    """steps: the nodes. start: where the function begins."""
+    """steps: the nodes. start: where the function begins. labels: where those of its own stand."""
 
     steps: Sequence[Step]
     start: int
+    labels: Mapping[str, int] = field(default_factory=dict)
 
 
 def graph_of(view: View, statements: Sequence[Node]) -> Graph:
@@ -60,7 +61,28 @@ def graph_of(view: View, statements: Sequence[Node]) -> Graph:
         if builder.steps[index].next == []:
             # A goto to a label that is not here: it leaves the statement expression.
             builder.steps[index] = Step(Does.CUT, builder.gotos[label])
-    return Graph(builder.steps, start)
+    labels = {n: i for n, i in builder.labels.items() if builder.steps[i].does is not Does.CUT}
+    return Graph(builder.steps, start, labels)
+
+
+def labels_in(view: View) -> frozenset[str]:
+    """Return the labels of a function."""
+    found = set()
+    stack = [view.node]
+    while stack:
+        node = stack.pop()
+        if node.type == "labeled_statement":
+            found.add(node_text(node.child_by_field_name("label") or node))
+        stack += node.named_children
+    return frozenset(found)
+
+
+def left_for(step: Step) -> str:
+    """Return the label to which a jump leaves a statement expression, or nothing."""
+    if step.does is not Does.CUT or step.node is None or step.node.type != "goto_statement":
+        return ""
+    label = step.node.child_by_field_name("label")
+    return node_text(label) if label is not None and not step.node.has_error else ""
 
 
 @dataclass(frozen=True)

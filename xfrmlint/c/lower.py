@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.graph import Does, Graph, Step
+from xfrmlint.c.graph import Does, Graph, Step, left_for
 from xfrmlint.c.integers import COMPARISONS
 from xfrmlint.c.loops import loop_of
 from xfrmlint.c.syntax import (
@@ -49,6 +49,8 @@ from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 
 _SHORT = ("&&", "||")
+# What leaves a temporary behind, as conditions do.
+_KEPT = Call | Assignment | Update | Choice | Conditional
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -242,6 +244,9 @@ class Lowered:
                 next=[n + offset for n in one.next],
                 cases=[(label, n + offset) for label, n in one.cases],
             )
+            outside = self.graph.labels.get(left_for(one))
+            if outside is not None:
+                moved = Step(Does.EVALUATE, None, [outside])
             self.steps.append(moved)
             self._statements[offset + number] = statement
             if one.does is Does.END:
@@ -256,7 +261,7 @@ class _Builder:
         self.lowered = lowered
         self.index = index
         self.instructions: list[Instruction] = []
-        self._effects: dict[int, bool] = {}
+        self._effects: dict[Expression, bool] = {}
 
     def code(self) -> Code:
         step = self.lowered.steps[self.index]
@@ -295,11 +300,12 @@ class _Builder:
 
     def has_effects(self, one: Expression) -> bool:
         """Tell whether an expression needs instructions of its own."""
-        known = self._effects.get(id(one))
-        if known is None:
-            known = any(_is_effect(part) for part in inside((one,)))
-            self._effects[id(one)] = known
-        return known
+        if one not in self._effects:
+            # Parts stand behind the whole: each is asked once, however deep they are nested.
+            for part in reversed(list(inside((one,)))):
+                inner = any(self._effects[p] for p in parts_of(part))
+                self._effects[part] = inner or _is_effect(part)
+        return self._effects[one]
 
     def effects(self, one: Expression, after: int) -> int:
         """Evaluate an expression of which the value is not wanted."""
@@ -324,32 +330,42 @@ class _Builder:
         """Evaluate an expression; `then` makes what follows of a value without effects."""
         if not self.has_effects(one):
             return then(one)
+        if isinstance(one, _KEPT) or _is_truth(one):
+            to = Temporary(one.node, one.start, one)
+            return self.into(to, one, then(to))
         match one:
             case Comma():
                 return self.effects(one.left, self.value(one.right, then))
             case Block():
                 return self._block(one, then)
-            case Choice():
-                to, after = self._joined(one, then)
-                ways = [self._kept(to, value, after) for value in one.values]
-                return self.add(Fork(tuple(ways)))
-            case Conditional():
-                return self._conditional(one, then)
             case Stops():
                 return self._stopped(one, then)
+            case Initializer():
+                return self._initialized(one, then)
+            case Binary():
+                chain = _chain(one)
+                return self.operands(
+                    [chain[0].left, *(link.right for link in chain)],
+                    lambda terms: then(_chained(chain, terms)),
+                )
+        return self.operands(parts_of(one), lambda parts: then(with_parts(one, parts)))
+
+    def into(self, to: Temporary, one: Expression, after: int) -> int:
+        """Evaluate an expression, and keep what it is worth."""
+        match one:
+            case Choice():
+                return self.add(Fork(tuple(self.into(to, value, after) for value in one.values)))
+            case Conditional():
+                return self._conditional(to, one, after)
             case Call():
-                return self._called(one, then)
+                return self._called(to, one, after)
             case Assignment():
-                to, after = self._joined(one, then)
                 return self._assigned(one, to, after)
             case Update():
-                to, after = self._joined(one, then)
                 return self._counted(one, to, after)
-        if _is_asked(one) or (isinstance(one, Binary) and one.operator in _SHORT):
-            return self._asked(one, then)
-        if isinstance(one, Initializer):
-            return self._initialized(one, then)
-        return self.operands(parts_of(one), lambda parts: then(with_parts(one, parts)))
+        if _is_truth(one):
+            return self._decided(to, one, after)
+        return self.value(one, lambda value: self.add(Keep(to, value, after)))
 
     def _stopped(self, one: Stops, then: _Then) -> int:
         if one.of is None:
@@ -357,14 +373,7 @@ class _Builder:
         after = then(Opaque(one.node, one.start, "what is checked is worth nothing"))
         return self.condition(one.of, self.add(Stop()), after)
 
-    def _joined(self, one: Expression, then: _Then) -> tuple[Temporary, int]:
-        to = Temporary(one.node, one.start, one)
-        return to, then(to)
-
-    def _kept(self, to: Temporary, one: Expression, after: int) -> int:
-        return self.value(one, lambda value: self.add(Keep(to, value, after)))
-
-    def _asked(self, one: Expression, then: _Then) -> int:
+    def _decided(self, to: Temporary, one: Expression, after: int) -> int:
         """Evaluate a condition as a value."""
         asked: Expression = one
         while isinstance(asked, Truth):
@@ -372,19 +381,16 @@ class _Builder:
         inner = asked
         while isinstance(inner, Truth) or (isinstance(inner, Unary) and inner.operator == "!"):
             inner = inner.of
-        to, after = self._joined(one, then)
         if isinstance(inner, Binary) and inner.operator in _SHORT:
             yes, no = (Literal(one.node, one.start, text) for text in "10")
-            return self.condition(one, self._kept(to, yes, after), self._kept(to, no, after))
+            return self.condition(one, self.into(to, yes, after), self.into(to, no, after))
         return self._leaf(asked, lambda pure: self.add(Decide(to, pure, after)))
 
     def _leaf(self, one: Expression, then: _Then) -> int:
         """Evaluate the operands of a condition, but not what it asks."""
-        if not any(self.has_effects(part) for part in parts_of(one)) and _is_asked(one):
-            return then(one)
         if isinstance(one, Unary) and one.operator == "!":
             return self._leaf(one.of, lambda pure: then(with_parts(one, [pure])))
-        if _is_asked(one):
+        if _is_truth(one):
             return self.operands(parts_of(one), lambda parts: then(with_parts(one, parts)))
         return self.value(one, then)
 
@@ -410,38 +416,26 @@ class _Builder:
         with_effects = [at for at, part in enumerate(parts) if self.has_effects(part)]
         if not with_effects:
             return then(parts)
-        return self._from(list(parts), 0, with_effects[-1], then)
+        if len(parts) == 1:
+            return self.value(parts[0], lambda part: then([part]))
+        used = list(parts)
+        kept: list[tuple[Temporary, Expression]] = []
+        for at in range(with_effects[-1] + 1):
+            part = parts[at]
+            # What is read before a call is what it was then.
+            if at in with_effects or not isinstance(part, Literal | Name):
+                used[at] = to = Temporary(part.node, part.start, part)
+                kept.append((to, part))
+        return self._all_into(kept, then(used))
 
-    def _from(
-        self,
-        parts: list[Expression],
-        at: int,
-        last: int,
-        then: Callable[[Sequence[Expression]], int],
-    ) -> int:
-        while at <= last and isinstance(parts[at], Literal | Name) and at < last:
-            at += 1
-        if at > last:
-            return then(parts)
-
-        def behind(value: Expression) -> int:
-            parts[at] = value
-            return self._from(parts, at + 1, last, then)
-
-        if self.has_effects(parts[at]) or at == last:
-            return self.value(parts[at], behind)
-        # What is evaluated before a call is what it was then.
-        to = Temporary(parts[at].node, parts[at].start, parts[at])
-        value = parts[at]
-        return self.add(Keep(to, value, behind(to)))
+    def _all_into(self, kept: Sequence[tuple[Temporary, Expression]], after: int) -> int:
+        for to, part in reversed(kept):
+            after = self.into(to, part, after)
+        return after
 
     def _initialized(self, one: Initializer, then: _Then) -> int:
-        # Not one behind the other as operands are: a table can have thousands of entries.
         kept: list[tuple[Temporary, Expression]] = []
-        after = then(self._emptied(one, kept))
-        for to, value in reversed(kept):
-            after = self._kept(to, value, after)
-        return after
+        return self._all_into(kept, then(self._emptied(one, kept)))
 
     def _emptied(self, one: Initializer, kept: list[tuple[Temporary, Expression]]) -> Initializer:
         """Return an initializer with temporaries for what has effects, which goes to `kept`."""
@@ -454,7 +448,7 @@ class _Builder:
                 used = to = Temporary(value.node, value.start, value)
                 kept.append((to, value))
             items.append((name, used))
-        return Initializer(one.node, one.start, tuple(items))
+        return replace(one, items=tuple(items))
 
     def _block(self, one: Block, then: _Then) -> int:
         after = (
@@ -465,36 +459,34 @@ class _Builder:
         first = self.lowered.splice(one, self.index, after)
         return self.add(Inside(first, after))
 
-    def _conditional(self, one: Conditional, then: _Then) -> int:
-        to, after = self._joined(one, then)
+    def _conditional(self, to: Temporary, one: Conditional, after: int) -> int:
         if one.then is not None:
             return self.condition(
-                one.condition,
-                self._kept(to, one.then, after),
-                self._kept(to, one.other, after),
+                one.condition, self.into(to, one.then, after), self.into(to, one.other, after)
             )
-
-        def asked(value: Expression) -> int:
-            other = self.value(one.other, lambda b: self.add(Keep(to, joined(value, b), after)))
-            return self.add(Test(value, self.add(Keep(to, value, after)), other))
-
-        def joined(value: Expression, other: Expression) -> Expression:
-            return Binary(one.node, one.start, "?:", value, other)
-
-        return self.value(one.condition, lambda value: self._in_temporary(value, asked))
-
-    def _in_temporary(self, value: Expression, then: _Then) -> int:
-        if isinstance(value, Temporary):
-            return then(value)
-        to = Temporary(value.node, value.start, value)
-        return self.add(Keep(to, value, then(to)))
+        # `a ?: b`: a is evaluated once.
+        first = Temporary(one.condition.node, one.condition.start, one.condition)
+        other = self.value(
+            one.other,
+            lambda value: self.add(
+                Keep(to, Binary(one.node, one.start, "?:", first, value), after)
+            ),
+        )
+        asked = self.add(Test(first, self.add(Keep(to, first, after)), other))
+        return self.into(first, one.condition, asked)
 
     def _assigned(self, one: Assignment, result: Temporary | None, after: int) -> int:
+        def stored(value: Expression) -> int:
+            return self.value(
+                one.target,
+                lambda target: self.add(Assign(target, one.operator, value, result, after)),
+            )
+
         # The value first: what a call in it leaves behind is then there.
-        return self.operands(
-            (one.value, one.target),
-            lambda parts: self.add(Assign(parts[1], one.operator, parts[0], result, after)),
-        )
+        if not self.has_effects(one.target) or isinstance(one.value, Literal):
+            return self.value(one.value, stored)
+        to = Temporary(one.value.node, one.value.start, one.value)
+        return self.into(to, one.value, stored(to))
 
     def _counted(self, one: Update, result: Temporary | None, after: int) -> int:
         def counted(target: Expression) -> int:
@@ -513,11 +505,10 @@ class _Builder:
             ),
         )
 
-    def _called(self, one: Call, then: _Then) -> int:
-        to, after = self._joined(one, then)
-
+    def _called(self, to: Temporary, one: Call, after: int) -> int:
         def entered(callee: Expression, given: Sequence[Expression]) -> int:
-            made = Call(one.node, one.start, callee, tuple(given), one.name, one.in_parentheses)
+            name = self.lowered.syntax.called(callee)
+            made = Call(one.node, one.start, callee, tuple(given), name, one.in_parentheses)
             return self.add(Enter(made, to, after))
 
         if isinstance(one.callee, Choice):
@@ -531,7 +522,22 @@ class _Builder:
         )
 
 
-def _is_asked(one: Expression) -> bool:
+def _chain(one: Binary) -> list[Binary]:
+    """Return the operations of `a + b + c`, the first one first."""
+    found = [one]
+    while isinstance(left := found[-1].left, Binary) and not _is_truth(left):
+        found.append(left)
+    return found[::-1]
+
+
+def _chained(chain: Sequence[Binary], terms: Sequence[Expression]) -> Expression:
+    one = terms[0]
+    for link, right in zip(chain, terms[1:], strict=True):
+        one = Binary(link.node, link.start, link.operator, one, right)
+    return one
+
+
+def _is_truth(one: Expression) -> bool:
     """Tell whether an expression is worth whether something holds."""
     match one:
         case Truth():
@@ -539,16 +545,9 @@ def _is_asked(one: Expression) -> bool:
         case Unary():
             return one.operator == "!"
         case Binary():
-            return one.operator in COMPARISONS
+            return one.operator in _SHORT or one.operator in COMPARISONS
     return False
 
 
 def _is_effect(one: Expression) -> bool:
-    match one:
-        case Call() | Assignment() | Update() | Choice() | Conditional() | Block() | Stops():
-            return True
-        case Comma() | Declaration():
-            return True
-        case Binary():
-            return one.operator in _SHORT or one.operator in COMPARISONS
-    return _is_asked(one)
+    return isinstance(one, _KEPT | Comma | Declaration | Block | Stops) or _is_truth(one)

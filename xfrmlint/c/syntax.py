@@ -24,6 +24,7 @@ from xfrmlint.kernel.functions import function_named
 
 UNEVALUATED = "an operand that is not evaluated"
 _NAMED = ("identifier", "type_identifier")
+_PARENTHESES = ("parenthesized_expression", "extension_expression", "expression_statement")
 _PREFIXES = ("+", "-", "*", "&")
 
 
@@ -191,9 +192,13 @@ class Stops(Expression):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Initializer(Expression):
-    """`{ ... }`: values with the members that they are for, or with their numbers (`#0`)."""
+    """`{ ... }`: values with the members that they are for, or with their numbers (`#0`).
+
+    union: all of them lie at one place.
+    """
 
     items: tuple[tuple[str, Expression], ...]
+    union: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -275,8 +280,17 @@ _PARTS: dict[type[Expression], Callable[[Any], Sequence[Expression]]] = {
 }
 
 
+def _designated(designator: Node) -> str:
+    """Return the member that a designator names, or the element, as `#2`."""
+    text = node_text(designator)
+    return "#" + text.strip("[] ") if text.startswith("[") else text.strip(". ")
+
+
 def with_parts(one: Expression, parts: Sequence[Expression]) -> Expression:
-    """Return an expression that consists of other parts, as many as it has."""
+    """Return an expression that consists of other parts, as many as it has.
+
+    What leaves a temporary behind has none that can be replaced.
+    """
     match one:
         case Member() | Deref() | Address() | Cast() | Unary() | Truth() | Entry():
             return replace(one, of=parts[0])
@@ -286,9 +300,6 @@ def with_parts(one: Expression, parts: Sequence[Expression]) -> Expression:
             return replace(one, left=parts[0], right=parts[1])
         case Opaque():
             return replace(one, parts=tuple(parts))
-        case Initializer():
-            names = [name for name, _ in one.items]
-            return replace(one, items=tuple(zip(names, parts, strict=True)))
         case Compound(value=Initializer()) if isinstance(parts[0], Initializer):
             return replace(one, value=parts[0])
     return one
@@ -323,8 +334,8 @@ def root_of(one: Expression) -> Expression:
 
 def source_of(one: Expression) -> Expression:
     """Return what a value was before it was cast, or kept in a temporary."""
-    while isinstance(one, Cast | Temporary):
-        one = one.of
+    while isinstance(one, Cast | Temporary | Comma):
+        one = one.right if isinstance(one, Comma) else one.of
     return one
 
 
@@ -387,10 +398,8 @@ class Syntax:
         return Opaque(node, node.start_byte, UNEVALUATED)
 
     def _parentheses(self, node: Node) -> Expression:
-        if not node.named_child_count:
-            return self._opaque(node)
-        only = node.named_children[-1]
-        return self._block(only) if only.type == "compound_statement" else self.of(only)
+        inner = _unparenthesized(node)
+        return self._opaque(inner) if inner.type in _PARENTHESES else self.of(inner)
 
     def _block(self, node: Node) -> Expression:
         statements = node.named_children
@@ -439,14 +448,29 @@ class Syntax:
         return Unary(node, node.start_byte, _sign(node), self._field(node, "argument"))
 
     def _binary(self, node: Node) -> Expression:
+        # A macro can become a thousand terms: they hang on each other by their left sides.
+        terms: list[tuple[Node, Node]] = []
+        while node.type == "binary_expression":
+            left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+            if left is None or right is None:
+                break
+            kind = self._type_in(left) if _sign(node) in _PREFIXES else None
+            if kind is not None:
+                break
+            terms.append((node, right))
+            node = _unparenthesized(left)
+        one = self._first_term(node) if node.type == "binary_expression" else self.of(node)
+        for term, right in reversed(terms):
+            one = Binary(term, term.start_byte, _sign(term), one, self.of(right))
+        return one
+
+    def _first_term(self, node: Node) -> Expression:
+        """Return `(u32)-x`, which the parser takes for a subtraction."""
         sign, left = _sign(node), node.child_by_field_name("left")
         right = node.child_by_field_name("right")
-        if left is None or right is None:
+        kind = self._type_in(left) if left is not None else None
+        if right is None or kind is None:
             return self._opaque(node)
-        kind = self._type_in(left) if sign in _PREFIXES else None
-        if kind is None:
-            return Binary(node, node.start_byte, sign, self.of(left), self.of(right))
-        # `(u32)-x`, which the parser takes for a subtraction.
         of = self.of(right)
         signed: Expression = Unary(node, right.start_byte, sign, of)
         if sign in ("&", "*"):
@@ -494,7 +518,7 @@ class Syntax:
             if child.type == "initializer_pair":
                 value = child.child_by_field_name("value")
                 designator = child.child_by_field_name("designator")
-                name = node_text(designator).strip(".[] ") if designator is not None else name
+                name = _designated(designator) if designator is not None else name
             if value is None:
                 continue
             if value.type == "initializer_list":
@@ -502,7 +526,11 @@ class Syntax:
                 items.append((name, self._initializer(value, members.get(name, element))))
             else:
                 items.append((name, self.of(value)))
-        return Initializer(node, node.start_byte, tuple(items))
+        union = kind is not None and not kind.pointers and self._is_union(kind)
+        return Initializer(node, node.start_byte, tuple(items), union)
+
+    def _is_union(self, kind: CType) -> bool:
+        return self.constants.types.resolved(kind, self.view.path).base.startswith("union")
 
     def _members(self, node: Node, kind: CType | None) -> Mapping[str, CType]:
         """Return the members that an initializer list can be for, if their names are not there."""
@@ -561,14 +589,18 @@ class Syntax:
             return Call(node, node.start_byte, choice, tuple(map(self.of, arguments)), "")
         if isinstance(sides[0], Name) and isinstance(callee, Comma | Block):
             callee, in_parentheses = sides[0], False
-        name = callee.name if isinstance(callee, Name) else ""
-        if name and self._is_variable(callee.node):
-            name = ""
+        name = self.called(callee)
         known = self._known(node, name, arguments) if name else None
         if known is not None:
             return known
         given = tuple(map(self.of, arguments))
         return Call(node, node.start_byte, callee, given, name, in_parentheses)
+
+    def called(self, callee: Expression) -> str:
+        """Return the name of what is called, unless it is a local variable or an expression."""
+        if not isinstance(callee, Name) or self._is_variable(callee.node):
+            return ""
+        return callee.name
 
     def _cast_of(self, node: Node, called: Node, argument: Node) -> Expression | None:
         """Return the cast that `(u32)(x)` or `(typeof(y))(x)` is, which is parsed as a call."""
@@ -613,6 +645,12 @@ class Syntax:
             # smp_load_acquire(&p->f) is p->f.
             return pointed(first) if taken else first
         return None
+
+
+def _unparenthesized(node: Node) -> Node:
+    while node.type in _PARENTHESES and node.named_child_count:
+        node = node.named_children[-1]
+    return node
 
 
 def _sides(callee: Expression) -> list[Expression]:

@@ -23,7 +23,7 @@ from xfrmlint.c.expression import callees, is_choice
 from xfrmlint.c.macros import Macro, expand, named
 from xfrmlint.c.outline import Outlines
 from xfrmlint.c.unit import node_text, parse
-from xfrmlint.c.view import View
+from xfrmlint.c.view import Local, View
 from xfrmlint.kernel.functions import Operand, function_named
 
 _BASIC = ("fn", "int", "void", "char", "bool", "long", "short", *AUTO)
@@ -133,6 +133,12 @@ class Types:
         found = self._of(node, view, depth)
         return None if found is not None and found.base in AUTO else found
 
+    def of_local(self, local: Local, view: View, depth: int = 0) -> CType | None:
+        """Return a local variable's type, if need be that of what it begins with."""
+        if local.type.base in AUTO:
+            return self.of(local.value, view, depth + 1)
+        return local.type
+
     def _of(self, node: Node, view: View, depth: int) -> CType | None:
         kind = node.type
         while kind == "parenthesized_expression" and node.named_child_count:
@@ -195,9 +201,7 @@ class Types:
         name = node_text(node)
         local = view.local(name, node.start_byte)
         if local is not None:
-            if local.type.base in AUTO:
-                return self.of(local.value, view, depth + 1)
-            return local.type
+            return self.of_local(local, view, depth)
         found = self.variable(name, view.path)
         if found is not None:
             return found

@@ -60,7 +60,8 @@ def captured(query: Query, node: Node, name: str) -> list[Node]:
 class Unit:
     """A file as the parser sees it.
 
-    path: relative to the tree's root. data: the bytes on disk. words, release, turn: see `blank`.
+    path: relative to the tree's root. data: the bytes on disk. words, release, turn, features: see
+    `blank`.
     like: the same file, of which everything can be taken over.
     """
 
@@ -72,9 +73,11 @@ class Unit:
         like: "Unit | None" = None,
         release: Release | None = None,
         turn: int = 0,
+        features: tuple[tuple[str, int], ...] = (),
     ) -> None:
         self.path = path
         self.release = release
+        self.features = features
         self.turn = turn
         self._words = words
         self._turned: dict[int, Unit] = {}
@@ -82,7 +85,7 @@ class Unit:
         self.data = b"" if self.too_large else data
         self._like = like
         self.blanked: Blanked = (
-            blank(self.data, words, release, turn) if like is None else like.blanked
+            blank(self.data, words, release, turn, features) if like is None else like.blanked
         )
         self.text = self.blanked.text
 
@@ -92,7 +95,7 @@ class Unit:
             return self
         if turn not in self._turned:
             like = self._like.turned(turn) if self._like is not None else None
-            made = Unit(self.path, self.data, self._words, like, self.release, turn)
+            made = Unit(self.path, self.data, self._words, like, self.release, turn, self.features)
             self._turned[turn] = made
         return self._turned[turn]
 

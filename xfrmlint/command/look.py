@@ -198,7 +198,7 @@ def judge(
 
     TREE can be left out: a name that is no kernel tree is a driver's.
     """
-    from xfrmlint.analysis.judgement import judgements, owners
+    from xfrmlint.analysis.judgement import judgements, owners, topologies_of
     from xfrmlint.memory.gather import gathered
     from xfrmlint.model.judge import Outcome, severity
     from xfrmlint.report import judge as rendering
@@ -221,7 +221,7 @@ def judge(
         text = rendering.as_json(found, callbacks, version, present)
         printed([text.removesuffix("\n")])
     elif form in ("html", "dot"):
-        made = Made(found, callbacks, others, version, present, group)
+        made = Made(found, callbacks, others, version, present, group, topologies_of(store))
         printed((page_of if form == "html" else graph_of)(where, made, asked))
     else:
         printed(rendering.render(found, callbacks, others))

@@ -9,6 +9,7 @@ from xfrmlint.errors import InputError
 
 if TYPE_CHECKING:
     from xfrmlint.analysis.judgement import Judgement, Owner
+    from xfrmlint.model.topology import Topology
     from xfrmlint.report.earlier import Run
     from xfrmlint.report.excerpt import Source
     from xfrmlint.report.links import Link
@@ -43,6 +44,7 @@ class Made(NamedTuple):
     version: str
     contract: str
     driver: str | None
+    topologies: "Sequence[Topology]"
 
 
 def page_of(tree: "Folder", made: Made, asked: Asked) -> Iterable[str]:
@@ -51,7 +53,9 @@ def page_of(tree: "Folder", made: Made, asked: Asked) -> Iterable[str]:
 
     commit = commit_of(tree)
     link = _link(asked.source_url, made.version, commit)
-    head = judgepage.Head(made.version, made.contract, commit, asked.date, made.others)
+    head = judgepage.Head(
+        made.version, made.contract, commit, asked.date, made.others, made.topologies
+    )
     earlier = _earlier(asked.against, made.driver) if asked.against is not None else None
     return judgepage.page(made.found, made.owners, head, _source(tree), link, earlier)
 

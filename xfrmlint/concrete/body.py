@@ -27,6 +27,7 @@ class Body:
         self._codes: dict[int, Code] = {}
         self._slots: dict[tuple[str, int], int] = {}
         self._effects: dict[int, bool] = {}
+        self._automatic: dict[int, bool] = {}
         for local in self.view.locals:
             if local.parameter >= 0:
                 self.parameters.append((local.parameter, local.name, local.type))
@@ -52,6 +53,14 @@ class Body:
                 return None
             self._slots[key] = -1 - local.parameter if local.parameter >= 0 else local.start
         return self._slots[key]
+
+    def is_automatic(self, node: Node) -> bool:
+        """Tell whether what a declaration declares is the function's own, or a constant."""
+        if node.id not in self._automatic:
+            words = {node_text(c) for c in node.children if c.type != "init_declarator"}
+            shared = ("static" in words and "const" not in words) or "extern" in words
+            self._automatic[node.id] = not shared
+        return self._automatic[node.id]
 
     def has_effects(self, node: Node) -> bool:
         """Tell whether evaluating an expression can store something."""

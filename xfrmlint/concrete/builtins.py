@@ -19,7 +19,8 @@ class Builtins(Expressions):
         if NOTHING.fullmatch(name):
             return Void()
         if name == "guard":
-            if len(arguments) == 1 and node_text(arguments[0]) in GUARDS:
+            of_lock = self.kernel is not None
+            if len(arguments) == 1 and (of_lock or node_text(arguments[0]) in GUARDS):
                 return Void()
             raise self._outside("a guard", node)
         least = 2 if name in STORES | {"xchg", "smp_store_release", "rcu_replace_pointer"} else 1

@@ -4,7 +4,7 @@ Kernel names: include/net/xfrm.h and net/xfrm/xfrm_state.c; the RFC's patch 1/4.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from xfrmlint.c.integers import ULONG, Int
@@ -117,7 +117,17 @@ def free_clears(reader: Reader) -> Answer | None:
     None if the tree has no such member or function.
     """
     contract = reader.contract
-    wanted = [contract.member(role) for role in cleared_by_free(contract)]
+    return _clears(reader, [contract.member(role) for role in cleared_by_free(contract)])
+
+
+def clears_handle(reader: Reader) -> bool:
+    """Tell whether the core's free is sure to leave no handle behind."""
+    answer = _clears(reader, [reader.contract.member(HANDLE)])
+    return answer is not None and answer.ok is True
+
+
+def _clears(reader: Reader, wanted: Sequence[str]) -> Answer | None:
+    contract = reader.contract
     function = contract.functions.get(FREE)
     if not wanted or function is None:
         return None

@@ -19,6 +19,7 @@ from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.builtins import Builtins
 from xfrmlint.concrete.faults import Fault, Faulted, FaultKind, Outside
 from xfrmlint.concrete.instructions import Code, Op
+from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.memory import Frame
 from xfrmlint.concrete.names import Names, Source
 from xfrmlint.concrete.primitives import known
@@ -27,6 +28,7 @@ from xfrmlint.concrete.trace import StepKind, Trace
 from xfrmlint.concrete.values import (
     Cell,
     Function,
+    Open,
     Pointer,
     Struct,
     Uninitialized,
@@ -57,13 +59,15 @@ def evaluate(
     arguments: Sequence[Value],
     names: Names,
     choose: Callable[[], bool] | None = None,
+    kernel: Kernel | None = None,
 ) -> Result:
     """Call a function and return what it gives.
 
     choose: is asked which way an unknown condition goes; without it, everything unknown is outside.
-    Raises Outside. The arguments' structs are changed where the function stores to them.
+    kernel: does what the kernel's own functions do. Raises Outside. The arguments' structs are
+    changed where the function stores to them.
     """
-    machine = _Machine(names, choose)
+    machine = _Machine(names, choose, kernel)
     try:
         return Result(machine.call_source(source, arguments, None), tuple(machine.trace))
     except Faulted as error:
@@ -84,7 +88,9 @@ class _Machine(Builtins):
         if len(self._frames) > _DEEPEST_CALL:
             raise Outside(f"{source.name}() calls itself too deep", source.path, source.line)
         key = id(source.view)
-        body = self._bodies.setdefault(key, Body(source))
+        if key not in self._bodies:
+            self._bodies[key] = Body(source)
+        body = self._bodies[key]
         count = body.count
         if count != len(arguments):
             reason = f"{source.name}() takes {count} arguments, not {len(arguments)}"
@@ -119,6 +125,8 @@ class _Machine(Builtins):
         arguments = self._arguments(node)
         if called.type == "identifier" and self._variable(called) is None:
             name = node_text(called)
+            if self.kernel is not None and self.kernel.knows(name):
+                return self.kernel.call(self, name, arguments, node)
             if known(name):
                 return self._builtin(name, arguments, node)
             source = self.names.function(name, self._frames[-1].body.source.path)
@@ -201,12 +209,31 @@ class _Machine(Builtins):
                 at = self._switch(op)
             elif kind == "return":
                 self._return(op.node)
+            elif kind == "begin":
+                self._frames[-1].turns.pop(op.node.id, None)
             elif kind == "loop":
-                if self.names.rewritten(self._frames[-1].body.view, op.node):
-                    raise self._outside("a loop made by a macro", op.node)
+                name = self.names.loop(self._frames[-1].body.view, op.node)
+                if name:
+                    # The branch behind it tests what are the macro's arguments.
+                    at = at + 1 if self._turns(name, op.node) else op.target
             else:
                 raise self._outside(f"a statement that isn't covered ({op.node.type})", op.node)
         return value
+
+    def _turns(self, name: str, node: Node) -> bool:
+        """Go on to the next turn of a loop that a macro makes; tell whether there is one."""
+        if self.kernel is None:
+            raise self._outside("a loop made by a macro", node)
+        frame = self._frames[-1]
+        arguments = _listed(child(node, "condition"))
+        if node.id not in frame.turns:
+            found = self.kernel.elements(self, name, arguments, node)
+            frame.turns[node.id] = found
+        value = next(frame.turns[node.id], None)
+        if value is None:
+            return False
+        self._store(self._lvalue(arguments[0]), value, node)
+        return True
 
     def _enter(self, block: Node) -> None:
         frame = self._frames[-1]
@@ -224,6 +251,12 @@ class _Machine(Builtins):
         self.trace.append(self.trace.pop(at))
         for block in op.reset:
             self._enter(block)
+        if isinstance(value, Open) and self.kernel is not None:
+            for written, target in op.cases:
+                case = self._value(written)
+                if isinstance(case, Int) and self.kernel.is_number(value, case.value):
+                    return target
+            return op.target
         if isinstance(value, Unknown) and self.choose is not None:
             for _, target in op.cases:
                 if self.choose():
@@ -241,37 +274,67 @@ class _Machine(Builtins):
         return op.target
 
     def _declare(self, node: Node) -> None:
-        words = {node_text(c) for c in node.children if c.type != "init_declarator"}
-        if ("static" in words and "const" not in words) or "extern" in words:
+        if not self._frames[-1].body.is_automatic(node):
             raise self._outside("a variable that isn't the function's own", node)
-        frame = self._frames[-1]
         for declarator in node.children_by_field_name("declarator"):
-            name = declarator
-            kinds = []
-            while name.type not in ("identifier",):
-                kinds.append(name.type)
-                inner = name.child_by_field_name("declarator")
-                if inner is None:
-                    inner = next(iter(name.named_children), None)
-                if inner is None:
-                    raise self._outside("a declaration that can't be read", node)
-                name = inner
-            if "array_declarator" in kinds:
-                raise self._outside("an array", node)
-            cell = frame.cells.get(frame.body.slot(node_text(name), name.start_byte) or 0)
-            if cell is None or cell.type is None:
-                raise self._outside("a declaration that can't be read", node)
-            if cell.type.base == "fn" and not cell.type.pointers:
-                raise self._outside("a function declared inside", node)
+            cell = self._declared(declarator, node)
+            assert cell.type is not None
             cell.value = Uninitialized()
             written = declarator.child_by_field_name("value")
-            if written is None:
+            if self.kernel is not None and _is_struct(cell.type, written):
+                cell.value = Struct(cell.name, cell.type.base, fresh=written is None)
+            elif written is None:
                 self._scalar(cell.type, node)
-                continue
-            value = self._converted(self._value(written), cell.type, written)
-            if isinstance(value, Struct):
-                self._read_whole(value, written)
-                value = value.copy(cell.name)
-            if cell.type.base in ("auto", "__auto_type") and isinstance(value, Int):
-                cell.type = CType(value.type.name, 0)
-            cell.value = value
+            else:
+                self._initialize(cell, cell.type, written)
+
+    def _declared(self, declarator: Node, node: Node) -> Cell:
+        """Return the cell of a variable that a declaration makes."""
+        name = declarator
+        kinds = []
+        while name.type != "identifier":
+            kinds.append(name.type)
+            inner = name.child_by_field_name("declarator") or next(iter(name.named_children), None)
+            if inner is None:
+                raise self._outside("a declaration that can't be read", node)
+            name = inner
+        if "array_declarator" in kinds:
+            raise self._outside("an array", node)
+        frame = self._frames[-1]
+        cell = frame.cells.get(frame.body.slot(node_text(name), name.start_byte) or 0)
+        if cell is None or cell.type is None:
+            raise self._outside("a declaration that can't be read", node)
+        if cell.type.base == "fn" and not cell.type.pointers:
+            raise self._outside("a function declared inside", node)
+        return cell
+
+    def _initialize(self, cell: Cell, kind: CType, written: Node) -> None:
+        value = self._converted(self._value(written), kind, written)
+        if isinstance(value, Struct):
+            self._read_whole(value, written)
+            value = value.copy(cell.name)
+        if kind.base in ("auto", "__auto_type") and isinstance(value, Int):
+            cell.type = CType(value.type.name, 0)
+        cell.value = value
+
+
+def _is_struct(kind: CType, written: Node | None) -> bool:
+    """Tell whether a struct is declared without a value, or with `= {}`."""
+    if kind.pointers or not kind.base.startswith("struct "):
+        return False
+    return written is None or (written.type == "initializer_list" and not written.named_child_count)
+
+
+def _listed(condition: Node) -> list[Node]:
+    """Return the arguments of a loop macro, which the parser takes for a condition."""
+    found: list[Node] = []
+    stack = [condition]
+    while stack:
+        node = stack.pop()
+        if node.type == "comma_expression" or (
+            node.type == "parenthesized_expression" and node is condition
+        ):
+            stack += [one for one in reversed(node.named_children) if one.type != "comment"]
+        else:
+            found.append(node)
+    return found

@@ -2,16 +2,18 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tree_sitter import Node
 
+from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import (
     INT,
     ULONG,
     Int,
     IntType,
     common,
+    integer,
     number,
     promoted,
     wrapped,
@@ -19,11 +21,24 @@ from xfrmlint.c.integers import (
 from xfrmlint.c.unit import node_text
 from xfrmlint.concrete.faults import FaultKind
 from xfrmlint.concrete.instructions import Code
+from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.operands import Operands
 from xfrmlint.concrete.operators import Operators
 from xfrmlint.concrete.syntax import child, operator_of, short
 from xfrmlint.concrete.trace import StepKind
-from xfrmlint.concrete.values import NULL, Cell, Function, Pointer, Struct, Unknown, Value, Void
+from xfrmlint.concrete.values import (
+    NULL,
+    Cell,
+    Function,
+    Open,
+    Pointer,
+    Struct,
+    Uninitialized,
+    Unknown,
+    Value,
+    Void,
+)
+from xfrmlint.contract.words import DEVICE, OPS
 
 
 class Expressions(Operands, Operators, ABC):
@@ -120,6 +135,15 @@ class Expressions(Operands, Operators, ABC):
                 return found.value if isinstance(found.value, Struct) else found
             if self.choose is not None:
                 return Cell(node_text(node), Unknown())
+            path = self._frames[-1].body.source.path
+            if self.kernel is not None and node_text(node) == "jiffies":
+                return Cell("jiffies", Open("jiffies", set()))
+            number = self.names.constant(node_text(node), path) if self.kernel else None
+            if number is not None:
+                return Cell(node_text(node), number)
+            shared = self._of_file(node_text(node), path)
+            if shared is not None:
+                return shared
             raise self._outside(f"{node_text(node)} is not defined in a plain way", node)
         if node.type == "field_expression":
             return self._field(node, address)
@@ -128,6 +152,8 @@ class Expressions(Operands, Operators, ABC):
             return self._pointed(self._value(inner), node, address)
         if self.choose is not None and node.type == "subscript_expression":
             return Cell(node_text(node), Unknown())
+        if self.kernel is not None and node.type == "subscript_expression":
+            return self._element(node)
         raise self._outside(f"storage that isn't covered ({node.type})", node)
 
     def _pointed(self, value: Value, node: Node, address: bool) -> Cell | Struct:
@@ -158,12 +184,114 @@ class Expressions(Operands, Operators, ABC):
             raise self._outside("a field of what is no struct", node)
         found = place.fields.get(name)
         if found is None:
+            if self.kernel is not None:
+                return self.grown(place, name, written)
             if not place.open:
                 text = f"{place.name} has no field {name} in the model"
                 raise self._fault(FaultKind.FIELD, text, written)
             place.put(name, Unknown())
             found = place.fields[name]
         return found
+
+    def _of_file(self, name: str, path: str) -> Struct | None:
+        """Return a struct that is a variable of a file: a list's head, a lock, zeroed at birth."""
+        kind = self.names.variable(name, path) if self.kernel is not None else None
+        if self.kernel is None or kind is None or kind.pointers:
+            return None
+        if not kind.base.startswith("struct ") or kind.base == OPS:
+            return None
+        return self.kernel.files.setdefault(name, Struct(name, kind.base))
+
+    # What a world has not made yet
+
+    def grown(self, struct: Struct, name: str, node: Node) -> Cell | Struct:
+        """Return a member of a struct of the tree's, made by its declaration if it is not there."""
+        found = struct.fields.get(name)
+        if found is not None:
+            return found
+        path = self._frames[-1].body.source.path
+        layout = struct.layout or CType(struct.kind)
+        declared = self.names.member(layout, name, path) if struct.kind else None
+        if declared is None:
+            raise self._outside(f"what {struct.kind or struct.name} has as {name}", node)
+        kind = declared.type
+        if declared.size:
+            made = Struct(f"{struct.name}.{name}", "[]", born=struct.born, fresh=struct.fresh)
+            made.element, made.count = kind.pointed(-1), declared.size
+            struct.put(name, made)
+        else:
+            struct.put(name, self._at_birth(struct, name, kind, node), kind)
+        return struct.fields[name]
+
+    def _at_birth(self, struct: Struct, name: str, kind: CType, node: Node) -> Value:
+        """Return what a member of zeroed memory is; of an owner's own, a number is open."""
+        path = self._frames[-1].body.source.path
+        plain = kind if kind.pointers else self.names.resolved(kind, path)
+        scalar = plain.pointers or plain.base == "fn" or integer(plain) is not None
+        if struct.fresh and (scalar or plain.base.startswith("enum")):
+            return Uninitialized()
+        if plain.pointers or plain.base == "fn":
+            if self.kernel is None or not struct.born or kind.pointers != 1:
+                return NULL
+            return self._kept(self.kernel, struct, name, kind, node)
+        if integer(plain) is not None or plain.base.startswith("enum"):
+            if struct.born:
+                return Open(f"{struct.name}.{name}", set())
+            given = self.kernel.given if self.kernel is not None else {}
+            return wrapped(given.get(f"{struct.name}.{name}", 0), integer(plain) or INT)
+        made = Struct(f"{struct.name}.{name}", kind.base, born=struct.born, fresh=struct.fresh)
+        made.layout = kind
+        return made
+
+    def _kept(self, kernel: Kernel, struct: Struct, name: str, kind: CType, node: Node) -> Value:
+        """Return what a pointer in an owner's private data is before anything was stored there."""
+        path = self._frames[-1].body.source.path
+        if kind.base == DEVICE and self.names.own_device(name, path):
+            return kernel.owner
+        if kernel.populated:
+            return NULL
+        if kind.base == DEVICE:
+            return kernel.port_in(f"{struct.kind.split()[-1]}.{name}")
+        entry = kernel.entry(self, kind.base, kernel.active, node)
+        return Pointer(entry) if entry is not None else NULL
+
+    def _element(self, node: Node) -> Cell | Struct:
+        """Return an element of an array."""
+        base = child(node, "argument")
+        index = self._value(child(node, "index"))
+        array: object = self._value(base)
+        if isinstance(array, Pointer):
+            array = array.target
+        if not isinstance(array, Struct) or array.element is None or not isinstance(index, Int):
+            raise self._outside("an element of what is no array", node)
+        if not 0 <= index.value < array.count:
+            raise self._outside(f"element {index.value} of {array.count}", node)
+        key = str(index.value)
+        if key not in array.fields:
+            kind = array.element
+            array.put(key, self._at_birth(array, key, kind, node), kind)
+        return array.fields[key]
+
+    # What the kernel asks
+
+    def value_of(self, node: Node) -> Value:
+        return self._value(node)
+
+    def place_of(self, node: Node) -> Cell | Struct:
+        return self._lvalue(node)
+
+    def variable_type(self, node: Node) -> CType | None:
+        found = self._variable(node) if node.type == "identifier" else None
+        return found.type if found is not None else None
+
+    def members_of(self, struct: str) -> Mapping[str, CType]:
+        return self.names.members(CType(struct), self._frames[-1].body.source.path)
+
+    def refuse(self, reason: str, node: Node) -> Exception:
+        return self._outside(reason, node)
+
+    def _subscript(self, node: Node) -> Value:
+        return self._load(self._lvalue(node), node)
 
     def _field_value(self, node: Node) -> Value:
         return self._load(self._field(node, False), child(node, "field"))
@@ -190,8 +318,9 @@ class Expressions(Operands, Operators, ABC):
     # Operators
 
     def _unary(self, node: Node) -> Value:
-        operator = operator_of(node)
-        value = self._value(child(node, "argument"))
+        return self._signed(operator_of(node), self._value(child(node, "argument")), node)
+
+    def _signed(self, operator: str, value: Value, node: Node) -> Value:
         if isinstance(value, Unknown):
             return value
         if operator == "!":
@@ -274,6 +403,14 @@ class Expressions(Operands, Operators, ABC):
 
     def _update(self, node: Node) -> Value:
         inner = child(node, "argument")
+        if inner.type == "unary_expression" and node.children[0].id == inner.id:
+            # `!n--` is `(!n)--` to the parser.
+            changed = self._changed(node, child(inner, "argument"))
+            return self._signed(operator_of(inner), changed, inner)
+        return self._changed(node, inner)
+
+    def _changed(self, node: Node, inner: Node) -> Value:
+        """Count up or down; return what the place holds then, or held before."""
         place = self._lvalue(inner)
         old = self._load(place, inner)
         operator = operator_of(node)
@@ -313,6 +450,7 @@ _HANDLERS: dict[str, Callable[[Expressions, Node], Value]] = {
     "false": Expressions._false,
     "null": Expressions._null,
     "identifier": Expressions._identifier,
+    "subscript_expression": Expressions._subscript,
     "field_expression": Expressions._field_value,
     "pointer_expression": Expressions._pointer,
     "unary_expression": Expressions._unary,

@@ -124,13 +124,14 @@ class Code:
             op.target = len(self.ops)
 
     def _while_statement(self, node: Node) -> None:
+        self._add("begin", node)
         start = len(self.ops)
-        self._add("loop", node)
+        loop = self._add("loop", node)
         branch = self._add("branch", child(node, "condition"))
         target = self._loop(node)
         self._aim(target.continues)
         self._add("jump", node, start)
-        branch.target = len(self.ops)
+        branch.target = loop.target = len(self.ops)
         self._aim(target.breaks)
 
     def _do_statement(self, node: Node) -> None:

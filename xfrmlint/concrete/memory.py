@@ -1,18 +1,29 @@
 """The machine's storage: variables and structs, with every access written down and checked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.integers import BOOL, Int, IntType, integer, wrapped
+from xfrmlint.c.integers import BOOL, INT, Int, IntType, integer, wrapped
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.faults import Fault, Faulted, FaultKind, Outside
+from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.names import Names
 from xfrmlint.concrete.trace import Step, StepKind
-from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Uninitialized, Unknown, Value
+from xfrmlint.concrete.values import (
+    NULL,
+    Cell,
+    Open,
+    Pointer,
+    Struct,
+    Uninitialized,
+    Unknown,
+    Value,
+)
+from xfrmlint.contract.words import DEVICE
 
 
 @dataclass
@@ -21,6 +32,8 @@ class Frame:
 
     body: Body
     cells: dict[int, Cell] = field(default_factory=dict)
+    # What the loops under way that a macro makes have still to come to, by the loop's node.
+    turns: dict[int, Iterator[Value]] = field(default_factory=dict)
 
 
 @dataclass
@@ -34,12 +47,15 @@ class Log:
 class Memory:
     """The frames of the calls under way, the trace, and what may be stored where."""
 
-    def __init__(self, names: Names, choose: Callable[[], bool] | None) -> None:
+    def __init__(
+        self, names: Names, choose: Callable[[], bool] | None, kernel: Kernel | None = None
+    ) -> None:
         self.names = names
         self.choose = choose
+        self.kernel = kernel
         self.trace: list[Step] = []
         self._frames: list[Frame] = []
-        self._bodies: dict[int, Body] = {}
+        self._bodies: dict[int, Body] = {} if kernel is None else kernel.bodies
         self._steps = 0
         self._log: Log | None = None
 
@@ -59,6 +75,10 @@ class Memory:
     def _step(
         self, kind: StepKind, node: Node, object: str = "", field: str = "", once: bool = False
     ) -> None:
+        if self.kernel is not None:
+            # What is run in a world is asked whom it called, and told what it wrote.
+            self.trace.append(Step(kind, object, field, once, "", 0))
+            return
         place = self._place(node)
         self.trace.append(Step(kind, object, field, once, place.path, place.line))
 
@@ -84,6 +104,8 @@ class Memory:
         if isinstance(place.value, Uninitialized):
             text = f"{place.name} is read before anything is stored in it"
             raise self._fault(FaultKind.UNINITIALIZED, text, node)
+        if isinstance(place.value, Open) and place.value.decided is not None:
+            return Int(place.value.decided, INT)
         return place.value
 
     def _read_whole(self, struct: Struct, node: Node) -> None:
@@ -119,6 +141,8 @@ class Memory:
         if self._log is not None:
             self._log.writes.add(place)
         place.value = value
+        if self.kernel is not None:
+            self.kernel.wrote(place)
         return value
 
     def _scalar(self, kind: CType, node: Node) -> IntType | None:
@@ -132,6 +156,8 @@ class Memory:
         kind = self.names.resolved(kind, path)
         found = integer(kind)
         if found is None and not kind.pointers:
+            if self.kernel is not None and kind.base.startswith("enum"):
+                return INT
             raise self._outside(f"the type `{kind.base or '?'}`", node)
         return found
 
@@ -142,7 +168,7 @@ class Memory:
             if kind.base == "auto_" and isinstance(value, Int):
                 raise self._outside("typeof", node)
             return value
-        if isinstance(value, Unknown):
+        if isinstance(value, Unknown | Open):
             return value
         if isinstance(value, Struct):
             if kind.pointers or (value.kind and kind.base != value.kind):
@@ -159,13 +185,33 @@ class Memory:
             return NULL
         if not isinstance(value, Pointer):
             raise self._outside("a number used as a pointer", node)
+        value = self._reshaped(value, kind)
         self._pointable(value, kind, node)
         return value
+
+    def _reshaped(self, value: Pointer, kind: CType) -> Pointer:
+        """Return a pointer to data of which the first use says that it is a scalar."""
+        target = value.target
+        if self.kernel is None or not isinstance(target, Struct):
+            return value
+        number = integer(kind.pointed(-1)) if kind.pointers == 1 else None
+        if target.raw and kind == CType(DEVICE, 2):
+            target.raw, target.kind = False, kind.base
+            target.put("*", self.kernel.port_in(target.name), CType(DEVICE, 1))
+        elif target.raw and number is not None:
+            target.raw, target.kind = False, kind.base
+            first = Open(target.name, set()) if target.born else Int(0, number)
+            target.put("*", first, kind.pointed(-1))
+        cell = target.fields.get("*")
+        return Pointer(cell) if isinstance(cell, Cell) else value
 
     def _pointable(self, value: Pointer, kind: CType, node: Node) -> None:
         """Refuse a pointer to one type where one to another is wanted."""
         target = value.target
         if isinstance(target, Struct):
+            if target.raw and kind.pointers == 1 and kind.base.startswith("struct "):
+                target.raw, target.kind = False, kind.base
+                target.name = kind.base.split()[-1] if target.born else target.name
             if self.choose is not None or target.open or not target.kind:
                 return
             if kind.base == "void" and kind.pointers == 1:

@@ -1,10 +1,12 @@
 """What the evaluator wants of the tree: functions, types and options by name."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.integers import Int
 from xfrmlint.c.view import View
 
 
@@ -20,6 +22,13 @@ class Source(NamedTuple):
     view: View
     problem: str = ""
     problem_line: int = 0
+
+
+class Declared(NamedTuple):
+    """How a struct declares a member. size: how many elements, 0 for one that is no array."""
+
+    type: CType
+    size: int
 
 
 class Names(Protocol):
@@ -41,6 +50,26 @@ class Names(Protocol):
         """Tell whether CONFIG_... is on; None if that is open."""
         ...
 
-    def rewritten(self, view: View, node: Node) -> bool:
-        """Tell whether a loop is not in the file as the parser saw it (blanking renames some)."""
+    def loop(self, view: View, node: Node) -> str:
+        """Return the macro that a loop is in the file; blanking renames some. Empty for `while`."""
+        ...
+
+    def member(self, struct: CType, name: str, path: str) -> "Declared | None":
+        """Return how a struct declares a member; None if that can't be read."""
+        ...
+
+    def members(self, struct: CType, path: str) -> Mapping[str, CType]:
+        """Return the members of a struct; none if they can't be read."""
+        ...
+
+    def variable(self, name: str, path: str) -> CType | None:
+        """Return the type of a variable of a file; None if there is none of that name."""
+        ...
+
+    def constant(self, text: str, path: str) -> Int | None:
+        """Return the value of a constant expression; None if it is none."""
+        ...
+
+    def own_device(self, name: str, path: str) -> bool:
+        """Tell whether the code around `path` keeps a net_device in its own private data there."""
         ...

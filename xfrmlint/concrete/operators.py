@@ -4,8 +4,9 @@ from tree_sitter import Node
 
 from xfrmlint.c.integers import INT, Int, calculated, promoted
 from xfrmlint.concrete.faults import FaultKind
+from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.memory import Memory
-from xfrmlint.concrete.values import NULL, Function, Pointer, Unknown, Value, overlap
+from xfrmlint.concrete.values import NULL, Function, Open, Pointer, Unknown, Value, overlap
 
 
 class Operators(Memory):
@@ -18,11 +19,15 @@ class Operators(Memory):
             return value.target is not None
         if isinstance(value, Unknown) and self.choose is not None:
             return self.choose()
+        if isinstance(value, Open) and self.kernel is not None:
+            return not self.kernel.is_number(value, 0)
         raise self._outside("a condition that isn't a scalar", node)
 
     def _computed(self, operator: str, one: Value, other: Value, node: Node) -> Value:
         if isinstance(one, Unknown) or isinstance(other, Unknown):
             return Unknown()
+        if self.kernel is not None and (isinstance(one, Open) or isinstance(other, Open)):
+            return self._decided(self.kernel, operator, one, other, node)
         if isinstance(one, Pointer) or isinstance(other, Pointer):
             return self._compared(operator, one, other, node)
         if not isinstance(one, Int) or not isinstance(other, Int):
@@ -37,6 +42,20 @@ class Operators(Memory):
             why = "a division that overflows" if overflows else f"the operator `{operator}`"
             raise self._outside(why, node)
         return found
+
+    def _decided(
+        self, kernel: Kernel, operator: str, one: Value, other: Value, node: Node
+    ) -> Value:
+        """Compare what a world leaves open; what it is then holds for the rest of the run."""
+        left = kernel.settled(one)
+        right = kernel.settled(other)
+        if isinstance(left, Int) and isinstance(right, Int):
+            return self._computed(operator, left, right, node)
+        if isinstance(left, Int):
+            left, right = right, left
+        if operator not in ("==", "!=") or not (isinstance(left, Open) and isinstance(right, Int)):
+            raise self._outside(f"`{operator}` on what is not known ({_named(one, other)})", node)
+        return Int(int(kernel.is_number(left, right.value) == (operator == "==")), INT)
 
     def _compared(self, operator: str, one: Value, other: Value, node: Node) -> Value:
         if isinstance(one, Int) and one.value == 0:
@@ -55,3 +74,7 @@ class Operators(Memory):
             if not same and overlap(a, b):
                 raise self._outside("the address of a struct is compared with a member's", node)
         return Int(int(same == (operator == "==")), INT)
+
+
+def _named(*values: Value) -> str:
+    return ", ".join(value.name for value in values if isinstance(value, Open))

@@ -1,9 +1,9 @@
-"""The tree's own resolver against the reference, state by state.
+"""The tree's own resolver: asked in every world, and held against its revision's reference.
 
 Kernel names: include/net/xfrm.h and net/xfrm/xfrm_state.c; the RFC's patch 1/4.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -14,17 +14,27 @@ from xfrmlint.concrete.evaluate import Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.sources import Sources, core_definitions
-from xfrmlint.concrete.states import Case, objects, states
+from xfrmlint.concrete.states import A, B, Case, U, objects, states
 from xfrmlint.concrete.trace import StepKind, Trace
 from xfrmlint.concrete.values import Value
-from xfrmlint.contract.words import XSO
-from xfrmlint.model.reference import resolve
+from xfrmlint.contract.words import (
+    LOWER_CALLBACKS,
+    OWNER_CALLBACKS,
+    PRIVATE,
+    RESOLVE,
+    SHARE,
+    XSO,
+)
+from xfrmlint.model.predicates import Broken, broken
+from xfrmlint.model.reference import State, resolve, resolve_shared
+from xfrmlint.model.worlds import World, by_roles
 
 
 class Verdict(StrEnum):
     """How the tree's resolver compares with the reference."""
 
     EQUAL = "equal"
+    KEEPS = "keeps"  # P1 to P4 in every world; no revision's shape
     DIFFERS = "differs"
     OUTSIDE = "outside"
     ABSENT = "absent"
@@ -50,22 +60,29 @@ class Note(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """The tree's resolver against the reference.
+    """The tree's own resolver, judged.
 
-    path, line: its definition (empty and 0 if absent). case: the smallest state that differs.
-    returned: what the tree's gives there, as text. wanted: what the reference gives. differing,
-    total: numbers of states. reason, reason_path, reason_line: why and where it was outside. reads:
-    the fields of x->xso in the order in which they are read, each once.
+    path, line: its definition (empty and 0 if absent). revision: the one whose reference it is held
+    against; empty if it has the shape of none. case: the smallest state that differs. returned:
+    what the tree's gives there, as text. wanted: what the reference gives. differing, total:
+    numbers of states. broken: what breaks P1 to P4, the first in each world. worlds, unanswered:
+    how many there are, and for how many something could not be evaluated. reason, reason_path,
+    reason_line: why and where the first one was outside. reads: the fields of x->xso in the order
+    in which they are read, each once.
     """
 
     verdict: Verdict
     path: str
     line: int
+    revision: str
     case: Case | None
     returned: str
     wanted: int
     differing: int
     total: int
+    broken: tuple[Broken, ...]
+    worlds: int
+    unanswered: int
     reason: str
     reason_path: str
     reason_line: int
@@ -73,7 +90,7 @@ class Comparison(NamedTuple):
     notes: tuple[Note, ...]
 
 
-_ABSENT = Comparison(Verdict.ABSENT, "", 0, None, "", 0, 0, 0, "", "", 0, (), ())
+_ABSENT = Comparison(Verdict.ABSENT, "", 0, "", None, "", 0, 0, 0, (), 0, 0, "", "", 0, (), ())
 
 
 def resolver_source(reader: Reader, configuration: Configuration = ON) -> Source | None:
@@ -83,58 +100,136 @@ def resolver_source(reader: Reader, configuration: Configuration = ON) -> Source
     return found[0] if found else None
 
 
-def run(source: Source, case: Case, sources: Sources) -> Result:
-    """Ask the tree's resolver one question. Raises Outside."""
-    made = objects(case, sources.contract)
+def run(source: Source, case: Case, sources: Sources, names: Sequence[str] = (A, B, U)) -> Result:
+    """Ask the tree's resolver one question. names: the devices. Raises Outside."""
+    made = objects(case, sources.contract, names)
     return evaluate(source, [made.state, made.lower], sources)
 
 
 def compare(reader: Reader) -> Comparison:
-    """Compare the tree's resolver with the reference in every state."""
+    """Ask the tree's resolver in every world, and compare it with its revision's reference."""
     sources = Sources(reader, ON)
     found = core_definitions(reader, sources, reader.contract.asks)
     if not found:
         return _ABSENT
     source = found[0]
-    made = _ABSENT._replace(verdict=Verdict.EQUAL, path=source.path, line=source.line)
-    cases = states()
-    outside: tuple[str, str, int] | None = None
-    traces: list[Trace] = []
-    differing: list[tuple[Case, str]] = []
-    for case in cases:
+    asked = _Asked(source, sources)
+    made = _in_worlds(asked)
+    made = _against_reference(asked, made)
+    if asked.outside is not None:
+        reason, path, line = asked.outside
+        if made.verdict is not Verdict.DIFFERS:
+            made = made._replace(verdict=Verdict.OUTSIDE)
+        made = made._replace(reason=reason, reason_path=path, reason_line=line)
+        if made.verdict is Verdict.DIFFERS:
+            note = Note(NoteKind.OUTSIDE, "", path, line, f"in other states: {reason}")
+            return made._replace(notes=(*_notes(asked.traces), note), reads=_order(asked.traces))
+    return made._replace(notes=tuple(_notes(asked.traces)), reads=_order(asked.traces))
+
+
+class _Asked:
+    """A resolver that answers questions; keeps the traces, and what was outside first."""
+
+    def __init__(self, source: Source, sources: Sources) -> None:
+        self.sources = sources
+        self.source = source
+        self.traces: list[Trace] = []
+        self.outside: tuple[str, str, int] | None = None
+
+    def answer(self, case: Case, names: Sequence[str] = (A, B, U)) -> Result | None:
+        """Return what the resolver gives; None if that can't be evaluated."""
+        if self.source.problem and self.outside is not None:
+            return None
         try:
-            result = run(source, case, sources)
+            result = run(self.source, case, self.sources, names)
         except Outside as error:
-            outside = outside or (error.reason, error.path, error.line)
-            if source.problem:
-                break
-            continue
+            self.outside = self.outside or (error.reason, error.path, error.line)
+            return None
         value = result.value
         if isinstance(value, Fault) and value.kind is FaultKind.FIELD:
-            outside = outside or (value.text, value.path, value.line)
+            self.outside = self.outside or (value.text, value.path, value.line)
+            return None
+        self.traces.append(result.trace)
+        return result
+
+
+def in_worlds(source: Source, sources: Sources) -> Comparison:
+    """Ask a resolver in every world whose state the members' roles say, and in no other way."""
+    return _in_worlds(_Asked(source, sources))
+
+
+def _in_worlds(asked: _Asked) -> Comparison:
+    contract = asked.sources.contract
+    faults: list[Broken] = []
+    count = unanswered = 0
+    for world in by_roles(PRIVATE in contract.members, SHARE in contract.slots):
+        names = [*(one.name for one in world.devices), U]
+        told: list[Broken] = []
+        lost = False
+        for asking in (*(one.name for one in world.devices), None):
+            result = asked.answer(Case(world.state, asking), names)
+            lost = lost or result is None
+            if result is not None:
+                told += _judged(world, asking, result, contract.slot(RESOLVE))
+        count += 1
+        unanswered += lost
+        faults += told[:1]
+    place = (asked.source.path, asked.source.line)
+    verdict = Verdict.DIFFERS if faults else Verdict.KEEPS
+    made = _ABSENT._replace(verdict=verdict, path=place[0], line=place[1])
+    made = made._replace(broken=tuple(faults), worlds=count, unanswered=unanswered)
+    return made._replace(reads=_order(asked.traces))
+
+
+def _judged(world: World, asking: str | None, result: Result, callback: str) -> Iterator[Broken]:
+    """Yield what is wrong with one answer."""
+    value = result.value
+    if not isinstance(value, Int):
+        yield Broken("P1", world, asking, 0, f"no answer: {value_text(value)}")
+        return
+    by_callback = any(s.kind is StepKind.CALL and s.object == callback for s in result.trace)
+    found = broken(world, asking, value.value, by_callback)
+    if found is not None:
+        yield found
+
+
+def _against_reference(asked: _Asked, made: Comparison) -> Comparison:
+    """Compare with the reference of the revision whose shape the tree has, in every state."""
+    known = _reference_of(asked.sources)
+    if known is None:
+        return made
+    revision, resolve = known
+    cases = states()
+    differing: list[tuple[Case, str]] = []
+    for case in cases:
+        result = asked.answer(case)
+        if result is None:
             continue
-        traces.append(result.trace)
-        wanted = resolve(case.state, case.lower)
-        if not isinstance(value, Int) or value.value != wanted:
+        value = result.value
+        if not isinstance(value, Int) or value.value != resolve(case.state, case.lower):
             differing.append((case, value_text(value)))
-    notes = _notes(traces)
-    made = made._replace(total=len(cases), differing=len(differing), reads=_order(traces))
-    if outside is not None:
-        reason, path, line = outside
-        made = made._replace(
-            verdict=Verdict.OUTSIDE, reason=reason, reason_path=path, reason_line=line
-        )
-        if differing:
-            notes.append(Note(NoteKind.OUTSIDE, "", path, line, f"in other states: {reason}"))
-    if differing:
-        case, returned = differing[0]
-        made = made._replace(
-            verdict=Verdict.DIFFERS,
-            case=case,
-            returned=returned,
-            wanted=resolve(case.state, case.lower),
-        )
-    return made._replace(notes=tuple(notes))
+    made = made._replace(revision=revision, total=len(cases), differing=len(differing))
+    if not differing:
+        equal = Verdict.EQUAL if made.verdict is Verdict.KEEPS else made.verdict
+        return made._replace(verdict=equal)
+    case, returned = differing[0]
+    wanted = resolve(case.state, case.lower)
+    return made._replace(verdict=Verdict.DIFFERS, case=case, returned=returned, wanted=wanted)
+
+
+def _reference_of(sources: Sources) -> tuple[str, Callable[[State, str | None], int]] | None:
+    """Return the revision that a tree has by its shape, and its reference; None if it has none's.
+
+    Where the headers don't say what a state has, it is taken for revision 1's.
+    """
+    members = sources.contract.members
+    read = any(member.place.path for member in members.values())
+    captured = OWNER_CALLBACKS in members or LOWER_CALLBACKS in members
+    if not captured and (PRIVATE in members or not read):
+        return "revision 1", resolve
+    if captured and SHARE in sources.contract.slots and PRIVATE not in members:
+        return "revision 2", resolve_shared
+    return None
 
 
 def value_text(value: Value | Fault) -> str:

@@ -1,39 +1,56 @@
 """The functions of one tree, ready to be evaluated, and those of its xfrm core."""
 
+import errno
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from tree_sitter import Node
 
 from xfrmlint.c.blanking import blank, spaces
+from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.integers import INT, Int
 from xfrmlint.c.macros import Macro, expand, macros_in
 from xfrmlint.c.reader import Reader
+from xfrmlint.c.types import Fields
 from xfrmlint.c.unit import Item, Unit, node_text, outline, parse
 from xfrmlint.c.view import View
 from xfrmlint.concrete.configuration import Configuration, branch_truth, compiled
-from xfrmlint.concrete.names import Source
+from xfrmlint.concrete.names import Declared, Source
 from xfrmlint.concrete.primitives import known
 from xfrmlint.contract.words import XFRM
 
 _STATE = "net/xfrm/xfrm_state.c"
 _MOST_EXPANSIONS = 16
+_WORD = re.compile(rb"\w+")
+# include/uapi/asm-generic/errno.h: it is reached through asm/, which a build makes.
+_ERRORS = {name: number for number, name in errno.errorcode.items()} | {"ENOTSUPP": 524}
+# Elements of an array whose size can't be read.
+_UNSAID = 64
 
 
 class Sources:
     """The functions of one tree, ready to be evaluated; implements `Names`.
 
     configuration: the CONFIG_ options that are settled. near: only definitions and macros of files
-    whose path starts so are used (all that the includes reach, if empty). offload: the type of a
-    state's xso.
+    whose path starts so are used (all that the includes reach, if empty). contract: what the tree
+    calls things. kept: macros that are not expanded. longest: bytes of a function
+    that is still prepared, if not 0.
     """
 
     def __init__(
-        self, reader: Reader, configuration: Configuration, near: Sequence[str] = ()
+        self,
+        reader: Reader,
+        configuration: Configuration,
+        near: Sequence[str] = (),
+        kept: Callable[[str], bool] = known,
+        longest: int = 0,
     ) -> None:
+        self._longest = longest
+        self._kept = kept
+        self._constants = Constants(reader.types)
         self._reader = reader
         self.contract = reader.contract
-        self.offload = self.contract.offload
         self._corpus = reader.corpus
         self._configuration = configuration
         self._near = tuple(near)
@@ -41,6 +58,8 @@ class Sources:
         self._units: dict[str, Unit] = {}
         self._made: dict[tuple[str, int], Source] = {}
         self._doubtful: set[tuple[str, str]] = set()
+        self._seen: dict[str, frozenset[bytes]] = {}
+        self._own: dict[tuple[str, str], bool] = {}
         self._defined: dict[tuple[str, str], Macro | None] = {}
 
     def function(self, name: str, path: str) -> Source | None:
@@ -110,6 +129,8 @@ class Sources:
         unit = self.unit(path)
         plain = View(self._corpus, path, item, unit.text, None)
         line = plain.function.line
+        if self._longest and item.end - item.start > self._longest:
+            return Source(item.name, path, line, plain, f"{item.name}() is too long", line)
         part = self._open_part(unit, item)
         if part is not None:
             return Source(item.name, path, line, plain, *part)
@@ -169,7 +190,7 @@ class Sources:
             if node.type != "identifier":
                 continue
             name = node_text(node)
-            if name in asked or known(name):
+            if name in asked or self._kept(name):
                 continue
             if view.local(name, node.start_byte) is not None:
                 continue
@@ -190,10 +211,10 @@ class Sources:
 
     def _macro(self, name: str, path: str) -> Macro | None:
         word = name.encode("utf-8", "surrogateescape")
+        if word not in self._macros_seen(path):
+            return None
         for place in self._corpus.closure(path):
-            if not self._close(place) or word not in self._corpus.data(place):
-                continue
-            if word not in self._corpus.defines(place):
+            if word not in self._corpus.defines(place) or not self._close(place):
                 continue
             unit = self.unit(place)
             found = []
@@ -215,6 +236,13 @@ class Sources:
             return None
         return None
 
+    def _macros_seen(self, path: str) -> frozenset[bytes]:
+        """Return the names of all macros that a file sees."""
+        if path not in self._seen:
+            places = self._corpus.closure(path)
+            self._seen[path] = frozenset().union(*map(self._corpus.defines, places))
+        return self._seen[path]
+
     def resolved(self, kind: CType, path: str) -> CType:
         """Return a type with typedefs followed."""
         return self._reader.types.resolved(kind, path)
@@ -227,11 +255,77 @@ class Sources:
         """Tell whether CONFIG_... is on."""
         return self._configuration.get(option)
 
-    def rewritten(self, view: View, node: Node) -> bool:
-        """Tell whether a `while` is none in the file."""
+    def loop(self, view: View, node: Node) -> str:
+        """Return the macro that a `while` is in the file; an empty string for a `while`."""
         place = view.place(node.start_byte)
         text = self._corpus.unit(place.path).line_text(place.line).encode("utf-8", "replace")
-        return text[place.column - 1 : place.column + 4] != b"while"
+        word = _WORD.match(text, place.column - 1)
+        name = word.group().decode() if word is not None else "?"
+        return "" if name == "while" else name
+
+    def member(self, struct: CType, name: str, path: str) -> Declared | None:
+        """Return how a struct declares a member; None if that can't be read."""
+        kind = self.members(struct, path).get(name)
+        if kind is None:
+            return None
+        count = 0
+        word, _, tag = struct.base.partition(" ")
+        found = self._corpus.find(word, tag, path) if tag else None
+        if found is not None and kind.pointers:
+            text = self._corpus.unit(found.path).text[found.start : found.end]
+            sized = re.search(rb"\b%s\s*\[([^\]]*)\]\s*[;,\[]" % re.escape(name.encode()), text)
+            if sized is not None:
+                number = self.constant(sized.group(1).decode().strip(), found.path)
+                count = number.value if number is not None else _UNSAID
+        return Declared(kind, count)
+
+    def members(self, struct: CType, path: str) -> Fields:
+        """Return the members of a struct; none if they can't be read."""
+        found = self._reader.types.fields(struct, path)
+        return found[0] if found is not None else {}
+
+    def variable(self, name: str, path: str) -> CType | None:
+        """Return the type of a variable of a file; None if there is none of that name."""
+        found = self._reader.types.variable(name, path)
+        if found is None or " " not in found.base:
+            # `static LIST_HEAD(name);` declares what no type is seen of.
+            made = re.compile(
+                rb"\b(?:H?LIST_HEAD|DEFINE_(?:SPINLOCK|MUTEX|XARRAY\w*))\s*\(\s*%s\s*\)"
+                % name.encode()
+            )
+            data = self._corpus.data(path)
+            return CType("struct list_head") if made.search(data) else found
+        return found
+
+    def constant(self, text: str, path: str) -> Int | None:
+        """Return the value of a constant expression; None if it is none."""
+        found = self._constants.value(text, path)
+        if found is None and text in _ERRORS:
+            return Int(_ERRORS[text], INT)
+        return found
+
+    def own_device(self, name: str, path: str) -> bool:
+        """Tell whether the code around `path` keeps a net_device in its own private data there.
+
+        It does so as `p = netdev_priv(dev); p->name = dev;`, whatever these are called.
+        """
+        key = (name, path)
+        if key not in self._own:
+            self._own[key] = self._keeps_own(name, path)
+        return self._own[key]
+
+    def _keeps_own(self, name: str, path: str) -> bool:
+        stored = re.compile(rb"\b(\w+)->%s\s*=\s*(\w+)\s*;" % re.escape(name.encode()))
+        for place in self._reader.universe.files(path):
+            text = (
+                self._corpus.unit(place).text if name.encode() in self._corpus.data(place) else b""
+            )
+            for match in stored.finditer(text):
+                private, device = match.groups()
+                asked = rb"\b%s\s*=\s*netdev_priv\(\s*%s\s*\)" % (private, device)
+                if re.search(asked, text[: match.start()]):
+                    return True
+        return False
 
 
 def _first_error(node: Node) -> Node | None:

@@ -4,15 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.integers import ULONG, Int
+from xfrmlint.c.integers import UINT, ULONG, Int
 from xfrmlint.concrete.faults import Fault, FaultKind
 from xfrmlint.concrete.values import NULL, Function, Pointer, Struct, Value
 from xfrmlint.contract.words import (
     DEVICE,
     HANDLE,
+    LOWER_CALLBACKS,
     NETDEV_OPS,
     OPS,
     OWNER,
+    OWNER_CALLBACKS,
     PINNED,
     RESOLVE,
     STATE,
@@ -25,6 +27,7 @@ from xfrmlint.model.reference import State
 A, B, U = "A", "B", "U"
 _MAPPED = {A: 11, B: 13}
 _NET_DEVICE = CType(DEVICE, 1)
+_OPS = CType(OPS, 1)
 _RESULT = CType("unsigned long")
 
 
@@ -82,6 +85,12 @@ def described(case: Case, contract: Contract) -> str:
     return ", ".join(words)
 
 
+def _bits(contract: Contract) -> int:
+    """Return the flags of a driver that keeps all promises."""
+    bits = [one.bit for one in contract.promises.values() if one.bit >= 0]
+    return sum(1 << bit for bit in dict.fromkeys(bits))
+
+
 class Objects(NamedTuple):
     """A state as objects: the arguments of the resolver, and every device."""
 
@@ -90,12 +99,15 @@ class Objects(NamedTuple):
     devices: Mapping[str, Struct]
 
 
-def objects(case: Case, contract: Contract) -> Objects:
-    """Return what the resolver is called with in a state. contract: the tree's."""
+def objects(case: Case, contract: Contract, names: Sequence[str] = (A, B, U)) -> Objects:
+    """Return what the resolver is called with in a state.
+
+    contract: what the members are called. names: of the devices that there are.
+    """
     state = case.state
     slot = contract.slot(RESOLVE)
     x = Struct("x", STATE)
-    devices = {name: Struct(name, DEVICE) for name in (A, B, U)}
+    devices = {name: Struct(name, DEVICE) for name in names}
     for name, device in devices.items():
         ops = Struct(f"{name}'s {NETDEV_OPS}", OPS)
         callback = NULL
@@ -103,17 +115,30 @@ def objects(case: Case, contract: Contract) -> Objects:
             answer = _callback(slot, device, x, devices, state.callback)
             callback = Pointer(Function(slot, answer))
         ops.put(slot, callback, CType("fn", 1, _RESULT))
+        if contract.flags is not None:
+            promised = 0 if name == U else _bits(contract)
+            ops.put(contract.flags.name, Int(promised, UINT), CType("u32"))
         absent = name == state.owner and not state.owner_has_ops
-        kind = CType(OPS, 1)
-        device.put(NETDEV_OPS, NULL if absent else Pointer(ops), kind)
+        device.put(NETDEV_OPS, NULL if absent else Pointer(ops), _OPS)
 
     def pointer(name: str | None) -> Pointer:
         return NULL if name is None else Pointer(devices[name])
 
+    def captured(name: str | None) -> Value:
+        # As they were before the add: those that the device has.
+        return NULL if name is None else devices[name].value(NETDEV_OPS)
+
     xso = Struct(f"x->{XSO}", contract.offload)
-    xso.put(contract.member(OWNER), pointer(state.owner), _NET_DEVICE)
-    xso.put(contract.member(PINNED), pointer(state.real_dev), _NET_DEVICE)
-    xso.put(contract.member(HANDLE), Int(state.offload_handle, ULONG), _RESULT)
+    values: dict[str, tuple[Value, CType]] = {
+        OWNER: (pointer(state.owner), _NET_DEVICE),
+        PINNED: (pointer(state.real_dev), _NET_DEVICE),
+        HANDLE: (Int(state.offload_handle, ULONG), _RESULT),
+        OWNER_CALLBACKS: (captured(state.owner), _OPS),
+        LOWER_CALLBACKS: (captured(state.real_dev), _OPS),
+    }
+    for role, (value, kind) in values.items():
+        if contract.member(role):
+            xso.put(contract.member(role), value, kind)
     x.put(XSO, xso)
     return Objects(Pointer(x), pointer(case.lower), devices)
 

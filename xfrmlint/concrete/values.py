@@ -35,6 +35,18 @@ class Function:
 
 
 @dataclass(eq=False)
+class Open:
+    """A number of the owner's own that a world leaves open, until something asks what it is.
+
+    name: how it was first written. excluded: what it is not. decided: what it is.
+    """
+
+    name: str
+    excluded: set[int]
+    decided: int | None = None
+
+
+@dataclass(eq=False)
 class Cell:
     """Storage of one scalar (or, for a local variable, of a struct).
 
@@ -52,13 +64,31 @@ class Struct:
     """A struct object: cells, and structs embedded in it.
 
     kind: `struct tag`, compared with the types of pointers to it unless empty. open: fields that it
-    has not are made on demand, with an unknown value, and types of pointers don't matter.
+    has not are made on demand, with an unknown value, and types of pointers don't matter. raw: what
+    it is is told by the first pointer that it is converted to. born: it is an owner's own data, of
+    which nobody has said what its numbers are. fresh: nothing was stored in it yet, and it is not
+    zeroed. count: of elements, if it is an array.
     """
 
-    def __init__(self, name: str, kind: str = "", open: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        kind: str = "",
+        open: bool = False,
+        raw: bool = False,
+        born: bool = False,
+        fresh: bool = False,
+    ) -> None:
         self.name = name
         self.kind = kind
         self.open = open
+        self.raw = raw
+        self.born = born
+        self.fresh = fresh
+        # The type of an array's elements; how a struct is declared that has no name of its own.
+        self.element: CType | None = None
+        self.layout: CType | None = None
+        self.count = 0
         self.fields: dict[str, Cell | Struct] = {}
         self.parent: Struct | None = None
         self.member = ""
@@ -104,7 +134,7 @@ class Pointer(NamedTuple):
 
 
 NULL = Pointer(None)
-Value = Int | Pointer | Struct | Void | Unknown | Uninitialized
+Value = Int | Pointer | Struct | Void | Unknown | Uninitialized | Open
 
 
 def overlap(one: Struct | Cell | Function | None, other: Struct | Cell | Function | None) -> bool:

@@ -9,6 +9,8 @@ class TreeRow(NamedTuple):
     revision: str
     add_takes_device: int
     has_pinned: int
+    shares: int = 0
+    clears: int = 0
 
 
 class WordRow(NamedTuple):
@@ -132,6 +134,7 @@ class EventRow(NamedTuple):
     named_line: int
     named_column: int
     named_function: str
+    calls: str
 
 
 class HopRow(NamedTuple):
@@ -178,6 +181,7 @@ class CoreFunctionRow(NamedTuple):
     line: int
     ok: int | None
     detail: str
+    driver: str = ""
 
 
 class SuppressionRow(NamedTuple):
@@ -188,6 +192,39 @@ class SuppressionRow(NamedTuple):
     driver: str
     problem: str
     named: str
+
+
+class OwnerRow(NamedTuple):
+    driver: str
+    path: str
+    total: int
+    untold: int
+    unasking: int | None
+
+
+class WorldRow(NamedTuple):
+    driver: str
+    number: int
+    story: str
+    assumed: str
+    handed: int
+    device: str
+    outcome: str
+
+
+class UntoldRow(NamedTuple):
+    driver: str
+    path: str
+    line: int
+    reason: str
+
+
+class TearRow(NamedTuple):
+    driver: str
+    number: int
+    world: str
+    position: int
+    line: str
 
 
 class AnswerRow(NamedTuple):
@@ -227,6 +264,10 @@ TABLES: dict[type, str] = {
     CoreFunctionRow: "core_function",
     SuppressionRow: "suppression",
     AnswerRow: "answer",
+    OwnerRow: "owner",
+    WorldRow: "world",
+    UntoldRow: "untold",
+    TearRow: "tear",
     UnknownRow: "unknown",
 }
 

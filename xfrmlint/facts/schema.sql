@@ -4,9 +4,11 @@
 -- The tree itself. contract: present if the tree has the resolver, else absent. revision: absent,
 -- revision 1, revision 2 or unnamed. add_takes_device: 1 where a driver's add gets the net_device (since
 -- 6.16). has_pinned: 1 where xso has a member for the lower device that the owner has chosen (since 5.9):
--- before, no device hands states on.
+-- before, no device hands states on. shares: 1 where an owner can ask whether devices share a state.
+-- clears: 1 where the core's free takes the handle out of the state.
 CREATE TABLE tree (
-  version TEXT, contract TEXT, revision TEXT, add_takes_device INTEGER, has_pinned INTEGER
+  version TEXT, contract TEXT, revision TEXT, add_takes_device INTEGER, has_pinned INTEGER,
+  shares INTEGER, clears INTEGER
 );
 
 -- What the tree calls what the contract speaks of. kind: member (of a state's xso), slot (of struct
@@ -68,12 +70,12 @@ CREATE TABLE path (id INTEGER PRIMARY KEY, group_name TEXT, entry TEXT, function
 -- source, device, sa: read and resolve. nonzero: test. known: of the handle at that point: zero,
 -- nonzero, compared (with something that may exclude 0), or empty. text: how it is used, where it is
 -- stored, what is returned, why the path was cut off. named_*: resolve: the call by which the device was
--- named, the resolver's or that of a wrapper.
+-- named, the resolver's or that of a wrapper. calls: resolve: those that lead to it from the entry.
 CREATE TABLE event (
   path_id INTEGER, position INTEGER, kind TEXT, path TEXT, line INTEGER, column INTEGER,
   function TEXT, driver TEXT, handle INTEGER, source TEXT, device TEXT, sa TEXT, nonzero INTEGER,
   known TEXT, text TEXT, named_path TEXT, named_line INTEGER, named_column INTEGER,
-  named_function TEXT
+  named_function TEXT, calls TEXT
 );
 
 -- The ways from a datapath entry to a site (or from a resolver callback to a sleeping call): chain 0 is the shortest, position 0 the entry's function.
@@ -96,10 +98,11 @@ CREATE TABLE item (
 );
 
 -- What a function of the core does, held against the contract (only where the tree has the resolver).
--- question: resolves (as the reference does), stub (0 without CONFIG_XFRM_OFFLOAD), clears (on free
+-- or of an upper's code, run in worlds. question: resolves (keeps P1 to P4), torn (P5: a reader in
+-- between gets another device's handle), stub (0 without CONFIG_XFRM_OFFLOAD), clears (on free
 -- what must not stay), counts (a state with the owner's own as offloaded). ok: 1, 0, or NULL: it can't be told.
 CREATE TABLE core_function (
-  question TEXT, function TEXT, path TEXT, line INTEGER, ok INTEGER, detail TEXT
+  question TEXT, function TEXT, path TEXT, line INTEGER, ok INTEGER, detail TEXT, driver TEXT
 );
 
 -- A comment that asks for silence and is wrong: known, to the rules SUPPRESSION_* alone, when the others
@@ -115,6 +118,23 @@ CREATE TABLE answer (
   driver TEXT, function TEXT, path TEXT, line INTEGER, answer TEXT, answer_path TEXT,
   answer_line INTEGER
 );
+
+-- An upper whose own code was run in worlds (path: of its ops table): how many there are, and how many were
+-- not answered. unasking: 1 if it hands a state to a device that does not promise to ask, 0 if it
+-- doesn't, NULL if that was not tried.
+CREATE TABLE owner (driver TEXT, path TEXT, total INTEGER, untold INTEGER, unasking INTEGER);
+
+-- What a lower device gets from an owner in a world (outcome), as `judge` prints it. handed: 1 where the
+-- owner hands the state on there. assumed: what numbers of the owner's own were taken to be.
+CREATE TABLE world (
+  driver TEXT, number INTEGER, story TEXT, assumed TEXT, handed INTEGER, device TEXT, outcome TEXT
+);
+
+-- Why a world of an owner was not answered.
+CREATE TABLE untold (driver TEXT, path TEXT, line INTEGER, reason TEXT);
+
+-- How a reader in between gets another device's handle, a line a move; number: the shortest first.
+CREATE TABLE tear (driver TEXT, number INTEGER, world TEXT, position INTEGER, line TEXT);
 
 -- What could not be analysed, and why. function is empty where the whole file is meant. matters: 1 where
 -- it stands on a way to an access, and a finding can be missing; driver: whose way, if that is known.
@@ -139,7 +159,7 @@ CREATE VIEW resolved_use AS
 -- driver's. site: where it came from, if that is a site.
 CREATE VIEW handled AS
   SELECT e.*, m.kind AS made_by, m.source AS made_from, m.device AS asked_for, m.path AS made_path,
-    m.line AS made_line, p.entry, p.group_name, s.id AS site, s.opted_in
+    m.line AS made_line, m.calls AS made_calls, p.entry, p.group_name, s.id AS site, s.opted_in
   FROM event e JOIN path p ON p.id = e.path_id
   JOIN event m ON m.path_id = e.path_id AND m.handle = e.handle AND m.kind IN ('read', 'resolve')
     AND m.position = (

@@ -7,6 +7,7 @@ from typing import Protocol
 from xfrmlint.c.constants import BITS, bits
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import Goes, destination, is_condition
+from xfrmlint.c.graph import labels_in
 from xfrmlint.c.syntax import (
     Address,
     Before,
@@ -17,10 +18,10 @@ from xfrmlint.c.syntax import (
     bared,
     leaves_of,
     pointed,
+    source_of,
 )
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.flow.arithmetic import (
-    CAPITALS,
     found_in,
     lost_number,
     masked,
@@ -120,9 +121,12 @@ class Calls:
         asked = call.arguments[1]
         lower = frame.typed(lower, _DEVICE, asked)
         place = frame.place(call)
-        device, why = Device.UNKNOWN, asked.why if isinstance(asked, Opaque) else ""
-        if isinstance(asked, Before):
-            why = "what was there before"
+        device, why = Device.UNKNOWN, ""
+        match source_of(asked):
+            case Opaque() as given:
+                why = given.why
+            case Before():
+                why = "what was there before"
         if isinstance(lower, Netdev):
             device = lower.device
             if lower.member is not None:
@@ -249,9 +253,13 @@ class Calls:
         return numbered(frame.constant("", call), made) if made is not None else None
 
     def _is_nowhere(self, call: Call, view: View) -> bool:
-        """Tell whether a condition is a macro that the tree does not define."""
-        plain = CAPITALS.match(call.name) is not None
-        asked = plain and is_condition(call.node)
+        """Tell whether a call is a macro that the tree does not define: it may test what it gets.
+
+        That is a condition that nobody declares, or what is given a label.
+        """
+        named = {one.name for one in call.arguments if isinstance(one, Name)}
+        jumps = bool(named & labels_in(view))
+        asked = jumps or is_condition(call.node)
         return asked and self.reader.types.result(call.name, view.path) is None
 
     def _leaves(self, name: str, view: View) -> bool:
@@ -337,13 +345,16 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
         return name in members
     kind = frame.view.result if goes is Goes.RETURNED else None
     if target is not None:
-        local = frame.view.local(name, target.start_byte)
-        kind = local.type if local is not None else None
+        kind = frame.declared_type(Name(target, target.start_byte, name))
     if kind is None or kind.base in _FOLLOWED or kind.pointers != 1:
         return kind is not None and kind.base in _FOLLOWED
-    # A struct in which handles are put: where it comes from says how long it lives.
+    # A struct in which handles are put: where it comes from says how long it lives. And one that
+    # knows a device: where it comes from says whose.
     fields = frame.driver.reader.types.fields(kind, frame.view.path)
-    return fields is not None and not members.isdisjoint(fields[0])
+    if fields is None:
+        return False
+    knows = frame.code.resolves and _DEVICE in fields[0].values()
+    return knows or not members.isdisjoint(fields[0])
 
 
 def _kernels(name: str, values: Sequence[Value]) -> Value | None:

@@ -16,6 +16,23 @@ from xfrmlint.flow.values import Location
 _MOST_FUNCTIONS = 200
 
 
+class Seen:
+    """The expressions by which locations were met: behind the entry at hand, or behind any."""
+
+    def __init__(self) -> None:
+        self.entry: FunctionName | None = None
+        self._known: dict[tuple[FunctionName | None, Location], tuple[View, Expression]] = {}
+
+    def note(self, at: Location, view: View, one: Expression) -> None:
+        """Note an expression, if it is the first for a location."""
+        for entry in (self.entry, None):
+            self._known.setdefault((entry, at), (view, one))
+
+    def of(self, at: Location) -> tuple[View, Expression] | None:
+        """Return the expression for a location."""
+        return self._known.get((self.entry, at)) or self._known.get((None, at))
+
+
 class Code:
     """One driver's functions, sliced, and notes of what was met on the way.
 
@@ -37,11 +54,20 @@ class Code:
         self._slices: dict[tuple[int, frozenset[str]], Slice] = {}
         self.kept: set[tuple[str, str]] = set()
         # Which expression a location was read, or its address taken, as: its types are asked there.
-        self.members_read: dict[Location, tuple[View, Expression]] = {}
-        self.addressed: dict[Location, tuple[View, Expression]] = {}
+        self.members_read = Seen()
+        self.addressed = Seen()
+        # What the private data of the device at work was taken for, behind the entry at hand.
+        self.private = ""
         self.entered: set[FunctionName] = set()
         self.cut_off = False
         self.seeds = self._seeds()
+        # Whether it matters whose a net_device is.
+        self.resolves = any(
+            driver.contract.asks in names.words
+            for function in driver.reached
+            for body in driver.bodies(function)
+            for names in body.names
+        )
         # Options that are asked for more than once: one answer has to hold for all.
         asked_for = Counter(
             text
@@ -52,6 +78,11 @@ class Code:
             if holds
         )
         self.options = frozenset(text for text, count in asked_for.items() if count > 1)
+
+    def begin(self, entry: FunctionName) -> None:
+        """Begin behind another entry: what lies where is another struct there."""
+        self.private = ""
+        self.members_read.entry = self.addressed.entry = entry
 
     def _seeds(self) -> Seeds:
         """Return what can lead to a handle anywhere in the driver."""

@@ -19,7 +19,11 @@ _DEVICES = {
     Whose.MASTER: Device.MASTER,
     Whose.VLAN: Device.VLAN_REAL,
     Whose.STATE: Device.SAVED,
+    Whose.OWN: Device.OWN,
+    Whose.PEER: Device.SAVED,
+    Whose.DUMMY: Device.DUMMY,
     Whose.OTHER: Device.UNKNOWN,
+    Whose.GIVEN: Device.UNKNOWN,
 }
 _LASTING = ("sa", "xs", "global", "netdev")
 
@@ -32,8 +36,11 @@ class Members:
         self.devices = devices
         self._handles: frozenset[str] | None = None
 
-    def device(self, view: View, one: Expression, at: Location) -> Netdev:
-        """Return which device a pointer at a location is; a driver's member is settled later."""
+    def device(self, view: View, one: Expression, at: Location, private: str) -> Netdev:
+        """Return which device a pointer at a location is; a driver's member is settled later.
+
+        private: the struct of the private data at work, if it is known.
+        """
         if at[0] == "skb":
             return Netdev(Device.UNKNOWN)
         if at[0] == "vlan" and "real_dev" in at:
@@ -45,8 +52,8 @@ class Members:
             return Netdev(Device.UNKNOWN)
         struct, field = self.named(view, one)
         if (struct, field) in structs.OWN_MEMBERS:
-            own = not self.devices.is_dummy(struct, view.path)
-            return Netdev(Device.OWN if own else Device.UNKNOWN)
+            whose = self.devices.of_context(struct, view)
+            return Netdev(_DEVICES[whose] if whose is not None else Device.UNKNOWN)
         if struct in self._sa_structs(view.path):
             # Kept with some SA, when that was added.
             return Netdev(Device.SAVED)
@@ -59,7 +66,9 @@ class Members:
         way = at[2:-1] if at[0] in ("call", "argument") else at[1:-1]
         named = [name for name in way if name.isidentifier() and name != "container"]
         holder = named[-1] if named else ""
-        return Netdev(Device.OWN, Field(struct, field, view.path, "*" in at[1:-1], holder))
+        shared = "*" in at[1:-1]
+        root = at[1] if shared and at[0] == "own" else ""
+        return Netdev(Device.OWN, Field(struct, field, view.path, shared, holder, root, private))
 
     def _sa_structs(self, path: str) -> frozenset[str]:
         """Return the structs whose addresses the driver returns as handles."""
@@ -86,8 +95,27 @@ class Members:
             why = f"{member.struct}.{member.field} holds another device, too"
             return _DEVICES[others[0]], "" if others[0] is not Whose.OTHER else why
         if whose and not found.why:
-            return Device.OWN, ""
+            return self._beyond(member)
+        if (
+            not whose
+            and member.root == member.holder
+            and self.devices.is_earlier(member.root, member.path)
+        ):
+            return Device.SAVED, ""
         return Device.UNKNOWN, found.why[0][1] if found.why else ""
+
+    def _beyond(self, member: Field) -> tuple[Device, str]:
+        """Tell the own device from that of other private data, which a pointer leads to."""
+        if not member.root:
+            return Device.OWN, ""
+        own = self.devices.reader.types.resolved(CType(member.private), member.path).base
+        direct = member.root == member.holder
+        match self.devices.is_apart(member.struct, own, member.root, direct, member.path):
+            case True:
+                return Device.SAVED, ""
+            case False:
+                return Device.OWN, ""
+        return Device.UNKNOWN, f"{member.struct} can be another device's private data"
 
     def named(self, view: View, one: Expression) -> tuple[str, str]:
         """Return struct and member of an expression; empty where it is no member."""

@@ -11,6 +11,7 @@ from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract.words import HANDLE, XSO
 from xfrmlint.flow.devices import Members
 from xfrmlint.flow.relevance import Body
+from xfrmlint.flow.tables import Tables
 from xfrmlint.flow.values import Constant, Value
 from xfrmlint.kernel.functions import is_kernels
 from xfrmlint.program.access import Accesses
@@ -33,6 +34,7 @@ class Driver:
         devices = Devices(graph, self.accesses)
         self.members = Members(self.reader, devices)
         self.constants = Constants(self.reader.types)
+        self.tables = Tables(self.reader, self.constants)
         self.reached = frozenset(reached)
         self.names: dict[str, list[FunctionName]] = {}
         for function in sorted(self.reached):

@@ -99,8 +99,20 @@ class Evaluator:
 
     def load(self, at: Location, one: Expression) -> Value:
         """Read a location."""
+        if at[0] == "global" and at not in self.state.memory:
+            constant = self._initial(at, one)
+            if constant is not None:
+                return constant
         self.state, value = self.frame.load(self.state, at, one)
         return value
+
+    def _initial(self, at: Location, one: Expression) -> Value | None:
+        """Return the constant that a table which is never written holds at a location."""
+        held = self.driver.tables.held(at, self.frame.view)
+        if isinstance(held, Literal) and not held.is_text:
+            made = number(held.written)
+            return self.frame.constant(held.written, one, made.value == 0 if made else None)
+        return self._constant(held.name, one) if isinstance(held, Name) else None
 
     def _temporary(self, one: Temporary) -> Value:
         return self.held.get(one, UNKNOWN)
@@ -131,16 +143,19 @@ class Evaluator:
                 if one.name in self.frame.body.scalars:
                     return UNKNOWN
             return self.load(at, one)
-        if one.name in _TRUTHS:
-            return self.frame.constant(one.name, one, _TRUTHS[one.name])
-        if one.name in structs.ENUMERATORS:
-            return self.frame.constant(one.name, one, structs.ENUMERATORS[one.name])
         path = self.frame.view.path
-        if self.driver.reader.types.variable(one.name, path) is not None:
+        known = one.name in _TRUTHS or one.name in structs.ENUMERATORS
+        if not known and self.driver.reader.types.variable(one.name, path) is not None:
             return self.load(("global", one.name), one)
-        if CAPITALS.match(one.name) or self.driver.constants.is_enumerator(one.name, path):
-            return self.frame.constant(one.name, one)
-        return UNKNOWN
+        return self._constant(one.name, one) or UNKNOWN
+
+    def _constant(self, name: str, one: Expression) -> Value | None:
+        """Return what a name stands for that is no variable. one: where it stands."""
+        zero = _TRUTHS.get(name, structs.ENUMERATORS.get(name))
+        if zero is None and not CAPITALS.match(name):
+            if not self.driver.constants.is_enumerator(name, self.frame.view.path):
+                return None
+        return self.frame.constant(name, one, zero)
 
     def _member(self, one: Member) -> Value:
         of = self._holder(one)
@@ -216,7 +231,12 @@ class Evaluator:
 
     def _element(self, one: Index) -> Value:
         at = self._element_at(one)
-        return self.load(at, one) if at is not None else UNKNOWN
+        value = self.load(at, one) if at is not None else UNKNOWN
+        if isinstance(value, Constant):
+            # Which one it is is said here, not where all of them are listed.
+            name = self.frame.view.function.name
+            return replace(value, place=self.frame.place(one), function=name)
+        return value
 
     def _element_at(self, one: Index) -> Location | None:
         of, which = self.value(one.of), self.value(one.index)
@@ -228,13 +248,17 @@ class Evaluator:
             return ("sa", "[]")
         if isinstance(of, Pointer | Struct):
             to = of.to if isinstance(of, Pointer) else of.at
-            each = which.text if isinstance(which, Constant) else ""
-            at = (*to, each if each.isdigit() else "[]")
-            if isinstance(which, Constant) and which.zero:
-                at = to
-            self.code.addressed.setdefault(at, (self.frame.view, one))
+            at = element(to, self._number(which))
+            self.code.addressed.note(at, self.frame.view, one)
             return at
         return ("skb", "[]") if isinstance(of, Unknown) and of.packet else None
+
+    def _number(self, value: Value) -> str:
+        """Return a constant's number, as it stands in a location."""
+        if isinstance(value, Constant) and value.zero:
+            return "0"
+        found = self.driver.number_of(value, self.frame.view)
+        return str(found.value) if found is not None else ""
 
     def _deref(self, one: Deref) -> Value:
         at = self.locate(one)
@@ -253,7 +277,7 @@ class Evaluator:
         at = self._member_at(of, one.of)
         if at is None:
             return UNKNOWN
-        self.code.addressed.setdefault(at, (self.frame.view, one.of))
+        self.code.addressed.note(at, self.frame.view, one.of)
         return Pointer(at)
 
     def locate(self, one: Expression) -> Location | None:
@@ -276,6 +300,8 @@ class Evaluator:
                     self.used(of, one, "dereferenced")
                     return ("sa",)
                 return of.to if isinstance(of, Pointer) else None
+            case Compound():
+                return self._compound(one).at
         self.value(one)
         return None
 
@@ -289,11 +315,19 @@ class Evaluator:
         return UNKNOWN
 
     def _binary(self, one: Binary) -> Value:
-        sides = self.all((one.left, one.right))
-        if one.operator == "?:":
-            # `h ?: 0` is h.
-            return sides[0] if isinstance(sides[0], Handle) and is_zero(sides[1]) else sides[1]
-        return computed(sides, one.operator, self._numbers(sides))
+        # A macro can become a thousand terms: they hang on each other by their left sides.
+        terms = [one]
+        while isinstance(left := terms[-1].left, Binary):
+            terms.append(left)
+        value = self.value(terms[-1].left)
+        for term in reversed(terms):
+            sides = [value, self.value(term.right)]
+            if term.operator == "?:":
+                # `h ?: 0` is h.
+                value = value if isinstance(value, Handle) and is_zero(sides[1]) else sides[1]
+            else:
+                value = computed(sides, term.operator, self._numbers(sides))
+        return value
 
     def _numbers(self, values: Sequence[Value]) -> list[Int | None]:
         """Return the numbers of constants, where an operator has to know them."""
@@ -306,7 +340,7 @@ class Evaluator:
     def _entry(self, one: Entry) -> Value:
         return found_in(self.value(one.of))
 
-    def _compound(self, one: Compound) -> Value:
+    def _compound(self, one: Compound) -> Struct:
         at: Location = (self.frame.name, f"literal@{one.start}")
         self._listed(at, one.value)
         return Struct(at)
@@ -378,7 +412,7 @@ class Evaluator:
         """Note a handle that is put anywhere but on the stack."""
         text = f"stored in {' '.join(target.text.split())}"
         # What `*p = h` writes to was named where its address was taken.
-        view, named = self.code.addressed.get(at or (), (self.frame.view, target))
+        view, named = self.code.addressed.of(at or ()) or (self.frame.view, target)
         where = lifetime(self.code, view, named, at)
         facts = self.state.known.get(value.id, "")
         if where == "hardware":
@@ -398,17 +432,34 @@ class Evaluator:
         # A long table is mostly numbers: they are put in together, not each in a state of its own.
         numbers: dict[Location, Value] = {}
         for name, value in one.items:
+            inner = self._item(at, name)
             if isinstance(value, Literal) and not value.is_text:
-                numbers[*at, name] = self._literal(value)
+                numbers[inner] = self._literal(value)
                 continue
             self.state, numbers = self.state.holding(numbers), {}
             if isinstance(value, Initializer):
-                self._listed((*at, name), value)
+                self._listed(inner, value)
             else:
                 # A member's initializer can't leave the stack: the literal itself is a local.
                 made = self.value(value)
-                self.state = self.state.stored((*at, name), made)
+                if isinstance(made, Handle) and one.union:
+                    inner = at
+                self.state = self.state.stored(inner, made)
         self.state = self.state.holding(numbers)
+
+    def _item(self, at: Location, name: str) -> Location:
+        """Return where an item of an initializer list lies: a member, or an element."""
+        if not name.startswith("#"):
+            return (*at, name)
+        found = self.driver.constants.value(name[1:], self.frame.view.path)
+        return element((*at, "*"), str(found.value) if found is not None else "")
+
+
+def element(of: Location, index: str) -> Location:
+    """Return where an element of an array lies. index: its number, or nothing if not known."""
+    if index == "0":
+        return of
+    return (*of, index if index.isdigit() else "[]")
 
 
 def _negated(value: Constant, sign: str) -> Constant:

@@ -17,7 +17,8 @@ class Device(StrEnum):
     MASTER = "master"  # the upper device above the own one
     VLAN_REAL = "VLAN's real device"  # vlan_dev_real_dev() of some device
     NULL = "NULL"
-    SAVED = "saved"  # kept from another SA or another packet
+    SAVED = "saved"  # kept from another SA or another packet, or another's private data
+    DUMMY = "dummy"  # made for NAPI alone
     UNKNOWN = "unknown"
 
 

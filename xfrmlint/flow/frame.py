@@ -32,6 +32,7 @@ from xfrmlint.flow.values import (
 from xfrmlint.program.access import STATE
 
 _LONGEST = 24
+_PRIVATE = Pointer(("own",))
 
 
 Outcomes = list[tuple[State, Value]]
@@ -123,7 +124,10 @@ class Frame:
             return state.knowing(made, "").marked(mark), Handle(made)
         if at[0] in ("netdev", "xs") or len(at) > _LONGEST:
             return state, UNKNOWN
-        self.code.members_read.setdefault(at, (self.view, one))
+        if any(inner[:1] not in ((), ("*",)) for inner, _ in state.below(at)):
+            # Members are held: it is the struct itself.
+            return state, Struct(at)
+        self.code.members_read.note(at, self.view, one)
         return state, Pointer((*at, "*"))
 
     def typed(self, value: Value, kind: CType | None, one: Expression) -> Value:
@@ -136,12 +140,14 @@ class Frame:
             return self.fitted(value, kind)
         if isinstance(value, Handle):
             return fitted(value, POINTER)
+        if value == _PRIVATE and kind.pointers == 1 and kind.base.startswith("struct "):
+            self.code.private = kind.base
         match kind.base if kind.pointers == 1 else "":
             case "struct net_device":
                 if isinstance(value, Pointer):
                     at = value.to[:-1] if value.to[-1:] == ("*",) else value.to
-                    view, read = self.code.members_read.get(at, (self.view, one))
-                    return self.driver.members.device(view, read, at)
+                    view, read = self.code.members_read.of(at) or (self.view, one)
+                    return self.driver.members.device(view, read, at, self.code.private)
                 return value if isinstance(value, Netdev | Constant) else Netdev(Device.UNKNOWN)
             case "struct xfrm_state":
                 if isinstance(value, Pointer):
@@ -193,7 +199,7 @@ class Frame:
         if not isinstance(target, Name):
             return None
         local = self.view.local(target.name, target.start)
-        return local.type if local is not None else None
+        return self.driver.reader.types.of_local(local, self.view) if local is not None else None
 
     def type(self, one: Expression) -> CType | None:
         """Return an expression's type, if it can be known."""

@@ -58,7 +58,7 @@ def _is_array(driver: Driver, view: View, one: Expression) -> bool:
 
 def _is_embedded(code: Code, at: Location) -> bool:
     """Tell whether elements at a location lie in the struct that holds them."""
-    view, one = code.addressed.get(at, (None, None))
+    view, one = code.addressed.of(at) or (None, None)
     return view is not None and isinstance(one, Index) and _is_array(code.driver, view, one.of)
 
 

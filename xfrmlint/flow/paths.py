@@ -22,7 +22,7 @@ class Followed(NamedTuple):
 
     known: beside each event, what was known of its handle then: zero, nonzero, compared (with
     something that may exclude 0), or nothing. named: beside each RESOLVE, where its device was
-    named.
+    named. calls: beside it, the calls that lead to it from the entry, and its own.
     """
 
     entry: str
@@ -30,6 +30,7 @@ class Followed(NamedTuple):
     events: Path
     known: tuple[str, ...]
     named: tuple[Named | None, ...]
+    calls: tuple[str, ...]
 
 
 class _Start(NamedTuple):
@@ -265,7 +266,15 @@ def _followed(entry: str, function: FunctionName, exit_: Exit) -> Followed:
             )
         )
     known = tuple(mark.known for mark in marks)
-    return Followed(entry, function, tuple(events), known, tuple(m.named for m in marks))
+    named = tuple(mark.named for mark in marks)
+    calls = tuple(_calls(mark.handle) if mark.kind is Kind.RESOLVE else "" for mark in marks)
+    return Followed(entry, function, tuple(events), known, named, calls)
+
+
+def _calls(handle: HandleId | None) -> str:
+    """Return the calls that made a handle, outermost first."""
+    places = [one for one in handle or () if isinstance(one, Place)]
+    return " ".join(f"{one.path}:{one.line}:{one.column}" for one in places)
 
 
 def _settled(trail: Sequence[Mark]) -> list[Mark]:

@@ -7,7 +7,7 @@ others are skipped; their branches count as both ways.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -102,7 +102,7 @@ class _Names(NamedTuple):
     """A step's names: all, variables it assigns or takes the address of, members it assigns.
 
     through: those variables through which it stores, as they point. constant: those that it makes
-    constants. counted: those that it computes from what they are.
+    constants.
     """
 
     words: frozenset[str]
@@ -111,7 +111,6 @@ class _Names(NamedTuple):
     members: frozenset[str]
     through: frozenset[str]
     constant: frozenset[str]
-    counted: frozenset[str]
 
 
 class Body:
@@ -128,18 +127,20 @@ class Body:
         self.conditions = _repeated(steps, written, self.names)
         # Where a variable is made a constant.
         self.constants: dict[str, set[int]] = {}
-        counted = frozenset[str]().union(*(names.counted for names in self.names))
         for i, names in enumerate(self.names):
-            for name in names.constant - counted:
+            # What a loop counts from is no flag.
+            for name in names.constant if written[i].endswith(";") else ():
                 self.constants.setdefault(name, set()).add(i)
         self.flags = frozenset(self.constants)
         self.behind = _before(steps)
         # A macro as a statement of its own can leave the function.
         self.macros = {i for i, text in enumerate(written) if _MACRO.match(text)}
-        self.structs = {v.name for v in view.locals if not v.type.pointers and " " in v.type.base}
-        self.devices = {v.name for v in view.locals if v.type.base == "struct net_device"}
-        self.states = {v.name for v in view.locals if v.type == _STATE}
-        self.scalars = {v.name for v in view.locals if not v.type.pointers} - self.structs
+        typed = [(v.name, constants.types.of_local(v, view)) for v in view.locals]
+        known = [(name, kind) for name, kind in typed if kind is not None]
+        self.structs = {name for name, kind in known if not kind.pointers and " " in kind.base}
+        self.devices = {name for name, kind in known if kind.base == "struct net_device"}
+        self.states = {name for name, kind in known if kind == _STATE}
+        self.scalars = {name for name, kind in known if not kind.pointers} - self.structs
         self._pairs: dict[int, list[Expression]] = {}
         # Where the evaluator found each name to lie: a frame's, or a static variable's.
         self.places: dict[int, tuple[bool, str] | None] = {}
@@ -204,7 +205,7 @@ class Body:
     ) -> None:
         match one:
             case Call():
-                for callee in one.callee.values if isinstance(one.callee, Choice) else [one.callee]:
+                for callee in _sides(one):
                     self._called(callee.text, one.arguments, seeds, names, members, handed)
             case Initializer():
                 for name, value in one.items:
@@ -425,9 +426,8 @@ def _stored(part: Expression) -> Iterator[tuple[str, str]]:
         yield "through", target.name
     if isinstance(target, Name):
         yield "assigned", target.name
-        if not isinstance(part, Declaration) and part.operator:
-            yield "counted", target.name
-        elif not isinstance(whole, Index) and value and _CONSTANT.fullmatch(value.text):
+        plain = isinstance(part, Declaration) or not part.operator
+        if plain and not isinstance(whole, Index) and value and _CONSTANT.fullmatch(value.text):
             yield "constant", target.name
 
 
@@ -443,47 +443,51 @@ def _asked(one: Expression) -> list[str]:
     return []
 
 
-# Of these a value is, or is computed from; of a call it can be the arguments, see _carries().
-_MADE_OF: dict[type[Expression], Callable[[Any], Sequence[Expression | None]]] = {
-    **dict.fromkeys((Cast, Deref, Unary, Index), lambda one: (one.of,)),
+def _carries(
+    one: Expression | None, seeds: Seeds, names: Container[str], members: Container[str]
+) -> bool:
+    """Tell whether an expression's value can be a handle, or made from one."""
+    stack = [one]
+    while stack:
+        part = stack.pop()
+        match part:
+            case Name() if part.name in names:
+                return True
+            case Member() if part.name in seeds.members or part.name in members:
+                return True
+            # The address of a member is computed from the struct's.
+            case Address() if root_of(part.of).text in names:
+                return True
+            case Call() if any(side.text in seeds.returning for side in _sides(part)):
+                return True
+        stack += _MADE_OF[type(part)](part) if type(part) in _MADE_OF else ()
+    return False
+
+
+def _sides(call: Call) -> Sequence[Expression]:
+    """Return what can be called."""
+    return call.callee.values if isinstance(call.callee, Choice) else (call.callee,)
+
+
+def _passed(call: Call) -> Sequence[Expression]:
+    """Return the arguments of which a call's value can be made."""
+    does = function_named(call.name)
+    made = does.passes or does.number or does.struct >= 0 or call.in_parentheses
+    return call.arguments if made else ()
+
+
+# What a value is, or is computed from.
+_MADE_OF: dict[type[Expression | None], Callable[[Any], Sequence[Expression | None]]] = {
+    **dict.fromkeys((Cast, Deref, Unary, Index, Address), lambda one: (one.of,)),
     **dict.fromkeys((Assignment, Block, Compound), lambda one: (one.value,)),
+    Binary: lambda one: (one.left, one.right) if one.operator in _ARITHMETIC else (),
+    Call: _passed,
     Choice: lambda one: one.values,
     Conditional: lambda one: (one.then, one.other, one.condition),
     Comma: lambda one: (one.right,),
     Update: lambda one: (one.target,),
     Initializer: lambda one: [value for _, value in one.items],
 }
-
-
-def _carries(
-    one: Expression | None, seeds: Seeds, names: Iterable[str], members: Iterable[str]
-) -> bool:
-    """Tell whether an expression's value can be a handle, or made from one."""
-    parts: Sequence[Expression | None] = ()
-    match one:
-        case None:
-            return False
-        case Name():
-            return one.name in names
-        case Member():
-            return one.name in seeds.members or one.name in members
-        case Address():
-            # The address of a member is computed from the struct's.
-            if root_of(one.of).text in names:
-                return True
-            parts = (one.of,)
-        case Binary():
-            parts = (one.left, one.right) if one.operator in _ARITHMETIC else ()
-        case Call():
-            sides = one.callee.values if isinstance(one.callee, Choice) else (one.callee,)
-            if any(side.text in seeds.returning for side in sides):
-                return True
-            kernels = function_named(one.name)
-            made = kernels.passes or kernels.number or kernels.struct >= 0
-            parts = one.arguments if made or one.in_parentheses else ()
-        case _ if type(one) in _MADE_OF:
-            parts = _MADE_OF[type(one)](one)
-    return any(_carries(part, seeds, names, members) for part in parts)
 
 
 def _repeated(

@@ -90,6 +90,7 @@ class Run:
         """
         start = _START if names_device else _START.stored(("skb", "dev"), Netdev(Device.UNKNOWN))
         self.limit = self.steps + most
+        self.code.begin(function)
         found: list[Exit] = []
         for body in self.code.driver.bodies(function):
             values: list[Value] = []
@@ -109,7 +110,7 @@ class Run:
         self, function: FunctionName, body: Body, values: Sequence[Value], state: State, depth: int
     ) -> list[Exit]:
         """Run one function's body from a state; its events alone are in the exits' trails."""
-        key = (id(body), tuple(values), state.context(), depth)
+        key = (id(body), tuple(values), state.context(), depth, self.code.private)
         if key in self._memo:
             return self._memo[key]
         self.stack.append(function)
@@ -215,7 +216,9 @@ class _Walk:
     def _push(self, steps: Sequence[int], state: State, held: Held) -> None:
         onward = self.slice.onward
         following = dict.fromkeys(n for i in steps for n in onward.get(i, (i,)))
-        self.stack += [_Point(n, None, state, held) for n in following]
+        # What leaves a statement expression takes nothing of it along.
+        own = self.lowered.own
+        self.stack += [_Point(n, None, state, held if n >= own else _NOTHING) for n in following]
 
     def _is_new(self, point: _Point) -> bool:
         """Tell whether nothing like it was followed from a step."""

@@ -27,7 +27,9 @@ class Field(NamedTuple):
     """A member of a driver's struct, and a file that reads it.
 
     shared: the struct hangs on a pointer, so that several devices can have the same. holder: the
-    member that the struct was read from, if there is one.
+    member that the struct was read from, if there is one. root: the member of the private data of
+    the device at work that leads there through pointers, if one does. private: that data's struct,
+    if it was seen.
     """
 
     struct: str
@@ -35,6 +37,8 @@ class Field(NamedTuple):
     path: str
     shared: bool
     holder: str = ""
+    root: str = ""
+    private: str = ""
 
 
 # What the resolver returns where there is none.

@@ -27,7 +27,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "truth": int,
         "error_too": bool,
         "stops": str,
-        "device": ("own", "master", "vlan", "other", "private"),
+        "device": ("own", "master", "vlan", "other", "private", "dummy"),
         "private": ("own", "vlan"),
         "state": bool,
         "packet": bool,

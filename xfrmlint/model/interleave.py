@@ -11,8 +11,9 @@ Without callback only. Behind the callback each lower has an entry of its own, w
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import permutations
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from xfrmlint.model.reference import State, resolve
@@ -44,13 +45,19 @@ class Scenario(NamedTuple):
     """Writers and the state they start from. issuer: which device's add returned a handle.
 
     The writers run at the same time; locks are not modelled, so writers that exclude each other
-    belong into one program, in turn.
+    belong into one program, in turn. shared: the other devices on which a handle is valid.
     """
 
     name: str
     state: State
     writers: Mapping[str, tuple[Step, ...]]
     issuer: Mapping[int, str]
+    shared: Mapping[int, frozenset[str]] = MappingProxyType({})
+
+    def is_foreign(self, handle: int, device: str) -> bool:
+        """Tell whether a handle picks another SA where a device uses it."""
+        issuer = self.issuer.get(handle)
+        return issuer != device and device not in self.shared.get(handle, ())
 
 
 class Move(NamedTuple):
@@ -157,16 +164,20 @@ ORDERS: tuple[Order, ...] = tuple(permutations(FIELDS))
 READ_AGAIN: Order = ("real_dev", "owner", "offload_handle", "real_dev")
 
 
-def decision(order: Order, read: Sequence[Any], device: str) -> int:
+Decide = Callable[[State, str], int]
+
+
+def decision(order: Order, read: Sequence[Any], device: str, decide: Decide = resolve) -> int:
     """Return the resolver's answer from what was read. A field that changed meanwhile makes it 0.
 
-    order: names each field at least once. read: the values, in that order.
+    order: names each field at least once. read: the values, in that order. decide: what a resolver
+    answers in a state.
     """
     seen: dict[str, Any] = {}
     for field, value in zip(order, read, strict=True):
         if seen.setdefault(field, value) != value:
             return 0
-    return resolve(State(**seen), device)
+    return decide(State(**seen), device)
 
 
 class _Node(NamedTuple):
@@ -175,11 +186,13 @@ class _Node(NamedTuple):
     done: tuple[int, ...]  # steps of each writer
 
 
-def shortest(order: Order, scenario: Scenario, device: str) -> Schedule | None:
+def shortest(
+    order: Order, scenario: Scenario, device: str, decide: Decide = resolve
+) -> Schedule | None:
     """Return a shortest schedule by which `device` gets another device's handle, if there is one.
 
-    order: the reader's reads. Breadth first over all interleavings; writers move before the reader
-    where schedules are equally long.
+    order: the reader's reads. decide: what it answers. Breadth first over all interleavings;
+    writers move before the reader where schedules are equally long.
     """
     names = tuple(scenario.writers)
     start = _Node(scenario.state, (), (0,) * len(names))
@@ -188,8 +201,8 @@ def shortest(order: Order, scenario: Scenario, device: str) -> Schedule | None:
     while queue:
         node = queue.popleft()
         if len(node.read) == len(order):
-            handle = decision(order, node.read, device)
-            if handle and scenario.issuer[handle] != device:
+            handle = decision(order, node.read, device, decide)
+            if handle and scenario.is_foreign(handle, device):
                 text = f"hands {device} {scenario.issuer[handle]}'s handle {handle:#x}"
                 last = Move("resolver", text, node.state)
                 return Schedule(order, device, handle, (*_moves(came, node), last))
@@ -237,10 +250,11 @@ def _moves(came: Mapping[_Node, tuple[_Node, Move] | None], node: _Node) -> list
     return moves[::-1]
 
 
-def torn(order: Order, scenario: Scenario) -> Schedule | None:
+def torn(order: Order, scenario: Scenario, decide: Decide = resolve) -> Schedule | None:
     """Return the shortest schedule by which either device gets the other's handle, if any."""
     devices = sorted(set(scenario.issuer.values()))
-    found = [s for device in devices if (s := shortest(order, scenario, device)) is not None]
+    schedules = (shortest(order, scenario, device, decide) for device in devices)
+    found = [schedule for schedule in schedules if schedule is not None]
     return min(found, key=lambda s: len(s.moves), default=None)
 
 

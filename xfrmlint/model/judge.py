@@ -21,14 +21,16 @@ class Outcome(StrEnum):
     OTHER = "another device's handle"  # or another SA's: the packet leaves under a wrong SA
     STALE = "stale"  # the device's own, but deleted and freed
     ZERO_USED = "0 used"
+    MISSING = "none, although it has one"  # of an owner's answer
     UNKNOWN = "unknown"
     ZERO_TESTED = "0 tested"  # no handle, and the driver notices: a drop or a software path
     RIGHT = "right"
+    NOT_HANDED = "not handed on"  # the tree's owner never hands the state to such a device
     NOT_REACHED = "not reached"  # the path isn't taken in the topology, or uses no handle
 
 
 _WORST_FIRST = tuple(Outcome)
-FINE = frozenset({Outcome.ZERO_TESTED, Outcome.RIGHT, Outcome.NOT_REACHED})
+FINE = frozenset({Outcome.ZERO_TESTED, Outcome.RIGHT, Outcome.NOT_HANDED, Outcome.NOT_REACHED})
 
 
 class Use(NamedTuple):

@@ -33,3 +33,17 @@ def resolve(state: State, lower: str | None) -> int:
     if state.real_dev == lower:
         return state.offload_handle
     return 0
+
+
+def resolve_shared(state: State, lower: str | None) -> int:
+    """Return the same by revision 2 (August 2026): of the owner's callbacks as they were captured.
+
+    A handle that is not 0 goes to the owner and to the pinned device without a question.
+    """
+    if state.owner is None or lower is None:
+        return 0
+    if lower in (state.owner, state.real_dev) and state.offload_handle:
+        return state.offload_handle
+    if state.owner_has_ops and state.callback is not None:
+        return state.callback.get(lower, 0)
+    return 0

@@ -9,7 +9,7 @@ xfrm_dev_state_free(), so it holds what the last add wrote.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xfrmlint.flow.events import Device
 from xfrmlint.model.reference import State
@@ -28,8 +28,9 @@ class Topology:
     device: the one that transmits or receives this packet. held: what each device's own add
     returned, and is valid. revoked: what it returned, and was deleted and freed since. seen: the
     net_device that a Device stands for, None for NULL; one that is left out can't be told. stored:
-    what the driver finds where it keeps a handle of this state's. Raises ValueError where a handle
-    is nobody's or two devices'.
+    what the driver finds where it keeps a handle of this state's. lag: the upper transmits through
+    several devices. shared: these use one installed state. Raises ValueError where a handle is
+    nobody's, or two devices' that do not share it.
     """
 
     name: str
@@ -40,15 +41,23 @@ class Topology:
     revoked: Mapping[str, int]
     seen: Mapping[Device, str | None]
     stored: int
+    lag: bool = False
+    shared: bool = False
 
     def __post_init__(self) -> None:
         """Refuse numbers that would let one device's handle pass for another's."""
-        returned = [*self.held.values(), *self.revoked.values()]
+        held = set(self.held.values()) if self.shared else [*self.held.values()]
+        returned = [*held, *self.revoked.values()]
         if len({0, *returned}) != len(returned) + 1:
             raise ValueError(f"{self.name}: each add returns a handle of its own, and not 0")
         found = [self.state.offload_handle, self.stored, *(self.state.callback or {}).values()]
         if not {*found} <= {0, *returned}:
             raise ValueError(f"{self.name}: a handle that no device's add returned")
+
+    @property
+    def upper(self) -> bool:
+        """Whether an upper owns the state."""
+        return self.state.owner == BOND
 
     @property
     def wanted(self) -> int:
@@ -67,6 +76,8 @@ def _seen(
         Device.MASTER: master,
         Device.NULL: None,
         Device.SAVED: saved,
+        # No owner has ever heard of it.
+        Device.DUMMY: "dummy",
     }
 
 
@@ -124,6 +135,7 @@ TOPOLOGIES = (
         revoked={},
         seen=_seen(_LAG, A, master=BOND),
         stored=HANDLE[A],
+        lag=True,
     ),
     # A direct read is right by luck: B happens to be the last added.
     Topology(
@@ -135,6 +147,7 @@ TOPOLOGIES = (
         revoked={},
         seen=_seen(_LAG, B, master=BOND),
         stored=HANDLE[B],
+        lag=True,
     ),
     # C has left the bond, and a packet is still in its ring; or it never took the state. A direct
     # read finds B's.
@@ -147,6 +160,7 @@ TOPOLOGIES = (
         revoked={C: HANDLE[C]},
         seen=_seen(_LAG, C, master=BOND),
         stored=HANDLE[C],
+        lag=True,
     ),
     # xfrm_dev_state_free() sets dev to NULL and leaves offload_handle: a direct read is stale.
     Topology(
@@ -193,6 +207,7 @@ TOPOLOGIES = (
         revoked={},
         seen=_seen(_LAG, A, master=BOND, saved=B),
         stored=HANDLE[B],
+        lag=True,
     ),
     # A VLAN has no xfrmdev_ops: the bond below owns the state, and is the VLAN's real device. So
     # asking for that is asking for the owner.
@@ -205,5 +220,38 @@ TOPOLOGIES = (
         revoked={},
         seen={**_seen(_LAG, A, master=BOND), Device.VLAN_REAL: BOND},
         stored=HANDLE[A],
+        lag=True,
     ),
 )
+
+
+def topologies(shares: bool, clears: bool) -> tuple[Topology, ...]:
+    """Return the topologies as a tree's own core and owner make them, in the same order.
+
+    shares: a LAG bond lets the devices of a chip, A and B, use what A's add returned. clears: the
+    core's free leaves no handle behind.
+    """
+    made: tuple[Topology, ...] = TOPOLOGIES
+    if shares:
+        made = tuple(_as_shared(one) if one.lag else one for one in made)
+    if clears:
+        made = tuple(
+            replace(one, state=one.state._replace(offload_handle=0)) if not one.held else one
+            for one in made
+        )
+    return made
+
+
+def _as_shared(one: Topology) -> Topology:
+    handle = HANDLE[A]
+    both = {A: handle, B: handle}
+    return replace(
+        one,
+        sentence=one.sentence.replace(
+            " put the state on A, then on B", " shares one state"
+        ).replace(" has the state on A and B", " shares one state between A and B"),
+        state=one.state._replace(real_dev=A, offload_handle=handle, callback=both),
+        held=both,
+        stored=handle if one.device in both else one.stored,
+        shared=True,
+    )

@@ -1,7 +1,7 @@
 """Where an xfrm_state's xso is read or written, in whatever form it is spelled."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -12,7 +12,7 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import words
-from xfrmlint.contract.words import XDO, XSO
+from xfrmlint.contract.words import HANDLE, XDO, XSO
 from xfrmlint.kernel.functions import Operand, function_named
 from xfrmlint.valueflow.sources import Tracer
 
@@ -76,7 +76,31 @@ class Accesses:
                     access = self._access(view, node, field)
                     if access is not None:
                         found.append(access)
+        handle = self.contract.member(HANDLE)
+        if handle in self.fields:
+            named = [a.offset for a in found if a.field == handle]
+            found += self._whole(view, named)
         return sorted(found, key=lambda a: a.offset)
+
+    def _whole(self, view: View, named: Sequence[int]) -> Iterator[Access]:
+        """Yield the stores of the whole struct: each writes the handle, without its name.
+
+        named: where the name stands, perhaps in what is stored.
+        """
+        for node in view.occurrences(XSO):
+            member = node.parent
+            if node.type != "field_identifier" or member is None:
+                continue
+            if member.type != "field_expression" or unevaluated(view, member):
+                continue
+            stored = member.parent or member
+            if any(stored.start_byte <= at < stored.end_byte for at in named):
+                continue
+            if self._mode(view, member)[0] != "write":
+                continue
+            origin, by_name = self.base(member, view)
+            if origin == STATE:
+                yield self._made(view, node, self.contract.member(HANDLE), "write", "", by_name)
 
     def _access(self, view: View, node: Node, field: str) -> Access | None:
         parent = node.parent

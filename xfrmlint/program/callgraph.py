@@ -25,6 +25,7 @@ from xfrmlint.kernel.doors import (
     takes_packet,
 )
 from xfrmlint.kernel.functions import function_named
+from xfrmlint.program.cleanups import Cleanups
 from xfrmlint.program.holders import Holder, Holders
 from xfrmlint.valueflow.forms import Forms
 from xfrmlint.valueflow.uses import DEEPEST, Step, Uses
@@ -95,6 +96,7 @@ class CallGraph:
         self.torn: dict[FunctionName, str] = {}
         self.holders = Holders(reader, self.passed)
         self.uses = Uses(reader, self.passed, self._named, self.reads_of)
+        self.cleanups = Cleanups(reader)
         self.forms = Forms(reader, self.passed)
 
     def known(self, view: View) -> FunctionName:
@@ -376,6 +378,9 @@ class _Collector:
     def collect(self) -> None:
         for view, node in self.graph.mentions(self.function):
             self.follow(Step(use_of(self.reader, view, node)))
+        for release in self.graph.cleanups.releases(self.function):
+            caller, place = self.graph.known(release.view), release.place
+            self.edges.setdefault((caller, place), Edge(caller, place, release.through))
         own = self.graph.view(self.function)
         if own is not None and self.function in self.graph.torn:
             place = own.place(own.node.start_byte)

@@ -16,10 +16,11 @@ from xfrmlint.c.view import Local, View
 from xfrmlint.contract import words
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
 from xfrmlint.kernel import structs
-from xfrmlint.kernel.doors import CONTROL, DATAPATH
+from xfrmlint.kernel.doors import CONTROL, DATAPATH, argument_door
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import STATE, Accesses
 from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.privates import Privates, private_of
 from xfrmlint.valueflow.forms import Stored, plain
 from xfrmlint.valueflow.sources import Sources, Tracer
 
@@ -27,13 +28,19 @@ _INSTALLED = re.compile(rb"netdev_ops|xfrmdev_ops|ethtool_ops|register_netdev")
 
 
 class Whose(StrEnum):
-    """Of whom a net_device is. GIVEN: it came to a callback together with an SA."""
+    """Of whom a net_device is.
+
+    GIVEN: it came to a callback together with an SA. PEER: another one that was made beside it, or
+    before. DUMMY: nobody's, only NAPI hangs on it.
+    """
 
     OWN = "own"
     MASTER = "master"
     VLAN = "vlan"
     STATE = "state"
     GIVEN = "given"
+    PEER = "peer"
+    DUMMY = "dummy"
     OTHER = "other"
 
 
@@ -43,6 +50,7 @@ _BY_NAME = {
     "master": Whose.MASTER,
     "vlan": Whose.VLAN,
     "other": Whose.OTHER,
+    "dummy": Whose.DUMMY,
 }
 
 
@@ -62,6 +70,7 @@ class Devices:
         self.accesses = accesses
         self.contract = graph.reader.contract
         self.tracer = Tracer(graph.reader, graph.passed, self._whose, self._stored)
+        self.privates = Privates(self.reader)
         self._members: dict[tuple[str, str, str, str], Found] = {}
 
     def of_member(self, struct: str, field: str, path: str, holder: str = "") -> Found:
@@ -74,6 +83,56 @@ class Devices:
     def of(self, view: View, node: Node) -> Found:
         """Return whose device an expression is."""
         return _found(self.tracer.of(view, node))
+
+    def is_apart(self, struct: str, own: str, root: str, direct: bool, path: str) -> bool | None:
+        """Tell whether a struct is private data of another device than the one at work.
+
+        own: what the latter's private data is, if that is known. root: the member of it that leads
+        to the struct. direct: it points there itself.
+        """
+        if struct not in self.privates.structs(path):
+            return False
+        roots = {own} if own else self.privates.holding(root, path)
+        if struct not in roots:
+            return True if roots else None
+        if len(roots) > 1:
+            return None
+        # To itself nobody needs a pointer.
+        return direct and self.privates.points_to(struct, root, path) == struct
+
+    def is_earlier(self, member: str, path: str) -> bool:
+        """Tell whether what a member of private data points to was there before the device.
+
+        Each store gets it from a caller who does not tell it of the device.
+        """
+        stores = [
+            stored
+            for struct in sorted(self.privates.holding(member, path))
+            for stored in self.tracer.forms.stores_of_member(struct, member, path)
+        ]
+        return bool(stores) and all(_is_given(stored) for stored in stores)
+
+    def of_context(self, struct: str, view: View) -> Whose | None:
+        """Return whose device a kernel struct at work holds, as a function reads it."""
+        if not self.is_dummy(struct, view.path):
+            return Whose.OWN
+        found: set[Whose | None] = set()
+        for where, node in self.graph.mentions(self.graph.known(view)):
+            device = _polled(node)
+            if device is not None:
+                found |= self._polling(where, device)
+        return found.pop() if len(found) == 1 else None
+
+    def _polling(self, view: View, device: Node) -> set[Whose | None]:
+        """Return what the device is that a poll function is added to."""
+        inner = device.child_by_field_name("argument")
+        if device.type == "pointer_expression" and inner is not None:
+            kind = self.reader.types.of(inner, view)
+            embedded = inner.type == "field_expression" and kind is not None and not kind.pointers
+            if embedded:
+                return {Whose.DUMMY}
+        found = self.of(view, device)
+        return {None} if found.why else set(found.whose)
 
     def is_dummy(self, struct: str, path: str) -> bool:
         """Tell whether a struct's device can be one that was made for its NAPI alone."""
@@ -91,7 +150,12 @@ class Devices:
         word = re.escape(node_text(stored.value))
         private = re.compile(rf"priv\w*\s*\(\s*{word}\s*\)")
         values = stored.view.assignments(node_text(base))
-        return Whose.OWN if any(private.search(node_text(value)) for value in values) else None
+        if any(private.search(node_text(value)) for value in values):
+            return Whose.OWN
+        origins = {_origin(stored.view, private_of(value), value) for value in values}
+        made = _origin(stored.view, node_text(stored.value), stored.value)
+        apart = made and origins and "" not in origins and made not in origins
+        return Whose.PEER if apart and {made, *origins} != {_PARAMETER} else None
 
     def _whose(self, view: View, node: Node) -> Whose | None:
         if node.type == "call_expression":
@@ -112,7 +176,7 @@ class Devices:
         kind = self.reader.types.of(base, view)
         struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
         if (struct, name) in structs.OWN_MEMBERS:
-            return Whose.OTHER if self.is_dummy(struct, view.path) else Whose.OWN
+            return self.of_context(struct, view) or Whose.OTHER
         if (struct, name) in structs.LOWER_MEMBERS:
             return Whose.VLAN
         role = self.contract.role_of(name) if struct == self.accesses.offload else ""
@@ -144,6 +208,51 @@ class Devices:
         if any(d.context in (CONTROL, DATAPATH) for d in callbacks):
             return Whose.OWN
         return Whose.OWN if _sets_up(view, local.name) else None
+
+
+_PARAMETER = "parameter"
+
+
+def _origin(view: View, name: str, at: Node) -> str:
+    """Return where a device was made that a function holds, or that it is a parameter."""
+    local = view.local(name, at.start_byte) if name else None
+    if local is None:
+        return ""
+    values = view.assignments(name)
+    if local.parameter >= 0:
+        return "" if values else _PARAMETER
+    only = values[0] if len(values) == 1 else None
+    called = only.child_by_field_name("function") if only is not None else None
+    if only is None or called is None or "alloc" not in node_text(called):
+        return ""
+    return f"{only.start_byte}" if function_named(node_text(called)).device == "own" else ""
+
+
+def _is_given(stored: Stored) -> bool:
+    """Tell whether a store puts a parameter into private data, and no call gets both."""
+    if stored.base is None or stored.value is None:
+        return False
+    base, value = plain(stored.base), plain(stored.value)
+    if base.type != "identifier" or _origin(stored.view, node_text(value), value) != _PARAMETER:
+        return False
+    devices = [private_of(one) for one in stored.view.assignments(node_text(base))]
+    return all(devices) and not any(
+        {node_text(value), device} <= {node_text(one) for one in listed.named_children}
+        for device in devices
+        for node in stored.view.occurrences(device)
+        if (listed := node.parent) is not None and listed.type == "argument_list"
+    )
+
+
+def _polled(node: Node) -> Node | None:
+    """Return the device in `netif_napi_add(dev, &napi, poll)`, if a name is the poll there."""
+    listed = node.parent
+    call = listed.parent if listed is not None and listed.type == "argument_list" else None
+    called = call.child_by_field_name("function") if call is not None else None
+    if called is None or listed is None:
+        return None
+    door = argument_door(node_text(called), listed.named_children.index(node))
+    return listed.named_children[0] if door is not None and door.name == "napi_poll" else None
 
 
 def _of_another(call: Node, name: str) -> bool:

@@ -14,6 +14,8 @@ from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, RESOLVE
+from xfrmlint.kernel.functions import function_named
+from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.valueflow.sources import Tracer, returned
 from xfrmlint.valueflow.uses import Step, Uses
@@ -53,15 +55,22 @@ class Flagged(NamedTuple):
     place: Place
 
 
-def find_tables(graph: CallGraph, paths: Iterable[str]) -> list[Table]:
-    """Return the ops tables that the files fill, in order of path and line."""
+class Tables(NamedTuple):
+    """The ops tables that files fill, in order of path and line, and what was not understood."""
+
+    found: list[Table]
+    doubts: list[Doubt]
+
+
+def find_tables(graph: CallGraph, paths: Iterable[str]) -> Tables:
+    """Return the ops tables that the files fill."""
     finder = _Finder(graph)
     for path in paths:
         finder.read(path)
     finder.settle()
     # An object that is only copied into is no table of its own.
     found = [t for t in finder.tables.values() if t.callbacks]
-    return sorted(found, key=lambda t: t.place)
+    return Tables(sorted(found, key=lambda t: t.place), list(finder.doubts))
 
 
 class _Finder:
@@ -69,6 +78,7 @@ class _Finder:
         self.graph = graph
         self.reader: Reader = graph.reader
         self.tables: dict[Key, Table] = {}
+        self.doubts: dict[Doubt, None] = {}
         self.flagged: list[Flagged] = []
         self.tracer = Tracer(self.reader, graph.passed, self.object_of)
         self.uses = Uses(self.reader, graph.passed, lambda _: (), self.reads, self.mention)
@@ -104,6 +114,9 @@ class _Finder:
                 table = self.table_of_list(view, owner)
                 self.callback(table, view, node, name, value)
             return
+        if parent.type == "argument_list" and parent.parent is not None:
+            self.doubt(view, parent.parent, f"does with {name}")
+            return
         target = _assigned(parent)
         if target is not None and self.is_ops(view, parent):
             assigned = self.table_of_base(view, parent)
@@ -114,9 +127,24 @@ class _Finder:
         text = node_text(bare(value))
         if text in ("NULL", "0"):
             return
+        if bare(value).type == "call_expression":
+            self.doubt(view, bare(value), f"puts into {name}")
         made = Callback(name, text, view.place(node.start_byte))
         if made not in table.callbacks:
             table.callbacks.append(made)
+
+    def doubt(self, view: View, call: Node, does: str) -> None:
+        """Note that nobody defines what fills a table here."""
+        called = call.child_by_field_name("function") if call.type == "call_expression" else None
+        name = node_text(called) if called is not None else ""
+        if not name.isidentifier() or function_named(name).known:
+            return
+        types = self.reader.types
+        if types.macro(name, view.path) or self.reader.definitions(name, view.path):
+            return
+        reason = f"what {name}() {does} is not known: it is defined nowhere"
+        function = view.item.name if view.kind == "function" else ""
+        self.doubts[Doubt(view.place(call.start_byte), function, reason)] = None
 
     def is_ops(self, view: View, expression: Node) -> bool:
         slot = slot_of(self.reader, view, expression)

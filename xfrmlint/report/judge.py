@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from xfrmlint.analysis.judgement import Got, Judgement, Owner, Step, topologies
+from xfrmlint.analysis.judgement import Got, InWorld, Judgement, Owner, Step, topologies
 from xfrmlint.flow.events import Device, Event, Kind, Sa, Source
 from xfrmlint.model.judge import Outcome
 from xfrmlint.program.access import Doubt
@@ -11,6 +11,7 @@ from xfrmlint.report.columns import aligned
 from xfrmlint.report.json import dump
 from xfrmlint.report.terminal import printable
 
+CAST = "U is the owner; A, B and D are of one chip, C of another"
 _NOTES = {
     "dead": " (no path can get here)",
     "thrown": " (nothing is done with the result)",
@@ -30,8 +31,10 @@ def render(
     """Yield the page's lines. others: what is to be said of a driver that gets no handle."""
     for owner in owners:
         yield f"{printable(owner.driver)}: owner: {owner.worst()}"
-        place = f"{printable(owner.place.path)}:{owner.place.line}"
-        yield f"  {place}: {printable(owner.function)}() answers for lower devices"
+        if owner.function:
+            place = f"{printable(owner.place.path)}:{owner.place.line}"
+            yield f"  {place}: {printable(owner.function)}() answers for lower devices"
+        yield from _worlds(owner)
         for answer, where, outcome in owner.answers:
             yield f"    {printable(where.path)}:{where.line}: returns {answer}: {outcome}"
         yield from _doubts(owner.doubts)
@@ -56,10 +59,38 @@ def render(
         yield "no lower driver gets a handle on its datapath"
 
 
+def _worlds(owner: Owner) -> Iterator[str]:
+    """Yield what each lower device gets in each world, and how a reader in between comes off."""
+    if not owner.total:
+        return
+    yield f"  {owner.untold} of {owner.total} worlds not answered ({CAST})"
+    names = list(dict.fromkeys(name for world in owner.worlds for name, _ in world.outcomes))
+    rows = [["  world", *names]]
+    for world in owner.worlds:
+        said = [f"  {printable(in_words(world))}"]
+        by_name = dict(world.outcomes)
+        rows.append([*said, *(shown(by_name[name]) for name in names)])
+    yield from aligned(rows)
+    for tear in owner.tears[:1]:
+        yield f"  torn reads: {printable(tear.world)}:"
+        yield from (f"    {printable(line)}" for line in tear.lines)
+
+
+def in_words(world: InWorld) -> str:
+    """Return a world in words: what happened, and what the owner's own numbers are."""
+    return ", ".join(filter(None, [world.story, world.assumed]))
+
+
+def shown(outcome: Outcome) -> str:
+    """Return what a lower device gets, in words."""
+    return "0" if outcome is Outcome.ZERO_TESTED else str(outcome)
+
+
 def _doubts(doubts: Iterable[Doubt]) -> Iterator[str]:
     for doubt in doubts:
         place = f"{printable(doubt.place.path)}:{doubt.place.line}"
-        yield f"  unknown: {place}: {printable(doubt.function)}(): {printable(doubt.reason)}"
+        function = f"{printable(doubt.function)}(): " if doubt.function else ""
+        yield f"  unknown: {place}: {function}{printable(doubt.reason)}"
 
 
 def _handle(handle: Got) -> Iterator[str]:
@@ -202,6 +233,18 @@ def _owner(owner: Owner) -> dict[str, Any]:
             }
             for answer, place, outcome in owner.answers
         ],
+        "worlds": [
+            {
+                "world": world.story,
+                "assumed": list(world.assumed),
+                "handed_on": world.handed,
+                "outcomes": {name: str(outcome) for name, outcome in world.outcomes},
+            }
+            for world in owner.worlds
+        ],
+        "unanswered": owner.untold,
+        "stories": owner.total,
+        "torn_reads": {tear.world: list(tear.lines) for tear in owner.tears},
         "unknown": _unknown(owner.doubts),
     }
 

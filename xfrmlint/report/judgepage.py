@@ -12,14 +12,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from xfrmlint import __version__
-from xfrmlint.analysis.judgement import Got, Judgement, Owner, topologies
+from xfrmlint.analysis.judgement import Got, Judgement, Owner
 from xfrmlint.model.judge import Outcome, severity, worst
-from xfrmlint.model.topology import Topology
+from xfrmlint.model.topology import TOPOLOGIES, Topology
 from xfrmlint.program.access import Doubt
 from xfrmlint.report.callgraph import Row, graph_of, outline, where
 from xfrmlint.report.earlier import Handle, Run
 from xfrmlint.report.excerpt import Excerpt, Source, Stop, excerpts
-from xfrmlint.report.judge import note_of, words_of
+from xfrmlint.report.judge import CAST, in_words, note_of, shown, words_of
 from xfrmlint.report.links import Link, no_link
 from xfrmlint.report.picture import Picture, picture_of
 from xfrmlint.report.terminal import printable
@@ -28,7 +28,7 @@ from xfrmlint.report.terminal import printable
 class Head(NamedTuple):
     """What is said of the whole run. commit, date: empty where they aren't known.
 
-    others: sentences on drivers that get no handle.
+    others: sentences on drivers that get no handle. topologies: as the tree's core makes them.
     """
 
     version: str
@@ -36,6 +36,7 @@ class Head(NamedTuple):
     commit: str = ""
     date: str = ""
     others: Sequence[str] = ()
+    topologies: Sequence[Topology] = TOPOLOGIES
 
 
 class _Got(NamedTuple):
@@ -90,28 +91,34 @@ class _Owner(NamedTuple):
     worst: Outcome
     before: Outcome | None
     change: str
+    asking: tuple[str, ...]
+    open: tuple[str, ...]
 
 
 _KINDS = {
     Outcome.OTHER: "other",
     Outcome.STALE: "stale",
     Outcome.ZERO_USED: "zero",
+    Outcome.MISSING: "zero",
     Outcome.UNKNOWN: "unknown",
     Outcome.ZERO_TESTED: "fine",
     Outcome.RIGHT: "fine",
+    Outcome.NOT_HANDED: "none",
     Outcome.NOT_REACHED: "none",
 }
 _WORDS = {
     Outcome.OTHER: "The packet leaves, or is taken, under an SA that is not its own.",
     Outcome.STALE: "The device's own handle, but deleted and freed.",
     Outcome.ZERO_USED: "The device has no handle, and the driver uses the 0 as one.",
+    Outcome.MISSING: "An owner answers with 0, although the device has a handle.",
     Outcome.UNKNOWN: "It could not be told; nothing is claimed.",
     Outcome.ZERO_TESTED: (
         "The device has no handle, and the driver notices: it drops the packet, or goes on in "
         "software."
     ),
     Outcome.RIGHT: "What the device's own add returned.",
-    Outcome.NOT_REACHED: ("No packet takes that way in this topology, or no handle is used on it."),
+    Outcome.NOT_HANDED: "The tree's owner never hands the state to such a device.",
+    Outcome.NOT_REACHED: "No packet takes that way in this topology, or no handle is used on it.",
 }
 
 
@@ -129,7 +136,8 @@ def page(
     what stands beside each driver of this run.
     """
     drivers = [
-        _driver(number, one, source, link, earlier) for number, one in enumerate(found, start=1)
+        _driver(number, one, head.topologies, source, link, earlier)
+        for number, one in enumerate(found, start=1)
     ]
     callbacks = [_owner(number, one, earlier) for number, one in enumerate(owners, start=1)]
     told = {one.driver for one in found} | {one.driver for one in owners}
@@ -165,7 +173,9 @@ def _environment(link: Link) -> Environment:
     )
     environment.filters["kind"] = lambda outcome: _KINDS[outcome]
     environment.filters["open"] = _openness
-    environment.globals.update(link=link, words=_WORDS)
+    environment.globals.update(link=link, words=_WORDS, cast=CAST)
+    environment.filters["world"] = in_words
+    environment.filters["answer"] = shown
     return environment
 
 
@@ -208,11 +218,18 @@ def _change(before: Outcome | None, now: Outcome, compared: bool) -> str:
 def _owner(number: int, one: Owner, earlier: Run | None) -> _Owner:
     before = earlier.owners.get(one.driver) if earlier is not None else None
     change = _change(before, one.worst(), earlier is not None)
-    return _Owner(f"owner-{number}", one, one.worst(), before, change)
+    names = dict.fromkeys(name for world in one.worlds for name, _ in world.outcomes)
+    opens = tuple(_openness(worst(got for _, got in world.outcomes)) for world in one.worlds)
+    return _Owner(f"owner-{number}", one, one.worst(), before, change, tuple(names), opens)
 
 
 def _driver(
-    number: int, one: Judgement, source: Source, link: Link, earlier: Run | None
+    number: int,
+    one: Judgement,
+    known: Sequence[Topology],
+    source: Source,
+    link: Link,
+    earlier: Run | None,
 ) -> _Driver:
     name = f"driver-{number}"
     then = earlier.drivers.get(one.driver) if earlier is not None else None
@@ -241,7 +258,8 @@ def _driver(
         for at, row in reversed(list(enumerate(rows, 1)))
     }
     table = tuple(
-        _topology(at, one, handles, old, then is not None) for at in range(len(one.outcomes))
+        _topology(at, topology, one, handles, old, then is not None)
+        for at, topology in enumerate(known)
     )
     change = _change(before, one.worst(), earlier is not None)
     return _Driver(
@@ -270,9 +288,13 @@ def _told(outcomes: Sequence[Outcome]) -> str:
 
 
 def _topology(
-    at: int, one: Judgement, handles: Sequence[_Shown], old: Sequence[Handle], compared: bool
+    at: int,
+    topology: Topology,
+    one: Judgement,
+    handles: Sequence[_Shown],
+    old: Sequence[Handle],
+    compared: bool,
 ) -> _Topology:
-    topology = topologies()[at]
     got = _grouped((shown.got.outcomes[at], shown.label, f"#{shown.id}") for shown in handles)
     before = _grouped((handle.outcomes[at], handle.label, "") for handle in old)
     then = [group.outcome for group in before if group.outcome is not None]
@@ -305,8 +327,8 @@ def _grouped(found: Iterable[tuple[Outcome | None, str, str]]) -> tuple[_Got, ..
 def _holder(topology: Topology, number: int) -> str:
     """Return whose handle a number is."""
     freed = {h: f"{device}'s handle, which is freed" for device, h in topology.revoked.items()}
-    held = {h: f"{device}'s handle" for device, h in topology.held.items()}
-    return {**freed, **held}.get(number, "0")
+    held = [f"{device}'s" for device, handle in topology.held.items() if handle == number]
+    return f"{' and '.join(held)} handle" if held else freed.get(number, "0")
 
 
 def _shown(name: str, handle: Got, source: Source) -> _Shown:

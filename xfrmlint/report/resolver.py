@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from xfrmlint.analysis.analyse import Core
-from xfrmlint.concrete.resolver import Verdict
+from xfrmlint.concrete.resolver import Comparison, Verdict
 from xfrmlint.concrete.states import described
-from xfrmlint.contract.words import HANDLE, OWNER, PINNED
+from xfrmlint.contract.words import HANDLE, OWNER, PINNED, Contract
 from xfrmlint.model.interleave import FIELDS, SCENARIOS, Order, Schedule, lines, torn
+from xfrmlint.model.predicates import Broken, sentence
 from xfrmlint.report.json import dump
 from xfrmlint.report.terminal import printable
 
@@ -31,9 +32,13 @@ def order_of(core: Core) -> Order | None:
 
 
 def schedules(core: Core) -> dict[str, Schedule]:
-    """Return, by scenario, the shortest schedule in which a device gets another's handle."""
+    """Return, by scenario, the shortest schedule in which a device gets another's handle.
+
+    The writes are those of bonding in Linux 7.3; what a tree's own owner writes, `judge` looks at.
+    They say nothing of a tree whose owners capture callbacks.
+    """
     order = order_of(core)
-    if order is None or core.comparison.verdict is not Verdict.EQUAL:
+    if order is None or core.comparison.revision != "revision 1":
         return {}
     found = {scenario.name: torn(order, scenario) for scenario in SCENARIOS}
     return {name: schedule for name, schedule in found.items() if schedule is not None}
@@ -46,16 +51,7 @@ def render(core: Core) -> Iterator[str]:
         yield "This tree has no resolver."
         return
     yield f"{core.contract.asks}(): {printable(found.path)}:{found.line}"
-    if found.verdict is Verdict.EQUAL:
-        yield f"  equals the reference in all {found.total} states"
-    elif found.verdict is Verdict.DIFFERS and found.case is not None:
-        count = f"{found.differing} of {found.total} states"
-        yield f"  differs from the reference in {count}; the smallest:"
-        yield f"  {described(found.case, core.contract)}:"
-        yield f"  returns {printable(found.returned)} instead of {found.wanted}"
-    else:
-        place = f"{printable(found.reason_path)}:{found.reason_line}"
-        yield f"  can't be told: {printable(found.reason)} ({place})"
+    yield from _verdict(found, core.contract)
     yield f"  reads {', '.join(found.reads)}"
     for note in found.notes:
         yield f"  note: {printable(note.path)}:{note.line}: {printable(note.text)}"
@@ -73,6 +69,28 @@ def render(core: Core) -> Iterator[str]:
         yield from (f"  {line}" for line in lines(schedule))
 
 
+def _verdict(found: Comparison, contract: Contract) -> Iterator[str]:
+    """Yield the headline, the worlds that are wrong, and why some have no answer."""
+    answered = f"{found.unanswered} of {found.worlds} worlds not answered"
+    if found.broken:
+        yield f"  breaks the contract in {len(found.broken)} of {found.worlds} worlds; {answered}:"
+        yield from (f"  - {printable(sentence(one))}" for one in found.broken)
+    elif found.unanswered == found.worlds:
+        yield f"  {answered}"
+    else:
+        yield f"  keeps the contract in {found.worlds - found.unanswered} worlds; {answered}"
+    if found.verdict is Verdict.EQUAL:
+        yield f"  equals the reference of {found.revision} in all {found.total} states"
+    elif found.case is not None:
+        count = f"{found.differing} of {found.total} states"
+        yield f"  differs from the reference of {found.revision} in {count}; the smallest:"
+        yield f"  {described(found.case, contract)}:"
+        yield f"  returns {printable(found.returned)} instead of {found.wanted}"
+    if found.reason:
+        place = f"{printable(found.reason_path)}:{found.reason_line}"
+        yield f"  can't be told: {printable(found.reason)} ({place})"
+
+
 def as_json(core: Core) -> str:
     """Return all of it as JSON."""
     found = core.comparison
@@ -86,6 +104,10 @@ def as_json(core: Core) -> str:
             "verdict": str(found.verdict),
             "path": found.path,
             "line": found.line,
+            "revision": found.revision,
+            "worlds": found.worlds,
+            "unanswered": found.unanswered,
+            "broken": [_broken(one) for one in found.broken],
             "states": found.total,
             "differing": found.differing,
             "smallest": None
@@ -102,3 +124,13 @@ def as_json(core: Core) -> str:
             "torn_reads": {name: list(lines(s)) for name, s in schedules(core).items()},
         }
     )
+
+
+def _broken(one: Broken) -> dict[str, Any]:
+    return {
+        "predicate": one.name,
+        "world": one.world.name,
+        "asking": one.asking,
+        "answer": one.answer,
+        "reason": one.reason,
+    }

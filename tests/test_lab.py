@@ -1,0 +1,389 @@
+"""An owner's own code in worlds: what comes of it, and what is said where it can't be run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.laid import lay, lay_fixture
+from xfrmlint.analysis.analyse import analyse
+from xfrmlint.concrete.lab import Ran, Scene
+from xfrmlint.tree.folder import Folder
+
+IPSEC = "drivers/net/bonding/bond_ipsec.c"
+MAIN = "drivers/net/bonding/bond_main.c"
+BACKUP = "bonding.params.mode is 1"
+LAG = "bonding.params.mode is not 1"
+
+
+def ran(tree: Path) -> Ran:
+    """Return the one owner of a tree."""
+    (found,) = analyse(Folder(tree)).owners
+    return found
+
+
+def told(found: Ran) -> list[tuple[str, str, str | None, str]]:
+    """Return what is wrong: the function, the predicate, who asked, and what it got."""
+    return [
+        (blamed.name, one.name, one.asking, one.reason)
+        for scene in found.scenes
+        for one, blamed in scene.broken
+    ]
+
+
+def scene(found: Ran, *parts: str) -> Scene:
+    """Return the one scene whose name has some parts and ends with the last one."""
+    (one,) = [
+        s
+        for s in found.scenes
+        if all(part in s.world.name for part in parts) and s.world.name.endswith(parts[-1])
+    ]
+    return one
+
+
+def got(one: Scene) -> dict[str, str]:
+    """Return whose add the handle is of that each device gets; `-` for none."""
+    return {
+        answer.asking: one.world.issued[answer.value] if answer.value else "-"
+        for answer in one.answers
+    }
+
+
+@pytest.fixture(scope="module")
+def right(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """The bond that shares, done right."""
+    return ran(lay("shared", tmp_path_factory.mktemp("trees") / "linux"))
+
+
+def test_the_owners_own_code_is_run_to_the_end_of_every_story(right: Ran) -> None:
+    assert right.untold == ()
+    assert told(right) == []
+    assert {s.assumed for s in right.scenes} == {(BACKUP,), (LAG,)}
+    assert right.total == len({s.story.name for s in right.scenes})
+
+
+@pytest.mark.parametrize(
+    ("parts", "handed", "wanted"),
+    [
+        (("A and B of one chip adds", BACKUP), True, "A---"),
+        (("A and B of one chip adds", LAG), True, "AA--"),
+        (("A and C of two chips adds", BACKUP), True, "A---"),
+        (("A and C of two chips adds", LAG), False, "----"),
+        (("adds, A refuses", LAG), False, "----"),
+        (("B does not promise to share a state, adds", BACKUP), True, "A---"),
+        (("B does not promise to share a state, adds", LAG), False, "----"),
+        (("A does not promise to ask the resolver, adds", BACKUP), False, "----"),
+        (("adds; then B refuses the sharing test", LAG), True, "A---"),
+        (("adds; then B has its offload switched off", LAG), True, "A---"),
+        (("adds; B leaves", LAG), True, "A---"),
+        (("adds; A leaves", LAG), True, "-B--"),
+        (("adds; A leaves", BACKUP), True, "-B--"),
+        (("adds; it fails over to B", BACKUP), True, "-B--"),
+        (("adds; it fails over to C", BACKUP), True, "--C-"),
+        (("fails over to C, which refuses", BACKUP), True, "----"),
+        (("adds, deletes and frees", LAG), True, "----"),
+    ],
+)
+def test_what_each_lower_gets(right: Ran, parts: Sequence[str], handed: bool, wanted: str) -> None:
+    first, last = parts
+    one = scene(right, f"{first}, {last}")
+    assert one.handed == handed
+    assert "".join(got(one).values()) == wanted
+
+
+def test_a_lag_bond_transmits_through_all_and_a_backup_one_through_one(right: Ran) -> None:
+    assert scene(right, f"A and B of one chip adds, {LAG}").world.carries == {"A", "B"}
+    assert scene(right, f"A and B of one chip adds, {BACKUP}").world.carries == {"A"}
+
+
+def changed(tree: Path, path: str, old: str, new: str) -> Path:
+    """Replace a piece of a file that stands in it once."""
+    text = (tree / path).read_text("utf-8")
+    assert text.count(old) == 1
+    (tree / path).write_text(text.replace(old, new), "utf-8")
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "wanted"),
+    [
+        pytest.param(
+            IPSEC,
+            "	return handle;\n}",
+            "	return dev == lower_dev ? handle : 0;\n}",
+            ("bond_ipsec_lower_handle", "P2", "B", "although the owner transmits through it"),
+            id="only the pinned one is answered",
+        ),
+        pytest.param(
+            IPSEC,
+            "(bond_ipsec_accepts(dev, peer_dev) && bond_ipsec_accepts(peer_dev, dev))",
+            "bond_ipsec_accepts(dev, peer_dev)",
+            ("bond_ipsec_lower_handle", "P4", "B", "refuses the sharing test"),
+            id="one direction of the sharing test",
+        ),
+        pytest.param(
+            IPSEC,
+            "(dev->features & NETIF_F_HW_ESP) && ",
+            "",
+            ("bond_ipsec_lower_handle", "P4", "B", "has its offload switched off"),
+            id="the feature is not asked",
+        ),
+        pytest.param(
+            IPSEC,
+            "	if (!dev || BOND_MODE(bond) == BOND_MODE_ACTIVEBACKUP)\n\t\treturn 0;",
+            "	return handle;",
+            ("bond_ipsec_lower_handle", "P1", "C", "A's handle"),
+            id="whoever asks",
+        ),
+        pytest.param(
+            "net/xfrm/xfrm_state.c",
+            "	WRITE_ONCE(x->xso.dev, NULL);\n",
+            "",
+            ("xfrm_dev_state_free", "P3", "A", "a freed state"),
+            id="free forgets the owner and the bond the field",
+        ),
+        pytest.param(
+            IPSEC,
+            "	WRITE_ONCE(x->xso.real_dev, dev);\n\treturn 0;",
+            "	return 0;",
+            ("bond_ipsec_lower_handle", "P2", "A", "its add returned one"),
+            id="add does not say where it is",
+        ),
+    ],
+)
+def test_a_break_is_told_of_the_function_that_made_it(
+    path: str, old: str, new: str, wanted: tuple[str, str, str, str], tmp_path: Path
+) -> None:
+    tree = changed(lay("shared", tmp_path / "linux"), path, old, new)
+    if path.startswith("net/"):
+        kept = "	bond_ipsec_forget(x);\n	list_for_each"
+        changed(tree, IPSEC, kept, "	WRITE_ONCE(x->xso.real_dev, dev);\n	list_for_each")
+        changed(tree, "net/xfrm/xfrm_state.c", "	WRITE_ONCE(x->xso.real_dev, NULL);\n", "")
+        changed(tree, "net/xfrm/xfrm_state.c", "	WRITE_ONCE(x->xso.offload_handle, 0);\n", "")
+    function, name, asking, said = wanted
+    found = told(ran(tree))
+    assert any((one[:3], said in one[3]) == ((function, name, asking), True) for one in found), (
+        found
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("upper-with-resolver", "AB--"), ("upper-wrong", "AB--")],
+)
+def test_a_map_of_handles_is_looked_up(name: str, wanted: str, tmp_path: Path) -> None:
+    tree = lay_fixture(name, tmp_path / "linux")
+    for found in analyse(Folder(tree)).owners:
+        if not found.answers:
+            continue
+        assert "".join(got(scene(found, "U with A and B adds")).values()) == wanted
+        assert (told(found), found.untold) == ([], ())
+        # Nothing of it moves states, so that there is no failover to tell of.
+        assert not any("fails over" in s.story.name for s in found.scenes)
+
+
+OWNER = """\
+#include <linux/etherdevice.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+#include <net/xfrm.h>
+
+struct port {
+	struct list_head list;
+	struct net_device *dev;
+};
+
+struct handle {
+	unsigned long value;
+};
+
+struct owner {
+	struct net_device *self;
+	struct list_head ports;
+	struct xarray handles;
+	int kind;
+};
+
+static int owner_add(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *extack)
+{
+	struct owner *owner = netdev_priv(dev);
+	struct handle *handle;
+	struct port *port;
+
+	list_for_each_entry(port, &owner->ports, list) {
+		if (port->dev->xfrmdev_ops->xdo_dev_state_add(port->dev, x, extack))
+			return -EINVAL;
+		handle = kzalloc(sizeof(*handle), GFP_KERNEL);
+		handle->value = x->xso.offload_handle;
+		xa_store(&owner->handles, port->dev->ifindex, handle, GFP_KERNEL);
+	}
+	return 0;
+}
+
+static void owner_delete(struct net_device *dev, struct xfrm_state *x)
+{
+}
+
+static unsigned long owner_lower_handle(struct net_device *dev, struct xfrm_state *x,
+					struct net_device *lower_dev)
+{
+	struct owner *owner = netdev_priv(dev);
+	struct handle *handle = xa_load(&owner->handles, lower_dev->ifindex);
+
+	return handle ? handle->value : 0;
+}
+
+static const struct xfrmdev_ops owner_ops = {
+	.xdo_dev_state_add		= owner_add,
+	.xdo_dev_state_delete		= owner_delete,
+	.xdo_dev_state_lower_handle	= owner_lower_handle,
+};
+
+int owner_create(struct net_device *dev)
+{
+	struct owner *owner = netdev_priv(dev);
+
+	owner->self = dev;
+	dev->xfrmdev_ops = &owner_ops;
+	return register_netdev(dev);
+}
+"""
+
+
+def laid(tmp_path: Path, *changes: tuple[str, str]) -> Path:
+    tree = lay("rfc", tmp_path / "linux")
+    text = OWNER
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    folder = tree / "drivers/net/example"
+    folder.mkdir()
+    (folder / "example.c").write_text(text, "utf-8")
+    (folder / "Makefile").write_text("obj-m += example.o\n", "utf-8")
+    with open(tree / "drivers/net/Makefile", "a", encoding="utf-8") as file:
+        file.write("obj-m += example/\n")
+    return tree
+
+
+SELF = "	if (netdev_master_upper_dev_get_rcu(lower_dev) != owner->self)\n		return 0;\n"
+RETURN = "	return handle ? handle->value : 0;"
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        pytest.param((), "AB--", id="an xarray, and a list that nobody is seen to fill"),
+        pytest.param(((RETURN, SELF + RETURN),), "AB--", id="its own device is kept"),
+        pytest.param(
+            ((RETURN, f"	list_add(&owner->ports, &owner->ports);\n{RETURN}"),),
+            "AB--",
+            id="what the callback does to a list",
+        ),
+        pytest.param(
+            ((RETURN, "	guard(rcu)();\n	return handle ? READ_ONCE(handle->value) : 0;"),),
+            "AB--",
+            id="guards and accessors",
+        ),
+    ],
+)
+def test_what_the_kernel_does_is_done(
+    changes: Sequence[tuple[str, str]], wanted: str, tmp_path: Path
+) -> None:
+    found = ran(laid(tmp_path, *changes))
+    assert found.untold == ()
+    assert "".join(got(scene(found, "U with A and B adds")).values()) == wanted
+    assert told(found) == []
+
+
+def test_a_number_of_the_owners_own_is_tried_both_ways(tmp_path: Path) -> None:
+    found = ran(laid(tmp_path, (RETURN, f"	if (owner->kind == 3)\n		return 0;\n{RETURN}")))
+    assert "".join(got(scene(found, "U with A and B adds, owner.kind is 3")).values()) == "----"
+    assert ("owner_lower_handle", "P2", "A", "none, although its add returned one") in told(found)
+    kept = scene(found, "U with A and B adds, owner.kind is not 3")
+    assert "".join(got(kept).values()) == "AB--"
+    assert not kept.broken
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        pytest.param(
+            ((RETURN, f"	strange(owner);\n{RETURN}"),),
+            "strange() is not defined",
+            id="a function",
+        ),
+        pytest.param(
+            ((RETURN, "	owner->kind = 0;\n" * 400 + RETURN),),
+            "owner_lower_handle() is too long",
+            id="a long function",
+        ),
+        pytest.param(
+            ((RETURN, f"	if (owner->kind > 3)\n		return 0;\n{RETURN}"),),
+            "`>` on what is not known (owner.kind)",
+            id="an order of numbers",
+        ),
+        pytest.param(
+            (("list_for_each_entry(port, &owner->ports, list)", "my_for_each(port, owner, list)"),),
+            "a loop made by a macro (my_for_each)",
+            id="a loop",
+        ),
+        pytest.param(
+            (
+                ("	struct net_device *self;", "	struct net_device *self, *port;"),
+                (RETURN, f"	if (owner->port == lower_dev)\n		return 0;\n{RETURN}"),
+            ),
+            "what sets owner.port is not seen",
+            id="a claim that rests on a pointer that nobody stored",
+        ),
+    ],
+)
+def test_what_is_not_run_is_said_and_nothing_claimed(
+    changes: Sequence[tuple[str, str]], said: str, tmp_path: Path
+) -> None:
+    found = ran(laid(tmp_path, *changes))
+    lost = [one.reason for one in found.untold]
+    assert any(said in reason for reason in lost), lost
+    assert told(found) == []
+
+
+def test_worlds_of_an_owner_that_are_not_answered_are_counted(tmp_path: Path) -> None:
+    changes = ("list_for_each_entry(port, &owner->ports, list)", "my_for_each(port, owner, list)")
+    facts = analyse(Folder(laid(tmp_path, changes))).store
+    reasons = [row[0] for row in facts.query("SELECT reason FROM unknown")[1]]
+    assert (
+        "7 of 7 worlds of this owner not answered: a loop made by a macro (my_for_each)" in reasons
+    )
+
+
+def test_an_owner_is_not_run_where_the_resolver_is_absent(tmp_path: Path) -> None:
+    assert analyse(Folder(lay_fixture("mainline-upper", tmp_path / "linux"))).owners == ()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "!(port->dev->flags & 1)",
+        "x->km.state != 2",
+        "x->xso.dir != XFRM_DEV_OFFLOAD_OUT",
+    ],
+)
+def test_a_state_is_valid_and_its_devices_are_up(asked: str, tmp_path: Path) -> None:
+    add = "		if (port->dev->xfrmdev_ops->xdo_dev_state_add(port->dev, x, extack))"
+    tree = laid(tmp_path, (add, f"		if ({asked})\n			return -EINVAL;\n{add}"))
+    header = tree / "include/net/xfrm.h"
+    text = header.read_text("utf-8")
+    text = text.replace(
+        "struct xfrm_state {\n",
+        "enum {\n	XFRM_STATE_VOID,\n	XFRM_STATE_ACQ,\n	XFRM_STATE_VALID,\n};\n\n"
+        "struct xfrm_state {\n	struct {\n		u8 state;\n	} km;\n",
+    )
+    header.write_text(text, "utf-8")
+    header = tree / "include/linux/netdevice.h"
+    text = header.read_text("utf-8")
+    header.write_text(
+        text.replace("	int ifindex;\n", "	int ifindex;\n	unsigned int flags;\n")
+    )
+    found = ran(tree)
+    assert found.untold == ()
+    assert scene(found, "U with A and B adds").handed

@@ -1,0 +1,87 @@
+"""P5: what the tree's own resolver can read while the tree's own owner moves a state."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.laid import lay, lay_fixture
+from xfrmlint.analysis.analyse import analyse
+from xfrmlint.concrete.tears import Tear, order_of
+from xfrmlint.contract.words import HANDLE, OWNER, PINNED, Contract, Member
+from xfrmlint.model.interleave import lines
+from xfrmlint.tree.folder import Folder
+
+HEADER = "include/net/xfrm.h"
+IPSEC = "drivers/net/bonding/bond_ipsec.c"
+
+
+def tears(tree: Path) -> tuple[Tear, ...]:
+    return analyse(Folder(tree)).tears
+
+
+def changed(tree: Path, path: str, *changes: tuple[str, str]) -> Path:
+    """Replace pieces of a file that stand in it once."""
+    text = (tree / path).read_text("utf-8")
+    for old, new in changes:
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (tree / path).write_text(text, "utf-8")
+    return tree
+
+
+def test_whoever_waits_for_readers_tears_nothing(tmp_path: Path) -> None:
+    assert tears(lay("shared", tmp_path / "linux")) == ()
+
+
+def test_an_owner_that_moves_nothing_tears_nothing(tmp_path: Path) -> None:
+    assert tears(lay_fixture("upper-with-resolver", tmp_path / "linux")) == ()
+
+
+HANDLE_READ = "	unsigned long handle = READ_ONCE(x->xso.offload_handle);\n\n	if (!owner"
+REAL_READ = (
+    "	struct net_device *real_dev = READ_ONCE(x->xso.real_dev);\n	struct net_device *owner"
+)
+HANDLE_FIRST = (
+    (HANDLE_READ, "\n	if (!owner"),
+    (REAL_READ, HANDLE_READ.split("\n")[0] + "\n" + REAL_READ),
+)
+CLEAR_EARLY = (
+    "	synchronize_net();\n",
+    "	WRITE_ONCE(x->xso.offload_handle, 0);\n	synchronize_net();\n",
+)
+
+
+def test_the_order_of_reads_and_that_of_writes_decide_together(tmp_path: Path) -> None:
+    tree = changed(lay("shared", tmp_path / "linux"), HEADER, *HANDLE_FIRST)
+    found = tears(tree)
+    assert found
+    assert {tear.blamed.name for tear in found} == {"bond_ipsec_move_all"}
+    assert any("hands C A's handle" in line for line in lines(found[0].schedule))
+    assert tears(changed(tree, IPSEC, CLEAR_EARLY)) == ()
+
+
+def test_the_schedule_is_of_what_the_owner_wrote(tmp_path: Path) -> None:
+    found = tears(lay_fixture("shared-torn", tmp_path / "linux"))
+    moves = found[0].schedule.moves
+    writes = [move.text for move in moves if move.actor == "owner"]
+    assert writes[0] == "real_dev = NULL"
+    assert writes[-1] == "C's add: offload_handle = 0x301"
+    assert moves[-1].text == "hands A C's handle 0x301"
+
+
+MEMBERS = {OWNER: Member("dev", ""), PINNED: Member("real_dev", ""), HANDLE: Member("handle", "")}
+
+
+@pytest.mark.parametrize(
+    ("reads", "wanted"),
+    [
+        (("real_dev", "dev", "ops", "handle"), ("real_dev", "owner", "offload_handle")),
+        (("handle", "real_dev", "dev"), ("offload_handle", "real_dev", "owner")),
+        (("real_dev", "dev"), None),
+        ((), None),
+    ],
+)
+def test_an_order_names_each_of_the_three_once(
+    reads: tuple[str, ...], wanted: tuple[str, ...] | None
+) -> None:
+    assert order_of(reads, Contract(members=MEMBERS)) == wanted

@@ -1,0 +1,393 @@
+"""The kernel around code that is run in a world: devices, allocations, lists, maps and locks.
+
+What a function of the kernel does with the objects of a world is said here, not read from the tree:
+its own code goes down to the allocator and the scheduler. A list is the sequence of its entries, an
+xarray what was stored under an index. Memory is never short. A function that is not among these and
+that the tree's files near the code don't define is outside.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from typing import Protocol
+
+from tree_sitter import Node
+
+from xfrmlint.c.ctype import CType
+from xfrmlint.c.integers import INT, ULONG, Int
+from xfrmlint.c.unit import node_text
+from xfrmlint.concrete.body import Body
+from xfrmlint.concrete.values import NULL, Cell, Open, Pointer, Struct, Value, Void
+from xfrmlint.contract.words import DEVICE
+
+# Locks, references, allocation's end, grace periods that nobody waits for, and what only prints.
+_NOTHING = re.compile(
+    r"(raw_)?(spin|read|write)_(un)?lock(_bh|_irq|_irqsave|_irqrestore|_nested)?|"
+    r"mutex_(un)?lock(_nested)?|rtnl_(un)?lock|(spin_lock|mutex|seqlock)_init|"
+    r"netdev_(hold|put|lock|unlock|lock_ops|unlock_ops|tracker_\w+)|dev_(hold|put)|"
+    r"kv?z?free(_rcu(_mightsleep)?|_sensitive)?|module_put|__module_get|cond_resched|"
+    r"INIT_(LIST|HLIST)_HEAD|INIT_HLIST_NODE|xa_init(_flags)?|init_rcu_head|"
+    r"printk\w*|(pr|dev|netdev|slave|team|netif)_(emerg|alert|crit|err|warn|notice|info|dbg)\w*|"
+    r"net_\w+_ratelimited|NL_SET_\w+|trace_\w+|lockdep_\w+|might_\w+|(local|preempt)_\w+able|"
+    r"(dev_)?kfree_skb(_any|_irq|_reason)?|dev_consume_skb_any|refcount_(set|inc|dec)|atomic_(set|inc|dec)|WARN_ONCE|smp_\w*mb"
+)
+_WAITS = re.compile(r"synchronize_(net|rcu|rcu_expedited|srcu)|rcu_barrier")
+_ALLOCATES = re.compile(r"(kv?|dev?m_k|v)([zmc])alloc(_node|_obj|_objs|_flex|_array)?")
+_DIRTY = re.compile(r"(kv?|devm_k|v)m")
+_LIST = re.compile(
+    r"list_(add|add_tail|add_rcu|add_tail_rcu|del|del_init|del_rcu|empty|empty_careful|"
+    r"first_entry|first_entry_or_null|first_or_null_rcu|move|move_tail)|"
+    r"hlist_(add_head|add_head_rcu|add_tail_rcu|del|del_rcu|del_init|empty)"
+)
+_XARRAY = re.compile(r"xa_(load|store|erase)(_bh|_irq)?")
+_DEVICES = re.compile(
+    r"netdev_priv|netdev_master_upper_dev_get(_rcu)?|netdev_has_upper_dev(_all_rcu)?|"
+    r"netif_is_\w+_(master|port|slave)|netif_(running|carrier_ok|device_present|is_up)|"
+    r"netdev_has_any_upper_dev"
+)
+# Work is done later, and by nobody here.
+_TRUE = re.compile(
+    r"mutex_trylock|rtnl_trylock|lockdep_is_held|rcu_read_lock_held|(schedule|queue|mod)(_delayed)?_work"
+)
+_OTHERS = re.compile(r"ARRAY_SIZE|(__)?dev_queue_xmit")
+_LOOP = re.compile(
+    r"h?list_for_each_entry(_rcu|_safe|_rcu_bh|_lockless|_srcu)?|"
+    r"netdev_for_each_lower_(private|private_rcu|dev)"
+)
+
+
+@cache
+def kernels_own(name: str) -> bool:
+    """Tell whether a function or macro is the kernel's and not read from the tree."""
+    return any(
+        pattern.fullmatch(name)
+        for pattern in (
+            _NOTHING,
+            _TRUE,
+            _WAITS,
+            _ALLOCATES,
+            _LIST,
+            _XARRAY,
+            _DEVICES,
+            _OTHERS,
+            _LOOP,
+        )
+    )
+
+
+class Deed(StrEnum):
+    """What an event of a run is."""
+
+    WRITES = "writes"  # a member of x->xso
+    ADD = "add"
+    DELETE = "delete"
+    FREE = "free"
+    WAITS = "waits for all readers"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event that others can see: of a lower device, or a member of xso that changes."""
+
+    deed: Deed
+    device: str = ""
+    member: str = ""
+    value: str | int | None = None
+    refused: bool = False
+
+
+class Evaluating(Protocol):
+    """What the kernel asks of the machine that runs the code."""
+
+    def value_of(self, node: Node) -> Value:
+        """Evaluate an expression."""
+        ...
+
+    def place_of(self, node: Node) -> Cell | Struct:
+        """Return what an expression designates."""
+        ...
+
+    def variable_type(self, node: Node) -> CType | None:
+        """Return the declared type of a variable."""
+        ...
+
+    def members_of(self, struct: str) -> Mapping[str, CType]:
+        """Return the members of a struct; none if they can't be read."""
+        ...
+
+    def grown(self, struct: Struct, name: str, node: Node) -> Cell | Struct:
+        """Return a member of a struct, made by its declaration if it is not there."""
+        ...
+
+    def refuse(self, reason: str, node: Node) -> Exception:
+        """Return why this can't be evaluated, to be raised."""
+        ...
+
+
+@dataclass
+class Kernel:
+    """One world's kernel.
+
+    devices: by name. owner: the upper. choose: says how a question goes that the world leaves open.
+    watched: the struct whose members that change are events. masters: the upper of each port, by
+    name and in order. down: devices without a carrier. private: what netdev_priv() is, by the
+    device's name. active: the port that an owner's own pointer leads to, where its code that would
+    store it was not run. populated: that code was run. assumed: what was decided of the owner's own
+    numbers, in words. unset: pointers to a device that nobody was seen to store. sent: the
+    devices that a packet was queued on. bodies: kept from run to run. files: structs that
+    are variables of a file. given: what members of the world's objects are that are not 0, by the
+    object's name and the member's.
+    """
+
+    devices: Mapping[str, Struct]
+    owner: Pointer
+    choose: Callable[[], bool]
+    watched: Struct
+    masters: dict[str, str] = field(default_factory=dict)
+    down: set[str] = field(default_factory=set)
+    events: list[Event] = field(default_factory=list)
+    private: dict[str, Struct] = field(default_factory=dict)
+    active: str = ""
+    populated: bool = False
+    unset: list[str] = field(default_factory=list)
+    assumed: list[str] = field(default_factory=list)
+    lists: dict[int, list[Struct]] = field(default_factory=dict)
+    filled: set[int] = field(default_factory=set)
+    sent: set[str] = field(default_factory=set)
+    bodies: dict[int, Body] = field(default_factory=dict)
+    files: dict[str, Struct] = field(default_factory=dict)
+    given: Mapping[str, int] = field(default_factory=dict)
+    maps: dict[int, dict[int, Value]] = field(default_factory=dict)
+    entries: dict[tuple[str, str], Struct] = field(default_factory=dict)
+
+    def knows(self, name: str) -> bool:
+        """Tell whether `call` can do what a function does."""
+        return kernels_own(name) and not _LOOP.fullmatch(name)
+
+    def call(self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node) -> Value:
+        """Do what a function of the kernel does."""
+        if _NOTHING.fullmatch(name):
+            return Void()
+        if _WAITS.fullmatch(name):
+            self.events.append(Event(Deed.WAITS))
+            return Void()
+        if _ALLOCATES.fullmatch(name):
+            return Pointer(
+                Struct("allocated memory", raw=True, fresh=_DIRTY.match(name) is not None)
+            )
+        if _TRUE.fullmatch(name):
+            return Int(1, INT)
+        if name == "ARRAY_SIZE":
+            array = machine.place_of(arguments[0])
+            if not isinstance(array, Struct) or array.element is None:
+                raise machine.refuse("the size of what is no array", node)
+            return Int(array.count, ULONG)
+        if name.endswith("dev_queue_xmit"):
+            return self._queued(machine, arguments, node)
+        handlers: tuple[tuple[re.Pattern[str], _Handler], ...] = (
+            (_DEVICES, self._of_device),
+            (_LIST, self._of_list),
+            (_XARRAY, self._of_xarray),
+        )
+        for pattern, handler in handlers:
+            if pattern.fullmatch(name):
+                return handler(machine, name, arguments, node)
+        raise machine.refuse(f"{name}() is not run", node)
+
+    # Numbers that are open
+
+    def settled(self, value: Value) -> Value:
+        """Return the number that an open one was decided to be, or what it was."""
+        if isinstance(value, Open) and value.decided is not None:
+            return Int(value.decided, INT)
+        return value
+
+    def is_number(self, value: Open, number: int) -> bool:
+        """Tell whether an open number is this one: as it was decided, or as it is decided now."""
+        if value.decided is not None:
+            return value.decided == number
+        if number in value.excluded:
+            return False
+        if self.choose():
+            value.decided = number
+            self.assumed.append(f"{value.name} is {number}")
+            return True
+        value.excluded.add(number)
+        self.assumed.append(f"{value.name} is not {number}")
+        return False
+
+    # Devices
+
+    def _queued(self, machine: Evaluating, arguments: Sequence[Node], node: Node) -> Value:
+        value = machine.value_of(arguments[0])
+        target = value.target if isinstance(value, Pointer) else None
+        device = machine.grown(target, "dev", node) if isinstance(target, Struct) else None
+        name = self.name_of(device.value) if isinstance(device, Cell) else None
+        if name is None:
+            raise machine.refuse("a packet is queued on no device of the world", node)
+        self.sent.add(name)
+        return Int(0, INT)
+
+    def wrote(self, place: Cell) -> None:
+        """Take down that a member of the watched struct was written."""
+        if place.owner != self.watched.name:
+            return
+        value = place.value
+        told: str | int | None = None
+        if isinstance(value, Int):
+            told = value.value
+        elif isinstance(value, Pointer):
+            told = self.name_of(value) or getattr(value.target, "name", None)
+        self.events.append(Event(Deed.WRITES, member=place.name, value=told))
+
+    def name_of(self, value: Value) -> str | None:
+        """Return the name of the device that a pointer points to; None for NULL and all else."""
+        target = value.target if isinstance(value, Pointer) else None
+        return next((name for name, one in self.devices.items() if one is target), None)
+
+    def private_of(self, name: str) -> Struct:
+        """Return a device's private data, of a type that the first use tells."""
+        if name not in self.private:
+            self.private[name] = Struct(f"{name}'s private data", raw=True, born=True)
+        return self.private[name]
+
+    def _of_device(
+        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+    ) -> Value:
+        device = self.name_of(machine.value_of(arguments[0])) if arguments else None
+        if device is None:
+            raise machine.refuse(f"{name}() of what is no device of the world", node)
+        master = self.masters.get(device)
+        if name == "netdev_priv":
+            return Pointer(self.private_of(device))
+        if name.startswith("netdev_master"):
+            return Pointer(self.devices[master]) if master else NULL
+        if name.startswith("netdev_has_any"):
+            return Int(int(master is not None), INT)
+        if name.startswith("netdev_has"):
+            upper = self.name_of(machine.value_of(arguments[1]))
+            return Int(int(master is not None and upper == master), INT)
+        if name.endswith("_master"):
+            return Int(int(device in self.masters.values()), INT)
+        if name.endswith(("_port", "_slave")):
+            return Int(int(master is not None), INT)
+        return Int(int(device not in self.down), INT)
+
+    # Lists and maps
+
+    def entries_of(self, head: Struct) -> list[Struct]:
+        """Return the list_heads that a list links, in order."""
+        return self.lists.setdefault(id(head), [])
+
+    def _linked(self, machine: Evaluating, argument: Node, node: Node) -> Struct:
+        value = machine.value_of(argument)
+        target = value.target if isinstance(value, Pointer) else None
+        if not isinstance(target, Struct):
+            raise machine.refuse("a list that can't be found", node)
+        return target
+
+    def _of_list(
+        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+    ) -> Value:
+        word = name.partition("list_")[2]
+        first = self._linked(machine, arguments[0], node)
+        if word.startswith("del"):
+            self._unlink(first)
+            return Void()
+        if word.startswith("empty"):
+            return Int(int(not self.entries_of(first)), INT)
+        if word.startswith("first"):
+            found = self.entries_of(first)
+            if not found and word == "first_entry":
+                raise machine.refuse("the first entry of an empty list", node)
+            return Pointer(found[0].parent) if found and found[0].parent else NULL
+        head = self._linked(machine, arguments[1], node)
+        into = self.entries_of(head)
+        self.filled.add(id(head))
+        self._unlink(first)
+        into.insert(len(into) if "tail" in word else 0, first)
+        return Void()
+
+    def _unlink(self, entry: Struct) -> None:
+        for found in self.lists.values():
+            found[:] = [one for one in found if one is not entry]
+
+    def _of_xarray(
+        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+    ) -> Value:
+        stored = self.maps.setdefault(id(self._linked(machine, arguments[0], node)), {})
+        index = machine.value_of(arguments[1])
+        if not isinstance(index, Int):
+            raise machine.refuse("an index that is no number", node)
+        old = stored.get(index.value, NULL)
+        if name.startswith("xa_store"):
+            stored[index.value] = machine.value_of(arguments[2])
+        elif name.startswith("xa_erase"):
+            stored.pop(index.value, None)
+        return old
+
+    # Loops
+
+    def elements(
+        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+    ) -> Iterator[Value]:
+        """Yield what a loop macro's first argument is in each turn."""
+        if not _LOOP.fullmatch(name) or len(arguments) < 3:
+            raise machine.refuse(f"a loop made by a macro ({name})", node)
+        at = 2 if name.endswith("_safe") else 1
+        member = node_text(arguments[at + 1])
+        head = self._linked(machine, arguments[at], node)
+        found = self.entries_of(head)
+        if not found and head.born and not self.populated and id(head) not in self.filled:
+            self.filled.add(id(head))
+            found += self._ports(machine, arguments[0], member, node)
+        for one in list(found):
+            if one.parent is None or one.member != member:
+                raise machine.refuse(f"a list whose entries are not linked by {member}", node)
+            yield Pointer(one.parent)
+
+    def _ports(self, machine: Evaluating, variable: Node, member: str, node: Node) -> list[Struct]:
+        """Return entries for the owner's ports, of a list in its private data that nobody filled.
+
+        The elements of such a list hold a device each: the upper's ports are in there.
+        """
+        kind = machine.variable_type(variable)
+        found = []
+        for name in self.masters if kind is not None else ():
+            made = self.entry(machine, kind.base, name, node) if kind is not None else None
+            linked = machine.grown(made, member, node) if made is not None else None
+            if isinstance(linked, Struct):
+                found.append(linked)
+        return found
+
+    def port_in(self, member: str) -> Value:
+        """Return the port that a pointer of the owner's own is supposed to lead to, one by one.
+
+        Nobody was seen to store it, so that no claim may rest on it.
+        """
+        self.unset.append(member)
+        ports = [self.active, *(name for name in self.masters if name != self.active)]
+        at = len(self.unset) - 1
+        return Pointer(self.devices[ports[at]]) if at < len(ports) else NULL
+
+    def entry(self, machine: Evaluating, kind: str, port: str, node: Node) -> Struct | None:
+        """Return an owner's own struct for a port: one with a net_device; None if it has none."""
+        if not kind.startswith("struct ") or kind == DEVICE:
+            return None
+        return self.entry_of(kind, port, machine.members_of(kind))
+
+    def entry_of(self, kind: str, port: str, members: Mapping[str, CType]) -> Struct | None:
+        """Return the same. members: of that struct."""
+        holds = [n for n, one in members.items() if (one.base, one.pointers) == (DEVICE, 1)]
+        if not holds:
+            return None
+        if (kind, port) not in self.entries:
+            made = Struct(f"{kind.split()[-1]} of {port}", kind, born=True)
+            made.put(holds[0], Pointer(self.devices[port]), members[holds[0]])
+            self.entries[kind, port] = made
+        return self.entries[kind, port]
+
+
+_Handler = Callable[[Evaluating, str, Sequence[Node], Node], Value]

@@ -1,0 +1,571 @@
+"""Runs an owner's own code through the model's stories, and asks the tree's resolver what is left.
+
+The core's add, delete and free are the tree's where they can be run; else the members' roles say
+what they leave. A lower device is the model's: its add writes a handle of its own into the field,
+and it takes down who was asked for what. Whatever can't be run ends the story without an answer.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from xfrmlint.c.ctype import CType
+from xfrmlint.c.integers import INT, ULONG, Int
+from xfrmlint.c.reader import Reader
+from xfrmlint.concrete.body import Body
+from xfrmlint.concrete.choices import choices
+from xfrmlint.concrete.configuration import ON
+from xfrmlint.concrete.evaluate import Result, evaluate
+from xfrmlint.concrete.faults import Fault, FaultKind, Outside
+from xfrmlint.concrete.kernel import Deed as Done
+from xfrmlint.concrete.kernel import Event, Kernel, kernels_own
+from xfrmlint.concrete.names import Source
+from xfrmlint.concrete.owner import LONGEST, Owner, owner_of, parameters, port_of
+from xfrmlint.concrete.primitives import known
+from xfrmlint.concrete.resolver import in_worlds
+from xfrmlint.concrete.sources import Sources, core_definitions
+from xfrmlint.concrete.trace import StepKind
+from xfrmlint.concrete.values import NULL, Function, Pointer, Struct, Value, Void
+from xfrmlint.contract.words import (
+    ADD,
+    DELETE,
+    DEVICE,
+    FREE,
+    HANDLE,
+    NETDEV_OPS,
+    OPS,
+    OWNER,
+    OWNER_CALLBACKS,
+    PACKET,
+    RESOLVE,
+    SHARE,
+    STATE,
+    XSO,
+)
+from xfrmlint.contract.words import Function as ContractFunction
+from xfrmlint.model.predicates import Broken, broken
+from xfrmlint.model.stories import Deed, Step, Story, stories
+from xfrmlint.model.worlds import A, B, C, D, Mode, U, World
+
+_MOST_RUNS = 32
+_LONG = (Deed.FAIL_OVER, Deed.LEAVE)
+_OFFLOADS = "NETIF_F_HW_ESP"
+# include/uapi/linux/if.h: IFF_UP and IFF_RUNNING.
+_UP = 0x41
+# What a state and devices are when a state is added: it is valid, leaves the machine, they are up.
+_GIVEN = {"x.km.state": "XFRM_STATE_VALID", "x->xso.dir": "XFRM_DEV_OFFLOAD_OUT"}
+
+
+class Blamed(NamedTuple):
+    """The function that an answer, or the state behind it, is owed to."""
+
+    name: str
+    path: str
+    line: int
+
+
+class Answer(NamedTuple):
+    """What a device gets. value: None where that can't be told, for `reason`."""
+
+    asking: str
+    value: int | None
+    reason: str
+    by_callback: bool
+
+
+class Scene(NamedTuple):
+    """How a story ends.
+
+    handed: the owner took the state and handed it on. assumed: what the owner's own numbers are in
+    it. broken: what breaks P1 to P4. events: what others could see, by step.
+    """
+
+    story: Story
+    assumed: tuple[str, ...]
+    world: World
+    handed: bool
+    answers: tuple[Answer, ...]
+    broken: tuple[tuple[Broken, Blamed], ...]
+    events: tuple[tuple[Event, ...], ...]
+
+
+class Untold(NamedTuple):
+    """A story that could not be run to its end, and why."""
+
+    story: Story
+    reason: str
+    path: str
+    line: int
+
+
+class Ran(NamedTuple):
+    """An owner in all stories. answers: it has the resolver callback. total: how many there are."""
+
+    owner: Owner
+    answers: bool
+    scenes: tuple[Scene, ...]
+    untold: tuple[Untold, ...]
+    total: int
+
+
+def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | None:
+    """Run an owner through all stories; None if the tree has no resolver, or one that is wrong.
+
+    path: of its ops table. callbacks: the names of the functions in its slots.
+    """
+    sources = Sources(reader, ON, kept=_is_kept, longest=LONGEST)
+    contract = reader.contract
+    resolvers = core_definitions(reader, sources, contract.asks) if contract.present else []
+    if not resolvers or in_worlds(resolvers[0], sources).broken:
+        return None
+    core = {
+        role: found[0][0]
+        for role in (ADD, DELETE, FREE)
+        if role in contract.functions and (found := _definitions(sources, contract.functions[role]))
+    }
+    owner = owner_of(reader, sources, path, callbacks)
+    code = _Code(sources, resolvers[0], core, owner, {}, _given(sources, resolvers[0].path))
+    if not _can_be_joined(code):
+        code = code._replace(owner=owner._replace(joins=None))
+    scenes: list[Scene] = []
+    untold: list[Untold] = []
+    hopeless: dict[Deed, Untold] = {}
+    total = 0
+    for story in stories(SHARE in sources.contract.slots):
+        if not _concerns(story, owner, sources):
+            continue
+        total += 1
+        gone = next((hopeless[s.deed] for s in story.steps if s.deed in hopeless), None)
+        if gone is not None:
+            untold.append(gone._replace(story=story))
+            continue
+        told = list(_told(code, story))
+        lost = [one for one in told if isinstance(one, Untold)]
+        untold += lost[:1]
+        ended = [one for one in told if isinstance(one, Scene)]
+        if not ended:
+            # What comes to an end in no way here will not in the next story.
+            hopeless.update((s.deed, lost[0]) for s in story.steps if s.deed in _LONG)
+        scenes += ended
+        if not lost:
+            open_ = [a.reason for one in ended for a in one.answers if a.value is None]
+            untold += [Untold(story, reason, path, 0) for reason in open_[:1]]
+    answers = sources.contract.slot(RESOLVE) in owner.callbacks
+    return Ran(owner, answers, tuple(scenes), tuple(untold), total)
+
+
+def _is_kept(name: str) -> bool:
+    return known(name) or kernels_own(name)
+
+
+class _Code(NamedTuple):
+    """What is run. core: by the slot that each calls."""
+
+    sources: Sources
+    resolver: Source
+    core: Mapping[str, Source]
+    owner: Owner
+    bodies: dict[int, Body]
+    given: Mapping[str, int]
+
+
+def _given(sources: Sources, path: str) -> Mapping[str, int]:
+    """Return what is not 0 in a world's objects at its beginning."""
+    found = {f"{name}.flags": _UP for name in (U, A, B, C, D)}
+    for member, constant in _GIVEN.items():
+        value = sources.constant(constant, path)
+        if value is not None:
+            found[member] = value.value
+    return found
+
+
+def _definitions(
+    sources: Sources, function: ContractFunction
+) -> Sequence[tuple[Source, bool | None]]:
+    """Return a function of the core where the contract says that it stands."""
+    path = function.place.path
+    return sources.definitions(function.name, path) if path else ()
+
+
+def _concerns(story: Story, owner: Owner, sources: Sources) -> bool:
+    """Tell whether an owner has code for each step: one without delete deletes nothing."""
+    deeds = {step.deed for step in story.steps}
+    if Deed.FAIL_OVER in deeds and not owner.other:
+        return False
+    # What it does for a port that a shared state was installed on is more than that it is gone.
+    if Step(Deed.LEAVE, story.ports[0]) in story.steps and owner.leaves is None:
+        return SHARE not in sources.contract.slots
+    return Deed.DELETE not in deeds or sources.contract.slot(DELETE) in owner.callbacks
+
+
+def _can_be_joined(code: _Code) -> bool:
+    """Tell whether what makes a device a port can be run; else ports are made by their shape."""
+    story = next(stories(SHARE in code.sources.contract.slots))
+    for choose in choices():
+        try:
+            _Stage(code, story, choose).join()
+        except Outside:
+            return False
+    return True
+
+
+def _told(code: _Code, story: Story) -> Iterator[Scene | Untold]:
+    """Run a story once for each way in which what is open can go."""
+    for count, choose in enumerate(choices()):
+        if count == _MOST_RUNS:
+            yield Untold(story, "too many ways", code.owner.path, 0)
+            return
+        stage = _Stage(code, story, choose)
+        try:
+            yield stage.play()
+        except Outside as error:
+            yield Untold(story, error.reason, error.path, error.line)
+
+
+@dataclass
+class _Lowers:
+    """The model's lower devices.
+
+    held: the handle under which each has the state now. deleted: those that delete was called for.
+    """
+
+    issued: dict[int, str] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
+    deleted: set[int] = field(default_factory=set)
+
+    def new(self, device: str) -> int:
+        """Return the handle of another add: the device's own hundred, counted."""
+        count = sum(name == device for name in self.issued.values())
+        handle = 0x100 * (ord(device[0]) - 0x40) + count + 1
+        self.issued[handle] = device
+        return handle
+
+
+class _Stage:
+    """One run of one story."""
+
+    def __init__(self, code: _Code, story: Story, choose: Callable[[], bool]) -> None:
+        self.code = code
+        self.story = story
+        self.contract = code.sources.contract
+        self.lowers = _Lowers()
+        self.promises = {one.name: one for one in story.devices}
+        self.devices = {name: Struct(name, DEVICE) for name in (*self.promises, U)}
+        self.x = Struct("x", STATE)
+        self.xso = Struct(f"x->{XSO}", self.contract.offload)
+        self.x.put(XSO, self.xso)
+        self.kernel = Kernel(
+            self.devices,
+            Pointer(self.devices[U]),
+            choose,
+            self.xso,
+            masters=dict.fromkeys(story.ports, U),
+            active=story.ports[0],
+            bodies=code.bodies,
+            given=code.given,
+        )
+        self.refused = False
+        self.asked = False
+        self.freed = False
+        self.steps: list[tuple[Event, ...]] = []
+        self.last: Source = code.resolver
+        for name in self.promises:
+            self._equip(name)
+        self.devices[U].put(NETDEV_OPS, Pointer(self._owner_ops()), CType(OPS, 1))
+        for number, device in enumerate(self.devices.values(), 1):
+            device.put("ifindex", Int(number, INT), CType("int"))
+
+    # What there is
+
+    def _owner_ops(self) -> Struct:
+        ops = Struct(f"{U}'s {NETDEV_OPS}", OPS)
+        for slot, source in self.code.owner.callbacks.items():
+            kind = CType("fn", 1, source.view.result)
+            ops.put(slot, Pointer(Function(slot, source=source)), kind)
+        return ops
+
+    def _equip(self, name: str) -> None:
+        """Give a lower device its ops, its flags and its features."""
+        ops = Struct(f"{name}'s {NETDEV_OPS}", OPS)
+
+        def put(role: str, call: Callable[[Sequence[Value]], Value | Fault], result: str) -> None:
+            slot = self.contract.slot(role)
+            if slot:
+                ops.put(
+                    slot, Pointer(Function(f"{name}'s {role}", call)), CType("fn", 1, CType(result))
+                )
+
+        put(ADD, self._add, "int")
+        put(DELETE, lambda values: self._note(Done.DELETE, values), "void")
+        put(FREE, lambda values: self._note(Done.FREE, values), "void")
+        put(SHARE, self._accepts, "bool")
+        self.devices[name].put(NETDEV_OPS, Pointer(ops), CType(OPS, 1))
+        self._promise(name)
+
+    def _promise(self, name: str) -> None:
+        """Set a device's flags and features as its promises are now."""
+        promised = self.promises[name]
+        target = self.devices[name].value(NETDEV_OPS)
+        ops = target.target if isinstance(target, Pointer) else None
+        bits = 0
+        for role, kept in ((RESOLVE, promised.asks), (SHARE, promised.shares)):
+            promise = self.contract.promises.get(role)
+            if kept and promise is not None and promise.bit >= 0:
+                bits |= 1 << promise.bit
+        if isinstance(ops, Struct) and self.contract.flags is not None:
+            ops.put(self.contract.flags.name, Int(bits, INT), CType("u32"))
+        feature = self.code.sources.constant(_OFFLOADS, self.code.resolver.path)
+        if feature is not None:
+            set_ = feature.value if promised.offloads else 0
+            self.devices[name].put("features", Int(set_, ULONG), CType("u64"))
+
+    # The lower devices' callbacks
+
+    def _add(self, values: Sequence[Value]) -> Value | Fault:
+        name = self._device_of(values)
+        if name is None:
+            return Fault(FaultKind.ARGUMENT, "a lower's add is called without its device")
+        self.asked = True
+        if name in self.story.refuses:
+            self.kernel.events.append(Event(Done.ADD, name, refused=True))
+            return Int(-22, INT)
+        handle = self.lowers.new(name)
+        self.lowers.held[name] = handle
+        self.xso.put(self.contract.member(HANDLE), Int(handle, ULONG), CType("unsigned long"))
+        self.kernel.events.append(
+            Event(Done.ADD, name, member=self.contract.member(HANDLE), value=handle)
+        )
+        return Int(0, INT)
+
+    def _note(self, deed: Done, values: Sequence[Value]) -> Value | Fault:
+        name = self._device_of(values)
+        if name is None:
+            return Fault(FaultKind.ARGUMENT, f"a lower's {deed} is called without its device")
+        self.kernel.events.append(Event(deed, name))
+        if deed is Done.FREE:
+            self.lowers.held.pop(name, None)
+        elif name in self.lowers.held:
+            self.lowers.deleted.add(self.lowers.held[name])
+        return Void()
+
+    def _accepts(self, values: Sequence[Value]) -> Value | Fault:
+        name, peer = self._device_of(values), self._device_of(values[1:])
+        if name not in self.promises or peer not in self.promises:
+            return Int(0, INT)
+        one, other = self.promises[name], self.promises[peer]
+        return Int(int(one.accepts and one.chip == other.chip), INT)
+
+    def _device_of(self, values: Sequence[Value]) -> str | None:
+        return self.kernel.name_of(values[0]) if values else None
+
+    # The story
+
+    def play(self) -> Scene:
+        """Run it and ask. Raises Outside."""
+        self.join()
+        for step in self.story.steps:
+            before = len(self.kernel.events)
+            self._take(step)
+            self.steps.append(tuple(self.kernel.events[before:]))
+            if self.refused:
+                break
+        carries = frozenset[str]() if self.refused else self._carries()
+        answers = [self._ask(asking) for asking in self.promises]
+        world = self._world(carries)
+        handed = self.asked and not self.refused
+        found = [told for answer in answers for told in self._wrong(world, answer)]
+        if found and self.kernel.unset:
+            raise self._supposed()
+        return Scene(
+            self.story,
+            tuple(dict.fromkeys(self.kernel.assumed)),
+            world,
+            handed,
+            tuple(answers),
+            tuple(found),
+            tuple(self.steps),
+        )
+
+    def _run(self, source: Source, arguments: Sequence[Value]) -> Result:
+        return evaluate(source, arguments, self.code.sources, kernel=self.kernel)
+
+    def _done(self, source: Source, arguments: Sequence[Value]) -> Value:
+        """Run one of the tree's functions to its end. Raises Outside, after a fault too."""
+        result = self._run(source, arguments)
+        if isinstance(result.value, Fault):
+            fault = result.value
+            raise Outside(fault.text, fault.path or source.path, fault.line or source.line)
+        return result.value
+
+    def join(self) -> None:
+        """Make the story's ports ports of the owner, by its own code if it has some."""
+        joins = self.code.owner.joins
+        if joins is None:
+            return
+        count = len(parameters(joins))
+        self.kernel.populated = True
+        for port in self.story.ports:
+            arguments = [Pointer(self.devices[U]), Pointer(self.devices[port]), NULL][:count]
+            self._done(joins, arguments)
+        self.kernel.events.clear()
+
+    def _take(self, step: Step) -> None:
+        owner = self.code.owner
+        if step.changed is not None:
+            self.promises[step.device] = step.changed
+            self._promise(step.device)
+        elif step.deed is Deed.ADD:
+            self._add_state()
+        elif step.deed is Deed.DELETE:
+            self._core(DELETE)
+        elif step.deed is Deed.FREE:
+            self._core(FREE)
+            self.freed = True
+        elif step.deed is Deed.LEAVE:
+            self.promises[step.device] = self.promises[step.device]._replace(master=None)
+            if owner.leaves is not None:
+                self._done(owner.leaves, [self.kernel.owner, Pointer(self.devices[step.device])])
+                self.last = owner.blamed or owner.leaves
+            self.kernel.masters.pop(step.device, None)
+        elif owner.moves is None:
+            raise Outside("what moves its states was not found", owner.path, 0)
+        else:
+            self.kernel.active = step.device
+            self._done(
+                owner.moves, [self._owners(owner.moves), self._port(owner.moves, step.device)]
+            )
+            self.last = owner.blamed or owner.moves
+
+    def _owners(self, source: Source) -> Value:
+        first = parameters(source)[0]
+        return self.kernel.owner if first.base == DEVICE else Pointer(self.kernel.private_of(U))
+
+    def _port(self, source: Source, name: str) -> Value:
+        """Return what tells a function a port: the device, or the owner's struct for it."""
+        kind = parameters(source)[1]
+        if port_of(kind, self.code.sources, source.path) == "device":
+            return Pointer(self.devices[name])
+        for linked in self.kernel.lists.values():
+            for entry in linked:
+                found = entry.parent
+                if found is None or found.kind != kind.base:
+                    continue
+                devices = [c.value for c in found.fields.values() if not isinstance(c, Struct)]
+                if any(self.kernel.name_of(value) == name for value in devices):
+                    return Pointer(found)
+        members = self.code.sources.members(kind, source.path)
+        made = self.kernel.entry_of(kind.base, name, members)
+        if made is None:
+            raise Outside(f"no {kind.base} of {name} is seen", source.path, source.line)
+        return Pointer(made)
+
+    def _add_state(self) -> None:
+        """Hand the state to the core, which hands it to the owner."""
+        source = self.code.core.get(ADD)
+        arguments = [self.kernel.owner, Pointer(self.x), NULL]
+        if source is not None and [k.base for k in parameters(source)[:2]] == [DEVICE, STATE]:
+            value = self._done(source, arguments)
+        else:
+            value = self._add_by_roles(arguments)
+        self.refused = isinstance(value, Int) and value.value != 0
+        add = self.code.owner.callbacks.get(self.contract.slot(ADD))
+        self.last = (source if self.refused else add) or self.last
+        if not self.asked and (self.kernel.unset or not self.refused):
+            raise self._supposed()
+
+    def _supposed(self) -> Outside:
+        unset = self.kernel.unset[:1] or ["its ports"]
+        return Outside(f"what sets {unset[0]} is not seen", self.code.owner.path, 0)
+
+    def _add_by_roles(self, arguments: Sequence[Value]) -> Value:
+        add = self.code.owner.callbacks.get(self.contract.slot(ADD))
+        if add is None:
+            raise Outside("its add was not found", self.code.owner.path, 0)
+        self.xso.put(self.contract.member(OWNER), self.kernel.owner, CType(DEVICE, 1))
+        captured = self.contract.member(OWNER_CALLBACKS)
+        if captured:
+            self.xso.put(captured, self.devices[U].value(NETDEV_OPS), CType(OPS, 1))
+        value = self._done(add, list(arguments)[: len(parameters(add))])
+        if isinstance(value, Int) and value.value:
+            self.xso.put(self.contract.member(OWNER), NULL, CType(DEVICE, 1))
+        return value
+
+    def _core(self, role: str) -> None:
+        """Run the core's delete or free; by the roles, the owner's callback and who is cleared."""
+        source = self.code.core.get(role)
+        if source is not None:
+            self.last = source
+            self._done(source, [Pointer(self.x)])
+            return
+        callback = self.code.owner.callbacks.get(self.contract.slot(role))
+        if callback is not None:
+            self._done(callback, [self.kernel.owner, Pointer(self.x)][-len(parameters(callback)) :])
+        if role == FREE:
+            self.xso.put(self.contract.member(OWNER), NULL, CType(DEVICE, 1))
+
+    # The end
+
+    def _world(self, carries: frozenset[str]) -> World:
+        lowers = self.lowers
+        assumed = list(dict.fromkeys(self.kernel.assumed))
+        name = self.story.name + (f", {', '.join(assumed)}" if assumed else "")
+        return World(
+            name,
+            Mode.SHARED if SHARE in self.contract.slots else Mode.MAP,
+            tuple(self.promises.values()),
+            None if self.freed or self.refused else U,
+            dict(lowers.issued),
+            frozenset(lowers.held.values()),
+            frozenset(lowers.deleted),
+            carries=carries,
+            settled=not self.refused and self.story.steps[-1].deed is not Deed.DELETE,
+            freed=self.freed or self.refused,
+        )
+
+    def _carries(self) -> frozenset[str]:
+        """Return the devices that the owner queues packets on; none if that can't be run."""
+        transmits = self.code.owner.transmits
+        if transmits is None or [k.base for k in parameters(transmits)] != [PACKET, DEVICE]:
+            return frozenset()
+        self.kernel.sent.clear()
+        before = len(self.kernel.events)
+        for queue in range(len(self.story.ports)):
+            skb = Struct("skb", PACKET)
+            skb.put("queue_mapping", Int(queue, INT), CType("u16"))
+            skb.put("dev", self.kernel.owner, CType(DEVICE, 1))
+            try:
+                self._done(transmits, [Pointer(skb), self.kernel.owner])
+            except Outside:
+                self.kernel.sent.clear()
+                break
+        del self.kernel.events[before:]
+        return frozenset(self.kernel.sent)
+
+    def _ask(self, asking: str) -> Answer:
+        """Ask the tree's resolver for a device."""
+        before = len(self.kernel.events)
+        try:
+            result = self._run(self.code.resolver, [Pointer(self.x), Pointer(self.devices[asking])])
+        except Outside as error:
+            where = f" ({error.path}:{error.line})" if error.path else ""
+            return Answer(asking, None, f"{error.reason}{where}", False)
+        del self.kernel.events[before:]
+        value = result.value
+        callback = self.contract.slot(RESOLVE)
+        called = any(s.kind is StepKind.CALL and s.object == callback for s in result.trace)
+        if not isinstance(value, Int):
+            reason = value.text if isinstance(value, Fault) else "no number"
+            return Answer(asking, None, reason, called)
+        return Answer(asking, value.value, "", called)
+
+    def _wrong(self, world: World, answer: Answer) -> Iterator[tuple[Broken, Blamed]]:
+        """Yield what an answer breaks, and the function that it is owed to."""
+        if answer.value is None:
+            return
+        found = broken(world, answer.asking, answer.value, answer.by_callback)
+        if found is None:
+            return
+        callback = self.code.owner.callbacks.get(self.contract.slot(RESOLVE))
+        source = callback if answer.by_callback else self.last
+        source = source or self.code.resolver
+        yield found, Blamed(source.name, source.path, source.line)

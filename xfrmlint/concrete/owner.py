@@ -1,0 +1,194 @@
+"""An owner's own code: its callbacks, and what joins, leaves and moves its ports."""
+
+import re
+from collections.abc import Container, Mapping, Sequence
+from typing import NamedTuple
+
+from xfrmlint.c.ctype import CType
+from xfrmlint.c.reader import Reader
+from xfrmlint.concrete.names import Source
+from xfrmlint.concrete.sources import Sources
+from xfrmlint.contract.words import ADD, DELETE, DEVICE, FREE, Contract
+
+_CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
+_TWO_POINTERS = re.compile(rb"^[^{;,]*\([^{;,]*\bstruct\s+\w+\s*\*[^{;,]*,[^{;,]*\*[^{;,]*\)\s*\{")
+# Bytes of a function that makes a device a port; what is longer has never come to its end.
+LONGEST = 5000
+
+
+class Owner(NamedTuple):
+    """The functions of an owner by what they are for; one that was not found is missing.
+
+    callbacks: by the slot's name. joins, leaves: ndo_add_slave and ndo_del_slave. moves: what moves
+    the states to another port, called with the owner's private data and the port's; other: code
+    besides the callbacks hands states on, found or not. blamed: of that code the innermost that
+    both takes a state from a port and puts it on another. transmits: ndo_start_xmit.
+    """
+
+    name: str
+    path: str
+    callbacks: Mapping[str, Source]
+    joins: Source | None
+    leaves: Source | None
+    moves: Source | None
+    other: bool
+    blamed: Source | None
+    transmits: Source | None
+
+
+def owner_of(reader: Reader, sources: Sources, path: str, callbacks: Mapping[str, str]) -> Owner:
+    """Return an owner by its ops table: the file it stands in, and the functions in its slots."""
+    found = {slot: sources.function(name, path) for slot, name in callbacks.items()}
+    known = {slot: source for slot, source in found.items() if source is not None}
+    files = [one for one in reader.universe.files(path) if one.endswith(".c")] or [path]
+    bodies = _bodies_of(reader, files)
+    ndos = {
+        slot: _filled(sources, bodies, reader, files, f"ndo_{slot}")
+        for slot in ("add_slave", "del_slave", "start_xmit")
+    }
+    others = {source.name for source in (*known.values(), *ndos.values()) if source is not None}
+    moves, blamed = _movers(sources, bodies, others)
+    return Owner(
+        reader.universe.module(path),
+        path,
+        known,
+        ndos["add_slave"],
+        ndos["del_slave"],
+        moves,
+        _hands_on_elsewhere(sources.contract, bodies, known),
+        blamed,
+        ndos["start_xmit"],
+    )
+
+
+def _filled(
+    sources: Sources, bodies: "_Bodies", reader: Reader, files: Sequence[str], slot: str
+) -> Source | None:
+    """Return the one function that the files put into a slot by its name."""
+    written = re.compile(rb"\.%s\s*=\s*(\w+)" % slot.encode())
+    found = {
+        (match.group(1).decode(), path)
+        for path in files
+        if slot.encode() in reader.corpus.data(path)
+        for match in written.finditer(reader.corpus.unit(path).text)
+    }
+    if len(found) != 1:
+        return None
+    name, path = found.pop()
+    body = bodies.get(name)
+    return None if body is None or len(body.text) > LONGEST else sources.function(name, path)
+
+
+class _Body(NamedTuple):
+    """A function's file and text, whom it calls by name, and which slots it calls, by role."""
+
+    path: str
+    text: bytes
+    calls: frozenset[str]
+    slots: frozenset[str]
+
+
+_Bodies = Mapping[str, _Body]
+
+
+def _bodies_of(reader: Reader, files: Sequence[str]) -> _Bodies:
+    """Return the functions of some files by name."""
+    asked = {
+        role: re.compile(rb"(->|\.)%s\s*\(" % reader.contract.slot(role).encode())
+        for role in (ADD, DELETE, FREE)
+        if reader.contract.slot(role)
+    }
+    found: dict[str, _Body] = {}
+    for path in files:
+        unit = reader.corpus.unit(path)
+        for item in unit.items:
+            if item.kind == "function":
+                text = unit.text[item.start : item.end]
+                calls = frozenset(m.group(1).decode() for m in _CALLED.finditer(text))
+                slots = frozenset(r for r, pattern in asked.items() if pattern.search(text))
+                found[item.name] = _Body(path, text, calls, slots)
+    return found
+
+
+def _reaching(role: str, bodies: _Bodies) -> set[str]:
+    """Return the functions that call a slot, themselves or through others."""
+    found = {name for name, body in bodies.items() if role in body.slots}
+    fresh = set(found)
+    while fresh:
+        fresh = {name for name, body in bodies.items() if body.calls & fresh} - found
+        found |= fresh
+    return found
+
+
+def _reached(name: str, bodies: _Bodies) -> set[str]:
+    """Return a function and those that it calls, itself or through others."""
+    found: set[str] = set()
+    fresh = {name} & bodies.keys()
+    while fresh:
+        found |= fresh
+        fresh = {c for one in fresh for c in bodies[one].calls if c in bodies} - found
+    return found
+
+
+def _movers(
+    sources: Sources, bodies: _Bodies, others: Container[str]
+) -> tuple[Source | None, Source | None]:
+    """Return the function that moves the states to another port, and the one that it does so by.
+
+    The first reaches a lower's add and its delete or free, is none of the callbacks, and is told
+    the new port: by a struct with a net_device, or by the net_device itself. The other one is the
+    innermost that reaches both.
+    """
+    both = _reaching(ADD, bodies) & (_reaching(DELETE, bodies) | _reaching(FREE, bodies))
+    below = {name: _reached(name, bodies) - {name} for name in both}
+    told = []
+    for name in sorted(both):
+        # Its head first: to prepare a function takes longer.
+        likely = name not in others and _TWO_POINTERS.search(bodies[name].text) is not None
+        source = sources.function(name, bodies[name].path) if likely else None
+        if source is not None and _told_port(source, sources):
+            told.append(source)
+    lowest = [s for s in told if not any(o.name in below[s.name] for o in told)]
+    if len(lowest) != 1:
+        return None, None
+    inside = both & (below[lowest[0].name] | {lowest[0].name})
+    inner = [name for name in inside if not below[name] & inside]
+    blamed = sources.function(inner[0], bodies[inner[0]].path) if len(inner) == 1 else None
+    return lowest[0], blamed
+
+
+def _hands_on_elsewhere(
+    contract: Contract, bodies: _Bodies, callbacks: Mapping[str, Source]
+) -> bool:
+    """Tell whether something reaches a lower's add that the owner's own add does not reach."""
+    own = callbacks.get(contract.slot(ADD))
+    reached = _reached(own.name, bodies) if own is not None else set()
+    return bool(_reaching(ADD, bodies) - reached)
+
+
+def port_of(kind: CType, sources: Sources, path: str) -> str:
+    """Return what a parameter can carry: the device, an owner's struct for it, or neither."""
+    if kind.pointers != 1 or not kind.base.startswith("struct "):
+        return ""
+    if kind.base == DEVICE:
+        return "device"
+    held = [
+        one
+        for one in sources.members(kind, path).values()
+        if (one.base, one.pointers) == (DEVICE, 1)
+    ]
+    return "entry" if held else ""
+
+
+def parameters(source: Source) -> list[CType]:
+    """Return the types of a function's parameters in order."""
+    found = [(v.parameter, v.type) for v in source.view.locals if v.parameter >= 0]
+    return [kind for _, kind in sorted(found, key=lambda one: one[0])]
+
+
+def _told_port(source: Source, sources: Sources) -> bool:
+    """Tell whether a function is told the owner and then a port."""
+    kinds = parameters(source)
+    if len(kinds) != 2 or not port_of(kinds[1], sources, source.path):
+        return False
+    return kinds[0].pointers == 1 and kinds[0].base.startswith("struct ")

@@ -1,0 +1,126 @@
+"""Torn reads (P5): the tree's own order of reads against its own order of writes.
+
+What an owner's code wrote when it was run through a story is a program of the model's; the reader
+is the tree's resolver, which reads each member once and decides by running it on what was read.
+What the owner's callback reads by itself is not looked at: to it the answer is 0.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from xfrmlint.c.integers import Int
+from xfrmlint.c.reader import Reader
+from xfrmlint.concrete.configuration import ON
+from xfrmlint.concrete.faults import Outside
+from xfrmlint.concrete.kernel import Deed, Event
+from xfrmlint.concrete.lab import Blamed, Ran, Scene
+from xfrmlint.concrete.names import Source
+from xfrmlint.concrete.resolver import in_worlds, run
+from xfrmlint.concrete.sources import Sources
+from xfrmlint.concrete.states import Case
+from xfrmlint.contract.words import HANDLE, OWNER, PINNED, Contract
+from xfrmlint.model.interleave import Field, Order, Scenario, Schedule, Step, torn, written
+from xfrmlint.model.reference import State
+from xfrmlint.model.stories import Deed as Happens
+from xfrmlint.model.worlds import U, valid_on
+
+_ROLES: tuple[tuple[str, Field], ...] = (
+    (OWNER, "owner"),
+    (PINNED, "real_dev"),
+    (HANDLE, "offload_handle"),
+)
+
+
+class Tear(NamedTuple):
+    """A schedule in which a device gets another class's handle. blamed: whose writes these are."""
+
+    driver: str
+    scene: Scene
+    schedule: Schedule
+    blamed: Blamed
+
+
+def tears(reader: Reader, ran: Ran) -> list[Tear]:
+    """Return the shortest bad schedule of each scene in which an owner's code moves a state."""
+    resolver = reader.contract.resolver
+    if resolver is None or not any(map(_is_moved, ran.scenes)):
+        return []
+    sources = Sources(reader, ON)
+    found = sources.definitions(resolver.name, resolver.place.path)
+    return list(_tears(ran, found[0][0], sources)) if found else []
+
+
+def _is_moved(scene: Scene) -> bool:
+    return scene.handed and any(s.deed is Happens.FAIL_OVER for s in scene.story.steps)
+
+
+def _tears(ran: Ran, source: Source, sources: Sources) -> Iterator[Tear]:
+    order = order_of(in_worlds(source, sources).reads, sources.contract)
+    blamed = ran.owner.blamed or ran.owner.moves
+    if order is None or blamed is None:
+        return
+    decide = _decider(source, sources, ran.answers)
+    for scene in filter(_is_moved, ran.scenes):
+        try:
+            schedule = torn(order, _scenario(scene, sources.contract), decide)
+        except Outside:
+            continue
+        if schedule is not None:
+            place = Blamed(blamed.name, blamed.path, blamed.line)
+            yield Tear(ran.owner.name, scene, schedule, place)
+
+
+def order_of(reads: Sequence[str], contract: Contract) -> Order | None:
+    """Return the order in which the three members are read; None if not each once."""
+    named = {contract.member(role): field for role, field in _ROLES}
+    order = tuple(named[name] for name in reads if name in named)
+    return order if sorted(order) == sorted(named.values()) else None
+
+
+def _decider(source: Source, sources: Sources, answers: bool) -> Callable[[State, str], int]:
+    """Return the tree's own resolver as a function of what it has read. Its calls raise Outside."""
+    known: dict[tuple[State, str], int] = {}
+
+    def decide(state: State, device: str) -> int:
+        key = (state, device)
+        if key not in known:
+            devices = sorted({device, U, *filter(None, (state.owner, state.real_dev))})
+            asked = state._replace(callback={} if answers else None)
+            value = run(source, Case(asked, device), sources, devices).value
+            known[key] = value.value if isinstance(value, Int) else 0
+        return known[key]
+
+    return decide
+
+
+def _scenario(scene: Scene, contract: Contract) -> Scenario:
+    """Return what the owner did in a story as a program, from the state that its add left."""
+    state = State(None, None, 0)
+    first, *rest = scene.events
+    for step in _program(first, contract):
+        state = written(state, step)
+    program = tuple(step for events in rest for step in _program(events, contract))
+    world = scene.world
+    shared = {handle: valid_on(world, handle) for handle in world.issued}
+    return Scenario(scene.world.name, state, {"owner": program}, world.issued, shared)
+
+
+def _program(events: Sequence[Event], contract: Contract) -> Iterator[Step]:
+    named = {contract.member(role): field for role, field in _ROLES}
+    for event in events:
+        field = named.get(event.member)
+        if event.deed is Deed.WAITS:
+            yield Step(str(event.deed), waits=True)
+        elif event.deed is Deed.WRITES and field is not None:
+            yield Step(f"{event.member} = {_shown(event.value)}", field, event.value)
+        elif event.deed is Deed.ADD and field is not None:
+            text = f"{event.device}'s add: {event.member} = {_shown(event.value)}"
+            yield Step(text, field, event.value)
+        elif event.deed in (Deed.DELETE, Deed.FREE):
+            yield Step(f"{event.device}'s {event.deed}")
+
+
+def _shown(value: str | int | None) -> str:
+    if value is None:
+        return "NULL"
+    return f"{value:#x}" if isinstance(value, int) else value

@@ -1,0 +1,91 @@
+"""Functions that the compiler calls where a variable ends (include/linux/cleanup.h).
+
+`T *p __free(put) = get();` calls what DEFINE_FREE(put, ...) names, guard(lock)(l) what
+DEFINE_GUARD(lock, ...) does, and __attribute__((__cleanup__(f))) f itself.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from xfrmlint.c.arguments import closing
+from xfrmlint.c.blanking import Covered, without_comments
+from xfrmlint.c.reader import Reader
+from xfrmlint.c.unit import Place
+from xfrmlint.c.view import FunctionName, View
+
+_DEFINED = re.compile(rb"\bDEFINE_(?:FREE|CLASS|\w*GUARD\w*)\s*\(\s*(\w+)\s*,")
+_ATTRIBUTE = re.compile(rb"\b_*cleanup_*\s*\(\s*(\w+)\s*\)")
+_USED = re.compile(rb"\b(?:__free|guard|scoped_guard|scoped_cond_guard|CLASS)\s*\(\s*(\w+)\s*[,)]")
+_WORD = re.compile(rb"[A-Za-z_]\w*")
+_HINTS = (b"cleanup", b"DEFINE_", b"__free", b"guard", b"CLASS")
+
+
+class _Spot(NamedTuple):
+    path: str
+    offset: int
+    through: str
+
+
+class Release(NamedTuple):
+    """A function in which a variable's end calls another; through: how that is written."""
+
+    view: View
+    place: Place
+    through: str
+
+
+class Cleanups:
+    """Answers about one driver, which is searched once."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self._known: dict[str, Mapping[bytes, Sequence[_Spot]]] = {}
+
+    def releases(self, function: FunctionName) -> Iterator[Release]:
+        """Yield where the end of a variable calls a function of a driver."""
+        key = self.reader.universe.key(function.path)
+        if key not in self._known:
+            self._known[key] = self._spots(function.path)
+        name = function.name.encode("utf-8", "surrogateescape")
+        for spot in self._known[key].get(name, ()):
+            unit = self.reader.corpus.unit(spot.path)
+            dead = Covered(sorted((b.start, b.end) for b in unit.blanked.branches if b.dead))
+            item = unit.item_at(spot.offset)
+            if item is None or item.kind != "function" or dead(spot.offset):
+                continue
+            for view in self.reader.views(spot.path, item, {}):
+                yield Release(view, unit.place(spot.offset), spot.through)
+
+    def _spots(self, path: str) -> Mapping[bytes, Sequence[_Spot]]:
+        """Return where each function is called, by its name."""
+        found: dict[bytes, list[_Spot]] = defaultdict(list)
+        classes: dict[bytes, set[bytes]] = defaultdict(set)
+        uses: list[tuple[bytes, _Spot]] = []
+        for file in self.reader.universe.files(path):
+            data = self.reader.corpus.data(file)
+            if not any(hint in data for hint in _HINTS):
+                continue
+            text = without_comments(data)
+            for match in _ATTRIBUTE.finditer(text):
+                found[match.group(1)].append(_Spot(file, match.start(), "__cleanup"))
+            for name, named in _defined(text):
+                classes[name] |= named
+            for match in _USED.finditer(text):
+                through = f"__free({match.group(1).decode()})"
+                uses.append((match.group(1), _Spot(file, match.start(), through)))
+        for name, spot in uses:
+            # And what these macros of the kernel's make.
+            made = (b"__free_" + name, b"class_" + name + b"_destructor")
+            for word in (*classes.get(name, ()), *made):
+                found[word].append(spot)
+        return found
+
+
+def _defined(text: bytes) -> Iterator[tuple[bytes, set[bytes]]]:
+    """Yield the classes that a text defines, and the names that stand in their definitions."""
+    for match in _DEFINED.finditer(text):
+        end = closing(text, text.index(b"(", match.start()))
+        if end is not None:
+            yield match.group(1), set(_WORD.findall(text, match.end(), end))

@@ -1,0 +1,79 @@
+"""Which structs are a net_device's private data: two of them never belong to one device.
+
+A representor's struct that points to its uplink's struct, both from netdev_priv(), leads from one
+device to another, whatever the members are called.
+"""
+
+from tree_sitter import Node
+
+from xfrmlint.c.ctype import CType
+from xfrmlint.c.expression import Goes, destination
+from xfrmlint.c.reader import Reader
+from xfrmlint.c.unit import node_text
+from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import function_named
+
+# Rows of the kernel's table are patterns; these are the names that are looked for in a driver.
+_GIVING = ("netdev_priv", "macsec_priv")
+
+
+class Privates:
+    """Answers about one driver, looked up once."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self._structs: dict[str, frozenset[str]] = {}
+
+    def structs(self, path: str) -> frozenset[str]:
+        """Return the structs that a driver takes private data of a net_device for."""
+        key = self.reader.universe.key(path)
+        if key not in self._structs:
+            found = set()
+            for word in _GIVING:
+                for view, node in self.reader.near(word, path):
+                    kind = self._taken_as(view, node)
+                    if kind is not None and kind.pointers == 1:
+                        found.add(self.reader.types.resolved(kind, view.path).base)
+            self._structs[key] = frozenset(one for one in found if one.startswith("struct "))
+        return self._structs[key]
+
+    def holding(self, member: str, path: str) -> frozenset[str]:
+        """Return those of them that have a member of this name."""
+        types = self.reader.types
+        return frozenset(s for s in self.structs(path) if member in types.fields_named(s, path))
+
+    def points_to(self, struct: str, member: str, path: str) -> str:
+        """Return the struct that a struct's member points to, or nothing."""
+        kind = self.reader.types.fields_named(struct, path).get(member)
+        if kind is None or kind.pointers != 1:
+            return ""
+        return self.reader.types.resolved(kind, path).base
+
+    def _taken_as(self, view: View, node: Node) -> CType | None:
+        """Return the type of what a call's result is put into, cast to, or returned as."""
+        call = node.parent
+        if call is None or call.type != "call_expression":
+            return None
+        up = call.parent
+        if up is not None and up.type == "cast_expression":
+            return self.reader.types.of(up, view)
+        goes, name, target = destination(call)
+        if goes is Goes.RETURNED:
+            return view.result
+        local = view.local(name, target.start_byte) if target is not None else None
+        return local.type if local is not None else None
+
+
+def private_of(value: Node) -> str:
+    """Return the variable whose private data an expression is, or nothing."""
+    call = value
+    while call.type in ("cast_expression", "parenthesized_expression"):
+        call = call.child_by_field_name("value") or call.named_children[-1]
+    called = call.child_by_field_name("function") if call.type == "call_expression" else None
+    listed = call.child_by_field_name("arguments") if called is not None else None
+    if called is None or listed is None or listed.named_child_count != 1:
+        return ""
+    if function_named(node_text(called)).private != "own":
+        return ""
+    first = listed.named_children[0]
+    return node_text(first) if first.type == "identifier" else ""
