@@ -107,8 +107,7 @@ def judgements(store: Store, lines: Lines, driver: str | None = None) -> list[Ju
     lines: for the steps of paths. driver: judge this one alone.
     """
     names = [name for name in judged_drivers(store) if driver in (None, name)]
-    _, (tree, *_) = store.query("SELECT shares, clears FROM tree")
-    used = topologies_as(bool(tree["shares"]), bool(tree["clears"]))
+    used = topologies_of(store)
     # Where no owner was run, one may hand on to whom it wants.
     _, told = store.query("SELECT unasking FROM owner WHERE unasking IS NOT NULL")
     hands_on = not told or any(row["unasking"] for row in told)
@@ -241,6 +240,12 @@ def _doubts(path: Path) -> Iterator[Doubt]:
             why = "whose SA the handle is of is not known" if at.sa is Sa.UNKNOWN else ""
         if why:
             yield Doubt(Place(at.path, at.line, at.column), at.function, why)
+
+
+def topologies_of(store: Store) -> Sequence[Topology]:
+    """Return the same as the tree's own core and owner make them."""
+    _, (tree, *_) = store.query("SELECT shares, clears FROM tree")
+    return topologies_as(bool(tree["shares"]), bool(tree["clears"]))
 
 
 def topologies() -> Sequence[Topology]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from xfrmlint.command.complete import complete_drivers
+from xfrmlint.command.page import Asked, Made, graph_of, page_of
 from xfrmlint.command.shared import (
     CLEAN,
     FINDINGS,
@@ -163,7 +164,22 @@ def show_contract(tree: str | None, form: str, contract: Path | None) -> int:
 @click.command()
 @click.argument("tree", required=False, shell_complete=complete_drivers)
 @click.argument("driver", required=False, shell_complete=complete_drivers)
-@click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "html", "dot"]), default="text"
+)
+@click.option(
+    "--source-url",
+    metavar="TEMPLATE",
+    help="html, dot: link places to an address with {path} and {line}, and {version}, {tag} or "
+    "{commit}: https://elixir.bootlin.com/linux/{tag}/source/{path}#L{line}",
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="FILE.json",
+    help="html: show beside this run another one, which judge --format json printed.",
+)
+@click.option("--date", metavar="TEXT", default="", help="html: the day of the run, to be shown.")
 @cache_option
 @models_option
 @contract_option
@@ -171,6 +187,9 @@ def judge(
     tree: str | None,
     driver: str | None,
     form: str,
+    source_url: str | None,
+    against: Path | None,
+    date: str,
     cached: bool,
     models: Sequence[Path],
     contract: Path | None,
@@ -179,12 +198,13 @@ def judge(
 
     TREE can be left out: a name that is no kernel tree is a driver's.
     """
-    from xfrmlint.analysis.judgement import judgements, owners
+    from xfrmlint.analysis.judgement import judgements, owners, topologies_of
     from xfrmlint.memory.gather import gathered
     from xfrmlint.model.judge import Outcome, severity
     from xfrmlint.report import judge as rendering
-    from xfrmlint.report import judgepage
 
+    asked = Asked(source_url, against, date)
+    asked.refuse_for(form)
     if tree and driver is None and _is_driver(tree):
         tree, driver = None, tree
     taken = take_models(models)
@@ -200,8 +220,9 @@ def judge(
     if form == "json":
         text = rendering.as_json(found, callbacks, version, present)
         printed([text.removesuffix("\n")])
-    elif form == "html":
-        printed(judgepage.page(found, callbacks, version))
+    elif form in ("html", "dot"):
+        made = Made(found, callbacks, others, version, present, group, topologies_of(store))
+        printed((page_of if form == "html" else graph_of)(where, made, asked))
     else:
         printed(rendering.render(found, callbacks, others))
     # What can't be told is no fault.

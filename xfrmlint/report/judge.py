@@ -114,13 +114,14 @@ def _handle(handle: Got) -> Iterator[str]:
 
 def described(step: Step) -> str:
     """Return a step in words, with its line of source."""
-    said = _said(step.event)
+    said = words_of(step.event)
     code = printable(" ".join(step.code.split()))
     # What was returned is the line.
     return said if step.event.kind is Kind.RETURN or not code else f"{said}: {code}"
 
 
-def _said(event: Event) -> str:
+def words_of(event: Event) -> str:
+    """Return what happens at an event, in words."""
     text = printable(event.text)
     match event.kind:
         case Kind.RESOLVE:
