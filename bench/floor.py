@@ -15,7 +15,7 @@ def whole_tree(tree: Path, listed: Path) -> list[Command]:
     """Return the commands over all .c and .h files. listed: a file for their names, written."""
     names = sorted(str(path) for end in "ch" for path in tree.rglob(f"*.{end}") if path.is_file())
     listed.write_bytes(b"".join(name.encode("utf-8", "surrogateescape") + b"\0" for name in names))
-    rg = [ripgrep(), "--no-config", "-uu", "-l", "-g", "*.[ch]", "-e", _WORDS, "."]
+    rg = [ripgrep(tree), "--no-config", "-uu", "-l", "-g", "*.[ch]", "-e", _WORDS, "."]
     grep = ["grep", "-rlE", "--include=*.c", "--include=*.h", _WORDS, "."]
     return [
         Command(CAT, ("xargs", "-0", "cat"), tree, stdin=listed),

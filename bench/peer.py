@@ -39,7 +39,7 @@ def command(peer: Peer, tree: Path, folders: str) -> Command:
     if not peer.narrowed:
         return Command(peer.name, argv, tree)
     listed = f"{_LIST} | {peer.narrowed}"
-    return Command(peer.name, ("sh", "-c", listed, ripgrep(), *argv), tree)
+    return Command(peer.name, ("sh", "-c", listed, ripgrep(tree), *argv), tree)
 
 
 def _from_spatch(printed: str) -> Sites:

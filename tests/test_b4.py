@@ -14,6 +14,8 @@ from tests.ran import installed
 from tests.test_changes import OPS, README, SET_FLAG, TX, commit, linux, patches_of, pristine
 from tests.test_commit import git
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["linux", "pristine"]
 
 # It comes with the extra `dev`.

@@ -24,6 +24,8 @@ from xfrmlint.triage.baseline import (
 )
 from xfrmlint.triage.config import Config
 
+pytestmark = pytest.mark.slow
+
 ONE = FINDING
 TWO = ERROR._replace(fingerprint="2222222222222222")
 THREE = CHECK._replace(fingerprint="3333333333333333")

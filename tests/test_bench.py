@@ -19,6 +19,8 @@ from xfrmlint.check import check_tree
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree.folder import Folder
 
+pytestmark = pytest.mark.slow
+
 PEER_NAMES = [one.name for one in PEERS]
 
 

@@ -23,6 +23,8 @@ from xfrmlint.tree.folder import Folder, Stamped
 from xfrmlint.tree.search import Searched, files_with
 from xfrmlint.tree.watched import Seen, Watched
 
+pytestmark = pytest.mark.slow
+
 TREE = Memory({"a.c": b"int a;\n"})
 OTHER = Memory({"a.c": b"int b;\n"})
 

@@ -18,6 +18,8 @@ from tests.mutated import OPERATORS, Mutant, choose, mutants
 from xfrmlint.findings import Report
 from xfrmlint.rules import ABOUT_COMMENTS, load_rules, rules_folder
 
+pytestmark = pytest.mark.slow
+
 # So many mutants of each operator are tried, of the drivers of this file and of the others.
 _MOST_OWN = 8
 _MOST_OTHERS = 3

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.laid import lay
+from tests.ran import run
 from tests.test_commit import git, write
 from xfrmlint.change import judged as changes
 from xfrmlint.change.asked import Asked, steps_of
@@ -18,6 +19,8 @@ from xfrmlint.findings import Report
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree import Tree
 from xfrmlint.tree.folder import find_tree
+
+pytestmark = pytest.mark.slow
 
 RULES = load_rules([rules_folder()])
 DIRECT, NOT_RESOLVED = "DIRECT_OFFLOAD_HANDLE", "LOWER_HANDLE_NOT_RESOLVED"
@@ -554,6 +557,48 @@ def test_an_edit_in_the_moment_of_the_last_commit(linux: Path) -> None:
     assert [row[2] for row in short(report)] == [f"{READ[:-1]} & 8;"]
 
 
+# What C's grammar does not take.
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_error_that_was_there_and_is_not_touched_says_nothing(way: Way, linux: Path) -> None:
+    commit(
+        linux, "example: break", (TX, "return NETDEV_TX_OK;\n}\n\nconst", "retrn x OK;\n}\n\nconst")
+    )
+    commit(linux, "example: mask", (TX, READ, f"{READ[:-1]} & 7;"))
+    (report,) = way(linux)
+    assert [row for row in report.report.unknown if row.matters] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "function"),
+    [
+        ("if (!handle) {", "if (!handle {", "example_xmit"),
+        ("skb->queue_mapping = handle;", "skb->queue_mapping = handle", "example_xmit"),
+        ("\t\treturn NETDEV_TX_OK;\n\t}\n", "\t\treturn NETDEV_TX_OK;\n", "example_xmit"),
+        (READ, f"{READ[:-1]} +;", "example_handle"),
+    ],
+)
+def test_a_function_that_is_broken_is_unknown(
+    old: str, new: str, function: str, linux: Path
+) -> None:
+    commit(linux, "example: break", (TX, old, new))
+    (report,) = judge(linux, revisions=("HEAD",))
+    found = [(row.path, row.function) for row in report.report.unknown if row.matters]
+    assert found == [(TX, function)]
+    ran = run("check", "--git", "HEAD", cwd=linux)
+    assert f"note: not analysed: {TX}:" in ran.out
+    assert "no obvious" not in ran.out
+
+
+def test_what_is_unknown_on_a_line_of_the_change_matters(linux: Path) -> None:
+    commit(linux, "example: odd", (OPS, "#include", "\tDEFINED_NOWHERE(a, b)\n#include"))
+    (report,) = judge(linux, revisions=("HEAD",))
+    rows = [row for row in report.report.unknown if row.path == OPS]
+    assert rows
+    assert all(row.matters for row in rows)
+
+
 # What needs no analysis.
 
 
@@ -648,6 +693,95 @@ def refused(folder: Path, **asked: object) -> str:
     return str(caught.value)
 
 
+def misfit(linux: Path, *arguments: str) -> list[Path]:
+    """Return three patches of one line, from a state that the folder is no longer in."""
+    for number in (1, 2, 3):
+        edits = (TX, "#include", f"/* {number} */\n#include")
+        commit(linux, f"example: step {number}", edits)
+    since = ("-3", "-o", str(linux.parent), *arguments)
+    names = git(linux, "format-patch", *since).splitlines()
+    git(linux, "reset", "-q", "--hard", "HEAD~3")
+    return [Path(name) for name in names]
+
+
+def test_a_patch_of_a_series_whose_others_are_missing(linux: Path) -> None:
+    *_, third = misfit(linux)
+    said = refused(linux, patches=(str(third),))
+    assert "what comes before it in its series is not given: 1/3, 2/3; " in said
+    assert said.endswith("(it has no base-commit to tell)")
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_patch_that_names_its_base(here: bool, linux: Path) -> None:
+    base = git(linux, "rev-parse", "HEAD").strip()
+    first, *_ = misfit(linux, "--base=HEAD~3")
+    if not here:
+        text = first.read_text("utf-8")
+        first.write_text(text.replace(f"base-commit: {base}", f"base-commit: {'1' * 40}"), "utf-8")
+    edit(linux, (TX, "#include", "int other;\n#include"))
+    commit(linux, "example: else")
+    said = refused(linux, patches=(str(first),))
+    if here:
+        assert f"; it was made on {base[:12]} (git worktree add ../base {base[:12]}, " in said
+    else:
+        assert said.endswith(f"; it was made on {'1' * 12}, a commit that is not here")
+
+
+def test_a_mail_that_breaks_its_lines_and_does_not_fit(linux: Path) -> None:
+    first, *_ = misfit(linux)
+    text = first.read_text("utf-8").replace(
+        "\n\n", "\nContent-Type: text/plain; format=flowed\n\n", 1
+    )
+    first.write_text(text, "utf-8")
+    edit(linux, (TX, "#include", "int other;\n#include"))
+    assert "; the mail is format=flowed, " in refused(linux, patches=(str(first),))
+
+
+def test_a_merge_is_what_it_brings_to_its_first_parent(linux: Path) -> None:
+    git(linux, "checkout", "-qb", "side")
+    commit(linux, "example: promise", SET_FLAG)
+    git(linux, "checkout", "-q", "-")
+    commit(linux, "example: words", (README, "Example", "The example"))
+    git(linux, "merge", "-q", "--no-ff", "-m", "Merge side", "side")
+    (report,) = judge(linux, revisions=("HEAD",))
+    assert report.step.label.endswith('("Merge side"), a merge, against its first parent,')
+    assert {told.finding.type for told in report.told} == {DIRECT, NOT_RESOLVED}
+    (back,) = judge(linux, revisions=("HEAD~1",))
+    assert back.told == ()
+
+
+@pytest.mark.parametrize("comment", ["/* Sets xso.offload_handle. */", "// offload_handle\n"])
+def test_the_cause_is_never_a_comment(comment: str, linux: Path) -> None:
+    commit(
+        linux,
+        "example: promise",
+        (OPS, TABLE, f"{comment}\n{TABLE}"),
+        (OPS, "example_delete,\n", f"example_delete,\n\t{comment}\n\t{FLAG} {comment}\n"),
+    )
+    (report,) = judge(linux, revisions=("HEAD",))
+    causes = {cause for *_, cause in short(report)} - {""}
+    assert causes == {f'since "example: promise": {FLAG}'}
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_bare_repository_says_how_to_get_a_tree(named: bool, linux: Path) -> None:
+    bare = linux.parent / "linux.git"
+    git(linux, "clone", "-q", "--bare", str(linux), str(bare))
+    where = (bare,) if named else ()
+    ran = run("check", *where, "--git", "HEAD", cwd=linux.parent if named else bare)
+    assert (ran.status, ran.out) == (2, "")
+    assert "a bare repository: git worktree add ../linux HEAD makes a tree" in ran.err
+
+
+def test_a_sparse_checkout_says_how_to_get_the_rest(linux: Path) -> None:
+    git(linux, "sparse-checkout", "set", "drivers/net")
+    # A header that git never knew is left alone.
+    shutil.rmtree(linux / "include", ignore_errors=True)
+    ran = run("check", cwd=linux)
+    assert (ran.status, ran.out) == (2, "")
+    assert "the checkout is sparse: git sparse-checkout add include net drivers" in ran.err
+
+
 def test_a_patch_that_does_not_fit(linux: Path) -> None:
     commit(linux, "example: promise", SET_FLAG)
     (patch,) = patches_of(linux)
@@ -656,7 +790,7 @@ def test_a_patch_that_does_not_fit(linux: Path) -> None:
     said = refused(linux, patches=(patch,))
     assert f": {OPS}: hunk 1 of 1 doesn't fit: line 24 should be " in said
     assert said.startswith(f"{patch}:")
-    assert said.endswith("but is '\\t.xdo_dev_state_delete = NULL,'")
+    assert "but is '\\t.xdo_dev_state_delete = NULL,'; was it made on another version" in said
 
 
 @pytest.mark.parametrize("path", ["../example.c", "drivers/../../x.c", "/etc/passwd"])

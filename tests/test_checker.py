@@ -19,6 +19,8 @@ from tests.test_changes import FILES, HEADER, OPS, TX
 from tests.test_commit import write
 from xfrmlint.memory.cache import state
 
+pytestmark = pytest.mark.slow
+
 # Of each kind that the build of a module passes one at least; 7.3 passes 118 arguments.
 FLAGS = (
     "-D__linux__ -Dlinux -D__STDC__ -Wbitwise -Wno-return-void --arch=x86 -mlittle-endian -m64 "

@@ -14,6 +14,8 @@ from tests.ran import installed
 from tests.test_changes import SET_FLAG, TX, commit, linux, pristine
 from tests.test_commit import git
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["linux", "pristine"]
 
 # Both come with the extra `dev`.
@@ -134,11 +136,24 @@ def test_github_installs_it(linux: Path) -> None:
     assert (clone.folder.parent / "temp/xfrmlint/bin/xfrmlint").exists()
 
 
+def test_where_it_is_installed_from_is_asked_for(linux: Path) -> None:
+    clone = request(linux, COMMENT)
+    github = yaml.safe_load((CI / "github.yml").read_text("utf-8"))["jobs"]["xfrmlint"]
+    gitlab = yaml.safe_load((CI / "gitlab.yml").read_text("utf-8"))["xfrmlint"]
+    assert "XFRMLINT" not in gitlab["variables"]
+    (step,) = [one for one in github["steps"] if one.get("name") == "Install xfrmlint"]
+    for script in (step["run"], "\n".join(gitlab["script"])):
+        done = shell(script, clone, environment_of(clone) | {"XFRMLINT": ""})
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "what pip installs xfrmlint from" in done.stderr
+
+
 def on_gitlab(clone: Clone, merged: bool) -> Done:
     """Run the job's script as GitLab's runner does: its lines are one script."""
     job = yaml.safe_load((CI / "gitlab.yml").read_text("utf-8"))["xfrmlint"]
-    lines = [line for line in job["script"] if "venv" not in line and "pip" not in line]
-    assert len(lines) == len(job["script"]) - 2
+    install = ("venv", "bin/pip", "$XFRMLINT")
+    lines = [line for line in job["script"] if not any(word in line for word in install)]
+    assert len(lines) == len(job["script"]) - 3
     env = environment_of(clone) | {"CI_BUILDS_DIR": "/nonexistent"}
     env["CI_MERGE_REQUEST_DIFF_BASE_SHA"] = git(
         clone.folder.parent / "linux", "merge-base", clone.base, clone.head

@@ -41,6 +41,8 @@ from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree import Tree
 from xfrmlint.tree.folder import Folder
 
+pytestmark = pytest.mark.slow
+
 RULES = load_rules([rules_folder()])
 OFFLOAD = "struct xfrm_dev_offload"
 TELLING = ("offload_handle", "upper_priv")
@@ -539,6 +541,8 @@ def test_what_libclang_alone_sees_is_noted() -> None:
 # What libclang can't confirm of the miniature kernels: the other branch of an #if, and states that
 # come by ways it doesn't follow (a callee of other sources, a memcpy(), a driver's own structs).
 OPEN = {
+    # libclang's rows have members by name: a store of the whole struct has none.
+    ("known-misses", "drivers/net/plover/plover_main.c", 27),
     # An older libclang does not know `auto m = f(x);`.
     ("c-dialects", "drivers/net/mudstone/mudstone_main.c", 62),
     ("lookalikes-policy", "drivers/net/yucca/yucca_policy.c", 7),
@@ -832,8 +836,11 @@ def test_json_has_a_confirmation_only_if_one_was_asked_for(tmp_path: Path) -> No
     }
 
 
-# By `--parser clang`: what an #if leaves out is not found, and opts in nowhere.
-ABSENT = {("optin-ifdef", "drivers/net/harbor/harbor_ipsec.c", 67, "DIRECT_OFFLOAD_HANDLE")}
+# By `--parser clang`: what an #if leaves out, or has no name, is not found, and opts in nowhere.
+ABSENT = {
+    ("optin-ifdef", "drivers/net/harbor/harbor_ipsec.c", 67, "DIRECT_OFFLOAD_HANDLE"),
+    ("known-misses", "drivers/net/plover/plover_main.c", 27, "OFFLOAD_HANDLE_WRITE"),
+}
 FLAG = ("optin-ifdef", "drivers/net/ember/ember_ipsec.c", 66)
 ALONE = {("optin-ifdef", "drivers/net/ember/ember_ipsec.c", 62, "LOWER_HANDLE_FLAG_MISSING")}
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from tests.test_commit import git
 from xfrmlint import __version__
 from xfrmlint.rules import load_rules, rules_folder
 
+pytestmark = pytest.mark.slow
+
 ROOT = os.geteuid() == 0
 TYPES = [rule.type for rule in load_rules([rules_folder()])]
 DIRECT = "DIRECT_OFFLOAD_HANDLE"
@@ -29,6 +32,7 @@ IPSEC = "drivers/net/sunrise/sunrise_ipsec.c"
 RULE = """\
 level = "CHECK"
 message = "a driver"
+fix = "drive on"
 why = "Because."
 reference = "none"
 query = "SELECT path, line, column, '' AS function, driver FROM ops_table"
@@ -223,6 +227,29 @@ def test_json_of_a_part(trees: Path) -> None:
 def test_the_tree_around_the_working_directory(where: str, trees: Path) -> None:
     ran = run("check", "--terse", cwd=trees / "demo" / where)
     assert (ran.status, ran.err) == (1, "")
+    (name, line), *_ = [line.split(":")[:2] for line in ran.out.splitlines()]
+    assert (trees / "demo" / where / name).samefile(trees / "demo" / IPSEC)
+    assert line == "22"
+
+
+@pytest.mark.parametrize("form", ["terse", "emacs", "gcc"])
+@pytest.mark.parametrize("where", ["demo", "demo/drivers/net/moonset", "", "nowhere"])
+def test_names_open_from_where_one_stands(where: str, form: str, trees: Path) -> None:
+    ran = run("check", trees / "demo", "--format", form, cwd=trees / where)
+    lines = [line for line in ran.out.splitlines() if IPSEC in line or "sunrise_ipsec.c" in line]
+    names = {line.split(":")[0] for line in lines if not line.startswith((" ", "#"))}
+    assert names
+    for name in names:
+        assert (trees / where / name).is_file()
+        assert os.path.isabs(name) == (where == "nowhere")
+    if where == "demo":
+        assert IPSEC in names
+
+
+def test_what_checkpatch_prints_itself_names_files_from_the_top(trees: Path) -> None:
+    here = trees / "demo/drivers/net/moonset"
+    assert f"#22: FILE: {IPSEC}:22:" in run("check", cwd=here).out
+    ran = run("check", "--terse", "--showfile", cwd=here)
     assert ran.out.startswith(f"{IPSEC}:22: CHECK: ")
 
 
@@ -274,6 +301,7 @@ REFUSED: list[tuple[list[str], str, str]] = [
     (["\udcff"], "demo", "\\xff: no such file or folder"),
     (["--types", "NOTHING"], "demo", "NOTHING: no such type; xfrmlint check --list-types"),
     (["--types", f"{DIRECT},A,B"], "demo", "A, B: no such type"),
+    (["--types", DIRECT[:-1]], "demo", f"{DIRECT[:-1]} (did you mean {DIRECT}?): no such type"),
     (["--ignore", "NOTHING"], "demo", "NOTHING: no such type"),
     (["--format", "xml"], "demo", "xml"),
     (["--fail-on", "NOTE"], "demo", "NOTE"),
@@ -428,17 +456,19 @@ def test_an_infinity_is_no_json(trees: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["drivers", "nothing"], "nothing: no such folder"),
-        (["drivers", "demo/drivers/net"], "demo/drivers/net: not a kernel tree"),
+        (["drivers", "nothing"], "nothing: no such file or folder"),
+        (["drivers", "nowhere"], "nowhere: not a kernel tree"),
         (["drivers"], "not inside a kernel tree"),
         (["drivers", "demo", "clean"], "clean"),
         (["drivers", "--format", "xml"], "xml"),
-        (["query"], "SQL"),
+        (["query"], "a question is missing; --schema shows"),
         (["query", "SELECT 1"], "not inside a kernel tree"),
-        (["query", "SELECT 1", "nothing"], "nothing: no such folder"),
+        (["query", "SELECT 1", "nothing"], "nothing: no such file or folder"),
         (["explain"], "TYPE"),
         (["explain", "NOTHING"], "NOTHING: no such type; xfrmlint rules lists them"),
-        (["explain", ""], "no such type"),
+        (["explain", ""], "no such type; xfrmlint rules lists them"),
+        (["explain", "direct_ofload"], f"no such type (did you mean {DIRECT}?); "),
+        (["explain", "sleep"], "no such type (did you mean RESOLVER_MAY_SLEEP?); "),
         (["rules", "demo"], "demo"),
         (["rules", "--rules", "nothing"], "nothing: no such folder"),
         (["bogus"], "bogus"),
@@ -467,7 +497,119 @@ def test_explain(name: str, trees: Path) -> None:
     ran = run("explain", name.lower(), cwd=trees)
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.startswith(f"{name} (")
+    assert ran.out.splitlines()[2].startswith("Fix: ")
     assert "\nReported:\n" in ran.out
+    assert "/* reported */" in ran.out
+    assert "expect:" not in ran.out
+
+
+def test_explain_takes_a_name_with_dashes(trees: Path) -> None:
+    ran = run("explain", "direct-offload-handle", cwd=trees)
+    assert ran.out == run("explain", DIRECT, cwd=trees).out
+
+
+def test_explain_is_paged_on_a_terminal(trees: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [*COMMAND, "explain", DIRECT],
+        cwd=trees,
+        env=environment(PAGER="sed s/^/paged:/", TERM="xterm"),
+        stdin=theirs,
+        stdout=theirs,
+        timeout=30,
+    )
+    os.close(theirs)
+    assert done.returncode == 0
+    assert os.read(ours, 4096).startswith(f"paged:{DIRECT} (".encode())
+    os.close(ours)
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"NO_COLOR": ""}])
+def test_colour_on_a_terminal(env: dict[str, str], trees: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    subprocess.run(
+        [*COMMAND, "check", "--terse", "--no-summary"],
+        cwd=trees / "demo",
+        env=environment(**{"TERM": "xterm", **env}),
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        timeout=30,
+    )
+    os.close(theirs)
+    wanted = not any(env.values())
+    assert (b"\033[" in os.read(ours, 4096)) == wanted
+    os.close(ours)
+
+
+def test_the_tables_can_be_read(trees: Path) -> None:
+    ran = run("query", "--schema", cwd=trees)
+    assert (ran.status, ran.err) == (0, "")
+    assert "CREATE TABLE site (" in ran.out
+    assert "a question is missing" in failed("query", cwd=trees)
+
+
+def test_the_examples_of_queries_run(trees: Path) -> None:
+    text = run("query", "--help", cwd=trees).out
+    examples = re.findall(r'^ +xfrmlint query "(.*)"$', text, re.M)
+    assert len(examples) == 3
+    for example in examples:
+        ran = run("query", example, cwd=trees / "demo")
+        assert (ran.status, ran.err) == (0, "")
+        assert len(ran.out.splitlines()) > 1
+
+
+def test_help_has_groups_statuses_and_examples(trees: Path) -> None:
+    text = run("check", "--help", cwd=trees).out
+    titles = re.findall(r"^ *(\w[\w ]+):$", text, re.M)
+    assert titles == [
+        "What is checked",
+        "Which findings",
+        "What is printed",
+        "How it is found out",
+        "Other",
+        "Examples",
+        "Exit status",
+    ]
+    other = text.split("\nOther:\n")[1].split("Examples:")[0]
+    assert re.findall(r"--[\w-]+", other) == ["--help"]
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("xfrmlint check --types DIRECT", [DIRECT]),
+        (f"xfrmlint check --ignore {DIRECT},control", [f"{DIRECT},{CONTROL}"]),
+        ("xfrmlint explain direct", [DIRECT]),
+        ("xfrmlint judge sun", ["sunrise"]),
+        ("xfrmlint judge . moon", ["moonset"]),
+        ("xfrmlint judg", ["judge"]),
+    ],
+)
+def test_completion(line: str, offered: list[str], trees: Path) -> None:
+    env = {
+        "_XFRMLINT_COMPLETE": "bash_complete",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(line.split()) - 1),
+    }
+    ran = run(cwd=trees / "demo", env=env)
+    assert (ran.status, ran.err) == (0, "")
+    found = [text.partition(",")[2] for text in ran.out.splitlines() if text.startswith("plain")]
+    assert found == offered
+
+
+def test_completion_where_there_is_no_tree(trees: Path) -> None:
+    env = {
+        "_XFRMLINT_COMPLETE": "bash_complete",
+        "COMP_WORDS": "xfrmlint judge s",
+        "COMP_CWORD": "2",
+    }
+    ran = run(cwd=trees / "nowhere", env=env)
+    assert (ran.status, ran.err) == (0, "")
+    assert "plain" not in ran.out
 
 
 # How it ends when something outside goes wrong.
@@ -769,8 +911,9 @@ def test_a_patch(linux: Path) -> None:
         'since "sunrise: promise": .flags = XFRMDEV_OPS_F_LOWER_HANDLE,\n'
         "\ntotal: 1 errors, 0 warnings, 0 checks, 7 lines checked\n"
         f"\n../{PROMISE} has xfrm offload problems, please review.\n"
-        "\nNOTE: If any of the errors are false positives, please report\n"
+        f"\nNOTE: {DIRECT}: take the handle from "
     ) in ran.out
+    assert "\n\nNOTE: If any of the errors are false positives, please report\n" in ran.out
     readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
     (shown,) = [b for b in readme.split("```\n") if f"\n#18: FILE: {IPSEC}:30:\n" in b]
     assert ran.out.startswith(shown)
@@ -847,7 +990,10 @@ LIMITED = [
 @pytest.mark.parametrize(("arguments", "told", "status"), LIMITED)
 def test_what_is_told_of_a_change(arguments: str, told: bool, status: int, linux: Path) -> None:
     ran = run("check", *arguments.split(), cwd=linux)
-    assert (ran.status, SAID in ran.out, ran.err) == (status, told, "")
+    nothing = "xfrmlint: nothing is staged; git add says what is meant\n"
+    said = nothing if arguments == "--staged" else ""
+    assert (ran.status, SAID in ran.out, ran.err) == (status, told, said)
+    assert not said or ran.out == ""
     ran = run("check", "--terse", *arguments.split(), cwd=linux)
     assert (ran.status, SAID in ran.out, ran.err) == (status, told, "")
     assert (ran.out == "") == (not told)

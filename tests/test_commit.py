@@ -90,6 +90,9 @@ def test_revisions_are_oldest_first_without_merges(folder: Path) -> None:
         assert [r.subject for r in repository.revisions("HEAD")] == ["three"]
         assert [r.subject for r in repository.revisions("HEAD-2")] == ["two", "three"]
         assert {r.subject for r in repository.revisions("HEAD~2..HEAD")} == {"side", "three"}
+        (merge,) = repository.revisions("HEAD~1")
+        assert (merge.subject, merge.merge) == ("merge", True)
+        assert repository.subject(merge.parent) == "two"
         with pytest.raises(InputError, match="no commits in there"):
             repository.revisions("HEAD..HEAD")
         with pytest.raises(InputError, match="nobody: no such commit"):

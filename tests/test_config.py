@@ -21,6 +21,8 @@ from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.triage.applied import limited, narrowed, triaged
 from xfrmlint.triage.config import NAME, Config, Ignore, configured, load_config, matches, parsed
 
+pytestmark = pytest.mark.slow
+
 TYPES = {"A", "B", "DIRECT_OFFLOAD_HANDLE", "CONTROL_OFFLOAD_HANDLE", "UPPER_PRIV_ACCESS"}
 DIRECT, CONTROL = "DIRECT_OFFLOAD_HANDLE", "CONTROL_OFFLOAD_HANDLE"
 IGNORE = '[[ignore]]\ntypes = ["A"]\npaths = ["drivers/net/a"]\nreason = "old"\n'
@@ -301,6 +303,18 @@ def test_check_counts_what_is_not_shown(demo: Path) -> None:
     assert "not shown" not in run("check", "drivers/net/moonset", cwd=demo).out
     assert run("check", "-q", cwd=demo) == (0, "", "")
     assert run_json(cwd=demo)["summary"]["ignored"] == 2
+
+
+def test_an_entry_that_matches_nothing_is_told(demo: Path) -> None:
+    entry = '[[ignore]]\ntypes = ["{}"]\npaths = ["drivers/net/{}"]\nreason = "old"\n'
+    text = entry.format(DIRECT, "sunrise") + entry.format(DIRECT, "moonset")
+    (demo / NAME).write_text(text)
+    said = f"note: .xfrmlint.toml: ignore 2 ({DIRECT} in drivers/net/moonset) matches nothing"
+    lines = run("check", cwd=demo).out.splitlines()
+    assert [line for line in lines if "matches nothing" in line] == [said]
+    # Of a part of the tree that can't be told.
+    assert "matches nothing" not in run("check", "drivers/net/sunrise", cwd=demo).out
+    assert "matches nothing" not in run("check", "-q", cwd=demo).out
 
 
 def test_check_refuses_a_wrong_one_in_a_line(demo: Path) -> None:

@@ -28,6 +28,8 @@ from xfrmlint.contract.words import (
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree.folder import Folder
 
+pytestmark = pytest.mark.slow
+
 NETDEVICE, XFRM = "include/linux/netdevice.h", "include/net/xfrm.h"
 STATE_C, OUTPUT_C = "net/xfrm/xfrm_state.c", "net/xfrm/xfrm_output.c"
 NEAR = """\

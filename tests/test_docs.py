@@ -56,6 +56,14 @@ def test_the_readme_tells_the_exit_statuses() -> None:
         assert status in line
 
 
+def test_the_manual_page_is_what_the_commands_say(tmp_path: Path) -> None:
+    ran = run("man", cwd=tmp_path)
+    assert ran.status == 0
+    assert ran.out == (CHECKOUT / "docs/xfrmlint.1").read_text("utf-8")
+    for name in COMMANDS:
+        assert f".SS xfrmlint {name} " in ran.out
+
+
 def test_the_rules_readme_is_what_the_rules_say(tmp_path: Path) -> None:
     ran = run("rules", "--format", "markdown", cwd=tmp_path)
     assert ran.status == 0

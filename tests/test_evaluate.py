@@ -39,6 +39,8 @@ from xfrmlint.contract.words import ABSENT
 from xfrmlint.model.reference import State
 from xfrmlint.tree.folder import Folder
 
+pytestmark = pytest.mark.slow
+
 HERE = "include/net/foo.h"
 XFRM = "include/net/xfrm.h"
 compiler = shutil.which("gcc") or shutil.which("cc")

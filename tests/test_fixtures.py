@@ -12,6 +12,8 @@ from xfrmlint.findings import Finding
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree.folder import Folder
 
+pytestmark = pytest.mark.slow
+
 
 def places(findings: tuple[Finding, ...]) -> Expected:
     found: Expected = {}

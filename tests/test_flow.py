@@ -111,6 +111,12 @@ DROP = "{ drop(skb); return NETDEV_TX_OK; }"
     [
         pytest.param(H + f"if (!h) {DROP}\ngive(h);", "", id="if not"),
         pytest.param(H + f"if (h == 0) {DROP}\ngive(h);", "", id="eq 0"),
+        pytest.param(H + f"if (!h--) {DROP}\ngive(h);", "", id="not, and one less"),
+        pytest.param(
+            H + f"if (gone(!h)) {DROP}\ngive(h);",
+            "static bool gone(bool none)\n{\n\tif (none)\n\t\treturn true;\n\treturn false;\n}\n",
+            id="a helper is told",
+        ),
         pytest.param(H + f"if (0 == h) {DROP}\ngive(h);", "", id="yoda"),
         pytest.param(H + "if (h > 0) give(h);", "", id="gt"),
         pytest.param(H + "if (h >= 1) give(h);", "", id="ge1"),
@@ -137,6 +143,28 @@ DROP = "{ drop(skb); return NETDEV_TX_OK; }"
         pytest.param(H + "if (!h) goto out;\ngive(h);\nout:\n", "", id="goto"),
         pytest.param(H + "h ? give(h) : drop(skb);", "", id="ternary"),
         pytest.param(H + "give(h ?: 7);", "", id="gnu"),
+        pytest.param(H + "if (__extension__ (h)) give(__extension__ (h));", "", id="extension"),
+        pytest.param(H + "if (h) (dev ? give : give)(h);", "", id="choice of callees"),
+        pytest.param(H + "if (({ ({ busy(); h; }); })) give(h);", "", id="({ ({ }) })"),
+        pytest.param(
+            H + "if (({ int i; for (i = 0; i < 3; i++) busy(); h; })) give(h);",
+            "",
+            id="loop in ({ })",
+        ),
+        pytest.param(H + f"if (({{ if (!h) {DROP} 1; }})) give(h);", "", id="return in ({ })"),
+        pytest.param(
+            H + "struct outer o = { { 0, h }, 1 };\nif (o.md.h) give(o.md.h);",
+            "struct outer { struct md md; int one; };\n",
+            id="positional in positional",
+        ),
+        pytest.param(
+            H + "struct outer o = (struct outer){ { 0, h }, 1 };\nif (o.md.h) give(o.md.h);",
+            "struct outer { struct md md; int one; };\n",
+            id="positional in a compound literal",
+        ),
+        pytest.param(
+            H + f"if (h) give(h | {' | '.join(['BIT(1)'] * 300)});", "", id="three hundred terms"
+        ),
         pytest.param(H + f"switch (h) {{ case 0: {DROP} default: give(h); }}", "", id="switch"),
         pytest.param(H + f"while (!h) {DROP}\ngive(h);", "", id="while"),
         pytest.param(H + f"if (WARN_ON_ONCE(!h)) {DROP}\ngive(h);", "", id="warn"),

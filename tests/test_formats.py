@@ -417,9 +417,18 @@ def test_gcc() -> None:
         "drivers/net/a/tx.c:20: note: a_esp() calls a_read(), a header inline",
         "drivers/net/a/tx.c:3: note: the call",
         "a [b].c:4: note: x[0]",
-        "xfrmlint: note: 1 places could not be analysed (xfrmlint check --format json lists them)",
+        "drivers/net/a/a.h:7: note: fix: ask the resolver",
+        "xfrmlint: note: 1 place could not be analysed (xfrmlint check --show-unknown lists them)",
     ]
-    assert len(gcc_diagnostics(written("gcc", FULL, unknown=[UNKNOWN]))) == 8
+    assert len(gcc_diagnostics(written("gcc", FULL, unknown=[UNKNOWN]))) == 9
+
+
+def test_gcc_tells_a_fix_below_the_first_of_a_type() -> None:
+    lines = written("gcc", FINDING, FINDING._replace(line=8), ERROR)
+    assert [line for line in lines if ": fix: " in line] == [
+        "drivers/net/a/a.h:7: note: fix: ask the resolver",
+        "drivers/net/a/a.h:9: note: fix: ask the resolver",
+    ]
 
 
 def test_columns_are_counted_as_gcc_counts_them(tmp_path: Path) -> None:
@@ -451,6 +460,7 @@ def test_columns_are_counted_as_gcc_counts_them(tmp_path: Path) -> None:
             line=number,
             column=line.encode().index(b"wrong") + 1,
             source=line,
+            fix="",
         )
         for number, line in enumerate(lines, 1)
     ]
@@ -465,10 +475,10 @@ def test_github() -> None:
         "::warning title=DIRECT_OFFLOAD_HANDLE,file=drivers/net/a/a.h,line=7,col=9"
         "::a_read() reads xso.offload_handle%0A  chain: drivers/net/a/main.c:210: "
     )
-    assert command(first).data.endswith("\n         a [b].c:4: x[0]")
+    assert command(first).data.endswith("\n         a [b].c:4: x[0]\n    fix: ask the resolver")
     assert second == (
-        "::notice title=xfrmlint::1 places could not be analysed "
-        "(xfrmlint check --format json lists them)"
+        "::notice title=xfrmlint::1 place could not be analysed "
+        "(xfrmlint check --show-unknown lists them)"
     )
 
 
@@ -515,7 +525,7 @@ def test_b4(found: list[Finding], status: str, summary: str) -> None:
 def test_b4_is_told_what_stayed_unknown() -> None:
     (result,) = b4_results(written("b4-review", unknown=[UNKNOWN]))
     assert result["status"] == "pass"
-    assert result["details"].startswith("1 places could not be analysed")
+    assert result["details"].startswith("1 place could not be analysed")
 
 
 def test_junit_is_read_by_junitparser() -> None:
@@ -593,7 +603,7 @@ def test_sarif_rules_say_what_the_rule_files_say() -> None:
     listed = sarif_run(lines)["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in listed] == [rule.type for rule in rules]
     for rule, said in zip(rules, listed, strict=True):
-        assert shown_by_sarif(said["help"]["text"]).startswith(rule.why)
+        assert shown_by_sarif(said["help"]["text"]).startswith(f"Fix: {rule.fix}.\n\n{rule.why}")
         assert 0 < len(said["shortDescription"]["text"]) <= 1024
         assert 0 < len(said["fullDescription"]["text"]) <= 1024
         assert said["defaultConfiguration"]["level"] in ("error", "warning", "note")
@@ -826,6 +836,7 @@ def checked(
 ) -> tuple[int, str]:
     """Run `check` in this process, where the tree's report is this one."""
     monkeypatch.setattr("xfrmlint.check.check_tree", lambda *_: what)
+    monkeypatch.chdir(demo)
     status = cli.cli.main(["check", *arguments, str(demo)], standalone_mode=False)
     out, err = capsys.readouterr()
     assert err == ""

@@ -11,6 +11,8 @@ from tests.asked import Base, Verdict, files_of, functions_of, judge
 from tests.questions import BARE, EXTRA, MACROS, Case, cases
 from xfrmlint.findings import Report
 
+pytestmark = pytest.mark.slow
+
 # Forms that lose a finding without a word, or make a false one, and in which questions. Whoever
 # mends one takes it out: its test fails until then.
 _FAILING_TODAY = """

@@ -29,6 +29,8 @@ from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree import Tree
 from xfrmlint.tree.folder import Folder
 
+pytestmark = pytest.mark.slow
+
 RULES = load_rules([rules_folder()])
 
 

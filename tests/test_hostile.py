@@ -21,6 +21,8 @@ from xfrmlint.report.json import render
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree.folder import Folder
 
+pytestmark = pytest.mark.slow
+
 RULES = load_rules([rules_folder()])
 SECONDS = 30
 MEMORY = 3 << 30

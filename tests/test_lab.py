@@ -314,6 +314,11 @@ def test_a_number_of_the_owners_own_is_tried_both_ways(tmp_path: Path) -> None:
             id="a function",
         ),
         pytest.param(
+            ((RETURN, "	owner->kind = 0;\n" * 400 + RETURN),),
+            "owner_lower_handle() is too long",
+            id="a long function",
+        ),
+        pytest.param(
             ((RETURN, f"	if (owner->kind > 3)\n		return 0;\n{RETURN}"),),
             "`>` on what is not known (owner.kind)",
             id="an order of numbers",
@@ -353,3 +358,32 @@ def test_worlds_of_an_owner_that_are_not_answered_are_counted(tmp_path: Path) ->
 
 def test_an_owner_is_not_run_where_the_resolver_is_absent(tmp_path: Path) -> None:
     assert analyse(Folder(lay_fixture("mainline-upper", tmp_path / "linux"))).owners == ()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "!(port->dev->flags & 1)",
+        "x->km.state != 2",
+        "x->xso.dir != XFRM_DEV_OFFLOAD_OUT",
+    ],
+)
+def test_a_state_is_valid_and_its_devices_are_up(asked: str, tmp_path: Path) -> None:
+    add = "		if (port->dev->xfrmdev_ops->xdo_dev_state_add(port->dev, x, extack))"
+    tree = laid(tmp_path, (add, f"		if ({asked})\n			return -EINVAL;\n{add}"))
+    header = tree / "include/net/xfrm.h"
+    text = header.read_text("utf-8")
+    text = text.replace(
+        "struct xfrm_state {\n",
+        "enum {\n	XFRM_STATE_VOID,\n	XFRM_STATE_ACQ,\n	XFRM_STATE_VALID,\n};\n\n"
+        "struct xfrm_state {\n	struct {\n		u8 state;\n	} km;\n",
+    )
+    header.write_text(text, "utf-8")
+    header = tree / "include/linux/netdevice.h"
+    text = header.read_text("utf-8")
+    header.write_text(
+        text.replace("	int ifindex;\n", "	int ifindex;\n	unsigned int flags;\n")
+    )
+    found = ran(tree)
+    assert found.untold == ()
+    assert scene(found, "U with A and B adds").handed

@@ -3,13 +3,20 @@
 import functools
 import shutil
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.laid import EXAMPLE, lay_example
 from tests.trees import FOO, reader
+from xfrmlint.c import macros
 from xfrmlint.c.macros import Expansion, Macro, expand, macros_in, tokens, uses
+from xfrmlint.check import check_tree
+from xfrmlint.rules import load_rules, rules_folder
+from xfrmlint.tree.folder import Folder
 
 COMPILER = shutil.which("gcc") or shutil.which("clang") or shutil.which("cc")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler to compare with")
@@ -308,6 +315,7 @@ def macro_sets(draw: st.DrawFn) -> tuple[str, str]:
     return "\n".join(lines), text
 
 
+@pytest.mark.slow
 @needs_compiler
 @settings(deadline=None, max_examples=150, derandomize=True)
 @given(macro_sets())
@@ -471,3 +479,55 @@ def test_a_tower_of_macros_ends(depth: int) -> None:
     lines = [f"#define M{i}(x) M{i + 1}(x) M{i + 1}(x)" for i in range(depth)]
     found = expanded("\n".join(lines), "M0(a);")
     assert found.text.startswith(b" M") or found.text.startswith(b"M")
+
+
+def chain(count: int, first: str = "x->xso.offload_handle") -> str:
+    links = "".join(f"#define L{n + 1} L{n}\n" for n in range(count))
+    return f"#define L0 {first}\n{links}"
+
+
+def growing(count: int) -> str:
+    lines = "".join(f"#define G{n + 1}(a) G{n}(a) + G{n}(G{n}(a))\n" for n in range(count))
+    return f"#define G0(a) (a)\n{lines}"
+
+
+READ = "long example_read(struct xfrm_state *x)\n{\n\treturn %s;\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        (chain(20) + READ % "L20", True),
+        (chain(100) + READ % "L100", True),
+        (chain(1000) + READ % "L1000", False),
+        (growing(2) + READ % "G2(x->xso.offload_handle)", True),
+        (growing(6) + READ % "G6(x->xso.offload_handle)", False),
+        (growing(60) + READ % "G60(x->xso.offload_handle)", False),
+        ("#define L(a) a\n" + READ % ("L(" * 90 + "x->xso.offload_handle" + ")" * 90), True),
+        ("#define L(a) a\n" + READ % ("L(" * 900 + "x->xso.offload_handle" + ")" * 900), False),
+    ],
+)
+def test_a_macro_is_expanded_or_named_as_unknown(text: str, seen: bool, tmp_path: Path) -> None:
+    report = check_tree(Folder(lay_example(text, tmp_path / "linux")), load_rules([rules_folder()]))
+    unknown = {(u.path, u.line) for u in report.unknown if "expand to more" in u.reason}
+    start = text[: text.index("long")].count("\n") + 1
+    assert unknown == (set() if seen else {(EXAMPLE, start)})
+
+
+@pytest.mark.parametrize("make", [chain, growing])
+def test_what_an_expansion_looks_at_is_bounded(
+    make: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    take = macros._Left.take
+
+    def counted(left: macros._Left, tokens: int) -> None:
+        looked.append(tokens)
+        take(left, tokens)
+
+    monkeypatch.setattr(macros._Left, "take", counted)
+    use = "L200" if make is chain else "G200(1)"
+    found = expanded(make(200), use)
+    assert found.cut
+    assert words(found.text) == words(use.encode())
+    assert sum(looked[:-1]) <= macros._MOST_TOKENS

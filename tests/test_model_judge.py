@@ -436,6 +436,7 @@ def test_not_knowing_proves_nothing_but_0(
         assert outcome not in (RIGHT, STALE, OTHER)
 
 
+@pytest.mark.slow
 @given(paths, all_topologies, st.sampled_from(BLINDFOLDS), st.data())
 def test_knowing_less_about_one_handle_makes_nothing_right(
     path: Path, topology: Topology, less: dict[str, Any], data: st.DataObject

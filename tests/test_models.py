@@ -20,6 +20,8 @@ from xfrmlint.memory.cache import Cache
 from xfrmlint.memory.gather import Session, gathered
 from xfrmlint.tree.folder import Folder
 
+pytestmark = pytest.mark.slow
+
 ROW = '[[function]]\nnames = ["v"]\nsource = "v.h"\n'
 
 

@@ -13,6 +13,8 @@ from tests.test_changes import FILES, README, SET_FLAG, TX, commit, pristine
 from tests.test_changes import linux as linux
 from tests.test_commit import git, write
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["linux", "pristine"]
 
 TEST = Path(__file__).parent.parent / "contrib" / "nipa" / "xfrmlint"
@@ -95,10 +97,13 @@ def test_a_change_of_no_code_needs_no_xfrmlint(path: str, linux: Path) -> None:
 def test_an_error(linux: Path) -> None:
     add(linux, SET_FLAG)
     result = nipa(linux)
-    assert (result.status, result.said) == (
-        FAILED,
-        "Findings added: 2 errors, 0 warnings, 0 checks\n",
-    )
+    assert result.status == FAILED
+    counted, *fixes = result.said.removesuffix("\n").split(" ; ")
+    assert counted == "Findings added: 2 errors, 0 warnings, 0 checks"
+    assert [fix.split(": ")[0] for fix in fixes] == [
+        "DIRECT_OFFLOAD_HANDLE",
+        "LOWER_HANDLE_NOT_RESOLVED",
+    ]
     assert PROMISED in result.out
     assert "  chain: " in result.out
     first, *rest = result.err.splitlines()
@@ -130,7 +135,7 @@ def test_a_warning_or_a_check(edit: tuple[str, str, str], said: str, linux: Path
     add(linux, edit)
     result = nipa(linux)
     assert (result.status, result.err) == (WARNING, "")
-    assert result.said == f"Findings added: {said} ; fixed: 1\n"
+    assert result.said.startswith(f"Findings added: {said} ; fixed: 1 ; ")
 
 
 def test_a_driver_that_is_deleted_is_looked_at(linux: Path) -> None:
@@ -161,10 +166,8 @@ def test_many_findings_do_not_fill_the_pipe(linux: Path) -> None:
     )
     result = nipa(linux)
     assert len(result.err) > PIPE
-    assert (result.status, result.said) == (
-        FAILED,
-        "Findings added: 1001 errors, 0 warnings, 0 checks ; fixed: 1\n",
-    )
+    assert result.status == FAILED
+    assert result.said.startswith("Findings added: 1001 errors, 0 warnings, 0 checks ; fixed: 1 ; ")
 
 
 def test_without_xfrmlint(linux: Path) -> None:

@@ -8,6 +8,8 @@ import pytest
 from tests.laid import EXAMPLE, lay
 from tests.ran import run
 
+pytestmark = pytest.mark.slow
+
 HEADER = "include/net/xfrm.h"
 NEW, OLD, THIRD = "struct xfrm_dev_offload", "struct xfrm_state_offload", "struct vendor_xso"
 # v6.12 and older: add takes no device, and a lower driver knows its own by real_dev.

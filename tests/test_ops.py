@@ -7,6 +7,8 @@ import pytest
 from tests.trees import FOO, HEAD, tree
 from xfrmlint.analysis.analyse import Analysis, analyse
 
+pytestmark = pytest.mark.slow
+
 HEADER = "drivers/net/foo/foo.h"
 BAR = "drivers/net/foo/bar.c"
 FLAG = "XFRMDEV_OPS_F_LOWER_HANDLE"

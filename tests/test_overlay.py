@@ -23,6 +23,8 @@ from xfrmlint.git.patch import Patch, series_of
 from xfrmlint.tree import Tree, Unreadable
 from xfrmlint.tree.folder import Folder
 
+pytestmark = pytest.mark.slow
+
 Files = dict[str, bytes]
 
 TEN = b"".join(b"%d\n" % n for n in range(1, 11))
@@ -862,8 +864,8 @@ def test_as_git_format_patch_says(states: list[tuple[Files, int]], attach: bool)
     options = ["--attach"] if attach else []
     span = f"{commits[0]}..{commits[-1]}"
     box = git(repository() / "r.git", "format-patch", "--stdout", "--text", *options, span)
-    # A NUL in a mail is no text to anybody.
-    assume(box)
+    # A NUL in a mail is no text to anybody; git 2.47 writes a mail for a commit of nothing, too.
+    assume(b"diff --git " in box)
     check_both_ways(states[0][0], states[-1][0], [box])
 
 

@@ -302,6 +302,17 @@ BROKEN = {
         HEAD + "@@ -1 +1 @@\n-int a,\nb;\n+int a;\n",
         "p:4: the hunk is broken off by line 6",
     ),
+    "wrapped by a mailer that says so": (
+        "From: a\nSubject: [PATCH] x\nContent-Type: text/plain; charset=utf-8; format=flowed\n\n"
+        + HEAD
+        + "@@ -1 +1 @@\n-int a,\nb;\n+int a;\n",
+        "p:8: the hunk is broken off by line 10; the mail is format=flowed, which breaks patches: "
+        "git send-email sends them whole",
+    ),
+    "coloured": (
+        "\x1b[1mdiff --git a/x b/x\x1b[m\n\x1b[1m--- a/x\x1b[m\n\x1b[36m@@ -1 +1 @@\x1b[m\n",
+        "p: no patch found: it is coloured; write it with git diff --no-color",
+    ),
     "no hunk": (HEAD, "p:1: no hunk follows the names of the file"),
     "half a header": (HEAD[:28], "p:1: the names of the file are cut off"),
     "no numbers": (HEAD + "@@ -x +1 @@\n", "p:4: not the header of a hunk"),
@@ -630,7 +641,16 @@ HOSTILE = {
         + base64.b64encode(encoded("base64", DIFF.encode())).decode(),
         "p: no patch found",
     ),
-    "newlines": ("\n" * (2 << 20), "p: no patch found"),
+    "newlines": ("\n" * 1_000_000, "p: no patch found"),
+    "more newlines": ("\n" * (2 << 20), "p: more than 1,000,000 lines"),
+    "a date far behind a name": (
+        "--- a/x.c" + " " * 500_000 + "y\n+++ b/x.c\n@@ -1 +1 @@\n-a\n+b\n",
+        "",
+    ),
+    "folders in each other": (
+        "--- a/" + "d/" * 2_000 + "x.c\n+++ b/" + "d/" * 2_000 + "x.c\n@@ -1 +1 @@\n-a\n+b\n",
+        "p:1: " + "d/" * 40 + "...: more folders in each other than any tree has",
+    ),
     "carriage returns": ("From: a\nSubject: x\n\n" + "\r" * (2 << 20), "p: no patch found"),
     "headers": ("Subject: x\n" * 50_000, "p:1: the headers are longer than any mail's"),
     "a header": ("Subject: " + "=?a?q?" * 50_000, "p:1: the headers are longer than any mail's"),
@@ -680,6 +700,7 @@ HOSTILE = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_texts(name: str) -> None:
     text, wanted = HOSTILE[name]

@@ -13,6 +13,8 @@ from tests.ran import Ran, environment
 from tests.test_changes import FILES, FLAG, README, SET_FLAG, TX, commit, edit
 from tests.test_commit import git, write
 
+pytestmark = pytest.mark.slow
+
 # Both come with the extra `dev`.
 yaml = pytest.importorskip("yaml")
 pytest.importorskip("pre_commit")

@@ -24,6 +24,8 @@ from xfrmlint.memory.gather import Session, gathered
 from xfrmlint.processes import MOST_JOBS, shared_out
 from xfrmlint.tree.folder import Folder, Known
 
+pytestmark = pytest.mark.slow
+
 PARENT = os.getpid()
 
 

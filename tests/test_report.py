@@ -24,7 +24,7 @@ from xfrmlint.findings import (
     Report,
     Unknown,
 )
-from xfrmlint.report import checkpatch, drivers, rulepage
+from xfrmlint.report import checkpatch, drivers, rulepage, verbose
 from xfrmlint.report import json as json_report
 from xfrmlint.report.checkpatch import Options, shown
 from xfrmlint.report.terminal import colored, printable
@@ -52,6 +52,7 @@ FINDING = Finding(
     parser="tree-sitter",
     source="\treturn x->xso.offload_handle;",
     fingerprint="0123456789abcdef",
+    fix="ask the resolver",
 )
 ERROR = FINDING._replace(type="UPPER_PRIV_ACCESS", level="ERROR", line=9)
 CHECK = FINDING._replace(type="CONTROL_OFFLOAD_HANDLE", level="CHECK", line=11)
@@ -66,6 +67,8 @@ RULE = Rule(
     level_not_opted_in="WARNING",
     needs=frozenset(),
     message="{function}() reads xso.offload_handle",
+    reports="",
+    fix="ask the resolver",
     why="The handle can be another device's. It is shared.",
     reference="include/net/xfrm.h,\nstruct xfrm_dev_offload",
     query="SELECT path, line\nFROM datapath_read",
@@ -179,12 +182,34 @@ def test_default_output() -> None:
         "+\treturn x->xso.offload_handle;",
         "",
         "total: 1 errors, 1 warnings, 0 checks, 40 lines checked",
-        "note: 1 places could not be analysed (xfrmlint check --format json lists them)",
+        "note: 1 place could not be analysed (xfrmlint check --show-unknown lists them)",
         "",
         "Linux 7.3.4 has xfrm offload problems, please review.",
         "",
+        "NOTE: DIRECT_OFFLOAD_HANDLE: ask the resolver; xfrmlint explain DIRECT_OFFLOAD_HANDLE",
+        "NOTE: UPPER_PRIV_ACCESS: ask the resolver; xfrmlint explain UPPER_PRIV_ACCESS",
+        "",
         "NOTE: If any of the errors are false positives, please report",
         "      them to the maintainers of xfrmlint.",
+    ]
+
+
+@pytest.mark.parametrize("options", [{"quiet": 1}, {"terse": True}, {"types": frozenset(["X"])}])
+def test_no_fix_where_no_note_is_wanted_or_nothing_is_shown(options: dict[str, Any]) -> None:
+    assert "ask the resolver" not in "\n".join(printed(report(FINDING), **options))
+
+
+def test_a_fix_is_told_once_a_type() -> None:
+    lines = printed(report(FINDING, FINDING._replace(line=20), ERROR._replace(fix="")))
+    assert [line for line in lines if "xfrmlint explain" in line] == [
+        "NOTE: DIRECT_OFFLOAD_HANDLE: ask the resolver; xfrmlint explain DIRECT_OFFLOAD_HANDLE"
+    ]
+
+
+def test_a_fix_is_no_error_to_b4() -> None:
+    lines = printed(report(FINDING._replace(fix="ERROR: \033[2J")))
+    assert [line for line in lines if line.startswith("NOTE: DIRECT")] == [
+        "NOTE: DIRECT_OFFLOAD_HANDLE: ERRO\\x52: \\x1b[2J; xfrmlint explain DIRECT_OFFLOAD_HANDLE"
     ]
 
 
@@ -215,7 +240,60 @@ def test_terse_is_one_line_a_finding() -> None:
 
 def test_unknown_is_told_where_a_verdict_is() -> None:
     lines = printed(report(unknown=[UNKNOWN]), summary=False)
-    assert lines[0].startswith("note: 1 places could not be analysed")
+    assert lines[0].startswith("note: 1 place could not be analysed")
+
+
+MATTERS = Unknown("drivers/net/a/b.c", 7, "f", "whose SA is not known", True)
+
+
+def test_what_matters_is_named_and_the_rest_counted() -> None:
+    lines = printed(report(unknown=[UNKNOWN, MATTERS, UNKNOWN._replace(line=3)]), summary=False)
+    assert lines == [
+        "note: not analysed: drivers/net/a/b.c:7: f(): whose SA is not known",
+        "note: 2 more places could not be analysed (xfrmlint check --show-unknown lists them)",
+        "",
+        "Linux 7.3.4 could not be analysed where it matters, please review those places.",
+    ]
+
+
+def test_much_that_matters_is_cut_off() -> None:
+    many = [MATTERS._replace(line=line) for line in range(1, 26)]
+    lines = printed(report(unknown=many), summary=False)
+    assert len([line for line in lines if line.startswith("note: not analysed: ")]) == 20
+    assert lines[20].startswith("note: 5 more places could not be analysed ")
+
+
+@pytest.mark.parametrize("quiet", [0, 1])
+def test_everything_unknown_is_listed_if_asked_for(quiet: int) -> None:
+    rows = [MATTERS, UNKNOWN]
+    lines = printed(report(unknown=rows), summary=False, unknown=True, quiet=quiet)
+    assert lines[:2] == [
+        "note: not analysed: drivers/net/a/b.c: too large",
+        "note: not analysed: drivers/net/a/b.c:7: f(): whose SA is not known",
+    ]
+    assert not [line for line in lines if "more place" in line]
+
+
+def test_what_is_found_is_said_before_what_is_not() -> None:
+    lines = printed(report(FINDING, unknown=[MATTERS]))
+    assert "Linux 7.3.4 has xfrm offload problems, please review." in lines
+
+
+def test_verbose() -> None:
+    whole = report(drivers=[DRIVER, DRIVER], unknown=[UNKNOWN])
+    assert list(verbose.render(whole, "/linux\033", ("drivers/net/a",), 1.234)) == [
+        "tree: /linux\\x1b (Linux 7.3.4, resolver present)",
+        "searched: drivers/net/a",
+        "drivers: a (lower)",
+        "files looked into: 2; places not analysed: 1",
+        "time: 1.23 s",
+    ]
+    assert list(verbose.render(report(version=""), "/linux", (), 0))[:3] == [
+        "tree: /linux (resolver present)",
+        "searched: the whole tree",
+        "drivers: none",
+    ]
+    assert "searched: nothing: no driver can be touched" in verbose.render(whole, "/", None, 0)
 
 
 def test_absent_contract_and_chosen_types_are_told() -> None:
@@ -614,7 +692,7 @@ def test_drivers_table() -> None:
         "a: a_xfrmdev_ops at drivers/net/a/main.c:5",
         "  - a_read() at drivers/net/a/a.h:7 reads xso.offload_handle",
         "",
-        "note: 1 places could not be analysed (xfrmlint check --format json lists them)",
+        "note: 1 place could not be analysed (xfrmlint check --show-unknown lists them)",
     ]
     assert not any(line != line.rstrip() for line in lines)
 
@@ -631,11 +709,12 @@ def test_drivers_as_json() -> None:
 def test_page() -> None:
     assert rulepage.page(RULE) == (
         "DIRECT_OFFLOAD_HANDLE (ERROR)\n\n"
+        "Fix: ask the resolver.\n\n"
         "WARNING for a driver that has not opted in.\n\n"
         "The handle can be another device's. It is shared.\n\n"
         "Reference: include/net/xfrm.h, struct xfrm_dev_offload\n\n"
         "Reported:\n\n"
-        "    int f(void)\n    {\n    \treturn h; /* expect: DIRECT_OFFLOAD_HANDLE */\n    }\n\n"
+        "    int f(void)\n    {\n    \treturn h; /* reported */\n    }\n\n"
         "Not reported:\n\n"
         "    int g(void);\n\n"
         "The question asked of the facts (xfrmlint query):\n\n"
@@ -646,7 +725,8 @@ def test_page() -> None:
 def test_page_of_a_bare_rule() -> None:
     bare = PLAIN._replace(why="", reference="", bad=(), good=())
     assert rulepage.page(bare).startswith(
-        "PLAIN (ERROR)\n\nSilent in a tree without xfrm_dev_state_lower_handle().\n\nThe question"
+        "PLAIN (ERROR)\n\nFix: ask the resolver.\n\n"
+        "Silent in a tree without xfrm_dev_state_lower_handle().\n\nThe question"
     )
 
 
@@ -675,7 +755,7 @@ def test_readme() -> None:
     )
     assert "| `a\\|b c d` |\n" in text
     assert (
-        "Reported:\n\n```c\nint f(void)\n{\n\treturn h; /* expect: DIRECT_OFFLOAD_HANDLE */\n"
+        "Reported:\n\n```c\nint f(void)\n{\n\treturn h; /* reported */\n"
         "}\n```\n\nNot reported:\n\n```c\nint g(void);\n```\n\n## PLAIN\n" in text
     )
     assert text.endswith("````c\n/* ``` */\n````\n")

@@ -41,6 +41,8 @@ FIELDS = [
     "level_not_opted_in",
     "needs",
     "message",
+    "reports",
+    "fix",
     "why",
     "reference",
     "query",
@@ -52,6 +54,7 @@ QUERY = "SELECT path, line, column, function, driver FROM site"
 WHOLE = f"""\
 level = "ERROR"
 message = "{{function}}() is odd"
+fix = "even it out"
 why = "Because."
 reference = "include/net/xfrm.h"
 query = '''{QUERY}'''
@@ -101,6 +104,9 @@ def test_a_rule_is_complete(rule: Rule) -> None:
     assert rule.level in LEVELS
     assert rule.level_not_opted_in in LEVELS
     assert rule.message
+    assert re.fullmatch(r"[^\n]{15,150}[^.\n]", rule.fix), "one line, and no sentence's end"
+    assert not re.search(r"[{}]", rule.fix + rule.reports)
+    assert rule.reports or re.search(r"[a-z]+ [a-z]+", rule.message), "what is reported?"
     assert 3 <= len(rule.why.splitlines()) <= 8
     assert all(len(line) <= 100 for line in rule.why.splitlines())
     assert (TITLE in rule.reference) == (rule.type not in ABOUT_COMMENTS)
@@ -250,7 +256,9 @@ def test_a_whole_rule_file_loads(tmp_path: Path) -> None:
         ),
         pytest.param(WHOLE.replace('"ERROR"', "3"), "level missing", id="level no string"),
         pytest.param(WHOLE.replace("why", "what"), "why missing", id="field missing"),
-        pytest.param("", "level, message, why, reference, query missing", id="empty"),
+        pytest.param("", "level, message, fix, why, reference, query missing", id="empty"),
+        pytest.param(WHOLE.replace("even", r"odd\neven"), "fix is more than a line", id="long fix"),
+        pytest.param(WHOLE + "reports = 3\n", "reports", id="reports no text"),
         pytest.param("level = \n", "Invalid value", id="broken TOML"),
         pytest.param(WHOLE + "bad = ['''\n", "Expected", id="string not closed"),
         pytest.param(WHOLE + 'level = "CHECK"\n', "Cannot overwrite", id="field twice"),
@@ -318,7 +326,9 @@ def test_a_wrong_query_is_refused_in_one_line(query: str, message: str, said: st
     store = Store()
     store.add([SITE])
     store.seal()
-    rule = Rule("ODD", "ERROR", "ERROR", frozenset(), message or "odd", "", "", query, (), ())
+    rule = Rule(
+        "ODD", "ERROR", "ERROR", frozenset(), message or "odd", "", "", "", "", query, (), ()
+    )
     with pytest.raises(InputError) as caught:
         run_rules([rule], store, Words(), lambda path, line: "")
     text = str(caught.value)

@@ -17,6 +17,8 @@ from xfrmlint.tree import marks, searches
 from xfrmlint.tree.search import Search, Searched, files_with
 from xfrmlint.tree.searches import Found, Searches
 
+pytestmark = pytest.mark.slow
+
 ODD = os.fsdecode(b"-\xff\n*.c")
 FILES = {
     "top.c": "xso",

@@ -5,6 +5,8 @@ import pytest
 from tests.trees import FOO, HEAD, tree
 from xfrmlint.analysis.analyse import analyse
 
+pytestmark = pytest.mark.slow
+
 BEFORE = """\
 #include <linux/thing.h>
 struct mutex { int owner; };

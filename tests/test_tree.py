@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.laid import lay
+from tests.laid import lay, lay_fixture
+from tests.ran import run, run_json
 from tests.trees import tree as memory
 from xfrmlint.errors import InputError
 from xfrmlint.kernel.kbuild import Kbuild, Module
@@ -707,3 +708,23 @@ def test_a_source_beside_the_makefiles_folder_is_linked(tmp_path: Path) -> None:
     assert kbuild.modules_of("e/c.c") == []
     assert [m.name for m in kbuild.modules_of("d/b.c")] == ["a"]
     assert [m.name for m in kbuild.modules_of("e/c.c")] == ["a"]
+
+
+def test_a_driver_that_is_a_link_out_of_the_tree_is_told(tmp_path: Path) -> None:
+    tree = lay_fixture("demo", tmp_path / "linux")
+    folder = tree / "drivers/net/sunrise"
+    folder.rename(tmp_path / "outside")
+    folder.symlink_to(tmp_path / "outside")
+    document = run_json("--no-cache", cwd=tree)
+    assert [u["path"] for u in document["unknown"]] == ["drivers/net/sunrise"]
+    ran = run("check", "-q", "--no-cache", "--fail-on-unknown", cwd=tree)
+    assert ran.status == 1
+    assert run("check", "-q", "--no-cache", cwd=tree).status == 0
+
+
+def test_links_that_stay_in_the_tree_or_lead_to_nothing_are_not_told(tmp_path: Path) -> None:
+    tree = lay_fixture("demo", tmp_path / "linux")
+    (tree / "drivers/net/again").symlink_to("sunrise")
+    (tree / "drivers/net/none").symlink_to("nowhere")
+    (tree / "drivers/net/passwd").symlink_to("/etc/passwd")
+    assert run_json("--no-cache", cwd=tree)["unknown"] == []

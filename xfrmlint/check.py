@@ -76,14 +76,17 @@ def report_of(facts: Facts, tree: Tree, rules: Sequence[Rule]) -> Report:
         findings, about, suppressed = silenced(
             findings, units, rules, store, words, partial(_module, kbuild), source
         )
-    _, rows = store.query("SELECT path, line, function, reason FROM unknown ORDER BY 1, 2, 3, 4")
+    _, rows = store.query(
+        "SELECT path, line, function, reason, max(matters) FROM unknown "
+        "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+    )
     _, sums = store.query("SELECT count(*) AS files, coalesce(sum(lines), 0) AS lines FROM file")
     return Report(
         release,
         present,
         tuple(in_order([*findings, *about])),
         tuple(_drivers(store, findings, contract)),
-        tuple(Unknown(*row) for row in rows),
+        tuple(Unknown(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows),
         sums[0]["files"],
         sums[0]["lines"],
         tuple(suppressed),

@@ -1,6 +1,7 @@
 """The command line: parse, call, print, and the exit status.
 
-0 clean, 1 findings at or above --fail-on, 2 could not run, 130 interrupted, 141 closed pipe.
+0 clean, 1 findings at or above --fail-on (with --fail-on-unknown: or anything unknown), 2 could not
+run, 130 interrupted, 141 closed pipe.
 """
 
 import atexit
@@ -14,15 +15,30 @@ from typing import Any, NoReturn
 import click
 
 from xfrmlint import __version__
-from xfrmlint.command import about, build, check, convert, look
+from xfrmlint.command import about, build, check, convert, look, man
 from xfrmlint.command.shared import CLEAN, CLOSED_PIPE, FAILED, FINDINGS, INTERRUPTED
 from xfrmlint.errors import InputError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message="xfrmlint %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, _, wanted: _show_version(ctx) if wanted else None,
+    help="Show the version, and where xfrmlint lives, and exit.",
+)
 def cli() -> None:
     """Check kernel drivers for the xfrm offload lower-handle contract."""
+
+
+def _show_version(ctx: click.Context) -> NoReturn:
+    from xfrmlint.report.home import home
+
+    where = home()
+    click.echo(f"xfrmlint {__version__}{f' ({where})' if where else ''}")
+    ctx.exit()
 
 
 for _command in (
@@ -37,6 +53,7 @@ for _command in (
     about.explain,
     about.cache,
     build.kbuild,
+    man.man,
 ):
     cli.add_command(_command)
 
@@ -80,7 +97,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         _end(FAILED, "standard output is closed")
     try:
         status = cli.main(argv, prog_name="xfrmlint", standalone_mode=False)
-    except SystemExit:
+    except SystemExit as error:
+        if "_XFRMLINT_COMPLETE" in os.environ:
+            # A shell asks what a word can go on with, and has been told.
+            _end(CLEAN if error.code == 0 else FAILED)
         # What click makes of a pipe that was closed, with a status that would look like findings.
         _end(CLOSED_PIPE)
     except click.exceptions.Exit as error:

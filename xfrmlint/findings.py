@@ -44,7 +44,7 @@ class Finding(NamedTuple):
 
     more_chains: other ways to the same place. confidence: high, or medium where a type was only
     known by its member's name. source: the text of the line. confirmation: None if none was asked
-    for.
+    for. fix: what to do, in a line; the same for all findings of a type in a tree.
     """
 
     type: str
@@ -63,6 +63,7 @@ class Finding(NamedTuple):
     source: str
     fingerprint: str
     confirmation: Confirmation | None = None
+    fix: str = ""
 
 
 class DriverLine(NamedTuple):
@@ -88,12 +89,16 @@ class DriverLine(NamedTuple):
 
 
 class Unknown(NamedTuple):
-    """Something that could not be analysed. line 0: the whole file."""
+    """Something that could not be analysed. line 0: the whole file.
+
+    matters: it stands on a way to a handle, or in what a change touches: a finding can be missing.
+    """
 
     path: str
     line: int
     function: str
     reason: str
+    matters: bool = False
 
 
 class Known(NamedTuple):
@@ -111,7 +116,8 @@ class Report(NamedTuple):
     """Everything one run has to say. parsed: files looked into, lines: how long they are.
 
     suppressed, ignored, baselined: findings that a comment, the tree's configuration, a baseline
-    keeps from being shown. gone: what the baseline has and the tree no longer.
+    keeps from being shown. gone: what the baseline has and the tree no longer. idle: entries of
+    the tree's settings that ignore nothing.
     """
 
     version: str
@@ -125,6 +131,7 @@ class Report(NamedTuple):
     ignored: tuple[Finding, ...] = ()
     baselined: tuple[Finding, ...] = ()
     gone: tuple[Known, ...] = ()
+    idle: tuple[str, ...] = ()
 
 
 def identity(finding: Finding) -> tuple[object, ...]:

@@ -34,7 +34,8 @@ class Rule(NamedTuple):
     """A rule as its file states it.
 
     level_not_opted_in: the level for a driver that has not set the flag (else `level`).
-    needs: what a tree must have, else it is silent (words.py, NEEDS).
+    needs: what a tree must have, else it is silent (words.py, NEEDS). reports: what is reported, in
+    words, where the message is made of values. fix: what to do, in one line.
     """
 
     type: str
@@ -42,6 +43,8 @@ class Rule(NamedTuple):
     level_not_opted_in: str
     needs: frozenset[str]
     message: str
+    reports: str
+    fix: str
     why: str
     reference: str
     query: str
@@ -50,8 +53,8 @@ class Rule(NamedTuple):
 
 
 _TYPE = re.compile(r"^[A-Z][A-Z0-9_]*$")
-_REQUIRED = ("level", "message", "why", "reference", "query")
-_OPTIONAL = ("level_not_opted_in", "needs", "bad", "good")
+_REQUIRED = ("level", "message", "fix", "why", "reference", "query")
+_OPTIONAL = ("level_not_opted_in", "needs", "reports", "bad", "good")
 
 
 class Words(NamedTuple):
@@ -125,22 +128,7 @@ def load_rule(path: Path) -> Rule:
             data = tomllib.load(file)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: {error}") from None
-    missing = [name for name in _REQUIRED if not isinstance(data.get(name), str)]
-    if missing:
-        raise InputError(f"{path}: {', '.join(missing)} missing")
-    for name in ("bad", "good"):
-        listed = data.get(name, [])
-        if not isinstance(listed, list) or not all(isinstance(text, str) for text in listed):
-            raise InputError(f"{path}: {name} is not a list of texts")
-    needs = data.get("needs", [])
-    if not isinstance(needs, list) or not all(isinstance(need, str) for need in needs):
-        raise InputError(f"{path}: needs is not a list of texts")
-    for need in needs:
-        if need not in NEEDS:
-            raise InputError(f"{path}: needs: {need!r} is none of {', '.join(NEEDS)}")
-    strange = sorted(set(data) - {*_REQUIRED, *_OPTIONAL})
-    if strange:
-        raise InputError(f"{path}: unknown field {', '.join(strange)}")
+    _refuse_fields(path, data)
     # b4 takes any line with `ERROR:` in it for an error, whatever its level.
     if not _TYPE.match(path.stem.upper()) or path.stem.upper().endswith("ERROR"):
         raise InputError(f"{path}: a rule's name is lower case, digits and _, not ending in error")
@@ -152,14 +140,40 @@ def load_rule(path: Path) -> Rule:
         path.stem.upper(),
         data["level"],
         lower,
-        frozenset(needs),
+        frozenset(data.get("needs", ())),
         data["message"],
+        data.get("reports", "").strip(),
+        data["fix"].strip(),
         data["why"].strip(),
         data["reference"].strip(),
         data["query"].strip(),
         tuple(data.get("bad", ())),
         tuple(data.get("good", ())),
     )
+
+
+def _refuse_fields(path: Path, data: Mapping[str, Any]) -> None:
+    """Raise InputError for a field that is missing, strange, or not what it has to be."""
+    missing = [name for name in _REQUIRED if not isinstance(data.get(name), str)]
+    if missing:
+        raise InputError(f"{path}: {', '.join(missing)} missing")
+    for name in ("bad", "good"):
+        listed = data.get(name, [])
+        if not isinstance(listed, list) or not all(isinstance(text, str) for text in listed):
+            raise InputError(f"{path}: {name} is not a list of texts")
+    if not isinstance(data.get("reports", ""), str):
+        raise InputError(f"{path}: reports is not a text")
+    if "\n" in data["fix"].strip():
+        raise InputError(f"{path}: fix is more than a line")
+    needs = data.get("needs", [])
+    if not isinstance(needs, list) or not all(isinstance(need, str) for need in needs):
+        raise InputError(f"{path}: needs is not a list of texts")
+    for need in needs:
+        if need not in NEEDS:
+            raise InputError(f"{path}: needs: {need!r} is none of {', '.join(NEEDS)}")
+    strange = sorted(set(data) - {*_REQUIRED, *_OPTIONAL})
+    if strange:
+        raise InputError(f"{path}: unknown field {', '.join(strange)}")
 
 
 def run_rules(
@@ -237,6 +251,7 @@ def _finding(
         "tree-sitter",
         text,
         fingerprint(rule.type, path, function, text, nth),
+        fix=words.said(rule.fix),
     )
 
 

@@ -14,7 +14,7 @@ from xfrmlint.memory.gather import Session
 from xfrmlint.report import comparison
 from xfrmlint.tree.folder import Folder
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 # SIMPLE_DEV_PM_OPS() fills a table where CONFIG_PM_SLEEP is set; libclang reads a tree without it.
 _PM_SLEEP = {

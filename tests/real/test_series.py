@@ -13,7 +13,7 @@ from tests.real.converted import IXGBE, flag
 from tests.real.ported import Ported
 from tests.test_commit import git
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 _PARTS = (
     "include",

@@ -12,6 +12,7 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.core import (
     Answer,
     cleared_by_free,
+    clears_handle,
     free_clears,
     stub,
 )
@@ -21,7 +22,7 @@ from xfrmlint.concrete.resolver import Comparison, Verdict, compare
 from xfrmlint.concrete.states import described
 from xfrmlint.concrete.tears import Tear, tears
 from xfrmlint.contract.revisions import NO_NAMES, Names
-from xfrmlint.contract.words import COUNTS, FREE, HANDLE, PINNED, PRIVATE, Contract
+from xfrmlint.contract.words import COUNTS, FREE, HANDLE, PINNED, PRIVATE, SHARE, Contract
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import CoreFunctionRow, TreeRow, WordRow
 from xfrmlint.facts.store import Store
@@ -139,8 +140,7 @@ def analysed(
     callbacks = tuple(callbacks_of(graph, whole.offload, tables))
     owners = tuple(_owners(reader, drivers))
     torn = tuple(tear for ran in owners for tear in tears(reader, ran))
-    followed = [doubt for one in traced.values() for doubt in one.doubts]
-    doubts = (*unclear, *followed, *open_calls)
+    doubts = (*unclear, *open_calls)
     return Analysed(
         graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, owners, torn, doubts
     )
@@ -170,6 +170,8 @@ def core_facts(
         contract.revision,
         int(contract.add_takes_device),
         int(PINNED in contract.members),
+        int(SHARE in contract.slots),
+        int(contract.present and clears_handle(reader)),
     )
     functions: list[CoreFunctionRow] = []
     if contract.present:

@@ -1,44 +1,48 @@
-"""What each driver's hardware is given: its paths, judged in every topology."""
+"""What each driver's hardware is given: its paths, of the facts, judged in every topology."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from xfrmlint.analysis.analyse import Analysis
 from xfrmlint.c.unit import Place
-from xfrmlint.concrete.core import clears_handle
-from xfrmlint.concrete.lab import Ran, Scene
-from xfrmlint.concrete.tears import Tear
-from xfrmlint.contract.words import HANDLE, SHARE
-from xfrmlint.flow.callbacks import Answer, Callback
-from xfrmlint.flow.events import Device, Event, Kind, Path, Sa
-from xfrmlint.flow.paths import Followed, Traced
+from xfrmlint.facts.store import Store
+from xfrmlint.findings import Hop
+from xfrmlint.flow.callbacks import Answer
+from xfrmlint.flow.events import Device, Event, Kind, Path, Sa, Source
 from xfrmlint.model.judge import Outcome, judge_path, severity, worst
 from xfrmlint.model.topology import TOPOLOGIES, Topology
 from xfrmlint.model.topology import topologies as topologies_as
 from xfrmlint.program.access import Doubt
-from xfrmlint.program.reach import Hop
-from xfrmlint.program.sites import RESOLVE, Site
 
 _GETS = (Kind.READ, Kind.RESOLVE)
+
+# Returns the text of a line of a file.
+Lines = Callable[[str, int], str]
+
+
+class Step(NamedTuple):
+    """An event of a path, and the line of source that it stands on."""
+
+    event: Event
+    code: str
 
 
 class Got(NamedTuple):
     """A place where a driver gets a handle, and what comes of that.
 
-    asks: it calls the resolver, rather than read the shared field. chains: the ways there. path:
-    the one that comes out worst, with the position in it where the handle is got (-1: on no path).
-    paths: how many lead through here. outcomes: by topology, in order. note: dead, thrown, unused
-    or empty.
+    asks: it calls the resolver, rather than read the shared field; kept: it reads back what an
+    earlier packet left. chains: the ways there, that of the path's own entry first. steps: what is
+    done with the handle on one of the worst paths, and how that ends. paths: how many lead through
+    here. outcomes: by topology, in order. note: dead, thrown, unused or empty.
     """
 
     place: Place
     function: str
     driver: str
     asks: bool
+    kept: bool
     chains: tuple[tuple[Hop, ...], ...]
-    path: Path
-    at: int
+    steps: tuple[Step, ...]
     paths: int
     outcomes: tuple[Outcome, ...]
     note: str
@@ -63,33 +67,161 @@ class Judgement(NamedTuple):
         return worst(self.outcomes)
 
 
-def judgements(analysis: Analysis) -> list[Judgement]:
-    """Return the judgement of every lower driver that gets a handle on its datapath, by name."""
-    found = []
-    used = _topologies_of(analysis)
-    groups = [(group, one, part) for part in analysis.parts for group, one in part.traced.items()]
-    for group, traced, part in sorted(groups, key=lambda found: found[0]):
-        sites = [
-            site
-            for site in part.found.sites
-            if site.driver is not None
-            and site.driver.group == group
-            and site.reached.context == "datapath"
-            and (site.access == RESOLVE or (site.member, site.access) == (HANDLE, "read"))
-        ]
-        opted_in = any(site.driver is not None and site.driver.opted_in for site in sites)
-        handed = opted_in or _hands_on(analysis)
-        table = _outcomes(traced.paths, used, handed)
-        handles = tuple(_got(site, traced.paths, table, _note(site, traced)) for site in sites)
-        outcomes = tuple(
-            worst(handle.outcomes[i] for handle in handles) for i in range(len(TOPOLOGIES))
+class _Followed(NamedTuple):
+    """A path, as the facts have it. function: the one that is entered. row: see _outcomes()."""
+
+    entry: str
+    function: str
+    events: Path
+    row: Mapping[int, Sequence[Outcome]]
+
+
+class _Site(NamedTuple):
+    """A place where a handle is got. note: dead, thrown or empty."""
+
+    place: Place
+    function: str
+    driver: str
+    asks: bool
+    kept: bool
+    chains: tuple[tuple[Hop, ...], ...]
+    note: str
+
+
+def judged_drivers(store: Store) -> list[str]:
+    """Return the names of the lower drivers that get a handle on their datapath, sorted."""
+    _, rows = store.query(
+        """
+        SELECT DISTINCT group_name FROM site
+        WHERE role = 'lower' AND context = 'datapath'
+          AND (access = 'resolve' OR member = 'handle' AND access <> 'write')
+        ORDER BY group_name
+        """
+    )
+    return [row["group_name"] for row in rows]
+
+
+def judgements(store: Store, lines: Lines, driver: str | None = None) -> list[Judgement]:
+    """Return the judgement of every lower driver that gets a handle on its datapath, by name.
+
+    lines: for the steps of paths. driver: judge this one alone.
+    """
+    names = [name for name in judged_drivers(store) if driver in (None, name)]
+    used = topologies_of(store)
+    # Where no owner was run, one may hand on to whom it wants.
+    _, told = store.query("SELECT unasking FROM owner WHERE unasking IS NOT NULL")
+    hands_on = not told or any(row["unasking"] for row in told)
+    return [_judgement(store, lines, name, used, hands_on) for name in names]
+
+
+def _judgement(
+    store: Store, lines: Lines, driver: str, used: Sequence[Topology], hands_on: bool
+) -> Judgement:
+    sites, opted_in = _sites(store, driver)
+    paths = _paths(store, driver, used, opted_in or hands_on)
+    known = {(site.place.path, site.place.line) for site in sites}
+    sites += _kept(paths, known, driver)
+    handles = tuple(_got(site, paths, lines) for site in sites)
+    outcomes = tuple(
+        worst(handle.outcomes[i] for handle in handles) for i in range(len(TOPOLOGIES))
+    )
+    _, rows = store.query(
+        f"SELECT * FROM unknown WHERE matters AND driver = {_quoted(driver)} ORDER BY rowid"
+    )
+    doubts = dict.fromkeys(
+        Doubt(Place(row["path"], row["line"], 1), row["function"], row["reason"]) for row in rows
+    )
+    doubts.update((doubt, None) for path in paths for doubt in _doubts(path.events))
+    return Judgement(driver, opted_in, handles, outcomes, len(paths), tuple(doubts))
+
+
+def _quoted(text: str) -> str:
+    # A sealed store takes no parameters.
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _sites(store: Store, driver: str) -> tuple[list[_Site], bool]:
+    """Return where a driver gets a handle on its datapath, and whether it opted in."""
+    _, rows = store.query(
+        f"""
+        SELECT * FROM site WHERE group_name = {_quoted(driver)} AND context = 'datapath'
+          AND (access = 'resolve' OR member = 'handle' AND access = 'read') ORDER BY id
+        """
+    )
+    chains = _chains(store, driver)
+    sites = [
+        _Site(
+            Place(row["path"], row["line"], row["column"]),
+            row["function"],
+            row["driver"],
+            row["access"] == "resolve",
+            False,
+            tuple(map(tuple, chains.get(row["id"], {}).values())),
+            row["flow"],
         )
-        doubts = dict.fromkeys(traced.doubts)
-        doubts.update((d, None) for path in traced.paths for d in _doubts(path.events))
-        found.append(
-            Judgement(group, opted_in, handles, outcomes, len(traced.paths), tuple(doubts))
-        )
+        for row in rows
+    ]
+    return sites, any(row["opted_in"] for row in rows)
+
+
+def _chains(store: Store, driver: str) -> dict[int, dict[int, list[Hop]]]:
+    _, rows = store.query(
+        f"""
+        SELECT h.* FROM hop h JOIN site s ON s.id = h.site
+        WHERE s.group_name = {_quoted(driver)} AND s.context = 'datapath'
+        ORDER BY site, chain, position
+        """
+    )
+    found: dict[int, dict[int, list[Hop]]] = {}
+    for row in rows:
+        hop = Hop(row["function"], row["path"], row["line"], row["via"])
+        found.setdefault(row["site"], {}).setdefault(row["chain"], []).append(hop)
     return found
+
+
+def _paths(store: Store, driver: str, used: Sequence[Topology], handed: bool) -> list[_Followed]:
+    _, rows = store.query(
+        f"""
+        SELECT e.*, p.entry, p.function AS entered FROM path p JOIN event e ON e.path_id = p.id
+        WHERE p.group_name = {_quoted(driver)} ORDER BY p.id, e.position
+        """
+    )
+    events: dict[int, list[Event]] = {}
+    heads: dict[int, tuple[str, str]] = {}
+    for row in rows:
+        heads[row["path_id"]] = row["entry"], row["entered"]
+        events.setdefault(row["path_id"], []).append(
+            Event(
+                Kind(row["kind"]),
+                row["path"],
+                row["line"],
+                row["column"],
+                row["function"],
+                row["handle"],
+                Source(row["source"]),
+                Device(row["device"]),
+                Sa(row["sa"]),
+                bool(row["nonzero"]),
+                row["text"],
+            )
+        )
+    return [
+        _Followed(*heads[number], tuple(path), _outcomes(tuple(path), used, handed))
+        for number, path in events.items()
+    ]
+
+
+def _kept(paths: Iterable[_Followed], known: set[tuple[str, int]], driver: str) -> list[_Site]:
+    """Return where a driver reads a handle back that an earlier packet left somewhere."""
+    events = [event for path in paths for event in path.events]
+    found = {
+        (event.path, event.line): _Site(
+            Place(event.path, event.line, event.column), event.function, driver, False, True, (), ""
+        )
+        for event in events
+        if event.kind is Kind.READ and event.source is Source.STORED
+    }
+    return [site for place, site in sorted(found.items()) if place not in known]
 
 
 def _doubts(path: Path) -> Iterator[Doubt]:
@@ -110,43 +242,31 @@ def _doubts(path: Path) -> Iterator[Doubt]:
             yield Doubt(Place(at.path, at.line, at.column), at.function, why)
 
 
+def topologies_of(store: Store) -> Sequence[Topology]:
+    """Return the same as the tree's own core and owner make them."""
+    _, (tree, *_) = store.query("SELECT shares, clears FROM tree")
+    return topologies_as(bool(tree["shares"]), bool(tree["clears"]))
+
+
 def topologies() -> Sequence[Topology]:
     """Return the topologies in the order of every `outcomes`."""
     return TOPOLOGIES
-
-
-def _topologies_of(analysis: Analysis) -> Sequence[Topology]:
-    """Return the topologies as the tree's own core and owners make them."""
-    contract = analysis.reader.contract
-    return topologies_as(SHARE in contract.slots, clears_handle(analysis.reader))
-
-
-def _hands_on(analysis: Analysis) -> bool:
-    """Tell whether an owner of the tree hands a state to a device that does not promise to ask.
-
-    Where none was run, one may.
-    """
-    told = [
-        scene
-        for ran in analysis.owners
-        for scene in ran.scenes
-        if any(not one.asks and one.master is not None for one in scene.story.devices)
-    ]
-    return not told or any(_reaches_unasking(scene) for scene in told)
-
-
-def _reaches_unasking(scene: Scene) -> bool:
-    unasking = {one.name for one in scene.story.devices if not one.asks}
-    return any(scene.world.issued[handle] in unasking for handle in scene.world.issued)
 
 
 class InWorld(NamedTuple):
     """What lower devices get in a story. assumed: what the owner's own numbers are, in words."""
 
     story: str
-    assumed: tuple[str, ...]
+    assumed: str
     handed: bool
     outcomes: tuple[tuple[str, Outcome], ...]
+
+
+class Torn(NamedTuple):
+    """What a reader in between can get in a world. lines: who does what, a line a move."""
+
+    world: str
+    lines: tuple[str, ...]
 
 
 class Owner(NamedTuple):
@@ -154,18 +274,18 @@ class Owner(NamedTuple):
 
     answers: what the callback returns, where, and what that comes to; nothing where its code was
     run in all worlds. worlds: what that gave; untold: how many of `total` were not answered. tears:
-    what a reader in between can get. doubts: why some of that is not known.
+    what a reader in between can get, the shortest first. doubts: why some of that is not known.
     """
 
     driver: str
     function: str
     place: Place
-    answers: tuple[tuple[Answer, Place, Outcome], ...]
-    worlds: tuple[InWorld, ...]
-    untold: int
-    total: int
-    tears: tuple[Tear, ...]
-    doubts: tuple[Doubt, ...]
+    answers: tuple[tuple[Answer, Place, Outcome], ...] = ()
+    worlds: tuple[InWorld, ...] = ()
+    untold: int = 0
+    total: int = 0
+    tears: tuple[Torn, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     def worst(self) -> Outcome:
         """Return the worst of its answers."""
@@ -192,148 +312,171 @@ _REASONS = {
 }
 
 
-def owners(analysis: Analysis) -> list[Owner]:
-    """Return what the owners' lower devices get of them, in worlds, and what callbacks return."""
-    runs = {ran.owner.name: ran for ran in analysis.owners}
-    found = [_owner(analysis, one, runs.pop(one.module, None)) for one in analysis.callbacks]
-    for ran in runs.values():
-        if ran.scenes:
-            place = Place(ran.owner.path, 0, 0)
-            found.append(_in_worlds(analysis, Owner(ran.owner.name, "", place, *_NOTHING), ran))
-    return found
+def owners(store: Store, driver: str | None = None) -> list[Owner]:
+    """Return what the owners' lower devices get of them, in worlds, and what callbacks return.
+
+    driver: of this one alone.
+    """
+    runs = {one.driver: one for one in _runs(store) if driver in (None, one.driver)}
+    _, rows = store.query("SELECT * FROM answer ORDER BY driver, path, line, function, rowid")
+    answers: dict[tuple[str, str, Place], list[tuple[Answer, Place]]] = {}
+    for row in rows:
+        if driver in (None, row["driver"]):
+            key = row["driver"], row["function"], Place(row["path"], row["line"], 1)
+            where = Place(row["answer_path"], row["answer_line"], 1)
+            answers.setdefault(key, []).append((Answer(row["answer"]), where))
+    found = [_owner(*key, told, runs.pop(key[0], None)) for key, told in answers.items()]
+    return [*found, *(one for one in runs.values() if one.worlds)]
 
 
-_NOTHING: tuple[tuple[()], tuple[()], int, int, tuple[()], tuple[()]] = ((), (), 0, 0, (), ())
-
-
-def _owner(analysis: Analysis, one: Callback, ran: Ran | None) -> Owner:
-    made = Owner(one.module, one.function.name, one.place, *_NOTHING)
+def _owner(
+    driver: str,
+    function: str,
+    place: Place,
+    answers: Iterable[tuple[Answer, Place]],
+    ran: Owner | None,
+) -> Owner:
+    made = Owner(driver, function, place)
     if ran is not None:
-        made = _in_worlds(analysis, made, ran)
+        made = ran._replace(function=function, place=place)
         if not made.untold and any(world.handed for world in made.worlds):
             return made
-    doubts = [
-        Doubt(place, one.function.name, _REASONS[answer])
-        for answer, place in one.answers
-        if answer in _REASONS
-    ]
+    doubts = [Doubt(where, function, _REASONS[one]) for one, where in answers if one in _REASONS]
     return made._replace(
-        answers=tuple((answer, place, _ANSWERS[answer]) for answer, place in one.answers),
+        answers=tuple((one, where, _ANSWERS[one]) for one, where in answers),
         doubts=(*doubts, *made.doubts),
     )
 
 
-def _in_worlds(analysis: Analysis, owner: Owner, ran: Ran) -> Owner:
-    """Return an owner with what its code gave where it was run."""
-    rows: dict[tuple[str, bool, tuple[tuple[str, Outcome], ...]], list[str]] = {}
-    for scene in ran.scenes:
-        key = (scene.story.name, scene.handed, tuple(_given_in(scene)))
-        rows.setdefault(key, []).append(" and ".join(scene.assumed))
-    alone = Counter(story for story, _, _ in rows)
-    doubts = dict.fromkeys(
-        Doubt(Place(one.path or ran.owner.path, one.line, 0), "", one.reason) for one in ran.untold
-    )
-    return owner._replace(
-        worlds=tuple(
-            InWorld(story, tuple(assumed) if alone[story] > 1 else (), handed, outcomes)
-            for (story, handed, outcomes), assumed in rows.items()
-        ),
-        untold=len(ran.untold),
-        total=ran.total,
-        tears=tuple(tear for tear in analysis.tears if tear.driver == owner.driver),
-        doubts=tuple(doubts),
-    )
+def _runs(store: Store) -> Iterator[Owner]:
+    """Yield the owners whose code was run."""
+    _, rows = store.query("SELECT * FROM owner ORDER BY driver, path")
+    for row in rows:
+        mine = f"WHERE driver = {_quoted(row['driver'])}"
+        worlds: dict[int, InWorld] = {}
+        for one in store.query(f"SELECT * FROM world {mine} ORDER BY rowid")[1]:
+            world = worlds.get(one["number"])
+            if world is None:
+                world = InWorld(one["story"], one["assumed"], bool(one["handed"]), ())
+            given = (*world.outcomes, (one["device"], Outcome(one["outcome"])))
+            worlds[one["number"]] = world._replace(outcomes=given)
+        tears: dict[int, Torn] = {}
+        for one in store.query(f"SELECT * FROM tear {mine} ORDER BY number, position")[1]:
+            torn = tears.get(one["number"], Torn(one["world"], ()))
+            tears[one["number"]] = torn._replace(lines=(*torn.lines, one["line"]))
+        _, untold = store.query(f"SELECT * FROM untold {mine} ORDER BY rowid")
+        yield Owner(
+            row["driver"],
+            "",
+            Place(row["path"], 0, 0),
+            (),
+            tuple(worlds.values()),
+            row["untold"],
+            row["total"],
+            tuple(tears.values()),
+            tuple(Doubt(Place(o["path"], o["line"], 0), "", o["reason"]) for o in untold),
+        )
 
 
-_BROKEN = {
-    "P1": Outcome.OTHER,
-    "P2": Outcome.MISSING,
-    "P3": Outcome.STALE,
-    "P4": Outcome.OTHER,
-}
+def _outcomes(events: Path, used: Sequence[Topology], handed: bool) -> dict[int, list[Outcome]]:
+    """Return what each handle on a path (by where it is got) comes to in each topology.
+
+    handed: an owner hands states to this driver; else those topologies can't come about.
+    """
+    row: dict[int, list[Outcome]] = {}
+    for topology in used:
+        got = dict(judge_path(events, topology).got)
+        for at, event in enumerate(events):
+            if event.kind in _GETS:
+                never = topology.upper and not handed
+                came = Outcome.NOT_HANDED if never else got.get(at, Outcome.NOT_REACHED)
+                row.setdefault(at, []).append(came)
+    return row
 
 
-def _given_in(scene: Scene) -> Iterator[tuple[str, Outcome]]:
-    """Yield what each device comes to in a scene."""
-    wrong = {broken.asking: broken for broken, _ in scene.broken}
-    for answer in scene.answers:
-        broken = wrong.get(answer.asking)
-        if answer.value is None:
-            yield answer.asking, Outcome.UNKNOWN
-        elif broken is not None:
-            live = broken.answer in scene.world.live
-            stale = broken.name == "P1" and not live and broken.answer in scene.world.issued
-            yield answer.asking, Outcome.STALE if stale else _BROKEN[broken.name]
-        elif not scene.handed:
-            yield answer.asking, Outcome.NOT_HANDED
-        else:
-            yield answer.asking, Outcome.RIGHT if answer.value else Outcome.ZERO_TESTED
-
-
-# For a path: what each handle on it (by the position where it is got) comes to in each topology.
-_Table = list[dict[int, list[Outcome]]]
-
-
-def _outcomes(paths: Iterable[Followed], used: Sequence[Topology], handed: bool) -> _Table:
-    table: _Table = []
-    for path in paths:
-        row: dict[int, list[Outcome]] = {}
-        for topology in used:
-            got = dict(judge_path(path.events, topology).got)
-            for at, event in enumerate(path.events):
-                if event.kind in _GETS:
-                    never = topology.upper and not handed
-                    came = Outcome.NOT_HANDED if never else got.get(at, Outcome.NOT_REACHED)
-                    row.setdefault(at, []).append(came)
-        table.append(row)
-    return table
-
-
-def _got(site: Site, paths: Sequence[Followed], table: _Table, note: str) -> Got:
+def _got(site: _Site, paths: Sequence[_Followed], lines: Lines) -> Got:
     place = (site.place.path, site.place.line)
-    best: tuple[tuple[int, int], Outcome, Path, int] | None = None
+    best: tuple[tuple[int, ...], _Followed, int] | None = None
     by_topology: list[list[Outcome]] = [[] for _ in TOPOLOGIES]
     through = 0
-    for path, row in zip(paths, table, strict=True):
+    for path in paths:
         through += any((e.path, e.line) == place for e in path.events if e.kind in _GETS)
-        for at, outcomes in row.items():
-            event = path.events[at]
-            if (event.path, event.line) != place:
+        for at, outcomes in path.row.items():
+            if (path.events[at].path, path.events[at].line) != place:
                 continue
             for i, outcome in enumerate(outcomes):
                 by_topology[i].append(outcome)
-            here = worst(outcomes)
-            # Of the equally bad, one that shows what is done with the handle.
-            rank = (severity(here), len(_told(path.events, at)))
+            rank = _rank(path.events, at, worst(outcomes), lines)
             if best is None or rank > best[0]:
-                best = (rank, here, path.events, at)
-    _, badness, events, at = best if best is not None else (None, Outcome.NOT_REACHED, (), -1)
+                best = (rank, path, at)
+    steps: tuple[Step, ...] = ()
+    chains = site.chains
+    if best is not None:
+        _, path, at = best
+        steps = tuple(
+            Step(event, lines(event.path, event.line)) for event in _told(path.events, at)
+        )
+        # A sort is stable: of the other ways the shortest is still first.
+        chains = tuple(sorted(chains, key=lambda chain: not _enters(chain, path)))
+    outcomes = tuple(worst(o) for o in by_topology)
+    unused = best is not None and worst(outcomes) is Outcome.NOT_REACHED
     return Got(
         site.place,
-        site.function.name,
-        site.driver.module if site.driver is not None else "",
-        site.access == RESOLVE,
-        site.reached.chains,
-        events,
-        at,
+        site.function,
+        site.driver,
+        site.asks,
+        site.kept,
+        chains,
+        steps,
         through,
-        tuple(worst(o) for o in by_topology),
-        note or ("unused" if best is not None and badness is Outcome.NOT_REACHED else ""),
+        outcomes,
+        site.note or ("unused" if unused else ""),
     )
 
 
-def _note(site: Site, traced: Traced) -> str:
-    if site.place in traced.dead:
-        return "dead"
-    return "thrown" if site.place in traced.thrown else ""
+def _enters(chain: Sequence[Hop], path: _Followed) -> bool:
+    return bool(chain) and chain[0].function == path.function
 
 
-def steps(got: Got) -> list[Event]:
-    """Return the events of a handle's worst path that speak of it, and how the path ends."""
-    return _told(got.path, got.at) if got.at >= 0 else []
+def _rank(path: Path, at: int, outcome: Outcome, lines: Lines) -> tuple[int, ...]:
+    """Return what is larger the more a path shows of what a handle comes to.
+
+    Of the equally bad, one on which the handle is used, then one that does not end where the packet
+    is thrown away, then one that tells more of the handle, and asks less of it.
+    """
+    told = _told(path, at)
+    kinds = [event.kind for event in told]
+    ends = [event for event in told if event.kind is Kind.RETURN]
+    dropped = bool(ends) and _drops(ends[-1], lines)
+    return (
+        severity(outcome),
+        Kind.USE in kinds,
+        Kind.CUT not in kinds,
+        not dropped,
+        kinds.count(Kind.USE) + kinds.count(Kind.STORE),
+        -kinds.count(Kind.TEST) - kinds.count(Kind.COMPARE),
+    )
+
+
+# What throws a packet away, by its name: kfree_skb_reason(), dev_kfree_skb_any() and their kin.
+_FREES = re.compile(r"\b\w*(?:kfree_skb|free_skb|skb_free|return_frame)\w*\s*\(")
+_BEFORE = re.compile(r"[{}]\s*$|\b(?:return|goto|break|continue)\b")
+_MOST_LINES = 12
+
+
+def _drops(end: Event, lines: Lines) -> bool:
+    """Tell whether the statements that lead straight to a return throw the packet away."""
+    for number in range(end.line - 1, max(0, end.line - _MOST_LINES), -1):
+        text = lines(end.path, number)
+        if _BEFORE.search(text):
+            return False
+        if _FREES.search(text):
+            return True
+    return False
 
 
 def _told(path: Path, at: int) -> list[Event]:
+    """Return the events of a path that speak of a handle, and how it ends."""
     return [
         event
         for event in path[at:]

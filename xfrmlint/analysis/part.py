@@ -54,7 +54,7 @@ class Facts(NamedTuple):
 
 def not_read(path: str, reason: str) -> UnknownRow:
     """Return what is said of a file that can't be read."""
-    return UnknownRow(path, 0, "", f"not read: {reason}")
+    return UnknownRow(path, 0, "", f"not read: {reason}", matters=1)
 
 
 def problem_rows(tree: Tree) -> Rows:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from xfrmlint.analysis.owners import owner_rows
 from xfrmlint.analysis.part import not_read
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
@@ -12,6 +13,7 @@ from xfrmlint.concrete.tears import Tear
 from xfrmlint.contract.words import Contract
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import (
+    AnswerRow,
     CallbackRow,
     CallRow,
     CoreFunctionRow,
@@ -29,7 +31,7 @@ from xfrmlint.facts.rows import (
     UnknownRow,
     WordRow,
 )
-from xfrmlint.flow.callbacks import Callback
+from xfrmlint.flow.callbacks import Answer, Callback
 from xfrmlint.flow.paths import Traced
 from xfrmlint.kernel.places import is_core
 from xfrmlint.model.predicates import Broken, sentence
@@ -46,7 +48,7 @@ _UNCLOSED = (
 
 
 class Analysed(NamedTuple):
-    """One part of a tree, read. traced: by the driver's group. doubts: of paths, and of sleeping.
+    """One part of a tree, read. traced: by the driver's group. doubts: of sleeping.
 
     callbacks: the owners' resolver callbacks. owners: the uppers' own code, run through the model's
     stories. tears: what a reader in between can get of it.
@@ -72,9 +74,11 @@ def rows_of(part: Analysed) -> Rows:
         *_site_rows(sites, part.traced),
         *_path_rows(part),
         *_graph_rows(graph, sites),
+        *_answer_rows(part.callbacks),
         *_sleep_rows(reader, part.sleeps, len(sites)),
         *_item_rows(part),
-        *_owner_rows(part.owners),
+        *owner_rows(part.owners, part.tears),
+        *_broken_rows(part.owners),
         *_tear_rows(part.owners, part.tears),
         *_file_rows(reader),
         *_unread_rows(reader),
@@ -100,7 +104,7 @@ def core_rows(
     ]
 
 
-def _owner_rows(owners: Sequence[Ran]) -> Iterator[CoreFunctionRow | UnknownRow]:
+def _broken_rows(owners: Sequence[Ran]) -> Iterator[CoreFunctionRow | UnknownRow]:
     """Yield the first world that each function of an owner gets wrong, and why some are untold."""
     for ran in owners:
         told: dict[Blamed, Broken] = {}
@@ -220,6 +224,17 @@ def _sleep_rows(
             yield HopRow(number, 0, position, hop.function, hop.path, hop.line, hop.via)
 
 
+def _answer_rows(callbacks: Iterable[Callback]) -> Iterator[AnswerRow]:
+    for one in callbacks:
+        function, place = one.function, one.place
+        # One that is never seen to return has an answer that nobody knows.
+        lost = (Answer.NOT_FOLLOWED, Place(function.path, function.line, 1))
+        for answer, where in one.answers or (lost,):
+            yield AnswerRow(
+                one.module, function.name, place.path, place.line, answer, where.path, where.line
+            )
+
+
 def _item_rows(part: Analysed) -> Iterator[ItemRow]:
     reader = part.graph.reader
     for site in part.found.sites:
@@ -326,24 +341,28 @@ def _file_rows(reader: Reader) -> Iterator[tuple[object, ...]]:
 
 
 def _unread_rows(reader: Reader) -> Iterator[UnknownRow]:
-    """What of the files themselves could not be read or parsed."""
+    """What of the files themselves could not be read or parsed.
+
+    What was not looked at can hide anything; behind a parse error the rest was analysed.
+    """
     for path, reason in reader.corpus.unreadable.items():
         yield not_read(path, reason)
     for (path, offset), reason in reader.corpus.doubts.items():
         if not is_core(path):
-            yield UnknownRow(path, reader.corpus.unit(path).line(offset), "", reason)
+            yield UnknownRow(path, reader.corpus.unit(path).line(offset), "", reason, matters=1)
     for unit in reader.corpus.units():
         for offset in unit.blanked.unclosed[:_MOST_UNCLOSED]:
-            yield UnknownRow(unit.path, unit.line(offset), "", _UNCLOSED)
+            yield UnknownRow(unit.path, unit.line(offset), "", _UNCLOSED, matters=1)
         if unit.too_large:
-            yield UnknownRow(unit.path, 0, "", "larger than 4 MiB; not parsed")
+            yield UnknownRow(unit.path, 0, "", "larger than 4 MiB; not parsed", matters=1)
         elif unit.blanked.open_comment >= 0:
             line = unit.line(unit.blanked.open_comment)
-            yield UnknownRow(unit.path, line, "", "a comment that never ends hides the rest")
+            reason = "a comment that never ends hides the rest"
+            yield UnknownRow(unit.path, line, "", reason, matters=1)
         elif unit.parsed and not is_core(unit.path):
             for line, name in reader.outlines.undefined(unit.path):
                 reason = f"{name} is defined nowhere; it was taken for a statement of its own"
-                yield UnknownRow(unit.path, line, "", reason)
+                yield UnknownRow(unit.path, line, "", reason, matters=1)
             errors = reader.outlines.errors(unit.path)
             if errors:
                 lines = ", ".join(map(str, errors[:5]))
@@ -353,8 +372,19 @@ def _unread_rows(reader: Reader) -> Iterator[UnknownRow]:
 
 
 def _unknown_rows(part: Analysed) -> Iterator[UnknownRow]:
-    for doubt in (*part.found.doubts, *part.doubts):
-        yield UnknownRow(doubt.place.path, doubt.place.line, doubt.function, doubt.reason)
+    module = part.graph.reader.universe.module
+    for group, one in part.traced.items():
+        for doubt in one.doubts:
+            yield _unknown(doubt, group, 1)
+    for doubt in part.found.doubts:
+        yield _unknown(doubt, module(doubt.place.path), 1)
+    for doubt in part.doubts:
+        yield _unknown(doubt, "", 0)
     for function in sorted({f for site in part.found.sites for f in site.reached.functions}):
         for place, reason in part.graph.incoming(function).doubts:
-            yield UnknownRow(place.path, place.line, function.name, reason)
+            yield _unknown(Doubt(place, function.name, reason), module(function.path), 1)
+
+
+def _unknown(doubt: Doubt, driver: str, matters: int) -> UnknownRow:
+    place = doubt.place
+    return UnknownRow(place.path, place.line, doubt.function, doubt.reason, driver, matters)

@@ -19,7 +19,9 @@ from xfrmlint.kernel.release import Release
 _COMMENT_OR_STRING = re.compile(
     rb"""/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/)?|//(?:\\\r?\n|[^\n])*|"""
     # No character is 1'000.
-    rb""""(?:\\.|[^"\\\n])*"|'(?<![0-9a-fA-F]')(?:\\.|[^'\\\n])*'""",
+    rb""""(?:\\.|[^"\\\n])*+"|'(?<![0-9a-fA-F]')(?:\\.|[^'\\\n])*'"""
+    # A quote behind a backslash begins nothing: else the end of each would be looked for.
+    rb"""|\\["']""",
     re.S,
 )
 # Behind the end of a line: begun by a literal it is found ten times as fast.
@@ -76,7 +78,7 @@ _ATTRIBUTES = {
 _PER_CPU = re.compile(
     rb"^((?:static[ \t]+)?)((?:DEFINE|DECLARE)_PER_CPU\w*[ \t]*\()([^,;()]*)(,)([^;()]*)(\))", re.M
 )
-_FOR_EACH = re.compile(rb"^([ \t]+)(\w*(?:for_?each|FOR_?EACH|_walk)\w*)([ \t]*\()", re.M)
+_FOR_EACH = re.compile(rb"^([ \t]++)(?=\w*?(?:for_?each|FOR_?EACH|_walk))(\w++)([ \t]*+\()", re.M)
 _LOOPS = (b"each", b"EACH", b"_walk")
 _TYPEOF = re.compile(rb"\b(?:typeof|__typeof__|__typeof|typeof_unqual)[ \t]*\(")
 _NAMED_TYPE = re.compile(
@@ -332,12 +334,16 @@ def _typeof(text: bytes, arguments: Arguments) -> bytes:
 
 @dataclass
 class _Part:
-    """A branch while its conditional is still open. own: whether its own condition holds."""
+    """A branch while its conditional is still open. own: whether its own condition holds.
+
+    upto: whether one of the conditions up to this one does.
+    """
 
     label: str
     start: int
     own: bool | None
     compiled: bool | None
+    upto: bool | None
     end: int = 0
 
     def closed(self) -> Branch:
@@ -431,7 +437,7 @@ class _Conditionals:
                     self.features.note(text[start:end], around)
             elif kind in ("if", "ifdef", "ifndef"):
                 holds = self.features.holds(kind, match.group(2))
-                stack.append([_Part(_label(kind, match.group(2)), end, holds, holds)])
+                stack.append([_Part(_label(kind, match.group(2)), end, holds, holds, holds)])
             elif kind in ("elif", "elifdef", "elifndef", "else") and stack:
                 group = stack[-1]
                 group[-1].end = start
@@ -440,13 +446,14 @@ class _Conditionals:
                 if kind == "else":
                     label += f" of {group[0].label}"
                     holds = True
-                before = [part.own for part in group]
+                before = group[-1].upto
                 compiled = holds
-                if holds is not False and any(before):
+                if holds is not False and before:
                     compiled = False
-                elif holds and None in before:
+                elif holds and before is None:
                     compiled = None
-                group.append(_Part(label, end, holds, compiled))
+                upto = True if before or holds else None if None in (before, holds) else False
+                group.append(_Part(label, end, holds, compiled, upto))
             elif kind == "endif" and stack:
                 stack[-1][-1].end = start
                 groups.append([part.closed() for part in stack.pop()])

@@ -67,7 +67,12 @@ class Constants:
                 return None
             macros[name] = macro
             wanted += _WORD.findall(macro.body)
-        made = expand(b" ".join(text.split()), path, 0, macros).text if macros else text
+        made = text
+        if macros:
+            expansion = expand(b" ".join(text.split()), path, 0, macros)
+            if expansion.cut:
+                return None
+            made = expansion.text
         root = parse(b"int _ = " + made.replace(b"\\\n", b" ") + b";").root_node
         declared = root.named_children[0] if root.named_child_count == 1 else None
         if root.has_error or declared is None or declared.type != "declaration":

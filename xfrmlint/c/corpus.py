@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.arguments import closing
+from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.conditionals import VERSIONED
 from xfrmlint.c.shape import Shapes, shapes_of
 from xfrmlint.c.unit import Unit, parse
@@ -37,6 +38,8 @@ _COMMON = (
 _MOST_HEADERS = 3000
 # Nobody writes more white space; a line may be as long as the file.
 _FAR = 1000
+# A struct's body can stand in a typedef.
+_FAR_TYPEDEF = 100_000
 _TAGGED = ("struct", "union", "enum")
 _BODY = re.compile(rb"[^;(){}=*]*(?:/\*[^{]*)?\{")
 _WORD = re.compile(rb"\w")
@@ -101,6 +104,7 @@ class Corpus:
         self._words = words
         self._data: dict[str, bytes] = {}
         self._settling: set[str] = set()
+        self._plain: dict[str, bytes] = {}
         self._units: dict[str, Unit] = {}
         self._includes: dict[str, list[str]] = {}
         self._closures: dict[str, tuple[list[str], Iterator[str]]] = {}
@@ -116,6 +120,12 @@ class Corpus:
                 self.unreadable[path] = str(error)
                 self._data[path] = b""
         return self._data[path]
+
+    def plain(self, path: str) -> bytes:
+        """Return a file's bytes with comments blanked, as long as they were."""
+        if path not in self._plain:
+            self._plain[path] = without_comments(self.data(path))
+        return self._plain[path]
 
     def unit(self, path: str) -> Unit:
         """Return the parsed file."""
@@ -409,13 +419,16 @@ def definition_in(text: bytes, kind: str, word: bytes) -> tuple[int, int] | None
     if kind == "typedef":
         named = re.compile(rb"(?<!\w)" + escaped + rb"\s*(?:\)\s*\(|\[|;|,)")
         for match in standing(text, word, named):
-            start = text.rfind(b"typedef", 0, match.start())
-            end = text.find(b";", match.start())
+            start = text.rfind(b"typedef", max(0, match.start() - _FAR_TYPEDEF), match.start())
+            end = text.find(b";", match.start(), match.start() + _FAR)
             if start >= 0 and end >= 0 and _one_declaration(text[start:end]):
                 return start, end
         return None
     for match in standing(text, word, re.compile(rb"(?<!\w)" + escaped + rb"[ \t\n]*(\()")):
-        start = 1 + max(text.rfind(mark, 0, match.start()) for mark in (b";", b"}", b"{", b"="))
+        far = max(0, match.start() - _FAR)
+        start = 1 + max(text.rfind(mark, far, match.start()) for mark in (b";", b"}", b"{", b"="))
+        if not start and far:
+            continue
         before = text[start : match.start()]
         words = before.replace(b"*", b" ").split()
         typed = bool(words) and words[0] not in _STATEMENTS

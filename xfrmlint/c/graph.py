@@ -4,6 +4,7 @@ A node is a whole statement or condition. What happens inside an expression (sho
 conditional expressions, statement expressions, calls) is the evaluator's.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -268,6 +269,8 @@ class _Branches:
             if item.start <= branch.start < item.end and not branch.dead
         ]
         self.left_out = frozenset(blanked.left_out)
+        self._starts = [branch.start for branch in self.found]
+        self._groups: dict[Branch, list[Branch]] = {}
 
     def within(self, node: Node, start: int) -> Branch | None:
         """Return the outermost branch that holds a node and begins behind `start`."""
@@ -287,27 +290,29 @@ class _Branches:
 
         Those that this view leaves out are another view's.
         """
-        found = [branch]
-        while (later := self._next(found[-1])) is not None:
-            found.append(later)
-        while (earlier := self._previous(found[0])) is not None:
-            found.insert(0, earlier)
+        if not self._groups:
+            self._link()
+        found = self._groups[branch]
         shown = [b for b in found if (b.start, b.end) not in self.left_out]
         return shown, len(shown) < len(found) or any(b.last for b in found)
 
+    def _link(self) -> None:
+        """Find out which branches stand beside one another."""
+        for branch in self.found:
+            group = self._groups.setdefault(branch, [branch])
+            later = self._next(branch)
+            if later is not None and later not in self._groups:
+                group.append(later)
+                self._groups[later] = group
+
     def _next(self, branch: Branch) -> Branch | None:
-        following = [b for b in self.found if b.start >= branch.end]
-        first = min(following, key=lambda b: b.start, default=None)
+        at = bisect_left(self._starts, branch.end)
+        first = self.found[at] if at < len(self.found) else None
         if first is None or not first.condition.startswith("#el"):
             return None
         # Nothing but the directive stands between them.
         between = self.view.corpus.unit(self.view.path).data[branch.end : first.start]
         return first if between.lstrip()[:1] == b"#" else None
-
-    def _previous(self, branch: Branch) -> Branch | None:
-        return next(
-            (b for b in self.found if b.end <= branch.start and self._next(b) == branch), None
-        )
 
     def label(self, branch: Branch) -> tuple[str, bool]:
         """Return the condition under which a branch is compiled, and whether it has to hold."""

@@ -10,7 +10,7 @@ from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 
 _NAME = re.compile(rb"(\w+)[ \t]*$")
-_CALL = re.compile(rb"\b(\w*(?:for_?each|FOR_?EACH)\w*)\s*\(")
+_CALL = re.compile(rb"\b(?=\w*?(?:for_?each|FOR_?EACH))(\w++)\s*+\(")
 _WORD = re.compile(rb"^\W*(\w+)\W*$")
 _DEEPEST = 3
 

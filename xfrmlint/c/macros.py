@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from xfrmlint.c.blanking import logical_line, without_comments
@@ -15,11 +16,14 @@ _DEFINE_START = re.compile(rb"[ \t]*#[ \t]*define\b")
 _PASTE = re.compile(rb"\w+(?:\s*##\s*\w+)+")
 _TOKEN = re.compile(
     rb"""[A-Za-z_]\w*|\.?\d(?:[\w.]|'\w)*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|##|->|\+\+|--|<<=?|>>=?|"""
-    rb"""[-+*/%&|^=!<>]=|&&|\|\||\.\.\.|\S"""
+    rb"""[-+*/%&|^=!<>]=|&&|\|\||\.\.\.|\\["']|\S"""
 )
 _WORD = re.compile(rb"[A-Za-z_]\w*")
-_DEEPEST = 24
-_MOST_TOKENS = 40000
+# How deep macros may be in each other, and how many tokens may be looked at: the largest expansion
+# of a network driver looks at a few thousand.
+_DEEPEST = 150
+_MOST_TOKENS = 60_000
+TOO_MUCH = "macros expand to more than is looked into; they were left as they are written"
 
 
 class Macro(NamedTuple):
@@ -57,12 +61,14 @@ class Expansion(NamedTuple):
     """Expanded text; `starts[i]` is where the token with origin `origins[i]` begins in it.
 
     copied: the indexes of those that are no tokens, but longer text as it is in the file.
+    cut: whether that would have been too much, and the text is as it was.
     """
 
     text: bytes
     starts: list[int]
     origins: list[tuple[str, int]]
     copied: frozenset[int] = frozenset()
+    cut: bool = False
 
     def origin(self, offset: int) -> tuple[str, int]:
         """Return path and byte offset from which the token at `offset` came."""
@@ -125,8 +131,7 @@ def _holds(macro: Macro, word: bytes) -> bool:
 
 def _live(corpus: Corpus, macro: Macro) -> bool:
     """Tell whether a #define stands in code that can be compiled, not in #if 0 or a comment."""
-    directives = corpus.unit(macro.path).blanked.directives
-    return any(kind == "define" and offset == macro.define for kind, offset, _ in directives)
+    return macro.define in corpus.unit(macro.path).defines
 
 
 def in_force(corpus: Corpus, name: str, path: str, offset: int) -> list[Macro]:
@@ -249,9 +254,16 @@ def expand(text: bytes, path: str, offset: int, macros: Mapping[str, Macro]) -> 
 
 
 def expand_all(parts: Iterable[Piece], macros: Mapping[str, Macro]) -> Expansion:
-    """Expand `macros` (and no others) in C text that is put together from several places."""
+    """Expand `macros` (and no others) in C text that is put together from several places.
+
+    All of them or, where that would be too much, none.
+    """
     line = [token for part in parts for token in tokens(*part)]
-    out = _expand(line, macros, frozenset(), 0)
+    cut = False
+    try:
+        out = _expand(list(line), macros, frozenset(), _Left(_MOST_TOKENS))
+    except _TooMuchError:
+        out, cut = line, True
     pieces: list[bytes] = []
     starts: list[int] = []
     origins: list[tuple[str, int]] = []
@@ -264,19 +276,40 @@ def expand_all(parts: Iterable[Piece], macros: Mapping[str, Macro]) -> Expansion
         origins.append((token.path, token.offset))
         pieces.append(token.text)
         at += len(token.text)
-    return Expansion(b"".join(pieces), starts, origins)
+    return Expansion(b"".join(pieces), starts, origins, cut=cut)
+
+
+class _TooMuchError(Exception):
+    """Macros are too deep in each other, or grow too much."""
+
+
+class _Left:
+    """How many tokens may still be looked at, and how deep the macros are."""
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = tokens
+        self.depth = 0
+
+    def take(self, tokens: int) -> None:
+        """Note that some are looked at; raises _TooMuchError."""
+        self.tokens -= tokens
+        if self.tokens < 0 or self.depth > _DEEPEST:
+            raise _TooMuchError
 
 
 def _expand(
-    line: list[Token], macros: Mapping[str, Macro], hidden: frozenset[str], depth: int
+    line: list[Token], macros: Mapping[str, Macro], hidden: frozenset[str], left: _Left
 ) -> list[Token]:
+    left.depth += 1
+    if left.depth > 1:
+        left.take(len(line))
     out: list[Token] = []
     at = 0
     while at < len(line):
         token = line[at]
         at += 1
         macro = macros.get(token.text.decode("utf-8", "replace"))
-        if macro is None or macro.name in hidden or depth > _DEEPEST or len(out) > _MOST_TOKENS:
+        if macro is None or macro.name in hidden:
             out.append(token)
             continue
         arguments: list[list[Token]] = []
@@ -284,27 +317,28 @@ def _expand(
             if at >= len(line) or line[at].text != b"(":
                 out.append(token)
                 continue
-            arguments, at = _arguments(line, at)
-        body = _substitute(macro, arguments, macros, hidden, depth)
-        fresh = _expand(body, macros, hidden | {macro.name}, depth + 1)
+            arguments, at = _arguments(line, at, left)
+        body = _substitute(macro, arguments, macros, hidden, left)
+        fresh = _expand(body, macros, hidden | {macro.name}, left)
         while fresh and at < len(line) and line[at].text == b"(":
             # What it became can be the name of a function-like macro, its arguments still ahead.
             inner = macros.get(fresh[-1].text.decode("utf-8", "replace"))
             if inner is None or inner.parameters is None or inner.name in hidden | {macro.name}:
                 break
-            arguments, at = _arguments(line, at)
-            body = _substitute(inner, arguments, macros, hidden, depth)
-            fresh[-1:] = _expand(body, macros, hidden | {macro.name, inner.name}, depth + 1)
+            arguments, at = _arguments(line, at, left)
+            body = _substitute(inner, arguments, macros, hidden, left)
+            fresh[-1:] = _expand(body, macros, hidden | {macro.name, inner.name}, left)
         if fresh:
             fresh[0] = fresh[0]._replace(spaced=True)
         # A macro's result must not grow together with what follows.
         if at < len(line):
             line[at] = line[at]._replace(spaced=True)
         out += fresh
+    left.depth -= 1
     return out
 
 
-def _arguments(line: list[Token], at: int) -> tuple[list[list[Token]], int]:
+def _arguments(line: list[Token], at: int, left: _Left) -> tuple[list[list[Token]], int]:
     """Return the arguments behind the `(` at index `at`, and the index behind the `)`."""
     found: list[list[Token]] = [[]]
     depth = 0
@@ -317,12 +351,19 @@ def _arguments(line: list[Token], at: int) -> tuple[list[list[Token]], int]:
         elif text == b")":
             depth -= 1
             if depth == 0:
+                left.take(index - at)
                 return found, index + 1
         if text == b"," and depth == 1:
             found.append([])
         else:
             found[-1].append(line[index])
+    left.take(len(line) - at)
     return found, len(line)
+
+
+@lru_cache(maxsize=1 << 12)
+def _body(macro: Macro) -> tuple[Token, ...]:
+    return tuple(tokens(macro.body, macro.path, macro.start))
 
 
 def _substitute(
@@ -330,9 +371,9 @@ def _substitute(
     arguments: list[list[Token]],
     macros: Mapping[str, Macro],
     hidden: frozenset[str],
-    depth: int,
+    left: _Left,
 ) -> list[Token]:
-    body = tokens(macro.body, macro.path, macro.start)
+    body = _body(macro)
     bound: dict[bytes, list[Token]] = {}
     names = macro.parameters or ()
     for index, name in enumerate(names):
@@ -375,7 +416,7 @@ def _substitute(
         if token.text in bound:
             pasted = following == b"##"
             value = bound[token.text]
-            fresh = list(value) if pasted else _expand(list(value), macros, hidden, depth + 1)
+            fresh = list(value) if pasted else _expand(list(value), macros, hidden, left)
             if fresh:
                 fresh[0] = fresh[0]._replace(spaced=token.spaced)
             elif pasted:

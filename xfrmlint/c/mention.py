@@ -382,7 +382,7 @@ def _leaves(
 def unevaluated(view: View, node: Node) -> bool:
     """Tell whether an expression is only an operand of sizeof, typeof or their like."""
     # The way up takes a thousand steps where a macro became as many terms.
-    if not _UNEVALUATED_WORDS.search(view.text, view.node.start_byte, view.node.end_byte):
+    if not view.holds(_UNEVALUATED_WORDS):
         return False
     up: Node | None = node
     while up is not None and up.type not in ("compound_statement", "translation_unit"):

@@ -19,7 +19,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.blanking import in_string, readable
 from xfrmlint.c.corpus import Corpus, words
-from xfrmlint.c.macros import Expansion, Macro, Piece, expand_all, in_force
+from xfrmlint.c.macros import TOO_MUCH, Expansion, Macro, Piece, expand_all, in_force
 from xfrmlint.c.unit import Item, Place, Unit, declarator_name, errors_in, is_same, outline, parse
 
 _NAME = re.compile(rb"[A-Za-z_]\w*")
@@ -422,6 +422,8 @@ class Outlines:
         for _ in range(_ROUNDS):
             chosen = {name: chosen_of(found) for name, found in macros.items()}
             expansion = expand_all([piece], chosen)
+            if expansion.cut:
+                self.corpus.doubts.setdefault((unit.path, use.start), TOO_MUCH)
             # Pasted together, it can be the name of another one.
             more = {
                 word.decode(): in_force(self.corpus, word.decode(), unit.path, use.start)

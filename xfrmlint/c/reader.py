@@ -215,10 +215,12 @@ class Reader:
         shown = self.outlines.variants(path, item)
         texts = [piece.text for one in shown for piece in self.outlines.pieces(path, one)]
         own = self.outlines.own(path)
+        looked: set[bytes] = set()
         while texts:
             for match in _IDENTIFIER.finditer(texts.pop()):
-                if match.group() not in own:
+                if match.group() not in own or match.group() in looked:
                     continue
+                looked.add(match.group())
                 name = match.group().decode()
                 if name not in wanted or name not in macros:
                     found = in_force(self.corpus, name, path, item.start)

@@ -287,7 +287,10 @@ def _designated(designator: Node) -> str:
 
 
 def with_parts(one: Expression, parts: Sequence[Expression]) -> Expression:
-    """Return an expression that consists of other parts, as many as it has."""
+    """Return an expression that consists of other parts, as many as it has.
+
+    What leaves a temporary behind has none that can be replaced.
+    """
     match one:
         case Member() | Deref() | Address() | Cast() | Unary() | Truth() | Entry():
             return replace(one, of=parts[0])
@@ -297,9 +300,6 @@ def with_parts(one: Expression, parts: Sequence[Expression]) -> Expression:
             return replace(one, left=parts[0], right=parts[1])
         case Opaque():
             return replace(one, parts=tuple(parts))
-        case Initializer():
-            names = [name for name, _ in one.items]
-            return replace(one, items=tuple(zip(names, parts, strict=True)))
         case Compound(value=Initializer()) if isinstance(parts[0], Initializer):
             return replace(one, value=parts[0])
     return one
@@ -498,7 +498,17 @@ class Syntax:
     def _update(self, node: Node) -> Expression:
         sign = _sign(node)
         before = node.children[0].type != sign
-        return Update(node, node.start_byte, self._field(node, "argument"), sign[:1], before)
+        target = node.child_by_field_name("argument")
+        prefixes: list[Node] = []
+        while before and target is not None and target.type == "unary_expression":
+            # `!h--` is !(h--); tree-sitter binds the sign in front tighter.
+            prefixes.append(target)
+            target = target.child_by_field_name("argument")
+        of = self.of(target) if target is not None else self._opaque(node)
+        made: Expression = Update(node, of.start, of, sign[:1], before)
+        for prefix in reversed(prefixes):
+            made = Unary(prefix, prefix.start_byte, _sign(prefix), made)
+        return made
 
     def _compound(self, node: Node) -> Expression:
         written, value = node.child_by_field_name("type"), node.child_by_field_name("value")

@@ -28,6 +28,8 @@ from xfrmlint.kernel.functions import Operand, function_named
 
 _BASIC = ("fn", "int", "void", "char", "bool", "long", "short", *AUTO)
 _DEEPEST = 40
+# Structs without a name in each other; kernels have three.
+_MOST_ANONYMOUS = 50
 _MOST_MACROS = 24
 _STATEMENTS = {"if", "for", "while", "switch", "return", "sizeof"}
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
@@ -92,7 +94,7 @@ class Types:
         known = self.fields(CType(struct), path)
         return known[0] if known is not None else {}
 
-    def _members(self, body: Node) -> Fields:
+    def _members(self, body: Node, depth: int = 0) -> Fields:
         found: Fields = {}
         stack = list(reversed(body.named_children))
         while stack:
@@ -111,7 +113,9 @@ class Types:
                 found.setdefault(node_text(names[0]), type_of_specifier(body.parent or body))
                 continue
             if not names and base.node is not None and base.base.split(" ")[0] != "enum":
-                for name, kind in self._members(base.node).items():
+                # What is deeper has members that nobody knows.
+                inside = self._members(base.node, depth + 1) if depth < _MOST_ANONYMOUS else {}
+                for name, kind in inside.items():
                     found.setdefault(name, kind)
             for declarator in names:
                 made = declared(base, declarator)

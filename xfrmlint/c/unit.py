@@ -8,7 +8,7 @@ from typing import NamedTuple
 import tree_sitter_c
 from tree_sitter import Language, Node, Parser, Query, QueryCursor, Tree
 
-from xfrmlint.c.blanking import Blanked, blank
+from xfrmlint.c.blanking import Blanked, Branch, blank
 from xfrmlint.kernel.release import Release
 from xfrmlint.tree.lines import line_text
 
@@ -135,7 +135,11 @@ class Unit:
 
     def line_text(self, line: int) -> str:
         """Return one line of the file, undecodable bytes replaced."""
-        return line_text(self.data, line)
+        if line > len(self._newlines) + 1:
+            return ""
+        start = self._newlines[line - 2] + 1 if line > 1 else 0
+        end = self._newlines[line - 1] if line <= len(self._newlines) else len(self.data)
+        return line_text(self.data[start:end], 1)
 
     @cached_property
     def items(self) -> list[Item]:
@@ -173,13 +177,30 @@ class Unit:
 
     def condition(self, offset: int) -> str:
         """Return the innermost conditional around an offset as text, or an empty string."""
-        found = ""
+        starts, texts = self._conditions
+        return texts[bisect_right(starts, offset) - 1]
+
+    @cached_property
+    def _conditions(self) -> tuple[list[int], list[str]]:
+        """Return from where on which conditional is the innermost one."""
+        found = [(0, "")]
+        around: list[Branch] = []
         for branch in self.blanked.branches:
-            if branch.start > offset:
-                break
-            if offset < branch.end and not branch.compiled:
-                found = branch.condition
-        return found
+            while around and around[-1].end <= branch.start:
+                end = around.pop().end
+                found.append((end, around[-1].condition if around else ""))
+            if not branch.compiled and branch.start < branch.end:
+                around.append(branch)
+                found.append((branch.start, branch.condition))
+        while around:
+            end = around.pop().end
+            found.append((end, around[-1].condition if around else ""))
+        return [start for start, _ in found], [text for _, text in found]
+
+    @cached_property
+    def defines(self) -> frozenset[int]:
+        """Where the #defines of live code begin."""
+        return frozenset(at for kind, at, _ in self.blanked.directives if kind == "define")
 
     @cached_property
     def errors(self) -> list[int]:

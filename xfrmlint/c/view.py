@@ -10,7 +10,7 @@ from tree_sitter import Node, Query
 from xfrmlint.c.blanking import readable
 from xfrmlint.c.corpus import Corpus, words
 from xfrmlint.c.ctype import CType, Declared, declarators, declared, specified
-from xfrmlint.c.macros import Expansion, Macro, Piece, expand_all, uses
+from xfrmlint.c.macros import TOO_MUCH, Expansion, Macro, Piece, expand_all, uses
 from xfrmlint.c.unit import (
     Item,
     Place,
@@ -70,10 +70,18 @@ class View:
         self.text = text
         self.heads: Mapping[str, Place] = {}
         self._expansion = expansion
+        self._holding: dict[re.Pattern[bytes], bool] = {}
 
     @property
     def kind(self) -> str:
         return self.item.kind
+
+    def holds(self, pattern: re.Pattern[bytes]) -> bool:
+        """Tell whether a pattern occurs in the item's text; looked for once."""
+        if pattern not in self._holding:
+            found = pattern.search(self.text, self.node.start_byte, self.node.end_byte)
+            self._holding[pattern] = found is not None
+        return self._holding[pattern]
 
     @property
     def expanded(self) -> bool:
@@ -157,11 +165,18 @@ class View:
                     found.append(_local(name, start, scope.end_byte, at))
         return found
 
+    @cached_property
+    def _by_name(self) -> dict[str, list[Local]]:
+        found: dict[str, list[Local]] = {}
+        for local in self.locals:
+            found.setdefault(local.name, []).append(local)
+        return found
+
     def local(self, name: str, offset: int) -> Local | None:
         """Return what `name` means at `offset` if it is a parameter or a local variable."""
         best: Local | None = None
-        for local in self.locals:
-            seen = local.name == name and local.start <= offset < local.end
+        for local in self._by_name.get(name, ()):
+            seen = local.start <= offset < local.end
             if seen and (best is None or local.end - local.start <= best.end - best.start):
                 best = local
         return best
@@ -173,9 +188,8 @@ class View:
             return []
         return [
             local
-            for local in self.locals
-            if local.name == name
-            and local.end == best.end
+            for local in self._by_name[name]
+            if local.end == best.end
             and local.start <= offset
             and (local.parameter < 0) == (best.parameter < 0)
         ]
@@ -191,7 +205,7 @@ class View:
 
     def assignments(self, name: str) -> list[Node]:
         """Return the right sides of the assignments to a local name, its initializers too."""
-        found = [v.value for v in self.locals if v.name == name and v.value is not None]
+        found = [v.value for v in self._by_name.get(name, ()) if v.value is not None]
         for node in self.occurrences(name):
             parent = node.parent
             if parent is not None and parent.type == "assignment_expression":
@@ -266,6 +280,8 @@ def views(
     for index in range(alternatives):
         chosen = {name: found[min(index, len(found) - 1)] for name, found in used.items()}
         expansion = expand_all(pieces, chosen)
+        if expansion.cut:
+            corpus.doubts.setdefault((path, item.start), TOO_MUCH)
         plain = readable(expansion.text)
         for inner in outline(parse(plain).root_node):
             made.append(View(corpus, path, inner, plain, expansion, item))

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from xfrmlint.change.step import Step
-from xfrmlint.contract.words import WORDS
+from xfrmlint.c.blanking import without_comments
+from xfrmlint.change.step import Step, place_now
+from xfrmlint.contract.words import MARK, WORDS
 from xfrmlint.findings import Finding, Related, Report
-from xfrmlint.git.overlay import Change, Place
+from xfrmlint.git.overlay import Place
 from xfrmlint.tree import Unreadable
 
 # What the contract speaks of; a line with such a word is a likelier cause than one without.
@@ -71,7 +72,7 @@ class Causes:
         change = self._step.changed.get(path)
         place = change.added.get(number) if change is not None else None
         text = self._text(True, path, number) if place is not None else ""
-        return place and _Line(path, number, text, place, False)
+        return _Line(path, number, text, place, False) if place is not None and text else None
 
     @cached_property
     def _lines(self) -> list[_Line]:
@@ -84,19 +85,28 @@ class Causes:
                 found.append(_Line(path, number, self._text(True, path, number), place, False))
             for number, place in change.removed.items():
                 text = self._text(False, change.old or "", number)
-                found.append(_Line(*_now(change, number), text, place, True))
-        return found
+                found.append(_Line(*place_now(change, number), text, place, True))
+        # A comment brings nothing.
+        return [line for line in found if line.text]
 
     def _text(self, after: bool, path: str, number: int) -> str:
+        """Return the code on a line, or a comment for xfrmlint: its going brings findings."""
         if (after, path) not in self._texts:
             tree = self._step.after if after else self._step.before
             try:
-                self._texts[after, path] = tree.read(path).split(b"\n")
+                self._texts[after, path] = _code(tree.read(path))
             except Unreadable:
                 self._texts[after, path] = []
         lines = self._texts[after, path]
         line = lines[number - 1] if number <= len(lines) else b""
         return " ".join(line.decode("utf-8", "replace").split())
+
+
+def _code(data: bytes) -> list[bytes]:
+    """Return the lines of a file without comments, but for those with a word for xfrmlint."""
+    data = data.replace(b"\0", b" ")
+    pairs = zip(data.split(b"\n"), without_comments(data).split(b"\n"), strict=True)
+    return [line if MARK.encode() in line else code for line, code in pairs]
 
 
 def _folders(finding: Finding, after: Report) -> set[str]:
@@ -105,21 +115,12 @@ def _folders(finding: Finding, after: Report) -> set[str]:
     return {posixpath.dirname(path) for path in paths}
 
 
-def _rank(finding: Finding, near: set[str], line: _Line) -> tuple[bool, bool, bool, bool, int]:
+def _rank(finding: Finding, near: set[str], line: _Line) -> tuple[bool, bool, bool, int]:
     """Return what is smaller the likelier a changed line is the cause; of equals the first is."""
     here = line.path == finding.path
     return (
-        not line.text,
         posixpath.dirname(line.path) not in near,
         _WORDS.search(line.text) is None,
         not here,
         abs(line.line - finding.line) if here else 0,
     )
-
-
-def _now(change: Change, number: int) -> tuple[str, int]:
-    """Return where a line that is gone had its place; in a file that is gone, its own."""
-    if change.new is None:
-        return change.old or "", number
-    above = max((s for s in change.same if s.old <= number), default=None)
-    return change.new, above.new + above.length - 1 if above is not None else 1

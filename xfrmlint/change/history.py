@@ -43,7 +43,8 @@ def _commit(repository: Repository, revision: Revision) -> Step:
         )
     before = repository.tree(revision.parent or repository.nothing)
     after = repository.tree(revision.commit)
-    label = f'Commit {revision.commit[:12]} ("{revision.subject}")'
+    merge = ", a merge, against its first parent," if revision.merge else ""
+    label = f'Commit {revision.commit[:12]} ("{revision.subject}"){merge}'
     changed = repository.changed(revision.parent, revision.commit)
     files = [one for one in changed if any(map(BUILT_FROM.search, one))]
     found = _laid(repository.patch(revision.commit), revision.commit, before)

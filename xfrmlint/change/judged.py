@@ -4,12 +4,13 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from xfrmlint.analysis.part import Progress, quietly
+from xfrmlint.change.broken import broken_functions
 from xfrmlint.change.cause import Causes
 from xfrmlint.change.matching import matched, unknown_since
 from xfrmlint.change.scope import EVERYWHERE, NOWHERE, Scope, scope_of
 from xfrmlint.change.step import Step
 from xfrmlint.check import check_tree
-from xfrmlint.findings import Finding, Known, Report, identity
+from xfrmlint.findings import Finding, Known, Report, Unknown, identity
 from xfrmlint.kernel.release import version
 from xfrmlint.memory.cache import Cache
 from xfrmlint.memory.gather import Session
@@ -113,7 +114,10 @@ def judged(
         elif not only_new:
             line = step.places.get((finding.path, finding.line), 0)
             told.append(Told(finding, False, line))
-    unknown = unknown_since(before.unknown, after.unknown, step.former) if only_new else None
+    unknown = after.unknown
+    if only_new:
+        unknown = unknown_since(before.unknown, after.unknown, step.former)
+    unknown = _with_broken(step, unknown)
     # What a comment hides since is not mended, and what one hid before is not told anew.
     fixed = matched(found.fixed, after.suppressed, step.former).fixed
     hidden = after.suppressed
@@ -122,7 +126,7 @@ def judged(
         hidden = tuple(f for nth, f in enumerate(after.suppressed) if nth in new_hidden)
     report = after._replace(
         findings=tuple(one.finding for one in told),
-        unknown=after.unknown if unknown is None else unknown,
+        unknown=unknown,
         suppressed=hidden,
     )
     return ChangeReport(step, tuple(told), fixed, report, scope)
@@ -138,6 +142,21 @@ def _told(step: Step, causes: Causes, finding: Finding) -> Told:
         return Told(finding, True, line)
     told = finding._replace(related=(*finding.related, cause.related))
     return Told(told, True, line or (cause.line if step.has_text else 0))
+
+
+def _with_broken(step: Step, unknown: Sequence[Unknown]) -> tuple[Unknown, ...]:
+    """Return what stayed unknown, and the functions of a change that are no C."""
+    broken = tuple(broken_functions(step))
+    told = {row.path for row in broken}
+    # One of those is said of the whole file, too.
+    left = [row for row in unknown if row.path not in told or "parse errors" not in row.reason]
+    return (*(_touched(step, row) for row in left), *broken)
+
+
+def _touched(step: Step, row: Unknown) -> Unknown:
+    """Return what stayed unknown; on a line of the change it matters."""
+    change = step.changed.get(row.path)
+    return row._replace(matters=row.matters or (change is not None and row.line in change.added))
 
 
 def joined(reports: Sequence[ChangeReport]) -> Report:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from xfrmlint.change.step import Step, lines_of, places_of
 from xfrmlint.errors import InputError
 from xfrmlint.git.overlay import Laid, laid
-from xfrmlint.git.patch import FileChange, Patch, series_of
+from xfrmlint.git.patch import FLOWED, FileChange, Patch, series_of
 from xfrmlint.git.repository import Repository, Revision
 from xfrmlint.tree import Tree
 from xfrmlint.tree.folder import Folder
@@ -28,10 +28,12 @@ def steps_of(
     """
     try:
         contained = laid(tree, series).contained
-    except InputError:
-        found = _committed(repository(), series[0]) if len(series) == 1 else None
+    except InputError as error:
+        git = repository()
+        found = _committed(git, series[0]) if len(series) == 1 else None
         if found is None:
-            raise
+            reasons = "".join(f"; {reason}" for reason in _reasons(series, git))
+            raise InputError(f"{error}{reasons}") from None
         return [found]
     if contained and len(series) == 1:
         # Later ones of its series may stand on top of it.
@@ -46,6 +48,35 @@ def steps_of(
         around = one.before if contained else one.after
         steps.append(step_of(patch, one, _label(patch, series)))
     return steps[::-1] if contained else steps
+
+
+def _reasons(series: Sequence[Patch], repository: Repository | None) -> Iterator[str]:
+    """Yield why patches may not fit a tree, the likeliest first."""
+    if any(patch.flowed for patch in series):
+        yield FLOWED.lstrip("; ")
+    total = max(patch.total for patch in series)
+    given = {patch.number for patch in series if patch.total}
+    missing = [number for number in range(1, max(given, default=0)) if number not in given]
+    if missing:
+        named = ", ".join(f"{number}/{total}" for number in missing)
+        yield f"what comes before it in its series is not given: {named}"
+    base = next((patch.base for patch in series if patch.base), "")
+    if not base:
+        yield "was it made on another version of the tree? (it has no base-commit to tell)"
+        return
+    name = base[:12]
+    if repository is not None and _has(repository, base):
+        yield f"it was made on {name} (git worktree add ../base {name}, and check it there)"
+    else:
+        yield f"it was made on {name}, a commit that is not here"
+
+
+def _has(repository: Repository, commit: str) -> bool:
+    try:
+        repository.commit(commit)
+    except InputError:
+        return False
+    return True
 
 
 def step_of(patch: Patch, found: Laid, label: str) -> Step:

@@ -33,6 +33,11 @@ class Step(NamedTuple):
     places: Mapping[tuple[str, int], int]
     lines: int
 
+    @property
+    def differs(self) -> bool:
+        """Whether any file is another one after it."""
+        return bool(self.changed or self.former)
+
 
 def places_of(patch: Patch, changed: Mapping[str, Change]) -> dict[tuple[str, int], int]:
     """Return which + or context line of a patch's text a line after it is: (path, line) -> line.
@@ -66,6 +71,14 @@ def _numbered(hunk: Hunk, sign: str, known: Mapping[int, int]) -> Iterator[tuple
     first = next((known[line] - at for at, line in enumerate(side) if line in known), None)
     if first is not None:
         yield from ((line, first + at) for at, line in enumerate(side))
+
+
+def place_now(change: Change, number: int) -> tuple[str, int]:
+    """Return where a line that is gone had its place; in a file that is gone, its own."""
+    if change.new is None:
+        return change.old or "", number
+    above = max((s for s in change.same if s.old <= number), default=None)
+    return change.new, above.new + above.length - 1 if above is not None else 1
 
 
 def lines_of(patch: Patch) -> int:

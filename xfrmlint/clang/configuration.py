@@ -11,11 +11,11 @@ from xfrmlint.tree import Tree, Unreadable
 # Of what else a driver could be configured for, LOCKDEP alone breaks a header in a hundred places.
 _IPSEC = re.compile(rb"CONFIG_\w*(?:XFRM|IPSEC)\w*")
 _NEVER = re.compile(r"COMPAT|DEBUG")
-_LINE = re.compile(r"^\s*([\w./-]+)-\$[({](CONFIG_\w+)[)}]\s*(?:\+|:)?=\s*(.*)$", re.M)
+_LINE = re.compile(r"^[ \t]*([\w./-]+)-\$[({](CONFIG_\w+)[)}]\s*(?:\+|:)?=\s*(.*)$", re.M)
 _BLOCK = re.compile(r"^(?:menu)?config[ \t]+(\w+)[ \t]*\n((?:[ \t]+.*\n|[ \t]*\n)*)", re.M)
-_SELECT = re.compile(r"^\s+select[ \t]+(\w+)[ \t]*$", re.M)
-_DEPENDS = re.compile(r"^\s+depends on[ \t]+(\w+(?:[ \t]*&&[ \t]*\w+)*)[ \t]*$", re.M)
-_PLAIN = re.compile(r"^\s*([\w./-]+)-(?:y|m|objs)\s*(?:\+|:)?=\s*(.*)$", re.M)
+_SELECT = re.compile(r"^[ \t]+select[ \t]+(\w+)[ \t]*$", re.M)
+_DEPENDS = re.compile(r"^[ \t]+depends on[ \t]+(\w+(?:[ \t]*&&[ \t]*\w+)*)[ \t]*$", re.M)
+_PLAIN = re.compile(r"^[ \t]*([\w./-]+)-(?:y|m|objs)\s*(?:\+|:)?=\s*(.*)$", re.M)
 
 
 class Configuration:

@@ -12,7 +12,7 @@ from xfrmlint.kernel.release import release, version_macros
 from xfrmlint.tree import Tree, Unreadable
 
 ARCH = "arch/x86/include"
-_WRAPPER = re.compile(r"^\s*(?:mandatory|generic)-y\s*\+?=\s*((?:[^\n\\]|\\\n)*)", re.M)
+_WRAPPER = re.compile(r"^[ \t]*(?:mandatory|generic)-y\s*\+?=\s*((?:[^\n\\]|\\\n)*)", re.M)
 
 # Switched on, whatever the driver: an SMP x86-64 with networking, PCI and IPsec.
 _ON = """

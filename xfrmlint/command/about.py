@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from xfrmlint.command.shared import CLEAN, printed, rules_of, rules_option
+from xfrmlint.command.complete import complete_types
+from xfrmlint.command.shared import CLEAN, likely, paged, printed, rules_of, rules_option
 from xfrmlint.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()
@@ -26,16 +23,17 @@ def rules(form: str, rule_folders: Sequence[Path]) -> int:
 
 
 @click.command()
-@click.argument("type", metavar="TYPE")
+@click.argument("type", metavar="TYPE", shell_complete=complete_types)
 @rules_option
 def explain(type: str, rule_folders: Sequence[Path]) -> int:
-    """Print what a type means, why it matters, and examples."""
+    """Print what to do about a type, what it means, why it matters, and examples."""
     from xfrmlint.report.rulepage import page
 
     found = {rule.type: rule for rule in rules_of(rule_folders)}
-    if type.upper() not in found:
-        raise InputError(f"{type}: no such type; xfrmlint rules lists them")
-    printed([page(found[type.upper()]).removesuffix("\n")])
+    name = type.upper().replace("-", "_")
+    if name not in found:
+        raise InputError(f"{type}: no such type{likely(name, found)}; xfrmlint rules lists them")
+    paged(page(found[name]))
     return CLEAN
 
 

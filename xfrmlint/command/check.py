@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xfrmlint.command.complete import complete_types
 from xfrmlint.command.shared import (
     CLEAN,
     FINDINGS,
+    Grouped,
     Progressing,
     below,
     cache_option,
     contract_option,
+    likely,
     models_option,
+    name_from_here,
     names_of_contract,
     printed,
     rules_of,
@@ -33,6 +37,7 @@ from xfrmlint.errors import InputError
 if TYPE_CHECKING:
     from xfrmlint.change.asked import Asked
     from xfrmlint.change.judged import ChangeReport, Check
+    from xfrmlint.change.scope import Scope
     from xfrmlint.findings import Finding, Report
     from xfrmlint.memory.gather import Session
     from xfrmlint.report.checkpatch import Options
@@ -57,7 +62,35 @@ _FORMATS = {
 }
 
 
-@click.command()
+_GROUPS = {
+    title: names.split()
+    for title, names in {
+        "What is checked": "patches revisions staged base new_only file",
+        "Which findings": "types ignore strict fail_on fail_on_unknown baseline write_baseline"
+        " no_config rule_folders",
+        "What is printed": "form terse emacs showfile show_types summary quiet verbose show_unknown"
+        " mailback color no_color list_types",
+        "How it is found out": "confirm parser compile_commands models contract cached",
+    }.items()
+}
+_EPILOG = """\b
+Examples:
+  xfrmlint check                                  the tree around the working directory
+  xfrmlint check linux drivers/net/netdevsim      one driver of a tree
+  xfrmlint check --patch 0001-fix.patch           what a patch brings; - is standard input
+  xfrmlint check --git origin/main..HEAD          what commits bring, each on its own
+  xfrmlint check --staged                         what is staged
+
+\b
+Exit status:
+  0  clean
+  1  findings at or above --fail-on (default: WARNING)
+  2  could not run
+  130, 141  interrupted; the pipe that is written to was closed
+"""
+
+
+@click.command(cls=Grouped, groups=_GROUPS, epilog=_EPILOG)
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option("--terse", is_flag=True, help="One line per finding.")
 @click.option("--emacs", is_flag=True, help="Emacs compile window format.")
@@ -68,8 +101,20 @@ _FORMATS = {
 @click.option(
     "--strict", "--subjective", is_flag=True, help="Show CHECKs outside drivers/net, too."
 )
-@click.option("--types", multiple=True, metavar="TYPE(,TYPE)", help="Show only these types.")
-@click.option("--ignore", multiple=True, metavar="TYPE(,TYPE)", help="Show all but these types.")
+@click.option(
+    "--types",
+    multiple=True,
+    metavar="TYPE(,TYPE)",
+    shell_complete=complete_types,
+    help="Show only these types.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="TYPE(,TYPE)",
+    shell_complete=complete_types,
+    help="Show all but these types.",
+)
 @click.option("--list-types", is_flag=True, help="List the types, and exit.")
 @click.option(
     "--color",
@@ -118,6 +163,18 @@ _FORMATS = {
     "--fail-on",
     type=click.Choice(_LEVELS, case_sensitive=False),
     help="Exit with 1 if there is a finding of this level or a worse one (default: WARNING).",
+)
+@click.option(
+    "--fail-on-unknown",
+    is_flag=True,
+    help="Exit with 1 if anything that matters could not be analysed, too.",
+)
+@click.option("--show-unknown", is_flag=True, help="List all that could not be analysed.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Tell what was searched, which drivers there are, and how long it took.",
 )
 @click.option("--no-config", is_flag=True, help="Leave the tree's .xfrmlint.toml out.")
 @click.option(
@@ -176,6 +233,9 @@ def check(
     file: bool,
     form: str,
     fail_on: str | None,
+    show_unknown: bool,
+    verbose: bool,
+    fail_on_unknown: bool,
     no_config: bool,
     baseline: Path | None,
     write_baseline: Path | None,
@@ -193,13 +253,17 @@ def check(
     folders in it, to which what is printed is limited (from the working directory, else from the
     tree's top). - among them is --patch -.
     """
+    from time import monotonic
+
     from xfrmlint.change.asked import STDIN, asked_of
     from xfrmlint.report import checkpatch
 
+    started = monotonic()
+
     rules = rules_of(rule_folders)
-    colored = not no_color and (color == "always" or (color == "auto" and sys.stdout.isatty()))
+    colored = not no_color and (color == "always" or (color == "auto" and _shows_colour()))
     if list_types:
-        printed(checkpatch.list_types(rules, show_why=False, color=colored))
+        printed(checkpatch.list_types(rules, show_why=verbose, color=colored))
         return CLEAN
     if compile_commands is not None and not confirm and parser == "tree-sitter":
         raise click.UsageError("--compile-commands wants --confirm or --parser clang")
@@ -218,11 +282,12 @@ def check(
         types=_types(types, rules) or None,
         ignore=_types(ignore, rules),
         mailback=mailback,
+        unknown=show_unknown,
     )
     from xfrmlint.change.scope import folders_of
     from xfrmlint.triage import applied as triage
     from xfrmlint.triage.baseline import read_baseline
-    from xfrmlint.triage.config import Config, load_config
+    from xfrmlint.triage.config import Config, idle_ignores, load_config
 
     if STDIN in paths:
         patches = [*patches, STDIN]
@@ -234,6 +299,7 @@ def check(
         raise InputError("--write-baseline takes a whole tree, not a change")
     taken = take_models(models)
     tree, within = tree_and_paths(paths, asked is not None)
+    options = replace(options, named=name_from_here(tree))
     names = names_of_contract(tree, contract, no_config, asked is not None)
     known = read_baseline(baseline) if baseline else ()
     named = {rule.type for rule in rules}
@@ -267,6 +333,11 @@ def check(
             )
             if not judged:
                 return CLEAN
+            if asked.staged and only_new and not judged[0].step.differs:
+                if not quiet and not terse:
+                    sys.stderr.write("xfrmlint: nothing is staged; git add says what is meant\n")
+                if _FORMATS[form] in ("checkpatch", "gcc"):
+                    return CLEAN
             _refuse_unknown(within, tree, judged)
             # A change's own copy of the settings never loosens its own check.
             config = config_of(judged[0].step.before)
@@ -276,7 +347,9 @@ def check(
                     _confirmed(change, compile_commands, session, progress) for change in changes
                 ]
     if changes is None:
+        idle = () if within else idle_ignores(report.findings, config)
         report = triage.limited(triage.triaged(report, config, known, wanted), inside)
+        report = report._replace(idle=idle)
         if write_baseline:
             everything = replace(options, strict=True)
             report = triage.accepted(
@@ -290,8 +363,39 @@ def check(
         ]
         report = triage.limited(joined(changes), inside)
     report = triage.narrowed(report, shown)
+    if verbose:
+        scopes = None if changes is None else [change.scope for change in changes]
+        _tell(report, tree, folders_of(within) if scopes is None else _searched(scopes), started)
     least = (fail_on or config.fail_on or "WARNING").upper()
-    return _print(report, changes, form, options, rules, _LEVELS[: _LEVELS.index(least) + 1])
+    status = _print(report, changes, form, options, rules, _LEVELS[: _LEVELS.index(least) + 1])
+    missed = any(row.matters for row in report.unknown)
+    return FINDINGS if fail_on_unknown and missed else status
+
+
+def _shows_colour() -> bool:
+    """Tell whether standard output shows colours, and nobody said that he wants none.
+
+    Source: https://no-color.org/; a terminal called dumb takes no escapes.
+    """
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return not plain and sys.stdout.isatty()
+
+
+def _searched(scopes: "Sequence[Scope]") -> Sequence[str] | None:
+    """Return the folders in which changes were looked at, () for the whole tree, None for none."""
+    if any(scope.everywhere for scope in scopes):
+        return ()
+    return sorted({folder for scope in scopes for folder in scope.folders}) or None
+
+
+def _tell(report: "Report", tree: "Folder", folders: Sequence[str] | None, started: float) -> None:
+    """Tell on standard error what a run did. folders: see report/verbose.py."""
+    from time import monotonic
+
+    from xfrmlint.report.verbose import render
+
+    for line in render(report, str(tree.root), folders, monotonic() - started):
+        sys.stderr.write(f"xfrmlint: {line}\n")
 
 
 def _checking(parser: str, confirm: bool, commands: Path | None) -> "Check":
@@ -327,6 +431,7 @@ def _print(
         "checkpatch": (options, changes),
         "sarif": (found, rules),
         "json": (found, changes),
+        "gcc": (found, options.unknown, options.named),
     }
     rendering = import_module(f"xfrmlint.report.{name}")
     printed(rendering.render(report, *wants.get(name, (found,))))
@@ -405,7 +510,9 @@ def _types(named: Sequence[str], rules: "Sequence[Rule]") -> frozenset[str]:
     found = {name.strip().upper() for text in named for name in text.split(",") if name.strip()}
     strange = sorted(found - {rule.type for rule in rules})
     if strange:
-        raise InputError(f"{', '.join(strange)}: no such type; xfrmlint check --list-types")
+        known = [rule.type for rule in rules]
+        said = ", ".join(f"{name}{likely(name, known)}" for name in strange)
+        raise InputError(f"{said}: no such type; xfrmlint check --list-types")
     return frozenset(found)
 
 

@@ -2,30 +2,35 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from xfrmlint.command.complete import complete_drivers
+from xfrmlint.command.page import Asked, Made, graph_of, page_of
 from xfrmlint.command.shared import (
     CLEAN,
     FINDINGS,
     Progressing,
     cache_option,
     contract_option,
+    likely,
+    lines_of,
     models_option,
     names_of_contract,
+    paged,
     printed,
     rules_of,
     session_of,
     take_models,
-    tree_and_paths,
+    tree_around_named,
 )
 from xfrmlint.errors import InputError
 
 if TYPE_CHECKING:
-    pass
+    from xfrmlint.facts.store import Store
 
 
 @click.command()
@@ -40,10 +45,9 @@ def drivers(
     """List every ops table: role, opted in, what its datapath uses, what is missing."""
     from xfrmlint.check import check_tree
     from xfrmlint.report import drivers as rendering
-    from xfrmlint.tree.folder import find_tree
 
     taken = take_models(models)
-    where = find_tree(tree)
+    where = tree_around_named(tree)
     names = names_of_contract(where, contract)
     with Progressing(False) as progress, session_of(where, cached, False, taken, names) as session:
         report = check_tree(where, rules_of(()), progress, session)
@@ -55,23 +59,46 @@ def drivers(
     return CLEAN
 
 
-@click.command()
-@click.argument("sql")
+_QUERIES = """\b
+Examples:
+  xfrmlint query "SELECT driver, role, opted_in FROM ops_table"
+  xfrmlint query "SELECT path, line, function, context FROM site WHERE member = 'handle'"
+  xfrmlint query "SELECT path, line, text FROM handled WHERE kind = 'use' AND known = 'nonzero'"
+"""
+
+
+@click.command(epilog=_QUERIES)
+@click.argument("sql", required=False)
 @click.argument("tree", required=False, type=click.Path())
+@click.option("--schema", is_flag=True, help="Print the tables, and what they hold.")
 @click.option("--format", "form", type=click.Choice(["tsv", "json"]), default="tsv")
 @cache_option
 @models_option
-def query(sql: str, tree: str | None, form: str, cached: bool, models: Sequence[Path]) -> int:
-    """Ask the facts of a tree a question in SQL (one SELECT; see facts/schema.sql)."""
+def query(
+    sql: str | None,
+    tree: str | None,
+    schema: bool,
+    form: str,
+    cached: bool,
+    models: Sequence[Path],
+) -> int:
+    """Ask the facts of a tree a question in SQL (one SELECT; --schema shows the tables)."""
     import sqlite3
+
+    if schema:
+        from xfrmlint.facts.store import schema_text
+
+        paged(schema_text())
+        return CLEAN
+    if sql is None:
+        raise click.UsageError("a question is missing; --schema shows what there is to ask about")
 
     from xfrmlint.memory.gather import gathered
     from xfrmlint.report.json import dump
     from xfrmlint.report.terminal import printable
-    from xfrmlint.tree.folder import find_tree
 
     taken = take_models(models)
-    where = find_tree(tree)
+    where = tree_around_named(tree)
     own = names_of_contract(where, None)
     with Progressing(False) as progress, session_of(where, cached, False, taken, own) as session:
         store = gathered(where, session, progress).store
@@ -101,7 +128,7 @@ def resolver(tree: str | None, form: str, contract: Path | None) -> int:
     from xfrmlint.analysis.analyse import core_of
     from xfrmlint.report import resolver as rendering
 
-    where, _ = tree_and_paths([tree] if tree else [])
+    where = tree_around_named(tree)
     names = names_of_contract(where, contract)
     with Progressing(False) as progress:
         core = core_of(where, progress, names)
@@ -123,7 +150,7 @@ def show_contract(tree: str | None, form: str, contract: Path | None) -> int:
     from xfrmlint.kernel.release import version
     from xfrmlint.report import contract as rendering
 
-    where, _ = tree_and_paths([tree] if tree else [])
+    where = tree_around_named(tree)
     names = names_of_contract(where, contract)
     found = contract_in(where, names=names)
     said = core_says(reader_of(where, contract=found), found)
@@ -135,15 +162,35 @@ def show_contract(tree: str | None, form: str, contract: Path | None) -> int:
 
 
 @click.command()
-@click.argument("tree", required=False, type=click.Path())
-@click.argument("driver", required=False)
-@click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text")
+@click.argument("tree", required=False, shell_complete=complete_drivers)
+@click.argument("driver", required=False, shell_complete=complete_drivers)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "html", "dot"]), default="text"
+)
+@click.option(
+    "--source-url",
+    metavar="TEMPLATE",
+    help="html, dot: link places to an address with {path} and {line}, and {version}, {tag} or "
+    "{commit}: https://elixir.bootlin.com/linux/{tag}/source/{path}#L{line}",
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="FILE.json",
+    help="html: show beside this run another one, which judge --format json printed.",
+)
+@click.option("--date", metavar="TEXT", default="", help="html: the day of the run, to be shown.")
+@cache_option
 @models_option
 @contract_option
 def judge(
     tree: str | None,
     driver: str | None,
     form: str,
+    source_url: str | None,
+    against: Path | None,
+    date: str,
+    cached: bool,
     models: Sequence[Path],
     contract: Path | None,
 ) -> int:
@@ -151,39 +198,84 @@ def judge(
 
     TREE can be left out: a name that is no kernel tree is a driver's.
     """
-    from xfrmlint.analysis.analyse import analyse
-    from xfrmlint.analysis.judgement import judgements, owners
+    from xfrmlint.analysis.judgement import judgements, owners, topologies_of
+    from xfrmlint.memory.gather import gathered
     from xfrmlint.model.judge import Outcome, severity
     from xfrmlint.report import judge as rendering
-    from xfrmlint.report import judgepage
-    from xfrmlint.tree.folder import is_tree
 
-    if tree and driver is None and not is_tree(Path(tree)) and not os.path.lexists(tree):
+    asked = Asked(source_url, against, date)
+    asked.refuse_for(form)
+    if tree and driver is None and _is_driver(tree):
         tree, driver = None, tree
-    take_models(models)
-    where, _ = tree_and_paths([tree] if tree else [])
+    taken = take_models(models)
+    where = tree_around_named(tree)
     own = names_of_contract(where, contract)
-    with Progressing(False) as progress:
-        analysis = analyse(where, progress, names=own)
-    found, callbacks = judgements(analysis), owners(analysis)
-    version, present = analysis.store.query("SELECT version, contract FROM tree")[1][0]
-    if driver is not None:
-        names = sorted({*(one.driver for one in found), *(one.driver for one in callbacks)})
-        found = [one for one in found if one.driver == driver]
-        callbacks = [one for one in callbacks if one.driver == driver]
-        if not found and not callbacks:
-            raise InputError(f"{driver}: no such driver; there are {', '.join(names) or 'none'}")
+    with Progressing(False) as progress, session_of(where, cached, False, taken, own) as session:
+        store = gathered(where, session, progress).store
+    # A module below another's ops table is judged with the one on the net_device.
+    group = _group(store, driver) if driver is not None else None
+    found, callbacks = judgements(store, lines_of(where), group), owners(store, driver)
+    others = [] if driver is None or found else list(_without_handle(store, driver))
+    version, present = store.query("SELECT version, contract FROM tree")[1][0]
     if form == "json":
         text = rendering.as_json(found, callbacks, version, present)
         printed([text.removesuffix("\n")])
-    elif form == "html":
-        printed(judgepage.page(found, callbacks, version))
+    elif form in ("html", "dot"):
+        made = Made(found, callbacks, others, version, present, group, topologies_of(store))
+        printed((page_of if form == "html" else graph_of)(where, made, asked))
     else:
-        printed(rendering.render(found, callbacks))
+        printed(rendering.render(found, callbacks, others))
     # What can't be told is no fault.
     outcomes = [*(one.worst() for one in found), *(one.worst() for one in callbacks)]
     worst = max(map(severity, outcomes), default=0)
     return FINDINGS if worst > severity(Outcome.UNKNOWN) else CLEAN
+
+
+def _is_driver(name: str) -> bool:
+    """Tell whether a lone argument of judge is a driver's name, rather than a tree.
+
+    A file or folder of that name changes nothing, if there is a tree around the working directory.
+    """
+    from xfrmlint.tree.folder import is_tree, tree_around
+
+    if os.sep in name or name in (os.curdir, os.pardir) or is_tree(Path(name)):
+        return False
+    if not os.path.lexists(name):
+        return True
+    try:
+        return tree_around(Path.cwd()) is not None
+    except FileNotFoundError:
+        return False
+
+
+def _group(store: "Store", driver: str) -> str:
+    _, rows = store.query("SELECT driver, group_name FROM ops_table")
+    groups: dict[str, str] = {row["driver"]: row["group_name"] for row in rows}
+    return groups.get(driver, driver)
+
+
+def _without_handle(store: "Store", driver: str) -> Iterator[str]:
+    """Yield what there is to say of a driver that gets no handle on its datapath.
+
+    Raises InputError if there is no such driver.
+    """
+    from xfrmlint.analysis.judgement import judged_drivers
+
+    _, rows = store.query("SELECT DISTINCT driver, role FROM ops_table ORDER BY driver")
+    roles = {row["driver"]: row["role"] for row in rows}
+    if driver not in roles:
+        names = sorted({*roles, *judged_drivers(store)})
+        said = likely(driver, names) or f"; there are {', '.join(names) or 'none'}"
+        raise InputError(f"{driver}: no such driver{said}")
+    if roles[driver] == "upper":
+        yield f"{driver}: an upper driver: it hands states on, and has no hardware to give a handle"
+        return
+    yield f"{driver}: a lower driver that gets no handle on its datapath"
+    _, rows = store.query("SELECT * FROM unknown WHERE matters ORDER BY path, line")
+    for row in rows:
+        if row["driver"] == driver:
+            function = f"{row['function']}(): " if row["function"] else ""
+            yield f"  unknown: {row['path']}:{row['line']}: {function}{row['reason']}"
 
 
 def _terminal_width() -> int:

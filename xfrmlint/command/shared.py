@@ -2,10 +2,10 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,39 @@ if TYPE_CHECKING:
 
 # The exit statuses.
 CLEAN, FINDINGS, FAILED, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 130, 141
+
+STATUSES = {
+    CLEAN: "clean",
+    FINDINGS: "findings at or above --fail-on (default: WARNING)",
+    FAILED: "could not run",
+    INTERRUPTED: "interrupted",
+    CLOSED_PIPE: "the pipe that is written to was closed",
+}
+
+
+class Grouped(click.Command):
+    """A command whose options are shown in groups. groups: a title, and its options' names."""
+
+    def __init__(self, *arguments: Any, groups: Mapping[str, Sequence[str]], **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.groups = groups
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options below the titles of their groups; what is in none stands last."""
+        records = {
+            param.name: record
+            for param in self.get_params(ctx)
+            if isinstance(param, click.Option)
+            and (record := param.get_help_record(ctx)) is not None
+        }
+        named = {name for names in self.groups.values() for name in names}
+        rest = [name for name in records if name not in named]
+        for title, names in {**self.groups, "Other": rest}.items():
+            rows = [records[name] for name in names if name in records]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
 
 rules_option = click.option(
     "--rules",
@@ -170,6 +203,43 @@ def tree_and_paths(named: Sequence[str], gone: bool = False) -> "tuple[Folder, l
     return tree, within
 
 
+def name_from_here(tree: "Folder") -> "Callable[[str], str]":
+    """Return what calls a tree's files by names that open from the working directory.
+
+    A tree that lies apart from it is called by its whole name.
+    """
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        return lambda path: str(tree.root / path)
+    root = str(tree.root)
+    near = Path(here).is_relative_to(root) or Path(root).is_relative_to(here)
+    return lambda path: os.path.relpath(tree.root / path, here) if near else f"{root}/{path}"
+
+
+def tree_around_named(named: str | None) -> "Folder":
+    """Return the tree that is named, or the one around what is named; else around the folder."""
+    return tree_and_paths([named] if named is not None else [])[0]
+
+
+def lines_of(tree: "Folder") -> "Callable[[str, int], str]":
+    """Return what gives the code on a line of a tree's file; nothing of one that can't be read."""
+    from functools import cache
+
+    from xfrmlint.c.blanking import without_comments
+    from xfrmlint.tree import Unreadable
+    from xfrmlint.tree.lines import line_text
+
+    @cache
+    def text(path: str) -> bytes:
+        try:
+            return without_comments(tree.read(path).replace(b"\0", b" "))
+        except Unreadable:
+            return b""
+
+    return lambda path, line: line_text(text(path), line)
+
+
 def below(path: str, within: Iterable[str]) -> bool:
     return any(w == "." or path == w or path.startswith(f"{w}/") for w in within)
 
@@ -178,7 +248,7 @@ class Progressing:
     """A line on a terminal once a run takes longer than a second; nothing anywhere else."""
 
     def __init__(self, quiet: bool) -> None:
-        self._wanted = not quiet and sys.stderr.isatty()
+        self._wanted = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._shown = False
         self._start = 0.0
 
@@ -201,6 +271,25 @@ class Progressing:
         if self._shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+def likely(name: str, known: Iterable[str]) -> str:
+    """Return which of the names that exist was meant, as a question in parentheses; or nothing."""
+    from difflib import get_close_matches
+
+    names = list(known)
+    meant = get_close_matches(name, names, 1) or [
+        one for one in names if len(name) > 3 and name in one
+    ]
+    return f" (did you mean {meant[0]}?)" if meant else ""
+
+
+def paged(text: str) -> None:
+    """Print a text, page by page where somebody sits at a terminal that can do it."""
+    if sys.stdout.isatty() and sys.stdin is not None and sys.stdin.isatty():
+        click.echo_via_pager(text)
+    else:
+        printed([text.removesuffix("\n")])
 
 
 def printed(lines: Iterable[str]) -> None:

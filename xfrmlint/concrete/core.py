@@ -5,6 +5,7 @@ Kernel names: include/net/xfrm.h and net/xfrm/xfrm_state.c; the RFC's patch 1/4.
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import NamedTuple
 
 from xfrmlint.c.integers import ULONG, Int
@@ -143,11 +144,13 @@ def _clears(reader: Reader, wanted: Sequence[str]) -> Answer | None:
     left: set[str] = set()
     handed: set[str] = set()
 
-    for has_callback in (True, False):
+    for has_callback, pinned in product((True, False), (True, False)):
 
-        def once(choose: Callable[[], bool], has_callback: bool = has_callback) -> None:
+        def once(
+            choose: Callable[[], bool], has_callback: bool = has_callback, pinned: bool = pinned
+        ) -> None:
             nonlocal freed
-            x, xso = _freeable(has_callback, contract)
+            x, xso = _freeable(has_callback, pinned, contract)
             result = evaluate(source, [Pointer(x)], sources, choose)
             if isinstance(result.value, Fault):
                 return
@@ -189,7 +192,8 @@ def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _freeable(has_callback: bool, contract: Contract) -> tuple[Struct, Struct]:
+def _freeable(has_callback: bool, pinned: bool, contract: Contract) -> tuple[Struct, Struct]:
+    """Return a state that its owner has. pinned: a lower device has it, and its handle is there."""
     slot = contract.slot(FREE)
     ops = Struct("ops", OPS, open=True)
     free = Pointer(Function(slot, lambda _: Void()))
@@ -199,8 +203,8 @@ def _freeable(has_callback: bool, contract: Contract) -> tuple[Struct, Struct]:
     xso = Struct(f"x->{XSO}", contract.offload, open=True)
     held: dict[str, Value] = {
         OWNER: Pointer(device),
-        PINNED: Pointer(device),
-        HANDLE: Int(7, ULONG),
+        PINNED: Pointer(device) if pinned else NULL,
+        HANDLE: Int(7 if pinned else 0, ULONG),
         OWNER_CALLBACKS: Pointer(ops),
         LOWER_CALLBACKS: Pointer(ops),
         PRIVATE: Pointer(Cell("private", Uninitialized())),

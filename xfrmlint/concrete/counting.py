@@ -52,10 +52,13 @@ def counts_the_owners_own(reader: Reader) -> Answer | None:
         neither = _answers(source, sources, handle=0, private=False)
         handle = _answers(source, sources, handle=7, private=False)
         private = _answers(source, sources, handle=0, private=True)
+        both = _answers(source, sources, handle=7, private=True)
     except Outside as error:
         return Answer(None, *place, f"{error.reason} (line {error.line})")
-    if any(len(answers) > 1 for answers in (*neither, *handle, *private)):
+    if any(len(answers) > 1 for answers in (*neither, *handle, *private, *both)):
         return Answer(None, *place, f"{function.name}() asks what is not known here")
+    if both != neither and private == handle == neither:
+        return Answer(False, *place, f"{function.name}() wants a handle and the owner's own, too")
     if handle == neither:
         return Answer(None, *place, f"{function.name}() looks at no {contract.member(HANDLE)}")
     if private == handle:

@@ -276,37 +276,53 @@ class _Machine(Builtins):
     def _declare(self, node: Node) -> None:
         if not self._frames[-1].body.is_automatic(node):
             raise self._outside("a variable that isn't the function's own", node)
-        frame = self._frames[-1]
         for declarator in node.children_by_field_name("declarator"):
-            name = declarator
-            kinds = []
-            while name.type not in ("identifier",):
-                kinds.append(name.type)
-                inner = name.child_by_field_name("declarator")
-                if inner is None:
-                    inner = next(iter(name.named_children), None)
-                if inner is None:
-                    raise self._outside("a declaration that can't be read", node)
-                name = inner
-            if "array_declarator" in kinds:
-                raise self._outside("an array", node)
-            cell = frame.cells.get(frame.body.slot(node_text(name), name.start_byte) or 0)
-            if cell is None or cell.type is None:
-                raise self._outside("a declaration that can't be read", node)
-            if cell.type.base == "fn" and not cell.type.pointers:
-                raise self._outside("a function declared inside", node)
+            cell = self._declared(declarator, node)
+            assert cell.type is not None
             cell.value = Uninitialized()
             written = declarator.child_by_field_name("value")
-            if written is None:
+            if self.kernel is not None and _is_struct(cell.type, written):
+                cell.value = Struct(cell.name, cell.type.base, fresh=written is None)
+            elif written is None:
                 self._scalar(cell.type, node)
-                continue
-            value = self._converted(self._value(written), cell.type, written)
-            if isinstance(value, Struct):
-                self._read_whole(value, written)
-                value = value.copy(cell.name)
-            if cell.type.base in ("auto", "__auto_type") and isinstance(value, Int):
-                cell.type = CType(value.type.name, 0)
-            cell.value = value
+            else:
+                self._initialize(cell, cell.type, written)
+
+    def _declared(self, declarator: Node, node: Node) -> Cell:
+        """Return the cell of a variable that a declaration makes."""
+        name = declarator
+        kinds = []
+        while name.type != "identifier":
+            kinds.append(name.type)
+            inner = name.child_by_field_name("declarator") or next(iter(name.named_children), None)
+            if inner is None:
+                raise self._outside("a declaration that can't be read", node)
+            name = inner
+        if "array_declarator" in kinds:
+            raise self._outside("an array", node)
+        frame = self._frames[-1]
+        cell = frame.cells.get(frame.body.slot(node_text(name), name.start_byte) or 0)
+        if cell is None or cell.type is None:
+            raise self._outside("a declaration that can't be read", node)
+        if cell.type.base == "fn" and not cell.type.pointers:
+            raise self._outside("a function declared inside", node)
+        return cell
+
+    def _initialize(self, cell: Cell, kind: CType, written: Node) -> None:
+        value = self._converted(self._value(written), kind, written)
+        if isinstance(value, Struct):
+            self._read_whole(value, written)
+            value = value.copy(cell.name)
+        if kind.base in ("auto", "__auto_type") and isinstance(value, Int):
+            cell.type = CType(value.type.name, 0)
+        cell.value = value
+
+
+def _is_struct(kind: CType, written: Node | None) -> bool:
+    """Tell whether a struct is declared without a value, or with `= {}`."""
+    if kind.pointers or not kind.base.startswith("struct "):
+        return False
+    return written is None or (written.type == "initializer_list" and not written.named_child_count)
 
 
 def _listed(condition: Node) -> list[Node]:

@@ -33,6 +33,7 @@ from xfrmlint.concrete.values import (
     Open,
     Pointer,
     Struct,
+    Uninitialized,
     Unknown,
     Value,
     Void,
@@ -215,7 +216,7 @@ class Expressions(Operands, Operators, ABC):
             raise self._outside(f"what {struct.kind or struct.name} has as {name}", node)
         kind = declared.type
         if declared.size:
-            made = Struct(f"{struct.name}.{name}", "[]", born=struct.born)
+            made = Struct(f"{struct.name}.{name}", "[]", born=struct.born, fresh=struct.fresh)
             made.element, made.count = kind.pointed(-1), declared.size
             struct.put(name, made)
         else:
@@ -226,6 +227,9 @@ class Expressions(Operands, Operators, ABC):
         """Return what a member of zeroed memory is; of an owner's own, a number is open."""
         path = self._frames[-1].body.source.path
         plain = kind if kind.pointers else self.names.resolved(kind, path)
+        scalar = plain.pointers or plain.base == "fn" or integer(plain) is not None
+        if struct.fresh and (scalar or plain.base.startswith("enum")):
+            return Uninitialized()
         if plain.pointers or plain.base == "fn":
             if self.kernel is None or not struct.born or kind.pointers != 1:
                 return NULL
@@ -233,15 +237,16 @@ class Expressions(Operands, Operators, ABC):
         if integer(plain) is not None or plain.base.startswith("enum"):
             if struct.born:
                 return Open(f"{struct.name}.{name}", set())
-            return wrapped(0, integer(plain) or INT)
-        made = Struct(f"{struct.name}.{name}", kind.base, born=struct.born)
+            given = self.kernel.given if self.kernel is not None else {}
+            return wrapped(given.get(f"{struct.name}.{name}", 0), integer(plain) or INT)
+        made = Struct(f"{struct.name}.{name}", kind.base, born=struct.born, fresh=struct.fresh)
         made.layout = kind
         return made
 
     def _kept(self, kernel: Kernel, struct: Struct, name: str, kind: CType, node: Node) -> Value:
         """Return what a pointer in an owner's private data is before anything was stored there."""
         path = self._frames[-1].body.source.path
-        if kind.base == DEVICE and self.names.own_device(struct.kind, name, path):
+        if kind.base == DEVICE and self.names.own_device(name, path):
             return kernel.owner
         if kernel.populated:
             return NULL

@@ -35,6 +35,7 @@ _NOTHING = re.compile(
 )
 _WAITS = re.compile(r"synchronize_(net|rcu|rcu_expedited|srcu)|rcu_barrier")
 _ALLOCATES = re.compile(r"(kv?|dev?m_k|v)([zmc])alloc(_node|_obj|_objs|_flex|_array)?")
+_DIRTY = re.compile(r"(kv?|devm_k|v)m")
 _LIST = re.compile(
     r"list_(add|add_tail|add_rcu|add_tail_rcu|del|del_init|del_rcu|empty|empty_careful|"
     r"first_entry|first_entry_or_null|first_or_null_rcu|move|move_tail)|"
@@ -136,7 +137,8 @@ class Kernel:
     store it was not run. populated: that code was run. assumed: what was decided of the owner's own
     numbers, in words. unset: pointers to a device that nobody was seen to store. sent: the
     devices that a packet was queued on. bodies: kept from run to run. files: structs that
-    are variables of a file.
+    are variables of a file. given: what members of the world's objects are that are not 0, by the
+    object's name and the member's.
     """
 
     devices: Mapping[str, Struct]
@@ -156,6 +158,7 @@ class Kernel:
     sent: set[str] = field(default_factory=set)
     bodies: dict[int, Body] = field(default_factory=dict)
     files: dict[str, Struct] = field(default_factory=dict)
+    given: Mapping[str, int] = field(default_factory=dict)
     maps: dict[int, dict[int, Value]] = field(default_factory=dict)
     entries: dict[tuple[str, str], Struct] = field(default_factory=dict)
 
@@ -171,7 +174,9 @@ class Kernel:
             self.events.append(Event(Deed.WAITS))
             return Void()
         if _ALLOCATES.fullmatch(name):
-            return Pointer(Struct("allocated memory", raw=True))
+            return Pointer(
+                Struct("allocated memory", raw=True, fresh=_DIRTY.match(name) is not None)
+            )
         if _TRUE.fullmatch(name):
             return Int(1, INT)
         if name == "ARRAY_SIZE":

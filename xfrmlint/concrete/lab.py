@@ -20,7 +20,7 @@ from xfrmlint.concrete.faults import Fault, FaultKind, Outside
 from xfrmlint.concrete.kernel import Deed as Done
 from xfrmlint.concrete.kernel import Event, Kernel, kernels_own
 from xfrmlint.concrete.names import Source
-from xfrmlint.concrete.owner import Owner, owner_of, parameters, port_of
+from xfrmlint.concrete.owner import LONGEST, Owner, owner_of, parameters, port_of
 from xfrmlint.concrete.primitives import known
 from xfrmlint.concrete.resolver import in_worlds
 from xfrmlint.concrete.sources import Sources, core_definitions
@@ -45,11 +45,15 @@ from xfrmlint.contract.words import (
 from xfrmlint.contract.words import Function as ContractFunction
 from xfrmlint.model.predicates import Broken, broken
 from xfrmlint.model.stories import Deed, Step, Story, stories
-from xfrmlint.model.worlds import Mode, U, World
+from xfrmlint.model.worlds import A, B, C, D, Mode, U, World
 
 _MOST_RUNS = 32
+_LONG = (Deed.FAIL_OVER, Deed.LEAVE)
 _OFFLOADS = "NETIF_F_HW_ESP"
-_VALID = "XFRM_STATE_VALID"
+# include/uapi/linux/if.h: IFF_UP and IFF_RUNNING.
+_UP = 0x41
+# What a state and devices are when a state is added: it is valid, leaves the machine, they are up.
+_GIVEN = {"x.km.state": "XFRM_STATE_VALID", "x->xso.dir": "XFRM_DEV_OFFLOAD_OUT"}
 
 
 class Blamed(NamedTuple):
@@ -109,7 +113,7 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
 
     path: of its ops table. callbacks: the names of the functions in its slots.
     """
-    sources = Sources(reader, ON, kept=lambda name: known(name) or kernels_own(name))
+    sources = Sources(reader, ON, kept=_is_kept, longest=LONGEST)
     contract = reader.contract
     resolvers = core_definitions(reader, sources, contract.asks) if contract.present else []
     if not resolvers or in_worlds(resolvers[0], sources).broken:
@@ -120,26 +124,38 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         if role in contract.functions and (found := _definitions(sources, contract.functions[role]))
     }
     owner = owner_of(reader, sources, path, callbacks)
-    code = _Code(sources, resolvers[0], core, owner, {})
+    code = _Code(sources, resolvers[0], core, owner, {}, _given(sources, resolvers[0].path))
     if not _can_be_joined(code):
         code = code._replace(owner=owner._replace(joins=None))
     scenes: list[Scene] = []
     untold: list[Untold] = []
+    hopeless: dict[Deed, Untold] = {}
     total = 0
     for story in stories(SHARE in sources.contract.slots):
         if not _concerns(story, owner, sources):
             continue
         total += 1
+        gone = next((hopeless[s.deed] for s in story.steps if s.deed in hopeless), None)
+        if gone is not None:
+            untold.append(gone._replace(story=story))
+            continue
         told = list(_told(code, story))
         lost = [one for one in told if isinstance(one, Untold)]
         untold += lost[:1]
         ended = [one for one in told if isinstance(one, Scene)]
+        if not ended:
+            # What comes to an end in no way here will not in the next story.
+            hopeless.update((s.deed, lost[0]) for s in story.steps if s.deed in _LONG)
         scenes += ended
         if not lost:
             open_ = [a.reason for one in ended for a in one.answers if a.value is None]
             untold += [Untold(story, reason, path, 0) for reason in open_[:1]]
     answers = sources.contract.slot(RESOLVE) in owner.callbacks
     return Ran(owner, answers, tuple(scenes), tuple(untold), total)
+
+
+def _is_kept(name: str) -> bool:
+    return known(name) or kernels_own(name)
 
 
 class _Code(NamedTuple):
@@ -150,6 +166,17 @@ class _Code(NamedTuple):
     core: Mapping[str, Source]
     owner: Owner
     bodies: dict[int, Body]
+    given: Mapping[str, int]
+
+
+def _given(sources: Sources, path: str) -> Mapping[str, int]:
+    """Return what is not 0 in a world's objects at its beginning."""
+    found = {f"{name}.flags": _UP for name in (U, A, B, C, D)}
+    for member, constant in _GIVEN.items():
+        value = sources.constant(constant, path)
+        if value is not None:
+            found[member] = value.value
+    return found
 
 
 def _definitions(
@@ -235,6 +262,7 @@ class _Stage:
             masters=dict.fromkeys(story.ports, U),
             active=story.ports[0],
             bodies=code.bodies,
+            given=code.given,
         )
         self.refused = False
         self.asked = False

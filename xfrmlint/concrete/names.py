@@ -70,6 +70,6 @@ class Names(Protocol):
         """Return the value of a constant expression; None if it is none."""
         ...
 
-    def own_device(self, struct: str, name: str, path: str) -> bool:
+    def own_device(self, name: str, path: str) -> bool:
         """Tell whether the code around `path` keeps a net_device in its own private data there."""
         ...

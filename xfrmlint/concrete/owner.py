@@ -1,7 +1,7 @@
 """An owner's own code: its callbacks, and what joins, leaves and moves its ports."""
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.c.ctype import CType
@@ -12,9 +12,8 @@ from xfrmlint.contract.words import ADD, DELETE, DEVICE, FREE, Contract
 
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
 _TWO_POINTERS = re.compile(rb"^[^{;,]*\([^{;,]*\bstruct\s+\w+\s*\*[^{;,]*,[^{;,]*\*[^{;,]*\)\s*\{")
-_DEEPEST = 4
 # Bytes of a function that makes a device a port; what is longer has never come to its end.
-_LONGEST = 8000
+LONGEST = 5000
 
 
 class Owner(NamedTuple):
@@ -77,15 +76,16 @@ def _filled(
         return None
     name, path = found.pop()
     body = bodies.get(name)
-    return None if body is None or len(body.text) > _LONGEST else sources.function(name, path)
+    return None if body is None or len(body.text) > LONGEST else sources.function(name, path)
 
 
 class _Body(NamedTuple):
-    """A function's file and text, and whom it calls by name."""
+    """A function's file and text, whom it calls by name, and which slots it calls, by role."""
 
     path: str
     text: bytes
-    calls: tuple[str, ...]
+    calls: frozenset[str]
+    slots: frozenset[str]
 
 
 _Bodies = Mapping[str, _Body]
@@ -93,14 +93,40 @@ _Bodies = Mapping[str, _Body]
 
 def _bodies_of(reader: Reader, files: Sequence[str]) -> _Bodies:
     """Return the functions of some files by name."""
+    asked = {
+        role: re.compile(rb"(->|\.)%s\s*\(" % reader.contract.slot(role).encode())
+        for role in (ADD, DELETE, FREE)
+        if reader.contract.slot(role)
+    }
     found: dict[str, _Body] = {}
     for path in files:
         unit = reader.corpus.unit(path)
         for item in unit.items:
             if item.kind == "function":
                 text = unit.text[item.start : item.end]
-                calls = dict.fromkeys(m.group(1).decode() for m in _CALLED.finditer(text))
-                found[item.name] = _Body(path, text, tuple(calls))
+                calls = frozenset(m.group(1).decode() for m in _CALLED.finditer(text))
+                slots = frozenset(r for r, pattern in asked.items() if pattern.search(text))
+                found[item.name] = _Body(path, text, calls, slots)
+    return found
+
+
+def _reaching(role: str, bodies: _Bodies) -> set[str]:
+    """Return the functions that call a slot, themselves or through others."""
+    found = {name for name, body in bodies.items() if role in body.slots}
+    fresh = set(found)
+    while fresh:
+        fresh = {name for name, body in bodies.items() if body.calls & fresh} - found
+        found |= fresh
+    return found
+
+
+def _reached(name: str, bodies: _Bodies) -> set[str]:
+    """Return a function and those that it calls, itself or through others."""
+    found: set[str] = set()
+    fresh = {name} & bodies.keys()
+    while fresh:
+        found |= fresh
+        fresh = {c for one in fresh for c in bodies[one].calls if c in bodies} - found
     return found
 
 
@@ -113,11 +139,8 @@ def _movers(
     the new port: by a struct with a net_device, or by the net_device itself. The other one is the
     innermost that reaches both.
     """
-    both = {
-        name
-        for name in bodies
-        if _hands_on(b"".join(_reached(name, bodies, 0, set())), sources.contract)
-    }
+    both = _reaching(ADD, bodies) & (_reaching(DELETE, bodies) | _reaching(FREE, bodies))
+    below = {name: _reached(name, bodies) - {name} for name in both}
     told = []
     for name in sorted(both):
         # Its head first: to prepare a function takes longer.
@@ -125,11 +148,11 @@ def _movers(
         source = sources.function(name, bodies[name].path) if likely else None
         if source is not None and _told_port(source, sources):
             told.append(source)
-    lowest = [s for s in told if not any(_calls(s.name, o.name, bodies) for o in told)]
+    lowest = [s for s in told if not any(o.name in below[s.name] for o in told)]
     if len(lowest) != 1:
         return None, None
-    inside = {n for n in both if n == lowest[0].name or _calls(lowest[0].name, n, bodies)}
-    inner = [n for n in inside if not any(_calls(n, other, bodies) for other in inside)]
+    inside = both & (below[lowest[0].name] | {lowest[0].name})
+    inner = [name for name in inside if not below[name] & inside]
     blamed = sources.function(inner[0], bodies[inner[0]].path) if len(inner) == 1 else None
     return lowest[0], blamed
 
@@ -137,52 +160,10 @@ def _movers(
 def _hands_on_elsewhere(
     contract: Contract, bodies: _Bodies, callbacks: Mapping[str, Source]
 ) -> bool:
-    """Tell whether something calls a lower's add that the owner's own add does not reach."""
+    """Tell whether something reaches a lower's add that the owner's own add does not reach."""
     own = callbacks.get(contract.slot(ADD))
-    reached: set[str] = set()
-    if own is not None:
-        list(_reached(own.name, bodies, 0, reached))
-    slot = contract.slot(ADD).encode()
-    return any(
-        re.search(rb"(->|\.)%s\s*\(" % slot, text) is not None
-        for name, (_, text, _) in bodies.items()
-        if name not in reached
-    ) or any(
-        _calls(name, inner, bodies)
-        for name in bodies
-        for inner in reached
-        if name not in reached and _adds(inner, bodies, slot)
-    )
-
-
-def _adds(name: str, bodies: _Bodies, slot: bytes) -> bool:
-    text = bodies[name].text if name in bodies else b""
-    return re.search(rb"(->|\.)%s\s*\(" % slot, text) is not None
-
-
-def _hands_on(text: bytes, contract: Contract) -> bool:
-    def called(role: str) -> bool:
-        slot = contract.slot(role).encode()
-        return bool(slot) and re.search(rb"(->|\.)%s\s*\(" % slot, text) is not None
-
-    return called(ADD) and (called(DELETE) or called(FREE))
-
-
-def _reached(name: str, bodies: _Bodies, depth: int, seen: set[str]) -> Iterator[bytes]:
-    """Yield the texts of a function and of what it calls in the same files."""
-    if name in seen or depth > _DEEPEST or name not in bodies:
-        return
-    seen.add(name)
-    yield bodies[name].text
-    for called in bodies[name].calls:
-        yield from _reached(called, bodies, depth + 1, seen)
-
-
-def _calls(name: str, other: str, bodies: _Bodies) -> bool:
-    """Tell whether a function calls another one, itself or through others."""
-    seen: set[str] = set()
-    list(_reached(name, bodies, 0, seen))
-    return other in seen and name != other
+    reached = _reached(own.name, bodies) if own is not None else set()
+    return bool(_reaching(ADD, bodies) - reached)
 
 
 def port_of(kind: CType, sources: Sources, path: str) -> str:

@@ -1,5 +1,6 @@
 """The functions of one tree, ready to be evaluated, and those of its xfrm core."""
 
+import errno
 import re
 from collections.abc import Callable, Iterable, Sequence
 
@@ -8,8 +9,8 @@ from tree_sitter import Node
 from xfrmlint.c.blanking import blank, spaces
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.integers import Int
-from xfrmlint.c.macros import Macro, expand, macros_in
+from xfrmlint.c.integers import INT, Int
+from xfrmlint.c.macros import TOO_MUCH, Macro, expand, macros_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
 from xfrmlint.c.unit import Item, Unit, node_text, outline, parse
@@ -22,6 +23,8 @@ from xfrmlint.contract.words import XFRM
 _STATE = "net/xfrm/xfrm_state.c"
 _MOST_EXPANSIONS = 16
 _WORD = re.compile(rb"\w+")
+# include/uapi/asm-generic/errno.h: it is reached through asm/, which a build makes.
+_ERRORS = {name: number for number, name in errno.errorcode.items()} | {"ENOTSUPP": 524}
 # Elements of an array whose size can't be read.
 _UNSAID = 64
 
@@ -31,7 +34,8 @@ class Sources:
 
     configuration: the CONFIG_ options that are settled. near: only definitions and macros of files
     whose path starts so are used (all that the includes reach, if empty). contract: what the tree
-    calls things. kept: macros that are not expanded.
+    calls things. kept: macros that are not expanded. longest: bytes of a function
+    that is still prepared, if not 0.
     """
 
     def __init__(
@@ -40,7 +44,9 @@ class Sources:
         configuration: Configuration,
         near: Sequence[str] = (),
         kept: Callable[[str], bool] = known,
+        longest: int = 0,
     ) -> None:
+        self._longest = longest
         self._kept = kept
         self._constants = Constants(reader.types)
         self._reader = reader
@@ -53,6 +59,7 @@ class Sources:
         self._made: dict[tuple[str, int], Source] = {}
         self._doubtful: set[tuple[str, str]] = set()
         self._seen: dict[str, frozenset[bytes]] = {}
+        self._own: dict[tuple[str, str], bool] = {}
         self._defined: dict[tuple[str, str], Macro | None] = {}
 
     def function(self, name: str, path: str) -> Source | None:
@@ -122,6 +129,8 @@ class Sources:
         unit = self.unit(path)
         plain = View(self._corpus, path, item, unit.text, None)
         line = plain.function.line
+        if self._longest and item.end - item.start > self._longest:
+            return Source(item.name, path, line, plain, f"{item.name}() is too long", line)
         part = self._open_part(unit, item)
         if part is not None:
             return Source(item.name, path, line, plain, *part)
@@ -132,6 +141,8 @@ class Sources:
             if macros:
                 text = unit.text[item.start : item.end]
                 expansion = expand(text, path, item.start, macros)
+                if expansion.cut:
+                    return Source(item.name, path, line, plain, TOO_MUCH, line)
                 items = outline(parse(expansion.text).root_node)
                 same = [i for i in items if i.kind == "function" and i.name == item.name]
                 if len(same) != 1 or len(items) != 1:
@@ -290,13 +301,22 @@ class Sources:
 
     def constant(self, text: str, path: str) -> Int | None:
         """Return the value of a constant expression; None if it is none."""
-        return self._constants.value(text, path)
+        found = self._constants.value(text, path)
+        if found is None and text in _ERRORS:
+            return Int(_ERRORS[text], INT)
+        return found
 
-    def own_device(self, struct: str, name: str, path: str) -> bool:
+    def own_device(self, name: str, path: str) -> bool:
         """Tell whether the code around `path` keeps a net_device in its own private data there.
 
         It does so as `p = netdev_priv(dev); p->name = dev;`, whatever these are called.
         """
+        key = (name, path)
+        if key not in self._own:
+            self._own[key] = self._keeps_own(name, path)
+        return self._own[key]
+
+    def _keeps_own(self, name: str, path: str) -> bool:
         stored = re.compile(rb"\b(\w+)->%s\s*=\s*(\w+)\s*;" % re.escape(name.encode()))
         for place in self._reader.universe.files(path):
             text = (

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.integers import ULONG, Int
+from xfrmlint.c.integers import UINT, ULONG, Int
 from xfrmlint.concrete.faults import Fault, FaultKind
 from xfrmlint.concrete.values import NULL, Function, Pointer, Struct, Value
 from xfrmlint.contract.words import (
@@ -85,6 +85,12 @@ def described(case: Case, contract: Contract) -> str:
     return ", ".join(words)
 
 
+def _bits(contract: Contract) -> int:
+    """Return the flags of a driver that keeps all promises."""
+    bits = [one.bit for one in contract.promises.values() if one.bit >= 0]
+    return sum(1 << bit for bit in dict.fromkeys(bits))
+
+
 class Objects(NamedTuple):
     """A state as objects: the arguments of the resolver, and every device."""
 
@@ -109,6 +115,9 @@ def objects(case: Case, contract: Contract, names: Sequence[str] = (A, B, U)) ->
             answer = _callback(slot, device, x, devices, state.callback)
             callback = Pointer(Function(slot, answer))
         ops.put(slot, callback, CType("fn", 1, _RESULT))
+        if contract.flags is not None:
+            promised = 0 if name == U else _bits(contract)
+            ops.put(contract.flags.name, Int(promised, UINT), CType("u32"))
         absent = name == state.owner and not state.owner_has_ops
         device.put(NETDEV_OPS, NULL if absent else Pointer(ops), _OPS)
 

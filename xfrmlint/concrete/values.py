@@ -66,17 +66,25 @@ class Struct:
     kind: `struct tag`, compared with the types of pointers to it unless empty. open: fields that it
     has not are made on demand, with an unknown value, and types of pointers don't matter. raw: what
     it is is told by the first pointer that it is converted to. born: it is an owner's own data, of
-    which nobody has said what its numbers are. count: of elements, if it is an array.
+    which nobody has said what its numbers are. fresh: nothing was stored in it yet, and it is not
+    zeroed. count: of elements, if it is an array.
     """
 
     def __init__(
-        self, name: str, kind: str = "", open: bool = False, raw: bool = False, born: bool = False
+        self,
+        name: str,
+        kind: str = "",
+        open: bool = False,
+        raw: bool = False,
+        born: bool = False,
+        fresh: bool = False,
     ) -> None:
         self.name = name
         self.kind = kind
         self.open = open
         self.raw = raw
         self.born = born
+        self.fresh = fresh
         # The type of an array's elements; how a struct is declared that has no name of its own.
         self.element: CType | None = None
         self.layout: CType | None = None

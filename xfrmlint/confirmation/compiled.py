@@ -73,7 +73,10 @@ def _compiled(store: Store, asked: Asked) -> Store:
         found.add(kept)
     unknown = [_unknown(row, getattr(row, "function", ""), why) for row, why in reasons.items()]
     unknown += [_unknown(place, "", why) for place, why in flags.items()]
-    unknown += [UnknownRow(*one) for one in unseen(asked.reader, asked.questions, asked.claims)]
+    unknown += [
+        UnknownRow(*one[:4], "", int(one.matters))
+        for one in unseen(asked.reader, asked.questions, asked.claims)
+    ]
     found.add(dict.fromkeys(unknown))
     found.seal()
     return found

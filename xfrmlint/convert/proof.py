@@ -16,6 +16,7 @@ from xfrmlint.model.judge import FINE
 from xfrmlint.program.sites import Site
 from xfrmlint.rules import Rule
 from xfrmlint.tree import Tree
+from xfrmlint.tree.lines import line_text
 
 _MOST = 8
 _WRONG = "WRONG_LOWER_DEV"
@@ -60,7 +61,7 @@ def _proof(
     tree: Tree, analysis: Analysis, plan: Plan, rules: Sequence[Rule], names: Names
 ) -> Proof:
     """Judge a plan."""
-    before = _judgement(analysis, plan.driver)
+    before = _judgement(analysis, tree, plan.driver)
     places = {handle.place for handle in before.handles} if before is not None else set()
     reads = tuple(site for site in analysis.sites if site.place in places)
     part = next(p for p in analysis.parts if any(d.group == plan.driver for d in p.drivers))
@@ -79,7 +80,7 @@ def _proof(
         return Proof(plan, reads, before, None, {}, (), (reason,))
     over = Overlay(tree, {path: after for path, (_, after) in files.items()}, tree.name)
     made = analyse(over, under=part.graph.reader.universe.home, names=names)
-    after = _judgement(made, plan.driver)
+    after = _judgement(made, over, plan.driver)
     found = _findings(made, over, rules)
     own = [one for one in found if one.driver in modules or one.path in files]
     against = [
@@ -92,8 +93,11 @@ def _proof(
     return Proof(plan, reads, before, after, files, left, tuple(against[:_MOST]), wrong)
 
 
-def _judgement(analysis: Analysis, driver: str) -> Judgement | None:
-    return next((one for one in judgements(analysis) if one.driver == driver), None)
+def _judgement(analysis: Analysis, tree: Tree, driver: str) -> Judgement | None:
+    def line(path: str, number: int) -> str:
+        return line_text(tree.read(path), number)
+
+    return next(iter(judgements(analysis.store, line, driver)), None)
 
 
 def _judged(before: Judgement | None, after: Judgement | None) -> Iterator[Reason]:

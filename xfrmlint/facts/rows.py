@@ -9,6 +9,8 @@ class TreeRow(NamedTuple):
     revision: str
     add_takes_device: int
     has_pinned: int
+    shares: int = 0
+    clears: int = 0
 
 
 class WordRow(NamedTuple):
@@ -192,11 +194,56 @@ class SuppressionRow(NamedTuple):
     named: str
 
 
+class OwnerRow(NamedTuple):
+    driver: str
+    path: str
+    total: int
+    untold: int
+    unasking: int | None
+
+
+class WorldRow(NamedTuple):
+    driver: str
+    number: int
+    story: str
+    assumed: str
+    handed: int
+    device: str
+    outcome: str
+
+
+class UntoldRow(NamedTuple):
+    driver: str
+    path: str
+    line: int
+    reason: str
+
+
+class TearRow(NamedTuple):
+    driver: str
+    number: int
+    world: str
+    position: int
+    line: str
+
+
+class AnswerRow(NamedTuple):
+    driver: str
+    function: str
+    path: str
+    line: int
+    answer: str
+    answer_path: str
+    answer_line: int
+
+
 class UnknownRow(NamedTuple):
     path: str
     line: int
     function: str
     reason: str
+    driver: str = ""
+    matters: int = 0
 
 
 TABLES: dict[type, str] = {
@@ -216,6 +263,11 @@ TABLES: dict[type, str] = {
     ItemRow: "item",
     CoreFunctionRow: "core_function",
     SuppressionRow: "suppression",
+    AnswerRow: "answer",
+    OwnerRow: "owner",
+    WorldRow: "world",
+    UntoldRow: "untold",
+    TearRow: "tear",
     UnknownRow: "unknown",
 }
 

@@ -4,9 +4,11 @@
 -- The tree itself. contract: present if the tree has the resolver, else absent. revision: absent,
 -- revision 1, revision 2 or unnamed. add_takes_device: 1 where a driver's add gets the net_device (since
 -- 6.16). has_pinned: 1 where xso has a member for the lower device that the owner has chosen (since 5.9):
--- before, no device hands states on.
+-- before, no device hands states on. shares: 1 where an owner can ask whether devices share a state.
+-- clears: 1 where the core's free takes the handle out of the state.
 CREATE TABLE tree (
-  version TEXT, contract TEXT, revision TEXT, add_takes_device INTEGER, has_pinned INTEGER
+  version TEXT, contract TEXT, revision TEXT, add_takes_device INTEGER, has_pinned INTEGER,
+  shares INTEGER, clears INTEGER
 );
 
 -- What the tree calls what the contract speaks of. kind: member (of a state's xso), slot (of struct
@@ -75,6 +77,7 @@ CREATE TABLE event (
   known TEXT, text TEXT, named_path TEXT, named_line INTEGER, named_column INTEGER,
   named_function TEXT, calls TEXT
 );
+CREATE INDEX event_of_handle ON event (path_id, handle, kind, position);
 
 -- The ways from a datapath entry to a site (or from a resolver callback to a sleeping call): chain 0 is the shortest, position 0 the entry's function.
 CREATE TABLE hop (
@@ -110,8 +113,35 @@ CREATE TABLE suppression (
   path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT, problem TEXT, named TEXT
 );
 
--- What could not be analysed, and why. function is empty where the whole file is meant.
-CREATE TABLE unknown (path TEXT, line INTEGER, function TEXT, reason TEXT);
+-- What an owner's resolver callback returns on some path (answer), and where; path, line: where it is
+-- filled in.
+CREATE TABLE answer (
+  driver TEXT, function TEXT, path TEXT, line INTEGER, answer TEXT, answer_path TEXT,
+  answer_line INTEGER
+);
+
+-- An upper whose own code was run in worlds (path: of its ops table): how many there are, and how many were
+-- not answered. unasking: 1 if it hands a state to a device that does not promise to ask, 0 if it
+-- doesn't, NULL if that was not tried.
+CREATE TABLE owner (driver TEXT, path TEXT, total INTEGER, untold INTEGER, unasking INTEGER);
+
+-- What a lower device gets from an owner in a world (outcome), as `judge` prints it. handed: 1 where the
+-- owner hands the state on there. assumed: what numbers of the owner's own were taken to be.
+CREATE TABLE world (
+  driver TEXT, number INTEGER, story TEXT, assumed TEXT, handed INTEGER, device TEXT, outcome TEXT
+);
+
+-- Why a world of an owner was not answered.
+CREATE TABLE untold (driver TEXT, path TEXT, line INTEGER, reason TEXT);
+
+-- How a reader in between gets another device's handle, a line a move; number: the shortest first.
+CREATE TABLE tear (driver TEXT, number INTEGER, world TEXT, position INTEGER, line TEXT);
+
+-- What could not be analysed, and why. function is empty where the whole file is meant. matters: 1 where
+-- it stands on a way to an access, and a finding can be missing; driver: whose way, if that is known.
+CREATE TABLE unknown (
+  path TEXT, line INTEGER, function TEXT, reason TEXT, driver TEXT, matters INTEGER
+);
 
 -- Accesses by lower drivers: what the lower-driver rules look at.
 CREATE VIEW lower_site AS SELECT * FROM site WHERE role = 'lower' AND access <> 'resolve';

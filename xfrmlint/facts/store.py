@@ -12,6 +12,18 @@ _READING = {
     sqlite3.SQLITE_FUNCTION,
     sqlite3.SQLITE_RECURSIVE,
 }
+# What a question may take: instructions of SQLite's machine (a rule's takes a million on a kernel
+# with 300 drivers), bytes of one value, rows, and bytes of all of them.
+_AT_ONCE = 1_000_000
+_MOST_STEPS = 300 * _AT_ONCE
+_LONGEST = 16 << 20
+_MOST_ROWS = 1_000_000
+_LARGEST = 256 << 20
+
+
+def schema_text() -> str:
+    """Return the tables and views, with what they hold."""
+    return (Path(__file__).parent / "schema.sql").read_text("utf-8")
 
 
 class Store:
@@ -21,8 +33,7 @@ class Store:
         self._database = sqlite3.connect(":memory:")
         self._database.row_factory = _row
         self._database.text_factory = _text
-        schema = (Path(__file__).parent / "schema.sql").read_text("utf-8")
-        self._database.executescript(schema)
+        self._database.executescript(schema_text())
 
     def add(self, rows: Iterable[tuple[object, ...]]) -> None:
         """Insert rows, each into the table of its type (`rows.TABLES`)."""
@@ -37,20 +48,46 @@ class Store:
     def seal(self) -> None:
         """Refuse everything but reading from now on, by SQLite's authorizer."""
         self._database.commit()
+        self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
         self._database.execute("PRAGMA query_only = ON")
         self._database.set_authorizer(
             lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
         )
 
     def query(self, text: str) -> tuple[list[str], list[sqlite3.Row]]:
-        """Return the column names and rows of one SELECT; raises sqlite3.Error."""
+        """Return the column names and rows of one SELECT; raises sqlite3.Error.
+
+        So it does for one that takes too long, or has too much to say.
+        """
+        left = _MOST_STEPS
+
+        def stops() -> bool:
+            nonlocal left
+            left -= _AT_ONCE
+            return left < 0
+
+        self._database.set_progress_handler(stops, _AT_ONCE)
         try:
             cursor = self._database.execute(text)
+            return [column[0] for column in cursor.description or ()], _rows(cursor)
+        except sqlite3.OperationalError as error:
+            if left >= 0:
+                raise
+            raise sqlite3.OperationalError("it takes too long") from error
         except (sqlite3.Warning, ValueError) as error:
             # Two statements in one text, a NUL in it, or a byte that is no UTF-8.
             raise sqlite3.ProgrammingError(str(error)) from None
-        names = [column[0] for column in cursor.description or ()]
-        return names, cursor.fetchall()
+
+
+def _rows(cursor: sqlite3.Cursor) -> list[sqlite3.Row]:
+    found: list[sqlite3.Row] = []
+    size = 0
+    for row in cursor:
+        found.append(row)
+        size += sum(len(value) for value in row if isinstance(value, str | bytes))
+        if len(found) > _MOST_ROWS or size > _LARGEST:
+            raise sqlite3.OperationalError("its answer is too large")
+    return found
 
 
 def _storable(value: object) -> object:

@@ -15,6 +15,7 @@ from xfrmlint.c.syntax import (
     Expression,
     Name,
     Opaque,
+    Temporary,
     bared,
     leaves_of,
     pointed,
@@ -197,7 +198,11 @@ class Calls:
         """Enter a function of the driver, or an inline, for what it is given or wanted for."""
         name = call.name
         carried = any(holds(v, state) for v in values)
-        asked = bool(name) and not carried and _is_wanted(frame, call)
+        asked = (
+            bool(name)
+            and not carried
+            and (_is_told(call, values, state) or _is_wanted(frame, call))
+        )
         own = self.driver.own(name, frame.view.path) if name and (carried or asked) else []
         if own:
             return [r for t in own for r in self.follow(frame, t, call, values, state)]
@@ -329,6 +334,14 @@ def _location(value: Value) -> Location:
     if isinstance(value, Pointer):
         return value.to
     return value.at if isinstance(value, Struct) else ()
+
+
+def _is_told(call: Call, values: Sequence[Value], state: State) -> bool:
+    """Tell whether a call is given whether there is a handle: drop_if(skb, !handle)."""
+    return bool(state.known) and any(
+        isinstance(argument, Temporary) and isinstance(value, Constant)
+        for argument, value in zip(call.arguments, values, strict=True)
+    )
 
 
 def _is_wanted(frame: Frame, call: Call) -> bool:

@@ -11,6 +11,7 @@ from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.events import Device, Event, Kind, Path, Source
 from xfrmlint.flow.run import MOST_IN_ALL, Run
 from xfrmlint.flow.values import Constant, Exit, HandleId, Mark, Named
+from xfrmlint.kernel import structs
 from xfrmlint.kernel.doors import DATAPATH
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
@@ -59,6 +60,11 @@ _NOT_FOLLOWED = "what is done with this handle could not be followed"
 _TABLE = "handler table"
 _MAKING = (Kind.READ, Kind.RESOLVE)
 _HANDLED = (Kind.TEST, Kind.COMPARE, Kind.USE, Kind.STORE)
+# Functions that are counted of what an entry leads to.
+_MOST_SIZED = 500
+# What happens to handles on all ways through an entry; a driver of 7.3 has some hundreds.
+_MOST_EVENTS = 20_000
+_TOO_MANY_WAYS = "there are more ways through it than are looked into"
 
 
 def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
@@ -90,7 +96,7 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
             continue
         doubts.append(Doubt(site.place, site.function.name, "no path from an entry leads here"))
         for exit_ in _entered(run, site.function, doubts, from_kernel=False):
-            followed = _followed("", site.function, exit_)
+            followed = _followed(run.code.driver, "", site.function, exit_)
             if followed not in paths:
                 paths.append(followed)
     lost_places = {(s.place.path, s.place.line) for s in _missed(sites, paths)}
@@ -144,7 +150,8 @@ def _from_entries(
             own = run.code.driver.contract.names_own(name)
             most = left // (len(doors) - number)
             exits = _entered(run, function, doubts, most=most, names_device=own)
-            started[function] = [_followed(name, function, exit_) for exit_ in exits]
+            kept = _looked_into(exits, function, doubts)
+            started[function] = [_followed(run.code.driver, name, function, one) for one in kept]
             left -= run.steps - before
     return list(dict.fromkeys(path for function in sorted(started) for path in started[function]))
 
@@ -160,12 +167,27 @@ def _sizes(run: Run, reached: Iterable[FunctionName]) -> dict[FunctionName, int]
     found = {}
     for function in called:
         seen, wanted = {function}, [function]
-        while wanted:
+        # What leads to more comes last, however much more it is.
+        while wanted and len(seen) < _MOST_SIZED:
             fresh = called[wanted.pop()] - seen
             seen |= fresh
             wanted += fresh
         found[function] = sum(own[f] for f in seen)
     return found
+
+
+def _looked_into(
+    exits: Sequence[Exit], function: FunctionName, doubts: list[Doubt]
+) -> Sequence[Exit]:
+    """Return as many ways through a function as hold no more events than are looked into."""
+    left = _MOST_EVENTS
+    for number, exit_ in enumerate(exits):
+        left -= len(exit_.state.trail)
+        if left < 0:
+            place = Place(function.path, function.line, 1)
+            doubts.append(Doubt(place, function.name, _TOO_MANY_WAYS))
+            return exits[:number]
+    return exits
 
 
 def _missed(sites: Iterable[Site], paths: Iterable[Followed]) -> list[Site]:
@@ -238,11 +260,11 @@ def _doubts(path: Followed) -> list[Doubt]:
     return found
 
 
-def _followed(entry: str, function: FunctionName, exit_: Exit) -> Followed:
+def _followed(driver: Driver, entry: str, function: FunctionName, exit_: Exit) -> Followed:
     marks = _settled(exit_.state.trail)
     value = exit_.value
     place = value.place if isinstance(value, Constant) else Place(function.path, function.line, 1)
-    text = value.text if isinstance(value, Constant) else ""
+    text = _named(driver, value) if isinstance(value, Constant) else ""
     # The finding's function is the one around its line, not the entry that hands it on.
     around = value.function if isinstance(value, Constant) else function.name
     marks.append(Mark(Kind.RETURN, place, around, text=text))
@@ -271,6 +293,17 @@ def _followed(entry: str, function: FunctionName, exit_: Exit) -> Followed:
     return Followed(entry, function, tuple(events), known, named, calls)
 
 
+def _named(driver: Driver, value: Constant) -> str:
+    """Return what a function returns: by the kernel's name, if it is that number."""
+    path = value.place.path
+    number = value.number or driver.constants.value(value.text, path)
+    for name in structs.ENUMERATORS:
+        same = driver.constants.value(name, path)
+        if number is not None and number.value and same is not None and same.value == number.value:
+            return name
+    return value.text
+
+
 def _calls(handle: HandleId | None) -> str:
     """Return the calls that made a handle, outermost first."""
     places = [one for one in handle or () if isinstance(one, Place)]
@@ -286,6 +319,7 @@ def _settled(trail: Sequence[Mark]) -> list[Mark]:
     found: list[Mark] = []
     later: list[Mark] = []
     used: set[HandleId] = set()
+    last = {m.handle: (at, m) for at, m in enumerate(trail) if m.kind is Kind.TEST}
     for at, mark in enumerate(trail):
         if mark.handle is not None and mark.kind in (*_MAKING, Kind.TEST):
             used.discard(mark.handle)
@@ -294,7 +328,8 @@ def _settled(trail: Sequence[Mark]) -> list[Mark]:
         if not mark.put:
             found.append(mark)
             continue
-        tests = [m for m in trail[at + 1 :] if m.handle == mark.handle and m.kind is Kind.TEST]
+        test = last.get(mark.handle)
+        tests = [test[1]] if test is not None and test[0] > at else []
         if mark.put == "packet":
             if not tests and not mark.known:
                 why = "a handle goes with the packet without a test"

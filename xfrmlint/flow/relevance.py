@@ -421,6 +421,10 @@ def _stored(part: Expression) -> Iterator[tuple[str, str]]:
     if isinstance(target, Member):
         # A member by the name of a variable is another thing.
         yield "members", target.name
+        of = target.of
+        if target.arrow and isinstance(of, Name) and value and _CONSTANT.fullmatch(value.text):
+            # What becomes of the packet: ctx->err = -ENOENT.
+            yield "through", of.name
     if isinstance(target, Deref) and isinstance(target.of, Name):
         target = target.of
         yield "through", target.name

@@ -1,5 +1,6 @@
 """What passes between a caller and a callee: states, handles, and where they were named."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -80,12 +81,13 @@ def joined(before: State, after: State, hidden: Mapping[Location, Value]) -> Sta
         after,
         memory={**hidden, **after.memory},
         assumed={**before.assumed, **after.assumed},
-        trail=before.trail,
     )
+    trail, times = list(before.trail), Counter(before.trail)
     for mark in after.trail:
-        if joined.trail.count(mark) < 2:
-            joined = replace(joined, trail=(*joined.trail, mark))
-    return joined
+        if times[mark] < 2:
+            times[mark] += 1
+            trail.append(mark)
+    return replace(joined, trail=tuple(trail))
 
 
 def left_by(state: State, frame: str) -> State:

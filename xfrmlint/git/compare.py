@@ -5,15 +5,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 
+from xfrmlint.errors import InputError
 from xfrmlint.git.overlay import Change, Place, Same
 from xfrmlint.tree import Tree, Unreadable
 
 
 def compared(before: Tree, after: Tree, renamed: Iterable[tuple[str, str]]) -> list[Change]:
-    """Return how files differ between two trees; those that don't, or can't be read, are left out.
+    """Return how files differ between two trees; those that don't are left out.
 
     renamed: old and new path of each, empty where it isn't there. A line's Place is its own file
-    and number.
+    and number. Raises InputError for a file that is there and can't be read.
     """
     found = []
     for old, new in renamed:
@@ -32,10 +33,15 @@ def compared(before: Tree, after: Tree, renamed: Iterable[tuple[str, str]]) -> l
 
 
 def read(tree: Tree, path: str) -> bytes | None:
-    """Return a file's text; None where there is none."""
+    """Return a file's text; None where there is none.
+
+    Raises InputError for one that is there and can't be read: what it says would not be judged.
+    """
     try:
         return tree.read(path) if path else None
-    except Unreadable:
+    except Unreadable as error:
+        if tree.is_file(path):
+            raise InputError(f"{path}: {tree.name} has it, but it can't be read: {error}") from None
         return None
 
 

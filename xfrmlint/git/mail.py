@@ -20,6 +20,8 @@ from xfrmlint.errors import InputError
 # A patch that brings the kernel's largest header (20 MiB) fits. Nothing that is read here is
 # compressed, and no encoding makes a text smaller: what is decoded is never larger than this.
 LARGEST = 32 << 20
+# What brings more headers than the kernel has for a GPU has 300,000 lines; each takes 0.7 KB.
+_MOST_LINES = 1_000_000
 # The email package's time grows with the square of a header's length, and with lines x depth.
 _LARGEST_HEAD = 256 << 10
 _LARGEST_FIELD = 8 << 10
@@ -34,6 +36,7 @@ _MAIL_FIELD = re.compile(rb"(?:from|subject):", re.I)
 _FROM = re.compile(rb"From .*\d:\d\d:\d\d\s+(?:\S+\s+)?\d{2,4}\b")
 _MIME_FIELD = re.compile(rb"(?im)^content-[a-z-]+:[^\n]*(?:\n[ \t][^\n]*)*")
 _MULTIPART = re.compile(rb"(?i)content-type:\s*multipart/")
+_FLOWED = re.compile(r"""(?i);\s*format\s*=\s*"?flowed""")
 _ATTACHED = re.compile(r"\.(?:patch|diff|mbox|eml)$", re.I)
 
 _REPLY = re.compile(r"\s*(?:re|aw|fwd?)\s*:\s*", re.I)
@@ -57,7 +60,8 @@ class Mail(NamedTuple):
     """A message, or a text that is none. line: where it starts.
 
     subject: without the brackets in front. number, total, version: of [PATCH v2 1/3], 0 where it
-    doesn't say; version 1 is the one that is not written. key: the Message-ID, or empty.
+    doesn't say; version 1 is the one that is not written. key: the Message-ID, or empty. flowed:
+    its lines may have been broken anew (RFC 3676).
     """
 
     line: int
@@ -69,6 +73,7 @@ class Mail(NamedTuple):
     reply: bool
     key: str
     texts: tuple[Text, ...]
+    flowed: bool = False
 
 
 def mails_of(data: bytes, name: str) -> Iterator[Mail]:
@@ -80,6 +85,8 @@ def mails_of(data: bytes, name: str) -> Iterator[Mail]:
     """
     if len(data) > LARGEST:
         raise InputError(f"{name}: larger than {LARGEST >> 20} MiB")
+    if data.count(b"\n") > _MOST_LINES:
+        raise InputError(f"{name}: more than {_MOST_LINES:,} lines")
     lines = BytesIO(data.removeprefix(b"\xef\xbb\xbf")).readlines()
     yield from _mails(_unix(Text(lines, range(1, len(lines) + 1))), name, False)
 
@@ -248,9 +255,9 @@ def _named(message: Message, line: int, texts: Sequence[Text]) -> Mail:
         if (found := _VERSION.search(bracket.group(1))) is not None:
             version = int(found.group(1))
     key = str(message.get("message-id", ""))[:_LARGEST_SUBJECT].strip()
-    return Mail(
-        line, True, rest.strip(), number, total, version, reply is not None, key, tuple(texts)
-    )
+    told = (line, True, rest.strip(), number, total, version, reply is not None, key)
+    flowed = _FLOWED.search(str(message.get("content-type", ""))) is not None
+    return Mail(*told, tuple(texts), flowed)
 
 
 def _readable(field: str) -> str:

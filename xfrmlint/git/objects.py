@@ -4,6 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +12,9 @@ from xfrmlint.errors import InputError
 from xfrmlint.tree import Unreadable
 from xfrmlint.tree.digest import blob_name
 
-_MISSING = "git has not got its content here (a partial clone?); git fetch --refetch gets it"
+_MISSING = (
+    "git has not got its content here (a partial clone?); git fetch --refetch --no-filter gets it"
+)
 
 
 class Missing(Unreadable):
@@ -65,14 +68,25 @@ class Objects:
     def _entries(self, path: str) -> dict[str, tuple[int, str]]:
         """Return a folder's entries: name -> (mode, object)."""
         path = path.strip("/")
-        if path in (".", ""):
-            path = ""
+        path = "" if path == "." else path
+        known = self._folders.get(path)
+        if known is not None:
+            return known
+        # From the top down: a path can have more folders than calls may nest.
+        at = 0
+        while at >= 0 and path:
+            self._folder(path[:at])
+            at = path.find("/", at + 1)
+        return self._folder(path)
+
+    def _folder(self, path: str) -> dict[str, tuple[int, str]]:
+        """Return the entries of a folder of which the one above is known."""
         if path not in self._folders:
             found: dict[str, tuple[int, str]] = {}
             name = self._root
             if path:
                 above, _, last = path.rpartition("/")
-                mode, name = self._entries(above).get(last, (0, ""))
+                mode, name = self._folders[above].get(last, (0, ""))
                 if not stat.S_ISDIR(mode):
                     name = ""
             if name:
@@ -96,9 +110,10 @@ class Objects:
         self._changed[path] = (0, "")
 
     def _made(self, path: str) -> dict[str, tuple[int, str]]:
-        if path:
-            above, _, last = path.rpartition("/")
-            self._made(above).setdefault(last, (stat.S_IFDIR, ""))
+        """Return the entries of a folder that is made if it isn't there."""
+        pieces = path.split("/") if path else []
+        for at, last in enumerate(pieces):
+            self._entries("/".join(pieces[:at])).setdefault(last, (stat.S_IFDIR, ""))
         return self._entries(path)
 
     def _entry(self, path: str) -> tuple[int, str]:
@@ -181,12 +196,21 @@ class Objects:
 
 
 def _parsed(data: bytes, width: int) -> Iterator[tuple[str, tuple[int, str]]]:
-    """Parse a tree object: `mode name NUL id`, again and again. width: of an id, in bytes."""
+    """Parse a tree object: `mode name NUL id`, again and again. width: of an id, in bytes.
+
+    Raises Unreadable for one that is none.
+    """
     at = 0
+    entry = _entry_of(width)
     while at < len(data):
-        space = data.index(b" ", at)
-        end = data.index(b"\0", space)
-        name = os.fsdecode(data[space + 1 : end])
-        mode = int(data[at:space], 8)
-        yield name, (mode, data[end + 1 : end + 1 + width].hex())
-        at = end + 1 + width
+        found = entry.match(data, at)
+        if found is None:
+            raise Unreadable("no tree of git's (is it damaged?)")
+        mode, name, which = found.groups()
+        yield os.fsdecode(name), (int(mode, 8), which.hex())
+        at = found.end()
+
+
+@cache
+def _entry_of(width: int) -> re.Pattern[bytes]:
+    return re.compile(rb"([0-7]{5,6}) ([^\0/]+)\0([\s\S]{%d})" % width)

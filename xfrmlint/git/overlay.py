@@ -88,9 +88,17 @@ class Overlay:
     """A tree with some files replaced, or gone where their text is None."""
 
     def __init__(self, below: Tree, files: Mapping[str, bytes | None], name: str) -> None:
-        self._below = below
-        self._files = dict(files)
-        self._folders = {folder for path in files for folder in _folders_of(path)}
+        # Of a series the last patch's tree answers as soon as the first one's.
+        under = below if isinstance(below, Overlay) else None
+        self._below: Tree = below if under is None else under._below
+        self._files: dict[str, bytes | None] = {
+            **(under._files if under is not None else {}),
+            **files,
+        }
+        # (expression, object) -> whether it is in there; of all that lie over one another.
+        self._searched: dict[tuple[str, str], bool] = {} if under is None else under._searched
+        self._names: dict[str, str] = {}
+        self._folders = {folder for path in self._files for folder in _folders_of(path)}
         self.name = name
 
     @property
@@ -125,9 +133,13 @@ class Overlay:
         return data
 
     def digest(self, path: str) -> str:
-        if self._own(path) is None:
-            return self._below.digest(path)
-        return blob_name(self.read(path))
+        own = self._own(path)
+        return self._below.digest(path) if own is None else self._name_of(own, self.read(path))
+
+    def _name_of(self, path: str, data: bytes) -> str:
+        if path not in self._names:
+            self._names[path] = blob_name(data)
+        return self._names[path]
 
     def is_file(self, path: str) -> bool:
         own = self._own(path)
@@ -151,9 +163,12 @@ class Overlay:
         for path, data in self._files.items():
             if data is None or not path.endswith((".c", ".h")):
                 continue
-            within = any(t in (".", path) or path.startswith(f"{t}/") for t in tops)
-            if within and wanted.search(data):
-                found.add(path)
+            if any(t in (".", path) or path.startswith(f"{t}/") for t in tops):
+                asked = pattern, self._name_of(path, data)
+                if asked not in self._searched:
+                    self._searched[asked] = wanted.search(data) is not None
+                if self._searched[asked]:
+                    found.add(path)
         return sorted(found)
 
 

@@ -14,6 +14,9 @@ from typing import NamedTuple
 from xfrmlint.errors import InputError
 from xfrmlint.git.mail import LARGEST, Mail, Text, mails_of
 
+# What is said of a mail that breaks its lines.
+FLOWED = "; the mail is format=flowed, which breaks patches: git send-email sends them whole"
+
 
 class NoPatch(InputError):
     """What should hold a patch holds none."""
@@ -67,6 +70,7 @@ class Patch(NamedTuple):
     """One commit as a patch. name: of the file it came in, or -; line: where it starts there.
 
     subject: without [PATCH ...]; empty for a bare diff. number, total: of [PATCH 1/3], else 0.
+    base: the commit that it, or its series, says it was made on, or empty. flowed: see Mail.
     """
 
     name: str
@@ -75,6 +79,8 @@ class Patch(NamedTuple):
     number: int
     total: int
     files: tuple[FileChange, ...]
+    base: str = ""
+    flowed: bool = False
 
 
 def series_of(data: bytes, name: str) -> tuple[Patch, ...]:
@@ -154,17 +160,51 @@ def _series(mails: Sequence[tuple[str, Mail]], name: str) -> tuple[Patch, ...]:
     sent = _with_changes(m for m in kept if not m[1].reply)
     sent = sent or _with_changes(m for m in kept if m[1].reply)
     if not sent:
-        raise NoPatch(f"{name}: no patch found")
+        raise NoPatch(f"{name}: no patch found{_why_none(mails)}")
+    base = _base_of(mail for _, mail in once.values())
     return tuple(
-        Patch(s.name, s.mail.line, s.mail.subject, s.mail.number, s.mail.total, s.files)
+        Patch(
+            s.name,
+            s.mail.line,
+            s.mail.subject,
+            s.mail.number,
+            s.mail.total,
+            s.files,
+            base,
+            s.mail.flowed,
+        )
         for s in _ordered(sent)
     )
+
+
+def _why_none(mails: Iterable[tuple[str, Mail]]) -> str:
+    lines = (line for _, mail in mails for text in mail.texts for line in text.lines)
+    coloured = any(_COLOURED.match(line) for line in lines)
+    return ": it is coloured; write it with git diff --no-color" if coloured else ""
+
+
+def _base_of(mails: Iterable[Mail]) -> str:
+    """Return the commit that git format-patch --base notes in the first mail, or its cover."""
+    for mail in mails:
+        for text in mail.texts:
+            for line in text.lines:
+                if (found := _BASE.match(line)) is not None:
+                    return found[1].decode()
+    return ""
+
+
+# As git format-patch ends a mail with, and as a terminal's colours begin a line of a diff.
+_BASE = re.compile(rb"base-commit: ([0-9a-f]{7,64})\s*$")
+_COLOURED = re.compile(rb"(?:\x1b\[[0-9;]*m)+(?:diff --git |@@ -|--- )")
 
 
 def _with_changes(mails: Iterable[tuple[str, Mail]]) -> list[_Sent]:
     found = []
     for name, mail in mails:
-        files = [change for text in mail.texts for change in _changes(text, name, mail)]
+        try:
+            files = [change for text in mail.texts for change in _changes(text, name, mail)]
+        except InputError as error:
+            raise InputError(f"{error}{FLOWED if mail.flowed else ''}") from None
         if files:
             found.append(_Sent(name, mail, tuple(files)))
     return found
@@ -205,7 +245,11 @@ _BINARY = re.compile(rb"GIT binary patch\s*$|(?:Binary files|Files) .* differ\s*
 # The hash of a file without a byte, in SHA-1 and SHA-256.
 _EMPTY = re.compile(rb"(?:e69de29|473a0f4)[0-9a-f]*\.\.")
 # How diff -u dates a file; and one that isn't there, with -N and in any time zone.
-_DATE = re.compile(rb"\s+\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[ \d.+-]*$")
+_DATE = re.compile(rb"\s\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[ \d.+-]*$")
+# Bytes that a date has at most, with its time zone.
+_LONGEST_DATE = 64
+# Folders in each other; a kernel has ten.
+_DEEPEST = 100
 _NEVER = re.compile(rb"\s(?:1969-12-31|1970-01-01) ")
 _MODE = re.compile(rb"[0-7]{5,6}$")
 _ESCAPE = re.compile(rb'\\([abfnrtv"\\]|[0-3][0-7]{2})')
@@ -427,7 +471,11 @@ def _name(text: bytes) -> bytes | None:
     text = text.rstrip(b"\r\n")
     if text.startswith(b'"') and (quoted := _QUOTED.match(text)) is not None:
         return _unquoted(quoted.group()) or b""
-    found = _DATE.sub(b"", text.partition(b"\t")[0])
+    found = text.partition(b"\t")[0]
+    # Looked for from the end: a name can be as long as the line.
+    date = _DATE.search(found, max(0, len(found) - _LONGEST_DATE))
+    if date is not None:
+        found = found[: date.start()].rstrip()
     return None if found == b"/dev/null" else found
 
 
@@ -451,6 +499,8 @@ def _check(path: str, where: str) -> None:
     """Refuse a name that leaves the tree, or that no tree has."""
     if "\0" in path or any(piece in ("", ".", "..") for piece in path.split("/")):
         raise InputError(f"{where}: {path}: a name that leads out of the tree")
+    if path.count("/") > _DEEPEST:
+        raise InputError(f"{where}: {path[:80]}...: more folders in each other than any tree has")
 
 
 def _mode(text: bytes, where: str) -> int:

@@ -2,23 +2,24 @@
 
 Running git in a repository that somebody else wrote runs what its configuration says (fsmonitor,
 filters, textconv, gpg). So the repository itself is only asked where its objects are and what a
-revision means, which runs nothing; everything else is asked of an empty private repository that
-borrows those objects and has no configuration at all.
+revision means, which runs nothing; everything else is asked of an empty repository of our own (in
+empty/) that borrows those objects and has no configuration at all. git itself is found outside the
+tree, gets a deadline for every answer, and ends with us.
 """
 
 import hashlib
 import os
 import re
-import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from xfrmlint.errors import InputError
 from xfrmlint.git.index import entries, unedited
 from xfrmlint.git.mail import LARGEST
 from xfrmlint.git.objects import Missing, Objects
+from xfrmlint.git.place import refuse_devices
+from xfrmlint.programs import Answering, output_of, program
 from xfrmlint.tree import Unreadable
 from xfrmlint.tree.digest import blob_name
 from xfrmlint.tree.search import files_with
@@ -26,13 +27,28 @@ from xfrmlint.tree.search import files_with
 _SAFE = (
     *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
     *("-c", "log.showSignature=false", "-c", "protocol.allow=never"),
+    # What is larger is not read to be compared.
+    *("-c", "core.bigFileThreshold=64m"),
     "--no-optional-locks",
     "--no-replace-objects",
 )
 _COUNTED = re.compile(r"^(?P<revision>.+?)-(?P<count>\d+)$")
 _UNMERGED = re.compile(rb"(?:^|\0):[^\0]* U\0([^\0]+)")
 _LARGEST = 64 << 20
+# Of a commit's or a tree's object: the largest folder of a kernel has 100 KB.
+_LARGEST_TREE = 4 << 20
 _FEW = 500
+# Bytes of a list of files; that of a kernel has ten millions.
+_LARGEST_LIST = 64 << 20
+# Seconds that git has: to say what a name means, to give an object, to compare two trees.
+_SOON = 20
+_LATER = 30
+_LATEST = 120
+_DAMAGED = "git can't read it (is it damaged?)"
+_EMPTY = Path(__file__).parent / "empty"
+
+
+BARE = "a bare repository has no files; git worktree add ../linux HEAD makes a folder with them"
 
 
 class Changed(NamedTuple):
@@ -46,11 +62,12 @@ class Changed(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """A commit by its full name, its parent's (empty for a root), and its subject."""
+    """A commit by its full name, its first parent's (empty for a root), and its subject."""
 
     commit: str
     parent: str
     subject: str
+    merge: bool = False
 
 
 class Repository:
@@ -62,6 +79,11 @@ class Repository:
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self._environment = dict(os.environ if environment is None else environment)
         self._folder = folder
+        git = program("git", os.path.realpath(folder))
+        if git is None:
+            raise InputError("git is not installed; it is needed for --git and --staged")
+        self._git = [git, *_SAFE]
+        refuse_devices(folder)
         lines = self._asked(
             "rev-parse",
             "--path-format=absolute",
@@ -74,22 +96,23 @@ class Repository:
             "index",
             "--show-object-format",
         ).splitlines()
-        top, objects, shallow, index, self._format = lines[:5]
+        if len(lines) != 5:
+            raise InputError("git says something else than where its repository is")
+        top, objects, shallow, index, self._format = lines
         self.top = Path(top)
         # git commit PATH runs hooks with an index of its own.
         self.index = Path(self._environment.get("GIT_INDEX_FILE") or index)
         if not self.index.is_absolute():
             self.index = self.top / self.index
-        self._private = tempfile.TemporaryDirectory(prefix="xfrmlint-")
+        self._empty = _EMPTY / self._format
         self._objects = objects
         self._shallow = shallow if os.path.exists(shallow) else ""
-        self._batch: subprocess.Popen[bytes] | None = None
+        self._readers: dict[str, Answering] = {}
         self._checked_out: dict[str, dict[str, str]] = {}
         self._in_folder: dict[tuple[str, tuple[str, ...]], frozenset[str]] = {}
         self._listings: dict[str, list[tuple[str, str]]] = {}
         # (expression, object) -> whether it is in there.
         self.searched: dict[tuple[str, str], bool] = {}
-        self._prepare()
 
     def __enter__(self) -> "Repository":
         return self
@@ -98,26 +121,10 @@ class Repository:
         self.close()
 
     def close(self) -> None:
-        """End the process that reads objects and remove the private repository."""
-        if self._batch is not None:
-            for pipe in (self._batch.stdin, self._batch.stdout):
-                if pipe is not None:
-                    pipe.close()
-            self._batch.wait()
-            self._batch = None
-        self._private.cleanup()
-
-    def _prepare(self) -> None:
-        private = Path(self._private.name)
-        (private / "refs").mkdir()
-        (private / "HEAD").write_text("ref: refs/heads/none\n")
-        config = "[core]\n\tbare = true\n"
-        if self._format != "sha1":
-            config += "\trepositoryformatversion = 1\n"
-            config += f"[extensions]\n\tobjectFormat = {self._format}\n"
-        else:
-            config += "\trepositoryformatversion = 0\n"
-        (private / "config").write_text(config)
+        """End the processes that read objects."""
+        for reader in self._readers.values():
+            reader.end()
+        self._readers.clear()
 
     def _plain(self) -> dict[str, str]:
         """Return the environment without anything that would redirect git."""
@@ -132,7 +139,7 @@ class Repository:
     def _borrowing(self) -> dict[str, str]:
         found = {
             **self._plain(),
-            "GIT_DIR": self._private.name,
+            "GIT_DIR": str(self._empty),
             "GIT_OBJECT_DIRECTORY": self._objects,
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
@@ -143,14 +150,28 @@ class Repository:
 
     def _asked(self, *arguments: str) -> str:
         """Ask the repository itself: only what runs nothing of it."""
-        return _run(["git", *_SAFE, *arguments], self._plain(), self._folder).decode(
+        return self._run(arguments, self._plain(), self._folder, _SOON).decode(
             "utf-8", "surrogateescape"
         )
 
     def _borrowed(self, *arguments: str, **more: str) -> bytes:
-        """Ask the private repository."""
-        environment = {**self._borrowing(), **more}
-        return _run(["git", *_SAFE, *arguments], environment, Path(self._private.name))
+        """Ask the empty repository."""
+        return self._run(arguments, {**self._borrowing(), **more}, self._empty, _LATEST)
+
+    def _run(
+        self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, seconds: float
+    ) -> bytes:
+        command = [*self._git, *arguments]
+        try:
+            found = output_of(command, environment, folder, seconds, _LARGEST_LIST)
+        except InputError as error:
+            raise InputError(
+                BARE if "must be run in a work tree" in str(error) else error
+            ) from None
+        if found is None:
+            what = f"git {arguments[0]} says more than {_LARGEST_LIST >> 20} MiB"
+            raise InputError(f"{what}: more than a kernel has")
+        return found
 
     # -- revisions
 
@@ -164,7 +185,11 @@ class Repository:
             raise InputError(f"{revision}: no such commit ({error})") from None
 
     def revisions(self, asked: str) -> list[Revision]:
-        """Return the commits that REV, A..B or REV-COUNT mean, oldest first, merges left out."""
+        """Return the commits that REV, A..B or REV-COUNT mean, oldest first.
+
+        Merges are left out of several; one that is named is what it brings to its first parent.
+        """
+        several = ["--no-merges"]
         counted = _COUNTED.match(asked)
         if ".." in asked:
             first, _, last = asked.partition("..")
@@ -176,16 +201,17 @@ class Repository:
             limits = [f"--max-count={counted['count']}"]
         else:
             span = [self.commit(asked)]
-            limits = ["--max-count=1"]
+            several, limits = [], ["--max-count=1"]
         listed = self._borrowed(
-            "rev-list", "--reverse", "--no-merges", "--parents", *limits, *span
+            "rev-list", "--reverse", "--parents", *several, *limits, *span
         ).decode()
         found = []
         for line in listed.splitlines():
             name, *parents = line.split()
-            found.append(Revision(name, parents[0] if parents else "", self.subject(name)))
+            first = parents[0] if parents else ""
+            found.append(Revision(name, first, self.subject(name), len(parents) > 1))
         if not found:
-            raise InputError(f"{asked}: no commits in there")
+            raise InputError(f"{asked}: no commits in there (merges are not looked at)")
         return found
 
     def _is_commit(self, revision: str) -> bool:
@@ -248,16 +274,26 @@ class Repository:
         What the repository says of attributes and drivers has no say in it.
         """
         command = ("format-patch", "-M", "--stdout", "--text", "--no-ext-diff", "--no-textconv")
-        return _limited(
-            ["git", *_SAFE, *command, "-1", commit], self._borrowing(), Path(self._private.name)
-        )
+        try:
+            return output_of(
+                [*self._git, *command, "-1", commit],
+                self._borrowing(),
+                self._empty,
+                _LATEST,
+                LARGEST,
+            )
+        except InputError as error:
+            raise InputError(
+                f"{error}; are all objects here (no partial clone)? "
+                "git fetch --refetch --no-filter gets them"
+            ) from None
 
     def listed(self, *arguments: str) -> bytes:
         """Return what `git ls-files` says of the index; nothing of the work tree is looked at."""
         return self._borrowed(
             *("ls-files", *arguments),
             GIT_INDEX_FILE=str(self.index),
-            GIT_WORK_TREE=self._private.name,
+            GIT_WORK_TREE=str(self._empty),
         )
 
     def name_of(self, data: bytes) -> str:
@@ -329,37 +365,36 @@ class Repository:
         return self._listings[name]
 
     def object(self, name: str) -> bytes:
-        """Return an object's content; raises Unreadable where there is none."""
-        return self._object(name)[1]
-
-    def _object(self, name: str) -> tuple[str, bytes]:
+        """Return an object's content; raises Unreadable where there is none, or too much of it."""
         if "\n" in name:
             raise Unreadable("a name with a line break")
-        if self._batch is None:
-            self._batch = subprocess.Popen(
-                ["git", *_SAFE, "cat-file", "--batch"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                cwd=self._private.name,
-                env=self._borrowing(),
-            )
-        asks, answers = self._batch.stdin, self._batch.stdout
-        assert asks is not None
-        assert answers is not None
-        asks.write(os.fsencode(name) + b"\n")
-        asks.flush()
-        head = answers.readline().decode("utf-8", "surrogateescape").split()
-        if len(head) != 3:
-            if head:
-                raise Missing("no such object")
-            raise Unreadable("git ended")
-        size = int(head[2])
-        content = _exactly(answers, size)
-        _exactly(answers, 1)
-        if size > _LARGEST:
-            raise Unreadable(f"larger than {_LARGEST >> 20} MiB")
-        return head[1], content
+        # What an object unpacks to is asked first: 9 MB can be 2 GiB.
+        try:
+            kind, size = self._head("--batch-check", name)
+        except EOFError:
+            self._readers.pop("--batch-check").end()
+            raise Unreadable(_DAMAGED) from None
+        most = _LARGEST if kind == "blob" else _LARGEST_TREE
+        if size > most:
+            raise Unreadable(f"larger than {most >> 20} MiB")
+        try:
+            if self._head("--batch", name) == (kind, size):
+                return self._readers["--batch"].exactly(size + 1)[:-1]
+        except EOFError:
+            self._readers.pop("--batch").end()
+        raise Unreadable(_DAMAGED)
+
+    def _head(self, form: str, name: str) -> tuple[str, int]:
+        """Return an object's kind and size, as `git cat-file` says them in one of its forms."""
+        if form not in self._readers:
+            command = [*self._git, "cat-file", form]
+            self._readers[form] = Answering(command, self._borrowing(), self._empty, _LATER)
+        reader = self._readers[form]
+        reader.ask(os.fsencode(name) + b"\n")
+        words = reader.line().split()
+        if len(words) != 3 or not words[2].isdigit():
+            raise Missing("no such object")
+        return words[1].decode("ascii", "replace"), int(words[2])
 
 
 def _raw(data: bytes) -> Iterator[Changed]:
@@ -379,55 +414,3 @@ def _raw(data: bytes) -> Iterator[Changed]:
             yield Changed(first, "")
         else:
             yield Changed(first, first)
-
-
-def _exactly(stream: IO[bytes], size: int) -> bytes:
-    pieces = []
-    while size:
-        piece = stream.read(size)
-        if not piece:
-            raise Unreadable("git ended")
-        pieces.append(piece)
-        size -= len(piece)
-    return b"".join(pieces)
-
-
-def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> bytes:
-    try:
-        ran = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=dict(environment),
-            cwd=folder,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise InputError("git is not installed; it is needed for --git and --staged") from None
-    if ran.returncode:
-        said = ran.stderr.decode("utf-8", "replace").strip()
-        raise InputError(f"git: {' '.join(said.split()) or f'status {ran.returncode}'}")
-    return ran.stdout
-
-
-def _limited(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> bytes | None:
-    """Return what a command prints; None if that is more than a patch may hold."""
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=dict(environment),
-        cwd=folder,
-    ) as running:
-        assert running.stdout is not None
-        data = running.stdout.read(LARGEST + 1)
-        if len(data) > LARGEST:
-            running.kill()
-            return None
-    if running.returncode:
-        raise InputError(
-            f"git format-patch ended with status {running.returncode}: are all objects here "
-            "(no partial clone)?"
-        )
-    return data

@@ -6,6 +6,7 @@ Nothing in the file is trusted to be whole: what can't be read counts as not the
 import json
 import os
 import sqlite3
+import stat
 import sys
 import time
 import zlib
@@ -23,7 +24,9 @@ from xfrmlint.tree.folder import Folder, Known
 from xfrmlint.tree.watched import Seen, as_data, seen_of
 
 # What the tables below look like; those of another number are thrown away.
-_FORMAT = 4
+_FORMAT = 5
+# What a file that is ours says of itself ("xfrm"); no other one's tables are touched.
+_OURS = 0x7866726D
 # Of one key: trees that are checked by turns, and states of a driver that is being worked on.
 _MOST_OF_A_KEY = 12
 # Bytes that all documents may take up, and one may unpack to.
@@ -74,6 +77,7 @@ _ELSEWHERE = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_CANTOPEN,
 }
+_IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _BROKEN = (ValueError, TypeError, KeyError, AttributeError, zlib.error, RecursionError)
 
 
@@ -147,7 +151,10 @@ class Cache:
         self._broken: list[int] = []
         self._database: sqlite3.Connection | None = None
         try:
-            if file is not None and file.exists():
+            if file is not None and (why := _distrust(file)):
+                warn(f"the cache {file} is not used: {why}")
+                self.file = None
+            elif file is not None and file.exists():
                 self._database = _reading(file)
         except (OSError, sqlite3.Error) as error:
             self._failed(error)
@@ -241,6 +248,9 @@ class Cache:
 
     def _write(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if _distrust(file):
+            # It was made by somebody else since.
+            return
         now, version = time.time(), self._version()
         # What a power failure leaves half written is told by its digest.
         with closing(_writing(file)) as database:
@@ -264,13 +274,45 @@ class Cache:
             database.execute("COMMIT")
 
     def _failed(self, error: Exception) -> None:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is not None and code & 0xFF in _IN_USE:
+            # Another run is writing: what this one found out is found out again.
+            return
         if self._warn is not None:
             self._warn(f"the cache {self.file} can't be used: {error}")
             self._warn = None
-        code = getattr(error, "sqlite_errorcode", None)
         if code is not None and code & 0xFF not in _ELSEWHERE and self.file is not None:
             # No database, or a broken one: it is made anew.
             clear(self.file)
+
+
+def _distrust(file: Path) -> str:
+    """Return why what is at a cache's place is not believed, nor written to; empty if it is.
+
+    What another user could have prepared would tell of a tree that it is clean; a link can lead to
+    another database of this one's.
+    """
+    for path, folder in ((file.parent.parent, True), (file.parent, True), (file, False)):
+        try:
+            found = os.lstat(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            return f"{path}: {error.strerror}"
+        base = path == file.parent.parent
+        if base and stat.S_ISLNK(found.st_mode):
+            found = os.stat(path)
+        if not (stat.S_ISDIR(found.st_mode) if folder else stat.S_ISREG(found.st_mode)):
+            return f"{path} is {'a link' if stat.S_ISLNK(found.st_mode) else 'something else'}"
+        if not base and found.st_uid != os.geteuid():
+            return f"{path} belongs to another user"
+        if not folder and found.st_nlink != 1:
+            return f"{path} has another name, too"
+        # In a folder like /tmp nobody else can put another thing in the place of ours.
+        others = stat.S_IWOTH if base else stat.S_IWOTH | stat.S_IWGRP
+        if found.st_mode & others and not (base and found.st_mode & stat.S_ISVTX):
+            return f"others can write to {path}"
+    return ""
 
 
 def clear(file: Path) -> None:
@@ -304,12 +346,12 @@ def release() -> str:
 
 
 def _reading(file: Path) -> sqlite3.Connection | None:
-    """Open a cache, None if it has other tables."""
+    """Open a cache, None if it is none, or one with other tables."""
     # Not read-only: what another run left half written is taken back at once.
     found = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY)
     try:
         # Opening alone reads nothing.
-        if found.execute("PRAGMA user_version").fetchone()[0] == _FORMAT:
+        if _is_ours(found) and found.execute("PRAGMA user_version").fetchone()[0] == _FORMAT:
             return found
     except sqlite3.Error:
         found.close()
@@ -318,8 +360,20 @@ def _reading(file: Path) -> sqlite3.Connection | None:
     return None
 
 
+def _is_ours(database: sqlite3.Connection) -> bool:
+    return bool(database.execute("PRAGMA application_id").fetchone()[0] == _OURS)
+
+
 def _writing(file: Path) -> sqlite3.Connection:
-    """Open a cache, or make one, and begin a transaction."""
+    """Open a cache, or make one, and begin a transaction.
+
+    A file that is no cache is not written to: another one takes its name.
+    """
+    if file.exists() and file.stat().st_size:
+        with closing(sqlite3.connect(file, timeout=_BUSY)) as there:
+            ours = _is_ours(there)
+        if not ours:
+            clear(file)
     found = sqlite3.connect(file, timeout=_BUSY, isolation_level=None)
     try:
         found.execute("PRAGMA auto_vacuum = FULL")
@@ -330,6 +384,7 @@ def _writing(file: Path) -> sqlite3.Connection:
                 "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
             ).fetchall():
                 found.execute('DROP TABLE "{}"'.format(name.replace('"', '""')))
+            found.execute(f"PRAGMA application_id = {_OURS}")
             found.execute(f"PRAGMA user_version = {_FORMAT}")
         for statement in _SCHEMA.split(";"):
             found.execute(statement)

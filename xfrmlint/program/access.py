@@ -18,6 +18,8 @@ from xfrmlint.valueflow.sources import Tracer
 
 _DEEPEST = 6
 
+# Parentheses, casts and the like around a member.
+_MOST_AROUND = 200
 STATE, POLICY, OTHER, UNKNOWN = "state", "policy", "other", "unknown"
 
 
@@ -228,8 +230,14 @@ class Accesses:
         """Return how an access expression is used (read, write, readwrite) and its RCU accessor."""
         up = node
         address = False
+        steps = 0
         while up.parent is not None:
             parent = up.parent
+            steps += 1
+            if steps > _MOST_AROUND:
+                # The parser looks for each one from the top of the file.
+                self._doubt(view, node, "more parentheses and casts are around it than are read")
+                break
             if parent.type == "parenthesized_expression":
                 up = parent
             elif parent.type == "pointer_expression":

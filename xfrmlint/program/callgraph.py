@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.corpus import words
 from xfrmlint.c.expression import position_in
 from xfrmlint.c.mention import Slot, Use, declared_argument, slot_of, use_of
@@ -403,7 +402,7 @@ class _Collector:
                 continue
             unit = corpus.unit(file)
             # What is blanked for the parser (an attribute, a macro) can name it, too.
-            for offset in words(without_comments(data), word):
+            for offset in words(corpus.plain(file), word):
                 item = unit.item_at(offset)
                 if item is None or not _declares(item.node, offset):
                     return False

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from xfrmlint.findings import Finding, Report, in_order
 from xfrmlint.report import json
 from xfrmlint.report.checkpatch import details, not_analysed
+from xfrmlint.report.home import home
 
 _NOUNS = {"ERROR": "error", "WARNING": "warning", "CHECK": "check"}
 
@@ -24,14 +25,14 @@ def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
         for level, noun in _NOUNS.items()
         if counts[level]
     ]
-    unknown = [not_analysed(report)] if report.unknown else []
+    unknown = ["\n".join(not_analysed(report))] if report.unknown else []
     yield from json.portable(
         [
             {
                 "tool": "xfrmlint",
                 "status": "fail" if counts["ERROR"] else "warn" if shown else "pass",
                 "summary": ", ".join(said) or "passed all checks",
-                "url": "",
+                "url": home(),
                 "details": "\n\n".join([*map(details, in_order(shown)), *unknown]),
             }
         ]

@@ -7,7 +7,7 @@ summary, one verdict. Patches and commits are told one by one, as it does.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,6 +30,8 @@ class Options:
     """checkpatch's switches. quiet: how many -q. types, ignore: names of rules, in any case.
 
     chains: whether the call chains and related places are printed, which checkpatch hasn't.
+    unknown: list all that could not be analysed, rather than what matters. named: returns what a
+    path is called in lines that open a file, for --terse and --emacs.
     mailback: say nothing at all where there is nothing to mend.
     """
 
@@ -45,6 +47,8 @@ class Options:
     ignore: frozenset[str] = frozenset()
     chains: bool = True
     mailback: bool = False
+    unknown: bool = False
+    named: Callable[[str], str] = str
 
 
 def shown(findings: Iterable[Finding], options: Options) -> list[Finding]:
@@ -83,14 +87,14 @@ def render(
     if options.summary and (findings or not quiet):
         paths = [row.path for rows in (report.findings, report.drivers) for row in rows]
         yield _total(findings, paths, report.lines, options)
+    if not quiet or options.unknown:
+        yield from _unknown_notes(report, options)
     if quiet:
         return
-    if report.unknown:
-        yield f"note: {not_analysed(report)}"
     yield from _set_aside(report)
     yield ""
-    yield _verdict(_tree(report), bool(findings))
-    yield from _notes(report, bool(findings), options)
+    yield _verdict(_tree(report), bool(findings), report)
+    yield from _notes(report, findings, options)
 
 
 def list_types(rules: Sequence[Rule], show_why: bool, color: bool = False) -> Iterator[str]:
@@ -132,7 +136,21 @@ def chain_lines(finding: Finding) -> Iterator[str]:
 
 def details(finding: Finding) -> str:
     """Return all there is to say of a finding, as lines without the empty one at the end."""
-    return "\n".join(_entry(finding, Options(showfile=True, show_types=True))).rstrip("\n")
+    lines = "\n".join(_entry(finding, Options(showfile=True, show_types=True))).rstrip("\n")
+    return "\n".join([lines, *fix_lines(finding)])
+
+
+def fix_lines(finding: Finding) -> Iterator[str]:
+    """Yield what to do about a finding, a line if that is known."""
+    yield from _labelled("fix", [_unmarked(finding.fix)] if finding.fix else [])
+
+
+def fixes(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield a line a type that says what to do about it, sorted by type."""
+    for kind, fix in sorted({finding.type: finding.fix for finding in findings}.items()):
+        if fix:
+            name = printable(kind)
+            yield f"{name}: {_unmarked(fix)}; xfrmlint explain {name}"
 
 
 def steps(chain: Sequence[Hop]) -> list[str]:
@@ -143,12 +161,28 @@ def steps(chain: Sequence[Hop]) -> list[str]:
     ]
 
 
-def not_analysed(report: Report) -> str:
-    """Return how much stayed unknown, in words."""
-    return (
-        f"{len(report.unknown)} places could not be analysed "
-        "(xfrmlint check --format json lists them)"
-    )
+# Of what matters so many places are named.
+_MOST_NAMED = 20
+
+
+def not_analysed(report: Report, everything: bool = False) -> Iterator[str]:
+    """Yield what stayed unknown: by name what matters, or everything, and what more there is."""
+    rows = sorted(row for row in report.unknown if everything or row.matters)
+    named = rows if everything else rows[:_MOST_NAMED]
+    for row in named:
+        place = _place(row.path, row.line) if row.line else printable(row.path)
+        function = f"{printable(row.function)}(): " if row.function else ""
+        yield f"not analysed: {place}: {function}{_unmarked(row.reason)}"
+    rest = len(report.unknown) - len(named)
+    if rest:
+        yield (
+            f"{rest} {'more ' if named else ''}place{'s' * (rest != 1)} could not be analysed "
+            "(xfrmlint check --show-unknown lists them)"
+        )
+
+
+def _unknown_notes(report: Report, options: Options) -> Iterator[str]:
+    yield from (f"note: {text}" for text in not_analysed(report, options.unknown))
 
 
 def _upper(names: Iterable[str]) -> set[str]:
@@ -169,13 +203,13 @@ def _unmarked(text: str) -> str:
 
 def _changes(changes: "Sequence[ChangeReport]", whole: Report, options: Options) -> Iterator[str]:
     quiet = options.quiet + options.terse
-    dirty = any(change.told for change in changes)
+    found = [told.finding for change in changes for told in change.told]
     for change in changes:
         if options.mailback and not change.told:
             continue
         yield from _change(change, len(changes) > 1, options)
-    if not quiet and (dirty or not options.mailback):
-        yield from _notes(whole, dirty, options)
+    if not quiet and (found or not options.mailback):
+        yield from _notes(whole, found, options)
 
 
 def _change(change: "ChangeReport", headed: bool, options: Options) -> Iterator[str]:
@@ -191,13 +225,13 @@ def _change(change: "ChangeReport", headed: bool, options: Options) -> Iterator[
         fixed = f", {len(change.fixed)} fixed" if change.fixed else ""
         paths = [*change.step.changed, *(finding.path for finding in findings)]
         yield _total(findings, paths, change.step.lines, options) + fixed
+    if not quiet or options.unknown:
+        yield from _unknown_notes(change.report, options)
     if quiet:
         return
-    if change.report.unknown:
-        yield f"note: {not_analysed(change.report)}"
     yield from _set_aside(change.report)
     yield ""
-    yield _verdict(label, bool(findings))
+    yield _verdict(label, bool(findings), change.report)
 
 
 class _Spot(NamedTuple):
@@ -227,8 +261,10 @@ def _head(finding: Finding, options: Options, spot: _Spot | None) -> str:
     prefix = ""
     if spot and not options.showfile and (options.terse or options.emacs):
         prefix = f"{_unmarked(spot.name)}:{spot.line}: "
-    elif options.terse or options.emacs or options.showfile:
+    elif options.showfile:
         prefix = f"{_unmarked(finding.path)}:{finding.line}: "
+    elif options.terse or options.emacs:
+        prefix = f"{_unmarked(options.named(finding.path))}:{finding.line}: "
     level = f"{prefix}{finding.level}:"
     kind = f"{printable(finding.type)}:" if options.show_types else ""
     head = colored(finding.level, level, kind) if options.color else level + kind
@@ -298,6 +334,8 @@ def _set_aside(report: Report) -> Iterator[str]:
     said = ", ".join(f"{count} {why}" for count, why in counts if count)
     if said:
         yield f"note: not shown: {said}"
+    for entry in report.idle:
+        yield f"note: .xfrmlint.toml: {printable(entry)} matches nothing"
     if report.gone:
         yield f"note: gone from the tree: {sum(one.times for one in report.gone)} of the baseline"
 
@@ -306,13 +344,19 @@ def _tree(report: Report) -> str:
     return f"Linux {printable(report.version)}" if report.version else "This tree"
 
 
-def _verdict(name: str, dirty: bool) -> str:
+def _verdict(name: str, dirty: bool, report: Report) -> str:
     if dirty:
         return f"{name} has xfrm offload problems, please review."
+    if any(row.matters for row in report.unknown):
+        return f"{name} could not be analysed where it matters, please review those places."
     return f"{name} has no obvious xfrm offload problems."
 
 
-def _notes(report: Report, dirty: bool, options: Options) -> Iterator[str]:
+def _notes(report: Report, found: Sequence[Finding], options: Options) -> Iterator[str]:
+    for number, text in enumerate(fixes(found)):
+        if not number:
+            yield ""
+        yield f"NOTE: {text}"
     for word, names in (("Used", options.types or ()), ("Ignored", options.ignore)):
         if names:
             yield ""
@@ -321,7 +365,7 @@ def _notes(report: Report, dirty: bool, options: Options) -> Iterator[str]:
         yield ""
         yield f"NOTE: {_tree(report)} has no resolver for lower devices: the rules that need it"
         yield "      were not run (xfrmlint rules)."
-    if dirty:
+    if found:
         yield ""
         yield "NOTE: If any of the errors are false positives, please report"
         yield "      them to the maintainers of xfrmlint."

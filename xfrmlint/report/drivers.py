@@ -34,7 +34,7 @@ def render(report: Report, width: int) -> Iterator[str]:
                 yield from _wrapped(text, width, "  - ")
     if report.unknown:
         yield ""
-        yield f"note: {not_analysed(report)}"
+        yield from (f"note: {text}" for text in not_analysed(report))
 
 
 def as_json(report: Report) -> str:

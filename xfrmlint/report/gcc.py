@@ -6,7 +6,7 @@ Diagnostic Messages Formatting: -fdiagnostics-show-option, -fdiagnostics-column-
 """
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from xfrmlint.findings import Finding, Report, in_order
 from xfrmlint.report.checkpatch import not_analysed, steps
@@ -16,23 +16,34 @@ from xfrmlint.report.text import before
 _KINDS = {"ERROR": "error", "WARNING": "warning", "CHECK": "note"}
 
 
-def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
-    """Yield a line a finding, its first chain and related places as notes below it."""
+def render(
+    report: Report,
+    shown: Sequence[Finding],
+    everything: bool = False,
+    named: Callable[[str], str] = str,
+) -> Iterator[str]:
+    """Yield a line a finding, its first chain and related places as notes below it.
+
+    What to do is a note, too, below the first finding of a type. everything: list all that could
+    not be analysed, rather than what matters. named: returns what a file is to be called.
+    """
+    told: set[str] = set()
     for finding in in_order(shown):
         column = _width(before(finding.source, finding.column)) + 1
         kind = _KINDS[finding.level]
-        place = f"{printable(finding.path)}:{finding.line}:{column}"
+        place = f"{printable(named(finding.path))}:{finding.line}:{column}"
         yield f"{place}: {kind}: {printable(finding.message)} [-W{printable(finding.type)}]"
-        for hop, text in zip(finding.chain, steps(finding.chain), strict=True):
-            yield _note(hop.path, hop.line, text)
-        for related in finding.related:
-            yield _note(related.path, related.line, related.text)
-    if report.unknown:
-        yield f"xfrmlint: note: {not_analysed(report)}"
-
-
-def _note(path: str, line: int, text: str) -> str:
-    return f"{printable(path)}:{line}: note: {printable(text)}"
+        notes = [
+            (h.path, h.line, s) for h, s in zip(finding.chain, steps(finding.chain), strict=True)
+        ]
+        notes += finding.related
+        if finding.fix and finding.type not in told:
+            told.add(finding.type)
+            notes.append((finding.path, finding.line, f"fix: {finding.fix}"))
+        for path, line, text in notes:
+            yield f"{printable(named(path))}:{line}: note: {printable(text)}"
+    for text in not_analysed(report, everything):
+        yield f"xfrmlint: note: {text}"
 
 
 def _width(text: str) -> int:

@@ -7,7 +7,8 @@ the escapes: escapeData() and escapeProperty() of @actions/core, lib/command.js.
 from collections.abc import Iterator, Sequence
 
 from xfrmlint.findings import Finding, Report, in_order
-from xfrmlint.report.checkpatch import chain_lines, not_analysed
+from xfrmlint.report.checkpatch import chain_lines, fix_lines, not_analysed
+from xfrmlint.report.home import page_of
 from xfrmlint.report.terminal import printable
 from xfrmlint.report.text import before
 
@@ -20,11 +21,14 @@ def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
         column = len(before(finding.source, finding.column)) + 1
         # The runner strips the whole list: a path with a blank at its end must not be last.
         place = f"file={_property(finding.path)},line={finding.line},col={column}"
-        text = "\n".join([printable(finding.message), *chain_lines(finding)])
+        said = [printable(finding.message), *chain_lines(finding), *fix_lines(finding)]
+        if page := page_of(finding.type):
+            said.append(page)
+        text = "\n".join(said)
         command = _COMMANDS[finding.level]
         yield f"::{command} title={_property(finding.type)},{place}::{_data(text)}"
     if report.unknown:
-        yield f"::notice title=xfrmlint::{_data(not_analysed(report))}"
+        yield f"::notice title=xfrmlint::{_data(chr(10).join(not_analysed(report)))}"
 
 
 def _data(text: str) -> str:

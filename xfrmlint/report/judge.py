@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from xfrmlint.analysis.judgement import Got, InWorld, Judgement, Owner, steps, topologies
-from xfrmlint.flow.events import Device, Event, Kind, Sa
-from xfrmlint.model.interleave import lines
+from xfrmlint.analysis.judgement import Got, InWorld, Judgement, Owner, Step, topologies
+from xfrmlint.flow.events import Device, Event, Kind, Sa, Source
 from xfrmlint.model.judge import Outcome
 from xfrmlint.program.access import Doubt
 from xfrmlint.report.columns import aligned
@@ -26,8 +25,10 @@ def note_of(handle: Got) -> str:
     return _NOTES[handle.note]
 
 
-def render(found: Sequence[Judgement], owners: Sequence[Owner]) -> Iterator[str]:
-    """Yield the page's lines."""
+def render(
+    found: Sequence[Judgement], owners: Sequence[Owner], others: Sequence[str] = ()
+) -> Iterator[str]:
+    """Yield the page's lines. others: what is to be said of a driver that gets no handle."""
     for owner in owners:
         yield f"{printable(owner.driver)}: owner: {owner.worst()}"
         if owner.function:
@@ -53,7 +54,8 @@ def render(found: Sequence[Judgement], owners: Sequence[Owner]) -> Iterator[str]
         yield ""
         yield from _table(one)
         yield from _doubts(one.doubts)
-    if not found:
+    yield from map(printable, others)
+    if not found and not others:
         yield "no lower driver gets a handle on its datapath"
 
 
@@ -69,14 +71,14 @@ def _worlds(owner: Owner) -> Iterator[str]:
         by_name = dict(world.outcomes)
         rows.append([*said, *(shown(by_name[name]) for name in names)])
     yield from aligned(rows)
-    for tear in sorted(owner.tears, key=lambda one: len(one.schedule.moves))[:1]:
-        yield f"  torn reads: {printable(tear.scene.world.name)}:"
-        yield from (f"    {printable(line)}" for line in lines(tear.schedule))
+    for tear in owner.tears[:1]:
+        yield f"  torn reads: {printable(tear.world)}:"
+        yield from (f"    {printable(line)}" for line in tear.lines)
 
 
 def in_words(world: InWorld) -> str:
     """Return a world in words: what happened, and what the owner's own numbers are."""
-    return ", ".join([world.story, *filter(None, [" or ".join(world.assumed)])])
+    return ", ".join(filter(None, [world.story, world.assumed]))
 
 
 def shown(outcome: Outcome) -> str:
@@ -92,10 +94,9 @@ def _doubts(doubts: Iterable[Doubt]) -> Iterator[str]:
 
 
 def _handle(handle: Got) -> Iterator[str]:
-    does = "asks the resolver" if handle.asks else "reads xso.offload_handle"
     place = handle.place
     yield (
-        f"  {printable(place.path)}:{place.line}: {printable(handle.function)}() {does}: "
+        f"  {printable(place.path)}:{place.line}: {printable(handle.function)}() {_does(handle)}: "
         f"{handle.worst()}{note_of(handle)}"
     )
     for number, hop in enumerate(handle.chains[0] if handle.chains else ()):
@@ -105,30 +106,55 @@ def _handle(handle: Got) -> Iterator[str]:
         if number and through:
             said += f" through {through}"
         yield f"    {label} {printable(hop.path)}:{hop.line}: {printable(said)}"
-    for number, event in enumerate(steps(handle)):
+    for number, step in enumerate(handle.steps):
         label = "path: " if not number else "      "
-        yield f"    {label} {printable(event.path)}:{event.line}: {described(event)}"
+        where = f"{printable(step.event.path)}:{step.event.line}"
+        yield f"    {label} {where}: {described(step)}"
 
 
-def described(event: Event) -> str:
-    """Return one event in words."""
+def described(step: Step) -> str:
+    """Return a step in words, with its line of source."""
+    said = words_of(step.event)
+    code = printable(" ".join(step.code.split()))
+    # What was returned is the line.
+    return said if step.event.kind is Kind.RETURN or not code else f"{said}: {code}"
+
+
+def words_of(event: Event) -> str:
+    """Return what happens at an event, in words."""
     text = printable(event.text)
     match event.kind:
         case Kind.RESOLVE:
-            return f"resolve for {_device(event.device)}{_whose(event.sa)}"
+            return f"asks the resolver for {_device(event.device)}{_whose(event.sa)}"
         case Kind.READ:
-            return f"read ({event.source}){_whose(event.sa)}"
+            return f"{_READS[event.source]}{_whose(event.sa)}"
         case Kind.TEST:
-            return f"test: {'not 0' if event.nonzero else '0'}"
+            return f"goes on here with a handle that is {'not 0' if event.nonzero else '0'}"
         case Kind.COMPARE:
-            return "compare: whether 0 is excluded can't be told"
+            return "compares, and whether 0 is excluded can't be told"
         case Kind.USE:
             return f"use: {text}"
         case Kind.STORE:
             return f"store: {text}"
         case Kind.CUT:
-            return f"cut: {text}"
+            return f"was followed no further: {text}"
     return f"return {text}".rstrip()
+
+
+# Where a handle came from.
+_READS = {
+    Source.DIRECT: "reads xso.offload_handle",
+    Source.RESOLVED: "takes what the resolver answered",
+    Source.STORED: "reads back a handle that was kept",
+    Source.CONSTANT: "takes a constant for a handle",
+    Source.UNKNOWN: "gets a handle from somewhere unknown",
+}
+
+
+def _does(handle: Got) -> str:
+    if handle.kept:
+        return _READS[Source.STORED]
+    return "asks the resolver" if handle.asks else _READS[Source.DIRECT]
 
 
 def _device(device: Device) -> str:
@@ -177,12 +203,13 @@ def _as_data(one: Judgement) -> dict[str, Any]:
                 "function": handle.function,
                 "driver": handle.driver,
                 "asks": handle.asks,
+                "kept": handle.kept,
                 "note": handle.note,
                 "outcome": str(handle.worst()),
                 "outcomes": _named(handle.outcomes),
                 "paths": handle.paths,
                 "chains": [[hop._asdict() for hop in chain] for chain in handle.chains],
-                "events": [event._asdict() for event in steps(handle)],
+                "events": [{**step.event._asdict(), "code": step.code} for step in handle.steps],
             }
             for handle in one.handles
         ],
@@ -217,7 +244,7 @@ def _owner(owner: Owner) -> dict[str, Any]:
         ],
         "unanswered": owner.untold,
         "stories": owner.total,
-        "torn_reads": {t.scene.world.name: list(lines(t.schedule)) for t in owner.tears},
+        "torn_reads": {tear.world: list(tear.lines) for tear in owner.tears},
         "unknown": _unknown(owner.doubts),
     }
 

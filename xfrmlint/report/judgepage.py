@@ -1,16 +1,99 @@
-"""`xfrmlint judge --format html`: one page that needs nothing else, pictures included."""
+"""`xfrmlint judge --format html`: one page that needs nothing else, and no script.
 
-from collections.abc import Iterator, Sequence
-from html import escape
-from itertools import pairwise
+The templates lay out what is put together here. All they are given is text, and Jinja escapes it:
+what a tree calls its files and functions is never markup.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from xfrmlint import __version__
-from xfrmlint.analysis.judgement import Got, Judgement, Owner, steps, topologies
-from xfrmlint.model.judge import Outcome, worst
+from xfrmlint.analysis.judgement import Got, Judgement, Owner
+from xfrmlint.model.judge import Outcome, severity, worst
+from xfrmlint.model.topology import TOPOLOGIES, Topology
 from xfrmlint.program.access import Doubt
-from xfrmlint.report.judge import CAST, described, in_words, note_of, shown
-from xfrmlint.report.picture import Node, svg
+from xfrmlint.report.callgraph import Row, graph_of, outline, where
+from xfrmlint.report.earlier import Handle, Run
+from xfrmlint.report.excerpt import Excerpt, Source, Stop, excerpts
+from xfrmlint.report.judge import CAST, in_words, note_of, shown, words_of
+from xfrmlint.report.links import Link, no_link
+from xfrmlint.report.picture import Picture, picture_of
 from xfrmlint.report.terminal import printable
+
+
+class Head(NamedTuple):
+    """What is said of the whole run. commit, date: empty where they aren't known.
+
+    others: sentences on drivers that get no handle. topologies: as the tree's core makes them.
+    """
+
+    version: str
+    contract: str
+    commit: str = ""
+    date: str = ""
+    others: Sequence[str] = ()
+    topologies: Sequence[Topology] = TOPOLOGIES
+
+
+class _Got(NamedTuple):
+    """Handles that come to the same in a topology: the text and the link of each."""
+
+    outcome: Outcome | None
+    handles: tuple[tuple[str, str], ...]
+
+
+class _Topology(NamedTuple):
+    """A row of a driver's table. before: what an earlier run has there."""
+
+    name: str
+    sentence: str
+    expected: str
+    shared: str
+    outcome: Outcome
+    got: tuple[_Got, ...]
+    before: tuple[_Got, ...]
+    change: str
+
+
+class _Shown(NamedTuple):
+    """A handle. others: the ways there that are not shown as lines of source."""
+
+    id: str
+    label: str
+    got: Got
+    title: str
+    excerpts: tuple[Excerpt, ...]
+    others: tuple[str, ...]
+
+
+class _Driver(NamedTuple):
+    id: str
+    judged: Judgement
+    worst: Outcome
+    before: Outcome | None
+    change: str
+    told: str
+    topologies: tuple[_Topology, ...]
+    handles: tuple[_Shown, ...]
+    picture: Picture
+    outline: tuple[Row, ...]
+    links: dict[str, str]
+    doubts: tuple[Doubt, ...]
+
+
+class _Owner(NamedTuple):
+    id: str
+    judged: Owner
+    worst: Outcome
+    before: Outcome | None
+    change: str
+    asking: tuple[str, ...]
+    open: tuple[str, ...]
+
 
 _KINDS = {
     Outcome.OTHER: "other",
@@ -23,146 +106,261 @@ _KINDS = {
     Outcome.NOT_HANDED: "none",
     Outcome.NOT_REACHED: "none",
 }
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 14px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 72em; padding: 0 1em; }
-table { border-collapse: collapse; margin: 1em 0; }
-th, td { border: 1px solid #8884; padding: .25em .6em; text-align: left; }
-code, svg text { font: 12px ui-monospace, monospace; }
-.picture { overflow-x: auto; }
-svg rect { fill: #8882; stroke: #888; } svg text { fill: currentColor; }
-svg .edge { fill: none; stroke: #888; }
-.fine rect { fill: #2a92; stroke: #2a9; } .unknown rect { fill: #a8a2; stroke: #a8a; }
-.other rect { fill: #e332; stroke: #e33; } .stale rect, .zero rect { fill: #e802; stroke: #e80; }
-td.fine { background: #2a92; } td.unknown { background: #a8a2; }
-td.other { background: #e333; } td.stale, td.zero { background: #e803; }
-"""
+_WORDS = {
+    Outcome.OTHER: "The packet leaves, or is taken, under an SA that is not its own.",
+    Outcome.STALE: "The device's own handle, but deleted and freed.",
+    Outcome.ZERO_USED: "The device has no handle, and the driver uses the 0 as one.",
+    Outcome.MISSING: "An owner answers with 0, although the device has a handle.",
+    Outcome.UNKNOWN: "It could not be told; nothing is claimed.",
+    Outcome.ZERO_TESTED: (
+        "The device has no handle, and the driver notices: it drops the packet, or goes on in "
+        "software."
+    ),
+    Outcome.RIGHT: "What the device's own add returned.",
+    Outcome.NOT_HANDED: "The tree's owner never hands the state to such a device.",
+    Outcome.NOT_REACHED: "No packet takes that way in this topology, or no handle is used on it.",
+}
 
 
-def page(found: Sequence[Judgement], owners: Sequence[Owner], version: str) -> Iterator[str]:
-    """Yield the page's lines."""
-    title = f"xfrmlint judge: Linux {printable(version)}"
-    yield "<!DOCTYPE html>"
-    yield f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-    yield f"<style>{_STYLE}</style></head><body>"
-    yield f"<h1>{escape(title)}</h1>"
-    yield (
-        "<p>What each lower driver's hardware is given for a packet, in every topology. A handle "
-        "that another device's add returned picks another SA.</p>"
-    )
-    for owner in owners:
-        yield from _owner(owner)
-    for one in found:
-        yield from _driver(one)
-    if not found:
-        yield "<p>No lower driver gets a handle on its datapath.</p>"
-    yield f"<footer>xfrmlint {escape(__version__)}</footer></body></html>"
+def page(
+    found: Sequence[Judgement],
+    owners: Sequence[Owner],
+    head: Head,
+    source: Source,
+    link: Link = no_link,
+    earlier: Run | None = None,
+) -> Iterator[str]:
+    """Yield the page's lines, the same for the same tree.
 
-
-def _owner(owner: Owner) -> Iterator[str]:
-    yield f"<section><h2>{escape(printable(owner.driver))} (owner): {owner.worst()}</h2>"
-    if owner.function:
-        place = f"{printable(owner.place.path)}:{owner.place.line}"
-        yield f"<p><code>{escape(place)}</code> {escape(printable(owner.function))}()</p>"
-    yield from _worlds(owner)
-    if owner.answers:
-        yield from _answers(owner)
-    yield from _doubts(owner.doubts)
-    yield "</section>"
-
-
-def _worlds(owner: Owner) -> Iterator[str]:
-    if not owner.total:
-        return
-    yield f"<p>{owner.untold} of {owner.total} worlds not answered ({CAST})</p>"
-    names = list(dict.fromkeys(name for world in owner.worlds for name, _ in world.outcomes))
-    yield f"<table><tr><th>world</th>{''.join(f'<th>{escape(n)}</th>' for n in names)}</tr>"
-    for world in owner.worlds:
-        by_name = dict(world.outcomes)
-        cells = "".join(
-            f'<td class="{_KINDS[by_name[name]]}">{shown(by_name[name])}</td>' for name in names
-        )
-        yield f"<tr><td>{escape(printable(in_words(world)))}</td>{cells}</tr>"
-    yield "</table>"
-
-
-def _answers(owner: Owner) -> Iterator[str]:
-    yield "<table><tr><th>returns</th><th>where</th><th>a lower device gets</th></tr>"
-    for answer, where, outcome in owner.answers:
-        line = f"{printable(where.path)}:{where.line}"
-        yield (
-            f"<tr><td>{escape(answer)}</td><td><code>{escape(line)}</code></td>"
-            f'<td class="{_KINDS[outcome]}">{outcome}</td></tr>'
-        )
-    yield "</table>"
-
-
-def _doubts(doubts: Sequence[Doubt]) -> Iterator[str]:
-    if not doubts:
-        return
-    yield "<h3>Unknown</h3><ul>"
-    for doubt in doubts:
-        place = f"{printable(doubt.place.path)}:{doubt.place.line}"
-        function = f"{printable(doubt.function)}(): " if doubt.function else ""
-        said = f"{function}{printable(doubt.reason)}"
-        yield f"<li><code>{escape(place)}</code> {escape(said)}</li>"
-    yield "</ul>"
-
-
-def _driver(one: Judgement) -> Iterator[str]:
-    name = escape(printable(one.driver))
-    opted = "opted in" if one.opted_in else "not opted in"
-    yield f'<section id="{name}"><h2>{name}: {one.worst()}</h2>'
-    yield f"<p>{opted}, {len(one.handles)} handles on the datapath, {one.paths} paths</p>"
-    yield f'<div class="picture">{_picture(one)}</div>'
-    heads = "".join(f"<th>{escape(_where(handle))}</th>" for handle in one.handles)
-    yield f"<table><tr><th>topology</th>{heads}</tr>"
-    for index, topology in enumerate(topologies()):
-        cells = "".join(
-            f'<td class="{_KINDS[h.outcomes[index]]}">{h.outcomes[index]}</td>' for h in one.handles
-        )
-        name = f'<td title="{escape(topology.sentence)}">{escape(topology.name)}</td>'
-        yield f"<tr>{name}{cells}</tr>"
-    yield "</table>"
-    for handle in one.handles:
-        note = note_of(handle)
-        said = f"{_where(handle)} in {printable(handle.function)}(): {handle.worst()}{note}"
-        yield f"<details><summary>{escape(said)}</summary><ol>"
-        for event in steps(handle):
-            place = f"{printable(event.path)}:{event.line}"
-            yield f"<li><code>{escape(place)}</code> {escape(described(event))}</li>"
-        yield "</ol></details>"
-    yield from _doubts(one.doubts)
-    yield "</section>"
-
-
-def _where(handle: Got) -> str:
-    return printable(f"{handle.place.path.rpartition('/')[2]}:{handle.place.line}")
-
-
-def _picture(one: Judgement) -> str:
-    """Draw the ways from the entries to the handles; each box as bad as what it leads to."""
-    outcomes: dict[str, list[Outcome]] = {}
-    labels: dict[str, tuple[str, str]] = {}
-    edges: dict[tuple[str, str], None] = {}
-    for handle in one.handles:
-        end = f"handle {_where(handle)}:{handle.place.column}"
-        labels[end] = (_where(handle), f"{handle.place.path}:{handle.place.line}")
-        outcomes.setdefault(end, []).append(handle.worst())
-        for chain in handle.chains:
-            names = []
-            for number, hop in enumerate(chain):
-                if not number:
-                    names.append(f"entry {hop.via}")
-                    labels[names[0]] = (hop.via, f"{hop.path}:{hop.line}")
-                names.append(f"function {hop.function}")
-                labels[names[-1]] = (f"{hop.function}()", f"called at {hop.path}:{hop.line}")
-            names.append(end)
-            for name in names:
-                outcomes.setdefault(name, []).append(handle.worst())
-            edges.update(dict.fromkeys(pairwise(names)))
-    nodes = [
-        Node(name, printable(label), _KINDS[worst(outcomes[name])], printable(title))
-        for name, (label, title) in labels.items()
+    source: for excerpts. link: what the places lead to, beside the page's own excerpts. earlier:
+    what stands beside each driver of this run.
+    """
+    drivers = [
+        _driver(number, one, head.topologies, source, link, earlier)
+        for number, one in enumerate(found, start=1)
     ]
-    return svg(nodes, list(edges), f"{one.driver}: from its entries to its handles")
+    callbacks = [_owner(number, one, earlier) for number, one in enumerate(owners, start=1)]
+    told = {one.driver for one in found} | {one.driver for one in owners}
+    then = {**earlier.owners, **_worst(earlier)} if earlier is not None else {}
+    ranked: list[_Driver | _Owner] = sorted(
+        [*drivers, *callbacks], key=lambda one: (-severity(one.worst), one.judged.driver)
+    )
+    lines = (
+        _environment(link)
+        .get_template("judge.html")
+        .generate(
+            head=head,
+            tool=__version__,
+            drivers=drivers,
+            owners=callbacks,
+            ranked=ranked,
+            counts=_counts([*found, *owners]),
+            earlier=earlier,
+            gone={name: outcome for name, outcome in then.items() if name not in told},
+        )
+    )
+    yield from "".join(lines).splitlines()
+
+
+def _environment(link: Link) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("xfrmlint.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalized,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["kind"] = lambda outcome: _KINDS[outcome]
+    environment.filters["open"] = _openness
+    environment.globals.update(link=link, words=_WORDS, cast=CAST)
+    environment.filters["world"] = in_words
+    environment.filters["answer"] = shown
+    return environment
+
+
+def _finalized(value: Any) -> Any:
+    r"""Return text of the tree with its control characters as \x1b; markup is the templates' own.
+
+    An undefined name must fail, not become text.
+    """
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return printable(value)
+    return value
+
+
+def _openness(outcome: Outcome) -> str:
+    """Return which of the page's choices hide what has an outcome."""
+    if severity(outcome) == 0:
+        return "well"
+    return "open" if outcome is Outcome.UNKNOWN else "wrong"
+
+
+def _counts(found: Iterable[Judgement | Owner]) -> list[tuple[Outcome, int]]:
+    counts = Counter(one.worst() for one in found)
+    return [(outcome, counts[outcome]) for outcome in Outcome if counts[outcome]]
+
+
+def _worst(earlier: Run) -> dict[str, Outcome]:
+    return {name: outcome for name, (outcome, _) in earlier.drivers.items()}
+
+
+def _change(before: Outcome | None, now: Outcome, compared: bool) -> str:
+    """Return what became of an outcome, in a word; nothing where it is as it was."""
+    if not compared or before is now:
+        return ""
+    if before is None:
+        return "new"
+    change = severity(now) - severity(before)
+    return "worse" if change > 0 else "better" if change < 0 else "other"
+
+
+def _owner(number: int, one: Owner, earlier: Run | None) -> _Owner:
+    before = earlier.owners.get(one.driver) if earlier is not None else None
+    change = _change(before, one.worst(), earlier is not None)
+    names = dict.fromkeys(name for world in one.worlds for name, _ in world.outcomes)
+    opens = tuple(_openness(worst(got for _, got in world.outcomes)) for world in one.worlds)
+    return _Owner(f"owner-{number}", one, one.worst(), before, change, tuple(names), opens)
+
+
+def _driver(
+    number: int,
+    one: Judgement,
+    known: Sequence[Topology],
+    source: Source,
+    link: Link,
+    earlier: Run | None,
+) -> _Driver:
+    name = f"driver-{number}"
+    then = earlier.drivers.get(one.driver) if earlier is not None else None
+    before, old = then if then is not None else (None, ())
+    handles = tuple(
+        _shown(f"{name}-handle-{at}", handle, source) for at, handle in enumerate(one.handles, 1)
+    )
+    graph = graph_of(one)
+    rows = tuple(outline(graph))
+    lines = {
+        (node.path, node.line): address
+        for node in graph.nodes
+        if (address := link(node.path, node.line))
+    }
+    shown = {
+        (stop.path, stop.line): f"#{handle.id}-step-{stop.number}"
+        for handle in reversed(handles)
+        for stop in _stops(handle.got)
+    }
+    targets = {
+        row.node.name: (
+            lines.get((row.node.path, row.node.line))
+            or shown.get((row.node.path, row.node.line))
+            or f"#{name}-row-{at}"
+        )
+        for at, row in reversed(list(enumerate(rows, 1)))
+    }
+    table = tuple(
+        _topology(at, topology, one, handles, old, then is not None)
+        for at, topology in enumerate(known)
+    )
+    change = _change(before, one.worst(), earlier is not None)
+    return _Driver(
+        name,
+        one,
+        one.worst(),
+        before,
+        change or ("other" if any(row.change for row in table) else ""),
+        _told(one.outcomes),
+        table,
+        handles,
+        picture_of(graph),
+        rows,
+        targets,
+        one.doubts,
+    )
+
+
+def _told(outcomes: Sequence[Outcome]) -> str:
+    """Return in how many topologies a driver is wrong, or else not known, or right."""
+    wrong = sum(severity(outcome) > severity(Outcome.UNKNOWN) for outcome in outcomes)
+    unknown = outcomes.count(Outcome.UNKNOWN)
+    if wrong:
+        return f"wrong in {wrong} of {len(outcomes)}"
+    return f"unknown in {unknown} of {len(outcomes)}" if unknown else "nothing wrong"
+
+
+def _topology(
+    at: int,
+    topology: Topology,
+    one: Judgement,
+    handles: Sequence[_Shown],
+    old: Sequence[Handle],
+    compared: bool,
+) -> _Topology:
+    got = _grouped((shown.got.outcomes[at], shown.label, f"#{shown.id}") for shown in handles)
+    before = _grouped((handle.outcomes[at], handle.label, "") for handle in old)
+    then = [group.outcome for group in before if group.outcome is not None]
+    change = _change(worst(then) if then else None, one.outcomes[at], compared)
+    if compared and [(g.outcome, len(g.handles)) for g in got] != [
+        (g.outcome, len(g.handles)) for g in before
+    ]:
+        change = change or "other"
+    return _Topology(
+        topology.name,
+        topology.sentence,
+        f"{topology.device}'s own" if topology.wanted else "none: 0, and a test of it",
+        _holder(topology, topology.state.offload_handle),
+        one.outcomes[at],
+        got,
+        before,
+        change,
+    )
+
+
+def _grouped(found: Iterable[tuple[Outcome | None, str, str]]) -> tuple[_Got, ...]:
+    groups: dict[Outcome | None, list[tuple[str, str]]] = {}
+    for outcome, label, target in found:
+        groups.setdefault(outcome, []).append((label, target))
+    return tuple(
+        _Got(outcome, tuple(groups[outcome])) for outcome in (*Outcome, None) if outcome in groups
+    )
+
+
+def _holder(topology: Topology, number: int) -> str:
+    """Return whose handle a number is."""
+    freed = {h: f"{device}'s handle, which is freed" for device, h in topology.revoked.items()}
+    held = [f"{device}'s" for device, handle in topology.held.items() if handle == number]
+    return f"{' and '.join(held)} handle" if held else freed.get(number, "0")
+
+
+def _shown(name: str, handle: Got, source: Source) -> _Shown:
+    return _Shown(
+        name,
+        where(handle.place.path, handle.place.line),
+        handle,
+        f"{handle.worst()}{note_of(handle)}",
+        tuple(excerpts(_stops(handle), source)),
+        tuple(" → ".join(_hops(chain)) for chain in handle.chains[1:]),
+    )
+
+
+def _hops(chain: Sequence[Any]) -> Iterator[str]:
+    for number, hop in enumerate(chain):
+        if not number:
+            yield hop.via
+        yield f"{hop.function}() {where(hop.path, hop.line)}"
+
+
+def _stops(handle: Got) -> list[Stop]:
+    """Return the way to a handle and what becomes of it, a step after the other."""
+    found = []
+    inside = ""
+    for hop in handle.chains[0] if handle.chains else ():
+        if not inside:
+            said = f"the kernel enters through {hop.via}: {hop.function}()"
+        else:
+            said = f"calls {hop.function}()" + (f" through {hop.via}" if hop.via else "")
+        found.append((hop.path, hop.line, inside, said))
+        inside = hop.function
+    for step in handle.steps:
+        event = step.event
+        found.append((event.path, event.line, event.function, words_of(event)))
+    return [Stop(number, *stop) for number, stop in enumerate(found, start=1)]

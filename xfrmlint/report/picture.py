@@ -1,97 +1,149 @@
-"""A call graph as SVG: layers from left to right, in the order in which calls are made."""
+"""A call graph laid downwards: a box a row, indented behind all that lead to it.
 
-from collections.abc import Iterator, Mapping, Sequence
-from html import escape
+So a graph is as wide as its longest name and its depth, and fits a phone and a sheet of paper; a
+graph with many branches gets longer, not wider. A line leaves a box at its lower left, runs down
+in a lane beside those of other boxes of that depth, and ends at the left of the box it leads to:
+
+    ndo_start_xmit
+    `-- tx()
+        |-- put()
+        `-- ipsec.c:30
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-
-class Node(NamedTuple):
-    """A box. kind: a CSS class. title: shown when the pointer rests on it."""
-
-    name: str
-    label: str
-    kind: str
-    title: str
+from xfrmlint.report.callgraph import Graph, Node, children
 
 
-class _Box(NamedTuple):
+class Box(NamedTuple):
+    """A node with its place: units of the picture, from its upper left."""
+
+    node: Node
     x: int
     y: int
     width: int
+    height: int
 
 
-_HEIGHT, _GAP, _COLUMN_GAP, _LETTER, _MARGIN = 26, 12, 44, 7, 10
+class Line(NamedTuple):
+    """What leads from one box to another. path: as SVG's `d` has it. bad: the node it leads to."""
+
+    path: str
+    end: Node
 
 
-def svg(nodes: Sequence[Node], edges: Sequence[tuple[str, str]], title: str) -> str:
-    """Return a picture of a graph. edges: names of nodes, from and to."""
-    columns = _columns(nodes, edges)
-    boxes, width, height = _placed(columns)
-    return "\n".join(_drawn(nodes, edges, boxes, width, height, title))
+class Picture(NamedTuple):
+    """Boxes and lines; lines are drawn first."""
+
+    boxes: tuple[Box, ...]
+    lines: tuple[Line, ...]
+    width: int
+    height: int
 
 
-def _columns(nodes: Sequence[Node], edges: Sequence[tuple[str, str]]) -> list[list[Node]]:
-    """Put each node behind all that lead to it (a cycle is cut at the edge that closes it)."""
-    layer = {node.name: 0 for node in nodes}
-    for _ in nodes:
+_HEIGHT, _GAP, _MARGIN, _INDENT = 40, 10, 4, 24
+# The widest letters of a monospaced font, in the two sizes of a box.
+_LETTER, _SMALL, _PADDING = 7.9, 6.7, 22
+_LANES, _LANE = 3, 5
+
+
+def picture_of(graph: Graph) -> Picture:
+    """Lay a graph."""
+    depths = _depths(graph)
+    order = _order(graph, depths)
+    boxes: dict[str, Box] = {}
+    for number, node in enumerate(order):
+        width = max(len(node.label) * _LETTER, len(node.note) * _SMALL) + _PADDING
+        x = _MARGIN + depths[node.name] * _INDENT
+        y = _MARGIN + number * (_HEIGHT + _GAP)
+        boxes[node.name] = Box(node, x, y, round(width), _HEIGHT)
+    lines = tuple(_lines(graph, boxes, _lanes(order, depths)))
+    right = max((box.x + box.width for box in boxes.values()), default=0)
+    bottom = max((box.y + box.height for box in boxes.values()), default=0)
+    return Picture(tuple(boxes.values()), lines, right + _MARGIN, bottom + _MARGIN)
+
+
+def _depths(graph: Graph) -> dict[str, int]:
+    """Put each node deeper than all that lead to it; what closes a cycle doesn't count."""
+    kept = _without_cycles(graph)
+    depth = {node.name: 0 for node in graph.nodes}
+    for _ in graph.nodes:
+        moved = False
+        for start, end in kept:
+            if depth[end] <= depth[start]:
+                depth[end] = depth[start] + 1
+                moved = True
+        if not moved:
+            break
+    return depth
+
+
+def _without_cycles(graph: Graph) -> list[tuple[str, str]]:
+    below = children(graph)
+    kept: list[tuple[str, str]] = []
+    finished: set[str] = set()
+    for node in graph.nodes:
+        if node.name in finished:
+            continue
+        above = {node.name}
+        stack = [(node.name, iter(below[node.name]))]
+        while stack:
+            name, rest = stack[-1]
+            child = next(rest, None)
+            if child is None:
+                stack.pop()
+                above.discard(name)
+                finished.add(name)
+            elif child not in above:
+                kept.append((name, child))
+                if child not in finished:
+                    above.add(child)
+                    stack.append((child, iter(below[child])))
+    return kept
+
+
+def _order(graph: Graph, depths: Mapping[str, int]) -> list[Node]:
+    """Return the nodes from above to below, each under all that lead to it, near the last."""
+    nodes = {node.name: node for node in graph.nodes}
+    edges = [(start, end) for start, end in graph.edges if depths[start] < depths[end]]
+    waiting = {name: sum(end == name for _, end in edges) for name in nodes}
+    ready = [name for name in reversed(nodes) if not waiting[name]]
+    found = []
+    while ready:
+        name = ready.pop()
+        found.append(nodes[name])
+        freed = []
         for start, end in edges:
-            if layer[end] <= layer[start] < len(nodes) - 1:
-                layer[end] = layer[start] + 1
-    found: list[list[Node]] = [[] for _ in range(max(layer.values(), default=0) + 1)]
-    for node in nodes:
-        found[layer[node.name]].append(node)
-    found = [column for column in found if column]
-    # A node stands near those that lead to it: fewer lines cross.
-    row: dict[str, float] = {}
-    for column in found:
-        column.sort(key=lambda node: _middle(node.name, edges, row))
-        for at, node in enumerate(column):
-            row[node.name] = at
+            if start == name:
+                waiting[end] -= 1
+                if not waiting[end]:
+                    freed.append(end)
+        # The nearest first: a line past as few boxes as can be.
+        freed.reverse()
+        ready.extend(sorted(freed, key=depths.__getitem__, reverse=True))
     return found
 
 
-def _middle(name: str, edges: Sequence[tuple[str, str]], row: Mapping[str, float]) -> float:
-    before = [row[start] for start, end in edges if end == name and start in row]
-    return sum(before) / len(before) if before else 0.0
+def _lanes(order: Sequence[Node], depths: Mapping[str, int]) -> dict[str, int]:
+    taken: dict[int, int] = {}
+    lanes = {}
+    for node in order:
+        number = taken.get(depths[node.name], 0)
+        lanes[node.name] = 8 + number % _LANES * _LANE
+        taken[depths[node.name]] = number + 1
+    return lanes
 
 
-def _placed(columns: Sequence[Sequence[Node]]) -> tuple[dict[str, _Box], int, int]:
-    boxes: dict[str, _Box] = {}
-    x, height = _MARGIN, 0
-    for column in columns:
-        width = max(len(node.label) for node in column) * _LETTER + 20
-        for at, node in enumerate(column):
-            y = _MARGIN + at * (_HEIGHT + _GAP)
-            boxes[node.name] = _Box(x, y, width)
-            height = max(height, y + _HEIGHT + _MARGIN)
-        x += width + _COLUMN_GAP
-    return boxes, x - _COLUMN_GAP + _MARGIN, height
-
-
-def _drawn(
-    nodes: Sequence[Node],
-    edges: Sequence[tuple[str, str]],
-    boxes: Mapping[str, _Box],
-    width: int,
-    height: int,
-    title: str,
-) -> Iterator[str]:
-    yield (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}" role="img">'
-    )
-    yield f"<title>{escape(title)}</title>"
-    half = _HEIGHT // 2
-    for start, end in edges:
+def _lines(graph: Graph, boxes: Mapping[str, Box], lanes: Mapping[str, int]) -> Iterable[Line]:
+    for start, end in graph.edges:
         one, other = boxes[start], boxes[end]
-        x1, y1, x2, y2 = one.x + one.width, one.y + half, other.x, other.y + half
-        middle = (x1 + x2) // 2
-        yield f'<path class="edge" d="M{x1} {y1} C{middle} {y1} {middle} {y2} {x2} {y2}"/>'
-    for node in nodes:
-        box = boxes[node.name]
-        yield (
-            f'<g class="{escape(node.kind)}"><title>{escape(node.title)}</title>'
-            f'<rect x="{box.x}" y="{box.y}" width="{box.width}" height="{_HEIGHT}" rx="4"/>'
-            f'<text x="{box.x + 10}" y="{box.y + half + 4}">{escape(node.label)}</text></g>'
-        )
-    yield "</svg>"
+        x, y = one.x + lanes[start], other.y + other.height // 2
+        if other.y > one.y:
+            path = f"M{x} {one.y + one.height} V{y - 4} Q{x} {y} {x + 4} {y} H{other.x - 1}"
+        else:
+            # Back upwards, on the right: a cycle.
+            right = max(one.x + one.width, other.x + other.width)
+            level = one.y + one.height // 2
+            path = f"M{one.x + one.width} {level} H{right + 3} V{y} H{other.x + other.width + 1}"
+        yield Line(path, other.node)

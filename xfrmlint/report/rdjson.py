@@ -9,6 +9,7 @@ from typing import Any
 from xfrmlint.findings import Finding, Report, in_order
 from xfrmlint.report import json
 from xfrmlint.report.checkpatch import details, steps
+from xfrmlint.report.home import home, page_of
 
 _SEVERITIES = {"ERROR": "ERROR", "WARNING": "WARNING", "CHECK": "INFO"}
 
@@ -17,7 +18,7 @@ def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
     """Yield the lines of one JSON object; it has no room for what stayed unknown."""
     yield from json.portable(
         {
-            "source": {"name": "xfrmlint"},
+            "source": {"name": "xfrmlint", **({"url": home()} if home() else {})},
             "diagnostics": [_diagnostic(finding) for finding in in_order(shown)],
         }
     )
@@ -33,7 +34,10 @@ def _diagnostic(finding: Finding) -> dict[str, Any]:
         "message": finding.message,
         "location": _location(finding.path, {"line": finding.line, "column": finding.column}),
         "severity": _SEVERITIES[finding.level],
-        "code": {"value": finding.type},
+        "code": {
+            "value": finding.type,
+            **({"url": page_of(finding.type)} if page_of(finding.type) else {}),
+        },
         # What `reviewdog -reporter=local` prints.
         "original_output": details(finding),
         "related_locations": [

@@ -9,17 +9,20 @@ from xfrmlint.report.terminal import printable
 from xfrmlint.rules import Rule
 
 _WIDTH = 78
+# How an example tells the tests which line is reported, as what.
+_EXPECTED = re.compile(r"([ \t]*)/\* expect: ([A-Z_, ]+?) \*/")
 _PLACEHOLDER = re.compile(r"\{(\w+)[^{}]*\}")
 
 
 def page(rule: Rule) -> str:
-    """Return what `xfrmlint explain TYPE` prints about a rule."""
-    blocks = [f"{rule.type} ({rule.level})", *_conditions(rule), *_paragraphs(rule.why)]
+    """Return what `xfrmlint explain TYPE` prints about a rule: first of all what to do."""
+    fix = _filled(f"Fix: {rule.fix}.")
+    blocks = [f"{rule.type} ({rule.level})", fix, *_conditions(rule), *_paragraphs(rule.why)]
     if rule.reference:
         blocks.append(_filled(f"Reference: {' '.join(rule.reference.split())}"))
     for title, examples in (("Reported:", rule.bad), ("Not reported:", rule.good)):
         if examples:
-            blocks += [title, *(_indented(example) for example in examples)]
+            blocks += [title, *(_indented(_marked(rule, example)) for example in examples)]
     blocks += ["The question asked of the facts (xfrmlint query):", _indented(rule.query)]
     lines = "\n\n".join(blocks).split("\n")
     return "".join(f"{printable(line, keep_tabs=True)}\n" for line in lines)
@@ -51,7 +54,9 @@ def _levels(rule: Rule) -> str:
 
 
 def what(rule: Rule) -> str:
-    """Return the rule's message with its gaps named, or its reason's first sentence."""
+    """Return what a rule reports; else its message with its gaps named, or its reason's start."""
+    if rule.reports:
+        return rule.reports
     text = _PLACEHOLDER.sub(r"<\1>", rule.message)
     if re.search(r"[a-z]+ [a-z]+", text):
         return text
@@ -106,12 +111,22 @@ def _row(rule: Rule) -> str:
 def _section(rule: Rule) -> Iterator[str]:
     yield f"## {rule.type}"
     yield " ".join([f"{_levels(rule)}.", *_conditions(rule)])
+    yield f"Fix: {rule.fix}."
     if rule.why:
         yield rule.why
     if rule.reference:
         yield f"Reference: {' '.join(rule.reference.split())}"
-    yield from _examples("Reported:", rule.bad)
-    yield from _examples("Not reported:", rule.good)
+    yield from _examples("Reported:", [_marked(rule, example) for example in rule.bad])
+    yield from _examples("Not reported:", [_marked(rule, example) for example in rule.good])
+
+
+def _marked(rule: Rule, example: str) -> str:
+    """Return an example as a reader wants it: the lines that the rule reports say so."""
+
+    def mark(found: re.Match[str]) -> str:
+        return f"{found[1]}/* reported */" if rule.type in found[2].split(", ") else ""
+
+    return _EXPECTED.sub(mark, example)
 
 
 def _examples(title: str, examples: Iterable[str]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from xfrmlint import __version__
 from xfrmlint.findings import Finding, Hop, Report, Unknown, in_order
 from xfrmlint.report import json
 from xfrmlint.report.checkpatch import steps
+from xfrmlint.report.home import home, page_of
 from xfrmlint.report.rulepage import what
 from xfrmlint.report.text import before, uri
 from xfrmlint.rules import Rule
@@ -38,6 +39,7 @@ def render(report: Report, shown: Sequence[Finding], rules: Sequence[Rule]) -> I
         "name": "xfrmlint",
         "version": __version__,
         "semanticVersion": __version__,
+        **({"informationUri": home()} if home() else {}),
         "rules": [_rule(rule) for rule in rules],
         "notifications": [{"id": _NOT_ANALYSED, **dict.fromkeys(_DESCRIPTIONS, _text(_UNKNOWN))}],
     }
@@ -60,13 +62,14 @@ def render(report: Report, shown: Sequence[Finding], rules: Sequence[Rule]) -> I
 
 def _rule(rule: Rule) -> dict[str, Any]:
     reference = " ".join(rule.reference.split())
-    paragraphs = [rule.why, f"Reference: {reference}" if reference else ""]
+    paragraphs = [f"Fix: {rule.fix}.", rule.why, f"Reference: {reference}" if reference else ""]
     more = f"xfrmlint explain {rule.type} shows examples."
     return {
         "id": rule.type,
         "shortDescription": _short(what(rule)),
         "fullDescription": _short(rule.why or what(rule)),
         "help": _text("\n\n".join(filter(None, [*paragraphs, more]))),
+        **({"helpUri": page_of(rule.type)} if page_of(rule.type) else {}),
         "defaultConfiguration": {"level": _LEVELS[rule.level]},
         "properties": {
             "problem.severity": _SEVERITIES[rule.level],

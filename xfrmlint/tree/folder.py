@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from xfrmlint.errors import InputError
 from xfrmlint.tree import Unreadable
 from xfrmlint.tree.digest import blob_name
+from xfrmlint.tree.links import links_outside
 from xfrmlint.tree.marks import Stamp, latest, stamp
 from xfrmlint.tree.searches import Found, Searches
 
@@ -63,6 +64,7 @@ class Folder:
         self._learned: dict[str, Stamped] = {}
         self._searches = Searches(self.root)
         self._searched: dict[tuple[str, tuple[str, ...]], Sequence[str]] = {}
+        self._linked = False
         self._folders: dict[str, str | None] = {}
         self._listings: dict[str, frozenset[str]] = {}
         self._digests: dict[str, str] = {}
@@ -242,6 +244,10 @@ class Folder:
         asked = pattern, tuple(under)
         if asked not in self._searched:
             found = self._searches.below(*asked) if under else self._searches.whole(pattern)
+            if not (under or self._linked):
+                self._linked = True
+                # A search follows no links.
+                self.problems.update(links_outside(self.root, self.real))
             self._searched[asked] = found
         return list(self._searched[asked])
 
@@ -291,7 +297,7 @@ def find_tree(named: str | None, start: Path | None = None) -> Folder:
         if missing:
             raise InputError(
                 f"{named}: not a kernel tree (no {', '.join(missing)}); "
-                "name the folder that holds MAINTAINERS, drivers/ and include/"
+                f"name the folder that holds MAINTAINERS, drivers/ and include/{_way_out(root)}"
             )
         return _checked(root, named)
     try:
@@ -301,14 +307,28 @@ def find_tree(named: str | None, start: Path | None = None) -> Folder:
     around = tree_around(here)
     if around is not None:
         return _checked(around, str(around))
-    raise InputError(f"{here}: not inside a kernel tree; name one: xfrmlint check /path/to/linux")
+    raise InputError(
+        f"{here}: not inside a kernel tree; name one: xfrmlint check /path/to/linux{_way_out(here)}"
+    )
+
+
+def _way_out(start: Path) -> str:
+    """Return what git makes a tree of a folder with, that is a repository and no tree."""
+    for root in (start, *start.parents):
+        if all((root / name).exists() for name in ("HEAD", "objects", "refs")):
+            return "; it is a bare repository: git worktree add ../linux HEAD makes a tree"
+        if (root / ".git/info/sparse-checkout").exists():
+            return "; the checkout is sparse: git sparse-checkout add include net drivers"
+    return ""
 
 
 def _checked(root: Path, named: str) -> Folder:
     tree = Folder(root)
     for wanted in _WANTED:
         if not os.path.lexists(root / wanted):
-            raise InputError(f"{named}: {wanted} is missing; the tree looks half unpacked")
+            raise InputError(
+                f"{named}: {wanted} is missing; the tree looks half unpacked{_way_out(root)}"
+            )
         try:
             tree.read(wanted)
         except Unreadable as error:

@@ -2,28 +2,27 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sysconfig
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from xfrmlint.errors import InputError
+from xfrmlint.programs import program
 
 
-@cache
-def ripgrep() -> str:
-    """Return the ripgrep of this installation, else one from PATH; raises InputError."""
+def ripgrep(outside: Path) -> str:
+    """Return the ripgrep of this installation, else one from PATH; raises InputError.
+
+    outside: the tree under check, whose own programs are not run.
+    """
     installed = Path(sysconfig.get_path("scripts")) / "rg"
     if installed.is_file():
         return str(installed)
-    # A relative entry of PATH could name a program of the tree under check.
-    folders = [f for f in os.environ.get("PATH", "").split(os.pathsep) if os.path.isabs(f)]
-    found = shutil.which("rg", path=os.pathsep.join(folders))
+    found = program("rg", os.path.realpath(outside))
     if found is None:
         raise InputError("ripgrep (rg) not found: install xfrmlint with pip, or put rg on PATH")
     return found
@@ -64,7 +63,7 @@ class Search:
     ) -> None:
         self.start = time.time_ns()
         # -a: a NUL byte in a source file must not make it "binary"; nor FF FE at its start UTF-16.
-        command = [ripgrep(), "--no-config", "-uu", "-a", "--encoding=none"]
+        command = [ripgrep(root), "--no-config", "-uu", "-a", "--encoding=none"]
         command += ["--null", "-l", "--color=never", *(() if deep else ("--max-depth=1",))]
         # The pattern comes by standard input: a module's exported names can be more than an
         # argument may hold.

@@ -1,7 +1,7 @@
 """A tree's own settings: `.xfrmlint.toml` at its top."""
 
 import tomllib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -129,6 +129,16 @@ def configured(report: Report, config: Config, asked: Collection[str] = ()) -> R
         else:
             kept.append(finding._replace(level=level))
     return report._replace(findings=tuple(kept), ignored=(*report.ignored, *ignored))
+
+
+def idle_ignores(findings: Iterable[Finding], config: Config) -> tuple[str, ...]:
+    """Return the entries of a tree's settings that match nothing of what is found in all of it."""
+    found = list(findings)
+    return tuple(
+        f"ignore {number} ({', '.join(sorted(one.types))} in {', '.join(one.paths)})"
+        for number, one in enumerate(config.ignores, 1)
+        if not any(_covers(one, finding) for finding in found)
+    )
 
 
 def matches(glob: str, path: str) -> bool:

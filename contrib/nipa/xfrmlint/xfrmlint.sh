@@ -38,7 +38,9 @@ if { [ $status -ne 0 ] && [ $status -ne 1 ]; } || [ -z "$total" ]; then
     exit 1
 fi
 
-describe "Findings added: $total$fixed"
+# What to do, a line a type.
+fixes=$(sed -n 's/^NOTE: \([A-Z0-9_]*: .*\); xfrmlint explain [A-Z0-9_]*$/ ; \1/p' "$found" | tr -d '\n')
+describe "Findings added: $total$fixed$fixes"
 case $total in
     "0 errors, 0 warnings" | "0 errors, 0 warnings, 0 checks") exit 0 ;;
     "0 errors, "*) exit 250 ;;

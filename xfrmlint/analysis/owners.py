@@ -1,0 +1,77 @@
+"""What an owner's code gave where it was run in worlds, as rows of facts."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from xfrmlint.concrete.lab import Ran, Scene
+from xfrmlint.concrete.tears import Tear
+from xfrmlint.facts.rows import OwnerRow, TearRow, UntoldRow, WorldRow
+from xfrmlint.model.interleave import lines
+from xfrmlint.model.judge import Outcome
+
+_BROKEN = {
+    "P1": Outcome.OTHER,
+    "P2": Outcome.MISSING,
+    "P3": Outcome.STALE,
+    "P4": Outcome.OTHER,
+}
+
+
+def owner_rows(owners: Iterable[Ran], tears: Sequence[Tear]) -> Iterator[tuple[object, ...]]:
+    """Yield what each owner's lower devices get in each world, and what tears in between."""
+    for ran in owners:
+        name = ran.owner.name
+        reaches = _reaches_unasking(ran.scenes)
+        yield OwnerRow(name, ran.owner.path, ran.total, len(ran.untold), reaches)
+        for one in dict.fromkeys(ran.untold):
+            yield UntoldRow(name, one.path or ran.owner.path, one.line, one.reason)
+        yield from _worlds(name, ran.scenes)
+        own = sorted((t for t in tears if t.driver == name), key=lambda t: len(t.schedule.moves))
+        for number, tear in enumerate(own):
+            for position, line in enumerate(lines(tear.schedule)):
+                yield TearRow(name, number, tear.scene.world.name, position, line)
+
+
+def _reaches_unasking(scenes: Iterable[Scene]) -> int | None:
+    """Tell whether a state is handed to a device that does not promise to ask; None if untried."""
+    told = [
+        scene
+        for scene in scenes
+        if any(not one.asks and one.master is not None for one in scene.story.devices)
+    ]
+    return int(any(map(_is_issued_by_unasking, told))) if told else None
+
+
+def _is_issued_by_unasking(scene: Scene) -> bool:
+    unasking = {one.name for one in scene.story.devices if not one.asks}
+    return any(scene.world.issued[handle] in unasking for handle in scene.world.issued)
+
+
+def _worlds(driver: str, scenes: Iterable[Scene]) -> Iterator[WorldRow]:
+    """Yield a row for each device in each world; worlds that differ in nothing told are one."""
+    rows: dict[tuple[str, bool, tuple[tuple[str, Outcome], ...]], list[str]] = {}
+    for scene in scenes:
+        key = (scene.story.name, scene.handed, tuple(_given_in(scene)))
+        rows.setdefault(key, []).append(" and ".join(scene.assumed))
+    alone = Counter(story for story, _, _ in rows)
+    for number, ((story, handed, outcomes), assumed) in enumerate(rows.items()):
+        said = " or ".join(filter(None, assumed)) if alone[story] > 1 else ""
+        for device, outcome in outcomes:
+            yield WorldRow(driver, number, story, said, int(handed), device, outcome)
+
+
+def _given_in(scene: Scene) -> Iterator[tuple[str, Outcome]]:
+    """Yield what each device comes to in a scene."""
+    wrong = {broken.asking: broken for broken, _ in scene.broken}
+    for answer in scene.answers:
+        broken = wrong.get(answer.asking)
+        if answer.value is None:
+            yield answer.asking, Outcome.UNKNOWN
+        elif broken is not None:
+            live = broken.answer in scene.world.live
+            stale = broken.name == "P1" and not live and broken.answer in scene.world.issued
+            yield answer.asking, Outcome.STALE if stale else _BROKEN[broken.name]
+        elif not scene.handed:
+            yield answer.asking, Outcome.NOT_HANDED
+        else:
+            yield answer.asking, Outcome.RIGHT if answer.value else Outcome.ZERO_TESTED
