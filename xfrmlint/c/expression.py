@@ -100,6 +100,8 @@ class Destination(NamedTuple):
 
 def destination(node: Node) -> Destination:
     """Return where an expression's value goes, as it is written."""
+    if is_indexed(node):
+        return Destination(Goes.POINTED)
     up = node.parent
     while up is not None and (up.type in _TRANSPARENT or is_worth(up)):
         up = up.parent

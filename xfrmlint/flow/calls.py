@@ -352,8 +352,13 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     kind = frame.view.result if goes is Goes.RETURNED else None
     if target is not None:
         kind = frame.declared_type(Name(target, target.start_byte, name))
-    if kind is None or kind.base in _FOLLOWED or kind.pointers != 1:
-        return kind is not None and kind.base in _FOLLOWED
+    if kind is None or kind.base in _FOLLOWED:
+        return kind is not None
+    if not kind.pointers:
+        return False
+    if kind.pointers > 1 or frame.driver.integer(kind.pointed(-1), frame.view) is not None:
+        # A handle can be put where it points.
+        return goes is Goes.ASSIGNED
     # A struct in which handles are put: where it comes from says how long it lives. And one that
     # knows a device: where it comes from says whose.
     fields = frame.driver.reader.types.fields(kind, frame.view.path)

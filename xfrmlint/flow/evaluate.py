@@ -336,8 +336,9 @@ class Evaluator:
         for term in reversed(terms):
             sides = [value, self.value(term.right)]
             if term.operator == "?:":
-                # `h ?: 0` is h.
-                value = value if isinstance(value, Handle) and is_zero(sides[1]) else sides[1]
+                # `h ?: 0` is h, `dev ?: NULL` is dev.
+                same = is_zero(sides[1]) and not isinstance(value, Unknown)
+                value = value if same else sides[1]
             else:
                 value = computed(sides, term.operator, self._numbers(sides))
         return value
