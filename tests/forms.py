@@ -92,6 +92,20 @@ STORES = (
     ),
     Form("memcpy of the struct", "STRUCT s = { .MEMBER = VALUE }; memcpy(POINTER, &s, sizeof(s));"),
     Form("memcpy of a literal", "memcpy(POINTER, &(STRUCT){ .MEMBER = VALUE }, sizeof(STRUCT));"),
+    Form(
+        "memcpy by pointer",
+        "STRUCT s = { .n = 1 }, *q = &s; q->MEMBER = VALUE; memcpy(POINTER, q, sizeof(*q));",
+    ),
+    Form("struct copy twice", "STRUCT r, s = { .MEMBER = VALUE }; r = s; *POINTER = r;"),
+    Form("struct copy to an element", "STRUCT s = { .MEMBER = VALUE }; POINTER[0] = s;"),
+    Form(
+        "nested struct",
+        "struct { STRUCT in; } s = { .in = { .MEMBER = VALUE } }; *POINTER = s.in;",
+    ),
+    Form(
+        "nested array",
+        "STRUCT s[2] = { { .MEMBER = VALUE } }; *POINTER = s[0];",
+    ),
     Form("memcpy of the member", "DECLARE(v) = VALUE; memcpy(&PLACE, &v, sizeof(v));"),
     Form(
         "setter",
@@ -123,6 +137,21 @@ STORES = (
         "returned pointer to the member",
         "*example_at(POINTER) = VALUE;",
         "static DECLARE(*example_at(STRUCT *q))\n{\n\treturn &q->MEMBER;\n}\n",
+    ),
+    Form(
+        "returned pointer to the member, kept",
+        "DECLARE(*at) = example_at(POINTER); *at = VALUE;",
+        "static DECLARE(*example_at(STRUCT *q))\n{\n\treturn &q->MEMBER;\n}\n",
+    ),
+    Form(
+        "element of a returned pointer",
+        "example_at(POINTER)[0] = VALUE;",
+        "static DECLARE(*example_at(STRUCT *q))\n{\n\treturn &q->MEMBER;\n}\n",
+    ),
+    Form(
+        "setter of the struct",
+        "STRUCT s = { .MEMBER = VALUE }; example_fill(POINTER, &s);",
+        "static void example_fill(STRUCT *q, const STRUCT *s)\n{\n\t*q = *s;\n}\n",
     ),
     Form(
         "returned pointer to the struct",
@@ -196,6 +225,14 @@ STORES = (
         "list_first_entry",
         _ALLOCATED + "list_add_tail(&e->node, &POINTER->all);",
         find=_FOUND + "e = list_entry(POINTER->all.next, STRUCT, node);",
+        place="e->MEMBER",
+        tags="lasting",
+    ),
+    Form(
+        "link of a list",
+        _ALLOCATED + "list_add_tail(&e->node, &POINTER->all);",
+        find=_FOUND + "struct list_head *l = POINTER->all.next;\n\n"
+        "\te = list_entry(l->next, STRUCT, node);",
         place="e->MEMBER",
         tags="lasting",
     ),

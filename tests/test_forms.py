@@ -13,37 +13,6 @@ from xfrmlint.findings import Report
 
 pytestmark = pytest.mark.slow
 
-# Forms that lose a finding without a word, or make a false one, and in which questions. Whoever
-# mends one takes it out: its test fails until then.
-_FAILING_TODAY = """
-store list_first_entry | own device
-store returned pointer to the member | handle tested | handle kept
-store struct initializer | handle kept
-store positional initializer | handle kept
-store old designator | handle kept
-store compound literal | handle kept
-store positional literal | handle kept
-store struct copy | handle kept
-store struct copy by pointer | handle kept
-store memcpy of the struct | handle kept
-store memcpy of a literal | handle kept
-store returned struct | handle kept
-call INDIRECT_CALL_1 | handle passed | handle kept
-call INDIRECT_CALL_1 of another | handle passed | handle kept
-call INDIRECT_CALL_2 | handle passed | handle kept
-call static pointer | handle passed, tested there | handle kept
-call INDIRECT_CALL_1, bare | handle passed, tested there | handle kept
-call INDIRECT_CALL_1 of another, bare | handle passed, tested there | handle kept
-call INDIRECT_CALL_2, bare | handle passed, tested there | handle kept
-"""
-
-FAILING_TODAY = {
-    (form, question)
-    for line in _FAILING_TODAY.strip().splitlines()
-    for form, *questions in [line.split(" | ")]
-    for question in questions
-}
-
 CASES = list(cases())
 
 
@@ -69,14 +38,7 @@ def verdict(case: Case) -> Verdict:
 @pytest.mark.parametrize("case", [pytest.param(c, id=f"{c.form} | {c.question}") for c in CASES])
 def test_a_form_has_the_plain_ones_answer_or_none(case: Case) -> None:
     found = verdict(case)
-    if (case.form, case.question) in FAILING_TODAY:
-        assert not found.right, "cured: take it out of FAILING_TODAY"
-    else:
-        assert found.right, f"{found.said}\n{case.text}"
-
-
-def test_what_fails_today_is_among_the_forms() -> None:
-    assert {(case.form, case.question) for case in CASES} >= FAILING_TODAY
+    assert found.right, f"{found.said}\n{case.text}"
 
 
 def test_the_plain_forms_are_right() -> None:

@@ -81,6 +81,7 @@ class Goes(Enum):
 
     ARGUMENT = "given to a function"
     MEMBER = "a member is read of it"
+    POINTED = "what it points to is read or written"
     RETURNED = "returned"
     ASSIGNED = "assigned"
     NOWHERE = "dropped"
@@ -99,6 +100,8 @@ class Destination(NamedTuple):
 
 def destination(node: Node) -> Destination:
     """Return where an expression's value goes, as it is written."""
+    if is_indexed(node):
+        return Destination(Goes.POINTED)
     up = node.parent
     while up is not None and (up.type in _TRANSPARENT or is_worth(up)):
         up = up.parent
@@ -111,6 +114,8 @@ def destination(node: Node) -> Destination:
         return Destination(Goes.ARGUMENT, node_text(called or up))
     if up.type == "field_expression":
         return Destination(Goes.MEMBER, node_text(up.child_by_field_name("field") or up))
+    if up.type == "pointer_expression" and up.children[0].type == "*":
+        return Destination(Goes.POINTED)
     if up.type == "return_statement":
         return Destination(Goes.RETURNED)
     target = up.child_by_field_name("left") or up.child_by_field_name("declarator")

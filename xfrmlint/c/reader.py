@@ -79,6 +79,7 @@ class Reader:
         self._outward: dict[tuple[str, str], list[View]] = {}
         self._templates: dict[str, list[View]] = {}
         self._settings: dict[str, list[Setting]] = {}
+        self._definitions: dict[tuple[str, str], list[View]] = {}
 
     def macros(self, files: Sequence[str], key: str) -> Macros:
         """Return the macros of some files. key: names the list of files."""
@@ -251,6 +252,11 @@ class Reader:
 
     def definitions(self, name: str, path: str) -> list[View]:
         """Return the views of a function's definitions in the driver that a file belongs to."""
+        if (name, path) not in self._definitions:
+            self._definitions[name, path] = self._defined(name, path)
+        return list(self._definitions[name, path])
+
+    def _defined(self, name: str, path: str) -> list[View]:
         found = self.defining(name, self.universe.files(path), path) if name else []
         if not found and name:
             found = [view for view in self._set_up(path) if view.item.name == name]

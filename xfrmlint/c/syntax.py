@@ -8,6 +8,7 @@ _Generic() and __builtin_choose_expr() are a choice. What is none of these is Op
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 from tree_sitter import Node
@@ -325,6 +326,16 @@ def leaves_of(one: Expression) -> list[Node]:
     return found
 
 
+def member_of(whole: Expression, way: Sequence[str]) -> Expression:
+    """Return the member of a struct that is not named where the whole struct is.
+
+    It has the whole one's node. way: the names that lead to it, as far as they are names.
+    """
+    for name in takewhile(str.isidentifier, way):
+        whole = Member(whole.node, whole.start, whole, name, False, whole.start)
+    return whole
+
+
 def root_of(one: Expression) -> Expression:
     """Return what a member, an element or a cast is of."""
     while isinstance(one, Member | Index | Cast):
@@ -632,6 +643,10 @@ class Syntax:
             return None
         if does.stops:
             return Stops(node, start, self.of(arguments[0]))
+        if 0 < does.calls <= len(arguments):
+            given = tuple(map(self.of, arguments))
+            callees = Choice(node, start, given[: does.calls])
+            return Call(node, start, callees, given[does.calls :], "")
         if does.truth == 0:
             return Truth(node, start, self.of(arguments[0]))
         if does.is_("unevaluated"):

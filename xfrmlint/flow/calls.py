@@ -94,11 +94,16 @@ class Calls:
         values = evaluator.all(call.arguments)
         after = evaluator.state
         targets = self._targets(frame, call)
-        if not targets and not call.name and any(holds(v, after) for v in values):
+        if not targets and any(holds(v, after) for v in values) and self._is_pointer(frame, call):
             targets = targets_of(self.driver.graph, frame.view, call.callee.node)
         if not targets:
             return self._outside(frame, call, values, after)
         return [r for t in targets for r in self.follow(frame, t, call, values, after)]
+
+    def _is_pointer(self, frame: Frame, call: Call) -> bool:
+        """Tell whether what is called is no function by its name."""
+        types, path = self.reader.types, frame.view.path
+        return not call.name or types.variable(call.name, path) is not None
 
     def _asks(self, frame: Frame, call: Call) -> bool:
         """Tell whether a call is one of the resolver, perhaps through a pointer."""
@@ -158,7 +163,7 @@ class Calls:
             return []
         spans = {view.place(n.start_byte) for n in leaves_of(call.callee)}
         if not call.name or not call.name.islower():
-            # INDIRECT_CALL_2(f, f1, f2, ...), static_call(name)(...)
+            # static_call(name)(...), and macros that nobody knows.
             spans |= {view.place(n.start_byte) for n in leaves_of(call)}
         return list(dict.fromkeys(f for place, f in pointed_ if place in spans))
 
@@ -325,8 +330,7 @@ class Calls:
         if target.to[0].startswith("="):
             return state.stored(target.to, Struct(at))
         evaluator = Evaluator(frame, state, {})
-        for handle in state.handles_below(at):
-            evaluator.left(target.to, handle, pointed(named))
+        evaluator.left_whole(target.to, at, pointed(named))
         return evaluator.state
 
 
@@ -356,11 +360,18 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
         return name == frame.driver.contract.asks
     if goes is Goes.MEMBER:
         return name in members
+    if goes is Goes.POINTED:
+        return True
     kind = frame.view.result if goes is Goes.RETURNED else None
     if target is not None:
         kind = frame.declared_type(Name(target, target.start_byte, name))
-    if kind is None or kind.base in _FOLLOWED or kind.pointers != 1:
-        return kind is not None and kind.base in _FOLLOWED
+    if kind is None or kind.base in _FOLLOWED:
+        return kind is not None
+    if not kind.pointers:
+        return False
+    if kind.pointers > 1 or frame.driver.integer(kind.pointed(-1), frame.view) is not None:
+        # A handle can be put where it points.
+        return goes is Goes.ASSIGNED
     # A struct in which handles are put: where it comes from says how long it lives. And one that
     # knows a device: where it comes from says whose.
     fields = frame.driver.reader.types.fields(kind, frame.view.path)

@@ -126,8 +126,16 @@ class Members:
         return (kind.base if kind is not None else ""), one.name
 
     def _struct(self, view: View, one: Member) -> CType | None:
-        kind = self.reader.types.of(one.of.node, view)
+        kind = self._type(view, one.of)
         return self.reader.types.resolved(kind, view.path) if kind is not None else None
+
+    def _type(self, view: View, one: Expression) -> CType | None:
+        if not isinstance(one, Member) or one.node is not one.of.node:
+            return self.reader.types.of(one.node, view)
+        # It was not named, see member_of().
+        kind = self._struct(view, one)
+        fields = self.reader.types.fields(kind, view.path) if kind is not None else None
+        return fields[0].get(one.name) if fields is not None else None
 
     def memory(self, view: View, target: Expression, at: Location | None) -> str:
         """Return what a handle stored in an lvalue reaches.

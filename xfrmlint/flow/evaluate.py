@@ -27,6 +27,7 @@ from xfrmlint.c.syntax import (
     Opaque,
     Temporary,
     Unary,
+    member_of,
     uncast,
 )
 from xfrmlint.contract.words import HANDLE, OWNER, PINNED, XSO
@@ -169,7 +170,19 @@ class Evaluator:
             # The type says so; whose it is was lost on the way.
             return self._offload_member(Offload(Sa.UNKNOWN), one)
         at = self._member_at(of, one)
-        return self.load(at, one) if at is not None else lost(of)
+        if at is None:
+            return lost(of)
+        if at not in self.state.memory and self._is_link(one):
+            # It leads to an entry, as the list itself does.
+            return Pointer(at[:-1])
+        return self.load(at, one)
+
+    def _is_link(self, one: Member) -> bool:
+        """Tell whether a member leads from a list, or an entry of it, to another entry."""
+        if one.name not in structs.LINKS:
+            return False
+        kind = self.frame.type(one.of)
+        return kind is not None and kind.base in structs.LISTS
 
     def _holder(self, one: Member) -> Value:
         """Return what a member is of: a struct, or a pointer to one."""
@@ -323,8 +336,9 @@ class Evaluator:
         for term in reversed(terms):
             sides = [value, self.value(term.right)]
             if term.operator == "?:":
-                # `h ?: 0` is h.
-                value = value if isinstance(value, Handle) and is_zero(sides[1]) else sides[1]
+                # `h ?: 0` is h, `dev ?: NULL` is dev.
+                same = is_zero(sides[1]) and not isinstance(value, Unknown)
+                value = value if same else sides[1]
             else:
                 value = computed(sides, term.operator, self._numbers(sides))
         return value
@@ -400,20 +414,32 @@ class Evaluator:
             value = self.frame.typed(value, self.frame.type(target), target)
         if at is None or not at[0].startswith("="):
             if isinstance(value, Struct):
-                for handle in self.state.handles_below(value.at):
-                    self.left(at, handle, target)
+                self.left_whole(at, value.at, target)
             if isinstance(value, Handle):
                 self.left(at, value, target)
                 return
         if at is not None:
             self.state = self.state.stored(at, value)
 
-    def left(self, at: Location | None, value: Handle, target: Expression) -> None:
-        """Note a handle that is put anywhere but on the stack."""
+    def left_whole(self, at: Location | None, whole: Location, target: Expression) -> None:
+        """Note the handles in a struct that is copied anywhere but on the stack."""
+        for inner, held in list(self.state.below(whole)):
+            if isinstance(held, Handle):
+                self.left(at, held, target, inner)
+
+    def left(
+        self, at: Location | None, value: Handle, target: Expression, inner: Location = ()
+    ) -> None:
+        """Note a handle that is put anywhere but on the stack. inner: where in the target."""
         text = f"stored in {' '.join(target.text.split())}"
         # What `*p = h` writes to was named where its address was taken.
         view, named = self.code.addressed.of(at or ()) or (self.frame.view, target)
         where = lifetime(self.code, view, named, at)
+        if inner:
+            named = member_of(named, inner)
+            at = (*at, *inner) if at is not None else None
+            # What the struct itself does not say, its member can.
+            where = lifetime(self.code, view, named, at) if where == "unknown" else where
         facts = self.state.known.get(value.id, "")
         if where == "hardware":
             self.used(value, target, text)

@@ -142,6 +142,7 @@ class Body:
         self.states = {name for name, kind in known if kind == _STATE}
         self.scalars = {name for name, kind in known if not kind.pointers} - self.structs
         self._pairs: dict[int, list[Expression]] = {}
+        self.aliases = self._aliases()
         # Where the evaluator found each name to lie: a frame's, or a static variable's.
         self.places: dict[int, tuple[bool, str] | None] = {}
         # Whether each member is one of a union.
@@ -154,6 +155,19 @@ class Body:
             parts = inside(self.lowered.statement(index))
             self._pairs[index] = [part for part in parts if isinstance(part, wanted)]
         return self._pairs[index]
+
+    def _aliases(self) -> dict[str, str]:
+        """Return the variables that are made pointers to structs among the variables: to which."""
+        found = {}
+        for index, text in enumerate(self.names):
+            for one in self.pairs(index) if text.taken & self.structs else ():
+                if not isinstance(one, Assignment | Declaration):
+                    continue
+                to, value = one.target, one.value
+                if isinstance(to, Name) and isinstance(value, Address):
+                    if isinstance(value.of, Name) and value.of.name in self.structs:
+                        found[to.name] = value.of.name
+        return found
 
     def given(self, index: int) -> set[str]:
         """Return the members that are read in the arguments of a step's calls."""
@@ -229,6 +243,9 @@ class Body:
             root = root_of(target).text
             if root in self.structs:
                 names.add(root)
+            elif root in self.aliases:
+                # Either of them is the struct that holds it then.
+                names |= {root, self.aliases[root]}
 
     def _called(
         self,

@@ -21,6 +21,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "stores": list,
         "keeps": list,
         "iterates": str,
+        "calls": int,
         "returns": str,
         "copies": bool,
         "number": ("same", "masked", "computed"),
@@ -66,8 +67,8 @@ class Function:
     returned: the argument that is returned, None for another value. struct: the position of the
     argument that names the struct of the result; like: of the one whose type the result has;
     allocated: of the one that says what is allocated; container: of the one in which the result is
-    looked up. iterates: what a loop macro runs over, and its variable. softirq: None where that is
-    not known.
+    looked up. iterates: what a loop macro runs over, and its variable. calls: so many arguments are
+    functions, one of which is called with the others. softirq: None where that is not known.
     """
 
     stores: tuple[Store, ...] = ()
@@ -78,6 +79,7 @@ class Function:
     allocated: int = -1
     container: int = -1
     iterates: Store | None = None
+    calls: int = 0
     number: str = ""
     truth: int = -1
     stops: str = ""
@@ -101,8 +103,8 @@ class Function:
 
     @property
     def known(self) -> bool:
-        """Whether any row speaks of the function."""
-        return self != _NOTHING
+        """Whether any row speaks of what the function does itself."""
+        return self != _NOTHING and not self.calls
 
     def is_(self, what: str) -> bool:
         """Tell whether one of the keys that are true or false is true."""
@@ -189,7 +191,7 @@ def _added(known: Function, row: Row) -> Function:
                 found = replace(found, unless_zero=row.get("unless_zero", -1))
             case "gfp" | "unless_zero":
                 continue
-            case "number" | "truth" | "stops" | "device" | "private" | "softirq":
+            case "calls" | "number" | "truth" | "stops" | "device" | "private" | "softirq":
                 found = replace(found, **{key: value})
             case _:
                 if value:

@@ -30,5 +30,14 @@ OF_A_QUEUE = re.compile(
     r"^(struct (net_device|napi_struct|netdev_queue|device|pci_dev|u64_stats_sync|xfrm_state|"
     r"rcu_head|list_head|hlist_node|mutex|completion|work_struct)|spinlock_t|refcount_t)$"
 )
+# Lists and what hangs on them (include/linux/types.h, llist.h), and the links from one to the next.
+LISTS = (
+    "struct list_head",
+    "struct hlist_head",
+    "struct hlist_node",
+    "struct llist_head",
+    "struct llist_node",
+)
+LINKS = ("next", "prev", "first")
 # Results of the transmit function (include/linux/netdevice.h, enum netdev_tx).
 ENUMERATORS = {"NETDEV_TX_OK": True, "NETDEV_TX_BUSY": False}
