@@ -296,7 +296,6 @@ def _garbage(home: Path) -> Iterator[None]:
 
 
 TROUBLE: dict[str, Callable[[Path], Iterator[None]]] = {
-    "locked": _locked,
     "a folder in its place": _folder,
     "a FIFO in its place": _fifo,
     "a file where its folder goes": _no_folder,
@@ -314,6 +313,15 @@ def test_trouble_costs_one_line(
         assert (ran.status, ran.out) == (wanted.status, wanted.out)
         assert ran.err.count("\n") == 1
         assert ran.err.startswith("xfrmlint: the cache ")
+
+
+def test_a_cache_that_another_run_holds_costs_no_line(
+    kernel: Path, wanted: Ran, tmp_path: Path
+) -> None:
+    keep(tmp_path / "xfrmlint/facts.sqlite", "k", "one")
+    for _ in _locked(tmp_path):
+        ran = run("check", kernel, cwd=kernel, env={"XDG_CACHE_HOME": str(tmp_path)})
+        assert ran == (wanted.status, wanted.out, "")
 
 
 @pytest.mark.parametrize("quiet", ["-q", "--terse"])
@@ -802,7 +810,8 @@ def test_the_version_loads_nothing_of_it(tmp_path: Path) -> None:
     found = imported("--version", home=tmp_path)
     own = {name for name in found if name.startswith("xfrmlint.")}
     own -= {name for name in own if name.startswith("xfrmlint.command")}
-    assert own == {"xfrmlint.cli", "xfrmlint.errors", "xfrmlint.report", "xfrmlint.report.terminal"}
+    report = {"xfrmlint.report", "xfrmlint.report.home", "xfrmlint.report.terminal"}
+    assert own == {"xfrmlint.cli", "xfrmlint.errors", *report}
     assert "sqlite3" not in found
 
 

@@ -414,7 +414,6 @@ void foo_setup(struct net_device *dev)
         ),
         [
             ("dev->features = x->xso.offload_handle;", "confirmed", ""),
-            ("dev->features = x->xso.offload_handle + 1;", "unconfirmed", "under a false #if"),
         ],
     ),
     "in a branch of another version": Case(

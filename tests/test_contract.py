@@ -738,7 +738,7 @@ def test_renamed_throughout_a_tree_has_the_same_findings(name: str, tmp_path: Pa
 def test_renamed_the_resolver_is_compared_as_before(tmp_path: Path) -> None:
     plain = run("resolver", lay("rfc", tmp_path / "plain"), cwd=tmp_path)
     other = run("resolver", rename(lay("rfc", tmp_path / "other")), cwd=tmp_path)
-    assert "equals the reference in all 351 states" in plain.out
+    assert "equals the reference of revision 1 in all 351 states" in plain.out
     assert "Torn reads" in plain.out
     # The schedule is the model's, and so are its words.
     page, _, torn = plain.out.partition("\nTorn reads")

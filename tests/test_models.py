@@ -144,7 +144,7 @@ def test_what_a_vendor_s_row_says_is_seen(
     ran = run(
         "check", "--terse", "--show-types", "--types", "RESOLVER_MAY_SLEEP", *asked, cwd=tmp_path
     )
-    lines = [int(n) for n in re.findall(rf"^{EXAMPLE}:(\d+): ERROR:", ran.out, re.M)]
+    lines = [int(n) for n in re.findall(rf"^linux/{EXAMPLE}:(\d+): ERROR:", ran.out, re.M)]
     assert lines == sleeping
 
 

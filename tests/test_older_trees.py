@@ -96,7 +96,7 @@ def test_a_lower_driver_that_calls_its_own_ops_is_no_upper(name: str, tmp_path: 
     assert driver["role"] == "lower"
     ran = run("check", "--strict", "--terse", "--show-types", tree, cwd=tmp_path)
     found = [line.split(": ")[:2] for line in ran.out.splitlines()[:-1]]
-    assert found == [[f"{EXAMPLE}:20", "CHECK:CONTROL_OFFLOAD_HANDLE"]]
+    assert found == [[f"linux/{EXAMPLE}:20", "CHECK:CONTROL_OFFLOAD_HANDLE"]]
 
 
 @pytest.mark.parametrize("name", [NEW, OLD, THIRD])
@@ -118,8 +118,8 @@ def test_a_resolver_equals_the_reference_whatever_its_struct_is_named(
     ("changes", "found"),
     [
         pytest.param([("\tstruct net_device\t*real_dev;\n", "")], [], id="no real_dev"),
-        pytest.param([], [f"{EXAMPLE}:6"], id="real_dev"),
-        pytest.param([(NEW, OLD)], [f"{EXAMPLE}:6"], id="real_dev, by the old name"),
+        pytest.param([], [f"linux/{EXAMPLE}:6"], id="real_dev"),
+        pytest.param([(NEW, OLD)], [f"linux/{EXAMPLE}:6"], id="real_dev, by the old name"),
         pytest.param(
             [(NEW, OLD), ("\tstruct net_device\t*real_dev;\n", "")], [], id="no real_dev, old name"
         ),

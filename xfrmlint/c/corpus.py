@@ -104,6 +104,7 @@ class Corpus:
         self._words = words
         self._data: dict[str, bytes] = {}
         self._settling: set[str] = set()
+        self._reached: frozenset[str] = frozenset()
         self._plain: dict[str, bytes] = {}
         self._units: dict[str, Unit] = {}
         self._includes: dict[str, list[str]] = {}
@@ -146,10 +147,17 @@ class Corpus:
         """
         if path.startswith(_SHARED) or path in self._settling or b"#" not in data:
             return ()
+        outermost = not self._settling
         self._settling.add(path)
+        if outermost:
+            # The far ones first: a row of headers is as long as somebody likes, the stack is not.
+            near = self.local(path)[1:]
+            self._reached = frozenset(near)
+            for header in reversed(near):
+                self.unit(header)
         found: dict[str, int] = {}
         for header in self.includes(path):
-            if not header.startswith(_SHARED) and header not in self._settling:
+            if header in self._reached and header not in self._settling:
                 found.update(self.unit(header).blanked.features)
         self._settling.discard(path)
         words = set(_ASKED.findall(b"\n".join(_CONDITION.findall(data)))) if found else set()

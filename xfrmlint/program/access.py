@@ -100,6 +100,10 @@ class Accesses:
                 continue
             if self._mode(view, member)[0] != "write":
                 continue
+            kind = self.reader.types.of(member, view)
+            if kind is not None and kind.pointers:
+                # A pointer to a state's is written, not what it points to.
+                continue
             origin, by_name = self.base(member, view)
             if origin == STATE:
                 yield self._made(view, node, self.contract.member(HANDLE), "write", "", by_name)
