@@ -100,7 +100,7 @@ def test_what_stands_in_the_file_that_is_compiled(linux: Path) -> None:
     assert compiled(TX, linux) == (0, "", said(""))
     ran = compiled(OPS, linux)
     assert (ran.status, ran.out) == (0, "")
-    found = [line.partition(" ")[0] for line in ran.err.splitlines() if ": note:" not in line]
+    found = [line.partition(" ")[0] for line in ran.err.splitlines() if "note: fix: " not in line]
     assert found == [f"{OPS}:5:49:"]
 
 
