@@ -46,9 +46,6 @@ from xfrmlint.kernel.functions import function_named
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"')
-_CALLED = re.compile(r"([A-Za-z_]\w*)\s*\(")
-# Nothing is stored, and no address taken, where none of these is written.
-_STORES = re.compile(r"(?<![=!<>])=(?!=)|\+\+|--|(?<!&)&(?!&)")
 _CONSTANT = re.compile(r"NETDEV_TX_\w+|NULL|true|false|\d+|-E[A-Z]+")
 _SMALL = 60
 _ENDS = (Does.RETURN, Does.END, Does.CUT)
@@ -401,13 +398,6 @@ class Body:
                 stack += fresh
                 seen.update(fresh)
         return False
-
-
-def _is_store(text: str) -> bool:
-    """Tell whether a statement can store something, or take an address."""
-    if _STORES.search(text):
-        return True
-    return any(function_named(name).stores for name in _CALLED.findall(text))
 
 
 def _names(text: str, statement: Sequence[Expression]) -> _Names:

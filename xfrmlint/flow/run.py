@@ -33,12 +33,12 @@ from xfrmlint.flow.frame import Frame, Outcomes
 from xfrmlint.flow.relevance import Body, Slice
 from xfrmlint.flow.summary import (
     RESULT,
-    arguments_of,
     handed_down,
     holds,
     joined,
     left_by,
     renamed,
+    typed_arguments,
     visible,
     widened,
     zeros,
@@ -148,7 +148,7 @@ class Run:
         place = frame.place(call)
         found: dict[object, tuple[State, Value]] = {}
         for body in self.code.driver.bodies(target):
-            given = arguments_of(frame, body, call, values)
+            given = typed_arguments(frame, body, call, values)
             seen, hidden = visible(state, given)
             for after, value in self._function(target, body, given, seen, len(self.stack)):
                 moved, result = renamed(handed_down(frame, call, after), value, place)

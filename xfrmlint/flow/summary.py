@@ -153,7 +153,7 @@ def widened(state: State, seen: dict[Location, set[str]]) -> State:
     return replace(state, memory=memory)
 
 
-def arguments_of(frame: Frame, body: Body, call: Call, values: Sequence[Value]) -> list[Value]:
+def typed_arguments(frame: Frame, body: Body, call: Call, values: Sequence[Value]) -> list[Value]:
     """Return the arguments of a call as what the parameters' types make of them."""
     found = list(values)
     for local in body.view.locals:

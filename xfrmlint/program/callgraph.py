@@ -445,12 +445,12 @@ class _Collector:
         else:
             self.onward(step)
 
-    def onward(self, step: Step) -> bool:
-        """Follow a use to where it leads; return whether it leads anywhere."""
+    def onward(self, step: Step) -> list[Step] | None:
+        """Follow a use to where it leads, and return that; None where it can't be told."""
         further = self.graph.uses.onward(step)
         for one in further or ():
             self.follow(one)
-        return bool(further)
+        return further
 
     def called(self, use: Use, via: str) -> None:
         if use.view.kind != "function":
@@ -473,10 +473,7 @@ class _Collector:
         if use.view.local(use.name, use.at.start_byte) is not None:
             self.through_pointer(use)
             return
-        further = self.graph.uses.onward(step)
-        for one in further or ():
-            self.follow(one)
-        if further is None:
+        if self.onward(step) is None:
             self.entry(registered_door(use.name, self.takes()), use, step.via)
 
     def through_pointer(self, use: Use) -> None:

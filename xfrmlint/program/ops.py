@@ -107,12 +107,10 @@ class _Finder:
         if parent is None:
             return
         if parent.type == "field_designator":
-            pair = parent.parent
-            value = pair.child_by_field_name("value") if pair is not None else None
-            owner = pair.parent if pair is not None else None
-            if owner is not None and value is not None:
-                table = self.table_of_list(view, owner)
-                self.callback(table, view, node, name, value)
+            entry = _entry_of(parent)
+            if entry is not None:
+                table = self.table_of_list(view, entry.listed)
+                self.callback(table, view, node, name, entry.value)
             return
         if parent.type == "argument_list" and parent.parent is not None:
             self.doubt(view, parent.parent, f"does with {name}")
@@ -246,11 +244,10 @@ class _Finder:
         if parent is None:
             return
         if parent.type == "field_designator":
-            pair = parent.parent
-            value = pair.child_by_field_name("value") if pair is not None else None
-            owner = pair.parent if pair is not None else None
-            if value is None or owner is None:
+            entry = _entry_of(parent)
+            if entry is None:
                 return
+            owner, value = entry
             if not self.holds_callbacks(owner) and not self.typed_ops(view, value):
                 return
             # Of two designators for one field the last one counts.
@@ -444,6 +441,21 @@ class _Finder:
             if inner.type == "field_identifier" and inner.parent is not None
             if slot_of(self.reader, where, inner.parent).struct == slot.struct
         ]
+
+
+class _Entry(NamedTuple):
+    """An entry with a designator, in the list that it stands in."""
+
+    listed: Node
+    value: Node
+
+
+def _entry_of(designator: Node) -> _Entry | None:
+    """Return the entry of an initializer list that a designator belongs to."""
+    pair = designator.parent
+    value = pair.child_by_field_name("value") if pair is not None else None
+    listed = pair.parent if pair is not None else None
+    return _Entry(listed, value) if listed is not None and value is not None else None
 
 
 def _element_of(key: Key, flagged: Key) -> bool:
