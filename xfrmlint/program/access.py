@@ -18,6 +18,8 @@ from xfrmlint.valueflow.sources import Tracer
 
 _DEEPEST = 6
 
+# Calls that hand a pointer on.
+_DEEPEST = 8
 # Parentheses, casts and the like around a member.
 _MOST_AROUND = 200
 STATE, POLICY, OTHER, UNKNOWN = "state", "policy", "other", "unknown"
@@ -302,12 +304,16 @@ class Accesses:
         name = node_text(called) if called is not None else ""
         return _rcu(name)
 
-    def _through_pointer(self, view: View, name: str, position: int) -> str:
+    def _through_pointer(self, view: View, name: str, position: int, depth: int = 0) -> str:
         """What a function of the driver does through its pointer parameter; a read if unknown."""
+
+        def onward(callee: str, at: int) -> str:
+            return self._through_pointer(view, callee, at, depth + 1)
+
         modes = set()
-        for inner in self.reader.definitions(name, view.path):
+        for inner in self.reader.definitions(name, view.path) if depth < _DEEPEST else ():
             if position < len(inner.parameters):
-                modes.add(_mode_of_pointer(inner, inner.parameters[position]))
+                modes.add(_mode_of_pointer(inner, inner.parameters[position], onward))
         if not modes:
             return "read"
         return modes.pop() if len(modes) == 1 else "readwrite"
@@ -327,8 +333,13 @@ def _is_cleared(node: Node) -> bool:
     return value is not None and node_text(bare(value)) in ("0", "0UL", "0ul", "NULL")
 
 
-def _mode_of_pointer(view: View, name: str) -> str:
-    """What a function does through a pointer of its own: read, write or readwrite."""
+def _mode_of_pointer(
+    view: View, name: str, onward: Callable[[str, int], str] = lambda callee, position: "read"
+) -> str:
+    """What a function does through a pointer of its own: read, write or readwrite.
+
+    onward: what the function does to which the pointer is passed as its argument at a position.
+    """
     reads = writes = 0
     for node in view.occurrences(name):
         parent = node.parent
@@ -358,7 +369,13 @@ def _mode_of_pointer(view: View, name: str) -> str:
         if _filled_by(parent, node, True):
             writes += 1
             continue
-        reads += 1
+        mode = "read"
+        if parent.type == "argument_list" and parent.parent is not None:
+            called = parent.parent.child_by_field_name("function")
+            if called is not None and called.type == "identifier":
+                mode = onward(node_text(called), position_in(parent, node))
+        reads += mode != "write"
+        writes += mode != "read"
     return "readwrite" if reads and writes else "write" if writes else "read"
 
 
