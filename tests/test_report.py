@@ -612,6 +612,7 @@ def test_json_of_a_clean_run() -> None:
         "findings": [],
         "drivers": [],
         "unknown": [],
+        "idle_ignores": [],
         "summary": {
             "errors": 0,
             "warnings": 0,

@@ -218,7 +218,10 @@ def judge(
     others = [] if driver is None or found else list(_without_handle(store, driver))
     version, present = store.query("SELECT version, contract FROM tree")[1][0]
     if form == "json":
-        text = rendering.as_json(found, callbacks, version, present)
+        from xfrmlint.command.page import commit_of
+
+        of = {"version": version, "contract": present, "commit": commit_of(where)}
+        text = rendering.as_json(found, callbacks, of, topologies_of(store))
         printed([text.removesuffix("\n")])
     elif form in ("html", "dot"):
         made = Made(found, callbacks, others, version, present, group, topologies_of(store))
