@@ -643,6 +643,8 @@ class Syntax:
             return None
         if does.stops:
             return Stops(node, start, self.of(arguments[0]))
+        if does.static_call == "call":
+            return Opaque(node, start, "the target of a static call")
         if 0 < does.calls <= len(arguments):
             given = tuple(map(self.of, arguments))
             callees = Choice(node, start, given[: does.calls])

@@ -94,7 +94,8 @@ class Calls:
         values = evaluator.all(call.arguments)
         after = evaluator.state
         targets = self._targets(frame, call)
-        if not targets and any(holds(v, after) for v in values) and self._is_pointer(frame, call):
+        matters = any(holds(v, after) for v in values) or _is_wanted(frame, call)
+        if not targets and matters and self._is_pointer(frame, call):
             targets = targets_of(self.driver.graph, frame.view, call.callee.node)
         if not targets:
             return self._outside(frame, call, values, after)

@@ -90,11 +90,15 @@ class Code:
         handle = contract.member(HANDLE)
         resolvers = frozenset([contract.asks] if contract.asks else ())
         words = {*resolvers, handle, *self.driver.names}
+        # By what each function is called, its own name or a pointer's.
+        called: dict[FunctionName, set[str]] = {}
         for function in sorted(self.driver.reached):
+            called[function] = {function.name}
             for edge in self.driver.graph.incoming(function).edges:
                 key = (edge.caller.path, edge.caller.name)
                 self.pointed.setdefault(key, []).append((edge.place, function))
-                words.update(self._word_at(edge.place))
+                called[function].update(self._word_at(edge.place))
+            words |= called[function]
         members = {handle} | {field for _, field in self.keepers}
         seeds = Seeds(frozenset(words | members), frozenset(members), resolvers)
         given: dict[FunctionName, frozenset[str]] = {
@@ -107,9 +111,10 @@ class Code:
                 for body in self.driver.bodies(function):
                     carried = body.carried(seeds, names)
                     members |= carried.members
+                    by = called.get(function, {function.name})
                     if carried.returns:
-                        returning.add(function.name)
-                    filling |= {(function.name, at) for at in carried.fills}
+                        returning |= by
+                    filling |= {(name, at) for name in by for at in carried.fills}
                     for target, parameters in self._given(body, carried):
                         more[target] = more.get(target, frozenset()) | parameters
             words |= members | returning | {name for name, _ in filling}

@@ -59,7 +59,8 @@ class Seeds:
     """What can lead to a handle in a driver.
 
     words: names that stand for one (functions on the way, members). members: those that hold one.
-    returning: functions that return one. filling: functions that put one where argument N points.
+    returning: functions, and pointers to them, that return one. filling: those that put one where
+    argument N points.
     """
 
     words: frozenset[str]
@@ -217,7 +218,7 @@ class Body:
         match one:
             case Call():
                 for callee in _sides(one):
-                    self._called(callee.text, one.arguments, seeds, names, members, handed)
+                    self._called(_word_of(callee), one.arguments, seeds, names, members, handed)
             case Initializer():
                 for name, value in one.items:
                     if not name.startswith("#") and _carries(value, seeds, names, members):
@@ -469,7 +470,7 @@ def _carries(
             # The address of a member is computed from the struct's.
             case Address() if root_of(part.of).text in names:
                 return True
-            case Call() if any(side.text in seeds.returning for side in _sides(part)):
+            case Call() if any(_word_of(side) in seeds.returning for side in _sides(part)):
                 return True
         stack += _MADE_OF[type(part)](part) if type(part) in _MADE_OF else ()
     return False
@@ -478,6 +479,13 @@ def _carries(
 def _sides(call: Call) -> Sequence[Expression]:
     """Return what can be called."""
     return call.callee.values if isinstance(call.callee, Choice) else (call.callee,)
+
+
+def _word_of(callee: Expression) -> str:
+    """Return the word by which something is called: a function's, a pointer's or a member's."""
+    callee = bared(callee, subscripts=True)
+    # Of static_call(name) it is the macro's.
+    return callee.name if isinstance(callee, Member) else callee.text.partition("(")[0]
 
 
 def _passed(call: Call) -> Sequence[Expression]:

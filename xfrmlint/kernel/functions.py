@@ -28,6 +28,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "truth": int,
         "error_too": bool,
         "stops": str,
+        "static_call": ("call", "store"),
         "device": ("own", "master", "vlan", "other", "private", "dummy"),
         "private": ("own", "vlan"),
         "state": bool,
@@ -83,6 +84,7 @@ class Function:
     number: str = ""
     truth: int = -1
     stops: str = ""
+    static_call: str = ""
     device: str = ""
     private: str = ""
     sleeps: str = ""
@@ -191,7 +193,16 @@ def _added(known: Function, row: Row) -> Function:
                 found = replace(found, unless_zero=row.get("unless_zero", -1))
             case "gfp" | "unless_zero":
                 continue
-            case "calls" | "number" | "truth" | "stops" | "device" | "private" | "softirq":
+            case (
+                "calls"
+                | "number"
+                | "truth"
+                | "stops"
+                | "device"
+                | "private"
+                | "softirq"
+                | "static_call"
+            ):
                 found = replace(found, **{key: value})
             case _:
                 if value:
