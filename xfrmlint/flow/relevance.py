@@ -18,6 +18,7 @@ from xfrmlint.c.lower import Lowered
 from xfrmlint.c.syntax import (
     Address,
     Assignment,
+    Before,
     Binary,
     Block,
     Call,
@@ -497,7 +498,7 @@ def _passed(call: Call) -> Sequence[Expression]:
 
 # What a value is, or is computed from.
 _MADE_OF: dict[type[Expression | None], Callable[[Any], Sequence[Expression | None]]] = {
-    **dict.fromkeys((Cast, Deref, Unary, Index, Address), lambda one: (one.of,)),
+    **dict.fromkeys((Cast, Deref, Unary, Index, Address, Before), lambda one: (one.of,)),
     **dict.fromkeys((Assignment, Block, Compound), lambda one: (one.value,)),
     Binary: lambda one: (one.left, one.right) if one.operator in _ARITHMETIC else (),
     Call: _passed,

@@ -40,6 +40,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "prints": bool,
         "looks": bool,
         "unevaluated": bool,
+        "empties": bool,
         "hardware": bool,
         "rcu": bool,
     },
