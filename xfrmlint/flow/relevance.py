@@ -51,6 +51,7 @@ _CONSTANT = re.compile(r"NETDEV_TX_\w+|NULL|true|false|\d+|-E[A-Z]+")
 _SMALL = 60
 _ENDS = (Does.RETURN, Does.END, Does.CUT)
 _STATE = CType("struct xfrm_state", 1)
+_PACKET = CType("struct sk_buff", 1)
 _MACRO = re.compile(r"^[A-Z][A-Z0-9_]*\s*\(")
 _ARITHMETIC = frozenset(("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"))
 
@@ -61,13 +62,14 @@ class Seeds:
 
     words: names that stand for one (functions on the way, members). members: those that hold one.
     returning: functions, and pointers to them, that return one. filling: those that put one where
-    argument N points.
+    argument N points. moving: functions that can give a packet another device.
     """
 
     words: frozenset[str]
     members: frozenset[str]
     returning: frozenset[str] = frozenset()
     filling: frozenset[tuple[str, int]] = frozenset()
+    moving: frozenset[str] = frozenset()
 
 
 class Carried(NamedTuple):
@@ -138,6 +140,7 @@ class Body:
         known = [(name, kind) for name, kind in typed if kind is not None]
         self.structs = {name for name, kind in known if not kind.pointers and " " in kind.base}
         self.devices = {name for name, kind in known if kind.base == "struct net_device"}
+        self.packets = {name for name, kind in known if kind == _PACKET} - {*view.parameters}
         self.states = {name for name, kind in known if kind == _STATE}
         self.scalars = {name for name, kind in known if not kind.pointers} - self.structs
         self._pairs: dict[int, list[Expression]] = {}
@@ -324,6 +327,8 @@ class Body:
                 )
             }
             asked = [*self._device_tests(inputs), *self._state_tests(inputs)]
+            if "dev" in inputs:
+                asked += [i for i in ahead if self._moves(i, seeds)]
             fresh |= {i for i in asked if i in ahead and i not in matters}
             matters |= fresh
         onward = _onward(steps, matters)
@@ -351,6 +356,19 @@ class Body:
             if ways[0] != ways[-1]:
                 guarding.add(text)
         return {i: text for i, text in self.conditions.items() if text in guarding}
+
+    def _moves(self, index: int, seeds: Seeds) -> bool:
+        """Tell whether a step can give a packet another device, whatever the packet is called."""
+        text = self.names[index]
+        if "dev" in text.members or text.words & seeds.moving:
+            return True
+        # One that was made here can be given its device by a function that nobody knows.
+        return any(
+            does.packet_device is not None
+            or (not does.known and any(_is_one_of(a, self.packets) for a in one.arguments))
+            for one in self.pairs(index)
+            if isinstance(one, Call) and (does := function_named(one.name)) is not None
+        )
 
     def _device_tests(self, inputs: set[str]) -> list[int]:
         """Return the conditions that compare net_devices which matter."""
@@ -454,6 +472,10 @@ def _asked(one: Expression) -> list[str]:
         case Binary():
             return [*_asked(one.left), *_asked(one.right)]
     return []
+
+
+def _is_one_of(one: Expression, names: Container[str]) -> bool:
+    return isinstance(one, Name) and one.name in names
 
 
 def _carries(

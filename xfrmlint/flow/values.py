@@ -125,7 +125,19 @@ class Struct:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A struct sk_buff pointer."""
+    """A struct sk_buff pointer. made: where, if it is not the one that the entry was given.
+
+    Of one that was made only the device is told apart; all else is taken for the same packet.
+    there: see XfrmState, of one that was made.
+    """
+
+    made: str = ""
+    there: bool | None = None
+
+    @property
+    def device(self) -> Location:
+        """Where its net_device is kept."""
+        return ("skb", f"dev of {self.made}" if self.made else "dev")
 
 
 @dataclass(frozen=True, slots=True)
