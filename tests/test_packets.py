@@ -84,7 +84,7 @@ OWN = {
     "given one by a function": "ALLOC; example_to(n, dev); ASK(n->dev);",
     "made with one by a function": "n = example_made(dev); ASK(n->dev);",
     "netdev_alloc_skb": "n = netdev_alloc_skb(dev, 9); ASK(n->dev);",
-    "build_skb and eth_type_trans": "n = build_skb(p, 9); n->protocol = eth_type_trans(n, dev); ASK(n->dev);",
+    "eth_type_trans": "n = build_skb(p, 9); n->protocol = eth_type_trans(n, dev); ASK(n->dev);",
     "skb_clone": "n = skb_clone(skb, GFP_ATOMIC); ASK(n->dev);",
     "the other packet is asked": "ALLOC; n->dev = master; ASK(skb->dev);",
     "sent on to the same": "example_on(skb, dev); ASK(skb->dev);",

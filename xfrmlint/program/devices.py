@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.constants import Constants
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import Local, View
 from xfrmlint.contract import words
@@ -71,6 +72,7 @@ class Devices:
         self.contract = graph.reader.contract
         self.tracer = Tracer(graph.reader, graph.passed, self._whose, self._stored)
         self.privates = Privates(self.reader)
+        self.constants = Constants(self.reader.types)
         self._members: dict[tuple[str, str, str, str], Found] = {}
 
     def of_member(self, struct: str, field: str, path: str, holder: str = "") -> Found:
@@ -111,6 +113,17 @@ class Devices:
             for stored in self.tracer.forms.stores_of_member(struct, member, path)
         ]
         return bool(stores) and all(_is_given(stored) for stored in stores)
+
+    def fills_several(self, table: str, path: str) -> bool:
+        """Tell whether a driver fills more than one element of a table that is a member."""
+        found: set[str] = set()
+        for view, node in self.reader.near(table, path):
+            around = node.parent.parent if node.parent is not None else None
+            index = around.child_by_field_name("index") if around is not None else None
+            if index is not None and self.tracer.forms.stores_at(view, node):
+                text = node_text(index)
+                found |= {text} if self.constants.value(text, view.path) else {text, ""}
+        return len(found) > 1
 
     def of_context(self, struct: str, view: View) -> Whose | None:
         """Return whose device a kernel struct at work holds, as a function reads it."""
