@@ -163,8 +163,8 @@ class Calls:
         if not pointed_:
             return []
         spans = {view.place(n.start_byte) for n in leaves_of(call.callee)}
-        if not call.name or not call.name.islower():
-            # static_call(name)(...), and macros that nobody knows.
+        if call.name and not call.name.islower():
+            # Macros that nobody knows.
             spans |= {view.place(n.start_byte) for n in leaves_of(call)}
         return list(dict.fromkeys(f for place, f in pointed_ if place in spans))
 

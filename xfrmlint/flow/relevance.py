@@ -234,7 +234,7 @@ class Body:
     def _assigned(
         self, target: Expression, names: set[str], members: set[str], fills: set[str]
     ) -> None:
-        through = isinstance(target, Address | Deref)
+        through = isinstance(target, Address | Deref | Index)
         target = bared(target, subscripts=True)
         if isinstance(target, Name):
             names.add(target.name)
