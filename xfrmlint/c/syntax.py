@@ -667,17 +667,22 @@ class Syntax:
     def _written(self, node: Node, does: Function, arguments: Sequence[Node]) -> Expression | None:
         """Return the store that a macro is, and what that is worth."""
         start = node.start_byte
+        given = [self.of(one) for one in arguments]
         stores = [s for s in does.stores if s.value.position >= 0 and not s.value.pointed]
-        store = stores[0] if stores else None
-        if store is not None and max(store.value.position, store.target.position) < len(arguments):
+        stores = [s for s in stores if max(s.value.position, s.target.position) < len(given)]
+        returned = bool(stores) and does.returned == stores[0].target
+        if stores:
             # atomic64_set(&p->f, h), but also atomic_set(v, i).
-            target = pointed(self.of(arguments[store.target.position]))
-            value, returned = (
-                self.of(arguments[store.value.position]),
-                does.returned == store.target,
+            target, value = (
+                pointed(given[stores[0].target.position]),
+                given[stores[0].value.position],
             )
+            if len(stores) > 1:
+                # swap(a, b) is a = xchg(&b, a).
+                other = Assignment(node, start, value, "", target)
+                value = Comma(node, start, other, Before(node, start, value))
         elif does.is_("empties"):
-            target, value, returned = self.of(arguments[0]), Literal(node, start, "NULL"), True
+            target, value, returned = given[0], Literal(node, start, "NULL"), True
         else:
             return None
         worth: Expression = Opaque(node, start, "a store is worth nothing")

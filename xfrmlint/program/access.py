@@ -17,6 +17,7 @@ from xfrmlint.kernel.functions import Operand, function_named
 from xfrmlint.valueflow.sources import Tracer
 
 _DEEPEST = 6
+_OFFSET = re.compile(rb"offsetof\s*\(\s*(?:struct\s+)?(\w+)\s*,\s*(?:\w+\s*\.\s*)?(\w+)\s*\)")
 
 # Parentheses, casts and the like around a member.
 _MOST_AROUND = 200
@@ -82,7 +83,19 @@ class Accesses:
         if handle in self.fields:
             named = [a.offset for a in found if a.field == handle]
             found += self._whole(view, named)
+        if view.holds(_OFFSET):
+            self._offsets(view)
         return sorted(found, key=lambda a: a.offset)
+
+    def _offsets(self, view: View) -> None:
+        """Note where the offset of a member is taken: what is done with it is not followed."""
+        start, end = view.node.start_byte, view.node.end_byte
+        for match in _OFFSET.finditer(view.text, start, end):
+            struct, field = f"struct {match.group(1).decode()}", match.group(2).decode()
+            if struct in (self.offload, words.STATE) and field in self.contract.telling:
+                node = view.node.descendant_for_byte_range(match.start(), match.start() + 1)
+                text = f"the offset of {field} is taken, and what is done with it is not known"
+                self._doubt(view, node or view.node, text)
 
     def _whole(self, view: View, named: Sequence[int]) -> Iterator[Access]:
         """Yield the stores of the whole struct: each writes the handle, without its name.

@@ -157,7 +157,8 @@ class CallGraph:
         view = self._views.get(function)
         if view is not None and view.static and reader.corpus.kbuild.modules_of(path):
             # Nobody else can name it (a source that is #included is linked into no module).
-            own = reader.inside(name, path)
+            included = [file for file in reader.corpus.includes(path) if file.endswith(".c")]
+            own = [o for file in (path, *included) for o in reader.inside(name, file)]
             return [o for o in own if self._means(o, function, view)]
         found = list(reader.near(name, path))
         if view is None or not view.static:
@@ -210,6 +211,8 @@ class CallGraph:
             return False
         if defined is not None and defined.static:
             corpus = self.reader.corpus
+            if here in corpus.includes(function.path):
+                return True
             shared = function.path in self.reader.universe.shared
             return function.path in (corpus.closure(here) if shared else corpus.local(here))
         return True
