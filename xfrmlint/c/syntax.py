@@ -16,6 +16,7 @@ from tree_sitter import Node
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType, declared, specified
 from xfrmlint.c.dialect import AUTO
+from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
 from xfrmlint.c.integers import IntType
 from xfrmlint.c.types import written_type
@@ -603,8 +604,7 @@ class Syntax:
 
     def _call(self, node: Node) -> Expression:
         called = node.child_by_field_name("function")
-        listed = node.child_by_field_name("arguments")
-        arguments = listed.named_children if listed is not None else []
+        arguments = arguments_of(node)
         if called is None:
             return self._unevaluated(node)
         in_parentheses = called.type == "parenthesized_expression"

@@ -14,7 +14,6 @@ from xfrmlint.flow.values import Field, Location, Netdev
 from xfrmlint.kernel import structs
 from xfrmlint.program.devices import Devices, Whose
 
-_NETDEV = "struct net_device"
 _DEVICES = {
     Whose.MASTER: Device.MASTER,
     Whose.VLAN: Device.VLAN_REAL,

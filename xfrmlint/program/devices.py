@@ -12,6 +12,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
+from xfrmlint.c.expression import arguments_of, called_by, given_to
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import Local, View
 from xfrmlint.contract import words
@@ -172,7 +173,7 @@ class Devices:
 
     def _whose(self, view: View, node: Node) -> Whose | None:
         if node.type == "call_expression":
-            name = node_text(node.child_by_field_name("function") or node)
+            name = called_by(node)
             whose = _BY_NAME.get(function_named(name).device)
             return Whose.OTHER if whose is Whose.OWN and _of_another(node, name) else whose
         if node.type == "field_expression":
@@ -250,30 +251,25 @@ def _is_given(stored: Stored) -> bool:
         return False
     devices = [private_of(one) for one in stored.view.assignments(node_text(base))]
     return all(devices) and not any(
-        {node_text(value), device} <= {node_text(one) for one in listed.named_children}
+        {node_text(value), device} <= {node_text(one) for one in arguments_of(given.call)}
         for device in devices
         for node in stored.view.occurrences(device)
-        if (listed := node.parent) is not None and listed.type == "argument_list"
+        if (given := given_to(node)) is not None
     )
 
 
 def _polled(node: Node) -> Node | None:
     """Return the device in `netif_napi_add(dev, &napi, poll)`, if a name is the poll there."""
-    listed = node.parent
-    call = listed.parent if listed is not None and listed.type == "argument_list" else None
-    called = call.child_by_field_name("function") if call is not None else None
-    if called is None or listed is None:
-        return None
-    door = argument_door(node_text(called), listed.named_children.index(node))
-    return listed.named_children[0] if door is not None and door.name == "napi_poll" else None
+    given = given_to(node)
+    door = argument_door(given.name, given.position) if given is not None else None
+    polls = given is not None and door is not None and door.name == "napi_poll"
+    return arguments_of(given.call)[0] if given is not None and polls else None
 
 
 def _of_another(call: Node, name: str) -> bool:
     """Tell whether driver data is not that of the device which is at hand, but of one computed."""
-    listed = call.child_by_field_name("arguments")
-    first = listed.named_children[0] if listed is not None and listed.named_child_count else None
-    computed = first is not None and first.type in ("call_expression", "binary_expression")
-    return computed and name.endswith("get_drvdata")
+    types = [one.type for one in arguments_of(call)[:1]]
+    return types in (["call_expression"], ["binary_expression"]) and name.endswith("get_drvdata")
 
 
 def _sets_up(view: View, name: str) -> bool:
