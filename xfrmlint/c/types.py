@@ -19,7 +19,7 @@ from xfrmlint.c.ctype import (
     type_of_specifier,
 )
 from xfrmlint.c.dialect import AUTO, GROUP, without_type_arguments
-from xfrmlint.c.expression import callees, is_choice
+from xfrmlint.c.expression import arguments_of, callees, is_choice
 from xfrmlint.c.macros import Macro, expand, named
 from xfrmlint.c.outline import Outlines
 from xfrmlint.c.unit import node_text, parse
@@ -287,8 +287,7 @@ class Types:
 
     def _of_call(self, node: Node, view: View, depth: int) -> CType | None:
         called = node.child_by_field_name("function")
-        listed = node.child_by_field_name("arguments")
-        arguments = listed.named_children if listed is not None else []
+        arguments = arguments_of(node)
         if called is None:
             return None
         sides = [called] if called.type == "identifier" else [called, *callees(called)]

@@ -85,9 +85,14 @@ class Driver:
             # A function of the core can only stand in a header: it is known by what it does.
             shared = self.reader.universe.shared
             views = [v for v in views if not v.path.startswith("include/") or v.path in shared]
-            views = [v for v in views if v.path == path or not v.static or v.path.endswith(".h")]
+            views = [v for v in views if not v.static or self._sees(path, v.path)]
             self._own[key] = list(dict.fromkeys(self.graph.known(v) for v in views))
         return self._own[key]
+
+    def _sees(self, path: str, where: str) -> bool:
+        """Tell whether a file can call another one's static functions: one #includes the other."""
+        local = self.reader.corpus.local
+        return where.endswith(".h") or where in local(path) or path in local(where)
 
     def is_static(self, view: View, local: Local) -> bool:
         """Tell whether a local variable outlives its function."""

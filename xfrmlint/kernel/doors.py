@@ -32,8 +32,6 @@ _SCHEMAS: Mapping[str, Schema] = {
         "source": str,
     },
 }
-# include/linux/static_call.h: the second argument becomes the target of static_call(first).
-STATIC_CALLS = ("DEFINE_STATIC_CALL", "DEFINE_STATIC_CALL_RET0", "static_call_update")
 _HANDLER = re.compile(r"(^|_)(rx|tx|xmit|recv|receive)(_|$)", re.I)
 _CONTROL_HANDLER = re.compile(r"(^|_)(mbox|mbx|ctrl|cmd|msg|event|evt|timestamp|timeout)", re.I)
 

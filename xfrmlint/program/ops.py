@@ -9,7 +9,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import INT, declared, specified
-from xfrmlint.c.expression import arguments_of, bare, position_in
+from xfrmlint.c.expression import arguments_of, bare, given_to, position_in
 from xfrmlint.c.mention import Slot, Use, slot_of, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
@@ -549,13 +549,10 @@ def _assignment_of(node: Node) -> Node | None:
 
 def _written_once(expression: Node) -> Node | None:
     """Return the value of WRITE_ONCE(expression, value)."""
-    listed = expression.parent
-    if listed is None or listed.type != "argument_list" or listed.parent is None:
+    given = given_to(expression)
+    if given is None or given.name != "WRITE_ONCE" or given.position:
         return None
-    called = listed.parent.child_by_field_name("function")
-    arguments = listed.named_children
-    once = called is not None and node_text(called) == "WRITE_ONCE" and len(arguments) == 2
-    return arguments[1] if once and arguments[0].id == expression.id else None
+    return next(iter(arguments_of(given.call)[1:]), None)
 
 
 def _literal_target(listed: Node) -> Node | None:
