@@ -34,6 +34,7 @@ class Rule(NamedTuple):
     """A rule as its file states it.
 
     level_not_opted_in: the level for a driver that has not set the flag (else `level`).
+    level_own_states: the level where packets of states alone that the device itself owns get there.
     needs: what a tree must have, else it is silent (words.py, NEEDS). reports: what is reported, in
     words, where the message is made of values. fix: what to do, in one line.
     """
@@ -41,6 +42,7 @@ class Rule(NamedTuple):
     type: str
     level: str
     level_not_opted_in: str
+    level_own_states: str
     needs: frozenset[str]
     message: str
     reports: str
@@ -54,7 +56,7 @@ class Rule(NamedTuple):
 
 _TYPE = re.compile(r"^[A-Z][A-Z0-9_]*$")
 _REQUIRED = ("level", "message", "fix", "why", "reference", "query")
-_OPTIONAL = ("level_not_opted_in", "needs", "reports", "bad", "good")
+_OPTIONAL = ("level_not_opted_in", "level_own_states", "needs", "reports", "bad", "good")
 
 
 class Words(NamedTuple):
@@ -133,13 +135,15 @@ def load_rule(path: Path) -> Rule:
     if not _TYPE.match(path.stem.upper()) or path.stem.upper().endswith("ERROR"):
         raise InputError(f"{path}: a rule's name is lower case, digits and _, not ending in error")
     lower = data.get("level_not_opted_in", data["level"])
-    for level in (data["level"], lower):
+    own = data.get("level_own_states", "")
+    for level in (data["level"], lower, own or data["level"]):
         if level not in LEVELS:
             raise InputError(f"{path}: level {level!r} is none of {', '.join(LEVELS)}")
     return Rule(
         path.stem.upper(),
         data["level"],
         lower,
+        own,
         frozenset(data.get("needs", ())),
         data["message"],
         data.get("reports", "").strip(),
@@ -225,6 +229,8 @@ def _finding(
 ) -> Finding:
     values = {name: "" if value is None else value for name, value in row.items()}
     level = rule.level if values.get("opted_in", 1) else rule.level_not_opted_in
+    if values.get("own_states") and rule.level_own_states:
+        level = rule.level_own_states
     try:
         message = words.said(rule.message.format_map(values))
     except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:

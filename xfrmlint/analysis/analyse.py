@@ -32,6 +32,7 @@ from xfrmlint.kernel.release import version
 from xfrmlint.model.predicates import sentence
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of
+from xfrmlint.program.flows import Flows
 from xfrmlint.program.ops import find_tables
 from xfrmlint.program.sites import RESOLVE, Site, find_sites
 from xfrmlint.program.sleeps import find_sleeps
@@ -140,9 +141,11 @@ def analysed(
     callbacks = tuple(callbacks_of(graph, whole.offload, tables))
     owners = tuple(_owners(reader, drivers))
     torn = tuple(tear for ran in owners for tear in tears(reader, ran))
+    egress, untold = Flows(graph, whole.offload).wrong(found.sites)
+    found = found._replace(doubts=[*found.doubts, *untold])
     doubts = (*unclear, *open_calls)
     return Analysed(
-        graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, owners, torn, doubts
+        graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, owners, torn, egress, doubts
     )
 
 

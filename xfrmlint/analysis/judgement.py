@@ -181,6 +181,10 @@ def _chains(store: Store, driver: str) -> dict[int, dict[int, list[Hop]]]:
 
 def _paths(store: Store, driver: str, used: Sequence[Topology], handed: bool) -> list[_Followed]:
     _, rows = store.query(
+        f"SELECT path, line, column FROM site WHERE group_name = {_quoted(driver)} AND own_states"
+    )
+    own = frozenset((row["path"], row["line"], row["column"]) for row in rows)
+    _, rows = store.query(
         f"""
         SELECT e.*, p.entry, p.function AS entered FROM path p JOIN event e ON e.path_id = p.id
         WHERE p.group_name = {_quoted(driver)} ORDER BY p.id, e.position
@@ -206,7 +210,7 @@ def _paths(store: Store, driver: str, used: Sequence[Topology], handed: bool) ->
             )
         )
     return [
-        _Followed(*heads[number], tuple(path), _outcomes(tuple(path), used, handed))
+        _Followed(*heads[number], tuple(path), _outcomes(tuple(path), used, handed, own))
         for number, path in events.items()
     ]
 
@@ -378,18 +382,27 @@ def _runs(store: Store) -> Iterator[Owner]:
         )
 
 
-def _outcomes(events: Path, used: Sequence[Topology], handed: bool) -> dict[int, list[Outcome]]:
+def _outcomes(
+    events: Path,
+    used: Sequence[Topology],
+    handed: bool,
+    own: frozenset[tuple[str, int, int]],
+) -> dict[int, list[Outcome]]:
     """Return what each handle on a path (by where it is got) comes to in each topology.
 
-    handed: an owner hands states to this driver; else those topologies can't come about.
+    handed: an owner hands states to this driver; else those topologies can't come about. own: the
+    places that packets reach of states alone that the device itself owns.
     """
     row: dict[int, list[Outcome]] = {}
     for topology in used:
         got = dict(judge_path(events, topology).got)
         for at, event in enumerate(events):
             if event.kind in _GETS:
-                never = topology.upper and not handed
-                came = Outcome.NOT_HANDED if never else got.get(at, Outcome.NOT_REACHED)
+                came = got.get(at, Outcome.NOT_REACHED)
+                if topology.upper and not handed:
+                    came = Outcome.NOT_HANDED
+                elif topology.upper and (event.path, event.line, event.column) in own:
+                    came = Outcome.NOT_REACHED
                 row.setdefault(at, []).append(came)
     return row
 

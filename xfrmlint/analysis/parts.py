@@ -7,15 +7,26 @@ tables; between such folders there is nothing but the kernel's own interfaces.
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from xfrmlint.analysis.part import Part, Plan
 from xfrmlint.c.corpus import Memo, definition_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Unit
+from xfrmlint.contract.behaviour import own_states
 from xfrmlint.contract.recognise import recognise, refuse_strange_names
 from xfrmlint.contract.revisions import NO_NAMES, Names
-from xfrmlint.contract.words import ABSENT, MARK, RESOLVE, XFRM, Contract, worth_reading
+from xfrmlint.contract.words import (
+    ABSENT,
+    MARK,
+    OFFLOAD_OK,
+    OWN_STATES,
+    RESOLVE,
+    XFRM,
+    Contract,
+    worth_reading,
+)
 from xfrmlint.kernel.places import HEADERS, is_core, part_of
 from xfrmlint.kernel.release import Release
 from xfrmlint.tree import Tree
@@ -91,10 +102,28 @@ def plan(
         for path in paths
         if path.startswith("include/") and path != XFRM and _wraps(reader, path)
     ]
+    contract = _with_own_states(reader, paths, bool(under))
     headers = [tie.header for tie in ties if tie.header.startswith("include/")]
     shared = tuple(dict.fromkeys([*wrappers, *headers]))
     users = [f for f in _users(reader, shared) if not under or f in under or f in tied]
-    return Plan(reader.contract, shared, tuple(_parts(reader, paths, users, ties)), commented)
+    return Plan(contract, shared, tuple(_parts(reader, paths, users, ties)), commented)
+
+
+def _with_own_states(reader: Reader, paths: Sequence[str], partly: bool) -> Contract:
+    """Return a tree's contract, and whose states a driver is asked for each packet about.
+
+    partly: the paths are not all that there are.
+    """
+    contract = reader.contract
+    slot = contract.slot(OFFLOAD_OK).encode()
+    filled = re.compile(rb"(?<!->)\b%s\b\s*=" % re.escape(slot))
+    if not slot or not any(
+        filled.search(reader.corpus.data(p)) for p in paths if slot in reader.corpus.data(p)
+    ):
+        return contract
+    asking = reader.corpus.tree.search(slot.decode(), ["drivers"]) if partly else paths
+    said = own_states(reader, contract, asking)
+    return replace(contract, core={**contract.core, OWN_STATES: said})
 
 
 def _wraps(reader: Reader, path: str) -> bool:

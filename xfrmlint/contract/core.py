@@ -369,7 +369,8 @@ def _resolver(
         first = best[0]
         same = [o for o in found if o.name == first.name and o.view.item != first.view.item]
         stub = Function(same[0].name, same[0].where) if same else None
-        return Function(first.name, first.where), stub or _macro_stub(reader, first.name)
+        asked_for = Function(first.name, first.where, takes=first.takes)
+        return asked_for, stub or _macro_stub(reader, first.name)
     return _macro(reader, slot, known) or _prototype(reader, known), None
 
 

@@ -83,11 +83,15 @@ class Promise(NamedTuple):
 
 
 class Function(NamedTuple):
-    """A function or macro of the core. kind: function or macro."""
+    """A function or macro of the core.
+
+    kind: function or macro. takes: the types of a function's parameters, without const and stars.
+    """
 
     name: str
     place: Where = Where()
     kind: str = "function"
+    takes: tuple[str, ...] = ()
 
 
 class Said(NamedTuple):
@@ -141,8 +145,9 @@ SLOTS = (
 )
 
 
-# The one question to the core that decides how a driver's code is to be read.
+# The questions to the core that decide how a driver's code is to be read.
 PACKET_DEVICE = f"{XMIT}: every caller stores skb->dev before"
+OWN_STATES = f"{OFFLOAD_OK}: asked of the state's own device alone"
 
 
 @dataclass(frozen=True)
@@ -227,13 +232,21 @@ class Contract:
             return "datapath"
         return "control" if self.slot_role(name) else ""
 
-    def names_own(self, slot: str) -> bool:
+    def stores_device(self, slot: str) -> str:
         """Tell whether skb->dev is the device at work where a slot is called with a packet.
 
-        It is only where every caller stores it before (net/xfrm/xfrm_output.c does not).
+        It is only where every caller stores it before (net/xfrm/xfrm_output.c does not): yes, no or
+        unknown.
         """
         said = self.core.get(PACKET_DEVICE)
-        return slot != self.slot(XMIT) or (said is not None and said.says == "yes")
+        if slot != self.slot(XMIT):
+            return "yes"
+        return said.says if said is not None else "unknown"
+
+    def own_states_alone(self, slot: str) -> bool:
+        """Tell whether a slot is called for states alone that the device itself owns."""
+        said = self.core.get(OWN_STATES)
+        return slot == self.slot(OFFLOAD_OK) and said is not None and said.says == "yes"
 
     @property
     def add_takes_device(self) -> bool:
@@ -256,13 +269,27 @@ class Contract:
         return self.resolver.name if self.resolver is not None else ""
 
     @property
+    def device_at(self) -> int:
+        """Which argument of the resolver is the device; the other one is the state."""
+        takes = self.resolver.takes if self.resolver is not None else ()
+        return takes.index(DEVICE) if DEVICE in takes else 1
+
+    @property
+    def state_at(self) -> int:
+        """Which argument of the resolver is the state."""
+        takes = self.resolver.takes if self.resolver is not None else ()
+        return takes.index(STATE) if STATE in takes else 0
+
+    @property
     def key(self) -> str:
         """What tells it from others whose names or answers are others, wherever those stand."""
         named = [(kind, role, name) for kind, role, name, _ in self.named()]
         takes = [(slot.name, slot.takes, slot.result) for slot in self.slots.values()]
         says = [(question, said.says) for question, said in self.core.items()]
         wrappers = [wrapper.name for wrapper in self.wrappers]
-        return repr((self.revision, self.state, named, takes, self.callbacks, wrappers, says))
+        asked = (self.state_at, self.device_at)
+        whole = (named, takes, self.callbacks, wrappers, asked, says)
+        return repr((self.revision, self.state, *whole))
 
     def named(self) -> Iterator[tuple[str, str, str, Where]]:
         """Yield kind, role, name and place of all that has a role."""

@@ -100,6 +100,7 @@ class SiteRow(NamedTuple):
     entries: str
     under_add: int
     under_free: int
+    own_states: int
     cleared: int
     read_back: int
     accessor: str

@@ -51,14 +51,15 @@ CREATE TABLE callback (
 -- role: upper, lower or core. member: the field's role: handle, owner (the state's device), pinned (the
 -- lower that the owner has chosen), private (the owner's own), owner_callbacks, lower_callbacks. context: datapath, control, dead (nobody calls the function) or unknown:
 -- then no rule that asks for it speaks. under_add, under_free: reached from the add, the free callback
--- alone.
+-- alone. own_states: 1 where packets get there of states alone that the device itself owns.
 -- flow: of a site on the datapath: dead (no path gets there), thrown (its result is used on no path)
--- or empty. read_back: a read after a store in the same function. accessor: the RCU accessor around it.
+-- or empty; of one where flows are handed to hardware: egress (the resolver is asked for the device that
+-- a flow leaves by, which comes in encrypted). read_back: a read after a store in the same function. accessor: the RCU accessor around it.
 -- entries: the doors that lead here. by_name: the base's type is not known, only named xso.
 CREATE TABLE site (
   id INTEGER PRIMARY KEY, path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT,
   group_name TEXT, role TEXT, opted_in INTEGER, field TEXT, member TEXT, access TEXT, context TEXT, entries TEXT,
-  under_add INTEGER, under_free INTEGER, cleared INTEGER, read_back INTEGER, accessor TEXT, by_name INTEGER, flow TEXT
+  under_add INTEGER, under_free INTEGER, own_states INTEGER, cleared INTEGER, read_back INTEGER, accessor TEXT, by_name INTEGER, flow TEXT
 );
 
 -- A way through a driver's code, from a datapath entry to its return. entry is empty where the way

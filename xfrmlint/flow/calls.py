@@ -121,16 +121,17 @@ class Calls:
 
     def _resolve(self, evaluator: Evaluator, call: Call) -> Outcomes:
         frame = evaluator.frame
-        whose, lower = evaluator.all(call.arguments)
+        given = evaluator.all(call.arguments)
+        whose, lower = given[self.driver.contract.state_at], given[self.driver.contract.device_at]
         if isinstance(whose, XfrmState) and whose.there is False:
             return []
-        asked = call.arguments[1]
+        asked = call.arguments[self.driver.contract.device_at]
         lower = frame.typed(lower, _DEVICE, asked)
         place = frame.place(call)
         device, why = Device.UNKNOWN, ""
         match source_of(asked):
-            case Opaque() as given:
-                why = given.why
+            case Opaque() as opaque:
+                why = opaque.why
             case Before():
                 why = "what was there before"
         if isinstance(lower, Netdev):

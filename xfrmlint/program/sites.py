@@ -41,6 +41,7 @@ class Site(NamedTuple):
     reached: Reached
     under_add: bool
     under_free: bool
+    own_states: bool
     cleared: bool
     read_back: bool
     view: View
@@ -295,6 +296,7 @@ class _Finder:
                 way,
                 only == self.contract.slot(ADD),
                 only == self.contract.slot(FREE),
+                _sees_own_states_alone(way, self.contract),
                 access.cleared,
                 read_back,
                 access.view,
@@ -359,6 +361,12 @@ def _only_under(way: Reached, contract: Contract) -> str:
     """
     callbacks = {e.name for e in way.entries} & {*contract.callbacks}
     return callbacks.pop() if len(callbacks) == 1 and way.context == "control" else "?"
+
+
+def _sees_own_states_alone(way: Reached, contract: Contract) -> bool:
+    """Tell whether packets get there through a slot alone that a state's own device is asked by."""
+    doors = [entry for entry in way.entries if entry.context != "control"]
+    return bool(doors) and all(contract.own_states_alone(entry.name) for entry in doors)
 
 
 def _declarations(root: Node) -> list[Node]:
