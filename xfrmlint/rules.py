@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from xfrmlint.contract.words import (
+    ABSENT,
     ADD,
     NEEDS,
     OWNER,
@@ -86,7 +87,10 @@ def words_of(store: Store) -> Words:
     _, rows = store.query("SELECT kind, role, name FROM word")
     named = {(row["kind"], row["role"]): row["name"] for row in rows}
     renamed: dict[str, str] = {}
-    if [tree["revision"] for tree in trees] == ["unnamed"]:
+    revision = next((tree["revision"] for tree in trees), "absent")
+    mainline = {(kind, role): name for kind, role, name, _ in ABSENT.named()}
+    strange = any(mainline.get(what, name) != name for what, name in named.items())
+    if revision == "unnamed" or (revision == "absent" and strange):
         from xfrmlint.contract.revisions import usual_names
 
         renamed = {

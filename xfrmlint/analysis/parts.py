@@ -130,12 +130,11 @@ def _wraps(reader: Reader, path: str) -> bool:
     """Tell whether a header calls the resolver, or has a macro of the flag."""
     data = reader.corpus.data(path)
     # What a tree has not is found nowhere.
-    resolver, flag = (
-        name.encode() or b"\0" for name in (reader.contract.asks, reader.contract.promise(RESOLVE))
-    )
-    if resolver not in data and flag not in data:
+    askers = "|".join(reader.contract.askers) or "\0"
+    flag = reader.contract.promise(RESOLVE) or "\0"
+    if not re.search(f"{askers}|{flag}".encode(), data):
         return False
-    pattern = _WRAPS.format(resolver=resolver.decode(), flag=flag.decode())
+    pattern = _WRAPS.format(resolver=f"(?:{askers})", flag=flag)
     return re.search(pattern.encode(), data) is not None
 
 

@@ -22,6 +22,7 @@ from xfrmlint.concrete.kernel import Event, Kernel, kernels_own
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.owner import LONGEST, Owner, owner_of, parameters, port_of
 from xfrmlint.concrete.primitives import known
+from xfrmlint.concrete.question import ask
 from xfrmlint.concrete.resolver import in_worlds
 from xfrmlint.concrete.sources import Sources, core_definitions
 from xfrmlint.concrete.trace import StepKind
@@ -307,16 +308,14 @@ class _Stage:
         promised = self.promises[name]
         target = self.devices[name].value(NETDEV_OPS)
         ops = target.target if isinstance(target, Pointer) else None
-        bits = 0
-        for role, kept in ((RESOLVE, promised.asks), (SHARE, promised.shares)):
-            promise = self.contract.promises.get(role)
-            if kept and promise is not None and promise.bit >= 0:
-                bits |= 1 << promise.bit
-        if isinstance(ops, Struct) and self.contract.flags is not None:
-            ops.put(self.contract.flags.name, Int(bits, INT), CType("u32"))
+        promises = ((RESOLVE, promised.asks), (SHARE, promised.shares))
+        kept = self.contract.kept([role for role, is_so in promises if is_so])
+        if isinstance(ops, Struct):
+            for member, bits in kept.items():
+                ops.put(member, Int(bits, INT), CType("u32"))
         feature = self.code.sources.constant(_OFFLOADS, self.code.resolver.path)
         if feature is not None:
-            set_ = feature.value if promised.offloads else 0
+            set_ = (feature.value if promised.offloads else 0) | kept.get("", 0)
             self.devices[name].put("features", Int(set_, ULONG), CType("u64"))
 
     # The lower devices' callbacks
@@ -545,7 +544,10 @@ class _Stage:
         """Ask the tree's resolver for a device."""
         before = len(self.kernel.events)
         try:
-            result = self._run(self.code.resolver, [Pointer(self.x), Pointer(self.devices[asking])])
+            device = Pointer(self.devices[asking])
+            result = ask(
+                self.code.resolver, self.code.sources, Pointer(self.x), device, self.kernel
+            )
         except Outside as error:
             where = f" ({error.path}:{error.line})" if error.path else ""
             return Answer(asking, None, f"{error.reason}{where}", False)

@@ -107,7 +107,7 @@ class Calls:
 
     def _asks(self, frame: Frame, call: Call) -> bool:
         """Tell whether a call is one of the resolver, perhaps through a pointer."""
-        if call.name and call.name == self.driver.contract.asks:
+        if call.name in self.driver.contract.askers:
             return True
         words = leaves_of(call.callee) if self.code.asked else []
         return any(frame.view.place(word.start_byte) in self.code.asked for word in words)
@@ -358,7 +358,7 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     goes, name, target = destination(call.node)
     members = frame.code.seeds.members
     if goes is Goes.ARGUMENT:
-        return name == frame.driver.contract.asks
+        return name in frame.driver.contract.askers
     if goes is Goes.MEMBER:
         return name in members
     if goes is Goes.POINTED:

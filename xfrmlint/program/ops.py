@@ -80,6 +80,8 @@ class _Finder:
         self.tables: dict[Key, Table] = {}
         self.doubts: dict[Doubt, None] = {}
         self.flagged: list[Flagged] = []
+        # Where a feature of a device is set that is the promise.
+        self.features: list[Place] = []
         self.tracer = Tracer(self.reader, graph.passed, self.object_of)
         self.uses = Uses(self.reader, graph.passed, lambda _: (), self.reads, self.mention)
         self.owners: dict[Key, tuple[str, str]] = {}
@@ -101,6 +103,9 @@ class _Finder:
                     self.positional(view, node)
             for node in view.occurrences(self.flags_name) if self.flag_name else ():
                 self.flag(view, node)
+            if self.flag_name and not self.flags_name:
+                named = filter(_is_stored, view.occurrences(self.flag_name))
+                self.features += [view.place(node.start_byte) for node in named]
 
     def filled(self, view: View, node: Node, name: str) -> None:
         parent = node.parent
@@ -252,7 +257,7 @@ class _Finder:
                 return
             # Of two designators for one field the last one counts.
             later = [c for c in owner.named_children if c.start_byte > value.start_byte]
-            if any(node_text(c).startswith(".flags") for c in later):
+            if any(node_text(c).startswith(f".{self.flags_name}") for c in later):
                 return
             if self.sets_flag(view, value):
                 self.table_of_list(view, owner).flags.append(view.place(node.start_byte))
@@ -271,7 +276,12 @@ class _Finder:
         return use.slot is not None and use.slot.struct == OPS
 
     def sets_flag(self, view: View, value: Node) -> bool:
-        """Tell whether the flag is in a value: named (not inverted), or a macro that holds it."""
+        """Tell whether the flag is in a value: named (not inverted), or a macro that holds it.
+
+        Of a promise that is a member of its own: whether the value is not 0.
+        """
+        if self.flag_name == self.flags_name:
+            return node_text(value) not in ("false", "0", "NULL")
         stack = [value]
         while stack:
             node = stack.pop()
@@ -322,6 +332,11 @@ class _Finder:
         for table in list(self.tables.values()):
             self.flags_by_name(table)
             table.slots |= self.destinations(table)
+        module_of = self.reader.universe.module
+        for place in self.features:
+            for table in self.tables.values():
+                if module_of(table.place.path) == module_of(place.path):
+                    table.flags.append(place)
         for flagged in self.flagged:
             own = self.tables.get(flagged.key)
             if own is None or not own.callbacks:
@@ -456,6 +471,20 @@ def _entry_of(designator: Node) -> _Entry | None:
     value = pair.child_by_field_name("value") if pair is not None else None
     listed = pair.parent if pair is not None else None
     return _Entry(listed, value) if listed is not None and value is not None else None
+
+
+def _is_stored(node: Node) -> bool:
+    """Tell whether a name stands on the right of `=` or `|=`, not inverted."""
+    up: Node | None = node
+    while up is not None and up.type not in ("assignment_expression", "compound_statement"):
+        if up.type == "unary_expression" or up.type.endswith("call_expression"):
+            return False
+        child, up = up, up.parent
+    if up is None or up.type != "assignment_expression":
+        return False
+    operator, right = (up.child_by_field_name(side) for side in ("operator", "right"))
+    said = operator is not None and operator.type in ("=", "|=")
+    return said and right is not None and right.id == child.id
 
 
 def _element_of(key: Key, flagged: Key) -> bool:

@@ -102,7 +102,7 @@ class _Finder:
         if not fresh:
             return
         tag = self.offload.split()[-1]
-        words = [*self.contract.telling, XSO, tag, *filter(None, [self.contract.asks])]
+        words = [*self.contract.telling, XSO, tag, *self.contract.askers]
         macros = self.reader.macros(files, self.reader.universe.key(path)).hiding(words)
         names = Words([*words, *macros, *self.carriers(files, tag)])
         for file in fresh:
@@ -184,25 +184,27 @@ class _Finder:
 
     def read_resolves(self, path: str) -> None:
         """Add the resolver's calls in a driver, through pointers to it as well."""
-        known: set[Place] = set()
-        resolver = self.contract.asks
-        if not resolver:
-            return
-        for edge in self.graph.calls_of(FunctionName(XFRM, resolver, 0), path):
-            known.add(edge.place)
-            view = self.graph.view(edge.caller)
-            if view is not None:
-                self.settle(view, [_resolving(edge.caller, edge.place, resolver, view)])
-        for view, node in self.reader.near(resolver, path):
-            place = view.place(node.start_byte)
-            if place not in known and _is_strange(self.reader, view, node, bool(known)):
-                self.strange(view, place)
+        for resolver in self.contract.askers:
+            known: set[Place] = set()
+            edges = self.graph.calls_of(FunctionName(XFRM, resolver, 0), path)
+            for edge in edges if self.contract.returns_handle else ():
+                known.add(edge.place)
+                view = self.graph.view(edge.caller)
+                if view is not None:
+                    self.settle(view, [_resolving(edge.caller, edge.place, resolver, view)])
+            for view, node in self.reader.near(resolver, path):
+                place = view.place(node.start_byte)
+                if place not in known and _is_strange(self.reader, view, node, bool(known)):
+                    self.strange(view, place, resolver)
 
-    def strange(self, view: View, place: Place) -> None:
+    def strange(self, view: View, place: Place, resolver: str) -> None:
         """Note that the resolver is named where it can be asked for all that was understood."""
-        why = f"{self.contract.asks} stands in a form of C that was not understood"
+        why = f"{resolver} stands in a form of C that was not understood"
+        if not self.contract.returns_handle:
+            takes = ", ".join(self.contract.resolver.takes if self.contract.resolver else ())
+            why = f"{resolver}({takes}) gives its handle in a way that is not followed"
         self.doubts.append(Doubt(place, view.function.name, why))
-        access = _resolving(view.function, place, self.contract.asks, view)
+        access = _resolving(view.function, place, resolver, view)
         for driver in self.drivers_at(view.path):
             way = Reached((), (), frozenset(), ((place, why),), False)
             self.add(access, driver, driver.role, way, False)
