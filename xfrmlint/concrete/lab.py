@@ -114,7 +114,7 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
 
     path: of its ops table. callbacks: the names of the functions in its slots.
     """
-    sources = Sources(reader, ON, kept=_is_kept, longest=LONGEST)
+    sources = Sources(reader, ON, kept=_is_kept, longest=LONGEST, home=path)
     contract = reader.contract
     resolvers = core_definitions(reader, sources, contract.asks) if contract.present else []
     if not resolvers or in_worlds(resolvers[0], sources).broken:

@@ -94,9 +94,9 @@ _Bodies = Mapping[str, _Body]
 def _bodies_of(reader: Reader, files: Sequence[str]) -> _Bodies:
     """Return the functions of some files by name."""
     asked = {
-        role: re.compile(rb"(->|\.)%s\s*\(" % reader.contract.slot(role).encode())
+        role: (name.encode(), re.compile(rb"(?:->|\.)%s\s*\(" % name.encode()))
         for role in (ADD, DELETE, FREE)
-        if reader.contract.slot(role)
+        if (name := reader.contract.slot(role))
     }
     found: dict[str, _Body] = {}
     for path in files:
@@ -104,8 +104,12 @@ def _bodies_of(reader: Reader, files: Sequence[str]) -> _Bodies:
         for item in unit.items:
             if item.kind == "function":
                 text = unit.text[item.start : item.end]
-                calls = frozenset(m.group(1).decode() for m in _CALLED.finditer(text))
-                slots = frozenset(r for r, pattern in asked.items() if pattern.search(text))
+                calls = frozenset(map(bytes.decode, set(_CALLED.findall(text))))
+                slots = frozenset(
+                    role
+                    for role, (name, called) in asked.items()
+                    if name in text and called.search(text)
+                )
                 found[item.name] = _Body(path, text, calls, slots)
     return found
 

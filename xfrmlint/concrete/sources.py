@@ -2,12 +2,15 @@
 
 import errno
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
 
 from tree_sitter import Node
 
 from xfrmlint.c.blanking import blank, spaces
 from xfrmlint.c.constants import Constants
+from xfrmlint.c.corpus import stands_in
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, Int
 from xfrmlint.c.macros import TOO_MUCH, Macro, expand, macros_in
@@ -18,7 +21,8 @@ from xfrmlint.c.view import View
 from xfrmlint.concrete.configuration import Configuration, branch_truth, compiled
 from xfrmlint.concrete.names import Declared, Source
 from xfrmlint.concrete.primitives import known
-from xfrmlint.contract.words import XFRM
+from xfrmlint.contract.words import XFRM, Contract, Function
+from xfrmlint.kernel.places import HEADERS
 
 _STATE = "net/xfrm/xfrm_state.c"
 _MOST_EXPANSIONS = 16
@@ -29,13 +33,20 @@ _ERRORS = {name: number for number, name in errno.errorcode.items()} | {"ENOTSUP
 _UNSAID = 64
 
 
+class _Seen(NamedTuple):
+    """The macros that a file sees: all names, and those of each file that it includes."""
+
+    names: frozenset[bytes]
+    files: Sequence[tuple[str, frozenset[bytes]]]
+
+
 class Sources:
     """The functions of one tree, ready to be evaluated; implements `Names`.
 
     configuration: the CONFIG_ options that are settled. near: only definitions and macros of files
     whose path starts so are used (all that the includes reach, if empty). contract: what the tree
     calls things. kept: macros that are not expanded. longest: bytes of a function
-    that is still prepared, if not 0.
+    that is still prepared, if not 0. home: a file of the driver whose code is run, if it is one's.
     """
 
     def __init__(
@@ -45,7 +56,9 @@ class Sources:
         near: Sequence[str] = (),
         kept: Callable[[str], bool] = known,
         longest: int = 0,
+        home: str = "",
     ) -> None:
+        self._home = home
         self._longest = longest
         self._kept = kept
         self._constants = Constants(reader.types)
@@ -58,7 +71,7 @@ class Sources:
         self._units: dict[str, Unit] = {}
         self._made: dict[tuple[str, int], Source] = {}
         self._doubtful: set[tuple[str, str]] = set()
-        self._seen: dict[str, frozenset[bytes]] = {}
+        self._seen: dict[str, _Seen] = {}
         self._own: dict[tuple[str, str], bool] = {}
         self._defined: dict[tuple[str, str], Macro | None] = {}
 
@@ -73,7 +86,9 @@ class Sources:
     def _find(self, name: str, path: str) -> Source | None:
         word = name.encode("utf-8", "surrogateescape")
         head = re.compile(rb"(?<!\w)" + re.escape(word) + rb"\s*\([^;{}]*\)[^;{}()]*\{")
-        files: Iterable[str] = [path, *self._reader.universe.files(path)]
+        # Who includes a kernel's header is asked of the whole tree: here only the driver does.
+        of = self._home if self._home and path.startswith(HEADERS) else path
+        files: Iterable[str] = [path, *self._reader.universe.files(of)]
         seen: set[str] = set()
         for group in (files, self._corpus.closure(path)):
             for place in group:
@@ -81,7 +96,7 @@ class Sources:
                     continue
                 seen.add(place)
                 data = self._corpus.data(place)
-                if word not in data or not head.search(data):
+                if word not in data or not stands_in(data, word, head):
                     continue
                 found = self.definitions(name, place)
                 if found:
@@ -178,7 +193,10 @@ class Sources:
             for branch in written.blanked.branches:
                 if branch_truth(written, branch, self._configuration) is False:
                     data[branch.start : branch.end] = spaces(bytes(data[branch.start : branch.end]))
-            self._units[path] = Unit(path, bytes(data), release=written.release)
+            same = data == written.data
+            self._units[path] = (
+                written if same else Unit(path, bytes(data), release=written.release)
+            )
         return self._units[path]
 
     def _macros_of(self, view: View, asked: set[str], start: int) -> dict[str, Macro]:
@@ -213,10 +231,9 @@ class Sources:
 
     def _macro(self, name: str, path: str) -> Macro | None:
         word = name.encode("utf-8", "surrogateescape")
-        if word not in self._macros_seen(path):
-            return None
-        for place in self._corpus.closure(path):
-            if word not in self._corpus.defines(place) or not self._close(place):
+        names, files = self._macros_seen(path)
+        for place, defined in files if word in names else ():
+            if word not in defined or not self._close(place):
                 continue
             unit = self.unit(place)
             found = []
@@ -238,11 +255,12 @@ class Sources:
             return None
         return None
 
-    def _macros_seen(self, path: str) -> frozenset[bytes]:
-        """Return the names of all macros that a file sees."""
+    def _macros_seen(self, path: str) -> _Seen:
+        """Return the names of all macros that a file sees, and those of each file with some."""
         if path not in self._seen:
-            places = self._corpus.closure(path)
-            self._seen[path] = frozenset().union(*map(self._corpus.defines, places))
+            seen = [(place, self._corpus.defines(place)) for place in self._corpus.closure(path)]
+            files = [(place, defined) for place, defined in seen if defined]
+            self._seen[path] = _Seen(frozenset().union(*(d for _, d in files)), files)
         return self._seen[path]
 
     def resolved(self, kind: CType, path: str) -> CType:
@@ -346,11 +364,30 @@ def core_files(reader: Reader, name: str) -> list[str]:
     return sorted(found, key=lambda p: (p not in (XFRM, _STATE), not p.startswith("include/"), p))
 
 
+# Where most of it stands: to search two folders takes longer than to look.
+_USUAL = (XFRM, _STATE)
+
+
+def _core_of(contract: Contract) -> Iterator[Function]:
+    """Yield the core's functions that a contract knows."""
+    yield from contract.functions.values()
+    yield from contract.wrappers
+    if contract.resolver is not None:
+        yield contract.resolver
+
+
+def _elsewhere(reader: Reader, name: str, known: Container[str]) -> Iterator[str]:
+    yield from (path for path in core_files(reader, name) if path not in known)
+
+
 def core_definitions(
     reader: Reader, sources: Sources, name: str, headers: bool = False
 ) -> list[Source]:
-    for path in core_files(reader, name):
+    usual = [*_USUAL, *(one.place.path for one in _core_of(reader.contract) if one.name == name)]
+    for path in chain(dict.fromkeys(usual), _elsewhere(reader, name, usual)):
         if headers and not path.endswith(".h"):
+            continue
+        if name.encode() not in reader.corpus.data(path):
             continue
         found = sources.definitions(name, path)
         if found:
