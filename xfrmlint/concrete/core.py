@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from xfrmlint.c.integers import ULONG, Int
 from xfrmlint.c.reader import Reader
-from xfrmlint.concrete.choices import choices
+from xfrmlint.concrete.choices import MOST_RUNS, choices
 from xfrmlint.concrete.configuration import OFF, ON, OPTION
 from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Fault, Outside
@@ -48,7 +48,6 @@ from xfrmlint.contract.words import (
 )
 
 _NEAR = (XFRM, "net/xfrm/")
-_MOST_RUNS = 512
 
 
 class Answer(NamedTuple):
@@ -180,7 +179,7 @@ def _clears(reader: Reader, wanted: Sequence[str]) -> Answer | None:
                 if left:
                     reason = f"{function.name}() leaves {_listed(left)} behind"
                     return Answer(False, *place, reason)
-                if count > _MOST_RUNS:
+                if count > MOST_RUNS:
                     return Answer(None, *place, f"{function.name}() has too many paths")
         except Outside as error:
             return Answer(None, *place, f"{error.reason} (line {error.line})")

@@ -14,7 +14,7 @@ from xfrmlint.c.integers import INT, ULONG, Int
 from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.choices import choices
-from xfrmlint.concrete.configuration import ON
+from xfrmlint.concrete.configuration import ALL_ON, ON
 from xfrmlint.concrete.evaluate import Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
 from xfrmlint.concrete.kernel import Deed as Done
@@ -78,7 +78,8 @@ class Scene(NamedTuple):
     """How a story ends.
 
     handed: the owner took the state and handed it on. assumed: what the owner's own numbers are in
-    it. broken: what breaks P1 to P4. events: what others could see, by step.
+    it. broken: what breaks P1 to P4. events: what others could see, by step. supposed: why it may
+    go otherwise.
     """
 
     story: Story
@@ -88,6 +89,7 @@ class Scene(NamedTuple):
     answers: tuple[Answer, ...]
     broken: tuple[tuple[Broken, Blamed], ...]
     events: tuple[tuple[Event, ...], ...]
+    supposed: tuple[str, ...]
 
 
 class Untold(NamedTuple):
@@ -114,10 +116,10 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
 
     path: of its ops table. callbacks: the names of the functions in its slots.
     """
-    sources = Sources(reader, ON, kept=_is_kept, longest=LONGEST, home=path)
+    sources = Sources(reader, ON, kept=_is_kept, longest=LONGEST, home=path, own=ALL_ON)
     contract = reader.contract
     resolvers = core_definitions(reader, sources, contract.asks) if contract.present else []
-    if not resolvers or in_worlds(resolvers[0], sources).broken:
+    if not resolvers:
         return None
     core = {
         role: found[0][0]
@@ -150,8 +152,12 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         scenes += ended
         if not lost:
             open_ = [a.reason for one in ended for a in one.answers if a.value is None]
+            open_ += [reason for one in ended for reason in one.supposed]
             untold += [Untold(story, reason, path, 0) for reason in open_[:1]]
-    answers = sources.contract.slot(RESOLVE) in owner.callbacks
+    if any(scene.broken for scene in scenes) and in_worlds(resolvers[0], sources).broken:
+        # Nobody's answers are right then.
+        return None
+    answers = sources.contract.slot(RESOLVE) in owner.slots
     return Ran(owner, answers, tuple(scenes), tuple(untold), total)
 
 
@@ -196,7 +202,7 @@ def _concerns(story: Story, owner: Owner, sources: Sources) -> bool:
     # What it does for a port that a shared state was installed on is more than that it is gone.
     if Step(Deed.LEAVE, story.ports[0]) in story.steps and owner.leaves is None:
         return SHARE not in sources.contract.slots
-    return Deed.DELETE not in deeds or sources.contract.slot(DELETE) in owner.callbacks
+    return Deed.DELETE not in deeds or sources.contract.slot(DELETE) in owner.slots
 
 
 def _can_be_joined(code: _Code) -> bool:
@@ -280,8 +286,9 @@ class _Stage:
 
     def _owner_ops(self) -> Struct:
         ops = Struct(f"{U}'s {NETDEV_OPS}", OPS)
-        for slot, source in self.code.owner.callbacks.items():
-            kind = CType("fn", 1, source.view.result)
+        for slot in sorted(self.code.owner.slots):
+            source = self.code.owner.callbacks.get(slot)
+            kind = CType("fn", 1, source.view.result) if source is not None else CType("fn", 1)
             ops.put(slot, Pointer(Function(slot, source=source)), kind)
         return ops
 
@@ -375,6 +382,8 @@ class _Stage:
         found = [told for answer in answers for told in self._wrong(world, answer)]
         if found and self.kernel.unset:
             raise self._supposed()
+        if found and self.kernel.supposed:
+            raise Outside(self.kernel.supposed[0], self.last.path, self.last.line)
         return Scene(
             self.story,
             tuple(dict.fromkeys(self.kernel.assumed)),
@@ -383,6 +392,7 @@ class _Stage:
             tuple(answers),
             tuple(found),
             tuple(self.steps),
+            tuple(self.kernel.supposed),
         )
 
     def _run(self, source: Source, arguments: Sequence[Value]) -> Result:
@@ -401,7 +411,7 @@ class _Stage:
         joins = self.code.owner.joins
         if joins is None:
             return
-        count = len(parameters(joins))
+        count = len(parameters(joins.view))
         self.kernel.populated = True
         for port in self.story.ports:
             arguments = [Pointer(self.devices[U]), Pointer(self.devices[port]), NULL][:count]
@@ -423,7 +433,12 @@ class _Stage:
         elif step.deed is Deed.LEAVE:
             self.promises[step.device] = self.promises[step.device]._replace(master=None)
             if owner.leaves is not None:
-                self._done(owner.leaves, [self.kernel.owner, Pointer(self.devices[step.device])])
+                left = self._done(
+                    owner.leaves, [self.kernel.owner, Pointer(self.devices[step.device])]
+                )
+                if isinstance(left, Int) and left.value:
+                    reason = f"{owner.leaves.name}() lets no port leave that it does not know"
+                    raise Outside(reason, owner.leaves.path, owner.leaves.line)
                 self.last = owner.blamed or owner.leaves
             self.kernel.masters.pop(step.device, None)
         elif owner.moves is None:
@@ -436,12 +451,12 @@ class _Stage:
             self.last = owner.blamed or owner.moves
 
     def _owners(self, source: Source) -> Value:
-        first = parameters(source)[0]
+        first = parameters(source.view)[0]
         return self.kernel.owner if first.base == DEVICE else Pointer(self.kernel.private_of(U))
 
     def _port(self, source: Source, name: str) -> Value:
         """Return what tells a function a port: the device, or the owner's struct for it."""
-        kind = parameters(source)[1]
+        kind = parameters(source.view)[1]
         if port_of(kind, self.code.sources, source.path) == "device":
             return Pointer(self.devices[name])
         for linked in self.kernel.lists.values():
@@ -462,7 +477,7 @@ class _Stage:
         """Hand the state to the core, which hands it to the owner."""
         source = self.code.core.get(ADD)
         arguments = [self.kernel.owner, Pointer(self.x), NULL]
-        if source is not None and [k.base for k in parameters(source)[:2]] == [DEVICE, STATE]:
+        if source is not None and [k.base for k in parameters(source.view)[:2]] == [DEVICE, STATE]:
             value = self._done(source, arguments)
         else:
             value = self._add_by_roles(arguments)
@@ -484,7 +499,7 @@ class _Stage:
         captured = self.contract.member(OWNER_CALLBACKS)
         if captured:
             self.xso.put(captured, self.devices[U].value(NETDEV_OPS), CType(OPS, 1))
-        value = self._done(add, list(arguments)[: len(parameters(add))])
+        value = self._done(add, list(arguments)[: len(parameters(add.view))])
         if isinstance(value, Int) and value.value:
             self.xso.put(self.contract.member(OWNER), NULL, CType(DEVICE, 1))
         return value
@@ -498,7 +513,9 @@ class _Stage:
             return
         callback = self.code.owner.callbacks.get(self.contract.slot(role))
         if callback is not None:
-            self._done(callback, [self.kernel.owner, Pointer(self.x)][-len(parameters(callback)) :])
+            self._done(
+                callback, [self.kernel.owner, Pointer(self.x)][-len(parameters(callback.view)) :]
+            )
         if role == FREE:
             self.xso.put(self.contract.member(OWNER), NULL, CType(DEVICE, 1))
 
@@ -524,7 +541,7 @@ class _Stage:
     def _carries(self) -> frozenset[str]:
         """Return the devices that the owner queues packets on; none if that can't be run."""
         transmits = self.code.owner.transmits
-        if transmits is None or [k.base for k in parameters(transmits)] != [PACKET, DEVICE]:
+        if transmits is None or [k.base for k in parameters(transmits.view)] != [PACKET, DEVICE]:
             return frozenset()
         self.kernel.sent.clear()
         before = len(self.kernel.events)

@@ -47,6 +47,7 @@ class Sources:
     whose path starts so are used (all that the includes reach, if empty). contract: what the tree
     calls things. kept: macros that are not expanded. longest: bytes of a function
     that is still prepared, if not 0. home: a file of the driver whose code is run, if it is one's.
+    own: the options for that driver's files.
     """
 
     def __init__(
@@ -57,8 +58,10 @@ class Sources:
         kept: Callable[[str], bool] = known,
         longest: int = 0,
         home: str = "",
+        own: Configuration | None = None,
     ) -> None:
         self._home = home
+        self._options = own
         self._longest = longest
         self._kept = kept
         self._constants = Constants(reader.types)
@@ -83,6 +86,13 @@ class Sources:
         # A macro of the same name may stand in its place.
         return None if key in self._doubtful else self._found[key]
 
+    def head(self, name: str, path: str) -> View | None:
+        """Return the one definition of a function in a file as it is written."""
+        unit = self._corpus.unit(path)
+        found = [item for item in unit.functions(name) if item.kind == "function"]
+        only = found[0] if len(found) == 1 else None
+        return View(self._corpus, path, only, unit.text, None) if only is not None else None
+
     def _find(self, name: str, path: str) -> Source | None:
         word = name.encode("utf-8", "surrogateescape")
         head = re.compile(rb"(?<!\w)" + re.escape(word) + rb"\s*\([^;{}]*\)[^;{}()]*\{")
@@ -90,7 +100,7 @@ class Sources:
         of = self._home if self._home and path.startswith(HEADERS) else path
         files: Iterable[str] = [path, *self._reader.universe.files(of)]
         seen: set[str] = set()
-        for group in (files, self._corpus.closure(path)):
+        for group in (files, self._seen_by(path)):
             for place in group:
                 if place in seen or not self._close(place):
                     continue
@@ -102,6 +112,11 @@ class Sources:
                 if found:
                     return self._one(name, found)
         return None
+
+    def _of(self, path: str) -> Configuration:
+        if self._options is None or path.startswith((f"{HEADERS}/", "net/")):
+            return self._configuration
+        return self._options
 
     def _close(self, path: str) -> bool:
         return not self._near or path.startswith(self._near)
@@ -115,7 +130,7 @@ class Sources:
         if len(found) == 1:
             unit = self.unit(source.path)
             starts = [item.start for item in unit.functions(name)]
-            open_ones = [s for s in starts if compiled(unit, s, self._configuration) is None]
+            open_ones = [s for s in starts if compiled(unit, s, self._of(unit.path)) is None]
             reason = f"{name}() is under {unit.condition(open_ones[0])}"
         return source._replace(problem=source.problem or reason)
 
@@ -126,7 +141,7 @@ class Sources:
         """
         unit = self.unit(path)
         found = [
-            (self.source(path, item), compiled(unit, item.start, self._configuration))
+            (self.source(path, item), compiled(unit, item.start, self._of(path)))
             for item in unit.functions(name)
         ]
         found = [(source, truth) for source, truth in found if truth is not False]
@@ -181,7 +196,7 @@ class Sources:
         for branch in unit.blanked.branches:
             inside = item.start < branch.start < item.end
             if inside and unit.data[branch.start : branch.end].strip():
-                if branch_truth(unit, branch, self._configuration) is None:
+                if branch_truth(unit, branch, self._of(unit.path)) is None:
                     return f"a part of it is under {branch.condition}", unit.line(branch.start)
         return None
 
@@ -191,7 +206,7 @@ class Sources:
             written = self._corpus.unit(path)
             data = bytearray(written.data)
             for branch in written.blanked.branches:
-                if branch_truth(written, branch, self._configuration) is False:
+                if branch_truth(written, branch, self._of(path)) is False:
                     data[branch.start : branch.end] = spaces(bytes(data[branch.start : branch.end]))
             same = data == written.data
             self._units[path] = (
@@ -239,7 +254,7 @@ class Sources:
             found = []
             for macro in macros_in(self._corpus, place):
                 if macro.name == name:
-                    truth = compiled(unit, macro.define, self._configuration)
+                    truth = compiled(unit, macro.define, self._of(place))
                     if truth is not False:
                         found.append((macro, truth))
             if not found:
@@ -255,10 +270,25 @@ class Sources:
             return None
         return None
 
+    def _seen_by(self, path: str) -> Iterator[str]:
+        """Yield a file and what it includes; of a driver's other files what its first one does.
+
+        To walk through a thousand headers for each file takes longer than to run what is in it.
+        """
+        if not self._home or path == self._home:
+            yield from self._corpus.closure(path)
+            return
+        yield path
+        for place in self._corpus.closure(self._home):
+            if place.startswith(f"{HEADERS}/") and place != path:
+                yield place
+        if not path.startswith(f"{HEADERS}/"):
+            yield from (place for place in self._corpus.local(path) if place != path)
+
     def _macros_seen(self, path: str) -> _Seen:
         """Return the names of all macros that a file sees, and those of each file with some."""
         if path not in self._seen:
-            seen = [(place, self._corpus.defines(place)) for place in self._corpus.closure(path)]
+            seen = [(place, self._corpus.defines(place)) for place in self._seen_by(path)]
             files = [(place, defined) for place, defined in seen if defined]
             self._seen[path] = _Seen(frozenset().union(*(d for _, d in files)), files)
         return self._seen[path]
@@ -273,7 +303,9 @@ class Sources:
 
     def enabled(self, option: str) -> bool | None:
         """Tell whether CONFIG_... is on."""
-        return self._configuration.get(option)
+        found = self._configuration.get(option)
+        # Where it is asked for below a settled option it is settled with that.
+        return found if found is not None or self._options is None else self._options.get(option)
 
     def loop(self, view: View, node: Node) -> str:
         """Return the macro that a `while` is in the file; an empty string for a `while`."""

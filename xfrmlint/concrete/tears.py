@@ -51,11 +51,12 @@ def tears(reader: Reader, ran: Ran) -> list[Tear]:
 
 
 def _is_moved(scene: Scene) -> bool:
-    return scene.handed and any(s.deed is Happens.FAIL_OVER for s in scene.story.steps)
+    return scene.handed and not scene.supposed and any(s.deed is Happens.FAIL_OVER for s in scene.story.steps)
 
 
 def _tears(ran: Ran, source: Source, sources: Sources) -> Iterator[Tear]:
-    order = order_of(in_worlds(source, sources).reads, sources.contract)
+    asked = in_worlds(source, sources)
+    order = None if asked.broken else order_of(asked.reads, sources.contract)
     blamed = ran.owner.blamed or ran.owner.moves
     if order is None or blamed is None:
         return

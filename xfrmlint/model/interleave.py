@@ -12,7 +12,6 @@ Without callback only. Behind the callback each lower has an entry of its own, w
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import permutations
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -97,11 +96,10 @@ def _free(device: str) -> Step:
     return Step(f"{device}'s free")
 
 
-def _failover(old: str, new: str, handle: int, *between: Step) -> tuple[Step, ...]:
+def _failover(old: str, new: str, handle: int) -> tuple[Step, ...]:
     # bond_ipsec_del_sa_all(), then bond_ipsec_add_sa_all(): drivers/net/bonding/bond_main.c, 7.3.
     return (
         _empty("real_dev"),
-        *between,
         _delete(old),
         _free(old),
         _add(new, handle),
@@ -144,25 +142,6 @@ SCENARIOS = (
         _ISSUER,
     ),
 )
-
-_WAIT = Step("waits for all readers", waits=True)
-
-# Not what bonding does: a synchronize_net() in the failover, once real_dev is NULL.
-WAITING = (
-    Scenario("failover that waits", _ON_BOND, {"failover": _failover(A, B, _B1, _WAIT)}, _ISSUER),
-    Scenario(
-        "failover and back that waits",
-        _ON_BOND,
-        {"failover": _failover(A, B, _B1, _WAIT) + _failover(B, A, _A2, _WAIT)},
-        _ISSUER,
-    ),
-)
-
-# Every order in which the resolver can read each field once.
-ORDERS: tuple[Order, ...] = tuple(permutations(FIELDS))
-# Not the RFC's: real_dev is read again last, and the handle not trusted if it has changed.
-READ_AGAIN: Order = ("real_dev", "owner", "offload_handle", "real_dev")
-
 
 Decide = Callable[[State, str], int]
 
@@ -256,20 +235,6 @@ def torn(order: Order, scenario: Scenario, decide: Decide = resolve) -> Schedule
     schedules = (shortest(order, scenario, device, decide) for device in devices)
     found = [schedule for schedule in schedules if schedule is not None]
     return min(found, key=lambda s: len(s.moves), default=None)
-
-
-def survey(
-    orders: Sequence[Order] = ORDERS, scenarios: Sequence[Scenario] = SCENARIOS
-) -> dict[Order, dict[str, Schedule | None]]:
-    """Return, for each order of reads, the shortest bad schedule under each scenario's name."""
-    return {order: {s.name: torn(order, s) for s in scenarios} for order in orders}
-
-
-def safe_orders(
-    orders: Sequence[Order] = ORDERS, scenarios: Sequence[Scenario] = SCENARIOS
-) -> list[Order]:
-    """Return the orders that have no bad schedule in any scenario."""
-    return [order for order, row in survey(orders, scenarios).items() if not any(row.values())]
 
 
 def lines(schedule: Schedule) -> Iterator[str]:
