@@ -27,6 +27,7 @@ from xfrmlint.contract.words import (
     Contract,
     worth_reading,
 )
+from xfrmlint.errors import InputError
 from xfrmlint.kernel.places import HEADERS, is_core, part_of
 from xfrmlint.kernel.release import Release
 from xfrmlint.tree import Tree
@@ -54,10 +55,25 @@ def contract_in(tree: Tree, memo: Memo | None = None, names: Names = NO_NAMES) -
     return recognise(Reader(tree, words_of(ABSENT), memo), names)
 
 
-def refuse_strange(tree: Tree, names: Names) -> None:
-    """Raise InputError for the first of some names that a tree's headers don't have."""
-    if names != NO_NAMES:
-        refuse_strange_names(Reader(tree, words_of(ABSENT)), names)
+def refuse_strange(trees: Sequence[Tree], names: Names) -> None:
+    """Raise InputError for the first of some names that the headers of no tree have.
+
+    trees: the one under check; or those before and after a change, which can bring or take a name.
+    """
+    readers = [Reader(tree, words_of(ABSENT)) for tree in trees] if names != NO_NAMES else []
+    for kind, role, name in names.listed() if readers else ():
+        alone = NO_NAMES._replace(**{kind: {role: name}})
+        errors = [error for reader in readers if (error := _strange(reader, alone)) is not None]
+        if len(errors) == len(readers):
+            raise errors[0]
+
+
+def _strange(reader: Reader, names: Names) -> InputError | None:
+    try:
+        refuse_strange_names(reader, names)
+    except InputError as error:
+        return error
+    return None
 
 
 def reader_of(tree: Tree, memo: Memo | None = None, contract: Contract | None = None) -> Reader:

@@ -51,7 +51,11 @@ def tears(reader: Reader, ran: Ran) -> list[Tear]:
 
 
 def _is_moved(scene: Scene) -> bool:
-    return scene.handed and not scene.supposed and any(s.deed is Happens.FAIL_OVER for s in scene.story.steps)
+    return (
+        scene.handed
+        and not scene.supposed
+        and any(s.deed is Happens.FAIL_OVER for s in scene.story.steps)
+    )
 
 
 def _tears(ran: Ran, source: Source, sources: Sources) -> Iterator[Tear]:

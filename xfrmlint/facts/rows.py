@@ -68,6 +68,7 @@ class OpsTableRow(NamedTuple):
     role: str
     on_netdev: int
     opted_in: int
+    shares: int
     flag_path: str
     flag_line: int
     flag_column: int
@@ -201,6 +202,7 @@ class OwnerRow(NamedTuple):
     total: int
     untold: int
     unasking: int | None
+    unsharing: int | None
 
 
 class WorldRow(NamedTuple):

@@ -13,7 +13,7 @@ from xfrmlint.c.mention import Slot, Use, slot_of, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
-from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, RESOLVE
+from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, RESOLVE, SHARE
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
@@ -38,13 +38,17 @@ class Key(NamedTuple):
 
 @dataclass
 class Table:
-    """An ops table while it is being collected; `flags` are the places that set the flag."""
+    """An ops table while it is being collected.
+
+    flags: the places that set the flag. shares: it promises to share a state, too, and has a test.
+    """
 
     key: Key
     symbol: str
     place: Place
     callbacks: list[Callback] = field(default_factory=list)
     flags: list[Place] = field(default_factory=list)
+    shares: bool = False
     slots: set[Slot] = field(default_factory=set)
 
 
@@ -64,17 +68,29 @@ class Tables(NamedTuple):
 
 def find_tables(graph: CallGraph, paths: Iterable[str]) -> Tables:
     """Return the ops tables that the files fill."""
-    finder = _Finder(graph)
-    for path in paths:
-        finder.read(path)
-    finder.settle()
+    paths = list(paths)
+    finder = _read(graph, paths, RESOLVE)
+    if SHARE in graph.reader.contract.promises:
+        sharing = _read(graph, paths, SHARE).tables
+        test = graph.reader.contract.slot(SHARE)
+        for key, table in finder.tables.items():
+            asked = any(callback.field == test for callback in table.callbacks)
+            table.shares = asked and key in sharing and bool(sharing[key].flags)
     # An object that is only copied into is no table of its own.
     found = [t for t in finder.tables.values() if t.callbacks]
     return Tables(sorted(found, key=lambda t: t.place), list(finder.doubts))
 
 
+def _read(graph: CallGraph, paths: Iterable[str], promise: str) -> "_Finder":
+    finder = _Finder(graph, promise)
+    for path in paths:
+        finder.read(path)
+    finder.settle()
+    return finder
+
+
 class _Finder:
-    def __init__(self, graph: CallGraph) -> None:
+    def __init__(self, graph: CallGraph, promise: str) -> None:
         self.graph = graph
         self.reader: Reader = graph.reader
         self.tables: dict[Key, Table] = {}
@@ -87,7 +103,7 @@ class _Finder:
         self.owners: dict[Key, tuple[str, str]] = {}
         contract = self.reader.contract
         self.fields = contract.callbacks
-        self.flag_name = contract.promise(RESOLVE)
+        self.flag_name = contract.promise(promise)
         self.flags_name = contract.flags.name if contract.flags is not None else ""
 
     def read(self, path: str) -> None:
