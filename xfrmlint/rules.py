@@ -10,13 +10,15 @@ from typing import Any, NamedTuple
 
 from xfrmlint.contract.words import (
     ABSENT,
-    ADD,
     NEEDS,
     OWNER,
     PINNED,
     RESOLVE,
+    SHARE,
+    SLOTS,
     TELLING,
     XSO,
+    Contract,
     what_there_is,
 )
 from xfrmlint.errors import InputError
@@ -78,7 +80,8 @@ class Words(NamedTuple):
 
 # Roles whose names no other word of a message can be.
 _TELLING = {("member", role) for role in TELLING}
-_TELLING |= {("slot", ADD), ("slot", RESOLVE), ("promise", RESOLVE), ("core", "resolver")}
+_TELLING |= {("slot", role) for role in SLOTS}
+_TELLING |= {("promise", RESOLVE), ("promise", SHARE), ("core", "resolver")}
 
 
 def words_of(store: Store) -> Words:
@@ -86,8 +89,17 @@ def words_of(store: Store) -> Words:
     _, trees = store.query("SELECT revision FROM tree")
     _, rows = store.query("SELECT kind, role, name FROM word")
     named = {(row["kind"], row["role"]): row["name"] for row in rows}
+    return _words(next((tree["revision"] for tree in trees), "absent"), named)
+
+
+def words_in(contract: Contract) -> Words:
+    """Return what a contract has."""
+    named = {(kind, role): name for kind, role, name, _ in contract.named()}
+    return _words(contract.revision, named)
+
+
+def _words(revision: str, named: Mapping[tuple[str, str], str]) -> Words:
     renamed: dict[str, str] = {}
-    revision = next((tree["revision"] for tree in trees), "absent")
     mainline = {(kind, role): name for kind, role, name, _ in ABSENT.named()}
     strange = any(mainline.get(what, name) != name for what, name in named.items())
     if revision == "unnamed" or (revision == "absent" and strange):

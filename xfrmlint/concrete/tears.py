@@ -107,7 +107,8 @@ def _scenario(scene: Scene, contract: Contract) -> Scenario:
     program = tuple(step for events in rest for step in _program(events, contract))
     world = scene.world
     shared = {handle: valid_on(world, handle) for handle in world.issued}
-    return Scenario(scene.world.name, state, {"owner": program}, world.issued, shared)
+    names = {field: contract.member(role) for role, field in _ROLES}
+    return Scenario(scene.world.name, state, {"owner": program}, world.issued, shared, names)
 
 
 def _program(events: Sequence[Event], contract: Contract) -> Iterator[Step]:

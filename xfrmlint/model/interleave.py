@@ -44,7 +44,8 @@ class Scenario(NamedTuple):
     """Writers and the state they start from. issuer: which device's add returned a handle.
 
     The writers run at the same time; locks are not modelled, so writers that exclude each other
-    belong into one program, in turn. shared: the other devices on which a handle is valid.
+    belong into one program, in turn. shared: the other devices on which a handle is valid. names:
+    what the fields are called.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Scenario(NamedTuple):
     writers: Mapping[str, tuple[Step, ...]]
     issuer: Mapping[int, str]
     shared: Mapping[int, frozenset[str]] = MappingProxyType({})
+    names: Mapping[Field, str] = _C_NAME
 
     def is_foreign(self, handle: int, device: str) -> bool:
         """Tell whether a handle picks another SA where a device uses it."""
@@ -74,6 +76,7 @@ class Schedule(NamedTuple):
     device: str
     handle: int
     moves: tuple[Move, ...]
+    names: Mapping[Field, str] = _C_NAME
 
 
 def _empty(field: Field) -> Step:
@@ -184,7 +187,7 @@ def shortest(
             if handle and scenario.is_foreign(handle, device):
                 text = f"hands {device} {scenario.issuer[handle]}'s handle {handle:#x}"
                 last = Move("resolver", text, node.state)
-                return Schedule(order, device, handle, (*_moves(came, node), last))
+                return Schedule(order, device, handle, (*_moves(came, node), last), scenario.names)
             continue
         for move, successor in _successors(node, order, scenario, names):
             if successor not in came:
@@ -207,7 +210,7 @@ def _successors(
             yield Move(name, step.text, after), _Node(after, read, counts)
     field = order[len(read)]
     value: str | int | None = getattr(state, field)
-    text = f"reads {_C_NAME[field]}: {_shown(value)}"
+    text = f"reads {scenario.names[field]}: {_shown(value)}"
     yield Move("resolver", text, state), _Node(state, (*read, value), done)
 
 
@@ -243,7 +246,7 @@ def lines(schedule: Schedule) -> Iterator[str]:
     text = max(len(move.text) for move in schedule.moves)
     width = len(str(len(schedule.moves)))
     for number, move in enumerate(schedule.moves, 1):
-        fields = " ".join(f"{_C_NAME[f]}={_shown(getattr(move.state, f))}" for f in FIELDS)
+        fields = " ".join(f"{schedule.names[f]}={_shown(getattr(move.state, f))}" for f in FIELDS)
         yield f"{number:{width}}. {move.actor:{actor}}  {move.text:{text}}  {fields}"
 
 
