@@ -142,6 +142,10 @@ class Evaluating(Protocol):
         ...
 
 
+class Unscripted(Exception):
+    """Code reads what no script says. Its text: the member."""
+
+
 @dataclass
 class Kernel:
     """One world's kernel.
@@ -155,7 +159,8 @@ class Kernel:
     decided both ways. unset: pointers to a device that nobody was seen to store. sent: the devices
     that a packet was queued on. bodies: kept from run to run. files: structs that
     are variables of a file. given: what members of the world's objects are that are not 0, by the
-    object's name and the member's.
+    object's name and the member's. script: what is read of the watched struct's members that are
+    `scripted`, by name and in order. written: what else was written.
     """
 
     devices: Mapping[str, Struct]
@@ -175,6 +180,9 @@ class Kernel:
     lists: dict[int, list[Struct]] = field(default_factory=dict)
     filled: set[int] = field(default_factory=set)
     sent: set[str] = field(default_factory=set)
+    script: list[tuple[str, Value]] | None = None
+    scripted: frozenset[str] = frozenset()
+    written: dict[int, Cell] = field(default_factory=dict)
     bodies: dict[int, Body] = field(default_factory=dict)
     files: dict[str, Struct] = field(default_factory=dict)
     given: Mapping[str, int] = field(default_factory=dict)
@@ -280,9 +288,27 @@ class Kernel:
         self.sent.add(name)
         return Int(0, INT)
 
+    def read(self, place: Cell) -> Value:
+        """Return what is read of a place: of the watched struct what a script says, if there is.
+
+        Raises Unscripted where the code reads otherwise than the script, or what was changed since.
+        """
+        if self.script is None:
+            return place.value
+        if place.owner != self.watched.name:
+            if id(place) in self.written:
+                raise Unscripted(place.name)
+            return place.value
+        if place.name not in self.scripted:
+            return place.value
+        if not self.script or self.script[0][0] != place.name:
+            raise Unscripted(place.name)
+        return self.script.pop(0)[1]
+
     def wrote(self, place: Cell) -> None:
         """Take down that a member of the watched struct was written."""
         if place.owner != self.watched.name:
+            self.written[id(place)] = place
             return
         value = place.value
         told: str | int | None = None

@@ -18,7 +18,7 @@ from xfrmlint.concrete.configuration import ALL_ON, ON
 from xfrmlint.concrete.evaluate import Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
 from xfrmlint.concrete.kernel import Deed as Done
-from xfrmlint.concrete.kernel import Event, Kernel, kernels_own
+from xfrmlint.concrete.kernel import Event, Kernel, Unscripted, kernels_own
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.owner import LONGEST, Owner, owner_of, parameters, port_of
 from xfrmlint.concrete.primitives import known
@@ -38,6 +38,7 @@ from xfrmlint.contract.words import (
     OWNER,
     OWNER_CALLBACKS,
     PACKET,
+    PINNED,
     RESOLVE,
     SHARE,
     STATE,
@@ -79,7 +80,7 @@ class Scene(NamedTuple):
 
     handed: the owner took the state and handed it on. assumed: what the owner's own numbers are in
     it. broken: what breaks P1 to P4. events: what others could see, by step. supposed: why it may
-    go otherwise.
+    go otherwise. reader: how what was moved is read, if it was.
     """
 
     story: Story
@@ -90,6 +91,18 @@ class Scene(NamedTuple):
     broken: tuple[tuple[Broken, Blamed], ...]
     events: tuple[tuple[Event, ...], ...]
     supposed: tuple[str, ...]
+    reader: "Reading | None" = None
+
+
+class Reading(NamedTuple):
+    """How the resolver and the callback behind it read what an owner moves.
+
+    members: the names of xso's members in the order in which they are read, some of them twice.
+    handle: what comes of values that were read one by one; None where that can't be told.
+    """
+
+    members: tuple[str, ...]
+    handle: Callable[[Sequence[str | int | None], str], int | None]
 
 
 class Untold(NamedTuple):
@@ -371,6 +384,8 @@ class _Stage:
         self.join()
         for step in self.story.steps:
             before = len(self.kernel.events)
+            # What is changed while a state is moved is not what it was before, or is after.
+            self.kernel.written.clear()
             self._take(step)
             self.steps.append(tuple(self.kernel.events[before:]))
             if self.refused:
@@ -393,7 +408,47 @@ class _Stage:
             tuple(found),
             tuple(self.steps),
             tuple(self.kernel.supposed),
+            self._reading() if handed else None,
         )
+
+    def _reading(self) -> Reading | None:
+        """Return how the resolver reads a state that was moved, through the owner's callback."""
+        moved = any(step.deed is Deed.FAIL_OVER for step in self.story.steps)
+        if not moved or self.contract.slot(RESOLVE) not in self.code.owner.slots:
+            return None
+        named = [self.contract.member(role) for role in (OWNER, PINNED, HANDLE)]
+        longest: tuple[str, ...] = ()
+        for device in self.promises:
+            try:
+                trace = self._asked(device).trace
+            except Outside:
+                continue
+            read = [s.field for s in trace if s.kind is StepKind.READ and s.object == self.xso.name]
+            longest = max(longest, tuple(name for name in read if name in named), key=len)
+
+        def handle(values: Sequence[str | int | None], device: str) -> int | None:
+            self.kernel.scripted = frozenset(named)
+            self.kernel.script = [
+                (name, self._value_of(value)) for name, value in zip(longest, values, strict=True)
+            ]
+            try:
+                found = self._asked(device).value
+            except (Outside, Unscripted):
+                return None
+            finally:
+                self.kernel.script = None
+            return found.value if isinstance(found, Int) else None
+
+        return Reading(longest, handle)
+
+    def _value_of(self, value: str | int | None) -> Value:
+        if isinstance(value, str):
+            return Pointer(self.devices[value])
+        return NULL if value is None else Int(value, ULONG)
+
+    def _asked(self, asking: str) -> Result:
+        device = Pointer(self.devices[asking])
+        return ask(self.code.resolver, self.code.sources, Pointer(self.x), device, self.kernel)
 
     def _run(self, source: Source, arguments: Sequence[Value]) -> Result:
         return evaluate(source, arguments, self.code.sources, kernel=self.kernel)
@@ -561,10 +616,7 @@ class _Stage:
         """Ask the tree's resolver for a device."""
         before = len(self.kernel.events)
         try:
-            device = Pointer(self.devices[asking])
-            result = ask(
-                self.code.resolver, self.code.sources, Pointer(self.x), device, self.kernel
-            )
+            result = self._asked(asking)
         except Outside as error:
             where = f" ({error.path}:{error.line})" if error.path else ""
             return Answer(asking, None, f"{error.reason}{where}", False)

@@ -168,13 +168,22 @@ class _Node(NamedTuple):
     done: tuple[int, ...]  # steps of each writer
 
 
+# What comes of the values that were read, in the order of reads.
+Outcome = Callable[[tuple[str | int | None, ...], str], int]
+
+
 def shortest(
-    order: Order, scenario: Scenario, device: str, decide: Decide = resolve
+    order: Order,
+    scenario: Scenario,
+    device: str,
+    decide: Decide = resolve,
+    outcome: Outcome | None = None,
 ) -> Schedule | None:
     """Return a shortest schedule by which `device` gets another device's handle, if there is one.
 
-    order: the reader's reads. decide: what it answers. Breadth first over all interleavings;
-    writers move before the reader where schedules are equally long.
+    order: the reader's reads. decide: what it answers in a state; outcome: the same by the values
+    that it has read, each as it was then. Breadth first over all interleavings; writers move before
+    the reader where schedules are equally long.
     """
     names = tuple(scenario.writers)
     start = _Node(scenario.state, (), (0,) * len(names))
@@ -183,7 +192,8 @@ def shortest(
     while queue:
         node = queue.popleft()
         if len(node.read) == len(order):
-            handle = decision(order, node.read, device, decide)
+            read = node.read
+            handle = outcome(read, device) if outcome else decision(order, read, device, decide)
             if handle and scenario.is_foreign(handle, device):
                 text = f"hands {device} {scenario.issuer[handle]}'s handle {handle:#x}"
                 last = Move("resolver", text, node.state)
@@ -232,10 +242,12 @@ def _moves(came: Mapping[_Node, tuple[_Node, Move] | None], node: _Node) -> list
     return moves[::-1]
 
 
-def torn(order: Order, scenario: Scenario, decide: Decide = resolve) -> Schedule | None:
+def torn(
+    order: Order, scenario: Scenario, decide: Decide = resolve, outcome: Outcome | None = None
+) -> Schedule | None:
     """Return the shortest schedule by which either device gets the other's handle, if any."""
     devices = sorted(set(scenario.issuer.values()))
-    schedules = (shortest(order, scenario, device, decide) for device in devices)
+    schedules = (shortest(order, scenario, device, decide, outcome) for device in devices)
     found = [schedule for schedule in schedules if schedule is not None]
     return min(found, key=lambda s: len(s.moves), default=None)
 
