@@ -65,6 +65,7 @@ RULE = Rule(
     type="DIRECT_OFFLOAD_HANDLE",
     level="ERROR",
     level_not_opted_in="WARNING",
+    level_own_states="",
     needs=frozenset(),
     message="{function}() reads xso.offload_handle",
     reports="",

@@ -22,9 +22,19 @@ from xfrmlint.concrete.resolver import Comparison, Verdict, compare
 from xfrmlint.concrete.states import described
 from xfrmlint.concrete.tears import Tear, tears
 from xfrmlint.contract.revisions import NO_NAMES, Names
-from xfrmlint.contract.words import COUNTS, FREE, HANDLE, PINNED, PRIVATE, SHARE, Contract
+from xfrmlint.contract.words import (
+    COUNTS,
+    FREE,
+    HANDLE,
+    NETDEVICE,
+    PINNED,
+    PRIVATE,
+    SHARE,
+    Contract,
+)
+from xfrmlint.contract.words import RESOLVE as RESOLVE_ROLE
 from xfrmlint.facts.merged import Rows, merged
-from xfrmlint.facts.rows import CoreFunctionRow, TreeRow, WordRow
+from xfrmlint.facts.rows import CoreFunctionRow, TreeRow, UnknownRow, WordRow
 from xfrmlint.facts.store import Store
 from xfrmlint.flow.callbacks import Callback, callbacks_of
 from xfrmlint.flow.paths import Traced, trace
@@ -32,6 +42,7 @@ from xfrmlint.kernel.release import version
 from xfrmlint.model.predicates import sentence
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of
+from xfrmlint.program.flows import Flows
 from xfrmlint.program.ops import find_tables
 from xfrmlint.program.sites import RESOLVE, Site, find_sites
 from xfrmlint.program.sleeps import find_sleeps
@@ -140,9 +151,11 @@ def analysed(
     callbacks = tuple(callbacks_of(graph, whole.offload, tables))
     owners = tuple(_owners(reader, drivers))
     torn = tuple(tear for ran in owners for tear in tears(reader, ran))
+    egress, untold = Flows(graph, whole.offload).wrong(found.sites)
+    found = found._replace(doubts=[*found.doubts, *untold])
     doubts = (*unclear, *open_calls)
     return Analysed(
-        graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, owners, torn, doubts
+        graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, owners, torn, egress, doubts
     )
 
 
@@ -177,8 +190,25 @@ def core_facts(
     if contract.present:
         progress("running the tree's own resolver")
         functions = _core_functions(reader)
+    doubts = [
+        UnknownRow(NETDEVICE, 0, "", reason, matters=1) for reason in _not_recognised(contract)
+    ]
     words = (WordRow(kind, role, name, *place) for kind, role, name, place in contract.named())
-    return core_rows(reader, own, words, functions)
+    return [*core_rows(reader, own, words, functions), *doubts]
+
+
+def _not_recognised(contract: Contract) -> Iterator[str]:
+    """Yield what a tree with a resolver, or the owners' callback, is seen to lack."""
+    if contract.present and RESOLVE_ROLE not in contract.promises:
+        yield (
+            "no flag by which a driver promises to ask the resolver was recognised: it can be "
+            "named by promises.resolve under [contract]"
+        )
+    if not contract.present and RESOLVE_ROLE in contract.slots:
+        yield (
+            f"there is a {contract.slot(RESOLVE_ROLE)}, and no resolver was recognised: it can be "
+            "named by core.resolver under [contract]"
+        )
 
 
 def core_of(tree: Tree, progress: Progress = quietly, names: Names = NO_NAMES) -> Core:

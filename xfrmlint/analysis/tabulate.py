@@ -51,7 +51,8 @@ class Analysed(NamedTuple):
     """One part of a tree, read. traced: by the driver's group. doubts: of sleeping.
 
     callbacks: the owners' resolver callbacks. owners: the uppers' own code, run through the model's
-    stories. tears: what a reader in between can get of it.
+    stories. tears: what a reader in between can get of it. egress: resolver calls for the device
+    that a flow leaves by, where it comes in encrypted.
     """
 
     graph: CallGraph
@@ -62,6 +63,7 @@ class Analysed(NamedTuple):
     callbacks: tuple[Callback, ...]
     owners: tuple[Ran, ...]
     tears: tuple[Tear, ...]
+    egress: frozenset[Place]
     doubts: tuple[Doubt, ...]
 
 
@@ -71,7 +73,7 @@ def rows_of(part: Analysed) -> Rows:
     reader = graph.reader
     return [
         *_driver_rows(reader.contract, part.drivers),
-        *_site_rows(sites, part.traced),
+        *_site_rows(sites, part.traced, part.egress),
         *_path_rows(part),
         *_graph_rows(graph, sites),
         *_answer_rows(part.callbacks),
@@ -157,6 +159,7 @@ def _driver_rows(contract: Contract, drivers: Sequence[Driver]) -> Iterator[tupl
             driver.role,
             int(driver.on_netdev),
             int(driver.opted_in),
+            int(driver.table.shares),
             flag.path if flag else "",
             flag.line if flag else 0,
             flag.column if flag else 0,
@@ -169,10 +172,12 @@ def _driver_rows(contract: Contract, drivers: Sequence[Driver]) -> Iterator[tupl
             )
 
 
-def _site_rows(sites: Sequence[Site], traced: Mapping[str, Traced]) -> Iterator[tuple[object, ...]]:
+def _site_rows(
+    sites: Sequence[Site], traced: Mapping[str, Traced], egress: frozenset[Place]
+) -> Iterator[tuple[object, ...]]:
     for number, site in enumerate(sites):
         one = traced.get(site.driver.group) if site.driver else None
-        flow = ""
+        flow = "egress" if site.place in egress else ""
         if one is not None and site.reached.context == "datapath":
             flow = "dead" if site.place in one.dead else ""
             flow = "thrown" if site.place in one.thrown else flow
@@ -193,6 +198,7 @@ def _site_rows(sites: Sequence[Site], traced: Mapping[str, Traced]) -> Iterator[
             "+".join(sorted({entry.name for entry in site.reached.entries})),
             int(site.under_add),
             int(site.under_free),
+            int(site.own_states),
             int(site.cleared),
             int(site.read_back),
             site.accessor,

@@ -68,6 +68,7 @@ class OpsTableRow(NamedTuple):
     role: str
     on_netdev: int
     opted_in: int
+    shares: int
     flag_path: str
     flag_line: int
     flag_column: int
@@ -100,6 +101,7 @@ class SiteRow(NamedTuple):
     entries: str
     under_add: int
     under_free: int
+    own_states: int
     cleared: int
     read_back: int
     accessor: str
@@ -200,6 +202,7 @@ class OwnerRow(NamedTuple):
     total: int
     untold: int
     unasking: int | None
+    unsharing: int | None
 
 
 class WorldRow(NamedTuple):

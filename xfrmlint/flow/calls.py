@@ -108,7 +108,7 @@ class Calls:
 
     def _asks(self, frame: Frame, call: Call) -> bool:
         """Tell whether a call is one of the resolver, perhaps through a pointer."""
-        if call.name and call.name == self.driver.contract.asks:
+        if call.name in self.driver.contract.askers:
             return True
         words = leaves_of(call.callee) if self.code.asked else []
         return any(frame.view.place(word.start_byte) in self.code.asked for word in words)
@@ -122,16 +122,17 @@ class Calls:
 
     def _resolve(self, evaluator: Evaluator, call: Call) -> Outcomes:
         frame = evaluator.frame
-        whose, lower = evaluator.all(call.arguments)
+        given = evaluator.all(call.arguments)
+        whose, lower = given[self.driver.contract.state_at], given[self.driver.contract.device_at]
         if isinstance(whose, XfrmState) and whose.there is False:
             return []
-        asked = call.arguments[1]
+        asked = call.arguments[self.driver.contract.device_at]
         lower = frame.typed(lower, _DEVICE, asked)
         place = frame.place(call)
         device, why = Device.UNKNOWN, ""
         match source_of(asked):
-            case Opaque() as given:
-                why = given.why
+            case Opaque() as opaque:
+                why = opaque.why
             case Before():
                 why = "what was there before"
         if isinstance(lower, Netdev):
@@ -389,7 +390,7 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     goes, name, target = destination(call.node)
     members = frame.code.seeds.members
     if goes is Goes.ARGUMENT:
-        return name == frame.driver.contract.asks
+        return name in frame.driver.contract.askers
     if goes is Goes.MEMBER:
         return name in members
     if goes is Goes.POINTED:

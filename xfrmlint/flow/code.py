@@ -67,7 +67,7 @@ class Code:
         self.cut_off = False
         # Whether it matters whose a net_device is.
         self.resolves = any(
-            driver.contract.asks in names.words
+            not names.words.isdisjoint(driver.contract.askers)
             for function in driver.reached
             for body in driver.bodies(function)
             for names in body.names
@@ -93,7 +93,7 @@ class Code:
         """Return what can lead to a handle anywhere in the driver."""
         contract = self.driver.contract
         handle = contract.member(HANDLE)
-        resolvers = frozenset([contract.asks] if contract.asks else ())
+        resolvers = frozenset(contract.askers)
         words = {*resolvers, handle, *self.driver.names}
         # By what each function is called, its own name or a pointer's.
         called: dict[FunctionName, set[str]] = {}

@@ -23,6 +23,7 @@ _DEVICES = {
     Whose.DUMMY: Device.DUMMY,
     Whose.OTHER: Device.UNKNOWN,
     Whose.GIVEN: Device.UNKNOWN,
+    Whose.EGRESS: Device.UNKNOWN,
 }
 _LASTING = ("sa", "xs", "global", "netdev")
 

@@ -64,8 +64,8 @@ class Driver:
         path = path if path.endswith(".c") else self._home or path
         key = universe.key(path)
         if key not in self._macros:
-            handle, asks = self.contract.member(HANDLE), self.contract.asks
-            words = [handle, XSO, self.offload.split()[-1], *([asks] if asks else ())]
+            handle, askers = self.contract.member(HANDLE), self.contract.askers
+            words = [handle, XSO, self.offload.split()[-1], *askers]
             self._macros[key] = self.reader.macros(universe.files(path), key).hiding(words)
         return self._macros[key]
 

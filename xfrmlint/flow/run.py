@@ -62,6 +62,12 @@ _MOST_STEPS = 12000
 # Divided among the entries of a driver.
 MOST_IN_ALL = 60000
 _START = State({}, {}, {})
+# By what is known of the packet's device.
+_STARTS = {
+    "yes": _START,
+    "no": _START.stored(("skb", "dev"), Netdev(Device.UNSET)),
+    "unknown": _START.stored(("skb", "dev"), Netdev(Device.UNKNOWN)),
+}
 _NOTHING: Held = {}
 
 
@@ -81,14 +87,15 @@ class Run:
         from_kernel: bool = True,
         given: Sequence[Value] | None = None,
         most: int = MOST_IN_ALL,
-        names_device: bool = True,
+        names_device: str = "yes",
     ) -> list[Exit]:
         """Run a function from outside.
 
         from_kernel: its device is the one at work. given: its arguments, if they are known better.
-        most: so many steps may be taken. names_device: the packet's device is the one at work.
+        most: so many steps may be taken. names_device: whether the packet's device is the one at
+        work: yes, no or unknown.
         """
-        start = _START if names_device else _START.stored(("skb", "dev"), Netdev(Device.UNKNOWN))
+        start = _STARTS[names_device]
         self.limit = self.steps + most
         self.code.begin(function)
         found: list[Exit] = []

@@ -17,6 +17,7 @@ DATAPATH, CONTROL, DEFERRED, UNKNOWN = "datapath", "control", "deferred", "unkno
 _CONTEXTS = (DATAPATH, CONTROL, DEFERRED)
 _SCHEMAS: Mapping[str, Schema] = {
     "packet": {"types": list, "messages": list, "source": str},
+    "flow": {"names": list, "source": str},
     "slot": {
         "structs": list,
         "members": list,
@@ -57,6 +58,13 @@ class _Doors:
     def __init__(self, document: Mapping[str, list[Row]]) -> None:
         self.packets = frozenset(t for row in document["packet"] for t in row["types"])
         self.messages = frozenset(t for row in document["packet"] for t in row["messages"])
+        self.flows = re.compile(
+            "|".join(
+                re.escape(name).replace(r"\*", r"\w*")
+                for row in document["flow"]
+                for name in row["names"]
+            )
+        )
         self.slots = [
             _Slot(_pattern(row["structs"]), _pattern(row["members"]), row)
             for row in document["slot"]
@@ -76,6 +84,11 @@ def _doors() -> _Doors:
 def is_packet(kind: str) -> bool:
     """Tell whether a type is one of those that are packets."""
     return kind in _doors().packets
+
+
+def offloads_flows(door: str) -> bool:
+    """Tell whether flows are handed to hardware behind a door, by its name."""
+    return _doors().flows.fullmatch(door) is not None
 
 
 def takes_packet(kinds: frozenset[str]) -> bool:

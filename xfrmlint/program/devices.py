@@ -33,7 +33,7 @@ class Whose(StrEnum):
     """Of whom a net_device is.
 
     GIVEN: it came to a callback together with an SA. PEER: another one that was made beside it, or
-    before. DUMMY: nobody's, only NAPI hangs on it.
+    before. DUMMY: nobody's, only NAPI hangs on it. EGRESS: a flow leaves by it.
     """
 
     OWN = "own"
@@ -43,6 +43,7 @@ class Whose(StrEnum):
     GIVEN = "given"
     PEER = "peer"
     DUMMY = "dummy"
+    EGRESS = "egress"
     OTHER = "other"
 
 
@@ -191,6 +192,8 @@ class Devices:
         struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
         if (struct, name) in structs.OWN_MEMBERS:
             return self.of_context(struct, view) or Whose.OTHER
+        if (struct, name) in structs.EGRESS_MEMBERS:
+            return Whose.EGRESS
         if (struct, name) in structs.LOWER_MEMBERS:
             return Whose.VLAN
         role = self.contract.role_of(name) if struct == self.accesses.offload else ""

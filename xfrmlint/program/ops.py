@@ -14,7 +14,7 @@ from xfrmlint.c.mention import Slot, Use, slot_of, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
-from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, RESOLVE
+from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, RESOLVE, SHARE
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
@@ -42,13 +42,17 @@ class Key(NamedTuple):
 
 @dataclass
 class Table:
-    """An ops table while it is being collected; `flags` are the places that set the flag."""
+    """An ops table while it is being collected.
+
+    flags: the places that set the flag. shares: it promises to share a state, too, and has a test.
+    """
 
     key: Key
     symbol: str
     place: Place
     callbacks: list[Callback] = field(default_factory=list)
     flags: list[Place] = field(default_factory=list)
+    shares: bool = False
     slots: set[Slot] = field(default_factory=set)
 
 
@@ -68,28 +72,42 @@ class Tables(NamedTuple):
 
 def find_tables(graph: CallGraph, paths: Iterable[str]) -> Tables:
     """Return the ops tables that the files fill."""
-    finder = _Finder(graph)
-    for path in paths:
-        finder.read(path)
-    finder.settle()
+    paths = list(paths)
+    finder = _read(graph, paths, RESOLVE)
+    if SHARE in graph.reader.contract.promises:
+        sharing = _read(graph, paths, SHARE).tables
+        test = graph.reader.contract.slot(SHARE)
+        for key, table in finder.tables.items():
+            asked = any(callback.field == test for callback in table.callbacks)
+            table.shares = asked and key in sharing and bool(sharing[key].flags)
     # An object that is only copied into is no table of its own.
     found = [t for t in finder.tables.values() if t.callbacks]
     return Tables(sorted(found, key=lambda t: t.place), list(finder.doubts))
 
 
+def _read(graph: CallGraph, paths: Iterable[str], promise: str) -> "_Finder":
+    finder = _Finder(graph, promise)
+    for path in paths:
+        finder.read(path)
+    finder.settle()
+    return finder
+
+
 class _Finder:
-    def __init__(self, graph: CallGraph) -> None:
+    def __init__(self, graph: CallGraph, promise: str) -> None:
         self.graph = graph
         self.reader: Reader = graph.reader
         self.tables: dict[Key, Table] = {}
         self.doubts: dict[Doubt, None] = {}
         self.flagged: list[Flagged] = []
+        # Where a feature of a device is set that is the promise.
+        self.features: list[Place] = []
         self.tracer = Tracer(self.reader, graph.passed, self.object_of)
         self.uses = Uses(self.reader, graph.passed, lambda _: (), self.reads, self.mention)
         self.constants = Constants(self.reader.types)
         contract = self.reader.contract
         self.fields = contract.callbacks
-        self.flag_name = contract.promise(RESOLVE)
+        self.flag_name = contract.promise(promise)
         self.flags_name = contract.flags.name if contract.flags is not None else ""
 
     def read(self, path: str) -> None:
@@ -105,6 +123,9 @@ class _Finder:
                     self.positional(view, node)
             for node in view.occurrences(self.flags_name) if self.flag_name else ():
                 self.flag(view, node)
+            if self.flag_name and not self.flags_name:
+                named = filter(_is_stored, view.occurrences(self.flag_name))
+                self.features += [view.place(node.start_byte) for node in named]
 
     def filled(self, view: View, node: Node, name: str) -> None:
         parent = node.parent
@@ -286,7 +307,7 @@ class _Finder:
                 return
             # Of two designators for one field the last one counts.
             later = [c for c in owner.named_children if c.start_byte > value.start_byte]
-            if any(node_text(c).startswith(".flags") for c in later):
+            if any(node_text(c).startswith(f".{self.flags_name}") for c in later):
                 return
             if self.sets_flag(view, value):
                 self.table_of_list(view, owner, entry.pair).flags.append(
@@ -307,7 +328,12 @@ class _Finder:
         return use.slot is not None and use.slot.struct == OPS
 
     def sets_flag(self, view: View, value: Node) -> bool:
-        """Tell whether the flag is in a value: named (not inverted), or a macro that holds it."""
+        """Tell whether the flag is in a value: named (not inverted), or a macro that holds it.
+
+        Of a promise that is a member of its own: whether the value is not 0.
+        """
+        if self.flag_name == self.flags_name:
+            return node_text(value) not in ("false", "0", "NULL")
         stack = [value]
         while stack:
             node = stack.pop()
@@ -358,6 +384,11 @@ class _Finder:
         for table in list(self.tables.values()):
             self.flags_by_name(table)
             table.slots |= self.destinations(table)
+        module_of = self.reader.universe.module
+        for place in self.features:
+            for table in self.tables.values():
+                if module_of(table.place.path) == module_of(place.path):
+                    table.flags.append(place)
         for flagged in self.flagged:
             own = self.tables.get(flagged.key)
             if own is None or not own.callbacks:
@@ -496,6 +527,20 @@ def _entry_of(designator: Node) -> _Entry | None:
     if pair is None or listed is None or value is None:
         return None
     return _Entry(listed, pair, pair.children_by_field_name("designator")[-1], value)
+
+
+def _is_stored(node: Node) -> bool:
+    """Tell whether a name stands on the right of `=` or `|=`, not inverted."""
+    up: Node | None = node
+    while up is not None and up.type not in ("assignment_expression", "compound_statement"):
+        if up.type == "unary_expression" or up.type.endswith("call_expression"):
+            return False
+        child, up = up, up.parent
+    if up is None or up.type != "assignment_expression":
+        return False
+    operator, right = (up.child_by_field_name(side) for side in ("operator", "right"))
+    said = operator is not None and operator.type in ("=", "|=")
+    return said and right is not None and right.id == child.id
 
 
 def _element_of(key: Key, flagged: Key) -> bool:

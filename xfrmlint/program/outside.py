@@ -63,7 +63,7 @@ class Outside:
             return frozenset().union(*found)
 
         # The resolver runs for every packet, too.
-        if does.sleeps == "never" or (name != "" and name == self._graph.reader.contract.asks):
+        if does.sleeps == "never" or name in self._graph.reader.contract.askers:
             return _AWAKE
         if does.sleeps == "always":
             waits = given[does.unless_zero : does.unless_zero + 1] if does.unless_zero >= 0 else []
