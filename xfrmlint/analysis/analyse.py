@@ -22,7 +22,7 @@ from xfrmlint.concrete.resolver import Comparison, Verdict, compare
 from xfrmlint.concrete.states import described
 from xfrmlint.concrete.tears import Tear, tears
 from xfrmlint.contract.revisions import NO_NAMES, Names
-from xfrmlint.contract.words import COUNTS, FREE, HANDLE, PINNED, PRIVATE, SHARE, Contract
+from xfrmlint.contract.words import COUNTS, FREE, HANDLE, PINNED, PRIVATE, SHARE, Contract, Where
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import CoreFunctionRow, TreeRow, WordRow
 from xfrmlint.facts.store import Store
@@ -176,7 +176,12 @@ def core_facts(
     functions: list[CoreFunctionRow] = []
     if contract.present:
         progress("running the tree's own resolver")
-        functions = _core_functions(reader)
+        try:
+            functions = _core_functions(reader)
+        except RecursionError:
+            at = contract.resolver.place if contract.resolver is not None else Where()
+            told = "it, or what it calls, is nested too deeply to be run"
+            functions = [CoreFunctionRow("resolves", contract.asks, *at, None, told)]
     words = (WordRow(kind, role, name, *place) for kind, role, name, place in contract.named())
     return core_rows(reader, own, words, functions)
 

@@ -57,6 +57,12 @@ def not_read(path: str, reason: str) -> UnknownRow:
     return UnknownRow(path, 0, "", f"not read: {reason}", matters=1)
 
 
+def lost_rows(part: Part) -> Rows:
+    """Return what is said of a part whose code is nested too deeply to be analysed."""
+    reason = "not analysed: this, or what it is read with, is nested too deeply"
+    return [UnknownRow(path, 0, "", reason, matters=1) for path in part.paths]
+
+
 def problem_rows(tree: Tree) -> Rows:
     """Return the files that no search could read."""
     return [not_read(path, reason) for path, reason in sorted(tree.problems.items())]
