@@ -300,13 +300,14 @@ class Body:
             matters |= {i for i, text in enumerate(self.names) if text.through & parameters}
         # What a call on the way returned decides where the path goes.
         results = set().union(*(self.names[i].assigned | self.names[i].taken for i in matters))
+        decided = _Decided(self, first)
         matters |= {
             i
             for i, step in enumerate(steps)
             if step.does in _ENDS
             or step.again
             or i in self.macros
-            or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results, first))
+            or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results, decided))
         }
         repeated = self._guards(first or set(range(len(steps))))
         matters |= set(repeated)
@@ -389,34 +390,60 @@ class Body:
             and states & {n for one in self.lowered.statement(i) for n in _asked(one)}
         ]
 
-    def _asks(self, index: int, results: set[str], first: set[int]) -> bool:
+    def _asks(self, index: int, results: set[str], decided: "_Decided") -> bool:
         """Tell whether a condition asks for a result, or for nothing but flags."""
         words = self.names[index].words
         if not words - {"true", "false"}:
             return True
         others = {w for w in words - self.flags if not w.isupper()} - {"likely", "unlikely"}
         asked = words & results | (set() if others else words & self.flags)
-        return any(self._decided(index, name, first) for name in asked)
+        return any(decided.at(index, name) for name in asked)
 
-    def _decided(self, index: int, name: str, first: set[int]) -> bool:
-        """Tell whether a name can have a result, or a flag's constant, at a step.
 
-        Behind `err = unmap(skb)` it has neither: both ways are open, whatever it was before.
-        """
-        stack, seen = list(self.behind[index]), set(self.behind[index])
+class _Decided:
+    """Answers whether a name can have a result, or a flag's constant, at a step.
+
+    Behind `err = unmap(skb)` it has neither: both ways are open, whatever it was before. What is
+    found out on the way to one answer is kept for the next. first: the steps with results.
+    """
+
+    def __init__(self, body: Body, first: set[int]) -> None:
+        self._body = body
+        self._first = first
+        self._known: dict[str, dict[int, bool]] = {}
+
+    def at(self, index: int, name: str) -> bool:
+        """Tell whether it can at a step."""
+        known = self._known.setdefault(name, {})
+        # For each step that was gone through, the one behind it.
+        behind = {index: index}
+        stack = [index]
         while stack:
             current = stack.pop()
-            text = self.names[current]
-            if current in first or current in self.constants.get(name, ()):
-                if name in text.assigned | text.taken:
-                    return True
-            if current == self.graph.start and name in self.view.parameters:
+            if known.get(current) is False:
+                continue
+            found = known.get(current, False)
+            for before in () if found else self._body.behind[current]:
+                if self._begins(before, name):
+                    found = True
+                elif before not in behind and name not in self._body.names[before].assigned:
+                    behind[before] = current
+                    stack.append(before)
+            if found:
+                while not known.get(current):
+                    known[current] = True
+                    current = behind[current]
                 return True
-            if name not in text.assigned:
-                fresh = [n for n in self.behind[current] if n not in seen]
-                stack += fresh
-                seen.update(fresh)
+        known.update(dict.fromkeys(behind, False))
         return False
+
+    def _begins(self, index: int, name: str) -> bool:
+        """Tell whether a name has one because of a step."""
+        body, text = self._body, self._body.names[index]
+        if index in self._first or index in body.constants.get(name, ()):
+            if name in text.assigned | text.taken:
+                return True
+        return index == body.graph.start and name in body.view.parameters
 
 
 def _names(text: str, statement: Sequence[Expression]) -> _Names:
