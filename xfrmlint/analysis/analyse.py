@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
+from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly, shortened
 from xfrmlint.analysis.parts import contract_in, plan, reader_of, whole_reader
 from xfrmlint.analysis.tabulate import Analysed, core_rows, rows_of
 from xfrmlint.c.corpus import Memo
@@ -122,6 +122,7 @@ def analysed(
 
     memo: what was made of files that other parts read, too.
     """
+    part, left_out = shortened(part)
     reader = reader_of(tree, memo, whole.contract)
     reader.universe.shared, reader.universe.users = whole.shared, part.folders
     reader.universe.home = part.folders
@@ -142,7 +143,16 @@ def analysed(
     torn = tuple(tear for ran in owners for tear in tears(reader, ran))
     doubts = (*unclear, *open_calls)
     return Analysed(
-        graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, owners, torn, doubts
+        graph,
+        tuple(drivers),
+        found,
+        traced,
+        tuple(sleeps),
+        callbacks,
+        owners,
+        torn,
+        doubts,
+        left_out,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.analysis.owners import owner_rows
+from xfrmlint.analysis.part import left_out_rows
 from xfrmlint.analysis.unread import unread_rows
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
@@ -46,7 +47,8 @@ class Analysed(NamedTuple):
     """One part of a tree, read. traced: by the driver's group. doubts: of sleeping.
 
     callbacks: the owners' resolver callbacks. owners: the uppers' own code, run through the model's
-    stories. tears: what a reader in between can get of it.
+    stories. tears: what a reader in between can get of it. left_out: sources that
+    were not analysed.
     """
 
     graph: CallGraph
@@ -58,6 +60,7 @@ class Analysed(NamedTuple):
     owners: tuple[Ran, ...]
     tears: tuple[Tear, ...]
     doubts: tuple[Doubt, ...]
+    left_out: tuple[str, ...]
 
 
 def rows_of(part: Analysed) -> Rows:
@@ -78,6 +81,7 @@ def rows_of(part: Analysed) -> Rows:
         *_file_rows(reader),
         *unread_rows(reader, _on_the_way(sites)),
         *_unknown_rows(part),
+        *left_out_rows(part.left_out),
     ]
 
 
