@@ -22,7 +22,7 @@ from xfrmlint.contract.words import (
     what_there_is,
 )
 from xfrmlint.errors import InputError
-from xfrmlint.facts.store import Store
+from xfrmlint.facts.store import Store, TooMuch
 from xfrmlint.findings import LEVELS, Finding, Hop, Related, fingerprint
 
 # The rules about comments that silence findings. No comment silences theirs.
@@ -197,11 +197,16 @@ def _refuse_fields(path: Path, data: Mapping[str, Any]) -> None:
 
 
 def run_rules(
-    rules: Iterable[Rule], store: Store, words: Words, source: Callable[[str, int], str]
+    rules: Iterable[Rule],
+    store: Store,
+    words: Words,
+    source: Callable[[str, int], str],
+    unanswered: list[str] | None = None,
 ) -> list[Finding]:
     """Return what the rules find, sorted by path, line, type.
 
-    words: of the tree's contract. source: the text of a line of a file.
+    words: of the tree's contract. source: the text of a line of a file. unanswered: is given the
+    types of the rules that would take too long; without it, such a rule raises InputError.
     """
     chains = _chains(store)
     found: list[Finding] = []
@@ -211,7 +216,14 @@ def run_rules(
             continue
         seen: set[tuple[str, int, str]] = set()
         # A source that two drivers link is reported once, for the one that promised more.
-        for row in sorted(_rows(rule, store), key=lambda row: not row.get("opted_in", 1)):
+        try:
+            rows = _rows(rule, store)
+        except TooMuch as error:
+            if unanswered is None:
+                raise InputError(f"rule {rule.type}: {error}") from None
+            unanswered.append(rule.type)
+            continue
+        for row in sorted(rows, key=lambda row: not row.get("opted_in", 1)):
             place = (row["path"], row["line"], row.get("field") or "")
             if place in seen:
                 continue
@@ -227,6 +239,8 @@ def run_rules(
 def _rows(rule: Rule, store: Store) -> list[dict[str, Any]]:
     try:
         names, rows = store.query(rule.query)
+    except TooMuch:
+        raise
     except sqlite3.Error as error:
         raise InputError(f"rule {rule.type}: {error}") from None
     missing = [name for name in COLUMNS if name not in names]

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
+from tests.fuzz.killed import killed as killed_run
 from tests.fuzz.mutate import mutated
 from tests.fuzz.ran import Wrong, checked, ran
 from tests.laid import EXAMPLE, FIXTURES, lay_example, lay_fixture
@@ -261,6 +262,16 @@ def cached(dice: Random, folder: Path) -> None:
             raise Wrong(f"a damaged cache gives {found()}, not {right}")
 
 
+def killed(dice: Random, folder: Path) -> None:
+    """A run that is killed."""
+    tree = lay_fixture("demo", folder / "linux")
+    _git(tree, "init", "-q", "-b", "main")
+    _git(tree, "add", "-A")
+    _git(tree, "commit", "-qm", "one")
+    ways = [["check"], ["check", "--git", "HEAD"], ["check", "--staged"], ["check", "--confirm"]]
+    killed_run(dice, tree, folder / "home", dice.choice(ways))
+
+
 @cache
 def _rules() -> tuple[Rule, ...]:
     return tuple(load_rules([rules_folder()]))
@@ -269,7 +280,7 @@ def _rules() -> tuple[Rule, ...]:
 KINDS: Mapping[str, Kind] = {
     kind.__name__: kind
     for kind in (
-        *(source, macros, header, patch, repository, makefile, config, rule, query, cached),
+        *(source, macros, header, patch, repository, makefile, config, rule, query, cached, killed),
     )
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
+from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly, shortened
 from xfrmlint.analysis.parts import contract_in, plan, reader_of, whole_reader
 from xfrmlint.analysis.tabulate import Analysed, core_rows, rows_of
 from xfrmlint.c.corpus import Memo
@@ -31,6 +31,7 @@ from xfrmlint.contract.words import (
     PRIVATE,
     SHARE,
     Contract,
+    Where,
 )
 from xfrmlint.contract.words import RESOLVE as RESOLVE_ROLE
 from xfrmlint.facts.merged import Rows, merged
@@ -133,6 +134,7 @@ def analysed(
 
     memo: what was made of files that other parts read, too.
     """
+    part, left_out = shortened(part)
     reader = reader_of(tree, memo, whole.contract)
     reader.universe.shared, reader.universe.users = whole.shared, part.folders
     reader.universe.home = part.folders
@@ -155,7 +157,17 @@ def analysed(
     found = found._replace(doubts=[*found.doubts, *untold])
     doubts = (*unclear, *open_calls)
     return Analysed(
-        graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, owners, torn, egress, doubts
+        graph,
+        tuple(drivers),
+        found,
+        traced,
+        tuple(sleeps),
+        callbacks,
+        owners,
+        torn,
+        egress,
+        doubts,
+        left_out,
     )
 
 
@@ -189,7 +201,12 @@ def core_facts(
     functions: list[CoreFunctionRow] = []
     if contract.present:
         progress("running the tree's own resolver")
-        functions = _core_functions(reader)
+        try:
+            functions = _core_functions(reader)
+        except RecursionError:
+            at = contract.resolver.place if contract.resolver is not None else Where()
+            told = "it, or what it calls, is nested too deeply to be run"
+            functions = [CoreFunctionRow("resolves", contract.asks, *at, None, told)]
     doubts = [
         UnknownRow(NETDEVICE, 0, "", reason, matters=1) for reason in _not_recognised(contract)
     ]

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.analysis.owners import owner_rows
-from xfrmlint.analysis.part import not_read
+from xfrmlint.analysis.part import left_out_rows
+from xfrmlint.analysis.unread import unread_rows
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
 from xfrmlint.c.unit import Place
@@ -41,18 +42,13 @@ from xfrmlint.program.drivers import Driver
 from xfrmlint.program.sites import Found, Site
 from xfrmlint.program.sleeps import Sleep
 
-_MOST_UNCLOSED = 5
-_UNCLOSED = (
-    "an attribute that is not closed, or another bracket, was left out; the rest was analysed"
-)
-
 
 class Analysed(NamedTuple):
     """One part of a tree, read. traced: by the driver's group. doubts: of sleeping.
 
     callbacks: the owners' resolver callbacks. owners: the uppers' own code, run through the model's
     stories. tears: what a reader in between can get of it. egress: resolver calls for the device
-    that a flow leaves by, where it comes in encrypted.
+    that a flow leaves by, where it comes in encrypted. left_out: sources that were not analysed.
     """
 
     graph: CallGraph
@@ -65,6 +61,7 @@ class Analysed(NamedTuple):
     tears: tuple[Tear, ...]
     egress: frozenset[Place]
     doubts: tuple[Doubt, ...]
+    left_out: tuple[str, ...]
 
 
 def rows_of(part: Analysed) -> Rows:
@@ -83,8 +80,9 @@ def rows_of(part: Analysed) -> Rows:
         *_broken_rows(part.owners),
         *_tear_rows(part.owners, part.tears),
         *_file_rows(reader),
-        *_unread_rows(reader),
+        *unread_rows(reader, _on_the_way(sites)),
         *_unknown_rows(part),
+        *left_out_rows(part.left_out),
     ]
 
 
@@ -101,7 +99,7 @@ def core_rows(
         *words,
         *told,
         *_file_rows(reader),
-        *_unread_rows(reader),
+        *unread_rows(reader),
         *(UnknownRow(f.path, f.line, f.function, f.detail) for f in told if f.ok is None),
     ]
 
@@ -346,35 +344,9 @@ def _file_rows(reader: Reader) -> Iterator[tuple[object, ...]]:
         )
 
 
-def _unread_rows(reader: Reader) -> Iterator[UnknownRow]:
-    """What of the files themselves could not be read or parsed.
-
-    What was not looked at can hide anything; behind a parse error the rest was analysed.
-    """
-    for path, reason in reader.corpus.unreadable.items():
-        yield not_read(path, reason)
-    for (path, offset), reason in reader.corpus.doubts.items():
-        if not is_core(path):
-            yield UnknownRow(path, reader.corpus.unit(path).line(offset), "", reason, matters=1)
-    for unit in reader.corpus.units():
-        for offset in unit.blanked.unclosed[:_MOST_UNCLOSED]:
-            yield UnknownRow(unit.path, unit.line(offset), "", _UNCLOSED, matters=1)
-        if unit.too_large:
-            yield UnknownRow(unit.path, 0, "", "larger than 4 MiB; not parsed", matters=1)
-        elif unit.blanked.open_comment >= 0:
-            line = unit.line(unit.blanked.open_comment)
-            reason = "a comment that never ends hides the rest"
-            yield UnknownRow(unit.path, line, "", reason, matters=1)
-        elif unit.parsed and not is_core(unit.path):
-            for line, name in reader.outlines.undefined(unit.path):
-                reason = f"{name} is defined nowhere; it was taken for a statement of its own"
-                yield UnknownRow(unit.path, line, "", reason, matters=1)
-            errors = reader.outlines.errors(unit.path)
-            if errors:
-                lines = ", ".join(map(str, errors[:5]))
-                more = ", ..." if len(errors) > 5 else ""
-                reason = f"parse errors at lines {lines}{more}; the rest was analysed"
-                yield UnknownRow(unit.path, errors[0], "", reason)
+def _on_the_way(sites: Sequence[Site]) -> frozenset[str]:
+    """Return the names of the functions through which accesses are reached."""
+    return frozenset(function.name for site in sites for function in site.reached.functions)
 
 
 def _unknown_rows(part: Analysed) -> Iterator[UnknownRow]:

@@ -4,7 +4,7 @@ A node is a whole statement or condition. What happens inside an expression (sho
 conditional expressions, statement expressions, calls) is the evaluator's.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -340,6 +340,14 @@ class _Branches:
         ]
         self.left_out = frozenset(blanked.left_out)
         self._starts = [branch.start for branch in self.found]
+        # For each the last one before it that does not end before it.
+        self._around: list[int] = []
+        open_: list[int] = []
+        for at, branch in enumerate(self.found):
+            while open_ and self.found[open_[-1]].end <= branch.start:
+                open_.pop()
+            self._around.append(open_[-1] if open_ else -1)
+            open_.append(at)
         self._groups: dict[Branch, list[Branch]] = {}
 
     def within(self, node: Node, start: int) -> Branch | None:
@@ -351,9 +359,13 @@ class _Branches:
             return None
         # Of branches that open a block each only one is left: what it opens ends behind it.
         last = self.view.origin(max(node.start_byte, node.end_byte - 1))[1]
-        return next(
-            (b for b in self.found if start < b.start <= offset and max(offset, last) < b.end), None
-        )
+        outermost = None
+        at = bisect_right(self._starts, offset) - 1
+        while at >= 0 and (branch := self.found[at]).start > start:
+            if max(offset, last) < branch.end:
+                outermost = branch
+            at = self._around[at]
+        return outermost
 
     def group(self, branch: Branch) -> tuple[list[Branch], bool]:
         """Return the branches that stand beside a branch, and whether one of them always does.

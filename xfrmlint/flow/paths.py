@@ -90,23 +90,29 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
         lost = [Doubt(site.place, site.function.name, _TOO_DEEP) for site in sites]
         return Traced((), frozenset(), frozenset(), tuple(lost))
     dead = set()
+    known = set(paths)
+    entered = set()
     for site in _missed(sites, paths):
         if _is_dead(run, site):
             dead.add(site.place)
             continue
         doubts.append(Doubt(site.place, site.function.name, "no path from an entry leads here"))
+        if site.function in entered:
+            continue
+        entered.add(site.function)
         for exit_ in _entered(run, site.function, doubts, from_kernel=False):
             followed = _followed(run.code.driver, "", site.function, exit_)
-            if followed not in paths:
+            if followed not in known:
+                known.add(followed)
                 paths.append(followed)
     lost_places = {(s.place.path, s.place.line) for s in _missed(sites, paths)}
-    handled = {place for path in paths for place in _handled(path.events)}
+    met = lost_places.union(*(_handled(path.events) for path in paths))
     thrown = frozenset(
         site.place
         for site in sites
         if site.access == RESOLVE
         and site.place not in dead
-        and (site.place.path, site.place.line) not in lost_places | handled
+        and (site.place.path, site.place.line) not in met
     )
     for site in sites:
         if site.place in thrown and not is_discarded(graph, site.view, site.place):

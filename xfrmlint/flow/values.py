@@ -201,6 +201,12 @@ class State:
     used: frozenset[HandleId] = frozenset()
     trail: tuple[Mark, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """Return how much a state holds: a new one copies it."""
+        kept = len(self.memory) + len(self.known) + len(self.assumed)
+        return kept + len(self.used) + len(self.trail)
+
     def key(self) -> tuple[object, ...]:
         """Return something hashable that is equal for equal states."""
         return (*self.context(), self.trail)

@@ -1,6 +1,7 @@
 """Where an xfrm_state's xso is read or written, in whatever form it is spelled."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -81,7 +82,7 @@ class Accesses:
                         found.append(access)
         handle = self.contract.member(HANDLE)
         if handle in self.fields:
-            named = [a.offset for a in found if a.field == handle]
+            named = sorted(a.offset for a in found if a.field == handle)
             found += self._whole(view, named)
         if view.holds(_OFFSET):
             self._offsets(view)
@@ -100,7 +101,7 @@ class Accesses:
     def _whole(self, view: View, named: Sequence[int]) -> Iterator[Access]:
         """Yield the stores of the whole struct: each writes the handle, without its name.
 
-        named: where the name stands, perhaps in what is stored.
+        named: where the name stands, in order, perhaps in what is stored.
         """
         for node in view.occurrences(XSO):
             member = node.parent
@@ -109,7 +110,8 @@ class Accesses:
             if member.type != "field_expression" or unevaluated(view, member):
                 continue
             stored = member.parent or member
-            if any(stored.start_byte <= at < stored.end_byte for at in named):
+            after = bisect_left(named, stored.start_byte)
+            if after < len(named) and named[after] < stored.end_byte:
                 continue
             if self._mode(view, member)[0] != "write":
                 continue

@@ -114,7 +114,8 @@ class _Finder:
         files, key = self.reader.universe.files(path), self.reader.universe.key(path)
         words = [*self.fields, NETDEV_OPS, *filter(None, [self.flag_name])]
         macros = self.reader.macros(files, key).hiding(words)
-        for view in self.reader.views_with(Words([*words, *macros]), path, macros, own=True):
+        wanted = Words([*words, *macros], self.reader.indexes)
+        for view in self.reader.views_with(wanted, path, macros, own=True):
             for name in self.fields:
                 for node in view.occurrences(name):
                     self.filled(view, node, name)

@@ -104,7 +104,7 @@ class _Finder:
         tag = self.offload.split()[-1]
         words = [*self.contract.telling, XSO, tag, *self.contract.askers]
         macros = self.reader.macros(files, self.reader.universe.key(path)).hiding(words)
-        names = Words([*words, *macros, *self.carriers(files, tag)])
+        names = Words([*words, *macros, *self.carriers(files, tag)], self.reader.indexes)
         for file in fresh:
             self.unparsed(file, self.contract.telling)
             for view in self.reader.views_with(names, file, macros, own=True):
@@ -120,7 +120,7 @@ class _Finder:
         if not private or private.encode() not in self.reader.corpus.data(path):
             return
         accesses = Accesses(self.reader, self.offload, self.graph.passed, (private,))
-        for view in self.reader.views_with(Words([private]), path, {}):
+        for view in self.reader.views_with(Words([private], self.reader.indexes), path, {}):
             if view.kind == "function":
                 for access in accesses.of(view):
                     # Nobody looked for callers.
