@@ -604,3 +604,15 @@ def test_the_mail_says_what_changes_and_is_signed_off_if_asked(tmp_path: Path) -
     assert "\nSigned-off-by: A Developer <dev@example.org>\n---\n" in signed
     message, _, _ = signed.partition("\n---\n")
     assert max(map(len, message.split("\n"))) <= 75
+
+
+def test_what_was_said_before_and_is_about_something_else_is_no_reason(tmp_path: Path) -> None:
+    source = _source(CONVERTED[0]).replace(
+        "static int example_add(", "/* xfrmlint: ignore[NO_SUCH_TYPE] */\nstatic int example_add(", 1
+    )
+    tree = lay_example(source, tmp_path / "t")
+    said = run("check", tree, "--terse", "--show-types", "--no-cache", cwd=tmp_path).out
+    assert "SUPPRESSION_WITHOUT_TYPE" in said
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert (ran.status, ran.err) == (0, "")
+    assert _changed(ran.out) == CONVERTED[0].said
