@@ -1,8 +1,7 @@
-"""How a function leaves, and what becomes of the packet then.
+"""How a function leaves, as it is written.
 
-An exit is a statement, or several, that ends in a return or a goto. It ends the packet where that
-is freed on the way; or where its value makes each caller leave by an exit that does. Read off the
-syntax: what is not written straight on is not known, and so no exit.
+An exit is a statement, or several, that ends in a return or a goto. Read off the syntax: what is
+not written straight on is not known, and so no exit.
 """
 
 import re
@@ -12,11 +11,10 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.unit import Place, declarator_name, node_text
-from xfrmlint.c.view import FunctionName, View
+from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.written import below, is_hint, statement_of, without_parentheses
 from xfrmlint.kernel.functions import function_named
-from xfrmlint.program.callgraph import CallGraph, Edge
 
 _FREES = re.compile(
     r"^(__)?(dev_)?(kfree_skb|consume_skb)(_\w+)?$|^napi_consume_skb$|^xdp_return_frame\w*$"
@@ -26,7 +24,6 @@ _ZERO = re.compile(r"^(0[UuLl]*|false|NULL)$")
 _BUSY = re.compile(r"^NETDEV_TX_BUSY$")
 _NEGATIVE = re.compile(r"^-\s*[E\d]\w*$")
 _TRUE = re.compile(r"^(true|[1-9]\d*)$")
-_DEEPEST = 8
 
 
 class End(NamedTuple):
@@ -36,13 +33,6 @@ class End(NamedTuple):
     value: str
     place: Place
     why: str = ""
-
-
-class Called(NamedTuple):
-    """A call as it is written in its caller."""
-
-    view: View
-    node: Node
 
 
 def leaves(statement: Node | None) -> bool:
@@ -66,25 +56,26 @@ def end_of(view: View, first: Node, ended: bool = False) -> End:
             value = without_parentheses(at.named_children[0]) if at.named_child_count else None
             return End(ended, node_text(value) if value is not None else "", place)
         if at.type == "goto_statement":
-            at = _label(view, node_text(at.named_children[0]))
+            at = label_of(view, node_text(at.named_children[0]))
             continue
         if at.type in ("compound_statement", "labeled_statement"):
             inside = [
                 c for c in at.named_children if c.type not in ("comment", "statement_identifier")
             ]
-            at = inside[0] if inside else _next(at)
+            at = inside[0] if inside else next_of(at)
             continue
         if at.type == "expression_statement":
-            ended = ended or _frees(at)
+            ended = ended or frees(at)
         elif any(one.type in _LEAVES for one in below(at)):
             if ended:
                 return End(True, "", place, "what is returned is not known")
             return End(False, "", place, "it is not written straight on")
-        at = _next(at)
+        at = next_of(at)
     return End(ended, "", view.place(first.start_byte))
 
 
-def _frees(statement: Node) -> bool:
+def frees(statement: Node) -> bool:
+    """Tell whether a statement frees a packet."""
     return any(
         one.type == "call_expression"
         and _FREES.match(node_text(one.child_by_field_name("function") or one))
@@ -92,7 +83,8 @@ def _frees(statement: Node) -> bool:
     )
 
 
-def _label(view: View, name: str) -> Node | None:
+def label_of(view: View, name: str) -> Node | None:
+    """Return the statement behind a label."""
     return next((node for label, node in labels(view) if label == name), None)
 
 
@@ -104,7 +96,7 @@ def labels(view: View) -> Iterator[tuple[str, Node]]:
             yield node_text(name), node
 
 
-def _next(node: Node) -> Node | None:
+def next_of(node: Node) -> Node | None:
     """Return the statement that follows, outside of what it is the last one of if need be."""
     while node.type != "function_definition":
         after = node.next_named_sibling
@@ -120,86 +112,6 @@ def _next(node: Node) -> Node | None:
             return None
         node = parent
     return None
-
-
-class Fate:
-    """Tells what becomes of the packet on an exit of a driver's function."""
-
-    def __init__(self, graph: CallGraph) -> None:
-        self.graph = graph
-
-    def of_value(self, view: View, function: FunctionName, value: str, place: Place) -> End:
-        """Return how the packet ends if a function returns a value."""
-        return self._after(view, function, End(False, value, place), 0)
-
-    def of(self, view: View, function: FunctionName, first: Node) -> End:
-        """Return how the packet ends if a function leaves by the statements from one on."""
-        return self._after(view, function, end_of(view, first), 0)
-
-    def _after(self, view: View, function: FunctionName, end: End, depth: int) -> End:
-        if end.why or depth > _DEEPEST:
-            return end
-        result = view.result
-        if result is not None and result.base == "netdev_features_t":
-            # A packet that may not be offloaded goes the software's way.
-            less = "~" in end.value
-            return end._replace(ended=less, why="" if less else "no feature is taken away")
-        if end.ended:
-            return end
-        incoming = self.graph.incoming(function)
-        if incoming.doubts or not incoming.edges:
-            why = "the packet is not freed, and nobody is seen to notice"
-            return end._replace(why=why)
-        for place, called in self.calls(function):
-            found = self.in_caller(called, end, depth) if called is not None else None
-            if found is None:
-                why = f"what the caller does with {end.value or 'nothing'} is not known"
-                return End(False, end.value, place, why)
-            if not found.ended or found.why:
-                return found
-        return end._replace(ended=True)
-
-    def calls(self, function: FunctionName) -> Iterator[tuple[Place, Called | None]]:
-        """Yield each call of a function; None for one that is not written out."""
-        for edge in self.graph.incoming(function).edges:
-            view = self._view(edge.caller)
-            yield edge.place, self._call(view, edge) if view is not None else None
-
-    def _call(self, view: View, edge: Edge) -> Called | None:
-        if edge.place.path != view.path:
-            return None
-        unit = self.graph.reader.corpus.unit(view.path)
-        offset = unit.offset(edge.place.line, edge.place.column)
-        node = view.node.descendant_for_byte_range(offset, offset)
-        while node is not None and node.type != "call_expression":
-            node = node.parent
-        return Called(view, node) if node is not None else None
-
-    def _view(self, function: FunctionName) -> View | None:
-        reader = self.graph.reader
-        unit = reader.corpus.unit(function.path)
-        for item in unit.functions(function.name):
-            if item.turn == unit.turn:
-                view = View(reader.corpus, function.path, item, unit.text, None)
-                if view.function.line == function.line:
-                    return view
-        return None
-
-    def in_caller(self, called: Called, end: End, depth: int = 0) -> End | None:
-        """Return how the packet ends if a call gives a value; None where that is not known."""
-        view, node = called
-        branch = taken(node, end.value)
-        if branch is None:
-            return self._passed_on(view, node, end, depth)
-        return self._after(view, view.function, end_of(view, branch), depth + 1)
-
-    def _passed_on(self, view: View, node: Node, end: End, depth: int) -> End | None:
-        """Return what comes of `return f();`, and of a call after which nothing is done."""
-        parent = node.parent
-        if parent is not None and parent.type == "return_statement":
-            same = End(False, end.value, view.place(node.start_byte))
-            return self._after(view, view.function, same, depth + 1)
-        return None
 
 
 def taken(call: Node, value: str) -> Node | None:

@@ -15,7 +15,7 @@ from xfrmlint.c.unit import declarator_name
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.devices import device_in
 from xfrmlint.convert.edits import Edit
-from xfrmlint.convert.exits import Fate
+from xfrmlint.convert.fate import Fate
 from xfrmlint.convert.layout import columns, free_name, line_start
 from xfrmlint.convert.written import below
 from xfrmlint.program.devices import Devices

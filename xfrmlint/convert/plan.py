@@ -10,7 +10,7 @@ from xfrmlint.analysis.tabulate import Analysed
 from xfrmlint.c.unit import node_text
 from xfrmlint.contract.words import HANDLE, OWNER, PINNED
 from xfrmlint.convert.edits import Edit, Reason, Refused
-from xfrmlint.convert.exits import Fate
+from xfrmlint.convert.fate import Fate
 from xfrmlint.convert.leftover import left_over
 from xfrmlint.convert.ownership import Turned, turned
 from xfrmlint.convert.promise import promised

@@ -147,9 +147,7 @@ def _findings(analysis: Analysis, tree: Tree, rules: Sequence[Rule]) -> Sequence
     return report_of(analysis.facts, tree, rules).findings
 
 
-def _found(
-    findings: Sequence[Finding], before: Sequence[Finding], where: str
-) -> Iterator[Reason]:
+def _found(findings: Sequence[Finding], before: Sequence[Finding], where: str) -> Iterator[Reason]:
     """Yield the findings that speak against a patch. before: what is said of the tree as it is."""
     stood = Counter((one.type, one.path, one.function) for one in before)
     for one in findings:

@@ -14,7 +14,6 @@ from xfrmlint.convert.devices import device_in
 from xfrmlint.convert.edits import Edit, Reason, edited
 from xfrmlint.convert.exits import (
     End,
-    Fate,
     end_of,
     exits_before,
     following,
@@ -25,6 +24,7 @@ from xfrmlint.convert.exits import (
     packet_in,
     taken,
 )
+from xfrmlint.convert.fate import Fate
 from xfrmlint.convert.handing import handed_down
 from xfrmlint.convert.layout import (
     called,
@@ -110,6 +110,8 @@ def converted(context: Context, reads: Sequence[Written]) -> Converted:
         found = _Reads(tuple(ordered), statement, state, down.name, down.edits)
     if len(ordered) == 1 and (_is_test(first.node) or _is_returned(first)):
         return _in_place(context, found)
+    if len(ordered) == 1 and _tested_variable(found) is not None:
+        return _in_variable(context, found)
     return _in_local(context, found)
 
 
@@ -188,18 +190,79 @@ def _span(one: Written) -> Node:
 
 def _in_place(context: Context, found: _Reads) -> Converted:
     """Convert a single test, or what is returned: the resolver is asked where it stands."""
-    one, contract = found.first, context.contract
-    node = _span(one)
-    start = line_start(one.view.text, node.start_byte)
-    before = one.view.text[start : node.start_byte].decode("utf-8", "surrogateescape")
-    text = called(before, contract.asks, (found.state, found.device), "").removeprefix(before)
-    edit = Edit(one.path, node.start_byte, node.end_byte, text.encode("utf-8", "surrogateescape"))
+    one = found.first
+    node, edit = _span(one), _asked(context, found)
     if _is_returned(one):
         place = one.view.place(node.start_byte)
         end = context.fate.of_value(one.view, one.site.function, "NULL", place)
         return _done(found, [edit], f"returns what the resolver has for {found.device}", end)
     end, more = _tested(context, found, one.node)
     return _done(found, [edit, *more], f"tests what the resolver has for {found.device}", end)
+
+
+def _asked(context: Context, found: _Reads) -> Edit:
+    """Return the edit that asks the resolver where the first read stands."""
+    one = found.first
+    node = _span(one)
+    start = line_start(one.view.text, node.start_byte)
+    before = one.view.text[start : node.start_byte].decode("utf-8", "surrogateescape")
+    arguments = (found.state, found.device)
+    text = called(before, context.contract.asks, arguments, "").removeprefix(before)
+    return Edit(one.path, node.start_byte, node.end_byte, text.encode("utf-8", "surrogateescape"))
+
+
+def _tested_variable(found: _Reads) -> Node | None:
+    """Return where the next statement tests a variable that keeps the whole handle.
+
+    A pointer, or an integer that is as wide: what is cut off of it can be 0 where it is not.
+    """
+    one, statement = found.first, found.statement
+    after = following(statement)
+    inner = statement.named_children[0] if statement.named_child_count else None
+    if after is None or after.type != "if_statement" or inner is None:
+        return None
+    if statement.type != "expression_statement" or inner.type != "assignment_expression":
+        return None
+    left, value = inner.child_by_field_name("left"), inner.child_by_field_name("right")
+    span = _span(one)
+    while value is not None and value.id != span.id:
+        if value.type not in ("cast_expression", "parenthesized_expression"):
+            return None
+        if value.type == "cast_expression" and not _is_wide(node_text(value.named_children[0])):
+            return None
+        value = value.named_children[-1]
+    if (
+        left is None
+        or left.type != "identifier"
+        or value is None
+        or statement.end_byte > after.start_byte
+    ):
+        return None
+    local = one.view.local(node_text(left), left.start_byte)
+    wide = local is not None and (local.type.pointers > 0 or _is_wide(local.type.base))
+    tested = [
+        n
+        for n in below(after.child_by_field_name("condition") or after)
+        if n.type == "identifier" and node_text(n) == node_text(left)
+    ]
+    if not wide or len(tested) != 1 or taken(tested[0], "0") is None:
+        return None
+    return tested[0]
+
+
+def _is_wide(kind: str) -> bool:
+    return "*" in kind or kind.strip() in ("unsigned long", "long", "uintptr_t", "u64")
+
+
+def _in_variable(context: Context, found: _Reads) -> Converted:
+    """Convert a read whose variable is tested next: the resolver is asked where it stands."""
+    one = found.first
+    tested = _tested_variable(found)
+    if tested is None:
+        refuse(one.site, "the test of the handle was not found")
+    end, more = _tested(context, found, tested)
+    does = f"resolves the handle for {found.device} once, for its test and for what follows"
+    return _done(found, [_asked(context, found), *more], does, end)
 
 
 def _in_local(context: Context, found: _Reads) -> Converted:
@@ -307,6 +370,11 @@ def _tested(context: Context, found: _Reads, node: Node) -> tuple[End, list[Edit
         place = one.view.place(node.start_byte)
         return End(False, "", place, "the test of the handle has no exit"), []
     end = context.fate.of(one.view, one.site.function, branch)
+    told = _told_as_done(context, one, end)
+    if told is not None:
+        return told[0], [told[1]]
+    if end.ended and end.why:
+        refuse(one.site, end.why)
     if not is_busy(end):
         return end, []
     edit, end = _instead_of_busy(found, branch)
@@ -360,6 +428,9 @@ def _exit(context: Context, found: _Reads) -> tuple[list[Node], End, list[Edit]]
         end = context.fate.of(one.view, one.site.function, kept[0])
         if end.ended and not end.why and not is_busy(end):
             return kept, end, []
+        told = _told_as_done(context, one, end)
+        if told is not None:
+            return kept, told[0], [told[1]]
         more = tests_in_callers(context.fate, one.view, one.site.function, kept[0])
         if more:
             return kept, end._replace(ended=True, why=""), more
@@ -368,6 +439,13 @@ def _exit(context: Context, found: _Reads) -> tuple[list[Node], End, list[Edit]]
         what = "the packet is queued again for ever" if is_busy(end) else end.why
         why = f"leaving as in line {line} is no end of the packet: {what} ({path}:{at})"
     refuse(one.site, why)
+
+
+def _told_as_done(context: Context, one: Written, end: End) -> tuple[End, Edit] | None:
+    """Return what an exit becomes that frees the packet, and whose callers send it again."""
+    if not end.ended or not end.why:
+        return None
+    return context.fate.told_as_done(one.view, one.site.function, end)
 
 
 def _changed(statement: Node) -> str:
