@@ -22,7 +22,6 @@ RULES = load_rules([rules_folder()])
 
 # A kernel and a driver, as in CONVERSIONS -> what stands against a patch.
 REFUSED = {
-    "7.3 octeontx2": "cn10k_ipsec_del_state(): xso.offload_handle is written outside of add",
     "7.3 chelsio": "cxgb4_advance_esn_state(): xso.dev is read, and its own net_device is not in",
 }
 NAMES = {"octeontx2": "rvu_nicpf", "chelsio": "cxgb4"}

@@ -116,10 +116,28 @@ def next_of(node: Node) -> Node | None:
 
 def taken(call: Node, value: str) -> Node | None:
     """Return the branch that is taken for sure if an expression has a value."""
+    found = _decided(call, value)
+    if found is None or not found[1]:
+        return None
+    return found[0].child_by_field_name("consequence")
+
+
+def passed(call: Node, value: str) -> Node | None:
+    """Return what is gone on with if a test is known not to hold; None where it is not known."""
+    found = _decided(call, value)
+    if found is None or found[1]:
+        return None
+    other = found[0].child_by_field_name("alternative")
+    inside = other.named_children if other is not None else []
+    return inside[0] if inside else next_of(found[0])
+
+
+def _decided(call: Node, value: str) -> tuple[Node, bool] | None:
+    """Return the `if` that an expression's value decides, and whether its condition holds."""
     holds = _truth(value)
     if holds is None:
         return None
-    node, negated = call, False
+    node, now = call, holds
     parent = node.parent
     while parent is not None:
         if parent.type == "argument_list" and parent.parent is not None and is_hint(parent.parent):
@@ -127,21 +145,18 @@ def taken(call: Node, value: str) -> Node | None:
         elif parent.type in ("parenthesized_expression", "cast_expression"):
             node = parent
         elif parent.type == "unary_expression" and node_text(parent).startswith("!"):
-            node, negated = parent, not negated
+            node, now = parent, not now
         elif parent.type == "binary_expression":
-            result = _compared(parent, node, value, holds ^ negated)
+            result = _compared(parent, node, value, now)
             if result is None:
                 return None
-            node, negated = parent, holds ^ result
+            node, now = parent, result
         else:
             break
         parent = node.parent
-    now = holds ^ negated
     if parent is None or parent.type != "if_statement":
         return _assigned(call, value)
-    if now:
-        return parent.child_by_field_name("consequence")
-    return None
+    return parent, now
 
 
 def _compared(binary: Node, operand: Node, value: str, now: bool) -> bool | None:
@@ -155,13 +170,16 @@ def _compared(binary: Node, operand: Node, value: str, now: bool) -> bool | None
     if sign == "&&":
         # The call was made, so what stands before it holds.
         return now if is_right or not now else None
+    other = left if is_right else right
+    if sign in ("==", "!=") and other is not None and _ZERO.match(node_text(other)):
+        return now == (sign == "!=")
     if sign == "<" and left is not None and left.id == operand.id and right is not None:
         return bool(_NEGATIVE.match(value)) if node_text(right) == "0" else None
     return None
 
 
-def _assigned(call: Node, value: str) -> Node | None:
-    """Return the branch of the test that follows `ret = f();` at once."""
+def _assigned(call: Node, value: str) -> tuple[Node, bool] | None:
+    """Return what is decided by the test that follows `ret = f();` at once."""
     parent = call.parent
     while parent is not None and parent.type in ("cast_expression", "parenthesized_expression"):
         parent = parent.parent
@@ -181,7 +199,7 @@ def _assigned(call: Node, value: str) -> Node | None:
         for one in below(after.child_by_field_name("condition") or after)
         if one.type == "identifier" and node_text(one) == node_text(left)
     ]
-    return taken(tested[0], value) if len(tested) == 1 else None
+    return _decided(tested[0], value) if len(tested) == 1 else None
 
 
 def _truth(value: str) -> bool | None:

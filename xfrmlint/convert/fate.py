@@ -29,6 +29,7 @@ from xfrmlint.convert.exits import (
     is_busy,
     label_of,
     next_of,
+    passed,
     taken,
 )
 from xfrmlint.convert.written import below, statement_of, without_parentheses
@@ -136,6 +137,9 @@ class Fate:
             return f"the packet is freed, and queued again ({at})"
         if result is not None and result.base == _SENT and not _CONSTANT.match(end.value):
             return f"the packet is freed, and what is returned then is not known ({at})"
+        if result is not None and result.base == _SENT:
+            # Whoever calls is told that the packet is not his any more.
+            return ""
         if depth > _DEEPEST:
             return f"the packet is freed, and who notices is not known ({at})"
         for place, called in self.calls(function):
@@ -150,7 +154,7 @@ class Fate:
     def _with_freed(self, called: Called, end: End, depth: int) -> str:
         """Return why a caller does not notice that the packet is freed; empty where it does."""
         view, node = called
-        branch = taken(node, end.value)
+        branch = taken(node, end.value) or passed(node, end.value)
         if branch is None:
             if _is_returned(node):
                 same = End(True, end.value, view.place(node.start_byte))

@@ -13,11 +13,12 @@ from tree_sitter import Node
 
 from xfrmlint.c.unit import declarator_name
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.convert.devices import device_in
+from xfrmlint.convert.devices import device_in, given
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.fate import Fate
 from xfrmlint.convert.layout import columns, free_name, line_start
 from xfrmlint.convert.written import below
+from xfrmlint.kernel.doors import CONTROL
 from xfrmlint.program.devices import Devices
 from xfrmlint.program.reach import Reached, reached
 
@@ -34,15 +35,24 @@ class Handed(NamedTuple):
 
 
 def handed_down(
-    devices: Devices, fate: Fate, view: View, function: FunctionName, way: Reached, depth: int = 0
+    devices: Devices,
+    fate: Fate,
+    view: View,
+    function: FunctionName,
+    way: Reached,
+    instead: str = "",
+    depth: int = 0,
 ) -> Handed | None:
-    """Return the edits that give a function the device at work; None if they can't be made."""
+    """Return the edits that give a function the device at work; None if they can't be made.
+
+    instead: a variable that the parameter takes the place of.
+    """
     incoming = fate.graph.incoming(function)
     if not view.static or depth >= _MOST or way.doubts:
         return None
     if incoming.entries or incoming.doubts or not incoming.edges or not incoming.complete:
         return None
-    name = free_name(view, _NAMES)
+    name = instead or free_name(view, _NAMES)
     head = _parameter(view, name) if name else None
     calls = [called for _, called in fate.calls(function)]
     mentioned = fate.graph.mentions(function)
@@ -55,9 +65,9 @@ def handed_down(
         caller = one.view.function
         their = reached(fate.graph, caller)
         start = one.node.start_byte
-        text = device_in(devices, one.view, start, their).text
+        text = _device(devices, one.view, start, their)
         if not text:
-            more = handed_down(devices, fate, one.view, caller, their, depth + 1)
+            more = handed_down(devices, fate, one.view, caller, their, depth=depth + 1)
             if more is None:
                 return None
             text = more.name
@@ -67,6 +77,12 @@ def handed_down(
             return None
         edits.append(argument)
     return Handed(name, tuple(dict.fromkeys(edits)))
+
+
+def _device(devices: Devices, view: View, before: int, way: Reached) -> str:
+    """Return the device in reach of a caller; what a callback is given is its own."""
+    text = given(devices, view) if way.context == CONTROL else ""
+    return text or device_in(devices, view, before, way).text
 
 
 def _parameter(view: View, name: str) -> Edit | None:

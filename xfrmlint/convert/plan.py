@@ -9,6 +9,7 @@ from xfrmlint.analysis.analyse import Analysis
 from xfrmlint.analysis.tabulate import Analysed
 from xfrmlint.c.unit import node_text
 from xfrmlint.contract.words import HANDLE, OWNER, PINNED
+from xfrmlint.convert.deferred import Deferred, deferred
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.fate import Fate
 from xfrmlint.convert.leftover import left_over
@@ -67,17 +68,18 @@ class _Planner:
 
     def plan(self) -> Plan:
         sites = [s for s in self.part.found.sites if s.driver and s.driver.group == self.driver]
-        for site in sites:
-            self._refuse_state(site)
+        later = [found for site in sites if (found := self._later(site)) is not None]
         functions = self._functions(sites)
         turns = self._turned(sites)
         tables = [d for d in self.part.drivers if d.group == self.driver and d.on_netdev]
         flags = [d for d in tables if not d.opted_in]
         edits = [edit for one in functions for edit in one.edits]
-        edits += [one.edit for one in turns]
+        edits += [edit for one in turns for edit in one.edits]
+        edits += [edit for one in later for edit in one.edits]
         edits += chain.from_iterable(self._all(turns, lambda one: _left_over(one, edits)))
         edits += self._all(flags, lambda d: promised(self.reader, self.contract, d))
         does = [one.does for one in functions] + [one.does for one in turns]
+        does += [one.does for one in later]
         does += [f"{table.table.symbol} promises it" for table in flags]
         asked = any(s.access == RESOLVE and s.reached.context == "datapath" for s in sites)
         if flags and not functions and not asked and not self.reasons:
@@ -88,8 +90,8 @@ class _Planner:
         said = tuple(dict.fromkeys(does))
         return Plan(self.driver, asking, tuple(dict.fromkeys(edits)), said, reasons)
 
-    def _refuse_state(self, site: Site) -> None:
-        """Note what a site is that nobody converts by its form alone."""
+    def _later(self, site: Site) -> Deferred | None:
+        """Return what makes a store to the handle needless; else note what nobody converts."""
         why = ""
         if site.reached.context == "unknown" and (site.access == RESOLVE or site.member == HANDLE):
             doubt = site.reached.doubts[0] if site.reached.doubts else None
@@ -97,12 +99,18 @@ class _Planner:
             why = f"whether packets reach it is not known{how}"
         elif site.member == HANDLE and "write" in site.access and not site.under_add:
             if not (site.under_free and site.cleared and self.contract.shape == "revision 2"):
+                drivers = [d for d in self.part.drivers if d.group == self.driver]
+                for one in self._all([site], lambda s: written(self.reader, s)):
+                    found = deferred(self.context, one, drivers)
+                    if found is not None:
+                        return found
                 why = f"xso.{site.field} is written outside of add: another device's handle is lost"
         elif site.member not in ("", HANDLE, OWNER, PINNED) and site.access != RESOLVE:
             why = f"xso.{site.field} is its owner's"
         if why:
             text = f"{site.function.name}(): {why}"
             self.reasons.append(Reason(site.place.path, site.place.line, text))
+        return None
 
     def _functions(self, sites: Sequence[Site]) -> list[Converted]:
         """Return each function of the datapath that reads the handle, converted."""

@@ -9,6 +9,7 @@ from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.layout import columns, line_start
 from xfrmlint.convert.written import below
 from xfrmlint.program.drivers import Driver
+from xfrmlint.program.ops import Table
 
 _TAB = 8
 
@@ -40,6 +41,21 @@ def promised(reader: Reader, contract: Contract, driver: Driver) -> Edit:
     at = last.end_byte + comma
     text = f"{'' if comma else ','}\n{indent}{_aligned(unit.text, last, indent, name)}= {flag},"
     return Edit(place.path, at, at, text.encode())
+
+
+def filled_after(reader: Reader, table: Table, slot: str, new: str, target: str) -> Edit | None:
+    """Return the edit that fills a callback behind another one; None without an initializer."""
+    unit = reader.corpus.unit(table.place.path)
+    item = unit.item_at(unit.offset(table.place.line, table.place.column))
+    pairs = _pairs(item.node, table.symbol) if item is not None else []
+    pair = next((one for one in pairs if _named(one) == slot), None)
+    if pair is None or unit.text[pair.end_byte : pair.end_byte + 1] != b",":
+        return None
+    indent = unit.text[line_start(unit.text, pair.start_byte) : pair.start_byte].decode()
+    if indent.strip():
+        return None
+    text = f"\n{indent}{_aligned(unit.text, pair, indent, new)}= {target},"
+    return Edit(table.place.path, pair.end_byte + 1, pair.end_byte + 1, text.encode())
 
 
 def _pairs(node: Node, symbol: str) -> list[Node]:
