@@ -161,11 +161,105 @@ REFUSED = (
     Case(
         "a lock is held that was not where the function leaves",
         _tx(
-            "\tif (!x)\n\t\treturn false;\n\tspin_lock(&ex->lock);\n"
-            "\twritel(x->xso.offload_handle, ex->hw);\n"
+            "\tif (!x)\n\t\treturn false;\n\tspin_lock(&ex->lock);\n\tif (skb->len > 8)\n"
+            "\t\twritel(x->xso.offload_handle, ex->hw);\n"
             "\tspin_unlock(&ex->lock);\n\treturn true;\n"
         ),
+        "the handle is read where no statement can be put before it",
+    ),
+    Case(
+        "a descriptor is taken since, and the state is another",
+        _tx(
+            "\tif (!x)\n\t\treturn false;\n\tex->last++;\n"
+            "\tx = skb_sec_path(skb)->xvec[0];\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ),
         "what has to be undone here need not be what was in line",
+    ),
+    Case(
+        "a packet without a state is sent in plain, and freed as the device has copied it",
+        _xmit(
+            "\tif (!x)\n\t\tgoto plain;\n\twritel(x->xso.offload_handle, ex->hw);\nplain:\n"
+            "\twritel(skb->len, ex->hw + 1);\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        "the packet may have been sent: what writel() does is not known",
+    ),
+    Case(
+        "a packet without a state is consumed",
+        _xmit(
+            "\tif (!x) {\n\t\tdev_consume_skb_any(skb);\n\t\treturn NETDEV_TX_OK;\n\t}\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        "dev_consume_skb_any() frees what was sent",
+    ),
+    Case(
+        "the packet is freed, and its caller frees it again",
+        _tx(
+            "\tif (!x) {\n\t\tdev_kfree_skb_any(skb);\n\t\treturn false;\n\t}\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ),
+        "the packet is freed, and its caller goes on with it",
+    ),
+    Case(
+        "the packet is freed, and its caller goes on with it",
+        _tx(
+            "\tif (!x) {\n\t\tdev_kfree_skb_any(skb);\n\t\treturn false;\n\t}\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ).replace("if (!example_tx(ex, skb))\n\t\tgoto drop;", "example_tx(ex, skb);"),
+        "the packet is freed, and its caller goes on with it",
+    ),
+    Case(
+        "the packet is freed, and what the caller makes of it is not to be seen",
+        _tx(
+            "\tif (!x) {\n\t\tdev_kfree_skb_any(skb);\n\t\treturn false;\n\t}\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ).replace("if (!example_tx(ex, skb))", "if (example_tx(ex, skb) == !!ex->last)"),
+        "what its caller does with false is not known",
+    ),
+    Case(
+        "the state is held",
+        _tx(
+            "\tif (!x)\n\t\treturn false;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\txfrm_state_put(x);\n\treturn true;\n"
+        ),
+        "x is held, and what gives it back (xfrm_state_put()) is not known",
+    ),
+    Case(
+        "a full ring has the packet queued again, too",
+        _xmit(
+            "\tif (!x->xso.offload_handle || !ex->last)\n\t\treturn NETDEV_TX_BUSY;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        "a handle of 0 makes the packet be queued again for ever",
+    ),
+    Case(
+        "what the exit names has its value later",
+        _tx(
+            "\tid = x->xso.offload_handle;\n\tif (id >= 8) {\n\t\tex->sa[id & 7].used = false;\n"
+            "\t\treturn false;\n\t}\n\twritel(id, ex->hw);\n\treturn true;\n",
+            "\tu32 id;\n",
+        ),
+        "the function has no exit for a packet without a state, or with a bad index",
+    ),
+    Case(
+        "whose state it is",
+        _tx(
+            "\tif (!x || x->xso.dev != ex->netdev)\n\t\treturn false;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ),
+        "xso.dev is compared: whose state it is does not matter to a packet any more",
+    ),
+    Case(
+        "delete lets another state have the number",
+        "static void example_gone(struct net_device *dev, struct xfrm_state *x)\n{\n"
+        "\tstruct example *ex = netdev_priv(dev);\n\tstruct example_sa *sa;\n\n"
+        "\tsa = (struct example_sa *)x->xso.offload_handle;\n\tex->sa[sa->iova].used = false;\n"
+        "\tx->xso.offload_handle = 0;\n\tkfree(sa);\n}\n\n"
+        + _tx(
+            "\tif (!x)\n\t\treturn false;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ),
+        "example_gone(): xso.offload_handle is written outside of add",
     ),
     Case(
         "the caller asks of each packet, whether it is to be offloaded or not",
@@ -330,9 +424,116 @@ CONVERTED = (
         """\
 -	struct example_sa *sa = (struct example_sa *)x->xso.offload_handle;
 +	struct example_sa *sa;
++	sa = (struct example_sa *)xfrm_dev_state_lower_handle(x, ex->netdev);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "an index, with its own test among others",
+        _tx(
+            "\tid = x->xso.offload_handle;\n\tif (unlikely(!id || id >= 8))\n\t\treturn false;\n"
+            "\twritel(id, ex->hw);\n\treturn true;\n",
+            "\tu32 id;\n",
+        ),
+        """\
+-	id = x->xso.offload_handle;
++	id = xfrm_dev_state_lower_handle(x, ex->netdev);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "behind the exit, before anything is taken",
+        _tx(
+            "\tif (!x)\n\t\treturn false;\n\tspin_lock(&ex->lock);\n\tex->last++;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n"
+            "\tspin_unlock(&ex->lock);\n\treturn true;\n"
+        ),
+        """\
 +	unsigned long handle;
 +	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
-+	sa = (struct example_sa *)handle;
++	if (!handle)
++		return false;
+-	writel(x->xso.offload_handle, ex->hw);
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a packet that was freed is not told as to be sent again",
+        _tx(
+            "\tif (!x)\n\t\tgoto drop;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n\n"
+            "drop:\n\tdev_kfree_skb_any(skb);\n\treturn false;\n"
+        )
+        .replace(
+            "\t\tgoto drop;\n\twritel(skb->len", "\t\treturn NETDEV_TX_BUSY;\n\twritel(skb->len"
+        )
+        .replace("\n\ndrop:\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n", "\n")
+        .replace("\twritel(skb->len, ex->hw + 1);\n", ""),
+        """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		goto drop;
++	writel(handle, ex->hw);
+-	return false;
++	return true;
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a helper of add is handed the device",
+        "static u32 example_number(struct xfrm_state *x)\n{\n"
+        "\tstruct net_device *dev = x->xso.dev;\n\tstruct example *ex = netdev_priv(dev);\n\n"
+        "\treturn ++ex->last;\n}\n\n"
+        "static int example_other(struct net_device *dev, struct xfrm_state *x,\n"
+        "\t\t\t struct netlink_ext_ack *extack)\n{\n"
+        "\tx->xso.offload_handle = example_number(x);\n\treturn 0;\n}\n\n"
+        + _tx(
+            "\tif (!x->xso.offload_handle)\n\t\treturn false;\n"
+            "\twritel(1, ex->hw);\n\treturn true;\n"
+        ),
+        """\
+-static u32 example_number(struct xfrm_state *x)
++static u32 example_number(struct net_device *dev, struct xfrm_state *x)
+-	struct net_device *dev = x->xso.dev;
+-	x->xso.offload_handle = example_number(x);
++	x->xso.offload_handle = example_number(dev, x);
+-	if (!x->xso.offload_handle)
++	if (!xfrm_dev_state_lower_handle(x, ex->netdev))
+"""
+        + _FLAG,
+    ),
+    Case(
+        "what delete frees is freed with the state",
+        "static void example_gone(struct net_device *dev, struct xfrm_state *x)\n{\n"
+        "\tstruct example *ex = netdev_priv(dev);\n\tstruct example_sa *sa;\n\n"
+        "\tif (x->xso.dir == XFRM_DEV_OFFLOAD_IN)\n\t\treturn;\n\n"
+        "\tsa = (struct example_sa *)x->xso.offload_handle;\n\twritel(sa->iova, ex->hw);\n\n"
+        "\tx->xso.offload_handle = 0;\n\tkfree(sa);\n}\n\n"
+        + _tx(
+            "\tif (!x->xso.offload_handle)\n\t\treturn false;\n"
+            "\twritel(1, ex->hw);\n\treturn true;\n"
+        ),
+        """\
+-
+-	x->xso.offload_handle = 0;
+-	kfree(sa);
++static void example_free(struct net_device *dev, struct xfrm_state *x)
++{
++	struct example_sa *sa;
++
++	if (x->xso.dir == XFRM_DEV_OFFLOAD_IN)
++		return;
++
++	sa = (struct example_sa *)x->xso.offload_handle;
++	kfree(sa);
++}
++
+-	if (!x->xso.offload_handle)
++	if (!xfrm_dev_state_lower_handle(x, ex->netdev))
++	.xdo_dev_state_free	= example_free,
 """
         + _FLAG,
     ),
@@ -491,7 +692,8 @@ def _name(case: Case) -> str:
 
 def _source(case: Case) -> str:
     delete = "example_gone" if "example_gone" in case.datapath else "example_delete"
-    tail = _TAIL.replace("= example_delete", f"= {delete}")
+    add = "example_other" if "example_other" in case.datapath else "example_add"
+    tail = _TAIL.replace("= example_delete", f"= {delete}").replace("= example_add", f"= {add}")
     return _HEAD + case.datapath + tail
 
 
@@ -608,7 +810,9 @@ def test_the_mail_says_what_changes_and_is_signed_off_if_asked(tmp_path: Path) -
 
 def test_what_was_said_before_and_is_about_something_else_is_no_reason(tmp_path: Path) -> None:
     source = _source(CONVERTED[0]).replace(
-        "static int example_add(", "/* xfrmlint: ignore[NO_SUCH_TYPE] */\nstatic int example_add(", 1
+        "static int example_add(",
+        "/* xfrmlint: ignore[NO_SUCH_TYPE] */\nstatic int example_add(",
+        1,
     )
     tree = lay_example(source, tmp_path / "t")
     said = run("check", tree, "--terse", "--show-types", "--no-cache", cwd=tmp_path).out

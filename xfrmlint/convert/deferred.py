@@ -21,12 +21,15 @@ from xfrmlint.contract.words import DELETE, FREE
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.layout import line_start
 from xfrmlint.convert.promise import filled_after
-from xfrmlint.convert.resolving import Context
+from xfrmlint.convert.reads import Context
 from xfrmlint.convert.written import Written, below, statement_of
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.drivers import Driver
 
 _FREES = re.compile(r"free|_put$")
+_RELEASES = re.compile(
+    r"clear|erase|ida_|idr_|bitmap|release|remove|destroy|_del(_|$)|unlink|reset"
+)
 _JUMPS = ("return_statement", "goto_statement", "break_statement", "continue_statement")
 
 
@@ -49,6 +52,8 @@ def deferred(context: Context, one: Written, drivers: Iterable[Driver]) -> Defer
     if incoming.edges or {entry.name for entry in incoming.entries} != {delete}:
         return None
     if any(c.field == free for table in tables for c in table.callbacks):
+        return None
+    if _releases(view):
         return None
     statements = _statements(view)
     store = statement_of(one.node)
@@ -73,6 +78,24 @@ def deferred(context: Context, one: Written, drivers: Iterable[Driver]) -> Defer
     edits.append(Edit(view.path, end, end, _function(view, name, made, kept)))
     does = f"{made}() frees what {name}() freed, for packets still have the handle then"
     return Deferred(tuple(edits), does)
+
+
+def _releases(view: View) -> bool:
+    """Tell whether delete lets go of more than it frees, for another state to have."""
+    frees = 0
+    for node in below(view.node):
+        if node.type == "call_expression":
+            name = node_text(node.child_by_field_name("function") or node)
+            frees += bool(_FREES.search(name))
+            if _RELEASES.search(name):
+                return True
+        left = node.child_by_field_name("left") if node.type == "assignment_expression" else None
+        right = node.child_by_field_name("right")
+        if left is None or right is None or node_text(right) not in ("0", "false", "NULL"):
+            continue
+        if any(n.type == "subscript_expression" for n in below(left)) or "used" in node_text(left):
+            return True
+    return frees > 1
 
 
 def _without(view: View, *statements: Node) -> Edit | None:

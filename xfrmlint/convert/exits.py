@@ -16,8 +16,13 @@ from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.written import below, is_hint, statement_of, without_parentheses
 from xfrmlint.kernel.functions import function_named
 
-_FREES = re.compile(
-    r"^(__)?(dev_)?(kfree_skb|consume_skb)(_\w+)?$|^napi_consume_skb$|^xdp_return_frame\w*$"
+_DROPS = re.compile(r"^(__)?(dev_)?kfree_skb(_\w+)?$|^xdp_return_frame\w*$")
+# As a driver frees what it has sent.
+_CONSUMES = re.compile(r"^(__)?(dev_|napi_)?consume_skb(_\w+)?$")
+# On the way to a drop: what counts, and what undoes.
+_HARMLESS = re.compile(
+    r"stat|count|err|drop|_inc|_add$|u64_|per_cpu|this_cpu|unlikely|likely|WARN|_once|ratelimit"
+    r"|unlock|unmap|_put|_free|free_|^kfree|release|local_|rcu_|_end|_restore|_enable|trace_"
 )
 _LEAVES = ("return_statement", "goto_statement")
 _ZERO = re.compile(r"^(0[UuLl]*|false|NULL)$")
@@ -47,6 +52,7 @@ def end_of(view: View, first: Node, ended: bool = False) -> End:
     """Follow the statements from one on to the function's end."""
     at: Node | None = first
     seen: set[int] = set()
+    unknown = ""
     while at is not None:
         place = view.place(at.start_byte)
         if at.id in seen:
@@ -65,6 +71,9 @@ def end_of(view: View, first: Node, ended: bool = False) -> End:
             at = inside[0] if inside else next_of(at)
             continue
         if at.type == "expression_statement":
+            unknown = unknown or _sends(at)
+            if not ended and frees(at) and unknown:
+                return End(False, "", place, f"the packet may have been sent: {unknown}")
             ended = ended or frees(at)
         elif any(one.type in _LEAVES for one in below(at)):
             if ended:
@@ -76,11 +85,31 @@ def end_of(view: View, first: Node, ended: bool = False) -> End:
 
 def frees(statement: Node) -> bool:
     """Tell whether a statement frees a packet."""
-    return any(
-        one.type == "call_expression"
-        and _FREES.match(node_text(one.child_by_field_name("function") or one))
-        for one in below(statement)
-    )
+    return any(_DROPS.match(name) or _CONSUMES.match(name) for name in _callees(statement))
+
+
+def _sends(statement: Node) -> str:
+    """Return what of a statement may send a packet before it is freed; empty if nothing does.
+
+    A device that copies what it sends frees it at once, and so does one that sends it in plain.
+    """
+    for name in _callees(statement):
+        if _CONSUMES.match(name):
+            return f"{name}() frees what was sent"
+        known = function_named(name)
+        if not (_DROPS.match(name) or _HARMLESS.search(name) or known.is_("prints")):
+            return f"what {name}() does is not known"
+    for one in below(statement):
+        field = one.child_by_field_name("field") if one.type == "field_expression" else None
+        if field is not None and node_text(field) == "data":
+            return "its data are read"
+    return ""
+
+
+def _callees(statement: Node) -> Iterator[str]:
+    for one in below(statement):
+        if one.type == "call_expression":
+            yield node_text(one.child_by_field_name("function") or one)
 
 
 def label_of(view: View, name: str) -> Node | None:

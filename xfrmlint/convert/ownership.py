@@ -10,7 +10,7 @@ from xfrmlint.convert.devices import device_in, given
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.handing import handed_down
 from xfrmlint.convert.layout import line_start
-from xfrmlint.convert.resolving import Context
+from xfrmlint.convert.reads import Context
 from xfrmlint.convert.written import Written, refuse, statement_of
 
 _NET = "dev_net"
@@ -40,6 +40,7 @@ def turned(context: Context, one: Written, read_elsewhere: bool) -> Turned:
         return _renamed(context, one)
     if site.access == "write":
         return _left_out(context, one, read_elsewhere)
+    _refuse_compared(one)
     name = given(context.devices, one.view)
     if not name and site.reached.context == "datapath":
         chosen = device_in(context.devices, one.view, one.node.start_byte, site.reached)
@@ -48,6 +49,21 @@ def turned(context: Context, one: Written, read_elsewhere: bool) -> Turned:
         return _handed(context, one)
     edit = Edit(one.path, one.node.start_byte, one.node.end_byte, name.encode())
     return Turned(one, (edit,), f"{site.function.name}() takes {name} for xso.{site.field}")
+
+
+def _refuse_compared(one: Written) -> None:
+    """What is asked of xso's device is whose state it is: with another device it says nothing."""
+    up = one.node.parent
+    while up is not None and up.type in ("parenthesized_expression", "cast_expression"):
+        up = up.parent
+    sign = up.child_by_field_name("operator") if up is not None else None
+    if up is not None and up.type == "binary_expression" and sign is not None:
+        if node_text(sign) in ("==", "!="):
+            refuse(
+                one.site,
+                f"xso.{one.site.field} is compared: whose state it is does not matter to a packet "
+                "any more",
+            )
 
 
 def _handed(context: Context, one: Written) -> Turned:

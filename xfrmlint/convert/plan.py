@@ -15,7 +15,8 @@ from xfrmlint.convert.fate import Fate
 from xfrmlint.convert.leftover import left_over
 from xfrmlint.convert.ownership import Turned, turned
 from xfrmlint.convert.promise import promised
-from xfrmlint.convert.resolving import Context, Converted, converted
+from xfrmlint.convert.reads import Context
+from xfrmlint.convert.resolving import Converted, converted
 from xfrmlint.convert.written import Written, written
 from xfrmlint.program.access import Accesses
 from xfrmlint.program.devices import Devices
