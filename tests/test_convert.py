@@ -450,9 +450,11 @@ CONVERTED = (
         ),
         """\
 +	unsigned long handle;
++
 +	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
 +	if (!handle)
 +		return false;
++
 -	writel(x->xso.offload_handle, ex->hw);
 +	writel(handle, ex->hw);
 """
@@ -476,6 +478,7 @@ CONVERTED = (
 +	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
 +	if (!handle)
 +		goto drop;
++
 +	writel(handle, ex->hw);
 -	return false;
 +	return true;
@@ -489,7 +492,8 @@ CONVERTED = (
         "\treturn ++ex->last;\n}\n\n"
         "static int example_other(struct net_device *dev, struct xfrm_state *x,\n"
         "\t\t\t struct netlink_ext_ack *extack)\n{\n"
-        "\tx->xso.offload_handle = example_number(x);\n\treturn 0;\n}\n\n"
+        "\tif (example_number(x) > 8)\n\t\treturn -ENOSPC;\n"
+        "\treturn example_add(dev, x, extack);\n}\n\n"
         + _tx(
             "\tif (!x->xso.offload_handle)\n\t\treturn false;\n"
             "\twritel(1, ex->hw);\n\treturn true;\n"
@@ -498,8 +502,8 @@ CONVERTED = (
 -static u32 example_number(struct xfrm_state *x)
 +static u32 example_number(struct net_device *dev, struct xfrm_state *x)
 -	struct net_device *dev = x->xso.dev;
--	x->xso.offload_handle = example_number(x);
-+	x->xso.offload_handle = example_number(dev, x);
+-	if (example_number(x) > 8)
++	if (example_number(dev, x) > 8)
 -	if (!x->xso.offload_handle)
 +	if (!xfrm_dev_state_lower_handle(x, ex->netdev))
 """
@@ -517,10 +521,9 @@ CONVERTED = (
             "\twritel(1, ex->hw);\n\treturn true;\n"
         ),
         """\
--
++}
 -	x->xso.offload_handle = 0;
--	kfree(sa);
-+static void example_free(struct net_device *dev, struct xfrm_state *x)
++static void example_gone_free(struct net_device *dev, struct xfrm_state *x)
 +{
 +	struct example_sa *sa;
 +
@@ -528,12 +531,9 @@ CONVERTED = (
 +		return;
 +
 +	sa = (struct example_sa *)x->xso.offload_handle;
-+	kfree(sa);
-+}
-+
 -	if (!x->xso.offload_handle)
 +	if (!xfrm_dev_state_lower_handle(x, ex->netdev))
-+	.xdo_dev_state_free	= example_free,
++	.xdo_dev_state_free	= example_gone_free,
 """
         + _FLAG,
     ),

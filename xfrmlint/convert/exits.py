@@ -22,7 +22,8 @@ _CONSUMES = re.compile(r"^(__)?(dev_|napi_)?consume_skb(_\w+)?$")
 # On the way to a drop: what counts, and what undoes.
 _HARMLESS = re.compile(
     r"stat|count|err|drop|_inc|_add$|u64_|per_cpu|this_cpu|unlikely|likely|WARN|_once|ratelimit"
-    r"|unlock|unmap|_put|_free|free_|^kfree|release|local_|rcu_|_end|_restore|_enable|trace_"
+    r"|unlock|unmap|undo|cancel|abort|_put|_free|free_|^kfree|release|local_|rcu_|_end|_restore"
+    r"|_enable|trace_"
 )
 _LEAVES = ("return_statement", "goto_statement")
 _ZERO = re.compile(r"^(0[UuLl]*|false|NULL)$")
@@ -52,7 +53,7 @@ def end_of(view: View, first: Node, ended: bool = False) -> End:
     """Follow the statements from one on to the function's end."""
     at: Node | None = first
     seen: set[int] = set()
-    unknown = ""
+    passed_by: list[Node] = []
     while at is not None:
         place = view.place(at.start_byte)
         if at.id in seen:
@@ -71,10 +72,12 @@ def end_of(view: View, first: Node, ended: bool = False) -> End:
             at = inside[0] if inside else next_of(at)
             continue
         if at.type == "expression_statement":
-            unknown = unknown or _sends(at)
-            if not ended and frees(at) and unknown:
-                return End(False, "", place, f"the packet may have been sent: {unknown}")
-            ended = ended or frees(at)
+            passed_by.append(at)
+            if not ended and frees(at):
+                why = _sends(passed_by)
+                if why:
+                    return End(False, "", place, f"the packet may have been sent: {why}")
+                ended = True
         elif any(one.type in _LEAVES for one in below(at)):
             if ended:
                 return End(True, "", place, "what is returned is not known")
@@ -88,21 +91,29 @@ def frees(statement: Node) -> bool:
     return any(_DROPS.match(name) or _CONSUMES.match(name) for name in _callees(statement))
 
 
-def _sends(statement: Node) -> str:
-    """Return what of a statement may send a packet before it is freed; empty if nothing does.
+def _sends(statements: Sequence[Node]) -> str:
+    """Return what may send a packet before the last statement frees it; empty if nothing does.
 
-    A device that copies what it sends frees it at once, and so does one that sends it in plain.
+    A device that copies what it sends has it freed at once.
     """
-    for name in _callees(statement):
+    words = {
+        node_text(word)
+        for one in below(statements[-1])
+        if one.type == "argument_list"
+        for word in below(one)
+        if word.type == "identifier"
+    }
+    for call in (one for statement in statements for one in below(statement)):
+        if call.type != "call_expression":
+            continue
+        name = node_text(call.child_by_field_name("function") or call)
         if _CONSUMES.match(name):
             return f"{name}() frees what was sent"
-        known = function_named(name)
-        if not (_DROPS.match(name) or _HARMLESS.search(name) or known.is_("prints")):
+        if _DROPS.match(name) or _HARMLESS.search(name) or function_named(name).is_("prints"):
+            continue
+        listed = call.child_by_field_name("arguments")
+        if any(n.type == "identifier" and node_text(n) in words for n in below(listed or call)):
             return f"what {name}() does is not known"
-    for one in below(statement):
-        field = one.child_by_field_name("field") if one.type == "field_expression" else None
-        if field is not None and node_text(field) == "data":
-            return "its data are read"
     return ""
 
 
