@@ -99,7 +99,8 @@ class Case(NamedTuple):
     said: str
 
 
-def _tx(body: str, declared: str = "") -> str:
+def example_tx(body: str, declared: str = "") -> str:
+    """Return a function that is given packets with a state, and a transmit function."""
     head = "static bool example_tx(struct example *ex, struct sk_buff *skb)\n{\n"
     state = "\tstruct xfrm_state *x = xfrm_input_state(skb);\n"
     return f"{head}{state}{declared}\n{body}}}\n{_XMIT}"
@@ -119,7 +120,7 @@ REFUSED = (
     ),
     Case(
         "the caller goes on with the packet",
-        _tx(
+        example_tx(
             "\tif (!x)\n\t\treturn false;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
         ).replace("if (!example_tx(ex, skb))\n\t\tgoto drop;", "example_tx(ex, skb);"),
@@ -135,12 +136,14 @@ REFUSED = (
     ),
     Case(
         "the handle is kept across packets",
-        _tx("\tif (!x)\n\t\treturn false;\n\tex->last = x->xso.offload_handle;\n\treturn true;\n"),
+        example_tx(
+            "\tif (!x)\n\t\treturn false;\n\tex->last = x->xso.offload_handle;\n\treturn true;\n"
+        ),
         "HANDLE_OUTLIVES_PACKET",
     ),
     Case(
         "two states",
-        _tx(
+        example_tx(
             "\tif (!x || !y)\n\t\treturn false;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n"
             "\twritel(y->xso.offload_handle, ex->hw);\n\treturn true;\n",
@@ -150,7 +153,7 @@ REFUSED = (
     ),
     Case(
         "the state is set anew between the reads",
-        _tx(
+        example_tx(
             "\tif (!x)\n\t\treturn false;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n"
             "\tx = skb_sec_path(skb)->xvec[0];\n"
@@ -160,7 +163,7 @@ REFUSED = (
     ),
     Case(
         "a lock is held that was not where the function leaves",
-        _tx(
+        example_tx(
             "\tif (!x)\n\t\treturn false;\n\tspin_lock(&ex->lock);\n\tif (skb->len > 8)\n"
             "\t\twritel(x->xso.offload_handle, ex->hw);\n"
             "\tspin_unlock(&ex->lock);\n\treturn true;\n"
@@ -169,7 +172,7 @@ REFUSED = (
     ),
     Case(
         "a descriptor is taken since, and the state is another",
-        _tx(
+        example_tx(
             "\tif (!x)\n\t\treturn false;\n\tex->last++;\n"
             "\tx = skb_sec_path(skb)->xvec[0];\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
@@ -194,7 +197,7 @@ REFUSED = (
     ),
     Case(
         "the packet is freed, and its caller frees it again",
-        _tx(
+        example_tx(
             "\tif (!x) {\n\t\tdev_kfree_skb_any(skb);\n\t\treturn false;\n\t}\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
         ),
@@ -202,7 +205,7 @@ REFUSED = (
     ),
     Case(
         "the packet is freed, and its caller goes on with it",
-        _tx(
+        example_tx(
             "\tif (!x) {\n\t\tdev_kfree_skb_any(skb);\n\t\treturn false;\n\t}\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
         ).replace("if (!example_tx(ex, skb))\n\t\tgoto drop;", "example_tx(ex, skb);"),
@@ -210,7 +213,7 @@ REFUSED = (
     ),
     Case(
         "the packet is freed, and what the caller makes of it is not to be seen",
-        _tx(
+        example_tx(
             "\tif (!x) {\n\t\tdev_kfree_skb_any(skb);\n\t\treturn false;\n\t}\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
         ).replace("if (!example_tx(ex, skb))", "if (example_tx(ex, skb) == !!ex->last)"),
@@ -218,7 +221,7 @@ REFUSED = (
     ),
     Case(
         "the state is held",
-        _tx(
+        example_tx(
             "\tif (!x)\n\t\treturn false;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\txfrm_state_put(x);\n\treturn true;\n"
         ),
@@ -234,7 +237,7 @@ REFUSED = (
     ),
     Case(
         "what the exit names has its value later",
-        _tx(
+        example_tx(
             "\tid = x->xso.offload_handle;\n\tif (id >= 8) {\n\t\tex->sa[id & 7].used = false;\n"
             "\t\treturn false;\n\t}\n\twritel(id, ex->hw);\n\treturn true;\n",
             "\tu32 id;\n",
@@ -243,7 +246,7 @@ REFUSED = (
     ),
     Case(
         "whose state it is",
-        _tx(
+        example_tx(
             "\tif (!x || x->xso.dev != ex->netdev)\n\t\treturn false;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
         ),
@@ -255,7 +258,7 @@ REFUSED = (
         "\tstruct example *ex = netdev_priv(dev);\n\tstruct example_sa *sa;\n\n"
         "\tsa = (struct example_sa *)x->xso.offload_handle;\n\tex->sa[sa->iova].used = false;\n"
         "\tx->xso.offload_handle = 0;\n\tkfree(sa);\n}\n\n"
-        + _tx(
+        + example_tx(
             "\tif (!x)\n\t\treturn false;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
         ),
@@ -267,7 +270,7 @@ REFUSED = (
         "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\n"
         "\tif (!x)\n\t\treturn false;\n"
         "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n}\n\n"
-        + _tx(
+        + example_tx(
             "\tipsec = example_prepare(ex, skb);\n\tif (skb->len < 8)\n\t\treturn false;\n"
             "\tif (ipsec)\n\t\twritel(1, ex->hw);\n\treturn true;\n",
             "\tbool ipsec;\n",
@@ -276,7 +279,7 @@ REFUSED = (
     ),
     Case(
         "half converted",
-        _tx(
+        example_tx(
             "\tunsigned long h;\n\n\tif (!x)\n\t\treturn false;\n"
             "\th = xfrm_dev_state_lower_handle(x, ex->netdev);\n"
             "\tif (!h)\n\t\th = x->xso.offload_handle;\n"
@@ -286,7 +289,7 @@ REFUSED = (
     ),
     Case(
         "converted, and wrong",
-        _tx(
+        example_tx(
             "\tunsigned long h;\n\n\tif (!x)\n\t\treturn false;\n"
             "\th = xfrm_dev_state_lower_handle(x, NULL);\n"
             "\tif (!h)\n\t\treturn false;\n"
@@ -296,7 +299,7 @@ REFUSED = (
     ),
     Case(
         "a copy of xso",
-        _tx(
+        example_tx(
             "\tstruct xfrm_dev_offload xso = x->xso;\n\n"
             "\twritel(xso.offload_handle, ex->hw);\n\treturn true;\n"
         ),
@@ -305,12 +308,12 @@ REFUSED = (
     Case(
         "in a macro",
         "#define SA_OF(x) ((x)->xso.offload_handle)\n"
-        + _tx("\tif (!x)\n\t\treturn false;\n\twritel(SA_OF(x), ex->hw);\n\treturn true;\n"),
+        + example_tx("\tif (!x)\n\t\treturn false;\n\twritel(SA_OF(x), ex->hw);\n\treturn true;\n"),
         "xso.offload_handle is written in a macro",
     ),
     Case(
         "a branch of an #if",
-        _tx(
+        example_tx(
             "\tif (!x)\n\t\treturn false;\n#ifdef CONFIG_EXAMPLE\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n#endif\n\treturn true;\n"
         ),
@@ -318,7 +321,7 @@ REFUSED = (
     ),
     Case(
         "a test without an exit",
-        _tx("\tif (x->xso.offload_handle)\n\t\twritel(1, ex->hw);\n\treturn true;\n"),
+        example_tx("\tif (x->xso.offload_handle)\n\t\twritel(1, ex->hw);\n\treturn true;\n"),
         "a packet goes on without its handle",
     ),
     Case(
@@ -333,7 +336,7 @@ REFUSED = (
         "delete writes the field",
         "static void example_gone(struct net_device *dev, struct xfrm_state *x)\n{\n"
         "\tx->xso.offload_handle = 0;\n}\n\n"
-        + _tx(
+        + example_tx(
             "\tif (!x)\n\t\treturn false;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
         ),
@@ -344,7 +347,7 @@ REFUSED = (
 CONVERTED = (
     Case(
         "a test is added, by the exit for no state",
-        _tx(
+        example_tx(
             '\tif (!x) {\n\t\tpr_err("no state\\n");\n\t\treturn false;\n\t}\n\n'
             "\twritel(x->xso.offload_handle & 0xff, ex->hw);\n\treturn true;\n"
         ),
@@ -361,7 +364,7 @@ CONVERTED = (
     ),
     Case(
         "by the exit for a bad index, and a message has the local",
-        _tx(
+        example_tx(
             "\tindex = x->xso.offload_handle - 1;\n"
             "\tif (unlikely(index >= 8)) {\n"
             '\t\tpr_err("bad %lu\\n", x->xso.offload_handle);\n\t\treturn false;\n\t}\n'
@@ -383,7 +386,7 @@ CONVERTED = (
     ),
     Case(
         "the driver's own test is turned, and a cast is kept",
-        _tx(
+        example_tx(
             "\tif (unlikely(!x->xso.offload_handle || skb->len < 8))\n\t\treturn false;\n"
             "\tsa = (struct example_sa *)READ_ONCE(x->xso.offload_handle);\n"
             "\twritel(sa->iova, ex->hw);\n\treturn true;\n",
@@ -401,7 +404,7 @@ CONVERTED = (
     ),
     Case(
         "the test asks for the state as well",
-        _tx(
+        example_tx(
             "\tif (!x || !x->xso.offload_handle)\n\t\treturn false;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
         ),
@@ -417,7 +420,7 @@ CONVERTED = (
     ),
     Case(
         "a variable that the handle initializes, with the pointer's own test",
-        _tx(
+        example_tx(
             "\tif (!sa)\n\t\treturn false;\n\twritel(sa->iova, ex->hw);\n\treturn true;\n",
             "\tstruct example_sa *sa = (struct example_sa *)x->xso.offload_handle;\n",
         ),
@@ -430,7 +433,7 @@ CONVERTED = (
     ),
     Case(
         "an index, with its own test among others",
-        _tx(
+        example_tx(
             "\tid = x->xso.offload_handle;\n\tif (unlikely(!id || id >= 8))\n\t\treturn false;\n"
             "\twritel(id, ex->hw);\n\treturn true;\n",
             "\tu32 id;\n",
@@ -443,7 +446,7 @@ CONVERTED = (
     ),
     Case(
         "behind the exit, before anything is taken",
-        _tx(
+        example_tx(
             "\tif (!x)\n\t\treturn false;\n\tspin_lock(&ex->lock);\n\tex->last++;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n"
             "\tspin_unlock(&ex->lock);\n\treturn true;\n"
@@ -462,7 +465,7 @@ CONVERTED = (
     ),
     Case(
         "a packet that was freed is not told as to be sent again",
-        _tx(
+        example_tx(
             "\tif (!x)\n\t\tgoto drop;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n\n"
             "drop:\n\tdev_kfree_skb_any(skb);\n\treturn false;\n"
@@ -494,7 +497,7 @@ CONVERTED = (
         "\t\t\t struct netlink_ext_ack *extack)\n{\n"
         "\tif (example_number(x) > 8)\n\t\treturn -ENOSPC;\n"
         "\treturn example_add(dev, x, extack);\n}\n\n"
-        + _tx(
+        + example_tx(
             "\tif (!x->xso.offload_handle)\n\t\treturn false;\n"
             "\twritel(1, ex->hw);\n\treturn true;\n"
         ),
@@ -516,7 +519,7 @@ CONVERTED = (
         "\tif (x->xso.dir == XFRM_DEV_OFFLOAD_IN)\n\t\treturn;\n\n"
         "\tsa = (struct example_sa *)x->xso.offload_handle;\n\twritel(sa->iova, ex->hw);\n\n"
         "\tx->xso.offload_handle = 0;\n\tkfree(sa);\n}\n\n"
-        + _tx(
+        + example_tx(
             "\tif (!x->xso.offload_handle)\n\t\treturn false;\n"
             "\twritel(1, ex->hw);\n\treturn true;\n"
         ),
@@ -580,7 +583,7 @@ CONVERTED = (
         "a helper that returns the handle is handed the device",
         "static struct example_sa *example_sa_of(struct xfrm_state *x)\n{\n"
         "\treturn (struct example_sa *)x->xso.offload_handle;\n}\n\n"
-        + _tx(
+        + example_tx(
             "\tsa = example_sa_of(x);\n\tif (!sa)\n\t\treturn false;\n"
             "\twritel(sa->iova, ex->hw);\n\treturn true;\n",
             "\tstruct example_sa *sa;\n",
@@ -599,7 +602,7 @@ CONVERTED = (
     Case(
         "the packet's own device where the driver's member can hold another",
         _JOIN
-        + _tx(
+        + example_tx(
             "\tif (!x->xso.offload_handle)\n\t\treturn false;\n"
             "\twritel(1, ex->hw);\n\treturn true;\n"
         ),
@@ -639,7 +642,7 @@ CONVERTED = (
     ),
     Case(
         "the resolver was asked for the state's device, and there is a better one",
-        _tx(
+        example_tx(
             "\tunsigned long h;\n\n\tif (!x)\n\t\treturn false;\n"
             "\th = xfrm_dev_state_lower_handle(x, x->xso.dev);\n"
             "\tif (!h)\n\t\treturn false;\n"
@@ -653,7 +656,7 @@ CONVERTED = (
     ),
     Case(
         "a variable goes with its last use",
-        _tx(
+        example_tx(
             "\tif (!x->xso.offload_handle)\n\t\treturn false;\n"
             "\tif (example_csum(skb))\n\t\twritel(1, ex->hw);\n\treturn true;\n"
         ).replace(
@@ -675,7 +678,7 @@ CONVERTED = (
     ),
     Case(
         "all is done but for the promise",
-        _tx(
+        example_tx(
             "\tunsigned long h;\n\n\tif (!x)\n\t\treturn false;\n"
             "\th = xfrm_dev_state_lower_handle(x, ex->netdev);\n"
             "\tif (!h)\n\t\treturn false;\n"
@@ -690,11 +693,12 @@ def _name(case: Case) -> str:
     return case.what
 
 
-def _source(case: Case) -> str:
-    delete = "example_gone" if "example_gone" in case.datapath else "example_delete"
-    add = "example_other" if "example_other" in case.datapath else "example_add"
+def source_of(datapath: str) -> str:
+    """Return a driver with a datapath, and with what of its callbacks that brings."""
+    delete = "example_gone" if "example_gone" in datapath else "example_delete"
+    add = "example_other" if "example_other" in datapath else "example_add"
     tail = _TAIL.replace("= example_delete", f"= {delete}").replace("= example_add", f"= {add}")
-    return _HEAD + case.datapath + tail
+    return _HEAD + datapath + tail
 
 
 def _changed(mail: str) -> str:
@@ -708,7 +712,7 @@ def _changed(mail: str) -> str:
 
 @pytest.mark.parametrize("case", REFUSED, ids=_name)
 def test_where_anything_is_in_doubt_the_reason_is_all(case: Case, tmp_path: Path) -> None:
-    tree = lay_example(_source(case), tmp_path / "t")
+    tree = lay_example(source_of(case.datapath), tmp_path / "t")
     ran = run("convert", tree, "example", cwd=tmp_path)
     assert (ran.status, ran.out) == (1, "")
     assert ran.err.startswith("example: not converted\n")
@@ -718,7 +722,7 @@ def test_where_anything_is_in_doubt_the_reason_is_all(case: Case, tmp_path: Path
 
 @pytest.mark.parametrize("case", CONVERTED, ids=_name)
 def test_what_is_changed(case: Case, tmp_path: Path) -> None:
-    tree = lay_example(_source(case), tmp_path / "t")
+    tree = lay_example(source_of(case.datapath), tmp_path / "t")
     ran = run("convert", tree, "example", cwd=tmp_path)
     assert (ran.status, ran.err) == (0, "")
     assert _changed(ran.out) == case.said
@@ -728,7 +732,7 @@ def test_what_is_changed(case: Case, tmp_path: Path) -> None:
 def test_git_takes_the_mail_and_then_there_is_nothing_to_do(case: Case, tmp_path: Path) -> None:
     if shutil.which("git") is None:
         pytest.fail("git is needed to see whether it takes a mail")
-    tree = lay_example(_source(case), tmp_path / "t")
+    tree = lay_example(source_of(case.datapath), tmp_path / "t")
     mails = run("convert", tree, "example", "-o", tmp_path / "out", cwd=tmp_path).out.split("\n")
     for command in (
         ("init", "-q"),
@@ -762,7 +766,7 @@ def test_a_driver_that_keeps_the_contract_has_nothing_to_do(tmp_path: Path) -> N
     ],
 )
 def test_what_can_t_be_run_says_why(arguments: list[str], said: str, tmp_path: Path) -> None:
-    tree = lay_example(_source(CONVERTED[0]), tmp_path / "t")
+    tree = lay_example(source_of(CONVERTED[0].datapath), tmp_path / "t")
     ran = run("convert", tree, *arguments, cwd=tmp_path)
     assert ran.status == 2
     assert said in ran.err
@@ -776,7 +780,7 @@ def test_a_tree_without_the_resolver_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_series_is_laid_first_and_the_tree_stays(tmp_path: Path) -> None:
-    tree = lay_example(_source(CONVERTED[0]), tmp_path / "t")
+    tree = lay_example(source_of(CONVERTED[0].datapath), tmp_path / "t")
     patch = tmp_path / "first.patch"
     patch.write_text(
         f"diff --git a/{EXAMPLE} b/{EXAMPLE}\n--- a/{EXAMPLE}\n+++ b/{EXAMPLE}\n"
@@ -794,7 +798,7 @@ def test_a_series_is_laid_first_and_the_tree_stays(tmp_path: Path) -> None:
 
 
 def test_the_mail_says_what_changes_and_is_signed_off_if_asked(tmp_path: Path) -> None:
-    tree = lay_example(_source(CONVERTED[0]), tmp_path / "t")
+    tree = lay_example(source_of(CONVERTED[0].datapath), tmp_path / "t")
     who = {"GIT_AUTHOR_NAME": "A Developer", "GIT_AUTHOR_EMAIL": "dev@example.org"}
     mail = run("convert", tree, "example", cwd=tmp_path, env=who).out
     assert mail.startswith(f"From {'0' * 40} Mon Sep 17 00:00:00 2001\nFrom: A Developer <dev@")
@@ -809,7 +813,7 @@ def test_the_mail_says_what_changes_and_is_signed_off_if_asked(tmp_path: Path) -
 
 
 def test_what_was_said_before_and_is_about_something_else_is_no_reason(tmp_path: Path) -> None:
-    source = _source(CONVERTED[0]).replace(
+    source = source_of(CONVERTED[0].datapath).replace(
         "static int example_add(",
         "/* xfrmlint: ignore[NO_SUCH_TYPE] */\nstatic int example_add(",
         1,

@@ -40,6 +40,15 @@ class Plan(NamedTuple):
     reasons: tuple[Reason, ...]
 
 
+class Piece(NamedTuple):
+    """A part of a conversion that stands alone: a function's reads, or a table's promise."""
+
+    function: str
+    is_flag: bool
+    edits: tuple[Edit, ...]
+    does: str
+
+
 def names_of_drivers(analysis: Analysis) -> tuple[list[str], list[str]]:
     """Return the lower drivers and the uppers of a tree, by the module on the net_device."""
     lower = {one.group for one in analysis.drivers if one.role == "lower"}
@@ -52,6 +61,13 @@ def plan_of(
     """Return what converts one lower driver. without: see Context."""
     part = next(p for p in analysis.parts if any(d.group == driver for d in p.drivers))
     return _Planner(part, analysis.offload, driver, without).plan()
+
+
+def pieces_of(analysis: Analysis, driver: str) -> tuple[Context, list[Piece]]:
+    """Return the parts of a driver's conversion that stand alone, whatever is against the rest."""
+    part = next(p for p in analysis.parts if any(d.group == driver for d in p.drivers))
+    planner = _Planner(part, analysis.offload, driver, frozenset())
+    return planner.context, planner.pieces()
 
 
 class _Planner:
@@ -90,6 +106,21 @@ class _Planner:
         asking = tuple((one.function, one.device) for one in functions)
         said = tuple(dict.fromkeys(does))
         return Plan(self.driver, asking, tuple(dict.fromkeys(edits)), said, reasons)
+
+    def pieces(self) -> list[Piece]:
+        """Return what of the plan stands alone."""
+        sites = [s for s in self.part.found.sites if s.driver and s.driver.group == self.driver]
+        found = [
+            Piece(one.function, False, one.edits, one.does)
+            for one in self._functions(sites)
+            if one.ends
+        ]
+        for table in self.part.drivers:
+            if table.group == self.driver and table.on_netdev and not table.opted_in:
+                does = f"{table.table.symbol} promises it"
+                for edit in self._all([table], lambda d: promised(self.reader, self.contract, d)):
+                    found.append(Piece("", True, (edit,), does))
+        return found
 
     def _later(self, site: Site) -> Deferred | None:
         """Return what makes a store to the handle needless; else note what nobody converts."""

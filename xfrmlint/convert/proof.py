@@ -87,7 +87,7 @@ def _proof(
         against = list(plan.reasons)
         if not against:
             # What has nothing to convert need not be right.
-            own = [one for one in _findings(analysis, tree, rules) if one.driver in modules]
+            own = [one for one in findings_of(analysis, tree, rules) if one.driver in modules]
             against = list(_found(own, own, "stands there"))
         return Proof(plan, reads, before, None, {}, (), tuple(against[:_MOST]))
     try:
@@ -98,11 +98,11 @@ def _proof(
     over = Overlay(tree, {path: after for path, (_, after) in files.items()}, tree.name)
     made = analyse(over, under=part.graph.reader.universe.home, names=names)
     after = _judgement(made, over, plan.driver)
-    found = _findings(made, over, rules)
+    found = findings_of(made, over, rules)
     own = [one for one in found if one.driver in modules or one.path in files]
     against = [
         *_judged(before, after),
-        *_found(own, _findings(analysis, tree, rules), "would stand there"),
+        *_found(own, findings_of(analysis, tree, rules), "would stand there"),
         *_unknown(analysis, made, files),
     ]
     wrong = frozenset(one.function for one in own if one.type == _WRONG)
@@ -143,8 +143,19 @@ def _judged(before: Judgement | None, after: Judgement | None) -> Iterator[Reaso
         yield Reason(doubt.place.path, doubt.place.line, text)
 
 
-def _findings(analysis: Analysis, tree: Tree, rules: Sequence[Rule]) -> Sequence[Finding]:
-    return report_of(analysis.facts, tree, rules).findings
+def findings_of(
+    analysis: Analysis, tree: Tree, rules: Sequence[Rule], without: str = ""
+) -> Sequence[Finding]:
+    """Return what is said of a tree. without: a level that is left out."""
+    found = report_of(analysis.facts, tree, rules).findings
+    return [one for one in found if one.level != without]
+
+
+def gets_right(analysis: Analysis, tree: Tree, driver: str, function: str) -> bool:
+    """Tell whether a function asks the resolver and is judged right in every topology."""
+    judgement = _judgement(analysis, tree, driver)
+    own = [one for one in judgement.handles if one.function == function] if judgement else []
+    return bool(own) and all(one.asks and not one.note and one.worst() in FINE for one in own)
 
 
 def _found(findings: Sequence[Finding], before: Sequence[Finding], where: str) -> Iterator[Reason]:
