@@ -112,6 +112,39 @@ def _xmit(body: str, declared: str = "") -> str:
     return f"{head}{state}\tstruct example *ex = netdev_priv(dev);\n{declared}\n{body}}}\n"
 
 
+def _ordered(before: str, after: str) -> str:
+    """Return one function that ends a packet without a handle, and one that lets it go on."""
+    state = "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\n"
+    return (
+        "static bool example_drop(struct example *ex, struct sk_buff *skb)\n{\n"
+        f"{state}\tif (!x->xso.offload_handle)\n\t\treturn false;\n"
+        "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n}\n\n"
+        "static void example_mark(struct example *ex, struct sk_buff *skb)\n{\n"
+        f"{state}\tif (x->xso.offload_handle)\n\t\twritel(1, ex->hw + 2);\n}}\n\n"
+        "static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)\n{\n"
+        f"\tstruct example *ex = netdev_priv(dev);\n\n{before}"
+        "\t\tif (!example_drop(ex, skb)) {\n\t\t\tdev_kfree_skb_any(skb);\n"
+        f"\t\t\treturn NETDEV_TX_OK;\n\t\t}}\n{after}"
+        "\twritel(skb->len, ex->hw + 1);\n\treturn NETDEV_TX_OK;\n}\n"
+    )
+
+
+def _errors(value: str, tested: str, label: str) -> str:
+    """Return a function that returns a value where there is no state, and a caller that tests."""
+    return (
+        "static int example_post(struct example *ex, struct sk_buff *skb)\n{\n"
+        "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\n"
+        f"\tif (!x)\n\t\treturn {value};\n"
+        "\twritel(x->xso.offload_handle, ex->hw);\n\treturn 1;\n}\n\n"
+        "static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)\n{\n"
+        "\tstruct example *ex = netdev_priv(dev);\n\tint ret;\n\n"
+        f"\tret = example_post(ex, skb);\n\tif ({tested})\n\t\tgoto {label};\n"
+        "\tif (!ret)\n\t\tgoto drop;\nplain:\n"
+        "\twritel(skb->len, ex->hw + 1);\n\treturn NETDEV_TX_OK;\n\n"
+        "drop:\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n}\n"
+    )
+
+
 REFUSED = (
     Case(
         "the function goes on where it has no state",
@@ -243,6 +276,45 @@ REFUSED = (
             "\tu32 id;\n",
         ),
         "the function has no exit for a packet without a state, or with a bad index",
+    ),
+    Case(
+        "what is dropped is dropped too late",
+        _ordered("\texample_mark(ex, skb);\n\tif (xfrm_offload(skb)) {\n", "\t}\n"),
+        "example_mark(): the test of the handle has no exit: a packet goes on without its handle",
+    ),
+    Case(
+        "what is dropped is some of the packets",
+        _ordered("\tif (skb_is_gso(skb)) {\n", "\t}\n\texample_mark(ex, skb);\n"),
+        "example_mark(): the test of the handle has no exit: a packet goes on without its handle",
+    ),
+    Case(
+        "the exit stops the queue",
+        _xmit(
+            "\tif (!x) {\n\t\tnetif_stop_queue(dev);\n\t\tdev_kfree_skb_any(skb);\n"
+            "\t\treturn NETDEV_TX_OK;\n\t}\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        "netif_stop_queue() ends more than the packet",
+    ),
+    Case(
+        "turn after turn of a loop",
+        _xmit(
+            "\tfor (i = 0; i < 4; i++) {\n\t\tif (!x) {\n\t\t\tdev_kfree_skb_any(skb);\n"
+            "\t\t\treturn NETDEV_TX_OK;\n\t\t}\n"
+            "\t\twritel(x->xso.offload_handle, ex->hw + i);\n\t}\n\treturn NETDEV_TX_OK;\n",
+            "\tint i;\n",
+        ),
+        "the handle is read in a loop: what an earlier turn has done is not undone",
+    ),
+    Case(
+        "0 is no error to the caller",
+        _errors("0", "ret < 0", "drop"),
+        "what the caller does with 0 is not known",
+    ),
+    Case(
+        "one error is none to the caller",
+        _errors("-ENOENT", "ret == -ENOENT", "plain"),
+        "what the caller does with -ENOENT is not known",
     ),
     Case(
         "whose state it is",
@@ -441,6 +513,99 @@ CONVERTED = (
         """\
 -	id = x->xso.offload_handle;
 +	id = xfrm_dev_state_lower_handle(x, ex->netdev);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "what is dropped is dropped before",
+        _ordered("\tif (xfrm_offload(skb)) {\n", "\t}\n\texample_mark(ex, skb);\n"),
+        """\
++	unsigned long handle;
+-	if (!x->xso.offload_handle)
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
+-	writel(x->xso.offload_handle, ex->hw);
++	writel(handle, ex->hw);
+-	if (x->xso.offload_handle)
++	if (xfrm_dev_state_lower_handle(x, ex->netdev))
+"""
+        + _FLAG,
+    ),
+    Case(
+        "an error is one to the caller",
+        _errors("-ENOENT", "ret < 0", "drop"),
+        """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return -ENOENT;
++
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "the exit is that of another packet since",
+        _xmit(
+            "\tif (!x)\n\t\tgoto drop;\n\tif (next)\n\t\tskb = next;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n\n"
+            "drop:\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n",
+            "\tstruct sk_buff *next = skb->next;\n",
+        ),
+        """\
++	unsigned long handle;
++
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle)
++		goto drop;
++
+-	writel(x->xso.offload_handle, ex->hw);
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "fewer features for a packet without a handle",
+        "static netdev_features_t example_features(struct sk_buff *skb, struct net_device *dev,\n"
+        "\t\t\t\t\t  netdev_features_t features)\n{\n"
+        "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\n"
+        "\tif (x && !x->xso.offload_handle)\n\t\treturn features & ~NETIF_F_HW_ESP;\n"
+        "\treturn features;\n}\n\n"
+        "static const struct net_device_ops example_more_ops = {\n"
+        "\t.ndo_features_check\t= example_features,\n};\n\n"
+        "void example_use(struct net_device *dev)\n{\n\tdev->netdev_ops = &example_more_ops;\n}\n\n"
+        "static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)\n{\n"
+        "\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n}\n",
+        """\
+-	if (x && !x->xso.offload_handle)
++	if (x && !xfrm_dev_state_lower_handle(x, dev))
+"""
+        + _FLAG,
+    ),
+    Case(
+        "what was received",
+        "static int example_poll(struct napi_struct *napi, int budget)\n{\n"
+        "\tstruct example *ex = netdev_priv(napi->dev);\n"
+        "\tstruct sk_buff *skb = napi_get_frags(napi);\n"
+        "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\n"
+        "\tif (!x) {\n\t\tkfree_skb(skb);\n\t\treturn 0;\n\t}\n"
+        "\tif (x->xso.offload_handle != ex->last) {\n\t\tkfree_skb(skb);\n\t\treturn 0;\n\t}\n"
+        "\tnapi_gro_receive(napi, skb);\n\treturn 1;\n}\n\n"
+        "int example_open(struct net_device *dev, struct napi_struct *napi)\n{\n"
+        "\tnetif_napi_add(dev, napi, example_poll);\n\treturn 0;\n}\n\n"
+        "static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)\n{\n"
+        "\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n}\n",
+        """\
++	unsigned long handle;
+-	if (x->xso.offload_handle != ex->last) {
++	handle = xfrm_dev_state_lower_handle(x, napi->dev);
++	if (!handle) {
++		kfree_skb(skb);
++		return 0;
++	}
++
++	if (handle != ex->last) {
 """
         + _FLAG,
     ),

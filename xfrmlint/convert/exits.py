@@ -19,6 +19,10 @@ from xfrmlint.kernel.functions import function_named
 _DROPS = re.compile(r"^(__)?(dev_)?kfree_skb(_\w+)?$|^xdp_return_frame\w*$")
 # As a driver frees what it has sent.
 _CONSUMES = re.compile(r"^(__)?(dev_|napi_)?consume_skb(_\w+)?$")
+# What stands on an exit that is not meant to be taken: it ends more than the packet.
+_HALTS = re.compile(
+    r"stop|disable|reset|_off$|panic|BUG|schedule_|queue_work|shutdown|_down$|timeout"
+)
 # On the way to a drop: what counts, and what undoes.
 _HARMLESS = re.compile(
     r"stat|count|err|drop|_inc|_add$|u64_|per_cpu|this_cpu|unlikely|likely|WARN|_once|ratelimit"
@@ -73,6 +77,9 @@ def end_of(view: View, first: Node, ended: bool = False) -> End:
             continue
         if at.type == "expression_statement":
             passed_by.append(at)
+            halts = next((name for name in _callees(at) if _HALTS.search(name)), "")
+            if halts:
+                return End(False, "", place, f"{halts}() ends more than the packet")
             if not ended and frees(at):
                 why = _sends(passed_by)
                 if why:
@@ -84,6 +91,24 @@ def end_of(view: View, first: Node, ended: bool = False) -> End:
             return End(False, "", place, "it is not written straight on")
         at = next_of(at)
     return End(ended, "", view.place(first.start_byte))
+
+
+def names_on(view: View, first: Node) -> set[str]:
+    """Return the variables that stand in the statements from one on to the function's end."""
+    found: set[str] = set()
+    seen: set[int] = set()
+    at: Node | None = first
+    while at is not None and at.id not in seen:
+        seen.add(at.id)
+        if at.type == "goto_statement":
+            at = label_of(view, node_text(at.named_children[0]))
+            continue
+        found |= {node_text(one) for one in below(at) if one.type == "identifier"}
+        if at.type == "return_statement":
+            break
+        jumps = [one for one in below(at) if one.type == "goto_statement"]
+        at = jumps[0] if at.type == "compound_statement" and jumps else next_of(at)
+    return found
 
 
 def frees(statement: Node) -> bool:

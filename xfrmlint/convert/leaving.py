@@ -23,6 +23,7 @@ from xfrmlint.convert.exits import (
     kept_of,
     labels,
     leaves,
+    names_on,
     packet_in,
     taken,
 )
@@ -30,7 +31,7 @@ from xfrmlint.convert.layout import (
     line_start,
 )
 from xfrmlint.convert.reads import Context, Reads, wrong_devices
-from xfrmlint.convert.undone import is_given_back, is_same_to_leave, is_untouched, takes
+from xfrmlint.convert.undone import is_given_back, is_in_loop, is_same_to_leave, is_untouched, takes
 from xfrmlint.convert.written import (
     Written,
     below,
@@ -135,6 +136,10 @@ def exit_of(context: Context, found: Reads) -> Leaving:
     held = is_given_back(one.view, found.state)
     if held:
         refuse(one.site, f"{found.state} is held, and what gives it back ({held}()) is not known")
+    if is_in_loop(found.statement):
+        refuse(
+            one.site, "the handle is read in a loop: what an earlier turn has done is not undone"
+        )
     why = "the function has no exit for a packet without a state, or with a bad index"
     changed = _changed(found.statement)
     for branch in exits_before(one.view, found.statement, found.state, changed):
@@ -166,6 +171,11 @@ def exit_of(context: Context, found: Reads) -> Leaving:
 def _may_leave(view: View, branch: Node, statement: Node) -> bool:
     """Tell whether what an exit does is right where a statement stands."""
     first, last = sorted((branch, statement), key=lambda node: node.start_byte)
+    if first is branch:
+        between = range(branch.end_byte, statement.start_byte)
+        for name in names_on(view, branch):
+            if any(value.start_byte in between for value in view.assignments(name)):
+                return False
     untouched = first is statement or is_untouched(view, first.end_byte, last.start_byte)
     return untouched and is_same_to_leave(view, branch, statement)
 

@@ -13,6 +13,7 @@ from xfrmlint.convert.deferred import Deferred, deferred
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.fate import Fate
 from xfrmlint.convert.leftover import left_over
+from xfrmlint.convert.order import is_dropped_before
 from xfrmlint.convert.ownership import Turned, turned
 from xfrmlint.convert.promise import promised
 from xfrmlint.convert.reads import Context
@@ -167,12 +168,14 @@ class _Planner:
 
     def _refuse_open(self, groups: Sequence[Sequence[Written]], found: Sequence[Converted]) -> None:
         """A function that goes on without a handle is right if another has dropped the packet."""
-        doors = {group[0].site.function.name: group[0].site.reached.entries for group in groups}
-        ended = {door for one in found if one.ends for door in doors[one.function]}
+        sites = {group[0].site.function.name: group[0].site for group in groups}
+        ended = [sites[one.function] for one in found if one.ends]
         for one in found:
-            if one.left is not None and not set(doors[one.function]) <= ended:
-                text = f"{one.left.text}: a packet goes on without its handle"
-                self.reasons.append(one.left._replace(text=text))
+            late = sites[one.function]
+            if one.left is None or any(is_dropped_before(self.reader, late, e) for e in ended):
+                continue
+            text = f"{one.left.text}: a packet goes on without its handle"
+            self.reasons.append(one.left._replace(text=text))
 
     def _turned(self, sites: Sequence[Site]) -> list[Turned]:
         """Return each access of xso's devices that the contract warns of, turned."""

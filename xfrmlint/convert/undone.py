@@ -82,6 +82,11 @@ def takes(call: Node) -> bool:
     return not harmless and _TAKES.search(name) is not None
 
 
+def is_in_loop(node: Node) -> bool:
+    """Tell whether a node is done again and again."""
+    return _loop(node) >= 0
+
+
 def _loop(node: Node) -> int:
     """Return the start of the innermost loop around a node, or -1."""
     up = node.parent
