@@ -915,6 +915,122 @@ def test_git_takes_the_mail_and_then_there_is_nothing_to_do(case: Case, tmp_path
     ] == []
 
 
+_HEADER = """\
+#include <linux/netdevice.h>
+#include <net/xfrm.h>
+
+struct example_sa {
+	u32 iova;
+};
+
+#ifdef CONFIG_XFRM_OFFLOAD
+struct example_sa *example_sa_of(struct xfrm_state *x);
+#else
+static inline struct example_sa *example_sa_of(struct xfrm_state *x)
+{
+	return NULL;
+}
+#endif
+"""
+_SOURCE = """\
+#include "example.h"
+
+struct example_sa *example_sa_of(struct xfrm_state *x)
+{
+	return (struct example_sa *)x->xso.offload_handle;
+}
+"""
+_MAIN = """\
+#include "example.h"
+
+static int example_add(struct net_device *dev, struct xfrm_state *x,
+		       struct netlink_ext_ack *extack)
+{
+	x->xso.offload_handle = 1;
+	return 0;
+}
+
+static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct xfrm_state *x = xfrm_input_state(skb);
+	struct example_sa *sa;
+
+	sa = example_sa_of(x);
+	if (!sa) {
+		dev_kfree_skb_any(skb);
+		return NETDEV_TX_OK;
+	}
+	writel(sa->iova, netdev_priv(dev));
+	return NETDEV_TX_OK;
+}
+
+static const struct xfrmdev_ops example_xfrmdev_ops = {
+	.xdo_dev_state_add	= example_add,
+};
+
+static const struct net_device_ops example_netdev_ops = {
+	.ndo_start_xmit	= example_xmit,
+};
+
+void example_probe(struct net_device *dev)
+{
+	dev->netdev_ops = &example_netdev_ops;
+	dev->xfrmdev_ops = &example_xfrmdev_ops;
+}
+"""
+
+
+def _module(tmp_path: Path, source: str = _SOURCE) -> Path:
+    """Lay a driver of two files and a header."""
+    tree = lay_example(_MAIN, tmp_path / "t")
+    folder = (tree / EXAMPLE).parent
+    (folder / "example.c").rename(folder / "main.c")
+    (folder / "example.h").write_text(_HEADER, "utf-8")
+    (folder / "ipsec.c").write_text(source, "utf-8")
+    (folder / "Makefile").write_text("obj-m += example.o\nexample-y := main.o ipsec.o\n", "utf-8")
+    return tree
+
+
+def test_a_device_is_handed_down_across_the_files_of_a_module(tmp_path: Path) -> None:
+    tree = _module(tmp_path)
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert (ran.status, ran.err) == (0, "")
+    assert (
+        _changed(ran.out)
+        == """\
+-struct example_sa *example_sa_of(struct xfrm_state *x);
++struct example_sa *example_sa_of(struct net_device *dev, struct xfrm_state *x);
+-static inline struct example_sa *example_sa_of(struct xfrm_state *x)
++static inline struct example_sa *example_sa_of(struct net_device *dev,
++					       struct xfrm_state *x)
+-struct example_sa *example_sa_of(struct xfrm_state *x)
++struct example_sa *example_sa_of(struct net_device *dev, struct xfrm_state *x)
+-	return (struct example_sa *)x->xso.offload_handle;
++	return (struct example_sa *)xfrm_dev_state_lower_handle(x, dev);
+-	sa = example_sa_of(x);
++	sa = example_sa_of(dev, x);
+"""
+        + _FLAG
+    )
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "EXPORT_SYMBOL_GPL(example_sa_of);\n",
+        "struct example_sa *(*example_getter)(struct xfrm_state *x) = example_sa_of;\n",
+        "#define example_get(x) example_sa_of(x)\n",
+    ],
+)
+def test_nothing_is_handed_to_a_function_that_is_more_than_called(
+    more: str, tmp_path: Path
+) -> None:
+    tree = _module(tmp_path, _SOURCE + "\n" + more)
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert (ran.status, ran.out) == (1, "")
+    assert "example_sa_of(): no net_device is in reach" in ran.err
+
+
 def test_a_driver_that_keeps_the_contract_has_nothing_to_do(tmp_path: Path) -> None:
     tree = lay_fixture("rfc-converted", tmp_path / "t")
     ran = run("convert", tree, "--all", cwd=tmp_path)
