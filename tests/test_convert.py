@@ -1014,6 +1014,148 @@ def test_a_device_is_handed_down_across_the_files_of_a_module(tmp_path: Path) ->
     )
 
 
+_GENERATIONS = {
+    "example.h": """\
+#include <linux/netdevice.h>
+#include <net/xfrm.h>
+
+struct example {
+	struct net_device *netdev;
+	const struct example_dp_ops *ops;
+	u32 *hw;
+};
+
+struct example_dp_ops {
+	netdev_tx_t (*xmit)(struct sk_buff *skb, struct example *ex);
+};
+
+extern const struct example_dp_ops example_first, example_second;
+
+static inline bool example_prep(struct example *ex, struct sk_buff *skb, u32 *id)
+{
+	struct xfrm_state *x = xfrm_input_state(skb);
+
+	if (!x)
+		return false;
+	*id = x->xso.offload_handle;
+	return true;
+}
+""",
+    "first.c": """\
+#include "example.h"
+
+static netdev_tx_t example_first_xmit(struct sk_buff *skb, struct example *ex)
+{
+	u32 id;
+
+	if (xfrm_offload(skb) && !example_prep(ex, skb, &id)) {
+		dev_kfree_skb_any(skb);
+		return NETDEV_TX_OK;
+	}
+	writel(id, ex->hw);
+	return NETDEV_TX_OK;
+}
+
+const struct example_dp_ops example_first = { .xmit = example_first_xmit };
+""",
+    "second.c": """\
+#include "example.h"
+
+static netdev_tx_t example_second_xmit(struct sk_buff *skb, struct example *ex)
+{
+	u32 id;
+	bool ok;
+
+	ok = example_prep(ex, skb, &id);
+	if (unlikely(!ok))
+		goto drop;
+	writel(id, ex->hw + 1);
+	return NETDEV_TX_OK;
+
+drop:
+	ex->netdev->stats.tx_dropped++;
+	dev_kfree_skb_any(skb);
+	return NETDEV_TX_OK;
+}
+
+const struct example_dp_ops example_second = { .xmit = example_second_xmit };
+""",
+    "main.c": """\
+#include "example.h"
+
+static int example_add(struct net_device *dev, struct xfrm_state *x,
+		       struct netlink_ext_ack *extack)
+{
+	x->xso.offload_handle = 1;
+	return 0;
+}
+
+static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct example *ex = netdev_priv(dev);
+
+	return ex->ops->xmit(skb, ex);
+}
+
+static const struct xfrmdev_ops example_xfrmdev_ops = {
+	.xdo_dev_state_add	= example_add,
+};
+
+static const struct net_device_ops example_netdev_ops = {
+	.ndo_start_xmit	= example_xmit,
+};
+
+void example_probe(struct net_device *dev, bool old)
+{
+	struct example *ex = netdev_priv(dev);
+
+	ex->netdev = dev;
+	ex->ops = old ? &example_first : &example_second;
+	dev->netdev_ops = &example_netdev_ops;
+	dev->xfrmdev_ops = &example_xfrmdev_ops;
+}
+""",
+}
+
+
+def _generations(tmp_path: Path, old: str = "", new: str = "") -> Path:
+    """Lay a driver of two generations that prepare packets in an inline; old is replaced by new."""
+    tree = lay_example("", tmp_path / "t")
+    folder = (tree / EXAMPLE).parent
+    (folder / "example.c").unlink()
+    for name, text in _GENERATIONS.items():
+        (folder / name).write_text(text.replace(old, new) if old else text, "utf-8")
+    objects = "obj-m += example.o\nexample-y := main.o first.o second.o\n"
+    (folder / "Makefile").write_text(objects, "utf-8")
+    return tree
+
+
+def test_an_inline_of_two_generations_is_converted_where_both_drop(tmp_path: Path) -> None:
+    ran = run("convert", _generations(tmp_path), "example", cwd=tmp_path)
+    assert (ran.status, ran.err) == (0, "")
+    assert (
+        _changed(ran.out)
+        == """\
++	unsigned long handle;
+-	*id = x->xso.offload_handle;
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
++	*id = handle;
+"""
+        + _FLAG
+    )
+
+
+def test_one_generation_that_goes_on_is_enough_against_it(tmp_path: Path) -> None:
+    tree = _generations(tmp_path, "\tif (unlikely(!ok))\n\t\tgoto drop;\n", "\tif (ok)\n")
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert (ran.status, ran.out) == (1, "")
+    assert "what the caller does with false is not known" in ran.err
+    assert "second.c" in ran.err
+
+
 @pytest.mark.parametrize(
     "more",
     [
