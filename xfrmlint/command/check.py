@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from xfrmlint.findings import Finding, Report
     from xfrmlint.memory.gather import Session
     from xfrmlint.report.checkpatch import Options
+    from xfrmlint.report.edits import Fixes
     from xfrmlint.rules import Rule
     from xfrmlint.tree import Tree
     from xfrmlint.tree.folder import Folder
@@ -61,7 +62,8 @@ _FORMATS = {
     "junit": "junit",
     "b4-review": "b4review",
 }
-
+# The formats that carry edits; what they are of is a whole tree.
+_WITH_FIXES = ("sarif", "rdjson")
 
 _GROUPS = {
     title: names.split()
@@ -369,7 +371,13 @@ def check(
         scopes = None if changes is None else [change.scope for change in changes]
         _tell(report, tree, folders_of(within) if scopes is None else _searched(scopes), started)
     least = (fail_on or config.fail_on or "WARNING").upper()
-    status = _print(report, changes, form, options, rules, _LEVELS[: _LEVELS.index(least) + 1])
+    fixes = None
+    if changes is None and form in _WITH_FIXES:
+        from xfrmlint.convert.fixes import fixes_of
+
+        fixes = fixes_of(tree, checkpatch.shown(report.findings, options), rules, names)
+    counted = _LEVELS[: _LEVELS.index(least) + 1]
+    status = _print(report, changes, form, options, rules, counted, fixes)
     missed = any(row.matters for row in report.unknown)
     return FINDINGS if fail_on_unknown and missed else status
 
@@ -431,6 +439,7 @@ def _print(
     options: "Options",
     rules: "Sequence[Rule]",
     counted: Sequence[str],
+    fixes: "Fixes | None",
 ) -> int:
     """Print a report; the exit status tells whether it has findings of the levels that count."""
     from xfrmlint.report import checkpatch
@@ -440,7 +449,8 @@ def _print(
     # What a format wants besides the report; most want the findings alone.
     wants: dict[str, tuple[Any, ...]] = {
         "checkpatch": (options, changes),
-        "sarif": (found, rules),
+        "sarif": (found, rules, fixes),
+        "rdjson": (found, fixes),
         "json": (found, changes),
         "gcc": (found, options.unknown, options.named),
     }
