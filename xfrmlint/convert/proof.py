@@ -20,6 +20,17 @@ from xfrmlint.tree.lines import line_text
 
 _MOST = 8
 _WRONG = "WRONG_LOWER_DEV"
+# What a conversion mends, besides what is asked only where there is a resolver. Other findings that
+# stood there before are not its business.
+_ABOUT = frozenset(
+    {
+        "DIRECT_OFFLOAD_HANDLE",
+        "OFFLOAD_DEV_ACCESS",
+        "OFFLOAD_HANDLE_WRITE",
+        "UPPER_PRIV_ACCESS",
+        "ZERO_HANDLE_TX_BUSY",
+    }
+)
 
 
 class Proof(NamedTuple):
@@ -66,12 +77,13 @@ def _proof(
     reads = tuple(site for site in analysis.sites if site.place in places)
     part = next(p for p in analysis.parts if any(d.group == plan.driver for d in p.drivers))
     modules = {d.module for d in part.drivers if d.group == plan.driver}
+    about = _ABOUT | {rule.type for rule in rules if rule.needs}
     if plan.reasons or not plan.edits:
         against = list(plan.reasons)
         if not against:
             # What has nothing to convert need not be right.
             own = [one for one in _findings(analysis, tree, rules) if one.driver in modules]
-            against = list(_found(own, "stands there"))
+            against = list(_found([one for one in own if one.type in about], "stands there"))
         return Proof(plan, reads, before, None, {}, (), tuple(against[:_MOST]))
     try:
         files = files_of(tree, plan.edits)
@@ -83,9 +95,11 @@ def _proof(
     after = _judgement(made, over, plan.driver)
     found = _findings(made, over, rules)
     own = [one for one in found if one.driver in modules or one.path in files]
+    stood = {_mark(one) for one in _findings(analysis, tree, rules)}
+    fresh = [one for one in own if one.type in about or _mark(one) not in stood]
     against = [
         *_judged(before, after),
-        *_found(own, "would stand there"),
+        *_found(fresh, "would stand there"),
         *_unknown(analysis, made, files),
     ]
     wrong = frozenset(one.function for one in own if one.type == _WRONG)
@@ -128,6 +142,12 @@ def _judged(before: Judgement | None, after: Judgement | None) -> Iterator[Reaso
 
 def _findings(analysis: Analysis, tree: Tree, rules: Sequence[Rule]) -> Sequence[Finding]:
     return report_of(analysis.facts, tree, rules).findings
+
+
+def _mark(finding: Finding) -> tuple[str, str, str, str]:
+    """Return what a finding is known again by, wherever its line has moved."""
+    text = " ".join(finding.source.split())
+    return finding.type, finding.path, finding.function, text
 
 
 def _found(findings: Sequence[Finding], where: str) -> Iterator[Reason]:

@@ -36,6 +36,11 @@ _SCHEMAS: Mapping[str, Schema] = {
         "gfp": int,
         "unless_zero": int,
         "softirq": bool,
+        "context": bool,
+        "frees": int,
+        "least": str,
+        "least_in": int,
+        "asks": ("offload", "secpath"),
         "prints": bool,
         "looks": bool,
         "unevaluated": bool,
@@ -68,7 +73,9 @@ class Function:
     argument that names the struct of the result; like: of the one whose type the result has;
     allocated: of the one that says what is allocated; container: of the one in which the result is
     looked up. iterates: what a loop macro runs over, and its variable. calls: so many arguments are
-    functions, one of which is called with the others. softirq: None where that is not known.
+    functions, one of which is called with the others. softirq: None where that is not known. frees:
+    the argument that is freed at once. least: what the least number is that is handed out, and
+    least_in: the argument that it goes to (-1: it is returned). asks: what of a packet is asked.
     """
 
     stores: tuple[Store, ...] = ()
@@ -89,6 +96,10 @@ class Function:
     gfp: int = -1
     unless_zero: int = -1
     softirq: bool | None = None
+    frees: int = -1
+    least: str = ""
+    least_in: int = -1
+    asks: str = ""
     flags: frozenset[str] = field(default_factory=frozenset)
 
     @property
@@ -192,6 +203,8 @@ def _added(known: Function, row: Row) -> Function:
             case "gfp" | "unless_zero":
                 continue
             case "calls" | "number" | "truth" | "stops" | "device" | "private" | "softirq":
+                found = replace(found, **{key: value})
+            case "frees" | "least" | "least_in" | "asks":
                 found = replace(found, **{key: value})
             case _:
                 if value:
