@@ -332,8 +332,12 @@ def _asks(text: bytes) -> frozenset[str]:
         asks = function_named(match.group(2).decode()).asks
         end = closing(text, match.start(3))
         if asks and not match.group(1) and not text.startswith(b"->", end or 0):
-            kept = _ASSIGNED.search(text, max(0, match.start() - 80), match.end())
-            if kept is None or kept.end() != match.end() or _is_asked(text, kept.group(1)):
+            kept = [
+                one.group(1)
+                for one in _ASSIGNED.finditer(text, max(0, match.start() - 80), match.end(3))
+                if one.end() == match.end(3)
+            ]
+            if not kept or _is_asked(text, kept[0]):
                 found.add(asks)
     return frozenset(found)
 
