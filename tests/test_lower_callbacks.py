@@ -164,8 +164,8 @@ def test_what_sleeps(body: str, outside: str, what: str) -> None:
             "lock that is given up",
         ),
         ("foo_let_go(x); msleep(1); spin_lock_bh(&x->lock);", RELEASE, "foo_let_go() gives up"),
-        ("foo_elsewhere(p);", "", "what foo_elsewhere() do is not seen"),
-        ("p->hw->ops->never_set(p->hw);", "", "what ->never_set() do is not seen"),
+        ("foo_elsewhere(p);", "", "what foo_elsewhere() does is not seen"),
+        ("p->hw->ops->never_set(p->hw);", "", "what ->never_set() does is not seen"),
     ],
 )
 def test_what_may_sleep_for_all_that_is_seen(body: str, outside: str, reason: str) -> None:
@@ -230,7 +230,7 @@ PUT = "static void foo_put(struct priv *p, struct foo_sa *sa) { kfree(sa); }\n"
         ("memset(&p->table[x->xso.offload_handle], 0, 8);", ""),
         (
             SA + "foo_command(p, sa->hw);",
-            "static void foo_command(struct priv *p, u32 n) { void *m = kmalloc(n, GFP_ATOMIC); kfree(m); }\n",
+            "static void foo_command(struct priv *p, u32 n) { kfree(kmalloc(n, GFP_ATOMIC)); }\n",
         ),
     ],
 )
@@ -252,7 +252,8 @@ def test_what_packets_keep(body: str, outside: str) -> None:
         ),
         (
             "kfree(foo_sa_of(x));",
-            "static void *foo_sa_of(struct xfrm_state *x) { return (void *)x->xso.offload_handle; }\n",
+            "static void *foo_sa_of(struct xfrm_state *x)\n"
+            "{ return (void *)x->xso.offload_handle; }\n",
             "kfree(foo_sa_of(x)) foo_del",
         ),
     ],
@@ -336,9 +337,8 @@ def test_handles_that_are_not_0(body: str, outside: str) -> None:
         ),
         (INDEX + HANDLE + "idx << 4;", FIND.replace("FIRST", "0"), "i begins at 0"),
         (
-            "int i; for (i = 0; i < 64; i++) if (!p->table[i].used) break; if (i == 64) return -28; "
-            + HANDLE
-            + "i;",
+            "int i; for (i = 0; i < 64; i++) if (!p->table[i].used) break; "
+            "if (i == 64) return -28; " + HANDLE + "i;",
             "",
             "i begins at 0",
         ),
@@ -401,8 +401,8 @@ def test_packets_that_are_asked(body: str, outside: str) -> None:
         "if (!skb_sec_path(skb)) return 0; " + GET,
         "if (secpath_exists(skb)) { " + GET + "}",
         "struct sec_path *sp = skb_sec_path(skb); if (!sp) return 0; " + GET,
-        "struct xfrm_offload *xo = xfrm_offload(skb); if (!skb_sec_path(skb)) return 0; p->next = xo->flags; "
-        + GET,
+        "struct xfrm_offload *xo = xfrm_offload(skb); "
+        "if (!skb_sec_path(skb)) return 0; p->next = xo->flags; " + GET,
     ],
 )
 def test_packets_of_which_only_the_secpath_is_asked(body: str) -> None:

@@ -115,6 +115,7 @@ class _Finder:
                         # What a header frees for everybody is freed where it is asked to.
                         if at.path.endswith(".h"):
                             at, where, way = place, function, chain
+                            what = " ".join(node_text(call).split())
                         if self._counted(call):
                             continue
                         yield at, where, what, way

@@ -222,7 +222,8 @@ class _Finder:
 def _unseen(callback: str, below: Below) -> str:
     first, rest = below.unseen[:_NAMED], len(below.unseen) - _NAMED
     more = f" and {rest} more" if rest > 0 else ""
-    return f"{callback}() must not sleep, and what {', '.join(first)}{more} do is not seen"
+    does = "does" if len(below.unseen) == 1 else "do"
+    return f"{callback}() must not sleep, and what {', '.join(first)}{more} {does} is not seen"
 
 
 def _name_of(call: Node) -> str:
