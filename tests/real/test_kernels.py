@@ -24,6 +24,12 @@ pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 VERSIONS = ("7.3", "6.12", "6.1")
 RULES = load_rules([rules_folder()])
+CALLBACKS = (
+    "ADD_RETURNS_ZERO",
+    "CALLBACK_MAY_SLEEP",
+    "HANDLE_FREED_ON_DELETE",
+    "TX_WITHOUT_XFRM_OFFLOAD",
+)
 
 
 class Kernel(NamedTuple):
@@ -104,6 +110,18 @@ def test_chains(version: str) -> None:
         chains = found[row["path"], row["line"], row["field"]]
         assert set(expected) <= set(chains), row
         assert chains[:1] == [] or chains[0] in expected, row
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_callbacks_do(version: str) -> None:
+    kernel = _kernel(version)
+    rows = _rows(kernel.expected / "callbacks.tsv")
+    names = ("type", "path", "line", "function")
+    found = [f for f in kernel.report.findings if f.type in CALLBACKS]
+    assert {tuple(str(getattr(f, name)) for name in names) for f in found} == {
+        tuple(row[name] for name in names) for row in rows
+    }
+    assert all(row["verdict"] == "true" and row["reason"] for row in rows)
 
 
 def test_no_finding_on_a_look_alike() -> None:

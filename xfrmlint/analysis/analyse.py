@@ -41,12 +41,16 @@ from xfrmlint.flow.callbacks import Callback, callbacks_of
 from xfrmlint.flow.paths import Traced, trace
 from xfrmlint.kernel.release import version
 from xfrmlint.model.predicates import sentence
+from xfrmlint.program.asked import asked_of
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of
 from xfrmlint.program.flows import Flows
+from xfrmlint.program.freed import find_freed
+from xfrmlint.program.namewalk import NameWalk
 from xfrmlint.program.ops import find_tables
 from xfrmlint.program.sites import RESOLVE, Site, find_sites
 from xfrmlint.program.sleeps import find_sleeps
+from xfrmlint.program.zeros import find_zeros
 from xfrmlint.tree import Tree
 
 
@@ -149,24 +153,30 @@ def analysed(
     paths = part.paths if not sources else [*part.paths, *whole.shared]
     found = find_sites(graph, drivers, paths, whole.offload, progress)
     traced = _traced(graph, whole.offload, found.sites, progress)
-    sleeps, open_calls = find_sleeps(graph, tables)
+    walk = NameWalk(reader)
+    sleeps, open_calls = find_sleeps(graph, walk, tables)
+    freed, open_frees = find_freed(graph, walk, tables, found.sites)
+    zeros, open_stores = find_zeros(graph, found.sites)
+    asked = tuple(asked_of(walk, site) for site in found.sites)
     callbacks = tuple(callbacks_of(graph, whole.offload, tables))
     owners = tuple(_owners(reader, drivers))
     torn = tuple(tear for ran in owners for tear in tears(reader, ran))
     egress, untold = Flows(graph, whole.offload).wrong(found.sites)
     found = found._replace(doubts=[*found.doubts, *untold])
-    doubts = (*unclear, *open_calls)
     return Analysed(
         graph,
         tuple(drivers),
         found,
+        asked,
         traced,
         tuple(sleeps),
+        tuple(freed),
+        tuple(zeros),
         callbacks,
         owners,
         torn,
         egress,
-        doubts,
+        (*unclear, *open_calls, *open_frees, *open_stores),
         left_out,
     )
 

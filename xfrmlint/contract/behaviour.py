@@ -33,12 +33,15 @@ from xfrmlint.contract.words import (
     Said,
     Where,
 )
+from xfrmlint.kernel.functions import guard_sleeps
 from xfrmlint.kernel.places import is_core
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
+LOCKED, PER_PACKET, UNLOCKED = "under a lock", "per packet", "without a lock"
 _LOCK = re.compile(
     rb"\b(?:guard|scoped_guard|(?:raw_)?(?:spin|read|write)_(?:un)?(?:try)?lock\w*)\s*\("
 )
+_GUARD = re.compile(rb"(?:scoped_)?guard\s*\(\s*(\w+)")
 _DEEPEST = 6
 
 
@@ -58,6 +61,11 @@ def core_says(reader: Reader, contract: Contract) -> dict[str, Said]:
         paths = reader.corpus.tree.search(contract.slot(OFFLOAD_OK), ["drivers"])
         said[OWN_STATES] = own_states(reader, contract, paths)
     return said
+
+
+def runs(reader: Reader, role: str) -> Said:
+    """Tell whether a tree's core calls a slot under a lock, or for each packet."""
+    return _Asked(reader, reader.contract).runs(role)
 
 
 def packet_device(reader: Reader, contract: Contract) -> Said:
@@ -245,7 +253,7 @@ class _Asked:
             return Said(UNKNOWN, Where(), f"no function of the core is seen to call {slot}()")
         held = self._locked(start.view, min(c.node.start_byte for c in start.calls))
         if held is not None:
-            return Said("under a lock", held)
+            return Said(LOCKED, held)
         queue = [_Way(start.name, (start.name,))]
         seen = {start.name}
         for callee, chain in queue:
@@ -254,14 +262,16 @@ class _Asked:
                 held = self._locked(view, at)
                 shown = " <- ".join((*chain, name))
                 if held is not None:
-                    return Said("under a lock", held, shown)
+                    return Said(LOCKED, held, shown)
                 if any(v.type.base == PACKET for v in view.locals if v.parameter >= 0):
                     place = view.place(at)
-                    return Said("per packet", Where(place.path, place.line), shown)
+                    return Said(PER_PACKET, Where(place.path, place.line), shown)
                 if name not in seen and len(chain) < _DEEPEST:
                     seen.add(name)
                     queue.append(_Way(name, (*chain, name)))
-        return Said(UNKNOWN, start.where, "no caller is seen to hold a lock or to have a packet")
+        if len(seen) == 1:
+            return Said(UNKNOWN, start.where, f"nobody is seen to call {start.name}()")
+        return Said(UNLOCKED, start.where, "no caller is seen to hold a lock or to have a packet")
 
     def _callers(self, name: str) -> Iterator[tuple[View, int]]:
         """Yield the core's functions that call one, each with where."""
@@ -281,6 +291,10 @@ class _Asked:
         """Return where the lock is taken that is held at an offset of a function, if one is."""
         held: list[int] = []
         for match in _LOCK.finditer(view.text, view.node.start_byte, at):
+            guarded = _GUARD.match(view.text, match.start())
+            if guarded is not None and guard_sleeps(guarded.group(1).decode()) == "always":
+                # Who holds a mutex may sleep.
+                continue
             if b"unlock" not in match.group():
                 held.append(match.start())
             elif held:

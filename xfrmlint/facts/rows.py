@@ -107,6 +107,7 @@ class SiteRow(NamedTuple):
     accessor: str
     by_name: int
     flow: str
+    asked: str = ""
 
 
 class PathRow(NamedTuple):
@@ -161,6 +162,33 @@ class SleepRow(NamedTuple):
     callback: str
     callback_path: str
     callback_line: int
+    role: str
+    runs: str
+
+
+class FreedRow(NamedTuple):
+    id: int
+    path: str
+    line: int
+    column: int
+    function: str
+    driver: str
+    what: str
+    symbol: str
+    callback: str
+    callback_path: str
+    callback_line: int
+
+
+class ZeroHandleRow(NamedTuple):
+    path: str
+    line: int
+    column: int
+    function: str
+    driver: str
+    why: str
+    because_path: str
+    because_line: int
 
 
 class ItemRow(NamedTuple):
@@ -263,6 +291,8 @@ TABLES: dict[type, str] = {
     EventRow: "event",
     HopRow: "hop",
     SleepRow: "sleep",
+    FreedRow: "freed",
+    ZeroHandleRow: "zero_handle",
     ItemRow: "item",
     CoreFunctionRow: "core_function",
     SuppressionRow: "suppression",
@@ -281,6 +311,7 @@ NUMBERED: dict[type, dict[int, str]] = {
     SiteRow: {0: "site"},
     HopRow: {0: "site"},
     SleepRow: {0: "site"},
+    FreedRow: {0: "site"},
     PathRow: {0: "path"},
     EventRow: {0: "path"},
 }

@@ -57,10 +57,13 @@ CREATE TABLE callback (
 -- or empty; of one where flows are handed to hardware: egress (the resolver is asked for the device that
 -- a flow leaves by, which comes in encrypted). read_back: a read after a store in the same function. accessor: the RCU accessor around it.
 -- entries: the doors that lead here. by_name: the base's type is not known, only named xso.
+-- asked: secpath where a packet that is transmitted is asked for that alone on some way here, not whether
+-- the stack wants it offloaded.
 CREATE TABLE site (
   id INTEGER PRIMARY KEY, path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT,
   group_name TEXT, role TEXT, opted_in INTEGER, field TEXT, member TEXT, access TEXT, context TEXT, entries TEXT,
-  under_add INTEGER, under_free INTEGER, own_states INTEGER, cleared INTEGER, read_back INTEGER, accessor TEXT, by_name INTEGER, flow TEXT
+  under_add INTEGER, under_free INTEGER, own_states INTEGER, cleared INTEGER, read_back INTEGER, accessor TEXT, by_name INTEGER, flow TEXT,
+  asked TEXT
 );
 
 -- A way through a driver's code, from a datapath entry to its return. entry is empty where the way
@@ -81,18 +84,32 @@ CREATE TABLE event (
 );
 CREATE INDEX event_of_handle ON event (path_id, handle, kind, position);
 
--- The ways from a datapath entry to a site (or from a resolver callback to a sleeping call): chain 0 is the shortest, position 0 the entry's function.
+-- The ways from a datapath entry to a site (or from a callback to a sleeping call): chain 0 is the shortest, position 0 the entry's function.
 CREATE TABLE hop (
   site INTEGER, chain INTEGER, position INTEGER, function TEXT, path TEXT, line INTEGER, via TEXT
 );
 
--- A call that can sleep below a resolver callback. id: numbered on from the sites, for hop.
+-- A call that can sleep below a callback that must not. id: numbered on from the sites, for hop.
+-- role: of the callback's slot. runs: where the callback is called, as the tree's own core says it, or
+-- the contract where that can't be read.
 CREATE TABLE sleep (
+  id INTEGER PRIMARY KEY, path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT,
+  what TEXT, symbol TEXT, callback TEXT, callback_path TEXT, callback_line INTEGER, role TEXT, runs TEXT
+);
+
+-- A call below a delete callback that frees what the handle leads to (what), at once. id: as sleep's.
+CREATE TABLE freed (
   id INTEGER PRIMARY KEY, path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT,
   what TEXT, symbol TEXT, callback TEXT, callback_path TEXT, callback_line INTEGER
 );
 
--- Where a site, an ops table, a callback, what sets the flag or a sleep (kind) stands, as a compiler is
+-- A store by which add returns a handle that can be 0, and why (because_*: where that shows).
+CREATE TABLE zero_handle (
+  path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT, why TEXT, because_path TEXT,
+  because_line INTEGER
+);
+
+-- Where a site, an ops table, a callback, what sets the flag, a sleep or what is freed (kind) stands, as a compiler is
 -- asked about it: its offset, and the top-level item around it, from start to stop, its name at named
 -- (bytes). Of a macro's text: the items that use the macro. function: of a site, in which it was found.
 CREATE TABLE item (

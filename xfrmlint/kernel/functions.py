@@ -39,6 +39,11 @@ _SCHEMAS: Mapping[str, Schema] = {
         "gfp": int,
         "unless_zero": int,
         "softirq": bool,
+        "context": bool,
+        "frees": int,
+        "least": str,
+        "least_in": int,
+        "asks": ("offload", "secpath"),
         "prints": bool,
         "looks": bool,
         "unevaluated": bool,
@@ -73,7 +78,9 @@ class Function:
     allocated: of the one that says what is allocated; container: of the one in which the result is
     looked up. iterates: what a loop macro runs over, and its variable. calls: so many arguments are
     functions, one of which is called with the others. packet_device: the net_device that becomes a
-    packet's. softirq: None where that is not known.
+    packet's. softirq: None where that is not known. frees: the argument that is freed at once.
+    least: what the least number is that is handed out, and least_in: the argument that it goes to
+    (-1: it is returned). asks: what of a packet is asked.
     """
 
     stores: tuple[Store, ...] = ()
@@ -97,6 +104,10 @@ class Function:
     gfp: int = -1
     unless_zero: int = -1
     softirq: bool | None = None
+    frees: int = -1
+    least: str = ""
+    least_in: int = -1
+    asks: str = ""
     flags: frozenset[str] = field(default_factory=frozenset)
 
     @property
@@ -127,6 +138,7 @@ _NOTHING = Function()
 _AS_WRITTEN = (
     *("calls", "number", "truth", "stops", "static_call"),
     *("device", "private", "new_packet", "softirq"),
+    *("frees", "least", "least_in", "asks"),
 )
 
 
