@@ -21,7 +21,7 @@ from xfrmlint.c.integers import IntType
 from xfrmlint.c.types import written_type
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.c.view import View
-from xfrmlint.kernel.functions import function_named
+from xfrmlint.kernel.functions import Function, function_named
 
 UNEVALUATED = "an operand that is not evaluated"
 _NAMED = ("identifier", "type_identifier")
@@ -140,9 +140,10 @@ class Comma(Expression):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice(Expression):
-    """One of several values, which one is up to the compiler."""
+    """One of several values, which one is up to the compiler; or to `of`, if it is a callee."""
 
     values: tuple[Expression, ...]
+    of: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -371,11 +372,14 @@ def bared(one: Expression, subscripts: bool = False) -> Expression:
 
 
 class Syntax:
-    """Reads the expressions of one view."""
+    """Reads the expressions of one view. known: what a function or macro of the kernel's does."""
 
-    def __init__(self, view: View, constants: Constants) -> None:
+    def __init__(
+        self, view: View, constants: Constants, known: Callable[[str], Function] = function_named
+    ) -> None:
         self.view = view
         self.constants = constants
+        self._does = known
 
     def statement(self, step: Step) -> tuple[Expression, ...]:
         """Return what is evaluated in a node of the control-flow graph."""
@@ -606,7 +610,7 @@ class Syntax:
         callee = self.of(called)
         sides = _sides(callee)
         if len(sides) > 1:
-            choice = Choice(called, called.start_byte, tuple(sides))
+            choice = Choice(called, called.start_byte, tuple(sides), callee)
             return Call(node, node.start_byte, choice, tuple(map(self.of, arguments)), "")
         if isinstance(sides[0], Name) and isinstance(callee, Comma | Block):
             callee, in_parentheses = sides[0], False
@@ -636,7 +640,7 @@ class Syntax:
         start = node.start_byte
         if name == "__builtin_choose_expr":
             return Choice(node, start, tuple(map(self.of, arguments[1:])))
-        does = function_named(name)
+        does = self._does(name)
         if does.stops == "always":
             return Stops(node, start, None)
         if not arguments:

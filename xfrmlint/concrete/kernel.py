@@ -13,12 +13,10 @@ from enum import StrEnum
 from functools import cache
 from typing import Protocol
 
-from tree_sitter import Node
-
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
-from xfrmlint.c.unit import node_text
-from xfrmlint.concrete.body import Body
+from xfrmlint.c.syntax import Expression
+from xfrmlint.concrete import primitives
 from xfrmlint.concrete.values import NULL, Cell, Open, Pointer, Struct, Value, Void
 from xfrmlint.contract.words import DEVICE
 
@@ -56,6 +54,12 @@ _LOOP = re.compile(
     r"h?list_for_each_entry(_rcu|_safe|_rcu_bh|_lockless|_srcu)?|"
     r"netdev_for_each_lower_(private|private_rcu|dev)"
 )
+
+
+@cache
+def does_nothing(name: str) -> bool:
+    """Tell whether a function does nothing to the objects of a world, whatever it is told."""
+    return _NOTHING.fullmatch(name) is not None or primitives.does_nothing(name)
 
 
 @cache
@@ -101,15 +105,15 @@ class Event:
 class Evaluating(Protocol):
     """What the kernel asks of the machine that runs the code."""
 
-    def value_of(self, node: Node) -> Value:
+    def value_of(self, node: Expression) -> Value:
         """Evaluate an expression."""
         ...
 
-    def place_of(self, node: Node) -> Cell | Struct:
+    def place_of(self, node: Expression) -> Cell | Struct:
         """Return what an expression designates."""
         ...
 
-    def variable_type(self, node: Node) -> CType | None:
+    def variable_type(self, node: Expression) -> CType | None:
         """Return the declared type of a variable."""
         ...
 
@@ -117,11 +121,11 @@ class Evaluating(Protocol):
         """Return the members of a struct; none if they can't be read."""
         ...
 
-    def grown(self, struct: Struct, name: str, node: Node) -> Cell | Struct:
+    def grown(self, struct: Struct, name: str, node: Expression) -> Cell | Struct:
         """Return a member of a struct, made by its declaration if it is not there."""
         ...
 
-    def refuse(self, reason: str, node: Node) -> Exception:
+    def refuse(self, reason: str, node: Expression) -> Exception:
         """Return why this can't be evaluated, to be raised."""
         ...
 
@@ -136,9 +140,8 @@ class Kernel:
     device's name. active: the port that an owner's own pointer leads to, where its code that would
     store it was not run. populated: that code was run. assumed: what was decided of the owner's own
     numbers, in words. unset: pointers to a device that nobody was seen to store. sent: the
-    devices that a packet was queued on. bodies: kept from run to run. files: structs that
-    are variables of a file. given: what members of the world's objects are that are not 0, by the
-    object's name and the member's.
+    devices that a packet was queued on. files: structs that are variables of a file. given: what
+    members of the world's objects are that are not 0, by the object's name and the member's.
     """
 
     devices: Mapping[str, Struct]
@@ -156,7 +159,6 @@ class Kernel:
     lists: dict[int, list[Struct]] = field(default_factory=dict)
     filled: set[int] = field(default_factory=set)
     sent: set[str] = field(default_factory=set)
-    bodies: dict[int, Body] = field(default_factory=dict)
     files: dict[str, Struct] = field(default_factory=dict)
     given: Mapping[str, int] = field(default_factory=dict)
     maps: dict[int, dict[int, Value]] = field(default_factory=dict)
@@ -166,7 +168,9 @@ class Kernel:
         """Tell whether `call` can do what a function does."""
         return kernels_own(name) and not _LOOP.fullmatch(name)
 
-    def call(self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node) -> Value:
+    def call(
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
+    ) -> Value:
         """Do what a function of the kernel does."""
         if _NOTHING.fullmatch(name):
             return Void()
@@ -220,7 +224,9 @@ class Kernel:
 
     # Devices
 
-    def _queued(self, machine: Evaluating, arguments: Sequence[Node], node: Node) -> Value:
+    def _queued(
+        self, machine: Evaluating, arguments: Sequence[Expression], node: Expression
+    ) -> Value:
         value = machine.value_of(arguments[0])
         target = value.target if isinstance(value, Pointer) else None
         device = machine.grown(target, "dev", node) if isinstance(target, Struct) else None
@@ -254,7 +260,7 @@ class Kernel:
         return self.private[name]
 
     def _of_device(
-        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Value:
         device = self.name_of(machine.value_of(arguments[0])) if arguments else None
         if device is None:
@@ -281,7 +287,7 @@ class Kernel:
         """Return the list_heads that a list links, in order."""
         return self.lists.setdefault(id(head), [])
 
-    def _linked(self, machine: Evaluating, argument: Node, node: Node) -> Struct:
+    def _linked(self, machine: Evaluating, argument: Expression, node: Expression) -> Struct:
         value = machine.value_of(argument)
         target = value.target if isinstance(value, Pointer) else None
         if not isinstance(target, Struct):
@@ -289,7 +295,7 @@ class Kernel:
         return target
 
     def _of_list(
-        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Value:
         word = name.partition("list_")[2]
         first = self._linked(machine, arguments[0], node)
@@ -315,7 +321,7 @@ class Kernel:
             found[:] = [one for one in found if one is not entry]
 
     def _of_xarray(
-        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Value:
         stored = self.maps.setdefault(id(self._linked(machine, arguments[0], node)), {})
         index = machine.value_of(arguments[1])
@@ -331,13 +337,13 @@ class Kernel:
     # Loops
 
     def elements(
-        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Iterator[Value]:
         """Yield what a loop macro's first argument is in each turn."""
         if not _LOOP.fullmatch(name) or len(arguments) < 3:
             raise machine.refuse(f"a loop made by a macro ({name})", node)
         at = 2 if name.endswith("_safe") else 1
-        member = node_text(arguments[at + 1])
+        member = arguments[at + 1].text
         head = self._linked(machine, arguments[at], node)
         found = self.entries_of(head)
         if not found and head.born and not self.populated and id(head) not in self.filled:
@@ -348,7 +354,9 @@ class Kernel:
                 raise machine.refuse(f"a list whose entries are not linked by {member}", node)
             yield Pointer(one.parent)
 
-    def _ports(self, machine: Evaluating, variable: Node, member: str, node: Node) -> list[Struct]:
+    def _ports(
+        self, machine: Evaluating, variable: Expression, member: str, node: Expression
+    ) -> list[Struct]:
         """Return entries for the owner's ports, of a list in its private data that nobody filled.
 
         The elements of such a list hold a device each: the upper's ports are in there.
@@ -356,7 +364,7 @@ class Kernel:
         kind = machine.variable_type(variable)
         found = []
         for name in self.masters if kind is not None else ():
-            made = self.entry(machine, kind.base, name, node) if kind is not None else None
+            made = self.entry(machine, kind.base, name) if kind is not None else None
             linked = machine.grown(made, member, node) if made is not None else None
             if isinstance(linked, Struct):
                 found.append(linked)
@@ -372,7 +380,7 @@ class Kernel:
         at = len(self.unset) - 1
         return Pointer(self.devices[ports[at]]) if at < len(ports) else NULL
 
-    def entry(self, machine: Evaluating, kind: str, port: str, node: Node) -> Struct | None:
+    def entry(self, machine: Evaluating, kind: str, port: str) -> Struct | None:
         """Return an owner's own struct for a port: one with a net_device; None if it has none."""
         if not kind.startswith("struct ") or kind == DEVICE:
             return None
@@ -390,4 +398,4 @@ class Kernel:
         return self.entries[kind, port]
 
 
-_Handler = Callable[[Evaluating, str, Sequence[Node], Node], Value]
+_Handler = Callable[[Evaluating, str, Sequence[Expression], Expression], Value]
