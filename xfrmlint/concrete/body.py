@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from tree_sitter import Node
+
 from xfrmlint.c.graph import Does, graph_of
 from xfrmlint.c.loops import arguments_of, head_of
 from xfrmlint.c.lower import Instruction, Lowered
@@ -12,6 +14,7 @@ from xfrmlint.c.syntax import (
     Binary,
     Block,
     Call,
+    Declaration,
     Expression,
     Index,
     Name,
@@ -77,6 +80,7 @@ class Body:
         self._steps: dict[int, Prepared] = {}
         self._locals: dict[Name, Local | None] = {}
         self._once: dict[Expression, bool] = {}
+        self._refused: dict[Node, str] = {}
 
     def step(self, index: int) -> Prepared:
         """Return a step."""
@@ -128,6 +132,25 @@ class Body:
             called = call.child_by_field_name("function") if call is not None else None
             self._once[one] = called is not None and ONCE.fullmatch(node_text(called)) is not None
         return self._once[one]
+
+    def refused(self, made: Declaration) -> str:
+        """Return why a declaration declares no plain variable of the function's own, or nothing."""
+        if made.node not in self._refused:
+            self._refused[made.node] = _refused(made)
+        return self._refused[made.node]
+
+
+def _refused(made: Declaration) -> str:
+    whole = made.node.parent
+    words = [node_text(c) for c in whole.children if c.type != "init_declarator"] if whole else []
+    if ("static" in words and "const" not in words) or "extern" in words:
+        return "a variable that isn't the function's own"
+    inner: Node | None = made.target.node
+    while inner is not None and inner != whole:
+        if inner.type == "array_declarator":
+            return "an array"
+        inner = inner.parent
+    return ""
 
 
 def slot(local: Local) -> int:

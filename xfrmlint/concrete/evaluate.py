@@ -35,14 +35,12 @@ from xfrmlint.c.syntax import (
     Call,
     Comma,
     Conditional,
-    Declaration,
     Expression,
     Initializer,
     Literal,
     Name,
     Temporary,
 )
-from xfrmlint.c.unit import node_text
 from xfrmlint.concrete.body import Body, Prepared, slot
 from xfrmlint.concrete.builtins import Builtins
 from xfrmlint.concrete.expressions import short
@@ -375,9 +373,10 @@ class _Machine(Builtins):
 
     def _declare(self, one: Declare) -> int:
         made = one.declaration
-        local = self._frames[-1].body.local(made.target)
-        if local is None or not self._is_plain(made):
-            raise self._outside("a declaration that can't be read", made.start)
+        body = self._frames[-1].body
+        local, refused = body.local(made.target), body.refused(made)
+        if local is None or refused or local.type[:2] == ("fn", 0):
+            raise self._outside(refused or "a declaration that can't be read", made.start)
         cell = Cell(local.name, Uninitialized(), local.type)
         self._frames[-1].cells[slot(local)] = cell
         value = made.value
@@ -391,23 +390,6 @@ class _Machine(Builtins):
         else:
             self._scalar(local.type, made.start)
         return one.next
-
-    def _is_plain(self, made: Declaration) -> bool:
-        """Tell whether a declaration is a variable's of the function's own, or a constant's."""
-        node = made.node.parent
-        words = (
-            {node_text(c) for c in node.children if c.type != "init_declarator"} if node else set()
-        )
-        if ("static" in words and "const" not in words) or "extern" in words:
-            raise self._outside("a variable that isn't the function's own", made.start)
-        inner = made.target.node.parent
-        while inner is not None and inner.id != made.node.id:
-            if inner.type == "array_declarator":
-                raise self._outside("an array", made.start)
-            inner = inner.parent
-        if made.node.type == "array_declarator":
-            raise self._outside("an array", made.start)
-        return made.node.type != "function_declarator"
 
     def _initialize(self, cell: Cell, kind: CType, written: Expression) -> None:
         value = self._converted(self._value(written), kind, written.start)

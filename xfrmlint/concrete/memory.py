@@ -102,9 +102,11 @@ class Memory:
         local = frame.body.local(one)
         if local is None:
             return None
-        # A jump into its block goes past where it is declared.
-        cell = Cell(one.name, Uninitialized(), local.type)
-        return frame.cells.setdefault(slot(local), cell)
+        key = slot(local)
+        if key not in frame.cells:
+            # A jump into its block went past where it is declared.
+            frame.cells[key] = Cell(one.name, Uninitialized(), local.type)
+        return frame.cells[key]
 
     def _touch(self, cell: Cell, at: int, written: bool = False) -> None:
         if self._touched is not None:

@@ -8,6 +8,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.blanking import blank, spaces
 from xfrmlint.c.constants import Constants
+from xfrmlint.c.corpus import words
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, Int
 from xfrmlint.c.macros import TOO_MUCH, Macro, expand, macros_in
@@ -24,6 +25,7 @@ from xfrmlint.kernel.functions import Function
 
 _STATE = "net/xfrm/xfrm_state.c"
 _MOST_EXPANSIONS = 16
+_HEAD = re.compile(rb"\s*\([^;{}]*\)[^;{}()]*\{")
 # include/uapi/asm-generic/errno.h: it is reached through asm/, which a build makes.
 _ERRORS = {name: number for number, name in errno.errorcode.items()} | {"ENOTSUPP": 524}
 # Elements of an array whose size can't be read.
@@ -62,7 +64,7 @@ class Sources:
         self._units: dict[str, Unit] = {}
         self._made: dict[tuple[str, int], Source] = {}
         self._doubtful: set[tuple[str, str]] = set()
-        self._seen: dict[str, frozenset[bytes]] = {}
+        self._seen: dict[str, Sequence[tuple[str, frozenset[bytes]]]] = {}
         self._own: dict[tuple[str, str], bool] = {}
         self._defined: dict[tuple[str, str], Macro | None] = {}
 
@@ -76,7 +78,6 @@ class Sources:
 
     def _find(self, name: str, path: str) -> Source | None:
         word = name.encode("utf-8", "surrogateescape")
-        head = re.compile(rb"(?<!\w)" + re.escape(word) + rb"\s*\([^;{}]*\)[^;{}()]*\{")
         files: Iterable[str] = [path, *self._reader.universe.files(path)]
         seen: set[str] = set()
         for group in (files, self._corpus.closure(path)):
@@ -85,7 +86,7 @@ class Sources:
                     continue
                 seen.add(place)
                 data = self._corpus.data(place)
-                if word not in data or not head.search(data):
+                if not any(_HEAD.match(data, at + len(word)) for at in words(data, word)):
                     continue
                 found = self.definitions(name, place)
                 if found:
@@ -217,10 +218,8 @@ class Sources:
 
     def _macro(self, name: str, path: str) -> Macro | None:
         word = name.encode("utf-8", "surrogateescape")
-        if word not in self._macros_seen(path):
-            return None
-        for place in self._corpus.closure(path):
-            if word not in self._corpus.defines(place) or not self._close(place):
+        for place, defined in self._macros_seen(path):
+            if word not in defined or not self._close(place):
                 continue
             unit = self.unit(place)
             found = []
@@ -242,11 +241,11 @@ class Sources:
             return None
         return None
 
-    def _macros_seen(self, path: str) -> frozenset[bytes]:
-        """Return the names of all macros that a file sees."""
+    def _macros_seen(self, path: str) -> Sequence[tuple[str, frozenset[bytes]]]:
+        """Return the names of all macros that a file sees, by the files that define them."""
         if path not in self._seen:
             places = self._corpus.closure(path)
-            self._seen[path] = frozenset().union(*map(self._corpus.defines, places))
+            self._seen[path] = [(place, self._corpus.defines(place)) for place in places]
         return self._seen[path]
 
     def does(self, name: str) -> Function:
