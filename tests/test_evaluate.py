@@ -24,6 +24,7 @@ from xfrmlint.concrete.core import free_clears, stub
 from xfrmlint.concrete.counting import counts_the_owners_own
 from xfrmlint.concrete.evaluate import Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
+from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.resolver import (
     NoteKind,
     Verdict,
@@ -260,6 +261,105 @@ def test_structs(body: str, wanted: int) -> None:
 )
 def test_structs_outside(body: str, reason: str) -> None:
     assert reason in refused(body, Pointer(pair()[0]), head=HEAD)
+
+
+CHAIN = """\
+struct list_head { struct list_head *next, *prev; };
+struct inner { int n; long m; };
+struct entry { int n; struct list_head list; };
+struct outer { struct inner in; u32 k; struct list_head head; };
+static int twice(int n) { return 2 * n; }
+static int less(int n) { return n - 1; }
+"""
+LINKED = """\
+	struct entry *e, *one = kzalloc(8, 0), *two = kzalloc(8, 0);
+	struct outer o = {};
+
+	one->n = 3;
+	two->n = 4;
+	list_add_tail(&one->list, &o.head);
+	list_add_tail(&two->list, &o.head);
+"""
+
+
+def given_in_world(body: str) -> Value | Fault:
+    sources = Sources(reader({HERE: f"{CHAIN}long f(void)\n{{\n{body}\n}}\n"}), ON)
+    source = sources.function("f", HERE)
+    assert source is not None
+    kernel = Kernel({}, NULL, lambda: True, Struct("xso"))
+    return evaluate(source, [], sources, kernel=kernel).value
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("struct inner i = { .m = 5 }; return i.n * 10 + i.m;", 5),
+        ("struct inner i = { 4, 5 }; return i.n * 10 + i.m;", 45),
+        ("struct inner i = { 0 }; return i.n + i.m;", 0),
+        ("struct outer o = { .in = { .n = -1 }, .k = -1 }; return o.k + o.in.n;", 0xFFFFFFFE),
+        ("struct inner i; i.n = 7; return i.n;", 7),
+        (f"{LINKED}\tlist_for_each_entry(e, &o.head, list)\n\t\to.k += e->n;\n\treturn o.k;", 7),
+        # A loop that is left, and come to again, begins again.
+        (f"{LINKED}again:\n\tlist_for_each_entry(e, &o.head, list) {{\n\t\to.k += e->n;\n"
+         "\t\tif (o.k < 4)\n\t\t\tgoto again;\n\t}\n\treturn o.k;", 10),
+        (f"{LINKED}\tint i;\n\tfor (i = 0; i < 3; i++) {{\n"
+         "\tlist_for_each_entry(e, &o.head, list) {\n\t\to.k += e->n;\n\t\tbreak;\n\t}\n\t}\n"
+         "\treturn o.k;", 9),
+        (f"{LINKED}\tlist_for_each_entry(e, &o.head, list) {{\n"
+         "\t\tif (e->n == 3)\n\t\t\tcontinue;\n\t\to.k = e->n;\n\t}\n\treturn o.k;", 4),
+    ],
+)  # fmt: skip
+def test_structs_and_lists_of_a_world(body: str, wanted: int) -> None:
+    found = given_in_world(body)
+    assert isinstance(found, Int)
+    assert found.value == wanted
+
+
+def test_what_is_not_stored_in_a_structs_own_memory_is_not_read() -> None:
+    found = given_in_world("struct inner i; i.n = 7; return i.m;")
+    assert isinstance(found, Fault)
+    assert found.kind is FaultKind.UNINITIALIZED
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("return (n ? twice : less)(5);", 10),
+        ("return (n - 1 ? twice : less)(5);", 4),
+        ("int (*g)(int) = less; return (*g)(5) + (&twice)(1);", 6),
+        ("int a = 2, *p = &a, b = xchg(p, 5); return a * 10 + b;", 52),
+        ("int a = 2, *p = &a; smp_store_release(p, 5); return smp_load_acquire(p) + a;", 10),
+        ("int a = 2; smp_store_release(&a, 5); return smp_load_acquire(&a) + a;", 10),
+        ("return (n ? twice(n) : 2u) - 3 > 0;", 1),
+        ("return (n ? (n ? -1 : 0u) : 0L) > 0;", 1),
+        ("return (n ? n ? -1 : 0 : 0u) > 0;", 1),
+    ],
+)
+def test_calls_and_choices(body: str, wanted: int) -> None:
+    text = (
+        "static int twice(int n) { return 2 * n; }\nstatic int less(int n) { return n - 1; }\n"
+        f"long f(int n)\n{{\n{body}\n}}\n"
+    )
+    found = called(text, Int(1, INT)).value
+    assert isinstance(found, Int)
+    assert found.value == wanted
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("FOO; return 1;", "FOO is not defined"),
+        ("(FOO, 1); return 1;", "FOO is not defined"),
+        ("return (foo(), f)();", "foo() is not defined"),
+        ("return ({ foo(); f; })();", "foo() is not defined"),
+        ("return __builtin_choose_expr(1, 2, 3);", "the compiler"),
+        ("return xchg(1);", "xchg() used in this way"),
+        ("return READ_ONCE();", "too few arguments"),
+        ("int a = 0; (*(a ? &a : (a = 1, &a))) = a++; return a;", "order of evaluation"),
+    ],
+)
+def test_nothing_is_dropped_in_silence(body: str, reason: str) -> None:
+    assert reason in refused(body)
 
 
 def test_an_unknown_field_is_a_fault_of_its_own() -> None:

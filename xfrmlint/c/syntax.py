@@ -612,7 +612,7 @@ class Syntax:
         if len(sides) > 1:
             choice = Choice(called, called.start_byte, tuple(sides), callee)
             return Call(node, node.start_byte, choice, tuple(map(self.of, arguments)), "")
-        if isinstance(sides[0], Name) and isinstance(callee, Comma | Block):
+        if isinstance(sides[0], Name) and _is_only(callee):
             callee, in_parentheses = sides[0], False
         name = self.called(callee)
         known = self._known(node, name, arguments) if name else None
@@ -680,6 +680,16 @@ def _unparenthesized(node: Node) -> Node:
     while node.type in _PARENTHESES and node.named_child_count:
         node = node.named_children[-1]
     return node
+
+
+def _is_only(callee: Expression) -> bool:
+    """Tell whether a called comma or statement expression does nothing but name what is called."""
+    match callee:
+        case Comma():
+            return isinstance(callee.left, Name | Literal)
+        case Block():
+            return not any(callee.statements)
+    return False
 
 
 def _sides(callee: Expression) -> list[Expression]:

@@ -151,8 +151,6 @@ class _Machine(Builtins):
 
     def _result_of(self, call: Call) -> Value:
         name = call.name
-        if name and call.callee.start != call.start and not call.in_parentheses:
-            raise self._outside("a call of what an expression is worth", call.start)
         if not name:
             if isinstance(call.callee, Temporary) and _is_guard(call.callee.of):
                 return Void()
@@ -240,6 +238,8 @@ class _Machine(Builtins):
             match one:
                 case Inside():
                     return one.step
+                case Fork():
+                    raise self._outside("what only the compiler chooses", step.offset)
                 case Select():
                     return self._selected(one, step)
                 case Return():
@@ -360,11 +360,6 @@ class _Machine(Builtins):
         self._hold(one.result, old if of.before else stored)
         return one.next
 
-    def _fork(self, one: Fork) -> int:
-        raise self._outside(
-            "what only the compiler chooses", self._frames[-1].body.view.node.start_byte
-        )
-
     def _stop(self, one: Stop) -> int:
         asked = short(one.at.of) if one.at.of is not None else ""
         raise self._fault(FaultKind.BUG, f"BUG_ON({asked})", one.at.start)
@@ -410,7 +405,6 @@ _DOES: dict[type[Instruction], Callable[[_Machine, Any], int]] = {
     Count: _Machine._count,
     Enter: _Machine._entered,
     Test: _Machine._test,
-    Fork: _Machine._fork,
     Stop: _Machine._stop,
 }
 
