@@ -268,8 +268,8 @@ struct list_head { struct list_head *next, *prev; };
 struct inner { int n; long m; };
 struct entry { int n; struct list_head list; };
 struct outer { struct inner in; u32 k; struct list_head head; };
+enum { THREE = 3, FOUR };
 static int twice(int n) { return 2 * n; }
-static int less(int n) { return n - 1; }
 """
 LINKED = """\
 	struct entry *e, *one = kzalloc(8, 0), *two = kzalloc(8, 0);
@@ -298,6 +298,9 @@ def given_in_world(body: str) -> Value | Fault:
         ("struct inner i = { 0 }; return i.n + i.m;", 0),
         ("struct outer o = { .in = { .n = -1 }, .k = -1 }; return o.k + o.in.n;", 0xFFFFFFFE),
         ("struct inner i; i.n = 7; return i.n;", 7),
+        ("struct inner i = (struct inner){ .n = 8 }; return i.n + i.m;", 8),
+        ("return ((struct inner){ 8, 1 }).n;", 8),
+        ("switch (twice(2)) { case FOUR: return 1; case 3: return 2; } return 3;", 1),
         (f"{LINKED}\tlist_for_each_entry(e, &o.head, list)\n\t\to.k += e->n;\n\treturn o.k;", 7),
         # A loop that is left, and come to again, begins again.
         (f"{LINKED}again:\n\tlist_for_each_entry(e, &o.head, list) {{\n\t\to.k += e->n;\n"

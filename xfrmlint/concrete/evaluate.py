@@ -296,9 +296,8 @@ class _Machine(Builtins):
             raise self._outside(f"a case that isn't an integer ({label})", at)
         if isinstance(value, Open) and self.kernel is not None:
             return self.kernel.is_number(value, case.value)
-        return isinstance(value, Int) and wrapped(case.value, promoted(value.type)) == wrapped(
-            value.value, promoted(value.type)
-        )
+        kind = promoted(value.type) if isinstance(value, Int) else INT
+        return isinstance(value, Int) and wrapped(case.value, kind).value == value.value
 
     # Instructions
 

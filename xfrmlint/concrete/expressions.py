@@ -35,6 +35,7 @@ from xfrmlint.c.syntax import (
     Truth,
     Unary,
 )
+from xfrmlint.c.types import written_type
 from xfrmlint.concrete.faults import FaultKind
 from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.operands import Operands, type_of_truth
@@ -354,7 +355,11 @@ class Expressions(Operands, Operators):
     # Structs that are written out
 
     def _compound(self, one: Compound) -> Value:
-        raise self._uncovered(one)
+        written = one.node.child_by_field_name("type")
+        kind = written_type(written) if written is not None else None
+        if self.kernel is None or kind is None or kind.pointers or kind.base[:7] != "struct ":
+            raise self._uncovered(one)
+        return self._filled(Struct(short(one), kind.base), one.value)
 
     def _filled(self, struct: Struct, one: Initializer) -> Struct:
         """Store what an initializer has for a struct of zeroes."""
