@@ -18,10 +18,7 @@ xfrmlint/c/shape.py _is_structural
 xfrmlint/c/types.py _of
 xfrmlint/cli.py main
 xfrmlint/command/check.py check
-xfrmlint/concrete/builtins.py _builtin
 xfrmlint/concrete/core.py _clears
-xfrmlint/concrete/evaluate.py _run
-xfrmlint/concrete/operands.py _static
 xfrmlint/flow/devices.py memory
 xfrmlint/kernel/functions.py _added
 xfrmlint/model/judge.py judge_path

@@ -36,7 +36,8 @@ class Step:
 
     cases: SWITCH: a label's text (None for default) and index. labels: CONFIGURED: condition and
     whether it holds, for each successor. again: a loop comes back to this one. cleanup: RETURN:
-    what is done behind its expression, where scopes end.
+    what is done behind its expression, where scopes end. begins: what follows is the first turn of
+    a loop made by a macro.
     """
 
     does: Does
@@ -46,6 +47,7 @@ class Step:
     labels: list[tuple[str, bool]] = field(default_factory=list)
     again: bool = False
     cleanup: Sequence[Node] = ()
+    begins: bool = False
 
 
 @dataclass(frozen=True)
@@ -293,6 +295,8 @@ class _Builder:
         if node.type == "do_statement":
             return inner
         first = node.child_by_field_name("initializer")
+        if node.type == "while_statement" and _has_comma(condition):
+            return self.add(Step(Does.EVALUATE, None, [head], begins=True))
         return self.add(Step(Does.EVALUATE, first, [head])) if first is not None else head
 
     def switch(self, node: Node, after: int, jumps: _Jumps) -> int:
@@ -318,6 +322,12 @@ class _Builder:
         return entry
 
 
+def _has_comma(condition: Node | None) -> bool:
+    """Tell whether a condition is what a loop macro's arguments look like."""
+    inside = condition.named_children[:1] if condition is not None else []
+    return any(one.type == "comma_expression" for one in inside)
+
+
 def _asm_labels(statement: Node) -> list[Node]:
     inside = statement.named_children[0] if statement.named_child_count else None
     if inside is None or inside.type != "gnu_asm_expression":
@@ -336,7 +346,7 @@ class _Branches:
         self.found = [
             branch
             for branch in blanked.branches
-            if item.start <= branch.start < item.end and not branch.dead
+            if item.start <= branch.start < item.end and not branch.dead and not view.settled
         ]
         self.left_out = frozenset(blanked.left_out)
         self._starts = [branch.start for branch in self.found]

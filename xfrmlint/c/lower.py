@@ -41,12 +41,14 @@ from xfrmlint.c.syntax import (
     Truth,
     Unary,
     Update,
+    bared,
     inside,
     parts_of,
     with_parts,
 )
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import Function, function_named
 
 _SHORT = ("&&", "||")
 # What leaves a temporary behind, as conditions do.
@@ -158,6 +160,8 @@ class Inside:
 class Stop:
     """Go nowhere: what stands here does not come back."""
 
+    at: Stops
+
 
 Instruction = (
     Evaluate
@@ -194,16 +198,22 @@ class Lowered:
     """A function's steps, and their instructions on demand.
 
     steps: the graph's (so many are its own), then those of its statement expressions. back: where
-    the end of one of these leads to: a step, and what of it comes next.
+    the end of one of these leads to: a step, and what of it comes next. known: see Syntax.
     """
 
-    def __init__(self, view: View, graph: Graph, constants: Constants) -> None:
+    def __init__(
+        self,
+        view: View,
+        graph: Graph,
+        constants: Constants,
+        known: Callable[[str], Function] = function_named,
+    ) -> None:
         self.view = view
         self.graph = graph
         self.steps: list[Step] = list(graph.steps)
         self.own = len(graph.steps)
         self.back: dict[int, tuple[int, int]] = {}
-        self.syntax = Syntax(view, constants)
+        self.syntax = Syntax(view, constants, known)
         self._statements: dict[int, Sequence[Expression]] = {}
         self._codes: dict[int, Code] = {}
 
@@ -385,9 +395,9 @@ class _Builder:
 
     def _stopped(self, one: Stops, then: _Then) -> int:
         if one.of is None:
-            return self.add(Stop())
+            return self.add(Stop(one))
         after = then(Opaque(one.node, one.start, "what is checked is worth nothing"))
-        return self.condition(one.of, self.add(Stop()), after)
+        return self.condition(one.of, self.add(Stop(one)), after)
 
     def _decided(self, to: Temporary, one: Expression, after: int) -> int:
         """Evaluate a condition as a value."""
@@ -477,7 +487,7 @@ class _Builder:
     def _conditional(self, to: Temporary, one: Conditional, after: int) -> int:
         if one.then is not None:
             return self.condition(
-                one.condition, self.into(to, one.then, after), self.into(to, one.other, after)
+                one.condition, self._side(to, one.then, after), self._side(to, one.other, after)
             )
         # `a ?: b`: a is evaluated once.
         first = Temporary(one.condition.node, one.condition.start, one.condition)
@@ -489,6 +499,13 @@ class _Builder:
         )
         asked = self.add(Test(first, self.add(Keep(to, first, after)), other))
         return self.into(first, one.condition, asked)
+
+    def _side(self, to: Temporary, side: Expression, after: int) -> int:
+        """Keep one side of a `?:`, of which the value is converted to the type of both."""
+        if not self.has_effects(side):
+            return self.add(Keep(to, side, after))
+        own = Temporary(side.node, side.start, side)
+        return self.into(own, side, self.add(Keep(to, own, after)))
 
     def _assigned(self, one: Assignment, result: Temporary | None, after: int) -> int:
         def stored(value: Expression) -> int:
@@ -527,14 +544,29 @@ class _Builder:
             return self.add(Enter(made, to, after))
 
         if isinstance(one.callee, Choice):
-            sides = one.callee.values
+            callee = one.callee.of or one.callee
             return self.operands(
                 one.arguments,
-                lambda given: self.add(Fork(tuple(entered(side, given) for side in sides))),
+                lambda given: self._chosen(callee, lambda side: entered(side, given)),
             )
         return self.operands(
             (one.callee, *one.arguments), lambda parts: entered(parts[0], parts[1:])
         )
+
+    def _chosen(self, callee: Expression, entered: _Then) -> int:
+        """Go to the call of each that a called expression can be worth."""
+        callee = bared(callee)
+        match callee:
+            case Conditional(condition=asked, then=Expression() as then):
+                other = self._chosen(callee.other, entered)
+                return self.condition(asked, self._chosen(then, entered), other)
+            case Choice():
+                return self.add(Fork(tuple(self._chosen(s, entered) for s in callee.values)))
+            case Comma():
+                return self.effects(callee.left, self._chosen(callee.right, entered))
+            case Block():
+                return self._block(callee, lambda side: self._chosen(side, entered))
+        return entered(callee)
 
 
 def _chain(one: Binary) -> list[Binary]:

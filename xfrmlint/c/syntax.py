@@ -141,9 +141,10 @@ class Comma(Expression):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice(Expression):
-    """One of several values, which one is up to the compiler."""
+    """One of several values, which one is up to the compiler; or to `of`, if it is a callee."""
 
     values: tuple[Expression, ...]
+    of: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -372,11 +373,14 @@ def bared(one: Expression, subscripts: bool = False) -> Expression:
 
 
 class Syntax:
-    """Reads the expressions of one view."""
+    """Reads the expressions of one view. known: what a function or macro of the kernel's does."""
 
-    def __init__(self, view: View, constants: Constants) -> None:
+    def __init__(
+        self, view: View, constants: Constants, known: Callable[[str], Function] = function_named
+    ) -> None:
         self.view = view
         self.constants = constants
+        self._does = known
 
     def statement(self, step: Step) -> tuple[Expression, ...]:
         """Return what is evaluated in a node of the control-flow graph."""
@@ -615,9 +619,9 @@ class Syntax:
         callee = self.of(called)
         sides = _sides(callee)
         if len(sides) > 1:
-            choice = Choice(called, called.start_byte, tuple(sides))
+            choice = Choice(called, called.start_byte, tuple(sides), callee)
             return Call(node, node.start_byte, choice, tuple(map(self.of, arguments)), "")
-        if isinstance(sides[0], Name) and isinstance(callee, Comma | Block):
+        if isinstance(sides[0], Name) and _is_only(callee):
             callee, in_parentheses = sides[0], False
         name = self.called(callee)
         known = self._known(node, name, arguments) if name else None
@@ -645,7 +649,7 @@ class Syntax:
         start = node.start_byte
         if name == "__builtin_choose_expr":
             return Choice(node, start, tuple(map(self.of, arguments[1:])))
-        does = function_named(name)
+        does = self._does(name)
         if does.stops == "always":
             return Stops(node, start, None)
         if not arguments:
@@ -706,6 +710,16 @@ def _unparenthesized(node: Node) -> Node:
     while node.type in _PARENTHESES and node.named_child_count:
         node = node.named_children[-1]
     return node
+
+
+def _is_only(callee: Expression) -> bool:
+    """Tell whether a called comma or statement expression does nothing but name what is called."""
+    match callee:
+        case Comma():
+            return isinstance(callee.left, Name | Literal)
+        case Block():
+            return not any(callee.statements)
+    return False
 
 
 def _sides(callee: Expression) -> list[Expression]:

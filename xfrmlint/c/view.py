@@ -55,7 +55,8 @@ class View:
 
     path: the file the item stands in; includes and names are looked up from there. written: the
     item in that file; `item` is the one that expansion made of it. heads: where functions begin in
-    the file's first turn: one with several heads is one.
+    the file's first turn: one with several heads is one. settled: the text has one branch of each
+    conditional, which a configuration has chosen.
     """
 
     def __init__(
@@ -66,11 +67,13 @@ class View:
         text: bytes,
         expansion: Expansion | None,
         written: Item | None = None,
+        settled: bool = False,
     ) -> None:
         self.corpus = corpus
         self.path = path
         self.item = item
         self.written = written or item
+        self.settled = settled
         self.node = item.node
         self.text = text
         self.heads: Mapping[str, Place] = {}

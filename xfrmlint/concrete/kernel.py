@@ -13,12 +13,10 @@ from enum import StrEnum
 from functools import cache
 from typing import Protocol
 
-from tree_sitter import Node
-
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
-from xfrmlint.c.unit import node_text
-from xfrmlint.concrete.body import Body
+from xfrmlint.c.syntax import Expression
+from xfrmlint.concrete import primitives
 from xfrmlint.concrete.values import NULL, Cell, Open, Pointer, Struct, Value, Void
 from xfrmlint.contract.words import DEVICE
 
@@ -72,6 +70,12 @@ _LOOP = re.compile(
 
 
 @cache
+def does_nothing(name: str) -> bool:
+    """Tell whether a function does nothing to the objects of a world, whatever it is told."""
+    return _NOTHING.fullmatch(name) is not None or primitives.does_nothing(name)
+
+
+@cache
 def kernels_own(name: str) -> bool:
     """Tell whether a function or macro is the kernel's and not read from the tree."""
     return any(
@@ -117,15 +121,15 @@ class Event:
 class Evaluating(Protocol):
     """What the kernel asks of the machine that runs the code."""
 
-    def value_of(self, node: Node) -> Value:
+    def value_of(self, node: Expression) -> Value:
         """Evaluate an expression."""
         ...
 
-    def place_of(self, node: Node) -> Cell | Struct:
+    def place_of(self, node: Expression) -> Cell | Struct:
         """Return what an expression designates."""
         ...
 
-    def variable_type(self, node: Node) -> CType | None:
+    def variable_type(self, node: Expression) -> CType | None:
         """Return the declared type of a variable."""
         ...
 
@@ -133,11 +137,11 @@ class Evaluating(Protocol):
         """Return the members of a struct; none if they can't be read."""
         ...
 
-    def grown(self, struct: Struct, name: str, node: Node) -> Cell | Struct:
+    def grown(self, struct: Struct, name: str, node: Expression) -> Cell | Struct:
         """Return a member of a struct, made by its declaration if it is not there."""
         ...
 
-    def refuse(self, reason: str, node: Node) -> Exception:
+    def refuse(self, reason: str, node: Expression) -> Exception:
         """Return why this can't be evaluated, to be raised."""
         ...
 
@@ -157,7 +161,7 @@ class Kernel:
     store it was not run. populated: that code was run. assumed: what was decided of the owner's own
     numbers, in words. supposed: what was supposed of them besides. decided: how many questions were
     decided both ways. unset: pointers to a device that nobody was seen to store. sent: the devices
-    that a packet was queued on. bodies: kept from run to run. files: structs that
+    that a packet was queued on. files: structs that
     are variables of a file. given: what members of the world's objects are that are not 0, by the
     object's name and the member's. script: what is read of the watched struct's members that are
     `scripted`, by name and in order. written: what else was written.
@@ -183,7 +187,6 @@ class Kernel:
     script: list[tuple[str, Value]] | None = None
     scripted: frozenset[str] = frozenset()
     written: dict[int, Cell] = field(default_factory=dict)
-    bodies: dict[int, Body] = field(default_factory=dict)
     files: dict[str, Struct] = field(default_factory=dict)
     given: Mapping[str, int] = field(default_factory=dict)
     maps: dict[int, dict[int, Value]] = field(default_factory=dict)
@@ -193,19 +196,13 @@ class Kernel:
         """Tell whether `call` can do what a function does."""
         return kernels_own(name) and not _LOOP.fullmatch(name)
 
-    def call(self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node) -> Value:
+    def call(
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
+    ) -> Value:
         """Do what a function of the kernel does."""
-        if _NOTHING.fullmatch(name):
-            return Void()
-        if _WAITS.fullmatch(name):
-            self.events.append(Event(Deed.WAITS))
-            return Void()
-        if _ALLOCATES.fullmatch(name):
-            return Pointer(
-                Struct("allocated memory", raw=True, fresh=_DIRTY.match(name) is not None)
-            )
-        if _TRUE.fullmatch(name):
-            return Int(1, INT)
+        plain = self._plain(name)
+        if plain is not None:
+            return plain
         if _EXTREMES.fullmatch(name):
             return self._extreme(machine, name, arguments, node)
         if _BITS.fullmatch(name):
@@ -229,8 +226,23 @@ class Kernel:
                 return handler(machine, name, arguments, node)
         raise machine.refuse(f"{name}() is not run", node)
 
+    def _plain(self, name: str) -> Value | None:
+        """Do what a function does that asks nothing of its arguments."""
+        if _NOTHING.fullmatch(name):
+            return Void()
+        if _WAITS.fullmatch(name):
+            self.events.append(Event(Deed.WAITS))
+            return Void()
+        if _ALLOCATES.fullmatch(name):
+            return Pointer(
+                Struct("allocated memory", raw=True, fresh=_DIRTY.match(name) is not None)
+            )
+        if _TRUE.fullmatch(name):
+            return Int(1, INT)
+        return None
+
     def _extreme(
-        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Value:
         values = [self.settled(machine.value_of(argument)) for argument in arguments]
         numbers = [value for value in values if isinstance(value, Int)]
@@ -278,7 +290,9 @@ class Kernel:
 
     # Devices
 
-    def _queued(self, machine: Evaluating, arguments: Sequence[Node], node: Node) -> Value:
+    def _queued(
+        self, machine: Evaluating, arguments: Sequence[Expression], node: Expression
+    ) -> Value:
         value = machine.value_of(arguments[0])
         target = value.target if isinstance(value, Pointer) else None
         device = machine.grown(target, "dev", node) if isinstance(target, Struct) else None
@@ -330,7 +344,7 @@ class Kernel:
         return self.private[name]
 
     def _of_device(
-        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Value:
         device = self.name_of(machine.value_of(arguments[0])) if arguments else None
         if device is None:
@@ -357,7 +371,7 @@ class Kernel:
         """Return the list_heads that a list links, in order."""
         return self.lists.setdefault(id(head), [])
 
-    def _linked(self, machine: Evaluating, argument: Node, node: Node) -> Struct:
+    def _linked(self, machine: Evaluating, argument: Expression, node: Expression) -> Struct:
         value = machine.value_of(argument)
         target = value.target if isinstance(value, Pointer) else None
         if not isinstance(target, Struct):
@@ -365,7 +379,7 @@ class Kernel:
         return target
 
     def _of_list(
-        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Value:
         word = name.partition("list_")[2]
         first = self._linked(machine, arguments[0], node)
@@ -391,7 +405,7 @@ class Kernel:
             found[:] = [one for one in found if one is not entry]
 
     def _of_xarray(
-        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Value:
         stored = self.maps.setdefault(id(self._linked(machine, arguments[0], node)), {})
         index = machine.value_of(arguments[1])
@@ -407,13 +421,13 @@ class Kernel:
     # Loops
 
     def elements(
-        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Iterator[Value]:
         """Yield what a loop macro's first argument is in each turn."""
         if not _LOOP.fullmatch(name) or len(arguments) < 3:
             raise machine.refuse(f"a loop made by a macro ({name})", node)
         at = 2 if name.endswith("_safe") else 1
-        member = node_text(arguments[at + 1])
+        member = arguments[at + 1].text
         head = self._linked(machine, arguments[at], node)
         found = self.entries_of(head)
         if not found and head.born and not self.populated and id(head) not in self.filled:
@@ -424,7 +438,9 @@ class Kernel:
                 raise machine.refuse(f"a list whose entries are not linked by {member}", node)
             yield Pointer(one.parent)
 
-    def _ports(self, machine: Evaluating, variable: Node, member: str, node: Node) -> list[Struct]:
+    def _ports(
+        self, machine: Evaluating, variable: Expression, member: str, node: Expression
+    ) -> list[Struct]:
         """Return entries for the owner's ports, of a list in its private data that nobody filled.
 
         The elements of such a list hold a device each: the upper's ports are in there.
@@ -432,7 +448,7 @@ class Kernel:
         kind = machine.variable_type(variable)
         found = []
         for name in self.masters if kind is not None else ():
-            made = self.entry(machine, kind.base, name, node) if kind is not None else None
+            made = self.entry(machine, kind.base, name) if kind is not None else None
             linked = machine.grown(made, member, node) if made is not None else None
             if isinstance(linked, Struct):
                 found.append(linked)
@@ -448,7 +464,7 @@ class Kernel:
         at = len(self.unset) - 1
         return Pointer(self.devices[ports[at]]) if at < len(ports) else NULL
 
-    def entry(self, machine: Evaluating, kind: str, port: str, node: Node) -> Struct | None:
+    def entry(self, machine: Evaluating, kind: str, port: str) -> Struct | None:
         """Return an owner's own struct for a port: one with a net_device; None if it has none."""
         if not kind.startswith("struct ") or kind == DEVICE:
             return None
@@ -466,4 +482,4 @@ class Kernel:
         return self.entries[kind, port]
 
 
-_Handler = Callable[[Evaluating, str, Sequence[Node], Node], Value]
+_Handler = Callable[[Evaluating, str, Sequence[Expression], Expression], Value]

@@ -12,13 +12,12 @@ from typing import NamedTuple
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
 from xfrmlint.c.reader import Reader
-from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.configuration import ALL_ON, ON
 from xfrmlint.concrete.evaluate import Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
 from xfrmlint.concrete.kernel import Deed as Done
-from xfrmlint.concrete.kernel import Event, Kernel, Unscripted, kernels_own
+from xfrmlint.concrete.kernel import Event, Kernel, Unscripted, does_nothing, kernels_own
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.owner import LONGEST, Owner, owner_of, parameters, port_of
 from xfrmlint.concrete.primitives import known
@@ -129,7 +128,15 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
 
     path: of its ops table. callbacks: the names of the functions in its slots.
     """
-    sources = Sources(reader, ON, kept=_is_kept, longest=LONGEST, home=path, own=ALL_ON)
+    sources = Sources(
+        reader,
+        ON,
+        kept=_is_kept,
+        longest=LONGEST,
+        nothing=does_nothing,
+        home=path,
+        own=ALL_ON,
+    )
     contract = reader.contract
     resolvers = core_definitions(reader, sources, contract.asks) if contract.present else []
     if not resolvers:
@@ -140,7 +147,7 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         if role in contract.functions and (found := _definitions(sources, contract.functions[role]))
     }
     owner = owner_of(reader, sources, path, callbacks)
-    code = _Code(sources, resolvers[0], core, owner, {}, _given(sources, resolvers[0].path))
+    code = _Code(sources, resolvers[0], core, owner, _given(sources, resolvers[0].path))
     if not _can_be_joined(code):
         code = code._replace(owner=owner._replace(joins=None))
     scenes: list[Scene] = []
@@ -185,7 +192,6 @@ class _Code(NamedTuple):
     resolver: Source
     core: Mapping[str, Source]
     owner: Owner
-    bodies: dict[int, Body]
     given: Mapping[str, int]
 
 
@@ -281,7 +287,6 @@ class _Stage:
             self.xso,
             masters=dict.fromkeys(story.ports, U),
             active=story.ports[0],
-            bodies=code.bodies,
             given=code.given,
         )
         self.refused = False

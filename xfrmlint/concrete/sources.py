@@ -18,15 +18,17 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
 from xfrmlint.c.unit import Item, Unit, node_text, outline, parse
 from xfrmlint.c.view import View
+from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.configuration import Configuration, branch_truth, compiled
 from xfrmlint.concrete.names import Declared, Source
-from xfrmlint.concrete.primitives import known
-from xfrmlint.contract.words import XFRM, Contract, Function
+from xfrmlint.concrete.primitives import does, does_nothing, known
+from xfrmlint.contract.words import XFRM, Contract
+from xfrmlint.contract.words import Function as Core
+from xfrmlint.kernel.functions import Function
 from xfrmlint.kernel.places import HEADERS
 
 _STATE = "net/xfrm/xfrm_state.c"
 _MOST_EXPANSIONS = 16
-_WORD = re.compile(rb"\w+")
 # include/uapi/asm-generic/errno.h: it is reached through asm/, which a build makes.
 _ERRORS = {name: number for number, name in errno.errorcode.items()} | {"ENOTSUPP": 524}
 # Elements of an array whose size can't be read.
@@ -46,8 +48,9 @@ class Sources:
     configuration: the CONFIG_ options that are settled. near: only definitions and macros of files
     whose path starts so are used (all that the includes reach, if empty). contract: what the tree
     calls things. kept: macros that are not expanded. longest: bytes of a function
-    that is still prepared, if not 0. home: a file of the driver whose code is run, if it is one's.
-    own: the options for that driver's files.
+    that is still prepared, if not 0. nothing: functions that are not even told their arguments.
+    home: a file of the driver whose code is run, if it is one's. own: the options for that
+    driver's files.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Sources:
         near: Sequence[str] = (),
         kept: Callable[[str], bool] = known,
         longest: int = 0,
+        nothing: Callable[[str], bool] = does_nothing,
         home: str = "",
         own: Configuration | None = None,
     ) -> None:
@@ -64,7 +68,9 @@ class Sources:
         self._options = own
         self._longest = longest
         self._kept = kept
-        self._constants = Constants(reader.types)
+        self._nothing = nothing
+        self.constants = Constants(reader.types)
+        self.bodies: dict[View, Body] = {}
         self._reader = reader
         self.contract = reader.contract
         self._corpus = reader.corpus
@@ -157,7 +163,7 @@ class Sources:
 
     def _prepared(self, path: str, item: Item) -> Source:
         unit = self.unit(path)
-        plain = View(self._corpus, path, item, unit.text, None)
+        plain = View(self._corpus, path, item, unit.text, None, settled=True)
         line = plain.function.line
         if self._longest and item.end - item.start > self._longest:
             return Source(item.name, path, line, plain, f"{item.name}() is too long", line)
@@ -178,7 +184,7 @@ class Sources:
                 if len(same) != 1 or len(items) != 1:
                     reason = f"{item.name}() can't be read with its macros expanded"
                     return Source(item.name, path, line, plain, reason, line)
-                view = View(self._corpus, path, same[0], expansion.text, expansion)
+                view = View(self._corpus, path, same[0], expansion.text, expansion, settled=True)
             fresh = self._macros_of(view, asked, item.start)
             if not fresh:
                 break
@@ -293,6 +299,10 @@ class Sources:
             self._seen[path] = _Seen(frozenset().union(*(d for _, d in files)), files)
         return self._seen[path]
 
+    def does(self, name: str) -> Function:
+        """Return what a macro or function of the kernel's does that has no effect but that."""
+        return does(name, self._nothing(name))
+
     def resolved(self, kind: CType, path: str) -> CType:
         """Return a type with typedefs followed."""
         return self._reader.types.resolved(kind, path)
@@ -306,14 +316,6 @@ class Sources:
         found = self._configuration.get(option)
         # Where it is asked for below a settled option it is settled with that.
         return found if found is not None or self._options is None else self._options.get(option)
-
-    def loop(self, view: View, node: Node) -> str:
-        """Return the macro that a `while` is in the file; an empty string for a `while`."""
-        place = view.place(node.start_byte)
-        text = self._corpus.unit(place.path).line_text(place.line).encode("utf-8", "replace")
-        word = _WORD.match(text, place.column - 1)
-        name = word.group().decode() if word is not None else "?"
-        return "" if name == "while" else name
 
     def member(self, struct: CType, name: str, path: str) -> Declared | None:
         """Return how a struct declares a member; None if that can't be read."""
@@ -351,7 +353,7 @@ class Sources:
 
     def constant(self, text: str, path: str) -> Int | None:
         """Return the value of a constant expression; None if it is none."""
-        found = self._constants.value(text, path)
+        found = self.constants.value(text, path)
         if found is None and text in _ERRORS:
             return Int(_ERRORS[text], INT)
         return found
@@ -400,7 +402,7 @@ def core_files(reader: Reader, name: str) -> list[str]:
 _USUAL = (XFRM, _STATE)
 
 
-def _core_of(contract: Contract) -> Iterator[Function]:
+def _core_of(contract: Contract) -> Iterator[Core]:
     """Yield the core's functions that a contract knows."""
     yield from contract.functions.values()
     yield from contract.wrappers
