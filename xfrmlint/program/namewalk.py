@@ -35,6 +35,8 @@ _LOCKS = re.compile(
 )
 _ASSIGNED = re.compile(rb"(\w+)\s*=\s*(\w+)\s*\(")
 _SECPATH = re.compile(rb"\bSKB_EXT_SEC_PATH\b")
+# What a name can be that is called: see Body.
+_KINDS = ("calls", "pointers", "sleeping", "freeing", "unseen")
 _HEAD = 400
 # So far down what a packet is asked is looked for: a function, and its helper's helper.
 _ROUNDS = 3
@@ -204,49 +206,37 @@ class NameWalk:
 
     def _looked(self, where: _Where, text: bytes, head: bytes) -> Body:
         path, name = where.path, where.name
-        calls: set[str] = set()
-        pointers: set[str] = set()
-        sleeping: set[str] = set()
-        freeing: set[str] = set()
-        unseen: dict[str, None] = {}
-        asks = self._reader.contract.asks
+        met: dict[str, dict[str, None]] = {kind: {} for kind in _KINDS}
         for match in _CALL.finditer(text):
-            word = match.group(2)
-            if word in _NOT_CALLED:
+            if match.group(2) in _NOT_CALLED:
                 continue
-            called = word.decode()
+            called = match.group(2).decode()
             if match.group(1):
                 # The slots of an ops table are another device's: judged where they are filled.
                 if called not in self._reader.contract.callbacks:
-                    pointers.add(called)
-            elif word in _GUARDS:
+                    met["pointers"][called] = None
+            elif match.group(2) in _GUARDS:
                 if guard_sleeps(_first_word(text, match.end(3))) != "never":
-                    sleeping.add(called)
-            elif called in (asks, name):
-                continue
-            elif self._own(called, path):
-                calls.add(called)
-            else:
-                if function_named(called).frees >= 0:
-                    freeing.add(called)
-                said = _sleeps(called, _given(text, match.start(3)))
-                if said is None:
-                    unseen[called] = None
-                elif said:
-                    sleeping.add(called)
+                    met["sleeping"][called] = None
+            elif called not in (self._reader.contract.asks, name):
+                for kind in self._kinds(called, path, _given(text, match.start(3))):
+                    met[kind][called] = None
         if _POINTER.search(text):
-            unseen[f"a function pointer of {name}"] = None
-        return Body(
-            path,
-            name,
-            frozenset(calls),
-            frozenset(pointers),
-            frozenset(sleeping),
-            frozenset(freeing),
-            tuple(unseen),
-            _releases(head + text),
-            _asks(text),
-        )
+            met["unseen"][f"a function pointer of {name}"] = None
+        sets = {kind: frozenset(met[kind]) for kind in _KINDS if kind != "unseen"}
+        releases, asks = _releases(head + text), _asks(text)
+        return Body(path, name, unseen=tuple(met["unseen"]), releases=releases, asks=asks, **sets)
+
+    def _kinds(self, name: str, path: str, given: bytes) -> Iterator[str]:
+        """Yield what a function is that is called by a name. given: the text of its arguments."""
+        if self._own(name, path):
+            yield "calls"
+            return
+        if function_named(name).frees >= 0:
+            yield "freeing"
+        said = _sleeps(name, given)
+        if said is not False:
+            yield "sleeping" if said else "unseen"
 
     def _targets(self, member: str, path: str) -> tuple[str, ...]:
         """Return the names that are stored in members of a name."""
