@@ -39,7 +39,7 @@ _SECPATH = re.compile(rb"\bSKB_EXT_SEC_PATH\b")
 _KINDS = ("calls", "pointers", "sleeping", "freeing", "unseen")
 _HEAD = 400
 # So far down what a packet is asked is looked for: a function, and its helper's helper.
-_ROUNDS = 3
+_ROUNDS = 2
 _MOST = 400
 
 
@@ -47,8 +47,7 @@ class Body(NamedTuple):
     """A function's or a macro's text. calls: what it calls, by name. pointers: members called.
 
     sleeping: names of what may sleep, and is not the driver's; freeing: of what frees. unseen: of
-    which nobody knows. releases: it gives up a state's lock that it did not take. asks: what of a
-    packet it asks (kernel/functions.toml).
+    which nobody knows. releases: it gives up a state's lock that it did not take.
     """
 
     path: str
@@ -59,7 +58,6 @@ class Body(NamedTuple):
     freeing: frozenset[str]
     unseen: tuple[str, ...]
     releases: bool
-    asks: frozenset[str]
 
 
 class _Where(NamedTuple):
@@ -142,21 +140,24 @@ class NameWalk:
             frozenset(releases),
         )
 
-    def asks(self, name: str, path: str) -> frozenset[str] | None:
-        """Return what of a packet a function asks, itself or by what it calls; None if unseen."""
-        found: set[str] = set()
+    def asks(self, name: str, path: str, helpers: bool) -> frozenset[str] | None:
+        """Return what of a packet a function asks; None if it is not seen.
+
+        helpers: count what it calls in, too, which takes much longer to look at.
+        """
         # What is called through a pointer need not be declared there.
         queue = list(self._own(name, path) or self._anywhere(name, path))
         if not queue:
             return None
+        found = {asked for where in queue for asked in _asks(self._text(where))}
         seen = set(queue)
-        for _ in range(_ROUNDS):
+        for _ in range(_ROUNDS if helpers else 0):
             calls: list[_Where] = []
             for body in map(self._body, queue):
-                found |= body.asks
                 calls += [one for name in sorted(body.calls) for one in self._own(name, body.path)]
             queue = [one for one in dict.fromkeys(calls) if one not in seen]
             seen.update(queue)
+            found.update(asked for where in queue for asked in _asks(self._text(where)))
         return frozenset(found)
 
     def _own(self, name: str, path: str) -> list[_Where]:
@@ -199,10 +200,14 @@ class NameWalk:
 
     def _body(self, where: _Where) -> Body:
         if where not in self._bodies:
-            data = self._reader.corpus.data(where.path)
-            text = _STRING.sub(b'""', without_comments(data[where.start : where.end]))
-            self._bodies[where] = self._looked(where, text, data[where.head : where.start])
+            head = self._reader.corpus.data(where.path)[where.head : where.start]
+            self._bodies[where] = self._looked(where, self._text(where), head)
         return self._bodies[where]
+
+    def _text(self, where: _Where) -> bytes:
+        """Return a function's text, without comments and what strings say."""
+        data = self._reader.corpus.data(where.path)
+        return _STRING.sub(b'""', without_comments(data[where.start : where.end]))
 
     def _looked(self, where: _Where, text: bytes, head: bytes) -> Body:
         path, name = where.path, where.name
@@ -224,8 +229,8 @@ class NameWalk:
         if _POINTER.search(text):
             met["unseen"][f"a function pointer of {name}"] = None
         sets = {kind: frozenset(met[kind]) for kind in _KINDS if kind != "unseen"}
-        releases, asks = _releases(head + text), _asks(text)
-        return Body(path, name, unseen=tuple(met["unseen"]), releases=releases, asks=asks, **sets)
+        releases = _releases(head + text)
+        return Body(path, name, unseen=tuple(met["unseen"]), releases=releases, **sets)
 
     def _kinds(self, name: str, path: str, given: bytes) -> Iterator[str]:
         """Yield what a function is that is called by a name. given: the text of its arguments."""
