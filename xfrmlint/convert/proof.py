@@ -144,10 +144,9 @@ def _findings(analysis: Analysis, tree: Tree, rules: Sequence[Rule]) -> Sequence
     return report_of(analysis.facts, tree, rules).findings
 
 
-def _mark(finding: Finding) -> tuple[str, str, str, str]:
-    """Return what a finding is known again by, wherever its line has moved."""
-    text = " ".join(finding.source.split())
-    return finding.type, finding.path, finding.function, text
+def _mark(finding: Finding) -> tuple[str, str, str]:
+    """Return what a finding is known again by: its line has moved, or says something else."""
+    return finding.type, finding.path, finding.function
 
 
 def _found(findings: Sequence[Finding], where: str) -> Iterator[Reason]:
