@@ -26,8 +26,12 @@ def asked_of(names: NameWalk, site: Site) -> str:
 
 def _asked_on(names: NameWalk, chain: tuple[Hop, ...]) -> set[str]:
     found: set[str] = set()
-    for hop in chain:
-        asks = names.asks(hop.function, hop.path)
-        # What is not seen can ask anything.
-        found |= {OFFLOAD} if asks is None else asks
+    # Mostly one of the functions on the way asks by itself.
+    for helpers in (False, True):
+        for hop in chain:
+            asks = names.asks(hop.function, hop.path, helpers)
+            # What is not seen can ask anything.
+            found |= {OFFLOAD} if asks is None else asks
+        if OFFLOAD in found:
+            break
     return found

@@ -35,9 +35,11 @@ _LOCKS = re.compile(
 )
 _ASSIGNED = re.compile(rb"(\w+)\s*=\s*(\w+)\s*\(")
 _SECPATH = re.compile(rb"\bSKB_EXT_SEC_PATH\b")
+# What a name can be that is called: see Body.
+_KINDS = ("calls", "pointers", "sleeping", "freeing", "unseen")
 _HEAD = 400
 # So far down what a packet is asked is looked for: a function, and its helper's helper.
-_ROUNDS = 3
+_ROUNDS = 2
 _MOST = 400
 
 
@@ -45,8 +47,7 @@ class Body(NamedTuple):
     """A function's or a macro's text. calls: what it calls, by name. pointers: members called.
 
     sleeping: names of what may sleep, and is not the driver's; freeing: of what frees. unseen: of
-    which nobody knows. releases: it gives up a state's lock that it did not take. asks: what of a
-    packet it asks (kernel/functions.toml).
+    which nobody knows. releases: it gives up a state's lock that it did not take.
     """
 
     path: str
@@ -57,7 +58,6 @@ class Body(NamedTuple):
     freeing: frozenset[str]
     unseen: tuple[str, ...]
     releases: bool
-    asks: frozenset[str]
 
 
 class _Where(NamedTuple):
@@ -140,21 +140,24 @@ class NameWalk:
             frozenset(releases),
         )
 
-    def asks(self, name: str, path: str) -> frozenset[str] | None:
-        """Return what of a packet a function asks, itself or by what it calls; None if unseen."""
-        found: set[str] = set()
+    def asks(self, name: str, path: str, helpers: bool) -> frozenset[str] | None:
+        """Return what of a packet a function asks; None if it is not seen.
+
+        helpers: count what it calls in, too, which takes much longer to look at.
+        """
         # What is called through a pointer need not be declared there.
         queue = list(self._own(name, path) or self._anywhere(name, path))
         if not queue:
             return None
+        found = {asked for where in queue for asked in _asks(self._text(where))}
         seen = set(queue)
-        for _ in range(_ROUNDS):
+        for _ in range(_ROUNDS if helpers else 0):
             calls: list[_Where] = []
             for body in map(self._body, queue):
-                found |= body.asks
                 calls += [one for name in sorted(body.calls) for one in self._own(name, body.path)]
             queue = [one for one in dict.fromkeys(calls) if one not in seen]
             seen.update(queue)
+            found.update(asked for where in queue for asked in _asks(self._text(where)))
         return frozenset(found)
 
     def _own(self, name: str, path: str) -> list[_Where]:
@@ -197,56 +200,48 @@ class NameWalk:
 
     def _body(self, where: _Where) -> Body:
         if where not in self._bodies:
-            data = self._reader.corpus.data(where.path)
-            text = _STRING.sub(b'""', without_comments(data[where.start : where.end]))
-            self._bodies[where] = self._looked(where, text, data[where.head : where.start])
+            head = self._reader.corpus.data(where.path)[where.head : where.start]
+            self._bodies[where] = self._looked(where, self._text(where), head)
         return self._bodies[where]
+
+    def _text(self, where: _Where) -> bytes:
+        """Return a function's text, without comments and what strings say."""
+        data = self._reader.corpus.data(where.path)
+        return _STRING.sub(b'""', without_comments(data[where.start : where.end]))
 
     def _looked(self, where: _Where, text: bytes, head: bytes) -> Body:
         path, name = where.path, where.name
-        calls: set[str] = set()
-        pointers: set[str] = set()
-        sleeping: set[str] = set()
-        freeing: set[str] = set()
-        unseen: dict[str, None] = {}
-        asks = self._reader.contract.asks
+        met: dict[str, dict[str, None]] = {kind: {} for kind in _KINDS}
         for match in _CALL.finditer(text):
-            word = match.group(2)
-            if word in _NOT_CALLED:
+            if match.group(2) in _NOT_CALLED:
                 continue
-            called = word.decode()
+            called = match.group(2).decode()
             if match.group(1):
                 # The slots of an ops table are another device's: judged where they are filled.
                 if called not in self._reader.contract.callbacks:
-                    pointers.add(called)
-            elif word in _GUARDS:
+                    met["pointers"][called] = None
+            elif match.group(2) in _GUARDS:
                 if guard_sleeps(_first_word(text, match.end(3))) != "never":
-                    sleeping.add(called)
-            elif called in (asks, name):
-                continue
-            elif self._own(called, path):
-                calls.add(called)
-            else:
-                if function_named(called).frees >= 0:
-                    freeing.add(called)
-                said = _sleeps(called, _given(text, match.start(3)))
-                if said is None:
-                    unseen[called] = None
-                elif said:
-                    sleeping.add(called)
+                    met["sleeping"][called] = None
+            elif called not in (self._reader.contract.asks, name):
+                for kind in self._kinds(called, path, _given(text, match.start(3))):
+                    met[kind][called] = None
         if _POINTER.search(text):
-            unseen[f"a function pointer of {name}"] = None
-        return Body(
-            path,
-            name,
-            frozenset(calls),
-            frozenset(pointers),
-            frozenset(sleeping),
-            frozenset(freeing),
-            tuple(unseen),
-            _releases(head + text),
-            _asks(text),
-        )
+            met["unseen"][f"a function pointer of {name}"] = None
+        sets = {kind: frozenset(met[kind]) for kind in _KINDS if kind != "unseen"}
+        releases = _releases(head + text)
+        return Body(path, name, unseen=tuple(met["unseen"]), releases=releases, **sets)
+
+    def _kinds(self, name: str, path: str, given: bytes) -> Iterator[str]:
+        """Yield what a function is that is called by a name. given: the text of its arguments."""
+        if self._own(name, path):
+            yield "calls"
+            return
+        if function_named(name).frees >= 0:
+            yield "freeing"
+        said = _sleeps(name, given)
+        if said is not False:
+            yield "sleeping" if said else "unseen"
 
     def _targets(self, member: str, path: str) -> tuple[str, ...]:
         """Return the names that are stored in members of a name."""

@@ -33,6 +33,7 @@ from xfrmlint.valueflow.sources import reaching, returned
 _DEEPEST = 10
 _WRAPPED = ("parenthesized_expression", "cast_expression")
 _SUMS = ("+", "|")
+_ERROR = re.compile(r"-\s*E[A-Z0-9]+")
 # include/net/xfrm.h: what of a state its packets carry.
 _ID = "struct xfrm_id"
 _LIMITS = {"xa_limit_32b": 0, "xa_limit_31b": 0, "xa_limit_16b": 0}
@@ -113,8 +114,7 @@ class _Finder:
             node = node.child_by_field_name("value") or node.named_children[-1]
         if depth > _DEEPEST:
             return _UNKNOWN
-        kind = self.graph.reader.types.of(node, view)
-        if kind is not None and kind.pointers:
+        if self._is_pointer(view, node):
             return _NO
         constant = self._constant(view, node)
         if constant is not None:
@@ -137,6 +137,19 @@ class _Finder:
                 return self._of_member(view, node)
         return _UNKNOWN
 
+    def _is_pointer(self, view: View, node: Node) -> bool:
+        if node.type == "identifier":
+            local = view.local(node_text(node), node.start_byte)
+            if local is not None:
+                return local.type.pointers > 0
+        if node.type == "pointer_expression":
+            return node.children[0].type == "&"
+        if node.type not in ("identifier", "field_expression", "call_expression"):
+            # The operands are asked.
+            return False
+        kind = self.graph.reader.types.of(node, view)
+        return kind is not None and kind.pointers > 0
+
     def _of_member(self, view: View, node: Node) -> Answer:
         """Tell whether a member can be 0: a state's SPI can't (RFC 4303, 2.1)."""
         base = node.child_by_field_name("argument")
@@ -148,6 +161,9 @@ class _Finder:
         name = node_text(node)
         if node.type == "identifier" and view.local(name, node.start_byte) is not None:
             return None
+        if _ERROR.fullmatch(name):
+            # To look for the number takes a walk through all headers.
+            return -1
         if node.type not in ("identifier", "number_literal", "unary_expression"):
             if node.type != "call_expression" or not called(node).isupper():
                 return None
