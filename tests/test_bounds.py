@@ -55,7 +55,7 @@ def test_a_part_that_is_nested_too_deeply_is_the_only_one_lost(
 
 ENDLESS = Rule(
     "ENDLESS",
-    *("ERROR", "ERROR", frozenset(), "odd", "", "", "", ""),
+    *("ERROR", "ERROR", "", frozenset(), "odd", "", "", "", ""),
     "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) "
     "SELECT '' AS path, n AS line, 1 AS column, '' AS function, '' AS driver FROM c WHERE n < 0",
     (),

@@ -114,7 +114,7 @@ def _series() -> bytes:
     text = (FIXTURES / "demo" / IPSEC).read_text()
     for number in (1, 2):
         lines = text.split("\n")
-        at = next(n for n, line in enumerate(lines) if "kfree(sa)" in line)
+        at = next(n for n, line in enumerate(lines) if "kfree_rcu(sa, rcu)" in line)
         old = [f" {line}" for line in lines[at - 3 : at]]
         after = [f" {line}" for line in lines[at : at + 3]]
         new = f"+\tx->xso.offload_handle = {number};"
@@ -143,7 +143,9 @@ def repository(dice: Random, folder: Path) -> None:
     _git(tree, "add", "-A")
     _git(tree, "commit", "-qm", "one")
     text = (tree / IPSEC).read_text()
-    (tree / IPSEC).write_text(text.replace("kfree(sa);", "kfree(sa);\n\tx->xso.upper_priv = 0;"))
+    (tree / IPSEC).write_text(
+        text.replace("kfree_rcu(sa, rcu);", "kfree_rcu(sa, rcu);\n\tx->xso.upper_priv = 0;")
+    )
     _git(tree, "add", "-A")
     _git(tree, "commit", "-qm", "two")
     (tree / IPSEC).write_text(text)

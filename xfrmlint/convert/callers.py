@@ -15,7 +15,8 @@ from tree_sitter import Node
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.edits import Edit
-from xfrmlint.convert.exits import Called, Fate, end_of, is_busy, kept_of, leaves
+from xfrmlint.convert.exits import end_of, is_busy, kept_of, leaves
+from xfrmlint.convert.fate import Called, Fate
 from xfrmlint.convert.undone import is_same_to_leave
 from xfrmlint.convert.written import below, indent_of, without_parentheses
 

@@ -131,7 +131,7 @@ def _entered(
     doubts: list[Doubt],
     from_kernel: bool = True,
     most: int = MOST_IN_ALL,
-    names_device: bool = True,
+    names_device: str = "yes",
 ) -> list[Exit]:
     """Run a function; one that is nested too deeply for this interpreter is a doubt."""
     try:
@@ -153,7 +153,7 @@ def _from_entries(
         # A handler that is called from a real door needs no door of its own.
         if function not in started and not (in_table and function in run.code.entered):
             before = run.steps
-            own = run.code.driver.contract.names_own(name)
+            own = run.code.driver.contract.stores_device(name)
             most = left // (len(doors) - number)
             exits = _entered(run, function, doubts, most=most, names_device=own)
             kept = _looked_into(exits, function, doubts)

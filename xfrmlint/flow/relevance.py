@@ -7,7 +7,7 @@ others are skipped; their branches count as both ways.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from xfrmlint.c.lower import Lowered
 from xfrmlint.c.syntax import (
     Address,
     Assignment,
+    Before,
     Binary,
     Block,
     Call,
@@ -51,6 +52,7 @@ _CONSTANT = re.compile(r"NETDEV_TX_\w+|NULL|true|false|\d+|-E[A-Z]+")
 _SMALL = 60
 _ENDS = (Does.RETURN, Does.END, Does.CUT)
 _STATE = CType("struct xfrm_state", 1)
+_PACKET = CType("struct sk_buff", 1)
 _MACRO = re.compile(r"^[A-Z][A-Z0-9_]*\s*\(")
 _ARITHMETIC = frozenset(("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"))
 
@@ -60,13 +62,15 @@ class Seeds:
     """What can lead to a handle in a driver.
 
     words: names that stand for one (functions on the way, members). members: those that hold one.
-    returning: functions that return one. filling: functions that put one where argument N points.
+    returning: functions, and pointers to them, that return one. filling: those that put one where
+    argument N points. moving: functions that can give a packet another device.
     """
 
     words: frozenset[str]
     members: frozenset[str]
     returning: frozenset[str] = frozenset()
     filling: frozenset[tuple[str, int]] = frozenset()
+    moving: frozenset[str] = frozenset()
 
 
 class Carried(NamedTuple):
@@ -165,6 +169,7 @@ class Body:
         known = [(name, kind) for name, kind in typed if kind is not None]
         self.structs = {name for name, kind in known if not kind.pointers and " " in kind.base}
         self.devices = {name for name, kind in known if kind.base == "struct net_device"}
+        self.packets = {name for name, kind in known if kind == _PACKET} - {*view.parameters}
         self.states = {name for name, kind in known if kind == _STATE}
         self.scalars = {name for name, kind in known if not kind.pointers} - self.structs
         self._pairs: dict[int, list[Expression]] = {}
@@ -242,7 +247,7 @@ class Body:
         match one:
             case Call():
                 for callee in _sides(one):
-                    self._called(callee.text, one.arguments, seeds, found)
+                    self._called(_word_of(callee), one.arguments, seeds, found)
             case Initializer():
                 for name, value in one.items:
                     if not name.startswith("#") and _carries(value, seeds, found):
@@ -252,7 +257,7 @@ class Body:
                     self._assigned(one.target, found)
 
     def _assigned(self, target: Expression, found: "_Carriers", fills: bool = True) -> None:
-        through = isinstance(target, Address | Deref)
+        through = isinstance(target, Address | Deref | Index)
         target = bared(target, subscripts=True)
         if isinstance(target, Name):
             found.name(target.name)
@@ -342,6 +347,8 @@ class Body:
                 )
             }
             asked = [*self._device_tests(inputs), *self._state_tests(inputs)]
+            if "dev" in inputs:
+                asked += [i for i in ahead if self._moves(i, seeds)]
             fresh |= {i for i in asked if i in ahead and i not in matters}
             matters |= fresh
         onward = _onward(steps, matters)
@@ -369,6 +376,19 @@ class Body:
             if ways[0] != ways[-1]:
                 guarding.add(text)
         return {i: text for i, text in self.conditions.items() if text in guarding}
+
+    def _moves(self, index: int, seeds: Seeds) -> bool:
+        """Tell whether a step can give a packet another device, whatever the packet is called."""
+        text = self.names[index]
+        if "dev" in text.members or text.words & seeds.moving:
+            return True
+        # One that was made here can be given its device by a function that nobody knows.
+        return any(
+            does.packet_device is not None
+            or (not does.known and any(_is_one_of(a, self.packets) for a in one.arguments))
+            for one in self.pairs(index)
+            if isinstance(one, Call) and (does := function_named(one.name)) is not None
+        )
 
     def _device_tests(self, inputs: set[str]) -> list[int]:
         """Return the conditions that compare net_devices which matter."""
@@ -500,6 +520,10 @@ def _asked(one: Expression) -> list[str]:
     return []
 
 
+def _is_one_of(one: Expression, names: Container[str]) -> bool:
+    return isinstance(one, Name) and one.name in names
+
+
 def _carries(one: Expression | None, seeds: Seeds, found: _Carriers) -> bool:
     """Tell whether an expression's value can be a handle, or made from one."""
     stack = [one]
@@ -513,7 +537,7 @@ def _carries(one: Expression | None, seeds: Seeds, found: _Carriers) -> bool:
             # The address of a member is computed from the struct's.
             case Address() if root_of(part.of).text in found.names:
                 return True
-            case Call() if any(side.text in seeds.returning for side in _sides(part)):
+            case Call() if any(_word_of(side) in seeds.returning for side in _sides(part)):
                 return True
         stack += _MADE_OF[type(part)](part) if type(part) in _MADE_OF else ()
     return False
@@ -522,6 +546,13 @@ def _carries(one: Expression | None, seeds: Seeds, found: _Carriers) -> bool:
 def _sides(call: Call) -> Sequence[Expression]:
     """Return what can be called."""
     return call.callee.values if isinstance(call.callee, Choice) else (call.callee,)
+
+
+def _word_of(callee: Expression) -> str:
+    """Return the word by which something is called: a function's, a pointer's or a member's."""
+    callee = bared(callee, subscripts=True)
+    # Of static_call(name) it is the macro's.
+    return callee.name if isinstance(callee, Member) else callee.text.partition("(")[0]
 
 
 def _passed(call: Call) -> Sequence[Expression]:
@@ -533,7 +564,7 @@ def _passed(call: Call) -> Sequence[Expression]:
 
 # What a value is, or is computed from.
 _MADE_OF: dict[type[Expression | None], Callable[[Any], Sequence[Expression | None]]] = {
-    **dict.fromkeys((Cast, Deref, Unary, Index, Address), lambda one: (one.of,)),
+    **dict.fromkeys((Cast, Deref, Unary, Index, Address, Before), lambda one: (one.of,)),
     **dict.fromkeys((Assignment, Block, Compound), lambda one: (one.value,)),
     Binary: lambda one: (one.left, one.right) if one.operator in _ARITHMETIC else (),
     Call: _passed,

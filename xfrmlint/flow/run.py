@@ -67,6 +67,12 @@ _HELD_PER_STEP = 64
 _INSTRUCTIONS_PER_STEP = 256
 _TOO_MANY_PATHS = "too many paths; the rest was cut off"
 _START = State({}, {}, {})
+# By what is known of the packet's device.
+_STARTS = {
+    "yes": _START,
+    "no": _START.stored(("skb", "dev"), Netdev(Device.UNSET)),
+    "unknown": _START.stored(("skb", "dev"), Netdev(Device.UNKNOWN)),
+}
 _NOTHING: Held = {}
 
 
@@ -86,14 +92,15 @@ class Run:
         from_kernel: bool = True,
         given: Sequence[Value] | None = None,
         most: int = MOST_IN_ALL,
-        names_device: bool = True,
+        names_device: str = "yes",
     ) -> list[Exit]:
         """Run a function from outside.
 
         from_kernel: its device is the one at work. given: its arguments, if they are known better.
-        most: so many steps may be taken. names_device: the packet's device is the one at work.
+        most: so many steps may be taken. names_device: whether the packet's device is the one at
+        work: yes, no or unknown.
         """
-        start = _START if names_device else _START.stored(("skb", "dev"), Netdev(Device.UNKNOWN))
+        start = _STARTS[names_device]
         self.limit = self.steps + most
         self.code.begin(function)
         found: list[Exit] = []

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.mention import use_of
 from xfrmlint.c.reader import Words
 from xfrmlint.c.unit import node_text
@@ -138,8 +139,7 @@ class _Delegation:
         device = self.device_of_ops(view, field)
         if device is None:
             # The ops hang in a struct of the driver's own: then the device argument tells.
-            listed = call.child_by_field_name("arguments")
-            first = listed.named_children[0] if listed and listed.named_child_count else None
+            first = next(iter(arguments_of(call)), None)
             kind = self.reader.types.of(first, view) if first is not None else None
             if first is None or kind is None or kind.base != DEVICE:
                 return False
