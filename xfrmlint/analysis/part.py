@@ -58,7 +58,7 @@ def not_read(path: str, reason: str) -> UnknownRow:
 
 
 # Sources of one part in which the contract is spoken of; those of mlx5 are two dozen.
-_MOST_SOURCES = 200
+_MOST_SOURCES = 100
 
 
 def shortened(part: Part) -> tuple[Part, tuple[str, ...]]:

@@ -245,7 +245,8 @@ class State:
 
     def stored(self, at: Location, value: Value) -> "State":
         """Return the state with a value at a location; a struct's members are copied."""
-        memory = {k: v for k, v in self.memory.items() if k[: len(at)] != at}
+        size = len(at)
+        memory = {k: v for k, v in self.memory.items() if k[:size] != at}
         if isinstance(value, Struct):
             for inner, held in self.below(value.at):
                 memory[at + inner] = held

@@ -1,6 +1,8 @@
 """Who calls a function: directly, through a macro, or through whatever holds its address."""
 
 import re
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -91,6 +93,11 @@ class CallGraph:
         self._slot_reads: dict[tuple[str, str, str], list[_Read]] = {}
         self._fitting: dict[tuple[Slot, str], list[Use]] = {}
         self._namesakes: dict[FunctionName, frozenset[str]] = {}
+        # By name and driver: what stands in files that define it, and in all others.
+        self._by_file: dict[
+            tuple[str, str],
+            tuple[Mapping[str, Sequence[tuple[int, Occurrence]]], Sequence[tuple[int, Occurrence]]],
+        ] = {}
         # Functions some of whose callers can mean another one, and why.
         self.torn: dict[FunctionName, str] = {}
         self.holders = Holders(reader, self.passed)
@@ -159,7 +166,7 @@ class CallGraph:
             included = [file for file in reader.corpus.includes(path) if file.endswith(".c")]
             own = [o for file in (path, *included) for o in reader.inside(name, file)]
             return [o for o in own if self._means(o, function, view)]
-        found = list(reader.near(name, path))
+        found = self._near(name, path)
         if view is None or not view.static:
             exported = reader.universe.exported(name, path)
             if exported:
@@ -173,6 +180,20 @@ class CallGraph:
             if path in files or not rivals.intersection(files):
                 self.torn[function] = f"{name}() is defined in {min(rivals)}, too"
         return [o for o in found if o.view.path == path]
+
+    def _near(self, name: str, path: str) -> list[Occurrence]:
+        """Return a name's occurrences in a file's driver, without files that mean their own."""
+        key = (name, self.reader.universe.key(path))
+        if key not in self._by_file:
+            files: dict[str, list[tuple[int, Occurrence]]] = {}
+            for number, one in enumerate(self.reader.near(name, path)):
+                files.setdefault(one.view.path, []).append((number, one))
+            defines = {file for file in files if self.reader.outlines.functions(name, file)}
+            others = [one for file in files if file not in defines for one in files[file]]
+            self._by_file[key] = {file: files[file] for file in defines}, others
+        defining, rest = self._by_file[key]
+        found = sorted([*defining.get(path, ()), *rest], key=itemgetter(0))
+        return [one for _, one in found]
 
     def _rivals(self, function: FunctionName) -> frozenset[str]:
         """Return which files define a function, too, if it isn't known who is linked with it."""
