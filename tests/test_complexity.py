@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 # one is split instead of being written down here.
 TOO_COMPLEX = """
 xfrmlint/c/constants.py _of
-xfrmlint/c/graph.py statement
+xfrmlint/c/graph.py _statement
 xfrmlint/c/macros.py _substitute
 xfrmlint/c/mention.py use_of
 xfrmlint/c/shape.py _is_structural

@@ -228,8 +228,14 @@ CASES = {
         "1: p->h = %0 -> out",
     ],
     "x = xchg(&p->h, h);": [
-        "0: p->h = h",
-        "1: x = what was in p->h -> out",
+        "0: %0 = p->h",
+        "1: p->h = h",
+        "2: x = %0 -> out",
+    ],
+    "x = no_free_ptr(p);": [
+        "0: %0 = p",
+        "1: p = NULL",
+        "2: x = %0 -> out",
     ],
     "x = smp_load_acquire(&p->h);": [
         "0: x = p->h -> out",

@@ -1,9 +1,9 @@
 """Loop macros: which of their arguments is the loop's variable, and which what it runs over."""
 
 import re
-from collections.abc import Sequence
 from typing import NamedTuple
 
+from xfrmlint.c.arguments import separated
 from xfrmlint.c.syntax import Comma, Expression, Name
 from xfrmlint.c.types import Types
 from xfrmlint.c.view import View
@@ -57,24 +57,7 @@ def _positions(name: str, path: str, types: Types, depth: int) -> tuple[int, int
     if macro is None or macro.parameters is None or inner is None:
         return None
     at = _positions(inner.group(1).decode("utf-8", "replace"), path, types, depth + 1)
-    given = _arguments(macro.body[inner.end() :])
+    given = separated(macro.body[inner.end() :])
     word = _WORD.match(given[at[0]]) if at is not None and at[0] < len(given) else None
     named = word.group(1).decode() if word is not None else ""
     return (macro.parameters.index(named), -1) if named in macro.parameters else None
-
-
-def _arguments(text: bytes) -> Sequence[bytes]:
-    """Return the arguments of a call from behind its parenthesis on."""
-    depth = start = 0
-    found = []
-    for at, byte in enumerate(text):
-        if byte == ord("("):
-            depth += 1
-        elif byte == ord(")") and depth:
-            depth -= 1
-        elif not depth and byte in b",)":
-            found.append(text[start:at])
-            start = at + 1
-            if byte == ord(")"):
-                break
-    return found

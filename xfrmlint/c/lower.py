@@ -215,8 +215,9 @@ class Lowered:
 
     def text(self, index: int) -> str:
         """Return a step as it is written."""
-        node = self.steps[index].node
-        return node_text(node) if node is not None else ""
+        step = self.steps[index]
+        written = [step.node] if step.node is not None else []
+        return " ".join(map(node_text, (*written, *step.cleanup)))
 
     def code(self, index: int) -> Code:
         """Return a step's instructions."""
@@ -267,7 +268,7 @@ class _Builder:
         step = self.lowered.steps[self.index]
         statement = self.lowered.statement(self.index)
         if step.does is Does.RETURN:
-            start = self._returned(statement)
+            start = self._returned(step, statement)
         elif step.does is Does.TEST and statement:
             start = self._tested(step, statement[0])
         elif step.does is Does.SWITCH and statement:
@@ -278,10 +279,21 @@ class _Builder:
                 start = self.effects(one, start)
         return Code(tuple(self.instructions), start)
 
-    def _returned(self, statement: Sequence[Expression]) -> int:
-        if not statement:
-            return self.add(Return(None))
-        return self.value(statement[0], lambda value: self.add(Return(value)))
+    def _returned(self, step: Step, statement: Sequence[Expression]) -> int:
+        block = statement[-1] if step.cleanup else None
+        if len(statement) == (block is not None):
+            return self._ended(block, self.add(Return(None)))
+        one = statement[0]
+        if block is None:
+            return self.value(one, lambda value: self.add(Return(value)))
+        # What is returned is what it was before the scopes end.
+        to = Temporary(one.node, one.start, one)
+        return self.into(to, one, self._ended(block, self.add(Return(to))))
+
+    def _ended(self, block: Expression | None, after: int) -> int:
+        if not isinstance(block, Block):
+            return after
+        return self.add(Inside(self.lowered.splice(block, self.index, after), after))
 
     def _tested(self, step: Step, condition: Expression) -> int:
         view, types = self.lowered.view, self.lowered.syntax.constants.types
@@ -317,6 +329,7 @@ class _Builder:
             case Declaration():
                 return self._declared(one, after)
             case Comma():
+                # What was there before is not wanted.
                 return self.effects(one.left, self.effects(one.right, after))
         return self.value(one, lambda value: self._evaluated(value, after))
 
@@ -334,6 +347,9 @@ class _Builder:
             to = Temporary(one.node, one.start, one)
             return self.into(to, one, then(to))
         match one:
+            case Comma(right=Before() as before):
+                to = Temporary(before.node, before.start, before.of)
+                return self.into(to, before.of, self.effects(one.left, then(to)))
             case Comma():
                 return self.effects(one.left, self.value(one.right, then))
             case Block():
@@ -405,7 +421,7 @@ class _Builder:
                 return self.condition(one.left, self.condition(one.right, true, false), false)
             case Binary() if one.operator == "||":
                 return self.condition(one.left, true, self.condition(one.right, true, false))
-            case Comma():
+            case Comma() if not isinstance(one.right, Before):
                 return self.effects(one.left, self.condition(one.right, true, false))
         return self._leaf(one, lambda pure: self.add(Test(pure, true, false)))
 
@@ -456,8 +472,7 @@ class _Builder:
             if one.value is None
             else (self.value(one.value, then))
         )
-        first = self.lowered.splice(one, self.index, after)
-        return self.add(Inside(first, after))
+        return self._ended(one, after)
 
     def _conditional(self, to: Temporary, one: Conditional, after: int) -> int:
         if one.then is not None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from xfrmlint.change.asked import Asked
     from xfrmlint.change.judged import ChangeReport, Check
     from xfrmlint.change.scope import Scope
+    from xfrmlint.contract.revisions import Names
     from xfrmlint.findings import Finding, Report
     from xfrmlint.memory.gather import Session
     from xfrmlint.report.checkpatch import Options
@@ -341,6 +342,7 @@ def check(
                 if _FORMATS[form] in ("checkpatch", "gcc"):
                     return CLEAN
             _refuse_unknown(within, tree, judged)
+            _refuse_strange(judged, names)
             # A change's own copy of the settings never loosens its own check.
             config = config_of(judged[0].step.before)
             changes = [one.settled(config_of(one.step.before), known, wanted) for one in judged]
@@ -378,6 +380,15 @@ def check(
     status = _print(report, changes, form, options, rules, counted, fixes)
     missed = any(row.matters for row in report.unknown)
     return FINDINGS if fail_on_unknown and missed else status
+
+
+def _refuse_strange(judged: "Sequence[ChangeReport]", names: "Names") -> None:
+    """Raise InputError for a name that the headers have neither before nor after the changes."""
+    from xfrmlint.analysis.parts import refuse_strange
+    from xfrmlint.contract.revisions import NO_NAMES
+
+    if names != NO_NAMES:
+        refuse_strange([judged[-1].step.after, judged[0].step.before], names)
 
 
 def _shows_colour() -> bool:

@@ -31,6 +31,9 @@ _NOTHING = re.compile(
     r"INIT_(LIST|HLIST)_HEAD|INIT_HLIST_NODE|xa_init(_flags)?|init_rcu_head|"
     r"printk\w*|(pr|dev|netdev|slave|team|netif)_(emerg|alert|crit|err|warn|notice|info|dbg)\w*|"
     r"net_\w+_ratelimited|NL_SET_\w+|trace_\w+|lockdep_\w+|might_\w+|(local|preempt)_\w+able|"
+    r"(__)?netif_(addr|tx)_(un)?lock\w*|netdev_lower_state_changed|netdev_\w+_notify\w*|call_netdevice_notifiers(_info)?|rtmsg_ifinfo|"
+    r"rtnl_\w*notify\w*|netif_carrier_(on|off)|netif_(tx_)?(start|stop|wake)_\w*queues?|"
+    r"linkwatch_\w+|netdev_features_change|netdev_change_features|netdev_(compute|update)_features|"
     r"(dev_)?kfree_skb(_any|_irq|_reason)?|dev_consume_skb_any|refcount_(set|inc|dec)|atomic_(set|inc|dec)|WARN_ONCE|smp_\w*mb"
 )
 _WAITS = re.compile(r"synchronize_(net|rcu|rcu_expedited|srcu)|rcu_barrier")
@@ -47,10 +50,20 @@ _DEVICES = re.compile(
     r"netif_is_\w+_(master|port|slave)|netif_(running|carrier_ok|device_present|is_up)|"
     r"netdev_has_any_upper_dev"
 )
+# What changes nothing that a world has, and succeeds.
+_SUCCEEDS = re.compile(
+    r"dev_(uc|mc)_(add|del|sync|unsync|flush|init)\w*|dev_set_(promiscuity|allmulti|mtu|mac_address)|"
+    r"netdev_rx_handler_(un)?register|vlan_vids_(add|del)_\w+|dev_(open|close)|sysfs_\w+|"
+    r"(cancel|flush)_(delayed_)?work(_sync)?"
+)
 # Work is done later, and by nobody here.
 _TRUE = re.compile(
     r"mutex_trylock|rtnl_trylock|lockdep_is_held|rcu_read_lock_held|(schedule|queue|mod)(_delayed)?_work"
 )
+_EXTREMES = re.compile(r"u?(?:min|max)")
+# Numbers of its own that an owner asks for in one run: both ways are gone at so many.
+_MOST_DECIDED = 2
+_BITS = re.compile(r"(test|set|clear)_bit|__(set|clear)_bit")
 _OTHERS = re.compile(r"ARRAY_SIZE|(__)?dev_queue_xmit")
 _LOOP = re.compile(
     r"h?list_for_each_entry(_rcu|_safe|_rcu_bh|_lockless|_srcu)?|"
@@ -66,6 +79,9 @@ def kernels_own(name: str) -> bool:
         for pattern in (
             _NOTHING,
             _TRUE,
+            _SUCCEEDS,
+            _EXTREMES,
+            _BITS,
             _WAITS,
             _ALLOCATES,
             _LIST,
@@ -126,6 +142,10 @@ class Evaluating(Protocol):
         ...
 
 
+class Unscripted(Exception):
+    """Code reads what no script says. Its text: the member."""
+
+
 @dataclass
 class Kernel:
     """One world's kernel.
@@ -135,10 +155,12 @@ class Kernel:
     name and in order. down: devices without a carrier. private: what netdev_priv() is, by the
     device's name. active: the port that an owner's own pointer leads to, where its code that would
     store it was not run. populated: that code was run. assumed: what was decided of the owner's own
-    numbers, in words. unset: pointers to a device that nobody was seen to store. sent: the
-    devices that a packet was queued on. bodies: kept from run to run. files: structs that
+    numbers, in words. supposed: what was supposed of them besides. decided: how many questions were
+    decided both ways. unset: pointers to a device that nobody was seen to store. sent: the devices
+    that a packet was queued on. bodies: kept from run to run. files: structs that
     are variables of a file. given: what members of the world's objects are that are not 0, by the
-    object's name and the member's.
+    object's name and the member's. script: what is read of the watched struct's members that are
+    `scripted`, by name and in order. written: what else was written.
     """
 
     devices: Mapping[str, Struct]
@@ -152,10 +174,15 @@ class Kernel:
     active: str = ""
     populated: bool = False
     unset: list[str] = field(default_factory=list)
+    supposed: list[str] = field(default_factory=list)
+    decided: int = 0
     assumed: list[str] = field(default_factory=list)
     lists: dict[int, list[Struct]] = field(default_factory=dict)
     filled: set[int] = field(default_factory=set)
     sent: set[str] = field(default_factory=set)
+    script: list[tuple[str, Value]] | None = None
+    scripted: frozenset[str] = frozenset()
+    written: dict[int, Cell] = field(default_factory=dict)
     bodies: dict[int, Body] = field(default_factory=dict)
     files: dict[str, Struct] = field(default_factory=dict)
     given: Mapping[str, int] = field(default_factory=dict)
@@ -179,6 +206,12 @@ class Kernel:
             )
         if _TRUE.fullmatch(name):
             return Int(1, INT)
+        if _EXTREMES.fullmatch(name):
+            return self._extreme(machine, name, arguments, node)
+        if _BITS.fullmatch(name):
+            return Open("a bit", set(), derived=True) if name == "test_bit" else Void()
+        if _SUCCEEDS.fullmatch(name):
+            return Int(0, INT)
         if name == "ARRAY_SIZE":
             array = machine.place_of(arguments[0])
             if not isinstance(array, Struct) or array.element is None:
@@ -196,6 +229,18 @@ class Kernel:
                 return handler(machine, name, arguments, node)
         raise machine.refuse(f"{name}() is not run", node)
 
+    def _extreme(
+        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+    ) -> Value:
+        values = [self.settled(machine.value_of(argument)) for argument in arguments]
+        numbers = [value for value in values if isinstance(value, Int)]
+        if len(numbers) == len(values) > 0:
+            choose = min if name.endswith("min") else max
+            return choose(numbers, key=lambda number: number.value)
+        if all(isinstance(value, Int | Open) for value in values):
+            return Open(f"what {name}() gives", set(), derived=True)
+        raise machine.refuse(f"{name}() of what is no number", node)
+
     # Numbers that are open
 
     def settled(self, value: Value) -> Value:
@@ -204,12 +249,25 @@ class Kernel:
             return Int(value.decided, INT)
         return value
 
+    def supposes(self, reason: str) -> bool:
+        """Answer no to a question about numbers that are open, and say that this is supposed.
+
+        To go both ways at each would take too long, and two answers need not go together: nothing
+        wrong is told of such a run. reason: why it is not known.
+        """
+        if reason not in self.supposed:
+            self.supposed.append(reason)
+        return False
+
     def is_number(self, value: Open, number: int) -> bool:
         """Tell whether an open number is this one: as it was decided, or as it is decided now."""
         if value.decided is not None:
             return value.decided == number
         if number in value.excluded:
             return False
+        if value.derived or self.decided == _MOST_DECIDED:
+            return self.supposes(f"whether {value.name} is {number} is not known")
+        self.decided += 1
         if self.choose():
             value.decided = number
             self.assumed.append(f"{value.name} is {number}")
@@ -230,9 +288,27 @@ class Kernel:
         self.sent.add(name)
         return Int(0, INT)
 
+    def read(self, place: Cell) -> Value:
+        """Return what is read of a place: of the watched struct what a script says, if there is.
+
+        Raises Unscripted where the code reads otherwise than the script, or what was changed since.
+        """
+        if self.script is None:
+            return place.value
+        if place.owner != self.watched.name:
+            if id(place) in self.written:
+                raise Unscripted(place.name)
+            return place.value
+        if place.name not in self.scripted:
+            return place.value
+        if not self.script or self.script[0][0] != place.name:
+            raise Unscripted(place.name)
+        return self.script.pop(0)[1]
+
     def wrote(self, place: Cell) -> None:
         """Take down that a member of the watched struct was written."""
         if place.owner != self.watched.name:
+            self.written[id(place)] = place
             return
         value = place.value
         told: str | int | None = None

@@ -101,12 +101,13 @@ class Memory:
             self._step(StepKind.READ, node, place.owner, place.name, once)
         if self._log is not None:
             self._log.reads.add(place)
-        if isinstance(place.value, Uninitialized):
+        value = place.value if self.kernel is None else self.kernel.read(place)
+        if isinstance(value, Uninitialized):
             text = f"{place.name} is read before anything is stored in it"
             raise self._fault(FaultKind.UNINITIALIZED, text, node)
-        if isinstance(place.value, Open) and place.value.decided is not None:
-            return Int(place.value.decided, INT)
-        return place.value
+        if isinstance(value, Open) and value.decided is not None:
+            return Int(value.decided, INT)
+        return value
 
     def _read_whole(self, struct: Struct, node: Node) -> None:
         for name, found in struct.fields.items():

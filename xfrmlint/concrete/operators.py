@@ -8,6 +8,8 @@ from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.memory import Memory
 from xfrmlint.concrete.values import NULL, Function, Open, Pointer, Unknown, Value, overlap
 
+_ARITHMETIC = ("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>")
+
 
 class Operators(Memory):
     """A machine that computes."""
@@ -53,8 +55,13 @@ class Operators(Memory):
             return self._computed(operator, left, right, node)
         if isinstance(left, Int):
             left, right = right, left
-        if operator not in ("==", "!=") or not (isinstance(left, Open) and isinstance(right, Int)):
-            raise self._outside(f"`{operator}` on what is not known ({_named(one, other)})", node)
+        if operator in _ARITHMETIC:
+            return Open(f"what is computed of {_named(one, other)}", set(), derived=True)
+        reason = f"`{operator}` on what is not known ({_named(one, other)})"
+        if not isinstance(left, Open) or not isinstance(right, Int | Open):
+            raise self._outside(reason, node)
+        if operator not in ("==", "!=") or isinstance(right, Open):
+            return Int(int(kernel.supposes(reason)), INT)
         return Int(int(kernel.is_number(left, right.value) == (operator == "==")), INT)
 
     def _compared(self, operator: str, one: Value, other: Value, node: Node) -> Value:
