@@ -297,6 +297,25 @@ REFUSED = (
         "netif_stop_queue() ends more than the packet",
     ),
     Case(
+        "a jump leads past the place",
+        _xmit(
+            "\tif (skb->len < 60)\n\t\tgoto fast;\n\tif (!x)\n\t\tgoto drop;\n\tex->last++;\n"
+            "fast:\n\twritel(1, ex->hw);\n"
+            "\twritel(x->xso.offload_handle, ex->hw + 1);\n\treturn NETDEV_TX_OK;\n\n"
+            "drop:\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        "what has to be undone here need not be what was in line",
+    ),
+    Case(
+        "a jump leads to the place itself",
+        _xmit(
+            "\tif (skb->len < 60)\n\t\tgoto fast;\n\tif (!x)\n\t\tgoto drop;\n"
+            "fast:\n\twritel(x->xso.offload_handle, ex->hw + 1);\n\treturn NETDEV_TX_OK;\n\n"
+            "drop:\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        "a jump leads past the place where the handle would be resolved",
+    ),
+    Case(
         "turn after turn of a loop",
         _xmit(
             "\tfor (i = 0; i < 4; i++) {\n\t\tif (!x) {\n\t\t\tdev_kfree_skb_any(skb);\n"

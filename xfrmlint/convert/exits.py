@@ -93,6 +93,16 @@ def end_of(view: View, first: Node, ended: bool = False) -> End:
     return End(ended, "", view.place(first.start_byte))
 
 
+def is_jumped_past(view: View, statement: Node, end: int) -> bool:
+    """Tell whether a goto before a statement leads behind it, to a label before an offset."""
+    for node in below(view.node):
+        if node.type == "goto_statement" and node.start_byte < statement.start_byte:
+            target = label_of(view, node_text(node.named_children[0]))
+            if target is not None and statement.start_byte < target.start_byte < end:
+                return True
+    return False
+
+
 def names_on(view: View, first: Node) -> set[str]:
     """Return the variables that stand in the statements from one on to the function's end."""
     found: set[str] = set()

@@ -20,6 +20,7 @@ from xfrmlint.convert.exits import (
     end_of,
     exits_before,
     is_busy,
+    is_jumped_past,
     kept_of,
     labels,
     leaves,
@@ -189,6 +190,8 @@ def _behind(context: Context, found: Reads, branch: Node) -> Node | None:
     if exit_.parent.id != statement.parent.id or exit_.start_byte > statement.start_byte:
         return None
     if statement.type == "declaration" or exit_.child_by_field_name("alternative") is not None:
+        return None
+    if is_jumped_past(one.view, exit_, found.reads[-1].node.end_byte):
         return None
     words = re.findall(r"[A-Za-z_]\w*", f"{found.state} {found.device}")
     for word in words:

@@ -15,6 +15,7 @@ from xfrmlint.convert.exits import (
     End,
     exits_before,
     following,
+    is_jumped_past,
     taken,
 )
 from xfrmlint.convert.handing import handed_down
@@ -102,6 +103,8 @@ def _refuse_forms(reads: Sequence[Written], statement: Node, state: str) -> None
         refuse(first.site, "the handle is read where no statement can be put before it")
     words = set(re.findall(r"[A-Za-z_]\w*", state))
     last = reads[-1].node.end_byte
+    if statement.type == "labeled_statement" or is_jumped_past(first.view, statement, last):
+        refuse(first.site, "a jump leads past the place where the handle would be resolved")
     for word in words:
         for value in first.view.assignments(word):
             if statement.start_byte <= value.start_byte <= last:
@@ -298,7 +301,7 @@ def _placed(found: Reads, reads: list[Edit]) -> tuple[list[Edit], list[str], Nod
     name = declarator_name(named)
     if len(made) != 1 or named is None or value is None or name is None or after is None:
         refuse(site, "the handle is read among the declarations")
-    if value.type == "initializer_list" or b"const" in (statement.text or b"").split():
+    if value.type == "initializer_list" or re.search(rb"\bconst\b", statement.text or b""):
         refuse(site, "the handle is read among the declarations")
     between = view.text[statement.end_byte : after.start_byte]
     if re.search(rb"\b" + (name.text or b"") + rb"\b", between):
