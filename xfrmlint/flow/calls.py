@@ -10,7 +10,6 @@ from xfrmlint.c.expression import Goes, destination, is_condition
 from xfrmlint.c.graph import labels_in
 from xfrmlint.c.syntax import (
     Address,
-    Before,
     Call,
     Expression,
     Name,
@@ -129,11 +128,9 @@ class Calls:
         lower = frame.typed(lower, _DEVICE, asked)
         place = frame.place(call)
         device, why = Device.UNKNOWN, ""
-        match source_of(asked):
-            case Opaque() as given:
-                why = given.why
-            case Before():
-                why = "what was there before"
+        given = source_of(asked)
+        if isinstance(given, Opaque):
+            why = given.why
         if isinstance(lower, Netdev):
             device = lower.device
             if lower.member is not None:
