@@ -10,7 +10,6 @@ from xfrmlint.c.expression import Goes, destination, is_condition
 from xfrmlint.c.graph import labels_in
 from xfrmlint.c.syntax import (
     Address,
-    Before,
     Call,
     Expression,
     Name,
@@ -108,7 +107,7 @@ class Calls:
 
     def _asks(self, frame: Frame, call: Call) -> bool:
         """Tell whether a call is one of the resolver, perhaps through a pointer."""
-        if call.name in self.driver.contract.askers:
+        if call.name and call.name == self.driver.contract.asks:
             return True
         words = leaves_of(call.callee) if self.code.asked else []
         return any(frame.view.place(word.start_byte) in self.code.asked for word in words)
@@ -122,19 +121,16 @@ class Calls:
 
     def _resolve(self, evaluator: Evaluator, call: Call) -> Outcomes:
         frame = evaluator.frame
-        given = evaluator.all(call.arguments)
-        whose, lower = given[self.driver.contract.state_at], given[self.driver.contract.device_at]
+        whose, lower = evaluator.all(call.arguments)
         if isinstance(whose, XfrmState) and whose.there is False:
             return []
-        asked = call.arguments[self.driver.contract.device_at]
+        asked = call.arguments[1]
         lower = frame.typed(lower, _DEVICE, asked)
         place = frame.place(call)
         device, why = Device.UNKNOWN, ""
-        match source_of(asked):
-            case Opaque() as opaque:
-                why = opaque.why
-            case Before():
-                why = "what was there before"
+        given = source_of(asked)
+        if isinstance(given, Opaque):
+            why = given.why
         if isinstance(lower, Netdev):
             device = lower.device
             if lower.member is not None:
@@ -390,7 +386,7 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     goes, name, target = destination(call.node)
     members = frame.code.seeds.members
     if goes is Goes.ARGUMENT:
-        return name in frame.driver.contract.askers
+        return name == frame.driver.contract.asks
     if goes is Goes.MEMBER:
         return name in members
     if goes is Goes.POINTED:

@@ -173,6 +173,9 @@ class Frame:
             view, one = self.code.addressed.of(at[:end]) or (self.view, None)
             if isinstance(one, Index):
                 return self.driver.constants.value(one.index.text, view.path) is not None
+            if at[end - 1 : end + 1] == ("*", "*"):
+                # Of a table of pointers *p is the first.
+                return True
         return False
 
     def fitted(self, value: Value, kind: CType | None) -> Value:
