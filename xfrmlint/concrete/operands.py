@@ -16,6 +16,7 @@ from xfrmlint.c.integers import (
     promoted,
 )
 from xfrmlint.c.unit import node_text
+from xfrmlint.concrete.kernel import NUMBERS
 from xfrmlint.concrete.memory import Memory
 from xfrmlint.concrete.primitives import LIKELY, ONCE, SAME, WARNS
 from xfrmlint.concrete.syntax import child, operator_of
@@ -142,6 +143,8 @@ class Operands(Memory):
                 return LONG
             if name in WARNS or name == "IS_ENABLED":
                 return INT
+            if name in NUMBERS:
+                return NUMBERS[name]
             source = self.names.function(name, self._frames[-1].body.source.path)
             if source is not None and source.view.result is not None:
                 return self._scalar(source.view.result, node)

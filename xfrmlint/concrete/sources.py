@@ -1,6 +1,7 @@
 """The functions of one tree, ready to be evaluated, and those of its xfrm core."""
 
 import errno
+import posixpath
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import chain
@@ -24,7 +25,8 @@ from xfrmlint.concrete.primitives import known
 from xfrmlint.contract.words import XFRM, Contract, Function
 from xfrmlint.kernel.places import HEADERS
 
-_STATE = "net/xfrm/xfrm_state.c"
+_CORE = "net/xfrm"
+_STATE = f"{_CORE}/xfrm_state.c"
 _MOST_EXPANSIONS = 16
 _WORD = re.compile(rb"\w+")
 # include/uapi/asm-generic/errno.h: it is reached through asm/, which a build makes.
@@ -109,6 +111,18 @@ class Sources:
                 if word not in data or not stands_in(data, word, head):
                     continue
                 found = self.definitions(name, place)
+                if found:
+                    return self._one(name, found)
+        return self._exported(name, word) if self._home else None
+
+    def _exported(self, name: str, word: bytes) -> Source | None:
+        """Return what the xfrm core defines, and its header declares, for an owner to call."""
+        if word not in self._corpus.data(XFRM):
+            return None
+        for file in self._corpus.tree.folder(_CORE):
+            path = posixpath.join(_CORE, file)
+            if file.endswith(".c") and word in self._corpus.data(path):
+                found = self.definitions(name, path)
                 if found:
                     return self._one(name, found)
         return None
