@@ -202,23 +202,9 @@ class Kernel:
 
     def call(self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node) -> Value:
         """Do what a function of the kernel does."""
-        if _NOTHING.fullmatch(name):
-            return Void()
-        if _WAITS.fullmatch(name):
-            self.events.append(Event(Deed.WAITS))
-            return Void()
-        if _ALLOCATES.fullmatch(name):
-            return Pointer(
-                Struct("allocated memory", raw=True, fresh=_DIRTY.match(name) is not None)
-            )
-        if _TRUE.fullmatch(name):
-            return Int(1, INT)
-        if _EXTREMES.fullmatch(name):
-            return self._extreme(machine, name, arguments, node)
-        if _BITS.fullmatch(name):
-            return Open("a bit", set(), derived=True) if name == "test_bit" else Void()
-        if _SUCCEEDS.fullmatch(name):
-            return Int(0, INT)
+        given = self._given(name)
+        if given is not None:
+            return given
         if name == "ARRAY_SIZE":
             array = machine.place_of(arguments[0])
             if not isinstance(array, Struct) or array.element is None:
@@ -227,6 +213,7 @@ class Kernel:
         if name.endswith("dev_queue_xmit"):
             return self._queued(machine, arguments, node)
         handlers: tuple[tuple[re.Pattern[str], _Handler], ...] = (
+            (_EXTREMES, self._extreme),
             (_DEVICES, self._of_device),
             (_LIST, self._of_list),
             (_XARRAY, self._of_xarray),
@@ -236,6 +223,23 @@ class Kernel:
             if pattern.fullmatch(name):
                 return handler(machine, name, arguments, node)
         raise machine.refuse(f"{name}() is not run", node)
+
+    def _given(self, name: str) -> Value | None:
+        """Return what a function gives whatever it is called with; None if it looks at that."""
+        if _WAITS.fullmatch(name):
+            self.events.append(Event(Deed.WAITS))
+            return Void()
+        if _ALLOCATES.fullmatch(name):
+            return Pointer(
+                Struct("allocated memory", raw=True, fresh=_DIRTY.match(name) is not None)
+            )
+        if name == "test_bit":
+            return Open("a bit", set(), derived=True)
+        if _NOTHING.fullmatch(name) or _BITS.fullmatch(name):
+            return Void()
+        if _TRUE.fullmatch(name) or _SUCCEEDS.fullmatch(name):
+            return Int(int(_TRUE.fullmatch(name) is not None), INT)
+        return None
 
     def _extreme(
         self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
