@@ -192,7 +192,8 @@ def _in_place(context: Context, found: _Reads) -> Converted:
     node = _span(one)
     start = line_start(one.view.text, node.start_byte)
     before = one.view.text[start : node.start_byte].decode("utf-8", "surrogateescape")
-    text = called(before, contract.asks, (found.state, found.device), "").removeprefix(before)
+    asked = contract.arguments(found.state, found.device)
+    text = called(before, contract.asks, asked, "").removeprefix(before)
     edit = Edit(one.path, node.start_byte, node.end_byte, text.encode("utf-8", "surrogateescape"))
     if _is_returned(one):
         place = one.view.place(node.start_byte)
@@ -221,7 +222,7 @@ def _in_local(context: Context, found: _Reads) -> Converted:
     value = called(
         f"{indent}{name} = {guard}",
         context.contract.asks,
-        (found.state, found.device),
+        context.contract.arguments(found.state, found.device),
         " : 0;" if guard else ";",
     )
     lines, end = [value], End(True, "", view.place(0))
