@@ -429,7 +429,8 @@ def _elsewhere(reader: Reader, name: str, known: Container[str]) -> Iterator[str
 def core_definitions(
     reader: Reader, sources: Sources, name: str, headers: bool = False
 ) -> list[Source]:
-    usual = [*_USUAL, *(one.place.path for one in _core_of(reader.contract) if one.name == name)]
+    places = [*_USUAL, *(one.place.path for one in _core_of(reader.contract) if one.name == name)]
+    usual = [path for path in places if path and reader.corpus.tree.is_file(path)]
     for path in chain(dict.fromkeys(usual), _elsewhere(reader, name, usual)):
         if headers and not path.endswith(".h"):
             continue
