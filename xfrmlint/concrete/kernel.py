@@ -42,7 +42,9 @@ _LIST = re.compile(
     r"first_entry|first_entry_or_null|first_or_null_rcu|move|move_tail)|"
     r"hlist_(add_head|add_head_rcu|add_tail_rcu|del|del_rcu|del_init|empty)"
 )
-_XARRAY = re.compile(r"xa_(load|store|erase)(_bh|_irq)?")
+_XARRAY = re.compile(r"xa_(load|store|erase)(_bh|_irq)?|xa_(empty|destroy)")
+# An xarray's entry that is a number of the owner's own.
+_ENTRY = re.compile(r"xa_(mk|to|is)_value")
 _DEVICES = re.compile(
     r"netdev_priv|netdev_master_upper_dev_get(_rcu)?|netdev_has_upper_dev(_all_rcu)?|"
     r"netif_is_\w+_(master|port|slave)|netif_(running|carrier_ok|device_present|is_up)|"
@@ -90,11 +92,16 @@ def kernels_own(name: str) -> bool:
             _ALLOCATES,
             _LIST,
             _XARRAY,
+            _ENTRY,
             _DEVICES,
             _OTHERS,
             _LOOP,
         )
     )
+
+
+# What returns a number, by which type that is.
+NUMBERS = {"xa_to_value": ULONG}
 
 
 class Deed(StrEnum):
@@ -200,15 +207,9 @@ class Kernel:
         self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Value:
         """Do what a function of the kernel does."""
-        plain = self._plain(name)
-        if plain is not None:
-            return plain
-        if _EXTREMES.fullmatch(name):
-            return self._extreme(machine, name, arguments, node)
-        if _BITS.fullmatch(name):
-            return Open("a bit", set(), derived=True) if name == "test_bit" else Void()
-        if _SUCCEEDS.fullmatch(name):
-            return Int(0, INT)
+        given = self._given(name)
+        if given is not None:
+            return given
         if name == "ARRAY_SIZE":
             array = machine.place_of(arguments[0])
             if not isinstance(array, Struct) or array.element is None:
@@ -217,19 +218,19 @@ class Kernel:
         if name.endswith("dev_queue_xmit"):
             return self._queued(machine, arguments, node)
         handlers: tuple[tuple[re.Pattern[str], _Handler], ...] = (
+            (_EXTREMES, self._extreme),
             (_DEVICES, self._of_device),
             (_LIST, self._of_list),
             (_XARRAY, self._of_xarray),
+            (_ENTRY, self._of_entry),
         )
         for pattern, handler in handlers:
             if pattern.fullmatch(name):
                 return handler(machine, name, arguments, node)
         raise machine.refuse(f"{name}() is not run", node)
 
-    def _plain(self, name: str) -> Value | None:
-        """Do what a function does that asks nothing of its arguments."""
-        if _NOTHING.fullmatch(name):
-            return Void()
+    def _given(self, name: str) -> Value | None:
+        """Return what a function gives whatever it is called with; None if it looks at that."""
         if _WAITS.fullmatch(name):
             self.events.append(Event(Deed.WAITS))
             return Void()
@@ -237,8 +238,12 @@ class Kernel:
             return Pointer(
                 Struct("allocated memory", raw=True, fresh=_DIRTY.match(name) is not None)
             )
-        if _TRUE.fullmatch(name):
-            return Int(1, INT)
+        if name == "test_bit":
+            return Open("a bit", set(), derived=True)
+        if _NOTHING.fullmatch(name) or _BITS.fullmatch(name):
+            return Void()
+        if _TRUE.fullmatch(name) or _SUCCEEDS.fullmatch(name):
+            return Int(int(_TRUE.fullmatch(name) is not None), INT)
         return None
 
     def _extreme(
@@ -408,6 +413,11 @@ class Kernel:
         self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Value:
         stored = self.maps.setdefault(id(self._linked(machine, arguments[0], node)), {})
+        if name == "xa_empty":
+            return Int(int(not stored), INT)
+        if name == "xa_destroy":
+            stored.clear()
+            return Void()
         index = machine.value_of(arguments[1])
         if not isinstance(index, Int):
             raise machine.refuse("an index that is no number", node)
@@ -417,6 +427,22 @@ class Kernel:
         elif name.startswith("xa_erase"):
             stored.pop(index.value, None)
         return old
+
+    def _of_entry(
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
+    ) -> Value:
+        value = machine.value_of(arguments[0])
+        if name == "xa_mk_value" and isinstance(value, Int):
+            kept = Struct("a number", raw=False).put("number", value)
+            return Pointer(kept)
+        target = value.target if isinstance(value, Pointer) else None
+        number = target.fields.get("number") if isinstance(target, Struct) else None
+        of_value = isinstance(target, Struct) and target.name == "a number"
+        if name == "xa_is_value":
+            return Int(int(of_value), INT)
+        if not of_value or not isinstance(number, Cell):
+            raise machine.refuse("an xarray's entry that is no number", node)
+        return number.value
 
     # Loops
 

@@ -42,6 +42,7 @@ from xfrmlint.contract.words import (
     SHARE,
     STATE,
     XSO,
+    Contract,
 )
 from xfrmlint.contract.words import Function as ContractFunction
 from xfrmlint.model.predicates import Broken, broken
@@ -174,11 +175,25 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
             open_ = [a.reason for one in ended for a in one.answers if a.value is None]
             open_ += [reason for one in ended for reason in one.supposed]
             untold += [Untold(story, reason, path, 0) for reason in open_[:1]]
-    if any(scene.broken for scene in scenes) and in_worlds(resolvers[0], sources).broken:
-        # Nobody's answers are right then.
-        return None
+    if any(scene.broken for scene in scenes):
+        alone = in_worlds(resolvers[0], sources)
+        if alone.broken:
+            # Nobody's answers are right then.
+            return None
+        if alone.unanswered:
+            # Whether it is right by itself is not known: what it gives is wrong.
+            scenes = [_blamed_on(resolvers[0], owner, contract, scene) for scene in scenes]
     answers = sources.contract.slot(RESOLVE) in owner.slots
     return Ran(owner, answers, tuple(scenes), tuple(untold), total)
+
+
+def _blamed_on(resolver: Source, owner: Owner, contract: Contract, scene: Scene) -> Scene:
+    """Return a scene of which what is owed to no callback is owed to the resolver."""
+    callback = owner.callbacks.get(contract.slot(RESOLVE))
+    own = Blamed(resolver.name, resolver.path, resolver.line)
+    spared = callback.name if callback is not None else ""
+    found = [(one, blamed if blamed.name == spared else own) for one, blamed in scene.broken]
+    return scene._replace(broken=tuple(found))
 
 
 def _is_kept(name: str) -> bool:

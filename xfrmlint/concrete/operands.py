@@ -36,6 +36,7 @@ from xfrmlint.c.syntax import (
 )
 from xfrmlint.c.types import written_type
 from xfrmlint.c.unit import node_text
+from xfrmlint.concrete.kernel import NUMBERS
 from xfrmlint.concrete.memory import Memory
 from xfrmlint.concrete.primitives import LIKELY
 from xfrmlint.concrete.values import Cell, Pointer, Struct
@@ -148,6 +149,8 @@ class Operands(Memory):
             return LONG
         if one.name == "IS_ENABLED":
             return INT
+        if one.name in NUMBERS:
+            return NUMBERS[one.name]
         if one.name:
             source = self.names.function(one.name, self._path)
             kind = source.view.result if source is not None else None

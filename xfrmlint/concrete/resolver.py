@@ -163,7 +163,8 @@ def _in_worlds(asked: _Asked) -> Comparison:
     contract = asked.sources.contract
     faults: list[Broken] = []
     count = unanswered = 0
-    for world in by_roles(PRIVATE in contract.members, SHARE in contract.slots):
+    answers = RESOLVE in contract.slots
+    for world in by_roles(PRIVATE in contract.members, SHARE in contract.slots, answers):
         names = [*(one.name for one in world.devices), U]
         told: list[Broken] = []
         lost = False

@@ -1,6 +1,7 @@
 """The functions of one tree, ready to be evaluated, and those of its xfrm core."""
 
 import errno
+import posixpath
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import chain
@@ -27,7 +28,8 @@ from xfrmlint.contract.words import Function as Core
 from xfrmlint.kernel.functions import Function
 from xfrmlint.kernel.places import HEADERS
 
-_STATE = "net/xfrm/xfrm_state.c"
+_CORE = "net/xfrm"
+_STATE = f"{_CORE}/xfrm_state.c"
 _MOST_EXPANSIONS = 16
 # include/uapi/asm-generic/errno.h: it is reached through asm/, which a build makes.
 _ERRORS = {name: number for number, name in errno.errorcode.items()} | {"ENOTSUPP": 524}
@@ -115,6 +117,18 @@ class Sources:
                 if word not in data or not stands_in(data, word, head):
                     continue
                 found = self.definitions(name, place)
+                if found:
+                    return self._one(name, found)
+        return self._exported(name, word) if self._home else None
+
+    def _exported(self, name: str, word: bytes) -> Source | None:
+        """Return what the xfrm core defines, and its header declares, for an owner to call."""
+        if word not in self._corpus.data(XFRM):
+            return None
+        for file in self._corpus.tree.folder(_CORE):
+            path = posixpath.join(_CORE, file)
+            if file.endswith(".c") and word in self._corpus.data(path):
+                found = self.definitions(name, path)
                 if found:
                     return self._one(name, found)
         return None
@@ -417,7 +431,8 @@ def _elsewhere(reader: Reader, name: str, known: Container[str]) -> Iterator[str
 def core_definitions(
     reader: Reader, sources: Sources, name: str, headers: bool = False
 ) -> list[Source]:
-    usual = [*_USUAL, *(one.place.path for one in _core_of(reader.contract) if one.name == name)]
+    places = [*_USUAL, *(one.place.path for one in _core_of(reader.contract) if one.name == name)]
+    usual = [path for path in places if path and reader.corpus.tree.is_file(path)]
     for path in chain(dict.fromkeys(usual), _elsewhere(reader, name, usual)):
         if headers and not path.endswith(".h"):
             continue

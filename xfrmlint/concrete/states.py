@@ -106,11 +106,12 @@ def objects(case: Case, contract: Contract, names: Sequence[str] = (A, B, U)) ->
     for name, device in devices.items():
         ops = Struct(f"{name}'s {NETDEV_OPS}", OPS)
         callback = NULL
-        if name == state.owner and state.callback is not None:
+        if name == state.owner and state.callback is not None and slot:
             answer = _callback(slot, device, x, devices, state.callback)
             callback = Pointer(Function(slot, callback_of(contract, answer)))
         kind = CType(contract.slots[RESOLVE].result) if RESOLVE in contract.slots else _RESULT
-        ops.put(slot, callback, CType("fn", 1, kind))
+        if slot:
+            ops.put(slot, callback, CType("fn", 1, kind))
         for member, bits in contract.kept(() if name == U else contract.promises).items():
             ops.put(member, Int(bits, UINT), CType("u32"))
         absent = name == state.owner and not state.owner_has_ops

@@ -316,6 +316,10 @@ class Contract:
         takes = self.resolver.takes if self.resolver is not None else ()
         return takes.index(STATE) if STATE in takes else 0
 
+    def arguments(self, state: str, device: str) -> tuple[str, str]:
+        """Return what the resolver is called with, in its order."""
+        return (state, device) if self.state_at < self.device_at else (device, state)
+
     @property
     def returns_handle(self) -> bool:
         """Whether the resolver takes a state and a device, and returns the handle itself."""

@@ -164,8 +164,9 @@ def _asked(context: Context, found: Reads) -> Edit:
     node = span_of(one)
     start = line_start(one.view.text, node.start_byte)
     before = one.view.text[start : node.start_byte].decode("utf-8", "surrogateescape")
-    arguments = (found.state, found.device)
-    text = called(before, context.contract.asks, arguments, "").removeprefix(before)
+    contract = context.contract
+    arguments = contract.arguments(found.state, found.device)
+    text = called(before, contract.asks, arguments, "").removeprefix(before)
     return Edit(one.path, node.start_byte, node.end_byte, text.encode("utf-8", "surrogateescape"))
 
 
@@ -242,7 +243,7 @@ def _in_local(context: Context, found: Reads) -> Converted:
     value = called(
         f"{indent}{name} = {guard}",
         context.contract.asks,
-        (found.state, found.device),
+        context.contract.arguments(found.state, found.device),
         " : 0;" if guard else ";",
     )
     lines, end = [value], End(True, "", view.place(0))
