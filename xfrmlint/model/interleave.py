@@ -144,6 +144,20 @@ SCENARIOS = (
     ),
 )
 
+
+def spoken(scenario: Scenario, names: Mapping[Field, str]) -> Scenario:
+    """Return one of the scenarios in a tree's own names of the fields."""
+
+    def said(step: Step) -> Step:
+        if step.field is None:
+            return step
+        usual = scenario.names[step.field]
+        return step._replace(text=step.text.replace(usual, names[step.field]))
+
+    writers = {name: tuple(map(said, steps)) for name, steps in scenario.writers.items()}
+    return scenario._replace(writers=writers, names=names)
+
+
 Decide = Callable[[State, str], int]
 
 

@@ -7,13 +7,13 @@ from xfrmlint.analysis.analyse import Core
 from xfrmlint.concrete.resolver import Comparison, Verdict
 from xfrmlint.concrete.states import described
 from xfrmlint.contract.words import HANDLE, OWNER, PINNED, Contract
-from xfrmlint.model.interleave import FIELDS, SCENARIOS, Order, Schedule, lines, torn
+from xfrmlint.model.interleave import FIELDS, SCENARIOS, Field, Order, Schedule, lines, spoken, torn
 from xfrmlint.model.predicates import Broken, sentence
 from xfrmlint.report.json import dump
 from xfrmlint.report.terminal import printable
 
 # The model's fields by the roles of xso's members.
-_FIELD = {OWNER: "owner", PINNED: "real_dev", HANDLE: "offload_handle"}
+_FIELD: dict[str, Field] = {OWNER: "owner", PINNED: "real_dev", HANDLE: "offload_handle"}
 
 
 def kept(core: Core) -> bool:
@@ -40,7 +40,8 @@ def schedules(core: Core) -> dict[str, Schedule]:
     order = order_of(core)
     if order is None or core.comparison.revision != "revision 1":
         return {}
-    found = {scenario.name: torn(order, scenario) for scenario in SCENARIOS}
+    names = {field: core.contract.member(role) for role, field in _FIELD.items()}
+    found = {one.name: torn(order, spoken(one, names)) for one in SCENARIOS}
     return {name: schedule for name, schedule in found.items() if schedule is not None}
 
 
