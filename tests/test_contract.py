@@ -743,7 +743,8 @@ def test_renamed_the_resolver_is_compared_as_before(tmp_path: Path) -> None:
     other = run("resolver", rename(lay("rfc", tmp_path / "other")), cwd=tmp_path)
     assert "equals the reference of revision 1 in all 351 states" in plain.out
     assert "Torn reads" in plain.out
-    assert other.out == renamed(plain.out, OTHERWISE)
+    # Columns are as wide as the names.
+    assert other.out.split() == renamed(plain.out, OTHERWISE).split()
 
 
 def test_a_message_says_what_the_tree_calls_things(tmp_path: Path) -> None:
