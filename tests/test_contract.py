@@ -492,8 +492,8 @@ def test_what_the_core_hands_on_is_named_and_left_open() -> None:
             PACKET_DEVICE, "no", id="compared before",
         ),
         pytest.param(
-            [(STATE_C, "\tspin_lock_bh(&x->lock);\n\terr", "\terr")], "delete runs", "without a lock",
-            id="no lock",
+            [(STATE_C, "\tspin_lock_bh(&x->lock);\n\terr", "\terr")],
+            "delete runs", "without a lock", id="no lock",
         ),
         pytest.param(
             [(STATE_C, "hw_kill(x);\n\tspin_unlock_bh(&x->lock);",
