@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from tests.running.console import Seen, read
 from tests.running.kernel import built, folder
 from tests.running.root import write_root
-from tests.running.scenarios import Play
+from tests.running.scenarios import Play, peer
 
 # Seconds for one start, and for each scenario on a machine that has other things to do.
 _START = 60
@@ -27,7 +28,8 @@ def see(plays: Sequence[Play]) -> list[Seen]:
     work = folder() / "work"
     work.mkdir(exist_ok=True)
     archive = work / "root.cpio"
-    write_root(archive, "".join(f"{one.driver} {one.scenario}\n" for one in plays), work)
+    lines = (f"{one.driver} {one.scenario} {peer(one.driver)}\n" for one in plays)
+    write_root(archive, "".join(lines), work)
     seen: list[Seen] = []
     while len(seen) < len(plays):
         console = start(kernel, archive, len(seen), _START + _EACH * (len(plays) - len(seen)))
@@ -45,6 +47,7 @@ def see(plays: Sequence[Play]) -> list[Seen]:
 def start(kernel: Path, archive: Path, skip: int, timeout: float) -> str:
     """Start a kernel, and return what it printed; it is ended if it takes longer."""
     work = archive.parent
+    (work / "uml").mkdir(exist_ok=True)
     command = [
         str(kernel),
         "mem=256M",
@@ -54,7 +57,7 @@ def start(kernel: Path, archive: Path, skip: int, timeout: float) -> str:
         "con0=fd:0,fd:1",
         "bonding.max_bonds=0",
         "panic=-1",
-        f"uml_dir={work}/",
+        f"uml_dir={work / 'uml'}/",
         f"running.from={skip}",
     ]
     process = subprocess.Popen(
@@ -75,6 +78,7 @@ def start(kernel: Path, archive: Path, skip: int, timeout: float) -> str:
         # Its own processes are of its session; one that outlives it is none of a good end.
         _end(process.pid)
         process.wait()
+        shutil.rmtree(work / "uml", ignore_errors=True)
     return out.decode("utf-8", "replace")
 
 

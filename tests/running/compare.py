@@ -3,16 +3,21 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.ran import run
 from tests.running.console import Seen
 from tests.running.differences import reason
 from tests.running.scenarios import SCENARIOS
-from xfrmlint.model.judge import Outcome
+from xfrmlint.model.judge import Outcome, severity, worst
 
-#: A driver's outcome in each topology, by the driver's name.
-Words = Mapping[str, Mapping[str, str]]
+#: What each handle of a driver comes to in each topology, by the driver's name.
+Words = Mapping[str, Mapping[str, Sequence[Outcome]]]
+
+
+#: What was seen of a driver in a topology; None where it was not.
+Outcomes = Mapping[tuple[str, str], Outcome | None]
+REMEMBERED = Path(__file__).with_name("seen.tsv")
 
 
 class Row(NamedTuple):
@@ -41,20 +46,54 @@ def judged(tree: Path) -> Words:
     if ran.status not in (0, 1):
         raise RuntimeError(ran.err)
     document = json.loads(ran.out)
-    return {one["driver"]: one.get("outcomes") or {} for one in document["drivers"]}
+    return {one["driver"]: _by_topology(one.get("handles", ())) for one in document["drivers"]}
 
 
-def compare(seen: Iterable[Seen], words: Words) -> list[Row]:
-    """Return a row for each scenario."""
+def _by_topology(handles: Iterable[Mapping[str, Any]]) -> dict[str, list[Outcome]]:
+    words: dict[str, list[Outcome]] = {}
+    for handle in handles:
+        for topology, word in handle["outcomes"].items():
+            words.setdefault(topology, []).append(Outcome(word))
+    return words
+
+
+def word_for(words: Sequence[Outcome], seen: Outcome | None) -> Outcome | None:
+    """Return the judge's word for a packet: the worst of what the handles come to that it may get.
+
+    Where all are fine they are as good as each other: a packet for which the first handle is 0 can
+    have another one. Then it is what was seen, if that is among them. None if he has no word.
+    """
+    told = worst(words) if words else None
+    if told is not None and severity(told) == 0 and seen in words:
+        return seen
+    return told
+
+
+def compare(outcomes: Outcomes, words: Words) -> list[Row]:
+    """Return a row for each scenario that was played."""
     rows = []
-    for one in seen:
-        driver = one.play.driver
-        topology = SCENARIOS[one.play.scenario]
-        word = words.get(driver, {}).get(topology)
-        told = Outcome(word) if word is not None else None
-        why = reason(driver, topology, one.outcome(), told)
-        rows.append(Row(driver, topology, one.outcome(), told, why))
+    for (driver, topology), outcome in outcomes.items():
+        told = word_for(words.get(driver, {}).get(topology, ()), outcome)
+        rows.append(Row(driver, topology, outcome, told, reason(driver, topology, outcome, told)))
     return rows
+
+
+def outcomes_of(seen: Iterable[Seen]) -> Outcomes:
+    """Return what was seen in the judge's words."""
+    return {(one.play.driver, SCENARIOS[one.play.scenario]): one.outcome() for one in seen}
+
+
+def remember(outcomes: Outcomes) -> None:
+    """Write what was seen where it is held against the judge without a running kernel."""
+    lines = (f"{driver}\t{topology}\t{seen}\n" for (driver, topology), seen in outcomes.items())
+    REMEMBERED.write_text("driver\ttopology\tseen\n" + "".join(lines), "utf-8")
+
+
+def remembered() -> Outcomes:
+    """Return what the last run that was written down has seen."""
+    _, *lines = REMEMBERED.read_text("utf-8").splitlines()
+    rows = (line.split("\t") for line in lines)
+    return {(driver, topology): Outcome(seen) for driver, topology, seen in rows}
 
 
 def differing(rows: Sequence[Row]) -> list[Row]:

@@ -11,7 +11,7 @@ from xfrmlint.model.judge import Outcome, worst
 # The state that every scenario is about.
 _SPI = 5
 _LINE = re.compile(r"running: (\w+) ?(.*)")
-_FAULT = re.compile(r"Kernel mode fault at addr 0x([0-9a-f]+)")
+_FAULT = re.compile(r"(?:Kernel mode fault at addr 0x|Segfault with no mm at )([0-9a-f]+)")
 # A structure that is followed from 0 on ends before that.
 _PAGE = 4096
 

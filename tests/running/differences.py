@@ -14,7 +14,40 @@ class Difference(NamedTuple):
     drivers: frozenset[str] = frozenset()
 
 
-NAMED: tuple[Difference, ...] = ()
+_LAG = frozenset(
+    {"LAG, lower A", "LAG, lower B", "LAG, lower not in the map", "two NICs of one driver"}
+)
+
+NAMED: tuple[Difference, ...] = (
+    Difference(
+        "This core encrypts in software what comes from a VLAN above a bond that owns the state: "
+        "xfrm_dev_offload_ok() wants the route's device to be the state's, and a VLAN has no "
+        "xfrmdev_ops. The judge says what the path would give there.",
+        frozenset({"VLAN above a bond"}),
+        frozenset({Outcome.NOT_HANDED}),
+    ),
+    Difference(
+        "The bond with the map hands nothing on to a driver that does not promise to ask, the "
+        "bond without it does; the judge takes one answer for both.",
+        _LAG,
+        frozenset({Outcome.NOT_HANDED}),
+        frozenset({"unconverted_register", "unconverted_pointer"}),
+    ),
+    Difference(
+        "The judge does not follow which device a comparison names, and says what comes of the "
+        "branch if it is taken: for a LAG's packet it is not, real_dev names no device.",
+        _LAG,
+        frozenset({Outcome.ZERO_TESTED, Outcome.RIGHT}),
+        frozenset({"torn_pair", "torn_answer"}),
+    ),
+    Difference(
+        "The judge does not tell a handle that each NIC keeps for itself from one that the "
+        "driver's NICs share.",
+        frozenset({"two NICs of one driver"}),
+        frozenset({Outcome.RIGHT}),
+        frozenset({"kept_by_packet"}),
+    ),
+)
 
 
 def reason(driver: str, topology: str, seen: Outcome | None, judged: Outcome | None) -> str:

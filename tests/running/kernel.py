@@ -5,6 +5,8 @@ program. What is laid into the source is written for this project; files of the 
 place by regular expressions, as everywhere in tests/real.
 """
 
+import contextlib
+import fcntl
 import filecmp
 import os
 import shutil
@@ -23,6 +25,7 @@ SERIES = "7.3"
 #: Where the test NIC's drivers lie in the tree.
 DRIVERS = "drivers/net/running"
 _BONDING = "drivers/net/bonding"
+_TRAP = "arch/um/kernel/trap.c"
 _NSIM = "drivers/net/netdevsim/ipsec.c"
 _HERE = Path(__file__).parent / "c"
 
@@ -48,6 +51,7 @@ _EDITED: tuple[str, ...] = (
     f"{_BONDING}/bond_main.c",
     f"{_BONDING}/bond_options.c",
     _NSIM,
+    _TRAP,
 )
 # What xfrmlint has to see, to convert a driver.
 _SEEN = ("include", "net/core", "net/xfrm", _BONDING, str(Path(_NSIM).parent))
@@ -82,8 +86,7 @@ def lay(kernel: Path) -> None:
         version.write_text(wanted, "utf-8")
     fresh = folder() / "edited"
     shutil.rmtree(fresh, ignore_errors=True)
-    _edit(kernel, fresh)
-    _convert(kernel, fresh)
+    edit(kernel, fresh, folder() / "unconverted")
     for file in (path for path in fresh.rglob("*") if path.is_file()):
         target = tree / file.relative_to(fresh)
         # Make goes by the time: what has not changed is left as it is.
@@ -96,11 +99,20 @@ def lay(kernel: Path) -> None:
     shutil.rmtree(fresh)
 
 
-def build(kernel: Path, log: Path) -> float:
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Hold the folder; the other runs on this machine wait."""
+    folder().mkdir(parents=True, exist_ok=True)
+    with (folder() / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def build(kernel: Path) -> float:
     """Lay the source out and build it. Return the seconds that took. Raises Missing."""
     all_programs()
     begin = time.monotonic()
-    folder().mkdir(parents=True, exist_ok=True)
+    log = folder() / "build.log"
     lay(kernel)
     tree = source()
     with log.open("wb") as out:
@@ -157,32 +169,48 @@ def _wanted(kernel: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def _edit(kernel: Path, root: Path) -> None:
-    """Write what differs from the kernel's source below a folder."""
     for path in _EDITED:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(kernel / path, root / path)
     tree = Ported.at(root)
     tree.port()
+    # At which address a driver followed no pointer is what has to be seen.
+    tree.edit(
+        _TRAP, (r'panic\("Segfault with no mm"\)', 'panic("Segfault with no mm at %lx", address)')
+    )
     _lay_bond(tree)
     _lay_drivers(tree)
 
 
-def _convert(kernel: Path, fresh: Path) -> None:
-    """Convert the drivers that are to be, by the project's own command."""
-    root = folder() / "unconverted"
-    shutil.rmtree(root, ignore_errors=True)
-    tree = Ported(kernel, root, _SEEN)
-    for file in (path for path in fresh.rglob("*") if path.is_file()):
-        (root / file.relative_to(fresh)).parent.mkdir(parents=True, exist_ok=True)
-        tree.write(str(file.relative_to(fresh)), file.read_text("utf-8"))
+def lay_links(kernel: Path, root: Path) -> None:
+    """Lay what xfrmlint sees of the tree into a folder, by links and quickly; it can't be built."""
+    fresh = root / "edited"
+    edit(kernel, fresh, root / "unconverted")
+    _lay_over(kernel, fresh, root / "source")
+
+
+def edit(kernel: Path, fresh: Path, work: Path) -> None:
+    """Write what differs from the kernel's source into a folder. work: another, for a while."""
+    _edit(kernel, fresh)
+    _lay_over(kernel, fresh, work)
+    # By the project's own command.
     names = [variant.name for variant in CONVERTED]
-    ran = run("convert", root, *names, "netdevsim", cwd=root, timeout=600)
+    ran = run("convert", work, *names, "netdevsim", cwd=work, timeout=600)
     if ran.status:
         raise RuntimeError(f"xfrmlint convert: {ran.err or ran.out}")
     apply = [program("git"), "apply", "-"]
     subprocess.run(apply, cwd=fresh, input=ran.out.encode(), check=True)
-    shutil.rmtree(root)
+    shutil.rmtree(work)
     Ported.at(fresh).edit(_NSIM, (r"^\ttsa = &ipsec->sa\[sa_idx\];\n", _TOLD))
+
+
+def _lay_over(kernel: Path, fresh: Path, root: Path) -> None:
+    shutil.rmtree(root, ignore_errors=True)
+    tree = Ported(kernel, root, _SEEN)
+    for file in (path for path in fresh.rglob("*") if path.is_file()):
+        name = file.relative_to(fresh)
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        tree.write(str(name), file.read_text("utf-8"))
 
 
 # In the words of hardware.c. A table entry is of the device's own add, or it is unused.

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from tests.running.variants import PEERS, variant
+
 #: What /init calls a scenario: the judge's topology.
 SCENARIOS: Mapping[str, str] = {
     "own": "owner is the NIC",
@@ -27,9 +29,22 @@ class Play(NamedTuple):
 
 
 def plays(drivers: Iterable[str], scenarios: Iterable[str] = tuple(SCENARIOS)) -> list[Play]:
-    """Return each scenario with each driver."""
+    """Return each scenario with each driver, but those that a driver can't come into."""
     wanted = tuple(scenarios)
-    return [Play(driver, scenario) for driver in drivers for scenario in wanted]
+    return [Play(one, scenario) for one in drivers for scenario in wanted if can(one, scenario)]
+
+
+def can(driver: str, scenario: str) -> bool:
+    """Tell whether a driver can come into a scenario."""
+    if driver == NETDEVSIM:
+        return scenario in SIMULATED
+    # The device that a transmit function is given is never NULL.
+    return scenario != "null" or not variant(driver).given
+
+
+def peer(driver: str) -> str:
+    """Return the driver of the other ports: another one, whose handles are of the same kind."""
+    return PEERS[driver != NETDEVSIM and variant(driver).pointer].name
 
 
 NETDEVSIM = "netdevsim"

@@ -77,7 +77,8 @@ class Variant(NamedTuple):
 
     body: what the datapath does with a state's packet. locals, before, members, setup: what that
     needs. add: how a handle is returned. deferred: a work item transmits. sleeps: it waits between
-    two reads of its own, not in front of the transmit function, while a scenario holds it.
+    two reads of its own, not in front of the transmit function, while a scenario holds it. given:
+    it asks for the device that the transmit function is given. pointer: its handles are pointers.
     """
 
     name: str
@@ -91,6 +92,8 @@ class Variant(NamedTuple):
     flag: bool = True
     deferred: bool = False
     sleeps: bool = False
+    given: bool = False
+    pointer: bool = False
 
     @property
     def text(self) -> str:
@@ -134,7 +137,7 @@ _ENTRY_ADD = """	sa = kzalloc(sizeof(*sa), GFP_KERNEL);
 """
 
 
-def _pointer(name: str, what: str, body: str, flag: bool = True) -> Variant:
+def _pointer(name: str, what: str, body: str, flag: bool = True, given: bool = False) -> Variant:
     return Variant(
         name,
         what,
@@ -143,6 +146,8 @@ def _pointer(name: str, what: str, body: str, flag: bool = True) -> Variant:
         before=_ENTRY,
         add="\tstruct @NAME@_sa *sa;\n\n" + _ENTRY_ADD,
         flag=flag,
+        given=given,
+        pointer=True,
     )
 
 
@@ -163,6 +168,7 @@ RIGHT = (
         "\tdesc->length = cpu_to_le32(skb->len);\n"
         "\thardware_send_described(&nic->hw, skb, desc);\n" + _GOTO_DROP,
         locals="\tstruct descriptor *desc;\n" + _LOCAL,
+        given=True,
     ),
     _pointer(
         "right_pointer",
@@ -170,6 +176,7 @@ RIGHT = (
         "\tsa = (struct @NAME@_sa *)xfrm_dev_state_lower_handle(x, skb->dev);\n"
         + _DROP_POINTER
         + _WRITE_POINTER,
+        given=True,
     ),
     Variant(
         "right_helper",
@@ -278,9 +285,9 @@ WRONG = (
     Variant(
         "kept_by_add",
         "keeps the handle that add returned, by SPI, for all of its NICs",
-        "\thandle = @NAME@_kept[be32_to_cpu(x->id.spi) & 15];\n" + _DROP + _WRITE,
-        before="static unsigned long @NAME@_kept[16];\n\n",
-        add=_INDEX + "\t@NAME@_kept[be32_to_cpu(x->id.spi) & 15] = x->xso.offload_handle;\n",
+        "\thandle = @NAME@_kept[be32_to_cpu(x->id.spi) & 4095];\n" + _DROP + _WRITE,
+        before="static unsigned long @NAME@_kept[4096];\n\n",
+        add=_INDEX + "\t@NAME@_kept[be32_to_cpu(x->id.spi) & 4095] = x->xso.offload_handle;\n",
     ),
     Variant(
         "kept_by_packet",
@@ -327,7 +334,7 @@ WRONG = (
 
 # These are wrong as they stand here, and are built as `xfrmlint convert` leaves them.
 CONVERTED = tuple(
-    one._replace(name=name, what="converted by xfrmlint: " + one.what)
+    one._replace(name=name, what="converted by xfrmlint: " + one.what, given=True)
     for name, one in (
         ("converted_register", UNCONVERTED[0]),
         ("converted_pointer", UNCONVERTED[1]),
@@ -336,5 +343,12 @@ CONVERTED = tuple(
 )
 
 VARIANTS = (*RIGHT, *UNCONVERTED, *WRONG, *CONVERTED)
-#: Stands beside a variant as another driver's NIC.
-PEER = RIGHT[0]
+#: What stands beside a variant as another driver's NIC: one whose handles are numbers, or pointers.
+PEERS = (RIGHT[0], RIGHT[2])
+
+_BY_NAME = {one.name: one for one in VARIANTS}
+
+
+def variant(name: str) -> Variant:
+    """Return the variant of that name. Raises KeyError."""
+    return _BY_NAME[name]
