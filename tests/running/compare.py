@@ -61,9 +61,12 @@ def word_for(words: Sequence[Outcome], seen: Outcome | None) -> Outcome | None:
     """Return the judge's word for a packet: the worst of what the handles come to that it may get.
 
     Where all are fine they are as good as each other: a packet for which the first handle is 0 can
-    have another one. Then it is what was seen, if that is among them. None if he has no word.
+    have another one. Then it is what was seen, if that is among them; a driver that reaches no
+    handle has none to give. None if he has no word.
     """
     told = worst(words) if words else None
+    if told is Outcome.NOT_REACHED:
+        return Outcome.ZERO_TESTED
     if told is not None and severity(told) == 0 and seen in words:
         return seen
     return told

@@ -94,6 +94,7 @@ def test_the_worst_packet_counts_and_no_packet_or_an_error_is_no_outcome() -> No
         ((Outcome.ZERO_TESTED, Outcome.STALE), Outcome.ZERO_TESTED, Outcome.STALE),
         ((Outcome.ZERO_TESTED, Outcome.RIGHT), Outcome.RIGHT, Outcome.RIGHT),
         ((Outcome.ZERO_TESTED, Outcome.RIGHT), Outcome.NOT_HANDED, Outcome.ZERO_TESTED),
+        ((Outcome.NOT_REACHED,), Outcome.RIGHT, Outcome.ZERO_TESTED),
         ((Outcome.UNKNOWN, Outcome.RIGHT), Outcome.RIGHT, Outcome.UNKNOWN),
     ],
 )

@@ -15,6 +15,9 @@ from tests.running.scenarios import plays
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 
+_FEW = ("right_pointer", "no_test", "converted_register")
+
+
 def _kernel() -> Path:
     try:
         # A test run downloads nothing.

@@ -8,7 +8,7 @@ from xfrmlint.c.expression import is_indexed
 from xfrmlint.c.syntax import Expression
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import HANDLE
+from xfrmlint.contract.words import HANDLE, OWNER, PINNED
 from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice
 from xfrmlint.flow.values import Location
@@ -96,7 +96,8 @@ class Code:
                 self.pointed.setdefault(key, []).append((edge.place, function))
                 words.update(self._word_at(edge.place))
         members = {handle} | {field for _, field in self.keepers}
-        seeds = Seeds(frozenset(words | members), frozenset(members), resolvers)
+        named = frozenset((contract.member(OWNER), contract.member(PINNED))) - {""}
+        seeds = Seeds(frozenset(words | members), frozenset(members), resolvers, named=named)
         given: dict[FunctionName, frozenset[str]] = {
             f: frozenset() for f in sorted(self.driver.reached)
         }
@@ -114,7 +115,11 @@ class Code:
                         more[target] = more.get(target, frozenset()) | parameters
             words |= members | returning | {name for name, _ in filling}
             found = Seeds(
-                frozenset(words), frozenset(members), frozenset(returning), frozenset(filling)
+                frozenset(words),
+                frozenset(members),
+                frozenset(returning),
+                frozenset(filling),
+                named,
             )
             if (found == seeds and more == given) or len(more) > _MOST_FUNCTIONS:
                 return found

@@ -42,6 +42,7 @@ from xfrmlint.c.syntax import (
     uncast,
 )
 from xfrmlint.c.view import View
+from xfrmlint.contract.words import XSO
 from xfrmlint.kernel.functions import function_named
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -60,12 +61,14 @@ class Seeds:
 
     words: names that stand for one (functions on the way, members). members: those that hold one.
     returning: functions that return one. filling: functions that put one where argument N points.
+    named: the members of xso that name a net_device.
     """
 
     words: frozenset[str]
     members: frozenset[str]
     returning: frozenset[str] = frozenset()
     filling: frozenset[tuple[str, int]] = frozenset()
+    named: frozenset[str] = frozenset()
 
 
 class Carried(NamedTuple):
@@ -303,6 +306,10 @@ class Body:
             for i in matters
             if steps[i].does in _ENDS or i in ahead or (i in behind and not steps[i].again)
         }
+        # Whether the own device is one that the state names: in some topologies it never is.
+        naming = [i for i in range(len(steps)) if self._names_device(i, seeds.named)]
+        named_by_state = set().union(*(self.names[i].assigned for i in naming))
+        naming = [i for i in naming if steps[i].does is Does.TEST]
         inputs: set[str] = set()
         # What a call on the way is given can be a member that was written before: skb->dev.
         given = set().union(*(self.given(i) for i in first))
@@ -321,7 +328,11 @@ class Body:
                     or (i in ahead and text.members & given)
                 )
             }
-            asked = [*self._device_tests(inputs), *self._state_tests(inputs)]
+            asked = [
+                *self._device_tests(inputs | named_by_state),
+                *self._state_tests(inputs),
+                *naming,
+            ]
             fresh |= {i for i in asked if i in ahead and i not in matters}
             matters |= fresh
         onward = _onward(steps, matters)
@@ -349,6 +360,11 @@ class Body:
             if ways[0] != ways[-1]:
                 guarding.add(text)
         return {i: text for i, text in self.conditions.items() if text in guarding}
+
+    def _names_device(self, index: int, members: frozenset[str]) -> bool:
+        """Tell whether a step reads a net_device that a state names."""
+        words = self.names[index].words
+        return XSO in words and not members.isdisjoint(words)
 
     def _device_tests(self, inputs: set[str]) -> list[int]:
         """Return the conditions that compare net_devices which matter."""

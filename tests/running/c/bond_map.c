@@ -48,7 +48,8 @@ static void bond_map_free_entry(struct xfrm_state *x, const struct bond_map_entr
 		entry->port->xfrmdev_ops->xdo_dev_state_free(entry->port, x);
 }
 
-static int bond_map_ports(struct net_device *bond_dev, struct net_device **ports)
+/* Note the ports of a bond, and hold them. */
+static int bond_map_ports(struct net_device *bond_dev, struct bond_map *map)
 {
 	struct bonding *bond = netdev_priv(bond_dev);
 	struct list_head *iter;
@@ -60,32 +61,32 @@ static int bond_map_ports(struct net_device *bond_dev, struct net_device **ports
 		if (count == BOND_MAP_PORTS)
 			break;
 		dev_hold(slave->dev);
-		ports[count++] = slave->dev;
+		map->on[count++].port = slave->dev;
 	}
 	rcu_read_unlock();
 	return count;
 }
 
-static int bond_map_fill(struct bond_map *map, struct xfrm_state *x, struct net_device **ports,
-			 int count, struct netlink_ext_ack *extack)
+static int bond_map_fill(struct bond_map *map, struct xfrm_state *x, int count,
+			 struct netlink_ext_ack *extack)
 {
-	int i, err;
+	int err = 0;
 
-	for (i = 0; i < count; i++) {
-		struct net_device *port = ports[i];
+	while (map->count < count) {
+		struct bond_map_entry *entry = &map->on[map->count];
 
 		err = -EOPNOTSUPP;
-		if (bond_map_usable(port))
-			err = port->xfrmdev_ops->xdo_dev_state_add(port, x, extack);
+		if (bond_map_usable(entry->port))
+			err = entry->port->xfrmdev_ops->xdo_dev_state_add(entry->port, x, extack);
 		if (err)
 			goto undo;
-		map->on[map->count].port = port;
-		map->on[map->count].handle = x->xso.offload_handle;
+		entry->handle = x->xso.offload_handle;
 		map->count++;
 	}
 	return count ? 0 : -ENODEV;
 undo:
-	while (map->count--) {
+	while (map->count) {
+		map->count--;
 		bond_map_delete_entry(x, &map->on[map->count]);
 		bond_map_free_entry(x, &map->on[map->count]);
 	}
@@ -96,7 +97,6 @@ undo:
 static int bond_map_add(struct net_device *bond_dev, struct xfrm_state *x,
 			struct netlink_ext_ack *extack)
 {
-	struct net_device *ports[BOND_MAP_PORTS];
 	struct bond_map *map;
 	int i, count, err;
 
@@ -106,10 +106,10 @@ static int bond_map_add(struct net_device *bond_dev, struct xfrm_state *x,
 	map->bond_dev = bond_dev;
 	map->x = x;
 	mutex_lock(&bond_maps_lock);
-	count = bond_map_ports(bond_dev, ports);
-	err = bond_map_fill(map, x, ports, count, extack);
+	count = bond_map_ports(bond_dev, map);
+	err = bond_map_fill(map, x, count, extack);
 	for (i = 0; i < count; i++)
-		dev_put(ports[i]);
+		dev_put(map->on[i].port);
 	if (err) {
 		kfree(map);
 	} else {
