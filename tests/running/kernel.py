@@ -199,7 +199,9 @@ def edit(kernel: Path, fresh: Path, work: Path) -> None:
     if ran.status:
         raise RuntimeError(f"xfrmlint convert: {ran.err or ran.out}")
     apply = [program("git"), "apply", "-"]
-    subprocess.run(apply, cwd=fresh, input=ran.out.encode(), check=True)
+    # Inside somebody's checkout git would pass over what is not of it.
+    apart = {**os.environ, "GIT_CEILING_DIRECTORIES": str(fresh.resolve().parent)}
+    subprocess.run(apply, cwd=fresh, env=apart, input=ran.out.encode(), check=True)
     shutil.rmtree(work)
     Ported.at(fresh).edit(_NSIM, (r"^\ttsa = &ipsec->sa\[sa_idx\];\n", _TOLD))
 
