@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
+# Runs of one of the core's functions: one that has more ways is not told of.
+MOST_RUNS = 512
+
 
 def choices() -> Iterator[Callable[[], bool]]:
     """Yield a `choose` for each run: together they give all sequences of answers that are asked.
