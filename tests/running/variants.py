@@ -59,14 +59,14 @@ _DEFERRED_SETUP = "\tskb_queue_head_init(&nic->queue);\n\tINIT_WORK(&nic->work, 
 
 _LOCAL = "\tunsigned long handle;\n"
 _DROP = """	if (!handle) {
-		hardware_none(&nic->hw, skb);
+		hardware_none(&nic->hw);
 		dev_kfree_skb_any(skb);
 		return NETDEV_TX_OK;
 	}
 """
 _GOTO_DROP = """	return NETDEV_TX_OK;
 drop:
-	hardware_none(&nic->hw, skb);
+	hardware_none(&nic->hw);
 	dev_kfree_skb_any(skb);
 """
 _WRITE = "\twritel(handle, nic->hw.regs + HARDWARE_SA);\n\thardware_send(&nic->hw, skb);\n"
@@ -182,7 +182,7 @@ RIGHT = (
         "right_helper",
         "a function asks, and returns whether there is a handle",
         "\tif (!@NAME@_handle(nic, x, &handle)) {\n"
-        "\t\thardware_none(&nic->hw, skb);\n"
+        "\t\thardware_none(&nic->hw);\n"
         "\t\tdev_kfree_skb_any(skb);\n"
         "\t\treturn NETDEV_TX_OK;\n"
         "\t}\n" + _WRITE,

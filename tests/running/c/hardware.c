@@ -130,9 +130,9 @@ void hardware_send_plain(struct hardware *hw, struct sk_buff *skb)
 	dev_consume_skb_any(skb);
 }
 
-void hardware_none(struct hardware *hw, struct sk_buff *skb)
+void hardware_none(struct hardware *hw)
 {
-	pr_info("running: none port=%s spi=%x\n", hw->port->name, spi_of(skb));
+	pr_info("running: none port=%s\n", hw->port->name);
 }
 
 void hardware_between(struct hardware *hw)

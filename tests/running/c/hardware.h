@@ -58,8 +58,8 @@ void hardware_send(struct hardware *hw, struct sk_buff *skb);
 void hardware_send_described(struct hardware *hw, struct sk_buff *skb, struct descriptor *by);
 /* Send a packet that needs no SA. */
 void hardware_send_plain(struct hardware *hw, struct sk_buff *skb);
-/* Tell of a packet for which there is no SA; the driver drops it. */
-void hardware_none(struct hardware *hw, struct sk_buff *skb);
+/* Tell of a packet for which there is no SA, and which the driver drops. */
+void hardware_none(struct hardware *hw);
 
 /* Wait here, between two reads, as long as the scenario holds the device. */
 void hardware_between(struct hardware *hw);
