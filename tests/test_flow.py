@@ -81,6 +81,7 @@ def said(path: Path) -> str:
             Kind.RESOLVE: "ask",
             Kind.TEST: "!0" if event.nonzero else "0",
             Kind.COMPARE: "compare",
+            Kind.SAME: "",
             Kind.RETURN: "",
         }.get(event.kind, str(event.kind))
         if several and event.handle >= 0:
@@ -104,6 +105,36 @@ def ways(statements: str, outside: str = "") -> set[str]:
 
 TESTED = {"ask, 0", "ask, !0, use given to give()"}
 DROP = "{ drop(skb); return NETDEV_TX_OK; }"
+
+
+@pytest.mark.parametrize(
+    ("statements", "settled"),
+    [
+        (X + "if (x) give(x->xso.offload_handle);", []),
+        (X + "if (dev) give(x->xso.offload_handle);", []),
+        # The state's device is compared with nothing of this packet's.
+        (X + "if (x->xso.real_dev) give(x->xso.offload_handle);", []),
+        (X + "if (x->xso.real_dev == dev) give(x->xso.offload_handle);", ["xso.real_dev"]),
+        (X + "if (dev != READ_ONCE(x->xso.dev)) give(x->xso.offload_handle);", ["not xso.dev"]),
+        (
+            X + "struct net_device *of = x->xso.real_dev;\n"
+            "if (of == dev) give(x->xso.offload_handle);",
+            ["xso.real_dev"],
+        ),
+    ],
+)
+def test_whether_the_own_device_is_one_that_the_state_names(
+    statements: str, settled: list[str]
+) -> None:
+    found = []
+    for path in traced(driver(statements)).paths:
+        kinds = [event.kind for event in path.events]
+        if Kind.READ in kinds:
+            before = path.events[: kinds.index(Kind.READ)]
+            same = [event for event in before if event.kind is Kind.SAME]
+            found.append([f"{'' if e.nonzero else 'not '}{e.device}" for e in same])
+    assert settled in found
+    assert {tuple(one) for one in found} == {tuple(settled)}
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,10 @@ def use(handle: int = 0) -> Event:
     return event(Kind.USE, handle, text="dereferenced")
 
 
+def same(device: Device, held: bool = True) -> Event:
+    return event(Kind.SAME, device=device, nonzero=held)
+
+
 RETURN = event(Kind.RETURN, text="NETDEV_TX_OK")
 CUT = event(Kind.CUT, text="too many paths")
 
@@ -105,6 +109,25 @@ TABLE: dict[str, tuple[Iterable[Path], Mapping[str, Outcome]]] = {
     "another handle tested": (
         ((read(1), branch(True, 1), ask(), use()), (read(1), branch(False, 1), RETURN)),
         row(RIGHT, ZERO_USED=NONE),
+    ),
+    # real_dev is the own device where a bond has the state on one lower, and may have been just
+    # before; both are NULL where the driver has no device.
+    "read where real_dev is the own device": (
+        ((same(Device.REAL_DEV), read(), use()), (same(Device.REAL_DEV, held=False), RETURN)),
+        row(
+            NOT_REACHED,
+            RIGHT=(ACTIVE, NO_LOWER, NO_OPS),
+            OTHER=(BACKUP,),
+            STALE=(FREED,),
+        ),
+    ),
+    "read where the owner is not the own device": (
+        ((same(Device.OWNER, held=False), read(), use()), (same(Device.OWNER), RETURN)),
+        row(OTHER, NOT_REACHED=(NIC,), RIGHT=(ACTIVE, LAG_B, NO_LOWER, NO_OPS), STALE=(FREED,)),
+    ),
+    "kept by the device itself": (
+        ((read(source=Source.STORED)._replace(device=Device.OWN), use()),),
+        row(RIGHT, STALE=(BACKUP, LAG_C, FREED)),
     ),
     "compared with something that may exclude 0": (
         ((ask(), event(Kind.COMPARE, 0), use(), RETURN),),

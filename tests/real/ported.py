@@ -66,6 +66,13 @@ class Ported:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             _link(kernel / name, root / name)
 
+    @classmethod
+    def at(cls, root: Path) -> "Ported":
+        """Return what edits files that have been copied already, to be written freely."""
+        made = cls.__new__(cls)
+        made.root = root
+        return made
+
     def edit(self, path: str, *changes: tuple[str, str]) -> None:
         """Replace the first match of each regular expression; each has to match."""
         text = (self.root / path).read_text("utf-8")

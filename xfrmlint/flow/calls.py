@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from xfrmlint.c.constants import BITS, bits
-from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import Goes, destination, is_condition
 from xfrmlint.c.graph import labels_in
 from xfrmlint.c.syntax import (
@@ -32,7 +31,7 @@ from xfrmlint.flow.arithmetic import (
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.evaluate import Evaluator, Held
 from xfrmlint.flow.events import Device, Kind, Sa, Source
-from xfrmlint.flow.frame import Frame, Outcomes
+from xfrmlint.flow.frame import NETDEV, Frame, Outcomes
 from xfrmlint.flow.summary import holds, written_here
 from xfrmlint.flow.values import (
     SAME,
@@ -56,7 +55,6 @@ from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
-_DEVICE = CType("struct net_device", 1)
 _DEVICES = {"master": Device.MASTER, "vlan": Device.VLAN_REAL}
 
 
@@ -125,7 +123,7 @@ class Calls:
         if isinstance(whose, XfrmState) and whose.there is False:
             return []
         asked = call.arguments[1]
-        lower = frame.typed(lower, _DEVICE, asked)
+        lower = frame.typed(lower, NETDEV, asked)
         place = frame.place(call)
         device, why = Device.UNKNOWN, ""
         given = source_of(asked)
@@ -175,7 +173,7 @@ class Calls:
             return []
         does = function_named(name)
         if does.private == "own" and values:
-            values = [self._settled(frame, values[0], call.arguments[0]), *values[1:]]
+            values = [frame.device(values[0], call.arguments[0]), *values[1:]]
         state = self._owned(frame, call, values, state)
         if does.new_packet:
             return [self._made(frame, call, values, state)]
@@ -206,7 +204,7 @@ class Calls:
         made = Packet(f"{place.path}:{place.line}:{place.column}")
         device: Value = Netdev(Device.NULL)
         if function_named(call.name).new_packet == "0":
-            device = frame.typed(values[0], _DEVICE, call.arguments[0]) if values else UNKNOWN
+            device = frame.typed(values[0], NETDEV, call.arguments[0]) if values else UNKNOWN
         return state.stored(made.device, device), made
 
     def _owned(self, frame: Frame, call: Call, values: Sequence[Value], state: State) -> State:
@@ -216,7 +214,7 @@ class Calls:
         if given is not None and max(given.value.position, given.target.position) < len(values):
             packet, position = values[given.target.position], given.value.position
             if isinstance(packet, Packet):
-                device = frame.typed(values[position], _DEVICE, call.arguments[position])
+                device = frame.typed(values[position], NETDEV, call.arguments[position])
                 return state.stored(packet.device, device)
         for value in values if not does.known else ():
             if isinstance(value, Packet) and value.made:
@@ -275,13 +273,6 @@ class Calls:
                 if not state.handles_below(value.to):
                     state = state.stored(value.to, UNKNOWN)
         return [(state, Unknown(packet))]
-
-    def _settled(self, frame: Frame, value: Value, argument: Expression) -> Value:
-        """Return a net_device as whose it is, where a driver's member holds it."""
-        device = frame.typed(value, _DEVICE, argument)
-        if not isinstance(device, Netdev) or device.member is None:
-            return device
-        return Netdev(self.driver.members.settled(device.member)[0])
 
     def _bits(self, frame: Frame, call: Call, values: Sequence[Value]) -> Value | None:
         """Return what BIT() and GENMASK() make of constants."""
@@ -406,7 +397,7 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     fields = frame.driver.reader.types.fields(kind, frame.view.path)
     if fields is None:
         return False
-    knows = frame.code.resolves and _DEVICE in fields[0].values()
+    knows = frame.code.resolves and NETDEV in fields[0].values()
     return knows or not members.isdisjoint(fields[0])
 
 

@@ -8,7 +8,7 @@ from xfrmlint.c.expression import is_indexed
 from xfrmlint.c.syntax import Expression
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import HANDLE
+from xfrmlint.contract.words import HANDLE, OWNER, PINNED
 from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice
 from xfrmlint.flow.values import Location
@@ -105,8 +105,11 @@ class Code:
                 called[function].update(self._word_at(edge.place))
             words |= called[function]
         members = {handle} | {field for _, field in self.keepers}
+        named = frozenset((contract.member(OWNER), contract.member(PINNED))) - {""}
         moving = self._moving() if self.resolves else frozenset()
-        seeds = Seeds(frozenset(words | members), frozenset(members), resolvers, moving=moving)
+        seeds = Seeds(
+            frozenset(words | members), frozenset(members), resolvers, named=named, moving=moving
+        )
         given: dict[FunctionName, frozenset[str]] = {
             f: frozenset() for f in sorted(self.driver.reached)
         }
@@ -129,6 +132,7 @@ class Code:
                 frozenset(members),
                 frozenset(returning),
                 frozenset(filling),
+                named,
                 moving,
             )
             if (found == seeds and more == given) or len(more) > _MOST_FUNCTIONS:

@@ -6,10 +6,11 @@ from xfrmlint.c.integers import COMPARISONS, INT, Int, calculated
 from xfrmlint.c.syntax import Binary, Expression, Name, Truth, Unary, uncast
 from xfrmlint.flow.arithmetic import EQUAL, Branches, equal, is_zero, outcomes, same_device
 from xfrmlint.flow.evaluate import Evaluator, Held
-from xfrmlint.flow.events import Device
+from xfrmlint.flow.events import Device, Kind
 from xfrmlint.flow.frame import Frame
 from xfrmlint.flow.relevance import condition
 from xfrmlint.flow.values import (
+    SAME,
     Bits,
     Constant,
     Form,
@@ -22,6 +23,11 @@ from xfrmlint.flow.values import (
 )
 
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+
+
+def _is_named(value: Value) -> bool:
+    """Tell whether a value is a net_device that the state names."""
+    return isinstance(value, Netdev) and value.device in (Device.OWNER, Device.REAL_DEV)
 
 
 class Conditions:
@@ -100,12 +106,24 @@ class Conditions:
         if isinstance(left, Constant) and isinstance(right, Constant):
             way = self.ordered(left, sign, right)
             return self.assuming(after, one) if way is None else [(after, way)]
+        if sign in EQUAL and (_is_named(left) or _is_named(right)):
+            left, right = self.frame.device(left, one.left), self.frame.device(right, one.right)
         if isinstance(left, Netdev) and isinstance(right, Netdev) and sign in EQUAL:
-            return same_device(after, left, right, sign == "==")
+            return [
+                (self._noted(s, after, one), way)
+                for s, way in same_device(after, left, right, sign == "==")
+            ]
         if is_zero(right) and sign in EQUAL:
             decided = self.decide(after, left, one.left)
             return [(s, way == (sign == "!=")) for s, way in decided]
         return self.assuming(after, one)
+
+    def _noted(self, state: State, before: State, one: Expression) -> State:
+        """Note what a comparison of devices has settled; nothing if that was settled before."""
+        for (what, device), same in state.assumed.items() - before.assumed.items():
+            if what == SAME:
+                state = self.frame.mark(state, Kind.SAME, one, nonzero=same, device=Device(device))
+        return state
 
     def ordered(self, one: Constant, sign: str, other: Constant) -> bool | None:
         """Compare constants; None where their numbers are not known."""

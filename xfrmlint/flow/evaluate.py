@@ -205,6 +205,8 @@ class Evaluator:
             self.state = self.state.marked(mark)
             return Handle(made)
         role = self.frame.driver.contract.role_of(one.name)
+        if role in (OWNER, PINNED) and of.sa is Sa.OTHER:
+            return Netdev(Device.SAVED)
         if role in (OWNER, PINNED):
             return Netdev(Device.OWNER if role == OWNER else Device.REAL_DEV)
         return UNKNOWN

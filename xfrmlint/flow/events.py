@@ -48,6 +48,7 @@ class Kind(StrEnum):
     RESOLVE = "resolve"  # the resolver is called: a new handle
     TEST = "test"  # a branch was taken that makes a handle known to be zero or non-zero
     COMPARE = "compare"  # a branch was taken on a comparison that may exclude 0, or may not
+    SAME = "same"  # a branch was taken on whether the own device is one that the state names
     USE = "use"  # a handle is dereferenced, used as an index, or given to hardware
     STORE = "store"  # a handle is put where it outlives the packet
     RETURN = "return"  # the function ends
@@ -57,9 +58,11 @@ class Kind(StrEnum):
 class Event(NamedTuple):
     """One step of a path.
 
-    handle: number of the handle within the path (-1 where there is none). device: RESOLVE. nonzero:
-    TEST: which way the branch went. text: how a handle is used, where it is stored, what is
-    returned (`NETDEV_TX_BUSY`, `NETDEV_TX_OK`, `0`, another constant's name, or empty), why cut.
+    handle: number of the handle within the path (-1 where there is none). device: RESOLVE, SAME;
+    READ of a stored one: OWN if it was stored for this device alone.
+    nonzero: TEST, SAME: which way the branch went. text: how a handle is used, where it is stored,
+    what is returned (`NETDEV_TX_BUSY`, `NETDEV_TX_OK`, `0`, another constant's name, or empty), why
+    cut.
     """
 
     kind: Kind

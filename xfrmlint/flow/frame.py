@@ -33,6 +33,7 @@ from xfrmlint.program.access import STATE
 
 _LONGEST = 24
 _PRIVATE = Pointer(("own",))
+NETDEV = CType("struct net_device", 1)
 
 
 Outcomes = list[tuple[State, Value]]
@@ -73,10 +74,13 @@ class Frame:
         known: str = "",
         nonzero: bool = False,
         put: str = "",
+        device: Device = Device.UNKNOWN,
     ) -> State:
         """Note an event at an expression."""
         made = Mark(kind, self.place(one), self.view.function.name, handle)
-        return state.marked(made._replace(text=text, known=known, nonzero=nonzero, put=put))
+        return state.marked(
+            made._replace(text=text, known=known, nonzero=nonzero, put=put, device=device)
+        )
 
     def used(self, state: State, handle: Handle, one: Expression, text: str) -> State:
         """Note a use of a handle."""
@@ -120,8 +124,11 @@ class Frame:
         if self.code.is_keeper(self.view, one, at):
             # An earlier packet left a handle here.
             made = ("stored", *at)
+            # In the device's own private data it was left by this device.
+            own = at[0] == "own" and "*" not in at
+            whose = Device.OWN if own else Device.UNKNOWN
             mark = Mark(Kind.READ, self.place(one), self.view.function.name, made, Source.STORED)
-            return state.knowing(made, "").marked(mark), Handle(made)
+            return state.knowing(made, "").marked(mark._replace(device=whose)), Handle(made)
         if at[0] in ("netdev", "xs") or len(at) > _LONGEST:
             return state, UNKNOWN
         if any(inner[:1] not in ((), ("*",)) for inner, _ in state.below(at)):
@@ -165,6 +172,13 @@ class Frame:
             at = ("call", f"{place.path}:{place.line}:{place.column}")
             return Pointer(("skb", *at) if value.packet else at)
         return value
+
+    def device(self, value: Value, one: Expression) -> Value:
+        """Return a net_device as whose it is, where a driver's member holds it."""
+        device = self.typed(value, NETDEV, one)
+        if not isinstance(device, Netdev) or device.member is None:
+            return device
+        return Netdev(self.driver.members.settled(device.member)[0])
 
     def _is_fixed(self, at: Location) -> bool:
         """Tell whether a location is in an element of a shared table that is always the same."""

@@ -44,6 +44,7 @@ from xfrmlint.c.syntax import (
     uncast,
 )
 from xfrmlint.c.view import View
+from xfrmlint.contract.words import XSO
 from xfrmlint.kernel.functions import function_named
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -63,13 +64,15 @@ class Seeds:
 
     words: names that stand for one (functions on the way, members). members: those that hold one.
     returning: functions, and pointers to them, that return one. filling: those that put one where
-    argument N points. moving: functions that can give a packet another device.
+    argument N points. moving: functions that can give a packet another device. named: the
+    members of xso that name a net_device.
     """
 
     words: frozenset[str]
     members: frozenset[str]
     returning: frozenset[str] = frozenset()
     filling: frozenset[tuple[str, int]] = frozenset()
+    named: frozenset[str] = frozenset()
     moving: frozenset[str] = frozenset()
 
 
@@ -328,6 +331,10 @@ class Body:
             for i in matters
             if steps[i].does in _ENDS or i in ahead or (i in behind and not steps[i].again)
         }
+        # Whether the own device is one that the state names: in some topologies it never is.
+        naming = [i for i in range(len(steps)) if self._names_device(i, seeds.named)]
+        named_by_state = set().union(*(self.names[i].assigned for i in naming))
+        naming = [i for i in naming if steps[i].does is Does.TEST]
         inputs: set[str] = set()
         # What a call on the way is given can be a member that was written before: skb->dev.
         given = set().union(*(self.given(i) for i in first))
@@ -346,7 +353,11 @@ class Body:
                     or (i in ahead and text.members & given)
                 )
             }
-            asked = [*self._device_tests(inputs), *self._state_tests(inputs)]
+            asked = [
+                *self._device_tests(inputs | named_by_state),
+                *self._state_tests(inputs),
+                *naming,
+            ]
             if "dev" in inputs:
                 asked += [i for i in ahead if self._moves(i, seeds)]
             fresh |= {i for i in asked if i in ahead and i not in matters}
@@ -376,6 +387,11 @@ class Body:
             if ways[0] != ways[-1]:
                 guarding.add(text)
         return {i: text for i, text in self.conditions.items() if text in guarding}
+
+    def _names_device(self, index: int, members: frozenset[str]) -> bool:
+        """Tell whether a step reads a net_device that a state names."""
+        words = self.names[index].words
+        return XSO in words and not members.isdisjoint(words)
 
     def _moves(self, index: int, seeds: Seeds) -> bool:
         """Tell whether a step can give a packet another device, whatever the packet is called."""

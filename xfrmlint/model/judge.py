@@ -107,6 +107,9 @@ def judge_path(path: Path, topology: Topology) -> Judged:
 
     for at, event in enumerate(path):
         handle = event.handle
+        if event.kind is Kind.SAME and event.nonzero not in topology.may_be_own(event.device):
+            uses.extend(_unreached(path[at + 1 :], None))
+            break
         if handle < 0 and event.kind not in (Kind.USE, Kind.CUT):
             continue  # says nothing about any handle of this path
         if event.kind in (Kind.READ, Kind.RESOLVE):
@@ -182,7 +185,8 @@ def _value(event: Event, topology: Topology) -> _Value:
         case Kind.READ, Source.DIRECT:
             return _of_sa(event.sa, topology.state.offload_handle)
         case Kind.READ, Source.STORED:
-            return _of_sa(event.sa, topology.stored)
+            own = event.device is Device.OWN
+            return _of_sa(event.sa, topology.returned if own else topology.stored)
         case Kind.READ, Source.CONSTANT if event.text in ("0", "NULL"):
             return 0
     return Outcome.UNKNOWN

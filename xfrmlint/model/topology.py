@@ -9,7 +9,7 @@ xfrm_dev_state_free(), so it holds what the last add wrote.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from xfrmlint.flow.events import Device
 from xfrmlint.model.reference import State
@@ -28,7 +28,8 @@ class Topology:
     device: the one that transmits or receives this packet. held: what each device's own add
     returned, and is valid. revoked: what it returned, and was deleted and freed since. seen: the
     net_device that a Device stands for, None for NULL; one that is left out can't be told. stored:
-    what the driver finds where it keeps a handle of this state's. lag: the upper transmits through
+    what the driver finds where it keeps a handle of this state's. before: whom the state named
+    earlier, when a driver that reads on now may have looked. lag: the upper transmits through
     several devices. shared: these use one installed state. Raises ValueError where a handle is
     nobody's, or two devices' that do not share it.
     """
@@ -41,6 +42,7 @@ class Topology:
     revoked: Mapping[str, int]
     seen: Mapping[Device, str | None]
     stored: int
+    before: Mapping[Device, str | None] = field(default_factory=dict)
     lag: bool = False
     shared: bool = False
 
@@ -58,6 +60,18 @@ class Topology:
     def upper(self) -> bool:
         """Whether an upper owns the state."""
         return self.state.owner == BOND
+
+    def may_be_own(self, named: Device) -> frozenset[bool]:
+        """Return whether a device that the state names is the own one, as a driver may find it."""
+        own = self.seen.get(Device.OWN)
+        return frozenset(
+            whose[named] == own for whose in (self.seen, self.before) if named in whose
+        ) or frozenset({True, False})
+
+    @property
+    def returned(self) -> int:
+        """What the device at work returned from its own last add, valid or not; else 0."""
+        return self.wanted or self.revoked.get(self.device, 0)
 
     @property
     def wanted(self) -> int:
@@ -126,6 +140,7 @@ TOPOLOGIES = (
         revoked={B: HANDLE[B]},
         seen=_seen(_BACKUP, B, master=BOND),
         stored=HANDLE[B],
+        before={Device.REAL_DEV: B},
     ),
     # A direct read finds B's: the last add's. So does the resolver if it is asked for the owner.
     Topology(
@@ -174,6 +189,8 @@ TOPOLOGIES = (
         revoked={A: HANDLE[A]},
         seen=_seen(_FREED, A),
         stored=HANDLE[A],
+        # It was the NIC's own, or a bond's that had it there.
+        before={Device.OWNER: A, Device.REAL_DEV: A},
     ),
     # What the driver takes for its own device is NULL, e.g. an skb's dev before eth_type_trans().
     # A NIC does transmit or receive, so a direct read is right: the handle is that NIC's.

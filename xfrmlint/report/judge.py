@@ -133,6 +133,9 @@ def words_of(event: Event) -> str:
             return f"goes on here with a handle that is {'not 0' if event.nonzero else '0'}"
         case Kind.COMPARE:
             return "compares, and whether 0 is excluded can't be told"
+        case Kind.SAME:
+            settled = "is" if event.nonzero else "is not"
+            return f"goes on here where its own device {settled} {event.device}"
         case Kind.USE:
             return f"use: {text}"
         case Kind.STORE:

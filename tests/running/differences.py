@@ -1,0 +1,55 @@
+"""Where the running kernel and the judge differ, and why that is as it should be."""
+
+from typing import NamedTuple
+
+from xfrmlint.model.judge import Outcome
+
+
+class Difference(NamedTuple):
+    """A reason, and where it holds. drivers: empty for all."""
+
+    why: str
+    topologies: frozenset[str]
+    seen: frozenset[Outcome]
+    drivers: frozenset[str] = frozenset()
+
+
+_LAG = frozenset(
+    {"LAG, lower A", "LAG, lower B", "LAG, lower not in the map", "two NICs of one driver"}
+)
+
+NAMED: tuple[Difference, ...] = (
+    Difference(
+        "This core encrypts in software what comes from a VLAN above a bond that owns the state: "
+        "xfrm_dev_offload_ok() wants the route's device to be the state's, and a VLAN has no "
+        "xfrmdev_ops. The judge says what the path would give there.",
+        frozenset({"VLAN above a bond"}),
+        frozenset({Outcome.NOT_HANDED}),
+    ),
+    Difference(
+        "The bond with the map hands nothing on to a driver that does not promise to ask, the "
+        "bond without it does; the judge takes one answer for both.",
+        _LAG,
+        frozenset({Outcome.NOT_HANDED}),
+        frozenset({"unconverted_register", "unconverted_pointer"}),
+    ),
+    Difference(
+        "The judge does not follow the result of a comparison that is kept in a variable, and says "
+        "what comes of the branch if it is taken: for a LAG's packet it is not, real_dev names no "
+        "device.",
+        _LAG,
+        frozenset({Outcome.ZERO_TESTED, Outcome.RIGHT}),
+        frozenset({"torn_answer"}),
+    ),
+)
+
+
+def reason(driver: str, topology: str, seen: Outcome | None, judged: Outcome | None) -> str:
+    """Return why a driver is seen otherwise than it is judged; an empty string if unknown."""
+    if seen is judged or seen is None:
+        return ""
+    for one in NAMED:
+        if topology in one.topologies and seen in one.seen:
+            if not one.drivers or driver in one.drivers:
+                return one.why
+    return ""
