@@ -77,7 +77,7 @@ def rows_of(part: Analysed) -> Rows:
         *_answer_rows(part.callbacks),
         *_sleep_rows(reader, part.sleeps, len(sites)),
         *_item_rows(part),
-        *owner_rows(part.owners, part.tears),
+        *owner_rows(part.owners, part.tears, reader.contract),
         *_broken_rows(part.owners),
         *_tear_rows(part.owners, part.tears),
         *_file_rows(reader),

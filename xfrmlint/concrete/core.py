@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from typing import NamedTuple
 
+from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import ULONG, Int
 from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.configuration import OFF, ON, OPTION
 from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Fault, Outside
+from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.resolver import resolver_source, run, value_text
 from xfrmlint.concrete.sources import Sources, core_definitions, core_files
 from xfrmlint.concrete.states import states
@@ -29,7 +31,9 @@ from xfrmlint.concrete.values import (
     Value,
     Void,
 )
+from xfrmlint.contract.core import Bodies
 from xfrmlint.contract.words import (
+    ADD,
     DEVICE,
     FREE,
     HANDLE,
@@ -125,6 +129,27 @@ def clears_handle(reader: Reader) -> bool:
     """Tell whether the core's free is sure to leave no handle behind."""
     answer = _clears(reader, [reader.contract.member(HANDLE)])
     return answer is not None and answer.ok is True
+
+
+def may_clear_where_add_fails(reader: Reader, source: Source | None) -> frozenset[str]:
+    """Return the members that the core's add may clear once the owner's callback has failed.
+
+    These that it clears behind the call, whatever it tests. source: its add; all, if that is not to
+    be had.
+    """
+    contract = reader.contract
+    names = contract.fields
+    if source is None:
+        return frozenset(names)
+    fields = {name: CType("") for name in names}
+    bodies = Bodies(reader, contract.state, fields, [contract.slot(ADD)])
+    body = bodies.body(source.view)
+    begins = [call.node.start_byte for call in body.calls]
+    return frozenset(
+        write.member
+        for write in body.writes
+        if write.cleared and any(at < write.at for at in begins)
+    )
 
 
 def _clears(reader: Reader, wanted: Sequence[str]) -> Answer | None:

@@ -23,7 +23,7 @@ from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.memory import Frame
 from xfrmlint.concrete.names import Names, Source
 from xfrmlint.concrete.primitives import known
-from xfrmlint.concrete.syntax import child, short
+from xfrmlint.concrete.syntax import child, last_word, short
 from xfrmlint.concrete.trace import StepKind, Trace
 from xfrmlint.concrete.values import (
     Cell,
@@ -172,6 +172,8 @@ class _Machine(Builtins):
             return self.call_source(function.source, values, node)
         if function.call is None:
             raise self._outside(f"{function.name}() is not known", node)
+        if self.kernel is not None:
+            self.kernel.called_at = self._spot(last_word(child(node, "function")))
         found = function.call(values)
         if isinstance(found, Fault):
             raise self._fault(found.kind, found.text, node)

@@ -235,7 +235,8 @@ class Expressions(Operands, Operators, ABC):
                 return NULL
             return self._kept(self.kernel, struct, name, kind, node)
         if integer(plain) is not None or plain.base.startswith("enum"):
-            if struct.born:
+            member = struct.member if struct.element is not None else name
+            if struct.born and not self.names.keeps_handle(member, path):
                 return Open(f"{struct.name}.{name}", set())
             given = self.kernel.given if self.kernel is not None else {}
             return wrapped(given.get(f"{struct.name}.{name}", 0), integer(plain) or INT)
@@ -246,7 +247,8 @@ class Expressions(Operands, Operators, ABC):
     def _kept(self, kernel: Kernel, struct: Struct, name: str, kind: CType, node: Node) -> Value:
         """Return what a pointer in an owner's private data is before anything was stored there."""
         path = self._frames[-1].body.source.path
-        if kind.base == DEVICE and self.names.own_device(name, path):
+        own = kernel.private.get(kernel.name_of(kernel.owner) or "") is struct
+        if own and kind.base == DEVICE and self.names.own_device(name, path):
             return kernel.owner
         if kernel.populated:
             return NULL

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tree_sitter import Node
 
@@ -80,22 +80,40 @@ def kernels_own(name: str) -> bool:
 class Deed(StrEnum):
     """What an event of a run is."""
 
-    WRITES = "writes"  # a member of x->xso
+    READS = "reads"  # a member of x->xso
+    WRITES = "writes"
     ADD = "add"
     DELETE = "delete"
     FREE = "free"
+    ESN = "advance_esn"
     WAITS = "waits for all readers"
+
+
+class Spot(NamedTuple):
+    """Where something is done, and the function around it."""
+
+    path: str = ""
+    line: int = 0
+    column: int = 0
+    function: str = ""
+
+
+NOWHERE = Spot()
 
 
 @dataclass(frozen=True)
 class Event:
-    """One event that others can see: of a lower device, or a member of xso that changes."""
+    """One event: of a lower device, or of a member of xso.
+
+    value: what is written; to a lower's callback, what the handle's member holds when it is called.
+    """
 
     deed: Deed
     device: str = ""
     member: str = ""
     value: str | int | None = None
     refused: bool = False
+    at: Spot = field(default=NOWHERE, compare=False)
 
 
 class Evaluating(Protocol):
@@ -138,7 +156,7 @@ class Kernel:
     numbers, in words. unset: pointers to a device that nobody was seen to store. sent: the
     devices that a packet was queued on. bodies: kept from run to run. files: structs that
     are variables of a file. given: what members of the world's objects are that are not 0, by the
-    object's name and the member's.
+    object's name and the member's. called_at: where the callback under way was called.
     """
 
     devices: Mapping[str, Struct]
@@ -160,6 +178,7 @@ class Kernel:
     files: dict[str, Struct] = field(default_factory=dict)
     given: Mapping[str, int] = field(default_factory=dict)
     maps: dict[int, dict[int, Value]] = field(default_factory=dict)
+    called_at: Spot = NOWHERE
     entries: dict[tuple[str, str], Struct] = field(default_factory=dict)
 
     def knows(self, name: str) -> bool:
@@ -230,17 +249,19 @@ class Kernel:
         self.sent.add(name)
         return Int(0, INT)
 
-    def wrote(self, place: Cell) -> None:
+    def read(self, place: Cell, at: Spot) -> None:
+        """Take down that a member of the watched struct is read."""
+        self.events.append(Event(Deed.READS, member=place.name, at=at))
+
+    def wrote(self, place: Cell, at: Spot) -> None:
         """Take down that a member of the watched struct was written."""
-        if place.owner != self.watched.name:
-            return
         value = place.value
         told: str | int | None = None
         if isinstance(value, Int):
             told = value.value
         elif isinstance(value, Pointer):
             told = self.name_of(value) or getattr(value.target, "name", None)
-        self.events.append(Event(Deed.WRITES, member=place.name, value=told))
+        self.events.append(Event(Deed.WRITES, member=place.name, value=told, at=at))
 
     def name_of(self, value: Value) -> str | None:
         """Return the name of the device that a pointer points to; None for NULL and all else."""

@@ -15,21 +15,23 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.configuration import ON
+from xfrmlint.concrete.core import may_clear_where_add_fails
 from xfrmlint.concrete.evaluate import Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
+from xfrmlint.concrete.kernel import NOWHERE, Event, Kernel, Spot, kernels_own
 from xfrmlint.concrete.kernel import Deed as Done
-from xfrmlint.concrete.kernel import Event, Kernel, kernels_own
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.owner import LONGEST, Owner, owner_of, parameters, port_of
 from xfrmlint.concrete.primitives import known
 from xfrmlint.concrete.resolver import in_worlds
 from xfrmlint.concrete.sources import Sources, core_definitions
 from xfrmlint.concrete.trace import StepKind
-from xfrmlint.concrete.values import NULL, Function, Pointer, Struct, Value, Void
+from xfrmlint.concrete.values import NULL, Cell, Function, Pointer, Struct, Value, Void
 from xfrmlint.contract.words import (
     ADD,
     DELETE,
     DEVICE,
+    ESN,
     FREE,
     HANDLE,
     NETDEV_OPS,
@@ -43,6 +45,7 @@ from xfrmlint.contract.words import (
     XSO,
 )
 from xfrmlint.contract.words import Function as ContractFunction
+from xfrmlint.kernel.places import is_core
 from xfrmlint.model.predicates import Broken, broken
 from xfrmlint.model.stories import Deed, Step, Story, stories
 from xfrmlint.model.worlds import A, B, C, D, Mode, U, World
@@ -65,19 +68,25 @@ class Blamed(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a device gets. value: None where that can't be told, for `reason`."""
+    """What a device gets. value: None where that can't be told, for `reason`.
+
+    read_at: where the owner's code read the handle's member for it.
+    """
 
     asking: str
     value: int | None
     reason: str
     by_callback: bool
+    read_at: Spot = NOWHERE
 
 
 class Scene(NamedTuple):
     """How a story ends.
 
-    handed: the owner took the state and handed it on. assumed: what the owner's own numbers are in
-    it. broken: what breaks P1 to P4. events: what others could see, by step.
+    handed: the owner took the state and handed it on. refused: its add failed. assumed: what the
+    owner's own numbers are in it. broken: what breaks P1 to P4. events: what happened, by step.
+    joined: its ports were made ports by its own code. supposed: a pointer that nobody is seen to
+    store leads to a port.
     """
 
     story: Story
@@ -87,6 +96,9 @@ class Scene(NamedTuple):
     answers: tuple[Answer, ...]
     broken: tuple[tuple[Broken, Blamed], ...]
     events: tuple[tuple[Event, ...], ...]
+    refused: bool = False
+    joined: bool = False
+    supposed: bool = False
 
 
 class Untold(NamedTuple):
@@ -124,7 +136,9 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         if role in contract.functions and (found := _definitions(sources, contract.functions[role]))
     }
     owner = owner_of(reader, sources, path, callbacks)
-    code = _Code(sources, resolvers[0], core, owner, {}, _given(sources, resolvers[0].path))
+    given = _given(sources, resolvers[0].path)
+    cleared = may_clear_where_add_fails(reader, core.get(ADD))
+    code = _Code(sources, resolvers[0], core, owner, {}, given, cleared)
     if not _can_be_joined(code):
         code = code._replace(owner=owner._replace(joins=None))
     scenes: list[Scene] = []
@@ -159,7 +173,10 @@ def _is_kept(name: str) -> bool:
 
 
 class _Code(NamedTuple):
-    """What is run. core: by the slot that each calls."""
+    """What is run. core: by the slot that each calls.
+
+    cleared: members that the core may clear where an add fails, if its own code is not run.
+    """
 
     sources: Sources
     resolver: Source
@@ -167,6 +184,7 @@ class _Code(NamedTuple):
     owner: Owner
     bodies: dict[int, Body]
     given: Mapping[str, int]
+    cleared: frozenset[str]
 
 
 def _given(sources: Sources, path: str) -> Mapping[str, int]:
@@ -195,7 +213,9 @@ def _concerns(story: Story, owner: Owner, sources: Sources) -> bool:
     # What it does for a port that a shared state was installed on is more than that it is gone.
     if Step(Deed.LEAVE, story.ports[0]) in story.steps and owner.leaves is None:
         return SHARE not in sources.contract.slots
-    return Deed.DELETE not in deeds or sources.contract.slot(DELETE) in owner.callbacks
+    wanted = {Deed.DELETE: (DELETE,), Deed.ESN: (ESN, RESOLVE)}
+    slots = [sources.contract.slot(role) for deed in deeds for role in wanted.get(deed, ())]
+    return all(slot in owner.callbacks for slot in slots)
 
 
 def _can_be_joined(code: _Code) -> bool:
@@ -298,6 +318,7 @@ class _Stage:
         put(ADD, self._add, "int")
         put(DELETE, lambda values: self._note(Done.DELETE, values), "void")
         put(FREE, lambda values: self._note(Done.FREE, values), "void")
+        put(ESN, lambda _: self._called(Done.ESN, name), "void")
         put(SHARE, self._accepts, "bool")
         self.devices[name].put(NETDEV_OPS, Pointer(ops), CType(OPS, 1))
         self._promise(name)
@@ -327,24 +348,30 @@ class _Stage:
             return Fault(FaultKind.ARGUMENT, "a lower's add is called without its device")
         self.asked = True
         if name in self.story.refuses:
-            self.kernel.events.append(Event(Done.ADD, name, refused=True))
+            self.kernel.events.append(Event(Done.ADD, name, refused=True, at=self.kernel.called_at))
             return Int(-22, INT)
         handle = self.lowers.new(name)
         self.lowers.held[name] = handle
         self.xso.put(self.contract.member(HANDLE), Int(handle, ULONG), CType("unsigned long"))
-        self.kernel.events.append(
-            Event(Done.ADD, name, member=self.contract.member(HANDLE), value=handle)
-        )
+        member, at = self.contract.member(HANDLE), self.kernel.called_at
+        self.kernel.events.append(Event(Done.ADD, name, member=member, value=handle, at=at))
         return Int(0, INT)
 
     def _note(self, deed: Done, values: Sequence[Value]) -> Value | Fault:
         name = self._device_of(values)
         if name is None:
             return Fault(FaultKind.ARGUMENT, f"a lower's {deed} is called without its device")
-        self.kernel.events.append(Event(deed, name))
+        return self._called(deed, name)
+
+    def _called(self, deed: Done, name: str) -> Value:
+        """Take down that a lower's callback is called, and what it finds in the handle's member."""
+        cell = self.xso.fields.get(self.contract.member(HANDLE))
+        held = cell.value if isinstance(cell, Cell) else Int(0, ULONG)
+        found = held.value if isinstance(held, Int) else None
+        self.kernel.events.append(Event(deed, name, value=found, at=self.kernel.called_at))
         if deed is Done.FREE:
             self.lowers.held.pop(name, None)
-        elif name in self.lowers.held:
+        elif deed is Done.DELETE and name in self.lowers.held:
             self.lowers.deleted.add(self.lowers.held[name])
         return Void()
 
@@ -384,6 +411,9 @@ class _Stage:
             tuple(answers),
             tuple(found),
             tuple(self.steps),
+            self.refused,
+            self.kernel.populated,
+            bool(self.kernel.unset),
         )
 
     def _run(self, source: Source, arguments: Sequence[Value]) -> Result:
@@ -406,7 +436,11 @@ class _Stage:
         self.kernel.populated = True
         for port in self.story.ports:
             arguments = [Pointer(self.devices[U]), Pointer(self.devices[port]), NULL][:count]
-            self._done(joins, arguments)
+            value = self._done(joins, arguments)
+            if isinstance(value, Int) and value.value:
+                # It takes no such device.
+                self.kernel.masters.pop(port, None)
+                self.promises[port] = self.promises[port]._replace(master=None)
         self.kernel.events.clear()
 
     def _take(self, step: Step) -> None:
@@ -416,6 +450,10 @@ class _Stage:
             self._promise(step.device)
         elif step.deed is Deed.ADD:
             self._add_state()
+        elif step.deed is Deed.ESN:
+            callback = owner.callbacks[self.contract.slot(ESN)]
+            arguments = [self.kernel.owner, Pointer(self.x)][-len(parameters(callback)) :]
+            self._done(callback, arguments)
         elif step.deed is Deed.DELETE:
             self._core(DELETE)
         elif step.deed is Deed.FREE:
@@ -470,7 +508,9 @@ class _Stage:
         self.refused = isinstance(value, Int) and value.value != 0
         add = self.code.owner.callbacks.get(self.contract.slot(ADD))
         self.last = (source if self.refused else add) or self.last
-        if not self.asked and (self.kernel.unset or not self.refused):
+        # Nobody needs to be asked where one lacks the promise.
+        expected = all(one.asks for one in self.promises.values())
+        if not self.asked and expected and (self.kernel.unset or not self.refused):
             raise self._supposed()
 
     def _supposed(self) -> Outside:
@@ -488,6 +528,8 @@ class _Stage:
         value = self._done(add, list(arguments)[: len(parameters(add))])
         if isinstance(value, Int) and value.value:
             self.xso.put(self.contract.member(OWNER), NULL, CType(DEVICE, 1))
+            for member in self.code.cleared:
+                self.kernel.events.append(Event(Done.WRITES, member=member))
         return value
 
     def _core(self, role: str) -> None:
@@ -544,19 +586,26 @@ class _Stage:
     def _ask(self, asking: str) -> Answer:
         """Ask the tree's resolver for a device."""
         before = len(self.kernel.events)
+        arguments = [Pointer(self.x), Pointer(self.devices[asking])]
         try:
-            result = self._run(self.code.resolver, [Pointer(self.x), Pointer(self.devices[asking])])
+            result = self._run(self.code.resolver, arguments)
         except Outside as error:
             where = f" ({error.path}:{error.line})" if error.path else ""
             return Answer(asking, None, f"{error.reason}{where}", False)
-        del self.kernel.events[before:]
         value = result.value
+        read = [e.at for e in self.kernel.events[before:] if self._owner_reads_handle(e)]
+        del self.kernel.events[before:]
+        read_at = read[-1] if read else NOWHERE
         callback = self.contract.slot(RESOLVE)
         called = any(s.kind is StepKind.CALL and s.object == callback for s in result.trace)
         if not isinstance(value, Int):
             reason = value.text if isinstance(value, Fault) else "no number"
             return Answer(asking, None, reason, called)
-        return Answer(asking, value.value, "", called)
+        return Answer(asking, value.value, "", called, read_at)
+
+    def _owner_reads_handle(self, event: Event) -> bool:
+        read = event.deed is Done.READS and event.member == self.contract.member(HANDLE)
+        return read and not is_core(event.at.path)
 
     def _wrong(self, world: World, answer: Answer) -> Iterator[tuple[Broken, Blamed]]:
         """Yield what an answer breaks, and the function that it is owed to."""

@@ -10,7 +10,7 @@ from xfrmlint.c.integers import BOOL, INT, Int, IntType, integer, wrapped
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.faults import Fault, Faulted, FaultKind, Outside
-from xfrmlint.concrete.kernel import Kernel
+from xfrmlint.concrete.kernel import Kernel, Spot
 from xfrmlint.concrete.names import Names
 from xfrmlint.concrete.trace import Step, StepKind
 from xfrmlint.concrete.values import (
@@ -64,6 +64,9 @@ class Memory:
     def _place(self, node: Node) -> Place:
         return self._frames[-1].body.view.place(node.start_byte)
 
+    def _spot(self, node: Node) -> Spot:
+        return Spot(*self._place(node), self._frames[-1].body.source.name)
+
     def _outside(self, reason: str, node: Node) -> Outside:
         place = self._place(node)
         return Outside(reason, place.path, place.line)
@@ -99,6 +102,8 @@ class Memory:
             return place
         if place.owner:
             self._step(StepKind.READ, node, place.owner, place.name, once)
+            if self.kernel is not None and place.owner == self.kernel.watched.name:
+                self.kernel.read(place, self._spot(node))
         if self._log is not None:
             self._log.reads.add(place)
         if isinstance(place.value, Uninitialized):
@@ -141,8 +146,8 @@ class Memory:
         if self._log is not None:
             self._log.writes.add(place)
         place.value = value
-        if self.kernel is not None:
-            self.kernel.wrote(place)
+        if self.kernel is not None and place.owner == self.kernel.watched.name:
+            self.kernel.wrote(place, self._spot(node))
         return value
 
     def _scalar(self, kind: CType, node: Node) -> IntType | None:

@@ -8,7 +8,7 @@ from xfrmlint.c.ctype import CType
 from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.sources import Sources
-from xfrmlint.contract.words import ADD, DELETE, DEVICE, FREE, Contract
+from xfrmlint.contract.words import ADD, DELETE, DEVICE, FREE, OPS, RESOLVE, Contract
 
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
 _TWO_POINTERS = re.compile(rb"^[^{;,]*\([^{;,]*\bstruct\s+\w+\s*\*[^{;,]*,[^{;,]*\*[^{;,]*\)\s*\{")
@@ -22,7 +22,8 @@ class Owner(NamedTuple):
     callbacks: by the slot's name. joins, leaves: ndo_add_slave and ndo_del_slave. moves: what moves
     the states to another port, called with the owner's private data and the port's; other: code
     besides the callbacks hands states on, found or not. blamed: of that code the innermost that
-    both takes a state from a port and puts it on another. transmits: ndo_start_xmit.
+    both takes a state from a port and puts it on another. transmits: ndo_start_xmit. tests_promise:
+    it may look at what other devices' tables promise, somewhere.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Owner(NamedTuple):
     other: bool
     blamed: Source | None
     transmits: Source | None
+    tests_promise: bool = True
 
 
 def owner_of(reader: Reader, sources: Sources, path: str, callbacks: Mapping[str, str]) -> Owner:
@@ -58,7 +60,36 @@ def owner_of(reader: Reader, sources: Sources, path: str, callbacks: Mapping[str
         _hands_on_elsewhere(sources.contract, bodies, known),
         blamed,
         ndos["start_xmit"],
+        _may_test_promise(reader, path),
     )
+
+
+def _may_test_promise(reader: Reader, path: str) -> bool:
+    """Tell whether code of an owner, or what the kernel's headers offer it, reads a promise.
+
+    Told by the flags' member, and by the promise's name: in a table's initializer neither counts.
+    """
+    contract = reader.contract
+    name, flags = contract.promise(RESOLVE).encode(), contract.flags
+    if not name or flags is None:
+        return True
+    defined = rb"#\s*define\s+%s\b.*|\b%s\s*\|?=[^=,;}]*" % (name, flags.name.encode())
+    files = dict.fromkeys([*reader.universe.files(path), *reader.universe.shared])
+    for file in files:
+        data = reader.corpus.data(file)
+        if name in data and name in re.sub(defined, b"", reader.corpus.unit(file).text):
+            return True
+    key = reader.universe.key(path)
+    for view, node in reader.occurrences(flags.name, reader.universe.files(path), key):
+        field = node.parent
+        if field is not None and field.type == "field_expression":
+            of = field.child_by_field_name("argument")
+            kind = reader.types.of(of, view) if of is not None else None
+            around = field.parent
+            stored = around is not None and around.child_by_field_name("left") == field
+            if kind is None or (kind.base == OPS and not stored):
+                return True
+    return False
 
 
 def _filled(

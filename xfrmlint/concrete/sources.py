@@ -18,7 +18,7 @@ from xfrmlint.c.view import View
 from xfrmlint.concrete.configuration import Configuration, branch_truth, compiled
 from xfrmlint.concrete.names import Declared, Source
 from xfrmlint.concrete.primitives import known
-from xfrmlint.contract.words import XFRM
+from xfrmlint.contract.words import HANDLE, XFRM
 
 _STATE = "net/xfrm/xfrm_state.c"
 _MOST_EXPANSIONS = 16
@@ -60,6 +60,7 @@ class Sources:
         self._doubtful: set[tuple[str, str]] = set()
         self._seen: dict[str, frozenset[bytes]] = {}
         self._own: dict[tuple[str, str], bool] = {}
+        self._handles: dict[tuple[str, str], bool] = {}
         self._defined: dict[tuple[str, str], Macro | None] = {}
 
     def function(self, name: str, path: str) -> Source | None:
@@ -305,6 +306,32 @@ class Sources:
         if found is None and text in _ERRORS:
             return Int(_ERRORS[text], INT)
         return found
+
+    def keeps_handle(self, name: str, path: str) -> bool:
+        """Tell whether the code around `path` keeps handles, and nothing else, in a member.
+
+        Then it is 0 at birth, as all of a device's private data: no number that was set elsewhere.
+        """
+        key = (name, path)
+        if key not in self._handles:
+            self._handles[key] = self._holds_handles(name, path)
+        return self._handles[key]
+
+    def _holds_handles(self, name: str, path: str) -> bool:
+        handle = re.escape(self.contract.member(HANDLE).encode())
+        stored = re.compile(
+            rb"(?:->|\.)%s(?:\[[^;=]*\])?\s*=([^=;][^;]*);" % re.escape(name.encode())
+        )
+        told = re.compile(rb"\b%s\b|^[\s(]*(?:0[uUlL]*|NULL)[)\s]*$" % handle)
+        texts = [
+            self._corpus.unit(place).text
+            for place in self._reader.universe.files(path)
+            if name.encode() in self._corpus.data(place)
+        ]
+        values = [match.group(1) for text in texts for match in stored.finditer(text)]
+        return all(map(told.search, values)) and any(
+            re.search(rb"\b%s\b" % handle, value) for value in values
+        )
 
     def own_device(self, name: str, path: str) -> bool:
         """Tell whether the code around `path` keeps a net_device in its own private data there.
