@@ -7,7 +7,8 @@ Makefile). A plain `char` is outside: its sign depends on the release. Operands 
 order are evaluated from left to right, and checked for an outcome that another order would change.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -17,6 +18,7 @@ from xfrmlint.c.integers import Int, promoted, wrapped
 from xfrmlint.c.unit import node_text
 from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.builtins import Builtins
+from xfrmlint.concrete.containers import LOOPS, loop_variable
 from xfrmlint.concrete.faults import Fault, Faulted, FaultKind, Outside
 from xfrmlint.concrete.instructions import Code, Op
 from xfrmlint.concrete.kernel import Kernel
@@ -60,14 +62,17 @@ def evaluate(
     names: Names,
     choose: Callable[[], bool] | None = None,
     kernel: Kernel | None = None,
+    supposed: Mapping[str, Value] = MappingProxyType({}),
 ) -> Result:
     """Call a function and return what it gives.
 
     choose: is asked which way an unknown condition goes; without it, everything unknown is outside.
-    kernel: does what the kernel's own functions do. Raises Outside. The arguments' structs are
+    kernel: does what the kernel's own functions do. supposed: what a pointer that nobody can tell
+    leads to, by the struct's type. Raises Outside. The arguments' structs are
     changed where the function stores to them.
     """
     machine = _Machine(names, choose, kernel)
+    machine.supposed = supposed
     try:
         return Result(machine.call_source(source, arguments, None), tuple(machine.trace))
     except Faulted as error:
@@ -234,7 +239,8 @@ class _Machine(Builtins):
         value = next(frame.turns[node.id], None)
         if value is None:
             return False
-        self._store(self._lvalue(arguments[0]), value, node)
+        variable = loop_variable(name, arguments) if LOOPS.fullmatch(name) else arguments[0]
+        self._store(self._lvalue(variable), value, node)
         return True
 
     def _enter(self, block: Node) -> None:
@@ -285,10 +291,18 @@ class _Machine(Builtins):
             written = declarator.child_by_field_name("value")
             if self.kernel is not None and _is_struct(cell.type, written):
                 cell.value = Struct(cell.name, cell.type.base, fresh=written is None)
+                if written is not None and isinstance(cell.value, Struct):
+                    self._fill(cell.value, written)
             elif written is None:
                 self._scalar(cell.type, node)
             else:
                 self._initialize(cell, cell.type, written)
+
+    def _fill(self, struct: Struct, written: Node) -> None:
+        """Store what an initializer gives to the members that it names."""
+        for pair in written.named_children:
+            place = self.grown(struct, _designated(pair), pair)
+            self._store(place, self._value(child(pair, "value")), pair)
 
     def _declared(self, declarator: Node, node: Node) -> Cell:
         """Return the cell of a variable that a declaration makes."""
@@ -321,10 +335,21 @@ class _Machine(Builtins):
 
 
 def _is_struct(kind: CType, written: Node | None) -> bool:
-    """Tell whether a struct is declared without a value, or with `= {}`."""
+    """Tell whether a struct is declared without a value, or with one that names its members."""
     if kind.pointers or not kind.base.startswith("struct "):
         return False
-    return written is None or (written.type == "initializer_list" and not written.named_child_count)
+    if written is None:
+        return True
+    listed = written.named_children
+    return written.type == "initializer_list" and all(map(_designated, listed))
+
+
+def _designated(pair: Node) -> str:
+    """Return the member that an element of an initializer names; empty if it names none."""
+    found = pair.child_by_field_name("designator") if pair.type == "initializer_pair" else None
+    if found is None or found.type != "field_designator" or len(pair.named_children) != 2:
+        return ""
+    return node_text(found.named_children[0])
 
 
 def _listed(condition: Node) -> list[Node]:

@@ -289,6 +289,9 @@ class Expressions(Operands, Operators, ABC):
     def members_of(self, struct: str) -> Mapping[str, CType]:
         return self.names.members(CType(struct), self._frames[-1].body.source.path)
 
+    def key_member(self, node: Node) -> str:
+        return self.names.key_member(node_text(node), self._frames[-1].body.source.path)
+
     def refuse(self, reason: str, node: Node) -> Exception:
         return self._outside(reason, node)
 
@@ -376,6 +379,9 @@ class Expressions(Operands, Operators, ABC):
             if chosen.value == 0:
                 # `c ? p : 0` is a pointer.
                 return NULL
+            if self.kernel is not None:
+                # A number that a map keeps as a pointer.
+                return chosen
             raise self._outside("`?:` of a number and something else", node)
         return chosen
 

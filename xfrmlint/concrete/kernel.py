@@ -19,6 +19,8 @@ from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
 from xfrmlint.c.unit import node_text
 from xfrmlint.concrete.body import Body
+from xfrmlint.concrete.containers import HASHED, LOOPS, XARRAY, Containers
+from xfrmlint.concrete.containers import Evaluating as MapsEvaluating
 from xfrmlint.concrete.values import NULL, Cell, Open, Pointer, Struct, Value, Void
 from xfrmlint.contract.words import DEVICE
 
@@ -31,6 +33,7 @@ _NOTHING = re.compile(
     r"INIT_(LIST|HLIST)_HEAD|INIT_HLIST_NODE|xa_init(_flags)?|init_rcu_head|"
     r"printk\w*|(pr|dev|netdev|slave|team|netif)_(emerg|alert|crit|err|warn|notice|info|dbg)\w*|"
     r"net_\w+_ratelimited|NL_SET_\w+|trace_\w+|lockdep_\w+|might_\w+|(local|preempt)_\w+able|"
+    r"msleep(_interruptible)?|usleep_range(_state)?|fsleep|[nmu]delay|schedule_timeout_\w+|"
     r"(dev_)?kfree_skb(_any|_irq|_reason)?|dev_consume_skb_any|refcount_(set|inc|dec)|atomic_(set|inc|dec)|WARN_ONCE|smp_\w*mb"
 )
 _WAITS = re.compile(r"synchronize_(net|rcu|rcu_expedited|srcu)|rcu_barrier")
@@ -41,7 +44,6 @@ _LIST = re.compile(
     r"first_entry|first_entry_or_null|first_or_null_rcu|move|move_tail)|"
     r"hlist_(add_head|add_head_rcu|add_tail_rcu|del|del_rcu|del_init|empty)"
 )
-_XARRAY = re.compile(r"xa_(load|store|erase)(_bh|_irq)?")
 _DEVICES = re.compile(
     r"netdev_priv|netdev_master_upper_dev_get(_rcu)?|netdev_has_upper_dev(_all_rcu)?|"
     r"netif_is_\w+_(master|port|slave)|netif_(running|carrier_ok|device_present|is_up)|"
@@ -54,6 +56,7 @@ _TRUE = re.compile(
 _OTHERS = re.compile(r"ARRAY_SIZE|(__)?dev_queue_xmit")
 _LOOP = re.compile(
     r"h?list_for_each_entry(_rcu|_safe|_rcu_bh|_lockless|_srcu)?|"
+    r"list_for_each_entry(_reverse|_safe_reverse|_continue|_continue_reverse|_continue_rcu)|"
     r"netdev_for_each_lower_(private|private_rcu|dev)"
 )
 
@@ -69,7 +72,9 @@ def kernels_own(name: str) -> bool:
             _WAITS,
             _ALLOCATES,
             _LIST,
-            _XARRAY,
+            XARRAY,
+            HASHED,
+            LOOPS,
             _DEVICES,
             _OTHERS,
             _LOOP,
@@ -116,16 +121,8 @@ class Event:
     at: Spot = field(default=NOWHERE, compare=False)
 
 
-class Evaluating(Protocol):
+class Evaluating(MapsEvaluating, Protocol):
     """What the kernel asks of the machine that runs the code."""
-
-    def value_of(self, node: Node) -> Value:
-        """Evaluate an expression."""
-        ...
-
-    def place_of(self, node: Node) -> Cell | Struct:
-        """Return what an expression designates."""
-        ...
 
     def variable_type(self, node: Node) -> CType | None:
         """Return the declared type of a variable."""
@@ -137,10 +134,6 @@ class Evaluating(Protocol):
 
     def grown(self, struct: Struct, name: str, node: Node) -> Cell | Struct:
         """Return a member of a struct, made by its declaration if it is not there."""
-        ...
-
-    def refuse(self, reason: str, node: Node) -> Exception:
-        """Return why this can't be evaluated, to be raised."""
         ...
 
 
@@ -177,13 +170,13 @@ class Kernel:
     bodies: dict[int, Body] = field(default_factory=dict)
     files: dict[str, Struct] = field(default_factory=dict)
     given: Mapping[str, int] = field(default_factory=dict)
-    maps: dict[int, dict[int, Value]] = field(default_factory=dict)
+    containers: Containers = field(default_factory=Containers)
     called_at: Spot = NOWHERE
     entries: dict[tuple[str, str], Struct] = field(default_factory=dict)
 
     def knows(self, name: str) -> bool:
         """Tell whether `call` can do what a function does."""
-        return kernels_own(name) and not _LOOP.fullmatch(name)
+        return kernels_own(name) and not (_LOOP.fullmatch(name) or LOOPS.fullmatch(name))
 
     def call(self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node) -> Value:
         """Do what a function of the kernel does."""
@@ -208,7 +201,8 @@ class Kernel:
         handlers: tuple[tuple[re.Pattern[str], _Handler], ...] = (
             (_DEVICES, self._of_device),
             (_LIST, self._of_list),
-            (_XARRAY, self._of_xarray),
+            (XARRAY, self.containers.call),
+            (HASHED, self.containers.call),
         )
         for pattern, handler in handlers:
             if pattern.fullmatch(name):
@@ -335,39 +329,44 @@ class Kernel:
         for found in self.lists.values():
             found[:] = [one for one in found if one is not entry]
 
-    def _of_xarray(
-        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
-    ) -> Value:
-        stored = self.maps.setdefault(id(self._linked(machine, arguments[0], node)), {})
-        index = machine.value_of(arguments[1])
-        if not isinstance(index, Int):
-            raise machine.refuse("an index that is no number", node)
-        old = stored.get(index.value, NULL)
-        if name.startswith("xa_store"):
-            stored[index.value] = machine.value_of(arguments[2])
-        elif name.startswith("xa_erase"):
-            stored.pop(index.value, None)
-        return old
-
     # Loops
 
     def elements(
         self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
     ) -> Iterator[Value]:
-        """Yield what a loop macro's first argument is in each turn."""
+        """Yield what a loop macro's variable is in each turn."""
+        if LOOPS.fullmatch(name) and len(arguments) >= 3:
+            yield from self.containers.turns(machine, name, arguments, node)
+            return
         if not _LOOP.fullmatch(name) or len(arguments) < 3:
             raise machine.refuse(f"a loop made by a macro ({name})", node)
-        at = 2 if name.endswith("_safe") else 1
+        at = 2 if "_safe" in name else 1
         member = node_text(arguments[at + 1])
         head = self._linked(machine, arguments[at], node)
         found = self.entries_of(head)
         if not found and head.born and not self.populated and id(head) not in self.filled:
             self.filled.add(id(head))
             found += self._ports(machine, arguments[0], member, node)
+        if "_continue" in name:
+            found = self._onward(machine, found, arguments[0], member, "reverse" in name)
+        elif "reverse" in name:
+            found = found[::-1]
         for one in list(found):
             if one.parent is None or one.member != member:
                 raise machine.refuse(f"a list whose entries are not linked by {member}", node)
             yield Pointer(one.parent)
+
+    def _onward(
+        self, machine: Evaluating, entries: list[Struct], now: Node, member: str, back: bool
+    ) -> list[Struct]:
+        """Return the entries behind the one that a loop's variable is at, or those before it."""
+        value = machine.value_of(now)
+        entry = value.target if isinstance(value, Pointer) else None
+        linked = entry.fields.get(member) if isinstance(entry, Struct) else None
+        at = next((i for i, one in enumerate(entries) if one is linked), None)
+        if at is None:
+            raise machine.refuse("a loop that goes on from what is not in its list", now)
+        return entries[:at][::-1] if back else entries[at + 1 :]
 
     def _ports(self, machine: Evaluating, variable: Node, member: str, node: Node) -> list[Struct]:
         """Return entries for the owner's ports, of a list in its private data that nobody filled.

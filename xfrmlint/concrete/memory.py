@@ -1,6 +1,6 @@
 """The machine's storage: variables and structs, with every access written down and checked."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tree_sitter import Node
@@ -53,6 +53,7 @@ class Memory:
         self.names = names
         self.choose = choose
         self.kernel = kernel
+        self.supposed: Mapping[str, Value] = {}
         self.trace: list[Step] = []
         self._frames: list[Frame] = []
         self._bodies: dict[int, Body] = {} if kernel is None else kernel.bodies
@@ -173,6 +174,8 @@ class Memory:
             if kind.base == "auto_" and isinstance(value, Int):
                 raise self._outside("typeof", node)
             return value
+        if isinstance(value, Unknown) and kind.pointers == 1:
+            return self.supposed.get(kind.base, value)
         if isinstance(value, Unknown | Open):
             return value
         if isinstance(value, Struct):
@@ -188,6 +191,9 @@ class Memory:
             raise self._outside("a pointer used as a number", node)
         if isinstance(value, Int) and value.value == 0:
             return NULL
+        if isinstance(value, Int) and self.kernel is not None and kind == CType("void", 1):
+            # A map keeps a number as it keeps a pointer.
+            return value
         if not isinstance(value, Pointer):
             raise self._outside("a number used as a pointer", node)
         value = self._reshaped(value, kind)

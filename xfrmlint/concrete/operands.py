@@ -16,6 +16,7 @@ from xfrmlint.c.integers import (
     promoted,
 )
 from xfrmlint.c.unit import node_text
+from xfrmlint.concrete.containers import XARRAY
 from xfrmlint.concrete.memory import Memory
 from xfrmlint.concrete.primitives import LIKELY, ONCE, SAME, WARNS
 from xfrmlint.concrete.syntax import child, operator_of
@@ -88,6 +89,12 @@ class Operands(Memory):
             if kinds[0] is not None and kinds[1] is not None:
                 return common(kinds[0], kinds[1])
             return None
+        if kind == "subscript_expression":
+            of = child(node, "argument")
+            if of.type == "field_expression":
+                held = self.names.declared(self._frames[-1].body.view, of)
+                if held is not None and held.pointers:
+                    return self._scalar(held.pointed(-1), node)
         if kind == "field_expression":
             return self._static_field(node_text(child(node, "field")), node, False)
         if kind == "call_expression":
@@ -142,6 +149,8 @@ class Operands(Memory):
                 return LONG
             if name in WARNS or name == "IS_ENABLED":
                 return INT
+            if self.kernel is not None and XARRAY.fullmatch(name):
+                return ULONG if name == "xa_to_value" else None
             source = self.names.function(name, self._frames[-1].body.source.path)
             if source is not None and source.view.result is not None:
                 return self._scalar(source.view.result, node)

@@ -269,11 +269,16 @@ class Sources:
     def member(self, struct: CType, name: str, path: str) -> Declared | None:
         """Return how a struct declares a member; None if that can't be read."""
         kind = self.members(struct, path).get(name)
-        if kind is None:
-            return None
         count = 0
         word, _, tag = struct.base.partition(" ")
         found = self._corpus.find(word, tag, path) if tag else None
+        if kind is None:
+            table = rb"\bDECLARE_HASHTABLE\s*\(\s*%s\s*," % re.escape(name.encode())
+            text = self._corpus.unit(found.path).text[found.start : found.end] if found else b""
+            # linux/hashtable.h: an array of hlist_heads.
+            return (
+                Declared(CType("struct hlist_head", 1), _UNSAID) if re.search(table, text) else None
+            )
         if found is not None and kind.pointers:
             text = self._corpus.unit(found.path).text[found.start : found.end]
             sized = re.search(rb"\b%s\s*\[([^\]]*)\]\s*[;,\[]" % re.escape(name.encode()), text)
@@ -306,6 +311,16 @@ class Sources:
         if found is None and text in _ERRORS:
             return Int(_ERRORS[text], INT)
         return found
+
+    def key_member(self, name: str, path: str) -> str:
+        """Return the member that an rhashtable's parameters say is the key; empty if unseen."""
+        written = rb"\b%s\s*=\s*\{[^;]*?\.key_offset\s*=\s*offsetof\([^,]+,\s*(\w+)\s*\)"
+        for place in self._reader.universe.files(path):
+            if name.encode() in self._corpus.data(place):
+                asked = re.search(written % re.escape(name.encode()), self._corpus.unit(place).text)
+                if asked is not None:
+                    return asked.group(1).decode()
+        return ""
 
     def keeps_handle(self, name: str, path: str) -> bool:
         """Tell whether the code around `path` keeps handles, and nothing else, in a member.

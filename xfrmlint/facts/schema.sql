@@ -100,8 +100,9 @@ CREATE TABLE item (
 
 -- What a function of the core does, held against the contract (only where the tree has the resolver).
 -- or of an upper's code, run in worlds. question: resolves (keeps P1 to P4), torn (P5: a reader in
--- between gets another device's handle), stub (0 without CONFIG_XFRM_OFFLOAD), clears (on free
--- what must not stay), counts (a state with the owner's own as offloaded). ok: 1, 0, or NULL: it can't be told.
+-- between gets another device's handle; of the resolver: it reads a member twice, after the first test or
+-- without READ_ONCE), stub (0 without CONFIG_XFRM_OFFLOAD), clears (on free
+-- what must not stay), undoes (what its add wrote, where that fails), counts (a state with the owner's own as offloaded). ok: 1, 0, or NULL: it can't be told.
 CREATE TABLE core_function (
   question TEXT, function TEXT, path TEXT, line INTEGER, ok INTEGER, detail TEXT, driver TEXT
 );
