@@ -99,10 +99,14 @@ def _has_map(scene: Scene, contract: Contract) -> bool:
 
 
 def _unpromised(scene: Scene, contract: Contract) -> Iterator[Misdeed]:
-    """Yield where a lower that lacks a promise from the beginning gets a handle of the callback."""
-    if any(step.deed is Happens.CHANGE for step in scene.story.steps) or not scene.handed:
+    """Yield where a lower that lacks a promise gets a handle of the owner's callback.
+
+    What its own add returned, if it lacked the promise then; another one's, whenever it lacks it.
+    """
+    if not scene.handed:
         return
-    lacking = {one.name: one for one in scene.story.devices if not (one.asks and one.shares)}
+    began = not any(step.deed is Happens.CHANGE for step in scene.story.steps)
+    lacking = {one.name: one for one in scene.world.devices if not (one.asks and one.shares)}
     for answer in scene.answers:
         device = lacking.get(answer.asking)
         if device is None or not answer.by_callback or not answer.value:
@@ -110,7 +114,7 @@ def _unpromised(scene: Scene, contract: Contract) -> Iterator[Misdeed]:
         own = scene.world.issued.get(answer.value) == device.name
         if device.asks and (own or SHARE not in contract.slots):
             continue
-        if own and answer.read_at.path:
+        if own and (answer.read_at.path or not began):
             # No map: the member holds what this lower's add put there.
             continue
         promise = contract.promise(SHARE if device.asks else RESOLVE)

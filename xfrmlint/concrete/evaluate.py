@@ -40,6 +40,7 @@ from xfrmlint.concrete.values import (
 )
 
 _MOST_STEPS = 20_000
+ENDLESS = "a loop that doesn't end soon"
 _DEEPEST_CALL = 32
 
 
@@ -195,7 +196,7 @@ class _Machine(Builtins):
             at += 1
             self._steps += 1
             if self._steps > _MOST_STEPS:
-                raise self._outside("a loop that doesn't end soon", op.node)
+                raise self._outside(ENDLESS, op.node)
             kind = op.kind
             if kind == "expression":
                 self._value(op.node)

@@ -250,7 +250,8 @@ class Expressions(Operands, Operators, ABC):
         own = kernel.private.get(kernel.name_of(kernel.owner) or "") is struct
         if own and kind.base == DEVICE and self.names.own_device(name, path):
             return kernel.owner
-        if kernel.populated:
+        if kernel.populated or kind.base == struct.kind:
+            # To one of its own kind: the next one of a list, which ends here.
             return NULL
         if kind.base == DEVICE:
             return kernel.port_in(f"{struct.kind.split()[-1]}.{name}")

@@ -16,7 +16,7 @@ from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.configuration import ON
 from xfrmlint.concrete.core import may_clear_where_add_fails
-from xfrmlint.concrete.evaluate import Result, evaluate
+from xfrmlint.concrete.evaluate import ENDLESS, Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
 from xfrmlint.concrete.kernel import NOWHERE, Event, Kernel, Spot, kernels_own
 from xfrmlint.concrete.kernel import Deed as Done
@@ -159,7 +159,8 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         ended = [one for one in told if isinstance(one, Scene)]
         if not ended:
             # What comes to an end in no way here will not in the next story.
-            hopeless.update((s.deed, lost[0]) for s in story.steps if s.deed in _LONG)
+            endless = lost[0].reason.startswith(ENDLESS)
+            hopeless.update((s.deed, lost[0]) for s in story.steps if endless or s.deed in _LONG)
         scenes += ended
         if not lost:
             open_ = [a.reason for one in ended for a in one.answers if a.value is None]
@@ -240,6 +241,8 @@ def _told(code: _Code, story: Story) -> Iterator[Scene | Untold]:
             yield stage.play()
         except Outside as error:
             yield Untold(story, error.reason, error.path, error.line)
+            if error.reason.startswith(ENDLESS):
+                return
 
 
 @dataclass
