@@ -41,7 +41,7 @@ def told(driver: str, tmp_path: Path, *changes: Change) -> tuple[list[str], list
     return kinds, [row["reason"] for row in rows]
 
 
-@pytest.mark.parametrize("driver", ["beryl", "jasper", "topaz", "zircon"])
+@pytest.mark.parametrize("driver", ["beryl", "halite", "jasper", "topaz", "zircon"])
 def test_an_owner_that_does_it_right_is_left_alone(driver: str, tmp_path: Path) -> None:
     assert told(driver, tmp_path) == ([], [])
 

@@ -122,7 +122,7 @@ class Containers:
             yield Pointer(one.parent)
 
 
-def loop_variable(name: str, arguments: Sequence[Node]) -> Node:
+def variable_of(name: str, arguments: Sequence[Node]) -> Node:
     """Return the variable of a loop over a map that is set in each turn."""
     return arguments[1] if "possible" in name else arguments[2]
 

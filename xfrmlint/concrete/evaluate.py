@@ -18,14 +18,13 @@ from xfrmlint.c.integers import Int, promoted, wrapped
 from xfrmlint.c.unit import node_text
 from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.builtins import Builtins
-from xfrmlint.concrete.containers import LOOPS, loop_variable
 from xfrmlint.concrete.faults import Fault, Faulted, FaultKind, Outside
 from xfrmlint.concrete.instructions import Code, Op
-from xfrmlint.concrete.kernel import Kernel
+from xfrmlint.concrete.kernel import Kernel, loop_variable
 from xfrmlint.concrete.memory import Frame
 from xfrmlint.concrete.names import Names, Source
 from xfrmlint.concrete.primitives import known
-from xfrmlint.concrete.syntax import child, last_word, short
+from xfrmlint.concrete.syntax import child, designated, is_struct, last_word, short
 from xfrmlint.concrete.trace import StepKind, Trace
 from xfrmlint.concrete.values import (
     Cell,
@@ -240,8 +239,7 @@ class _Machine(Builtins):
         value = next(frame.turns[node.id], None)
         if value is None:
             return False
-        variable = loop_variable(name, arguments) if LOOPS.fullmatch(name) else arguments[0]
-        self._store(self._lvalue(variable), value, node)
+        self._store(self._lvalue(loop_variable(name, arguments)), value, node)
         return True
 
     def _enter(self, block: Node) -> None:
@@ -290,7 +288,7 @@ class _Machine(Builtins):
             assert cell.type is not None
             cell.value = Uninitialized()
             written = declarator.child_by_field_name("value")
-            if self.kernel is not None and _is_struct(cell.type, written):
+            if self.kernel is not None and is_struct(cell.type, written):
                 cell.value = Struct(cell.name, cell.type.base, fresh=written is None)
                 if written is not None and isinstance(cell.value, Struct):
                     self._fill(cell.value, written)
@@ -302,7 +300,7 @@ class _Machine(Builtins):
     def _fill(self, struct: Struct, written: Node) -> None:
         """Store what an initializer gives to the members that it names."""
         for pair in written.named_children:
-            place = self.grown(struct, _designated(pair), pair)
+            place = self.grown(struct, designated(pair), pair)
             self._store(place, self._value(child(pair, "value")), pair)
 
     def _declared(self, declarator: Node, node: Node) -> Cell:
@@ -333,24 +331,6 @@ class _Machine(Builtins):
         if kind.base in ("auto", "__auto_type") and isinstance(value, Int):
             cell.type = CType(value.type.name, 0)
         cell.value = value
-
-
-def _is_struct(kind: CType, written: Node | None) -> bool:
-    """Tell whether a struct is declared without a value, or with one that names its members."""
-    if kind.pointers or not kind.base.startswith("struct "):
-        return False
-    if written is None:
-        return True
-    listed = written.named_children
-    return written.type == "initializer_list" and all(map(_designated, listed))
-
-
-def _designated(pair: Node) -> str:
-    """Return the member that an element of an initializer names; empty if it names none."""
-    found = pair.child_by_field_name("designator") if pair.type == "initializer_pair" else None
-    if found is None or found.type != "field_designator" or len(pair.named_children) != 2:
-        return ""
-    return node_text(found.named_children[0])
 
 
 def _listed(condition: Node) -> list[Node]:

@@ -24,7 +24,7 @@ from xfrmlint.concrete.instructions import Code
 from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.operands import Operands
 from xfrmlint.concrete.operators import Operators
-from xfrmlint.concrete.syntax import child, operator_of, short
+from xfrmlint.concrete.syntax import child, is_struct, operator_of, short
 from xfrmlint.concrete.trace import StepKind
 from xfrmlint.concrete.values import (
     NULL,
@@ -265,6 +265,11 @@ class Expressions(Operands, Operators, ABC):
         array: object = self._value(base)
         if isinstance(array, Pointer):
             array = array.target
+        if isinstance(array, Struct) and array.row is not None and isinstance(index, Int):
+            if not index.value:
+                return array
+            behind = Struct(f"{array.name}[{index.value}]", array.kind, fresh=array.fresh)
+            return array.row.setdefault(index.value, behind)
         if not isinstance(array, Struct) or array.element is None or not isinstance(index, Int):
             raise self._outside("an element of what is no array", node)
         if not 0 <= index.value < array.count:
@@ -440,6 +445,18 @@ class Expressions(Operands, Operators, ABC):
                 return wrapped(0, wanted)
         return self._converted(value, kind, node)
 
+    @abstractmethod
+    def _fill(self, struct: Struct, written: Node) -> None:
+        """Store what an initializer gives to the members that it names."""
+
+    def _literal_struct(self, node: Node) -> Value:
+        kind, written = self._written_type(child(node, "type"), node), child(node, "value")
+        if self.kernel is None or not is_struct(kind, written):
+            raise self._outside("a compound literal that can't be read", node)
+        made = Struct(kind.base, kind.base)
+        self._fill(made, written)
+        return made
+
     def _sizeof(self, node: Node) -> Value:
         written = node.child_by_field_name("type")
         if written is not None:
@@ -470,4 +487,5 @@ _HANDLERS: dict[str, Callable[[Expressions, Node], Value]] = {
     "update_expression": Expressions._update,
     "cast_expression": Expressions._cast,
     "sizeof_expression": Expressions._sizeof,
+    "compound_literal_expression": Expressions._literal_struct,
 }

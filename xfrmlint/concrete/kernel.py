@@ -19,7 +19,7 @@ from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
 from xfrmlint.c.unit import node_text
 from xfrmlint.concrete.body import Body
-from xfrmlint.concrete.containers import HASHED, LOOPS, XARRAY, Containers
+from xfrmlint.concrete.containers import HASHED, LOOPS, XARRAY, Containers, variable_of
 from xfrmlint.concrete.containers import Evaluating as MapsEvaluating
 from xfrmlint.concrete.values import NULL, Cell, Open, Pointer, Struct, Value, Void
 from xfrmlint.contract.words import DEVICE
@@ -59,6 +59,14 @@ _LOOP = re.compile(
     r"list_for_each_entry(_reverse|_safe_reverse|_continue|_continue_reverse|_continue_rcu)|"
     r"netdev_for_each_lower_(private|private_rcu|dev)"
 )
+_LOWERS = "netdev_for_each_lower"
+
+
+def loop_variable(name: str, arguments: Sequence[Node]) -> Node:
+    """Return the variable that a loop macro sets in each turn."""
+    if LOOPS.fullmatch(name):
+        return variable_of(name, arguments)
+    return arguments[1 if name.startswith(_LOWERS) else 0]
 
 
 @cache
@@ -186,9 +194,10 @@ class Kernel:
             self.events.append(Event(Deed.WAITS))
             return Void()
         if _ALLOCATES.fullmatch(name):
-            return Pointer(
-                Struct("allocated memory", raw=True, fresh=_DIRTY.match(name) is not None)
-            )
+            made = Struct("allocated memory", raw=True, fresh=_DIRTY.match(name) is not None)
+            if "calloc" in name or name.endswith("_array"):
+                made.row = {}
+            return Pointer(made)
         if _TRUE.fullmatch(name):
             return Int(1, INT)
         if name == "ARRAY_SIZE":
@@ -338,6 +347,9 @@ class Kernel:
         if LOOPS.fullmatch(name) and len(arguments) >= 3:
             yield from self.containers.turns(machine, name, arguments, node)
             return
+        if name.startswith(_LOWERS) and len(arguments) == 3:
+            yield from self._lowers(machine, name, arguments, node)
+            return
         if not _LOOP.fullmatch(name) or len(arguments) < 3:
             raise machine.refuse(f"a loop made by a macro ({name})", node)
         at = 2 if "_safe" in name else 1
@@ -355,6 +367,23 @@ class Kernel:
             if one.parent is None or one.member != member:
                 raise machine.refuse(f"a list whose entries are not linked by {member}", node)
             yield Pointer(one.parent)
+
+    def _lowers(
+        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+    ) -> Iterator[Value]:
+        """Yield a device's lowers, or what was linked with each: an entry of the owner's for it."""
+        upper = self.name_of(machine.value_of(arguments[0]))
+        kind = machine.variable_type(arguments[1])
+        if "_private" in name and (self.populated or kind is None):
+            raise machine.refuse("what a port was linked with is not seen", node)
+        for port in [port for port, master in self.masters.items() if master == upper]:
+            entry = Pointer(self.devices[port])
+            if "_private" in name and kind is not None:
+                made = self.entry(machine, kind.base, port, node)
+                if made is None:
+                    raise machine.refuse(f"no {kind.base} of {port} is seen", node)
+                entry = Pointer(made)
+            yield entry
 
     def _onward(
         self, machine: Evaluating, entries: list[Struct], now: Node, member: str, back: bool

@@ -130,6 +130,8 @@ class Memory:
             self._read_whole(value, node)
             for name, found in value.copy(place.name).fields.items():
                 kept = place.fields.get(name)
+                if self.kernel is not None and kept is None and isinstance(found, Cell):
+                    kept = place.put(name, found.value, found.type).fields[name]
                 if isinstance(kept, Cell) and isinstance(found, Cell):
                     kept.value = found.value
                     if self._log is not None:

@@ -2,6 +2,7 @@
 
 from tree_sitter import Node
 
+from xfrmlint.c.ctype import CType
 from xfrmlint.c.unit import node_text
 
 
@@ -28,3 +29,21 @@ def last_word(node: Node) -> Node:
     while node.type == "parenthesized_expression" and node.named_child_count:
         node = node.named_children[-1]
     return node.child_by_field_name("field") or node
+
+
+def is_struct(kind: CType, written: Node | None) -> bool:
+    """Tell whether a struct is declared without a value, or with one that names its members."""
+    if kind.pointers or not kind.base.startswith("struct "):
+        return False
+    if written is None:
+        return True
+    listed = written.named_children
+    return written.type == "initializer_list" and all(map(designated, listed))
+
+
+def designated(pair: Node) -> str:
+    """Return the member that an element of an initializer names; empty if it names none."""
+    found = pair.child_by_field_name("designator") if pair.type == "initializer_pair" else None
+    if found is None or found.type != "field_designator" or len(pair.named_children) != 2:
+        return ""
+    return node_text(found.named_children[0])
