@@ -191,6 +191,10 @@ class Memory:
             if isinstance(value, Pointer) and wanted is BOOL:
                 return Int(int(value.target is not None), BOOL)
             raise self._outside("a pointer used as a number", node)
+        return self._as_pointer(value, kind, node)
+
+    def _as_pointer(self, value: Value, kind: CType, node: Node) -> Value:
+        """Convert a value as an assignment to a pointer does."""
         if isinstance(value, Int) and value.value == 0:
             return NULL
         if isinstance(value, Int) and self.kernel is not None and kind == CType("void", 1):
