@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import edited, floor, grown, own, peer, table
+from bench import converted, edited, floor, grown, own, peer, table
 from bench.plan import Plan
 from bench.sites import Score, Sites, marked_missing, read_by_hand, score, sites_of
 from bench.table import Table
@@ -22,6 +22,7 @@ def whole_tree(plan: Plan) -> Iterator[Table]:
         commands.append(own.one_driver(plan.tree, str(Path(path).parent)))
         commands.append(edited.one_file(plan.tree, path, plan.scratch))
         commands.append(edited.one_patch(plan.tree, path, plan.scratch))
+    commands.append(converted.every_driver(plan.tree, plan.scratch))
     rows = _measured(plan, commands)
     floors = [("x ripgrep", floor.RIPGREP), ("x grep", floor.GREP)]
     yield table.timings("A kernel", rows, floors)

@@ -552,6 +552,26 @@ CALLS = (
         tags="macro",
     ),
     Form(
+        "static_call that is updated",
+        "static_call(example_step)(ARGUMENTS)",
+        "DEFINE_STATIC_CALL(example_step, IDLE);\n"
+        "void example_board(int n)\n{\n\tif (n)\n"
+        "\t\tstatic_call_update(example_step, FUNCTION);\n}\n",
+        tags="macro",
+    ),
+    Form(
+        "static_call that was nothing",
+        "static_call(example_step)(ARGUMENTS)",
+        "DEFINE_STATIC_CALL_NULL(example_step, IDLE);\n"
+        "void example_board(int n)\n{\n\tstatic_call_update(example_step, FUNCTION);\n}\n",
+        tags="macro",
+    ),
+    Form(
+        "table of a local struct",
+        "o.f(ARGUMENTS)",
+        find="struct { DECLARE(f); } o; o.f = FUNCTION;",
+    ),
+    Form(
         "#ifdef",
         "example_other(ARGUMENTS)",
         "#ifdef CONFIG_EXAMPLE\n#define example_other\tFUNCTION\n"

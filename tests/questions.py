@@ -185,6 +185,11 @@ struct static_call_key {
 	struct static_call_key STATIC_CALL_KEY(name) = {		\\
 		.func = _func,						\\
 	}
+#define DEFINE_STATIC_CALL_NULL(name, _func)				\\
+	extern __typeof__(_func) STATIC_CALL_TRAMP(name);		\\
+	struct static_call_key STATIC_CALL_KEY(name) = {		\\
+		.func = NULL,						\\
+	}
 #define static_call(name)						\\
 	((__typeof__(STATIC_CALL_TRAMP(name)) *)(STATIC_CALL_KEY(name).func))
 #define static_call_update(name, func)					\\

@@ -201,7 +201,8 @@ def test_json(trees: Path) -> None:
     document = json.loads(ran.out)
     assert (ran.status, ran.err) == (1, "")
     assert ran.out.isascii()
-    assert list(document) == ["schema", "tool", "tree", "findings", "drivers", "unknown", "summary"]
+    named = ["schema", "tool", "tree", "findings", "drivers", "unknown", "idle_ignores", "summary"]
+    assert list(document) == named
     assert document["schema"] == 1
     assert document["tool"] == {"name": "xfrmlint", "version": __version__}
     assert document["tree"] == {"version": "7.4.0", "contract": "present"}

@@ -312,6 +312,7 @@ def test_an_entry_that_matches_nothing_is_told(demo: Path) -> None:
     said = f"note: .xfrmlint.toml: ignore 2 ({DIRECT} in drivers/net/moonset) matches nothing"
     lines = run("check", cwd=demo).out.splitlines()
     assert [line for line in lines if "matches nothing" in line] == [said]
+    assert run_json(cwd=demo)["idle_ignores"] == [f"ignore 2 ({DIRECT} in drivers/net/moonset)"]
     # Of a part of the tree that can't be told.
     assert "matches nothing" not in run("check", "drivers/net/sunrise", cwd=demo).out
     assert "matches nothing" not in run("check", "-q", cwd=demo).out

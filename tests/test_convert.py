@@ -99,7 +99,8 @@ class Case(NamedTuple):
     said: str
 
 
-def _tx(body: str, declared: str = "") -> str:
+def example_tx(body: str, declared: str = "") -> str:
+    """Return a function that is given packets with a state, and a transmit function."""
     head = "static bool example_tx(struct example *ex, struct sk_buff *skb)\n{\n"
     state = "\tstruct xfrm_state *x = xfrm_input_state(skb);\n"
     return f"{head}{state}{declared}\n{body}}}\n{_XMIT}"
@@ -111,6 +112,39 @@ def _xmit(body: str, declared: str = "") -> str:
     return f"{head}{state}\tstruct example *ex = netdev_priv(dev);\n{declared}\n{body}}}\n"
 
 
+def _ordered(before: str, after: str) -> str:
+    """Return one function that ends a packet without a handle, and one that lets it go on."""
+    state = "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\n"
+    return (
+        "static bool example_drop(struct example *ex, struct sk_buff *skb)\n{\n"
+        f"{state}\tif (!x->xso.offload_handle)\n\t\treturn false;\n"
+        "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n}\n\n"
+        "static void example_mark(struct example *ex, struct sk_buff *skb)\n{\n"
+        f"{state}\tif (x->xso.offload_handle)\n\t\twritel(1, ex->hw + 2);\n}}\n\n"
+        "static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)\n{\n"
+        f"\tstruct example *ex = netdev_priv(dev);\n\n{before}"
+        "\t\tif (!example_drop(ex, skb)) {\n\t\t\tdev_kfree_skb_any(skb);\n"
+        f"\t\t\treturn NETDEV_TX_OK;\n\t\t}}\n{after}"
+        "\twritel(skb->len, ex->hw + 1);\n\treturn NETDEV_TX_OK;\n}\n"
+    )
+
+
+def _errors(value: str, tested: str, label: str) -> str:
+    """Return a function that returns a value where there is no state, and a caller that tests."""
+    return (
+        "static int example_post(struct example *ex, struct sk_buff *skb)\n{\n"
+        "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\n"
+        f"\tif (!x)\n\t\treturn {value};\n"
+        "\twritel(x->xso.offload_handle, ex->hw);\n\treturn 1;\n}\n\n"
+        "static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)\n{\n"
+        "\tstruct example *ex = netdev_priv(dev);\n\tint ret;\n\n"
+        f"\tret = example_post(ex, skb);\n\tif ({tested})\n\t\tgoto {label};\n"
+        "\tif (!ret)\n\t\tgoto drop;\nplain:\n"
+        "\twritel(skb->len, ex->hw + 1);\n\treturn NETDEV_TX_OK;\n\n"
+        "drop:\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n}\n"
+    )
+
+
 REFUSED = (
     Case(
         "the function goes on where it has no state",
@@ -119,7 +153,7 @@ REFUSED = (
     ),
     Case(
         "the caller goes on with the packet",
-        _tx(
+        example_tx(
             "\tif (!x)\n\t\treturn false;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
         ).replace("if (!example_tx(ex, skb))\n\t\tgoto drop;", "example_tx(ex, skb);"),
@@ -135,12 +169,14 @@ REFUSED = (
     ),
     Case(
         "the handle is kept across packets",
-        _tx("\tif (!x)\n\t\treturn false;\n\tex->last = x->xso.offload_handle;\n\treturn true;\n"),
+        example_tx(
+            "\tif (!x)\n\t\treturn false;\n\tex->last = x->xso.offload_handle;\n\treturn true;\n"
+        ),
         "HANDLE_OUTLIVES_PACKET",
     ),
     Case(
         "two states",
-        _tx(
+        example_tx(
             "\tif (!x || !y)\n\t\treturn false;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n"
             "\twritel(y->xso.offload_handle, ex->hw);\n\treturn true;\n",
@@ -150,7 +186,7 @@ REFUSED = (
     ),
     Case(
         "the state is set anew between the reads",
-        _tx(
+        example_tx(
             "\tif (!x)\n\t\treturn false;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n"
             "\tx = skb_sec_path(skb)->xvec[0];\n"
@@ -160,12 +196,164 @@ REFUSED = (
     ),
     Case(
         "a lock is held that was not where the function leaves",
-        _tx(
-            "\tif (!x)\n\t\treturn false;\n\tspin_lock(&ex->lock);\n"
-            "\twritel(x->xso.offload_handle, ex->hw);\n"
+        example_tx(
+            "\tif (!x)\n\t\treturn false;\n\tspin_lock(&ex->lock);\n\tif (skb->len > 8)\n"
+            "\t\twritel(x->xso.offload_handle, ex->hw);\n"
             "\tspin_unlock(&ex->lock);\n\treturn true;\n"
         ),
+        "the handle is read where no statement can be put before it",
+    ),
+    Case(
+        "a descriptor is taken since, and the state is another",
+        example_tx(
+            "\tif (!x)\n\t\treturn false;\n\tex->last++;\n"
+            "\tx = skb_sec_path(skb)->xvec[0];\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ),
         "what has to be undone here need not be what was in line",
+    ),
+    Case(
+        "a packet without a state is sent in plain, and freed as the device has copied it",
+        _xmit(
+            "\tif (!x)\n\t\tgoto plain;\n\twritel(x->xso.offload_handle, ex->hw);\nplain:\n"
+            "\twritel(skb->len, ex->hw + 1);\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        "the packet may have been sent: what writel() does is not known",
+    ),
+    Case(
+        "a packet without a state is consumed",
+        _xmit(
+            "\tif (!x) {\n\t\tdev_consume_skb_any(skb);\n\t\treturn NETDEV_TX_OK;\n\t}\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        "dev_consume_skb_any() frees what was sent",
+    ),
+    Case(
+        "the packet is freed, and its caller frees it again",
+        example_tx(
+            "\tif (!x) {\n\t\tdev_kfree_skb_any(skb);\n\t\treturn false;\n\t}\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ),
+        "the packet is freed, and its caller goes on with it",
+    ),
+    Case(
+        "the packet is freed, and its caller goes on with it",
+        example_tx(
+            "\tif (!x) {\n\t\tdev_kfree_skb_any(skb);\n\t\treturn false;\n\t}\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ).replace("if (!example_tx(ex, skb))\n\t\tgoto drop;", "example_tx(ex, skb);"),
+        "the packet is freed, and its caller goes on with it",
+    ),
+    Case(
+        "the packet is freed, and what the caller makes of it is not to be seen",
+        example_tx(
+            "\tif (!x) {\n\t\tdev_kfree_skb_any(skb);\n\t\treturn false;\n\t}\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ).replace("if (!example_tx(ex, skb))", "if (example_tx(ex, skb) == !!ex->last)"),
+        "what its caller does with false is not known",
+    ),
+    Case(
+        "the state is held",
+        example_tx(
+            "\tif (!x)\n\t\treturn false;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\txfrm_state_put(x);\n\treturn true;\n"
+        ),
+        "x is held, and what gives it back (xfrm_state_put()) is not known",
+    ),
+    Case(
+        "a full ring has the packet queued again, too",
+        _xmit(
+            "\tif (!x->xso.offload_handle || !ex->last)\n\t\treturn NETDEV_TX_BUSY;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        "a handle of 0 makes the packet be queued again for ever",
+    ),
+    Case(
+        "what the exit names has its value later",
+        example_tx(
+            "\tid = x->xso.offload_handle;\n\tif (id >= 8) {\n\t\tex->sa[id & 7].used = false;\n"
+            "\t\treturn false;\n\t}\n\twritel(id, ex->hw);\n\treturn true;\n",
+            "\tu32 id;\n",
+        ),
+        "the function has no exit for a packet without a state, or with a bad index",
+    ),
+    Case(
+        "what is dropped is dropped too late",
+        _ordered("\texample_mark(ex, skb);\n\tif (xfrm_offload(skb)) {\n", "\t}\n"),
+        "example_mark(): the test of the handle has no exit: a packet goes on without its handle",
+    ),
+    Case(
+        "what is dropped is some of the packets",
+        _ordered("\tif (skb_is_gso(skb)) {\n", "\t}\n\texample_mark(ex, skb);\n"),
+        "example_mark(): the test of the handle has no exit: a packet goes on without its handle",
+    ),
+    Case(
+        "the exit stops the queue",
+        _xmit(
+            "\tif (!x) {\n\t\tnetif_stop_queue(dev);\n\t\tdev_kfree_skb_any(skb);\n"
+            "\t\treturn NETDEV_TX_OK;\n\t}\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        "netif_stop_queue() ends more than the packet",
+    ),
+    Case(
+        "a jump leads past the place",
+        _xmit(
+            "\tif (skb->len < 60)\n\t\tgoto fast;\n\tif (!x)\n\t\tgoto drop;\n\tex->last++;\n"
+            "fast:\n\twritel(1, ex->hw);\n"
+            "\twritel(x->xso.offload_handle, ex->hw + 1);\n\treturn NETDEV_TX_OK;\n\n"
+            "drop:\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        "what has to be undone here need not be what was in line",
+    ),
+    Case(
+        "a jump leads to the place itself",
+        _xmit(
+            "\tif (skb->len < 60)\n\t\tgoto fast;\n\tif (!x)\n\t\tgoto drop;\n"
+            "fast:\n\twritel(x->xso.offload_handle, ex->hw + 1);\n\treturn NETDEV_TX_OK;\n\n"
+            "drop:\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        "a jump leads past the place where the handle would be resolved",
+    ),
+    Case(
+        "turn after turn of a loop",
+        _xmit(
+            "\tfor (i = 0; i < 4; i++) {\n\t\tif (!x) {\n\t\t\tdev_kfree_skb_any(skb);\n"
+            "\t\t\treturn NETDEV_TX_OK;\n\t\t}\n"
+            "\t\twritel(x->xso.offload_handle, ex->hw + i);\n\t}\n\treturn NETDEV_TX_OK;\n",
+            "\tint i;\n",
+        ),
+        "the handle is read in a loop: what an earlier turn has done is not undone",
+    ),
+    Case(
+        "0 is no error to the caller",
+        _errors("0", "ret < 0", "drop"),
+        "what the caller does with 0 is not known",
+    ),
+    Case(
+        "one error is none to the caller",
+        _errors("-ENOENT", "ret == -ENOENT", "plain"),
+        "what the caller does with -ENOENT is not known",
+    ),
+    Case(
+        "whose state it is",
+        example_tx(
+            "\tif (!x || x->xso.dev != ex->netdev)\n\t\treturn false;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ),
+        "xso.dev is compared: whose state it is does not matter to a packet any more",
+    ),
+    Case(
+        "delete lets another state have the number",
+        "static void example_gone(struct net_device *dev, struct xfrm_state *x)\n{\n"
+        "\tstruct example *ex = netdev_priv(dev);\n\tstruct example_sa *sa;\n\n"
+        "\tsa = (struct example_sa *)x->xso.offload_handle;\n\tex->sa[sa->iova].used = false;\n"
+        "\tx->xso.offload_handle = 0;\n\tkfree(sa);\n}\n\n"
+        + example_tx(
+            "\tif (!x)\n\t\treturn false;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ),
+        "example_gone(): xso.offload_handle is written outside of add",
     ),
     Case(
         "the caller asks of each packet, whether it is to be offloaded or not",
@@ -173,7 +361,7 @@ REFUSED = (
         "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\n"
         "\tif (!x)\n\t\treturn false;\n"
         "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n}\n\n"
-        + _tx(
+        + example_tx(
             "\tipsec = example_prepare(ex, skb);\n\tif (skb->len < 8)\n\t\treturn false;\n"
             "\tif (ipsec)\n\t\twritel(1, ex->hw);\n\treturn true;\n",
             "\tbool ipsec;\n",
@@ -182,7 +370,7 @@ REFUSED = (
     ),
     Case(
         "half converted",
-        _tx(
+        example_tx(
             "\tunsigned long h;\n\n\tif (!x)\n\t\treturn false;\n"
             "\th = xfrm_dev_state_lower_handle(x, ex->netdev);\n"
             "\tif (!h)\n\t\th = x->xso.offload_handle;\n"
@@ -192,7 +380,7 @@ REFUSED = (
     ),
     Case(
         "converted, and wrong",
-        _tx(
+        example_tx(
             "\tunsigned long h;\n\n\tif (!x)\n\t\treturn false;\n"
             "\th = xfrm_dev_state_lower_handle(x, NULL);\n"
             "\tif (!h)\n\t\treturn false;\n"
@@ -202,7 +390,7 @@ REFUSED = (
     ),
     Case(
         "a copy of xso",
-        _tx(
+        example_tx(
             "\tstruct xfrm_dev_offload xso = x->xso;\n\n"
             "\twritel(xso.offload_handle, ex->hw);\n\treturn true;\n"
         ),
@@ -211,12 +399,12 @@ REFUSED = (
     Case(
         "in a macro",
         "#define SA_OF(x) ((x)->xso.offload_handle)\n"
-        + _tx("\tif (!x)\n\t\treturn false;\n\twritel(SA_OF(x), ex->hw);\n\treturn true;\n"),
+        + example_tx("\tif (!x)\n\t\treturn false;\n\twritel(SA_OF(x), ex->hw);\n\treturn true;\n"),
         "xso.offload_handle is written in a macro",
     ),
     Case(
         "a branch of an #if",
-        _tx(
+        example_tx(
             "\tif (!x)\n\t\treturn false;\n#ifdef CONFIG_EXAMPLE\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n#endif\n\treturn true;\n"
         ),
@@ -224,7 +412,7 @@ REFUSED = (
     ),
     Case(
         "a test without an exit",
-        _tx("\tif (x->xso.offload_handle)\n\t\twritel(1, ex->hw);\n\treturn true;\n"),
+        example_tx("\tif (x->xso.offload_handle)\n\t\twritel(1, ex->hw);\n\treturn true;\n"),
         "a packet goes on without its handle",
     ),
     Case(
@@ -239,7 +427,7 @@ REFUSED = (
         "delete writes the field",
         "static void example_gone(struct net_device *dev, struct xfrm_state *x)\n{\n"
         "\tx->xso.offload_handle = 0;\n}\n\n"
-        + _tx(
+        + example_tx(
             "\tif (!x)\n\t\treturn false;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
         ),
@@ -250,7 +438,7 @@ REFUSED = (
 CONVERTED = (
     Case(
         "a test is added, by the exit for no state",
-        _tx(
+        example_tx(
             '\tif (!x) {\n\t\tpr_err("no state\\n");\n\t\treturn false;\n\t}\n\n'
             "\twritel(x->xso.offload_handle & 0xff, ex->hw);\n\treturn true;\n"
         ),
@@ -267,7 +455,7 @@ CONVERTED = (
     ),
     Case(
         "by the exit for a bad index, and a message has the local",
-        _tx(
+        example_tx(
             "\tindex = x->xso.offload_handle - 1;\n"
             "\tif (unlikely(index >= 8)) {\n"
             '\t\tpr_err("bad %lu\\n", x->xso.offload_handle);\n\t\treturn false;\n\t}\n'
@@ -289,7 +477,7 @@ CONVERTED = (
     ),
     Case(
         "the driver's own test is turned, and a cast is kept",
-        _tx(
+        example_tx(
             "\tif (unlikely(!x->xso.offload_handle || skb->len < 8))\n\t\treturn false;\n"
             "\tsa = (struct example_sa *)READ_ONCE(x->xso.offload_handle);\n"
             "\twritel(sa->iova, ex->hw);\n\treturn true;\n",
@@ -307,7 +495,7 @@ CONVERTED = (
     ),
     Case(
         "the test asks for the state as well",
-        _tx(
+        example_tx(
             "\tif (!x || !x->xso.offload_handle)\n\t\treturn false;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
         ),
@@ -323,16 +511,216 @@ CONVERTED = (
     ),
     Case(
         "a variable that the handle initializes, with the pointer's own test",
-        _tx(
+        example_tx(
             "\tif (!sa)\n\t\treturn false;\n\twritel(sa->iova, ex->hw);\n\treturn true;\n",
             "\tstruct example_sa *sa = (struct example_sa *)x->xso.offload_handle;\n",
         ),
         """\
 -	struct example_sa *sa = (struct example_sa *)x->xso.offload_handle;
 +	struct example_sa *sa;
++	sa = (struct example_sa *)xfrm_dev_state_lower_handle(x, ex->netdev);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "an index, with its own test among others",
+        example_tx(
+            "\tid = x->xso.offload_handle;\n\tif (unlikely(!id || id >= 8))\n\t\treturn false;\n"
+            "\twritel(id, ex->hw);\n\treturn true;\n",
+            "\tu32 id;\n",
+        ),
+        """\
+-	id = x->xso.offload_handle;
++	id = xfrm_dev_state_lower_handle(x, ex->netdev);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "what is dropped is dropped before",
+        _ordered("\tif (xfrm_offload(skb)) {\n", "\t}\n\texample_mark(ex, skb);\n"),
+        """\
 +	unsigned long handle;
+-	if (!x->xso.offload_handle)
 +	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
-+	sa = (struct example_sa *)handle;
++	if (!handle)
+-	writel(x->xso.offload_handle, ex->hw);
++	writel(handle, ex->hw);
+-	if (x->xso.offload_handle)
++	if (xfrm_dev_state_lower_handle(x, ex->netdev))
+"""
+        + _FLAG,
+    ),
+    Case(
+        "an error is one to the caller",
+        _errors("-ENOENT", "ret < 0", "drop"),
+        """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return -ENOENT;
++
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "the exit is that of another packet since",
+        _xmit(
+            "\tif (!x)\n\t\tgoto drop;\n\tif (next)\n\t\tskb = next;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n\n"
+            "drop:\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n",
+            "\tstruct sk_buff *next = skb->next;\n",
+        ),
+        """\
++	unsigned long handle;
++
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle)
++		goto drop;
++
+-	writel(x->xso.offload_handle, ex->hw);
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "fewer features for a packet without a handle",
+        "static netdev_features_t example_features(struct sk_buff *skb, struct net_device *dev,\n"
+        "\t\t\t\t\t  netdev_features_t features)\n{\n"
+        "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\n"
+        "\tif (x && !x->xso.offload_handle)\n\t\treturn features & ~NETIF_F_HW_ESP;\n"
+        "\treturn features;\n}\n\n"
+        "static const struct net_device_ops example_more_ops = {\n"
+        "\t.ndo_features_check\t= example_features,\n};\n\n"
+        "void example_use(struct net_device *dev)\n{\n\tdev->netdev_ops = &example_more_ops;\n}\n\n"
+        "static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)\n{\n"
+        "\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n}\n",
+        """\
+-	if (x && !x->xso.offload_handle)
++	if (x && !xfrm_dev_state_lower_handle(x, dev))
+"""
+        + _FLAG,
+    ),
+    Case(
+        "what was received",
+        "static int example_poll(struct napi_struct *napi, int budget)\n{\n"
+        "\tstruct example *ex = netdev_priv(napi->dev);\n"
+        "\tstruct sk_buff *skb = napi_get_frags(napi);\n"
+        "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\n"
+        "\tif (!x) {\n\t\tkfree_skb(skb);\n\t\treturn 0;\n\t}\n"
+        "\tif (x->xso.offload_handle != ex->last) {\n\t\tkfree_skb(skb);\n\t\treturn 0;\n\t}\n"
+        "\tnapi_gro_receive(napi, skb);\n\treturn 1;\n}\n\n"
+        "int example_open(struct net_device *dev, struct napi_struct *napi)\n{\n"
+        "\tnetif_napi_add(dev, napi, example_poll);\n\treturn 0;\n}\n\n"
+        "static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)\n{\n"
+        "\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n}\n",
+        """\
++	unsigned long handle;
+-	if (x->xso.offload_handle != ex->last) {
++	handle = xfrm_dev_state_lower_handle(x, napi->dev);
++	if (!handle) {
++		kfree_skb(skb);
++		return 0;
++	}
++
++	if (handle != ex->last) {
+"""
+        + _FLAG,
+    ),
+    Case(
+        "behind the exit, before anything is taken",
+        example_tx(
+            "\tif (!x)\n\t\treturn false;\n\tspin_lock(&ex->lock);\n\tex->last++;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n"
+            "\tspin_unlock(&ex->lock);\n\treturn true;\n"
+        ),
+        """\
++	unsigned long handle;
++
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
+-	writel(x->xso.offload_handle, ex->hw);
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a packet that was freed is not told as to be sent again",
+        example_tx(
+            "\tif (!x)\n\t\tgoto drop;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n\n"
+            "drop:\n\tdev_kfree_skb_any(skb);\n\treturn false;\n"
+        )
+        .replace(
+            "\t\tgoto drop;\n\twritel(skb->len", "\t\treturn NETDEV_TX_BUSY;\n\twritel(skb->len"
+        )
+        .replace("\n\ndrop:\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n", "\n")
+        .replace("\twritel(skb->len, ex->hw + 1);\n", ""),
+        """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		goto drop;
++
++	writel(handle, ex->hw);
+-	return false;
++	return true;
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a helper of add is handed the device",
+        "static u32 example_number(struct xfrm_state *x)\n{\n"
+        "\tstruct net_device *dev = x->xso.dev;\n\tstruct example *ex = netdev_priv(dev);\n\n"
+        "\treturn ++ex->last;\n}\n\n"
+        "static int example_other(struct net_device *dev, struct xfrm_state *x,\n"
+        "\t\t\t struct netlink_ext_ack *extack)\n{\n"
+        "\tif (example_number(x) > 8)\n\t\treturn -ENOSPC;\n"
+        "\treturn example_add(dev, x, extack);\n}\n\n"
+        + example_tx(
+            "\tif (!x->xso.offload_handle)\n\t\treturn false;\n"
+            "\twritel(1, ex->hw);\n\treturn true;\n"
+        ),
+        """\
+-static u32 example_number(struct xfrm_state *x)
++static u32 example_number(struct net_device *dev, struct xfrm_state *x)
+-	struct net_device *dev = x->xso.dev;
+-	if (example_number(x) > 8)
++	if (example_number(dev, x) > 8)
+-	if (!x->xso.offload_handle)
++	if (!xfrm_dev_state_lower_handle(x, ex->netdev))
+"""
+        + _FLAG,
+    ),
+    Case(
+        "what delete frees is freed with the state",
+        "static void example_gone(struct net_device *dev, struct xfrm_state *x)\n{\n"
+        "\tstruct example *ex = netdev_priv(dev);\n\tstruct example_sa *sa;\n\n"
+        "\tif (x->xso.dir == XFRM_DEV_OFFLOAD_IN)\n\t\treturn;\n\n"
+        "\tsa = (struct example_sa *)x->xso.offload_handle;\n\twritel(sa->iova, ex->hw);\n\n"
+        "\tx->xso.offload_handle = 0;\n\tkfree(sa);\n}\n\n"
+        + example_tx(
+            "\tif (!x->xso.offload_handle)\n\t\treturn false;\n"
+            "\twritel(1, ex->hw);\n\treturn true;\n"
+        ),
+        """\
++}
+-	x->xso.offload_handle = 0;
++static void example_gone_free(struct net_device *dev, struct xfrm_state *x)
++{
++	struct example_sa *sa;
++
++	if (x->xso.dir == XFRM_DEV_OFFLOAD_IN)
++		return;
++
++	sa = (struct example_sa *)x->xso.offload_handle;
+-	if (!x->xso.offload_handle)
++	if (!xfrm_dev_state_lower_handle(x, ex->netdev))
++	.xdo_dev_state_free	= example_gone_free,
 """
         + _FLAG,
     ),
@@ -379,7 +767,7 @@ CONVERTED = (
         "a helper that returns the handle is handed the device",
         "static struct example_sa *example_sa_of(struct xfrm_state *x)\n{\n"
         "\treturn (struct example_sa *)x->xso.offload_handle;\n}\n\n"
-        + _tx(
+        + example_tx(
             "\tsa = example_sa_of(x);\n\tif (!sa)\n\t\treturn false;\n"
             "\twritel(sa->iova, ex->hw);\n\treturn true;\n",
             "\tstruct example_sa *sa;\n",
@@ -398,7 +786,7 @@ CONVERTED = (
     Case(
         "the packet's own device where the driver's member can hold another",
         _JOIN
-        + _tx(
+        + example_tx(
             "\tif (!x->xso.offload_handle)\n\t\treturn false;\n"
             "\twritel(1, ex->hw);\n\treturn true;\n"
         ),
@@ -438,7 +826,7 @@ CONVERTED = (
     ),
     Case(
         "the resolver was asked for the state's device, and there is a better one",
-        _tx(
+        example_tx(
             "\tunsigned long h;\n\n\tif (!x)\n\t\treturn false;\n"
             "\th = xfrm_dev_state_lower_handle(x, x->xso.dev);\n"
             "\tif (!h)\n\t\treturn false;\n"
@@ -452,7 +840,7 @@ CONVERTED = (
     ),
     Case(
         "a variable goes with its last use",
-        _tx(
+        example_tx(
             "\tif (!x->xso.offload_handle)\n\t\treturn false;\n"
             "\tif (example_csum(skb))\n\t\twritel(1, ex->hw);\n\treturn true;\n"
         ).replace(
@@ -474,7 +862,7 @@ CONVERTED = (
     ),
     Case(
         "all is done but for the promise",
-        _tx(
+        example_tx(
             "\tunsigned long h;\n\n\tif (!x)\n\t\treturn false;\n"
             "\th = xfrm_dev_state_lower_handle(x, ex->netdev);\n"
             "\tif (!h)\n\t\treturn false;\n"
@@ -489,10 +877,12 @@ def _name(case: Case) -> str:
     return case.what
 
 
-def _source(case: Case) -> str:
-    delete = "example_gone" if "example_gone" in case.datapath else "example_delete"
-    tail = _TAIL.replace("= example_delete", f"= {delete}")
-    return _HEAD + case.datapath + tail
+def source_of(datapath: str) -> str:
+    """Return a driver with a datapath, and with what of its callbacks that brings."""
+    delete = "example_gone" if "example_gone" in datapath else "example_delete"
+    add = "example_other" if "example_other" in datapath else "example_add"
+    tail = _TAIL.replace("= example_delete", f"= {delete}").replace("= example_add", f"= {add}")
+    return _HEAD + datapath + tail
 
 
 def _changed(mail: str) -> str:
@@ -506,7 +896,7 @@ def _changed(mail: str) -> str:
 
 @pytest.mark.parametrize("case", REFUSED, ids=_name)
 def test_where_anything_is_in_doubt_the_reason_is_all(case: Case, tmp_path: Path) -> None:
-    tree = lay_example(_source(case), tmp_path / "t")
+    tree = lay_example(source_of(case.datapath), tmp_path / "t")
     ran = run("convert", tree, "example", cwd=tmp_path)
     assert (ran.status, ran.out) == (1, "")
     assert ran.err.startswith("example: not converted\n")
@@ -516,7 +906,7 @@ def test_where_anything_is_in_doubt_the_reason_is_all(case: Case, tmp_path: Path
 
 @pytest.mark.parametrize("case", CONVERTED, ids=_name)
 def test_what_is_changed(case: Case, tmp_path: Path) -> None:
-    tree = lay_example(_source(case), tmp_path / "t")
+    tree = lay_example(source_of(case.datapath), tmp_path / "t")
     ran = run("convert", tree, "example", cwd=tmp_path)
     assert (ran.status, ran.err) == (0, "")
     assert _changed(ran.out) == case.said
@@ -526,7 +916,7 @@ def test_what_is_changed(case: Case, tmp_path: Path) -> None:
 def test_git_takes_the_mail_and_then_there_is_nothing_to_do(case: Case, tmp_path: Path) -> None:
     if shutil.which("git") is None:
         pytest.fail("git is needed to see whether it takes a mail")
-    tree = lay_example(_source(case), tmp_path / "t")
+    tree = lay_example(source_of(case.datapath), tmp_path / "t")
     mails = run("convert", tree, "example", "-o", tmp_path / "out", cwd=tmp_path).out.split("\n")
     for command in (
         ("init", "-q"),
@@ -542,6 +932,264 @@ def test_git_takes_the_mail_and_then_there_is_nothing_to_do(case: Case, tmp_path
     assert [
         line for line in found.out.split("\n") if ": ERROR" in line or ": WARNING" in line
     ] == []
+
+
+_HEADER = """\
+#include <linux/netdevice.h>
+#include <net/xfrm.h>
+
+struct example_sa {
+	u32 iova;
+};
+
+#ifdef CONFIG_XFRM_OFFLOAD
+struct example_sa *example_sa_of(struct xfrm_state *x);
+#else
+static inline struct example_sa *example_sa_of(struct xfrm_state *x)
+{
+	return NULL;
+}
+#endif
+"""
+_SOURCE = """\
+#include "example.h"
+
+struct example_sa *example_sa_of(struct xfrm_state *x)
+{
+	return (struct example_sa *)x->xso.offload_handle;
+}
+"""
+_MAIN = """\
+#include "example.h"
+
+static int example_add(struct net_device *dev, struct xfrm_state *x,
+		       struct netlink_ext_ack *extack)
+{
+	x->xso.offload_handle = 1;
+	return 0;
+}
+
+static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct xfrm_state *x = xfrm_input_state(skb);
+	struct example_sa *sa;
+
+	sa = example_sa_of(x);
+	if (!sa) {
+		dev_kfree_skb_any(skb);
+		return NETDEV_TX_OK;
+	}
+	writel(sa->iova, netdev_priv(dev));
+	return NETDEV_TX_OK;
+}
+
+static const struct xfrmdev_ops example_xfrmdev_ops = {
+	.xdo_dev_state_add	= example_add,
+};
+
+static const struct net_device_ops example_netdev_ops = {
+	.ndo_start_xmit	= example_xmit,
+};
+
+void example_probe(struct net_device *dev)
+{
+	dev->netdev_ops = &example_netdev_ops;
+	dev->xfrmdev_ops = &example_xfrmdev_ops;
+}
+"""
+
+
+def _module(tmp_path: Path, source: str = _SOURCE) -> Path:
+    """Lay a driver of two files and a header."""
+    tree = lay_example(_MAIN, tmp_path / "t")
+    folder = (tree / EXAMPLE).parent
+    (folder / "example.c").rename(folder / "main.c")
+    (folder / "example.h").write_text(_HEADER, "utf-8")
+    (folder / "ipsec.c").write_text(source, "utf-8")
+    (folder / "Makefile").write_text("obj-m += example.o\nexample-y := main.o ipsec.o\n", "utf-8")
+    return tree
+
+
+def test_a_device_is_handed_down_across_the_files_of_a_module(tmp_path: Path) -> None:
+    tree = _module(tmp_path)
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert (ran.status, ran.err) == (0, "")
+    assert (
+        _changed(ran.out)
+        == """\
+-struct example_sa *example_sa_of(struct xfrm_state *x);
++struct example_sa *example_sa_of(struct net_device *dev, struct xfrm_state *x);
+-static inline struct example_sa *example_sa_of(struct xfrm_state *x)
++static inline struct example_sa *example_sa_of(struct net_device *dev,
++					       struct xfrm_state *x)
+-struct example_sa *example_sa_of(struct xfrm_state *x)
++struct example_sa *example_sa_of(struct net_device *dev, struct xfrm_state *x)
+-	return (struct example_sa *)x->xso.offload_handle;
++	return (struct example_sa *)xfrm_dev_state_lower_handle(x, dev);
+-	sa = example_sa_of(x);
++	sa = example_sa_of(dev, x);
+"""
+        + _FLAG
+    )
+
+
+_GENERATIONS = {
+    "example.h": """\
+#include <linux/netdevice.h>
+#include <net/xfrm.h>
+
+struct example {
+	struct net_device *netdev;
+	const struct example_dp_ops *ops;
+	u32 *hw;
+};
+
+struct example_dp_ops {
+	netdev_tx_t (*xmit)(struct sk_buff *skb, struct example *ex);
+};
+
+extern const struct example_dp_ops example_first, example_second;
+
+static inline bool example_prep(struct example *ex, struct sk_buff *skb, u32 *id)
+{
+	struct xfrm_state *x = xfrm_input_state(skb);
+
+	if (!x)
+		return false;
+	*id = x->xso.offload_handle;
+	return true;
+}
+""",
+    "first.c": """\
+#include "example.h"
+
+static netdev_tx_t example_first_xmit(struct sk_buff *skb, struct example *ex)
+{
+	u32 id;
+
+	if (xfrm_offload(skb) && !example_prep(ex, skb, &id)) {
+		dev_kfree_skb_any(skb);
+		return NETDEV_TX_OK;
+	}
+	writel(id, ex->hw);
+	return NETDEV_TX_OK;
+}
+
+const struct example_dp_ops example_first = { .xmit = example_first_xmit };
+""",
+    "second.c": """\
+#include "example.h"
+
+static netdev_tx_t example_second_xmit(struct sk_buff *skb, struct example *ex)
+{
+	u32 id;
+	bool ok;
+
+	ok = example_prep(ex, skb, &id);
+	if (unlikely(!ok))
+		goto drop;
+	writel(id, ex->hw + 1);
+	return NETDEV_TX_OK;
+
+drop:
+	ex->netdev->stats.tx_dropped++;
+	dev_kfree_skb_any(skb);
+	return NETDEV_TX_OK;
+}
+
+const struct example_dp_ops example_second = { .xmit = example_second_xmit };
+""",
+    "main.c": """\
+#include "example.h"
+
+static int example_add(struct net_device *dev, struct xfrm_state *x,
+		       struct netlink_ext_ack *extack)
+{
+	x->xso.offload_handle = 1;
+	return 0;
+}
+
+static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct example *ex = netdev_priv(dev);
+
+	return ex->ops->xmit(skb, ex);
+}
+
+static const struct xfrmdev_ops example_xfrmdev_ops = {
+	.xdo_dev_state_add	= example_add,
+};
+
+static const struct net_device_ops example_netdev_ops = {
+	.ndo_start_xmit	= example_xmit,
+};
+
+void example_probe(struct net_device *dev, bool old)
+{
+	struct example *ex = netdev_priv(dev);
+
+	ex->netdev = dev;
+	ex->ops = old ? &example_first : &example_second;
+	dev->netdev_ops = &example_netdev_ops;
+	dev->xfrmdev_ops = &example_xfrmdev_ops;
+}
+""",
+}
+
+
+def _generations(tmp_path: Path, old: str = "", new: str = "") -> Path:
+    """Lay a driver of two generations that prepare packets in an inline; old is replaced by new."""
+    tree = lay_example("", tmp_path / "t")
+    folder = (tree / EXAMPLE).parent
+    (folder / "example.c").unlink()
+    for name, text in _GENERATIONS.items():
+        (folder / name).write_text(text.replace(old, new) if old else text, "utf-8")
+    objects = "obj-m += example.o\nexample-y := main.o first.o second.o\n"
+    (folder / "Makefile").write_text(objects, "utf-8")
+    return tree
+
+
+def test_an_inline_of_two_generations_is_converted_where_both_drop(tmp_path: Path) -> None:
+    ran = run("convert", _generations(tmp_path), "example", cwd=tmp_path)
+    assert (ran.status, ran.err) == (0, "")
+    assert (
+        _changed(ran.out)
+        == """\
++	unsigned long handle;
+-	*id = x->xso.offload_handle;
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
++	*id = handle;
+"""
+        + _FLAG
+    )
+
+
+def test_one_generation_that_goes_on_is_enough_against_it(tmp_path: Path) -> None:
+    tree = _generations(tmp_path, "\tif (unlikely(!ok))\n\t\tgoto drop;\n", "\tif (ok)\n")
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert (ran.status, ran.out) == (1, "")
+    assert "what the caller does with false is not known" in ran.err
+    assert "second.c" in ran.err
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "EXPORT_SYMBOL_GPL(example_sa_of);\n",
+        "struct example_sa *(*example_getter)(struct xfrm_state *x) = example_sa_of;\n",
+        "#define example_get(x) example_sa_of(x)\n",
+    ],
+)
+def test_nothing_is_handed_to_a_function_that_is_more_than_called(
+    more: str, tmp_path: Path
+) -> None:
+    tree = _module(tmp_path, _SOURCE + "\n" + more)
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert (ran.status, ran.out) == (1, "")
+    assert "example_sa_of(): no net_device is in reach" in ran.err
 
 
 def test_a_driver_that_keeps_the_contract_has_nothing_to_do(tmp_path: Path) -> None:
@@ -560,7 +1208,7 @@ def test_a_driver_that_keeps_the_contract_has_nothing_to_do(tmp_path: Path) -> N
     ],
 )
 def test_what_can_t_be_run_says_why(arguments: list[str], said: str, tmp_path: Path) -> None:
-    tree = lay_example(_source(CONVERTED[0]), tmp_path / "t")
+    tree = lay_example(source_of(CONVERTED[0].datapath), tmp_path / "t")
     ran = run("convert", tree, *arguments, cwd=tmp_path)
     assert ran.status == 2
     assert said in ran.err
@@ -574,7 +1222,7 @@ def test_a_tree_without_the_resolver_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_series_is_laid_first_and_the_tree_stays(tmp_path: Path) -> None:
-    tree = lay_example(_source(CONVERTED[0]), tmp_path / "t")
+    tree = lay_example(source_of(CONVERTED[0].datapath), tmp_path / "t")
     patch = tmp_path / "first.patch"
     patch.write_text(
         f"diff --git a/{EXAMPLE} b/{EXAMPLE}\n--- a/{EXAMPLE}\n+++ b/{EXAMPLE}\n"
@@ -592,7 +1240,7 @@ def test_a_series_is_laid_first_and_the_tree_stays(tmp_path: Path) -> None:
 
 
 def test_the_mail_says_what_changes_and_is_signed_off_if_asked(tmp_path: Path) -> None:
-    tree = lay_example(_source(CONVERTED[0]), tmp_path / "t")
+    tree = lay_example(source_of(CONVERTED[0].datapath), tmp_path / "t")
     who = {"GIT_AUTHOR_NAME": "A Developer", "GIT_AUTHOR_EMAIL": "dev@example.org"}
     mail = run("convert", tree, "example", cwd=tmp_path, env=who).out
     assert mail.startswith(f"From {'0' * 40} Mon Sep 17 00:00:00 2001\nFrom: A Developer <dev@")
@@ -604,3 +1252,17 @@ def test_the_mail_says_what_changes_and_is_signed_off_if_asked(tmp_path: Path) -
     assert "\nSigned-off-by: A Developer <dev@example.org>\n---\n" in signed
     message, _, _ = signed.partition("\n---\n")
     assert max(map(len, message.split("\n"))) <= 75
+
+
+def test_what_was_said_before_and_is_about_something_else_is_no_reason(tmp_path: Path) -> None:
+    source = source_of(CONVERTED[0].datapath).replace(
+        "static int example_add(",
+        "/* xfrmlint: ignore[NO_SUCH_TYPE] */\nstatic int example_add(",
+        1,
+    )
+    tree = lay_example(source, tmp_path / "t")
+    said = run("check", tree, "--terse", "--show-types", "--no-cache", cwd=tmp_path).out
+    assert "SUPPRESSION_WITHOUT_TYPE" in said
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert (ran.status, ran.err) == (0, "")
+    assert _changed(ran.out) == CONVERTED[0].said

@@ -24,6 +24,7 @@ from xfrmlint.concrete.core import free_clears, stub
 from xfrmlint.concrete.counting import counts_the_owners_own
 from xfrmlint.concrete.evaluate import Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
+from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.resolver import (
     NoteKind,
     Verdict,
@@ -122,6 +123,7 @@ def refused(body: str, *arguments: Value, head: str = "long f(void)") -> str:
         ("int a = 1; { int a = 2; a++; } return a;", 1),
         ("return ({ int a = 4; a * 2; });", 8),
         ("if (({ return 5; 1; })) return 6; return 7;", 5),
+        ("return ({ goto out; 1; }); out: return 2;", 2),
         ("int a = 1; int *p = &a; *p = 4; return a;", 4),
         ("unsigned long h = -1; return h > 5;", 1),
         ("return 1 << 31 < 0;", 1),
@@ -165,7 +167,6 @@ def test_values(body: str, wanted: int) -> None:
         ("typeof(1UL) a = 1; return a - 2 > 0;", "typeof"),
         ("return;", "ends without a value"),
         ("", "ends without a value"),
-        ("return ({ goto out; 1; }); out: return 2;", "isn't covered"),
         ("return IS_ENABLED(CONFIG_FOO);", "may be on or off"),
         ("#ifdef CONFIG_FOO\nreturn 1;\n#endif\nreturn 0;", "under #ifdef CONFIG_FOO"),
         ("return true ? foo : 1;", "foo"),
@@ -262,6 +263,108 @@ def test_structs_outside(body: str, reason: str) -> None:
     assert reason in refused(body, Pointer(pair()[0]), head=HEAD)
 
 
+CHAIN = """\
+struct list_head { struct list_head *next, *prev; };
+struct inner { int n; long m; };
+struct entry { int n; struct list_head list; };
+struct outer { struct inner in; u32 k; struct list_head head; };
+enum { THREE = 3, FOUR };
+static int twice(int n) { return 2 * n; }
+"""
+LINKED = """\
+	struct entry *e, *one = kzalloc(8, 0), *two = kzalloc(8, 0);
+	struct outer o = {};
+
+	one->n = 3;
+	two->n = 4;
+	list_add_tail(&one->list, &o.head);
+	list_add_tail(&two->list, &o.head);
+"""
+
+
+def given_in_world(body: str) -> Value | Fault:
+    sources = Sources(reader({HERE: f"{CHAIN}long f(void)\n{{\n{body}\n}}\n"}), ON)
+    source = sources.function("f", HERE)
+    assert source is not None
+    kernel = Kernel({}, NULL, lambda: True, Struct("xso"))
+    return evaluate(source, [], sources, kernel=kernel).value
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("struct inner i = { .m = 5 }; return i.n * 10 + i.m;", 5),
+        ("struct inner i = { 4, 5 }; return i.n * 10 + i.m;", 45),
+        ("struct inner i = { 0 }; return i.n + i.m;", 0),
+        ("struct outer o = { .in = { .n = -1 }, .k = -1 }; return o.k + o.in.n;", 0xFFFFFFFE),
+        ("struct inner i; i.n = 7; return i.n;", 7),
+        ("struct inner i = (struct inner){ .n = 8 }; return i.n + i.m;", 8),
+        ("return ((struct inner){ 8, 1 }).n;", 8),
+        ("switch (twice(2)) { case FOUR: return 1; case 3: return 2; } return 3;", 1),
+        (f"{LINKED}\tlist_for_each_entry(e, &o.head, list)\n\t\to.k += e->n;\n\treturn o.k;", 7),
+        # A loop that is left, and come to again, begins again.
+        (f"{LINKED}again:\n\tlist_for_each_entry(e, &o.head, list) {{\n\t\to.k += e->n;\n"
+         "\t\tif (o.k < 4)\n\t\t\tgoto again;\n\t}\n\treturn o.k;", 10),
+        (f"{LINKED}\tint i;\n\tfor (i = 0; i < 3; i++) {{\n"
+         "\tlist_for_each_entry(e, &o.head, list) {\n\t\to.k += e->n;\n\t\tbreak;\n\t}\n\t}\n"
+         "\treturn o.k;", 9),
+        (f"{LINKED}\tlist_for_each_entry(e, &o.head, list) {{\n"
+         "\t\tif (e->n == 3)\n\t\t\tcontinue;\n\t\to.k = e->n;\n\t}\n\treturn o.k;", 4),
+    ],
+)  # fmt: skip
+def test_structs_and_lists_of_a_world(body: str, wanted: int) -> None:
+    found = given_in_world(body)
+    assert isinstance(found, Int)
+    assert found.value == wanted
+
+
+def test_what_is_not_stored_in_a_structs_own_memory_is_not_read() -> None:
+    found = given_in_world("struct inner i; i.n = 7; return i.m;")
+    assert isinstance(found, Fault)
+    assert found.kind is FaultKind.UNINITIALIZED
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("return (n ? twice : less)(5);", 10),
+        ("return (n - 1 ? twice : less)(5);", 4),
+        ("int (*g)(int) = less; return (*g)(5) + (&twice)(1);", 6),
+        ("int a = 2, *p = &a, b = xchg(p, 5); return a * 10 + b;", 52),
+        ("int a = 2, *p = &a; smp_store_release(p, 5); return smp_load_acquire(p) + a;", 10),
+        ("int a = 2; smp_store_release(&a, 5); return smp_load_acquire(&a) + a;", 10),
+        ("return (n ? twice(n) : 2u) - 3 > 0;", 1),
+        ("return (n ? (n ? -1 : 0u) : 0L) > 0;", 1),
+        ("return (n ? n ? -1 : 0 : 0u) > 0;", 1),
+    ],
+)
+def test_calls_and_choices(body: str, wanted: int) -> None:
+    text = (
+        "static int twice(int n) { return 2 * n; }\nstatic int less(int n) { return n - 1; }\n"
+        f"long f(int n)\n{{\n{body}\n}}\n"
+    )
+    found = called(text, Int(1, INT)).value
+    assert isinstance(found, Int)
+    assert found.value == wanted
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("FOO; return 1;", "FOO is not defined"),
+        ("(FOO, 1); return 1;", "FOO is not defined"),
+        ("return (foo(), f)();", "foo() is not defined"),
+        ("return ({ foo(); f; })();", "foo() is not defined"),
+        ("return __builtin_choose_expr(1, 2, 3);", "the compiler"),
+        ("return xchg(1);", "xchg() used in this way"),
+        ("return READ_ONCE();", "too few arguments"),
+        ("int a = 0; (*(a ? &a : (a = 1, &a))) = a++; return a;", "order of evaluation"),
+    ],
+)
+def test_nothing_is_dropped_in_silence(body: str, reason: str) -> None:
+    assert reason in refused(body)
+
+
 def test_an_unknown_field_is_a_fault_of_its_own() -> None:
     found = given_value("\nreturn p->other;", Pointer(pair()[0]), head=HEAD)
     assert isinstance(found, Fault)
@@ -276,7 +379,6 @@ def test_the_trace_tells_order_and_marks() -> None:
         (StepKind.READ, "p", "u", True, 3),
         (StepKind.TEST, "", "", False, 3),
         (StepKind.READ, "p.in", "n", False, 3),
-        (StepKind.TEST, "", "", False, 3),
         (StepKind.TEST, "", "", False, 3),
         (StepKind.WRITE, "p", "u", False, 4),
     ]
@@ -370,7 +472,6 @@ def test_a_macro_below_the_function_is_not_in_force() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        "return " + "(" * 5000 + "1" + ")" * 5000 + ";",
         "return " + "!" * 5000 + "1;",
         "{" * 3000 + "}" * 3000,
         "return " + "9" * 5000 + ";",
@@ -378,7 +479,7 @@ def test_a_macro_below_the_function_is_not_in_force() -> None:
         "#if " + "(" * 5000 + "1\nreturn 1;\n#endif\nreturn 2;",
         "#if A\n" + "#elif B\n" * 3000 + "return 1;\n#else\nreturn 2;\n#endif\n",
     ],
-    ids=range(7),
+    ids=range(6),
 )
 def test_hostile_text_is_outside_at_worst(body: str) -> None:
     with pytest.raises(Outside):

@@ -42,10 +42,10 @@ READ = "\th = x->xso.offload_handle;\n"
 C: dict[str, tuple[int, Callable[[int], str]]] = {
     "reads in a function": (50, lambda n: in_xmit(READ * n)),
     "reads in a control path": (50, lambda n: in_add(READ * n)),
-    "cases": (50, lambda n: in_xmit("switch (a) {\n" + each(n, f"case @:{READ}break;\n") + "}\n")),
+    "cases": (200, lambda n: in_xmit("switch (a) {\n" + each(n, f"case @:{READ}break;\n") + "}\n")),
     "else ifs": (50, lambda n: in_xmit("if (a) ;\n" + f"else if (b) {{ {READ} }}\n" * n)),
     "labels": (50, lambda n: in_xmit(each(n, f"l@:{READ}"))),
-    "elifs": (50, lambda n: in_xmit("#if A\n" + each(n, f"#elif A@\n{READ}") + "#endif\n")),
+    "elifs": (200, lambda n: in_xmit("#if A\n" + each(n, f"#elif A@\n{READ}") + "#endif\n")),
     "conditionals": (50, lambda n: in_xmit(each(n, f"#ifdef A@\n{READ}#else\n\th = 0;\n#endif\n"))),
     "conditionals in each other": (
         50,
@@ -93,6 +93,40 @@ C: dict[str, tuple[int, Callable[[int], str]]] = {
         ),
     ),
     "locals": (50, lambda n: in_xmit(each(n, "\tlong v@ = a(v@);\n"))),
+    "aliases": (
+        150,
+        lambda n: in_xmit("\tlong v0 = x->xso.offload_handle;\n" + each(n, "\tlong v@+ = v@;\n")),
+    ),
+    "a flag that is asked for": (
+        100,
+        lambda n: in_xmit(f"\tlong g = 0;\n{READ}" + each(n, "\tif (g == @)\n\t\tg = h;\n")),
+    ),
+    "functions that call ten": (
+        10,
+        lambda n: (
+            SOURCE
+            + "".join(
+                f"long f{m}_{k}(struct xfrm_state *x)\n{{\n\treturn "
+                + (
+                    " + ".join(f"f{m + 1}_{i}(x)" for i in range(10))
+                    if m < n
+                    else "x->xso.offload_handle"
+                )
+                + ";\n}\n"
+                for m in range(n + 1)
+                for k in range(10)
+            )
+        ),
+    ),
+    "tables": (
+        50,
+        lambda n: (
+            SOURCE
+            + each(
+                n, "static const struct xfrmdev_ops t@ = { .xdo_dev_state_add = example_add };\n"
+            )
+        ),
+    ),
     "blanks": (500, lambda n: in_xmit("\th = " + " " * n + "x->xso.offload_handle;\n")),
     "quotes": (200, lambda n: SOURCE + 'char *s = "' + '\\"' * n + '";\n'),
     "for_each words": (100, lambda n: in_xmit("\t" + "for_each" * n + " ;\n")),

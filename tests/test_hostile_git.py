@@ -31,7 +31,9 @@ def tree(tmp_path: Path) -> Path:
     git(tree, "add", "-A")
     git(tree, "commit", "-qm", "x")
     text = (tree / IPSEC).read_text()
-    (tree / IPSEC).write_text(text.replace("kfree(sa);", "kfree(sa);\n\tx->xso.upper_priv = 0;"))
+    (tree / IPSEC).write_text(
+        text.replace("kfree_rcu(sa, rcu);", "kfree_rcu(sa, rcu);\n\tx->xso.upper_priv = 0;")
+    )
     git(tree, "add", "-A")
     return tree
 

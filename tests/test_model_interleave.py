@@ -1,7 +1,7 @@
 """Torn reads: what the explorer finds, against an enumeration of all merges."""
 
-from collections.abc import Iterator
-from itertools import combinations
+from collections.abc import Iterator, Sequence
+from itertools import combinations, permutations
 from typing import Any
 
 import pytest
@@ -10,23 +10,58 @@ from hypothesis import strategies as st
 
 from xfrmlint.model.interleave import (
     FIELDS,
-    ORDERS,
-    READ_AGAIN,
-    RFC_ORDER,
     SCENARIOS,
-    WAITING,
     Field,
     Order,
     Scenario,
+    Schedule,
+    Step,
     decision,
     lines,
-    safe_orders,
     shortest,
-    survey,
     torn,
     written,
 )
 from xfrmlint.model.reference import State, resolve
+
+# RFC 1/4, xfrm_dev_state_lower_handle(): the three READ_ONCE, from above.
+RFC_ORDER: Order = ("real_dev", "owner", "offload_handle")
+
+
+def waiting(scenario: Scenario) -> Scenario:
+    """Return a scenario with a synchronize_net() where real_dev was set to NULL: not bonding's."""
+    wait = Step("waits for all readers", waits=True)
+
+    def after(step: Step) -> tuple[Step, ...]:
+        return (step, wait) if step.text == "real_dev = NULL" else (step,)
+
+    writers = {
+        name: tuple(one for step in steps for one in after(step))
+        for name, steps in scenario.writers.items()
+    }
+    return scenario._replace(name=f"{scenario.name} that waits", writers=writers)
+
+
+WAITING = [waiting(scenario) for scenario in SCENARIOS if "failover" in scenario.name]
+# Every order in which the resolver can read each field once.
+ORDERS: tuple[Order, ...] = tuple(permutations(FIELDS))
+# Not the RFC's: real_dev is read again last, and the handle not trusted if it has changed.
+READ_AGAIN: Order = ("real_dev", "owner", "offload_handle", "real_dev")
+
+
+def survey(
+    orders: Sequence[Order] = ORDERS, scenarios: Sequence[Scenario] = SCENARIOS
+) -> dict[Order, dict[str, Schedule | None]]:
+    """Return, for each order of reads, the shortest bad schedule under each scenario's name."""
+    return {order: {s.name: torn(order, s) for s in scenarios} for order in orders}
+
+
+def safe_orders(
+    orders: Sequence[Order] = ORDERS, scenarios: Sequence[Scenario] = SCENARIOS
+) -> list[Order]:
+    """Return the orders that have no bad schedule in any scenario."""
+    return [order for order, row in survey(orders, scenarios).items() if not any(row.values())]
+
 
 NAMED = {scenario.name: scenario for scenario in (*SCENARIOS, *WAITING)}
 QUIET = [s.name for s in SCENARIOS if "failover" not in s.name]

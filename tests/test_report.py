@@ -65,6 +65,7 @@ RULE = Rule(
     type="DIRECT_OFFLOAD_HANDLE",
     level="ERROR",
     level_not_opted_in="WARNING",
+    level_own_states="",
     needs=frozenset(),
     message="{function}() reads xso.offload_handle",
     reports="",
@@ -612,6 +613,7 @@ def test_json_of_a_clean_run() -> None:
         "findings": [],
         "drivers": [],
         "unknown": [],
+        "idle_ignores": [],
         "summary": {
             "errors": 0,
             "warnings": 0,

@@ -39,6 +39,7 @@ RULES = load_rules([rules_folder()])
 FIELDS = [
     "level",
     "level_not_opted_in",
+    "level_own_states",
     "needs",
     "message",
     "reports",
@@ -74,6 +75,7 @@ SITE = SiteRow(
     "read",
     "control",
     "",
+    0,
     0,
     0,
     0,
@@ -327,7 +329,7 @@ def test_a_wrong_query_is_refused_in_one_line(query: str, message: str, said: st
     store.add([SITE])
     store.seal()
     rule = Rule(
-        "ODD", "ERROR", "ERROR", frozenset(), message or "odd", "", "", "", "", query, (), ()
+        "ODD", "ERROR", "ERROR", "", frozenset(), message or "odd", "", "", "", "", query, (), ()
     )
     with pytest.raises(InputError) as caught:
         run_rules([rule], store, Words(), lambda path, line: "")

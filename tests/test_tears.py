@@ -69,6 +69,60 @@ def test_the_schedule_is_of_what_the_owner_wrote(tmp_path: Path) -> None:
     assert moves[-1].text == "hands A C's handle 0x301"
 
 
+READS = """\
+	struct net_device *dev = READ_ONCE(x->xso.real_dev);
+	unsigned long handle = READ_ONCE(x->xso.offload_handle);
+	struct bonding *bond = netdev_priv(bond_dev);
+
+	if (!dev || BOND_MODE(bond) == BOND_MODE_ACTIVEBACKUP)
+		return 0;
+
+	rcu_read_lock();
+	if (netdev_master_upper_dev_get_rcu(lower_dev) != bond_dev ||
+	    !bond_ipsec_shares(dev, lower_dev))
+		handle = 0;
+	rcu_read_unlock();
+	return handle;
+"""
+DEVICE_READ = "	struct net_device *dev = READ_ONCE(x->xso.real_dev);\n"
+FIELD_READ = "	unsigned long handle = READ_ONCE(x->xso.offload_handle);\n"
+ANSWER = "\n	return dev == lower_dev ? handle : 0;\n"
+
+
+def test_what_the_callback_reads_by_itself_can_be_torn(tmp_path: Path) -> None:
+    right = lay("shared", tmp_path / "right")
+    assert tears(changed(right, IPSEC, (READS, DEVICE_READ + FIELD_READ + ANSWER))) == ()
+    wrong = lay("shared", tmp_path / "wrong")
+    # The resolver's own order of reads is as it was.
+    found = tears(changed(wrong, IPSEC, (READS, FIELD_READ + DEVICE_READ + ANSWER)))
+    assert found
+    schedule = found[0].schedule
+    assert len([move for move in schedule.moves if move.text.startswith("reads real_dev")]) == 2
+    assert schedule.moves[-1].text == "hands C A's handle 0x101"
+
+
+def test_what_the_callback_asks_that_is_changed_meanwhile_tears_nothing(tmp_path: Path) -> None:
+    header = "include/net/bonding.h"
+    member = ("	struct mutex ipsec_lock;\n", "	struct mutex ipsec_lock;\n	bool moving;\n")
+    tree = changed(lay("shared", tmp_path / "linux"), header, member)
+    guarded = ANSWER.replace("return ", "return bond->moving ? 0 : ")
+    body = (
+        FIELD_READ + DEVICE_READ + "	struct bonding *bond = netdev_priv(bond_dev);\n" + guarded
+    )
+    moves = (
+        "	mutex_lock(&bond->ipsec_lock);\n"
+        "	list_for_each_entry(ipsec, &bond->ipsec_list, list) {\n"
+        "		if (ipsec->xs->xso.real_dev == dev)"
+    )
+    changed(tree, IPSEC, (READS, body), (moves, "	bond->moving = true;\n" + moves))
+    ends = (
+        "			bond_ipsec_install(ipsec->xs, dev, NULL);\n	}\n"
+        "	mutex_unlock(&bond->ipsec_lock);\n"
+    )
+    changed(tree, IPSEC, (ends, ends + "	bond->moving = false;\n"))
+    assert tears(tree) == ()
+
+
 MEMBERS = {OWNER: Member("dev", ""), PINNED: Member("real_dev", ""), HANDLE: Member("handle", "")}
 
 

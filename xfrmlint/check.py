@@ -2,7 +2,7 @@
 
 import posixpath
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from xfrmlint.analysis.part import Facts, Progress, quietly
@@ -58,7 +58,8 @@ def report_of(facts: Facts, tree: Tree, rules: Sequence[Rule]) -> Report:
     release, present = trees[0]
     contract = present == "present"
     first = [rule for rule in rules if rule.type not in ABOUT_COMMENTS]
-    findings = run_rules(first, store, words, source)
+    unanswered: list[str] = []
+    findings = run_rules(first, store, words, source, unanswered)
     # A source that has another name than *.c or *.h was not searched.
     paths = sorted({*facts.whole.commented, *(finding.path for finding in findings)})
     commented = [path for path in paths if MARK.encode() in text(path)]
@@ -86,11 +87,24 @@ def report_of(facts: Facts, tree: Tree, rules: Sequence[Rule]) -> Report:
         present,
         tuple(in_order([*findings, *about])),
         tuple(_drivers(store, findings, contract)),
-        tuple(Unknown(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows),
+        (
+            *_unanswered(store, unanswered),
+            *(Unknown(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows),
+        ),
         sums[0]["files"],
         sums[0]["lines"],
         tuple(suppressed),
     )
+
+
+def _unanswered(store: Store, types: Sequence[str]) -> Iterator[Unknown]:
+    """Yield what is said of rules that would have taken too long: any driver can break them."""
+    if not types:
+        return
+    _, rows = store.query("SELECT DISTINCT path FROM ops_table ORDER BY path")
+    reason = f"more than is looked through for {', '.join(types)}: that was not asked"
+    for path in [row["path"] for row in rows] or ["."]:
+        yield Unknown(path, 0, "", reason, True)
 
 
 def _module(kbuild: Kbuild, path: str) -> str:

@@ -9,17 +9,20 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from xfrmlint.contract.words import (
-    ADD,
+    ABSENT,
     NEEDS,
     OWNER,
     PINNED,
     RESOLVE,
+    SHARE,
+    SLOTS,
     TELLING,
     XSO,
+    Contract,
     what_there_is,
 )
 from xfrmlint.errors import InputError
-from xfrmlint.facts.store import Store
+from xfrmlint.facts.store import Store, TooMuch
 from xfrmlint.findings import LEVELS, Finding, Hop, Related, fingerprint
 
 # The rules about comments that silence findings. No comment silences theirs.
@@ -34,6 +37,7 @@ class Rule(NamedTuple):
     """A rule as its file states it.
 
     level_not_opted_in: the level for a driver that has not set the flag (else `level`).
+    level_own_states: the level where packets of states alone that the device itself owns get there.
     needs: what a tree must have, else it is silent (words.py, NEEDS). reports: what is reported, in
     words, where the message is made of values. fix: what to do, in one line.
     """
@@ -41,6 +45,7 @@ class Rule(NamedTuple):
     type: str
     level: str
     level_not_opted_in: str
+    level_own_states: str
     needs: frozenset[str]
     message: str
     reports: str
@@ -54,7 +59,7 @@ class Rule(NamedTuple):
 
 _TYPE = re.compile(r"^[A-Z][A-Z0-9_]*$")
 _REQUIRED = ("level", "message", "fix", "why", "reference", "query")
-_OPTIONAL = ("level_not_opted_in", "needs", "reports", "bad", "good")
+_OPTIONAL = ("level_not_opted_in", "level_own_states", "needs", "reports", "bad", "good")
 
 
 class Words(NamedTuple):
@@ -75,7 +80,8 @@ class Words(NamedTuple):
 
 # Roles whose names no other word of a message can be.
 _TELLING = {("member", role) for role in TELLING}
-_TELLING |= {("slot", ADD), ("slot", RESOLVE), ("promise", RESOLVE), ("core", "resolver")}
+_TELLING |= {("slot", role) for role in SLOTS}
+_TELLING |= {("promise", RESOLVE), ("promise", SHARE), ("core", "resolver")}
 
 
 def words_of(store: Store) -> Words:
@@ -83,8 +89,20 @@ def words_of(store: Store) -> Words:
     _, trees = store.query("SELECT revision FROM tree")
     _, rows = store.query("SELECT kind, role, name FROM word")
     named = {(row["kind"], row["role"]): row["name"] for row in rows}
+    return _words(next((tree["revision"] for tree in trees), "absent"), named)
+
+
+def words_in(contract: Contract) -> Words:
+    """Return what a contract has."""
+    named = {(kind, role): name for kind, role, name, _ in contract.named()}
+    return _words(contract.revision, named)
+
+
+def _words(revision: str, named: Mapping[tuple[str, str], str]) -> Words:
     renamed: dict[str, str] = {}
-    if [tree["revision"] for tree in trees] == ["unnamed"]:
+    mainline = {(kind, role): name for kind, role, name, _ in ABSENT.named()}
+    strange = any(mainline.get(what, name) != name for what, name in named.items())
+    if revision == "unnamed" or (revision == "absent" and strange):
         from xfrmlint.contract.revisions import usual_names
 
         renamed = {
@@ -133,13 +151,15 @@ def load_rule(path: Path) -> Rule:
     if not _TYPE.match(path.stem.upper()) or path.stem.upper().endswith("ERROR"):
         raise InputError(f"{path}: a rule's name is lower case, digits and _, not ending in error")
     lower = data.get("level_not_opted_in", data["level"])
-    for level in (data["level"], lower):
+    own = data.get("level_own_states", "")
+    for level in (data["level"], lower, own or data["level"]):
         if level not in LEVELS:
             raise InputError(f"{path}: level {level!r} is none of {', '.join(LEVELS)}")
     return Rule(
         path.stem.upper(),
         data["level"],
         lower,
+        own,
         frozenset(data.get("needs", ())),
         data["message"],
         data.get("reports", "").strip(),
@@ -177,11 +197,16 @@ def _refuse_fields(path: Path, data: Mapping[str, Any]) -> None:
 
 
 def run_rules(
-    rules: Iterable[Rule], store: Store, words: Words, source: Callable[[str, int], str]
+    rules: Iterable[Rule],
+    store: Store,
+    words: Words,
+    source: Callable[[str, int], str],
+    unanswered: list[str] | None = None,
 ) -> list[Finding]:
     """Return what the rules find, sorted by path, line, type.
 
-    words: of the tree's contract. source: the text of a line of a file.
+    words: of the tree's contract. source: the text of a line of a file. unanswered: is given the
+    types of the rules that would take too long; without it, such a rule raises InputError.
     """
     chains = _chains(store)
     found: list[Finding] = []
@@ -191,7 +216,14 @@ def run_rules(
             continue
         seen: set[tuple[str, int, str]] = set()
         # A source that two drivers link is reported once, for the one that promised more.
-        for row in sorted(_rows(rule, store), key=lambda row: not row.get("opted_in", 1)):
+        try:
+            rows = _rows(rule, store)
+        except TooMuch as error:
+            if unanswered is None:
+                raise InputError(f"rule {rule.type}: {error}") from None
+            unanswered.append(rule.type)
+            continue
+        for row in sorted(rows, key=lambda row: not row.get("opted_in", 1)):
             place = (row["path"], row["line"], row.get("field") or "")
             if place in seen:
                 continue
@@ -207,6 +239,8 @@ def run_rules(
 def _rows(rule: Rule, store: Store) -> list[dict[str, Any]]:
     try:
         names, rows = store.query(rule.query)
+    except TooMuch:
+        raise
     except sqlite3.Error as error:
         raise InputError(f"rule {rule.type}: {error}") from None
     missing = [name for name in COLUMNS if name not in names]
@@ -225,6 +259,8 @@ def _finding(
 ) -> Finding:
     values = {name: "" if value is None else value for name, value in row.items()}
     level = rule.level if values.get("opted_in", 1) else rule.level_not_opted_in
+    if values.get("own_states") and rule.level_own_states:
+        level = rule.level_own_states
     try:
         message = words.said(rule.message.format_map(values))
     except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:

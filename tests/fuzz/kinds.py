@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
+from tests.fuzz.killed import killed as killed_run
 from tests.fuzz.mutate import mutated
 from tests.fuzz.ran import Wrong, checked, ran
 from tests.laid import EXAMPLE, FIXTURES, lay_example, lay_fixture
@@ -113,7 +114,7 @@ def _series() -> bytes:
     text = (FIXTURES / "demo" / IPSEC).read_text()
     for number in (1, 2):
         lines = text.split("\n")
-        at = next(n for n, line in enumerate(lines) if "kfree(sa)" in line)
+        at = next(n for n, line in enumerate(lines) if "kfree_rcu(sa, rcu)" in line)
         old = [f" {line}" for line in lines[at - 3 : at]]
         after = [f" {line}" for line in lines[at : at + 3]]
         new = f"+\tx->xso.offload_handle = {number};"
@@ -142,7 +143,9 @@ def repository(dice: Random, folder: Path) -> None:
     _git(tree, "add", "-A")
     _git(tree, "commit", "-qm", "one")
     text = (tree / IPSEC).read_text()
-    (tree / IPSEC).write_text(text.replace("kfree(sa);", "kfree(sa);\n\tx->xso.upper_priv = 0;"))
+    (tree / IPSEC).write_text(
+        text.replace("kfree_rcu(sa, rcu);", "kfree_rcu(sa, rcu);\n\tx->xso.upper_priv = 0;")
+    )
     _git(tree, "add", "-A")
     _git(tree, "commit", "-qm", "two")
     (tree / IPSEC).write_text(text)
@@ -261,6 +264,16 @@ def cached(dice: Random, folder: Path) -> None:
             raise Wrong(f"a damaged cache gives {found()}, not {right}")
 
 
+def killed(dice: Random, folder: Path) -> None:
+    """A run that is killed."""
+    tree = lay_fixture("demo", folder / "linux")
+    _git(tree, "init", "-q", "-b", "main")
+    _git(tree, "add", "-A")
+    _git(tree, "commit", "-qm", "one")
+    ways = [["check"], ["check", "--git", "HEAD"], ["check", "--staged"], ["check", "--confirm"]]
+    killed_run(dice, tree, folder / "home", dice.choice(ways))
+
+
 @cache
 def _rules() -> tuple[Rule, ...]:
     return tuple(load_rules([rules_folder()]))
@@ -269,7 +282,7 @@ def _rules() -> tuple[Rule, ...]:
 KINDS: Mapping[str, Kind] = {
     kind.__name__: kind
     for kind in (
-        *(source, macros, header, patch, repository, makefile, config, rule, query, cached),
+        *(source, macros, header, patch, repository, makefile, config, rule, query, cached, killed),
     )
 }
 

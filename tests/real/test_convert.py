@@ -6,7 +6,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.real import kernels
-from tests.real.converted import CONVERSIONS, Conversion, laid
+from tests.real.converted import CONVERSIONS, Conversion, edited, laid
+from tests.real.test_converted import BROKEN, STYLES, Way
 from xfrmlint.analysis.analyse import analyse
 from xfrmlint.convert.plan import names_of_drivers
 from xfrmlint.convert.proof import Proof, proven
@@ -22,7 +23,6 @@ RULES = load_rules([rules_folder()])
 
 # A kernel and a driver, as in CONVERSIONS -> what stands against a patch.
 REFUSED = {
-    "7.3 octeontx2": "cn10k_ipsec_del_state(): xso.offload_handle is written outside of add",
     "7.3 chelsio": "cxgb4_advance_esn_state(): xso.dev is read, and its own net_device is not in",
 }
 NAMES = {"octeontx2": "rvu_nicpf", "chelsio": "cxgb4"}
@@ -64,3 +64,32 @@ def test_a_real_driver_is_converted_or_refused_for_what_it_does(
     files = {path: after for path, (_, after) in tried.proof.files.items()}
     again = _tried(Overlay(tried.tree, files, "converted"), driver)
     assert (again.proof.plan.edits, again.proof.reasons) == ((), ())
+
+
+def _ways() -> list[tuple[Conversion, Way, bool]]:
+    right = [(c, way, True) for c in CONVERSIONS for way in STYLES.get(c.name, ())]
+    return [*right, *((c, way, False) for c in CONVERSIONS for way in BROKEN[c.name])]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("conversion", "way", "right"), _ways(), ids=lambda one: getattr(one, "how", None)
+)
+def test_what_somebody_converted_is_left_mended_or_refused(
+    conversion: Conversion, way: Way, right: bool, tmp_path: Path
+) -> None:
+    try:
+        kernel = kernels.kernel(conversion.kernel, fetch=False)
+    except kernels.Unavailable as error:
+        pytest.skip(error.reason)
+    tree = laid(kernel, conversion, tmp_path / "tree")
+    with edited(tree, way.edits):
+        tried = _tried(Folder(tree.root), NAMES.get(conversion.driver, conversion.driver))
+    proof = tried.proof
+    if right or not way.expected:
+        assert (proof.plan.edits, proof.reasons) == ((), ())
+        return
+    assert proof.plan.edits or proof.reasons
+    if not proof.reasons:
+        assert proof.after is not None
+        assert {*proof.after.outcomes} <= FINE

@@ -832,7 +832,7 @@ _ASKED = (
 _IXGBE_ABOVE = r"^(?=/\*\*\n \* ixgbe_ipsec_tx -)"
 
 # Right in other ways; the bounds check goes where it could stand in for the test.
-_STYLES = {
+STYLES = {
     "7.3 ixgbe": (
         Way(
             "an index or an error",
@@ -1011,7 +1011,7 @@ _STYLES = {
 }
 
 _RIGHT = Way("as it should be", {}, ())
-_BROKEN = {
+BROKEN = {
     "7.3 ixgbe": _IXGBE_7,
     "7.3 ixgbevf": _IXGBEVF_7,
     "7.3 mlx5_core": _MLX5_7,
@@ -1026,8 +1026,8 @@ _BROKEN = {
     "6.12 netdevsim": _NETDEVSIM_6,
     "6.12 chelsio": _CHELSIO_6,
 }
-_CASES = [(c, way) for c in CONVERSIONS for way in _BROKEN[c.name]]
-_STYLE_CASES = [(c, way) for c in CONVERSIONS for way in _STYLES.get(c.name, ())]
+_CASES = [(c, way) for c in CONVERSIONS for way in BROKEN[c.name]]
+_STYLE_CASES = [(c, way) for c in CONVERSIONS for way in STYLES.get(c.name, ())]
 
 
 class Outcome(NamedTuple):
@@ -1111,7 +1111,7 @@ def outcomes(
 
 def test_no_two_ways_have_one_name() -> None:
     for conversion in CONVERSIONS:
-        ways = (_RIGHT, *_STYLES.get(conversion.name, ()), *_BROKEN[conversion.name])
+        ways = (_RIGHT, *STYLES.get(conversion.name, ()), *BROKEN[conversion.name])
         assert len({way.how for way in ways}) == len(ways)
 
 

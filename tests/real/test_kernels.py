@@ -14,6 +14,7 @@ from xfrmlint.analysis.judgement import judgements, topologies
 from xfrmlint.analysis.parts import contract_in, reader_of
 from xfrmlint.check import check_tree, report_of
 from xfrmlint.contract.behaviour import core_says
+from xfrmlint.contract.words import OWN_STATES
 from xfrmlint.findings import Finding, Report
 from xfrmlint.model.judge import Outcome
 from xfrmlint.rules import load_rules, rules_folder
@@ -30,6 +31,12 @@ OWNERS = {
     "UPPER_STALE_HANDLE",
     "RESOLVER_TORN",
 }
+CALLBACKS = (
+    "ADD_RETURNS_ZERO",
+    "CALLBACK_MAY_SLEEP",
+    "HANDLE_FREED_ON_DELETE",
+    "TX_WITHOUT_XFRM_OFFLOAD",
+)
 
 
 class Kernel(NamedTuple):
@@ -110,6 +117,18 @@ def test_chains(version: str) -> None:
         chains = found[row["path"], row["line"], row["field"]]
         assert set(expected) <= set(chains), row
         assert chains[:1] == [] or chains[0] in expected, row
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_callbacks_do(version: str) -> None:
+    kernel = _kernel(version)
+    rows = _rows(kernel.expected / "callbacks.tsv")
+    names = ("type", "path", "line", "function")
+    found = [f for f in kernel.report.findings if f.type in CALLBACKS]
+    assert {tuple(str(getattr(f, name)) for name in names) for f in found} == {
+        tuple(row[name] for name in names) for row in rows
+    }
+    assert all(row["verdict"] == "true" and row["reason"] for row in rows)
 
 
 def test_no_finding_on_a_look_alike() -> None:
@@ -291,9 +310,10 @@ def test_no_kernel_has_the_contract_and_each_says_what_it_has(version: str) -> N
     said = core_says(reader, found)
     assert (said["delete runs"].says, said["esn runs"].says) == _RUNS[version]
     assert said["free clears"].says == "dev"
-    forwards = said["offload_ok: an upper forwards it"]
-    wanted = "" if version == "7.3" else "drivers/net/bonding/bond_main.c"
-    assert forwards.place.path == wanted
+    own = said[OWN_STATES]
+    forwards = ("no", "drivers/net/bonding/bond_main.c")
+    asks_owner = ("yes", "net/xfrm/xfrm_device.c")
+    assert (own.says, own.place.path) == (asks_owner if version == "7.3" else forwards)
 
 
 def test_a_port_of_the_rfc_is_revision_1(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
+from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly, shortened
 from xfrmlint.analysis.parts import contract_in, plan, reader_of, whole_reader
 from xfrmlint.analysis.tabulate import Analysed, core_rows, rows_of
 from xfrmlint.c.corpus import Memo
@@ -33,23 +33,31 @@ from xfrmlint.contract.words import (
     COUNTS,
     FREE,
     HANDLE,
+    NETDEVICE,
     PINNED,
     PRIVATE,
     SHARE,
     Contract,
+    Where,
 )
+from xfrmlint.contract.words import RESOLVE as RESOLVE_ROLE
 from xfrmlint.facts.merged import Rows, merged
-from xfrmlint.facts.rows import CoreFunctionRow, TreeRow, WordRow
+from xfrmlint.facts.rows import CoreFunctionRow, TreeRow, UnknownRow, WordRow
 from xfrmlint.facts.store import Store
 from xfrmlint.flow.callbacks import Callback, callbacks_of
 from xfrmlint.flow.paths import Traced, trace
 from xfrmlint.kernel.release import version
 from xfrmlint.model.predicates import sentence
+from xfrmlint.program.asked import asked_of
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of
+from xfrmlint.program.flows import Flows
+from xfrmlint.program.freed import find_freed
+from xfrmlint.program.namewalk import NameWalk
 from xfrmlint.program.ops import find_tables
 from xfrmlint.program.sites import RESOLVE, Site, find_sites
 from xfrmlint.program.sleeps import find_sleeps
+from xfrmlint.program.zeros import find_zeros
 from xfrmlint.tree import Tree
 
 
@@ -137,6 +145,7 @@ def analysed(
 
     memo: what was made of files that other parts read, too.
     """
+    part, left_out = shortened(part)
     reader = reader_of(tree, memo, whole.contract)
     reader.universe.shared, reader.universe.users = whole.shared, part.folders
     reader.universe.home = part.folders
@@ -151,13 +160,31 @@ def analysed(
     paths = part.paths if not sources else [*part.paths, *whole.shared]
     found = find_sites(graph, drivers, paths, whole.offload, progress)
     traced = _traced(graph, whole.offload, found.sites, progress)
-    sleeps, open_calls = find_sleeps(graph, tables)
+    walk = NameWalk(reader)
+    sleeps, open_calls = find_sleeps(graph, walk, tables)
+    freed, open_frees = find_freed(graph, walk, tables, found.sites)
+    zeros, open_stores = find_zeros(graph, found.sites)
+    asked = tuple(asked_of(walk, site) for site in found.sites)
     callbacks = tuple(callbacks_of(graph, whole.offload, tables))
     owners = tuple(_owners(reader, drivers))
     torn = tuple(tear for ran in owners for tear in tears(reader, ran))
-    doubts = (*unclear, *open_calls)
+    egress, untold = Flows(graph, whole.offload).wrong(found.sites)
+    found = found._replace(doubts=[*found.doubts, *untold])
     return Analysed(
-        graph, tuple(drivers), found, traced, tuple(sleeps), callbacks, owners, torn, doubts
+        graph,
+        tuple(drivers),
+        found,
+        asked,
+        traced,
+        tuple(sleeps),
+        tuple(freed),
+        tuple(zeros),
+        callbacks,
+        owners,
+        torn,
+        egress,
+        (*unclear, *open_calls, *open_frees, *open_stores),
+        left_out,
     )
 
 
@@ -191,9 +218,31 @@ def core_facts(
     functions: list[CoreFunctionRow] = []
     if contract.present:
         progress("running the tree's own resolver")
-        functions = _core_functions(reader)
+        try:
+            functions = _core_functions(reader)
+        except RecursionError:
+            at = contract.resolver.place if contract.resolver is not None else Where()
+            told = "it, or what it calls, is nested too deeply to be run"
+            functions = [CoreFunctionRow("resolves", contract.asks, *at, None, told)]
+    doubts = [
+        UnknownRow(NETDEVICE, 0, "", reason, matters=1) for reason in _not_recognised(contract)
+    ]
     words = (WordRow(kind, role, name, *place) for kind, role, name, place in contract.named())
-    return core_rows(reader, own, words, functions)
+    return [*core_rows(reader, own, words, functions), *doubts]
+
+
+def _not_recognised(contract: Contract) -> Iterator[str]:
+    """Yield what a tree with a resolver, or the owners' callback, is seen to lack."""
+    if contract.present and RESOLVE_ROLE not in contract.promises:
+        yield (
+            "no flag by which a driver promises to ask the resolver was recognised: it can be "
+            "named by promises.resolve under [contract]"
+        )
+    if not contract.present and RESOLVE_ROLE in contract.slots:
+        yield (
+            f"there is a {contract.slot(RESOLVE_ROLE)}, and no resolver was recognised: it can be "
+            "named by core.resolver under [contract]"
+        )
 
 
 def core_of(tree: Tree, progress: Progress = quietly, names: Names = NO_NAMES) -> Core:

@@ -111,14 +111,30 @@ def judgements(store: Store, lines: Lines, driver: str | None = None) -> list[Ju
     # Where no owner was run, one may hand on to whom it wants.
     _, told = store.query("SELECT unasking FROM owner WHERE unasking IS NOT NULL")
     hands_on = not told or any(row["unasking"] for row in told)
-    return [_judgement(store, lines, name, used, hands_on) for name in names]
+    # The same of one that transmits through several, and a driver that does not promise to share.
+    _, told = store.query("SELECT unsharing FROM owner WHERE unsharing IS NOT NULL")
+    spreads = not told or any(row["unsharing"] for row in told)
+    return [_judgement(store, lines, name, used, hands_on, spreads) for name in names]
 
 
 def _judgement(
-    store: Store, lines: Lines, driver: str, used: Sequence[Topology], hands_on: bool
+    store: Store,
+    lines: Lines,
+    driver: str,
+    used: Sequence[Topology],
+    hands_on: bool,
+    spreads: bool,
 ) -> Judgement:
     sites, opted_in = _sites(store, driver)
-    paths = _paths(store, driver, used, opted_in or hands_on)
+    _, sharing = store.query(
+        f"SELECT 1 FROM ops_table WHERE group_name = {_quoted(driver)} AND shares"
+    )
+    handed = opted_in or hands_on
+    shared = handed and (bool(sharing) or spreads)
+    never = frozenset(
+        one.name for one in used if one.upper and not (shared if one.shared else handed)
+    )
+    paths = _paths(store, driver, used, never)
     known = {(site.place.path, site.place.line) for site in sites}
     sites += _kept(paths, known, driver)
     handles = tuple(_got(site, paths, lines) for site in sites)
@@ -179,7 +195,13 @@ def _chains(store: Store, driver: str) -> dict[int, dict[int, list[Hop]]]:
     return found
 
 
-def _paths(store: Store, driver: str, used: Sequence[Topology], handed: bool) -> list[_Followed]:
+def _paths(
+    store: Store, driver: str, used: Sequence[Topology], never: frozenset[str]
+) -> list[_Followed]:
+    _, rows = store.query(
+        f"SELECT path, line, column FROM site WHERE group_name = {_quoted(driver)} AND own_states"
+    )
+    own = frozenset((row["path"], row["line"], row["column"]) for row in rows)
     _, rows = store.query(
         f"""
         SELECT e.*, p.entry, p.function AS entered FROM path p JOIN event e ON e.path_id = p.id
@@ -206,7 +228,7 @@ def _paths(store: Store, driver: str, used: Sequence[Topology], handed: bool) ->
             )
         )
     return [
-        _Followed(*heads[number], tuple(path), _outcomes(tuple(path), used, handed))
+        _Followed(*heads[number], tuple(path), _outcomes(tuple(path), used, never, own))
         for number, path in events.items()
     ]
 
@@ -378,18 +400,27 @@ def _runs(store: Store) -> Iterator[Owner]:
         )
 
 
-def _outcomes(events: Path, used: Sequence[Topology], handed: bool) -> dict[int, list[Outcome]]:
+def _outcomes(
+    events: Path,
+    used: Sequence[Topology],
+    never: frozenset[str],
+    own: frozenset[tuple[str, int, int]],
+) -> dict[int, list[Outcome]]:
     """Return what each handle on a path (by where it is got) comes to in each topology.
 
-    handed: an owner hands states to this driver; else those topologies can't come about.
+    never: the topologies that can't come about, for the owner hands no state on there. own: the
+    places that packets reach of states alone that the device itself owns.
     """
     row: dict[int, list[Outcome]] = {}
     for topology in used:
         got = dict(judge_path(events, topology).got)
         for at, event in enumerate(events):
             if event.kind in _GETS:
-                never = topology.upper and not handed
-                came = Outcome.NOT_HANDED if never else got.get(at, Outcome.NOT_REACHED)
+                came = got.get(at, Outcome.NOT_REACHED)
+                if topology.name in never:
+                    came = Outcome.NOT_HANDED
+                elif topology.upper and (event.path, event.line, event.column) in own:
+                    came = Outcome.NOT_REACHED
                 row.setdefault(at, []).append(came)
     return row
 

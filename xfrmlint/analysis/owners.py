@@ -29,7 +29,8 @@ def owner_rows(
     for ran in owners:
         name = ran.owner.name
         reaches = _reaches_unasking(ran.scenes)
-        yield OwnerRow(name, ran.owner.path, ran.total, len(ran.untold), reaches)
+        spreads = _spreads_unsharing(ran.scenes)
+        yield OwnerRow(name, ran.owner.path, ran.total, len(ran.untold), reaches, spreads)
         for one in dict.fromkeys(ran.untold):
             yield UntoldRow(name, one.path or ran.owner.path, one.line, one.reason)
         yield from _worlds(name, ran.scenes)
@@ -64,6 +65,17 @@ def _reaches_unasking(scenes: Iterable[Scene]) -> int | None:
 def _is_issued_by_unasking(scene: Scene) -> bool:
     unasking = {one.name for one in scene.story.devices if not one.asks}
     return any(scene.world.issued[handle] in unasking for handle in scene.world.issued)
+
+
+def _spreads_unsharing(scenes: Iterable[Scene]) -> int | None:
+    """Tell whether a state that is transmitted by several is handed on although one of the ports
+    does not promise to share it; None if untried."""
+    told = [
+        scene
+        for scene in scenes
+        if any(not one.shares and one.master is not None for one in scene.story.devices)
+    ]
+    return int(any(one.handed and len(one.world.carries) > 1 for one in told)) if told else None
 
 
 def _worlds(driver: str, scenes: Iterable[Scene]) -> Iterator[WorldRow]:

@@ -1,6 +1,6 @@
 """What the analysis deals in: parts of a tree, and what is known of all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from xfrmlint.contract.words import Contract
@@ -55,6 +55,32 @@ class Facts(NamedTuple):
 def not_read(path: str, reason: str) -> UnknownRow:
     """Return what is said of a file that can't be read."""
     return UnknownRow(path, 0, "", f"not read: {reason}", matters=1)
+
+
+# Sources of one part in which the contract is spoken of; those of mlx5 are two dozen.
+_MOST_SOURCES = 100
+
+
+def shortened(part: Part) -> tuple[Part, tuple[str, ...]]:
+    """Return a part with as many sources as are analysed together, and those that are left out.
+
+    Each can name what any other defines: what that costs grows by the square.
+    """
+    sources = [path for path in part.paths if path.endswith(".c")]
+    out = frozenset(sources[_MOST_SOURCES:])
+    return part._replace(paths=tuple(p for p in part.paths if p not in out)), tuple(sorted(out))
+
+
+def left_out_rows(paths: Iterable[str]) -> Rows:
+    """Return what is said of sources that were left out."""
+    reason = f"not analysed: {_MOST_SOURCES} other sources of this folder or module were"
+    return [UnknownRow(path, 0, "", reason, matters=1) for path in paths]
+
+
+def lost_rows(part: Part) -> Rows:
+    """Return what is said of a part whose code is nested too deeply to be analysed."""
+    reason = "not analysed: this, or what it is read with, is nested too deeply"
+    return [UnknownRow(path, 0, "", reason, matters=1) for path in part.paths]
 
 
 def problem_rows(tree: Tree) -> Rows:

@@ -7,15 +7,27 @@ tables; between such folders there is nothing but the kernel's own interfaces.
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from xfrmlint.analysis.part import Part, Plan
 from xfrmlint.c.corpus import Memo, definition_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Unit
+from xfrmlint.contract.behaviour import own_states
 from xfrmlint.contract.recognise import recognise, refuse_strange_names
 from xfrmlint.contract.revisions import NO_NAMES, Names
-from xfrmlint.contract.words import ABSENT, MARK, RESOLVE, XFRM, Contract, worth_reading
+from xfrmlint.contract.words import (
+    ABSENT,
+    MARK,
+    OFFLOAD_OK,
+    OWN_STATES,
+    RESOLVE,
+    XFRM,
+    Contract,
+    worth_reading,
+)
+from xfrmlint.errors import InputError
 from xfrmlint.kernel.places import HEADERS, is_core, part_of
 from xfrmlint.kernel.release import Release
 from xfrmlint.tree import Tree
@@ -43,10 +55,25 @@ def contract_in(tree: Tree, memo: Memo | None = None, names: Names = NO_NAMES) -
     return recognise(Reader(tree, words_of(ABSENT), memo), names)
 
 
-def refuse_strange(tree: Tree, names: Names) -> None:
-    """Raise InputError for the first of some names that a tree's headers don't have."""
-    if names != NO_NAMES:
-        refuse_strange_names(Reader(tree, words_of(ABSENT)), names)
+def refuse_strange(trees: Sequence[Tree], names: Names) -> None:
+    """Raise InputError for the first of some names that the headers of no tree have.
+
+    trees: the one under check; or those before and after a change, which can bring or take a name.
+    """
+    readers = [Reader(tree, words_of(ABSENT)) for tree in trees] if names != NO_NAMES else []
+    for kind, role, name in names.listed() if readers else ():
+        alone = NO_NAMES._replace(**{kind: {role: name}})
+        errors = [error for reader in readers if (error := _strange(reader, alone)) is not None]
+        if len(errors) == len(readers):
+            raise errors[0]
+
+
+def _strange(reader: Reader, names: Names) -> InputError | None:
+    try:
+        refuse_strange_names(reader, names)
+    except InputError as error:
+        return error
+    return None
 
 
 def reader_of(tree: Tree, memo: Memo | None = None, contract: Contract | None = None) -> Reader:
@@ -91,22 +118,39 @@ def plan(
         for path in paths
         if path.startswith("include/") and path != XFRM and _wraps(reader, path)
     ]
+    contract = _with_own_states(reader, paths, bool(under))
     headers = [tie.header for tie in ties if tie.header.startswith("include/")]
     shared = tuple(dict.fromkeys([*wrappers, *headers]))
     users = [f for f in _users(reader, shared) if not under or f in under or f in tied]
-    return Plan(reader.contract, shared, tuple(_parts(reader, paths, users, ties)), commented)
+    return Plan(contract, shared, tuple(_parts(reader, paths, users, ties)), commented)
+
+
+def _with_own_states(reader: Reader, paths: Sequence[str], partly: bool) -> Contract:
+    """Return a tree's contract, and whose states a driver is asked for each packet about.
+
+    partly: the paths are not all that there are.
+    """
+    contract = reader.contract
+    slot = contract.slot(OFFLOAD_OK).encode()
+    filled = re.compile(rb"(?<!->)\b%s\b\s*=" % re.escape(slot))
+    if not slot or not any(
+        filled.search(reader.corpus.data(p)) for p in paths if slot in reader.corpus.data(p)
+    ):
+        return contract
+    asking = reader.corpus.tree.search(slot.decode(), ["drivers"]) if partly else paths
+    said = own_states(reader, contract, asking)
+    return replace(contract, core={**contract.core, OWN_STATES: said})
 
 
 def _wraps(reader: Reader, path: str) -> bool:
     """Tell whether a header calls the resolver, or has a macro of the flag."""
     data = reader.corpus.data(path)
     # What a tree has not is found nowhere.
-    resolver, flag = (
-        name.encode() or b"\0" for name in (reader.contract.asks, reader.contract.promise(RESOLVE))
-    )
-    if resolver not in data and flag not in data:
+    askers = "|".join(reader.contract.askers) or "\0"
+    flag = reader.contract.promise(RESOLVE) or "\0"
+    if not re.search(f"{askers}|{flag}".encode(), data):
         return False
-    pattern = _WRAPS.format(resolver=resolver.decode(), flag=flag.decode())
+    pattern = _WRAPS.format(resolver=f"(?:{askers})", flag=flag)
     return re.search(pattern.encode(), data) is not None
 
 

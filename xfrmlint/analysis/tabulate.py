@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.analysis.owners import owner_rows
-from xfrmlint.analysis.part import not_read
+from xfrmlint.analysis.part import left_out_rows
+from xfrmlint.analysis.unread import unread_rows
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
 from xfrmlint.c.unit import Place
@@ -20,6 +21,7 @@ from xfrmlint.facts.rows import (
     EntryRow,
     EventRow,
     FileRow,
+    FreedRow,
     HopRow,
     ItemRow,
     OpsTableRow,
@@ -30,6 +32,7 @@ from xfrmlint.facts.rows import (
     TreeRow,
     UnknownRow,
     WordRow,
+    ZeroHandleRow,
 )
 from xfrmlint.flow.callbacks import Answer, Callback
 from xfrmlint.flow.paths import Traced
@@ -38,31 +41,35 @@ from xfrmlint.model.predicates import Broken, sentence
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver
+from xfrmlint.program.freed import Freed
 from xfrmlint.program.sites import Found, Site
 from xfrmlint.program.sleeps import Sleep
-
-_MOST_UNCLOSED = 5
-_UNCLOSED = (
-    "an attribute that is not closed, or another bracket, was left out; the rest was analysed"
-)
+from xfrmlint.program.zeros import ZeroHandle
 
 
 class Analysed(NamedTuple):
     """One part of a tree, read. traced: by the driver's group. doubts: of sleeping.
 
-    callbacks: the owners' resolver callbacks. owners: the uppers' own code, run through the model's
-    stories. tears: what a reader in between can get of it.
+    asked: of each site, what alone a packet was asked on the way. callbacks: the owners' resolver
+    callbacks. owners: the uppers' own code, run through the model's stories. tears: what a reader
+    in between can get of it. egress: resolver calls for the device that a flow leaves by, where it
+    comes in encrypted. left_out: sources that were not analysed.
     """
 
     graph: CallGraph
     drivers: tuple[Driver, ...]
     found: Found
+    asked: tuple[str, ...]
     traced: Mapping[str, Traced]
     sleeps: tuple[Sleep, ...]
+    freed: tuple[Freed, ...]
+    zeros: tuple[ZeroHandle, ...]
     callbacks: tuple[Callback, ...]
     owners: tuple[Ran, ...]
     tears: tuple[Tear, ...]
+    egress: frozenset[Place]
     doubts: tuple[Doubt, ...]
+    left_out: tuple[str, ...]
 
 
 def rows_of(part: Analysed) -> Rows:
@@ -71,18 +78,21 @@ def rows_of(part: Analysed) -> Rows:
     reader = graph.reader
     return [
         *_driver_rows(reader.contract, part.drivers),
-        *_site_rows(sites, part.traced),
+        *_site_rows(sites, part.asked, part.traced, part.egress),
         *_path_rows(part),
         *_graph_rows(graph, sites),
         *_answer_rows(part.callbacks),
         *_sleep_rows(reader, part.sleeps, len(sites)),
+        *_freed_rows(reader, part.freed, len(sites) + len(part.sleeps)),
+        *_zero_rows(part.zeros),
         *_item_rows(part),
         *owner_rows(part.owners, part.tears, reader.contract),
         *_broken_rows(part.owners),
         *_tear_rows(part.owners, part.tears),
         *_file_rows(reader),
-        *_unread_rows(reader),
+        *unread_rows(reader, _on_the_way(sites)),
         *_unknown_rows(part),
+        *left_out_rows(part.left_out),
     ]
 
 
@@ -99,7 +109,7 @@ def core_rows(
         *words,
         *told,
         *_file_rows(reader),
-        *_unread_rows(reader),
+        *unread_rows(reader),
         *(UnknownRow(f.path, f.line, f.function, f.detail) for f in told if f.ok is None),
     ]
 
@@ -157,6 +167,7 @@ def _driver_rows(contract: Contract, drivers: Sequence[Driver]) -> Iterator[tupl
             driver.role,
             int(driver.on_netdev),
             int(driver.opted_in),
+            int(driver.table.shares),
             flag.path if flag else "",
             flag.line if flag else 0,
             flag.column if flag else 0,
@@ -169,10 +180,15 @@ def _driver_rows(contract: Contract, drivers: Sequence[Driver]) -> Iterator[tupl
             )
 
 
-def _site_rows(sites: Sequence[Site], traced: Mapping[str, Traced]) -> Iterator[tuple[object, ...]]:
+def _site_rows(
+    sites: Sequence[Site],
+    asked: Sequence[str],
+    traced: Mapping[str, Traced],
+    egress: frozenset[Place],
+) -> Iterator[tuple[object, ...]]:
     for number, site in enumerate(sites):
         one = traced.get(site.driver.group) if site.driver else None
-        flow = ""
+        flow = "egress" if site.place in egress else ""
         if one is not None and site.reached.context == "datapath":
             flow = "dead" if site.place in one.dead else ""
             flow = "thrown" if site.place in one.thrown else flow
@@ -193,11 +209,13 @@ def _site_rows(sites: Sequence[Site], traced: Mapping[str, Traced]) -> Iterator[
             "+".join(sorted({entry.name for entry in site.reached.entries})),
             int(site.under_add),
             int(site.under_free),
+            int(site.own_states),
             int(site.cleared),
             int(site.read_back),
             site.accessor,
             int(site.by_name),
             flow,
+            asked[number],
         )
         for nth, chain in enumerate(site.reached.chains):
             for position, hop in enumerate(chain):
@@ -219,9 +237,30 @@ def _sleep_rows(
             sleep.callback,
             sleep.filled.path,
             sleep.filled.line,
+            sleep.role,
+            sleep.runs,
         )
         for position, hop in enumerate(sleep.chain):
             yield HopRow(number, 0, position, hop.function, hop.path, hop.line, hop.via)
+
+
+def _freed_rows(reader: Reader, freed: Sequence[Freed], first: int) -> Iterator[tuple[object, ...]]:
+    for number, one in enumerate(freed, first):
+        module = reader.universe.module(one.table.place.path)
+        filled = (one.filled.path, one.filled.line)
+        symbol = one.table.symbol
+        yield FreedRow(
+            number, *one.place, one.function.name, module, one.what, symbol, one.callback, *filled
+        )
+        for position, hop in enumerate(one.chain):
+            yield HopRow(number, 0, position, hop.function, hop.path, hop.line, hop.via)
+
+
+def _zero_rows(zeros: Iterable[ZeroHandle]) -> Iterator[ZeroHandleRow]:
+    for one in zeros:
+        driver = one.site.driver.module if one.site.driver is not None else ""
+        because = (one.because.path, one.because.line)
+        yield ZeroHandleRow(*one.site.place, one.site.function.name, driver, one.why, *because)
 
 
 def _answer_rows(callbacks: Iterable[Callback]) -> Iterator[AnswerRow]:
@@ -246,6 +285,7 @@ def _item_rows(part: Analysed) -> Iterator[ItemRow]:
         ("callback", [callback.place for table in tables for callback in table.callbacks]),
         ("flag", [place for table in tables for place in table.flags]),
         ("sleep", [sleep.place for sleep in part.sleeps]),
+        ("freed", [freed.place for freed in part.freed]),
     ):
         for place in places:
             around = regions_at(reader, place.path, offset_of(reader, *place))
@@ -340,35 +380,9 @@ def _file_rows(reader: Reader) -> Iterator[tuple[object, ...]]:
         )
 
 
-def _unread_rows(reader: Reader) -> Iterator[UnknownRow]:
-    """What of the files themselves could not be read or parsed.
-
-    What was not looked at can hide anything; behind a parse error the rest was analysed.
-    """
-    for path, reason in reader.corpus.unreadable.items():
-        yield not_read(path, reason)
-    for (path, offset), reason in reader.corpus.doubts.items():
-        if not is_core(path):
-            yield UnknownRow(path, reader.corpus.unit(path).line(offset), "", reason, matters=1)
-    for unit in reader.corpus.units():
-        for offset in unit.blanked.unclosed[:_MOST_UNCLOSED]:
-            yield UnknownRow(unit.path, unit.line(offset), "", _UNCLOSED, matters=1)
-        if unit.too_large:
-            yield UnknownRow(unit.path, 0, "", "larger than 4 MiB; not parsed", matters=1)
-        elif unit.blanked.open_comment >= 0:
-            line = unit.line(unit.blanked.open_comment)
-            reason = "a comment that never ends hides the rest"
-            yield UnknownRow(unit.path, line, "", reason, matters=1)
-        elif unit.parsed and not is_core(unit.path):
-            for line, name in reader.outlines.undefined(unit.path):
-                reason = f"{name} is defined nowhere; it was taken for a statement of its own"
-                yield UnknownRow(unit.path, line, "", reason, matters=1)
-            errors = reader.outlines.errors(unit.path)
-            if errors:
-                lines = ", ".join(map(str, errors[:5]))
-                more = ", ..." if len(errors) > 5 else ""
-                reason = f"parse errors at lines {lines}{more}; the rest was analysed"
-                yield UnknownRow(unit.path, errors[0], "", reason)
+def _on_the_way(sites: Sequence[Site]) -> frozenset[str]:
+    """Return the names of the functions through which accesses are reached."""
+    return frozenset(function.name for site in sites for function in site.reached.functions)
 
 
 def _unknown_rows(part: Analysed) -> Iterator[UnknownRow]:

@@ -24,6 +24,23 @@ def closing(text: bytes, start: int) -> int | None:
     return None
 
 
+def separated(text: bytes) -> list[bytes]:
+    """Return the arguments of a call from behind its parenthesis on."""
+    depth = start = 0
+    found: list[bytes] = []
+    for at, byte in enumerate(text):
+        if byte == ord("("):
+            depth += 1
+        elif byte == ord(")") and depth:
+            depth -= 1
+        elif not depth and byte in b",)":
+            found.append(text[start:at])
+            start = at + 1
+            if byte == ord(")"):
+                break
+    return found
+
+
 class Arguments:
     """Where the arguments in a text end. branches: the byte ranges of its conditionals' branches.
 

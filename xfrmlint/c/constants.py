@@ -7,6 +7,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.corpus import words
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.integers import (
     INT,
     POINTER,
@@ -159,9 +160,7 @@ class Constants:
 
     def _call(self, node: Node, path: str, depth: int) -> Int | None:
         called = node.child_by_field_name("function")
-        listed = node.child_by_field_name("arguments")
-        inside = listed.named_children if listed is not None else []
-        values = [self._of(one, path, depth + 1) for one in inside]
+        values = [self._of(one, path, depth + 1) for one in arguments_of(node)]
         known = [one for one in values if one is not None]
         if called is None or not known or len(known) < len(values):
             return None

@@ -285,7 +285,10 @@ class Corpus:
         found = self._memo.defines.get((path, data))
         if found is None:
             found = frozenset(
-                m.group(1) for m in _DEFINE.finditer(data) if begins_line(data, m.start())
+                m.group(1)
+                for m in _DEFINE.finditer(data)
+                # Nearly all stand at the line's very beginning.
+                if data[m.start() - 1 : m.start()] == b"\n" or begins_line(data, m.start())
             )
             self._memo.defines[path, data] = found
         return found

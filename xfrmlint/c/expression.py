@@ -41,17 +41,14 @@ def callees(node: Node) -> list[Node]:
         case "generic_expression":
             inside = list(node.named_children[2::2])
         case "call_expression":
-            listed = node.child_by_field_name("arguments")
-            if is_choice(node) and listed is not None:
-                inside = list(listed.named_children[1:])
+            inside = list(arguments_of(node)[1:]) if is_choice(node) else []
     found = [callee for one in inside if one is not None for callee in callees(one)]
     return found or [node]
 
 
 def is_choice(call: Node) -> bool:
     """Tell whether a call is none but one of its arguments, which the compiler chooses."""
-    called = call.child_by_field_name("function")
-    return called is not None and called.text == b"__builtin_choose_expr"
+    return called_by(call) == "__builtin_choose_expr"
 
 
 def is_worth(statement: Node) -> bool:
@@ -74,6 +71,29 @@ def arguments_of(call: Node) -> list[Node]:
     listed = call.child_by_field_name("arguments")
     nodes = listed.named_children if listed is not None else []
     return [node for node in nodes if node.type != "comment"]
+
+
+class Given(NamedTuple):
+    """A call of which something is an argument: what is called, as written, and as which one."""
+
+    call: Node
+    name: str
+    position: int
+
+
+def given_to(node: Node) -> Given | None:
+    """Return the call of which a node is an argument."""
+    listed = node.parent
+    call = listed.parent if listed is not None and listed.type == "argument_list" else None
+    if listed is None or call is None:
+        return None
+    return Given(call, called_by(call), position_in(listed, node))
+
+
+def called_by(call: Node) -> str:
+    """Return what a call calls, as it is written."""
+    called = call.child_by_field_name("function")
+    return node_text(called) if called is not None else ""
 
 
 class Goes(Enum):
@@ -110,8 +130,7 @@ def destination(node: Node) -> Destination:
     if up.type == "expression_statement":
         return Destination(Goes.NOWHERE)
     if up.type == "argument_list" and up.parent is not None:
-        called = up.parent.child_by_field_name("function")
-        return Destination(Goes.ARGUMENT, node_text(called or up))
+        return Destination(Goes.ARGUMENT, called_by(up.parent))
     if up.type == "field_expression":
         return Destination(Goes.MEMBER, node_text(up.child_by_field_name("field") or up))
     if up.type == "pointer_expression" and up.children[0].type == "*":

@@ -4,14 +4,16 @@ A node is a whole statement or condition. What happens inside an expression (sho
 conditional expressions, statement expressions, calls) is the evaluator's.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 
 from tree_sitter import Node
 
 from xfrmlint.c.blanking import Branch
+from xfrmlint.c.cleanups import Cleanups, Scope
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 
@@ -33,7 +35,9 @@ class Step:
     """A node of the graph. next: indexes of its successors.
 
     cases: SWITCH: a label's text (None for default) and index. labels: CONFIGURED: condition and
-    whether it holds, for each successor. again: a loop comes back to this one.
+    whether it holds, for each successor. again: a loop comes back to this one. cleanup: RETURN:
+    what is done behind its expression, where scopes end. begins: what follows is the first turn of
+    a loop made by a macro.
     """
 
     does: Does
@@ -42,6 +46,8 @@ class Step:
     cases: list[tuple[str | None, int]] = field(default_factory=list)
     labels: list[tuple[str, bool]] = field(default_factory=list)
     again: bool = False
+    cleanup: Sequence[Node] = ()
+    begins: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ def graph_of(view: View, statements: Sequence[Node]) -> Graph:
     builder = _Builder(view)
     end = builder.add(Step(Does.END, None))
     start = builder.listed(statements, end, _Jumps())
+    builder.leave()
     for label, index in builder.labels.items():
         if builder.steps[index].next == []:
             # A goto to a label that is not here: it leaves the statement expression.
@@ -88,11 +95,19 @@ def left_for(step: Step) -> str:
 
 @dataclass(frozen=True)
 class _Jumps:
-    """Where break and continue lead, and the switch that case labels belong to."""
+    """Where break and continue lead, and the switch that case labels belong to.
+
+    scopes: those that a return ends, the outermost first.
+    """
 
     on_break: int = -1
     on_continue: int = -1
     switch: int = -1
+    scopes: tuple[Scope, ...] = ()
+
+
+# Builds statements, given what follows them.
+_Build = Callable[[int, _Jumps], int]
 
 
 class _Builder:
@@ -103,7 +118,11 @@ class _Builder:
         self.labels: dict[str, int] = {}
         self.gotos: dict[str, Node] = {}
         self.branches = _Branches(view)
+        self.cleanups = Cleanups(view)
         self.outer = -1
+        # The scopes in which labels stand, and jumps to them.
+        self.homes: dict[str, tuple[Scope, ...]] = {}
+        self.jumping: list[tuple[int, str, tuple[Scope, ...]]] = []
 
     def add(self, step: Step) -> int:
         self.steps.append(step)
@@ -126,6 +145,16 @@ class _Builder:
     def _listed(self, nodes: Sequence[Node], after: int, jumps: _Jumps) -> int:
         start = self.outer
         at = len(nodes)
+        # What is declared in a branch of an #if lives longer than that.
+        for number, node in enumerate(nodes if start < 0 else ()):
+            scope = self.cleanups.of(node)
+            if scope is not None:
+                behind = partial(self._listed, nodes[number + 1 :])
+                inner = self.scoped(scope, behind, after, jumps)
+                # guard(lock)(l) itself is nothing else.
+                if node.type == "declaration":
+                    inner = self._statement(node, inner, jumps)
+                return self._listed(nodes[:number], inner, jumps)
         while at:
             branch = self.branches.within(nodes[at - 1], start)
             if branch is None:
@@ -149,7 +178,42 @@ class _Builder:
             after = self.add(fork)
         return after
 
+    def scoped(self, scope: Scope, build: _Build, after: int, jumps: _Jumps) -> int:
+        """Build what stands in a scope, from what is done where it begins to where it ends."""
+
+        def ended(target: int) -> int:
+            return self.done(scope.last, target) if target >= 0 else target
+
+        within = replace(
+            jumps,
+            on_break=ended(jumps.on_break),
+            on_continue=ended(jumps.on_continue),
+            scopes=(*jumps.scopes, scope),
+        )
+        return self.done(scope.first, build(ended(after), within))
+
+    def done(self, nodes: Sequence[Node], after: int) -> int:
+        """Build what is done where a scope begins, or ends."""
+        for node in reversed(nodes):
+            after = self._statement(node, after, _Jumps())
+        return after
+
+    def leave(self) -> None:
+        """Let jumps end the scopes that they leave."""
+        for index, name, scopes in self.jumping:
+            target = self.labels[name]
+            for scope in scopes:
+                if scope not in self.homes.get(name, ()):
+                    target = self.done(scope.last, target)
+            self.steps[index].next = [target]
+
     def statement(self, node: Node, after: int, jumps: _Jumps) -> int:
+        scope = self.cleanups.around(node)
+        if scope is not None:
+            return self.scoped(scope, partial(self._statement, node), after, jumps)
+        return self._statement(node, after, jumps)
+
+    def _statement(self, node: Node, after: int, jumps: _Jumps) -> int:
         kind = node.type
         if kind == "compound_statement":
             return self.block(node, after, jumps)
@@ -172,6 +236,7 @@ class _Builder:
         if kind == "labeled_statement":
             name = node_text(node.child_by_field_name("label") or node)
             index = self.label(name, node)
+            self.homes[name] = jumps.scopes
             inside = [c for c in node.named_children if c.type != "statement_identifier"]
             entry = self.listed(inside, after, jumps)
             self.steps[index].next = [entry]
@@ -180,9 +245,16 @@ class _Builder:
             label = node.child_by_field_name("label")
             if label is None or node.has_error:
                 return self.add(Step(Does.CUT, node))
-            return self.label(node_text(label), node)
+            index = self.label(node_text(label), node)
+            if not jumps.scopes:
+                return index
+            self.jumping.append(
+                (self.add(Step(Does.EVALUATE, None)), node_text(label), jumps.scopes)
+            )
+            return self.jumping[-1][0]
         if kind == "return_statement":
-            return self.add(Step(Does.RETURN, node))
+            ends = [one for scope in reversed(jumps.scopes) for one in scope.last]
+            return self.add(Step(Does.RETURN, node, cleanup=ends))
         if kind == "break_statement":
             return jumps.on_break if jumps.on_break >= 0 else after
         if kind == "continue_statement":
@@ -217,18 +289,20 @@ class _Builder:
             update = node.child_by_field_name("update")
             if update is not None:
                 again = self.add(Step(Does.EVALUATE, update, [head]))
-        inner = self.inside(body, again, _Jumps(after, again, jumps.switch))
+        inner = self.inside(body, again, replace(jumps, on_break=after, on_continue=again))
         self.steps[head].next = [inner] if endless else [inner, after]
         self.steps[head].again = True
         if node.type == "do_statement":
             return inner
         first = node.child_by_field_name("initializer")
+        if node.type == "while_statement" and _has_comma(condition):
+            return self.add(Step(Does.EVALUATE, None, [head], begins=True))
         return self.add(Step(Does.EVALUATE, first, [head])) if first is not None else head
 
     def switch(self, node: Node, after: int, jumps: _Jumps) -> int:
         index = self.add(Step(Does.SWITCH, node.child_by_field_name("condition")))
         self.inside(
-            node.child_by_field_name("body"), after, _Jumps(after, jumps.on_continue, index)
+            node.child_by_field_name("body"), after, replace(jumps, on_break=after, switch=index)
         )
         cases = self.steps[index].cases
         cases.reverse()
@@ -246,6 +320,12 @@ class _Builder:
             label = " ".join(node_text(c) for c in node.children[1:colon])
             self.steps[jumps.switch].cases.append((label or None, entry))
         return entry
+
+
+def _has_comma(condition: Node | None) -> bool:
+    """Tell whether a condition is what a loop macro's arguments look like."""
+    inside = condition.named_children[:1] if condition is not None else []
+    return any(one.type == "comma_expression" for one in inside)
 
 
 def _asm_labels(statement: Node) -> list[Node]:
@@ -266,10 +346,18 @@ class _Branches:
         self.found = [
             branch
             for branch in blanked.branches
-            if item.start <= branch.start < item.end and not branch.dead
+            if item.start <= branch.start < item.end and not branch.dead and not view.settled
         ]
         self.left_out = frozenset(blanked.left_out)
         self._starts = [branch.start for branch in self.found]
+        # For each the last one before it that does not end before it.
+        self._around: list[int] = []
+        open_: list[int] = []
+        for at, branch in enumerate(self.found):
+            while open_ and self.found[open_[-1]].end <= branch.start:
+                open_.pop()
+            self._around.append(open_[-1] if open_ else -1)
+            open_.append(at)
         self._groups: dict[Branch, list[Branch]] = {}
 
     def within(self, node: Node, start: int) -> Branch | None:
@@ -281,9 +369,13 @@ class _Branches:
             return None
         # Of branches that open a block each only one is left: what it opens ends behind it.
         last = self.view.origin(max(node.start_byte, node.end_byte - 1))[1]
-        return next(
-            (b for b in self.found if start < b.start <= offset and max(offset, last) < b.end), None
-        )
+        outermost = None
+        at = bisect_right(self._starts, offset) - 1
+        while at >= 0 and (branch := self.found[at]).start > start:
+            if max(offset, last) < branch.end:
+                outermost = branch
+            at = self._around[at]
+        return outermost
 
     def group(self, branch: Branch) -> tuple[list[Branch], bool]:
         """Return the branches that stand beside a branch, and whether one of them always does.

@@ -1,9 +1,9 @@
 """Loop macros: which of their arguments is the loop's variable, and which what it runs over."""
 
 import re
-from collections.abc import Sequence
 from typing import NamedTuple
 
+from xfrmlint.c.arguments import separated
 from xfrmlint.c.syntax import Comma, Expression, Name
 from xfrmlint.c.types import Types
 from xfrmlint.c.view import View
@@ -27,24 +27,27 @@ def loop_of(start: int, condition: Expression, view: View, types: Types) -> Loop
 
     start: where its parenthesis opens.
     """
-    arguments = _separated(condition)
-    if len(arguments) < 2:
-        return None
-    path, offset = view.origin(start)
-    name = _NAME.search(view.corpus.data(path), max(0, offset - 80), offset)
-    if name is None:
-        return None
-    at = _positions(name.group(1).decode("utf-8", "replace"), view.path, types, 0)
+    arguments = arguments_of(condition)
+    name = head_of(start, view) if len(arguments) > 1 else ""
+    at = _positions(name, view.path, types, 0) if name else None
     variable = arguments[at[0]] if at is not None and at[0] < len(arguments) else None
     if at is None or not isinstance(variable, Name):
         return None
     return Loop(variable, arguments[at[1]] if 0 <= at[1] < len(arguments) else None)
 
 
-def _separated(one: Expression) -> list[Expression]:
-    if not isinstance(one, Comma):
-        return [one]
-    return [*_separated(one.left), *_separated(one.right)]
+def head_of(start: int, view: View) -> str:
+    """Return the word in front of a parenthesis, as the file has it: a macro, or `while`."""
+    path, offset = view.origin(start)
+    name = _NAME.search(view.corpus.data(path), max(0, offset - 80), offset)
+    return name.group(1).decode("utf-8", "replace") if name is not None else ""
+
+
+def arguments_of(condition: Expression) -> list[Expression]:
+    """Return the arguments of a loop macro, which the parser takes for a condition."""
+    if not isinstance(condition, Comma):
+        return [condition]
+    return [*arguments_of(condition.left), *arguments_of(condition.right)]
 
 
 def _positions(name: str, path: str, types: Types, depth: int) -> tuple[int, int] | None:
@@ -57,24 +60,7 @@ def _positions(name: str, path: str, types: Types, depth: int) -> tuple[int, int
     if macro is None or macro.parameters is None or inner is None:
         return None
     at = _positions(inner.group(1).decode("utf-8", "replace"), path, types, depth + 1)
-    given = _arguments(macro.body[inner.end() :])
+    given = separated(macro.body[inner.end() :])
     word = _WORD.match(given[at[0]]) if at is not None and at[0] < len(given) else None
     named = word.group(1).decode() if word is not None else ""
     return (macro.parameters.index(named), -1) if named in macro.parameters else None
-
-
-def _arguments(text: bytes) -> Sequence[bytes]:
-    """Return the arguments of a call from behind its parenthesis on."""
-    depth = start = 0
-    found = []
-    for at, byte in enumerate(text):
-        if byte == ord("("):
-            depth += 1
-        elif byte == ord(")") and depth:
-            depth -= 1
-        elif not depth and byte in b",)":
-            found.append(text[start:at])
-            start = at + 1
-            if byte == ord(")"):
-                break
-    return found

@@ -41,12 +41,14 @@ from xfrmlint.c.syntax import (
     Truth,
     Unary,
     Update,
+    bared,
     inside,
     parts_of,
     with_parts,
 )
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import Function, function_named
 
 _SHORT = ("&&", "||")
 # What leaves a temporary behind, as conditions do.
@@ -158,6 +160,8 @@ class Inside:
 class Stop:
     """Go nowhere: what stands here does not come back."""
 
+    at: Stops
+
 
 Instruction = (
     Evaluate
@@ -194,16 +198,22 @@ class Lowered:
     """A function's steps, and their instructions on demand.
 
     steps: the graph's (so many are its own), then those of its statement expressions. back: where
-    the end of one of these leads to: a step, and what of it comes next.
+    the end of one of these leads to: a step, and what of it comes next. known: see Syntax.
     """
 
-    def __init__(self, view: View, graph: Graph, constants: Constants) -> None:
+    def __init__(
+        self,
+        view: View,
+        graph: Graph,
+        constants: Constants,
+        known: Callable[[str], Function] = function_named,
+    ) -> None:
         self.view = view
         self.graph = graph
         self.steps: list[Step] = list(graph.steps)
         self.own = len(graph.steps)
         self.back: dict[int, tuple[int, int]] = {}
-        self.syntax = Syntax(view, constants)
+        self.syntax = Syntax(view, constants, known)
         self._statements: dict[int, Sequence[Expression]] = {}
         self._codes: dict[int, Code] = {}
 
@@ -215,8 +225,9 @@ class Lowered:
 
     def text(self, index: int) -> str:
         """Return a step as it is written."""
-        node = self.steps[index].node
-        return node_text(node) if node is not None else ""
+        step = self.steps[index]
+        written = [step.node] if step.node is not None else []
+        return " ".join(map(node_text, (*written, *step.cleanup)))
 
     def code(self, index: int) -> Code:
         """Return a step's instructions."""
@@ -267,7 +278,7 @@ class _Builder:
         step = self.lowered.steps[self.index]
         statement = self.lowered.statement(self.index)
         if step.does is Does.RETURN:
-            start = self._returned(statement)
+            start = self._returned(step, statement)
         elif step.does is Does.TEST and statement:
             start = self._tested(step, statement[0])
         elif step.does is Does.SWITCH and statement:
@@ -278,10 +289,21 @@ class _Builder:
                 start = self.effects(one, start)
         return Code(tuple(self.instructions), start)
 
-    def _returned(self, statement: Sequence[Expression]) -> int:
-        if not statement:
-            return self.add(Return(None))
-        return self.value(statement[0], lambda value: self.add(Return(value)))
+    def _returned(self, step: Step, statement: Sequence[Expression]) -> int:
+        block = statement[-1] if step.cleanup else None
+        if len(statement) == (block is not None):
+            return self._ended(block, self.add(Return(None)))
+        one = statement[0]
+        if block is None:
+            return self.value(one, lambda value: self.add(Return(value)))
+        # What is returned is what it was before the scopes end.
+        to = Temporary(one.node, one.start, one)
+        return self.into(to, one, self._ended(block, self.add(Return(to))))
+
+    def _ended(self, block: Expression | None, after: int) -> int:
+        if not isinstance(block, Block):
+            return after
+        return self.add(Inside(self.lowered.splice(block, self.index, after), after))
 
     def _tested(self, step: Step, condition: Expression) -> int:
         view, types = self.lowered.view, self.lowered.syntax.constants.types
@@ -317,6 +339,7 @@ class _Builder:
             case Declaration():
                 return self._declared(one, after)
             case Comma():
+                # What was there before is not wanted.
                 return self.effects(one.left, self.effects(one.right, after))
         return self.value(one, lambda value: self._evaluated(value, after))
 
@@ -334,6 +357,9 @@ class _Builder:
             to = Temporary(one.node, one.start, one)
             return self.into(to, one, then(to))
         match one:
+            case Comma(right=Before() as before):
+                to = Temporary(before.node, before.start, before.of)
+                return self.into(to, before.of, self.effects(one.left, then(to)))
             case Comma():
                 return self.effects(one.left, self.value(one.right, then))
             case Block():
@@ -369,9 +395,9 @@ class _Builder:
 
     def _stopped(self, one: Stops, then: _Then) -> int:
         if one.of is None:
-            return self.add(Stop())
+            return self.add(Stop(one))
         after = then(Opaque(one.node, one.start, "what is checked is worth nothing"))
-        return self.condition(one.of, self.add(Stop()), after)
+        return self.condition(one.of, self.add(Stop(one)), after)
 
     def _decided(self, to: Temporary, one: Expression, after: int) -> int:
         """Evaluate a condition as a value."""
@@ -405,7 +431,7 @@ class _Builder:
                 return self.condition(one.left, self.condition(one.right, true, false), false)
             case Binary() if one.operator == "||":
                 return self.condition(one.left, true, self.condition(one.right, true, false))
-            case Comma():
+            case Comma() if not isinstance(one.right, Before):
                 return self.effects(one.left, self.condition(one.right, true, false))
         return self._leaf(one, lambda pure: self.add(Test(pure, true, false)))
 
@@ -456,13 +482,12 @@ class _Builder:
             if one.value is None
             else (self.value(one.value, then))
         )
-        first = self.lowered.splice(one, self.index, after)
-        return self.add(Inside(first, after))
+        return self._ended(one, after)
 
     def _conditional(self, to: Temporary, one: Conditional, after: int) -> int:
         if one.then is not None:
             return self.condition(
-                one.condition, self.into(to, one.then, after), self.into(to, one.other, after)
+                one.condition, self._side(to, one.then, after), self._side(to, one.other, after)
             )
         # `a ?: b`: a is evaluated once.
         first = Temporary(one.condition.node, one.condition.start, one.condition)
@@ -474,6 +499,13 @@ class _Builder:
         )
         asked = self.add(Test(first, self.add(Keep(to, first, after)), other))
         return self.into(first, one.condition, asked)
+
+    def _side(self, to: Temporary, side: Expression, after: int) -> int:
+        """Keep one side of a `?:`, of which the value is converted to the type of both."""
+        if not self.has_effects(side):
+            return self.add(Keep(to, side, after))
+        own = Temporary(side.node, side.start, side)
+        return self.into(own, side, self.add(Keep(to, own, after)))
 
     def _assigned(self, one: Assignment, result: Temporary | None, after: int) -> int:
         def stored(value: Expression) -> int:
@@ -512,14 +544,29 @@ class _Builder:
             return self.add(Enter(made, to, after))
 
         if isinstance(one.callee, Choice):
-            sides = one.callee.values
+            callee = one.callee.of or one.callee
             return self.operands(
                 one.arguments,
-                lambda given: self.add(Fork(tuple(entered(side, given) for side in sides))),
+                lambda given: self._chosen(callee, lambda side: entered(side, given)),
             )
         return self.operands(
             (one.callee, *one.arguments), lambda parts: entered(parts[0], parts[1:])
         )
+
+    def _chosen(self, callee: Expression, entered: _Then) -> int:
+        """Go to the call of each that a called expression can be worth."""
+        callee = bared(callee)
+        match callee:
+            case Conditional(condition=asked, then=Expression() as then):
+                other = self._chosen(callee.other, entered)
+                return self.condition(asked, self._chosen(then, entered), other)
+            case Choice():
+                return self.add(Fork(tuple(self._chosen(s, entered) for s in callee.values)))
+            case Comma():
+                return self.effects(callee.left, self._chosen(callee.right, entered))
+            case Block():
+                return self._block(callee, lambda side: self._chosen(side, entered))
+        return entered(callee)
 
 
 def _chain(one: Binary) -> list[Binary]:

@@ -4,6 +4,7 @@ A value is a function's name, a variable that holds a function, or a struct's fu
 """
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -267,18 +268,22 @@ def _initialized(reader: Reader, view: View, node: Node, up: Node, indexes: list
         if parent is None:
             return none
         if parent.type == "initializer_pair":
-            for designator in reversed(parent.children_by_field_name("designator")):
-                inside = designator.named_children[0] if designator.named_child_count else None
-                text = node_text(inside) if inside is not None else ""
-                steps.insert(0, ("." if designator.type == "field_designator" else "[", text))
+            steps = [*_designators(parent), *steps]
             pair = parent
             up = pair.parent if pair.parent is not None else pair
             if up.type != "initializer_list":
                 return none
         elif parent.type == "initializer_list":
             position = position_in(parent, up)
+            before = [c.type == "initializer_pair" for c in parent.named_children[:position]]
             flat = not any(c.type.startswith("initializer") for c in parent.named_children)
-            steps.insert(0, ("flat" if flat else "#", str(position)))
+            if any(before):
+                # It is for what follows the last one that has a designator.
+                last = position - 1 - before[::-1].index(True)
+                pair = parent.named_children[last]
+                steps = [*_designators(pair), ("+", str(position - last)), *steps]
+            else:
+                steps.insert(0, ("flat" if flat else "#", str(position)))
             up = parent
         elif parent.type == "init_declarator":
             declaration = parent.parent
@@ -302,13 +307,33 @@ def _initialized(reader: Reader, view: View, node: Node, up: Node, indexes: list
             return none
 
 
+def _designators(pair: Node) -> list[tuple[str, str]]:
+    """Return the designators of an entry, each with what it is: `.` a member, `[` an element."""
+    found = []
+    for designator in pair.children_by_field_name("designator"):
+        inside = designator.named_children[0] if designator.named_child_count else None
+        text = node_text(inside) if inside is not None else ""
+        found.append(("." if designator.type == "field_designator" else "[", text))
+    return found
+
+
 def _walked(
     reader: Reader, view: View, node: Node, kind: CType, steps: list[tuple[str, str]], table: str
 ) -> Use:
     current: CType | None = kind
     owner, field, within = "", "", ""
     indexes: list[str] = []
-    for step, text in steps:
+    known: Mapping[str, CType] = {}
+    for before, (step, text) in zip([("", ""), *steps], steps, strict=False):
+        if step == "+":
+            if before[0] == "[":
+                indexes[-1] = f"{indexes[-1]} + {text}"
+                continue
+            names = list(known)
+            at = names.index(field) + int(text) if field in known else len(names)
+            field = names[at] if at < len(names) else ""
+            current = known.get(field)
+            continue
         if current is None:
             break
         current = reader.types.resolved(current, view.path)

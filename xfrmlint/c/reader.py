@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.corpus import Corpus, Memo, definition_in, standing, stands_in, words
+from xfrmlint.c.index import Indexes, is_word
 from xfrmlint.c.macros import Macro, Macros, in_force
 from xfrmlint.c.modules import Universe
 from xfrmlint.c.outline import Outlines
@@ -34,22 +35,27 @@ class Occurrence(NamedTuple):
 
 
 class Words:
-    """Names that are looked for together."""
+    """Names that are looked for together. indexes: of the texts that others were looked for in."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], indexes: Indexes) -> None:
         self.names = [n for n in dict.fromkeys(names) if n]
         self.encoded = [n.encode("utf-8", "surrogateescape") for n in self.names]
         # What has not got how all of them begin has none of them.
         self._begin = commonprefix(self.encoded) or b""
+        self._indexes = indexes if all(map(is_word, self.encoded)) else Indexes()
 
     def positions(self, text: bytes) -> Iterator[int]:
         """Yield where one of the names stands as a whole word."""
+        index = self._indexes.of(text)
         # A plain search is ten times as fast as an alternation of words.
         for name in self.encoded:
-            yield from words(text, name)
+            yield from words(text, name) if index is None else index.get(name, ())
 
     def within(self, data: bytes) -> bool:
         """Tell whether one of the names can be in a file (as a part of a word, too)."""
+        index = self._indexes.of(data)
+        if index is not None:
+            return any(name in index for name in self.encoded)
         if self._begin not in data:
             return False
         for name in self.encoded:  # noqa: SIM110 (a generator takes twice the time)
@@ -70,6 +76,7 @@ class Reader:
     ) -> None:
         self.contract = contract
         self.corpus = Corpus(tree, words, memo)
+        self.indexes = Indexes()
         self.outlines = Outlines(self.corpus)
         self.types = Types(self.corpus, self.outlines)
         self.universe = Universe(self.corpus)
@@ -126,7 +133,7 @@ class Reader:
     def _look(
         self, word: str, files: Sequence[str], macros: dict[str, list[Macro]]
     ) -> list[Occurrence]:
-        words = Words([word, *macros])
+        words = Words([word, *macros], self.indexes)
         result: list[Occurrence] = []
         seen: set[tuple[str, int, int]] = set()
         for path in files:

@@ -16,12 +16,13 @@ from tree_sitter import Node
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType, declared, specified
 from xfrmlint.c.dialect import AUTO
+from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
 from xfrmlint.c.integers import IntType
 from xfrmlint.c.types import written_type
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.c.view import View
-from xfrmlint.kernel.functions import function_named
+from xfrmlint.kernel.functions import Function, function_named
 
 UNEVALUATED = "an operand that is not evaluated"
 _NAMED = ("identifier", "type_identifier")
@@ -140,9 +141,10 @@ class Comma(Expression):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice(Expression):
-    """One of several values, which one is up to the compiler."""
+    """One of several values, which one is up to the compiler; or to `of`, if it is a callee."""
 
     values: tuple[Expression, ...]
+    of: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -371,11 +373,14 @@ def bared(one: Expression, subscripts: bool = False) -> Expression:
 
 
 class Syntax:
-    """Reads the expressions of one view."""
+    """Reads the expressions of one view. known: what a function or macro of the kernel's does."""
 
-    def __init__(self, view: View, constants: Constants) -> None:
+    def __init__(
+        self, view: View, constants: Constants, known: Callable[[str], Function] = function_named
+    ) -> None:
         self.view = view
         self.constants = constants
+        self._does = known
 
     def statement(self, step: Step) -> tuple[Expression, ...]:
         """Return what is evaluated in a node of the control-flow graph."""
@@ -383,7 +388,7 @@ class Syntax:
         if node is None or step.does in (Does.END, Does.CUT, Does.CONFIGURED):
             return ()
         if step.does is Does.RETURN:
-            return tuple(self.of(one) for one in node.named_children[:1])
+            return tuple(self.of(one) for one in node.named_children[:1]) + self._ends(step, node)
         if step.does is Does.SWITCH:
             return tuple(self.of(one) for one in node.named_children[-1:])
         if node.type == "declaration":
@@ -391,6 +396,16 @@ class Syntax:
         if node.type == "expression_statement":
             return tuple(self.of(one) for one in node.named_children[:1])
         return (self.of(node),)
+
+    def _ends(self, step: Step, node: Node) -> tuple[Expression, ...]:
+        """Return what is done behind the expression of a return, as one block."""
+        if not step.cleanup:
+            return ()
+        return (self._made(node, graph_of(self.view, step.cleanup), None),)
+
+    def _made(self, node: Node, graph: Graph, value: Expression | None) -> Block:
+        read = tuple(self.statement(step) for step in graph.steps)
+        return Block(node, node.start_byte, graph, read, value)
 
     def of(self, node: Node) -> Expression:
         """Return an expression."""
@@ -420,8 +435,7 @@ class Syntax:
         value = None
         if valued and last is not None and last.named_child_count:
             value = self.of(last.named_children[0])
-        read = tuple(self.statement(step) for step in graph.steps)
-        return Block(node, node.start_byte, graph, read, value)
+        return self._made(node, graph, value)
 
     def _name(self, node: Node) -> Expression:
         return Name(node, node.start_byte, node_text(node))
@@ -594,8 +608,7 @@ class Syntax:
 
     def _call(self, node: Node) -> Expression:
         called = node.child_by_field_name("function")
-        listed = node.child_by_field_name("arguments")
-        arguments = listed.named_children if listed is not None else []
+        arguments = arguments_of(node)
         if called is None:
             return self._unevaluated(node)
         in_parentheses = called.type == "parenthesized_expression"
@@ -606,9 +619,9 @@ class Syntax:
         callee = self.of(called)
         sides = _sides(callee)
         if len(sides) > 1:
-            choice = Choice(called, called.start_byte, tuple(sides))
+            choice = Choice(called, called.start_byte, tuple(sides), callee)
             return Call(node, node.start_byte, choice, tuple(map(self.of, arguments)), "")
-        if isinstance(sides[0], Name) and isinstance(callee, Comma | Block):
+        if isinstance(sides[0], Name) and _is_only(callee):
             callee, in_parentheses = sides[0], False
         name = self.called(callee)
         known = self._known(node, name, arguments) if name else None
@@ -636,13 +649,15 @@ class Syntax:
         start = node.start_byte
         if name == "__builtin_choose_expr":
             return Choice(node, start, tuple(map(self.of, arguments[1:])))
-        does = function_named(name)
+        does = self._does(name)
         if does.stops == "always":
             return Stops(node, start, None)
         if not arguments:
             return None
         if does.stops:
             return Stops(node, start, self.of(arguments[0]))
+        if does.static_call == "call":
+            return Opaque(node, start, "the target of a static call")
         if 0 < does.calls <= len(arguments):
             given = tuple(map(self.of, arguments))
             callees = Choice(node, start, given[: does.calls])
@@ -651,19 +666,38 @@ class Syntax:
             return Truth(node, start, self.of(arguments[0]))
         if does.is_("unevaluated"):
             return self._unevaluated(node)
+        return self._written(node, does, arguments) or self._passed(node, does, arguments)
+
+    def _written(self, node: Node, does: Function, arguments: Sequence[Node]) -> Expression | None:
+        """Return the store that a macro is, and what that is worth."""
+        start = node.start_byte
+        given = [self.of(one) for one in arguments]
         stores = [s for s in does.stores if s.value.position >= 0 and not s.value.pointed]
-        store = stores[0] if stores else None
-        if store is not None and max(store.value.position, store.target.position) < len(arguments):
+        stores = [s for s in stores if max(s.value.position, s.target.position) < len(given)]
+        returned = bool(stores) and does.returned == stores[0].target
+        if stores:
             # atomic64_set(&p->f, h), but also atomic_set(v, i).
-            target = pointed(self.of(arguments[store.target.position]))
-            value = self.of(arguments[store.value.position])
-            stored = Assignment(node, start, target, "", value)
-            worth: Expression = Opaque(node, start, "a store is worth nothing")
-            if does.returned == store.target:
-                worth = Before(node, start, target)
-            return Comma(node, start, stored, worth)
+            target, value = (
+                pointed(given[stores[0].target.position]),
+                given[stores[0].value.position],
+            )
+            if len(stores) > 1:
+                # swap(a, b) is a = xchg(&b, a).
+                other = Assignment(node, start, value, "", target)
+                value = Comma(node, start, other, Before(node, start, value))
+        elif does.is_("empties"):
+            target, value, returned = given[0], Literal(node, start, "NULL"), True
+        else:
+            return None
+        worth: Expression = Opaque(node, start, "a store is worth nothing")
+        if returned:
+            worth = Before(node, start, target)
+        return Comma(node, start, Assignment(node, start, target, "", value), worth)
+
+    def _passed(self, node: Node, does: Function, arguments: Sequence[Node]) -> Expression | None:
+        """Return the argument that a macro is worth, or whether it is NULL."""
         if does.is_("error_too"):
-            return Unary(node, start, "!", self.of(arguments[0]))
+            return Unary(node, node.start_byte, "!", self.of(arguments[0]))
         if does.passes and not does.copies_memory and not does.is_("copies"):
             first = self.of(arguments[0])
             taken = does.returned is not None and does.returned.pointed
@@ -676,6 +710,16 @@ def _unparenthesized(node: Node) -> Node:
     while node.type in _PARENTHESES and node.named_child_count:
         node = node.named_children[-1]
     return node
+
+
+def _is_only(callee: Expression) -> bool:
+    """Tell whether a called comma or statement expression does nothing but name what is called."""
+    match callee:
+        case Comma():
+            return isinstance(callee.left, Name | Literal)
+        case Block():
+            return not any(callee.statements)
+    return False
 
 
 def _sides(callee: Expression) -> list[Expression]:

@@ -19,7 +19,7 @@ from xfrmlint.c.ctype import (
     type_of_specifier,
 )
 from xfrmlint.c.dialect import AUTO, GROUP, without_type_arguments
-from xfrmlint.c.expression import callees, is_choice
+from xfrmlint.c.expression import arguments_of, callees, is_choice
 from xfrmlint.c.macros import Macro, expand, named
 from xfrmlint.c.outline import Outlines
 from xfrmlint.c.unit import node_text, parse
@@ -27,6 +27,7 @@ from xfrmlint.c.view import Local, View
 from xfrmlint.kernel.functions import Operand, function_named
 
 _BASIC = ("fn", "int", "void", "char", "bool", "long", "short", *AUTO)
+_YES_OR_NO = ("==", "!=", "<", ">", "<=", ">=", "&&", "||")
 _DEEPEST = 40
 # Structs without a name in each other; kernels have three.
 _MOST_ANONYMOUS = 50
@@ -179,12 +180,10 @@ class Types:
             return self.of(node.child_by_field_name("condition"), view, depth + 1)
         if kind == "comma_expression":
             return self.of(node.child_by_field_name("right"), view, depth + 1)
-        if kind in ("assignment_expression", "binary_expression"):
-            for side in ("left", "right"):
-                found = self.of(node.child_by_field_name(side), view, depth + 1)
-                if found is not None and (found.pointers or " " in found.base):
-                    return found
-            return INT
+        if kind == "binary_expression":
+            return self._of_binary(node, view, depth)
+        if kind == "assignment_expression":
+            return self._of_sides(node, view, depth)
         if kind == "update_expression":
             return self.of(node.child_by_field_name("argument"), view, depth + 1)
         if kind == "compound_statement":
@@ -200,6 +199,25 @@ class Types:
         if kind in ("number_literal", "sizeof_expression", "unary_expression", "char_literal"):
             return INT
         return None
+
+    def _of_sides(self, node: Node, view: View, depth: int) -> CType:
+        """Return the type of the side that is no number, the left one first."""
+        for side in ("left", "right"):
+            found = self.of(node.child_by_field_name(side), view, depth + 1)
+            if found is not None and (found.pointers or " " in found.base):
+                return found
+        return INT
+
+    def _of_binary(self, node: Node, view: View, depth: int) -> CType:
+        operator = node.child_by_field_name("operator")
+        if operator is not None and operator.type in _YES_OR_NO:
+            return INT
+        found = self._of_sides(node, view, depth)
+        if operator is not None and operator.type == "-" and found.pointers:
+            # Of two pointers it is a number.
+            other = self.of(node.child_by_field_name("right"), view, depth + 1)
+            return INT if other is not None and other.pointers else found
+        return found
 
     def _of_identifier(self, node: Node, view: View, depth: int) -> CType | None:
         name = node_text(node)
@@ -269,8 +287,7 @@ class Types:
 
     def _of_call(self, node: Node, view: View, depth: int) -> CType | None:
         called = node.child_by_field_name("function")
-        listed = node.child_by_field_name("arguments")
-        arguments = listed.named_children if listed is not None else []
+        arguments = arguments_of(node)
         if called is None:
             return None
         sides = [called] if called.type == "identifier" else [called, *callees(called)]
@@ -297,10 +314,8 @@ class Types:
             taken = found is not None and kernels.returned == Operand(0, True)
             return found.pointed(-1) if found is not None and taken else found
         if kernels.struct >= 0:
-            # Blanking took `struct` away in front of the tag.
             at = kernels.struct
-            tag = node_text(arguments[at]).split()[-1] if len(arguments) > at else ""
-            return CType(f"struct {tag}", 1) if tag else None
+            return self._pointer_to(arguments[at], view) if len(arguments) > at else None
         if kernels.allocated == 0 and arguments:
             made = self.of(arguments[0], view, depth + 1)
             return (
@@ -321,6 +336,18 @@ class Types:
             expansion = expand(text, view.path, 0, {name: macro})
             return self._of_text(expansion.text, view, node, depth)
         return None
+
+    def _pointer_to(self, written: Node, view: View) -> CType | None:
+        """Return the pointer to a type that is an argument: a tag, or a typedef's name."""
+        # Blanking took `struct` away in front of the tag.
+        tag = node_text(written).split()[-1:]
+        if not tag:
+            return None
+        kind = CType(f"struct {tag[0]}")
+        if self.fields(kind, view.path) is None:
+            other = self.resolved(CType(tag[0]), view.path)
+            kind = other if other.base != tag[0] else kind
+        return kind.pointed()
 
     def result(self, name: str, path: str) -> CType | None:
         """Return what a function that `path` sees returns."""

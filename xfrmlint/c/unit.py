@@ -217,8 +217,32 @@ def errors_in(root: Node) -> list[int]:
         if node.is_error or node.is_missing:
             found.append(node.start_byte)
             continue
-        stack += [child for child in node.children if child.has_error]
+        stack += [child for child in _not_understood(node) if child.has_error]
     return found
+
+
+def _not_understood(node: Node) -> list[Node]:
+    """Return the children of a node without those whose form is known, whatever the parser says.
+
+    Those are the range of `case 1 ... 5:` (see graph.py), and `static DEFINE_X(a, b);`, which it
+    takes for a type, and its arguments for types (see declared_argument()).
+    """
+    children = node.children
+    if node.type == "case_statement":
+        colon = next((at for at, child in enumerate(children) if child.type == ":"), 0)
+        if any(b"..." in (child.text or b"") for child in children[:colon]):
+            return children[colon:]
+    if node.type == "declaration" and any(map(_is_macro_use, children)):
+        return [child for child in children if not _is_macro_use(child) and not child.is_missing]
+    return children
+
+
+def _is_macro_use(node: Node) -> bool:
+    """Tell whether a node is NAME(a, b, c) where a type is looked for."""
+    if node.type != "macro_type_specifier":
+        return False
+    names = [c for child in node.children for c in (child.children if child.is_error else [child])]
+    return all(c.type in ("identifier", "(", ")", ",", "type_descriptor") for c in names)
 
 
 def declarator_name(node: Node | None) -> Node | None:

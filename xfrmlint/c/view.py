@@ -21,6 +21,7 @@ from xfrmlint.c.unit import (
     outline,
     parse,
 )
+from xfrmlint.contract.words import OPS, XSO
 
 
 class Local(NamedTuple):
@@ -43,6 +44,10 @@ class FunctionName(NamedTuple):
 
 
 _DECLARATIONS = "[(declaration) (parameter_declaration)] @declaration"
+# A macro can have a definition for each of several configurations.
+_MOST_DEFINITIONS = 4
+_TELLING = re.compile(rb"\b(?:%s|%s)\b" % (XSO.encode(), OPS.split()[-1].encode()))
+_NOT_PARSED = "what the macros that are used here make could not be parsed"
 
 
 class View:
@@ -50,7 +55,8 @@ class View:
 
     path: the file the item stands in; includes and names are looked up from there. written: the
     item in that file; `item` is the one that expansion made of it. heads: where functions begin in
-    the file's first turn: one with several heads is one.
+    the file's first turn: one with several heads is one. settled: the text has one branch of each
+    conditional, which a configuration has chosen.
     """
 
     def __init__(
@@ -61,11 +67,13 @@ class View:
         text: bytes,
         expansion: Expansion | None,
         written: Item | None = None,
+        settled: bool = False,
     ) -> None:
         self.corpus = corpus
         self.path = path
         self.item = item
         self.written = written or item
+        self.settled = settled
         self.node = item.node
         self.text = text
         self.heads: Mapping[str, Place] = {}
@@ -268,14 +276,19 @@ def views(
 ) -> list[View]:
     """Return the views of an item: as written, or with `macros` expanded if it uses any.
 
-    A macro with several definitions (under #if and #else) gives a view for each, four at most.
+    A macro with several definitions (under #if and #else) gives a view for each, up to a bound.
     pieces: the item's text.
     """
     if not macros or not any(uses(piece.text, macros) for piece in pieces):
         text = corpus.unit(path).turned(item.turn).text
         return [View(corpus, path, item, text, None)]
     used = {name: found for name, found in macros.items() if found}
-    alternatives = min(4, max(map(len, used.values()), default=1))
+    most = max(map(len, used.values()), default=1)
+    if most > _MOST_DEFINITIONS:
+        name = max(used, key=lambda one: len(used[one]))
+        why = f"{name} is defined {most} times; {_MOST_DEFINITIONS} of them were looked into"
+        corpus.doubts.setdefault((path, item.start), why)
+    alternatives = min(_MOST_DEFINITIONS, most)
     made: list[View] = []
     for index in range(alternatives):
         chosen = {name: found[min(index, len(found) - 1)] for name, found in used.items()}
@@ -283,6 +296,9 @@ def views(
         if expansion.cut:
             corpus.doubts.setdefault((path, item.start), TOO_MUCH)
         plain = readable(expansion.text)
-        for inner in outline(parse(plain).root_node):
+        root = parse(plain).root_node
+        if root.has_error and not item.node.has_error and _TELLING.search(plain):
+            corpus.doubts.setdefault((path, item.start), _NOT_PARSED)
+        for inner in outline(root):
             made.append(View(corpus, path, inner, plain, expansion, item))
     return made

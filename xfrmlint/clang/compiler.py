@@ -92,7 +92,7 @@ class Clang:
         self._hiding = Hiding()
         self._kept = cache.folder(beside)
         self._answers = Answers(self._kept)
-        self._private = cache.temporary()
+        self._private = cache.Temporary()
         self._alone = self._sealed(None)
         # What is precompiled: all that is included, and what of that speaks of xso.
         self._common: frozenset[str] = frozenset()

@@ -19,7 +19,6 @@ from xfrmlint.clang.library import (
 )
 
 _DEEPEST = 8
-_TRANSLATION_UNIT = 350
 
 
 class Owners:

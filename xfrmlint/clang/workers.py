@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 
 from xfrmlint.clang.vocabulary import Failed
 from xfrmlint.processes import only
+from xfrmlint.programs import ending_with_us
 
 # More than any driver's source takes (bond_main.c: 1 s, 200 MB).
 TIMEOUT = 30.0
-_MEMORY = 3 << 30
+_MEMORY = 768 << 20
 COUNT = 2
 
 Work = Callable[[Any], Any]
@@ -81,7 +82,9 @@ class Workers:
     def _start(self, job: int) -> None:
         here, there = multiprocessing.Pipe()
         process = multiprocessing.get_context("fork").Process(
-            target=_serve, args=(there, here, self._work, self._jobs), daemon=True
+            target=_serve,
+            args=(there, here, self._work, self._jobs, ending_with_us()),
+            daemon=True,
         )
         process.start()
         there.close()
@@ -140,8 +143,15 @@ def _mapped() -> int:
         return 0
 
 
-def _serve(pipe: Connection, other: Connection, work: Work, jobs: Sequence[Any]) -> None:
-    """Do jobs until the other end of the pipe is closed."""
+def _serve(
+    pipe: Connection,
+    other: Connection,
+    work: Work,
+    jobs: Sequence[Any],
+    ending: Callable[[], None],
+) -> None:
+    """Do jobs until the other end of the pipe is closed. ending: see ending_with_us()."""
+    ending()
     other.close()
     only(pipe.fileno())
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -38,9 +38,11 @@ if TYPE_CHECKING:
     from xfrmlint.change.asked import Asked
     from xfrmlint.change.judged import ChangeReport, Check
     from xfrmlint.change.scope import Scope
+    from xfrmlint.contract.revisions import Names
     from xfrmlint.findings import Finding, Report
     from xfrmlint.memory.gather import Session
     from xfrmlint.report.checkpatch import Options
+    from xfrmlint.report.edits import Fixes
     from xfrmlint.rules import Rule
     from xfrmlint.tree import Tree
     from xfrmlint.tree.folder import Folder
@@ -60,7 +62,8 @@ _FORMATS = {
     "junit": "junit",
     "b4-review": "b4review",
 }
-
+# The formats that carry edits; what they are of is a whole tree.
+_WITH_FIXES = ("sarif", "rdjson")
 
 _GROUPS = {
     title: names.split()
@@ -339,6 +342,7 @@ def check(
                 if _FORMATS[form] in ("checkpatch", "gcc"):
                     return CLEAN
             _refuse_unknown(within, tree, judged)
+            _refuse_strange(judged, names)
             # A change's own copy of the settings never loosens its own check.
             config = config_of(judged[0].step.before)
             changes = [one.settled(config_of(one.step.before), known, wanted) for one in judged]
@@ -367,9 +371,24 @@ def check(
         scopes = None if changes is None else [change.scope for change in changes]
         _tell(report, tree, folders_of(within) if scopes is None else _searched(scopes), started)
     least = (fail_on or config.fail_on or "WARNING").upper()
-    status = _print(report, changes, form, options, rules, _LEVELS[: _LEVELS.index(least) + 1])
+    fixes = None
+    if changes is None and form in _WITH_FIXES:
+        from xfrmlint.convert.fixes import fixes_of
+
+        fixes = fixes_of(tree, checkpatch.shown(report.findings, options), rules, names)
+    counted = _LEVELS[: _LEVELS.index(least) + 1]
+    status = _print(report, changes, form, options, rules, counted, fixes)
     missed = any(row.matters for row in report.unknown)
     return FINDINGS if fail_on_unknown and missed else status
+
+
+def _refuse_strange(judged: "Sequence[ChangeReport]", names: "Names") -> None:
+    """Raise InputError for a name that the headers have neither before nor after the changes."""
+    from xfrmlint.analysis.parts import refuse_strange
+    from xfrmlint.contract.revisions import NO_NAMES
+
+    if names != NO_NAMES:
+        refuse_strange([judged[-1].step.after, judged[0].step.before], names)
 
 
 def _shows_colour() -> bool:
@@ -420,6 +439,7 @@ def _print(
     options: "Options",
     rules: "Sequence[Rule]",
     counted: Sequence[str],
+    fixes: "Fixes | None",
 ) -> int:
     """Print a report; the exit status tells whether it has findings of the levels that count."""
     from xfrmlint.report import checkpatch
@@ -429,7 +449,8 @@ def _print(
     # What a format wants besides the report; most want the findings alone.
     wants: dict[str, tuple[Any, ...]] = {
         "checkpatch": (options, changes),
-        "sarif": (found, rules),
+        "sarif": (found, rules, fixes),
+        "rdjson": (found, fixes),
         "json": (found, changes),
         "gcc": (found, options.unknown, options.named),
     }

@@ -87,6 +87,10 @@ def convert(
         known = analysis.reader.contract
         if not known.present:
             raise InputError(f"{tree.name}: has no resolver; lay the series that brings it --on")
+        if not known.returns_handle:
+            raise InputError(
+                f"{tree.name}: {known.asks}() does not return the handle: not converted"
+            )
         lower, upper = names_of_drivers(analysis)
         for driver in rest:
             if driver in upper:

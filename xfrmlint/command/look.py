@@ -127,6 +127,7 @@ def resolver(tree: str | None, form: str, contract: Path | None) -> int:
     """Run the tree's own resolver over every state and compare it with the reference."""
     from xfrmlint.analysis.analyse import core_of
     from xfrmlint.report import resolver as rendering
+    from xfrmlint.rules import words_in
 
     where = tree_around_named(tree)
     names = names_of_contract(where, contract)
@@ -135,7 +136,7 @@ def resolver(tree: str | None, form: str, contract: Path | None) -> int:
     if form == "json":
         printed([rendering.as_json(core).removesuffix("\n")])
     else:
-        printed(rendering.render(core))
+        printed(map(words_in(core.contract).said, rendering.render(core)))
     return CLEAN if rendering.kept(core) else FINDINGS
 
 
@@ -202,6 +203,7 @@ def judge(
     from xfrmlint.memory.gather import gathered
     from xfrmlint.model.judge import Outcome, severity
     from xfrmlint.report import judge as rendering
+    from xfrmlint.rules import words_of
 
     asked = Asked(source_url, against, date)
     asked.refuse_for(form)
@@ -218,13 +220,17 @@ def judge(
     others = [] if driver is None or found else list(_without_handle(store, driver))
     version, present = store.query("SELECT version, contract FROM tree")[1][0]
     if form == "json":
-        text = rendering.as_json(found, callbacks, version, present)
+        from xfrmlint.command.page import commit_of
+
+        of = {"version": version, "contract": present, "commit": commit_of(where)}
+        text = rendering.as_json(found, callbacks, of, topologies_of(store))
         printed([text.removesuffix("\n")])
     elif form in ("html", "dot"):
         made = Made(found, callbacks, others, version, present, group, topologies_of(store))
-        printed((page_of if form == "html" else graph_of)(where, made, asked))
+        lines = (page_of if form == "html" else graph_of)(where, made, asked)
+        printed(map(words_of(store).said, lines))
     else:
-        printed(rendering.render(found, callbacks, others))
+        printed(map(words_of(store).said, rendering.render(found, callbacks, others)))
     # What can't be told is no fault.
     outcomes = [*(one.worst() for one in found), *(one.worst() for one in callbacks)]
     worst = max(map(severity, outcomes), default=0)

@@ -95,8 +95,8 @@ def names_of_contract(
 ) -> "Names":
     """Return the names that a file and the tree's own settings give to what has a role.
 
-    The file wins. changes: to the tree are judged, which can bring what is named. Raises InputError
-    for a name that the tree's headers don't have.
+    The file wins. changes: to the tree are judged, which can bring what is named: whether the
+    headers have it is asked later. Raises InputError for a name that the tree's headers don't have.
     """
     from xfrmlint.contract.revisions import NO_NAMES, names_of
     from xfrmlint.triage.config import load_names
@@ -115,7 +115,7 @@ def names_of_contract(
     if names != NO_NAMES and not changes:
         from xfrmlint.analysis.parts import refuse_strange
 
-        refuse_strange(tree, names)
+        refuse_strange([tree], names)
     return names
 
 

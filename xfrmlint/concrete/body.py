@@ -1,84 +1,179 @@
-"""A function's body: its instructions, and its variables by block."""
+"""A function's body: its instructions, step by step, and what its names mean."""
 
 import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.ctype import CType
+from xfrmlint.c.graph import Does, graph_of
+from xfrmlint.c.loops import arguments_of, head_of
+from xfrmlint.c.lower import Instruction, Lowered
+from xfrmlint.c.syntax import (
+    Assignment,
+    Binary,
+    Block,
+    Call,
+    Declaration,
+    Expression,
+    Index,
+    Name,
+    Update,
+    inside,
+)
 from xfrmlint.c.unit import node_text
-from xfrmlint.concrete.instructions import Code
-from xfrmlint.concrete.names import Source
-from xfrmlint.concrete.primitives import HARMLESS
+from xfrmlint.c.view import Local
+from xfrmlint.concrete.names import Names, Source
+from xfrmlint.concrete.primitives import ONCE
+
+_SEQUENCED = ("&&", "||")
+
+
+class Unordered(NamedTuple):
+    """Operands that C may evaluate in any order, by where they begin and end.
+
+    own: where an assignment itself is noted, which comes behind both; -1 for all else.
+    """
+
+    ranges: tuple[tuple[int, int], ...]
+    own: int
+
+
+class Prepared(NamedTuple):
+    """A step ready to be run.
+
+    number: its own. start: its first instruction, or an exit. single: what is evaluated where no
+    instruction is needed for it. loop: the macro that makes a loop of it. begins: the loop whose
+    first turn comes next. unordered: what the order of evaluation may not decide.
+    """
+
+    number: int
+    does: Does
+    next: Sequence[int]
+    cases: Sequence[tuple[str | None, int]]
+    offset: int
+    code: Sequence[Instruction]
+    start: int
+    single: Expression | None
+    loop: str
+    arguments: Sequence[Expression]
+    begins: int
+    unordered: tuple[Unordered, ...]
 
 
 class Body:
-    """A source's code and its variables by block."""
+    """A source's instructions and variables, made once and when they are come to."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, names: Names) -> None:
         self.source = source
         self.view = source.view
+        statements = self.view.body.named_children if self.view.body is not None else []
+        self.lowered = Lowered(
+            self.view, graph_of(self.view, statements), names.constants, names.does
+        )
         # `(void)` is a parameter to the parser.
         self.count = len(self.view.parameters)
         declarator = self.view.node.child_by_field_name("declarator")
         if self.count == 1 and declarator is not None:
             self.count -= re.search(r"\(\s*void\s*\)\s*$", node_text(declarator)) is not None
-        self.declared: dict[int, list[tuple[int, str, CType]]] = {}
-        self.parameters: list[tuple[int, str, CType]] = []
-        self._codes: dict[int, Code] = {}
-        self._slots: dict[tuple[str, int], int] = {}
-        self._effects: dict[int, bool] = {}
-        self._automatic: dict[int, bool] = {}
-        for local in self.view.locals:
-            if local.parameter >= 0:
-                self.parameters.append((local.parameter, local.name, local.type))
-                continue
-            node = self.view.node.descendant_for_byte_range(local.start, local.start + 1)
-            while node is not None and node.type not in ("compound_statement", "for_statement"):
+        self.parameters = [local for local in self.view.locals if local.parameter >= 0]
+        self._steps: dict[int, Prepared] = {}
+        self._locals: dict[Name, Local | None] = {}
+        self._once: dict[Expression, bool] = {}
+        self._refused: dict[Node, str] = {}
+
+    def step(self, index: int) -> Prepared:
+        """Return a step."""
+        if index not in self._steps:
+            self._steps[index] = self._prepared(index)
+        return self._steps[index]
+
+    def _prepared(self, index: int) -> Prepared:
+        step = self.lowered.steps[index]
+        node = step.node
+        offset = node.start_byte if node is not None else self.view.node.start_byte
+        loop = ""
+        arguments: Sequence[Expression] = ()
+        above = node.parent if node is not None and step.does is Does.TEST else None
+        if above is not None and above.type == "while_statement":
+            loop = head_of(offset, self.view)
+            arguments = arguments_of(self.lowered.statement(index)[0])
+        code = self.lowered.code(index)
+        statement = self.lowered.statement(index)
+        unordered = () if self.lowered.is_inside(index) else tuple(_unordered(statement))
+        return Prepared(
+            index,
+            step.does,
+            step.next,
+            step.cases,
+            offset,
+            code.instructions,
+            code.start,
+            statement[0] if code.start < 0 and len(statement) == 1 else None,
+            loop if loop != "while" else "",
+            arguments,
+            step.next[0] if step.begins else -1,
+            unordered,
+        )
+
+    def local(self, one: Name) -> Local | None:
+        """Return the variable that a name means."""
+        if one not in self._locals:
+            self._locals[one] = self.view.local(one.name, one.start)
+        return self._locals[one]
+
+    def is_once(self, one: Expression) -> bool:
+        """Tell whether something is read by READ_ONCE() or a relative of it."""
+        if one not in self._once:
+            node = one.node.parent
+            while node is not None and node.type == "parenthesized_expression":
                 node = node.parent
-            if node is not None:
-                self.declared.setdefault(node.id, []).append((local.start, local.name, local.type))
+            call = node.parent if node is not None and node.type == "argument_list" else None
+            called = call.child_by_field_name("function") if call is not None else None
+            self._once[one] = called is not None and ONCE.fullmatch(node_text(called)) is not None
+        return self._once[one]
 
-    def code(self, body: Node, expression: bool) -> Code:
-        """Return a block as instructions; expression: of a statement expression."""
-        if body.id not in self._codes:
-            self._codes[body.id] = Code(body, expression)
-        return self._codes[body.id]
-
-    def slot(self, name: str, offset: int) -> int | None:
-        """Return the key of the variable that a name means: where it is declared."""
-        key = (name, offset)
-        if key not in self._slots:
-            local = self.view.local(name, offset)
-            if local is None:
-                return None
-            self._slots[key] = -1 - local.parameter if local.parameter >= 0 else local.start
-        return self._slots[key]
-
-    def is_automatic(self, node: Node) -> bool:
-        """Tell whether what a declaration declares is the function's own, or a constant."""
-        if node.id not in self._automatic:
-            words = {node_text(c) for c in node.children if c.type != "init_declarator"}
-            shared = ("static" in words and "const" not in words) or "extern" in words
-            self._automatic[node.id] = not shared
-        return self._automatic[node.id]
-
-    def has_effects(self, node: Node) -> bool:
-        """Tell whether evaluating an expression can store something."""
-        if node.id not in self._effects:
-            self._effects[node.id] = _stores(node)
-        return self._effects[node.id]
+    def refused(self, made: Declaration) -> str:
+        """Return why a declaration declares no plain variable of the function's own, or nothing."""
+        if made.node not in self._refused:
+            self._refused[made.node] = _refused(made)
+        return self._refused[made.node]
 
 
-_STORING = ("assignment_expression", "update_expression", "call_expression", "compound_statement")
+def _refused(made: Declaration) -> str:
+    whole = made.node.parent
+    words = [node_text(c) for c in whole.children if c.type != "init_declarator"] if whole else []
+    if ("static" in words and "const" not in words) or "extern" in words:
+        return "a variable that isn't the function's own"
+    inner: Node | None = made.target.node
+    while inner is not None and inner != whole:
+        if inner.type == "array_declarator":
+            return "an array"
+        inner = inner.parent
+    return ""
 
 
-def _stores(node: Node) -> bool:
-    stack = [node]
-    while stack:
-        node = stack.pop()
-        if node.type in _STORING:
-            called = node.child_by_field_name("function")
-            if called is None or node_text(called) not in HARMLESS:
-                return True
-        stack += node.named_children
-    return False
+def slot(local: Local) -> int:
+    """Return the key of a variable: where it is declared."""
+    return -1 - local.parameter if local.parameter >= 0 else local.start
+
+
+def _unordered(statement: Sequence[Expression]) -> Iterator[Unordered]:
+    """Yield the operands of a statement whose order may matter: one of them stores something."""
+    for one in inside(statement):
+        operands: Sequence[Expression] = ()
+        own = -1
+        match one:
+            case Binary() if one.operator not in _SEQUENCED:
+                operands = (one.left, one.right)
+            case Index():
+                operands = (one.of, one.index)
+            case Call():
+                operands = (one.callee, *one.arguments)
+            case Assignment():
+                operands, own = (one.target, one.value), one.target.node.end_byte
+        if len(operands) > 1 and any(isinstance(p, _STORING) for p in inside(operands)):
+            yield Unordered(tuple((p.node.start_byte, p.node.end_byte) for p in operands), own)
+
+
+_STORING = Assignment | Update | Call | Block

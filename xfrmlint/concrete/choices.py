@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
+# Runs of one of the core's functions: one that has more ways is not told of.
+MOST_RUNS = 512
+
 
 class Settled:
     """Where what is asked stops to be of interest: `here` is called there, in the run under way."""

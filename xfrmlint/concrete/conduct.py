@@ -59,14 +59,17 @@ def misdeeds(ran: Ran, contract: Contract) -> list[Misdeed]:
 def _misdeeds(ran: Ran, contract: Contract) -> Iterator[Misdeed]:
     with_map = any(_has_map(scene, contract) for scene in ran.scenes)
     for scene in ran.scenes:
+        if scene.supposed:
+            # It may go otherwise.
+            continue
         found: list[Misdeed] = []
-        if (scene.joined and not scene.supposed) or not ran.owner.tests_promise:
+        if (scene.joined and not scene.unset) or not ran.owner.tests_promise:
             found += _unpromised(scene, contract)
         if with_map:
             found += _stale(scene)
         if scene.refused:
             found += [*_kept(scene), *_left(scene, contract)]
-        yield from (one._replace(supposed=scene.supposed) for one in found)
+        yield from (one._replace(supposed=scene.unset) for one in found)
 
 
 def in_doubt(ran: Ran, contract: Contract) -> list[Misdeed]:

@@ -9,10 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from tree_sitter import Node
-
-from xfrmlint.c.integers import INT, ULONG, Int
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.integers import BOOL, INT, ULONG, Int
+from xfrmlint.c.syntax import Expression
 from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Value, Void
 
 XARRAY = re.compile(
@@ -22,25 +20,34 @@ HASHED = re.compile(
     r"hash_(add|del)(_rcu)?|hash_init|hash_empty|"
     r"rhashtable_(init|destroy|free_and_destroy|insert_fast|lookup_insert_fast|lookup(_fast)?|remove_fast)"
 )
+# What these return, by their names: numbers of a type, and pointers.
+NUMBERS = {
+    "xa_to_value": ULONG,
+    "xa_is_value": BOOL,
+    "xa_empty": BOOL,
+    "xa_is_err": BOOL,
+    **dict.fromkeys(("xa_err", "xa_insert", "xa_insert_bh", "xa_insert_irq"), INT),
+}
+POINTERS = re.compile(r"xa_(load|store|erase|mk_value)(_bh|_irq)?")
 LOOPS = re.compile(r"hash_for_each(_possible)?(_rcu|_safe)?|xa_for_each")
 
 
 class Evaluating(Protocol):
     """What a map asks of the machine that runs the code."""
 
-    def value_of(self, node: Node) -> Value:
+    def value_of(self, node: Expression) -> Value:
         """Evaluate an expression."""
         ...
 
-    def place_of(self, node: Node) -> Cell | Struct:
+    def place_of(self, node: Expression) -> Cell | Struct:
         """Return what an expression designates."""
         ...
 
-    def key_member(self, node: Node) -> str:
+    def key_member(self, node: Expression) -> str:
         """Return which member is the key by an rhashtable's parameters; empty if unseen."""
         ...
 
-    def refuse(self, reason: str, node: Node) -> Exception:
+    def refuse(self, reason: str, node: Expression) -> Exception:
         """Return why this can't be evaluated, to be raised."""
         ...
 
@@ -52,14 +59,16 @@ class Containers:
         self._numbered: dict[int, dict[int, Value]] = {}
         self._listed: dict[int, list[Struct]] = {}
 
-    def call(self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node) -> Value:
+    def call(
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
+    ) -> Value:
         """Do what a function of a map does."""
         if XARRAY.fullmatch(name):
             return self._of_xarray(machine, name, arguments, node)
         return self._of_table(machine, name, arguments, node)
 
     def _of_xarray(
-        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Value:
         word = name.removeprefix("xa_").removesuffix("_bh").removesuffix("_irq")
         if word in ("err", "is_err"):
@@ -85,7 +94,7 @@ class Containers:
         return Int(0, INT) if word == "insert" else old
 
     def _of_table(
-        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Value:
         if name.startswith(("hash_del", "rhashtable_remove")):
             entry = _struct(machine, arguments[name.startswith("rhash")], node)
@@ -106,7 +115,7 @@ class Containers:
         return Int(0, INT) if name.startswith("rhash") else Void()
 
     def turns(
-        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Iterator[Value]:
         """Yield what the variable of a loop over a map is in each turn."""
         if name == "xa_for_each":
@@ -115,19 +124,19 @@ class Containers:
             )
             return
         at = -2 if "possible" in name else -1
-        member = node_text(arguments[at])
+        member = arguments[at].text
         for one in list(self._listed.get(id(_struct(machine, arguments[0], node)), [])):
             if one.parent is None or one.member != member:
                 raise machine.refuse(f"a table whose entries are not linked by {member}", node)
             yield Pointer(one.parent)
 
 
-def variable_of(name: str, arguments: Sequence[Node]) -> Node:
+def variable_of(name: str, arguments: Sequence[Expression]) -> Expression:
     """Return the variable of a loop over a map that is set in each turn."""
     return arguments[1] if "possible" in name else arguments[2]
 
 
-def _struct(machine: Evaluating, argument: Node, node: Node) -> Struct:
+def _struct(machine: Evaluating, argument: Expression, node: Expression) -> Struct:
     """Return the struct, or the array, that an argument is or points to."""
     value: object = machine.value_of(argument)
     found = value.target if isinstance(value, Pointer) else value
@@ -136,7 +145,7 @@ def _struct(machine: Evaluating, argument: Node, node: Node) -> Struct:
     return found
 
 
-def _of_value(machine: Evaluating, word: str, argument: Node, node: Node) -> Value:
+def _of_value(machine: Evaluating, word: str, argument: Expression, node: Expression) -> Value:
     """include/linux/xarray.h: a number in an xarray is shifted, and its lowest bit set."""
     value = machine.value_of(argument)
     if word == "is_value" and isinstance(value, Pointer):
@@ -151,7 +160,10 @@ def _of_value(machine: Evaluating, word: str, argument: Node, node: Node) -> Val
 
 
 def _found(
-    machine: Evaluating, entries: Sequence[Struct], arguments: Sequence[Node], node: Node
+    machine: Evaluating,
+    entries: Sequence[Struct],
+    arguments: Sequence[Expression],
+    node: Expression,
 ) -> Value:
     """Return the entry of an rhashtable whose key holds what another one holds."""
     member = machine.key_member(arguments[2])

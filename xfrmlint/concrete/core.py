@@ -11,7 +11,7 @@ from typing import NamedTuple
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
 from xfrmlint.c.reader import Reader
-from xfrmlint.concrete.choices import Settled, choices
+from xfrmlint.concrete.choices import MOST_RUNS, Settled, choices
 from xfrmlint.concrete.configuration import OFF, ON, OPTION
 from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Fault, Outside
@@ -52,7 +52,6 @@ from xfrmlint.contract.words import (
 )
 
 _NEAR = (XFRM, "net/xfrm/")
-_MOST_RUNS = 512
 
 
 class Answer(NamedTuple):
@@ -73,12 +72,17 @@ def stub(reader: Reader) -> Answer | None:
     if real is None:
         return None
     sources = Sources(reader, OFF)
-    missing = Answer(False, real.path, real.line, f"no stub for !{OPTION}")
-    found = core_definitions(reader, sources, reader.contract.asks, headers=True)
-    if not found:
-        macro = _stub_macro(reader, sources)
-        return missing if macro is None else macro
-    source = found[0]
+    # What a driver calls has to be there: where a wrapper is exported, that.
+    for name in reversed(reader.contract.askers):
+        found = core_definitions(reader, sources, name, headers=True)
+        macro = _stub_macro(reader, sources, name) if not found else None
+        if found or macro is not None:
+            return macro or _gives_nothing(found[0], sources)
+    return Answer(False, real.path, real.line, f"no stub for !{OPTION}")
+
+
+def _gives_nothing(source: Source, sources: Sources) -> Answer:
+    """Tell whether a stub returns 0 in every state."""
     place = (source.path, source.line)
     for case in states():
         try:
@@ -90,8 +94,7 @@ def stub(reader: Reader) -> Answer | None:
     return Answer(True, *place, "")
 
 
-def _stub_macro(reader: Reader, sources: Sources) -> Answer | None:
-    name = reader.contract.asks
+def _stub_macro(reader: Reader, sources: Sources, name: str) -> Answer | None:
     for path in core_files(reader, name):
         if not path.endswith(".h"):
             continue
@@ -143,10 +146,10 @@ def add_clears(reader: Reader) -> Answer | None:
     if function is None or not function.place.path:
         return None
     sources = Sources(reader, ON, _NEAR)
-    found = sources.definitions(function.name, function.place.path)
+    found = core_definitions(reader, sources, function.name)
     if not found:
         return None
-    source = found[0][0]
+    source = found[0]
     place = (source.path, source.line)
     roles = [role for role in MEMBERS if role in contract.members]
     failed = 0
@@ -171,7 +174,7 @@ def add_clears(reader: Reader) -> Answer | None:
             names = _listed(left & cleared)
             text = f"{function.name}() leaves {names} on one way on which it fails, not on another"
             return Answer(False, *place, text)
-        if count > _MOST_RUNS:
+        if count > MOST_RUNS:
             return Answer(None, *place, f"{function.name}() has too many paths")
     if not failed:
         return Answer(None, *place, f"no way through {function.name}() to the owner was followed")
@@ -303,7 +306,7 @@ def _clears(reader: Reader, wanted: Sequence[str]) -> Answer | None:
                 if left:
                     reason = f"{function.name}() leaves {_listed(left)} behind"
                     return Answer(False, *place, reason)
-                if count > _MOST_RUNS:
+                if count > MOST_RUNS:
                     return Answer(None, *place, f"{function.name}() has too many paths")
         except Outside as error:
             return Answer(None, *place, f"{error.reason} (line {error.line})")

@@ -6,7 +6,7 @@ device is the state's or another one (include/net/xfrm.h, xfrm_dst_offload_ok())
 
 from xfrmlint.c.integers import ULONG, Int
 from xfrmlint.c.reader import Reader
-from xfrmlint.concrete.choices import choices
+from xfrmlint.concrete.choices import MOST_RUNS, choices
 from xfrmlint.concrete.configuration import ON
 from xfrmlint.concrete.core import Answer
 from xfrmlint.concrete.evaluate import evaluate
@@ -29,7 +29,6 @@ from xfrmlint.contract.words import (
 )
 
 _NEAR = (XFRM, "net/xfrm/")
-_MOST_RUNS = 512
 _ROUTE, _WHOLE_ROUTE = "struct dst_entry", "struct xfrm_dst"
 
 
@@ -79,7 +78,7 @@ def _answers(source: Source, sources: Sources, handle: int, private: bool) -> li
         for count, choose in enumerate(choices()):
             route = _route(sources.contract, handle, private, through_own)
             answers.add(value_text(evaluate(source, [Pointer(route)], sources, choose).value))
-            if count > _MOST_RUNS:
+            if count > MOST_RUNS:
                 raise Outside("too many paths", source.path, source.line)
         found.append(answers)
     return found

@@ -1,30 +1,56 @@
 """A strict evaluator of one C function: what it returns, and which fields it read on the way.
 
-Exact inside its subset and silent about nothing: what lies outside raises `Outside` with a line,
-what a kernel would oops on (or read as garbage) is a `Fault`. Arithmetic is that of the kernel's
-64-bit build: LP64, two's complement, signed overflow wraps (-fno-strict-overflow in the top
-Makefile). A plain `char` is outside: its sign depends on the release. Operands which C doesn't
-order are evaluated from left to right, and checked for an outcome that another order would change.
+What C means is c/syntax.py's and c/lower.py's: here its instructions are followed on one path, from
+the function's start to its end. Exact inside its subset and silent about nothing: what lies outside
+raises `Outside` with a line, what a kernel would oops on (or read as garbage) is a `Fault`.
+Arithmetic is that of the kernel's 64-bit build: LP64, two's complement, signed overflow wraps
+(-fno-strict-overflow in the top Makefile). A plain `char` is outside: its sign depends on the
+release. Operands which C doesn't order are checked for an outcome that another order would change.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
-
-from tree_sitter import Node
+from typing import Any, NamedTuple
 
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.integers import Int, promoted, wrapped
-from xfrmlint.c.unit import node_text
-from xfrmlint.concrete.body import Body
+from xfrmlint.c.graph import Does
+from xfrmlint.c.integers import INT, Int, promoted, wrapped
+from xfrmlint.c.lower import (
+    Assign,
+    Count,
+    Decide,
+    Declare,
+    Enter,
+    Evaluate,
+    Fork,
+    Inside,
+    Instruction,
+    Keep,
+    Return,
+    Select,
+    Stop,
+    Test,
+)
+from xfrmlint.c.syntax import (
+    Binary,
+    Call,
+    Comma,
+    Conditional,
+    Expression,
+    Initializer,
+    Literal,
+    Member,
+    Name,
+    Temporary,
+)
+from xfrmlint.concrete.body import Body, Prepared, slot
 from xfrmlint.concrete.builtins import Builtins
+from xfrmlint.concrete.expressions import short
 from xfrmlint.concrete.faults import Fault, Faulted, FaultKind, Outside
-from xfrmlint.concrete.instructions import Code, Op
 from xfrmlint.concrete.kernel import Kernel, loop_variable
-from xfrmlint.concrete.memory import Frame
+from xfrmlint.concrete.memory import Frame, Touched
 from xfrmlint.concrete.names import Names, Source
 from xfrmlint.concrete.primitives import known
-from xfrmlint.concrete.syntax import child, designated, is_struct, last_word, short
 from xfrmlint.concrete.trace import StepKind, Trace
 from xfrmlint.concrete.values import (
     Cell,
@@ -41,6 +67,7 @@ from xfrmlint.concrete.values import (
 _MOST_STEPS = 20_000
 ENDLESS = "a loop that doesn't end soon"
 _DEEPEST_CALL = 32
+_RETURNED = -1
 
 
 class Result(NamedTuple):
@@ -48,12 +75,6 @@ class Result(NamedTuple):
 
     value: Value | Fault
     trace: Trace
-
-
-class _Returned(Exception):
-    def __init__(self, value: Value) -> None:
-        super().__init__()
-        self.value = value
 
 
 def evaluate(
@@ -68,13 +89,13 @@ def evaluate(
 
     choose: is asked which way an unknown condition goes; without it, everything unknown is outside.
     kernel: does what the kernel's own functions do. supposed: what a pointer that nobody can tell
-    leads to, by the struct's type. Raises Outside. The arguments' structs are
-    changed where the function stores to them.
+    leads to, by the struct's type. Raises Outside. The arguments' structs are changed where the
+    function stores to them.
     """
     machine = _Machine(names, choose, kernel)
     machine.supposed = supposed
     try:
-        return Result(machine.call_source(source, arguments, None), tuple(machine.trace))
+        return Result(machine.call_source(source, arguments), tuple(machine.trace))
     except Faulted as error:
         return Result(error.fault, tuple(machine.trace))
     except RecursionError:
@@ -82,267 +103,328 @@ def evaluate(
         raise Outside(reason, source.path, source.line) from None
 
 
+class _Watched(NamedTuple):
+    """A step in which the order of evaluation may matter, and what was watched around it."""
+
+    step: Prepared
+    touched: list[Touched] | None
+    calling: int
+
+
 class _Machine(Builtins):
-    """A machine that runs statements and calls functions."""
+    """A machine that follows instructions and calls functions."""
 
     # Calls
 
-    def call_source(self, source: Source, arguments: Sequence[Value], at: Node | None) -> Value:
+    def call_source(self, source: Source, arguments: Sequence[Value]) -> Value:
         if source.problem:
             raise Outside(source.problem, source.path, source.problem_line or source.line)
         if len(self._frames) > _DEEPEST_CALL:
             raise Outside(f"{source.name}() calls itself too deep", source.path, source.line)
-        key = id(source.view)
-        if key not in self._bodies:
-            self._bodies[key] = Body(source)
-        body = self._bodies[key]
-        count = body.count
-        if count != len(arguments):
-            reason = f"{source.name}() takes {count} arguments, not {len(arguments)}"
+        view = source.view
+        if view not in self.names.bodies:
+            self.names.bodies[view] = Body(source, self.names)
+        body = self.names.bodies[view]
+        if body.count != len(arguments):
+            reason = f"{source.name}() takes {body.count} arguments, not {len(arguments)}"
             raise Outside(reason, source.path, source.line)
         frame = Frame(body)
-        converted = list(arguments)
-        node = body.view.node
+        at = view.node.start_byte
         self._frames.append(frame)
-        try:
-            for position, name, kind in body.parameters:
-                value = self._converted(converted[position], kind, node)
-                frame.cells[-1 - position] = Cell(name, value, kind)
-            inside = node.child_by_field_name("body")
-            result = body.view.result
-            if inside is None or result is None:
-                raise self._outside(f"{source.name}() has a head that can't be read", node)
+        for local in body.parameters:
+            value = self._converted(arguments[local.parameter], local.type, at)
+            frame.cells[slot(local)] = Cell(local.name, value, local.type)
+        result = view.result
+        if view.body is None or result is None:
+            raise self._outside(f"{source.name}() has a head that can't be read", at)
+        value = self._run(frame)
+        if result.base == "void" and not result.pointers:
             value = Void()
-            try:
-                self._run(body.code(inside, False))
-            except _Returned as returned:
-                value = returned.value
-            if result.base == "void" and not result.pointers:
-                return Void()
-            if isinstance(value, Void):
-                raise self._outside(f"{source.name}() ends without a value", node)
-            return self._converted(value, result, node)
-        finally:
-            self._frames.pop()
+        elif isinstance(value, Void):
+            raise self._outside(f"{source.name}() ends without a value", at)
+        else:
+            value = self._converted(value, result, at)
+        self._frames.pop()
+        return value
 
-    def _call(self, node: Node) -> Value:
-        called = child(node, "function")
-        arguments = self._arguments(node)
-        if called.type == "identifier" and self._variable(called) is None:
-            name = node_text(called)
-            if self.kernel is not None and self.kernel.knows(name):
-                return self.kernel.call(self, name, arguments, node)
-            if known(name):
-                return self._builtin(name, arguments, node)
-            source = self.names.function(name, self._frames[-1].body.source.path)
-            if source is not None:
-                values = self._unordered(arguments)
-                self._step(StepKind.CALL, node, name)
-                return self.call_source(source, values, node)
-            if self.choose is not None:
-                handed = []
-                for argument in arguments:
-                    if argument.type not in ("string_literal", "concatenated_string"):
-                        value = self._value(argument)
-                        if isinstance(value, Pointer) and isinstance(value.target, Struct):
-                            handed.append(value.target.name)
-                self._step(StepKind.CALL, node, name, " ".join(handed))
-                return Unknown()
-            raise self._outside(f"{name}() is not defined in a plain way", node)
-        cast = self._type_name(called)
-        if cast is not None and len(arguments) == 1:
-            # `(u32)(a)` is a call to the parser.
-            return self._converted(self._value(arguments[0]), cast, node)
-        if called.type == "call_expression":
-            if node_text(child(called, "function")) == "guard":
-                self._builtin("guard", self._arguments(called), node)
-                return Void()
-            raise self._outside("a call of what a call returns", node)
-        values = self._unordered([called, *arguments])
-        return self._called_pointer(values[0], values[1:], node)
+    def _entered(self, one: Enter) -> int:
+        calling = self._calling
+        if self._touched is not None and calling < 0:
+            self._calling = one.call.start
+        self._hold(one.result, self._result_of(one.call))
+        self._calling = calling
+        return one.next
 
-    def _called_pointer(self, called: Value, values: Sequence[Value], node: Node) -> Value:
+    def _result_of(self, call: Call) -> Value:
+        name = call.name
+        if not name:
+            if isinstance(call.callee, Temporary) and _is_guard(call.callee.of):
+                return Void()
+            called = self._value(call.callee)
+            return self._called_pointer(called, list(map(self._value, call.arguments)), call)
+        if self.kernel is not None and self.kernel.knows(name):
+            return self.kernel.call(self, name, call.arguments, call)
+        if known(name):
+            return self._builtin(call)
+        source = self.names.function(name, self._path)
+        if source is not None:
+            values = list(map(self._value, call.arguments))
+            self._step(StepKind.CALL, call.start, name)
+            return self.call_source(source, values)
+        if self.choose is None:
+            raise self._outside(f"{name}() is not defined in a plain way", call.start)
+        given = [a for a in call.arguments if not (isinstance(a, Literal) and a.is_text)]
+        targets = [v.target for v in map(self._value, given) if isinstance(v, Pointer)]
+        handed = [target.name for target in targets if isinstance(target, Struct)]
+        self._step(StepKind.CALL, call.start, name, " ".join(handed))
+        return Unknown()
+
+    def _called_pointer(self, called: Value, values: Sequence[Value], call: Call) -> Value:
         if isinstance(called, Unknown):
             return called
         if not isinstance(called, Pointer):
-            raise self._outside("a call of what is no function", node)
+            raise self._outside("a call of what is no function", call.start)
         if called.target is None:
-            text = f"`{short(child(node, 'function'))}` is NULL and called"
-            raise self._fault(FaultKind.NULL, text, node)
+            text = f"`{short(call.callee)}` is NULL and called"
+            raise self._fault(FaultKind.NULL, text, call.start)
         function = called.target
         if not isinstance(function, Function):
-            raise self._outside("a call of what is no function", node)
-        self._step(StepKind.CALL, node, function.name)
+            raise self._outside("a call of what is no function", call.start)
+        self._step(StepKind.CALL, call.start, function.name)
         if function.source is not None:
-            return self.call_source(function.source, values, node)
+            return self.call_source(function.source, values)
         if function.call is None:
-            raise self._outside(f"{function.name}() is not known", node)
+            raise self._outside(f"{function.name}() is not known", call.start)
         if self.kernel is not None:
-            self.kernel.called_at = self._spot(last_word(child(node, "function")))
+            self.kernel.called_at = self._spot(_last_word(call.callee))
         found = function.call(values)
         if isinstance(found, Fault):
-            raise self._fault(found.kind, found.text, node)
+            raise self._fault(found.kind, found.text, call.start)
         return found
 
-    # Statements
+    # Steps
 
-    def _run(self, code: Code) -> Value:
-        ops = code.ops
-        at = 0
-        value: Value = Void()
-        while at < len(ops):
-            op = ops[at]
-            at += 1
-            self._steps += 1
-            if self._steps > _MOST_STEPS:
-                raise self._outside(ENDLESS, op.node)
-            kind = op.kind
-            if kind == "expression":
-                self._value(op.node)
-            elif kind == "value":
-                value = self._value(op.node)
-            elif kind == "branch":
-                if not self._condition(op.node):
-                    at = op.target
-            elif kind == "declaration":
-                self._declare(op.node)
-            elif kind == "enter":
-                self._enter(op.node)
-            elif kind == "jump":
-                for block in op.reset:
-                    self._enter(block)
-                at = op.target
-            elif kind == "switch":
-                at = self._switch(op)
-            elif kind == "return":
-                self._return(op.node)
-            elif kind == "begin":
-                self._frames[-1].turns.pop(op.node.id, None)
-            elif kind == "loop":
-                name = self.names.loop(self._frames[-1].body.view, op.node)
-                if name:
-                    # The branch behind it tests what are the macro's arguments.
-                    at = at + 1 if self._turns(name, op.node) else op.target
-            else:
-                raise self._outside(f"a statement that isn't covered ({op.node.type})", op.node)
-        return value
+    def _run(self, frame: Frame) -> Value:
+        """Follow a function's steps from its start to where it is left; return what it returns."""
+        body = frame.body
+        lowered = body.lowered
+        watched: _Watched | None = None
+        index = lowered.graph.start
+        while True:
+            step = body.step(index)
+            at = step.start
+            if step.does is Does.END:
+                if index not in lowered.back:
+                    return Void()
+                # The end of a statement expression.
+                index, at = lowered.back[index]
+                step = body.step(index)
+            elif step.unordered:
+                watched = _Watched(step, self._touched, self._calling)
+                self._touched, self._calling = [], -1
+            index = self._followed(step, at, frame)
+            if watched is not None and not lowered.is_inside(index):
+                self._check(watched)
+                watched = None
+            if index == _RETURNED:
+                return frame.returned
 
-    def _turns(self, name: str, node: Node) -> bool:
+    def _followed(self, step: Prepared, at: int, frame: Frame) -> int:
+        """Follow a step's instructions; return which step is next."""
+        self._tick(step)
+        if step.loop:
+            return step.next[0 if self._turns(step, frame) else 1]
+        if step.begins >= 0:
+            frame.turns.pop(step.begins, None)
+        if step.does is Does.CUT:
+            raise self._outside("a statement that isn't covered (goto_statement)", step.offset)
+        if step.single is not None:
+            self._evaluated(step.single)
+        while at >= 0:
+            self._tick(step)
+            one = step.code[at]
+            match one:
+                case Inside():
+                    return one.step
+                case Fork():
+                    raise self._outside("what only the compiler chooses", step.offset)
+                case Select():
+                    return self._selected(one, step)
+                case Return():
+                    frame.returned = Void() if one.value is None else self._value(one.value)
+                    return _RETURNED
+            at = _DOES[type(one)](self, one)
+        return step.next[-1 - at]
+
+    def _tick(self, step: Prepared) -> None:
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise self._outside(ENDLESS, step.offset)
+
+    def _check(self, watched: _Watched) -> None:
+        """Look at what a step touched, and hand it on to the one that called the function."""
+        touched = self._touched or []
+        for unordered in watched.step.unordered:
+            self._check_order(unordered, touched, watched.step.offset)
+        self._touched, self._calling = watched.touched, watched.calling
+        for one in touched if watched.touched is not None else ():
+            self._touch(one.cell, watched.calling, one.written)
+
+    def _turns(self, step: Prepared, frame: Frame) -> bool:
         """Go on to the next turn of a loop that a macro makes; tell whether there is one."""
         if self.kernel is None:
-            raise self._outside("a loop made by a macro", node)
-        frame = self._frames[-1]
-        arguments = _listed(child(node, "condition"))
-        if node.id not in frame.turns:
-            found = self.kernel.elements(self, name, arguments, node)
-            frame.turns[node.id] = found
-        value = next(frame.turns[node.id], None)
+            raise self._outside("a loop made by a macro", step.offset)
+        of = loop_variable(step.loop, step.arguments)
+        if step.number not in frame.turns:
+            found = self.kernel.elements(self, step.loop, step.arguments, of)
+            frame.turns[step.number] = found
+        value = next(frame.turns[step.number], None)
         if value is None:
             return False
-        self._store(self._lvalue(loop_variable(name, arguments)), value, node)
+        self._store(self._lvalue(of), value, step.offset)
         return True
 
-    def _enter(self, block: Node) -> None:
-        frame = self._frames[-1]
-        for slot, name, kind in frame.body.declared.get(block.id, []):
-            frame.cells[slot] = Cell(name, Uninitialized(), kind)
-
-    def _return(self, node: Node) -> None:
-        inside = [c for c in node.named_children if c.type != "comment"]
-        raise _Returned(self._value(inside[0]) if inside else Void())
-
-    def _switch(self, op: Op) -> int:
-        self._step(StepKind.TEST, op.node)
-        at = len(self.trace) - 1
-        value = self._value(op.node)
-        self.trace.append(self.trace.pop(at))
-        for block in op.reset:
-            self._enter(block)
-        if isinstance(value, Open) and self.kernel is not None:
-            for written, target in op.cases:
-                case = self._value(written)
-                if isinstance(case, Int) and self.kernel.is_number(value, case.value):
-                    return target
-            return op.target
-        if isinstance(value, Unknown) and self.choose is not None:
-            for _, target in op.cases:
-                if self.choose():
-                    return target
-            return op.target
-        if not isinstance(value, Int):
-            raise self._outside("a switch over what isn't an integer", op.node)
-        kind = promoted(value.type)
-        for written, target in op.cases:
-            case = self._value(written)
-            if not isinstance(case, Int):
-                raise self._outside("a case that isn't an integer", written)
-            if wrapped(case.value, kind).value == value.value:
+    def _selected(self, one: Select, step: Prepared) -> int:
+        value = self._value(one.value)
+        self._step(StepKind.TEST, step.offset)
+        rest = next(target for label, target in step.cases if label is None)
+        number = isinstance(value, Open | Int)
+        if not number and (self.choose is None or not isinstance(value, Unknown)):
+            raise self._outside("a switch over what isn't an integer", step.offset)
+        for label, target in step.cases:
+            if label is not None and self._is_case(value, label, step.offset):
                 return target
-        return op.target
+        return rest
 
-    def _declare(self, node: Node) -> None:
-        if not self._frames[-1].body.is_automatic(node):
-            raise self._outside("a variable that isn't the function's own", node)
-        for declarator in node.children_by_field_name("declarator"):
-            cell = self._declared(declarator, node)
-            assert cell.type is not None
-            cell.value = Uninitialized()
-            written = declarator.child_by_field_name("value")
-            if self.kernel is not None and is_struct(cell.type, written):
-                cell.value = Struct(cell.name, cell.type.base, fresh=written is None)
-                if written is not None and isinstance(cell.value, Struct):
-                    self._fill(cell.value, written)
-            elif written is None:
-                self._scalar(cell.type, node)
-            else:
-                self._initialize(cell, cell.type, written)
+    def _is_case(self, value: Value, label: str, at: int) -> bool:
+        case = self.names.constant(label, self._path)
+        if isinstance(value, Unknown):
+            return self._truth(value, at)
+        if case is None:
+            raise self._outside(f"a case that isn't an integer ({label})", at)
+        if isinstance(value, Open) and self.kernel is not None:
+            return self.kernel.is_number(value, case.value)
+        kind = promoted(value.type) if isinstance(value, Int) else INT
+        return isinstance(value, Int) and wrapped(case.value, kind).value == value.value
 
-    def _fill(self, struct: Struct, written: Node) -> None:
-        """Store what an initializer gives to the members that it names."""
-        for pair in written.named_children:
-            place = self.grown(struct, designated(pair), pair)
-            self._store(place, self._value(child(pair, "value")), pair)
+    # Instructions
 
-    def _declared(self, declarator: Node, node: Node) -> Cell:
-        """Return the cell of a variable that a declaration makes."""
-        name = declarator
-        kinds = []
-        while name.type != "identifier":
-            kinds.append(name.type)
-            inner = name.child_by_field_name("declarator") or next(iter(name.named_children), None)
-            if inner is None:
-                raise self._outside("a declaration that can't be read", node)
-            name = inner
-        if "array_declarator" in kinds:
-            raise self._outside("an array", node)
-        frame = self._frames[-1]
-        cell = frame.cells.get(frame.body.slot(node_text(name), name.start_byte) or 0)
-        if cell is None or cell.type is None:
-            raise self._outside("a declaration that can't be read", node)
-        if cell.type.base == "fn" and not cell.type.pointers:
-            raise self._outside("a function declared inside", node)
-        return cell
+    def _evaluated(self, one: Expression) -> None:
+        """Evaluate what no instruction is made of: it may be outside."""
+        match one:
+            case Comma():
+                self._evaluated(one.left)
+                self._evaluated(one.right)
+            case Name(name="fallthrough"):
+                return
+            case _:
+                self._value(one)
 
-    def _initialize(self, cell: Cell, kind: CType, written: Node) -> None:
-        value = self._converted(self._value(written), kind, written)
+    def _evaluate(self, one: Evaluate) -> int:
+        self._value(one.value)
+        return one.next
+
+    def _keep(self, one: Keep) -> int:
+        side = one.value
+        if isinstance(side, Binary) and side.operator == "?:":
+            side = side.right
+        of = one.to.of
+        self._hold(
+            one.to, self._side(of, side) if isinstance(of, Conditional) else self._value(side)
+        )
+        return one.next
+
+    def _decide(self, one: Decide) -> int:
+        value = self._value(one.condition)
+        if not isinstance(value, Unknown):
+            value = Int(int(self._truth(value, one.condition.start)), INT)
+        self._hold(one.to, value)
+        return one.next
+
+    def _test(self, one: Test) -> int:
+        truth = self._truth(self._value(one.condition), one.condition.start)
+        self._step(StepKind.TEST, one.condition.start)
+        return one.true if truth else one.false
+
+    def _assign(self, one: Assign) -> int:
+        own = one.to.node.end_byte
+        value = self._value(one.value)
+        place = self._lvalue(one.to)
+        if isinstance(place, Cell):
+            self._frames[-1].before = place.value
+        if one.operator:
+            old = self._load(place, own)
+            value = self._computed(one.operator, old, value, one.to.start)
+        self._hold(one.result, self._store(place, value, one.to.start, own))
+        return one.next
+
+    def _count(self, one: Count) -> int:
+        of = one.update
+        place = self._lvalue(of.target)
+        old = self._load(place, of.start)
+        new = self._computed(of.operator, old, Int(1, INT), of.start)
+        stored = self._store(place, new, of.start)
+        self._hold(one.result, old if of.before else stored)
+        return one.next
+
+    def _stop(self, one: Stop) -> int:
+        asked = short(one.at.of) if one.at.of is not None else ""
+        raise self._fault(FaultKind.BUG, f"BUG_ON({asked})", one.at.start)
+
+    # Declarations
+
+    def _declare(self, one: Declare) -> int:
+        made = one.declaration
+        body = self._frames[-1].body
+        local, refused = body.local(made.target), body.refused(made)
+        if local is None or refused or local.type[:2] == ("fn", 0):
+            raise self._outside(refused or "a declaration that can't be read", made.start)
+        cell = Cell(local.name, Uninitialized(), local.type)
+        self._frames[-1].cells[slot(local)] = cell
+        value = made.value
+        if value is not None and not isinstance(value, Initializer):
+            self._initialize(cell, local.type, value)
+        elif self.kernel is not None and _is_struct(local.type):
+            struct = Struct(cell.name, local.type.base, fresh=value is None)
+            cell.value = struct if value is None else self._filled(struct, value)
+        elif value is not None:
+            raise self._uncovered(value)
+        else:
+            self._scalar(local.type, made.start)
+        return one.next
+
+    def _initialize(self, cell: Cell, kind: CType, written: Expression) -> None:
+        value = self._converted(self._value(written), kind, written.start)
         if isinstance(value, Struct):
-            self._read_whole(value, written)
+            self._read_whole(value, written.start)
             value = value.copy(cell.name)
         if kind.base in ("auto", "__auto_type") and isinstance(value, Int):
             cell.type = CType(value.type.name, 0)
         cell.value = value
 
 
-def _listed(condition: Node) -> list[Node]:
-    """Return the arguments of a loop macro, which the parser takes for a condition."""
-    found: list[Node] = []
-    stack = [condition]
-    while stack:
-        node = stack.pop()
-        if node.type == "comma_expression" or (
-            node.type == "parenthesized_expression" and node is condition
-        ):
-            stack += [one for one in reversed(node.named_children) if one.type != "comment"]
-        else:
-            found.append(node)
-    return found
+_DOES: dict[type[Instruction], Callable[[_Machine, Any], int]] = {
+    Evaluate: _Machine._evaluate,
+    Keep: _Machine._keep,
+    Decide: _Machine._decide,
+    Assign: _Machine._assign,
+    Declare: _Machine._declare,
+    Count: _Machine._count,
+    Enter: _Machine._entered,
+    Test: _Machine._test,
+    Stop: _Machine._stop,
+}
+
+
+def _is_guard(one: Expression) -> bool:
+    return isinstance(one, Call) and one.name == "guard"
+
+
+def _last_word(callee: Expression) -> int:
+    """Return where the name of what is called begins."""
+    callee = callee.of if isinstance(callee, Temporary) else callee
+    return callee.named if isinstance(callee, Member) else callee.start
+
+
+def _is_struct(kind: CType) -> bool:
+    return not kind.pointers and kind.base.startswith("struct ")

@@ -1,31 +1,45 @@
-"""The evaluation of expressions, all but calls."""
+"""The evaluation of expressions without effects: what they are worth, and what they designate."""
 
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-
-from tree_sitter import Node
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import (
     INT,
+    POINTER,
     ULONG,
     Int,
     IntType,
     common,
     integer,
     number,
-    promoted,
     wrapped,
 )
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.syntax import (
+    Address,
+    Before,
+    Binary,
+    Cast,
+    Compound,
+    Conditional,
+    Deref,
+    Expression,
+    Index,
+    Initializer,
+    Literal,
+    Member,
+    Name,
+    Opaque,
+    Temporary,
+    Truth,
+    Unary,
+)
+from xfrmlint.c.types import written_type
 from xfrmlint.concrete.faults import FaultKind
-from xfrmlint.concrete.instructions import Code
 from xfrmlint.concrete.kernel import Kernel
-from xfrmlint.concrete.operands import Operands
+from xfrmlint.concrete.operands import Operands, type_of_truth
 from xfrmlint.concrete.operators import Operators
-from xfrmlint.concrete.syntax import child, is_struct, operator_of, short
-from xfrmlint.concrete.trace import StepKind
 from xfrmlint.concrete.values import (
     NULL,
     Cell,
@@ -40,203 +54,205 @@ from xfrmlint.concrete.values import (
 )
 from xfrmlint.contract.words import DEVICE, OPS
 
+# linux/stddef.h: true and false are an enum's constants, which are ints.
+_WORDS: Mapping[str, Value] = {"true": Int(1, INT), "false": Int(0, INT), "NULL": NULL}
+_CHARACTER = re.compile(r"'([ -&(-\[\]-~])'")
 
-class Expressions(Operands, Operators, ABC):
+
+def short(one: Expression) -> str:
+    """Return the text of an expression, cut for a message."""
+    return " ".join(one.text.split())[:60]
+
+
+class Expressions(Operands, Operators):
     """A machine that evaluates expressions."""
 
-    @abstractmethod
-    def _run(self, code: Code) -> Value:
-        """Run a list of instructions; return the value of a statement expression."""
+    def _value(self, one: Expression) -> Value:
+        rule = _VALUES.get(type(one))
+        if rule is None:
+            raise self._uncovered(one)
+        return rule(self, one)
 
-    @abstractmethod
-    def _call(self, node: Node) -> Value:
-        """Evaluate a call."""
+    def _uncovered(self, one: Expression) -> Exception:
+        return self._outside(f"an expression that isn't covered ({one.node.type})", one.start)
 
-    def _value(self, node: Node) -> Value:
-        if node.type == "call_expression":
-            return self._call(node)
-        handler = _HANDLERS.get(node.type)
-        if handler is None:
-            raise self._outside(f"an expression that isn't covered ({node.type})", node)
-        return handler(self, node)
+    def _temporary(self, one: Temporary) -> Value:
+        return self._frames[-1].held[one]
 
-    # Conditions, and operands that C leaves unordered
+    def _hold(self, to: Temporary | None, value: Value) -> None:
+        """Keep a value in a temporary."""
+        if to is not None:
+            if isinstance(to.of, Truth) and isinstance(value, Int):
+                value = wrapped(value.value, type_of_truth(to.of))
+            self._frames[-1].held[to] = value
 
-    def _condition(self, node: Node) -> bool:
-        self._step(StepKind.TEST, node)
-        at = len(self.trace) - 1
-        truth = self._truth(self._value(node), node)
-        # The reads of the condition come before the test.
-        self.trace.append(self.trace.pop(at))
-        return truth
-
-    def _unordered(self, nodes: Sequence[Node]) -> list[Value]:
-        body = self._frames[-1].body
-        if len(nodes) < 2 or not any(body.has_effects(n) for n in nodes):
-            return [self._value(n) for n in nodes]
-        logs = []
-        values = []
-        for node in nodes:
-            value, log = self._logged(lambda node=node: self._value(node))  # type: ignore[misc]
-            values.append(value)
-            logs.append(log)
-        self._ordered(logs, nodes[0])
-        return values
+    def _side(self, of: Conditional, side: Expression) -> Value:
+        """Return what a `?:` is worth of which one side was taken: it has the type of both."""
+        value = self._value(side)
+        if not isinstance(value, Int):
+            return value
+        taken = side.of if isinstance(side, Temporary) else side
+        first = of.then or of.condition
+        kind = self._static(first if taken is not first else of.other)
+        if isinstance(kind, IntType):
+            return wrapped(value.value, common(value.type, kind))
+        if value.value == 0:
+            # `c ? p : 0` is a pointer.
+            return NULL
+        if self.kernel is not None:
+            # A number that a map keeps as a pointer.
+            return value
+        raise self._outside("`?:` of a number and something else", of.start)
 
     # Constants
 
-    def _parenthesized(self, node: Node) -> Value:
-        inside = [c for c in node.named_children if c.type != "comment"]
-        if len(inside) != 1:
-            raise self._outside("parentheses that can't be read", node)
-        if inside[0].type == "compound_statement":
-            return self._run(self._frames[-1].body.code(inside[0], True))
-        return self._value(inside[0])
+    def _literal(self, one: Literal) -> Value:
+        found = _WORDS.get(one.written) or number(one.written)
+        if found is not None:
+            return found
+        match = _CHARACTER.fullmatch(one.written)
+        if match is not None:
+            return Int(ord(match.group(1)), INT)
+        if one.node.type.endswith("string") or one.node.type == "string_literal":
+            raise self._uncovered(one)
+        kind = "character" if one.is_text else "number"
+        raise self._outside(f"the {kind} {one.written}", one.start)
 
-    def _number(self, node: Node) -> Value:
-        found = number(node_text(node))
-        if found is None:
-            raise self._outside(f"the number {node_text(node)}", node)
-        return found
-
-    def _character(self, node: Node) -> Value:
-        match = re.fullmatch(r"'([ -&(-\[\]-~])'", node_text(node))
-        if match is None:
-            raise self._outside(f"the character {node_text(node)}", node)
-        return Int(ord(match.group(1)), INT)
-
-    def _true(self, node: Node) -> Value:
-        # linux/stddef.h: an enum's constants, which are ints.
-        return Int(1, INT)
-
-    def _false(self, node: Node) -> Value:
-        return Int(0, INT)
-
-    def _null(self, node: Node) -> Value:
-        return NULL
+    def _opaque(self, one: Opaque) -> Value:
+        if one.node.type == "sizeof_expression":
+            return Int(self._size(one), ULONG)
+        if one.node.type == "call_expression" and not one.parts:
+            return Void()
+        raise self._uncovered(one)
 
     # Places
 
-    def _identifier(self, node: Node) -> Value:
-        name = node_text(node)
-        if self._variable(node) is None:
-            source = self.names.function(name, self._frames[-1].body.source.path)
-            if source is not None:
-                return Pointer(Function(name, None, source))
-        return self._load(self._lvalue(node), node)
+    def _name(self, one: Name) -> Value:
+        if self._variable(one) is None:
+            function = self._function(one)
+            if function is not None:
+                return function
+        return self._load(self._lvalue(one), one.start, self._is_once(one))
 
-    def _lvalue(self, node: Node, address: bool = False) -> Cell | Struct:
+    def _function(self, one: Name) -> Pointer | None:
+        source = self.names.function(one.name, self._path)
+        return Pointer(Function(one.name, None, source)) if source is not None else None
+
+    def _is_once(self, one: Expression) -> bool:
+        return self.kernel is None and self._frames[-1].body.is_once(one)
+
+    def _lvalue(self, one: Expression, address: bool = False) -> Cell | Struct:
         """Return what an expression designates. address: only its address is wanted."""
-        while node.type == "parenthesized_expression" and len(node.named_children) == 1:
-            node = node.named_children[0]
-        if node.type == "identifier":
-            found = self._variable(node)
-            if found is not None:
-                return found.value if isinstance(found.value, Struct) else found
-            if self.choose is not None:
-                return Cell(node_text(node), Unknown())
-            path = self._frames[-1].body.source.path
-            if self.kernel is not None and node_text(node) == "jiffies":
+        match one:
+            case Name():
+                return self._named(one)
+            case Member():
+                return self._field(one, address)
+            case Deref():
+                return self._pointed(self._value(one.of), one, address)
+            case Index() if self.choose is not None:
+                return Cell(one.text, Unknown())
+            case Index() if self.kernel is not None:
+                return self._element(one)
+            case Temporary() | Compound():
+                value = self._value(one)
+                if isinstance(value, Struct):
+                    return value
+                if isinstance(value, Unknown):
+                    return Cell(one.text, value)
+        raise self._outside(f"storage that isn't covered ({one.node.type})", one.start)
+
+    def _named(self, one: Name) -> Cell | Struct:
+        found = self._variable(one)
+        if found is not None:
+            return found.value if isinstance(found.value, Struct) else found
+        if self.choose is not None:
+            return Cell(one.name, Unknown())
+        if self.kernel is not None:
+            if one.name == "jiffies":
                 return Cell("jiffies", Open("jiffies", set()))
-            number = self.names.constant(node_text(node), path) if self.kernel else None
+            number = self.names.constant(one.name, self._path)
             if number is not None:
-                return Cell(node_text(node), number)
-            shared = self._of_file(node_text(node), path)
+                return Cell(one.name, number)
+            shared = self._of_file(self.kernel, one.name)
             if shared is not None:
                 return shared
-            raise self._outside(f"{node_text(node)} is not defined in a plain way", node)
-        if node.type == "field_expression":
-            return self._field(node, address)
-        if node.type == "pointer_expression" and operator_of(node) == "*":
-            inner = child(node, "argument")
-            return self._pointed(self._value(inner), node, address)
-        if self.choose is not None and node.type == "subscript_expression":
-            return Cell(node_text(node), Unknown())
-        if self.kernel is not None and node.type == "subscript_expression":
-            return self._element(node)
-        raise self._outside(f"storage that isn't covered ({node.type})", node)
+        raise self._outside(f"{one.name} is not defined in a plain way", one.start)
 
-    def _pointed(self, value: Value, node: Node, address: bool) -> Cell | Struct:
+    def _pointed(self, value: Value, one: Expression, address: bool) -> Cell | Struct:
         if isinstance(value, Unknown):
-            return Cell(node_text(node), value)
+            return Cell(one.text, value)
         if not isinstance(value, Pointer):
-            raise self._outside("a dereference of what is no pointer", node)
+            raise self._outside("a dereference of what is no pointer", one.start)
         if value.target is None:
             if address:
-                raise self._outside("an address computed from NULL", node)
-            text = f"`{short(node)}` dereferences NULL"
-            raise self._fault(FaultKind.NULL, text, node)
+                raise self._outside("an address computed from NULL", one.start)
+            text = f"`{short(one)}` dereferences NULL"
+            raise self._fault(FaultKind.NULL, text, one.start)
         if isinstance(value.target, Function):
-            raise self._outside("a function is used as data", node)
+            raise self._outside("a function is used as data", one.start)
         return value.target
 
-    def _field(self, node: Node, address: bool) -> Cell | Struct:
-        base = child(node, "argument")
-        written = child(node, "field")
-        if operator_of(node) == "->":
-            place = self._pointed(self._value(base), node, address)
+    def _field(self, one: Member, address: bool) -> Cell | Struct:
+        if one.arrow:
+            place = self._pointed(self._value(one.of), one, address)
         else:
-            place = self._lvalue(base, address)
-        name = node_text(written)
+            place = self._lvalue(one.of, address)
         if isinstance(place, Cell) and isinstance(place.value, Unknown):
-            return Cell(name, Unknown())
+            return Cell(one.name, Unknown())
         if not isinstance(place, Struct):
-            raise self._outside("a field of what is no struct", node)
-        found = place.fields.get(name)
-        if found is None:
-            if self.kernel is not None:
-                return self.grown(place, name, written)
-            if not place.open:
-                text = f"{place.name} has no field {name} in the model"
-                raise self._fault(FaultKind.FIELD, text, written)
-            place.put(name, Unknown())
-            found = place.fields[name]
-        return found
+            raise self._outside("a field of what is no struct", one.start)
+        found = place.fields.get(one.name)
+        if found is not None:
+            return found
+        if self.kernel is not None:
+            return self.grown(place, one.name, one)
+        if not place.open:
+            text = f"{place.name} has no field {one.name} in the model"
+            raise self._fault(FaultKind.FIELD, text, one.named)
+        place.put(one.name, Unknown())
+        return place.fields[one.name]
 
-    def _of_file(self, name: str, path: str) -> Struct | None:
+    def _of_file(self, kernel: Kernel, name: str) -> Struct | None:
         """Return a struct that is a variable of a file: a list's head, a lock, zeroed at birth."""
-        kind = self.names.variable(name, path) if self.kernel is not None else None
-        if self.kernel is None or kind is None or kind.pointers:
+        kind = self.names.variable(name, self._path)
+        if kind is None or kind.pointers or not kind.base.startswith("struct ") or kind.base == OPS:
             return None
-        if not kind.base.startswith("struct ") or kind.base == OPS:
-            return None
-        return self.kernel.files.setdefault(name, Struct(name, kind.base))
+        return kernel.files.setdefault(name, Struct(name, kind.base))
 
     # What a world has not made yet
 
-    def grown(self, struct: Struct, name: str, node: Node) -> Cell | Struct:
+    def grown(self, struct: Struct, name: str, node: Expression) -> Cell | Struct:
         """Return a member of a struct of the tree's, made by its declaration if it is not there."""
         found = struct.fields.get(name)
         if found is not None:
             return found
-        path = self._frames[-1].body.source.path
         layout = struct.layout or CType(struct.kind)
-        declared = self.names.member(layout, name, path) if struct.kind else None
+        declared = self.names.member(layout, name, self._path) if struct.kind else None
         if declared is None:
-            raise self._outside(f"what {struct.kind or struct.name} has as {name}", node)
+            raise self._outside(f"what {struct.kind or struct.name} has as {name}", node.start)
         kind = declared.type
         if declared.size:
             made = Struct(f"{struct.name}.{name}", "[]", born=struct.born, fresh=struct.fresh)
             made.element, made.count = kind.pointed(-1), declared.size
             struct.put(name, made)
         else:
-            struct.put(name, self._at_birth(struct, name, kind, node), kind)
+            struct.put(name, self._at_birth(struct, name, kind), kind)
         return struct.fields[name]
 
-    def _at_birth(self, struct: Struct, name: str, kind: CType, node: Node) -> Value:
+    def _at_birth(self, struct: Struct, name: str, kind: CType) -> Value:
         """Return what a member of zeroed memory is; of an owner's own, a number is open."""
-        path = self._frames[-1].body.source.path
-        plain = kind if kind.pointers else self.names.resolved(kind, path)
+        plain = kind if kind.pointers else self.names.resolved(kind, self._path)
         scalar = plain.pointers or plain.base == "fn" or integer(plain) is not None
         if struct.fresh and (scalar or plain.base.startswith("enum")):
             return Uninitialized()
         if plain.pointers or plain.base == "fn":
             if self.kernel is None or not struct.born or kind.pointers != 1:
                 return NULL
-            return self._kept(self.kernel, struct, name, kind, node)
+            return self._kept(self.kernel, struct, name, kind)
         if integer(plain) is not None or plain.base.startswith("enum"):
             member = struct.member if struct.element is not None else name
-            if struct.born and not self.names.keeps_handle(member, path):
+            if struct.born and not self.names.keeps_handle(member, self._path):
                 return Open(f"{struct.name}.{name}", set())
             given = self.kernel.given if self.kernel is not None else {}
             return wrapped(given.get(f"{struct.name}.{name}", 0), integer(plain) or INT)
@@ -244,25 +260,23 @@ class Expressions(Operands, Operators, ABC):
         made.layout = kind
         return made
 
-    def _kept(self, kernel: Kernel, struct: Struct, name: str, kind: CType, node: Node) -> Value:
+    def _kept(self, kernel: Kernel, struct: Struct, name: str, kind: CType) -> Value:
         """Return what a pointer in an owner's private data is before anything was stored there."""
-        path = self._frames[-1].body.source.path
         own = kernel.private.get(kernel.name_of(kernel.owner) or "") is struct
-        if own and kind.base == DEVICE and self.names.own_device(name, path):
+        if own and kind.base == DEVICE and self.names.own_device(name, self._path):
             return kernel.owner
         if kernel.populated or kind.base == struct.kind:
             # To one of its own kind: the next one of a list, which ends here.
             return NULL
         if kind.base == DEVICE:
             return kernel.port_in(f"{struct.kind.split()[-1]}.{name}")
-        entry = kernel.entry(self, kind.base, kernel.active, node)
+        entry = kernel.entry(self, kind.base, kernel.active)
         return Pointer(entry) if entry is not None else NULL
 
-    def _element(self, node: Node) -> Cell | Struct:
+    def _element(self, one: Index) -> Cell | Struct:
         """Return an element of an array."""
-        base = child(node, "argument")
-        index = self._value(child(node, "index"))
-        array: object = self._value(base)
+        array: object = self._value(one.of)
+        index = self._value(one.index)
         if isinstance(array, Pointer):
             array = array.target
         if isinstance(array, Struct) and array.row is not None and isinstance(index, Int):
@@ -271,221 +285,124 @@ class Expressions(Operands, Operators, ABC):
             behind = Struct(f"{array.name}[{index.value}]", array.kind, fresh=array.fresh)
             return array.row.setdefault(index.value, behind)
         if not isinstance(array, Struct) or array.element is None or not isinstance(index, Int):
-            raise self._outside("an element of what is no array", node)
+            raise self._outside("an element of what is no array", one.start)
         if not 0 <= index.value < array.count:
-            raise self._outside(f"element {index.value} of {array.count}", node)
+            raise self._outside(f"element {index.value} of {array.count}", one.start)
         key = str(index.value)
         if key not in array.fields:
-            kind = array.element
-            array.put(key, self._at_birth(array, key, kind, node), kind)
+            array.put(key, self._at_birth(array, key, array.element), array.element)
         return array.fields[key]
 
     # What the kernel asks
 
-    def value_of(self, node: Node) -> Value:
+    def value_of(self, node: Expression) -> Value:
         return self._value(node)
 
-    def place_of(self, node: Node) -> Cell | Struct:
+    def place_of(self, node: Expression) -> Cell | Struct:
         return self._lvalue(node)
 
-    def variable_type(self, node: Node) -> CType | None:
-        found = self._variable(node) if node.type == "identifier" else None
+    def variable_type(self, node: Expression) -> CType | None:
+        found = self._variable(node) if isinstance(node, Name) else None
         return found.type if found is not None else None
 
     def members_of(self, struct: str) -> Mapping[str, CType]:
-        return self.names.members(CType(struct), self._frames[-1].body.source.path)
+        return self.names.members(CType(struct), self._path)
 
-    def key_member(self, node: Node) -> str:
-        return self.names.key_member(node_text(node), self._frames[-1].body.source.path)
+    def key_member(self, node: Expression) -> str:
+        return self.names.key_member(node.text, self._path)
 
-    def refuse(self, reason: str, node: Node) -> Exception:
-        return self._outside(reason, node)
+    def refuse(self, reason: str, node: Expression) -> Exception:
+        return self._outside(reason, node.start)
 
-    def _subscript(self, node: Node) -> Value:
-        return self._load(self._lvalue(node), node)
+    # Reads
 
-    def _field_value(self, node: Node) -> Value:
-        return self._load(self._field(node, False), child(node, "field"))
+    def _indexed(self, one: Index) -> Value:
+        return self._load(self._lvalue(one), one.start)
 
-    def _pointer(self, node: Node) -> Value:
-        inner = child(node, "argument")
-        if operator_of(node) == "*":
-            value = self._value(inner)
-            if isinstance(value, Pointer) and isinstance(value.target, Function):
-                return value
-            return self._load(self._pointed(value, node, False), node)
-        plain = inner
-        while plain.type == "parenthesized_expression" and len(plain.named_children) == 1:
-            plain = plain.named_children[0]
-        if plain.type == "identifier" and self._variable(plain) is None:
-            source = self.names.function(node_text(plain), self._frames[-1].body.source.path)
-            if source is not None:
-                return Pointer(Function(node_text(plain), None, source))
-        if plain.type == "pointer_expression" and operator_of(plain) == "*":
-            # `&*p` is p, NULL or not.
-            return self._value(child(plain, "argument"))
-        return Pointer(self._lvalue(inner, True))
+    def _member(self, one: Member) -> Value:
+        return self._load(self._field(one, False), one.named, self._is_once(one))
+
+    def _dereferenced(self, one: Deref) -> Value:
+        value = self._value(one.of)
+        if isinstance(value, Pointer) and isinstance(value.target, Function):
+            return value
+        return self._load(self._pointed(value, one, False), one.start, self._is_once(one))
+
+    def _address(self, one: Address) -> Value:
+        if isinstance(one.of, Name) and self._variable(one.of) is None:
+            function = self._function(one.of)
+            if function is not None:
+                return function
+        return Pointer(self._lvalue(one.of, True))
+
+    def _before(self, one: Before) -> Value:
+        return self._frames[-1].before
 
     # Operators
 
-    def _unary(self, node: Node) -> Value:
-        return self._signed(operator_of(node), self._value(child(node, "argument")), node)
+    def _unary(self, one: Unary) -> Value:
+        return self._signed(one.operator, self._value(one.of), one.start)
 
-    def _signed(self, operator: str, value: Value, node: Node) -> Value:
+    def _truth_of(self, one: Truth) -> Value:
+        value = self._value(one.of)
         if isinstance(value, Unknown):
             return value
-        if operator == "!":
-            return Int(int(not self._truth(value, node)), INT)
-        if not isinstance(value, Int):
-            raise self._outside(f"`{operator}` on what is no number", node)
-        kind = promoted(value.type)
-        if operator == "-":
-            return wrapped(-value.value, kind)
-        if operator == "~":
-            return wrapped(~value.value, kind)
-        if operator == "+":
-            return wrapped(value.value, kind)
-        raise self._outside(f"the operator `{operator}`", node)
+        return Int(int(self._truth(value, one.start)), type_of_truth(one))
 
-    def _binary(self, node: Node) -> Value:
-        operator = operator_of(node)
-        left, right = child(node, "left"), child(node, "right")
-        cast = self._type_name(left)
-        if cast is not None and operator == "-" and right.type != "binary_expression":
-            # `(u32)-1` is a subtraction to the parser.
-            value = self._computed("-", Int(0, INT), self._value(right), node)
-            return self._converted(value, cast, node)
-        if operator in ("&&", "||"):
-            if self._condition(left) == (operator == "||"):
-                return Int(int(operator == "||"), INT)
-            return Int(int(self._condition(right)), INT)
-        one, other = self._unordered([left, right])
-        return self._computed(operator, one, other, node)
+    def _binary(self, one: Binary) -> Value:
+        left, right = self._value(one.left), self._value(one.right)
+        return self._computed(one.operator, left, right, one.start)
 
-    def _conditional(self, node: Node) -> Value:
-        condition = child(node, "condition")
-        first = node.child_by_field_name("consequence")
-        second = child(node, "alternative")
-        if first is None:
-            # `a ?: b`: a is evaluated once.
-            self._step(StepKind.TEST, condition)
-            at = len(self.trace) - 1
-            value = self._value(condition)
-            taken = self._truth(value, condition)
-            self.trace.append(self.trace.pop(at))
-            chosen, unused = (value, second) if taken else (self._value(second), condition)
-        elif self._condition(condition):
-            chosen, unused = self._value(first), second
-        else:
-            chosen, unused = self._value(second), first
-        if isinstance(chosen, Int):
-            kind = self._static(unused)
-            if isinstance(kind, IntType):
-                return wrapped(chosen.value, common(chosen.type, kind))
-            if chosen.value == 0:
-                # `c ? p : 0` is a pointer.
-                return NULL
-            if self.kernel is not None:
-                # A number that a map keeps as a pointer.
-                return chosen
-            raise self._outside("`?:` of a number and something else", node)
-        return chosen
-
-    def _comma(self, node: Node) -> Value:
-        self._value(child(node, "left"))
-        return self._value(child(node, "right"))
-
-    def _assignment(self, node: Node) -> Value:
-        operator = operator_of(node)
-        left, right = child(node, "left"), child(node, "right")
-        places: list[Cell | Struct] = []
-
-        def target() -> Value:
-            places.append(self._lvalue(left))
-            return Void()
-
-        _, one = self._logged(target)
-        value, other = self._logged(lambda: self._value(right))
-        self._ordered([one, other], node)
-        place = places[0]
-        if isinstance(place, Cell) and place in other.writes:
-            raise self._outside("the result depends on the order of evaluation", node)
-        if operator != "=":
-            old = self._load(place, left)
-            value = self._computed(operator[:-1], old, value, node)
-        return self._store(place, value, node)
-
-    def _update(self, node: Node) -> Value:
-        inner = child(node, "argument")
-        if inner.type == "unary_expression" and node.children[0].id == inner.id:
-            # `!n--` is `(!n)--` to the parser.
-            changed = self._changed(node, child(inner, "argument"))
-            return self._signed(operator_of(inner), changed, inner)
-        return self._changed(node, inner)
-
-    def _changed(self, node: Node, inner: Node) -> Value:
-        """Count up or down; return what the place holds then, or held before."""
-        place = self._lvalue(inner)
-        old = self._load(place, inner)
-        operator = operator_of(node)
-        new = self._computed(operator[0], old, Int(1, INT), node)
-        stored = self._store(place, new, node)
-        return stored if node.children[0].type == operator else old
-
-    def _cast(self, node: Node) -> Value:
-        kind = self._written_type(child(node, "type"), node)
-        value = self._value(child(node, "value"))
+    def _cast(self, one: Cast) -> Value:
+        value = self._value(one.of)
+        kind = one.type or CType("auto_")
+        if isinstance(kind, IntType):
+            kind = CType("void", 1) if kind is POINTER else CType(kind.name)
         if kind.base == "void" and not kind.pointers:
             return Void()
-        if isinstance(value, Int) and kind.pointers and value.value == 0:
-            return NULL
         if isinstance(value, Pointer) and value.target is None and not kind.pointers:
-            wanted = self._scalar(kind, node)
+            wanted = self._scalar(kind, one.start)
             if wanted is not None:
                 return wrapped(0, wanted)
-        return self._converted(value, kind, node)
+        return self._converted(value, kind, one.start)
 
-    @abstractmethod
-    def _fill(self, struct: Struct, written: Node) -> None:
-        """Store what an initializer gives to the members that it names."""
+    # Structs that are written out
 
-    def _literal_struct(self, node: Node) -> Value:
-        kind, written = self._written_type(child(node, "type"), node), child(node, "value")
-        if self.kernel is None or not is_struct(kind, written):
-            raise self._outside("a compound literal that can't be read", node)
-        made = Struct(kind.base, kind.base)
-        self._fill(made, written)
-        return made
+    def _compound(self, one: Compound) -> Value:
+        written = one.node.child_by_field_name("type")
+        kind = written_type(written) if written is not None else None
+        if self.kernel is None or kind is None or kind.pointers or kind.base[:7] != "struct ":
+            raise self._uncovered(one)
+        return self._filled(Struct(short(one), kind.base), one.value)
 
-    def _sizeof(self, node: Node) -> Value:
-        written = node.child_by_field_name("type")
-        if written is not None:
-            kind = self._written_type(written, node)
-            found = self._scalar(kind, node)
-        else:
-            static = self._static(child(node, "value"))
-            found = static if isinstance(static, IntType) else None
-        return Int(8 if found is None else max(1, found.bits // 8), ULONG)
+    def _filled(self, struct: Struct, one: Initializer) -> Struct:
+        """Store what an initializer has for a struct of zeroes."""
+        for name, value in one.items:
+            if isinstance(value, Literal) and value.written in ("0", "NULL"):
+                continue
+            place = self.grown(struct, name, value) if name.isidentifier() else None
+            if place is None or one.union:
+                raise self._uncovered(one)
+            if isinstance(value, Initializer) and isinstance(place, Struct):
+                self._filled(place, value)
+            else:
+                self._store(place, self._value(value), value.start)
+        return struct
 
 
-_HANDLERS: dict[str, Callable[[Expressions, Node], Value]] = {
-    "parenthesized_expression": Expressions._parenthesized,
-    "number_literal": Expressions._number,
-    "char_literal": Expressions._character,
-    "true": Expressions._true,
-    "false": Expressions._false,
-    "null": Expressions._null,
-    "identifier": Expressions._identifier,
-    "subscript_expression": Expressions._subscript,
-    "field_expression": Expressions._field_value,
-    "pointer_expression": Expressions._pointer,
-    "unary_expression": Expressions._unary,
-    "binary_expression": Expressions._binary,
-    "conditional_expression": Expressions._conditional,
-    "comma_expression": Expressions._comma,
-    "assignment_expression": Expressions._assignment,
-    "update_expression": Expressions._update,
-    "cast_expression": Expressions._cast,
-    "sizeof_expression": Expressions._sizeof,
-    "compound_literal_expression": Expressions._literal_struct,
+_VALUES: dict[type[Expression], Callable[[Expressions, Any], Value]] = {
+    Name: Expressions._name,
+    Literal: Expressions._literal,
+    Member: Expressions._member,
+    Index: Expressions._indexed,
+    Deref: Expressions._dereferenced,
+    Address: Expressions._address,
+    Cast: Expressions._cast,
+    Unary: Expressions._unary,
+    Truth: Expressions._truth_of,
+    Binary: Expressions._binary,
+    Temporary: Expressions._temporary,
+    Before: Expressions._before,
+    Compound: Expressions._compound,
+    Opaque: Expressions._opaque,
 }

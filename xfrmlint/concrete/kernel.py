@@ -13,12 +13,10 @@ from enum import StrEnum
 from functools import cache
 from typing import NamedTuple, Protocol
 
-from tree_sitter import Node
-
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
-from xfrmlint.c.unit import node_text
-from xfrmlint.concrete.body import Body
+from xfrmlint.c.syntax import Expression
+from xfrmlint.concrete import primitives
 from xfrmlint.concrete.containers import HASHED, LOOPS, XARRAY, Containers, variable_of
 from xfrmlint.concrete.containers import Evaluating as MapsEvaluating
 from xfrmlint.concrete.values import NULL, Cell, Open, Pointer, Struct, Value, Void
@@ -34,6 +32,9 @@ _NOTHING = re.compile(
     r"printk\w*|(pr|dev|netdev|slave|team|netif)_(emerg|alert|crit|err|warn|notice|info|dbg)\w*|"
     r"net_\w+_ratelimited|NL_SET_\w+|trace_\w+|lockdep_\w+|might_\w+|(local|preempt)_\w+able|"
     r"msleep(_interruptible)?|usleep_range(_state)?|fsleep|[nmu]delay|schedule_timeout_\w+|"
+    r"(__)?netif_(addr|tx)_(un)?lock\w*|netdev_lower_state_changed|netdev_\w+_notify\w*|call_netdevice_notifiers(_info)?|rtmsg_ifinfo|"
+    r"rtnl_\w*notify\w*|netif_carrier_(on|off)|netif_(tx_)?(start|stop|wake)_\w*queues?|"
+    r"linkwatch_\w+|netdev_features_change|netdev_change_features|netdev_(compute|update)_features|"
     r"(dev_)?kfree_skb(_any|_irq|_reason)?|dev_consume_skb_any|refcount_(set|inc|dec)|atomic_(set|inc|dec)|WARN_ONCE|smp_\w*mb"
 )
 _WAITS = re.compile(r"synchronize_(net|rcu|rcu_expedited|srcu)|rcu_barrier")
@@ -49,10 +50,20 @@ _DEVICES = re.compile(
     r"netif_is_\w+_(master|port|slave)|netif_(running|carrier_ok|device_present|is_up)|"
     r"netdev_has_any_upper_dev"
 )
+# What changes nothing that a world has, and succeeds.
+_SUCCEEDS = re.compile(
+    r"dev_(uc|mc)_(add|del|sync|unsync|flush|init)\w*|dev_set_(promiscuity|allmulti|mtu|mac_address)|"
+    r"netdev_rx_handler_(un)?register|vlan_vids_(add|del)_\w+|dev_(open|close)|sysfs_\w+|"
+    r"(cancel|flush)_(delayed_)?work(_sync)?"
+)
 # Work is done later, and by nobody here.
 _TRUE = re.compile(
     r"mutex_trylock|rtnl_trylock|lockdep_is_held|rcu_read_lock_held|(schedule|queue|mod)(_delayed)?_work"
 )
+_EXTREMES = re.compile(r"u?(?:min|max)")
+# Numbers of its own that an owner asks for in one run: both ways are gone at so many.
+_MOST_DECIDED = 2
+_BITS = re.compile(r"(test|set|clear)_bit|__(set|clear)_bit")
 _OTHERS = re.compile(r"ARRAY_SIZE|(__)?dev_queue_xmit")
 _LOOP = re.compile(
     r"h?list_for_each_entry(_rcu|_safe|_rcu_bh|_lockless|_srcu)?|"
@@ -62,11 +73,17 @@ _LOOP = re.compile(
 _LOWERS = "netdev_for_each_lower"
 
 
-def loop_variable(name: str, arguments: Sequence[Node]) -> Node:
+def loop_variable(name: str, arguments: Sequence[Expression]) -> Expression:
     """Return the variable that a loop macro sets in each turn."""
     if LOOPS.fullmatch(name):
         return variable_of(name, arguments)
     return arguments[1 if name.startswith(_LOWERS) else 0]
+
+
+@cache
+def does_nothing(name: str) -> bool:
+    """Tell whether a function does nothing to the objects of a world, whatever it is told."""
+    return _NOTHING.fullmatch(name) is not None or primitives.does_nothing(name)
 
 
 @cache
@@ -77,6 +94,9 @@ def kernels_own(name: str) -> bool:
         for pattern in (
             _NOTHING,
             _TRUE,
+            _SUCCEEDS,
+            _EXTREMES,
+            _BITS,
             _WAITS,
             _ALLOCATES,
             _LIST,
@@ -132,7 +152,7 @@ class Event:
 class Evaluating(MapsEvaluating, Protocol):
     """What the kernel asks of the machine that runs the code."""
 
-    def variable_type(self, node: Node) -> CType | None:
+    def variable_type(self, node: Expression) -> CType | None:
         """Return the declared type of a variable."""
         ...
 
@@ -140,9 +160,13 @@ class Evaluating(MapsEvaluating, Protocol):
         """Return the members of a struct; none if they can't be read."""
         ...
 
-    def grown(self, struct: Struct, name: str, node: Node) -> Cell | Struct:
+    def grown(self, struct: Struct, name: str, node: Expression) -> Cell | Struct:
         """Return a member of a struct, made by its declaration if it is not there."""
         ...
+
+
+class Unscripted(Exception):
+    """Code reads what no script says. Its text: the member."""
 
 
 @dataclass
@@ -154,10 +178,13 @@ class Kernel:
     name and in order. down: devices without a carrier. private: what netdev_priv() is, by the
     device's name. active: the port that an owner's own pointer leads to, where its code that would
     store it was not run. populated: that code was run. assumed: what was decided of the owner's own
-    numbers, in words. unset: pointers to a device that nobody was seen to store. sent: the
-    devices that a packet was queued on. bodies: kept from run to run. files: structs that
+    numbers, in words. supposed: what was supposed of them besides. decided: how many questions were
+    decided both ways. unset: pointers to a device that nobody was seen to store. sent: the devices
+    that a packet was queued on. files: structs that
     are variables of a file. given: what members of the world's objects are that are not 0, by the
-    object's name and the member's. called_at: where the callback under way was called.
+    object's name and the member's. script: what is read of the watched struct's members that are
+    `scripted`, by name and in order. written: what else was written. called_at: where the callback
+    under way was called.
     """
 
     devices: Mapping[str, Struct]
@@ -171,11 +198,15 @@ class Kernel:
     active: str = ""
     populated: bool = False
     unset: list[str] = field(default_factory=list)
+    supposed: list[str] = field(default_factory=list)
+    decided: int = 0
     assumed: list[str] = field(default_factory=list)
     lists: dict[int, list[Struct]] = field(default_factory=dict)
     filled: set[int] = field(default_factory=set)
     sent: set[str] = field(default_factory=set)
-    bodies: dict[int, Body] = field(default_factory=dict)
+    script: list[tuple[str, Value]] | None = None
+    scripted: frozenset[str] = frozenset()
+    written: dict[int, Cell] = field(default_factory=dict)
     files: dict[str, Struct] = field(default_factory=dict)
     given: Mapping[str, int] = field(default_factory=dict)
     containers: Containers = field(default_factory=Containers)
@@ -186,20 +217,13 @@ class Kernel:
         """Tell whether `call` can do what a function does."""
         return kernels_own(name) and not (_LOOP.fullmatch(name) or LOOPS.fullmatch(name))
 
-    def call(self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node) -> Value:
+    def call(
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
+    ) -> Value:
         """Do what a function of the kernel does."""
-        if _NOTHING.fullmatch(name):
-            return Void()
-        if _WAITS.fullmatch(name):
-            self.events.append(Event(Deed.WAITS))
-            return Void()
-        if _ALLOCATES.fullmatch(name):
-            made = Struct("allocated memory", raw=True, fresh=_DIRTY.match(name) is not None)
-            if "calloc" in name or name.endswith("_array"):
-                made.row = {}
-            return Pointer(made)
-        if _TRUE.fullmatch(name):
-            return Int(1, INT)
+        given = self._given(name)
+        if given is not None:
+            return given
         if name == "ARRAY_SIZE":
             array = machine.place_of(arguments[0])
             if not isinstance(array, Struct) or array.element is None:
@@ -208,6 +232,7 @@ class Kernel:
         if name.endswith("dev_queue_xmit"):
             return self._queued(machine, arguments, node)
         handlers: tuple[tuple[re.Pattern[str], _Handler], ...] = (
+            (_EXTREMES, self._extreme),
             (_DEVICES, self._of_device),
             (_LIST, self._of_list),
             (XARRAY, self.containers.call),
@@ -218,6 +243,36 @@ class Kernel:
                 return handler(machine, name, arguments, node)
         raise machine.refuse(f"{name}() is not run", node)
 
+    def _given(self, name: str) -> Value | None:
+        """Return what a function gives whatever it is called with; None if it looks at that."""
+        if _WAITS.fullmatch(name):
+            self.events.append(Event(Deed.WAITS))
+            return Void()
+        if _ALLOCATES.fullmatch(name):
+            made = Struct("allocated memory", raw=True, fresh=_DIRTY.match(name) is not None)
+            if "calloc" in name or name.endswith("_array"):
+                made.row = {}
+            return Pointer(made)
+        if name == "test_bit":
+            return Open("a bit", set(), derived=True)
+        if _NOTHING.fullmatch(name) or _BITS.fullmatch(name):
+            return Void()
+        if _TRUE.fullmatch(name) or _SUCCEEDS.fullmatch(name):
+            return Int(int(_TRUE.fullmatch(name) is not None), INT)
+        return None
+
+    def _extreme(
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
+    ) -> Value:
+        values = [self.settled(machine.value_of(argument)) for argument in arguments]
+        numbers = [value for value in values if isinstance(value, Int)]
+        if len(numbers) == len(values) > 0:
+            choose = min if name.endswith("min") else max
+            return choose(numbers, key=lambda number: number.value)
+        if all(isinstance(value, Int | Open) for value in values):
+            return Open(f"what {name}() gives", set(), derived=True)
+        raise machine.refuse(f"{name}() of what is no number", node)
+
     # Numbers that are open
 
     def settled(self, value: Value) -> Value:
@@ -226,12 +281,25 @@ class Kernel:
             return Int(value.decided, INT)
         return value
 
+    def supposes(self, reason: str) -> bool:
+        """Answer no to a question about numbers that are open, and say that this is supposed.
+
+        To go both ways at each would take too long, and two answers need not go together: nothing
+        wrong is told of such a run. reason: why it is not known.
+        """
+        if reason not in self.supposed:
+            self.supposed.append(reason)
+        return False
+
     def is_number(self, value: Open, number: int) -> bool:
         """Tell whether an open number is this one: as it was decided, or as it is decided now."""
         if value.decided is not None:
             return value.decided == number
         if number in value.excluded:
             return False
+        if value.derived or self.decided == _MOST_DECIDED:
+            return self.supposes(f"whether {value.name} is {number} is not known")
+        self.decided += 1
         if self.choose():
             value.decided = number
             self.assumed.append(f"{value.name} is {number}")
@@ -242,7 +310,9 @@ class Kernel:
 
     # Devices
 
-    def _queued(self, machine: Evaluating, arguments: Sequence[Node], node: Node) -> Value:
+    def _queued(
+        self, machine: Evaluating, arguments: Sequence[Expression], node: Expression
+    ) -> Value:
         value = machine.value_of(arguments[0])
         target = value.target if isinstance(value, Pointer) else None
         device = machine.grown(target, "dev", node) if isinstance(target, Struct) else None
@@ -252,12 +322,31 @@ class Kernel:
         self.sent.add(name)
         return Int(0, INT)
 
-    def read(self, place: Cell, at: Spot) -> None:
-        """Take down that a member of the watched struct is read."""
-        self.events.append(Event(Deed.READS, member=place.name, at=at))
+    def read(self, place: Cell, at: Spot) -> Value:
+        """Return what is read of a place: of the watched struct what a script says, if there is.
+
+        Of that struct it is an event where there is no script.
+        Raises Unscripted where the code reads otherwise than the script, or what was changed since.
+        """
+        if self.script is None:
+            if place.owner == self.watched.name:
+                self.events.append(Event(Deed.READS, member=place.name, at=at))
+            return place.value
+        if place.owner != self.watched.name:
+            if id(place) in self.written:
+                raise Unscripted(place.name)
+            return place.value
+        if place.name not in self.scripted:
+            return place.value
+        if not self.script or self.script[0][0] != place.name:
+            raise Unscripted(place.name)
+        return self.script.pop(0)[1]
 
     def wrote(self, place: Cell, at: Spot) -> None:
         """Take down that a member of the watched struct was written."""
+        if place.owner != self.watched.name:
+            self.written[id(place)] = place
+            return
         value = place.value
         told: str | int | None = None
         if isinstance(value, Int):
@@ -278,7 +367,7 @@ class Kernel:
         return self.private[name]
 
     def _of_device(
-        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Value:
         device = self.name_of(machine.value_of(arguments[0])) if arguments else None
         if device is None:
@@ -305,7 +394,7 @@ class Kernel:
         """Return the list_heads that a list links, in order."""
         return self.lists.setdefault(id(head), [])
 
-    def _linked(self, machine: Evaluating, argument: Node, node: Node) -> Struct:
+    def _linked(self, machine: Evaluating, argument: Expression, node: Expression) -> Struct:
         value = machine.value_of(argument)
         target = value.target if isinstance(value, Pointer) else None
         if not isinstance(target, Struct):
@@ -313,7 +402,7 @@ class Kernel:
         return target
 
     def _of_list(
-        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Value:
         word = name.partition("list_")[2]
         first = self._linked(machine, arguments[0], node)
@@ -341,7 +430,7 @@ class Kernel:
     # Loops
 
     def elements(
-        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Iterator[Value]:
         """Yield what a loop macro's variable is in each turn."""
         if LOOPS.fullmatch(name) and len(arguments) >= 3:
@@ -353,7 +442,7 @@ class Kernel:
         if not _LOOP.fullmatch(name) or len(arguments) < 3:
             raise machine.refuse(f"a loop made by a macro ({name})", node)
         at = 2 if "_safe" in name else 1
-        member = node_text(arguments[at + 1])
+        member = arguments[at + 1].text
         head = self._linked(machine, arguments[at], node)
         found = self.entries_of(head)
         if not found and head.born and not self.populated and id(head) not in self.filled:
@@ -369,7 +458,7 @@ class Kernel:
             yield Pointer(one.parent)
 
     def _lowers(
-        self, machine: Evaluating, name: str, arguments: Sequence[Node], node: Node
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Iterator[Value]:
         """Yield a device's lowers, or what was linked with each: an entry of the owner's for it."""
         upper = self.name_of(machine.value_of(arguments[0]))
@@ -379,14 +468,14 @@ class Kernel:
         for port in [port for port, master in self.masters.items() if master == upper]:
             entry = Pointer(self.devices[port])
             if "_private" in name and kind is not None:
-                made = self.entry(machine, kind.base, port, node)
+                made = self.entry(machine, kind.base, port)
                 if made is None:
                     raise machine.refuse(f"no {kind.base} of {port} is seen", node)
                 entry = Pointer(made)
             yield entry
 
     def _onward(
-        self, machine: Evaluating, entries: list[Struct], now: Node, member: str, back: bool
+        self, machine: Evaluating, entries: list[Struct], now: Expression, member: str, back: bool
     ) -> list[Struct]:
         """Return the entries behind the one that a loop's variable is at, or those before it."""
         value = machine.value_of(now)
@@ -397,7 +486,9 @@ class Kernel:
             raise machine.refuse("a loop that goes on from what is not in its list", now)
         return entries[:at][::-1] if back else entries[at + 1 :]
 
-    def _ports(self, machine: Evaluating, variable: Node, member: str, node: Node) -> list[Struct]:
+    def _ports(
+        self, machine: Evaluating, variable: Expression, member: str, node: Expression
+    ) -> list[Struct]:
         """Return entries for the owner's ports, of a list in its private data that nobody filled.
 
         The elements of such a list hold a device each: the upper's ports are in there.
@@ -405,7 +496,7 @@ class Kernel:
         kind = machine.variable_type(variable)
         found = []
         for name in self.masters if kind is not None else ():
-            made = self.entry(machine, kind.base, name, node) if kind is not None else None
+            made = self.entry(machine, kind.base, name) if kind is not None else None
             linked = machine.grown(made, member, node) if made is not None else None
             if isinstance(linked, Struct):
                 found.append(linked)
@@ -421,7 +512,7 @@ class Kernel:
         at = len(self.unset) - 1
         return Pointer(self.devices[ports[at]]) if at < len(ports) else NULL
 
-    def entry(self, machine: Evaluating, kind: str, port: str, node: Node) -> Struct | None:
+    def entry(self, machine: Evaluating, kind: str, port: str) -> Struct | None:
         """Return an owner's own struct for a port: one with a net_device; None if it has none."""
         if not kind.startswith("struct ") or kind == DEVICE:
             return None
@@ -439,4 +530,4 @@ class Kernel:
         return self.entries[kind, port]
 
 
-_Handler = Callable[[Evaluating, str, Sequence[Node], Node], Value]
+_Handler = Callable[[Evaluating, str, Sequence[Expression], Expression], Value]

@@ -12,17 +12,25 @@ from typing import NamedTuple
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
 from xfrmlint.c.reader import Reader
-from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.choices import choices
-from xfrmlint.concrete.configuration import ON
+from xfrmlint.concrete.configuration import ALL_ON, ON
 from xfrmlint.concrete.core import may_clear_where_add_fails
 from xfrmlint.concrete.evaluate import ENDLESS, Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
-from xfrmlint.concrete.kernel import NOWHERE, Event, Kernel, Spot, kernels_own
+from xfrmlint.concrete.kernel import (
+    NOWHERE,
+    Event,
+    Kernel,
+    Spot,
+    Unscripted,
+    does_nothing,
+    kernels_own,
+)
 from xfrmlint.concrete.kernel import Deed as Done
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.owner import LONGEST, Owner, owner_of, parameters, port_of
 from xfrmlint.concrete.primitives import known
+from xfrmlint.concrete.question import ask
 from xfrmlint.concrete.resolver import in_worlds
 from xfrmlint.concrete.sources import Sources, core_definitions
 from xfrmlint.concrete.trace import StepKind
@@ -39,10 +47,12 @@ from xfrmlint.contract.words import (
     OWNER,
     OWNER_CALLBACKS,
     PACKET,
+    PINNED,
     RESOLVE,
     SHARE,
     STATE,
     XSO,
+    Contract,
 )
 from xfrmlint.contract.words import Function as ContractFunction
 from xfrmlint.kernel.places import is_core
@@ -83,10 +93,11 @@ class Answer(NamedTuple):
 class Scene(NamedTuple):
     """How a story ends.
 
-    handed: the owner took the state and handed it on. refused: its add failed. assumed: what the
-    owner's own numbers are in it. broken: what breaks P1 to P4. events: what happened, by step.
-    joined: its ports were made ports by its own code. supposed: a pointer that nobody is seen to
-    store leads to a port.
+    handed: the owner took the state and handed it on. assumed: what the owner's own numbers are in
+    it. broken: what breaks P1 to P4. events: what happened, by step. supposed: why it may go
+    otherwise. reader: how what was moved is read, if it was. refused: the owner's add failed.
+    joined: its ports were made ports by its own code. unset: a pointer that nobody is seen to store
+    leads to a port.
     """
 
     story: Story
@@ -96,9 +107,22 @@ class Scene(NamedTuple):
     answers: tuple[Answer, ...]
     broken: tuple[tuple[Broken, Blamed], ...]
     events: tuple[tuple[Event, ...], ...]
+    supposed: tuple[str, ...]
+    reader: "Reading | None" = None
     refused: bool = False
     joined: bool = False
-    supposed: bool = False
+    unset: bool = False
+
+
+class Reading(NamedTuple):
+    """How the resolver and the callback behind it read what an owner moves.
+
+    members: the names of xso's members in the order in which they are read, some of them twice.
+    handle: what comes of values that were read one by one; None where that can't be told.
+    """
+
+    members: tuple[str, ...]
+    handle: Callable[[Sequence[str | int | None], str], int | None]
 
 
 class Untold(NamedTuple):
@@ -125,10 +149,18 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
 
     path: of its ops table. callbacks: the names of the functions in its slots.
     """
-    sources = Sources(reader, ON, kept=_is_kept, longest=LONGEST)
+    sources = Sources(
+        reader,
+        ON,
+        kept=_is_kept,
+        longest=LONGEST,
+        nothing=does_nothing,
+        home=path,
+        own=ALL_ON,
+    )
     contract = reader.contract
     resolvers = core_definitions(reader, sources, contract.asks) if contract.present else []
-    if not resolvers or in_worlds(resolvers[0], sources).broken:
+    if not resolvers:
         return None
     core = {
         role: found[0][0]
@@ -138,7 +170,7 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
     owner = owner_of(reader, sources, path, callbacks)
     given = _given(sources, resolvers[0].path)
     cleared = may_clear_where_add_fails(reader, core.get(ADD))
-    code = _Code(sources, resolvers[0], core, owner, {}, given, cleared)
+    code = _Code(sources, resolvers[0], core, owner, given, cleared)
     if not _can_be_joined(code):
         code = code._replace(owner=owner._replace(joins=None))
     scenes: list[Scene] = []
@@ -164,9 +196,27 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         scenes += ended
         if not lost:
             open_ = [a.reason for one in ended for a in one.answers if a.value is None]
+            open_ += [reason for one in ended for reason in one.supposed]
             untold += [Untold(story, reason, path, 0) for reason in open_[:1]]
-    answers = sources.contract.slot(RESOLVE) in owner.callbacks
+    if any(scene.broken for scene in scenes):
+        alone = in_worlds(resolvers[0], sources)
+        if alone.broken:
+            # Nobody's answers are right then.
+            return None
+        if alone.unanswered:
+            # Whether it is right by itself is not known: what it gives is wrong.
+            scenes = [_blamed_on(resolvers[0], owner, contract, scene) for scene in scenes]
+    answers = sources.contract.slot(RESOLVE) in owner.slots
     return Ran(owner, answers, tuple(scenes), tuple(untold), total)
+
+
+def _blamed_on(resolver: Source, owner: Owner, contract: Contract, scene: Scene) -> Scene:
+    """Return a scene of which what is owed to no callback is owed to the resolver."""
+    callback = owner.callbacks.get(contract.slot(RESOLVE))
+    own = Blamed(resolver.name, resolver.path, resolver.line)
+    spared = callback.name if callback is not None else ""
+    found = [(one, blamed if blamed.name == spared else own) for one, blamed in scene.broken]
+    return scene._replace(broken=tuple(found))
 
 
 def _is_kept(name: str) -> bool:
@@ -183,7 +233,6 @@ class _Code(NamedTuple):
     resolver: Source
     core: Mapping[str, Source]
     owner: Owner
-    bodies: dict[int, Body]
     given: Mapping[str, int]
     cleared: frozenset[str]
 
@@ -216,7 +265,7 @@ def _concerns(story: Story, owner: Owner, sources: Sources) -> bool:
         return SHARE not in sources.contract.slots
     wanted = {Deed.DELETE: (DELETE,), Deed.ESN: (ESN, RESOLVE)}
     slots = [sources.contract.slot(role) for deed in deeds for role in wanted.get(deed, ())]
-    return all(slot in owner.callbacks for slot in slots)
+    return all(slot in owner.slots for slot in slots)
 
 
 def _can_be_joined(code: _Code) -> bool:
@@ -284,7 +333,6 @@ class _Stage:
             self.xso,
             masters=dict.fromkeys(story.ports, U),
             active=story.ports[0],
-            bodies=code.bodies,
             given=code.given,
         )
         self.refused = False
@@ -302,8 +350,9 @@ class _Stage:
 
     def _owner_ops(self) -> Struct:
         ops = Struct(f"{U}'s {NETDEV_OPS}", OPS)
-        for slot, source in self.code.owner.callbacks.items():
-            kind = CType("fn", 1, source.view.result)
+        for slot in sorted(self.code.owner.slots):
+            source = self.code.owner.callbacks.get(slot)
+            kind = CType("fn", 1, source.view.result) if source is not None else CType("fn", 1)
             ops.put(slot, Pointer(Function(slot, source=source)), kind)
         return ops
 
@@ -331,16 +380,14 @@ class _Stage:
         promised = self.promises[name]
         target = self.devices[name].value(NETDEV_OPS)
         ops = target.target if isinstance(target, Pointer) else None
-        bits = 0
-        for role, kept in ((RESOLVE, promised.asks), (SHARE, promised.shares)):
-            promise = self.contract.promises.get(role)
-            if kept and promise is not None and promise.bit >= 0:
-                bits |= 1 << promise.bit
-        if isinstance(ops, Struct) and self.contract.flags is not None:
-            ops.put(self.contract.flags.name, Int(bits, INT), CType("u32"))
+        promises = ((RESOLVE, promised.asks), (SHARE, promised.shares))
+        kept = self.contract.kept([role for role, is_so in promises if is_so])
+        if isinstance(ops, Struct):
+            for member, bits in kept.items():
+                ops.put(member, Int(bits, INT), CType("u32"))
         feature = self.code.sources.constant(_OFFLOADS, self.code.resolver.path)
         if feature is not None:
-            set_ = feature.value if promised.offloads else 0
+            set_ = (feature.value if promised.offloads else 0) | kept.get("", 0)
             self.devices[name].put("features", Int(set_, ULONG), CType("u64"))
 
     # The lower devices' callbacks
@@ -395,6 +442,8 @@ class _Stage:
         self.join()
         for step in self.story.steps:
             before = len(self.kernel.events)
+            # What is changed while a state is moved is not what it was before, or is after.
+            self.kernel.written.clear()
             self._take(step)
             self.steps.append(tuple(self.kernel.events[before:]))
             if self.refused:
@@ -406,6 +455,8 @@ class _Stage:
         found = [told for answer in answers for told in self._wrong(world, answer)]
         if found and self.kernel.unset:
             raise self._supposed()
+        if found and self.kernel.supposed:
+            raise Outside(self.kernel.supposed[0], self.last.path, self.last.line)
         return Scene(
             self.story,
             tuple(dict.fromkeys(self.kernel.assumed)),
@@ -414,10 +465,51 @@ class _Stage:
             tuple(answers),
             tuple(found),
             tuple(self.steps),
+            tuple(self.kernel.supposed),
+            self._reading() if handed else None,
             self.refused,
             self.kernel.populated,
             bool(self.kernel.unset),
         )
+
+    def _reading(self) -> Reading | None:
+        """Return how the resolver reads a state that was moved, through the owner's callback."""
+        moved = any(step.deed is Deed.FAIL_OVER for step in self.story.steps)
+        if not moved or self.contract.slot(RESOLVE) not in self.code.owner.slots:
+            return None
+        named = [self.contract.member(role) for role in (OWNER, PINNED, HANDLE)]
+        longest: tuple[str, ...] = ()
+        for device in self.promises:
+            try:
+                trace = self._asked(device).trace
+            except Outside:
+                continue
+            read = [s.field for s in trace if s.kind is StepKind.READ and s.object == self.xso.name]
+            longest = max(longest, tuple(name for name in read if name in named), key=len)
+
+        def handle(values: Sequence[str | int | None], device: str) -> int | None:
+            self.kernel.scripted = frozenset(named)
+            self.kernel.script = [
+                (name, self._value_of(value)) for name, value in zip(longest, values, strict=True)
+            ]
+            try:
+                found = self._asked(device).value
+            except (Outside, Unscripted):
+                return None
+            finally:
+                self.kernel.script = None
+            return found.value if isinstance(found, Int) else None
+
+        return Reading(longest, handle)
+
+    def _value_of(self, value: str | int | None) -> Value:
+        if isinstance(value, str):
+            return Pointer(self.devices[value])
+        return NULL if value is None else Int(value, ULONG)
+
+    def _asked(self, asking: str) -> Result:
+        device = Pointer(self.devices[asking])
+        return ask(self.code.resolver, self.code.sources, Pointer(self.x), device, self.kernel)
 
     def _run(self, source: Source, arguments: Sequence[Value]) -> Result:
         return evaluate(source, arguments, self.code.sources, kernel=self.kernel)
@@ -435,7 +527,7 @@ class _Stage:
         joins = self.code.owner.joins
         if joins is None:
             return
-        count = len(parameters(joins))
+        count = len(parameters(joins.view))
         self.kernel.populated = True
         for port in self.story.ports:
             arguments = [Pointer(self.devices[U]), Pointer(self.devices[port]), NULL][:count]
@@ -454,9 +546,7 @@ class _Stage:
         elif step.deed is Deed.ADD:
             self._add_state()
         elif step.deed is Deed.ESN:
-            callback = owner.callbacks[self.contract.slot(ESN)]
-            arguments = [self.kernel.owner, Pointer(self.x)][-len(parameters(callback)) :]
-            self._done(callback, arguments)
+            self._call_back(owner.callbacks.get(self.contract.slot(ESN)))
         elif step.deed is Deed.DELETE:
             self._core(DELETE)
         elif step.deed is Deed.FREE:
@@ -465,7 +555,12 @@ class _Stage:
         elif step.deed is Deed.LEAVE:
             self.promises[step.device] = self.promises[step.device]._replace(master=None)
             if owner.leaves is not None:
-                self._done(owner.leaves, [self.kernel.owner, Pointer(self.devices[step.device])])
+                left = self._done(
+                    owner.leaves, [self.kernel.owner, Pointer(self.devices[step.device])]
+                )
+                if isinstance(left, Int) and left.value:
+                    reason = f"{owner.leaves.name}() lets no port leave that it does not know"
+                    raise Outside(reason, owner.leaves.path, owner.leaves.line)
                 self.last = owner.blamed or owner.leaves
             self.kernel.masters.pop(step.device, None)
         elif owner.moves is None:
@@ -478,12 +573,12 @@ class _Stage:
             self.last = owner.blamed or owner.moves
 
     def _owners(self, source: Source) -> Value:
-        first = parameters(source)[0]
+        first = parameters(source.view)[0]
         return self.kernel.owner if first.base == DEVICE else Pointer(self.kernel.private_of(U))
 
     def _port(self, source: Source, name: str) -> Value:
         """Return what tells a function a port: the device, or the owner's struct for it."""
-        kind = parameters(source)[1]
+        kind = parameters(source.view)[1]
         if port_of(kind, self.code.sources, source.path) == "device":
             return Pointer(self.devices[name])
         for linked in self.kernel.lists.values():
@@ -504,7 +599,7 @@ class _Stage:
         """Hand the state to the core, which hands it to the owner."""
         source = self.code.core.get(ADD)
         arguments = [self.kernel.owner, Pointer(self.x), NULL]
-        if source is not None and [k.base for k in parameters(source)[:2]] == [DEVICE, STATE]:
+        if source is not None and [k.base for k in parameters(source.view)[:2]] == [DEVICE, STATE]:
             value = self._done(source, arguments)
         else:
             value = self._add_by_roles(arguments)
@@ -528,7 +623,7 @@ class _Stage:
         captured = self.contract.member(OWNER_CALLBACKS)
         if captured:
             self.xso.put(captured, self.devices[U].value(NETDEV_OPS), CType(OPS, 1))
-        value = self._done(add, list(arguments)[: len(parameters(add))])
+        value = self._done(add, list(arguments)[: len(parameters(add.view))])
         if isinstance(value, Int) and value.value:
             self.xso.put(self.contract.member(OWNER), NULL, CType(DEVICE, 1))
             for member in self.code.cleared:
@@ -542,11 +637,15 @@ class _Stage:
             self.last = source
             self._done(source, [Pointer(self.x)])
             return
-        callback = self.code.owner.callbacks.get(self.contract.slot(role))
-        if callback is not None:
-            self._done(callback, [self.kernel.owner, Pointer(self.x)][-len(parameters(callback)) :])
+        self._call_back(self.code.owner.callbacks.get(self.contract.slot(role)))
         if role == FREE:
             self.xso.put(self.contract.member(OWNER), NULL, CType(DEVICE, 1))
+
+    def _call_back(self, callback: Source | None) -> None:
+        """Call one of the owner's callbacks that takes a state, and the device before it."""
+        if callback is not None:
+            takes = len(parameters(callback.view))
+            self._done(callback, [self.kernel.owner, Pointer(self.x)][-takes:])
 
     # The end
 
@@ -570,7 +669,7 @@ class _Stage:
     def _carries(self) -> frozenset[str]:
         """Return the devices that the owner queues packets on; none if that can't be run."""
         transmits = self.code.owner.transmits
-        if transmits is None or [k.base for k in parameters(transmits)] != [PACKET, DEVICE]:
+        if transmits is None or [k.base for k in parameters(transmits.view)] != [PACKET, DEVICE]:
             return frozenset()
         self.kernel.sent.clear()
         before = len(self.kernel.events)
@@ -589,9 +688,8 @@ class _Stage:
     def _ask(self, asking: str) -> Answer:
         """Ask the tree's resolver for a device."""
         before = len(self.kernel.events)
-        arguments = [Pointer(self.x), Pointer(self.devices[asking])]
         try:
-            result = self._run(self.code.resolver, arguments)
+            result = self._asked(asking)
         except Outside as error:
             where = f" ({error.path}:{error.line})" if error.path else ""
             return Answer(asking, None, f"{error.reason}{where}", False)

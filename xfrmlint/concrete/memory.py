@@ -1,16 +1,16 @@
 """The machine's storage: variables and structs, with every access written down and checked."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-
-from tree_sitter import Node
+from typing import NamedTuple
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import BOOL, INT, Int, IntType, integer, wrapped
-from xfrmlint.c.unit import Place, node_text
-from xfrmlint.concrete.body import Body
+from xfrmlint.c.syntax import Name, Temporary
+from xfrmlint.c.unit import Place
+from xfrmlint.concrete.body import Body, Unordered, slot
 from xfrmlint.concrete.faults import Fault, Faulted, FaultKind, Outside
-from xfrmlint.concrete.kernel import Kernel, Spot
+from xfrmlint.concrete.kernel import NOWHERE, Kernel, Spot
 from xfrmlint.concrete.names import Names
 from xfrmlint.concrete.trace import Step, StepKind
 from xfrmlint.concrete.values import (
@@ -22,26 +22,34 @@ from xfrmlint.concrete.values import (
     Uninitialized,
     Unknown,
     Value,
+    Void,
 )
 from xfrmlint.contract.words import DEVICE
 
 
 @dataclass
 class Frame:
-    """One call under way."""
+    """One call under way.
+
+    held: the temporaries. turns: what the loops under way that a macro makes have still to come to,
+    by their steps. before: what was where something was stored last.
+    returned: what the function returns.
+    """
 
     body: Body
     cells: dict[int, Cell] = field(default_factory=dict)
-    # What the loops under way that a macro makes have still to come to, by the loop's node.
+    held: dict[Temporary, Value] = field(default_factory=dict)
     turns: dict[int, Iterator[Value]] = field(default_factory=dict)
+    before: Value = field(default_factory=Uninitialized)
+    returned: Value = field(default_factory=Void)
 
 
-@dataclass
-class Log:
-    """What an operand touched."""
+class Touched(NamedTuple):
+    """A cell that was read or written. at: by which part of a step's text."""
 
-    reads: set[Cell] = field(default_factory=set)
-    writes: set[Cell] = field(default_factory=set)
+    at: int
+    cell: Cell
+    written: bool
 
 
 class Memory:
@@ -56,125 +64,135 @@ class Memory:
         self.supposed: Mapping[str, Value] = {}
         self.trace: list[Step] = []
         self._frames: list[Frame] = []
-        self._bodies: dict[int, Body] = {} if kernel is None else kernel.bodies
         self._steps = 0
-        self._log: Log | None = None
+        # What the step at work touched, if that matters; and for which call in it, if for one.
+        self._touched: list[Touched] | None = None
+        self._calling = -1
 
     # Where, and why not
 
-    def _place(self, node: Node) -> Place:
-        return self._frames[-1].body.view.place(node.start_byte)
+    def _place(self, at: int) -> Place:
+        return self._frames[-1].body.view.place(at)
 
-    def _spot(self, node: Node) -> Spot:
-        return Spot(*self._place(node), self._frames[-1].body.source.name)
+    def _spot(self, at: int) -> Spot:
+        return Spot(*self._place(at), self._frames[-1].body.source.name)
 
-    def _outside(self, reason: str, node: Node) -> Outside:
-        place = self._place(node)
+    def _outside(self, reason: str, at: int) -> Outside:
+        place = self._place(at)
         return Outside(reason, place.path, place.line)
 
-    def _fault(self, kind: FaultKind, text: str, node: Node) -> Faulted:
-        place = self._place(node)
+    def _fault(self, kind: FaultKind, text: str, at: int) -> Faulted:
+        place = self._place(at)
         return Faulted(Fault(kind, text, place.path, place.line))
 
     def _step(
-        self, kind: StepKind, node: Node, object: str = "", field: str = "", once: bool = False
+        self, kind: StepKind, at: int, object: str = "", field: str = "", once: bool = False
     ) -> None:
         if self.kernel is not None:
             # What is run in a world is asked whom it called, and told what it wrote.
             self.trace.append(Step(kind, object, field, once, "", 0))
             return
-        place = self._place(node)
+        place = self._place(at)
         self.trace.append(Step(kind, object, field, once, place.path, place.line))
+
+    @property
+    def _path(self) -> str:
+        return self._frames[-1].body.source.path
 
     # Storage
 
-    def _variable(self, node: Node) -> Cell | None:
+    def _variable(self, one: Name) -> Cell | None:
         frame = self._frames[-1]
-        slot = frame.body.slot(node_text(node), node.start_byte)
-        if slot is None:
+        local = frame.body.local(one)
+        if local is None:
             return None
-        found = frame.cells.get(slot)
-        if found is None:
-            raise self._outside(f"{node_text(node)} is used outside its block", node)
-        return found
+        key = slot(local)
+        if key not in frame.cells:
+            # A jump into its block went past where it is declared.
+            frame.cells[key] = Cell(one.name, Uninitialized(), local.type)
+        return frame.cells[key]
 
-    def _load(self, place: Cell | Struct, node: Node, once: bool = False) -> Value:
+    def _touch(self, cell: Cell, at: int, written: bool = False) -> None:
+        if self._touched is not None:
+            at = at if self._calling < 0 else self._calling
+            self._touched.append(Touched(at, cell, written))
+
+    def _load(self, place: Cell | Struct, at: int, once: bool = False) -> Value:
         if isinstance(place, Struct):
             return place
         if place.owner:
-            self._step(StepKind.READ, node, place.owner, place.name, once)
-            if self.kernel is not None and place.owner == self.kernel.watched.name:
-                self.kernel.read(place, self._spot(node))
-        if self._log is not None:
-            self._log.reads.add(place)
-        if isinstance(place.value, Uninitialized):
+            self._step(StepKind.READ, at, place.owner, place.name, once)
+        self._touch(place, at)
+        value = place.value
+        if self.kernel is not None:
+            watched = place.owner == self.kernel.watched.name
+            value = self.kernel.read(place, self._spot(at) if watched else NOWHERE)
+        if isinstance(value, Uninitialized):
             text = f"{place.name} is read before anything is stored in it"
-            raise self._fault(FaultKind.UNINITIALIZED, text, node)
-        if isinstance(place.value, Open) and place.value.decided is not None:
-            return Int(place.value.decided, INT)
-        return place.value
+            raise self._fault(FaultKind.UNINITIALIZED, text, at)
+        if isinstance(value, Open) and value.decided is not None:
+            return Int(value.decided, INT)
+        return value
 
-    def _read_whole(self, struct: Struct, node: Node) -> None:
+    def _read_whole(self, struct: Struct, at: int) -> None:
         for name, found in struct.fields.items():
             if isinstance(found, Struct):
-                self._read_whole(found, node)
+                self._read_whole(found, at)
             else:
-                self._step(StepKind.READ, node, struct.name, name)
-                if self._log is not None:
-                    self._log.reads.add(found)
+                self._step(StepKind.READ, at, struct.name, name)
+                self._touch(found, at)
 
-    def _store(self, place: Cell | Struct, value: Value, node: Node) -> Value:
+    def _store(self, place: Cell | Struct, value: Value, at: int, own: int = -1) -> Value:
+        """Store a value; return it as it is stored. own: where this is noted, if not at `at`."""
+        noted = at if own < 0 else own
         if isinstance(place, Struct):
             if not isinstance(value, Struct) or value.kind != place.kind:
-                raise self._outside("a struct is stored to", node)
-            self._read_whole(value, node)
+                raise self._outside("a struct is stored to", at)
+            self._read_whole(value, at)
             for name, found in value.copy(place.name).fields.items():
                 kept = place.fields.get(name)
                 if self.kernel is not None and kept is None and isinstance(found, Cell):
                     kept = place.put(name, found.value, found.type).fields[name]
-                if isinstance(kept, Cell) and isinstance(found, Cell):
-                    kept.value = found.value
-                    if self._log is not None:
-                        self._log.writes.add(kept)
-                else:
-                    raise self._outside("a struct that holds structs is copied", node)
+                if not isinstance(kept, Cell) or not isinstance(found, Cell):
+                    raise self._outside("a struct that holds structs is copied", at)
+                kept.value = found.value
+                self._touch(kept, noted, True)
             return place
         if place.type is not None:
-            value = self._converted(value, place.type, node)
+            value = self._converted(value, place.type, at)
         if isinstance(value, Struct):
-            self._read_whole(value, node)
+            self._read_whole(value, at)
             value = value.copy(place.name)
         if place.owner:
-            self._step(StepKind.WRITE, node, place.owner, place.name)
-        if self._log is not None:
-            self._log.writes.add(place)
+            self._step(StepKind.WRITE, at, place.owner, place.name)
+        self._touch(place, noted, True)
         place.value = value
-        if self.kernel is not None and place.owner == self.kernel.watched.name:
-            self.kernel.wrote(place, self._spot(node))
+        if self.kernel is not None:
+            watched = place.owner == self.kernel.watched.name
+            self.kernel.wrote(place, self._spot(at) if watched else NOWHERE)
         return value
 
-    def _scalar(self, kind: CType, node: Node) -> IntType | None:
+    def _scalar(self, kind: CType, at: int) -> IntType | None:
         """Return the integer type, or None for a pointer; anything else is outside."""
         found = integer(kind)
         if found is not None:
             return found
         if kind.pointers:
             return None
-        path = self._frames[-1].body.source.path
-        kind = self.names.resolved(kind, path)
+        kind = self.names.resolved(kind, self._path)
         found = integer(kind)
         if found is None and not kind.pointers:
             if self.kernel is not None and kind.base.startswith("enum"):
                 return INT
-            raise self._outside(f"the type `{kind.base or '?'}`", node)
+            raise self._outside(f"the type `{kind.base or '?'}`", at)
         return found
 
-    def _converted(self, value: Value, kind: CType, node: Node) -> Value:
+    def _converted(self, value: Value, kind: CType, at: int) -> Value:
         """Convert a value as an assignment to an object of type `kind` does."""
         if kind.base in ("auto", "__auto_type", "auto_") and not kind.pointers:
             # Blanking writes `auto_` for typeof(expression), which may be of another type.
             if kind.base == "auto_" and isinstance(value, Int):
-                raise self._outside("typeof", node)
+                raise self._outside("typeof", at)
             return value
         if isinstance(value, Unknown) and kind.pointers == 1:
             return self.supposed.get(kind.base, value)
@@ -182,18 +200,18 @@ class Memory:
             return value
         if isinstance(value, Struct):
             if kind.pointers or (value.kind and kind.base != value.kind):
-                raise self._outside(f"a struct where `{kind.base}` is wanted", node)
+                raise self._outside(f"a struct where `{kind.base}` is wanted", at)
             return value
-        wanted = self._scalar(kind, node)
+        wanted = self._scalar(kind, at)
         if wanted is not None:
             if isinstance(value, Int):
                 return wrapped(value.value, wanted)
             if isinstance(value, Pointer) and wanted is BOOL:
                 return Int(int(value.target is not None), BOOL)
-            raise self._outside("a pointer used as a number", node)
-        return self._as_pointer(value, kind, node)
+            raise self._outside("a pointer used as a number", at)
+        return self._as_pointer(value, kind, at)
 
-    def _as_pointer(self, value: Value, kind: CType, node: Node) -> Value:
+    def _as_pointer(self, value: Value, kind: CType, at: int) -> Value:
         """Convert a value as an assignment to a pointer does."""
         if isinstance(value, Int) and value.value == 0:
             return NULL
@@ -201,9 +219,9 @@ class Memory:
             # A map keeps a number as it keeps a pointer.
             return value
         if not isinstance(value, Pointer):
-            raise self._outside("a number used as a pointer", node)
+            raise self._outside("a number used as a pointer", at)
         value = self._reshaped(value, kind)
-        self._pointable(value, kind, node)
+        self._pointable(value, kind, at)
         return value
 
     def _reshaped(self, value: Pointer, kind: CType) -> Pointer:
@@ -222,7 +240,7 @@ class Memory:
         cell = target.fields.get("*")
         return Pointer(cell) if isinstance(cell, Cell) else value
 
-    def _pointable(self, value: Pointer, kind: CType, node: Node) -> None:
+    def _pointable(self, value: Pointer, kind: CType, at: int) -> None:
         """Refuse a pointer to one type where one to another is wanted."""
         target = value.target
         if isinstance(target, Struct):
@@ -237,7 +255,7 @@ class Memory:
                 if " " in kind.base or kind.pointers != 1 or integer(CType(kind.base)) is not None:
                     stars = "*" * kind.pointers
                     reason = f"a pointer to {target.kind} used as `{kind.base} {stars}`"
-                    raise self._outside(reason, node)
+                    raise self._outside(reason, at)
         elif isinstance(target, Cell):
             held = target.type
             if held is None or held.pointers or integer(held) is None:
@@ -246,28 +264,20 @@ class Memory:
                     return
             elif kind.pointers == 1 and integer(kind.pointed(-1)) == integer(held):
                 return
-            raise self._outside("the address of a variable changes its type", node)
+            raise self._outside("the address of a variable changes its type", at)
 
     # Operands that C leaves unordered
 
-    def _logged(self, work: Callable[[], Value]) -> tuple[Value, Log]:
-        outer = self._log
-        inner = self._log = Log()
-        try:
-            value = work()
-        finally:
-            self._log = outer
-        if outer is not None:
-            outer.reads |= inner.reads
-            outer.writes |= inner.writes
-        return value, inner
-
-    def _ordered(self, logs: Sequence[Log], node: Node) -> None:
-        for index, one in enumerate(logs):
-            for other in logs[index + 1 :]:
-                if (
-                    one.writes & other.writes
-                    or one.writes & other.reads
-                    or (one.reads & other.writes)
-                ):
-                    raise self._outside("the result depends on the order of evaluation", node)
+    def _check_order(self, unordered: Unordered, touched: list[Touched], at: int) -> None:
+        """Refuse what another order of evaluation would have changed."""
+        operands = [[t for t in touched if a <= t.at < b] for a, b in unordered.ranges]
+        clash = any(
+            one.cell is other.cell and (one.written or other.written)
+            for index, first in enumerate(operands)
+            for second in operands[index + 1 :]
+            for one in first
+            for other in second
+        )
+        stored = {t.cell for t in touched if t.at == unordered.own and t.written}
+        if clash or any(t.written and t.cell in stored for t in operands[-1]):
+            raise self._outside("the result depends on the order of evaluation", at)

@@ -1,13 +1,18 @@
 """What the evaluator wants of the tree: functions, types and options by name."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tree_sitter import Node
 
+from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import Int
 from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import Function
+
+if TYPE_CHECKING:
+    from xfrmlint.concrete.body import Body
 
 
 class Source(NamedTuple):
@@ -32,7 +37,17 @@ class Declared(NamedTuple):
 
 
 class Names(Protocol):
-    """What the evaluator asks the tree. path: the file in which the question comes up."""
+    """What the evaluator asks the tree. path: the file in which the question comes up.
+
+    bodies: what was made of the functions that were run, by their views.
+    """
+
+    constants: Constants
+    bodies: "dict[View, Body]"
+
+    def does(self, name: str) -> Function:
+        """Return what a macro or function of the kernel's does that has no effect but that."""
+        ...
 
     def function(self, name: str, path: str) -> Source | None:
         """Return a function's definition; None if there is none that could be evaluated."""
@@ -48,10 +63,6 @@ class Names(Protocol):
 
     def enabled(self, option: str) -> bool | None:
         """Tell whether CONFIG_... is on; None if that is open."""
-        ...
-
-    def loop(self, view: View, node: Node) -> str:
-        """Return the macro that a loop is in the file; blanking renames some. Empty for `while`."""
         ...
 
     def member(self, struct: CType, name: str, path: str) -> "Declared | None":

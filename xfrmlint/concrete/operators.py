@@ -1,18 +1,18 @@
 """C's operators on values, and a value's truth."""
 
-from tree_sitter import Node
-
-from xfrmlint.c.integers import INT, Int, calculated, promoted
+from xfrmlint.c.integers import INT, Int, calculated, promoted, signed
 from xfrmlint.concrete.faults import FaultKind
 from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.memory import Memory
 from xfrmlint.concrete.values import NULL, Function, Open, Pointer, Unknown, Value, overlap
 
+_ARITHMETIC = ("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>")
+
 
 class Operators(Memory):
-    """A machine that computes."""
+    """A machine that computes. at: where in the text."""
 
-    def _truth(self, value: Value, node: Node) -> bool:
+    def _truth(self, value: Value, at: int) -> bool:
         if isinstance(value, Int):
             return value.value != 0
         if isinstance(value, Pointer):
@@ -21,43 +21,56 @@ class Operators(Memory):
             return self.choose()
         if isinstance(value, Open) and self.kernel is not None:
             return not self.kernel.is_number(value, 0)
-        raise self._outside("a condition that isn't a scalar", node)
+        raise self._outside("a condition that isn't a scalar", at)
 
-    def _computed(self, operator: str, one: Value, other: Value, node: Node) -> Value:
+    def _signed(self, operator: str, value: Value, at: int) -> Value:
+        if isinstance(value, Unknown):
+            return value
+        if operator == "!":
+            return Int(int(not self._truth(value, at)), INT)
+        found = signed(operator, value) if isinstance(value, Int) else None
+        if found is None:
+            raise self._outside(f"`{operator}` on what is no number", at)
+        return found
+
+    def _computed(self, operator: str, one: Value, other: Value, at: int) -> Value:
         if isinstance(one, Unknown) or isinstance(other, Unknown):
             return Unknown()
         if self.kernel is not None and (isinstance(one, Open) or isinstance(other, Open)):
-            return self._decided(self.kernel, operator, one, other, node)
+            return self._decided(self.kernel, operator, one, other, at)
         if isinstance(one, Pointer) or isinstance(other, Pointer):
-            return self._compared(operator, one, other, node)
+            return self._compared(operator, one, other, at)
         if not isinstance(one, Int) or not isinstance(other, Int):
-            raise self._outside(f"`{operator}` on what is no number", node)
+            raise self._outside(f"`{operator}` on what is no number", at)
         if operator in ("<<", ">>") and not 0 <= other.value < promoted(one.type).bits:
-            raise self._outside(f"a shift by {other.value}, which C leaves undefined", node)
+            raise self._outside(f"a shift by {other.value}, which C leaves undefined", at)
         if operator in ("/", "%") and other.value == 0:
-            raise self._fault(FaultKind.DIVISION, "division by zero", node)
+            raise self._fault(FaultKind.DIVISION, "division by zero", at)
         found = calculated(one, operator, other)
         if found is None:
             overflows = operator in ("/", "%")
             why = "a division that overflows" if overflows else f"the operator `{operator}`"
-            raise self._outside(why, node)
+            raise self._outside(why, at)
         return found
 
-    def _decided(
-        self, kernel: Kernel, operator: str, one: Value, other: Value, node: Node
-    ) -> Value:
+    def _decided(self, kernel: Kernel, operator: str, one: Value, other: Value, at: int) -> Value:
         """Compare what a world leaves open; what it is then holds for the rest of the run."""
         left = kernel.settled(one)
         right = kernel.settled(other)
         if isinstance(left, Int) and isinstance(right, Int):
-            return self._computed(operator, left, right, node)
+            return self._computed(operator, left, right, at)
         if isinstance(left, Int):
             left, right = right, left
-        if operator not in ("==", "!=") or not (isinstance(left, Open) and isinstance(right, Int)):
-            raise self._outside(f"`{operator}` on what is not known ({_named(one, other)})", node)
+        if operator in _ARITHMETIC:
+            return Open(f"what is computed of {_named(one, other)}", set(), derived=True)
+        reason = f"`{operator}` on what is not known ({_named(one, other)})"
+        if not isinstance(left, Open) or not isinstance(right, Int | Open):
+            raise self._outside(reason, at)
+        if operator not in ("==", "!=") or isinstance(right, Open):
+            return Int(int(kernel.supposes(reason)), INT)
         return Int(int(kernel.is_number(left, right.value) == (operator == "==")), INT)
 
-    def _compared(self, operator: str, one: Value, other: Value, node: Node) -> Value:
+    def _compared(self, operator: str, one: Value, other: Value, at: int) -> Value:
         if isinstance(one, Int) and one.value == 0:
             one = NULL
         if isinstance(other, Int) and other.value == 0:
@@ -65,14 +78,14 @@ class Operators(Memory):
         if operator not in ("==", "!=") or not (
             isinstance(one, Pointer) and isinstance(other, Pointer)
         ):
-            raise self._outside(f"`{operator}` on pointers", node)
+            raise self._outside(f"`{operator}` on pointers", at)
         a, b = one.target, other.target
         if isinstance(a, Function) and isinstance(b, Function):
             same = a is b or (a.source is not None and a.name == b.name)
         else:
             same = a is b
             if not same and overlap(a, b):
-                raise self._outside("the address of a struct is compared with a member's", node)
+                raise self._outside("the address of a struct is compared with a member's", at)
         return Int(int(same == (operator == "==")), INT)
 
 

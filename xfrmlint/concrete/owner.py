@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.reader import Reader
+from xfrmlint.c.view import View
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.sources import Sources
-from xfrmlint.contract.words import ADD, DELETE, DEVICE, FREE, OPS, RESOLVE, Contract
+from xfrmlint.contract.words import ADD, DELETE, DEVICE, ESN, FREE, OPS, RESOLVE, Contract
 
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
 _TWO_POINTERS = re.compile(rb"^[^{;,]*\([^{;,]*\bstruct\s+\w+\s*\*[^{;,]*,[^{;,]*\*[^{;,]*\)\s*\{")
@@ -19,16 +20,18 @@ LONGEST = 5000
 class Owner(NamedTuple):
     """The functions of an owner by what they are for; one that was not found is missing.
 
-    callbacks: by the slot's name. joins, leaves: ndo_add_slave and ndo_del_slave. moves: what moves
-    the states to another port, called with the owner's private data and the port's; other: code
-    besides the callbacks hands states on, found or not. blamed: of that code the innermost that
-    both takes a state from a port and puts it on another. transmits: ndo_start_xmit. tests_promise:
-    it may look at what other devices' tables promise, somewhere.
+    callbacks: by the slot's name, those that are run. slots: all that are filled. joins,
+    leaves: ndo_add_slave and ndo_del_slave. moves: what moves the states to another port,
+    called with the owner's private data and the port's; other: code besides the callbacks hands
+    states on, found or not. blamed: of that code the innermost that both takes a state from a
+    port and puts it on another. transmits: ndo_start_xmit. tests_promise: it may look at what
+    other devices' tables promise, somewhere.
     """
 
     name: str
     path: str
     callbacks: Mapping[str, Source]
+    slots: frozenset[str]
     joins: Source | None
     leaves: Source | None
     moves: Source | None
@@ -40,7 +43,9 @@ class Owner(NamedTuple):
 
 def owner_of(reader: Reader, sources: Sources, path: str, callbacks: Mapping[str, str]) -> Owner:
     """Return an owner by its ops table: the file it stands in, and the functions in its slots."""
-    found = {slot: sources.function(name, path) for slot, name in callbacks.items()}
+    # The others are there to be seen, and not run.
+    run = {sources.contract.slot(role) for role in (ADD, DELETE, ESN, FREE, RESOLVE)}
+    found = {slot: sources.function(callbacks[slot], path) for slot in callbacks.keys() & run}
     known = {slot: source for slot, source in found.items() if source is not None}
     files = [one for one in reader.universe.files(path) if one.endswith(".c")] or [path]
     bodies = _bodies_of(reader, files)
@@ -48,12 +53,14 @@ def owner_of(reader: Reader, sources: Sources, path: str, callbacks: Mapping[str
         slot: _filled(sources, bodies, reader, files, f"ndo_{slot}")
         for slot in ("add_slave", "del_slave", "start_xmit")
     }
-    others = {source.name for source in (*known.values(), *ndos.values()) if source is not None}
+    others = {source.name for source in ndos.values() if source is not None}
+    others.update(callbacks.values())
     moves, blamed = _movers(sources, bodies, others)
     return Owner(
         reader.universe.module(path),
         path,
         known,
+        frozenset(callbacks),
         ndos["add_slave"],
         ndos["del_slave"],
         moves,
@@ -125,9 +132,9 @@ _Bodies = Mapping[str, _Body]
 def _bodies_of(reader: Reader, files: Sequence[str]) -> _Bodies:
     """Return the functions of some files by name."""
     asked = {
-        role: re.compile(rb"(->|\.)%s\s*\(" % reader.contract.slot(role).encode())
+        role: (name.encode(), re.compile(rb"(?:->|\.)%s\s*\(" % name.encode()))
         for role in (ADD, DELETE, FREE)
-        if reader.contract.slot(role)
+        if (name := reader.contract.slot(role))
     }
     found: dict[str, _Body] = {}
     for path in files:
@@ -135,8 +142,12 @@ def _bodies_of(reader: Reader, files: Sequence[str]) -> _Bodies:
         for item in unit.items:
             if item.kind == "function":
                 text = unit.text[item.start : item.end]
-                calls = frozenset(m.group(1).decode() for m in _CALLED.finditer(text))
-                slots = frozenset(r for r, pattern in asked.items() if pattern.search(text))
+                calls = frozenset(map(bytes.decode, set(_CALLED.findall(text))))
+                slots = frozenset(
+                    role
+                    for role, (name, called) in asked.items()
+                    if name in text and called.search(text)
+                )
                 found[item.name] = _Body(path, text, calls, slots)
     return found
 
@@ -174,18 +185,18 @@ def _movers(
     below = {name: _reached(name, bodies) - {name} for name in both}
     told = []
     for name in sorted(both):
-        # Its head first: to prepare a function takes longer.
+        # Its head alone: to prepare a function takes longer.
         likely = name not in others and _TWO_POINTERS.search(bodies[name].text) is not None
-        source = sources.function(name, bodies[name].path) if likely else None
-        if source is not None and _told_port(source, sources):
-            told.append(source)
-    lowest = [s for s in told if not any(o.name in below[s.name] for o in told)]
+        head = sources.head(name, bodies[name].path) if likely else None
+        if head is not None and _told_port(head, sources):
+            told.append(name)
+    lowest = [one for one in told if not below[one] & {*told}]
     if len(lowest) != 1:
         return None, None
-    inside = both & (below[lowest[0].name] | {lowest[0].name})
+    inside = both & (below[lowest[0]] | {lowest[0]})
     inner = [name for name in inside if not below[name] & inside]
     blamed = sources.function(inner[0], bodies[inner[0]].path) if len(inner) == 1 else None
-    return lowest[0], blamed
+    return sources.function(lowest[0], bodies[lowest[0]].path), blamed
 
 
 def _hands_on_elsewhere(
@@ -211,15 +222,15 @@ def port_of(kind: CType, sources: Sources, path: str) -> str:
     return "entry" if held else ""
 
 
-def parameters(source: Source) -> list[CType]:
+def parameters(view: View) -> list[CType]:
     """Return the types of a function's parameters in order."""
-    found = [(v.parameter, v.type) for v in source.view.locals if v.parameter >= 0]
+    found = [(v.parameter, v.type) for v in view.locals if v.parameter >= 0]
     return [kind for _, kind in sorted(found, key=lambda one: one[0])]
 
 
-def _told_port(source: Source, sources: Sources) -> bool:
+def _told_port(head: View, sources: Sources) -> bool:
     """Tell whether a function is told the owner and then a port."""
-    kinds = parameters(source)
-    if len(kinds) != 2 or not port_of(kinds[1], sources, source.path):
+    kinds = parameters(head)
+    if len(kinds) != 2 or not port_of(kinds[1], sources, head.path):
         return False
     return kinds[0].pointers == 1 and kinds[0].base.startswith("struct ")

@@ -10,9 +10,10 @@ from typing import NamedTuple
 from xfrmlint.c.integers import Int
 from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.configuration import ON, Configuration
-from xfrmlint.concrete.evaluate import Result, evaluate
+from xfrmlint.concrete.evaluate import Result
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
 from xfrmlint.concrete.names import Source
+from xfrmlint.concrete.question import ask
 from xfrmlint.concrete.sources import Sources, core_definitions
 from xfrmlint.concrete.states import A, B, Case, U, objects, states
 from xfrmlint.concrete.trace import StepKind, Trace
@@ -104,7 +105,7 @@ def resolver_source(reader: Reader, configuration: Configuration = ON) -> Source
 def run(source: Source, case: Case, sources: Sources, names: Sequence[str] = (A, B, U)) -> Result:
     """Ask the tree's resolver one question. names: the devices. Raises Outside."""
     made = objects(case, sources.contract, names)
-    return evaluate(source, [made.state, made.lower], sources)
+    return ask(source, sources, made.state, made.lower)
 
 
 def compare(reader: Reader) -> Comparison:
@@ -163,7 +164,8 @@ def _in_worlds(asked: _Asked) -> Comparison:
     contract = asked.sources.contract
     faults: list[Broken] = []
     count = unanswered = 0
-    for world in by_roles(PRIVATE in contract.members, SHARE in contract.slots):
+    answers = RESOLVE in contract.slots
+    for world in by_roles(PRIVATE in contract.members, SHARE in contract.slots, answers):
         names = [*(one.name for one in world.devices), U]
         told: list[Broken] = []
         lost = False

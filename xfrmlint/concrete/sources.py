@@ -1,13 +1,17 @@
 """The functions of one tree, ready to be evaluated, and those of its xfrm core."""
 
 import errno
+import posixpath
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
 
 from tree_sitter import Node
 
 from xfrmlint.c.blanking import blank, spaces
 from xfrmlint.c.constants import Constants
+from xfrmlint.c.corpus import stands_in
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, Int
 from xfrmlint.c.macros import TOO_MUCH, Macro, expand, macros_in
@@ -15,18 +19,29 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
 from xfrmlint.c.unit import Item, Unit, node_text, outline, parse
 from xfrmlint.c.view import View
+from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.configuration import Configuration, branch_truth, compiled
 from xfrmlint.concrete.names import Declared, Source
-from xfrmlint.concrete.primitives import known
-from xfrmlint.contract.words import HANDLE, XFRM
+from xfrmlint.concrete.primitives import does, does_nothing, known
+from xfrmlint.contract.words import HANDLE, XFRM, Contract
+from xfrmlint.contract.words import Function as Core
+from xfrmlint.kernel.functions import Function
+from xfrmlint.kernel.places import HEADERS
 
-_STATE = "net/xfrm/xfrm_state.c"
+_CORE = "net/xfrm"
+_STATE = f"{_CORE}/xfrm_state.c"
 _MOST_EXPANSIONS = 16
-_WORD = re.compile(rb"\w+")
 # include/uapi/asm-generic/errno.h: it is reached through asm/, which a build makes.
 _ERRORS = {name: number for number, name in errno.errorcode.items()} | {"ENOTSUPP": 524}
 # Elements of an array whose size can't be read.
 _UNSAID = 64
+
+
+class _Seen(NamedTuple):
+    """The macros that a file sees: all names, and those of each file that it includes."""
+
+    names: frozenset[bytes]
+    files: Sequence[tuple[str, frozenset[bytes]]]
 
 
 class Sources:
@@ -35,7 +50,9 @@ class Sources:
     configuration: the CONFIG_ options that are settled. near: only definitions and macros of files
     whose path starts so are used (all that the includes reach, if empty). contract: what the tree
     calls things. kept: macros that are not expanded. longest: bytes of a function
-    that is still prepared, if not 0.
+    that is still prepared, if not 0. nothing: functions that are not even told their arguments.
+    home: a file of the driver whose code is run, if it is one's. own: the options for that
+    driver's files.
     """
 
     def __init__(
@@ -45,10 +62,17 @@ class Sources:
         near: Sequence[str] = (),
         kept: Callable[[str], bool] = known,
         longest: int = 0,
+        nothing: Callable[[str], bool] = does_nothing,
+        home: str = "",
+        own: Configuration | None = None,
     ) -> None:
+        self._home = home
+        self._options = own
         self._longest = longest
         self._kept = kept
-        self._constants = Constants(reader.types)
+        self._nothing = nothing
+        self.constants = Constants(reader.types)
+        self.bodies: dict[View, Body] = {}
         self._reader = reader
         self.contract = reader.contract
         self._corpus = reader.corpus
@@ -58,7 +82,7 @@ class Sources:
         self._units: dict[str, Unit] = {}
         self._made: dict[tuple[str, int], Source] = {}
         self._doubtful: set[tuple[str, str]] = set()
-        self._seen: dict[str, frozenset[bytes]] = {}
+        self._seen: dict[str, _Seen] = {}
         self._own: dict[tuple[str, str], bool] = {}
         self._handles: dict[tuple[str, str], bool] = {}
         self._defined: dict[tuple[str, str], Macro | None] = {}
@@ -71,23 +95,49 @@ class Sources:
         # A macro of the same name may stand in its place.
         return None if key in self._doubtful else self._found[key]
 
+    def head(self, name: str, path: str) -> View | None:
+        """Return the one definition of a function in a file as it is written."""
+        unit = self._corpus.unit(path)
+        found = [item for item in unit.functions(name) if item.kind == "function"]
+        only = found[0] if len(found) == 1 else None
+        return View(self._corpus, path, only, unit.text, None) if only is not None else None
+
     def _find(self, name: str, path: str) -> Source | None:
         word = name.encode("utf-8", "surrogateescape")
         head = re.compile(rb"(?<!\w)" + re.escape(word) + rb"\s*\([^;{}]*\)[^;{}()]*\{")
-        files: Iterable[str] = [path, *self._reader.universe.files(path)]
+        # Who includes a kernel's header is asked of the whole tree: here only the driver does.
+        of = self._home if self._home and path.startswith(HEADERS) else path
+        files: Iterable[str] = [path, *self._reader.universe.files(of)]
         seen: set[str] = set()
-        for group in (files, self._corpus.closure(path)):
+        for group in (files, self._seen_by(path)):
             for place in group:
                 if place in seen or not self._close(place):
                     continue
                 seen.add(place)
                 data = self._corpus.data(place)
-                if word not in data or not head.search(data):
+                if word not in data or not stands_in(data, word, head):
                     continue
                 found = self.definitions(name, place)
                 if found:
                     return self._one(name, found)
+        return self._exported(name, word) if self._home else None
+
+    def _exported(self, name: str, word: bytes) -> Source | None:
+        """Return what the xfrm core defines, and its header declares, for an owner to call."""
+        if word not in self._corpus.data(XFRM):
+            return None
+        for file in self._corpus.tree.folder(_CORE):
+            path = posixpath.join(_CORE, file)
+            if file.endswith(".c") and word in self._corpus.data(path):
+                found = self.definitions(name, path)
+                if found:
+                    return self._one(name, found)
         return None
+
+    def _of(self, path: str) -> Configuration:
+        if self._options is None or path.startswith((f"{HEADERS}/", "net/")):
+            return self._configuration
+        return self._options
 
     def _close(self, path: str) -> bool:
         return not self._near or path.startswith(self._near)
@@ -101,7 +151,7 @@ class Sources:
         if len(found) == 1:
             unit = self.unit(source.path)
             starts = [item.start for item in unit.functions(name)]
-            open_ones = [s for s in starts if compiled(unit, s, self._configuration) is None]
+            open_ones = [s for s in starts if compiled(unit, s, self._of(unit.path)) is None]
             reason = f"{name}() is under {unit.condition(open_ones[0])}"
         return source._replace(problem=source.problem or reason)
 
@@ -112,7 +162,7 @@ class Sources:
         """
         unit = self.unit(path)
         found = [
-            (self.source(path, item), compiled(unit, item.start, self._configuration))
+            (self.source(path, item), compiled(unit, item.start, self._of(path)))
             for item in unit.functions(name)
         ]
         found = [(source, truth) for source, truth in found if truth is not False]
@@ -128,7 +178,7 @@ class Sources:
 
     def _prepared(self, path: str, item: Item) -> Source:
         unit = self.unit(path)
-        plain = View(self._corpus, path, item, unit.text, None)
+        plain = View(self._corpus, path, item, unit.text, None, settled=True)
         line = plain.function.line
         if self._longest and item.end - item.start > self._longest:
             return Source(item.name, path, line, plain, f"{item.name}() is too long", line)
@@ -149,7 +199,7 @@ class Sources:
                 if len(same) != 1 or len(items) != 1:
                     reason = f"{item.name}() can't be read with its macros expanded"
                     return Source(item.name, path, line, plain, reason, line)
-                view = View(self._corpus, path, same[0], expansion.text, expansion)
+                view = View(self._corpus, path, same[0], expansion.text, expansion, settled=True)
             fresh = self._macros_of(view, asked, item.start)
             if not fresh:
                 break
@@ -167,7 +217,7 @@ class Sources:
         for branch in unit.blanked.branches:
             inside = item.start < branch.start < item.end
             if inside and unit.data[branch.start : branch.end].strip():
-                if branch_truth(unit, branch, self._configuration) is None:
+                if branch_truth(unit, branch, self._of(unit.path)) is None:
                     return f"a part of it is under {branch.condition}", unit.line(branch.start)
         return None
 
@@ -177,9 +227,12 @@ class Sources:
             written = self._corpus.unit(path)
             data = bytearray(written.data)
             for branch in written.blanked.branches:
-                if branch_truth(written, branch, self._configuration) is False:
+                if branch_truth(written, branch, self._of(path)) is False:
                     data[branch.start : branch.end] = spaces(bytes(data[branch.start : branch.end]))
-            self._units[path] = Unit(path, bytes(data), release=written.release)
+            same = data == written.data
+            self._units[path] = (
+                written if same else Unit(path, bytes(data), release=written.release)
+            )
         return self._units[path]
 
     def _macros_of(self, view: View, asked: set[str], start: int) -> dict[str, Macro]:
@@ -214,16 +267,15 @@ class Sources:
 
     def _macro(self, name: str, path: str) -> Macro | None:
         word = name.encode("utf-8", "surrogateescape")
-        if word not in self._macros_seen(path):
-            return None
-        for place in self._corpus.closure(path):
-            if word not in self._corpus.defines(place) or not self._close(place):
+        names, files = self._macros_seen(path)
+        for place, defined in files if word in names else ():
+            if word not in defined or not self._close(place):
                 continue
             unit = self.unit(place)
             found = []
             for macro in macros_in(self._corpus, place):
                 if macro.name == name:
-                    truth = compiled(unit, macro.define, self._configuration)
+                    truth = compiled(unit, macro.define, self._of(place))
                     if truth is not False:
                         found.append((macro, truth))
             if not found:
@@ -239,12 +291,32 @@ class Sources:
             return None
         return None
 
-    def _macros_seen(self, path: str) -> frozenset[bytes]:
-        """Return the names of all macros that a file sees."""
+    def _seen_by(self, path: str) -> Iterator[str]:
+        """Yield a file and what it includes; of a driver's other files what its first one does.
+
+        To walk through a thousand headers for each file takes longer than to run what is in it.
+        """
+        if not self._home or path == self._home:
+            yield from self._corpus.closure(path)
+            return
+        yield path
+        for place in self._corpus.closure(self._home):
+            if place.startswith(f"{HEADERS}/") and place != path:
+                yield place
+        if not path.startswith(f"{HEADERS}/"):
+            yield from (place for place in self._corpus.local(path) if place != path)
+
+    def _macros_seen(self, path: str) -> _Seen:
+        """Return the names of all macros that a file sees, and those of each file with some."""
         if path not in self._seen:
-            places = self._corpus.closure(path)
-            self._seen[path] = frozenset().union(*map(self._corpus.defines, places))
+            seen = [(place, self._corpus.defines(place)) for place in self._seen_by(path)]
+            files = [(place, defined) for place, defined in seen if defined]
+            self._seen[path] = _Seen(frozenset().union(*(d for _, d in files)), files)
         return self._seen[path]
+
+    def does(self, name: str) -> Function:
+        """Return what a macro or function of the kernel's does that has no effect but that."""
+        return does(name, self._nothing(name))
 
     def resolved(self, kind: CType, path: str) -> CType:
         """Return a type with typedefs followed."""
@@ -256,15 +328,9 @@ class Sources:
 
     def enabled(self, option: str) -> bool | None:
         """Tell whether CONFIG_... is on."""
-        return self._configuration.get(option)
-
-    def loop(self, view: View, node: Node) -> str:
-        """Return the macro that a `while` is in the file; an empty string for a `while`."""
-        place = view.place(node.start_byte)
-        text = self._corpus.unit(place.path).line_text(place.line).encode("utf-8", "replace")
-        word = _WORD.match(text, place.column - 1)
-        name = word.group().decode() if word is not None else "?"
-        return "" if name == "while" else name
+        found = self._configuration.get(option)
+        # Where it is asked for below a settled option it is settled with that.
+        return found if found is not None or self._options is None else self._options.get(option)
 
     def member(self, struct: CType, name: str, path: str) -> Declared | None:
         """Return how a struct declares a member; None if that can't be read."""
@@ -307,7 +373,7 @@ class Sources:
 
     def constant(self, text: str, path: str) -> Int | None:
         """Return the value of a constant expression; None if it is none."""
-        found = self._constants.value(text, path)
+        found = self.constants.value(text, path)
         if found is None and text in _ERRORS:
             return Int(_ERRORS[text], INT)
         return found
@@ -388,11 +454,31 @@ def core_files(reader: Reader, name: str) -> list[str]:
     return sorted(found, key=lambda p: (p not in (XFRM, _STATE), not p.startswith("include/"), p))
 
 
+# Where most of it stands: to search two folders takes longer than to look.
+_USUAL = (XFRM, _STATE)
+
+
+def _core_of(contract: Contract) -> Iterator[Core]:
+    """Yield the core's functions that a contract knows."""
+    yield from contract.functions.values()
+    yield from contract.wrappers
+    if contract.resolver is not None:
+        yield contract.resolver
+
+
+def _elsewhere(reader: Reader, name: str, known: Container[str]) -> Iterator[str]:
+    yield from (path for path in core_files(reader, name) if path not in known)
+
+
 def core_definitions(
     reader: Reader, sources: Sources, name: str, headers: bool = False
 ) -> list[Source]:
-    for path in core_files(reader, name):
+    places = [*_USUAL, *(one.place.path for one in _core_of(reader.contract) if one.name == name)]
+    usual = [path for path in places if path and reader.corpus.tree.is_file(path)]
+    for path in chain(dict.fromkeys(usual), _elsewhere(reader, name, usual)):
         if headers and not path.endswith(".h"):
+            continue
+        if name.encode() not in reader.corpus.data(path):
             continue
         found = sources.definitions(name, path)
         if found:

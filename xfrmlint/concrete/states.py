@@ -6,6 +6,7 @@ from typing import NamedTuple
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import UINT, ULONG, Int
 from xfrmlint.concrete.faults import Fault, FaultKind
+from xfrmlint.concrete.question import callback_of
 from xfrmlint.concrete.values import NULL, Function, Pointer, Struct, Value
 from xfrmlint.contract.words import (
     DEVICE,
@@ -85,12 +86,6 @@ def described(case: Case, contract: Contract) -> str:
     return ", ".join(words)
 
 
-def _bits(contract: Contract) -> int:
-    """Return the flags of a driver that keeps all promises."""
-    bits = [one.bit for one in contract.promises.values() if one.bit >= 0]
-    return sum(1 << bit for bit in dict.fromkeys(bits))
-
-
 class Objects(NamedTuple):
     """A state as objects: the arguments of the resolver, and every device."""
 
@@ -111,13 +106,14 @@ def objects(case: Case, contract: Contract, names: Sequence[str] = (A, B, U)) ->
     for name, device in devices.items():
         ops = Struct(f"{name}'s {NETDEV_OPS}", OPS)
         callback = NULL
-        if name == state.owner and state.callback is not None:
+        if name == state.owner and state.callback is not None and slot:
             answer = _callback(slot, device, x, devices, state.callback)
-            callback = Pointer(Function(slot, answer))
-        ops.put(slot, callback, CType("fn", 1, _RESULT))
-        if contract.flags is not None:
-            promised = 0 if name == U else _bits(contract)
-            ops.put(contract.flags.name, Int(promised, UINT), CType("u32"))
+            callback = Pointer(Function(slot, callback_of(contract, answer)))
+        kind = CType(contract.slots[RESOLVE].result) if RESOLVE in contract.slots else _RESULT
+        if slot:
+            ops.put(slot, callback, CType("fn", 1, kind))
+        for member, bits in contract.kept(() if name == U else contract.promises).items():
+            ops.put(member, Int(bits, UINT), CType("u32"))
         absent = name == state.owner and not state.owner_has_ops
         device.put(NETDEV_OPS, NULL if absent else Pointer(ops), _OPS)
 
@@ -145,10 +141,8 @@ def objects(case: Case, contract: Contract, names: Sequence[str] = (A, B, U)) ->
 
 def _callback(
     slot: str, owner: Struct, x: Struct, devices: Mapping[str, Struct], handles: Mapping[str, int]
-) -> Callable[[Sequence[Value]], Value | Fault]:
-    def call(arguments: Sequence[Value]) -> Value | Fault:
-        if len(arguments) != 3:
-            return Fault(FaultKind.ARGUMENT, f"{slot}() is called with other arguments")
+) -> Callable[[Sequence[Value]], int | Fault]:
+    def call(arguments: Sequence[Value]) -> int | Fault:
         for argument, wanted, name in zip(arguments, (owner, x), ("owner", "state"), strict=False):
             if not isinstance(argument, Pointer) or argument.target is not wanted:
                 text = f"{slot}() is called with another {name} than its own"
@@ -156,7 +150,7 @@ def _callback(
         target = arguments[2].target if isinstance(arguments[2], Pointer) else None
         for name, device in devices.items():
             if target is device:
-                return Int(handles.get(name, 0), ULONG)
+                return handles.get(name, 0)
         if target is None:
             return Fault(FaultKind.ARGUMENT, f"{slot}() is called with a lower_dev of NULL")
         return Fault(FaultKind.ARGUMENT, f"{slot}() is called with what is no device")

@@ -2,7 +2,7 @@
 
 What an owner's code wrote when it was run through a story is a program of the model's; the reader
 is the tree's resolver, which reads each member once and decides by running it on what was read.
-What the owner's callback reads by itself is not looked at: to it the answer is 0.
+First it answers 0 where it asks the owner's callback; then with what the callback reads by itself.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -51,23 +51,47 @@ def tears(reader: Reader, ran: Ran) -> list[Tear]:
 
 
 def _is_moved(scene: Scene) -> bool:
-    return scene.handed and any(s.deed is Happens.FAIL_OVER for s in scene.story.steps)
+    return (
+        scene.handed
+        and not scene.supposed
+        and any(s.deed is Happens.FAIL_OVER for s in scene.story.steps)
+    )
 
 
 def _tears(ran: Ran, source: Source, sources: Sources) -> Iterator[Tear]:
-    order = order_of(in_worlds(source, sources).reads, sources.contract)
+    asked = in_worlds(source, sources)
+    order = None if asked.broken else order_of(asked.reads, sources.contract)
     blamed = ran.owner.blamed or ran.owner.moves
     if order is None or blamed is None:
         return
     decide = _decider(source, sources, ran.answers)
     for scene in filter(_is_moved, ran.scenes):
+        scenario = _scenario(scene, sources.contract)
         try:
-            schedule = torn(order, _scenario(scene, sources.contract), decide)
+            schedule = torn(order, scenario, decide) or _behind(scene, scenario, sources.contract)
         except Outside:
             continue
         if schedule is not None:
             place = Blamed(blamed.name, blamed.path, blamed.line)
             yield Tear(ran.owner.name, scene, schedule, place)
+
+
+def _behind(scene: Scene, scenario: Scenario, contract: Contract) -> Schedule | None:
+    """Return the shortest bad schedule with the reads of the owner's callback, if there is one."""
+    named = {contract.member(role): field for role, field in _ROLES}
+    reader = scene.reader
+    if reader is None or len(reader.members) <= len(named):
+        return None
+    order = tuple(named[name] for name in reader.members)
+    known: dict[tuple[tuple[str | int | None, ...], str], int] = {}
+
+    def outcome(values: tuple[str | int | None, ...], device: str) -> int:
+        if (values, device) not in known:
+            # What can't be told tears nothing.
+            known[values, device] = reader.handle(values, device) or 0
+        return known[values, device]
+
+    return torn(order, scenario, outcome=outcome)
 
 
 def order_of(reads: Sequence[str], contract: Contract) -> Order | None:
@@ -102,7 +126,8 @@ def _scenario(scene: Scene, contract: Contract) -> Scenario:
     program = tuple(step for events in rest for step in _program(events, contract))
     world = scene.world
     shared = {handle: valid_on(world, handle) for handle in world.issued}
-    return Scenario(scene.world.name, state, {"owner": program}, world.issued, shared)
+    names = {field: contract.member(role) for role, field in _ROLES}
+    return Scenario(scene.world.name, state, {"owner": program}, world.issued, shared, names)
 
 
 def _program(events: Sequence[Event], contract: Contract) -> Iterator[Step]:

@@ -38,12 +38,14 @@ class Function:
 class Open:
     """A number of the owner's own that a world leaves open, until something asks what it is.
 
-    name: how it was first written. excluded: what it is not. decided: what it is.
+    name: how it was first written. excluded: what it is not. decided: what it is. derived: it was
+    computed of one: what it is would say something of that, too.
     """
 
     name: str
     excluded: set[int]
     decided: int | None = None
+    derived: bool = False
 
 
 @dataclass(eq=False)

@@ -72,11 +72,12 @@ class Claims:
         for kind, place, _ in self._items:
             if kind == "flag":
                 self._claims.setdefault(place, [self._plain(FILLED, kind, place, "flags")])
-        for path, line, column, what in _rows(store, _SLEEPS):
-            place = Place(path, line, column)
-            # `mutex_lock()`, `kzalloc() with GFP_KERNEL`, `guard(mutex)`.
-            name = what.partition("(")[0]
-            self._claims.setdefault(place, [self._plain(CALL, "sleep", place, name)])
+        for item, asked in (("sleep", _SLEEPS), ("freed", _FREED)):
+            for path, line, column, what in _rows(store, asked):
+                place = Place(path, line, column)
+                # `mutex_lock()`, `kzalloc() with GFP_KERNEL`, `guard(mutex)`, `kfree(sa)`.
+                name = what.partition("(")[0]
+                self._claims.setdefault(place, [self._plain(CALL, item, place, name)])
 
     def of(self, finding: Finding) -> list[Claim]:
         """Return what has to be true for a finding; what its place is comes first."""
@@ -144,6 +145,7 @@ ORDER BY path, line, column, function, access, field
 _CALLBACKS = "SELECT ops_table, field, target, path, line, column FROM callback"
 _TABLES = "SELECT id, symbol, path, line, column FROM ops_table ORDER BY id"
 _SLEEPS = "SELECT path, line, column, what FROM sleep ORDER BY id"
+_FREED = "SELECT path, line, column, what FROM freed ORDER BY id"
 
 
 def _rows(store: Store, question: str) -> list[tuple[Any, ...]]:

@@ -19,6 +19,9 @@ from xfrmlint.contract.words import (
     ESN,
     FREE,
     OFFLOAD_OK,
+    OWN_STATES,
+    OWNER,
+    OWNER_CALLBACKS,
     PACKET,
     PACKET_DEVICE,
     STATE,
@@ -30,12 +33,15 @@ from xfrmlint.contract.words import (
     Said,
     Where,
 )
+from xfrmlint.kernel.functions import guard_sleeps
 from xfrmlint.kernel.places import is_core
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
+LOCKED, PER_PACKET, UNLOCKED = "under a lock", "per packet", "without a lock"
 _LOCK = re.compile(
     rb"\b(?:guard|scoped_guard|(?:raw_)?(?:spin|read|write)_(?:un)?(?:try)?lock\w*)\s*\("
 )
+_GUARD = re.compile(rb"(?:scoped_)?guard\s*\(\s*(\w+)")
 _DEEPEST = 6
 
 
@@ -52,22 +58,35 @@ def core_says(reader: Reader, contract: Contract) -> dict[str, Said]:
     if XMIT in contract.slots:
         said[PACKET_DEVICE] = packet_device(reader, contract)
     if OFFLOAD_OK in contract.slots:
-        said[f"{OFFLOAD_OK}: an upper forwards it"] = asked.forwarded(OFFLOAD_OK)
+        paths = reader.corpus.tree.search(contract.slot(OFFLOAD_OK), ["drivers"])
+        said[OWN_STATES] = own_states(reader, contract, paths)
     return said
 
 
+def runs(reader: Reader, role: str) -> Said:
+    """Tell whether a tree's core calls a slot under a lock, or for each packet."""
+    return _Asked(reader, reader.contract).runs(role)
+
+
 def packet_device(reader: Reader, contract: Contract) -> Said:
-    """Tell whether every caller of the slot that is given packets stores skb->dev before."""
+    """Tell whether every caller of the slot that is given packets stores skb->dev before.
+
+    No only where neither the caller, nor what it hands the packet to before, nor who hands it the
+    packet is seen to store it.
+    """
     slot = contract.slot(XMIT)
     found = list(_calls(reader, contract, slot, ()))
     if not found:
         return Said(UNKNOWN, Where(), f"nobody is seen to call {slot}()")
     if all(_stores_device(contract, body, call) for body, call in found):
         found = list(_calls(reader, contract, slot, ("drivers",)))
-    for body, call in found:
-        if not _stores_device(contract, body, call):
+    missing = [one for one in found if not _stores_device(contract, *one)]
+    for body, call in missing:
+        elsewhere = _stored_elsewhere(reader, body, call)
+        if not elsewhere:
             return Said(NO, call.where, f"{body.name}() does not")
-    return Said(YES, found[0][1].where)
+        said = Said(UNKNOWN, call.where, f"{body.name}() does not, {elsewhere}() may")
+    return said if missing else Said(YES, found[0][1].where)
 
 
 def _calls(
@@ -96,7 +115,68 @@ def _stores_device(contract: Contract, body: Body, call: Call) -> bool:
         return False
     packet = re.escape(node_text(listed.named_children[at]).encode())
     before = body.view.text[body.view.node.start_byte : call.node.start_byte]
-    return re.search(rb"\b%s\s*->\s*dev\s*=[^=]" % packet, before) is not None
+    return re.search(_STORED % packet, before) is not None
+
+
+# `skb->dev = dev`, and `WRITE_ONCE(skb->dev, dev)`.
+_STORED = rb"\b%s\s*->\s*dev\s*(?:=[^=]|,)"
+
+
+def _stored_elsewhere(reader: Reader, body: Body, call: Call) -> str:
+    """Return a function of the core that may store a packet's device on the way to a call."""
+    before = body.view.text[body.view.node.start_byte : call.node.start_byte]
+    handed = set(re.findall(rb"\b(\w+)\s*\([^;{]*\bskb\b", before)) - {body.name.encode()}
+    handing = re.compile(rb"\b%s\s*\([^;{]*\bskb\b" % re.escape(body.name.encode()))
+    stored = re.compile(_STORED % rb"\w+")
+    for path in _core_paths(reader):
+        unit = reader.corpus.unit(path)
+        for item in unit.items:
+            if item.kind != "function" or item.name == body.name:
+                continue
+            text = unit.text[item.start : item.end]
+            if (item.name.encode() in handed or handing.search(text)) and stored.search(text):
+                return item.name
+    return ""
+
+
+def own_states(reader: Reader, contract: Contract, paths: Iterable[str]) -> Said:
+    """Tell whether the slot that is asked for each packet is asked of a state's own device alone.
+
+    That is so where the core asks the owner's, and no driver forwards the question. paths: the
+    drivers' files that name what the contract speaks of.
+    """
+    slot = contract.slot(OFFLOAD_OK)
+    fields = reader.types.fields_named(contract.offload, XFRM)
+    bodies = Bodies(reader, contract.state, fields, [slot])
+    asked = list(_calls(reader, contract, slot, ())) if slot else []
+    if not asked or not all(_asks_owner(bodies, contract, *one) for one in asked):
+        return Said(UNKNOWN, Where(), f"whom the core asks by {slot}() is not seen")
+    called = re.compile(rb"(?:->|\.)\s*%s\s*\(" % re.escape(slot.encode()))
+    for path in paths:
+        match = None if is_core(path) else called.search(reader.corpus.data(path))
+        if match is not None:
+            where = Where(path, reader.corpus.unit(path).line(match.start()))
+            return Said(NO, where, "a driver hands the question on")
+    return Said(YES, asked[0][1].where)
+
+
+def _asks_owner(bodies: Bodies, contract: Contract, body: Body, call: Call) -> bool:
+    """Tell whether a slot is called through the ops of a state's owner."""
+    captured = contract.member(OWNER_CALLBACKS)
+    if captured and call.through == captured:
+        return True
+    function = call.node.child_by_field_name("function")
+    ops = function.child_by_field_name("argument") if function is not None else None
+    if ops is not None and ops.type == "identifier":
+        values = body.view.assignments(node_text(ops))
+        ops = values[0] if len(values) == 1 else None
+    device = ops.child_by_field_name("argument") if ops is not None else None
+    if device is None:
+        return False
+    name = node_text(device)
+    values = body.view.assignments(name) if device.type == "identifier" else [device]
+    owner = contract.member(OWNER)
+    return bool(values) and all(bodies.member(body.view, value) == owner for value in values)
 
 
 class _Way(NamedTuple):
@@ -173,7 +253,7 @@ class _Asked:
             return Said(UNKNOWN, Where(), f"no function of the core is seen to call {slot}()")
         held = self._locked(start.view, min(c.node.start_byte for c in start.calls))
         if held is not None:
-            return Said("under a lock", held)
+            return Said(LOCKED, held)
         queue = [_Way(start.name, (start.name,))]
         seen = {start.name}
         for callee, chain in queue:
@@ -182,14 +262,16 @@ class _Asked:
                 held = self._locked(view, at)
                 shown = " <- ".join((*chain, name))
                 if held is not None:
-                    return Said("under a lock", held, shown)
+                    return Said(LOCKED, held, shown)
                 if any(v.type.base == PACKET for v in view.locals if v.parameter >= 0):
                     place = view.place(at)
-                    return Said("per packet", Where(place.path, place.line), shown)
+                    return Said(PER_PACKET, Where(place.path, place.line), shown)
                 if name not in seen and len(chain) < _DEEPEST:
                     seen.add(name)
                     queue.append(_Way(name, (*chain, name)))
-        return Said(UNKNOWN, start.where, "no caller is seen to hold a lock or to have a packet")
+        if len(seen) == 1:
+            return Said(UNKNOWN, start.where, f"nobody is seen to call {start.name}()")
+        return Said(UNLOCKED, start.where, "no caller is seen to hold a lock or to have a packet")
 
     def _callers(self, name: str) -> Iterator[tuple[View, int]]:
         """Yield the core's functions that call one, each with where."""
@@ -209,6 +291,10 @@ class _Asked:
         """Return where the lock is taken that is held at an offset of a function, if one is."""
         held: list[int] = []
         for match in _LOCK.finditer(view.text, view.node.start_byte, at):
+            guarded = _GUARD.match(view.text, match.start())
+            if guarded is not None and guard_sleeps(guarded.group(1).decode()) == "always":
+                # Who holds a mutex may sleep.
+                continue
             if b"unlock" not in match.group():
                 held.append(match.start())
             elif held:
@@ -217,17 +303,3 @@ class _Asked:
             return None
         place = view.place(held[-1])
         return Where(place.path, place.line)
-
-    def forwarded(self, role: str) -> Said:
-        """Tell whether a driver calls a slot, which is then another device's."""
-        slot = self.contract.slot(role)
-        paths = self.reader.corpus.tree.search(slot, ["drivers"])
-        for body, call in self._in(path for path in paths if not is_core(path)):
-            if call.slot == slot:
-                return Said(YES, call.where, f"{body.name}()")
-        return Said(NO, Where(), f"no driver calls {slot}()")
-
-    def _in(self, paths: Iterable[str]) -> Iterator[tuple[Body, Call]]:
-        for path in paths:
-            for body in self._bodies.of(path):
-                yield from ((body, call) for call in body.calls)

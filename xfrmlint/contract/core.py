@@ -23,6 +23,8 @@ from xfrmlint.contract.words import (
     COUNTS,
     DEVICE,
     NETDEV_OPS,
+    NETDEVICE,
+    NO_HANDLES,
     OPS,
     POLICY,
     RESOLVE,
@@ -42,6 +44,8 @@ _OF_ROUTE = re.compile(
     rb"\bbool\s+(\w+)\s*\(\s*(?:const\s+)?struct\s+dst_entry\s*\*\s*\w+\s*\)\s*\{"
 )
 _DEEPEST = 6
+# What a handle can be.
+NUMBERS = ("unsigned long", "u64", "__u64", "uintptr_t", "long unsigned int", "unsigned long int")
 
 
 class Write(NamedTuple):
@@ -278,9 +282,11 @@ def core_of(
     found = list(bodies.of(XFRM, named))
     if RESOLVE in slots or named:
         found += _in_sources(reader, bodies, slots, named)
+    if RESOLVE in slots and not any(map(_is_question, found)):
+        found += _in_other_headers(reader, bodies, slots[RESOLVE])
     own = [body for body in found if body.name == given]
     resolver, stub = _resolver(reader, found, own, slots.get(RESOLVE, ""), named)
-    wrappers = _wrappers(reader, found, resolver)
+    wrappers = _wrappers(reader, bodies, resolver)
     owner: Counter[str] = Counter()
     asked: Counter[str] = Counter()
     answered: Counter[str] = Counter()
@@ -329,6 +335,12 @@ def _in_sources(
             yield from bodies.of(path, named)
 
 
+def _in_other_headers(reader: Reader, bodies: Bodies, slot: str) -> Iterator[Body]:
+    for path in reader.corpus.tree.search(rf"\b{slot}\b", ["include"]):
+        if path not in (XFRM, NETDEVICE):
+            yield from bodies.of(path)
+
+
 def callers(found: Iterable[Body], slot: str, header: bytes) -> list[Body]:
     """Return the functions that call a slot: those that are given a state, or a policy, first.
 
@@ -345,10 +357,15 @@ def callers(found: Iterable[Body], slot: str, header: bytes) -> list[Body]:
 
 
 def _is_question(body: Body) -> bool:
-    """Tell whether a function takes a state and a net_device and returns a number."""
-    number = body.result and body.result not in ("void", "bool", "_Bool", "int")
+    """Tell whether a function takes a state and a net_device and gives a number.
+
+    It returns it, or is told where to put it.
+    """
+    number = body.result and body.result not in NO_HANDLES
     taken = Counter(body.takes)
     both = (taken[STATE], taken[DEVICE]) == (1, 1)
+    if both and len(body.takes) == 3 and body.result in ("int", "bool", "_Bool"):
+        return any(kind in NUMBERS for kind in body.takes)
     return both and bool(number) and not body.result.endswith("*")
 
 
@@ -369,7 +386,8 @@ def _resolver(
         first = best[0]
         same = [o for o in found if o.name == first.name and o.view.item != first.view.item]
         stub = Function(same[0].name, same[0].where) if same else None
-        return Function(first.name, first.where), stub or _macro_stub(reader, first.name)
+        asked_for = Function(first.name, first.where, "function", first.takes, first.result)
+        return asked_for, stub or _macro_stub(reader, first.name)
     return _macro(reader, slot, known) or _prototype(reader, known), None
 
 
@@ -385,7 +403,7 @@ def _inline_stub(reader: Reader, name: str) -> Function | None:
     unit = reader.corpus.unit(XFRM)
     for item in unit.functions(name):
         body = unit.text[item.start : item.end]
-        if re.search(rb"\breturn\b[^;]*\b0", body):
+        if re.search(rb"\{\s*return\s*\(?0[uUlL]*\)?\s*;\s*\}\s*$", body):
             return Function(name, Where(XFRM, unit.line(item.start)))
     return None
 
@@ -419,10 +437,8 @@ def _prototype(reader: Reader, known: Sequence[str]) -> Function | None:
     return None
 
 
-def _wrappers(
-    reader: Reader, found: Sequence[Body], resolver: Function | None
-) -> tuple[Function, ...]:
-    """Return what else of the core's headers asks the resolver."""
+def _wrappers(reader: Reader, bodies: Bodies, resolver: Function | None) -> tuple[Function, ...]:
+    """Return what else of the core asks the resolver: of its headers, and what it exports."""
     if resolver is None:
         return ()
     calls = re.compile(rb"\b%s\s*\(" % re.escape(resolver.name.encode()))
@@ -439,4 +455,13 @@ def _wrappers(
         for macro in _macros(reader)
         if macro.name != resolver.name and calls.search(macro.body)
     ]
-    return (*inlines, *macros)
+    exported = [
+        Function(body.name, body.where, "function", body.takes, body.result)
+        for body in _in_sources(reader, bodies, {}, [resolver.name])
+        if body.view.path.endswith(".c")
+        and body.name != resolver.name
+        and resolver.name in body.called
+        and _is_question(body)
+        and sorted(body.takes) == sorted(resolver.takes)
+    ]
+    return (*inlines, *macros, *exported)

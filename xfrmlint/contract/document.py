@@ -74,5 +74,5 @@ def _slot(data: Any) -> Slot:
 def _function(data: Any) -> Function | None:
     if data is None:
         return None
-    name, at, kind = data
-    return Function(name, Where(*at), kind)
+    name, at, kind, takes, result = data
+    return Function(name, Where(*at), kind, tuple(takes), result)

@@ -19,11 +19,12 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
 from xfrmlint.c.unit import node_text
 from xfrmlint.contract.behaviour import packet_device
-from xfrmlint.contract.core import Core, core_of
+from xfrmlint.contract.core import NUMBERS, Core, core_of
 from xfrmlint.contract.revisions import NO_NAMES, Names, known, nearest, revision_of
 from xfrmlint.contract.words import (
     ABSENT,
     ADD,
+    BOOLEANS,
     DELETE,
     DEVICE,
     ESN,
@@ -61,7 +62,6 @@ from xfrmlint.errors import InputError
 _Named = TypeVar("_Named", Member, Slot)
 _Any = TypeVar("_Any")
 _COUNTERS = ("atomic_t", "refcount_t", "atomic64_t", "atomic_long_t")
-_NUMBERS = ("unsigned long", "u64", "__u64", "uintptr_t", "long unsigned int", "unsigned long int")
 _NO_NUMBER = ("void", "bool", "_Bool", "fn")
 _CONDITIONAL = re.compile(rb"^[ \t]*#[ \t]*(?:if|ifdef|ifndef|else|elif|endif)\b.*$", re.M)
 _ENUM = re.compile(rb"\benum\b[^;{}]*\{[^{}]*\}[^;{}]*;\s*$")
@@ -88,7 +88,7 @@ def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
     elif found.freed and found.freed == named.get(DELETE) and not {DELETE, FREE} & set(names.slots):
         roles = _swapped(roles)
         found = found._replace(functions=_swapped(found.functions))
-    flags = _flags(reader)
+    flags = _flags(reader, slots)
     promises = _promises(reader, flags, roles, names)
     contract = Contract(
         state=_tag(reader),
@@ -189,7 +189,7 @@ def _members(reader: Reader, fields: Fields, core: Core) -> dict[str, Member]:
 
     devices = of(lambda kind: (kind.base, kind.pointers) == (DEVICE, 1))
     captured = of(lambda kind: (kind.base, kind.pointers) == (OPS, 1))
-    handles = of(lambda kind: kind.pointers == 0 and kind.base in _NUMBERS)
+    handles = of(lambda kind: kind.pointers == 0 and kind.base in NUMBERS)
     private = of(lambda kind: (kind.base, kind.pointers) == ("void", 1))
     # The first is the owner, unless the core says otherwise.
     devices.sort(key=lambda name: -core.owner[name])
@@ -289,14 +289,19 @@ def _is_void_of(slot: Slot, taken: str) -> bool:
     return slot.result == "void" and taken in slot.takes and not slot.packet
 
 
-def _flags(reader: Reader) -> Member | None:
-    """Return the integer in struct xfrmdev_ops that holds the promises."""
+def _flags(reader: Reader, slots: Sequence[Slot]) -> Member | None:
+    """Return the integer in struct xfrmdev_ops that holds the promises; else the first of bools."""
     fields = reader.types.fields_named(OPS, NETDEVICE)
     found = reader.corpus.find("struct", OPS.split()[-1], NETDEVICE)
+    booleans = []
     for name, kind in fields.items():
-        if kind.base not in _NO_NUMBER and kind.pointers == 0 and not kind.base.startswith("str"):
+        if kind.pointers == 0 and kind.base in BOOLEANS:
+            booleans.append(Member(name, _typed(kind), _line_in(reader, found, name)))
+        elif kind.base not in _NO_NUMBER and not kind.pointers and not kind.base.startswith("str"):
             return Member(name, _typed(kind), _line_in(reader, found, name))
-    return None
+    # Of more than one for each promise nobody can tell which is which.
+    shares = sum(slot.takes.count(DEVICE) == 2 and STATE not in slot.takes for slot in slots)
+    return booleans[0] if 0 < len(booleans) <= 1 + shares else None
 
 
 def _promises(
@@ -308,13 +313,20 @@ def _promises(
     sharing test is.
     """
     found = reader.corpus.find("struct", OPS.split()[-1], NETDEVICE)
-    if flags is None or found is None:
+    if found is None or (flags is None and not names.promises):
         return {}
     bits: dict[int, Promise] = {}
     for promise in _bits_by(reader, found):
         bits[promise.bit] = promise
     order = [bits[bit] for bit in sorted(bits)]
     roles = (RESOLVE, SHARE) if SHARE in slots else (RESOLVE,)
+    if flags is None:
+        # A feature of a device, by the name that somebody gave.
+        order = []
+    elif flags.type in BOOLEANS:
+        fields = reader.types.fields_named(OPS, NETDEVICE)
+        own = [name for name, kind in fields.items() if _typed(kind) in BOOLEANS]
+        order = [Promise(name, 0, _line_in(reader, found, name)) for name in own]
     constants = Constants(reader.types)
     said = {
         role: made
@@ -324,7 +336,7 @@ def _promises(
     taken = {promise.name for promise in said.values()}
     free = [promise for promise in order if promise.name not in taken]
     told = {**dict(zip([r for r in roles if r not in said], free, strict=False)), **said}
-    for one in known():
+    for one in known() if flags is not None else ():
         for role, name in one.names.promises.items():
             if role in roles and role not in told:
                 defined = _defined(reader, constants, name, found.path)

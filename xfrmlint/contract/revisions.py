@@ -137,7 +137,10 @@ def revision_of(contract: Contract) -> Revision:
         same = (
             {role: member.name for role, member in contract.members.items()} == names.members
             and names.slots.items() <= {r: s.name for r, s in contract.slots.items()}.items()
+            and names.promises == {r: p.name for r, p in contract.promises.items()}
             and names.core["resolver"] == contract.asks
+            and contract.returns_handle
+            and contract.slots[RESOLVE].gives == "returned"
             and contract.shape == one.revision
         )
         if same:

@@ -22,6 +22,9 @@ EXTACK = "struct netlink_ext_ack"
 XSO = "xso"
 XDO = "xdo"
 NETDEV_OPS = "xfrmdev_ops"
+BOOLEANS = ("bool", "_Bool")
+# What a function returns that does not return a handle.
+NO_HANDLES = ("void", "bool", "_Bool", "int")
 # Where the kernel declares them.
 XFRM = "include/net/xfrm.h"
 NETDEVICE = "include/linux/netdevice.h"
@@ -59,6 +62,17 @@ class Slot(NamedTuple):
     place: Where = Where()
 
     @property
+    def gives(self) -> str:
+        """How it answers with a number: returned, pointed (0, or true, says that there is one).
+
+        Nothing where it does neither.
+        """
+        others = [kind for kind in self.takes if not kind.startswith("struct ")]
+        if not others and self.result not in NO_HANDLES:
+            return "returned"
+        return "pointed" if len(others) == 1 and self.result in ("int", "bool", "_Bool") else ""
+
+    @property
     def packet(self) -> bool:
         """Whether it runs per packet: it takes an sk_buff."""
         return PACKET in self.takes
@@ -83,11 +97,17 @@ class Promise(NamedTuple):
 
 
 class Function(NamedTuple):
-    """A function or macro of the core. kind: function or macro."""
+    """A function or macro of the core.
+
+    kind: function or macro. takes: the types of a function's parameters, without const and stars.
+    result: what it returns; of both nothing where only the name is known.
+    """
 
     name: str
     place: Where = Where()
     kind: str = "function"
+    takes: tuple[str, ...] = ()
+    result: str = ""
 
 
 class Said(NamedTuple):
@@ -141,8 +161,9 @@ SLOTS = (
 )
 
 
-# The one question to the core that decides how a driver's code is to be read.
+# The questions to the core that decide how a driver's code is to be read.
 PACKET_DEVICE = f"{XMIT}: every caller stores skb->dev before"
+OWN_STATES = f"{OFFLOAD_OK}: asked of the state's own device alone"
 
 
 @dataclass(frozen=True)
@@ -227,13 +248,21 @@ class Contract:
             return "datapath"
         return "control" if self.slot_role(name) else ""
 
-    def names_own(self, slot: str) -> bool:
+    def stores_device(self, slot: str) -> str:
         """Tell whether skb->dev is the device at work where a slot is called with a packet.
 
-        It is only where every caller stores it before (net/xfrm/xfrm_output.c does not).
+        It is only where every caller stores it before (net/xfrm/xfrm_output.c does not): yes, no or
+        unknown.
         """
         said = self.core.get(PACKET_DEVICE)
-        return slot != self.slot(XMIT) or (said is not None and said.says == "yes")
+        if slot != self.slot(XMIT):
+            return "yes"
+        return said.says if said is not None else "unknown"
+
+    def own_states_alone(self, slot: str) -> bool:
+        """Tell whether a slot is called for states alone that the device itself owns."""
+        said = self.core.get(OWN_STATES)
+        return slot == self.slot(OFFLOAD_OK) and said is not None and said.says == "yes"
 
     @property
     def add_takes_device(self) -> bool:
@@ -250,10 +279,54 @@ class Contract:
         found = self.promises.get(role)
         return found.name if found is not None else ""
 
+    def kept(self, roles: Iterable[str]) -> dict[str, int]:
+        """Return what the members of an ops table are that hold promises, where some are kept.
+
+        By an empty name: what a device's features are, where no member of the table holds any.
+        """
+        holder = self.flags.name if self.flags is not None else ""
+        found = {holder: 0}
+        for role, promise in self.promises.items():
+            alone = self.flags is not None and self.flags.type in BOOLEANS
+            kept = role in roles and promise.bit >= 0
+            member = promise.name if alone else holder
+            found[member] = found.get(member, 0) | (1 << promise.bit if kept else 0)
+        return found
+
     @property
     def asks(self) -> str:
         """The resolver's name; an empty string without one."""
         return self.resolver.name if self.resolver is not None else ""
+
+    @property
+    def askers(self) -> tuple[str, ...]:
+        """What a driver asks the resolver by: its name, and those of exported wrappers."""
+        exported = [one.name for one in self.wrappers if one.place.path.endswith(".c")]
+        return (self.asks, *exported) if self.asks else ()
+
+    @property
+    def device_at(self) -> int:
+        """Which argument of the resolver is the device."""
+        takes = self.resolver.takes if self.resolver is not None else ()
+        return takes.index(DEVICE) if DEVICE in takes else 1
+
+    @property
+    def state_at(self) -> int:
+        """Which argument of the resolver is the state."""
+        takes = self.resolver.takes if self.resolver is not None else ()
+        return takes.index(STATE) if STATE in takes else 0
+
+    def arguments(self, state: str, device: str) -> tuple[str, str]:
+        """Return what the resolver is called with, in its order."""
+        return (state, device) if self.state_at < self.device_at else (device, state)
+
+    @property
+    def returns_handle(self) -> bool:
+        """Whether the resolver takes a state and a device, and returns the handle itself."""
+        if self.resolver is None or not self.resolver.takes:
+            return True
+        takes, result = self.resolver.takes, self.resolver.result
+        return sorted(takes) == sorted((STATE, DEVICE)) and result not in NO_HANDLES
 
     @property
     def key(self) -> str:
@@ -262,7 +335,9 @@ class Contract:
         takes = [(slot.name, slot.takes, slot.result) for slot in self.slots.values()]
         says = [(question, said.says) for question, said in self.core.items()]
         wrappers = [wrapper.name for wrapper in self.wrappers]
-        return repr((self.revision, self.state, named, takes, self.callbacks, wrappers, says))
+        asked = (self.state_at, self.device_at, self.returns_handle)
+        whole = (named, takes, self.callbacks, wrappers, asked, says)
+        return repr((self.revision, self.state, *whole))
 
     def named(self) -> Iterator[tuple[str, str, str, Where]]:
         """Yield kind, role, name and place of all that has a role."""

@@ -15,8 +15,9 @@ from tree_sitter import Node
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.edits import Edit
-from xfrmlint.convert.exits import Called, Fate, end_of, is_busy, kept_of, leaves
-from xfrmlint.convert.undone import is_same_to_leave
+from xfrmlint.convert.exits import end_of, is_busy, kept_of, leaves
+from xfrmlint.convert.fate import Called, Fate
+from xfrmlint.convert.undone import is_same_to_leave, is_untouched
 from xfrmlint.convert.written import below, indent_of, without_parentheses
 
 _FALSE = ("false", "0", "NULL")
@@ -119,6 +120,9 @@ def _leaving(fate: Fate, view: View, statement: Node) -> str:
         value = end_of(view, kept[0]).value if len(kept) == 1 else ""
         failed = kept[0].type == "return_statement" and bool(_FAILED.match(value))
         if len(kept) != 1 or not (failed or one.end_byte <= statement.start_byte):
+            continue
+        before = one.end_byte <= statement.start_byte
+        if before and not is_untouched(view, one.end_byte, statement.start_byte):
             continue
         if not is_same_to_leave(view, branch, statement):
             continue

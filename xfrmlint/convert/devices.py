@@ -127,3 +127,18 @@ def _is_set(view: View, local: Local, before: int) -> bool:
 def _use(view: View, local: Local) -> Node | None:
     found = [node for node in view.occurrences(local.name) if node.type == "identifier"]
     return found[-1] if found else None
+
+
+def given(devices: Devices, view: View) -> str:
+    """Return the parameter by which a callback is told its device."""
+    for local in view.locals:
+        if local.parameter < 0 or (local.type.base, local.type.pointers) != (DEVICE, 1):
+            continue
+        if view.assignments(local.name):
+            continue
+        node = next((n for n in view.occurrences(local.name) if n.type == "identifier"), None)
+        found = devices.of(view, node) if node is not None else None
+        if found is not None and found.whose and not found.why:
+            if found.whose <= {Whose.OWN, Whose.GIVEN}:
+                return local.name
+    return ""

@@ -34,7 +34,7 @@ class Refused(Exception):
 def edited(data: bytes, edits: Iterable[Edit]) -> bytes:
     """Return a file's bytes with its edits. Raises ValueError where two of them overlap."""
     made, at = [], 0
-    for edit in sorted(set(edits), key=lambda one: (one.start, one.end)):
+    for edit in sorted(dict.fromkeys(edits), key=lambda one: (one.start, one.end)):
         if edit.start < at:
             raise ValueError(f"{edit.path}: two edits of one place")
         made += [data[at : edit.start], edit.text]

@@ -1,8 +1,7 @@
-"""How a function leaves, and what becomes of the packet then.
+"""How a function leaves, as it is written.
 
-An exit is a statement, or several, that ends in a return or a goto. It ends the packet where that
-is freed on the way; or where its value makes each caller leave by an exit that does. Read off the
-syntax: what is not written straight on is not known, and so no exit.
+An exit is a statement, or several, that ends in a return or a goto. Read off the syntax: what is
+not written straight on is not known, and so no exit.
 """
 
 import re
@@ -12,21 +11,29 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.unit import Place, declarator_name, node_text
-from xfrmlint.c.view import FunctionName, View
+from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.written import below, is_hint, statement_of, without_parentheses
 from xfrmlint.kernel.functions import function_named
-from xfrmlint.program.callgraph import CallGraph, Edge
 
-_FREES = re.compile(
-    r"^(__)?(dev_)?(kfree_skb|consume_skb)(_\w+)?$|^napi_consume_skb$|^xdp_return_frame\w*$"
+_DROPS = re.compile(r"^(__)?(dev_)?kfree_skb(_\w+)?$|^xdp_return_frame\w*$")
+# As a driver frees what it has sent.
+_CONSUMES = re.compile(r"^(__)?(dev_|napi_)?consume_skb(_\w+)?$")
+# What stands on an exit that is not meant to be taken: it ends more than the packet.
+_HALTS = re.compile(
+    r"stop|disable|reset|_off$|panic|BUG|schedule_|queue_work|shutdown|_down$|timeout"
+)
+# On the way to a drop: what counts, and what undoes.
+_HARMLESS = re.compile(
+    r"stat|count|err|drop|_inc|_add$|u64_|per_cpu|this_cpu|unlikely|likely|WARN|_once|ratelimit"
+    r"|unlock|unmap|undo|cancel|abort|_put|_free|free_|^kfree|release|local_|rcu_|_end|_restore"
+    r"|_enable|trace_"
 )
 _LEAVES = ("return_statement", "goto_statement")
 _ZERO = re.compile(r"^(0[UuLl]*|false|NULL)$")
 _BUSY = re.compile(r"^NETDEV_TX_BUSY$")
 _NEGATIVE = re.compile(r"^-\s*[E\d]\w*$")
 _TRUE = re.compile(r"^(true|[1-9]\d*)$")
-_DEEPEST = 8
 
 
 class End(NamedTuple):
@@ -36,13 +43,6 @@ class End(NamedTuple):
     value: str
     place: Place
     why: str = ""
-
-
-class Called(NamedTuple):
-    """A call as it is written in its caller."""
-
-    view: View
-    node: Node
 
 
 def leaves(statement: Node | None) -> bool:
@@ -57,6 +57,7 @@ def end_of(view: View, first: Node, ended: bool = False) -> End:
     """Follow the statements from one on to the function's end."""
     at: Node | None = first
     seen: set[int] = set()
+    passed_by: list[Node] = []
     while at is not None:
         place = view.place(at.start_byte)
         if at.id in seen:
@@ -66,33 +67,99 @@ def end_of(view: View, first: Node, ended: bool = False) -> End:
             value = without_parentheses(at.named_children[0]) if at.named_child_count else None
             return End(ended, node_text(value) if value is not None else "", place)
         if at.type == "goto_statement":
-            at = _label(view, node_text(at.named_children[0]))
+            at = label_of(view, node_text(at.named_children[0]))
             continue
         if at.type in ("compound_statement", "labeled_statement"):
             inside = [
                 c for c in at.named_children if c.type not in ("comment", "statement_identifier")
             ]
-            at = inside[0] if inside else _next(at)
+            at = inside[0] if inside else next_of(at)
             continue
         if at.type == "expression_statement":
-            ended = ended or _frees(at)
+            passed_by.append(at)
+            halts = next((name for name in _callees(at) if _HALTS.search(name)), "")
+            if halts:
+                return End(False, "", place, f"{halts}() ends more than the packet")
+            if not ended and frees(at):
+                why = _sends(passed_by)
+                if why:
+                    return End(False, "", place, f"the packet may have been sent: {why}")
+                ended = True
         elif any(one.type in _LEAVES for one in below(at)):
             if ended:
                 return End(True, "", place, "what is returned is not known")
             return End(False, "", place, "it is not written straight on")
-        at = _next(at)
+        at = next_of(at)
     return End(ended, "", view.place(first.start_byte))
 
 
-def _frees(statement: Node) -> bool:
-    return any(
-        one.type == "call_expression"
-        and _FREES.match(node_text(one.child_by_field_name("function") or one))
-        for one in below(statement)
-    )
+def is_jumped_past(view: View, statement: Node, end: int) -> bool:
+    """Tell whether a goto before a statement leads behind it, to a label before an offset."""
+    for node in below(view.node):
+        if node.type == "goto_statement" and node.start_byte < statement.start_byte:
+            target = label_of(view, node_text(node.named_children[0]))
+            if target is not None and statement.start_byte < target.start_byte < end:
+                return True
+    return False
 
 
-def _label(view: View, name: str) -> Node | None:
+def names_on(view: View, first: Node) -> set[str]:
+    """Return the variables that stand in the statements from one on to the function's end."""
+    found: set[str] = set()
+    seen: set[int] = set()
+    at: Node | None = first
+    while at is not None and at.id not in seen:
+        seen.add(at.id)
+        if at.type == "goto_statement":
+            at = label_of(view, node_text(at.named_children[0]))
+            continue
+        found |= {node_text(one) for one in below(at) if one.type == "identifier"}
+        if at.type == "return_statement":
+            break
+        jumps = [one for one in below(at) if one.type == "goto_statement"]
+        at = jumps[0] if at.type == "compound_statement" and jumps else next_of(at)
+    return found
+
+
+def frees(statement: Node) -> bool:
+    """Tell whether a statement frees a packet."""
+    return any(_DROPS.match(name) or _CONSUMES.match(name) for name in _callees(statement))
+
+
+def _sends(statements: Sequence[Node]) -> str:
+    """Return what may send a packet before the last statement frees it; empty if nothing does.
+
+    A device that copies what it sends has it freed at once.
+    """
+    words = {
+        node_text(word)
+        for one in below(statements[-1])
+        if one.type == "argument_list"
+        for word in below(one)
+        if word.type == "identifier"
+    }
+    for call in (one for statement in statements for one in below(statement)):
+        if call.type != "call_expression":
+            continue
+        name = node_text(call.child_by_field_name("function") or call)
+        if _CONSUMES.match(name):
+            return f"{name}() frees what was sent"
+        if _DROPS.match(name) or _HARMLESS.search(name) or function_named(name).is_("prints"):
+            continue
+        listed = call.child_by_field_name("arguments")
+        if any(n.type == "identifier" and node_text(n) in words for n in below(listed or call)):
+            return f"what {name}() does is not known"
+    return ""
+
+
+def _callees(statement: Node) -> Iterator[str]:
+    for one in below(statement):
+        if one.type == "call_expression":
+            yield node_text(one.child_by_field_name("function") or one)
+
+
+def label_of(view: View, name: str) -> Node | None:
+    """Return the statement behind a label."""
     return next((node for label, node in labels(view) if label == name), None)
 
 
@@ -104,7 +171,7 @@ def labels(view: View) -> Iterator[tuple[str, Node]]:
             yield node_text(name), node
 
 
-def _next(node: Node) -> Node | None:
+def next_of(node: Node) -> Node | None:
     """Return the statement that follows, outside of what it is the last one of if need be."""
     while node.type != "function_definition":
         after = node.next_named_sibling
@@ -122,92 +189,30 @@ def _next(node: Node) -> Node | None:
     return None
 
 
-class Fate:
-    """Tells what becomes of the packet on an exit of a driver's function."""
-
-    def __init__(self, graph: CallGraph) -> None:
-        self.graph = graph
-
-    def of_value(self, view: View, function: FunctionName, value: str, place: Place) -> End:
-        """Return how the packet ends if a function returns a value."""
-        return self._after(view, function, End(False, value, place), 0)
-
-    def of(self, view: View, function: FunctionName, first: Node) -> End:
-        """Return how the packet ends if a function leaves by the statements from one on."""
-        return self._after(view, function, end_of(view, first), 0)
-
-    def _after(self, view: View, function: FunctionName, end: End, depth: int) -> End:
-        if end.why or depth > _DEEPEST:
-            return end
-        result = view.result
-        if result is not None and result.base == "netdev_features_t":
-            # A packet that may not be offloaded goes the software's way.
-            less = "~" in end.value
-            return end._replace(ended=less, why="" if less else "no feature is taken away")
-        if end.ended:
-            return end
-        incoming = self.graph.incoming(function)
-        if incoming.doubts or not incoming.edges:
-            why = "the packet is not freed, and nobody is seen to notice"
-            return end._replace(why=why)
-        for place, called in self.calls(function):
-            found = self.in_caller(called, end, depth) if called is not None else None
-            if found is None:
-                why = f"what the caller does with {end.value or 'nothing'} is not known"
-                return End(False, end.value, place, why)
-            if not found.ended or found.why:
-                return found
-        return end._replace(ended=True)
-
-    def calls(self, function: FunctionName) -> Iterator[tuple[Place, Called | None]]:
-        """Yield each call of a function; None for one that is not written out."""
-        for edge in self.graph.incoming(function).edges:
-            view = self._view(edge.caller)
-            yield edge.place, self._call(view, edge) if view is not None else None
-
-    def _call(self, view: View, edge: Edge) -> Called | None:
-        if edge.place.path != view.path:
-            return None
-        unit = self.graph.reader.corpus.unit(view.path)
-        offset = unit.offset(edge.place.line, edge.place.column)
-        node = view.node.descendant_for_byte_range(offset, offset)
-        while node is not None and node.type != "call_expression":
-            node = node.parent
-        return Called(view, node) if node is not None else None
-
-    def _view(self, function: FunctionName) -> View | None:
-        reader = self.graph.reader
-        unit = reader.corpus.unit(function.path)
-        for item in unit.functions(function.name):
-            if item.turn == unit.turn:
-                view = View(reader.corpus, function.path, item, unit.text, None)
-                if view.function.line == function.line:
-                    return view
-        return None
-
-    def in_caller(self, called: Called, end: End, depth: int = 0) -> End | None:
-        """Return how the packet ends if a call gives a value; None where that is not known."""
-        view, node = called
-        branch = taken(node, end.value)
-        if branch is None:
-            return self._passed_on(view, node, end, depth)
-        return self._after(view, view.function, end_of(view, branch), depth + 1)
-
-    def _passed_on(self, view: View, node: Node, end: End, depth: int) -> End | None:
-        """Return what comes of `return f();`, and of a call after which nothing is done."""
-        parent = node.parent
-        if parent is not None and parent.type == "return_statement":
-            same = End(False, end.value, view.place(node.start_byte))
-            return self._after(view, view.function, same, depth + 1)
-        return None
-
-
 def taken(call: Node, value: str) -> Node | None:
     """Return the branch that is taken for sure if an expression has a value."""
+    found = _decided(call, value)
+    if found is None or not found[1]:
+        return None
+    return found[0].child_by_field_name("consequence")
+
+
+def passed(call: Node, value: str) -> Node | None:
+    """Return what is gone on with if a test is known not to hold; None where it is not known."""
+    found = _decided(call, value)
+    if found is None or found[1]:
+        return None
+    other = found[0].child_by_field_name("alternative")
+    inside = other.named_children if other is not None else []
+    return inside[0] if inside else next_of(found[0])
+
+
+def _decided(call: Node, value: str) -> tuple[Node, bool] | None:
+    """Return the `if` that an expression's value decides, and whether its condition holds."""
     holds = _truth(value)
     if holds is None:
         return None
-    node, negated = call, False
+    node, now = call, holds
     parent = node.parent
     while parent is not None:
         if parent.type == "argument_list" and parent.parent is not None and is_hint(parent.parent):
@@ -215,21 +220,18 @@ def taken(call: Node, value: str) -> Node | None:
         elif parent.type in ("parenthesized_expression", "cast_expression"):
             node = parent
         elif parent.type == "unary_expression" and node_text(parent).startswith("!"):
-            node, negated = parent, not negated
+            node, now = parent, not now
         elif parent.type == "binary_expression":
-            result = _compared(parent, node, value, holds ^ negated)
+            result = _compared(parent, node, value, now)
             if result is None:
                 return None
-            node, negated = parent, holds ^ result
+            node, now = parent, result
         else:
             break
         parent = node.parent
-    now = holds ^ negated
     if parent is None or parent.type != "if_statement":
         return _assigned(call, value)
-    if now:
-        return parent.child_by_field_name("consequence")
-    return None
+    return parent, now
 
 
 def _compared(binary: Node, operand: Node, value: str, now: bool) -> bool | None:
@@ -243,13 +245,16 @@ def _compared(binary: Node, operand: Node, value: str, now: bool) -> bool | None
     if sign == "&&":
         # The call was made, so what stands before it holds.
         return now if is_right or not now else None
+    other = left if is_right else right
+    if sign in ("==", "!=") and other is not None and _ZERO.match(node_text(other)):
+        return now == (sign == "!=")
     if sign == "<" and left is not None and left.id == operand.id and right is not None:
         return bool(_NEGATIVE.match(value)) if node_text(right) == "0" else None
     return None
 
 
-def _assigned(call: Node, value: str) -> Node | None:
-    """Return the branch of the test that follows `ret = f();` at once."""
+def _assigned(call: Node, value: str) -> tuple[Node, bool] | None:
+    """Return what is decided by the test that follows `ret = f();` at once."""
     parent = call.parent
     while parent is not None and parent.type in ("cast_expression", "parenthesized_expression"):
         parent = parent.parent
@@ -269,7 +274,7 @@ def _assigned(call: Node, value: str) -> Node | None:
         for one in below(after.child_by_field_name("condition") or after)
         if one.type == "identifier" and node_text(one) == node_text(left)
     ]
-    return taken(tested[0], value) if len(tested) == 1 else None
+    return _decided(tested[0], value) if len(tested) == 1 else None
 
 
 def _truth(value: str) -> bool | None:

@@ -1,29 +1,37 @@
-"""A net_device handed down to a static function by its callers, as a parameter.
+"""A net_device handed down to a function of a module by its callers, as a parameter.
 
     static struct sa *sa_of(struct xfrm_state *x)
  -> static struct sa *sa_of(struct net_device *dev, struct xfrm_state *x)
 
-Where a caller has none in reach it is handed one itself, three calls up at most. A function whose
-address is taken keeps its type: nothing is handed through a pointer.
+Where a caller has none in reach it is handed one itself, three calls up at most. Every place that
+names the function is edited: its declarations, and a stub of it, get the parameter, too. A function
+whose address is taken, or that another module uses, keeps its type.
 """
 
+import re
 from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.unit import declarator_name
+from xfrmlint.c.corpus import words
+from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.convert.devices import device_in
+from xfrmlint.convert.devices import device_in, given
 from xfrmlint.convert.edits import Edit
-from xfrmlint.convert.exits import Fate
+from xfrmlint.convert.fate import Fate
 from xfrmlint.convert.layout import columns, free_name, line_start
 from xfrmlint.convert.written import below
+from xfrmlint.kernel.doors import CONTROL
 from xfrmlint.program.devices import Devices
 from xfrmlint.program.reach import Reached, reached
 
 _NAMES = ("dev", "netdev", "ndev", "lower_dev")
 _MOST = 3
 _WIDTH = 80
+_DECLARES = re.compile(
+    rb"\bstruct net_device\b|"
+    rb"#\s*include\s*(\"|<(linux/(netdevice|etherdevice|skbuff|if_vlan)|net/))"
+)
 
 
 class Handed(NamedTuple):
@@ -34,30 +42,44 @@ class Handed(NamedTuple):
 
 
 def handed_down(
-    devices: Devices, fate: Fate, view: View, function: FunctionName, way: Reached, depth: int = 0
+    devices: Devices,
+    fate: Fate,
+    view: View,
+    function: FunctionName,
+    way: Reached,
+    instead: str = "",
+    depth: int = 0,
 ) -> Handed | None:
-    """Return the edits that give a function the device at work; None if they can't be made."""
+    """Return the edits that give a function the device at work; None if they can't be made.
+
+    instead: a variable that the parameter takes the place of.
+    """
     incoming = fate.graph.incoming(function)
-    if not view.static or depth >= _MOST or way.doubts:
+    if depth >= _MOST or way.doubts or incoming.entries or incoming.doubts:
         return None
-    if incoming.entries or incoming.doubts or not incoming.edges or not incoming.complete:
-        return None
-    name = free_name(view, _NAMES)
-    head = _parameter(view, name) if name else None
+    name = instead or free_name(view, _NAMES)
+    named = _named(devices, view, function) if incoming.complete and name else None
     calls = [called for _, called in fate.calls(function)]
-    mentioned = fate.graph.mentions(function)
-    if head is None or len(mentioned) != len(calls):
+    known = {(one.view.path, one.node.start_byte) for one in calls if one is not None}
+    if named is None or not known or known != set(named.calls):
         return None
-    edits = [head]
+    edits = []
+    for path, listed in named.parameters:
+        if re.search(rf"\b{name}\b", node_text(listed)):
+            return None
+        head = _put(
+            path, devices.reader.corpus.unit(path).text, listed, f"struct net_device *{name}"
+        )
+        edits.append(head)
     for one in calls:
-        if one is None or one.view.path != view.path:
+        if one is None:
             return None
         caller = one.view.function
         their = reached(fate.graph, caller)
         start = one.node.start_byte
-        text = device_in(devices, one.view, start, their).text
+        text = _device(devices, one.view, start, their)
         if not text:
-            more = handed_down(devices, fate, one.view, caller, their, depth + 1)
+            more = handed_down(devices, fate, one.view, caller, their, depth=depth + 1)
             if more is None:
                 return None
             text = more.name
@@ -69,16 +91,57 @@ def handed_down(
     return Handed(name, tuple(dict.fromkeys(edits)))
 
 
-def _parameter(view: View, name: str) -> Edit | None:
-    """Return the edit that puts a parameter in front of a function's others."""
-    declarator = view.node.child_by_field_name("declarator")
-    named = declarator_name(declarator)
-    if named is None or named.parent is None or named.parent.type != "function_declarator":
+def _device(devices: Devices, view: View, before: int, way: Reached) -> str:
+    """Return the device in reach of a caller; what a callback is given is its own."""
+    text = given(devices, view) if way.context == CONTROL else ""
+    return text or device_in(devices, view, before, way).text
+
+
+class _Named(NamedTuple):
+    """Where a function's name stands: its parameter lists, with their files, and its calls."""
+
+    parameters: list[tuple[str, Node]]
+    calls: list[tuple[str, int]]
+
+
+def _named(devices: Devices, view: View, function: FunctionName) -> _Named | None:
+    """Find every place that names a function; None if one is neither declaration nor call."""
+    universe, corpus = devices.reader.universe, devices.reader.corpus
+    files = [function.path] if view.static else [*universe.files(function.path)]
+    if not view.static and universe.exported(function.name, function.path):
         return None
-    listed = named.parent.child_by_field_name("parameters")
-    if listed is None or not view.parameters or not view.parameters[0]:
-        return None
-    return _put(view, listed, f"struct net_device *{name}")
+    if function.path.endswith(".h"):
+        files = [*dict.fromkeys([*files, *universe.files(function.path)])]
+    found = _Named([], [])
+    word = function.name.encode("utf-8", "surrogateescape")
+    for path in dict.fromkeys([function.path, *files]):
+        if word not in corpus.data(path):
+            continue
+        unit = corpus.unit(path)
+        for offset in words(corpus.plain(path), word):
+            item = unit.item_at(offset)
+            node = item.node.descendant_for_byte_range(offset, offset + 1) if item else None
+            parent = node.parent if node is not None else None
+            if node is None or parent is None or node.type != "identifier":
+                return None
+            if parent.type == "call_expression" and parent.child_by_field_name("function") == node:
+                found.calls.append((path, parent.start_byte))
+                continue
+            listed = parent.child_by_field_name("parameters")
+            if parent.type != "function_declarator" or listed is None:
+                return None
+            first = listed.named_children[0] if listed.named_child_count else None
+            if first is None or first.type != "parameter_declaration":
+                return None
+            if not _is_known(corpus.data(path), offset):
+                return None
+            found.parameters.append((path, listed))
+    return found
+
+
+def _is_known(text: bytes, offset: int) -> bool:
+    """Tell whether struct net_device is declared before an offset of a file."""
+    return _DECLARES.search(text[:offset]) is not None
 
 
 def _argument(view: View, call: Node, text: str) -> Edit | None:
@@ -87,19 +150,19 @@ def _argument(view: View, call: Node, text: str) -> Edit | None:
         return None
     if any(one.type == "comment" for one in below(listed)):
         return None
-    return _put(view, listed, text)
+    return _put(view.path, view.text, listed, text)
 
 
-def _put(view: View, listed: Node, text: str) -> Edit:
+def _put(path: str, whole: bytes, listed: Node, text: str) -> Edit:
     """Return the edit that puts one more in front of a list, on a line of its own if need be."""
     first = listed.named_children[0]
-    start = line_start(view.text, first.start_byte)
-    stop = view.text.find(b"\n", first.start_byte)
-    line = view.text[start:stop].decode("utf-8", "replace")
-    before = view.text[start : first.start_byte].decode("utf-8", "replace")
+    start = line_start(whole, first.start_byte)
+    stop = whole.find(b"\n", first.start_byte)
+    line = whole[start:stop].decode("utf-8", "replace")
+    before = whole[start : first.start_byte].decode("utf-8", "replace")
     if columns(f"{line}{text}, ") <= _WIDTH:
-        return Edit(view.path, first.start_byte, first.start_byte, f"{text}, ".encode())
+        return Edit(path, first.start_byte, first.start_byte, f"{text}, ".encode())
     width = columns(before)
     margin = "\t" * (width // 8) + " " * (width % 8)
     made = f"{text},\n{margin}"
-    return Edit(view.path, first.start_byte, first.start_byte, made.encode())
+    return Edit(path, first.start_byte, first.start_byte, made.encode())

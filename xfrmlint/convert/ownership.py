@@ -4,23 +4,23 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
-from xfrmlint.convert.devices import device_in
+from xfrmlint.convert.devices import device_in, given
 from xfrmlint.convert.edits import Edit
+from xfrmlint.convert.handing import handed_down
 from xfrmlint.convert.layout import line_start
-from xfrmlint.convert.resolving import Context
+from xfrmlint.convert.reads import Context
 from xfrmlint.convert.written import Written, refuse, statement_of
-from xfrmlint.program.devices import Whose
 
 _NET = "dev_net"
 
 
 class Turned(NamedTuple):
-    """An edit of one access of xso's devices, and what it does, in words."""
+    """The edits of one access of xso's devices, and what they do, in words."""
 
     one: Written
-    edit: Edit
+    edits: tuple[Edit, ...]
     does: str
 
 
@@ -34,20 +34,77 @@ def turned(context: Context, one: Written, read_elsewhere: bool) -> Turned:
     if whole is not None:
         text = f"xs_net({node_text(one.state)})"
         edit = Edit(one.path, whole.start_byte, whole.end_byte, text.encode())
-        return Turned(one, edit, f"{site.function.name}() asks the state for its namespace")
+        return Turned(one, (edit,), f"{site.function.name}() asks the state for its namespace")
     callbacks = {entry.name for entry in site.reached.entries} <= {*contract.callbacks}
     if not contract.add_takes_device and site.member == OWNER and callbacks:
         return _renamed(context, one)
     if site.access == "write":
         return _left_out(context, one, read_elsewhere)
-    name = _given(context, one)
+    _refuse_compared(one)
+    name = given(context.devices, one.view)
     if not name and site.reached.context == "datapath":
         chosen = device_in(context.devices, one.view, one.node.start_byte, site.reached)
         name = chosen.text
     if not name:
-        refuse(site, f"xso.{site.field} is read, and its own net_device is not in reach")
+        return _handed(context, one)
     edit = Edit(one.path, one.node.start_byte, one.node.end_byte, name.encode())
-    return Turned(one, edit, f"{site.function.name}() takes {name} for xso.{site.field}")
+    return Turned(one, (edit,), f"{site.function.name}() takes {name} for xso.{site.field}")
+
+
+def _refuse_compared(one: Written) -> None:
+    """What is asked of xso's device is whose state it is: with another device it says nothing."""
+    up = one.node.parent
+    while up is not None and up.type in ("parenthesized_expression", "cast_expression"):
+        up = up.parent
+    sign = up.child_by_field_name("operator") if up is not None else None
+    if up is not None and up.type == "binary_expression" and sign is not None:
+        if node_text(sign) in ("==", "!="):
+            refuse(
+                one.site,
+                f"xso.{one.site.field} is compared: whose state it is does not matter to a packet "
+                "any more",
+            )
+
+
+def _handed(context: Context, one: Written) -> Turned:
+    """A helper of callbacks that are given the device gets it from them."""
+    site = one.site
+    variable, declaration = _kept_in(one)
+    down = handed_down(
+        context.devices, context.fate, one.view, site.function, site.reached, variable
+    )
+    if down is None:
+        refuse(site, f"xso.{site.field} is read, and its own net_device is not in reach")
+    if declaration is not None:
+        text = one.view.text
+        start = line_start(text, declaration.start_byte)
+        edit = Edit(one.path, start, text.find(b"\n", declaration.end_byte) + 1, b"")
+    else:
+        edit = Edit(one.path, one.node.start_byte, one.node.end_byte, down.name.encode())
+    does = f"{site.function.name}() is handed its device, and does not take xso.{site.field} for it"
+    return Turned(one, (edit, *down.edits), does)
+
+
+def _kept_in(one: Written) -> tuple[str, Node | None]:
+    """Return the variable that a read does nothing but set, with its declaration."""
+    maker = one.node.parent
+    declaration = maker.parent if maker is not None else None
+    if maker is None or maker.type != "init_declarator" or declaration is None:
+        return "", None
+    name = declarator_name(maker.child_by_field_name("declarator"))
+    if name is None or len(declaration.children_by_field_name("declarator")) != 1:
+        return "", None
+    found = node_text(name)
+    same = [local for local in one.view.locals if local.name == found]
+    if len(same) != 1 or len(one.view.assignments(found)) != 1:
+        return "", None
+    if (same[0].type.base, same[0].type.pointers) != (DEVICE, 1) or same[0].parameter >= 0:
+        return "", None
+    body = one.view.node.child_by_field_name("body")
+    above = declaration.parent
+    if body is None or above is None or above.id != body.id:
+        return "", None
+    return found, declaration
 
 
 def _renamed(context: Context, one: Written) -> Turned:
@@ -59,7 +116,7 @@ def _renamed(context: Context, one: Written) -> Turned:
     edit = Edit(one.path, field.start_byte, field.end_byte, pinned.encode())
     does = "sets" if one.site.access == "write" else "reads"
     return Turned(
-        one, edit, f"{one.site.function.name}() {does} xso.{pinned}, not xso.{one.site.field}"
+        one, (edit,), f"{one.site.function.name}() {does} xso.{pinned}, not xso.{one.site.field}"
     )
 
 
@@ -76,7 +133,7 @@ def _left_out(context: Context, one: Written, read_elsewhere: bool) -> Turned:
     start = line_start(one.view.text, statement.start_byte)
     end = one.view.text.find(b"\n", statement.end_byte) + 1
     does = f"{one.site.function.name}() does not set xso.{one.site.field}, which nobody reads"
-    return Turned(one, Edit(one.path, start, end, b""), does)
+    return Turned(one, (Edit(one.path, start, end, b""),), does)
 
 
 def _callee(value: Node) -> str:
@@ -89,18 +146,3 @@ def _net_of(node: Node) -> Node | None:
     listed = node.parent
     call = listed.parent if listed is not None and listed.type == "argument_list" else None
     return call if call is not None and _callee(call) == _NET else None
-
-
-def _given(context: Context, one: Written) -> str:
-    """Return the parameter by which a callback is told its device."""
-    for local in one.view.locals:
-        if local.parameter < 0 or (local.type.base, local.type.pointers) != (DEVICE, 1):
-            continue
-        if one.view.assignments(local.name):
-            continue
-        node = next((n for n in one.view.occurrences(local.name) if n.type == "identifier"), None)
-        found = context.devices.of(one.view, node) if node is not None else None
-        if found is not None and found.whose and not found.why:
-            if found.whose <= {Whose.OWN, Whose.GIVEN}:
-                return local.name
-    return ""

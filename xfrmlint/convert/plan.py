@@ -9,12 +9,15 @@ from xfrmlint.analysis.analyse import Analysis
 from xfrmlint.analysis.tabulate import Analysed
 from xfrmlint.c.unit import node_text
 from xfrmlint.contract.words import HANDLE, OWNER, PINNED
+from xfrmlint.convert.deferred import Deferred, deferred
 from xfrmlint.convert.edits import Edit, Reason, Refused
-from xfrmlint.convert.exits import Fate
+from xfrmlint.convert.fate import Fate
 from xfrmlint.convert.leftover import left_over
+from xfrmlint.convert.order import is_dropped_before
 from xfrmlint.convert.ownership import Turned, turned
 from xfrmlint.convert.promise import promised
-from xfrmlint.convert.resolving import Context, Converted, converted
+from xfrmlint.convert.reads import Context
+from xfrmlint.convert.resolving import Converted, converted
 from xfrmlint.convert.written import Written, written
 from xfrmlint.program.access import Accesses
 from xfrmlint.program.devices import Devices
@@ -38,6 +41,15 @@ class Plan(NamedTuple):
     reasons: tuple[Reason, ...]
 
 
+class Piece(NamedTuple):
+    """A part of a conversion that stands alone: a function's reads, or a table's promise."""
+
+    function: str
+    is_flag: bool
+    edits: tuple[Edit, ...]
+    does: str
+
+
 def names_of_drivers(analysis: Analysis) -> tuple[list[str], list[str]]:
     """Return the lower drivers and the uppers of a tree, by the module on the net_device."""
     lower = {one.group for one in analysis.drivers if one.role == "lower"}
@@ -50,6 +62,13 @@ def plan_of(
     """Return what converts one lower driver. without: see Context."""
     part = next(p for p in analysis.parts if any(d.group == driver for d in p.drivers))
     return _Planner(part, analysis.offload, driver, without).plan()
+
+
+def pieces_of(analysis: Analysis, driver: str) -> tuple[Context, list[Piece]]:
+    """Return the parts of a driver's conversion that stand alone, whatever is against the rest."""
+    part = next(p for p in analysis.parts if any(d.group == driver for d in p.drivers))
+    planner = _Planner(part, analysis.offload, driver, frozenset())
+    return planner.context, planner.pieces()
 
 
 class _Planner:
@@ -67,17 +86,18 @@ class _Planner:
 
     def plan(self) -> Plan:
         sites = [s for s in self.part.found.sites if s.driver and s.driver.group == self.driver]
-        for site in sites:
-            self._refuse_state(site)
+        later = [found for site in sites if (found := self._later(site)) is not None]
         functions = self._functions(sites)
         turns = self._turned(sites)
         tables = [d for d in self.part.drivers if d.group == self.driver and d.on_netdev]
         flags = [d for d in tables if not d.opted_in]
         edits = [edit for one in functions for edit in one.edits]
-        edits += [one.edit for one in turns]
+        edits += [edit for one in turns for edit in one.edits]
+        edits += [edit for one in later for edit in one.edits]
         edits += chain.from_iterable(self._all(turns, lambda one: _left_over(one, edits)))
         edits += self._all(flags, lambda d: promised(self.reader, self.contract, d))
         does = [one.does for one in functions] + [one.does for one in turns]
+        does += [one.does for one in later]
         does += [f"{table.table.symbol} promises it" for table in flags]
         asked = any(s.access == RESOLVE and s.reached.context == "datapath" for s in sites)
         if flags and not functions and not asked and not self.reasons:
@@ -88,8 +108,23 @@ class _Planner:
         said = tuple(dict.fromkeys(does))
         return Plan(self.driver, asking, tuple(dict.fromkeys(edits)), said, reasons)
 
-    def _refuse_state(self, site: Site) -> None:
-        """Note what a site is that nobody converts by its form alone."""
+    def pieces(self) -> list[Piece]:
+        """Return what of the plan stands alone."""
+        sites = [s for s in self.part.found.sites if s.driver and s.driver.group == self.driver]
+        found = [
+            Piece(one.function, False, one.edits, one.does)
+            for one in self._functions(sites)
+            if one.ends
+        ]
+        for table in self.part.drivers:
+            if table.group == self.driver and table.on_netdev and not table.opted_in:
+                does = f"{table.table.symbol} promises it"
+                for edit in self._all([table], lambda d: promised(self.reader, self.contract, d)):
+                    found.append(Piece("", True, (edit,), does))
+        return found
+
+    def _later(self, site: Site) -> Deferred | None:
+        """Return what makes a store to the handle needless; else note what nobody converts."""
         why = ""
         if site.reached.context == "unknown" and (site.access == RESOLVE or site.member == HANDLE):
             doubt = site.reached.doubts[0] if site.reached.doubts else None
@@ -97,12 +132,18 @@ class _Planner:
             why = f"whether packets reach it is not known{how}"
         elif site.member == HANDLE and "write" in site.access and not site.under_add:
             if not (site.under_free and site.cleared and self.contract.shape == "revision 2"):
+                drivers = [d for d in self.part.drivers if d.group == self.driver]
+                for one in self._all([site], lambda s: written(self.reader, s)):
+                    found = deferred(self.context, one, drivers)
+                    if found is not None:
+                        return found
                 why = f"xso.{site.field} is written outside of add: another device's handle is lost"
         elif site.member not in ("", HANDLE, OWNER, PINNED) and site.access != RESOLVE:
             why = f"xso.{site.field} is its owner's"
         if why:
             text = f"{site.function.name}(): {why}"
             self.reasons.append(Reason(site.place.path, site.place.line, text))
+        return None
 
     def _functions(self, sites: Sequence[Site]) -> list[Converted]:
         """Return each function of the datapath that reads the handle, converted."""
@@ -127,12 +168,14 @@ class _Planner:
 
     def _refuse_open(self, groups: Sequence[Sequence[Written]], found: Sequence[Converted]) -> None:
         """A function that goes on without a handle is right if another has dropped the packet."""
-        doors = {group[0].site.function.name: group[0].site.reached.entries for group in groups}
-        ended = {door for one in found if one.ends for door in doors[one.function]}
+        sites = {group[0].site.function.name: group[0].site for group in groups}
+        ended = [sites[one.function] for one in found if one.ends]
         for one in found:
-            if one.left is not None and not set(doors[one.function]) <= ended:
-                text = f"{one.left.text}: a packet goes on without its handle"
-                self.reasons.append(one.left._replace(text=text))
+            late = sites[one.function]
+            if one.left is None or any(is_dropped_before(self.reader, late, e) for e in ended):
+                continue
+            text = f"{one.left.text}: a packet goes on without its handle"
+            self.reasons.append(one.left._replace(text=text))
 
     def _turned(self, sites: Sequence[Site]) -> list[Turned]:
         """Return each access of xso's devices that the contract warns of, turned."""

@@ -1,5 +1,7 @@
 """The promise to resolve, set in the initializer of an ops table."""
 
+import re
+
 from tree_sitter import Node
 
 from xfrmlint.c.reader import Reader
@@ -9,6 +11,7 @@ from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.layout import columns, line_start
 from xfrmlint.convert.written import below
 from xfrmlint.program.drivers import Driver
+from xfrmlint.program.ops import Table
 
 _TAB = 8
 
@@ -29,6 +32,9 @@ def promised(reader: Reader, contract: Contract, driver: Driver) -> Edit:
         why = f"{driver.table.symbol} sets {name} already, and not {flag}"
     elif unit.condition(pairs[-1].start_byte) != unit.condition(pairs[0].start_byte):
         why = f"the last callback of {driver.table.symbol} stands in a branch of an #if"
+    changed = _changed(reader, place.path, driver.table.symbol, name, flag) if not why else None
+    if changed is not None:
+        raise Refused(changed)
     if why:
         raise Refused(Reason(place.path, place.line, why))
     last = pairs[-1]
@@ -40,6 +46,32 @@ def promised(reader: Reader, contract: Contract, driver: Driver) -> Edit:
     at = last.end_byte + comma
     text = f"{'' if comma else ','}\n{indent}{_aligned(unit.text, last, indent, name)}= {flag},"
     return Edit(place.path, at, at, text.encode())
+
+
+def _changed(reader: Reader, path: str, symbol: str, name: str, flag: str) -> Reason | None:
+    """Return where a table's flags are set or cleared as the driver runs."""
+    written = rf"~\s*\(?\s*{flag}\b|\b{symbol}\s*(\[[^]]*\])?\.{name}\s*[&|]?=(?!=)"
+    for file in dict.fromkeys([path, *reader.universe.files(path)]):
+        found = re.search(written.encode(), reader.corpus.plain(file))
+        if found is not None:
+            line = reader.corpus.plain(file).count(b"\n", 0, found.start()) + 1
+            return Reason(file, line, f"the {name} of {symbol} change as the driver runs")
+    return None
+
+
+def filled_after(reader: Reader, table: Table, slot: str, new: str, target: str) -> Edit | None:
+    """Return the edit that fills a callback behind another one; None without an initializer."""
+    unit = reader.corpus.unit(table.place.path)
+    item = unit.item_at(unit.offset(table.place.line, table.place.column))
+    pairs = _pairs(item.node, table.symbol) if item is not None else []
+    pair = next((one for one in pairs if _named(one) == slot), None)
+    if pair is None or unit.text[pair.end_byte : pair.end_byte + 1] != b",":
+        return None
+    indent = unit.text[line_start(unit.text, pair.start_byte) : pair.start_byte].decode()
+    if indent.strip():
+        return None
+    text = f"\n{indent}{_aligned(unit.text, pair, indent, new)}= {target},"
+    return Edit(table.place.path, pair.end_byte + 1, pair.end_byte + 1, text.encode())
 
 
 def _pairs(node: Node, symbol: str) -> list[Node]:

@@ -1,6 +1,7 @@
 """A conversion, laid over its tree in memory and judged: what is still said against it."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
@@ -20,14 +21,30 @@ from xfrmlint.tree.lines import line_text
 
 _MOST = 8
 _WRONG = "WRONG_LOWER_DEV"
+# What a driver that promises to resolve must not do; a conversion is about these. What else is said
+# of a driver is no reason to leave it unconverted, if it was said of it before.
+_PROMISED = frozenset(
+    {
+        "DIRECT_OFFLOAD_HANDLE",
+        "HANDLE_OUTLIVES_PACKET",
+        "LOWER_DEFINES_RESOLVER",
+        "LOWER_HANDLE_FLAG_MISSING",
+        "LOWER_HANDLE_NOT_RESOLVED",
+        "OFFLOAD_DEV_ACCESS",
+        "OFFLOAD_HANDLE_WRITE",
+        "UNCHECKED_LOWER_HANDLE",
+        "UPPER_PRIV_ACCESS",
+        _WRONG,
+        "ZERO_HANDLE_TX_BUSY",
+    }
+)
 
 
 class Proof(NamedTuple):
     """A plan with what comes of it. reads: what the datapath does today.
 
     before, after: the judgements; after is None where nothing was judged. files: path -> before and
-    after. left: findings that stay, none of them worse than a CHECK. wrong: the
-    functions that would ask for another device.
+    after. left: the CHECKs that stay. wrong: the functions that would ask for another device.
     """
 
     plan: Plan
@@ -70,8 +87,8 @@ def _proof(
         against = list(plan.reasons)
         if not against:
             # What has nothing to convert need not be right.
-            own = [one for one in _findings(analysis, tree, rules) if one.driver in modules]
-            against = list(_found(own, "stands there"))
+            own = [one for one in findings_of(analysis, tree, rules) if one.driver in modules]
+            against = list(_found(own, own, "stands there"))
         return Proof(plan, reads, before, None, {}, (), tuple(against[:_MOST]))
     try:
         files = files_of(tree, plan.edits)
@@ -81,11 +98,11 @@ def _proof(
     over = Overlay(tree, {path: after for path, (_, after) in files.items()}, tree.name)
     made = analyse(over, under=part.graph.reader.universe.home, names=names)
     after = _judgement(made, over, plan.driver)
-    found = _findings(made, over, rules)
+    found = findings_of(made, over, rules)
     own = [one for one in found if one.driver in modules or one.path in files]
     against = [
         *_judged(before, after),
-        *_found(own, "would stand there"),
+        *_found(own, findings_of(analysis, tree, rules), "would stand there"),
         *_unknown(analysis, made, files),
     ]
     wrong = frozenset(one.function for one in own if one.type == _WRONG)
@@ -126,13 +143,29 @@ def _judged(before: Judgement | None, after: Judgement | None) -> Iterator[Reaso
         yield Reason(doubt.place.path, doubt.place.line, text)
 
 
-def _findings(analysis: Analysis, tree: Tree, rules: Sequence[Rule]) -> Sequence[Finding]:
-    return report_of(analysis.facts, tree, rules).findings
+def findings_of(
+    analysis: Analysis, tree: Tree, rules: Sequence[Rule], without: str = ""
+) -> Sequence[Finding]:
+    """Return what is said of a tree. without: a level that is left out."""
+    found = report_of(analysis.facts, tree, rules).findings
+    return [one for one in found if one.level != without]
 
 
-def _found(findings: Sequence[Finding], where: str) -> Iterator[Reason]:
+def gets_right(analysis: Analysis, tree: Tree, driver: str, function: str) -> bool:
+    """Tell whether a function asks the resolver and is judged right in every topology."""
+    judgement = _judgement(analysis, tree, driver)
+    own = [one for one in judgement.handles if one.function == function] if judgement else []
+    return bool(own) and all(one.asks and not one.note and one.worst() in FINE for one in own)
+
+
+def _found(findings: Sequence[Finding], before: Sequence[Finding], where: str) -> Iterator[Reason]:
+    """Yield the findings that speak against a patch. before: what is said of the tree as it is."""
+    stood = Counter((one.type, one.path, one.function) for one in before)
     for one in findings:
-        if one.level != "CHECK":
+        mark = (one.type, one.path, one.function)
+        stood[mark] -= 1
+        is_new = one.type in _PROMISED or stood[mark] < 0
+        if is_new and one.level != "CHECK":
             yield Reason(one.path, one.line, f"{one.type} {where}: {one.message}")
 
 

@@ -2,27 +2,20 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from tree_sitter import Node
 
 from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.view import View
 from xfrmlint.contract.words import OFFLOAD_OK, XMIT, Contract
-from xfrmlint.convert.callers import tests_in_callers
 from xfrmlint.convert.devices import device_in
 from xfrmlint.convert.edits import Edit, Reason, edited
 from xfrmlint.convert.exits import (
     End,
-    Fate,
-    end_of,
     exits_before,
     following,
-    is_busy,
-    kept_of,
-    labels,
-    leaves,
-    packet_in,
+    is_jumped_past,
     taken,
 )
 from xfrmlint.convert.handing import handed_down
@@ -33,7 +26,8 @@ from xfrmlint.convert.layout import (
     line_start,
     with_comment,
 )
-from xfrmlint.convert.undone import is_same_to_leave, takes
+from xfrmlint.convert.leaving import branch_of, exit_of, tested_by
+from xfrmlint.convert.reads import Context, Reads, span_of, wrong_devices
 from xfrmlint.convert.written import (
     Written,
     below,
@@ -43,19 +37,9 @@ from xfrmlint.convert.written import (
     statement_of,
     without_parentheses,
 )
-from xfrmlint.program.devices import Devices
 
 _NAMES = ("handle", "lower_handle", "sa_handle", "xfrm_handle")
 _LOOPS = ("for_statement", "while_statement", "do_statement", "switch_statement")
-
-
-class Context(NamedTuple):
-    """What a driver is converted with. without: functions and devices that are wrong in them."""
-
-    contract: Contract
-    devices: Devices
-    fate: Fate
-    without: frozenset[tuple[str, str]]
 
 
 class Converted(NamedTuple):
@@ -72,24 +56,6 @@ class Converted(NamedTuple):
     left: Reason | None
 
 
-@dataclass(frozen=True)
-class _Reads:
-    """The reads of a function. statement: the one with the first. device: that is at work.
-
-    handed: the edits by which callers hand that down.
-    """
-
-    reads: tuple[Written, ...]
-    statement: Node
-    state: str
-    device: str
-    handed: tuple[Edit, ...]
-
-    @property
-    def first(self) -> Written:
-        return self.reads[0]
-
-
 def converted(context: Context, reads: Sequence[Written]) -> Converted:
     """Convert one function. reads: all of it, of the datapath. Raises Refused."""
     ordered = sorted(reads, key=lambda one: one.node.start_byte)
@@ -99,17 +65,19 @@ def converted(context: Context, reads: Sequence[Written]) -> Converted:
     _refuse_control(context.contract, first)
     _refuse_forms(ordered, statement, state)
     before, way = statement.start_byte, first.site.reached
-    wrong = {text for function, text in context.without if function == first.site.function.name}
+    wrong = wrong_devices(context, first)
     device, handed = device_in(context.devices, first.view, before, way, wrong), ()
     if device.text:
-        found = _Reads(tuple(ordered), statement, state, device.text, handed)
+        found = Reads(tuple(ordered), statement, state, device.text, handed)
     else:
         down = handed_down(context.devices, context.fate, first.view, first.site.function, way)
         if down is None:
             refuse(first.site, device.why)
-        found = _Reads(tuple(ordered), statement, state, down.name, down.edits)
+        found = Reads(tuple(ordered), statement, state, down.name, down.edits)
     if len(ordered) == 1 and (_is_test(first.node) or _is_returned(first)):
         return _in_place(context, found)
+    if len(ordered) == 1 and _tested_variable(found) is not None:
+        return _in_variable(context, found)
     return _in_local(context, found)
 
 
@@ -135,6 +103,8 @@ def _refuse_forms(reads: Sequence[Written], statement: Node, state: str) -> None
         refuse(first.site, "the handle is read where no statement can be put before it")
     words = set(re.findall(r"[A-Za-z_]\w*", state))
     last = reads[-1].node.end_byte
+    if statement.type == "labeled_statement" or is_jumped_past(first.view, statement, last):
+        refuse(first.site, "a jump leads past the place where the handle would be resolved")
     for word in words:
         for value in first.view.assignments(word):
             if statement.start_byte <= value.start_byte <= last:
@@ -170,39 +140,91 @@ def _is_test(node: Node) -> bool:
 
 def _is_returned(one: Written) -> bool:
     """Tell whether a function does nothing with a handle but return it."""
-    up = _span(one).parent
+    up = span_of(one).parent
     while up is not None and up.type in ("cast_expression", "parenthesized_expression"):
         up = up.parent
     return up is not None and up.type == "return_statement"
 
 
-def _span(one: Written) -> Node:
-    """Return what a local takes the place of: the access, with READ_ONCE() around it."""
-    listed = one.node.parent
-    call = listed.parent if listed is not None and listed.type == "argument_list" else None
-    name = call.child_by_field_name("function") if call is not None else None
-    if call is not None and name is not None and node_text(name) == "READ_ONCE":
-        return call
-    return one.node
-
-
-def _in_place(context: Context, found: _Reads) -> Converted:
+def _in_place(context: Context, found: Reads) -> Converted:
     """Convert a single test, or what is returned: the resolver is asked where it stands."""
-    one, contract = found.first, context.contract
-    node = _span(one)
-    start = line_start(one.view.text, node.start_byte)
-    before = one.view.text[start : node.start_byte].decode("utf-8", "surrogateescape")
-    text = called(before, contract.asks, (found.state, found.device), "").removeprefix(before)
-    edit = Edit(one.path, node.start_byte, node.end_byte, text.encode("utf-8", "surrogateescape"))
+    one = found.first
+    node, edit = span_of(one), _asked(context, found)
     if _is_returned(one):
         place = one.view.place(node.start_byte)
         end = context.fate.of_value(one.view, one.site.function, "NULL", place)
         return _done(found, [edit], f"returns what the resolver has for {found.device}", end)
-    end, more = _tested(context, found, one.node)
+    end, more = tested_by(context, found, one.node)
     return _done(found, [edit, *more], f"tests what the resolver has for {found.device}", end)
 
 
-def _in_local(context: Context, found: _Reads) -> Converted:
+def _asked(context: Context, found: Reads) -> Edit:
+    """Return the edit that asks the resolver where the first read stands."""
+    one = found.first
+    node = span_of(one)
+    start = line_start(one.view.text, node.start_byte)
+    before = one.view.text[start : node.start_byte].decode("utf-8", "surrogateescape")
+    contract = context.contract
+    arguments = contract.arguments(found.state, found.device)
+    text = called(before, contract.asks, arguments, "").removeprefix(before)
+    return Edit(one.path, node.start_byte, node.end_byte, text.encode("utf-8", "surrogateescape"))
+
+
+def _tested_variable(found: Reads) -> Node | None:
+    """Return where the next statement tests a variable that does nothing but keep the handle."""
+    statement = found.statement
+    after = following(statement)
+    if after is None or after.type != "if_statement":
+        return None
+    inner = statement.named_children[0] if statement.named_child_count else None
+    if statement.type == "declaration":
+        made = statement.children_by_field_name("declarator")
+        inner = made[0] if len(made) == 1 and made[0].type == "init_declarator" else None
+    elif statement.type != "expression_statement":
+        return None
+    if inner is None or inner.type not in ("assignment_expression", "init_declarator"):
+        return None
+    sign = inner.child_by_field_name("operator")
+    left = inner.child_by_field_name("left") or declarator_name(
+        inner.child_by_field_name("declarator")
+    )
+    value = inner.child_by_field_name("right") or inner.child_by_field_name("value")
+    span = span_of(found.first)
+    while value is not None and value.id != span.id:
+        if value.type not in ("cast_expression", "parenthesized_expression"):
+            return None
+        value = value.named_children[-1]
+    if left is None or left.type != "identifier" or value is None:
+        return None
+    if sign is not None and node_text(sign) != "=":
+        return None
+    for one in below(after.child_by_field_name("condition") or after):
+        if one.type == "identifier" and node_text(one) == node_text(left):
+            if taken(one, "0") is not None:
+                return one
+    return None
+
+
+def _in_variable(context: Context, found: Reads) -> Converted:
+    """Convert a read whose variable is tested next: the resolver is asked where it stands."""
+    one = found.first
+    tested = _tested_variable(found)
+    if tested is None:
+        refuse(one.site, "the test of the handle was not found")
+    end, more = tested_by(context, found, tested)
+    does = f"resolves the handle for {found.device} once, for its test and for what follows"
+    asked = _asked(context, found)
+    if found.statement.type != "declaration" or b"\n" not in asked.text:
+        return _done(found, [asked, *more], does, end)
+    # Too long for a declaration.
+    edits, moved, at = _placed(found, [asked._replace(text=re.sub(rb"\s+", b" ", asked.text))])
+    indent = indent_of(one.view, at).decode()
+    made = "".join(f"{indent}{text}\n" for text in moved).encode("utf-8", "surrogateescape")
+    start = line_start(one.view.text, at.start_byte)
+    return _done(found, [*edits, Edit(one.path, start, start, made), *more], does, end)
+
+
+def _in_local(context: Context, found: Reads) -> Converted:
     """Convert several reads, or a value that is used: one local, resolved and tested once."""
     one, view = found.first, found.first.view
     name = free_name(view, _NAMES)
@@ -212,7 +234,7 @@ def _in_local(context: Context, found: _Reads) -> Converted:
     if unit.condition(one.node.start_byte) != unit.condition(view.node.start_byte):
         refuse(one.site, "the handle is read in a branch of an #if of its function")
     reads = [
-        Edit(one.path, s.start_byte, s.end_byte, name.encode()) for s in map(_span, found.reads)
+        Edit(one.path, s.start_byte, s.end_byte, name.encode()) for s in map(span_of, found.reads)
     ]
     edits, moved, at = _placed(found, reads)
     edits.append(declared(view, f"unsigned long {name};"))
@@ -221,36 +243,51 @@ def _in_local(context: Context, found: _Reads) -> Converted:
     value = called(
         f"{indent}{name} = {guard}",
         context.contract.asks,
-        (found.state, found.device),
+        context.contract.arguments(found.state, found.device),
         " : 0;" if guard else ";",
     )
     lines, end = [value], End(True, "", view.place(0))
-    callers: list[Edit] = []
+    does = f"resolves the handle for {found.device} once"
     tested = next((r.node for r in found.reads if taken(r.node, "0") is not None), None)
     if tested is not None and statement_of(tested).id != found.statement.id:
         tested = None
     if tested is None and any(_is_test(r.node) for r in found.reads[:1]):
         end = End(False, "", view.place(one.node.start_byte), "the test of the handle has no exit")
     elif tested is not None:
-        end, more = _tested(context, found, tested)
+        end, more = tested_by(context, found, tested)
         edits += more
+        does += ", for its test and for what follows"
     else:
-        branch, end, callers = _exit(context, found)
-        edits += callers
-        lines += [f"{indent}if (!{name})" + _branch(branch, indent), ""]
+        leaving = exit_of(context, found)
+        end = leaving.end
+        edits += leaving.edits
+        does += ", and tests it"
+        if any(edit.path != view.path or not _is_within(edit, view.node) for edit in leaving.edits):
+            does += "; its callers leave where there is none"
+        lines += [f"{indent}if (!{name})" + branch_of(leaving.kept, indent), ""]
+        if leaving.behind is not None:
+            return _done(found, [*edits, _put_behind(view, leaving.behind, lines)], does, end)
         at = at if moved else with_comment(view, at)
     lines += [f"{indent}{text}" for text in moved]
     start = line_start(view.text, at.start_byte)
     made = "\n".join(lines) + "\n"
     edits.append(Edit(view.path, start, start, made.encode("utf-8", "surrogateescape")))
-    does = f"resolves the handle for {found.device} once"
-    does += ", and tests it" if tested is None else ", for its test and for what follows"
-    if callers:
-        does += "; its callers leave where there is none"
     return _done(found, edits, does, end)
 
 
-def _placed(found: _Reads, reads: list[Edit]) -> tuple[list[Edit], list[str], Node]:
+def _is_within(edit: Edit, node: Node) -> bool:
+    return node.start_byte <= edit.start < node.end_byte
+
+
+def _put_behind(view: View, exit_: Node, lines: Sequence[str]) -> Edit:
+    """Return the edit that puts lines behind a statement."""
+    at = view.text.find(b"\n", exit_.end_byte) + 1
+    blank = view.text[at : view.text.find(b"\n", at)].strip() == b""
+    made = "\n".join(["", *lines[: -1 if blank else None]]) + "\n"
+    return Edit(view.path, at, at, made.encode("utf-8", "surrogateescape"))
+
+
+def _placed(found: Reads, reads: list[Edit]) -> tuple[list[Edit], list[str], Node]:
     """Return the reads' edits, what is moved behind the declarations, and the statement there.
 
     A variable that the handle initializes is set when the handle was resolved.
@@ -265,7 +302,7 @@ def _placed(found: _Reads, reads: list[Edit]) -> tuple[list[Edit], list[str], No
     name = declarator_name(named)
     if len(made) != 1 or named is None or value is None or name is None or after is None:
         refuse(site, "the handle is read among the declarations")
-    if value.type == "initializer_list" or b"const" in (statement.text or b"").split():
+    if value.type == "initializer_list" or re.search(rb"\bconst\b", statement.text or b""):
         refuse(site, "the handle is read among the declarations")
     between = view.text[statement.end_byte : after.start_byte]
     if re.search(rb"\b" + (name.text or b"") + rb"\b", between):
@@ -280,7 +317,7 @@ def _placed(found: _Reads, reads: list[Edit]) -> tuple[list[Edit], list[str], No
     return [*kept, cut], [f"{node_text(name)} = {text};"], after
 
 
-def _guard(found: _Reads) -> str:
+def _guard(found: Reads) -> str:
     """Return `x ? ` where the statement itself tests whether there is a state."""
     statement, node = found.statement, found.first.node
     text = found.first.view.text[statement.start_byte : node.start_byte].decode("utf-8", "replace")
@@ -299,97 +336,7 @@ def _guard(found: _Reads) -> str:
     return ""
 
 
-def _tested(context: Context, found: _Reads, node: Node) -> tuple[End, list[Edit]]:
-    """Return what becomes of the packet where the driver's own test finds 0, and what mends it."""
-    one = found.first
-    branch = taken(node, "0")
-    if branch is None or not leaves(branch):
-        place = one.view.place(node.start_byte)
-        return End(False, "", place, "the test of the handle has no exit"), []
-    end = context.fate.of(one.view, one.site.function, branch)
-    if not is_busy(end):
-        return end, []
-    edit, end = _instead_of_busy(found, branch)
-    return end, [edit]
-
-
-def _instead_of_busy(found: _Reads, branch: Node) -> tuple[Edit, End]:
-    """Return a drop in place of NETDEV_TX_BUSY, which queues the packet again for ever."""
-    one, view = found.first, found.first.view
-    leaving = [n for n in below(branch) if n.type == "return_statement"]
-    if len(kept_of(branch)) != 1 or len(leaving) != 1:
-        refuse(one.site, "a handle of 0 makes the packet be queued again for ever")
-    for label, target in labels(view):
-        end = end_of(view, target)
-        if end.ended and not end.why and not is_busy(end) and not _undoes(target):
-            jump = f"goto {label};".encode()
-            return Edit(view.path, leaving[0].start_byte, leaving[0].end_byte, jump), end
-    packet = packet_in(view)
-    if not packet or branch.type == "compound_statement":
-        refuse(one.site, "a handle of 0 makes the packet be queued again for ever")
-    indent = indent_of(view, leaving[0]).decode()
-    text = f"dev_kfree_skb_any({packet});\n{indent}return NETDEV_TX_OK;"
-    start = line_start(view.text, branch.start_byte) - 1
-    outer = indent.removesuffix("\t")
-    block = f" {{\n{indent}{text}\n{outer}}}".encode()
-    end = End(True, "NETDEV_TX_OK", view.place(branch.start_byte))
-    return Edit(view.path, start, branch.end_byte, block), end
-
-
-def _undoes(label: Node) -> bool:
-    """Tell whether more is undone behind a label than that the packet is freed."""
-    at: Node | None = label
-    while at is not None:
-        calls = [one for one in below(at) if one.type == "call_expression"]
-        if any(takes(call) for call in calls):
-            return True
-        at = at.next_named_sibling
-    return False
-
-
-def _exit(context: Context, found: _Reads) -> tuple[list[Node], End, list[Edit]]:
-    """Return the exit that the function takes where it has no state, or a bad index."""
-    one = found.first
-    why = "the function has no exit for a packet without a state, or with a bad index"
-    for branch in exits_before(one.view, found.statement, found.state, _changed(found.statement)):
-        kept = kept_of(branch)
-        if not is_same_to_leave(one.view, branch, found.statement):
-            line = one.view.place(branch.start_byte).line
-            why = f"what has to be undone here need not be what was in line {line}"
-            continue
-        end = context.fate.of(one.view, one.site.function, kept[0])
-        if end.ended and not end.why and not is_busy(end):
-            return kept, end, []
-        more = tests_in_callers(context.fate, one.view, one.site.function, kept[0])
-        if more:
-            return kept, end._replace(ended=True, why=""), more
-        line = one.view.place(branch.start_byte).line
-        path, at, _ = end.place
-        what = "the packet is queued again for ever" if is_busy(end) else end.why
-        why = f"leaving as in line {line} is no end of the packet: {what} ({path}:{at})"
-    refuse(one.site, why)
-
-
-def _changed(statement: Node) -> str:
-    """Return what a statement assigns."""
-    inner = statement.named_children[0] if statement.named_child_count else None
-    if statement.type == "declaration":
-        made = [c for c in statement.named_children if c.type == "init_declarator"]
-        name = declarator_name(made[0].child_by_field_name("declarator")) if made else None
-        return node_text(name) if name is not None else ""
-    if inner is None or inner.type != "assignment_expression":
-        return ""
-    return node_text(inner.child_by_field_name("left") or inner)
-
-
-def _branch(kept: Sequence[Node], indent: str) -> str:
-    lines = [f"{indent}\t{node_text(one)}" for one in kept]
-    if len(lines) == 1:
-        return "\n" + lines[0]
-    return " {\n" + "\n".join(lines) + f"\n{indent}}}"
-
-
-def _done(found: _Reads, edits: list[Edit], does: str, end: End) -> Converted:
+def _done(found: Reads, edits: list[Edit], does: str, end: End) -> Converted:
     one = found.first
     name = one.site.function.name
     ends = end.ended and not end.why

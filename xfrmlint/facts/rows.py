@@ -68,6 +68,7 @@ class OpsTableRow(NamedTuple):
     role: str
     on_netdev: int
     opted_in: int
+    shares: int
     flag_path: str
     flag_line: int
     flag_column: int
@@ -100,11 +101,13 @@ class SiteRow(NamedTuple):
     entries: str
     under_add: int
     under_free: int
+    own_states: int
     cleared: int
     read_back: int
     accessor: str
     by_name: int
     flow: str
+    asked: str = ""
 
 
 class PathRow(NamedTuple):
@@ -159,6 +162,33 @@ class SleepRow(NamedTuple):
     callback: str
     callback_path: str
     callback_line: int
+    role: str
+    runs: str
+
+
+class FreedRow(NamedTuple):
+    id: int
+    path: str
+    line: int
+    column: int
+    function: str
+    driver: str
+    what: str
+    symbol: str
+    callback: str
+    callback_path: str
+    callback_line: int
+
+
+class ZeroHandleRow(NamedTuple):
+    path: str
+    line: int
+    column: int
+    function: str
+    driver: str
+    why: str
+    because_path: str
+    because_line: int
 
 
 class ItemRow(NamedTuple):
@@ -200,6 +230,7 @@ class OwnerRow(NamedTuple):
     total: int
     untold: int
     unasking: int | None
+    unsharing: int | None
 
 
 class WorldRow(NamedTuple):
@@ -271,6 +302,8 @@ TABLES: dict[type, str] = {
     EventRow: "event",
     HopRow: "hop",
     SleepRow: "sleep",
+    FreedRow: "freed",
+    ZeroHandleRow: "zero_handle",
     ItemRow: "item",
     CoreFunctionRow: "core_function",
     SuppressionRow: "suppression",
@@ -290,6 +323,7 @@ NUMBERED: dict[type, dict[int, str]] = {
     SiteRow: {0: "site"},
     HopRow: {0: "site"},
     SleepRow: {0: "site"},
+    FreedRow: {0: "site"},
     PathRow: {0: "path"},
     EventRow: {0: "path"},
 }

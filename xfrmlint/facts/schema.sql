@@ -35,10 +35,11 @@ CREATE TABLE entry (function TEXT, entry TEXT, context TEXT, path TEXT, line INT
 
 -- An object of type struct xfrmdev_ops. role: upper or lower. on_netdev: 0 if only another table's
 -- callbacks reach it. group_name: the driver that it belongs to. opted_in: 1 if the promise to
--- resolve is set in a table of the group that is on a net_device. flag_*: where it is set in this table.
+-- resolve is set in a table of the group that is on a net_device. shares: 1 if this table has the promise to
+-- share a state. flag_*: where it is set in this table.
 CREATE TABLE ops_table (
   id INTEGER PRIMARY KEY, symbol TEXT, path TEXT, line INTEGER, column INTEGER, driver TEXT,
-  group_name TEXT, role TEXT, on_netdev INTEGER, opted_in INTEGER, flag_path TEXT, flag_line INTEGER,
+  group_name TEXT, role TEXT, on_netdev INTEGER, opted_in INTEGER, shares INTEGER, flag_path TEXT, flag_line INTEGER,
   flag_column INTEGER
 );
 
@@ -51,14 +52,18 @@ CREATE TABLE callback (
 -- role: upper, lower or core. member: the field's role: handle, owner (the state's device), pinned (the
 -- lower that the owner has chosen), private (the owner's own), owner_callbacks, lower_callbacks. context: datapath, control, dead (nobody calls the function) or unknown:
 -- then no rule that asks for it speaks. under_add, under_free: reached from the add, the free callback
--- alone.
+-- alone. own_states: 1 where packets get there of states alone that the device itself owns.
 -- flow: of a site on the datapath: dead (no path gets there), thrown (its result is used on no path)
--- or empty. read_back: a read after a store in the same function. accessor: the RCU accessor around it.
+-- or empty; of one where flows are handed to hardware: egress (the resolver is asked for the device that
+-- a flow leaves by, which comes in encrypted). read_back: a read after a store in the same function. accessor: the RCU accessor around it.
 -- entries: the doors that lead here. by_name: the base's type is not known, only named xso.
+-- asked: secpath where a packet that is transmitted is asked for that alone on some way here, not whether
+-- the stack wants it offloaded.
 CREATE TABLE site (
   id INTEGER PRIMARY KEY, path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT,
   group_name TEXT, role TEXT, opted_in INTEGER, field TEXT, member TEXT, access TEXT, context TEXT, entries TEXT,
-  under_add INTEGER, under_free INTEGER, cleared INTEGER, read_back INTEGER, accessor TEXT, by_name INTEGER, flow TEXT
+  under_add INTEGER, under_free INTEGER, own_states INTEGER, cleared INTEGER, read_back INTEGER, accessor TEXT, by_name INTEGER, flow TEXT,
+  asked TEXT
 );
 
 -- A way through a driver's code, from a datapath entry to its return. entry is empty where the way
@@ -79,18 +84,32 @@ CREATE TABLE event (
 );
 CREATE INDEX event_of_handle ON event (path_id, handle, kind, position);
 
--- The ways from a datapath entry to a site (or from a resolver callback to a sleeping call): chain 0 is the shortest, position 0 the entry's function.
+-- The ways from a datapath entry to a site (or from a callback to a sleeping call): chain 0 is the shortest, position 0 the entry's function.
 CREATE TABLE hop (
   site INTEGER, chain INTEGER, position INTEGER, function TEXT, path TEXT, line INTEGER, via TEXT
 );
 
--- A call that can sleep below a resolver callback. id: numbered on from the sites, for hop.
+-- A call that can sleep below a callback that must not. id: numbered on from the sites, for hop.
+-- role: of the callback's slot. runs: where the callback is called, as the tree's own core says it, or
+-- the contract where that can't be read.
 CREATE TABLE sleep (
+  id INTEGER PRIMARY KEY, path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT,
+  what TEXT, symbol TEXT, callback TEXT, callback_path TEXT, callback_line INTEGER, role TEXT, runs TEXT
+);
+
+-- A call below a delete callback that frees what the handle leads to (what), at once. id: as sleep's.
+CREATE TABLE freed (
   id INTEGER PRIMARY KEY, path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT,
   what TEXT, symbol TEXT, callback TEXT, callback_path TEXT, callback_line INTEGER
 );
 
--- Where a site, an ops table, a callback, what sets the flag or a sleep (kind) stands, as a compiler is
+-- A store by which add returns a handle that can be 0, and why (because_*: where that shows).
+CREATE TABLE zero_handle (
+  path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT, why TEXT, because_path TEXT,
+  because_line INTEGER
+);
+
+-- Where a site, an ops table, a callback, what sets the flag, a sleep or what is freed (kind) stands, as a compiler is
 -- asked about it: its offset, and the top-level item around it, from start to stop, its name at named
 -- (bytes). Of a macro's text: the items that use the macro. function: of a site, in which it was found.
 CREATE TABLE item (
@@ -123,8 +142,11 @@ CREATE TABLE answer (
 
 -- An upper whose own code was run in worlds (path: of its ops table): how many there are, and how many were
 -- not answered. unasking: 1 if it hands a state to a device that does not promise to ask, 0 if it
--- doesn't, NULL if that was not tried.
-CREATE TABLE owner (driver TEXT, path TEXT, total INTEGER, untold INTEGER, unasking INTEGER);
+-- doesn't, NULL if that was not tried. unsharing: the same of one that transmits through several devices, of
+-- which one does not promise to share a state.
+CREATE TABLE owner (driver TEXT, path TEXT, total INTEGER, untold INTEGER, unasking INTEGER,
+  unsharing INTEGER
+);
 
 -- What a lower device gets from an owner in a world (outcome), as `judge` prints it. handed: 1 where the
 -- owner hands the state on there. assumed: what numbers of the owner's own were taken to be.

@@ -26,6 +26,10 @@ def schema_text() -> str:
     return (Path(__file__).parent / "schema.sql").read_text("utf-8")
 
 
+class TooMuch(sqlite3.OperationalError):
+    """A question that takes too long, or has too much to say."""
+
+
 class Store:
     """Rows in, questions out. After `seal` nothing can be changed, not even by a query."""
 
@@ -57,7 +61,7 @@ class Store:
     def query(self, text: str) -> tuple[list[str], list[sqlite3.Row]]:
         """Return the column names and rows of one SELECT; raises sqlite3.Error.
 
-        So it does for one that takes too long, or has too much to say.
+        So it does, as TooMuch, for one that takes too long or has too much to say.
         """
         left = _MOST_STEPS
 
@@ -73,7 +77,7 @@ class Store:
         except sqlite3.OperationalError as error:
             if left >= 0:
                 raise
-            raise sqlite3.OperationalError("it takes too long") from error
+            raise TooMuch("it takes too long") from error
         except (sqlite3.Warning, ValueError) as error:
             # Two statements in one text, a NUL in it, or a byte that is no UTF-8.
             raise sqlite3.ProgrammingError(str(error)) from None
@@ -86,7 +90,7 @@ def _rows(cursor: sqlite3.Cursor) -> list[sqlite3.Row]:
         found.append(row)
         size += sum(len(value) for value in row if isinstance(value, str | bytes))
         if len(found) > _MOST_ROWS or size > _LARGEST:
-            raise sqlite3.OperationalError("its answer is too large")
+            raise TooMuch("its answer is too large")
     return found
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import RESOLVE
+from xfrmlint.contract.words import DEVICE, RESOLVE
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.events import Device, Kind, Sa, Source
@@ -55,6 +55,9 @@ def callbacks_of(graph: CallGraph, offload: str, tables: Iterable[Table]) -> lis
 
 def _answers(graph: CallGraph, offload: str, view: View) -> dict[tuple[Answer, Place], None]:
     function = graph.known(view)
+    slot = graph.reader.contract.slots[RESOLVE]
+    if slot.gives != "returned":
+        return {(Answer.NOT_FOLLOWED, Place(function.path, function.line, 1)): None}
     try:
         exits = Run(Code(Driver(graph, offload, [function]))).enter(
             function, given=_arguments(view)
@@ -68,7 +71,7 @@ def _arguments(view: View) -> list[Value]:
     """Return the owner, the SA and the lower device, in the order of the parameters."""
     values: list[Value] = []
     for local in sorted((v for v in view.locals if v.parameter >= 0), key=lambda v: v.parameter):
-        if local.type.base == "struct net_device":
+        if local.type.base == DEVICE:
             first = not any(isinstance(v, Netdev) for v in values)
             values.append(Netdev(Device.OWNER if first else Device.OWN))
         else:
@@ -86,8 +89,10 @@ def _answer(view: View, exit_: Exit) -> tuple[Answer, Place]:
         if reads and reads[-1].source is Source.DIRECT:
             same = any(k[0] == SAME and held for k, held in exit_.state.assumed.items())
             return (Answer.SAME if same else Answer.SHARED), reads[-1].place
-    names = view.parameters
-    lower = names[2] if len(names) > 2 else ""
+    devices = sorted(
+        (v.parameter, v.name) for v in view.locals if v.parameter >= 0 and v.type.base == DEVICE
+    )
+    lower = devices[1][1] if len(devices) > 1 else ""
     # The declaration is one occurrence.
     asked = bool(lower) and len(view.occurrences(lower)) > 1
     return (Answer.LOOKED_UP if asked else Answer.SAME_FOR_ALL), place

@@ -10,7 +10,6 @@ from xfrmlint.c.expression import Goes, destination, is_condition
 from xfrmlint.c.graph import labels_in
 from xfrmlint.c.syntax import (
     Address,
-    Before,
     Call,
     Expression,
     Name,
@@ -94,7 +93,8 @@ class Calls:
         values = evaluator.all(call.arguments)
         after = evaluator.state
         targets = self._targets(frame, call)
-        if not targets and any(holds(v, after) for v in values) and self._is_pointer(frame, call):
+        matters = any(holds(v, after) for v in values) or _is_wanted(frame, call)
+        if not targets and matters and self._is_pointer(frame, call):
             targets = targets_of(self.driver.graph, frame.view, call.callee.node)
         if not targets:
             return self._outside(frame, call, values, after)
@@ -128,11 +128,9 @@ class Calls:
         lower = frame.typed(lower, _DEVICE, asked)
         place = frame.place(call)
         device, why = Device.UNKNOWN, ""
-        match source_of(asked):
-            case Opaque() as given:
-                why = given.why
-            case Before():
-                why = "what was there before"
+        given = source_of(asked)
+        if isinstance(given, Opaque):
+            why = given.why
         if isinstance(lower, Netdev):
             device = lower.device
             if lower.member is not None:
@@ -162,8 +160,8 @@ class Calls:
         if not pointed_:
             return []
         spans = {view.place(n.start_byte) for n in leaves_of(call.callee)}
-        if not call.name or not call.name.islower():
-            # static_call(name)(...), and macros that nobody knows.
+        if call.name and not call.name.islower():
+            # Macros that nobody knows.
             spans |= {view.place(n.start_byte) for n in leaves_of(call)}
         return list(dict.fromkeys(f for place, f in pointed_ if place in spans))
 
@@ -178,6 +176,9 @@ class Calls:
         does = function_named(name)
         if does.private == "own" and values:
             values = [self._settled(frame, values[0], call.arguments[0]), *values[1:]]
+        state = self._owned(frame, call, values, state)
+        if does.new_packet:
+            return [self._made(frame, call, values, state)]
         result = _kernels(name, values) or self._bits(frame, call, values)
         if result is not None:
             return [(state, result)]
@@ -197,6 +198,32 @@ class Calls:
             return [(state, UNKNOWN)]
         return self._followed(frame, call, values, state) or self._given(frame, call, values, state)
 
+    def _made(
+        self, frame: Frame, call: Call, values: Sequence[Value], state: State
+    ) -> tuple[State, Value]:
+        """Return a packet that was just made."""
+        place = frame.place(call)
+        made = Packet(f"{place.path}:{place.line}:{place.column}")
+        device: Value = Netdev(Device.NULL)
+        if function_named(call.name).new_packet == "0":
+            device = frame.typed(values[0], _DEVICE, call.arguments[0]) if values else UNKNOWN
+        return state.stored(made.device, device), made
+
+    def _owned(self, frame: Frame, call: Call, values: Sequence[Value], state: State) -> State:
+        """Return what holds of packets' devices behind a call into what nobody follows."""
+        does = function_named(call.name)
+        given = does.packet_device
+        if given is not None and max(given.value.position, given.target.position) < len(values):
+            packet, position = values[given.target.position], given.value.position
+            if isinstance(packet, Packet):
+                device = frame.typed(values[position], _DEVICE, call.arguments[position])
+                return state.stored(packet.device, device)
+        for value in values if not does.known else ():
+            if isinstance(value, Packet) and value.made:
+                # It may have been given one.
+                state = state.stored(value.device, Netdev(Device.UNKNOWN))
+        return state
+
     def _followed(
         self, frame: Frame, call: Call, values: Sequence[Value], state: State
     ) -> Outcomes:
@@ -208,7 +235,9 @@ class Calls:
             and not carried
             and (_is_told(call, values, state) or _is_wanted(frame, call))
         )
-        own = self.driver.own(name, frame.view.path) if name and (carried or asked) else []
+        moves = name in self.code.seeds.moving and any(isinstance(v, Packet) for v in values)
+        wanted = bool(name) and (carried or asked or moves)
+        own = self.driver.own(name, frame.view.path) if wanted else []
         if own:
             return [r for t in own for r in self.follow(frame, t, call, values, state)]
         if not carried or not name or is_kernels(name):

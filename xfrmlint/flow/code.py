@@ -14,6 +14,7 @@ from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice
 from xfrmlint.flow.values import Location
 
 _MOST_FUNCTIONS = 200
+_MOVES = re.compile(rb"->\s*dev\s*=(?!=)")
 
 
 class Seen:
@@ -31,6 +32,10 @@ class Seen:
     def of(self, at: Location) -> tuple[View, Expression] | None:
         """Return the expression for a location."""
         return self._known.get((self.entry, at)) or self._known.get((None, at))
+
+
+def _has_packet(view: View) -> bool:
+    return any(one.type.base == "struct sk_buff" for one in view.locals)
 
 
 class Code:
@@ -60,14 +65,14 @@ class Code:
         self.private = ""
         self.entered: set[FunctionName] = set()
         self.cut_off = False
-        self.seeds = self._seeds()
         # Whether it matters whose a net_device is.
         self.resolves = any(
-            driver.contract.asks in names.words
+            not names.words.isdisjoint(driver.contract.askers)
             for function in driver.reached
             for body in driver.bodies(function)
             for names in body.names
         )
+        self.seeds = self._seeds()
         # Options that are asked for more than once: one answer has to hold for all.
         asked_for = Counter(
             text
@@ -88,15 +93,20 @@ class Code:
         """Return what can lead to a handle anywhere in the driver."""
         contract = self.driver.contract
         handle = contract.member(HANDLE)
-        resolvers = frozenset([contract.asks] if contract.asks else ())
+        resolvers = frozenset(contract.askers)
         words = {*resolvers, handle, *self.driver.names}
+        # By what each function is called, its own name or a pointer's.
+        called: dict[FunctionName, set[str]] = {}
         for function in sorted(self.driver.reached):
+            called[function] = {function.name}
             for edge in self.driver.graph.incoming(function).edges:
                 key = (edge.caller.path, edge.caller.name)
                 self.pointed.setdefault(key, []).append((edge.place, function))
-                words.update(self._word_at(edge.place))
+                called[function].update(self._word_at(edge.place))
+            words |= called[function]
         members = {handle} | {field for _, field in self.keepers}
-        seeds = Seeds(frozenset(words | members), frozenset(members), resolvers)
+        moving = self._moving() if self.resolves else frozenset()
+        seeds = Seeds(frozenset(words | members), frozenset(members), resolvers, moving=moving)
         given: dict[FunctionName, frozenset[str]] = {
             f: frozenset() for f in sorted(self.driver.reached)
         }
@@ -107,18 +117,46 @@ class Code:
                 for body in self.driver.bodies(function):
                     carried = body.carried(seeds, names)
                     members |= carried.members
+                    by = called.get(function, {function.name})
                     if carried.returns:
-                        returning.add(function.name)
-                    filling |= {(function.name, at) for at in carried.fills}
+                        returning |= by
+                    filling |= {(name, at) for name in by for at in carried.fills}
                     for target, parameters in self._given(body, carried):
                         more[target] = more.get(target, frozenset()) | parameters
             words |= members | returning | {name for name, _ in filling}
             found = Seeds(
-                frozenset(words), frozenset(members), frozenset(returning), frozenset(filling)
+                frozenset(words),
+                frozenset(members),
+                frozenset(returning),
+                frozenset(filling),
+                moving,
             )
             if (found == seeds and more == given) or len(more) > _MOST_FUNCTIONS:
                 return found
             seeds, given = found, more
+
+    def _moving(self) -> frozenset[str]:
+        """Return the driver's functions that can give a packet another device."""
+        reader, graph = self.driver.reader, self.driver.graph
+        files = {f for one in self.driver.reached for f in reader.universe.files(one.path)}
+        found: dict[FunctionName, None] = {}
+        for path in sorted(files):
+            data = reader.corpus.data(path)
+            for match in _MOVES.finditer(data):
+                item = reader.corpus.unit(path).item_at(match.start())
+                if item is not None and item.kind == "function":
+                    views = reader.functions(item.name, path)
+                    found.update(dict.fromkeys(graph.known(v) for v in views if _has_packet(v)))
+        queue = list(found)
+        for function in queue:
+            for edge in graph.incoming(function).edges:
+                view = graph.view(edge.caller)
+                if view is not None and edge.caller not in found and _has_packet(view):
+                    found[edge.caller] = None
+                    queue.append(edge.caller)
+            if len(queue) > _MOST_FUNCTIONS:
+                break
+        return frozenset(function.name for function in found)
 
     def _given(self, body: Body, carried: Carried) -> Iterable[tuple[FunctionName, frozenset[str]]]:
         """Yield the driver's functions that are given a handle, and the parameters' names."""

@@ -9,7 +9,17 @@ from xfrmlint.flow.evaluate import Evaluator, Held
 from xfrmlint.flow.events import Device
 from xfrmlint.flow.frame import Frame
 from xfrmlint.flow.relevance import condition
-from xfrmlint.flow.values import Bits, Constant, Form, Handle, Netdev, State, Value, XfrmState
+from xfrmlint.flow.values import (
+    Bits,
+    Constant,
+    Form,
+    Handle,
+    Netdev,
+    Packet,
+    State,
+    Value,
+    XfrmState,
+)
 
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
@@ -50,9 +60,9 @@ class Conditions:
                     return [(state, number.value != 0)]
             case Netdev() if value.device is Device.NULL:
                 return [(state, False)]
-            case XfrmState() if value.there is not None:
+            case XfrmState() | Packet() if value.there is not None:
                 return [(state, value.there)]
-            case XfrmState():
+            case XfrmState() | Packet() if value != Packet():
                 asked = uncast(one)
                 at = self.frame.variable(asked) if isinstance(asked, Name) else None
                 if at is not None:

@@ -14,7 +14,6 @@ from xfrmlint.flow.values import Field, Location, Netdev
 from xfrmlint.kernel import structs
 from xfrmlint.program.devices import Devices, Whose
 
-_NETDEV = "struct net_device"
 _DEVICES = {
     Whose.MASTER: Device.MASTER,
     Whose.VLAN: Device.VLAN_REAL,
@@ -24,6 +23,7 @@ _DEVICES = {
     Whose.DUMMY: Device.DUMMY,
     Whose.OTHER: Device.UNKNOWN,
     Whose.GIVEN: Device.UNKNOWN,
+    Whose.EGRESS: Device.UNKNOWN,
 }
 _LASTING = ("sa", "xs", "global", "netdev")
 
@@ -36,10 +36,12 @@ class Members:
         self.devices = devices
         self._handles: frozenset[str] | None = None
 
-    def device(self, view: View, one: Expression, at: Location, private: str) -> Netdev:
+    def device(
+        self, view: View, one: Expression, at: Location, private: str, fixed: bool
+    ) -> Netdev:
         """Return which device a pointer at a location is; a driver's member is settled later.
 
-        private: the struct of the private data at work, if it is known.
+        private: the struct of the private data at work, if it is known. fixed: see Field.
         """
         if at[0] == "skb":
             return Netdev(Device.UNKNOWN)
@@ -68,7 +70,8 @@ class Members:
         holder = named[-1] if named else ""
         shared = "*" in at[1:-1]
         root = at[1] if shared and at[0] == "own" else ""
-        return Netdev(Device.OWN, Field(struct, field, view.path, shared, holder, root, private))
+        member = Field(struct, field, view.path, shared, holder, root, private, fixed)
+        return Netdev(Device.OWN, member)
 
     def _sa_structs(self, path: str) -> frozenset[str]:
         """Return the structs whose addresses the driver returns as handles."""
@@ -95,6 +98,9 @@ class Members:
             why = f"{member.struct}.{member.field} holds another device, too"
             return _DEVICES[others[0]], "" if others[0] is not Whose.OTHER else why
         if whose and not found.why:
+            tables = (member.holder, member.field) if member.fixed else ()
+            if any(self.devices.fills_several(table, member.path) for table in tables):
+                return Device.SAVED, ""
             return self._beyond(member)
         if (
             not whose

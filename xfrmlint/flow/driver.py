@@ -64,8 +64,8 @@ class Driver:
         path = path if path.endswith(".c") else self._home or path
         key = universe.key(path)
         if key not in self._macros:
-            handle, asks = self.contract.member(HANDLE), self.contract.asks
-            words = [handle, XSO, self.offload.split()[-1], *([asks] if asks else ())]
+            handle, askers = self.contract.member(HANDLE), self.contract.askers
+            words = [handle, XSO, self.offload.split()[-1], *askers]
             self._macros[key] = self.reader.macros(universe.files(path), key).hiding(words)
         return self._macros[key]
 
@@ -85,9 +85,14 @@ class Driver:
             # A function of the core can only stand in a header: it is known by what it does.
             shared = self.reader.universe.shared
             views = [v for v in views if not v.path.startswith("include/") or v.path in shared]
-            views = [v for v in views if v.path == path or not v.static or v.path.endswith(".h")]
+            views = [v for v in views if not v.static or self._sees(path, v.path)]
             self._own[key] = list(dict.fromkeys(self.graph.known(v) for v in views))
         return self._own[key]
+
+    def _sees(self, path: str, where: str) -> bool:
+        """Tell whether a file can call another one's static functions: one #includes the other."""
+        local = self.reader.corpus.local
+        return where.endswith(".h") or where in local(path) or path in local(where)
 
     def is_static(self, view: View, local: Local) -> bool:
         """Tell whether a local variable outlives its function."""

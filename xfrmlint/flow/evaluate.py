@@ -160,7 +160,7 @@ class Evaluator:
 
     def _member(self, one: Member) -> Value:
         of = self._holder(one)
-        if isinstance(of, XfrmState) and of.there is False:
+        if isinstance(of, XfrmState | Packet) and of.there is False:
             raise NoWay
         if one.name == XSO:
             return Offload(sa_of(of))
@@ -221,7 +221,7 @@ class Evaluator:
             case Struct():
                 return of.at if self._in_union(one) else (*of.at, name)
             case Packet():
-                return ("skb", name)
+                return of.device if name == "dev" else ("skb", name)
             case Unknown() if of.packet:
                 return ("skb", "[]", name)
             case XfrmState():

@@ -19,6 +19,7 @@ class Device(StrEnum):
     NULL = "NULL"
     SAVED = "saved"  # kept from another SA or another packet, or another's private data
     DUMMY = "dummy"  # made for NAPI alone
+    UNSET = "skb->dev as it came"  # nobody has stored the device at work there
     UNKNOWN = "unknown"
 
 

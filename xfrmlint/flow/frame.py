@@ -6,7 +6,7 @@ from dataclasses import replace
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, POINTER, IntType, wrapped
 from xfrmlint.c.mention import unevaluated
-from xfrmlint.c.syntax import Expression, Member, Name, bared, source_of
+from xfrmlint.c.syntax import Expression, Index, Member, Name, bared, source_of
 from xfrmlint.c.unit import Place
 from xfrmlint.flow.arithmetic import fitted, numbered, sa_at
 from xfrmlint.flow.code import Code
@@ -147,7 +147,8 @@ class Frame:
                 if isinstance(value, Pointer):
                     at = value.to[:-1] if value.to[-1:] == ("*",) else value.to
                     view, read = self.code.members_read.of(at) or (self.view, one)
-                    return self.driver.members.device(view, read, at, self.code.private)
+                    private, fixed = self.code.private, self._is_fixed(at)
+                    return self.driver.members.device(view, read, at, private, fixed)
                 return value if isinstance(value, Netdev | Constant) else Netdev(Device.UNKNOWN)
             case "struct xfrm_state":
                 if isinstance(value, Pointer):
@@ -164,6 +165,18 @@ class Frame:
             at = ("call", f"{place.path}:{place.line}:{place.column}")
             return Pointer(("skb", *at) if value.packet else at)
         return value
+
+    def _is_fixed(self, at: Location) -> bool:
+        """Tell whether a location is in an element of a shared table that is always the same."""
+        shared = at.index("*") if "*" in at else len(at)
+        for end in range(len(at), shared + 1, -1):
+            view, one = self.code.addressed.of(at[:end]) or (self.view, None)
+            if isinstance(one, Index):
+                return self.driver.constants.value(one.index.text, view.path) is not None
+            if at[end - 1 : end + 1] == ("*", "*"):
+                # Of a table of pointers *p is the first.
+                return True
+        return False
 
     def fitted(self, value: Value, kind: CType | None) -> Value:
         """Return a number as what an integer type makes of it."""

@@ -44,8 +44,12 @@ def lifetime(code: Code, view: View, target: Expression, at: Location | None) ->
 
 
 def _is_array(driver: Driver, view: View, one: Expression) -> bool:
-    """Tell whether an expression is an array that lies in a struct, not a pointer to one."""
+    """Tell whether an expression is an array in a struct or a file's, not a pointer to one."""
     one = bared(one)
+    if isinstance(one, Name) and view.local(one.name, one.start) is None:
+        declared = re.compile(rb"^[^\n(){}=]*\b%s\s*\[" % re.escape(one.name.encode()), re.M)
+        corpus = driver.reader.corpus
+        return any(declared.search(corpus.unit(path).text) for path in corpus.local(view.path))
     kind = _holder(driver, view, one)
     word, _, tag = kind.partition(" ")
     found = driver.reader.corpus.find(word, tag, view.path) if tag else None

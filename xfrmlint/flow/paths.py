@@ -90,23 +90,29 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
         lost = [Doubt(site.place, site.function.name, _TOO_DEEP) for site in sites]
         return Traced((), frozenset(), frozenset(), tuple(lost))
     dead = set()
+    known = set(paths)
+    entered = set()
     for site in _missed(sites, paths):
         if _is_dead(run, site):
             dead.add(site.place)
             continue
         doubts.append(Doubt(site.place, site.function.name, "no path from an entry leads here"))
+        if site.function in entered:
+            continue
+        entered.add(site.function)
         for exit_ in _entered(run, site.function, doubts, from_kernel=False):
             followed = _followed(run.code.driver, "", site.function, exit_)
-            if followed not in paths:
+            if followed not in known:
+                known.add(followed)
                 paths.append(followed)
     lost_places = {(s.place.path, s.place.line) for s in _missed(sites, paths)}
-    handled = {place for path in paths for place in _handled(path.events)}
+    met = lost_places.union(*(_handled(path.events) for path in paths))
     thrown = frozenset(
         site.place
         for site in sites
         if site.access == RESOLVE
         and site.place not in dead
-        and (site.place.path, site.place.line) not in lost_places | handled
+        and (site.place.path, site.place.line) not in met
     )
     for site in sites:
         if site.place in thrown and not is_discarded(graph, site.view, site.place):
@@ -125,7 +131,7 @@ def _entered(
     doubts: list[Doubt],
     from_kernel: bool = True,
     most: int = MOST_IN_ALL,
-    names_device: bool = True,
+    names_device: str = "yes",
 ) -> list[Exit]:
     """Run a function; one that is nested too deeply for this interpreter is a doubt."""
     try:
@@ -147,7 +153,7 @@ def _from_entries(
         # A handler that is called from a real door needs no door of its own.
         if function not in started and not (in_table and function in run.code.entered):
             before = run.steps
-            own = run.code.driver.contract.names_own(name)
+            own = run.code.driver.contract.stores_device(name)
             most = left // (len(doors) - number)
             exits = _entered(run, function, doubts, most=most, names_device=own)
             kept = _looked_into(exits, function, doubts)

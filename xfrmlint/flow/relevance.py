@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 from xfrmlint.c.constants import Constants
@@ -18,6 +19,7 @@ from xfrmlint.c.lower import Lowered
 from xfrmlint.c.syntax import (
     Address,
     Assignment,
+    Before,
     Binary,
     Block,
     Call,
@@ -50,6 +52,7 @@ _CONSTANT = re.compile(r"NETDEV_TX_\w+|NULL|true|false|\d+|-E[A-Z]+")
 _SMALL = 60
 _ENDS = (Does.RETURN, Does.END, Does.CUT)
 _STATE = CType("struct xfrm_state", 1)
+_PACKET = CType("struct sk_buff", 1)
 _MACRO = re.compile(r"^[A-Z][A-Z0-9_]*\s*\(")
 _ARITHMETIC = frozenset(("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"))
 
@@ -59,13 +62,15 @@ class Seeds:
     """What can lead to a handle in a driver.
 
     words: names that stand for one (functions on the way, members). members: those that hold one.
-    returning: functions that return one. filling: functions that put one where argument N points.
+    returning: functions, and pointers to them, that return one. filling: those that put one where
+    argument N points. moving: functions that can give a packet another device.
     """
 
     words: frozenset[str]
     members: frozenset[str]
     returning: frozenset[str] = frozenset()
     filling: frozenset[tuple[str, int]] = frozenset()
+    moving: frozenset[str] = frozenset()
 
 
 class Carried(NamedTuple):
@@ -95,6 +100,29 @@ class Slice(NamedTuple):
     joins: frozenset[int]
 
 
+class _Carriers:
+    """What is known to carry a handle so far, and what of that is new (`fresh`)."""
+
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
+        self.members: set[str] = set()
+        self.fills: set[str] = set()
+        self.handed: dict[str, set[int]] = {}
+        self.fresh: list[str] = []
+
+    def name(self, name: str) -> None:
+        """Note a variable."""
+        if name not in self.names:
+            self.names.add(name)
+            self.fresh.append(name)
+
+    def member(self, name: str) -> None:
+        """Note a member."""
+        if name not in self.members:
+            self.members.add(name)
+            self.fresh.append(name)
+
+
 class _Names(NamedTuple):
     """A step's names: all, variables it assigns or takes the address of, members it assigns.
 
@@ -121,6 +149,11 @@ class Body:
         steps = self.graph.steps
         written = [self.lowered.text(i) for i in range(len(steps))]
         self.names = [_names(text, self.lowered.statement(i)) for i, text in enumerate(written)]
+        # The steps that name each word.
+        self.naming: dict[str, list[int]] = {}
+        for i, names in enumerate(self.names):
+            for word in names.words:
+                self.naming.setdefault(word, []).append(i)
         self.conditions = _repeated(steps, written, self.names)
         # Where a variable is made a constant.
         self.constants: dict[str, set[int]] = {}
@@ -136,6 +169,7 @@ class Body:
         known = [(name, kind) for name, kind in typed if kind is not None]
         self.structs = {name for name, kind in known if not kind.pointers and " " in kind.base}
         self.devices = {name for name, kind in known if kind.base == "struct net_device"}
+        self.packets = {name for name, kind in known if kind == _PACKET} - {*view.parameters}
         self.states = {name for name, kind in known if kind == _STATE}
         self.scalars = {name for name, kind in known if not kind.pointers} - self.structs
         self._pairs: dict[int, list[Expression]] = {}
@@ -178,80 +212,69 @@ class Body:
 
     def carried(self, seeds: Seeds, given: Iterable[str]) -> Carried:
         """Return what carries a handle. given: parameters that do."""
-        names = set(given)
-        members: set[str] = set()
+        found = _Carriers(set(given))
         returns = False
-        fills: set[str] = set()
-        handed: dict[str, set[int]] = {}
-        grown = True
-        while grown:
-            before = len(names) + len(members) + len(fills)
-            for index, text in enumerate(self.names):
-                if not text.words & seeds.words and not text.words & (names | members):
-                    continue
-                step = self.graph.steps[index]
-                if step.does is Does.RETURN:
+        # Each step is looked at again for names that came since; those with few names first, so
+        # that one with many is not looked at for each of them.
+        waiting = [(0, -1)]
+        queued = {-1}
+        fresh = [*given, *(word for word in seeds.words if word in self.naming)]
+        while waiting:
+            _, index = heappop(waiting)
+            queued.discard(index)
+            if index >= 0:
+                if self.graph.steps[index].does is Does.RETURN:
                     value = self.lowered.statement(index)
-                    returns = returns or any(_carries(n, seeds, names, members) for n in value)
+                    returns = returns or any(_carries(n, seeds, found) for n in value)
                 for pair in self.pairs(index):
-                    self._pair(pair, seeds, names, members, fills, handed)
-            grown = len(names) + len(members) + len(fills) > before
+                    self._pair(pair, seeds, found)
+                fresh, found.fresh = found.fresh, []
+            for name in fresh:
+                for i in self.naming.get(name, ()):
+                    if i not in queued:
+                        queued.add(i)
+                        heappush(waiting, (len(self.names[i].words), i))
         parameters = self.view.parameters
         return Carried(
-            frozenset(names),
-            frozenset(members),
+            frozenset(found.names),
+            frozenset(found.members),
             returns,
-            frozenset(i for i, name in enumerate(parameters) if name in fills),
-            frozenset((name, frozenset(at)) for name, at in handed.items()),
+            frozenset(i for i, name in enumerate(parameters) if name in found.fills),
+            frozenset((name, frozenset(at)) for name, at in found.handed.items()),
         )
 
-    def _pair(
-        self,
-        one: Expression,
-        seeds: Seeds,
-        names: set[str],
-        members: set[str],
-        fills: set[str],
-        handed: dict[str, set[int]],
-    ) -> None:
+    def _pair(self, one: Expression, seeds: Seeds, found: "_Carriers") -> None:
         match one:
             case Call():
                 for callee in _sides(one):
-                    self._called(callee.text, one.arguments, seeds, names, members, handed)
+                    self._called(_word_of(callee), one.arguments, seeds, found)
             case Initializer():
                 for name, value in one.items:
-                    if not name.startswith("#") and _carries(value, seeds, names, members):
-                        members.add(name)
+                    if not name.startswith("#") and _carries(value, seeds, found):
+                        found.member(name)
             case Assignment() | Declaration():
-                if one.value is not None and _carries(one.value, seeds, names, members):
-                    self._assigned(one.target, names, members, fills)
+                if one.value is not None and _carries(one.value, seeds, found):
+                    self._assigned(one.target, found)
 
-    def _assigned(
-        self, target: Expression, names: set[str], members: set[str], fills: set[str]
-    ) -> None:
-        through = isinstance(target, Address | Deref)
+    def _assigned(self, target: Expression, found: "_Carriers", fills: bool = True) -> None:
+        through = isinstance(target, Address | Deref | Index)
         target = bared(target, subscripts=True)
         if isinstance(target, Name):
-            names.add(target.name)
-            if through:
-                fills.add(target.name)
+            found.name(target.name)
+            if through and fills:
+                found.fills.add(target.name)
         elif isinstance(target, Member):
-            members.add(target.name)
+            found.member(target.name)
             root = root_of(target).text
             if root in self.structs:
-                names.add(root)
+                found.name(root)
             elif root in self.aliases:
                 # Either of them is the struct that holds it then.
-                names |= {root, self.aliases[root]}
+                found.name(root)
+                found.name(self.aliases[root])
 
     def _called(
-        self,
-        name: str,
-        arguments: Sequence[Expression],
-        seeds: Seeds,
-        names: set[str],
-        members: set[str],
-        handed: dict[str, set[int]],
+        self, name: str, arguments: Sequence[Expression], seeds: Seeds, found: "_Carriers"
     ) -> None:
         stores = {s.value.position: s.target.position for s in function_named(name).stores}
         for position, argument in enumerate(arguments):
@@ -259,15 +282,16 @@ class Body:
             if name in seeds.words and isinstance(argument, Address):
                 # A function on the way fills it, or its members.
                 if isinstance(inner, Name) and inner.name in self.structs:
-                    names.add(inner.name)
-            leads = isinstance(inner, Name) and inner.name in names & self.structs
+                    found.name(inner.name)
+            held = isinstance(inner, Name) and inner.name in self.structs
+            leads = held and inner.text in found.names
             if (name, position) in seeds.filling:
-                self._assigned(argument, names, members, set())
-            elif leads or _carries(argument, seeds, names, members):
+                self._assigned(argument, found, fills=False)
+            elif leads or _carries(argument, seeds, found):
                 # Also the address of a struct that holds a handle.
-                handed.setdefault(name, set()).add(position)
+                found.handed.setdefault(name, set()).add(position)
                 if stores.get(position, -1) in range(len(arguments)):
-                    self._assigned(arguments[stores[position]], names, members, set())
+                    self._assigned(arguments[stores[position]], found, fills=False)
 
     def slice(self, seeds: Seeds, carried: Carried) -> Slice:
         """Return what matters."""
@@ -281,13 +305,14 @@ class Body:
             matters |= {i for i, text in enumerate(self.names) if text.through & parameters}
         # What a call on the way returned decides where the path goes.
         results = set().union(*(self.names[i].assigned | self.names[i].taken for i in matters))
+        decided = _Decided(self, first)
         matters |= {
             i
             for i, step in enumerate(steps)
             if step.does in _ENDS
             or step.again
             or i in self.macros
-            or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results, first))
+            or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results, decided))
         }
         repeated = self._guards(first or set(range(len(steps))))
         matters |= set(repeated)
@@ -322,6 +347,8 @@ class Body:
                 )
             }
             asked = [*self._device_tests(inputs), *self._state_tests(inputs)]
+            if "dev" in inputs:
+                asked += [i for i in ahead if self._moves(i, seeds)]
             fresh |= {i for i in asked if i in ahead and i not in matters}
             matters |= fresh
         onward = _onward(steps, matters)
@@ -350,6 +377,19 @@ class Body:
                 guarding.add(text)
         return {i: text for i, text in self.conditions.items() if text in guarding}
 
+    def _moves(self, index: int, seeds: Seeds) -> bool:
+        """Tell whether a step can give a packet another device, whatever the packet is called."""
+        text = self.names[index]
+        if "dev" in text.members or text.words & seeds.moving:
+            return True
+        # One that was made here can be given its device by a function that nobody knows.
+        return any(
+            does.packet_device is not None
+            or (not does.known and any(_is_one_of(a, self.packets) for a in one.arguments))
+            for one in self.pairs(index)
+            if isinstance(one, Call) and (does := function_named(one.name)) is not None
+        )
+
     def _device_tests(self, inputs: set[str]) -> list[int]:
         """Return the conditions that compare net_devices which matter."""
         asked = self.devices & inputs
@@ -370,34 +410,60 @@ class Body:
             and states & {n for one in self.lowered.statement(i) for n in _asked(one)}
         ]
 
-    def _asks(self, index: int, results: set[str], first: set[int]) -> bool:
+    def _asks(self, index: int, results: set[str], decided: "_Decided") -> bool:
         """Tell whether a condition asks for a result, or for nothing but flags."""
         words = self.names[index].words
         if not words - {"true", "false"}:
             return True
         others = {w for w in words - self.flags if not w.isupper()} - {"likely", "unlikely"}
         asked = words & results | (set() if others else words & self.flags)
-        return any(self._decided(index, name, first) for name in asked)
+        return any(decided.at(index, name) for name in asked)
 
-    def _decided(self, index: int, name: str, first: set[int]) -> bool:
-        """Tell whether a name can have a result, or a flag's constant, at a step.
 
-        Behind `err = unmap(skb)` it has neither: both ways are open, whatever it was before.
-        """
-        stack, seen = list(self.behind[index]), set(self.behind[index])
+class _Decided:
+    """Answers whether a name can have a result, or a flag's constant, at a step.
+
+    Behind `err = unmap(skb)` it has neither: both ways are open, whatever it was before. What is
+    found out on the way to one answer is kept for the next. first: the steps with results.
+    """
+
+    def __init__(self, body: Body, first: set[int]) -> None:
+        self._body = body
+        self._first = first
+        self._known: dict[str, dict[int, bool]] = {}
+
+    def at(self, index: int, name: str) -> bool:
+        """Tell whether it can at a step."""
+        known = self._known.setdefault(name, {})
+        # For each step that was gone through, the one behind it.
+        behind = {index: index}
+        stack = [index]
         while stack:
             current = stack.pop()
-            text = self.names[current]
-            if current in first or current in self.constants.get(name, ()):
-                if name in text.assigned | text.taken:
-                    return True
-            if current == self.graph.start and name in self.view.parameters:
+            if known.get(current) is False:
+                continue
+            found = known.get(current, False)
+            for before in () if found else self._body.behind[current]:
+                if self._begins(before, name):
+                    found = True
+                elif before not in behind and name not in self._body.names[before].assigned:
+                    behind[before] = current
+                    stack.append(before)
+            if found:
+                while not known.get(current):
+                    known[current] = True
+                    current = behind[current]
                 return True
-            if name not in text.assigned:
-                fresh = [n for n in self.behind[current] if n not in seen]
-                stack += fresh
-                seen.update(fresh)
+        known.update(dict.fromkeys(behind, False))
         return False
+
+    def _begins(self, index: int, name: str) -> bool:
+        """Tell whether a name has one because of a step."""
+        body, text = self._body, self._body.names[index]
+        if index in self._first or index in body.constants.get(name, ()):
+            if name in text.assigned | text.taken:
+                return True
+        return index == body.graph.start and name in body.view.parameters
 
 
 def _names(text: str, statement: Sequence[Expression]) -> _Names:
@@ -454,22 +520,24 @@ def _asked(one: Expression) -> list[str]:
     return []
 
 
-def _carries(
-    one: Expression | None, seeds: Seeds, names: Container[str], members: Container[str]
-) -> bool:
+def _is_one_of(one: Expression, names: Container[str]) -> bool:
+    return isinstance(one, Name) and one.name in names
+
+
+def _carries(one: Expression | None, seeds: Seeds, found: _Carriers) -> bool:
     """Tell whether an expression's value can be a handle, or made from one."""
     stack = [one]
     while stack:
         part = stack.pop()
         match part:
-            case Name() if part.name in names:
+            case Name() if part.name in found.names:
                 return True
-            case Member() if part.name in seeds.members or part.name in members:
+            case Member() if part.name in seeds.members or part.name in found.members:
                 return True
             # The address of a member is computed from the struct's.
-            case Address() if root_of(part.of).text in names:
+            case Address() if root_of(part.of).text in found.names:
                 return True
-            case Call() if any(side.text in seeds.returning for side in _sides(part)):
+            case Call() if any(_word_of(side) in seeds.returning for side in _sides(part)):
                 return True
         stack += _MADE_OF[type(part)](part) if type(part) in _MADE_OF else ()
     return False
@@ -478,6 +546,13 @@ def _carries(
 def _sides(call: Call) -> Sequence[Expression]:
     """Return what can be called."""
     return call.callee.values if isinstance(call.callee, Choice) else (call.callee,)
+
+
+def _word_of(callee: Expression) -> str:
+    """Return the word by which something is called: a function's, a pointer's or a member's."""
+    callee = bared(callee, subscripts=True)
+    # Of static_call(name) it is the macro's.
+    return callee.name if isinstance(callee, Member) else callee.text.partition("(")[0]
 
 
 def _passed(call: Call) -> Sequence[Expression]:
@@ -489,7 +564,7 @@ def _passed(call: Call) -> Sequence[Expression]:
 
 # What a value is, or is computed from.
 _MADE_OF: dict[type[Expression | None], Callable[[Any], Sequence[Expression | None]]] = {
-    **dict.fromkeys((Cast, Deref, Unary, Index, Address), lambda one: (one.of,)),
+    **dict.fromkeys((Cast, Deref, Unary, Index, Address, Before), lambda one: (one.of,)),
     **dict.fromkeys((Assignment, Block, Compound), lambda one: (one.value,)),
     Binary: lambda one: (one.left, one.right) if one.operator in _ARITHMETIC else (),
     Call: _passed,

@@ -147,7 +147,8 @@ def widened(state: State, seen: dict[Location, set[str]]) -> State:
     for at, value in state.memory.items():
         if isinstance(value, Constant):
             texts = seen.setdefault(at, set())
-            texts.add(value.text)
+            # A flag that was false and 0 was one thing.
+            texts.add("0" if value.zero else "1" if value.text == "true" else value.text)
             if len(texts) > _MOST_TURNS:
                 memory[at] = UNKNOWN
     return replace(state, memory=memory)

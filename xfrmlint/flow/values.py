@@ -29,7 +29,8 @@ class Field(NamedTuple):
     shared: the struct hangs on a pointer, so that several devices can have the same. holder: the
     member that the struct was read from, if there is one. root: the member of the private data of
     the device at work that leads there through pointers, if one does. private: that data's struct,
-    if it was seen.
+    if it was seen. fixed: the holder is a table that devices share, of which the element is always
+    the same.
     """
 
     struct: str
@@ -39,6 +40,7 @@ class Field(NamedTuple):
     holder: str = ""
     root: str = ""
     private: str = ""
+    fixed: bool = False
 
 
 # What the resolver returns where there is none.
@@ -125,7 +127,19 @@ class Struct:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A struct sk_buff pointer."""
+    """A struct sk_buff pointer. made: where, if it is not the one that the entry was given.
+
+    Of one that was made only the device is told apart; all else is taken for the same packet.
+    there: see XfrmState, of one that was made.
+    """
+
+    made: str = ""
+    there: bool | None = None
+
+    @property
+    def device(self) -> Location:
+        """Where its net_device is kept."""
+        return ("skb", f"dev of {self.made}" if self.made else "dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +201,12 @@ class State:
     used: frozenset[HandleId] = frozenset()
     trail: tuple[Mark, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """Return how much a state holds: a new one copies it."""
+        kept = len(self.memory) + len(self.known) + len(self.assumed)
+        return kept + len(self.used) + len(self.trail)
+
     def key(self) -> tuple[object, ...]:
         """Return something hashable that is equal for equal states."""
         return (*self.context(), self.trail)
@@ -225,7 +245,8 @@ class State:
 
     def stored(self, at: Location, value: Value) -> "State":
         """Return the state with a value at a location; a struct's members are copied."""
-        memory = {k: v for k, v in self.memory.items() if k[: len(at)] != at}
+        size = len(at)
+        memory = {k: v for k, v in self.memory.items() if k[:size] != at}
         if isinstance(value, Struct):
             for inner, held in self.below(value.at):
                 memory[at + inner] = held

@@ -17,6 +17,7 @@ DATAPATH, CONTROL, DEFERRED, UNKNOWN = "datapath", "control", "deferred", "unkno
 _CONTEXTS = (DATAPATH, CONTROL, DEFERRED)
 _SCHEMAS: Mapping[str, Schema] = {
     "packet": {"types": list, "messages": list, "source": str},
+    "flow": {"names": list, "source": str},
     "slot": {
         "structs": list,
         "members": list,
@@ -32,8 +33,6 @@ _SCHEMAS: Mapping[str, Schema] = {
         "source": str,
     },
 }
-# include/linux/static_call.h: the second argument becomes the target of static_call(first).
-STATIC_CALLS = ("DEFINE_STATIC_CALL", "DEFINE_STATIC_CALL_RET0", "static_call_update")
 _HANDLER = re.compile(r"(^|_)(rx|tx|xmit|recv|receive)(_|$)", re.I)
 _CONTROL_HANDLER = re.compile(r"(^|_)(mbox|mbx|ctrl|cmd|msg|event|evt|timestamp|timeout)", re.I)
 
@@ -59,6 +58,13 @@ class _Doors:
     def __init__(self, document: Mapping[str, list[Row]]) -> None:
         self.packets = frozenset(t for row in document["packet"] for t in row["types"])
         self.messages = frozenset(t for row in document["packet"] for t in row["messages"])
+        self.flows = re.compile(
+            "|".join(
+                re.escape(name).replace(r"\*", r"\w*")
+                for row in document["flow"]
+                for name in row["names"]
+            )
+        )
         self.slots = [
             _Slot(_pattern(row["structs"]), _pattern(row["members"]), row)
             for row in document["slot"]
@@ -78,6 +84,11 @@ def _doors() -> _Doors:
 def is_packet(kind: str) -> bool:
     """Tell whether a type is one of those that are packets."""
     return kind in _doors().packets
+
+
+def offloads_flows(door: str) -> bool:
+    """Tell whether flows are handed to hardware behind a door, by its name."""
+    return _doors().flows.fullmatch(door) is not None
 
 
 def takes_packet(kinds: frozenset[str]) -> bool:

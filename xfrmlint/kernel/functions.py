@@ -28,17 +28,26 @@ _SCHEMAS: Mapping[str, Schema] = {
         "truth": int,
         "error_too": bool,
         "stops": str,
+        "static_call": ("call", "store"),
         "device": ("own", "master", "vlan", "other", "private", "dummy"),
         "private": ("own", "vlan"),
         "state": bool,
         "packet": bool,
+        "new_packet": ("none", "0"),
+        "packet_device": str,
         "sleeps": ("always", "flags", "default", "never"),
         "gfp": int,
         "unless_zero": int,
         "softirq": bool,
+        "context": bool,
+        "frees": int,
+        "least": str,
+        "least_in": int,
+        "asks": ("offload", "secpath"),
         "prints": bool,
         "looks": bool,
         "unevaluated": bool,
+        "empties": bool,
         "hardware": bool,
         "rcu": bool,
     },
@@ -68,7 +77,10 @@ class Function:
     argument that names the struct of the result; like: of the one whose type the result has;
     allocated: of the one that says what is allocated; container: of the one in which the result is
     looked up. iterates: what a loop macro runs over, and its variable. calls: so many arguments are
-    functions, one of which is called with the others. softirq: None where that is not known.
+    functions, one of which is called with the others. packet_device: the net_device that becomes a
+    packet's. softirq: None where that is not known. frees: the argument that is freed at once.
+    least: what the least number is that is handed out, and least_in: the argument that it goes to
+    (-1: it is returned). asks: what of a packet is asked.
     """
 
     stores: tuple[Store, ...] = ()
@@ -83,12 +95,19 @@ class Function:
     number: str = ""
     truth: int = -1
     stops: str = ""
+    static_call: str = ""
     device: str = ""
     private: str = ""
+    new_packet: str = ""
+    packet_device: Store | None = None
     sleeps: str = ""
     gfp: int = -1
     unless_zero: int = -1
     softirq: bool | None = None
+    frees: int = -1
+    least: str = ""
+    least_in: int = -1
+    asks: str = ""
     flags: frozenset[str] = field(default_factory=frozenset)
 
     @property
@@ -116,6 +135,11 @@ class Function:
 
 
 _NOTHING = Function()
+_AS_WRITTEN = (
+    *("calls", "number", "truth", "stops", "static_call"),
+    *("device", "private", "new_packet", "softirq"),
+    *("frees", "least", "least_in", "asks"),
+)
 
 
 class Models:
@@ -173,6 +197,8 @@ def _added(known: Function, row: Row) -> Function:
                 found = replace(found, keeps=(*found.keeps, *map(_store, value)))
             case "iterates":
                 found = replace(found, iterates=_store(value))
+            case "packet_device":
+                found = replace(found, packet_device=_store(value))
             case "returns":
                 kind, _, which = value.rpartition(" ")
                 if kind == "struct":
@@ -191,7 +217,7 @@ def _added(known: Function, row: Row) -> Function:
                 found = replace(found, unless_zero=row.get("unless_zero", -1))
             case "gfp" | "unless_zero":
                 continue
-            case "calls" | "number" | "truth" | "stops" | "device" | "private" | "softirq":
+            case _ if key in _AS_WRITTEN:
                 found = replace(found, **{key: value})
             case _:
                 if value:

@@ -22,6 +22,8 @@ LOWER_MEMBERS = {
     ("struct macvlan_dev", "lowerdev"),
     ("struct netdev_adjacent", "dev"),
 }
+# Members that hold the device that a flow leaves by (include/net/flow_offload.h).
+EGRESS_MEMBERS = {("struct flow_action_entry", "dev")}
 # Types in which a descriptor is laid out for hardware to read.
 FOR_HARDWARE = re.compile(r"^__(le|be)(16|32|64)$")
 # Members that tell a struct of one packet, and a struct that lives as long as its queue.

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
+from xfrmlint.analysis.part import Facts, Part, Plan, Progress, lost_rows, problem_rows, quietly
 from xfrmlint.contract.document import contract_of, document_of
 from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.contract.words import ASKED
@@ -189,7 +189,11 @@ def _analysed(
             if part is None:
                 rows = core_facts(watched, memo, progress, whole.contract)
             else:
-                rows = rows_of(analysed(watched, part, whole, memo, progress))
+                try:
+                    rows = rows_of(analysed(watched, part, whole, memo, progress))
+                except RecursionError:
+                    # It is lost, the others are not.
+                    rows = lost_rows(part)
             memo.forget_drivers()
         return watched.seen, _document(rows)
 

@@ -12,7 +12,6 @@ Without callback only. Behind the callback each lower has an entry of its own, w
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import permutations
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -25,8 +24,6 @@ FIELDS: tuple[Field, ...] = ("owner", "real_dev", "offload_handle")
 _C_NAME: Mapping[Field, str] = {f: "dev" if f == "owner" else f for f in FIELDS}
 
 Order = tuple[Field, ...]
-# RFC 1/4, xfrm_dev_state_lower_handle(): the three READ_ONCE, from above.
-RFC_ORDER: Order = ("real_dev", "owner", "offload_handle")
 
 
 class Step(NamedTuple):
@@ -45,7 +42,8 @@ class Scenario(NamedTuple):
     """Writers and the state they start from. issuer: which device's add returned a handle.
 
     The writers run at the same time; locks are not modelled, so writers that exclude each other
-    belong into one program, in turn. shared: the other devices on which a handle is valid.
+    belong into one program, in turn. shared: the other devices on which a handle is valid. names:
+    what the fields are called.
     """
 
     name: str
@@ -53,6 +51,7 @@ class Scenario(NamedTuple):
     writers: Mapping[str, tuple[Step, ...]]
     issuer: Mapping[int, str]
     shared: Mapping[int, frozenset[str]] = MappingProxyType({})
+    names: Mapping[Field, str] = _C_NAME
 
     def is_foreign(self, handle: int, device: str) -> bool:
         """Tell whether a handle picks another SA where a device uses it."""
@@ -75,6 +74,7 @@ class Schedule(NamedTuple):
     device: str
     handle: int
     moves: tuple[Move, ...]
+    names: Mapping[Field, str] = _C_NAME
 
 
 def _empty(field: Field) -> Step:
@@ -97,11 +97,10 @@ def _free(device: str) -> Step:
     return Step(f"{device}'s free")
 
 
-def _failover(old: str, new: str, handle: int, *between: Step) -> tuple[Step, ...]:
+def _failover(old: str, new: str, handle: int) -> tuple[Step, ...]:
     # bond_ipsec_del_sa_all(), then bond_ipsec_add_sa_all(): drivers/net/bonding/bond_main.c, 7.3.
     return (
         _empty("real_dev"),
-        *between,
         _delete(old),
         _free(old),
         _add(new, handle),
@@ -145,25 +144,6 @@ SCENARIOS = (
     ),
 )
 
-_WAIT = Step("waits for all readers", waits=True)
-
-# Not what bonding does: a synchronize_net() in the failover, once real_dev is NULL.
-WAITING = (
-    Scenario("failover that waits", _ON_BOND, {"failover": _failover(A, B, _B1, _WAIT)}, _ISSUER),
-    Scenario(
-        "failover and back that waits",
-        _ON_BOND,
-        {"failover": _failover(A, B, _B1, _WAIT) + _failover(B, A, _A2, _WAIT)},
-        _ISSUER,
-    ),
-)
-
-# Every order in which the resolver can read each field once.
-ORDERS: tuple[Order, ...] = tuple(permutations(FIELDS))
-# Not the RFC's: real_dev is read again last, and the handle not trusted if it has changed.
-READ_AGAIN: Order = ("real_dev", "owner", "offload_handle", "real_dev")
-
-
 Decide = Callable[[State, str], int]
 
 
@@ -186,13 +166,22 @@ class _Node(NamedTuple):
     done: tuple[int, ...]  # steps of each writer
 
 
+# What comes of the values that were read, in the order of reads.
+Outcome = Callable[[tuple[str | int | None, ...], str], int]
+
+
 def shortest(
-    order: Order, scenario: Scenario, device: str, decide: Decide = resolve
+    order: Order,
+    scenario: Scenario,
+    device: str,
+    decide: Decide = resolve,
+    outcome: Outcome | None = None,
 ) -> Schedule | None:
     """Return a shortest schedule by which `device` gets another device's handle, if there is one.
 
-    order: the reader's reads. decide: what it answers. Breadth first over all interleavings;
-    writers move before the reader where schedules are equally long.
+    order: the reader's reads. decide: what it answers in a state; outcome: the same by the values
+    that it has read, each as it was then. Breadth first over all interleavings; writers move before
+    the reader where schedules are equally long.
     """
     names = tuple(scenario.writers)
     start = _Node(scenario.state, (), (0,) * len(names))
@@ -201,11 +190,12 @@ def shortest(
     while queue:
         node = queue.popleft()
         if len(node.read) == len(order):
-            handle = decision(order, node.read, device, decide)
+            read = node.read
+            handle = outcome(read, device) if outcome else decision(order, read, device, decide)
             if handle and scenario.is_foreign(handle, device):
                 text = f"hands {device} {scenario.issuer[handle]}'s handle {handle:#x}"
                 last = Move("resolver", text, node.state)
-                return Schedule(order, device, handle, (*_moves(came, node), last))
+                return Schedule(order, device, handle, (*_moves(came, node), last), scenario.names)
             continue
         for move, successor in _successors(node, order, scenario, names):
             if successor not in came:
@@ -228,7 +218,7 @@ def _successors(
             yield Move(name, step.text, after), _Node(after, read, counts)
     field = order[len(read)]
     value: str | int | None = getattr(state, field)
-    text = f"reads {_C_NAME[field]}: {_shown(value)}"
+    text = f"reads {scenario.names[field]}: {_shown(value)}"
     yield Move("resolver", text, state), _Node(state, (*read, value), done)
 
 
@@ -250,26 +240,14 @@ def _moves(came: Mapping[_Node, tuple[_Node, Move] | None], node: _Node) -> list
     return moves[::-1]
 
 
-def torn(order: Order, scenario: Scenario, decide: Decide = resolve) -> Schedule | None:
+def torn(
+    order: Order, scenario: Scenario, decide: Decide = resolve, outcome: Outcome | None = None
+) -> Schedule | None:
     """Return the shortest schedule by which either device gets the other's handle, if any."""
     devices = sorted(set(scenario.issuer.values()))
-    schedules = (shortest(order, scenario, device, decide) for device in devices)
+    schedules = (shortest(order, scenario, device, decide, outcome) for device in devices)
     found = [schedule for schedule in schedules if schedule is not None]
     return min(found, key=lambda s: len(s.moves), default=None)
-
-
-def survey(
-    orders: Sequence[Order] = ORDERS, scenarios: Sequence[Scenario] = SCENARIOS
-) -> dict[Order, dict[str, Schedule | None]]:
-    """Return, for each order of reads, the shortest bad schedule under each scenario's name."""
-    return {order: {s.name: torn(order, s) for s in scenarios} for order in orders}
-
-
-def safe_orders(
-    orders: Sequence[Order] = ORDERS, scenarios: Sequence[Scenario] = SCENARIOS
-) -> list[Order]:
-    """Return the orders that have no bad schedule in any scenario."""
-    return [order for order, row in survey(orders, scenarios).items() if not any(row.values())]
 
 
 def lines(schedule: Schedule) -> Iterator[str]:
@@ -278,7 +256,7 @@ def lines(schedule: Schedule) -> Iterator[str]:
     text = max(len(move.text) for move in schedule.moves)
     width = len(str(len(schedule.moves)))
     for number, move in enumerate(schedule.moves, 1):
-        fields = " ".join(f"{_C_NAME[f]}={_shown(getattr(move.state, f))}" for f in FIELDS)
+        fields = " ".join(f"{schedule.names[f]}={_shown(getattr(move.state, f))}" for f in FIELDS)
         yield f"{number:{width}}. {move.actor:{actor}}  {move.text:{text}}  {fields}"
 
 

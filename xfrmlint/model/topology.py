@@ -76,6 +76,8 @@ def _seen(
         Device.MASTER: master,
         Device.NULL: None,
         Device.SAVED: saved,
+        # Of a forwarded packet it is the one that it came in by.
+        Device.UNSET: saved,
         # No owner has ever heard of it.
         Device.DUMMY: "dummy",
     }

@@ -1,12 +1,13 @@
 """Where an xfrm_state's xso is read or written, in whatever form it is spelled."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import bare, position_in
+from xfrmlint.c.expression import arguments_of, bare, given_to
 from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, node_text
@@ -17,6 +18,7 @@ from xfrmlint.kernel.functions import Operand, function_named
 from xfrmlint.valueflow.sources import Tracer
 
 _DEEPEST = 6
+_OFFSET = re.compile(rb"offsetof\s*\(\s*(?:struct\s+)?(\w+)\s*,\s*(?:\w+\s*\.\s*)?(\w+)\s*\)")
 
 # Parentheses, casts and the like around a member.
 _MOST_AROUND = 200
@@ -80,14 +82,26 @@ class Accesses:
                         found.append(access)
         handle = self.contract.member(HANDLE)
         if handle in self.fields:
-            named = [a.offset for a in found if a.field == handle]
+            named = sorted(a.offset for a in found if a.field == handle)
             found += self._whole(view, named)
+        if view.holds(_OFFSET):
+            self._offsets(view)
         return sorted(found, key=lambda a: a.offset)
+
+    def _offsets(self, view: View) -> None:
+        """Note where the offset of a member is taken: what is done with it is not followed."""
+        start, end = view.node.start_byte, view.node.end_byte
+        for match in _OFFSET.finditer(view.text, start, end):
+            struct, field = f"struct {match.group(1).decode()}", match.group(2).decode()
+            if struct in (self.offload, words.STATE) and field in self.contract.telling:
+                node = view.node.descendant_for_byte_range(match.start(), match.start() + 1)
+                text = f"the offset of {field} is taken, and what is done with it is not known"
+                self._doubt(view, node or view.node, text)
 
     def _whole(self, view: View, named: Sequence[int]) -> Iterator[Access]:
         """Yield the stores of the whole struct: each writes the handle, without its name.
 
-        named: where the name stands, perhaps in what is stored.
+        named: where the name stands, in order, perhaps in what is stored.
         """
         for node in view.occurrences(XSO):
             member = node.parent
@@ -96,7 +110,8 @@ class Accesses:
             if member.type != "field_expression" or unevaluated(view, member):
                 continue
             stored = member.parent or member
-            if any(stored.start_byte <= at < stored.end_byte for at in named):
+            after = bisect_left(named, stored.start_byte)
+            if after < len(named) and named[after] < stored.end_byte:
                 continue
             if self._mode(view, member)[0] != "write":
                 continue
@@ -272,19 +287,15 @@ class Accesses:
                 return ("write" if plain else "readwrite"), ""
         if parent.type == "update_expression":
             return "readwrite", ""
-        if parent.type == "argument_list" and parent.parent is not None:
-            called = parent.parent.child_by_field_name("function")
-            name = node_text(called) if called is not None else ""
-            position = position_in(parent, up)
-            accessor = _rcu(name)
-            mode = _mode_of_operand(name, Operand(position, address))
+        given = given_to(up)
+        if given is not None:
+            accessor = _rcu(given.name)
+            mode = _mode_of_operand(given.name, Operand(given.position, address))
             if mode:
-                return mode, accessor or (
-                    mode != "write" and self._outer_accessor(parent.parent)
-                ) or ""
+                return mode, accessor or (mode != "write" and _accessor_around(given.call)) or ""
             if address:
-                return self._through_pointer(view, name, position), accessor
-            return "read", accessor or self._outer_accessor(parent.parent)
+                return self._through_pointer(view, given.name, given.position), accessor
+            return "read", accessor or _accessor_around(given.call)
         if address and parent.type in ("init_declarator", "assignment_expression"):
             target = parent.child_by_field_name("declarator") or parent.child_by_field_name("left")
             while target is not None and target.type == "pointer_declarator":
@@ -294,20 +305,16 @@ class Accesses:
                 return _mode_of_pointer(view, name), _accessor_of_pointer(view, name)
         return "read", ""
 
-    def _outer_accessor(self, call: Node) -> str:
-        # unrcu_pointer(xchg(&x->xso.private, NULL))
-        listed = call.parent
-        outer = listed.parent if listed is not None and listed.type == "argument_list" else None
-        called = outer.child_by_field_name("function") if outer is not None else None
-        name = node_text(called) if called is not None else ""
-        return _rcu(name)
-
-    def _through_pointer(self, view: View, name: str, position: int) -> str:
+    def _through_pointer(self, view: View, name: str, position: int, depth: int = 0) -> str:
         """What a function of the driver does through its pointer parameter; a read if unknown."""
+
+        def onward(callee: str, at: int) -> str:
+            return self._through_pointer(view, callee, at, depth + 1)
+
         modes = set()
-        for inner in self.reader.definitions(name, view.path):
+        for inner in self.reader.definitions(name, view.path) if depth < _DEEPEST else ():
             if position < len(inner.parameters):
-                modes.add(_mode_of_pointer(inner, inner.parameters[position]))
+                modes.add(_mode_of_pointer(inner, inner.parameters[position], onward))
         if not modes:
             return "read"
         return modes.pop() if len(modes) == 1 else "readwrite"
@@ -320,15 +327,17 @@ def _is_cleared(node: Node) -> bool:
         up = up.parent
     if up is None:
         return False
-    value = up.child_by_field_name("right")
-    listed = up.child_by_field_name("arguments")
-    if listed is not None and listed.named_children:
-        value = listed.named_children[-1]
+    value = next(reversed(arguments_of(up)), up.child_by_field_name("right"))
     return value is not None and node_text(bare(value)) in ("0", "0UL", "0ul", "NULL")
 
 
-def _mode_of_pointer(view: View, name: str) -> str:
-    """What a function does through a pointer of its own: read, write or readwrite."""
+def _mode_of_pointer(
+    view: View, name: str, onward: Callable[[str, int], str] = lambda callee, position: "read"
+) -> str:
+    """What a function does through a pointer of its own: read, write or readwrite.
+
+    onward: what the function does to which the pointer is passed as its argument at a position.
+    """
     reads = writes = 0
     for node in view.occurrences(name):
         parent = node.parent
@@ -352,23 +361,25 @@ def _mode_of_pointer(view: View, name: str) -> str:
                 continue
             if outer is not None and outer.type == "update_expression":
                 writes += 1
-            elif outer is not None and _filled_by(outer, parent, False):
+            elif outer is not None and _filled_by(parent, False):
                 writes += 1
                 continue
-        if _filled_by(parent, node, True):
+        if _filled_by(node, True):
             writes += 1
             continue
-        reads += 1
+        given = given_to(node)
+        mode = onward(given.name, given.position) if given is not None else "read"
+        reads += mode != "write"
+        writes += mode != "read"
     return "readwrite" if reads and writes else "write" if writes else "read"
 
 
-def _filled_by(listed: Node, node: Node, pointed: bool) -> bool:
+def _filled_by(node: Node, pointed: bool) -> bool:
     """Tell whether a node is an argument that its function fills (pointed: where it points to)."""
-    if listed.type != "argument_list" or listed.parent is None:
+    given = given_to(node)
+    if given is None:
         return False
-    called = listed.parent.child_by_field_name("function")
-    operand = Operand(position_in(listed, node), pointed)
-    return called is not None and _mode_of_operand(node_text(called), operand) == "write"
+    return _mode_of_operand(given.name, Operand(given.position, pointed)) == "write"
 
 
 def _mode_of_operand(name: str, operand: Operand) -> str:
@@ -385,6 +396,12 @@ def _rcu(name: str) -> str:
     return name if function_named(name).is_("rcu") else ""
 
 
+def _accessor_around(node: Node) -> str:
+    """Return the RCU accessor whose argument a node is: unrcu_pointer(xchg(&x->priv, NULL))."""
+    given = given_to(node)
+    return _rcu(given.name) if given is not None else ""
+
+
 def _accessor_of_pointer(view: View, name: str) -> str:
     """Return the RCU accessor in which a pointer is always dereferenced, or nothing."""
     accessors = set()
@@ -392,11 +409,7 @@ def _accessor_of_pointer(view: View, name: str) -> str:
         deref = node.parent
         if deref is None or deref.type != "pointer_expression" or node_text(deref)[:1] != "*":
             continue
-        listed = deref.parent
-        call = listed.parent if listed is not None and listed.type == "argument_list" else None
-        called = call.child_by_field_name("function") if call is not None else None
-        text = node_text(called) if called is not None else ""
-        accessors.add(_rcu(text))
+        accessors.add(_accessor_around(deref))
     return accessors.pop() if len(accessors) == 1 else ""
 
 

@@ -57,6 +57,32 @@ def in_doubt(node: Node, bound: Bound) -> bool:
     return False
 
 
+def context_asked(node: Node, bound: Bound) -> str:
+    """Return the function that is asked, before a node, in which context this runs; or nothing.
+
+    One whose answer is known where packets are handled decides, and is none.
+    """
+    while node.parent is not None:
+        parent = node.parent
+        conditions = [parent] if parent.type in _ASKING else []
+        if parent.type == "compound_statement":
+            conditions += [
+                c
+                for c in parent.named_children
+                if c.start_byte < node.start_byte and c.type == "if_statement" and _leaves(c)
+            ]
+        for one in conditions:
+            condition = one.child_by_field_name("condition")
+            if condition is None or holds(one, bound) is not None:
+                continue
+            for name in re.findall(r"\w+(?=\s*\()", node_text(condition)):
+                does = function_named(name)
+                if does.is_("context") or does.softirq is not None:
+                    return str(name)
+        node = parent
+    return ""
+
+
 def holds(node: Node, bound: Bound) -> bool | None:
     """Return whether a branch's condition holds; None if that is not seen.
 

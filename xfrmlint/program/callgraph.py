@@ -1,12 +1,14 @@
 """Who calls a function: directly, through a macro, or through whatever holds its address."""
 
 import re
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from tree_sitter import Node
 
 from xfrmlint.c.corpus import words
-from xfrmlint.c.expression import position_in
+from xfrmlint.c.expression import arguments_of, given_to, position_in
 from xfrmlint.c.mention import Slot, Use, declared_argument, slot_of, use_of
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import Place, node_text
@@ -91,6 +93,11 @@ class CallGraph:
         self._slot_reads: dict[tuple[str, str, str], list[_Read]] = {}
         self._fitting: dict[tuple[Slot, str], list[Use]] = {}
         self._namesakes: dict[FunctionName, frozenset[str]] = {}
+        # By name and driver: what stands in files that define it, and in all others.
+        self._by_file: dict[
+            tuple[str, str],
+            tuple[Mapping[str, Sequence[tuple[int, Occurrence]]], Sequence[tuple[int, Occurrence]]],
+        ] = {}
         # Functions some of whose callers can mean another one, and why.
         self.torn: dict[FunctionName, str] = {}
         self.holders = Holders(reader, self.passed)
@@ -142,8 +149,7 @@ class CallGraph:
                 continue
             if (call.child_by_field_name("function") or call).id != node.id:
                 continue
-            listed = call.child_by_field_name("arguments")
-            arguments = listed.named_children if listed is not None else []
+            arguments = arguments_of(call)
             if index < len(arguments):
                 found.append((view, arguments[index]))
         return found
@@ -157,9 +163,10 @@ class CallGraph:
         view = self._views.get(function)
         if view is not None and view.static and reader.corpus.kbuild.modules_of(path):
             # Nobody else can name it (a source that is #included is linked into no module).
-            own = reader.inside(name, path)
+            included = [file for file in reader.corpus.includes(path) if file.endswith(".c")]
+            own = [o for file in (path, *included) for o in reader.inside(name, file)]
             return [o for o in own if self._means(o, function, view)]
-        found = list(reader.near(name, path))
+        found = self._near(name, path)
         if view is None or not view.static:
             exported = reader.universe.exported(name, path)
             if exported:
@@ -173,6 +180,20 @@ class CallGraph:
             if path in files or not rivals.intersection(files):
                 self.torn[function] = f"{name}() is defined in {min(rivals)}, too"
         return [o for o in found if o.view.path == path]
+
+    def _near(self, name: str, path: str) -> list[Occurrence]:
+        """Return a name's occurrences in a file's driver, without files that mean their own."""
+        key = (name, self.reader.universe.key(path))
+        if key not in self._by_file:
+            files: dict[str, list[tuple[int, Occurrence]]] = {}
+            for number, one in enumerate(self.reader.near(name, path)):
+                files.setdefault(one.view.path, []).append((number, one))
+            defines = {file for file in files if self.reader.outlines.functions(name, file)}
+            others = [one for file in files if file not in defines for one in files[file]]
+            self._by_file[key] = {file: files[file] for file in defines}, others
+        defining, rest = self._by_file[key]
+        found = sorted([*defining.get(path, ()), *rest], key=itemgetter(0))
+        return [one for _, one in found]
 
     def _rivals(self, function: FunctionName) -> frozenset[str]:
         """Return which files define a function, too, if it isn't known who is linked with it."""
@@ -210,6 +231,8 @@ class CallGraph:
             return False
         if defined is not None and defined.static:
             corpus = self.reader.corpus
+            if here in corpus.includes(function.path):
+                return True
             shared = function.path in self.reader.universe.shared
             return function.path in (corpus.closure(here) if shared else corpus.local(here))
         return True
@@ -224,11 +247,9 @@ class CallGraph:
             found: set[str] = set()
             for view, node in self.reader.everywhere(table, path):
                 use = use_of(self.reader, view, node) if node.type == "identifier" else None
-                listed = use.callee.parent if use is not None and use.callee is not None else None
-                arguments = listed.child_by_field_name("arguments") if listed is not None else None
-                if arguments is not None:
-                    texts = [node_text(a) for a in arguments.named_children]
-                    found.update(t for t in texts if _CONSTANT.match(t))
+                call = use.callee.parent if use is not None and use.callee is not None else None
+                texts = map(node_text, arguments_of(call)) if call is not None else ()
+                found.update(t for t in texts if _CONSTANT.match(t))
             self._registered[key] = frozenset(found)
         return self._registered[key]
 
@@ -274,14 +295,8 @@ class CallGraph:
         """Return the member's nodes: itself, or what a macro makes of it that takes its name."""
         if node.type == "field_identifier":
             return [(view, node)]
-        listed = node.parent
-        call = listed.parent if listed is not None and listed.type == "argument_list" else None
-        called = call.child_by_field_name("function") if call is not None else None
-        if node.type != "identifier" or called is None or called.type != "identifier":
-            return []
-        macros = self.reader.types.macros_under(node_text(called), view.path)
-        if not macros:
-            return []
+        given = given_to(node) if node.type == "identifier" else None
+        macros = self.reader.types.macros_under(given.name, view.path) if given is not None else {}
         word = node_text(node)
         return [
             (made, inner)
@@ -326,10 +341,8 @@ class CallGraph:
             if left is not None and left.id == up.id:
                 return True
             if parent is not None and parent.type == "pointer_expression":
-                listed = parent.parent
-                call = listed.parent if listed is not None else None
-                called = call.child_by_field_name("function") if call is not None else None
-                if called is not None and function_named(node_text(called)).copies_memory:
+                given = given_to(parent)
+                if given is not None and function_named(given.name).copies_memory:
                     return True
         return False
 

@@ -9,13 +9,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import Covered, without_comments
+from xfrmlint.c.cleanups import classes_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
 
-_DEFINED = re.compile(rb"\bDEFINE_(?:FREE|CLASS|\w*GUARD\w*)\s*\(\s*(\w+)\s*,")
 _ATTRIBUTE = re.compile(rb"\b_*cleanup_*\s*\(\s*(\w+)\s*\)")
 _USED = re.compile(rb"\b(?:__free|guard|scoped_guard|scoped_cond_guard|CLASS)\s*\(\s*(\w+)\s*[,)]")
 _WORD = re.compile(rb"[A-Za-z_]\w*")
@@ -70,8 +69,8 @@ class Cleanups:
             text = without_comments(data)
             for match in _ATTRIBUTE.finditer(text):
                 found[match.group(1)].append(_Spot(file, match.start(), "__cleanup"))
-            for name, named in _defined(text):
-                classes[name] |= named
+            for one in classes_in(text):
+                classes[one.name.encode()].update(_WORD.findall(b" ".join(one.arguments[1:])))
             for match in _USED.finditer(text):
                 through = f"__free({match.group(1).decode()})"
                 uses.append((match.group(1), _Spot(file, match.start(), through)))
@@ -81,11 +80,3 @@ class Cleanups:
             for word in (*classes.get(name, ()), *made):
                 found[word].append(spot)
         return found
-
-
-def _defined(text: bytes) -> Iterator[tuple[bytes, set[bytes]]]:
-    """Yield the classes that a text defines, and the names that stand in their definitions."""
-    for match in _DEFINED.finditer(text):
-        end = closing(text, text.index(b"(", match.start()))
-        if end is not None:
-            yield match.group(1), set(_WORD.findall(text, match.end(), end))

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.constants import Constants
+from xfrmlint.c.expression import arguments_of, called_by, given_to
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import Local, View
 from xfrmlint.contract import words
@@ -31,7 +33,7 @@ class Whose(StrEnum):
     """Of whom a net_device is.
 
     GIVEN: it came to a callback together with an SA. PEER: another one that was made beside it, or
-    before. DUMMY: nobody's, only NAPI hangs on it.
+    before. DUMMY: nobody's, only NAPI hangs on it. EGRESS: a flow leaves by it.
     """
 
     OWN = "own"
@@ -41,6 +43,7 @@ class Whose(StrEnum):
     GIVEN = "given"
     PEER = "peer"
     DUMMY = "dummy"
+    EGRESS = "egress"
     OTHER = "other"
 
 
@@ -71,6 +74,7 @@ class Devices:
         self.contract = graph.reader.contract
         self.tracer = Tracer(graph.reader, graph.passed, self._whose, self._stored)
         self.privates = Privates(self.reader)
+        self.constants = Constants(self.reader.types)
         self._members: dict[tuple[str, str, str, str], Found] = {}
 
     def of_member(self, struct: str, field: str, path: str, holder: str = "") -> Found:
@@ -111,6 +115,17 @@ class Devices:
             for stored in self.tracer.forms.stores_of_member(struct, member, path)
         ]
         return bool(stores) and all(_is_given(stored) for stored in stores)
+
+    def fills_several(self, table: str, path: str) -> bool:
+        """Tell whether a driver fills more than one element of a table that is a member."""
+        found: set[str] = set()
+        for view, node in self.reader.near(table, path):
+            around = node.parent.parent if node.parent is not None else None
+            index = around.child_by_field_name("index") if around is not None else None
+            if index is not None and self.tracer.forms.stores_at(view, node):
+                text = node_text(index)
+                found |= {text} if self.constants.value(text, view.path) else {text, ""}
+        return len(found) > 1
 
     def of_context(self, struct: str, view: View) -> Whose | None:
         """Return whose device a kernel struct at work holds, as a function reads it."""
@@ -159,7 +174,7 @@ class Devices:
 
     def _whose(self, view: View, node: Node) -> Whose | None:
         if node.type == "call_expression":
-            name = node_text(node.child_by_field_name("function") or node)
+            name = called_by(node)
             whose = _BY_NAME.get(function_named(name).device)
             return Whose.OTHER if whose is Whose.OWN and _of_another(node, name) else whose
         if node.type == "field_expression":
@@ -177,6 +192,8 @@ class Devices:
         struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
         if (struct, name) in structs.OWN_MEMBERS:
             return self.of_context(struct, view) or Whose.OTHER
+        if (struct, name) in structs.EGRESS_MEMBERS:
+            return Whose.EGRESS
         if (struct, name) in structs.LOWER_MEMBERS:
             return Whose.VLAN
         role = self.contract.role_of(name) if struct == self.accesses.offload else ""
@@ -237,30 +254,25 @@ def _is_given(stored: Stored) -> bool:
         return False
     devices = [private_of(one) for one in stored.view.assignments(node_text(base))]
     return all(devices) and not any(
-        {node_text(value), device} <= {node_text(one) for one in listed.named_children}
+        {node_text(value), device} <= {node_text(one) for one in arguments_of(given.call)}
         for device in devices
         for node in stored.view.occurrences(device)
-        if (listed := node.parent) is not None and listed.type == "argument_list"
+        if (given := given_to(node)) is not None
     )
 
 
 def _polled(node: Node) -> Node | None:
     """Return the device in `netif_napi_add(dev, &napi, poll)`, if a name is the poll there."""
-    listed = node.parent
-    call = listed.parent if listed is not None and listed.type == "argument_list" else None
-    called = call.child_by_field_name("function") if call is not None else None
-    if called is None or listed is None:
-        return None
-    door = argument_door(node_text(called), listed.named_children.index(node))
-    return listed.named_children[0] if door is not None and door.name == "napi_poll" else None
+    given = given_to(node)
+    door = argument_door(given.name, given.position) if given is not None else None
+    polls = given is not None and door is not None and door.name == "napi_poll"
+    return arguments_of(given.call)[0] if given is not None and polls else None
 
 
 def _of_another(call: Node, name: str) -> bool:
     """Tell whether driver data is not that of the device which is at hand, but of one computed."""
-    listed = call.child_by_field_name("arguments")
-    first = listed.named_children[0] if listed is not None and listed.named_child_count else None
-    computed = first is not None and first.type in ("call_expression", "binary_expression")
-    return computed and name.endswith("get_drvdata")
+    types = [one.type for one in arguments_of(call)[:1]]
+    return types in (["call_expression"], ["binary_expression"]) and name.endswith("get_drvdata")
 
 
 def _sets_up(view: View, name: str) -> bool:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.mention import use_of
 from xfrmlint.c.reader import Words
 from xfrmlint.c.unit import node_text
@@ -108,7 +109,7 @@ class _Delegation:
         names = [slot.name for slot in slots if STATE in slot.takes and not slot.packet]
         files, key = self.reader.universe.files(path), self.reader.universe.key(path)
         macros = self.reader.macros(files, key).hiding([*names, NETDEV_OPS])
-        words = Words([*names, *macros])
+        words = Words([*names, *macros], self.reader.indexes)
         for file in files:
             for view in self.reader.views_with(words, file, macros):
                 if view.kind == "function":
@@ -138,8 +139,7 @@ class _Delegation:
         device = self.device_of_ops(view, field)
         if device is None:
             # The ops hang in a struct of the driver's own: then the device argument tells.
-            listed = call.child_by_field_name("arguments")
-            first = listed.named_children[0] if listed and listed.named_child_count else None
+            first = next(iter(arguments_of(call)), None)
             kind = self.reader.types.of(first, view) if first is not None else None
             if first is None or kind is None or kind.base != DEVICE:
                 return False

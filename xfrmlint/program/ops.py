@@ -7,18 +7,22 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import INT, declared, specified
-from xfrmlint.c.expression import arguments_of, bare, position_in
+from xfrmlint.c.expression import arguments_of, bare, given_to, position_in
 from xfrmlint.c.mention import Slot, Use, slot_of, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
-from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, RESOLVE
+from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, RESOLVE, SHARE
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.pointers import targets_of
 from xfrmlint.valueflow.sources import Tracer, returned
 from xfrmlint.valueflow.uses import Step, Uses
+
+_INDEX = re.compile(r"\[([^]]*)\]")
 
 
 class Callback(NamedTuple):
@@ -38,13 +42,17 @@ class Key(NamedTuple):
 
 @dataclass
 class Table:
-    """An ops table while it is being collected; `flags` are the places that set the flag."""
+    """An ops table while it is being collected.
+
+    flags: the places that set the flag. shares: it promises to share a state, too, and has a test.
+    """
 
     key: Key
     symbol: str
     place: Place
     callbacks: list[Callback] = field(default_factory=list)
     flags: list[Place] = field(default_factory=list)
+    shares: bool = False
     slots: set[Slot] = field(default_factory=set)
 
 
@@ -64,35 +72,50 @@ class Tables(NamedTuple):
 
 def find_tables(graph: CallGraph, paths: Iterable[str]) -> Tables:
     """Return the ops tables that the files fill."""
-    finder = _Finder(graph)
-    for path in paths:
-        finder.read(path)
-    finder.settle()
+    paths = list(paths)
+    finder = _read(graph, paths, RESOLVE)
+    if SHARE in graph.reader.contract.promises:
+        sharing = _read(graph, paths, SHARE).tables
+        test = graph.reader.contract.slot(SHARE)
+        for key, table in finder.tables.items():
+            asked = any(callback.field == test for callback in table.callbacks)
+            table.shares = asked and key in sharing and bool(sharing[key].flags)
     # An object that is only copied into is no table of its own.
     found = [t for t in finder.tables.values() if t.callbacks]
     return Tables(sorted(found, key=lambda t: t.place), list(finder.doubts))
 
 
+def _read(graph: CallGraph, paths: Iterable[str], promise: str) -> "_Finder":
+    finder = _Finder(graph, promise)
+    for path in paths:
+        finder.read(path)
+    finder.settle()
+    return finder
+
+
 class _Finder:
-    def __init__(self, graph: CallGraph) -> None:
+    def __init__(self, graph: CallGraph, promise: str) -> None:
         self.graph = graph
         self.reader: Reader = graph.reader
         self.tables: dict[Key, Table] = {}
         self.doubts: dict[Doubt, None] = {}
         self.flagged: list[Flagged] = []
+        # Where a feature of a device is set that is the promise.
+        self.features: list[Place] = []
         self.tracer = Tracer(self.reader, graph.passed, self.object_of)
         self.uses = Uses(self.reader, graph.passed, lambda _: (), self.reads, self.mention)
-        self.owners: dict[Key, tuple[str, str]] = {}
+        self.constants = Constants(self.reader.types)
         contract = self.reader.contract
         self.fields = contract.callbacks
-        self.flag_name = contract.promise(RESOLVE)
+        self.flag_name = contract.promise(promise)
         self.flags_name = contract.flags.name if contract.flags is not None else ""
 
     def read(self, path: str) -> None:
         files, key = self.reader.universe.files(path), self.reader.universe.key(path)
         words = [*self.fields, NETDEV_OPS, *filter(None, [self.flag_name])]
         macros = self.reader.macros(files, key).hiding(words)
-        for view in self.reader.views_with(Words([*words, *macros]), path, macros, own=True):
+        wanted = Words([*words, *macros], self.reader.indexes)
+        for view in self.reader.views_with(wanted, path, macros, own=True):
             for name in self.fields:
                 for node in view.occurrences(name):
                     self.filled(view, node, name)
@@ -101,6 +124,9 @@ class _Finder:
                     self.positional(view, node)
             for node in view.occurrences(self.flags_name) if self.flag_name else ():
                 self.flag(view, node)
+            if self.flag_name and not self.flags_name:
+                named = filter(_is_stored, view.occurrences(self.flag_name))
+                self.features += [view.place(node.start_byte) for node in named]
 
     def filled(self, view: View, node: Node, name: str) -> None:
         parent = node.parent
@@ -108,8 +134,8 @@ class _Finder:
             return
         if parent.type == "field_designator":
             entry = _entry_of(parent)
-            if entry is not None:
-                table = self.table_of_list(view, entry.listed)
+            if entry is not None and parent.id == entry.last.id:
+                table = self.table_of_list(view, entry.listed, entry.pair)
                 self.callback(table, view, node, name, entry.value)
             return
         if parent.type == "argument_list" and parent.parent is not None:
@@ -127,9 +153,16 @@ class _Finder:
             return
         if bare(value).type == "call_expression":
             self.doubt(view, bare(value), f"puts into {name}")
-        made = Callback(name, text, view.place(node.start_byte))
-        if made not in table.callbacks:
-            table.callbacks.append(made)
+        for target in self.targets(view, value, text):
+            made = Callback(name, target, view.place(node.start_byte))
+            if made not in table.callbacks:
+                table.callbacks.append(made)
+
+    def targets(self, view: View, value: Node, text: str) -> list[str]:
+        """Return the functions that a slot's value can be; its text where none is seen."""
+        if bare(value).type == "identifier" and self.reader.definitions(text, view.path):
+            return [text]
+        return [one.name for one in targets_of(self.graph, view, value)] or [text]
 
     def doubt(self, view: View, call: Node, does: str) -> None:
         """Note that nobody defines what fills a table here."""
@@ -162,30 +195,52 @@ class _Finder:
 
     def positions(self, view: View, listed: Node) -> None:
         """Read the entries without a designator of a table, or of each table in an array."""
-        names = list(self.reader.types.fields_named(OPS, view.path))
-        for index, entry in enumerate(listed.named_children):
+        for entry in listed.named_children:
             value = entry
             if entry.type == "initializer_pair":
                 value = entry.child_by_field_name("value") or entry
             if value.type == "initializer_list":
                 self.positions(view, value)
-            elif entry.type != "initializer_pair" and index < len(names):
+            elif entry.type != "initializer_pair":
+                slot = use_of(self.reader, view, entry).slot
+                if slot is None or slot.struct != OPS or not slot.field:
+                    continue
                 table = self.table_of_list(view, listed)
-                if names[index] == self.flags_name:
+                if slot.field == self.flags_name:
                     if self.sets_flag(view, entry):
                         table.flags.append(view.place(entry.start_byte))
                 else:
-                    self.callback(table, view, entry, names[index], entry)
+                    self.callback(table, view, entry, slot.field, entry)
 
-    def table_of_list(self, view: View, listed: Node) -> Table:
-        """Return the table that an initializer list fills."""
-        name, at = _owner(view, listed)
+    def table_of_list(self, view: View, listed: Node, pair: Node | None = None) -> Table:
+        """Return the table that an initializer list, or an entry of it, fills."""
+        name, at = _owner(self.reader, view, listed, pair)
         target = _literal_target(listed)
         if target is not None:
             key = self.key(view, target)
         else:
-            key = Key(view.path if view.kind != "function" else str(view.function), name)
-        return self.table(key, name, view.place(at.start_byte))
+            key = Key(
+                view.path if view.kind != "function" else str(view.function),
+                _INDEX.sub(lambda found: self.element(found[1], view.path), name),
+            )
+        table = self.table(key, name, view.place(at.start_byte))
+        table.slots |= self.members(view, listed, pair)
+        return table
+
+    def element(self, index: str, path: str) -> str:
+        """Return `[2]` for what an index is, `[i]` for one that is no constant."""
+        value = self.constants.value(index, path)
+        return f"[{index if value is None else value.value}]"
+
+    def members(self, view: View, listed: Node, pair: Node | None) -> set[Slot]:
+        """Return the member that an initialized table is of a bigger object, if it is one."""
+        whole = use_of(self.reader, view, listed).slot
+        if pair is not None and len(pair.children_by_field_name("designator")) > 1:
+            value = pair.child_by_field_name("value")
+            inner = use_of(self.reader, view, value).slot if value is not None else None
+            struct, _, field = inner.within.rpartition(".") if inner is not None else ("", "", "")
+            whole = Slot(struct, field)
+        return {Slot(whole.struct, whole.field)} if whole is not None and whole.field else set()
 
     def table(self, key: Key, symbol: str, place: Place) -> Table:
         if key not in self.tables:
@@ -229,7 +284,8 @@ class _Finder:
             inner = node.child_by_field_name("argument")
             index = node.child_by_field_name("index")
             outer = self.key(view, inner) if inner is not None else Key("", "")
-            return Key(outer.scope, f"{outer.name}[{node_text(index) if index else ''}]")
+            text = node_text(index) if index is not None else ""
+            return Key(outer.scope, outer.name + self.element(text, view.path))
         if node.type != "identifier":
             return None
         name = node_text(node)
@@ -247,15 +303,17 @@ class _Finder:
             entry = _entry_of(parent)
             if entry is None:
                 return
-            owner, value = entry
+            owner, value = entry.listed, entry.value
             if not self.holds_callbacks(owner) and not self.typed_ops(view, value):
                 return
             # Of two designators for one field the last one counts.
             later = [c for c in owner.named_children if c.start_byte > value.start_byte]
-            if any(node_text(c).startswith(".flags") for c in later):
+            if any(node_text(c).startswith(f".{self.flags_name}") for c in later):
                 return
             if self.sets_flag(view, value):
-                self.table_of_list(view, owner).flags.append(view.place(node.start_byte))
+                self.table_of_list(view, owner, entry.pair).flags.append(
+                    view.place(node.start_byte)
+                )
             return
         target = _assigned(parent, ("=", "|=")) or _written_once(parent)
         if target is None or not self.is_ops(view, parent) or not self.sets_flag(view, target):
@@ -271,7 +329,12 @@ class _Finder:
         return use.slot is not None and use.slot.struct == OPS
 
     def sets_flag(self, view: View, value: Node) -> bool:
-        """Tell whether the flag is in a value: named (not inverted), or a macro that holds it."""
+        """Tell whether the flag is in a value: named (not inverted), or a macro that holds it.
+
+        Of a promise that is a member of its own: whether the value is not 0.
+        """
+        if self.flag_name == self.flags_name:
+            return node_text(value) not in ("false", "0", "NULL")
         stack = [value]
         while stack:
             node = stack.pop()
@@ -322,6 +385,11 @@ class _Finder:
         for table in list(self.tables.values()):
             self.flags_by_name(table)
             table.slots |= self.destinations(table)
+        module_of = self.reader.universe.module
+        for place in self.features:
+            for table in self.tables.values():
+                if module_of(table.place.path) == module_of(place.path):
+                    table.flags.append(place)
         for flagged in self.flagged:
             own = self.tables.get(flagged.key)
             if own is None or not own.callbacks:
@@ -444,23 +512,43 @@ class _Finder:
 
 
 class _Entry(NamedTuple):
-    """An entry with a designator, in the list that it stands in."""
+    """An entry with designators, the last of them, and the list that it stands in."""
 
     listed: Node
+    pair: Node
+    last: Node
     value: Node
 
 
 def _entry_of(designator: Node) -> _Entry | None:
     """Return the entry of an initializer list that a designator belongs to."""
     pair = designator.parent
-    value = pair.child_by_field_name("value") if pair is not None else None
     listed = pair.parent if pair is not None else None
-    return _Entry(listed, value) if listed is not None and value is not None else None
+    value = pair.child_by_field_name("value") if pair is not None else None
+    if pair is None or listed is None or value is None:
+        return None
+    return _Entry(listed, pair, pair.children_by_field_name("designator")[-1], value)
+
+
+def _is_stored(node: Node) -> bool:
+    """Tell whether a name stands on the right of `=` or `|=`, not inverted."""
+    up: Node | None = node
+    while up is not None and up.type not in ("assignment_expression", "compound_statement"):
+        if up.type == "unary_expression" or up.type.endswith("call_expression"):
+            return False
+        child, up = up, up.parent
+    if up is None or up.type != "assignment_expression":
+        return False
+    operator, right = (up.child_by_field_name(side) for side in ("operator", "right"))
+    said = operator is not None and operator.type in ("=", "|=")
+    return said and right is not None and right.id == child.id
 
 
 def _element_of(key: Key, flagged: Key) -> bool:
     """`ops[i].flags |= F` with a variable index means every element."""
-    root, bracket, _ = flagged.name.partition("[")
+    root, bracket, index = flagged.name.partition("[")
+    if index.rstrip("]").isdigit():
+        return False
     return bool(bracket) and key.scope == flagged.scope and key.name.startswith(f"{root}[")
 
 
@@ -507,13 +595,10 @@ def _assignment_of(node: Node) -> Node | None:
 
 def _written_once(expression: Node) -> Node | None:
     """Return the value of WRITE_ONCE(expression, value)."""
-    listed = expression.parent
-    if listed is None or listed.type != "argument_list" or listed.parent is None:
+    given = given_to(expression)
+    if given is None or given.name != "WRITE_ONCE" or given.position:
         return None
-    called = listed.parent.child_by_field_name("function")
-    arguments = listed.named_children
-    once = called is not None and node_text(called) == "WRITE_ONCE" and len(arguments) == 2
-    return arguments[1] if once and arguments[0].id == expression.id else None
+    return next(iter(arguments_of(given.call)[1:]), None)
 
 
 def _literal_target(listed: Node) -> Node | None:
@@ -527,10 +612,16 @@ def _literal_target(listed: Node) -> Node | None:
     return parent.child_by_field_name("left")
 
 
-def _owner(view: View, listed: Node) -> tuple[str, Node]:
-    """Return the text by which a reader knows an initialized object, and the node to point at."""
+def _owner(reader: Reader, view: View, listed: Node, pair: Node | None) -> tuple[str, Node]:
+    """Return the text by which a reader knows an initialized object, and the node to point at.
+
+    pair: the entry that fills a slot of it; of `[1].xdo_dev_state_add` the object is `[1]`.
+    """
     suffix = ""
     at: Node | None = None
+    if pair is not None:
+        suffix = _designated(pair.children_by_field_name("designator")[:-1])
+        at = pair if suffix else None
     node = listed
     while True:
         parent = node.parent
@@ -543,13 +634,25 @@ def _owner(view: View, listed: Node) -> tuple[str, Node]:
             return node_text(made.name) + suffix, at or made.name
         if parent.type == "initializer_pair":
             names = parent.children_by_field_name("designator")
-            suffix = "".join(node_text(n).replace(" ", "") for n in names) + suffix
+            suffix = _designated(names) + suffix
             if any(n.type == "field_designator" for n in names):
                 at = at or parent
-        elif parent.type == "initializer_list":
-            position = position_in(parent, node)
-            suffix = f"[{position}]{suffix}"
+        elif parent.type == "initializer_list" and node.type != "initializer_pair":
+            suffix = _entered(reader, view, parent, node) + suffix
         elif parent.type == "assignment_expression":
             left = parent.child_by_field_name("left")
             return (node_text(bare(left)) if left is not None else "?") + suffix, at or parent
         node = parent
+
+
+def _designated(designators: Iterable[Node]) -> str:
+    return "".join(node_text(one).replace(" ", "") for one in designators)
+
+
+def _entered(reader: Reader, view: View, listed: Node, entry: Node) -> str:
+    """Return which member or element of what a list fills an entry without designator is."""
+    inner, outer = use_of(reader, view, entry).slot, use_of(reader, view, listed).slot
+    if inner is not None and inner.field:
+        if outer is None or (inner.struct, inner.field) != (outer.struct, outer.field):
+            return f".{inner.field}"
+    return f"[{position_in(listed, entry)}]"

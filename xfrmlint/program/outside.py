@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node, Query
 
+from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.header import declared_function, declared_macros, expanded_text
 from xfrmlint.c.macros import Macro
@@ -24,6 +25,7 @@ from xfrmlint.program.callgraph import CallGraph
 CALLS = Query(language(), "(call_expression) @call")
 _ZERO = re.compile(r"0[uUlL]*")
 _ATOMIC = re.compile(r"\bGFP_(?:ATOMIC|NOWAIT)\b")
+_NAMED_FLAGS = re.compile(rb"\bGFP_")
 # What is worth a look of an argument that need not be flags at all.
 _PLAIN = ("identifier", "binary_expression", "conditional_expression", "parenthesized_expression")
 # The type of an allocation's flags.
@@ -63,7 +65,7 @@ class Outside:
             return frozenset().union(*found)
 
         # The resolver runs for every packet, too.
-        if does.sleeps == "never" or (name != "" and name == self._graph.reader.contract.asks):
+        if does.sleeps == "never" or name in self._graph.reader.contract.askers:
             return _AWAKE
         if does.sleeps == "always":
             waits = given[does.unless_zero : does.unless_zero + 1] if does.unless_zero >= 0 else []
@@ -72,7 +74,7 @@ class Outside:
         telling = given[does.gfp : does.gfp + 1] if does.gfp >= 0 else []
         if does.sleeps == "default" and not telling:
             return Verdict(f"{name}() with GFP_KERNEL, its default")
-        found = flags(telling or [node for node in given if node.type in _PLAIN])
+        found = flags(telling or self._plain(view, given, bound))
         for flag in sorted(filter(None, found)):
             return Verdict(f"{name}() with {flag}")
         if does.sleeps:
@@ -83,6 +85,14 @@ class Outside:
         if does.known or _atomic(given):
             return _AWAKE
         return self._declared(view, call, name, bound, at, depth)
+
+    def _plain(self, view: View, given: Sequence[Node], bound: Bound) -> list[Node]:
+        """Return those arguments that can be flags though no row says which is."""
+        return [
+            node
+            for node in given
+            if node.type in _PLAIN and _can_be_flags(self._graph, view, node, bound, None)
+        ]
 
     def _declared(
         self, view: View, call: Node, name: str, bound: Bound, at: int, depth: int
@@ -162,19 +172,30 @@ def bound_of(
 ) -> Bound:
     """Return what a callee's parameters are: literals, and flags of an allocation."""
     found: Bound = {}
-    types = {local.name: local.type.base for local in target.locals if local.parameter >= 0}
+    types = {local.name: local.type for local in target.locals if local.parameter >= 0}
     for name, given in zip(target.parameters, arguments_of(call), strict=False):
+        kind = types.get(name)
         if not name or _rewritten(target, name):
             continue
         values = [_text(side, known) for one in chosen(given, known) for side in _values(view, one)]
         if len(set(values)) == 1 and values[0] in LITERALS:
             found[name] = values[0]
-        elif given.type in _PLAIN or _FLAGS in (types.get(name), _type(graph, view, given)):
+        elif _can_be_flags(graph, view, given, known, kind):
             flags = flags_of(graph, view, given, known, at)
             sleeping = sorted(filter(None, flags))
             if sleeping or None not in flags:
                 found[name] = sleeping[0] if sleeping else "GFP_ATOMIC"
     return found
+
+
+def _can_be_flags(
+    graph: CallGraph, view: View, node: Node, known: Bound, kind: CType | None
+) -> bool:
+    """Tell whether an argument can be an allocation's flags. kind: the parameter's type."""
+    if kind is not None and (kind.pointers or kind.base == _FLAGS):
+        return not kind.pointers
+    named = view.holds(_NAMED_FLAGS) or any(is_flag(value) for value in known.values())
+    return (named and node.type in _PLAIN) or _type(graph, view, node) == _FLAGS
 
 
 def _type(graph: CallGraph, view: View, node: Node) -> str:

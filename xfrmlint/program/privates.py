@@ -7,7 +7,7 @@ device to another, whatever the members are called.
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.expression import Goes, destination
+from xfrmlint.c.expression import Goes, arguments_of, called_by, destination
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -69,11 +69,7 @@ def private_of(value: Node) -> str:
     call = value
     while call.type in ("cast_expression", "parenthesized_expression"):
         call = call.child_by_field_name("value") or call.named_children[-1]
-    called = call.child_by_field_name("function") if call.type == "call_expression" else None
-    listed = call.child_by_field_name("arguments") if called is not None else None
-    if called is None or listed is None or listed.named_child_count != 1:
+    arguments = arguments_of(call)
+    if len(arguments) != 1 or function_named(called_by(call)).private != "own":
         return ""
-    if function_named(node_text(called)).private != "own":
-        return ""
-    first = listed.named_children[0]
-    return node_text(first) if first.type == "identifier" else ""
+    return node_text(arguments[0]) if arguments[0].type == "identifier" else ""

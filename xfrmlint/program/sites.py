@@ -41,6 +41,7 @@ class Site(NamedTuple):
     reached: Reached
     under_add: bool
     under_free: bool
+    own_states: bool
     cleared: bool
     read_back: bool
     view: View
@@ -101,9 +102,9 @@ class _Finder:
         if not fresh:
             return
         tag = self.offload.split()[-1]
-        words = [*self.contract.telling, XSO, tag, *filter(None, [self.contract.asks])]
+        words = [*self.contract.telling, XSO, tag, *self.contract.askers]
         macros = self.reader.macros(files, self.reader.universe.key(path)).hiding(words)
-        names = Words([*words, *macros, *self.carriers(files, tag)])
+        names = Words([*words, *macros, *self.carriers(files, tag)], self.reader.indexes)
         for file in fresh:
             self.unparsed(file, self.contract.telling)
             for view in self.reader.views_with(names, file, macros, own=True):
@@ -119,7 +120,7 @@ class _Finder:
         if not private or private.encode() not in self.reader.corpus.data(path):
             return
         accesses = Accesses(self.reader, self.offload, self.graph.passed, (private,))
-        for view in self.reader.views_with(Words([private]), path, {}):
+        for view in self.reader.views_with(Words([private], self.reader.indexes), path, {}):
             if view.kind == "function":
                 for access in accesses.of(view):
                     # Nobody looked for callers.
@@ -183,25 +184,27 @@ class _Finder:
 
     def read_resolves(self, path: str) -> None:
         """Add the resolver's calls in a driver, through pointers to it as well."""
-        known: set[Place] = set()
-        resolver = self.contract.asks
-        if not resolver:
-            return
-        for edge in self.graph.calls_of(FunctionName(XFRM, resolver, 0), path):
-            known.add(edge.place)
-            view = self.graph.view(edge.caller)
-            if view is not None:
-                self.settle(view, [_resolving(edge.caller, edge.place, resolver, view)])
-        for view, node in self.reader.near(resolver, path):
-            place = view.place(node.start_byte)
-            if place not in known and _is_strange(self.reader, view, node, bool(known)):
-                self.strange(view, place)
+        for resolver in self.contract.askers:
+            known: set[Place] = set()
+            edges = self.graph.calls_of(FunctionName(XFRM, resolver, 0), path)
+            for edge in edges if self.contract.returns_handle else ():
+                known.add(edge.place)
+                view = self.graph.view(edge.caller)
+                if view is not None:
+                    self.settle(view, [_resolving(edge.caller, edge.place, resolver, view)])
+            for view, node in self.reader.near(resolver, path):
+                place = view.place(node.start_byte)
+                if place not in known and _is_strange(self.reader, view, node, bool(known)):
+                    self.strange(view, place, resolver)
 
-    def strange(self, view: View, place: Place) -> None:
+    def strange(self, view: View, place: Place, resolver: str) -> None:
         """Note that the resolver is named where it can be asked for all that was understood."""
-        why = f"{self.contract.asks} stands in a form of C that was not understood"
+        why = f"{resolver} stands in a form of C that was not understood"
+        if not self.contract.returns_handle:
+            takes = ", ".join(self.contract.resolver.takes if self.contract.resolver else ())
+            why = f"{resolver}({takes}) gives its handle in a way that is not followed"
         self.doubts.append(Doubt(place, view.function.name, why))
-        access = _resolving(view.function, place, self.contract.asks, view)
+        access = _resolving(view.function, place, resolver, view)
         for driver in self.drivers_at(view.path):
             way = Reached((), (), frozenset(), ((place, why),), False)
             self.add(access, driver, driver.role, way, False)
@@ -295,6 +298,7 @@ class _Finder:
                 way,
                 only == self.contract.slot(ADD),
                 only == self.contract.slot(FREE),
+                _sees_own_states_alone(way, self.contract),
                 access.cleared,
                 read_back,
                 access.view,
@@ -359,6 +363,12 @@ def _only_under(way: Reached, contract: Contract) -> str:
     """
     callbacks = {e.name for e in way.entries} & {*contract.callbacks}
     return callbacks.pop() if len(callbacks) == 1 and way.context == "control" else "?"
+
+
+def _sees_own_states_alone(way: Reached, contract: Contract) -> bool:
+    """Tell whether packets get there through a slot alone that a state's own device is asked by."""
+    doors = [entry for entry in way.entries if entry.context != "control"]
+    return bool(doors) and all(contract.own_states_alone(entry.name) for entry in doors)
 
 
 def _declarations(root: Node) -> list[Node]:

@@ -46,7 +46,10 @@ def _run(document: Any, name: str) -> Run:
         for one in document["drivers"]
     }
     owners = {_text(one["driver"]): Outcome(one["outcome"]) for one in document["owners"]}
-    return Run(f"{name} (Linux {_text(document['tree']['version'])})", drivers, owners)
+    tree = document["tree"]
+    at = _text(tree.get("commit", ""))[:12]
+    title = f"{name} (Linux {_text(tree['version'])}{', ' + at if at else ''})"
+    return Run(title, drivers, owners)
 
 
 def _handle(one: Any) -> Handle:

@@ -37,6 +37,7 @@ def render(
             "findings": told,
             "drivers": drivers(report),
             "unknown": unknown(report),
+            "idle_ignores": list(report.idle),
             "summary": {
                 "errors": counts["ERROR"],
                 "warnings": counts["WARNING"],

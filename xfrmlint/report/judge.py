@@ -1,11 +1,12 @@
 """What `xfrmlint judge` prints: for each handle its chain, its events, and what the device gets."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from xfrmlint.analysis.judgement import Got, InWorld, Judgement, Owner, Step, topologies
 from xfrmlint.flow.events import Device, Event, Kind, Sa, Source
 from xfrmlint.model.judge import Outcome
+from xfrmlint.model.topology import Topology
 from xfrmlint.program.access import Doubt
 from xfrmlint.report.columns import aligned
 from xfrmlint.report.json import dump
@@ -174,14 +175,17 @@ def _table(one: Judgement) -> Iterator[str]:
 
 
 def as_json(
-    found: Sequence[Judgement], owners: Sequence[Owner], version: str, contract: str
+    found: Sequence[Judgement],
+    owners: Sequence[Owner],
+    tree: Mapping[str, str],
+    used: Sequence[Topology],
 ) -> str:
-    """Return all of it as JSON."""
+    """Return all of it as JSON. tree: what it is. used: the topologies as its core makes them."""
     return dump(
         {
             "schema": 1,
-            "tree": {"version": version, "contract": contract},
-            "topologies": [{"name": t.name, "sentence": t.sentence} for t in topologies()],
+            "tree": dict(tree),
+            "topologies": [{"name": t.name, "sentence": t.sentence} for t in used],
             "drivers": [_as_data(one) for one in found],
             "owners": [_owner(owner) for owner in owners],
         }

@@ -79,6 +79,8 @@ _NEEDS = {
 def _conditions(rule: Rule) -> Iterator[str]:
     if rule.level_not_opted_in != rule.level:
         yield f"{rule.level_not_opted_in} for a driver that has not opted in."
+    if rule.level_own_states:
+        yield f"{rule.level_own_states} where only states that the device itself owns get there."
     if rule.needs:
         wanted = ", ".join(_NEEDS[need] for need in sorted(rule.needs))
         yield f"Silent in a tree without {wanted}."

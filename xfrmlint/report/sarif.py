@@ -7,16 +7,19 @@ https://docs.github.com/code-security/reference/code-scanning/sarif-files/sarif-
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xfrmlint import __version__
-from xfrmlint.findings import Finding, Hop, Report, Unknown, in_order
+from xfrmlint.findings import Finding, Hop, Report, Unknown, identity, in_order
 from xfrmlint.report import json
 from xfrmlint.report.checkpatch import steps
 from xfrmlint.report.home import home, page_of
 from xfrmlint.report.rulepage import what
 from xfrmlint.report.text import before, uri
 from xfrmlint.rules import Rule
+
+if TYPE_CHECKING:
+    from xfrmlint.report.edits import Fixes, Mended
 
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -32,8 +35,13 @@ _DESCRIPTIONS = ("shortDescription", "fullDescription", "help")
 _LONGEST = 1024
 
 
-def render(report: Report, shown: Sequence[Finding], rules: Sequence[Rule]) -> Iterator[str]:
-    """Yield the lines of one log of one run; rules: all there are, for their texts."""
+def render(
+    report: Report, shown: Sequence[Finding], rules: Sequence[Rule], fixes: "Fixes | None" = None
+) -> Iterator[str]:
+    """Yield the lines of one log of one run; rules: all there are, for their texts.
+
+    fixes: what mends findings, by their identity.
+    """
     numbers = {rule.type: number for number, rule in enumerate(rules)}
     driver = {
         "name": "xfrmlint",
@@ -54,7 +62,7 @@ def render(report: Report, shown: Sequence[Finding], rules: Sequence[Rule]) -> I
                 "toolExecutionNotifications": [_unknown(row) for row in sorted(report.unknown)],
             }
         ],
-        "results": [_result(finding, numbers) for finding in in_order(shown)],
+        "results": [_result(finding, numbers, fixes or {}) for finding in in_order(shown)],
         "properties": {"treeVersion": report.version, "contract": report.contract},
     }
     yield from json.portable({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
@@ -78,7 +86,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _result(finding: Finding, numbers: Mapping[str, int]) -> dict[str, Any]:
+def _result(finding: Finding, numbers: Mapping[str, int], fixes: "Fixes") -> dict[str, Any]:
     chains = [chain for chain in (finding.chain, *finding.more_chains) if chain]
     found: dict[str, Any] = {
         "ruleId": finding.type,
@@ -102,7 +110,32 @@ def _result(finding: Finding, numbers: Mapping[str, int]) -> dict[str, Any]:
             {"id": number, **_place(place.path, place.line), "message": _text(place.text)}
             for number, place in enumerate(finding.related, 1)
         ]
+    mended = fixes.get(identity(finding))
+    if mended is not None:
+        found["fixes"] = [_fix(mended)]
     return found
+
+
+def _fix(mended: "Mended") -> dict[str, Any]:
+    """Return a fix (3.55); its regions count code points, as all of the run does."""
+    from xfrmlint.report.edits import columns, replacements
+
+    changes = []
+    for path, some in replacements(mended):
+        replaced = [
+            {
+                "deletedRegion": {
+                    "startLine": one.line,
+                    "startColumn": first,
+                    "endLine": one.last,
+                    "endColumn": last,
+                },
+                "insertedContent": {"text": one.text},
+            }
+            for one, (first, last) in zip(some, columns(some, True), strict=True)
+        ]
+        changes.append({"artifactLocation": _artifact(path), "replacements": replaced})
+    return {"description": _text(mended[0].does), "artifactChanges": changes}
 
 
 def _main_place(finding: Finding) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import bare, position_in
+from xfrmlint.c.expression import arguments_of, bare, position_in
 from xfrmlint.c.mention import slot_of, use_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.syntax import (
@@ -258,6 +258,19 @@ class Forms:
             if parent.type == "assignment_expression" and _is_field(parent, "left", node):
                 continue
             found += self.stores_at(view, node)
+        return found
+
+    def stores_of_static_call(self, view: View, call: Node) -> list[Stored]:
+        """Return what becomes the target of static_call(name) in a driver."""
+        found = []
+        for named in arguments_of(call)[:1]:
+            for where, node in self.reader.near(node_text(named), view.path):
+                use = use_of(self.reader, where, node)
+                around = use.callee.parent if use.callee is not None else None
+                given = arguments_of(around) if around is not None else []
+                stores = function_named(use.name).static_call == "store"
+                if stores and use.position == 0 and len(given) > 1:
+                    found.append(Stored(where, given[1], None, node))
         return found
 
     def stores_of_member(self, struct: str, name: str, path: str) -> list[Stored]:

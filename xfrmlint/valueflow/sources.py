@@ -16,6 +16,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.mention import slot_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, node_text
@@ -153,6 +154,8 @@ class Tracer(Generic[T]):
             around = _container(node)
             if around is not None:
                 return [Value(view, around)]
+            if called is not None and function_named(node_text(called)).static_call == "call":
+                return self._values(self.forms.stores_of_static_call(view, node), answers, doubts)
             names = self.forms.alternatives(Value(view, called)) if called is not None else []
             found = [
                 Value(inner, value)
@@ -223,11 +226,10 @@ def _is_everybodys(path: str) -> bool:
 
 def _container(call: Node) -> Node | None:
     """Return p for container_of(&p->member, struct s, member)."""
-    name = node_text(call.child_by_field_name("function") or call)
-    listed = call.child_by_field_name("arguments")
-    if function_named(name).struct < 0 or listed is None or not listed.named_child_count:
+    arguments = arguments_of(call)
+    if function_named(called_by(call)).struct < 0 or not arguments:
         return None
-    member = plain(listed.named_children[0])
+    member = plain(arguments[0])
     return member.child_by_field_name("argument") if member.type == "field_expression" else None
 
 

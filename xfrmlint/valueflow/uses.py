@@ -23,12 +23,10 @@ from xfrmlint.c.mention import Slot, Use, slot_of, stored_through, use_of
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
-from xfrmlint.kernel.doors import STATIC_CALLS
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.valueflow.forms import Passed
 
 DEEPEST = 12
-_CALLING = ("static_call", "static_call_mod", "static_call_cond")
 # A pointer that is itself given from function to function.
 _POINTED = 3
 
@@ -147,7 +145,7 @@ class Uses:
         does = function_named(use.name)
         if does.is_("unevaluated"):
             return []
-        if use.name in STATIC_CALLS:
+        if does.static_call == "store":
             return self._of_static_call(step, call)
         if does.copies_memory and call is not None:
             target = arguments_of(call)[:1]
@@ -203,7 +201,11 @@ class Uses:
         for view, node in self.reader.near(name, step.use.view.path):
             around = node.parent.parent if node.parent is not None else None
             called = around.child_by_field_name("function") if around is not None else None
-            if around is not None and called is not None and node_text(called) in _CALLING:
+            if (
+                around is not None
+                and called is not None
+                and function_named(node_text(called)).static_call == "call"
+            ):
                 use = self.mention(view, around)
                 found.append(Step(use, f"static_call {name}", None, step.depth + 1))
         return found

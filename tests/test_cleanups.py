@@ -1,0 +1,289 @@
+"""What is done where a scope ends: releases are followed on every path, like other calls."""
+
+import pytest
+
+from tests.asked import Base, files_of
+from tests.laid import EXAMPLE
+
+BASE = Base(files_of("base/rfc"))
+HEAD = """\
+#include <linux/cleanup.h>
+#include <linux/io.h>
+#include <linux/netdevice.h>
+#include <linux/spinlock.h>
+#include <net/xfrm.h>
+
+struct example {
+	int n;
+	u32 __iomem *io;
+	spinlock_t lock;
+};
+"""
+TAIL = """
+static int example_add(struct net_device *dev, struct xfrm_state *x,
+		       struct netlink_ext_ack *extack)
+{
+	x->xso.offload_handle = 1;
+	return 0;
+}
+
+static const struct net_device_ops example_netdev_ops = {
+	.ndo_start_xmit = example_xmit,
+};
+
+static const struct xfrmdev_ops example_xfrmdev_ops = {
+	.xdo_dev_state_add = example_add,
+	.flags = XFRMDEV_OPS_F_LOWER_HANDLE,
+};
+
+void example_init(struct net_device *dev)
+{
+	dev->netdev_ops = &example_netdev_ops;
+	dev->xfrmdev_ops = &example_xfrmdev_ops;
+}
+"""
+PUT = """
+static void example_put(u32 *h)
+{
+	writel(*h, (u32 __iomem *)0x10); /* released */
+}
+
+static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct example *p = netdev_priv(dev);
+	BODY
+}
+"""
+MD = """
+struct example_md {
+	u32 sa;
+	u32 __iomem *io;
+};
+
+static void example_send(struct example_md *md)
+{
+	writel(md->sa, md->io); /* released */
+}
+
+static void example_none(struct example_md *md)
+{
+	md->sa = 0;
+}
+
+static netdev_tx_t example_drop(struct example_md *md)
+{
+	return NETDEV_TX_OK;
+}
+
+DEFINE_FREE(example_send, struct example_md *, if (_T) example_send(_T))
+DEFINE_GUARD(example_ring, struct example_md *, example_none(_T), example_send(_T))
+
+static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct example *p = netdev_priv(dev);
+	struct example_md m = { .sa = 1, .io = p->io };
+	BODY
+}
+"""
+ASK = "xfrm_dev_state_lower_handle(xfrm_input_state(skb), dev)"
+
+# What stands in example_xmit(); the plain use that it is held against is the release itself.
+QUIET = {
+    "something else was stored": (
+        "u32 g = ASK;\n\tu32 h __cleanup(example_put) = 1;\n\n\tif (g)\n\t\th = g;\n\treturn 0;"
+    ),
+    "the scope goes on behind a loop in it": (
+        "u32 h __cleanup(example_put) = ASK;\n"
+        "\n"
+        "\tif (!h) h = 1;\n"
+        "\twhile (p->n--) {\n"
+        "\t\tif (p->n & 1)\n"
+        "\t\t\tcontinue;\n"
+        "\t\tif (p->n & 2)\n"
+        "\t\t\tbreak;\n"
+        "\t}\n"
+        "\treturn 0;"
+    ),
+    "a goto in the scope": (
+        "u32 h __cleanup(example_put) = ASK;\n"
+        "\n"
+        "\tif (!h)\n"
+        "\t\tgoto none;\n"
+        "\treturn 0;\n"
+        "none:\n"
+        "\th = 1;\n"
+        "\treturn 0;"
+    ),
+    "a goto out of the scope, backwards": (
+        "again:\n"
+        "\t{\n"
+        "\t\tu32 h __cleanup(example_put) = ASK;\n"
+        "\n"
+        "\t\tif (!h) {\n"
+        "\t\t\th = 2;\n"
+        "\t\t\tgoto again;\n"
+        "\t\t}\n"
+        "\t\treturn 0;\n"
+        "\t}"
+    ),
+    "two variables, tested": (
+        "u32 one = 1, h __cleanup(example_put) = ASK, *two;\n\n\tif (!h)\n\t\th = 1;\n\treturn one;"
+    ),
+    "declared in a branch of an #if": (
+        "#ifdef CONFIG_EXAMPLE\n"
+        "\tu32 h __cleanup(example_put) = ASK;\n"
+        "#else\n"
+        "\tu32 h = 1;\n"
+        "#endif\n"
+        "\n"
+        "\tif (!h)\n"
+        "\t\th = 1;\n"
+        "\treturn 0;"
+    ),
+    "each turn ends it": (
+        "for (;;) {\n"
+        "\t\tu32 h __cleanup(example_put) = ASK;\n"
+        "\n"
+        "\t\tif (h)\n"
+        "\t\t\treturn 0;\n"
+        "\t\th = 3;\n"
+        "\t}"
+    ),
+}
+LOUD = {
+    "at the end of the function": ("u32 h __cleanup(example_put) = ASK;\n\n\treturn 0;"),
+    "several attributes": (
+        "u32 h __attribute__((unused, cleanup(example_put))) = ASK;\n\n\treturn 0;"
+    ),
+    "stored in a return": (
+        "u32 h __cleanup(example_put) = 1;\n\n\treturn p->n ? (h = ASK, 0) : 1;"
+    ),
+    "a break ends it": (
+        "while (p->n--) {\n"
+        "\t\tu32 h __cleanup(example_put) = ASK;\n"
+        "\n"
+        "\t\tif (!h)\n"
+        "\t\t\tbreak;\n"
+        "\t\twritel(h, p->io);\n"
+        "\t}\n"
+        "\treturn 0;"
+    ),
+    "a break of a switch ends it": (
+        "switch (p->n) {\n"
+        "\tcase 1: {\n"
+        "\t\tu32 h __cleanup(example_put) = ASK;\n"
+        "\n"
+        "\t\tif (!h) break;\n"
+        "\t\treturn 1;\n"
+        "\t}\n"
+        "\t}\n"
+        "\treturn 0;"
+    ),
+    "a goto out of the scope": (
+        "{\n"
+        "\t\tu32 h __cleanup(example_put) = ASK;\n"
+        "\n"
+        "\t\tif (!h)\n"
+        "\t\t\tgoto none;\n"
+        "\t\treturn 0;\n"
+        "\t}\n"
+        "none:\n"
+        "\treturn 1;"
+    ),
+    "two variables": (
+        "u32 one = 1, h __cleanup(example_put) = ASK, *two;\n"
+        "\n"
+        "\tif (!h)\n"
+        "\t\tone = 1;\n"
+        "\treturn one;"
+    ),
+    "in a statement expression": (
+        "u32 g = ({ u32 h __cleanup(example_put) = ASK; 1; });\n\n\treturn g;"
+    ),
+}
+MD_QUIET = {
+    "__free: no longer there": (
+        "struct example_md *md __free(example_send) = &m;\n"
+        "\n"
+        "\tmd->sa = ASK;\n"
+        "\tif (!md->sa)\n"
+        "\t\tmd = NULL;\n"
+        "\treturn NETDEV_TX_OK;"
+    ),
+    "__free: given away": (
+        "struct example_md *md __free(example_send) = &m;\n"
+        "\n"
+        "\tmd->sa = ASK;\n"
+        "\tif (!md->sa)\n"
+        "\t\tno_free_ptr(md);\n"
+        "\treturn NETDEV_TX_OK;"
+    ),
+    "__free: given away in a return": (
+        "struct example_md *md __free(example_send) = &m;\n"
+        "\n"
+        "\tmd->sa = ASK;\n"
+        "\tif (!md->sa)\n"
+        "\t\treturn example_drop(no_free_ptr(md));\n"
+        "\treturn NETDEV_TX_OK;"
+    ),
+    "guard: locked before": ("m.sa = ASK;\n\tguard(example_ring)(&m);\n\treturn NETDEV_TX_OK;"),
+    "scoped_guard: behind it": (
+        "scoped_guard(example_ring, &m) {\n\t\tp->n++;\n\t}\n\tm.sa = ASK;\n\treturn NETDEV_TX_OK;"
+    ),
+    "a lock of the kernel's": (
+        "u32 h;\n"
+        "\n"
+        "\tguard(spinlock)(&p->lock);\n"
+        "\th = ASK;\n"
+        "\tif (!h)\n"
+        "\t\treturn NETDEV_TX_OK;\n"
+        "\tscoped_guard(spinlock, &p->lock)\n"
+        "\t\twritel(h, p->io);\n"
+        "\treturn NETDEV_TX_OK;"
+    ),
+}
+MD_LOUD = {
+    "__free": (
+        "struct example_md *md __free(example_send) = &m;\n"
+        "\n"
+        "\tmd->sa = ASK;\n"
+        "\treturn NETDEV_TX_OK;"
+    ),
+    "guard": ("guard(example_ring)(&m);\n\tm.sa = ASK;\n\treturn NETDEV_TX_OK;"),
+    "scoped_guard": (
+        "scoped_guard(example_ring, &m) {\n\t\tm.sa = ASK;\n\t}\n\treturn NETDEV_TX_OK;"
+    ),
+    "scoped_guard of a statement": (
+        "scoped_guard(example_ring, &m)\n\t\tm.sa = ASK;\n\treturn NETDEV_TX_OK;"
+    ),
+}
+
+
+def reported(frame: str, body: str) -> list[tuple[str, str]]:
+    """Return the types that are reported, with the lines where."""
+    text = HEAD + frame.replace("BODY", body.replace("ASK", ASK)) + TAIL
+    lines = text.splitlines()
+    report = BASE.check_example(text)
+    return [(f.type, lines[f.line - 1].strip()) for f in report.findings if f.path == EXAMPLE]
+
+
+@pytest.mark.parametrize("body", QUIET.values(), ids=QUIET)
+def test_a_release_sees_what_the_variable_holds_then(body: str) -> None:
+    assert reported(PUT, body) == []
+
+
+@pytest.mark.parametrize("body", LOUD.values(), ids=LOUD)
+def test_a_release_uses_a_handle(body: str) -> None:
+    found = reported(PUT, body)
+    assert found == [("UNCHECKED_LOWER_HANDLE", "writel(*h, (u32 __iomem *)0x10); /* released */")]
+
+
+@pytest.mark.parametrize("body", MD_QUIET.values(), ids=MD_QUIET)
+def test_a_class_does_nothing_to_what_was_taken_from_it(body: str) -> None:
+    assert reported(MD, body) == []
+
+
+@pytest.mark.parametrize("body", MD_LOUD.values(), ids=MD_LOUD)
+def test_a_class_of_the_drivers_own_uses_a_handle(body: str) -> None:
+    found = reported(MD, body)
+    assert found == [("UNCHECKED_LOWER_HANDLE", "writel(md->sa, md->io); /* released */")]

@@ -1,0 +1,186 @@
+"""Forms of C that are written seldom, each right and wrong: they are understood, or admitted."""
+
+import pytest
+
+from tests.asked import Base, files_of
+from tests.laid import EXAMPLE
+
+BASE = Base(files_of("base/rfc"))
+HEAD = """\
+#include <linux/io.h>
+#include <linux/netdevice.h>
+#include <linux/string.h>
+#include <net/xfrm.h>
+
+struct example;
+struct example_ops {
+	u32 (*get)(struct xfrm_state *x, struct net_device *dev);
+	void (*out)(struct example *p, u32 h);
+};
+
+struct example {
+	int n;
+	u32 __iomem *io;
+	const struct example_ops *ops;
+};
+
+static u32 example_last[8];
+
+static u32 example_get(struct xfrm_state *x, struct net_device *dev)
+{
+	return xfrm_dev_state_lower_handle(x, dev);
+}
+"""
+XMIT = """
+static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct net_device *d = netdev_master_upper_dev_get_rcu(dev), *e = dev;
+	struct example *p = netdev_priv(dev);
+	struct xfrm_state *x = xfrm_input_state(skb);
+	u32 h;
+
+	BODY
+	return NETDEV_TX_OK;
+}
+"""
+TAIL = """
+static int example_add(struct net_device *dev, struct xfrm_state *x,
+		       struct netlink_ext_ack *extack)
+{
+	x->xso.offload_handle = 1;
+	return 0;
+}
+
+static const struct net_device_ops example_netdev_ops = {
+	.ndo_start_xmit = example_xmit,
+};
+
+static const struct xfrmdev_ops example_xfrmdev_ops = {
+	.xdo_dev_state_add = example_add,
+	.flags = XFRMDEV_OPS_F_LOWER_HANDLE,
+};
+
+void example_init(struct net_device *dev)
+{
+	INIT
+	dev->netdev_ops = &example_netdev_ops;
+	dev->xfrmdev_ops = &example_xfrmdev_ops;
+}
+"""
+OUT = """
+static void example_out(struct example *p, u32 h)
+{
+	USE
+}
+"""
+OPS = "static const struct example_ops example_ops = { .get = example_get, .out = example_out };\n"
+TWO = "static const struct example_ops example_many[] = { {}, { example_get, example_out } };\n"
+SET = "((struct example *)netdev_priv(dev))->ops = &example_ops;"
+UNTESTED = "writel(h, p->io); /* here */"
+TESTED = "if (h) writel(h, p->io);"
+FILL = "static void example_fill(u32 v[2], u32 h)\n{\n\tv[1] = h;\n}\n"
+
+# What stands outside, in example_xmit() and where the device is set up; USE is right, or wrong.
+USES = {
+    "a pointer's call in a pointer's call": (
+        OUT + OPS,
+        "p->ops->out(p, p->ops->get(x, dev));",
+        SET,
+    ),
+    "of an array": (OUT + TWO, "example_many[p->n].out(p, example_many[p->n].get(x, dev));", ""),
+    "of a copy": (OUT + OPS, "struct example_ops o = example_ops; o.out(p, o.get(x, dev));", ""),
+    "what a pointer's call returned": (
+        OUT + OPS,
+        "h = p->ops->get(x, dev);\n\tUSE",
+        SET,
+    ),
+    "an element that a function fills": (
+        FILL,
+        "u32 v[2] = {};\n\n\texample_fill(v, example_get(x, dev)); h = v[1];\n\tUSE",
+        "",
+    ),
+}
+
+
+def driver(outside: str, body: str, init: str = "") -> str:
+    return HEAD + outside + XMIT.replace("BODY", body) + TAIL.replace("INIT", init)
+
+
+def reported(files: dict[str, str]) -> list[tuple[str, str]]:
+    """Return the types that are reported for a driver, each with its line."""
+    folder = EXAMPLE.rpartition("/")[0]
+    named = {f"{folder}/{name}": text for name, text in files.items()}
+    makefiles = {f"{folder}/Makefile": "obj-m += example.o\n"}
+    makefiles["drivers/net/Makefile"] = "obj-m += example/\n"
+    report = BASE.check({path: t.encode() for path, t in {**named, **makefiles}.items()})
+    return [
+        (f.type, named[f.path].splitlines()[f.line - 1].strip())
+        for f in report.findings
+        if f.path in named
+    ]
+
+
+def said(outside: str, body: str, init: str = "") -> list[tuple[str, str]]:
+    return reported({"example.c": driver(outside, body, init)})
+
+
+@pytest.mark.parametrize("parts", USES.values(), ids=USES)
+def test_a_handle_is_followed_to_its_use(parts: tuple[str, str, str]) -> None:
+    right, wrong = ([p.replace("USE", use) for p in parts] for use in (TESTED, UNTESTED))
+    assert said(*right) == []
+    assert said(*wrong) == [("UNCHECKED_LOWER_HANDLE", UNTESTED)]
+
+
+@pytest.mark.parametrize(("device", "types"), [("d", []), ("e", ["WRONG_LOWER_DEV"])])
+def test_what_is_swapped_is_swapped(device: str, types: list[str]) -> None:
+    body = f"swap(d, e); h = xfrm_dev_state_lower_handle(x, {device});\n\t{TESTED}"
+    assert [kind for kind, _ in said("", body)] == types
+
+
+@pytest.mark.parametrize(("ends", "found"), [("h != 0", []), ("true", ["UNCHECKED_LOWER_HANDLE"])])
+def test_a_flag_holds_behind_the_loop_that_it_ends(ends: str, found: list[str]) -> None:
+    loop = f"bool ok = false;\n\n\twhile (!ok) {{ h = example_get(x, dev); ok = {ends}; }}"
+    assert [kind for kind, _ in said("", f"{loop}\n\twritel(h, p->io);")] == found
+
+
+@pytest.mark.parametrize(
+    ("to", "found"), [("&own", []), ("&example_last[1]", ["HANDLE_OUTLIVES_PACKET"])]
+)
+def test_a_files_array_lasts(to: str, found: list[str]) -> None:
+    body = f"u32 own, *at = {to};\n\n\th = example_get(x, dev); if (h) *at = h;"
+    assert [kind for kind, _ in said("", body)] == found
+
+
+@pytest.mark.parametrize(("use", "found"), [(TESTED, []), (UNTESTED, ["UNCHECKED_LOWER_HANDLE"])])
+@pytest.mark.parametrize("included", ["callee", "caller"])
+def test_an_included_source_is_one_with_the_other(
+    use: str, found: list[str], included: str
+) -> None:
+    out = OUT.replace("USE", use)
+    xmit = XMIT.replace("BODY", "example_out(p, example_get(x, dev));")
+    line = '#include "inner.c"\n'
+    parts = (line + xmit, out) if included == "callee" else (out + line, xmit)
+    files = {"example.c": HEAD + parts[0] + TAIL.replace("INIT", ""), "inner.c": parts[1]}
+    assert [kind for kind, _ in reported(files)] == found
+
+
+def test_an_included_sources_site_has_its_callers() -> None:
+    get = "\nstatic u32 example_own(struct xfrm_state *x)\n{\n\treturn x->xso.offload_handle;\n}\n"
+    xmit = XMIT.replace("BODY", "h = example_own(x) + example_get(x, dev);")
+    outer = HEAD + get + '#include "inner.c"\n' + TAIL.replace("INIT", "")
+    found = reported({"example.c": outer, "inner.c": xmit})
+    assert ("DIRECT_OFFLOAD_HANDLE", "return x->xso.offload_handle;") in found
+
+
+@pytest.mark.parametrize(
+    ("base", "offset"),
+    [
+        ("&x->xso", "struct xfrm_dev_offload, offload_handle"),
+        ("x", "struct xfrm_state, xso.offload_handle"),
+    ],
+)
+def test_a_member_by_its_offset_is_admitted(base: str, offset: str) -> None:
+    body = f"h = *(unsigned long *)((u8 *){base} + offsetof({offset}));"
+    text = driver("", f"{body} (void)example_get(x, dev);")
+    reasons = [row.reason for row in BASE.check_example(text).unknown]
+    assert "the offset of offload_handle is taken, and what is done with it is not known" in reasons

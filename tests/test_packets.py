@@ -1,0 +1,134 @@
+"""Whose device a packet has: the one that the entry got, and those that are made on the way."""
+
+import pytest
+
+from tests.asked import Base, files_of
+
+BASE = Base(files_of("base/rfc"))
+DRIVER = """\
+#include <linux/etherdevice.h>
+#include <linux/io.h>
+#include <linux/netdevice.h>
+#include <net/xfrm.h>
+
+struct example {
+	int n;
+	u32 __iomem *io;
+};
+
+static void example_to(struct sk_buff *s, struct net_device *d)
+{
+	s->dev = d;
+}
+
+static void example_on(struct sk_buff *s, struct net_device *d)
+{
+	example_to(s, d);
+}
+
+static struct sk_buff *example_made(struct net_device *d)
+{
+	struct sk_buff *s = alloc_skb(9, GFP_ATOMIC);
+
+	if (s)
+		s->dev = d;
+	return s;
+}
+
+static struct sk_buff *example_bare(void)
+{
+	struct sk_buff *s = alloc_skb(9, GFP_ATOMIC);
+
+	return s;
+}
+
+static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct net_device *d, *master = netdev_master_upper_dev_get_rcu(dev);
+	struct xfrm_state *x = xfrm_input_state(skb);
+	struct example *p = netdev_priv(dev);
+	struct sk_buff *n;
+	u32 h;
+
+	BODY
+	if (h)
+		writel(h, p->io);
+	return NETDEV_TX_OK;
+}
+
+static int example_add(struct net_device *dev, struct xfrm_state *x,
+		       struct netlink_ext_ack *extack)
+{
+	x->xso.offload_handle = 1;
+	return 0;
+}
+
+static const struct net_device_ops example_netdev_ops = {
+	.ndo_start_xmit = example_xmit,
+};
+
+static const struct xfrmdev_ops example_xfrmdev_ops = {
+	.xdo_dev_state_add = example_add,
+	.flags = XFRMDEV_OPS_F_LOWER_HANDLE,
+};
+
+void example_init(struct net_device *dev)
+{
+	dev->netdev_ops = &example_netdev_ops;
+	dev->xfrmdev_ops = &example_xfrmdev_ops;
+}
+"""
+OWN = {
+    "the packet's own": "ASK(skb->dev);",
+    "alloc_skb, then given one": "ALLOC; n->dev = dev; ASK(n->dev);",
+    "given one by a function": "ALLOC; example_to(n, dev); ASK(n->dev);",
+    "made with one by a function": "n = example_made(dev); ASK(n->dev);",
+    "netdev_alloc_skb": "n = netdev_alloc_skb(dev, 9); ASK(n->dev);",
+    "eth_type_trans": "n = build_skb(p, 9); n->protocol = eth_type_trans(n, dev); ASK(n->dev);",
+    "skb_clone": "n = skb_clone(skb, GFP_ATOMIC); ASK(n->dev);",
+    "the other packet is asked": "ALLOC; n->dev = master; ASK(skb->dev);",
+    "sent on to the same": "example_on(skb, dev); ASK(skb->dev);",
+    "sent on, and back": "example_on(skb, master); skb->dev = dev; ASK(skb->dev);",
+    "kept before": "d = skb->dev; skb->dev = master; ASK(d);",
+}
+ANOTHERS = {
+    "alloc_skb": "ALLOC; ASK(n->dev);",
+    "build_skb": "n = build_skb(p, 9); skb_put(n, 2); ASK(n->dev);",
+    "made without one by a function": "n = example_bare(); ASK(n->dev);",
+    "one or the other": "n = skb; if (p->n) ALLOC; ASK(n->dev);",
+    "netdev_alloc_skb of another": "n = netdev_alloc_skb(master, 9); ASK(n->dev);",
+    "sent on": "skb->dev = master; ASK(skb->dev);",
+    "sent on by a function": "example_to(skb, master); ASK(skb->dev);",
+    "by a function of a function": "example_on(skb, master); ASK(skb->dev);",
+    "eth_type_trans of another": "skb->protocol = eth_type_trans(skb, master); ASK(skb->dev);",
+    "read into a variable": "skb->dev = master; d = skb->dev; ASK(d);",
+}
+WORDS = {
+    "ALLOC": "n = alloc_skb(9, GFP_ATOMIC)",
+    "ASK(": "h = xfrm_dev_state_lower_handle(x, ",
+}
+
+
+def reported(body: str) -> tuple[list[str], list[str]]:
+    """Return the types that are reported, and what is not known."""
+    for word, text in WORDS.items():
+        body = body.replace(word, text)
+    report = BASE.check_example(DRIVER.replace("BODY", body))
+    return [f.type for f in report.findings], [u.reason for u in report.unknown]
+
+
+@pytest.mark.parametrize("body", OWN.values(), ids=OWN)
+def test_the_device_at_work_may_be_asked_for(body: str) -> None:
+    assert reported(body) == ([], [])
+
+
+@pytest.mark.parametrize("body", ANOTHERS.values(), ids=ANOTHERS)
+def test_another_device_may_not(body: str) -> None:
+    assert reported(body)[0] == ["WRONG_LOWER_DEV"]
+
+
+def test_what_nobody_knows_may_have_given_it_one() -> None:
+    text = "ALLOC; vendor_own(n, dev); ASK(n->dev);"
+    found, unknown = reported(text)
+    assert found == []
+    assert unknown == ["which device the resolver is asked for is not known"]

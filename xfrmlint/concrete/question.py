@@ -1,0 +1,74 @@
+"""How the resolver and an owner's callback are asked: what they take, and where their answer is.
+
+Either returns the handle, or it returns whether there is one and puts it where it is told to.
+"""
+
+from collections.abc import Callable, Sequence
+
+from xfrmlint.c.ctype import CType
+from xfrmlint.c.integers import INT, ULONG, Int
+from xfrmlint.concrete.evaluate import Result, evaluate
+from xfrmlint.concrete.faults import Fault, FaultKind, Outside
+from xfrmlint.concrete.kernel import Kernel
+from xfrmlint.concrete.names import Source
+from xfrmlint.concrete.sources import Sources
+from xfrmlint.concrete.values import Cell, Pointer, Uninitialized, Value
+from xfrmlint.contract.words import DEVICE, RESOLVE, STATE, Contract
+
+_NONE = -2
+_NUMBER = CType("unsigned long")
+
+
+def ask(
+    source: Source, sources: Sources, state: Value, device: Value, kernel: Kernel | None = None
+) -> Result:
+    """Ask a resolver for a device's handle; where it gives none, the value is 0. Raises Outside."""
+    resolver = sources.contract.resolver
+    takes = resolver.takes if resolver is not None and resolver.takes else (STATE, DEVICE)
+    cell = Cell("handle", Uninitialized(), _NUMBER)
+    numbers = [kind for kind in takes if not kind.startswith("struct ")]
+    if sorted(takes) != sorted((STATE, DEVICE, *numbers)) or len(numbers) > 1:
+        reason = f"{source.name}() takes {len(takes)} arguments: {', '.join(takes)}"
+        raise Outside(reason, source.path, source.line)
+    given = [{STATE: state, DEVICE: device}.get(kind, Pointer(cell)) for kind in takes]
+    result = evaluate(source, given, sources, kernel=kernel)
+    if len(takes) == 2 or not isinstance(result.value, Int):
+        return result
+    truth = resolver is not None and resolver.result in ("bool", "_Bool")
+    if bool(result.value.value) != truth:
+        return result._replace(value=Int(0, ULONG))
+    if isinstance(cell.value, Uninitialized):
+        fault = Fault(FaultKind.UNINITIALIZED, "a handle is promised, and none is stored")
+        return result._replace(value=fault)
+    return result._replace(value=cell.value)
+
+
+def callback_of(
+    contract: Contract, answer: Callable[[Sequence[Value]], int | Fault]
+) -> Callable[[Sequence[Value]], Value | Fault]:
+    """Return an owner's callback by what it answers to an owner, a state and a device.
+
+    Its prototype is that of the tree's slot; one that is not understood is outside.
+    """
+    slot = contract.slots[RESOLVE]
+
+    def call(values: Sequence[Value]) -> Value | Fault:
+        if not slot.gives or len(values) != len(slot.takes):
+            raise Outside(f"what {slot.name}() takes is not understood", *slot.place)
+        by_kind = list(zip(slot.takes, values, strict=True))
+        devices = [value for kind, value in by_kind if kind == DEVICE]
+        states = [value for kind, value in by_kind if kind == STATE]
+        if len(devices) != 2 or len(states) != 1:
+            raise Outside(f"what {slot.name}() takes is not understood", *slot.place)
+        found = answer([devices[0], states[0], devices[1]])
+        if isinstance(found, Fault) or slot.gives == "returned":
+            return found if isinstance(found, Fault) else Int(found, ULONG)
+        into = next(v for kind, v in by_kind if not kind.startswith("struct "))
+        if not isinstance(into, Pointer) or not isinstance(into.target, Cell):
+            return Fault(FaultKind.ARGUMENT, f"{slot.name}() is told no place for its handle")
+        if found:
+            into.target.value = Int(found, ULONG)
+        failed = _NONE if slot.result == "int" else 0
+        return Int(failed if not found else int(slot.result != "int"), INT)
+
+    return call

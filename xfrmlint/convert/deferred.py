@@ -1,0 +1,294 @@
+"""What delete frees is freed when the state is: packets in flight still have the handle.
+
+    x->xso.offload_handle = 0;      ->   (in xdo_dev_state_free, with what leads to it)
+    kfree(sa);                               kfree(sa);
+
+A driver that zeroes the shared field on delete does so because what it leads to is gone then. The
+field is its owner's, so the store goes; and what the handle leads to has to stay for as long as
+the state. The new callback is a slice of the old one: the call that frees, what that is computed
+from, and the exits before it.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.view import View
+from xfrmlint.contract.words import DELETE, FREE
+from xfrmlint.convert.edits import Edit
+from xfrmlint.convert.layout import line_start
+from xfrmlint.convert.promise import filled_after
+from xfrmlint.convert.reads import Context
+from xfrmlint.convert.written import Written, below, statement_of
+from xfrmlint.kernel.functions import function_named
+from xfrmlint.program.drivers import Driver
+
+_FREES = re.compile(r"free|_put$")
+_RELEASES = re.compile(
+    r"clear|erase|ida_|idr_|bitmap|release|remove|destroy|_del(_|$)|unlink|reset"
+)
+_JUMPS = ("return_statement", "goto_statement", "break_statement", "continue_statement")
+
+
+class Deferred(NamedTuple):
+    """The edits that move what delete frees, and what they do, in words."""
+
+    edits: tuple[Edit, ...]
+    does: str
+
+
+def deferred(context: Context, one: Written, drivers: Iterable[Driver]) -> Deferred | None:
+    """Return the edits for a store of 0 to the handle in delete; None where they can't be made."""
+    view, site, contract = one.view, one.site, context.contract
+    delete, free = contract.slot(DELETE), contract.slot(FREE)
+    name = site.function.name
+    tables = [d.table for d in drivers if any(c.target == name for c in d.table.callbacks)]
+    incoming = context.fate.graph.incoming(site.function)
+    if not delete or not free or not tables or not site.cleared or incoming.doubts:
+        return None
+    if incoming.edges or {entry.name for entry in incoming.entries} != {delete}:
+        return None
+    if any(c.field == free for table in tables for c in table.callbacks):
+        return None
+    if _releases(view):
+        return None
+    statements = _statements(view)
+    store = statement_of(one.node)
+    freeing = _freeing(context, one, statements, store)
+    made = _name(context, view, name)
+    if freeing is None or not made:
+        return None
+    kept = _slice(view, statements, freeing)
+    if kept is None:
+        return None
+    edits = []
+    for table in tables:
+        pair = filled_after(context.devices.reader, table, delete, free, made)
+        if pair is None or pair.path != view.path:
+            return None
+        edits.append(pair)
+    gone = _without(view, store, freeing)
+    if gone is None:
+        return None
+    edits.append(gone)
+    end = view.text.find(b"\n", view.node.end_byte) + 1
+    edits.append(Edit(view.path, end, end, _function(view, name, made, kept)))
+    does = f"{made}() frees what {name}() freed, for packets still have the handle then"
+    return Deferred(tuple(edits), does)
+
+
+def _releases(view: View) -> bool:
+    """Tell whether delete lets go of more than it frees, for another state to have."""
+    frees = 0
+    for node in below(view.node):
+        if node.type == "call_expression":
+            name = node_text(node.child_by_field_name("function") or node)
+            frees += bool(_FREES.search(name))
+            if _RELEASES.search(name):
+                return True
+        left = node.child_by_field_name("left") if node.type == "assignment_expression" else None
+        right = node.child_by_field_name("right")
+        if left is None or right is None or node_text(right) not in ("0", "false", "NULL"):
+            continue
+        if any(n.type == "subscript_expression" for n in below(left)) or "used" in node_text(left):
+            return True
+    return frees > 1
+
+
+def _without(view: View, *statements: Node) -> Edit | None:
+    """Return the edit that takes adjacent statements away, with a blank line too many."""
+    text = view.text
+    first, last = sorted(statements, key=lambda one: one.start_byte)
+    start = line_start(text, first.start_byte)
+    end = text.find(b"\n", last.end_byte) + 1
+    around = (text[start : first.start_byte], text[first.end_byte : last.start_byte])
+    if any(part.strip() for part in (*around, text[last.end_byte : end])):
+        return None
+    if text[:start].endswith((b"\n\n", b"{\n")) and text[end : end + 1] == b"\n":
+        end += 1
+    elif text[:start].endswith(b"\n\n") and text[end : end + 1] == b"}":
+        start -= 1
+    return Edit(view.path, start, end, b"")
+
+
+def _statements(view: View) -> list[Node]:
+    body = view.node.child_by_field_name("body")
+    return [one for one in body.named_children if one.type != "comment"] if body is not None else []
+
+
+def _freeing(
+    context: Context, one: Written, statements: Sequence[Node], store: Node
+) -> Node | None:
+    """Return the statement next to the store that frees what the handle leads to."""
+    whole = store.named_children[0] if store.type == "expression_statement" else None
+    if whole is None or whole.type != "assignment_expression":
+        return None
+    left, right = whole.child_by_field_name("left"), whole.child_by_field_name("right")
+    if left is None or left.id != one.node.id or right is None or node_text(right) != "0":
+        return None
+    places = [n for n, statement in enumerate(statements) if statement.id == store.id]
+    if len(places) != 1 or not _is_parameter(one.view, node_text(one.state)):
+        return None
+    for n in (places[0] + 1, places[0] - 1):
+        found = statements[n] if 0 <= n < len(statements) else None
+        call = found.named_children[0] if found is not None and found.named_child_count else None
+        if found is None or call is None or found.type != "expression_statement":
+            continue
+        callee = node_text(call.child_by_field_name("function") or call)
+        listed = call.child_by_field_name("arguments")
+        if call.type != "call_expression" or listed is None or not _FREES.search(callee):
+            continue
+        handles = [a for a in listed.named_children if _is_handle(context, one, a)]
+        later = [s for s in statements if s.start_byte > found.start_byte]
+        words = {node_text(a) for a in handles}
+        used = [
+            w for s in later for w in below(s) if w.type == "identifier" and node_text(w) in words
+        ]
+        if len(handles) == 1 and not used:
+            return found
+    return None
+
+
+def _is_handle(context: Context, one: Written, argument: Node) -> bool:
+    """Tell whether an argument is a variable that was read from the field, and nothing else."""
+    if argument.type != "identifier":
+        return False
+    values = one.view.assignments(node_text(argument))
+    member = f"{node_text(one.state)}->xso.{one.site.field}"
+    return len(values) == 1 and re.sub(r"^(\([^()]*\)\s*)*", "", node_text(values[0])) == member
+
+
+def _is_parameter(view: View, name: str) -> bool:
+    return name in view.parameters and not view.assignments(name)
+
+
+def _slice(view: View, statements: Sequence[Node], freeing: Node) -> list[Node] | None:
+    """Return the statements that a call and the exits before it rest on; None where unclear."""
+    before = [one for one in statements if one.start_byte < freeing.start_byte]
+    exits = [one for one in before if any(n.type in _JUMPS for n in below(one))]
+    if any(not _is_plain_exit(one) for one in exits):
+        return None
+    kept = {freeing.id: freeing, **{one.id: one for one in exits}}
+    wanted = {name for one in kept.values() for name in _names(one)}
+    while True:
+        more = [one for one in before if one.id not in kept and _sets(one) & wanted]
+        if not more:
+            break
+        for one in more:
+            kept[one.id] = one
+            wanted |= _names(one)
+    for one in kept.values():
+        if one.id == freeing.id:
+            continue
+        if not _is_computed(one):
+            return None
+    for name in wanted & {local.name for local in view.locals}:
+        sets = [one for one in before if name in _sets(one)]
+        values = view.assignments(name)
+        if not _is_parameter(view, name) and len(values) != 1:
+            return None
+        inside = (
+            [s for s in sets if s.start_byte <= values[0].start_byte < s.end_byte] if values else []
+        )
+        if values and not inside:
+            return None
+    return sorted(kept.values(), key=lambda one: one.start_byte)
+
+
+def _is_plain_exit(one: Node) -> bool:
+    """Tell whether a statement is `if (...) return;` and nothing else."""
+    branch = one.child_by_field_name("consequence") if one.type == "if_statement" else None
+    if branch is None or one.child_by_field_name("alternative") is not None:
+        return False
+    if branch.type == "compound_statement":
+        inside = branch.named_children
+        branch = inside[0] if len(inside) == 1 else None
+    return branch is not None and branch.type == "return_statement"
+
+
+def _is_computed(one: Node) -> bool:
+    """Tell whether a statement does nothing but compute: it can be done twice."""
+    if any(n.type == "update_expression" for n in below(one)):
+        return False
+    calls = [n for n in below(one) if n.type == "call_expression"]
+    if any(not _is_pure(node_text(n.child_by_field_name("function") or n)) for n in calls):
+        return False
+    lefts = [n.child_by_field_name("left") for n in below(one) if n.type == "assignment_expression"]
+    return all(left is not None and left.type == "identifier" for left in lefts)
+
+
+def _is_pure(name: str) -> bool:
+    return name in ("netdev_priv", "likely", "unlikely") or function_named(name).is_("state")
+
+
+def _names(one: Node) -> set[str]:
+    return {node_text(n) for n in below(one) if n.type == "identifier"}
+
+
+def _sets(one: Node) -> set[str]:
+    """Return the variables that a statement declares or sets."""
+    if one.type == "declaration":
+        named = [declarator_name(n) for n in one.children_by_field_name("declarator")]
+        named += [
+            declarator_name(n.child_by_field_name("declarator"))
+            for n in one.named_children
+            if n.type == "init_declarator"
+        ]
+        return {node_text(n) for n in named if n is not None}
+    whole = (
+        one.named_children[0] if one.type == "expression_statement" and one.named_children else None
+    )
+    if whole is None or whole.type != "assignment_expression":
+        return set()
+    left = whole.child_by_field_name("left")
+    return {node_text(left)} if left is not None and left.type == "identifier" else set()
+
+
+def _name(context: Context, view: View, name: str) -> str:
+    """Return the new callback's name; empty where it is taken."""
+    made = re.sub(r"delete|del|remove|destroy", "free", name)
+    if made == name:
+        made = f"{name}_free"
+    word = made.encode("utf-8", "surrogateescape")
+    files = context.devices.reader.universe.files(view.path)
+    corpus = context.devices.reader.corpus
+    return "" if any(word in corpus.data(file) for file in files) else made
+
+
+def _function(view: View, name: str, made: str, kept: Sequence[Node]) -> bytes:
+    """Return the new callback, laid out as the old one is."""
+    text = view.text
+    body = view.node.child_by_field_name("body") or view.node
+    start = line_start(text, view.node.start_byte)
+    head = text[start : body.start_byte].decode("utf-8", "surrogateescape").rstrip()
+    before, _, parameters = head.partition(f"{name}(")
+    margin = len(name) - len(made)
+    # One line, or each parameter where it stood.
+    lines = parameters.split("\n")
+    if len(lines) > 1 and margin:
+        whole = re.sub(r"\s+", " ", parameters)
+        lines = [whole]
+    if len(f"{before}{made}({lines[0]}") > 80:
+        width = len(f"{before}{made}(".split("\n")[-1].expandtabs())
+        pad = "\t" * (width // 8) + " " * (width % 8)
+        lines = [f"{one}" for one in re.sub(r"\s+", " ", parameters).split(", ")]
+        parameters = f",\n{pad}".join(lines)
+    else:
+        parameters = "\n".join(lines)
+    made_head = f"{before}{made}({parameters}\n{{\n"
+    out, last = [], ""
+    for one in kept:
+        piece = text[line_start(text, one.start_byte) : one.end_byte].decode(
+            "utf-8", "surrogateescape"
+        )
+        kind = "if" if one.type == "if_statement" else one.type
+        if last and (
+            kind == "if" or last == "if" or (last == "declaration") != (kind == "declaration")
+        ):
+            out.append("")
+        out.append(piece)
+        last = kind
+    return ("\n" + made_head + "\n".join(out) + "\n}\n").encode("utf-8", "surrogateescape")

@@ -1,0 +1,236 @@
+"""Where a function leaves if there is no handle for its device: by an exit that it has.
+
+An exit is right where the handle is read if nothing was changed, taken or given back since; else
+the handle is resolved right behind it.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.view import View
+from xfrmlint.convert.callers import tests_in_callers
+from xfrmlint.convert.devices import device_in
+from xfrmlint.convert.edits import Edit
+from xfrmlint.convert.exits import (
+    End,
+    end_of,
+    exits_before,
+    is_busy,
+    is_jumped_past,
+    kept_of,
+    labels,
+    leaves,
+    names_on,
+    packet_in,
+    taken,
+)
+from xfrmlint.convert.layout import (
+    line_start,
+)
+from xfrmlint.convert.reads import Context, Reads, wrong_devices
+from xfrmlint.convert.undone import is_given_back, is_in_loop, is_same_to_leave, is_untouched, takes
+from xfrmlint.convert.written import (
+    Written,
+    below,
+    indent_of,
+    refuse,
+)
+
+
+def tested_by(context: Context, found: Reads, node: Node) -> tuple[End, list[Edit]]:
+    """Return what becomes of the packet where the driver's own test finds 0, and what mends it."""
+    one = found.first
+    branch = taken(node, "0")
+    if branch is None or not leaves(branch):
+        place = one.view.place(node.start_byte)
+        return End(False, "", place, "the test of the handle has no exit"), []
+    end = context.fate.of(one.view, one.site.function, branch)
+    told = _told_as_done(context, one, end)
+    if told is not None:
+        return told[0], [told[1]]
+    if end.ended and end.why:
+        refuse(one.site, end.why)
+    if not is_busy(end):
+        return end, []
+    edit, end = _instead_of_busy(found, branch)
+    return end, [edit]
+
+
+def _instead_of_busy(found: Reads, branch: Node) -> tuple[Edit, End]:
+    """Return a drop in place of NETDEV_TX_BUSY, which queues the packet again for ever."""
+    one, view = found.first, found.first.view
+    leaving = [n for n in below(branch) if n.type == "return_statement"]
+    if len(kept_of(branch)) != 1 or len(leaving) != 1 or not _is_alone_tested(branch):
+        refuse(one.site, "a handle of 0 makes the packet be queued again for ever")
+    for label, target in labels(view):
+        end = end_of(view, target)
+        if not _are_set(view, target, branch.start_byte):
+            continue
+        if end.ended and not end.why and not is_busy(end) and not _undoes(target):
+            jump = f"goto {label};".encode()
+            return Edit(view.path, leaving[0].start_byte, leaving[0].end_byte, jump), end
+    packet = packet_in(view)
+    if not packet or branch.type == "compound_statement":
+        refuse(one.site, "a handle of 0 makes the packet be queued again for ever")
+    indent = indent_of(view, leaving[0]).decode()
+    text = f"dev_kfree_skb_any({packet});\n{indent}return NETDEV_TX_OK;"
+    start = line_start(view.text, branch.start_byte) - 1
+    outer = indent.removesuffix("\t")
+    block = f" {{\n{indent}{text}\n{outer}}}".encode()
+    end = End(True, "NETDEV_TX_OK", view.place(branch.start_byte))
+    return Edit(view.path, start, branch.end_byte, block), end
+
+
+def _is_alone_tested(branch: Node) -> bool:
+    """Tell whether a branch is taken for the handle's sake alone."""
+    condition = (
+        branch.parent.child_by_field_name("condition") if branch.parent is not None else None
+    )
+    signs = [n for n in below(condition) if n.type == "binary_expression"] if condition else []
+    return condition is not None and not any("||" in node_text(n) for n in signs)
+
+
+def _are_set(view: View, label: Node, before: int) -> bool:
+    """Tell whether what stands behind a label has its values where one jumps to it."""
+    at: Node | None = label
+    while at is not None:
+        for one in below(at):
+            local = view.local(node_text(one), one.start_byte) if one.type == "identifier" else None
+            if local is None or local.parameter >= 0:
+                continue
+            if not any(v.end_byte <= before for v in view.assignments(local.name)):
+                return False
+        at = at.next_named_sibling
+    return True
+
+
+def _undoes(label: Node) -> bool:
+    """Tell whether more is undone behind a label than that the packet is freed."""
+    at: Node | None = label
+    while at is not None:
+        calls = [one for one in below(at) if one.type == "call_expression"]
+        if any(takes(call) for call in calls):
+            return True
+        at = at.next_named_sibling
+    return False
+
+
+class Leaving(NamedTuple):
+    """An exit to take: its statements, what becomes of the packet, what else has to be edited.
+
+    behind: the exit that the handle is resolved behind already; None where it is read.
+    """
+
+    kept: list[Node]
+    end: End
+    edits: list[Edit]
+    behind: Node | None
+
+
+def exit_of(context: Context, found: Reads) -> Leaving:
+    """Return the exit that the function takes where it has no state, or a bad index."""
+    one, fate = found.first, context.fate
+    held = is_given_back(one.view, found.state)
+    if held:
+        refuse(one.site, f"{found.state} is held, and what gives it back ({held}()) is not known")
+    if is_in_loop(found.statement):
+        refuse(
+            one.site, "the handle is read in a loop: what an earlier turn has done is not undone"
+        )
+    why = "the function has no exit for a packet without a state, or with a bad index"
+    changed = _changed(found.statement)
+    for branch in exits_before(one.view, found.statement, found.state, changed):
+        kept = kept_of(branch)
+        line = one.view.place(branch.start_byte).line
+        if _names_of(kept) & {changed}:
+            continue
+        behind = None
+        if not _may_leave(one.view, branch, found.statement):
+            behind = _behind(context, found, branch)
+            if behind is None:
+                why = f"what has to be undone here need not be what was in line {line}"
+                continue
+        end = fate.of(one.view, one.site.function, kept[0])
+        if end.ended and not end.why and not is_busy(end):
+            return Leaving(kept, end, [], behind)
+        told = _told_as_done(context, one, end)
+        if told is not None:
+            return Leaving(kept, told[0], [told[1]], behind)
+        more = tests_in_callers(fate, one.view, one.site.function, kept[0])
+        if more:
+            return Leaving(kept, end._replace(ended=True, why=""), more, behind)
+        path, at, _ = end.place
+        what = "the packet is queued again for ever" if is_busy(end) else end.why
+        why = f"leaving as in line {line} is no end of the packet: {what} ({path}:{at})"
+    refuse(one.site, why)
+
+
+def _may_leave(view: View, branch: Node, statement: Node) -> bool:
+    """Tell whether what an exit does is right where a statement stands."""
+    first, last = sorted((branch, statement), key=lambda node: node.start_byte)
+    if first is branch:
+        between = range(branch.end_byte, statement.start_byte)
+        for name in names_on(view, branch):
+            if any(value.start_byte in between for value in view.assignments(name)):
+                return False
+    untouched = first is statement or is_untouched(view, first.end_byte, last.start_byte)
+    return untouched and is_same_to_leave(view, branch, statement)
+
+
+def _behind(context: Context, found: Reads, branch: Node) -> Node | None:
+    """Return an exit of the same block behind which the handle can be resolved just as well."""
+    one, statement = found.first, found.statement
+    exit_ = branch.parent
+    if exit_ is None or exit_.parent is None or statement.parent is None:
+        return None
+    if exit_.parent.id != statement.parent.id or exit_.start_byte > statement.start_byte:
+        return None
+    if statement.type == "declaration" or exit_.child_by_field_name("alternative") is not None:
+        return None
+    if is_jumped_past(one.view, exit_, found.reads[-1].node.end_byte):
+        return None
+    words = re.findall(r"[A-Za-z_]\w*", f"{found.state} {found.device}")
+    for word in words:
+        values = one.view.assignments(word)
+        if any(exit_.start_byte <= value.start_byte < statement.end_byte for value in values):
+            return None
+    if not found.handed:
+        before, way = exit_.end_byte, one.site.reached
+        wrong = wrong_devices(context, one)
+        if device_in(context.devices, one.view, before, way, wrong).text != found.device:
+            return None
+    return exit_
+
+
+def _names_of(nodes: Sequence[Node]) -> set[str]:
+    return {node_text(n) for one in nodes for n in below(one) if n.type == "identifier"}
+
+
+def _told_as_done(context: Context, one: Written, end: End) -> tuple[End, Edit] | None:
+    """Return what an exit becomes that frees the packet, and whose callers send it again."""
+    if not end.ended or not end.why:
+        return None
+    return context.fate.told_as_done(one.view, one.site.function, end)
+
+
+def _changed(statement: Node) -> str:
+    """Return what a statement assigns."""
+    inner = statement.named_children[0] if statement.named_child_count else None
+    if statement.type == "declaration":
+        made = [c for c in statement.named_children if c.type == "init_declarator"]
+        name = declarator_name(made[0].child_by_field_name("declarator")) if made else None
+        return node_text(name) if name is not None else ""
+    if inner is None or inner.type != "assignment_expression":
+        return ""
+    return node_text(inner.child_by_field_name("left") or inner)
+
+
+def branch_of(kept: Sequence[Node], indent: str) -> str:
+    lines = [f"{indent}\t{node_text(one)}" for one in kept]
+    if len(lines) == 1:
+        return "\n" + lines[0]
+    return " {\n" + "\n".join(lines) + f"\n{indent}}}"

@@ -1,0 +1,55 @@
+"""The reads of the shared handle in one function, and what they are converted with."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.c.unit import node_text
+from xfrmlint.contract.words import Contract
+from xfrmlint.convert.edits import Edit
+from xfrmlint.convert.fate import Fate
+from xfrmlint.convert.written import Written
+from xfrmlint.program.devices import Devices
+
+
+class Context(NamedTuple):
+    """What a driver is converted with. without: functions and devices that are wrong in them."""
+
+    contract: Contract
+    devices: Devices
+    fate: Fate
+    without: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Reads:
+    """The reads of a function. statement: the one with the first. device: that is at work.
+
+    handed: the edits by which callers hand that down.
+    """
+
+    reads: tuple[Written, ...]
+    statement: Node
+    state: str
+    device: str
+    handed: tuple[Edit, ...]
+
+    @property
+    def first(self) -> Written:
+        return self.reads[0]
+
+
+def wrong_devices(context: Context, one: Written) -> set[str]:
+    """Return the devices that the judge has found wrong in a site's function."""
+    return {text for function, text in context.without if function == one.site.function.name}
+
+
+def span_of(one: Written) -> Node:
+    """Return what a local takes the place of: the access, with READ_ONCE() around it."""
+    listed = one.node.parent
+    call = listed.parent if listed is not None and listed.type == "argument_list" else None
+    name = call.child_by_field_name("function") if call is not None else None
+    if call is not None and name is not None and node_text(name) == "READ_ONCE":
+        return call
+    return one.node

@@ -1,0 +1,59 @@
+"""Where the core calls a callback that must not sleep: as its code says, or the contract."""
+
+from typing import NamedTuple
+
+from xfrmlint.c.reader import Reader
+from xfrmlint.contract.behaviour import LOCKED, PER_PACKET, UNKNOWN, runs
+from xfrmlint.contract.words import DELETE, ESN, OFFLOAD_OK, RESOLVE, SHARE, STATS, XMIT
+
+# What the contract says of them where the core is not there to be read.
+_SUPPOSED = {
+    DELETE: "with the state's lock held",
+    ESN: "with the state's lock held",
+    STATS: "with the state's lock held",
+    SHARE: "where nothing may sleep",
+}
+_WITH_PACKET = (OFFLOAD_OK, XMIT, RESOLVE)
+MUST_NOT_SLEEP = frozenset((DELETE, ESN, STATS, OFFLOAD_OK, XMIT, SHARE))
+
+
+class Context(NamedTuple):
+    """Where a callback runs. text: the rest of `it is called`; known: it must not sleep there.
+
+    If that is not known, text is a sentence that says why.
+    """
+
+    text: str
+    known: bool = True
+
+
+class Contexts:
+    """Answers about one tree; the core is asked once for each role, and only if that matters."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._known: dict[str, Context] = {}
+
+    def of(self, role: str) -> Context:
+        """Return where the callback of a slot's role runs."""
+        if role not in self._known:
+            self._known[role] = self._asked(role)
+        return self._known[role]
+
+    def _asked(self, role: str) -> Context:
+        if role in _WITH_PACKET:
+            return Context("for every packet")
+        supposed = Context(f"{_SUPPOSED[role]} (so the contract says; the core was not read)")
+        if role == SHARE:
+            return Context(f"{_SUPPOSED[role]}, as the contract says")
+        said = runs(self._reader, role)
+        where = f"{said.place.path}:{said.place.line}"
+        if said.says == LOCKED:
+            return Context(f"with a lock held ({where})")
+        if said.says == PER_PACKET:
+            return Context(f"for every packet ({where})")
+        if said.says == UNKNOWN:
+            return supposed
+        return Context(
+            f"whether {role} runs where that is wrong is not known: {said.reason}", False
+        )

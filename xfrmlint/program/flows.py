@@ -1,0 +1,211 @@
+"""Which device a resolver is asked for where a flow is handed to hardware.
+
+A flow that leaves encrypted uses the handle of the device that it leaves by; one that comes in is
+decrypted by the device that it came in by, never by the one that it is redirected to. Told is what
+the state's own direction says on the way to the call; whatever else decides is not understood.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.view import View
+from xfrmlint.kernel.doors import offloads_flows
+from xfrmlint.program.access import Accesses, Doubt
+from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.devices import Devices, Whose
+from xfrmlint.program.sites import RESOLVE, Site
+from xfrmlint.valueflow.forms import Forms, Value
+
+# include/net/xfrm.h: what xso.dir is, since 5.19.
+_IN, _OUT = "XFRM_DEV_OFFLOAD_IN", "XFRM_DEV_OFFLOAD_OUT"
+_BOTH = frozenset((_IN, _OUT))
+_COMPARED = re.compile(rf"\(?\s*[\w>.()-]+?\s*([!=])=\s*\(?({_IN}|{_OUT})\)?\s*\)?")
+# What may tell a direction otherwise.
+_ASKS = re.compile(
+    r"(?i)(?<![a-z])(dir|direction|inbound|outbound|ingress|egress|encrypt\w*|decrypt\w*|rx|tx|in|out)"
+    r"(?![a-z])"
+)
+_DEEPEST = 4
+_NOT_TOLD = "which device the resolver is asked for is not known, where a flow is offloaded"
+_NOT_ASKED = "whether a flow comes in or leaves encrypted, where the resolver is asked, is not told"
+
+
+class _Case(NamedTuple):
+    """A value that a device can be, and the directions in which it is."""
+
+    view: View
+    node: Node
+    directions: frozenset[str]
+    asked: bool
+
+
+class Flows:
+    """Answers about the resolver calls of one part of a tree."""
+
+    def __init__(self, graph: CallGraph, offload: str) -> None:
+        self.graph = graph
+        self.contract = graph.reader.contract
+        self.devices = Devices(graph, Accesses(graph.reader, offload, graph.passed))
+        self.forms = Forms(graph.reader, graph.passed)
+
+    def wrong(self, sites: Sequence[Site]) -> tuple[frozenset[Place], list[Doubt]]:
+        """Return the calls that ask for the wrong device for an inbound flow, and what is open."""
+        found: set[Place] = set()
+        doubts: list[Doubt] = []
+        for site in sites:
+            if site.access != RESOLVE or site.role != "lower" or not _is_of_a_flow(site):
+                continue
+            wrong, why = self._told(site)
+            if wrong:
+                found.add(site.place)
+            elif why:
+                doubts.append(Doubt(site.place, site.function.name, why))
+        return frozenset(found), doubts
+
+    def _told(self, site: Site) -> tuple[bool, str]:
+        """Tell whether a call is wrong, or why that is open."""
+        asked = self._asked(site)
+        if asked is None:
+            return False, _NOT_TOLD
+        view, device, call = asked
+        open_ = ""
+        for case in self._cases(view, device, *self._directions(view, call)):
+            whose = self.devices.of(case.view, case.node)
+            if Whose.EGRESS in whose.whose and _IN in case.directions:
+                sure = not case.asked and not self._refuses_inbound(view)
+                if sure or case.directions == {_IN}:
+                    return True, ""
+                open_ = _NOT_ASKED
+            elif whose.why or Whose.OTHER in whose.whose:
+                open_ = _NOT_TOLD
+        return False, open_
+
+    def _asked(self, site: Site) -> tuple[View, Node, Node] | None:
+        """Return the view, the device and the call of a site."""
+        for node in site.view.occurrences(site.field):
+            if site.view.place(node.start_byte) != site.place:
+                continue
+            call = node.parent
+            listed = call.child_by_field_name("arguments") if call is not None else None
+            at = self.contract.device_at
+            if call is not None and listed is not None and len(listed.named_children) > at:
+                return site.view, listed.named_children[at], call
+        return None
+
+    def _cases(
+        self,
+        view: View,
+        node: Node,
+        directions: frozenset[str],
+        asked: bool,
+        depth: int = 0,
+    ) -> Iterator[_Case]:
+        """Yield what an expression can be, each with the directions in which it is."""
+        values: list[Node] = []
+        if node.type == "identifier" and depth < _DEEPEST:
+            local = view.local(node_text(node), node.start_byte)
+            if local is not None and local.parameter < 0:
+                values = view.assignments(node_text(node))
+        leaves = [
+            leaf
+            for value in values or [node]
+            for leaf in self.forms.alternatives(Value(view, value))
+        ]
+        for leaf in leaves:
+            own, doubtful = _directions_at(leaf.node)
+            inside = directions & own
+            if inside and (leaf.node == node or depth >= _DEEPEST):
+                yield _Case(leaf.view, leaf.node, inside, asked or doubtful)
+            elif inside:
+                yield from self._cases(view, leaf.node, inside, asked or doubtful, depth + 1)
+
+    def _directions(self, view: View, node: Node, depth: int = 0) -> tuple[frozenset[str], bool]:
+        """Return the directions in which a node is reached, and whether something else asks."""
+        own, asked = _directions_at(node)
+        callers = self.graph.mentions(self.graph.known(view)) if depth < _DEEPEST else []
+        above: frozenset[str] = frozenset()
+        for where, name in callers:
+            called, doubtful = self._directions(where, name, depth + 1)
+            above |= called
+            asked = asked or doubtful
+        return own & (above or _BOTH), asked
+
+    def _refuses_inbound(self, view: View) -> bool:
+        """Tell whether the driver asks a state's direction anywhere: it may refuse some."""
+        corpus = self.graph.reader.corpus
+        paths = self.graph.reader.universe.files(view.path)
+        return any(name.encode() in corpus.data(path) for path in paths for name in (_IN, _OUT))
+
+
+def _is_of_a_flow(site: Site) -> bool:
+    """Tell whether a site is reached where flows are handed to hardware, and not per packet."""
+    doors = site.reached.entries
+    return site.reached.context != "datapath" and any(offloads_flows(door.name) for door in doors)
+
+
+def _directions_at(node: Node) -> tuple[frozenset[str], bool]:
+    """Return the directions in which a function gets to a node, and whether something else asks."""
+    found, asked = _BOTH, False
+    while node.parent is not None and node.type != "function_definition":
+        parent = node.parent
+        for condition, held in _conditions(parent, node):
+            told = _said(condition, held)
+            found &= told
+            asked = asked or (told == _BOTH and _ASKS.search(node_text(condition)) is not None)
+        node = parent
+    return found, asked
+
+
+def _conditions(parent: Node, node: Node) -> Iterator[tuple[Node, bool]]:
+    """Yield the conditions that hold, or don't, where control is at a child of a node."""
+    condition = parent.child_by_field_name("condition")
+    if condition is not None and condition.id != node.id:
+        if parent.type in ("if_statement", "conditional_expression"):
+            then = parent.child_by_field_name("consequence")
+            yield condition, then is not None and then.id == node.id
+    if parent.type == "compound_statement":
+        for earlier in parent.named_children:
+            if earlier.start_byte >= node.start_byte:
+                return
+            asked = earlier.child_by_field_name("condition")
+            if earlier.type == "if_statement" and asked is not None and _leaves(earlier):
+                yield asked, False
+
+
+def _leaves(node: Node) -> bool:
+    """Tell whether what an if does ends the way through here."""
+    then = node.child_by_field_name("consequence")
+    if then is not None and then.type == "compound_statement" and then.named_child_count:
+        then = then.named_children[-1]
+    return then is not None and then.type in (
+        "return_statement",
+        "goto_statement",
+        "break_statement",
+        "continue_statement",
+    )
+
+
+def _said(condition: Node, held: bool) -> frozenset[str]:
+    """Return the directions in which a condition is as it is."""
+    node = condition
+    while node.type == "parenthesized_expression" and node.named_child_count == 1:
+        node = node.named_children[0]
+    operator = node.child_by_field_name("operator")
+    left, right = (node.child_by_field_name(side) for side in ("left", "right"))
+    if operator is not None and left is not None and right is not None:
+        if operator.type == ("&&" if held else "||"):
+            return _said(left, held) & _said(right, held)
+        if operator.type == ("||" if held else "&&"):
+            return _said(left, held) | _said(right, held)
+    if node.type == "unary_expression" and operator is not None and operator.type == "!":
+        inner = node.child_by_field_name("argument")
+        return _said(inner, not held) if inner is not None else _BOTH
+    match = _COMPARED.fullmatch(node_text(node))
+    if match is None:
+        return _BOTH
+    one = frozenset([match.group(2)])
+    return one if (match.group(1) == "=") == held else _BOTH - one

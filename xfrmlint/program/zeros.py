@@ -1,0 +1,355 @@
+"""Whether a driver's add can return handle 0, which the contract takes for "none".
+
+What is stored in the field is followed backwards, and each number on the way is asked whether it
+can be 0: a constant, the first element that a loop or a bitmap finds, the least number that an
+allocator hands out. With
+
+    for (i = 0; i < 64; i++) if (!t[i].used) return i;          handle = idx + BASE;
+
+the handle can be 0 if BASE is. A test that keeps 0 away says no, and what is not understood is not
+known. Pointers are not asked: they are tested where they are made.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.c.constants import Constants
+from xfrmlint.c.expression import arguments_of
+from xfrmlint.c.unit import Place, captured, node_text
+from xfrmlint.c.view import View
+from xfrmlint.contract.words import HANDLE
+from xfrmlint.kernel.functions import function_named
+from xfrmlint.program.access import Doubt
+from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.conditions import Asked, keeps_zero
+from xfrmlint.program.outside import CALLS, called
+from xfrmlint.program.sites import Site
+from xfrmlint.valueflow.sources import reaching, returned
+
+_DEEPEST = 10
+_WRAPPED = ("parenthesized_expression", "cast_expression")
+_SUMS = ("+", "|")
+_ERROR = re.compile(r"-\s*E[A-Z0-9]+")
+# include/net/xfrm.h: what of a state its packets carry.
+_ID = "struct xfrm_id"
+_LIMITS = {"xa_limit_32b": 0, "xa_limit_31b": 0, "xa_limit_16b": 0}
+
+
+class Zero(Enum):
+    """Whether a number can be 0."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class Answer(NamedTuple):
+    """Whether an expression can be 0, and where that shows."""
+
+    zero: Zero
+    place: Place | None = None
+    why: str = ""
+
+
+class ZeroHandle(NamedTuple):
+    """A store by which add returns a handle that can be 0. because: what can be 0, and where."""
+
+    site: Site
+    because: Place
+    why: str
+
+
+_NO = Answer(Zero.NO)
+_UNKNOWN = Answer(Zero.UNKNOWN)
+
+
+def find_zeros(graph: CallGraph, sites: Iterable[Site]) -> tuple[list[ZeroHandle], list[Doubt]]:
+    """Return the stores of handles that can be 0, and those of which nobody knows."""
+    finder = _Finder(graph)
+    found: list[ZeroHandle] = []
+    doubts: list[Doubt] = []
+    for site in sites:
+        if site.member != HANDLE or site.access != "write" or site.cleared or not site.under_add:
+            continue
+        answer = finder.stored(site)
+        if answer.zero is Zero.YES:
+            place = answer.place or site.place
+            found.append(ZeroHandle(site, place, answer.why))
+        elif answer.zero is Zero.UNKNOWN:
+            reason = "whether the handle that is returned here can be 0 is not known"
+            doubts.append(Doubt(site.place, site.function.name, reason))
+    return found, doubts
+
+
+class _Finder:
+    """Asks about the numbers of one driver."""
+
+    def __init__(self, graph: CallGraph) -> None:
+        self.graph = graph
+        self.constants = Constants(graph.reader.types)
+
+    def stored(self, site: Site) -> Answer:
+        """Tell whether what a store puts into the field can be 0."""
+        view = site.view
+        answers = []
+        for node in view.occurrences(site.field):
+            if view.place(node.start_byte) != site.place:
+                continue
+            stores = self.graph.forms.stores_at(view, node)
+            for stored in stores:
+                if stored.value is None:
+                    return _UNKNOWN
+                answers.append(self.of(stored.view, stored.value, 0))
+        if _is_tested_behind(view, site):
+            return _UNKNOWN if answers and _worst(answers).zero is Zero.YES else _worst(answers)
+        return _worst(answers)
+
+    def of(self, view: View, node: Node, depth: int) -> Answer:
+        """Tell whether an expression can be 0."""
+        while node.type in _WRAPPED and node.named_child_count:
+            node = node.child_by_field_name("value") or node.named_children[-1]
+        if depth > _DEEPEST:
+            return _UNKNOWN
+        if self._is_pointer(view, node):
+            return _NO
+        constant = self._constant(view, node)
+        if constant is not None:
+            zero = Zero.NO if constant else Zero.YES
+            return Answer(zero, view.place(node.start_byte), "it is 0")
+        match node.type:
+            case "identifier":
+                return self._of_name(view, node, depth)
+            case "binary_expression":
+                return self._of_operation(view, node, depth)
+            case "conditional_expression":
+                sides = [node.child_by_field_name(s) for s in ("consequence", "alternative")]
+                return _worst(self.of(view, s, depth + 1) for s in sides if s is not None)
+            case "call_expression":
+                return self._of_call(view, node, depth)
+            case "update_expression":
+                # What was counted on is above 0, until it wraps.
+                return _NO if node_text(node).startswith("++") else _UNKNOWN
+            case "field_expression":
+                return self._of_member(view, node)
+        return _UNKNOWN
+
+    def _is_pointer(self, view: View, node: Node) -> bool:
+        if node.type == "identifier":
+            local = view.local(node_text(node), node.start_byte)
+            if local is not None:
+                return local.type.pointers > 0
+        if node.type == "pointer_expression":
+            return node.children[0].type == "&"
+        if node.type not in ("identifier", "field_expression", "call_expression"):
+            # The operands are asked.
+            return False
+        kind = self.graph.reader.types.of(node, view)
+        return kind is not None and kind.pointers > 0
+
+    def _of_member(self, view: View, node: Node) -> Answer:
+        """Tell whether a member can be 0: a state's SPI can't (RFC 4303, 2.1)."""
+        base = node.child_by_field_name("argument")
+        kind = self.graph.reader.types.of(base, view) if base is not None else None
+        spi = kind is not None and kind.base == _ID and node_text(node).endswith(".spi")
+        return _NO if spi else _UNKNOWN
+
+    def _constant(self, view: View, node: Node) -> int | None:
+        name = node_text(node)
+        if node.type == "identifier" and view.local(name, node.start_byte) is not None:
+            return None
+        if _ERROR.fullmatch(name):
+            # To look for the number takes a walk through all headers.
+            return -1
+        if node.type not in ("identifier", "number_literal", "unary_expression"):
+            if node.type != "call_expression" or not called(node).isupper():
+                return None
+        value = self.constants.value(name, view.path)
+        return value.value if value is not None else None
+
+    def _of_operation(self, view: View, node: Node, depth: int) -> Answer:
+        sign = node.child_by_field_name("operator")
+        sides = [node.child_by_field_name(side) for side in ("left", "right")]
+        if sign is None or None in sides:
+            return _UNKNOWN
+        left, right = (self.of(view, side, depth + 1) for side in sides if side is not None)
+        if sign.type in _SUMS:
+            if Zero.NO in (left.zero, right.zero):
+                return _NO
+            both = left.zero is Zero.YES and right.zero is Zero.YES
+            told = right if left.why == "it is 0" else left
+            return told if both else _UNKNOWN
+        if sign.type in ("<<", "*", "&"):
+            return left if left.zero is Zero.YES else _UNKNOWN
+        if sign.type == "-" and right.why == "it is 0":
+            return left
+        return _UNKNOWN
+
+    def _of_name(self, view: View, node: Node, depth: int) -> Answer:
+        name = node_text(node)
+        local = view.local(name, node.start_byte)
+        if local is None:
+            return _UNKNOWN
+        values = reaching(view.assignments(name), node, view)
+        answers = [self._assigned(view, name, value, node, depth) for value in values]
+        answers += self._handed_out(view, name, node, depth)
+        if local.parameter >= 0 and not answers:
+            asked = keeps_zero(Asked(self.constants, view, name), 0, node)
+            if asked is not None:
+                return _NO if asked else _UNKNOWN
+            passed = self.graph.passed(view.function, local.parameter)
+            answers = [self.of(where, given, depth + 1) for where, given in passed]
+        return _worst(answers)
+
+    def _assigned(self, view: View, name: str, value: Node, use: Node, depth: int) -> Answer:
+        """Tell whether a variable that is assigned a value can be 0 where it is used."""
+        parent = value.parent
+        sign = parent.child_by_field_name("operator") if parent is not None else None
+        if parent is not None and parent.type == "assignment_expression" and sign is not None:
+            if sign.type != "=":
+                added = sign.type in ("+=", "|=") and self.of(view, value, depth + 1) == _NO
+                return _NO if added else _UNKNOWN
+        asked = keeps_zero(Asked(self.constants, view, name), value.end_byte, use)
+        if asked is not None:
+            return _NO if asked else _UNKNOWN
+        if _is_changed(view, name, value, use):
+            return _UNKNOWN
+        answer = self.of(view, value, depth + 1)
+        if answer.why == "it is 0" and answer.zero is Zero.YES:
+            reserved = self._is_reserved(view, name, use)
+            place = view.place(value.start_byte)
+            return _UNKNOWN if reserved else Answer(Zero.YES, place, f"{name} begins at 0")
+        return answer
+
+    def _of_call(self, view: View, call: Node, depth: int) -> Answer:
+        name = called(call)
+        targets = self.graph.reader.definitions(name, view.path) if name else []
+        if targets:
+            values = [(target, value) for target in targets for value in returned(target)]
+            return _worst(self.of(target, value, depth + 1) for target, value in values)
+        does = function_named(name)
+        arguments = arguments_of(call)
+        if does.number in ("same", "masked") and arguments:
+            # FIELD_PREP(mask, value)
+            of = self.of(view, arguments[-1], depth + 1)
+            return of if does.number == "same" or of.zero is Zero.YES else _UNKNOWN
+        if does.least and does.least_in < 0:
+            return self._least(view, call, depth)
+        if does.returned is not None and does.returned.position < len(arguments):
+            return self.of(view, arguments[does.returned.position], depth + 1)
+        return _UNKNOWN
+
+    def _least(self, view: View, call: Node, depth: int) -> Answer:
+        """Tell whether the number that an allocator hands out can be 0."""
+        name, arguments = called(call), arguments_of(call)
+        does = function_named(name)
+        kind, _, which = does.least.rpartition(" ")
+        place = view.place(call.start_byte)
+        yes = Answer(Zero.YES, place, f"{name}() hands out 0, too")
+        if not arguments or self._is_container_reserved(view, arguments[0]):
+            return _UNKNOWN
+        if not kind:
+            return yes if which == "0" else _NO
+        if int(which) >= len(arguments):
+            return _UNKNOWN
+        given = arguments[int(which)]
+        if kind == "argument":
+            least = self._constant(view, given)
+            return _UNKNOWN if least is None else yes if least == 0 else _NO
+        first = self._limit(view, given)
+        return _UNKNOWN if first is None else yes if first == 0 else _NO
+
+    def _limit(self, view: View, node: Node) -> int | None:
+        """Return the first number of an xarray's limit; None if that is not seen."""
+        text = node_text(node)
+        if text in _LIMITS:
+            return _LIMITS[text]
+        match = re.match(r"XA_LIMIT\s*\(\s*([^,]+),", text)
+        value = self.constants.value(match.group(1).strip(), view.path) if match else None
+        return value.value if value is not None else None
+
+    def _handed_out(self, view: View, name: str, use: Node, depth: int) -> Iterator[Answer]:
+        """Yield what calls put into a variable that they are given the address of."""
+        for call in captured(CALLS, view.node, "call"):
+            if call.start_byte > use.start_byte:
+                continue
+            for at, one in enumerate(arguments_of(call)):
+                if one.type != "pointer_expression" or node_text(one).strip("& ") != name:
+                    continue
+                does = function_named(called(call))
+                if does.least_in != at:
+                    yield _UNKNOWN
+                    continue
+                asked = keeps_zero(Asked(self.constants, view, name), call.end_byte, use)
+                if asked is not None:
+                    yield _NO if asked else _UNKNOWN
+                else:
+                    yield self._least(view, call, depth)
+
+    def _is_container_reserved(self, view: View, node: Node) -> bool:
+        """Tell whether 0 is taken in a bitmap or an xarray before anybody asks."""
+        word = re.findall(r"\w+", node_text(node))
+        return bool(word) and self._takes_first(view, word[-1])
+
+    def _is_reserved(self, view: View, name: str, use: Node) -> bool:
+        """Tell whether the first element of a table that a variable counts through is taken."""
+        indexed = re.compile(rb"(\w+)\s*\[\s*%s\s*\]" % re.escape(name.encode()))
+        text = view.text[view.node.start_byte : view.node.end_byte]
+        return any(self._takes_first(view, word.decode()) for word in indexed.findall(text))
+
+    def _takes_first(self, view: View, word: str) -> bool:
+        """Tell whether the driver takes element 0 of what a word names by itself."""
+        encoded = re.escape(word.encode())
+        taken = re.compile(
+            rb"\b%s\s*\[\s*0\s*\]|\bset_bit\s*\(\s*0\s*,[^;]*\b%s\b|\b__set_bit\s*\(\s*0\s*,[^;]*\b%s\b"
+            rb"|\bbitmap_set\s*\([^;,]*\b%s\b[^;,]*,\s*0\s*,|\b%s\b[^;]*\bXA_FLAGS_ALLOC1\b"
+            rb"|\bDEFINE_XARRAY_ALLOC1\s*\(\s*%s\b|\bbitmap_fill\s*\([^;]*\b%s\b" % ((encoded,) * 7)
+        )
+        for path in self.graph.reader.universe.files(view.path):
+            data = self.graph.reader.corpus.data(path)
+            if word.encode() in data and taken.search(data):
+                return True
+        return False
+
+
+def _worst(answers: Iterable[Answer]) -> Answer:
+    """Return YES if any is, else UNKNOWN if any is, or if there is none."""
+    found = list(answers)
+    for zero in (Zero.YES, Zero.UNKNOWN):
+        for one in found:
+            if one.zero is zero:
+                return one
+    return _NO if found else _UNKNOWN
+
+
+def _is_changed(view: View, name: str, value: Node, use: Node) -> bool:
+    """Tell whether a variable is counted on between a value and a use, but by the loop around."""
+    for node in view.occurrences(name):
+        parent = node.parent
+        if not value.end_byte <= node.start_byte < use.start_byte or parent is None:
+            continue
+        if parent.type == "update_expression":
+            around = parent.parent
+            while around is not None and around.type == "comma_expression":
+                around = around.parent
+            if around is None or around.type != "for_statement":
+                return True
+        if parent.type == "pointer_expression" and parent.children[0].type == "&":
+            return True
+    return False
+
+
+def _is_tested_behind(view: View, site: Site) -> bool:
+    """Tell whether a condition behind a store asks for the field."""
+    for node in view.occurrences(site.field):
+        if view.place(node.start_byte) <= site.place:
+            continue
+        up = node.parent
+        while up is not None and up.type not in ("compound_statement", "expression_statement"):
+            if up.type == "if_statement":
+                return True
+            up = up.parent
+    return False
