@@ -11,7 +11,7 @@ from typing import Protocol
 
 from xfrmlint.c.integers import BOOL, INT, ULONG, Int
 from xfrmlint.c.syntax import Expression
-from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Value, Void
+from xfrmlint.concrete.values import NULL, Cell, Open, Pointer, Struct, Value, Void
 
 XARRAY = re.compile(
     r"xa_(load|store|erase|insert|destroy|err|is_err|empty|mk_value|to_value|is_value)(_bh|_irq)?"
@@ -118,17 +118,28 @@ class Containers:
         self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Iterator[Value]:
         """Yield what the variable of a loop over a map is in each turn."""
+        of = id(_struct(machine, arguments[0], node))
         if name == "xa_for_each":
-            yield from list(
-                self._numbered.get(id(_struct(machine, arguments[0], node)), {}).values()
-            )
-            return
-        at = -2 if "possible" in name else -1
-        member = arguments[at].text
-        for one in list(self._listed.get(id(_struct(machine, arguments[0], node)), [])):
-            if one.parent is None or one.member != member:
-                raise machine.refuse(f"a table whose entries are not linked by {member}", node)
-            yield Pointer(one.parent)
+            for index, value in sorted(self._numbered.get(of, {}).items()):
+                put(machine, arguments[1], Int(index, ULONG))
+                yield value
+        else:
+            at = -2 if "possible" in name else -1
+            member = arguments[at].text
+            for one in list(self._listed.get(of, [])):
+                if one.parent is None or one.member != member:
+                    raise machine.refuse(f"a table whose entries are not linked by {member}", node)
+                if at == -1:
+                    put(machine, arguments[1], Open("a bucket", set(), derived=True))
+                yield Pointer(one.parent)
+        put(machine, variable_of(name, arguments), NULL)
+
+
+def put(machine: Evaluating, variable: Expression, value: Value) -> None:
+    """Let a variable hold what a loop leaves in it."""
+    place = machine.place_of(variable)
+    if isinstance(place, Cell):
+        place.value = value
 
 
 def variable_of(name: str, arguments: Sequence[Expression]) -> Expression:

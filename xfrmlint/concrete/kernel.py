@@ -17,7 +17,7 @@ from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
 from xfrmlint.c.syntax import Expression
 from xfrmlint.concrete import primitives
-from xfrmlint.concrete.containers import HASHED, LOOPS, XARRAY, Containers, variable_of
+from xfrmlint.concrete.containers import HASHED, LOOPS, XARRAY, Containers, put, variable_of
 from xfrmlint.concrete.containers import Evaluating as MapsEvaluating
 from xfrmlint.concrete.values import NULL, Cell, Open, Pointer, Struct, Value, Void
 from xfrmlint.contract.words import DEVICE
@@ -456,6 +456,8 @@ class Kernel:
             if one.parent is None or one.member != member:
                 raise machine.refuse(f"a list whose entries are not linked by {member}", node)
             yield Pointer(one.parent)
+        if name.startswith("hlist"):
+            put(machine, arguments[0], NULL)
 
     def _lowers(
         self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
@@ -473,6 +475,7 @@ class Kernel:
                     raise machine.refuse(f"no {kind.base} of {port} is seen", node)
                 entry = Pointer(made)
             yield entry
+        put(machine, arguments[1], NULL)
 
     def _onward(
         self, machine: Evaluating, entries: list[Struct], now: Expression, member: str, back: bool

@@ -149,6 +149,9 @@ class Memory:
             if not isinstance(value, Struct) or value.kind != place.kind:
                 raise self._outside("a struct is stored to", at)
             self._read_whole(value, at)
+            if self.kernel is not None and place.fields.keys() - value.fields.keys():
+                # What was never looked at in one may be any in the other.
+                raise self._outside("a struct that holds more is stored to", at)
             for name, found in value.copy(place.name).fields.items():
                 kept = place.fields.get(name)
                 if self.kernel is not None and kept is None and isinstance(found, Cell):
