@@ -44,7 +44,7 @@ def lay_fixture(name: str, destination: Path) -> Path:
 
 def is_core(text: str) -> bool:
     """Tell whether an example is a file of the core, not a driver."""
-    return _CORE_FILE.match(text.lstrip()) is not None
+    return _CORE_FILE.match(_OVER.sub("", text.lstrip(), count=1)) is not None
 
 
 def lay_example(text: str, destination: Path) -> Path:
@@ -58,9 +58,10 @@ def lay_example(text: str, destination: Path) -> Path:
     if over is not None:
         shutil.rmtree(destination / "drivers/net")
         (destination / "drivers/net").mkdir()
-    named = _CORE_FILE.match(text.lstrip())
+    whole = _OVER.sub("", text, count=1).lstrip()
+    named = _CORE_FILE.match(whole)
     if named is not None:
-        (destination / named.group(1)).write_text(text.lstrip(), "utf-8")
+        (destination / named.group(1)).write_text(whole, "utf-8")
         return destination
     source = destination / EXAMPLE
     source.parent.mkdir(parents=True, exist_ok=True)

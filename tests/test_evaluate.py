@@ -280,6 +280,13 @@ LINKED = """\
 	list_add_tail(&one->list, &o.head);
 	list_add_tail(&two->list, &o.head);
 """
+NUMBERED = f"""\
+{LINKED}
+	unsigned long i = 0;
+
+	xa_store(&o.in, 7, one, 0);
+	xa_store(&o.in, 2, two, 0);
+"""
 
 
 def given_in_world(body: str) -> Value | Fault:
@@ -310,12 +317,31 @@ def given_in_world(body: str) -> Value | Fault:
          "\treturn o.k;", 9),
         (f"{LINKED}\tlist_for_each_entry(e, &o.head, list) {{\n"
          "\t\tif (e->n == 3)\n\t\t\tcontinue;\n\t\to.k = e->n;\n\t}\n\treturn o.k;", 4),
+        (f"{LINKED}\tlist_for_each_entry_reverse(e, &o.head, list)\n"
+         "\t\to.k = o.k * 10 + e->n;\n\treturn o.k;", 43),
+        (f"{LINKED}\te = one;\n\tlist_for_each_entry_continue(e, &o.head, list)\n"
+         "\t\to.k = o.k * 10 + e->n;\n\treturn o.k;", 4),
+        # An xarray is gone through by its numbers, and then there is nothing more.
+        (f"{NUMBERED}\txa_for_each(&o.in, i, e)\n\t\to.k = o.k * 100 + i * 10 + e->n;\n"
+         "\treturn o.k + !e;", 2474),
+        (f"{NUMBERED}\txa_for_each(&o.in, i, e)\n\t\txa_erase(&o.in, i);\n"
+         "\treturn xa_empty(&o.in);", 1),
+        ("struct inner in = {}; void *v = xa_mk_value(5); xa_store(&in, 1, v, 0);"
+         "v = xa_load(&in, 1); return v != NULL && xa_is_value(v) ? xa_to_value(v) : 0;", 5),
+        ("struct inner in = {}; return xa_to_value(xa_load(&in, 1));", 0),
+        ("struct entry *row = kcalloc(3, 8, 0); row[1].n = 5; return row[0].n + row[1].n;", 5),
+        ("struct inner i = { 1, 2 }, k = (struct inner){ 3, 4 }; i = k; return i.n + i.m;", 7),
     ],
 )  # fmt: skip
 def test_structs_and_lists_of_a_world(body: str, wanted: int) -> None:
     found = given_in_world(body)
     assert isinstance(found, Int)
     assert found.value == wanted
+
+
+def test_what_a_struct_holds_besides_is_not_kept_over_an_assignment() -> None:
+    with pytest.raises(Outside, match="holds more"):
+        given_in_world("struct inner i = { 1, 2 }; i = (struct inner){ .n = 8 }; return i.m;")
 
 
 def test_what_is_not_stored_in_a_structs_own_memory_is_not_read() -> None:

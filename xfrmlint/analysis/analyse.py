@@ -11,6 +11,7 @@ from xfrmlint.c.corpus import Memo
 from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.core import (
     Answer,
+    add_clears,
     cleared_by_free,
     clears_handle,
     free_clears,
@@ -18,11 +19,17 @@ from xfrmlint.concrete.core import (
 )
 from xfrmlint.concrete.counting import counts_the_owners_own
 from xfrmlint.concrete.lab import Ran, run_owner
-from xfrmlint.concrete.resolver import Comparison, Verdict, compare
+from xfrmlint.concrete.resolver import (
+    Comparison,
+    Verdict,
+    compare,
+    decides_on_what_can_change,
+)
 from xfrmlint.concrete.states import described
 from xfrmlint.concrete.tears import Tear, tears
 from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.contract.words import (
+    ADD,
     COUNTS,
     FREE,
     HANDLE,
@@ -278,7 +285,11 @@ def _core_functions(reader: Reader) -> list[CoreFunctionRow]:
     elif found.case is not None:
         state = described(found.case, contract)
         detail = f"returns {found.returned} instead of {found.wanted} for {state}"
-    rows = [CoreFunctionRow("resolves", contract.asks, found.path, found.line, ok, detail)]
+    asks = (contract.asks, found.path, found.line)
+    rows = [CoreFunctionRow("resolves", *asks, ok, detail)]
+    reads = decides_on_what_can_change(found, contract)
+    if reads:
+        rows.append(CoreFunctionRow("torn", *asks, 0, f"decides on what can change: {reads}"))
     for question, one in _questions(contract).items():
         answer = one.ask(reader)
         if answer is not None:
@@ -297,13 +308,15 @@ class _Question(NamedTuple):
 
 
 def _questions(contract: Contract) -> dict[str, _Question]:
-    free, counts = (
-        one.name if one is not None else "" for one in map(contract.functions.get, (FREE, COUNTS))
+    add, free, counts = (
+        one.name if one is not None else ""
+        for one in map(contract.functions.get, (ADD, FREE, COUNTS))
     )
     cleared = ", ".join(map(contract.member, cleared_by_free(contract)))
     return {
         "stub": _Question(contract.asks, "a stub returns 0 without CONFIG_XFRM_OFFLOAD", stub),
         "clears": _Question(free, f"{free}() clears {cleared}", free_clears),
+        "undoes": _Question(add, f"{add}() clears what it wrote where it fails", add_clears),
         "counts": _Question(
             counts,
             f"{counts}() counts a state with {contract.member(PRIVATE)}",

@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from xfrmlint.concrete.conduct import in_doubt, misdeeds
 from xfrmlint.concrete.lab import Ran, Scene
 from xfrmlint.concrete.tears import Tear
-from xfrmlint.facts.rows import OwnerRow, TearRow, UntoldRow, WorldRow
+from xfrmlint.contract.words import Contract
+from xfrmlint.facts.rows import MisdeedRow, OwnerRow, TearRow, UnknownRow, UntoldRow, WorldRow
 from xfrmlint.model.interleave import lines
 from xfrmlint.model.judge import Outcome
 
@@ -17,8 +19,13 @@ _BROKEN = {
 }
 
 
-def owner_rows(owners: Iterable[Ran], tears: Sequence[Tear]) -> Iterator[tuple[object, ...]]:
-    """Yield what each owner's lower devices get in each world, and what tears in between."""
+def owner_rows(
+    owners: Iterable[Ran], tears: Sequence[Tear], contract: Contract
+) -> Iterator[tuple[object, ...]]:
+    """Yield what each owner's lower devices get in each world, and what tears in between.
+
+    And what it does wrong with them. contract: the tree's.
+    """
     for ran in owners:
         name = ran.owner.name
         reaches = _reaches_unasking(ran.scenes)
@@ -27,10 +34,22 @@ def owner_rows(owners: Iterable[Ran], tears: Sequence[Tear]) -> Iterator[tuple[o
         for one in dict.fromkeys(ran.untold):
             yield UntoldRow(name, one.path or ran.owner.path, one.line, one.reason)
         yield from _worlds(name, ran.scenes)
+        yield from _misdeeds(ran, contract)
         own = sorted((t for t in tears if t.driver == name), key=lambda t: len(t.schedule.moves))
         for number, tear in enumerate(own):
             for position, line in enumerate(lines(tear.schedule)):
                 yield TearRow(name, number, tear.scene.world.name, position, line)
+
+
+def _misdeeds(ran: Ran, contract: Contract) -> Iterator[tuple[object, ...]]:
+    name = ran.owner.name
+    for one in misdeeds(ran, contract):
+        at = one.at
+        where = (at.function, at.path, at.line, at.column)
+        yield MisdeedRow(name, one.kind, *where, one.detail, int(one.supposed))
+    for one in in_doubt(ran, contract):
+        reason = f"what makes a device its port was not run: {one.detail}"
+        yield UnknownRow(one.at.path, one.at.line, one.at.function, reason, name)
 
 
 def _reaches_unasking(scenes: Iterable[Scene]) -> int | None:

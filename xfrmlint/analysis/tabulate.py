@@ -86,7 +86,7 @@ def rows_of(part: Analysed) -> Rows:
         *_freed_rows(reader, part.freed, len(sites) + len(part.sleeps)),
         *_zero_rows(part.zeros),
         *_item_rows(part),
-        *owner_rows(part.owners, part.tears),
+        *owner_rows(part.owners, part.tears, reader.contract),
         *_broken_rows(part.owners),
         *_tear_rows(part.owners, part.tears),
         *_file_rows(reader),

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from typing import NamedTuple
 
-from xfrmlint.c.integers import ULONG, Int
+from xfrmlint.c.ctype import CType
+from xfrmlint.c.integers import INT, ULONG, Int
 from xfrmlint.c.reader import Reader
-from xfrmlint.concrete.choices import MOST_RUNS, choices
+from xfrmlint.concrete.choices import MOST_RUNS, Settled, choices
 from xfrmlint.concrete.configuration import OFF, ON, OPTION
 from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Fault, Outside
@@ -30,11 +31,14 @@ from xfrmlint.concrete.values import (
     Value,
     Void,
 )
+from xfrmlint.contract.core import Bodies
 from xfrmlint.contract.words import (
+    ADD,
     DEVICE,
     FREE,
     HANDLE,
     LOWER_CALLBACKS,
+    MEMBERS,
     NETDEV_OPS,
     OPS,
     OWNER,
@@ -129,6 +133,129 @@ def clears_handle(reader: Reader) -> bool:
     """Tell whether the core's free is sure to leave no handle behind."""
     answer = _clears(reader, [reader.contract.member(HANDLE)])
     return answer is not None and answer.ok is True
+
+
+def add_clears(reader: Reader) -> Answer | None:
+    """Tell whether the core's add, where the owner's callback fails, leaves none of its stores.
+
+    And whether what such a callback itself has left is cleared on each way to the end, if on one.
+    One way to the callback is followed. None if the tree has no such function.
+    """
+    contract = reader.contract
+    function = contract.functions.get(ADD)
+    if function is None or not function.place.path:
+        return None
+    sources = Sources(reader, ON, _NEAR)
+    found = core_definitions(reader, sources, function.name)
+    if not found:
+        return None
+    source = found[0]
+    place = (source.path, source.line)
+    roles = [role for role in MEMBERS if role in contract.members]
+    failed = 0
+    cleared: set[str] = set()
+    left: set[str] = set()
+    asked = Settled()
+    for count, choose in enumerate(choices(asked)):
+        attempt = _Attempt(contract, roles, asked)
+        try:
+            attempt.run(source, sources, choose)
+        except Outside as error:
+            return Answer(None, *place, f"{error.reason} (line {error.line})")
+        if attempt.own is not None:
+            failed += 1
+            kept = attempt.left()
+            if kept & attempt.own:
+                names = _listed(kept & attempt.own)
+                return Answer(False, *place, f"{function.name}() leaves {names} where it fails")
+            left |= kept
+            cleared |= attempt.others - kept
+        if left & cleared:
+            names = _listed(left & cleared)
+            text = f"{function.name}() leaves {names} on one way on which it fails, not on another"
+            return Answer(False, *place, text)
+        if count > MOST_RUNS:
+            return Answer(None, *place, f"{function.name}() has too many paths")
+    if not failed:
+        return Answer(None, *place, f"no way through {function.name}() to the owner was followed")
+    return Answer(True, *place, "")
+
+
+class _Attempt:
+    """One run of the core's add with an owner that refuses the state, and leaves all it can.
+
+    own: the members that the core has stored to before; None if the owner was not asked. others:
+    those that the owner has left.
+    """
+
+    def __init__(self, contract: Contract, roles: Sequence[str], asked: Settled) -> None:
+        self.contract = contract
+        self.asked = asked
+        self.own: set[str] | None = None
+        self.others: set[str] = set()
+        ops = Struct("ops", OPS, open=True)
+        ops.put(contract.slot(ADD), Pointer(Function(contract.slot(ADD), self._refuse)))
+        device = Struct("dev", DEVICE, open=True)
+        device.put(NETDEV_OPS, Pointer(ops))
+        self.device = Pointer(device)
+        self.ops = Pointer(ops)
+        self.xso = Struct(f"x->{XSO}", contract.offload, open=True)
+        for role in roles:
+            self.xso.put(contract.member(role), Int(0, ULONG) if role == HANDLE else NULL)
+        self.x = Struct("x", STATE, open=True)
+        self.x.put(XSO, self.xso)
+        self.names = [contract.member(role) for role in roles]
+
+    def run(self, source: Source, sources: Sources, choose: Callable[[], bool]) -> None:
+        """Run it. Raises Outside."""
+        held = [(v.parameter, v.type) for v in source.view.locals if v.parameter >= 0]
+        supposed = {DEVICE: self.device, STATE: Pointer(self.x)}
+        arguments: list[Value] = [
+            supposed.get(kind.base, Unknown()) if kind.pointers == 1 else Unknown()
+            for _, kind in sorted(held, key=lambda one: one[0])
+        ]
+        evaluate(source, arguments, sources, choose, supposed=supposed)
+
+    def _refuse(self, _: Sequence[Value]) -> Value:
+        self.asked.here()
+        if self.own is None:
+            self.own = self.left()
+            for name in self.names:
+                if name not in self.own:
+                    self.others.add(name)
+                    number = name == self.contract.member(HANDLE)
+                    self.xso.put(name, Int(7, ULONG) if number else self.ops)
+        return Int(-22, INT)
+
+    def left(self) -> set[str]:
+        """Return the members that are not clear; of what nobody can tell, nothing is said."""
+        values = {name: self.xso.value(name) for name in self.names}
+        return {
+            name
+            for name, value in values.items()
+            if not isinstance(value, Unknown) and not _is_clear(value)
+        }
+
+
+def may_clear_where_add_fails(reader: Reader, source: Source | None) -> frozenset[str]:
+    """Return the members that the core's add may clear once the owner's callback has failed.
+
+    These that it clears behind the call, whatever it tests. source: its add; all, if that is not to
+    be had.
+    """
+    contract = reader.contract
+    names = contract.fields
+    if source is None:
+        return frozenset(names)
+    fields = {name: CType("") for name in names}
+    bodies = Bodies(reader, contract.state, fields, [contract.slot(ADD)])
+    body = bodies.body(source.view)
+    begins = [call.node.start_byte for call in body.calls]
+    return frozenset(
+        write.member
+        for write in body.writes
+        if write.cleared and any(at < write.at for at in begins)
+    )
 
 
 def _clears(reader: Reader, wanted: Sequence[str]) -> Answer | None:

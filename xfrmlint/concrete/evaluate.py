@@ -8,7 +8,8 @@ Arithmetic is that of the kernel's 64-bit build: LP64, two's complement, signed 
 release. Operands which C doesn't order are checked for an outcome that another order would change.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from xfrmlint.c.ctype import CType
@@ -38,6 +39,7 @@ from xfrmlint.c.syntax import (
     Expression,
     Initializer,
     Literal,
+    Member,
     Name,
     Temporary,
 )
@@ -45,7 +47,7 @@ from xfrmlint.concrete.body import Body, Prepared, slot
 from xfrmlint.concrete.builtins import Builtins
 from xfrmlint.concrete.expressions import short
 from xfrmlint.concrete.faults import Fault, Faulted, FaultKind, Outside
-from xfrmlint.concrete.kernel import Kernel
+from xfrmlint.concrete.kernel import Kernel, loop_variable
 from xfrmlint.concrete.memory import Frame, Touched
 from xfrmlint.concrete.names import Names, Source
 from xfrmlint.concrete.primitives import known
@@ -63,6 +65,7 @@ from xfrmlint.concrete.values import (
 )
 
 _MOST_STEPS = 20_000
+ENDLESS = "a loop that doesn't end soon"
 _DEEPEST_CALL = 32
 _RETURNED = -1
 
@@ -80,14 +83,17 @@ def evaluate(
     names: Names,
     choose: Callable[[], bool] | None = None,
     kernel: Kernel | None = None,
+    supposed: Mapping[str, Value] = MappingProxyType({}),
 ) -> Result:
     """Call a function and return what it gives.
 
     choose: is asked which way an unknown condition goes; without it, everything unknown is outside.
-    kernel: does what the kernel's own functions do. Raises Outside. The arguments' structs are
-    changed where the function stores to them.
+    kernel: does what the kernel's own functions do. supposed: what a pointer that nobody can tell
+    leads to, by the struct's type. Raises Outside. The arguments' structs are changed where the
+    function stores to them.
     """
     machine = _Machine(names, choose, kernel)
+    machine.supposed = supposed
     try:
         return Result(machine.call_source(source, arguments), tuple(machine.trace))
     except Faulted as error:
@@ -189,6 +195,8 @@ class _Machine(Builtins):
             return self.call_source(function.source, values)
         if function.call is None:
             raise self._outside(f"{function.name}() is not known", call.start)
+        if self.kernel is not None:
+            self.kernel.called_at = self._spot(_last_word(call.callee))
         found = function.call(values)
         if isinstance(found, Fault):
             raise self._fault(found.kind, found.text, call.start)
@@ -251,7 +259,7 @@ class _Machine(Builtins):
     def _tick(self, step: Prepared) -> None:
         self._steps += 1
         if self._steps > _MOST_STEPS:
-            raise self._outside("a loop that doesn't end soon", step.offset)
+            raise self._outside(ENDLESS, step.offset)
 
     def _check(self, watched: _Watched) -> None:
         """Look at what a step touched, and hand it on to the one that called the function."""
@@ -264,9 +272,9 @@ class _Machine(Builtins):
 
     def _turns(self, step: Prepared, frame: Frame) -> bool:
         """Go on to the next turn of a loop that a macro makes; tell whether there is one."""
-        of = step.arguments[0]
         if self.kernel is None:
             raise self._outside("a loop made by a macro", step.offset)
+        of = loop_variable(step.loop, step.arguments)
         if step.number not in frame.turns:
             found = self.kernel.elements(self, step.loop, step.arguments, of)
             frame.turns[step.number] = found
@@ -410,6 +418,12 @@ _DOES: dict[type[Instruction], Callable[[_Machine, Any], int]] = {
 
 def _is_guard(one: Expression) -> bool:
     return isinstance(one, Call) and one.name == "guard"
+
+
+def _last_word(callee: Expression) -> int:
+    """Return where the name of what is called begins."""
+    callee = callee.of if isinstance(callee, Temporary) else callee
+    return callee.named if isinstance(callee, Member) else callee.start
 
 
 def _is_struct(kind: CType) -> bool:

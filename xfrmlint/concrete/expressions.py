@@ -99,6 +99,9 @@ class Expressions(Operands, Operators):
         if value.value == 0:
             # `c ? p : 0` is a pointer.
             return NULL
+        if self.kernel is not None:
+            # A number that a map keeps as a pointer.
+            return value
         raise self._outside("`?:` of a number and something else", of.start)
 
     # Constants
@@ -248,7 +251,8 @@ class Expressions(Operands, Operators):
                 return NULL
             return self._kept(self.kernel, struct, name, kind)
         if integer(plain) is not None or plain.base.startswith("enum"):
-            if struct.born:
+            member = struct.member if struct.element is not None else name
+            if struct.born and not self.names.keeps_handle(member, self._path):
                 return Open(f"{struct.name}.{name}", set())
             given = self.kernel.given if self.kernel is not None else {}
             return wrapped(given.get(f"{struct.name}.{name}", 0), integer(plain) or INT)
@@ -258,9 +262,11 @@ class Expressions(Operands, Operators):
 
     def _kept(self, kernel: Kernel, struct: Struct, name: str, kind: CType) -> Value:
         """Return what a pointer in an owner's private data is before anything was stored there."""
-        if kind.base == DEVICE and self.names.own_device(name, self._path):
+        own = kernel.private.get(kernel.name_of(kernel.owner) or "") is struct
+        if own and kind.base == DEVICE and self.names.own_device(name, self._path):
             return kernel.owner
-        if kernel.populated:
+        if kernel.populated or kind.base == struct.kind:
+            # To one of its own kind: the next one of a list, which ends here.
             return NULL
         if kind.base == DEVICE:
             return kernel.port_in(f"{struct.kind.split()[-1]}.{name}")
@@ -273,6 +279,11 @@ class Expressions(Operands, Operators):
         index = self._value(one.index)
         if isinstance(array, Pointer):
             array = array.target
+        if isinstance(array, Struct) and array.row is not None and isinstance(index, Int):
+            if not index.value:
+                return array
+            behind = Struct(f"{array.name}[{index.value}]", array.kind, fresh=array.fresh)
+            return array.row.setdefault(index.value, behind)
         if not isinstance(array, Struct) or array.element is None or not isinstance(index, Int):
             raise self._outside("an element of what is no array", one.start)
         if not 0 <= index.value < array.count:
@@ -296,6 +307,9 @@ class Expressions(Operands, Operators):
 
     def members_of(self, struct: str) -> Mapping[str, CType]:
         return self.names.members(CType(struct), self._path)
+
+    def key_member(self, node: Expression) -> str:
+        return self.names.key_member(node.text, self._path)
 
     def refuse(self, reason: str, node: Expression) -> Exception:
         return self._outside(reason, node.start)

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
 from xfrmlint.c.syntax import Expression
 from xfrmlint.concrete import primitives
+from xfrmlint.concrete.containers import HASHED, LOOPS, XARRAY, Containers, put, variable_of
+from xfrmlint.concrete.containers import Evaluating as MapsEvaluating
 from xfrmlint.concrete.values import NULL, Cell, Open, Pointer, Struct, Value, Void
 from xfrmlint.contract.words import DEVICE
 
@@ -29,6 +31,7 @@ _NOTHING = re.compile(
     r"INIT_(LIST|HLIST)_HEAD|INIT_HLIST_NODE|xa_init(_flags)?|init_rcu_head|"
     r"printk\w*|(pr|dev|netdev|slave|team|netif)_(emerg|alert|crit|err|warn|notice|info|dbg)\w*|"
     r"net_\w+_ratelimited|NL_SET_\w+|trace_\w+|lockdep_\w+|might_\w+|(local|preempt)_\w+able|"
+    r"msleep(_interruptible)?|usleep_range(_state)?|fsleep|[nmu]delay|schedule_timeout_\w+|"
     r"(__)?netif_(addr|tx)_(un)?lock\w*|netdev_lower_state_changed|netdev_\w+_notify\w*|call_netdevice_notifiers(_info)?|rtmsg_ifinfo|"
     r"rtnl_\w*notify\w*|netif_carrier_(on|off)|netif_(tx_)?(start|stop|wake)_\w*queues?|"
     r"linkwatch_\w+|netdev_features_change|netdev_change_features|netdev_(compute|update)_features|"
@@ -42,9 +45,6 @@ _LIST = re.compile(
     r"first_entry|first_entry_or_null|first_or_null_rcu|move|move_tail)|"
     r"hlist_(add_head|add_head_rcu|add_tail_rcu|del|del_rcu|del_init|empty)"
 )
-_XARRAY = re.compile(r"xa_(load|store|erase)(_bh|_irq)?|xa_(empty|destroy)")
-# An xarray's entry that is a number of the owner's own.
-_ENTRY = re.compile(r"xa_(mk|to|is)_value")
 _DEVICES = re.compile(
     r"netdev_priv|netdev_master_upper_dev_get(_rcu)?|netdev_has_upper_dev(_all_rcu)?|"
     r"netif_is_\w+_(master|port|slave)|netif_(running|carrier_ok|device_present|is_up)|"
@@ -67,8 +67,17 @@ _BITS = re.compile(r"(test|set|clear)_bit|__(set|clear)_bit")
 _OTHERS = re.compile(r"ARRAY_SIZE|(__)?dev_queue_xmit")
 _LOOP = re.compile(
     r"h?list_for_each_entry(_rcu|_safe|_rcu_bh|_lockless|_srcu)?|"
+    r"list_for_each_entry(_reverse|_safe_reverse|_continue|_continue_reverse|_continue_rcu)|"
     r"netdev_for_each_lower_(private|private_rcu|dev)"
 )
+_LOWERS = "netdev_for_each_lower"
+
+
+def loop_variable(name: str, arguments: Sequence[Expression]) -> Expression:
+    """Return the variable that a loop macro sets in each turn."""
+    if LOOPS.fullmatch(name):
+        return variable_of(name, arguments)
+    return arguments[1 if name.startswith(_LOWERS) else 0]
 
 
 @cache
@@ -91,8 +100,9 @@ def kernels_own(name: str) -> bool:
             _WAITS,
             _ALLOCATES,
             _LIST,
-            _XARRAY,
-            _ENTRY,
+            XARRAY,
+            HASHED,
+            LOOPS,
             _DEVICES,
             _OTHERS,
             _LOOP,
@@ -100,41 +110,47 @@ def kernels_own(name: str) -> bool:
     )
 
 
-# What returns a number, by which type that is.
-NUMBERS = {"xa_to_value": ULONG}
-
-
 class Deed(StrEnum):
     """What an event of a run is."""
 
-    WRITES = "writes"  # a member of x->xso
+    READS = "reads"  # a member of x->xso
+    WRITES = "writes"
     ADD = "add"
     DELETE = "delete"
     FREE = "free"
+    ESN = "advance_esn"
     WAITS = "waits for all readers"
+
+
+class Spot(NamedTuple):
+    """Where something is done, and the function around it."""
+
+    path: str = ""
+    line: int = 0
+    column: int = 0
+    function: str = ""
+
+
+NOWHERE = Spot()
 
 
 @dataclass(frozen=True)
 class Event:
-    """One event that others can see: of a lower device, or a member of xso that changes."""
+    """One event: of a lower device, or of a member of xso.
+
+    value: what is written; to a lower's callback, what the handle's member holds when it is called.
+    """
 
     deed: Deed
     device: str = ""
     member: str = ""
     value: str | int | None = None
     refused: bool = False
+    at: Spot = field(default=NOWHERE, compare=False)
 
 
-class Evaluating(Protocol):
+class Evaluating(MapsEvaluating, Protocol):
     """What the kernel asks of the machine that runs the code."""
-
-    def value_of(self, node: Expression) -> Value:
-        """Evaluate an expression."""
-        ...
-
-    def place_of(self, node: Expression) -> Cell | Struct:
-        """Return what an expression designates."""
-        ...
 
     def variable_type(self, node: Expression) -> CType | None:
         """Return the declared type of a variable."""
@@ -146,10 +162,6 @@ class Evaluating(Protocol):
 
     def grown(self, struct: Struct, name: str, node: Expression) -> Cell | Struct:
         """Return a member of a struct, made by its declaration if it is not there."""
-        ...
-
-    def refuse(self, reason: str, node: Expression) -> Exception:
-        """Return why this can't be evaluated, to be raised."""
         ...
 
 
@@ -171,7 +183,8 @@ class Kernel:
     that a packet was queued on. files: structs that
     are variables of a file. given: what members of the world's objects are that are not 0, by the
     object's name and the member's. script: what is read of the watched struct's members that are
-    `scripted`, by name and in order. written: what else was written.
+    `scripted`, by name and in order. written: what else was written. called_at: where the callback
+    under way was called.
     """
 
     devices: Mapping[str, Struct]
@@ -196,12 +209,13 @@ class Kernel:
     written: dict[int, Cell] = field(default_factory=dict)
     files: dict[str, Struct] = field(default_factory=dict)
     given: Mapping[str, int] = field(default_factory=dict)
-    maps: dict[int, dict[int, Value]] = field(default_factory=dict)
+    containers: Containers = field(default_factory=Containers)
+    called_at: Spot = NOWHERE
     entries: dict[tuple[str, str], Struct] = field(default_factory=dict)
 
     def knows(self, name: str) -> bool:
         """Tell whether `call` can do what a function does."""
-        return kernels_own(name) and not _LOOP.fullmatch(name)
+        return kernels_own(name) and not (_LOOP.fullmatch(name) or LOOPS.fullmatch(name))
 
     def call(
         self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
@@ -221,8 +235,8 @@ class Kernel:
             (_EXTREMES, self._extreme),
             (_DEVICES, self._of_device),
             (_LIST, self._of_list),
-            (_XARRAY, self._of_xarray),
-            (_ENTRY, self._of_entry),
+            (XARRAY, self.containers.call),
+            (HASHED, self.containers.call),
         )
         for pattern, handler in handlers:
             if pattern.fullmatch(name):
@@ -235,9 +249,10 @@ class Kernel:
             self.events.append(Event(Deed.WAITS))
             return Void()
         if _ALLOCATES.fullmatch(name):
-            return Pointer(
-                Struct("allocated memory", raw=True, fresh=_DIRTY.match(name) is not None)
-            )
+            made = Struct("allocated memory", raw=True, fresh=_DIRTY.match(name) is not None)
+            if "calloc" in name or name.endswith("_array"):
+                made.row = {}
+            return Pointer(made)
         if name == "test_bit":
             return Open("a bit", set(), derived=True)
         if _NOTHING.fullmatch(name) or _BITS.fullmatch(name):
@@ -307,12 +322,15 @@ class Kernel:
         self.sent.add(name)
         return Int(0, INT)
 
-    def read(self, place: Cell) -> Value:
+    def read(self, place: Cell, at: Spot) -> Value:
         """Return what is read of a place: of the watched struct what a script says, if there is.
 
+        Of that struct it is an event where there is no script.
         Raises Unscripted where the code reads otherwise than the script, or what was changed since.
         """
         if self.script is None:
+            if place.owner == self.watched.name:
+                self.events.append(Event(Deed.READS, member=place.name, at=at))
             return place.value
         if place.owner != self.watched.name:
             if id(place) in self.written:
@@ -324,7 +342,7 @@ class Kernel:
             raise Unscripted(place.name)
         return self.script.pop(0)[1]
 
-    def wrote(self, place: Cell) -> None:
+    def wrote(self, place: Cell, at: Spot) -> None:
         """Take down that a member of the watched struct was written."""
         if place.owner != self.watched.name:
             self.written[id(place)] = place
@@ -335,7 +353,7 @@ class Kernel:
             told = value.value
         elif isinstance(value, Pointer):
             told = self.name_of(value) or getattr(value.target, "name", None)
-        self.events.append(Event(Deed.WRITES, member=place.name, value=told))
+        self.events.append(Event(Deed.WRITES, member=place.name, value=told, at=at))
 
     def name_of(self, value: Value) -> str | None:
         """Return the name of the device that a pointer points to; None for NULL and all else."""
@@ -409,60 +427,67 @@ class Kernel:
         for found in self.lists.values():
             found[:] = [one for one in found if one is not entry]
 
-    def _of_xarray(
-        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
-    ) -> Value:
-        stored = self.maps.setdefault(id(self._linked(machine, arguments[0], node)), {})
-        if name == "xa_empty":
-            return Int(int(not stored), INT)
-        if name == "xa_destroy":
-            stored.clear()
-            return Void()
-        index = machine.value_of(arguments[1])
-        if not isinstance(index, Int):
-            raise machine.refuse("an index that is no number", node)
-        old = stored.get(index.value, NULL)
-        if name.startswith("xa_store"):
-            stored[index.value] = machine.value_of(arguments[2])
-        elif name.startswith("xa_erase"):
-            stored.pop(index.value, None)
-        return old
-
-    def _of_entry(
-        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
-    ) -> Value:
-        value = machine.value_of(arguments[0])
-        if name == "xa_mk_value" and isinstance(value, Int):
-            kept = Struct("a number", raw=False).put("number", value)
-            return Pointer(kept)
-        target = value.target if isinstance(value, Pointer) else None
-        number = target.fields.get("number") if isinstance(target, Struct) else None
-        of_value = isinstance(target, Struct) and target.name == "a number"
-        if name == "xa_is_value":
-            return Int(int(of_value), INT)
-        if not of_value or not isinstance(number, Cell):
-            raise machine.refuse("an xarray's entry that is no number", node)
-        return number.value
-
     # Loops
 
     def elements(
         self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
     ) -> Iterator[Value]:
-        """Yield what a loop macro's first argument is in each turn."""
+        """Yield what a loop macro's variable is in each turn."""
+        if LOOPS.fullmatch(name) and len(arguments) >= 3:
+            yield from self.containers.turns(machine, name, arguments, node)
+            return
+        if name.startswith(_LOWERS) and len(arguments) == 3:
+            yield from self._lowers(machine, name, arguments, node)
+            return
         if not _LOOP.fullmatch(name) or len(arguments) < 3:
             raise machine.refuse(f"a loop made by a macro ({name})", node)
-        at = 2 if name.endswith("_safe") else 1
+        at = 2 if "_safe" in name else 1
         member = arguments[at + 1].text
         head = self._linked(machine, arguments[at], node)
         found = self.entries_of(head)
         if not found and head.born and not self.populated and id(head) not in self.filled:
             self.filled.add(id(head))
             found += self._ports(machine, arguments[0], member, node)
+        if "_continue" in name:
+            found = self._onward(machine, found, arguments[0], member, "reverse" in name)
+        elif "reverse" in name:
+            found = found[::-1]
         for one in list(found):
             if one.parent is None or one.member != member:
                 raise machine.refuse(f"a list whose entries are not linked by {member}", node)
             yield Pointer(one.parent)
+        if name.startswith("hlist"):
+            put(machine, arguments[0], NULL)
+
+    def _lowers(
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
+    ) -> Iterator[Value]:
+        """Yield a device's lowers, or what was linked with each: an entry of the owner's for it."""
+        upper = self.name_of(machine.value_of(arguments[0]))
+        kind = machine.variable_type(arguments[1])
+        if "_private" in name and (self.populated or kind is None):
+            raise machine.refuse("what a port was linked with is not seen", node)
+        for port in [port for port, master in self.masters.items() if master == upper]:
+            entry = Pointer(self.devices[port])
+            if "_private" in name and kind is not None:
+                made = self.entry(machine, kind.base, port)
+                if made is None:
+                    raise machine.refuse(f"no {kind.base} of {port} is seen", node)
+                entry = Pointer(made)
+            yield entry
+        put(machine, arguments[1], NULL)
+
+    def _onward(
+        self, machine: Evaluating, entries: list[Struct], now: Expression, member: str, back: bool
+    ) -> list[Struct]:
+        """Return the entries behind the one that a loop's variable is at, or those before it."""
+        value = machine.value_of(now)
+        entry = value.target if isinstance(value, Pointer) else None
+        linked = entry.fields.get(member) if isinstance(entry, Struct) else None
+        at = next((i for i, one in enumerate(entries) if one is linked), None)
+        if at is None:
+            raise machine.refuse("a loop that goes on from what is not in its list", now)
+        return entries[:at][::-1] if back else entries[at + 1 :]
 
     def _ports(
         self, machine: Evaluating, variable: Expression, member: str, node: Expression

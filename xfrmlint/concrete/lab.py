@@ -14,10 +14,19 @@ from xfrmlint.c.integers import INT, ULONG, Int
 from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.configuration import ALL_ON, ON
-from xfrmlint.concrete.evaluate import Result, evaluate
+from xfrmlint.concrete.core import may_clear_where_add_fails
+from xfrmlint.concrete.evaluate import ENDLESS, Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
+from xfrmlint.concrete.kernel import (
+    NOWHERE,
+    Event,
+    Kernel,
+    Spot,
+    Unscripted,
+    does_nothing,
+    kernels_own,
+)
 from xfrmlint.concrete.kernel import Deed as Done
-from xfrmlint.concrete.kernel import Event, Kernel, Unscripted, does_nothing, kernels_own
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.owner import LONGEST, Owner, owner_of, parameters, port_of
 from xfrmlint.concrete.primitives import known
@@ -25,11 +34,12 @@ from xfrmlint.concrete.question import ask
 from xfrmlint.concrete.resolver import in_worlds
 from xfrmlint.concrete.sources import Sources, core_definitions
 from xfrmlint.concrete.trace import StepKind
-from xfrmlint.concrete.values import NULL, Function, Pointer, Struct, Value, Void
+from xfrmlint.concrete.values import NULL, Cell, Function, Pointer, Struct, Value, Void
 from xfrmlint.contract.words import (
     ADD,
     DELETE,
     DEVICE,
+    ESN,
     FREE,
     HANDLE,
     NETDEV_OPS,
@@ -45,6 +55,7 @@ from xfrmlint.contract.words import (
     Contract,
 )
 from xfrmlint.contract.words import Function as ContractFunction
+from xfrmlint.kernel.places import is_core
 from xfrmlint.model.predicates import Broken, broken
 from xfrmlint.model.stories import Deed, Step, Story, stories
 from xfrmlint.model.worlds import A, B, C, D, Mode, U, World
@@ -67,20 +78,26 @@ class Blamed(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a device gets. value: None where that can't be told, for `reason`."""
+    """What a device gets. value: None where that can't be told, for `reason`.
+
+    read_at: where the owner's code read the handle's member for it.
+    """
 
     asking: str
     value: int | None
     reason: str
     by_callback: bool
+    read_at: Spot = NOWHERE
 
 
 class Scene(NamedTuple):
     """How a story ends.
 
     handed: the owner took the state and handed it on. assumed: what the owner's own numbers are in
-    it. broken: what breaks P1 to P4. events: what others could see, by step. supposed: why it may
-    go otherwise. reader: how what was moved is read, if it was.
+    it. broken: what breaks P1 to P4. events: what happened, by step. supposed: why it may go
+    otherwise. reader: how what was moved is read, if it was. refused: the owner's add failed.
+    joined: its ports were made ports by its own code. unset: a pointer that nobody is seen to store
+    leads to a port.
     """
 
     story: Story
@@ -92,6 +109,9 @@ class Scene(NamedTuple):
     events: tuple[tuple[Event, ...], ...]
     supposed: tuple[str, ...]
     reader: "Reading | None" = None
+    refused: bool = False
+    joined: bool = False
+    unset: bool = False
 
 
 class Reading(NamedTuple):
@@ -148,7 +168,9 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         if role in contract.functions and (found := _definitions(sources, contract.functions[role]))
     }
     owner = owner_of(reader, sources, path, callbacks)
-    code = _Code(sources, resolvers[0], core, owner, _given(sources, resolvers[0].path))
+    given = _given(sources, resolvers[0].path)
+    cleared = may_clear_where_add_fails(reader, core.get(ADD))
+    code = _Code(sources, resolvers[0], core, owner, given, cleared)
     if not _can_be_joined(code):
         code = code._replace(owner=owner._replace(joins=None))
     scenes: list[Scene] = []
@@ -169,7 +191,8 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         ended = [one for one in told if isinstance(one, Scene)]
         if not ended:
             # What comes to an end in no way here will not in the next story.
-            hopeless.update((s.deed, lost[0]) for s in story.steps if s.deed in _LONG)
+            endless = lost[0].reason.startswith(ENDLESS)
+            hopeless.update((s.deed, lost[0]) for s in story.steps if endless or s.deed in _LONG)
         scenes += ended
         if not lost:
             open_ = [a.reason for one in ended for a in one.answers if a.value is None]
@@ -201,13 +224,17 @@ def _is_kept(name: str) -> bool:
 
 
 class _Code(NamedTuple):
-    """What is run. core: by the slot that each calls."""
+    """What is run. core: by the slot that each calls.
+
+    cleared: members that the core may clear where an add fails, if its own code is not run.
+    """
 
     sources: Sources
     resolver: Source
     core: Mapping[str, Source]
     owner: Owner
     given: Mapping[str, int]
+    cleared: frozenset[str]
 
 
 def _given(sources: Sources, path: str) -> Mapping[str, int]:
@@ -236,7 +263,9 @@ def _concerns(story: Story, owner: Owner, sources: Sources) -> bool:
     # What it does for a port that a shared state was installed on is more than that it is gone.
     if Step(Deed.LEAVE, story.ports[0]) in story.steps and owner.leaves is None:
         return SHARE not in sources.contract.slots
-    return Deed.DELETE not in deeds or sources.contract.slot(DELETE) in owner.slots
+    wanted = {Deed.DELETE: (DELETE,), Deed.ESN: (ESN, RESOLVE)}
+    slots = [sources.contract.slot(role) for deed in deeds for role in wanted.get(deed, ())]
+    return all(slot in owner.slots for slot in slots)
 
 
 def _can_be_joined(code: _Code) -> bool:
@@ -261,6 +290,8 @@ def _told(code: _Code, story: Story) -> Iterator[Scene | Untold]:
             yield stage.play()
         except Outside as error:
             yield Untold(story, error.reason, error.path, error.line)
+            if error.reason.startswith(ENDLESS):
+                return
 
 
 @dataclass
@@ -339,6 +370,7 @@ class _Stage:
         put(ADD, self._add, "int")
         put(DELETE, lambda values: self._note(Done.DELETE, values), "void")
         put(FREE, lambda values: self._note(Done.FREE, values), "void")
+        put(ESN, lambda _: self._called(Done.ESN, name), "void")
         put(SHARE, self._accepts, "bool")
         self.devices[name].put(NETDEV_OPS, Pointer(ops), CType(OPS, 1))
         self._promise(name)
@@ -366,24 +398,30 @@ class _Stage:
             return Fault(FaultKind.ARGUMENT, "a lower's add is called without its device")
         self.asked = True
         if name in self.story.refuses:
-            self.kernel.events.append(Event(Done.ADD, name, refused=True))
+            self.kernel.events.append(Event(Done.ADD, name, refused=True, at=self.kernel.called_at))
             return Int(-22, INT)
         handle = self.lowers.new(name)
         self.lowers.held[name] = handle
         self.xso.put(self.contract.member(HANDLE), Int(handle, ULONG), CType("unsigned long"))
-        self.kernel.events.append(
-            Event(Done.ADD, name, member=self.contract.member(HANDLE), value=handle)
-        )
+        member, at = self.contract.member(HANDLE), self.kernel.called_at
+        self.kernel.events.append(Event(Done.ADD, name, member=member, value=handle, at=at))
         return Int(0, INT)
 
     def _note(self, deed: Done, values: Sequence[Value]) -> Value | Fault:
         name = self._device_of(values)
         if name is None:
             return Fault(FaultKind.ARGUMENT, f"a lower's {deed} is called without its device")
-        self.kernel.events.append(Event(deed, name))
+        return self._called(deed, name)
+
+    def _called(self, deed: Done, name: str) -> Value:
+        """Take down that a lower's callback is called, and what it finds in the handle's member."""
+        cell = self.xso.fields.get(self.contract.member(HANDLE))
+        held = cell.value if isinstance(cell, Cell) else Int(0, ULONG)
+        found = held.value if isinstance(held, Int) else None
+        self.kernel.events.append(Event(deed, name, value=found, at=self.kernel.called_at))
         if deed is Done.FREE:
             self.lowers.held.pop(name, None)
-        elif name in self.lowers.held:
+        elif deed is Done.DELETE and name in self.lowers.held:
             self.lowers.deleted.add(self.lowers.held[name])
         return Void()
 
@@ -429,6 +467,9 @@ class _Stage:
             tuple(self.steps),
             tuple(self.kernel.supposed),
             self._reading() if handed else None,
+            self.refused,
+            self.kernel.populated,
+            bool(self.kernel.unset),
         )
 
     def _reading(self) -> Reading | None:
@@ -490,7 +531,11 @@ class _Stage:
         self.kernel.populated = True
         for port in self.story.ports:
             arguments = [Pointer(self.devices[U]), Pointer(self.devices[port]), NULL][:count]
-            self._done(joins, arguments)
+            value = self._done(joins, arguments)
+            if isinstance(value, Int) and value.value:
+                # It takes no such device.
+                self.kernel.masters.pop(port, None)
+                self.promises[port] = self.promises[port]._replace(master=None)
         self.kernel.events.clear()
 
     def _take(self, step: Step) -> None:
@@ -500,6 +545,8 @@ class _Stage:
             self._promise(step.device)
         elif step.deed is Deed.ADD:
             self._add_state()
+        elif step.deed is Deed.ESN:
+            self._call_back(owner.callbacks.get(self.contract.slot(ESN)))
         elif step.deed is Deed.DELETE:
             self._core(DELETE)
         elif step.deed is Deed.FREE:
@@ -559,7 +606,9 @@ class _Stage:
         self.refused = isinstance(value, Int) and value.value != 0
         add = self.code.owner.callbacks.get(self.contract.slot(ADD))
         self.last = (source if self.refused else add) or self.last
-        if not self.asked and (self.kernel.unset or not self.refused):
+        # Nobody needs to be asked where one lacks the promise.
+        expected = all(one.asks for one in self.promises.values())
+        if not self.asked and expected and (self.kernel.unset or not self.refused):
             raise self._supposed()
 
     def _supposed(self) -> Outside:
@@ -577,6 +626,8 @@ class _Stage:
         value = self._done(add, list(arguments)[: len(parameters(add.view))])
         if isinstance(value, Int) and value.value:
             self.xso.put(self.contract.member(OWNER), NULL, CType(DEVICE, 1))
+            for member in self.code.cleared:
+                self.kernel.events.append(Event(Done.WRITES, member=member))
         return value
 
     def _core(self, role: str) -> None:
@@ -586,13 +637,15 @@ class _Stage:
             self.last = source
             self._done(source, [Pointer(self.x)])
             return
-        callback = self.code.owner.callbacks.get(self.contract.slot(role))
-        if callback is not None:
-            self._done(
-                callback, [self.kernel.owner, Pointer(self.x)][-len(parameters(callback.view)) :]
-            )
+        self._call_back(self.code.owner.callbacks.get(self.contract.slot(role)))
         if role == FREE:
             self.xso.put(self.contract.member(OWNER), NULL, CType(DEVICE, 1))
+
+    def _call_back(self, callback: Source | None) -> None:
+        """Call one of the owner's callbacks that takes a state, and the device before it."""
+        if callback is not None:
+            takes = len(parameters(callback.view))
+            self._done(callback, [self.kernel.owner, Pointer(self.x)][-takes:])
 
     # The end
 
@@ -640,14 +693,20 @@ class _Stage:
         except Outside as error:
             where = f" ({error.path}:{error.line})" if error.path else ""
             return Answer(asking, None, f"{error.reason}{where}", False)
-        del self.kernel.events[before:]
         value = result.value
+        read = [e.at for e in self.kernel.events[before:] if self._owner_reads_handle(e)]
+        del self.kernel.events[before:]
+        read_at = read[-1] if read else NOWHERE
         callback = self.contract.slot(RESOLVE)
         called = any(s.kind is StepKind.CALL and s.object == callback for s in result.trace)
         if not isinstance(value, Int):
             reason = value.text if isinstance(value, Fault) else "no number"
             return Answer(asking, None, reason, called)
-        return Answer(asking, value.value, "", called)
+        return Answer(asking, value.value, "", called, read_at)
+
+    def _owner_reads_handle(self, event: Event) -> bool:
+        read = event.deed is Done.READS and event.member == self.contract.member(HANDLE)
+        return read and not is_core(event.at.path)
 
     def _wrong(self, world: World, answer: Answer) -> Iterator[tuple[Broken, Blamed]]:
         """Yield what an answer breaks, and the function that it is owed to."""

@@ -1,6 +1,6 @@
 """The machine's storage: variables and structs, with every access written down and checked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from xfrmlint.c.syntax import Name, Temporary
 from xfrmlint.c.unit import Place
 from xfrmlint.concrete.body import Body, Unordered, slot
 from xfrmlint.concrete.faults import Fault, Faulted, FaultKind, Outside
-from xfrmlint.concrete.kernel import Kernel
+from xfrmlint.concrete.kernel import NOWHERE, Kernel, Spot
 from xfrmlint.concrete.names import Names
 from xfrmlint.concrete.trace import Step, StepKind
 from xfrmlint.concrete.values import (
@@ -61,6 +61,7 @@ class Memory:
         self.names = names
         self.choose = choose
         self.kernel = kernel
+        self.supposed: Mapping[str, Value] = {}
         self.trace: list[Step] = []
         self._frames: list[Frame] = []
         self._steps = 0
@@ -72,6 +73,9 @@ class Memory:
 
     def _place(self, at: int) -> Place:
         return self._frames[-1].body.view.place(at)
+
+    def _spot(self, at: int) -> Spot:
+        return Spot(*self._place(at), self._frames[-1].body.source.name)
 
     def _outside(self, reason: str, at: int) -> Outside:
         place = self._place(at)
@@ -119,7 +123,10 @@ class Memory:
         if place.owner:
             self._step(StepKind.READ, at, place.owner, place.name, once)
         self._touch(place, at)
-        value = place.value if self.kernel is None else self.kernel.read(place)
+        value = place.value
+        if self.kernel is not None:
+            watched = place.owner == self.kernel.watched.name
+            value = self.kernel.read(place, self._spot(at) if watched else NOWHERE)
         if isinstance(value, Uninitialized):
             text = f"{place.name} is read before anything is stored in it"
             raise self._fault(FaultKind.UNINITIALIZED, text, at)
@@ -142,8 +149,13 @@ class Memory:
             if not isinstance(value, Struct) or value.kind != place.kind:
                 raise self._outside("a struct is stored to", at)
             self._read_whole(value, at)
+            if self.kernel is not None and place.fields.keys() - value.fields.keys():
+                # What was never looked at in one may be any in the other.
+                raise self._outside("a struct that holds more is stored to", at)
             for name, found in value.copy(place.name).fields.items():
                 kept = place.fields.get(name)
+                if self.kernel is not None and kept is None and isinstance(found, Cell):
+                    kept = place.put(name, found.value, found.type).fields[name]
                 if not isinstance(kept, Cell) or not isinstance(found, Cell):
                     raise self._outside("a struct that holds structs is copied", at)
                 kept.value = found.value
@@ -159,7 +171,8 @@ class Memory:
         self._touch(place, noted, True)
         place.value = value
         if self.kernel is not None:
-            self.kernel.wrote(place)
+            watched = place.owner == self.kernel.watched.name
+            self.kernel.wrote(place, self._spot(at) if watched else NOWHERE)
         return value
 
     def _scalar(self, kind: CType, at: int) -> IntType | None:
@@ -184,6 +197,8 @@ class Memory:
             if kind.base == "auto_" and isinstance(value, Int):
                 raise self._outside("typeof", at)
             return value
+        if isinstance(value, Unknown) and kind.pointers == 1:
+            return self.supposed.get(kind.base, value)
         if isinstance(value, Unknown | Open):
             return value
         if isinstance(value, Struct):
@@ -197,8 +212,15 @@ class Memory:
             if isinstance(value, Pointer) and wanted is BOOL:
                 return Int(int(value.target is not None), BOOL)
             raise self._outside("a pointer used as a number", at)
+        return self._as_pointer(value, kind, at)
+
+    def _as_pointer(self, value: Value, kind: CType, at: int) -> Value:
+        """Convert a value as an assignment to a pointer does."""
         if isinstance(value, Int) and value.value == 0:
             return NULL
+        if isinstance(value, Int) and self.kernel is not None and kind == CType("void", 1):
+            # A map keeps a number as it keeps a pointer.
+            return value
         if not isinstance(value, Pointer):
             raise self._outside("a number used as a pointer", at)
         value = self._reshaped(value, kind)

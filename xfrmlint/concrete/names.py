@@ -81,6 +81,14 @@ class Names(Protocol):
         """Return the value of a constant expression; None if it is none."""
         ...
 
+    def keeps_handle(self, name: str, path: str) -> bool:
+        """Tell whether the code around `path` keeps handles, and nothing else, in a member."""
+        ...
+
+    def key_member(self, name: str, path: str) -> str:
+        """Return the member that an rhashtable's parameters say is the key; empty if unseen."""
+        ...
+
     def own_device(self, name: str, path: str) -> bool:
         """Tell whether the code around `path` keeps a net_device in its own private data there."""
         ...

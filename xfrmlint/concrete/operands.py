@@ -25,6 +25,7 @@ from xfrmlint.c.syntax import (
     Comma,
     Conditional,
     Expression,
+    Index,
     Literal,
     Member,
     Name,
@@ -36,7 +37,7 @@ from xfrmlint.c.syntax import (
 )
 from xfrmlint.c.types import written_type
 from xfrmlint.c.unit import node_text
-from xfrmlint.concrete.kernel import NUMBERS
+from xfrmlint.concrete.containers import NUMBERS, POINTERS
 from xfrmlint.concrete.memory import Memory
 from xfrmlint.concrete.primitives import LIKELY
 from xfrmlint.concrete.values import Cell, Pointer, Struct
@@ -108,6 +109,13 @@ class Operands(Memory):
             return one.type
         return self._scalar(one.type or _TYPEOF, one.start)
 
+    def _static_index(self, one: Index) -> IntType | None:
+        view = self._frames[-1].body.view
+        held = self.names.declared(view, one.of.node) if isinstance(one.of, Member) else None
+        if held is None or not held.pointers:
+            return self._untyped(one)
+        return self._scalar(held.pointed(-1), one.start)
+
     def _static_field(self, one: Member, called: bool) -> IntType | None:
         """Type a field by its name among the structs in reach; they have to agree."""
         found: list[CType] = []
@@ -149,6 +157,8 @@ class Operands(Memory):
             return LONG
         if one.name == "IS_ENABLED":
             return INT
+        if self.kernel is not None and POINTERS.fullmatch(one.name):
+            return None
         if one.name in NUMBERS:
             return NUMBERS[one.name]
         if one.name:
@@ -175,6 +185,7 @@ _TYPES: dict[type[Expression], Callable[[Operands, Any], IntType | None]] = {
     Literal: Operands._static_literal,
     Name: Operands._static_name,
     Member: lambda self, one: self._static_field(one, False),
+    Index: Operands._static_index,
     Binary: Operands._static_binary,
     Unary: Operands._static_unary,
     Truth: lambda _, one: type_of_truth(one),

@@ -75,6 +75,10 @@ class Operators(Memory):
             one = NULL
         if isinstance(other, Int) and other.value == 0:
             other = NULL
+        number = isinstance(one, Int) or isinstance(other, Int)
+        if number and self.kernel is not None and NULL in (one, other) and operator in ("==", "!="):
+            # A number that a map keeps as a pointer.
+            return Int(int(operator == "!="), INT)
         if operator not in ("==", "!=") or not (
             isinstance(one, Pointer) and isinstance(other, Pointer)
         ):

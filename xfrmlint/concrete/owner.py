@@ -9,7 +9,7 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.sources import Sources
-from xfrmlint.contract.words import ADD, DELETE, DEVICE, FREE, RESOLVE, Contract
+from xfrmlint.contract.words import ADD, DELETE, DEVICE, ESN, FREE, OPS, RESOLVE, Contract
 
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
 _TWO_POINTERS = re.compile(rb"^[^{;,]*\([^{;,]*\bstruct\s+\w+\s*\*[^{;,]*,[^{;,]*\*[^{;,]*\)\s*\{")
@@ -24,7 +24,8 @@ class Owner(NamedTuple):
     leaves: ndo_add_slave and ndo_del_slave. moves: what moves the states to another port,
     called with the owner's private data and the port's; other: code besides the callbacks hands
     states on, found or not. blamed: of that code the innermost that both takes a state from a
-    port and puts it on another. transmits: ndo_start_xmit.
+    port and puts it on another. transmits: ndo_start_xmit. tests_promise: it may look at what
+    other devices' tables promise, somewhere.
     """
 
     name: str
@@ -37,12 +38,13 @@ class Owner(NamedTuple):
     other: bool
     blamed: Source | None
     transmits: Source | None
+    tests_promise: bool = True
 
 
 def owner_of(reader: Reader, sources: Sources, path: str, callbacks: Mapping[str, str]) -> Owner:
     """Return an owner by its ops table: the file it stands in, and the functions in its slots."""
     # The others are there to be seen, and not run.
-    run = {sources.contract.slot(role) for role in (ADD, DELETE, FREE, RESOLVE)}
+    run = {sources.contract.slot(role) for role in (ADD, DELETE, ESN, FREE, RESOLVE)}
     found = {slot: sources.function(callbacks[slot], path) for slot in callbacks.keys() & run}
     known = {slot: source for slot, source in found.items() if source is not None}
     files = [one for one in reader.universe.files(path) if one.endswith(".c")] or [path]
@@ -65,7 +67,36 @@ def owner_of(reader: Reader, sources: Sources, path: str, callbacks: Mapping[str
         _hands_on_elsewhere(sources.contract, bodies, known),
         blamed,
         ndos["start_xmit"],
+        _may_test_promise(reader, path),
     )
+
+
+def _may_test_promise(reader: Reader, path: str) -> bool:
+    """Tell whether code of an owner, or what the kernel's headers offer it, reads a promise.
+
+    Told by the flags' member, and by the promise's name: in a table's initializer neither counts.
+    """
+    contract = reader.contract
+    name, flags = contract.promise(RESOLVE).encode(), contract.flags
+    if not name or flags is None:
+        return True
+    defined = rb"#\s*define\s+%s\b.*|\b%s\s*\|?=[^=,;}]*" % (name, flags.name.encode())
+    files = dict.fromkeys([*reader.universe.files(path), *reader.universe.shared])
+    for file in files:
+        data = reader.corpus.data(file)
+        if name in data and name in re.sub(defined, b"", reader.corpus.unit(file).text):
+            return True
+    key = reader.universe.key(path)
+    for view, node in reader.occurrences(flags.name, reader.universe.files(path), key):
+        field = node.parent
+        if field is not None and field.type == "field_expression":
+            of = field.child_by_field_name("argument")
+            kind = reader.types.of(of, view) if of is not None else None
+            around = field.parent
+            stored = around is not None and around.child_by_field_name("left") == field
+            if kind is None or (kind.base == OPS and not stored):
+                return True
+    return False
 
 
 def _filled(

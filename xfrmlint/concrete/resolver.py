@@ -25,6 +25,7 @@ from xfrmlint.contract.words import (
     RESOLVE,
     SHARE,
     XSO,
+    Contract,
 )
 from xfrmlint.model.predicates import Broken, broken
 from xfrmlint.model.reference import State, resolve, resolve_shared
@@ -255,6 +256,15 @@ def _order(traces: Iterable[Trace]) -> tuple[str, ...]:
 
 def _shared(kind: StepKind, object: str) -> bool:
     return kind is StepKind.READ and object == f"x->{XSO}"
+
+
+def decides_on_what_can_change(found: Comparison, contract: Contract) -> str:
+    """Return in words which deciding members are not read once before the first test, if any."""
+    kinds = (NoteKind.REREAD, NoteKind.LATE, NoteKind.PLAIN)
+    said = [
+        note.text for note in found.notes if note.kind in kinds and contract.role_of(note.field)
+    ]
+    return ", ".join(dict.fromkeys(said))
 
 
 def _notes(traces: Iterable[Trace]) -> list[Note]:

@@ -23,7 +23,7 @@ from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.configuration import Configuration, branch_truth, compiled
 from xfrmlint.concrete.names import Declared, Source
 from xfrmlint.concrete.primitives import does, does_nothing, known
-from xfrmlint.contract.words import XFRM, Contract
+from xfrmlint.contract.words import HANDLE, XFRM, Contract
 from xfrmlint.contract.words import Function as Core
 from xfrmlint.kernel.functions import Function
 from xfrmlint.kernel.places import HEADERS
@@ -84,6 +84,7 @@ class Sources:
         self._doubtful: set[tuple[str, str]] = set()
         self._seen: dict[str, _Seen] = {}
         self._own: dict[tuple[str, str], bool] = {}
+        self._handles: dict[tuple[str, str], bool] = {}
         self._defined: dict[tuple[str, str], Macro | None] = {}
 
     def function(self, name: str, path: str) -> Source | None:
@@ -334,11 +335,16 @@ class Sources:
     def member(self, struct: CType, name: str, path: str) -> Declared | None:
         """Return how a struct declares a member; None if that can't be read."""
         kind = self.members(struct, path).get(name)
-        if kind is None:
-            return None
         count = 0
         word, _, tag = struct.base.partition(" ")
         found = self._corpus.find(word, tag, path) if tag else None
+        if kind is None:
+            table = rb"\bDECLARE_HASHTABLE\s*\(\s*%s\s*," % re.escape(name.encode())
+            text = self._corpus.unit(found.path).text[found.start : found.end] if found else b""
+            # linux/hashtable.h: an array of hlist_heads.
+            return (
+                Declared(CType("struct hlist_head", 1), _UNSAID) if re.search(table, text) else None
+            )
         if found is not None and kind.pointers:
             text = self._corpus.unit(found.path).text[found.start : found.end]
             sized = re.search(rb"\b%s\s*\[([^\]]*)\]\s*[;,\[]" % re.escape(name.encode()), text)
@@ -371,6 +377,42 @@ class Sources:
         if found is None and text in _ERRORS:
             return Int(_ERRORS[text], INT)
         return found
+
+    def key_member(self, name: str, path: str) -> str:
+        """Return the member that an rhashtable's parameters say is the key; empty if unseen."""
+        written = rb"\b%s\s*=\s*\{[^;]*?\.key_offset\s*=\s*offsetof\([^,]+,\s*(\w+)\s*\)"
+        for place in self._reader.universe.files(path):
+            if name.encode() in self._corpus.data(place):
+                asked = re.search(written % re.escape(name.encode()), self._corpus.unit(place).text)
+                if asked is not None:
+                    return asked.group(1).decode()
+        return ""
+
+    def keeps_handle(self, name: str, path: str) -> bool:
+        """Tell whether the code around `path` keeps handles, and nothing else, in a member.
+
+        Then it is 0 at birth, as all of a device's private data: no number that was set elsewhere.
+        """
+        key = (name, path)
+        if key not in self._handles:
+            self._handles[key] = self._holds_handles(name, path)
+        return self._handles[key]
+
+    def _holds_handles(self, name: str, path: str) -> bool:
+        handle = re.escape(self.contract.member(HANDLE).encode())
+        stored = re.compile(
+            rb"(?:->|\.)%s(?:\[[^;=]*\])?\s*=([^=;][^;]*);" % re.escape(name.encode())
+        )
+        told = re.compile(rb"\b%s\b|^[\s(]*(?:0[uUlL]*|NULL)[)\s]*$" % handle)
+        texts = [
+            self._corpus.unit(place).text
+            for place in self._reader.universe.files(path)
+            if name.encode() in self._corpus.data(place)
+        ]
+        values = [match.group(1) for text in texts for match in stored.finditer(text)]
+        return all(map(told.search, values)) and any(
+            re.search(rb"\b%s\b" % handle, value) for value in values
+        )
 
     def own_device(self, name: str, path: str) -> bool:
         """Tell whether the code around `path` keeps a net_device in its own private data there.

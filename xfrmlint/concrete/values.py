@@ -69,7 +69,8 @@ class Struct:
     has not are made on demand, with an unknown value, and types of pointers don't matter. raw: what
     it is is told by the first pointer that it is converted to. born: it is an owner's own data, of
     which nobody has said what its numbers are. fresh: nothing was stored in it yet, and it is not
-    zeroed. count: of elements, if it is an array.
+    zeroed. count: of elements, if it is an array. row: those behind it, if it is the first of
+    several that were allocated together.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Struct:
         self.element: CType | None = None
         self.layout: CType | None = None
         self.count = 0
+        self.row: dict[int, Struct] | None = None
         self.fields: dict[str, Cell | Struct] = {}
         self.parent: Struct | None = None
         self.member = ""

@@ -258,6 +258,17 @@ class TearRow(NamedTuple):
     line: str
 
 
+class MisdeedRow(NamedTuple):
+    driver: str
+    kind: str
+    function: str
+    path: str
+    line: int
+    column: int
+    detail: str
+    supposed: int
+
+
 class AnswerRow(NamedTuple):
     driver: str
     function: str
@@ -301,6 +312,7 @@ TABLES: dict[type, str] = {
     WorldRow: "world",
     UntoldRow: "untold",
     TearRow: "tear",
+    MisdeedRow: "misdeed",
     UnknownRow: "unknown",
 }
 

@@ -121,8 +121,9 @@ CREATE TABLE item (
 
 -- What a function of the core does, held against the contract (only where the tree has the resolver).
 -- or of an upper's code, run in worlds. question: resolves (keeps P1 to P4), torn (P5: a reader in
--- between gets another device's handle), stub (0 without CONFIG_XFRM_OFFLOAD), clears (on free
--- what must not stay), counts (a state with the owner's own as offloaded). ok: 1, 0, or NULL: it can't be told.
+-- between gets another device's handle; of the resolver: it reads a member twice, after the first test or
+-- without READ_ONCE), stub (0 without CONFIG_XFRM_OFFLOAD), clears (on free
+-- what must not stay), undoes (what its add wrote, where that fails), counts (a state with the owner's own as offloaded). ok: 1, 0, or NULL: it can't be told.
 CREATE TABLE core_function (
   question TEXT, function TEXT, path TEXT, line INTEGER, ok INTEGER, detail TEXT, driver TEXT
 );
@@ -160,6 +161,14 @@ CREATE TABLE untold (driver TEXT, path TEXT, line INTEGER, reason TEXT);
 
 -- How a reader in between gets another device's handle, a line a move; number: the shortest first.
 CREATE TABLE tear (driver TEXT, number INTEGER, world TEXT, position INTEGER, line TEXT);
+
+-- What an owner does wrong with its lower devices, at the line it is owed to. kind: unpromised (gives the
+-- handle of a lower that lacks a promise), stale (calls a lower while another's handle is in the state), kept
+-- (its add fails, and a lower keeps the state), left (its add fails, and what it wrote stays). supposed: 1 where
+-- a pointer that nobody is seen to store was taken to lead to a port.
+CREATE TABLE misdeed (
+  driver TEXT, kind TEXT, function TEXT, path TEXT, line INTEGER, column INTEGER, detail TEXT, supposed INTEGER
+);
 
 -- What could not be analysed, and why. function is empty where the whole file is meant. matters: 1 where
 -- it stands on a way to an access, and a finding can be missing; driver: whose way, if that is known.

@@ -18,6 +18,7 @@ class Deed(StrEnum):
     FAIL_OVER = "fails over to"
     LEAVE = "is left by"
     CHANGE = "sees a promise of this one go:"
+    ESN = "advances the sequence number of"
     DELETE = "deletes the state"
     FREE = "frees the state"
 
@@ -81,7 +82,17 @@ def stories(shares: bool) -> Iterator[Story]:
         yield Story(f"U with {apart} adds", two, _TWO_CHIPS, (_ADD,))
     yield Story(f"U with {both} adds, A refuses", one, _ONE_CHIP, (_ADD,), refuses=frozenset({A}))
     yield Story(f"U with {both} adds, B refuses", one, _ONE_CHIP, (_ADD,), refuses=frozenset({B}))
-    for changed in (*lacking(one[1]), *lacking(one[0])) if shares else ():
+    three = (A, B, C)
+    if not shares:
+        yield Story(
+            "U with A, B and C adds, C refuses",
+            _devices(three, shares),
+            three,
+            (_ADD,),
+            refuses=frozenset({C}),
+        )
+    unasking = (one[1]._replace(asks=False), one[0]._replace(asks=False))
+    for changed in (*lacking(one[1]), *lacking(one[0])) if shares else unasking:
         name = f"U with {both}, {changed.name} {changed.lacks()}, adds"
         yield Story(name, _with(one, changed), _ONE_CHIP, (_ADD,))
     for changed in (*lacking(one[0]), *lacking(one[1])) if shares else ():
@@ -116,6 +127,12 @@ def stories(shares: bool) -> Iterator[Story]:
         _TWO_CHIPS,
         (_ADD, Step(Deed.FAIL_OVER, C)),
         refuses=frozenset({C}),
+    )
+    yield Story(
+        f"U with {both} adds and advances the sequence number",
+        one,
+        _ONE_CHIP,
+        (_ADD, Step(Deed.ESN)),
     )
     yield Story(f"U with {both} adds and deletes", one, _ONE_CHIP, (_ADD, Step(Deed.DELETE)))
     yield Story(

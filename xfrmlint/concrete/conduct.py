@@ -1,0 +1,189 @@
+"""What an owner does to its lower devices in the stories, held against the contract.
+
+A scene's events tell which callback of a lower was called where, and what the handle's member held
+then. So it is seen whether a lower got its own handle, whether one kept the state when another
+refused it, and what the owner itself left in a state that it didn't take.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from xfrmlint.concrete.kernel import Deed, Event, Spot
+from xfrmlint.concrete.lab import Answer, Ran, Scene
+from xfrmlint.contract.words import (
+    HANDLE,
+    LOWER_CALLBACKS,
+    OWNER_CALLBACKS,
+    PINNED,
+    PRIVATE,
+    RESOLVE,
+    SHARE,
+    Contract,
+)
+from xfrmlint.kernel.places import is_core
+from xfrmlint.model.stories import Deed as Happens
+
+_CALLS = (Deed.DELETE, Deed.FREE, Deed.ESN)
+
+
+class MisdeedKind(StrEnum):
+    """What an owner does wrong."""
+
+    UNPROMISED = "unpromised"  # hands out the handle of a lower that lacks a promise
+    STALE = "stale"  # calls a lower with another one's handle in the state
+    KEPT = "kept"  # leaves the state on a lower although its add failed
+    LEFT = "left"  # leaves what it wrote in a state that it didn't take
+
+
+class Misdeed(NamedTuple):
+    """One of an owner's faults. at: the line it is owed to. detail: in words, with the world.
+
+    supposed: in that world a pointer that nobody is seen to store leads to a port.
+    """
+
+    kind: MisdeedKind
+    at: Spot
+    detail: str
+    supposed: bool = False
+
+
+def misdeeds(ran: Ran, contract: Contract) -> list[Misdeed]:
+    """Return an owner's faults, the first for each line and kind."""
+    found: dict[tuple[MisdeedKind, str, int], Misdeed] = {}
+    for one in sorted(_misdeeds(ran, contract), key=lambda one: one.supposed):
+        found.setdefault((one.kind, one.at.path, one.at.line), one)
+    return sorted(found.values(), key=lambda one: (one.at, one.kind))
+
+
+def _misdeeds(ran: Ran, contract: Contract) -> Iterator[Misdeed]:
+    with_map = any(_has_map(scene, contract) for scene in ran.scenes)
+    for scene in ran.scenes:
+        if scene.supposed:
+            # It may go otherwise.
+            continue
+        found: list[Misdeed] = []
+        if (scene.joined and not scene.unset) or not ran.owner.tests_promise:
+            found += _unpromised(scene, contract)
+        if with_map:
+            found += _stale(scene)
+        if scene.refused:
+            found += [*_kept(scene), *_left(scene, contract)]
+        yield from (one._replace(supposed=scene.unset) for one in found)
+
+
+def in_doubt(ran: Ran, contract: Contract) -> list[Misdeed]:
+    """Return what is not said of an owner, as what makes a device its port was not run.
+
+    Its code may test a promise there.
+    """
+    said = misdeeds(ran, contract)
+    untested = ran._replace(owner=ran.owner._replace(tests_promise=False))
+    return [one for one in misdeeds(untested, contract) if one not in said]
+
+
+def _happened(scene: Scene) -> list[Event]:
+    return [event for events in scene.events for event in events]
+
+
+def _held(events: Iterable[Event], contract: Contract) -> int | str | None:
+    """Return what the handle's member holds after some events."""
+    member = contract.member(HANDLE)
+    values = [e.value for e in events if e.member == member and e.deed is not Deed.READS]
+    return values[-1] if values else 0
+
+
+def _has_map(scene: Scene, contract: Contract) -> bool:
+    """Tell whether the owner's callback gives a lower its handle, and not out of the member."""
+    field = _held(_happened(scene), contract)
+    return any(
+        answer.by_callback and answer.value and answer.value != field for answer in scene.answers
+    )
+
+
+def _unpromised(scene: Scene, contract: Contract) -> Iterator[Misdeed]:
+    """Yield where a lower that lacks a promise gets a handle of the owner's callback.
+
+    What its own add returned, if it lacked the promise then; another one's, whenever it lacks it.
+    """
+    if not scene.handed:
+        return
+    began = not any(step.deed is Happens.CHANGE for step in scene.story.steps)
+    lacking = {one.name: one for one in scene.world.devices if not (one.asks and one.shares)}
+    for answer in scene.answers:
+        device = lacking.get(answer.asking)
+        if device is None or not answer.by_callback or not answer.value:
+            continue
+        own = scene.world.issued.get(answer.value) == device.name
+        if device.asks and (own or SHARE not in contract.slots):
+            continue
+        if own and (answer.read_at.path or not began):
+            # No map: the member holds what this lower's add put there.
+            continue
+        promise = contract.promise(SHARE if device.asks else RESOLVE)
+        at = _added_at(scene, answer, contract) if own else answer.read_at
+        if at.path:
+            text = f"nothing tests whether {device.name} promises {promise}: {scene.world.name}"
+            yield Misdeed(MisdeedKind.UNPROMISED, at, text)
+
+
+def _added_at(scene: Scene, answer: Answer, contract: Contract) -> Spot:
+    """Return where the handle that a lower's add returned is read, or else where that is called."""
+    events = _happened(scene)
+    begins = next(i for i, e in enumerate(events) if e.deed is Deed.ADD and e.value == answer.value)
+    for event in events[begins + 1 :]:
+        if event.deed is Deed.READS and event.member == contract.member(HANDLE):
+            return event.at
+        if event.deed is Deed.ADD:
+            break
+    return events[begins].at
+
+
+def _stale(scene: Scene) -> Iterator[Misdeed]:
+    """Yield the calls at which a lower that has a handle finds another one in the state."""
+    held: dict[str, str | int | None] = {}
+    for event in _happened(scene):
+        if event.deed is Deed.ADD and not event.refused:
+            held[event.device] = event.value
+        elif event.deed in _CALLS and event.device in held:
+            if event.value is not None and event.value != held[event.device]:
+                finds = _whose(event.value, scene)
+                text = f"{event.device}'s {event.deed} finds {finds}: {scene.world.name}"
+                yield Misdeed(MisdeedKind.STALE, event.at, text)
+            if event.deed is Deed.FREE:
+                held.pop(event.device)
+
+
+def _whose(value: str | int, scene: Scene) -> str:
+    if not value:
+        return "0"
+    issuer = scene.world.issued.get(value) if isinstance(value, int) else None
+    return f"{issuer}'s handle" if issuer else "a number that no add has returned"
+
+
+def _kept(scene: Scene) -> Iterator[Misdeed]:
+    """Yield where a lower's add failed, or the last one succeeded, and others keep the state."""
+    keep = scene.world.live - scene.world.deleted
+    adds = [event for event in _happened(scene) if event.deed is Deed.ADD]
+    if not keep or not adds:
+        return
+    names = sorted({scene.world.issued[handle] for handle in keep})
+    text = f"{' and '.join(names)} still {'has' if len(names) == 1 else 'have'} the state"
+    yield Misdeed(MisdeedKind.KEPT, adds[-1].at, f"{text}: {scene.world.name}")
+
+
+def _left(scene: Scene, contract: Contract) -> Iterator[Misdeed]:
+    """Yield the owner's last store to each member that still holds it after a failed add."""
+    # Where no callbacks are captured, nothing is said of a handle whose state has no device.
+    captured = LOWER_CALLBACKS in contract.members or OWNER_CALLBACKS in contract.members
+    roles = (PINNED, PRIVATE, LOWER_CALLBACKS, *((HANDLE,) if captured else ()))
+    for role in roles:
+        member = contract.member(role)
+        stores: Sequence[Event] = [
+            e
+            for e in _happened(scene)
+            if member and e.member == member and e.deed is not Deed.READS
+        ]
+        if stores and stores[-1].value and not is_core(stores[-1].at.path):
+            text = f"{member} stays in the state: {scene.world.name}"
+            yield Misdeed(MisdeedKind.LEFT, stores[-1].at, text)
