@@ -420,7 +420,8 @@ REFUSED = (
         _JOIN + "bool example_tx(struct example *ex, struct xfrm_state *x)\n{\n"
         "\tif (!x)\n\t\treturn false;\n"
         "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n}\n"
-        + _XMIT.replace("example_tx(ex, skb)", "example_tx(ex, xfrm_input_state(skb))"),
+        + _XMIT.replace("example_tx(ex, skb)", "example_tx(ex, xfrm_input_state(skb))")
+        + "bool (*example_hook)(struct example *ex, struct xfrm_state *x) = example_tx;\n",
         "which net_device is at work is not known: ex->netdev is",
     ),
     Case(
