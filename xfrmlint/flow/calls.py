@@ -105,7 +105,7 @@ class Calls:
 
     def _asks(self, frame: Frame, call: Call) -> bool:
         """Tell whether a call is one of the resolver, perhaps through a pointer."""
-        if call.name and call.name == self.driver.contract.asks:
+        if call.name in self.driver.contract.askers:
             return True
         words = leaves_of(call.callee) if self.code.asked else []
         return any(frame.view.place(word.start_byte) in self.code.asked for word in words)
@@ -119,16 +119,18 @@ class Calls:
 
     def _resolve(self, evaluator: Evaluator, call: Call) -> Outcomes:
         frame = evaluator.frame
-        whose, lower = evaluator.all(call.arguments)
+        contract = self.driver.contract
+        given = evaluator.all(call.arguments)
+        whose, lower = given[contract.state_at], given[contract.device_at]
         if isinstance(whose, XfrmState) and whose.there is False:
             return []
-        asked = call.arguments[1]
+        asked = call.arguments[contract.device_at]
         lower = frame.typed(lower, NETDEV, asked)
         place = frame.place(call)
         device, why = Device.UNKNOWN, ""
-        given = source_of(asked)
-        if isinstance(given, Opaque):
-            why = given.why
+        source = source_of(asked)
+        if isinstance(source, Opaque):
+            why = source.why
         if isinstance(lower, Netdev):
             device = lower.device
             if lower.member is not None:
@@ -377,7 +379,7 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     goes, name, target = destination(call.node)
     members = frame.code.seeds.members
     if goes is Goes.ARGUMENT:
-        return name == frame.driver.contract.asks
+        return name in frame.driver.contract.askers
     if goes is Goes.MEMBER:
         return name in members
     if goes is Goes.POINTED:
