@@ -93,6 +93,7 @@ class NameWalk:
         self._places: dict[tuple[str, str], list[_Where]] = {}
         self._bodies: dict[_Where, Body] = {}
         self._below: dict[tuple[str, str], Below] = {}
+        self._asking: dict[tuple[str, str, bool], frozenset[str] | None] = {}
         self._members: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def below(self, name: str, path: str) -> Below:
@@ -145,6 +146,12 @@ class NameWalk:
 
         helpers: count what it calls in, too, which takes much longer to look at.
         """
+        key = (name, path, helpers)
+        if key not in self._asking:
+            self._asking[key] = self._all_asked(name, path, helpers)
+        return self._asking[key]
+
+    def _all_asked(self, name: str, path: str, helpers: bool) -> frozenset[str] | None:
         # What is called through a pointer need not be declared there.
         queue = list(self._own(name, path) or self._anywhere(name, path))
         if not queue:
