@@ -671,9 +671,12 @@ class Syntax:
     def _written(self, node: Node, does: Function, arguments: Sequence[Node]) -> Expression | None:
         """Return the store that a macro is, and what that is worth."""
         start = node.start_byte
-        given = [self.of(one) for one in arguments]
         stores = [s for s in does.stores if s.value.position >= 0 and not s.value.pointed]
-        stores = [s for s in stores if max(s.value.position, s.target.position) < len(given)]
+        stores = [s for s in stores if max(s.value.position, s.target.position) < len(arguments)]
+        if not stores and not does.is_("empties"):
+            # Of arguments that are read twice, those in each other are read 2^n times.
+            return None
+        given = [self.of(one) for one in arguments]
         returned = bool(stores) and does.returned == stores[0].target
         if stores:
             # atomic64_set(&p->f, h), but also atomic_set(v, i).
@@ -685,10 +688,8 @@ class Syntax:
                 # swap(a, b) is a = xchg(&b, a).
                 other = Assignment(node, start, value, "", target)
                 value = Comma(node, start, other, Before(node, start, value))
-        elif does.is_("empties"):
-            target, value, returned = given[0], Literal(node, start, "NULL"), True
         else:
-            return None
+            target, value, returned = given[0], Literal(node, start, "NULL"), True
         worth: Expression = Opaque(node, start, "a store is worth nothing")
         if returned:
             worth = Before(node, start, target)
