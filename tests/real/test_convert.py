@@ -17,7 +17,7 @@ from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree import Tree
 from xfrmlint.tree.folder import Folder
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 RULES = load_rules([rules_folder()])
 

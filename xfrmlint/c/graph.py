@@ -368,11 +368,11 @@ class _Branches:
         if path != self.view.path:
             return None
         # Of branches that open a block each only one is left: what it opens ends behind it.
-        last = self.view.origin(max(node.start_byte, node.end_byte - 1))[1]
+        last = max(offset, self.view.origin(max(node.start_byte, node.end_byte - 1))[1])
         outermost = None
         at = bisect_right(self._starts, offset) - 1
         while at >= 0 and (branch := self.found[at]).start > start:
-            if max(offset, last) < branch.end:
+            if last < branch.end:
                 outermost = branch
             at = self._around[at]
         return outermost
