@@ -469,7 +469,7 @@ def test_an_infinity_is_no_json(trees: Path) -> None:
         (["explain", "NOTHING"], "NOTHING: no such type; xfrmlint rules lists them"),
         (["explain", ""], "no such type; xfrmlint rules lists them"),
         (["explain", "direct_ofload"], f"no such type (did you mean {DIRECT}?); "),
-        (["explain", "sleep"], "no such type (did you mean RESOLVER_MAY_SLEEP?); "),
+        (["explain", "sleep"], "no such type (did you mean CALLBACK_MAY_SLEEP?); "),
         (["rules", "demo"], "demo"),
         (["rules", "--rules", "nothing"], "nothing: no such folder"),
         (["bogus"], "bogus"),

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.regions import Region, offset_of, regions_at
 from xfrmlint.c.unit import Place
+from xfrmlint.contract.words import RESOLVE as PROMISE
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import Finding
 from xfrmlint.program.sites import RESOLVE
@@ -69,9 +70,10 @@ class Claims:
             self._claims.setdefault(table.place, [table.claim, *table.callbacks.values()])
         for place, claim in callbacks.items():
             self._claims.setdefault(place, [claim])
-        for kind, place, _ in self._items:
+        holder = reader.contract.holder(PROMISE)
+        for kind, place, _ in self._items if holder else ():
             if kind == "flag":
-                self._claims.setdefault(place, [self._plain(FILLED, kind, place, "flags")])
+                self._claims.setdefault(place, [self._plain(FILLED, kind, place, holder)])
         for item, asked in (("sleep", _SLEEPS), ("freed", _FREED)):
             for path, line, column, what in _rows(store, asked):
                 place = Place(path, line, column)

@@ -18,6 +18,7 @@ from xfrmlint.confirmation.verdict import (
     is_states,
     verdict,
 )
+from xfrmlint.contract.words import RESOLVE
 from xfrmlint.findings import CONFIRMED, Confirmation, Finding, Report, Unknown
 from xfrmlint.kernel.places import is_core
 from xfrmlint.tree import Tree
@@ -63,8 +64,7 @@ class Questions:
         }
         contract = self._reader.contract
         # Besides a state's fields: where the opt-in is set.
-        flags = [contract.flags.name] if contract.flags is not None else []
-        members = [*contract.fields, *flags]
+        members = [*contract.fields, *filter(None, [contract.holder(RESOLVE)])]
         self._answers = clang.ask(asked, members, self.offload, contract.telling)
 
     def verdict(self, claim: Claim) -> Verdict:

@@ -279,6 +279,12 @@ class Contract:
         found = self.promises.get(role)
         return found.name if found is not None else ""
 
+    def holder(self, role: str) -> str:
+        """Return the member of an ops table that holds a promise; nothing where none does."""
+        if self.flags is None:
+            return ""
+        return self.promise(role) if self.flags.type in BOOLEANS else self.flags.name
+
     def kept(self, roles: Iterable[str]) -> dict[str, int]:
         """Return what the members of an ops table are that hold promises, where some are kept.
 
