@@ -10,6 +10,8 @@ import pytest
 from tests.laid import EXAMPLE, lay_example, lay_fixture
 from tests.ran import run
 
+pytestmark = pytest.mark.slow
+
 _HEAD = """\
 #include <linux/netdevice.h>
 #include <net/xfrm.h>

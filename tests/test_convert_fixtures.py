@@ -19,6 +19,8 @@ from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree import Tree
 from xfrmlint.tree.folder import Folder
 
+pytestmark = pytest.mark.slow
+
 RULES = load_rules([rules_folder()])
 
 # A fixture's driver -> how what is said against a patch begins; nothing for one that gets it.

@@ -10,6 +10,8 @@ from tests.laid import EXAMPLE, lay_example, lay_fixture
 from tests.ran import run
 from tests.test_convert import example_tx, source_of
 
+pytestmark = pytest.mark.slow
+
 _ASKED = (
     "\tunsigned long h;\n\n\tif (!x)\n\t\treturn false;\n"
     "\th = xfrm_dev_state_lower_handle(x, ex->netdev);\n"

@@ -19,6 +19,8 @@ from xfrmlint.kernel.kbuild import Kbuild
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree.folder import Folder
 
+pytestmark = pytest.mark.slow
+
 RULES = load_rules([rules_folder()])
 # Four times the input may cost five times as much: a logarithm, what is begun for the first time.
 MOST = 5.0
