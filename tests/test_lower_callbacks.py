@@ -306,6 +306,7 @@ RESERVED = "void foo_reserve(struct priv *p) { __set_bit(0, p->map); p->table[0]
             "u32 id; xa_alloc(&p->ids, &id, x, xa_limit_32b, GFP_KERNEL); " + HANDLE + "id;",
             "void foo_xa(struct priv *p) { xa_init_flags(&p->ids, XA_FLAGS_ALLOC1); }\n",
         ),
+        (HANDLE + "++p->next ?: 0;", ""),
         ("int b = find_first_zero_bit(p->map, 64); " + HANDLE + "b + 1;", ""),
         ("int b = find_first_zero_bit(p->map, 64); " + HANDLE + "b;", RESERVED),
         (

@@ -126,6 +126,8 @@ class _Finder:
             case "binary_expression":
                 return self._of_operation(view, node, depth)
             case "conditional_expression":
+                if node.child_by_field_name("consequence") is None:
+                    return self._of_either(view, node, depth)
                 sides = [node.child_by_field_name(s) for s in ("consequence", "alternative")]
                 return _worst(self.of(view, s, depth + 1) for s in sides if s is not None)
             case "call_expression":
@@ -136,6 +138,16 @@ class _Finder:
             case "field_expression":
                 return self._of_member(view, node)
         return _UNKNOWN
+
+    def _of_either(self, view: View, node: Node, depth: int) -> Answer:
+        """Tell whether `a ?: b` can be 0: it is b only where a is 0."""
+        first, other = (node.child_by_field_name(s) for s in ("condition", "alternative"))
+        if first is None or other is None:
+            return _UNKNOWN
+        asked, instead = (self.of(view, one, depth + 1) for one in (first, other))
+        if Zero.NO in (asked.zero, instead.zero):
+            return _NO
+        return instead if asked.zero is Zero.YES else _UNKNOWN
 
     def _is_pointer(self, view: View, node: Node) -> bool:
         if node.type == "identifier":
