@@ -247,8 +247,13 @@ class NameWalk:
         if function_named(name).frees >= 0:
             yield "freeing"
         said = _sleeps(name, given)
-        if said is not False:
+        if said or (said is None and not self._calls_nothing(name, path)):
             yield "sleeping" if said else "unseen"
+
+    def _calls_nothing(self, name: str, path: str) -> bool:
+        """Tell whether a name is a macro of a header that only computes."""
+        macro = self._reader.types.macro(name, path)
+        return macro is not None and not _CALL.search(macro.body) and not _POINTER.search(macro.body)
 
     def _targets(self, member: str, path: str) -> tuple[str, ...]:
         """Return the names that are stored in members of a name."""
