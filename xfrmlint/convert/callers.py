@@ -12,6 +12,7 @@ import re
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import called_by
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.edits import Edit
@@ -72,8 +73,7 @@ def _is_of_offload(statement: Node) -> bool:
         branch = up.child_by_field_name("consequence")
         if condition is not None and branch is not None and branch.id == inner.id:
             bare = without_parentheses(condition)
-            name = bare.child_by_field_name("function") if bare is not None else None
-            if name is not None and node_text(name) == "xfrm_offload":
+            if bare is not None and called_by(bare) == "xfrm_offload":
                 return True
         inner, up = up, up.parent
     return False

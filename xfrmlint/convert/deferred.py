@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import called_by
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DELETE, FREE
@@ -85,7 +86,7 @@ def _releases(view: View) -> bool:
     frees = 0
     for node in below(view.node):
         if node.type == "call_expression":
-            name = node_text(node.child_by_field_name("function") or node)
+            name = called_by(node)
             frees += bool(_FREES.search(name))
             if _RELEASES.search(name):
                 return True
@@ -137,7 +138,7 @@ def _freeing(
         call = found.named_children[0] if found is not None and found.named_child_count else None
         if found is None or call is None or found.type != "expression_statement":
             continue
-        callee = node_text(call.child_by_field_name("function") or call)
+        callee = called_by(call)
         listed = call.child_by_field_name("arguments")
         if call.type != "call_expression" or listed is None or not _FREES.search(callee):
             continue
@@ -214,7 +215,7 @@ def _is_computed(one: Node) -> bool:
     if any(n.type == "update_expression" for n in below(one)):
         return False
     calls = [n for n in below(one) if n.type == "call_expression"]
-    if any(not _is_pure(node_text(n.child_by_field_name("function") or n)) for n in calls):
+    if any(not _is_pure(called_by(n)) for n in calls):
         return False
     lefts = [n.child_by_field_name("left") for n in below(one) if n.type == "assignment_expression"]
     return all(left is not None and left.type == "identifier" for left in lefts)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import called_by
 from xfrmlint.c.unit import Place, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
@@ -141,7 +142,7 @@ def _sends(statements: Sequence[Node]) -> str:
     for call in (one for statement in statements for one in below(statement)):
         if call.type != "call_expression":
             continue
-        name = node_text(call.child_by_field_name("function") or call)
+        name = called_by(call)
         if _CONSUMES.match(name):
             return f"{name}() frees what was sent"
         if _DROPS.match(name) or _HARMLESS.search(name) or function_named(name).is_("prints"):
@@ -155,7 +156,7 @@ def _sends(statements: Sequence[Node]) -> str:
 def _callees(statement: Node) -> Iterator[str]:
     for one in below(statement):
         if one.type == "call_expression":
-            yield node_text(one.child_by_field_name("function") or one)
+            yield called_by(one)
 
 
 def label_of(view: View, name: str) -> Node | None:
@@ -353,8 +354,7 @@ def _is_message(statement: Node) -> bool:
     if statement.type != "expression_statement" or not statement.named_child_count:
         return False
     call = statement.named_children[0]
-    name = call.child_by_field_name("function") if call.type == "call_expression" else None
-    return name is not None and function_named(node_text(name)).is_("prints")
+    return call.type == "call_expression" and function_named(called_by(call)).is_("prints")
 
 
 def packet_in(view: View) -> str:

@@ -12,6 +12,7 @@ from tree_sitter import Node
 
 from xfrmlint.analysis.analyse import Analysis, analyse
 from xfrmlint.analysis.tabulate import Analysed
+from xfrmlint.c.expression import called_by
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.revisions import NO_NAMES, Names
@@ -151,10 +152,9 @@ def _test(context: Context, site: Site) -> Edit | None:
     while call is not None and call.type != "call_expression":
         call = call.parent
     listed = call.child_by_field_name("arguments") if call is not None else None
-    name = call.child_by_field_name("function") if call is not None else None
-    if call is None or listed is None or name is None or listed.named_child_count != 2:
+    if call is None or listed is None or listed.named_child_count != 2:
         return None
-    if node_text(name) != context.contract.asks:
+    if called_by(call) != context.contract.asks:
         return None
     value, up = call, call.parent
     while up is not None and up.type in ("cast_expression", "parenthesized_expression"):

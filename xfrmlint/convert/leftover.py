@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from tree_sitter import Node
 
-from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.expression import called_by
+from xfrmlint.c.unit import declarator_name
 from xfrmlint.c.view import View
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.layout import line_start
@@ -69,7 +70,7 @@ def _is_plain(statement: Node) -> bool:
     if statement.type != "declaration" or len(statement.children_by_field_name("declarator")) != 1:
         return False
     return all(
-        function_named(node_text(one.child_by_field_name("function") or one)).is_("state")
+        function_named(called_by(one)).is_("state")
         for one in below(statement)
         if one.type == "call_expression"
     )

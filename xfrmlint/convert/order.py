@@ -9,6 +9,7 @@ If describe() came first, or prepare() only for some of its packets, one could l
 
 import re
 
+from xfrmlint.c.expression import called_by
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.convert.written import below
@@ -69,11 +70,7 @@ def _is_for_all(reader: Reader, hop: Hop, other: int) -> bool:
         if one.type == "call_expression"
         and one.start_point[0] + 1 <= hop.line <= one.end_point[0] + 1
     ]
-    named = [
-        one
-        for one in calls
-        if node_text(one.child_by_field_name("function") or one) == hop.function
-    ]
+    named = [one for one in calls if called_by(one) == hop.function]
     node = next(iter([*named, *calls]), None)
     if node is None:
         return False

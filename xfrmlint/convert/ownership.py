@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import called_by, given_to
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
 from xfrmlint.convert.devices import device_in, given
@@ -127,7 +128,7 @@ def _left_out(context: Context, one: Written, read_elsewhere: bool) -> Turned:
     left = inner.child_by_field_name("left") if inner is not None else None
     alone = left is not None and left.id == one.node.id
     values = one.view.assignments(node_text(one.state))
-    made = bool(values) and all("alloc" in _callee(value) for value in values)
+    made = bool(values) and all("alloc" in called_by(value) for value in values)
     if not alone or not made or read_elsewhere or statement.type != "expression_statement":
         refuse(one.site, f"xso.{one.site.field} is written, which is its owner's")
     start = line_start(one.view.text, statement.start_byte)
@@ -136,13 +137,7 @@ def _left_out(context: Context, one: Written, read_elsewhere: bool) -> Turned:
     return Turned(one, (Edit(one.path, start, end, b""),), does)
 
 
-def _callee(value: Node) -> str:
-    name = value.child_by_field_name("function") if value.type == "call_expression" else None
-    return node_text(name) if name is not None else ""
-
-
 def _net_of(node: Node) -> Node | None:
     """Return the call of dev_net() that a device is given to."""
-    listed = node.parent
-    call = listed.parent if listed is not None and listed.type == "argument_list" else None
-    return call if call is not None and _callee(call) == _NET else None
+    given = given_to(node)
+    return given.call if given is not None and given.name == _NET else None

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.expression import given_to
 from xfrmlint.contract.words import Contract
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.fate import Fate
@@ -47,9 +47,5 @@ def wrong_devices(context: Context, one: Written) -> set[str]:
 
 def span_of(one: Written) -> Node:
     """Return what a local takes the place of: the access, with READ_ONCE() around it."""
-    listed = one.node.parent
-    call = listed.parent if listed is not None and listed.type == "argument_list" else None
-    name = call.child_by_field_name("function") if call is not None else None
-    if call is not None and name is not None and node_text(name) == "READ_ONCE":
-        return call
-    return one.node
+    given = given_to(one.node)
+    return given.call if given is not None and given.name == "READ_ONCE" else one.node

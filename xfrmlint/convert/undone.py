@@ -8,6 +8,7 @@ import re
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.convert.written import below
@@ -57,7 +58,7 @@ def is_untouched(view: View, start: int, end: int) -> bool:
 
 def _is_harmless(call: Node) -> bool:
     """Tell whether a call is one of which nothing has to be known."""
-    name = node_text(call.child_by_field_name("function") or call)
+    name = called_by(call)
     known = function_named(name)
     given = known.is_("packet") or known.is_("prints") or known.is_("state")
     return given or bool(known.device or known.private) or _COMPUTES.match(name) is not None
@@ -66,17 +67,15 @@ def _is_harmless(call: Node) -> bool:
 def is_given_back(view: View, state: str) -> str:
     """Return the function that a state is given back with; empty if it is borrowed."""
     for node in below(view.node):
-        name = node_text(node.child_by_field_name("function") or node)
-        listed = node.child_by_field_name("arguments") if node.type == "call_expression" else None
-        if listed is not None and _GIVES_BACK.search(name):
-            if any(node_text(one) == state for one in listed.named_children):
-                return name
+        if node.type == "call_expression" and _GIVES_BACK.search(called_by(node)):
+            if any(node_text(one) == state for one in arguments_of(node)):
+                return called_by(node)
     return ""
 
 
 def takes(call: Node) -> bool:
     """Tell whether a call may take something that has to be given back, or give it back."""
-    name = node_text(call.child_by_field_name("function") or call)
+    name = called_by(call)
     known = function_named(name)
     harmless = known.is_("packet") or known.is_("prints") or known.is_("state") or known.device
     return not harmless and _TAKES.search(name) is not None

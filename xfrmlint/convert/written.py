@@ -5,6 +5,7 @@ from typing import NamedTuple, NoReturn
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import called_by
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -114,8 +115,7 @@ def without_parentheses(node: Node | None) -> Node | None:
 
 def is_hint(node: Node) -> bool:
     """Tell whether a node is a call of likely() or unlikely()."""
-    name = node.child_by_field_name("function") if node.type == "call_expression" else None
-    return name is not None and node_text(name) in ("likely", "unlikely")
+    return node.type == "call_expression" and called_by(node) in ("likely", "unlikely")
 
 
 def indent_of(view: View, node: Node) -> bytes:

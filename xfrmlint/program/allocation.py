@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import bare
+from xfrmlint.c.expression import bare, called_by
 from xfrmlint.c.header import declared_function, declared_macros
 from xfrmlint.c.mention import slot_of
 from xfrmlint.c.reader import Occurrence
@@ -67,7 +67,7 @@ def flags_of(
             stores = graph.forms.stores_of_member(slot.struct, slot.field, view.path)
             return _of_values(graph, ((s.view, s.value) for s in stores), depth)
         case "call_expression":
-            name = node_text(node.child_by_field_name("function") or node)
+            name = called_by(node)
             if function_named(name).sleeps == "never":
                 return _NONE
             inside = [] if is_core(view.path) else graph.reader.definitions(name, view.path)

@@ -239,10 +239,9 @@ def _origin(view: View, name: str, at: Node) -> str:
     if local.parameter >= 0:
         return "" if values else _PARAMETER
     only = values[0] if len(values) == 1 else None
-    called = only.child_by_field_name("function") if only is not None else None
-    if only is None or called is None or "alloc" not in node_text(called):
+    if only is None or "alloc" not in called_by(only):
         return ""
-    return f"{only.start_byte}" if function_named(node_text(called)).device == "own" else ""
+    return f"{only.start_byte}" if function_named(called_by(only)).device == "own" else ""
 
 
 def _is_given(stored: Stored) -> bool:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.doors import offloads_flows
@@ -89,11 +90,10 @@ class Flows:
         for node in site.view.occurrences(site.field):
             if site.view.place(node.start_byte) != site.place:
                 continue
-            call = node.parent
-            listed = call.child_by_field_name("arguments") if call is not None else None
-            at = self.contract.device_at
-            if call is not None and listed is not None and len(listed.named_children) > at:
-                return site.view, listed.named_children[at], call
+            call, at = node.parent, self.contract.device_at
+            arguments = arguments_of(call) if call is not None else []
+            if call is not None and len(arguments) > at:
+                return site.view, arguments[at], call
         return None
 
     def _cases(

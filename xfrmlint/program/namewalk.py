@@ -253,7 +253,9 @@ class NameWalk:
     def _calls_nothing(self, name: str, path: str) -> bool:
         """Tell whether a name is a macro of a header that only computes."""
         macro = self._reader.types.macro(name, path)
-        return macro is not None and not _CALL.search(macro.body) and not _POINTER.search(macro.body)
+        if macro is None:
+            return False
+        return not _CALL.search(macro.body) and not _POINTER.search(macro.body)
 
     def _targets(self, member: str, path: str) -> tuple[str, ...]:
         """Return the names that are stored in members of a name."""

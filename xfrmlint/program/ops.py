@@ -9,7 +9,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import INT, declared, specified
-from xfrmlint.c.expression import arguments_of, bare, given_to, position_in
+from xfrmlint.c.expression import arguments_of, bare, called_by, given_to, position_in
 from xfrmlint.c.mention import Slot, Use, slot_of, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
@@ -166,8 +166,7 @@ class _Finder:
 
     def doubt(self, view: View, call: Node, does: str) -> None:
         """Note that nobody defines what fills a table here."""
-        called = call.child_by_field_name("function") if call.type == "call_expression" else None
-        name = node_text(called) if called is not None else ""
+        name = called_by(call)
         if not name.isidentifier() or function_named(name).known:
             return
         types = self.reader.types
@@ -351,9 +350,7 @@ class _Finder:
                 if operator is not None and operator.type in ("==", "!=", "&&", "||", "<", ">"):
                     continue
             if node.type == "call_expression":
-                called = node.child_by_field_name("function")
-                name = node_text(called) if called is not None else ""
-                for made in self.reader.definitions(name, view.path):
+                for made in self.reader.definitions(called_by(node), view.path):
                     if any(self.sets_flag(made, value) for value in returned(made)):
                         return True
             if node.type == "identifier":
