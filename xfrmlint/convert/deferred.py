@@ -16,6 +16,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.expression import called_by
+from xfrmlint.c.jumps import JUMPS
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DELETE, FREE
@@ -31,7 +32,6 @@ _FREES = re.compile(r"free|_put$")
 _RELEASES = re.compile(
     r"clear|erase|ida_|idr_|bitmap|release|remove|destroy|_del(_|$)|unlink|reset"
 )
-_JUMPS = ("return_statement", "goto_statement", "break_statement", "continue_statement")
 
 
 class Deferred(NamedTuple):
@@ -169,7 +169,7 @@ def _is_parameter(view: View, name: str) -> bool:
 def _slice(view: View, statements: Sequence[Node], freeing: Node) -> list[Node] | None:
     """Return the statements that a call and the exits before it rest on; None where unclear."""
     before = [one for one in statements if one.start_byte < freeing.start_byte]
-    exits = [one for one in before if any(n.type in _JUMPS for n in below(one))]
+    exits = [one for one in before if any(n.type in JUMPS for n in below(one))]
     if any(not _is_plain_exit(one) for one in exits):
         return None
     kept = {freeing.id: freeing, **{one.id: one for one in exits}}

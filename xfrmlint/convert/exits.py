@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.expression import called_by
+from xfrmlint.c.jumps import LEAVING, last_in
 from xfrmlint.c.unit import Place, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
@@ -30,7 +31,6 @@ _HARMLESS = re.compile(
     r"|unlock|unmap|undo|cancel|abort|_put|_free|free_|^kfree|release|local_|rcu_|_end|_restore"
     r"|_enable|trace_"
 )
-_LEAVES = ("return_statement", "goto_statement")
 _ZERO = re.compile(r"^(0[UuLl]*|false|NULL)$")
 _BUSY = re.compile(r"^NETDEV_TX_BUSY$")
 _NEGATIVE = re.compile(r"^-\s*[E\d]\w*$")
@@ -48,10 +48,7 @@ class End(NamedTuple):
 
 def leaves(statement: Node | None) -> bool:
     """Tell whether a statement, or the last one of a block, is a return or a goto."""
-    if statement is not None and statement.type == "compound_statement":
-        inside = [one for one in statement.named_children if one.type != "comment"]
-        statement = inside[-1] if inside else None
-    return statement is not None and statement.type in _LEAVES
+    return last_in(statement) in LEAVING
 
 
 def end_of(view: View, first: Node, ended: bool = False) -> End:
@@ -86,7 +83,7 @@ def end_of(view: View, first: Node, ended: bool = False) -> End:
                 if why:
                     return End(False, "", place, f"the packet may have been sent: {why}")
                 ended = True
-        elif any(one.type in _LEAVES for one in below(at)):
+        elif any(one.type in LEAVING for one in below(at)):
             if ended:
                 return End(True, "", place, "what is returned is not known")
             return End(False, "", place, "it is not written straight on")

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.jumps import LEAVING
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import PACKET
@@ -40,7 +41,6 @@ _OTHER = {"false": "true", "true": "false"}
 _DEEPEST = 8
 _SENT = "netdev_tx_t"
 _CONSTANT = re.compile(r"^-?\s*([A-Z][A-Z0-9_]*|\d+)$")
-_JUMPS = ("return_statement", "goto_statement")
 
 
 class Called(NamedTuple):
@@ -255,7 +255,7 @@ def _touches(view: View, first: Node, packet: str) -> bool:
             return True
         if at.type == "return_statement":
             return False
-        jumps = [one for one in below(at) if one.type in _JUMPS]
+        jumps = [one for one in below(at) if one.type in LEAVING]
         if at.type == "compound_statement" and jumps:
             inside = [one for one in at.named_children if one.type != "comment"]
             last = inside[-1]

@@ -1,9 +1,11 @@
 """Which side of a branch is taken where a constant, or a parameter's value, decides it."""
 
 import re
+from collections.abc import Iterator
 
 from tree_sitter import Node
 
+from xfrmlint.c.jumps import LEAVING, last_in
 from xfrmlint.c.unit import node_text
 from xfrmlint.kernel.functions import function_named
 
@@ -39,21 +41,11 @@ def excluded(node: Node, bound: Bound) -> bool:
 
 def in_doubt(node: Node, bound: Bound) -> bool:
     """Tell whether a condition before a node asks for a bound parameter in a way not settled."""
-    while bound and node.parent is not None:
-        parent = node.parent
-        conditions = [parent] if parent.type in _ASKING else []
-        if parent.type == "compound_statement":
-            conditions += [
-                c
-                for c in parent.named_children
-                if c.start_byte < node.start_byte and c.type == "if_statement" and _leaves(c)
-            ]
-        for one in conditions:
-            condition = one.child_by_field_name("condition")
-            words = set(re.findall(r"\w+", node_text(condition))) if condition else set()
-            if words & bound.keys() and holds(one, bound) is None:
-                return True
-        node = parent
+    for one in _asking_before(node) if bound else ():
+        condition = one.child_by_field_name("condition")
+        words = set(re.findall(r"\w+", node_text(condition))) if condition else set()
+        if words & bound.keys() and holds(one, bound) is None:
+            return True
     return False
 
 
@@ -62,25 +54,30 @@ def context_asked(node: Node, bound: Bound) -> str:
 
     One whose answer is known where packets are handled decides, and is none.
     """
+    for one in _asking_before(node):
+        condition = one.child_by_field_name("condition")
+        if condition is None or holds(one, bound) is not None:
+            continue
+        for name in re.findall(r"\w+(?=\s*\()", node_text(condition)):
+            does = function_named(name)
+            if does.is_("context") or does.softirq is not None:
+                return str(name)
+    return ""
+
+
+def _asking_before(node: Node) -> Iterator[Node]:
+    """Yield what has a condition around a node, or before it and may leave; innermost first."""
     while node.parent is not None:
         parent = node.parent
-        conditions = [parent] if parent.type in _ASKING else []
+        if parent.type in _ASKING:
+            yield parent
         if parent.type == "compound_statement":
-            conditions += [
-                c
-                for c in parent.named_children
-                if c.start_byte < node.start_byte and c.type == "if_statement" and _leaves(c)
-            ]
-        for one in conditions:
-            condition = one.child_by_field_name("condition")
-            if condition is None or holds(one, bound) is not None:
-                continue
-            for name in re.findall(r"\w+(?=\s*\()", node_text(condition)):
-                does = function_named(name)
-                if does.is_("context") or does.softirq is not None:
-                    return str(name)
+            for earlier in parent.named_children:
+                if earlier.start_byte >= node.start_byte:
+                    break
+                if earlier.type == "if_statement" and _leaves(earlier):
+                    yield earlier
         node = parent
-    return ""
 
 
 def holds(node: Node, bound: Bound) -> bool | None:
@@ -117,7 +114,4 @@ def chosen(node: Node, bound: Bound) -> list[Node]:
 
 def _leaves(node: Node) -> bool:
     """Tell whether what an if does ends the function, or leaves for a label."""
-    then = node.child_by_field_name("consequence")
-    if then is not None and then.type == "compound_statement" and then.named_child_count:
-        then = then.named_children[-1]
-    return then is not None and then.type in ("return_statement", "goto_statement")
+    return last_in(node.child_by_field_name("consequence")) in LEAVING

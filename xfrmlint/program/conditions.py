@@ -5,12 +5,12 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
+from xfrmlint.c.jumps import JUMPS, last_in
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.outside import called
 
-_LEAVES = ("return_statement", "goto_statement", "break_statement", "continue_statement")
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 # What a comparison of 0 with a number comes to: with 0, with one below, with one that is above.
 _ZERO = {"==": True, "!=": False, "<": False, ">": False, "<=": True, ">=": True}
@@ -72,14 +72,7 @@ def _turns_away(asked: Asked, statement: Node) -> bool:
     if statement.type != "if_statement":
         return False
     holds = at_zero(asked, condition)
-    then = statement.child_by_field_name("consequence")
-    return holds is True and then is not None and _leaves(then)
-
-
-def _leaves(node: Node) -> bool:
-    if node.type == "compound_statement" and node.named_child_count:
-        node = node.named_children[-1]
-    return node.type in _LEAVES
+    return holds is True and last_in(statement.child_by_field_name("consequence")) in JUMPS
 
 
 def at_zero(asked: Asked, node: Node) -> bool | None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of
+from xfrmlint.c.jumps import JUMPS, last_in
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.doors import offloads_flows
@@ -178,15 +179,7 @@ def _conditions(parent: Node, node: Node) -> Iterator[tuple[Node, bool]]:
 
 def _leaves(node: Node) -> bool:
     """Tell whether what an if does ends the way through here."""
-    then = node.child_by_field_name("consequence")
-    if then is not None and then.type == "compound_statement" and then.named_child_count:
-        then = then.named_children[-1]
-    return then is not None and then.type in (
-        "return_statement",
-        "goto_statement",
-        "break_statement",
-        "continue_statement",
-    )
+    return last_in(node.child_by_field_name("consequence")) in JUMPS
 
 
 def _said(condition: Node, held: bool) -> frozenset[str]:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import without_comments
+from xfrmlint.c.corpus import words
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import STATE
@@ -99,10 +100,10 @@ class NameWalk:
     def below(self, name: str, path: str) -> Below:
         """Return what is worth a look below a function that a file of a driver names."""
         if (name, path) not in self._below:
-            self._below[name, path] = self._asked(name, path)
+            self._below[name, path] = self._walked(name, path)
         return self._below[name, path]
 
-    def _asked(self, name: str, path: str) -> Below:
+    def _walked(self, name: str, path: str) -> Below:
         callers: dict[str, set[str]] = {}
         sleeping: set[str] = set()
         freeing: set[str] = set()
@@ -343,15 +344,17 @@ def _asks(text: bytes) -> frozenset[str]:
     found = {"secpath"} if _SECPATH.search(text) else set()
     for match in _CALL.finditer(text):
         asks = function_named(match.group(2).decode()).asks
-        end = closing(text, match.start(3)) if asks else None
-        if asks and not match.group(1) and not text.startswith(b"->", end or 0):
-            kept = [
-                one.group(1)
-                for one in _ASSIGNED.finditer(text, max(0, match.start() - 80), match.end(3))
-                if one.end() == match.end(3)
-            ]
-            if not kept or _is_asked(text, kept[0]):
-                found.add(asks)
+        if not asks or match.group(1):
+            continue
+        if text.startswith(b"->", closing(text, match.start(3)) or 0):
+            continue
+        kept = [
+            one.group(1)
+            for one in _ASSIGNED.finditer(text, max(0, match.start() - 80), match.end(3))
+            if one.end() == match.end(3)
+        ]
+        if not kept or _is_asked(text, kept[0]):
+            found.add(asks)
     return frozenset(found)
 
 
@@ -416,13 +419,8 @@ def _defined(data: bytes, word: bytes) -> Iterator[int]:
 
 def _words(data: bytes, word: bytes) -> Iterator[tuple[int, int]]:
     """Yield where a word begins, and where what follows it does."""
-    at = data.find(word)
-    while at >= 0:
+    for at in words(data, word):
         behind = at + len(word)
-        whole = not (data[at - 1 : at].isalnum() or data[at - 1 : at] == b"_") if at else True
-        follows = data[behind : behind + 1]
-        if whole and not (follows.isalnum() or follows == b"_"):
-            while data[behind : behind + 1] in (b" ", b"\t", b"\n"):
-                behind += 1
-            yield at, behind
-        at = data.find(word, at + len(word))
+        while data[behind : behind + 1] in (b" ", b"\t", b"\n"):
+            behind += 1
+        yield at, behind
