@@ -239,6 +239,21 @@ def test_what_packets_keep(body: str, outside: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "outside"),
+    [
+        ("kfree(sa);", ""),
+        ("foo_put(p, sa);", PUT),
+    ],
+)
+def test_what_is_counted_may_be_kept(body: str, outside: str) -> None:
+    counted = f"{SA}if (refcount_dec_and_test(&sa->refs)) {body}"
+    assert not freed(counted, outside)
+    asked = "SELECT reason FROM unknown WHERE reason LIKE '%do packets hold it?'"
+    (reason,) = rows(asked, outside + DELETE.replace("BODY", counted))
+    assert "is counted and freed" in reason
+
+
+@pytest.mark.parametrize(
     ("body", "outside", "what"),
     [
         (SA + "kfree(sa);", "", "kfree(sa) foo_del"),
@@ -307,6 +322,19 @@ RESERVED = "void foo_reserve(struct priv *p) { __set_bit(0, p->map); p->table[0]
             "void foo_xa(struct priv *p) { xa_init_flags(&p->ids, XA_FLAGS_ALLOC1); }\n",
         ),
         (HANDLE + "++p->next ?: 0;", ""),
+        # What it is compared with can be 0.
+        (
+            "int b = find_first_zero_bit(p->map, 64); if (b == FOO_SKIP) return -28; "
+            + HANDLE
+            + "b;",
+            "",
+        ),
+        (
+            "int b = find_first_zero_bit(p->map, 64); if (b == p->next) return -28; "
+            + HANDLE
+            + "b;",
+            "",
+        ),
         ("int b = find_first_zero_bit(p->map, 64); " + HANDLE + "b + 1;", ""),
         ("int b = find_first_zero_bit(p->map, 64); " + HANDLE + "b;", RESERVED),
         (

@@ -128,6 +128,9 @@ def _compared(asked: Asked, node: Node) -> bool | None:
             return None
         raise _NotUnderstood
     value = asked.constants.value(node_text(right), asked.view.path)
+    if value is None and operator in ("==", "!="):
+        # It can be the 0 that is kept away.
+        raise _NotUnderstood
     if value is None or value.value > 0:
         # What nobody knows is a limit: it is more than 0.
         return _ABOVE[operator]

@@ -101,13 +101,13 @@ class _Finder:
                 taken = [at for at, one in enumerate(arguments) if self.is_of(view, one, given)]
                 if not taken or self._waits(view, call):
                     continue
+                counted = self._counted(call)
                 if not targets and function_named(name).frees in taken:
-                    freed = arguments[function_named(name).frees]
-                    if self._counted(call):
-                        reason = f"{node_text(freed)} is counted and freed: do packets hold it?"
-                        self.doubts[Doubt(place, function.name, reason)] = None
+                    freed = node_text(arguments[function_named(name).frees])
+                    if counted:
+                        self.doubt(place, function, freed)
                     else:
-                        yield place, function, f"{name}({node_text(freed)})", chain
+                        yield place, function, f"{name}({freed})", chain
                 for target in targets if name in self.worth else ():
                     inner = frozenset(n for at, n in enumerate(target.parameters) if at in taken)
                     hop = Hop(name, place.path, place.line, "")
@@ -116,9 +116,15 @@ class _Finder:
                         if at.path.endswith(".h"):
                             at, where, way = place, function, chain
                             what = " ".join(node_text(call).split())
-                        if self._counted(call):
-                            continue
-                        yield at, where, what, way
+                        if counted:
+                            self.doubt(place, function, " ".join(node_text(call).split()))
+                        else:
+                            yield at, where, what, way
+
+    def doubt(self, place: Place, function: FunctionName, freed: str) -> None:
+        """Note that packets may hold what is freed: then it is not freed under them."""
+        reason = f"{freed} is counted and freed: do packets hold it?"
+        self.doubts[Doubt(place, function.name, reason)] = None
 
     def _targets(self, view: View, call: Node) -> list[View]:
         name = called(call)
