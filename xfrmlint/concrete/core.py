@@ -51,8 +51,6 @@ from xfrmlint.contract.words import (
     Contract,
 )
 
-_NEAR = (XFRM, "net/xfrm/")
-
 
 class Answer(NamedTuple):
     """Whether a function keeps its part of the contract: None if that can't be told.
@@ -64,6 +62,16 @@ class Answer(NamedTuple):
     path: str
     line: int
     reason: str
+
+
+def core_function(reader: Reader, role: str) -> tuple[Source, Sources] | None:
+    """Return the core's function for a role, and what it is run with; None if there is none."""
+    function = reader.contract.functions.get(role)
+    if function is None:
+        return None
+    sources = Sources(reader, ON, (XFRM, "net/xfrm/"))
+    found = core_definitions(reader, sources, function.name)
+    return (found[0], sources) if found else None
 
 
 def stub(reader: Reader) -> Answer | None:
@@ -143,13 +151,10 @@ def add_clears(reader: Reader) -> Answer | None:
     """
     contract = reader.contract
     function = contract.functions.get(ADD)
-    if function is None or not function.place.path:
+    defined = core_function(reader, ADD)
+    if function is None or not function.place.path or defined is None:
         return None
-    sources = Sources(reader, ON, _NEAR)
-    found = core_definitions(reader, sources, function.name)
-    if not found:
-        return None
-    source = found[0]
+    source, sources = defined
     place = (source.path, source.line)
     roles = [role for role in MEMBERS if role in contract.members]
     failed = 0
@@ -260,14 +265,10 @@ def may_clear_where_add_fails(reader: Reader, source: Source | None) -> frozense
 
 def _clears(reader: Reader, wanted: Sequence[str]) -> Answer | None:
     contract = reader.contract
-    function = contract.functions.get(FREE)
-    if not wanted or function is None:
+    defined = core_function(reader, FREE) if wanted else None
+    if defined is None:
         return None
-    sources = Sources(reader, ON, _NEAR)
-    found = core_definitions(reader, sources, function.name)
-    if not found:
-        return None
-    source = found[0]
+    source, sources = defined
     frees = {"netdev_put", "dev_put", contract.slot(FREE)}
     owner = contract.member(OWNER)
     place = (source.path, source.line)
@@ -304,14 +305,14 @@ def _clears(reader: Reader, wanted: Sequence[str]) -> Answer | None:
                     reason = f"{_listed(left)} is left behind unless {min(handed)}() clears it"
                     return Answer(None, *place, reason)
                 if left:
-                    reason = f"{function.name}() leaves {_listed(left)} behind"
+                    reason = f"{source.name}() leaves {_listed(left)} behind"
                     return Answer(False, *place, reason)
                 if count > MOST_RUNS:
-                    return Answer(None, *place, f"{function.name}() has too many paths")
+                    return Answer(None, *place, f"{source.name}() has too many paths")
         except Outside as error:
             return Answer(None, *place, f"{error.reason} (line {error.line})")
     if not freed:
-        return Answer(None, *place, f"{function.name}() frees on no path that can be followed")
+        return Answer(None, *place, f"{source.name}() frees on no path that can be followed")
     return Answer(True, *place, "")
 
 

@@ -7,13 +7,12 @@ device is the state's or another one (include/net/xfrm.h, xfrm_dst_offload_ok())
 from xfrmlint.c.integers import ULONG, Int
 from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.choices import MOST_RUNS, choices
-from xfrmlint.concrete.configuration import ON
-from xfrmlint.concrete.core import Answer
+from xfrmlint.concrete.core import Answer, core_function
 from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Outside
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.resolver import value_text
-from xfrmlint.concrete.sources import Sources, core_definitions
+from xfrmlint.concrete.sources import Sources
 from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Uninitialized
 from xfrmlint.contract.words import (
     COUNTS,
@@ -23,12 +22,10 @@ from xfrmlint.contract.words import (
     PINNED,
     PRIVATE,
     STATE,
-    XFRM,
     XSO,
     Contract,
 )
 
-_NEAR = (XFRM, "net/xfrm/")
 _ROUTE, _WHOLE_ROUTE = "struct dst_entry", "struct xfrm_dst"
 
 
@@ -38,14 +35,11 @@ def counts_the_owners_own(reader: Reader) -> Answer | None:
     None if the tree has no such member or function.
     """
     contract = reader.contract
-    function = contract.functions.get(COUNTS)
-    if PRIVATE not in contract.members or function is None:
+    defined = core_function(reader, COUNTS) if PRIVATE in contract.members else None
+    if defined is None:
         return None
-    sources = Sources(reader, ON, _NEAR)
-    found = core_definitions(reader, sources, function.name)
-    if not found:
-        return None
-    source = found[0]
+    source, sources = defined
+    name = source.name
     place = (source.path, source.line)
     try:
         neither = _answers(source, sources, handle=0, private=False)
@@ -55,17 +49,17 @@ def counts_the_owners_own(reader: Reader) -> Answer | None:
     except Outside as error:
         return Answer(None, *place, f"{error.reason} (line {error.line})")
     if any(len(answers) > 1 for answers in (*neither, *handle, *private, *both)):
-        return Answer(None, *place, f"{function.name}() asks what is not known here")
+        return Answer(None, *place, f"{name}() asks what is not known here")
     if both != neither and private == handle == neither:
-        return Answer(False, *place, f"{function.name}() wants a handle and the owner's own, too")
+        return Answer(False, *place, f"{name}() wants a handle and the owner's own, too")
     if handle == neither:
-        return Answer(None, *place, f"{function.name}() looks at no {contract.member(HANDLE)}")
+        return Answer(None, *place, f"{name}() looks at no {contract.member(HANDLE)}")
     if private == handle:
         return Answer(True, *place, "")
     if private == neither:
         alone = f"looks at {contract.member(HANDLE)} alone"
-        return Answer(False, *place, f"{function.name}() {alone}")
-    reason = f"{function.name}() takes {contract.member(PRIVATE)} for something else than a handle"
+        return Answer(False, *place, f"{name}() {alone}")
+    reason = f"{name}() takes {contract.member(PRIVATE)} for something else than a handle"
     return Answer(False, *place, reason)
 
 

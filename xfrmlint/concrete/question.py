@@ -13,7 +13,7 @@ from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.sources import Sources
 from xfrmlint.concrete.values import Cell, Pointer, Uninitialized, Value
-from xfrmlint.contract.words import DEVICE, RESOLVE, STATE, Contract
+from xfrmlint.contract.words import BOOLEANS, DEVICE, RESOLVE, STATE, Contract
 
 _NONE = -2
 _NUMBER = CType("unsigned long")
@@ -34,7 +34,7 @@ def ask(
     result = evaluate(source, given, sources, kernel=kernel)
     if len(takes) == 2 or not isinstance(result.value, Int):
         return result
-    truth = resolver is not None and resolver.result in ("bool", "_Bool")
+    truth = resolver is not None and resolver.result in BOOLEANS
     if bool(result.value.value) != truth:
         return result._replace(value=Int(0, ULONG))
     if isinstance(cell.value, Uninitialized):

@@ -31,6 +31,7 @@ from xfrmlint.contract.words import (
     STATE,
     XFRM,
     XSO,
+    YES_OR_NO,
     Function,
     Where,
 )
@@ -364,7 +365,7 @@ def _is_question(body: Body) -> bool:
     number = body.result and body.result not in NO_HANDLES
     taken = Counter(body.takes)
     both = (taken[STATE], taken[DEVICE]) == (1, 1)
-    if both and len(body.takes) == 3 and body.result in ("int", "bool", "_Bool"):
+    if both and len(body.takes) == 3 and body.result in YES_OR_NO:
         return any(kind in NUMBERS for kind in body.takes)
     return both and bool(number) and not body.result.endswith("*")
 

@@ -50,6 +50,7 @@ from xfrmlint.contract.words import (
     XFRM,
     XMIT,
     XSO,
+    YES_OR_NO,
     Contract,
     Member,
     Promise,
@@ -273,11 +274,11 @@ def _possible(slot: Slot, early: bool) -> tuple[str, ...]:
     number = slot.result not in _NO_NUMBER and not slot.result.endswith("*")
     devices = slot.takes.count(DEVICE)
     if slot.packet:
-        return (OFFLOAD_OK,) if slot.result in ("bool", "_Bool") else (XMIT,)
+        return (OFFLOAD_OK,) if slot.result in BOOLEANS else (XMIT,)
     if POLICY in slot.takes:
         return (POLICY_ADD,) if number else (POLICY_DELETE, POLICY_FREE)
     if STATE not in slot.takes:
-        return (SHARE,) if devices == 2 and slot.result in ("bool", "_Bool", "int") else ()
+        return (SHARE,) if devices == 2 and slot.result in YES_OR_NO else ()
     if number:
         return (RESOLVE,) if devices == 2 else (ADD,)
     if slot.result == "void" and devices < 2:

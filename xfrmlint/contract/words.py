@@ -23,8 +23,10 @@ XSO = "xso"
 XDO = "xdo"
 NETDEV_OPS = "xfrmdev_ops"
 BOOLEANS = ("bool", "_Bool")
+# What a function returns that says by it whether something is so.
+YES_OR_NO = ("int", *BOOLEANS)
 # What a function returns that does not return a handle.
-NO_HANDLES = ("void", "bool", "_Bool", "int")
+NO_HANDLES = ("void", *YES_OR_NO)
 # Where the kernel declares them.
 XFRM = "include/net/xfrm.h"
 NETDEVICE = "include/linux/netdevice.h"
@@ -70,7 +72,7 @@ class Slot(NamedTuple):
         others = [kind for kind in self.takes if not kind.startswith("struct ")]
         if not others and self.result not in NO_HANDLES:
             return "returned"
-        return "pointed" if len(others) == 1 and self.result in ("int", "bool", "_Bool") else ""
+        return "pointed" if len(others) == 1 and self.result in YES_OR_NO else ""
 
     @property
     def packet(self) -> bool:

@@ -266,19 +266,15 @@ def _function(view: View, name: str, made: str, kept: Sequence[Node]) -> bytes:
     start = line_start(text, view.node.start_byte)
     head = text[start : body.start_byte].decode("utf-8", "surrogateescape").rstrip()
     before, _, parameters = head.partition(f"{name}(")
-    margin = len(name) - len(made)
-    # One line, or each parameter where it stood.
-    lines = parameters.split("\n")
-    if len(lines) > 1 and margin:
-        whole = re.sub(r"\s+", " ", parameters)
-        lines = [whole]
-    if len(f"{before}{made}({lines[0]}") > 80:
+    whole = re.sub(r"\s+", " ", parameters)
+    if "\n" in parameters and len(name) != len(made):
+        # They would not stand below each other any more.
+        parameters = whole
+    first, _, _ = parameters.partition("\n")
+    if len(f"{before}{made}({first}") > 80:
         width = len(f"{before}{made}(".split("\n")[-1].expandtabs())
         pad = "\t" * (width // 8) + " " * (width % 8)
-        lines = [f"{one}" for one in re.sub(r"\s+", " ", parameters).split(", ")]
-        parameters = f",\n{pad}".join(lines)
-    else:
-        parameters = "\n".join(lines)
+        parameters = f",\n{pad}".join(whole.split(", "))
     made_head = f"{before}{made}({parameters}\n{{\n"
     out, last = [], ""
     for one in kept:

@@ -43,7 +43,6 @@ class Contexts:
     def _asked(self, role: str) -> Context:
         if role in _WITH_PACKET:
             return Context("for every packet")
-        supposed = Context(f"{_SUPPOSED[role]} (so the contract says; the core was not read)")
         if role == SHARE:
             return Context(f"{_SUPPOSED[role]}, as the contract says")
         said = runs(self._reader, role)
@@ -53,7 +52,7 @@ class Contexts:
         if said.says == PER_PACKET:
             return Context(f"for every packet ({where})")
         if said.says == UNKNOWN:
-            return supposed
+            return Context(f"{_SUPPOSED[role]} (so the contract says; the core was not read)")
         return Context(
             f"whether {role} runs where that is wrong is not known: {said.reason}", False
         )
