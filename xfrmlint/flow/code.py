@@ -8,7 +8,7 @@ from xfrmlint.c.expression import is_indexed
 from xfrmlint.c.syntax import Expression
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import HANDLE, OWNER, PINNED
+from xfrmlint.contract.words import HANDLE, OWNER, PACKET, PINNED
 from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice
 from xfrmlint.flow.values import Location
@@ -35,7 +35,7 @@ class Seen:
 
 
 def _has_packet(view: View) -> bool:
-    return any(one.type.base == "struct sk_buff" for one in view.locals)
+    return any(one.type.base == PACKET for one in view.locals)
 
 
 class Code:

@@ -7,7 +7,7 @@ others are skipped; their branches count as both ways.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
@@ -398,13 +398,15 @@ class Body:
         text = self.names[index]
         if "dev" in text.members or text.words & seeds.moving:
             return True
-        # One that was made here can be given its device by a function that nobody knows.
-        return any(
-            does.packet_device is not None
-            or (not does.known and any(_is_one_of(a, self.packets) for a in one.arguments))
-            for one in self.pairs(index)
-            if isinstance(one, Call) and (does := function_named(one.name)) is not None
-        )
+        calls = [one for one in self.pairs(index) if isinstance(one, Call)]
+        return any(self._may_give_device(one) for one in calls)
+
+    def _may_give_device(self, call: Call) -> bool:
+        """Tell whether a function that is called can give a packet that was made here a device."""
+        does = function_named(call.name)
+        if does.known:
+            return does.packet_device is not None
+        return any(isinstance(one, Name) and one.name in self.packets for one in call.arguments)
 
     def _device_tests(self, inputs: set[str]) -> list[int]:
         """Return the conditions that compare net_devices which matter."""
@@ -534,10 +536,6 @@ def _asked(one: Expression) -> list[str]:
         case Binary():
             return [*_asked(one.left), *_asked(one.right)]
     return []
-
-
-def _is_one_of(one: Expression, names: Container[str]) -> bool:
-    return isinstance(one, Name) and one.name in names
 
 
 def _carries(one: Expression | None, seeds: Seeds, found: _Carriers) -> bool:
