@@ -1,12 +1,12 @@
-"""What delete frees is freed when the state is: packets in flight still have the handle.
+"""Edits by which a driver frees with the state what it freed on delete.
 
     x->xso.offload_handle = 0;      ->   (in xdo_dev_state_free, with what leads to it)
     kfree(sa);                               kfree(sa);
 
-A driver that zeroes the shared field on delete does so because what it leads to is gone then. The
-field is its owner's, so the store goes; and what the handle leads to has to stay for as long as
-the state. The new callback is a slice of the old one: the call that frees, what that is computed
-from, and the exits before it.
+Packets in flight still have the handle when a state is deleted. A driver that zeroes the shared
+field on delete does so because what it leads to is gone then. The field is its owner's, so the
+store goes; and what the handle leads to has to stay for as long as the state. The new callback is a
+slice of the old one: the call that frees, what that is computed from, and the exits before it.
 """
 
 import re

@@ -1,7 +1,8 @@
-"""Which functions can reach one that may sleep, by their names alone.
+"""Which functions below a callback are worth following, told by the names in their text.
 
 To parse what a callback calls, and to follow it, costs more than most other questions about a
-driver, and most callbacks reach nothing that could sleep. So the raw text is asked first: with
+driver, and most callbacks reach nothing that could sleep, or that frees. So the raw text is asked
+first: with
 
     static void del(...) { writel(0, p); drop(p); }     static void drop(...) { mutex_lock(...); }
 
