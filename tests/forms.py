@@ -1,4 +1,4 @@
-"""Forms of C that mean the same: data for tests/test_forms.py.
+"""Forms of C that mean the same: data for tests/whole/test_forms.py.
 
 A form is a text in which words stand for what a question (tests/questions.py) puts there:
 

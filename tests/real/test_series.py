@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.git.test_commit import git
 from tests.ran import run
 from tests.real import kernels
 from tests.real.converted import IXGBE, flag
 from tests.real.ported import Ported
-from tests.test_commit import git
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 

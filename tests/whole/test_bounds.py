@@ -1,0 +1,185 @@
+"""What goes too far is told with its place, and nothing else is lost by it."""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.laid import EXAMPLE, lay_example, lay_fixture
+from tests.whole.test_hostile import KIND, LINE, SOURCE
+from xfrmlint.analysis import analyse
+from xfrmlint.analysis.part import Part, Plan, left_out_rows, shortened
+from xfrmlint.c.index import Indexes
+from xfrmlint.c.unit import errors_in, parse
+from xfrmlint.check import check_tree
+from xfrmlint.clang.cache import Temporary
+from xfrmlint.errors import InputError
+from xfrmlint.facts import store as facts_store
+from xfrmlint.facts.store import Store
+from xfrmlint.findings import Report
+from xfrmlint.rules import Rule, Words, load_rules, rules_folder, run_rules
+from xfrmlint.tree.folder import Folder
+
+RULES = load_rules([rules_folder()])
+SUNRISE = "drivers/net/sunrise"
+
+
+def report_of(text: str, folder: Path) -> Report:
+    tree = lay_example("", folder)
+    (tree / EXAMPLE).write_text(text)
+    return check_tree(Folder(tree), RULES)
+
+
+def test_a_part_that_is_nested_too_deeply_is_the_only_one_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = lay_fixture("demo", tmp_path / "linux")
+    shutil.copytree(tree / SUNRISE, tree / "drivers/net/moonrise")
+    whole = check_tree(Folder(tree), RULES)
+    analysed = analyse.analysed
+
+    def failing(watched: Folder, part: Part, plan: Plan, *rest: object) -> object:
+        if part.folders == ("drivers/net/moonrise",):
+            raise RecursionError
+        return analysed(watched, part, plan, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(analyse, "analysed", failing)
+    report = check_tree(Folder(tree), RULES)
+    assert list(report.findings) == [f for f in whole.findings if f.path.startswith(SUNRISE)]
+    lost = {row.path for row in report.unknown if row.matters}
+    assert lost == {f"drivers/net/moonrise/sunrise_{name}.c" for name in ("ipsec", "rx")}
+
+
+ENDLESS = Rule(
+    "ENDLESS",
+    *("ERROR", "ERROR", "", frozenset(), "odd", "", "", "", ""),
+    "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) "
+    "SELECT '' AS path, n AS line, 1 AS column, '' AS function, '' AS driver FROM c WHERE n < 0",
+    (),
+    (),
+)
+
+
+def test_a_rule_that_takes_too_long_is_told_and_the_others_are_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts_store, "_MOST_STEPS", 1_000_000)
+    tree = Folder(lay_fixture("demo", tmp_path / "linux"))
+    report = check_tree(tree, [ENDLESS, *RULES])
+    assert report.findings == check_tree(tree, RULES).findings
+    told = [row for row in report.unknown if "ENDLESS" in row.reason]
+    assert f"{SUNRISE}/sunrise_ipsec.c" in {row.path for row in told if row.matters}
+    store = Store()
+    store.seal()
+    with pytest.raises(InputError, match="rule ENDLESS: it takes too long"):
+        run_rules([ENDLESS], store, Words(), lambda path, line: "")
+
+
+OTHER = "long other(struct other *o)\n{\n\t@\n\treturn 0;\n}\n"
+# A statement, where it stands, and whether a parse error there can hide something.
+ERRORS: list[tuple[str, str, bool | None]] = [
+    ("o->a = 1;", OTHER + SOURCE, None),
+    ("switch (o->a) { case 1 ... N: case A ... 7: break; }", OTHER + SOURCE, None),
+    ("a b c;", OTHER + SOURCE, False),
+    ("a b c; o->xso;", OTHER + SOURCE, True),
+    ("a b c; example_xmit(0, 0);", OTHER + SOURCE, True),
+    ("a b c;", SOURCE.replace("\treturn x->xso", "\t@\n\treturn x->xso"), True),
+    ("a b c;", SOURCE.replace("\t.xdo_dev_state_add =", "\t@\n\t.xdo_dev_state_add ="), True),
+]
+
+
+@pytest.mark.parametrize(("statement", "text", "matters"), ERRORS)
+def test_a_parse_error_matters_where_the_contract_is_named(
+    statement: str, text: str, matters: bool | None, tmp_path: Path
+) -> None:
+    report = report_of(text.replace("@", statement), tmp_path / "linux")
+    told = [row.matters for row in report.unknown if "parse errors" in row.reason]
+    assert told == ([] if matters is None else [matters])
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("static DEFINE_X(a, b, c);", False),
+        ("static DEFINE_X(a, b c d, c);", True),
+        ("void f(void) { switch (a) { case 1 ... N: x; } }", False),
+        ("void f(void) { switch (a) { case 1 ... N: x y z; } }", True),
+        ("void f(void) { switch (a) { case 1 2: x; } }", True),
+        ("int = 5;", True),
+    ],
+)
+def test_forms_that_are_known_are_no_parse_errors(text: str, wrong: bool) -> None:
+    assert bool(errors_in(parse(text.encode()).root_node)) == wrong
+
+
+READ = "\treturn x->xso"
+MACROS = {
+    "a quote that never ends": '#define Q x->xso.offload_handle + "' + '\\"' * 9 + "\n",
+    "more than is parsed": "#define Q x->xso.offload_handle; ] ) (\n",
+    "five definitions": "".join(
+        f"#ifdef A{n}\n#define Q {'x->xso.offload_handle' if n == 4 else n}\n#endif\n"
+        for n in range(5)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MACROS)
+def test_a_macro_that_can_not_be_followed_is_told(name: str, tmp_path: Path) -> None:
+    text = MACROS[name] + SOURCE.replace(READ, f"\tlong h = Q;\n{READ}")
+    report = report_of(text, tmp_path / "linux")
+    line = LINE + MACROS[name].count("\n") + 1
+    assert (KIND, line) in {(f.type, f.line) for f in report.findings} or report.unknown
+    assert any(row.matters for row in report.unknown)
+
+
+def test_a_state_that_grows_ends_a_path_and_is_told(tmp_path: Path) -> None:
+    chain = "".join(f"\tlong v{n + 1} = v{n};\n" for n in range(3000))
+    text = SOURCE.replace(READ, f"\tlong v0 = x->xso.offload_handle;\n{chain}{READ}")
+    report = report_of(text, tmp_path / "linux")
+    assert {f.line for f in report.findings if f.type == KIND} == {LINE, LINE + 3001}
+    assert "too many paths; the rest was cut off" in [row.reason for row in report.unknown]
+
+
+def test_sources_beyond_the_bound_are_told() -> None:
+    few = Part(("a",), ("a/a.c", "a/h.h"))
+    assert shortened(few) == (few, ())
+    paths = (*sorted(f"a/{n}.c" for n in range(300)), "a/h.h")
+    kept, left = shortened(Part(("a",), paths))
+    assert sorted((*kept.paths, *left)) == sorted(paths)
+    assert (len(left), "a/h.h" in kept.paths) == (200, True)
+    assert all(row.matters for row in left_out_rows(left))  # type: ignore[attr-defined]
+
+
+def test_an_index_says_what_a_search_says() -> None:
+    indexes = Indexes()
+    text = b"a ab _a a1 (a) a->b"
+    asked = [indexes.of(text) for _ in range(300)]
+    assert asked[0] is None
+    assert asked[-1] is not None
+    assert (asked[-1][b"a"], asked[-1].get(b"c")) == ([0, 12, 15], None)
+
+
+def test_a_temporary_folder_goes_with_its_run(tmp_path: Path) -> None:
+    made = Temporary()
+    assert Path(made.name).is_dir()
+    made.cleanup()
+    made.cleanup()
+    assert not Path(made.name).exists()
+
+
+def test_a_temporary_folder_goes_with_a_run_that_is_killed() -> None:
+    code = (
+        "import os, signal; from xfrmlint.clang.cache import Temporary; made = Temporary(); "
+        "open(made.name + '/file', 'w').close(); print(made.name, flush=True); "
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    folder = Path(ran.stdout.strip())
+    assert (ran.returncode, folder.name.partition("-")[0]) == (-9, "xfrmlint")
+    end = time.monotonic() + 30
+    while folder.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not folder.exists()
