@@ -26,6 +26,7 @@ from xfrmlint.c.unit import node_text, parse
 from xfrmlint.c.view import Local, View
 from xfrmlint.kernel.functions import Operand, function_named
 
+_NAMELESS = ("struct", "union", "enum")
 _BASIC = ("fn", "int", "void", "char", "bool", "long", "short", *AUTO)
 _YES_OR_NO = ("==", "!=", "<", ">", "<=", ">=", "&&", "||")
 _DEEPEST = 40
@@ -53,7 +54,7 @@ class Types:
     def resolved(self, kind: CType, path: str) -> CType:
         """Follow typedefs until a struct, a function or a basic type is left."""
         for _ in range(8):
-            if " " in kind.base or kind.base in _BASIC:
+            if " " in kind.base or kind.base in _BASIC or kind.base in _NAMELESS:
                 return kind
             found = self.corpus.find("typedef", kind.base, path)
             if found is None:

@@ -135,6 +135,9 @@ class Expressions(Operands, Operators):
         return self._load(self._lvalue(one), one.start, self._is_once(one))
 
     def _function(self, one: Name) -> Pointer | None:
+        if one.name.isupper():
+            # An enumerator, which is looked for in a thousand headers otherwise.
+            return None
         source = self.names.function(one.name, self._path)
         return Pointer(Function(one.name, None, source)) if source is not None else None
 
@@ -305,6 +308,9 @@ class Expressions(Operands, Operators):
         found = self._variable(node) if isinstance(node, Name) else None
         return found.type if found is not None else None
 
+    def result_type(self) -> CType | None:
+        return self._frames[-1].body.view.result
+
     def members_of(self, struct: str) -> Mapping[str, CType]:
         return self.names.members(CType(struct), self._path)
 
@@ -333,7 +339,10 @@ class Expressions(Operands, Operators):
             function = self._function(one.of)
             if function is not None:
                 return function
-        return Pointer(self._lvalue(one.of, True))
+        place = self._lvalue(one.of, True)
+        if self.kernel is not None and self.kernel.lost and self.kernel.is_lost(place):
+            raise self._outside(f"what is in {short(one.of)} may have been put there by what is not run", one.start)
+        return Pointer(place)
 
     def _before(self, one: Before) -> Value:
         return self._frames[-1].before

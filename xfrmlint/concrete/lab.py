@@ -12,6 +12,7 @@ from typing import NamedTuple
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
 from xfrmlint.c.reader import Reader
+from xfrmlint.concrete.bodies import bodies_of, owners_files
 from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.configuration import ALL_ON, ON
 from xfrmlint.concrete.core import may_clear_where_add_fails
@@ -32,6 +33,7 @@ from xfrmlint.concrete.owner import LONGEST, Owner, owner_of, parameters, port_o
 from xfrmlint.concrete.primitives import known
 from xfrmlint.concrete.question import ask
 from xfrmlint.concrete.resolver import in_worlds
+from xfrmlint.concrete.slices import Slices
 from xfrmlint.concrete.sources import Sources, core_definitions
 from xfrmlint.concrete.trace import StepKind
 from xfrmlint.concrete.values import NULL, Cell, Function, Pointer, Struct, Value, Void
@@ -61,10 +63,14 @@ from xfrmlint.model.stories import Deed, Step, Story, stories
 from xfrmlint.model.worlds import A, B, C, D, Mode, U, World
 
 _MOST_RUNS = 32
+# Times that a story is run again with more of the owner's code.
+_MOST_WANTED = 3
 _LONG = (Deed.FAIL_OVER, Deed.LEAVE)
 _OFFLOADS = "NETIF_F_HW_ESP"
 # include/uapi/linux/if.h: IFF_UP and IFF_RUNNING.
 _UP = 0x41
+# IFF_SLAVE: what made it a port was not run.
+_SLAVE = 0x800
 # What a state and devices are when a state is added: it is valid, leaves the machine, they are up.
 _GIVEN = {"x.km.state": "XFRM_STATE_VALID", "x->xso.dir": "XFRM_DEV_OFFLOAD_OUT"}
 
@@ -97,7 +103,8 @@ class Scene(NamedTuple):
     it. broken: what breaks P1 to P4. events: what happened, by step. supposed: why it may go
     otherwise. reader: how what was moved is read, if it was. refused: the owner's add failed.
     joined: its ports were made ports by its own code. unset: a pointer that nobody is seen to store
-    leads to a port.
+    leads to a port. missed: what was supposed may rest on these members, which code stores that was
+    not run.
     """
 
     story: Story
@@ -112,6 +119,7 @@ class Scene(NamedTuple):
     refused: bool = False
     joined: bool = False
     unset: bool = False
+    missed: frozenset[tuple[str, str]] = frozenset()
 
 
 class Reading(NamedTuple):
@@ -126,12 +134,16 @@ class Reading(NamedTuple):
 
 
 class Untold(NamedTuple):
-    """A story that could not be run to its end, and why."""
+    """A story that could not be run to its end, and why.
+
+    missed: members that were read, and stored by code that was not run; with their structs.
+    """
 
     story: Story
     reason: str
     path: str
     line: int
+    missed: frozenset[tuple[str, str]] = frozenset()
 
 
 class Ran(NamedTuple):
@@ -149,6 +161,8 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
 
     path: of its ops table. callbacks: the names of the functions in its slots.
     """
+    contract = reader.contract
+    bodies = bodies_of(reader, owners_files(reader, path))
     sources = Sources(
         reader,
         ON,
@@ -157,8 +171,8 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         nothing=does_nothing,
         home=path,
         own=ALL_ON,
+        slices=Slices(reader, path, bodies, callbacks.values()),
     )
-    contract = reader.contract
     resolvers = core_definitions(reader, sources, contract.asks) if contract.present else []
     if not resolvers:
         return None
@@ -167,9 +181,11 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         for role in (ADD, DELETE, FREE)
         if role in contract.functions and (found := _definitions(sources, contract.functions[role]))
     }
-    owner = owner_of(reader, sources, path, callbacks)
+    add = contract.functions.get(ADD)
+    adding = sources.head(add.name, add.place.path) if add is not None and add.place.path else None
+    owner = owner_of(reader, sources, path, callbacks, bodies)
     given = _given(sources, resolvers[0].path)
-    cleared = may_clear_where_add_fails(reader, core.get(ADD))
+    cleared = may_clear_where_add_fails(reader, adding)
     code = _Code(sources, resolvers[0], core, owner, given, cleared)
     if not _can_be_joined(code):
         code = code._replace(owner=owner._replace(joins=None))
@@ -185,7 +201,17 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         if gone is not None:
             untold.append(gone._replace(story=story))
             continue
-        told = list(_told(code, story))
+        told = list(_told(code, story, told_all=False))
+        wanted = frozenset[tuple[str, str]]()
+        for left in reversed(range(_MOST_WANTED)):
+            missed = frozenset().union(*(one.missed for one in told))
+            if not missed:
+                break
+            # Not known is what was not run: so it is run, too.
+            wanted |= missed
+            sources.want(wanted)
+            told = list(_told(code, story, told_all=not left))
+        sources.want()
         lost = [one for one in told if isinstance(one, Untold)]
         untold += lost[:1]
         ended = [one for one in told if isinstance(one, Scene)]
@@ -250,8 +276,13 @@ def _given(sources: Sources, path: str) -> Mapping[str, int]:
 def _definitions(
     sources: Sources, function: ContractFunction
 ) -> Sequence[tuple[Source, bool | None]]:
-    """Return a function of the core where the contract says that it stands."""
+    """Return a function of the core where the contract says that it stands.
+
+    None where it takes more than the state and the device before it: nobody can call it here.
+    """
     path = function.place.path
+    if function.takes[:2] not in ((DEVICE, STATE), (STATE,)) and function.takes:
+        return ()
     return sources.definitions(function.name, path) if path else ()
 
 
@@ -279,17 +310,26 @@ def _can_be_joined(code: _Code) -> bool:
     return True
 
 
-def _told(code: _Code, story: Story) -> Iterator[Scene | Untold]:
-    """Run a story once for each way in which what is open can go."""
+def _told(code: _Code, story: Story, told_all: bool = True) -> Iterator[Scene | Untold]:
+    """Run a story once for each way in which what is open can go.
+
+    told_all: also where it turns out that more of the owner's code has to be run.
+    """
     for count, choose in enumerate(choices()):
         if count == _MOST_RUNS:
             yield Untold(story, "too many ways", code.owner.path, 0)
             return
         stage = _Stage(code, story, choose)
         try:
-            yield stage.play()
+            scene = stage.play()
+            yield scene
+            if scene.missed and not told_all:
+                return
         except Outside as error:
-            yield Untold(story, error.reason, error.path, error.line)
+            missed = frozenset(stage.kernel.missed)
+            yield Untold(story, error.reason, error.path, error.line, missed)
+            if missed and not told_all:
+                return
             if error.reason.startswith(ENDLESS):
                 return
 
@@ -334,6 +374,7 @@ class _Stage:
             masters=dict.fromkeys(story.ports, U),
             active=story.ports[0],
             given=code.given,
+            lost=code.sources.lost,
         )
         self.refused = False
         self.asked = False
@@ -342,6 +383,10 @@ class _Stage:
         self.last: Source = code.resolver
         for name in self.promises:
             self._equip(name)
+        if code.owner.joins is None:
+            for name in story.ports:
+                flags = code.given.get(f"{name}.flags", 0) | _SLAVE
+                self.devices[name].put("flags", Int(flags, INT), CType("unsigned int"))
         self.devices[U].put(NETDEV_OPS, Pointer(self._owner_ops()), CType(OPS, 1))
         for number, device in enumerate(self.devices.values(), 1):
             device.put("ifindex", Int(number, INT), CType("int"))
@@ -470,6 +515,7 @@ class _Stage:
             self.refused,
             self.kernel.populated,
             bool(self.kernel.unset),
+            frozenset(self.kernel.missed if self.kernel.supposed else ()),
         )
 
     def _reading(self) -> Reading | None:
@@ -512,7 +558,8 @@ class _Stage:
         return ask(self.code.resolver, self.code.sources, Pointer(self.x), device, self.kernel)
 
     def _run(self, source: Source, arguments: Sequence[Value]) -> Result:
-        return evaluate(source, arguments, self.code.sources, kernel=self.kernel)
+        current = self.code.sources.current(source)
+        return evaluate(current, arguments, self.code.sources, kernel=self.kernel)
 
     def _done(self, source: Source, arguments: Sequence[Value]) -> Value:
         """Run one of the tree's functions to its end. Raises Outside, after a fault too."""

@@ -127,12 +127,20 @@ class Memory:
         if self.kernel is not None:
             watched = place.owner == self.kernel.watched.name
             value = self.kernel.read(place, self._spot(at) if watched else NOWHERE)
+            if self.kernel.lost and place.owner and self.kernel.is_lost(place):
+                value = self._lost(place, value, at)
         if isinstance(value, Uninitialized):
             text = f"{place.name} is read before anything is stored in it"
             raise self._fault(FaultKind.UNINITIALIZED, text, at)
         if isinstance(value, Open) and value.decided is not None:
             return Int(value.decided, INT)
         return value
+
+    def _lost(self, place: Cell, value: Value, at: int) -> Value:
+        """Return what a member holds that code may have stored which was not run."""
+        if isinstance(value, Int | Open):
+            return Open(f"{place.owner}.{place.name}", set(), derived=True)
+        raise self._outside(f"{place.owner}.{place.name} may have been stored by what is not run", at)
 
     def _read_whole(self, struct: Struct, at: int) -> None:
         for name, found in struct.fields.items():

@@ -13,7 +13,7 @@ from xfrmlint.c.blanking import blank, spaces
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.corpus import stands_in
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.integers import INT, Int
+from xfrmlint.c.integers import INT, Int, integer
 from xfrmlint.c.macros import TOO_MUCH, Macro, expand, macros_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
@@ -23,6 +23,7 @@ from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.configuration import Configuration, branch_truth, compiled
 from xfrmlint.concrete.names import Declared, Source
 from xfrmlint.concrete.primitives import does, does_nothing, known
+from xfrmlint.concrete.slices import Lost, Slices
 from xfrmlint.contract.words import HANDLE, XFRM, Contract
 from xfrmlint.contract.words import Function as Core
 from xfrmlint.kernel.functions import Function
@@ -35,6 +36,18 @@ _MOST_EXPANSIONS = 16
 _ERRORS = {name: number for number, name in errno.errorcode.items()} | {"ENOTSUPP": 524}
 # Elements of an array whose size can't be read.
 _UNSAID = 64
+
+
+_Prepared = tuple[dict[tuple[str, str], Source | None], dict[tuple[str, int], Source], Lost]
+# A type without a name of its own.
+_TAGS = ("struct", "union", "enum")
+_WHILE = re.compile(rb"\bwhile\b")
+_WORD = re.compile(rb"\w+")
+_LOOP = re.compile(rb"\b(?=\w*?(?:for_?each|FOR_?EACH))(\w{5,})(?=\s*\()")
+
+
+def _as_while(match: re.Match[bytes]) -> bytes:
+    return b"while" + b" " * (len(match.group()) - 5)
 
 
 class _Seen(NamedTuple):
@@ -52,7 +65,7 @@ class Sources:
     calls things. kept: macros that are not expanded. longest: bytes of a function
     that is still prepared, if not 0. nothing: functions that are not even told their arguments.
     home: a file of the driver whose code is run, if it is one's. own: the options for that
-    driver's files.
+    driver's files. slices: what of that driver's functions is not run.
     """
 
     def __init__(
@@ -65,8 +78,10 @@ class Sources:
         nothing: Callable[[str], bool] = does_nothing,
         home: str = "",
         own: Configuration | None = None,
+        slices: Slices | None = None,
     ) -> None:
         self._home = home
+        self._slices = slices
         self._options = own
         self._longest = longest
         self._kept = kept
@@ -80,7 +95,10 @@ class Sources:
         self._near = tuple(near)
         self._found: dict[tuple[str, str], Source | None] = {}
         self._units: dict[str, Unit] = {}
+        self._wanted: frozenset[tuple[str, str]] = frozenset()
+        self._saved: dict[frozenset[tuple[str, str]], _Prepared] = {}
         self._made: dict[tuple[str, int], Source] = {}
+        self._expanded: dict[tuple[str, int, bytes], Source] = {}
         self._doubtful: set[tuple[str, str]] = set()
         self._seen: dict[str, _Seen] = {}
         self._own: dict[tuple[str, str], bool] = {}
@@ -176,30 +194,67 @@ class Sources:
             self._made[key] = self._prepared(path, item)
         return self._made[key]
 
+    def want(self, members: frozenset[tuple[str, str]] = frozenset()) -> None:
+        """Run what stores some members of the driver's, too, from now on: names, and structs."""
+        if self._slices is None or members == self._wanted:
+            return
+        self._saved[self._wanted] = (self._found, self._made, self._slices.lost)
+        self._wanted = members
+        self._slices.want(members)
+        known = self._saved.get(members, ({}, {}, {}))
+        self._found, self._made, self._slices.lost = known
+
+    @property
+    def lost(self) -> Lost:
+        """The members that code of the driver's may have stored which is not run, with tags."""
+        return self._slices.lost if self._slices is not None else {}
+
+    def current(self, source: Source) -> Source:
+        """Return a function that was prepared before as it is run now."""
+        if self._slices is None or not self._slices.cuts(source.name):
+            return source
+        return self.function(source.name, source.path) or source
+
     def _prepared(self, path: str, item: Item) -> Source:
         unit = self.unit(path)
         plain = View(self._corpus, path, item, unit.text, None, settled=True)
         line = plain.function.line
-        if self._longest and item.end - item.start > self._longest:
-            return Source(item.name, path, line, plain, f"{item.name}() is too long", line)
         part = self._open_part(unit, item)
         if part is not None:
             return Source(item.name, path, line, plain, *part)
+        text = unit.text[item.start : item.end]
+        sliced = False
+        if self._slices is not None:
+            left = self._slices.of(item.name, path, unit.text, item.node)
+            text, sliced = left[item.start : item.end], left != unit.text
+        if self._longest and len(b" ".join(text.split())) > self._longest:
+            return Source(item.name, path, line, plain, f"{item.name}() is too long", line)
+        key = (path, item.start, text)
+        if key not in self._expanded:
+            self._expanded[key] = self._with_macros(item, plain, unit, text, sliced)
+        return self._expanded[key]
+
+    def _with_macros(
+        self, item: Item, plain: View, unit: Unit, text: bytes, sliced: bool
+    ) -> Source:
+        """Return a function of this text with macros expanded. sliced: it is not the file's."""
+        path, line = unit.path, plain.function.line
         view: View = plain
-        macros: dict[str, Macro] = {}
+        text, macros = self._with_loops(unit, item.start, text)
         asked: set[str] = set()
         for _ in range(_MOST_EXPANSIONS):
-            if macros:
-                text = unit.text[item.start : item.end]
+            if macros or sliced:
                 expansion = expand(text, path, item.start, macros)
                 if expansion.cut:
                     return Source(item.name, path, line, plain, TOO_MUCH, line)
+                expansion = expansion._replace(text=_LOOP.sub(_as_while, expansion.text))
                 items = outline(parse(expansion.text).root_node)
                 same = [i for i in items if i.kind == "function" and i.name == item.name]
                 if len(same) != 1 or len(items) != 1:
                     reason = f"{item.name}() can't be read with its macros expanded"
                     return Source(item.name, path, line, plain, reason, line)
                 view = View(self._corpus, path, same[0], expansion.text, expansion, settled=True)
+                sliced = False
             fresh = self._macros_of(view, asked, item.start)
             if not fresh:
                 break
@@ -211,6 +266,20 @@ class Sources:
             reason = f"{item.name}() can't be parsed"
             return Source(item.name, path, line, view, reason, view.place(error.start_byte).line)
         return Source(item.name, path, line, view)
+
+    def _with_loops(self, unit: Unit, start: int, text: bytes) -> tuple[bytes, dict[str, Macro]]:
+        """Return some text with the names of a driver's own loop macros, and these macros."""
+        left = bytearray(text)
+        macros: dict[str, Macro] = {}
+        for match in _WHILE.finditer(text):
+            at = start + match.start()
+            head = _WORD.match(unit.data, at)
+            name = head.group().decode() if head is not None else "while"
+            macro = None if name == "while" or self._kept(name) else self.macro(name, unit.path)
+            if macro is not None:
+                macros[name] = macro
+                left[match.start() : match.start() + len(name)] = name.encode()
+        return bytes(left), macros
 
     def _open_part(self, unit: Unit, item: Item) -> tuple[str, int] | None:
         """Return why it is open what a function's text is, and the line; None if it isn't."""
@@ -320,6 +389,8 @@ class Sources:
 
     def resolved(self, kind: CType, path: str) -> CType:
         """Return a type with typedefs followed."""
+        if " " in kind.base or kind.base in _TAGS or integer(kind) is not None:
+            return kind
         return self._reader.types.resolved(kind, path)
 
     def declared(self, view: View, node: Node) -> CType | None:

@@ -53,13 +53,14 @@ class Cell:
     """Storage of one scalar (or, for a local variable, of a struct).
 
     owner: the name of the struct it is a field of; empty for a local variable. type: None if it
-    takes what it is given.
+    takes what it is given. kind: that struct's.
     """
 
     name: str
     value: "Value"
     type: CType | None = None
     owner: str = ""
+    kind: str = ""
 
 
 class Struct:
@@ -105,7 +106,7 @@ class Struct:
         else:
             if type is None and isinstance(value, Int):
                 type = CType(value.type.name)
-            self.fields[name] = Cell(name, value, type, self.name)
+            self.fields[name] = Cell(name, value, type, self.name, self.kind)
         return self
 
     def value(self, name: str) -> "Value":
