@@ -47,6 +47,7 @@ class Types:
         self.outlines = outlines
         self._fields: dict[tuple[str, str], tuple[Fields, str] | None] = {}
         self._variables: dict[str, Fields] = {}
+        self._all_macros: dict[str, frozenset[bytes]] = {}
         self._seen_macros: dict[tuple[str, str], Macro | None] = {}
         self._seen_variables: dict[tuple[str, str], CType | None] = {}
         self._results: dict[tuple[str, str], CType | None] = {}
@@ -266,10 +267,18 @@ class Types:
 
     def _macro(self, name: str, path: str) -> Macro | None:
         word = name.encode("utf-8", "surrogateescape")
+        all_names = self._all_macros.get(path)
+        if all_names is not None and word not in all_names:
+            return None
+        seen: list[frozenset[bytes]] = []
         for place in self.corpus.closure(path):
-            if word in self.corpus.defines(place):
+            defined = self.corpus.defines(place)
+            seen.append(defined)
+            if word in defined:
                 for macro in named(self.corpus, name, place):
                     return macro
+        # Whoever asks once for what is none asks again, and there are a thousand headers.
+        self._all_macros[path] = frozenset().union(*seen)
         return None
 
     def macros_under(self, name: str, path: str) -> dict[str, list[Macro]]:

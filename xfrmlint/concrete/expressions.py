@@ -341,7 +341,9 @@ class Expressions(Operands, Operators):
                 return function
         place = self._lvalue(one.of, True)
         if self.kernel is not None and self.kernel.lost and self.kernel.is_lost(place):
-            raise self._outside(f"what is in {short(one.of)} may have been put there by what is not run", one.start)
+            raise self._outside(
+                f"what is in {short(one.of)} may have been put there by what is not run", one.start
+            )
         return Pointer(place)
 
     def _before(self, one: Before) -> Value:

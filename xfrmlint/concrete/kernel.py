@@ -43,7 +43,7 @@ _DIRTY = re.compile(r"(kv?|devm_k|v)m")
 _LIST = re.compile(
     r"list_(add|add_tail|add_rcu|add_tail_rcu|del|del_init|del_rcu|empty|empty_careful|"
     r"first_entry|first_entry_or_null|first_or_null_rcu|move|move_tail)|"
-    r"hlist_(add_head|add_head_rcu|add_tail_rcu|del|del_rcu|del_init|empty)"
+    r"hlist_(add_head|add_head_rcu|add_tail_rcu|del|del_rcu|del_init|empty|unhashed)"
 )
 _DEVICES = re.compile(
     r"netdev_priv|netdev_master_upper_dev_get(_rcu)?|netdev_has_upper_dev(_all_rcu)?|"
@@ -97,9 +97,9 @@ def stores_nothing(name: str) -> bool:
     return does_nothing(name) or any(p.fullmatch(name) for p in (_LOOKS, _SUCCEEDS))
 
 
-def changes_ports(name: str) -> bool:
-    """Tell whether a function makes a device a port of another, or none."""
-    return _LINKS.fullmatch(name) is not None
+def changes_world(name: str) -> bool:
+    """Tell whether a function changes more of a world than the members it is told."""
+    return any(p.fullmatch(name) for p in (_LINKS, HASHED))
 
 
 @cache
@@ -196,18 +196,18 @@ class Kernel:
 
     devices: by name. owner: the upper. choose: says how a question goes that the world leaves open.
     watched: the struct whose members that change are events. masters: the upper of each port, by
-    name and in order. linked: what each was linked with, if that was seen. down: devices without a carrier. private: what netdev_priv() is, by the
-    device's name. active: the port that an owner's own pointer leads to, where its code that would
-    store it was not run. populated: that code was run. assumed: what was decided of the owner's own
-    numbers, in words. lost: what members may hold that code stored which was not run, by name; of
-    structs with these tags (None: with any). missed: those of them that were read, and their
-    structs. supposed: what was supposed of them besides. decided: of how many of
-    these questions were decided both ways. unset: pointers to a device that nobody was seen to store. sent: the devices
-    that a packet was queued on. files: structs that
-    are variables of a file. given: what members of the world's objects are that are not 0, by the
-    object's name and the member's. script: what is read of the watched struct's members that are
-    `scripted`, by name and in order. written: what else was written. called_at: where the callback
-    under way was called.
+    name and in order. linked: what each was linked with, if that was seen. down: devices without a
+    carrier. private: what netdev_priv() is, by the device's name. active: the port that an owner's
+    own pointer leads to, where its code that would store it was not run. populated: that code was
+    run. assumed: what was decided of the owner's own numbers, in words. lost: what members may hold
+    that code stored which was not run, by name; of structs with these tags (None: with any).
+    missed: those of them that were read, and their structs. supposed: what was supposed of them
+    besides. decided: of how many of these questions were decided both ways. unset: pointers to a
+    device that nobody was seen to store. sent: the devices that a packet was queued on. files:
+    structs that are variables of a file. given: what members of the world's objects are that are
+    not 0, by the object's name and the member's. script: what is read of the watched struct's
+    members that are `scripted`, by name and in order. written: what else was written. called_at:
+    where the callback under way was called.
     """
 
     devices: Mapping[str, Struct]
@@ -325,7 +325,11 @@ class Kernel:
         if number in value.excluded:
             return False
         fresh = not value.excluded
-        if value.derived or (fresh and self.decided == _MOST_DECIDED) or len(value.excluded) == _MOST_ASKED:
+        if (
+            value.derived
+            or (fresh and self.decided == _MOST_DECIDED)
+            or len(value.excluded) == _MOST_ASKED
+        ):
             return self.supposes(f"whether {value.name} is {number} is not known")
         self.decided += fresh
         if self.choose():
@@ -454,6 +458,11 @@ class Kernel:
         """Return the list_heads that a list links, in order."""
         return self.lists.setdefault(id(head), [])
 
+    def _see(self, machine: Evaluating, entries: Sequence[Struct], node: Expression) -> None:
+        """Refuse to look at a list of which code that was not run may have taken an entry."""
+        if self.lost and any(map(self.is_lost, entries)):
+            raise machine.refuse("what is in a list may have been changed by what is not run", node)
+
     def _linked(self, machine: Evaluating, argument: Expression, node: Expression) -> Struct:
         value = machine.value_of(argument)
         target = value.target if isinstance(value, Pointer) else None
@@ -469,6 +478,11 @@ class Kernel:
         if word.startswith("del"):
             self._unlink(first)
             return Void()
+        if word == "unhashed":
+            linked = any(one is first for found in self.lists.values() for one in found)
+            return Int(int(not linked), INT)
+        if word.startswith(("empty", "first")):
+            self._see(machine, self.entries_of(first), node)
         if word.startswith("empty"):
             return Int(int(not self.entries_of(first)), INT)
         if word.startswith("first"):
@@ -508,6 +522,7 @@ class Kernel:
         if not found and head.born and not self.populated and id(head) not in self.filled:
             self.filled.add(id(head))
             found += self._ports(machine, arguments[0], member, node)
+        self._see(machine, found, node)
         if "_continue" in name:
             found = self._onward(machine, found, arguments[0], member, "reverse" in name)
         elif "reverse" in name:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
 from xfrmlint.c.reader import Reader
+from xfrmlint.c.view import View
 from xfrmlint.concrete.bodies import bodies_of, owners_files
 from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.configuration import ALL_ON, ON
@@ -176,17 +177,22 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
     resolvers = core_definitions(reader, sources, contract.asks) if contract.present else []
     if not resolvers:
         return None
+    heads = {
+        role: head
+        for role in (ADD, DELETE, FREE)
+        if (head := _head(sources, contract.functions.get(role))) is not None
+    }
+    # What takes more than these, nobody can call here.
     core = {
         role: found[0][0]
-        for role in (ADD, DELETE, FREE)
-        if role in contract.functions and (found := _definitions(sources, contract.functions[role]))
+        for role, head in heads.items()
+        if [kind.base for kind in parameters(head)][:2] in ([DEVICE, STATE], [STATE])
+        and (found := sources.definitions(head.item.name, head.path))
     }
-    add = contract.functions.get(ADD)
-    adding = sources.head(add.name, add.place.path) if add is not None and add.place.path else None
     owner = owner_of(reader, sources, path, callbacks, bodies)
     given = _given(sources, resolvers[0].path)
-    cleared = may_clear_where_add_fails(reader, adding)
-    code = _Code(sources, resolvers[0], core, owner, given, cleared)
+    cleared = may_clear_where_add_fails(reader, heads.get(ADD))
+    code = _Code(sources, resolvers[0], core, owner, given, cleared, [])
     if not _can_be_joined(code):
         code = code._replace(owner=owner._replace(joins=None))
     scenes: list[Scene] = []
@@ -252,7 +258,8 @@ def _is_kept(name: str) -> bool:
 class _Code(NamedTuple):
     """What is run. core: by the slot that each calls.
 
-    cleared: members that the core may clear where an add fails, if its own code is not run.
+    cleared: members that the core may clear where an add fails, if its own code is not run. sends:
+    whether what transmits can be run, as soon as that was tried.
     """
 
     sources: Sources
@@ -261,29 +268,23 @@ class _Code(NamedTuple):
     owner: Owner
     given: Mapping[str, int]
     cleared: frozenset[str]
+    sends: list[bool]
 
 
 def _given(sources: Sources, path: str) -> Mapping[str, int]:
     """Return what is not 0 in a world's objects at its beginning."""
     found = {f"{name}.flags": _UP for name in (U, A, B, C, D)}
-    for member, constant in _GIVEN.items():
+    for member, constant in (*_GIVEN.items(), (_OFFLOADS, _OFFLOADS)):
         value = sources.constant(constant, path)
         if value is not None:
             found[member] = value.value
     return found
 
 
-def _definitions(
-    sources: Sources, function: ContractFunction
-) -> Sequence[tuple[Source, bool | None]]:
-    """Return a function of the core where the contract says that it stands.
-
-    None where it takes more than the state and the device before it: nobody can call it here.
-    """
-    path = function.place.path
-    if function.takes[:2] not in ((DEVICE, STATE), (STATE,)) and function.takes:
-        return ()
-    return sources.definitions(function.name, path) if path else ()
+def _head(sources: Sources, function: ContractFunction | None) -> View | None:
+    """Return a function of the core as it is written where the contract says that it stands."""
+    path = function.place.path if function is not None else ""
+    return sources.head(function.name, path) if function is not None and path else None
 
 
 def _concerns(story: Story, owner: Owner, sources: Sources) -> bool:
@@ -430,9 +431,9 @@ class _Stage:
         if isinstance(ops, Struct):
             for member, bits in kept.items():
                 ops.put(member, Int(bits, INT), CType("u32"))
-        feature = self.code.sources.constant(_OFFLOADS, self.code.resolver.path)
+        feature = self.code.given.get(_OFFLOADS)
         if feature is not None:
-            set_ = (feature.value if promised.offloads else 0) | kept.get("", 0)
+            set_ = (feature if promised.offloads else 0) | kept.get("", 0)
             self.devices[name].put("features", Int(set_, ULONG), CType("u64"))
 
     # The lower devices' callbacks
@@ -716,7 +717,11 @@ class _Stage:
     def _carries(self) -> frozenset[str]:
         """Return the devices that the owner queues packets on; none if that can't be run."""
         transmits = self.code.owner.transmits
-        if transmits is None or [k.base for k in parameters(transmits.view)] != [PACKET, DEVICE]:
+        if (
+            transmits is None
+            or self.code.sends == [False]
+            or [k.base for k in parameters(transmits.view)] != [PACKET, DEVICE]
+        ):
             return frozenset()
         self.kernel.sent.clear()
         before = len(self.kernel.events)
@@ -729,6 +734,9 @@ class _Stage:
             except Outside:
                 self.kernel.sent.clear()
                 break
+        if not self.code.sends:
+            # What can't be run in the first story is tried in no other.
+            self.code.sends.append(bool(self.kernel.sent))
         del self.kernel.events[before:]
         return frozenset(self.kernel.sent)
 

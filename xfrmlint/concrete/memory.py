@@ -140,7 +140,9 @@ class Memory:
         """Return what a member holds that code may have stored which was not run."""
         if isinstance(value, Int | Open):
             return Open(f"{place.owner}.{place.name}", set(), derived=True)
-        raise self._outside(f"{place.owner}.{place.name} may have been stored by what is not run", at)
+        raise self._outside(
+            f"{place.owner}.{place.name} may have been stored by what is not run", at
+        )
 
     def _read_whole(self, struct: Struct, at: int) -> None:
         for name, found in struct.fields.items():

@@ -10,6 +10,7 @@ is left out may have stored other members: what they hold is not known from then
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -18,7 +19,7 @@ from xfrmlint.c.blanking import spaces
 from xfrmlint.c.macros import macros_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.bodies import CALLED, Bodies, bodies_of, reached
-from xfrmlint.concrete.kernel import changes_ports, kernels_own, stores_nothing
+from xfrmlint.concrete.kernel import changes_world, kernels_own, stores_nothing
 from xfrmlint.concrete.primitives import known
 from xfrmlint.contract.words import DEVICE, OPS, PACKET, STATE, XFRM, XSO
 from xfrmlint.kernel.functions import function_named
@@ -33,10 +34,16 @@ _COUNTED = re.compile(rb"(?:\+\+|--)\s*[^;,()]*?" + _MEMBER)
 _GIVEN = re.compile(rb"[(,=?:]\s*&\s*[^;,]*?" + _MEMBER + rb"(?=\s*[,)\[])")
 # One of the function's own variables, or what it points to.
 _OWN = re.compile(rb"(?<![\w.>])([A-Za-z_]\w*)" + _SET + rb"|(?:\+\+|--)\s*(\w+)\s*[;,)]")
-_OWN_GIVEN = re.compile(rb"[(,=?:]\s*&\s*[A-Za-z_]\w*(?=\s*[,)])")
+_OWN_GIVEN = re.compile(rb"[(,=?:]\s*&\s*([A-Za-z_]\w*)(?=\s*[,)])")
+_NEW = re.compile(rb"(?<!\belse)(?<!\bdo)(?<=\w)[ *]+(\w+) ?[=;\[]")
 _LEAVES = re.compile(rb"\b(?:return|goto|break|continue|case|default)\b|(?:^|[;{}])\s*\w+\s*:(?!:)")
 _POINTED = re.compile(rb"(?:->|\.)\s*\w+(?:\[[^\]]*\])?\s*\(|\(\s*\*\s*\w[^()]*\)\s*\(")
-_DECLARED = rb"\bstruct\s+(\w+)((?:(?!\bstruct\b)[^;{}()=])*?)(?<![\w.>])%s\b"
+_DECLARED = re.compile(rb"\bstruct\s+(\w+)\s*\*+\s*(?:const\s+|__\w+\s+)*(\w+)")
+_NEXT = re.compile(
+    rb"\s*(?:=[^,;()]*(?:\([^;()]*(?:\([^;()]*\)[^;()]*)*\)[^,;()]*)*)?,\s*\*+\s*(\w+)"
+)
+_LOOPS = re.compile(rb"\bwhile\s*\(([^;{}]*?,[^;{}]*?)\)\s*[^\s)&|,]")
+_WORD = re.compile(rb",\s*(\w+)\s*(?=,|$)")
 _BLOCKS = frozenset(
     {"if_statement", "for_statement", "while_statement", "do_statement", "switch_statement"}
 )
@@ -96,6 +103,10 @@ class Slices:
                 # Whatever stores to xso is among the roots.
                 if not text[: match.start(2)].rstrip(b"->. ").endswith(XSO.encode()):
                     found.setdefault(one.name, set()).add(one.tag)
+            for match in _LOOPS.finditer(text):
+                # What links the entries of a list.
+                for word in _WORD.findall(match.group(1)):
+                    found.setdefault(word.decode(), set()).add(None)
         return found
 
     def _headers(self, path: str, bodies: Bodies) -> list[str]:
@@ -125,6 +136,11 @@ class Slices:
     def cuts(self, name: str) -> bool:
         """Tell whether something of a function may be left out."""
         return name in self._bodies and name not in self._roots
+
+    def file_of(self, name: str) -> str:
+        """Return the file of the owner's, or its header, that defines a function; or nothing."""
+        found = self._bodies.get(name)
+        return found.path if found is not None else ""
 
     def of(self, name: str, path: str, text: bytes, node: Node) -> bytes:
         """Return the text of a file in which what can't matter of one function is blank."""
@@ -161,8 +177,10 @@ class Slices:
     def _matters(self, written: bytes, whole: bytes) -> bool:
         """Tell whether a statement may matter. whole: the function, which declares variables."""
         effect = self._effect_of(written, whole)
-        return effect.inside or self._touches_by(effect) or any(
-            map(self._calls_what_matters, effect.calls)
+        return (
+            effect.inside
+            or self._touches_by(effect)
+            or any(map(self._calls_what_matters, effect.calls))
         )
 
     def _effect_of(self, written: bytes, whole: bytes) -> "_Effect":
@@ -176,7 +194,10 @@ class Slices:
         return effect.pointed or any(map(self._is_wanted, effect.stores))
 
     def _is_wanted(self, one: _Member) -> bool:
-        if any(more.name == one.name and None in (one.tag, more.tag) or more == one for more in self._more):
+        if any(
+            (more.name == one.name and None in (one.tag, more.tag)) or more == one
+            for more in self._more
+        ):
             return True
         tags = self._wanted.get(one.name)
         return tags is not None and (one.tag is None or None in tags or one.tag in tags)
@@ -187,7 +208,7 @@ class Slices:
             return self._touches(name)
         if name in self._macros:
             return self._macro_matters(name)
-        return changes_ports(name) or self._is_the_cores(name)
+        return changes_world(name) or self._is_the_cores(name)
 
     def _macro_matters(self, name: str) -> bool:
         if name not in self._touching:
@@ -252,13 +273,10 @@ class Slices:
 
 
 def _sets_own(text: bytes) -> bool:
-    """Tell whether a statement sets a variable that is not declared, and set, in itself."""
+    """Tell whether a statement sets, or gives away, a variable that it does not declare itself."""
     names = {match.group(1) or match.group(2) for match in _OWN.finditer(text)}
-    line = b" ".join(text.split())
-    return any(
-        re.search(rb"(?<!\belse)(?<!\bdo)(?<=\w)[ *]+%s ?=" % re.escape(name), line) is None
-        for name in names
-    )
+    names |= {match.group(1) for match in _OWN_GIVEN.finditer(text)}
+    return bool(names) and not names <= {*_NEW.findall(b" ".join(text.split()))}
 
 
 class _Effect(NamedTuple):
@@ -275,7 +293,7 @@ class _Effect(NamedTuple):
 
 def _effect(written: bytes, whole: bytes) -> _Effect:
     text = _evaluated(b" ".join(written.split()))
-    inside = bool(_LEAVES.search(text) or _OWN_GIVEN.search(text)) or _sets_own(text)
+    inside = _LEAVES.search(text) is not None or _sets_own(text)
     stores = tuple(dict.fromkeys(_stores(text, whole)))
     return _Effect(inside, _POINTED.search(text) is not None, stores, _called(text))
 
@@ -319,11 +337,18 @@ def _stores(text: bytes, whole: bytes) -> Iterator[_Member]:
 
 def _member(match: re.Match[bytes], whole: bytes) -> _Member:
     base, name = match.groups()
-    return _Member(name.decode(), _tag_of(base, whole) if base else None)
+    return _Member(name.decode(), _pointers_in(whole).get(base) if base else None)
 
 
-def _tag_of(variable: bytes, whole: bytes) -> str | None:
-    """Return the tag of the struct that a variable points to, if the function declares it so."""
-    declared = re.compile(_DECLARED % re.escape(variable))
-    found = {match.group(1) for match in declared.finditer(whole)}
-    return found.pop().decode() if len(found) == 1 else None
+@lru_cache(maxsize=64)
+def _pointers_in(whole: bytes) -> Mapping[bytes, str | None]:
+    """Return the tags of the structs that a function's variables point to; None for several."""
+    found: dict[bytes, str | None] = {}
+    for match in _DECLARED.finditer(whole):
+        tag, name = match.groups()
+        end = match.end()
+        while name:
+            found[name] = tag.decode() if found.get(name, tag.decode()) == tag.decode() else None
+            following = _NEXT.match(whole, end)
+            name, end = (following.group(1), following.end()) if following else (b"", end)
+    return found

@@ -41,6 +41,7 @@ _UNSAID = 64
 _Prepared = tuple[dict[tuple[str, str], Source | None], dict[tuple[str, int], Source], Lost]
 # A type without a name of its own.
 _TAGS = ("struct", "union", "enum")
+_HEAD = rb"(?<!\w)%s\s*\([^;{}]*\)[^;{}()]*\{"
 _WHILE = re.compile(rb"\bwhile\b")
 _WORD = re.compile(rb"\w+")
 _LOOP = re.compile(rb"\b(?=\w*?(?:for_?each|FOR_?EACH))(\w{5,})(?=\s*\()")
@@ -53,7 +54,7 @@ def _as_while(match: re.Match[bytes]) -> bytes:
 class _Seen(NamedTuple):
     """The macros that a file sees: all names, and those of each file that it includes."""
 
-    names: frozenset[bytes]
+    names: tuple[frozenset[bytes], ...]
     files: Sequence[tuple[str, frozenset[bytes]]]
 
 
@@ -122,10 +123,11 @@ class Sources:
 
     def _find(self, name: str, path: str) -> Source | None:
         word = name.encode("utf-8", "surrogateescape")
-        head = re.compile(rb"(?<!\w)" + re.escape(word) + rb"\s*\([^;{}]*\)[^;{}()]*\{")
+        head: re.Pattern[bytes] | None = None
         # Who includes a kernel's header is asked of the whole tree: here only the driver does.
         of = self._home if self._home and path.startswith(HEADERS) else path
-        files: Iterable[str] = [path, *self._reader.universe.files(of)]
+        known = self._slices.file_of(name) if self._slices is not None else ""
+        files = [path, *([known] if known else ()), *self._reader.universe.files(of)]
         seen: set[str] = set()
         for group in (files, self._seen_by(path)):
             for place in group:
@@ -133,7 +135,10 @@ class Sources:
                     continue
                 seen.add(place)
                 data = self._corpus.data(place)
-                if word not in data or not stands_in(data, word, head):
+                if word not in data:
+                    continue
+                head = head or re.compile(_HEAD % re.escape(word))
+                if place != known and not stands_in(data, word, head):
                     continue
                 found = self.definitions(name, place)
                 if found:
@@ -337,7 +342,7 @@ class Sources:
     def _macro(self, name: str, path: str) -> Macro | None:
         word = name.encode("utf-8", "surrogateescape")
         names, files = self._macros_seen(path)
-        for place, defined in files if word in names else ():
+        for place, defined in files if any(word in some for some in names) else ():
             if word not in defined or not self._close(place):
                 continue
             unit = self.unit(place)
@@ -378,10 +383,25 @@ class Sources:
     def _macros_seen(self, path: str) -> _Seen:
         """Return the names of all macros that a file sees, and those of each file with some."""
         if path not in self._seen:
-            seen = [(place, self._corpus.defines(place)) for place in self._seen_by(path)]
-            files = [(place, defined) for place, defined in seen if defined]
-            self._seen[path] = _Seen(frozenset().union(*(d for _, d in files)), files)
+            if not self._home or path == self._home:
+                self._seen[path] = self._defined_in(self._seen_by(path))
+                return self._seen[path]
+            # The kernel's headers are the same ones for each file of a driver's.
+            common = f"{HEADERS}/"
+            if common not in self._seen:
+                headers = (p for p in self._corpus.closure(self._home) if p.startswith(common))
+                self._seen[common] = self._defined_in(headers)
+            known = self._seen[common]
+            local = () if path.startswith(common) else self._corpus.local(path)
+            own, near = self._defined_in([path]), self._defined_in(p for p in local if p != path)
+            names = (*own.names, *known.names, *near.names)
+            self._seen[path] = _Seen(names, [*own.files, *known.files, *near.files])
         return self._seen[path]
+
+    def _defined_in(self, paths: Iterable[str]) -> _Seen:
+        seen = ((place, self._corpus.defines(place)) for place in paths)
+        files = [(place, defined) for place, defined in seen if defined]
+        return _Seen((frozenset().union(*(d for _, d in files)),), files)
 
     def does(self, name: str) -> Function:
         """Return what a macro or function of the kernel's does that has no effect but that."""
