@@ -255,7 +255,7 @@ class Expressions(Operands, Operators):
             return self._kept(self.kernel, struct, name, kind)
         if integer(plain) is not None or plain.base.startswith("enum"):
             member = struct.member if struct.element is not None else name
-            if struct.born and not self.names.keeps_handle(member, self._path):
+            if struct.born and not self.names.begins_with_zero(member, self._path):
                 return Open(f"{struct.name}.{name}", set())
             given = self.kernel.given if self.kernel is not None else {}
             return wrapped(given.get(f"{struct.name}.{name}", 0), integer(plain) or INT)

@@ -20,7 +20,7 @@ from xfrmlint.concrete import primitives
 from xfrmlint.concrete.containers import HASHED, LOOPS, XARRAY, Containers, put, variable_of
 from xfrmlint.concrete.containers import Evaluating as MapsEvaluating
 from xfrmlint.concrete.values import NULL, Cell, Open, Pointer, Struct, Value, Void
-from xfrmlint.contract.words import DEVICE
+from xfrmlint.contract.words import DEVICE, OPS
 
 # Locks, references, allocation's end, grace periods that nobody waits for, and what only prints.
 _NOTHING = re.compile(
@@ -201,13 +201,14 @@ class Kernel:
     own pointer leads to, where its code that would store it was not run. populated: that code was
     run. assumed: what was decided of the owner's own numbers, in words. lost: what members may hold
     that code stored which was not run, by name; of structs with these tags (None: with any).
-    missed: those of them that were read, and their structs. supposed: what was supposed of them
-    besides. decided: of how many of these questions were decided both ways. unset: pointers to a
-    device that nobody was seen to store. sent: the devices that a packet was queued on. files:
-    structs that are variables of a file. given: what members of the world's objects are that are
-    not 0, by the object's name and the member's. script: what is read of the watched struct's
-    members that are `scripted`, by name and in order. written: what else was written. called_at:
-    where the callback under way was called.
+    missed: those of them that were read, and their structs. looked: the members of ops tables that
+    were read, by the tables' names. supposed: what was supposed of them besides. decided: of how
+    many of these questions were decided both ways. unset: pointers to a device that nobody was seen
+    to store. sent: the devices that a packet was queued on. files: structs that are variables of a
+    file. given: what members of the world's objects are that are not 0, by the object's name and
+    the member's. script: what is read of the watched struct's members that are `scripted`, by name
+    and in order. written: what else was written. called_at: where the callback under way was
+    called.
     """
 
     devices: Mapping[str, Struct]
@@ -236,6 +237,7 @@ class Kernel:
     containers: Containers = field(default_factory=Containers)
     lost: Mapping[str, set[str | None]] = field(default_factory=dict)
     missed: set[tuple[str, str]] = field(default_factory=set)
+    looked: set[tuple[str, str]] = field(default_factory=set)
     called_at: Spot = NOWHERE
     entries: dict[tuple[str, str], Struct] = field(default_factory=dict)
 
@@ -373,6 +375,8 @@ class Kernel:
         Raises Unscripted where the code reads otherwise than the script, or what was changed since.
         """
         if self.script is None:
+            if place.kind == OPS:
+                self.looked.add((place.owner, place.name))
             if place.owner == self.watched.name:
                 self.events.append(Event(Deed.READS, member=place.name, at=at))
             return place.value

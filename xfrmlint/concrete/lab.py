@@ -105,7 +105,7 @@ class Scene(NamedTuple):
     otherwise. reader: how what was moved is read, if it was. refused: the owner's add failed.
     joined: its ports were made ports by its own code. unset: a pointer that nobody is seen to store
     leads to a port. missed: what was supposed may rest on these members, which code stores that was
-    not run.
+    not run. looked: the lowers whose promises the owner read on the way.
     """
 
     story: Story
@@ -121,6 +121,7 @@ class Scene(NamedTuple):
     joined: bool = False
     unset: bool = False
     missed: frozenset[tuple[str, str]] = frozenset()
+    looked: frozenset[str] = frozenset()
 
 
 class Reading(NamedTuple):
@@ -291,6 +292,8 @@ def _concerns(story: Story, owner: Owner, sources: Sources) -> bool:
     """Tell whether an owner has code for each step: one without delete deletes nothing."""
     deeds = {step.deed for step in story.steps}
     if Deed.FAIL_OVER in deeds and not owner.other:
+        return False
+    if Deed.JOIN in deeds and owner.joins is None:
         return False
     # What it does for a port that a shared state was installed on is more than that it is gone.
     if Step(Deed.LEAVE, story.ports[0]) in story.steps and owner.leaves is None:
@@ -494,6 +497,7 @@ class _Stage:
             self.steps.append(tuple(self.kernel.events[before:]))
             if self.refused:
                 break
+        looked = frozenset(name for name in self.promises if self._looked_at(name))
         carries = frozenset[str]() if self.refused else self._carries()
         answers = [self._ask(asking) for asking in self.promises]
         world = self._world(carries)
@@ -517,7 +521,16 @@ class _Stage:
             self.kernel.populated,
             bool(self.kernel.unset),
             frozenset(self.kernel.missed if self.kernel.supposed else ()),
+            looked,
         )
+
+    def _looked_at(self, name: str) -> bool:
+        """Tell whether the owner read what a lower promises."""
+        promise = self.contract.promises.get(RESOLVE)
+        flags = self.contract.flags
+        if promise is None or flags is None:
+            return False
+        return (f"{name}'s {NETDEV_OPS}", flags.name) in self.kernel.looked
 
     def _reading(self) -> Reading | None:
         """Return how the resolver reads a state that was moved, through the owner's callback."""
@@ -575,16 +588,20 @@ class _Stage:
         joins = self.code.owner.joins
         if joins is None:
             return
-        count = len(parameters(joins.view))
         self.kernel.populated = True
         for port in self.story.ports:
-            arguments = [Pointer(self.devices[U]), Pointer(self.devices[port]), NULL][:count]
-            value = self._done(joins, arguments)
-            if isinstance(value, Int) and value.value:
-                # It takes no such device.
-                self.kernel.masters.pop(port, None)
-                self.promises[port] = self.promises[port]._replace(master=None)
+            self._join(joins, port)
         self.kernel.events.clear()
+
+    def _join(self, joins: Source, port: str) -> None:
+        """Make a device a port of the owner; it may take no such device."""
+        self.kernel.masters.setdefault(port, U)
+        arguments = [Pointer(self.devices[U]), Pointer(self.devices[port]), NULL]
+        value = self._done(joins, arguments[: len(parameters(joins.view))])
+        refused = isinstance(value, Int) and value.value != 0
+        if refused:
+            self.kernel.masters.pop(port, None)
+        self.promises[port] = self.promises[port]._replace(master=None if refused else U)
 
     def _take(self, step: Step) -> None:
         owner = self.code.owner
@@ -600,17 +617,10 @@ class _Stage:
         elif step.deed is Deed.FREE:
             self._core(FREE)
             self.freed = True
+        elif step.deed is Deed.JOIN and owner.joins is not None:
+            self._join(owner.joins, step.device)
         elif step.deed is Deed.LEAVE:
-            self.promises[step.device] = self.promises[step.device]._replace(master=None)
-            if owner.leaves is not None:
-                left = self._done(
-                    owner.leaves, [self.kernel.owner, Pointer(self.devices[step.device])]
-                )
-                if isinstance(left, Int) and left.value:
-                    reason = f"{owner.leaves.name}() lets no port leave that it does not know"
-                    raise Outside(reason, owner.leaves.path, owner.leaves.line)
-                self.last = owner.blamed or owner.leaves
-            self.kernel.masters.pop(step.device, None)
+            self._leave(step.device)
         elif owner.moves is None:
             raise Outside("what moves its states was not found", owner.path, 0)
         else:
@@ -619,6 +629,20 @@ class _Stage:
                 owner.moves, [self._owners(owner.moves), self._port(owner.moves, step.device)]
             )
             self.last = owner.blamed or owner.moves
+
+    def _leave(self, port: str) -> None:
+        """Take a port from the owner, which may not let it go."""
+        owner = self.code.owner
+        if owner.leaves is not None:
+            left = self._done(owner.leaves, [self.kernel.owner, Pointer(self.devices[port])])
+            self.last = owner.blamed or owner.leaves
+            if isinstance(left, Int) and left.value:
+                if self.kernel.populated:
+                    return
+                reason = f"{owner.leaves.name}() lets no port leave that it does not know"
+                raise Outside(reason, owner.leaves.path, owner.leaves.line)
+        self.promises[port] = self.promises[port]._replace(master=None)
+        self.kernel.masters.pop(port, None)
 
     def _owners(self, source: Source) -> Value:
         first = parameters(source.view)[0]

@@ -81,8 +81,8 @@ class Names(Protocol):
         """Return the value of a constant expression; None if it is none."""
         ...
 
-    def keeps_handle(self, name: str, path: str) -> bool:
-        """Tell whether the code around `path` keeps handles, and nothing else, in a member."""
+    def begins_with_zero(self, name: str, path: str) -> bool:
+        """Tell whether the code around `path` keeps handles, or counts, and no else, in a member."""
         ...
 
     def key_member(self, name: str, path: str) -> str:

@@ -13,6 +13,7 @@ from xfrmlint.concrete.sources import Sources
 from xfrmlint.contract.words import ADD, DELETE, DEVICE, ESN, FREE, OPS, RESOLVE, Contract
 
 _TWO_POINTERS = re.compile(rb"^[^{;,]*\([^{;,]*\bstruct\s+\w+\s*\*[^{;,]*,[^{;,]*\*[^{;,]*\)\s*\{")
+_PRIVATE = re.compile(rb"\bstruct\s+(\w+)\s*\*\s*\w+\s*=\s*netdev_priv\s*\(")
 # Bytes of a function that makes a device a port; what is longer has never come to its end.
 LONGEST = 5000
 
@@ -132,12 +133,13 @@ def _movers(
     """
     both = reaching(ADD, bodies) & (reaching(DELETE, bodies) | reaching(FREE, bodies))
     below = {name: reached(name, bodies) - {name} for name in both}
+    private = {tag for body in bodies.values() for tag in _PRIVATE.findall(body.text)}
     told = []
     for name in sorted(both):
         # Its head alone: to prepare a function takes longer.
         likely = name not in others and _TWO_POINTERS.search(bodies[name].text) is not None
         head = sources.head(name, bodies[name].path) if likely else None
-        if head is not None and _told_port(head, sources):
+        if head is not None and _told_port(head, sources, private):
             told.append(name)
     lowest = [one for one in told if not below[one] & {*told}]
     if len(lowest) != 1:
@@ -177,9 +179,14 @@ def parameters(view: View) -> list[CType]:
     return [kind for _, kind in sorted(found, key=lambda one: one[0])]
 
 
-def _told_port(head: View, sources: Sources) -> bool:
-    """Tell whether a function is told the owner and then a port."""
+def _told_port(head: View, sources: Sources, private: Container[bytes]) -> bool:
+    """Tell whether a function is told the owner and then a port.
+
+    private: the tags of the structs that owners' private data are, as far as that is seen.
+    """
     kinds = parameters(head)
     if len(kinds) != 2 or not port_of(kinds[1], sources, head.path):
         return False
-    return kinds[0].pointers == 1 and kinds[0].base.startswith("struct ")
+    first = kinds[0]
+    told = first.base == DEVICE or first.base.partition(" ")[2].encode() in private
+    return first.pointers == 1 and first.base.startswith("struct ") and told

@@ -479,8 +479,8 @@ class Sources:
                     return asked.group(1).decode()
         return ""
 
-    def keeps_handle(self, name: str, path: str) -> bool:
-        """Tell whether the code around `path` keeps handles, and nothing else, in a member.
+    def begins_with_zero(self, name: str, path: str) -> bool:
+        """Tell whether the code around `path` keeps handles, or counts, and no else, in a member.
 
         Then it is 0 at birth, as all of a device's private data: no number that was set elsewhere.
         """
@@ -494,6 +494,10 @@ class Sources:
         stored = re.compile(
             rb"(?:->|\.)%s(?:\[[^;=]*\])?\s*=([^=;][^;]*);" % re.escape(name.encode())
         )
+        counted = re.compile(
+            rb"(?:->|\.)%s\s*(?:\+\+|--|[-+]=)|(?:\+\+|--)\s*[\w.>()-]*(?:->|\.)%s\b"
+            % (re.escape(name.encode()), re.escape(name.encode()))
+        )
         told = re.compile(rb"\b%s\b|^[\s(]*(?:0[uUlL]*|NULL)[)\s]*$" % handle)
         texts = [
             self._corpus.unit(place).text
@@ -501,9 +505,8 @@ class Sources:
             if name.encode() in self._corpus.data(place)
         ]
         values = [match.group(1) for text in texts for match in stored.finditer(text)]
-        return all(map(told.search, values)) and any(
-            re.search(rb"\b%s\b" % handle, value) for value in values
-        )
+        kept = any(re.search(rb"\b%s\b" % handle, value) for value in values)
+        return all(map(told.search, values)) and (kept or any(map(counted.search, texts)))
 
     def own_device(self, name: str, path: str) -> bool:
         """Tell whether the code around `path` keeps a net_device in its own private data there.
