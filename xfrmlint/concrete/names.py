@@ -82,7 +82,7 @@ class Names(Protocol):
         ...
 
     def begins_with_zero(self, name: str, path: str) -> bool:
-        """Tell whether the code around `path` keeps handles, or counts, and no else, in a member."""
+        """Tell whether the code around `path` keeps nothing but handles, or counts, in a member."""
         ...
 
     def key_member(self, name: str, path: str) -> str:

@@ -480,7 +480,7 @@ class Sources:
         return ""
 
     def begins_with_zero(self, name: str, path: str) -> bool:
-        """Tell whether the code around `path` keeps handles, or counts, and no else, in a member.
+        """Tell whether the code around `path` keeps nothing but handles, or counts, in a member.
 
         Then it is 0 at birth, as all of a device's private data: no number that was set elsewhere.
         """
