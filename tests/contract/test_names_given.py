@@ -1,6 +1,5 @@
 """Names that a person gives: what they say holds for a tree, and for what a change brings to it."""
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,15 +19,15 @@ HANDLE_TESTED = "	if (!"
 SETTINGS = ".xfrmlint.toml"
 
 
-def found(ran: Ran) -> dict[tuple[str, int], Counter[str]]:
-    """Return types by place of what was printed as --terse --show-types does, in a tree."""
-    places: dict[tuple[str, int], Counter[str]] = {}
+def found(ran: Ran) -> dict[tuple[str, int], set[str]]:
+    """Return the types by place of what was printed as --terse --show-types does, in a tree."""
+    places: dict[tuple[str, int], set[str]] = {}
     for line in ran.out.splitlines():
         head, _, rest = line.partition(": ")
         path, _, number = head.rpartition(":")
         if number.isdigit() and ":" in rest:
             kind = rest.partition(": ")[0].partition(":")[2] or rest.split(":")[1]
-            places.setdefault((path, int(number)), Counter())[kind] += 1
+            places.setdefault((path, int(number)), set()).add(kind)
     return places
 
 
@@ -57,19 +56,19 @@ def broken(tree: Path) -> None:
     (tree / OAK).write_text(text.replace(HANDLE_TESTED, "	if (0 && !"), "utf-8")
 
 
-def by_git(tree: Path) -> list[object]:
+def by_git(tree: Path) -> list[str | Path]:
     git(tree, "commit", "-qam", "oak: trust the handle")
     return ["--git", "HEAD"]
 
 
-def by_patch(tree: Path) -> list[object]:
+def by_patch(tree: Path) -> list[str | Path]:
     patch = tree.parent / "one.patch"
     patch.write_text(git(tree, "diff") + "\n", "utf-8")
     git(tree, "checkout", "-q", ".")
     return ["--patch", patch]
 
 
-def by_index(tree: Path) -> list[object]:
+def by_index(tree: Path) -> list[str | Path]:
     git(tree, "add", "-A")
     return ["--staged"]
 
@@ -85,7 +84,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 WAYS = [by_git, by_patch, by_index]
-Way = Callable[[Path], list[object]]
+Way = Callable[[Path], list[str | Path]]
 
 
 @pytest.mark.slow
@@ -100,7 +99,7 @@ def test_names_hold_for_what_a_change_brings(repository: Path, way: Way, given: 
         git(repository, "commit", "-qm", "Say what the resolver is called")
     broken(repository)
     asked = way(repository)
-    options = ["--contract", file] if given == "file" else []
+    options: list[str | Path] = ["--contract", file] if given == "file" else []
     ran = run("check", "--no-cache", "--terse", "--show-types", *options, *asked, cwd=repository)
     assert ran.status == (1 if given else 0), ran.err
     assert ("UNCHECKED_LOWER_HANDLE" in ran.out) == bool(given)
