@@ -239,6 +239,17 @@ def test_where_a_table_stands() -> None:
     assert (row["path"], row["line"], row["column"]) == (FOO, line, TABLE.index("foo_ops") + 1)
 
 
+def test_tables_that_a_macro_makes_stand_where_it_is_used() -> None:
+    made = analysed(
+        "#define OPS(n)\t\t\t\t\t\\\n\tstatic struct xfrmdev_ops n##_ops = {\t\t\\\n"
+        "\t\t.xdo_dev_state_add = foo_add }\nOPS(foo);\n\nOPS(bar);\n" + SETUP
+    )
+    _, rows = made.store.query("SELECT symbol, line FROM ops_table ORDER BY line")
+    head = (HEAD + ADD).count("\n")
+    wanted = [("foo_ops", head + 4), ("bar_ops", head + 6)]
+    assert [(row["symbol"], row["line"]) for row in rows] == wanted
+
+
 def opting(flags: str, before: str = "", behind: str = "", header: str = "") -> Analysis:
     """Analyse a table with `.flags = flags` (none if empty)."""
     entry = f", .flags = {flags}" if flags else ""

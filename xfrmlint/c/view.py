@@ -101,6 +101,13 @@ class View:
         path, start = self.origin(offset)
         return self.corpus.unit(path).place(start)
 
+    def place_in_item(self, offset: int) -> Place:
+        """Return where the text at `offset` is written in the item, where it uses a macro."""
+        path, start = self.origin(offset)
+        if path != self.path or not self.written.start <= start < self.written.end:
+            path, start = self.path, self.written.start
+        return self.corpus.unit(path).place(start)
+
     def origin(self, offset: int) -> tuple[str, int]:
         """Return path and byte offset of what stands at `offset` of the view's text."""
         return (self.path, offset) if self._expansion is None else self._expansion.origin(offset)

@@ -222,7 +222,7 @@ class _Finder:
                 view.path if view.kind != "function" else str(view.function),
                 _INDEX.sub(lambda found: self.element(found[1], view.path), name),
             )
-        table = self.table(key, name, view.place(at.start_byte))
+        table = self.table(key, name, view.place_in_item(at.start_byte))
         table.slots |= self.members(view, listed, pair)
         return table
 
