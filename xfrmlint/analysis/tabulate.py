@@ -167,6 +167,7 @@ def _driver_rows(contract: Contract, drivers: Sequence[Driver]) -> Iterator[tupl
             driver.role,
             int(driver.on_netdev),
             int(driver.opted_in),
+            int(bool(table.unclear) and not driver.opted_in),
             int(driver.table.shares),
             flag.path if flag else "",
             flag.line if flag else 0,

@@ -68,6 +68,7 @@ class OpsTableRow(NamedTuple):
     role: str
     on_netdev: int
     opted_in: int
+    promise_unknown: int
     shares: int
     flag_path: str
     flag_line: int
