@@ -1605,7 +1605,7 @@ OK_HEAD = "static inline bool xfrm_dst_offload_ok(struct dst_entry *dst)\n{\n"
 def test_a_state_with_the_owners_own_counts(body: str, wanted: bool | None) -> None:
     text = (
         "struct xfrm_dev_offload { struct net_device *dev; unsigned long offload_handle;\n"
-        "\tvoid __rcu *upper_priv; u8 type : 2; };\n"
+        "\tvoid __rcu *upper_priv; unsigned int type : 2; };\n"
         "enum { XFRM_DEV_OFFLOAD_CRYPTO = 1, XFRM_DEV_OFFLOAD_PACKET };\n"
         "#define HANDLE(x) ((x)->xso.offload_handle)\n#define UPPER(x) ((x)->xso.upper_priv)\n"
         "static inline bool offloaded(struct xfrm_state *x)\n"

@@ -166,14 +166,15 @@ class Expressions(Operands, Operators):
         found = self._variable(one)
         if found is not None:
             return found.value if isinstance(found.value, Struct) else found
+        if self.choose is not None or self.kernel is not None:
+            number = self.names.constant(one.name, self._path)
+            if number is not None:
+                return Cell(one.name, number)
         if self.choose is not None:
             return Cell(one.name, Unknown())
         if self.kernel is not None:
             if one.name == "jiffies":
                 return Cell("jiffies", Open("jiffies", set()))
-            number = self.names.constant(one.name, self._path)
-            if number is not None:
-                return Cell(one.name, number)
             shared = self._of_file(self.kernel, one.name)
             if shared is not None:
                 return shared
