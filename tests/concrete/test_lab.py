@@ -270,9 +270,26 @@ SELF = "	if (netdev_master_upper_dev_get_rcu(lower_dev) != owner->self)\n		retur
 RETURN = "	return handle ? handle->value : 0;"
 
 
+# The owner keeps rows of an array, and finds them by pointers into it.
+ROWS = (
+    ("struct owner {\n", "struct row {\n\tstruct net_device *dev;\n\tunsigned long value;\n};\n\n"
+     "struct owner {\n\tstruct row rows[4];\n\tint used;\n"),
+    ("		handle = kzalloc(sizeof(*handle), GFP_KERNEL);\n"
+     "		handle->value = x->xso.offload_handle;\n"
+     "		xa_store(&owner->handles, port->dev->ifindex, handle, GFP_KERNEL);\n",
+     "		row->dev = port->dev;\n		(row++)->value = x->xso.offload_handle;\n"),
+    ("	struct handle *handle;\n", "	struct row *row = owner->rows;\n"),
+    ("	struct handle *handle = xa_load(&owner->handles, lower_dev->ifindex);\n",
+     "	struct row *row, *end = owner->rows + ARRAY_SIZE(owner->rows);\n"),
+    (RETURN, "	for (row = &owner->rows[0]; row < end; row++)\n		if (row->dev == lower_dev)\n"
+     "			return row->value;\n	return 0;"),
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("changes", "wanted"),
     [
+        pytest.param(ROWS, "AB--", id="pointers into an array"),
         pytest.param((), "AB--", id="an xarray, and a list that nobody is seen to fill"),
         pytest.param(((RETURN, SELF + RETURN),), "AB--", id="its own device is kept"),
         pytest.param(
