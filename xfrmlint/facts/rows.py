@@ -69,6 +69,7 @@ class OpsTableRow(NamedTuple):
     on_netdev: int
     opted_in: int
     shares: int
+    test: str
     flag_path: str
     flag_line: int
     flag_column: int
