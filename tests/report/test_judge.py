@@ -113,6 +113,16 @@ def test_what_an_owner_that_shares_gives_is_told_world_by_world(shared: Path) ->
     assert "torn reads" not in ran.out
 
 
+def test_what_was_taken_of_the_owners_numbers_is_told_in_words(shared: Path) -> None:
+    ran = run("judge", shared, "bonding", "--format", "json", cwd=shared.parent)
+    (owner,) = json.loads(ran.out)["owners"]
+    assert {one["assumed"] for one in owner["worlds"]} == {
+        "",
+        "bonding.params.mode is 1",
+        "bonding.params.mode is not 1",
+    }
+
+
 def test_what_an_owner_gets_wrong_is_told_and_the_order_that_tears(tmp_path: Path) -> None:
     ran = run("judge", lay_fixture("shared-left-port", tmp_path / "a"), "bonding", cwd=tmp_path)
     assert ran.status == 1
