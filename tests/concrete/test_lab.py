@@ -268,6 +268,22 @@ def laid(tmp_path: Path, *changes: tuple[str, str]) -> Path:
 
 SELF = "	if (netdev_master_upper_dev_get_rcu(lower_dev) != owner->self)\n		return 0;\n"
 RETURN = "	return handle ? handle->value : 0;"
+LOOP = "list_for_each_entry(port, &owner->ports, list)"
+OWN_LOOP = (
+    "static int owner_add(",
+    "#define my_for_each(owner, port) \\\n"
+    "\tlist_for_each_entry(port, &(owner)->ports, list)\n\n"
+    "static int owner_add(",
+)
+# A number as the kernel's headers write it for C and for an assembler, pasted for C alone.
+FLAGS = """#ifdef __ASSEMBLY__
+#define PASTED(number, suffix) number
+#else
+#define JOINED(number, suffix) (number##suffix)
+#define PASTED(number, suffix) JOINED(number, suffix)
+#endif
+
+static int owner_add("""
 
 
 # The owner keeps rows of an array, and finds them by pointers into it.
@@ -301,6 +317,20 @@ ROWS = (
             ((RETURN, "	guard(rcu)();\n	return handle ? READ_ONCE(handle->value) : 0;"),),
             "AB--",
             id="guards and accessors",
+        ),
+        pytest.param(
+            (OWN_LOOP, (LOOP, "my_for_each(owner, port)")), "AB--", id="a loop macro of its own"
+        ),
+        pytest.param(
+            (
+                ("static int owner_add(", FLAGS),
+                ("GFP_KERNEL);\n\t\thandle", "PASTED(1, UL));\n\t\thandle"),
+            ),
+            "AB--",
+            id="a header that an assembler reads, too",
+        ),
+        pytest.param(
+            (("return -EINVAL;", "return -EWOULDBLOCK;"),), "AB--", id="an error that has two names"
         ),
     ],
 )
@@ -341,7 +371,7 @@ def test_a_number_of_the_owners_own_is_tried_both_ways(tmp_path: Path) -> None:
             id="an order of numbers",
         ),
         pytest.param(
-            (("list_for_each_entry(port, &owner->ports, list)", "my_for_each(port, owner, list)"),),
+            ((LOOP, "my_for_each(port, owner, list)"),),
             "a loop made by a macro (my_for_each)",
             id="a loop",
         ),
@@ -365,7 +395,7 @@ def test_what_is_not_run_is_said_and_nothing_claimed(
 
 
 def test_worlds_of_an_owner_that_are_not_answered_are_counted(tmp_path: Path) -> None:
-    changes = ("list_for_each_entry(port, &owner->ports, list)", "my_for_each(port, owner, list)")
+    changes = (LOOP, "my_for_each(port, owner, list)")
     facts = analyse(Folder(laid(tmp_path, changes))).store
     reasons = [row[0] for row in facts.query("SELECT reason FROM unknown")[1]]
     assert (

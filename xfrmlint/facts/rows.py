@@ -70,6 +70,7 @@ class OpsTableRow(NamedTuple):
     opted_in: int
     promise_unknown: int
     shares: int
+    test: str
     flag_path: str
     flag_line: int
     flag_column: int

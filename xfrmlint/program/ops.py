@@ -20,6 +20,7 @@ from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.pointers import targets_of
 from xfrmlint.program.promised import Promised
+from xfrmlint.program.sharing import SharingTest, sharing_test
 from xfrmlint.valueflow.sources import Tracer
 from xfrmlint.valueflow.uses import Step, Uses
 
@@ -45,8 +46,8 @@ class Key(NamedTuple):
 class Table:
     """An ops table while it is being collected.
 
-    flags: the places that set the flag. unclear: those that may. shares: it promises to share a
-    state, too, and has a test.
+    flags: the places that set the flag. unclear: those that may. test: it promises to share a
+    state, too, and what its sharing test does; None if it doesn't promise, or has no test.
     """
 
     key: Key
@@ -55,7 +56,7 @@ class Table:
     callbacks: list[Callback] = field(default_factory=list)
     flags: list[Place] = field(default_factory=list)
     unclear: list[Place] = field(default_factory=list)
-    shares: bool = False
+    test: SharingTest | None = None
     slots: set[Slot] = field(default_factory=set)
 
     def promise(self, place: Place, known: bool) -> None:
@@ -83,11 +84,14 @@ def find_tables(graph: CallGraph, paths: Iterable[str]) -> Tables:
     paths = list(paths)
     finder = _read(graph, paths, RESOLVE)
     if SHARE in graph.reader.contract.promises:
-        sharing = _read(graph, paths, SHARE).tables
+        shared = _read(graph, paths, SHARE)
+        sharing = shared.tables
+        finder.doubts.update(shared.doubts)
         test = graph.reader.contract.slot(SHARE)
         for key, table in finder.tables.items():
-            asked = any(callback.field == test for callback in table.callbacks)
-            table.shares = asked and key in sharing and bool(sharing[key].flags)
+            named = [one for one in table.callbacks if one.field == test]
+            if named and key in sharing and sharing[key].flags:
+                table.test = sharing_test(graph.reader, named[-1].target, table.place.path)
     # An object that is only copied into is no table of its own.
     found = [t for t in finder.tables.values() if t.callbacks]
     return Tables(sorted(found, key=lambda t: t.place), list(finder.doubts))
