@@ -78,7 +78,10 @@ class View:
         self.text = text
         self.heads: Mapping[str, Place] = {}
         self._expansion = expansion
+        # What is asked of each of many calls or names is looked for once.
         self._holding: dict[re.Pattern[bytes], bool] = {}
+        self._leaves: dict[str, Sequence[Node]] = {}
+        self._right_sides: dict[str, Sequence[Node]] = {}
 
     @property
     def kind(self) -> str:
@@ -133,8 +136,14 @@ class View:
         found = declared(base, declarator)
         return found.type.result if found is not None and found.type.base == "fn" else None
 
-    def occurrences(self, word: str) -> list[Node]:
+    def occurrences(self, word: str) -> Sequence[Node]:
         """Return the leaf nodes of the item that are this word."""
+        found = self._leaves.get(word)
+        if found is None:
+            found = self._leaves[word] = self._occurrences(word)
+        return found
+
+    def _occurrences(self, word: str) -> list[Node]:
         encoded = word.encode("utf-8", "surrogateescape")
         found = []
         for start in words(self.text, encoded, self.node.start_byte, self.node.end_byte):
@@ -211,8 +220,14 @@ class View:
             names.append(node_text(found) if found is not None else "")
         return names
 
-    def assignments(self, name: str) -> list[Node]:
+    def assignments(self, name: str) -> Sequence[Node]:
         """Return the right sides of the assignments to a local name, its initializers too."""
+        found = self._right_sides.get(name)
+        if found is None:
+            found = self._right_sides[name] = self._assignments(name)
+        return found
+
+    def _assignments(self, name: str) -> list[Node]:
         found = [v.value for v in self._by_name.get(name, ()) if v.value is not None]
         for node in self.occurrences(name):
             parent = node.parent
