@@ -27,7 +27,7 @@ from xfrmlint.contract.words import (
     Contract,
     worth_reading,
 )
-from xfrmlint.errors import InputError
+from xfrmlint.errors import InputError, nesting_named
 from xfrmlint.kernel.places import HEADERS, is_core, part_of
 from xfrmlint.kernel.release import Release
 from xfrmlint.tree import Tree
@@ -52,7 +52,8 @@ def words_of(contract: Contract) -> re.Pattern[bytes]:
 
 def contract_in(tree: Tree, memo: Memo | None = None, names: Names = NO_NAMES) -> Contract:
     """Return the contract that a tree has. memo: see Corpus. names: see recognise()."""
-    return recognise(Reader(tree, words_of(ABSENT), memo), names)
+    with nesting_named(f"{XFRM}, or what is read with it"):
+        return recognise(Reader(tree, words_of(ABSENT), memo), names)
 
 
 def refuse_strange(trees: Sequence[Tree], names: Names) -> None:
