@@ -11,6 +11,7 @@ from xfrmlint.c.blanking import readable
 from xfrmlint.c.corpus import Corpus, words
 from xfrmlint.c.ctype import CType, Declared, declarators, declared, specified
 from xfrmlint.c.macros import TOO_MUCH, Expansion, Macro, Piece, expand_all, uses
+from xfrmlint.c.nesting import DEEPEST, SMALL, leaves_at
 from xfrmlint.c.unit import (
     Item,
     Place,
@@ -81,6 +82,7 @@ class View:
         # What is asked of each of many calls or names is looked for once.
         self._holding: dict[re.Pattern[bytes], bool] = {}
         self._leaves: dict[str, Sequence[Node]] = {}
+        self._deep: set[int] = set()
         self._right_sides: dict[str, Sequence[Node]] = {}
 
     @property
@@ -145,6 +147,8 @@ class View:
 
     def _occurrences(self, word: str) -> list[Node]:
         encoded = word.encode("utf-8", "surrogateescape")
+        if self.node.end_byte - self.node.start_byte > SMALL:
+            return self._leaves_of_many(encoded)
         found = []
         for start in words(self.text, encoded, self.node.start_byte, self.node.end_byte):
             end = start + len(encoded)
@@ -152,6 +156,19 @@ class View:
             if node is not None and node.start_byte == start and node.end_byte == end:
                 found.append(node)
         return found
+
+    def _leaves_of_many(self, word: bytes) -> list[Node]:
+        starts = words(self.text, word, self.node.start_byte, self.node.end_byte)
+        found = []
+        for leaf in leaves_at(self.node, ((start, start + len(word)) for start in starts)):
+            found.append(leaf.node)
+            if leaf.depth > DEEPEST:
+                self._deep.add(leaf.node.id)
+        return found
+
+    def lies_too_deep(self, node: Node) -> bool:
+        """Tell whether an occurrence has more around it than is followed."""
+        return node.id in self._deep
 
     @cached_property
     def locals(self) -> list[Local]:
