@@ -190,7 +190,7 @@ def analysed(
     tables, unclear = find_tables(graph, sources)
     drivers = drivers_of(graph, tables)
     paths = part.paths if not sources else [*part.paths, *whole.shared]
-    found = find_sites(graph, drivers, paths, whole.offload, progress)
+    found = find_sites(graph, drivers, paths, whole.offload, progress, left_out)
     traced = _traced(graph, whole.offload, found.sites, progress)
     walk = NameWalk(reader)
     sleeps, open_calls = find_sleeps(graph, walk, tables)

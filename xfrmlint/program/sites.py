@@ -61,9 +61,11 @@ def find_sites(
     paths: Iterable[str],
     offload: str,
     progress: Callable[[str], None],
+    left_out: Iterable[str] = (),
 ) -> Found:
-    """Return the sites in the modules of `paths`, each once."""
+    """Return the sites in the modules of `paths`, each once; none of the files left out."""
     finder = _Finder(graph, drivers, offload)
+    finder.read.update(left_out)
     for path in paths:
         progress(f"following {path}")
         finder.read_module(path)
