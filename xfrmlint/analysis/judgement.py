@@ -1,7 +1,8 @@
 """What each driver's hardware is given: its paths, of the facts, judged in every topology."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from xfrmlint.c.unit import Place
@@ -16,6 +17,8 @@ from xfrmlint.program.access import Doubt
 from xfrmlint.program.sharing import SharingTest
 
 _GETS = (Kind.READ, Kind.RESOLVE)
+_NOTHING = {Outcome.NOT_REACHED, Outcome.NOT_HANDED}
+_UNSEEN = {Outcome.NOT_REACHED: Outcome.UNKNOWN}
 
 # Returns the text of a line of a file.
 Lines = Callable[[str, int], str]
@@ -89,6 +92,23 @@ class _Site(NamedTuple):
     note: str
 
 
+def left_open(store: Store) -> list[Doubt]:
+    """Return what is open of no known driver's code: it may hide one of which nothing is told."""
+    return doubts_of(store, "")
+
+
+def doubts_of(store: Store, driver: str) -> list[Doubt]:
+    """Return what is open and matters to a driver, in the order of its places."""
+    _, rows = store.query(
+        f"SELECT * FROM unknown WHERE matters AND driver = {_quoted(driver)} ORDER BY rowid"
+    )
+    return [_doubt(row) for row in rows]
+
+
+def _doubt(row: sqlite3.Row) -> Doubt:
+    return Doubt(Place(row["path"], row["line"], 1), row["function"], row["reason"])
+
+
 def judged_drivers(store: Store) -> list[str]:
     """Return the names of the lower drivers that get a handle on their datapath, sorted."""
     _, rows = store.query(
@@ -150,15 +170,11 @@ def _judgement(
     paths = _paths(store, driver, used, never, borrowed)
     known = {(site.place.path, site.place.line) for site in sites}
     sites += _kept(paths, known, driver)
-    handles = tuple(_got(site, paths, lines) for site in sites)
+    doubts = dict.fromkeys(doubts_of(store, driver))
+    unfollowed = frozenset(doubt.place[:2] for doubt in doubts)
+    handles = tuple(_got(site, paths, lines, unfollowed) for site in sites)
     outcomes = tuple(
         worst(handle.outcomes[i] for handle in handles) for i in range(len(TOPOLOGIES))
-    )
-    _, rows = store.query(
-        f"SELECT * FROM unknown WHERE matters AND driver = {_quoted(driver)} ORDER BY rowid"
-    )
-    doubts = dict.fromkeys(
-        Doubt(Place(row["path"], row["line"], 1), row["function"], row["reason"]) for row in rows
     )
     doubts.update((doubt, None) for path in paths for doubt in _doubts(path.events))
     return Judgement(driver, opted_in, handles, outcomes, len(paths), tuple(doubts))
@@ -446,7 +462,10 @@ def _outcomes(
     return row
 
 
-def _got(site: _Site, paths: Sequence[_Followed], lines: Lines) -> Got:
+def _got(
+    site: _Site, paths: Sequence[_Followed], lines: Lines, unfollowed: Set[tuple[str, int]]
+) -> Got:
+    """Return what comes of a handle. unfollowed: the places where something stays open."""
     place = (site.place.path, site.place.line)
     best: tuple[tuple[int, ...], _Followed, int] | None = None
     by_topology: list[list[Outcome]] = [[] for _ in TOPOLOGIES]
@@ -471,6 +490,9 @@ def _got(site: _Site, paths: Sequence[_Followed], lines: Lines) -> Got:
         # A sort is stable: of the other ways the shortest is still first.
         chains = tuple(sorted(chains, key=lambda chain: not _enters(chain, path)))
     outcomes = tuple(worst(o) for o in by_topology)
+    if place in unfollowed and {*outcomes} <= _NOTHING:
+        # That no path is seen says nothing where one could not be followed.
+        outcomes = tuple(_UNSEEN.get(one, one) for one in outcomes)
     unused = best is not None and worst(outcomes) is Outcome.NOT_REACHED
     return Got(
         site.place,

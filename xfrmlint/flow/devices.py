@@ -78,6 +78,9 @@ class Members:
         if self._handles is None:
             found = set()
             for view, node in self.reader.near(self.reader.contract.member(HANDLE), path):
+                if view.lies_too_deep(node):
+                    # Told where accesses are looked for.
+                    continue
                 for stored in self.devices.graph.forms.stores_at(view, node):
                     value = bare(stored.value) if stored.value is not None else None
                     kind = self.reader.types.of(value, stored.view)

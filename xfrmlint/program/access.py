@@ -14,6 +14,7 @@ from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import words
 from xfrmlint.contract.words import HANDLE, XDO, XSO
+from xfrmlint.errors import TOO_DEEP
 from xfrmlint.kernel.functions import Operand, function_named
 from xfrmlint.valueflow.sources import Tracer
 
@@ -76,7 +77,12 @@ class Accesses:
         found = []
         for field in self.fields:
             for node in view.occurrences(field):
-                if node.type == "field_identifier" and node.parent is not None:
+                if node.type != "field_identifier":
+                    continue
+                if view.lies_too_deep(node):
+                    if field in self.contract.telling:
+                        self._doubt(view, node, f"{field} stands {TOO_DEEP}")
+                elif node.parent is not None:
                     access = self._access(view, node, field)
                     if access is not None:
                         found.append(access)
@@ -104,8 +110,13 @@ class Accesses:
         named: where the name stands, in order, perhaps in what is stored.
         """
         for node in view.occurrences(XSO):
+            if node.type != "field_identifier":
+                continue
+            if view.lies_too_deep(node):
+                self._doubt(view, node, f"{XSO} stands {TOO_DEEP}")
+                continue
             member = node.parent
-            if node.type != "field_identifier" or member is None:
+            if member is None:
                 continue
             if member.type != "field_expression" or unevaluated(view, member):
                 continue
