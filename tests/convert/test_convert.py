@@ -220,7 +220,7 @@ REFUSED = (
             "\tif (!x)\n\t\tgoto plain;\n\twritel(x->xso.offload_handle, ex->hw);\nplain:\n"
             "\twritel(skb->len, ex->hw + 1);\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n"
         ),
-        "the packet may have been sent: what writel() does is not known",
+        "the packet may have been sent: writel() is given it",
     ),
     Case(
         "a packet without a state is consumed",
@@ -260,7 +260,7 @@ REFUSED = (
             "\tif (!x)\n\t\treturn false;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\txfrm_state_put(x);\n\treturn true;\n"
         ),
-        "x is held, and what gives it back (xfrm_state_put()) is not known",
+        "x may be held where the function leaves: xfrm_state_put()",
     ),
     Case(
         "a full ring has the packet queued again, too",

@@ -15,7 +15,7 @@ from xfrmlint.program.devices import Devices, Found, Whose
 from xfrmlint.program.reach import Reached
 
 # Doors that are given a packet whose device is the one that was asked.
-_STORED_BEFORE = ("ndo_start_xmit", "ndo_features_check", "ndo_select_queue")
+TRANSMITS = ("ndo_start_xmit", "ndo_features_check", "ndo_select_queue")
 
 
 class Candidate(NamedTuple):
@@ -85,7 +85,7 @@ def _candidates(devices: Devices, view: View, before: int, way: Reached) -> Iter
     yield from _members(devices, view, held)
     # Through a table of the driver's own comes what came through another door.
     doors = [entry.name for entry in way.entries if entry.via != "handler table"]
-    if doors and all(door in _STORED_BEFORE for door in doors):
+    if doors and all(door in TRANSMITS for door in doors):
         for local in held:
             if local.type.base == PACKET and local.parameter >= 0:
                 yield Candidate(f"{local.name}->dev", Found(frozenset({Whose.OWN}), ()))

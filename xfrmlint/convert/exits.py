@@ -6,89 +6,25 @@ not written straight on is not known, and so no exit.
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from tree_sitter import Node
 
 from xfrmlint.c.expression import called_by
 from xfrmlint.c.jumps import LEAVING, last_in
-from xfrmlint.c.unit import Place, declarator_name, node_text
+from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
-from xfrmlint.convert.written import below, is_hint, statement_of, without_parentheses
+from xfrmlint.convert.written import below, is_hint, statement_of
 from xfrmlint.kernel.functions import function_named
 
-_DROPS = re.compile(r"^(__)?(dev_)?kfree_skb(_\w+)?$|^xdp_return_frame\w*$")
-# As a driver frees what it has sent.
-_CONSUMES = re.compile(r"^(__)?(dev_|napi_)?consume_skb(_\w+)?$")
-# What stands on an exit that is not meant to be taken: it ends more than the packet.
-_HALTS = re.compile(
-    r"stop|disable|reset|_off$|panic|BUG|schedule_|queue_work|shutdown|_down$|timeout"
-)
-# On the way to a drop: what counts, and what undoes.
-_HARMLESS = re.compile(
-    r"stat|count|err|drop|_inc|_add$|u64_|per_cpu|this_cpu|unlikely|likely|WARN|_once|ratelimit"
-    r"|unlock|unmap|undo|cancel|abort|_put|_free|free_|^kfree|release|local_|rcu_|_end|_restore"
-    r"|_enable|trace_"
-)
 _ZERO = re.compile(r"^(0[UuLl]*|false|NULL)$")
-_BUSY = re.compile(r"^NETDEV_TX_BUSY$")
 _NEGATIVE = re.compile(r"^-\s*[E\d]\w*$")
 _TRUE = re.compile(r"^(true|[1-9]\d*)$")
-
-
-class End(NamedTuple):
-    """How a packet ends. ended: it is freed. value: what is returned. why: what is not known."""
-
-    ended: bool
-    value: str
-    place: Place
-    why: str = ""
 
 
 def leaves(statement: Node | None) -> bool:
     """Tell whether a statement, or the last one of a block, is a return or a goto."""
     return last_in(statement) in LEAVING
-
-
-def end_of(view: View, first: Node, ended: bool = False) -> End:
-    """Follow the statements from one on to the function's end."""
-    at: Node | None = first
-    seen: set[int] = set()
-    passed_by: list[Node] = []
-    while at is not None:
-        place = view.place(at.start_byte)
-        if at.id in seen:
-            return End(ended, "", place, "it comes back to where it was")
-        seen.add(at.id)
-        if at.type == "return_statement":
-            value = without_parentheses(at.named_children[0]) if at.named_child_count else None
-            return End(ended, node_text(value) if value is not None else "", place)
-        if at.type == "goto_statement":
-            at = label_of(view, node_text(at.named_children[0]))
-            continue
-        if at.type in ("compound_statement", "labeled_statement"):
-            inside = [
-                c for c in at.named_children if c.type not in ("comment", "statement_identifier")
-            ]
-            at = inside[0] if inside else next_of(at)
-            continue
-        if at.type == "expression_statement":
-            passed_by.append(at)
-            halts = next((name for name in _callees(at) if _HALTS.search(name)), "")
-            if halts:
-                return End(False, "", place, f"{halts}() ends more than the packet")
-            if not ended and frees(at):
-                why = _sends(passed_by)
-                if why:
-                    return End(False, "", place, f"the packet may have been sent: {why}")
-                ended = True
-        elif any(one.type in LEAVING for one in below(at)):
-            if ended:
-                return End(True, "", place, "what is returned is not known")
-            return End(False, "", place, "it is not written straight on")
-        at = next_of(at)
-    return End(ended, "", view.place(first.start_byte))
 
 
 def is_jumped_past(view: View, statement: Node, end: int) -> bool:
@@ -117,43 +53,6 @@ def names_on(view: View, first: Node) -> set[str]:
         jumps = [one for one in below(at) if one.type == "goto_statement"]
         at = jumps[0] if at.type == "compound_statement" and jumps else next_of(at)
     return found
-
-
-def frees(statement: Node) -> bool:
-    """Tell whether a statement frees a packet."""
-    return any(_DROPS.match(name) or _CONSUMES.match(name) for name in _callees(statement))
-
-
-def _sends(statements: Sequence[Node]) -> str:
-    """Return what may send a packet before the last statement frees it; empty if nothing does.
-
-    A device that copies what it sends has it freed at once.
-    """
-    words = {
-        node_text(word)
-        for one in below(statements[-1])
-        if one.type == "argument_list"
-        for word in below(one)
-        if word.type == "identifier"
-    }
-    for call in (one for statement in statements for one in below(statement)):
-        if call.type != "call_expression":
-            continue
-        name = called_by(call)
-        if _CONSUMES.match(name):
-            return f"{name}() frees what was sent"
-        if _DROPS.match(name) or _HARMLESS.search(name) or function_named(name).is_("prints"):
-            continue
-        listed = call.child_by_field_name("arguments")
-        if any(n.type == "identifier" and node_text(n) in words for n in below(listed or call)):
-            return f"what {name}() does is not known"
-    return ""
-
-
-def _callees(statement: Node) -> Iterator[str]:
-    for one in below(statement):
-        if one.type == "call_expression":
-            yield called_by(one)
 
 
 def label_of(view: View, name: str) -> Node | None:
@@ -281,11 +180,6 @@ def _truth(value: str) -> bool | None:
     if _NEGATIVE.match(value) or _TRUE.match(value):
         return True
     return None
-
-
-def is_busy(end: End) -> bool:
-    """Tell whether an exit asks for the packet to be sent again."""
-    return bool(_BUSY.match(end.value))
 
 
 def exits_before(view: View, statement: Node, state: str, changed: str) -> Iterator[Node]:

@@ -19,6 +19,7 @@ from xfrmlint.convert.promise import promised
 from xfrmlint.convert.reads import Context
 from xfrmlint.convert.resolving import Converted, converted
 from xfrmlint.convert.written import Written, written
+from xfrmlint.convert.zero import zero_handles
 from xfrmlint.program.access import Accesses
 from xfrmlint.program.devices import Devices
 from xfrmlint.program.sites import RESOLVE, Site
@@ -103,6 +104,8 @@ class _Planner:
         if flags and not functions and not asked and not self.reasons:
             # A promise about nothing.
             return Plan(self.driver, (), (), (), ())
+        if edits:
+            self.reasons += zero_handles(self.part.graph, sites)
         reasons = tuple(dict.fromkeys(self.reasons))
         asking = tuple((one.function, one.device) for one in functions)
         said = tuple(dict.fromkeys(does))

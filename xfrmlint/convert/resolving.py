@@ -11,8 +11,8 @@ from xfrmlint.c.view import View
 from xfrmlint.contract.words import OFFLOAD_OK, XMIT, Contract
 from xfrmlint.convert.devices import device_in
 from xfrmlint.convert.edits import Edit, Reason, edited
+from xfrmlint.convert.ends import End
 from xfrmlint.convert.exits import (
-    End,
     exits_before,
     following,
     is_jumped_past,
