@@ -89,9 +89,16 @@ def _against(effects: Effects, view: View, statement: Node, ended: bool) -> str:
             return f"{effect.who}() ends more than the packet"
         if effect.does == "consumes" and not ended:
             return f"the packet may have been sent: {effect.who}() frees what was sent"
-    if may_free(effects, view, statement) and not ended:
-        if not ending_calls(effects, view, statement):
-            return "whether the packet is freed depends on more than the exit"
+        if effect.does == "keeps" and not ended:
+            return f"the packet is kept ({effect.who})"
+    unsure = may_free(effects, view, statement) and not ending_calls(effects, view, statement)
+    if unsure and not ended:
+        return "whether the packet is freed depends on more than the exit"
+    return _sent(effects, view, statement, ended)
+
+
+def _sent(effects: Effects, view: View, statement: Node, ended: bool) -> str:
+    """Return what may have sent the packet, or what is not known of a statement's calls."""
     words = _words(view)
     for call in _calls(statement):
         if effects.ends_packet(view, call):
@@ -100,11 +107,8 @@ def _against(effects: Effects, view: View, statement: Node, ended: bool) -> str:
         for effect in sorted(effects.of_call(view, call)):
             if not effect.does:
                 return effect.who if ended else f"the packet may have been sent: {effect.who}"
-            if effect.does in ("sends", "keeps") and given and not ended:
+            if effect.does == "sends" and given and not ended:
                 return f"the packet may have been sent: {effect.who}() is given it"
-    for effect in sorted(effects.of(view, statement)):
-        if effect.does == "keeps" and not ended:
-            return f"the packet is kept ({effect.who})"
     return ""
 
 

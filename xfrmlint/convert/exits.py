@@ -202,6 +202,15 @@ def exits_before(view: View, statement: Node, state: str, changed: str) -> Itera
             yield consequence
 
 
+def other_exits(statement: Node, known: Sequence[Node]) -> Iterator[Node]:
+    """Yield the branches around a statement by which a function leaves for another reason."""
+    seen = {branch.id for branch in known}
+    for one in _ifs_around(statement):
+        branch = one.child_by_field_name("consequence")
+        if branch is not None and leaves(branch) and branch.id not in seen:
+            yield branch
+
+
 def _is_without(condition: str, state: str) -> bool:
     word = re.escape(state)
     return re.search(rf"!\s*{word}(?![\w\->.\[])|{word} == NULL", condition) is not None

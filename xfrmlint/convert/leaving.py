@@ -24,6 +24,7 @@ from xfrmlint.convert.exits import (
     labels,
     leaves,
     names_on,
+    other_exits,
     packet_in,
     taken,
 )
@@ -38,6 +39,9 @@ from xfrmlint.convert.written import (
     indent_of,
     refuse,
 )
+
+# What a check of features returns: what is taken away is another matter for another reason.
+_FEATURES = "netdev_features_t"
 
 
 def tested_by(context: Context, found: Reads, node: Node) -> tuple[End, list[Edit]]:
@@ -141,7 +145,10 @@ def exit_of(context: Context, found: Reads) -> Leaving:
         )
     why = "the function has no exit for a packet without a state, or with a bad index"
     changed = _changed(found.statement)
-    for branch in exits_before(one.view, found.statement, found.state, changed):
+    first = list(exits_before(one.view, found.statement, found.state, changed))
+    result = one.view.result
+    features = result is not None and result.base == _FEATURES
+    for branch in [*first, *([] if features else other_exits(found.statement, first))]:
         kept = kept_of(branch)
         line = one.view.place(branch.start_byte).line
         if _names_of(kept) & {changed}:

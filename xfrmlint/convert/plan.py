@@ -12,6 +12,7 @@ from xfrmlint.contract.words import HANDLE, OWNER, PINNED
 from xfrmlint.convert.deferred import Deferred, deferred
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.fate import Fate
+from xfrmlint.convert.installed import misplaced
 from xfrmlint.convert.leftover import left_over
 from xfrmlint.convert.order import is_dropped_before
 from xfrmlint.convert.ownership import Turned, turned
@@ -106,6 +107,7 @@ class _Planner:
             return Plan(self.driver, (), (), (), ())
         if edits:
             self.reasons += zero_handles(self.part.graph, sites)
+            self.reasons += misplaced(self.context.devices, tables)
         reasons = tuple(dict.fromkeys(self.reasons))
         asking = tuple((one.function, one.device) for one in functions)
         said = tuple(dict.fromkeys(does))

@@ -94,6 +94,8 @@ def _refuse_forms(reads: Sequence[Written], statement: Node, state: str) -> None
     for one in reads:
         if one.site.access != "read":
             refuse(one.site, f"xso.{one.site.field} is written on the datapath")
+        if _is_pointed_to(one.node):
+            refuse(one.site, f"the address of xso.{one.site.field} is taken: who keeps it?")
         if node_text(one.state) != state:
             refuse(one.site, "the handles of two states are read")
         if block is None or not block.start_byte <= one.node.start_byte < block.end_byte:
@@ -117,6 +119,17 @@ def _is_const(one: Written, name: str) -> bool:
     head = one.view.text[one.view.node.start_byte : one.node.start_byte]
     word = re.escape(name.encode("utf-8", "surrogateescape"))
     return re.search(rb"\bconst\s+struct\s+\w+\s*\*\s*" + word + rb"\b", head) is not None
+
+
+def _is_pointed_to(node: Node) -> bool:
+    """Tell whether an access is what & is put before, or what sizeof() is asked of."""
+    up = node.parent
+    while up is not None and up.type == "parenthesized_expression":
+        up = up.parent
+    return up is not None and (
+        up.type == "sizeof_expression"
+        or (up.type == "pointer_expression" and node_text(up).startswith("&"))
+    )
 
 
 def _is_test(node: Node) -> bool:
