@@ -117,7 +117,7 @@ def _leaving(fate: Fate, view: View, statement: Node) -> str:
         branch = one.child_by_field_name("consequence") if one.type == "if_statement" else None
         if branch is None or not leaves(branch):
             continue
-        kept = kept_of(branch)
+        kept = kept_of(fate.effects, view, branch)
         value = end_of(fate.effects, view, kept[0]).value if len(kept) == 1 else ""
         failed = kept[0].type == "return_statement" and bool(_FAILED.match(value))
         if len(kept) != 1 or not (failed or one.end_byte <= statement.start_byte):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of
+from xfrmlint.c.expression import arguments_of, bare
 from xfrmlint.c.jumps import LEAVING
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
@@ -73,8 +73,38 @@ def end_of(effects: Effects, view: View, first: Node, ended: bool = False) -> En
 
 def ending_calls(effects: Effects, view: View, statement: Node) -> list[str]:
     """Return what the calls of a statement do that end a packet whatever comes."""
-    found = [effects.ends_packet(view, call) for call in _calls(statement)]
+    calls = [call for call in _calls(statement) if _is_given_packet(view, call)]
+    found = [effects.ends_packet(view, call) for call in calls]
     return [one for one in found if one] if statement.type in _STRAIGHT else []
+
+
+def _is_given_packet(view: View, call: Node) -> bool:
+    """Tell whether a call is given the packet of its function, if that has one, and no other.
+
+    What was stored from it, or set to it, is the same one.
+    """
+    packets = {v.name for v in view.locals if v.type.base == PACKET and v.parameter >= 0}
+    if not packets:
+        return True
+    for one in map(bare, arguments_of(call)):
+        if node_text(one) in packets:
+            return True
+        values = view.assignments(node_text(one)) if one.type == "identifier" else []
+        if any(node_text(bare(value)) in packets for value in values):
+            return True
+        if one.type == "field_expression" and _is_stored(view, node_text(one), packets):
+            return True
+    return False
+
+
+def _is_stored(view: View, member: str, packets: set[str]) -> bool:
+    """Tell whether a function stores its packet in a member."""
+    for node in below(view.node):
+        left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+        if node.type == "assignment_expression" and left is not None and right is not None:
+            if node_text(left) == member and node_text(bare(right)) in packets:
+                return True
+    return False
 
 
 def may_free(effects: Effects, view: View, statement: Node) -> bool:

@@ -14,6 +14,7 @@ from xfrmlint.c.jumps import LEAVING, last_in
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
+from xfrmlint.convert.effects import Effects
 from xfrmlint.convert.written import below, is_hint, statement_of
 from xfrmlint.kernel.functions import function_named
 
@@ -244,17 +245,18 @@ def following(statement: Node) -> Node | None:
     return after
 
 
-def kept_of(branch: Node) -> list[Node]:
+def kept_of(effects: Effects, view: View, branch: Node) -> list[Node]:
     """Return the statements of an exit without its messages, which say something else."""
     inside = branch.named_children if branch.type == "compound_statement" else [branch]
-    return [one for one in inside if one.type != "comment" and not _is_message(one)]
+    return [one for one in inside if one.type != "comment" and not _is_message(effects, view, one)]
 
 
-def _is_message(statement: Node) -> bool:
+def _is_message(effects: Effects, view: View, statement: Node) -> bool:
     if statement.type != "expression_statement" or not statement.named_child_count:
         return False
     call = statement.named_children[0]
-    return call.type == "call_expression" and function_named(called_by(call)).is_("prints")
+    prints = call.type == "call_expression" and function_named(called_by(call)).is_("prints")
+    return prints and effects.words(view, call) <= {"nothing"}
 
 
 def packet_in(view: View) -> str:

@@ -21,6 +21,7 @@ from xfrmlint.convert.exits import (
     exits_before,
     is_jumped_past,
     kept_of,
+    label_of,
     labels,
     leaves,
     names_on,
@@ -67,7 +68,11 @@ def _instead_of_busy(effects: Effects, found: Reads, branch: Node) -> tuple[Edit
     """Return a drop in place of NETDEV_TX_BUSY, which queues the packet again for ever."""
     one, view = found.first, found.first.view
     leaving = [n for n in below(branch) if n.type == "return_statement"]
-    if len(kept_of(branch)) != 1 or len(leaving) != 1 or not _is_alone_tested(branch):
+    if (
+        len(kept_of(effects, view, branch)) != 1
+        or len(leaving) != 1
+        or not _is_alone_tested(branch)
+    ):
         refuse(one.site, "a handle of 0 makes the packet be queued again for ever")
     for label, target in labels(view):
         end = end_of(effects, view, target)
@@ -149,9 +154,9 @@ def exit_of(context: Context, found: Reads) -> Leaving:
     result = one.view.result
     features = result is not None and result.base == _FEATURES
     for branch in [*first, *([] if features else other_exits(found.statement, first))]:
-        kept = kept_of(branch)
+        kept = kept_of(fate.effects, one.view, branch)
         line = one.view.place(branch.start_byte).line
-        if _names_of(kept) & {changed}:
+        if _names_of(kept) & {changed} or not _is_always_there(context, one.view, kept):
             continue
         behind = None
         if not _may_leave(fate.effects, one.view, branch, found.statement):
@@ -172,6 +177,16 @@ def exit_of(context: Context, found: Reads) -> Leaving:
         what = "the packet is queued again for ever" if is_busy(end) else end.why
         why = f"leaving as in line {line} is no end of the packet: {what} ({path}:{at})"
     refuse(one.site, why)
+
+
+def _is_always_there(context: Context, view: View, kept: Sequence[Node]) -> bool:
+    """Tell whether an exit stands in no #if that its function does not stand in, with its label."""
+    unit = context.devices.reader.corpus.unit(view.path)
+    here = unit.condition(view.node.start_byte)
+    jumps = [n for one in kept for n in below(one) if n.type == "goto_statement"]
+    labels_ = [label_of(view, node_text(jump.named_children[0])) for jump in jumps]
+    nodes = [*kept, *(label for label in labels_ if label is not None)]
+    return all(unit.condition(node.start_byte) == here for node in nodes)
 
 
 def _may_leave(effects: Effects, view: View, branch: Node, statement: Node) -> bool:
