@@ -5,7 +5,7 @@ by its body, with those that it calls:
 
     static void example_drop(struct example_ring *ring, struct sk_buff *skb)
     {
-            ring->dropped++;                changes
+            ring->dropped++;                adds
             dev_kfree_skb_any(skb);         drops
     }
 
@@ -30,12 +30,15 @@ from xfrmlint.kernel.functions import effect_named
 _DEEPEST = 8
 # What is a call by its looks.
 _OPERATORS = ("sizeof", "typeof", "__typeof__", "defined", "offsetof", "alignof")
+# Where the bytes of a packet are (struct sk_buff).
+_BYTES = "data"
 HARMLESS = frozenset({"nothing", "counts", "prepares"})
 ENDS = frozenset({"drops", "consumes"})
 
 
 class Effect(NamedTuple):
-    """does: a word of functions.toml, "keeps" for a packet that is stored, nothing if unknown.
+    """does: a word of functions.toml, nothing if unknown; or what an assignment does to memory of
+    others: "adds" to a number, "sets" it, "keeps" a packet or what is in it.
 
     who: the function that does it; what is not known of an unknown one.
     """
@@ -166,15 +169,20 @@ def _stored(view: View, node: Node, at: int) -> Iterator[Effect]:
     target = node.child_by_field_name("left") or node.child_by_field_name("argument")
     if target is None or is_own(view, target, at):
         return
-    yield Effect("changes", node_text(target))
     value, sign = node.child_by_field_name("right"), node.child_by_field_name("operator")
     if value is None or (sign is not None and node_text(sign) != "="):
+        yield Effect("adds", node_text(target))
         return
-    of = bare(value)
-    start = of.start_byte if at < 0 else at
-    local = view.local(node_text(of), start) if of.type == "identifier" else None
-    if local is not None and local.type.base == PACKET:
-        yield Effect("keeps", node_text(target))
+    yield Effect("sets", node_text(target))
+    for one in (bare(value), *below(value)):
+        if one.type == "field_expression" and node_text(one.named_children[-1]) == _BYTES:
+            one = one.named_children[0]
+        elif one.id != bare(value).id:
+            continue
+        start = one.start_byte if at < 0 else at
+        local = view.local(node_text(one), start) if one.type == "identifier" else None
+        if local is not None and local.type.base == PACKET:
+            yield Effect("keeps", node_text(target))
 
 
 def is_own(view: View, target: Node, at: int = -1) -> bool:

@@ -14,11 +14,13 @@ from xfrmlint.c.jumps import LEAVING
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
-from xfrmlint.convert.effects import ENDS, Effects
+from xfrmlint.convert.effects import ENDS, Effects, is_own
 from xfrmlint.convert.exits import label_of, next_of
 from xfrmlint.convert.written import below, without_parentheses
 
 _BUSY = "NETDEV_TX_BUSY"
+# What may bring a packet to the hardware, if it is given it.
+_HANDS_ON = ("sends", "keeps", "changes")
 _STRAIGHT = ("expression_statement", "declaration")
 
 
@@ -137,8 +139,21 @@ def _sent(effects: Effects, view: View, statement: Node, ended: bool) -> str:
         for effect in sorted(effects.of_call(view, call)):
             if not effect.does:
                 return effect.who if ended else f"the packet may have been sent: {effect.who}"
-            if effect.does == "sends" and given and not ended:
+            if effect.does in _HANDS_ON and given and not ended:
                 return f"the packet may have been sent: {effect.who}() is given it"
+    return "" if ended else _set_from(view, statement, words)
+
+
+def _set_from(view: View, statement: Node, words: set[str]) -> str:
+    """Return what of others a statement sets from the packet."""
+    for node in below(statement):
+        left, value = node.child_by_field_name("left"), node.child_by_field_name("right")
+        if node.type != "assignment_expression" or left is None or value is None:
+            continue
+        sign = node.child_by_field_name("operator")
+        plain = sign is None or node_text(sign) == "="
+        if plain and _worth(value) & words and not is_own(view, left):
+            return f"the packet may have been sent: {node_text(left)} is set from it"
     return ""
 
 

@@ -38,9 +38,9 @@ def is_jumped_past(view: View, statement: Node, end: int) -> bool:
     return False
 
 
-def names_on(view: View, first: Node) -> set[str]:
-    """Return the variables that stand in the statements from one on to the function's end."""
-    found: set[str] = set()
+def statements_on(view: View, first: Node) -> list[Node]:
+    """Return the statements from one on to the function's end, as far as they are written on."""
+    found: list[Node] = []
     seen: set[int] = set()
     at: Node | None = first
     while at is not None and at.id not in seen:
@@ -48,12 +48,23 @@ def names_on(view: View, first: Node) -> set[str]:
         if at.type == "goto_statement":
             at = label_of(view, node_text(at.named_children[0]))
             continue
-        found |= {node_text(one) for one in below(at) if one.type == "identifier"}
-        if at.type == "return_statement":
+        found.append(at)
+        last = last_in(at) if at.type == "compound_statement" else at.type
+        if last == "return_statement":
             break
         jumps = [one for one in below(at) if one.type == "goto_statement"]
-        at = jumps[0] if at.type == "compound_statement" and jumps else next_of(at)
+        at = jumps[-1] if at.type == "compound_statement" and jumps else next_of(at)
     return found
+
+
+def names_on(view: View, first: Node) -> set[str]:
+    """Return the variables that stand in the statements from one on to the function's end."""
+    return names_in(*statements_on(view, first))
+
+
+def names_in(*nodes: Node) -> set[str]:
+    """Return the variables and functions that pieces of a function name."""
+    return {node_text(n) for one in nodes for n in below(one) if n.type == "identifier"}
 
 
 def label_of(view: View, name: str) -> Node | None:

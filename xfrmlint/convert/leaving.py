@@ -24,6 +24,7 @@ from xfrmlint.convert.exits import (
     label_of,
     labels,
     leaves,
+    names_in,
     names_on,
     other_exits,
     packet_in,
@@ -33,7 +34,7 @@ from xfrmlint.convert.layout import (
     line_start,
 )
 from xfrmlint.convert.reads import Context, Reads, wrong_devices
-from xfrmlint.convert.undone import is_held, is_in_loop, is_same_to_leave
+from xfrmlint.convert.undone import is_held, is_in_loop, is_left_as_asked, is_same_to_leave
 from xfrmlint.convert.written import (
     Written,
     below,
@@ -120,7 +121,7 @@ def _undoes(effects: Effects, view: View, label: Node) -> bool:
     """Tell whether more is undone behind a label than that the packet is freed."""
     at: Node | None = label
     while at is not None:
-        if not effects.words(view, at) <= HARMLESS | {"drops"}:
+        if not effects.words(view, at) <= HARMLESS | {"adds", "drops"}:
             return True
         at = at.next_named_sibling
     return False
@@ -154,9 +155,12 @@ def exit_of(context: Context, found: Reads) -> Leaving:
     result = one.view.result
     features = result is not None and result.base == _FEATURES
     for branch in [*first, *([] if features else other_exits(found.statement, first))]:
+        other = branch not in first
+        if not is_left_as_asked(fate.effects, one.view, branch, found.statement, other):
+            continue
         kept = kept_of(fate.effects, one.view, branch)
         line = one.view.place(branch.start_byte).line
-        if _names_of(kept) & {changed} or not _is_always_there(context, one.view, kept):
+        if names_in(*kept) & {changed} or not _is_always_there(context, one.view, kept):
             continue
         behind = None
         if not _may_leave(fate.effects, one.view, branch, found.statement):
@@ -191,8 +195,9 @@ def _is_always_there(context: Context, view: View, kept: Sequence[Node]) -> bool
 
 def _may_leave(effects: Effects, view: View, branch: Node, statement: Node) -> bool:
     """Tell whether what an exit does is right where a statement stands."""
-    between = range(branch.end_byte, statement.start_byte)
-    for name in names_on(view, branch) if between else ():
+    first, last = sorted((branch, statement), key=lambda node: node.start_byte)
+    between = range(first.end_byte, last.start_byte)
+    for name in names_on(view, branch):
         if any(value.start_byte in between for value in view.assignments(name)):
             return False
     return is_same_to_leave(effects, view, branch, statement)
@@ -221,10 +226,6 @@ def _behind(context: Context, found: Reads, branch: Node) -> Node | None:
         if device_in(context.devices, one.view, before, way, wrong).text != found.device:
             return None
     return exit_
-
-
-def _names_of(nodes: Sequence[Node]) -> set[str]:
-    return {node_text(n) for one in nodes for n in below(one) if n.type == "identifier"}
 
 
 def _told_as_done(context: Context, one: Written, end: End) -> tuple[End, Edit] | None:

@@ -10,9 +10,15 @@ from xfrmlint.c.expression import arguments_of, bare
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.convert.effects import HARMLESS, Effects
+from xfrmlint.convert.exits import names_in, statements_on
 from xfrmlint.convert.written import below
 
 _CHANGES = ("call_expression", "assignment_expression", "update_expression", "gnu_asm_expression")
+_TAKEN = frozenset({"takes", "holds", ""})
+_GIVEN_BACK = frozenset({"gives back", "puts", "frees", "releases"})
+# What an exit does for the reason that it is taken for.
+_OF_ITS_OWN = frozenset({"", "sets", "changes", "takes", "holds", "sends", "keeps", "defers"})
+_PARTS = ("if_statement", "else_clause", "for_statement", "while_statement", "switch_statement")
 _LOOPS = ("for_statement", "while_statement", "do_statement")
 
 
@@ -30,6 +36,48 @@ def is_untouched(effects: Effects, view: View, start: int, end: int) -> bool:
         for node in below(view.node)
         if node.type in _CHANGES and start <= node.start_byte < end
     )
+
+
+def is_left_as_asked(
+    effects: Effects, view: View, branch: Node, statement: Node, other: bool
+) -> bool:
+    """Tell whether an exit is not for that what was asked for could not be had.
+
+    Of `p = kmalloc(...); if (!p) goto drop;` the exit does not free what one has behind it. Nor is
+    it for what was taken on some ways alone, and is given back by an exit of these. other: it is
+    taken for another reason than that there is no state: then it must do no more than to drop.
+    """
+    asked = branch.parent
+    condition = asked.child_by_field_name("condition") if asked is not None else None
+    if asked is None or condition is None:
+        return False
+    words = effects.words(view, condition)
+    if asked.start_byte < statement.start_byte:
+        for name in names_in(condition):
+            for value in view.assignments(name):
+                if value.end_byte <= condition.start_byte:
+                    words |= effects.words(view, value)
+    if not words <= HARMLESS:
+        return False
+    undone = set().union(*(effects.words(view, one) for one in statements_on(view, branch)))
+    if other and undone & _OF_ITS_OWN:
+        return False
+    return not undone & _GIVEN_BACK or _is_taken_on_all_ways(effects, view, statement)
+
+
+def _is_taken_on_all_ways(effects: Effects, view: View, statement: Node) -> bool:
+    """Tell whether all that is taken before a statement is taken on each way to it."""
+    for node in below(view.node):
+        if node.type != "call_expression" or node.start_byte >= statement.start_byte:
+            continue
+        if not {effect.does for effect in effects.of_call(view, node)} & _TAKEN:
+            continue
+        up = node.parent
+        while up is not None and up.type != "function_definition":
+            if up.type in _PARTS and not up.start_byte <= statement.start_byte < up.end_byte:
+                return False
+            up = up.parent
+    return True
 
 
 def is_held(effects: Effects, view: View, state: str, before: int) -> str:
