@@ -182,11 +182,13 @@ def as_json(
     owners: Sequence[Owner],
     tree: Mapping[str, str],
     used: Sequence[Topology],
+    unplaced: Sequence[Doubt] = (),
     said: Callable[[str], str] = str,
 ) -> str:
-    """Return all of it as JSON. tree: what it is. used: the topologies as its core makes them.
+    """Return all of it as JSON.
 
-    said: says a sentence in the tree's own names.
+    tree: what it is. used: the topologies as its core makes them. unplaced: what is open of code
+    that is no known driver's. said: says a sentence in the tree's own names.
     """
     whole = {
         "schema": 1,
@@ -194,6 +196,7 @@ def as_json(
         "topologies": [{"name": t.name, "sentence": t.sentence} for t in used],
         "drivers": [_as_data(one) for one in found],
         "owners": [_owner(owner) for owner in owners],
+        "unknown": _unknown(unplaced),
     }
     return dump(_in_own_names(whole, said))
 
@@ -262,7 +265,7 @@ def _owner(owner: Owner) -> dict[str, Any]:
         "worlds": [
             {
                 "world": world.story,
-                "assumed": list(world.assumed),
+                "assumed": world.assumed,
                 "handed_on": world.handed,
                 "outcomes": {name: str(outcome) for name, outcome in world.outcomes},
             }
