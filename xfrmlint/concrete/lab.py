@@ -178,18 +178,8 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
     resolvers = core_definitions(reader, sources, contract.asks) if contract.present else []
     if not resolvers:
         return None
-    heads = {
-        role: head
-        for role in (ADD, DELETE, FREE)
-        if (head := _head(sources, contract.functions.get(role))) is not None
-    }
-    # What takes more than these, nobody can call here.
-    core = {
-        role: found[0][0]
-        for role, head in heads.items()
-        if [kind.base for kind in parameters(head)][:2] in ([DEVICE, STATE], [STATE])
-        and (found := sources.definitions(head.item.name, head.path))
-    }
+    heads = _heads(sources)
+    core = _core(sources, heads)
     owner = owner_of(reader, sources, path, callbacks, bodies)
     given = _given(sources, resolvers[0].path)
     cleared = may_clear_where_add_fails(reader, heads.get(ADD))
@@ -208,17 +198,7 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         if gone is not None:
             untold.append(gone._replace(story=story))
             continue
-        told = list(_told(code, story, told_all=False))
-        wanted = frozenset[tuple[str, str]]()
-        for left in reversed(range(_MOST_WANTED)):
-            missed = frozenset().union(*(one.missed for one in told))
-            if not missed:
-                break
-            # Not known is what was not run: so it is run, too.
-            wanted |= missed
-            sources.want(wanted)
-            told = list(_told(code, story, told_all=not left))
-        sources.want()
+        told = _told_with_all(code, story)
         lost = [one for one in told if isinstance(one, Untold)]
         untold += lost[:1]
         ended = [one for one in told if isinstance(one, Scene)]
@@ -282,6 +262,29 @@ def _given(sources: Sources, path: str) -> Mapping[str, int]:
     return found
 
 
+def _heads(sources: Sources) -> Mapping[str, View]:
+    """Return the core's add, delete and free as they are written."""
+    functions = sources.contract.functions
+    return {
+        role: head
+        for role in (ADD, DELETE, FREE)
+        if (head := _head(sources, functions.get(role))) is not None
+    }
+
+
+def _core(sources: Sources, heads: Mapping[str, View]) -> Mapping[str, Source]:
+    """Return those of the core's functions that can be called here.
+
+    What takes more than the state, and the device before it, nobody can.
+    """
+    return {
+        role: found[0][0]
+        for role, head in heads.items()
+        if [kind.base for kind in parameters(head)][:2] in ([DEVICE, STATE], [STATE])
+        and (found := sources.definitions(head.item.name, head.path))
+    }
+
+
 def _head(sources: Sources, function: ContractFunction | None) -> View | None:
     """Return a function of the core as it is written where the contract says that it stands."""
     path = function.place.path if function is not None else ""
@@ -312,6 +315,22 @@ def _can_be_joined(code: _Code) -> bool:
         except Outside:
             return False
     return True
+
+
+def _told_with_all(code: _Code, story: Story) -> list[Scene | Untold]:
+    """Run a story with as much of the owner's code as it turns out to need."""
+    told = list(_told(code, story, told_all=False))
+    wanted = frozenset[tuple[str, str]]()
+    for left in reversed(range(_MOST_WANTED)):
+        missed = frozenset().union(*(one.missed for one in told))
+        if not missed:
+            break
+        # Not known is what was not run: so it is run, too.
+        wanted |= missed
+        code.sources.want(wanted)
+        told = list(_told(code, story, told_all=not left))
+    code.sources.want()
+    return told
 
 
 def _told(code: _Code, story: Story, told_all: bool = True) -> Iterator[Scene | Untold]:

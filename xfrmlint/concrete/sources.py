@@ -305,9 +305,7 @@ class Sources:
                 if branch_truth(written, branch, self._of(path)) is False:
                     data[branch.start : branch.end] = spaces(bytes(data[branch.start : branch.end]))
             same = data == written.data
-            self._units[path] = (
-                written if same else Unit(path, bytes(data), release=written.release)
-            )
+            self._units[path] = written if same else self._corpus.left(written, bytes(data))
         return self._units[path]
 
     def _macros_of(self, view: View, asked: set[str], start: int) -> dict[str, Macro]:
