@@ -1,9 +1,10 @@
 """What happens where a scope ends, or a lock's begins (include/linux/cleanup.h), as statements.
 
-`T *p __free(put) = get();` ends with what DEFINE_FREE(put, ...) says of p, `u32 h __cleanup(f)`
-with f(&h), and guard(lock)(l) with what DEFINE_GUARD(lock, ...) says unlocks l. The text is parsed
-as if it stood where the variable is declared. Of the kernel's own classes nothing is said: what
-they do (unlock, kfree) is nothing to those who follow values.
+`T *p __free(put) = get();` ends with what DEFINE_FREE(put, ...) says of p, CLASS(c, v)(a) with what
+DEFINE_CLASS(c, ...) says of v, `u32 h __cleanup(f)` with f(&h), and guard(lock)(l) with what
+DEFINE_GUARD(lock, ...) says unlocks l; with a lock that can fail (DEFINE_GUARD_COND()), it may be.
+The text is parsed as if it stood where the variable is declared. Of the kernel's own classes
+nothing is said: what they do (unlock, kfree) is nothing to those who follow values.
 """
 
 import re
@@ -11,35 +12,62 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from tree_sitter import Node
+from tree_sitter import Node, Query
 
 from xfrmlint.c.arguments import closing, separated
 from xfrmlint.c.blanking import without_comments
+from xfrmlint.c.corpus import Corpus
 from xfrmlint.c.expression import arguments_of
-from xfrmlint.c.unit import declarator_name, node_text, parse
+from xfrmlint.c.unit import captured, declarator_name, language, node_text, parse
 from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import guard_fails
 
-_DEFINED = re.compile(rb"\bDEFINE_(FREE|CLASS|\w*GUARD\w*)\s*(?=\(\s*(\w+)\s*,)")
+_DEFINED = re.compile(
+    rb"\b(?:DEFINE_(FREE|CLASS|\w*GUARD\w*)|(EXTEND_CLASS))\s*(?=\(\s*(\w+)\s*,\s*(\w*))"
+)
+# How a class is used, and its name.
+OF_A_CLASS = re.compile(
+    rb"\b(__free|guard|scoped_(?:cond_)?guard|CLASS|ACQUIRE)\s*\(\s*(\w+)\s*[,)]"
+)
 _ATTRIBUTE = re.compile(rb"\b(?:__(free)|_*cleanup_*)\s*\(\s*(\w+)\s*\)")
-_HINT = re.compile(rb"__free|cleanup|guard\s*\(")
-_SCOPED = re.compile(rb"\bscoped_guard\s*(?=\()")
+_INSTANCE = re.compile(rb"(?:CLASS|CLASS_INIT|ACQUIRE)\s*\(\s*(\w+)\s*,\s*(\w+)\s*[,)]")
+_HINT = re.compile(rb"__free|cleanup|guard\s*\(|\b(?:CLASS|CLASS_INIT|ACQUIRE)\s*\(")
+_SCOPED = re.compile(rb"\bscoped_(cond_)?guard\s*(?=\()")
+_DECLARATIONS = Query(language(), "(declaration) @all")
 _NAMED = re.compile(rb"\b_T\b")
 _LOCK = re.compile(rb"\b_T\s*->\s*lock\b")
 
 
 class Class(NamedTuple):
-    """A class of cleanups by its name. kind: of the macro that defines it, behind DEFINE_."""
+    """A class of cleanups by its name. kind: of the macro that defines it, behind DEFINE_.
+
+    base: the class that it extends, if it does.
+    """
 
     kind: str
     name: str
     arguments: Sequence[bytes]
+    base: str = ""
+
+    @property
+    def begins(self) -> bytes:
+        """What is done where a guard's scope begins."""
+        # LOCK_GUARD_0 has no type.
+        return b"".join(self.arguments[1 if self.kind == "LOCK_GUARD_0" else 2 :][:1])
+
+    @property
+    def ends(self) -> bytes:
+        """What is done with _T where the scope ends."""
+        behind = self.arguments[2 if self.kind in ("FREE", "CLASS", "LOCK_GUARD_0") else 3 :]
+        return b",".join(behind if self.kind == "FREE" else behind[:1])
 
 
 class Scope(NamedTuple):
-    """What is done where a scope begins, and where it ends."""
+    """What is done where a scope begins, and where it ends. skipped: it can be left out."""
 
     first: Sequence[Node] = ()
     last: Sequence[Node] = ()
+    skipped: bool = False
 
 
 def classes_in(text: bytes) -> Iterator[Class]:
@@ -48,7 +76,22 @@ def classes_in(text: bytes) -> Iterator[Class]:
         end = closing(text, match.end())
         if end is not None:
             arguments = separated(text[match.end() + 1 : end])
-            yield Class(match.group(1).decode(), match.group(2).decode(), arguments)
+            kind, name = (match.group(1) or match.group(2)).decode(), match.group(3).decode()
+            extends = kind == "EXTEND_CLASS" or "COND" in kind
+            extended = name + match.group(4).decode()
+            yield (
+                Class(kind, extended, arguments, name) if extends else Class(kind, name, arguments)
+            )
+
+
+def classes_for(corpus: Corpus, path: str) -> Mapping[str, Class]:
+    """Return the classes of a driver's own that a file sees; __free_NAME are those of __free()."""
+    return {
+        f"__free_{found.name}" if found.kind == "FREE" else found.name: found
+        for file in dict.fromkeys([path, *corpus.local(path)])
+        if b"DEFINE_" in corpus.data(file)
+        for found in classes_in(without_comments(corpus.data(file)))
+    }
 
 
 class Cleanups:
@@ -58,21 +101,16 @@ class Cleanups:
         self.view = view
         item = view.written
         self._raw = view.corpus.data(view.path)
+        self._asked: set[int] = set()
         self._any = _HINT.search(self._raw, item.start, item.end) is not None
 
     @cached_property
     def _classes(self) -> Mapping[str, Class]:
-        corpus, path = self.view.corpus, self.view.path
-        return {
-            found.name: found
-            for file in dict.fromkeys([path, *corpus.local(path)])
-            if b"DEFINE_" in corpus.data(file)
-            for found in classes_in(without_comments(corpus.data(file)))
-        }
+        return classes_for(self.view.corpus, self.view.path)
 
     @cached_property
     def _scoped(self) -> Mapping[int, list[bytes]]:
-        """Return the arguments of each scoped_guard(), by where its statement begins."""
+        """Return class and lock of each scoped_guard(), by where its statement begins."""
         found = {}
         item = self.view.written
         for match in _SCOPED.finditer(self._raw, item.start, item.end):
@@ -80,6 +118,10 @@ class Cleanups:
             if end is not None:
                 behind = end + len(self._raw[end:]) - len(self._raw[end:].lstrip())
                 found[behind] = separated(self._raw[match.end() + 1 : end])
+                if match.group(1):
+                    # What is done if the lock fails is an if of its own (see dialect.py).
+                    found[behind][1:2] = []
+                    self._asked.add(behind)
         return found
 
     def of(self, statement: Node) -> Scope | None:
@@ -98,28 +140,72 @@ class Cleanups:
         if called is None or node_text(called) != "guard" or len(named) != 1:
             return None
         given = [node_text(one).encode() for one in arguments_of(call)]
-        return self._guarded(node_text(named[0]), given, statement.start_byte)
+        return self._guarded(node_text(named[0]), given, statement.start_byte, open_=True)
 
     def around(self, statement: Node) -> Scope | None:
         """Return what a scoped_guard() does around a statement."""
         path, offset = self.view.origin(statement.start_byte)
         if not self._any or path != self.view.path or offset not in self._scoped:
             return None
-        name, *given = self._scoped[offset]
-        return self._guarded(name.decode("utf-8", "replace").strip(), given, statement.start_byte)
+        first, *given = self._scoped[offset]
+        name = first.decode("utf-8", "replace").strip()
+        own = self._classes.get(name)
+        fails = "COND" in own.kind if own is not None else guard_fails(name)
+        scope = self._guarded(name, given, statement.start_byte) or Scope()
+        return scope._replace(skipped=fails and offset not in self._asked)
 
-    def _guarded(self, name: str, given: Sequence[bytes], at: int) -> Scope | None:
+    def _guarded(
+        self, name: str, given: Sequence[bytes], at: int, open_: bool = False
+    ) -> Scope | None:
+        """Return what a guard does. open_: what follows is reached without the lock, too."""
         found = self._classes.get(name)
-        if found is None or "GUARD" not in found.kind or "COND" in found.kind:
+        base = self._classes.get(found.base) if found is not None and found.base else found
+        if found is None or base is None or "GUARD" not in base.kind:
             return None
         lock = b"(" + (given[0].strip() if given else b"") + b")"
-        # LOCK_GUARD_0 has no type; of LOCK_GUARD_1 the lock is a member.
-        texts = found.arguments[1 if found.kind == "LOCK_GUARD_0" else 2 :][:2]
-        made = [_NAMED.sub(lambda _: lock, _LOCK.sub(lambda _: lock, one)) for one in texts]
-        return Scope(*(self._parsed(one, at) for one in made)) if len(made) == 2 else None
+        ends = base.ends
+        if found.base and open_:
+            ends = b"if (%s_) {%s;}" % (name.encode(), ends)
+        # Of LOCK_GUARD_1 the lock is a member.
+        made = [
+            _NAMED.sub(lambda _: lock, _LOCK.sub(lambda _: lock, t)) for t in (found.begins, ends)
+        ]
+        return Scope(self._parsed(made[0], at), self._parsed(made[1], at))
+
+    def frees(self) -> Iterator[tuple[Node, str]]:
+        """Yield the variables of a function with a __free() of the kernel's, and its name."""
+        for declaration in captured(_DECLARATIONS, self.view.node, "all") if self._any else ():
+            for name, attribute in self._attributes(declaration):
+                called = attribute.group(2).decode()
+                if attribute.group(1) is not None and f"__free_{called}" not in self._classes:
+                    yield name, called
+
+    def ends(self) -> Iterator[Node]:
+        """Yield what is done where the variables of a function end, as far as that is known."""
+        for declaration in captured(_DECLARATIONS, self.view.node, "all") if self._any else ():
+            for done in self._variables(declaration):
+                yield from done
 
     def _variables(self, declaration: Node) -> Iterator[Sequence[Node]]:
         """Yield what is done where each of the variables ends, the last one first."""
+        path, start = self.view.origin(declaration.start_byte)
+        instance = _INSTANCE.match(self._raw, start) if path == self.view.path else None
+        if instance is not None:
+            of = self._classes.get(instance.group(1).decode())
+            variable = declarator_name(declaration.child_by_field_name("declarator"))
+            if of is not None and variable is not None:
+                yield self._released(variable, of)
+            return
+        for name, attribute in self._attributes(declaration):
+            called = attribute.group(2)
+            if attribute.group(1) is None:
+                text = called + b"(&" + node_text(name).encode() + b")"
+                yield self._parsed(text, name.end_byte)
+            elif (freed := self._classes.get(f"__free_{called.decode()}")) is not None:
+                yield self._released(name, freed)
+
+    def _attributes(self, declaration: Node) -> Iterator[tuple[Node, re.Match[bytes]]]:
+        """Yield what is declared with an attribute that says what ends it, the last one first."""
         path, start = self.view.origin(declaration.start_byte)
         path_, end = self.view.origin(declaration.end_byte - 1)
         if path != self.view.path or path_ != path or not _ATTRIBUTE.search(self._raw, start, end):
@@ -134,16 +220,17 @@ class Cleanups:
             region = (begin, value.start_byte if value is not None else ends[number])
             found = _ATTRIBUTE.search(self._raw, *(self.view.origin(at)[1] for at in region))
             if name is not None and found is not None:
-                yield self._released(name, found)
+                yield name, found
 
-    def _released(self, name: Node, attribute: re.Match[bytes]) -> Sequence[Node]:
-        variable, called = node_text(name).encode(), attribute.group(2)
-        if attribute.group(1) is None:
-            return self._parsed(called + b"(&" + variable + b")", name.end_byte)
-        found = self._classes.get(called.decode())
-        if found is None or found.kind != "FREE" or len(found.arguments) < 3:
+    def _released(self, name: Node, of: Class) -> Sequence[Node]:
+        """Return what is done where a variable of a class ends."""
+        base = self._classes.get(of.base) if of.base else of
+        if base is None:
             return ()
-        text = b",".join(found.arguments[2:])
+        variable = node_text(name).encode()
+        text = base.ends
+        if "COND" in of.kind:
+            text = b"if (" + variable + b") {" + text + b";}"
         return self._parsed(_NAMED.sub(lambda _: variable, text), name.end_byte)
 
     def _parsed(self, text: bytes, at: int) -> Sequence[Node]:

@@ -14,6 +14,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.blanking import Branch
 from xfrmlint.c.cleanups import Cleanups, Scope
+from xfrmlint.c.dialect import RANGE
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 
@@ -210,7 +211,8 @@ class _Builder:
     def statement(self, node: Node, after: int, jumps: _Jumps) -> int:
         scope = self.cleanups.around(node)
         if scope is not None:
-            return self.scoped(scope, partial(self._statement, node), after, jumps)
+            inside = self.scoped(scope, partial(self._statement, node), after, jumps)
+            return self.add(Step(Does.EVALUATE, None, [inside, after])) if scope.skipped else inside
         return self._statement(node, after, jumps)
 
     def _statement(self, node: Node, after: int, jumps: _Jumps) -> int:
@@ -312,12 +314,12 @@ class _Builder:
         return index
 
     def case(self, node: Node, after: int, jumps: _Jumps) -> int:
-        # `case 1 ... 5:` is an error inside: what stands in front of the colon is the label.
         colon = next((at for at, c in enumerate(node.children) if c.type == ":"), 0)
         inside = [c for c in node.children[colon + 1 :] if c.is_named]
         entry = self.listed(inside, after, jumps)
         if jumps.switch >= 0:
             label = " ".join(node_text(c) for c in node.children[1:colon])
+            label = label.replace(RANGE, "...")
             self.steps[jumps.switch].cases.append((label or None, entry))
         return entry
 

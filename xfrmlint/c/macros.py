@@ -3,11 +3,12 @@
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from xfrmlint.c.blanking import logical_line, without_comments
 from xfrmlint.c.corpus import Corpus
+from xfrmlint.kernel.macros import declaring_macros
 
 _DEFINE = re.compile(
     rb"^[ \t]*#[ \t]*define[ \t]+(\w+)(\([^)\n]*(?:\\\r?\n[^)\n]*)*\))?((?:\\\r?\n|[^\n])*)", re.M
@@ -29,7 +30,8 @@ TOO_MUCH = "macros expand to more than is looked into; they were left as they ar
 class Macro(NamedTuple):
     """A #define. parameters: None for an object-like one.
 
-    start: the body's byte offset. define: the directive's.
+    start: the body's byte offset. define: the directive's. path: empty for one of the kernel's that
+    is known without its header: what it brings forth stands where it is used.
     """
 
     name: str
@@ -110,6 +112,21 @@ def _macro(match: re.Match[bytes], path: str, define: int, base: int) -> Macro:
     return Macro(match.group(1).decode(), parameters, body, path, start, define)
 
 
+@cache
+def kernels_own() -> Mapping[str, Macro]:
+    """Return the macros that declare and define, and are known without their header, by name."""
+    lines = (f"#define {one}".encode() for one in declaring_macros())
+    found = (_macro(match, "", 0, 0) for line in lines if (match := _DEFINE.match(line)))
+    return {macro.name: macro for macro in found}
+
+
+@cache
+def kernels_making(name: str) -> tuple[bytes, ...]:
+    """Return those of kernels_own() that can define a function of this name."""
+    found = kernels_own().values()
+    return tuple(m.name.encode() for m in found if any(p.fullmatch(name) for p in _pasted_names(m)))
+
+
 def _defines_with(corpus: Corpus, path: str, piece: bytes) -> list[Macro]:
     """Return the #defines of a file (dead ones too) in whose text some bytes occur."""
     data = corpus.data(path)
@@ -131,14 +148,14 @@ def _holds(macro: Macro, word: bytes) -> bool:
 
 def _live(corpus: Corpus, macro: Macro) -> bool:
     """Tell whether a #define stands in code that can be compiled, not in #if 0 or a comment."""
-    return macro.define in corpus.unit(macro.path).defines
+    return not macro.path or macro.define in corpus.unit(macro.path).defines
 
 
 def in_force(corpus: Corpus, name: str, path: str, offset: int) -> list[Macro]:
     """Return what a macro can be at an offset of a file: its definitions there or in own headers.
 
     #undef ends a definition and a later one replaces it; those of different branches of
-    conditionals stay side by side.
+    conditionals stay side by side. Of the kernel's macros only those of kernels_own() are one.
     """
     word = name.encode("utf-8", "surrogateescape")
     for place in corpus.local(path):
@@ -159,7 +176,8 @@ def in_force(corpus: Corpus, name: str, path: str, offset: int) -> list[Macro]:
                 found.append(_macro(match, place, at, at))
         if found:
             return found
-    return []
+    known = kernels_own().get(name)
+    return [known] if known is not None else []
 
 
 class Macros:
@@ -209,7 +227,7 @@ class Macros:
     def pasting(self, word: str) -> list[Macro]:
         """Return the macros that can paste a word together."""
         if self._pasting is None:
-            self._pasting = []
+            self._pasting = [(p, m) for m in kernels_own().values() for p in _pasted_names(m)]
             for path in self._paths:
                 if b"##" in self._corpus.define_text(path):
                     for macro in _defines_with(self._corpus, path, b"##"):
@@ -319,6 +337,8 @@ def _expand(
                 continue
             arguments, at = _arguments(line, at, left)
         body = _substitute(macro, arguments, macros, hidden, left)
+        if not macro.path:
+            body = [t if t.path else t._replace(path=token.path, offset=token.offset) for t in body]
         fresh = _expand(body, macros, hidden | {macro.name}, left)
         while fresh and at < len(line) and line[at].text == b"(":
             # What it became can be the name of a function-like macro, its arguments still ahead.

@@ -5,6 +5,7 @@ is None, and the caller counts it as unknown.
 """
 
 import re
+from collections.abc import Sequence
 
 from tree_sitter import Node
 
@@ -20,7 +21,7 @@ from xfrmlint.c.ctype import (
 )
 from xfrmlint.c.dialect import AUTO, GROUP, without_type_arguments
 from xfrmlint.c.expression import arguments_of, callees, is_choice
-from xfrmlint.c.macros import Macro, expand, named
+from xfrmlint.c.macros import Macro, expand, kernels_making, named
 from xfrmlint.c.outline import Outlines
 from xfrmlint.c.unit import node_text, parse
 from xfrmlint.c.view import Local, View
@@ -55,11 +56,8 @@ class Types:
         for _ in range(8):
             if " " in kind.base or kind.base in _BASIC:
                 return kind
-            found = self.corpus.find("typedef", kind.base, path)
-            if found is None:
-                return kind
             named = None
-            for node in self.corpus.snippet(found).named_children:
+            for node in self._declaring("typedef", kind.base, path):
                 if node.type == "type_definition":
                     base = specified(node)
                     for declarator in declarators(node):
@@ -329,7 +327,7 @@ class Types:
             return kind.result if kind.base == "fn" else None
         found = self.result(name, view.path)
         if found is not None:
-            return found
+            return self.resolved(found, view.path) if kernels_making(found.base) else found
         macro = self.macro(name, view.path)
         if macro is not None and macro.parameters is not None and depth < 12:
             text = node.text or b""
@@ -354,15 +352,28 @@ class Types:
         key = (name, path)
         if key not in self._results:
             self._results[key] = None
-            found = self.corpus.find("function", name, path)
-            if found is not None:
-                for node in self.corpus.snippet(found).named_children:
-                    base = specified(node)
-                    for declarator in declarators(node):
-                        made = declared(base, declarator) if base is not None else None
-                        if made is not None and made.type.base == "fn":
-                            self._results[key] = made.type.result
+            for node in self._declaring("function", name, path):
+                base = specified(node)
+                for declarator in declarators(node):
+                    made = declared(base, declarator) if base is not None else None
+                    if made is not None and made.type.base == "fn":
+                        self._results[key] = made.type.result
         return self._results[key]
+
+    def _declaring(self, kind: str, name: str, path: str) -> Sequence[Node]:
+        """Return what declares a function or a type that `path` sees. kind: see Corpus.find()."""
+        found = self.corpus.find(kind, name, path)
+        if found is not None:
+            return self.corpus.snippet(found).named_children
+        makers = kernels_making(name)
+        places = self.corpus.local(path) if makers else ()
+        outlines = (
+            self.outlines.of(place)
+            for place in places
+            if any(maker in self.corpus.data(place) for maker in makers)
+        )
+        parts = (p for found in outlines if found for made in found.made.values() for p in made)
+        return [p.node for p in parts if kind == "typedef" or p.name == name]
 
     def _of_text(self, text: bytes, view: View, at: Node, depth: int) -> CType | None:
         """Type an expression given as text, its names meaning what they mean at `at`."""

@@ -224,14 +224,10 @@ def errors_in(root: Node) -> list[int]:
 def _not_understood(node: Node) -> list[Node]:
     """Return the children of a node without those whose form is known, whatever the parser says.
 
-    Those are the range of `case 1 ... 5:` (see graph.py), and `static DEFINE_X(a, b);`, which it
-    takes for a type, and its arguments for types (see declared_argument()).
+    That is `static DEFINE_X(a, b);`, which it takes for a type, and its arguments for types (see
+    declared_argument()).
     """
     children = node.children
-    if node.type == "case_statement":
-        colon = next((at for at, child in enumerate(children) if child.type == ":"), 0)
-        if any(b"..." in (child.text or b"") for child in children[:colon]):
-            return children[colon:]
     if node.type == "declaration" and any(map(_is_macro_use, children)):
         return [child for child in children if not _is_macro_use(child) and not child.is_missing]
     return children

@@ -100,10 +100,12 @@ class Body:
             arguments = arguments_of(self.lowered.statement(index)[0])
         code = self.lowered.code(index)
         statement = self.lowered.statement(index)
+        # Where asm goto leads, or whether a lock is had, nobody can say.
+        open_ = step.does is Does.EVALUATE and len(step.next) > 1
         unordered = () if self.lowered.is_inside(index) else tuple(_unordered(statement))
         return Prepared(
             index,
-            step.does,
+            Does.CUT if open_ else step.does,
             step.next,
             step.cases,
             offset,
