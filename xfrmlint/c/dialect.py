@@ -11,6 +11,8 @@ from xfrmlint.c.arguments import Arguments
 
 # Types that are those of the initializer: as drivers write them, and as they are written here.
 AUTO = ("auto", "__auto_type", "aut_", "auto_")
+# What stands for typeof(...).
+TYPEOF = AUTO[3]
 # The type of the first member of a struct_group(): the group's name.
 GROUP = "group"
 # What stands for the dots of `case 1 ... 5:`, and nobody writes.

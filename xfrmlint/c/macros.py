@@ -43,12 +43,16 @@ class Macro(NamedTuple):
 
 
 class Token(NamedTuple):
-    """A preprocessing token, where it came from, and whether white space stood before it."""
+    """A preprocessing token, where it came from, and whether white space stood before it.
+
+    painted: it is the name of a macro that it came from, and no longer expanded.
+    """
 
     text: bytes
     path: str
     offset: int
     spaced: bool
+    painted: bool = False
 
 
 class Piece(NamedTuple):
@@ -286,8 +290,8 @@ def expand_all(parts: Iterable[Piece], macros: Mapping[str, Macro]) -> Expansion
     starts: list[int] = []
     origins: list[tuple[str, int]] = []
     at = 0
-    for token in out:
-        if token.spaced:
+    for before, token in zip((None, *out), out, strict=False):
+        if token.spaced or (before is not None and _grows_together(before, token)):
             pieces.append(b" ")
             at += 1
         starts.append(at)
@@ -295,6 +299,14 @@ def expand_all(parts: Iterable[Piece], macros: Mapping[str, Macro]) -> Expansion
         pieces.append(token.text)
         at += len(token.text)
     return Expansion(b"".join(pieces), starts, origins, cut=cut)
+
+
+def _grows_together(before: Token, token: Token) -> bool:
+    """Tell whether two tokens that did not stand side by side would be read as others."""
+    if token.path == before.path and token.offset == before.offset + len(before.text):
+        return False
+    first = _TOKEN.match(before.text + token.text)
+    return first is None or first.end() != len(before.text)
 
 
 class _TooMuchError(Exception):
@@ -327,8 +339,8 @@ def _expand(
         token = line[at]
         at += 1
         macro = macros.get(token.text.decode("utf-8", "replace"))
-        if macro is None or macro.name in hidden:
-            out.append(token)
+        if macro is None or macro.name in hidden or token.painted:
+            out.append(token if macro is None else token._replace(painted=True))
             continue
         arguments: list[list[Token]] = []
         if macro.parameters is not None:
@@ -381,6 +393,11 @@ def _arguments(line: list[Token], at: int, left: _Left) -> tuple[list[list[Token
     return found, len(line)
 
 
+def _is_of(macro: Macro, token: Token) -> bool:
+    """Tell whether a token stands in a macro's body, and is not one of its arguments."""
+    return token.path == macro.path and 0 <= token.offset - macro.start < len(macro.body)
+
+
 @lru_cache(maxsize=1 << 12)
 def _body(macro: Macro) -> tuple[Token, ...]:
     return tuple(tokens(macro.body, macro.path, macro.start))
@@ -413,7 +430,7 @@ def _substitute(
         token = body[at]
         following = body[at + 1].text if at + 1 < len(body) else b""
         if token.text == b"#" and following in bound:
-            text = b" ".join(t.text for t in bound[following])
+            text = b"".join(b" " * t.spaced + t.text for t in bound[following]).strip()
             quoted = b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
             out.append(token._replace(text=quoted))
             at += 2
@@ -428,8 +445,11 @@ def _substitute(
                 if out[-1].text == b",":
                     out += right
                 else:
-                    # A pasted name is nowhere as a whole: its first piece stands for it.
-                    out[-1] = out[-1]._replace(text=joined)
+                    # A pasted name is nowhere as a whole: its first fixed piece stands for it.
+                    fixed = _is_of(macro, out[-1]) or following in bound
+                    out[-1] = (out[-1] if fixed else right[0])._replace(
+                        text=joined, spaced=out[-1].spaced
+                    )
                     out += right[1:]
             at += 2
             continue

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from tree_sitter import Node
 
+from xfrmlint.c.arguments import closing
+from xfrmlint.c.blanking import in_directive
 from xfrmlint.c.corpus import Corpus
 from xfrmlint.c.ctype import (
     INT,
@@ -19,12 +21,12 @@ from xfrmlint.c.ctype import (
     specified,
     type_of_specifier,
 )
-from xfrmlint.c.dialect import AUTO, GROUP, without_type_arguments
+from xfrmlint.c.dialect import AUTO, GROUP, TYPEOF, without_type_arguments
 from xfrmlint.c.expression import arguments_of, callees, is_choice
 from xfrmlint.c.macros import Macro, expand, kernels_making, named
 from xfrmlint.c.outline import Outlines
 from xfrmlint.c.unit import node_text, parse
-from xfrmlint.c.view import Local, View
+from xfrmlint.c.view import Local, View, locals_in
 from xfrmlint.kernel.functions import Operand, function_named
 
 _BASIC = ("fn", "int", "void", "char", "bool", "long", "short", *AUTO)
@@ -34,6 +36,7 @@ _DEEPEST = 40
 _MOST_ANONYMOUS = 50
 _MOST_MACROS = 24
 _STATEMENTS = {"if", "for", "while", "switch", "return", "sizeof"}
+_TYPEOF = re.compile(rb"(?:__)?typeof(?:__|_unqual)?[ \t]*\(")
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
 
 Fields = dict[str, CType]
@@ -138,9 +141,28 @@ class Types:
 
     def of_local(self, local: Local, view: View, depth: int = 0) -> CType | None:
         """Return a local variable's type, if need be that of what it begins with."""
+        if local.type.base == TYPEOF:
+            node = view.node.descendant_for_byte_range(local.start, local.start)
+            while node is not None and node.type not in ("declaration", "parameter_declaration"):
+                node = node.parent
+            written = node.child_by_field_name("type") if node is not None else None
+            found = self._operand(written, view, depth) if written is not None else None
+            if found is not None:
+                return found._replace(pointers=found.pointers + local.type.pointers)
         if local.type.base in AUTO:
             return self.of(local.value, view, depth + 1)
         return local.type
+
+    def _operand(self, written: Node, view: View, depth: int) -> CType | None:
+        """Return the type of the operand of a typeof(), which blanking took away."""
+        path, start = view.origin(written.start_byte)
+        data = self.corpus.data(path)
+        begins = _TYPEOF.match(data, start)
+        end = closing(data, begins.end() - 1) if begins is not None else None
+        if begins is None or end is None or in_directive(data, start):
+            return None
+        operand = data[begins.end() : end - 1]
+        return self._of_text(operand, view, written, depth)
 
     def _of(self, node: Node, view: View, depth: int) -> CType | None:
         kind = node.type
@@ -167,7 +189,11 @@ class Types:
             return inner if inner.base == "fn" and not inner.pointers else inner.pointed(-1)
         if kind in ("cast_expression", "compound_literal_expression"):
             written = node.child_by_field_name("type")
-            return written_type(written) if written is not None else None
+            named = written_type(written) if written is not None else None
+            if written is not None and named is not None and named.base == TYPEOF:
+                found = self._operand(written, view, depth)
+                return found and found._replace(pointers=found.pointers + named.pointers)
+            return named
         if kind == "call_expression":
             return self._of_call(node, view, depth)
         if kind == "conditional_expression":
@@ -337,6 +363,9 @@ class Types:
 
     def _pointer_to(self, written: Node, view: View) -> CType | None:
         """Return the pointer to a type that is an argument: a tag, or a typedef's name."""
+        if node_text(written) == TYPEOF:
+            found = self._operand(written, view, 0)
+            return found.pointed() if found is not None else None
         # Blanking took `struct` away in front of the tag.
         tag = node_text(written).split()[-1:]
         if not tag:
@@ -383,18 +412,20 @@ class Types:
         inside = value.child_by_field_name("value") if value is not None else None
         if inside is None or root.has_error:
             return None
-        return self.of(inside, _Elsewhere(view, at.start_byte), depth + 4)
+        return self.of(inside, _Elsewhere(view, at.start_byte, inside), depth + 4)
 
 
 class _Elsewhere(View):
-    """A view whose names are all looked up at one offset of another view."""
+    """A view whose names are all looked up at one offset of another view.
 
-    def __init__(self, view: View, offset: int) -> None:
+    root: text that is read there, and can declare names of its own.
+    """
+
+    def __init__(self, view: View, offset: int, root: Node) -> None:
         super().__init__(view.corpus, view.path, view.item, view.text, None)
+        seen = [local for local in view.locals if local.start <= offset < local.end]
         self.__dict__["locals"] = [
-            local._replace(start=0, end=1 << 40)
-            for local in view.locals
-            if local.start <= offset < local.end
+            local._replace(start=0, end=1 << 40) for local in (*seen, *locals_in(root))
         ]
 
 

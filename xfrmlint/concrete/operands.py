@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.dialect import TYPEOF
 from xfrmlint.c.integers import (
     COMPARISONS,
     INT,
@@ -42,7 +43,7 @@ from xfrmlint.concrete.memory import Memory
 from xfrmlint.concrete.primitives import LIKELY
 from xfrmlint.concrete.values import Cell, Pointer, Struct
 
-_TYPEOF = CType("auto_")
+_TYPEOF = CType(TYPEOF)
 
 
 def type_of_truth(one: Truth) -> IntType:
