@@ -88,6 +88,9 @@ class CallGraph:
         self.reader = reader
         self.filled: list[Filled] = []
         self._incoming: dict[FunctionName, Incoming] = {}
+        # The calls through pointers that lead into a function, and those that are looked for.
+        self._through: dict[FunctionName, list[tuple[View, Node]]] = {}
+        self._asking: set[FunctionName] = set()
         self._views: dict[FunctionName, View] = {}
         self._registered: dict[tuple[str, str], frozenset[str]] = {}
         self._slot_reads: dict[tuple[str, str, str], list[_Read]] = {}
@@ -118,8 +121,11 @@ class CallGraph:
         """Return the edges and entries that lead into a function."""
         if function not in self._incoming:
             collector = _Collector(self, function)
+            self._asking.add(function)
             collector.collect()
+            self._asking.discard(function)
             self._incoming[function] = collector.result()
+            self._through[function] = collector.calls
         return self._incoming[function]
 
     def handles_packets(self, function: FunctionName) -> bool:
@@ -141,18 +147,24 @@ class CallGraph:
         return collector.result().edges
 
     def passed(self, function: FunctionName, index: int) -> list[tuple[View, Node]]:
-        """Return what callers pass as a parameter: (caller's view, argument)."""
-        found = []
-        for view, node in self.mentions(function):
-            call = node.parent
-            if call is None or call.type != "call_expression":
-                continue
-            if (call.child_by_field_name("function") or call).id != node.id:
-                continue
-            arguments = arguments_of(call)
-            if index < len(arguments):
-                found.append((view, arguments[index]))
-        return found
+        """Return what callers pass as a parameter: (caller's view, argument).
+
+        Those that call it through a pointer are asked where no other is seen.
+        """
+        calls = [
+            (view, call)
+            for view, node in self.mentions(function)
+            if (call := node.parent) is not None
+            and call.type == "call_expression"
+            and (call.child_by_field_name("function") or call).id == node.id
+        ]
+        if not calls and function not in self._asking:
+            for view in self.reader.functions(function.name, function.path):
+                self.known(view)
+            self.incoming(function)
+            calls = self._through[function]
+        given = ((view, arguments_of(call)) for view, call in calls)
+        return [(view, arguments[index]) for view, arguments in given if index < len(arguments)]
 
     def _named(self, view: View) -> list[Occurrence]:
         return self.mentions(self.known(view))
@@ -281,7 +293,7 @@ class CallGraph:
                     field = inner.parent
                     if field is None or field.type != "field_expression":
                         continue
-                    other = slot_of(self.reader, where, field)
+                    other = slot_of(self.reader, where, field, _indexes_behind(field))
                     if not slot.struct or not other.struct or slot.struct == other.struct:
                         use = use_of(self.reader, where, inner)
                         base = field.child_by_field_name("argument")
@@ -322,10 +334,10 @@ class CallGraph:
         if slot.within and other.within and slot.within != other.within:
             # Two members of one struct type: the one is read, the other was filled.
             return self._copied_into(other.within, home)
-        asked = {i for i in other.indexes if _CONSTANT.match(i)}
-        if asked:
-            same_kind = {c for c in constants if c.isdigit() == next(iter(asked)).isdigit()}
-            if same_kind and not same_kind & asked:
+        for numbers in (True, False):
+            asked = {i for i in other.indexes if _CONSTANT.match(i) and i.isdigit() == numbers}
+            same_kind = {c for c in constants if c.isdigit() == numbers}
+            if asked and same_kind and not same_kind & asked:
                 return False
         return held is None or read.holders is None or bool(held & read.holders)
 
@@ -380,6 +392,7 @@ class _Collector:
         self.entries: dict[Entry, None] = {}
         self.doubts: dict[tuple[Place, str], None] = {}
         self.seen: set[object] = set()
+        self.calls: list[tuple[View, Node]] = []
 
     def result(self) -> Incoming:
         complete = self.function not in self.graph.torn
@@ -449,6 +462,9 @@ class _Collector:
         self.seen.add(mark)
         if use.kind == "called":
             self.called(giver or use, step.via)
+            call = _call_of(use.at)
+            if call is not None:
+                self.calls.append((use.view, call))
         elif use.kind == "argument":
             self.argument(step)
         elif use.kind == "slot" and use.slot is not None:
@@ -539,11 +555,32 @@ class _Collector:
             self.doubt(use, f"who calls {self.function.name}() through {text} is not known")
 
 
+def _call_of(called: Node) -> Node | None:
+    """Return the call of which a node is, or is in, the called expression."""
+    up: Node | None = called
+    while up is not None and up.type != "call_expression":
+        up = up.parent
+    return up
+
+
 def _declares(item: Node, offset: int) -> bool:
     """Tell whether what stands at an offset is the name in a function's declarator."""
     node = item.descendant_for_byte_range(offset, offset + 1)
     parent = node.parent if node is not None else None
     return parent is not None and parent.type == "function_declarator"
+
+
+def _indexes_behind(field: Node) -> list[str]:
+    """Return the indexes of the element of a member that is read."""
+    found = []
+    up = field
+    while up.parent is not None and up.parent.type == "subscript_expression":
+        index = up.parent.child_by_field_name("index")
+        if index is None or index.id == up.id:
+            break
+        found.append(node_text(index))
+        up = up.parent
+    return found
 
 
 def _other_element(stored: Node, read: Node) -> bool:
