@@ -1,7 +1,8 @@
 """A function's body: its instructions, step by step, and what its names mean."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -44,7 +45,8 @@ class Prepared(NamedTuple):
 
     number: its own. start: its first instruction, or an exit. single: what is evaluated where no
     instruction is needed for it. loop: the macro that makes a loop of it. begins: the loop whose
-    first turn comes next. unordered: what the order of evaluation may not decide.
+    first turn comes next. unordered: what the order of evaluation may not decide. inside: where it
+    stands, or -1.
     """
 
     number: int
@@ -59,6 +61,7 @@ class Prepared(NamedTuple):
     arguments: Sequence[Expression]
     begins: int
     unordered: tuple[Unordered, ...]
+    inside: int
 
 
 class Body:
@@ -116,7 +119,21 @@ class Body:
             arguments,
             step.next[0] if step.begins else -1,
             unordered,
+            node.start_byte if node is not None else -1,
         )
+
+    @cached_property
+    def blocks(self) -> Mapping[int, tuple[int, int]]:
+        """The range of the block that each variable lives in, if it is not the whole function's."""
+        found = {}
+        body = self.view.body
+        for local in self.view.locals if body is not None else ():
+            node = self.view.node.descendant_for_byte_range(local.start, local.start)
+            while node is not None and node.type not in ("compound_statement", "for_statement"):
+                node = node.parent
+            if local.parameter < 0 and node is not None and node != body:
+                found[slot(local)] = node.start_byte, node.end_byte
+        return found
 
     def local(self, one: Name) -> Local | None:
         """Return the variable that a name means."""

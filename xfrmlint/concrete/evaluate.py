@@ -58,7 +58,6 @@ from xfrmlint.concrete.values import (
     Open,
     Pointer,
     Struct,
-    Uninitialized,
     Unknown,
     Value,
     Void,
@@ -213,6 +212,8 @@ class _Machine(Builtins):
         while True:
             step = body.step(index)
             at = step.start
+            if frame.blocks and step.inside >= 0:
+                self._leave_blocks(frame, step.inside)
             if step.does is Does.END:
                 if index not in lowered.back:
                     return Void()
@@ -383,8 +384,7 @@ class _Machine(Builtins):
         local, refused = body.local(made.target), body.refused(made)
         if local is None or refused or local.type[:2] == ("fn", 0):
             raise self._outside(refused or "a declaration that can't be read", made.start)
-        cell = Cell(local.name, Uninitialized(), local.type)
-        self._frames[-1].cells[slot(local)] = cell
+        cell = self._begun(local)
         value = made.value
         if value is not None and not isinstance(value, Initializer):
             self._initialize(cell, local.type, value)
