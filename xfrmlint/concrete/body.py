@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import called_by
 from xfrmlint.c.graph import Does, graph_of
 from xfrmlint.c.loops import arguments_of, head_of
 from xfrmlint.c.lower import Instruction, Lowered
@@ -148,8 +149,7 @@ class Body:
             while node is not None and node.type == "parenthesized_expression":
                 node = node.parent
             call = node.parent if node is not None and node.type == "argument_list" else None
-            called = call.child_by_field_name("function") if call is not None else None
-            self._once[one] = called is not None and ONCE.fullmatch(node_text(called)) is not None
+            self._once[one] = call is not None and ONCE.fullmatch(called_by(call)) is not None
         return self._once[one]
 
     def refused(self, made: Declaration) -> str:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import called_by
+from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.jumps import JUMPS
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.c.view import View
@@ -139,10 +139,9 @@ def _freeing(
         if found is None or call is None or found.type != "expression_statement":
             continue
         callee = called_by(call)
-        listed = call.child_by_field_name("arguments")
-        if call.type != "call_expression" or listed is None or not _FREES.search(callee):
+        if call.type != "call_expression" or not _FREES.search(callee):
             continue
-        handles = [a for a in listed.named_children if _is_handle(context, one, a)]
+        handles = [a for a in arguments_of(call) if _is_handle(context, one, a)]
         later = [s for s in statements if s.start_byte > found.start_byte]
         words = {node_text(a) for a in handles}
         used = [

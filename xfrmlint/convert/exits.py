@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import called_by
+from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.jumps import LEAVING, last_in
 from xfrmlint.c.unit import Place, declarator_name, node_text
 from xfrmlint.c.view import View
@@ -144,8 +144,8 @@ def _sends(statements: Sequence[Node]) -> str:
             return f"{name}() frees what was sent"
         if _DROPS.match(name) or _HARMLESS.search(name) or function_named(name).is_("prints"):
             continue
-        listed = call.child_by_field_name("arguments")
-        if any(n.type == "identifier" and node_text(n) in words for n in below(listed or call)):
+        given = (n for one in arguments_of(call) for n in below(one))
+        if any(n.type == "identifier" and node_text(n) in words for n in given):
             return f"what {name}() does is not known"
     return ""
 

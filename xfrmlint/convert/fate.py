@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.jumps import LEAVING
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
@@ -229,8 +230,7 @@ def _is_returned(call: Node) -> bool:
 
 def _packet(view: View, call: Node) -> str:
     """Return the name of the packet that a call is given; empty where it is given none."""
-    listed = call.child_by_field_name("arguments")
-    for one in listed.named_children if listed is not None else ():
+    for one in arguments_of(call):
         bare = without_parentheses(one)
         local = view.local(node_text(bare), bare.start_byte) if bare is not None else None
         if local is not None and local.type.base == PACKET:

@@ -12,7 +12,7 @@ from tree_sitter import Node
 
 from xfrmlint.analysis.analyse import Analysis, analyse
 from xfrmlint.analysis.tabulate import Analysed
-from xfrmlint.c.expression import called_by
+from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.revisions import NO_NAMES, Names
@@ -151,8 +151,7 @@ def _test(context: Context, site: Site) -> Edit | None:
     call: Node | None = item.node.descendant_for_byte_range(offset, offset)
     while call is not None and call.type != "call_expression":
         call = call.parent
-    listed = call.child_by_field_name("arguments") if call is not None else None
-    if call is None or listed is None or listed.named_child_count != 2:
+    if call is None or len(arguments_of(call)) != 2:
         return None
     if called_by(call) != context.contract.asks:
         return None
@@ -168,8 +167,8 @@ def _test(context: Context, site: Site) -> Edit | None:
         return None
     if statement.type not in ("declaration", "expression_statement"):
         return None
-    state, device = map(node_text, listed.named_children)
-    one = Written(site, view, call, listed.named_children[0])
+    state, device = map(node_text, arguments_of(call))
+    one = Written(site, view, call, arguments_of(call)[0])
     try:
         leaving = exit_of(context, Reads((one,), statement, state, device, ()))
     except Refused:

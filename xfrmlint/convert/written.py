@@ -5,7 +5,7 @@ from typing import NamedTuple, NoReturn
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import called_by
+from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -106,8 +106,7 @@ def without_parentheses(node: Node | None) -> Node | None:
         if node.type == "parenthesized_expression" and node.named_child_count == 1:
             node = node.named_children[0]
         elif is_hint(node):
-            listed = node.child_by_field_name("arguments")
-            node = listed.named_children[0] if listed is not None else None
+            node = next(iter(arguments_of(node)), None)
         else:
             return node
     return None

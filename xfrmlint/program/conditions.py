@@ -5,6 +5,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
+from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.jumps import JUMPS, last_in
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -95,9 +96,9 @@ def at_zero(asked: Asked, node: Node) -> bool | None:
             return _compared(asked, node)
         case "call_expression":
             does = function_named(called(node))
-            listed = node.child_by_field_name("arguments")
-            if does.truth >= 0 and listed is not None and listed.named_child_count:
-                return at_zero(asked, listed.named_children[does.truth])
+            arguments = arguments_of(node)
+            if 0 <= does.truth < len(arguments):
+                return at_zero(asked, arguments[does.truth])
             if does.known:
                 return None
         case "subscript_expression" | "field_expression" | "pointer_expression":

@@ -154,7 +154,7 @@ class Tracer(Generic[T]):
             around = _container(node)
             if around is not None:
                 return [Value(view, around)]
-            if called is not None and function_named(node_text(called)).static_call == "call":
+            if function_named(called_by(node)).static_call == "call":
                 return self._values(self.forms.stores_of_static_call(view, node), answers, doubts)
             names = self.forms.alternatives(Value(view, called)) if called is not None else []
             found = [
