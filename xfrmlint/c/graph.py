@@ -15,7 +15,7 @@ from tree_sitter import Node
 from xfrmlint.c.blanking import Branch
 from xfrmlint.c.cleanups import Cleanups, Scope
 from xfrmlint.c.dialect import RANGE
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 
 
@@ -76,14 +76,8 @@ def graph_of(view: View, statements: Sequence[Node]) -> Graph:
 
 def labels_in(view: View) -> frozenset[str]:
     """Return the labels of a function."""
-    found = set()
-    stack = [view.node]
-    while stack:
-        node = stack.pop()
-        if node.type == "labeled_statement":
-            found.add(node_text(node.child_by_field_name("label") or node))
-        stack += node.named_children
-    return frozenset(found)
+    named = (node for node in below(view.node) if node.type == "labeled_statement")
+    return frozenset(node_text(node.child_by_field_name("label") or node) for node in named)
 
 
 def left_for(step: Step) -> str:

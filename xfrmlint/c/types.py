@@ -25,7 +25,7 @@ from xfrmlint.c.dialect import AUTO, GROUP, TYPEOF, without_type_arguments
 from xfrmlint.c.expression import arguments_of, callees, is_choice
 from xfrmlint.c.macros import Macro, expand, kernels_making, named
 from xfrmlint.c.outline import Outlines
-from xfrmlint.c.unit import node_text, parse
+from xfrmlint.c.unit import below, node_text, parse
 from xfrmlint.c.view import Local, View, locals_in
 from xfrmlint.kernel.functions import Operand, function_named
 
@@ -438,10 +438,4 @@ def written_type(written: Node) -> CType | None:
 
 
 def _first(root: Node, kind: str) -> Node | None:
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if node.type == kind:
-            return node
-        stack += reversed(node.named_children)
-    return None
+    return next((node for node in below(root) if node.type == kind), None)

@@ -2,6 +2,7 @@
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import cache, cached_property
 from typing import NamedTuple
 
@@ -206,6 +207,15 @@ class Unit:
     def errors(self) -> list[int]:
         """Lines at which the parser had to give up and start again."""
         return sorted({self.line(start) for start in errors_in(self.tree.root_node)})
+
+
+def below(node: Node) -> Iterator[Node]:
+    """Yield a node and all that have a name below it, in the order of the text."""
+    stack = [node]
+    while stack:
+        one = stack.pop()
+        yield one
+        stack += reversed(one.named_children)
 
 
 def errors_in(root: Node) -> list[int]:

@@ -16,7 +16,7 @@ from xfrmlint.c.expression import arguments_of, bare, called_by
 from xfrmlint.c.macros import Macro, macros_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import (
     ADD,
@@ -135,10 +135,7 @@ class Bodies:
         reads: dict[str, Where] = {}
         owners: Counter[str] = Counter()
         called: set[str] = set()
-        stack = [view.node]
-        while stack:
-            node = stack.pop()
-            stack += reversed(node.named_children)
+        for node in below(view.node):
             if node.type == "field_expression":
                 self._field(view, node, owners, reads)
             elif node.type == "assignment_expression":

@@ -17,14 +17,14 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.jumps import JUMPS
-from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DELETE, FREE
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.layout import line_start
 from xfrmlint.convert.promise import filled_after
 from xfrmlint.convert.reads import Context
-from xfrmlint.convert.written import Written, below, statement_of
+from xfrmlint.convert.written import Written, statement_of
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.drivers import Driver
 

@@ -12,10 +12,10 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.jumps import LEAVING, last_in
-from xfrmlint.c.unit import Place, declarator_name, node_text
+from xfrmlint.c.unit import Place, below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
-from xfrmlint.convert.written import below, is_hint, statement_of, without_parentheses
+from xfrmlint.convert.written import is_hint, statement_of, without_parentheses
 from xfrmlint.kernel.functions import function_named
 
 _DROPS = re.compile(r"^(__)?(dev_)?kfree_skb(_\w+)?$|^xdp_return_frame\w*$")

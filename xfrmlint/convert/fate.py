@@ -19,7 +19,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.jumps import LEAVING
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.unit import Place, below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.edits import Edit
@@ -34,7 +34,7 @@ from xfrmlint.convert.exits import (
     passed,
     taken,
 )
-from xfrmlint.convert.written import below, statement_of, without_parentheses
+from xfrmlint.convert.written import statement_of, without_parentheses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.callgraph import Edge as Call
 

@@ -11,8 +11,7 @@ import re
 
 from xfrmlint.c.expression import called_by
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import node_text
-from xfrmlint.convert.written import below
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.program.reach import Hop
 from xfrmlint.program.sites import Site
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import OFFLOAD_OK, XMIT, Contract
 from xfrmlint.convert.devices import device_in
@@ -30,7 +30,6 @@ from xfrmlint.convert.leaving import branch_of, exit_of, tested_by
 from xfrmlint.convert.reads import Context, Reads, span_of, wrong_devices
 from xfrmlint.convert.written import (
     Written,
-    below,
     indent_of,
     is_alone,
     refuse,

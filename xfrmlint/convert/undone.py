@@ -9,9 +9,8 @@ import re
 from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, called_by
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
-from xfrmlint.convert.written import below
 from xfrmlint.kernel.functions import function_named
 
 _TAKES = re.compile(

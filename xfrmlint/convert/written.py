@@ -1,13 +1,12 @@
 """Where a site is written in its file: its function, its statement, and what it is a member of."""
 
-from collections.abc import Iterator
 from typing import NamedTuple, NoReturn
 
 from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import XSO
 from xfrmlint.convert.edits import Reason, Refused
@@ -69,15 +68,6 @@ def _is_member(node: Node, name: str) -> bool:
 def _between(node: Node) -> bytes:
     sign = node.child_by_field_name("operator")
     return (sign.text or b"") if sign is not None else b""
-
-
-def below(node: Node) -> Iterator[Node]:
-    """Yield a node and all below it, in the order of the text."""
-    stack = [node]
-    while stack:
-        one = stack.pop()
-        yield one
-        stack += reversed(one.children)
 
 
 def statement_of(node: Node) -> Node:

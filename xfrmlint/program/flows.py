@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of
-from xfrmlint.c.jumps import JUMPS, last_in
+from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.doors import offloads_flows
@@ -151,35 +151,11 @@ def _is_of_a_flow(site: Site) -> bool:
 def _directions_at(node: Node) -> tuple[frozenset[str], bool]:
     """Return the directions in which a function gets to a node, and whether something else asks."""
     found, asked = _BOTH, False
-    while node.parent is not None and node.type != "function_definition":
-        parent = node.parent
-        for condition, held in _conditions(parent, node):
-            told = _said(condition, held)
-            found &= told
-            asked = asked or (told == _BOTH and _ASKS.search(node_text(condition)) is not None)
-        node = parent
+    for one in conditions_to(node):
+        told = _said(one.node, one.held) if one.held is not None else _BOTH
+        found &= told
+        asked = asked or (told == _BOTH and _ASKS.search(node_text(one.node)) is not None)
     return found, asked
-
-
-def _conditions(parent: Node, node: Node) -> Iterator[tuple[Node, bool]]:
-    """Yield the conditions that hold, or don't, where control is at a child of a node."""
-    condition = parent.child_by_field_name("condition")
-    if condition is not None and condition.id != node.id:
-        if parent.type in ("if_statement", "conditional_expression"):
-            then = parent.child_by_field_name("consequence")
-            yield condition, then is not None and then.id == node.id
-    if parent.type == "compound_statement":
-        for earlier in parent.named_children:
-            if earlier.start_byte >= node.start_byte:
-                return
-            asked = earlier.child_by_field_name("condition")
-            if earlier.type == "if_statement" and asked is not None and _leaves(earlier):
-                yield asked, False
-
-
-def _leaves(node: Node) -> bool:
-    """Tell whether what an if does ends the way through here."""
-    return last_in(node.child_by_field_name("consequence")) in JUMPS
 
 
 def _said(condition: Node, held: bool) -> frozenset[str]:
