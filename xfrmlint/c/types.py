@@ -22,7 +22,7 @@ from xfrmlint.c.ctype import (
     type_of_specifier,
 )
 from xfrmlint.c.dialect import AUTO, GROUP, TYPEOF, without_type_arguments
-from xfrmlint.c.expression import arguments_of, callees, is_choice
+from xfrmlint.c.expression import arguments_of, around, callees, is_choice
 from xfrmlint.c.macros import Macro, expand, kernels_making, named
 from xfrmlint.c.outline import Outlines
 from xfrmlint.c.unit import below, node_text, parse
@@ -143,8 +143,7 @@ class Types:
         """Return a local variable's type, if need be that of what it begins with."""
         if local.type.base == TYPEOF:
             node = view.node.descendant_for_byte_range(local.start, local.start)
-            while node is not None and node.type not in ("declaration", "parameter_declaration"):
-                node = node.parent
+            node = around(node, "declaration", "parameter_declaration")
             written = node.child_by_field_name("type") if node is not None else None
             found = self._operand(written, view, depth) if written is not None else None
             if found is not None:

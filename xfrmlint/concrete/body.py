@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import called_by
+from xfrmlint.c.expression import around, called_by
 from xfrmlint.c.graph import Does, graph_of
 from xfrmlint.c.loops import arguments_of, head_of
 from xfrmlint.c.lower import Instruction, Lowered
@@ -130,8 +130,7 @@ class Body:
         body = self.view.body
         for local in self.view.locals if body is not None else ():
             node = self.view.node.descendant_for_byte_range(local.start, local.start)
-            while node is not None and node.type not in ("compound_statement", "for_statement"):
-                node = node.parent
+            node = around(node, "compound_statement", "for_statement")
             if local.parameter < 0 and node is not None and node != body:
                 found[slot(local)] = node.start_byte, node.end_byte
         return found

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of
+from xfrmlint.c.expression import arguments_of, around, outermost
 from xfrmlint.c.jumps import LEAVING
 from xfrmlint.c.unit import Place, below, node_text
 from xfrmlint.c.view import FunctionName, View
@@ -99,9 +99,7 @@ class Fate:
             return None
         unit = self.graph.reader.corpus.unit(view.path)
         offset = unit.offset(edge.place.line, edge.place.column)
-        node = view.node.descendant_for_byte_range(offset, offset)
-        while node is not None and node.type != "call_expression":
-            node = node.parent
+        node = around(view.node.descendant_for_byte_range(offset, offset), "call_expression")
         return Called(view, node) if node is not None else None
 
     def _view(self, function: FunctionName) -> View | None:
@@ -161,7 +159,7 @@ class Fate:
                 same = End(True, end.value, view.place(node.start_byte))
                 return self._unnoticed(view, view.function, same, depth + 1)
             statement = statement_of(node)
-            if _outside(node).id != statement.named_children[0].id:
+            if outermost(node).id != statement.named_children[0].id:
                 return f"what its caller does with {end.value or 'nothing'} is not known"
             branch = next_of(statement)
         if branch is None:
@@ -186,9 +184,7 @@ class Fate:
         if other is None or end.place.path != view.path:
             return None
         offset = unit.offset(end.place.line, end.place.column)
-        node = view.node.descendant_for_byte_range(offset, offset)
-        while node is not None and node.type != "return_statement":
-            node = node.parent
+        node = around(view.node.descendant_for_byte_range(offset, offset), "return_statement")
         before = node.prev_named_sibling if node is not None else None
         if before is not None and before.type == "labeled_statement":
             before = before.named_children[-1]
@@ -201,17 +197,9 @@ class Fate:
         return then, Edit(view.path, value.start_byte, value.end_byte, other.encode())
 
 
-def _outside(node: Node) -> Node:
-    """Return the last one around a node that only casts it, or puts it in parentheses."""
-    up = node.parent
-    while up is not None and up.type in ("cast_expression", "parenthesized_expression"):
-        node, up = up, up.parent
-    return node
-
-
 def _is_returned(call: Node) -> bool:
     """Tell whether a call's result is returned, at once or by way of a variable."""
-    whole = _outside(call)
+    whole = outermost(call)
     up = whole.parent
     if up is None or up.type == "return_statement":
         return up is not None

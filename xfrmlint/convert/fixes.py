@@ -8,11 +8,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from tree_sitter import Node
-
 from xfrmlint.analysis.analyse import Analysis, analyse
 from xfrmlint.analysis.tabulate import Analysed
-from xfrmlint.c.expression import arguments_of, called_by
+from xfrmlint.c.expression import arguments_of, around, called_by, outermost
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.revisions import NO_NAMES, Names
@@ -148,16 +146,13 @@ def _test(context: Context, site: Site) -> Edit | None:
     if item is None or item.kind != "function" or item.name != site.function.name:
         return None
     view = View(reader.corpus, site.place.path, item, unit.text, None)
-    call: Node | None = item.node.descendant_for_byte_range(offset, offset)
-    while call is not None and call.type != "call_expression":
-        call = call.parent
+    call = around(item.node.descendant_for_byte_range(offset, offset), "call_expression")
     if call is None or len(arguments_of(call)) != 2:
         return None
     if called_by(call) != context.contract.asks:
         return None
-    value, up = call, call.parent
-    while up is not None and up.type in ("cast_expression", "parenthesized_expression"):
-        value, up = up, up.parent
+    value = outermost(call)
+    up = value.parent
     if up is None or up.type not in ("assignment_expression", "init_declarator"):
         return None
     kept = up.child_by_field_name("left") or declarator_name(up.child_by_field_name("declarator"))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import outermost
 from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import OFFLOAD_OK, XMIT, Contract
@@ -139,9 +140,7 @@ def _is_test(node: Node) -> bool:
 
 def _is_returned(one: Written) -> bool:
     """Tell whether a function does nothing with a handle but return it."""
-    up = span_of(one).parent
-    while up is not None and up.type in ("cast_expression", "parenthesized_expression"):
-        up = up.parent
+    up = outermost(span_of(one)).parent
     return up is not None and up.type == "return_statement"
 
 

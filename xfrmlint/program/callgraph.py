@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.corpus import words
-from xfrmlint.c.expression import arguments_of, given_to, position_in
+from xfrmlint.c.expression import arguments_of, around, given_to, position_in
 from xfrmlint.c.mention import Slot, Use, declared_argument, slot_of, use_of
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import Place, node_text
@@ -462,7 +462,7 @@ class _Collector:
         self.seen.add(mark)
         if use.kind == "called":
             self.called(giver or use, step.via)
-            call = _call_of(use.at)
+            call = around(use.at, "call_expression")
             if call is not None:
                 self.calls.append((use.view, call))
         elif use.kind == "argument":
@@ -555,14 +555,6 @@ class _Collector:
             self.doubt(use, f"who calls {self.function.name}() through {text} is not known")
 
 
-def _call_of(called: Node) -> Node | None:
-    """Return the call of which a node is, or is in, the called expression."""
-    up: Node | None = called
-    while up is not None and up.type != "call_expression":
-        up = up.parent
-    return up
-
-
 def _declares(item: Node, offset: int) -> bool:
     """Tell whether what stands at an offset is the name in a function's declarator."""
     node = item.descendant_for_byte_range(offset, offset + 1)
@@ -587,9 +579,7 @@ def _other_element(stored: Node, read: Node) -> bool:
     """Tell whether two constant indexes name different elements of an array."""
     subscript = read.parent
     index = subscript.child_by_field_name("index") if subscript is not None else None
-    pair = stored.parent
-    while pair is not None and pair.type not in ("initializer_pair", "initializer_list"):
-        pair = pair.parent
+    pair = around(stored.parent, "initializer_pair", "initializer_list")
     if index is None or pair is None or subscript is None:
         return False
     if pair.type == "initializer_pair":

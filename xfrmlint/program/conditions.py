@@ -5,7 +5,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of
+from xfrmlint.c.expression import arguments_of, without_casts
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
@@ -97,12 +97,12 @@ def _compared(asked: Asked, node: Node) -> bool | None:
         if stops in sides:
             return stops
         return None if None in sides else not stops
-    if _bare(right) == asked.name:
+    if node_text(without_casts(right)) == asked.name:
         left, right = right, left
         operator = _MIRRORED.get(operator, operator)
     if operator not in _ZERO:
         raise _NotUnderstood
-    if _bare(left) != asked.name:
+    if node_text(without_casts(left)) != asked.name:
         # `t[i].used == x`: of the element, not of its number.
         if any(n.type == "subscript_expression" for n in (left, right)) or "->" in node_text(node):
             return None
@@ -115,12 +115,6 @@ def _compared(asked: Asked, node: Node) -> bool | None:
         # What nobody knows is a limit: it is more than 0.
         return _ABOVE[operator]
     return _ZERO[operator] if value.value == 0 else _BELOW[operator]
-
-
-def _bare(node: Node) -> str:
-    while node.type in ("parenthesized_expression", "cast_expression"):
-        node = node.child_by_field_name("value") or node.named_children[-1]
-    return node_text(node)
 
 
 def _names(asked: Asked, node: Node) -> bool:

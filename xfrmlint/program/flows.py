@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of
+from xfrmlint.c.expression import arguments_of, without_casts
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
@@ -160,9 +160,7 @@ def _directions_at(node: Node) -> tuple[frozenset[str], bool]:
 
 def _said(condition: Node, held: bool) -> frozenset[str]:
     """Return the directions in which a condition is as it is."""
-    node = condition
-    while node.type == "parenthesized_expression" and node.named_child_count == 1:
-        node = node.named_children[0]
+    node = without_casts(condition)
     operator = node.child_by_field_name("operator")
     left, right = (node.child_by_field_name(side) for side in ("left", "right"))
     if operator is not None and left is not None and right is not None:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.cleanups import Cleanups
-from xfrmlint.c.expression import arguments_of
+from xfrmlint.c.expression import arguments_of, around, without_casts
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import DELETE, HANDLE
@@ -36,7 +36,6 @@ _COUNTED = re.compile(
 )
 # A variable that is emptied frees nothing.
 _KEPT = rb"_ptr\s*\(\s*%(name)b\s*\)|\b%(name)b\s*=\s*(?:NULL|nullptr|0)\s*;"
-_WRAPPED = ("parenthesized_expression", "cast_expression")
 _DEEPEST = 6
 
 
@@ -107,7 +106,7 @@ class _Finder:
                     continue
                 counted = self._counted(call) or (
                     # Where a variable ends that is emptied before, somebody may keep it.
-                    not _is_within(call, view.node)
+                    around(call, view.node.type) != view.node
                     and any(_is_kept(view, node_text(arguments[at])) for at in taken)
                 )
                 if not targets and function_named(name).frees in taken:
@@ -158,8 +157,7 @@ class _Finder:
 
     def is_of(self, view: View, node: Node, given: frozenset[str], depth: int = 0) -> bool:
         """Tell whether an expression is the handle, or the object that it leads to."""
-        while node.type in _WRAPPED and node.named_child_count:
-            node = node.child_by_field_name("value") or node.named_children[-1]
+        node = without_casts(node)
         if depth > _DEEPEST:
             return False
 
@@ -232,11 +230,3 @@ def _is_kept(view: View, name: str) -> bool:
     """Tell whether a variable is emptied: what it held is not freed where it ends."""
     pattern = _KEPT % {b"name": re.escape(name.encode("utf-8", "surrogateescape"))}
     return re.search(pattern, view.text[view.node.start_byte : view.node.end_byte]) is not None
-
-
-def _is_within(node: Node, root: Node) -> bool:
-    """Tell whether a node is of the tree below another one."""
-    up: Node | None = node
-    while up is not None and up != root:
-        up = up.parent
-    return up is not None

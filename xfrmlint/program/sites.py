@@ -6,6 +6,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import declarators, declared, specified
+from xfrmlint.c.expression import around
 from xfrmlint.c.macros import Macro
 from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.reader import Reader, Words
@@ -318,19 +319,10 @@ def _is_strange(reader: Reader, view: View, node: Node, called: bool) -> bool:
     used = use_of(reader, view, node).kind != "none"
     if (used and called) or unevaluated(view, node):
         return False
-    up: Node | None = node
-    while up is not None and up.type not in ("function_declarator", "compound_statement", "ERROR"):
-        up = up.parent
+    up = around(node, "function_declarator", "compound_statement", "ERROR")
     # A prototype stands at file level: in a function it is a call, for all that is known.
     declared_here = up is not None and up.type == "function_declarator"
-    return not declared_here or _in_body(node)
-
-
-def _in_body(node: Node) -> bool:
-    up = node.parent
-    while up is not None and up.type != "compound_statement":
-        up = up.parent
-    return up is not None
+    return not declared_here or around(node, "compound_statement") is not None
 
 
 def _strange_names(view: View, words: Iterable[str]) -> list[Doubt]:
