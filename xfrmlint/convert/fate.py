@@ -23,17 +23,9 @@ from xfrmlint.c.unit import Place, below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.edits import Edit
-from xfrmlint.convert.exits import (
-    End,
-    end_of,
-    following,
-    frees,
-    is_busy,
-    label_of,
-    next_of,
-    passed,
-    taken,
-)
+from xfrmlint.convert.effects import Effects
+from xfrmlint.convert.ends import End, end_of, ending_calls, is_busy, may_free
+from xfrmlint.convert.exits import following, label_of, next_of, passed, taken
 from xfrmlint.convert.written import statement_of, without_parentheses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.callgraph import Edge as Call
@@ -56,6 +48,7 @@ class Fate:
 
     def __init__(self, graph: CallGraph) -> None:
         self.graph = graph
+        self.effects = Effects(graph.reader)
 
     def of_value(self, view: View, function: FunctionName, value: str, place: Place) -> End:
         """Return how the packet ends if a function returns a value."""
@@ -63,7 +56,7 @@ class Fate:
 
     def of(self, view: View, function: FunctionName, first: Node) -> End:
         """Return how the packet ends if a function leaves by the statements from one on."""
-        return self._after(view, function, end_of(view, first), 0)
+        return self._after(view, function, end_of(self.effects, view, first), 0)
 
     def _after(self, view: View, function: FunctionName, end: End, depth: int) -> End:
         if end.why or depth > _DEEPEST:
@@ -118,7 +111,7 @@ class Fate:
         branch = taken(node, end.value)
         if branch is None:
             return self._passed_on(view, node, end, depth)
-        return self._after(view, view.function, end_of(view, branch), depth + 1)
+        return self._after(view, view.function, end_of(self.effects, view, branch), depth + 1)
 
     def _passed_on(self, view: View, node: Node, end: End, depth: int) -> End | None:
         """Return what comes of `return f();`, and of a call after which nothing is done."""
@@ -164,10 +157,10 @@ class Fate:
             branch = next_of(statement)
         if branch is None:
             then = End(True, "", view.place(node.start_byte))
-        elif _touches(view, branch, _packet(view, node)):
+        elif _touches(self.effects, view, branch, _packet(view, node)):
             return "its caller goes on with it"
         else:
-            then = end_of(view, branch, True)
+            then = end_of(self.effects, view, branch, True)
         return (
             "its caller goes on"
             if then.why
@@ -191,7 +184,7 @@ class Fate:
         if node is None or before is None or before.type != "expression_statement":
             return None
         then = end._replace(value=other, why="")
-        if not frees(before) or self._unnoticed(view, function, then, 0):
+        if not ending_calls(self.effects, view, before) or self._unnoticed(view, function, then, 0):
             return None
         value = node.named_children[0]
         return then, Edit(view.path, value.start_byte, value.end_byte, other.encode())
@@ -226,7 +219,7 @@ def _packet(view: View, call: Node) -> str:
     return ""
 
 
-def _touches(view: View, first: Node, packet: str) -> bool:
+def _touches(effects: Effects, view: View, first: Node, packet: str) -> bool:
     """Tell whether what is done from a statement on names the packet, or frees one."""
     at: Node | None = first
     seen: set[int] = set()
@@ -239,7 +232,7 @@ def _touches(view: View, first: Node, packet: str) -> bool:
             one.type == "identifier" and packet and node_text(one) == packet for one in below(at)
         ):
             return True
-        if frees(at):
+        if may_free(effects, view, at):
             return True
         if at.type == "return_statement":
             return False

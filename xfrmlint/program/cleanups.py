@@ -16,7 +16,7 @@ from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
 
 _ATTRIBUTE = re.compile(rb"\b_*cleanup_*\s*\(\s*(\w+)\s*\)")
-_HINTS = (b"cleanup", b"__free", b"guard", b"CLASS", b"ACQUIRE")
+_HINTS = (b"__free", b"guard", b"CLASS", b"ACQUIRE")
 
 
 class _Spot(NamedTuple):
@@ -61,7 +61,8 @@ class Cleanups:
         for file in self.reader.universe.files(path):
             data = self.reader.corpus.data(file)
             if not any(hint in data for hint in _HINTS):
-                continue
+                if b"cleanup" not in data or not _ATTRIBUTE.search(data):
+                    continue
             text = without_comments(data)
             for match in _ATTRIBUTE.finditer(text):
                 found[match.group(1)].append(_Spot(file, match.start(), "__cleanup"))
