@@ -59,7 +59,7 @@ _TAKE_TYPES = re.compile(
 # Their arguments become the types of what they define (kernel/macros.toml).
 _DEFINES = re.compile(rb"(?:DEFINE_\w+|EXTEND_CLASS)[ \t]*\([^;{}]*\Z")
 _BLANKS = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
-_RANGE = re.compile(rb"case(?<!\wcase)(?!\w)[^;{}:]*?(\.\.\.)(?=[^;{}]*:)")
+_RANGE = re.compile(rb"case(?<!\wcase)(?!\w)[^;{}:]{,300}?(\.\.\.)(?=[^;{}]{,300}:)")
 _MARKS = re.compile(rb"[][(){},;]")
 _WORD = re.compile(rb"\w")
 _FAR = 4000

@@ -1,7 +1,7 @@
 """Who calls a function: directly, through a macro, or through whatever holds its address."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -87,9 +87,8 @@ class CallGraph:
         self.reader = reader
         self.filled: list[Filled] = []
         self._incoming: dict[FunctionName, Incoming] = {}
-        # The calls through pointers that lead into a function, and those that are looked for.
+        # The calls that lead into a function, through pointers, too.
         self._through: dict[FunctionName, list[tuple[View, Node]]] = {}
-        self._asking: set[FunctionName] = set()
         self._views: dict[FunctionName, View] = {}
         self._registered: dict[tuple[str, str], frozenset[str]] = {}
         self._slot_reads: dict[tuple[str, str, str], list[_Read]] = {}
@@ -120,9 +119,7 @@ class CallGraph:
         """Return the edges and entries that lead into a function."""
         if function not in self._incoming:
             collector = _Collector(self, function)
-            self._asking.add(function)
             collector.collect()
-            self._asking.discard(function)
             self._incoming[function] = collector.result()
             self._through[function] = collector.calls
         return self._incoming[function]
@@ -146,24 +143,25 @@ class CallGraph:
         return collector.result().edges
 
     def passed(self, function: FunctionName, index: int) -> list[tuple[View, Node]]:
-        """Return what callers pass as a parameter: (caller's view, argument).
-
-        Those that call it through a pointer are asked where no other is seen.
-        """
-        calls = [
+        """Return what callers pass as a parameter: (caller's view, argument)."""
+        calls = (
             (view, call)
             for view, node in self.mentions(function)
             if (call := node.parent) is not None
             and call.type == "call_expression"
             and (call.child_by_field_name("function") or call).id == node.id
-        ]
-        if not calls and function not in self._asking:
+        )
+        return _arguments(calls, index)
+
+    def handed(self, function: FunctionName, index: int) -> list[tuple[View, Node]]:
+        """Return the same of those that call it through a pointer, too, if no other is seen."""
+        found = self.passed(function, index)
+        if not found:
             for view in self.reader.functions(function.name, function.path):
                 self.known(view)
             self.incoming(function)
-            calls = self._through[function]
-        given = ((view, arguments_of(call)) for view, call in calls)
-        return [(view, arguments[index]) for view, arguments in given if index < len(arguments)]
+            found = _arguments(self._through[function], index)
+        return found
 
     def _named(self, view: View) -> list[Occurrence]:
         return self.mentions(self.known(view))
@@ -551,6 +549,11 @@ class _Collector:
         text = f"{slot.struct.removeprefix('struct ')}.{slot.field}".lstrip(".")
         if not self.onward(step._replace(via=text)) and not handler:
             self.doubt(use, f"who calls {self.function.name}() through {text} is not known")
+
+
+def _arguments(calls: Iterable[tuple[View, Node]], index: int) -> list[tuple[View, Node]]:
+    given = ((view, arguments_of(call)) for view, call in calls)
+    return [(view, arguments[index]) for view, arguments in given if index < len(arguments)]
 
 
 def _declares(item: Node, offset: int) -> bool:

@@ -99,7 +99,7 @@ class _Delegation:
         self.graph = graph
         self.reader = graph.reader
         self.contract = graph.reader.contract
-        accesses = Accesses(graph.reader, self.contract.offload, graph.passed)
+        accesses = Accesses(graph.reader, self.contract.offload, graph.handed)
         self.devices = Devices(graph, accesses)
 
     def calls(self, path: str) -> list[tuple[View, Node, Node]]:

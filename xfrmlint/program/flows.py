@@ -51,7 +51,7 @@ class Flows:
     def __init__(self, graph: CallGraph, offload: str) -> None:
         self.graph = graph
         self.contract = graph.reader.contract
-        self.devices = Devices(graph, Accesses(graph.reader, offload, graph.passed))
+        self.devices = Devices(graph, Accesses(graph.reader, offload, graph.handed))
         self.forms = Forms(graph.reader, graph.passed)
 
     def wrong(self, sites: Sequence[Site]) -> tuple[frozenset[Place], list[Doubt]]:

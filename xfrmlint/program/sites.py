@@ -87,7 +87,7 @@ class _Finder:
         self.reader: Reader = graph.reader
         self.contract = self.reader.contract
         self.offload = offload
-        self.accesses = Accesses(self.reader, offload, graph.passed)
+        self.accesses = Accesses(self.reader, offload, graph.handed)
         self.doubts: list[Doubt] = []
         self.sites: dict[tuple[Place, FunctionName, str, str, str], Site] = {}
         self.by_module: dict[str, list[Driver]] = {}
@@ -123,7 +123,7 @@ class _Finder:
         private = self.contract.member(PRIVATE)
         if not private or private.encode() not in self.reader.corpus.data(path):
             return
-        accesses = Accesses(self.reader, self.offload, self.graph.passed, (private,))
+        accesses = Accesses(self.reader, self.offload, self.graph.handed, (private,))
         for view in self.reader.views_with(Words([private], self.reader.indexes), path, {}):
             if view.kind == "function":
                 for access in accesses.of(view):
