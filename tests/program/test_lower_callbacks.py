@@ -280,7 +280,7 @@ def test_whether_a_variable_still_frees_at_its_end_may_be_open(body: str) -> Non
         (
             SA + "struct foo_sa *s __free(foo_sa) = sa;",
             "DEFINE_FREE(foo_sa, struct foo_sa *, if (_T) kfree(_T))\n",
-            "kfree(s) foo_del",
+            "kfree(_T) __free_foo_sa",
         ),
         (
             SA + "CLASS(foo_sa, s)(sa);",

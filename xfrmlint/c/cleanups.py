@@ -1,10 +1,10 @@
 """What happens where a scope ends, or a lock's begins (include/linux/cleanup.h), as statements.
 
-`T *p __free(put) = get();` ends with what DEFINE_FREE(put, ...) says of p, CLASS(c, v)(a) with what
-DEFINE_CLASS(c, ...) says of v, `u32 h __cleanup(f)` with f(&h), and guard(lock)(l) with what
-DEFINE_GUARD(lock, ...) says unlocks l; with a lock that can fail (DEFINE_GUARD_COND()), it may be.
-The text is parsed as if it stood where the variable is declared. Of the kernel's own classes
-nothing is said: what they do (unlock, kfree) is nothing to those who follow values.
+`T *p __free(put) = get();` ends with __free_put(p), CLASS(c, v)(a) with class_c_destructor(v), and
+guard(l)(x) with class_l_destructor(x): functions that DEFINE_FREE(put, ...) and the like make (see
+kernel/macros.toml); `u32 h __cleanup(f)` ends with f(&h). The text is parsed as if it stood where
+the variable is declared. Of the kernel's own classes nothing is said: what they do (unlock, kfree)
+is nothing to those who follow values.
 """
 
 import re
@@ -34,32 +34,28 @@ _INSTANCE = re.compile(rb"(?:CLASS|CLASS_INIT|ACQUIRE)\s*\(\s*(\w+)\s*,\s*(\w+)\
 _HINT = re.compile(rb"__free|cleanup|guard\s*\(|\b(?:CLASS|CLASS_INIT|ACQUIRE)\s*\(")
 _SCOPED = re.compile(rb"\bscoped_(cond_)?guard\s*(?=\()")
 _DECLARATIONS = Query(language(), "(declaration) @all")
-_NAMED = re.compile(rb"\b_T\b")
-_LOCK = re.compile(rb"\b_T\s*->\s*lock\b")
 
 
 class Class(NamedTuple):
     """A class of cleanups by its name. kind: of the macro that defines it, behind DEFINE_.
 
-    base: the class that it extends, if it does.
+    text: what that is given, but for the names.
     """
 
     kind: str
     name: str
-    arguments: Sequence[bytes]
-    base: str = ""
+    text: bytes
 
     @property
-    def begins(self) -> bytes:
-        """What is done where a guard's scope begins."""
-        # LOCK_GUARD_0 has no type.
-        return b"".join(self.arguments[1 if self.kind == "LOCK_GUARD_0" else 2 :][:1])
+    def functions(self) -> tuple[str, str]:
+        """What is called where a variable of it begins, and where it ends."""
+        end = f"__free_{self.name}" if self.kind == "FREE" else f"class_{self.name}_destructor"
+        return f"class_{self.name}_constructor", end
 
     @property
-    def ends(self) -> bytes:
-        """What is done with _T where the scope ends."""
-        behind = self.arguments[2 if self.kind in ("FREE", "CLASS", "LOCK_GUARD_0") else 3 :]
-        return b",".join(behind if self.kind == "FREE" else behind[:1])
+    def fails(self) -> bool:
+        """Whether the lock of a guard can fail to be had."""
+        return "COND" in self.kind
 
 
 class Scope(NamedTuple):
@@ -75,13 +71,10 @@ def classes_in(text: bytes) -> Iterator[Class]:
     for match in _DEFINED.finditer(text):
         end = closing(text, match.end())
         if end is not None:
-            arguments = separated(text[match.end() + 1 : end])
             kind, name = (match.group(1) or match.group(2)).decode(), match.group(3).decode()
             extends = kind == "EXTEND_CLASS" or "COND" in kind
-            extended = name + match.group(4).decode()
-            yield (
-                Class(kind, extended, arguments, name) if extends else Class(kind, name, arguments)
-            )
+            name += match.group(4).decode() if extends else ""
+            yield Class(kind, name, text[match.end(4 if extends else 3) : end - 1])
 
 
 def classes_for(corpus: Corpus, path: str) -> Mapping[str, Class]:
@@ -150,7 +143,7 @@ class Cleanups:
         first, *given = self._scoped[offset]
         name = first.decode("utf-8", "replace").strip()
         own = self._classes.get(name)
-        fails = "COND" in own.kind if own is not None else guard_fails(name)
+        fails = own.fails if own is not None else guard_fails(name)
         scope = self._guarded(name, given, statement.start_byte) or Scope()
         return scope._replace(skipped=fails and offset not in self._asked)
 
@@ -159,18 +152,13 @@ class Cleanups:
     ) -> Scope | None:
         """Return what a guard does. open_: what follows is reached without the lock, too."""
         found = self._classes.get(name)
-        base = self._classes.get(found.base) if found is not None and found.base else found
-        if found is None or base is None or "GUARD" not in base.kind:
+        if found is None or "GUARD" not in found.kind:
             return None
-        lock = b"(" + (given[0].strip() if given else b"") + b")"
-        ends = base.ends
-        if found.base and open_:
+        lock = b"".join(given[:1]).strip()
+        begins, ends = b"%s(%s)" % (found.functions[0].encode(), lock), self._ended(found, lock)
+        if found.fails and open_:
             ends = b"if (%s_) {%s;}" % (name.encode(), ends)
-        # Of LOCK_GUARD_1 the lock is a member.
-        made = [
-            _NAMED.sub(lambda _: lock, _LOCK.sub(lambda _: lock, t)) for t in (found.begins, ends)
-        ]
-        return Scope(self._parsed(made[0], at), self._parsed(made[1], at))
+        return Scope(self._parsed(begins, at), self._parsed(ends, at))
 
     def frees(self) -> Iterator[tuple[Node, str]]:
         """Yield the variables of a function with a __free() of the kernel's, and its name."""
@@ -194,15 +182,15 @@ class Cleanups:
             of = self._classes.get(instance.group(1).decode())
             variable = declarator_name(declaration.child_by_field_name("declarator"))
             if of is not None and variable is not None:
-                yield self._released(variable, of)
+                text = self._ended(of, node_text(variable).encode())
+                yield self._parsed(text, variable.end_byte)
             return
         for name, attribute in self._attributes(declaration):
-            called = attribute.group(2)
+            called, word = attribute.group(2), node_text(name).encode()
             if attribute.group(1) is None:
-                text = called + b"(&" + node_text(name).encode() + b")"
-                yield self._parsed(text, name.end_byte)
+                yield self._parsed(b"%s(&%s)" % (called, word), name.end_byte)
             elif (freed := self._classes.get(f"__free_{called.decode()}")) is not None:
-                yield self._released(name, freed)
+                yield self._parsed(self._ended(freed, word), name.end_byte)
 
     def _attributes(self, declaration: Node) -> Iterator[tuple[Node, re.Match[bytes]]]:
         """Yield what is declared with an attribute that says what ends it, the last one first."""
@@ -222,16 +210,13 @@ class Cleanups:
             if name is not None and found is not None:
                 yield name, found
 
-    def _released(self, name: Node, of: Class) -> Sequence[Node]:
-        """Return what is done where a variable of a class ends."""
-        base = self._classes.get(of.base) if of.base else of
-        if base is None:
-            return ()
-        variable = node_text(name).encode()
-        text = base.ends
-        if "COND" in of.kind:
-            text = b"if (" + variable + b") {" + text + b";}"
-        return self._parsed(_NAMED.sub(lambda _: variable, text), name.end_byte)
+    def _ended(self, of: Class, what: bytes) -> bytes:
+        """Return the call that ends something of a class."""
+        macro = (of.kind if of.kind == "EXTEND_CLASS" else f"DEFINE_{of.kind}").encode()
+        corpus, path = self.view.corpus, self.view.path
+        # A driver's own copy of these macros takes its address, as the kernel's do.
+        own = any(macro in corpus.defines(file) for file in corpus.local(path))
+        return b"%s(%s%s)" % (of.functions[1].encode(), b"&" if own else b"", what)
 
     def _parsed(self, text: bytes, at: int) -> Sequence[Node]:
         """Return the statements of a text, as they would stand at an offset, on its line."""

@@ -220,9 +220,12 @@ class NameWalk:
     def _looked(self, where: _Where, text: bytes, head: bytes) -> Body:
         path, name = where.path, where.name
         met: dict[str, dict[str, None]] = {kind: {} for kind in _KINDS}
-        # What is done where variables end is not written there.
-        ends = [b" ".join(one.arguments[1:]) for one in self._classes_in(text, path)]
-        text = b" ".join((text, *ends))
+        for one in self._classes_in(text, path):
+            # What is done where its variables begin and end is not written there.
+            text += b" " + one.text
+            made = dict.fromkeys(one.functions)
+            met["sleeping"] |= made
+            met["freeing"] |= made
         for match in _CALL.finditer(text):
             if match.group(2) in _NOT_CALLED:
                 continue
@@ -250,9 +253,9 @@ class NameWalk:
         """Return the classes of a driver's own of which a text has variables or guards."""
         used = [(m.group(1), m.group(2).decode()) for m in OF_A_CLASS.finditer(text)]
         known = classes_for(self._reader.corpus, path) if used else {}
-        names = (f"__free_{name}" if how == b"__free" else name for how, name in used)
-        found = [known[name] for name in names if name in known]
-        return found + [known[one.base] for one in found if one.base in known]
+        names = {f"__free_{name}" if how == b"__free" else name for how, name in used}
+        # What extends a class has its name, and more.
+        return [one for key, one in known.items() if any(n.startswith(key) for n in names)]
 
     def _kinds(self, name: str, path: str, given: bytes) -> Iterator[str]:
         """Yield what a function is that is called by a name. given: the text of its arguments."""

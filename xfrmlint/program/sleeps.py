@@ -273,7 +273,7 @@ def _own_guard(graph: CallGraph, view: View, name: str) -> str:
         for one in classes_in(without_comments(data) if b"DEFINE_" in data else b""):
             if one.name != name or "GUARD" not in one.kind:
                 continue
-            words = re.findall(rb"(\w+)\s*\(", b" ".join(one.arguments[1:]))
+            words = re.findall(rb"(\w+)\s*\(", one.text)
             does = [function_named(word.decode()) for word in words]
             if any(did.sleeps == "always" for did in does):
                 return "always"
