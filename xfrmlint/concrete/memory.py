@@ -287,19 +287,20 @@ class Memory:
                     stars = "*" * kind.pointers
                     reason = f"a pointer to {target.kind} used as `{kind.base} {stars}`"
                     raise self._outside(reason, at)
-        elif isinstance(target, Cell):
-            held = target.type
-            if target.array is not None and target is target.array.end:
-                held = target.array.element
-                if held is not None and kind == held.pointed():
-                    return
-            if held is None or held.pointers or integer(held) is None:
-                same = held is not None and kind == held.pointed()
-                if same or (self.choose is not None and (held is None or kind.pointers > 1)):
-                    return
-            elif kind.pointers == 1 and integer(kind.pointed(-1)) == integer(held):
-                return
+        elif isinstance(target, Cell) and not self._is_pointed_at(target, kind):
             raise self._outside("the address of a variable changes its type", at)
+
+    def _is_pointed_at(self, target: Cell, kind: CType) -> bool:
+        """Tell whether a pointer of a type can lead to a variable, or to an array's element."""
+        held = target.type
+        if target.array is not None and target is target.array.end:
+            held = target.array.element
+            if held is not None and kind == held.pointed():
+                return True
+        if held is None or held.pointers or integer(held) is None:
+            same = held is not None and kind == held.pointed()
+            return same or (self.choose is not None and (held is None or kind.pointers > 1))
+        return kind.pointers == 1 and integer(kind.pointed(-1)) == integer(held)
 
     # Operands that C leaves unordered
 
