@@ -137,11 +137,6 @@ void hardware_send_plain(struct hardware *hw, struct sk_buff *skb)
 	dev_consume_skb_any(skb);
 }
 
-void hardware_none(struct hardware *hw)
-{
-	pr_info("running: none port=%s\n", hw->port->name);
-}
-
 void hardware_between(struct hardware *hw)
 {
 	wait_event_timeout(hw->released, !hw->held, 5 * HZ);
