@@ -27,7 +27,7 @@ _DEFINED = re.compile(
 )
 # How a class is used, and its name.
 OF_A_CLASS = re.compile(
-    rb"\b(__free|guard|scoped_(?:cond_)?guard|CLASS|ACQUIRE)\s*\(\s*(\w+)\s*[,)]"
+    rb"\b(__free|guard|scoped_(?:cond_)?guard|CLASS(?:_INIT)?|ACQUIRE)\s*\(\s*(\w+)\s*[,)]"
 )
 _ATTRIBUTE = re.compile(rb"\b(?:__(free)|_*cleanup_*)\s*\(\s*(\w+)\s*\)")
 _INSTANCE = re.compile(rb"(?:CLASS|CLASS_INIT|ACQUIRE)\s*\(\s*(\w+)\s*,\s*(\w+)\s*[,)]")
