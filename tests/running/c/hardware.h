@@ -5,7 +5,6 @@
 
 #include <linux/list.h>
 #include <linux/netdevice.h>
-#include <linux/printk.h>
 #include <linux/skbuff.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -29,6 +28,8 @@ struct hardware {
 	void __iomem *regs;
 	struct descriptor *ring;
 	u32 chip;
+	/* Packets that were dropped since it was last told. */
+	u32 none;
 	/* What the command "hold" puts aside, and the packets that wait until "release". */
 	const struct net_device_ops *own_ops;
 	struct net_device_ops held_ops;
@@ -66,10 +67,10 @@ void hardware_send(struct hardware *hw, struct sk_buff *skb);
 void hardware_send_described(struct hardware *hw, struct sk_buff *skb, struct descriptor *by);
 /* Send a packet that needs no SA. */
 void hardware_send_plain(struct hardware *hw, struct sk_buff *skb);
-/* Tell of a packet for which there is no SA, and which the driver drops. */
+/* Count a packet for which there is no SA, and which the driver drops. */
 static inline void hardware_none(struct hardware *hw)
 {
-	pr_info("running: none port=%s\n", hw->port->name);
+	hw->none++;
 }
 
 /* Wait here, between two reads, as long as the scenario holds the device. */
