@@ -153,6 +153,96 @@ def test_what_sleeps(body: str, outside: str, what: str) -> None:
     assert sleeps(body, outside) == [what]
 
 
+HOW = "enum foo_how { FOO_POLL, FOO_SLEEP = 4 };\n#define FOO_F_WAIT 0x2\n"
+POLL = HOW + "static void foo_cmd(struct priv *p, int how) { BODY }\n"
+MESSAGE = """
+struct foo_msg { int op; bool wait; };
+static void foo_send(struct priv *p, struct foo_msg *m) { BODY }
+static void foo_queue(struct priv *p, struct foo_msg *m) { foo_send(p, m); }
+"""
+BY_SWITCH = "switch (how) { case FOO_SLEEP: msleep(1); break; case FOO_POLL: udelay(1); }"
+
+
+@pytest.mark.parametrize(
+    ("body", "outside", "told"),
+    [
+        ("foo_cmd(p, HOW);", POLL, "if (how == FOO_SLEEP) msleep(1);"),
+        ("foo_cmd(p, HOW);", POLL, "if (how != FOO_SLEEP) { udelay(1); } else { msleep(1); }"),
+        ("foo_cmd(p, HOW);", POLL, "if (how != FOO_SLEEP) return; msleep(1);"),
+        ("foo_cmd(p, HOW);", POLL, "if (how) { msleep(1); } else { return; } msleep(2);"),
+        ("foo_cmd(p, HOW);", POLL, BY_SWITCH),
+        ("foo_cmd(p, HOW);", POLL, "switch (how) { case FOO_POLL: return; } msleep(1);"),
+        ("foo_cmd(p, HOW);", POLL, "switch (how) { case 0: break; default: msleep(1); }"),
+        ("foo_cmd(p, HOW);", POLL, "if (how && p->next) msleep(1);"),
+        ("foo_cmd(p, HOW);", POLL, "if (how && wait_for_completion(&p->next)) p->next = 0;"),
+        ("foo_cmd(p, HOW);", POLL, "while (how && p->next) msleep(1);"),
+        ("foo_cmd(p, HOW);", POLL, "if (how) guard(mutex)(&p->lock);"),
+        ("foo_cmd(p, HOW);", POLL, "if (how) scoped_guard(mutex, &p->lock) { p->next = 1; }"),
+        ("foo_cmd(p, 1 | HOW >> 1);", POLL, "if (how & FOO_F_WAIT) msleep(1);"),
+        ("int how = HOW; foo_cmd(p, how);", POLL, "if (unlikely(how)) msleep(1);"),
+        (
+            "foo_cmd(p, HOW);",
+            "static void foo_wait(struct priv *p, bool s) { if (s) msleep(1); }\n" + POLL,
+            "foo_wait(p, how == FOO_SLEEP);",
+        ),
+        (
+            "struct foo_msg m = { .op = 1, .wait = HOW }; foo_queue(p, &m);",
+            HOW + MESSAGE,
+            "if (m->wait) msleep(1);",
+        ),
+        (
+            "struct foo_msg m = {}; m.wait = HOW; foo_queue(p, &m);",
+            HOW + MESSAGE,
+            "if (!m->wait) return; msleep(1);",
+        ),
+    ],
+)
+def test_what_a_caller_writes_decides(body: str, outside: str, told: str) -> None:
+    outside = outside.replace("BODY", told)
+    assert not sleeps(body.replace("HOW", "FOO_POLL"), outside)
+    assert not open_sleeps(body.replace("HOW", "FOO_POLL"), outside)
+    assert sleeps(body.replace("HOW", "FOO_SLEEP"), outside)
+
+
+@pytest.mark.parametrize(
+    ("body", "outside"),
+    [
+        ("foo_cmd(p, 0);", POLL.replace("BODY", "if (how) { goto out; } msleep(1); out: return;")),
+        ("foo_cmd(p, 1);", POLL.replace("BODY", "if (how) goto out; p->next = 1; out: msleep(1);")),
+        (
+            "foo_cmd(p, 0);",
+            POLL.replace("BODY", "switch (how) { case 0: p->next = 1; case 1: msleep(1); }"),
+        ),
+        (
+            "struct foo_msg m = { .wait = 0 }; m.wait = p->next; foo_queue(p, &m);",
+            MESSAGE.replace("BODY", "if (m->op > 64) return; msleep(1);"),
+        ),
+    ],
+)
+def test_what_a_caller_writes_does_not_decide(body: str, outside: str) -> None:
+    assert sleeps(body, outside) == ["msleep()"]
+
+
+@pytest.mark.parametrize(
+    ("body", "outside", "reason"),
+    [
+        (
+            "p->next = 1; foo_cmd(p, 0);",
+            POLL.replace("BODY", "if (!p->next) msleep(1);"),
+            "depends on next, which is set before",
+        ),
+        (
+            "struct foo_msg m = { .op = 1 }; foo_queue(p, &m);",
+            MESSAGE.replace("BODY", "if (m->wait) msleep(1);"),
+            "depends on wait, which is set before",
+        ),
+    ],
+)
+def test_what_a_caller_sets_before_may_decide(body: str, outside: str, reason: str) -> None:
+    assert not sleeps(body, outside)
+    assert any(reason in one for one in open_sleeps(body, outside)), open_sleeps(body, outside)
+
+
 @pytest.mark.parametrize(
     ("body", "outside", "reason"),
     [

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.constants import Constants
 from xfrmlint.c.corpus import words
 from xfrmlint.c.expression import arguments_of, given_to, position_in
 from xfrmlint.c.mention import Slot, Use, declared_argument, slot_of, use_of
@@ -104,6 +105,7 @@ class CallGraph:
         self.uses = Uses(reader, self.passed, self._named, self.reads_of)
         self.cleanups = Cleanups(reader)
         self.forms = Forms(reader, self.passed)
+        self.constants = Constants(reader.types)
 
     def known(self, view: View) -> FunctionName:
         """Note a function's view, so that its way upwards can be asked for."""

@@ -19,18 +19,27 @@ from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import RESOLVE
 from xfrmlint.kernel.functions import function_named, guard_sleeps
 from xfrmlint.program.access import Doubt
-from xfrmlint.program.branches import Bound, context_asked, excluded, in_doubt
+from xfrmlint.program.bound import bound_of
+from xfrmlint.program.branches import (
+    Bound,
+    Where,
+    context_asked,
+    excluded,
+    in_doubt,
+    set_before,
+)
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.contexts import MUST_NOT_SLEEP, Contexts
 from xfrmlint.program.namewalk import Below, NameWalk, gives_up
 from xfrmlint.program.ops import Callback, Table
-from xfrmlint.program.outside import CALLS, Outside, Verdict, bound_of, called, doubtful
+from xfrmlint.program.outside import CALLS, Outside, Verdict, called, doubtful
 from xfrmlint.program.pointers import targets_of
 from xfrmlint.program.reach import Hop
 
 _GUARDS = re.compile(rb"\b(?:scoped_)?(?:cond_)?guard\s*\(\s*(\w+)")
 # A guard's class of the driver's own, up to what takes the lock.
 _DEFINED = rb"DEFINE_\w*GUARD\w*\(\s*%s\s*,"
+_SET = re.compile(rb"(?:->|\.)\s*(\w+)\s*=\s*(?:true|false|\d+|[A-Z][A-Z0-9_]*)\s*[;,}]")
 _DEEPEST = 16
 _MOST = 400
 # So many names are told of what nobody sees into.
@@ -64,13 +73,15 @@ def find_sleeps(
 class _Entered(NamedTuple):
     """A function on the way. bound: what its parameters are, as far as a caller wrote it out.
 
-    awake: why what is below may sleep all the same, if something says so.
+    awake: why what is below may sleep all the same, if something says so. told: members that
+    callers have set to a constant.
     """
 
     view: View
     chain: tuple[Hop, ...]
     bound: Bound
-    awake: str
+    awake: str = ""
+    told: frozenset[str] = frozenset()
 
 
 class _Targets(NamedTuple):
@@ -154,12 +165,12 @@ class _Finder:
         """Return what sleeps below a function: where, in which one, what, and the way there."""
         graph = self.graph
         found = []
-        queue = [_Entered(start, chain, {}, "")]
-        seen: set[tuple[FunctionName, tuple[tuple[str, str], ...], str]] = set()
+        queue = [_Entered(start, chain, {})]
+        seen: set[tuple[FunctionName, tuple[tuple[str, str], ...], str, frozenset[str]]] = set()
         for entered in queue:
-            view, hops, bound, _ = entered
+            view, hops, bound = entered.view, entered.chain, entered.bound
             function = graph.known(view)
-            mark = (function, tuple(sorted(bound.items())), entered.awake)
+            mark = (function, tuple(sorted(bound.items())), entered.awake, entered.told)
             if mark in seen:
                 continue
             if len(seen) > _MOST or len(hops) > _DEEPEST:
@@ -168,10 +179,17 @@ class _Finder:
                 self.doubts[Doubt(place, hops[-2:][0].function, reason)] = None
                 continue
             seen.add(mark)
-            told = list(_guards(graph, view))
+            told = [
+                (
+                    place,
+                    self.weighed(asked, entered, Where(view, bound, graph.constants), node, one),
+                )
+                for place, one, node in _guards(graph, view)
+            ]
             for inner in graph.reader.expanded(view.path, view.written, {}):
+                where = Where(inner, bound, graph.constants)
                 for call in captured(CALLS, inner.node, "call"):
-                    if not asked.skips(_name_of(call)) and not excluded(call, bound):
+                    if not asked.skips(_name_of(call)) and not excluded(where, call):
                         told += self.call(asked, entered, inner, call, queue)
             found += [(place, function, v.what, hops) for place, v in told if v.what]
             for place, verdict in told:
@@ -186,25 +204,42 @@ class _Finder:
         bound = entered.bound
         place = inner.place(call.start_byte)
         targets = _targets(self.graph, inner, call)
-        awake = entered.awake or self.awake(asked, inner, call, bound)
+        where = Where(inner, bound, self.graph.constants)
+        awake = entered.awake or self.awake(asked, where, call)
         if targets.views is None:
             yield place, Verdict("", f"{asked.who} calls a function pointer: it may sleep")
         elif not targets.views:
             verdict = Verdict(targets.what) if targets.what else None
             verdict = verdict or self.outside.verdict(inner, call, bound)
-            if verdict.what and awake:
-                verdict = Verdict("", f"whether {verdict.what} may sleep here hangs on {awake}")
-            if verdict.what and in_doubt(call, bound):
-                verdict = doubtful(verdict.what)
-            yield place, verdict
+            yield place, self.weighed(asked, entered, where, call, verdict)
         for target in targets.views or ():
             hop = Hop(target.item.name, place.path, place.line, targets.through)
             given = bound_of(self.graph, inner, call, target, bound, call.start_byte)
-            queue.append(_Entered(target, (*entered.chain, hop), given, awake))
+            told = entered.told | _set_to_constants(inner, call)
+            queue.append(_Entered(target, (*entered.chain, hop), given, awake, told))
 
-    def awake(self, asked: _Asked, view: View, call: Node, bound: Bound) -> str:
+    def weighed(
+        self, asked: _Asked, entered: _Entered, where: Where, node: Node, verdict: Verdict
+    ) -> Verdict:
+        """Return what is to be said of what sleeps, by the conditions that stand before it."""
+        what = verdict.what
+        if not what:
+            return verdict
+        if excluded(where, node):
+            return Verdict()
+        awake = entered.awake or self.awake(asked, where, node)
+        if awake:
+            return Verdict("", f"whether {what} may sleep here hangs on {awake}")
+        if in_doubt(where, node):
+            return doubtful(what)
+        member = set_before(where, node, entered.told)
+        reason = f"whether {what} is called depends on {member}, which is set before"
+        return Verdict("", reason) if member else verdict
+
+    def awake(self, asked: _Asked, where: Where, call: Node) -> str:
         """Return what can have let a callback sleep at a call, in words; nothing if it can't."""
-        context = context_asked(call, bound)
+        view = where.view
+        context = context_asked(where, call)
         if context:
             return f"what {context}() says"
         if asked.below is None or not asked.below.releases:
@@ -224,6 +259,12 @@ def _unseen(callback: str, below: Below) -> str:
     more = f" and {rest} more" if rest > 0 else ""
     does = "does" if len(below.unseen) == 1 else "do"
     return f"{callback}() must not sleep, and what {', '.join(first)}{more} {does} is not seen"
+
+
+def _set_to_constants(view: View, call: Node) -> frozenset[str]:
+    """Return the names of the members that a function has set to a constant before a call."""
+    text = view.text[view.node.start_byte : call.start_byte]
+    return frozenset(found.decode() for found in _SET.findall(text))
 
 
 def _name_of(call: Node) -> str:
@@ -248,7 +289,7 @@ def _targets(graph: CallGraph, view: View, call: Node) -> _Targets:
     return _Targets([v for v in views if v is not None] or None, through)
 
 
-def _guards(graph: CallGraph, view: View) -> Iterator[tuple[Place, Verdict]]:
+def _guards(graph: CallGraph, view: View) -> Iterator[tuple[Place, Verdict, Node]]:
     """Yield what is to be said of a function's guards (include/linux/cleanup.h)."""
     item, unit = view.written, view.corpus.unit(view.path)
     text = without_comments(unit.data[item.start : item.end])
@@ -258,14 +299,15 @@ def _guards(graph: CallGraph, view: View) -> Iterator[tuple[Place, Verdict]]:
             continue
         name = match.group(1).decode()
         sleeps = guard_sleeps(name) or _own_guard(graph, view, match.group(1))
-        place = unit.place(item.start + match.start())
-        if sleeps == "always":
-            yield place, Verdict(f"guard({name})")
-        elif not sleeps:
-            yield (
-                place,
-                Verdict("", f"guard({name}) takes an unknown lock: it may sleep"),
-            )
+        verdict = Verdict(f"guard({name})") if sleeps == "always" else Verdict()
+        if not sleeps:
+            verdict = Verdict("", f"guard({name}) takes an unknown lock: it may sleep")
+        # The parser is not shown a scoped one, but the statement behind it.
+        end = closing(text, text.index(b"(", match.start())) or match.end()
+        at = item.start + (end if match.group().startswith(b"scoped") else match.start())
+        at += len(text[end:]) - len(text[end:].lstrip()) if at > item.start + match.end() else 0
+        node = view.node.descendant_for_byte_range(at, at) if not view.expanded else None
+        yield unit.place(item.start + match.start()), verdict, node or view.node
 
 
 def _own_guard(graph: CallGraph, view: View, name: bytes) -> str:
