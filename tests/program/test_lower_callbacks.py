@@ -256,11 +256,36 @@ def test_what_a_caller_sets_before_may_decide(body: str, outside: str, reason: s
         ("foo_let_go(x); msleep(1); spin_lock_bh(&x->lock);", RELEASE, "foo_let_go() gives up"),
         ("foo_elsewhere(p);", "", "what foo_elsewhere() does is not seen"),
         ("p->hw->ops->never_set(p->hw);", "", "what ->never_set() does is not seen"),
+        (
+            "p->hw->ops->drop(p->hw, 1);",
+            "void foo_use(struct foo_ops *o, void (*f)(struct foo_hw *, u32)) { o->drop = f; }\n",
+            "what ->drop() does is not seen",
+        ),
     ],
 )
 def test_what_may_sleep_for_all_that_is_seen(body: str, outside: str, reason: str) -> None:
     assert not sleeps(body, outside)
     assert any(reason in one for one in open_sleeps(body, outside)), open_sleeps(body, outside)
+
+
+OTHER_FILE = """
+#include <linux/netdevice.h>
+struct foo_hw;
+struct foo_ops { void (*drop)(struct foo_hw *hw, u32 n); };
+struct foo_hw { const struct foo_ops *ops; };
+static void foo_wait(u32 n) { msleep(n); }
+static void foo_drop(struct foo_hw *hw, u32 n) { foo_wait(n); }
+const struct foo_ops foo_hw_ops = { .drop = foo_drop };
+"""
+
+
+def test_what_sleeps_in_another_file_behind_a_pointer() -> None:
+    more = {"drivers/net/foo/Makefile": "obj-m += foo.o\nfoo-y := main.o hw.o\n"}
+    more["drivers/net/foo/hw.c"] = OTHER_FILE
+    main = BEFORE + DELETE.replace("BODY", "p->hw->ops->drop(p->hw, 1);") + AFTER
+    found = analyse(tree({**more, "drivers/net/foo/main.c": HEAD + main}))
+    asked = found.store.query("SELECT path, what, function FROM sleep")[1]
+    assert [tuple(row) for row in asked] == [("drivers/net/foo/hw.c", "msleep()", "foo_wait")]
 
 
 CORE = """\

@@ -96,7 +96,7 @@ class NameWalk:
         self._bodies: dict[_Where, Body] = {}
         self._below: dict[tuple[str, str], Below] = {}
         self._asking: dict[tuple[str, str, bool], frozenset[str] | None] = {}
-        self._members: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._members: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
 
     def below(self, name: str, path: str) -> Below:
         """Return what is worth a look below a function that a file of a driver names."""
@@ -124,16 +124,20 @@ class NameWalk:
             for one in (*body.sleeping, *body.freeing):
                 callers.setdefault(one, set()).add(body.name)
             unseen.update((f"{one}()", None) for one in body.unseen)
-            further: list[tuple[str, str]] = [(one, "") for one in sorted(body.calls)]
+            further = [(one, "", body.path) for one in sorted(body.calls)]
             for member in sorted(body.pointers):
                 callers.setdefault(member, set()).add(body.name)
                 targets = self._targets(member, body.path)
                 if not targets:
                     unseen[f"->{member}()"] = None
-                further += [(one, member) for one in targets]
-            for one, through in further:
+                further += [(one, member, path) for one, path in targets]
+            for one, through, path in further:
                 callers.setdefault(one, set()).add(through or body.name)
-                fresh = [inner for inner in self._own(one, body.path) if inner not in seen]
+                own = self._own(one, path)
+                if through and not own and _sleeps(one, b"") is not False:
+                    # A variable, or another module's function.
+                    unseen[f"->{through}()"] = None
+                fresh = [inner for inner in own if inner not in seen]
                 seen.update(fresh)
                 queue += fresh
         return Below(
@@ -259,17 +263,18 @@ class NameWalk:
             return False
         return not _CALL.search(macro.body) and not _POINTER.search(macro.body)
 
-    def _targets(self, member: str, path: str) -> tuple[str, ...]:
-        """Return the names that are stored in members of a name."""
+    def _targets(self, member: str, path: str) -> tuple[tuple[str, str], ...]:
+        """Return the names that are stored in members of a name, each with the file."""
         key = (member, self._reader.universe.key(path))
         if key not in self._members:
             word = member.encode()
             stored = re.compile(rb"(?:\.|->)\s*%s\s*=\s*&?\s*(\w+)\s*[,;}\n]" % re.escape(word))
-            found: dict[str, None] = {}
+            found: dict[tuple[str, str], None] = {}
             for where in self._reader.universe.files(path):
                 data = self._reader.corpus.data(where)
                 if word in data:
-                    found.update((m.group(1).decode(), None) for m in stored.finditer(data))
+                    met = (match.group(1) for match in stored.finditer(data))
+                    found.update(((n.decode(), where), None) for n in met if n != b"NULL")
             self._members[key] = tuple(found)
         return self._members[key]
 
