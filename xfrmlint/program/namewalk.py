@@ -30,6 +30,9 @@ _NOT_CALLED = frozenset(
     b" __asm__ alignof _Alignof container_of".split()
 )
 _ATOMIC = re.compile(rb"\bGFP_(?:ATOMIC|NOWAIT)\b")
+# The lines of the outermost level, and of macros, up to their last parenthesis.
+_OUTERMOST = re.compile(rb"\n[^\t\n][^\n]*\(")
+_BEFORE = re.compile(rb"(\w+)\s*(?=\()")
 _GUARDS = (b"guard", b"scoped_guard", b"scoped_cond_guard")
 _STATES = re.compile(STATE.replace(" ", r"\s+").encode() + rb"\s*\*\s*(?:const\s+)?(\w+)")
 _LOCKS = re.compile(
@@ -93,6 +96,7 @@ class NameWalk:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._places: dict[tuple[str, str], list[_Where]] = {}
+        self._names: dict[str, frozenset[bytes]] = {}
         self._bodies: dict[_Where, Body] = {}
         self._below: dict[tuple[str, str], Below] = {}
         self._asking: dict[tuple[str, str, bool], frozenset[str] | None] = {}
@@ -184,24 +188,33 @@ class NameWalk:
         local = corpus.local(path)
         declared = False
         for where in local:
-            data = corpus.data(where)
-            if word not in data:
+            if word not in self._outermost(where):
                 continue
+            data = corpus.data(where)
             found = [_function(where, name, data, at) for at in _heads(data, word)]
             found += [_macro(where, name, data, at) for at in _defined(data, word)]
             yield from found
             declared = declared or _is_declared(data, word)
             if found and (where == path or not declared):
                 return
-        # Another file's function has to be declared before it can be called; a header's inline
-        # beside a declaration is its stub.
-        if not declared:
-            return
+        # Another file's function is declared here, or in a header of the kernel's if it is not
+        # static; a header's inline beside a declaration is its stub.
         for where in self._reader.universe.files(path):
-            data = corpus.data(where)
-            if where not in local and word in data:
+            if word in self._outermost(where) and where not in local:
+                data = corpus.data(where)
                 for at in _heads(data, word):
-                    yield _function(where, name, data, at)
+                    if declared or not _is_static(data, word, at):
+                        yield _function(where, name, data, at)
+
+    def _outermost(self, path: str) -> frozenset[bytes]:
+        """Return the names before a parenthesis in a file's lines that a tab does not begin.
+
+        What is defined, or declared, is among them.
+        """
+        if path not in self._names:
+            lines = _OUTERMOST.findall(b"\n" + self._reader.corpus.data(path))
+            self._names[path] = frozenset(_BEFORE.findall(b"".join(lines)))
+        return self._names[path]
 
     def _anywhere(self, name: str, path: str) -> Iterator[_Where]:
         """Yield the functions of a name in all files of a driver."""
@@ -395,6 +408,13 @@ def _heads(data: bytes, word: bytes) -> Iterator[int]:
         opening = data.find(b"{", end) if end is not None else -1
         if end is not None and opening >= 0 and not data[end:opening].strip():
             yield opening
+
+
+def _is_static(data: bytes, word: bytes, body: int) -> bool:
+    """Tell whether a function is static whose body begins at an offset."""
+    named = data.rfind(word, 0, body)
+    behind = max(data.rfind(end, 0, named) for end in (b"}", b";", b"*/", b"\n\n"))
+    return b"static" in data[max(behind, 0) : named]
 
 
 def _is_declared(data: bytes, word: bytes) -> bool:
