@@ -551,3 +551,79 @@ def test_packets_that_are_asked(body: str, outside: str) -> None:
 )
 def test_packets_of_which_only_the_secpath_is_asked(body: str) -> None:
     assert only_secpath(body) == ["foo_xmit"]
+
+
+PACKETS = """
+static void foo_wait(struct priv *p, bool s) { BODY }
+static int foo_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct priv *p = netdev_priv(dev);
+	struct xfrm_state *x = xfrm_input_state(skb);
+
+	if (!xfrm_offload(skb))
+		return 0;
+	p->next = x->xso.offload_handle;
+	foo_wait(p, false);
+	return 0;
+}
+static int foo_add(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *extack)
+{
+	foo_wait(netdev_priv(dev), true);
+	x->xso.offload_handle = 1;
+	return 0;
+}
+static const struct xfrmdev_ops foo_xfrmdev = { .xdo_dev_state_add = foo_add };
+"""
+XMIT_DOOR = """
+static const struct net_device_ops foo_netdev = { .ndo_start_xmit = foo_xmit };
+void foo_probe(struct net_device *dev) { dev->netdev_ops = &foo_netdev; }
+"""
+# Packets are queued, and a work item transmits them.
+WORK_DOOR = """
+struct work_struct { int pending; };
+static struct work_struct foo_work;
+static void foo_work_fn(struct work_struct *w)
+{
+	struct sk_buff *skb = skb_dequeue(w);
+	foo_xmit(skb, skb->dev);
+}
+void foo_probe(struct net_device *dev) { INIT_WORK(&foo_work, foo_work_fn); }
+"""
+TASKLET_DOOR = """
+struct tasklet_struct { int state; };
+static struct tasklet_struct foo_tasklet;
+static void foo_tasklet_fn(struct tasklet_struct *t)
+{
+	struct sk_buff *skb = skb_dequeue(t);
+	foo_xmit(skb, skb->dev);
+}
+void foo_probe(struct net_device *dev) { tasklet_setup(&foo_tasklet, foo_tasklet_fn); }
+"""
+
+
+@pytest.mark.parametrize(
+    ("door", "body", "found"),
+    [
+        (XMIT_DOOR, "if (s) msleep(1);", []),
+        (XMIT_DOOR, "schedule_work(&p->next);", []),
+        (WORK_DOOR, "guard(mutex)(&p->lock); p->next = 1;", []),
+        (XMIT_DOOR, "guard(mutex)(&p->lock); p->next = 1;", ["guard(mutex) foo_xmit"]),
+        (XMIT_DOOR, "if (!s) msleep(1);", ["msleep() foo_xmit"]),
+        (TASKLET_DOOR, "mutex_lock(&p->lock);", ["mutex_lock() foo_tasklet_fn"]),
+    ],
+)
+def test_packets_with_a_handle_do_not_sleep(door: str, body: str, found: list[str]) -> None:
+    told = rows("SELECT what, callback FROM sleep", PACKETS.replace("BODY", body) + door)
+    assert told == found
+
+
+def test_a_door_of_which_nobody_knows_the_context() -> None:
+    door = """
+struct thing_ops { void (*deliver)(struct sk_buff *skb, struct net_device *dev); };
+static void foo_deliver(struct sk_buff *skb, struct net_device *dev) { foo_xmit(skb, dev); }
+void foo_probe(void) { register_thing(foo_deliver); }
+"""
+    text = PACKETS.replace("BODY", "mutex_lock(&p->lock);") + door
+    assert not rows("SELECT what FROM sleep", text)
+    reasons = rows("SELECT reason FROM unknown", text)
+    assert any("whether register_thing() may is not known" in one for one in reasons), reasons

@@ -45,12 +45,16 @@ class Edge(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A door of the driver: its name, its context (kernel/doors.py), and where it is filled."""
+    """A door of the driver: its name, its context (kernel/doors.py), and where it is filled.
+
+    atomic: whether nothing may sleep behind it; None where that is not known.
+    """
 
     name: str
     context: str
     place: Place
     via: str
+    atomic: bool | None = None
 
 
 class Incoming(NamedTuple):
@@ -432,7 +436,7 @@ class _Collector:
 
     def entry(self, door: Door, use: Use, via: str) -> None:
         place = use.view.place(use.at.start_byte)
-        self.entries[Entry(door.name, door.context, place, via)] = None
+        self.entries[Entry(door.name, door.context, place, via, door.atomic)] = None
         if door.context == UNKNOWN:
             self.doubt(
                 use,

@@ -11,7 +11,7 @@ answer: it says which calls have to be followed, and which nobody sees into.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.c.arguments import closing
@@ -41,7 +41,7 @@ _LOCKS = re.compile(
 _ASSIGNED = re.compile(rb"(\w+)\s*=\s*(\w+)\s*\(")
 _SECPATH = re.compile(rb"\bSKB_EXT_SEC_PATH\b")
 # What a name can be that is called: see Body.
-_KINDS = ("calls", "pointers", "sleeping", "freeing", "unseen")
+_KINDS = ("calls", "pointers", "sleeping", "freeing", "unknown")
 _HEAD = 400
 # So far down what a packet is asked is looked for: a function, and its helper's helper.
 _ROUNDS = 2
@@ -51,8 +51,9 @@ _MOST = 400
 class Body(NamedTuple):
     """A function's or a macro's text. calls: what it calls, by name. pointers: members called.
 
-    sleeping: names of what may sleep, and is not the driver's; freeing: of what frees. unseen: of
-    which nobody knows. releases: it gives up a state's lock that it did not take.
+    sleeping: names of what may sleep, and is not the driver's; freeing: of what frees; unknown: of
+    which no table knows. indirect: it calls through a pointer that has no name. releases: it gives
+    up a state's lock that it did not take.
     """
 
     path: str
@@ -61,7 +62,8 @@ class Body(NamedTuple):
     pointers: frozenset[str]
     sleeping: frozenset[str]
     freeing: frozenset[str]
-    unseen: tuple[str, ...]
+    unknown: tuple[str, ...]
+    indirect: bool
     releases: bool
 
 
@@ -79,15 +81,24 @@ class Below(NamedTuple):
     """What is worth a look below a function.
 
     names: functions, macros and members through which something that may sleep is reached, and
-    that itself. freeing: the same of what frees. unseen: what is called and nobody sees into, in
-    the order in which it was met.
+    that itself. freeing: the same of what frees. unseen: what is called and may be what nobody
+    sees into, in the order in which it was met; if a macro of that name only computes, as a file
+    sees it, it is not.
     releases: functions that give up a state's lock.
     """
 
     names: frozenset[str]
     freeing: frozenset[str]
-    unseen: tuple[str, ...]
+    unseen: tuple["Unseen", ...]
     releases: frozenset[str]
+
+
+class Unseen(NamedTuple):
+    """What is called, in words. name: of what can be a macro; path: the file that sees it."""
+
+    words: str
+    name: str = ""
+    path: str = ""
 
 
 class NameWalk:
@@ -97,6 +108,8 @@ class NameWalk:
         self._reader = reader
         self._places: dict[tuple[str, str], list[_Where]] = {}
         self._names: dict[str, frozenset[bytes]] = {}
+        self._visible: dict[str, Mapping[bytes, Sequence[str]]] = {}
+        self._drivers: dict[str, Mapping[bytes, Sequence[str]]] = {}
         self._bodies: dict[_Where, Body] = {}
         self._below: dict[tuple[str, str], Below] = {}
         self._asking: dict[tuple[str, str, bool], frozenset[str] | None] = {}
@@ -112,14 +125,18 @@ class NameWalk:
         callers: dict[str, set[str]] = {}
         sleeping: set[str] = set()
         freeing: set[str] = set()
-        unseen: dict[str, None] = {}
+        unseen: dict[str, Unseen] = {}
+
+        def open_(words: str) -> None:
+            unseen.setdefault(words, Unseen(words))
+
         releases: set[str] = set()
         queue = list(self._own(name, path))
         seen = set(queue)
         for where in queue:
             body = self._body(where)
             if len(seen) > _MOST:
-                unseen[f"what {body.name}() calls"] = None
+                open_(f"what {body.name}() calls")
                 break
             if body.releases:
                 releases.add(body.name)
@@ -127,29 +144,43 @@ class NameWalk:
             freeing |= body.freeing
             for one in (*body.sleeping, *body.freeing):
                 callers.setdefault(one, set()).add(body.name)
-            unseen.update((f"{one}()", None) for one in body.unseen)
+            for one in body.unknown:
+                unseen.setdefault(f"{one}()", Unseen(f"{one}()", one, body.path))
+            if body.indirect:
+                open_(f"a function pointer of {body.name}()")
             further = [(one, "", body.path) for one in sorted(body.calls)]
             for member in sorted(body.pointers):
                 callers.setdefault(member, set()).add(body.name)
                 targets = self._targets(member, body.path)
                 if not targets:
-                    unseen[f"->{member}()"] = None
+                    open_(f"->{member}()")
                 further += [(one, member, path) for one, path in targets]
             for one, through, path in further:
                 callers.setdefault(one, set()).add(through or body.name)
                 own = self._own(one, path)
                 if through and not own and _sleeps(one, b"") is not False:
                     # A variable, or another module's function.
-                    unseen[f"->{through}()"] = None
+                    open_(f"->{through}()")
                 fresh = [inner for inner in own if inner not in seen]
                 seen.update(fresh)
                 queue += fresh
         return Below(
             frozenset(_upwards(sleeping, callers)),
             frozenset(_upwards(freeing, callers)),
-            tuple(unseen),
+            tuple(unseen.values()),
             frozenset(releases),
         )
+
+    def unseen(self, below: Below) -> list[str]:
+        """Return what nobody sees into below a function, in words.
+
+        It takes long: a macro is looked for in all headers.
+        """
+        return [
+            one.words
+            for one in below.unseen
+            if not one.name or not self._calls_nothing(one.name, one.path)
+        ]
 
     def asks(self, name: str, path: str, helpers: bool) -> frozenset[str] | None:
         """Return what of a packet a function asks; None if it is not seen.
@@ -185,11 +216,8 @@ class NameWalk:
 
     def _found(self, name: str, path: str) -> Iterator[_Where]:
         corpus, word = self._reader.corpus, name.encode()
-        local = corpus.local(path)
         declared = False
-        for where in local:
-            if word not in self._outermost(where):
-                continue
+        for where in self._near(path).get(word, ()):
             data = corpus.data(where)
             found = [_function(where, name, data, at) for at in _heads(data, word)]
             found += [_macro(where, name, data, at) for at in _defined(data, word)]
@@ -197,14 +225,35 @@ class NameWalk:
             declared = declared or _is_declared(data, word)
             if found and (where == path or not declared):
                 return
+        local = corpus.local(path)
         # Another file's function is declared here, or in a header of the kernel's if it is not
         # static; a header's inline beside a declaration is its stub.
-        for where in self._reader.universe.files(path):
-            if word in self._outermost(where) and where not in local:
+        for where in self._driver(path).get(word, ()):
+            if where not in local:
                 data = corpus.data(where)
                 for at in _heads(data, word):
                     if declared or not _is_static(data, word, at):
                         yield _function(where, name, data, at)
+
+    def _near(self, path: str) -> Mapping[bytes, Sequence[str]]:
+        """Return in which of a file and the driver's headers that it sees names may be defined."""
+        if path not in self._visible:
+            self._visible[path] = self._listed(self._reader.corpus.local(path))
+        return self._visible[path]
+
+    def _driver(self, path: str) -> Mapping[bytes, Sequence[str]]:
+        """Return in which files of a driver names may be defined."""
+        key = self._reader.universe.key(path)
+        if key not in self._drivers:
+            self._drivers[key] = self._listed(self._reader.universe.files(path))
+        return self._drivers[key]
+
+    def _listed(self, paths: Iterable[str]) -> Mapping[bytes, Sequence[str]]:
+        found: dict[bytes, list[str]] = {}
+        for path in paths:
+            for word in self._outermost(path):
+                found.setdefault(word, []).append(path)
+        return found
 
     def _outermost(self, path: str) -> frozenset[bytes]:
         """Return the names before a parenthesis in a file's lines that a tab does not begin.
@@ -252,11 +301,10 @@ class NameWalk:
             elif called not in (self._reader.contract.asks, name):
                 for kind in self._kinds(called, path, _given(text, match.start(3))):
                     met[kind][called] = None
-        if _POINTER.search(text):
-            met["unseen"][f"a function pointer of {name}"] = None
-        sets = {kind: frozenset(met[kind]) for kind in _KINDS if kind != "unseen"}
-        releases = _releases(head + text)
-        return Body(path, name, unseen=tuple(met["unseen"]), releases=releases, **sets)
+        sets = {kind: frozenset(met[kind]) for kind in _KINDS if kind != "unknown"}
+        indirect, releases = _POINTER.search(text) is not None, _releases(head + text)
+        unknown = tuple(met["unknown"])
+        return Body(path, name, unknown=unknown, indirect=indirect, releases=releases, **sets)
 
     def _kinds(self, name: str, path: str, given: bytes) -> Iterator[str]:
         """Yield what a function is that is called by a name. given: the text of its arguments."""
@@ -266,8 +314,8 @@ class NameWalk:
         if function_named(name).frees >= 0:
             yield "freeing"
         said = _sleeps(name, given)
-        if said or (said is None and not self._calls_nothing(name, path)):
-            yield "sleeping" if said else "unseen"
+        if said is not False:
+            yield "sleeping" if said else "unknown"
 
     def _calls_nothing(self, name: str, path: str) -> bool:
         """Tell whether a name is a macro of a header that only computes."""

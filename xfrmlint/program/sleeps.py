@@ -1,8 +1,9 @@
-"""What can sleep below a callback that must not: the resolver's, and what runs under a lock.
+"""What can sleep below a callback that must not: the resolver's, what runs under a lock, packets.
 
 Which of the kernel's functions may sleep stands in kernel/functions.toml, where the core calls a
 callback in program/contexts.py. Below the callbacks but the resolver's the names alone are asked
-first what is worth following (program/namewalk.py).
+first what is worth following (program/namewalk.py). Of what runs for each packet those doors are
+looked at behind which a handle is got.
 """
 
 import re
@@ -16,7 +17,8 @@ from xfrmlint.c.blanking import Covered, without_comments
 from xfrmlint.c.expression import bare
 from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import RESOLVE
+from xfrmlint.contract.words import HANDLE, RESOLVE
+from xfrmlint.kernel.doors import DATAPATH
 from xfrmlint.kernel.functions import function_named, guard_sleeps
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.bound import bound_of
@@ -28,13 +30,15 @@ from xfrmlint.program.branches import (
     in_doubt,
     set_before,
 )
-from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.callgraph import CallGraph, Entry
 from xfrmlint.program.contexts import MUST_NOT_SLEEP, Contexts
 from xfrmlint.program.namewalk import Below, NameWalk, gives_up
 from xfrmlint.program.ops import Callback, Table
 from xfrmlint.program.outside import CALLS, Outside, Verdict, called, doubtful
 from xfrmlint.program.pointers import targets_of
 from xfrmlint.program.reach import Hop
+from xfrmlint.program.sites import RESOLVE as ASKED
+from xfrmlint.program.sites import Site
 
 _GUARDS = re.compile(rb"\b(?:scoped_)?(?:cond_)?guard\s*\(\s*(\w+)")
 # A guard's class of the driver's own, up to what takes the lock.
@@ -44,12 +48,15 @@ _DEEPEST = 16
 _MOST = 400
 # So many names are told of what nobody sees into.
 _NAMED = 3
+# Stands where a callback's role does.
+PACKETS = "packets"
 
 
 class Sleep(NamedTuple):
     """A call that can sleep. chain: from the callback to the function that it stands in.
 
-    role: of the callback's slot. runs: where the callback is called, as a message says it.
+    role: of the callback's slot, or PACKETS. runs: where the callback is called, as a message
+    says it.
     """
 
     place: Place
@@ -64,10 +71,18 @@ class Sleep(NamedTuple):
 
 
 def find_sleeps(
-    graph: CallGraph, names: NameWalk, tables: Iterable[Table]
+    graph: CallGraph, names: NameWalk, tables: Iterable[Table], sites: Iterable[Site]
 ) -> tuple[list[Sleep], list[Doubt]]:
-    """Return the calls that can sleep below callbacks that must not, and what stays open."""
-    return _Finder(graph, names).find(tables)
+    """Return the calls that can sleep where nothing may, and what stays open.
+
+    sites: where handles are got, from which the doors are known that packets come through.
+    """
+    finder = _Finder(graph, names)
+    for table in tables:
+        finder.look_at_callbacks(table)
+    for site in (site for site in sites if _gets_handle(site)):
+        finder.look_at_packets(site)
+    return list(finder.sleeps.values()), list(finder.doubts)
 
 
 class _Entered(NamedTuple):
@@ -122,16 +137,16 @@ class _Finder:
         self.contexts = Contexts(graph.reader)
         self.sleeps: dict[tuple[Place, str, str], Sleep] = {}
         self.doubts: dict[Doubt, None] = {}
+        self.doors: set[FunctionName] = set()
+        self.getting: set[FunctionName] = set()
 
-    def find(self, tables: Iterable[Table]) -> tuple[list[Sleep], list[Doubt]]:
-        """Look at the callbacks of some tables."""
+    def look_at_callbacks(self, table: Table) -> None:
+        """Look at the callbacks of a table."""
         contract = self.graph.reader.contract
-        for table in tables:
-            for callback in table.callbacks:
-                role = contract.slot_role(callback.field)
-                if role == RESOLVE or role in MUST_NOT_SLEEP:
-                    self.look(table, callback, role)
-        return list(self.sleeps.values()), list(self.doubts)
+        for callback in table.callbacks:
+            role = contract.slot_role(callback.field)
+            if role == RESOLVE or role in MUST_NOT_SLEEP:
+                self.look(table, callback, role)
 
     def look(self, table: Table, callback: Callback, role: str) -> None:
         """Look at one callback."""
@@ -139,8 +154,7 @@ class _Finder:
         place = callback.place
         if role != RESOLVE:
             below = self.names.below(callback.target, table.place.path)
-            if below.unseen:
-                self.doubts[Doubt(place, callback.target, _unseen(callback.target, below))] = None
+            self.tell_unseen(place, callback.target, below)
             if not below.names:
                 return
         asked = _Asked(role, callback.target, below)
@@ -152,12 +166,60 @@ class _Finder:
                     reason = f"{what} may sleep, and {runs.text}"
                     self.doubts[Doubt(at, function.name, reason)] = None
                     continue
-                self.sleeps.setdefault(
-                    (at, table.symbol, role if role == RESOLVE else ""),
-                    Sleep(
-                        at, function, what, table, callback.target, place, chain, role, runs.text
-                    ),
+                self.note(
+                    Sleep(at, function, what, table, callback.target, place, chain, role, runs.text)
                 )
+
+    def look_at_packets(self, site: Site) -> None:
+        """Look at what runs for each packet behind the doors through which one gets a handle."""
+        atomic = [
+            (entry, entered)
+            for entry, entered in site.reached.doors
+            if entry.context == DATAPATH and entry.atomic is not False
+        ]
+        if site.driver is None or not atomic:
+            return
+        below = self.names.below(site.function.name, site.function.path)
+        if site.function not in self.getting:
+            # Of all that a packet passes that would be told of every driver.
+            self.getting.add(site.function)
+            self.tell_unseen(site.place, site.function.name, below)
+        for entry, entered in atomic:
+            if entered not in self.doors:
+                self.doors.add(entered)
+                self.look_behind(site.driver.table, entry, entered)
+
+    def look_behind(self, table: Table, entry: Entry, entered: FunctionName) -> None:
+        """Look at what runs for each packet behind a door."""
+        below = self.names.below(entered.name, entered.path)
+        view = self.graph.view(entered)
+        if not below.names or view is None:
+            return
+        asked = _Asked(PACKETS, entered.name, below)
+        head = Hop(entered.name, entry.place.path, entry.place.line, entry.name)
+        for at, function, what, chain in self.below(asked, view, (head,)):
+            if entry.atomic is None:
+                reason = f"{what} may sleep, and whether {entry.name} may is not known"
+                self.doubts[Doubt(at, function.name, reason)] = None
+                continue
+            told = (table, entered.name, entry.place, chain, PACKETS, "for every packet")
+            self.note(Sleep(at, function, what, *told))
+
+    def tell_unseen(self, place: Place, function: str, below: Below) -> None:
+        """Note what nobody sees into below a function."""
+        unseen = self.names.unseen(below) if below.unseen else []
+        if not unseen:
+            return
+        more = f" and {len(unseen) - _NAMED} more" if len(unseen) > _NAMED else ""
+        does = "does" if len(unseen) == 1 else "do"
+        what = ", ".join(unseen[:_NAMED]) + more
+        reason = f"{function}() must not sleep, and what {what} {does} is not seen"
+        self.doubts[Doubt(place, function, reason)] = None
+
+    def note(self, sleep: Sleep) -> None:
+        """Take a call, which is told once for each table."""
+        role = sleep.role if sleep.role == RESOLVE else ""
+        self.sleeps.setdefault((sleep.place, sleep.table.symbol, role), sleep)
 
     def below(
         self, asked: _Asked, start: View, chain: tuple[Hop, ...]
@@ -254,11 +316,10 @@ class _Finder:
         return f"the lock that {called(earlier[-1])}() gives up" if earlier else ""
 
 
-def _unseen(callback: str, below: Below) -> str:
-    first, rest = below.unseen[:_NAMED], len(below.unseen) - _NAMED
-    more = f" and {rest} more" if rest > 0 else ""
-    does = "does" if len(below.unseen) == 1 else "do"
-    return f"{callback}() must not sleep, and what {', '.join(first)}{more} {does} is not seen"
+def _gets_handle(site: Site) -> bool:
+    """Tell whether a handle is got for a packet at a site of a lower driver."""
+    gets = site.access == ASKED or (site.member == HANDLE and site.access != "write")
+    return gets and site.role == "lower" and site.reached.context == DATAPATH
 
 
 def _set_to_constants(view: View, call: Node) -> frozenset[str]:
