@@ -353,6 +353,84 @@ def test_what_packets_keep(body: str, outside: str) -> None:
     assert not freed(body, outside)
 
 
+# add returns a foo_sa, which a list or an xarray has by its state.
+BY_STATE = """
+struct foo_log { struct xfrm_state *x; };
+struct foo_entry { struct xfrm_state *x; struct foo_sa *next; };
+static int foo_add(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *extack)
+{
+	struct foo_entry *e = kzalloc(sizeof(*e), GFP_KERNEL);
+
+	x->xso.offload_handle = (unsigned long)no_free_ptr(e);
+	return 0;
+}
+static const struct xfrmdev_ops foo_adds = { .xdo_dev_state_add = foo_add };
+static struct foo_entry *foo_get(struct priv *p, struct xfrm_state *x)
+{
+	struct foo_entry *e;
+
+	list_for_each_entry(e, &p->ids, next)
+		if (e->x == x)
+			return e;
+	return NULL;
+}
+"""
+QUIET = "static void foo_quiet(void) { synchronize_net(); }\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("struct foo_entry *e = foo_get(p, x); if (e) kfree_rcu(e, rcu);", []),
+        ("struct foo_log *l = xa_erase(&p->ids, (unsigned long)x); kfree(l);", []),
+        ("struct foo_log *l __free(kfree) = xa_erase(&p->ids, (unsigned long)x);", []),
+        ("struct foo_entry *e __free(kfree) = kzalloc(8, GFP_ATOMIC); foo_get(p, x);", []),
+        ("struct foo_entry *e __free(put_e) = foo_get(p, x); p->next = 1;", []),
+        ("struct foo_entry *e = foo_get(p, x); list_del(&e->next); foo_quiet(); kfree(e);", []),
+        (
+            "struct foo_entry *e __free(kfree) = xa_erase(&p->ids, (unsigned long)x); foo_quiet();",
+            [],
+        ),
+        ("struct foo_entry *e = foo_get(p, x); kfree(e);", ["kfree(e) foo_del"]),
+        (
+            "struct foo_entry *e = xa_erase(&p->ids, (unsigned long)x); kfree(e);",
+            ["kfree(e) foo_del"],
+        ),
+        (
+            "struct foo_entry *e __free(kfree) = foo_get(p, x);",
+            ["__free(kfree) of e foo_del"],
+        ),
+        (
+            "struct foo_entry *e __free(drop_e) = foo_get(p, x);",
+            ["__free(drop_e) of e foo_del"],
+        ),
+        (
+            "struct foo_entry *e; foo_quiet(); e = foo_get(p, x); list_del(&e->next); kfree(e);",
+            ["kfree(e) foo_del"],
+        ),
+        (
+            "struct foo_entry *e = foo_get(p, x); if (p->next) foo_quiet(); kfree(e);",
+            ["kfree(e) foo_del"],
+        ),
+    ],
+)
+def test_what_is_found_by_the_state(body: str, found: list[str]) -> None:
+    classes = (
+        "DEFINE_FREE(put_e, struct foo_entry *, if (_T) kfree_rcu(_T, rcu))\n"
+        "DEFINE_FREE(drop_e, struct foo_entry *, if (_T) kfree(_T))\n"
+    )
+    assert freed(body, classes + BY_STATE + QUIET) == found
+
+
+def test_what_may_be_handed_on() -> None:
+    body = (
+        "struct foo_entry *e __free(kfree) = foo_get(p, x); "
+        "if (p->next) p->sas[0] = no_free_ptr(e);"
+    )
+    assert not freed(body, BY_STATE)
+    assert any("is freed unless it is handed on" in one for one in open_sleeps(body, BY_STATE))
+
+
 @pytest.mark.parametrize(
     ("body", "outside"),
     [

@@ -120,6 +120,21 @@ class Cleanups:
 
     def _variables(self, declaration: Node) -> Iterator[Sequence[Node]]:
         """Yield what is done where each of the variables ends, the last one first."""
+        for name, found in self._attributes(declaration):
+            yield self._released(name, found)
+
+    def freed(self, declaration: Node) -> Iterator[tuple[Node, str, Sequence[Node]]]:
+        """Yield the variables of a declaration that a class frees, the last one first.
+
+        Each with the class, and with what that does, if the driver defines it.
+        """
+        if self._any and declaration.type == "declaration":
+            for name, found in self._attributes(declaration):
+                if found.group(1) is not None:
+                    yield name, found.group(2).decode(), self._released(name, found)
+
+    def _attributes(self, declaration: Node) -> Iterator[tuple[Node, re.Match[bytes]]]:
+        """Yield the variables that have an attribute for where they end, the last one first."""
         path, start = self.view.origin(declaration.start_byte)
         path_, end = self.view.origin(declaration.end_byte - 1)
         if path != self.view.path or path_ != path or not _ATTRIBUTE.search(self._raw, start, end):
@@ -134,7 +149,7 @@ class Cleanups:
             region = (begin, value.start_byte if value is not None else ends[number])
             found = _ATTRIBUTE.search(self._raw, *(self.view.origin(at)[1] for at in region))
             if name is not None and found is not None:
-                yield self._released(name, found)
+                yield name, found
 
     def _released(self, name: Node, attribute: re.Match[bytes]) -> Sequence[Node]:
         variable, called = node_text(name).encode(), attribute.group(2)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import without_comments
+from xfrmlint.c.cleanups import classes_in
 from xfrmlint.c.corpus import words
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
@@ -298,6 +299,13 @@ class NameWalk:
             elif match.group(2) in _GUARDS:
                 if guard_sleeps(_first_word(text, match.end(3))) != "never":
                     met["sleeping"][called] = None
+            elif called == "__free":
+                # Where the variable ends, what the class of that name says is called.
+                for word in self._done_by(_first_word(text, match.end(3)), path):
+                    for kind in self._kinds(word, path, b""):
+                        met[kind][word] = None
+                    if function_named(word).frees >= 0:
+                        met["freeing"][called] = None
             elif called not in (self._reader.contract.asks, name):
                 for kind in self._kinds(called, path, _given(text, match.start(3))):
                     met[kind][called] = None
@@ -305,6 +313,18 @@ class NameWalk:
         indirect, releases = _POINTER.search(text) is not None, _releases(head + text)
         unknown = tuple(met["unknown"])
         return Body(path, name, unknown=unknown, indirect=indirect, releases=releases, **sets)
+
+    def _done_by(self, name: str, path: str) -> list[str]:
+        """Return what is called where a variable ends that has a class (include/linux/cleanup.h).
+
+        The kernel's own classes are named after what they call.
+        """
+        for where in self._near(path).get(b"DEFINE_FREE", ()):
+            for one in classes_in(without_comments(self._reader.corpus.data(where))):
+                if one.kind == "FREE" and one.name == name:
+                    told = _BEFORE.findall(b" ".join(one.arguments[2:]))
+                    return [word.decode() for word in told if word not in _NOT_CALLED]
+        return [name]
 
     def _kinds(self, name: str, path: str, given: bytes) -> Iterator[str]:
         """Yield what a function is that is called by a name. given: the text of its arguments."""
