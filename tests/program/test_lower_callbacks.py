@@ -515,6 +515,12 @@ RESERVED = "void foo_reserve(struct priv *p) { __set_bit(0, p->map); p->table[0]
             "void foo_xa(struct priv *p) { xa_init_flags(&p->ids, XA_FLAGS_ALLOC1); }\n",
         ),
         (HANDLE + "++p->next ?: 0;", ""),
+        (
+            "u32 id; xa_alloc(&p->ids, &id, x, XA_LIMIT(0, 9), GFP_KERNEL); id++; "
+            + HANDLE
+            + "id;",
+            "",
+        ),
         # What it is compared with can be 0.
         (
             "int b = find_first_zero_bit(p->map, 64); if (b == FOO_SKIP) return -28; "
@@ -592,6 +598,59 @@ def test_handles_that_are_not_0(body: str, outside: str) -> None:
 )
 def test_handles_that_can_be_0(body: str, outside: str, why: str) -> None:
     assert zeros(body, outside) == [why]
+
+
+XARRAY = """
+struct xa_limit { u32 max; u32 min; };
+#define XA_LIMIT(_min, _max) (struct xa_limit) { .min = _min, .max = _max }
+struct foo_entry { u32 id; struct xfrm_state *x; };
+static const struct xa_limit foo_limit = { .max = 31, .min = FIRST };
+#define FOO_FIRST FIRST
+#define FOO_RANGE XA_LIMIT(FOO_FIRST, 254)
+"""
+ENTRY = (
+    "struct foo_entry *e = kzalloc(8, GFP_KERNEL); int err = xa_alloc(&p->ids, &e->id, e, %s, 0); "
+    "if (err) return err; "
+)
+
+
+@pytest.mark.parametrize(
+    ("limit", "macro"),
+    [
+        ("FOO_RANGE", ""),
+        ("foo_limit", ""),
+        ("FOO_LIMIT", "#define FOO_LIMIT ((struct xa_limit){ .min = FOO_FIRST, .max = 9 })\n"),
+        ("FOO_LIMIT", "#define FOO_LIMIT (struct xa_limit){ 254, FOO_FIRST }\n"),
+        ("XA_LIMIT(FIRST, 7)", ""),
+    ],
+)
+def test_the_first_number_of_a_limit(limit: str, macro: str) -> None:
+    body = ENTRY % limit + HANDLE + "e->id;"
+    one, none = ((XARRAY + macro).replace("FIRST", n).replace(f"FOO_{n}", "FOO_N") for n in "10")
+    assert not zeros(body.replace("FIRST", "1"), one)
+    assert zeros(body.replace("FIRST", "0"), none) == ["xa_alloc() hands out 0, too"]
+
+
+@pytest.mark.parametrize(
+    ("behind", "outside"),
+    [
+        ("if (!e->id) return -28; ", ""),
+        ("e->id++; ", ""),
+        ("e->id = e->id + 1; ", ""),
+        ("foo_number(e); ", "static void foo_number(struct foo_entry *e) { e->id += 8; }\n"),
+    ],
+)
+def test_a_member_that_is_not_left_at_0(behind: str, outside: str) -> None:
+    body = ENTRY % "XA_LIMIT(0, 7)" + behind + HANDLE + "e->id;"
+    assert not zeros(body, XARRAY.replace("FIRST", "0").replace("FOO_0", "FOO_N") + outside)
+
+
+def test_a_limit_that_nobody_shows() -> None:
+    body = ENTRY % "p->limit" + HANDLE + "e->id;"
+    outside = XARRAY.replace("FIRST", "0").replace("FOO_0", "FOO_N")
+    assert not zeros(body, outside)
+    reasons = rows("SELECT reason FROM unknown", outside + ADD.replace("BODY", body))
+    assert "whether the handle that is returned here can be 0 is not known" in reasons
 
 
 GET = "struct xfrm_state *x = xfrm_input_state(skb); p->next = x->xso.offload_handle; "
