@@ -654,6 +654,20 @@ def test_a_limit_that_nobody_shows() -> None:
 
 
 GET = "struct xfrm_state *x = xfrm_input_state(skb); p->next = x->xso.offload_handle; "
+SA_OF = """
+static int foo_sa(struct priv *p, struct sk_buff *skb)
+{
+	struct xfrm_state *x = xfrm_input_state(skb);
+	struct xfrm_offload *xo;
+	u32 h = x->xso.offload_handle;
+
+	%s
+	return h ? 0 : -2;
+}
+"""
+WANTED_LATE = "xo = xfrm_offload(skb); if (!xo) return 0;"
+TOO_LATE = "if (!h) return -2; xo = xfrm_offload(skb); if (xo && xo->flags) p->next = 1;"
+HAS = "static bool foo_has(struct sk_buff *skb) { return skb_sec_path(skb) != 0; }\n"
 WANTS = "static bool foo_wants(struct sk_buff *skb) { return xfrm_offload(skb) != 0; }\n"
 
 
@@ -670,10 +684,24 @@ WANTS = "static bool foo_wants(struct sk_buff *skb) { return xfrm_offload(skb) !
             "",
         ),
         ("p->next = skb_sec_path(skb)->len; " + GET, ""),
+        # Before anything is made of it.
+        ("if (!skb_sec_path(skb)) return 0; " + GET + "if (!xfrm_offload(skb)) return 0;", ""),
+        ("if (skb_sec_path(skb) && foo_sa(p, skb)) kfree(skb);", SA_OF % WANTED_LATE),
     ],
 )
 def test_packets_that_are_asked(body: str, outside: str) -> None:
     assert not only_secpath(body, outside)
+
+
+@pytest.mark.parametrize(
+    ("body", "outside"),
+    [
+        ("if (foo_has(skb) && foo_sa(p, skb)) kfree(skb);", HAS + SA_OF % TOO_LATE),
+        ("if (!skb_sec_path(skb) || foo_sa(p, skb)) return 0; foo_wants(skb);", WANTS + SA_OF % ""),
+    ],
+)
+def test_packets_that_are_asked_too_late(body: str, outside: str) -> None:
+    assert only_secpath(body, outside) == ["foo_sa"]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.cleanups import classes_in
 from xfrmlint.c.corpus import words
 from xfrmlint.c.reader import Reader
+from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import STATE
 from xfrmlint.kernel.functions import function_named, guard_sleeps
@@ -40,6 +41,7 @@ _LOCKS = re.compile(
     rb"\b(?:raw_)?(?:spin|read|write)_(un|try)?lock\w*\s*\(\s*&\s*(\w+)\s*->\s*lock\b"
 )
 _ASSIGNED = re.compile(rb"(\w+)\s*=\s*(\w+)\s*\(")
+_LEAVES = re.compile(rb"\b(?:return|goto)\b")
 _SECPATH = re.compile(rb"\bSKB_EXT_SEC_PATH\b")
 # What a name can be that is called: see Body.
 _KINDS = ("calls", "pointers", "sleeping", "freeing", "unknown")
@@ -113,7 +115,9 @@ class NameWalk:
         self._drivers: dict[str, Mapping[bytes, Sequence[str]]] = {}
         self._bodies: dict[_Where, Body] = {}
         self._below: dict[tuple[str, str], Below] = {}
-        self._asking: dict[tuple[str, str, bool], frozenset[str] | None] = {}
+        self._asking: dict[
+            tuple[str, str, Place, frozenset[str] | None], frozenset[str] | None
+        ] = {}
         self._members: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
 
     def below(self, name: str, path: str) -> Below:
@@ -183,31 +187,55 @@ class NameWalk:
             if not one.name or not self._calls_nothing(one.name, one.path)
         ]
 
-    def asks(self, name: str, path: str, helpers: bool) -> frozenset[str] | None:
-        """Return what of a packet a function asks; None if it is not seen.
+    def asks(
+        self, name: str, path: str, until: Place, way: frozenset[str] | None
+    ) -> frozenset[str] | None:
+        """Return what of a packet a function asks before a place; None if it is not seen.
 
-        helpers: count what it calls in, too, which takes much longer to look at.
+        What stands behind, and before a statement that leaves, counts as before. way: the functions
+        on the way; what others ask that it calls counts in, too, which takes much longer to look
+        at. None: leave them out.
         """
-        key = (name, path, helpers)
+        key = (name, path, until, way)
         if key not in self._asking:
-            self._asking[key] = self._all_asked(name, path, helpers)
+            self._asking[key] = self._all_asked(name, path, until, way)
         return self._asking[key]
 
-    def _all_asked(self, name: str, path: str, helpers: bool) -> frozenset[str] | None:
+    def _all_asked(
+        self, name: str, path: str, until: Place, way: frozenset[str] | None
+    ) -> frozenset[str] | None:
         # What is called through a pointer need not be declared there.
         queue = list(self._own(name, path) or self._anywhere(name, path))
         if not queue:
             return None
-        found = {asked for where in queue for asked in _asks(self._text(where))}
+        texts = {where: self._text_until(where, until) for where in queue}
+        found = {asked for text in texts.values() for asked in _asks(text)}
         seen = set(queue)
-        for _ in range(_ROUNDS if helpers else 0):
+        for _ in range(0 if way is None else _ROUNDS):
             calls: list[_Where] = []
-            for body in map(self._body, queue):
-                calls += [one for name in sorted(body.calls) for one in self._own(name, body.path)]
+            for where in queue:
+                body = self._body(where)
+                called = sorted(
+                    one for one in body.calls - (way or frozenset()) if one.encode() in texts[where]
+                )
+                calls += [inner for one in called for inner in self._own(one, body.path)]
             queue = [one for one in dict.fromkeys(calls) if one not in seen]
             seen.update(queue)
-            found.update(asked for where in queue for asked in _asks(self._text(where)))
+            texts = {where: self._text(where) for where in queue}
+            found.update(asked for text in texts.values() for asked in _asks(text))
         return frozenset(found)
+
+    def _text_until(self, where: _Where, until: Place) -> bytes:
+        """Return a function's text up to a place in it; all of it for another place."""
+        data = self._reader.corpus.data(where.path)
+        lines = data.split(b"\n", until.line - 1)
+        at = len(data) - len(lines[-1]) + max(until.column - 1, 0)
+        if until.path != where.path or not where.start <= at < where.end:
+            return self._text(where)
+        text = without_comments(data[where.start : where.end])
+        leaves = _LEAVES.search(text, at - where.start)
+        end = leaves.start() if leaves is not None else len(text)
+        return _STRING.sub(b'""', text[:end])
 
     def _own(self, name: str, path: str) -> list[_Where]:
         """Return what a file of a driver means by a name: functions or macros of its own."""
@@ -413,7 +441,9 @@ def _releases(text: bytes) -> bool:
 
 def _function(path: str, name: str, data: bytes, at: int) -> _Where:
     """Return where a function is whose body begins at an offset."""
-    end = data.find(b"\n}", at)
+    line = data[at : data.find(b"\n", at) + 1]
+    short = line.count(b"{") == line.count(b"}") > 0
+    end = at + len(line) if short else data.find(b"\n}", at)
     head = max(0, data.rfind(b"\n}", 0, at), at - _HEAD)
     return _Where(path, name, head, at, end if end >= 0 else len(data))
 
