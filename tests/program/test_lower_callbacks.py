@@ -191,6 +191,21 @@ BY_SWITCH = "switch (how) { case FOO_SLEEP: msleep(1); break; case FOO_POLL: ude
             "if (m->wait) msleep(1);",
         ),
         (
+            "foo_queue(p, &(struct foo_msg){ .wait = HOW });",
+            HOW + MESSAGE,
+            "if (m->wait) msleep(1);",
+        ),
+        (
+            "foo_cmd(p, foo_waits);",
+            HOW + "static const bool foo_waits = HOW;\n" + POLL.removeprefix(HOW),
+            "if (foo_waits && how) msleep(1);",
+        ),
+        (
+            "foo_cmd(p, 0);",
+            "#define FOO_WAITS HOW\n" + POLL,
+            "if (FOO_WAITS) msleep(1);",
+        ),
+        (
             "struct foo_msg m = {}; m.wait = HOW; foo_queue(p, &m);",
             HOW + MESSAGE,
             "if (!m->wait) return; msleep(1);",
@@ -198,10 +213,11 @@ BY_SWITCH = "switch (how) { case FOO_SLEEP: msleep(1); break; case FOO_POLL: ude
     ],
 )
 def test_what_a_caller_writes_decides(body: str, outside: str, told: str) -> None:
-    outside = outside.replace("BODY", told)
-    assert not sleeps(body.replace("HOW", "FOO_POLL"), outside)
-    assert not open_sleeps(body.replace("HOW", "FOO_POLL"), outside)
-    assert sleeps(body.replace("HOW", "FOO_SLEEP"), outside)
+    text = outside.replace("BODY", told)
+    polls, waits = (text.replace(" HOW", f" {how}") for how in ("FOO_POLL", "FOO_SLEEP"))
+    assert not sleeps(body.replace("HOW", "FOO_POLL"), polls)
+    assert not open_sleeps(body.replace("HOW", "FOO_POLL"), polls)
+    assert sleeps(body.replace("HOW", "FOO_SLEEP"), waits)
 
 
 @pytest.mark.parametrize(
@@ -515,6 +531,14 @@ RESERVED = "void foo_reserve(struct priv *p) { __set_bit(0, p->map); p->table[0]
             "void foo_xa(struct priv *p) { xa_init_flags(&p->ids, XA_FLAGS_ALLOC1); }\n",
         ),
         (HANDLE + "++p->next ?: 0;", ""),
+        ("u32 i = 0; while (!i || p->table[i].used) i++; " + HANDLE + "i;", ""),
+        ("u32 i = 0; do i++; while (p->table[i].used); " + HANDLE + "i;", ""),
+        (
+            "int i; for (i = 63; i > 0; i--) if (!p->table[i].used) break; if (!i) return -28; "
+            + HANDLE
+            + "i;",
+            "",
+        ),
         (
             "u32 id; xa_alloc(&p->ids, &id, x, XA_LIMIT(0, 9), GFP_KERNEL); id++; "
             + HANDLE
@@ -588,6 +612,13 @@ def test_handles_that_are_not_0(body: str, outside: str) -> None:
             + "id;",
             "",
             "xa_alloc() hands out 0, too",
+        ),
+        (
+            "u32 i = 0; while (i < 64 && p->table[i].used) i++; if (i == 64) return -28; "
+            + HANDLE
+            + "i;",
+            "",
+            "i begins at 0",
         ),
         (
             "int b = find_first_zero_bit(p->map, 64); if (b >= 64) return -28; " + HANDLE + "b;",

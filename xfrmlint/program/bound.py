@@ -88,19 +88,31 @@ def _members(where: Where, given: Node) -> Iterator[tuple[str, str]]:
                 yield key.removeprefix(start), text
         return
     inner = given.child_by_field_name("argument")
-    if given.type != "pointer_expression" or inner is None or inner.type != "identifier":
+    if given.type != "pointer_expression" or inner is None:
         return
     name = node_text(inner)
+    literal = inner.type == "compound_literal_expression"
+    if not literal and inner.type != "identifier":
+        return
     stored: dict[str, list[Node | None]] = {}
-    for member, value in _stores(where.view, name, inner):
+    made = inner.child_by_field_name("value") if literal else None
+    for member, value in _pairs(made) if literal else _stores(where.view, name, inner):
         stored.setdefault(member, []).append(value)
-    if any(value.type == "initializer_list" for value in where.view.assignments(name)):
+    if literal or any(v.type == "initializer_list" for v in where.view.assignments(name)):
         yield "", " ".join(stored)
     for member, values in stored.items():
         found = {value_of(where, one) if one is not None else "" for one in values}
         text = found.pop() if len(found) == 1 else ""
         if text:
             yield member, text
+
+
+def _pairs(listed: Node | None) -> Iterator[tuple[str, Node | None]]:
+    """Yield the members that an initializer names, and what they are given."""
+    for pair in listed.named_children if listed is not None else ():
+        designator = pair.child_by_field_name("designator")
+        if pair.type == "initializer_pair" and designator is not None:
+            yield node_text(designator).lstrip(".").strip(), pair.child_by_field_name("value")
 
 
 def _stores(view: View, name: str, use: Node) -> Iterator[tuple[str, Node | None]]:
@@ -115,11 +127,7 @@ def _stores(view: View, name: str, use: Node) -> Iterator[tuple[str, Node | None
     for value in view.assignments(name):
         if value.type != "initializer_list":
             return
-        for pair in value.named_children:
-            designator = pair.child_by_field_name("designator")
-            if pair.type == "initializer_pair" and designator is not None:
-                member = node_text(designator).lstrip(".").strip()
-                found.append((member, pair.child_by_field_name("value")))
+        found += _pairs(value)
     for node in view.occurrences(name):
         parent = node.parent
         if parent is None or node.start_byte == use.start_byte:

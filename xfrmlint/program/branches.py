@@ -30,6 +30,7 @@ _LOOPS = ("while_statement", "for_statement")
 _ASKING = ("if_statement", "conditional_expression", "switch_statement", *_LOOPS)
 _LISTS = ("compound_statement", "case_statement")
 _CALL = re.compile(r"(\w+)\s*\(\s*\)")
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _MEMBER = re.compile(r"\w+(?:\s*(?:->|\.)\s*\w+)*")
 
 
@@ -247,7 +248,9 @@ def _truth(where: Where, condition: Node) -> bool | None:
         truth = function_named(call.group(1)).softirq
     if truth is not None:
         return truth != negated
-    known = _value(where, condition) if _is_asked(where, condition) else None
+    # A name alone can be a constant, without anything that is bound.
+    asked = _WORD.fullmatch(text) or _is_asked(where, condition)
+    known = _value(where, condition) if asked else None
     return bool(known.value) if known is not None else None
 
 
@@ -311,7 +314,14 @@ def _named(where: Where, node: Node) -> Int | None:
     at = node.start_byte if where.at is None else where.at
     if where.view.local(name, at) is not None:
         return None
-    return where.constants.value(name, where.view.path)
+    known = where.constants.value(name, where.view.path)
+    if known is not None:
+        return known
+    text = where.view.corpus.data(where.view.path)
+    word = re.escape(name.encode("utf-8", "surrogateescape"))
+    fixed = re.search(rb"\bconst\b[\w\s]*\b%s\s*=\s*([^;{]*);" % word, text)
+    value = fixed.group(1).decode("utf-8", "surrogateescape") if fixed is not None else ""
+    return where.constants.value(value, where.view.path) if value else None
 
 
 def _number(text: str) -> Int | None:

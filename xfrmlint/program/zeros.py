@@ -383,15 +383,24 @@ def _is_changed(view: View, name: str, value: Node, use: Node) -> bool:
         parent = node.parent
         if not value.end_byte <= node.start_byte < use.start_byte or parent is None:
             continue
-        if parent.type == "update_expression":
-            around = parent.parent
-            while around is not None and around.type == "comma_expression":
-                around = around.parent
-            if around is None or around.type != "for_statement":
-                return True
+        if parent.type == "update_expression" and not _is_in_a_loop_before(parent, use):
+            return True
         if parent.type == "pointer_expression" and parent.children[0].type == "&":
             return True
     return False
+
+
+def _is_in_a_loop_before(node: Node, use: Node) -> bool:
+    """Tell whether a node stands in a loop that ends before a use: it need not be run at all."""
+    up = node.parent
+    while up is not None and up.end_byte <= use.start_byte:
+        if up.type in ("for_statement", "while_statement"):
+            return True
+        up = up.parent
+    around = node.parent
+    while around is not None and around.type == "comma_expression":
+        around = around.parent
+    return around is not None and around.type == "for_statement"
 
 
 def _is_tested_behind(view: View, site: Site) -> bool:
