@@ -11,7 +11,7 @@ from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
 from xfrmlint.c.unit import Place
 from xfrmlint.concrete.lab import Blamed, Ran
 from xfrmlint.concrete.tears import Tear
-from xfrmlint.contract.words import Contract
+from xfrmlint.contract.words import RESOLVE, SHARE, Contract
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import (
     AnswerRow,
@@ -42,6 +42,7 @@ from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver
 from xfrmlint.program.freed import Freed
+from xfrmlint.program.sharing import SharingTest
 from xfrmlint.program.sites import Found, Site
 from xfrmlint.program.sleeps import Sleep
 from xfrmlint.program.zeros import ZeroHandle
@@ -87,7 +88,7 @@ def rows_of(part: Analysed) -> Rows:
         *_zero_rows(part.zeros),
         *_item_rows(part),
         *owner_rows(part.owners, part.tears, reader.contract),
-        *_broken_rows(part.owners),
+        *_broken_rows(part.owners, reader.contract),
         *_tear_rows(part.owners, part.tears),
         *_file_rows(reader),
         *unread_rows(reader, _on_the_way(sites)),
@@ -110,11 +111,13 @@ def core_rows(
         *told,
         *_file_rows(reader),
         *unread_rows(reader),
-        *(UnknownRow(f.path, f.line, f.function, f.detail) for f in told if f.ok is None),
+        *(UnknownRow(f.path, f.line, f.function, f.detail, "", 1) for f in told if f.ok is None),
     ]
 
 
-def _broken_rows(owners: Sequence[Ran]) -> Iterator[CoreFunctionRow | UnknownRow]:
+def _broken_rows(
+    owners: Sequence[Ran], contract: Contract
+) -> Iterator[CoreFunctionRow | UnknownRow]:
     """Yield the first world that each function of an owner gets wrong, and why some are untold."""
     for ran in owners:
         told: dict[Blamed, Broken] = {}
@@ -125,13 +128,15 @@ def _broken_rows(owners: Sequence[Ran]) -> Iterator[CoreFunctionRow | UnknownRow
             detail = f"breaks the contract. {sentence(broken)}"
             place = (blamed.name, blamed.path, blamed.line)
             yield CoreFunctionRow("resolves", *place, 0, detail, ran.owner.name)
-        # Of an upper without the callback, its absence is told.
-        if ran.untold and ran.answers:
+        # Of an upper without the callback, its absence is told, if there is one to fill.
+        if ran.untold and (ran.answers or RESOLVE not in contract.slots):
             first = ran.untold[0]
             reason = f"{len(ran.untold)} of {ran.total} worlds of this owner not answered"
-            yield UnknownRow(
-                first.path or ran.owner.path, first.line, "", f"{reason}: {first.reason}"
-            )
+            # Where not one came to its end, nothing that is wrong could be found.
+            none = int(not ran.scenes)
+            where = first.path or ran.owner.path
+            told_of = f"{reason}: {first.reason}"
+            yield UnknownRow(where, first.line, "", told_of, matters=none)
 
 
 def _tear_rows(owners: Sequence[Ran], tears: Sequence[Tear]) -> Iterator[CoreFunctionRow]:
@@ -167,7 +172,9 @@ def _driver_rows(contract: Contract, drivers: Sequence[Driver]) -> Iterator[tupl
             driver.role,
             int(driver.on_netdev),
             int(driver.opted_in),
-            int(driver.table.shares),
+            int(bool(table.unclear) and not driver.opted_in),
+            int(table.test is not None),
+            str(table.test or ""),
             flag.path if flag else "",
             flag.line if flag else 0,
             flag.column if flag else 0,
@@ -385,8 +392,20 @@ def _on_the_way(sites: Sequence[Site]) -> frozenset[str]:
     return frozenset(function.name for site in sites for function in site.reached.functions)
 
 
+_BLIND = (
+    "the sharing test looks behind no more than one of its devices: whether both are of one chip "
+    "is not known"
+)
+
+
 def _unknown_rows(part: Analysed) -> Iterator[UnknownRow]:
     module = part.graph.reader.universe.module
+    test = part.graph.reader.contract.slots.get(SHARE)
+    for driver in part.drivers:
+        blind = test is not None and driver.table.test is SharingTest.BLIND
+        for filled in driver.table.callbacks if blind else ():
+            if test is not None and filled.field == test.name:
+                yield _unknown(Doubt(filled.place, filled.target, _BLIND), driver.group, 1)
     for group, one in part.traced.items():
         for doubt in one.doubts:
             yield _unknown(doubt, group, 1)

@@ -20,7 +20,7 @@ from xfrmlint.command.shared import (
     take_models,
     tree_and_paths,
 )
-from xfrmlint.errors import InputError
+from xfrmlint.errors import TOO_DEEP, InputError
 
 if TYPE_CHECKING:
     from xfrmlint.convert.mail import Author
@@ -67,6 +67,7 @@ def convert(
     from xfrmlint.convert.proof import proven
     from xfrmlint.git.overlay import laid
     from xfrmlint.git.patch import series_at
+    from xfrmlint.report.terminal import printable
     from xfrmlint.tree import Tree
     from xfrmlint.tree.folder import is_tree
 
@@ -93,15 +94,15 @@ def convert(
             )
         lower, upper = names_of_drivers(analysis)
         for driver in rest:
-            if driver in upper:
-                raise InputError(f"{driver}: hands states on; there is nothing to convert")
-            if driver not in lower:
-                raise InputError(f"{driver}: no such driver; there are {', '.join(lower)}")
+            _refuse_others(driver, lower, upper, analysis.lost)
         proofs = []
         for driver in lower if every else rest:
             progress(f"converting {driver}")
             proofs.append(proven(tree, analysis, driver, rules, names))
     status = CLEAN
+    for path in analysis.lost if every else ():
+        sys.stderr.write(f"{printable(path)}: not converted, for it is {TOO_DEEP}\n")
+        status = FINDINGS
     number = 0
     for proof in proofs:
         if proof.reasons:
@@ -115,6 +116,18 @@ def convert(
             number += 1
             _put(mail_of(proof, known, author, signoff), proof, folder, number)
     return status
+
+
+def _refuse_others(
+    driver: str, lower: Sequence[str], upper: Sequence[str], lost: Sequence[str]
+) -> None:
+    """Refuse what is no lower driver; raises InputError."""
+    if driver in upper:
+        raise InputError(f"{driver}: hands states on; there is nothing to convert")
+    if driver not in lower:
+        beside = f"; {lost[0]} is {TOO_DEEP}" if lost else ""
+        there = ", ".join(lower) or "none"
+        raise InputError(f"{driver}: no such driver; there are {there}{beside}")
 
 
 def _tell(proof: "Proof") -> None:

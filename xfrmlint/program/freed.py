@@ -16,11 +16,11 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from tree_sitter import Node, Query
+from tree_sitter import Node
 
 from xfrmlint.c.cleanups import Cleanups
-from xfrmlint.c.expression import arguments_of
-from xfrmlint.c.unit import Place, captured, language, node_text
+from xfrmlint.c.expression import arguments_of, around, without_casts
+from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import DELETE, HANDLE, STATE
 from xfrmlint.kernel.functions import function_named
@@ -28,7 +28,7 @@ from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.namewalk import NameWalk
 from xfrmlint.program.ops import Table
-from xfrmlint.program.outside import CALLS, called
+from xfrmlint.program.outside import CALLS, called, calls_in
 from xfrmlint.program.reach import Hop
 from xfrmlint.program.sites import Site
 from xfrmlint.valueflow.forms import Value
@@ -43,10 +43,14 @@ _HIDES = re.compile(
     rb"\b(?:(?:list|hlist|hash|llist)_(?:del|nulls_del)\w*|(?:__)?xa_erase\w*|idr_remove|radix_tree_delete"
     rb"\w*|rhashtable_remove\w*|(?:rcu_assign_pointer|RCU_INIT_POINTER)\s*\([^;]*,\s*NULL)\b"
 )
-_DECLARATIONS = Query(language(), "(declaration) @declared")
-_KEEPING = re.compile(rb"\b(?:no_free_ptr|return_ptr|retain_and_null_ptr)\s*\(\s*(\w+)\s*\)")
+# A variable that is emptied frees nothing.
+_KEPT = rb"_ptr\s*\(\s*%(name)b\s*\)|\b%(name)b\s*=\s*(?:NULL|nullptr|0)\s*;"
 _LISTS = ("compound_statement", "case_statement")
-_WRAPPED = ("parenthesized_expression", "cast_expression")
+# What an expression, or a variable that is declared, stands in at once.
+_PARTS = (
+    *("expression_statement", "parenthesized_expression", "cast_expression"),
+    *("declaration", "init_declarator", "pointer_declarator"),
+)
 _DEEPEST = 6
 
 
@@ -138,7 +142,7 @@ class _Finder:
         for view in self.graph.reader.expanded(start.path, start.written, {}):
             for place, what in self._ended(view, function, given):
                 yield place, function, what, chain
-            for call in captured(CALLS, view.node, "call"):
+            for call in calls_in(view):
                 yield from self._called(view, function, call, given, chain)
 
     def _called(
@@ -159,7 +163,11 @@ class _Finder:
         states = [at for at, one in enumerate(arguments) if _is_state(one, given)]
         if not (taken or states) or self._waits(view, call):
             return
-        counted = self._counted(call)
+        counted = self._counted(call) or (
+            # Where a variable ends that is emptied before, somebody may keep it.
+            around(call, view.node.type) != view.node
+            and any(_is_kept(view, node_text(arguments[at])) for at in taken)
+        )
         if not targets and function_named(name).frees in taken:
             freed = node_text(arguments[function_named(name).frees])
             if counted:
@@ -182,23 +190,17 @@ class _Finder:
     def _ended(
         self, view: View, function: FunctionName, given: _Given
     ) -> Iterator[tuple[Place, str]]:
-        """Yield what is freed where variables end: at their declarations."""
-        cleanups = Cleanups(view)
-        for declared in captured(_DECLARATIONS, view.node, "declared"):
-            for variable, name, does in cleanups.freed(declared):
-                freeing = [c for one in does for c in captured(CALLS, one, "call")]
-                frees = function_named(name).frees == 0
-                frees = frees or any(function_named(called(c)).frees >= 0 for c in freeing)
-                text, place = node_text(variable), view.place(declared.start_byte)
-                if not frees or not self.is_object(view, variable, given):
-                    continue
-                if any(_COUNTED.search(node_text(one)) for one in does):
-                    self.doubt(place, function, text)
-                elif text.encode() in _KEEPING.findall(view.text, declared.end_byte):
-                    reason = f"{text} is freed unless it is handed on: is it?"
-                    self.doubts[Doubt(place, function.name, reason)] = None
-                elif not self._waits_behind(view, declared):
-                    yield place, f"__free({name}) of {text}"
+        """Yield what is freed where a variable ends: `struct sa *sa __free(kfree) = ...`."""
+        for named, released in Cleanups(view).frees():
+            name, place = node_text(named), view.place(named.start_byte)
+            if not self.is_object(view, named, given) or self._waits_behind(view, named):
+                continue
+            does = function_named(released)
+            if does.frees == 0 and not _is_kept(view, name):
+                yield place, f"__free({released}) of {name}"
+            elif does.frees == 0 or not does.known:
+                reason = f"whether __free({released}) frees {name} here is not known"
+                self.doubts[Doubt(place, function.name, reason)] = None
 
     def doubt(self, place: Place, function: FunctionName, freed: str) -> None:
         """Note that packets may hold what is freed: then it is not freed under them."""
@@ -217,12 +219,12 @@ class _Finder:
             return True
         if not given.states or not self._is_found(view, node, given, 0):
             return False
-        kind = self.graph.reader.types.of(_plain(node), view)
+        kind = self.graph.reader.types.of(without_casts(node), view)
         return kind is not None and kind.pointers == 1 and kind.base in self._types
 
     def _is_found(self, view: View, node: Node, given: _Given, depth: int) -> bool:
         """Tell whether an expression is what a table holds for a state."""
-        node = _plain(node)
+        node = without_casts(node)
         if depth > _DEEPEST:
             return False
         match node.type:
@@ -251,7 +253,7 @@ class _Finder:
 
     def is_of(self, view: View, node: Node, given: _Given, depth: int = 0) -> bool:
         """Tell whether an expression is the handle, or the object that it leads to."""
-        node = _plain(node)
+        node = without_casts(node)
         if depth > _DEEPEST:
             return False
 
@@ -344,10 +346,10 @@ class _Finder:
         return False
 
 
-def _plain(node: Node) -> Node:
-    while node.type in _WRAPPED and node.named_child_count:
-        node = node.child_by_field_name("value") or node.named_children[-1]
-    return node
+def _is_kept(view: View, name: str) -> bool:
+    """Tell whether a variable is emptied: what it held is not freed where it ends."""
+    pattern = _KEPT % {b"name": re.escape(name.encode("utf-8", "surrogateescape"))}
+    return re.search(pattern, view.text[view.node.start_byte : view.node.end_byte]) is not None
 
 
 def _states(view: View) -> frozenset[str]:
@@ -369,7 +371,7 @@ def _given_to(target: View, taken: Collection[int], states: Collection[int]) -> 
 
 def _is_state(node: Node, given: _Given) -> bool:
     """Tell whether an argument is the state, as a pointer or a number."""
-    return node_text(_plain(node)) in given.states
+    return node_text(without_casts(node)) in given.states
 
 
 def _is_compared(view: View, name: str, state: str) -> bool:
@@ -383,7 +385,7 @@ def _is_compared(view: View, name: str, state: str) -> bool:
 def _block(node: Node) -> int:
     """Return where the block begins that a statement stands in at once; -1 for another place."""
     up = node.parent
-    while up is not None and up.type in ("expression_statement", *_WRAPPED):
+    while up is not None and up.type in _PARTS:
         up = up.parent
     return up.start_byte if up is not None and up.type in _LISTS else -1
 

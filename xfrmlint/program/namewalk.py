@@ -16,8 +16,7 @@ from typing import NamedTuple
 
 from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import without_comments
-from xfrmlint.c.cleanups import classes_in
-from xfrmlint.c.corpus import words
+from xfrmlint.c.cleanups import OF_A_CLASS, Class, classes_for
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
@@ -35,7 +34,7 @@ _ATOMIC = re.compile(rb"\bGFP_(?:ATOMIC|NOWAIT)\b")
 # The lines of the outermost level, and of macros, up to their last parenthesis.
 _OUTERMOST = re.compile(rb"\n[^\t\n][^\n]*\(")
 _BEFORE = re.compile(rb"(\w+)\s*(?=\()")
-_GUARDS = (b"guard", b"scoped_guard", b"scoped_cond_guard")
+_GUARDS = (b"guard", b"scoped_guard", b"scoped_cond_guard", b"ACQUIRE", b"CLASS")
 _STATES = re.compile(STATE.replace(" ", r"\s+").encode() + rb"\s*\*\s*(?:const\s+)?(\w+)")
 _LOCKS = re.compile(
     rb"\b(?:raw_)?(?:spin|read|write)_(un|try)?lock\w*\s*\(\s*&\s*(\w+)\s*->\s*lock\b"
@@ -248,10 +247,11 @@ class NameWalk:
         declared = False
         for where in self._near(path).get(word, ()):
             data = corpus.data(where)
-            found = [_function(where, name, data, at) for at in _heads(data, word)]
-            found += [_macro(where, name, data, at) for at in _defined(data, word)]
+            named = [*_behind(data, word, corpus.places(data, word))]
+            found = [_function(where, name, data, at) for at in _heads(data, named)]
+            found += [_macro(where, name, data, at) for at in _defined(data, named)]
             yield from found
-            declared = declared or _is_declared(data, word)
+            declared = declared or _is_declared(data, named)
             if found and (where == path or not declared):
                 return
         local = corpus.local(path)
@@ -260,7 +260,8 @@ class NameWalk:
         for where in self._driver(path).get(word, ()):
             if where not in local:
                 data = corpus.data(where)
-                for at in _heads(data, word):
+                named = [*_behind(data, word, corpus.places(data, word))]
+                for at in _heads(data, named):
                     if declared or not _is_static(data, word, at):
                         yield _function(where, name, data, at)
 
@@ -296,11 +297,11 @@ class NameWalk:
 
     def _anywhere(self, name: str, path: str) -> Iterator[_Where]:
         """Yield the functions of a name in all files of a driver."""
+        corpus, word = self._reader.corpus, name.encode()
         for where in self._reader.universe.files(path):
-            data = self._reader.corpus.data(where)
-            if name.encode() in data:
-                for at in _heads(data, name.encode()):
-                    yield _function(where, name, data, at)
+            data = corpus.data(where)
+            for at in _heads(data, _behind(data, word, corpus.places(data, word))):
+                yield _function(where, name, data, at)
 
     def _body(self, where: _Where) -> Body:
         if where not in self._bodies:
@@ -316,6 +317,12 @@ class NameWalk:
     def _looked(self, where: _Where, text: bytes, head: bytes) -> Body:
         path, name = where.path, where.name
         met: dict[str, dict[str, None]] = {kind: {} for kind in _KINDS}
+        for one in self._classes_in(text, path):
+            # What is done where its variables begin and end is not written there.
+            text += b" " + one.text
+            made = dict.fromkeys(one.functions)
+            met["sleeping"] |= made
+            met["freeing"] |= made
         for match in _CALL.finditer(text):
             if match.group(2) in _NOT_CALLED:
                 continue
@@ -328,12 +335,8 @@ class NameWalk:
                 if guard_sleeps(_first_word(text, match.end(3))) != "never":
                     met["sleeping"][called] = None
             elif called == "__free":
-                # Where the variable ends, what the class of that name says is called.
-                for word in self._done_by(_first_word(text, match.end(3)), path):
-                    for kind in self._kinds(word, path, b""):
-                        met[kind][word] = None
-                    if function_named(word).frees >= 0:
-                        met["freeing"][called] = None
+                # What that names is called where the variable ends.
+                met["freeing"][called] = None
             elif called not in (self._reader.contract.asks, name):
                 for kind in self._kinds(called, path, _given(text, match.start(3))):
                     met[kind][called] = None
@@ -342,17 +345,13 @@ class NameWalk:
         unknown = tuple(met["unknown"])
         return Body(path, name, unknown=unknown, indirect=indirect, releases=releases, **sets)
 
-    def _done_by(self, name: str, path: str) -> list[str]:
-        """Return what is called where a variable ends that has a class (include/linux/cleanup.h).
-
-        The kernel's own classes are named after what they call.
-        """
-        for where in self._near(path).get(b"DEFINE_FREE", ()):
-            for one in classes_in(without_comments(self._reader.corpus.data(where))):
-                if one.kind == "FREE" and one.name == name:
-                    told = _BEFORE.findall(b" ".join(one.arguments[2:]))
-                    return [word.decode() for word in told if word not in _NOT_CALLED]
-        return [name]
+    def _classes_in(self, text: bytes, path: str) -> list[Class]:
+        """Return the classes of a driver's own of which a text has variables or guards."""
+        used = [(m.group(1), m.group(2).decode()) for m in OF_A_CLASS.finditer(text)]
+        known = classes_for(self._reader.corpus, path) if used else {}
+        names = {f"__free_{name}" if how == b"__free" else name for how, name in used}
+        # What extends a class has its name, and more.
+        return [one for key, one in known.items() if any(n.startswith(key) for n in names)]
 
     def _kinds(self, name: str, path: str, given: bytes) -> Iterator[str]:
         """Yield what a function is that is called by a name. given: the text of its arguments."""
@@ -491,9 +490,9 @@ def gives_up(view: View, at: int) -> bool:
     return b"un" in last.values()
 
 
-def _heads(data: bytes, word: bytes) -> Iterator[int]:
-    """Yield where the bodies of a function's definitions begin."""
-    for at, behind in _words(data, word):
+def _heads(data: bytes, named: Iterable[tuple[int, int]]) -> Iterator[int]:
+    """Yield where the bodies of a function's definitions begin. named: see _behind()."""
+    for at, behind in named:
         if data[behind : behind + 1] != b"(" or data[max(0, at - 9) : at].rstrip().endswith(
             (b"->", b".", b"(", b",", b"=", b"return", b"#define")
         ):
@@ -515,9 +514,9 @@ def _is_static(data: bytes, word: bytes, body: int) -> bool:
     return b"static" in data[max(behind, 0) : named]
 
 
-def _is_declared(data: bytes, word: bytes) -> bool:
+def _is_declared(data: bytes, named: Iterable[tuple[int, int]]) -> bool:
     """Tell whether a function's prototype stands in a file, at its outermost level."""
-    for at, behind in _words(data, word):
+    for at, behind in named:
         line = data.rfind(b"\n", 0, at) + 1
         if data[behind : behind + 1] != b"(" or data[line : line + 1] in (b"#",):
             continue
@@ -530,9 +529,9 @@ def _is_declared(data: bytes, word: bytes) -> bool:
     return False
 
 
-def _defined(data: bytes, word: bytes) -> Iterator[int]:
+def _defined(data: bytes, named: Iterable[tuple[int, int]]) -> Iterator[int]:
     """Yield where the texts of a macro that takes arguments begin."""
-    for at, behind in _words(data, word):
+    for at, behind in named:
         line = data.rfind(b"\n", 0, at) + 1
         before = data[line:at].replace(b" ", b"").replace(b"\t", b"")
         if before == b"#define" and data[behind : behind + 1] == b"(":
@@ -541,9 +540,9 @@ def _defined(data: bytes, word: bytes) -> Iterator[int]:
                 yield end
 
 
-def _words(data: bytes, word: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where a word begins, and where what follows it does."""
-    for at in words(data, word):
+def _behind(data: bytes, word: bytes, places: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield where a word begins, and where what follows it does. places: where it stands."""
+    for at in places:
         behind = at + len(word)
         while data[behind : behind + 1] in (b" ", b"\t", b"\n"):
             behind += 1

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node, Query
 
+from xfrmlint.c.cleanups import Cleanups
 from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.header import declared_function, declared_macros, expanded_text
 from xfrmlint.c.macros import Macro
@@ -161,6 +162,12 @@ class Outside:
 def doubtful(what: str) -> Verdict:
     """Return what is said of a call that an argument decides about."""
     return Verdict("", f"whether {what} is called depends on an argument")
+
+
+def calls_in(view: View) -> Iterator[Node]:
+    """Yield the calls of a function, and those that are made where its variables end."""
+    for root in (view.node, *Cleanups(view).ends()):
+        yield from captured(CALLS, root, "call")
 
 
 def called(call: Node) -> str:

@@ -1,11 +1,13 @@
 """Sites: every access of a state's xso and every resolver call, with the ways that lead there."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import declarators, declared, specified
+from xfrmlint.c.expression import around
 from xfrmlint.c.macros import Macro
 from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.reader import Reader, Words
@@ -60,9 +62,11 @@ def find_sites(
     paths: Iterable[str],
     offload: str,
     progress: Callable[[str], None],
+    left_out: Iterable[str] = (),
 ) -> Found:
-    """Return the sites in the modules of `paths`, each once."""
+    """Return the sites in the modules of `paths`, each once; none of the files left out."""
     finder = _Finder(graph, drivers, offload)
+    finder.read.update(left_out)
     for path in paths:
         progress(f"following {path}")
         finder.read_module(path)
@@ -83,7 +87,7 @@ class _Finder:
         self.reader: Reader = graph.reader
         self.contract = self.reader.contract
         self.offload = offload
-        self.accesses = Accesses(self.reader, offload, graph.passed)
+        self.accesses = Accesses(self.reader, offload, graph.handed)
         self.doubts: list[Doubt] = []
         self.sites: dict[tuple[Place, FunctionName, str, str, str], Site] = {}
         self.by_module: dict[str, list[Driver]] = {}
@@ -119,7 +123,7 @@ class _Finder:
         private = self.contract.member(PRIVATE)
         if not private or private.encode() not in self.reader.corpus.data(path):
             return
-        accesses = Accesses(self.reader, self.offload, self.graph.passed, (private,))
+        accesses = Accesses(self.reader, self.offload, self.graph.handed, (private,))
         for view in self.reader.views_with(Words([private], self.reader.indexes), path, {}):
             if view.kind == "function":
                 for access in accesses.of(view):
@@ -165,14 +169,18 @@ class _Finder:
         """Note macros that hold a site but are used nowhere: their text was not analysed."""
         handle = self.contract.member(HANDLE).encode()
         for name, found in macros.items():
-            for macro in found:
-                if handle not in macro.body or macro.path.startswith("include/"):
-                    continue
-                word = name.encode()
-                users = sum(self.reader.corpus.data(f).count(word) for f in files)
-                if users <= len(found):
+            own = [m for m in found if handle in m.body and not m.path.startswith("include/")]
+            used = bool(own) and self._is_used(name.encode(), files, len(found))
+            for macro in own:
+                if not used:
                     place = self.reader.corpus.unit(macro.path).place(macro.start)
                     self.doubts.append(Doubt(place, name, "macro is not used in this driver"))
+
+    def _is_used(self, macro: bytes, files: Sequence[str], definitions: int) -> bool:
+        """Tell whether a macro's name stands anywhere but in its definitions."""
+        corpus = self.reader.corpus
+        places = chain.from_iterable(corpus.places(corpus.data(file), macro) for file in files)
+        return next(islice(places, definitions, None), None) is not None
 
     def drivers_at(self, path: str) -> list[Driver]:
         found: dict[int, Driver] = {}
@@ -318,19 +326,10 @@ def _is_strange(reader: Reader, view: View, node: Node, called: bool) -> bool:
     used = use_of(reader, view, node).kind != "none"
     if (used and called) or unevaluated(view, node):
         return False
-    up: Node | None = node
-    while up is not None and up.type not in ("function_declarator", "compound_statement", "ERROR"):
-        up = up.parent
+    up = around(node, "function_declarator", "compound_statement", "ERROR")
     # A prototype stands at file level: in a function it is a call, for all that is known.
     declared_here = up is not None and up.type == "function_declarator"
-    return not declared_here or _in_body(node)
-
-
-def _in_body(node: Node) -> bool:
-    up = node.parent
-    while up is not None and up.type != "compound_statement":
-        up = up.parent
-    return up is not None
+    return not declared_here or around(node, "compound_statement") is not None
 
 
 def _strange_names(view: View, words: Iterable[str]) -> list[Doubt]:

@@ -14,6 +14,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import Covered, without_comments
+from xfrmlint.c.cleanups import classes_in
 from xfrmlint.c.expression import bare
 from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import FunctionName, View
@@ -34,15 +35,13 @@ from xfrmlint.program.callgraph import CallGraph, Entry
 from xfrmlint.program.contexts import MUST_NOT_SLEEP, Contexts
 from xfrmlint.program.namewalk import Below, NameWalk, gives_up
 from xfrmlint.program.ops import Callback, Table
-from xfrmlint.program.outside import CALLS, Outside, Verdict, called, doubtful
+from xfrmlint.program.outside import CALLS, Outside, Verdict, called, calls_in, doubtful
 from xfrmlint.program.pointers import targets_of
 from xfrmlint.program.reach import Hop
 from xfrmlint.program.sites import RESOLVE as ASKED
 from xfrmlint.program.sites import Site
 
-_GUARDS = re.compile(rb"\b(?:scoped_)?(?:cond_)?guard\s*\(\s*(\w+)")
-# A guard's class of the driver's own, up to what takes the lock.
-_DEFINED = rb"DEFINE_\w*GUARD\w*\(\s*%s\s*,"
+_GUARDS = re.compile(rb"\b(?:(?:scoped_)?(?:cond_)?guard|ACQUIRE)\s*\(\s*(\w+)")
 _SET = re.compile(rb"(?:->|\.)\s*(\w+)\s*=\s*(?:true|false|\d+|[A-Z][A-Z0-9_]*)\s*[;,}]")
 _DEEPEST = 16
 _MOST = 400
@@ -250,7 +249,7 @@ class _Finder:
             ]
             for inner in graph.reader.expanded(view.path, view.written, {}):
                 where = Where(inner, bound, graph.constants)
-                for call in captured(CALLS, inner.node, "call"):
+                for call in calls_in(inner):
                     if not asked.skips(_name_of(call)) and not excluded(where, call):
                         told += self.call(asked, entered, inner, call, queue)
             found += [(place, function, v.what, hops) for place, v in told if v.what]
@@ -359,7 +358,7 @@ def _guards(graph: CallGraph, view: View) -> Iterator[tuple[Place, Verdict, Node
         if dead(item.start + match.start()):
             continue
         name = match.group(1).decode()
-        sleeps = guard_sleeps(name) or _own_guard(graph, view, match.group(1))
+        sleeps = guard_sleeps(name) or _own_guard(graph, view, name)
         verdict = Verdict(f"guard({name})") if sleeps == "always" else Verdict()
         if not sleeps:
             verdict = Verdict("", f"guard({name}) takes an unknown lock: it may sleep")
@@ -371,19 +370,16 @@ def _guards(graph: CallGraph, view: View) -> Iterator[tuple[Place, Verdict, Node
         yield unit.place(item.start + match.start()), verdict, node or view.node
 
 
-def _own_guard(graph: CallGraph, view: View, name: bytes) -> str:
+def _own_guard(graph: CallGraph, view: View, name: str) -> str:
     """Return whether a guard's class sleeps that the driver defines; nothing if unknown."""
-    pattern = re.compile(_DEFINED % re.escape(name))
     for path in graph.reader.universe.files(view.path):
         data = graph.reader.corpus.data(path)
-        for match in pattern.finditer(without_comments(data) if name in data else b""):
-            text = match.string
-            end = closing(text, text.index(b"(", match.start()))
-            if end is None:
-                return ""
-            names = re.findall(rb"(\w+)\s*\(", text[match.end() : end])
-            does = [function_named(word.decode()) for word in names]
-            if any(one.sleeps == "always" for one in does):
+        for one in classes_in(without_comments(data) if b"DEFINE_" in data else b""):
+            if one.name != name or "GUARD" not in one.kind:
+                continue
+            words = re.findall(rb"(\w+)\s*\(", one.text)
+            does = [function_named(word.decode()) for word in words]
+            if any(did.sleeps == "always" for did in does):
                 return "always"
-            return "never" if does and all(one.known for one in does) else ""
+            return "never" if does and all(did.known for did in does) else ""
     return ""
