@@ -1213,7 +1213,8 @@ def test_slot_door(
     ],
 )
 def test_argument_door(callee: str, index: int, wanted: tuple[str, str] | None) -> None:
-    assert argument_door(callee, index) == wanted
+    found = argument_door(callee, index)
+    assert (found and found[:2]) == wanted
 
 
 @pytest.mark.parametrize(

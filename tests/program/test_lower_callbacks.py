@@ -153,6 +153,112 @@ def test_what_sleeps(body: str, outside: str, what: str) -> None:
     assert sleeps(body, outside) == [what]
 
 
+HOW = "enum foo_how { FOO_POLL, FOO_SLEEP = 4 };\n#define FOO_F_WAIT 0x2\n"
+POLL = HOW + "static void foo_cmd(struct priv *p, int how) { BODY }\n"
+MESSAGE = """
+struct foo_msg { int op; bool wait; };
+static void foo_send(struct priv *p, struct foo_msg *m) { BODY }
+static void foo_queue(struct priv *p, struct foo_msg *m) { foo_send(p, m); }
+"""
+BY_SWITCH = "switch (how) { case FOO_SLEEP: msleep(1); break; case FOO_POLL: udelay(1); }"
+
+
+@pytest.mark.parametrize(
+    ("body", "outside", "told"),
+    [
+        ("foo_cmd(p, HOW);", POLL, "if (how == FOO_SLEEP) msleep(1);"),
+        ("foo_cmd(p, HOW);", POLL, "if (how != FOO_SLEEP) { udelay(1); } else { msleep(1); }"),
+        ("foo_cmd(p, HOW);", POLL, "if (how != FOO_SLEEP) return; msleep(1);"),
+        ("foo_cmd(p, HOW);", POLL, "if (how) { msleep(1); } else { return; } msleep(2);"),
+        ("foo_cmd(p, HOW);", POLL, BY_SWITCH),
+        ("foo_cmd(p, HOW);", POLL, "switch (how) { case FOO_POLL: return; } msleep(1);"),
+        ("foo_cmd(p, HOW);", POLL, "switch (how) { case 0: break; default: msleep(1); }"),
+        ("foo_cmd(p, HOW);", POLL, "if (how && p->next) msleep(1);"),
+        ("foo_cmd(p, HOW);", POLL, "if (how && wait_for_completion(&p->next)) p->next = 0;"),
+        ("foo_cmd(p, HOW);", POLL, "while (how && p->next) msleep(1);"),
+        ("foo_cmd(p, HOW);", POLL, "if (how) guard(mutex)(&p->lock);"),
+        ("foo_cmd(p, HOW);", POLL, "if (how) scoped_guard(mutex, &p->lock) { p->next = 1; }"),
+        ("foo_cmd(p, 1 | HOW >> 1);", POLL, "if (how & FOO_F_WAIT) msleep(1);"),
+        ("int how = HOW; foo_cmd(p, how);", POLL, "if (unlikely(how)) msleep(1);"),
+        (
+            "foo_cmd(p, HOW);",
+            "static void foo_wait(struct priv *p, bool s) { if (s) msleep(1); }\n" + POLL,
+            "foo_wait(p, how == FOO_SLEEP);",
+        ),
+        (
+            "struct foo_msg m = { .op = 1, .wait = HOW }; foo_queue(p, &m);",
+            HOW + MESSAGE,
+            "if (m->wait) msleep(1);",
+        ),
+        (
+            "foo_queue(p, &(struct foo_msg){ .wait = HOW });",
+            HOW + MESSAGE,
+            "if (m->wait) msleep(1);",
+        ),
+        (
+            "foo_cmd(p, foo_waits);",
+            HOW + "static const bool foo_waits = HOW;\n" + POLL.removeprefix(HOW),
+            "if (foo_waits && how) msleep(1);",
+        ),
+        (
+            "foo_cmd(p, 0);",
+            "#define FOO_WAITS HOW\n" + POLL,
+            "if (FOO_WAITS) msleep(1);",
+        ),
+        (
+            "struct foo_msg m = {}; m.wait = HOW; foo_queue(p, &m);",
+            HOW + MESSAGE,
+            "if (!m->wait) return; msleep(1);",
+        ),
+    ],
+)
+def test_what_a_caller_writes_decides(body: str, outside: str, told: str) -> None:
+    text = outside.replace("BODY", told)
+    polls, waits = (text.replace(" HOW", f" {how}") for how in ("FOO_POLL", "FOO_SLEEP"))
+    assert not sleeps(body.replace("HOW", "FOO_POLL"), polls)
+    assert not open_sleeps(body.replace("HOW", "FOO_POLL"), polls)
+    assert sleeps(body.replace("HOW", "FOO_SLEEP"), waits)
+
+
+@pytest.mark.parametrize(
+    ("body", "outside"),
+    [
+        ("foo_cmd(p, 0);", POLL.replace("BODY", "if (how) { goto out; } msleep(1); out: return;")),
+        ("foo_cmd(p, 1);", POLL.replace("BODY", "if (how) goto out; p->next = 1; out: msleep(1);")),
+        (
+            "foo_cmd(p, 0);",
+            POLL.replace("BODY", "switch (how) { case 0: p->next = 1; case 1: msleep(1); }"),
+        ),
+        (
+            "struct foo_msg m = { .wait = 0 }; m.wait = p->next; foo_queue(p, &m);",
+            MESSAGE.replace("BODY", "if (m->op > 64) return; msleep(1);"),
+        ),
+    ],
+)
+def test_what_a_caller_writes_does_not_decide(body: str, outside: str) -> None:
+    assert sleeps(body, outside) == ["msleep()"]
+
+
+@pytest.mark.parametrize(
+    ("body", "outside", "reason"),
+    [
+        (
+            "p->next = 1; foo_cmd(p, 0);",
+            POLL.replace("BODY", "if (!p->next) msleep(1);"),
+            "depends on next, which is set before",
+        ),
+        (
+            "struct foo_msg m = { .op = 1 }; foo_queue(p, &m);",
+            MESSAGE.replace("BODY", "if (m->wait) msleep(1);"),
+            "depends on wait, which is set before",
+        ),
+    ],
+)
+def test_what_a_caller_sets_before_may_decide(body: str, outside: str, reason: str) -> None:
+    assert not sleeps(body, outside)
+    assert any(reason in one for one in open_sleeps(body, outside)), open_sleeps(body, outside)
+
+
 @pytest.mark.parametrize(
     ("body", "outside", "reason"),
     [
@@ -166,11 +272,36 @@ def test_what_sleeps(body: str, outside: str, what: str) -> None:
         ("foo_let_go(x); msleep(1); spin_lock_bh(&x->lock);", RELEASE, "foo_let_go() gives up"),
         ("foo_elsewhere(p);", "", "what foo_elsewhere() does is not seen"),
         ("p->hw->ops->never_set(p->hw);", "", "what ->never_set() does is not seen"),
+        (
+            "p->hw->ops->drop(p->hw, 1);",
+            "void foo_use(struct foo_ops *o, void (*f)(struct foo_hw *, u32)) { o->drop = f; }\n",
+            "what ->drop() does is not seen",
+        ),
     ],
 )
 def test_what_may_sleep_for_all_that_is_seen(body: str, outside: str, reason: str) -> None:
     assert not sleeps(body, outside)
     assert any(reason in one for one in open_sleeps(body, outside)), open_sleeps(body, outside)
+
+
+OTHER_FILE = """
+#include <linux/netdevice.h>
+struct foo_hw;
+struct foo_ops { void (*drop)(struct foo_hw *hw, u32 n); };
+struct foo_hw { const struct foo_ops *ops; };
+static void foo_wait(u32 n) { msleep(n); }
+static void foo_drop(struct foo_hw *hw, u32 n) { foo_wait(n); }
+const struct foo_ops foo_hw_ops = { .drop = foo_drop };
+"""
+
+
+def test_what_sleeps_in_another_file_behind_a_pointer() -> None:
+    more = {"drivers/net/foo/Makefile": "obj-m += foo.o\nfoo-y := main.o hw.o\n"}
+    more["drivers/net/foo/hw.c"] = OTHER_FILE
+    main = BEFORE + DELETE.replace("BODY", "p->hw->ops->drop(p->hw, 1);") + AFTER
+    found = analyse(tree({**more, "drivers/net/foo/main.c": HEAD + main}))
+    asked = found.store.query("SELECT path, what, function FROM sleep")[1]
+    assert [tuple(row) for row in asked] == [("drivers/net/foo/hw.c", "msleep()", "foo_wait")]
 
 
 CORE = """\
@@ -238,6 +369,85 @@ PUT = "static void foo_put(struct priv *p, struct foo_sa *sa) { kfree(sa); }\n"
 )
 def test_what_packets_keep(body: str, outside: str) -> None:
     assert not freed(body, outside)
+
+
+# add returns a foo_sa, which a list or an xarray has by its state.
+BY_STATE = """
+struct foo_log { struct xfrm_state *x; };
+struct foo_entry { struct xfrm_state *x; struct foo_sa *next; };
+static int foo_add(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *extack)
+{
+	struct foo_entry *e = kzalloc(sizeof(*e), GFP_KERNEL);
+
+	x->xso.offload_handle = (unsigned long)no_free_ptr(e);
+	return 0;
+}
+static const struct xfrmdev_ops foo_adds = { .xdo_dev_state_add = foo_add };
+static struct foo_entry *foo_get(struct priv *p, struct xfrm_state *x)
+{
+	struct foo_entry *e;
+
+	list_for_each_entry(e, &p->ids, next)
+		if (e->x == x)
+			return e;
+	return NULL;
+}
+"""
+QUIET = "static void foo_quiet(void) { synchronize_net(); }\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("struct foo_entry *e = foo_get(p, x); if (e) kfree_rcu(e, rcu);", []),
+        ("struct foo_log *l = xa_erase(&p->ids, (unsigned long)x); kfree(l);", []),
+        ("struct foo_log *l __free(kfree) = xa_erase(&p->ids, (unsigned long)x);", []),
+        ("struct foo_entry *e __free(kfree) = kzalloc(8, GFP_ATOMIC); foo_get(p, x);", []),
+        ("struct foo_entry *e __free(put_e) = foo_get(p, x); p->next = 1;", []),
+        ("struct foo_entry *e = foo_get(p, x); list_del(&e->next); foo_quiet(); kfree(e);", []),
+        (
+            "struct foo_entry *e __free(kfree) = xa_erase(&p->ids, (unsigned long)x); foo_quiet();",
+            [],
+        ),
+        ("struct foo_entry *e = foo_get(p, x); kfree(e);", ["kfree(e) foo_del"]),
+        (
+            "struct foo_entry *e = xa_erase(&p->ids, (unsigned long)x); kfree(e);",
+            ["kfree(e) foo_del"],
+        ),
+        (
+            "struct foo_entry *e __free(kfree) = foo_get(p, x);",
+            ["__free(kfree) of e foo_del"],
+        ),
+        (
+            "struct foo_entry *e __free(drop_e) = foo_get(p, x);",
+            ["kfree(_T) __free_drop_e"],
+        ),
+        (
+            "struct foo_entry *e; foo_quiet(); e = foo_get(p, x); list_del(&e->next); kfree(e);",
+            ["kfree(e) foo_del"],
+        ),
+        (
+            "struct foo_entry *e = foo_get(p, x); if (p->next) foo_quiet(); kfree(e);",
+            ["kfree(e) foo_del"],
+        ),
+    ],
+)
+def test_what_is_found_by_the_state(body: str, found: list[str]) -> None:
+    classes = (
+        "DEFINE_FREE(put_e, struct foo_entry *, if (_T) kfree_rcu(_T, rcu))\n"
+        "DEFINE_FREE(drop_e, struct foo_entry *, if (_T) kfree(_T))\n"
+    )
+    assert freed(body, classes + BY_STATE + QUIET) == found
+
+
+def test_what_may_be_handed_on() -> None:
+    body = (
+        "struct foo_entry *e __free(kfree) = foo_get(p, x); "
+        "if (p->next) p->sas[0] = no_free_ptr(e);"
+    )
+    assert not freed(body, BY_STATE)
+    reason = "whether __free(kfree) frees e here is not known"
+    assert reason in open_sleeps(body, BY_STATE)
 
 
 @pytest.mark.parametrize(
@@ -350,6 +560,20 @@ RESERVED = "void foo_reserve(struct priv *p) { __set_bit(0, p->map); p->table[0]
             "void foo_xa(struct priv *p) { xa_init_flags(&p->ids, XA_FLAGS_ALLOC1); }\n",
         ),
         (HANDLE + "++p->next ?: 0;", ""),
+        ("u32 i = 0; while (!i || p->table[i].used) i++; " + HANDLE + "i;", ""),
+        ("u32 i = 0; do i++; while (p->table[i].used); " + HANDLE + "i;", ""),
+        (
+            "int i; for (i = 63; i > 0; i--) if (!p->table[i].used) break; if (!i) return -28; "
+            + HANDLE
+            + "i;",
+            "",
+        ),
+        (
+            "u32 id; xa_alloc(&p->ids, &id, x, XA_LIMIT(0, 9), GFP_KERNEL); id++; "
+            + HANDLE
+            + "id;",
+            "",
+        ),
         # What it is compared with can be 0.
         (
             "int b = find_first_zero_bit(p->map, 64); if (b == FOO_SKIP) return -28; "
@@ -423,6 +647,13 @@ def test_handles_that_are_not_0(body: str, outside: str) -> None:
             "xa_alloc() hands out 0, too",
         ),
         (
+            "u32 i = 0; while (i < 64 && p->table[i].used) i++; if (i == 64) return -28; "
+            + HANDLE
+            + "i;",
+            "",
+            "i begins at 0",
+        ),
+        (
             "int b = find_first_zero_bit(p->map, 64); if (b >= 64) return -28; " + HANDLE + "b;",
             "",
             "find_first_zero_bit() hands out 0, too",
@@ -438,7 +669,74 @@ def test_handles_that_can_be_0(body: str, outside: str, why: str) -> None:
     assert zeros(body, outside) == [why]
 
 
+XARRAY = """
+struct xa_limit { u32 max; u32 min; };
+#define XA_LIMIT(_min, _max) (struct xa_limit) { .min = _min, .max = _max }
+struct foo_entry { u32 id; struct xfrm_state *x; };
+static const struct xa_limit foo_limit = { .max = 31, .min = FIRST };
+#define FOO_FIRST FIRST
+#define FOO_RANGE XA_LIMIT(FOO_FIRST, 254)
+"""
+ENTRY = (
+    "struct foo_entry *e = kzalloc(8, GFP_KERNEL); int err = xa_alloc(&p->ids, &e->id, e, %s, 0); "
+    "if (err) return err; "
+)
+
+
+@pytest.mark.parametrize(
+    ("limit", "macro"),
+    [
+        ("FOO_RANGE", ""),
+        ("foo_limit", ""),
+        ("FOO_LIMIT", "#define FOO_LIMIT ((struct xa_limit){ .min = FOO_FIRST, .max = 9 })\n"),
+        ("FOO_LIMIT", "#define FOO_LIMIT (struct xa_limit){ 254, FOO_FIRST }\n"),
+        ("XA_LIMIT(FIRST, 7)", ""),
+    ],
+)
+def test_the_first_number_of_a_limit(limit: str, macro: str) -> None:
+    body = ENTRY % limit + HANDLE + "e->id;"
+    one, none = ((XARRAY + macro).replace("FIRST", n).replace(f"FOO_{n}", "FOO_N") for n in "10")
+    assert not zeros(body.replace("FIRST", "1"), one)
+    assert zeros(body.replace("FIRST", "0"), none) == ["xa_alloc() hands out 0, too"]
+
+
+@pytest.mark.parametrize(
+    ("behind", "outside"),
+    [
+        ("if (!e->id) return -28; ", ""),
+        ("e->id++; ", ""),
+        ("e->id = e->id + 1; ", ""),
+        ("foo_number(e); ", "static void foo_number(struct foo_entry *e) { e->id += 8; }\n"),
+    ],
+)
+def test_a_member_that_is_not_left_at_0(behind: str, outside: str) -> None:
+    body = ENTRY % "XA_LIMIT(0, 7)" + behind + HANDLE + "e->id;"
+    assert not zeros(body, XARRAY.replace("FIRST", "0").replace("FOO_0", "FOO_N") + outside)
+
+
+def test_a_limit_that_nobody_shows() -> None:
+    body = ENTRY % "p->limit" + HANDLE + "e->id;"
+    outside = XARRAY.replace("FIRST", "0").replace("FOO_0", "FOO_N")
+    assert not zeros(body, outside)
+    reasons = rows("SELECT reason FROM unknown", outside + ADD.replace("BODY", body))
+    assert "whether the handle that is returned here can be 0 is not known" in reasons
+
+
 GET = "struct xfrm_state *x = xfrm_input_state(skb); p->next = x->xso.offload_handle; "
+SA_OF = """
+static int foo_sa(struct priv *p, struct sk_buff *skb)
+{
+	struct xfrm_state *x = xfrm_input_state(skb);
+	struct xfrm_offload *xo;
+	u32 h = x->xso.offload_handle;
+
+	%s
+	return h ? 0 : -2;
+}
+"""
+WANTED_LATE = "xo = xfrm_offload(skb); if (!xo) return 0;"
+TOO_LATE = "if (!h) return -2; xo = xfrm_offload(skb); if (xo && xo->flags) p->next = 1;"
+HAS = "static bool foo_has(struct sk_buff *skb) { return skb_sec_path(skb) != 0; }\n"
 WANTS = "static bool foo_wants(struct sk_buff *skb) { return xfrm_offload(skb) != 0; }\n"
 
 
@@ -455,10 +753,24 @@ WANTS = "static bool foo_wants(struct sk_buff *skb) { return xfrm_offload(skb) !
             "",
         ),
         ("p->next = skb_sec_path(skb)->len; " + GET, ""),
+        # Before anything is made of it.
+        ("if (!skb_sec_path(skb)) return 0; " + GET + "if (!xfrm_offload(skb)) return 0;", ""),
+        ("if (skb_sec_path(skb) && foo_sa(p, skb)) kfree(skb);", SA_OF % WANTED_LATE),
     ],
 )
 def test_packets_that_are_asked(body: str, outside: str) -> None:
     assert not only_secpath(body, outside)
+
+
+@pytest.mark.parametrize(
+    ("body", "outside"),
+    [
+        ("if (foo_has(skb) && foo_sa(p, skb)) kfree(skb);", HAS + SA_OF % TOO_LATE),
+        ("if (!skb_sec_path(skb) || foo_sa(p, skb)) return 0; foo_wants(skb);", WANTS + SA_OF % ""),
+    ],
+)
+def test_packets_that_are_asked_too_late(body: str, outside: str) -> None:
+    assert only_secpath(body, outside) == ["foo_sa"]
 
 
 @pytest.mark.parametrize(
@@ -473,3 +785,79 @@ def test_packets_that_are_asked(body: str, outside: str) -> None:
 )
 def test_packets_of_which_only_the_secpath_is_asked(body: str) -> None:
     assert only_secpath(body) == ["foo_xmit"]
+
+
+PACKETS = """
+static void foo_wait(struct priv *p, bool s) { BODY }
+static int foo_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct priv *p = netdev_priv(dev);
+	struct xfrm_state *x = xfrm_input_state(skb);
+
+	if (!xfrm_offload(skb))
+		return 0;
+	p->next = x->xso.offload_handle;
+	foo_wait(p, false);
+	return 0;
+}
+static int foo_add(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *extack)
+{
+	foo_wait(netdev_priv(dev), true);
+	x->xso.offload_handle = 1;
+	return 0;
+}
+static const struct xfrmdev_ops foo_xfrmdev = { .xdo_dev_state_add = foo_add };
+"""
+XMIT_DOOR = """
+static const struct net_device_ops foo_netdev = { .ndo_start_xmit = foo_xmit };
+void foo_probe(struct net_device *dev) { dev->netdev_ops = &foo_netdev; }
+"""
+# Packets are queued, and a work item transmits them.
+WORK_DOOR = """
+struct work_struct { int pending; };
+static struct work_struct foo_work;
+static void foo_work_fn(struct work_struct *w)
+{
+	struct sk_buff *skb = skb_dequeue(w);
+	foo_xmit(skb, skb->dev);
+}
+void foo_probe(struct net_device *dev) { INIT_WORK(&foo_work, foo_work_fn); }
+"""
+TASKLET_DOOR = """
+struct tasklet_struct { int state; };
+static struct tasklet_struct foo_tasklet;
+static void foo_tasklet_fn(struct tasklet_struct *t)
+{
+	struct sk_buff *skb = skb_dequeue(t);
+	foo_xmit(skb, skb->dev);
+}
+void foo_probe(struct net_device *dev) { tasklet_setup(&foo_tasklet, foo_tasklet_fn); }
+"""
+
+
+@pytest.mark.parametrize(
+    ("door", "body", "found"),
+    [
+        (XMIT_DOOR, "if (s) msleep(1);", []),
+        (XMIT_DOOR, "schedule_work(&p->next);", []),
+        (WORK_DOOR, "guard(mutex)(&p->lock); p->next = 1;", []),
+        (XMIT_DOOR, "guard(mutex)(&p->lock); p->next = 1;", ["guard(mutex) foo_xmit"]),
+        (XMIT_DOOR, "if (!s) msleep(1);", ["msleep() foo_xmit"]),
+        (TASKLET_DOOR, "mutex_lock(&p->lock);", ["mutex_lock() foo_tasklet_fn"]),
+    ],
+)
+def test_packets_with_a_handle_do_not_sleep(door: str, body: str, found: list[str]) -> None:
+    told = rows("SELECT what, callback FROM sleep", PACKETS.replace("BODY", body) + door)
+    assert told == found
+
+
+def test_a_door_of_which_nobody_knows_the_context() -> None:
+    door = """
+struct thing_ops { void (*deliver)(struct sk_buff *skb, struct net_device *dev); };
+static void foo_deliver(struct sk_buff *skb, struct net_device *dev) { foo_xmit(skb, dev); }
+void foo_probe(void) { register_thing(foo_deliver); }
+"""
+    text = PACKETS.replace("BODY", "mutex_lock(&p->lock);") + door
+    assert not rows("SELECT what FROM sleep", text)
+    reasons = rows("SELECT reason FROM unknown", text)
+    assert any("whether register_thing() may is not known" in one for one in reasons), reasons

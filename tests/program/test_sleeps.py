@@ -42,7 +42,7 @@ static inline int thing_calls(int x) { return thing_export(x); }
 static inline int thing_hook(int (*f)(int)) { return f(0); }
 static inline void thing_take(struct mutex *m) { mutex_lock(m); }
 static inline void thing_lock(struct mutex *m, bool s) { if (s) thing_take(m); }
-static inline void thing_many(struct mutex *m, int n) { if (n > 2) mutex_lock(m); }
+static inline void thing_many(struct mutex *m, int n) { if (n > m->owner) mutex_lock(m); }
 static inline void *thing_get(gfp_t gfp) { return kzalloc(8, gfp | 8); }
 static inline gfp_t thing_slow(void) { return GFP_KERNEL; }
 static inline gfp_t thing_fast(void) { return GFP_ATOMIC; }
@@ -322,7 +322,7 @@ def test_what_sleeps(body: str, outside: str, found: list[str]) -> None:
         ),
         pytest.param(
             "lock(p, 1);",
-            "static void lock(struct priv *p, int m)\n{ if (m > 3) mutex_lock(&p->lock); }\n",
+            "static void lock(struct priv *p, int m)\n{ if (m > p->mode) mutex_lock(&p->lock); }\n",
             "whether mutex_lock() is called depends on an argument",
             id="an argument that is asked otherwise",
         ),

@@ -193,7 +193,7 @@ def analysed(
     found = find_sites(graph, drivers, paths, whole.offload, progress, left_out)
     traced = _traced(graph, whole.offload, found.sites, progress)
     walk = NameWalk(reader)
-    sleeps, open_calls = find_sleeps(graph, walk, tables)
+    sleeps, open_calls = find_sleeps(graph, walk, tables, found.sites)
     freed, open_frees = find_freed(graph, walk, tables, found.sites)
     zeros, open_stores = find_zeros(graph, found.sites)
     asked = tuple(asked_of(walk, site) for site in found.sites)

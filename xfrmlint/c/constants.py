@@ -113,7 +113,7 @@ class Constants:
                     made = signed(sign.type, right) if right is not None else None
                     return wrapped(made.value, kind) if made is not None else None
                 if sign.type in ("&&", "||"):
-                    return _either(left, sign.type == "||", right)
+                    return either(left, sign.type == "||", right)
                 if left is None or right is None:
                     return None
                 return calculated(left, sign.type, right)
@@ -227,7 +227,7 @@ def bits(name: str, values: Sequence[int]) -> Int | None:
     return None
 
 
-def _either(one: Int | None, when: bool, other: Int | None) -> Int | None:
+def either(one: Int | None, when: bool, other: Int | None) -> Int | None:
     """Return what && (when: false) and || (when: true) give."""
     for side in (one, other):
         if side is not None and bool(side.value) == when:

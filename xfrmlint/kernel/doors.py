@@ -22,6 +22,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "structs": list,
         "members": list,
         "context": _CONTEXTS,
+        "atomic": bool,
         "entry": str,
         "source": str,
     },
@@ -29,6 +30,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "names": list,
         "positions": Numbers,
         "context": _CONTEXTS,
+        "atomic": bool,
         "entry": str,
         "source": str,
     },
@@ -48,10 +50,14 @@ class _Slot(NamedTuple):
 
 
 class Door(NamedTuple):
-    """A door's name, and what comes through: datapath, control, deferred or unknown."""
+    """A door's name, and what comes through: datapath, control, deferred or unknown.
+
+    atomic: whether nothing may sleep behind it; None where that is not known.
+    """
 
     name: str
     context: str
+    atomic: bool | None = None
 
 
 class _Doors:
@@ -112,7 +118,7 @@ def slot_door(struct: str, member: str, kinds: frozenset[str], kernels: bool) ->
         kernels = True
     for slot in _doors().slots:
         if slot.structs.fullmatch(tag) and slot.members.fullmatch(member):
-            return Door(slot.row.get("entry", member), slot.row["context"])
+            return Door(slot.row.get("entry", member), slot.row["context"], slot.row.get("atomic"))
     if not kernels:
         return None
     return Door(member, DATAPATH if takes_packet(kinds) else UNKNOWN)
@@ -124,7 +130,7 @@ def argument_door(callee: str, position: int) -> Door | None:
     for number in doors.names.rows_of(callee):
         row = doors.arguments[number]
         if position in row.get("positions", [position]):
-            return Door(row.get("entry", f"{callee}()"), row["context"])
+            return Door(row.get("entry", f"{callee}()"), row["context"], row.get("atomic"))
     return None
 
 

@@ -16,7 +16,7 @@ from xfrmlint.c.unit import node_text, parse
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.kernel.places import is_core
-from xfrmlint.program.branches import Bound, chosen
+from xfrmlint.program.branches import Bound, Where, chosen
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.valueflow.sources import returned
 
@@ -42,7 +42,7 @@ def flags_of(
     """
     if depth > _DEEPEST:
         return _UNSEEN
-    sides = chosen(node, bound)
+    sides = chosen(Where(view, bound, graph.constants, at), node)
     if len(sides) > 1 or sides[0].id != node.id:
         return _union(flags_of(graph, view, side, bound, at, depth + 1) for side in sides)
     node = bare(node)

@@ -4,6 +4,7 @@ A packet has a secpath when it came in through a state, too, even one of softwar
 stack wants it offloaded only xfrm_offload() says.
 """
 
+from xfrmlint.c.unit import Place
 from xfrmlint.contract.words import HANDLE
 from xfrmlint.program.namewalk import NameWalk
 from xfrmlint.program.reach import Hop
@@ -19,17 +20,21 @@ def asked_of(names: NameWalk, site: Site) -> str:
     if site.role != "lower" or not gets:
         return ""
     for chain in site.reached.chains:
-        if chain[0].via.partition(" ")[0] == TRANSMIT and _asked_on(names, chain) == {SECPATH}:
+        if chain[0].via.partition(" ")[0] == TRANSMIT and _asked_on(names, chain, site.place) == {
+            SECPATH
+        }:
             return SECPATH
     return ""
 
 
-def _asked_on(names: NameWalk, chain: tuple[Hop, ...]) -> set[str]:
+def _asked_on(names: NameWalk, chain: tuple[Hop, ...], place: Place) -> set[str]:
     found: set[str] = set()
+    # What is asked when the handle is got, or when the next function has been called, is late.
+    until = [*(Place(hop.path, hop.line, 1) for hop in chain[1:]), place]
     # Mostly one of the functions on the way asks by itself.
-    for helpers in (False, True):
-        for hop in chain:
-            asks = names.asks(hop.function, hop.path, helpers)
+    for way in (None, frozenset(hop.function for hop in chain)):
+        for hop, end in zip(chain, until, strict=True):
+            asks = names.asks(hop.function, hop.path, end, way)
             # What is not seen can ask anything.
             found |= {OFFLOAD} if asks is None else asks
         if OFFLOAD in found:

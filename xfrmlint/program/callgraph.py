@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import arguments_of, around, given_to, position_in
 from xfrmlint.c.mention import Slot, Use, declared_argument, slot_of, use_of
 from xfrmlint.c.reader import Occurrence, Reader
@@ -43,12 +44,16 @@ class Edge(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A door of the driver: its name, its context (kernel/doors.py), and where it is filled."""
+    """A door of the driver: its name, its context (kernel/doors.py), and where it is filled.
+
+    atomic: whether nothing may sleep behind it; None where that is not known.
+    """
 
     name: str
     context: str
     place: Place
     via: str
+    atomic: bool | None = None
 
 
 class Incoming(NamedTuple):
@@ -105,6 +110,7 @@ class CallGraph:
         self.uses = Uses(reader, self.passed, self._named, self.reads_of)
         self.cleanups = Cleanups(reader)
         self.forms = Forms(reader, self.passed)
+        self.constants = Constants(reader.types)
 
     def known(self, view: View) -> FunctionName:
         """Note a function's view, so that its way upwards can be asked for."""
@@ -439,7 +445,7 @@ class _Collector:
 
     def entry(self, door: Door, use: Use, via: str) -> None:
         place = use.view.place(use.at.start_byte)
-        self.entries[Entry(door.name, door.context, place, via)] = None
+        self.entries[Entry(door.name, door.context, place, via, door.atomic)] = None
         if door.context == UNKNOWN:
             self.doubt(
                 use,

@@ -17,10 +17,11 @@ _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _ZERO = {"==": True, "!=": False, "<": False, ">": False, "<=": True, ">=": True}
 _ABOVE = {"==": False, "!=": True, "<": True, ">": False, "<=": True, ">=": False}
 _BELOW = {"==": False, "!=": True, "<": False, ">": True, "<=": False, ">=": True}
+_NAMING = ("identifier", "field_expression")
 
 
 class Asked(NamedTuple):
-    """A variable of a function, about which conditions are asked."""
+    """A variable of a function, or a member of one, about which conditions are asked."""
 
     constants: Constants
     view: View
@@ -64,9 +65,9 @@ def at_zero(asked: Asked, node: Node) -> bool | None:
         return at_zero(asked, node.named_children[-1])
     if not _names(asked, node):
         return None
+    if node_text(node) == asked.name:
+        return False
     match node.type:
-        case "identifier":
-            return False
         case "unary_expression" if node_text(node).startswith("!"):
             inner = node.child_by_field_name("argument")
             holds = at_zero(asked, inner) if inner is not None else None
@@ -118,5 +119,5 @@ def _compared(asked: Asked, node: Node) -> bool | None:
 
 
 def _names(asked: Asked, node: Node) -> bool:
-    names = (one for one in below(node) if one.type == "identifier")
+    names = (one for one in below(node) if one.type in _NAMING)
     return any(node_text(one) == asked.name for one in names)

@@ -11,13 +11,14 @@ answer: it says which calls have to be followed, and which nobody sees into.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.cleanups import OF_A_CLASS, Class, classes_for
 from xfrmlint.c.reader import Reader
+from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import STATE
 from xfrmlint.kernel.functions import function_named, guard_sleeps
@@ -27,18 +28,22 @@ _POINTER = re.compile(rb"\(\s*\*[^()]*\)\s*\(")
 _STRING = re.compile(rb'"(?:[^"\\\n]|\\.)*"')
 _NOT_CALLED = frozenset(
     b"if for while switch return sizeof do else case defined __attribute__ typeof __typeof__ asm"
-    b" __asm__ alignof _Alignof container_of".split()
+    b" __asm__ alignof _Alignof container_of void int bool char long unsigned signed".split()
 )
 _ATOMIC = re.compile(rb"\bGFP_(?:ATOMIC|NOWAIT)\b")
+# The lines of the outermost level, and of macros, up to their last parenthesis.
+_OUTERMOST = re.compile(rb"\n[^\t\n][^\n]*\(")
+_BEFORE = re.compile(rb"(\w+)\s*(?=\()")
 _GUARDS = (b"guard", b"scoped_guard", b"scoped_cond_guard", b"ACQUIRE", b"CLASS")
 _STATES = re.compile(STATE.replace(" ", r"\s+").encode() + rb"\s*\*\s*(?:const\s+)?(\w+)")
 _LOCKS = re.compile(
     rb"\b(?:raw_)?(?:spin|read|write)_(un|try)?lock\w*\s*\(\s*&\s*(\w+)\s*->\s*lock\b"
 )
 _ASSIGNED = re.compile(rb"(\w+)\s*=\s*(\w+)\s*\(")
+_LEAVES = re.compile(rb"\b(?:return|goto)\b")
 _SECPATH = re.compile(rb"\bSKB_EXT_SEC_PATH\b")
 # What a name can be that is called: see Body.
-_KINDS = ("calls", "pointers", "sleeping", "freeing", "unseen")
+_KINDS = ("calls", "pointers", "sleeping", "freeing", "unknown")
 _HEAD = 400
 # So far down what a packet is asked is looked for: a function, and its helper's helper.
 _ROUNDS = 2
@@ -48,8 +53,9 @@ _MOST = 400
 class Body(NamedTuple):
     """A function's or a macro's text. calls: what it calls, by name. pointers: members called.
 
-    sleeping: names of what may sleep, and is not the driver's; freeing: of what frees. unseen: of
-    which nobody knows. releases: it gives up a state's lock that it did not take.
+    sleeping: names of what may sleep, and is not the driver's; freeing: of what frees; unknown: of
+    which no table knows. indirect: it calls through a pointer that has no name. releases: it gives
+    up a state's lock that it did not take.
     """
 
     path: str
@@ -58,7 +64,8 @@ class Body(NamedTuple):
     pointers: frozenset[str]
     sleeping: frozenset[str]
     freeing: frozenset[str]
-    unseen: tuple[str, ...]
+    unknown: tuple[str, ...]
+    indirect: bool
     releases: bool
 
 
@@ -76,15 +83,24 @@ class Below(NamedTuple):
     """What is worth a look below a function.
 
     names: functions, macros and members through which something that may sleep is reached, and
-    that itself. freeing: the same of what frees. unseen: what is called and nobody sees into, in
-    the order in which it was met.
+    that itself. freeing: the same of what frees. unseen: what is called and may be what nobody
+    sees into, in the order in which it was met; if a macro of that name only computes, as a file
+    sees it, it is not.
     releases: functions that give up a state's lock.
     """
 
     names: frozenset[str]
     freeing: frozenset[str]
-    unseen: tuple[str, ...]
+    unseen: tuple["Unseen", ...]
     releases: frozenset[str]
+
+
+class Unseen(NamedTuple):
+    """What is called, in words. name: of what can be a macro; path: the file that sees it."""
+
+    words: str
+    name: str = ""
+    path: str = ""
 
 
 class NameWalk:
@@ -93,10 +109,15 @@ class NameWalk:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._places: dict[tuple[str, str], list[_Where]] = {}
+        self._names: dict[str, frozenset[bytes]] = {}
+        self._visible: dict[str, Mapping[bytes, Sequence[str]]] = {}
+        self._drivers: dict[str, Mapping[bytes, Sequence[str]]] = {}
         self._bodies: dict[_Where, Body] = {}
         self._below: dict[tuple[str, str], Below] = {}
-        self._asking: dict[tuple[str, str, bool], frozenset[str] | None] = {}
-        self._members: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._asking: dict[
+            tuple[str, str, Place, frozenset[str] | None], frozenset[str] | None
+        ] = {}
+        self._members: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
 
     def below(self, name: str, path: str) -> Below:
         """Return what is worth a look below a function that a file of a driver names."""
@@ -108,14 +129,18 @@ class NameWalk:
         callers: dict[str, set[str]] = {}
         sleeping: set[str] = set()
         freeing: set[str] = set()
-        unseen: dict[str, None] = {}
+        unseen: dict[str, Unseen] = {}
+
+        def open_(words: str) -> None:
+            unseen.setdefault(words, Unseen(words))
+
         releases: set[str] = set()
         queue = list(self._own(name, path))
         seen = set(queue)
         for where in queue:
             body = self._body(where)
             if len(seen) > _MOST:
-                unseen[f"what {body.name}() calls"] = None
+                open_(f"what {body.name}() calls")
                 break
             if body.releases:
                 releases.add(body.name)
@@ -123,51 +148,93 @@ class NameWalk:
             freeing |= body.freeing
             for one in (*body.sleeping, *body.freeing):
                 callers.setdefault(one, set()).add(body.name)
-            unseen.update((f"{one}()", None) for one in body.unseen)
-            further: list[tuple[str, str]] = [(one, "") for one in sorted(body.calls)]
+            for one in body.unknown:
+                unseen.setdefault(f"{one}()", Unseen(f"{one}()", one, body.path))
+            if body.indirect:
+                open_(f"a function pointer of {body.name}()")
+            further = [(one, "", body.path) for one in sorted(body.calls)]
             for member in sorted(body.pointers):
                 callers.setdefault(member, set()).add(body.name)
                 targets = self._targets(member, body.path)
                 if not targets:
-                    unseen[f"->{member}()"] = None
-                further += [(one, member) for one in targets]
-            for one, through in further:
+                    open_(f"->{member}()")
+                further += [(one, member, path) for one, path in targets]
+            for one, through, path in further:
                 callers.setdefault(one, set()).add(through or body.name)
-                fresh = [inner for inner in self._own(one, body.path) if inner not in seen]
+                own = self._own(one, path)
+                if through and not own and _sleeps(one, b"") is not False:
+                    # A variable, or another module's function.
+                    open_(f"->{through}()")
+                fresh = [inner for inner in own if inner not in seen]
                 seen.update(fresh)
                 queue += fresh
         return Below(
             frozenset(_upwards(sleeping, callers)),
             frozenset(_upwards(freeing, callers)),
-            tuple(unseen),
+            tuple(unseen.values()),
             frozenset(releases),
         )
 
-    def asks(self, name: str, path: str, helpers: bool) -> frozenset[str] | None:
-        """Return what of a packet a function asks; None if it is not seen.
+    def unseen(self, below: Below) -> list[str]:
+        """Return what nobody sees into below a function, in words.
 
-        helpers: count what it calls in, too, which takes much longer to look at.
+        It takes long: a macro is looked for in all headers.
         """
-        key = (name, path, helpers)
+        return [
+            one.words
+            for one in below.unseen
+            if not one.name or not self._calls_nothing(one.name, one.path)
+        ]
+
+    def asks(
+        self, name: str, path: str, until: Place, way: frozenset[str] | None
+    ) -> frozenset[str] | None:
+        """Return what of a packet a function asks before a place; None if it is not seen.
+
+        What stands behind, and before a statement that leaves, counts as before. way: the functions
+        on the way; what others ask that it calls counts in, too, which takes much longer to look
+        at. None: leave them out.
+        """
+        key = (name, path, until, way)
         if key not in self._asking:
-            self._asking[key] = self._all_asked(name, path, helpers)
+            self._asking[key] = self._all_asked(name, path, until, way)
         return self._asking[key]
 
-    def _all_asked(self, name: str, path: str, helpers: bool) -> frozenset[str] | None:
+    def _all_asked(
+        self, name: str, path: str, until: Place, way: frozenset[str] | None
+    ) -> frozenset[str] | None:
         # What is called through a pointer need not be declared there.
         queue = list(self._own(name, path) or self._anywhere(name, path))
         if not queue:
             return None
-        found = {asked for where in queue for asked in _asks(self._text(where))}
+        texts = {where: self._text_until(where, until) for where in queue}
+        found = {asked for text in texts.values() for asked in _asks(text)}
         seen = set(queue)
-        for _ in range(_ROUNDS if helpers else 0):
+        for _ in range(0 if way is None else _ROUNDS):
             calls: list[_Where] = []
-            for body in map(self._body, queue):
-                calls += [one for name in sorted(body.calls) for one in self._own(name, body.path)]
+            for where in queue:
+                body = self._body(where)
+                called = sorted(
+                    one for one in body.calls - (way or frozenset()) if one.encode() in texts[where]
+                )
+                calls += [inner for one in called for inner in self._own(one, body.path)]
             queue = [one for one in dict.fromkeys(calls) if one not in seen]
             seen.update(queue)
-            found.update(asked for where in queue for asked in _asks(self._text(where)))
+            texts = {where: self._text(where) for where in queue}
+            found.update(asked for text in texts.values() for asked in _asks(text))
         return frozenset(found)
+
+    def _text_until(self, where: _Where, until: Place) -> bytes:
+        """Return a function's text up to a place in it; all of it for another place."""
+        data = self._reader.corpus.data(where.path)
+        lines = data.split(b"\n", until.line - 1)
+        at = len(data) - len(lines[-1]) + max(until.column - 1, 0)
+        if until.path != where.path or not where.start <= at < where.end:
+            return self._text(where)
+        text = without_comments(data[where.start : where.end])
+        leaves = _LEAVES.search(text, at - where.start)
+        end = leaves.start() if leaves is not None else len(text)
+        return _STRING.sub(b'""', text[:end])
 
     def _own(self, name: str, path: str) -> list[_Where]:
         """Return what a file of a driver means by a name: functions or macros of its own."""
@@ -177,9 +244,8 @@ class NameWalk:
 
     def _found(self, name: str, path: str) -> Iterator[_Where]:
         corpus, word = self._reader.corpus, name.encode()
-        local = corpus.local(path)
         declared = False
-        for where in local:
+        for where in self._near(path).get(word, ()):
             data = corpus.data(where)
             named = [*_behind(data, word, corpus.places(data, word))]
             found = [_function(where, name, data, at) for at in _heads(data, named)]
@@ -188,15 +254,46 @@ class NameWalk:
             declared = declared or _is_declared(data, named)
             if found and (where == path or not declared):
                 return
-        # Another file's function has to be declared before it can be called; a header's inline
-        # beside a declaration is its stub.
-        if not declared:
-            return
-        for where in self._reader.universe.files(path):
-            data = corpus.data(where)
+        local = corpus.local(path)
+        # Another file's function is declared here, or in a header of the kernel's if it is not
+        # static; a header's inline beside a declaration is its stub.
+        for where in self._driver(path).get(word, ()):
             if where not in local:
-                for at in _heads(data, _behind(data, word, corpus.places(data, word))):
-                    yield _function(where, name, data, at)
+                data = corpus.data(where)
+                named = [*_behind(data, word, corpus.places(data, word))]
+                for at in _heads(data, named):
+                    if declared or not _is_static(data, word, at):
+                        yield _function(where, name, data, at)
+
+    def _near(self, path: str) -> Mapping[bytes, Sequence[str]]:
+        """Return in which of a file and the driver's headers that it sees names may be defined."""
+        if path not in self._visible:
+            self._visible[path] = self._listed(self._reader.corpus.local(path))
+        return self._visible[path]
+
+    def _driver(self, path: str) -> Mapping[bytes, Sequence[str]]:
+        """Return in which files of a driver names may be defined."""
+        key = self._reader.universe.key(path)
+        if key not in self._drivers:
+            self._drivers[key] = self._listed(self._reader.universe.files(path))
+        return self._drivers[key]
+
+    def _listed(self, paths: Iterable[str]) -> Mapping[bytes, Sequence[str]]:
+        found: dict[bytes, list[str]] = {}
+        for path in paths:
+            for word in self._outermost(path):
+                found.setdefault(word, []).append(path)
+        return found
+
+    def _outermost(self, path: str) -> frozenset[bytes]:
+        """Return the names before a parenthesis in a file's lines that a tab does not begin.
+
+        What is defined, or declared, is among them.
+        """
+        if path not in self._names:
+            lines = _OUTERMOST.findall(b"\n" + self._reader.corpus.data(path))
+            self._names[path] = frozenset(_BEFORE.findall(b"".join(lines)))
+        return self._names[path]
 
     def _anywhere(self, name: str, path: str) -> Iterator[_Where]:
         """Yield the functions of a name in all files of a driver."""
@@ -243,11 +340,10 @@ class NameWalk:
             elif called not in (self._reader.contract.asks, name):
                 for kind in self._kinds(called, path, _given(text, match.start(3))):
                     met[kind][called] = None
-        if _POINTER.search(text):
-            met["unseen"][f"a function pointer of {name}"] = None
-        sets = {kind: frozenset(met[kind]) for kind in _KINDS if kind != "unseen"}
-        releases = _releases(head + text)
-        return Body(path, name, unseen=tuple(met["unseen"]), releases=releases, **sets)
+        sets = {kind: frozenset(met[kind]) for kind in _KINDS if kind != "unknown"}
+        indirect, releases = _POINTER.search(text) is not None, _releases(head + text)
+        unknown = tuple(met["unknown"])
+        return Body(path, name, unknown=unknown, indirect=indirect, releases=releases, **sets)
 
     def _classes_in(self, text: bytes, path: str) -> list[Class]:
         """Return the classes of a driver's own of which a text has variables or guards."""
@@ -265,8 +361,8 @@ class NameWalk:
         if function_named(name).frees >= 0:
             yield "freeing"
         said = _sleeps(name, given)
-        if said or (said is None and not self._calls_nothing(name, path)):
-            yield "sleeping" if said else "unseen"
+        if said is not False:
+            yield "sleeping" if said else "unknown"
 
     def _calls_nothing(self, name: str, path: str) -> bool:
         """Tell whether a name is a macro of a header that only computes."""
@@ -275,17 +371,18 @@ class NameWalk:
             return False
         return not _CALL.search(macro.body) and not _POINTER.search(macro.body)
 
-    def _targets(self, member: str, path: str) -> tuple[str, ...]:
-        """Return the names that are stored in members of a name."""
+    def _targets(self, member: str, path: str) -> tuple[tuple[str, str], ...]:
+        """Return the names that are stored in members of a name, each with the file."""
         key = (member, self._reader.universe.key(path))
         if key not in self._members:
             word = member.encode()
             stored = re.compile(rb"(?:\.|->)\s*%s\s*=\s*&?\s*(\w+)\s*[,;}\n]" % re.escape(word))
-            found: dict[str, None] = {}
+            found: dict[tuple[str, str], None] = {}
             for where in self._reader.universe.files(path):
                 data = self._reader.corpus.data(where)
                 if word in data:
-                    found.update((m.group(1).decode(), None) for m in stored.finditer(data))
+                    met = (match.group(1) for match in stored.finditer(data))
+                    found.update(((n.decode(), where), None) for n in met if n != b"NULL")
             self._members[key] = tuple(found)
         return self._members[key]
 
@@ -343,7 +440,9 @@ def _releases(text: bytes) -> bool:
 
 def _function(path: str, name: str, data: bytes, at: int) -> _Where:
     """Return where a function is whose body begins at an offset."""
-    end = data.find(b"\n}", at)
+    line = data[at : data.find(b"\n", at) + 1]
+    short = line.count(b"{") == line.count(b"}") > 0
+    end = at + len(line) if short else data.find(b"\n}", at)
     head = max(0, data.rfind(b"\n}", 0, at), at - _HEAD)
     return _Where(path, name, head, at, end if end >= 0 else len(data))
 
@@ -406,6 +505,13 @@ def _heads(data: bytes, named: Iterable[tuple[int, int]]) -> Iterator[int]:
         opening = data.find(b"{", end) if end is not None else -1
         if end is not None and opening >= 0 and not data[end:opening].strip():
             yield opening
+
+
+def _is_static(data: bytes, word: bytes, body: int) -> bool:
+    """Tell whether a function is static whose body begins at an offset."""
+    named = data.rfind(word, 0, body)
+    behind = max(data.rfind(end, 0, named) for end in (b"}", b";", b"*/", b"\n\n"))
+    return b"static" in data[max(behind, 0) : named]
 
 
 def _is_declared(data: bytes, named: Iterable[tuple[int, int]]) -> bool:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from tree_sitter import Node, Query
 
 from xfrmlint.c.cleanups import Cleanups
-from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.header import declared_function, declared_macros, expanded_text
 from xfrmlint.c.macros import Macro
@@ -20,17 +19,13 @@ from xfrmlint.c.view import FunctionName, View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.kernel.places import is_core
 from xfrmlint.program.allocation import Flags, flags_of, is_flag
-from xfrmlint.program.branches import LITERALS, Bound, chosen, excluded, in_doubt
+from xfrmlint.program.bound import PLAIN, bound_of, can_be_flags
+from xfrmlint.program.branches import Bound, Where, excluded, in_doubt
 from xfrmlint.program.callgraph import CallGraph
 
 CALLS = Query(language(), "(call_expression) @call")
 _ZERO = re.compile(r"0[uUlL]*")
 _ATOMIC = re.compile(r"\bGFP_(?:ATOMIC|NOWAIT)\b")
-_NAMED_FLAGS = re.compile(rb"\bGFP_")
-# What is worth a look of an argument that need not be flags at all.
-_PLAIN = ("identifier", "binary_expression", "conditional_expression", "parenthesized_expression")
-# The type of an allocation's flags.
-_FLAGS = "gfp_t"
 _DEEPEST = 6
 _MOST = 200
 
@@ -92,7 +87,7 @@ class Outside:
         return [
             node
             for node in given
-            if node.type in _PLAIN and _can_be_flags(self._graph, view, node, bound, None)
+            if node.type in PLAIN and can_be_flags(self._graph, view, node, bound, None)
         ]
 
     def _declared(
@@ -152,7 +147,8 @@ class Outside:
         """Yield what is to be said of the calls in a piece of code. at: see flags_of()."""
         for call in captured(CALLS, root, "call"):
             name, offset = called(call), call.start_byte if at is None else at
-            if node_text(call) in without or excluded(call, bound):
+            where = Where(view, bound, self._graph.constants, at)
+            if node_text(call) in without or excluded(where, call):
                 continue
             if not name or view.local(name, offset) is not None:
                 yield Verdict("", "a function pointer is called in a header: it may sleep")
@@ -160,65 +156,12 @@ class Outside:
                 yield Verdict("", f"a macro of a header calls {name}(): it may sleep")
             else:
                 found = self._verdict(view, call, bound, offset, depth + 1)
-                yield doubtful(found.what) if found.what and in_doubt(call, bound) else found
+                yield doubtful(found.what) if found.what and in_doubt(where, call) else found
 
 
 def doubtful(what: str) -> Verdict:
     """Return what is said of a call that an argument decides about."""
     return Verdict("", f"whether {what} is called depends on an argument")
-
-
-def bound_of(
-    graph: CallGraph, view: View, call: Node, target: View, known: Bound, at: int
-) -> Bound:
-    """Return what a callee's parameters are: literals, and flags of an allocation."""
-    found: Bound = {}
-    types = {local.name: local.type for local in target.locals if local.parameter >= 0}
-    for name, given in zip(target.parameters, arguments_of(call), strict=False):
-        kind = types.get(name)
-        if not name or _rewritten(target, name):
-            continue
-        values = [_text(side, known) for one in chosen(given, known) for side in _values(view, one)]
-        if len(set(values)) == 1 and values[0] in LITERALS:
-            found[name] = values[0]
-        elif _can_be_flags(graph, view, given, known, kind):
-            flags = flags_of(graph, view, given, known, at)
-            sleeping = sorted(filter(None, flags))
-            if sleeping or None not in flags:
-                found[name] = sleeping[0] if sleeping else "GFP_ATOMIC"
-    return found
-
-
-def _can_be_flags(
-    graph: CallGraph, view: View, node: Node, known: Bound, kind: CType | None
-) -> bool:
-    """Tell whether an argument can be an allocation's flags. kind: the parameter's type."""
-    if kind is not None and (kind.pointers or kind.base == _FLAGS):
-        return not kind.pointers
-    named = view.holds(_NAMED_FLAGS) or any(is_flag(value) for value in known.values())
-    return (named and node.type in _PLAIN) or _type(graph, view, node) == _FLAGS
-
-
-def _type(graph: CallGraph, view: View, node: Node) -> str:
-    kind = graph.reader.types.of(node, view)
-    return kind.base if kind is not None else ""
-
-
-def _values(view: View, node: Node) -> Sequence[Node]:
-    """Return a node, or what a local variable of that name is given."""
-    values = view.assignments(node_text(node)) if node.type == "identifier" else []
-    return values or [node]
-
-
-def _text(node: Node, bound: Bound) -> str:
-    return bound.get(node_text(node), node_text(node))
-
-
-def _rewritten(view: View, name: str) -> bool:
-    """Tell whether a function changes a parameter of its own."""
-    word = name.encode("utf-8", "surrogateescape")
-    text = view.text[view.node.start_byte : view.node.end_byte]
-    return re.search(rb"(?<![\w.>])" + re.escape(word) + rb"\s*[-+|&^]?=(?!=)", text) is not None
 
 
 def calls_in(view: View) -> Iterator[Node]:
@@ -237,7 +180,8 @@ def called(call: Node) -> str:
 
 
 def _is_zero(node: Node, bound: Bound) -> bool:
-    return _ZERO.fullmatch(_text(node, bound).strip("() ")) is not None
+    text = bound.get(node_text(node), node_text(node))
+    return _ZERO.fullmatch(text.strip("() ")) is not None
 
 
 def _atomic(nodes: Sequence[Node]) -> bool:

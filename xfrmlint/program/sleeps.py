@@ -1,8 +1,9 @@
-"""What can sleep below a callback that must not: the resolver's, and what runs under a lock.
+"""What can sleep below a callback that must not: the resolver's, what runs under a lock, packets.
 
 Which of the kernel's functions may sleep stands in kernel/functions.toml, where the core calls a
 callback in program/contexts.py. Below the callbacks but the resolver's the names alone are asked
-first what is worth following (program/namewalk.py).
+first what is worth following (program/namewalk.py). Of what runs for each packet those doors are
+looked at behind which a handle is got.
 """
 
 import re
@@ -11,34 +12,50 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import Covered, without_comments
 from xfrmlint.c.cleanups import classes_in
 from xfrmlint.c.expression import bare
 from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import RESOLVE
+from xfrmlint.contract.words import HANDLE, RESOLVE
+from xfrmlint.kernel.doors import DATAPATH
 from xfrmlint.kernel.functions import function_named, guard_sleeps
 from xfrmlint.program.access import Doubt
-from xfrmlint.program.branches import Bound, context_asked, excluded, in_doubt
-from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.bound import bound_of
+from xfrmlint.program.branches import (
+    Bound,
+    Where,
+    context_asked,
+    excluded,
+    in_doubt,
+    set_before,
+)
+from xfrmlint.program.callgraph import CallGraph, Entry
 from xfrmlint.program.contexts import MUST_NOT_SLEEP, Contexts
 from xfrmlint.program.namewalk import Below, NameWalk, gives_up
 from xfrmlint.program.ops import Callback, Table
-from xfrmlint.program.outside import CALLS, Outside, Verdict, bound_of, called, calls_in, doubtful
+from xfrmlint.program.outside import CALLS, Outside, Verdict, called, calls_in, doubtful
 from xfrmlint.program.pointers import targets_of
 from xfrmlint.program.reach import Hop
+from xfrmlint.program.sites import RESOLVE as ASKED
+from xfrmlint.program.sites import Site
 
 _GUARDS = re.compile(rb"\b(?:(?:scoped_)?(?:cond_)?guard|ACQUIRE)\s*\(\s*(\w+)")
+_SET = re.compile(rb"(?:->|\.)\s*(\w+)\s*=\s*(?:true|false|\d+|[A-Z][A-Z0-9_]*)\s*[;,}]")
 _DEEPEST = 16
 _MOST = 400
 # So many names are told of what nobody sees into.
 _NAMED = 3
+# Stands where a callback's role does.
+PACKETS = "packets"
 
 
 class Sleep(NamedTuple):
     """A call that can sleep. chain: from the callback to the function that it stands in.
 
-    role: of the callback's slot. runs: where the callback is called, as a message says it.
+    role: of the callback's slot, or PACKETS. runs: where the callback is called, as a message
+    says it.
     """
 
     place: Place
@@ -53,22 +70,32 @@ class Sleep(NamedTuple):
 
 
 def find_sleeps(
-    graph: CallGraph, names: NameWalk, tables: Iterable[Table]
+    graph: CallGraph, names: NameWalk, tables: Iterable[Table], sites: Iterable[Site]
 ) -> tuple[list[Sleep], list[Doubt]]:
-    """Return the calls that can sleep below callbacks that must not, and what stays open."""
-    return _Finder(graph, names).find(tables)
+    """Return the calls that can sleep where nothing may, and what stays open.
+
+    sites: where handles are got, from which the doors are known that packets come through.
+    """
+    finder = _Finder(graph, names)
+    for table in tables:
+        finder.look_at_callbacks(table)
+    for site in (site for site in sites if _gets_handle(site)):
+        finder.look_at_packets(site)
+    return list(finder.sleeps.values()), list(finder.doubts)
 
 
 class _Entered(NamedTuple):
     """A function on the way. bound: what its parameters are, as far as a caller wrote it out.
 
-    awake: why what is below may sleep all the same, if something says so.
+    awake: why what is below may sleep all the same, if something says so. told: members that
+    callers have set to a constant.
     """
 
     view: View
     chain: tuple[Hop, ...]
     bound: Bound
-    awake: str
+    awake: str = ""
+    told: frozenset[str] = frozenset()
 
 
 class _Targets(NamedTuple):
@@ -109,16 +136,16 @@ class _Finder:
         self.contexts = Contexts(graph.reader)
         self.sleeps: dict[tuple[Place, str, str], Sleep] = {}
         self.doubts: dict[Doubt, None] = {}
+        self.doors: set[FunctionName] = set()
+        self.getting: set[FunctionName] = set()
 
-    def find(self, tables: Iterable[Table]) -> tuple[list[Sleep], list[Doubt]]:
-        """Look at the callbacks of some tables."""
+    def look_at_callbacks(self, table: Table) -> None:
+        """Look at the callbacks of a table."""
         contract = self.graph.reader.contract
-        for table in tables:
-            for callback in table.callbacks:
-                role = contract.slot_role(callback.field)
-                if role == RESOLVE or role in MUST_NOT_SLEEP:
-                    self.look(table, callback, role)
-        return list(self.sleeps.values()), list(self.doubts)
+        for callback in table.callbacks:
+            role = contract.slot_role(callback.field)
+            if role == RESOLVE or role in MUST_NOT_SLEEP:
+                self.look(table, callback, role)
 
     def look(self, table: Table, callback: Callback, role: str) -> None:
         """Look at one callback."""
@@ -126,8 +153,7 @@ class _Finder:
         place = callback.place
         if role != RESOLVE:
             below = self.names.below(callback.target, table.place.path)
-            if below.unseen:
-                self.doubts[Doubt(place, callback.target, _unseen(callback.target, below))] = None
+            self.tell_unseen(place, callback.target, below)
             if not below.names:
                 return
         asked = _Asked(role, callback.target, below)
@@ -139,12 +165,60 @@ class _Finder:
                     reason = f"{what} may sleep, and {runs.text}"
                     self.doubts[Doubt(at, function.name, reason)] = None
                     continue
-                self.sleeps.setdefault(
-                    (at, table.symbol, role if role == RESOLVE else ""),
-                    Sleep(
-                        at, function, what, table, callback.target, place, chain, role, runs.text
-                    ),
+                self.note(
+                    Sleep(at, function, what, table, callback.target, place, chain, role, runs.text)
                 )
+
+    def look_at_packets(self, site: Site) -> None:
+        """Look at what runs for each packet behind the doors through which one gets a handle."""
+        atomic = [
+            (entry, entered)
+            for entry, entered in site.reached.doors
+            if entry.context == DATAPATH and entry.atomic is not False
+        ]
+        if site.driver is None or not atomic:
+            return
+        below = self.names.below(site.function.name, site.function.path)
+        if site.function not in self.getting:
+            # Of all that a packet passes that would be told of every driver.
+            self.getting.add(site.function)
+            self.tell_unseen(site.place, site.function.name, below)
+        for entry, entered in atomic:
+            if entered not in self.doors:
+                self.doors.add(entered)
+                self.look_behind(site.driver.table, entry, entered)
+
+    def look_behind(self, table: Table, entry: Entry, entered: FunctionName) -> None:
+        """Look at what runs for each packet behind a door."""
+        below = self.names.below(entered.name, entered.path)
+        view = self.graph.view(entered)
+        if not below.names or view is None:
+            return
+        asked = _Asked(PACKETS, entered.name, below)
+        head = Hop(entered.name, entry.place.path, entry.place.line, entry.name)
+        for at, function, what, chain in self.below(asked, view, (head,)):
+            if entry.atomic is None:
+                reason = f"{what} may sleep, and whether {entry.name} may is not known"
+                self.doubts[Doubt(at, function.name, reason)] = None
+                continue
+            told = (table, entered.name, entry.place, chain, PACKETS, "for every packet")
+            self.note(Sleep(at, function, what, *told))
+
+    def tell_unseen(self, place: Place, function: str, below: Below) -> None:
+        """Note what nobody sees into below a function."""
+        unseen = self.names.unseen(below) if below.unseen else []
+        if not unseen:
+            return
+        more = f" and {len(unseen) - _NAMED} more" if len(unseen) > _NAMED else ""
+        does = "does" if len(unseen) == 1 else "do"
+        what = ", ".join(unseen[:_NAMED]) + more
+        reason = f"{function}() must not sleep, and what {what} {does} is not seen"
+        self.doubts[Doubt(place, function, reason)] = None
+
+    def note(self, sleep: Sleep) -> None:
+        """Take a call, which is told once for each table."""
+        role = sleep.role if sleep.role == RESOLVE else ""
+        self.sleeps.setdefault((sleep.place, sleep.table.symbol, role), sleep)
 
     def below(
         self, asked: _Asked, start: View, chain: tuple[Hop, ...]
@@ -152,12 +226,12 @@ class _Finder:
         """Return what sleeps below a function: where, in which one, what, and the way there."""
         graph = self.graph
         found = []
-        queue = [_Entered(start, chain, {}, "")]
-        seen: set[tuple[FunctionName, tuple[tuple[str, str], ...], str]] = set()
+        queue = [_Entered(start, chain, {})]
+        seen: set[tuple[FunctionName, tuple[tuple[str, str], ...], str, frozenset[str]]] = set()
         for entered in queue:
-            view, hops, bound, _ = entered
+            view, hops, bound = entered.view, entered.chain, entered.bound
             function = graph.known(view)
-            mark = (function, tuple(sorted(bound.items())), entered.awake)
+            mark = (function, tuple(sorted(bound.items())), entered.awake, entered.told)
             if mark in seen:
                 continue
             if len(seen) > _MOST or len(hops) > _DEEPEST:
@@ -166,10 +240,17 @@ class _Finder:
                 self.doubts[Doubt(place, hops[-2:][0].function, reason)] = None
                 continue
             seen.add(mark)
-            told = list(_guards(graph, view))
+            told = [
+                (
+                    place,
+                    self.weighed(asked, entered, Where(view, bound, graph.constants), node, one),
+                )
+                for place, one, node in _guards(graph, view)
+            ]
             for inner in graph.reader.expanded(view.path, view.written, {}):
+                where = Where(inner, bound, graph.constants)
                 for call in calls_in(inner):
-                    if not asked.skips(_name_of(call)) and not excluded(call, bound):
+                    if not asked.skips(_name_of(call)) and not excluded(where, call):
                         told += self.call(asked, entered, inner, call, queue)
             found += [(place, function, v.what, hops) for place, v in told if v.what]
             for place, verdict in told:
@@ -184,25 +265,42 @@ class _Finder:
         bound = entered.bound
         place = inner.place(call.start_byte)
         targets = _targets(self.graph, inner, call)
-        awake = entered.awake or self.awake(asked, inner, call, bound)
+        where = Where(inner, bound, self.graph.constants)
+        awake = entered.awake or self.awake(asked, where, call)
         if targets.views is None:
             yield place, Verdict("", f"{asked.who} calls a function pointer: it may sleep")
         elif not targets.views:
             verdict = Verdict(targets.what) if targets.what else None
             verdict = verdict or self.outside.verdict(inner, call, bound)
-            if verdict.what and awake:
-                verdict = Verdict("", f"whether {verdict.what} may sleep here hangs on {awake}")
-            if verdict.what and in_doubt(call, bound):
-                verdict = doubtful(verdict.what)
-            yield place, verdict
+            yield place, self.weighed(asked, entered, where, call, verdict)
         for target in targets.views or ():
             hop = Hop(target.item.name, place.path, place.line, targets.through)
             given = bound_of(self.graph, inner, call, target, bound, call.start_byte)
-            queue.append(_Entered(target, (*entered.chain, hop), given, awake))
+            told = entered.told | _set_to_constants(inner, call)
+            queue.append(_Entered(target, (*entered.chain, hop), given, awake, told))
 
-    def awake(self, asked: _Asked, view: View, call: Node, bound: Bound) -> str:
+    def weighed(
+        self, asked: _Asked, entered: _Entered, where: Where, node: Node, verdict: Verdict
+    ) -> Verdict:
+        """Return what is to be said of what sleeps, by the conditions that stand before it."""
+        what = verdict.what
+        if not what:
+            return verdict
+        if excluded(where, node):
+            return Verdict()
+        awake = entered.awake or self.awake(asked, where, node)
+        if awake:
+            return Verdict("", f"whether {what} may sleep here hangs on {awake}")
+        if in_doubt(where, node):
+            return doubtful(what)
+        member = set_before(where, node, entered.told)
+        reason = f"whether {what} is called depends on {member}, which is set before"
+        return Verdict("", reason) if member else verdict
+
+    def awake(self, asked: _Asked, where: Where, call: Node) -> str:
         """Return what can have let a callback sleep at a call, in words; nothing if it can't."""
-        context = context_asked(call, bound)
+        view = where.view
+        context = context_asked(where, call)
         if context:
             return f"what {context}() says"
         if asked.below is None or not asked.below.releases:
@@ -217,11 +315,16 @@ class _Finder:
         return f"the lock that {called(earlier[-1])}() gives up" if earlier else ""
 
 
-def _unseen(callback: str, below: Below) -> str:
-    first, rest = below.unseen[:_NAMED], len(below.unseen) - _NAMED
-    more = f" and {rest} more" if rest > 0 else ""
-    does = "does" if len(below.unseen) == 1 else "do"
-    return f"{callback}() must not sleep, and what {', '.join(first)}{more} {does} is not seen"
+def _gets_handle(site: Site) -> bool:
+    """Tell whether a handle is got for a packet at a site of a lower driver."""
+    gets = site.access == ASKED or (site.member == HANDLE and site.access != "write")
+    return gets and site.role == "lower" and site.reached.context == DATAPATH
+
+
+def _set_to_constants(view: View, call: Node) -> frozenset[str]:
+    """Return the names of the members that a function has set to a constant before a call."""
+    text = view.text[view.node.start_byte : call.start_byte]
+    return frozenset(found.decode() for found in _SET.findall(text))
 
 
 def _name_of(call: Node) -> str:
@@ -246,7 +349,7 @@ def _targets(graph: CallGraph, view: View, call: Node) -> _Targets:
     return _Targets([v for v in views if v is not None] or None, through)
 
 
-def _guards(graph: CallGraph, view: View) -> Iterator[tuple[Place, Verdict]]:
+def _guards(graph: CallGraph, view: View) -> Iterator[tuple[Place, Verdict, Node]]:
     """Yield what is to be said of a function's guards (include/linux/cleanup.h)."""
     item, unit = view.written, view.corpus.unit(view.path)
     text = without_comments(unit.data[item.start : item.end])
@@ -256,14 +359,15 @@ def _guards(graph: CallGraph, view: View) -> Iterator[tuple[Place, Verdict]]:
             continue
         name = match.group(1).decode()
         sleeps = guard_sleeps(name) or _own_guard(graph, view, name)
-        place = unit.place(item.start + match.start())
-        if sleeps == "always":
-            yield place, Verdict(f"guard({name})")
-        elif not sleeps:
-            yield (
-                place,
-                Verdict("", f"guard({name}) takes an unknown lock: it may sleep"),
-            )
+        verdict = Verdict(f"guard({name})") if sleeps == "always" else Verdict()
+        if not sleeps:
+            verdict = Verdict("", f"guard({name}) takes an unknown lock: it may sleep")
+        # The parser is not shown a scoped one, but the statement behind it.
+        end = closing(text, text.index(b"(", match.start())) or match.end()
+        at = item.start + (end if match.group().startswith(b"scoped") else match.start())
+        at += len(text[end:]) - len(text[end:].lstrip()) if at > item.start + match.end() else 0
+        node = view.node.descendant_for_byte_range(at, at) if not view.expanded else None
+        yield unit.place(item.start + match.start()), verdict, node or view.node
 
 
 def _own_guard(graph: CallGraph, view: View, name: str) -> str:

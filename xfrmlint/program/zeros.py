@@ -11,7 +11,7 @@ known. Pointers are not asked: they are tested where they are made.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.conditions import Asked, keeps_zero
+from xfrmlint.program.limits import first_of_limit
 from xfrmlint.program.outside import CALLS, called
 from xfrmlint.program.sites import Site
 from xfrmlint.valueflow.sources import reaching, returned
@@ -35,7 +36,6 @@ _SUMS = ("+", "|")
 _ERROR = re.compile(r"-\s*E[A-Z0-9]+")
 # include/net/xfrm.h: what of a state its packets carry.
 _ID = "struct xfrm_id"
-_LIMITS = {"xa_limit_32b": 0, "xa_limit_31b": 0, "xa_limit_16b": 0}
 
 
 class Zero(Enum):
@@ -134,7 +134,7 @@ class _Finder:
                 # What was counted on is above 0, until it wraps.
                 return _NO if node_text(node).startswith("++") else _UNKNOWN
             case "field_expression":
-                return self._of_member(view, node)
+                return self._of_member(view, node, depth)
         return _UNKNOWN
 
     def _of_either(self, view: View, node: Node, depth: int) -> Answer:
@@ -160,12 +160,46 @@ class _Finder:
         kind = self.graph.reader.types.of(node, view)
         return kind is not None and kind.pointers > 0
 
-    def _of_member(self, view: View, node: Node) -> Answer:
-        """Tell whether a member can be 0: a state's SPI can't (RFC 4303, 2.1)."""
+    def _of_member(self, view: View, node: Node, depth: int) -> Answer:
+        """Tell whether a member can be 0: by what is stored in it here. A state's SPI can't be.
+
+        RFC 4303, 2.1.
+        """
         base = node.child_by_field_name("argument")
         kind = self.graph.reader.types.of(base, view) if base is not None else None
-        spi = kind is not None and kind.base == _ID and node_text(node).endswith(".spi")
-        return _NO if spi else _UNKNOWN
+        if kind is not None and kind.base == _ID and node_text(node).endswith(".spi"):
+            return _NO
+        if base is None or view.local(node_text(base), node.start_byte) is None:
+            return _UNKNOWN
+        name = node_text(node)
+        values = []
+        for one in _mentions(view, name):
+            up = one.parent
+            left, right = (up.child_by_field_name(s) if up else None for s in ("left", "right"))
+            if left is not None and right is not None and left.id == one.id:
+                values.append(right)
+        answers = [
+            self._assigned(view, name, value, node, depth) for value in reaching(values, node, view)
+        ]
+        answers += self._handed_out(view, name, values, node, depth)
+        return _UNKNOWN if self._is_written_below(view, node, base) else _worst(answers)
+
+    def _is_written_below(self, view: View, node: Node, base: Node) -> bool:
+        """Tell whether a function of the driver that gets a struct before writes a member of it."""
+        field = node.child_by_field_name("field")
+        word = re.escape((field.text or b"") if field is not None else b"")
+        written = re.compile(
+            rb"(?:->|\.)\s*%s\s*(?:[-+|&^]?=[^=]|\+\+|--)|&[^;&|]*\b%s\b" % (word, word)
+        )
+        name = node_text(base)
+        for call in captured(CALLS, view.node, "call"):
+            given = [node_text(one).strip("&() ") for one in arguments_of(call)]
+            if call.start_byte > node.start_byte or name not in given:
+                continue
+            for target in self.graph.reader.definitions(called(call), view.path):
+                if written.search(target.text, target.node.start_byte, target.node.end_byte):
+                    return True
+        return False
 
     def _constant(self, view: View, node: Node) -> int | None:
         name = node_text(node)
@@ -205,7 +239,7 @@ class _Finder:
             return _UNKNOWN
         values = reaching(view.assignments(name), node, view)
         answers = [self._assigned(view, name, value, node, depth) for value in values]
-        answers += self._handed_out(view, name, node, depth)
+        answers += self._handed_out(view, name, values, node, depth)
         if local.parameter >= 0 and not answers:
             asked = keeps_zero(Asked(self.constants, view, name), 0, node)
             if asked is not None:
@@ -269,20 +303,16 @@ class _Finder:
         if kind == "argument":
             least = self._constant(view, given)
             return _UNKNOWN if least is None else yes if least == 0 else _NO
-        first = self._limit(view, given)
+        first = first_of_limit(self.graph.reader, self.constants, view, given)
         return _UNKNOWN if first is None else yes if first == 0 else _NO
 
-    def _limit(self, view: View, node: Node) -> int | None:
-        """Return the first number of an xarray's limit; None if that is not seen."""
-        text = node_text(node)
-        if text in _LIMITS:
-            return _LIMITS[text]
-        match = re.match(r"XA_LIMIT\s*\(\s*([^,]+),", text)
-        value = self.constants.value(match.group(1).strip(), view.path) if match else None
-        return value.value if value is not None else None
+    def _handed_out(
+        self, view: View, name: str, values: Sequence[Node], use: Node, depth: int
+    ) -> Iterator[Answer]:
+        """Yield what calls put into a variable that they are given the address of.
 
-    def _handed_out(self, view: View, name: str, use: Node, depth: int) -> Iterator[Answer]:
-        """Yield what calls put into a variable that they are given the address of."""
+        values: what is assigned to it besides.
+        """
         for call in captured(CALLS, view.node, "call"):
             if call.start_byte > use.start_byte:
                 continue
@@ -290,7 +320,8 @@ class _Finder:
                 if one.type != "pointer_expression" or node_text(one).strip("& ") != name:
                     continue
                 does = function_named(called(call))
-                if does.least_in != at:
+                stored = any(call.end_byte < v.start_byte < use.start_byte for v in values)
+                if does.least_in != at or stored or _is_changed(view, name, call, use):
                     yield _UNKNOWN
                     continue
                 asked = keeps_zero(Asked(self.constants, view, name), call.end_byte, use)
@@ -348,21 +379,39 @@ def _worst(answers: Iterable[Answer]) -> Answer:
     return _NO if found else _UNKNOWN
 
 
+def _mentions(view: View, name: str) -> Sequence[Node]:
+    """Return where a variable, or a member of one, stands in a function."""
+    *_, field = re.split(r"\s*(?:->|\.)\s*", name)
+    if field == name:
+        return view.occurrences(name)
+    around = (one.parent for one in view.occurrences(field))
+    return [one for one in around if one is not None and node_text(one) == name]
+
+
 def _is_changed(view: View, name: str, value: Node, use: Node) -> bool:
     """Tell whether a variable is counted on between a value and a use, but by the loop around."""
-    for node in view.occurrences(name):
+    for node in _mentions(view, name):
         parent = node.parent
         if not value.end_byte <= node.start_byte < use.start_byte or parent is None:
             continue
-        if parent.type == "update_expression":
-            around = parent.parent
-            while around is not None and around.type == "comma_expression":
-                around = around.parent
-            if around is None or around.type != "for_statement":
-                return True
+        if parent.type == "update_expression" and not _is_in_a_loop_before(parent, use):
+            return True
         if parent.type == "pointer_expression" and parent.children[0].type == "&":
             return True
     return False
+
+
+def _is_in_a_loop_before(node: Node, use: Node) -> bool:
+    """Tell whether a node stands in a loop that ends before a use: it need not be run at all."""
+    up = node.parent
+    while up is not None and up.end_byte <= use.start_byte:
+        if up.type in ("for_statement", "while_statement"):
+            return True
+        up = up.parent
+    around = node.parent
+    while around is not None and around.type == "comma_expression":
+        around = around.parent
+    return around is not None and around.type == "for_statement"
 
 
 def _is_tested_behind(view: View, site: Site) -> bool:
