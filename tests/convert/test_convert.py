@@ -108,7 +108,8 @@ def example_tx(body: str, declared: str = "") -> str:
     return f"{head}{state}{declared}\n{body}}}\n{_XMIT}"
 
 
-def _xmit(body: str, declared: str = "") -> str:
+def xmit(body: str, declared: str = "") -> str:
+    """Return a transmit function that has a packet's state."""
     head = "static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)\n{\n"
     state = "\tstruct xfrm_state *x = xfrm_input_state(skb);\n"
     return f"{head}{state}\tstruct example *ex = netdev_priv(dev);\n{declared}\n{body}}}\n"
@@ -150,7 +151,7 @@ def _errors(value: str, tested: str, label: str) -> str:
 REFUSED = (
     Case(
         "the function goes on where it has no state",
-        _xmit("\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"),
+        xmit("\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"),
         "example_xmit(): the function has no exit for a packet without a state",
     ),
     Case(
@@ -163,7 +164,7 @@ REFUSED = (
     ),
     Case(
         "the exit has the packet queued again",
-        _xmit(
+        xmit(
             "\tif (!x)\n\t\treturn NETDEV_TX_BUSY;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
         ),
@@ -216,15 +217,15 @@ REFUSED = (
     ),
     Case(
         "a packet without a state is sent in plain, and freed as the device has copied it",
-        _xmit(
+        xmit(
             "\tif (!x)\n\t\tgoto plain;\n\twritel(x->xso.offload_handle, ex->hw);\nplain:\n"
             "\twritel(skb->len, ex->hw + 1);\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n"
         ),
-        "the packet may have been sent: what writel() does is not known",
+        "the packet may have been sent: writel() is given it",
     ),
     Case(
         "a packet without a state is consumed",
-        _xmit(
+        xmit(
             "\tif (!x) {\n\t\tdev_consume_skb_any(skb);\n\t\treturn NETDEV_TX_OK;\n\t}\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
         ),
@@ -260,11 +261,11 @@ REFUSED = (
             "\tif (!x)\n\t\treturn false;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\txfrm_state_put(x);\n\treturn true;\n"
         ),
-        "x is held, and what gives it back (xfrm_state_put()) is not known",
+        "x may be held where the function leaves: xfrm_state_put()",
     ),
     Case(
         "a full ring has the packet queued again, too",
-        _xmit(
+        xmit(
             "\tif (!x->xso.offload_handle || !ex->last)\n\t\treturn NETDEV_TX_BUSY;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
         ),
@@ -291,7 +292,7 @@ REFUSED = (
     ),
     Case(
         "the exit stops the queue",
-        _xmit(
+        xmit(
             "\tif (!x) {\n\t\tnetif_stop_queue(dev);\n\t\tdev_kfree_skb_any(skb);\n"
             "\t\treturn NETDEV_TX_OK;\n\t}\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
@@ -300,7 +301,7 @@ REFUSED = (
     ),
     Case(
         "a jump leads past the place",
-        _xmit(
+        xmit(
             "\tif (skb->len < 60)\n\t\tgoto fast;\n\tif (!x)\n\t\tgoto drop;\n\tex->last++;\n"
             "fast:\n\twritel(1, ex->hw);\n"
             "\twritel(x->xso.offload_handle, ex->hw + 1);\n\treturn NETDEV_TX_OK;\n\n"
@@ -310,7 +311,7 @@ REFUSED = (
     ),
     Case(
         "a jump leads to the place itself",
-        _xmit(
+        xmit(
             "\tif (skb->len < 60)\n\t\tgoto fast;\n\tif (!x)\n\t\tgoto drop;\n"
             "fast:\n\twritel(x->xso.offload_handle, ex->hw + 1);\n\treturn NETDEV_TX_OK;\n\n"
             "drop:\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n"
@@ -319,7 +320,7 @@ REFUSED = (
     ),
     Case(
         "turn after turn of a loop",
-        _xmit(
+        xmit(
             "\tfor (i = 0; i < 4; i++) {\n\t\tif (!x) {\n\t\t\tdev_kfree_skb_any(skb);\n"
             "\t\t\treturn NETDEV_TX_OK;\n\t\t}\n"
             "\t\twritel(x->xso.offload_handle, ex->hw + i);\n\t}\n\treturn NETDEV_TX_OK;\n",
@@ -569,7 +570,7 @@ CONVERTED = (
     ),
     Case(
         "the exit is that of another packet since",
-        _xmit(
+        xmit(
             "\tif (!x)\n\t\tgoto drop;\n\tif (next)\n\t\tskb = next;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n\n"
             "drop:\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n",
@@ -729,7 +730,7 @@ CONVERTED = (
     ),
     Case(
         "never queued again: the label that frees the packet",
-        _xmit(
+        xmit(
             "\tif (!x->xso.offload_handle)\n\t\treturn NETDEV_TX_BUSY;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\tif (skb->len > 9000)\n\t\tgoto drop;\n"
             "\treturn NETDEV_TX_OK;\n\ndrop:\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n"
@@ -748,7 +749,7 @@ CONVERTED = (
     ),
     Case(
         "never queued again: dropped where no label does it",
-        _xmit(
+        xmit(
             "\tif (!x->xso.offload_handle)\n\t\treturn NETDEV_TX_BUSY;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
         ),
@@ -888,7 +889,8 @@ def source_of(datapath: str) -> str:
     return _HEAD + datapath + tail
 
 
-def _changed(mail: str) -> str:
+def changed_in(mail: str) -> str:
+    """Return the changed lines of a mail."""
     _, _, diff = mail.partition("\ndiff --git ")
     diff, _, _ = diff.partition("\n-- \n")
     lines = [
@@ -912,7 +914,7 @@ def test_what_is_changed(case: Case, tmp_path: Path) -> None:
     tree = lay_example(source_of(case.datapath), tmp_path / "t")
     ran = run("convert", tree, "example", cwd=tmp_path)
     assert (ran.status, ran.err) == (0, "")
-    assert _changed(ran.out) == case.said
+    assert changed_in(ran.out) == case.said
 
 
 @pytest.mark.parametrize("case", CONVERTED, ids=_name)
@@ -1018,7 +1020,7 @@ def test_a_device_is_handed_down_across_the_files_of_a_module(tmp_path: Path) ->
     ran = run("convert", tree, "example", cwd=tmp_path)
     assert (ran.status, ran.err) == (0, "")
     assert (
-        _changed(ran.out)
+        changed_in(ran.out)
         == """\
 -struct example_sa *example_sa_of(struct xfrm_state *x);
 +struct example_sa *example_sa_of(struct net_device *dev, struct xfrm_state *x);
@@ -1156,7 +1158,7 @@ def test_an_inline_of_two_generations_is_converted_where_both_drop(tmp_path: Pat
     ran = run("convert", _generations(tmp_path), "example", cwd=tmp_path)
     assert (ran.status, ran.err) == (0, "")
     assert (
-        _changed(ran.out)
+        changed_in(ran.out)
         == """\
 +	unsigned long handle;
 -	*id = x->xso.offload_handle;
@@ -1237,7 +1239,7 @@ def test_a_series_is_laid_first_and_the_tree_stays(tmp_path: Path) -> None:
     plain = run("convert", tree, "example", cwd=tmp_path)
     laid = run("convert", tree, "example", "--on", patch, cwd=tmp_path)
     assert (laid.status, laid.err) == (0, "")
-    assert _changed(laid.out) == _changed(plain.out)
+    assert changed_in(laid.out) == changed_in(plain.out)
     assert laid.out != plain.out
     assert (tree / EXAMPLE).read_bytes() == before
 
@@ -1268,4 +1270,4 @@ def test_what_was_said_before_and_is_about_something_else_is_no_reason(tmp_path:
     assert "SUPPRESSION_WITHOUT_TYPE" in said
     ran = run("convert", tree, "example", cwd=tmp_path)
     assert (ran.status, ran.err) == (0, "")
-    assert _changed(ran.out) == CONVERTED[0].said
+    assert changed_in(ran.out) == CONVERTED[0].said

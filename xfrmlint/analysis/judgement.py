@@ -14,6 +14,7 @@ from xfrmlint.model.judge import Outcome, judge_path, severity, worst
 from xfrmlint.model.topology import TOPOLOGIES, Topology
 from xfrmlint.model.topology import topologies as topologies_as
 from xfrmlint.program.access import Doubt
+from xfrmlint.program.sharing import SharingTest
 
 _GETS = (Kind.READ, Kind.RESOLVE)
 _NOTHING = {Outcome.NOT_REACHED, Outcome.NOT_HANDED}
@@ -147,14 +148,26 @@ def _judgement(
 ) -> Judgement:
     sites, opted_in = _sites(store, driver)
     _, sharing = store.query(
-        f"SELECT 1 FROM ops_table WHERE group_name = {_quoted(driver)} AND shares"
+        f"SELECT test FROM ops_table WHERE group_name = {_quoted(driver)} AND shares"
     )
+    tests = {row["test"] for row in sharing}
     handed = opted_in or hands_on
     shared = handed and (bool(sharing) or spreads)
+    # A port that accepts no other is alone.
+    alone = tests == {SharingTest.REFUSES}
     never = frozenset(
-        one.name for one in used if one.upper and not (shared if one.shared else handed)
+        one.name
+        for one in used
+        if (one.upper and not (shared if one.shared else handed))
+        or (one.shared and one.device in one.held and alone)
     )
-    paths = _paths(store, driver, used, never)
+    # Only what another port's add returned depends on whether they are of one chip.
+    borrowed = frozenset(
+        one.name
+        for one in used
+        if one.shared and one.device != one.state.real_dev and SharingTest.BLIND in tests
+    )
+    paths = _paths(store, driver, used, never, borrowed)
     known = {(site.place.path, site.place.line) for site in sites}
     sites += _kept(paths, known, driver)
     doubts = dict.fromkeys(doubts_of(store, driver))
@@ -212,7 +225,11 @@ def _chains(store: Store, driver: str) -> dict[int, dict[int, list[Hop]]]:
 
 
 def _paths(
-    store: Store, driver: str, used: Sequence[Topology], never: frozenset[str]
+    store: Store,
+    driver: str,
+    used: Sequence[Topology],
+    never: frozenset[str],
+    borrowed: frozenset[str],
 ) -> list[_Followed]:
     _, rows = store.query(
         f"SELECT path, line, column FROM site WHERE group_name = {_quoted(driver)} AND own_states"
@@ -244,7 +261,7 @@ def _paths(
             )
         )
     return [
-        _Followed(*heads[number], tuple(path), _outcomes(tuple(path), used, never, own))
+        _Followed(*heads[number], tuple(path), _outcomes(tuple(path), used, never, borrowed, own))
         for number, path in events.items()
     ]
 
@@ -420,11 +437,13 @@ def _outcomes(
     events: Path,
     used: Sequence[Topology],
     never: frozenset[str],
+    borrowed: frozenset[str],
     own: frozenset[tuple[str, int, int]],
 ) -> dict[int, list[Outcome]]:
     """Return what each handle on a path (by where it is got) comes to in each topology.
 
-    never: the topologies that can't come about, for the owner hands no state on there. own: the
+    never: the topologies that can't come about, for the owner hands no state on there. borrowed:
+    those in which a handle is right if both ports are of one chip, which is not known. own: the
     places that packets reach of states alone that the device itself owns.
     """
     row: dict[int, list[Outcome]] = {}
@@ -437,6 +456,8 @@ def _outcomes(
                     came = Outcome.NOT_HANDED
                 elif topology.upper and (event.path, event.line, event.column) in own:
                     came = Outcome.NOT_REACHED
+                elif topology.name in borrowed and came is Outcome.RIGHT:
+                    came = Outcome.UNKNOWN
                 row.setdefault(at, []).append(came)
     return row
 

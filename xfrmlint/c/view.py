@@ -106,6 +106,13 @@ class View:
         path, start = self.origin(offset)
         return self.corpus.unit(path).place(start)
 
+    def place_in_item(self, offset: int) -> Place:
+        """Return where the text at `offset` is written in the item, where it uses a macro."""
+        path, start = self.origin(offset)
+        if path != self.path or not self.written.start <= start < self.written.end:
+            path, start = self.path, self.written.start
+        return self.corpus.unit(path).place(start)
+
     def origin(self, offset: int) -> tuple[str, int]:
         """Return path and byte offset of what stands at `offset` of the view's text."""
         return (self.path, offset) if self._expansion is None else self._expansion.origin(offset)
@@ -254,6 +261,17 @@ class View:
                 if left is not None and right is not None and left.id == node.id:
                     found.append(right)
         return found
+
+
+def locals_in(root: Node) -> list[Local]:
+    """Return what is declared in a piece of code, wherever that stands."""
+    return [
+        _local(name, name.name.start_byte, root.end_byte, -1)
+        for node in captured(_query("(declaration) @declaration"), root, "declaration")
+        if (base := specified(node)) is not None
+        for declarator in declarators(node)
+        if (name := declared(base, declarator)) is not None
+    ]
 
 
 def _local(name: Declared, start: int, end: int, position: int) -> Local:

@@ -17,7 +17,7 @@ from xfrmlint.c.integers import INT, Int
 from xfrmlint.c.macros import TOO_MUCH, Macro, expand, macros_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
-from xfrmlint.c.unit import Item, Unit, node_text, outline, parse
+from xfrmlint.c.unit import Item, Unit, below, node_text, outline, parse
 from xfrmlint.c.view import View
 from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.configuration import Configuration, branch_truth, compiled
@@ -32,7 +32,8 @@ _CORE = "net/xfrm"
 _STATE = f"{_CORE}/xfrm_state.c"
 _MOST_EXPANSIONS = 16
 # include/uapi/asm-generic/errno.h: it is reached through asm/, which a build makes.
-_ERRORS = {name: number for number, name in errno.errorcode.items()} | {"ENOTSUPP": 524}
+# Not by errno.errorcode: of two names for one number it has one, EOPNOTSUPP not among them.
+_ERRORS = {name: getattr(errno, name) for name in dir(errno) if name[0] == "E"} | {"ENOTSUPP": 524}
 # Elements of an array whose size can't be read.
 _UNSAID = 64
 
@@ -239,10 +240,7 @@ class Sources:
         """Return the macros that a function uses and that have not been asked for yet."""
         body = view.node.child_by_field_name("body")
         found: dict[str, Macro] = {}
-        stack = [body] if body is not None else []
-        while stack:
-            node = stack.pop()
-            stack += node.named_children
+        for node in below(body) if body is not None else ():
             if node.type != "identifier":
                 continue
             name = node_text(node)
@@ -264,6 +262,15 @@ class Sources:
         if key not in self._defined:
             self._defined[key] = self._macro(name, path)
         return self._defined[key]
+
+    def loop_macro(self, name: str, path: str) -> Macro | None:
+        """Return the one definition of a macro as its file has it; None if it isn't plain."""
+        found = self.macro(name, path)
+        if found is None:
+            return None
+        # Of a loop macro in it blanking has left `while`.
+        text = self._corpus.data(found.path)[found.start : found.start + len(found.body)]
+        return found._replace(body=text)
 
     def _macro(self, name: str, path: str) -> Macro | None:
         word = name.encode("utf-8", "surrogateescape")

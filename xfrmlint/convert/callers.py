@@ -13,13 +13,14 @@ import re
 from tree_sitter import Node
 
 from xfrmlint.c.expression import called_by
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.edits import Edit
-from xfrmlint.convert.exits import end_of, is_busy, kept_of, leaves
+from xfrmlint.convert.ends import end_of, is_busy
+from xfrmlint.convert.exits import kept_of, leaves
 from xfrmlint.convert.fate import Called, Fate
-from xfrmlint.convert.undone import is_same_to_leave, is_untouched
-from xfrmlint.convert.written import below, indent_of, without_parentheses
+from xfrmlint.convert.undone import is_same_to_leave
+from xfrmlint.convert.written import indent_of, without_parentheses
 
 _FALSE = ("false", "0", "NULL")
 _TRUE = ("true", "1")
@@ -32,7 +33,7 @@ def tests_in_callers(fate: Fate, view: View, function: FunctionName, first: Node
 
     Empty where one of them can't be made to.
     """
-    end = end_of(view, first)
+    end = end_of(fate.effects, view, first)
     incoming = fate.graph.incoming(function)
     if end.ended or end.why or end.value not in _FALSE or incoming.doubts or incoming.entries:
         return []
@@ -116,15 +117,12 @@ def _leaving(fate: Fate, view: View, statement: Node) -> str:
         branch = one.child_by_field_name("consequence") if one.type == "if_statement" else None
         if branch is None or not leaves(branch):
             continue
-        kept = kept_of(branch)
-        value = end_of(view, kept[0]).value if len(kept) == 1 else ""
+        kept = kept_of(fate.effects, view, branch)
+        value = end_of(fate.effects, view, kept[0]).value if len(kept) == 1 else ""
         failed = kept[0].type == "return_statement" and bool(_FAILED.match(value))
         if len(kept) != 1 or not (failed or one.end_byte <= statement.start_byte):
             continue
-        before = one.end_byte <= statement.start_byte
-        if before and not is_untouched(view, one.end_byte, statement.start_byte):
-            continue
-        if not is_same_to_leave(view, branch, statement):
+        if not is_same_to_leave(fate.effects, view, branch, statement):
             continue
         end = fate.of(view, view.function, kept[0])
         if end.ended and not end.why and not is_busy(end):

@@ -15,23 +15,21 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import called_by
+from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.jumps import JUMPS
-from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DELETE, FREE
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.layout import line_start
 from xfrmlint.convert.promise import filled_after
 from xfrmlint.convert.reads import Context
-from xfrmlint.convert.written import Written, below, statement_of
+from xfrmlint.convert.written import Written, statement_of
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.drivers import Driver
 
-_FREES = re.compile(r"free|_put$")
-_RELEASES = re.compile(
-    r"clear|erase|ida_|idr_|bitmap|release|remove|destroy|_del(_|$)|unlink|reset"
-)
+# What the call that frees may do besides.
+_FREEING = frozenset({"frees", "puts"})
 
 
 class Deferred(NamedTuple):
@@ -54,13 +52,11 @@ def deferred(context: Context, one: Written, drivers: Iterable[Driver]) -> Defer
         return None
     if any(c.field == free for table in tables for c in table.callbacks):
         return None
-    if _releases(view):
-        return None
     statements = _statements(view)
     store = statement_of(one.node)
     freeing = _freeing(context, one, statements, store)
     made = _name(context, view, name)
-    if freeing is None or not made:
+    if freeing is None or not made or _releases(context, view, freeing):
         return None
     kept = _slice(view, statements, freeing)
     if kept is None:
@@ -81,22 +77,26 @@ def deferred(context: Context, one: Written, drivers: Iterable[Driver]) -> Defer
     return Deferred(tuple(edits), does)
 
 
-def _releases(view: View) -> bool:
-    """Tell whether delete lets go of more than it frees, for another state to have."""
-    frees = 0
+def _releases(context: Context, view: View, freeing: Node) -> bool:
+    """Tell whether delete lets go of more than it frees, for another state to have.
+
+    Whoever is called and takes memory frees that, too.
+    """
     for node in below(view.node):
-        if node.type == "call_expression":
-            name = called_by(node)
-            frees += bool(_FREES.search(name))
-            if _RELEASES.search(name):
+        if node.type == "call_expression" and not freeing.start_byte <= node.start_byte < (
+            freeing.end_byte
+        ):
+            does = {effect.does for effect in context.fate.effects.of_call(view, node)}
+            gone = {"", "releases", "defers", "puts"} | (set() if "takes" in does else {"frees"})
+            if does & gone:
                 return True
         left = node.child_by_field_name("left") if node.type == "assignment_expression" else None
         right = node.child_by_field_name("right")
         if left is None or right is None or node_text(right) not in ("0", "false", "NULL"):
             continue
-        if any(n.type == "subscript_expression" for n in below(left)) or "used" in node_text(left):
+        if any(n.type == "subscript_expression" for n in below(left)):
             return True
-    return frees > 1
+    return False
 
 
 def _without(view: View, *statements: Node) -> Edit | None:
@@ -138,11 +138,12 @@ def _freeing(
         call = found.named_children[0] if found is not None and found.named_child_count else None
         if found is None or call is None or found.type != "expression_statement":
             continue
-        callee = called_by(call)
-        listed = call.child_by_field_name("arguments")
-        if call.type != "call_expression" or listed is None or not _FREES.search(callee):
+        if call.type != "call_expression":
             continue
-        handles = [a for a in listed.named_children if _is_handle(context, one, a)]
+        does = {effect.does for effect in context.fate.effects.of_call(one.view, call)}
+        if not does & _FREEING or does & {"", "releases", "halts"}:
+            continue
+        handles = [a for a in arguments_of(call) if _is_handle(context, one, a)]
         later = [s for s in statements if s.start_byte > found.start_byte]
         words = {node_text(a) for a in handles}
         used = [

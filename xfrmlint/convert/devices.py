@@ -6,16 +6,16 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import Local, View
 from xfrmlint.contract.words import DEVICE, PACKET
-from xfrmlint.convert.written import below
 from xfrmlint.kernel.structs import OWN_MEMBERS
 from xfrmlint.program.devices import Devices, Found, Whose
 from xfrmlint.program.reach import Reached
 
+_XMIT = "ndo_start_xmit"
 # Doors that are given a packet whose device is the one that was asked.
-_STORED_BEFORE = ("ndo_start_xmit", "ndo_features_check", "ndo_select_queue")
+TRANSMITS = ("ndo_start_xmit", "ndo_features_check", "ndo_select_queue")
 
 
 class Candidate(NamedTuple):
@@ -72,6 +72,10 @@ def _said(found: Found) -> str:
 
 def _candidates(devices: Devices, view: View, before: int, way: Reached) -> Iterator[Candidate]:
     known = [local for local in view.locals if _is_set(view, local, before)]
+    if _shares_queues(way):
+        # The queue of one device may send for another, whose packet says whose it is.
+        yield from _of_packet(devices, known, way)
+        return
     for local in known:
         if (local.type.base, local.type.pointers) == (DEVICE, 1):
             node = _use(view, local)
@@ -83,12 +87,40 @@ def _candidates(devices: Devices, view: View, before: int, way: Reached) -> Iter
             if (local.type.base, name) in OWN_MEMBERS and local.type.base != PACKET:
                 yield Candidate(f"{local.name}->{name}", Found(frozenset({Whose.OWN}), ()))
     yield from _members(devices, view, held)
+    yield from _of_packet(devices, held, way)
+
+
+def _shares_queues(way: Reached) -> bool:
+    """Tell whether packets of several kinds of devices come by: each has its transmit function."""
+    return len({function for entry, function in way.doors if entry.name == _XMIT}) > 1
+
+
+def _of_packet(devices: Devices, known: Sequence[Local], way: Reached) -> Iterator[Candidate]:
+    """Yield the device that the stack has stored in a packet, if the driver stores no other."""
     # Through a table of the driver's own comes what came through another door.
     doors = [entry.name for entry in way.entries if entry.via != "handler table"]
-    if doors and all(door in _STORED_BEFORE for door in doors):
-        for local in held:
-            if local.type.base == PACKET and local.parameter >= 0:
-                yield Candidate(f"{local.name}->dev", Found(frozenset({Whose.OWN}), ()))
+    if not doors or not all(door in TRANSMITS for door in doors):
+        return
+    if any(_stores_device(devices, hop.path, hop.function) for c in way.chains for hop in c):
+        return
+    for local in known:
+        if (local.type.base, local.type.pointers) == (PACKET, 1) and local.parameter >= 0:
+            yield Candidate(f"{local.name}->dev", Found(frozenset({Whose.OWN}), ()))
+
+
+def _stores_device(devices: Devices, path: str, name: str) -> bool:
+    """Tell whether a function gives a packet another device."""
+    for view in devices.reader.definitions(name, path):
+        for node in below(view.node):
+            left = node.child_by_field_name("left")
+            if node.type != "assignment_expression" or left is None:
+                continue
+            of, field = left.child_by_field_name("argument"), left.child_by_field_name("field")
+            kind = devices.reader.types.of(of, view) if of is not None else None
+            if field is not None and node_text(field) == "dev":
+                if kind is None or kind.base == PACKET:
+                    return True
+    return False
 
 
 def _members(devices: Devices, view: View, held: Sequence[Local]) -> Iterator[Candidate]:

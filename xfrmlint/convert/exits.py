@@ -6,89 +6,26 @@ not written straight on is not known, and so no exit.
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import called_by
+from xfrmlint.c.expression import called_by, outermost
 from xfrmlint.c.jumps import LEAVING, last_in
-from xfrmlint.c.unit import Place, declarator_name, node_text
+from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
-from xfrmlint.convert.written import below, is_hint, statement_of, without_parentheses
+from xfrmlint.convert.effects import Effects
+from xfrmlint.convert.written import is_hint, statement_of
 from xfrmlint.kernel.functions import function_named
 
-_DROPS = re.compile(r"^(__)?(dev_)?kfree_skb(_\w+)?$|^xdp_return_frame\w*$")
-# As a driver frees what it has sent.
-_CONSUMES = re.compile(r"^(__)?(dev_|napi_)?consume_skb(_\w+)?$")
-# What stands on an exit that is not meant to be taken: it ends more than the packet.
-_HALTS = re.compile(
-    r"stop|disable|reset|_off$|panic|BUG|schedule_|queue_work|shutdown|_down$|timeout"
-)
-# On the way to a drop: what counts, and what undoes.
-_HARMLESS = re.compile(
-    r"stat|count|err|drop|_inc|_add$|u64_|per_cpu|this_cpu|unlikely|likely|WARN|_once|ratelimit"
-    r"|unlock|unmap|undo|cancel|abort|_put|_free|free_|^kfree|release|local_|rcu_|_end|_restore"
-    r"|_enable|trace_"
-)
 _ZERO = re.compile(r"^(0[UuLl]*|false|NULL)$")
-_BUSY = re.compile(r"^NETDEV_TX_BUSY$")
 _NEGATIVE = re.compile(r"^-\s*[E\d]\w*$")
 _TRUE = re.compile(r"^(true|[1-9]\d*)$")
-
-
-class End(NamedTuple):
-    """How a packet ends. ended: it is freed. value: what is returned. why: what is not known."""
-
-    ended: bool
-    value: str
-    place: Place
-    why: str = ""
 
 
 def leaves(statement: Node | None) -> bool:
     """Tell whether a statement, or the last one of a block, is a return or a goto."""
     return last_in(statement) in LEAVING
-
-
-def end_of(view: View, first: Node, ended: bool = False) -> End:
-    """Follow the statements from one on to the function's end."""
-    at: Node | None = first
-    seen: set[int] = set()
-    passed_by: list[Node] = []
-    while at is not None:
-        place = view.place(at.start_byte)
-        if at.id in seen:
-            return End(ended, "", place, "it comes back to where it was")
-        seen.add(at.id)
-        if at.type == "return_statement":
-            value = without_parentheses(at.named_children[0]) if at.named_child_count else None
-            return End(ended, node_text(value) if value is not None else "", place)
-        if at.type == "goto_statement":
-            at = label_of(view, node_text(at.named_children[0]))
-            continue
-        if at.type in ("compound_statement", "labeled_statement"):
-            inside = [
-                c for c in at.named_children if c.type not in ("comment", "statement_identifier")
-            ]
-            at = inside[0] if inside else next_of(at)
-            continue
-        if at.type == "expression_statement":
-            passed_by.append(at)
-            halts = next((name for name in _callees(at) if _HALTS.search(name)), "")
-            if halts:
-                return End(False, "", place, f"{halts}() ends more than the packet")
-            if not ended and frees(at):
-                why = _sends(passed_by)
-                if why:
-                    return End(False, "", place, f"the packet may have been sent: {why}")
-                ended = True
-        elif any(one.type in LEAVING for one in below(at)):
-            if ended:
-                return End(True, "", place, "what is returned is not known")
-            return End(False, "", place, "it is not written straight on")
-        at = next_of(at)
-    return End(ended, "", view.place(first.start_byte))
 
 
 def is_jumped_past(view: View, statement: Node, end: int) -> bool:
@@ -101,9 +38,9 @@ def is_jumped_past(view: View, statement: Node, end: int) -> bool:
     return False
 
 
-def names_on(view: View, first: Node) -> set[str]:
-    """Return the variables that stand in the statements from one on to the function's end."""
-    found: set[str] = set()
+def statements_on(view: View, first: Node) -> list[Node]:
+    """Return the statements from one on to the function's end, as far as they are written on."""
+    found: list[Node] = []
     seen: set[int] = set()
     at: Node | None = first
     while at is not None and at.id not in seen:
@@ -111,49 +48,23 @@ def names_on(view: View, first: Node) -> set[str]:
         if at.type == "goto_statement":
             at = label_of(view, node_text(at.named_children[0]))
             continue
-        found |= {node_text(one) for one in below(at) if one.type == "identifier"}
-        if at.type == "return_statement":
+        found.append(at)
+        last = last_in(at) if at.type == "compound_statement" else at.type
+        if last == "return_statement":
             break
         jumps = [one for one in below(at) if one.type == "goto_statement"]
-        at = jumps[0] if at.type == "compound_statement" and jumps else next_of(at)
+        at = jumps[-1] if at.type == "compound_statement" and jumps else next_of(at)
     return found
 
 
-def frees(statement: Node) -> bool:
-    """Tell whether a statement frees a packet."""
-    return any(_DROPS.match(name) or _CONSUMES.match(name) for name in _callees(statement))
+def names_on(view: View, first: Node) -> set[str]:
+    """Return the variables that stand in the statements from one on to the function's end."""
+    return names_in(*statements_on(view, first))
 
 
-def _sends(statements: Sequence[Node]) -> str:
-    """Return what may send a packet before the last statement frees it; empty if nothing does.
-
-    A device that copies what it sends has it freed at once.
-    """
-    words = {
-        node_text(word)
-        for one in below(statements[-1])
-        if one.type == "argument_list"
-        for word in below(one)
-        if word.type == "identifier"
-    }
-    for call in (one for statement in statements for one in below(statement)):
-        if call.type != "call_expression":
-            continue
-        name = called_by(call)
-        if _CONSUMES.match(name):
-            return f"{name}() frees what was sent"
-        if _DROPS.match(name) or _HARMLESS.search(name) or function_named(name).is_("prints"):
-            continue
-        listed = call.child_by_field_name("arguments")
-        if any(n.type == "identifier" and node_text(n) in words for n in below(listed or call)):
-            return f"what {name}() does is not known"
-    return ""
-
-
-def _callees(statement: Node) -> Iterator[str]:
-    for one in below(statement):
-        if one.type == "call_expression":
-            yield called_by(one)
+def names_in(*nodes: Node) -> set[str]:
+    """Return the variables and functions that pieces of a function name."""
+    return {node_text(n) for one in nodes for n in below(one) if n.type == "identifier"}
 
 
 def label_of(view: View, name: str) -> Node | None:
@@ -253,9 +164,7 @@ def _compared(binary: Node, operand: Node, value: str, now: bool) -> bool | None
 
 def _assigned(call: Node, value: str) -> tuple[Node, bool] | None:
     """Return what is decided by the test that follows `ret = f();` at once."""
-    parent = call.parent
-    while parent is not None and parent.type in ("cast_expression", "parenthesized_expression"):
-        parent = parent.parent
+    parent = outermost(call).parent
     if parent is None or parent.type not in ("assignment_expression", "init_declarator"):
         return None
     left = parent.child_by_field_name("left") or declarator_name(
@@ -283,11 +192,6 @@ def _truth(value: str) -> bool | None:
     return None
 
 
-def is_busy(end: End) -> bool:
-    """Tell whether an exit asks for the packet to be sent again."""
-    return bool(_BUSY.match(end.value))
-
-
 def exits_before(view: View, statement: Node, state: str, changed: str) -> Iterator[Node]:
     """Yield the branches by which a function leaves where there is no state, or a bad index.
 
@@ -306,6 +210,15 @@ def exits_before(view: View, statement: Node, state: str, changed: str) -> Itera
             found = changed != "" and _ranged(text, changed)
         if found:
             yield consequence
+
+
+def other_exits(statement: Node, known: Sequence[Node]) -> Iterator[Node]:
+    """Yield the branches around a statement by which a function leaves for another reason."""
+    seen = {branch.id for branch in known}
+    for one in _ifs_around(statement):
+        branch = one.child_by_field_name("consequence")
+        if branch is not None and leaves(branch) and branch.id not in seen:
+            yield branch
 
 
 def _is_without(condition: str, state: str) -> bool:
@@ -341,17 +254,18 @@ def following(statement: Node) -> Node | None:
     return after
 
 
-def kept_of(branch: Node) -> list[Node]:
+def kept_of(effects: Effects, view: View, branch: Node) -> list[Node]:
     """Return the statements of an exit without its messages, which say something else."""
     inside = branch.named_children if branch.type == "compound_statement" else [branch]
-    return [one for one in inside if one.type != "comment" and not _is_message(one)]
+    return [one for one in inside if one.type != "comment" and not _is_message(effects, view, one)]
 
 
-def _is_message(statement: Node) -> bool:
+def _is_message(effects: Effects, view: View, statement: Node) -> bool:
     if statement.type != "expression_statement" or not statement.named_child_count:
         return False
     call = statement.named_children[0]
-    return call.type == "call_expression" and function_named(called_by(call)).is_("prints")
+    prints = call.type == "call_expression" and function_named(called_by(call)).is_("prints")
+    return prints and effects.words(view, call) <= {"nothing"}
 
 
 def packet_in(view: View) -> str:

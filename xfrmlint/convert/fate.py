@@ -17,23 +17,16 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import arguments_of, around, outermost
 from xfrmlint.c.jumps import LEAVING
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.unit import Place, below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.edits import Edit
-from xfrmlint.convert.exits import (
-    End,
-    end_of,
-    following,
-    frees,
-    is_busy,
-    label_of,
-    next_of,
-    passed,
-    taken,
-)
-from xfrmlint.convert.written import below, statement_of, without_parentheses
+from xfrmlint.convert.effects import Effects
+from xfrmlint.convert.ends import End, end_of, ending_calls, is_busy, may_free
+from xfrmlint.convert.exits import following, label_of, next_of, passed, taken
+from xfrmlint.convert.written import statement_of, without_parentheses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.callgraph import Edge as Call
 
@@ -55,6 +48,7 @@ class Fate:
 
     def __init__(self, graph: CallGraph) -> None:
         self.graph = graph
+        self.effects = Effects(graph.reader)
 
     def of_value(self, view: View, function: FunctionName, value: str, place: Place) -> End:
         """Return how the packet ends if a function returns a value."""
@@ -62,7 +56,7 @@ class Fate:
 
     def of(self, view: View, function: FunctionName, first: Node) -> End:
         """Return how the packet ends if a function leaves by the statements from one on."""
-        return self._after(view, function, end_of(view, first), 0)
+        return self._after(view, function, end_of(self.effects, view, first), 0)
 
     def _after(self, view: View, function: FunctionName, end: End, depth: int) -> End:
         if end.why or depth > _DEEPEST:
@@ -98,9 +92,7 @@ class Fate:
             return None
         unit = self.graph.reader.corpus.unit(view.path)
         offset = unit.offset(edge.place.line, edge.place.column)
-        node = view.node.descendant_for_byte_range(offset, offset)
-        while node is not None and node.type != "call_expression":
-            node = node.parent
+        node = around(view.node.descendant_for_byte_range(offset, offset), "call_expression")
         return Called(view, node) if node is not None else None
 
     def _view(self, function: FunctionName) -> View | None:
@@ -119,7 +111,7 @@ class Fate:
         branch = taken(node, end.value)
         if branch is None:
             return self._passed_on(view, node, end, depth)
-        return self._after(view, view.function, end_of(view, branch), depth + 1)
+        return self._after(view, view.function, end_of(self.effects, view, branch), depth + 1)
 
     def _passed_on(self, view: View, node: Node, end: End, depth: int) -> End | None:
         """Return what comes of `return f();`, and of a call after which nothing is done."""
@@ -160,15 +152,15 @@ class Fate:
                 same = End(True, end.value, view.place(node.start_byte))
                 return self._unnoticed(view, view.function, same, depth + 1)
             statement = statement_of(node)
-            if _outside(node).id != statement.named_children[0].id:
+            if outermost(node).id != statement.named_children[0].id:
                 return f"what its caller does with {end.value or 'nothing'} is not known"
             branch = next_of(statement)
         if branch is None:
             then = End(True, "", view.place(node.start_byte))
-        elif _touches(view, branch, _packet(view, node)):
+        elif _touches(self.effects, view, branch, _packet(view, node)):
             return "its caller goes on with it"
         else:
-            then = end_of(view, branch, True)
+            then = end_of(self.effects, view, branch, True)
         return (
             "its caller goes on"
             if then.why
@@ -185,32 +177,22 @@ class Fate:
         if other is None or end.place.path != view.path:
             return None
         offset = unit.offset(end.place.line, end.place.column)
-        node = view.node.descendant_for_byte_range(offset, offset)
-        while node is not None and node.type != "return_statement":
-            node = node.parent
+        node = around(view.node.descendant_for_byte_range(offset, offset), "return_statement")
         before = node.prev_named_sibling if node is not None else None
         if before is not None and before.type == "labeled_statement":
             before = before.named_children[-1]
         if node is None or before is None or before.type != "expression_statement":
             return None
         then = end._replace(value=other, why="")
-        if not frees(before) or self._unnoticed(view, function, then, 0):
+        if not ending_calls(self.effects, view, before) or self._unnoticed(view, function, then, 0):
             return None
         value = node.named_children[0]
         return then, Edit(view.path, value.start_byte, value.end_byte, other.encode())
 
 
-def _outside(node: Node) -> Node:
-    """Return the last one around a node that only casts it, or puts it in parentheses."""
-    up = node.parent
-    while up is not None and up.type in ("cast_expression", "parenthesized_expression"):
-        node, up = up, up.parent
-    return node
-
-
 def _is_returned(call: Node) -> bool:
     """Tell whether a call's result is returned, at once or by way of a variable."""
-    whole = _outside(call)
+    whole = outermost(call)
     up = whole.parent
     if up is None or up.type == "return_statement":
         return up is not None
@@ -229,8 +211,7 @@ def _is_returned(call: Node) -> bool:
 
 def _packet(view: View, call: Node) -> str:
     """Return the name of the packet that a call is given; empty where it is given none."""
-    listed = call.child_by_field_name("arguments")
-    for one in listed.named_children if listed is not None else ():
+    for one in arguments_of(call):
         bare = without_parentheses(one)
         local = view.local(node_text(bare), bare.start_byte) if bare is not None else None
         if local is not None and local.type.base == PACKET:
@@ -238,7 +219,7 @@ def _packet(view: View, call: Node) -> str:
     return ""
 
 
-def _touches(view: View, first: Node, packet: str) -> bool:
+def _touches(effects: Effects, view: View, first: Node, packet: str) -> bool:
     """Tell whether what is done from a statement on names the packet, or frees one."""
     at: Node | None = first
     seen: set[int] = set()
@@ -251,7 +232,7 @@ def _touches(view: View, first: Node, packet: str) -> bool:
             one.type == "identifier" and packet and node_text(one) == packet for one in below(at)
         ):
             return True
-        if frees(at):
+        if may_free(effects, view, at):
             return True
         if at.type == "return_statement":
             return False

@@ -1,11 +1,11 @@
 """How what is put into a function is laid out, as the kernel's coding style has it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tree_sitter import Node
 
 from xfrmlint.c.view import View
-from xfrmlint.convert.edits import Edit
+from xfrmlint.convert.edits import Edit, edited
 
 _WIDTH = 80
 _TAB = 8
@@ -42,13 +42,18 @@ def with_comment(view: View, statement: Node) -> Node:
     return before if alone and before.end_point[0] + 1 == statement.start_point[0] else statement
 
 
-def declared(view: View, line: str) -> Edit:
-    """Return the edit that declares a variable in a function, longest line first."""
+def declared(view: View, line: str, edits: Sequence[Edit] = ()) -> Edit:
+    """Return the edit that declares a variable in a function, longest line first.
+
+    edits: what else becomes of the declarations.
+    """
     body = view.node.child_by_field_name("body") or view.node
     declarations = list(_declarations(body))
     for node in declarations:
         start = line_start(view.text, node.start_byte)
-        text = view.text[start : node.end_byte].decode("utf-8", "replace")
+        inside = [e for e in edits if start <= e.start and e.end <= node.end_byte]
+        moved = [Edit(e.path, e.start - start, e.end - start, e.text) for e in inside]
+        text = edited(view.text[start : node.end_byte], moved).decode("utf-8", "replace")
         if columns(text.split("\n")[0]) < columns(f"\t{line}"):
             return Edit(view.path, start, start, f"\t{line}\n".encode())
     if declarations:

@@ -10,21 +10,23 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.convert.callers import tests_in_callers
 from xfrmlint.convert.devices import device_in
 from xfrmlint.convert.edits import Edit
+from xfrmlint.convert.effects import HARMLESS, Effects
+from xfrmlint.convert.ends import End, end_of, is_busy
 from xfrmlint.convert.exits import (
-    End,
-    end_of,
     exits_before,
-    is_busy,
     is_jumped_past,
     kept_of,
+    label_of,
     labels,
     leaves,
+    names_in,
     names_on,
+    other_exits,
     packet_in,
     taken,
 )
@@ -32,13 +34,15 @@ from xfrmlint.convert.layout import (
     line_start,
 )
 from xfrmlint.convert.reads import Context, Reads, wrong_devices
-from xfrmlint.convert.undone import is_given_back, is_in_loop, is_same_to_leave, is_untouched, takes
+from xfrmlint.convert.undone import is_held, is_in_loop, is_left_as_asked, is_same_to_leave
 from xfrmlint.convert.written import (
     Written,
-    below,
     indent_of,
     refuse,
 )
+
+# What a check of features returns: what is taken away is another matter for another reason.
+_FEATURES = "netdev_features_t"
 
 
 def tested_by(context: Context, found: Reads, node: Node) -> tuple[End, list[Edit]]:
@@ -56,21 +60,25 @@ def tested_by(context: Context, found: Reads, node: Node) -> tuple[End, list[Edi
         refuse(one.site, end.why)
     if not is_busy(end):
         return end, []
-    edit, end = _instead_of_busy(found, branch)
+    edit, end = _instead_of_busy(context.fate.effects, found, branch)
     return end, [edit]
 
 
-def _instead_of_busy(found: Reads, branch: Node) -> tuple[Edit, End]:
+def _instead_of_busy(effects: Effects, found: Reads, branch: Node) -> tuple[Edit, End]:
     """Return a drop in place of NETDEV_TX_BUSY, which queues the packet again for ever."""
     one, view = found.first, found.first.view
     leaving = [n for n in below(branch) if n.type == "return_statement"]
-    if len(kept_of(branch)) != 1 or len(leaving) != 1 or not _is_alone_tested(branch):
+    if (
+        len(kept_of(effects, view, branch)) != 1
+        or len(leaving) != 1
+        or not _is_alone_tested(branch)
+    ):
         refuse(one.site, "a handle of 0 makes the packet be queued again for ever")
     for label, target in labels(view):
-        end = end_of(view, target)
+        end = end_of(effects, view, target)
         if not _are_set(view, target, branch.start_byte):
             continue
-        if end.ended and not end.why and not is_busy(end) and not _undoes(target):
+        if end.ended and not end.why and not is_busy(end) and not _undoes(effects, view, target):
             jump = f"goto {label};".encode()
             return Edit(view.path, leaving[0].start_byte, leaving[0].end_byte, jump), end
     packet = packet_in(view)
@@ -108,12 +116,11 @@ def _are_set(view: View, label: Node, before: int) -> bool:
     return True
 
 
-def _undoes(label: Node) -> bool:
+def _undoes(effects: Effects, view: View, label: Node) -> bool:
     """Tell whether more is undone behind a label than that the packet is freed."""
     at: Node | None = label
     while at is not None:
-        calls = [one for one in below(at) if one.type == "call_expression"]
-        if any(takes(call) for call in calls):
+        if not effects.words(view, at) <= HARMLESS | {"adds", "drops"}:
             return True
         at = at.next_named_sibling
     return False
@@ -134,22 +141,28 @@ class Leaving(NamedTuple):
 def exit_of(context: Context, found: Reads) -> Leaving:
     """Return the exit that the function takes where it has no state, or a bad index."""
     one, fate = found.first, context.fate
-    held = is_given_back(one.view, found.state)
+    held = is_held(fate.effects, one.view, found.state, one.node.start_byte)
     if held:
-        refuse(one.site, f"{found.state} is held, and what gives it back ({held}()) is not known")
+        refuse(one.site, f"{found.state} may be held where the function leaves: {held}")
     if is_in_loop(found.statement):
         refuse(
             one.site, "the handle is read in a loop: what an earlier turn has done is not undone"
         )
     why = "the function has no exit for a packet without a state, or with a bad index"
     changed = _changed(found.statement)
-    for branch in exits_before(one.view, found.statement, found.state, changed):
-        kept = kept_of(branch)
+    first = list(exits_before(one.view, found.statement, found.state, changed))
+    result = one.view.result
+    features = result is not None and result.base == _FEATURES
+    for branch in [*first, *([] if features else other_exits(found.statement, first))]:
+        other = branch not in first
+        if not is_left_as_asked(fate.effects, one.view, branch, found.statement, other):
+            continue
+        kept = kept_of(fate.effects, one.view, branch)
         line = one.view.place(branch.start_byte).line
-        if _names_of(kept) & {changed}:
+        if names_in(*kept) & {changed} or not _is_always_there(context, one.view, kept):
             continue
         behind = None
-        if not _may_leave(one.view, branch, found.statement):
+        if not _may_leave(fate.effects, one.view, branch, found.statement):
             behind = _behind(context, found, branch)
             if behind is None:
                 why = f"what has to be undone here need not be what was in line {line}"
@@ -169,16 +182,24 @@ def exit_of(context: Context, found: Reads) -> Leaving:
     refuse(one.site, why)
 
 
-def _may_leave(view: View, branch: Node, statement: Node) -> bool:
+def _is_always_there(context: Context, view: View, kept: Sequence[Node]) -> bool:
+    """Tell whether an exit stands in no #if that its function does not stand in, with its label."""
+    unit = context.devices.reader.corpus.unit(view.path)
+    here = unit.condition(view.node.start_byte)
+    jumps = [n for one in kept for n in below(one) if n.type == "goto_statement"]
+    labels_ = [label_of(view, node_text(jump.named_children[0])) for jump in jumps]
+    nodes = [*kept, *(label for label in labels_ if label is not None)]
+    return all(unit.condition(node.start_byte) == here for node in nodes)
+
+
+def _may_leave(effects: Effects, view: View, branch: Node, statement: Node) -> bool:
     """Tell whether what an exit does is right where a statement stands."""
     first, last = sorted((branch, statement), key=lambda node: node.start_byte)
-    if first is branch:
-        between = range(branch.end_byte, statement.start_byte)
-        for name in names_on(view, branch):
-            if any(value.start_byte in between for value in view.assignments(name)):
-                return False
-    untouched = first is statement or is_untouched(view, first.end_byte, last.start_byte)
-    return untouched and is_same_to_leave(view, branch, statement)
+    between = range(first.end_byte, last.start_byte)
+    for name in names_on(view, branch):
+        if any(value.start_byte in between for value in view.assignments(name)):
+            return False
+    return is_same_to_leave(effects, view, branch, statement)
 
 
 def _behind(context: Context, found: Reads, branch: Node) -> Node | None:
@@ -204,10 +225,6 @@ def _behind(context: Context, found: Reads, branch: Node) -> Node | None:
         if device_in(context.devices, one.view, before, way, wrong).text != found.device:
             return None
     return exit_
-
-
-def _names_of(nodes: Sequence[Node]) -> set[str]:
-    return {node_text(n) for one in nodes for n in below(one) if n.type == "identifier"}
 
 
 def _told_as_done(context: Context, one: Written, end: End) -> tuple[End, Edit] | None:

@@ -7,17 +7,18 @@
 If describe() came first, or prepare() only for some of its packets, one could leave in plain.
 """
 
-import re
+from tree_sitter import Node
 
 from xfrmlint.c.expression import called_by
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import node_text
-from xfrmlint.convert.written import below
+from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.reach import Hop
 from xfrmlint.program.sites import Site
 
-# Of the packets that are not asked about none has a handle.
-_OFFLOADED = re.compile(r"xfrm_offload|sec_?path|xfrm_input_state|ipsec|esp", re.I)
+_STATE = "struct xfrm_state"
+_DEEPEST = 3
 _UNSURE = ("for_statement", "while_statement", "switch_statement", "else_clause")
 
 
@@ -63,6 +64,7 @@ def _is_for_all(reader: Reader, hop: Hop, other: int) -> bool:
     other: a line of the same function; a condition around both does not part them.
     """
     unit = reader.corpus.unit(hop.path)
+    view: View | None = None
     item = unit.item_at(unit.offset(hop.line, 1))
     calls = [
         one
@@ -81,7 +83,33 @@ def _is_for_all(reader: Reader, hop: Hop, other: int) -> bool:
             return False
         condition = up.child_by_field_name("condition") if up.type == "if_statement" else None
         if condition is not None and condition.id != inner.id and not around:
-            if not _OFFLOADED.search(node_text(condition)):
+            if view is None and item is not None:
+                view = View(reader.corpus, hop.path, item, unit.text, None)
+            if view is None or not _asks(reader, view, condition):
                 return False
         inner, up = up, up.parent
     return True
+
+
+def _asks(reader: Reader, view: View, node: Node, depth: int = 0) -> bool:
+    """Tell whether an expression asks if a packet is to be offloaded: none else has a handle.
+
+    It calls what the kernel has for that, or a function of the driver's that does; or it looks at a
+    variable that was set from one, or at a state.
+    """
+    for one in below(node) if depth < _DEEPEST else ():
+        name = node_text(one)
+        if one.type == "call_expression":
+            does = function_named(called_by(one))
+            if does.asks or does.is_("state"):
+                return True
+            bodies = reader.definitions(called_by(one), view.path)
+            if any(_asks(reader, body, body.body or body.node, depth + 1) for body in bodies):
+                return True
+        elif one.type == "identifier":
+            local = view.local(name, one.start_byte)
+            if local is not None and local.type.base == _STATE:
+                return True
+            if any(_asks(reader, view, v, depth + 1) for v in view.assignments(name)):
+                return True
+    return False

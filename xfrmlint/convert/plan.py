@@ -12,6 +12,7 @@ from xfrmlint.contract.words import HANDLE, OWNER, PINNED
 from xfrmlint.convert.deferred import Deferred, deferred
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.fate import Fate
+from xfrmlint.convert.installed import misplaced
 from xfrmlint.convert.leftover import left_over
 from xfrmlint.convert.order import is_dropped_before
 from xfrmlint.convert.ownership import Turned, turned
@@ -19,6 +20,7 @@ from xfrmlint.convert.promise import promised
 from xfrmlint.convert.reads import Context
 from xfrmlint.convert.resolving import Converted, converted
 from xfrmlint.convert.written import Written, written
+from xfrmlint.convert.zero import zero_handles
 from xfrmlint.program.access import Accesses
 from xfrmlint.program.devices import Devices
 from xfrmlint.program.sites import RESOLVE, Site
@@ -80,7 +82,7 @@ class _Planner:
         graph = part.graph
         self.reader = graph.reader
         self.contract = graph.reader.contract
-        devices = Devices(graph, Accesses(graph.reader, offload, graph.passed))
+        devices = Devices(graph, Accesses(graph.reader, offload, graph.handed))
         self.context = Context(self.contract, devices, Fate(graph), without)
         self.reasons: list[Reason] = []
 
@@ -103,6 +105,9 @@ class _Planner:
         if flags and not functions and not asked and not self.reasons:
             # A promise about nothing.
             return Plan(self.driver, (), (), (), ())
+        if edits:
+            self.reasons += zero_handles(self.part.graph, sites)
+            self.reasons += misplaced(self.context.devices, tables)
         reasons = tuple(dict.fromkeys(self.reasons))
         asking = tuple((one.function, one.device) for one in functions)
         said = tuple(dict.fromkeys(does))

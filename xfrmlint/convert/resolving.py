@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.expression import outermost
+from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import OFFLOAD_OK, XMIT, Contract
 from xfrmlint.convert.devices import device_in
 from xfrmlint.convert.edits import Edit, Reason, edited
+from xfrmlint.convert.ends import End
 from xfrmlint.convert.exits import (
-    End,
     exits_before,
     following,
     is_jumped_past,
@@ -30,7 +31,6 @@ from xfrmlint.convert.leaving import branch_of, exit_of, tested_by
 from xfrmlint.convert.reads import Context, Reads, span_of, wrong_devices
 from xfrmlint.convert.written import (
     Written,
-    below,
     indent_of,
     is_alone,
     refuse,
@@ -94,6 +94,8 @@ def _refuse_forms(reads: Sequence[Written], statement: Node, state: str) -> None
     for one in reads:
         if one.site.access != "read":
             refuse(one.site, f"xso.{one.site.field} is written on the datapath")
+        if _is_pointed_to(one.node):
+            refuse(one.site, f"the address of xso.{one.site.field} is taken: who keeps it?")
         if node_text(one.state) != state:
             refuse(one.site, "the handles of two states are read")
         if block is None or not block.start_byte <= one.node.start_byte < block.end_byte:
@@ -119,6 +121,33 @@ def _is_const(one: Written, name: str) -> bool:
     return re.search(rb"\bconst\s+struct\s+\w+\s*\*\s*" + word + rb"\b", head) is not None
 
 
+def _is_for_some(node: Node, statement: Node) -> bool:
+    """Tell whether a statement comes to a read only if something else in it holds."""
+    up = node.parent
+    while up is not None and node.id != statement.id:
+        if up.type == "conditional_expression":
+            condition = up.child_by_field_name("condition")
+            if condition is not None and condition.id != node.id:
+                return True
+        sign, right = up.child_by_field_name("operator"), up.child_by_field_name("right")
+        if sign is not None and node_text(sign) in ("&&", "||"):
+            if right is not None and right.id == node.id:
+                return True
+        node, up = up, up.parent
+    return False
+
+
+def _is_pointed_to(node: Node) -> bool:
+    """Tell whether an access is what & is put before, or what sizeof() is asked of."""
+    up = node.parent
+    while up is not None and up.type == "parenthesized_expression":
+        up = up.parent
+    return up is not None and (
+        up.type == "sizeof_expression"
+        or (up.type == "pointer_expression" and node_text(up).startswith("&"))
+    )
+
+
 def _is_test(node: Node) -> bool:
     """Tell whether a read asks only whether there is a handle."""
     parent = node.parent
@@ -140,9 +169,7 @@ def _is_test(node: Node) -> bool:
 
 def _is_returned(one: Written) -> bool:
     """Tell whether a function does nothing with a handle but return it."""
-    up = span_of(one).parent
-    while up is not None and up.type in ("cast_expression", "parenthesized_expression"):
-        up = up.parent
+    up = outermost(span_of(one)).parent
     return up is not None and up.type == "return_statement"
 
 
@@ -237,7 +264,7 @@ def _in_local(context: Context, found: Reads) -> Converted:
         Edit(one.path, s.start_byte, s.end_byte, name.encode()) for s in map(span_of, found.reads)
     ]
     edits, moved, at = _placed(found, reads)
-    edits.append(declared(view, f"unsigned long {name};"))
+    edits.append(declared(view, f"unsigned long {name};", edits))
     indent = indent_of(view, at).decode()
     guard = _guard(found)
     value = called(
@@ -257,6 +284,8 @@ def _in_local(context: Context, found: Reads) -> Converted:
         end, more = tested_by(context, found, tested)
         edits += more
         does += ", for its test and for what follows"
+    elif any(_is_for_some(r.node, found.statement) for r in found.reads[:1]):
+        refuse(one.site, "the handle is read for some of the packets that come to the test")
     else:
         leaving = exit_of(context, found)
         end = leaving.end

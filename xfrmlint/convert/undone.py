@@ -1,84 +1,106 @@
 """Whether leaving at one place of a function needs the same undone as leaving at another.
 
-What takes a lock, memory or a mapping, or gives one back, is told by its name: of most drivers'
-own functions nothing else is to be known, and to take one more for such costs a patch at worst.
+It does if nothing was done between them but to compute, to look, to count, to ready the packet, and
+to set the function's own variables. What is not known may take something.
 """
-
-import re
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, called_by
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.expression import arguments_of, bare
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
-from xfrmlint.convert.written import below
-from xfrmlint.kernel.functions import function_named
+from xfrmlint.convert.effects import HARMLESS, Effects
+from xfrmlint.convert.exits import names_in, statements_on
 
-_TAKES = re.compile(
-    r"lock|begin|end$|_end_|start|stop|disable|enable|alloc|free|map|hold|release|acquire|reserve"
-    r"|(^|_)(get|put|inc|dec|claim|ref|add|sub|save|restore|enter|exit|push|pop)(_|$)"
-)
-_GIVES_BACK = re.compile(r"put|release|free|drop|unref")
-# Macros that compute, and what the compiler is told.
-_COMPUTES = re.compile(r"^([A-Z][A-Z0-9_]*|likely|unlikely|sizeof|min|max|min_t|max_t|cpu_to_\w+)$")
+_CHANGES = ("call_expression", "assignment_expression", "update_expression", "gnu_asm_expression")
+_TAKEN = frozenset({"takes", "holds", ""})
+_GIVEN_BACK = frozenset({"gives back", "puts", "frees", "releases"})
+# What an exit does for the reason that it is taken for.
+_OF_ITS_OWN = frozenset({"", "sets", "changes", "takes", "holds", "sends", "keeps", "defers"})
+_PARTS = ("if_statement", "else_clause", "for_statement", "while_statement", "switch_statement")
 _LOOPS = ("for_statement", "while_statement", "do_statement")
 
 
-def is_same_to_leave(view: View, one: Node, other: Node) -> bool:
-    """Tell whether nothing is taken or given back between two statements of a function."""
+def is_same_to_leave(effects: Effects, view: View, one: Node, other: Node) -> bool:
+    """Tell whether nothing has to be undone for what is done between two statements."""
     first, last = sorted((one, other), key=lambda node: node.start_byte)
-    if _loop(one) != _loop(other):
-        return False
-    for node in below(view.node):
-        if node.type == "call_expression" and first.end_byte <= node.start_byte < last.start_byte:
-            if takes(node):
-                return False
-    return True
+    same = _loop(one) == _loop(other)
+    return same and is_untouched(effects, view, first.end_byte, last.start_byte)
 
 
-def is_untouched(view: View, start: int, end: int) -> bool:
+def is_untouched(effects: Effects, view: View, start: int, end: int) -> bool:
     """Tell whether nothing but a function's own variables is changed between two offsets."""
+    return all(
+        effects.words(view, node) <= HARMLESS
+        for node in below(view.node)
+        if node.type in _CHANGES and start <= node.start_byte < end
+    )
+
+
+def is_left_as_asked(
+    effects: Effects, view: View, branch: Node, statement: Node, other: bool
+) -> bool:
+    """Tell whether an exit is not for that what was asked for could not be had.
+
+    Of `p = kmalloc(...); if (!p) goto drop;` the exit does not free what one has behind it. Nor is
+    it for what was taken on some ways alone, and is given back by an exit of these. other: it is
+    taken for another reason than that there is no state: then it must do no more than to drop.
+    """
+    asked = branch.parent
+    condition = asked.child_by_field_name("condition") if asked is not None else None
+    if asked is None or condition is None:
+        return False
+    words = effects.words(view, condition)
+    if asked.start_byte < statement.start_byte:
+        for name in names_in(condition):
+            for value in view.assignments(name):
+                if value.end_byte <= condition.start_byte:
+                    words |= effects.words(view, value)
+    if not words <= HARMLESS:
+        return False
+    undone = set().union(*(effects.words(view, one) for one in statements_on(view, branch)))
+    if other and undone & _OF_ITS_OWN:
+        return False
+    return not undone & _GIVEN_BACK or _is_taken_on_all_ways(effects, view, statement)
+
+
+def _is_taken_on_all_ways(effects: Effects, view: View, statement: Node) -> bool:
+    """Tell whether all that is taken before a statement is taken on each way to it."""
     for node in below(view.node):
-        if not start <= node.start_byte < end:
+        if node.type != "call_expression" or node.start_byte >= statement.start_byte:
             continue
-        if node.type == "call_expression" and not _is_harmless(node):
-            return False
-        if node.type == "update_expression":
-            changed = node.child_by_field_name("argument")
-        elif node.type == "assignment_expression":
-            changed = node.child_by_field_name("left")
-        else:
+        if not {effect.does for effect in effects.of_call(view, node)} & _TAKEN:
             continue
-        if changed is None or changed.type != "identifier":
-            return False
-        if view.local(node_text(changed), changed.start_byte) is None:
-            return False
+        up = node.parent
+        while up is not None and up.type != "function_definition":
+            if up.type in _PARTS and not up.start_byte <= statement.start_byte < up.end_byte:
+                return False
+            up = up.parent
     return True
 
 
-def _is_harmless(call: Node) -> bool:
-    """Tell whether a call is one of which nothing has to be known."""
-    name = called_by(call)
-    known = function_named(name)
-    given = known.is_("packet") or known.is_("prints") or known.is_("state")
-    return given or bool(known.device or known.private) or _COMPUTES.match(name) is not None
+def is_held(effects: Effects, view: View, state: str, before: int) -> str:
+    """Return by what a reference to a state is taken or given back; empty if it is borrowed.
 
-
-def is_given_back(view: View, state: str) -> str:
-    """Return the function that a state is given back with; empty if it is borrowed."""
+    before: what can hold it has to stand before that offset.
+    """
+    for value in view.assignments(state):
+        call = bare(value)
+        if call.type == "call_expression":
+            for effect in effects.of_call(view, call):
+                if effect.does in ("holds", ""):
+                    return effect.who if effect.does else f"{effect.who}: it may hold the state"
     for node in below(view.node):
-        if node.type == "call_expression" and _GIVES_BACK.search(called_by(node)):
-            if any(node_text(one) == state for one in arguments_of(node)):
-                return called_by(node)
+        if node.type != "call_expression":
+            continue
+        if not any(node_text(bare(one)) == state for one in arguments_of(node)):
+            continue
+        for effect in effects.of_call(view, node):
+            if effect.does in ("holds", "puts"):
+                return f"{effect.who}()"
+            if not effect.does and node.start_byte < before:
+                return f"{effect.who}"
     return ""
-
-
-def takes(call: Node) -> bool:
-    """Tell whether a call may take something that has to be given back, or give it back."""
-    name = called_by(call)
-    known = function_named(name)
-    harmless = known.is_("packet") or known.is_("prints") or known.is_("state") or known.device
-    return not harmless and _TAKES.search(name) is not None
 
 
 def is_in_loop(node: Node) -> bool:

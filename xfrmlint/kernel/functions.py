@@ -51,7 +51,16 @@ _SCHEMAS: Mapping[str, Schema] = {
         "hardware": bool,
         "rcu": bool,
     },
-    "guard": {"names": list, "source": str, "sleeps": ("always", "never")},
+    "guard": {"names": list, "source": str, "sleeps": ("always", "never"), "fails": bool},
+    "effect": {
+        "names": list,
+        "source": str,
+        "does": (
+            *("nothing", "counts", "changes", "prepares", "takes", "gives back"),
+            *("holds", "puts", "frees", "defers"),
+            *("releases", "drops", "consumes", "sends", "halts"),
+        ),
+    },
 }
 
 
@@ -150,6 +159,8 @@ class Models:
         self._guard_rows: list[Row] = [row for one in documents for row in one.get("guard", ())]
         self._names = Names(self._rows)
         self._guards = Names(self._guard_rows)
+        self._effect_rows: list[Row] = [row for one in documents for row in one.get("effect", ())]
+        self._effects = Names(self._effect_rows)
         self._known: dict[str, Function] = {}
 
     def function(self, name: str) -> Function:
@@ -166,8 +177,32 @@ class Models:
 
     def guard(self, name: str) -> str:
         """Return whether a guard of this class sleeps: always, never, or nothing if unknown."""
-        rows = self._guards.rows_of(name)
-        return str(self._guard_rows[rows[-1]].get("sleeps", "always")) if rows else ""
+        rows = (self._guard_rows[number] for number in reversed(self._guards.rows_of(name)))
+        said = (row.get("sleeps", "" if "fails" in row else "always") for row in rows)
+        return next(filter(None, said), "")
+
+    def guard_fails(self, name: str) -> bool:
+        """Return whether a guard of this class can fail to take its lock."""
+        rows = (self._guard_rows[number] for number in self._guards.rows_of(name))
+        return any(row.get("fails") for row in rows)
+
+    def effect(self, name: str) -> str:
+        """Return what a call does to others; nothing if that is not known."""
+        rows = self._effects.rows_of(name)
+        if rows:
+            return str(self._effect_rows[rows[-1]]["does"])
+        does = self.function(name)
+        if does.frees >= 0:
+            return "frees"
+        return "nothing" if _is_looked_up(does) else ""
+
+
+def _is_looked_up(does: Function) -> bool:
+    """Tell whether a function's result is all that there is to it."""
+    told = bool(does.number or does.asks or does.private or does.returned is not None)
+    told |= does.truth >= 0 or does.struct >= 0 or does.like >= 0 or does.container >= 0
+    told |= any(map(does.is_, ("prints", "looks", "unevaluated", "state")))
+    return told and not (does.stores or does.keeps or does.stops or "empties" in does.flags)
 
 
 def operand(text: str) -> Operand:
@@ -272,8 +307,22 @@ def is_kernels(name: str) -> bool:
     return bool(does.number or does.keeps or filled) or any(map(does.is_, named))
 
 
+def effect_named(name: str) -> str:
+    """Return what a call of a function of the kernel's does to others; nothing if unknown."""
+    if not _ACTIVE:
+        use_models()
+    return _ACTIVE[0].effect(name)
+
+
 def guard_sleeps(name: str) -> str:
     """Return whether guard(NAME) sleeps: always, never, or nothing if that is not known."""
     if not _ACTIVE:
         use_models()
     return _ACTIVE[0].guard(name)
+
+
+def guard_fails(name: str) -> bool:
+    """Tell whether what scoped_guard(NAME) guards is left out if the lock can't be had."""
+    if not _ACTIVE:
+        use_models()
+    return _ACTIVE[0].guard_fails(name)

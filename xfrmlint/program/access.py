@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, bare, given_to
+from xfrmlint.c.expression import arguments_of, around, bare, given_to, without_casts
 from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, node_text
@@ -158,8 +158,7 @@ class Accesses:
 
     def _in_copy(self, base: Node, view: View) -> bool:
         """Tell whether a base is a local copy of an offload struct: a store there goes nowhere."""
-        while base.type == "parenthesized_expression":
-            base = base.named_children[-1]
+        base = without_casts(base)
         local = view.local(node_text(base), base.start_byte) if base.type == "identifier" else None
         return local is not None and local.type.base == self.offload and not local.type.pointers
 
@@ -333,9 +332,7 @@ class Accesses:
 
 def _is_cleared(node: Node) -> bool:
     """Tell whether what is stored to a member is 0 or NULL, written out."""
-    up = node.parent
-    while up is not None and up.type not in ("assignment_expression", "call_expression"):
-        up = up.parent
+    up = around(node.parent, "assignment_expression", "call_expression")
     if up is None:
         return False
     value = next(reversed(arguments_of(up)), up.child_by_field_name("right"))
@@ -347,10 +344,11 @@ def _mode_of_pointer(
 ) -> str:
     """What a function does through a pointer of its own: read, write or readwrite.
 
+    What is read behind a store is what was stored, as in `*slot = find(); set_bit(*slot, used);`.
     onward: what the function does to which the pointer is passed as its argument at a position.
     """
     reads = writes = 0
-    for node in view.occurrences(name):
+    for node in sorted(view.occurrences(name), key=lambda one: one.start_byte):
         parent = node.parent
         if parent is None or parent.type in (
             "pointer_declarator",
@@ -362,17 +360,20 @@ def _mode_of_pointer(
             parent.child_by_field_name("left"), node
         ):
             continue
-        if parent.type in ("pointer_expression", "subscript_expression"):
+        inside = parent.type in ("pointer_expression", "subscript_expression")
+        if inside:
             outer = parent.parent
             left = outer.child_by_field_name("left") if outer is not None else None
             if outer is not None and outer.type == "assignment_expression" and _same(left, parent):
                 operator = outer.child_by_field_name("operator")
+                reads += operator is not None and operator.type != "=" and not writes
                 writes += 1
-                reads += operator is not None and operator.type != "="
                 continue
             if outer is not None and outer.type == "update_expression":
+                reads += not writes
                 writes += 1
-            elif outer is not None and _filled_by(parent, False):
+                continue
+            if outer is not None and _filled_by(parent, False):
                 writes += 1
                 continue
         if _filled_by(node, True):
@@ -380,7 +381,7 @@ def _mode_of_pointer(
             continue
         given = given_to(node)
         mode = onward(given.name, given.position) if given is not None else "read"
-        reads += mode != "write"
+        reads += mode != "write" and not (inside and writes)
         writes += mode != "read"
     return "readwrite" if reads and writes else "write" if writes else "read"
 

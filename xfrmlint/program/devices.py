@@ -6,6 +6,7 @@ unknown.
 """
 
 import re
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from tree_sitter import Node
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import arguments_of, called_by, given_to
 from xfrmlint.c.unit import Place, node_text
-from xfrmlint.c.view import Local, View
+from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract import words
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
 from xfrmlint.kernel import structs
@@ -72,7 +73,7 @@ class Devices:
         self.reader = graph.reader
         self.accesses = accesses
         self.contract = graph.reader.contract
-        self.tracer = Tracer(graph.reader, graph.passed, self._whose, self._stored)
+        self.tracer = Tracer(graph.reader, graph.handed, self._whose, self._stored)
         self.privates = Privates(self.reader)
         self.constants = Constants(self.reader.types)
         self._members: dict[tuple[str, str, str, str], Found] = {}
@@ -132,11 +133,22 @@ class Devices:
         if not self.is_dummy(struct, view.path):
             return Whose.OWN
         found: set[Whose | None] = set()
-        for where, node in self.graph.mentions(self.graph.known(view)):
-            device = _polled(node)
-            if device is not None:
-                found |= self._polling(where, device)
+        for function in self._above(self.graph.known(view)):
+            for where, node in self.graph.mentions(function):
+                device = _polled(node)
+                if device is not None:
+                    found |= self._polling(where, device)
         return found.pop() if len(found) == 1 else None
+
+    def _above(self, function: FunctionName) -> Iterator[FunctionName]:
+        """Yield a function and all that call it, in the driver."""
+        seen, wanted = {function}, [function]
+        while wanted:
+            current = wanted.pop()
+            yield current
+            callers = {edge.caller for edge in self.graph.incoming(current).edges} - seen
+            seen |= callers
+            wanted += sorted(callers)
 
     def _polling(self, view: View, device: Node) -> set[Whose | None]:
         """Return what the device is that a poll function is added to."""
@@ -212,12 +224,12 @@ class Devices:
         function = self.graph.known(view)
         parameters = [v for v in view.locals if v.parameter >= 0]
         states = any(v.type.base == words.STATE for v in parameters)
-        if states and not self.graph.passed(function, local.parameter):
+        if states and not self.graph.handed(function, local.parameter):
             return Whose.GIVEN
         first = min(v.parameter for v in parameters if v.type.base == DEVICE)
         doors = self.graph.incoming(function).entries
         callbacks = [d for d in doors if not d.name.endswith("()")]
-        called = bool(self.graph.passed(function, local.parameter))
+        called = bool(self.graph.handed(function, local.parameter))
         if local.parameter != first:
             return Whose.OTHER if callbacks or not called else None
         if called:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of
-from xfrmlint.c.jumps import JUMPS, last_in
+from xfrmlint.c.expression import arguments_of, without_casts
+from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.doors import offloads_flows
@@ -23,9 +23,9 @@ from xfrmlint.program.sites import RESOLVE, Site
 from xfrmlint.valueflow.forms import Forms, Value
 
 # include/net/xfrm.h: what xso.dir is, since 5.19.
-_IN, _OUT = "XFRM_DEV_OFFLOAD_IN", "XFRM_DEV_OFFLOAD_OUT"
-_BOTH = frozenset((_IN, _OUT))
-_COMPARED = re.compile(rf"\(?\s*[\w>.()-]+?\s*([!=])=\s*\(?({_IN}|{_OUT})\)?\s*\)?")
+IN, OUT = "XFRM_DEV_OFFLOAD_IN", "XFRM_DEV_OFFLOAD_OUT"
+_BOTH = frozenset((IN, OUT))
+_COMPARED = re.compile(rf"\(?\s*[\w>.()-]+?\s*([!=])=\s*\(?({IN}|{OUT})\)?\s*\)?")
 # What may tell a direction otherwise.
 _ASKS = re.compile(
     r"(?i)(?<![a-z])(dir|direction|inbound|outbound|ingress|egress|encrypt\w*|decrypt\w*|rx|tx|in|out)"
@@ -51,7 +51,7 @@ class Flows:
     def __init__(self, graph: CallGraph, offload: str) -> None:
         self.graph = graph
         self.contract = graph.reader.contract
-        self.devices = Devices(graph, Accesses(graph.reader, offload, graph.passed))
+        self.devices = Devices(graph, Accesses(graph.reader, offload, graph.handed))
         self.forms = Forms(graph.reader, graph.passed)
 
     def wrong(self, sites: Sequence[Site]) -> tuple[frozenset[Place], list[Doubt]]:
@@ -77,9 +77,9 @@ class Flows:
         open_ = ""
         for case in self._cases(view, device, *self._directions(view, call)):
             whose = self.devices.of(case.view, case.node)
-            if Whose.EGRESS in whose.whose and _IN in case.directions:
+            if Whose.EGRESS in whose.whose and IN in case.directions:
                 sure = not case.asked and not self._refuses_inbound(view)
-                if sure or case.directions == {_IN}:
+                if sure or case.directions == {IN}:
                     return True, ""
                 open_ = _NOT_ASKED
             elif whose.why or Whose.OTHER in whose.whose:
@@ -117,7 +117,7 @@ class Flows:
             for leaf in self.forms.alternatives(Value(view, value))
         ]
         for leaf in leaves:
-            own, doubtful = _directions_at(leaf.node)
+            own, doubtful = directions_at(leaf.node)
             inside = directions & own
             if inside and (leaf.node == node or depth >= _DEEPEST):
                 yield _Case(leaf.view, leaf.node, inside, asked or doubtful)
@@ -126,7 +126,7 @@ class Flows:
 
     def _directions(self, view: View, node: Node, depth: int = 0) -> tuple[frozenset[str], bool]:
         """Return the directions in which a node is reached, and whether something else asks."""
-        own, asked = _directions_at(node)
+        own, asked = directions_at(node)
         callers = self.graph.mentions(self.graph.known(view)) if depth < _DEEPEST else []
         above: frozenset[str] = frozenset()
         for where, name in callers:
@@ -139,7 +139,7 @@ class Flows:
         """Tell whether the driver asks a state's direction anywhere: it may refuse some."""
         corpus = self.graph.reader.corpus
         paths = self.graph.reader.universe.files(view.path)
-        return any(name.encode() in corpus.data(path) for path in paths for name in (_IN, _OUT))
+        return any(name.encode() in corpus.data(path) for path in paths for name in (IN, OUT))
 
 
 def _is_of_a_flow(site: Site) -> bool:
@@ -148,45 +148,19 @@ def _is_of_a_flow(site: Site) -> bool:
     return site.reached.context != "datapath" and any(offloads_flows(door.name) for door in doors)
 
 
-def _directions_at(node: Node) -> tuple[frozenset[str], bool]:
+def directions_at(node: Node) -> tuple[frozenset[str], bool]:
     """Return the directions in which a function gets to a node, and whether something else asks."""
     found, asked = _BOTH, False
-    while node.parent is not None and node.type != "function_definition":
-        parent = node.parent
-        for condition, held in _conditions(parent, node):
-            told = _said(condition, held)
-            found &= told
-            asked = asked or (told == _BOTH and _ASKS.search(node_text(condition)) is not None)
-        node = parent
+    for one in conditions_to(node):
+        told = _said(one.node, one.held) if one.held is not None else _BOTH
+        found &= told
+        asked = asked or (told == _BOTH and _ASKS.search(node_text(one.node)) is not None)
     return found, asked
-
-
-def _conditions(parent: Node, node: Node) -> Iterator[tuple[Node, bool]]:
-    """Yield the conditions that hold, or don't, where control is at a child of a node."""
-    condition = parent.child_by_field_name("condition")
-    if condition is not None and condition.id != node.id:
-        if parent.type in ("if_statement", "conditional_expression"):
-            then = parent.child_by_field_name("consequence")
-            yield condition, then is not None and then.id == node.id
-    if parent.type == "compound_statement":
-        for earlier in parent.named_children:
-            if earlier.start_byte >= node.start_byte:
-                return
-            asked = earlier.child_by_field_name("condition")
-            if earlier.type == "if_statement" and asked is not None and _leaves(earlier):
-                yield asked, False
-
-
-def _leaves(node: Node) -> bool:
-    """Tell whether what an if does ends the way through here."""
-    return last_in(node.child_by_field_name("consequence")) in JUMPS
 
 
 def _said(condition: Node, held: bool) -> frozenset[str]:
     """Return the directions in which a condition is as it is."""
-    node = condition
-    while node.type == "parenthesized_expression" and node.named_child_count == 1:
-        node = node.named_children[0]
+    node = without_casts(condition)
     operator = node.child_by_field_name("operator")
     left, right = (node.child_by_field_name(side) for side in ("left", "right"))
     if operator is not None and left is not None and right is not None:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of
+from xfrmlint.c.expression import arguments_of, without_casts
 from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import HANDLE
@@ -31,7 +31,6 @@ from xfrmlint.program.sites import Site
 from xfrmlint.valueflow.sources import reaching, returned
 
 _DEEPEST = 10
-_WRAPPED = ("parenthesized_expression", "cast_expression")
 _SUMS = ("+", "|")
 _ERROR = re.compile(r"-\s*E[A-Z0-9]+")
 # include/net/xfrm.h: what of a state its packets carry.
@@ -110,8 +109,7 @@ class _Finder:
 
     def of(self, view: View, node: Node, depth: int) -> Answer:
         """Tell whether an expression can be 0."""
-        while node.type in _WRAPPED and node.named_child_count:
-            node = node.child_by_field_name("value") or node.named_children[-1]
+        node = without_casts(node)
         if depth > _DEEPEST:
             return _UNKNOWN
         if self._is_pointer(view, node):
@@ -316,15 +314,28 @@ class _Finder:
         """Tell whether the driver takes element 0 of what a word names by itself."""
         encoded = re.escape(word.encode())
         taken = re.compile(
-            rb"\b%s\s*\[\s*0\s*\]|\bset_bit\s*\(\s*0\s*,[^;]*\b%s\b|\b__set_bit\s*\(\s*0\s*,[^;]*\b%s\b"
-            rb"|\bbitmap_set\s*\([^;,]*\b%s\b[^;,]*,\s*0\s*,|\b%s\b[^;]*\bXA_FLAGS_ALLOC1\b"
-            rb"|\bDEFINE_XARRAY_ALLOC1\s*\(\s*%s\b|\bbitmap_fill\s*\([^;]*\b%s\b" % ((encoded,) * 7)
+            rb"\b%s[^;]*\bXA_FLAGS_ALLOC1\b|\bDEFINE_XARRAY_ALLOC1\s*\(\s*%s\b"
+            rb"|\bbitmap_fill\s*\([^;]*\b%s\b" % ((encoded,) * 3)
+        )
+        numbered = re.compile(
+            rb"\b%s\s*\[\s*(\w+)\s*\]|\b(?:__)?set_bit\s*\(\s*(\w+)\s*,[^;]*\b%s\b"
+            rb"|\bbitmap_set\s*\([^;,]*\b%s\b[^;,]*,\s*(\w+)\s*," % ((encoded,) * 3)
         )
         for path in self.graph.reader.universe.files(view.path):
             data = self.graph.reader.corpus.data(path)
-            if word.encode() in data and taken.search(data):
+            if word.encode() not in data:
+                continue
+            numbers = {one.decode() for found in numbered.findall(data) for one in found if one}
+            if taken.search(data) or any(self._is_zero(one, path) for one in numbers):
                 return True
         return False
+
+    def _is_zero(self, number: str, path: str) -> bool:
+        """Tell whether a number that is written out, or a constant's name, is 0."""
+        if not number[0].isdigit() and not number.isupper():
+            return False
+        value = self.constants.value(number, path)
+        return value is not None and value.value == 0
 
 
 def _worst(answers: Iterable[Answer]) -> Answer:

@@ -249,7 +249,7 @@ def _owner(owner: Owner) -> dict[str, Any]:
         "worlds": [
             {
                 "world": world.story,
-                "assumed": list(world.assumed),
+                "assumed": world.assumed,
                 "handed_on": world.handed,
                 "outcomes": {name: str(outcome) for name, outcome in world.outcomes},
             }

@@ -1,0 +1,389 @@
+"""`xfrmlint convert`: what a call on the way out does is told by what it does, not by its name."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.convert.test_convert import changed_in, example_tx, source_of, xmit
+from tests.laid import EXAMPLE, lay_example
+from tests.ran import run
+from xfrmlint.kernel.functions import Models, effect_named, read_models
+
+pytestmark = pytest.mark.slow
+
+_READ = "\twritel(x->xso.offload_handle, ex->hw);\n"
+_SENT = _READ + "\treturn NETDEV_TX_OK;\n"
+_DONE = "\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n"
+_DROP = "\ndrop:\n" + _DONE
+_FLAG = "+	.flags			= XFRMDEV_OPS_F_LOWER_HANDLE,"
+_EXIT = """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle) {
+"""
+_USE = """\
++		return NETDEV_TX_OK;
++	}
++
++	writel(handle, ex->hw);
+"""
+# Resolved behind the exit, and not where it is used.
+_BEHIND = """\
++	unsigned long handle;
++
++	handle = xfrm_dev_state_lower_handle(x, {device});
++	if (!handle)
++		{leaving}
++
+-	writel(x->xso.offload_handle, ex->hw);
++	writel(handle, ex->hw);
+"""
+
+
+class Case(NamedTuple):
+    """A driver's datapath, and what is said of it: the changed lines, or the reasons."""
+
+    what: str
+    datapath: str
+    said: str
+
+
+def _helper(name: str, body: str, result: str = "void") -> str:
+    head = f"static {result} {name}(struct example *ex, struct sk_buff *skb)"
+    return f"{head}\n{{\n{body}}}\n\n"
+
+
+def _without_state(call: str) -> str:
+    return xmit(
+        f"\tif (!x) {{\n\t\t{call};\n\t{_DONE.replace(chr(10), chr(10) + chr(9), 1)}\t}}\n{_SENT}"
+    )
+
+
+def _drops_itself(call: str) -> str:
+    return xmit(f"\tif (!x) {{\n\t\t{call};\n\t\treturn NETDEV_TX_OK;\n\t}}\n{_SENT}")
+
+
+CONVERTED = (
+    Case(
+        "a helper of the driver's own drops the packet",
+        _helper("example_toss", "\tex->netdev->stats.tx_dropped++;\n\tdev_kfree_skb_any(skb);\n")
+        + _drops_itself("example_toss(ex, skb)"),
+        _EXIT + "+		example_toss(ex, skb);\n" + _USE + _FLAG,
+    ),
+    Case(
+        "what is called a release counts",
+        _helper("example_release", "\tex->netdev->stats.tx_dropped++;\n")
+        + _without_state("example_release(ex, skb)"),
+        _EXIT
+        + "+		example_release(ex, skb);\n+		dev_kfree_skb_any(skb);\n"
+        + _USE
+        + _FLAG,
+    ),
+    Case(
+        "what is called a count takes a descriptor",
+        _helper("example_count", "\tex->last++;\n")
+        + example_tx(
+            f"\tif (!x)\n\t\treturn false;\n\texample_count(ex, skb);\n{_READ}\treturn true;\n"
+        ),
+        _BEHIND.format(device="ex->netdev", leaving="return false;") + _FLAG,
+    ),
+    Case(
+        "a macro in capitals takes one",
+        "#define EXAMPLE_SIZE(e) ((e)->last = 1)\n\n"
+        + example_tx(f"\tif (!x)\n\t\treturn false;\n\tEXAMPLE_SIZE(ex);\n{_READ}\treturn true;\n"),
+        _BEHIND.format(device="ex->netdev", leaving="return false;") + _FLAG,
+    ),
+    Case(
+        "the packet is dropped for another reason",
+        xmit(f"\tif (skb->len > 9000)\n\t\tgoto drop;\n{_SENT}{_DROP}"),
+        """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle)
++		goto drop;
++
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a lock is taken behind the exit",
+        xmit(
+            "\tif (!x)\n\t\tgoto drop;\n\tspin_lock(&ex->lock);\n"
+            f"{_READ}\tspin_unlock(&ex->lock);\n\treturn NETDEV_TX_OK;\n{_DROP}"
+        ),
+        _BEHIND.format(device="dev", leaving="goto drop;") + _FLAG,
+    ),
+    Case(
+        "a declaration gets shorter than that of the handle",
+        example_tx(
+            "\tif (id >= 8)\n\t\treturn false;\n\twritel(id, ex->hw);\n\treturn true;\n",
+            "\tu16 id = example_id(x->xso.offload_handle);\n",
+        ).replace(
+            "static bool example_tx",
+            "static u16 example_id(unsigned long handle)\n{\n\treturn handle - 1;\n}\n\n"
+            "static bool example_tx",
+        ),
+        """\
+-	u16 id = example_id(x->xso.offload_handle);
++	unsigned long handle;
++	u16 id;
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
++	id = example_id(handle);
+"""
+        + _FLAG,
+    ),
+)
+
+REFUSED = (
+    Case(
+        "what is called a free sends",
+        _helper("example_free", "\twritel(skb->len, ex->hw + 4);\n")
+        + _without_state("example_free(ex, skb)"),
+        "the packet may have been sent: writel() is given it",
+    ),
+    Case(
+        "what is called a count keeps the packet",
+        "static struct sk_buff *example_last;\n\n"
+        + _helper("example_count", "\texample_last = skb;\n")
+        + _without_state("example_count(ex, skb)"),
+        "the packet is kept (example_last)",
+    ),
+    Case(
+        "what is called an error stops the queue",
+        _helper("example_err", "\tnetif_stop_queue(ex->netdev);\n")
+        + _without_state("example_err(ex, skb)"),
+        "netif_stop_queue() ends more than the packet",
+    ),
+    Case(
+        "a function pointer is called",
+        "static void (*example_undo)(struct example *ex, struct sk_buff *skb);\n\n"
+        + _without_state("example_undo(ex, skb)"),
+        "what example_undo() does is not known",
+    ),
+    Case(
+        "another module's function is called",
+        "void other_undo(struct example *ex, struct sk_buff *skb);\n\n"
+        + _without_state("other_undo(ex, skb)"),
+        "what other_undo() does is not known",
+    ),
+    Case(
+        "a helper drops some of the packets",
+        _helper("example_drop", "\tif (skb->len & 1)\n\t\treturn;\n\tdev_kfree_skb_any(skb);\n")
+        + _drops_itself("example_drop(ex, skb)"),
+        "whether the packet is freed depends on more than the exit",
+    ),
+    Case(
+        "the exit drops some of the packets",
+        _drops_itself("if (skb->len & 1)\n\t\t\tdev_kfree_skb_any(skb)"),
+        "whether the packet is freed depends on more than the exit",
+    ),
+    Case(
+        "another packet is freed",
+        xmit(
+            "\tclone = skb_clone(skb, GFP_ATOMIC);\n\tif (clone && skb->len > 8) {\n"
+            f"\t\tdev_kfree_skb_any(clone);\n\t\treturn NETDEV_TX_OK;\n\t}}\n{_SENT}",
+            "\tstruct sk_buff *clone;\n",
+        ),
+        "whether the packet is freed depends on more than the exit",
+    ),
+    Case(
+        "a look-up of the driver's own holds the state",
+        "static struct xfrm_state *example_get(struct sk_buff *skb)\n{\n"
+        "\tstruct xfrm_state *y = xfrm_input_state(skb);\n\n"
+        "\tif (y)\n\t\txfrm_state_hold(y);\n\treturn y;\n}\n\n"
+        + example_tx(
+            f"\tx = example_get(skb);\n\tif (!x)\n\t\treturn false;\n{_READ}\treturn true;\n"
+        ),
+        "x may be held where the function leaves: xfrm_state_hold",
+    ),
+    Case(
+        "what the exit undoes is done later",
+        example_tx(
+            "\tid = x->xso.offload_handle;\n\tex->last++;\n\tif (id >= 8) {\n\t\tex->last--;\n"
+            "\t\treturn false;\n\t}\n\twritel(id, ex->hw);\n\treturn true;\n",
+            "\tu32 id;\n",
+        ),
+        "the function has no exit for a packet without a state, or with a bad index",
+    ),
+    Case(
+        "some of the packets use no handle",
+        xmit(
+            "\tif (!x)\n\t\tgoto drop;\n\tid = skb->len > 99 ? x->xso.offload_handle : 7;\n"
+            f"\twritel(id, ex->hw);\n\treturn NETDEV_TX_OK;\n{_DROP}",
+            "\tu32 id;\n",
+        ),
+        "the handle is read for some of the packets that come to the test",
+    ),
+    Case(
+        "the hardware is given the field's address",
+        "void example_gather(struct example *ex, void *at);\n\n"
+        + xmit(
+            "\tif (!x)\n\t\tgoto drop;\n\texample_gather(ex, &x->xso.offload_handle);\n"
+            f"\treturn NETDEV_TX_OK;\n{_DROP}"
+        ),
+        "the address of xso.offload_handle is taken: who keeps it?",
+    ),
+    Case(
+        "the first state has handle 0",
+        "static int example_other(struct net_device *dev, struct xfrm_state *x,\n"
+        "\t\t\t struct netlink_ext_ack *extack)\n{\n"
+        "\tstruct example *ex = netdev_priv(dev);\n\tunsigned long i;\n\n"
+        "\ti = find_first_zero_bit(&ex->last, 8);\n\tif (i >= 8)\n\t\treturn -ENOSPC;\n"
+        "\tset_bit(i, &ex->last);\n\tx->xso.offload_handle = i;\n\treturn 0;\n}\n\n"
+        + xmit(f"\tif (!x)\n\t\tgoto drop;\n{_SENT}{_DROP}"),
+        "example_other(): the handle can be 0, which the resolver says for none",
+    ),
+    Case(
+        "the exit stands in an #if",
+        xmit(
+            "#ifdef CONFIG_EXAMPLE\n\tif (skb->len > 9000)\n\t\tgoto drop;\n#endif\n"
+            f"{_SENT}#ifdef CONFIG_EXAMPLE\n{_DROP}#endif\n"
+        ),
+        "the function has no exit for a packet without a state, or with a bad index",
+    ),
+)
+
+
+def _name(case: Case) -> str:
+    return case.what
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=_name)
+def test_what_is_done_on_the_way_out_speaks_against_it(case: Case, tmp_path: Path) -> None:
+    tree = lay_example(source_of(case.datapath), tmp_path / "t")
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert (ran.status, ran.out) == (1, "")
+    assert case.said in ran.err
+    assert f"  {EXAMPLE}:" in ran.err
+
+
+@pytest.mark.parametrize("case", CONVERTED, ids=_name)
+def test_what_is_done_on_the_way_out_is_right(case: Case, tmp_path: Path) -> None:
+    tree = lay_example(source_of(case.datapath), tmp_path / "t")
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert (ran.status, ran.err) == (0, "")
+    assert changed_in(ran.out) == case.said
+
+
+_SHARED = """\
+
+static bool example_tx(struct example *ex, struct sk_buff *skb)
+{
+	struct xfrm_state *x = xfrm_input_state(skb);
+
+	if (!x)
+		return false;
+	writel(x->xso.offload_handle, ex->hw);
+	return true;
+}
+
+static netdev_tx_t example_out(struct example *ex, struct sk_buff *skb)
+{
+	if (!example_tx(ex, skb))
+		dev_kfree_skb_any(skb);
+	return NETDEV_TX_OK;
+}
+
+static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	return example_out(netdev_priv(dev), skb);
+}
+
+struct example_port {
+	struct example *uplink;
+};
+
+static netdev_tx_t example_port_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct example_port *port = netdev_priv(dev);
+
+	return example_out(port->uplink, skb);
+}
+
+static const struct net_device_ops example_port_ops = {
+	.ndo_start_xmit	= example_port_xmit,
+};
+"""
+
+
+def test_a_queue_of_another_device_does_not_tell_whose_the_packet_is(tmp_path: Path) -> None:
+    shared = _SHARED.replace(
+        "\tif (!example_tx(ex, skb))\n\t\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;",
+        "\tif (!example_tx(ex, skb)) {\n\t\tdev_kfree_skb_any(skb);\n\t\treturn NETDEV_TX_OK;\n"
+        "\t}\n\treturn NETDEV_TX_OK;",
+    )
+    ran = run("convert", lay_example(source_of(shared), tmp_path / "t"), "example", cwd=tmp_path)
+    assert (ran.status, ran.err) == (0, "")
+    assert "+	handle = xfrm_dev_state_lower_handle(x, skb->dev);\n" in ran.out
+    stored = shared.replace(
+        "\treturn example_out(port->uplink",
+        "\tskb->dev = port->uplink->netdev;\n\treturn example_out(port->uplink",
+    )
+    ran = run("convert", lay_example(source_of(stored), tmp_path / "s"), "example", cwd=tmp_path)
+    assert (ran.status, ran.out) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("datapath", "said"),
+    [
+        (
+            "void example_above(struct net_device *dev)\n{\n"
+            "\tdev->xfrmdev_ops = netdev_master_upper_dev_get(dev)->xfrmdev_ops;\n}\n",
+            "",
+        ),
+        (
+            "static const struct xfrmdev_ops example_xfrmdev_ops;\n\n"
+            "void example_event(struct net_device *dev)\n{\n"
+            "\tstruct net_device *above = netdev_master_upper_dev_get(dev);\n\n"
+            "\tabove->xfrmdev_ops = &example_xfrmdev_ops;\n}\n\n",
+            "example_event(): the table is put on above (master), which is not the driver's own",
+        ),
+    ],
+)
+def test_a_table_on_another_s_device(datapath: str, said: str, tmp_path: Path) -> None:
+    source = source_of(datapath + xmit(f"\tif (!x)\n\t\tgoto drop;\n{_SENT}{_DROP}"))
+    ran = run("convert", lay_example(source, tmp_path / "t"), "example", cwd=tmp_path)
+    assert said in ran.err
+    assert (ran.status == 1) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("name", "does"),
+    [
+        ("skb_headlen", "nothing"),
+        ("netdev_err", "nothing"),
+        ("cpu_to_le32", "nothing"),
+        ("u64_stats_update_begin", "counts"),
+        ("list_add_tail", "changes"),
+        ("skb_push", "prepares"),
+        ("spin_lock_irqsave", "takes"),
+        ("dma_unmap_single", "gives back"),
+        ("xfrm_state_hold", "holds"),
+        ("xfrm_state_put", "puts"),
+        ("kfree", "frees"),
+        ("kfree_rcu", "defers"),
+        ("ida_free", "releases"),
+        ("kfree_skb_reason", "drops"),
+        ("dev_consume_skb_any", "consumes"),
+        ("writel", "sends"),
+        ("netif_tx_stop_queue", "halts"),
+        ("example_free_count_err_stat", ""),
+    ],
+)
+def test_what_a_function_of_the_kernel_s_does_is_a_row(name: str, does: str) -> None:
+    assert effect_named(name) == does
+
+
+def test_a_vendor_s_row_comes_behind_the_kernel_s() -> None:
+    row = '[[effect]]\nnames = ["kfree", "v_*"]\nsource = "v.h"\ndoes = "halts"\n'
+    models = Models([read_models(row, "own.toml")])
+    assert (models.effect("kfree"), models.effect("v_x"), models.effect("w")) == ("halts",) * 2 + (
+        "",
+    )

@@ -1,0 +1,191 @@
+"""How a packet ends where a function leaves: what is done on the way to the return.
+
+An exit frees the packet, and does to others no more than to count, to print and to undo. One that
+may have sent it, that stops the queue, or that does what is not known, ends more than this packet.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.c.expression import arguments_of, bare
+from xfrmlint.c.jumps import LEAVING
+from xfrmlint.c.unit import Place, below, node_text
+from xfrmlint.c.view import View
+from xfrmlint.contract.words import PACKET
+from xfrmlint.convert.effects import ENDS, Effects, is_own
+from xfrmlint.convert.exits import label_of, next_of
+from xfrmlint.convert.written import without_parentheses
+
+_BUSY = "NETDEV_TX_BUSY"
+# What may bring a packet to the hardware, if it is given it.
+_HANDS_ON = ("sends", "keeps", "changes")
+_STRAIGHT = ("expression_statement", "declaration")
+
+
+class End(NamedTuple):
+    """How a packet ends. ended: it is freed. value: what is returned. why: what is not known."""
+
+    ended: bool
+    value: str
+    place: Place
+    why: str = ""
+
+
+def is_busy(end: End) -> bool:
+    """Tell whether an exit asks for the packet to be sent again."""
+    return end.value == _BUSY
+
+
+def end_of(effects: Effects, view: View, first: Node, ended: bool = False) -> End:
+    """Follow the statements from one on to the function's end."""
+    at: Node | None = first
+    seen: set[int] = set()
+    while at is not None:
+        place = view.place(at.start_byte)
+        if at.id in seen:
+            return End(ended, "", place, "it comes back to where it was")
+        seen.add(at.id)
+        if at.type == "return_statement":
+            value = without_parentheses(at.named_children[0]) if at.named_child_count else None
+            why = _against(effects, view, at, ended)
+            text = node_text(value) if value is not None else ""
+            return End(ended and not why, text, place, why)
+        if at.type == "goto_statement":
+            at = label_of(view, node_text(at.named_children[0]))
+            continue
+        if at.type in ("compound_statement", "labeled_statement"):
+            inside = [
+                c for c in at.named_children if c.type not in ("comment", "statement_identifier")
+            ]
+            at = inside[0] if inside else next_of(at)
+            continue
+        if any(one.type in LEAVING for one in below(at)):
+            if ended:
+                return End(True, "", place, "what is returned is not known")
+            return End(False, "", place, "it is not written straight on")
+        why = _against(effects, view, at, ended)
+        if why:
+            return End(False, "", place, why)
+        ended = ended or bool(ending_calls(effects, view, at))
+        at = next_of(at)
+    return End(ended, "", view.place(first.start_byte))
+
+
+def ending_calls(effects: Effects, view: View, statement: Node) -> list[str]:
+    """Return what the calls of a statement do that end a packet whatever comes."""
+    calls = [call for call in _calls(statement) if _is_given_packet(view, call)]
+    found = [effects.ends_packet(view, call) for call in calls]
+    return [one for one in found if one] if statement.type in _STRAIGHT else []
+
+
+def _is_given_packet(view: View, call: Node) -> bool:
+    """Tell whether a call is given the packet of its function, if that has one, and no other.
+
+    What was stored from it, or set to it, is the same one.
+    """
+    packets = {v.name for v in view.locals if v.type.base == PACKET and v.parameter >= 0}
+    if not packets:
+        return True
+    for one in map(bare, arguments_of(call)):
+        if node_text(one) in packets:
+            return True
+        values = view.assignments(node_text(one)) if one.type == "identifier" else []
+        if any(node_text(bare(value)) in packets for value in values):
+            return True
+        if one.type == "field_expression" and _is_stored(view, node_text(one), packets):
+            return True
+    return False
+
+
+def _is_stored(view: View, member: str, packets: set[str]) -> bool:
+    """Tell whether a function stores its packet in a member."""
+    for node in below(view.node):
+        left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+        if node.type == "assignment_expression" and left is not None and right is not None:
+            if node_text(left) == member and node_text(bare(right)) in packets:
+                return True
+    return False
+
+
+def may_free(effects: Effects, view: View, statement: Node) -> bool:
+    """Tell whether a statement can free a packet."""
+    return bool(effects.words(view, statement) & ENDS)
+
+
+def _against(effects: Effects, view: View, statement: Node, ended: bool) -> str:
+    """Return why a statement does not belong to an exit that frees one packet, and no more."""
+    for effect in sorted(effects.of(view, statement)):
+        if effect.does == "halts":
+            return f"{effect.who}() ends more than the packet"
+        if effect.does == "consumes" and not ended:
+            return f"the packet may have been sent: {effect.who}() frees what was sent"
+        if effect.does == "keeps" and not ended:
+            return f"the packet is kept ({effect.who})"
+    unsure = may_free(effects, view, statement) and not ending_calls(effects, view, statement)
+    if unsure and not ended:
+        return "whether the packet is freed depends on more than the exit"
+    return _sent(effects, view, statement, ended)
+
+
+def _sent(effects: Effects, view: View, statement: Node, ended: bool) -> str:
+    """Return what may have sent the packet, or what is not known of a statement's calls."""
+    words = _words(view)
+    for call in _calls(statement):
+        if effects.ends_packet(view, call):
+            continue
+        given = any(_names(one) & words for one in arguments_of(call))
+        for effect in sorted(effects.of_call(view, call)):
+            if not effect.does:
+                return effect.who if ended else f"the packet may have been sent: {effect.who}"
+            if effect.does in _HANDS_ON and given and not ended:
+                return f"the packet may have been sent: {effect.who}() is given it"
+    return "" if ended else _set_from(view, statement, words)
+
+
+def _set_from(view: View, statement: Node, words: set[str]) -> str:
+    """Return what of others a statement sets from the packet."""
+    for node in below(statement):
+        left, value = node.child_by_field_name("left"), node.child_by_field_name("right")
+        if node.type != "assignment_expression" or left is None or value is None:
+            continue
+        sign = node.child_by_field_name("operator")
+        plain = sign is None or node_text(sign) == "="
+        if plain and _worth(value) & words and not is_own(view, left):
+            return f"the packet may have been sent: {node_text(left)} is set from it"
+    return ""
+
+
+def _words(view: View) -> set[str]:
+    """Return the packets among a function's variables, and what is computed from one.
+
+    A ring that a packet's number chooses is not.
+    """
+    found = {local.name for local in view.locals if local.type.base == PACKET}
+    while True:
+        more = {
+            local.name
+            for local in view.locals
+            if local.name not in found
+            and any(_worth(value) & found for value in view.assignments(local.name))
+        }
+        if not more:
+            return found
+        found |= more
+
+
+def _names(node: Node) -> set[str]:
+    return {node_text(one) for one in below(node) if one.type == "identifier"}
+
+
+def _worth(node: Node) -> set[str]:
+    """Return the variables that an expression's value is made of, those of an index left out."""
+    if node.type == "subscript_expression":
+        node = node.child_by_field_name("argument") or node
+    found = {node_text(node)} if node.type == "identifier" else set()
+    return found.union(*(_worth(one) for one in node.named_children))
+
+
+def _calls(node: Node) -> Iterator[Node]:
+    return (one for one in below(node) if one.type == "call_expression")
