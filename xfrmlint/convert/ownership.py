@@ -75,7 +75,7 @@ def _handed(context: Context, one: Written) -> Turned:
         context.devices, context.fate, one.view, site.function, site.reached, variable
     )
     if down is None:
-        refuse(site, f"xso.{site.field} is read, and its own net_device is not in reach")
+        refuse(site, f"xso.{site.field} is read, and {_out_of_reach(context, one)}")
     if declaration is not None:
         text = one.view.text
         start = line_start(text, declaration.start_byte)
@@ -84,6 +84,23 @@ def _handed(context: Context, one: Written) -> Turned:
         edit = Edit(one.path, one.node.start_byte, one.node.end_byte, down.name.encode())
     does = f"{site.function.name}() is handed its device, and does not take xso.{site.field} for it"
     return Turned(one, (edit, *down.edits), does)
+
+
+def _out_of_reach(context: Context, one: Written) -> str:
+    """Return why a function has no device of its own, and what can give it one."""
+    slots = {slot.name: slot for slot in context.contract.slots.values()}
+    slots |= {slot.name: slot for slot in context.contract.others}
+    without = [
+        f"{entry.name} ({entry.place.path}:{entry.place.line})"
+        for entry in one.site.reached.entries
+        if entry.name in slots and DEVICE not in slots[entry.name].takes
+    ]
+    if not without:
+        return "its own net_device is not in reach"
+    return (
+        f"{', '.join(without)} is given no net_device: add can keep its own with what the handle "
+        "leads to"
+    )
 
 
 def _kept_in(one: Written) -> tuple[str, Node | None]:
