@@ -175,6 +175,14 @@ CONVERTED = (
 
 REFUSED = (
     Case(
+        "behind the exit a packet goes its way that needs no handle",
+        xmit(
+            "\tif (skb->len > 9000)\n\t\tgoto drop;\n\tex->last++;\n\tif (!xfrm_offload(skb))\n"
+            f"\t\tgoto plain;\n{_READ}plain:\n\twritel(1, ex->hw);\n\treturn NETDEV_TX_OK;\n{_DROP}"
+        ),
+        "what has to be undone here need not be what was in line",
+    ),
+    Case(
         "a pointer that is none means plain",
         _pointers("NULL", "IS_ERR(sa)"),
         "what the caller does with NULL is not known",
