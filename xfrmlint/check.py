@@ -1,6 +1,7 @@
 """One run over a tree: facts, then rules, then what is reported."""
 
 import posixpath
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -142,13 +143,7 @@ def _drivers(store: Store, findings: Sequence[Finding], contract: bool) -> list[
                 row["direct"],
                 row["resolved"],
                 row["control"],
-                _verdict(
-                    row["role"],
-                    bool(row["opted_in"]),
-                    row["group_direct"],
-                    row["group_resolved"],
-                    contract,
-                ),
+                _verdict(row, contract),
                 missing_of(row["driver"], findings),
                 row["flag_path"],
                 row["flag_line"],
@@ -163,11 +158,12 @@ def missing_of(driver: str, findings: Sequence[Finding]) -> tuple[str, ...]:
     return tuple(f"{count} {kind}" for kind, count in sorted(own.items()))
 
 
-def _verdict(role: str, opted_in: bool, direct: int, resolved: int, contract: bool) -> str:
-    if role == "upper":
+def _verdict(row: sqlite3.Row, contract: bool) -> str:
+    direct, resolved = row["group_direct"], row["group_resolved"]
+    if row["role"] == "upper":
         return "upper"
-    if opted_in:
+    if row["opted_in"]:
         return "converted" if resolved and not direct else "broken promise"
     if resolved and not direct and contract:
-        return "flag missing"
+        return "promise unknown" if row["promise_unknown"] else "flag missing"
     return "not converted" if direct or resolved else "no datapath use"

@@ -17,7 +17,7 @@ import click
 from xfrmlint import __version__
 from xfrmlint.command import about, build, check, convert, look, man
 from xfrmlint.command.shared import CLEAN, CLOSED_PIPE, FAILED, FINDINGS, INTERRUPTED
-from xfrmlint.errors import InputError
+from xfrmlint.errors import TOO_DEEP, InputError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -123,6 +123,12 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         if error.errno == errno.EPIPE:
             _end(CLOSED_PIPE)
         _end(FAILED, f"{error.filename or 'output'}: {error.strerror}")
+    except RecursionError:
+        if os.environ.get("XFRMLINT_TRACEBACK"):
+            import traceback
+
+            traceback.print_exc()
+        _end(FAILED, f"what is read is {TOO_DEEP} (set XFRMLINT_TRACEBACK=1 to see where)")
     except Exception as error:
         if os.environ.get("XFRMLINT_TRACEBACK"):
             import traceback

@@ -1596,12 +1596,17 @@ OK_HEAD = "static inline bool xfrm_dst_offload_ok(struct dst_entry *dst)\n{\n"
          "x->xso.offload_handle;", False),
         ("return x->xso.offload_handle || (x->xso.upper_priv && x->xso.dev == dst->dev);", False),
         ("return x->xso.offload_handle || asked(x->xso.upper_priv);", None),
+        # Of each kind, and of those alone for which a handle counts.
+        ("return x->xso.type == XFRM_DEV_OFFLOAD_PACKET ? offloaded(x) : HANDLE(x);", False),
+        ("return x->xso.type == XFRM_DEV_OFFLOAD_PACKET ? true : offloaded(x);", True),
+        ("return x->xso.type == XFRM_DEV_OFFLOAD_CRYPTO && offloaded(x);", True),
     ],
 )  # fmt: skip
 def test_a_state_with_the_owners_own_counts(body: str, wanted: bool | None) -> None:
     text = (
         "struct xfrm_dev_offload { struct net_device *dev; unsigned long offload_handle;\n"
-        "\tvoid __rcu *upper_priv; };\n"
+        "\tvoid __rcu *upper_priv; unsigned int type : 2; };\n"
+        "enum { XFRM_DEV_OFFLOAD_CRYPTO = 1, XFRM_DEV_OFFLOAD_PACKET };\n"
         "#define HANDLE(x) ((x)->xso.offload_handle)\n#define UPPER(x) ((x)->xso.upper_priv)\n"
         "static inline bool offloaded(struct xfrm_state *x)\n"
         "{ return x->xso.offload_handle || x->xso.upper_priv; }\n"

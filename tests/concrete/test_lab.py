@@ -268,11 +268,44 @@ def laid(tmp_path: Path, *changes: tuple[str, str]) -> Path:
 
 SELF = "	if (netdev_master_upper_dev_get_rcu(lower_dev) != owner->self)\n		return 0;\n"
 RETURN = "	return handle ? handle->value : 0;"
+LOOP = "list_for_each_entry(port, &owner->ports, list)"
+OWN_LOOP = (
+    "static int owner_add(",
+    "#define my_for_each(owner, port) \\\n"
+    "\tlist_for_each_entry(port, &(owner)->ports, list)\n\n"
+    "static int owner_add(",
+)
+# A number as the kernel's headers write it for C and for an assembler, pasted for C alone.
+FLAGS = """#ifdef __ASSEMBLY__
+#define PASTED(number, suffix) number
+#else
+#define JOINED(number, suffix) (number##suffix)
+#define PASTED(number, suffix) JOINED(number, suffix)
+#endif
+
+static int owner_add("""
+
+
+# The owner keeps rows of an array, and finds them by pointers into it.
+ROWS = (
+    ("struct owner {\n", "struct row {\n\tstruct net_device *dev;\n\tunsigned long value;\n};\n\n"
+     "struct owner {\n\tstruct row rows[4];\n\tint used;\n"),
+    ("		handle = kzalloc(sizeof(*handle), GFP_KERNEL);\n"
+     "		handle->value = x->xso.offload_handle;\n"
+     "		xa_store(&owner->handles, port->dev->ifindex, handle, GFP_KERNEL);\n",
+     "		row->dev = port->dev;\n		(row++)->value = x->xso.offload_handle;\n"),
+    ("	struct handle *handle;\n", "	struct row *row = owner->rows;\n"),
+    ("	struct handle *handle = xa_load(&owner->handles, lower_dev->ifindex);\n",
+     "	struct row *row, *end = owner->rows + ARRAY_SIZE(owner->rows);\n"),
+    (RETURN, "	for (row = &owner->rows[0]; row < end; row++)\n		if (row->dev == lower_dev)\n"
+     "			return row->value;\n	return 0;"),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("changes", "wanted"),
     [
+        pytest.param(ROWS, "AB--", id="pointers into an array"),
         pytest.param((), "AB--", id="an xarray, and a list that nobody is seen to fill"),
         pytest.param(((RETURN, SELF + RETURN),), "AB--", id="its own device is kept"),
         pytest.param(
@@ -284,6 +317,20 @@ RETURN = "	return handle ? handle->value : 0;"
             ((RETURN, "	guard(rcu)();\n	return handle ? READ_ONCE(handle->value) : 0;"),),
             "AB--",
             id="guards and accessors",
+        ),
+        pytest.param(
+            (OWN_LOOP, (LOOP, "my_for_each(owner, port)")), "AB--", id="a loop macro of its own"
+        ),
+        pytest.param(
+            (
+                ("static int owner_add(", FLAGS),
+                ("GFP_KERNEL);\n\t\thandle", "PASTED(1, UL));\n\t\thandle"),
+            ),
+            "AB--",
+            id="a header that an assembler reads, too",
+        ),
+        pytest.param(
+            (("return -EINVAL;", "return -EWOULDBLOCK;"),), "AB--", id="an error that has two names"
         ),
     ],
 )
@@ -324,7 +371,7 @@ def test_a_number_of_the_owners_own_is_tried_both_ways(tmp_path: Path) -> None:
             id="an order of numbers",
         ),
         pytest.param(
-            (("list_for_each_entry(port, &owner->ports, list)", "my_for_each(port, owner, list)"),),
+            ((LOOP, "my_for_each(port, owner, list)"),),
             "a loop made by a macro (my_for_each)",
             id="a loop",
         ),
@@ -348,7 +395,7 @@ def test_what_is_not_run_is_said_and_nothing_claimed(
 
 
 def test_worlds_of_an_owner_that_are_not_answered_are_counted(tmp_path: Path) -> None:
-    changes = ("list_for_each_entry(port, &owner->ports, list)", "my_for_each(port, owner, list)")
+    changes = (LOOP, "my_for_each(port, owner, list)")
     facts = analyse(Folder(laid(tmp_path, changes))).store
     reasons = [row[0] for row in facts.query("SELECT reason FROM unknown")[1]]
     assert (

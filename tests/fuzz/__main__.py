@@ -1,10 +1,12 @@
-"""Run inputs made by dice for some minutes: python -m tests.fuzz --minutes N [--kind K] [--seed S].
+"""Run inputs made by dice: python -m tests.fuzz [--minutes N] [--count N] [--kind K] [--seed S].
 
-Every failure is printed with the command that repeats it; the status is 1 if there is one.
+It ends after so many minutes, or after so many seeds of each kind; after a minute if neither is
+given. Every failure is printed with the command that repeats it; the status is 1 if there is one.
 """
 
 import argparse
 import itertools
+import math
 import sys
 import tempfile
 import time
@@ -18,12 +20,13 @@ from tests.fuzz.kinds import KINDS, run
 def main() -> int:
     """Run the kinds by turns till the time is over, or each of `--count` seeds is done."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--minutes", type=float, help="so long, and no longer")
     parser.add_argument("--count", type=int, help="so many seeds of each kind, and no more")
     parser.add_argument("--kind", choices=sorted(KINDS), action="append")
     parser.add_argument("--seed", type=int, default=0, help="the first one")
     given = parser.parse_args()
-    end = time.monotonic() + 60 * given.minutes
+    minutes = given.minutes or (math.inf if given.count else 1.0)
+    end = time.monotonic() + 60 * minutes
     done: Counter[str] = Counter()
     failed = 0
     with tempfile.TemporaryDirectory(prefix="xfrmlint-fuzz-") as folder:

@@ -529,6 +529,16 @@ def test_a_direct_read_is_right_on_every_device_that_shares_the_state() -> None:
     assert judge_path(path, by_name[LAG_C]).outcome is OTHER
 
 
+def test_a_shared_state_names_the_port_that_it_was_installed_on() -> None:
+    path = (ask(Device.REAL_DEV), use())
+    by_name = {one.name: one for one in topologies_as(shares=True, clears=False)}
+    told = {name: judge_path(path, by_name[name]).outcome for name in (LAG_A, LAG_B, LAG_C)}
+    assert told == {LAG_A: RIGHT, LAG_B: RIGHT, LAG_C: OTHER}
+    own = {name: by_name[name].may_be_own(Device.REAL_DEV) for name in (LAG_A, LAG_B, LAG_C)}
+    # It was installed on the one that has left, before.
+    assert own == {LAG_A: {True}, LAG_B: {False}, LAG_C: {True, False}}
+
+
 def test_a_direct_read_of_a_field_that_free_cleared_is_0() -> None:
     path = (read(), event(Kind.USE, 0))
     by_name = {one.name: one for one in topologies_as(shares=False, clears=True)}

@@ -466,6 +466,24 @@ def test_accesses(statements: str, wanted: list[str]) -> None:
             id="passed by value",
         ),
         pytest.param(
+            "static int g(unsigned long *h) { *h = next(); use(*h); return *h > 8; }\n"
+            "static int f(struct xfrm_state *x) { return g(&x->xso.offload_handle); }\n",
+            ["2 offload_handle write"],
+            id="stored through a pointer, and read back",
+        ),
+        pytest.param(
+            "static int g(unsigned long *h) { use(*h); *h = next(); return 0; }\n"
+            "static int f(struct xfrm_state *x) { return g(&x->xso.offload_handle); }\n",
+            ["2 offload_handle readwrite"],
+            id="read, then stored through a pointer",
+        ),
+        pytest.param(
+            "static int g(unsigned long *h) { *h = 1; keep(h); return 0; }\n"
+            "static int f(struct xfrm_state *x) { return g(&x->xso.offload_handle); }\n",
+            ["2 offload_handle readwrite"],
+            id="stored through a pointer that is handed on",
+        ),
+        pytest.param(
             "static void g(unsigned long *h) { *h = 1; }\n"
             "static void f(struct xfrm_state *x) { g(&x->xso.offload_handle); }\n",
             ["2 offload_handle write"],

@@ -338,6 +338,10 @@ RESERVED = "void foo_reserve(struct priv *p) { __set_bit(0, p->map); p->table[0]
         ("int b = find_first_zero_bit(p->map, 64); " + HANDLE + "b + 1;", ""),
         ("int b = find_first_zero_bit(p->map, 64); " + HANDLE + "b;", RESERVED),
         (
+            "int b = find_first_zero_bit(p->map, 64); " + HANDLE + "b;",
+            "#define FOO_PLAIN 0\n" + RESERVED.replace("(0", "(FOO_PLAIN"),
+        ),
+        (
             "struct foo_sa *sa = kzalloc(8, GFP_KERNEL); if (!sa) return -12; "
             + HANDLE
             + "(unsigned long)sa;",
@@ -393,6 +397,11 @@ def test_handles_that_are_not_0(body: str, outside: str) -> None:
         (
             "int b = find_first_zero_bit(p->map, 64); if (b >= 64) return -28; " + HANDLE + "b;",
             "",
+            "find_first_zero_bit() hands out 0, too",
+        ),
+        (
+            "int b = find_first_zero_bit(p->map, 64); " + HANDLE + "b;",
+            "#define FOO_PLAIN 1\n" + RESERVED.replace("(0", "(FOO_PLAIN").replace("[0]", "[1]"),
             "find_first_zero_bit() hands out 0, too",
         ),
     ],

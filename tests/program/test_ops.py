@@ -239,6 +239,17 @@ def test_where_a_table_stands() -> None:
     assert (row["path"], row["line"], row["column"]) == (FOO, line, TABLE.index("foo_ops") + 1)
 
 
+def test_tables_that_a_macro_makes_stand_where_it_is_used() -> None:
+    made = analysed(
+        "#define OPS(n)\t\t\t\t\t\\\n\tstatic struct xfrmdev_ops n##_ops = {\t\t\\\n"
+        "\t\t.xdo_dev_state_add = foo_add }\nOPS(foo);\n\nOPS(bar);\n" + SETUP
+    )
+    _, rows = made.store.query("SELECT symbol, line FROM ops_table ORDER BY line")
+    head = (HEAD + ADD).count("\n")
+    wanted = [("foo_ops", head + 4), ("bar_ops", head + 6)]
+    assert [(row["symbol"], row["line"]) for row in rows] == wanted
+
+
 def opting(flags: str, before: str = "", behind: str = "", header: str = "") -> Analysis:
     """Analyse a table with `.flags = flags` (none if empty)."""
     entry = f", .flags = {flags}" if flags else ""
@@ -509,6 +520,57 @@ def test_the_flag_is_found_in_another_source_of_the_driver() -> None:
     }
     made = analysed('#include "foo.h"\n' + TABLE.replace("static const ", "") + SETUP, files)
     assert tables(made) == ["foo_ops lower, opted in"]
+
+
+CAPS = "struct caps { u32 flags; };\nstatic struct caps caps;\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "wanted"),
+    [
+        pytest.param("", "0", "no", id="none"),
+        pytest.param("", "FOO_OTHER", "no", id="another flag"),
+        pytest.param("", "1", "yes", id="the flag's number"),
+        pytest.param("", "BIT(0)", "yes", id="the flag's bit"),
+        pytest.param("", "FOO_OTHER | BIT(0)", "yes", id="with another flag"),
+        pytest.param("", "foo_mask() & ~" + FLAG, "no", id="taken away"),
+        pytest.param(CAPS, "caps.flags", "open", id="a member that nobody is seen to store"),
+        pytest.param("", "foo_flags()", "open", id="a function that nobody defines"),
+        pytest.param(
+            CAPS + "static void g(bool on) { caps.flags = on ? " + FLAG + " : 0; }\n",
+            "caps.flags",
+            "yes",
+            id="a member that holds it",
+        ),
+        pytest.param(
+            CAPS + "static void g(void) { caps.flags = FOO_OTHER; }\n",
+            "caps.flags",
+            "no",
+            id="a member that holds something else",
+        ),
+        pytest.param(
+            "static u32 g(struct net_device *d) { return d->xfrmdev_ops->flags; }\n",
+            "g(dev)",
+            "yes",
+            id="what another device's table promises",
+        ),
+        pytest.param(
+            "static u32 g(bool on) { u32 f = 0; if (on) f |= " + FLAG + "; return f; }\n",
+            "g(true)",
+            "yes",
+            id="what a function puts together",
+        ),
+    ],
+)
+def test_what_a_value_says_of_the_promise(before: str, value: str, wanted: str) -> None:
+    before = "#define FOO_OTHER (1 << 3)\n" + before
+    table = TABLE.replace("static const ", "static ")
+    made = analysed(f"{before}{table}void h(void) {{ foo_ops.flags = {value}; }}\n{SETUP}")
+    _, rows = made.store.query("SELECT opted_in, promise_unknown FROM ops_table")
+    _, doubts = made.store.query("SELECT reason FROM unknown WHERE reason LIKE 'whether foo_ops %'")
+    (row,) = rows
+    told = "yes" if row["opted_in"] else "open" if row["promise_unknown"] else "no"
+    assert (told, len(doubts)) == (wanted, int(wanted == "open"))
 
 
 def test_the_place_of_the_flag() -> None:

@@ -113,6 +113,16 @@ def test_what_an_owner_that_shares_gives_is_told_world_by_world(shared: Path) ->
     assert "torn reads" not in ran.out
 
 
+def test_what_was_taken_of_the_owners_numbers_is_told_in_words(shared: Path) -> None:
+    ran = run("judge", shared, "bonding", "--format", "json", cwd=shared.parent)
+    (owner,) = json.loads(ran.out)["owners"]
+    assert {one["assumed"] for one in owner["worlds"]} == {
+        "",
+        "bonding.params.mode is 1",
+        "bonding.params.mode is not 1",
+    }
+
+
 def test_what_an_owner_gets_wrong_is_told_and_the_order_that_tears(tmp_path: Path) -> None:
     ran = run("judge", lay_fixture("shared-left-port", tmp_path / "a"), "bonding", cwd=tmp_path)
     assert ran.status == 1
@@ -151,6 +161,48 @@ UNASKING = (
     "					  XFRMDEV_OPS_F_LAG_SHARED_STATE,\n",
     "",
 )
+
+
+HELPERS = """static struct stoat_chip *stoat_chip_of(struct net_device *dev)
+{
+	return ((struct stoat_port *)netdev_priv(dev))->chip;
+}
+
+static bool stoat_is_port(const struct net_device *dev)
+{
+	return dev->xfrmdev_ops == &stoat_xfrmdev_ops;
+}
+
+static bool stoat_xdo_lag_compatible("""
+TEST = re.compile(r"(?<=\*peer_dev\)\n\{\n).*?(?=^\})", re.M | re.S)
+
+
+@pytest.mark.parametrize(
+    ("test", "on_a", "on_b"),
+    [
+        ("stoat_chip_of(dev) == stoat_chip_of(peer_dev)", "right", "right"),
+        ("dev->dev.parent == peer_dev->dev.parent", "right", "right"),
+        ("stoat_is_port(peer_dev) && dev->chip == peer_dev->chip", "right", "right"),
+        # Of another chip's port it would be true, too.
+        ("peer_dev->xfrmdev_ops == dev->xfrmdev_ops", "right", "unknown"),
+        ("dev == peer_dev || stoat_is_port(peer_dev)", "right", "unknown"),
+        ("stoat_is_port(dev) && stoat_chip_of(peer_dev)", "right", "unknown"),
+        ("true", "right", "unknown"),
+        ("(false)", "not handed on", "not handed on"),
+    ],
+)
+def test_a_shared_state_is_right_where_the_sharing_test_tells_chips_apart(
+    test: str, on_a: str, on_b: str, tmp_path: Path
+) -> None:
+    tree = lay("shared", tmp_path / "linux")
+    path = tree / "drivers/net/stoat/stoat_ipsec.c"
+    text = path.read_text("utf-8").replace("static bool stoat_xdo_lag_compatible(", HELPERS)
+    path.write_text(TEST.sub(f"\treturn {test};\n", text, count=1), "utf-8")
+    told = run("judge", tree, "stoat", cwd=tree.parent).out
+    assert cells(told, "LAG, lower A ")[1] == on_a
+    assert cells(told, "LAG, lower B ")[1] == on_b
+    assert cells(told, "LAG, lower not in the map ")[1] == "0 tested"
+    assert ("whether both are of one chip is not known" in told) == (on_b == "unknown")
 
 
 def test_a_core_that_clears_the_field_leaves_0_and_nothing_stale(tmp_path: Path) -> None:

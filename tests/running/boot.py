@@ -1,4 +1,4 @@
-"""Starts the kernel that was built here until all scenarios have been seen."""
+"""Starts kernels that were built here until all scenarios have been seen."""
 
 import contextlib
 import os
@@ -6,30 +6,43 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.running.console import Seen, read
 from tests.running.kernel import built, folder
+from tests.running.revisions import Revision
 from tests.running.root import write_root
-from tests.running.scenarios import Play, peer
+from tests.running.scenarios import Play
 
 # Seconds for one start, and for each scenario on a machine that has other things to do.
 _START = 60
 _EACH = 15
+# Most of a scenario's time nobody works: packets, work items and grace periods are waited for.
+_AT_ONCE = 3
 
 
-def see(plays: Sequence[Play]) -> list[Seen]:
-    """Play scenarios in the running kernel, and return what was seen of each, in their order.
+def see(revision: Revision, plays: Sequence[Play]) -> list[Seen]:
+    """Play scenarios in running kernels, and return what was seen of each, in their order.
 
-    A kernel that a driver brings down is started again behind the scenario that did it. Raises
-    Missing.
+    Raises Missing.
     """
-    kernel = built()
-    work = folder() / "work"
-    work.mkdir(exist_ok=True)
+    kernel = built(revision)
+    each = max(1, -(-len(plays) // _AT_ONCE))
+    parts = [plays[at : at + each] for at in range(0, len(plays), each)]
+    work = folder(revision) / "work"
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        seen = pool.map(
+            lambda one: _see(revision, kernel, parts[one], work / str(one)), range(len(parts))
+        )
+        return [scenario for part in seen for scenario in part]
+
+
+def _see(revision: Revision, kernel: Path, plays: Sequence[Play], work: Path) -> list[Seen]:
+    """Play scenarios in one kernel; it is started again behind a scenario that brings it down."""
+    work.mkdir(parents=True, exist_ok=True)
     archive = work / "root.cpio"
-    lines = (f"{one.driver} {one.scenario} {peer(one.driver)}\n" for one in plays)
-    write_root(archive, "".join(lines), work)
+    write_root(archive, "".join(f"{revision.line(one)}\n" for one in plays), work)
     seen: list[Seen] = []
     while len(seen) < len(plays):
         console = start(kernel, archive, len(seen), _START + _EACH * (len(plays) - len(seen)))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tests.ran import run
 from tests.running.console import Seen
 from tests.running.differences import reason
-from tests.running.scenarios import SCENARIOS
+from tests.running.revisions import Revision
 from xfrmlint.model.judge import Outcome, severity, worst
 
 #: What each handle of a driver comes to in each topology, by the driver's name.
@@ -17,7 +17,6 @@ Words = Mapping[str, Mapping[str, Sequence[Outcome]]]
 
 #: What was seen of a driver in a topology; None where it was not.
 Outcomes = Mapping[tuple[str, str], Outcome | None]
-REMEMBERED = Path(__file__).with_name("seen.tsv")
 
 
 class Row(NamedTuple):
@@ -72,29 +71,30 @@ def word_for(words: Sequence[Outcome], seen: Outcome | None) -> Outcome | None:
     return told
 
 
-def compare(outcomes: Outcomes, words: Words) -> list[Row]:
+def compare(revision: Revision, outcomes: Outcomes, words: Words) -> list[Row]:
     """Return a row for each scenario that was played."""
     rows = []
     for (driver, topology), outcome in outcomes.items():
         told = word_for(words.get(driver, {}).get(topology, ()), outcome)
-        rows.append(Row(driver, topology, outcome, told, reason(driver, topology, outcome, told)))
+        why = reason(revision, driver, topology, outcome, told)
+        rows.append(Row(driver, topology, outcome, told, why))
     return rows
 
 
-def outcomes_of(seen: Iterable[Seen]) -> Outcomes:
+def outcomes_of(revision: Revision, seen: Iterable[Seen]) -> Outcomes:
     """Return what was seen in the judge's words."""
-    return {(one.play.driver, SCENARIOS[one.play.scenario]): one.outcome() for one in seen}
+    return {(one.play.driver, revision.scenarios[one.play.scenario]): one.outcome() for one in seen}
 
 
-def remember(outcomes: Outcomes) -> None:
+def remember(revision: Revision, outcomes: Outcomes) -> None:
     """Write what was seen where it is held against the judge without a running kernel."""
     lines = (f"{driver}\t{topology}\t{seen}\n" for (driver, topology), seen in outcomes.items())
-    REMEMBERED.write_text("driver\ttopology\tseen\n" + "".join(lines), "utf-8")
+    revision.remembered.write_text("driver\ttopology\tseen\n" + "".join(lines), "utf-8")
 
 
-def remembered() -> Outcomes:
+def remembered(revision: Revision) -> Outcomes:
     """Return what the last run that was written down has seen."""
-    _, *lines = REMEMBERED.read_text("utf-8").splitlines()
+    _, *lines = revision.remembered.read_text("utf-8").splitlines()
     rows = (line.split("\t") for line in lines)
     return {(driver, topology): Outcome(seen) for driver, topology, seen in rows}
 

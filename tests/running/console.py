@@ -29,7 +29,8 @@ class Packet(NamedTuple):
     """One packet at one NIC.
 
     spi: the state's. handle: what the hardware was given. by, state: whose add returned that, and
-    for which state; None if nobody's. live: it has not been freed since.
+    for which state; None if nobody's. shared: that is a device of the same chip. live: it has not
+    been freed since.
     """
 
     kind: Kind
@@ -39,6 +40,7 @@ class Packet(NamedTuple):
     by: str | None = None
     state: int = 0
     live: bool = False
+    shared: bool = False
 
     def outcome(self) -> str:
         """Return in the judge's words what the hardware was given."""
@@ -48,7 +50,7 @@ class Packet(NamedTuple):
             return Outcome.NOT_HANDED
         if self.handle == 0:
             return Outcome.ZERO_USED
-        if self.by != self.port or self.state != self.spi:
+        if not (self.by == self.port or self.shared) or self.state != self.spi:
             return Outcome.OTHER
         return Outcome.RIGHT if self.live else Outcome.STALE
 
@@ -117,4 +119,5 @@ def _packet(kind: Kind, fields: dict[str, str]) -> Packet:
         fields.get("by"),
         int(fields.get("for", "0"), 16),
         fields.get("live") == "1",
+        fields.get("chip") == "1",
     )

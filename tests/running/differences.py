@@ -2,16 +2,22 @@
 
 from typing import NamedTuple
 
+from tests.running.revisions import Revision
 from xfrmlint.model.judge import Outcome
 
 
 class Difference(NamedTuple):
-    """A reason, and where it holds. drivers: empty for all."""
+    """A reason, and where it holds. drivers: empty for all. revisions: their numbers."""
 
     why: str
     topologies: frozenset[str]
     seen: frozenset[Outcome]
     drivers: frozenset[str] = frozenset()
+    revisions: frozenset[int] = frozenset({1, 2})
+
+    def concerns(self, revision: Revision, driver: str) -> bool:
+        """Tell whether it holds for a driver of a revision."""
+        return revision.number in self.revisions and (not self.drivers or driver in self.drivers)
 
 
 _LAG = frozenset(
@@ -32,6 +38,7 @@ NAMED: tuple[Difference, ...] = (
         _LAG,
         frozenset({Outcome.NOT_HANDED}),
         frozenset({"unconverted_register", "unconverted_pointer"}),
+        frozenset({1}),
     ),
     Difference(
         "The judge does not follow the result of a comparison that is kept in a variable, and says "
@@ -40,16 +47,37 @@ NAMED: tuple[Difference, ...] = (
         _LAG,
         frozenset({Outcome.ZERO_TESTED, Outcome.RIGHT}),
         frozenset({"torn_answer"}),
+        frozenset({1}),
+    ),
+    Difference(
+        "The judge takes the ports of a LAG as being of one chip. Of ports of two chips it says in "
+        "the owner's stories what was seen: its bond hands nothing on.",
+        _LAG,
+        frozenset({Outcome.NOT_HANDED}),
+        frozenset({"two_chips"}),
+        frozenset({2}),
+    ),
+    Difference(
+        "C has left the bond here, and no device is above it; the judge takes it for a port yet.",
+        frozenset({"LAG, lower not in the map"}),
+        frozenset({Outcome.ZERO_TESTED}),
+        frozenset({"asks_master"}),
+        frozenset({2}),
     ),
 )
 
 
-def reason(driver: str, topology: str, seen: Outcome | None, judged: Outcome | None) -> str:
+def reason(
+    revision: Revision,
+    driver: str,
+    topology: str,
+    seen: Outcome | None,
+    judged: Outcome | None,
+) -> str:
     """Return why a driver is seen otherwise than it is judged; an empty string if unknown."""
     if seen is judged or seen is None:
         return ""
     for one in NAMED:
-        if topology in one.topologies and seen in one.seen:
-            if not one.drivers or driver in one.drivers:
-                return one.why
+        if topology in one.topologies and seen in one.seen and one.concerns(revision, driver):
+            return one.why
     return ""

@@ -1,16 +1,16 @@
 """docs/running-kernel.md, as the command writes it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.running.compare import Row, differing, summary
+from tests.running.revisions import REVISIONS, Revision
 from tests.running.scenarios import SCENARIOS
-from tests.running.variants import VARIANTS
 from xfrmlint.model.judge import Outcome
 
 PAGE = Path(__file__).parents[2] / "docs" / "running-kernel.md"
 
-_HEAD = Path(__file__).parent / "c" / "page.md"
+_HEADS = Path(__file__).parent / "c"
 _SHORT = {
     Outcome.OTHER: "**other**",
     Outcome.STALE: "**stale**",
@@ -46,18 +46,37 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render(rows: Sequence[Row]) -> str:
-    """Return the page."""
-    drivers = {variant.name: variant.what for variant in VARIANTS}
-    told = "\n".join(f"| {name} | {what} |" for name, what in drivers.items())
-    parts = [_HEAD.read_text("utf-8"), table(rows), f"{summary(rows)}.\n"]
-    reasons: dict[str, list[Row]] = {}
-    for row in differing(rows):
-        reasons.setdefault(row.why or "Not explained.", []).append(row)
-    if reasons:
-        parts.append("## Where they differ\n")
-    for why, differ in reasons.items():
-        names = ", ".join(sorted({f"{row.driver} ({row.topology})" for row in differ}))
-        parts.append(f"{why} {names}.\n")
-    parts.append(f"## The drivers\n\n| driver | how it comes to its handle |\n|---|---|\n{told}\n")
+def render(tables: Mapping[int, Sequence[Row]]) -> str:
+    """Return the page. tables: what was seen and said, by the revision's number."""
+    parts = [_head("page.md")]
+    for revision in REVISIONS:
+        rows = tables[revision.number]
+        parts += [f"## {revision.title}\n", _head(f"page{revision.number}.md")]
+        parts += [table(rows), f"{summary(rows)}.\n", *_reasons(rows), _drivers(revision)]
     return "\n".join(parts)
+
+
+def _head(name: str) -> str:
+    return (_HEADS / name).read_text("utf-8")
+
+
+def _reasons(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield why they differ, and where; a driver's topologies stand together."""
+    reasons: dict[str, dict[str, list[str]]] = {}
+    for row in differing(rows):
+        by_topology = reasons.setdefault(row.why or "Not explained.", {})
+        by_topology.setdefault(row.topology, []).append(row.driver)
+    if reasons:
+        yield "Where they differ:\n"
+    lines = []
+    for why, by_topology in reasons.items():
+        lines.append(f"- {why}")
+        of = {topology: ", ".join(sorted(drivers)) for topology, drivers in by_topology.items()}
+        lines += [f"  - {topology}: {names}" for topology, names in of.items()]
+    if lines:
+        yield "\n".join(lines) + "\n"
+
+
+def _drivers(revision: Revision) -> str:
+    told = "\n".join(f"| {one.name} | {one.what} |" for one in revision.drivers)
+    return f"| driver | how it comes to its handle |\n|---|---|\n{told}\n"

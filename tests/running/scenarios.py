@@ -1,9 +1,7 @@
 """The scenarios that are played, one for each of the judge's topologies."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
-
-from tests.running.variants import PEERS, variant
 
 #: What /init calls a scenario: the judge's topology.
 SCENARIOS: Mapping[str, str] = {
@@ -19,6 +17,17 @@ SCENARIOS: Mapping[str, str] = {
     "two": "two NICs of one driver",
     "vlan": "VLAN above a bond",
 }
+#: The same where a state is on one port and the others of its chip use it. No bond hands anything
+#: on to a driver that does not promise to ask: what is freed is the NIC's own.
+SHARED_SCENARIOS: Mapping[str, str] = {
+    **{
+        {"lag_out": "lag_left"}.get(scenario, scenario): topology
+        for scenario, topology in SCENARIOS.items()
+    },
+    "freed_own": SCENARIOS["freed"],
+}
+#: The kernel's own driver, as `xfrmlint convert` leaves it, can't be held; it plays these.
+SIMULATED = ("own", "active", "lag_a", "lag_b", "two")
 
 
 class Play(NamedTuple):
@@ -26,27 +35,3 @@ class Play(NamedTuple):
 
     driver: str
     scenario: str
-
-
-def plays(drivers: Iterable[str], scenarios: Iterable[str] = tuple(SCENARIOS)) -> list[Play]:
-    """Return each scenario with each driver, but those that a driver can't come into."""
-    wanted = tuple(scenarios)
-    return [Play(one, scenario) for one in drivers for scenario in wanted if can(one, scenario)]
-
-
-def can(driver: str, scenario: str) -> bool:
-    """Tell whether a driver can come into a scenario."""
-    if driver == NETDEVSIM:
-        return scenario in SIMULATED
-    # The device that a transmit function is given is never NULL.
-    return scenario != "null" or not variant(driver).given
-
-
-def peer(driver: str) -> str:
-    """Return the driver of the other ports: another one, whose handles are of the same kind."""
-    return PEERS[driver != NETDEVSIM and variant(driver).pointer].name
-
-
-NETDEVSIM = "netdevsim"
-#: The kernel's own driver as `xfrmlint convert` leaves it, can't be held; it plays these.
-SIMULATED = ("own", "active", "lag_a", "lag_b", "two")

@@ -7,7 +7,7 @@ from tests.running.console import Kind, Packet, Seen, read
 from tests.running.scenarios import Play
 from xfrmlint.model.judge import Outcome
 
-_MINE = Packet(Kind.SENT, "A", 5, 0x12, "A", 5, live=True)
+_MINE = Packet(Kind.SENT, "A", 5, 0x12, "A", 5, live=True, shared=True)
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,12 @@ _MINE = Packet(Kind.SENT, "A", 5, 0x12, "A", 5, live=True)
     [
         (_MINE, Outcome.RIGHT),
         (_MINE._replace(live=False), Outcome.STALE),
-        (_MINE._replace(by="B"), Outcome.OTHER),
+        # Another port of its chip has returned it, or one of another chip.
+        (_MINE._replace(by="B"), Outcome.RIGHT),
+        (_MINE._replace(by="B", live=False), Outcome.STALE),
+        (_MINE._replace(by="B", shared=False), Outcome.OTHER),
+        # A kernel's own driver tells nothing of chips.
+        (_MINE._replace(shared=False), Outcome.RIGHT),
         (_MINE._replace(state=9), Outcome.OTHER),
         (_MINE._replace(by=None, state=0, live=False), Outcome.OTHER),
         (_MINE._replace(handle=0, by=None), Outcome.ZERO_USED),
@@ -31,7 +36,7 @@ def test_a_packet_in_the_judges_words(packet: Packet, outcome: Outcome) -> None:
 
 _BEGIN = ["running: some_driver lag_a", "running: add port=A spi=5 handle=11"]
 _PLAY = Play("some_driver", "lag_a")
-_SENT = "running: sent port=A spi=5 handle=12 by=A for=5 live=1"
+_SENT = "running: sent port=A spi=5 handle=12 by=A for=5 live=1 chip=1"
 
 
 @pytest.mark.parametrize(

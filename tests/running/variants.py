@@ -3,6 +3,7 @@
 The text that is compiled into the kernel is the text that xfrmlint judges.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,6 +58,15 @@ static netdev_tx_t @NAME@_xmit(struct sk_buff *skb, struct net_device *dev)
 _DEFERRED_MEMBERS = "\tstruct sk_buff_head queue;\n\tstruct work_struct work;\n"
 _DEFERRED_SETUP = "\tskb_queue_head_init(&nic->queue);\n\tINIT_WORK(&nic->work, @NAME@_work);\n"
 
+_SHARING = """static bool @NAME@_lag_compatible(struct net_device *dev, struct net_device *peer_dev)
+{
+@TEST@}
+
+"""
+_SHARES = """	.flags = XFRMDEV_OPS_F_LOWER_HANDLE | XFRMDEV_OPS_F_LAG_SHARED_STATE,
+	.xdo_dev_state_lag_compatible = @NAME@_lag_compatible,
+"""
+
 _LOCAL = "\tunsigned long handle;\n"
 _DROP = """	if (!handle) {
 		hardware_none(&nic->hw);
@@ -79,6 +89,8 @@ class Variant(NamedTuple):
     needs. add: how a handle is returned. deferred: a work item transmits. sleeps: it waits between
     two reads of its own, not in front of the transmit function, while a scenario holds it. given:
     it asks for the device that the transmit function is given. pointer: its handles are pointers.
+    sharing: what its sharing test does; without one it does not promise to share. apart: each of
+    its ports is a chip of its own.
     """
 
     name: str
@@ -94,6 +106,8 @@ class Variant(NamedTuple):
     sleeps: bool = False
     given: bool = False
     pointer: bool = False
+    sharing: str = ""
+    apart: bool = False
 
     @property
     def text(self) -> str:
@@ -109,7 +123,8 @@ class Variant(NamedTuple):
             "LOCALS": self.locals,
             "BEFORE": self.before,
             "ADD": self.add,
-            "FLAGS": "\t.flags = XFRMDEV_OPS_F_LOWER_HANDLE,\n" if self.flag else "",
+            "FLAGS": self._flags(),
+            "SHARING": _SHARING.replace("@TEST@", self.sharing) if self.sharing else "",
             "SLEEPS": "true" if self.sleeps else "false",
             "WHAT": self.what,
             "NAME": self.name,
@@ -117,6 +132,11 @@ class Variant(NamedTuple):
         for word, part in parts.items():
             text = text.replace(f"@{word}@", part)
         return text
+
+    def _flags(self) -> str:
+        if self.sharing:
+            return _SHARES
+        return "\t.flags = XFRMDEV_OPS_F_LOWER_HANDLE,\n" if self.flag else ""
 
 
 def _asks(lower: str, state: str = "x") -> str:
@@ -332,23 +352,12 @@ WRONG = (
     ),
 )
 
-# These are wrong as they stand here, and are built as `xfrmlint convert` leaves them.
-CONVERTED = tuple(
-    one._replace(name=name, what="converted by xfrmlint: " + one.what, given=True)
-    for name, one in (
-        ("converted_register", UNCONVERTED[0]),
-        ("converted_pointer", UNCONVERTED[1]),
-        ("converted_tested", WRONG[1]),
+VARIANTS = (*RIGHT, *UNCONVERTED, *WRONG)
+
+
+def to_convert(names: Mapping[str, Variant]) -> tuple[Variant, ...]:
+    """Return drivers that are wrong here and built, by new names, as `xfrmlint convert` does."""
+    return tuple(
+        one._replace(name=name, what="converted by xfrmlint: " + one.what, given=True)
+        for name, one in names.items()
     )
-)
-
-VARIANTS = (*RIGHT, *UNCONVERTED, *WRONG, *CONVERTED)
-#: What stands beside a variant as another driver's NIC: one whose handles are numbers, or pointers.
-PEERS = (RIGHT[0], RIGHT[2])
-
-_BY_NAME = {one.name: one for one in VARIANTS}
-
-
-def variant(name: str) -> Variant:
-    """Return the variant of that name. Raises KeyError."""
-    return _BY_NAME[name]

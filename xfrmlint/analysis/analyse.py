@@ -4,7 +4,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly, shortened
+from xfrmlint.analysis.part import (
+    Facts,
+    Part,
+    Plan,
+    Progress,
+    lost_rows,
+    problem_rows,
+    quietly,
+    shortened,
+)
 from xfrmlint.analysis.parts import contract_in, plan, reader_of, whole_reader
 from xfrmlint.analysis.tabulate import Analysed, core_rows, rows_of
 from xfrmlint.c.corpus import Memo
@@ -41,6 +50,7 @@ from xfrmlint.contract.words import (
     Where,
 )
 from xfrmlint.contract.words import RESOLVE as RESOLVE_ROLE
+from xfrmlint.errors import TOO_DEEP, nesting_named
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import CoreFunctionRow, TreeRow, UnknownRow, WordRow
 from xfrmlint.facts.store import Store
@@ -69,6 +79,8 @@ class Analysis(NamedTuple):
     # Of the whole tree; each part has one of its own.
     reader: Reader
     offload: str
+    # Files of the parts that are nested too deeply: nothing below says anything of them.
+    lost: tuple[str, ...] = ()
 
     @property
     def store(self) -> Store:
@@ -129,13 +141,33 @@ def analyse(
     memo = Memo()
     whole = plan(tree, under, names=names)
     rows = [core_facts(tree, memo, progress, whole.contract)]
-    parts = []
+    parts: list[Analysed] = []
+    lost: list[str] = []
     for part in whole.parts:
-        parts.append(analysed(tree, part, whole, memo, progress))
-        # Now: what a later part does with a file that both read is not this one's.
-        rows.append(rows_of(parts[-1]))
+        # Rows now: what a later part does with a file that both read is not this one's.
+        made, own = analysed_or_lost(tree, part, whole, memo, progress)
+        if made is None:
+            lost += part.paths
+        else:
+            parts.append(made)
+        rows.append(own)
     facts = Facts(merged([*rows, problem_rows(tree)]), whole)
-    return Analysis(facts, tuple(parts), whole_reader(tree, whole, memo), whole.offload)
+    reader = whole_reader(tree, whole, memo)
+    return Analysis(facts, tuple(parts), reader, whole.offload, tuple(lost))
+
+
+def analysed_or_lost(
+    tree: Tree, part: Part, whole: Plan, memo: Memo, progress: Progress = quietly
+) -> tuple[Analysed | None, Rows]:
+    """Return one part of a tree, and its rows.
+
+    One that is nested too deeply is lost, and its files are listed; the others are not.
+    """
+    try:
+        made = analysed(tree, part, whole, memo, progress)
+        return made, rows_of(made)
+    except RecursionError:
+        return None, lost_rows(part)
 
 
 def analysed(
@@ -158,7 +190,7 @@ def analysed(
     tables, unclear = find_tables(graph, sources)
     drivers = drivers_of(graph, tables)
     paths = part.paths if not sources else [*part.paths, *whole.shared]
-    found = find_sites(graph, drivers, paths, whole.offload, progress)
+    found = find_sites(graph, drivers, paths, whole.offload, progress, left_out)
     traced = _traced(graph, whole.offload, found.sites, progress)
     walk = NameWalk(reader)
     sleeps, open_calls = find_sleeps(graph, walk, tables)
@@ -222,7 +254,7 @@ def core_facts(
             functions = _core_functions(reader)
         except RecursionError:
             at = contract.resolver.place if contract.resolver is not None else Where()
-            told = "it, or what it calls, is nested too deeply to be run"
+            told = f"it, or what it calls, is {TOO_DEEP}"
             functions = [CoreFunctionRow("resolves", contract.asks, *at, None, told)]
     doubts = [
         UnknownRow(NETDEVICE, 0, "", reason, matters=1) for reason in _not_recognised(contract)
@@ -253,8 +285,9 @@ def core_of(tree: Tree, progress: Progress = quietly, names: Names = NO_NAMES) -
     progress("running the tree's own resolver")
     reader = reader_of(tree, contract=contract_in(tree, names=names))
     contract = reader.contract
-    answers = {one.words: one.ask(reader) for one in _questions(contract).values()}
-    return Core(contract, compare(reader), answers)
+    with nesting_named(f"{contract.asks}() and what is around it"):
+        answers = {one.words: one.ask(reader) for one in _questions(contract).values()}
+        return Core(contract, compare(reader), answers)
 
 
 def _traced(

@@ -1,7 +1,8 @@
 """What each driver's hardware is given: its paths, of the facts, judged in every topology."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from xfrmlint.c.unit import Place
@@ -13,8 +14,11 @@ from xfrmlint.model.judge import Outcome, judge_path, severity, worst
 from xfrmlint.model.topology import TOPOLOGIES, Topology
 from xfrmlint.model.topology import topologies as topologies_as
 from xfrmlint.program.access import Doubt
+from xfrmlint.program.sharing import SharingTest
 
 _GETS = (Kind.READ, Kind.RESOLVE)
+_NOTHING = {Outcome.NOT_REACHED, Outcome.NOT_HANDED}
+_UNSEEN = {Outcome.NOT_REACHED: Outcome.UNKNOWN}
 
 # Returns the text of a line of a file.
 Lines = Callable[[str, int], str]
@@ -88,6 +92,23 @@ class _Site(NamedTuple):
     note: str
 
 
+def left_open(store: Store) -> list[Doubt]:
+    """Return what is open of no known driver's code: it may hide one of which nothing is told."""
+    return doubts_of(store, "")
+
+
+def doubts_of(store: Store, driver: str) -> list[Doubt]:
+    """Return what is open and matters to a driver, in the order of its places."""
+    _, rows = store.query(
+        f"SELECT * FROM unknown WHERE matters AND driver = {_quoted(driver)} ORDER BY rowid"
+    )
+    return [_doubt(row) for row in rows]
+
+
+def _doubt(row: sqlite3.Row) -> Doubt:
+    return Doubt(Place(row["path"], row["line"], 1), row["function"], row["reason"])
+
+
 def judged_drivers(store: Store) -> list[str]:
     """Return the names of the lower drivers that get a handle on their datapath, sorted."""
     _, rows = store.query(
@@ -127,25 +148,33 @@ def _judgement(
 ) -> Judgement:
     sites, opted_in = _sites(store, driver)
     _, sharing = store.query(
-        f"SELECT 1 FROM ops_table WHERE group_name = {_quoted(driver)} AND shares"
+        f"SELECT test FROM ops_table WHERE group_name = {_quoted(driver)} AND shares"
     )
+    tests = {row["test"] for row in sharing}
     handed = opted_in or hands_on
     shared = handed and (bool(sharing) or spreads)
+    # A port that accepts no other is alone.
+    alone = tests == {SharingTest.REFUSES}
     never = frozenset(
-        one.name for one in used if one.upper and not (shared if one.shared else handed)
+        one.name
+        for one in used
+        if (one.upper and not (shared if one.shared else handed))
+        or (one.shared and one.device in one.held and alone)
     )
-    paths = _paths(store, driver, used, never)
+    # Only what another port's add returned depends on whether they are of one chip.
+    borrowed = frozenset(
+        one.name
+        for one in used
+        if one.shared and one.device != one.state.real_dev and SharingTest.BLIND in tests
+    )
+    paths = _paths(store, driver, used, never, borrowed)
     known = {(site.place.path, site.place.line) for site in sites}
     sites += _kept(paths, known, driver)
-    handles = tuple(_got(site, paths, lines) for site in sites)
+    doubts = dict.fromkeys(doubts_of(store, driver))
+    unfollowed = frozenset(doubt.place[:2] for doubt in doubts)
+    handles = tuple(_got(site, paths, lines, unfollowed) for site in sites)
     outcomes = tuple(
         worst(handle.outcomes[i] for handle in handles) for i in range(len(TOPOLOGIES))
-    )
-    _, rows = store.query(
-        f"SELECT * FROM unknown WHERE matters AND driver = {_quoted(driver)} ORDER BY rowid"
-    )
-    doubts = dict.fromkeys(
-        Doubt(Place(row["path"], row["line"], 1), row["function"], row["reason"]) for row in rows
     )
     doubts.update((doubt, None) for path in paths for doubt in _doubts(path.events))
     return Judgement(driver, opted_in, handles, outcomes, len(paths), tuple(doubts))
@@ -196,7 +225,11 @@ def _chains(store: Store, driver: str) -> dict[int, dict[int, list[Hop]]]:
 
 
 def _paths(
-    store: Store, driver: str, used: Sequence[Topology], never: frozenset[str]
+    store: Store,
+    driver: str,
+    used: Sequence[Topology],
+    never: frozenset[str],
+    borrowed: frozenset[str],
 ) -> list[_Followed]:
     _, rows = store.query(
         f"SELECT path, line, column FROM site WHERE group_name = {_quoted(driver)} AND own_states"
@@ -228,7 +261,7 @@ def _paths(
             )
         )
     return [
-        _Followed(*heads[number], tuple(path), _outcomes(tuple(path), used, never, own))
+        _Followed(*heads[number], tuple(path), _outcomes(tuple(path), used, never, borrowed, own))
         for number, path in events.items()
     ]
 
@@ -404,11 +437,13 @@ def _outcomes(
     events: Path,
     used: Sequence[Topology],
     never: frozenset[str],
+    borrowed: frozenset[str],
     own: frozenset[tuple[str, int, int]],
 ) -> dict[int, list[Outcome]]:
     """Return what each handle on a path (by where it is got) comes to in each topology.
 
-    never: the topologies that can't come about, for the owner hands no state on there. own: the
+    never: the topologies that can't come about, for the owner hands no state on there. borrowed:
+    those in which a handle is right if both ports are of one chip, which is not known. own: the
     places that packets reach of states alone that the device itself owns.
     """
     row: dict[int, list[Outcome]] = {}
@@ -421,11 +456,16 @@ def _outcomes(
                     came = Outcome.NOT_HANDED
                 elif topology.upper and (event.path, event.line, event.column) in own:
                     came = Outcome.NOT_REACHED
+                elif topology.name in borrowed and came is Outcome.RIGHT:
+                    came = Outcome.UNKNOWN
                 row.setdefault(at, []).append(came)
     return row
 
 
-def _got(site: _Site, paths: Sequence[_Followed], lines: Lines) -> Got:
+def _got(
+    site: _Site, paths: Sequence[_Followed], lines: Lines, unfollowed: Set[tuple[str, int]]
+) -> Got:
+    """Return what comes of a handle. unfollowed: the places where something stays open."""
     place = (site.place.path, site.place.line)
     best: tuple[tuple[int, ...], _Followed, int] | None = None
     by_topology: list[list[Outcome]] = [[] for _ in TOPOLOGIES]
@@ -450,6 +490,9 @@ def _got(site: _Site, paths: Sequence[_Followed], lines: Lines) -> Got:
         # A sort is stable: of the other ways the shortest is still first.
         chains = tuple(sorted(chains, key=lambda chain: not _enters(chain, path)))
     outcomes = tuple(worst(o) for o in by_topology)
+    if place in unfollowed and {*outcomes} <= _NOTHING:
+        # That no path is seen says nothing where one could not be followed.
+        outcomes = tuple(_UNSEEN.get(one, one) for one in outcomes)
     unused = best is not None and worst(outcomes) is Outcome.NOT_REACHED
     return Got(
         site.place,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from xfrmlint.contract.words import Contract
+from xfrmlint.errors import TOO_DEEP
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import UnknownRow
 from xfrmlint.facts.store import Store
@@ -79,7 +80,7 @@ def left_out_rows(paths: Iterable[str]) -> Rows:
 
 def lost_rows(part: Part) -> Rows:
     """Return what is said of a part whose code is nested too deeply to be analysed."""
-    reason = "not analysed: this, or what it is read with, is nested too deeply"
+    reason = f"not analysed: this, or what it is read with, is {TOO_DEEP}"
     return [UnknownRow(path, 0, "", reason, matters=1) for path in part.paths]
 
 

@@ -6,7 +6,7 @@ tables; between such folders there is nothing but the kernel's own interfaces.
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -27,7 +27,8 @@ from xfrmlint.contract.words import (
     Contract,
     worth_reading,
 )
-from xfrmlint.errors import InputError
+from xfrmlint.errors import InputError, nesting_named
+from xfrmlint.kernel.kbuild import Module
 from xfrmlint.kernel.places import HEADERS, is_core, part_of
 from xfrmlint.kernel.release import Release
 from xfrmlint.tree import Tree
@@ -52,7 +53,8 @@ def words_of(contract: Contract) -> re.Pattern[bytes]:
 
 def contract_in(tree: Tree, memo: Memo | None = None, names: Names = NO_NAMES) -> Contract:
     """Return the contract that a tree has. memo: see Corpus. names: see recognise()."""
-    return recognise(Reader(tree, words_of(ABSENT), memo), names)
+    with nesting_named(f"{XFRM}, or what is read with it"):
+        return recognise(Reader(tree, words_of(ABSENT), memo), names)
 
 
 def refuse_strange(trees: Sequence[Tree], names: Names) -> None:
@@ -175,9 +177,11 @@ def _ties(reader: Reader, paths: Sequence[str]) -> list[_Tie]:
     sources = [path for path in paths if path.endswith(".c") and not is_core(path)]
     tabled = {path for path in sources if _TABLE.search(corpus.data(path))}
     found = []
+    with_table: dict[object, bool] = {}
     for path in sources:
-        linked = {source for module in reader.universe.modules(path) for source in module.sources}
-        if path in tabled or tabled & linked:
+        if path in tabled or any(
+            _has_one(module, tabled, with_table) for module in reader.universe.modules(path)
+        ):
             continue
         tags = set(_TAGS.findall(corpus.data(path)))
         for header in sorted(_included(reader, path) - {XFRM, path}):
@@ -193,6 +197,19 @@ def _ties(reader: Reader, paths: Sequence[str]) -> list[_Tie]:
             if callers:
                 found.append(_Tie(header, frozenset(map(part_of, [path, *callers]))))
     return found
+
+
+def _has_one(module: Module, of: Set[str], known: dict[object, bool]) -> bool:
+    """Tell whether one of a module's sources is one of some. known: the answers so far."""
+    key = _key(module)
+    if key not in known:
+        known[key] = not of.isdisjoint(module.sources)
+    return known[key]
+
+
+def _key(module: Module) -> tuple[object, ...]:
+    """Return what tells a module from others; its sources may be as many as there are modules."""
+    return module.name, len(module.sources), *module.sources[:1]
 
 
 def _included(reader: Reader, path: str) -> set[str]:
@@ -223,15 +240,21 @@ def _parts(
     for path in sources:
         reader.corpus.kbuild.modules_of(path)
     groups = {folder: {folder} for folder in (*map(part_of, paths), *users)}
-    together = [tie.folders for tie in ties]
-    for path in sources:
-        for module in reader.corpus.kbuild.modules_of(path):
-            together.append(frozenset([part_of(path), *map(part_of, module.sources)]))
-    for folders in together:
+    together = {
+        (part_of(path), _key(module)): frozenset([part_of(path), *map(part_of, module.sources)])
+        for path in sources
+        for module in reader.corpus.kbuild.modules_of(path)
+    }
+    for folders in (*(tie.folders for tie in ties), *together.values()):
         whole = set().union(*(groups.get(folder, {folder}) for folder in folders))
         groups.update(dict.fromkeys(whole, whole))
-    for own in sorted({tuple(sorted(group)) for group in groups.values()}):
-        yield Part(own, tuple(sorted(path for path in paths if part_of(path) in own)))
+    lying: dict[str, list[str]] = {}
+    for path in sorted(paths):
+        lying.setdefault(part_of(path), []).append(path)
+    for own in sorted(
+        tuple(sorted(group)) for group in {id(g): g for g in groups.values()}.values()
+    ):
+        yield Part(own, tuple(sorted(path for folder in own for path in lying.get(folder, ()))))
 
 
 def _candidates(

@@ -11,7 +11,7 @@ from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
 from xfrmlint.c.unit import Place
 from xfrmlint.concrete.lab import Blamed, Ran
 from xfrmlint.concrete.tears import Tear
-from xfrmlint.contract.words import Contract
+from xfrmlint.contract.words import SHARE, Contract
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import (
     AnswerRow,
@@ -42,6 +42,7 @@ from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver
 from xfrmlint.program.freed import Freed
+from xfrmlint.program.sharing import SharingTest
 from xfrmlint.program.sites import Found, Site
 from xfrmlint.program.sleeps import Sleep
 from xfrmlint.program.zeros import ZeroHandle
@@ -167,7 +168,9 @@ def _driver_rows(contract: Contract, drivers: Sequence[Driver]) -> Iterator[tupl
             driver.role,
             int(driver.on_netdev),
             int(driver.opted_in),
-            int(driver.table.shares),
+            int(bool(table.unclear) and not driver.opted_in),
+            int(table.test is not None),
+            str(table.test or ""),
             flag.path if flag else "",
             flag.line if flag else 0,
             flag.column if flag else 0,
@@ -385,8 +388,20 @@ def _on_the_way(sites: Sequence[Site]) -> frozenset[str]:
     return frozenset(function.name for site in sites for function in site.reached.functions)
 
 
+_BLIND = (
+    "the sharing test looks behind no more than one of its devices: whether both are of one chip "
+    "is not known"
+)
+
+
 def _unknown_rows(part: Analysed) -> Iterator[UnknownRow]:
     module = part.graph.reader.universe.module
+    test = part.graph.reader.contract.slots.get(SHARE)
+    for driver in part.drivers:
+        blind = test is not None and driver.table.test is SharingTest.BLIND
+        for filled in driver.table.callbacks if blind else ():
+            if test is not None and filled.field == test.name:
+                yield _unknown(Doubt(filled.place, filled.target, _BLIND), driver.group, 1)
     for group, one in part.traced.items():
         for doubt in one.doubts:
             yield _unknown(doubt, group, 1)

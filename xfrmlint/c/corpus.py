@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from tree_sitter import Node
 from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.conditionals import VERSIONED
+from xfrmlint.c.index import Indexes, is_word
 from xfrmlint.c.shape import Shapes, shapes_of
 from xfrmlint.c.unit import Unit, parse
 from xfrmlint.kernel.kbuild import Kbuild
@@ -101,6 +102,7 @@ class Corpus:
         self.unreadable: dict[str, str] = {}
         # What is not understood of an #include or of how a file is included: path, offset -> why.
         self.doubts: dict[tuple[str, int], str] = {}
+        self.indexes = Indexes()
         self._words = words
         self._data: dict[str, bytes] = {}
         self._settling: set[str] = set()
@@ -121,6 +123,15 @@ class Corpus:
                 self.unreadable[path] = str(error)
                 self._data[path] = b""
         return self._data[path]
+
+    def places(self, text: bytes, word: bytes) -> Iterable[int]:
+        """Return where a word stands as a whole one, in a text that others are looked for in."""
+        index = self.indexes.of(text) if is_word(word) else None
+        return words(text, word) if index is None else index.get(word, ())
+
+    def names(self, path: str, word: bytes) -> bool:
+        """Tell whether a word stands in a file."""
+        return any(True for _ in self.places(self.data(path), word))
 
     def plain(self, path: str) -> bytes:
         """Return a file's bytes with comments blanked, as long as they were."""

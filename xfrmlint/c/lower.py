@@ -20,6 +20,7 @@ from xfrmlint.c.graph import Does, Graph, Step, left_for
 from xfrmlint.c.integers import COMPARISONS
 from xfrmlint.c.loops import loop_of
 from xfrmlint.c.syntax import (
+    UNEVALUATED,
     Assignment,
     Before,
     Binary,
@@ -449,7 +450,7 @@ class _Builder:
         for at in range(with_effects[-1] + 1):
             part = parts[at]
             # What is read before a call is what it was then.
-            if at in with_effects or not isinstance(part, Literal | Name):
+            if at in with_effects or not _stays(part):
                 used[at] = to = Temporary(part.node, part.start, part)
                 kept.append((to, part))
         return self._all_into(kept, then(used))
@@ -582,6 +583,12 @@ def _chained(chain: Sequence[Binary], terms: Sequence[Expression]) -> Expression
     for link, right in zip(chain, terms[1:], strict=True):
         one = Binary(link.node, link.start, link.operator, one, right)
     return one
+
+
+def _stays(one: Expression) -> bool:
+    """Tell whether an expression needs no temporary before a call: that changes nothing of it."""
+    unread = isinstance(one, Opaque) and one.why == UNEVALUATED
+    return unread or isinstance(one, Literal | Name)
 
 
 def _is_truth(one: Expression) -> bool:

@@ -7,12 +7,13 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from xfrmlint.c.blanking import logical_line, without_comments
-from xfrmlint.c.corpus import Corpus
+from xfrmlint.c.corpus import Corpus, words
 
 _DEFINE = re.compile(
     rb"^[ \t]*#[ \t]*define[ \t]+(\w+)(\([^)\n]*(?:\\\r?\n[^)\n]*)*\))?((?:\\\r?\n|[^\n])*)", re.M
 )
 _DEFINE_START = re.compile(rb"[ \t]*#[ \t]*define\b")
+_PASTES = re.compile(rb"##")
 _PASTE = re.compile(rb"\w+(?:\s*##\s*\w+)+")
 _TOKEN = re.compile(
     rb"""[A-Za-z_]\w*|\.?\d(?:[\w.]|'\w)*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|##|->|\+\+|--|<<=?|>>=?|"""
@@ -110,23 +111,20 @@ def _macro(match: re.Match[bytes], path: str, define: int, base: int) -> Macro:
     return Macro(match.group(1).decode(), parameters, body, path, start, define)
 
 
-def _defines_with(corpus: Corpus, path: str, piece: bytes) -> list[Macro]:
-    """Return the #defines of a file (dead ones too) in whose text some bytes occur."""
+def _defines_at(corpus: Corpus, path: str, places: Iterable[int]) -> list[Macro]:
+    """Return the #defines of a file (dead ones too) in whose text some places are."""
     data = corpus.data(path)
     starts: dict[int, None] = {}
-    at = data.find(piece)
-    while at >= 0:
+    for at in places:
         start = logical_line(data, at)
         if _DEFINE_START.match(data, start):
             starts[start] = None
-        at = data.find(piece, at + 1)
     found = [(start, _DEFINE.match(data, start)) for start in starts]
     return [_macro(match, path, start, start) for start, match in found if match is not None]
 
 
 def _holds(macro: Macro, word: bytes) -> bool:
-    whole = rb"(?<!\w)" + re.escape(word) + rb"(?!\w)"
-    return word in macro.body and re.search(whole, macro.body) is not None
+    return any(True for _ in words(macro.body, word))
 
 
 def _live(corpus: Corpus, macro: Macro) -> bool:
@@ -179,7 +177,7 @@ class Macros:
 
         A macro that uses such a macro counts; so does one that pastes (##) a word together.
         """
-        found: dict[str, list[Macro]] = {}
+        found: dict[str, dict[Macro, None]] = {}
         wanted = list(words)
         seen: set[str] = set()
         while wanted:
@@ -188,19 +186,18 @@ class Macros:
                 continue
             seen.add(word)
             for macro in self._with(word):
-                known = found.setdefault(macro.name, [])
-                if macro not in known:
-                    known.append(macro)
+                found.setdefault(macro.name, {})[macro] = None
                 wanted.append(macro.name)
-        return found
+        return {name: list(known) for name, known in found.items()}
 
     def _with(self, word: str) -> list[Macro]:
         if word not in self._direct:
             encoded = word.encode("utf-8", "surrogateescape")
             found = self.pasting(word)
             for path in self._paths:
-                if encoded in self._corpus.define_text(path):
-                    for macro in _defines_with(self._corpus, path, encoded):
+                if any(True for _ in self._corpus.places(self._corpus.define_text(path), encoded)):
+                    places = self._corpus.places(self._corpus.data(path), encoded)
+                    for macro in _defines_at(self._corpus, path, places):
                         if _holds(macro, encoded) and _live(self._corpus, macro):
                             found.append(macro)
             self._direct[word] = found
@@ -212,7 +209,8 @@ class Macros:
             self._pasting = []
             for path in self._paths:
                 if b"##" in self._corpus.define_text(path):
-                    for macro in _defines_with(self._corpus, path, b"##"):
+                    places = (m.start() for m in _PASTES.finditer(self._corpus.data(path)))
+                    for macro in _defines_at(self._corpus, path, places):
                         self._pasting += [(p, macro) for p in _pasted_names(macro)]
         found = dict.fromkeys(m for p, m in self._pasting if p.fullmatch(word))
         return [macro for macro in found if _live(self._corpus, macro)]

@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from xfrmlint.c.corpus import Corpus, joined
 from xfrmlint.kernel.kbuild import Module
@@ -15,6 +15,8 @@ _OUTWARD = re.compile(
     rb"^(?!static\b|typedef\b|extern\b)(?:[A-Za-z_][^\n;={}()]*[\s*])?([A-Za-z_]\w*)\s*[=;(\[]",
     re.M,
 )
+# An #include of a file; the name can be a macro's, too.
+_NAMED = r'(include|define\s+\w+)\s*["<]([^">]*/)?{}[">]'
 # A header that headers include: its users are sought this many levels up.
 _INCLUDE_LEVELS = 3
 
@@ -26,6 +28,8 @@ class Universe:
         self.corpus = corpus
         self._modules: dict[str, list[Module]] = {}
         self._files: dict[str, list[str]] = {}
+        self._unlinked: dict[str, tuple[str, ...]] = {}
+        self._includers: dict[tuple[str, ...], Mapping[str, Sequence[str]]] = {}
         self._named: dict[str, list[str]] = {}
         self._exported: dict[str, tuple[frozenset[str], list[str]]] = {}
         # Headers below include/ that belong to the drivers which include them, and where those are.
@@ -62,10 +66,13 @@ class Universe:
 
     def _folder_module(self, path: str) -> Module:
         folder = posixpath.dirname(path)
-        names = [n for n in self.corpus.tree.folder(folder) if n.endswith(".c")]
-        sources = [posixpath.join(folder, n) for n in names]
-        own = [s for s in sources if s == path or not self.corpus.kbuild.modules_of(s)]
-        return Module(posixpath.basename(folder), tuple(own), self.corpus.kbuild.doubt(path))
+        if folder not in self._unlinked:
+            names = [n for n in self.corpus.tree.folder(folder) if n.endswith(".c")]
+            sources = [posixpath.join(folder, n) for n in names]
+            own = [s for s in sources if not self.corpus.kbuild.modules_of(s)]
+            self._unlinked[folder] = tuple(own)
+        doubt = self.corpus.kbuild.doubt(path)
+        return Module(posixpath.basename(folder), self._unlinked[folder], doubt)
 
     def _including(self, path: str) -> list[Module]:
         found: dict[str, Module] = {}
@@ -76,10 +83,7 @@ class Universe:
         for _ in range(_INCLUDE_LEVELS):
             if not level:
                 break
-            names = "|".join(sorted({re.escape(posixpath.basename(p)) for p in level}))
-            # The name can be a macro's, too.
-            named = rf'(include|define\s+\w+)\s*["<]([^">]*/)?({names})[">]'
-            users = self.corpus.tree.search(named, around)
+            users = self._users(level, around)
             headers = []
             for user in users:
                 if user in seen or set(level).isdisjoint(
@@ -94,6 +98,30 @@ class Universe:
                         found.setdefault(module.name, module)
             level = headers
         return list(found.values()) or [Module(posixpath.basename(posixpath.dirname(path)), ())]
+
+    def _users(self, files: Sequence[str], around: Sequence[str]) -> Sequence[str]:
+        """Return the files in some folders that may include one of some files."""
+        if all(file.endswith(".c") for file in files):
+            # Few do that: they are looked for once, not for each source that no Makefile links.
+            users = self._source_users(tuple(around))
+            return [user for file in files for user in users.get(posixpath.basename(file), ())]
+        names = "|".join(sorted({re.escape(posixpath.basename(file)) for file in files}))
+        return self.corpus.tree.search(_NAMED.format(rf"({names})"), around)
+
+    def _source_users(self, around: tuple[str, ...]) -> Mapping[str, Sequence[str]]:
+        """Return which files in some folders include a source, by the source's name."""
+        if around not in self._includers:
+            pattern = _NAMED.format(r'([^"></]*\.c)')
+            wanted = re.compile(pattern.encode())
+            found: dict[str, dict[str, None]] = {}
+            for user in self.corpus.tree.search(pattern, around):
+                for line in self.corpus.data(user).split(b"\n"):
+                    match = wanted.search(line) if b".c" in line else None
+                    if match is not None:
+                        name = match.group(3).decode("utf-8", "surrogateescape")
+                        found.setdefault(name, {})[user] = None
+            self._includers[around] = {name: list(users) for name, users in found.items()}
+        return self._includers[around]
 
     def _around(self, path: str) -> list[str]:
         """Return where the sources are looked for that include a header, or call a function."""

@@ -76,7 +76,7 @@ class Reader:
     ) -> None:
         self.contract = contract
         self.corpus = Corpus(tree, words, memo)
-        self.indexes = Indexes()
+        self.indexes = self.corpus.indexes
         self.outlines = Outlines(self.corpus)
         self.types = Types(self.corpus, self.outlines)
         self.universe = Universe(self.corpus)

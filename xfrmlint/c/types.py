@@ -327,15 +327,18 @@ class Types:
         if local is not None:
             kind = self.resolved(local.type, view.path)
             return kind.result if kind.base == "fn" else None
-        found = self.result(name, view.path)
-        if found is not None:
-            return found
+        # A name in capitals is a macro's: to look for a function takes a walk through all headers.
+        found = self._of_expanded(node, name, view, depth) if name.isupper() else None
+        found = found or self.result(name, view.path)
+        return found or self._of_expanded(node, name, view, depth)
+
+    def _of_expanded(self, call: Node, name: str, view: View, depth: int) -> CType | None:
+        """Type what a function-like macro makes of a call."""
         macro = self.macro(name, view.path)
-        if macro is not None and macro.parameters is not None and depth < 12:
-            text = node.text or b""
-            expansion = expand(text, view.path, 0, {name: macro})
-            return self._of_text(expansion.text, view, node, depth)
-        return None
+        if macro is None or macro.parameters is None or depth >= 12:
+            return None
+        expansion = expand(call.text or b"", view.path, 0, {name: macro})
+        return self._of_text(expansion.text, view, call, depth)
 
     def _pointer_to(self, written: Node, view: View) -> CType | None:
         """Return the pointer to a type that is an argument: a tag, or a typedef's name."""

@@ -11,6 +11,7 @@ from xfrmlint.c.blanking import readable
 from xfrmlint.c.corpus import Corpus, words
 from xfrmlint.c.ctype import CType, Declared, declarators, declared, specified
 from xfrmlint.c.macros import TOO_MUCH, Expansion, Macro, Piece, expand_all, uses
+from xfrmlint.c.nesting import DEEPEST, SMALL, leaves_at
 from xfrmlint.c.unit import (
     Item,
     Place,
@@ -78,7 +79,11 @@ class View:
         self.text = text
         self.heads: Mapping[str, Place] = {}
         self._expansion = expansion
+        # What is asked of each of many calls or names is looked for once.
         self._holding: dict[re.Pattern[bytes], bool] = {}
+        self._leaves: dict[str, Sequence[Node]] = {}
+        self._deep: set[int] = set()
+        self._right_sides: dict[str, Sequence[Node]] = {}
 
     @property
     def kind(self) -> str:
@@ -99,6 +104,13 @@ class View:
     def place(self, offset: int) -> Place:
         """Return where the text at `offset` is written (in a macro's body if it came from one)."""
         path, start = self.origin(offset)
+        return self.corpus.unit(path).place(start)
+
+    def place_in_item(self, offset: int) -> Place:
+        """Return where the text at `offset` is written in the item, where it uses a macro."""
+        path, start = self.origin(offset)
+        if path != self.path or not self.written.start <= start < self.written.end:
+            path, start = self.path, self.written.start
         return self.corpus.unit(path).place(start)
 
     def origin(self, offset: int) -> tuple[str, int]:
@@ -133,9 +145,17 @@ class View:
         found = declared(base, declarator)
         return found.type.result if found is not None and found.type.base == "fn" else None
 
-    def occurrences(self, word: str) -> list[Node]:
+    def occurrences(self, word: str) -> Sequence[Node]:
         """Return the leaf nodes of the item that are this word."""
+        found = self._leaves.get(word)
+        if found is None:
+            found = self._leaves[word] = self._occurrences(word)
+        return found
+
+    def _occurrences(self, word: str) -> list[Node]:
         encoded = word.encode("utf-8", "surrogateescape")
+        if self.node.end_byte - self.node.start_byte > SMALL:
+            return self._leaves_of_many(encoded)
         found = []
         for start in words(self.text, encoded, self.node.start_byte, self.node.end_byte):
             end = start + len(encoded)
@@ -143,6 +163,19 @@ class View:
             if node is not None and node.start_byte == start and node.end_byte == end:
                 found.append(node)
         return found
+
+    def _leaves_of_many(self, word: bytes) -> list[Node]:
+        starts = words(self.text, word, self.node.start_byte, self.node.end_byte)
+        found = []
+        for leaf in leaves_at(self.node, ((start, start + len(word)) for start in starts)):
+            found.append(leaf.node)
+            if leaf.depth > DEEPEST:
+                self._deep.add(leaf.node.id)
+        return found
+
+    def lies_too_deep(self, node: Node) -> bool:
+        """Tell whether an occurrence has more around it than is followed."""
+        return node.id in self._deep
 
     @cached_property
     def locals(self) -> list[Local]:
@@ -211,8 +244,14 @@ class View:
             names.append(node_text(found) if found is not None else "")
         return names
 
-    def assignments(self, name: str) -> list[Node]:
+    def assignments(self, name: str) -> Sequence[Node]:
         """Return the right sides of the assignments to a local name, its initializers too."""
+        found = self._right_sides.get(name)
+        if found is None:
+            found = self._right_sides[name] = self._assignments(name)
+        return found
+
+    def _assignments(self, name: str) -> list[Node]:
         found = [v.value for v in self._by_name.get(name, ()) if v.value is not None]
         for node in self.occurrences(name):
             parent = node.parent

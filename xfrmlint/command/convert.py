@@ -20,7 +20,7 @@ from xfrmlint.command.shared import (
     take_models,
     tree_and_paths,
 )
-from xfrmlint.errors import InputError
+from xfrmlint.errors import TOO_DEEP, InputError
 
 if TYPE_CHECKING:
     from xfrmlint.convert.mail import Author
@@ -67,6 +67,7 @@ def convert(
     from xfrmlint.convert.proof import proven
     from xfrmlint.git.overlay import laid
     from xfrmlint.git.patch import series_at
+    from xfrmlint.report.terminal import printable
     from xfrmlint.tree import Tree
     from xfrmlint.tree.folder import is_tree
 
@@ -96,12 +97,17 @@ def convert(
             if driver in upper:
                 raise InputError(f"{driver}: hands states on; there is nothing to convert")
             if driver not in lower:
-                raise InputError(f"{driver}: no such driver; there are {', '.join(lower)}")
+                beside = f"; {analysis.lost[0]} is {TOO_DEEP}" if analysis.lost else ""
+                there = ", ".join(lower) or "none"
+                raise InputError(f"{driver}: no such driver; there are {there}{beside}")
         proofs = []
         for driver in lower if every else rest:
             progress(f"converting {driver}")
             proofs.append(proven(tree, analysis, driver, rules, names))
     status = CLEAN
+    for path in analysis.lost if every else ():
+        sys.stderr.write(f"{printable(path)}: not converted, for it is {TOO_DEEP}\n")
+        status = FINDINGS
     number = 0
     for proof in proofs:
         if proof.reasons:

@@ -31,6 +31,7 @@ from xfrmlint.errors import InputError
 
 if TYPE_CHECKING:
     from xfrmlint.facts.store import Store
+    from xfrmlint.program.access import Doubt
 
 
 @click.command()
@@ -199,7 +200,7 @@ def judge(
 
     TREE can be left out: a name that is no kernel tree is a driver's.
     """
-    from xfrmlint.analysis.judgement import judgements, owners, topologies_of
+    from xfrmlint.analysis.judgement import judgements, left_open, owners, topologies_of
     from xfrmlint.memory.gather import gathered
     from xfrmlint.model.judge import Outcome, severity
     from xfrmlint.report import judge as rendering
@@ -217,13 +218,15 @@ def judge(
     # A module below another's ops table is judged with the one on the net_device.
     group = _group(store, driver) if driver is not None else None
     found, callbacks = judgements(store, lines_of(where), group), owners(store, driver)
-    others = [] if driver is None or found else list(_without_handle(store, driver))
+    unplaced = left_open(store)
+    others = [] if driver is None or found else list(_without_handle(store, driver, unplaced))
+    others += map(_in_words, unplaced)
     version, present = store.query("SELECT version, contract FROM tree")[1][0]
     if form == "json":
         from xfrmlint.command.page import commit_of
 
         of = {"version": version, "contract": present, "commit": commit_of(where)}
-        text = rendering.as_json(found, callbacks, of, topologies_of(store))
+        text = rendering.as_json(found, callbacks, of, topologies_of(store), unplaced)
         printed([text.removesuffix("\n")])
     elif form in ("html", "dot"):
         made = Made(found, callbacks, others, version, present, group, topologies_of(store))
@@ -260,28 +263,31 @@ def _group(store: "Store", driver: str) -> str:
     return groups.get(driver, driver)
 
 
-def _without_handle(store: "Store", driver: str) -> Iterator[str]:
+def _in_words(doubt: "Doubt") -> str:
+    line = f":{doubt.place.line}" if doubt.place.line else ""
+    function = f"{doubt.function}(): " if doubt.function else ""
+    return f"unknown: {doubt.place.path}{line}: {function}{doubt.reason}"
+
+
+def _without_handle(store: "Store", driver: str, unplaced: "Sequence[Doubt]") -> Iterator[str]:
     """Yield what there is to say of a driver that gets no handle on its datapath.
 
-    Raises InputError if there is no such driver.
+    unplaced: what hides one, maybe. Raises InputError if there is no such driver.
     """
-    from xfrmlint.analysis.judgement import judged_drivers
+    from xfrmlint.analysis.judgement import doubts_of, judged_drivers
 
     _, rows = store.query("SELECT DISTINCT driver, role FROM ops_table ORDER BY driver")
     roles = {row["driver"]: row["role"] for row in rows}
     if driver not in roles:
         names = sorted({*roles, *judged_drivers(store)})
         said = likely(driver, names) or f"; there are {', '.join(names) or 'none'}"
-        raise InputError(f"{driver}: no such driver{said}")
+        beside = f"; {_in_words(unplaced[0])}" if unplaced else ""
+        raise InputError(f"{driver}: no such driver{said}{beside}")
     if roles[driver] == "upper":
         yield f"{driver}: an upper driver: it hands states on, and has no hardware to give a handle"
         return
     yield f"{driver}: a lower driver that gets no handle on its datapath"
-    _, rows = store.query("SELECT * FROM unknown WHERE matters ORDER BY path, line")
-    for row in rows:
-        if row["driver"] == driver:
-            function = f"{row['function']}(): " if row["function"] else ""
-            yield f"  unknown: {row['path']}:{row['line']}: {function}{row['reason']}"
+    yield from (f"  {_in_words(doubt)}" for doubt in doubts_of(store, driver))
 
 
 def _terminal_width() -> int:

@@ -29,6 +29,8 @@ class _AllOn(dict[str, bool]):
         return True if name in self else default
 
 
+# A header that an assembler or a C++ compiler reads, too, asks for these.
+_OTHER_LANGUAGES = ("__ASSEMBLY__", "__ASSEMBLER__", "__cplusplus")
 ALL_ON: Configuration = _AllOn()
 OFF: Configuration = {OPTION: False}
 
@@ -39,6 +41,8 @@ def option(name: str, configuration: Configuration, defined: bool = True) -> boo
         return configuration[name]
     if name == "__KERNEL__":
         return True
+    if name in _OTHER_LANGUAGES:
+        return False
     # An include guard. What else starts so is a compiler's or an assembler's.
     return False if defined and re.fullmatch(r"_+\w+_H_*", name) else None
 

@@ -27,6 +27,8 @@ from xfrmlint.contract.words import (
 )
 
 _ROUTE, _WHOLE_ROUTE = "struct dst_entry", "struct xfrm_dst"
+# include/net/xfrm.h: what a device does for a state, in xso.type.
+_TYPE, _KINDS = "type", ("XFRM_DEV_OFFLOAD_CRYPTO", "XFRM_DEV_OFFLOAD_PACKET")
 
 
 def counts_the_owners_own(reader: Reader) -> Answer | None:
@@ -39,13 +41,30 @@ def counts_the_owners_own(reader: Reader) -> Answer | None:
     if defined is None:
         return None
     source, sources = defined
+    kinds = [sources.constant(name, source.path) for name in _KINDS]
+    known: list[Int | None] = [kind for kind in kinds if kind is not None]
+    found = [_of_kind(source, sources, kind) for kind in known or [None]]
+    answers = [answer for answer in found if answer is not None]
+    if not answers:
+        reason = f"{source.name}() looks at no {reader.contract.member(HANDLE)}"
+        return Answer(None, source.path, source.line, reason)
+    return min(answers, key=lambda one: _ORDER.index(one.ok))
+
+
+# What is wrong for one kind of offload is wrong, and what is not known of one is not known.
+_ORDER = (False, None, True)
+
+
+def _of_kind(source: Source, sources: Sources, kind: Int | None) -> Answer | None:
+    """Return the answer for one kind of offload, or any; None if no handle is looked at for it."""
+    contract = sources.contract
     name = source.name
     place = (source.path, source.line)
     try:
-        neither = _answers(source, sources, handle=0, private=False)
-        handle = _answers(source, sources, handle=7, private=False)
-        private = _answers(source, sources, handle=0, private=True)
-        both = _answers(source, sources, handle=7, private=True)
+        neither = _answers(source, sources, kind, handle=0, private=False)
+        handle = _answers(source, sources, kind, handle=7, private=False)
+        private = _answers(source, sources, kind, handle=0, private=True)
+        both = _answers(source, sources, kind, handle=7, private=True)
     except Outside as error:
         return Answer(None, *place, f"{error.reason} (line {error.line})")
     if any(len(answers) > 1 for answers in (*neither, *handle, *private, *both)):
@@ -53,7 +72,7 @@ def counts_the_owners_own(reader: Reader) -> Answer | None:
     if both != neither and private == handle == neither:
         return Answer(False, *place, f"{name}() wants a handle and the owner's own, too")
     if handle == neither:
-        return Answer(None, *place, f"{name}() looks at no {contract.member(HANDLE)}")
+        return None
     if private == handle:
         return Answer(True, *place, "")
     if private == neither:
@@ -63,14 +82,16 @@ def counts_the_owners_own(reader: Reader) -> Answer | None:
     return Answer(False, *place, reason)
 
 
-def _answers(source: Source, sources: Sources, handle: int, private: bool) -> list[set[str]]:
+def _answers(
+    source: Source, sources: Sources, kind: Int | None, handle: int, private: bool
+) -> list[set[str]]:
     """Return all that can be answered for a route through the state's device, and for another."""
     found: list[set[str]] = []
     for through_own in (True, False):
         answers: set[str] = set()
 
         for count, choose in enumerate(choices()):
-            route = _route(sources.contract, handle, private, through_own)
+            route = _route(sources.contract, kind, handle, private, through_own)
             answers.add(value_text(evaluate(source, [Pointer(route)], sources, choose).value))
             if count > MOST_RUNS:
                 raise Outside("too many paths", source.path, source.line)
@@ -78,12 +99,16 @@ def _answers(source: Source, sources: Sources, handle: int, private: bool) -> li
     return found
 
 
-def _route(contract: Contract, handle: int, private: bool, through_own: bool) -> Struct:
+def _route(
+    contract: Contract, kind: Int | None, handle: int, private: bool, through_own: bool
+) -> Struct:
     """Return a route with a state, as the head of the whole one and as that itself."""
     owner, other = (Struct(name, DEVICE, open=True) for name in ("dev", "other"))
     xso = Struct(f"x->{XSO}", contract.offload, open=True)
     xso.put(contract.member(OWNER), Pointer(owner))
     xso.put(contract.member(HANDLE), Int(handle, ULONG))
+    if kind is not None:
+        xso.put(_TYPE, kind)
     held = Pointer(Cell("private", Uninitialized())) if private else NULL
     xso.put(contract.member(PRIVATE), held)
     # An owner with data of its own pins nothing.

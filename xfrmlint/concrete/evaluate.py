@@ -63,6 +63,7 @@ from xfrmlint.concrete.values import (
     Value,
     Void,
 )
+from xfrmlint.concrete.wrapped import loop_behind
 
 _MOST_STEPS = 20_000
 ENDLESS = "a loop that doesn't end soon"
@@ -274,9 +275,12 @@ class _Machine(Builtins):
         """Go on to the next turn of a loop that a macro makes; tell whether there is one."""
         if self.kernel is None:
             raise self._outside("a loop made by a macro", step.offset)
-        of = loop_variable(step.loop, step.arguments)
+        name, arguments = loop_behind(
+            step.loop, step.arguments, lambda name: self.names.loop_macro(name, self._path)
+        )
+        of = loop_variable(name, arguments)
         if step.number not in frame.turns:
-            found = self.kernel.elements(self, step.loop, step.arguments, of)
+            found = self.kernel.elements(self, name, arguments, of)
             frame.turns[step.number] = found
         value = next(frame.turns[step.number], None)
         if value is None:

@@ -51,6 +51,7 @@ from xfrmlint.concrete.values import (
     Unknown,
     Value,
     Void,
+    place_in_array,
 )
 from xfrmlint.contract.words import DEVICE, OPS
 
@@ -166,14 +167,15 @@ class Expressions(Operands, Operators):
         found = self._variable(one)
         if found is not None:
             return found.value if isinstance(found.value, Struct) else found
+        if self.choose is not None or self.kernel is not None:
+            number = self.names.constant(one.name, self._path)
+            if number is not None:
+                return Cell(one.name, number)
         if self.choose is not None:
             return Cell(one.name, Unknown())
         if self.kernel is not None:
             if one.name == "jiffies":
                 return Cell("jiffies", Open("jiffies", set()))
-            number = self.names.constant(one.name, self._path)
-            if number is not None:
-                return Cell(one.name, number)
             shared = self._of_file(self.kernel, one.name)
             if shared is not None:
                 return shared
@@ -284,14 +286,25 @@ class Expressions(Operands, Operators):
                 return array
             behind = Struct(f"{array.name}[{index.value}]", array.kind, fresh=array.fresh)
             return array.row.setdefault(index.value, behind)
-        if not isinstance(array, Struct) or array.element is None or not isinstance(index, Int):
+        within = place_in_array(array) if isinstance(array, Struct | Cell) else None
+        if within is not None and isinstance(index, Int):
+            return self._element_at(within[0], within[1] + index.value, one.start)
+        if not isinstance(array, Struct) or not isinstance(index, Int):
             raise self._outside("an element of what is no array", one.start)
-        if not 0 <= index.value < array.count:
-            raise self._outside(f"element {index.value} of {array.count}", one.start)
-        key = str(index.value)
+        return self._element_at(array, index.value, one.start)
+
+    def _element_at(self, array: Struct, index: int, at: int) -> Cell | Struct:
+        if array.element is None:
+            raise self._outside("an element of what is no array", at)
+        if not 0 <= index < array.count:
+            raise self._outside(f"element {index} of {array.count}", at)
+        key = str(index)
         if key not in array.fields:
             array.put(key, self._at_birth(array, key, array.element), array.element)
-        return array.fields[key]
+        found = array.fields[key]
+        if isinstance(found, Cell):
+            found.array = array
+        return found
 
     # What the kernel asks
 

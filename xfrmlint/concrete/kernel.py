@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
-from xfrmlint.c.syntax import Expression
+from xfrmlint.c.syntax import Expression, Name
 from xfrmlint.concrete import primitives
 from xfrmlint.concrete.containers import HASHED, LOOPS, XARRAY, Containers, put, variable_of
 from xfrmlint.concrete.containers import Evaluating as MapsEvaluating
@@ -442,7 +442,8 @@ class Kernel:
         if not _LOOP.fullmatch(name) or len(arguments) < 3:
             raise machine.refuse(f"a loop made by a macro ({name})", node)
         at = 2 if "_safe" in name else 1
-        member = arguments[at + 1].text
+        named = arguments[at + 1]
+        member = named.name if isinstance(named, Name) else named.text
         head = self._linked(machine, arguments[at], node)
         found = self.entries_of(head)
         if not found and head.born and not self.populated and id(head) not in self.filled:

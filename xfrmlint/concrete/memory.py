@@ -202,6 +202,8 @@ class Memory:
         if isinstance(value, Unknown | Open):
             return value
         if isinstance(value, Struct):
+            if kind.pointers and value.element is not None:
+                return self._as_pointer(self._first_of(value, at), kind, at)
             if kind.pointers or (value.kind and kind.base != value.kind):
                 raise self._outside(f"a struct where `{kind.base}` is wanted", at)
             return value
@@ -213,6 +215,14 @@ class Memory:
                 return Int(int(value.target is not None), BOOL)
             raise self._outside("a pointer used as a number", at)
         return self._as_pointer(value, kind, at)
+
+    def _first_of(self, array: Struct, at: int) -> Pointer:
+        """Return what an array is where a pointer is wanted."""
+        return Pointer(self._element_at(array, 0, at))
+
+    def _element_at(self, array: Struct, index: int, at: int) -> Cell | Struct:
+        """Return an element of an array."""
+        raise NotImplementedError
 
     def _as_pointer(self, value: Value, kind: CType, at: int) -> Value:
         """Convert a value as an assignment to a pointer does."""
@@ -261,6 +271,10 @@ class Memory:
                     raise self._outside(reason, at)
         elif isinstance(target, Cell):
             held = target.type
+            if target.array is not None and target is target.array.end:
+                held = target.array.element
+                if held is not None and kind == held.pointed():
+                    return
             if held is None or held.pointers or integer(held) is None:
                 same = held is not None and kind == held.pointed()
                 if same or (self.choose is not None and (held is None or kind.pointers > 1)):

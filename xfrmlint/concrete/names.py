@@ -8,6 +8,7 @@ from tree_sitter import Node
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import Int
+from xfrmlint.c.macros import Macro
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import Function
 
@@ -51,6 +52,10 @@ class Names(Protocol):
 
     def function(self, name: str, path: str) -> Source | None:
         """Return a function's definition; None if there is none that could be evaluated."""
+        ...
+
+    def loop_macro(self, name: str, path: str) -> Macro | None:
+        """Return the one definition of a macro as its file has it; None if it isn't plain."""
         ...
 
     def resolved(self, kind: CType, path: str) -> CType:

@@ -1,10 +1,22 @@
 """C's operators on values, and a value's truth."""
 
-from xfrmlint.c.integers import INT, Int, calculated, promoted, signed
+from xfrmlint.c.integers import INT, LONG, Int, calculated, promoted, signed
 from xfrmlint.concrete.faults import FaultKind
 from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.memory import Memory
-from xfrmlint.concrete.values import NULL, Function, Open, Pointer, Unknown, Value, overlap
+from xfrmlint.concrete.values import (
+    NULL,
+    Cell,
+    Function,
+    Open,
+    Pointer,
+    Struct,
+    Uninitialized,
+    Unknown,
+    Value,
+    overlap,
+    place_in_array,
+)
 
 _ARITHMETIC = ("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>")
 
@@ -38,6 +50,15 @@ class Operators(Memory):
             return Unknown()
         if self.kernel is not None and (isinstance(one, Open) or isinstance(other, Open)):
             return self._decided(self.kernel, operator, one, other, at)
+        one, other = (
+            self._first_of(side, at) if isinstance(side, Struct) and side.element else side
+            for side in (one, other)
+        )
+        if isinstance(one, Pointer) and place_in_array(one.target) is not None:
+            if operator in ("+", "-") and isinstance(other, Int):
+                return self._moved(one, other.value if operator == "+" else -other.value, at)
+            if operator not in ("==", "!="):
+                return self._apart(operator, one, other, at)
         if isinstance(one, Pointer) or isinstance(other, Pointer):
             return self._compared(operator, one, other, at)
         if not isinstance(one, Int) or not isinstance(other, Int):
@@ -51,6 +72,29 @@ class Operators(Memory):
             overflows = operator in ("/", "%")
             why = "a division that overflows" if overflows else f"the operator `{operator}`"
             raise self._outside(why, at)
+        return found
+
+    def _moved(self, pointer: Pointer, by: int, at: int) -> Pointer:
+        """Return a pointer into an array so many elements further on."""
+        place = place_in_array(pointer.target)
+        if place is None:
+            raise self._outside("a pointer that is moved and points into no array", at)
+        array, index = place[0], place[1] + by
+        if index != array.count:
+            return Pointer(self._element_at(array, index, at))
+        if array.end is None:
+            array.end = Cell(str(index), Uninitialized(), array=array)
+        return Pointer(array.end)
+
+    def _apart(self, operator: str, one: Pointer, other: Value, at: int) -> Value:
+        """Compare or subtract two pointers into one array."""
+        first = place_in_array(one.target)
+        last = place_in_array(other.target) if isinstance(other, Pointer) else None
+        found = None
+        if first is not None and last is not None and first[0] is last[0]:
+            found = calculated(Int(first[1], LONG), operator, Int(last[1], LONG))
+        if found is None:
+            raise self._outside(f"`{operator}` on pointers", at)
         return found
 
     def _decided(self, kernel: Kernel, operator: str, one: Value, other: Value, at: int) -> Value:

@@ -32,7 +32,8 @@ _CORE = "net/xfrm"
 _STATE = f"{_CORE}/xfrm_state.c"
 _MOST_EXPANSIONS = 16
 # include/uapi/asm-generic/errno.h: it is reached through asm/, which a build makes.
-_ERRORS = {name: number for number, name in errno.errorcode.items()} | {"ENOTSUPP": 524}
+# Not by errno.errorcode: of two names for one number it has one, EOPNOTSUPP not among them.
+_ERRORS = {name: getattr(errno, name) for name in dir(errno) if name[0] == "E"} | {"ENOTSUPP": 524}
 # Elements of an array whose size can't be read.
 _UNSAID = 64
 
@@ -264,6 +265,15 @@ class Sources:
         if key not in self._defined:
             self._defined[key] = self._macro(name, path)
         return self._defined[key]
+
+    def loop_macro(self, name: str, path: str) -> Macro | None:
+        """Return the one definition of a macro as its file has it; None if it isn't plain."""
+        found = self.macro(name, path)
+        if found is None:
+            return None
+        # Of a loop macro in it blanking has left `while`.
+        text = self._corpus.data(found.path)[found.start : found.start + len(found.body)]
+        return found._replace(body=text)
 
     def _macro(self, name: str, path: str) -> Macro | None:
         word = name.encode("utf-8", "surrogateescape")

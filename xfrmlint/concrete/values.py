@@ -53,13 +53,14 @@ class Cell:
     """Storage of one scalar (or, for a local variable, of a struct).
 
     owner: the name of the struct it is a field of; empty for a local variable. type: None if it
-    takes what it is given.
+    takes what it is given. array: that it is an element of, or the end of.
     """
 
     name: str
     value: "Value"
     type: CType | None = None
     owner: str = ""
+    array: "Struct | None" = None
 
 
 class Struct:
@@ -92,6 +93,8 @@ class Struct:
         self.element: CType | None = None
         self.layout: CType | None = None
         self.count = 0
+        # What a pointer behind the last element points to.
+        self.end: Cell | None = None
         self.row: dict[int, Struct] | None = None
         self.fields: dict[str, Cell | Struct] = {}
         self.parent: Struct | None = None
@@ -129,6 +132,16 @@ class Struct:
         while now is not None:
             yield now
             now = now.parent
+
+
+def place_in_array(target: "Struct | Cell | Function | None") -> tuple[Struct, int] | None:
+    """Return the array that a pointer's target is an element of, or the end, and which."""
+    if isinstance(target, Cell) and target.array is not None:
+        return target.array, int(target.name)
+    if isinstance(target, Struct) and target.parent is not None:
+        if target.parent.element is not None and target.member.isdigit():
+            return target.parent, int(target.member)
+    return None
 
 
 class Pointer(NamedTuple):

@@ -6,6 +6,7 @@ promise.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -63,9 +64,11 @@ def fixes_of(
         if own:
             judge = _Judge(tree, analysis, part, rules, names)
             for one in own:
-                fix = judge.fix(one, groups[one.driver])
-                if fix is not None:
-                    found[identity(one)] = fix
+                # A finding whose driver can't be converted, for whatever reason, has no fix.
+                with suppress(RecursionError):
+                    fix = judge.fix(one, groups[one.driver])
+                    if fix is not None:
+                        found[identity(one)] = fix
     return found
 
 
@@ -128,6 +131,9 @@ class _Judge:
         made = analyse(over, under=home, names=self.names)
         after = Counter(map(_mark, findings_of(made, over, self.rules, "CHECK")))
         more = {mark[0] for mark in after - self.before}
+        if made.lost:
+            # What is not found any more need not be gone.
+            return None
         if after[_mark(finding)] >= self.before[_mark(finding)] or not more <= {_FLAG}:
             return None
         if finding.type == _READ and not gets_right(made, over, group, finding.function):

@@ -11,6 +11,7 @@ from xfrmlint.check import report_of
 from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.convert.edits import Reason, files_of
 from xfrmlint.convert.plan import Plan, plan_of
+from xfrmlint.errors import TOO_DEEP
 from xfrmlint.findings import Finding
 from xfrmlint.git.overlay import Overlay
 from xfrmlint.model.judge import FINE
@@ -62,8 +63,19 @@ def proven(
 ) -> Proof:
     """Plan a driver's conversion and judge it; where a device is found wrong, with another one.
 
-    analysis: of the tree. names: see analyse().
+    analysis: of the tree. names: see analyse(). A driver that is nested too deeply for that is
+    refused.
     """
+    try:
+        return _proven(tree, analysis, driver, rules, names)
+    except RecursionError:
+        refused = Plan(driver, (), (), (), (Reason("", 0, f"its code is {TOO_DEEP}"),))
+        return Proof(refused, (), None, None, {}, (), refused.reasons)
+
+
+def _proven(
+    tree: Tree, analysis: Analysis, driver: str, rules: Sequence[Rule], names: Names
+) -> Proof:
     without: frozenset[tuple[str, str]] = frozenset()
     while True:
         plan = plan_of(analysis, driver, without)

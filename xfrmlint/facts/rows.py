@@ -68,7 +68,9 @@ class OpsTableRow(NamedTuple):
     role: str
     on_netdev: int
     opted_in: int
+    promise_unknown: int
     shares: int
+    test: str
     flag_path: str
     flag_line: int
     flag_column: int

@@ -35,12 +35,14 @@ CREATE TABLE entry (function TEXT, entry TEXT, context TEXT, path TEXT, line INT
 
 -- An object of type struct xfrmdev_ops. role: upper or lower. on_netdev: 0 if only another table's
 -- callbacks reach it. group_name: the driver that it belongs to. opted_in: 1 if the promise to
--- resolve is set in a table of the group that is on a net_device. shares: 1 if this table has the promise to
--- share a state. flag_*: where it is set in this table.
+-- resolve is set in a table of the group that is on a net_device. promise_unknown: 1 if nobody can tell that of this
+-- table. shares: 1 if this table has the promise to share a state, and a sharing test; test: what that does: tells,
+-- blind (it looks behind no more than one of the devices, and can't tell two chips apart), refuses (always).
+-- flag_*: where it is set in this table.
 CREATE TABLE ops_table (
   id INTEGER PRIMARY KEY, symbol TEXT, path TEXT, line INTEGER, column INTEGER, driver TEXT,
-  group_name TEXT, role TEXT, on_netdev INTEGER, opted_in INTEGER, shares INTEGER, flag_path TEXT, flag_line INTEGER,
-  flag_column INTEGER
+  group_name TEXT, role TEXT, on_netdev INTEGER, opted_in INTEGER, promise_unknown INTEGER, shares INTEGER, test TEXT,
+  flag_path TEXT, flag_line INTEGER, flag_column INTEGER
 );
 
 -- A callback in an ops table. role: of its slot (add, delete, free, resolve, ...), empty if it has none.

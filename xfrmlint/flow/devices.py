@@ -78,6 +78,9 @@ class Members:
         if self._handles is None:
             found = set()
             for view, node in self.reader.near(self.reader.contract.member(HANDLE), path):
+                if view.lies_too_deep(node):
+                    # Told where accesses are looked for.
+                    continue
                 for stored in self.devices.graph.forms.stores_at(view, node):
                     value = bare(stored.value) if stored.value is not None else None
                     kind = self.reader.types.of(value, stored.view)
@@ -155,8 +158,10 @@ class Members:
             # The packet's own bytes.
             return "hardware"
         if root == "skb" and at is not None:
+            if at[1:2] != ("cb",) and self._is_in_header(view, inner):
+                return "hardware"
             # Other members than the control block have a meaning to the stack or to hardware.
-            return "packet" if at[1:2] == ("cb",) or at[1:2] == ("call",) else "unknown"
+            return "packet" if at[1:2] in (("cb",), ("call",)) else "unknown"
         if not isinstance(inner, Member):
             return "lasting" if root in ("global", "sa") else "unknown"
         kind = self._struct(view, inner)
@@ -167,9 +172,7 @@ class Members:
             return "packet" if name == "cb" else "unknown"
         bases = [member.base for member in members.values()]
         own = members.get(name)
-        if own is not None and structs.FOR_HARDWARE.match(own.base):
-            return "hardware"
-        if _is_laid_out(bases):
+        if _is_read_by_hardware(own, bases):
             return "hardware"
         # A whole descriptor, put in its place: ring->desc[i] = d.
         whole = own is not None and (not own.pointers or isinstance(target, Index))
@@ -192,6 +195,17 @@ class Members:
             element = not array
         return "lasting" if root in ("own", "argument") and not element else "unknown"
 
+    def _is_in_header(self, view: View, target: Expression) -> bool:
+        """Tell whether a member is of a header among the packet's own bytes."""
+        kind = self._struct(view, target) if isinstance(target, Member) else None
+        fields = self.reader.types.fields(kind, view.path) if kind is not None else None
+        if kind is None or fields is None or kind.base == "struct sk_buff":
+            return False
+        bases = [member.base for member in fields[0].values()]
+        return isinstance(target, Member) and _is_read_by_hardware(
+            fields[0].get(target.name), bases
+        )
+
     def _is_descriptor(self, view: View, kind: CType) -> bool:
         fields = self.reader.types.fields(kind, view.path)
         return fields is not None and _is_laid_out([m.base for m in fields[0].values()])
@@ -200,6 +214,13 @@ class Members:
         word, _, tag = kind.base.partition(" ")
         found = self.reader.corpus.find(word, tag, view.path)
         return self.reader.corpus.unit(found.path).text[found.start : found.end] if found else b""
+
+
+def _is_read_by_hardware(member: CType | None, bases: Sequence[str]) -> bool:
+    """Tell whether a member's type, or those of its struct, say how hardware reads it."""
+    if member is not None and structs.FOR_HARDWARE.match(member.base):
+        return True
+    return _is_laid_out(bases)
 
 
 def _is_laid_out(bases: Sequence[str]) -> bool:

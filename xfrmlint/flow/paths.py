@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName
+from xfrmlint.errors import TOO_DEEP
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.discarded import is_discarded
 from xfrmlint.flow.driver import Driver
@@ -55,7 +56,6 @@ class Traced(NamedTuple):
     doubts: tuple[Doubt, ...]
 
 
-_TOO_DEEP = "nested too deeply to be followed"
 _NOT_FOLLOWED = "what is done with this handle could not be followed"
 _TABLE = "handler table"
 _MAKING = (Kind.READ, Kind.RESOLVE)
@@ -87,7 +87,7 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
             run = Run(Code(driver, kept, asked))
             paths = _from_entries(run, doors, reached, doubts)
     except RecursionError:
-        lost = [Doubt(site.place, site.function.name, _TOO_DEEP) for site in sites]
+        lost = [Doubt(site.place, site.function.name, TOO_DEEP) for site in sites]
         return Traced((), frozenset(), frozenset(), tuple(lost))
     dead = set()
     known = set(paths)
@@ -138,7 +138,7 @@ def _entered(
         return run.enter(function, from_kernel, most=most, names_device=names_device)
     except RecursionError:
         run.give_up()
-        doubts.append(Doubt(Place(function.path, function.line, 1), function.name, _TOO_DEEP))
+        doubts.append(Doubt(Place(function.path, function.line, 1), function.name, TOO_DEEP))
         return []
 
 

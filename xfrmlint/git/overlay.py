@@ -9,6 +9,7 @@ import re
 import stat
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from io import BytesIO
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -149,11 +150,18 @@ class Overlay:
         plain = posixpath.normpath(path)
         top = self.real(plain) or plain
         names = set(self._below.folder(path))
+        for name, there in self._by_folder.get(top, ()):
+            (names.add if there else names.discard)(name)
+        return sorted(names)
+
+    @cached_property
+    def _by_folder(self) -> Mapping[str, Sequence[tuple[str, bool]]]:
+        """The files of each folder by name, and whether they are there."""
+        found: dict[str, list[tuple[str, bool]]] = {}
         for file, data in self._files.items():
             folder, name = posixpath.split(file)
-            if (folder or ".") == top:
-                (names.discard if data is None else names.add)(name)
-        return sorted(names)
+            found.setdefault(folder or ".", []).append((name, data is not None))
+        return found
 
     def search(self, pattern: str, under: Sequence[str] = ()) -> Sequence[str]:
         # What the tree below says of a replaced file is stale; its new text is searched here.

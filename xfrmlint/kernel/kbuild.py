@@ -38,14 +38,11 @@ class Kbuild:
 
     def modules_of(self, source: str) -> list[Module]:
         """Return the modules into which a .c file is linked; empty if no Makefile says."""
-        if source in self._linked:
-            return self._linked[source]
-        folder = posixpath.dirname(source)
-        while True:
-            found = [m for m in self._modules_in(folder) if source in m.sources]
-            if found or not folder:
-                return found
+        folder = source
+        while source not in self._linked and folder:
             folder = posixpath.dirname(folder)
+            self._read_modules(folder)
+        return self._linked.get(source, [])
 
     def doubt(self, source: str) -> str:
         """Return why it isn't known what a .c file is linked with; empty if it is."""
@@ -98,11 +95,12 @@ class Kbuild:
     def _unclear(self, folder: str) -> str:
         """Return why a folder's Makefile can link more than what is known; empty if it can't."""
         makefile = self._makefile(folder)
-        lists = [module.doubt for module in self._modules_in(folder)]
+        lists = [module.doubt for module in self._read_modules(folder)]
         doubts = [*makefile.doubts, _not_evaluated(makefile, "obj-y"), *lists]
         return next((doubt for doubt in doubts if doubt), "")
 
-    def _modules_in(self, folder: str) -> list[Module]:
+    def _read_modules(self, folder: str) -> list[Module]:
+        """Return the modules of a folder's Makefile; which sources they link is known from now."""
         if folder not in self._modules:
             self._modules[folder] = _modules(self._makefile(folder))
             for module in self._modules[folder]:

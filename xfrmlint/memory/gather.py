@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from xfrmlint.analysis.part import Facts, Part, Plan, Progress, lost_rows, problem_rows, quietly
+from xfrmlint.analysis.part import Facts, Part, Plan, Progress, problem_rows, quietly
 from xfrmlint.contract.document import contract_of, document_of
 from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.contract.words import ASKED
@@ -177,8 +177,7 @@ def _analysed(
     """Yield for each part what it was made of, and its facts as a document."""
     if not parts:
         return
-    from xfrmlint.analysis.analyse import analysed, core_facts
-    from xfrmlint.analysis.tabulate import rows_of
+    from xfrmlint.analysis.analyse import analysed_or_lost, core_facts
     from xfrmlint.c.corpus import Memo
 
     session.memo = memo = session.memo or Memo()
@@ -189,11 +188,7 @@ def _analysed(
             if part is None:
                 rows = core_facts(watched, memo, progress, whole.contract)
             else:
-                try:
-                    rows = rows_of(analysed(watched, part, whole, memo, progress))
-                except RecursionError:
-                    # It is lost, the others are not.
-                    rows = lost_rows(part)
+                _, rows = analysed_or_lost(watched, part, whole, memo, progress)
             memo.forget_drivers()
         return watched.seen, _document(rows)
 

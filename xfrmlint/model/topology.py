@@ -270,6 +270,9 @@ def _as_shared(one: Topology) -> Topology:
             " put the state on A, then on B", " shares one state"
         ).replace(" has the state on A and B", " shares one state between A and B"),
         state=one.state._replace(real_dev=A, offload_handle=handle, callback=both),
+        seen={**one.seen, Device.REAL_DEV: A},
+        # Where it was revoked, what was pinned then was this device.
+        before={Device.REAL_DEV: one.device} if one.device in one.revoked else one.before,
         held=both,
         stored=handle if one.device in both else one.stored,
         shared=True,

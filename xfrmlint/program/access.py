@@ -14,6 +14,7 @@ from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import words
 from xfrmlint.contract.words import HANDLE, XDO, XSO
+from xfrmlint.errors import TOO_DEEP
 from xfrmlint.kernel.functions import Operand, function_named
 from xfrmlint.valueflow.sources import Tracer
 
@@ -76,7 +77,12 @@ class Accesses:
         found = []
         for field in self.fields:
             for node in view.occurrences(field):
-                if node.type == "field_identifier" and node.parent is not None:
+                if node.type != "field_identifier":
+                    continue
+                if view.lies_too_deep(node):
+                    if field in self.contract.telling:
+                        self._doubt(view, node, f"{field} stands {TOO_DEEP}")
+                elif node.parent is not None:
                     access = self._access(view, node, field)
                     if access is not None:
                         found.append(access)
@@ -104,8 +110,13 @@ class Accesses:
         named: where the name stands, in order, perhaps in what is stored.
         """
         for node in view.occurrences(XSO):
+            if node.type != "field_identifier":
+                continue
+            if view.lies_too_deep(node):
+                self._doubt(view, node, f"{XSO} stands {TOO_DEEP}")
+                continue
             member = node.parent
-            if node.type != "field_identifier" or member is None:
+            if member is None:
                 continue
             if member.type != "field_expression" or unevaluated(view, member):
                 continue
@@ -336,10 +347,11 @@ def _mode_of_pointer(
 ) -> str:
     """What a function does through a pointer of its own: read, write or readwrite.
 
+    What is read behind a store is what was stored, as in `*slot = find(); set_bit(*slot, used);`.
     onward: what the function does to which the pointer is passed as its argument at a position.
     """
     reads = writes = 0
-    for node in view.occurrences(name):
+    for node in sorted(view.occurrences(name), key=lambda one: one.start_byte):
         parent = node.parent
         if parent is None or parent.type in (
             "pointer_declarator",
@@ -351,17 +363,20 @@ def _mode_of_pointer(
             parent.child_by_field_name("left"), node
         ):
             continue
-        if parent.type in ("pointer_expression", "subscript_expression"):
+        inside = parent.type in ("pointer_expression", "subscript_expression")
+        if inside:
             outer = parent.parent
             left = outer.child_by_field_name("left") if outer is not None else None
             if outer is not None and outer.type == "assignment_expression" and _same(left, parent):
                 operator = outer.child_by_field_name("operator")
+                reads += operator is not None and operator.type != "=" and not writes
                 writes += 1
-                reads += operator is not None and operator.type != "="
                 continue
             if outer is not None and outer.type == "update_expression":
+                reads += not writes
                 writes += 1
-            elif outer is not None and _filled_by(parent, False):
+                continue
+            if outer is not None and _filled_by(parent, False):
                 writes += 1
                 continue
         if _filled_by(node, True):
@@ -369,7 +384,7 @@ def _mode_of_pointer(
             continue
         given = given_to(node)
         mode = onward(given.name, given.position) if given is not None else "read"
-        reads += mode != "write"
+        reads += mode != "write" and not (inside and writes)
         writes += mode != "read"
     return "readwrite" if reads and writes else "write" if writes else "read"
 

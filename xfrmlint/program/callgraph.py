@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.corpus import words
 from xfrmlint.c.expression import arguments_of, given_to, position_in
 from xfrmlint.c.mention import Slot, Use, declared_argument, slot_of, use_of
 from xfrmlint.c.reader import Occurrence, Reader
@@ -410,12 +409,11 @@ class _Collector:
             return False
         word = name.encode("utf-8", "surrogateescape")
         for file in dict.fromkeys([path, *corpus.local(path), *self.reader.universe.files(path)]):
-            data = corpus.data(file)
-            if word not in data:
+            if not corpus.names(file, word):
                 continue
             unit = corpus.unit(file)
             # What is blanked for the parser (an attribute, a macro) can name it, too.
-            for offset in words(corpus.plain(file), word):
+            for offset in corpus.places(corpus.plain(file), word):
                 item = unit.item_at(offset)
                 if item is None or not _declares(item.node, offset):
                     return False

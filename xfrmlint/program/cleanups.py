@@ -18,7 +18,7 @@ from xfrmlint.c.view import FunctionName, View
 _ATTRIBUTE = re.compile(rb"\b_*cleanup_*\s*\(\s*(\w+)\s*\)")
 _USED = re.compile(rb"\b(?:__free|guard|scoped_guard|scoped_cond_guard|CLASS)\s*\(\s*(\w+)\s*[,)]")
 _WORD = re.compile(rb"[A-Za-z_]\w*")
-_HINTS = (b"cleanup", b"DEFINE_", b"__free", b"guard", b"CLASS")
+_HINTS = (b"__free", b"guard", b"CLASS", b"GUARD", b"DEFINE_FREE")
 
 
 class _Spot(NamedTuple):
@@ -65,7 +65,8 @@ class Cleanups:
         for file in self.reader.universe.files(path):
             data = self.reader.corpus.data(file)
             if not any(hint in data for hint in _HINTS):
-                continue
+                if b"cleanup" not in data or not _ATTRIBUTE.search(data):
+                    continue
             text = without_comments(data)
             for match in _ATTRIBUTE.finditer(text):
                 found[match.group(1)].append(_Spot(file, match.start(), "__cleanup"))

@@ -6,6 +6,7 @@ unknown.
 """
 
 import re
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from tree_sitter import Node
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import arguments_of, called_by, given_to
 from xfrmlint.c.unit import Place, node_text
-from xfrmlint.c.view import Local, View
+from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract import words
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
 from xfrmlint.kernel import structs
@@ -132,11 +133,22 @@ class Devices:
         if not self.is_dummy(struct, view.path):
             return Whose.OWN
         found: set[Whose | None] = set()
-        for where, node in self.graph.mentions(self.graph.known(view)):
-            device = _polled(node)
-            if device is not None:
-                found |= self._polling(where, device)
+        for function in self._above(self.graph.known(view)):
+            for where, node in self.graph.mentions(function):
+                device = _polled(node)
+                if device is not None:
+                    found |= self._polling(where, device)
         return found.pop() if len(found) == 1 else None
+
+    def _above(self, function: FunctionName) -> Iterator[FunctionName]:
+        """Yield a function and all that call it, in the driver."""
+        seen, wanted = {function}, [function]
+        while wanted:
+            current = wanted.pop()
+            yield current
+            callers = {edge.caller for edge in self.graph.incoming(current).edges} - seen
+            seen |= callers
+            wanted += sorted(callers)
 
     def _polling(self, view: View, device: Node) -> set[Whose | None]:
         """Return what the device is that a poll function is added to."""

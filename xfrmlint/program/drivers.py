@@ -179,7 +179,7 @@ class _Delegation:
 
     def _is_xso_dev(self, view: View, device: Node) -> bool:
         """Tell whether all that an expression reads of xso is the device that was asked."""
-        values = [device]
+        values: Sequence[Node] = [device]
         if device.type == "identifier":
             values = view.assignments(node_text(device)) or values
         owner = self.contract.member(OWNER)

@@ -106,7 +106,7 @@ class Flows:
         depth: int = 0,
     ) -> Iterator[_Case]:
         """Yield what an expression can be, each with the directions in which it is."""
-        values: list[Node] = []
+        values: Sequence[Node] = ()
         if node.type == "identifier" and depth < _DEEPEST:
             local = view.local(node_text(node), node.start_byte)
             if local is not None and local.parameter < 0:

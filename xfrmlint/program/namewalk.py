@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import without_comments
-from xfrmlint.c.corpus import words
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import STATE
@@ -181,12 +180,11 @@ class NameWalk:
         declared = False
         for where in local:
             data = corpus.data(where)
-            if word not in data:
-                continue
-            found = [_function(where, name, data, at) for at in _heads(data, word)]
-            found += [_macro(where, name, data, at) for at in _defined(data, word)]
+            named = [*_behind(data, word, corpus.places(data, word))]
+            found = [_function(where, name, data, at) for at in _heads(data, named)]
+            found += [_macro(where, name, data, at) for at in _defined(data, named)]
             yield from found
-            declared = declared or _is_declared(data, word)
+            declared = declared or _is_declared(data, named)
             if found and (where == path or not declared):
                 return
         # Another file's function has to be declared before it can be called; a header's inline
@@ -195,17 +193,17 @@ class NameWalk:
             return
         for where in self._reader.universe.files(path):
             data = corpus.data(where)
-            if where not in local and word in data:
-                for at in _heads(data, word):
+            if where not in local:
+                for at in _heads(data, _behind(data, word, corpus.places(data, word))):
                     yield _function(where, name, data, at)
 
     def _anywhere(self, name: str, path: str) -> Iterator[_Where]:
         """Yield the functions of a name in all files of a driver."""
+        corpus, word = self._reader.corpus, name.encode()
         for where in self._reader.universe.files(path):
-            data = self._reader.corpus.data(where)
-            if name.encode() in data:
-                for at in _heads(data, name.encode()):
-                    yield _function(where, name, data, at)
+            data = corpus.data(where)
+            for at in _heads(data, _behind(data, word, corpus.places(data, word))):
+                yield _function(where, name, data, at)
 
     def _body(self, where: _Where) -> Body:
         if where not in self._bodies:
@@ -375,9 +373,9 @@ def gives_up(view: View, at: int) -> bool:
     return b"un" in last.values()
 
 
-def _heads(data: bytes, word: bytes) -> Iterator[int]:
-    """Yield where the bodies of a function's definitions begin."""
-    for at, behind in _words(data, word):
+def _heads(data: bytes, named: Iterable[tuple[int, int]]) -> Iterator[int]:
+    """Yield where the bodies of a function's definitions begin. named: see _behind()."""
+    for at, behind in named:
         if data[behind : behind + 1] != b"(" or data[max(0, at - 9) : at].rstrip().endswith(
             (b"->", b".", b"(", b",", b"=", b"return", b"#define")
         ):
@@ -392,9 +390,9 @@ def _heads(data: bytes, word: bytes) -> Iterator[int]:
             yield opening
 
 
-def _is_declared(data: bytes, word: bytes) -> bool:
+def _is_declared(data: bytes, named: Iterable[tuple[int, int]]) -> bool:
     """Tell whether a function's prototype stands in a file, at its outermost level."""
-    for at, behind in _words(data, word):
+    for at, behind in named:
         line = data.rfind(b"\n", 0, at) + 1
         if data[behind : behind + 1] != b"(" or data[line : line + 1] in (b"#",):
             continue
@@ -407,9 +405,9 @@ def _is_declared(data: bytes, word: bytes) -> bool:
     return False
 
 
-def _defined(data: bytes, word: bytes) -> Iterator[int]:
+def _defined(data: bytes, named: Iterable[tuple[int, int]]) -> Iterator[int]:
     """Yield where the texts of a macro that takes arguments begin."""
-    for at, behind in _words(data, word):
+    for at, behind in named:
         line = data.rfind(b"\n", 0, at) + 1
         before = data[line:at].replace(b" ", b"").replace(b"\t", b"")
         if before == b"#define" and data[behind : behind + 1] == b"(":
@@ -418,9 +416,9 @@ def _defined(data: bytes, word: bytes) -> Iterator[int]:
                 yield end
 
 
-def _words(data: bytes, word: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where a word begins, and where what follows it does."""
-    for at in words(data, word):
+def _behind(data: bytes, word: bytes, places: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield where a word begins, and where what follows it does. places: where it stands."""
+    for at in places:
         behind = at + len(word)
         while data[behind : behind + 1] in (b" ", b"\t", b"\n"):
             behind += 1

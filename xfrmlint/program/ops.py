@@ -19,7 +19,9 @@ from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.pointers import targets_of
-from xfrmlint.valueflow.sources import Tracer, returned
+from xfrmlint.program.promised import Promised
+from xfrmlint.program.sharing import SharingTest, sharing_test
+from xfrmlint.valueflow.sources import Tracer
 from xfrmlint.valueflow.uses import Step, Uses
 
 _INDEX = re.compile(r"\[([^]]*)\]")
@@ -44,7 +46,8 @@ class Key(NamedTuple):
 class Table:
     """An ops table while it is being collected.
 
-    flags: the places that set the flag. shares: it promises to share a state, too, and has a test.
+    flags: the places that set the flag. unclear: those that may. test: it promises to share a
+    state, too, and what its sharing test does; None if it doesn't promise, or has no test.
     """
 
     key: Key
@@ -52,15 +55,21 @@ class Table:
     place: Place
     callbacks: list[Callback] = field(default_factory=list)
     flags: list[Place] = field(default_factory=list)
-    shares: bool = False
+    unclear: list[Place] = field(default_factory=list)
+    test: SharingTest | None = None
     slots: set[Slot] = field(default_factory=set)
+
+    def promise(self, place: Place, known: bool) -> None:
+        """Note a place that sets the flag, or may."""
+        (self.flags if known else self.unclear).append(place)
 
 
 class Flagged(NamedTuple):
-    """A place that sets the flag in an object that is filled elsewhere."""
+    """A place that sets the flag in an object that is filled elsewhere. known: it surely does."""
 
     key: Key
     place: Place
+    known: bool
 
 
 class Tables(NamedTuple):
@@ -75,11 +84,14 @@ def find_tables(graph: CallGraph, paths: Iterable[str]) -> Tables:
     paths = list(paths)
     finder = _read(graph, paths, RESOLVE)
     if SHARE in graph.reader.contract.promises:
-        sharing = _read(graph, paths, SHARE).tables
+        shared = _read(graph, paths, SHARE)
+        sharing = shared.tables
+        finder.doubts.update(shared.doubts)
         test = graph.reader.contract.slot(SHARE)
         for key, table in finder.tables.items():
-            asked = any(callback.field == test for callback in table.callbacks)
-            table.shares = asked and key in sharing and bool(sharing[key].flags)
+            named = [one for one in table.callbacks if one.field == test]
+            if named and key in sharing and sharing[key].flags:
+                table.test = sharing_test(graph.reader, named[-1].target, table.place.path)
     # An object that is only copied into is no table of its own.
     found = [t for t in finder.tables.values() if t.callbacks]
     return Tables(sorted(found, key=lambda t: t.place), list(finder.doubts))
@@ -90,6 +102,7 @@ def _read(graph: CallGraph, paths: Iterable[str], promise: str) -> "_Finder":
     for path in paths:
         finder.read(path)
     finder.settle()
+    finder.doubt_promises()
     return finder
 
 
@@ -109,6 +122,7 @@ class _Finder:
         self.fields = contract.callbacks
         self.flag_name = contract.promise(promise)
         self.flags_name = contract.flags.name if contract.flags is not None else ""
+        self.promised = Promised(graph, self.flag_name, self.flags_name)
 
     def read(self, path: str) -> None:
         files, key = self.reader.universe.files(path), self.reader.universe.key(path)
@@ -206,8 +220,7 @@ class _Finder:
                     continue
                 table = self.table_of_list(view, listed)
                 if slot.field == self.flags_name:
-                    if self.sets_flag(view, entry):
-                        table.flags.append(view.place(entry.start_byte))
+                    self.promise(table, view, entry, entry)
                 else:
                     self.callback(table, view, entry, slot.field, entry)
 
@@ -222,7 +235,7 @@ class _Finder:
                 view.path if view.kind != "function" else str(view.function),
                 _INDEX.sub(lambda found: self.element(found[1], view.path), name),
             )
-        table = self.table(key, name, view.place(at.start_byte))
+        table = self.table(key, name, view.place_in_item(at.start_byte))
         table.slots |= self.members(view, listed, pair)
         return table
 
@@ -309,73 +322,36 @@ class _Finder:
             later = [c for c in owner.named_children if c.start_byte > value.start_byte]
             if any(node_text(c).startswith(f".{self.flags_name}") for c in later):
                 return
-            if self.sets_flag(view, value):
-                self.table_of_list(view, owner, entry.pair).flags.append(
-                    view.place(node.start_byte)
-                )
+            self.promise(self.table_of_list(view, owner, entry.pair), view, node, value)
             return
         target = _assigned(parent, ("=", "|=")) or _written_once(parent)
-        if target is None or not self.is_ops(view, parent) or not self.sets_flag(view, target):
-            return
         base = parent.child_by_field_name("argument")
-        if base is not None:
-            flagged = Flagged(self.key(view, base), view.place(node.start_byte))
+        if target is None or base is None or not self.is_ops(view, parent):
+            return
+        sets = self.sets_flag(view, target)
+        if sets is not False:
+            flagged = Flagged(self.key(view, base), view.place(node.start_byte), sets is True)
             if flagged not in self.flagged:
                 self.flagged.append(flagged)
+
+    def promise(self, table: Table, view: View, node: Node, value: Node) -> None:
+        """Note what a table's flags are initialized with."""
+        sets = self.sets_flag(view, value)
+        if sets is not False:
+            table.promise(view.place(node.start_byte), sets is True)
 
     def typed_ops(self, view: View, value: Node) -> bool:
         use = use_of(self.reader, view, value)
         return use.slot is not None and use.slot.struct == OPS
 
-    def sets_flag(self, view: View, value: Node) -> bool:
-        """Tell whether the flag is in a value: named (not inverted), or a macro that holds it.
+    def sets_flag(self, view: View, value: Node) -> bool | None:
+        """Tell whether a value holds the flag; None if that can't be told.
 
         Of a promise that is a member of its own: whether the value is not 0.
         """
         if self.flag_name == self.flags_name:
             return node_text(value) not in ("false", "0", "NULL")
-        stack = [value]
-        while stack:
-            node = stack.pop()
-            if node.type == "unary_expression" and node_text(node).startswith(("~", "!")):
-                continue
-            if node.type == "conditional_expression":
-                for name in ("consequence", "alternative"):
-                    side = node.child_by_field_name(name)
-                    if side is not None:
-                        stack.append(side)
-                continue
-            if node.type == "binary_expression":
-                operator = node.child_by_field_name("operator")
-                if operator is not None and operator.type in ("==", "!=", "&&", "||", "<", ">"):
-                    continue
-            if node.type == "call_expression":
-                for made in self.reader.definitions(called_by(node), view.path):
-                    if any(self.sets_flag(made, value) for value in returned(made)):
-                        return True
-            if node.type == "identifier":
-                name = node_text(node)
-                if name == self.flag_name or self.constant_sets_flag(view, name):
-                    return True
-            stack += node.named_children
-        return False
-
-    def constant_sets_flag(self, view: View, name: str) -> bool:
-        """An enumerator or a local constant whose value names the flag."""
-        local = view.local(name, 0) or next((v for v in view.locals if v.name == name), None)
-        if local is not None and local.parameter >= 0 and not view.assignments(name):
-            passed = self.graph.passed(self.graph.known(view), local.parameter)
-            return any(self.sets_flag(where, argument) for where, argument in passed)
-        if local is not None:
-            return any(self.flag_name in node_text(value) for value in view.assignments(name))
-        word = name.encode("utf-8", "surrogateescape")
-        pattern = re.compile(rb"\b" + re.escape(word) + rb"\s*=\s*([^,;}]*)")
-        for path in self.reader.corpus.local(view.path):
-            if word in self.reader.corpus.data(path):
-                for match in pattern.finditer(self.reader.corpus.unit(path).text):
-                    if self.flag_name.encode() in match.group(1) and b"~" not in match.group(1):
-                        return True
-        return False
+        return self.promised.holds(view, value)
 
     def settle(self) -> None:
         """Give flags set at run time to the tables that are, or flow into, the flagged object."""
@@ -392,7 +368,7 @@ class _Finder:
             if own is None or not own.callbacks:
                 own = self.elsewhere(flagged)
             if own is not None and own.callbacks:
-                own.flags.append(flagged.place)
+                own.promise(flagged.place, flagged.known)
             # A net_device's ops pointer is every driver's: only the own tables can be meant.
             module = self.reader.universe.module(flagged.place.path)
             near = [
@@ -412,7 +388,14 @@ class _Finder:
             ]
             for table in array or flowing:
                 if table is not own:
-                    table.flags.append(flagged.place)
+                    table.promise(flagged.place, flagged.known)
+
+    def doubt_promises(self) -> None:
+        """Note the tables of which nobody knows whether they promise anything."""
+        for table in self.tables.values():
+            for place in table.unclear if table.callbacks and not table.flags else ():
+                reason = f"whether {table.symbol} gets {self.flag_name} here is not known"
+                self.doubts[Doubt(place, "", reason)] = None
 
     def elsewhere(self, flagged: Flagged) -> Table | None:
         """Return the table of another source of the module that a file knows as extern."""

@@ -203,7 +203,7 @@ def _type(graph: CallGraph, view: View, node: Node) -> str:
     return kind.base if kind is not None else ""
 
 
-def _values(view: View, node: Node) -> list[Node]:
+def _values(view: View, node: Node) -> Sequence[Node]:
     """Return a node, or what a local variable of that name is given."""
     values = view.assignments(node_text(node)) if node.type == "identifier" else []
     return values or [node]

@@ -1,6 +1,7 @@
 """Sites: every access of a state's xso and every resolver call, with the ways that lead there."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -60,9 +61,11 @@ def find_sites(
     paths: Iterable[str],
     offload: str,
     progress: Callable[[str], None],
+    left_out: Iterable[str] = (),
 ) -> Found:
-    """Return the sites in the modules of `paths`, each once."""
+    """Return the sites in the modules of `paths`, each once; none of the files left out."""
     finder = _Finder(graph, drivers, offload)
+    finder.read.update(left_out)
     for path in paths:
         progress(f"following {path}")
         finder.read_module(path)
@@ -165,14 +168,18 @@ class _Finder:
         """Note macros that hold a site but are used nowhere: their text was not analysed."""
         handle = self.contract.member(HANDLE).encode()
         for name, found in macros.items():
-            for macro in found:
-                if handle not in macro.body or macro.path.startswith("include/"):
-                    continue
-                word = name.encode()
-                users = sum(self.reader.corpus.data(f).count(word) for f in files)
-                if users <= len(found):
+            own = [m for m in found if handle in m.body and not m.path.startswith("include/")]
+            used = bool(own) and self._is_used(name.encode(), files, len(found))
+            for macro in own:
+                if not used:
                     place = self.reader.corpus.unit(macro.path).place(macro.start)
                     self.doubts.append(Doubt(place, name, "macro is not used in this driver"))
+
+    def _is_used(self, macro: bytes, files: Sequence[str], definitions: int) -> bool:
+        """Tell whether a macro's name stands anywhere but in its definitions."""
+        corpus = self.reader.corpus
+        places = chain.from_iterable(corpus.places(corpus.data(file), macro) for file in files)
+        return next(islice(places, definitions, None), None) is not None
 
     def drivers_at(self, path: str) -> list[Driver]:
         found: dict[int, Driver] = {}

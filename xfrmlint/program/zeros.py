@@ -316,15 +316,28 @@ class _Finder:
         """Tell whether the driver takes element 0 of what a word names by itself."""
         encoded = re.escape(word.encode())
         taken = re.compile(
-            rb"\b%s\s*\[\s*0\s*\]|\bset_bit\s*\(\s*0\s*,[^;]*\b%s\b|\b__set_bit\s*\(\s*0\s*,[^;]*\b%s\b"
-            rb"|\bbitmap_set\s*\([^;,]*\b%s\b[^;,]*,\s*0\s*,|\b%s\b[^;]*\bXA_FLAGS_ALLOC1\b"
-            rb"|\bDEFINE_XARRAY_ALLOC1\s*\(\s*%s\b|\bbitmap_fill\s*\([^;]*\b%s\b" % ((encoded,) * 7)
+            rb"\b%s[^;]*\bXA_FLAGS_ALLOC1\b|\bDEFINE_XARRAY_ALLOC1\s*\(\s*%s\b"
+            rb"|\bbitmap_fill\s*\([^;]*\b%s\b" % ((encoded,) * 3)
+        )
+        numbered = re.compile(
+            rb"\b%s\s*\[\s*(\w+)\s*\]|\b(?:__)?set_bit\s*\(\s*(\w+)\s*,[^;]*\b%s\b"
+            rb"|\bbitmap_set\s*\([^;,]*\b%s\b[^;,]*,\s*(\w+)\s*," % ((encoded,) * 3)
         )
         for path in self.graph.reader.universe.files(view.path):
             data = self.graph.reader.corpus.data(path)
-            if word.encode() in data and taken.search(data):
+            if word.encode() not in data:
+                continue
+            numbers = {one.decode() for found in numbered.findall(data) for one in found if one}
+            if taken.search(data) or any(self._is_zero(one, path) for one in numbers):
                 return True
         return False
+
+    def _is_zero(self, number: str, path: str) -> bool:
+        """Tell whether a number that is written out, or a constant's name, is 0."""
+        if not number[0].isdigit() and not number.isupper():
+            return False
+        value = self.constants.value(number, path)
+        return value is not None and value.value == 0
 
 
 def _worst(answers: Iterable[Answer]) -> Answer:

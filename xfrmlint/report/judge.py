@@ -182,8 +182,13 @@ def as_json(
     owners: Sequence[Owner],
     tree: Mapping[str, str],
     used: Sequence[Topology],
+    unplaced: Sequence[Doubt] = (),
 ) -> str:
-    """Return all of it as JSON. tree: what it is. used: the topologies as its core makes them."""
+    """Return all of it as JSON.
+
+    tree: what it is. used: the topologies as its core makes them. unplaced: what is open of code
+    that is no known driver's.
+    """
     return dump(
         {
             "schema": 1,
@@ -191,6 +196,7 @@ def as_json(
             "topologies": [{"name": t.name, "sentence": t.sentence} for t in used],
             "drivers": [_as_data(one) for one in found],
             "owners": [_owner(owner) for owner in owners],
+            "unknown": _unknown(unplaced),
         }
     )
 
@@ -243,7 +249,7 @@ def _owner(owner: Owner) -> dict[str, Any]:
         "worlds": [
             {
                 "world": world.story,
-                "assumed": list(world.assumed),
+                "assumed": world.assumed,
                 "handed_on": world.handed,
                 "outcomes": {name: str(outcome) for name, outcome in world.outcomes},
             }

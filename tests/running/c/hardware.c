@@ -12,19 +12,25 @@
 #include "hardware.h"
 
 #define MOST_INSTALLED	16384
+#define FIRST_OWN_CHIP	(1 << 20)
 
 struct installed {
 	char port[IFNAMSIZ];
 	struct hardware *hw;
+	u32 chip;
 	u32 spi;
 	bool live;
 };
 
 static LIST_HEAD(variants);
 static LIST_HEAD(all);
-/* By their numbers. What is removed stays, so that the use of an old number can be told. */
+/*
+ * By their numbers, which no two chips share. What is removed stays, so that the use of an old number
+ * can be told.
+ */
 static struct installed installed[MOST_INSTALLED];
 static u32 newest;
+static u32 chips;
 /* What the command "bare" has taken from a device. */
 static const struct xfrmdev_ops *taken;
 
@@ -64,6 +70,7 @@ u32 hardware_install(struct hardware *hw, u32 spi)
 	newest = id;
 	strscpy(installed[id].port, hw->port->name, IFNAMSIZ);
 	installed[id].hw = hw;
+	installed[id].chip = hw->chip;
 	installed[id].spi = spi;
 	installed[id].live = true;
 	pr_info("running: add port=%s spi=%x handle=%x\n", hw->port->name, spi, id);
@@ -104,9 +111,9 @@ static void sent(struct hardware *hw, struct sk_buff *skb, u32 id)
 		pr_info("running: sent port=%s spi=%x handle=%x\n", hw->port->name, spi_of(skb),
 			id);
 	else
-		pr_info("running: sent port=%s spi=%x handle=%x by=%s for=%x live=%d\n",
-			hw->port->name, spi_of(skb), id, by->hw == hw ? hw->port->name : by->port,
-			by->spi, by->live);
+		pr_info("running: sent port=%s spi=%x handle=%x by=%s for=%x live=%d chip=%d\n",
+			hw->port->name, spi_of(skb), id, by->port, by->spi, by->live,
+			by->chip == hw->chip);
 	dev_consume_skb_any(skb);
 }
 
@@ -140,7 +147,20 @@ void hardware_between(struct hardware *hw)
 	wait_event_timeout(hw->released, !hw->held, 5 * HZ);
 }
 
-static int new_device(const char *kind, const char *name)
+/* While the device is held, packets lie in its ring; its driver comes to them later. */
+static netdev_tx_t lay_into_ring(struct sk_buff *skb, struct net_device *dev)
+{
+	struct hardware *hw;
+
+	list_for_each_entry(hw, &all, node)
+		if (hw->port == dev)
+			break;
+	skb_queue_tail(&hw->waiting, skb);
+	return NETDEV_TX_OK;
+}
+
+/* chip: its number; a device without one is a chip of its own. */
+static int new_device(const char *kind, const char *name, u32 chip)
 {
 	struct variant *variant;
 	struct net_device *dev;
@@ -160,10 +180,13 @@ static int new_device(const char *kind, const char *name)
 	hw = hardware_of(variant, dev);
 	hw->port = dev;
 	hw->variant = variant;
+	/* Where a scenario numbers its chips, it does so from 1 on. */
+	hw->chip = chip ?: FIRST_OWN_CHIP + chips++;
 	hw->sleeps = variant->sleeps;
 	hw->regs = (void __iomem *)kzalloc(HARDWARE_SIZE, GFP_KERNEL);
 	hw->ring = kcalloc(HARDWARE_DESCRIPTORS, sizeof(*hw->ring), GFP_KERNEL);
 	init_waitqueue_head(&hw->released);
+	skb_queue_head_init(&hw->waiting);
 	dev->features |= NETIF_F_HW_ESP;
 	dev->hw_features |= NETIF_F_HW_ESP;
 	dev->hw_enc_features |= NETIF_F_HW_ESP;
@@ -192,16 +215,27 @@ static void remove_device(struct hardware *hw)
 static void hold(struct hardware *hw)
 {
 	hw->held = true;
-	if (!hw->sleeps)
-		netif_tx_stop_all_queues(hw->port);
+	if (hw->sleeps)
+		return;
+	hw->own_ops = hw->port->netdev_ops;
+	hw->held_ops = *hw->own_ops;
+	hw->held_ops.ndo_start_xmit = lay_into_ring;
+	hw->port->netdev_ops = &hw->held_ops;
 }
 
 static void release(struct hardware *hw)
 {
+	struct sk_buff *skb;
+
 	hw->held = false;
 	wake_up_all(&hw->released);
-	if (!hw->sleeps)
-		netif_tx_wake_all_queues(hw->port);
+	if (hw->sleeps)
+		return;
+	hw->port->netdev_ops = hw->own_ops;
+	rcu_read_lock_bh();
+	while ((skb = skb_dequeue(&hw->waiting)))
+		hw->own_ops->ndo_start_xmit(skb, hw->port);
+	rcu_read_unlock_bh();
 }
 
 /* As `ethtool -K DEV esp-hw-offload off` does. */
@@ -226,7 +260,7 @@ static int strip(const char *name, bool bare)
 	return 0;
 }
 
-static int order(const char *word, const char *first, const char *second)
+static int order(const char *word, const char *first, const char *second, u32 number)
 {
 	struct hardware *hw;
 
@@ -235,7 +269,7 @@ static int order(const char *word, const char *first, const char *second)
 		return 0;
 	}
 	if (!strcmp(word, "new"))
-		return new_device(first, second);
+		return new_device(first, second, number);
 	if (!strcmp(word, "bare") || !strcmp(word, "dressed"))
 		return strip(first, word[0] == 'b');
 	list_for_each_entry(hw, &all, node)
@@ -264,14 +298,15 @@ static ssize_t command_write(struct file *file, const char __user *from, size_t 
 {
 	char word[16] = "", first[48] = "", second[48] = "";
 	char *line = memdup_user_nul(from, count);
+	u32 number = 0;
 	int err;
 
 	if (IS_ERR(line))
 		return PTR_ERR(line);
-	if (sscanf(line, "%15s %47s %47s", word, first, second) < 2)
+	if (sscanf(line, "%15s %47s %47s %u", word, first, second, &number) < 2)
 		err = -EINVAL;
 	else
-		err = order(word, first, second);
+		err = order(word, first, second, number);
 	if (err)
 		pr_info("running: error %d: %s\n", err, line);
 	kfree(line);

@@ -5,6 +5,7 @@
 
 #include <linux/list.h>
 #include <linux/netdevice.h>
+#include <linux/skbuff.h>
 #include <linux/types.h>
 #include <linux/wait.h>
 
@@ -19,12 +20,18 @@ struct descriptor {
 	__le32 length;
 };
 
+/* chip: what is installed by one device of a chip is there for all of its devices. */
 struct hardware {
 	struct list_head node;
 	struct net_device *port;
 	const struct variant *variant;
 	void __iomem *regs;
 	struct descriptor *ring;
+	u32 chip;
+	/* What the command "hold" puts aside, and the packets that wait until "release". */
+	const struct net_device_ops *own_ops;
+	struct net_device_ops held_ops;
+	struct sk_buff_head waiting;
 	bool held;
 	bool sleeps;
 	wait_queue_head_t released;

@@ -36,7 +36,7 @@ static void @NAME@_free(struct net_device *dev, struct xfrm_state *x)
 	hardware_remove(&nic->hw, be32_to_cpu(x->id.spi));
 }
 
-static const struct xfrmdev_ops @NAME@_xfrmdev_ops = {
+@SHARING@static const struct xfrmdev_ops @NAME@_xfrmdev_ops = {
 @FLAGS@	.xdo_dev_state_add = @NAME@_add,
 	.xdo_dev_state_delete = @NAME@_delete,
 	.xdo_dev_state_free = @NAME@_free,
