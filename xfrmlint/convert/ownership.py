@@ -13,6 +13,7 @@ from xfrmlint.convert.handing import handed_down
 from xfrmlint.convert.layout import line_start
 from xfrmlint.convert.reads import Context
 from xfrmlint.convert.written import Written, refuse, statement_of
+from xfrmlint.kernel.functions import effect_named
 
 _NET = "dev_net"
 
@@ -145,7 +146,7 @@ def _left_out(context: Context, one: Written, read_elsewhere: bool) -> Turned:
     left = inner.child_by_field_name("left") if inner is not None else None
     alone = left is not None and left.id == one.node.id
     values = one.view.assignments(node_text(one.state))
-    made = bool(values) and all("alloc" in called_by(value) for value in values)
+    made = bool(values) and all(effect_named(called_by(value)) == "takes" for value in values)
     if not alone or not made or read_elsewhere or statement.type != "expression_statement":
         refuse(one.site, f"xso.{one.site.field} is written, which is its owner's")
     start = line_start(one.view.text, statement.start_byte)
