@@ -537,7 +537,6 @@ def test_branches(text: str, wanted: list[str]) -> None:
         pytest.param(
             's = "\\\n#define A 1";',
             [],
-            marks=pytest.mark.xfail(strict=True, reason="a continued string's line is a directive"),
             id="within a string",
         ),
         pytest.param("/*\n#define A 1\n*/", [], id="within a comment"),

@@ -75,8 +75,16 @@ static netdev_tx_t example_drop(struct example_md *md)
 	return NETDEV_TX_OK;
 }
 
+static int example_try(struct example_md *md)
+{
+	return md->io != NULL;
+}
+
 DEFINE_FREE(example_send, struct example_md *, if (_T) example_send(_T))
+DEFINE_CLASS(example, struct example_md *, if (_T) example_send(_T), m, struct example_md *m)
+EXTEND_CLASS(example, _on, m + 0 * n, struct example_md *m, int n)
 DEFINE_GUARD(example_ring, struct example_md *, example_none(_T), example_send(_T))
+DEFINE_GUARD_COND(example_ring, _soon, example_try(_T))
 
 static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)
 {
@@ -226,6 +234,42 @@ MD_QUIET = {
         "\t\treturn example_drop(no_free_ptr(md));\n"
         "\treturn NETDEV_TX_OK;"
     ),
+    "CLASS: no longer there": (
+        "CLASS(example, md)(&m);\n"
+        "\n"
+        "\tmd->sa = ASK;\n"
+        "\tif (!md->sa)\n"
+        "\t\tmd = NULL;\n"
+        "\treturn NETDEV_TX_OK;"
+    ),
+    "CLASS: of another of that name": (
+        "struct example_md md = { .sa = ASK };\n"
+        "\n"
+        "\t{\n"
+        "\t\tCLASS(example, md)(&m);\n"
+        "\t\tp->n++;\n"
+        "\t}\n"
+        "\treturn NETDEV_TX_OK;"
+    ),
+    "scoped_guard of a lock that can fail: tested in it": (
+        "u32 h = ASK;\n"
+        "\n"
+        "\tscoped_guard(example_ring_soon, &m) {\n"
+        "\t\tif (!h)\n"
+        "\t\t\treturn NETDEV_TX_OK;\n"
+        "\t\twritel(h, p->io);\n"
+        "\t}\n"
+        "\treturn NETDEV_TX_OK;"
+    ),
+    "scoped_cond_guard: left without the lock": (
+        "u32 h = ASK;\n"
+        "\n"
+        "\tscoped_cond_guard(example_ring_soon, return NETDEV_TX_OK, &m)\n"
+        "\t\tif (!h)\n"
+        "\t\t\treturn NETDEV_TX_OK;\n"
+        "\twritel(h, p->io);\n"
+        "\treturn NETDEV_TX_OK;"
+    ),
     "guard: locked before": ("m.sa = ASK;\n\tguard(example_ring)(&m);\n\treturn NETDEV_TX_OK;"),
     "scoped_guard: behind it": (
         "scoped_guard(example_ring, &m) {\n\t\tp->n++;\n\t}\n\tm.sa = ASK;\n\treturn NETDEV_TX_OK;"
@@ -252,6 +296,26 @@ MD_LOUD = {
     "guard": ("guard(example_ring)(&m);\n\tm.sa = ASK;\n\treturn NETDEV_TX_OK;"),
     "scoped_guard": (
         "scoped_guard(example_ring, &m) {\n\t\tm.sa = ASK;\n\t}\n\treturn NETDEV_TX_OK;"
+    ),
+    "CLASS": ("CLASS(example, md)(&m);\n\n\tmd->sa = ASK;\n\treturn NETDEV_TX_OK;"),
+    "CLASS: extended": ("CLASS(example_on, md)(&m, 1);\n\n\tmd->sa = ASK;\n\treturn NETDEV_TX_OK;"),
+    "CLASS_INIT": ("CLASS_INIT(example, md, &m);\n\n\tmd->sa = ASK;\n\treturn NETDEV_TX_OK;"),
+    "guard of a lock that can fail": (
+        "guard(example_ring_soon)(&m);\n\tm.sa = ASK;\n\treturn NETDEV_TX_OK;"
+    ),
+    "scoped_guard of a lock that can fail": (
+        "scoped_guard(example_ring_soon, &m)\n\t\tm.sa = ASK;\n\treturn NETDEV_TX_OK;"
+    ),
+    "scoped_cond_guard": (
+        "scoped_cond_guard(example_ring_soon, return NETDEV_TX_OK, &m) {\n"
+        "\t\tm.sa = ASK;\n"
+        "\t}\n"
+        "\treturn NETDEV_TX_OK;"
+    ),
+    "scoped_cond_guard with a block": (
+        "scoped_cond_guard(example_ring_soon, { p->n++; return NETDEV_TX_OK; }, &m)\n"
+        "\t\tm.sa = ASK;\n"
+        "\treturn NETDEV_TX_OK;"
     ),
     "scoped_guard of a statement": (
         "scoped_guard(example_ring, &m)\n\t\tm.sa = ASK;\n\treturn NETDEV_TX_OK;"
@@ -287,3 +351,31 @@ def test_a_class_does_nothing_to_what_was_taken_from_it(body: str) -> None:
 def test_a_class_of_the_drivers_own_uses_a_handle(body: str) -> None:
     found = reported(MD, body)
     assert found == [("UNCHECKED_LOWER_HANDLE", "writel(md->sa, md->io); /* released */")]
+
+
+@pytest.mark.parametrize("lock", ["mutex_try", "example_ring_soon"])
+def test_what_a_lock_guards_that_can_fail_may_be_left_out(lock: str) -> None:
+    body = (
+        f"u32 h = ASK;\n\n\tscoped_guard({lock}, &m) {{\n\t\tif (!h)\n\t\t\treturn NETDEV_TX_OK;\n"
+        "\t}\n\twritel(h, p->io); /* behind */\n\treturn NETDEV_TX_OK;"
+    )
+    assert reported(MD, body) == [("UNCHECKED_LOWER_HANDLE", "writel(h, p->io); /* behind */")]
+    assert reported(MD, body.replace(lock, "spinlock")) == []
+
+
+def test_what_defines_and_declares_is_no_parse_error() -> None:
+    body = (
+        "struct xfrm_state *x __free(example_x) = xfrm_input_state(skb);\n\n\treturn NETDEV_TX_OK;"
+    )
+    text = HEAD + MD.replace("BODY", body) + TAIL
+    text += (
+        "DEFINE_LOCK_GUARD_0(example_all, example_stop(), example_start())\n"
+        "DEFINE_LOCK_GUARD_1(example_irq, spinlock_t, spin_lock_irqsave(_T->lock, _T->flags),\n"
+        "\t\t    spin_unlock_irqrestore(_T->lock, _T->flags), unsigned long flags)\n"
+        "DEFINE_LOCK_GUARD_1_COND(example_irq, _try, spin_trylock(_T->lock))\n"
+        "DEFINE_FREE(example_x, struct xfrm_state *, if (_T) note(_T->xso.offload_handle))\n"
+    )
+    report = BASE.check_example(text)
+    found = {f.type: text.splitlines()[f.line - 1] for f in report.findings}
+    assert "DEFINE_FREE" in found["DIRECT_OFFLOAD_HANDLE"]
+    assert not [one for one in report.unknown if "parse errors" in one.reason]

@@ -70,6 +70,14 @@ def test_what_tree_sitter_reads_stays(text: str) -> None:
         pytest.param("__struct_group( , h, , int a;);", "struct{group h; int a;};", id="no tag"),
         pytest.param("DECLARE_FLEX_ARRAY(struct a, b);", "struct a* b ;", id="flexible array"),
         pytest.param("DECLARE_BITMAP(a, 8);", "unsigned long a[ 8];", id="bitmap"),
+        pytest.param(
+            "void f(int a) { switch (a) { case 1 ... 5: case 'a' ... B(2): b(); } }",
+            "void f(int a) { switch (a) { case 1 ||+ 5: case 'a' ||+ B(2): b(); } }",
+            id="ranges of cases",
+        ),
+        pytest.param(
+            "u8 t[] = { [0 ... 3] = 1 };", "u8 t[] = { [0 ... 3] = 1 };", id="of elements"
+        ),
         pytest.param("scoped_guard(mutex, &m) { a(); }", "{ a(); }", id="scoped_guard"),
         pytest.param("if (x) scoped_guard(rcu) a();", "if (x) a();", id="scoped_guard in an if"),
         pytest.param(

@@ -114,11 +114,16 @@ def refused(body: str, *arguments: Value, head: str = "long f(void)") -> str:
         ("int i = 0; do { if (i++ < 2) continue; break; } while (1); return i;", 3),
         ("int i = 0; again: i++; if (i < 5) goto again; return i;", 5),
         ("goto out; return 1; out: return 2;", 2),
+        # What a jump back does not leave is still there.
+        ("int i = 0; again: if (i) goto in; int a = 3; in: if (i) return a; i++; goto again;", 3),
+        ("int i, *p, s = 0; for (i = 0; i < 3; i++) { int a = i; p = &a; s += *p; } return s;", 3),
         ("switch (2) { case 1: return 1; case 2: case 3: return 23; default: return 0; }", 23),
         ("int a = 0; switch (1) { case 1: a++; fallthrough; case 2: a++; break; case 3: a = 9; }"
          " return a;", 2),
         ("switch (7) { default: return 5; case 1: return 1; }", 5),
         ("switch (7) { case 1: return 1; } return 6;", 6),
+        ("switch (3) { case 1 ... 3: return 1; } return 0;", 1),
+        ("switch (4) { case 1 ... 3: return 1; } return 0;", 0),
         ("int a = 3; switch (a) { case 0: do { a++; case 3: a++; } while (a < 8); } return a;", 8),
         ("int a = 1; { int a = 2; a++; } return a;", 1),
         ("return ({ int a = 4; a * 2; });", 8),
@@ -162,7 +167,6 @@ def test_values(body: str, wanted: int) -> None:
         ("static int a = 1; return a;", "isn't the function's own"),
         ("return sizeof(struct foo);", "type"),
         ('asm volatile("nop"); return 1;', "isn't covered"),
-        ("switch (1) { case 1 ... 3: return 1; } return 0;", "parsed"),
         ("\tlist_for_each(a, b) { } return 0;", "macro"),
         ("typeof(1UL) a = 1; return a - 2 > 0;", "typeof"),
         ("return;", "ends without a value"),
@@ -194,6 +198,12 @@ def test_a_part_that_is_not_reached_may_be_outside() -> None:
          FaultKind.UNINITIALIZED, 7),
         ("int i = 0;\nagain: ;\n{ goto in;\nint a = 3;\nin:\nif (i) return a; }\ni++;\ngoto again;",
          FaultKind.UNINITIALIZED, 8),
+        ("int i = 0;\nagain: ;\n{ if (i) goto in;\nint a = 3;\nin:\nif (i) return a; }\ni++;\n"
+         "goto again;", FaultKind.UNINITIALIZED, 8),
+        ("int i = 0;\nagain: ;\nint a;\nif (i) return a;\na = 3;\ni++;\ngoto again;",
+         FaultKind.UNINITIALIZED, 6),
+        ("int i = 0, *p;\nagain:\nif (i)\nreturn *p;\n{ int a = 3;\np = &a;\ni++; }\ngoto again;",
+         FaultKind.UNINITIALIZED, 6),
     ],
 )  # fmt: skip
 def test_faults(body: str, kind: FaultKind, line: int) -> None:
@@ -321,6 +331,11 @@ def given_in_world(body: str) -> Value | Fault:
          "\t\to.k = o.k * 10 + e->n;\n\treturn o.k;", 43),
         (f"{LINKED}\te = one;\n\tlist_for_each_entry_continue(e, &o.head, list)\n"
          "\t\to.k = o.k * 10 + e->n;\n\treturn o.k;", 4),
+        # Behind the last entry the variable leads to the list's head.
+        (f"{LINKED}\tlist_for_each_entry(e, &o.head, list)\n\t\tif (e->n == 5)\n\t\t\tbreak;\n"
+         "\treturn !e * 2 + (&e->list == &o.head);", 1),
+        (f"{LINKED}\tlist_for_each_entry(e, &o.head, list)\n\t\tif (e->n == 4)\n\t\t\tbreak;\n"
+         "\treturn e->n * 2 + (&e->list == &o.head);", 8),
         # An xarray is gone through by its numbers, and then there is nothing more.
         (f"{NUMBERED}\txa_for_each(&o.in, i, e)\n\t\to.k = o.k * 100 + i * 10 + e->n;\n"
          "\treturn o.k + !e;", 2474),
@@ -337,6 +352,12 @@ def test_structs_and_lists_of_a_world(body: str, wanted: int) -> None:
     found = given_in_world(body)
     assert isinstance(found, Int)
     assert found.value == wanted
+
+
+def test_what_stands_behind_a_lists_end_is_not_looked_at() -> None:
+    loop = f"{LINKED}\tlist_for_each_entry(e, &o.head, list)\n\t\to.k++;\n"
+    with pytest.raises(Outside, match="has as n"):
+        given_in_world(f"{loop}\treturn e->n;")
 
 
 def test_what_a_struct_holds_besides_is_not_kept_over_an_assignment() -> None:

@@ -1,9 +1,12 @@
 """The kinds of input. Each is given dice and an empty folder, and raises Wrong."""
 
+import inspect
+import json
 import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
@@ -274,6 +277,39 @@ def killed(dice: Random, folder: Path) -> None:
     killed_run(dice, tree, folder / "home", dice.choice(ways))
 
 
+# What an interpreter needs that has but the commands to run, and what analyses the demo whole.
+_FRAMES = (36, 110)
+_COMMANDS = ("judge", "drivers", "contract", "resolver")
+
+
+def shallow(dice: Random, folder: Path) -> None:
+    """An interpreter that makes fewer calls in each other, for which all code is nested deeply."""
+    name = dice.choice(
+        ["demo", "shared-right", "upper-maps", "handles-listed-wrong", "rfc-converted"]
+    )
+    tree = lay_fixture(name, folder / "linux")
+    asked = dice.choice(_COMMANDS)
+    options = [] if asked in ("contract", "resolver") else ["--no-cache"]
+    whole = checked(tree)
+    ran(asked, tree, *options)
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + dice.randint(*_FRAMES))
+    try:
+        less = checked(tree)
+        ran(asked, tree, *options)
+    finally:
+        sys.setrecursionlimit(before)
+    if less.status == 2:
+        if "nested too deeply" not in less.err:
+            raise Wrong(less.err)
+        return
+    found, left = json.loads(whole.out), json.loads(less.out)
+    lost = [one for one in found["findings"] if one not in left["findings"]]
+    new = [one for one in left["findings"] if one not in found["findings"]]
+    if new or (lost and not any(row["matters"] for row in left["unknown"])):
+        raise Wrong(f"without a word of it: lost {lost}, new {new}")
+
+
 @cache
 def _rules() -> tuple[Rule, ...]:
     return tuple(load_rules([rules_folder()]))
@@ -282,7 +318,20 @@ def _rules() -> tuple[Rule, ...]:
 KINDS: Mapping[str, Kind] = {
     kind.__name__: kind
     for kind in (
-        *(source, macros, header, patch, repository, makefile, config, rule, query, cached, killed),
+        *(
+            source,
+            macros,
+            header,
+            patch,
+            repository,
+            makefile,
+            config,
+            rule,
+            query,
+            cached,
+            killed,
+            shallow,
+        ),
     )
 }
 

@@ -20,10 +20,6 @@ static const struct xfrmdev_ops foo_ops = { .xdo_dev_state_add = foo_add };
 MAKEFILE = {"drivers/net/foo/Makefile": "obj-m += drv.o\ndrv-y := foo.o bar.o\n"}
 
 
-def bug(reason: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(strict=True, reason=reason)
-
-
 def analysed(text: str, more: Mapping[str, str] | None = None) -> Analysis:
     return analyse(tree({FOO: HEAD + text + TAIL, BAR: "", **MAKEFILE, **(more or {})}))
 
@@ -535,7 +531,6 @@ def test_accesses(statements: str, wanted: list[str]) -> None:
             "static long f(struct xfrm_state *x) { return ops.run(&x->xso); }\n",
             ["2 offload_handle read"],
             id="passed through a function pointer",
-            marks=bug("arguments are only looked for at plain calls"),
         ),
         pytest.param(
             "#ifdef A\nstatic long f(struct xfrm_state *x)\n#else\n"

@@ -225,6 +225,8 @@ PUT = "static void foo_put(struct priv *p, struct foo_sa *sa) { kfree(sa); }\n"
         (SA + "synchronize_rcu(); kfree(sa);", ""),
         (SA + "void *copy = kmemdup(sa, 8, GFP_ATOMIC); kfree(copy);", ""),
         (SA + "void *m = kmalloc(sa->hw, GFP_ATOMIC); kfree(m);", ""),
+        (SA + "void *m __free(kfree) = kmalloc(sa->hw, GFP_ATOMIC);", ""),
+        (SA + "struct foo_sa *s __free(kfree) = sa; synchronize_rcu();", ""),
         (SA + "if (refcount_dec_and_test(&sa->refs)) kfree(sa);", ""),
         (SA + "if (!refcount_dec_and_test(&sa->refs)) return; kfree(sa);", ""),
         ("memset(&p->table[x->xso.offload_handle], 0, 8);", ""),
@@ -254,11 +256,37 @@ def test_what_is_counted_may_be_kept(body: str, outside: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        "struct foo_sa *s __free(kfree) = sa; if (sa->used) s = NULL;",
+        "struct foo_sa *s __free(kfree) = sa; if (sa->used) foo_keep(no_free_ptr(s));",
+        "struct foo_sa *s __free(foo_put) = sa;",
+    ],
+)
+def test_whether_a_variable_still_frees_at_its_end_may_be_open(body: str) -> None:
+    assert not freed(SA + body)
+    asked = "SELECT reason FROM unknown WHERE reason LIKE 'whether __free%'"
+    (reason,) = rows(asked, DELETE.replace("BODY", SA + body))
+    assert reason.endswith(" frees s here is not known")
+
+
+@pytest.mark.parametrize(
     ("body", "outside", "what"),
     [
         (SA + "kfree(sa);", "", "kfree(sa) foo_del"),
         (SA + "x->xso.offload_handle = 0; kfree(sa);", "", "kfree(sa) foo_del"),
         (SA + "foo_put(p, sa);", PUT, "kfree(sa) foo_put"),
+        (SA + "struct foo_sa *s __free(kfree) = sa;", "", "__free(kfree) of s foo_del"),
+        (
+            SA + "struct foo_sa *s __free(foo_sa) = sa;",
+            "DEFINE_FREE(foo_sa, struct foo_sa *, if (_T) kfree(_T))\n",
+            "kfree(_T) __free_foo_sa",
+        ),
+        (
+            SA + "CLASS(foo_sa, s)(sa);",
+            PUT + "DEFINE_CLASS(foo_sa, struct foo_sa *, foo_put(NULL, _T), s, struct foo_sa *s)\n",
+            "kfree(sa) foo_put",
+        ),
         ("foo_put(p, p->sas[x->xso.offload_handle - 1]);", PUT, "kfree(sa) foo_put"),
         (
             "kfree(xa_erase(&p->ids, x->xso.offload_handle));",

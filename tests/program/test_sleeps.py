@@ -262,6 +262,40 @@ def test_what_does_not_sleep(body: str, outside: str) -> None:
         ),
         pytest.param("guard(mutex)(&p->lock);", "", ["guard(mutex) answer"], id="a guard"),
         pytest.param(
+            "ACQUIRE(mutex_intr, l)(&p->lock); if (ACQUIRE_ERR(mutex_intr, &l)) return 0;",
+            "",
+            ["guard(mutex_intr) answer"],
+            id="a guard that can fail",
+        ),
+        pytest.param(
+            "scoped_guard(foo_soon, p) { p->mode++; }",
+            "DEFINE_GUARD(foo, struct priv *, spin_lock(&_T->lock), spin_unlock(&_T->lock))\n"
+            "DEFINE_GUARD_COND(foo, _soon, mutex_lock_interruptible(&_T->lock), _RET == 0)\n",
+            ["guard(foo_soon) answer"],
+            id="a guard of its own that can fail",
+        ),
+        pytest.param(
+            "CLASS(foo, q)(p); return q->mode;",
+            "static struct priv *foo_get(struct priv *p) { mutex_lock(&p->lock); return p; }\n"
+            "DEFINE_CLASS(foo, struct priv *, (void)_T, foo_get(p), struct priv *p)\n",
+            ["mutex_lock() foo_get"],
+            id="what makes a class",
+        ),
+        pytest.param(
+            "CLASS(foo, q)(p); return q->mode;",
+            "static void foo_put(struct priv *p) { mutex_lock(&p->lock); }\n"
+            "DEFINE_CLASS(foo, struct priv *, foo_put(_T), p, struct priv *p)\n",
+            ["mutex_lock() foo_put"],
+            id="what ends a class",
+        ),
+        pytest.param(
+            "struct priv *q __free(foo_put) = p; return q->mode;",
+            "static void foo_put(struct priv *p) { mutex_lock(&p->lock); }\n"
+            "DEFINE_FREE(foo_put, struct priv *, if (_T) foo_put(_T))\n",
+            ["mutex_lock() foo_put"],
+            id="what frees a variable",
+        ),
+        pytest.param(
             "scoped_guard(mutex, &p->lock) { p->mode++; }", "", ["guard(mutex) answer"], id="scoped"
         ),
         pytest.param(

@@ -17,10 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.real.kernels import Unavailable, kernel
 from tests.running import boot, compare, page
+from tests.running.console import Seen
 from tests.running.kernel import alone, build, built, source
 from tests.running.needed import Missing
 from tests.running.revisions import REVISIONS, SERIES, Revision
-from tests.running.scenarios import Play
 
 _DRIVERS = sorted({name for one in REVISIONS for name in one.names})
 _SCENARIOS = sorted({name for one in REVISIONS for name in one.scenarios})
@@ -41,17 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.write and (options.driver or options.scenario or options.revision):
         parser.error("--write takes a whole run")
+    chosen = [one for one in REVISIONS if one.number in (options.revision or _NUMBERS)]
     tables: dict[int, list[compare.Row]] = {}
-    for revision in REVISIONS:
-        if revision.number not in (options.revision or _NUMBERS):
-            continue
-        played = revision.plays(options.driver or _DRIVERS, options.scenario or _SCENARIOS)
-        print(f"revision {revision.number}", file=sys.stderr)
+    with ThreadPoolExecutor(len(chosen)) as pool:
+        runs = [(one, pool.submit(run, one, options)) for one in chosen]
+    for revision, ran in runs:
         try:
-            if options.if_built or options.no_build:
-                built(revision)
-            with alone(revision):
-                tables[revision.number] = see(revision, played, not options.no_build)
+            tables[revision.number] = rows = report(revision, *ran.result())
         except (Missing, Unavailable) as error:
             print(f"no running kernel: {error.reason}", file=sys.stderr)
             if not options.if_built:
@@ -65,25 +61,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if all(row.why for row in differing) else 1
 
 
-def see(revision: Revision, played: Sequence[Play], build_first: bool) -> list[compare.Row]:
-    """Play scenarios, print what was seen and said, and return it."""
-    if build_first:
-        took = build(revision, kernel(SERIES))
-        print(f"built in {took:.0f} s", file=sys.stderr)
-    begin = time.monotonic()
-    with ThreadPoolExecutor(1) as pool:
+def run(revision: Revision, options: argparse.Namespace) -> tuple[list[Seen], compare.Words]:
+    """Build a kernel, play in it, and return what was seen, and what the judge says."""
+    if options.if_built or options.no_build:
+        built(revision)
+    played = revision.plays(options.driver or _DRIVERS, options.scenario or _SCENARIOS)
+    with alone(revision), ThreadPoolExecutor(1) as pool:
+        if not options.no_build:
+            took = build(revision, kernel(SERIES))
+            print(f"revision {revision.number}: built in {took:.0f} s", file=sys.stderr)
+        begin = time.monotonic()
         words = pool.submit(compare.judged, source(revision))
         seen = boot.see(revision, played)
-    print(f"{len(seen)} scenarios in {time.monotonic() - begin:.0f} s", file=sys.stderr)
-    rows = compare.compare(revision, compare.outcomes_of(revision, seen), words.result())
-    print(page.table(rows))
+        took = time.monotonic() - begin
+        told = f"revision {revision.number}: {len(seen)} scenarios in {took:.0f} s"
+        print(told, file=sys.stderr)
+        return seen, words.result()
+
+
+def report(revision: Revision, seen: Sequence[Seen], words: compare.Words) -> list[compare.Row]:
+    """Print what was seen and said, and return it."""
+    rows = compare.compare(revision, compare.outcomes_of(revision, seen), words)
+    print(f"{revision.title}\n\n{page.table(rows)}")
     for one in seen:
         if one.outcome() is None:
             print(f"{one.play.driver} {one.play.scenario}: not seen: {one.error or 'no packet'}")
     for row in compare.differing(rows):
         if not row.why:
             print(f"{row.driver}, {row.topology}: seen {row.seen}, judged {row.judged}")
-    print(compare.summary(rows))
+    print(f"{compare.summary(rows)}\n")
     return rows
 
 

@@ -11,7 +11,7 @@ from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
 from xfrmlint.c.unit import Place
 from xfrmlint.concrete.lab import Blamed, Ran
 from xfrmlint.concrete.tears import Tear
-from xfrmlint.contract.words import SHARE, Contract
+from xfrmlint.contract.words import RESOLVE, SHARE, Contract
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import (
     AnswerRow,
@@ -88,7 +88,7 @@ def rows_of(part: Analysed) -> Rows:
         *_zero_rows(part.zeros),
         *_item_rows(part),
         *owner_rows(part.owners, part.tears, reader.contract),
-        *_broken_rows(part.owners),
+        *_broken_rows(part.owners, reader.contract),
         *_tear_rows(part.owners, part.tears),
         *_file_rows(reader),
         *unread_rows(reader, _on_the_way(sites)),
@@ -111,11 +111,13 @@ def core_rows(
         *told,
         *_file_rows(reader),
         *unread_rows(reader),
-        *(UnknownRow(f.path, f.line, f.function, f.detail) for f in told if f.ok is None),
+        *(UnknownRow(f.path, f.line, f.function, f.detail, "", 1) for f in told if f.ok is None),
     ]
 
 
-def _broken_rows(owners: Sequence[Ran]) -> Iterator[CoreFunctionRow | UnknownRow]:
+def _broken_rows(
+    owners: Sequence[Ran], contract: Contract
+) -> Iterator[CoreFunctionRow | UnknownRow]:
     """Yield the first world that each function of an owner gets wrong, and why some are untold."""
     for ran in owners:
         told: dict[Blamed, Broken] = {}
@@ -126,13 +128,15 @@ def _broken_rows(owners: Sequence[Ran]) -> Iterator[CoreFunctionRow | UnknownRow
             detail = f"breaks the contract. {sentence(broken)}"
             place = (blamed.name, blamed.path, blamed.line)
             yield CoreFunctionRow("resolves", *place, 0, detail, ran.owner.name)
-        # Of an upper without the callback, its absence is told.
-        if ran.untold and ran.answers:
+        # Of an upper without the callback, its absence is told, if there is one to fill.
+        if ran.untold and (ran.answers or RESOLVE not in contract.slots):
             first = ran.untold[0]
             reason = f"{len(ran.untold)} of {ran.total} worlds of this owner not answered"
-            yield UnknownRow(
-                first.path or ran.owner.path, first.line, "", f"{reason}: {first.reason}"
-            )
+            # Where not one came to its end, nothing that is wrong could be found.
+            none = int(not ran.scenes)
+            where = first.path or ran.owner.path
+            told_of = f"{reason}: {first.reason}"
+            yield UnknownRow(where, first.line, "", told_of, matters=none)
 
 
 def _tear_rows(owners: Sequence[Ran], tears: Sequence[Tear]) -> Iterator[CoreFunctionRow]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from xfrmlint.c.arguments import Arguments
 from xfrmlint.c.conditionals import known_in
-from xfrmlint.c.dialect import plain
+from xfrmlint.c.dialect import TYPEOF, plain
 from xfrmlint.c.features import Features
 from xfrmlint.kernel.release import Release
 
@@ -25,7 +25,10 @@ _COMMENT_OR_STRING = re.compile(
     re.S,
 )
 # Behind the end of a line: begun by a literal it is found ten times as fast.
-_DIRECTIVE = re.compile(rb"\n[ \t]*+(?:#|%:)[ \t]*+(\w*+)([^\\\n]*+(?:\\(?:\r?\n)?[^\\\n]*+)*+)")
+# A line that goes on with the one before, as a string's can, is none.
+_DIRECTIVE = re.compile(
+    rb"\n(?<!\\\n)(?<!\\\r\n)[ \t]*+(?:#|%:)[ \t]*+(\w*+)([^\\\n]*+(?:\\(?:\r?\n)?[^\\\n]*+)*+)"
+)
 _BLANKS = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
 
 _ATTRIBUTE_WORDS = (
@@ -325,7 +328,7 @@ def _typeof(text: bytes, arguments: Arguments) -> bytes:
         elif _NAMED_TYPE.match(operand):
             named = spaces(text[match.start() : match.end()]) + operand + b" "
         else:
-            named = b"auto_" + spaces(text[match.start() + 5 : end])
+            named = TYPEOF.encode() + spaces(text[match.start() + 5 : end])
         out += [text[at : match.start()], named]
         at = end
     out.append(text[at:])

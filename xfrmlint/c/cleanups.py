@@ -1,9 +1,10 @@
 """What happens where a scope ends, or a lock's begins (include/linux/cleanup.h), as statements.
 
-`T *p __free(put) = get();` ends with what DEFINE_FREE(put, ...) says of p, `u32 h __cleanup(f)`
-with f(&h), and guard(lock)(l) with what DEFINE_GUARD(lock, ...) says unlocks l. The text is parsed
-as if it stood where the variable is declared. Of the kernel's own classes nothing is said: what
-they do (unlock, kfree) is nothing to those who follow values.
+`T *p __free(put) = get();` ends with __free_put(p), CLASS(c, v)(a) with class_c_destructor(v), and
+guard(l)(x) with class_l_destructor(x): functions that DEFINE_FREE(put, ...) and the like make (see
+kernel/macros.toml); `u32 h __cleanup(f)` ends with f(&h). The text is parsed as if it stood where
+the variable is declared. Of the kernel's own classes nothing is said: what they do (unlock, kfree)
+is nothing to those who follow values.
 """
 
 import re
@@ -11,35 +12,58 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from tree_sitter import Node
+from tree_sitter import Node, Query
 
 from xfrmlint.c.arguments import closing, separated
 from xfrmlint.c.blanking import without_comments
+from xfrmlint.c.corpus import Corpus
 from xfrmlint.c.expression import arguments_of
-from xfrmlint.c.unit import declarator_name, node_text, parse
+from xfrmlint.c.unit import captured, declarator_name, language, node_text, parse
 from xfrmlint.c.view import View
+from xfrmlint.kernel.functions import guard_fails
 
-_DEFINED = re.compile(rb"\bDEFINE_(FREE|CLASS|\w*GUARD\w*)\s*(?=\(\s*(\w+)\s*,)")
+_DEFINED = re.compile(
+    rb"\b(?:DEFINE_(FREE|CLASS|\w*GUARD\w*)|(EXTEND_CLASS))\s*(?=\(\s*(\w+)\s*,\s*(\w*))"
+)
+# How a class is used, and its name.
+OF_A_CLASS = re.compile(
+    rb"\b(__free|guard|scoped_(?:cond_)?guard|CLASS(?:_INIT)?|ACQUIRE)\s*\(\s*(\w+)\s*[,)]"
+)
 _ATTRIBUTE = re.compile(rb"\b(?:__(free)|_*cleanup_*)\s*\(\s*(\w+)\s*\)")
-_HINT = re.compile(rb"__free|cleanup|guard\s*\(")
-_SCOPED = re.compile(rb"\bscoped_guard\s*(?=\()")
-_NAMED = re.compile(rb"\b_T\b")
-_LOCK = re.compile(rb"\b_T\s*->\s*lock\b")
+_INSTANCE = re.compile(rb"(?:CLASS|CLASS_INIT|ACQUIRE)\s*\(\s*(\w+)\s*,\s*(\w+)\s*[,)]")
+_HINT = re.compile(rb"__free|cleanup|guard\s*\(|\b(?:CLASS|CLASS_INIT|ACQUIRE)\s*\(")
+_SCOPED = re.compile(rb"\bscoped_(cond_)?guard\s*(?=\()")
+_DECLARATIONS = Query(language(), "(declaration) @all")
 
 
 class Class(NamedTuple):
-    """A class of cleanups by its name. kind: of the macro that defines it, behind DEFINE_."""
+    """A class of cleanups by its name. kind: of the macro that defines it, behind DEFINE_.
+
+    text: what that is given, but for the names.
+    """
 
     kind: str
     name: str
-    arguments: Sequence[bytes]
+    text: bytes
+
+    @property
+    def functions(self) -> tuple[str, str]:
+        """What is called where a variable of it begins, and where it ends."""
+        end = f"__free_{self.name}" if self.kind == "FREE" else f"class_{self.name}_destructor"
+        return f"class_{self.name}_constructor", end
+
+    @property
+    def fails(self) -> bool:
+        """Whether the lock of a guard can fail to be had."""
+        return "COND" in self.kind
 
 
 class Scope(NamedTuple):
-    """What is done where a scope begins, and where it ends."""
+    """What is done where a scope begins, and where it ends. skipped: it can be left out."""
 
     first: Sequence[Node] = ()
     last: Sequence[Node] = ()
+    skipped: bool = False
 
 
 def classes_in(text: bytes) -> Iterator[Class]:
@@ -47,8 +71,20 @@ def classes_in(text: bytes) -> Iterator[Class]:
     for match in _DEFINED.finditer(text):
         end = closing(text, match.end())
         if end is not None:
-            arguments = separated(text[match.end() + 1 : end])
-            yield Class(match.group(1).decode(), match.group(2).decode(), arguments)
+            kind, name = (match.group(1) or match.group(2)).decode(), match.group(3).decode()
+            extends = kind == "EXTEND_CLASS" or "COND" in kind
+            name += match.group(4).decode() if extends else ""
+            yield Class(kind, name, text[match.end(4 if extends else 3) : end - 1])
+
+
+def classes_for(corpus: Corpus, path: str) -> Mapping[str, Class]:
+    """Return the classes of a driver's own that a file sees; __free_NAME are those of __free()."""
+    return {
+        f"__free_{found.name}" if found.kind == "FREE" else found.name: found
+        for file in dict.fromkeys([path, *corpus.local(path)])
+        if b"DEFINE_" in corpus.data(file)
+        for found in classes_in(without_comments(corpus.data(file)))
+    }
 
 
 class Cleanups:
@@ -58,21 +94,16 @@ class Cleanups:
         self.view = view
         item = view.written
         self._raw = view.corpus.data(view.path)
+        self._asked: set[int] = set()
         self._any = _HINT.search(self._raw, item.start, item.end) is not None
 
     @cached_property
     def _classes(self) -> Mapping[str, Class]:
-        corpus, path = self.view.corpus, self.view.path
-        return {
-            found.name: found
-            for file in dict.fromkeys([path, *corpus.local(path)])
-            if b"DEFINE_" in corpus.data(file)
-            for found in classes_in(without_comments(corpus.data(file)))
-        }
+        return classes_for(self.view.corpus, self.view.path)
 
     @cached_property
     def _scoped(self) -> Mapping[int, list[bytes]]:
-        """Return the arguments of each scoped_guard(), by where its statement begins."""
+        """Return class and lock of each scoped_guard(), by where its statement begins."""
         found = {}
         item = self.view.written
         for match in _SCOPED.finditer(self._raw, item.start, item.end):
@@ -80,6 +111,10 @@ class Cleanups:
             if end is not None:
                 behind = end + len(self._raw[end:]) - len(self._raw[end:].lstrip())
                 found[behind] = separated(self._raw[match.end() + 1 : end])
+                if match.group(1):
+                    # What is done if the lock fails is an if of its own (see dialect.py).
+                    found[behind][1:2] = []
+                    self._asked.add(behind)
         return found
 
     def of(self, statement: Node) -> Scope | None:
@@ -98,28 +133,67 @@ class Cleanups:
         if called is None or node_text(called) != "guard" or len(named) != 1:
             return None
         given = [node_text(one).encode() for one in arguments_of(call)]
-        return self._guarded(node_text(named[0]), given, statement.start_byte)
+        return self._guarded(node_text(named[0]), given, statement.start_byte, open_=True)
 
     def around(self, statement: Node) -> Scope | None:
         """Return what a scoped_guard() does around a statement."""
         path, offset = self.view.origin(statement.start_byte)
         if not self._any or path != self.view.path or offset not in self._scoped:
             return None
-        name, *given = self._scoped[offset]
-        return self._guarded(name.decode("utf-8", "replace").strip(), given, statement.start_byte)
+        first, *given = self._scoped[offset]
+        name = first.decode("utf-8", "replace").strip()
+        own = self._classes.get(name)
+        fails = own.fails if own is not None else guard_fails(name)
+        scope = self._guarded(name, given, statement.start_byte) or Scope()
+        return scope._replace(skipped=fails and offset not in self._asked)
 
-    def _guarded(self, name: str, given: Sequence[bytes], at: int) -> Scope | None:
+    def _guarded(
+        self, name: str, given: Sequence[bytes], at: int, open_: bool = False
+    ) -> Scope | None:
+        """Return what a guard does. open_: what follows is reached without the lock, too."""
         found = self._classes.get(name)
-        if found is None or "GUARD" not in found.kind or "COND" in found.kind:
+        if found is None or "GUARD" not in found.kind:
             return None
-        lock = b"(" + (given[0].strip() if given else b"") + b")"
-        # LOCK_GUARD_0 has no type; of LOCK_GUARD_1 the lock is a member.
-        texts = found.arguments[1 if found.kind == "LOCK_GUARD_0" else 2 :][:2]
-        made = [_NAMED.sub(lambda _: lock, _LOCK.sub(lambda _: lock, one)) for one in texts]
-        return Scope(*(self._parsed(one, at) for one in made)) if len(made) == 2 else None
+        lock = b"".join(given[:1]).strip()
+        begins, ends = b"%s(%s)" % (found.functions[0].encode(), lock), self._ended(found, lock)
+        if found.fails and open_:
+            ends = b"if (%s_) {%s;}" % (name.encode(), ends)
+        return Scope(self._parsed(begins, at), self._parsed(ends, at))
+
+    def frees(self) -> Iterator[tuple[Node, str]]:
+        """Yield the variables of a function with a __free() of the kernel's, and its name."""
+        for declaration in captured(_DECLARATIONS, self.view.node, "all") if self._any else ():
+            for name, attribute in self._attributes(declaration):
+                called = attribute.group(2).decode()
+                if attribute.group(1) is not None and f"__free_{called}" not in self._classes:
+                    yield name, called
+
+    def ends(self) -> Iterator[Node]:
+        """Yield what is done where the variables of a function end, as far as that is known."""
+        for declaration in captured(_DECLARATIONS, self.view.node, "all") if self._any else ():
+            for done in self._variables(declaration):
+                yield from done
 
     def _variables(self, declaration: Node) -> Iterator[Sequence[Node]]:
         """Yield what is done where each of the variables ends, the last one first."""
+        path, start = self.view.origin(declaration.start_byte)
+        instance = _INSTANCE.match(self._raw, start) if path == self.view.path else None
+        if instance is not None:
+            of = self._classes.get(instance.group(1).decode())
+            variable = declarator_name(declaration.child_by_field_name("declarator"))
+            if of is not None and variable is not None:
+                text = self._ended(of, node_text(variable).encode())
+                yield self._parsed(text, variable.end_byte)
+            return
+        for name, attribute in self._attributes(declaration):
+            called, word = attribute.group(2), node_text(name).encode()
+            if attribute.group(1) is None:
+                yield self._parsed(b"%s(&%s)" % (called, word), name.end_byte)
+            elif (freed := self._classes.get(f"__free_{called.decode()}")) is not None:
+                yield self._parsed(self._ended(freed, word), name.end_byte)
+
+    def _attributes(self, declaration: Node) -> Iterator[tuple[Node, re.Match[bytes]]]:
+        """Yield what is declared with an attribute that says what ends it, the last one first."""
         path, start = self.view.origin(declaration.start_byte)
         path_, end = self.view.origin(declaration.end_byte - 1)
         if path != self.view.path or path_ != path or not _ATTRIBUTE.search(self._raw, start, end):
@@ -134,17 +208,15 @@ class Cleanups:
             region = (begin, value.start_byte if value is not None else ends[number])
             found = _ATTRIBUTE.search(self._raw, *(self.view.origin(at)[1] for at in region))
             if name is not None and found is not None:
-                yield self._released(name, found)
+                yield name, found
 
-    def _released(self, name: Node, attribute: re.Match[bytes]) -> Sequence[Node]:
-        variable, called = node_text(name).encode(), attribute.group(2)
-        if attribute.group(1) is None:
-            return self._parsed(called + b"(&" + variable + b")", name.end_byte)
-        found = self._classes.get(called.decode())
-        if found is None or found.kind != "FREE" or len(found.arguments) < 3:
-            return ()
-        text = b",".join(found.arguments[2:])
-        return self._parsed(_NAMED.sub(lambda _: variable, text), name.end_byte)
+    def _ended(self, of: Class, what: bytes) -> bytes:
+        """Return the call that ends something of a class."""
+        macro = (of.kind if of.kind == "EXTEND_CLASS" else f"DEFINE_{of.kind}").encode()
+        corpus, path = self.view.corpus, self.view.path
+        # A driver's own copy of these macros takes its address, as the kernel's do.
+        own = any(macro in corpus.defines(file) for file in corpus.local(path))
+        return b"%s(%s%s)" % (of.functions[1].encode(), b"&" if own else b"", what)
 
     def _parsed(self, text: bytes, at: int) -> Sequence[Node]:
         """Return the statements of a text, as they would stand at an offset, on its line."""

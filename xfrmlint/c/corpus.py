@@ -448,7 +448,9 @@ def definition_in(text: bytes, kind: str, word: bytes) -> tuple[int, int] | None
         return None
     for match in standing(text, word, re.compile(rb"(?<!\w)" + escaped + rb"[ \t\n]*(\()")):
         far = max(0, match.start() - _FAR)
-        start = 1 + max(text.rfind(mark, far, match.start()) for mark in (b";", b"}", b"{", b"="))
+        # A line can end with a macro that defines something.
+        marks = (b";", b"}", b"{", b"=", b")\n")
+        start = 1 + max(text.rfind(mark, far, match.start()) for mark in marks)
         if not start and far:
             continue
         before = text[start : match.start()]

@@ -11,8 +11,12 @@ from xfrmlint.c.arguments import Arguments
 
 # Types that are those of the initializer: as drivers write them, and as they are written here.
 AUTO = ("auto", "__auto_type", "aut_", "auto_")
+# What stands for typeof(...).
+TYPEOF = AUTO[3]
 # The type of the first member of a struct_group(): the group's name.
 GROUP = "group"
+# What stands for the dots of `case 1 ... 5:`, and nobody writes.
+RANGE = "||+"
 
 _AUTO = re.compile(
     rb"auto(?<![\w.]auto)(?=(?:\s+(?:const|volatile|static|register))*"
@@ -52,7 +56,10 @@ _CALLED = re.compile(
 _TAKE_TYPES = re.compile(
     rb"_*(?:typeof\w*|sizeof|[aA]lignof|[aA]lignas)_*|return|else|case|do|goto|if|while|for|switch"
 )
+# Their arguments become the types of what they define (kernel/macros.toml).
+_DEFINES = re.compile(rb"(?:DEFINE_\w+|EXTEND_CLASS)[ \t]*\([^;{}]*\Z")
 _BLANKS = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
+_RANGE = re.compile(rb"case(?<!\wcase)(?!\w)[^;{}:]{,300}?(\.\.\.)(?=[^;{}]{,300}:)")
 _MARKS = re.compile(rb"[][(){},;]")
 _WORD = re.compile(rb"\w")
 _FAR = 4000
@@ -78,6 +85,8 @@ def plain(text: bytes, arguments: Arguments) -> bytes:
         text = _each(text, _DECLARED, _declared, arguments)
     if b"scoped_" in text:
         text = _each(text, _GUARD, _guard, arguments)
+    if b"..." in text:
+        text = _RANGE.sub(lambda match: match.group()[:-3] + RANGE.encode(), text)
     if b":" in text:
         text = _fields(text)
     text = _CALLEE.sub(_named, text)
@@ -220,7 +229,8 @@ def _guard(out: bytearray, start: int, marks: list[int]) -> None:
         if end - marks[2] >= 5:
             _fill(out, start, marks[0] + 1, b"if (")
             out[marks[1]] = ord(")")
-            _fill(out, marks[2], end, b";else")
+            block = bytes(out[marks[1] + 1 : marks[2]]).rstrip().endswith(b"}")
+            _fill(out, marks[2], end, b" else" if block else b";else")
             return
     _fill(out, start, end, b"")
 
@@ -251,7 +261,7 @@ def _type(out: bytearray, text: bytes, match: re.Match[bytes]) -> None:
         return
     tagged = written[0] in (b"struct", b"union", b"enum")
     sure = tagged and stars < 0 and text[end : end + 1] == b","
-    if not sure and not _is_called(before):
+    if _DEFINES.search(before) or not (sure or _is_called(before)):
         return
     name = written[-1] if tagged else b"_".join(written)
     # The tag keeps its place; of other types the first word does.

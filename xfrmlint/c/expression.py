@@ -8,7 +8,8 @@ from tree_sitter import Node
 from xfrmlint.c.unit import node_text
 
 _TRANSPARENT = ("parenthesized_expression", "cast_expression", "compound_statement")
-_WRAPPERS = ("parenthesized_expression", "pointer_expression", "cast_expression")
+_CASTS = ("parenthesized_expression", "cast_expression")
+_WRAPPERS = (*_CASTS, "pointer_expression")
 
 
 def bare(node: Node, subscripts: bool = False) -> Node:
@@ -21,6 +22,27 @@ def bare(node: Node, subscripts: bool = False) -> Node:
             or node.child_by_field_name("argument")
             or node.named_children[-1]
         )
+    return node
+
+
+def without_casts(node: Node) -> Node:
+    """Take parentheses and casts away."""
+    while node.type in _CASTS and node.named_child_count:
+        node = node.child_by_field_name("value") or node.named_children[-1]
+    return node
+
+
+def outermost(node: Node) -> Node:
+    """Return the last expression around a node that only casts it, or puts it in parentheses."""
+    while node.parent is not None and node.parent.type in _CASTS:
+        node = node.parent
+    return node
+
+
+def around(node: Node | None, *types: str) -> Node | None:
+    """Return a node, or the nearest one around it, that is of one of some types."""
+    while node is not None and node.type not in types:
+        node = node.parent
     return node
 
 

@@ -14,7 +14,8 @@ from tree_sitter import Node
 
 from xfrmlint.c.blanking import Branch
 from xfrmlint.c.cleanups import Cleanups, Scope
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.dialect import RANGE
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 
 
@@ -75,14 +76,8 @@ def graph_of(view: View, statements: Sequence[Node]) -> Graph:
 
 def labels_in(view: View) -> frozenset[str]:
     """Return the labels of a function."""
-    found = set()
-    stack = [view.node]
-    while stack:
-        node = stack.pop()
-        if node.type == "labeled_statement":
-            found.add(node_text(node.child_by_field_name("label") or node))
-        stack += node.named_children
-    return frozenset(found)
+    named = (node for node in below(view.node) if node.type == "labeled_statement")
+    return frozenset(node_text(node.child_by_field_name("label") or node) for node in named)
 
 
 def left_for(step: Step) -> str:
@@ -210,7 +205,8 @@ class _Builder:
     def statement(self, node: Node, after: int, jumps: _Jumps) -> int:
         scope = self.cleanups.around(node)
         if scope is not None:
-            return self.scoped(scope, partial(self._statement, node), after, jumps)
+            inside = self.scoped(scope, partial(self._statement, node), after, jumps)
+            return self.add(Step(Does.EVALUATE, None, [inside, after])) if scope.skipped else inside
         return self._statement(node, after, jumps)
 
     def _statement(self, node: Node, after: int, jumps: _Jumps) -> int:
@@ -312,12 +308,12 @@ class _Builder:
         return index
 
     def case(self, node: Node, after: int, jumps: _Jumps) -> int:
-        # `case 1 ... 5:` is an error inside: what stands in front of the colon is the label.
         colon = next((at for at, c in enumerate(node.children) if c.type == ":"), 0)
         inside = [c for c in node.children[colon + 1 :] if c.is_named]
         entry = self.listed(inside, after, jumps)
         if jumps.switch >= 0:
             label = " ".join(node_text(c) for c in node.children[1:colon])
+            label = label.replace(RANGE, "...")
             self.steps[jumps.switch].cases.append((label or None, entry))
         return entry
 

@@ -19,12 +19,15 @@ class Indexes:
         self._found: dict[bytes, Mapping[bytes, Sequence[int]]] = {}
         self._left = _MOST_INDEXED
 
-    def of(self, text: bytes) -> Mapping[bytes, Sequence[int]] | None:
-        """Return where each word of a text stands; None as long as that does not pay."""
+    def of(self, text: bytes, words: int = 1) -> Mapping[bytes, Sequence[int]] | None:
+        """Return where each word of a text stands; None as long as that does not pay.
+
+        words: how many are looked for now.
+        """
         found = self._found.get(text)
         if found is not None:
             return found
-        asked = self._asked.get(text, 0) + 1
+        asked = self._asked.get(text, 0) + words
         if len(self._asked) > _MOST_COUNTED:
             self._asked.clear()
         self._asked[text] = asked

@@ -1,4 +1,7 @@
-"""Statements behind which a function does not go on where they stand."""
+"""Which conditions hold where a node is reached; statements behind which nothing goes on."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from tree_sitter import Node
 
@@ -12,3 +15,48 @@ def last_in(statement: Node | None) -> str:
         inside = [one for one in statement.named_children if one.type != "comment"]
         statement = inside[-1] if inside else None
     return statement.type if statement is not None else ""
+
+
+class Condition(NamedTuple):
+    """What is asked on the way to a node. of: the statement or expression that asks it.
+
+    held: whether it holds there; None where that is open: in a switch, behind a do, in itself.
+    """
+
+    of: Node
+    node: Node
+    held: bool | None
+
+
+def conditions_to(node: Node) -> Iterator[Condition]:
+    """Yield what is asked on the way to a node, innermost first.
+
+    An earlier statement of a block counts where control gets past it if its condition fails.
+    """
+    while node.parent is not None and node.type != "function_definition":
+        parent = node.parent
+        condition = parent.child_by_field_name("condition")
+        if condition is not None:
+            yield Condition(parent, condition, _held(parent, condition, node))
+        if parent.type == "compound_statement":
+            for earlier in parent.named_children:
+                if earlier.start_byte >= node.start_byte:
+                    break
+                asked = earlier.child_by_field_name("condition")
+                if asked is not None and _turns_away(earlier):
+                    yield Condition(earlier, asked, False)
+        node = parent
+
+
+def _held(of: Node, condition: Node, node: Node) -> bool | None:
+    if node == condition or of.type in ("switch_statement", "do_statement"):
+        return None
+    return node != of.child_by_field_name("alternative")
+
+
+def _turns_away(statement: Node) -> bool:
+    """Tell whether control gets past a statement only if its condition does not hold."""
+    if statement.type in ("while_statement", "do_statement"):
+        return b"break" not in (statement.text or b"")
+    left = last_in(statement.child_by_field_name("consequence"))
+    return statement.type == "if_statement" and left in JUMPS

@@ -3,11 +3,12 @@
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from xfrmlint.c.blanking import logical_line, without_comments
 from xfrmlint.c.corpus import Corpus, words
+from xfrmlint.kernel.macros import declaring_macros
 
 _DEFINE = re.compile(
     rb"^[ \t]*#[ \t]*define[ \t]+(\w+)(\([^)\n]*(?:\\\r?\n[^)\n]*)*\))?((?:\\\r?\n|[^\n])*)", re.M
@@ -30,7 +31,8 @@ TOO_MUCH = "macros expand to more than is looked into; they were left as they ar
 class Macro(NamedTuple):
     """A #define. parameters: None for an object-like one.
 
-    start: the body's byte offset. define: the directive's.
+    start: the body's byte offset. define: the directive's. path: empty for one of the kernel's that
+    is known without its header: what it brings forth stands where it is used.
     """
 
     name: str
@@ -42,12 +44,16 @@ class Macro(NamedTuple):
 
 
 class Token(NamedTuple):
-    """A preprocessing token, where it came from, and whether white space stood before it."""
+    """A preprocessing token, where it came from, and whether white space stood before it.
+
+    painted: it is the name of a macro that it came from, and no longer expanded.
+    """
 
     text: bytes
     path: str
     offset: int
     spaced: bool
+    painted: bool = False
 
 
 class Piece(NamedTuple):
@@ -111,6 +117,21 @@ def _macro(match: re.Match[bytes], path: str, define: int, base: int) -> Macro:
     return Macro(match.group(1).decode(), parameters, body, path, start, define)
 
 
+@cache
+def kernels_own() -> Mapping[str, Macro]:
+    """Return the macros that declare and define, and are known without their header, by name."""
+    lines = (f"#define {one}".encode() for one in declaring_macros())
+    found = (_macro(match, "", 0, 0) for line in lines if (match := _DEFINE.match(line)))
+    return {macro.name: macro for macro in found}
+
+
+@cache
+def kernels_making(name: str) -> tuple[bytes, ...]:
+    """Return those of kernels_own() that can define a function of this name."""
+    found = kernels_own().values()
+    return tuple(m.name.encode() for m in found if any(p.fullmatch(name) for p in _pasted_names(m)))
+
+
 def _defines_at(corpus: Corpus, path: str, places: Iterable[int]) -> list[Macro]:
     """Return the #defines of a file (dead ones too) in whose text some places are."""
     data = corpus.data(path)
@@ -129,14 +150,14 @@ def _holds(macro: Macro, word: bytes) -> bool:
 
 def _live(corpus: Corpus, macro: Macro) -> bool:
     """Tell whether a #define stands in code that can be compiled, not in #if 0 or a comment."""
-    return macro.define in corpus.unit(macro.path).defines
+    return not macro.path or macro.define in corpus.unit(macro.path).defines
 
 
 def in_force(corpus: Corpus, name: str, path: str, offset: int) -> list[Macro]:
     """Return what a macro can be at an offset of a file: its definitions there or in own headers.
 
     #undef ends a definition and a later one replaces it; those of different branches of
-    conditionals stay side by side.
+    conditionals stay side by side. Of the kernel's macros only those of kernels_own() are one.
     """
     word = name.encode("utf-8", "surrogateescape")
     for place in corpus.local(path):
@@ -157,7 +178,8 @@ def in_force(corpus: Corpus, name: str, path: str, offset: int) -> list[Macro]:
                 found.append(_macro(match, place, at, at))
         if found:
             return found
-    return []
+    known = kernels_own().get(name)
+    return [known] if known is not None else []
 
 
 class Macros:
@@ -206,7 +228,7 @@ class Macros:
     def pasting(self, word: str) -> list[Macro]:
         """Return the macros that can paste a word together."""
         if self._pasting is None:
-            self._pasting = []
+            self._pasting = [(p, m) for m in kernels_own().values() for p in _pasted_names(m)]
             for path in self._paths:
                 if b"##" in self._corpus.define_text(path):
                     places = (m.start() for m in _PASTES.finditer(self._corpus.data(path)))
@@ -266,8 +288,8 @@ def expand_all(parts: Iterable[Piece], macros: Mapping[str, Macro]) -> Expansion
     starts: list[int] = []
     origins: list[tuple[str, int]] = []
     at = 0
-    for token in out:
-        if token.spaced:
+    for before, token in zip((None, *out), out, strict=False):
+        if token.spaced or (before is not None and _grows_together(before, token)):
             pieces.append(b" ")
             at += 1
         starts.append(at)
@@ -275,6 +297,14 @@ def expand_all(parts: Iterable[Piece], macros: Mapping[str, Macro]) -> Expansion
         pieces.append(token.text)
         at += len(token.text)
     return Expansion(b"".join(pieces), starts, origins, cut=cut)
+
+
+def _grows_together(before: Token, token: Token) -> bool:
+    """Tell whether two tokens that did not stand side by side would be read as others."""
+    if token.path == before.path and token.offset == before.offset + len(before.text):
+        return False
+    first = _TOKEN.match(before.text + token.text)
+    return first is None or first.end() != len(before.text)
 
 
 class _TooMuchError(Exception):
@@ -307,8 +337,8 @@ def _expand(
         token = line[at]
         at += 1
         macro = macros.get(token.text.decode("utf-8", "replace"))
-        if macro is None or macro.name in hidden:
-            out.append(token)
+        if macro is None or macro.name in hidden or token.painted:
+            out.append(token if macro is None else token._replace(painted=True))
             continue
         arguments: list[list[Token]] = []
         if macro.parameters is not None:
@@ -317,6 +347,8 @@ def _expand(
                 continue
             arguments, at = _arguments(line, at, left)
         body = _substitute(macro, arguments, macros, hidden, left)
+        if not macro.path:
+            body = [t if t.path else t._replace(path=token.path, offset=token.offset) for t in body]
         fresh = _expand(body, macros, hidden | {macro.name}, left)
         while fresh and at < len(line) and line[at].text == b"(":
             # What it became can be the name of a function-like macro, its arguments still ahead.
@@ -359,6 +391,11 @@ def _arguments(line: list[Token], at: int, left: _Left) -> tuple[list[list[Token
     return found, len(line)
 
 
+def _is_of(macro: Macro, token: Token) -> bool:
+    """Tell whether a token stands in a macro's body, and is not one of its arguments."""
+    return token.path == macro.path and 0 <= token.offset - macro.start < len(macro.body)
+
+
 @lru_cache(maxsize=1 << 12)
 def _body(macro: Macro) -> tuple[Token, ...]:
     return tuple(tokens(macro.body, macro.path, macro.start))
@@ -391,7 +428,7 @@ def _substitute(
         token = body[at]
         following = body[at + 1].text if at + 1 < len(body) else b""
         if token.text == b"#" and following in bound:
-            text = b" ".join(t.text for t in bound[following])
+            text = b"".join(b" " * t.spaced + t.text for t in bound[following]).strip()
             quoted = b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
             out.append(token._replace(text=quoted))
             at += 2
@@ -406,8 +443,11 @@ def _substitute(
                 if out[-1].text == b",":
                     out += right
                 else:
-                    # A pasted name is nowhere as a whole: its first piece stands for it.
-                    out[-1] = out[-1]._replace(text=joined)
+                    # A pasted name is nowhere as a whole: its first fixed piece stands for it.
+                    fixed = _is_of(macro, out[-1]) or following in bound
+                    out[-1] = (out[-1] if fixed else right[0])._replace(
+                        text=joined, spaced=out[-1].spaced
+                    )
                     out += right[1:]
             at += 2
             continue

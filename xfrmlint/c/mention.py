@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType, declared, specified
-from xfrmlint.c.expression import bare, is_choice, is_worth, position_in
+from xfrmlint.c.expression import bare, called_by, is_choice, is_worth, position_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -418,8 +418,7 @@ def unevaluated(view: View, node: Node) -> bool:
             if parent.named_children[0].id == up.id:
                 return True
         if up.type == "call_expression":
-            called = up.child_by_field_name("function")
-            if called is not None and function_named(node_text(called)).is_("unevaluated"):
+            if function_named(called_by(up)).is_("unevaluated"):
                 return True
         up = up.parent
     return False

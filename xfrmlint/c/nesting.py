@@ -8,7 +8,7 @@ from tree_sitter import Node, TreeCursor
 # So many nodes around a leaf are followed; the kernel's deepest have some fifty.
 DEEPEST = 400
 # Bytes of an item below which nothing lies so deep that it would cost anything.
-SMALL = 20_000
+SMALL = 8_000
 
 
 class Leaf(NamedTuple):

@@ -19,7 +19,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.blanking import in_string, readable
 from xfrmlint.c.corpus import Corpus, words
-from xfrmlint.c.macros import TOO_MUCH, Expansion, Macro, Piece, expand_all, in_force
+from xfrmlint.c.macros import TOO_MUCH, Expansion, Macro, Piece, expand_all, in_force, kernels_own
 from xfrmlint.c.unit import Item, Place, Unit, declarator_name, errors_in, is_same, outline, parse
 
 _NAME = re.compile(rb"[A-Za-z_]\w*")
@@ -215,9 +215,12 @@ class Outlines:
         ]
 
     def structural(self, path: str) -> frozenset[bytes]:
-        """Return the macros that a file sees in itself and its own headers, and that are such."""
+        """Return the macros that a file sees in itself and its own headers, and that are such.
+
+        Those of the kernel's that define and declare are some, too.
+        """
         if path not in self._structural:
-            found: set[bytes] = set()
+            found = {name.encode() for name in kernels_own()} - self.own(path)
             aliases: dict[bytes, frozenset[bytes]] = {}
             for place in self.corpus.local(path):
                 shapes = self.corpus.shapes(place)
@@ -330,6 +333,8 @@ class Outlines:
         if takes or (text[behind : behind + 1] == b"(" and self._ends_in_macro(path, known[0])):
             end = _closing(text, behind)
         use = Use(start, end, name)
+        if not known[0].path:
+            return use
         return None if self._is_call(text, use, known) else use
 
     def _ends_in_macro(self, path: str, macro: Macro) -> bool:
@@ -383,7 +388,8 @@ class Outlines:
             text = unit.text[use.start : use.end]
         found: dict[str, list[Macro]] = {}
         # Of arguments and of included lines all count: nobody knows what they are taken for.
-        wanted = set(_NAME.findall(text)) & self.own(path)
+        named = set(_NAME.findall(text))
+        wanted = named & self.own(path) | named & self.structural(path)
         while wanted:
             name = wanted.pop().decode()
             found[name] = in_force(self.corpus, name, path, use.start)

@@ -5,9 +5,12 @@ is None, and the caller counts it as unknown.
 """
 
 import re
+from collections.abc import Sequence
 
 from tree_sitter import Node
 
+from xfrmlint.c.arguments import closing
+from xfrmlint.c.blanking import in_directive
 from xfrmlint.c.corpus import Corpus
 from xfrmlint.c.ctype import (
     INT,
@@ -18,12 +21,12 @@ from xfrmlint.c.ctype import (
     specified,
     type_of_specifier,
 )
-from xfrmlint.c.dialect import AUTO, GROUP, without_type_arguments
-from xfrmlint.c.expression import arguments_of, callees, is_choice
-from xfrmlint.c.macros import Macro, expand, named
+from xfrmlint.c.dialect import AUTO, GROUP, TYPEOF, without_type_arguments
+from xfrmlint.c.expression import arguments_of, around, callees, is_choice
+from xfrmlint.c.macros import Macro, expand, kernels_making, named
 from xfrmlint.c.outline import Outlines
-from xfrmlint.c.unit import node_text, parse
-from xfrmlint.c.view import Local, View
+from xfrmlint.c.unit import below, node_text, parse
+from xfrmlint.c.view import Local, View, locals_in
 from xfrmlint.kernel.functions import Operand, function_named
 
 _BASIC = ("fn", "int", "void", "char", "bool", "long", "short", *AUTO)
@@ -33,6 +36,7 @@ _DEEPEST = 40
 _MOST_ANONYMOUS = 50
 _MOST_MACROS = 24
 _STATEMENTS = {"if", "for", "while", "switch", "return", "sizeof"}
+_TYPEOF = re.compile(rb"(?:__)?typeof(?:__|_unqual)?[ \t]*\(")
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
 
 Fields = dict[str, CType]
@@ -55,11 +59,8 @@ class Types:
         for _ in range(8):
             if " " in kind.base or kind.base in _BASIC:
                 return kind
-            found = self.corpus.find("typedef", kind.base, path)
-            if found is None:
-                return kind
             named = None
-            for node in self.corpus.snippet(found).named_children:
+            for node in self._declaring("typedef", kind.base, path):
                 if node.type == "type_definition":
                     base = specified(node)
                     for declarator in declarators(node):
@@ -140,9 +141,27 @@ class Types:
 
     def of_local(self, local: Local, view: View, depth: int = 0) -> CType | None:
         """Return a local variable's type, if need be that of what it begins with."""
+        if local.type.base == TYPEOF:
+            node = view.node.descendant_for_byte_range(local.start, local.start)
+            node = around(node, "declaration", "parameter_declaration")
+            written = node.child_by_field_name("type") if node is not None else None
+            found = self._operand(written, view, depth) if written is not None else None
+            if found is not None:
+                return found._replace(pointers=found.pointers + local.type.pointers)
         if local.type.base in AUTO:
             return self.of(local.value, view, depth + 1)
         return local.type
+
+    def _operand(self, written: Node, view: View, depth: int) -> CType | None:
+        """Return the type of the operand of a typeof(), which blanking took away."""
+        path, start = view.origin(written.start_byte)
+        data = self.corpus.data(path)
+        begins = _TYPEOF.match(data, start)
+        end = closing(data, begins.end() - 1) if begins is not None else None
+        if begins is None or end is None or in_directive(data, start):
+            return None
+        operand = data[begins.end() : end - 1]
+        return self._of_text(operand, view, written, depth)
 
     def _of(self, node: Node, view: View, depth: int) -> CType | None:
         kind = node.type
@@ -169,7 +188,11 @@ class Types:
             return inner if inner.base == "fn" and not inner.pointers else inner.pointed(-1)
         if kind in ("cast_expression", "compound_literal_expression"):
             written = node.child_by_field_name("type")
-            return written_type(written) if written is not None else None
+            named = written_type(written) if written is not None else None
+            if written is not None and named is not None and named.base == TYPEOF:
+                found = self._operand(written, view, depth)
+                return found and found._replace(pointers=found.pointers + named.pointers)
+            return named
         if kind == "call_expression":
             return self._of_call(node, view, depth)
         if kind == "conditional_expression":
@@ -330,6 +353,8 @@ class Types:
         # A name in capitals is a macro's: to look for a function takes a walk through all headers.
         found = self._of_expanded(node, name, view, depth) if name.isupper() else None
         found = found or self.result(name, view.path)
+        if found is not None and kernels_making(found.base):
+            return self.resolved(found, view.path)
         return found or self._of_expanded(node, name, view, depth)
 
     def _of_expanded(self, call: Node, name: str, view: View, depth: int) -> CType | None:
@@ -342,6 +367,9 @@ class Types:
 
     def _pointer_to(self, written: Node, view: View) -> CType | None:
         """Return the pointer to a type that is an argument: a tag, or a typedef's name."""
+        if node_text(written) == TYPEOF:
+            found = self._operand(written, view, 0)
+            return found.pointed() if found is not None else None
         # Blanking took `struct` away in front of the tag.
         tag = node_text(written).split()[-1:]
         if not tag:
@@ -357,15 +385,28 @@ class Types:
         key = (name, path)
         if key not in self._results:
             self._results[key] = None
-            found = self.corpus.find("function", name, path)
-            if found is not None:
-                for node in self.corpus.snippet(found).named_children:
-                    base = specified(node)
-                    for declarator in declarators(node):
-                        made = declared(base, declarator) if base is not None else None
-                        if made is not None and made.type.base == "fn":
-                            self._results[key] = made.type.result
+            for node in self._declaring("function", name, path):
+                base = specified(node)
+                for declarator in declarators(node):
+                    made = declared(base, declarator) if base is not None else None
+                    if made is not None and made.type.base == "fn":
+                        self._results[key] = made.type.result
         return self._results[key]
+
+    def _declaring(self, kind: str, name: str, path: str) -> Sequence[Node]:
+        """Return what declares a function or a type that `path` sees. kind: see Corpus.find()."""
+        found = self.corpus.find(kind, name, path)
+        if found is not None:
+            return self.corpus.snippet(found).named_children
+        makers = kernels_making(name)
+        places = self.corpus.local(path) if makers else ()
+        outlines = (
+            self.outlines.of(place)
+            for place in places
+            if any(maker in self.corpus.data(place) for maker in makers)
+        )
+        parts = (p for found in outlines if found for made in found.made.values() for p in made)
+        return [p.node for p in parts if kind == "typedef" or p.name == name]
 
     def _of_text(self, text: bytes, view: View, at: Node, depth: int) -> CType | None:
         """Type an expression given as text, its names meaning what they mean at `at`."""
@@ -375,18 +416,20 @@ class Types:
         inside = value.child_by_field_name("value") if value is not None else None
         if inside is None or root.has_error:
             return None
-        return self.of(inside, _Elsewhere(view, at.start_byte), depth + 4)
+        return self.of(inside, _Elsewhere(view, at.start_byte, inside), depth + 4)
 
 
 class _Elsewhere(View):
-    """A view whose names are all looked up at one offset of another view."""
+    """A view whose names are all looked up at one offset of another view.
 
-    def __init__(self, view: View, offset: int) -> None:
+    root: text that is read there, and can declare names of its own.
+    """
+
+    def __init__(self, view: View, offset: int, root: Node) -> None:
         super().__init__(view.corpus, view.path, view.item, view.text, None)
+        seen = [local for local in view.locals if local.start <= offset < local.end]
         self.__dict__["locals"] = [
-            local._replace(start=0, end=1 << 40)
-            for local in view.locals
-            if local.start <= offset < local.end
+            local._replace(start=0, end=1 << 40) for local in (*seen, *locals_in(root))
         ]
 
 
@@ -399,10 +442,4 @@ def written_type(written: Node) -> CType | None:
 
 
 def _first(root: Node, kind: str) -> Node | None:
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if node.type == kind:
-            return node
-        stack += reversed(node.named_children)
-    return None
+    return next((node for node in below(root) if node.type == kind), None)

@@ -2,6 +2,7 @@
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import cache, cached_property
 from typing import NamedTuple
 
@@ -208,6 +209,15 @@ class Unit:
         return sorted({self.line(start) for start in errors_in(self.tree.root_node)})
 
 
+def below(node: Node) -> Iterator[Node]:
+    """Yield a node and all that have a name below it, in the order of the text."""
+    stack = [node]
+    while stack:
+        one = stack.pop()
+        yield one
+        stack += reversed(one.named_children)
+
+
 def errors_in(root: Node) -> list[int]:
     """Return the offsets at which the parser had to give up and start again."""
     found = []
@@ -224,14 +234,10 @@ def errors_in(root: Node) -> list[int]:
 def _not_understood(node: Node) -> list[Node]:
     """Return the children of a node without those whose form is known, whatever the parser says.
 
-    Those are the range of `case 1 ... 5:` (see graph.py), and `static DEFINE_X(a, b);`, which it
-    takes for a type, and its arguments for types (see declared_argument()).
+    That is `static DEFINE_X(a, b);`, which it takes for a type, and its arguments for types (see
+    declared_argument()).
     """
     children = node.children
-    if node.type == "case_statement":
-        colon = next((at for at, child in enumerate(children) if child.type == ":"), 0)
-        if any(b"..." in (child.text or b"") for child in children[:colon]):
-            return children[colon:]
     if node.type == "declaration" and any(map(_is_macro_use, children)):
         return [child for child in children if not _is_macro_use(child) and not child.is_missing]
     return children

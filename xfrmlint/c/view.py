@@ -263,6 +263,17 @@ class View:
         return found
 
 
+def locals_in(root: Node) -> list[Local]:
+    """Return what is declared in a piece of code, wherever that stands."""
+    return [
+        _local(name, name.name.start_byte, root.end_byte, -1)
+        for node in captured(_query("(declaration) @declaration"), root, "declaration")
+        if (base := specified(node)) is not None
+        for declarator in declarators(node)
+        if (name := declared(base, declarator)) is not None
+    ]
+
+
 def _local(name: Declared, start: int, end: int, position: int) -> Local:
     return Local(node_text(name.name), name.type, name.value, start, end, position)
 

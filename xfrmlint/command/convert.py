@@ -94,12 +94,7 @@ def convert(
             )
         lower, upper = names_of_drivers(analysis)
         for driver in rest:
-            if driver in upper:
-                raise InputError(f"{driver}: hands states on; there is nothing to convert")
-            if driver not in lower:
-                beside = f"; {analysis.lost[0]} is {TOO_DEEP}" if analysis.lost else ""
-                there = ", ".join(lower) or "none"
-                raise InputError(f"{driver}: no such driver; there are {there}{beside}")
+            _refuse_others(driver, lower, upper, analysis.lost)
         proofs = []
         for driver in lower if every else rest:
             progress(f"converting {driver}")
@@ -121,6 +116,18 @@ def convert(
             number += 1
             _put(mail_of(proof, known, author, signoff), proof, folder, number)
     return status
+
+
+def _refuse_others(
+    driver: str, lower: Sequence[str], upper: Sequence[str], lost: Sequence[str]
+) -> None:
+    """Refuse what is no lower driver; raises InputError."""
+    if driver in upper:
+        raise InputError(f"{driver}: hands states on; there is nothing to convert")
+    if driver not in lower:
+        beside = f"; {lost[0]} is {TOO_DEEP}" if lost else ""
+        there = ", ".join(lower) or "none"
+        raise InputError(f"{driver}: no such driver; there are {there}{beside}")
 
 
 def _tell(proof: "Proof") -> None:

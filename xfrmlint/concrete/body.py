@@ -1,11 +1,13 @@
 """A function's body: its instructions, step by step, and what its names mean."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import around, called_by
 from xfrmlint.c.graph import Does, graph_of
 from xfrmlint.c.loops import arguments_of, head_of
 from xfrmlint.c.lower import Instruction, Lowered
@@ -44,7 +46,8 @@ class Prepared(NamedTuple):
 
     number: its own. start: its first instruction, or an exit. single: what is evaluated where no
     instruction is needed for it. loop: the macro that makes a loop of it. begins: the loop whose
-    first turn comes next. unordered: what the order of evaluation may not decide.
+    first turn comes next. unordered: what the order of evaluation may not decide. inside: where it
+    stands, or -1.
     """
 
     number: int
@@ -59,6 +62,7 @@ class Prepared(NamedTuple):
     arguments: Sequence[Expression]
     begins: int
     unordered: tuple[Unordered, ...]
+    inside: int
 
 
 class Body:
@@ -100,10 +104,12 @@ class Body:
             arguments = arguments_of(self.lowered.statement(index)[0])
         code = self.lowered.code(index)
         statement = self.lowered.statement(index)
+        # Where asm goto leads, or whether a lock is had, nobody can say.
+        open_ = step.does is Does.EVALUATE and len(step.next) > 1
         unordered = () if self.lowered.is_inside(index) else tuple(_unordered(statement))
         return Prepared(
             index,
-            step.does,
+            Does.CUT if open_ else step.does,
             step.next,
             step.cases,
             offset,
@@ -114,7 +120,20 @@ class Body:
             arguments,
             step.next[0] if step.begins else -1,
             unordered,
+            node.start_byte if node is not None else -1,
         )
+
+    @cached_property
+    def blocks(self) -> Mapping[int, tuple[int, int]]:
+        """The range of the block that each variable lives in, if it is not the whole function's."""
+        found = {}
+        body = self.view.body
+        for local in self.view.locals if body is not None else ():
+            node = self.view.node.descendant_for_byte_range(local.start, local.start)
+            node = around(node, "compound_statement", "for_statement")
+            if local.parameter < 0 and node is not None and node != body:
+                found[slot(local)] = node.start_byte, node.end_byte
+        return found
 
     def local(self, one: Name) -> Local | None:
         """Return the variable that a name means."""
@@ -129,8 +148,7 @@ class Body:
             while node is not None and node.type == "parenthesized_expression":
                 node = node.parent
             call = node.parent if node is not None and node.type == "argument_list" else None
-            called = call.child_by_field_name("function") if call is not None else None
-            self._once[one] = called is not None and ONCE.fullmatch(node_text(called)) is not None
+            self._once[one] = call is not None and ONCE.fullmatch(called_by(call)) is not None
         return self._once[one]
 
     def refused(self, made: Declaration) -> str:

@@ -58,7 +58,6 @@ from xfrmlint.concrete.values import (
     Open,
     Pointer,
     Struct,
-    Uninitialized,
     Unknown,
     Value,
     Void,
@@ -214,6 +213,8 @@ class _Machine(Builtins):
         while True:
             step = body.step(index)
             at = step.start
+            if frame.blocks and step.inside >= 0:
+                self._leave_blocks(frame, step.inside)
             if step.does is Does.END:
                 if index not in lowered.back:
                     return Void()
@@ -301,15 +302,19 @@ class _Machine(Builtins):
         return rest
 
     def _is_case(self, value: Value, label: str, at: int) -> bool:
-        case = self.names.constant(label, self._path)
+        low, _, high = label.partition("...")
+        first, last = (self.names.constant(text.strip(), self._path) for text in (low, high or low))
         if isinstance(value, Unknown):
             return self._truth(value, at)
-        if case is None:
+        if first is None or last is None:
             raise self._outside(f"a case that isn't an integer ({label})", at)
-        if isinstance(value, Open) and self.kernel is not None:
-            return self.kernel.is_number(value, case.value)
+        if isinstance(value, Open) and self.kernel is not None and not high:
+            return self.kernel.is_number(value, first.value)
+        if isinstance(value, Open) and high:
+            raise self._outside("a range of cases for what is open", at)
         kind = promoted(value.type) if isinstance(value, Int) else INT
-        return isinstance(value, Int) and wrapped(case.value, kind).value == value.value
+        ends = [wrapped(one.value, kind).value for one in (first, last)]
+        return isinstance(value, Int) and ends[0] <= value.value <= ends[1]
 
     # Instructions
 
@@ -383,8 +388,7 @@ class _Machine(Builtins):
         local, refused = body.local(made.target), body.refused(made)
         if local is None or refused or local.type[:2] == ("fn", 0):
             raise self._outside(refused or "a declaration that can't be read", made.start)
-        cell = Cell(local.name, Uninitialized(), local.type)
-        self._frames[-1].cells[slot(local)] = cell
+        cell = self._begun(local)
         value = made.value
         if value is not None and not isinstance(value, Initializer):
             self._initialize(cell, local.type, value)

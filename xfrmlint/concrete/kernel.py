@@ -457,8 +457,9 @@ class Kernel:
             if one.parent is None or one.member != member:
                 raise machine.refuse(f"a list whose entries are not linked by {member}", node)
             yield Pointer(one.parent)
-        if name.startswith("hlist"):
-            put(machine, arguments[0], NULL)
+        behind = Struct(f"the end of {head.name}")
+        behind.fields[member] = head
+        put(machine, arguments[0], NULL if name.startswith("hlist") else Pointer(behind))
 
     def _lowers(
         self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression

@@ -8,6 +8,7 @@ from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import BOOL, INT, Int, IntType, integer, wrapped
 from xfrmlint.c.syntax import Name, Temporary
 from xfrmlint.c.unit import Place
+from xfrmlint.c.view import Local
 from xfrmlint.concrete.body import Body, Unordered, slot
 from xfrmlint.concrete.faults import Fault, Faulted, FaultKind, Outside
 from xfrmlint.concrete.kernel import NOWHERE, Kernel, Spot
@@ -31,6 +32,7 @@ from xfrmlint.contract.words import DEVICE
 class Frame:
     """One call under way.
 
+    blocks: the ranges of the blocks in which those of the cells live that end earlier than it.
     held: the temporaries. turns: what the loops under way that a macro makes have still to come to,
     by their steps. before: what was where something was stored last.
     returned: what the function returns.
@@ -38,6 +40,7 @@ class Frame:
 
     body: Body
     cells: dict[int, Cell] = field(default_factory=dict)
+    blocks: dict[int, tuple[int, int]] = field(default_factory=dict)
     held: dict[Temporary, Value] = field(default_factory=dict)
     turns: dict[int, Iterator[Value]] = field(default_factory=dict)
     before: Value = field(default_factory=Uninitialized)
@@ -106,11 +109,26 @@ class Memory:
         local = frame.body.local(one)
         if local is None:
             return None
-        key = slot(local)
-        if key not in frame.cells:
+        if slot(local) not in frame.cells:
             # A jump into its block went past where it is declared.
-            frame.cells[key] = Cell(one.name, Uninitialized(), local.type)
+            self._begun(local)
+        return frame.cells[slot(local)]
+
+    def _begun(self, local: Local) -> Cell:
+        """Return the cell of a variable that begins."""
+        frame, key = self._frames[-1], slot(local)
+        frame.cells[key] = Cell(local.name, Uninitialized(), local.type)
+        if key in frame.body.blocks:
+            frame.blocks[key] = frame.body.blocks[key]
         return frame.cells[key]
+
+    def _leave_blocks(self, frame: Frame, at: int) -> None:
+        """End the variables of blocks in which an offset is not."""
+        ended = [key for key, (start, end) in frame.blocks.items() if not start <= at < end]
+        for key in ended:
+            del frame.blocks[key]
+            # Who still points there reads nothing.
+            frame.cells.pop(key).value = Uninitialized()
 
     def _touch(self, cell: Cell, at: int, written: bool = False) -> None:
         if self._touched is not None:
@@ -269,19 +287,20 @@ class Memory:
                     stars = "*" * kind.pointers
                     reason = f"a pointer to {target.kind} used as `{kind.base} {stars}`"
                     raise self._outside(reason, at)
-        elif isinstance(target, Cell):
-            held = target.type
-            if target.array is not None and target is target.array.end:
-                held = target.array.element
-                if held is not None and kind == held.pointed():
-                    return
-            if held is None or held.pointers or integer(held) is None:
-                same = held is not None and kind == held.pointed()
-                if same or (self.choose is not None and (held is None or kind.pointers > 1)):
-                    return
-            elif kind.pointers == 1 and integer(kind.pointed(-1)) == integer(held):
-                return
+        elif isinstance(target, Cell) and not self._is_pointed_at(target, kind):
             raise self._outside("the address of a variable changes its type", at)
+
+    def _is_pointed_at(self, target: Cell, kind: CType) -> bool:
+        """Tell whether a pointer of a type can lead to a variable, or to an array's element."""
+        held = target.type
+        if target.array is not None and target is target.array.end:
+            held = target.array.element
+            if held is not None and kind == held.pointed():
+                return True
+        if held is None or held.pointers or integer(held) is None:
+            same = held is not None and kind == held.pointed()
+            return same or (self.choose is not None and (held is None or kind.pointers > 1))
+        return kind.pointers == 1 and integer(kind.pointed(-1)) == integer(held)
 
     # Operands that C leaves unordered
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.dialect import TYPEOF
+from xfrmlint.c.expression import called_by
 from xfrmlint.c.integers import (
     COMPARISONS,
     INT,
@@ -36,19 +38,17 @@ from xfrmlint.c.syntax import (
     Update,
 )
 from xfrmlint.c.types import written_type
-from xfrmlint.c.unit import node_text
 from xfrmlint.concrete.containers import NUMBERS, POINTERS
 from xfrmlint.concrete.memory import Memory
 from xfrmlint.concrete.primitives import LIKELY
 from xfrmlint.concrete.values import Cell, Pointer, Struct
 
-_TYPEOF = CType("auto_")
+_TYPEOF = CType(TYPEOF)
 
 
 def type_of_truth(one: Truth) -> IntType:
     """Return the type in which it is told whether something holds."""
-    called = one.node.child_by_field_name("function")
-    return LONG if called is not None and node_text(called) in LIKELY else INT
+    return LONG if called_by(one.node) in LIKELY else INT
 
 
 class Operands(Memory):

@@ -17,7 +17,7 @@ from xfrmlint.c.integers import INT, Int
 from xfrmlint.c.macros import TOO_MUCH, Macro, expand, macros_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
-from xfrmlint.c.unit import Item, Unit, node_text, outline, parse
+from xfrmlint.c.unit import Item, Unit, below, node_text, outline, parse
 from xfrmlint.c.view import View
 from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.configuration import Configuration, branch_truth, compiled
@@ -240,10 +240,7 @@ class Sources:
         """Return the macros that a function uses and that have not been asked for yet."""
         body = view.node.child_by_field_name("body")
         found: dict[str, Macro] = {}
-        stack = [body] if body is not None else []
-        while stack:
-            node = stack.pop()
-            stack += node.named_children
+        for node in below(body) if body is not None else ():
             if node.type != "identifier":
                 continue
             name = node_text(node)

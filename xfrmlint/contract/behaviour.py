@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -109,11 +110,10 @@ def _core_paths(reader: Reader) -> list[str]:
 
 def _stores_device(contract: Contract, body: Body, call: Call) -> bool:
     takes = contract.slots[XMIT].takes
-    listed = call.node.child_by_field_name("arguments")
-    at = takes.index(PACKET)
-    if listed is None or len(listed.named_children) <= at:
+    arguments, at = arguments_of(call.node), takes.index(PACKET)
+    if len(arguments) <= at:
         return False
-    packet = re.escape(node_text(listed.named_children[at]).encode())
+    packet = re.escape(node_text(arguments[at]).encode())
     before = body.view.text[body.view.node.start_byte : call.node.start_byte]
     return re.search(_STORED % packet, before) is not None
 

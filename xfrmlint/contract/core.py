@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import bare
+from xfrmlint.c.expression import arguments_of, bare, called_by
 from xfrmlint.c.macros import Macro, macros_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import (
     ADD,
@@ -135,10 +135,7 @@ class Bodies:
         reads: dict[str, Where] = {}
         owners: Counter[str] = Counter()
         called: set[str] = set()
-        stack = [view.node]
-        while stack:
-            node = stack.pop()
-            stack += reversed(node.named_children)
+        for node in below(view.node):
             if node.type == "field_expression":
                 self._field(view, node, owners, reads)
             elif node.type == "assignment_expression":
@@ -201,10 +198,7 @@ class Bodies:
         place = view.place(name.start_byte)
         through = self.member(view, argument)
         calls.append(Call(node_text(name), through, node, Where(place.path, place.line)))
-        listed = node.child_by_field_name("arguments")
-        first = listed.named_children[0] if listed is not None and listed.named_children else None
-        if first is not None:
-            owners.update(filter(None, [self.member(view, first)]))
+        owners.update(filter(None, (self.member(view, one) for one in arguments_of(node)[:1])))
 
     def member(self, view: View, node: Node, depth: int = 0) -> str:
         """Return the member of xso whose value an expression is, an empty string if it is none."""
@@ -214,12 +208,9 @@ class Bodies:
         if node.type == "field_expression":
             return self._named(view, node)
         if node.type == "call_expression":
-            called = node.child_by_field_name("function")
-            listed = node.child_by_field_name("arguments")
-            if called is None or listed is None or not listed.named_children:
-                return ""
-            passes = function_named(node_text(called)).passes
-            return self.member(view, listed.named_children[0], depth + 1) if passes else ""
+            arguments = arguments_of(node)
+            passes = bool(arguments) and function_named(called_by(node)).passes
+            return self.member(view, arguments[0], depth + 1) if passes else ""
         if node.type == "identifier" and view.local(node_text(node), node.start_byte) is not None:
             for value in view.assignments(node_text(node)):
                 found = self.member(view, value, depth + 1)
@@ -252,12 +243,8 @@ class Bodies:
 
     def _stores(self, view: View, node: Node) -> Iterator[Write]:
         """Yield what `WRITE_ONCE(xso->dev, NULL)` and its like store."""
-        called = node.child_by_field_name("function")
-        listed = node.child_by_field_name("arguments")
-        if called is None or listed is None:
-            return
-        arguments = listed.named_children
-        for store in function_named(node_text(called)).stores:
+        arguments = arguments_of(node)
+        for store in function_named(called_by(node)).stores:
             value, target = store.value.position, store.target.position
             if max(value, target) < len(arguments):
                 yield from self._write(view, bare(arguments[target]), arguments[value])

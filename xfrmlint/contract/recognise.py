@@ -17,7 +17,7 @@ from xfrmlint.c.ctype import CType, declarators, declared, specified
 from xfrmlint.c.macros import macros_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.contract.behaviour import packet_device
 from xfrmlint.contract.core import NUMBERS, Core, core_of
 from xfrmlint.contract.revisions import NO_NAMES, Names, known, nearest, revision_of
@@ -243,12 +243,7 @@ def _taken(declarator: Node) -> Iterator[str]:
 
 def _all(root: Node, kind: str) -> Iterator[Node]:
     """Yield the nodes of a type, outermost and first ones first."""
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if node.type == kind:
-            yield node
-        stack += reversed(node.named_children)
+    yield from (node for node in below(root) if node.type == kind)
 
 
 def _roles(slots: Sequence[Slot]) -> dict[str, Slot]:

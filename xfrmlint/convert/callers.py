@@ -13,14 +13,14 @@ import re
 from tree_sitter import Node
 
 from xfrmlint.c.expression import called_by
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.ends import end_of, is_busy
 from xfrmlint.convert.exits import kept_of, leaves
 from xfrmlint.convert.fate import Called, Fate
 from xfrmlint.convert.undone import is_same_to_leave
-from xfrmlint.convert.written import below, indent_of, without_parentheses
+from xfrmlint.convert.written import indent_of, without_parentheses
 
 _FALSE = ("false", "0", "NULL")
 _TRUE = ("true", "1")

@@ -15,16 +15,16 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import called_by
+from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.jumps import JUMPS
-from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DELETE, FREE
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.layout import line_start
 from xfrmlint.convert.promise import filled_after
 from xfrmlint.convert.reads import Context
-from xfrmlint.convert.written import Written, below, statement_of
+from xfrmlint.convert.written import Written, statement_of
 from xfrmlint.kernel.functions import effect_named
 from xfrmlint.program.drivers import Driver
 
@@ -138,13 +138,12 @@ def _freeing(
         call = found.named_children[0] if found is not None and found.named_child_count else None
         if found is None or call is None or found.type != "expression_statement":
             continue
-        listed = call.child_by_field_name("arguments")
-        if call.type != "call_expression" or listed is None:
+        if call.type != "call_expression":
             continue
         does = {effect.does for effect in context.fate.effects.of_call(one.view, call)}
         if not does & _FREEING or does & {"", "releases", "halts"}:
             continue
-        handles = [a for a in listed.named_children if _is_handle(context, one, a)]
+        handles = [a for a in arguments_of(call) if _is_handle(context, one, a)]
         later = [s for s in statements if s.start_byte > found.start_byte]
         words = {node_text(a) for a in handles}
         used = [

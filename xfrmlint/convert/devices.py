@@ -6,10 +6,9 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import Local, View
 from xfrmlint.contract.words import DEVICE, PACKET
-from xfrmlint.convert.written import below
 from xfrmlint.kernel.structs import OWN_MEMBERS
 from xfrmlint.program.devices import Devices, Found, Whose
 from xfrmlint.program.reach import Reached

@@ -21,10 +21,9 @@ from xfrmlint.c.expression import arguments_of, bare, called_by
 from xfrmlint.c.header import declared_function, declared_macros, expanded_text
 from xfrmlint.c.macros import Macro
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import node_text, parse
+from xfrmlint.c.unit import below, node_text, parse
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import PACKET
-from xfrmlint.convert.written import below
 from xfrmlint.kernel.functions import effect_named
 
 _DEEPEST = 8

@@ -11,12 +11,12 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, bare
 from xfrmlint.c.jumps import LEAVING
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.unit import Place, below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.effects import ENDS, Effects, is_own
 from xfrmlint.convert.exits import label_of, next_of
-from xfrmlint.convert.written import below, without_parentheses
+from xfrmlint.convert.written import without_parentheses
 
 _BUSY = "NETDEV_TX_BUSY"
 # What may bring a packet to the hardware, if it is given it.

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import called_by
+from xfrmlint.c.expression import called_by, outermost
 from xfrmlint.c.jumps import LEAVING, last_in
-from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.effects import Effects
-from xfrmlint.convert.written import below, is_hint, statement_of
+from xfrmlint.convert.written import is_hint, statement_of
 from xfrmlint.kernel.functions import function_named
 
 _ZERO = re.compile(r"^(0[UuLl]*|false|NULL)$")
@@ -183,9 +183,7 @@ def _compared(binary: Node, operand: Node, value: str, now: bool) -> bool | None
 
 def _assigned(call: Node, value: str) -> tuple[Node, bool] | None:
     """Return what is decided by the test that follows `ret = f();` at once."""
-    parent = call.parent
-    while parent is not None and parent.type in ("cast_expression", "parenthesized_expression"):
-        parent = parent.parent
+    parent = outermost(call).parent
     if parent is None or parent.type not in ("assignment_expression", "init_declarator"):
         return None
     left = parent.child_by_field_name("left") or declarator_name(

@@ -17,15 +17,16 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import arguments_of, around, outermost
 from xfrmlint.c.jumps import LEAVING
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.unit import Place, below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.effects import Effects
 from xfrmlint.convert.ends import End, end_of, ending_calls, is_busy, may_free
 from xfrmlint.convert.exits import following, label_of, next_of, passed, taken
-from xfrmlint.convert.written import below, statement_of, without_parentheses
+from xfrmlint.convert.written import statement_of, without_parentheses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.callgraph import Edge as Call
 
@@ -91,9 +92,7 @@ class Fate:
             return None
         unit = self.graph.reader.corpus.unit(view.path)
         offset = unit.offset(edge.place.line, edge.place.column)
-        node = view.node.descendant_for_byte_range(offset, offset)
-        while node is not None and node.type != "call_expression":
-            node = node.parent
+        node = around(view.node.descendant_for_byte_range(offset, offset), "call_expression")
         return Called(view, node) if node is not None else None
 
     def _view(self, function: FunctionName) -> View | None:
@@ -153,7 +152,7 @@ class Fate:
                 same = End(True, end.value, view.place(node.start_byte))
                 return self._unnoticed(view, view.function, same, depth + 1)
             statement = statement_of(node)
-            if _outside(node).id != statement.named_children[0].id:
+            if outermost(node).id != statement.named_children[0].id:
                 return f"what its caller does with {end.value or 'nothing'} is not known"
             branch = next_of(statement)
         if branch is None:
@@ -178,9 +177,7 @@ class Fate:
         if other is None or end.place.path != view.path:
             return None
         offset = unit.offset(end.place.line, end.place.column)
-        node = view.node.descendant_for_byte_range(offset, offset)
-        while node is not None and node.type != "return_statement":
-            node = node.parent
+        node = around(view.node.descendant_for_byte_range(offset, offset), "return_statement")
         before = node.prev_named_sibling if node is not None else None
         if before is not None and before.type == "labeled_statement":
             before = before.named_children[-1]
@@ -193,17 +190,9 @@ class Fate:
         return then, Edit(view.path, value.start_byte, value.end_byte, other.encode())
 
 
-def _outside(node: Node) -> Node:
-    """Return the last one around a node that only casts it, or puts it in parentheses."""
-    up = node.parent
-    while up is not None and up.type in ("cast_expression", "parenthesized_expression"):
-        node, up = up, up.parent
-    return node
-
-
 def _is_returned(call: Node) -> bool:
     """Tell whether a call's result is returned, at once or by way of a variable."""
-    whole = _outside(call)
+    whole = outermost(call)
     up = whole.parent
     if up is None or up.type == "return_statement":
         return up is not None
@@ -222,8 +211,7 @@ def _is_returned(call: Node) -> bool:
 
 def _packet(view: View, call: Node) -> str:
     """Return the name of the packet that a call is given; empty where it is given none."""
-    listed = call.child_by_field_name("arguments")
-    for one in listed.named_children if listed is not None else ():
+    for one in arguments_of(call):
         bare = without_parentheses(one)
         local = view.local(node_text(bare), bare.start_byte) if bare is not None else None
         if local is not None and local.type.base == PACKET:

@@ -9,11 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from tree_sitter import Node
-
 from xfrmlint.analysis.analyse import Analysis, analyse
 from xfrmlint.analysis.tabulate import Analysed
-from xfrmlint.c.expression import called_by
+from xfrmlint.c.expression import arguments_of, around, called_by, outermost
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.revisions import NO_NAMES, Names
@@ -154,17 +152,13 @@ def _test(context: Context, site: Site) -> Edit | None:
     if item is None or item.kind != "function" or item.name != site.function.name:
         return None
     view = View(reader.corpus, site.place.path, item, unit.text, None)
-    call: Node | None = item.node.descendant_for_byte_range(offset, offset)
-    while call is not None and call.type != "call_expression":
-        call = call.parent
-    listed = call.child_by_field_name("arguments") if call is not None else None
-    if call is None or listed is None or listed.named_child_count != 2:
+    call = around(item.node.descendant_for_byte_range(offset, offset), "call_expression")
+    if call is None or len(arguments_of(call)) != 2:
         return None
     if called_by(call) != context.contract.asks:
         return None
-    value, up = call, call.parent
-    while up is not None and up.type in ("cast_expression", "parenthesized_expression"):
-        value, up = up, up.parent
+    value = outermost(call)
+    up = value.parent
     if up is None or up.type not in ("assignment_expression", "init_declarator"):
         return None
     kept = up.child_by_field_name("left") or declarator_name(up.child_by_field_name("declarator"))
@@ -174,8 +168,8 @@ def _test(context: Context, site: Site) -> Edit | None:
         return None
     if statement.type not in ("declaration", "expression_statement"):
         return None
-    state, device = map(node_text, listed.named_children)
-    one = Written(site, view, call, listed.named_children[0])
+    state, device = map(node_text, arguments_of(call))
+    one = Written(site, view, call, arguments_of(call)[0])
     try:
         leaving = exit_of(context, Reads((one,), statement, state, device, ()))
     except Refused:

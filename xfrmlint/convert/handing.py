@@ -14,13 +14,12 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.corpus import words
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.devices import device_in, given
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.fate import Fate
 from xfrmlint.convert.layout import columns, free_name, line_start
-from xfrmlint.convert.written import below
 from xfrmlint.kernel.doors import CONTROL
 from xfrmlint.program.devices import Devices
 from xfrmlint.program.reach import Reached, reached

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.jumps import JUMPS
-from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.convert.callers import tests_in_callers
 from xfrmlint.convert.devices import device_in
@@ -38,7 +38,6 @@ from xfrmlint.convert.reads import Context, Reads, wrong_devices
 from xfrmlint.convert.undone import is_held, is_in_loop, is_left_as_asked, is_same_to_leave
 from xfrmlint.convert.written import (
     Written,
-    below,
     indent_of,
     refuse,
 )

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from tree_sitter import Node
 
 from xfrmlint.c.expression import called_by
-from xfrmlint.c.unit import declarator_name
+from xfrmlint.c.unit import below, declarator_name
 from xfrmlint.c.view import View
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.layout import line_start
-from xfrmlint.convert.written import below, statement_of
+from xfrmlint.convert.written import statement_of
 from xfrmlint.kernel.functions import function_named
 
 

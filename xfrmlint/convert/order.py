@@ -11,9 +11,8 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import called_by
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
-from xfrmlint.convert.written import below
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.reach import Hop
 from xfrmlint.program.sites import Site

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import called_by, given_to
+from xfrmlint.c.expression import called_by, given_to, outermost
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
 from xfrmlint.convert.devices import device_in, given
@@ -55,9 +55,7 @@ def turned(context: Context, one: Written, read_elsewhere: bool) -> Turned:
 
 def _refuse_compared(one: Written) -> None:
     """What is asked of xso's device is whose state it is: with another device it says nothing."""
-    up = one.node.parent
-    while up is not None and up.type in ("parenthesized_expression", "cast_expression"):
-        up = up.parent
+    up = outermost(one.node).parent
     sign = up.child_by_field_name("operator") if up is not None else None
     if up is not None and up.type == "binary_expression" and sign is not None:
         if node_text(sign) in ("==", "!="):

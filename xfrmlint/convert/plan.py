@@ -82,7 +82,7 @@ class _Planner:
         graph = part.graph
         self.reader = graph.reader
         self.contract = graph.reader.contract
-        devices = Devices(graph, Accesses(graph.reader, offload, graph.passed))
+        devices = Devices(graph, Accesses(graph.reader, offload, graph.handed))
         self.context = Context(self.contract, devices, Fate(graph), without)
         self.reasons: list[Reason] = []
 

@@ -5,11 +5,10 @@ import re
 from tree_sitter import Node
 
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.contract.words import RESOLVE, Contract
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.layout import columns, line_start
-from xfrmlint.convert.written import below
 from xfrmlint.program.drivers import Driver
 from xfrmlint.program.ops import Table
 

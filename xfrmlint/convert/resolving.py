@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.expression import outermost
+from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import OFFLOAD_OK, XMIT, Contract
 from xfrmlint.convert.devices import device_in
@@ -30,7 +31,6 @@ from xfrmlint.convert.leaving import branch_of, exit_of, tested_by
 from xfrmlint.convert.reads import Context, Reads, span_of, wrong_devices
 from xfrmlint.convert.written import (
     Written,
-    below,
     indent_of,
     is_alone,
     refuse,
@@ -169,9 +169,7 @@ def _is_test(node: Node) -> bool:
 
 def _is_returned(one: Written) -> bool:
     """Tell whether a function does nothing with a handle but return it."""
-    up = span_of(one).parent
-    while up is not None and up.type in ("cast_expression", "parenthesized_expression"):
-        up = up.parent
+    up = outermost(span_of(one)).parent
     return up is not None and up.type == "return_statement"
 
 

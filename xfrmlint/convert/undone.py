@@ -7,11 +7,10 @@ to set the function's own variables. What is not known may take something.
 from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, bare
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.convert.effects import HARMLESS, Effects
 from xfrmlint.convert.exits import names_in, statements_on
-from xfrmlint.convert.written import below
 
 _CHANGES = ("call_expression", "assignment_expression", "update_expression", "gnu_asm_expression")
 _TAKEN = frozenset({"takes", "holds", ""})

@@ -1,13 +1,12 @@
 """Where a site is written in its file: its function, its statement, and what it is a member of."""
 
-from collections.abc import Iterator
 from typing import NamedTuple, NoReturn
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import called_by
+from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import XSO
 from xfrmlint.convert.edits import Reason, Refused
@@ -71,15 +70,6 @@ def _between(node: Node) -> bytes:
     return (sign.text or b"") if sign is not None else b""
 
 
-def below(node: Node) -> Iterator[Node]:
-    """Yield a node and all below it, in the order of the text."""
-    stack = [node]
-    while stack:
-        one = stack.pop()
-        yield one
-        stack += reversed(one.children)
-
-
 def statement_of(node: Node) -> Node:
     """Return the statement around a node that stands directly in a block, or alone in a branch."""
     while node.parent is not None and node.parent.type not in _BLOCKS:
@@ -106,8 +96,7 @@ def without_parentheses(node: Node | None) -> Node | None:
         if node.type == "parenthesized_expression" and node.named_child_count == 1:
             node = node.named_children[0]
         elif is_hint(node):
-            listed = node.child_by_field_name("arguments")
-            node = listed.named_children[0] if listed is not None else None
+            node = next(iter(arguments_of(node)), None)
         else:
             return node
     return None

@@ -30,7 +30,7 @@ class Driver:
         self.reader = graph.reader
         self.contract = graph.reader.contract
         self.offload = offload
-        self.accesses = Accesses(self.reader, offload, graph.passed)
+        self.accesses = Accesses(self.reader, offload, graph.handed)
         devices = Devices(graph, self.accesses)
         self.members = Members(self.reader, devices)
         self.constants = Constants(self.reader.types)

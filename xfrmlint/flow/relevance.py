@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from xfrmlint.c.constants import Constants
@@ -51,6 +52,8 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 _CONSTANT = re.compile(r"NETDEV_TX_\w+|NULL|true|false|\d+|-E[A-Z]+")
 _SMALL = 60
+# So many steps follow one at once where what does not matter is left out; a switch has fewer.
+_MOST_ONWARD = 100
 _ENDS = (Does.RETURN, Does.END, Does.CUT)
 _STATE = CType("struct xfrm_state", 1)
 _PACKET = CType("struct sk_buff", 1)
@@ -362,6 +365,7 @@ class Body:
                 asked += [i for i in ahead if self._moves(i, seeds)]
             fresh |= {i for i in asked if i in ahead and i not in matters}
             matters |= fresh
+        known = _reached(steps, set(matters))
         onward = _onward(steps, matters)
         configured = {
             i
@@ -371,7 +375,7 @@ class Body:
             and (
                 # One alone is what a view of several assumes.
                 len(step.next) == 1
-                or len({frozenset(_reach(steps, matters, n)) for n in step.next}) > 1
+                or len({frozenset(_reach(steps, matters, n, known)) for n in step.next}) > 1
             )
         }
         if configured - matters:
@@ -382,8 +386,9 @@ class Body:
         """Return the repeated conditions of which one decides whether a step is gone through."""
         steps = self.graph.steps
         guarding = set()
+        known = _reached(steps, set(first))
         for i, text in self.conditions.items():
-            ways = [frozenset(_reach(steps, first, n)) for n in steps[i].next]
+            ways = [frozenset(_reach(steps, first, n, known)) for n in steps[i].next]
             if ways[0] != ways[-1]:
                 guarding.add(text)
         return {i: text for i, text in self.conditions.items() if text in guarding}
@@ -627,7 +632,15 @@ def _joins(steps: Sequence[Step], onward: Mapping[int, tuple[int, ...]]) -> froz
     return frozenset(index for index, count in met.items() if count > 1)
 
 
-def _reach(steps: Sequence[Step], matters: set[int], start: int) -> tuple[int, ...]:
+def _reach(
+    steps: Sequence[Step],
+    matters: set[int],
+    start: int,
+    known: Mapping[int, tuple[int, ...]] = MappingProxyType({}),
+) -> tuple[int, ...]:
+    """Return the first steps that matter on the ways from a step. known: the same of others."""
+    if start in known:
+        return known[start]
     found: dict[int, None] = {}
     stack, seen = [start], {start}
     while stack:
@@ -636,10 +649,39 @@ def _reach(steps: Sequence[Step], matters: set[int], start: int) -> tuple[int, .
             found[index] = None
             continue
         for following in reversed(steps[index].next):
-            if following not in seen:
-                seen.add(following)
-                stack.append(following)
+            for one in reversed(known.get(following, (following,))):
+                if one not in seen:
+                    seen.add(one)
+                    stack.append(one)
     return tuple(found)
+
+
+def _reached(steps: Sequence[Step], matters: set[int]) -> dict[int, tuple[int, ...]]:
+    """Return what _reach() gives for each step from which no loop leads back to it.
+
+    The last ones come first: what they reach need not be walked through for each before them. A
+    step that leads to many is gone through as one that matters: it is added to those.
+    """
+    found: dict[int, tuple[int, ...]] = {}
+    before = _before(steps)
+    # How many of those that follow are not known yet.
+    open_ = [0 if i in matters else len(step.next) for i, step in enumerate(steps)]
+    ready = [i for i, count in enumerate(open_) if not count]
+    while ready:
+        index = ready.pop()
+        if index in matters:
+            found[index] = (index,)
+        else:
+            ways = {found[following] for following in steps[index].next}
+            found[index] = ways.pop() if len(ways) == 1 else _reach(steps, matters, index, found)
+            if len(found[index]) > _MOST_ONWARD:
+                matters.add(index)
+                found[index] = (index,)
+        for one in before[index]:
+            open_[one] -= 1
+            if not open_[one] and one not in found:
+                ready.append(one)
+    return found
 
 
 def _before(steps: Sequence[Step]) -> list[list[int]]:
@@ -666,4 +708,6 @@ def _near(steps: Sequence[Step], first: Iterable[int]) -> tuple[set[int], set[in
 
 
 def _onward(steps: Sequence[Step], matters: set[int]) -> dict[int, tuple[int, ...]]:
-    return {start: _reach(steps, matters, start) for start in range(len(steps))}
+    matters = set(matters)
+    known = _reached(steps, matters)
+    return {start: _reach(steps, matters, start, known) for start in range(len(steps))}

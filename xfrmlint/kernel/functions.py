@@ -51,7 +51,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "hardware": bool,
         "rcu": bool,
     },
-    "guard": {"names": list, "source": str, "sleeps": ("always", "never")},
+    "guard": {"names": list, "source": str, "sleeps": ("always", "never"), "fails": bool},
     "effect": {
         "names": list,
         "source": str,
@@ -177,8 +177,14 @@ class Models:
 
     def guard(self, name: str) -> str:
         """Return whether a guard of this class sleeps: always, never, or nothing if unknown."""
-        rows = self._guards.rows_of(name)
-        return str(self._guard_rows[rows[-1]].get("sleeps", "always")) if rows else ""
+        rows = (self._guard_rows[number] for number in reversed(self._guards.rows_of(name)))
+        said = (row.get("sleeps", "" if "fails" in row else "always") for row in rows)
+        return next(filter(None, said), "")
+
+    def guard_fails(self, name: str) -> bool:
+        """Return whether a guard of this class can fail to take its lock."""
+        rows = (self._guard_rows[number] for number in self._guards.rows_of(name))
+        return any(row.get("fails") for row in rows)
 
     def effect(self, name: str) -> str:
         """Return what a call does to others; nothing if that is not known."""
@@ -313,3 +319,10 @@ def guard_sleeps(name: str) -> str:
     if not _ACTIVE:
         use_models()
     return _ACTIVE[0].guard(name)
+
+
+def guard_fails(name: str) -> bool:
+    """Tell whether what scoped_guard(NAME) guards is left out if the lock can't be had."""
+    if not _ACTIVE:
+        use_models()
+    return _ACTIVE[0].guard_fails(name)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, bare, given_to
+from xfrmlint.c.expression import arguments_of, around, bare, given_to, without_casts
 from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, node_text
@@ -158,8 +158,7 @@ class Accesses:
 
     def _in_copy(self, base: Node, view: View) -> bool:
         """Tell whether a base is a local copy of an offload struct: a store there goes nowhere."""
-        while base.type == "parenthesized_expression":
-            base = base.named_children[-1]
+        base = without_casts(base)
         local = view.local(node_text(base), base.start_byte) if base.type == "identifier" else None
         return local is not None and local.type.base == self.offload and not local.type.pointers
 
@@ -333,9 +332,7 @@ class Accesses:
 
 def _is_cleared(node: Node) -> bool:
     """Tell whether what is stored to a member is 0 or NULL, written out."""
-    up = node.parent
-    while up is not None and up.type not in ("assignment_expression", "call_expression"):
-        up = up.parent
+    up = around(node.parent, "assignment_expression", "call_expression")
     if up is None:
         return False
     value = next(reversed(arguments_of(up)), up.child_by_field_name("right"))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from xfrmlint.c.jumps import LEAVING, last_in
+from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.unit import node_text
 from xfrmlint.kernel.functions import function_named
 
@@ -19,31 +19,14 @@ _CALL = re.compile(r"(\w+)\s*\(\s*\)")
 
 def excluded(node: Node, bound: Bound) -> bool:
     """Tell whether a node stands where what a condition is keeps control from it."""
-    while node.parent is not None:
-        parent = node.parent
-        if parent.type in ("if_statement", "conditional_expression"):
-            truth = holds(parent, bound)
-            then = parent.child_by_field_name("consequence")
-            other = parent.child_by_field_name("alternative")
-            if truth is False and then is not None and then.id == node.id:
-                return True
-            if truth is True and other is not None and other.id == node.id:
-                return True
-        if parent.type == "compound_statement":
-            for earlier in parent.named_children:
-                if earlier.start_byte >= node.start_byte:
-                    break
-                if earlier.type == "if_statement" and holds(earlier, bound) and _leaves(earlier):
-                    return True
-        node = parent
-    return False
+    asked = (one for one in conditions_to(node) if one.held is not None)
+    return any(holds(one.node, bound) is (not one.held) for one in asked)
 
 
 def in_doubt(node: Node, bound: Bound) -> bool:
     """Tell whether a condition before a node asks for a bound parameter in a way not settled."""
     for one in _asking_before(node) if bound else ():
-        condition = one.child_by_field_name("condition")
-        words = set(re.findall(r"\w+", node_text(condition))) if condition else set()
+        words = set(re.findall(r"\w+", node_text(one)))
         if words & bound.keys() and holds(one, bound) is None:
             return True
     return False
@@ -55,10 +38,9 @@ def context_asked(node: Node, bound: Bound) -> str:
     One whose answer is known where packets are handled decides, and is none.
     """
     for one in _asking_before(node):
-        condition = one.child_by_field_name("condition")
-        if condition is None or holds(one, bound) is not None:
+        if holds(one, bound) is not None:
             continue
-        for name in re.findall(r"\w+(?=\s*\()", node_text(condition)):
+        for name in re.findall(r"\w+(?=\s*\()", node_text(one)):
             does = function_named(name)
             if does.is_("context") or does.softirq is not None:
                 return str(name)
@@ -66,28 +48,17 @@ def context_asked(node: Node, bound: Bound) -> str:
 
 
 def _asking_before(node: Node) -> Iterator[Node]:
-    """Yield what has a condition around a node, or before it and may leave; innermost first."""
-    while node.parent is not None:
-        parent = node.parent
-        if parent.type in _ASKING:
-            yield parent
-        if parent.type == "compound_statement":
-            for earlier in parent.named_children:
-                if earlier.start_byte >= node.start_byte:
-                    break
-                if earlier.type == "if_statement" and _leaves(earlier):
-                    yield earlier
-        node = parent
+    """Yield the conditions around a node, or before it where they may leave; innermost first."""
+    return (one.node for one in conditions_to(node) if one.of.type in _ASKING)
 
 
-def holds(node: Node, bound: Bound) -> bool | None:
-    """Return whether a branch's condition holds; None if that is not seen.
+def holds(condition: Node, bound: Bound) -> bool | None:
+    """Return whether a condition holds; None if that is not seen.
 
     A condition that is seen is a constant, a parameter that is one, or asks for a context that
     packets are handled in.
     """
-    condition = node.child_by_field_name("condition")
-    text = node_text(condition).strip() if condition is not None else ""
+    text = node_text(condition).strip()
     negated = False
     while text[:1] == "!" or (text[:1] == "(" and text[-1:] == ")"):
         negated ^= text[0] == "!"
@@ -105,13 +76,9 @@ def chosen(node: Node, bound: Bound) -> list[Node]:
         return chosen(node.named_children[0], bound)
     if node.type != "conditional_expression":
         return [node]
-    truth = holds(node, bound)
+    condition = node.child_by_field_name("condition")
+    truth = holds(condition, bound) if condition is not None else None
     names = ["consequence"] if truth is not False else []
     names += ["alternative"] if truth is not True else []
     sides = [side for name in names if (side := node.child_by_field_name(name)) is not None]
     return [one for side in sides for one in chosen(side, bound)]
-
-
-def _leaves(node: Node) -> bool:
-    """Tell whether what an if does ends the function, or leaves for a label."""
-    return last_in(node.child_by_field_name("consequence")) in LEAVING

@@ -1,13 +1,13 @@
 """Who calls a function: directly, through a macro, or through whatever holds its address."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, given_to, position_in
+from xfrmlint.c.expression import arguments_of, around, given_to, position_in
 from xfrmlint.c.mention import Slot, Use, declared_argument, slot_of, use_of
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import Place, node_text
@@ -87,6 +87,8 @@ class CallGraph:
         self.reader = reader
         self.filled: list[Filled] = []
         self._incoming: dict[FunctionName, Incoming] = {}
+        # The calls that lead into a function, through pointers, too.
+        self._through: dict[FunctionName, list[tuple[View, Node]]] = {}
         self._views: dict[FunctionName, View] = {}
         self._registered: dict[tuple[str, str], frozenset[str]] = {}
         self._slot_reads: dict[tuple[str, str, str], list[_Read]] = {}
@@ -119,6 +121,7 @@ class CallGraph:
             collector = _Collector(self, function)
             collector.collect()
             self._incoming[function] = collector.result()
+            self._through[function] = collector.calls
         return self._incoming[function]
 
     def handles_packets(self, function: FunctionName) -> bool:
@@ -141,16 +144,23 @@ class CallGraph:
 
     def passed(self, function: FunctionName, index: int) -> list[tuple[View, Node]]:
         """Return what callers pass as a parameter: (caller's view, argument)."""
-        found = []
-        for view, node in self.mentions(function):
-            call = node.parent
-            if call is None or call.type != "call_expression":
-                continue
-            if (call.child_by_field_name("function") or call).id != node.id:
-                continue
-            arguments = arguments_of(call)
-            if index < len(arguments):
-                found.append((view, arguments[index]))
+        calls = (
+            (view, call)
+            for view, node in self.mentions(function)
+            if (call := node.parent) is not None
+            and call.type == "call_expression"
+            and (call.child_by_field_name("function") or call).id == node.id
+        )
+        return _arguments(calls, index)
+
+    def handed(self, function: FunctionName, index: int) -> list[tuple[View, Node]]:
+        """Return the same of those that call it through a pointer, too, if no other is seen."""
+        found = self.passed(function, index)
+        if not found:
+            for view in self.reader.functions(function.name, function.path):
+                self.known(view)
+            self.incoming(function)
+            found = _arguments(self._through[function], index)
         return found
 
     def _named(self, view: View) -> list[Occurrence]:
@@ -280,7 +290,7 @@ class CallGraph:
                     field = inner.parent
                     if field is None or field.type != "field_expression":
                         continue
-                    other = slot_of(self.reader, where, field)
+                    other = slot_of(self.reader, where, field, _indexes_behind(field))
                     if not slot.struct or not other.struct or slot.struct == other.struct:
                         use = use_of(self.reader, where, inner)
                         base = field.child_by_field_name("argument")
@@ -321,10 +331,10 @@ class CallGraph:
         if slot.within and other.within and slot.within != other.within:
             # Two members of one struct type: the one is read, the other was filled.
             return self._copied_into(other.within, home)
-        asked = {i for i in other.indexes if _CONSTANT.match(i)}
-        if asked:
-            same_kind = {c for c in constants if c.isdigit() == next(iter(asked)).isdigit()}
-            if same_kind and not same_kind & asked:
+        for numbers in (True, False):
+            asked = {i for i in other.indexes if _CONSTANT.match(i) and i.isdigit() == numbers}
+            same_kind = {c for c in constants if c.isdigit() == numbers}
+            if asked and same_kind and not same_kind & asked:
                 return False
         return held is None or read.holders is None or bool(held & read.holders)
 
@@ -379,6 +389,7 @@ class _Collector:
         self.entries: dict[Entry, None] = {}
         self.doubts: dict[tuple[Place, str], None] = {}
         self.seen: set[object] = set()
+        self.calls: list[tuple[View, Node]] = []
 
     def result(self) -> Incoming:
         complete = self.function not in self.graph.torn
@@ -447,6 +458,9 @@ class _Collector:
         self.seen.add(mark)
         if use.kind == "called":
             self.called(giver or use, step.via)
+            call = around(use.at, "call_expression")
+            if call is not None:
+                self.calls.append((use.view, call))
         elif use.kind == "argument":
             self.argument(step)
         elif use.kind == "slot" and use.slot is not None:
@@ -537,6 +551,11 @@ class _Collector:
             self.doubt(use, f"who calls {self.function.name}() through {text} is not known")
 
 
+def _arguments(calls: Iterable[tuple[View, Node]], index: int) -> list[tuple[View, Node]]:
+    given = ((view, arguments_of(call)) for view, call in calls)
+    return [(view, arguments[index]) for view, arguments in given if index < len(arguments)]
+
+
 def _declares(item: Node, offset: int) -> bool:
     """Tell whether what stands at an offset is the name in a function's declarator."""
     node = item.descendant_for_byte_range(offset, offset + 1)
@@ -544,13 +563,24 @@ def _declares(item: Node, offset: int) -> bool:
     return parent is not None and parent.type == "function_declarator"
 
 
+def _indexes_behind(field: Node) -> list[str]:
+    """Return the indexes of the element of a member that is read."""
+    found = []
+    up = field
+    while up.parent is not None and up.parent.type == "subscript_expression":
+        index = up.parent.child_by_field_name("index")
+        if index is None or index.id == up.id:
+            break
+        found.append(node_text(index))
+        up = up.parent
+    return found
+
+
 def _other_element(stored: Node, read: Node) -> bool:
     """Tell whether two constant indexes name different elements of an array."""
     subscript = read.parent
     index = subscript.child_by_field_name("index") if subscript is not None else None
-    pair = stored.parent
-    while pair is not None and pair.type not in ("initializer_pair", "initializer_list"):
-        pair = pair.parent
+    pair = around(stored.parent, "initializer_pair", "initializer_list")
     if index is None or pair is None or subscript is None:
         return False
     if pair.type == "initializer_pair":

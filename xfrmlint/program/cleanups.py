@@ -10,15 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.c.blanking import Covered, without_comments
-from xfrmlint.c.cleanups import classes_in
+from xfrmlint.c.cleanups import OF_A_CLASS
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
 
 _ATTRIBUTE = re.compile(rb"\b_*cleanup_*\s*\(\s*(\w+)\s*\)")
-_USED = re.compile(rb"\b(?:__free|guard|scoped_guard|scoped_cond_guard|CLASS)\s*\(\s*(\w+)\s*[,)]")
-_WORD = re.compile(rb"[A-Za-z_]\w*")
-_HINTS = (b"__free", b"guard", b"CLASS", b"GUARD", b"DEFINE_FREE")
+_HINTS = (b"__free", b"guard", b"CLASS", b"ACQUIRE")
 
 
 class _Spot(NamedTuple):
@@ -60,8 +58,6 @@ class Cleanups:
     def _spots(self, path: str) -> Mapping[bytes, Sequence[_Spot]]:
         """Return where each function is called, by its name."""
         found: dict[bytes, list[_Spot]] = defaultdict(list)
-        classes: dict[bytes, set[bytes]] = defaultdict(set)
-        uses: list[tuple[bytes, _Spot]] = []
         for file in self.reader.universe.files(path):
             data = self.reader.corpus.data(file)
             if not any(hint in data for hint in _HINTS):
@@ -70,14 +66,13 @@ class Cleanups:
             text = without_comments(data)
             for match in _ATTRIBUTE.finditer(text):
                 found[match.group(1)].append(_Spot(file, match.start(), "__cleanup"))
-            for one in classes_in(text):
-                classes[one.name.encode()].update(_WORD.findall(b" ".join(one.arguments[1:])))
-            for match in _USED.finditer(text):
-                through = f"__free({match.group(1).decode()})"
-                uses.append((match.group(1), _Spot(file, match.start(), through)))
-        for name, spot in uses:
-            # And what these macros of the kernel's make.
-            made = (b"__free_" + name, b"class_" + name + b"_destructor")
-            for word in (*classes.get(name, ()), *made):
-                found[word].append(spot)
+            for match in OF_A_CLASS.finditer(text):
+                through, name = match.group(1).decode(), match.group(2)
+                # What these macros of the kernel's make (kernel/macros.toml).
+                made = [b"__free_" + name]
+                if through != "__free":
+                    made = [b"class_" + name + b"_constructor", b"class_" + name + b"_destructor"]
+                for word in made:
+                    spot = _Spot(file, match.start(), f"{through}({name.decode()})")
+                    found[word].append(spot)
         return found

@@ -5,8 +5,9 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.jumps import JUMPS, last_in
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.expression import arguments_of, without_casts
+from xfrmlint.c.jumps import conditions_to
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.outside import called
@@ -42,37 +43,16 @@ def keeps_zero(asked: Asked, start: int, use: Node) -> bool | None:
 
 
 def _is_kept(asked: Asked, start: int, use: Node) -> bool:
-    node = use
-    while node.parent is not None:
-        parent = node.parent
-        condition = parent.child_by_field_name("condition")
-        if condition is not None and condition.id != node.id and condition.start_byte >= start:
-            holds = at_zero(asked, condition)
-            other = parent.child_by_field_name("alternative")
-            wanted = not (other is not None and other.id == node.id)
-            if holds is (not wanted):
-                return True
-        if parent.type == "compound_statement":
-            for earlier in parent.named_children:
-                if earlier.start_byte >= node.start_byte:
-                    break
-                if earlier.start_byte >= start and _turns_away(asked, earlier):
-                    return True
-        node = parent
+    for one in conditions_to(use):
+        if one.node.start_byte < start or one.node.end_byte > use.start_byte:
+            # What is asked in the same breath, or later, is no answer.
+            continue
+        holds = at_zero(asked, one.node)
+        if one.held is None and holds is not None:
+            raise _NotUnderstood
+        if holds is (not one.held):
+            return True
     return False
-
-
-def _turns_away(asked: Asked, statement: Node) -> bool:
-    """Tell whether a statement before a use lets 0 not go on."""
-    condition = statement.child_by_field_name("condition")
-    if condition is None:
-        return False
-    if statement.type in ("while_statement", "do_statement"):
-        return at_zero(asked, condition) is True
-    if statement.type != "if_statement":
-        return False
-    holds = at_zero(asked, condition)
-    return holds is True and last_in(statement.child_by_field_name("consequence")) in JUMPS
 
 
 def at_zero(asked: Asked, node: Node) -> bool | None:
@@ -95,9 +75,9 @@ def at_zero(asked: Asked, node: Node) -> bool | None:
             return _compared(asked, node)
         case "call_expression":
             does = function_named(called(node))
-            listed = node.child_by_field_name("arguments")
-            if does.truth >= 0 and listed is not None and listed.named_child_count:
-                return at_zero(asked, listed.named_children[does.truth])
+            arguments = arguments_of(node)
+            if 0 <= does.truth < len(arguments):
+                return at_zero(asked, arguments[does.truth])
             if does.known:
                 return None
         case "subscript_expression" | "field_expression" | "pointer_expression":
@@ -117,12 +97,12 @@ def _compared(asked: Asked, node: Node) -> bool | None:
         if stops in sides:
             return stops
         return None if None in sides else not stops
-    if _bare(right) == asked.name:
+    if node_text(without_casts(right)) == asked.name:
         left, right = right, left
         operator = _MIRRORED.get(operator, operator)
     if operator not in _ZERO:
         raise _NotUnderstood
-    if _bare(left) != asked.name:
+    if node_text(without_casts(left)) != asked.name:
         # `t[i].used == x`: of the element, not of its number.
         if any(n.type == "subscript_expression" for n in (left, right)) or "->" in node_text(node):
             return None
@@ -137,17 +117,6 @@ def _compared(asked: Asked, node: Node) -> bool | None:
     return _ZERO[operator] if value.value == 0 else _BELOW[operator]
 
 
-def _bare(node: Node) -> str:
-    while node.type in ("parenthesized_expression", "cast_expression"):
-        node = node.child_by_field_name("value") or node.named_children[-1]
-    return node_text(node)
-
-
 def _names(asked: Asked, node: Node) -> bool:
-    stack = [node]
-    while stack:
-        one = stack.pop()
-        if one.type == "identifier" and node_text(one) == asked.name:
-            return True
-        stack += one.named_children
-    return False
+    names = (one for one in below(node) if one.type == "identifier")
+    return any(node_text(one) == asked.name for one in names)

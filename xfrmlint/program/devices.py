@@ -73,7 +73,7 @@ class Devices:
         self.reader = graph.reader
         self.accesses = accesses
         self.contract = graph.reader.contract
-        self.tracer = Tracer(graph.reader, graph.passed, self._whose, self._stored)
+        self.tracer = Tracer(graph.reader, graph.handed, self._whose, self._stored)
         self.privates = Privates(self.reader)
         self.constants = Constants(self.reader.types)
         self._members: dict[tuple[str, str, str, str], Found] = {}
@@ -224,12 +224,12 @@ class Devices:
         function = self.graph.known(view)
         parameters = [v for v in view.locals if v.parameter >= 0]
         states = any(v.type.base == words.STATE for v in parameters)
-        if states and not self.graph.passed(function, local.parameter):
+        if states and not self.graph.handed(function, local.parameter):
             return Whose.GIVEN
         first = min(v.parameter for v in parameters if v.type.base == DEVICE)
         doors = self.graph.incoming(function).entries
         callbacks = [d for d in doors if not d.name.endswith("()")]
-        called = bool(self.graph.passed(function, local.parameter))
+        called = bool(self.graph.handed(function, local.parameter))
         if local.parameter != first:
             return Whose.OTHER if callbacks or not called else None
         if called:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of
+from xfrmlint.c.expression import arguments_of, without_casts
 from xfrmlint.c.mention import use_of
 from xfrmlint.c.reader import Words
 from xfrmlint.c.unit import node_text
@@ -99,7 +99,7 @@ class _Delegation:
         self.graph = graph
         self.reader = graph.reader
         self.contract = graph.reader.contract
-        accesses = Accesses(graph.reader, self.contract.offload, graph.passed)
+        accesses = Accesses(graph.reader, self.contract.offload, graph.handed)
         self.devices = Devices(graph, accesses)
 
     def calls(self, path: str) -> list[tuple[View, Node, Node]]:
@@ -152,8 +152,7 @@ class _Delegation:
         for _ in range(3):
             if ops is None:
                 return None
-            while ops.type in ("parenthesized_expression", "cast_expression"):
-                ops = ops.child_by_field_name("value") or ops.named_children[-1]
+            ops = without_casts(ops)
             if ops.type == "field_expression":
                 base = ops.child_by_field_name("argument")
                 name = ops.child_by_field_name("field")

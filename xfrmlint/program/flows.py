@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of
-from xfrmlint.c.jumps import JUMPS, last_in
+from xfrmlint.c.expression import arguments_of, without_casts
+from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.doors import offloads_flows
@@ -51,7 +51,7 @@ class Flows:
     def __init__(self, graph: CallGraph, offload: str) -> None:
         self.graph = graph
         self.contract = graph.reader.contract
-        self.devices = Devices(graph, Accesses(graph.reader, offload, graph.passed))
+        self.devices = Devices(graph, Accesses(graph.reader, offload, graph.handed))
         self.forms = Forms(graph.reader, graph.passed)
 
     def wrong(self, sites: Sequence[Site]) -> tuple[frozenset[Place], list[Doubt]]:
@@ -151,42 +151,16 @@ def _is_of_a_flow(site: Site) -> bool:
 def directions_at(node: Node) -> tuple[frozenset[str], bool]:
     """Return the directions in which a function gets to a node, and whether something else asks."""
     found, asked = _BOTH, False
-    while node.parent is not None and node.type != "function_definition":
-        parent = node.parent
-        for condition, held in _conditions(parent, node):
-            told = _said(condition, held)
-            found &= told
-            asked = asked or (told == _BOTH and _ASKS.search(node_text(condition)) is not None)
-        node = parent
+    for one in conditions_to(node):
+        told = _said(one.node, one.held) if one.held is not None else _BOTH
+        found &= told
+        asked = asked or (told == _BOTH and _ASKS.search(node_text(one.node)) is not None)
     return found, asked
-
-
-def _conditions(parent: Node, node: Node) -> Iterator[tuple[Node, bool]]:
-    """Yield the conditions that hold, or don't, where control is at a child of a node."""
-    condition = parent.child_by_field_name("condition")
-    if condition is not None and condition.id != node.id:
-        if parent.type in ("if_statement", "conditional_expression"):
-            then = parent.child_by_field_name("consequence")
-            yield condition, then is not None and then.id == node.id
-    if parent.type == "compound_statement":
-        for earlier in parent.named_children:
-            if earlier.start_byte >= node.start_byte:
-                return
-            asked = earlier.child_by_field_name("condition")
-            if earlier.type == "if_statement" and asked is not None and _leaves(earlier):
-                yield asked, False
-
-
-def _leaves(node: Node) -> bool:
-    """Tell whether what an if does ends the way through here."""
-    return last_in(node.child_by_field_name("consequence")) in JUMPS
 
 
 def _said(condition: Node, held: bool) -> frozenset[str]:
     """Return the directions in which a condition is as it is."""
-    node = condition
-    while node.type == "parenthesized_expression" and node.named_child_count == 1:
-        node = node.named_children[0]
+    node = without_casts(condition)
     operator = node.child_by_field_name("operator")
     left, right = (node.child_by_field_name(side) for side in ("left", "right"))
     if operator is not None and left is not None and right is not None:

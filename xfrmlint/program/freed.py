@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of
-from xfrmlint.c.unit import Place, captured, node_text
+from xfrmlint.c.cleanups import Cleanups
+from xfrmlint.c.expression import arguments_of, around, without_casts
+from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import DELETE, HANDLE
 from xfrmlint.kernel.functions import function_named
@@ -24,7 +25,7 @@ from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.namewalk import NameWalk
 from xfrmlint.program.ops import Table
-from xfrmlint.program.outside import CALLS, called
+from xfrmlint.program.outside import called, calls_in
 from xfrmlint.program.reach import Hop
 from xfrmlint.program.sites import Site
 from xfrmlint.valueflow.sources import returned
@@ -33,7 +34,8 @@ _GRACE = re.compile(rb"\b(?:synchronize_(?:rcu|net|srcu|sched)\w*|s?rcu_barrier\
 _COUNTED = re.compile(
     r"\b(?:\w*(?:dec|sub)_and_test\w*|refcount_\w+|kref_\w+|atomic\w*_(?:dec|sub)\w*)\s*\("
 )
-_WRAPPED = ("parenthesized_expression", "cast_expression")
+# A variable that is emptied frees nothing.
+_KEPT = rb"_ptr\s*\(\s*%(name)b\s*\)|\b%(name)b\s*=\s*(?:NULL|nullptr|0)\s*;"
 _DEEPEST = 6
 
 
@@ -94,14 +96,19 @@ class _Finder:
             return
         self._entered.add((function, given))
         for view in self.graph.reader.expanded(start.path, start.written, {}):
-            for call in captured(CALLS, view.node, "call"):
+            yield from self._at_the_end(view, function, given, chain)
+            for call in calls_in(view):
                 name, arguments = called(call), arguments_of(call)
                 place = view.place(call.start_byte)
                 targets = self._targets(view, call)
                 taken = [at for at, one in enumerate(arguments) if self.is_of(view, one, given)]
                 if not taken or self._waits(view, call):
                     continue
-                counted = self._counted(call)
+                counted = self._counted(call) or (
+                    # Where a variable ends that is emptied before, somebody may keep it.
+                    around(call, view.node.type) != view.node
+                    and any(_is_kept(view, node_text(arguments[at])) for at in taken)
+                )
                 if not targets and function_named(name).frees in taken:
                     freed = node_text(arguments[function_named(name).frees])
                     if counted:
@@ -121,6 +128,22 @@ class _Finder:
                         else:
                             yield at, where, what, way
 
+    def _at_the_end(
+        self, view: View, function: FunctionName, given: frozenset[str], chain: tuple[Hop, ...]
+    ) -> Iterator[tuple[Place, FunctionName, str, tuple[Hop, ...]]]:
+        """Yield what is freed where a variable ends: `struct sa *sa __free(kfree) = ...`."""
+        for named, released in Cleanups(view).frees():
+            name, place = node_text(named), view.place(named.start_byte)
+            text = view.text[view.node.start_byte : view.node.end_byte]
+            if not self.is_of(view, named, given) or _GRACE.search(text):
+                continue
+            does = function_named(released)
+            if does.frees == 0 and not _is_kept(view, name):
+                yield place, function, f"__free({released}) of {name}", chain
+            elif does.frees == 0 or not does.known:
+                reason = f"whether __free({released}) frees {name} here is not known"
+                self.doubts[Doubt(place, function.name, reason)] = None
+
     def doubt(self, place: Place, function: FunctionName, freed: str) -> None:
         """Note that packets may hold what is freed: then it is not freed under them."""
         reason = f"{freed} is counted and freed: do packets hold it?"
@@ -134,8 +157,7 @@ class _Finder:
 
     def is_of(self, view: View, node: Node, given: frozenset[str], depth: int = 0) -> bool:
         """Tell whether an expression is the handle, or the object that it leads to."""
-        while node.type in _WRAPPED and node.named_child_count:
-            node = node.child_by_field_name("value") or node.named_children[-1]
+        node = without_casts(node)
         if depth > _DEEPEST:
             return False
 
@@ -202,3 +224,9 @@ class _Finder:
                         return True
             up = up.parent
         return False
+
+
+def _is_kept(view: View, name: str) -> bool:
+    """Tell whether a variable is emptied: what it held is not freed where it ends."""
+    pattern = _KEPT % {b"name": re.escape(name.encode("utf-8", "surrogateescape"))}
+    return re.search(pattern, view.text[view.node.start_byte : view.node.end_byte]) is not None

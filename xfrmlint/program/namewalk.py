@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import without_comments
+from xfrmlint.c.cleanups import OF_A_CLASS, Class, classes_for
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import STATE
@@ -29,7 +30,7 @@ _NOT_CALLED = frozenset(
     b" __asm__ alignof _Alignof container_of".split()
 )
 _ATOMIC = re.compile(rb"\bGFP_(?:ATOMIC|NOWAIT)\b")
-_GUARDS = (b"guard", b"scoped_guard", b"scoped_cond_guard")
+_GUARDS = (b"guard", b"scoped_guard", b"scoped_cond_guard", b"ACQUIRE", b"CLASS")
 _STATES = re.compile(STATE.replace(" ", r"\s+").encode() + rb"\s*\*\s*(?:const\s+)?(\w+)")
 _LOCKS = re.compile(
     rb"\b(?:raw_)?(?:spin|read|write)_(un|try)?lock\w*\s*\(\s*&\s*(\w+)\s*->\s*lock\b"
@@ -219,6 +220,12 @@ class NameWalk:
     def _looked(self, where: _Where, text: bytes, head: bytes) -> Body:
         path, name = where.path, where.name
         met: dict[str, dict[str, None]] = {kind: {} for kind in _KINDS}
+        for one in self._classes_in(text, path):
+            # What is done where its variables begin and end is not written there.
+            text += b" " + one.text
+            made = dict.fromkeys(one.functions)
+            met["sleeping"] |= made
+            met["freeing"] |= made
         for match in _CALL.finditer(text):
             if match.group(2) in _NOT_CALLED:
                 continue
@@ -230,6 +237,9 @@ class NameWalk:
             elif match.group(2) in _GUARDS:
                 if guard_sleeps(_first_word(text, match.end(3))) != "never":
                     met["sleeping"][called] = None
+            elif called == "__free":
+                # What that names is called where the variable ends.
+                met["freeing"][called] = None
             elif called not in (self._reader.contract.asks, name):
                 for kind in self._kinds(called, path, _given(text, match.start(3))):
                     met[kind][called] = None
@@ -238,6 +248,14 @@ class NameWalk:
         sets = {kind: frozenset(met[kind]) for kind in _KINDS if kind != "unseen"}
         releases = _releases(head + text)
         return Body(path, name, unseen=tuple(met["unseen"]), releases=releases, **sets)
+
+    def _classes_in(self, text: bytes, path: str) -> list[Class]:
+        """Return the classes of a driver's own of which a text has variables or guards."""
+        used = [(m.group(1), m.group(2).decode()) for m in OF_A_CLASS.finditer(text)]
+        known = classes_for(self._reader.corpus, path) if used else {}
+        names = {f"__free_{name}" if how == b"__free" else name for how, name in used}
+        # What extends a class has its name, and more.
+        return [one for key, one in known.items() if any(n.startswith(key) for n in names)]
 
     def _kinds(self, name: str, path: str, given: bytes) -> Iterator[str]:
         """Yield what a function is that is called by a name. given: the text of its arguments."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node, Query
 
+from xfrmlint.c.cleanups import Cleanups
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.header import declared_function, declared_macros, expanded_text
@@ -218,6 +219,12 @@ def _rewritten(view: View, name: str) -> bool:
     word = name.encode("utf-8", "surrogateescape")
     text = view.text[view.node.start_byte : view.node.end_byte]
     return re.search(rb"(?<![\w.>])" + re.escape(word) + rb"\s*[-+|&^]?=(?!=)", text) is not None
+
+
+def calls_in(view: View) -> Iterator[Node]:
+    """Yield the calls of a function, and those that are made where its variables end."""
+    for root in (view.node, *Cleanups(view).ends()):
+        yield from captured(CALLS, root, "call")
 
 
 def called(call: Node) -> str:

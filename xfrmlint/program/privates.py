@@ -7,7 +7,7 @@ device to another, whatever the members are called.
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.expression import Goes, arguments_of, called_by, destination
+from xfrmlint.c.expression import Goes, arguments_of, called_by, destination, without_casts
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -66,9 +66,7 @@ class Privates:
 
 def private_of(value: Node) -> str:
     """Return the variable whose private data an expression is, or nothing."""
-    call = value
-    while call.type in ("cast_expression", "parenthesized_expression"):
-        call = call.child_by_field_name("value") or call.named_children[-1]
+    call = without_casts(value)
     arguments = arguments_of(call)
     if len(arguments) != 1 or function_named(called_by(call)).private != "own":
         return ""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import declarators, declared, specified
+from xfrmlint.c.expression import around
 from xfrmlint.c.macros import Macro
 from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.reader import Reader, Words
@@ -86,7 +87,7 @@ class _Finder:
         self.reader: Reader = graph.reader
         self.contract = self.reader.contract
         self.offload = offload
-        self.accesses = Accesses(self.reader, offload, graph.passed)
+        self.accesses = Accesses(self.reader, offload, graph.handed)
         self.doubts: list[Doubt] = []
         self.sites: dict[tuple[Place, FunctionName, str, str, str], Site] = {}
         self.by_module: dict[str, list[Driver]] = {}
@@ -122,7 +123,7 @@ class _Finder:
         private = self.contract.member(PRIVATE)
         if not private or private.encode() not in self.reader.corpus.data(path):
             return
-        accesses = Accesses(self.reader, self.offload, self.graph.passed, (private,))
+        accesses = Accesses(self.reader, self.offload, self.graph.handed, (private,))
         for view in self.reader.views_with(Words([private], self.reader.indexes), path, {}):
             if view.kind == "function":
                 for access in accesses.of(view):
@@ -325,19 +326,10 @@ def _is_strange(reader: Reader, view: View, node: Node, called: bool) -> bool:
     used = use_of(reader, view, node).kind != "none"
     if (used and called) or unevaluated(view, node):
         return False
-    up: Node | None = node
-    while up is not None and up.type not in ("function_declarator", "compound_statement", "ERROR"):
-        up = up.parent
+    up = around(node, "function_declarator", "compound_statement", "ERROR")
     # A prototype stands at file level: in a function it is a call, for all that is known.
     declared_here = up is not None and up.type == "function_declarator"
-    return not declared_here or _in_body(node)
-
-
-def _in_body(node: Node) -> bool:
-    up = node.parent
-    while up is not None and up.type != "compound_statement":
-        up = up.parent
-    return up is not None
+    return not declared_here or around(node, "compound_statement") is not None
 
 
 def _strange_names(view: View, words: Iterable[str]) -> list[Doubt]:

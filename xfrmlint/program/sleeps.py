@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import Covered, without_comments
+from xfrmlint.c.cleanups import classes_in
 from xfrmlint.c.expression import bare
 from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import FunctionName, View
@@ -24,13 +24,11 @@ from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.contexts import MUST_NOT_SLEEP, Contexts
 from xfrmlint.program.namewalk import Below, NameWalk, gives_up
 from xfrmlint.program.ops import Callback, Table
-from xfrmlint.program.outside import CALLS, Outside, Verdict, bound_of, called, doubtful
+from xfrmlint.program.outside import CALLS, Outside, Verdict, bound_of, called, calls_in, doubtful
 from xfrmlint.program.pointers import targets_of
 from xfrmlint.program.reach import Hop
 
-_GUARDS = re.compile(rb"\b(?:scoped_)?(?:cond_)?guard\s*\(\s*(\w+)")
-# A guard's class of the driver's own, up to what takes the lock.
-_DEFINED = rb"DEFINE_\w*GUARD\w*\(\s*%s\s*,"
+_GUARDS = re.compile(rb"\b(?:(?:scoped_)?(?:cond_)?guard|ACQUIRE)\s*\(\s*(\w+)")
 _DEEPEST = 16
 _MOST = 400
 # So many names are told of what nobody sees into.
@@ -170,7 +168,7 @@ class _Finder:
             seen.add(mark)
             told = list(_guards(graph, view))
             for inner in graph.reader.expanded(view.path, view.written, {}):
-                for call in captured(CALLS, inner.node, "call"):
+                for call in calls_in(inner):
                     if not asked.skips(_name_of(call)) and not excluded(call, bound):
                         told += self.call(asked, entered, inner, call, queue)
             found += [(place, function, v.what, hops) for place, v in told if v.what]
@@ -257,7 +255,7 @@ def _guards(graph: CallGraph, view: View) -> Iterator[tuple[Place, Verdict]]:
         if dead(item.start + match.start()):
             continue
         name = match.group(1).decode()
-        sleeps = guard_sleeps(name) or _own_guard(graph, view, match.group(1))
+        sleeps = guard_sleeps(name) or _own_guard(graph, view, name)
         place = unit.place(item.start + match.start())
         if sleeps == "always":
             yield place, Verdict(f"guard({name})")
@@ -268,19 +266,16 @@ def _guards(graph: CallGraph, view: View) -> Iterator[tuple[Place, Verdict]]:
             )
 
 
-def _own_guard(graph: CallGraph, view: View, name: bytes) -> str:
+def _own_guard(graph: CallGraph, view: View, name: str) -> str:
     """Return whether a guard's class sleeps that the driver defines; nothing if unknown."""
-    pattern = re.compile(_DEFINED % re.escape(name))
     for path in graph.reader.universe.files(view.path):
         data = graph.reader.corpus.data(path)
-        for match in pattern.finditer(without_comments(data) if name in data else b""):
-            text = match.string
-            end = closing(text, text.index(b"(", match.start()))
-            if end is None:
-                return ""
-            names = re.findall(rb"(\w+)\s*\(", text[match.end() : end])
-            does = [function_named(word.decode()) for word in names]
-            if any(one.sleeps == "always" for one in does):
+        for one in classes_in(without_comments(data) if b"DEFINE_" in data else b""):
+            if one.name != name or "GUARD" not in one.kind:
+                continue
+            words = re.findall(rb"(\w+)\s*\(", one.text)
+            does = [function_named(word.decode()) for word in words]
+            if any(did.sleeps == "always" for did in does):
                 return "always"
-            return "never" if does and all(one.known for one in does) else ""
+            return "never" if does and all(did.known for did in does) else ""
     return ""

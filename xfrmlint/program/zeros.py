@@ -18,7 +18,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of
+from xfrmlint.c.expression import arguments_of, without_casts
 from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import HANDLE
@@ -31,7 +31,6 @@ from xfrmlint.program.sites import Site
 from xfrmlint.valueflow.sources import reaching, returned
 
 _DEEPEST = 10
-_WRAPPED = ("parenthesized_expression", "cast_expression")
 _SUMS = ("+", "|")
 _ERROR = re.compile(r"-\s*E[A-Z0-9]+")
 # include/net/xfrm.h: what of a state its packets carry.
@@ -110,8 +109,7 @@ class _Finder:
 
     def of(self, view: View, node: Node, depth: int) -> Answer:
         """Tell whether an expression can be 0."""
-        while node.type in _WRAPPED and node.named_child_count:
-            node = node.child_by_field_name("value") or node.named_children[-1]
+        node = without_casts(node)
         if depth > _DEEPEST:
             return _UNKNOWN
         if self._is_pointer(view, node):

@@ -19,7 +19,7 @@ from tree_sitter import Node
 from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.mention import slot_of
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.unit import Place, below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.valueflow.forms import Forms, Passed, Stored, Value, plain
@@ -154,7 +154,7 @@ class Tracer(Generic[T]):
             around = _container(node)
             if around is not None:
                 return [Value(view, around)]
-            if called is not None and function_named(node_text(called)).static_call == "call":
+            if function_named(called_by(node)).static_call == "call":
                 return self._values(self.forms.stores_of_static_call(view, node), answers, doubts)
             names = self.forms.alternatives(Value(view, called)) if called is not None else []
             found = [
@@ -274,12 +274,5 @@ def _block(node: Node) -> int:
 
 def returned(view: View) -> list[Node]:
     """Return the expressions that a function returns."""
-    found = []
-    stack = [view.node]
-    while stack:
-        node = stack.pop()
-        if node.type == "return_statement":
-            found += node.named_children[:1]
-            continue
-        stack += node.named_children
-    return found
+    left = (node for node in below(view.node) if node.type == "return_statement")
+    return [value for node in left for value in node.named_children[:1]]

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, bare
+from xfrmlint.c.expression import arguments_of, bare, called_by
 from xfrmlint.c.mention import Slot, Use, slot_of, stored_through, use_of
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import node_text
@@ -200,12 +200,7 @@ class Uses:
         found = []
         for view, node in self.reader.near(name, step.use.view.path):
             around = node.parent.parent if node.parent is not None else None
-            called = around.child_by_field_name("function") if around is not None else None
-            if (
-                around is not None
-                and called is not None
-                and function_named(node_text(called)).static_call == "call"
-            ):
+            if around is not None and function_named(called_by(around)).static_call == "call":
                 use = self.mention(view, around)
                 found.append(Step(use, f"static_call {name}", None, step.depth + 1))
         return found

@@ -137,11 +137,6 @@ void hardware_send_plain(struct hardware *hw, struct sk_buff *skb)
 	dev_consume_skb_any(skb);
 }
 
-void hardware_none(struct hardware *hw)
-{
-	pr_info("running: none port=%s\n", hw->port->name);
-}
-
 void hardware_between(struct hardware *hw)
 {
 	wait_event_timeout(hw->released, !hw->held, 5 * HZ);
@@ -260,11 +255,22 @@ static int strip(const char *name, bool bare)
 	return 0;
 }
 
+/* What was dropped before the next word is said was dropped before it. */
+static void tell_dropped(void)
+{
+	struct hardware *hw;
+
+	list_for_each_entry(hw, &all, node)
+		for (; hw->none; hw->none--)
+			pr_info("running: none port=%s\n", hw->port->name);
+}
+
 static int order(const char *word, const char *first, const char *second, u32 number)
 {
 	struct hardware *hw;
 
 	if (!strcmp(word, "say")) {
+		tell_dropped();
 		pr_info("running: %s %s\n", first, second);
 		return 0;
 	}

@@ -28,6 +28,8 @@ struct hardware {
 	void __iomem *regs;
 	struct descriptor *ring;
 	u32 chip;
+	/* Packets that were dropped since it was last told. */
+	u32 none;
 	/* What the command "hold" puts aside, and the packets that wait until "release". */
 	const struct net_device_ops *own_ops;
 	struct net_device_ops held_ops;
@@ -65,8 +67,11 @@ void hardware_send(struct hardware *hw, struct sk_buff *skb);
 void hardware_send_described(struct hardware *hw, struct sk_buff *skb, struct descriptor *by);
 /* Send a packet that needs no SA. */
 void hardware_send_plain(struct hardware *hw, struct sk_buff *skb);
-/* Tell of a packet for which there is no SA, and which the driver drops. */
-void hardware_none(struct hardware *hw);
+/* Count a packet for which there is no SA, and which the driver drops. */
+static inline void hardware_none(struct hardware *hw)
+{
+	hw->none++;
+}
 
 /* Wait here, between two reads, as long as the scenario holds the device. */
 void hardware_between(struct hardware *hw);
