@@ -404,6 +404,14 @@ def test_worlds_of_an_owner_that_are_not_answered_are_counted(tmp_path: Path) ->
     )
 
 
+def test_an_owner_that_takes_no_state_in_any_world_is_told(tmp_path: Path) -> None:
+    first = "	list_for_each_entry(port, &owner->ports, list) {"
+    made = laid(tmp_path, (first, f"	if (dev)\n		return -ENODEV;\n{first}"))
+    facts = analyse(Folder(made)).store
+    reasons = [row[0] for row in facts.query("SELECT reason FROM unknown WHERE matters")[1]]
+    assert any("takes the state in none of" in reason for reason in reasons), reasons
+
+
 def test_an_owner_is_not_run_where_the_resolver_is_absent(tmp_path: Path) -> None:
     assert analyse(Folder(lay_fixture("mainline-upper", tmp_path / "linux"))).owners == ()
 

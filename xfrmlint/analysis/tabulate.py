@@ -137,6 +137,9 @@ def _broken_rows(
             where = first.path or ran.owner.path
             told_of = f"{reason}: {first.reason}"
             yield UnknownRow(where, first.line, "", told_of, matters=none)
+        elif ran.answers and ran.scenes and not any(scene.handed for scene in ran.scenes):
+            reason = f"this owner's add takes the state in none of {ran.total} worlds"
+            yield UnknownRow(ran.owner.path, 0, "", f"{reason}: why is not known", matters=1)
 
 
 def _tear_rows(owners: Sequence[Ran], tears: Sequence[Tear]) -> Iterator[CoreFunctionRow]:
