@@ -23,7 +23,8 @@ ADD = "\tx->xso.offload_handle = 1;\n"
 
 def held(*arguments: str | Path, cwd: Path, stdin: bytes = b"") -> Ran:
     """Run a command that must end soon, in little memory, with a status and a word of its own."""
-    found = run(*arguments, cwd=cwd, memory=MEMORY, stdin=stdin)
+    # Of processor time they need a few seconds at most.
+    found = run(*arguments, cwd=cwd, timeout=120, memory=MEMORY, stdin=stdin)
     assert found.status in (0, 1, 2)
     assert "Traceback" not in found.err
     assert "internal error" not in found.err
