@@ -698,7 +698,6 @@ def test_control_c(trees: Path) -> None:
     ("body", "said"),
     [
         ("raise RuntimeError('odd')", "RuntimeError: odd"),
-        ("raise RecursionError", "RecursionError"),
         ("raise MemoryError", "MemoryError"),
         ("return None", "AttributeError"),
         ("assert False, 'a\\nb'", "AssertionError: a"),
@@ -711,6 +710,13 @@ def test_a_crash_does_not_look_like_findings(body: str, said: str, trees: Path) 
     assert err.startswith(f"xfrmlint: internal error: {said}")
     assert err.count("\n") == 1
     assert "XFRMLINT_TRACEBACK=1" in err
+
+
+def test_what_goes_too_deep_is_no_crash(trees: Path) -> None:
+    out, err = patched("raise RecursionError", trees / "demo").communicate(timeout=30)
+    assert out == ""
+    assert err.startswith("xfrmlint: what is read is nested too deeply to be followed")
+    assert err.count("\n") == 1
 
 
 def test_a_crash_shows_where_if_asked(trees: Path) -> None:

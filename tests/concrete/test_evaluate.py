@@ -1090,8 +1090,8 @@ def row(case: Case) -> list[int]:
     callback = 0 if state.callback is None else 2 if state.callback else 1
     return [
         numbers[state.owner],
-        numbers[state.real_dev],
-        state.offload_handle,
+        numbers[state.pinned],
+        state.handle,
         int(state.owner_has_ops),
         callback,
         numbers[case.lower],
@@ -1420,7 +1420,7 @@ def test_the_model_has_every_state_once() -> None:
     found = states()
     assert len(found) == 27 * (1 + 3 * 4)
     assert len(set(map(repr, found))) == len(found)
-    sizes = [sum(map(bool, (c.state.owner, c.state.real_dev, c.lower))) for c in found]
+    sizes = [sum(map(bool, (c.state.owner, c.state.pinned, c.lower))) for c in found]
     assert sizes[0] == 0
 
 

@@ -129,8 +129,8 @@ MEMBERS = {OWNER: Member("dev", ""), PINNED: Member("real_dev", ""), HANDLE: Mem
 @pytest.mark.parametrize(
     ("reads", "wanted"),
     [
-        (("real_dev", "dev", "ops", "handle"), ("real_dev", "owner", "offload_handle")),
-        (("handle", "real_dev", "dev"), ("offload_handle", "real_dev", "owner")),
+        (("real_dev", "dev", "ops", "handle"), ("pinned", "owner", "handle")),
+        (("handle", "real_dev", "dev"), ("handle", "pinned", "owner")),
         (("real_dev", "dev"), None),
         ((), None),
     ],

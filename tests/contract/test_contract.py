@@ -16,6 +16,7 @@ from xfrmlint.check import check_tree
 from xfrmlint.contract.behaviour import core_says
 from xfrmlint.contract.document import contract_of, document_of
 from xfrmlint.contract.revisions import NO_NAMES, Names
+from xfrmlint.contract.revisions import known as revisions
 from xfrmlint.contract.words import (
     ABSENT,
     ASKED,
@@ -306,6 +307,16 @@ def test_miniature_kernels_have_their_contract(
     assert names(found) == wanted
     assert found.add_takes_device == takes_device
     assert (found.counters, found.others, found.wrappers) == ((), (), ())
+
+
+def test_the_miniature_of_revision_2_is_that() -> None:
+    found = contract_in(Folder(FIXTURES / "base" / "shared"))
+    (known,) = (one for one in revisions() if one.revision == "revision 2")
+    assert (found.revision, found.shape) == ("revision 2", "revision 2")
+    usual = {(kind.removesuffix("s"), role): name for kind, role, name in known.names.listed()}
+    named = {(kind, role): name for kind, role, name, _ in found.named()}
+    assert usual.items() <= named.items()
+    assert "private" not in found.members
 
 
 @pytest.mark.parametrize("pinned", ["", "\tstruct net_device\t*real_dev;\n"])
@@ -707,6 +718,11 @@ OTHERWISE = {
     "xfrm_dev_state_delete": "hw_sa_gone",
     "xfrm_dev_state_free": "hw_sa_free",
     "xfrm_dst_offload_ok": "hw_routed",
+    "state_ops": "boss_calls",
+    "real_ops": "chosen_calls",
+    "xdo_dev_state_lag_compatible": "op_alike",
+    "xdo_dev_packet_xmit": "op_send",
+    "XFRMDEV_OPS_F_LAG_SHARED_STATE": "OPS_LENDS_ITS_KEY",
 }
 
 
@@ -724,7 +740,7 @@ def rename(tree: Path) -> Path:
         name
         for name in trees()
         if (FIXTURES / name / "base").is_file()
-        and (FIXTURES / name / "base").read_text().strip() == "rfc"
+        and (FIXTURES / name / "base").read_text().strip() in ("rfc", "shared")
         # Without a callback nothing but its name tells the resolver: [contract] has to.
         and not name.startswith("handles-")
     ],

@@ -65,6 +65,24 @@ def _drops_itself(call: str) -> str:
     return xmit(f"\tif (!x) {{\n\t\t{call};\n\t\treturn NETDEV_TX_OK;\n\t}}\n{_SENT}")
 
 
+def _pointers(value: str, tested: str) -> str:
+    """Return a function that returns a pointer, or a value where the state is another's."""
+    return (
+        "static struct example_sa *example_sa_of(struct example *ex, unsigned long handle)\n{\n"
+        "\treturn &ex->sa[handle & 7];\n}\n\n"
+        "static struct example_sa *example_sa(struct example *ex, struct sk_buff *skb)\n{\n"
+        "\tstruct xfrm_state *x;\n\n\tif (!xfrm_offload(skb))\n\t\treturn NULL;\n\n"
+        "\tx = xfrm_input_state(skb);\n"
+        f"\tif (x->props.family != AF_INET)\n\t\treturn {value};\n\n"
+        "\treturn example_sa_of(ex, x->xso.offload_handle);\n}\n\n"
+        "static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)\n{\n"
+        "\tstruct example *ex = netdev_priv(dev);\n\tstruct example_sa *sa;\n\n"
+        f"\tsa = example_sa(ex, skb);\n\tif ({tested}) {{\n\t\tdev_kfree_skb_any(skb);\n"
+        "\t\treturn NETDEV_TX_OK;\n\t}\n\tif (sa)\n\t\twritel(sa->iova, ex->hw);\n"
+        "\twritel(skb->len, ex->hw + 1);\n\treturn NETDEV_TX_OK;\n}\n"
+    )
+
+
 CONVERTED = (
     Case(
         "a helper of the driver's own drops the packet",
@@ -110,6 +128,20 @@ CONVERTED = (
         + _FLAG,
     ),
     Case(
+        "an error in a pointer is told from none, which means plain",
+        _pointers("ERR_PTR(-EINVAL)", "IS_ERR(sa)"),
+        """\
++	unsigned long handle;
+-	return example_sa_of(ex, x->xso.offload_handle);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return ERR_PTR(-EINVAL);
++
++	return example_sa_of(ex, handle);
+"""
+        + _FLAG,
+    ),
+    Case(
         "a lock is taken behind the exit",
         xmit(
             "\tif (!x)\n\t\tgoto drop;\n\tspin_lock(&ex->lock);\n"
@@ -142,6 +174,54 @@ CONVERTED = (
 )
 
 REFUSED = (
+    Case(
+        "behind the exit a packet goes its way that needs no handle",
+        xmit(
+            "\tif (skb->len > 9000)\n\t\tgoto drop;\n\tex->last++;\n\tif (!xfrm_offload(skb))\n"
+            f"\t\tgoto plain;\n{_READ}plain:\n\twritel(1, ex->hw);\n\treturn NETDEV_TX_OK;\n{_DROP}"
+        ),
+        "what has to be undone here need not be what was in line",
+    ),
+    Case(
+        "a pointer that is none means plain",
+        _pointers("NULL", "IS_ERR(sa)"),
+        "what the caller does with NULL is not known",
+    ),
+    Case(
+        "an allocation that failed is another exit than one that did not",
+        xmit(
+            "\tp = kmalloc(8, GFP_ATOMIC);\n\tif (!p)\n\t\tgoto drop;\n"
+            f"\twritel(*p, ex->hw);\n{_SENT}{_DROP}",
+            "\tu32 *p;\n",
+        ),
+        "the function has no exit for a packet without a state, or with a bad index",
+    ),
+    Case(
+        "what is taken on some ways is given back by their exit",
+        xmit(
+            "\tif (ex->last)\n\t\tspin_lock(&ex->lock);\n\tif (ex->last && skb->len > 9)\n"
+            f"\t\tgoto unlock;\n{_SENT}\nunlock:\n\tspin_unlock(&ex->lock);\n{_DONE}"
+        ),
+        "the function has no exit for a packet without a state, or with a bad index",
+    ),
+    Case(
+        "a short packet is copied and freed",
+        xmit(
+            "\tif (skb->len < 90) {\n\t\tmemcpy(ex->sa, skb->data, skb->len);\n"
+            f"\t\twritel(1, ex->hw);\n\t\tdev_kfree_skb_any(skb);\n\t\treturn NETDEV_TX_OK;\n\t}}\n"
+            f"{_SENT}"
+        ),
+        "the function has no exit for a packet without a state, or with a bad index",
+    ),
+    Case(
+        "a packet without a state is copied and freed",
+        xmit(
+            "\tif (!x) {\n\t\tmemcpy(ex->sa, skb->data, skb->len);\n"
+            f"\t\twritel(1, ex->hw);\n\t\tdev_kfree_skb_any(skb);\n\t\treturn NETDEV_TX_OK;\n\t}}\n"
+            f"{_SENT}"
+        ),
+        "the packet may have been sent: memcpy() is given it",
+    ),
     Case(
         "what is called a free sends",
         _helper("example_free", "\twritel(skb->len, ex->hw + 4);\n")
@@ -187,9 +267,9 @@ REFUSED = (
     Case(
         "another packet is freed",
         xmit(
-            "\tclone = skb_clone(skb, GFP_ATOMIC);\n\tif (clone && skb->len > 8) {\n"
-            f"\t\tdev_kfree_skb_any(clone);\n\t\treturn NETDEV_TX_OK;\n\t}}\n{_SENT}",
-            "\tstruct sk_buff *clone;\n",
+            "\tif (next && skb->len > 8) {\n\t\tdev_kfree_skb_any(next);\n"
+            f"\t\treturn NETDEV_TX_OK;\n\t}}\n{_SENT}",
+            "\tstruct sk_buff *next = skb->next;\n",
         ),
         "whether the packet is freed depends on more than the exit",
     ),
@@ -387,3 +467,18 @@ def test_a_vendor_s_row_comes_behind_the_kernel_s() -> None:
     assert (models.effect("kfree"), models.effect("v_x"), models.effect("w")) == ("halts",) * 2 + (
         "",
     )
+
+
+def test_a_callback_that_is_given_no_device_is_named(tmp_path: Path) -> None:
+    source = source_of(
+        "static void example_esn(struct xfrm_state *x)\n{\n"
+        "\tstruct example *ex = netdev_priv(x->xso.dev);\n\n\tex->last++;\n}\n\n"
+        + xmit(f"\tif (!x)\n\t\tgoto drop;\n{_SENT}{_DROP}")
+    ).replace(
+        "\t.xdo_dev_state_delete",
+        "\t.xdo_dev_state_advance_esn = example_esn,\n\t.xdo_dev_state_delete",
+    )
+    ran = run("convert", lay_example(source, tmp_path / "t"), "example", cwd=tmp_path)
+    assert (ran.status, ran.out) == (1, "")
+    assert "example_esn(): xso.dev is read, and xdo_dev_state_advance_esn (" in ran.err
+    assert ") is given no net_device: add can keep its own with what the handle leads to" in ran.err

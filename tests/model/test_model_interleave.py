@@ -25,15 +25,15 @@ from xfrmlint.model.interleave import (
 from xfrmlint.model.reference import State, resolve
 
 # RFC 1/4, xfrm_dev_state_lower_handle(): the three READ_ONCE, from above.
-RFC_ORDER: Order = ("real_dev", "owner", "offload_handle")
+RFC_ORDER: Order = ("pinned", "owner", "handle")
 
 
 def waiting(scenario: Scenario) -> Scenario:
-    """Return a scenario with a synchronize_net() where real_dev was set to NULL: not bonding's."""
+    """Return a scenario with a synchronize_net() where pinned was set to NULL: not bonding's."""
     wait = Step("waits for all readers", waits=True)
 
     def after(step: Step) -> tuple[Step, ...]:
-        return (step, wait) if step.text == "real_dev = NULL" else (step,)
+        return (step, wait) if step.text == "pinned = NULL" else (step,)
 
     writers = {
         name: tuple(one for step in steps for one in after(step))
@@ -45,8 +45,8 @@ def waiting(scenario: Scenario) -> Scenario:
 WAITING = [waiting(scenario) for scenario in SCENARIOS if "failover" in scenario.name]
 # Every order in which the resolver can read each field once.
 ORDERS: tuple[Order, ...] = tuple(permutations(FIELDS))
-# Not the RFC's: real_dev is read again last, and the handle not trusted if it has changed.
-READ_AGAIN: Order = ("real_dev", "owner", "offload_handle", "real_dev")
+# Not the RFC's: pinned is read again last, and the handle not trusted if it has changed.
+READ_AGAIN: Order = ("pinned", "owner", "handle", "pinned")
 
 
 def survey(
@@ -65,7 +65,7 @@ def safe_orders(
 
 NAMED = {scenario.name: scenario for scenario in (*SCENARIOS, *WAITING)}
 QUIET = [s.name for s in SCENARIOS if "failover" not in s.name]
-HANDLE_LAST = [o for o in ORDERS if o.index("real_dev") < o.index("offload_handle")]
+HANDLE_LAST = [o for o in ORDERS if o.index("pinned") < o.index("handle")]
 
 
 @pytest.mark.parametrize("name", QUIET)
@@ -83,14 +83,14 @@ def test_the_rfcs_order_tears_in_a_failover() -> None:
     found = torn(RFC_ORDER, NAMED["failover"])
     assert found is not None
     assert list(lines(found)) == [
-        "1. resolver  reads real_dev: A               dev=bond0 real_dev=A offload_handle=0xa1",
-        "2. failover  real_dev = NULL                 dev=bond0 real_dev=NULL offload_handle=0xa1",
-        "3. failover  A's delete                      dev=bond0 real_dev=NULL offload_handle=0xa1",
-        "4. failover  A's free                        dev=bond0 real_dev=NULL offload_handle=0xa1",
-        "5. failover  B's add: offload_handle = 0xb1  dev=bond0 real_dev=NULL offload_handle=0xb1",
-        "6. resolver  reads dev: bond0                dev=bond0 real_dev=NULL offload_handle=0xb1",
-        "7. resolver  reads offload_handle: 0xb1      dev=bond0 real_dev=NULL offload_handle=0xb1",
-        "8. resolver  hands A B's handle 0xb1         dev=bond0 real_dev=NULL offload_handle=0xb1",
+        "1. resolver  reads pinned: A          owner=bond0 pinned=A handle=0xa1",
+        "2. failover  pinned = NULL            owner=bond0 pinned=NULL handle=0xa1",
+        "3. failover  A's delete               owner=bond0 pinned=NULL handle=0xa1",
+        "4. failover  A's free                 owner=bond0 pinned=NULL handle=0xa1",
+        "5. failover  B's add: handle = 0xb1   owner=bond0 pinned=NULL handle=0xb1",
+        "6. resolver  reads owner: bond0       owner=bond0 pinned=NULL handle=0xb1",
+        "7. resolver  reads handle: 0xb1       owner=bond0 pinned=NULL handle=0xb1",
+        "8. resolver  hands A B's handle 0xb1  owner=bond0 pinned=NULL handle=0xb1",
     ]
 
 
@@ -98,18 +98,18 @@ def test_the_rfcs_order_tears_in_a_failover() -> None:
 def test_no_order_of_three_reads_is_safe_in_a_failover(order: Order) -> None:
     found = torn(order, NAMED["failover"])
     assert found is not None
-    # real_dev first: the old lower gets the new one's handle. Handle first: the new one the old's.
+    # pinned first: the old lower gets the new one's handle. Handle first: the new one the old's.
     assert (found.device, len(found.moves)) == (("A", 8) if order in HANDLE_LAST else ("B", 9))
 
 
-def test_reading_real_dev_again_outlasts_one_failover_but_not_two() -> None:
+def test_reading_pinned_again_outlasts_one_failover_but_not_two() -> None:
     assert torn(READ_AGAIN, NAMED["failover"]) is None
     found = torn(READ_AGAIN, NAMED["failover and back"])
     assert found is not None
     assert (found.device, found.handle, len(found.moves)) == ("A", 0xB1, 15)
 
 
-def test_a_failover_that_waits_is_safe_where_the_handle_is_read_after_real_dev() -> None:
+def test_a_failover_that_waits_is_safe_where_the_handle_is_read_after_pinned() -> None:
     assert safe_orders() == []
     quiet = [NAMED[name] for name in QUIET]
     assert safe_orders(scenarios=(*quiet, *WAITING)) == HANDLE_LAST
@@ -192,7 +192,7 @@ def test_two_writers_at_once() -> None:
     scenario = NAMED["failover"]._replace(writers={"away": away, "back": back})
     found = torn(RFC_ORDER, scenario)
     assert found is not None
-    # B's add, before the old real_dev is even cleared.
+    # B's add, before the old pinned is even cleared.
     assert [move.actor for move in found.moves] == ["back", *["resolver"] * 4]
 
 
@@ -206,8 +206,8 @@ orders = st.sampled_from(ORDERS)
 states = st.builds(
     State,
     owner=st.sampled_from((None, "bond0", "A", "B")),
-    real_dev=st.sampled_from((None, "A", "B")),
-    offload_handle=st.sampled_from((0, 0xA1, 0xB1)),
+    pinned=st.sampled_from((None, "A", "B")),
+    handle=st.sampled_from((0, 0xA1, 0xB1)),
     owner_has_ops=st.just(True),
     callback=st.none(),
 )

@@ -304,8 +304,8 @@ def topologies(draw: st.DrawFn) -> Topology:
     handle = st.sampled_from((0, *held.values(), *revoked.values()))
     state = State(
         owner=draw(st.none() | device),
-        real_dev=draw(st.none() | device),
-        offload_handle=draw(handle),
+        pinned=draw(st.none() | device),
+        handle=draw(handle),
         owner_has_ops=draw(st.booleans()),
         callback=draw(st.none() | st.dictionaries(device, handle)),
     )
@@ -339,7 +339,7 @@ def handed_out(path: Path, topology: Topology) -> list[tuple[set[int], bool]]:
     The independent reading: a handle is the set of numbers it can be, a test is an intersection.
     Numbers of other SAs are negative.
     """
-    everything = {-2, -1, 0, *range(1, 9), *topology.held.values(), topology.state.offload_handle}
+    everything = {-2, -1, 0, *range(1, 9), *topology.held.values(), topology.state.handle}
     everything |= {topology.stored, *topology.revoked.values()}
     everything |= {*(topology.state.callback or {}).values()}
     can: dict[int, set[int]] = {}
@@ -352,7 +352,7 @@ def handed_out(path: Path, topology: Topology) -> list[tuple[set[int], bool]]:
             can[e.handle] = everything
             number: int | None = None
             if (e.kind, e.source) == (Kind.READ, Source.DIRECT):
-                number = topology.state.offload_handle
+                number = topology.state.handle
             elif (e.kind, e.source) == (Kind.READ, Source.STORED):
                 number = topology.stored
             elif (e.kind, e.source) == (Kind.RESOLVE, Source.RESOLVED):
@@ -496,11 +496,11 @@ def test_converted_drivers_are_served_wherever_the_owner_is_honest(topology: Top
     """A lower that is right about itself gets its own handle, or none, from a truthful owner."""
     state, device = topology.state, topology.device
     seen: dict[Device, str | None] = {**topology.seen, Device.OWN: device}
-    field = topology.held.get(device, 0) if state.real_dev == device else state.offload_handle
+    field = topology.held.get(device, 0) if state.pinned == device else state.handle
     callback = None if state.callback is None else dict(topology.held)
-    truthful = state._replace(offload_handle=field, callback=callback)
+    truthful = state._replace(handle=field, callback=callback)
     if truthful.owner == device:
-        truthful = truthful._replace(offload_handle=topology.wanted)
+        truthful = truthful._replace(handle=topology.wanted)
     honest = Topology(
         topology.name, topology.sentence, truthful, device, topology.held, topology.revoked, seen, 0
     )
@@ -516,7 +516,7 @@ def test_topologies_of_a_tree_keep_their_names_and_order(shares: bool, clears: b
         assert one.device == plain.device
         assert one.shared == (shares and plain.lag)
         freed = clears and not plain.held
-        assert one.state.offload_handle == (0 if freed else one.state.offload_handle)
+        assert one.state.handle == (0 if freed else one.state.handle)
         if not one.shared and not freed:
             assert one == plain
 

@@ -66,8 +66,8 @@ handles = st.integers(0, 2**64 - 1)
 states = st.builds(
     State,
     owner=st.none() | names,
-    real_dev=st.none() | names,
-    offload_handle=handles,
+    pinned=st.none() | names,
+    handle=handles,
     owner_has_ops=st.booleans(),
     callback=st.none() | st.dictionaries(names, handles),
 )
@@ -78,7 +78,7 @@ def test_agrees_with_the_table(some: State, lower: str | None) -> None:
     if some.owner is None or lower is None:
         expected = 0
     elif some.owner == lower:
-        expected = some.offload_handle
+        expected = some.handle
     else:
         entries = dict(some.callback or {})
         if not some.owner_has_ops:
@@ -87,9 +87,9 @@ def test_agrees_with_the_table(some: State, lower: str | None) -> None:
             ops = NO_CALLBACK
         else:
             ops = IN_MAP if lower in entries else NOT_IN_MAP
-        column = 0 if some.real_dev == lower else 1 if some.real_dev else 2
+        column = 0 if some.pinned == lower else 1 if some.pinned else 2
         cell = TABLE[ops][column]
-        expected = {0: 0, FIELD: some.offload_handle, ENTRY: entries.get(lower, 0)}[cell]
+        expected = {0: 0, FIELD: some.handle, ENTRY: entries.get(lower, 0)}[cell]
     assert resolve(some, lower) == expected
 
 
@@ -97,4 +97,4 @@ def test_agrees_with_the_table(some: State, lower: str | None) -> None:
 def test_depends_on_real_dev_only_where_nothing_else_decides(some: State, lower: str) -> None:
     if some.owner == lower or (some.owner_has_ops and some.callback is not None):
         for real_dev in (None, "eth0", "bond0"):
-            assert resolve(some._replace(real_dev=real_dev), lower) == resolve(some, lower)
+            assert resolve(some._replace(pinned=real_dev), lower) == resolve(some, lower)

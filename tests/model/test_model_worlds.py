@@ -156,7 +156,7 @@ def test_the_worlds_of_the_roles_are_told_apart(private: bool, shares: bool) -> 
     assert len({world.name for world in found}) == len(found)
     assert any(world.mode is Mode.SHARED for world in found) == shares
     for world in found:
-        handles = {world.state.offload_handle, *(world.state.callback or {}).values()} - {0}
+        handles = {world.state.handle, *(world.state.callback or {}).values()} - {0}
         assert handles <= set(world.issued)
         assert world.live <= set(world.issued)
         assert (world.owner is None) == world.freed

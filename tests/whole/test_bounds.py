@@ -1,5 +1,6 @@
 """What goes too far is told with its place, and nothing else is lost by it."""
 
+import gc
 import shutil
 import subprocess
 import sys
@@ -10,14 +11,16 @@ import pytest
 
 from tests.laid import EXAMPLE, lay_example, lay_fixture
 from tests.whole.test_hostile import KIND, LINE, SOURCE
-from xfrmlint.analysis import analyse
+from xfrmlint.analysis import analyse, parts
 from xfrmlint.analysis.part import Part, Plan, left_out_rows, shortened
 from xfrmlint.c.blanking import readable
 from xfrmlint.c.index import Indexes
 from xfrmlint.c.unit import errors_in, parse
 from xfrmlint.check import check_tree
 from xfrmlint.clang.cache import Temporary
-from xfrmlint.errors import InputError
+from xfrmlint.cli import main
+from xfrmlint.convert import proof
+from xfrmlint.errors import TOO_DEEP, InputError
 from xfrmlint.facts import store as facts_store
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import Report
@@ -134,6 +137,69 @@ def test_a_macro_that_can_not_be_followed_is_told(name: str, tmp_path: Path) -> 
     line = LINE + MACROS[name].count("\n") + 1
     assert (KIND, line) in {(f.type, f.line) for f in report.findings} or report.unknown
     assert any(row.matters for row in report.unknown)
+
+
+def test_what_stands_too_deep_is_told_with_its_place(tmp_path: Path) -> None:
+    count = 800
+    chain = "\tif (a) ;\n" + "\telse if (b) h = x->xso.offload_handle;\n" * count
+    text = SOURCE.replace(READ, f"{chain}{READ}")
+    report = report_of(text, tmp_path / "linux")
+    found = {f.line for f in report.findings if f.type == KIND}
+    deep = {row.line for row in report.unknown if row.matters and "too deeply" in row.reason}
+    last = LINE + count
+    assert {LINE + 1, LINE + 50, last + 1} <= found
+    assert {last - 1, last} <= deep
+    assert set(range(LINE + 1, last + 2)) <= found | deep
+
+
+def test_every_command_tells_what_goes_too_deep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = str(lay_fixture("demo", tmp_path / "linux"))
+
+    def failing(*_: object) -> None:
+        raise RecursionError
+
+    def said(*arguments: str) -> tuple[object, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        gc.enable()
+        told = capsys.readouterr()
+        return ended.value.code, told.out + told.err
+
+    with monkeypatch.context() as patched:
+        patched.setattr(analyse, "analysed", failing)
+        place = f"{SUNRISE}/sunrise_ipsec.c"
+        for arguments, status in (
+            (("check", "--no-cache", tree), 0),
+            (("check", "--no-cache", "--fail-on-unknown", tree), 1),
+            (("drivers", "--no-cache", tree), 0),
+            (("judge", "--no-cache", tree), 0),
+            (("judge", "--no-cache", tree, "sunrise"), 2),
+            (("judge", "--no-cache", "--format", "json", tree), 0),
+            (("convert", tree, "sunrise"), 2),
+            (("convert", tree, "--all"), 1),
+        ):
+            code, text = said(*arguments)
+            assert (code, TOO_DEEP in text, "moonset" in text or place in text) == (
+                status,
+                True,
+                True,
+            )
+    with monkeypatch.context() as patched:
+        patched.setattr(proof, "plan_of", failing)
+        assert said("convert", tree, "sunrise") == (
+            1,
+            f"sunrise: not converted\n  its code is {TOO_DEEP}\n",
+        )
+    with monkeypatch.context() as patched:
+        patched.setattr(parts, "recognise", failing)
+        for command in ("check", "judge", "contract", "resolver"):
+            code, text = said(command, tree, *(["--no-cache"] if command in "check judge" else []))
+            assert (code, text) == (
+                2,
+                f"xfrmlint: include/net/xfrm.h, or what is read with it: {TOO_DEEP}\n",
+            )
 
 
 def test_a_state_that_grows_ends_a_path_and_is_told(tmp_path: Path) -> None:

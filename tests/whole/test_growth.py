@@ -11,8 +11,11 @@ import pytest
 from tests.laid import EXAMPLE, lay, lay_example
 from tests.trees import Memory
 from tests.whole.test_hostile import SOURCE
+from xfrmlint.analysis.parts import plan
 from xfrmlint.c.blanking import without_comments
+from xfrmlint.c.graph import Does, Step
 from xfrmlint.check import check_tree
+from xfrmlint.flow.relevance import onward_steps
 from xfrmlint.git.overlay import laid
 from xfrmlint.git.patch import series_of
 from xfrmlint.kernel.kbuild import Kbuild
@@ -175,6 +178,60 @@ def test_c(name: str, base: int, tmp_path: Path) -> None:
     small = calls_of(make(count), tmp_path / "small") - base
     large = calls_of(make(4 * count), tmp_path / "large") - base
     assert large <= MOST * max(small, base // 20)
+
+
+CORE = "include/net/xfrm.h"
+
+
+def test_calls_in_each_other_in_the_core(base: int, tmp_path: Path) -> None:
+    def calls(count: int) -> int:
+        tree = lay_example("", tmp_path / f"{count}")
+        head, end, rest = (tree / CORE).read_text().rpartition("#endif")
+        nested = "f(" * count + "x->xso.offload_handle" + ")" * count
+        own = f"static inline long core(struct xfrm_state *x)\n{{\n\treturn {nested};\n}}\n"
+        (tree / CORE).write_text(f"{head}{own}{end}{rest}")
+        with counting() as counted:
+            check_tree(Folder(tree), RULES)
+        return counted.calls - base
+
+    assert calls(400) <= MOST * max(calls(100), base // 20)
+
+
+@pytest.mark.parametrize("where", ["drivers/net/example/c@.c", "drivers/net/e@/c.c"])
+def test_sources_that_no_makefile_links(where: str, base: int, tmp_path: Path) -> None:
+    def calls(count: int) -> int:
+        tree = lay_example("", tmp_path / f"{count}")
+        for number in range(count):
+            path = tree / where.replace("@", str(number))
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(SOURCE)
+        with counting() as counted:
+            plan(Folder(tree))
+        return counted.calls
+
+    # What is analysed of them at once has a bound; what they are cut into parts for has none.
+    assert calls(400) <= MOST * max(calls(100), base // 20)
+
+
+FOLLOWING: dict[str, Callable[[int, int], list[int]]] = {
+    "one": lambda i, n: [i + 1],
+    "two": lambda i, n: [i + 1, min(n, i + 2)],
+    "a switch": lambda i, n: [*range(1, n)] if i == 0 else [n],
+}
+
+
+@pytest.mark.parametrize("some", [1, 3, 10_000])
+@pytest.mark.parametrize("links", FOLLOWING)
+def test_what_follows_a_step_is_found_once(links: str, some: int) -> None:
+    def calls(count: int) -> int:
+        steps = [Step(Does.TEST, None, FOLLOWING[links](i, count)) for i in range(count)]
+        steps.append(Step(Does.END, None))
+        with counting() as counted:
+            found = onward_steps(steps, {*range(0, count, some), count})
+        assert found[count] == (count,)
+        return counted.calls + sum(map(len, {id(one): one for one in found.values()}.values()))
+
+    assert calls(2000) <= MOST * calls(500)
 
 
 def patches(count: int) -> bytes:

@@ -165,7 +165,7 @@ def _judgement(
     borrowed = frozenset(
         one.name
         for one in used
-        if one.shared and one.device != one.state.real_dev and SharingTest.BLIND in tests
+        if one.shared and one.device != one.state.pinned and SharingTest.BLIND in tests
     )
     paths = _paths(store, driver, used, never, borrowed)
     known = {(site.place.path, site.place.line) for site in sites}

@@ -70,6 +70,8 @@ class Memo:
     def __init__(self) -> None:
         # The same text is another unit in another version, if it asks for it.
         self.units: dict[tuple[str, bytes, Release | None, re.Pattern[bytes], Settled], Unit] = {}
+        # Files without what a configuration leaves out.
+        self.left: dict[tuple[str, bytes, Release | None], Unit] = {}
         self.named: dict[tuple[str, bytes], list[tuple[bytes, bool]]] = {}
         self.defines: dict[tuple[str, bytes], frozenset[bytes]] = {}
         self.shapes: dict[tuple[str, bytes], Shapes] = {}
@@ -79,6 +81,7 @@ class Memo:
         """Drop what no other driver reads: all but the kernel's own headers."""
         kinds: tuple[dict[Any, Any], ...] = (
             self.units,
+            self.left,
             self.named,
             self.defines,
             self.shapes,
@@ -150,6 +153,13 @@ class Corpus:
             if known is None:
                 self._memo.units[key] = unit
         return self._units[path]
+
+    def left(self, written: Unit, data: bytes) -> Unit:
+        """Return a file of which a configuration has left this text."""
+        key = (written.path, data, written.release)
+        if key not in self._memo.left:
+            self._memo.left[key] = Unit(written.path, data, release=written.release)
+        return self._memo.left[key]
 
     def _settled(self, path: str, data: bytes) -> Settled:
         """Return the names that a driver's own headers settle by the version, and a file asks for.

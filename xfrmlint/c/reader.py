@@ -245,7 +245,10 @@ class Reader:
         return any(
             definition_in(self.corpus.unit(m.path).text, "function", m.name.encode())
             for m in found
-            if m.path and m.name.encode() in self.corpus.unit(m.path).text
+            if m.path
+            and any(
+                True for _ in self.corpus.places(self.corpus.unit(m.path).text, m.name.encode())
+            )
         )
 
     def functions(self, name: str, path: str) -> list[View]:

@@ -29,6 +29,7 @@ from xfrmlint.c.unit import below, node_text, parse
 from xfrmlint.c.view import Local, View, locals_in
 from xfrmlint.kernel.functions import Operand, function_named
 
+_NAMELESS = ("struct", "union", "enum")
 _BASIC = ("fn", "int", "void", "char", "bool", "long", "short", *AUTO)
 _YES_OR_NO = ("==", "!=", "<", ">", "<=", ">=", "&&", "||")
 _DEEPEST = 40
@@ -50,6 +51,7 @@ class Types:
         self.outlines = outlines
         self._fields: dict[tuple[str, str], tuple[Fields, str] | None] = {}
         self._variables: dict[str, Fields] = {}
+        self._all_macros: dict[str, frozenset[bytes]] = {}
         self._seen_macros: dict[tuple[str, str], Macro | None] = {}
         self._seen_variables: dict[tuple[str, str], CType | None] = {}
         self._results: dict[tuple[str, str], CType | None] = {}
@@ -57,7 +59,7 @@ class Types:
     def resolved(self, kind: CType, path: str) -> CType:
         """Follow typedefs until a struct, a function or a basic type is left."""
         for _ in range(8):
-            if " " in kind.base or kind.base in _BASIC:
+            if " " in kind.base or kind.base in _BASIC or kind.base in _NAMELESS:
                 return kind
             named = None
             for node in self._declaring("typedef", kind.base, path):
@@ -288,10 +290,18 @@ class Types:
 
     def _macro(self, name: str, path: str) -> Macro | None:
         word = name.encode("utf-8", "surrogateescape")
+        all_names = self._all_macros.get(path)
+        if all_names is not None and word not in all_names:
+            return None
+        seen: list[frozenset[bytes]] = []
         for place in self.corpus.closure(path):
-            if word in self.corpus.defines(place):
+            defined = self.corpus.defines(place)
+            seen.append(defined)
+            if word in defined:
                 for macro in named(self.corpus, name, place):
                     return macro
+        # Whoever asks once for what is none asks again, and there are a thousand headers.
+        self._all_macros[path] = frozenset().union(*seen)
         return None
 
     def macros_under(self, name: str, path: str) -> dict[str, list[Macro]]:

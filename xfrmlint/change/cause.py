@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -35,17 +35,25 @@ class _Line(NamedTuple):
 
 
 class Causes:
-    """What made findings new. after: the report of the tree after the change."""
+    """What made findings new. after: the report of the tree after the change.
 
-    def __init__(self, step: Step, after: Report) -> None:
+    brought: what of the contract the change brought, by the types of the rules that need it: where
+    that is declared.
+    """
+
+    def __init__(
+        self, step: Step, after: Report, brought: Mapping[str, Sequence[tuple[str, int]]]
+    ) -> None:
         self._step = step
         self._after = after
+        self._brought = brought
         self._texts: dict[tuple[bool, str], list[bytes]] = {}
 
     def of(self, finding: Finding) -> Cause | None:
         """Return the line that most likely brought a finding; None where the change has none.
 
-        That is the first added line on the finding's way; else the one that sets its driver's flag;
+        That is what of the contract its rule waited for, if the change brought that; else the first
+        added line on the finding's way; else the one that sets its driver's flag;
         else one in its driver's folders, which speaks of the offload if there is such a line.
         """
         found = next(filter(None, (self._added(*place) for place in self._ways(finding))), None)
@@ -61,6 +69,7 @@ class Causes:
         return Cause(Related(found.path, found.line, said), found.place.line)
 
     def _ways(self, finding: Finding) -> Iterator[tuple[str, int]]:
+        yield from self._brought.get(finding.type, ())
         for chain in (finding.chain, *finding.more_chains):
             yield from ((hop.path, hop.line) for hop in chain)
         yield from ((place.path, place.line) for place in finding.related)

@@ -1,16 +1,20 @@
 """A change judged on its own: the trees before and after it, and what is found in one only."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.analysis.part import Progress, quietly
+from xfrmlint.analysis.parts import contract_in
 from xfrmlint.change.broken import broken_functions
 from xfrmlint.change.cause import Causes
 from xfrmlint.change.matching import matched, unknown_since
 from xfrmlint.change.scope import EVERYWHERE, NOWHERE, Scope, scope_of
 from xfrmlint.change.step import Step
 from xfrmlint.check import check_tree
+from xfrmlint.contract.revisions import Names
+from xfrmlint.contract.words import NEEDS
 from xfrmlint.findings import Finding, Known, Report, Unknown, identity
+from xfrmlint.kernel.places import HEADERS
 from xfrmlint.kernel.release import version
 from xfrmlint.memory.cache import Cache
 from xfrmlint.memory.gather import Session
@@ -105,7 +109,7 @@ def judged(
         for tree in (step.before, step.after)
     )
     found = matched(before.findings, after.findings, step.former)
-    causes = Causes(step, after)
+    causes = Causes(step, after, _brought(step, rules, session.names) if found.new else {})
     told = []
     for number, finding in enumerate(after.findings):
         new = number in found.new
@@ -130,6 +134,30 @@ def judged(
         suppressed=hidden,
     )
     return ChangeReport(step, tuple(told), fixed, report, scope)
+
+
+def _brought(
+    step: Step, rules: Sequence[Rule], names: Names
+) -> Mapping[str, Sequence[tuple[str, int]]]:
+    """Return what of the contract a change brought that rules need, by type: where it stands.
+
+    The resolver first, if it is among that.
+    """
+    if not any(path.startswith((HEADERS, "net/")) for path in step.changed):
+        return {}
+    before, after = (contract_in(tree, names=names) for tree in (step.before, step.after))
+    there = {(kind, role) for kind, role, _, _ in before.named()}
+    places = {
+        (kind, role): (place.path, place.line)
+        for kind, role, _, place in after.named()
+        if (kind, role) not in there and place.path
+    }
+    resolver = [places[what] for what in (NEEDS["resolver"],) if what in places]
+    brought = {
+        rule.type: [places[NEEDS[need]] for need in sorted(rule.needs) if NEEDS[need] in places]
+        for rule in rules
+    }
+    return {kind: [*resolver, *found] for kind, found in brought.items() if found}
 
 
 def _told(step: Step, causes: Causes, finding: Finding) -> Told:

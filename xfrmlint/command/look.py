@@ -226,7 +226,8 @@ def judge(
         from xfrmlint.command.page import commit_of
 
         of = {"version": version, "contract": present, "commit": commit_of(where)}
-        text = rendering.as_json(found, callbacks, of, topologies_of(store), unplaced)
+        said = words_of(store).said
+        text = rendering.as_json(found, callbacks, of, topologies_of(store), unplaced, said)
         printed([text.removesuffix("\n")])
     elif form in ("html", "dot"):
         made = Made(found, callbacks, others, version, present, group, topologies_of(store))

@@ -5,7 +5,7 @@ then. So it is seen whether a lower got its own handle, whether one kept the sta
 refused it, and what the owner itself left in a state that it didn't take.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -63,8 +63,8 @@ def _misdeeds(ran: Ran, contract: Contract) -> Iterator[Misdeed]:
             # It may go otherwise.
             continue
         found: list[Misdeed] = []
-        if (scene.joined and not scene.unset) or not ran.owner.tests_promise:
-            found += _unpromised(scene, contract)
+        certain = (scene.joined and not scene.unset) or not ran.owner.tests_promise
+        found += _unpromised(scene, contract, None if certain else scene.looked)
         if with_map:
             found += _stale(scene)
         if scene.refused:
@@ -101,10 +101,14 @@ def _has_map(scene: Scene, contract: Contract) -> bool:
     )
 
 
-def _unpromised(scene: Scene, contract: Contract) -> Iterator[Misdeed]:
+def _unpromised(
+    scene: Scene, contract: Contract, among: Container[str] | None
+) -> Iterator[Misdeed]:
     """Yield where a lower that lacks a promise gets a handle of the owner's callback.
 
     What its own add returned, if it lacked the promise then; another one's, whenever it lacks it.
+    among: only of these, all if None: where what makes a device a port was not run, that may have
+    tested the promise. It did not where it is asked for here, and a wrong answer is taken.
     """
     if not scene.handed:
         return
@@ -113,6 +117,8 @@ def _unpromised(scene: Scene, contract: Contract) -> Iterator[Misdeed]:
     for answer in scene.answers:
         device = lacking.get(answer.asking)
         if device is None or not answer.by_callback or not answer.value:
+            continue
+        if among is not None and device.name not in among:
             continue
         own = scene.world.issued.get(answer.value) == device.name
         if device.asks and (own or SHARE not in contract.slots):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
 from xfrmlint.c.reader import Reader
+from xfrmlint.c.view import View
 from xfrmlint.concrete.choices import MOST_RUNS, Settled, choices
 from xfrmlint.concrete.configuration import OFF, ON, OPTION
 from xfrmlint.concrete.evaluate import evaluate
@@ -242,19 +243,19 @@ class _Attempt:
         }
 
 
-def may_clear_where_add_fails(reader: Reader, source: Source | None) -> frozenset[str]:
+def may_clear_where_add_fails(reader: Reader, add: View | None) -> frozenset[str]:
     """Return the members that the core's add may clear once the owner's callback has failed.
 
-    These that it clears behind the call, whatever it tests. source: its add; all, if that is not to
+    These that it clears behind the call, whatever it tests. add: its own; all, if that is not to
     be had.
     """
     contract = reader.contract
     names = contract.fields
-    if source is None:
+    if add is None:
         return frozenset(names)
     fields = {name: CType("") for name in names}
     bodies = Bodies(reader, contract.state, fields, [contract.slot(ADD)])
-    body = bodies.body(source.view)
+    body = bodies.body(add)
     begins = [call.node.start_byte for call in body.calls]
     return frozenset(
         write.member

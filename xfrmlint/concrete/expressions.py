@@ -136,6 +136,9 @@ class Expressions(Operands, Operators):
         return self._load(self._lvalue(one), one.start, self._is_once(one))
 
     def _function(self, one: Name) -> Pointer | None:
+        if one.name.isupper():
+            # An enumerator, which is looked for in a thousand headers otherwise.
+            return None
         source = self.names.function(one.name, self._path)
         return Pointer(Function(one.name, None, source)) if source is not None else None
 
@@ -254,7 +257,7 @@ class Expressions(Operands, Operators):
             return self._kept(self.kernel, struct, name, kind)
         if integer(plain) is not None or plain.base.startswith("enum"):
             member = struct.member if struct.element is not None else name
-            if struct.born and not self.names.keeps_handle(member, self._path):
+            if struct.born and not self.names.begins_with_zero(member, self._path):
                 return Open(f"{struct.name}.{name}", set())
             given = self.kernel.given if self.kernel is not None else {}
             return wrapped(given.get(f"{struct.name}.{name}", 0), integer(plain) or INT)
@@ -318,6 +321,9 @@ class Expressions(Operands, Operators):
         found = self._variable(node) if isinstance(node, Name) else None
         return found.type if found is not None else None
 
+    def result_type(self) -> CType | None:
+        return self._frames[-1].body.view.result
+
     def members_of(self, struct: str) -> Mapping[str, CType]:
         return self.names.members(CType(struct), self._path)
 
@@ -346,7 +352,12 @@ class Expressions(Operands, Operators):
             function = self._function(one.of)
             if function is not None:
                 return function
-        return Pointer(self._lvalue(one.of, True))
+        place = self._lvalue(one.of, True)
+        if self.kernel is not None and self.kernel.lost and self.kernel.is_lost(place):
+            raise self._outside(
+                f"what is in {short(one.of)} may have been put there by what is not run", one.start
+            )
+        return Pointer(place)
 
     def _before(self, one: Before) -> Value:
         return self._frames[-1].before

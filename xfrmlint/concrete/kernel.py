@@ -20,7 +20,7 @@ from xfrmlint.concrete import primitives
 from xfrmlint.concrete.containers import HASHED, LOOPS, XARRAY, Containers, put, variable_of
 from xfrmlint.concrete.containers import Evaluating as MapsEvaluating
 from xfrmlint.concrete.values import NULL, Cell, Open, Pointer, Struct, Value, Void
-from xfrmlint.contract.words import DEVICE
+from xfrmlint.contract.words import DEVICE, OPS
 
 # Locks, references, allocation's end, grace periods that nobody waits for, and what only prints.
 _NOTHING = re.compile(
@@ -43,12 +43,12 @@ _DIRTY = re.compile(r"(kv?|devm_k|v)m")
 _LIST = re.compile(
     r"list_(add|add_tail|add_rcu|add_tail_rcu|del|del_init|del_rcu|empty|empty_careful|"
     r"first_entry|first_entry_or_null|first_or_null_rcu|move|move_tail)|"
-    r"hlist_(add_head|add_head_rcu|add_tail_rcu|del|del_rcu|del_init|empty)"
+    r"hlist_(add_head|add_head_rcu|add_tail_rcu|del|del_rcu|del_init|empty|unhashed)"
 )
 _DEVICES = re.compile(
     r"netdev_priv|netdev_master_upper_dev_get(_rcu)?|netdev_has_upper_dev(_all_rcu)?|"
     r"netif_is_\w+_(master|port|slave)|netif_(running|carrier_ok|device_present|is_up)|"
-    r"netdev_has_any_upper_dev"
+    r"netdev_has_any_upper_dev|netdev_lower_dev_get_private(_rcu)?"
 )
 # What changes nothing that a world has, and succeeds.
 _SUCCEEDS = re.compile(
@@ -60,9 +60,15 @@ _SUCCEEDS = re.compile(
 _TRUE = re.compile(
     r"mutex_trylock|rtnl_trylock|lockdep_is_held|rcu_read_lock_held|(schedule|queue|mod)(_delayed)?_work"
 )
+# Makes a device a port of another, or none: linked with data of the upper's, if that is told.
+_LINKS = re.compile(r"netdev_(master_)?upper_dev_(link|unlink)")
 _EXTREMES = re.compile(r"u?(?:min|max)")
-# Numbers of its own that an owner asks for in one run: both ways are gone at so many.
+# Numbers of its own that an owner asks for in one run: so many are decided, each by so many
+# questions.
 _MOST_DECIDED = 2
+_MOST_ASKED = 3
+# Are given an address, and store nothing there.
+_LOOKS = re.compile(r"test_bit|h?list_(empty|first|is)\w*|(atomic|refcount)\w*_read|memcmp")
 _BITS = re.compile(r"(test|set|clear)_bit|__(set|clear)_bit")
 _OTHERS = re.compile(r"ARRAY_SIZE|(__)?dev_queue_xmit")
 _LOOP = re.compile(
@@ -86,6 +92,16 @@ def does_nothing(name: str) -> bool:
     return _NOTHING.fullmatch(name) is not None or primitives.does_nothing(name)
 
 
+def stores_nothing(name: str) -> bool:
+    """Tell whether a function stores nothing in a world, whatever it is told."""
+    return does_nothing(name) or any(p.fullmatch(name) for p in (_LOOKS, _SUCCEEDS))
+
+
+def changes_world(name: str) -> bool:
+    """Tell whether a function changes more of a world than the members it is told."""
+    return any(p.fullmatch(name) for p in (_LINKS, HASHED))
+
+
 @cache
 def kernels_own(name: str) -> bool:
     """Tell whether a function or macro is the kernel's and not read from the tree."""
@@ -95,6 +111,7 @@ def kernels_own(name: str) -> bool:
             _NOTHING,
             _TRUE,
             _SUCCEEDS,
+            _LINKS,
             _EXTREMES,
             _BITS,
             _WAITS,
@@ -156,6 +173,10 @@ class Evaluating(MapsEvaluating, Protocol):
         """Return the declared type of a variable."""
         ...
 
+    def result_type(self) -> CType | None:
+        """Return what the function that is run returns."""
+        ...
+
     def members_of(self, struct: str) -> Mapping[str, CType]:
         """Return the members of a struct; none if they can't be read."""
         ...
@@ -175,16 +196,19 @@ class Kernel:
 
     devices: by name. owner: the upper. choose: says how a question goes that the world leaves open.
     watched: the struct whose members that change are events. masters: the upper of each port, by
-    name and in order. down: devices without a carrier. private: what netdev_priv() is, by the
-    device's name. active: the port that an owner's own pointer leads to, where its code that would
-    store it was not run. populated: that code was run. assumed: what was decided of the owner's own
-    numbers, in words. supposed: what was supposed of them besides. decided: how many questions were
-    decided both ways. unset: pointers to a device that nobody was seen to store. sent: the devices
-    that a packet was queued on. files: structs that
-    are variables of a file. given: what members of the world's objects are that are not 0, by the
-    object's name and the member's. script: what is read of the watched struct's members that are
-    `scripted`, by name and in order. written: what else was written. called_at: where the callback
-    under way was called.
+    name and in order. linked: what each was linked with, if that was seen. down: devices without a
+    carrier. private: what netdev_priv() is, by the device's name. active: the port that an owner's
+    own pointer leads to, where its code that would store it was not run. populated: that code was
+    run. assumed: what was decided of the owner's own numbers, in words. lost: what members may hold
+    that code stored which was not run, by name; of structs with these tags (None: with any).
+    missed: those of them that were read, and their structs. looked: the members of ops tables that
+    were read, by the tables' names. supposed: what was supposed of them besides. decided: of how
+    many of these questions were decided both ways. unset: pointers to a device that nobody was seen
+    to store. sent: the devices that a packet was queued on. files: structs that are variables of a
+    file. given: what members of the world's objects are that are not 0, by the object's name and
+    the member's. script: what is read of the watched struct's members that are `scripted`, by name
+    and in order. written: what else was written. called_at: where the callback under way was
+    called.
     """
 
     devices: Mapping[str, Struct]
@@ -192,6 +216,7 @@ class Kernel:
     choose: Callable[[], bool]
     watched: Struct
     masters: dict[str, str] = field(default_factory=dict)
+    linked: dict[str, Value] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
     private: dict[str, Struct] = field(default_factory=dict)
@@ -210,6 +235,9 @@ class Kernel:
     files: dict[str, Struct] = field(default_factory=dict)
     given: Mapping[str, int] = field(default_factory=dict)
     containers: Containers = field(default_factory=Containers)
+    lost: Mapping[str, set[str | None]] = field(default_factory=dict)
+    missed: set[tuple[str, str]] = field(default_factory=set)
+    looked: set[tuple[str, str]] = field(default_factory=set)
     called_at: Spot = NOWHERE
     entries: dict[tuple[str, str], Struct] = field(default_factory=dict)
 
@@ -233,6 +261,7 @@ class Kernel:
             return self._queued(machine, arguments, node)
         handlers: tuple[tuple[re.Pattern[str], _Handler], ...] = (
             (_EXTREMES, self._extreme),
+            (_LINKS, self._link),
             (_DEVICES, self._of_device),
             (_LIST, self._of_list),
             (XARRAY, self.containers.call),
@@ -297,9 +326,14 @@ class Kernel:
             return value.decided == number
         if number in value.excluded:
             return False
-        if value.derived or self.decided == _MOST_DECIDED:
+        fresh = not value.excluded
+        if (
+            value.derived
+            or (fresh and self.decided == _MOST_DECIDED)
+            or len(value.excluded) == _MOST_ASKED
+        ):
             return self.supposes(f"whether {value.name} is {number} is not known")
-        self.decided += 1
+        self.decided += fresh
         if self.choose():
             value.decided = number
             self.assumed.append(f"{value.name} is {number}")
@@ -307,6 +341,18 @@ class Kernel:
         value.excluded.add(number)
         self.assumed.append(f"{value.name} is not {number}")
         return False
+
+    def is_lost(self, place: Cell | Struct) -> bool:
+        """Tell whether code that was not run may have stored what a member holds."""
+        if isinstance(place, Struct):
+            member = (place.member, place.parent.kind if place.parent is not None else "")
+        else:
+            member = (place.name, place.kind)
+        tags = self.lost.get(member[0])
+        if tags is None or not (None in tags or member[1].partition(" ")[2] in tags):
+            return False
+        self.missed.add(member)
+        return True
 
     # Devices
 
@@ -329,6 +375,8 @@ class Kernel:
         Raises Unscripted where the code reads otherwise than the script, or what was changed since.
         """
         if self.script is None:
+            if place.kind == OPS:
+                self.looked.add((place.owner, place.name))
             if place.owner == self.watched.name:
                 self.events.append(Event(Deed.READS, member=place.name, at=at))
             return place.value
@@ -377,6 +425,11 @@ class Kernel:
             return Pointer(self.private_of(device))
         if name.startswith("netdev_master"):
             return Pointer(self.devices[master]) if master else NULL
+        if name.startswith("netdev_lower"):
+            lower = self.name_of(machine.value_of(arguments[1]))
+            if lower is None or self.masters.get(lower) != device:
+                return NULL
+            return self._linked_with(machine, lower, machine.result_type(), node)
         if name.startswith("netdev_has_any"):
             return Int(int(master is not None), INT)
         if name.startswith("netdev_has"):
@@ -388,11 +441,31 @@ class Kernel:
             return Int(int(master is not None), INT)
         return Int(int(device not in self.down), INT)
 
+    def _link(
+        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
+    ) -> Value:
+        port, upper = (self.name_of(machine.value_of(one)) for one in arguments[:2])
+        if port is None or upper is None:
+            raise machine.refuse(f"{name}() of what is no device of the world", node)
+        if name.endswith("unlink"):
+            self.masters.pop(port, None)
+            self.linked.pop(port, None)
+            return Void()
+        self.masters[port] = upper
+        if name.startswith("netdev_master"):
+            self.linked[port] = machine.value_of(arguments[2])
+        return Int(0, INT)
+
     # Lists and maps
 
     def entries_of(self, head: Struct) -> list[Struct]:
         """Return the list_heads that a list links, in order."""
         return self.lists.setdefault(id(head), [])
+
+    def _see(self, machine: Evaluating, entries: Sequence[Struct], node: Expression) -> None:
+        """Refuse to look at a list of which code that was not run may have taken an entry."""
+        if self.lost and any(map(self.is_lost, entries)):
+            raise machine.refuse("what is in a list may have been changed by what is not run", node)
 
     def _linked(self, machine: Evaluating, argument: Expression, node: Expression) -> Struct:
         value = machine.value_of(argument)
@@ -409,6 +482,11 @@ class Kernel:
         if word.startswith("del"):
             self._unlink(first)
             return Void()
+        if word == "unhashed":
+            linked = any(one is first for found in self.lists.values() for one in found)
+            return Int(int(not linked), INT)
+        if word.startswith(("empty", "first")):
+            self._see(machine, self.entries_of(first), node)
         if word.startswith("empty"):
             return Int(int(not self.entries_of(first)), INT)
         if word.startswith("first"):
@@ -449,6 +527,7 @@ class Kernel:
         if not found and head.born and not self.populated and id(head) not in self.filled:
             self.filled.add(id(head))
             found += self._ports(machine, arguments[0], member, node)
+        self._see(machine, found, node)
         if "_continue" in name:
             found = self._onward(machine, found, arguments[0], member, "reverse" in name)
         elif "reverse" in name:
@@ -467,17 +546,25 @@ class Kernel:
         """Yield a device's lowers, or what was linked with each: an entry of the owner's for it."""
         upper = self.name_of(machine.value_of(arguments[0]))
         kind = machine.variable_type(arguments[1])
-        if "_private" in name and (self.populated or kind is None):
-            raise machine.refuse("what a port was linked with is not seen", node)
         for port in [port for port, master in self.masters.items() if master == upper]:
-            entry = Pointer(self.devices[port])
-            if "_private" in name and kind is not None:
-                made = self.entry(machine, kind.base, port)
-                if made is None:
-                    raise machine.refuse(f"no {kind.base} of {port} is seen", node)
-                entry = Pointer(made)
-            yield entry
+            if "_private" in name:
+                yield self._linked_with(machine, port, kind, node)
+            else:
+                yield Pointer(self.devices[port])
         put(machine, arguments[1], NULL)
+
+    def _linked_with(
+        self, machine: Evaluating, port: str, kind: CType | None, node: Expression
+    ) -> Value:
+        """Return what a port was linked with, or an entry of the owner's for it. kind: of that."""
+        if port in self.linked:
+            return self.linked[port]
+        if self.populated or kind is None:
+            raise machine.refuse("what a port was linked with is not seen", node)
+        made = self.entry(machine, kind.base, port)
+        if made is None:
+            raise machine.refuse(f"no {kind.base} of {port} is seen", node)
+        return Pointer(made)
 
     def _onward(
         self, machine: Evaluating, entries: list[Struct], now: Expression, member: str, back: bool

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
 from xfrmlint.c.reader import Reader
+from xfrmlint.c.view import View
+from xfrmlint.concrete.bodies import bodies_of, owners_files
 from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.configuration import ALL_ON, ON
 from xfrmlint.concrete.core import may_clear_where_add_fails
@@ -32,6 +34,7 @@ from xfrmlint.concrete.owner import LONGEST, Owner, owner_of, parameters, port_o
 from xfrmlint.concrete.primitives import known
 from xfrmlint.concrete.question import ask
 from xfrmlint.concrete.resolver import in_worlds
+from xfrmlint.concrete.slices import Slices
 from xfrmlint.concrete.sources import Sources, core_definitions
 from xfrmlint.concrete.trace import StepKind
 from xfrmlint.concrete.values import NULL, Cell, Function, Pointer, Struct, Value, Void
@@ -61,10 +64,14 @@ from xfrmlint.model.stories import Deed, Step, Story, stories
 from xfrmlint.model.worlds import A, B, C, D, Mode, U, World
 
 _MOST_RUNS = 32
+# Times that a story is run again with more of the owner's code.
+_MOST_WANTED = 3
 _LONG = (Deed.FAIL_OVER, Deed.LEAVE)
 _OFFLOADS = "NETIF_F_HW_ESP"
 # include/uapi/linux/if.h: IFF_UP and IFF_RUNNING.
 _UP = 0x41
+# IFF_SLAVE: what made it a port was not run.
+_SLAVE = 0x800
 # What a state and devices are when a state is added: it is valid, leaves the machine, they are up.
 _GIVEN = {"x.km.state": "XFRM_STATE_VALID", "x->xso.dir": "XFRM_DEV_OFFLOAD_OUT"}
 
@@ -97,7 +104,8 @@ class Scene(NamedTuple):
     it. broken: what breaks P1 to P4. events: what happened, by step. supposed: why it may go
     otherwise. reader: how what was moved is read, if it was. refused: the owner's add failed.
     joined: its ports were made ports by its own code. unset: a pointer that nobody is seen to store
-    leads to a port.
+    leads to a port. missed: what was supposed may rest on these members, which code stores that was
+    not run. looked: the lowers whose promises the owner read on the way.
     """
 
     story: Story
@@ -112,6 +120,8 @@ class Scene(NamedTuple):
     refused: bool = False
     joined: bool = False
     unset: bool = False
+    missed: frozenset[tuple[str, str]] = frozenset()
+    looked: frozenset[str] = frozenset()
 
 
 class Reading(NamedTuple):
@@ -126,12 +136,16 @@ class Reading(NamedTuple):
 
 
 class Untold(NamedTuple):
-    """A story that could not be run to its end, and why."""
+    """A story that could not be run to its end, and why.
+
+    missed: members that were read, and stored by code that was not run; with their structs.
+    """
 
     story: Story
     reason: str
     path: str
     line: int
+    missed: frozenset[tuple[str, str]] = frozenset()
 
 
 class Ran(NamedTuple):
@@ -149,6 +163,8 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
 
     path: of its ops table. callbacks: the names of the functions in its slots.
     """
+    contract = reader.contract
+    bodies = bodies_of(reader, owners_files(reader, path))
     sources = Sources(
         reader,
         ON,
@@ -157,20 +173,17 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         nothing=does_nothing,
         home=path,
         own=ALL_ON,
+        slices=Slices(reader, path, bodies, callbacks.values()),
     )
-    contract = reader.contract
     resolvers = core_definitions(reader, sources, contract.asks) if contract.present else []
     if not resolvers:
         return None
-    core = {
-        role: found[0][0]
-        for role in (ADD, DELETE, FREE)
-        if role in contract.functions and (found := _definitions(sources, contract.functions[role]))
-    }
-    owner = owner_of(reader, sources, path, callbacks)
+    heads = _heads(sources)
+    core = _core(sources, heads)
+    owner = owner_of(reader, sources, path, callbacks, bodies)
     given = _given(sources, resolvers[0].path)
-    cleared = may_clear_where_add_fails(reader, core.get(ADD))
-    code = _Code(sources, resolvers[0], core, owner, given, cleared)
+    cleared = may_clear_where_add_fails(reader, heads.get(ADD))
+    code = _Code(sources, resolvers[0], core, owner, given, cleared, [])
     if not _can_be_joined(code):
         code = code._replace(owner=owner._replace(joins=None))
     scenes: list[Scene] = []
@@ -185,7 +198,7 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         if gone is not None:
             untold.append(gone._replace(story=story))
             continue
-        told = list(_told(code, story))
+        told = _told_with_all(code, story)
         lost = [one for one in told if isinstance(one, Untold)]
         untold += lost[:1]
         ended = [one for one in told if isinstance(one, Scene)]
@@ -226,7 +239,8 @@ def _is_kept(name: str) -> bool:
 class _Code(NamedTuple):
     """What is run. core: by the slot that each calls.
 
-    cleared: members that the core may clear where an add fails, if its own code is not run.
+    cleared: members that the core may clear where an add fails, if its own code is not run. sends:
+    whether what transmits can be run, as soon as that was tried.
     """
 
     sources: Sources
@@ -235,30 +249,54 @@ class _Code(NamedTuple):
     owner: Owner
     given: Mapping[str, int]
     cleared: frozenset[str]
+    sends: list[bool]
 
 
 def _given(sources: Sources, path: str) -> Mapping[str, int]:
     """Return what is not 0 in a world's objects at its beginning."""
     found = {f"{name}.flags": _UP for name in (U, A, B, C, D)}
-    for member, constant in _GIVEN.items():
+    for member, constant in (*_GIVEN.items(), (_OFFLOADS, _OFFLOADS)):
         value = sources.constant(constant, path)
         if value is not None:
             found[member] = value.value
     return found
 
 
-def _definitions(
-    sources: Sources, function: ContractFunction
-) -> Sequence[tuple[Source, bool | None]]:
-    """Return a function of the core where the contract says that it stands."""
-    path = function.place.path
-    return sources.definitions(function.name, path) if path else ()
+def _heads(sources: Sources) -> Mapping[str, View]:
+    """Return the core's add, delete and free as they are written."""
+    functions = sources.contract.functions
+    return {
+        role: head
+        for role in (ADD, DELETE, FREE)
+        if (head := _head(sources, functions.get(role))) is not None
+    }
+
+
+def _core(sources: Sources, heads: Mapping[str, View]) -> Mapping[str, Source]:
+    """Return those of the core's functions that can be called here.
+
+    What takes more than the state, and the device before it, nobody can.
+    """
+    return {
+        role: found[0][0]
+        for role, head in heads.items()
+        if [kind.base for kind in parameters(head)][:2] in ([DEVICE, STATE], [STATE])
+        and (found := sources.definitions(head.item.name, head.path))
+    }
+
+
+def _head(sources: Sources, function: ContractFunction | None) -> View | None:
+    """Return a function of the core as it is written where the contract says that it stands."""
+    path = function.place.path if function is not None else ""
+    return sources.head(function.name, path) if function is not None and path else None
 
 
 def _concerns(story: Story, owner: Owner, sources: Sources) -> bool:
     """Tell whether an owner has code for each step: one without delete deletes nothing."""
     deeds = {step.deed for step in story.steps}
     if Deed.FAIL_OVER in deeds and not owner.other:
+        return False
+    if Deed.JOIN in deeds and owner.joins is None:
         return False
     # What it does for a port that a shared state was installed on is more than that it is gone.
     if Step(Deed.LEAVE, story.ports[0]) in story.steps and owner.leaves is None:
@@ -279,17 +317,42 @@ def _can_be_joined(code: _Code) -> bool:
     return True
 
 
-def _told(code: _Code, story: Story) -> Iterator[Scene | Untold]:
-    """Run a story once for each way in which what is open can go."""
+def _told_with_all(code: _Code, story: Story) -> list[Scene | Untold]:
+    """Run a story with as much of the owner's code as it turns out to need."""
+    told = list(_told(code, story, told_all=False))
+    wanted = frozenset[tuple[str, str]]()
+    for left in reversed(range(_MOST_WANTED)):
+        missed = frozenset().union(*(one.missed for one in told))
+        if not missed:
+            break
+        # Not known is what was not run: so it is run, too.
+        wanted |= missed
+        code.sources.want(wanted)
+        told = list(_told(code, story, told_all=not left))
+    code.sources.want()
+    return told
+
+
+def _told(code: _Code, story: Story, told_all: bool = True) -> Iterator[Scene | Untold]:
+    """Run a story once for each way in which what is open can go.
+
+    told_all: also where it turns out that more of the owner's code has to be run.
+    """
     for count, choose in enumerate(choices()):
         if count == _MOST_RUNS:
             yield Untold(story, "too many ways", code.owner.path, 0)
             return
         stage = _Stage(code, story, choose)
         try:
-            yield stage.play()
+            scene = stage.play()
+            yield scene
+            if scene.missed and not told_all:
+                return
         except Outside as error:
-            yield Untold(story, error.reason, error.path, error.line)
+            missed = frozenset(stage.kernel.missed)
+            yield Untold(story, error.reason, error.path, error.line, missed)
+            if missed and not told_all:
+                return
             if error.reason.startswith(ENDLESS):
                 return
 
@@ -334,6 +397,7 @@ class _Stage:
             masters=dict.fromkeys(story.ports, U),
             active=story.ports[0],
             given=code.given,
+            lost=code.sources.lost,
         )
         self.refused = False
         self.asked = False
@@ -342,6 +406,10 @@ class _Stage:
         self.last: Source = code.resolver
         for name in self.promises:
             self._equip(name)
+        if code.owner.joins is None:
+            for name in story.ports:
+                flags = code.given.get(f"{name}.flags", 0) | _SLAVE
+                self.devices[name].put("flags", Int(flags, INT), CType("unsigned int"))
         self.devices[U].put(NETDEV_OPS, Pointer(self._owner_ops()), CType(OPS, 1))
         for number, device in enumerate(self.devices.values(), 1):
             device.put("ifindex", Int(number, INT), CType("int"))
@@ -385,9 +453,9 @@ class _Stage:
         if isinstance(ops, Struct):
             for member, bits in kept.items():
                 ops.put(member, Int(bits, INT), CType("u32"))
-        feature = self.code.sources.constant(_OFFLOADS, self.code.resolver.path)
+        feature = self.code.given.get(_OFFLOADS)
         if feature is not None:
-            set_ = (feature.value if promised.offloads else 0) | kept.get("", 0)
+            set_ = (feature if promised.offloads else 0) | kept.get("", 0)
             self.devices[name].put("features", Int(set_, ULONG), CType("u64"))
 
     # The lower devices' callbacks
@@ -448,6 +516,7 @@ class _Stage:
             self.steps.append(tuple(self.kernel.events[before:]))
             if self.refused:
                 break
+        looked = frozenset(name for name in self.promises if self._looked_at(name))
         carries = frozenset[str]() if self.refused else self._carries()
         answers = [self._ask(asking) for asking in self.promises]
         world = self._world(carries)
@@ -470,7 +539,17 @@ class _Stage:
             self.refused,
             self.kernel.populated,
             bool(self.kernel.unset),
+            frozenset(self.kernel.missed if self.kernel.supposed else ()),
+            looked,
         )
+
+    def _looked_at(self, name: str) -> bool:
+        """Tell whether the owner read what a lower promises."""
+        promise = self.contract.promises.get(RESOLVE)
+        flags = self.contract.flags
+        if promise is None or flags is None:
+            return False
+        return (f"{name}'s {NETDEV_OPS}", flags.name) in self.kernel.looked
 
     def _reading(self) -> Reading | None:
         """Return how the resolver reads a state that was moved, through the owner's callback."""
@@ -512,7 +591,8 @@ class _Stage:
         return ask(self.code.resolver, self.code.sources, Pointer(self.x), device, self.kernel)
 
     def _run(self, source: Source, arguments: Sequence[Value]) -> Result:
-        return evaluate(source, arguments, self.code.sources, kernel=self.kernel)
+        current = self.code.sources.current(source)
+        return evaluate(current, arguments, self.code.sources, kernel=self.kernel)
 
     def _done(self, source: Source, arguments: Sequence[Value]) -> Value:
         """Run one of the tree's functions to its end. Raises Outside, after a fault too."""
@@ -527,16 +607,20 @@ class _Stage:
         joins = self.code.owner.joins
         if joins is None:
             return
-        count = len(parameters(joins.view))
         self.kernel.populated = True
         for port in self.story.ports:
-            arguments = [Pointer(self.devices[U]), Pointer(self.devices[port]), NULL][:count]
-            value = self._done(joins, arguments)
-            if isinstance(value, Int) and value.value:
-                # It takes no such device.
-                self.kernel.masters.pop(port, None)
-                self.promises[port] = self.promises[port]._replace(master=None)
+            self._join(joins, port)
         self.kernel.events.clear()
+
+    def _join(self, joins: Source, port: str) -> None:
+        """Make a device a port of the owner; it may take no such device."""
+        self.kernel.masters.setdefault(port, U)
+        arguments = [Pointer(self.devices[U]), Pointer(self.devices[port]), NULL]
+        value = self._done(joins, arguments[: len(parameters(joins.view))])
+        refused = isinstance(value, Int) and value.value != 0
+        if refused:
+            self.kernel.masters.pop(port, None)
+        self.promises[port] = self.promises[port]._replace(master=None if refused else U)
 
     def _take(self, step: Step) -> None:
         owner = self.code.owner
@@ -552,17 +636,10 @@ class _Stage:
         elif step.deed is Deed.FREE:
             self._core(FREE)
             self.freed = True
+        elif step.deed is Deed.JOIN and owner.joins is not None:
+            self._join(owner.joins, step.device)
         elif step.deed is Deed.LEAVE:
-            self.promises[step.device] = self.promises[step.device]._replace(master=None)
-            if owner.leaves is not None:
-                left = self._done(
-                    owner.leaves, [self.kernel.owner, Pointer(self.devices[step.device])]
-                )
-                if isinstance(left, Int) and left.value:
-                    reason = f"{owner.leaves.name}() lets no port leave that it does not know"
-                    raise Outside(reason, owner.leaves.path, owner.leaves.line)
-                self.last = owner.blamed or owner.leaves
-            self.kernel.masters.pop(step.device, None)
+            self._leave(step.device)
         elif owner.moves is None:
             raise Outside("what moves its states was not found", owner.path, 0)
         else:
@@ -571,6 +648,20 @@ class _Stage:
                 owner.moves, [self._owners(owner.moves), self._port(owner.moves, step.device)]
             )
             self.last = owner.blamed or owner.moves
+
+    def _leave(self, port: str) -> None:
+        """Take a port from the owner, which may not let it go."""
+        owner = self.code.owner
+        if owner.leaves is not None:
+            left = self._done(owner.leaves, [self.kernel.owner, Pointer(self.devices[port])])
+            self.last = owner.blamed or owner.leaves
+            if isinstance(left, Int) and left.value:
+                if self.kernel.populated:
+                    return
+                reason = f"{owner.leaves.name}() lets no port leave that it does not know"
+                raise Outside(reason, owner.leaves.path, owner.leaves.line)
+        self.promises[port] = self.promises[port]._replace(master=None)
+        self.kernel.masters.pop(port, None)
 
     def _owners(self, source: Source) -> Value:
         first = parameters(source.view)[0]
@@ -669,7 +760,11 @@ class _Stage:
     def _carries(self) -> frozenset[str]:
         """Return the devices that the owner queues packets on; none if that can't be run."""
         transmits = self.code.owner.transmits
-        if transmits is None or [k.base for k in parameters(transmits.view)] != [PACKET, DEVICE]:
+        if (
+            transmits is None
+            or self.code.sends == [False]
+            or [k.base for k in parameters(transmits.view)] != [PACKET, DEVICE]
+        ):
             return frozenset()
         self.kernel.sent.clear()
         before = len(self.kernel.events)
@@ -682,6 +777,9 @@ class _Stage:
             except Outside:
                 self.kernel.sent.clear()
                 break
+        if not self.code.sends:
+            # What can't be run in the first story is tried in no other.
+            self.code.sends.append(bool(self.kernel.sent))
         del self.kernel.events[before:]
         return frozenset(self.kernel.sent)
 

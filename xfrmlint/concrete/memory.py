@@ -141,16 +141,28 @@ class Memory:
         if place.owner:
             self._step(StepKind.READ, at, place.owner, place.name, once)
         self._touch(place, at)
-        value = place.value
-        if self.kernel is not None:
-            watched = place.owner == self.kernel.watched.name
-            value = self.kernel.read(place, self._spot(at) if watched else NOWHERE)
+        value = place.value if self.kernel is None else self._read_in(self.kernel, place, at)
         if isinstance(value, Uninitialized):
             text = f"{place.name} is read before anything is stored in it"
             raise self._fault(FaultKind.UNINITIALIZED, text, at)
         if isinstance(value, Open) and value.decided is not None:
             return Int(value.decided, INT)
         return value
+
+    def _read_in(self, kernel: Kernel, place: Cell, at: int) -> Value:
+        """Return what a world's place holds."""
+        watched = place.owner == kernel.watched.name
+        value = kernel.read(place, self._spot(at) if watched else NOWHERE)
+        lost = kernel.lost and place.owner and kernel.is_lost(place)
+        return self._lost(place, value, at) if lost else value
+
+    def _lost(self, place: Cell, value: Value, at: int) -> Value:
+        """Return what a member holds that code may have stored which was not run."""
+        if isinstance(value, Int | Open):
+            return Open(f"{place.owner}.{place.name}", set(), derived=True)
+        raise self._outside(
+            f"{place.owner}.{place.name} may have been stored by what is not run", at
+        )
 
     def _read_whole(self, struct: Struct, at: int) -> None:
         for name, found in struct.fields.items():

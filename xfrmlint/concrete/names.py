@@ -86,8 +86,8 @@ class Names(Protocol):
         """Return the value of a constant expression; None if it is none."""
         ...
 
-    def keeps_handle(self, name: str, path: str) -> bool:
-        """Tell whether the code around `path` keeps handles, and nothing else, in a member."""
+    def begins_with_zero(self, name: str, path: str) -> bool:
+        """Tell whether the code around `path` keeps nothing but handles, or counts, in a member."""
         ...
 
     def key_member(self, name: str, path: str) -> str:

@@ -18,6 +18,7 @@ from xfrmlint.concrete.values import (
     place_in_array,
 )
 
+_ORDERS = ("==", "!=", "<", "<=", ">", ">=")
 _ARITHMETIC = ("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>")
 
 
@@ -107,6 +108,8 @@ class Operators(Memory):
             left, right = right, left
         if operator in _ARITHMETIC:
             return Open(f"what is computed of {_named(one, other)}", set(), derived=True)
+        if left is right and operator in _ORDERS:
+            return Int(int("=" in operator and operator != "!="), INT)
         reason = f"`{operator}` on what is not known ({_named(one, other)})"
         if not isinstance(left, Open) or not isinstance(right, Int | Open):
             raise self._outside(reason, at)

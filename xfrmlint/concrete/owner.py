@@ -7,12 +7,13 @@ from typing import NamedTuple
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
+from xfrmlint.concrete.bodies import Bodies, owners_files, reached, reaching
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.sources import Sources
 from xfrmlint.contract.words import ADD, DELETE, DEVICE, ESN, FREE, OPS, RESOLVE, Contract
 
-_CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
 _TWO_POINTERS = re.compile(rb"^[^{;,]*\([^{;,]*\bstruct\s+\w+\s*\*[^{;,]*,[^{;,]*\*[^{;,]*\)\s*\{")
+_PRIVATE = re.compile(rb"\bstruct\s+(\w+)\s*\*\s*\w+\s*=\s*netdev_priv\s*\(")
 # Bytes of a function that makes a device a port; what is longer has never come to its end.
 LONGEST = 5000
 
@@ -41,14 +42,18 @@ class Owner(NamedTuple):
     tests_promise: bool = True
 
 
-def owner_of(reader: Reader, sources: Sources, path: str, callbacks: Mapping[str, str]) -> Owner:
-    """Return an owner by its ops table: the file it stands in, and the functions in its slots."""
+def owner_of(
+    reader: Reader, sources: Sources, path: str, callbacks: Mapping[str, str], bodies: Bodies
+) -> Owner:
+    """Return an owner by its ops table: the file it stands in, and the functions in its slots.
+
+    bodies: the functions of its C files.
+    """
     # The others are there to be seen, and not run.
     run = {sources.contract.slot(role) for role in (ADD, DELETE, ESN, FREE, RESOLVE)}
     found = {slot: sources.function(callbacks[slot], path) for slot in callbacks.keys() & run}
     known = {slot: source for slot, source in found.items() if source is not None}
-    files = [one for one in reader.universe.files(path) if one.endswith(".c")] or [path]
-    bodies = _bodies_of(reader, files)
+    files = owners_files(reader, path)
     ndos = {
         slot: _filled(sources, bodies, reader, files, f"ndo_{slot}")
         for slot in ("add_slave", "del_slave", "start_xmit")
@@ -100,7 +105,7 @@ def _may_test_promise(reader: Reader, path: str) -> bool:
 
 
 def _filled(
-    sources: Sources, bodies: "_Bodies", reader: Reader, files: Sequence[str], slot: str
+    sources: Sources, bodies: Bodies, reader: Reader, files: Sequence[str], slot: str
 ) -> Source | None:
     """Return the one function that the files put into a slot by its name."""
     written = re.compile(rb"\.%s\s*=\s*(\w+)" % slot.encode())
@@ -117,63 +122,8 @@ def _filled(
     return None if body is None or len(body.text) > LONGEST else sources.function(name, path)
 
 
-class _Body(NamedTuple):
-    """A function's file and text, whom it calls by name, and which slots it calls, by role."""
-
-    path: str
-    text: bytes
-    calls: frozenset[str]
-    slots: frozenset[str]
-
-
-_Bodies = Mapping[str, _Body]
-
-
-def _bodies_of(reader: Reader, files: Sequence[str]) -> _Bodies:
-    """Return the functions of some files by name."""
-    asked = {
-        role: (name.encode(), re.compile(rb"(?:->|\.)%s\s*\(" % name.encode()))
-        for role in (ADD, DELETE, FREE)
-        if (name := reader.contract.slot(role))
-    }
-    found: dict[str, _Body] = {}
-    for path in files:
-        unit = reader.corpus.unit(path)
-        for item in unit.items:
-            if item.kind == "function":
-                text = unit.text[item.start : item.end]
-                calls = frozenset(map(bytes.decode, set(_CALLED.findall(text))))
-                slots = frozenset(
-                    role
-                    for role, (name, called) in asked.items()
-                    if name in text and called.search(text)
-                )
-                found[item.name] = _Body(path, text, calls, slots)
-    return found
-
-
-def _reaching(role: str, bodies: _Bodies) -> set[str]:
-    """Return the functions that call a slot, themselves or through others."""
-    found = {name for name, body in bodies.items() if role in body.slots}
-    fresh = set(found)
-    while fresh:
-        fresh = {name for name, body in bodies.items() if body.calls & fresh} - found
-        found |= fresh
-    return found
-
-
-def _reached(name: str, bodies: _Bodies) -> set[str]:
-    """Return a function and those that it calls, itself or through others."""
-    found: set[str] = set()
-    fresh = {name} & bodies.keys()
-    while fresh:
-        found |= fresh
-        fresh = {c for one in fresh for c in bodies[one].calls if c in bodies} - found
-    return found
-
-
 def _movers(
-    sources: Sources, bodies: _Bodies, others: Container[str]
+    sources: Sources, bodies: Bodies, others: Container[str]
 ) -> tuple[Source | None, Source | None]:
     """Return the function that moves the states to another port, and the one that it does so by.
 
@@ -181,14 +131,15 @@ def _movers(
     the new port: by a struct with a net_device, or by the net_device itself. The other one is the
     innermost that reaches both.
     """
-    both = _reaching(ADD, bodies) & (_reaching(DELETE, bodies) | _reaching(FREE, bodies))
-    below = {name: _reached(name, bodies) - {name} for name in both}
+    both = reaching(ADD, bodies) & (reaching(DELETE, bodies) | reaching(FREE, bodies))
+    below = {name: reached(name, bodies) - {name} for name in both}
+    private = {tag for body in bodies.values() for tag in _PRIVATE.findall(body.text)}
     told = []
     for name in sorted(both):
         # Its head alone: to prepare a function takes longer.
         likely = name not in others and _TWO_POINTERS.search(bodies[name].text) is not None
         head = sources.head(name, bodies[name].path) if likely else None
-        if head is not None and _told_port(head, sources):
+        if head is not None and _told_port(head, sources, private):
             told.append(name)
     lowest = [one for one in told if not below[one] & {*told}]
     if len(lowest) != 1:
@@ -200,12 +151,12 @@ def _movers(
 
 
 def _hands_on_elsewhere(
-    contract: Contract, bodies: _Bodies, callbacks: Mapping[str, Source]
+    contract: Contract, bodies: Bodies, callbacks: Mapping[str, Source]
 ) -> bool:
     """Tell whether something reaches a lower's add that the owner's own add does not reach."""
     own = callbacks.get(contract.slot(ADD))
-    reached = _reached(own.name, bodies) if own is not None else set()
-    return bool(_reaching(ADD, bodies) - reached)
+    below = reached(own.name, bodies) if own is not None else set()
+    return bool(reaching(ADD, bodies) - below)
 
 
 def port_of(kind: CType, sources: Sources, path: str) -> str:
@@ -228,9 +179,14 @@ def parameters(view: View) -> list[CType]:
     return [kind for _, kind in sorted(found, key=lambda one: one[0])]
 
 
-def _told_port(head: View, sources: Sources) -> bool:
-    """Tell whether a function is told the owner and then a port."""
+def _told_port(head: View, sources: Sources, private: Container[bytes]) -> bool:
+    """Tell whether a function is told the owner and then a port.
+
+    private: the tags of the structs that owners' private data are, as far as that is seen.
+    """
     kinds = parameters(head)
     if len(kinds) != 2 or not port_of(kinds[1], sources, head.path):
         return False
-    return kinds[0].pointers == 1 and kinds[0].base.startswith("struct ")
+    first = kinds[0]
+    told = first.base == DEVICE or first.base.partition(" ")[2].encode() in private
+    return first.pointers == 1 and first.base.startswith("struct ") and told

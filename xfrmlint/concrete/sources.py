@@ -13,7 +13,7 @@ from xfrmlint.c.blanking import blank, spaces
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.corpus import stands_in
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.integers import INT, Int
+from xfrmlint.c.integers import INT, Int, integer
 from xfrmlint.c.macros import TOO_MUCH, Macro, expand, macros_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
@@ -23,6 +23,7 @@ from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.configuration import Configuration, branch_truth, compiled
 from xfrmlint.concrete.names import Declared, Source
 from xfrmlint.concrete.primitives import does, does_nothing, known
+from xfrmlint.concrete.slices import Lost, Slices
 from xfrmlint.contract.words import HANDLE, XFRM, Contract
 from xfrmlint.contract.words import Function as Core
 from xfrmlint.kernel.functions import Function
@@ -38,10 +39,23 @@ _ERRORS = {name: getattr(errno, name) for name in dir(errno) if name[0] == "E"} 
 _UNSAID = 64
 
 
+_Prepared = tuple[dict[tuple[str, str], Source | None], dict[tuple[str, int], Source], Lost]
+# A type without a name of its own.
+_TAGS = ("struct", "union", "enum")
+_HEAD = rb"(?<!\w)%s\s*\([^;{}]*\)[^;{}()]*\{"
+_WHILE = re.compile(rb"\bwhile\b")
+_WORD = re.compile(rb"\w+")
+_LOOP = re.compile(rb"\b(?=\w*?(?:for_?each|FOR_?EACH))(\w{5,})(?=\s*\()")
+
+
+def _as_while(match: re.Match[bytes]) -> bytes:
+    return b"while" + b" " * (len(match.group()) - 5)
+
+
 class _Seen(NamedTuple):
     """The macros that a file sees: all names, and those of each file that it includes."""
 
-    names: frozenset[bytes]
+    names: tuple[frozenset[bytes], ...]
     files: Sequence[tuple[str, frozenset[bytes]]]
 
 
@@ -53,7 +67,7 @@ class Sources:
     calls things. kept: macros that are not expanded. longest: bytes of a function
     that is still prepared, if not 0. nothing: functions that are not even told their arguments.
     home: a file of the driver whose code is run, if it is one's. own: the options for that
-    driver's files.
+    driver's files. slices: what of that driver's functions is not run.
     """
 
     def __init__(
@@ -66,8 +80,10 @@ class Sources:
         nothing: Callable[[str], bool] = does_nothing,
         home: str = "",
         own: Configuration | None = None,
+        slices: Slices | None = None,
     ) -> None:
         self._home = home
+        self._slices = slices
         self._options = own
         self._longest = longest
         self._kept = kept
@@ -81,7 +97,10 @@ class Sources:
         self._near = tuple(near)
         self._found: dict[tuple[str, str], Source | None] = {}
         self._units: dict[str, Unit] = {}
+        self._wanted: frozenset[tuple[str, str]] = frozenset()
+        self._saved: dict[frozenset[tuple[str, str]], _Prepared] = {}
         self._made: dict[tuple[str, int], Source] = {}
+        self._expanded: dict[tuple[str, int, bytes], Source] = {}
         self._doubtful: set[tuple[str, str]] = set()
         self._seen: dict[str, _Seen] = {}
         self._own: dict[tuple[str, str], bool] = {}
@@ -105,10 +124,11 @@ class Sources:
 
     def _find(self, name: str, path: str) -> Source | None:
         word = name.encode("utf-8", "surrogateescape")
-        head = re.compile(rb"(?<!\w)" + re.escape(word) + rb"\s*\([^;{}]*\)[^;{}()]*\{")
+        head: re.Pattern[bytes] | None = None
         # Who includes a kernel's header is asked of the whole tree: here only the driver does.
         of = self._home if self._home and path.startswith(HEADERS) else path
-        files: Iterable[str] = [path, *self._reader.universe.files(of)]
+        known = self._slices.file_of(name) if self._slices is not None else ""
+        files = [path, *([known] if known else ()), *self._reader.universe.files(of)]
         seen: set[str] = set()
         for group in (files, self._seen_by(path)):
             for place in group:
@@ -116,7 +136,10 @@ class Sources:
                     continue
                 seen.add(place)
                 data = self._corpus.data(place)
-                if word not in data or not stands_in(data, word, head):
+                if word not in data:
+                    continue
+                head = head or re.compile(_HEAD % re.escape(word))
+                if place != known and not stands_in(data, word, head):
                     continue
                 found = self.definitions(name, place)
                 if found:
@@ -177,30 +200,67 @@ class Sources:
             self._made[key] = self._prepared(path, item)
         return self._made[key]
 
+    def want(self, members: frozenset[tuple[str, str]] = frozenset()) -> None:
+        """Run what stores some members of the driver's, too, from now on: names, and structs."""
+        if self._slices is None or members == self._wanted:
+            return
+        self._saved[self._wanted] = (self._found, self._made, self._slices.lost)
+        self._wanted = members
+        self._slices.want(members)
+        known = self._saved.get(members, ({}, {}, {}))
+        self._found, self._made, self._slices.lost = known
+
+    @property
+    def lost(self) -> Lost:
+        """The members that code of the driver's may have stored which is not run, with tags."""
+        return self._slices.lost if self._slices is not None else {}
+
+    def current(self, source: Source) -> Source:
+        """Return a function that was prepared before as it is run now."""
+        if self._slices is None or not self._slices.cuts(source.name):
+            return source
+        return self.function(source.name, source.path) or source
+
     def _prepared(self, path: str, item: Item) -> Source:
         unit = self.unit(path)
         plain = View(self._corpus, path, item, unit.text, None, settled=True)
         line = plain.function.line
-        if self._longest and item.end - item.start > self._longest:
-            return Source(item.name, path, line, plain, f"{item.name}() is too long", line)
         part = self._open_part(unit, item)
         if part is not None:
             return Source(item.name, path, line, plain, *part)
+        text = unit.text[item.start : item.end]
+        sliced = False
+        if self._slices is not None:
+            left = self._slices.of(item.name, path, unit.text, item.node)
+            text, sliced = left[item.start : item.end], left != unit.text
+        if self._longest and len(b" ".join(text.split())) > self._longest:
+            return Source(item.name, path, line, plain, f"{item.name}() is too long", line)
+        key = (path, item.start, text)
+        if key not in self._expanded:
+            self._expanded[key] = self._with_macros(item, plain, unit, text, sliced)
+        return self._expanded[key]
+
+    def _with_macros(
+        self, item: Item, plain: View, unit: Unit, text: bytes, sliced: bool
+    ) -> Source:
+        """Return a function of this text with macros expanded. sliced: it is not the file's."""
+        path, line = unit.path, plain.function.line
         view: View = plain
-        macros: dict[str, Macro] = {}
+        text, macros = self._with_loops(unit, item.start, text)
         asked: set[str] = set()
         for _ in range(_MOST_EXPANSIONS):
-            if macros:
-                text = unit.text[item.start : item.end]
+            if macros or sliced:
                 expansion = expand(text, path, item.start, macros)
                 if expansion.cut:
                     return Source(item.name, path, line, plain, TOO_MUCH, line)
+                expansion = expansion._replace(text=_LOOP.sub(_as_while, expansion.text))
                 items = outline(parse(expansion.text).root_node)
                 same = [i for i in items if i.kind == "function" and i.name == item.name]
                 if len(same) != 1 or len(items) != 1:
                     reason = f"{item.name}() can't be read with its macros expanded"
                     return Source(item.name, path, line, plain, reason, line)
                 view = View(self._corpus, path, same[0], expansion.text, expansion, settled=True)
+                sliced = False
             fresh = self._macros_of(view, asked, item.start)
             if not fresh:
                 break
@@ -212,6 +272,20 @@ class Sources:
             reason = f"{item.name}() can't be parsed"
             return Source(item.name, path, line, view, reason, view.place(error.start_byte).line)
         return Source(item.name, path, line, view)
+
+    def _with_loops(self, unit: Unit, start: int, text: bytes) -> tuple[bytes, dict[str, Macro]]:
+        """Return some text with the names of a driver's own loop macros, and these macros."""
+        left = bytearray(text)
+        macros: dict[str, Macro] = {}
+        for match in _WHILE.finditer(text):
+            at = start + match.start()
+            head = _WORD.match(unit.data, at)
+            name = head.group().decode() if head is not None else "while"
+            macro = None if name == "while" or self._kept(name) else self.macro(name, unit.path)
+            if macro is not None:
+                macros[name] = macro
+                left[match.start() : match.start() + len(name)] = name.encode()
+        return bytes(left), macros
 
     def _open_part(self, unit: Unit, item: Item) -> tuple[str, int] | None:
         """Return why it is open what a function's text is, and the line; None if it isn't."""
@@ -231,9 +305,7 @@ class Sources:
                 if branch_truth(written, branch, self._of(path)) is False:
                     data[branch.start : branch.end] = spaces(bytes(data[branch.start : branch.end]))
             same = data == written.data
-            self._units[path] = (
-                written if same else Unit(path, bytes(data), release=written.release)
-            )
+            self._units[path] = written if same else self._corpus.left(written, bytes(data))
         return self._units[path]
 
     def _macros_of(self, view: View, asked: set[str], start: int) -> dict[str, Macro]:
@@ -275,7 +347,7 @@ class Sources:
     def _macro(self, name: str, path: str) -> Macro | None:
         word = name.encode("utf-8", "surrogateescape")
         names, files = self._macros_seen(path)
-        for place, defined in files if word in names else ():
+        for place, defined in files if any(word in some for some in names) else ():
             if word not in defined or not self._close(place):
                 continue
             unit = self.unit(place)
@@ -316,10 +388,25 @@ class Sources:
     def _macros_seen(self, path: str) -> _Seen:
         """Return the names of all macros that a file sees, and those of each file with some."""
         if path not in self._seen:
-            seen = [(place, self._corpus.defines(place)) for place in self._seen_by(path)]
-            files = [(place, defined) for place, defined in seen if defined]
-            self._seen[path] = _Seen(frozenset().union(*(d for _, d in files)), files)
+            if not self._home or path == self._home:
+                self._seen[path] = self._defined_in(self._seen_by(path))
+                return self._seen[path]
+            # The kernel's headers are the same ones for each file of a driver's.
+            common = f"{HEADERS}/"
+            if common not in self._seen:
+                headers = (p for p in self._corpus.closure(self._home) if p.startswith(common))
+                self._seen[common] = self._defined_in(headers)
+            known = self._seen[common]
+            local = () if path.startswith(common) else self._corpus.local(path)
+            own, near = self._defined_in([path]), self._defined_in(p for p in local if p != path)
+            names = (*own.names, *known.names, *near.names)
+            self._seen[path] = _Seen(names, [*own.files, *known.files, *near.files])
         return self._seen[path]
+
+    def _defined_in(self, paths: Iterable[str]) -> _Seen:
+        seen = ((place, self._corpus.defines(place)) for place in paths)
+        files = [(place, defined) for place, defined in seen if defined]
+        return _Seen((frozenset().union(*(d for _, d in files)),), files)
 
     def does(self, name: str) -> Function:
         """Return what a macro or function of the kernel's does that has no effect but that."""
@@ -327,6 +414,8 @@ class Sources:
 
     def resolved(self, kind: CType, path: str) -> CType:
         """Return a type with typedefs followed."""
+        if " " in kind.base or kind.base in _TAGS or integer(kind) is not None:
+            return kind
         return self._reader.types.resolved(kind, path)
 
     def declared(self, view: View, node: Node) -> CType | None:
@@ -395,8 +484,8 @@ class Sources:
                     return asked.group(1).decode()
         return ""
 
-    def keeps_handle(self, name: str, path: str) -> bool:
-        """Tell whether the code around `path` keeps handles, and nothing else, in a member.
+    def begins_with_zero(self, name: str, path: str) -> bool:
+        """Tell whether the code around `path` keeps nothing but handles, or counts, in a member.
 
         Then it is 0 at birth, as all of a device's private data: no number that was set elsewhere.
         """
@@ -410,6 +499,10 @@ class Sources:
         stored = re.compile(
             rb"(?:->|\.)%s(?:\[[^;=]*\])?\s*=([^=;][^;]*);" % re.escape(name.encode())
         )
+        counted = re.compile(
+            rb"(?:->|\.)%s\s*(?:\+\+|--|[-+]=)|(?:\+\+|--)\s*[\w.>()-]*(?:->|\.)%s\b"
+            % (re.escape(name.encode()), re.escape(name.encode()))
+        )
         told = re.compile(rb"\b%s\b|^[\s(]*(?:0[uUlL]*|NULL)[)\s]*$" % handle)
         texts = [
             self._corpus.unit(place).text
@@ -417,9 +510,8 @@ class Sources:
             if name.encode() in self._corpus.data(place)
         ]
         values = [match.group(1) for text in texts for match in stored.finditer(text)]
-        return all(map(told.search, values)) and any(
-            re.search(rb"\b%s\b" % handle, value) for value in values
-        )
+        kept = any(re.search(rb"\b%s\b" % handle, value) for value in values)
+        return all(map(told.search, values)) and (kept or any(map(counted.search, texts)))
 
     def own_device(self, name: str, path: str) -> bool:
         """Tell whether the code around `path` keeps a net_device in its own private data there.

@@ -61,7 +61,7 @@ def states() -> tuple[Case, ...]:
 def _size(case: Case) -> int:
     state = case.state
     callback = 0 if state.callback is None else 2 if state.callback else 1
-    parts = (state.owner, state.real_dev, case.lower, state.offload_handle)
+    parts = (state.owner, state.pinned, case.lower, state.handle)
     return sum(map(bool, parts)) + (state.owner_has_ops and state.owner is not None) + callback
 
 
@@ -79,8 +79,8 @@ def described(case: Case, contract: Contract) -> str:
             pairs = [f"{d} to {h}" for d, h in sorted(state.callback.items())]
             words.append(f"with {callback} mapping {', '.join(pairs) or 'nothing'}")
     words += [
-        f"{contract.member(PINNED)} {state.real_dev or 'NULL'}",
-        f"{contract.member(HANDLE)} {state.offload_handle}",
+        f"{contract.member(PINNED)} {state.pinned or 'NULL'}",
+        f"{contract.member(HANDLE)} {state.handle}",
         f"lower_dev {case.lower or 'NULL'}",
     ]
     return ", ".join(words)
@@ -127,10 +127,10 @@ def objects(case: Case, contract: Contract, names: Sequence[str] = (A, B, U)) ->
     xso = Struct(f"x->{XSO}", contract.offload)
     values: dict[str, tuple[Value, CType]] = {
         OWNER: (pointer(state.owner), _NET_DEVICE),
-        PINNED: (pointer(state.real_dev), _NET_DEVICE),
-        HANDLE: (Int(state.offload_handle, ULONG), _RESULT),
+        PINNED: (pointer(state.pinned), _NET_DEVICE),
+        HANDLE: (Int(state.handle, ULONG), _RESULT),
         OWNER_CALLBACKS: (captured(state.owner), _OPS),
-        LOWER_CALLBACKS: (captured(state.real_dev), _OPS),
+        LOWER_CALLBACKS: (captured(state.pinned), _OPS),
     }
     for role, (value, kind) in values.items():
         if contract.member(role):

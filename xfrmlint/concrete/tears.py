@@ -26,8 +26,8 @@ from xfrmlint.model.worlds import U, valid_on
 
 _ROLES: tuple[tuple[str, Field], ...] = (
     (OWNER, "owner"),
-    (PINNED, "real_dev"),
-    (HANDLE, "offload_handle"),
+    (PINNED, "pinned"),
+    (HANDLE, "handle"),
 )
 
 
@@ -108,7 +108,7 @@ def _decider(source: Source, sources: Sources, answers: bool) -> Callable[[State
     def decide(state: State, device: str) -> int:
         key = (state, device)
         if key not in known:
-            devices = sorted({device, U, *filter(None, (state.owner, state.real_dev))})
+            devices = sorted({device, U, *filter(None, (state.owner, state.pinned))})
             asked = state._replace(callback={} if answers else None)
             value = run(source, Case(asked, device), sources, devices).value
             known[key] = value.value if isinstance(value, Int) else 0

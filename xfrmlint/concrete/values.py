@@ -53,13 +53,14 @@ class Cell:
     """Storage of one scalar (or, for a local variable, of a struct).
 
     owner: the name of the struct it is a field of; empty for a local variable. type: None if it
-    takes what it is given. array: that it is an element of, or the end of.
+    takes what it is given. kind: that struct's. array: that it is an element of, or the end of.
     """
 
     name: str
     value: "Value"
     type: CType | None = None
     owner: str = ""
+    kind: str = ""
     array: "Struct | None" = None
 
 
@@ -108,7 +109,7 @@ class Struct:
         else:
             if type is None and isinstance(value, Int):
                 type = CType(value.type.name)
-            self.fields[name] = Cell(name, value, type, self.name)
+            self.fields[name] = Cell(name, value, type, self.name, self.kind)
         return self
 
     def value(self, name: str) -> "Value":

@@ -274,8 +274,10 @@ def _possible(slot: Slot, early: bool) -> tuple[str, ...]:
         return (POLICY_ADD,) if number else (POLICY_DELETE, POLICY_FREE)
     if STATE not in slot.takes:
         return (SHARE,) if devices == 2 and slot.result in YES_OR_NO else ()
+    if devices == 2 and (number or slot.gives):
+        return (RESOLVE,)
     if number:
-        return (RESOLVE,) if devices == 2 else (ADD,)
+        return (ADD,)
     if slot.result == "void" and devices < 2:
         return (DELETE, FREE) if early else (ESN, STATS)
     return ()

@@ -25,7 +25,7 @@ from xfrmlint.convert.layout import line_start
 from xfrmlint.convert.promise import filled_after
 from xfrmlint.convert.reads import Context
 from xfrmlint.convert.written import Written, statement_of
-from xfrmlint.kernel.functions import function_named
+from xfrmlint.kernel.functions import effect_named
 from xfrmlint.program.drivers import Driver
 
 # What the call that frees may do besides.
@@ -223,7 +223,7 @@ def _is_computed(one: Node) -> bool:
 
 
 def _is_pure(name: str) -> bool:
-    return name in ("netdev_priv", "likely", "unlikely") or function_named(name).is_("state")
+    return effect_named(name) == "nothing"
 
 
 def _names(one: Node) -> set[str]:

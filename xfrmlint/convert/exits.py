@@ -20,6 +20,8 @@ from xfrmlint.kernel.functions import function_named
 
 _ZERO = re.compile(r"^(0[UuLl]*|false|NULL)$")
 _NEGATIVE = re.compile(r"^-\s*[E\d]\w*$")
+_ERROR = re.compile(r"^ERR_PTR\(\s*-\s*E\w+\s*\)$")
+_IS_ERROR = "IS_ERR"
 _TRUE = re.compile(r"^(true|[1-9]\d*)$")
 
 
@@ -126,6 +128,12 @@ def _decided(call: Node, value: str) -> tuple[Node, bool] | None:
     while parent is not None:
         if parent.type == "argument_list" and parent.parent is not None and is_hint(parent.parent):
             node = parent.parent
+        elif _asks_for_error(parent):
+            # Whether it is one is told by how it is written; NULL is none.
+            is_error = _ERROR.match(value) is not None or (not holds and _asks_null(parent))
+            if not is_error and holds:
+                return None
+            node, now = parent.parent or parent, is_error
         elif parent.type in ("parenthesized_expression", "cast_expression"):
             node = parent
         elif parent.type == "unary_expression" and node_text(parent).startswith("!"):
@@ -141,6 +149,17 @@ def _decided(call: Node, value: str) -> tuple[Node, bool] | None:
     if parent is None or parent.type != "if_statement":
         return _assigned(call, value)
     return parent, now
+
+
+def _asks_for_error(listed: Node) -> bool:
+    """Tell whether arguments are those of IS_ERR() or IS_ERR_OR_NULL()."""
+    call = listed.parent if listed.type == "argument_list" else None
+    return call is not None and (called_by(call) == _IS_ERROR or _asks_null(listed))
+
+
+def _asks_null(listed: Node) -> bool:
+    call = listed.parent
+    return call is not None and function_named(called_by(call)).is_("error_too")
 
 
 def _compared(binary: Node, operand: Node, value: str, now: bool) -> bool | None:
@@ -187,7 +206,7 @@ def _assigned(call: Node, value: str) -> tuple[Node, bool] | None:
 def _truth(value: str) -> bool | None:
     if _ZERO.match(value):
         return False
-    if _NEGATIVE.match(value) or _TRUE.match(value):
+    if _NEGATIVE.match(value) or _TRUE.match(value) or _ERROR.match(value):
         return True
     return None
 

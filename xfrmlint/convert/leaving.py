@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.jumps import JUMPS
 from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.convert.callers import tests_in_callers
@@ -213,6 +214,12 @@ def _behind(context: Context, found: Reads, branch: Node) -> Node | None:
     if statement.type == "declaration" or exit_.child_by_field_name("alternative") is not None:
         return None
     if is_jumped_past(one.view, exit_, found.reads[-1].node.end_byte):
+        return None
+    if any(
+        node.type in JUMPS and exit_.end_byte <= node.start_byte < statement.start_byte
+        for node in below(one.view.node)
+    ):
+        # Who leaves there may be a packet that needs no handle.
         return None
     words = re.findall(r"[A-Za-z_]\w*", f"{found.state} {found.device}")
     for word in words:

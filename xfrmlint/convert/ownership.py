@@ -13,6 +13,7 @@ from xfrmlint.convert.handing import handed_down
 from xfrmlint.convert.layout import line_start
 from xfrmlint.convert.reads import Context
 from xfrmlint.convert.written import Written, refuse, statement_of
+from xfrmlint.kernel.functions import effect_named
 
 _NET = "dev_net"
 
@@ -73,7 +74,7 @@ def _handed(context: Context, one: Written) -> Turned:
         context.devices, context.fate, one.view, site.function, site.reached, variable
     )
     if down is None:
-        refuse(site, f"xso.{site.field} is read, and its own net_device is not in reach")
+        refuse(site, f"xso.{site.field} is read, and {_out_of_reach(context, one)}")
     if declaration is not None:
         text = one.view.text
         start = line_start(text, declaration.start_byte)
@@ -82,6 +83,23 @@ def _handed(context: Context, one: Written) -> Turned:
         edit = Edit(one.path, one.node.start_byte, one.node.end_byte, down.name.encode())
     does = f"{site.function.name}() is handed its device, and does not take xso.{site.field} for it"
     return Turned(one, (edit, *down.edits), does)
+
+
+def _out_of_reach(context: Context, one: Written) -> str:
+    """Return why a function has no device of its own, and what can give it one."""
+    slots = {slot.name: slot for slot in context.contract.slots.values()}
+    slots |= {slot.name: slot for slot in context.contract.others}
+    without = [
+        f"{entry.name} ({entry.place.path}:{entry.place.line})"
+        for entry in one.site.reached.entries
+        if entry.name in slots and DEVICE not in slots[entry.name].takes
+    ]
+    if not without:
+        return "its own net_device is not in reach"
+    return (
+        f"{', '.join(without)} is given no net_device: add can keep its own with what the handle "
+        "leads to"
+    )
 
 
 def _kept_in(one: Written) -> tuple[str, Node | None]:
@@ -126,7 +144,7 @@ def _left_out(context: Context, one: Written, read_elsewhere: bool) -> Turned:
     left = inner.child_by_field_name("left") if inner is not None else None
     alone = left is not None and left.id == one.node.id
     values = one.view.assignments(node_text(one.state))
-    made = bool(values) and all("alloc" in called_by(value) for value in values)
+    made = bool(values) and all(effect_named(called_by(value)) == "takes" for value in values)
     if not alone or not made or read_elsewhere or statement.type != "expression_statement":
         refuse(one.site, f"xso.{one.site.field} is written, which is its owner's")
     start = line_start(one.view.text, statement.start_byte)

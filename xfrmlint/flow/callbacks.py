@@ -1,4 +1,4 @@
-"""What an owner's xdo_dev_state_lower_handle returns: the lower's own handle, or another's."""
+"""What an owner's resolver callback returns: the lower's own handle, or another's."""
 
 from collections.abc import Iterable
 from enum import StrEnum

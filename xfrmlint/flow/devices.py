@@ -17,6 +17,7 @@ from xfrmlint.program.devices import Devices, Whose
 _DEVICES = {
     Whose.MASTER: Device.MASTER,
     Whose.VLAN: Device.VLAN_REAL,
+    Whose.OWNER: Device.SAVED,
     Whose.STATE: Device.SAVED,
     Whose.OWN: Device.OWN,
     Whose.PEER: Device.SAVED,

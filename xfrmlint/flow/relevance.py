@@ -366,7 +366,7 @@ class Body:
             fresh |= {i for i in asked if i in ahead and i not in matters}
             matters |= fresh
         known = _reached(steps, set(matters))
-        onward = _onward(steps, matters)
+        onward = onward_steps(steps, matters)
         configured = {
             i
             for i, step in enumerate(steps)
@@ -379,7 +379,7 @@ class Body:
             )
         }
         if configured - matters:
-            onward = _onward(steps, matters | configured)
+            onward = onward_steps(steps, matters | configured)
         return Slice(self.graph, onward, frozenset(repeated.values()), _joins(steps, onward))
 
     def _guards(self, first: set[int]) -> dict[int, str]:
@@ -707,7 +707,8 @@ def _near(steps: Sequence[Step], first: Iterable[int]) -> tuple[set[int], set[in
     return found[0], found[1]
 
 
-def _onward(steps: Sequence[Step], matters: set[int]) -> dict[int, tuple[int, ...]]:
+def onward_steps(steps: Sequence[Step], matters: set[int]) -> dict[int, tuple[int, ...]]:
+    """Return the first steps that matter on the ways from each, or those that many ways go by."""
     matters = set(matters)
     known = _reached(steps, matters)
     return {start: _reach(steps, matters, start, known) for start in range(len(steps))}

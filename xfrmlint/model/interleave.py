@@ -18,10 +18,10 @@ from typing import Any, Literal, NamedTuple
 from xfrmlint.model.reference import State, resolve
 from xfrmlint.model.topology import BOND, A, B
 
-Field = Literal["owner", "real_dev", "offload_handle"]
-FIELDS: tuple[Field, ...] = ("owner", "real_dev", "offload_handle")
-# As the C names them.
-_C_NAME: Mapping[Field, str] = {f: "dev" if f == "owner" else f for f in FIELDS}
+Field = Literal["owner", "pinned", "handle"]
+FIELDS: tuple[Field, ...] = ("owner", "pinned", "handle")
+# As they are called where no tree says it: by their roles.
+_BY_ROLE: Mapping[Field, str] = {f: f for f in FIELDS}
 
 Order = tuple[Field, ...]
 
@@ -51,7 +51,7 @@ class Scenario(NamedTuple):
     writers: Mapping[str, tuple[Step, ...]]
     issuer: Mapping[int, str]
     shared: Mapping[int, frozenset[str]] = MappingProxyType({})
-    names: Mapping[Field, str] = _C_NAME
+    names: Mapping[Field, str] = _BY_ROLE
 
     def is_foreign(self, handle: int, device: str) -> bool:
         """Tell whether a handle picks another SA where a device uses it."""
@@ -74,19 +74,19 @@ class Schedule(NamedTuple):
     device: str
     handle: int
     moves: tuple[Move, ...]
-    names: Mapping[Field, str] = _C_NAME
+    names: Mapping[Field, str] = _BY_ROLE
 
 
 def _empty(field: Field) -> Step:
-    return Step(f"{_C_NAME[field]} = NULL", field, None)
+    return Step(f"{_BY_ROLE[field]} = NULL", field, None)
 
 
 def _set(field: Field, device: str) -> Step:
-    return Step(f"{_C_NAME[field]} = {device}", field, device)
+    return Step(f"{_BY_ROLE[field]} = {device}", field, device)
 
 
 def _add(device: str, handle: int) -> Step:
-    return Step(f"{device}'s add: offload_handle = {handle:#x}", "offload_handle", handle)
+    return Step(f"{device}'s add: handle = {handle:#x}", "handle", handle)
 
 
 def _delete(device: str) -> Step:
@@ -100,11 +100,11 @@ def _free(device: str) -> Step:
 def _failover(old: str, new: str, handle: int) -> tuple[Step, ...]:
     # bond_ipsec_del_sa_all(), then bond_ipsec_add_sa_all(): drivers/net/bonding/bond_main.c, 7.3.
     return (
-        _empty("real_dev"),
+        _empty("pinned"),
         _delete(old),
         _free(old),
         _add(new, handle),
-        _set("real_dev", new),
+        _set("pinned", new),
     )
 
 
@@ -125,14 +125,14 @@ SCENARIOS = (
     Scenario(
         "add on a bond",
         _NOWHERE,
-        {"add": (_set("owner", BOND), _add(A, _A1), _set("real_dev", A))},
+        {"add": (_set("owner", BOND), _add(A, _A1), _set("pinned", A))},
         _ISSUER,
     ),
     Scenario("delete on a bond", _ON_BOND, {"delete": (_delete(A),)}, _ISSUER),
     Scenario(
         "free on a bond",
         _ON_BOND,
-        {"free": (_empty("real_dev"), _free(A), _empty("owner"))},
+        {"free": (_empty("pinned"), _free(A), _empty("owner"))},
         _ISSUER,
     ),
     Scenario("failover", _ON_BOND, {"failover": _failover(A, B, _B1)}, _ISSUER),

@@ -183,7 +183,7 @@ def _value(event: Event, topology: Topology) -> _Value:
         case Kind.RESOLVE, Source.RESOLVED:
             return _resolved(event.device, event.sa, topology)
         case Kind.READ, Source.DIRECT:
-            return _of_sa(event.sa, topology.state.offload_handle)
+            return _of_sa(event.sa, topology.state.handle)
         case Kind.READ, Source.STORED:
             own = event.device is Device.OWN
             return _of_sa(event.sa, topology.returned if own else topology.stored)

@@ -16,8 +16,8 @@ class State(NamedTuple):
     """
 
     owner: str | None
-    real_dev: str | None
-    offload_handle: int
+    pinned: str | None
+    handle: int
     owner_has_ops: bool = True
     callback: Mapping[str, int] | None = None
 
@@ -27,11 +27,11 @@ def resolve(state: State, lower: str | None) -> int:
     if state.owner is None or lower is None:
         return 0
     if state.owner == lower:
-        return state.offload_handle
+        return state.handle
     if state.owner_has_ops and state.callback is not None:
         return state.callback.get(lower, 0)
-    if state.real_dev == lower:
-        return state.offload_handle
+    if state.pinned == lower:
+        return state.handle
     return 0
 
 
@@ -42,8 +42,8 @@ def resolve_shared(state: State, lower: str | None) -> int:
     """
     if state.owner is None or lower is None:
         return 0
-    if lower in (state.owner, state.real_dev) and state.offload_handle:
-        return state.offload_handle
+    if lower in (state.owner, state.pinned) and state.handle:
+        return state.handle
     if state.owner_has_ops and state.callback is not None:
         return state.callback.get(lower, 0)
     return 0

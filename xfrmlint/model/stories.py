@@ -16,6 +16,7 @@ class Deed(StrEnum):
 
     ADD = "adds the state"
     FAIL_OVER = "fails over to"
+    JOIN = "is joined by"
     LEAVE = "is left by"
     CHANGE = "sees a promise of this one go:"
     ESN = "advances the sequence number of"
@@ -105,6 +106,20 @@ def stories(shares: bool) -> Iterator[Story]:
     for gone in (B, A):
         yield Story(
             f"U with {both} adds; {gone} leaves", one, _ONE_CHIP, (_ADD, Step(Deed.LEAVE, gone))
+        )
+    if not shares:
+        # One that a state was not put on, in an empty place, and in that of another.
+        yield Story(
+            "U with A adds; B joins",
+            _devices((A,), shares),
+            (A,),
+            (_ADD, Step(Deed.JOIN, B)),
+        )
+        yield Story(
+            f"U with {both} adds; B leaves; C joins",
+            one,
+            _ONE_CHIP,
+            (_ADD, Step(Deed.LEAVE, B), Step(Deed.JOIN, C)),
         )
     yield Story(
         f"U with {both} adds; it fails over to B", one, _ONE_CHIP, (_ADD, Step(Deed.FAIL_OVER, B))

@@ -52,7 +52,7 @@ class Topology:
         returned = [*held, *self.revoked.values()]
         if len({0, *returned}) != len(returned) + 1:
             raise ValueError(f"{self.name}: each add returns a handle of its own, and not 0")
-        found = [self.state.offload_handle, self.stored, *(self.state.callback or {}).values()]
+        found = [self.state.handle, self.stored, *(self.state.callback or {}).values()]
         if not {*found} <= {0, *returned}:
             raise ValueError(f"{self.name}: a handle that no device's add returned")
 
@@ -86,7 +86,7 @@ def _seen(
     return {
         Device.OWN: own,
         Device.OWNER: state.owner,
-        Device.REAL_DEV: state.real_dev,
+        Device.REAL_DEV: state.pinned,
         Device.MASTER: master,
         Device.NULL: None,
         Device.SAVED: saved,
@@ -121,7 +121,7 @@ TOPOLOGIES = (
     # Right by a direct read too: only the active lower holds a handle.
     Topology(
         name="active-backup, active lower",
-        sentence="A bond without the callback owns the state, and the packet is on real_dev.",
+        sentence="A bond without the callback owns the state, and the packet is on the pinned one.",
         state=_BACKUP,
         device=A,
         held={A: HANDLE[A]},
@@ -207,7 +207,7 @@ TOPOLOGIES = (
     # The resolver must not look into ops that are not there, and falls through to real_dev.
     Topology(
         name="owner without ops",
-        sentence="The owner's xfrmdev_ops is NULL; real_dev is the device at work.",
+        sentence="The owner's xfrmdev_ops is NULL; the pinned one is the device at work.",
         state=_NO_OPS,
         device=A,
         held={A: HANDLE[A]},
@@ -255,7 +255,7 @@ def topologies(shares: bool, clears: bool) -> tuple[Topology, ...]:
         made = tuple(_as_shared(one) if one.lag else one for one in made)
     if clears:
         made = tuple(
-            replace(one, state=one.state._replace(offload_handle=0)) if not one.held else one
+            replace(one, state=one.state._replace(handle=0)) if not one.held else one
             for one in made
         )
     return made
@@ -269,7 +269,7 @@ def _as_shared(one: Topology) -> Topology:
         sentence=one.sentence.replace(
             " put the state on A, then on B", " shares one state"
         ).replace(" has the state on A and B", " shares one state between A and B"),
-        state=one.state._replace(real_dev=A, offload_handle=handle, callback=both),
+        state=one.state._replace(pinned=A, handle=handle, callback=both),
         seen={**one.seen, Device.REAL_DEV: A},
         # Where it was revoked, what was pinned then was this device.
         before={Device.REAL_DEV: one.device} if one.device in one.revoked else one.before,

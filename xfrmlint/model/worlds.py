@@ -144,7 +144,7 @@ def _on_the_nic(devices: tuple[Device, ...]) -> Iterator[World]:
         state=State(A, None, _A),
     )
     yield held
-    yield held._replace(name="A owns the state and is real_dev, too", state=State(A, A, _A))
+    yield held._replace(name="A owns the state and is the pinned one, too", state=State(A, A, _A))
     none = held._replace(live=frozenset(), carries=frozenset())
     yield none._replace(
         name="A owns a state that it has not added yet", settled=False, state=State(A, None, 0)
@@ -200,7 +200,7 @@ def _with_map(devices: tuple[Device, ...], private: bool) -> Iterator[World]:
     )
     # Where nothing of xso is the owner's own, what is pinned has written the handle.
     for pinned in (None, A, B) if private else (None,):
-        word = f", real_dev is {pinned}" if pinned else ""
+        word = f", {pinned} is pinned" if pinned else ""
         yield both._replace(
             name=f"U has the state on A and then on B{word}",
             state=State(U, pinned, _B, callback=handles),

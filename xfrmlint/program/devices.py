@@ -33,13 +33,15 @@ _INSTALLED = re.compile(rb"netdev_ops|xfrmdev_ops|ethtool_ops|register_netdev")
 class Whose(StrEnum):
     """Of whom a net_device is.
 
-    GIVEN: it came to a callback together with an SA. PEER: another one that was made beside it, or
-    before. DUMMY: nobody's, only NAPI hangs on it. EGRESS: a flow leaves by it.
+    OWNER: the state's own, which was asked for the offload; STATE: the one that its owner has
+    pinned. GIVEN: it came to a callback together with an SA. PEER: another one that was made beside
+    it, or before. DUMMY: nobody's, only NAPI hangs on it. EGRESS: a flow leaves by it.
     """
 
     OWN = "own"
     MASTER = "master"
     VLAN = "vlan"
+    OWNER = "owner"
     STATE = "state"
     GIVEN = "given"
     PEER = "peer"
@@ -214,7 +216,8 @@ class Devices:
                 return Whose.OTHER
             # Before add took a device, the pinned one was how a driver learned its own.
             learned = role == PINNED and not self.contract.add_takes_device
-            return Whose.OWN if learned else Whose.STATE
+            pinned = Whose.OWN if learned else Whose.STATE
+            return Whose.OWNER if role == OWNER else pinned
         return None
 
     def _of_parameter(self, view: View, local: Local) -> Whose | None:

@@ -10,7 +10,7 @@ from xfrmlint.c.mention import use_of
 from xfrmlint.c.reader import Words
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
-from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OWNER, STATE, XSO
+from xfrmlint.contract.words import DEVICE, NETDEV_OPS, STATE
 from xfrmlint.program.access import Accesses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.devices import Devices, Whose
@@ -169,21 +169,9 @@ class _Delegation:
 
     def is_own(self, view: View, device: Node) -> bool:
         """Tell whether an expression is sure to be the device that the callback runs for."""
+        # The state's own device is the one that was asked; only the pinned one can be another.
         whose = self.devices.of(view, device).whose
-        if Whose.STATE in whose and self._is_xso_dev(view, device):
-            # xso.dev is the device that was asked; only real_dev can be another one.
-            whose -= {Whose.STATE}
-            whose |= {Whose.OWN}
-        return bool(whose) and whose <= {Whose.OWN, Whose.GIVEN}
-
-    def _is_xso_dev(self, view: View, device: Node) -> bool:
-        """Tell whether all that an expression reads of xso is the device that was asked."""
-        values: Sequence[Node] = [device]
-        if device.type == "identifier":
-            values = view.assignments(node_text(device)) or values
-        owner = self.contract.member(OWNER)
-        ends = (f"{XSO}.{owner}", f"->{owner}")
-        return all(node_text(value).endswith(ends) for value in values)
+        return bool(whose) and whose <= {Whose.OWN, Whose.GIVEN, Whose.OWNER}
 
 
 def _call_around(node: Node) -> Node:

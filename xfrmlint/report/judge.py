@@ -1,6 +1,6 @@
 """What `xfrmlint judge` prints: for each handle its chain, its events, and what the device gets."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from xfrmlint.analysis.judgement import Got, InWorld, Judgement, Owner, Step, topologies
@@ -183,22 +183,38 @@ def as_json(
     tree: Mapping[str, str],
     used: Sequence[Topology],
     unplaced: Sequence[Doubt] = (),
+    said: Callable[[str], str] = str,
 ) -> str:
     """Return all of it as JSON.
 
     tree: what it is. used: the topologies as its core makes them. unplaced: what is open of code
-    that is no known driver's.
+    that is no known driver's. said: says a sentence in the tree's own names.
     """
-    return dump(
-        {
-            "schema": 1,
-            "tree": dict(tree),
-            "topologies": [{"name": t.name, "sentence": t.sentence} for t in used],
-            "drivers": [_as_data(one) for one in found],
-            "owners": [_owner(owner) for owner in owners],
-            "unknown": _unknown(unplaced),
+    whole = {
+        "schema": 1,
+        "tree": dict(tree),
+        "topologies": [{"name": t.name, "sentence": t.sentence} for t in used],
+        "drivers": [_as_data(one) for one in found],
+        "owners": [_owner(owner) for owner in owners],
+        "unknown": _unknown(unplaced),
+    }
+    return dump(_in_own_names(whole, said))
+
+
+def _in_own_names(data: Any, said: Callable[[str], str]) -> Any:
+    """Return data with the values in a tree's names; the keys are the schema's."""
+    if isinstance(data, Mapping):
+        return {
+            key: value if key in _VERBATIM else _in_own_names(value, said)
+            for key, value in data.items()
         }
-    )
+    if isinstance(data, list | tuple):
+        return [_in_own_names(value, said) for value in data]
+    return said(data) if isinstance(data, str) else data
+
+
+# What stands in the tree as it does.
+_VERBATIM = ("path", "code", "function", "driver", "commit")
 
 
 def _as_data(one: Judgement) -> dict[str, Any]:

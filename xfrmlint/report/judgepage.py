@@ -307,7 +307,7 @@ def _topology(
         topology.name,
         topology.sentence,
         f"{topology.device}'s own" if topology.wanted else "none: 0, and a test of it",
-        _holder(topology, topology.state.offload_handle),
+        _holder(topology, topology.state.handle),
         one.outcomes[at],
         got,
         before,

@@ -13,7 +13,7 @@ from xfrmlint.report.json import dump
 from xfrmlint.report.terminal import printable
 
 # The model's fields by the roles of xso's members.
-_FIELD: dict[str, Field] = {OWNER: "owner", PINNED: "real_dev", HANDLE: "offload_handle"}
+_FIELD: dict[str, Field] = {OWNER: "owner", PINNED: "pinned", HANDLE: "handle"}
 
 
 def kept(core: Core) -> bool:

@@ -1,0 +1,70 @@
+"""The functions of an owner's files as text: whom they call, and which slots they call."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from xfrmlint.c.reader import Reader
+from xfrmlint.contract.words import ADD, DELETE, FREE
+
+CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
+
+
+class Body(NamedTuple):
+    """A function's file and text, whom it calls by name, and which slots it calls, by role."""
+
+    path: str
+    text: bytes
+    calls: frozenset[str]
+    slots: frozenset[str]
+
+
+Bodies = Mapping[str, Body]
+
+
+def bodies_of(reader: Reader, files: Sequence[str]) -> Bodies:
+    """Return the functions of some files by name."""
+    asked = {
+        role: (name.encode(), re.compile(rb"(?:->|\.)%s\s*\(" % name.encode()))
+        for role in (ADD, DELETE, FREE)
+        if (name := reader.contract.slot(role))
+    }
+    found: dict[str, Body] = {}
+    for path in files:
+        unit = reader.corpus.unit(path)
+        for item in unit.items:
+            if item.kind == "function":
+                text = unit.text[item.start : item.end]
+                calls = frozenset(map(bytes.decode, set(CALLED.findall(text))))
+                slots = frozenset(
+                    role
+                    for role, (name, called) in asked.items()
+                    if name in text and called.search(text)
+                )
+                found[item.name] = Body(path, text, calls, slots)
+    return found
+
+
+def owners_files(reader: Reader, path: str) -> list[str]:
+    """Return the C files of the module that a file is part of."""
+    return [one for one in reader.universe.files(path) if one.endswith(".c")] or [path]
+
+
+def reaching(role: str, bodies: Bodies) -> set[str]:
+    """Return the functions that call a slot, themselves or through others."""
+    found = {name for name, body in bodies.items() if role in body.slots}
+    fresh = set(found)
+    while fresh:
+        fresh = {name for name, body in bodies.items() if body.calls & fresh} - found
+        found |= fresh
+    return found
+
+
+def reached(name: str, bodies: Bodies) -> set[str]:
+    """Return a function and those that it calls, itself or through others."""
+    found: set[str] = set()
+    fresh = {name} & bodies.keys()
+    while fresh:
+        found |= fresh
+        fresh = {c for one in fresh for c in bodies[one].calls if c in bodies} - found
+    return found
