@@ -171,37 +171,47 @@ class _Finder:
 
     def look_at_packets(self, site: Site) -> None:
         """Look at what runs for each packet behind the doors through which one gets a handle."""
-        atomic = [
-            (entry, entered)
-            for entry, entered in site.reached.doors
-            if entry.context == DATAPATH and entry.atomic is not False
-        ]
-        if site.driver is None or not atomic:
+        if site.driver is None:
+            return
+        doors = {(f.name, e.place.path, e.place.line): e for e, f in site.reached.doors}
+        ways = []
+        for chain in site.reached.chains:
+            entry = doors.get((chain[0].function, chain[0].path, chain[0].line))
+            if entry is not None and entry.atomic is not False:
+                ways.append((entry, chain))
+        if not ways:
             return
         below = self.names.below(site.function.name, site.function.path)
         if site.function not in self.getting:
             # Of all that a packet passes that would be told of every driver.
             self.getting.add(site.function)
             self.tell_unseen(site.place, site.function.name, below)
-        for entry, entered in atomic:
-            if entered not in self.doors:
-                self.doors.add(entered)
-                self.look_behind(site.driver.table, entry, entered)
+        callers = {
+            edge.caller.name: edge.caller for edge in self.graph.incoming(site.function).edges
+        }
+        for entry, chain in ways:
+            # From the caller on: all that a packet passes would take long, and is not IPsec's.
+            up = callers.get(chain[-2].function) if len(chain) > 1 else None
+            start, way = (site.function, chain) if up is None else (up, chain[:-1])
+            if start not in self.doors:
+                self.doors.add(start)
+                self.look_behind(site.driver.table, entry, start, way)
 
-    def look_behind(self, table: Table, entry: Entry, entered: FunctionName) -> None:
-        """Look at what runs for each packet behind a door."""
-        below = self.names.below(entered.name, entered.path)
-        view = self.graph.view(entered)
+    def look_behind(
+        self, table: Table, entry: Entry, start: FunctionName, way: tuple[Hop, ...]
+    ) -> None:
+        """Look at what runs for each packet below a function. way: from the door to it."""
+        below = self.names.below(start.name, start.path)
+        view = self.graph.view(start)
         if not below.names or view is None:
             return
-        asked = _Asked(PACKETS, entered.name, below)
-        head = Hop(entered.name, entry.place.path, entry.place.line, entry.name)
-        for at, function, what, chain in self.below(asked, view, (head,)):
+        asked = _Asked(PACKETS, way[0].function, below)
+        for at, function, what, chain in self.below(asked, view, way):
             if entry.atomic is None:
                 reason = f"{what} may sleep, and whether {entry.name} may is not known"
                 self.doubts[Doubt(at, function.name, reason)] = None
                 continue
-            told = (table, entered.name, entry.place, chain, PACKETS, "for every packet")
+            told = (table, way[0].function, entry.place, chain, PACKETS, "for every packet")
             self.note(Sleep(at, function, what, *told))
 
     def tell_unseen(self, place: Place, function: str, below: Below) -> None:
