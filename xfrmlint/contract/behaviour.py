@@ -13,6 +13,7 @@ from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
+from xfrmlint.contract.answer import answers_of
 from xfrmlint.contract.core import SOURCES, Bodies, Body, Call, callers
 from xfrmlint.contract.words import (
     ADD,
@@ -56,6 +57,7 @@ def core_says(reader: Reader, contract: Contract) -> dict[str, Said]:
     for role in (DELETE, ESN, STATS):
         if role in contract.slots:
             said[f"{role} runs"] = asked.runs(role)
+    said |= answers_of(reader, contract)
     if XMIT in contract.slots:
         said[PACKET_DEVICE] = packet_device(reader, contract)
     if OFFLOAD_OK in contract.slots:

@@ -25,6 +25,7 @@ from xfrmlint.contract.words import (
     NETDEV_OPS,
     NETDEVICE,
     NO_HANDLES,
+    NUMBERS,
     OPS,
     POLICY,
     RESOLVE,
@@ -45,8 +46,6 @@ _OF_ROUTE = re.compile(
     rb"\bbool\s+(\w+)\s*\(\s*(?:const\s+)?struct\s+dst_entry\s*\*\s*\w+\s*\)\s*\{"
 )
 _DEEPEST = 6
-# What a handle can be.
-NUMBERS = ("unsigned long", "u64", "__u64", "uintptr_t", "long unsigned int", "unsigned long int")
 
 
 class Write(NamedTuple):

@@ -18,8 +18,9 @@ from xfrmlint.c.macros import macros_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
 from xfrmlint.c.unit import below, node_text
+from xfrmlint.contract.answer import answers_of
 from xfrmlint.contract.behaviour import packet_device
-from xfrmlint.contract.core import NUMBERS, Core, core_of
+from xfrmlint.contract.core import Core, core_of
 from xfrmlint.contract.revisions import NO_NAMES, Names, known, nearest, revision_of
 from xfrmlint.contract.words import (
     ABSENT,
@@ -32,6 +33,7 @@ from xfrmlint.contract.words import (
     HANDLE,
     LOWER_CALLBACKS,
     NETDEVICE,
+    NUMBERS,
     OFFLOAD_OK,
     OPS,
     OWNER,
@@ -106,8 +108,9 @@ def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
     )
     core: dict[str, Said] = {}
     if contract.present and XMIT in contract.slots:
-        # Alone of the answers it says how a driver's code is to be read.
+        # Of the answers it says how a driver's code is to be read, as the next ones do.
         core[PACKET_DEVICE] = packet_device(reader, contract)
+    core |= answers_of(reader, contract)
     return replace(contract, revision=revision_of(contract), core=core)
 
 

@@ -27,6 +27,8 @@ BOOLEANS = ("bool", "_Bool")
 YES_OR_NO = ("int", *BOOLEANS)
 # What a function returns that does not return a handle.
 NO_HANDLES = ("void", *YES_OR_NO)
+# What a handle can be.
+NUMBERS = ("unsigned long", "u64", "__u64", "uintptr_t", "long unsigned int", "unsigned long int")
 # Where the kernel declares them.
 XFRM = "include/net/xfrm.h"
 NETDEVICE = "include/linux/netdevice.h"
@@ -166,6 +168,9 @@ SLOTS = (
 # The questions to the core that decide how a driver's code is to be read.
 PACKET_DEVICE = f"{XMIT}: every caller stores skb->dev before"
 OWN_STATES = f"{OFFLOAD_OK}: asked of the state's own device alone"
+# Of a resolver that puts its handle where it is told to.
+RESULT = "resolver: its result is the test for 0"
+ZEROED = "resolver: stores 0 before anything else"
 
 
 @dataclass(frozen=True)
@@ -256,10 +261,7 @@ class Contract:
         It is only where every caller stores it before (net/xfrm/xfrm_output.c does not): yes, no or
         unknown.
         """
-        said = self.core.get(PACKET_DEVICE)
-        if slot != self.slot(XMIT):
-            return "yes"
-        return said.says if said is not None else "unknown"
+        return self.says(PACKET_DEVICE) if slot == self.slot(XMIT) else "yes"
 
     def own_states_alone(self, slot: str) -> bool:
         """Tell whether a slot is called for states alone that the device itself owns."""
@@ -337,13 +339,43 @@ class Contract:
         return sorted(takes) == sorted((STATE, DEVICE)) and result not in NO_HANDLES
 
     @property
+    def answer_at(self) -> int:
+        """Which argument says where the resolver puts the handle; -1 where it returns it."""
+        takes = self.resolver.takes if self.resolver is not None else ()
+        numbers = [at for at, kind in enumerate(takes) if kind in NUMBERS]
+        others = [kind for kind in takes if kind not in NUMBERS]
+        pointed = self.resolver is not None and self.resolver.result in YES_OR_NO
+        alone = len(numbers) == 1 and sorted(others) == sorted((STATE, DEVICE))
+        return numbers[0] if pointed and alone else -1
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether what a driver does with the resolver's handle can be followed."""
+        return self.returns_handle or self.answer_at >= 0
+
+    @property
+    def arity(self) -> int:
+        """With how many arguments the resolver is asked."""
+        return 2 + (self.answer_at >= 0)
+
+    @property
+    def result_is_truth(self) -> bool:
+        """Whether the resolver's result is true where there is a handle; else it is an error."""
+        return self.resolver is not None and self.resolver.result in BOOLEANS
+
+    def says(self, question: str) -> str:
+        """Return what the core's code says to a question: a word, or unknown."""
+        said = self.core.get(question)
+        return said.says if said is not None else "unknown"
+
+    @property
     def key(self) -> str:
         """What tells it from others whose names or answers are others, wherever those stand."""
         named = [(kind, role, name) for kind, role, name, _ in self.named()]
         takes = [(slot.name, slot.takes, slot.result) for slot in self.slots.values()]
         says = [(question, said.says) for question, said in self.core.items()]
         wrappers = [wrapper.name for wrapper in self.wrappers]
-        asked = (self.state_at, self.device_at, self.returns_handle)
+        asked = (self.state_at, self.device_at, self.returns_handle, self.answer_at)
         whole = (named, takes, self.callbacks, wrappers, asked, says)
         return repr((self.revision, self.state, *whole))
 

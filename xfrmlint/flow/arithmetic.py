@@ -30,6 +30,7 @@ from xfrmlint.flow.values import (
     Pointer,
     State,
     Struct,
+    Told,
     Unknown,
     Value,
     XfrmState,
@@ -87,6 +88,9 @@ def computed(values: Sequence[Value], sign: str, numbers: Sequence[Int | None]) 
     for at, value in enumerate(values):
         if isinstance(value, Handle) and len(values) == 2:
             return combined(value, sign, values[1 - at], numbers[1 - at], not at)
+    for value in values:
+        if isinstance(value, Told):
+            return replace(value, exact=False)
     one, other = (*values, UNKNOWN, UNKNOWN)[:2]
     if isinstance(one, Constant) and isinstance(other, Constant):
         left, right = numbers[0], numbers[1]

@@ -20,6 +20,7 @@ from xfrmlint.c.syntax import (
     source_of,
 )
 from xfrmlint.c.view import FunctionName, View
+from xfrmlint.contract.words import RESULT, ZEROED
 from xfrmlint.flow.arithmetic import (
     found_in,
     lost_number,
@@ -37,6 +38,7 @@ from xfrmlint.flow.values import (
     SAME,
     UNKNOWN,
     Constant,
+    Form,
     Handle,
     Location,
     Mark,
@@ -46,6 +48,7 @@ from xfrmlint.flow.values import (
     Pointer,
     State,
     Struct,
+    Told,
     Unknown,
     Value,
     XfrmState,
@@ -54,6 +57,7 @@ from xfrmlint.kernel.functions import function_named, is_kernels
 from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400
+_NOWHERE = "where the resolver puts its handle is not known"
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
 _DEVICES = {"master": Device.MASTER, "vlan": Device.VLAN_REAL}
 
@@ -83,7 +87,7 @@ class Calls:
         if self._is_cast(frame, call):
             value = evaluator.value(call.arguments[0])
             return [(evaluator.state, value)]
-        if len(call.arguments) == 2 and self._asks(frame, call):
+        if len(call.arguments) == self.driver.contract.arity and self._asks(frame, call):
             return self._resolve(evaluator, call)
         if not isinstance(call.callee, Name) or not call.name:
             # What a plain function's name stands for is asked of nobody.
@@ -146,7 +150,27 @@ class Calls:
         mark = mark._replace(source=Source.RESOLVED, device=device, sa=sa_of(whose))
         mark = mark._replace(named=named, text=why)
         made = evaluator.state.superseded((place,)).knowing((place,), "")
-        return [(made.marked(mark), Handle((place,)))]
+        asked_so = made.marked(mark)
+        if contract.answer_at < 0:
+            return [(asked_so, Handle((place,)))]
+        return [self._answered(evaluator, call, given[contract.answer_at], asked_so)]
+
+    def _answered(
+        self, evaluator: Evaluator, call: Call, into: Value, state: State
+    ) -> tuple[State, Value]:
+        """Put a handle where the resolver was told to; return what it says of it besides."""
+        contract, place = self.driver.contract, evaluator.frame.place(call)
+        argument = call.arguments[contract.answer_at]
+        evaluator.state = state
+        if not isinstance(into, Pointer):
+            return evaluator.frame.cut(state, argument, _NOWHERE), UNKNOWN
+        before = state.memory.get(into.to)
+        zeroed = contract.says(ZEROED) == "yes" or (isinstance(before, Constant) and before.zero)
+        # Where there is none, nothing need be stored: then only the result tells.
+        found = Handle((place,)) if zeroed else Handle((place,), Form.COMPUTED, None)
+        evaluator.put(into.to, found, pointed(argument))
+        sure = contract.says(RESULT) == "yes" and call.name in ("", contract.asks)
+        return evaluator.state, Told((place,), contract.result_is_truth, sure)
 
     def _targets(self, frame: Frame, call: Call) -> list[FunctionName]:
         """Return the driver's functions that a call can enter."""

@@ -107,8 +107,10 @@ class Code:
         members = {handle} | {field for _, field in self.keepers}
         named = frozenset((contract.member(OWNER), contract.member(PINNED))) - {""}
         moving = self._moving() if self.resolves else frozenset()
+        at = contract.answer_at
+        pointed = frozenset((name, at) for name in resolvers if at >= 0)
         seeds = Seeds(
-            frozenset(words | members), frozenset(members), resolvers, named=named, moving=moving
+            frozenset(words | members), frozenset(members), resolvers, pointed, named, moving
         )
         given: dict[FunctionName, frozenset[str]] = {
             f: frozenset() for f in sorted(self.driver.reached)

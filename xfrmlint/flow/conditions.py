@@ -18,16 +18,26 @@ from xfrmlint.flow.values import (
     Netdev,
     Packet,
     State,
+    Told,
     Value,
     XfrmState,
 )
 
+# An error's number: which one makes no difference.
+_ANY_ERROR = Int(-1, INT)
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
 def _is_named(value: Value) -> bool:
     """Tell whether a value is a net_device that the state names."""
     return isinstance(value, Netdev) and value.device in (Device.OWNER, Device.REAL_DEV)
+
+
+def _at_none(told: Told, sign: str, number: Int) -> set[bool]:
+    """Return how what was told where there is no handle can compare with a number."""
+    numbers = [0] if told.truth else [_ANY_ERROR.value, number.value, number.value - 1]
+    made = [calculated(Int(n, INT), sign, number) for n in numbers if told.truth or n < 0]
+    return {bool(one.value) for one in made if one is not None}
 
 
 class Conditions:
@@ -56,6 +66,8 @@ class Conditions:
         match value:
             case Handle():
                 return self.tested(state, value, one)
+            case Told():
+                return self.told(state, value, "!=", Int(0, INT), one)
             case Constant() if value.zero is not None:
                 return [(state, not value.zero)]
             case Bits():
@@ -103,6 +115,10 @@ class Conditions:
             return self.against(after, right, _MIRRORED.get(sign, sign), number, one)
         if isinstance(left, Handle):
             return self.against(after, left, sign, self.driver.number_of(right, self.view), one)
+        if isinstance(right, Told) and not isinstance(left, Told):
+            left, right, sign = right, left, _MIRRORED.get(sign, sign)
+        if isinstance(left, Told):
+            return self.told(after, left, sign, self._error_or_number(right), one)
         if isinstance(left, Constant) and isinstance(right, Constant):
             way = self.ordered(left, sign, right)
             return self.assuming(after, one) if way is None else [(after, way)]
@@ -151,6 +167,39 @@ class Conditions:
         assert at_zero is not None
         others = outcomes(handle, sign, number)
         return self.split(state, handle, bool(at_zero.value), others, one)
+
+    def _error_or_number(self, value: Value) -> Int | None:
+        """Return a number, or that of any error for one by its name."""
+        known = self.driver.number_of(value, self.view)
+        if known is None and isinstance(value, Constant) and value.text.startswith("-E"):
+            return _ANY_ERROR
+        return known
+
+    def told(
+        self, state: State, told: Told, sign: str, number: Int | None, one: Expression
+    ) -> Branches:
+        """Compare what says whether there is a handle with a number."""
+        if number is None or not told.exact:
+            compared = self.frame.compared(state, Handle(told.id), one)
+            return [(compared, True), (compared, False)]
+        found = calculated(Int(int(told.truth), INT), sign, number)
+        assert found is not None
+        there = bool(found.value)
+        # Which error it is nobody knows; but an error's number is below 0.
+        none = _at_none(told, sign, number)
+        facts = state.known.get(told.id, "")
+        ways: Branches = []
+        if facts != "zero":
+            if facts == "nonzero":
+                ways.append((state, there))
+            elif told.sure:
+                ways.append((self.frame.told(state, told.id, True, one), there))
+            else:
+                ways.append((self.frame.compared(state, Handle(told.id), one), there))
+        if facts != "nonzero":
+            gone = state if facts == "zero" else self.frame.told(state, told.id, False, one)
+            ways += [(gone, way) for way in none]
+        return sorted(ways, key=lambda branch: not branch[1])
 
     def split(
         self, state: State, handle: Handle, held: bool, others: set[bool], one: Expression
@@ -202,8 +251,10 @@ class Conditions:
         return found
 
     def meets(self, state: State, value: Value, sign: str, text: str, one: Expression) -> Branches:
-        if isinstance(value, Handle):
+        if isinstance(value, Handle | Told):
             number = self.driver.constants.value(text.strip(), self.view.path)
+            if isinstance(value, Told):
+                return self.told(state, value, sign, number, one)
             return self.against(state, value, sign, number, one)
         if isinstance(value, Constant):
             held = self.ordered(value, sign, self.frame.constant(text.strip(), one))

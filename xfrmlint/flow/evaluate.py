@@ -57,6 +57,7 @@ from xfrmlint.flow.values import (
     Pointer,
     State,
     Struct,
+    Told,
     Unknown,
     Value,
     XfrmState,
@@ -325,6 +326,8 @@ class Evaluator:
         match value:
             case Handle():
                 return prefixed(value, one.operator)
+            case Told():
+                return replace(value, exact=False)
             case Constant():
                 return _negated(value, one.operator)
         return UNKNOWN
@@ -403,13 +406,13 @@ class Evaluator:
         elif at[0] != "global":
             # A static variable has its value from before.
             kind = self.frame.declared_type(name)
-            self._put(at, self.frame.typed(self.value(value), kind, value), name)
+            self.put(at, self.frame.typed(self.value(value), kind, value), name)
 
     def _store(self, target: Expression, value: Value) -> None:
         target = uncast(target)
-        self._put(self.locate(target), value, target)
+        self.put(self.locate(target), value, target)
 
-    def _put(self, at: Location | None, value: Value, target: Expression) -> None:
+    def put(self, at: Location | None, value: Value, target: Expression) -> None:
         """Put a value at a location; a handle that leaves the stack is noted."""
         self.state = self.frame.forget(self.state, target)
         if isinstance(value, Handle) and not isinstance(target, Name):

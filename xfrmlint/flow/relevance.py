@@ -293,6 +293,9 @@ class Body:
             leads = held and inner.text in found.names
             if (name, position) in seeds.filling:
                 self._assigned(argument, found, fills=False)
+                if isinstance(uncast(argument), Name):
+                    # A parameter that is handed on.
+                    found.fills.add(inner.text)
             elif leads or _carries(argument, seeds, found):
                 # Also the address of a struct that holds a handle.
                 found.handed.setdefault(name, set()).add(position)

@@ -12,6 +12,7 @@ from xfrmlint.flow.frame import Frame, Outcomes
 from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.values import (
     CONFIGURED,
+    NAMED,
     UNKNOWN,
     Constant,
     Handle,
@@ -22,6 +23,7 @@ from xfrmlint.flow.values import (
     Pointer,
     State,
     Struct,
+    Told,
     Value,
 )
 
@@ -33,7 +35,7 @@ _MOST_TURNS = 2
 def holds(value: Value, state: State) -> bool:
     """Tell whether a value is a handle, or leads to memory that holds one."""
     match value:
-        case Handle():
+        case Handle() | Told():
             return True
         case Pointer():
             return bool(state.handles_below(value.to))
@@ -130,7 +132,7 @@ def renamed(state: State, value: Value, place: Place) -> tuple[State, Value]:
         return (place, *handle) if handle in fresh else handle
 
     def moved(one: Value) -> Value:
-        return replace(one, id=name(one.id)) if isinstance(one, Handle) else one
+        return replace(one, id=name(one.id)) if isinstance(one, NAMED) else one
 
     memory: Mapping[Location, Value] = {k: moved(v) for k, v in state.memory.items()}
     facts = {name(k): v for k, v in state.known.items()}

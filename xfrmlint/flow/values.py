@@ -149,9 +149,35 @@ class Unknown:
     packet: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the resolver returned beside a handle that it put where it was told to.
+
+    truth: it is true where there is one; else it is 0 then, and an error's number where there is
+    none. sure: where it says that there is one, that is not 0. exact: it was not computed with.
+    """
+
+    id: HandleId
+    truth: bool
+    sure: bool
+    exact: bool = True
+
+
 Value = (
-    Handle | Netdev | XfrmState | Offload | Constant | Bits | Pointer | Struct | Packet | Unknown
+    Handle
+    | Told
+    | Netdev
+    | XfrmState
+    | Offload
+    | Constant
+    | Bits
+    | Pointer
+    | Struct
+    | Packet
+    | Unknown
 )
+# What goes by the name of a handle.
+NAMED = (Handle, Told)
 UNKNOWN = Unknown()
 
 
@@ -262,11 +288,11 @@ class State:
 
     def superseded(self, handle: HandleId) -> "State":
         """Return the state in which what was made at a place before is another handle."""
-        if not any(isinstance(v, Handle) and v.id == handle for v in self.memory.values()):
+        if not any(isinstance(v, NAMED) and v.id == handle for v in self.memory.values()):
             return self
         earlier: HandleId = ("earlier", *handle)
         memory = {
-            k: replace(v, id=earlier) if isinstance(v, Handle) and v.id == handle else v
+            k: replace(v, id=earlier) if isinstance(v, NAMED) and v.id == handle else v
             for k, v in self.memory.items()
         }
         facts = {k: v for k, v in self.known.items() if k != earlier}
@@ -276,7 +302,7 @@ class State:
 
     def collected(self) -> "State":
         """Return the state without what is known of handles that nothing holds any more."""
-        alive = {v.id for v in self.memory.values() if isinstance(v, Handle)}
+        alive = {v.id for v in self.memory.values() if isinstance(v, NAMED)}
         return replace(
             self,
             known={k: v for k, v in self.known.items() if k in alive},

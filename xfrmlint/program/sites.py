@@ -195,7 +195,7 @@ class _Finder:
         for resolver in self.contract.askers:
             known: set[Place] = set()
             edges = self.graph.calls_of(FunctionName(XFRM, resolver, 0), path)
-            for edge in edges if self.contract.returns_handle else ():
+            for edge in edges if self.contract.is_followed else ():
                 known.add(edge.place)
                 view = self.graph.view(edge.caller)
                 if view is not None:
@@ -208,7 +208,7 @@ class _Finder:
     def strange(self, view: View, place: Place, resolver: str) -> None:
         """Note that the resolver is named where it can be asked for all that was understood."""
         why = f"{resolver} stands in a form of C that was not understood"
-        if not self.contract.returns_handle:
+        if not self.contract.is_followed:
             takes = ", ".join(self.contract.resolver.takes if self.contract.resolver else ())
             why = f"{resolver}({takes}) gives its handle in a way that is not followed"
         self.doubts.append(Doubt(place, view.function.name, why))
