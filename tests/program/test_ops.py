@@ -627,6 +627,45 @@ static const struct net_device_ops bond_netdev = { .ndo_add_slave = enslave };
             id="calls the owner's",
         ),
         pytest.param(
+            "struct foo { struct net_device *of; };\n"
+            "static int f(struct foo *p, struct xfrm_state *x)\n"
+            "{ p->of = x->xso.dev; return 0; }\n"
+            "static void g(struct foo *p, struct xfrm_state *x)\n"
+            "{ p->of->xfrmdev_ops->xdo_dev_state_free(p->of, x); }\n",
+            "lower",
+            id="calls the owner's, kept in a struct",
+        ),
+        pytest.param(
+            "struct foo { struct net_device *of; };\n"
+            "static int f(struct foo *p, struct xfrm_state *x)\n"
+            "{ p->of = x->xso.real_dev; return 0; }\n"
+            "static void g(struct foo *p, struct xfrm_state *x)\n"
+            "{ p->of->xfrmdev_ops->xdo_dev_state_free(p->of, x); }\n",
+            "upper",
+            id="calls the chosen one's, kept in a struct",
+        ),
+        pytest.param(
+            "struct foo { struct net_device netdev; };\n"
+            "static void f(struct foo *p, struct xfrm_state *x)\n"
+            "{ p->netdev.xfrmdev_ops->xdo_dev_state_free(&p->netdev, x); }\n",
+            "lower",
+            id="calls the ops of a device in its own struct",
+        ),
+        pytest.param(
+            "struct foo { struct net_device netdev; const struct xfrmdev_ops *ops; };\n"
+            "static void f(struct foo *p, struct xfrm_state *x)\n"
+            "{ p->ops->xdo_dev_state_free(&p->netdev, x); }\n",
+            "lower",
+            id="calls kept ops for a device in its own struct",
+        ),
+        pytest.param(
+            "struct foo { struct net_device *port; };\n"
+            "static void f(struct foo *p, struct xfrm_state *x)\n"
+            "{ (*p->port).xfrmdev_ops->xdo_dev_state_free(&*p->port, x); }\n",
+            "upper",
+            id="calls the ops of what its struct points to",
+        ),
+        pytest.param(
             "static int f(struct net_device *real) { return real->xfrmdev_ops != 0; }\n",
             "lower",
             id="looks at another's ops",

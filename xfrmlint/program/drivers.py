@@ -169,9 +169,21 @@ class _Delegation:
 
     def is_own(self, view: View, device: Node) -> bool:
         """Tell whether an expression is sure to be the device that the callback runs for."""
+        if self._is_embedded(view, device):
+            return True
         # The state's own device is the one that was asked; only the pinned one can be another.
         whose = self.devices.of(view, device).whose
         return bool(whose) and whose <= {Whose.OWN, Whose.GIVEN, Whose.OWNER}
+
+    def _is_embedded(self, view: View, device: Node) -> bool:
+        """Tell whether a net_device lies in a struct: another driver's is only pointed to."""
+        device = without_casts(device)
+        inner = device.child_by_field_name("argument")
+        if device.type == "pointer_expression" and inner is not None:
+            device = without_casts(inner)
+        kind = self.reader.types.of(device, view)
+        whole = kind is not None and kind.base == DEVICE and not kind.pointers
+        return whole and device.type == "field_expression"
 
 
 def _call_around(node: Node) -> Node:
