@@ -123,6 +123,13 @@ def changed(tree: Path, path: str, old: str, new: str) -> Path:
         ),
         pytest.param(
             IPSEC,
+            "&& bond_ipsec_accepts(peer_dev, dev))",
+            "&& bond_ipsec_accepts(dev, peer_dev))",
+            ("bond_ipsec_lower_handle", "P4", "B", "refuses the sharing test"),
+            id="the sharing test asked twice of one side",
+        ),
+        pytest.param(
+            IPSEC,
             "(dev->features & NETIF_F_HW_ESP) && ",
             "",
             ("bond_ipsec_lower_handle", "P4", "B", "has its offload switched off"),
