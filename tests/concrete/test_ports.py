@@ -182,7 +182,7 @@ def misdeeds(found: Analysis) -> set[str]:
 KEPT = ("	keys->of[at] = 0;\n", "")
 BUSY = (
     "			slate_take_back(s, at);\n			WRITE_ONCE",
-    "			if (s->keys && s->keys->of[at])\n				return -EBUSY;\n			WRITE_ONCE",
+    "			if (s->keys && s->keys->of[at])\n\t\t\t\treturn -EBUSY;\n			WRITE_ONCE",
 )
 FORGETS = ("			slate_take_back(s, at);\n			WRITE_ONCE", "			WRITE_ONCE")
 MASK = (

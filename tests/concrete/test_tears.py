@@ -55,9 +55,29 @@ def test_the_order_of_reads_and_that_of_writes_decide_together(tmp_path: Path) -
     tree = changed(lay("shared", tmp_path / "linux"), HEADER, *HANDLE_FIRST)
     found = tears(tree)
     assert found
-    assert {tear.blamed.name for tear in found} == {"bond_ipsec_move_all"}
+    # As its revision reads, these writes do no harm.
+    assert {tear.blamed.name for tear in found} == {"xfrm_dev_state_lower_handle"}
     assert any("hands C A's handle" in line for line in lines(found[0].schedule))
     assert tears(changed(tree, IPSEC, CLEAR_EARLY)) == ()
+
+
+def test_writes_that_either_order_tears_are_the_owners(tmp_path: Path) -> None:
+    tree = changed(lay_fixture("shared-torn", tmp_path / "linux"), HEADER, *HANDLE_FIRST)
+    found = tears(tree)
+    assert found
+    assert not {"xfrm_dev_state_lower_handle"} & {tear.blamed.name for tear in found}
+
+
+def test_the_resolvers_order_of_reads_is_told_at_its_definition(tmp_path: Path) -> None:
+    tree = changed(lay("shared", tmp_path / "linux"), HEADER, *HANDLE_FIRST)
+    _, rows = analyse(Folder(tree)).store.query(
+        "SELECT function, path, driver, detail FROM core_function WHERE question = 'torn'"
+        " AND ok = 0"
+    )
+    (told,) = rows
+    assert (told["function"], told["path"]) == ("xfrm_dev_state_lower_handle", HEADER)
+    wanted = "reads in the order offload_handle, real_dev, dev, and not real_dev, dev, "
+    assert told["detail"].startswith(wanted)
 
 
 def test_the_schedule_is_of_what_the_owner_wrote(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ from xfrmlint.facts.rows import (
 from xfrmlint.flow.callbacks import Answer, Callback
 from xfrmlint.flow.paths import Traced
 from xfrmlint.kernel.places import is_core
+from xfrmlint.model.interleave import READS
 from xfrmlint.model.predicates import Broken, sentence
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
@@ -155,9 +156,17 @@ def _tear_rows(owners: Sequence[Ran], tears: Sequence[Tear]) -> Iterator[CoreFun
         told.setdefault(tear.blamed, tear)
     for blamed, tear in told.items():
         last = tear.schedule.moves[-1]
-        detail = f"lets a reader in between: {tear.scene.world.name}: the resolver {last.text} (P5)"
+        where, names = tear.scene.world.name, tear.schedule.names
+        detail = f"lets a reader in between: {where}: the resolver {last.text} (P5)"
+        if tear.by_reads:
+            own, wanted = (
+                ", ".join(names[field] for field in order) for order in (tear.schedule.order, READS)
+            )
+            order = f"reads in the order {own}, and not {wanted}"
+            detail = f"{order}: with {tear.driver}, {where}: it {last.text} (P5)"
         place = (blamed.name, blamed.path, blamed.line)
-        yield CoreFunctionRow("torn", *place, 0, detail, tear.driver)
+        driver = "" if tear.by_reads else tear.driver
+        yield CoreFunctionRow("torn", *place, 0, detail, driver)
 
 
 def _driver_rows(contract: Contract, drivers: Sequence[Driver]) -> Iterator[tuple[object, ...]]:

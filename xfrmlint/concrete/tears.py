@@ -19,7 +19,7 @@ from xfrmlint.concrete.resolver import in_worlds, run
 from xfrmlint.concrete.sources import Sources
 from xfrmlint.concrete.states import Case
 from xfrmlint.contract.words import HANDLE, OWNER, PINNED, Contract
-from xfrmlint.model.interleave import Field, Order, Scenario, Schedule, Step, torn, written
+from xfrmlint.model.interleave import READS, Field, Order, Scenario, Schedule, Step, torn, written
 from xfrmlint.model.reference import State
 from xfrmlint.model.stories import Deed as Happens
 from xfrmlint.model.worlds import U, valid_on
@@ -32,12 +32,17 @@ _ROLES: tuple[tuple[str, Field], ...] = (
 
 
 class Tear(NamedTuple):
-    """A schedule in which a device gets another class's handle. blamed: whose writes these are."""
+    """A schedule in which a device gets another class's handle.
+
+    blamed: whose writes these are; the resolver (by_reads) where its revision reads in another
+    order, in which these writes do no harm.
+    """
 
     driver: str
     scene: Scene
     schedule: Schedule
     blamed: Blamed
+    by_reads: bool = False
 
 
 def tears(reader: Reader, ran: Ran) -> list[Tear]:
@@ -65,27 +70,48 @@ def _tears(ran: Ran, source: Source, sources: Sources) -> Iterator[Tear]:
     if order is None or blamed is None:
         return
     decide = _decider(source, sources, ran.answers)
+    known = sources.contract.shape in ("revision 1", "revision 2")
     for scene in filter(_is_moved, ran.scenes):
         scenario = _scenario(scene, sources.contract)
         try:
-            schedule = torn(order, scenario, decide) or _behind(scene, scenario, sources.contract)
+            schedule = torn(order, scenario, decide)
+            by_reads = (
+                schedule is not None
+                and known
+                and order != READS
+                and not torn(READS, scenario, decide)
+                and not _behind(scene, scenario, sources.contract, READS)
+            )
+            schedule = schedule or _behind(scene, scenario, sources.contract)
         except Outside:
             continue
         if schedule is not None:
-            place = Blamed(blamed.name, blamed.path, blamed.line)
-            yield Tear(ran.owner.name, scene, schedule, place)
+            whose = source if by_reads else blamed
+            place = Blamed(whose.name, whose.path, whose.line)
+            yield Tear(ran.owner.name, scene, schedule, place, by_reads)
 
 
-def _behind(scene: Scene, scenario: Scenario, contract: Contract) -> Schedule | None:
-    """Return the shortest bad schedule with the reads of the owner's callback, if there is one."""
+def _behind(
+    scene: Scene, scenario: Scenario, contract: Contract, first: Order = ()
+) -> Schedule | None:
+    """Return the shortest bad schedule with the reads of the owner's callback, if there is one.
+
+    first: the order in which the resolver's own reads come, if not as the tree has them.
+    """
     named = {contract.member(role): field for role, field in _ROLES}
     reader = scene.reader
     if reader is None or len(reader.members) <= len(named):
         return None
-    order = tuple(named[name] for name in reader.members)
+    own = tuple(named[name] for name in reader.members)
+    if sorted(own[: len(first)]) != sorted(first):
+        first = ()
+    order = (*first, *own[len(first) :])
+    # Where each value is that the tree's own resolver reads next.
+    at = [first.index(field) for field in own[: len(first)]]
     known: dict[tuple[tuple[str | int | None, ...], str], int] = {}
 
     def outcome(values: tuple[str | int | None, ...], device: str) -> int:
+        values = (*(values[n] for n in at), *values[len(at) :])
         if (values, device) not in known:
             # What can't be told tears nothing.
             known[values, device] = reader.handle(values, device) or 0

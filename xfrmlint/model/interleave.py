@@ -24,6 +24,8 @@ FIELDS: tuple[Field, ...] = ("owner", "pinned", "handle")
 _BY_ROLE: Mapping[Field, str] = {f: f for f in FIELDS}
 
 Order = tuple[Field, ...]
+# In what order either revision reads what an owner writes one by one: the RFC's patch 1/4.
+READS: Order = ("pinned", "owner", "handle")
 
 
 class Step(NamedTuple):
