@@ -169,6 +169,7 @@ ENDLESS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", ENDLESS)
 def test_a_question_without_end_is_ended(question: str) -> None:
     store = Store()

@@ -410,7 +410,7 @@ def test_a_hostile_name_is_text(name: str, plain: Page) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_any_name_is_text(name: str) -> None:
     assert_text(name, page_with("plain"))
 

@@ -69,7 +69,7 @@ def test_what_no_makefile_links_is_told(
     assert [(f.type, f.line) for f in found.findings] == [(f.type, f.line) for f in lost.findings]
     path = f"{NOOK}/offload/offload.c"
     reason = f"{why.format(path)}: callers in other folders were looked for by name"
-    assert [(u.path, u.line, u.reason) for u in found.unknown] == [(path, 0, reason)]
+    assert [(u.path, u.reason) for u in found.unknown if not u.line] == [(path, reason)]
 
 
 def test_every_type_of_an_expectation_has_a_rule(tmp_path: Path) -> None:

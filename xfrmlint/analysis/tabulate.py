@@ -11,7 +11,7 @@ from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
 from xfrmlint.c.unit import Place
 from xfrmlint.concrete.lab import Blamed, Ran
 from xfrmlint.concrete.tears import Tear
-from xfrmlint.contract.words import RESOLVE, SHARE, Contract
+from xfrmlint.contract.words import ADD, RESOLVE, SHARE, Contract
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import (
     AnswerRow,
@@ -138,9 +138,15 @@ def _broken_rows(
             where = first.path or ran.owner.path
             told_of = f"{reason}: {first.reason}"
             yield UnknownRow(where, first.line, "", told_of, matters=none)
-        elif ran.answers and ran.scenes and not any(scene.handed for scene in ran.scenes):
-            reason = f"this owner's add takes the state in none of {ran.total} worlds"
+        elif ran.answers and _refuses_all(ran, contract):
+            reason = f"this owner's add refuses the state in each of {ran.total} worlds"
             yield UnknownRow(ran.owner.path, 0, "", f"{reason}: why is not known", matters=1)
+
+
+def _refuses_all(ran: Ran, contract: Contract) -> bool:
+    """Tell whether an owner that takes states took none in any world."""
+    takes = contract.slot(ADD) in ran.owner.slots
+    return takes and bool(ran.scenes) and all(scene.refused for scene in ran.scenes)
 
 
 def _tear_rows(owners: Sequence[Ran], tears: Sequence[Tear]) -> Iterator[CoreFunctionRow]:

@@ -5,6 +5,7 @@ Kernel names: include/net/xfrm.h and net/xfrm/xfrm_state.c; the RFC's patch 1/4.
 
 import re
 from collections.abc import Callable, Sequence
+from errno import EINVAL, EOPNOTSUPP
 from itertools import product
 from typing import NamedTuple
 
@@ -199,6 +200,7 @@ class _Attempt:
         self.asked = asked
         self.own: set[str] | None = None
         self.others: set[str] = set()
+        self.choose: Callable[[], bool] = bool
         ops = Struct("ops", OPS, open=True)
         ops.put(contract.slot(ADD), Pointer(Function(contract.slot(ADD), self._refuse)))
         device = Struct("dev", DEVICE, open=True)
@@ -214,6 +216,7 @@ class _Attempt:
 
     def run(self, source: Source, sources: Sources, choose: Callable[[], bool]) -> None:
         """Run it. Raises Outside."""
+        self.choose = choose
         held = [(v.parameter, v.type) for v in source.view.locals if v.parameter >= 0]
         supposed = {DEVICE: self.device, STATE: Pointer(self.x)}
         arguments: list[Value] = [
@@ -231,7 +234,8 @@ class _Attempt:
                     self.others.add(name)
                     number = name == self.contract.member(HANDLE)
                     self.xso.put(name, Int(7, ULONG) if number else self.ops)
-        return Int(-22, INT)
+        # The core goes on without offload after the first of these.
+        return Int(-EOPNOTSUPP if self.choose() else -EINVAL, INT)
 
     def left(self) -> set[str]:
         """Return the members that are not clear; of what nobody can tell, nothing is said."""

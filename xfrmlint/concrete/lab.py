@@ -296,7 +296,8 @@ def _concerns(story: Story, owner: Owner, sources: Sources) -> bool:
     deeds = {step.deed for step in story.steps}
     if Deed.FAIL_OVER in deeds and not owner.other:
         return False
-    if Deed.JOIN in deeds and owner.joins is None:
+    if Deed.JOIN in deeds and (owner.joins is None or (Deed.LEAVE in deeds and not owner.leaves)):
+        # What nothing is seen to take out leaves no place for another one.
         return False
     # What it does for a port that a shared state was installed on is more than that it is gone.
     if Step(Deed.LEAVE, story.ports[0]) in story.steps and owner.leaves is None:

@@ -121,7 +121,7 @@ TOPOLOGIES = (
     # Right by a direct read too: only the active lower holds a handle.
     Topology(
         name="active-backup, active lower",
-        sentence="A bond without the callback owns the state, and the packet is on the pinned one.",
+        sentence="A bond without the callback owns the state, which the lower at work has.",
         state=_BACKUP,
         device=A,
         held={A: HANDLE[A]},
@@ -207,7 +207,7 @@ TOPOLOGIES = (
     # The resolver must not look into ops that are not there, and falls through to real_dev.
     Topology(
         name="owner without ops",
-        sentence="The owner's xfrmdev_ops is NULL; the pinned one is the device at work.",
+        sentence="The owner's xfrmdev_ops is NULL; the lower that has the state is at work.",
         state=_NO_OPS,
         device=A,
         held={A: HANDLE[A]},
