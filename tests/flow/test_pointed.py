@@ -118,6 +118,17 @@ static bool keep(struct net_device *port, struct xfrm_state *x, struct ring *rin
         (BOOL, f"struct md md = {{}}; if ({NAME}(dev, x, &md.h)) give(md.h);", "", TESTED),
         (BOOL, f"if (fetch(dev, x, &h)) {DROP} give(h);", FETCHED, TESTED),
         (BOOL, f"if (dropped(skb, {ASKED})) return NETDEV_TX_OK; give(h);", DROPS, TESTED),
+        (BOOL, f"unsigned long *p = &h; if (!{NAME}(dev, x, p)) {DROP} give(h);", "", TESTED),
+        (BOOL, f"unsigned long *p = &h; {NAME}(dev, x, p); give(*p);", "", UNCHECKED),
+        (INT, f"err = busy() ? -EBUSY : {ASKED}; if (err) {DROP} give(h);", "", TESTED),
+        (INT, f"err = {ASKED}; switch (err) {{ case 0: give(h); }}", "", TESTED),
+        # What was computed with the result says nothing that is known.
+        (
+            BOOL,
+            f"bool ok = busy(); ok &= {ASKED}; if (!ok) {DROP} give(h);",
+            "",
+            {"ask, compare", "ask, compare, use given to give()"},
+        ),
         # What it stores where there is none is 0.
         (BOOL, f"{ASKED}; if (h) give(h);", "", TESTED),
         (BOOL, f"{ASKED}; give(h);", "", UNCHECKED),

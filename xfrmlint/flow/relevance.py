@@ -294,13 +294,23 @@ class Body:
             if (name, position) in seeds.filling:
                 self._assigned(argument, found, fills=False)
                 if isinstance(uncast(argument), Name):
-                    # A parameter that is handed on.
+                    # A parameter that is handed on, or a pointer to another variable.
                     found.fills.add(inner.text)
+                    for pointee in self._pointees(inner.text):
+                        found.name(pointee)
             elif leads or _carries(argument, seeds, found):
                 # Also the address of a struct that holds a handle.
                 found.handed.setdefault(name, set()).add(position)
                 if stores.get(position, -1) in range(len(arguments)):
                     self._assigned(arguments[stores[position]], found, fills=False)
+
+    def _pointees(self, pointer: str) -> Iterator[str]:
+        """Yield the variables whose address a variable is given."""
+        for index in self.naming.get(pointer, ()):
+            for one in self.pairs(index) if pointer in self.names[index].assigned else ():
+                if isinstance(one, Assignment | Declaration) and isinstance(one.value, Address):
+                    if bared(one.target).text == pointer and isinstance(one.value.of, Name):
+                        yield one.value.of.name
 
     def slice(self, seeds: Seeds, carried: Carried) -> Slice:
         """Return what matters."""
