@@ -17,11 +17,49 @@ PUT = "	x->xso.offload_handle = slot->handle;\n"
 UNDO = "	if (err)\n		while (--i >= 0)\n			jasper_del_slot(&b->slot[i], x);\n"
 ADD = "		err = b->slot[i].dev->xfrmdev_ops->xdo_dev_state_add(b->slot[i].dev, x, ea);\n"
 JOINS = " .ndo_add_slave = jasper_enslave"
+DELETE = "	slot->dev->xfrmdev_ops->xdo_dev_state_delete(slot->dev, x);\n"
+FREES = """	if (slot->dev->xfrmdev_ops->xdo_dev_state_free)
+		slot->dev->xfrmdev_ops->xdo_dev_state_free(slot->dev, x);
+"""
+TABLE = "	.xdo_dev_state_delete = jasper_del,\n"
+HANDLE = "static unsigned long jasper_handle("
+OWNERS_FREE = """static void jasper_free(struct net_device *dev, struct xfrm_state *x)
+{
+	struct jasper *b = netdev_priv(dev);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(b->slot) && b->slot[i].dev; i++)
+		if (b->slot[i].dev->xfrmdev_ops->xdo_dev_state_free)
+			b->slot[i].dev->xfrmdev_ops->xdo_dev_state_free(b->slot[i].dev, x);
+}
+
+"""
+CALLS_ADD = ["kept: xdo_dev_state_add(b->slot[i].dev, x, ea);"]
+# A lower driver that has something left to do when a state is freed.
+ONYX = """#include <linux/netdevice.h>
+#include <net/xfrm.h>
+
+static void onyx_free(struct net_device *dev, struct xfrm_state *x)
+{
+}
+
+static const struct xfrmdev_ops onyx_ops = {
+	.xdo_dev_state_free = onyx_free,
+};
+"""
 
 
-def told(driver: str, tmp_path: Path, *changes: Change) -> tuple[list[str], list[str]]:
-    """Return what is wrong with a driver of the fixture, changed: kinds with lines; the doubts."""
+def told(
+    driver: str, tmp_path: Path, *changes: Change, lower: str = ""
+) -> tuple[list[str], list[str]]:
+    """Return what is wrong with a driver of the fixture, changed: kinds with lines; the doubts.
+
+    lower: the text of another driver of the tree.
+    """
     tree = lay("rfc", tmp_path / "linux")
+    if lower:
+        (tree / "drivers/net/onyx").mkdir()
+        (tree / "drivers/net/onyx/onyx_main.c").write_text(lower, "utf-8")
     shutil.copytree(TEAMS / driver, tree / "drivers/net" / driver)
     (tree / "drivers/net/Makefile").write_text(f"obj-m += {driver}/\n", "utf-8")
     path = tree / "drivers/net" / driver / f"{driver}_main.c"
@@ -97,6 +135,43 @@ def test_what_an_owner_does_wrong(
     found, doubts = told("jasper", tmp_path, *changes)
     assert [one.replace("x->xso.", "") for one in found] == wanted
     assert doubts == []
+
+
+@pytest.mark.parametrize(
+    ("lower", "changes", "wanted"),
+    [
+        pytest.param("", (), [], id="no lower has a free"),
+        pytest.param(f"/* {ONYX.replace('*/', '')} */", (), [], id="only a comment has one"),
+        pytest.param(
+            ONYX.replace("= onyx_free", "= NULL"), (), [], id="a lower says that it has none"
+        ),
+        pytest.param(ONYX, ((DELETE, DELETE + FREES),), [], id="each is deleted and freed"),
+        pytest.param(ONYX, (), CALLS_ADD, id="each is deleted alone"),
+        pytest.param(
+            "",
+            (
+                (TABLE, f"	.xdo_dev_state_free = jasper_free,\n{TABLE}"),
+                (HANDLE, f"{OWNERS_FREE}{HANDLE}"),
+            ),
+            CALLS_ADD,
+            id="the owner frees what is deleted, and not what is rolled back",
+        ),
+        pytest.param(ONYX, ((DELETE, FREES),), CALLS_ADD, id="each is freed alone"),
+    ],
+)
+def test_a_lower_that_took_a_state_is_told_to_delete_it_and_to_free_it(
+    lower: str, changes: Sequence[Change], wanted: list[str], tmp_path: Path
+) -> None:
+    found, doubts = told("jasper", tmp_path, *changes, lower=lower)
+    assert [one for one in found if one.startswith("kept")] == wanted
+    assert doubts == []
+
+
+def test_what_queued_work_undoes_is_not_known(tmp_path: Path) -> None:
+    queues = "	if (err)\n		schedule_work(&jasper_undo);\n"
+    found, doubts = told("jasper", tmp_path, (UNDO, queues))
+    assert found == []
+    assert [one.partition(":")[0] for one in doubts] == ["what queued work undoes is not seen"]
 
 
 def test_what_joins_and_is_not_run_can_test_the_promise(tmp_path: Path) -> None:

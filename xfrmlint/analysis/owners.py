@@ -48,7 +48,7 @@ def _misdeeds(ran: Ran, contract: Contract) -> Iterator[tuple[object, ...]]:
         where = (at.function, at.path, at.line, at.column)
         yield MisdeedRow(name, one.kind, *where, one.detail, int(one.supposed))
     for one in in_doubt(ran, contract):
-        reason = f"what makes a device its port was not run: {one.detail}"
+        reason = f"{one.doubt}: {one.detail}"
         yield UnknownRow(one.at.path, one.at.line, one.at.function, reason, name)
 
 

@@ -40,6 +40,16 @@ class Builtins(Expressions):
             self._store(place, self._value(call.arguments[1]), call.start)
         return old
 
+    def _swapped(self, call: Call) -> Value | None:
+        """swap(a, b), of two lvalues: include/linux/minmax.h."""
+        if len(call.arguments) != 2:
+            return None
+        one, other = map(self.place_of, call.arguments)
+        first, second = (self._load(place, call.start) for place in (one, other))
+        self._store(one, second, call.start)
+        self._store(other, first, call.start)
+        return Void()
+
     def _expected(self, call: Call) -> Value | None:
         return self._converted(self._value(call.arguments[0]), CType("long"), call.start)
 
@@ -99,6 +109,7 @@ class Builtins(Expressions):
 _BUILTINS: dict[str, Callable[[Builtins, Call], Value | None]] = {
     "guard": Builtins._guarded,
     "xchg": Builtins._exchanged,
+    "swap": Builtins._swapped,
     "smp_load_acquire": Builtins._exchanged,
     "smp_store_release": Builtins._exchanged,
     "__builtin_expect": Builtins._expected,

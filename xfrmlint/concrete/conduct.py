@@ -25,6 +25,7 @@ from xfrmlint.kernel.places import is_core
 from xfrmlint.model.stories import Deed as Happens
 
 _CALLS = (Deed.DELETE, Deed.FREE, Deed.ESN)
+_JOINED_UNSEEN = "what makes a device its port was not run"
 
 
 class MisdeedKind(StrEnum):
@@ -39,19 +40,30 @@ class MisdeedKind(StrEnum):
 class Misdeed(NamedTuple):
     """One of an owner's faults. at: the line it is owed to. detail: in words, with the world.
 
-    supposed: in that world a pointer that nobody is seen to store leads to a port.
+    supposed: in that world a pointer that nobody is seen to store leads to a port. doubt: why it
+    may be none.
     """
 
     kind: MisdeedKind
     at: Spot
     detail: str
     supposed: bool = False
+    doubt: str = ""
 
 
 def misdeeds(ran: Ran, contract: Contract) -> list[Misdeed]:
     """Return an owner's faults, the first for each line and kind."""
+    return [one for one in _first_of_each(ran, contract) if not one.doubt]
+
+
+def in_doubt(ran: Ran, contract: Contract) -> list[Misdeed]:
+    """Return what may be an owner's faults, where none of that kind is sure."""
+    return [one for one in _first_of_each(ran, contract) if one.doubt]
+
+
+def _first_of_each(ran: Ran, contract: Contract) -> list[Misdeed]:
     found: dict[tuple[MisdeedKind, str, int], Misdeed] = {}
-    for one in sorted(_misdeeds(ran, contract), key=lambda one: one.supposed):
+    for one in sorted(_misdeeds(ran, contract), key=lambda one: (bool(one.doubt), one.supposed)):
         found.setdefault((one.kind, one.at.path, one.at.line), one)
     return sorted(found.values(), key=lambda one: (one.at, one.kind))
 
@@ -68,18 +80,8 @@ def _misdeeds(ran: Ran, contract: Contract) -> Iterator[Misdeed]:
         if with_map:
             found += _stale(scene)
         if scene.refused:
-            found += [*_kept(scene), *_left(scene, contract)]
+            found += [*_kept(scene, ran.owner.frees), *_left(scene, contract)]
         yield from (one._replace(supposed=scene.unset) for one in found)
-
-
-def in_doubt(ran: Ran, contract: Contract) -> list[Misdeed]:
-    """Return what is not said of an owner, as what makes a device its port was not run.
-
-    Its code may test a promise there.
-    """
-    said = misdeeds(ran, contract)
-    untested = ran._replace(owner=ran.owner._replace(tests_promise=False))
-    return [one for one in misdeeds(untested, contract) if one not in said]
 
 
 def _happened(scene: Scene) -> list[Event]:
@@ -107,8 +109,8 @@ def _unpromised(
     """Yield where a lower that lacks a promise gets a handle of the owner's callback.
 
     What its own add returned, if it lacked the promise then; another one's, whenever it lacks it.
-    among: only of these, all if None: where what makes a device a port was not run, that may have
-    tested the promise. It did not where it is asked for here, and a wrong answer is taken.
+    among: of these it is sure, of all if None: where what makes a device a port was not run, that
+    may have tested the promise. It did not where it is asked for here, and a wrong answer is taken.
     """
     if not scene.handed:
         return
@@ -118,19 +120,29 @@ def _unpromised(
         device = lacking.get(answer.asking)
         if device is None or not answer.by_callback or not answer.value:
             continue
-        if among is not None and device.name not in among:
-            continue
+        doubt = "" if among is None or device.name in among else _JOINED_UNSEEN
         own = scene.world.issued.get(answer.value) == device.name
         if device.asks and (own or SHARE not in contract.slots):
             continue
-        if own and (answer.read_at.path or not began):
-            # No map: the member holds what this lower's add put there.
+        if own and not began:
             continue
+        if own and answer.read_at.path:
+            # The member holds what this lower's add put there, and it reads that by itself.
+            if not _others(scene, device.name):
+                continue
+            doubt = f"whether {device.name}'s handle stays in the field is not known"
         promise = contract.promise(SHARE if device.asks else RESOLVE)
-        at = _added_at(scene, answer, contract) if own else answer.read_at
+        at = answer.read_at
+        if own and not at.path:
+            at = _added_at(scene, answer, contract)
         if at.path:
             text = f"nothing tests whether {device.name} promises {promise}: {scene.world.name}"
-            yield Misdeed(MisdeedKind.UNPROMISED, at, text)
+            yield Misdeed(MisdeedKind.UNPROMISED, at, text, doubt=doubt)
+
+
+def _others(scene: Scene, name: str) -> bool:
+    """Tell whether more lowers than one have the state."""
+    return any(scene.world.issued[handle] != name for handle in scene.world.live)
 
 
 def _added_at(scene: Scene, answer: Answer, contract: Contract) -> Spot:
@@ -167,15 +179,27 @@ def _whose(value: str | int, scene: Scene) -> str:
     return f"{issuer}'s handle" if issuer else "a number that no add has returned"
 
 
-def _kept(scene: Scene) -> Iterator[Misdeed]:
-    """Yield where a lower's add failed, or the last one succeeded, and others keep the state."""
-    keep = scene.world.live - scene.world.deleted
+def _kept(scene: Scene, frees: bool) -> Iterator[Misdeed]:
+    """Yield where a lower's add failed, or the last one succeeded, and others keep the state.
+
+    The core calls delete for each state that an add has taken, and then free, if there is one
+    (net/xfrm/xfrm_state.c, xfrm_state_find()). frees: a lower may have one.
+    """
+    world = scene.world
     adds = [event for event in _happened(scene) if event.deed is Deed.ADD]
-    if not keep or not adds:
+    if not adds:
         return
-    names = sorted({scene.world.issued[handle] for handle in keep})
-    text = f"{' and '.join(names)} still {'has' if len(names) == 1 else 'have'} the state"
-    yield Misdeed(MisdeedKind.KEPT, adds[-1].at, f"{text}: {scene.world.name}")
+    keep = {world.issued[handle] for handle in world.issued.keys() - world.deleted}
+    unfreed = {world.issued[handle] for handle in world.live & world.deleted} if frees else set()
+    if not keep and not unfreed:
+        return
+    names = sorted(keep or unfreed)
+    have = "has" if len(names) == 1 else "have"
+    text = f"still {have} the state" if keep else f"{have} deleted the state, and not freed it"
+    queues = any(event.deed is Deed.QUEUES for event in _happened(scene))
+    doubt = "what queued work undoes is not seen" if queues else ""
+    detail = f"{' and '.join(names)} {text}: {world.name}"
+    yield Misdeed(MisdeedKind.KEPT, adds[-1].at, detail, doubt=doubt)
 
 
 def _left(scene: Scene, contract: Contract) -> Iterator[Misdeed]:

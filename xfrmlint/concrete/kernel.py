@@ -56,10 +56,9 @@ _SUCCEEDS = re.compile(
     r"netdev_rx_handler_(un)?register|vlan_vids_(add|del)_\w+|dev_(open|close)|sysfs_\w+|"
     r"(cancel|flush)_(delayed_)?work(_sync)?"
 )
+_TRUE = re.compile(r"mutex_trylock|rtnl_trylock|lockdep_is_held|rcu_read_lock_held")
 # Work is done later, and by nobody here.
-_TRUE = re.compile(
-    r"mutex_trylock|rtnl_trylock|lockdep_is_held|rcu_read_lock_held|(schedule|queue|mod)(_delayed)?_work"
-)
+_QUEUES = re.compile(r"(schedule|queue|mod)(_delayed)?_work")
 # Makes a device a port of another, or none: linked with data of the upper's, if that is told.
 _LINKS = re.compile(r"netdev_(master_)?upper_dev_(link|unlink)")
 _EXTREMES = re.compile(r"u?(?:min|max)")
@@ -110,6 +109,7 @@ def kernels_own(name: str) -> bool:
         for pattern in (
             _NOTHING,
             _TRUE,
+            _QUEUES,
             _SUCCEEDS,
             _LINKS,
             _EXTREMES,
@@ -137,6 +137,7 @@ class Deed(StrEnum):
     FREE = "free"
     ESN = "advance_esn"
     WAITS = "waits for all readers"
+    QUEUES = "queues work"
 
 
 class Spot(NamedTuple):
@@ -286,6 +287,9 @@ class Kernel:
             return Open("a bit", set(), derived=True)
         if _NOTHING.fullmatch(name) or _BITS.fullmatch(name):
             return Void()
+        if _QUEUES.fullmatch(name):
+            self.events.append(Event(Deed.QUEUES))
+            return Int(1, INT)
         if _TRUE.fullmatch(name) or _SUCCEEDS.fullmatch(name):
             return Int(int(_TRUE.fullmatch(name) is not None), INT)
         return None
@@ -393,7 +397,9 @@ class Kernel:
     def wrote(self, place: Cell, at: Spot) -> None:
         """Take down that a member of the watched struct was written."""
         if place.owner != self.watched.name:
-            self.written[id(place)] = place
+            if self.script is None:
+                # What reads by a script finds what it has itself written.
+                self.written[id(place)] = place
             return
         value = place.value
         told: str | int | None = None

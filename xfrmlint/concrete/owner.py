@@ -4,6 +4,7 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
+from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
@@ -26,7 +27,8 @@ class Owner(NamedTuple):
     called with the owner's private data and the port's; other: code besides the callbacks hands
     states on, found or not. blamed: of that code the innermost that both takes a state from a
     port and puts it on another. transmits: ndo_start_xmit. tests_promise: it may look at what
-    other devices' tables promise, somewhere.
+    other devices' tables promise, somewhere. frees: there are lowers that have to be told when a
+    state is freed: its code calls them, or a table of the tree has such a callback.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Owner(NamedTuple):
     blamed: Source | None
     transmits: Source | None
     tests_promise: bool = True
+    frees: bool = False
 
 
 def owner_of(
@@ -73,7 +76,24 @@ def owner_of(
         blamed,
         ndos["start_xmit"],
         _may_test_promise(reader, path),
+        _has_lowers_that_free(reader, path, bodies),
     )
+
+
+def _has_lowers_that_free(reader: Reader, path: str, bodies: Bodies) -> bool:
+    """Tell whether an owner calls a lower's free, or a lower of the tree has one."""
+    free, add = (re.escape(reader.contract.slot(role)) for role in (FREE, ADD))
+    if not free or any(FREE in body.slots for body in bodies.values()):
+        return bool(free)
+    fills = re.compile(rb"(?:->|\.)\s*%s\s*=(?!=|\s*NULL)" % free.encode())
+    # Who hands states on is an owner, too.
+    hands_on = re.compile(rb"(?:->|\.)\s*%s\s*\(" % add.encode())
+    own = owners_files(reader, path)
+    for file in reader.corpus.tree.search(rf"\b{free}\s*=", ["drivers"]):
+        text = without_comments(reader.corpus.data(file)) if file not in own else b""
+        if fills.search(text) and not hands_on.search(text):
+            return True
+    return False
 
 
 def _may_test_promise(reader: Reader, path: str) -> bool:
