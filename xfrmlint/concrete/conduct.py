@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from xfrmlint.concrete.kernel import Deed, Event, Spot
+from xfrmlint.concrete.kernel import NOWHERE, Deed, Event, Spot
 from xfrmlint.concrete.lab import Answer, Ran, Scene
 from xfrmlint.contract.words import (
     HANDLE,
@@ -23,6 +23,7 @@ from xfrmlint.contract.words import (
 )
 from xfrmlint.kernel.places import is_core
 from xfrmlint.model.stories import Deed as Happens
+from xfrmlint.model.worlds import Device
 
 _CALLS = (Deed.DELETE, Deed.FREE, Deed.ESN)
 _JOINED_UNSEEN = "what makes a device its port was not run"
@@ -108,47 +109,56 @@ def _unpromised(
 ) -> Iterator[Misdeed]:
     """Yield where a lower that lacks a promise gets a handle of the owner's callback.
 
-    What its own add returned, if it lacked the promise then; another one's, whenever it lacks it.
     among: of these it is sure, of all if None: where what makes a device a port was not run, that
     may have tested the promise. It did not where it is asked for here, and a wrong answer is taken.
     """
     if not scene.handed:
         return
-    began = not any(step.deed is Happens.CHANGE for step in scene.story.steps)
     lacking = {one.name: one for one in scene.world.devices if not (one.asks and one.shares)}
     for answer in scene.answers:
         device = lacking.get(answer.asking)
-        if device is None or not answer.by_callback or not answer.value:
+        if device is None or not answer.by_callback:
             continue
-        doubt = "" if among is None or device.name in among else _JOINED_UNSEEN
-        own = scene.world.issued.get(answer.value) == device.name
-        if device.asks and (own or SHARE not in contract.slots):
+        at, doubt = _given_at(scene, answer, device, contract)
+        if not at.path:
             continue
-        if own and not began:
-            continue
-        if own and answer.read_at.path:
-            # The member holds what this lower's add put there, and it reads that by itself.
-            if not _others(scene, device.name):
-                continue
-            doubt = f"whether {device.name}'s handle stays in the field is not known"
         promise = contract.promise(SHARE if device.asks else RESOLVE)
-        at = answer.read_at
-        if own and not at.path:
-            at = _added_at(scene, answer, contract)
-        if at.path:
-            text = f"nothing tests whether {device.name} promises {promise}: {scene.world.name}"
-            yield Misdeed(MisdeedKind.UNPROMISED, at, text, doubt=doubt)
+        text = f"nothing tests whether {device.name} promises {promise}: {scene.world.name}"
+        if doubt:
+            text = f"{device.name} does not promise {promise}: {scene.world.name}"
+        if among is not None and device.name not in among:
+            doubt = _JOINED_UNSEEN
+        yield Misdeed(MisdeedKind.UNPROMISED, at, text, doubt=doubt)
 
 
-def _others(scene: Scene, name: str) -> bool:
-    """Tell whether more lowers than one have the state."""
-    return any(scene.world.issued[handle] != name for handle in scene.world.live)
+def _given_at(scene: Scene, answer: Answer, device: Device, contract: Contract) -> tuple[Spot, str]:
+    """Return where a lower that lacks a promise got its answer, and why that may be right.
+
+    Nowhere if it is. What its own add returned, if it lacked the promise then, must not be in a
+    map; another one's it must not get whenever it lacks it.
+    """
+    issued = scene.world.issued
+    holders = {issued[handle]: handle for handle in scene.world.live - scene.world.deleted}
+    handle = answer.value if answer.value or answer.value is None else holders.get(device.name)
+    own = handle is not None and issued.get(handle) == device.name
+    changed = any(step.deed is Happens.CHANGE for step in scene.story.steps)
+    if not handle or (own and changed) or (device.asks and (own or SHARE not in contract.slots)):
+        return NOWHERE, ""
+    if not own:
+        return answer.read_at, ""
+    if answer.value and not answer.read_at.path:
+        return _added_at(scene, handle, contract), ""
+    if not holders.keys() - {device.name}:
+        # No map: it reads the member by itself, which holds what its add put there.
+        return NOWHERE, ""
+    at = answer.read_at if answer.value else _added_at(scene, handle, contract)
+    return at, f"what {device.name} finds in the field by itself is not known"
 
 
-def _added_at(scene: Scene, answer: Answer, contract: Contract) -> Spot:
+def _added_at(scene: Scene, handle: int, contract: Contract) -> Spot:
     """Return where the handle that a lower's add returned is read, or else where that is called."""
     events = _happened(scene)
-    begins = next(i for i, e in enumerate(events) if e.deed is Deed.ADD and e.value == answer.value)
+    begins = next(i for i, e in enumerate(events) if e.deed is Deed.ADD and e.value == handle)
     for event in events[begins + 1 :]:
         if event.deed is Deed.READS and event.member == contract.member(HANDLE):
             return event.at

@@ -38,9 +38,11 @@ def useless(world: World, asking: str | None, answer: int) -> str:
     """P2: what the owner transmits through, and each device that returned a handle, gets it."""
     if answer or not world.settled or world.freed or asking is None:
         return ""
-    if asking != world.owner and world.device(asking).master != world.owner:
-        # It is no port of the owner's, or has left.
-        return ""
+    if asking != world.owner:
+        device = world.device(asking)
+        if device.master != world.owner or not device.asks:
+            # It is no port of the owner's, or has left; or it does not ask, and 0 is right (P4).
+            return ""
     owed = world.live - world.deleted
     holders = {world.issued[handle] for handle in owed}
     if asking in holders:
