@@ -137,6 +137,134 @@ def test_what_an_owner_does_wrong(
     assert doubts == []
 
 
+LOOP = "		if (err)\n			break;\n		b->slot[i].handle = x->xso.offload_handle;\n"
+DECLARED = "	int i, err = 0;\n"
+MASK = """	for (i = 0; err && i < 4; i++)
+		if (done & BIT(i))
+			jasper_del_slot(&b->slot[i], x);
+"""
+NO_PROMISE = """		if (!jasper_asks(b->slot[i].dev)) {
+			err = -EOPNOTSUPP;
+			break;
+		}
+"""
+COPY = """	struct xfrm_dev_offload xso = x->xso;
+
+	xso.offload_handle = slot->handle;
+"""
+ADDS = (
+    "	for (i = 0; i < ARRAY_SIZE(b->slot) && b->slot[i].dev; i++) {\n"
+    + ADD
+    + LOOP
+    + "	}\n"
+    + UNDO
+)
+ADD_HEAD = "static int jasper_add(struct net_device *dev"
+ITSELF = """static int jasper_put(struct jasper *b, int i, struct xfrm_state *x,
+		      struct netlink_ext_ack *ea)
+{
+	int err;
+
+	if (i == 4 || !b->slot[i].dev)
+		return 0;
+	err = b->slot[i].dev->xfrmdev_ops->xdo_dev_state_add(b->slot[i].dev, x, ea);
+	if (err)
+		return err;
+	b->slot[i].handle = x->xso.offload_handle;
+	err = jasper_put(b, i + 1, x, ea);
+	if (err)
+		jasper_del_slot(&b->slot[i], x);
+	return err;
+}
+
+"""
+LAST = "		if (!err)\n			b->slot[i].handle = x->xso.offload_handle;\n"
+ANY = "b->slot[0].handle || b->slot[1].handle || b->slot[2].handle"
+WHO_TAKES = ["unpromised: offload_handle;"]
+WHO_DELETES = ["stale: xdo_dev_state_delete(slot->dev, x);"]
+
+
+def masked(operator: str) -> Sequence[Change]:
+    """Return jasper with a mask of those that took the state, by how one more is put there."""
+    return (
+        (DECLARED, f"	unsigned long done = 0;\n{DECLARED}"),
+        (LOOP, f"{LOOP}		done {operator} BIT(i);\n"),
+        (UNDO, MASK),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        pytest.param(masked("|="), [], id="a mask of those that took it"),
+        pytest.param(masked("="), CALLS_ADD, id="a mask of the last that took it"),
+        pytest.param(
+            ((ADD_HEAD, ITSELF + ADD_HEAD), (ADDS, "	err = jasper_put(b, 0, x, ea);\n")),
+            [],
+            id="who is further on is put first, and all go back",
+        ),
+        pytest.param(((LOOP, LAST), (UNDO, "")), CALLS_ADD, id="the last one's error is returned"),
+        pytest.param(
+            ((LOOP, LAST), (UNDO, ""), ("	return err;", f"	return {ANY} ? 0 : err;")),
+            [],
+            id="an error is returned if nobody took it",
+        ),
+        pytest.param(
+            ((TEST, '	if (!jasper_asks(port))\n		netdev_warn(port, "no");\n'),),
+            WHO_TAKES,
+            id="who does not promise is only told of",
+        ),
+        pytest.param(
+            ((TEST, "	if (!(port->features & NETIF_F_HW_ESP))\n		return -EOPNOTSUPP;\n"),),
+            WHO_TAKES,
+            id="a feature is no promise",
+        ),
+        pytest.param(
+            ((TEST, TEST.replace("jasper_asks(port)", "jasper_asks(dev)")),),
+            [],
+            id="a master that promises nothing takes in nobody",
+        ),
+        pytest.param(
+            (
+                (TEST, ""),
+                (ADD, NO_PROMISE + ADD),
+            ),
+            [],
+            id="who does not promise ends the add",
+        ),
+        pytest.param(
+            ((PUT, "	swap(x->xso.offload_handle, slot->handle);\n"),), [], id="two are swapped"
+        ),
+        pytest.param(
+            ((PUT, "	x->xso.offload_handle = xchg(&slot->handle, 0);\n"),),
+            [],
+            id="it is taken out",
+        ),
+        pytest.param(
+            ((PUT, ""), (DELETE, f"{DELETE}	swap(x->xso.offload_handle, slot->handle);\n")),
+            WHO_DELETES,
+            id="two are swapped too late",
+        ),
+        pytest.param(
+            ((PUT, f"	if (!x->xso.offload_handle)\n	{PUT}"),),
+            WHO_DELETES,
+            id="only if there is none",
+        ),
+        pytest.param(
+            ((PUT, COPY),),
+            WHO_DELETES,
+            id="into a copy",
+        ),
+    ],
+)
+def test_the_same_is_told_whatever_the_style(
+    changes: Sequence[Change], wanted: list[str], tmp_path: Path
+) -> None:
+    found, doubts = told("jasper", tmp_path, *changes)
+    assert [one.replace("x->xso.", "") for one in found] == wanted
+    assert doubts == []
+
+
 @pytest.mark.parametrize(
     ("lower", "changes", "wanted"),
     [
