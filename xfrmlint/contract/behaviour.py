@@ -44,6 +44,7 @@ _LOCK = re.compile(
     rb"\b(?:guard|scoped_guard|(?:raw_)?(?:spin|read|write)_(?:un)?(?:try)?lock\w*)\s*\("
 )
 _GUARD = re.compile(rb"(?:scoped_)?guard\s*\(\s*(\w+)")
+_RCU = re.compile(rb"\brcu_read_((?:un)?lock)\s*\(")
 _DEEPEST = 6
 
 
@@ -69,6 +70,20 @@ def core_says(reader: Reader, contract: Contract) -> dict[str, Said]:
 def runs(reader: Reader, role: str) -> Said:
     """Tell whether a tree's core calls a slot under a lock, or for each packet."""
     return _Asked(reader, reader.contract).runs(role)
+
+
+def called_for_acquires(reader: Reader) -> Where | None:
+    """Return where the core calls add in an RCU read-side critical section, if it does.
+
+    So xfrm_state_find() does for a larval state of a policy that a device has
+    (net/xfrm/xfrm_state.c, since 6.2), for a packet that waits for its key.
+    """
+    for body, call in _calls(reader, reader.contract, reader.contract.slot(ADD), ()):
+        before = body.view.text[body.view.node.start_byte : call.node.start_byte]
+        words = _RCU.findall(before)
+        if words and words[-1] == b"lock":
+            return call.where
+    return None
 
 
 def packet_device(reader: Reader, contract: Contract) -> Said:

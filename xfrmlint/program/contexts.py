@@ -1,10 +1,22 @@
 """Where the core calls a callback that must not sleep: as its code says, or the contract."""
 
+import re
 from typing import NamedTuple
 
 from xfrmlint.c.reader import Reader
-from xfrmlint.contract.behaviour import LOCKED, PER_PACKET, UNKNOWN, runs
-from xfrmlint.contract.words import DELETE, ESN, OFFLOAD_OK, RESOLVE, SHARE, STATS, XMIT
+from xfrmlint.contract.behaviour import LOCKED, PER_PACKET, UNKNOWN, called_for_acquires, runs
+from xfrmlint.contract.words import (
+    ADD,
+    DELETE,
+    ESN,
+    OFFLOAD_OK,
+    POLICY_ADD,
+    RESOLVE,
+    SHARE,
+    STATS,
+    XMIT,
+)
+from xfrmlint.program.ops import Table
 
 # What the contract says of them where the core is not there to be read.
 _SUPPOSED = {
@@ -14,6 +26,8 @@ _SUPPOSED = {
     SHARE: "where nothing may sleep",
 }
 _WITH_PACKET = (OFFLOAD_OK, XMIT, RESOLVE)
+# How a driver tells a state apart that only waits for its key (include/net/xfrm.h).
+_ACQUIRE = re.compile(rb"\bXFRM_(?:DEV_OFFLOAD_FLAG|STATE)_ACQ\b|\bxso\s*(?:\.|->)\s*flags\b")
 MUST_NOT_SLEEP = frozenset((DELETE, ESN, STATS, OFFLOAD_OK, XMIT, SHARE))
 
 
@@ -39,6 +53,20 @@ class Contexts:
         if role not in self._known:
             self._known[role] = self._asked(role)
         return self._known[role]
+
+    def acquires(self, table: Table) -> str:
+        """Return where a table's add is called for states that wait for a key; empty if it asks.
+
+        The core does so for policies that the device has itself, from where nothing may sleep.
+        """
+        roles = {self._reader.contract.slot_role(one.field) for one in table.callbacks}
+        if not {ADD, POLICY_ADD} <= roles:
+            return ""
+        files = self._reader.universe.files(table.place.path)
+        if any(_ACQUIRE.search(self._reader.corpus.unit(path).text) for path in files):
+            return ""
+        where = called_for_acquires(self._reader)
+        return f"{where.path}:{where.line}" if where is not None else ""
 
     def _asked(self, role: str) -> Context:
         if role in _WITH_PACKET:

@@ -18,7 +18,7 @@ from xfrmlint.c.cleanups import classes_in
 from xfrmlint.c.expression import bare
 from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import HANDLE, RESOLVE
+from xfrmlint.contract.words import ADD, HANDLE, RESOLVE
 from xfrmlint.kernel.doors import DATAPATH
 from xfrmlint.kernel.functions import function_named, guard_sleeps
 from xfrmlint.program.access import Doubt
@@ -146,6 +146,22 @@ class _Finder:
             role = contract.slot_role(callback.field)
             if role == RESOLVE or role in MUST_NOT_SLEEP:
                 self.look(table, callback, role)
+            elif role == ADD and (where := self.contexts.acquires(table)):
+                self.look_at_acquires(table, callback, where)
+
+    def look_at_acquires(self, table: Table, callback: Callback, where: str) -> None:
+        """Note that an add sleeps which is called for states that wait for a key, too."""
+        below = self.names.below(callback.target, table.place.path)
+        asked = _Asked(ADD, callback.target, below)
+        head = Hop(callback.target, callback.place.path, callback.place.line, callback.field)
+        # What is not seen below it may well sleep: most adds do.
+        doubts = dict(self.doubts)
+        views = self.graph.reader.definitions(callback.target, table.place.path)
+        found = [one for view in views for one in self.below(asked, view, (head,))]
+        self.doubts = doubts
+        for at, function, what, _ in found[:1]:
+            reason = f"{what} may sleep, and whether the core adds acquire states here is not known"
+            self.doubts[Doubt(at, function.name, f"{reason} ({where})")] = None
 
     def look(self, table: Table, callback: Callback, role: str) -> None:
         """Look at one callback."""
