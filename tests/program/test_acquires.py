@@ -93,5 +93,7 @@ def test_an_add_that_may_do_what_it_does(
 
 def test_an_add_that_sleeps_whatever_is_added(tmp_path: Path) -> None:
     (reason,) = doubts(tmp_path, "GFP_KERNEL")
-    assert reason.startswith("kzalloc() with GFP_KERNEL may sleep, and whether the core adds acquire")
+    assert reason.startswith(
+        "kzalloc() with GFP_KERNEL may sleep, and whether the core adds acquire"
+    )
     assert "net/xfrm/xfrm_state.c:" in reason
