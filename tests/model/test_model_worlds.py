@@ -105,6 +105,12 @@ def test_nothing_is_owed_while_a_state_is_being_changed() -> None:
     assert not useless(SHARED._replace(settled=False), A, 0)
 
 
+def test_nothing_is_owed_to_who_does_not_ask() -> None:
+    silent = SHARED.device(A)._replace(asks=False)
+    rest = tuple(one for one in SHARED.devices if one.name != A)
+    assert not useless(SHARED._replace(devices=(silent, *rest)), A, 0)
+
+
 def test_torn_is_another_class_and_not_ones_own_a_moment_late() -> None:
     late = SHARED._replace(live=frozenset())
     assert not torn(late, A, HA)
