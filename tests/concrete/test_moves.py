@@ -151,10 +151,19 @@ def told(
     test: str = TEST,
     answer: str = OWN,
     move: str = EMPTIES + WAITS + TAKES + PUTS,
+    takes: str = "",
 ) -> tuple[list[str], list[str]]:
-    """Return the kinds of what an owner does wrong, with `torn`; and its unknowns' reasons."""
+    """Return the kinds of what an owner does wrong, with `torn`; and its unknowns' reasons.
+
+    takes: what the core's add takes besides.
+    """
     text = AGATE.replace("TEST", test).replace("ANSWER", answer).replace("MOVE", move)
-    store = analyse(Folder(lay_example(text, tmp_path / "linux"))).store
+    tree = lay_example(text, tmp_path / "linux")
+    for path in ("net/xfrm/xfrm_state.c", "include/net/xfrm.h"):
+        head = "int xfrm_dev_state_add("
+        core = (tree / path).read_text("utf-8")
+        (tree / path).write_text(core.replace(head, head + takes), "utf-8")
+    store = analyse(Folder(tree)).store
     _, rows = store.query("SELECT kind, line, column FROM misdeed")
     lines = text.split("\n")
     found = [f"{one['kind']}: {lines[one['line'] - 1][one['column'] - 1 :]}" for one in rows]
@@ -238,3 +247,10 @@ def test_a_move_that_is_whole(answer: str, move: str, tmp_path: Path) -> None:
 )
 def test_a_move_that_tears(answer: str, move: str, tmp_path: Path) -> None:
     assert told(tmp_path, answer=answer, move=move)[0] == ["torn: agate_move"]
+
+
+def test_a_move_that_tears_where_the_core_can_not_be_run(tmp_path: Path) -> None:
+    takes = "struct net *net, "
+    assert told(tmp_path / "whole", takes=takes) == ([], [])
+    found, _ = told(tmp_path / "torn", move=EMPTIES + TAKES + PUTS, takes=takes)
+    assert found == ["torn: agate_move"]

@@ -711,16 +711,23 @@ class _Stage:
         add = self.code.owner.callbacks.get(self.contract.slot(ADD))
         if add is None:
             raise Outside("its add was not found", self.code.owner.path, 0)
-        self.xso.put(self.contract.member(OWNER), self.kernel.owner, CType(DEVICE, 1))
+        self._own(U)
         captured = self.contract.member(OWNER_CALLBACKS)
         if captured:
             self.xso.put(captured, self.devices[U].value(NETDEV_OPS), CType(OPS, 1))
         value = self._done(add, list(arguments)[: len(parameters(add.view))])
         if isinstance(value, Int) and value.value:
-            self.xso.put(self.contract.member(OWNER), NULL, CType(DEVICE, 1))
+            self._own(None)
             for member in self.code.cleared:
                 self.kernel.events.append(Event(Done.WRITES, member=member))
         return value
+
+    def _own(self, name: str | None) -> None:
+        """Let a state have an owner, or none, as the core's own code would."""
+        member = self.contract.member(OWNER)
+        owner = NULL if name is None else Pointer(self.devices[name])
+        self.xso.put(member, owner, CType(DEVICE, 1))
+        self.kernel.events.append(Event(Done.WRITES, member=member, value=name))
 
     def _core(self, role: str) -> None:
         """Run the core's delete or free; by the roles, the owner's callback and who is cleared."""
@@ -731,7 +738,7 @@ class _Stage:
             return
         self._call_back(self.code.owner.callbacks.get(self.contract.slot(role)))
         if role == FREE:
-            self.xso.put(self.contract.member(OWNER), NULL, CType(DEVICE, 1))
+            self._own(None)
 
     def _call_back(self, callback: Source | None) -> None:
         """Call one of the owner's callbacks that takes a state, and the device before it."""
