@@ -27,7 +27,7 @@ class Form(NamedTuple):
     tags: str = ""
 
 
-_ALLOCATED = "STRUCT *e = kzalloc(sizeof(*e), GFP_KERNEL); e->MEMBER = VALUE; "
+_ALLOCATED = "STRUCT *e = kzalloc(sizeof(*e), GFP_ATOMIC); e->MEMBER = VALUE; "
 _FOUND = "STRUCT *e;\n\t"
 
 # The first one is the plain one. "lasting": it stores elsewhere than in what POINTER leads to.
@@ -238,14 +238,14 @@ STORES = (
     ),
     Form(
         "xa_store",
-        _ALLOCATED + "xa_store(&POINTER->table, 1, e, GFP_KERNEL);",
+        _ALLOCATED + "xa_store(&POINTER->table, 1, e, GFP_ATOMIC);",
         find=_FOUND + "e = xa_load(&POINTER->table, 1);",
         place="e->MEMBER",
         tags="lasting",
     ),
     Form(
         "xa_store of the value",
-        "xa_store(&POINTER->table, 1, VALUE, GFP_KERNEL);",
+        "xa_store(&POINTER->table, 1, VALUE, GFP_ATOMIC);",
         find="DECLARE(v) = xa_load(&POINTER->table, 1);",
         place="v",
         tags="lasting pointer",

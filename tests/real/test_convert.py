@@ -23,7 +23,7 @@ RULES = load_rules([rules_folder()])
 
 # A kernel and a driver, as in CONVERSIONS -> what stands against a patch.
 REFUSED = {
-    "7.3 chelsio": "cxgb4_advance_esn_state(): xso.dev is read, and its own net_device is not in",
+    "7.3 chelsio": "cxgb4_advance_esn_state(): xso.dev is read, and xdo_dev_state_advance_esn (",
 }
 NAMES = {"octeontx2": "rvu_nicpf", "chelsio": "cxgb4"}
 

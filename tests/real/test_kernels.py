@@ -257,7 +257,9 @@ def test_a_conversion_silences_it(ported: Ported, form: str) -> None:
         text = (ported.root / main).read_text("utf-8")
         ported.write(main, text + WRAPPER.removeprefix("static inline "))
     found = [f for f in _findings(ported) if f.driver == "ixgbe"]
+    # What sleeps there waits for a timestamp whose packet could not be mapped.
     left = {"CONTROL_OFFLOAD_HANDLE", "OFFLOAD_DEV_ACCESS", "ADD_RETURNS_ZERO"}
+    left |= {"CALLBACK_MAY_SLEEP"}
     assert {f.type for f in found} <= left
 
 

@@ -443,8 +443,10 @@ def _substitute(
                 if out[-1].text == b",":
                     out += right
                 else:
-                    # A pasted name is nowhere as a whole: its first fixed piece stands for it.
+                    # A pasted name is nowhere as a whole: its first fixed piece stands for it,
+                    # unless that only joins others.
                     fixed = _is_of(macro, out[-1]) or following in bound
+                    fixed = fixed or not right[0].text.strip(b"_")
                     out[-1] = (out[-1] if fixed else right[0])._replace(
                         text=joined, spaced=out[-1].spaced
                     )
