@@ -12,6 +12,7 @@ answer: it says which calls have to be followed, and which nobody sees into.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from xfrmlint.c.arguments import closing
@@ -47,6 +48,7 @@ _KINDS = ("calls", "pointers", "sleeping", "freeing", "unknown")
 _HEAD = 400
 # So far down what a packet is asked is looked for: a function, and its helper's helper.
 _ROUNDS = 2
+_WORD = re.compile(rb"\w+")
 _MOST = 400
 
 
@@ -114,6 +116,10 @@ class NameWalk:
         self._drivers: dict[str, Mapping[bytes, Sequence[str]]] = {}
         self._bodies: dict[_Where, Body] = {}
         self._below: dict[tuple[str, str], Below] = {}
+        self._asked_of: dict[bytes, str] = {}
+        # What functions call besides a way, by its words; what each of these asks.
+        self._calls: dict[tuple[_Where, frozenset[str]], dict[bytes, str]] = {}
+        self._asked_below: dict[tuple[str, frozenset[str]], dict[bytes, frozenset[str]]] = {}
         self._asking: dict[
             tuple[str, str, Place, frozenset[str] | None], frozenset[str] | None
         ] = {}
@@ -207,21 +213,58 @@ class NameWalk:
         queue = list(self._own(name, path) or self._anywhere(name, path))
         if not queue:
             return None
-        texts = {where: self._text_until(where, until) for where in queue}
-        found = {asked for text in texts.values() for asked in _asks(text)}
+        found: set[str] = set()
+        for where in queue:
+            text = self._text_until(where, until)
+            found.update(self._asks(text))
+            if way is None:
+                continue
+            body = self._body(where)
+            if (where, way) not in self._calls:
+                self._calls[where, way] = {one.encode(): one for one in body.calls - way}
+            calls = self._calls[where, way]
+            # Many places of one function are asked for: what a callee asks is looked at once.
+            known = self._asked_below.setdefault((body.path, way), {})
+            named = calls.keys() & _WORD.findall(text)
+            for one in named - known.keys():
+                known[one] = self._asked_by(calls[one], body.path, way)
+            found.update(*[known[one] for one in named])
+        return frozenset(found)
+
+    def _asked_by(self, name: str, path: str, way: frozenset[str]) -> frozenset[str]:
+        """Return what of a packet a function and what it calls ask."""
+        found: set[str] = set()
+        queue = self._own(name, path)
         seen = set(queue)
-        for _ in range(0 if way is None else _ROUNDS):
-            calls: list[_Where] = []
-            for where in queue:
-                body = self._body(where)
-                called = sorted(
-                    one for one in body.calls - (way or frozenset()) if one.encode() in texts[where]
-                )
-                calls += [inner for one in called for inner in self._own(one, body.path)]
-            queue = [one for one in dict.fromkeys(calls) if one not in seen]
+        for left in reversed(range(_ROUNDS)):
+            found.update(asked for where in queue for asked in self._asks(self._text(where)))
+            bodies = [self._body(where) for where in queue] if left else []
+            calls = {(one, body.path) for body in bodies for one in body.calls - way}
+            inner = [where for one in sorted(calls) for where in self._own(*one)]
+            queue = [where for where in dict.fromkeys(inner) if where not in seen]
             seen.update(queue)
-            texts = {where: self._text(where) for where in queue}
-            found.update(asked for text in texts.values() for asked in _asks(text))
+        return frozenset(found)
+
+    def _asks(self, text: bytes) -> frozenset[str]:
+        """Return what of a packet a text asks; what is only read through the pointer is not."""
+        words = set(_BEFORE.findall(text))
+        for word in words - self._asked_of.keys():
+            self._asked_of[word] = function_named(word.decode()).asks
+        found = {"secpath"} if _SECPATH.search(text) else set()
+        names = [word for word in words if self._asked_of[word]]
+        calls = _calls_of(tuple(sorted(names))).finditer(text) if names else ()
+        for match in calls:
+            if match.group(1):
+                continue
+            if text.startswith(b"->", closing(text, match.start(3)) or 0):
+                continue
+            kept = [
+                one.group(1)
+                for one in _ASSIGNED.finditer(text, max(0, match.start() - 80), match.end(3))
+                if one.end() == match.end(3)
+            ]
+            if not kept or _is_asked(text, kept[0]):
+                found.add(self._asked_of[match.group(2)])
         return frozenset(found)
 
     def _text_until(self, where: _Where, until: Place) -> bytes:
@@ -455,23 +498,10 @@ def _macro(path: str, name: str, data: bytes, at: int) -> _Where:
     return _Where(path, name, at, at, end if end >= 0 else len(data))
 
 
-def _asks(text: bytes) -> frozenset[str]:
-    """Return what of a packet a text asks; what is only read through the pointer is not asked."""
-    found = {"secpath"} if _SECPATH.search(text) else set()
-    for match in _CALL.finditer(text):
-        asks = function_named(match.group(2).decode()).asks
-        if not asks or match.group(1):
-            continue
-        if text.startswith(b"->", closing(text, match.start(3)) or 0):
-            continue
-        kept = [
-            one.group(1)
-            for one in _ASSIGNED.finditer(text, max(0, match.start() - 80), match.end(3))
-            if one.end() == match.end(3)
-        ]
-        if not kept or _is_asked(text, kept[0]):
-            found.add(asks)
-    return frozenset(found)
+@lru_cache
+def _calls_of(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """Return what finds the calls of some functions."""
+    return re.compile(rb"(->\s*|\.\s*)?(?<!\w)(%s)\s*(\()" % b"|".join(names))
 
 
 def _is_asked(text: bytes, name: bytes) -> bool:
