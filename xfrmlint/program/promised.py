@@ -10,6 +10,7 @@ holds it: what is set on some way counts. A value that comes from where nobody s
 """
 
 import re
+from enum import Enum, auto
 
 from tree_sitter import Node
 
@@ -22,7 +23,14 @@ from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.valueflow.sources import Tracer
 
-_TESTS = ("==", "!=", "&&", "||", "<", ">", "<=", ">=")
+
+class _Answer(Enum):
+    YES = auto()
+    NO = auto()
+    OPEN = auto()
+
+
+_TOLD = {_Answer.YES: True, _Answer.NO: False, _Answer.OPEN: None}
 
 
 class Promised:
@@ -33,67 +41,75 @@ class Promised:
         self.flag = flag
         self.member = member
         self.constants = Constants(graph.reader.types)
-        self.tracer: Tracer[bool] = Tracer(graph.reader, graph.passed, self._holds)
+        self.tracer: Tracer[_Answer] = Tracer(graph.reader, graph.passed, self._says)
 
     def holds(self, view: View, value: Node) -> bool | None:
         """Tell whether a value holds the promise; None if that can't be told."""
-        if bare(value).type == "number_literal":
-            return bool(self._is_in(node_text(bare(value)), view))
-        found = self.tracer.of(view, value)
-        if True in found.answers:
-            return True
-        return None if found.doubts else False
+        return _TOLD[self._of(view, value)]
 
-    def _holds(self, view: View, node: Node) -> bool | None:
-        """Tell what an expression says by itself; None for one that has to be followed."""
+    def _of(self, view: View, value: Node) -> _Answer:
+        plain = bare(value)
+        if plain.type == "number_literal":
+            return self._of_constant(node_text(plain), view) or _Answer.OPEN
+        found = self.tracer.of(view, value)
+        if _Answer.YES in found.answers:
+            return _Answer.YES
+        return _Answer.OPEN if found.doubts or _Answer.OPEN in found.answers else _Answer.NO
+
+    def _says(self, view: View, node: Node) -> _Answer | None:
+        """Return what an expression says by itself; None for one that has to be followed."""
         match node.type:
             case "identifier":
-                return self._of_name(view, node)
+                local = view.local(node_text(node), node.start_byte)
+                return self._of_constant(node_text(node), view) if local is None else None
             case "unary_expression":
-                # What is left of a mask is told where it is applied.
-                return False
+                return _Answer.NO if self._is_without(node) else _Answer.OPEN
             case "binary_expression":
                 return self._of_operation(view, node)
             case "field_expression":
                 return self._of_member(view, node)
             case "call_expression" if called_by(node).isupper():
                 # BIT(0)
-                return self._is_in(node_text(node), view)
+                return self._of_constant(node_text(node), view)
         return None
 
-    def _of_operation(self, view: View, node: Node) -> bool | None:
+    def _of_operation(self, view: View, node: Node) -> _Answer:
         sign = node.child_by_field_name("operator")
         left, right = (node.child_by_field_name(side) for side in ("left", "right"))
-        if sign is None or left is None or right is None or sign.type in _TESTS:
-            return False
-        if sign.type == "&" and any(self._is_without(side) for side in (left, right)):
-            return False
-        sides = {self.holds(view, left), self.holds(view, right)}
-        if sign.type == "&":
-            return False if False in sides else True if sides == {True} else None
-        return True if True in sides else None if None in sides else False
+        constant = self._of_constant(node_text(node), view)
+        if constant is not None:
+            return constant
+        if sign is None or left is None or right is None or sign.type not in ("|", "*", "&"):
+            return _Answer.OPEN
+        sides = [self._of_side(view, side) for side in (left, right)]
+        # Of &, the last of these that a side is; else the first, as in IS_ENABLED(CONFIG_A) * FLAG.
+        order = (_Answer.YES, _Answer.OPEN, _Answer.NO)
+        return (max if sign.type == "&" else min)(sides, key=order.index)
+
+    def _of_side(self, view: View, side: Node) -> _Answer:
+        """Return what an operand says: a mask, if it is a constant."""
+        mask = bare(side)
+        if mask.type != "unary_expression" or self._is_without(mask):
+            return self._of(view, side)
+        return self._of_constant(node_text(mask), view) or _Answer.OPEN
 
     def _is_without(self, node: Node) -> bool:
         """Tell whether a mask takes the promise away."""
-        text = node_text(bare(node))
+        text = node_text(node)
         return text.startswith("~") and self.flag in re.findall(r"\w+", text)
 
-    def _of_name(self, view: View, node: Node) -> bool | None:
-        name = node_text(node)
-        if name == self.flag:
-            return True
-        if view.local(name, node.start_byte) is not None:
-            return None
-        return self._is_in(name, view)
-
-    def _is_in(self, constant: str, view: View) -> bool | None:
-        """Tell whether a constant has the promise's bit; None if either number is not known."""
+    def _of_constant(self, constant: str, view: View) -> _Answer | None:
+        """Return whether a constant has the promise's bit; None if either number is not known."""
+        if constant == self.flag:
+            return _Answer.YES
         bit = self.constants.value(self.flag, view.path)
         value = self.constants.value(constant, view.path)
-        return None if bit is None or value is None else bool(value.value & bit.value)
+        if bit is None or value is None:
+            return None
+        return _Answer.YES if value.value & bit.value else _Answer.NO
 
-    def _of_member(self, view: View, node: Node) -> bool | None:
-        """Tell that the flags of the table on another device hold what that one promises."""
+    def _of_member(self, view: View, node: Node) -> _Answer | None:
+        """Return that the flags of the table on another device hold what that one promises."""
         flags = slot_of(self.reader, view, node)
         base = node.child_by_field_name("argument")
         if (flags.struct, flags.field) != (OPS, self.member) or base is None:
@@ -101,4 +117,4 @@ class Promised:
         if base.type != "field_expression":
             return None
         table = slot_of(self.reader, view, base)
-        return True if (table.struct, table.field) == (DEVICE, NETDEV_OPS) else None
+        return _Answer.YES if (table.struct, table.field) == (DEVICE, NETDEV_OPS) else None
