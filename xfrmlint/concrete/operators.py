@@ -51,17 +51,8 @@ class Operators(Memory):
             return Unknown()
         if self.kernel is not None and (isinstance(one, Open) or isinstance(other, Open)):
             return self._decided(self.kernel, operator, one, other, at)
-        one, other = (
-            self._first_of(side, at) if isinstance(side, Struct) and side.element else side
-            for side in (one, other)
-        )
-        if isinstance(one, Pointer) and place_in_array(one.target) is not None:
-            if operator in ("+", "-") and isinstance(other, Int):
-                return self._moved(one, other.value if operator == "+" else -other.value, at)
-            if operator not in ("==", "!="):
-                return self._apart(operator, one, other, at)
-        if isinstance(one, Pointer) or isinstance(other, Pointer):
-            return self._compared(operator, one, other, at)
+        if isinstance(one, Pointer | Struct) or isinstance(other, Pointer | Struct):
+            return self._of_pointers(operator, one, other, at)
         if not isinstance(one, Int) or not isinstance(other, Int):
             raise self._outside(f"`{operator}` on what is no number", at)
         if operator in ("<<", ">>") and not 0 <= other.value < promoted(one.type).bits:
@@ -74,6 +65,21 @@ class Operators(Memory):
             why = "a division that overflows" if overflows else f"the operator `{operator}`"
             raise self._outside(why, at)
         return found
+
+    def _of_pointers(self, operator: str, one: Value, other: Value, at: int) -> Value:
+        """Compute with pointers; an array stands for one to its first element."""
+        one, other = (
+            self._first_of(side, at) if isinstance(side, Struct) and side.element else side
+            for side in (one, other)
+        )
+        if isinstance(one, Pointer) and place_in_array(one.target) is not None:
+            if operator in ("+", "-") and isinstance(other, Int):
+                return self._moved(one, other.value if operator == "+" else -other.value, at)
+            if operator not in ("==", "!="):
+                return self._apart(operator, one, other, at)
+        if not isinstance(one, Pointer) and not isinstance(other, Pointer):
+            raise self._outside(f"`{operator}` on what is no number", at)
+        return self._compared(operator, one, other, at)
 
     def _moved(self, pointer: Pointer, by: int, at: int) -> Pointer:
         """Return a pointer into an array so many elements further on."""

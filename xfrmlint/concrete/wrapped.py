@@ -1,4 +1,4 @@
-"""Loop macros of an owner's own that are another one, over what hangs on their arguments.
+"""Loop macros of an owner's own that stand for one of the kernel's.
 
 As bonding's bond_for_each_slave(bond, pos, iter) is netdev_for_each_lower_private((bond)->dev, pos,
 iter): what it runs over, and by which variable, the inner one says.

@@ -1,4 +1,4 @@
-"""What the resolver's result says where it puts its handle where it is told to.
+"""What the return value says of a resolver that stores its handle through a pointer.
 
 Read off its own code: each of its return statements says that there is no handle, or that there is
 one. Whether that one can be 0 is asked of what was stored, and of the conditions on the way.
@@ -76,7 +76,7 @@ class _Answer:
         for node in below(self.view.body):
             if node.type != "return_statement" or not node.named_children:
                 continue
-            said = {one for value in _alternatives(node) for one in self._of(value, 0)}
+            said = {one for value in _choices(node.named_children[0]) for one in self._of(value, 0)}
             if said & {_Says.OPEN, _Says.MAYBE}:
                 open_ = _Says.OPEN in said
                 what = "is not understood" if open_ else "nothing excludes 0 here"
@@ -189,10 +189,6 @@ def _nonzero(handles: tuple[str, ...]) -> set[str]:
 
 def _zero(handles: tuple[str, ...]) -> set[str]:
     return {form for one in handles for form in (f"!{one}", f"{one}==0")}
-
-
-def _alternatives(statement: Node) -> Iterator[Node]:
-    yield from _choices(statement.named_children[0])
 
 
 def _choices(value: Node) -> Iterator[Node]:

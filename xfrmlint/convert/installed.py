@@ -1,4 +1,4 @@
-"""Tables that sit on more, or on less, than the driver's own net_devices.
+"""Ops tables that are put on other net_devices than the driver's own, or on none.
 
 The promise is made by the table on the net_device. One that hangs in a struct for another module to
 forward to promises nothing; one that is put on a VLAN's device, too, promises for states whose

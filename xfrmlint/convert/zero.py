@@ -1,4 +1,4 @@
-"""Handles that a driver's add may return as 0: a packet of theirs would be dropped as one of none.
+"""Adds that may return handle 0: converted, the driver would drop the packets of such a state.
 
     x->xso.offload_handle = find_first_zero_bit(...);       the first state's handle is 0
 

@@ -6,7 +6,6 @@ unknown.
 """
 
 import re
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from tree_sitter import Node
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import arguments_of, called_by, given_to
 from xfrmlint.c.unit import Place, node_text
-from xfrmlint.c.view import FunctionName, Local, View
+from xfrmlint.c.view import Local, View
 from xfrmlint.contract import words
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
 from xfrmlint.kernel import structs
@@ -24,6 +23,7 @@ from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import STATE, Accesses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.privates import Privates, private_of
+from xfrmlint.program.reach import reached
 from xfrmlint.valueflow.forms import Stored, plain
 from xfrmlint.valueflow.sources import Sources, Tracer
 
@@ -135,22 +135,12 @@ class Devices:
         if not self.is_dummy(struct, view.path):
             return Whose.OWN
         found: set[Whose | None] = set()
-        for function in self._above(self.graph.known(view)):
+        for function in sorted(reached(self.graph, self.graph.known(view)).functions):
             for where, node in self.graph.mentions(function):
                 device = _polled(node)
                 if device is not None:
                     found |= self._polling(where, device)
         return found.pop() if len(found) == 1 else None
-
-    def _above(self, function: FunctionName) -> Iterator[FunctionName]:
-        """Yield a function and all that call it, in the driver."""
-        seen, wanted = {function}, [function]
-        while wanted:
-            current = wanted.pop()
-            yield current
-            callers = {edge.caller for edge in self.graph.incoming(current).edges} - seen
-            seen |= callers
-            wanted += sorted(callers)
 
     def _polling(self, view: View, device: Node) -> set[Whose | None]:
         """Return what the device is that a poll function is added to."""
