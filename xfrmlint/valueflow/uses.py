@@ -23,7 +23,7 @@ from xfrmlint.c.mention import Slot, Use, slot_of, stored_in, stored_through, us
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
-from xfrmlint.kernel.functions import Operand, function_named
+from xfrmlint.kernel.functions import function_named
 from xfrmlint.valueflow.forms import Passed
 
 DEEPEST = 12
