@@ -171,7 +171,7 @@ class Members:
             return "lasting" if root in ("global", "sa") else "unknown"
         kind = self._struct(view, inner)
         fields = self.reader.types.fields(kind, view.path) if kind is not None else None
-        members = fields[0] if fields is not None else {}
+        members: Mapping[str, CType] = fields[0] if fields is not None else {}
         name = inner.name
         if kind is not None and kind.base == "struct sk_buff":
             return "packet" if name == "cb" else "unknown"
