@@ -36,6 +36,7 @@ from xfrmlint.concrete.question import ask
 from xfrmlint.concrete.resolver import in_worlds
 from xfrmlint.concrete.slices import Slices
 from xfrmlint.concrete.sources import Sources, core_definitions
+from xfrmlint.concrete.states import xso_of
 from xfrmlint.concrete.trace import StepKind
 from xfrmlint.concrete.values import NULL, Cell, Function, Pointer, Struct, Value, Void
 from xfrmlint.contract.words import (
@@ -388,7 +389,11 @@ class _Stage:
         self.promises = {one.name: one for one in story.devices}
         self.devices = {name: Struct(name, DEVICE) for name in (*self.promises, U)}
         self.x = Struct("x", STATE)
-        self.xso = Struct(f"x->{XSO}", self.contract.offload)
+        self.xso = xso_of(self.contract)
+        for one in self.contract.members.values():
+            if one.struct:
+                value = NULL if one.type.endswith("*") else Int(0, ULONG)
+                self.xso.put_at(one.name, value, CType(one.type.rstrip(" *"), one.type.count("*")))
         self.x.put(XSO, self.xso)
         self.kernel = Kernel(
             self.devices,
@@ -471,7 +476,7 @@ class _Stage:
             return Int(-22, INT)
         handle = self.lowers.new(name)
         self.lowers.held[name] = handle
-        self.xso.put(self.contract.member(HANDLE), Int(handle, ULONG), CType("unsigned long"))
+        self.xso.put_at(self.contract.member(HANDLE), Int(handle, ULONG), CType("unsigned long"))
         member, at = self.contract.member(HANDLE), self.kernel.called_at
         self.kernel.events.append(Event(Done.ADD, name, member=member, value=handle, at=at))
         return Int(0, INT)
@@ -484,7 +489,7 @@ class _Stage:
 
     def _called(self, deed: Done, name: str) -> Value:
         """Take down that a lower's callback is called, and what it finds in the handle's member."""
-        cell = self.xso.fields.get(self.contract.member(HANDLE))
+        cell = self.xso.at(self.contract.member(HANDLE))
         held = cell.value if isinstance(cell, Cell) else Int(0, ULONG)
         found = held.value if isinstance(held, Int) else None
         self.kernel.events.append(Event(deed, name, value=found, at=self.kernel.called_at))
@@ -714,7 +719,7 @@ class _Stage:
         self._own(U)
         captured = self.contract.member(OWNER_CALLBACKS)
         if captured:
-            self.xso.put(captured, self.devices[U].value(NETDEV_OPS), CType(OPS, 1))
+            self.xso.put_at(captured, self.devices[U].value(NETDEV_OPS), CType(OPS, 1))
         value = self._done(add, list(arguments)[: len(parameters(add.view))])
         if isinstance(value, Int) and value.value:
             self._own(None)
@@ -726,7 +731,7 @@ class _Stage:
         """Let a state have an owner, or none, as the core's own code would."""
         member = self.contract.member(OWNER)
         owner = NULL if name is None else Pointer(self.devices[name])
-        self.xso.put(member, owner, CType(DEVICE, 1))
+        self.xso.put_at(member, owner, CType(DEVICE, 1))
         self.kernel.events.append(Event(Done.WRITES, member=member, value=name))
 
     def _core(self, role: str) -> None:
