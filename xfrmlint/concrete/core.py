@@ -9,13 +9,14 @@ from errno import EINVAL, EOPNOTSUPP
 from itertools import product
 from typing import NamedTuple
 
-from xfrmlint.c.integers import INT, ULONG, Int
+from xfrmlint.c.integers import INT, Int
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
 from xfrmlint.concrete.choices import MOST_RUNS, Settled, choices
 from xfrmlint.concrete.configuration import OFF, ON, OPTION
 from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Fault, Outside
+from xfrmlint.concrete.handles import handle_value
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.resolver import resolver_source, run, value_text
 from xfrmlint.concrete.sources import Sources, core_definitions, core_files
@@ -209,7 +210,8 @@ class _Attempt:
         self.ops = Pointer(ops)
         self.xso = xso_of(contract, open=True)
         for role in roles:
-            self.xso.put_at(contract.member(role), Int(0, ULONG) if role == HANDLE else NULL)
+            nothing = handle_value(contract, 0) if role == HANDLE else NULL
+            self.xso.put_at(contract.member(role), nothing)
         self.x = Struct("x", STATE, open=True)
         self.x.put(XSO, self.xso)
         self.names = [contract.member(role) for role in roles]
@@ -232,8 +234,9 @@ class _Attempt:
             for name in self.names:
                 if name not in self.own:
                     self.others.add(name)
-                    number = name == self.contract.member(HANDLE)
-                    self.xso.put_at(name, Int(7, ULONG) if number else self.ops)
+                    handle = name == self.contract.member(HANDLE)
+                    left = handle_value(self.contract, 7) if handle else self.ops
+                    self.xso.put_at(name, left)
         # The core goes on without offload after the first of these.
         return Int(-EOPNOTSUPP if self.choose() else -EINVAL, INT)
 
@@ -339,7 +342,7 @@ def _freeable(has_callback: bool, pinned: bool, contract: Contract) -> tuple[Str
     held: dict[str, Value] = {
         OWNER: Pointer(device),
         PINNED: Pointer(device) if pinned else NULL,
-        HANDLE: Int(7 if pinned else 0, ULONG),
+        HANDLE: handle_value(contract, 7 if pinned else 0),
         OWNER_CALLBACKS: Pointer(ops),
         LOWER_CALLBACKS: Pointer(ops),
         PRIVATE: Pointer(Cell("private", Uninitialized())),

@@ -4,12 +4,13 @@ The function is run over a route whose state has a handle, the owner's own, or n
 device is the state's or another one (include/net/xfrm.h, xfrm_dst_offload_ok()).
 """
 
-from xfrmlint.c.integers import ULONG, Int
+from xfrmlint.c.integers import Int
 from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.choices import MOST_RUNS, choices
 from xfrmlint.concrete.core import Answer, core_function
 from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Outside
+from xfrmlint.concrete.handles import handle_value
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.resolver import value_text
 from xfrmlint.concrete.sources import Sources
@@ -108,7 +109,7 @@ def _route(
     owner, other = (Struct(name, DEVICE, open=True) for name in ("dev", "other"))
     xso = xso_of(contract, open=True)
     xso.put_at(contract.member(OWNER), Pointer(owner))
-    xso.put_at(contract.member(HANDLE), Int(handle, ULONG))
+    xso.put_at(contract.member(HANDLE), handle_value(contract, handle))
     if kind is not None:
         xso.put(_TYPE, kind)
     held = Pointer(Cell("private", Uninitialized())) if private else NULL

@@ -19,6 +19,7 @@ from xfrmlint.c.syntax import Expression, Name
 from xfrmlint.concrete import primitives
 from xfrmlint.concrete.containers import HASHED, LOOPS, XARRAY, Containers, put, variable_of
 from xfrmlint.concrete.containers import Evaluating as MapsEvaluating
+from xfrmlint.concrete.handles import as_number
 from xfrmlint.concrete.values import NULL, Cell, Open, Pointer, Struct, Value, Void
 from xfrmlint.contract.words import DEVICE, OPS
 
@@ -422,7 +423,9 @@ class Kernel:
         if isinstance(value, Int):
             told = value.value
         elif isinstance(value, Pointer):
-            told = self.name_of(value) or getattr(value.target, "name", None)
+            handle = as_number(value) if value != NULL else None
+            name = self.name_of(value) or getattr(value.target, "name", None)
+            told = handle.value if isinstance(handle, Int) else name
         self.events.append(Event(Deed.WRITES, member=place.name, value=told, at=at))
 
     def name_of(self, value: Value) -> str | None:

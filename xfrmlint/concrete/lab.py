@@ -19,6 +19,7 @@ from xfrmlint.concrete.configuration import ALL_ON, ON
 from xfrmlint.concrete.core import may_clear_where_add_fails
 from xfrmlint.concrete.evaluate import ENDLESS, Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
+from xfrmlint.concrete.handles import as_number, handle_type, handle_value
 from xfrmlint.concrete.kernel import (
     NOWHERE,
     Event,
@@ -279,6 +280,12 @@ def _cells(struct: Struct) -> Iterator[Cell]:
                 queue.append(found)
 
 
+def _is_set(cell: Cell) -> bool:
+    """Tell whether a cell holds a number, or a handle, that is not 0."""
+    number = as_number(cell.value)
+    return isinstance(number, Int) and number.value != 0
+
+
 def _heads(sources: Sources) -> Mapping[str, View]:
     """Return the core's add, delete and free as they are written."""
     functions = sources.contract.functions
@@ -497,7 +504,8 @@ class _Stage:
             return Int(-22, INT)
         handle = self.lowers.new(name)
         self.lowers.held[name] = handle
-        self.xso.put_at(self.contract.member(HANDLE), Int(handle, ULONG), CType("unsigned long"))
+        value, kind = handle_value(self.contract, handle), handle_type(self.contract)
+        self.xso.put_at(self.contract.member(HANDLE), value, kind)
         member, at = self.contract.member(HANDLE), self.kernel.called_at
         self.kernel.events.append(Event(Done.ADD, name, member=member, value=handle, at=at))
         return Int(0, INT)
@@ -512,7 +520,8 @@ class _Stage:
         """Take down that a lower's callback is called, and what it finds in the handle's member."""
         cell = self.xso.at(self.contract.member(HANDLE))
         held = cell.value if isinstance(cell, Cell) else Int(0, ULONG)
-        found = held.value if isinstance(held, Int) else None
+        number = as_number(held)
+        found = number.value if isinstance(number, Int) else None
         self.kernel.events.append(Event(deed, name, value=found, at=self.kernel.called_at))
         if deed is Done.FREE:
             self.lowers.held.pop(name, None)
@@ -594,7 +603,7 @@ class _Stage:
         ]
         devices = [one for one in changed if self.kernel.name_of(one.value) is not None]
         member = self.contract.member(HANDLE)
-        handles = any(isinstance(one.value, Int) and one.value.value for one in changed) or any(
+        handles = any(map(_is_set, changed)) or any(
             event.member == member and event.deed is not Done.READS for event in self.steps[-1]
         )
         return tuple(f"{one.kind or one.owner}.{one.name}" for one in devices) if handles else ()
@@ -640,7 +649,7 @@ class _Stage:
     def _value_of(self, value: str | int | None) -> Value:
         if isinstance(value, str):
             return Pointer(self.devices[value])
-        return NULL if value is None else Int(value, ULONG)
+        return NULL if value is None else handle_value(self.contract, value)
 
     def _asked(self, asking: str) -> Result:
         device = Pointer(self.devices[asking])

@@ -5,10 +5,10 @@ Either returns the handle, or it returns whether there is one and puts it where 
 
 from collections.abc import Callable, Sequence
 
-from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
 from xfrmlint.concrete.evaluate import Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
+from xfrmlint.concrete.handles import as_number, handle_type, handle_value
 from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.sources import Sources
@@ -16,7 +16,6 @@ from xfrmlint.concrete.values import Cell, Pointer, Uninitialized, Unknown, Valu
 from xfrmlint.contract.words import BOOLEANS, DEVICE, RESOLVE, STATE, Contract
 
 _NONE = -2
-_NUMBER = CType("unsigned long")
 
 
 def ask(
@@ -25,7 +24,7 @@ def ask(
     """Ask a resolver for a device's handle; where it gives none, the value is 0. Raises Outside."""
     resolver = sources.contract.resolver
     takes = resolver.takes if resolver is not None and resolver.takes else (STATE, DEVICE)
-    cell = Cell("handle", Uninitialized(), _NUMBER)
+    cell = Cell("handle", Uninitialized(), handle_type(sources.contract))
     returned = sources.contract.returns_handle
     numbers = [kind for kind in takes if not kind.startswith("struct ")]
     if sorted(takes) != sorted((STATE, DEVICE, *numbers)) or (len(numbers) > 1 and not returned):
@@ -35,6 +34,8 @@ def ask(
     other: Value = Unknown() if returned else Pointer(cell)
     given = [{STATE: state, DEVICE: device}.get(kind, other) for kind in takes]
     result = evaluate(source, given, sources, kernel=kernel)
+    if returned and resolver is not None and resolver.result.endswith("*"):
+        return result._replace(value=as_number(result.value))
     if returned or not isinstance(result.value, Int):
         return result
     truth = resolver is not None and resolver.result in BOOLEANS
@@ -65,12 +66,12 @@ def callback_of(
             raise Outside(f"what {slot.name}() takes is not understood", *slot.place)
         found = answer([devices[0], states[0], devices[1]])
         if isinstance(found, Fault) or slot.gives == "returned":
-            return found if isinstance(found, Fault) else Int(found, ULONG)
+            return found if isinstance(found, Fault) else handle_value(contract, found)
         into = next(v for kind, v in by_kind if not kind.startswith("struct "))
         if not isinstance(into, Pointer) or not isinstance(into.target, Cell):
             return Fault(FaultKind.ARGUMENT, f"{slot.name}() is told no place for its handle")
         if found:
-            into.target.value = Int(found, ULONG)
+            into.target.value = handle_value(contract, found)
         failed = _NONE if slot.result == "int" else 0
         return Int(failed if not found else int(slot.result != "int"), INT)
 

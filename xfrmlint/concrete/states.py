@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.integers import UINT, ULONG, Int
+from xfrmlint.c.integers import UINT, Int
 from xfrmlint.concrete.faults import Fault, FaultKind
+from xfrmlint.concrete.handles import handle_type, handle_value
 from xfrmlint.concrete.question import callback_of
 from xfrmlint.concrete.values import NULL, Function, Pointer, Struct, Value
 from xfrmlint.contract.words import (
@@ -29,7 +30,6 @@ A, B, U = "A", "B", "U"
 _MAPPED = {A: 11, B: 13}
 _NET_DEVICE = CType(DEVICE, 1)
 _OPS = CType(OPS, 1)
-_RESULT = CType("unsigned long")
 
 
 class Case(NamedTuple):
@@ -109,7 +109,8 @@ def objects(case: Case, contract: Contract, names: Sequence[str] = (A, B, U)) ->
         if name == state.owner and state.callback is not None and slot:
             answer = _callback(slot, device, x, devices, state.callback)
             callback = Pointer(Function(slot, callback_of(contract, answer)))
-        kind = CType(contract.slots[RESOLVE].result) if RESOLVE in contract.slots else _RESULT
+        gives = contract.slots[RESOLVE].result if RESOLVE in contract.slots else "unsigned long"
+        kind = CType(gives.rstrip(" *"), gives.count("*"))
         if slot:
             ops.put(slot, callback, CType("fn", 1, kind))
         for member, bits in contract.kept(() if name == U else contract.promises).items():
@@ -128,7 +129,7 @@ def objects(case: Case, contract: Contract, names: Sequence[str] = (A, B, U)) ->
     values: dict[str, tuple[Value, CType]] = {
         OWNER: (pointer(state.owner), _NET_DEVICE),
         PINNED: (pointer(state.pinned), _NET_DEVICE),
-        HANDLE: (Int(state.handle, ULONG), _RESULT),
+        HANDLE: (handle_value(contract, state.handle), handle_type(contract)),
         OWNER_CALLBACKS: (captured(state.owner), _OPS),
         LOWER_CALLBACKS: (captured(state.pinned), _OPS),
     }

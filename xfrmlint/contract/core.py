@@ -287,11 +287,13 @@ def core_of(
     slots: Mapping[str, str],
     known: Sequence[str],
     given: str = "",
+    answer: str = "",
 ) -> Core:
     """Read the core's functions.
 
     parts: the structs in xso. slots: names by role. known: what resolvers are called. given: what
-    somebody says that this tree's is called, before all that its shape says.
+    somebody says that this tree's is called, before all that its shape says. answer: the type that
+    the owner's callback returns.
     """
     bodies = Bodies(reader, tag, fields, slots.values(), parts)
     data = reader.corpus.data(XFRM)
@@ -300,11 +302,11 @@ def core_of(
     found = list(bodies.of(XFRM, named))
     if RESOLVE in slots or named:
         found += _in_sources(reader, bodies, slots, named)
-    if RESOLVE in slots and not any(map(_is_question, found)):
+    if RESOLVE in slots and not any(_is_question(body, answer) for body in found):
         found += _in_other_headers(reader, bodies, slots[RESOLVE])
     own = [body for body in found if body.name == given]
-    resolver, stub = _resolver(reader, found, own, slots.get(RESOLVE, ""), named)
-    wrappers = _wrappers(reader, bodies, resolver)
+    resolver, stub = _resolver(reader, found, own, slots.get(RESOLVE, ""), named, answer)
+    wrappers = _wrappers(reader, bodies, resolver, answer)
     owner: Counter[str] = Counter()
     asked: Counter[str] = Counter()
     answered: Counter[str] = Counter()
@@ -374,24 +376,31 @@ def callers(found: Iterable[Body], slot: str, header: bytes) -> list[Body]:
     )
 
 
-def _is_question(body: Body) -> bool:
-    """Tell whether a function takes a state and a net_device and gives a number.
+def _is_question(body: Body, answer: str) -> bool:
+    """Tell whether a function takes a state and a net_device and gives a handle.
 
-    It returns it, or is told where to put it.
+    It returns it, or is told where to put it. A handle is a number, or a pointer where one is the
+    owner's answer.
     """
     number = body.result and body.result not in NO_HANDLES
+    pointer = body.result.endswith("*") and body.result != "".join(answer.rsplit(" ", 1))
     taken = Counter(body.takes)
     both = (taken[STATE], taken[DEVICE]) == (1, 1)
     if both and len(body.takes) == 3 and body.result in YES_OR_NO:
         return any(kind in NUMBERS for kind in body.takes)
-    return both and bool(number) and not body.result.endswith("*")
+    return both and bool(number) and not pointer
 
 
 def _resolver(
-    reader: Reader, found: Sequence[Body], own: Sequence[Body], slot: str, known: Sequence[str]
+    reader: Reader,
+    found: Sequence[Body],
+    own: Sequence[Body],
+    slot: str,
+    known: Sequence[str],
+    answer: str,
 ) -> tuple[Function | None, Function | None]:
     """Return the resolver and its stub: what calls the slot, else what has a resolver's shape."""
-    asking = [one for one in found if _is_question(one)]
+    asking = [one for one in found if _is_question(one, answer)]
     best = (
         list(own)
         or [one for one in asking if slot and any(call.slot == slot for call in one.calls)]
@@ -421,7 +430,7 @@ def _inline_stub(reader: Reader, name: str) -> Function | None:
     unit = reader.corpus.unit(XFRM)
     for item in unit.functions(name):
         body = unit.text[item.start : item.end]
-        if re.search(rb"\{\s*return\s*\(?0[uUlL]*\)?\s*;\s*\}\s*$", body):
+        if re.search(rb"\{\s*return\s*\(?(?:0[uUlL]*|NULL)\)?\s*;\s*\}\s*$", body):
             return Function(name, Where(XFRM, unit.line(item.start)))
     return None
 
@@ -455,7 +464,9 @@ def _prototype(reader: Reader, known: Sequence[str]) -> Function | None:
     return None
 
 
-def _wrappers(reader: Reader, bodies: Bodies, resolver: Function | None) -> tuple[Function, ...]:
+def _wrappers(
+    reader: Reader, bodies: Bodies, resolver: Function | None, answer: str
+) -> tuple[Function, ...]:
     """Return what else of the core asks the resolver: of its headers, and what it exports."""
     if resolver is None:
         return ()
@@ -476,14 +487,14 @@ def _wrappers(reader: Reader, bodies: Bodies, resolver: Function | None) -> tupl
         if body.view.path.endswith(".c")
         and body.name != resolver.name
         and resolver.name in body.called
-        and (_is_as_resolver(body, resolver) or _is_of_packet(body))
+        and (_is_as_resolver(body, resolver, answer) or _is_of_packet(body))
     ]
     return (*inlines, *macros, *exported)
 
 
-def _is_as_resolver(body: Body, resolver: Function) -> bool:
+def _is_as_resolver(body: Body, resolver: Function, answer: str) -> bool:
     """Tell whether a function is asked as the resolver is, perhaps in another order."""
-    return _is_question(body) and sorted(body.takes) == sorted(resolver.takes)
+    return _is_question(body, answer) and sorted(body.takes) == sorted(resolver.takes)
 
 
 def _is_of_packet(body: Body) -> bool:

@@ -91,7 +91,8 @@ def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
     }
     given = names.core.get("resolver", "")
     resolvers = [one.names.core["resolver"] for one in known()]
-    found = core_of(reader, _tag(reader), fields, parts, named, resolvers, given)
+    answer = _answer(roles.get(RESOLVE))
+    found = core_of(reader, _tag(reader), fields, parts, named, resolvers, given, answer)
     members = _members(reader, fields, parts, found, roles.get(RESOLVE))
     declared_as = {name: _member(reader, name, kind) for name, kind in own.items()}
     members = _named_otherwise(members, declared_as, names.members)
@@ -184,6 +185,11 @@ def _line_in(reader: Reader, found: Definition | None, name: str) -> Where:
     return Where(found.path, unit.line(match.start() if match else found.start))
 
 
+def _answer(resolve: Slot | None) -> str:
+    """Return the type of the handle that the owner's callback returns, if it returns one."""
+    return resolve.result if resolve is not None and resolve.gives == "returned" else ""
+
+
 def _parts(reader: Reader, fields: Fields) -> dict[str, str]:
     """Return the structs of the core's that lie in xso by their types, with what each is there."""
     found: dict[str, str] = {}
@@ -216,7 +222,8 @@ def _members(
 
     parts: the structs in it. resolve: the owner's callback, which gives what a handle is.
     """
-    numbers = {*NUMBERS, *([resolve.result] if resolve and resolve.gives == "returned" else ())}
+    answer = _answer(resolve)
+    numbers = {*NUMBERS, *([answer] if answer else ())}
 
     def of(wanted: Callable[[CType], bool]) -> list[str]:
         return [name for name, kind in fields.items() if wanted(kind)]
@@ -225,6 +232,12 @@ def _members(
     captured = of(lambda kind: (kind.base, kind.pointers) == (OPS, 1))
     handles = of(lambda kind: kind.pointers == 0 and kind.base in numbers)
     private = of(lambda kind: (kind.base, kind.pointers) == ("void", 1))
+    if answer.endswith("*"):
+        # A handle can be a pointer, too: which of them is one says the resolver, or nobody does.
+        handles += of(lambda kind: _typed(kind) == answer)
+        told = [name for name in handles if core.answered[name]]
+        private = [] if len(told) != 1 else [name for name in private if name not in told]
+        handles = told if len(told) == 1 else []
     # The first is the owner, unless the core says otherwise.
     devices.sort(key=lambda name: -core.owner[name])
     captured.sort(key=lambda name: -core.asked[name])

@@ -1,0 +1,47 @@
+"""A handle as what a state's field holds: a number, or a pointer in a tree whose handles are these.
+
+NULL is the 0 of a pointer. What a driver's pointer points to is nobody else's: nothing is seen
+through it.
+"""
+
+from functools import cache
+
+from xfrmlint.c.ctype import CType
+from xfrmlint.c.integers import ULONG, Int
+from xfrmlint.concrete.faults import Fault
+from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Value
+from xfrmlint.contract.words import HANDLE, Contract
+
+# What no member is called.
+_NUMBER = "the number"
+
+
+def handle_type(contract: Contract) -> CType:
+    """Return the type of the field that holds a handle."""
+    field = contract.members.get(HANDLE)
+    if field is None or not field.type.endswith("*"):
+        return CType("unsigned long")
+    return CType(field.type.rstrip(" *"), field.type.count("*"))
+
+
+def handle_value(contract: Contract, number: int) -> Value:
+    """Return the handle of a number as the field holds it."""
+    if not handle_type(contract).pointers:
+        return Int(number, ULONG)
+    return _pointer(number) if number else NULL
+
+
+def as_number(value: Value | Fault) -> Value | Fault:
+    """Return a pointer that is a handle, or NULL, as a number, and anything else as it is."""
+    if not isinstance(value, Pointer):
+        return value
+    if value == NULL:
+        return Int(0, ULONG)
+    number = value.target.fields.get(_NUMBER) if isinstance(value.target, Struct) else None
+    return number.value if isinstance(number, Cell) else value
+
+
+# The same number is the same pointer.
+@cache
+def _pointer(number: int) -> Pointer:
+    return Pointer(Struct("a handle").put(_NUMBER, Int(number, ULONG)))
