@@ -601,6 +601,20 @@ static int enslave(struct net_device *dev, struct net_device *slave)
 static const struct net_device_ops bond_netdev = { .ndo_add_slave = enslave };
 """
 
+CAPTURED = """\
+struct engine { void (*gone)(struct net_device *dev, struct xfrm_state *x); };
+struct leg { struct net_device *port; struct engine engine; };
+static int join(struct net_device *dev, struct net_device *port)
+{
+	struct leg *leg = netdev_priv(dev);
+
+	leg->port = port;
+	leg->engine.gone = port->xfrmdev_ops->xdo_dev_state_delete;
+	return 0;
+}
+static const struct net_device_ops leg_netdev = { .ndo_add_slave = join };
+"""
+
 
 @pytest.mark.parametrize(
     ("text", "role"),
@@ -694,6 +708,31 @@ static const struct net_device_ops bond_netdev = { .ndo_add_slave = enslave };
             "static const struct xfrmdev_ops up_ops = { .xdo_dev_state_add = up_add };\n",
             "upper",
             id="hands on by a local pointer",
+        ),
+        pytest.param(
+            CAPTURED + "static void up_delete(struct net_device *dev, struct xfrm_state *x)\n{\n"
+            "\tstruct leg *leg = netdev_priv(dev);\n\n"
+            "\tleg->engine.gone(leg->port, x);\n}\n"
+            "static const struct xfrmdev_ops up_ops = { .xdo_dev_state_delete = up_delete };\n",
+            "upper",
+            id="hands on by callbacks that it has captured",
+        ),
+        pytest.param(
+            CAPTURED + "static void up_delete(struct net_device *dev, struct xfrm_state *x)\n{\n"
+            "\tstruct leg *leg = netdev_priv(dev);\n\n"
+            "\tleg->engine.gone(dev, x);\n}\n"
+            "static const struct xfrmdev_ops up_ops = { .xdo_dev_state_delete = up_delete };\n",
+            "lower",
+            id="calls what it has captured for its own device",
+        ),
+        pytest.param(
+            CAPTURED + "struct other { void (*gone)(struct net_device *d, struct xfrm_state *x); "
+            "};\nstatic void up_delete(struct net_device *dev, struct xfrm_state *x,\n"
+            "\t\t\tstruct other *other)\n{\n"
+            "\tstruct leg *leg = netdev_priv(dev);\n\n"
+            "\tother->gone(leg->port, x);\n}\n",
+            "lower",
+            id="calls what another struct calls so",
         ),
     ],
 )

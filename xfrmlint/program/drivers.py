@@ -6,11 +6,11 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, without_casts
-from xfrmlint.c.mention import use_of
+from xfrmlint.c.mention import Slot, use_of
 from xfrmlint.c.reader import Words
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
-from xfrmlint.contract.words import DEVICE, NETDEV_OPS, STATE
+from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, STATE
 from xfrmlint.program.access import Accesses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.devices import Devices, Whose
@@ -125,6 +125,8 @@ class _Delegation:
         use = use_of(self.reader, view, node)
         if use.kind in ("called", "argument"):
             return [(view, field, _call_around(field))]
+        if use.kind == "slot" and use.slot is not None:
+            return self.calls_captured(view, use.slot)
         if use.kind != "local":
             return []
         # `add = slave->dev->xfrmdev_ops->xdo_dev_state_add; add(slave->dev, x, e)`
@@ -132,6 +134,17 @@ class _Delegation:
             (view, field, _call_around(inner))
             for inner in view.occurrences(use.name)
             if use_of(self.reader, view, inner).kind == "called"
+        ]
+
+    def calls_captured(self, view: View, slot: Slot) -> list[tuple[View, Node, Node]]:
+        """Return the calls of a callback that was kept in a struct of the driver's own."""
+        # What an ops table is filled with is found by that slot's name.
+        if not slot.struct.startswith("struct ") or slot.struct == OPS:
+            return []
+        return [
+            (use.view, field, _call_around(field))
+            for use in self.graph.reads_of(slot, view.path)
+            if use.kind == "called" and (field := use.at.parent) is not None
         ]
 
     def hands_on(self, view: View, field: Node, call: Node) -> bool:
