@@ -145,6 +145,42 @@ def test_values(body: str, wanted: int) -> None:
     assert found.value == wanted
 
 
+PAIR = """\
+struct pair { long a; int b; struct pair *next; };
+struct outer { struct pair pair; int c; };
+static struct pair made(long a, int b) { struct pair p = { .b = b, .a = a }; return p; }
+static struct pair written(long a) { return (struct pair){ .a = a }; }
+static long sum(const struct pair *p) { return p->a + p->b; }
+static long whole(struct pair p) { p.a += 10; return p.a + p.b; }
+static void set(struct pair *p) { p->b = 5; }
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("struct pair p = made(3, 4); return sum(&p);", 7),
+        ("struct pair p = { .a = 2 }; return sum(&p);", 2),
+        ("struct pair p = { 2, 3 }; return sum(&p);", 5),
+        ("struct pair p = made(3, 4); return whole(p) * 100 + p.a;", 1703),
+        ("struct pair p = written(9); set(&p); return sum(&p);", 14),
+        ("struct pair p, q = { 1, 2 }; p = q; q.a = 7; return sum(&p);", 3),
+        ("struct outer o = { .c = 4 }; return o.c + o.pair.a;", 4),
+        ("struct pair p = { .a = 1 }; return !p.next;", 1),
+    ],
+)
+def test_structs_of_the_trees(body: str, wanted: int) -> None:
+    found = called(f"{PAIR}long f(void)\n{{\n{body}\n}}\n").value
+    assert isinstance(found, Int)
+    assert found.value == wanted
+
+
+def test_a_struct_that_nothing_is_stored_in_is_not_read() -> None:
+    found = called(f"{PAIR}long f(void)\n{{\nstruct pair p;\np.a = 1;\nreturn sum(&p);\n}}\n")
+    assert isinstance(found.value, Fault)
+    assert found.value.kind is FaultKind.UNINITIALIZED
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

@@ -457,6 +457,80 @@ def test_a_resolver_stands_elsewhere(
     assert (found.name, found.kind, found.place.path) == ("hw_key", kind, path)
 
 
+SEEN = """\
+struct hw_seen {
+	struct net_device *chosen, *boss;
+	const struct xfrmdev_ops *by;
+	unsigned long key;
+};
+static inline struct hw_seen hw_look(const struct hw_sec *xso)
+{
+	struct hw_seen seen = {
+		.by = READ_ONCE(xso->boss_ops), .key = READ_ONCE(xso->key),
+		.boss = READ_ONCE(xso->boss), .chosen = READ_ONCE(xso->chosen),
+	};
+
+	return seen;
+}
+static inline unsigned long hw_ask(PARAMETERS)
+{
+	return seen->by && seen->by->sec_key ? seen->by->sec_key(seen->boss, x, port) : 0;
+}
+static inline unsigned long hw_key(struct xfrm_state *x, struct net_device *port)
+{
+	const struct hw_seen seen = hw_look(&x->xso);
+
+	if (!port || !seen.boss)
+		return 0;
+	if (seen.key && (seen.boss == port || seen.chosen == port))
+		return seen.key;
+	return hw_ask(ARGUMENTS);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("parameters", "arguments"),
+    [
+        ("const struct hw_seen *seen, struct xfrm_state *x, struct net_device *port",
+         "&seen, x, port"),
+        ("struct xfrm_state *x, struct net_device *port, const struct hw_seen *seen",
+         "x, port, &seen"),
+        ("const struct hw_seen *seen, struct hw_query *x, void *port", "&seen, x, port"),
+    ],
+)  # fmt: skip
+def test_parts_of_a_resolver_are_no_resolvers(parameters: str, arguments: str) -> None:
+    body = SEEN.replace("PARAMETERS", parameters).replace("ARGUMENTS", arguments)
+    found = contract_in(changed(SHARED, (XFRM, BODY, body)))
+    assert found.resolver is not None
+    assert (found.resolver.name, found.resolver.takes) == (
+        "hw_key",
+        ("struct xfrm_state", "struct net_device"),
+    )
+    assert names(found) == {**REVISION_2, "function.resolve": "hw_ask"}
+
+
+def test_parts_of_a_resolver_are_run_with_it(tmp_path: Path) -> None:
+    tree = lay("shared", tmp_path / "linux")
+    text = (tree / XFRM).read_text("utf-8")
+    begin = text.index("static inline unsigned long\nxfrm_dev_state_lower_handle(")
+    end = text.index("\n}\n", begin) + 3
+    arguments = "const struct hw_seen *seen, struct xfrm_state *x, struct net_device *port"
+    words = {**RENAMED_2, "hw_sec": "xfrm_dev_offload"}
+    body = SEEN.replace("PARAMETERS", arguments).replace("ARGUMENTS", "&seen, x, port")
+    (tree / XFRM).write_text(
+        text[:begin]
+        + renamed(body, words)
+        .replace("seen.real_dev", "seen.pin")
+        .replace("*real_dev, *dev", "*pin, *dev")
+        .replace(".real_dev =", ".pin =")
+        + text[end:],
+        "utf-8",
+    )
+    found = run("resolver", tree, cwd=tmp_path)
+    assert "equals the reference of revision 2 in all 351 states" in found.out
+
+
 def said(tree: Memory) -> dict[str, tuple[str, str]]:
     contract = contract_in(tree)
     found = core_says(reader_of(tree, contract=contract), contract)

@@ -133,6 +133,9 @@ class _Machine(Builtins):
         self._frames.append(frame)
         for local in body.parameters:
             value = self._converted(arguments[local.parameter], local.type, at)
+            if isinstance(value, Struct) and not value.born:
+                # What it does with its own is not done to the caller's.
+                value = value.copy(local.name)
             frame.cells[slot(local)] = Cell(local.name, value, local.type)
         result = view.result
         if view.body is None or result is None:
@@ -392,8 +395,8 @@ class _Machine(Builtins):
         value = made.value
         if value is not None and not isinstance(value, Initializer):
             self._initialize(cell, local.type, value)
-        elif self.kernel is not None and _is_struct(local.type):
-            struct = Struct(cell.name, local.type.base, fresh=value is None)
+        elif self.choose is None and _is_struct(local.type):
+            struct = self._begun_struct(cell.name, local.type, made, fresh=value is None)
             cell.value = struct if value is None else self._filled(struct, value)
         elif value is not None:
             raise self._uncovered(value)

@@ -248,6 +248,24 @@ class Expressions(Operands, Operators):
             struct.put(name, self._at_birth(struct, name, kind), kind)
         return struct.fields[name]
 
+    def _begun_struct(
+        self, name: str, kind: CType, node: Expression, fresh: bool = False
+    ) -> Struct:
+        """Return a struct of zeroes; in no world it has all members from the beginning."""
+        struct = Struct(name, kind.base, fresh=fresh)
+        if self.kernel is None:
+            self._whole(struct, kind, node)
+        return struct
+
+    def _whole(self, struct: Struct, kind: CType, node: Expression) -> None:
+        members = self.names.members(kind, self._path)
+        if not members:
+            raise self._outside(f"what {kind.base} has", node.start)
+        for member in members:
+            made = self.grown(struct, member, node)
+            if isinstance(made, Struct):
+                self._whole(made, made.layout or CType(made.kind), node)
+
     def _at_birth(self, struct: Struct, name: str, kind: CType) -> Value:
         """Return what a member of zeroed memory is; of an owner's own, a number is open."""
         plain = kind if kind.pointers else self.names.resolved(kind, self._path)
@@ -398,9 +416,9 @@ class Expressions(Operands, Operators):
     def _compound(self, one: Compound) -> Value:
         written = one.node.child_by_field_name("type")
         kind = written_type(written) if written is not None else None
-        if self.kernel is None or kind is None or kind.pointers or kind.base[:7] != "struct ":
+        if self.choose is not None or kind is None or kind.pointers or kind.base[:7] != "struct ":
             raise self._uncovered(one)
-        return self._filled(Struct(short(one), kind.base), one.value)
+        return self._filled(self._begun_struct(short(one), kind, one), one.value)
 
     def _filled(self, struct: Struct, one: Initializer) -> Struct:
         """Store what an initializer has for a struct of zeroes."""

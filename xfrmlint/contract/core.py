@@ -305,7 +305,7 @@ def core_of(
     if RESOLVE in slots and not any(_is_question(body, answer) for body in found):
         found += _in_other_headers(reader, bodies, slots[RESOLVE])
     own = [body for body in found if body.name == given]
-    resolver, stub = _resolver(reader, found, own, slots.get(RESOLVE, ""), named, answer)
+    resolver, stub = _resolver(reader, bodies, found, own, slots.get(RESOLVE, ""), named, answer)
     wrappers = _wrappers(reader, bodies, resolver, answer)
     owner: Counter[str] = Counter()
     asked: Counter[str] = Counter()
@@ -393,6 +393,7 @@ def _is_question(body: Body, answer: str) -> bool:
 
 def _resolver(
     reader: Reader,
+    bodies: Bodies,
     found: Sequence[Body],
     own: Sequence[Body],
     slot: str,
@@ -401,9 +402,12 @@ def _resolver(
 ) -> tuple[Function | None, Function | None]:
     """Return the resolver and its stub: what calls the slot, else what has a resolver's shape."""
     asking = [one for one in found if _is_question(one, answer)]
+    calling = [one for one in found if slot and any(call.slot == slot for call in one.calls)]
     best = (
         list(own)
-        or [one for one in asking if slot and any(call.slot == slot for call in one.calls)]
+        or [one for one in calling if one in asking and _is_whole(one)]
+        or _asking_through(reader, bodies, calling, answer)
+        or [one for one in calling if one in asking]
         or [one for one in found if one.name in known and one.view.node.type != "declaration"]
         or ([one for one in asking if one.reads] if slot else [])
     )
@@ -416,6 +420,35 @@ def _resolver(
         asked_for = Function(first.name, first.where, "function", first.takes, first.result)
         return asked_for, stub or _macro_stub(reader, first.name)
     return _macro(reader, slot, known) or _prototype(reader, known), None
+
+
+def _is_whole(body: Body) -> bool:
+    """Tell whether a function takes no struct besides a state and a net_device."""
+    structs = [kind for kind in body.takes if kind.startswith("struct ")]
+    return sorted(structs) == sorted((STATE, DEVICE))
+
+
+def _asking_through(
+    reader: Reader, bodies: Bodies, parts: Sequence[Body], answer: str
+) -> list[Body]:
+    """Return what asks as a resolver does, by parts that call the slot: of their files, or XFRM."""
+    names = [part.name for part in parts]
+    units = [reader.corpus.unit(path) for path in {XFRM: 0, **{p.view.path: 0 for p in parts}}]
+    for name in names:
+        calls = re.compile(rb"\b%s\s*\(" % re.escape(name.encode()))
+        found = [
+            bodies.body(View(reader.corpus, unit.path, item, unit.text, None))
+            for unit in units
+            for item in unit.items
+            if item.kind == "function"
+            and item.name not in names
+            and calls.search(unit.text, item.start, item.end)
+        ]
+        whole = [one for one in found if _is_question(one, answer) and _is_whole(one)]
+        if whole:
+            return whole
+        names += [one.name for one in found]
+    return []
 
 
 def _macro_stub(reader: Reader, name: str) -> Function | None:
