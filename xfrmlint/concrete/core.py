@@ -186,7 +186,21 @@ def add_clears(reader: Reader) -> Answer | None:
             return Answer(None, *place, f"{function.name}() has too many paths")
     if not failed:
         return Answer(None, *place, f"no way through {function.name}() to the owner was followed")
+    forgotten = left & _with_the_pinned(contract, cleared)
+    if forgotten:
+        text = f"{function.name}() clears {_listed(cleared)} where it fails, and leaves"
+        return Answer(False, *place, f"{text} {_listed(forgotten)} behind")
     return Answer(True, *place, "")
+
+
+def _with_the_pinned(contract: Contract, cleared: set[str]) -> set[str]:
+    """Return what goes where the core forgets the lower that an owner has pinned.
+
+    It may leave all of it to the owner, who knows what it has left; half of it is of no use.
+    """
+    captured = LOWER_CALLBACKS in contract.members
+    pinned = {contract.member(role) for role in (PINNED, LOWER_CALLBACKS) if captured}
+    return pinned | {contract.member(HANDLE)} if pinned & cleared else set()
 
 
 class _Attempt:
