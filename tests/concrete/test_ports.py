@@ -336,6 +336,88 @@ def test_an_owner_that_is_made_with_its_ports(
     assert (wrong(found), misdeeds(found)) == (set(), done)
 
 
+OF_TWO = (
+    "int slate_init(struct net_device *dev)\n{\n",
+    """int slate_init(struct net_device *dev, struct net_device *ports[2],
+	       struct netlink_ext_ack *ea)
+{
+	struct slate *s = netdev_priv(dev);
+	int at;
+
+	for (at = 0; at < 2; at++)
+		s->port[at] = ports[at];
+""",
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "done"),
+    [
+        pytest.param((), set(), id="right"),
+        pytest.param((MASK,), {"unpromised"}, id="a wrong mask"),
+    ],
+)
+def test_a_head_says_how_many_ports_there_are(
+    changes: tuple[tuple[str, str], ...], done: set[str], tmp_path: Path
+) -> None:
+    found = analysed(tmp_path, NO_JOINS, OF_TWO, *changes)
+    (owner,) = found.owners
+    assert {scene.joined for scene in owner.scenes} == {True}
+    assert {one.reason for one in owner.untold} == {"it is made of 2 ports"}
+    assert (wrong(found), misdeeds(found)) == (set(), done)
+
+
+KEPT_AS_NUMBER = (
+    "			handle = keys->of[at];",
+    """		{
+			unsigned long where = (unsigned long)&keys->of[at];
+
+			handle = where ? *(unsigned long *)where : 0;
+		}""",
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "broken"),
+    [
+        pytest.param(KEPT_AS_NUMBER, False, id="read through"),
+        pytest.param(
+            (
+                "			handle = keys->of[at];",
+                "			handle = (unsigned long)&keys->of[at];",
+            ),
+            True,
+            id="given",
+        ),
+        pytest.param(
+            ("			handle = keys->of[at];", "			handle = (unsigned long)keys;"),
+            True,
+            id="of the map",
+        ),
+    ],
+)
+def test_where_a_handle_lies_is_no_handle(
+    change: tuple[str, str], broken: bool, tmp_path: Path
+) -> None:
+    found = analysed(tmp_path, change)
+    (owner,) = found.owners
+    assert owner.untold == ()
+    assert {name for _, name, _ in wrong(found)} == ({"P1"} if broken else set())
+
+
+def test_nothing_is_computed_with_where_something_lies(tmp_path: Path) -> None:
+    found = analysed(
+        tmp_path,
+        ("			handle = keys->of[at];", "			handle = (unsigned long)keys & ~1UL;"),
+    )
+    (owner,) = found.owners
+    assert not wrong(found)
+    # Nor is it known whether that is a handle.
+    assert any("no number" in (one.reason or "") for s in owner.scenes for one in s.answers) or any(
+        "no number" in one.reason for one in owner.untold
+    )
+
+
 # One place for each number that is left of an ifindex.
 KEY = (
     "#define SLATE_PORTS 4\n",

@@ -58,6 +58,26 @@ def test_the_field_is_what_the_resolver_gives(base: str, kind: str, tmp_path: Pa
     assert found.members["handle"].type == f"{kind} *"
 
 
+def test_a_handle_that_is_a_struct_is_not_followed(tmp_path: Path) -> None:
+    tree = lay("rfc", tmp_path / "linux")
+    for path in ("include/net/xfrm.h", "include/linux/netdevice.h"):
+        text = (tree / path).read_text("utf-8")
+        text = re.sub(
+            r"\bunsigned long\b(?=\s+(?:offload_handle|handle\b|\(\*xdo|xfrm_dev_state_l))",
+            "struct hw_key",
+            text,
+        )
+        text = text.replace("return 0;", "return (struct hw_key){ .id = 0 };")
+        text = text.replace("handle : 0;", "handle : (struct hw_key){ .id = 0 };")
+        text = text.replace(
+            "struct xfrmdev_ops {", "struct hw_key { int id; };\nstruct xfrmdev_ops {"
+        )
+        (tree / path).write_text(text, "utf-8")
+    report = check_tree(Folder(tree), load_rules([rules_folder()]))
+    assert not report.findings
+    assert any("gives a struct" in one.reason for one in report.unknown)
+
+
 def test_where_nobody_tells_two_pointers_apart_neither_has_a_role(tmp_path: Path) -> None:
     tree = pointed(lay("rfc", tmp_path / "linux"))
     text = (tree / XFRM).read_text("utf-8")

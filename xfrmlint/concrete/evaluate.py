@@ -135,7 +135,7 @@ class _Machine(Builtins):
             value = self._converted(arguments[local.parameter], local.type, at)
             if isinstance(value, Struct) and not value.born:
                 # What it does with its own is not done to the caller's.
-                value = value.copy(local.name)
+                value = self._own(value.copy(local.name))
             frame.cells[slot(local)] = Cell(local.name, value, local.type)
         result = view.result
         if view.body is None or result is None:
@@ -397,18 +397,24 @@ class _Machine(Builtins):
             self._initialize(cell, local.type, value)
         elif self.choose is None and _is_struct(local.type):
             struct = self._begun_struct(cell.name, local.type, made, fresh=value is None)
-            cell.value = struct if value is None else self._filled(struct, value)
+            cell.value = self._own(struct if value is None else self._filled(struct, value))
         elif value is not None:
             raise self._uncovered(value)
         else:
             self._scalar(local.type, made.start)
         return one.next
 
+    def _own(self, struct: Struct) -> Struct:
+        """Return a struct that is a variable of the call's: nobody else sees it change."""
+        if self.kernel is not None:
+            self.kernel.made.append(struct)
+        return struct
+
     def _initialize(self, cell: Cell, kind: CType, written: Expression) -> None:
         value = self._converted(self._value(written), kind, written.start)
         if isinstance(value, Struct):
             self._read_whole(value, written.start)
-            value = value.copy(cell.name)
+            value = self._own(value.copy(cell.name))
         if kind.base in ("auto", "__auto_type") and isinstance(value, Int):
             cell.type = CType(value.type.name, 0)
         cell.value = value

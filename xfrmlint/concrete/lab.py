@@ -31,7 +31,7 @@ from xfrmlint.concrete.kernel import (
 )
 from xfrmlint.concrete.kernel import Deed as Done
 from xfrmlint.concrete.names import Source
-from xfrmlint.concrete.owner import LONGEST, Owner, owner_of, parameters, port_of
+from xfrmlint.concrete.owner import LONGEST, Owner, owner_of, parameters, port_of, ports_in
 from xfrmlint.concrete.primitives import known
 from xfrmlint.concrete.question import ask
 from xfrmlint.concrete.resolver import in_worlds
@@ -39,7 +39,7 @@ from xfrmlint.concrete.slices import Slices
 from xfrmlint.concrete.sources import Sources, core_definitions
 from xfrmlint.concrete.states import xso_of
 from xfrmlint.concrete.trace import StepKind
-from xfrmlint.concrete.values import NULL, Cell, Function, Pointer, Struct, Value, Void
+from xfrmlint.concrete.values import NULL, Address, Cell, Function, Pointer, Struct, Value, Void
 from xfrmlint.contract.words import (
     ADD,
     DELETE,
@@ -78,6 +78,10 @@ _UP = 0x41
 _SLAVE = 0x800
 # What a state and devices are when a state is added: it is valid, leaves the machine, they are up.
 _GIVEN = {"x.km.state": "XFRM_STATE_VALID", "x->xso.dir": "XFRM_DEV_OFFLOAD_OUT"}
+
+
+# A number that no add returns.
+NO_HANDLE = -1
 
 
 class Blamed(NamedTuple):
@@ -682,6 +686,9 @@ class _Stage:
 
     def _create(self, creates: Source) -> None:
         """Have the owner's device made of the story's ports; it may take none of them."""
+        wanted = ports_in(creates.view, self.code.sources)
+        if wanted and wanted != len(self.story.ports):
+            raise Outside(f"it is made of {wanted} ports", creates.path, creates.line)
         kind = CType(DEVICE, 1)
         array = Struct("the ports", "[]")
         array.element, array.count = kind, len(self.story.ports)
@@ -897,6 +904,9 @@ class _Stage:
         read_at = read[-1] if read else NOWHERE
         callback = self.contract.slot(RESOLVE)
         called = any(s.kind is StepKind.CALL and s.object == callback for s in result.trace)
+        if isinstance(value, Address | Pointer):
+            # Where something lies is no lower's handle.
+            return Answer(asking, NO_HANDLE, "", called, read_at)
         if not isinstance(value, Int):
             reason = value.text if isinstance(value, Fault) else "no number"
             return Answer(asking, None, reason, called)

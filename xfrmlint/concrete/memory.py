@@ -16,6 +16,7 @@ from xfrmlint.concrete.names import Names
 from xfrmlint.concrete.trace import Step, StepKind
 from xfrmlint.concrete.values import (
     NULL,
+    Address,
     Cell,
     Open,
     Pointer,
@@ -26,6 +27,9 @@ from xfrmlint.concrete.values import (
     Void,
 )
 from xfrmlint.contract.words import DEVICE
+
+# Of a number that holds a pointer.
+_BITS = 64
 
 
 @dataclass
@@ -241,8 +245,13 @@ class Memory:
         if wanted is not None:
             if isinstance(value, Int):
                 return wrapped(value.value, wanted)
-            if isinstance(value, Pointer) and wanted is BOOL:
-                return Int(int(value.target is not None), BOOL)
+            if isinstance(value, Pointer | Address) and wanted is BOOL:
+                return Int(int(value != NULL), BOOL)
+            if self.kernel is not None and wanted.bits == _BITS:
+                if isinstance(value, Address):
+                    return value
+                if isinstance(value, Pointer):
+                    return Int(0, wanted) if value == NULL else Address(value)
             raise self._outside("a pointer used as a number", at)
         return self._as_pointer(value, kind, at)
 
@@ -256,6 +265,7 @@ class Memory:
 
     def _as_pointer(self, value: Value, kind: CType, at: int) -> Value:
         """Convert a value as an assignment to a pointer does."""
+        value = value.of if isinstance(value, Address) else value
         if isinstance(value, Int) and value.value == 0:
             return NULL
         if isinstance(value, Int) and self.kernel is not None and kind == CType("void", 1):

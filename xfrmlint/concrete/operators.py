@@ -6,6 +6,7 @@ from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.memory import Memory
 from xfrmlint.concrete.values import (
     NULL,
+    Address,
     Cell,
     Function,
     Open,
@@ -30,6 +31,8 @@ class Operators(Memory):
             return value.value != 0
         if isinstance(value, Pointer):
             return value.target is not None
+        if isinstance(value, Address):
+            return True
         if isinstance(value, Unknown) and self.choose is not None:
             return self.choose()
         if isinstance(value, Open) and self.kernel is not None:
@@ -72,6 +75,8 @@ class Operators(Memory):
             self._first_of(side, at) if isinstance(side, Struct) and side.element else side
             for side in (one, other)
         )
+        if operator in ("==", "!="):
+            one, other = (s.of if isinstance(s, Address) else s for s in (one, other))
         if isinstance(one, Pointer) and place_in_array(one.target) is not None:
             if operator in ("+", "-") and isinstance(other, Int):
                 return self._moved(one, other.value if operator == "+" else -other.value, at)

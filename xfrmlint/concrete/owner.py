@@ -31,6 +31,9 @@ _PRIVATE = re.compile(rb"\bstruct\s+(\w+)\s*\*\s*\w+\s*=\s*netdev_priv\s*\(")
 _SEVERAL = re.compile(
     rb"^[^{;]*\(\s*[^{;]*\bstruct\s+net_device\s*(?:\*\s*(?:const\s*)?\*|\*\s*\w+\s*\[)[^{;]*\{"
 )
+_SIZED = re.compile(
+    rb"[^{;]*\(\s*[^{;]*\bstruct\s+net_device\s*\*\s*(?:const\s+)?\w+\s*\[\s*(\w+)\s*\][^{;]*\{"
+)
 _INDEX = b"ifindex"
 _TABLE = re.compile(rb"\bstruct\s+xfrmdev_ops\s+(\w+)\s*=")
 _INSTALLS = re.compile(rb"(?:->|\.)\s*%s\s*=(?!=)" % NETDEV_OPS.encode())
@@ -184,23 +187,37 @@ def _creator(sources: Sources, bodies: Bodies) -> Source | None:
             continue
         if any(_INSTALLS.search(bodies[one].text) for one in reached(name, bodies)):
             head = sources.head(name, body.path)
-            if head is not None and takes_ports(parameters(head), sources, head.path):
+            if head is not None and takes_ports(head, sources):
                 found.add(name)
     outer = found - {below for name in found for below in reached(name, bodies) - {name}}
     name = outer.pop() if len(outer) == 1 else ""
     return sources.function(name, bodies[name].path) if name else None
 
 
-def takes_ports(kinds: Sequence[CType], sources: Sources, path: str) -> bool:
-    """Tell whether a function takes an array of devices, how many, and at most one device more."""
+def takes_ports(head: View, sources: Sources) -> bool:
+    """Tell whether a function takes an array of devices, how many, and at most one device more.
+
+    How many there are its head may say, too.
+    """
     count: Counter[str] = Counter()
-    for kind in kinds:
+    for kind in parameters(head):
         if kind.base == DEVICE:
             count["ports" if kind.pointers == 2 else "device"] += 1
         elif kind.base != EXTACK:
-            plain = sources.resolved(kind, path)
+            plain = sources.resolved(kind, head.path)
             count["other" if kind.pointers or integer(plain) is None else "number"] += 1
-    return (count["ports"], count["number"], count["other"]) == (1, 1, 0) and count["device"] < 2
+    told = count["number"] == 1 or (not count["number"] and ports_in(head, sources) > 0)
+    return told and (count["ports"], count["other"]) == (1, 0) and count["device"] < 2
+
+
+def ports_in(head: View, sources: Sources) -> int:
+    """Return how many devices a function's head says that its array has; 0 if it is told."""
+    if any(kind.base not in (DEVICE, EXTACK) for kind in parameters(head)):
+        return 0
+    text = head.text[head.item.start : head.item.end]
+    match = _SIZED.match(text)
+    size = sources.constant(match.group(1).decode(), head.path) if match is not None else None
+    return size.value if size is not None else 0
 
 
 def _movers(

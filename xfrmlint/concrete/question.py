@@ -12,7 +12,7 @@ from xfrmlint.concrete.handles import as_number, handle_type, handle_value
 from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.sources import Sources
-from xfrmlint.concrete.values import Cell, Pointer, Uninitialized, Unknown, Value
+from xfrmlint.concrete.values import Cell, Pointer, Struct, Uninitialized, Unknown, Value
 from xfrmlint.contract.words import BOOLEANS, DEVICE, RESOLVE, STATE, Contract
 
 _NONE = -2
@@ -34,6 +34,8 @@ def ask(
     other: Value = Unknown() if returned else Pointer(cell)
     given = [{STATE: state, DEVICE: device}.get(kind, other) for kind in takes]
     result = evaluate(source, given, sources, kernel=kernel)
+    if isinstance(result.value, Struct):
+        raise Outside(f"{source.name}() gives a struct", source.path, source.line)
     if returned and resolver is not None and resolver.result.endswith("*"):
         return result._replace(value=as_number(result.value))
     if returned or not isinstance(result.value, Int):

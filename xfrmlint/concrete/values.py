@@ -171,8 +171,14 @@ class Pointer(NamedTuple):
     target: Struct | Cell | Function | None
 
 
+class Address(NamedTuple):
+    """A pointer that was made a number: it can be kept, tested and made a pointer again."""
+
+    of: Pointer
+
+
 NULL = Pointer(None)
-Value = Int | Pointer | Struct | Void | Unknown | Uninitialized | Open
+Value = Int | Pointer | Address | Struct | Void | Unknown | Uninitialized | Open
 
 
 def overlap(one: Struct | Cell | Function | None, other: Struct | Cell | Function | None) -> bool:
