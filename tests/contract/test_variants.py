@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import analysis_of, report_on
 from tests.laid import FIXTURES, lay
 from tests.ran import run
-from xfrmlint.analysis.analyse import analyse
 from xfrmlint.analysis.judgement import judgements, topologies
-from xfrmlint.check import check_tree
 from xfrmlint.findings import Report
-from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree.folder import Folder
 
 XFRM, NETDEVICE = "include/net/xfrm.h", "include/linux/netdevice.h"
@@ -85,7 +83,7 @@ def laid(path: Path, changes: Changes) -> Path:
 
 
 def checked(tree: Path) -> Report:
-    return check_tree(Folder(tree), load_rules([rules_folder()]))
+    return report_on(Folder(tree))
 
 
 def test_the_resolvers_arguments_can_stand_the_other_way_round(tmp_path: Path) -> None:
@@ -93,7 +91,7 @@ def test_the_resolvers_arguments_can_stand_the_other_way_round(tmp_path: Path) -
     report = checked(tree)
     assert [(f.type, f.path) for f in report.findings] == []
     assert [u.reason for u in report.unknown] == []
-    (judged,) = judgements(analyse(Folder(tree)).store, lambda *_: "")
+    (judged,) = judgements(analysis_of(Folder(tree)).store, lambda *_: "")
     assert {"right", "0 tested"} == {str(outcome) for outcome in judged.outcomes}
 
 
@@ -160,7 +158,7 @@ def test_who_does_not_promise_to_share_gets_no_shared_state(
     assert both in text
     ops.write_text(text.replace(both, promises), "utf-8")
     used = [one.name for one in topologies()]
-    (judged,) = judgements(analyse(Folder(tree)).store, lambda *_: "")
+    (judged,) = judgements(analysis_of(Folder(tree)).store, lambda *_: "")
     rows = dict(zip(used, map(str, judged.outcomes), strict=True))
     assert rows["LAG, lower A"] == outcome
     assert rows["active-backup, active lower"] == "right"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import analysis_of
 from tests.flow.test_flow import driver
 from tests.laid import lay, lay_example, lay_fixture
 from tests.ran import run
 from tests.trees import tree
-from xfrmlint.analysis.analyse import analyse
 from xfrmlint.analysis.judgement import judgements
 from xfrmlint.model.topology import TOPOLOGIES
 from xfrmlint.report.judge import described
@@ -266,7 +266,7 @@ def test_every_unknown_has_its_reason(statements: str, reason: str | None) -> No
         "extern void *hook;\nextern struct net_device *kept;\n"
     )
     whole = tree({MAKEFILE: "obj-m += foo.o\n", **driver(text, outside)})
-    (found,) = judgements(analyse(whole).store, lambda path, line: "")
+    (found,) = judgements(analysis_of(whole).store, lambda path, line: "")
     unknown = {outcome for handle in found.handles for outcome in handle.outcomes} & {"unknown"}
     assert bool(unknown) == (reason is not None)
     assert {doubt.reason for doubt in found.doubts} == ({reason} if reason else set())
@@ -383,7 +383,7 @@ def shown(statements: str, outside: str = "") -> list[list[str]]:
     """Return for each handle of such a driver the steps that are shown of it, in words."""
     whole = tree({MAKEFILE: "obj-m += foo.o\n", **driver(statements, outside)})
     lines = whole.read("drivers/net/foo/foo.c").decode().split("\n")
-    found = judgements(analyse(whole).store, lambda path, line: lines[line - 1])
+    found = judgements(analysis_of(whole).store, lambda path, line: lines[line - 1])
     return [[described(s) for s in handle.steps] for one in found for handle in one.handles]
 
 
@@ -426,7 +426,7 @@ def test_the_chain_is_that_of_the_path() -> None:
         "\tgive(xfrm_input_state(skb)->xso.offload_handle);\n}\n"
     )
     whole = tree({MAKEFILE: "obj-m += foo.o\n", **driver("put(skb);", more)})
-    ((one,),) = [found.handles for found in judgements(analyse(whole).store, lambda p, n: "")]
+    ((one,),) = [found.handles for found in judgements(analysis_of(whole).store, lambda p, n: "")]
     assert [hop.function for hop in one.chains[0]] == ["tx", "put"]
     assert one.steps[-1].event.function == "tx"
 
