@@ -1,7 +1,8 @@
 """Small trees checked in this process, and whether what is said of one is what is right."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -54,15 +55,21 @@ def report_on(tree: Tree, rules: Sequence[Rule] = RULES) -> Report:
 
 def analysis_of(tree: Tree, under: Sequence[str] = ()) -> Analysis:
     """Analyse a tree; what earlier tests found out of the same headers and the same core holds."""
+    with remembering():
+        return analyse.analyse(tree, under=under)
+
+
+@contextmanager
+def remembering() -> Iterator[None]:
+    """Let whoever analyses a tree have what earlier tests found out of its headers and its core."""
     shared: dict[str, Any] = {
         "core_facts": _core,
         "Memo": lambda: _MEMO,
         "plan": partial(plan, memo=_MEMO),
     }
     with patch.multiple(analyse, **shared):
-        found = analyse.analyse(tree, under=under)
+        yield
     _MEMO.forget_drivers()
-    return found
 
 
 def _core(tree: Tree, memo: Memo, progress: Progress, contract: Contract) -> Rows:

@@ -1,4 +1,4 @@
-"""Which tests a plain `pytest` leaves out, the last line of its report, what all tests share."""
+"""Which tests a plain `pytest` leaves out, the last line of its report, and its garbage."""
 
 import gc
 import signal
@@ -9,9 +9,6 @@ import pytest
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# To look for cycles among ten thousand tests takes half a second, and finds what is young mostly.
-gc.set_threshold(*gc.get_threshold()[:2], 100)
-
 _LEFT_OUT = pytest.StashKey[int]()
 
 
@@ -19,6 +16,12 @@ def _is_plain(config: pytest.Config) -> bool:
     """Tell whether neither tests nor marks were named."""
     named = config.args_source is pytest.Config.ArgsSource.ARGS
     return not named and not config.option.markexpr and not config.option.keyword
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Look seldom for cycles among all that the tests of a plain run are: most of it stays."""
+    if _is_plain(config):
+        gc.set_threshold(*gc.get_threshold()[:2], 100)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
