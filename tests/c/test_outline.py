@@ -12,8 +12,6 @@ from xfrmlint.analysis.tabulate import rows_of
 from xfrmlint.c.shape import shapes_of
 from xfrmlint.facts.rows import UnknownRow
 
-pytestmark = pytest.mark.slow
-
 HEADER = "drivers/net/foo/foo.h"
 XMIT = "static netdev_tx_t foo_tx(struct sk_buff *skb, struct net_device *dev)"
 ASK = "struct xfrm_state *x = xfrm_input_state(skb);"

@@ -8,8 +8,6 @@ from tests.asked import analysis_of
 from tests.trees import FOO, HEAD, tree
 from xfrmlint.analysis.analyse import Analysis
 
-pytestmark = pytest.mark.slow
-
 HEADER = "drivers/net/foo/foo.h"
 BAR = "drivers/net/foo/bar.c"
 FLAG = "XFRMDEV_OPS_F_LOWER_HANDLE"

@@ -5,8 +5,6 @@ import pytest
 from tests.asked import analysis_of
 from tests.trees import FOO, HEAD, tree
 
-pytestmark = pytest.mark.slow
-
 BEFORE = """\
 #include <linux/thing.h>
 struct mutex { int owner; };
