@@ -184,3 +184,279 @@ def test_a_member_by_its_offset_is_admitted(base: str, offset: str) -> None:
     text = driver("", f"{body} (void)example_get(x, dev);")
     reasons = [row.reason for row in BASE.check_example(text).unknown]
     assert "the offset of offload_handle is taken, and what is done with it is not known" in reasons
+
+
+READS = """
+typedef u32 (*example_read_t)(struct xfrm_state *x);
+#define example_put(place, value) (*(volatile __typeof__(place) *)&(place) = (value))
+struct example_reads { example_read_t read; };
+static struct example_reads example_reads;
+
+static u32 example_read(struct xfrm_state *x)
+{
+	return x->xso.offload_handle; /* here */
+}
+static u32 example_none(struct xfrm_state *x)
+{
+	return 0;
+}
+"""
+STORES = (
+    "WRITE_ONCE(example_reads.read, example_read);",
+    "WRITE_ONCE(example_reads.read, dev->mtu > 1 ? example_none : dev->mtu ? 0 : example_read);",
+    "smp_store_release(&example_reads.read, example_read);",
+    "__atomic_store_n(&example_reads.read, example_read, __ATOMIC_RELEASE);",
+    "rcu_assign_pointer(example_reads.read, example_read);",
+    "*&example_reads.read = example_read;",
+    "*(example_read_t *)&example_reads.read = example_read;",
+    "example_put(example_reads.read, example_read);",
+    "example_reads.read = symbol_get(example_read);",
+)
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_what_is_stored_is_called(store: str) -> None:
+    """However it is stored: who reads the member calls it."""
+    found = said(READS, "h = example_reads.read(x) + example_get(x, dev);", store)
+    assert ("DIRECT_OFFLOAD_HANDLE", "return x->xso.offload_handle; /* here */") in found
+
+
+BOTH = """
+#define example_offload(o) _Generic((o), \\
+	struct xfrm_policy *: &((struct xfrm_policy *)(o))->xdo, \\
+	struct xfrm_state *: &((struct xfrm_state *)(o))->xso)
+static struct xfrm_policy *example_policy;
+static u32 example_of(const struct xfrm_dev_offload *off)
+{
+	return off->offload_handle;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("of", "types"), [("example_policy", []), ("x", ["DIRECT_OFFLOAD_HANDLE"])]
+)
+def test_a_macro_for_both_is_about_what_it_is_given(of: str, types: list[str]) -> None:
+    body = f"(void)example_of(example_offload({of})); h = example_get(x, dev); {TESTED}"
+    assert [kind for kind, _ in said(BOTH, body)] == types
+
+
+EACH = """
+#define example_for_each_handle(h, n, sp, d) \\
+	for ((n) = 0; (n) < (sp)->len; (n)++) \\
+		if (!((h) = xfrm_dev_state_lower_handle((sp)->xvec[n], (d)))) \\
+			continue; \\
+		else
+"""
+
+
+@pytest.mark.parametrize(("device", "types"), [("e", []), ("d", ["WRONG_LOWER_DEV"])])
+def test_a_loop_macro_can_hold_the_call(device: str, types: list[str]) -> None:
+    loop = f"example_for_each_handle(h, i, skb_sec_path(skb), {device})\n\t\t{UNTESTED}"
+    body = f"int i;\n\n\tif (!xfrm_offload(skb)) return NETDEV_TX_OK;\n\t{loop}"
+    assert [kind for kind, _ in said(EACH, body)] == types
+
+
+JUDGES = "bool example_live(unsigned long h);\nint example_send(struct example *p, u32 h);\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "types"),
+    [
+        ("if (!example_live(h)) return NETDEV_TX_OK; writel(h, p->io);", []),
+        ("if (example_send(p, h)) return NETDEV_TX_OK;", ["UNCHECKED_LOWER_HANDLE"]),
+    ],
+    ids=["answers yes or no", "is given it"],
+)
+def test_a_function_that_nobody_sees(body: str, types: list[str]) -> None:
+    text = driver(JUDGES, f"h = example_get(x, dev);\n\t{body}")
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == types
+    reasons = [row.reason for row in report.unknown]
+    admitted = "whether the comparison before this use excludes 0 is not known"
+    assert (admitted in reasons) == (not types)
+
+
+def test_a_call_in_a_module_beside_the_drivers_is_not_missing() -> None:
+    """It may be the driver's, by a way that is not seen: then nothing is said."""
+    folder = EXAMPLE.rpartition("/")[0]
+    own = HEAD.replace("xfrm_dev_state_lower_handle(x, dev)", "0")
+    own += XMIT.replace("BODY", "h = 0;") + TAIL.replace("INIT", "")
+    beside = HEAD.replace("static u32 example_get", "u32 example_get")
+    files = {
+        "drivers/net/Makefile": "obj-m += example/\n",
+        f"{folder}/Makefile": "obj-m += example.o beside.o\n",
+        EXAMPLE: own,
+    }
+    alone = BASE.check({path: text.encode() for path, text in files.items()})
+    assert [f.type for f in alone.findings] == ["LOWER_HANDLE_NOT_RESOLVED"]
+    files[f"{folder}/beside.c"] = beside
+    both = BASE.check({path: text.encode() for path, text in files.items()})
+    assert list(both.findings) == []
+    assert any("no driver is seen to call it" in row.reason for row in both.unknown)
+
+
+TEMPLATE = """
+#define JOIN_(a, b) example_##a##_##b
+#define JOIN(a, b) JOIN_(a, b)
+#define FN(name) JOIN(KIND, name)
+static u32 FN(get)(struct xfrm_state *x, struct net_device *dev)
+{
+	return OF;
+}
+static netdev_tx_t FN(xmit)(struct sk_buff *skb, struct net_device *dev)
+{
+	struct example *p = netdev_priv(dev);
+	u32 h = FN(get)(xfrm_input_state(skb), dev);
+
+	if (h)
+		writel(h, p->io);
+	return NETDEV_TX_OK;
+}
+#undef FN
+#undef JOIN
+#undef JOIN_
+#undef KIND
+"""
+
+
+@pytest.mark.parametrize(
+    ("of", "types"),
+    [
+        ("xfrm_dev_state_lower_handle(x, dev)", []),
+        ("x->xso.offload_handle", ["DIRECT_OFFLOAD_HANDLE", "LOWER_HANDLE_NOT_RESOLVED"]),
+    ],
+)
+def test_a_template_makes_its_names_itself(of: str, types: list[str]) -> None:
+    kinds = ("".join(f'#define KIND {k}\n#include "kind.h"\n' for k in ("slow", "fast")),)
+    text = HEAD.replace("xfrm_dev_state_lower_handle(x, dev)", "0") + kinds[0]
+    tail = TAIL.replace("INIT", "").replace("= example_xmit", "= example_slow_xmit")
+    files = {"example.c": text + tail, "kind.h": TEMPLATE.replace("OF", of)}
+    assert sorted(kind for kind, _ in reported(files)) == types
+
+
+CARD = """
+struct ring { struct net_device *netdev; u32 __iomem *io; };
+struct card { u32 __iomem *io; struct net_device *netdev; struct port *ports[2]; };
+struct port { struct net_device *netdev; struct card *card; struct ring ring; struct ring *used; };
+
+static struct net_device *port_create(struct card *card, int i)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct port));
+	struct port *p = netdev_priv(dev);
+
+	p->netdev = dev;
+	p->card = card;
+	p->ring.netdev = dev;
+	p->used = &p->ring;
+	card->ports[i] = p;
+	MORE
+	return dev;
+}
+"""
+ONE = "int card_probe(struct card *card)\n{\n\treturn !port_create(card, 0);\n}\n"
+KEPT = "void card_probe(struct card *card)\n{\n\tcard->netdev = port_create(card, 0);\n}\n"
+LOOP = """
+int card_probe(struct card *card)
+{
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (!port_create(card, i))
+			return -ENOMEM;
+	return 0;
+}
+"""
+EACH_ITS_OWN = """
+int cards_probe(void)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		struct card *card = kzalloc(sizeof(*card), GFP_KERNEL);
+
+		if (!card || !port_create(card, 0))
+			return -ENOMEM;
+	}
+	return 0;
+}
+"""
+OTHERS = "void *port_load(struct card *card)\n{\n\treturn port_create(card, 1);\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("asked", "more", "made", "known"),
+    [
+        ("o->card->netdev", "card->netdev = dev;", ONE, True),
+        ("o->card->netdev", "card->netdev = dev;", EACH_ITS_OWN, True),
+        ("o->card->netdev", "", KEPT, True),
+        ("o->ring.netdev", "", LOOP, True),
+        ("o->used->netdev", "", LOOP, True),
+        # Who came last, the first, one of two.
+        ("o->card->netdev", "card->netdev = dev;", LOOP, False),
+        ("o->card->netdev", "if (!i) card->netdev = dev;", LOOP, False),
+        ("o->card->netdev", "", KEPT + OTHERS, False),
+        # Another port's ring, or a copy of it.
+        ("o->used->netdev", "if (i) p->used = &card->ports[0]->ring;", LOOP, False),
+        ("o->ring.netdev", "if (i) p->ring = card->ports[0]->ring;", LOOP, False),
+        (
+            "o->ring.netdev",
+            "if (i) memcpy(&p->ring, &card->ports[0]->ring, sizeof(p->ring));",
+            LOOP,
+            False,
+        ),
+        ("o->ring.netdev", "p->ring.netdev = i ? card->ports[0]->netdev : dev;", LOOP, False),
+    ],
+)
+def test_what_devices_have_in_common_is_no_ones_own(
+    asked: str, more: str, made: str, known: bool
+) -> None:
+    body = f"struct port *o = netdev_priv(dev);\n\n\th = xfrm_dev_state_lower_handle(x, {asked});"
+    text = driver(CARD.replace("MORE", more) + made, f"{body}\n\t{TESTED}")
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == []
+    reasons = [row.reason for row in report.unknown]
+    told = "which device the resolver is asked for is not known"
+    assert any(reason.startswith(told) for reason in reasons) != known
+
+
+@pytest.mark.parametrize(
+    ("device", "types"),
+    [
+        ("example_table[skb->len & 1]->netdev", []),
+        ("example_only", ["WRONG_LOWER_DEV"]),
+    ],
+)
+def test_a_files_table_of_ports_gives_their_devices(device: str, types: list[str]) -> None:
+    outside = (CARD.replace("MORE", "example_table[i] = p;\n\texample_only = dev;") + LOOP).replace(
+        "static struct net_device *port_create",
+        "static struct port *example_table[2];\nstatic struct net_device *example_only;\n"
+        "static struct net_device *port_create",
+    )
+    body = f"h = xfrm_dev_state_lower_handle(x, {device});\n\t{TESTED}"
+    assert [kind for kind, _ in said(outside, body)] == types
+
+
+@pytest.mark.parametrize(
+    ("device", "types"),
+    [
+        ("p->netdev", []),
+        ("x->xso.dev", ["OFFLOAD_DEV_ACCESS", "WRONG_LOWER_DEV"]),
+        ("x->xso.real_dev", ["OFFLOAD_DEV_ACCESS", "WRONG_LOWER_DEV"]),
+    ],
+)
+def test_a_callback_asks_for_no_device_of_the_states(device: str, types: list[str]) -> None:
+    esn = """
+struct port { struct net_device *netdev; u32 __iomem *io; };
+static void example_esn(struct xfrm_state *x)
+{
+	struct port *p = x->data;
+	unsigned long h = xfrm_dev_state_lower_handle(x, DEVICE);
+
+	if (h)
+		writel(h, p->io);
+}
+"""
+    text = driver(esn.replace("DEVICE", device), f"h = example_get(x, dev);\n\t{TESTED}")
+    text = text.replace("\t.flags", "\t.xdo_dev_state_advance_esn = example_esn,\n\t.flags")
+    assert sorted(f.type for f in BASE.check_example(text).findings) == types
