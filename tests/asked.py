@@ -41,8 +41,9 @@ class _Core(Cache):
             super().remember(key, seen, document)
 
 
-# What all tests of a process find out of headers and cores, each once.
-_SESSION = Session(_Core(None))
+# What all tests of a process find out of headers and cores, each once; not for one that changes
+# what the program does or knows.
+SESSION = Session(_Core(None))
 _MEMO = Memo()
 _CORES = Cache(None)
 _CORE_FACTS = analyse.core_facts
@@ -50,7 +51,7 @@ _CORE_FACTS = analyse.core_facts
 
 def report_on(tree: Tree, rules: Sequence[Rule] = RULES) -> Report:
     """Check a tree; what earlier tests found out of the same headers and the same core holds."""
-    return check_tree(tree, rules, session=_SESSION)
+    return check_tree(tree, rules, session=SESSION)
 
 
 def analysis_of(tree: Tree, under: Sequence[str] = ()) -> Analysis:
