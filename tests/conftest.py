@@ -21,7 +21,7 @@ def _is_plain(config: pytest.Config) -> bool:
 def pytest_configure(config: pytest.Config) -> None:
     """Look seldom for cycles among all that the tests of a plain run are: most of it stays."""
     if _is_plain(config):
-        gc.set_threshold(*gc.get_threshold()[:2], 100)
+        gc.set_threshold(*gc.get_threshold()[:2], 400)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
