@@ -166,7 +166,7 @@ def test_the_handle_can_lie_in_a_struct_of_the_offload_struct(tmp_path: Path) ->
     report = checked(tree)
     assert [(f.type, f.path) for f in report.findings] == []
     assert [u.reason for u in report.unknown] == []
-    (judged,) = judgements(analyse(Folder(tree)).store, lambda *_: "")
+    (judged,) = judgements(analysis_of(Folder(tree)).store, lambda *_: "")
     assert {"right", "0 tested"} == {str(outcome) for outcome in judged.outcomes}
 
 
@@ -281,7 +281,7 @@ def test_the_header_can_wrap_the_resolver(changes: Changes, tmp_path: Path) -> N
     assert [(f.type, f.path) for f in report.findings] == []
     # What a macro of a header does besides is not looked at.
     assert [u.reason for u in report.unknown if "must not sleep" not in u.reason] == []
-    (judged,) = judgements(analyse(Folder(tree)).store, lambda *_: "")
+    (judged,) = judgements(analysis_of(Folder(tree)).store, lambda *_: "")
     assert {"right", "0 tested"} == {str(outcome) for outcome in judged.outcomes}
 
 
@@ -340,7 +340,7 @@ def test_the_resolver_can_take_flags_besides(tmp_path: Path) -> None:
     report = checked(tree)
     assert [(f.type, f.path) for f in report.findings] == []
     assert [u.reason for u in report.unknown] == []
-    (judged,) = judgements(analyse(Folder(tree)).store, lambda *_: "")
+    (judged,) = judgements(analysis_of(Folder(tree)).store, lambda *_: "")
     assert {"right", "0 tested"} == {str(outcome) for outcome in judged.outcomes}
 
 
