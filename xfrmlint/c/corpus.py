@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ _DEFINE_TEXT = re.compile(rb"#[ \t]*define\b(?:[^\n\\]++|\\[\r\n]*+)*+")
 _NAMED = re.compile(rb"[ \t]*(?:#|%:)[ \t]*(?:define|undef)[ \t]+(\w+)")
 # Where <...> names are looked up, as LINUXINCLUDE in the top Makefile does it.
 _SYSTEM = ("include", "include/uapi", "arch/x86/include", "arch/x86/include/uapi")
+_OF_SYSTEM = ("include/", "arch/x86/include/")
 # Most of what drivers name is declared in one of these: looked at before anything else.
 _COMMON = (
     "include/net/xfrm.h",
@@ -61,6 +63,18 @@ class Definition(NamedTuple):
     end: int
 
 
+class Included(NamedTuple):
+    """What a file's #include lines say.
+
+    named: names, and whether they stand in quotes. macros: offsets and names of macros instead.
+    places: where each of `named` is looked for, in order, if that is the same for every driver.
+    """
+
+    named: list[tuple[bytes, bool]]
+    macros: list[tuple[int, bytes]]
+    places: list[tuple[str, ...]] | None
+
+
 class Memo:
     """What was made of files' texts, for corpora that have most of them in common.
 
@@ -72,7 +86,7 @@ class Memo:
         self.units: dict[tuple[str, bytes, Release | None, re.Pattern[bytes], Settled], Unit] = {}
         # Files without what a configuration leaves out.
         self.left: dict[tuple[str, bytes, Release | None], Unit] = {}
-        self.named: dict[tuple[str, bytes], list[tuple[bytes, bool]]] = {}
+        self.included: dict[tuple[str, bytes], Included] = {}
         self.defines: dict[tuple[str, bytes], frozenset[bytes]] = {}
         self.shapes: dict[tuple[str, bytes], Shapes] = {}
         self.define_texts: dict[tuple[str, bytes], bytes] = {}
@@ -82,7 +96,7 @@ class Memo:
         kinds: tuple[dict[Any, Any], ...] = (
             self.units,
             self.left,
-            self.named,
+            self.included,
             self.defines,
             self.shapes,
             self.define_texts,
@@ -113,7 +127,12 @@ class Corpus:
         self._plain: dict[str, bytes] = {}
         self._units: dict[str, Unit] = {}
         self._includes: dict[str, list[str]] = {}
+        self._macros_of_files: dict[str, list[tuple[bytes, bytes, bool]]] = {}
         self._closures: dict[str, tuple[list[str], Iterator[str]]] = {}
+        # Files of which all macros are in `_defined`, and of which all that they see are.
+        self._counted: set[str] = set()
+        self._whole: set[str] = set()
+        self._defined: set[bytes] = set()
         self._found: dict[tuple[str, str, str], Definition | None] = {}
         self._directives: dict[str, dict[bytes, list[tuple[str, int, bytes]]]] = {}
 
@@ -169,11 +188,15 @@ class Corpus:
         if path.startswith(_SHARED) or path in self._settling or b"#" not in data:
             return ()
         outermost = not self._settling
+        if outermost:
+            near = self.local(path)[1:]
+            # Nearly no driver asks for the version: then there is nothing to read a header for.
+            if not any(VERSIONED in self.data(header) for header in near):
+                return ()
+            self._reached = frozenset(near)
         self._settling.add(path)
         if outermost:
             # The far ones first: a row of headers is as long as somebody likes, the stack is not.
-            near = self.local(path)[1:]
-            self._reached = frozenset(near)
             for header in reversed(near):
                 self.unit(header)
         found: dict[str, int] = {}
@@ -199,16 +222,17 @@ class Corpus:
     def includes(self, path: str) -> list[str]:
         """Return the files that `path` includes, those found in the tree."""
         if path not in self._includes:
-            found = [file for named in self.named(path) if (file := self.resolved(path, *named))]
-            self._includes[path] = list(dict.fromkeys(found))
+            lines = self._included(path)
+            places = lines.places or [self._places(path, *named) for named in lines.named]
+            found = dict.fromkeys(file for place in places if (file := self._first(place)))
+            self._includes[path] = list(found)
             # What such a macro is can stand in what is included plainly.
-            for match in _INCLUDE_BY_NAME.finditer(self.data(path)):
-                if begins_line(self.data(path), match.start()):
-                    files = self.named_by(match.group(1), path)
-                    if not files:
-                        self.doubts[path, match.start()] = "what this #include means is not known"
-                    known = self._includes[path]
-                    known += [file for file in files if file not in known]
+            for offset, macro in lines.macros:
+                files = self.named_by(macro, path)
+                if not files:
+                    self.doubts[path, offset] = "what this #include means is not known"
+                known = self._includes[path]
+                known += [file for file in files if file not in known]
         return self._includes[path]
 
     def named_by(self, macro: bytes, path: str) -> list[str]:
@@ -224,15 +248,25 @@ class Corpus:
 
     def named(self, path: str) -> list[tuple[bytes, bool]]:
         """Return the names of #include lines, and whether they stand in quotes."""
+        return self._included(path).named
+
+    def _included(self, path: str) -> Included:
         data = self.data(path)
-        found = self._memo.named.get((path, data))
+        found = self._memo.included.get((path, data))
         if found is None:
-            found = [
+            named = [
                 (m.group(2), m.group(1) == b'"')
                 for m in _INCLUDE.finditer(data)
                 if begins_line(data, m.start())
             ]
-            self._memo.named[path, data] = found
+            macros = [
+                (m.start(), m.group(1))
+                for m in _INCLUDE_BY_NAME.finditer(data)
+                if begins_line(data, m.start())
+            ]
+            shared = path.startswith(_OF_SYSTEM)
+            places = [self._places(path, *one) for one in named] if shared else None
+            found = self._memo.included[path, data] = Included(named, macros, places)
         return found
 
     def spelled(self, place: str, path: str, macro: bytes = rb"") -> list[str]:
@@ -242,23 +276,36 @@ class Corpus:
         """
         return [
             file
-            for match in DEFINE_FILE.finditer(self.data(place))
-            if macro in (b"", match.group(1)) and begins_line(self.data(place), match.start())
-            if (file := self.resolved(path, match.group(3), match.group(2) == b'"'))
+            for one, text, quoted in self.macros_of_files(place)
+            if macro in (b"", one) and (file := self.resolved(path, text, quoted))
         ]
+
+    def macros_of_files(self, path: str) -> list[tuple[bytes, bytes, bool]]:
+        """Return the macros of a file that are names of files: name, text, whether in quotes."""
+        if path not in self._macros_of_files:
+            data = self.data(path)
+            self._macros_of_files[path] = [
+                (m.group(1), m.group(3), m.group(2) == b'"')
+                for m in DEFINE_FILE.finditer(data)
+                if begins_line(data, m.start())
+            ]
+        return self._macros_of_files[path]
 
     def resolved(self, path: str, written: bytes, quoted: bool) -> str | None:
         """Return the file that the name in an #include line of `path` means."""
+        return self._first(self._places(path, written, quoted))
+
+    def _first(self, places: Iterable[str]) -> str | None:
+        return next((place for place in places if self.tree.is_file(place)), None)
+
+    def _places(self, path: str, written: bytes, quoted: bool) -> tuple[str, ...]:
+        """Return where a name in an #include line of `path` is looked for, in order."""
         name = written.decode("utf-8", "surrogateescape")
         folders = [posixpath.dirname(path)] if quoted else []
-        if not path.startswith("include/"):
+        if not path.startswith(_OF_SYSTEM):
             folders += self.kbuild.include_folders(path)
-        folders += _SYSTEM
-        for folder in folders:
-            full = joined(folder, name)
-            if not full.startswith("..") and self.tree.is_file(full):
-                return full
-        return None
+        places = (joined(folder, name) for folder in (*folders, *_SYSTEM))
+        return tuple(place for place in places if not place.startswith(".."))
 
     def closure(self, path: str) -> Iterator[str]:
         """Yield `path` and all it includes, nearest first, each once."""
@@ -277,19 +324,17 @@ class Corpus:
 
     def _walk(self, path: str) -> Iterator[str]:
         # Headers of the driver itself come before the kernel's: nearer and far fewer.
-        near, far = [path], [c for c in _COMMON if self.tree.is_file(c)]
-        seen = {path}
-        while near or far:
-            now = near.pop(0) if near else far.pop(0)
-            if now != path and now in seen:
-                continue
-            seen.add(now)
-            yield now
-            if len(seen) > _MOST_HEADERS:
+        near, far = deque([path]), deque(c for c in _COMMON if c != path and self.tree.is_file(c))
+        met = {path, *far}
+        for _ in range(_MOST_HEADERS):
+            if not near and not far:
                 return
+            now = near.popleft() if near else far.popleft()
+            yield now
             for found in self.includes(now):
-                if found not in seen:
-                    (far if found.startswith(("include/", "arch/")) else near).append(found)
+                if found not in met:
+                    met.add(found)
+                    (far if found.startswith(_SHARED) else near).append(found)
 
     def local(self, path: str) -> list[str]:
         """Return `path` and the headers it reaches outside include/ and arch/."""
@@ -313,6 +358,20 @@ class Corpus:
             )
             self._memo.defines[path, data] = found
         return found
+
+    def defining(self, name: bytes, path: str) -> Iterator[str]:
+        """Yield the files that #define a name, of those that `path` sees, nearest first."""
+        # Whoever asks once for what is none asks again, and there are a thousand headers.
+        if path in self._whole and name not in self._defined:
+            return
+        for place in self.closure(path):
+            if name in self.defines(place):
+                yield place
+        if path not in self._whole:
+            fresh = set(self.closure(path)) - self._counted
+            self._defined.update(*map(self.defines, fresh))
+            self._counted |= fresh
+            self._whole.add(path)
 
     def define_text(self, path: str) -> bytes:
         """Return at least all the text of a file's #defines; much less than the file."""
