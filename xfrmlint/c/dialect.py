@@ -61,6 +61,7 @@ _DEFINES = re.compile(rb"(?:DEFINE_\w+|EXTEND_CLASS)[ \t]*\([^;{}]*\Z")
 _BLANKS = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
 _RANGE = re.compile(rb"case(?<!\wcase)(?!\w)[^;{}:]{,300}?(\.\.\.)(?=[^;{}]{,300}:)")
 _MARKS = re.compile(rb"[][(){},;]")
+_PARENTHESIS = re.compile(rb"[()]")
 _WORD = re.compile(rb"\w")
 _FAR = 4000
 _NEAR = 300
@@ -272,14 +273,11 @@ def _type(out: bytearray, text: bytes, match: re.Match[bytes]) -> None:
 
 def _is_called(before: bytes) -> bool:
     """Tell whether text ends in the midst of a call's arguments, not of a declaration's."""
-    depth = 0
-    for at in range(len(before) - 1, -1, -1):
-        sign = before[at]
-        if sign == 41:
-            depth += 1
-        elif sign == 40 and depth:
-            depth -= 1
-        elif sign == 40:
-            called = _CALLED.search(before, 0, at)
-            return called is not None and not _TAKE_TYPES.fullmatch(called.group(1))
-    return False
+    opened: list[int] = []
+    for match in _PARENTHESIS.finditer(before):
+        if match.group() == b"(":
+            opened.append(match.start())
+        elif opened:
+            opened.pop()
+    called = _CALLED.search(before, 0, opened[-1]) if opened else None
+    return called is not None and not _TAKE_TYPES.fullmatch(called.group(1))

@@ -188,7 +188,8 @@ def _analysed(
             if part is None:
                 rows = core_facts(watched, memo, progress, whole.contract)
             else:
-                _, rows = analysed_or_lost(watched, part, whole, memo, progress)
+                # What it was made of is not held here: that is to be given back.
+                rows = analysed_or_lost(watched, part, whole, memo, progress)[1]
             memo.forget_drivers()
         return watched.seen, _document(rows)
 
