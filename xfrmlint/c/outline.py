@@ -20,7 +20,18 @@ from tree_sitter import Node
 from xfrmlint.c.blanking import in_string, readable
 from xfrmlint.c.corpus import Corpus, words
 from xfrmlint.c.macros import TOO_MUCH, Expansion, Macro, Piece, expand_all, in_force, kernels_own
-from xfrmlint.c.unit import Item, Place, Unit, declarator_name, errors_in, is_same, outline, parse
+from xfrmlint.c.unit import (
+    Change,
+    Item,
+    Place,
+    Unit,
+    changed_lines,
+    declarator_name,
+    errors_in,
+    is_same,
+    outline,
+    parse_again,
+)
 
 _NAME = re.compile(rb"[A-Za-z_]\w*")
 _MARK = re.compile(rb"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|[()]")
@@ -407,7 +418,7 @@ class Outlines:
             at = use.end
         made.copy(unit.text, at, len(unit.text))
         text = readable(b"".join(made.pieces))
-        root = parse(text).root_node
+        root = parse_again(unit.tree, unit.text, text, made.changes(unit.text, text)).root_node
         expansion = made.expansion(text)
         items, parts = _placed(outline(root, unit.turn), made, unit)
         lines = [
@@ -495,6 +506,15 @@ class _Text:
 
     def expansion(self, text: bytes) -> Expansion:
         return Expansion(text, self.starts, self.origins, frozenset(self.copied))
+
+    def changes(self, old: bytes, new: bytes) -> Iterator[Change]:
+        """Yield what is not the file's text. old: that; new: the outline's when it is readable."""
+        behind = [begins for begins, *_ in self.spans[1:]] + [self.length]
+        for (begins, start, end, is_use), last in zip(self.spans, behind, strict=True):
+            if is_use:
+                yield Change(start, end, begins, last)
+            else:
+                yield from changed_lines(old[start:end], new[begins:last], start, begins)
 
     def raw(self, offset: int, end: bool = False) -> int:
         """Return the file's byte for one of the text; a use's first or, with `end`, its last."""

@@ -140,10 +140,12 @@ def _plan(
         from xfrmlint.c.corpus import Memo
 
         session.memo = session.memo or Memo()
-        if isinstance(tree, Folder) and not under and not tree.known.files:
-            read_ahead(Watched(tree, texts), session.memo)
         watched = Watched(tree, texts)
-        known = plan(watched, under, session.memo, session.names)
+        with _freed():
+            if isinstance(tree, Folder) and not under and not tree.known.files:
+                read_ahead(Watched(tree, texts), session.memo)
+            known = plan(watched, under, session.memo, session.names)
+            session.memo.forget_drivers()
         session.cache.remember(key, watched.seen, _document_of_plan(known))
     return known
 
