@@ -358,7 +358,8 @@ class Outlines:
     def _is_call(self, text: bytes, use: Use, known: Sequence[Macro]) -> bool:
         """Tell whether a use parses as a call, a statement of its own that has a `;`."""
         behind = text[_skip(text, use.end) :][:1]
-        before = text[max(0, use.start - _FAR) : use.start].rstrip()
+        before = text[max(0, use.start - _NEAR) : use.start].rstrip()
+        before = before or text[max(0, use.start - _FAR) : use.start].rstrip()
         if behind != b";" or text[use.start - 1 : use.start] in (b"", b"\n"):
             return False
         if not before.endswith((b";", b"{", b"}", b")", b":", b"else", b"do")):
