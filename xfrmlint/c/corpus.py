@@ -20,11 +20,12 @@ from xfrmlint.kernel.release import Release, release
 from xfrmlint.tree import Tree, Unreadable
 
 # Begun by a literal they are found ten times as fast; what stands before it is looked at later.
-_INCLUDE = re.compile(rb'#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]')
-_INCLUDE_BY_NAME = re.compile(rb"#[ \t]*include[ \t]+([A-Za-z_]\w*)")
+_INCLUDE = re.compile(
+    rb'#[ \t]*include(?:[ \t]*([<"])([^>"\n]+)[>"]|[ \t]+(?P<macro>[A-Za-z_]\w*))'
+)
 # A file by what its name looks like: many strings are defined.
 DEFINE_FILE = re.compile(rb'#[ \t]*define[ \t]+(\w+)[ \t]+([<"])([^>"\n]*\.\w+)[>"]')
-_DEFINE = re.compile(rb"#[ \t]*define[ \t]+(\w+)")
+_DEFINE = re.compile(rb"\n[ \t]*#[ \t]*define[ \t]+(\w+)")
 # A backslash takes the ends of lines behind it along, more than it has to.
 _DEFINE_TEXT = re.compile(rb"#[ \t]*define\b(?:[^\n\\]++|\\[\r\n]*+)*+")
 _NAMED = re.compile(rb"[ \t]*(?:#|%:)[ \t]*(?:define|undef)[ \t]+(\w+)")
@@ -264,16 +265,9 @@ class Corpus:
         data = self.data(path)
         found = self._memo.included.get((path, data))
         if found is None:
-            named = [
-                (m.group(2), m.group(1) == b'"')
-                for m in _INCLUDE.finditer(data)
-                if begins_line(data, m.start())
-            ]
-            macros = [
-                (m.start(), m.group(1))
-                for m in _INCLUDE_BY_NAME.finditer(data)
-                if begins_line(data, m.start())
-            ]
+            lines = [m for m in _INCLUDE.finditer(data) if begins_line(data, m.start())]
+            macros = [(m.start(), m["macro"]) for m in lines if m["macro"]]
+            named = [(m.group(2), m.group(1) == b'"') for m in lines if not m["macro"]]
             shared = path.startswith(_OF_SYSTEM)
             places = [self._places(path, *one) for one in named] if shared else None
             found = self._memo.included[path, data] = Included(named, macros, places)
@@ -360,12 +354,7 @@ class Corpus:
         data = self.data(path)
         found = self._memo.defines.get((path, data))
         if found is None:
-            found = frozenset(
-                m.group(1)
-                for m in _DEFINE.finditer(data)
-                # Nearly all stand at the line's very beginning.
-                if data[m.start() - 1 : m.start()] == b"\n" or begins_line(data, m.start())
-            )
+            found = frozenset(_DEFINE.findall(b"\n" + data))
             self._memo.defines[path, data] = found
         return found
 
