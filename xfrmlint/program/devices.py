@@ -22,6 +22,7 @@ from xfrmlint.kernel.doors import CONTROL, DATAPATH, argument_door
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import STATE, Accesses
 from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.common import Common
 from xfrmlint.program.privates import Privates, private_of
 from xfrmlint.program.reach import reached
 from xfrmlint.valueflow.forms import Stored, plain
@@ -77,6 +78,7 @@ class Devices:
         self.contract = graph.reader.contract
         self.tracer = Tracer(graph.reader, graph.handed, self._whose, self._stored)
         self.privates = Privates(self.reader)
+        self.common = Common(graph, self.tracer.forms, self.privates)
         self.constants = Constants(self.reader.types)
         self._members: dict[tuple[str, str, str, str], Found] = {}
 
@@ -112,11 +114,7 @@ class Devices:
 
         Each store gets it from a caller who does not tell it of the device.
         """
-        stores = [
-            stored
-            for struct in sorted(self.privates.holding(member, path))
-            for stored in self.tracer.forms.stores_of_member(struct, member, path)
-        ]
+        stores = self.common.stores(member, path)
         return bool(stores) and all(_is_given(stored) for stored in stores)
 
     def fills_several(self, table: str, path: str) -> bool:
@@ -161,6 +159,11 @@ class Devices:
 
     def _stored(self, stored: Stored) -> Whose | None:
         """Tell what a store says by itself: `priv->netdev = dev`, with priv = netdev_priv(dev)."""
+        whose = self._made_beside(stored)
+        return Whose.OTHER if whose is None and self.common.is_anothers(stored) else whose
+
+    def _made_beside(self, stored: Stored) -> Whose | None:
+        """Tell whether a device is kept beside the private data of itself, or of another one."""
         if stored.base is None or stored.value is None or stored.value.type != "identifier":
             return None
         base = plain(stored.base)
