@@ -99,6 +99,7 @@ class Outlines:
         self._found: dict[tuple[str, int], Outline | None] = {}
         self._structural: dict[str, frozenset[bytes]] = {}
         self._own: dict[str, frozenset[bytes]] = {}
+        self._lists: dict[str, list[str]] = {}
 
     def items(self, path: str, turn: int = 0) -> Sequence[Item]:
         """Return a file's items in order."""
@@ -220,12 +221,14 @@ class Outlines:
 
     def lists(self, path: str) -> list[str]:
         """Return the files that a file includes to take what they list: no headers, no sources."""
-        return [
-            found
-            for name, quoted in self.corpus.named(path)
-            if not name.endswith((b".h", b".c"))
-            and (found := self.corpus.resolved(path, name, quoted)) is not None
-        ]
+        if path not in self._lists:
+            self._lists[path] = [
+                found
+                for name, quoted in self.corpus.named(path)
+                if not name.endswith((b".h", b".c"))
+                and (found := self.corpus.resolved(path, name, quoted)) is not None
+            ]
+        return self._lists[path]
 
     def structural(self, path: str) -> frozenset[bytes]:
         """Return the macros that a file sees in itself and its own headers, and that are such.
