@@ -419,6 +419,67 @@ def test_nothing_is_computed_with_where_something_lies(tmp_path: Path) -> None:
     )
 
 
+STRICT = (
+    """static bool slate_takes(unsigned int flags)
+{
+	return (flags & XFRMDEV_OPS_F_LOWER_HANDLE) != 0;
+""",
+    """static %sbool slate_strict%s;
+static bool slate_takes(unsigned int flags)
+{
+	return !slate_strict || (flags & XFRMDEV_OPS_F_LOWER_HANDLE);
+""",
+)
+SETS = (
+    "MODULE_LICENSE",
+    "void slate_set(bool strict)\n{\n	slate_strict = strict;\n}\nMODULE_LICENSE",
+)
+PARAMETER = ("MODULE_LICENSE", "module_param(slate_strict, bool, 0444);\nMODULE_LICENSE")
+
+
+@pytest.mark.parametrize(
+    ("written", "more", "done"),
+    [
+        (("", ""), (SETS,), {"unpromised"}),
+        (("", " = true"), (PARAMETER,), {"unpromised"}),
+        # What nobody sets is what it is from the beginning, which is not looked at.
+        (("", " = true"), (), set()),
+        (("const ", " = true"), (), set()),
+    ],
+)
+def test_a_variable_that_somebody_sets_is_open(
+    written: tuple[str, str],
+    more: tuple[tuple[str, str], ...],
+    done: set[str],
+    tmp_path: Path,
+) -> None:
+    found = analysed(tmp_path, (STRICT[0], STRICT[1] % written), *more)
+    (owner,) = found.owners
+    assert {one.reason for one in owner.untold} == (
+        set() if done else {"slate_strict is not defined in a plain way"}
+    )
+    assert (wrong(found), misdeeds(found)) == (set(), done)
+
+
+LOUD = (
+    "	return (flags & XFRMDEV_OPS_F_LOWER_HANDLE) != 0;\n",
+    "	if (slate_strict)\n		return flags & XFRMDEV_OPS_F_LOWER_HANDLE;\n"
+    "	return (flags & XFRMDEV_OPS_F_LOWER_HANDLE) != 0;\n",
+)
+
+
+def test_a_variable_that_decides_nothing_is_no_matter(tmp_path: Path) -> None:
+    found = analysed(
+        tmp_path,
+        LOUD,
+        ("static bool slate_takes", "static bool slate_strict;\nstatic bool slate_takes"),
+        SETS,
+    )
+    (owner,) = found.owners
+    assert owner.untold == ()
+    assert (wrong(found), misdeeds(found)) == (set(), set())
+
+
 # One place for each number that is left of an ifindex.
 KEY = (
     "#define SLATE_PORTS 4\n",

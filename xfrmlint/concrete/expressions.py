@@ -179,7 +179,7 @@ class Expressions(Operands, Operators):
         if self.kernel is not None:
             if one.name == "jiffies":
                 return Cell("jiffies", Open("jiffies", set()))
-            shared = self._of_file(self.kernel, one.name)
+            shared = self._of_file(self.kernel, one.name) or self._number_of_file(one.name)
             if shared is not None:
                 return shared
         raise self._outside(f"{one.name} is not defined in a plain way", one.start)
@@ -227,6 +227,19 @@ class Expressions(Operands, Operators):
             return None
         kernel.files[name] = Struct(name, kind.base)
         return kernel.files[name]
+
+    def _number_of_file(self, name: str) -> Cell | None:
+        """Return a number that is a variable of a file, and set somewhere: what it is is open."""
+        if self.kernel is None:
+            return None
+        kind = self.names.variable(name, self._path)
+        if name not in self.kernel.numbers:
+            if kind is None or kind.pointers or integer(kind) is None:
+                return None
+            if not self.names.is_set(name, self._path):
+                return None
+            self.kernel.numbers[name] = Cell(name, Open(name, set()), kind)
+        return self.kernel.numbers[name]
 
     # What a world has not made yet
 

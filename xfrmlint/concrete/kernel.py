@@ -210,8 +210,8 @@ class Kernel:
     missed: those of them that were read, and their structs. looked: the members of ops tables that
     were read, by the tables' names. supposed: what was supposed of them besides. decided: of how
     many of these questions were decided both ways. unset: pointers to a device that nobody was seen
-    to store. sent: the devices that a packet was queued on. files: structs that are variables of a
-    file. given: what members of the world's objects are that are not 0, by the object's name and
+    to store. sent: the devices that a packet was queued on. files, numbers: structs and numbers
+    that are variables of a file. given: what members of the world's objects are that are not 0, by the object's name and
     the member's. script: what is read of the watched struct's members that are `scripted`, by name
     and in order. written: what else was written. called_at: where the callback under way was
     called. creates: the owner's device is still to be made. made: what was allocated, and structs
@@ -230,6 +230,7 @@ class Kernel:
     private: dict[str, Struct] = field(default_factory=dict)
     active: str = ""
     populated: bool = False
+    numbers: dict[str, Cell] = field(default_factory=dict)
     unset: list[str] = field(default_factory=list)
     supposed: list[str] = field(default_factory=list)
     decided: int = 0

@@ -58,6 +58,10 @@ class Names(Protocol):
         """Return the one definition of a macro as its file has it; None if it isn't plain."""
         ...
 
+    def is_set(self, name: str, path: str) -> bool:
+        """Tell whether a variable of a file gets another value than its first one."""
+        ...
+
     def resolved(self, kind: CType, path: str) -> CType:
         """Return a type with typedefs followed."""
         ...

@@ -467,6 +467,19 @@ class Sources:
             return CType("struct list_head") if made.search(data) else found
         return found
 
+    def is_set(self, name: str, path: str) -> bool:
+        """Tell whether a variable of a file gets another value than its first one."""
+        stored = re.compile(
+            rb"(?m)^[ \t]+%(name)b[ \t]*(?:[-+*/%%&|^]|<<|>>)?=(?!=)|\b%(name)b\s*(?:\+\+|--)"
+            rb"|(?:\+\+|--)\s*%(name)b\b|\bmodule_param\w*\s*\(\s*%(name)b\b"
+            % {b"name": name.encode()}
+        )
+        return any(
+            stored.search(self._corpus.unit(file).text)
+            for file in self._reader.universe.files(path)
+            if name.encode() in self._corpus.data(file)
+        )
+
     def constant(self, text: str, path: str) -> Int | None:
         """Return the value of a constant expression; None if it is none."""
         found = self.constants.value(text, path)
