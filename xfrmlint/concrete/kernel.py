@@ -211,9 +211,9 @@ class Kernel:
     were read, by the tables' names. supposed: what was supposed of them besides. decided: of how
     many of these questions were decided both ways. unset: pointers to a device that nobody was seen
     to store. sent: the devices that a packet was queued on. files, numbers: structs and numbers
-    that are variables of a file. given: what members of the world's objects are that are not 0, by the object's name and
-    the member's. script: what is read of the watched struct's members that are `scripted`, by name
-    and in order. written: what else was written. called_at: where the callback under way was
+    that are variables of a file. given: what members of the world's objects are that are not 0, by
+    the object's name and the member's. script: what is read of the watched struct's members that
+    are `scripted`, by name and in order. written: what else was written. called_at: where the callback under way was
     called. creates: the owner's device is still to be made. made: what was allocated, and structs
     that are variables of calls. seen: the cells that were read, by their ids, where that is asked
     for.
