@@ -443,7 +443,7 @@ def test_a_table_on_another_s_device(datapath: str, said: str, tmp_path: Path) -
         ("u64_stats_update_begin", "counts"),
         ("list_add_tail", "changes"),
         ("skb_push", "prepares"),
-        ("spin_lock_irqsave", "takes"),
+        ("spin_lock_irqsave", "locks"),
         ("dma_unmap_single", "gives back"),
         ("xfrm_state_hold", "holds"),
         ("xfrm_state_put", "puts"),

@@ -20,7 +20,7 @@ from xfrmlint.convert.written import without_parentheses
 
 _BUSY = "NETDEV_TX_BUSY"
 # What may bring a packet to the hardware, if it is given it.
-_HANDS_ON = ("sends", "keeps", "changes")
+_HANDS_ON = ("sends", "accounts", "keeps", "changes")
 _STRAIGHT = ("expression_statement", "declaration")
 
 
