@@ -122,10 +122,10 @@ def gone_on_with(call: Node, value: str) -> Node | None:
         if alone and statement.type == "expression_statement":
             # Nobody looks at it.
             return next_of(statement)
-        name = _variable(call)
+        name = variable_of(call)
         after = following(statement) if name else None
     else:
-        name, after = _variable(call), found[0]
+        name, after = variable_of(call), found[0]
     while after is not None and after.type == "if_statement":
         condition = after.child_by_field_name("condition")
         holds = found[1] if found is not None and after == found[0] else None
@@ -141,7 +141,7 @@ def gone_on_with(call: Node, value: str) -> Node | None:
     return after
 
 
-def _variable(call: Node) -> str:
+def variable_of(call: Node) -> str:
     """Return the variable that an expression is assigned to, and nothing else."""
     parent = outermost(call).parent
     if parent is None or parent.type not in ("assignment_expression", "init_declarator"):

@@ -25,7 +25,7 @@ from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.effects import Effects
 from xfrmlint.convert.ends import End, end_of, ending_calls, is_busy, may_free
-from xfrmlint.convert.exits import following, gone_on_with, label_of, names_in, next_of
+from xfrmlint.convert.exits import following, gone_on_with, label_of, names_in, next_of, variable_of
 from xfrmlint.convert.undone import owed_at
 from xfrmlint.convert.written import statement_of, without_parentheses
 from xfrmlint.program.callgraph import CallGraph
@@ -116,7 +116,13 @@ class Fate:
         if owed:
             place = view.place(branch.start_byte)
             return End(False, end.value, place, f"{owed} is not undone where its caller leaves")
-        return self._after(view, view.function, end_of(self.effects, view, branch), depth + 1)
+        then = end_of(self.effects, view, branch)
+        name = variable_of(node)
+        if name and then.value == name:
+            # What was assigned is returned; if it is set anew, nobody knows.
+            is_kept = all(v.start_byte <= node.start_byte for v in view.assignments(name))
+            then = then._replace(value=end.value if is_kept else "")
+        return self._after(view, view.function, then, depth + 1)
 
     def _passed_on(self, view: View, node: Node, end: End, depth: int) -> End | None:
         """Return what comes of `return f();`, and of a call after which nothing is done."""

@@ -74,13 +74,15 @@ def owed_at(effects: Effects, view: View, statement: Node, branch: Node) -> str:
     undone = set().union(*(effects.words(view, one) for one in statements_on(view, branch)))
     owed = ""
     for call in sorted(before, key=lambda one: one.start_byte):
-        for effect in sorted(effects.of_call(view, call)):
-            if effect.does == "gives back":
-                owed = ""
-            elif effect.does in _OWED and not _is_left_before(call, statement):
-                owed = f"{effect.who}()"
-                if effect.does != "accounts" and "gives back" in undone:
-                    owed = ""
+        found = effects.of_call(view, call)
+        if "gives back" in {effect.does for effect in found}:
+            owed = ""
+        elif not effects.has_body(view, call):
+            # What a function of the driver's keeps is its own.
+            for effect in sorted(found):
+                is_undone = effect.does != "accounts" and "gives back" in undone
+                if effect.does in _OWED and not is_undone and not _is_left_before(call, statement):
+                    owed = f"{effect.who}()"
     return owed
 
 
