@@ -79,7 +79,7 @@ def end_of(effects: Effects, view: View, first: Node, ended: bool = False) -> En
 
 
 def _assigned_in(statement: Node) -> dict[str, str]:
-    """Return the variables that a statement gives a value; their own name if that is no constant."""
+    """Return the constants that a statement gives variables; a variable's own name for others."""
     found = {}
     for one in below(statement):
         left, right = one.child_by_field_name("left"), one.child_by_field_name("right")
@@ -88,6 +88,8 @@ def _assigned_in(statement: Node) -> dict[str, str]:
             is_known = one.parent == statement and statement.type == "expression_statement"
             is_known &= node_text(one.child_by_field_name("operator") or one) == "="
             found[name] = text if is_known and _CONSTANT.match(text) else name
+        if one.type == "pointer_expression" and node_text(one).startswith("&"):
+            found[node_text(bare(one))] = node_text(bare(one))
     return found
 
 
