@@ -61,10 +61,6 @@ class Effects:
         """Return what one call does; those among its arguments are others."""
         return frozenset(self._called(view, call, 0))
 
-    def has_body(self, view: View, call: Node) -> bool:
-        """Tell whether a call is of a function that is written out here."""
-        return bool(self._bodies_of(view, call))
-
     def words(self, view: View, node: Node) -> frozenset[str]:
         """Return the words of what a piece of a function does."""
         return frozenset(effect.does for effect in self.of(view, node))

@@ -6,12 +6,13 @@ to set the function's own variables. What is not known may take something.
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, bare
+from xfrmlint.c.expression import arguments_of, bare, called_by
 from xfrmlint.c.jumps import JUMPS, last_in
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.convert.effects import HARMLESS, Effects
 from xfrmlint.convert.exits import names_in, statements_on
+from xfrmlint.kernel.functions import effect_named
 
 _CHANGES = ("call_expression", "assignment_expression", "update_expression", "gnu_asm_expression")
 _TAKEN = frozenset({"takes", "maps", "locks", "holds", ""})
@@ -69,21 +70,24 @@ def owed_at(effects: Effects, view: View, statement: Node, branch: Node) -> str:
 
     A mapping of the packet, a section, what was counted as sent; empty if nothing is.
     """
-    calls = [n for n in below(view.node) if n.type == "call_expression"]
-    before = [n for n in calls if n.end_byte <= statement.start_byte]
-    undone = set().union(*(effects.words(view, one) for one in statements_on(view, branch)))
-    owed = ""
-    for call in sorted(before, key=lambda one: one.start_byte):
-        found = effects.of_call(view, call)
-        if "gives back" in {effect.does for effect in found}:
-            owed = ""
-        elif not effects.has_body(view, call):
-            # What a function of the driver's keeps is its own.
-            for effect in sorted(found):
-                is_undone = effect.does != "accounts" and "gives back" in undone
-                if effect.does in _OWED and not is_undone and not _is_left_before(call, statement):
-                    owed = f"{effect.who}()"
-    return owed
+    calls = [
+        n
+        for n in below(view.node)
+        if n.type == "call_expression" and n.end_byte <= statement.start_byte
+    ]
+    # What a function of the driver's takes, it keeps itself.
+    taking = [n for n in calls if effect_named(called_by(n)) in _OWED]
+    for call in taking:
+        does = effect_named(called_by(call))
+        later = [n for n in calls if n.start_byte > call.start_byte]
+        if _is_left_before(call, statement) or any(
+            "gives back" in effects.words(view, one) for one in later
+        ):
+            continue
+        exit_ = statements_on(view, branch) if does != "accounts" else []
+        if not any("gives back" in effects.words(view, one) for one in exit_):
+            return f"{called_by(call)}()"
+    return ""
 
 
 def _is_left_before(call: Node, statement: Node) -> bool:
