@@ -84,8 +84,12 @@ def owed_at(effects: Effects, view: View, statement: Node, branch: Node) -> str:
             "gives back" in effects.words(view, one) for one in later
         ):
             continue
-        exit_ = statements_on(view, branch) if does != "accounts" else []
-        if not any("gives back" in effects.words(view, one) for one in exit_):
+        exit_ = statements_on(view, branch)
+        ends = bool(exit_) and last_in(exit_[-1]) == "return_statement"
+        if not ends and _loop(call) != _loop(statement):
+            # The next turn goes on with it.
+            continue
+        if does == "accounts" or not any("gives back" in effects.words(view, one) for one in exit_):
             return f"{called_by(call)}()"
     return ""
 
