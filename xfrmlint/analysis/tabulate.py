@@ -54,8 +54,8 @@ class Analysed(NamedTuple):
 
     asked: of each site, what alone a packet was asked on the way. callbacks: the owners' resolver
     callbacks. owners: the uppers' own code, run through the model's stories. tears: what a reader
-    in between can get of it. egress: resolver calls for the device that a flow leaves by, where it
-    comes in encrypted. left_out: sources that were not analysed.
+    in between can get of it. misasked: what resolver calls off the datapath ask for that is
+    wrong there, see Flows. left_out: sources that were not analysed.
     """
 
     graph: CallGraph
@@ -69,7 +69,7 @@ class Analysed(NamedTuple):
     callbacks: tuple[Callback, ...]
     owners: tuple[Ran, ...]
     tears: tuple[Tear, ...]
-    egress: frozenset[Place]
+    misasked: Mapping[Place, str]
     doubts: tuple[Doubt, ...]
     left_out: tuple[str, ...]
 
@@ -80,7 +80,7 @@ def rows_of(part: Analysed) -> Rows:
     reader = graph.reader
     return [
         *_driver_rows(reader.contract, part.drivers),
-        *_site_rows(sites, part.asked, part.traced, part.egress),
+        *_site_rows(sites, part.asked, part.traced, part.misasked),
         *_path_rows(part),
         *_graph_rows(graph, sites),
         *_answer_rows(part.callbacks),
@@ -138,9 +138,21 @@ def _broken_rows(
             where = first.path or ran.owner.path
             told_of = f"{reason}: {first.reason}"
             yield UnknownRow(where, first.line, "", told_of, matters=none)
-        elif ran.answers and _refuses_all(ran, contract):
+        yield from _rewritten(ran)
+        if not ran.untold and ran.answers and _refuses_all(ran, contract):
             reason = f"this owner's add refuses the state in each of {ran.total} worlds"
             yield UnknownRow(ran.owner.path, 0, "", f"{reason}: why is not known", matters=1)
+
+
+def _rewritten(ran: Ran) -> Iterator[UnknownRow]:
+    """Yield the first step in which what an owner keeps by itself may be read half changed."""
+    scene = next((one for one in ran.scenes if one.rewritten and not one.supposed), None)
+    blamed = ran.owner.blamed or ran.owner.moves or ran.owner.leaves or ran.owner.joins
+    if scene is not None and ran.answers and blamed is not None:
+        names = ", ".join(dict.fromkeys(scene.rewritten))
+        reason = f"whether a packet can read {names} half changed is not looked at"
+        where = (blamed.path, blamed.line, blamed.name)
+        yield UnknownRow(*where, f"{reason}: {scene.world.name}", ran.owner.name)
 
 
 def _refuses_all(ran: Ran, contract: Contract) -> bool:
@@ -209,11 +221,11 @@ def _site_rows(
     sites: Sequence[Site],
     asked: Sequence[str],
     traced: Mapping[str, Traced],
-    egress: frozenset[Place],
+    misasked: Mapping[Place, str],
 ) -> Iterator[tuple[object, ...]]:
     for number, site in enumerate(sites):
         one = traced.get(site.driver.group) if site.driver else None
-        flow = "egress" if site.place in egress else ""
+        flow = misasked.get(site.place, "")
         if one is not None and site.reached.context == "datapath":
             flow = "dead" if site.place in one.dead else ""
             flow = "thrown" if site.place in one.thrown else flow

@@ -495,7 +495,7 @@ class Sources:
         return self._handles[key]
 
     def _holds_handles(self, name: str, path: str) -> bool:
-        handle = re.escape(self.contract.member(HANDLE).encode())
+        handle = re.escape(self.contract.word(HANDLE).encode())
         stored = re.compile(
             rb"(?:->|\.)%s(?:\[[^;=]*\])?\s*=([^=;][^;]*);" % re.escape(name.encode())
         )

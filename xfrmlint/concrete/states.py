@@ -124,7 +124,7 @@ def objects(case: Case, contract: Contract, names: Sequence[str] = (A, B, U)) ->
         # As they were before the add: those that the device has.
         return NULL if name is None else devices[name].value(NETDEV_OPS)
 
-    xso = Struct(f"x->{XSO}", contract.offload)
+    xso = xso_of(contract)
     values: dict[str, tuple[Value, CType]] = {
         OWNER: (pointer(state.owner), _NET_DEVICE),
         PINNED: (pointer(state.pinned), _NET_DEVICE),
@@ -134,9 +134,17 @@ def objects(case: Case, contract: Contract, names: Sequence[str] = (A, B, U)) ->
     }
     for role, (value, kind) in values.items():
         if contract.member(role):
-            xso.put(contract.member(role), value, kind)
+            xso.put_at(contract.member(role), value, kind)
     x.put(XSO, xso)
     return Objects(Pointer(x), pointer(case.lower), devices)
+
+
+def xso_of(contract: Contract, open: bool = False) -> Struct:
+    """Return a state's xso, with the structs in it that count. open: more is made on demand."""
+    xso = Struct(f"x->{XSO}", contract.offload, open=open)
+    for struct, part in contract.parts.items():
+        xso.put(part, Struct(f"x->{XSO}.{part}", struct, open=open))
+    return xso
 
 
 def _callback(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of, call_of, called_by, given_to
+from xfrmlint.c.expression import arguments_of, bare, called_by, given_to
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import Local, View
 from xfrmlint.contract import words
@@ -22,6 +22,7 @@ from xfrmlint.kernel.doors import CONTROL, DATAPATH, argument_door
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import STATE, Accesses
 from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.common import Common
 from xfrmlint.program.privates import Privates, private_of
 from xfrmlint.program.reach import reached
 from xfrmlint.valueflow.forms import Stored, plain
@@ -77,6 +78,7 @@ class Devices:
         self.contract = graph.reader.contract
         self.tracer = Tracer(graph.reader, graph.handed, self._whose, self._stored)
         self.privates = Privates(self.reader)
+        self.common = Common(graph, self.tracer.forms, self.privates)
         self.constants = Constants(self.reader.types)
         self._members: dict[tuple[str, str, str, str], Found] = {}
 
@@ -112,35 +114,8 @@ class Devices:
 
         Each store gets it from a caller who does not tell it of the device.
         """
-        stores = self._stores_of_private(member, path)
+        stores = self.common.stores(member, path)
         return bool(stores) and all(_is_given(stored) for stored in stores)
-
-    def is_shared(self, member: str, struct: str, field: str, path: str) -> bool:
-        """Tell whether devices have what a member of their private data points to in common.
-
-        They are made by one function, and not all who call it keep the device there, in `field`.
-        """
-        stores = self._stores_of_private(member, path)
-        keeping = {
-            stored.view.function
-            for stored in self.tracer.forms.stores_of_member(struct, field, path)
-        }
-        for maker in {stored.view.function for stored in stores if _is_given(stored)} - keeping:
-            callers = {
-                self.graph.known(view)
-                for view, node in self.graph.mentions(maker)
-                if call_of(node) is not None
-            }
-            if callers - keeping and callers & keeping:
-                return True
-        return False
-
-    def _stores_of_private(self, member: str, path: str) -> list[Stored]:
-        return [
-            stored
-            for struct in sorted(self.privates.holding(member, path))
-            for stored in self.tracer.forms.stores_of_member(struct, member, path)
-        ]
 
     def fills_several(self, table: str, path: str) -> bool:
         """Tell whether a driver fills more than one element of a table that is a member."""
@@ -184,7 +159,16 @@ class Devices:
 
     def _stored(self, stored: Stored) -> Whose | None:
         """Tell what a store says by itself: `priv->netdev = dev`, with priv = netdev_priv(dev)."""
-        if stored.base is None or stored.value is None or stored.value.type != "identifier":
+        whose = self._made_beside(stored)
+        return Whose.OTHER if whose is None and self.common.is_anothers(stored) else whose
+
+    def _made_beside(self, stored: Stored) -> Whose | None:
+        """Tell whether a device is kept beside the private data of itself, or of another one."""
+        if stored.base is None or stored.value is None:
+            return None
+        if stored.value.type == "field_expression":
+            return self._of_element(stored.view, stored.value)
+        if stored.value.type != "identifier":
             return None
         base = plain(stored.base)
         if base.type != "identifier":
@@ -198,6 +182,28 @@ class Devices:
         made = _origin(stored.view, node_text(stored.value), stored.value)
         apart = made and origins and "" not in origins and made not in origins
         return Whose.PEER if apart and {made, *origins} != {_PARAMETER} else None
+
+    def _of_element(self, view: View, value: Node) -> Whose | None:
+        """Tell whose the device of a fixed element of a table is: `p->up = card->port[0]->dev`.
+
+        Of a table of several devices' private data it is no device's own.
+        """
+        holder = value.child_by_field_name("argument")
+        holder = bare(holder) if holder is not None else None
+        if holder is not None and holder.type == "identifier":
+            values = view.assignments(node_text(holder))
+            holder = bare(values[0]) if len(values) == 1 else holder
+        if holder is None or holder.type != "subscript_expression":
+            return None
+        index, of = (holder.child_by_field_name(part) for part in ("index", "argument"))
+        table = of.child_by_field_name("field") if of is not None else None
+        kind = self.reader.types.of(holder, view)
+        struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
+        if index is None or table is None or struct not in self.privates.structs(view.path):
+            return None
+        fixed = self.constants.value(node_text(index), view.path) is not None
+        several = fixed and self.fills_several(node_text(table), view.path)
+        return Whose.PEER if several else None
 
     def _whose(self, view: View, node: Node) -> Whose | None:
         if node.type == "call_expression":
@@ -223,7 +229,7 @@ class Devices:
             return Whose.EGRESS
         if (struct, name) in structs.LOWER_MEMBERS:
             return Whose.VLAN
-        role = self.contract.role_of(name) if struct == self.accesses.offload else ""
+        role = self.contract.role_in(struct, name)
         if role in (OWNER, PINNED) and base is not None:
             if self.accesses.base(base, view)[0] != STATE:
                 return Whose.OTHER
