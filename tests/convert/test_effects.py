@@ -321,6 +321,15 @@ REFUSED = (
         "example_other(): the handle can be 0, which the resolver says for none",
     ),
     Case(
+        "whether a handle can be 0 is not known",
+        "static int example_other(struct net_device *dev, struct xfrm_state *x,\n"
+        "\t\t\t struct netlink_ext_ack *extack)\n{\n"
+        "\tstruct example *ex = netdev_priv(dev);\n\tunsigned long i;\n\n"
+        "\tx->xso.offload_handle = vendor_id(x);\n\treturn 0;\n}\n\n"
+        + xmit(f"\tif (!x)\n\t\tgoto drop;\n{_SENT}{_DROP}"),
+        "example_other(): whether the handle can be 0, which the resolver says for none, is not",
+    ),
+    Case(
         "the exit stands in an #if",
         xmit(
             "#ifdef CONFIG_EXAMPLE\n\tif (skb->len > 9000)\n\t\tgoto drop;\n#endif\n"
