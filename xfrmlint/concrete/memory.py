@@ -17,6 +17,7 @@ from xfrmlint.concrete.trace import Step, StepKind
 from xfrmlint.concrete.values import (
     NULL,
     Cell,
+    Lazy,
     Open,
     Pointer,
     Struct,
@@ -226,6 +227,8 @@ class Memory:
             # Blanking writes `auto_` for typeof(expression), which may be of another type.
             if kind.base == "auto_" and isinstance(value, Int):
                 raise self._outside("typeof", at)
+            return value
+        if isinstance(value, Lazy) and value.kind == kind:
             return value
         if isinstance(value, Unknown) and kind.pointers == 1:
             return self.supposed.get(kind.base, value)

@@ -1,13 +1,14 @@
 """The states in which resolvers are compared, and each as the objects of an evaluation."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import NamedTuple
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import UINT, ULONG, Int
 from xfrmlint.concrete.faults import Fault, FaultKind
 from xfrmlint.concrete.question import callback_of
-from xfrmlint.concrete.values import NULL, Function, Pointer, Struct, Value
+from xfrmlint.concrete.values import Function, LazyInt, LazyPointer, Pointer, Struct, Value
 from xfrmlint.contract.words import (
     DEVICE,
     HANDLE,
@@ -23,13 +24,14 @@ from xfrmlint.contract.words import (
     Contract,
 )
 from xfrmlint.model.reference import State
+from xfrmlint.model.worlds import A, B, C, D, U
 
-# The devices: a lower, another lower, an upper.
-A, B, U = "A", "B", "U"
+# The lowers and the upper that there are in every state.
+_NAMES = (A, B, C, D, U)
 _MAPPED = {A: 11, B: 13}
 _NET_DEVICE = CType(DEVICE, 1)
 _OPS = CType(OPS, 1)
-_RESULT = CType("unsigned long")
+_HANDLE = CType("unsigned long")
 
 
 class Case(NamedTuple):
@@ -39,6 +41,7 @@ class Case(NamedTuple):
     lower: str | None
 
 
+@cache
 def states() -> tuple[Case, ...]:
     """Return every state of the model, the smallest (fewest parts that are not 0) first."""
     found = []
@@ -87,70 +90,110 @@ def described(case: Case, contract: Contract) -> str:
 
 
 class Objects(NamedTuple):
-    """A state as objects: the arguments of the resolver, and every device."""
+    """A state as objects: the arguments of the resolver."""
 
     state: Pointer
     lower: Pointer
-    devices: Mapping[str, Struct]
 
 
-def objects(case: Case, contract: Contract, names: Sequence[str] = (A, B, U)) -> Objects:
+# What can be asked of a state: its answer is a name, a number or nothing.
+Question = Callable[[Case], str | int | None]
+Looked = Callable[[Question], None]
+
+
+def _owner(case: Case) -> str | None:
+    return case.state.owner
+
+
+def _pinned(case: Case) -> str | None:
+    return case.state.pinned
+
+
+def _handle(case: Case) -> int:
+    return case.state.handle
+
+
+def _lower(case: Case) -> str | None:
+    return case.lower
+
+
+def _ops_of(name: str | None, case: Case) -> str | None:
+    """Return a device if it has ops."""
+    return name if name != case.state.owner or case.state.owner_has_ops else None
+
+
+def _owners_ops(case: Case) -> str | None:
+    return _ops_of(case.state.owner, case)
+
+
+def _pinned_ops(case: Case) -> str | None:
+    return _ops_of(case.state.pinned, case)
+
+
+def _with_callback(name: str, case: Case) -> str | None:
+    """Return a device if its ops have the resolver callback."""
+    return name if name == case.state.owner and case.state.callback is not None else None
+
+
+def _by_callback(lower: str, case: Case) -> int:
+    return (case.state.callback or {}).get(lower, 0)
+
+
+def objects(case: Case, contract: Contract, looked: Looked) -> Objects:
     """Return what the resolver is called with in a state.
 
-    contract: what the members are called. names: of the devices that there are.
+    contract: what the members are called. looked: is told what is asked of the state as soon as
+    something looks at it; all else is the same in every state.
     """
-    state = case.state
     slot = contract.slot(RESOLVE)
-    x = Struct("x", STATE)
-    devices = {name: Struct(name, DEVICE) for name in names}
-    for name, device in devices.items():
-        ops = Struct(f"{name}'s {NETDEV_OPS}", OPS)
-        callback = NULL
-        if name == state.owner and state.callback is not None and slot:
-            answer = _callback(slot, device, x, devices, state.callback)
-            callback = Pointer(Function(slot, callback_of(contract, answer)))
-        kind = CType(contract.slots[RESOLVE].result) if RESOLVE in contract.slots else _RESULT
+    x, xso = Struct("x", STATE), Struct(f"x->{XSO}", contract.offload)
+    devices = {name: Struct(name, DEVICE) for name in _NAMES}
+    tables = {name: Struct(f"{name}'s {NETDEV_OPS}", OPS) for name in _NAMES}
+
+    def pointer(of: Question, to: Mapping[str, Struct | Function], kind: CType) -> Pointer:
+        name = of(case)
+        target = to[name] if isinstance(name, str) else None
+        return LazyPointer(target).told(kind, of, looked)
+
+    for name, ops in tables.items():
         if slot:
-            ops.put(slot, callback, CType("fn", 1, kind))
+            answer = _callback(slot, name, x, devices, case, looked)
+            callback = Function(slot, callback_of(contract, answer))
+            kind = CType("fn", 1, CType(contract.slots[RESOLVE].result))
+            ops.put(slot, pointer(partial(_with_callback, name), {name: callback}, kind), kind)
         for member, bits in contract.kept(() if name == U else contract.promises).items():
             ops.put(member, Int(bits, UINT), CType("u32"))
-        absent = name == state.owner and not state.owner_has_ops
-        device.put(NETDEV_OPS, NULL if absent else Pointer(ops), _OPS)
+        devices[name].put(NETDEV_OPS, pointer(partial(_ops_of, name), tables, _OPS), _OPS)
 
-    def pointer(name: str | None) -> Pointer:
-        return NULL if name is None else Pointer(devices[name])
-
-    def captured(name: str | None) -> Value:
-        # As they were before the add: those that the device has.
-        return NULL if name is None else devices[name].value(NETDEV_OPS)
-
-    xso = Struct(f"x->{XSO}", contract.offload)
     values: dict[str, tuple[Value, CType]] = {
-        OWNER: (pointer(state.owner), _NET_DEVICE),
-        PINNED: (pointer(state.pinned), _NET_DEVICE),
-        HANDLE: (Int(state.handle, ULONG), _RESULT),
-        OWNER_CALLBACKS: (captured(state.owner), _OPS),
-        LOWER_CALLBACKS: (captured(state.pinned), _OPS),
+        OWNER: (pointer(_owner, devices, _NET_DEVICE), _NET_DEVICE),
+        PINNED: (pointer(_pinned, devices, _NET_DEVICE), _NET_DEVICE),
+        HANDLE: (LazyInt(case.state.handle, ULONG).told(_HANDLE, _handle, looked), _HANDLE),
+        # As they were before the add: those that the device has.
+        OWNER_CALLBACKS: (pointer(_owners_ops, tables, _OPS), _OPS),
+        LOWER_CALLBACKS: (pointer(_pinned_ops, tables, _OPS), _OPS),
     }
     for role, (value, kind) in values.items():
         if contract.member(role):
             xso.put(contract.member(role), value, kind)
     x.put(XSO, xso)
-    return Objects(Pointer(x), pointer(case.lower), devices)
+    return Objects(Pointer(x), pointer(_lower, devices, _NET_DEVICE))
 
 
 def _callback(
-    slot: str, owner: Struct, x: Struct, devices: Mapping[str, Struct], handles: Mapping[str, int]
+    slot: str, owner: str, x: Struct, devices: Mapping[str, Struct], case: Case, looked: Looked
 ) -> Callable[[Sequence[Value]], int | Fault]:
     def call(arguments: Sequence[Value]) -> int | Fault:
-        for argument, wanted, name in zip(arguments, (owner, x), ("owner", "state"), strict=False):
-            if not isinstance(argument, Pointer) or argument.target is not wanted:
+        wanted = ((devices[owner], "owner"), (x, "state"))
+        for argument, (own, name) in zip(arguments, wanted, strict=False):
+            if not isinstance(argument, Pointer) or argument.target is not own:
                 text = f"{slot}() is called with another {name} than its own"
                 return Fault(FaultKind.ARGUMENT, text)
         target = arguments[2].target if isinstance(arguments[2], Pointer) else None
         for name, device in devices.items():
             if target is device:
-                return handles.get(name, 0)
+                looked(partial(_by_callback, name))
+                return _by_callback(name, case)
         if target is None:
             return Fault(FaultKind.ARGUMENT, f"{slot}() is called with a lower_dev of NULL")
         return Fault(FaultKind.ARGUMENT, f"{slot}() is called with what is no device")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import Int
@@ -152,6 +152,53 @@ class Pointer(NamedTuple):
 
 
 NULL = Pointer(None)
+
+
+class Lazy:
+    """A value that tells, whenever something asks what it is, where it is from.
+
+    To store it again as of the type that it has asks nothing.
+    """
+
+    kind: CType
+    source: Any
+    looked: Callable[[Any], None]
+
+    def told(self, kind: CType, source: Any, looked: Callable[[Any], None]) -> Self:
+        """Say of which type it is, where it is from, and who is told so."""
+        self.kind, self.source, self.looked = kind, source, looked
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        self.looked(self.source)
+        return super().__eq__(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        self.looked(self.source)
+        return super().__hash__()
+
+
+class LazyPointer(Lazy, Pointer):
+    """A pointer that tells when something asks where it leads."""
+
+    @property
+    def target(self) -> Struct | Cell | Function | None:
+        self.looked(self.source)
+        return self[0]
+
+
+class LazyInt(Lazy, Int):
+    """A number that tells when something asks for it."""
+
+    @property
+    def value(self) -> int:
+        self.looked(self.source)
+        return self[0]
+
+
 Value = Int | Pointer | Struct | Void | Unknown | Uninitialized | Open
 
 
