@@ -6,6 +6,7 @@ looks at the owner alone: all states without one are one leaf, whatever their ha
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import Any
 
 from xfrmlint.c.integers import Int
 from xfrmlint.concrete.evaluate import Result
@@ -14,14 +15,14 @@ from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.question import ask
 from xfrmlint.concrete.sources import Sources
 from xfrmlint.concrete.states import Case, Looked, Question, objects
-from xfrmlint.concrete.values import Lazy
+from xfrmlint.concrete.values import LazyInt
 
 
 @dataclass
 class _Node:
     """Where runs part, or end. question: what is looked at next. ways: by the answers."""
 
-    question: Question | None = None
+    question: Question[Any] | None = None
     ways: dict[Hashable, "_Node"] = field(default_factory=dict)
     result: Result | Outside | None = None
 
@@ -43,14 +44,13 @@ class Runs:
         result = node.result or self._run(case)
         if isinstance(result, Outside):
             raise result
-        value = result.value
-        if isinstance(value, Lazy) and isinstance(value, Int):
-            # Returned as it was found: each state has its own.
-            result = result._replace(value=Int(value.source(case), value.type))
+        if isinstance(result.value, LazyInt):
+            # The handle as it was found: each state has its own.
+            return result._replace(value=Int(case.state.handle, result.value.type))
         return result
 
     def _run(self, case: Case) -> Result | Outside:
-        looked: list[Question] = []
+        looked: list[Question[Any]] = []
         result: Result | Outside
         try:
             result = run(self._source, case, self._sources, looked.append)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import UINT, ULONG, Int
@@ -24,10 +24,8 @@ from xfrmlint.contract.words import (
     Contract,
 )
 from xfrmlint.model.reference import State
-from xfrmlint.model.worlds import A, B, C, D, U
+from xfrmlint.model.worlds import A, B, U
 
-# The lowers and the upper that there are in every state.
-_NAMES = (A, B, C, D, U)
 _MAPPED = {A: 11, B: 13}
 _NET_DEVICE = CType(DEVICE, 1)
 _OPS = CType(OPS, 1)
@@ -96,9 +94,10 @@ class Objects(NamedTuple):
     lower: Pointer
 
 
+_Answer = TypeVar("_Answer", bound=str | int | None)
 # What can be asked of a state: its answer is a name, a number or nothing.
-Question = Callable[[Case], str | int | None]
-Looked = Callable[[Question], None]
+Question = Callable[[Case], _Answer]
+Looked = Callable[[Question[Any]], None]
 
 
 def _owner(case: Case) -> str | None:
@@ -140,62 +139,69 @@ def _by_callback(lower: str, case: Case) -> int:
 
 
 def objects(case: Case, contract: Contract, looked: Looked) -> Objects:
-    """Return what the resolver is called with in a state.
+    """Return what the resolver is called with in a state; what nothing looks at is not made.
 
     contract: what the members are called. looked: is told what is asked of the state as soon as
     something looks at it; all else is the same in every state.
     """
     slot = contract.slot(RESOLVE)
     x, xso = Struct("x", STATE), Struct(f"x->{XSO}", contract.offload)
-    devices = {name: Struct(name, DEVICE) for name in _NAMES}
-    tables = {name: Struct(f"{name}'s {NETDEV_OPS}", OPS) for name in _NAMES}
 
-    def pointer(of: Question, to: Mapping[str, Struct | Function], kind: CType) -> Pointer:
-        name = of(case)
-        target = to[name] if isinstance(name, str) else None
-        return LazyPointer(target).told(kind, of, looked)
+    def asked(question: Question[_Answer]) -> _Answer:
+        looked(question)
+        return question(case)
 
-    for name, ops in tables.items():
+    def pointer(
+        kind: CType, question: Question[str | None], to: Callable[[str], Struct | Function]
+    ) -> Pointer:
+        def target() -> Struct | Function | None:
+            name = asked(question)
+            return to(name) if name is not None else None
+
+        return LazyPointer(None).asking(kind, target)
+
+    @cache
+    def device(name: str) -> Struct:
+        ops = pointer(_OPS, partial(_ops_of, name), table)
+        return Struct(name, DEVICE).put(NETDEV_OPS, ops, _OPS)
+
+    @cache
+    def table(name: str) -> Struct:
+        ops = Struct(f"{name}'s {NETDEV_OPS}", OPS)
         if slot:
-            answer = _callback(slot, name, x, devices, case, looked)
-            callback = Function(slot, callback_of(contract, answer))
             kind = CType("fn", 1, CType(contract.slots[RESOLVE].result))
-            ops.put(slot, pointer(partial(_with_callback, name), {name: callback}, kind), kind)
+            ops.put(slot, pointer(kind, partial(_with_callback, name), callback), kind)
         for member, bits in contract.kept(() if name == U else contract.promises).items():
             ops.put(member, Int(bits, UINT), CType("u32"))
-        devices[name].put(NETDEV_OPS, pointer(partial(_ops_of, name), tables, _OPS), _OPS)
+        return ops
 
+    @cache
+    def callback(name: str) -> Function:
+        def call(arguments: Sequence[Value]) -> int | Fault:
+            wanted = ((device(name), "owner"), (x, "state"))
+            for argument, (own, word) in zip(arguments, wanted, strict=False):
+                if not isinstance(argument, Pointer) or argument.target is not own:
+                    text = f"{slot}() is called with another {word} than its own"
+                    return Fault(FaultKind.ARGUMENT, text)
+            lower = arguments[2].target if isinstance(arguments[2], Pointer) else None
+            if isinstance(lower, Struct) and lower is device(lower.name):
+                return asked(partial(_by_callback, lower.name))
+            what = "a lower_dev of NULL" if lower is None else "what is no device"
+            return Fault(FaultKind.ARGUMENT, f"{slot}() is called with {what}")
+
+        return Function(slot, callback_of(contract, call))
+
+    handle = LazyInt(0, ULONG).asking(_HANDLE, partial(asked, _handle))
     values: dict[str, tuple[Value, CType]] = {
-        OWNER: (pointer(_owner, devices, _NET_DEVICE), _NET_DEVICE),
-        PINNED: (pointer(_pinned, devices, _NET_DEVICE), _NET_DEVICE),
-        HANDLE: (LazyInt(case.state.handle, ULONG).told(_HANDLE, _handle, looked), _HANDLE),
+        OWNER: (pointer(_NET_DEVICE, _owner, device), _NET_DEVICE),
+        PINNED: (pointer(_NET_DEVICE, _pinned, device), _NET_DEVICE),
+        HANDLE: (handle, _HANDLE),
         # As they were before the add: those that the device has.
-        OWNER_CALLBACKS: (pointer(_owners_ops, tables, _OPS), _OPS),
-        LOWER_CALLBACKS: (pointer(_pinned_ops, tables, _OPS), _OPS),
+        OWNER_CALLBACKS: (pointer(_OPS, _owners_ops, table), _OPS),
+        LOWER_CALLBACKS: (pointer(_OPS, _pinned_ops, table), _OPS),
     }
     for role, (value, kind) in values.items():
         if contract.member(role):
             xso.put(contract.member(role), value, kind)
     x.put(XSO, xso)
-    return Objects(Pointer(x), pointer(_lower, devices, _NET_DEVICE))
-
-
-def _callback(
-    slot: str, owner: str, x: Struct, devices: Mapping[str, Struct], case: Case, looked: Looked
-) -> Callable[[Sequence[Value]], int | Fault]:
-    def call(arguments: Sequence[Value]) -> int | Fault:
-        wanted = ((devices[owner], "owner"), (x, "state"))
-        for argument, (own, name) in zip(arguments, wanted, strict=False):
-            if not isinstance(argument, Pointer) or argument.target is not own:
-                text = f"{slot}() is called with another {name} than its own"
-                return Fault(FaultKind.ARGUMENT, text)
-        target = arguments[2].target if isinstance(arguments[2], Pointer) else None
-        for name, device in devices.items():
-            if target is device:
-                looked(partial(_by_callback, name))
-                return _by_callback(name, case)
-        if target is None:
-            return Fault(FaultKind.ARGUMENT, f"{slot}() is called with a lower_dev of NULL")
-        return Fault(FaultKind.ARGUMENT, f"{slot}() is called with what is no device")
-
-    return call
+    return Objects(Pointer(x), pointer(_NET_DEVICE, _lower, device))

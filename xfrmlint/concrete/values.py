@@ -155,48 +155,56 @@ NULL = Pointer(None)
 
 
 class Lazy:
-    """A value that tells, whenever something asks what it is, where it is from.
+    """A value that is asked for whenever something wants to know what it is.
 
     To store it again as of the type that it has asks nothing.
     """
 
     kind: CType
-    source: Any
-    looked: Callable[[Any], None]
+    ask: Callable[[], Any]
 
-    def told(self, kind: CType, source: Any, looked: Callable[[Any], None]) -> Self:
-        """Say of which type it is, where it is from, and who is told so."""
-        self.kind, self.source, self.looked = kind, source, looked
+    def asking(self, kind: CType, ask: Callable[[], Any]) -> Self:
+        """Say of which type it is, and who says what it is."""
+        self.kind, self.ask = kind, ask
         return self
 
+
+class LazyPointer(Lazy, Pointer):
+    """A pointer of which it is asked where it leads."""
+
+    ask: Callable[[], Struct | Cell | Function | None]
+
+    @property
+    def target(self) -> Struct | Cell | Function | None:
+        return self.ask()
+
     def __eq__(self, other: object) -> bool:
-        self.looked(self.source)
-        return super().__eq__(other)
+        return isinstance(other, Pointer) and self.target is other.target
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
-        self.looked(self.source)
-        return super().__hash__()
-
-
-class LazyPointer(Lazy, Pointer):
-    """A pointer that tells when something asks where it leads."""
-
-    @property
-    def target(self) -> Struct | Cell | Function | None:
-        self.looked(self.source)
-        return self[0]
+        return hash(Pointer(self.target))
 
 
 class LazyInt(Lazy, Int):
-    """A number that tells when something asks for it."""
+    """A number that is asked for."""
+
+    ask: Callable[[], int]
 
     @property
     def value(self) -> int:
-        self.looked(self.source)
-        return self[0]
+        return self.ask()
+
+    def __eq__(self, other: object) -> bool:
+        return Int(self.value, self.type) == other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(Int(self.value, self.type))
 
 
 Value = Int | Pointer | Struct | Void | Unknown | Uninitialized | Open
