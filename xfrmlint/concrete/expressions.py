@@ -149,7 +149,7 @@ class Expressions(Operands, Operators):
         """Return what an expression designates. address: only its address is wanted."""
         match one:
             case Name():
-                return self._named(one)
+                return self._named(one, address)
             case Member():
                 return self._field(one, address)
             case Deref():
@@ -166,11 +166,12 @@ class Expressions(Operands, Operators):
                     return Cell(one.text, value)
         raise self._outside(f"storage that isn't covered ({one.node.type})", one.start)
 
-    def _named(self, one: Name) -> Cell | Struct:
+    def _named(self, one: Name, address: bool) -> Cell | Struct:
         found = self._variable(one)
         if found is not None:
             return found.value if isinstance(found.value, Struct) else found
-        if self.choose is not None or self.kernel is not None:
+        # A number has no address.
+        if not address and (self.choose is not None or self.kernel is not None):
             number = self.names.constant(one.name, self._path)
             if number is not None:
                 return Cell(one.name, number)

@@ -173,7 +173,7 @@ class Sources:
         # Each under an open condition, or two at once: none can be preferred.
         reason = f"{name}() is defined more than once"
         if len(found) == 1:
-            unit = self.unit(source.path)
+            unit = self._unit_with(name, source.path)
             starts = [item.start for item in unit.functions(name)]
             open_ones = [s for s in starts if compiled(unit, s, self._of(unit.path)) is None]
             reason = f"{name}() is under {unit.condition(open_ones[0])}"
@@ -184,20 +184,36 @@ class Sources:
 
         If a sure one exists, those under open conditions are left out.
         """
-        unit = self.unit(path)
+        unit = self._unit_with(name, path)
         found = [
-            (self.source(path, item), compiled(unit, item.start, self._of(path)))
+            (item, truth)
             for item in unit.functions(name)
+            if (truth := compiled(unit, item.start, self._of(path))) is not False
         ]
-        found = [(source, truth) for source, truth in found if truth is not False]
-        sure = [(source, truth) for source, truth in found if truth]
-        return [*sure] or found
+        sure = [(item, truth) for item, truth in found if truth]
+        return [(self._source(unit, item), truth) for item, truth in sure or found]
 
-    def source(self, path: str, item: Item) -> Source:
+    def _unit_with(self, name: str, path: str) -> Unit:
+        """Return a file in which the configuration has left the functions of a name.
+
+        That is as it is written, where nothing of them is left out: to read it again takes longer.
+        """
+        written = self._corpus.unit(path)
+        if written.blanked.left_out:
+            return self.unit(path)
+        for item in written.functions(name):
+            for branch in written.blanked.branches:
+                inside = item.start < branch.start < item.end
+                if inside and written.text[branch.start : branch.end].strip():
+                    if branch_truth(written, branch, self._of(path)) is False:
+                        return self.unit(path)
+        return written
+
+    def _source(self, unit: Unit, item: Item) -> Source:
         """Return a definition with conditionals settled and macros expanded."""
-        key = (path, item.start)
+        key = (unit.path, item.start)
         if key not in self._made:
-            self._made[key] = self._prepared(path, item)
+            self._made[key] = self._prepared(unit, item)
         return self._made[key]
 
     def want(self, members: frozenset[tuple[str, str]] = frozenset()) -> None:
@@ -221,8 +237,8 @@ class Sources:
             return source
         return self.function(source.name, source.path) or source
 
-    def _prepared(self, path: str, item: Item) -> Source:
-        unit = self.unit(path)
+    def _prepared(self, unit: Unit, item: Item) -> Source:
+        path = unit.path
         plain = View(self._corpus, path, item, unit.text, None, settled=True)
         line = plain.function.line
         part = self._open_part(unit, item)
@@ -350,7 +366,7 @@ class Sources:
         for place, defined in files if any(word in some for some in names) else ():
             if word not in defined or not self._close(place):
                 continue
-            unit = self.unit(place)
+            unit = self._corpus.unit(place)
             found = []
             for macro in macros_in(self._corpus, place):
                 if macro.name == name:
@@ -360,8 +376,10 @@ class Sources:
             if not found:
                 continue
             undefined = any(
-                kind == "undef" and line.split()[-1:] == [word]
-                for kind, _, line in unit.blanked.directives
+                kind == "undef"
+                and line.split()[-1:] == [word]
+                and compiled(unit, at, self._of(place)) is not False
+                for kind, at, line in unit.blanked.directives
             )
             macro, truth = found[0]
             if len(found) == 1 and truth and not undefined:
@@ -375,6 +393,9 @@ class Sources:
 
         To walk through a thousand headers for each file takes longer than to run what is in it.
         """
+        if self._near:
+            yield from self._near_seen(path)
+            return
         if not self._home or path == self._home:
             yield from self._corpus.closure(path)
             return
@@ -384,6 +405,14 @@ class Sources:
                 yield place
         if not path.startswith(f"{HEADERS}/"):
             yield from (place for place in self._corpus.local(path) if place != path)
+
+    def _near_seen(self, path: str) -> Iterator[str]:
+        """Yield a file and those near that it includes, through others near."""
+        found = [path]
+        for place in found:
+            yield place
+            near = filter(self._close, self._corpus.includes(place))
+            found += [one for one in near if one not in found]
 
     def _macros_seen(self, path: str) -> _Seen:
         """Return the names of all macros that a file sees, and those of each file with some."""
@@ -469,10 +498,8 @@ class Sources:
 
     def constant(self, text: str, path: str) -> Int | None:
         """Return the value of a constant expression; None if it is none."""
-        found = self.constants.value(text, path)
-        if found is None and text in _ERRORS:
-            return Int(_ERRORS[text], INT)
-        return found
+        # No header that is looked through has them, and there are hundreds.
+        return Int(_ERRORS[text], INT) if text in _ERRORS else self.constants.value(text, path)
 
     def key_member(self, name: str, path: str) -> str:
         """Return the member that an rhashtable's parameters say is the key; empty if unseen."""
@@ -572,7 +599,7 @@ def _elsewhere(reader: Reader, name: str, known: Container[str]) -> Iterator[str
 def core_definitions(
     reader: Reader, sources: Sources, name: str, headers: bool = False
 ) -> list[Source]:
-    places = [*_USUAL, *(one.place.path for one in _core_of(reader.contract) if one.name == name)]
+    places = [*(one.place.path for one in _core_of(reader.contract) if one.name == name), *_USUAL]
     usual = [path for path in places if path and reader.corpus.tree.is_file(path)]
     for path in chain(dict.fromkeys(usual), _elsewhere(reader, name, usual)):
         if headers and not path.endswith(".h"):
