@@ -15,6 +15,7 @@ from xfrmlint.c.index import Indexes, is_word
 from xfrmlint.c.shape import Shapes, shapes_of
 from xfrmlint.c.unit import Unit, parse
 from xfrmlint.kernel.kbuild import Kbuild
+from xfrmlint.kernel.places import is_core
 from xfrmlint.kernel.release import Release, release
 from xfrmlint.tree import Tree, Unreadable
 
@@ -78,7 +79,7 @@ class Memo:
         self.define_texts: dict[tuple[str, bytes], bytes] = {}
 
     def forget_drivers(self) -> None:
-        """Drop what no other driver reads: all but the kernel's own headers."""
+        """Drop what no other driver reads: all but the core and the kernel's own headers."""
         kinds: tuple[dict[Any, Any], ...] = (
             self.units,
             self.left,
@@ -88,7 +89,7 @@ class Memo:
             self.define_texts,
         )
         for made in kinds:
-            for key in [key for key in made if not key[0].startswith(_SHARED)]:
+            for key in [key for key in made if not is_core(key[0])]:
                 del made[key]
 
 

@@ -4,6 +4,7 @@ import errno
 import posixpath
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.blanking import blank, spaces
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.corpus import stands_in
+from xfrmlint.c.corpus import stands_in, words
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, Int, integer
 from xfrmlint.c.macros import TOO_MUCH, Macro, expand, macros_in
@@ -35,6 +36,14 @@ _MOST_EXPANSIONS = 16
 # include/uapi/asm-generic/errno.h: it is reached through asm/, which a build makes.
 # Not by errno.errorcode: of two names for one number it has one, EOPNOTSUPP not among them.
 _ERRORS = {name: getattr(errno, name) for name in dir(errno) if name[0] == "E"} | {"ENOTSUPP": 524}
+# What is done to a member, behind its name and before it.
+_STORED = re.compile(rb"(?:\[[^;=]*\])?\s*=([^=;][^;]*);")
+_COUNTED = re.compile(rb"\s*(?:\+\+|--|[-+]=)")
+_COUNTING = re.compile(rb"(?:\+\+|--)\s*[\w.>()-]*$")
+_ZERO = re.compile(rb"[\s(]*(?:0[uUlL]*|NULL)[)\s]*$")
+_PRIVATE = re.compile(rb"\b(\w+)->$")
+_FROM_NAME = re.compile(rb"\s*=\s*(\w+)\s*;")
+_FAR = 100
 # Elements of an array whose size can't be read.
 _UNSAID = 64
 
@@ -395,16 +404,11 @@ class Sources:
         """
         if self._near:
             yield from self._near_seen(path)
-            return
-        if not self._home or path == self._home:
+        elif not self._home:
             yield from self._corpus.closure(path)
-            return
-        yield path
-        for place in self._corpus.closure(self._home):
-            if place.startswith(f"{HEADERS}/") and place != path:
-                yield place
-        if not path.startswith(f"{HEADERS}/"):
-            yield from (place for place in self._corpus.local(path) if place != path)
+        else:
+            yield from self._corpus.local(path) or [path]
+            yield from self._headers
 
     def _near_seen(self, path: str) -> Iterator[str]:
         """Yield a file and those near that it includes, through others near."""
@@ -414,22 +418,25 @@ class Sources:
             near = filter(self._close, self._corpus.includes(place))
             found += [one for one in near if one not in found]
 
+    @cached_property
+    def _headers(self) -> Sequence[str]:
+        """The kernel's headers that the driver's first file includes."""
+        return [p for p in self._corpus.closure(self._home) if p.startswith(f"{HEADERS}/")]
+
+    @cached_property
+    def _of_headers(self) -> _Seen:
+        return self._defined_in(self._headers)
+
     def _macros_seen(self, path: str) -> _Seen:
         """Return the names of all macros that a file sees, and those of each file with some."""
         if path not in self._seen:
-            if not self._home or path == self._home:
-                self._seen[path] = self._defined_in(self._seen_by(path))
-                return self._seen[path]
-            # The kernel's headers are the same ones for each file of a driver's.
-            common = f"{HEADERS}/"
-            if common not in self._seen:
-                headers = (p for p in self._corpus.closure(self._home) if p.startswith(common))
-                self._seen[common] = self._defined_in(headers)
-            known = self._seen[common]
-            local = () if path.startswith(common) else self._corpus.local(path)
-            own, near = self._defined_in([path]), self._defined_in(p for p in local if p != path)
-            names = (*own.names, *known.names, *near.names)
-            self._seen[path] = _Seen(names, [*own.files, *known.files, *near.files])
+            if self._home:
+                own = self._defined_in(self._corpus.local(path) or [path])
+                headers = self._of_headers
+                seen = _Seen((*own.names, *headers.names), [*own.files, *headers.files])
+            else:
+                seen = self._defined_in(self._seen_by(path))
+            self._seen[path] = seen
         return self._seen[path]
 
     def _defined_in(self, paths: Iterable[str]) -> _Seen:
@@ -522,23 +529,28 @@ class Sources:
         return self._handles[key]
 
     def _holds_handles(self, name: str, path: str) -> bool:
-        handle = re.escape(self.contract.member(HANDLE).encode())
-        stored = re.compile(
-            rb"(?:->|\.)%s(?:\[[^;=]*\])?\s*=([^=;][^;]*);" % re.escape(name.encode())
-        )
-        counted = re.compile(
-            rb"(?:->|\.)%s\s*(?:\+\+|--|[-+]=)|(?:\+\+|--)\s*[\w.>()-]*(?:->|\.)%s\b"
-            % (re.escape(name.encode()), re.escape(name.encode()))
-        )
-        told = re.compile(rb"\b%s\b|^[\s(]*(?:0[uUlL]*|NULL)[)\s]*$" % handle)
-        texts = [
-            self._corpus.unit(place).text
-            for place in self._reader.universe.files(path)
-            if name.encode() in self._corpus.data(place)
-        ]
-        values = [match.group(1) for text in texts for match in stored.finditer(text)]
-        kept = any(re.search(rb"\b%s\b" % handle, value) for value in values)
-        return all(map(told.search, values)) and (kept or any(map(counted.search, texts)))
+        handle = re.compile(rb"\b%s\b" % re.escape(self.contract.member(HANDLE).encode()))
+        values: list[bytes] = []
+        counted = False
+        for text, start, end in self._uses(name, path):
+            stored = _STORED.match(text, end)
+            if stored is not None:
+                values.append(stored.group(1))
+            line = text[text.rfind(b"\n", 0, start) + 1 : start]
+            counted = counted or bool(_COUNTED.match(text, end) or _COUNTING.search(line))
+        kept = any(map(handle.search, values))
+        told = (handle.search(value) or _ZERO.match(value) for value in values)
+        return all(told) and (kept or counted)
+
+    def _uses(self, name: str, path: str) -> Iterator[tuple[bytes, int, int]]:
+        """Yield where the code around `path` uses a member: a text, the name's begin and end."""
+        word = name.encode()
+        for place in self._reader.universe.files(path):
+            if word in self._corpus.data(place):
+                text = self._corpus.unit(place).text
+                for at in words(text, word):
+                    if text[at - 1 : at] == b"." or text[at - 2 : at] == b"->":
+                        yield text, at, at + len(word)
 
     def own_device(self, name: str, path: str) -> bool:
         """Tell whether the code around `path` keeps a net_device in its own private data there.
@@ -551,15 +563,12 @@ class Sources:
         return self._own[key]
 
     def _keeps_own(self, name: str, path: str) -> bool:
-        stored = re.compile(rb"\b(\w+)->%s\s*=\s*(\w+)\s*;" % re.escape(name.encode()))
-        for place in self._reader.universe.files(path):
-            text = (
-                self._corpus.unit(place).text if name.encode() in self._corpus.data(place) else b""
-            )
-            for match in stored.finditer(text):
-                private, device = match.groups()
-                asked = rb"\b%s\s*=\s*netdev_priv\(\s*%s\s*\)" % (private, device)
-                if re.search(asked, text[: match.start()]):
+        for text, start, end in self._uses(name, path):
+            private = _PRIVATE.search(text, max(0, start - _FAR), start)
+            device = _FROM_NAME.match(text, end)
+            if private is not None and device is not None:
+                asked = rb"\b%s\s*=\s*netdev_priv\(\s*%s\s*\)" % (private.group(1), device.group(1))
+                if re.search(asked, text[: private.start()]):
                     return True
         return False
 
