@@ -1009,7 +1009,8 @@ def test_numbers_are_those_of_c(statements: str, paths: set[str]) -> None:
 MEMORY = """\
 struct flow { u32 hash; u32 hits; u32 sa; struct list_head node; };
 struct plain { u32 hash; u32 sa; };
-struct tx { struct port *port; u64 *d; u32 head; u32 own[8]; };
+struct kept { struct net_device *of; struct desc d; };
+struct tx { struct port *port; u64 *d; u32 head; u32 own[8]; struct desc *descs; struct kept k; };
 struct port {
 	struct net_device *nd;
 	struct xarray flows;
@@ -1039,6 +1040,9 @@ GOES_ON = f"{PORT}{H}if (!h) {DROP}\n"
         ("t->d[t->head++ & 7] = h;", "use"),
         ("u32 at = t->head & 7; t->d[at] = h;", "use"),
         ("t->d[0] = h;", "use"),
+        ("t->descs[t->head].sa = cpu_to_le32(h);", "use"),
+        # A descriptor that is kept beside pointers is none that hardware reads.
+        ("t->k.d.sa = cpu_to_le32(h);", "store"),
         # What is looked up, iterated over or an array's own element was there before the packet.
         ("t->own[skb->len] = h;", "store"),
         ("p->of_queue[skb->len] = h;", "store"),

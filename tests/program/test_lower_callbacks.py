@@ -450,6 +450,24 @@ def test_what_may_be_handed_on() -> None:
     assert reason in open_sleeps(body, BY_STATE)
 
 
+@pytest.mark.parametrize(("freeing", "admitted"), [("kfree(sa);", 1), ("kfree_rcu(sa, rcu);", 0)])
+def test_what_the_last_user_frees_may_be_kept(freeing: str, admitted: int) -> None:
+    """kref_put(&sa->users, foo_end): packets can be users, too."""
+    outside = (
+        "struct kref { int n; };\n"
+        "struct foo_used { struct kref users; struct rcu_head rcu; };\n"
+        "static void foo_end(struct kref *r)\n{\n"
+        f"\tstruct foo_used *sa = container_of(r, struct foo_used, users);\n\t{freeing}\n}}\n"
+    )
+    body = (
+        "struct foo_used *sa = (struct foo_used *)x->xso.offload_handle;\n"
+        "\tkref_put(&sa->users, foo_end);"
+    )
+    assert not freed(body, outside)
+    asked = "SELECT reason FROM unknown WHERE reason LIKE '%do packets hold it?'"
+    assert len(rows(asked, outside + DELETE.replace("BODY", body))) == admitted
+
+
 @pytest.mark.parametrize(
     ("body", "outside"),
     [

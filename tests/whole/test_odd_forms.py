@@ -184,3 +184,191 @@ def test_a_member_by_its_offset_is_admitted(base: str, offset: str) -> None:
     text = driver("", f"{body} (void)example_get(x, dev);")
     reasons = [row.reason for row in BASE.check_example(text).unknown]
     assert "the offset of offload_handle is taken, and what is done with it is not known" in reasons
+
+
+READS = """
+typedef u32 (*example_read_t)(struct xfrm_state *x);
+#define example_put(place, value) (*(volatile __typeof__(place) *)&(place) = (value))
+struct example_reads { example_read_t read; };
+static struct example_reads example_reads;
+
+static u32 example_read(struct xfrm_state *x)
+{
+	return x->xso.offload_handle; /* here */
+}
+static u32 example_none(struct xfrm_state *x)
+{
+	return 0;
+}
+"""
+STORES = (
+    "WRITE_ONCE(example_reads.read, example_read);",
+    "WRITE_ONCE(example_reads.read, dev->mtu > 1 ? example_none : dev->mtu ? 0 : example_read);",
+    "smp_store_release(&example_reads.read, example_read);",
+    "__atomic_store_n(&example_reads.read, example_read, __ATOMIC_RELEASE);",
+    "rcu_assign_pointer(example_reads.read, example_read);",
+    "*&example_reads.read = example_read;",
+    "*(example_read_t *)&example_reads.read = example_read;",
+    "example_put(example_reads.read, example_read);",
+    "example_reads.read = symbol_get(example_read);",
+)
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_what_is_stored_is_called(store: str) -> None:
+    """However it is stored: who reads the member calls it."""
+    found = said(READS, "h = example_reads.read(x) + example_get(x, dev);", store)
+    assert ("DIRECT_OFFLOAD_HANDLE", "return x->xso.offload_handle; /* here */") in found
+
+
+BOTH = """
+#define example_offload(o) _Generic((o), \\
+	struct xfrm_policy *: &((struct xfrm_policy *)(o))->xdo, \\
+	struct xfrm_state *: &((struct xfrm_state *)(o))->xso)
+static struct xfrm_policy *example_policy;
+static u32 example_of(const struct xfrm_dev_offload *off)
+{
+	return off->offload_handle;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("of", "types"), [("example_policy", []), ("x", ["DIRECT_OFFLOAD_HANDLE"])]
+)
+def test_a_macro_for_both_is_about_what_it_is_given(of: str, types: list[str]) -> None:
+    body = f"(void)example_of(example_offload({of})); h = example_get(x, dev); {TESTED}"
+    assert [kind for kind, _ in said(BOTH, body)] == types
+
+
+EACH = """
+#define example_for_each_handle(h, n, sp, d) \\
+	for ((n) = 0; (n) < (sp)->len; (n)++) \\
+		if (!((h) = xfrm_dev_state_lower_handle((sp)->xvec[n], (d)))) \\
+			continue; \\
+		else
+"""
+
+
+@pytest.mark.parametrize(("device", "types"), [("e", []), ("d", ["WRONG_LOWER_DEV"])])
+def test_a_loop_macro_can_hold_the_call(device: str, types: list[str]) -> None:
+    loop = f"example_for_each_handle(h, i, skb_sec_path(skb), {device})\n\t\t{UNTESTED}"
+    body = f"int i;\n\n\tif (!xfrm_offload(skb)) return NETDEV_TX_OK;\n\t{loop}"
+    assert [kind for kind, _ in said(EACH, body)] == types
+
+
+JUDGES = "bool example_live(unsigned long h);\nint example_send(struct example *p, u32 h);\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "types"),
+    [
+        ("if (!example_live(h)) return NETDEV_TX_OK; writel(h, p->io);", []),
+        ("if (example_send(p, h)) return NETDEV_TX_OK;", ["UNCHECKED_LOWER_HANDLE"]),
+    ],
+    ids=["answers yes or no", "is given it"],
+)
+def test_a_function_that_nobody_sees(body: str, types: list[str]) -> None:
+    text = driver(JUDGES, f"h = example_get(x, dev);\n\t{body}")
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == types
+    reasons = [row.reason for row in report.unknown]
+    admitted = "whether the comparison before this use excludes 0 is not known"
+    assert (admitted in reasons) == (not types)
+
+
+def test_a_call_in_a_module_beside_the_drivers_is_not_missing() -> None:
+    """It may be the driver's, by a way that is not seen: then nothing is said."""
+    folder = EXAMPLE.rpartition("/")[0]
+    own = HEAD.replace("xfrm_dev_state_lower_handle(x, dev)", "0")
+    own += XMIT.replace("BODY", "h = 0;") + TAIL.replace("INIT", "")
+    beside = HEAD.replace("static u32 example_get", "u32 example_get")
+    files = {
+        "drivers/net/Makefile": "obj-m += example/\n",
+        f"{folder}/Makefile": "obj-m += example.o beside.o\n",
+        EXAMPLE: own,
+    }
+    alone = BASE.check({path: text.encode() for path, text in files.items()})
+    assert [f.type for f in alone.findings] == ["LOWER_HANDLE_NOT_RESOLVED"]
+    files[f"{folder}/beside.c"] = beside
+    both = BASE.check({path: text.encode() for path, text in files.items()})
+    assert list(both.findings) == []
+    assert any("no driver is seen to call it" in row.reason for row in both.unknown)
+
+
+TEMPLATE = """
+#define JOIN_(a, b) example_##a##_##b
+#define JOIN(a, b) JOIN_(a, b)
+#define FN(name) JOIN(KIND, name)
+static u32 FN(get)(struct xfrm_state *x, struct net_device *dev)
+{
+	return OF;
+}
+static netdev_tx_t FN(xmit)(struct sk_buff *skb, struct net_device *dev)
+{
+	struct example *p = netdev_priv(dev);
+	u32 h = FN(get)(xfrm_input_state(skb), dev);
+
+	if (h)
+		writel(h, p->io);
+	return NETDEV_TX_OK;
+}
+#undef FN
+#undef JOIN
+#undef JOIN_
+#undef KIND
+"""
+
+
+@pytest.mark.parametrize(
+    ("of", "types"),
+    [
+        ("xfrm_dev_state_lower_handle(x, dev)", []),
+        ("x->xso.offload_handle", ["DIRECT_OFFLOAD_HANDLE", "LOWER_HANDLE_NOT_RESOLVED"]),
+    ],
+)
+def test_a_template_makes_its_names_itself(of: str, types: list[str]) -> None:
+    kinds = ("".join(f'#define KIND {k}\n#include "kind.h"\n' for k in ("slow", "fast")),)
+    text = HEAD.replace("xfrm_dev_state_lower_handle(x, dev)", "0") + kinds[0]
+    tail = TAIL.replace("INIT", "").replace("= example_xmit", "= example_slow_xmit")
+    files = {"example.c": text + tail, "kind.h": TEMPLATE.replace("OF", of)}
+    assert sorted(kind for kind, _ in reported(files)) == types
+
+
+SEVERAL = """
+struct card { u32 __iomem *io; struct net_device *uplink; };
+struct port { struct card *card; };
+
+static struct net_device *port_alloc(struct card *card)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct port));
+	struct port *p = netdev_priv(dev);
+
+	p->card = card;
+	return dev;
+}
+
+void uplink_load(struct card *card)
+{
+	card->uplink = port_alloc(card);
+}
+"""
+OTHERS = """
+struct net_device *port_load(struct card *card)
+{
+	return port_alloc(card);
+}
+"""
+
+
+@pytest.mark.parametrize("others", ["", OTHERS], ids=["one device", "several devices"])
+def test_one_of_several_devices_is_not_the_one_at_work(others: str) -> None:
+    """What a card keeps is its ports' own device only where there is no other port."""
+    asks = "h = xfrm_dev_state_lower_handle(x, o->card->uplink);"
+    body = f"struct port *o = netdev_priv(dev);\n\n\t{asks}\n\t{TESTED}"
+    text = driver(SEVERAL + others, body)
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == []
+    reasons = [row.reason for row in report.unknown]
+    asked = "which device the resolver is asked for is not known"
+    assert any(reason.startswith(asked) for reason in reasons) == bool(others)

@@ -82,6 +82,8 @@ _PER_CPU = re.compile(
     rb"^((?:static[ \t]+)?)((?:DEFINE|DECLARE)_PER_CPU\w*[ \t]*\()([^,;()]*)(,)([^;()]*)(\))", re.M
 )
 _FOR_EACH = re.compile(rb"^([ \t]++)(?=\w*?(?:for_?each|FOR_?EACH|_walk))(\w++)([ \t]*+\()", re.M)
+# What a loop macro is read as.
+LOOP = b"while"
 _LOOPS = (b"each", b"EACH", b"_walk")
 _TYPEOF = re.compile(rb"\b(?:typeof|__typeof__|__typeof|typeof_unqual)[ \t]*\(")
 _NAMED_TYPE = re.compile(
@@ -261,6 +263,11 @@ def _per_cpu(text: bytes, arguments: Arguments) -> bytes:
     return _PER_CPU.sub(variable, text)
 
 
+def is_loop(name: bytes) -> bool:
+    """Tell whether a macro of this name stands for the head of a loop."""
+    return any(word in name for word in _LOOPS)
+
+
 def _loops(text: bytes, arguments: Arguments) -> bytes:
     out = bytearray(text)
     for word in _LOOPS:
@@ -279,9 +286,13 @@ def _while(match: re.Match[bytes], arguments: Arguments) -> bytes:
     # A loop macro parses as a call followed by a block, or worse as a nested function.
     name = match.group(2)
     behind = arguments.end(match.string, match.start(), match.end() - 1)
-    if len(name) < 5 or match.string[behind : behind + 80].lstrip()[:1] in (b";", b",", b")"):
+    if len(name) < len(LOOP) or match.string[behind : behind + 80].lstrip()[:1] in (
+        b";",
+        b",",
+        b")",
+    ):
         return match.group()
-    return match.group(1) + b"while" + b" " * (len(name) - 5) + match.group(3)
+    return match.group(1) + LOOP + b" " * (len(name) - len(LOOP)) + match.group(3)
 
 
 def _blank_attributes(text: bytes, arguments: Arguments) -> bytes:

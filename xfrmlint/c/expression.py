@@ -112,6 +112,13 @@ def given_to(node: Node) -> Given | None:
     return Given(call, called_by(call), position_in(listed, node))
 
 
+def call_of(callee: Node) -> Node | None:
+    """Return the call of which a node is what is called."""
+    call = callee.parent
+    called = call.child_by_field_name("function") if call is not None else None
+    return call if called is not None and called.id == callee.id else None
+
+
 def called_by(call: Node) -> str:
     """Return what a call calls, as it is written."""
     called = call.child_by_field_name("function")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType, declared, specified
-from xfrmlint.c.expression import bare, called_by, is_choice, is_worth, position_in
+from xfrmlint.c.expression import bare, called_by, is_choice, is_worth, position_in, without_casts
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -114,7 +114,7 @@ def use_of(reader: Reader, view: View, node: Node) -> Use:
             left = parent.child_by_field_name("left")
             if left is None or _is(left, up):
                 return none
-            return _stored(reader, view, node, left)
+            return stored_in(reader, view, node, left)
         elif kind == "init_declarator":
             name = _declared_name(parent)
             return _variable(view, node, name) if name else none
@@ -177,7 +177,8 @@ def _variable(view: View, node: Node, name: str) -> Use:
     return Use("local" if local else "global", view, node, name)
 
 
-def _stored(reader: Reader, view: View, node: Node, left: Node) -> Use:
+def stored_in(reader: Reader, view: View, node: Node, left: Node) -> Use:
+    """Tell where a value is stored that becomes what an expression names."""
     indexes: list[str] = []
     while True:
         if left.type == "parenthesized_expression" and left.named_child_count:
@@ -189,6 +190,8 @@ def _stored(reader: Reader, view: View, node: Node, left: Node) -> Use:
             if inner is None:
                 return Use("none", view, node)
             left = inner
+        elif (named := _addressed(left)) is not None:
+            left = named
         else:
             break
     if left.type == "identifier":
@@ -205,13 +208,22 @@ def _stored(reader: Reader, view: View, node: Node, left: Node) -> Use:
     return Use("none", view, node)
 
 
+def _addressed(node: Node) -> Node | None:
+    """Return x for *&x and *(T *)&x."""
+    if node.type != "pointer_expression" or node.children[0].type != "*":
+        return None
+    inner = without_casts(node.children[-1])
+    taken = inner.type == "pointer_expression" and inner.children[0].type == "&"
+    return inner.children[-1] if taken else None
+
+
 def stored_through(reader: Reader, view: View, node: Node, pointer: Node) -> Use:
     """Tell where a value is stored that is copied to where an expression points."""
     inner = bare(pointer)
     addressed = pointer.type == "pointer_expression" and node_text(pointer)[:1] == "&"
     if inner.type == "identifier" and not addressed:
         return Use("through", view, node, node_text(inner))
-    return _stored(reader, view, node, inner)
+    return stored_in(reader, view, node, inner)
 
 
 def _struct_name(kind: CType) -> str:

@@ -12,12 +12,12 @@ is a function foo_esp_tx of the bytes from `TX` to `}`.
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.blanking import in_string, readable
+from xfrmlint.c.blanking import LOOP, in_string, is_loop, readable
 from xfrmlint.c.corpus import Corpus, words
 from xfrmlint.c.macros import TOO_MUCH, Expansion, Macro, Piece, expand_all, in_force, kernels_own
 from xfrmlint.c.unit import Item, Place, Unit, declarator_name, errors_in, is_same, outline, parse
@@ -99,15 +99,15 @@ class Outlines:
         found = self.of(path, turn)
         return (self.corpus.unit(path).turned(turn) if found is None else found).item_at(offset)
 
-    def holding(self, path: str, positions: Callable[[bytes], Iterator[int]]) -> list[Item]:
+    def holding(self, path: str, positions: Callable[[bytes, bytes], Iterator[int]]) -> list[Item]:
         """Return the items in which one of some positions of a text is, in whatever turn.
 
-        positions: gets the text.
+        positions: gets the text, and what of it the file has as it is written.
         """
         unit = self.corpus.unit(path)
         items: dict[int, Item] = {}
         for turn in range(unit.blanked.turns):
-            spots = list(positions(unit.turned(turn).text))
+            spots = list(positions(unit.turned(turn).text, unit.data))
             if not spots and not self.lists(path):
                 continue
             at = (self.item_at(path, spot, turn) for spot in spots)
@@ -117,7 +117,9 @@ class Outlines:
                 # Items that one use brought forth share what was made of it: the first is asked.
                 firsts = (outline_.item_at(start) for start in outline_.made)
                 texts = ((item, outline_.text_of(item)) for item in firsts if item is not None)
-                found += [item for item, text in texts if next(positions(text), None) is not None]
+                found += [
+                    item for item, text in texts if next(positions(text, b""), None) is not None
+                ]
             for item in found:
                 first = self.counterpart(path, item)
                 items.setdefault(first.start, first)
@@ -250,16 +252,21 @@ class Outlines:
                 found.setdefault(name, macros)
         return found
 
-    def text(self, path: str, item: Item) -> bytes:
-        """Return an item's text, and what was made of it."""
+    def text(self, path: str, item: Item, macros: Collection[str] = ()) -> bytes:
+        """Return an item's text, and what was made of it. macros: see pieces()."""
         text = self.corpus.unit(path).turned(item.turn).text[item.start : item.end]
+        text = self._with_loops(path, text, item.start, macros)
         outline_ = self.of(path, item.turn)
         # What it is was only seen with what was made of it.
         return text if outline_ is None else text + outline_.text_of(item)
 
-    def pieces(self, path: str, item: Item) -> list[Piece]:
-        """Return an item as it stands in its file, what it includes in between put in its place."""
+    def pieces(self, path: str, item: Item, macros: Collection[str] = ()) -> list[Piece]:
+        """Return an item as it stands in its file, what it includes in between put in its place.
+
+        macros: what is to be expanded; a loop macro among them is not a `while` then.
+        """
         text = self.corpus.unit(path).turned(item.turn).text
+        text = self._with_loops(path, text, 0, macros)
         outline_ = self.of(path, item.turn)
         found: list[Piece] = []
         at = item.start
@@ -276,6 +283,17 @@ class Outlines:
             found.append(Piece(text[use.start : use.end], path, use.start))
             found.append(Piece(behind, path, use.end - 1))
         return [*found, Piece(text[at : item.end], path, at)]
+
+    def _with_loops(self, path: str, text: bytes, start: int, macros: Collection[str]) -> bytes:
+        """Return text from an offset of a file, some loop macros named as they were written."""
+        named = bytearray()
+        for name in macros:
+            word = name.encode("utf-8", "surrogateescape")
+            for at in self.corpus.places(self.corpus.data(path), word) if is_loop(word) else ():
+                if at >= start and text.startswith(LOOP, at - start):
+                    named = named or bytearray(text)
+                    named[at - start : at - start + len(word)] = word
+        return bytes(named) or text
 
     def _uses(self, unit: Unit) -> list[Use]:
         path = unit.path

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.blanking import LOOP, is_loop
 from xfrmlint.c.corpus import Corpus, Memo, definition_in, words
 from xfrmlint.c.index import Indexes, is_word
 from xfrmlint.c.macros import Macro, Macros, in_force
@@ -44,12 +45,17 @@ class Words:
         self._begin = commonprefix(self.encoded) or b""
         self._indexes = indexes if all(map(is_word, self.encoded)) else Indexes()
 
-    def positions(self, text: bytes) -> Iterator[int]:
-        """Yield where one of the names stands as a whole word."""
+    def positions(self, text: bytes, written: bytes = b"") -> Iterator[int]:
+        """Yield where one of the names stands as a whole word.
+
+        written: the text as the file has it, in which loop macros still have their names.
+        """
         index = self._indexes.of(text, len(self.encoded))
         # A plain search is ten times as fast as an alternation of words.
         for name in self.encoded:
             yield from words(text, name) if index is None else index.get(name, ())
+            if is_loop(name):
+                yield from (at for at in words(written, name) if text.startswith(LOOP, at))
 
     def within(self, data: bytes) -> bool:
         """Tell whether one of the names can be in a file (as a part of a word, too)."""
@@ -167,7 +173,7 @@ class Reader:
         """Return an item's views, each made once."""
         item = self.outlines.counterpart(path, item)
         shown = self.outlines.variants(path, item)
-        text = b"".join(self.outlines.text(path, one) for one in shown)
+        text = b"".join(self.outlines.text(path, one, macros) for one in shown)
         # Macros that stand in other macros' bodies are needed as well: all or none.
         used = macros if any(n.encode() in text for n in macros) else {}
         if item.name in used:
@@ -199,7 +205,7 @@ class Reader:
         forced = {n: in_force(self.corpus, n, path, item.start) or m for n, m in macros.items()}
         if made:
             forced |= self.outlines.macros_in(path, item)
-        pieces = self.outlines.pieces(path, item)
+        pieces = self.outlines.pieces(path, item, forced)
         return views(self.corpus, path, item, {**forced, **setting}, pieces)
 
     def settings(self, path: str, files: Sequence[str] = ()) -> list[Setting]:

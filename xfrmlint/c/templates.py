@@ -10,10 +10,10 @@ queue.h has two settings here: its functions are read twice.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from xfrmlint.c.corpus import Corpus
-from xfrmlint.c.macros import Macro, in_force
+from xfrmlint.c.macros import Macro, in_force, named
 
 _NAME = re.compile(rb"[A-Za-z_]\w*")
 _INCLUDED = re.compile(rb"[ \t]*#[ \t]*include[ \t]*(?:([<\"])([^>\"\n]+)[>\"]|(\w+))")
@@ -82,4 +82,22 @@ def _setting(corpus: Corpus, path: str, file: str, offset: int) -> Setting:
             if word not in found:
                 found[word] = in_force(corpus, word, file, offset)
                 texts += [macro.body for macro in found[word]]
-    return {word: macros for word, macros in found.items() if macros}
+    set_ = {word: macros for word, macros in found.items() if macros}
+    return set_ | _depending(corpus, path, {word.encode() for word in set_})
+
+
+def _depending(corpus: Corpus, path: str, set_: Collection[bytes]) -> Setting:
+    """Return a header's own macros that hold what is set around it, and those in their bodies.
+
+    A header can make its functions' names itself: #define FN(name) JOIN(PREFIX, name).
+    """
+    own = {word: named(corpus, word.decode(), path) for word in corpus.defines(path)}
+    words = {w: {n for m in own[w] for n in _NAME.findall(m.body)} for w in own}
+    found: set[bytes] = set()
+    fresh = {word for word in own if not words[word].isdisjoint(set_)}
+    while fresh:
+        found |= fresh
+        users = {word for word in own if not words[word].isdisjoint(fresh)}
+        used = {name for word in fresh for name in words[word] if name in own}
+        fresh = (users | used) - found
+    return {word.decode(): own[word] for word in sorted(found) if own[word]}

@@ -58,6 +58,7 @@ from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400
 _NOWHERE = "where the resolver puts its handle is not known"
+_TRUTHS = ("bool", "_Bool")
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
 _DEVICES = {"master": Device.MASTER, "vlan": Device.VLAN_REAL}
 
@@ -271,7 +272,7 @@ class Calls:
             return predicate
         macro = self.reader.types.macro(name, frame.view.path)
         takes = macro is not None and macro.parameters is not None
-        if not takes and (macro is not None or not self._is_nowhere(call, frame.view)):
+        if not takes and (macro is not None or not self._may_test(call, frame.view)):
             return []
         for value in values:
             if isinstance(value, Handle):
@@ -308,15 +309,19 @@ class Calls:
         made = bits(call.name, [one.value for one in known if one is not None])
         return numbered(frame.constant("", call), made) if made is not None else None
 
-    def _is_nowhere(self, call: Call, view: View) -> bool:
-        """Tell whether a call is a macro that the tree does not define: it may test what it gets.
+    def _may_test(self, call: Call, view: View) -> bool:
+        """Tell whether what nobody defines may be there to test what it is given.
 
-        That is a condition that nobody declares, or what is given a label.
+        That is a condition that nobody declares, or what is given a label: a macro; or a function
+        that answers yes or no, or is given nothing else, if somebody wants its answer.
         """
-        named = {one.name for one in call.arguments if isinstance(one, Name)}
-        jumps = bool(named & labels_in(view))
-        asked = jumps or is_condition(call.node)
-        return asked and self.reader.types.result(call.name, view.path) is None
+        result = self.reader.types.result(call.name, view.path)
+        if result is None:
+            named = {one.name for one in call.arguments if isinstance(one, Name)}
+            return bool(named & labels_in(view)) or is_condition(call.node)
+        answers = result.base in _TRUTHS or (result.base != "void" and len(call.arguments) == 1)
+        wanted = destination(call.node).goes is not Goes.NOWHERE
+        return answers and not result.pointers and wanted
 
     def _leaves(self, name: str, view: View) -> bool:
         """Tell whether a macro of the kernel's leaves its function, or a function never returns."""

@@ -1,7 +1,7 @@
 """What the members of a driver's structs are: whose device they hold, and how long they live."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import bare
@@ -120,6 +120,10 @@ class Members:
             return Device.OWN, ""
         own = self.devices.reader.types.resolved(CType(member.private), member.path).base
         direct = member.root == member.holder
+        shared = (member.root, member.struct, member.field, member.path)
+        if direct and self.devices.is_shared(*shared):
+            why = f"{member.struct} is several devices', and {member.field} is one of them"
+            return Device.UNKNOWN, why
         match self.devices.is_apart(member.struct, own, member.root, direct, member.path):
             case True:
                 return Device.SAVED, ""
@@ -167,13 +171,18 @@ class Members:
             return "lasting" if root in ("global", "sa") else "unknown"
         kind = self._struct(view, inner)
         fields = self.reader.types.fields(kind, view.path) if kind is not None else None
-        members = fields[0] if fields is not None else {}
+        members: Mapping[str, CType] = fields[0] if fields is not None else {}
         name = inner.name
         if kind is not None and kind.base == "struct sk_buff":
             return "packet" if name == "cb" else "unknown"
         bases = [member.base for member in members.values()]
         own = members.get(name)
-        if _is_read_by_hardware(own, bases):
+        around = self._software(view, inner)
+        if around is not None:
+            # A descriptor that is kept there is copied to where hardware reads it.
+            members = around
+            bases = [member.base for member in members.values()]
+        elif _is_read_by_hardware(own, bases):
             return "hardware"
         # A whole descriptor, put in its place: ring->desc[i] = d.
         whole = own is not None and (not own.pointers or isinstance(target, Index))
@@ -195,6 +204,23 @@ class Members:
             array = re.search(rb"\b" + re.escape(name.encode()) + rb"\s*\[", text) is not None
             element = not array
         return "lasting" if root in ("own", "argument") and not element else "unknown"
+
+    def _software(self, view: View, inner: Member) -> Mapping[str, CType] | None:
+        """Return the members of the nearest struct around a member, by value, with a pointer.
+
+        No hardware reads what a pointer of the kernel's stands beside.
+        """
+        of = bared(inner.of, subscripts=True)
+        while not inner.arrow and isinstance(of, Member):
+            inner, of = of, bared(of.of, subscripts=True)
+            kind = self._struct(view, inner)
+            own = self._type(view, inner)
+            fields = self.reader.types.fields(kind, view.path) if kind is not None else None
+            if fields is None or own is None or own.pointers:
+                return None
+            if any(member.pointers for member in fields[0].values()):
+                return fields[0]
+        return None
 
     def _is_in_header(self, view: View, target: Expression) -> bool:
         """Tell whether a member is of a header among the packet's own bytes."""

@@ -41,6 +41,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "softirq": bool,
         "context": bool,
         "frees": int,
+        "ends": int,
         "least": str,
         "least_in": int,
         "asks": ("offload", "secpath"),
@@ -88,6 +89,7 @@ class Function:
     looked up. iterates: what a loop macro runs over, and its variable. calls: so many arguments are
     functions, one of which is called with the others. packet_device: the net_device that becomes a
     packet's. softirq: None where that is not known. frees: the argument that is freed at once.
+    ends: the function among the arguments that is called where a counter of users ends.
     least: what the least number is that is handed out, and least_in: the argument that it goes to
     (-1: it is returned). asks: what of a packet is asked.
     """
@@ -114,6 +116,7 @@ class Function:
     unless_zero: int = -1
     softirq: bool | None = None
     frees: int = -1
+    ends: int = -1
     least: str = ""
     least_in: int = -1
     asks: str = ""
@@ -147,7 +150,7 @@ _NOTHING = Function()
 _AS_WRITTEN = (
     *("calls", "number", "truth", "stops", "static_call"),
     *("device", "private", "new_packet", "softirq"),
-    *("frees", "least", "least_in", "asks"),
+    *("frees", "ends", "least", "least_in", "asks"),
 )
 
 

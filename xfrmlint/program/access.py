@@ -245,7 +245,18 @@ class Accesses:
         if node.type == "call_expression" and self.reader.definitions(name, view.path):
             return None
         macro = self.reader.types.macro(name, view.path)
-        return STATE if macro is not None and XSO.encode() in macro.body else None
+        if macro is None or XSO.encode() not in macro.body:
+            return None
+        # One that is for both, as by _Generic(), takes the offload struct of what it is given.
+        both = XDO.encode() in macro.body
+        return self._origin_of_argument(view, node) if both else STATE
+
+    def _origin_of_argument(self, view: View, call: Node) -> str | None:
+        """Return whose offload struct a macro takes, by the only object that it is given."""
+        kinds = [self.reader.types.of(argument, view) for argument in arguments_of(call)]
+        bases = {self.reader.types.resolved(kind, view.path).base for kind in kinds if kind}
+        given = bases & {words.STATE, words.POLICY}
+        return {words.STATE: STATE, words.POLICY: POLICY}[given.pop()] if len(given) == 1 else None
 
     def _origin_of_member(self, view: View, node: Node) -> str | None:
         kind = self.reader.types.of(node.child_by_field_name("argument"), view)

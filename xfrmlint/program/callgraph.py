@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of, around, given_to, position_in
+from xfrmlint.c.expression import arguments_of, around, call_of, given_to, position_in
 from xfrmlint.c.mention import Slot, Use, declared_argument, slot_of, use_of
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import Place, node_text
@@ -153,9 +153,7 @@ class CallGraph:
         calls = (
             (view, call)
             for view, node in self.mentions(function)
-            if (call := node.parent) is not None
-            and call.type == "call_expression"
-            and (call.child_by_field_name("function") or call).id == node.id
+            if (call := call_of(node)) is not None
         )
         return _arguments(calls, index)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of, called_by, given_to
+from xfrmlint.c.expression import arguments_of, call_of, called_by, given_to
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import Local, View
 from xfrmlint.contract import words
@@ -112,12 +112,35 @@ class Devices:
 
         Each store gets it from a caller who does not tell it of the device.
         """
-        stores = [
+        stores = self._stores_of_private(member, path)
+        return bool(stores) and all(_is_given(stored) for stored in stores)
+
+    def is_shared(self, member: str, struct: str, field: str, path: str) -> bool:
+        """Tell whether devices have what a member of their private data points to in common.
+
+        They are made by one function, and not all who call it keep the device there, in `field`.
+        """
+        stores = self._stores_of_private(member, path)
+        keeping = {
+            stored.view.function
+            for stored in self.tracer.forms.stores_of_member(struct, field, path)
+        }
+        for maker in {stored.view.function for stored in stores if _is_given(stored)} - keeping:
+            callers = {
+                self.graph.known(view)
+                for view, node in self.graph.mentions(maker)
+                if call_of(node) is not None
+            }
+            if callers - keeping and callers & keeping:
+                return True
+        return False
+
+    def _stores_of_private(self, member: str, path: str) -> list[Stored]:
+        return [
             stored
             for struct in sorted(self.privates.holding(member, path))
             for stored in self.tracer.forms.stores_of_member(struct, member, path)
         ]
-        return bool(stores) and all(_is_given(stored) for stored in stores)
 
     def fills_several(self, table: str, path: str) -> bool:
         """Tell whether a driver fills more than one element of a table that is a member."""

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.cleanups import Cleanups
-from xfrmlint.c.expression import arguments_of, around, without_casts
+from xfrmlint.c.expression import arguments_of, around, bare, without_casts
 from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import DELETE, HANDLE, STATE
@@ -156,6 +156,8 @@ class _Finder:
         """Yield what a call frees, itself or in the driver's functions that it enters."""
         name, arguments = called(call), arguments_of(call)
         place = view.place(call.start_byte)
+        if self._ends(view, call, given):
+            self.doubt(place, function, " ".join(node_text(call).split()))
         targets = self._targets(view, call)
         if not (targets and name in self.worth) and function_named(name).frees < 0:
             return
@@ -186,6 +188,21 @@ class _Finder:
                     self.doubt(place, function, " ".join(node_text(call).split()))
                 else:
                     yield at, where, what, way
+
+    def _ends(self, view: View, call: Node, given: _Given) -> bool:
+        """Tell whether a call gives up one use of an object, and frees it with the last one."""
+        ends, arguments = function_named(called(call)).ends, arguments_of(call)
+        if not 0 <= ends < len(arguments):
+            return False
+        counter = bare(arguments[0])
+        base = counter.child_by_field_name("argument")
+        if base is None or not self.is_object(view, base, given):
+            return False
+        return any(
+            function_named(called(inner)).frees >= 0
+            for release in self.graph.reader.definitions(node_text(arguments[ends]), view.path)
+            for inner in calls_in(release)
+        )
 
     def _ended(
         self, view: View, function: FunctionName, given: _Given

@@ -398,11 +398,12 @@ class NameWalk:
 
     def _kinds(self, name: str, path: str, given: bytes) -> Iterator[str]:
         """Yield what a function is that is called by a name. given: the text of its arguments."""
+        does = function_named(name)
+        if max(does.frees, does.ends) >= 0:
+            yield "freeing"
         if self._own(name, path):
             yield "calls"
             return
-        if function_named(name).frees >= 0:
-            yield "freeing"
         said = _sleeps(name, given)
         if said is not False:
             yield "sleeping" if said else "unknown"

@@ -1,5 +1,6 @@
 """Sites: every access of a state's xso and every resolver call, with the ways that lead there."""
 
+import posixpath
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, islice
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import ADD, FREE, HANDLE, PRIVATE, XFRM, XSO, Contract
-from xfrmlint.kernel.doors import UNKNOWN
+from xfrmlint.kernel.doors import CONTROL, UNKNOWN
 from xfrmlint.kernel.places import is_core
 from xfrmlint.program.access import Access, Accesses, Doubt
 from xfrmlint.program.callgraph import CallGraph
@@ -229,6 +230,7 @@ class _Finder:
         if not owners:
             for access in accesses:
                 if access.access == RESOLVE:
+                    self.beside(view, access, way)
                     continue
                 reason = f"access of xso.{access.field} in a module without an ops table"
                 self.doubts.append(Doubt(access.place, function.name, reason))
@@ -259,6 +261,23 @@ class _Finder:
                 why = way.doubts[0][1] if way.doubts else "too many callers"
                 what = f"whether packets reach {_name_of(access)} is not known: {why}"
             self.doubts.append(Doubt(access.place, function.name, what))
+
+    def beside(self, view: View, access: Access, way: Reached) -> None:
+        """Add a call that nobody is seen to make to the drivers beside its module.
+
+        It may be theirs, by a way that is not seen: nothing can be said of a driver without one.
+        """
+        if way.context in (CONTROL, DEAD):
+            return
+        folder = posixpath.dirname(view.path)
+        for drivers in self.by_module.values():
+            for driver in drivers:
+                if posixpath.dirname(driver.table.place.path) == folder:
+                    why = "its module has no ops table, and no driver is seen to call it"
+                    unknown = Reached((), (), frozenset(), ((access.place, why),), False)
+                    what = f"whether packets reach {_name_of(access)} is not known: {why}"
+                    self.doubts.append(Doubt(access.place, access.function.name, what))
+                    self.add(access, driver, driver.role, unknown, False)
 
     def owners(self, view: View, way: Reached) -> list[Driver]:
         """Return the drivers that a function belongs to, one for each module that links it."""

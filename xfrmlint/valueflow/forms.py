@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of, bare, position_in
+from xfrmlint.c.expression import arguments_of, bare, call_of, position_in
 from xfrmlint.c.mention import slot_of, use_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.syntax import (
@@ -242,10 +242,9 @@ class Forms:
         """Return the calls of a function in its driver."""
         found = []
         for where, node in self.reader.near(view.function.name, view.path):
-            call = node.parent
-            if call is not None and call.type == "call_expression":
-                if _is_field(call, "function", node):
-                    found.append((where, call))
+            call = call_of(node)
+            if call is not None:
+                found.append((where, call))
         return found
 
     def stores_of_local(self, view: View, name: str) -> list[Stored]:

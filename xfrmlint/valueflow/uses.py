@@ -19,7 +19,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, bare, called_by
-from xfrmlint.c.mention import Slot, Use, slot_of, stored_through, use_of
+from xfrmlint.c.mention import Slot, Use, slot_of, stored_in, stored_through, use_of
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -147,12 +147,8 @@ class Uses:
             return []
         if does.static_call == "store":
             return self._of_static_call(step, call)
-        if does.copies_memory and call is not None:
-            target = arguments_of(call)[:1]
-            if use.position != 1 or not target:
-                return []
-            stored = stored_through(self.reader, use.view, use.at, target[0])
-            return [step._replace(use=stored._replace(callee=use.callee))]
+        if call is not None and any(s.value.position >= 0 for s in does.stores):
+            return self._of_store(step, call)
         if does.is_("copies") and call is not None:
             return self._at(step, use.view, [call], f"{use.name}()")
         definitions = self.reader.definitions(use.name, use.view.path)
@@ -174,6 +170,16 @@ class Uses:
                 )
             ]
         return self._in_macro(step)
+
+    def _of_store(self, step: Step, call: Node) -> list[Step]:
+        """Return where a function stores what it is given."""
+        use, given = step.use, arguments_of(call)
+        found = []
+        for value, (position, pointed) in function_named(use.name).stores:
+            if value.position == use.position and 0 <= position < len(given):
+                store = stored_through if pointed else stored_in
+                found.append(store(self.reader, use.view, use.at, given[position]))
+        return [step._replace(use=one._replace(callee=use.callee)) for one in found]
 
     def _in_macro(self, step: Step) -> list[Step] | None:
         """Return what a macro does with its argument."""
