@@ -134,10 +134,8 @@ class Sources:
     def _find(self, name: str, path: str) -> Source | None:
         word = name.encode("utf-8", "surrogateescape")
         head: re.Pattern[bytes] | None = None
-        # Who includes a kernel's header is asked of the whole tree: here only the driver does.
-        of = self._home if self._home and path.startswith(HEADERS) else path
         known = self._slices.file_of(name) if self._slices is not None else ""
-        files = [path, *([known] if known else ()), *self._reader.universe.files(of)]
+        files = [path, *([known] if known else ()), *self._around(path)]
         seen: set[str] = set()
         for group in (files, self._seen_by(path)):
             for place in group:
@@ -154,6 +152,12 @@ class Sources:
                 if found:
                     return self._one(name, found)
         return self._exported(name, word) if self._home else None
+
+    def _around(self, path: str) -> Sequence[str]:
+        """Return the files of the module that a file is part of."""
+        # Who includes a kernel's header is asked of the whole tree: here only the driver does.
+        of = self._home if self._home and path.startswith(HEADERS) else path
+        return self._reader.universe.files(of)
 
     def _exported(self, name: str, word: bytes) -> Source | None:
         """Return what the xfrm core defines, and its header declares, for an owner to call."""
@@ -511,7 +515,7 @@ class Sources:
     def key_member(self, name: str, path: str) -> str:
         """Return the member that an rhashtable's parameters say is the key; empty if unseen."""
         written = rb"\b%s\s*=\s*\{[^;]*?\.key_offset\s*=\s*offsetof\([^,]+,\s*(\w+)\s*\)"
-        for place in self._reader.universe.files(path):
+        for place in self._around(path):
             if name.encode() in self._corpus.data(place):
                 asked = re.search(written % re.escape(name.encode()), self._corpus.unit(place).text)
                 if asked is not None:
@@ -545,7 +549,7 @@ class Sources:
     def _uses(self, name: str, path: str) -> Iterator[tuple[bytes, int, int]]:
         """Yield where the code around `path` uses a member: a text, the name's begin and end."""
         word = name.encode()
-        for place in self._reader.universe.files(path):
+        for place in self._around(path):
             if word in self._corpus.data(place):
                 text = self._corpus.unit(place).text
                 for at in words(text, word):
