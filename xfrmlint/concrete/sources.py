@@ -156,8 +156,11 @@ class Sources:
     def _around(self, path: str) -> Sequence[str]:
         """Return the files of the module that a file is part of."""
         # Who includes a kernel's header is asked of the whole tree: here only the driver does.
-        of = self._home if self._home and path.startswith(HEADERS) else path
-        return self._reader.universe.files(of)
+        return self._reader.universe.files(self._home_of(path))
+
+    def _home_of(self, path: str) -> str:
+        """Return the driver's first file for a kernel's header, and each other file itself."""
+        return self._home if self._home and path.startswith(HEADERS) else path
 
     def _exported(self, name: str, word: bytes) -> Source | None:
         """Return what the xfrm core defines, and its header declares, for an owner to call."""
@@ -510,7 +513,9 @@ class Sources:
     def constant(self, text: str, path: str) -> Int | None:
         """Return the value of a constant expression; None if it is none."""
         # No header that is looked through has them, and there are hundreds.
-        return Int(_ERRORS[text], INT) if text in _ERRORS else self.constants.value(text, path)
+        if text in _ERRORS:
+            return Int(_ERRORS[text], INT)
+        return self.constants.value(text, self._home_of(path))
 
     def key_member(self, name: str, path: str) -> str:
         """Return the member that an rhashtable's parameters say is the key; empty if unseen."""
