@@ -188,7 +188,7 @@ class Constants:
         return self._names[key]
 
     def _among(self, word: bytes, place: str, path: str) -> Int | None:
-        """Return the value of an enumerator of a file. path: who sees it, and what it is made of."""
+        """Return the value of an enumerator of a file that `path` sees."""
         text = self.types.corpus.unit(place).text
         for at in words(text, word):
             if _BEFORE.search(text, max(0, text.rfind(b"\n", 0, max(0, at - 200))), at) is None:
