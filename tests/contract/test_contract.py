@@ -480,7 +480,7 @@ def test_the_core_says_what_it_does() -> None:
         "delete runs": ("under a lock", "spin_lock_bh(&x->lock);"),
         "esn runs": ("per packet", "hw_count(x);"),
         PACKET_DEVICE: ("no", "return x->xso.boss_ops->sec_send(sk, skb, x);"),
-        OWN_STATES: ("unknown", ""),
+        OWN_STATES: ("yes", ""),
     }
 
 

@@ -103,12 +103,17 @@ OWN = {CORE_PATH: CORE}
         ),
         pytest.param(
             {},
+            {"OFFLOAD_DEV_ACCESS": "CHECK", "DIRECT_OFFLOAD_HANDLE": "CHECK"},
+            id="nobody is seen to ask",
+        ),
+        pytest.param(
+            {BOND_PATH: BOND},
             {
                 "OFFLOAD_DEV_ACCESS": "WARNING",
                 "DIRECT_OFFLOAD_HANDLE": "ERROR",
                 "WRONG_LOWER_DEV": "ERROR",
             },
-            id="nobody is seen to ask",
+            id="a bond alone is seen to ask",
         ),
     ],
 )

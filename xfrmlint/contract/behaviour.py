@@ -159,14 +159,14 @@ def _stored_elsewhere(reader: Reader, body: Body, call: Call) -> str:
 def own_states(reader: Reader, contract: Contract, paths: Iterable[str]) -> Said:
     """Tell whether the slot that is asked for each packet is asked of a state's own device alone.
 
-    That is so where the core asks the owner's, and no driver forwards the question. paths: the
-    drivers' files that name what the contract speaks of.
+    That is so where no driver forwards the question, and the core, where it is seen to ask, asks
+    the owner's. paths: the drivers' files that name what the contract speaks of.
     """
     slot = contract.slot(OFFLOAD_OK)
     fields = reader.types.fields_named(contract.offload, XFRM)
     bodies = Bodies(reader, contract.state, fields, [slot])
     asked = list(_calls(reader, contract, slot, ())) if slot else []
-    if not asked or not all(_asks_owner(bodies, contract, *one) for one in asked):
+    if not slot or not all(_asks_owner(bodies, contract, *one) for one in asked):
         return Said(UNKNOWN, Where(), f"whom the core asks by {slot}() is not seen")
     called = re.compile(rb"(?:->|\.)\s*%s\s*\(" % re.escape(slot.encode()))
     for path in paths:
@@ -174,6 +174,8 @@ def own_states(reader: Reader, contract: Contract, paths: Iterable[str]) -> Said
         if match is not None:
             where = Where(path, reader.corpus.unit(path).line(match.start()))
             return Said(NO, where, "a driver hands the question on")
+    if not asked:
+        return Said(YES, Where(), "no driver hands the question on")
     return Said(YES, asked[0][1].where)
 
 
