@@ -1646,6 +1646,28 @@ def test_a_state_with_the_owners_own_counts(body: str, wanted: bool | None) -> N
     assert (found.path, found.line) == (XFRM, line)
 
 
+@pytest.mark.parametrize(
+    ("tree", "most"),
+    [
+        pytest.param("base/rfc", 60, id="revision 1"),
+        pytest.param("base/shared", 120, id="revision 2"),
+        pytest.param("answer-through-pointer", 120, id="a handle that is put where it is told to"),
+    ],
+)
+def test_states_are_run_once_that_differ_in_nothing_looked_at(
+    tree: str, most: int, tmp_path: Path
+) -> None:
+    base = FIXTURES / tree / "base"
+    laid = (base.read_text().strip(), FIXTURES / tree) if base.is_file() else (tree[5:], None)
+    read = reader_of(Folder(lay(laid[0], tmp_path / "linux", laid[1])))
+    source, sources = resolver_source(read), Sources(read, ON)
+    assert source is not None
+    runs = Runs(source, sources)
+    for case in states():
+        assert runs.result(case) == run(source, case, sources)
+    assert len(runs.results) < most
+
+
 @pytest.mark.parametrize("base", ["rfc", "mainline", "v6.12"])
 def test_the_fixtures(base: str, tmp_path: Path) -> None:
     folder = Folder(lay(base, tmp_path / "linux"))

@@ -43,7 +43,7 @@ class Runs:
             node = node.ways.setdefault(node.question(case), _Node())
         result = node.result or self._run(case)
         if isinstance(result, Outside):
-            raise result
+            raise result.with_traceback(None)
         if isinstance(result.value, LazyInt):
             # The handle as it was found: each state has its own.
             return result._replace(value=Int(case.state.handle, result.value.type))
