@@ -335,40 +335,128 @@ def test_a_template_makes_its_names_itself(of: str, types: list[str]) -> None:
     assert sorted(kind for kind, _ in reported(files)) == types
 
 
-SEVERAL = """
-struct card { u32 __iomem *io; struct net_device *uplink; };
-struct port { struct card *card; };
+CARD = """
+struct ring { struct net_device *netdev; u32 __iomem *io; };
+struct card { u32 __iomem *io; struct net_device *netdev; struct port *ports[2]; };
+struct port { struct net_device *netdev; struct card *card; struct ring ring; struct ring *used; };
 
-static struct net_device *port_alloc(struct card *card)
+static struct net_device *port_create(struct card *card, int i)
 {
 	struct net_device *dev = alloc_etherdev(sizeof(struct port));
 	struct port *p = netdev_priv(dev);
 
+	p->netdev = dev;
 	p->card = card;
+	p->ring.netdev = dev;
+	p->used = &p->ring;
+	card->ports[i] = p;
+	MORE
 	return dev;
 }
-
-void uplink_load(struct card *card)
+"""
+ONE = "int card_probe(struct card *card)\n{\n\treturn !port_create(card, 0);\n}\n"
+KEPT = "void card_probe(struct card *card)\n{\n\tcard->netdev = port_create(card, 0);\n}\n"
+LOOP = """
+int card_probe(struct card *card)
 {
-	card->uplink = port_alloc(card);
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (!port_create(card, i))
+			return -ENOMEM;
+	return 0;
 }
 """
-OTHERS = """
-struct net_device *port_load(struct card *card)
+EACH_ITS_OWN = """
+int cards_probe(void)
 {
-	return port_alloc(card);
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		struct card *card = kzalloc(sizeof(*card), GFP_KERNEL);
+
+		if (!card || !port_create(card, 0))
+			return -ENOMEM;
+	}
+	return 0;
 }
 """
+OTHERS = "void *port_load(struct card *card)\n{\n\treturn port_create(card, 1);\n}\n"
 
 
-@pytest.mark.parametrize("others", ["", OTHERS], ids=["one device", "several devices"])
-def test_one_of_several_devices_is_not_the_one_at_work(others: str) -> None:
-    """What a card keeps is its ports' own device only where there is no other port."""
-    asks = "h = xfrm_dev_state_lower_handle(x, o->card->uplink);"
-    body = f"struct port *o = netdev_priv(dev);\n\n\t{asks}\n\t{TESTED}"
-    text = driver(SEVERAL + others, body)
+@pytest.mark.parametrize(
+    ("asked", "more", "made", "known"),
+    [
+        ("o->card->netdev", "card->netdev = dev;", ONE, True),
+        ("o->card->netdev", "card->netdev = dev;", EACH_ITS_OWN, True),
+        ("o->card->netdev", "", KEPT, True),
+        ("o->ring.netdev", "", LOOP, True),
+        ("o->used->netdev", "", LOOP, True),
+        # Who came last, the first, one of two.
+        ("o->card->netdev", "card->netdev = dev;", LOOP, False),
+        ("o->card->netdev", "if (!i) card->netdev = dev;", LOOP, False),
+        ("o->card->netdev", "", KEPT + OTHERS, False),
+        # Another port's ring, or a copy of it.
+        ("o->used->netdev", "if (i) p->used = &card->ports[0]->ring;", LOOP, False),
+        ("o->ring.netdev", "if (i) p->ring = card->ports[0]->ring;", LOOP, False),
+        (
+            "o->ring.netdev",
+            "if (i) memcpy(&p->ring, &card->ports[0]->ring, sizeof(p->ring));",
+            LOOP,
+            False,
+        ),
+        ("o->ring.netdev", "p->ring.netdev = i ? card->ports[0]->netdev : dev;", LOOP, False),
+    ],
+)
+def test_what_devices_have_in_common_is_no_ones_own(
+    asked: str, more: str, made: str, known: bool
+) -> None:
+    body = f"struct port *o = netdev_priv(dev);\n\n\th = xfrm_dev_state_lower_handle(x, {asked});"
+    text = driver(CARD.replace("MORE", more) + made, f"{body}\n\t{TESTED}")
     report = BASE.check_example(text)
     assert [f.type for f in report.findings] == []
     reasons = [row.reason for row in report.unknown]
-    asked = "which device the resolver is asked for is not known"
-    assert any(reason.startswith(asked) for reason in reasons) == bool(others)
+    told = "which device the resolver is asked for is not known"
+    assert any(reason.startswith(told) for reason in reasons) != known
+
+
+@pytest.mark.parametrize(
+    ("device", "types"),
+    [
+        ("example_table[skb->len & 1]->netdev", []),
+        ("example_only", ["WRONG_LOWER_DEV"]),
+    ],
+)
+def test_a_files_table_of_ports_gives_their_devices(device: str, types: list[str]) -> None:
+    outside = (CARD.replace("MORE", "example_table[i] = p;\n\texample_only = dev;") + LOOP).replace(
+        "static struct net_device *port_create",
+        "static struct port *example_table[2];\nstatic struct net_device *example_only;\n"
+        "static struct net_device *port_create",
+    )
+    body = f"h = xfrm_dev_state_lower_handle(x, {device});\n\t{TESTED}"
+    assert [kind for kind, _ in said(outside, body)] == types
+
+
+@pytest.mark.parametrize(
+    ("device", "types"),
+    [
+        ("p->netdev", []),
+        ("x->xso.dev", ["OFFLOAD_DEV_ACCESS", "WRONG_LOWER_DEV"]),
+        ("x->xso.real_dev", ["OFFLOAD_DEV_ACCESS", "WRONG_LOWER_DEV"]),
+    ],
+)
+def test_a_callback_asks_for_no_device_of_the_states(device: str, types: list[str]) -> None:
+    esn = """
+struct port { struct net_device *netdev; u32 __iomem *io; };
+static void example_esn(struct xfrm_state *x)
+{
+	struct port *p = x->data;
+	unsigned long h = xfrm_dev_state_lower_handle(x, DEVICE);
+
+	if (h)
+		writel(h, p->io);
+}
+"""
+    text = driver(esn.replace("DEVICE", device), f"h = example_get(x, dev);\n\t{TESTED}")
+    text = text.replace("\t.flags", "\t.xdo_dev_state_advance_esn = example_esn,\n\t.flags")
+    assert sorted(f.type for f in BASE.check_example(text).findings) == types

@@ -200,7 +200,7 @@ def analysed(
     callbacks = tuple(callbacks_of(graph, whole.offload, tables))
     owners = tuple(_owners(reader, drivers))
     torn = tuple(tear for ran in owners for tear in tears(reader, ran))
-    egress, untold = Flows(graph, whole.offload).wrong(found.sites)
+    misasked, untold = Flows(graph, whole.offload).wrong(found.sites)
     found = found._replace(doubts=[*found.doubts, *untold])
     return Analysed(
         graph,
@@ -214,7 +214,7 @@ def analysed(
         callbacks,
         owners,
         torn,
-        egress,
+        misasked,
         (*unclear, *open_calls, *open_frees, *open_stores),
         left_out,
     )

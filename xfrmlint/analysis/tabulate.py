@@ -54,8 +54,8 @@ class Analysed(NamedTuple):
 
     asked: of each site, what alone a packet was asked on the way. callbacks: the owners' resolver
     callbacks. owners: the uppers' own code, run through the model's stories. tears: what a reader
-    in between can get of it. egress: resolver calls for the device that a flow leaves by, where it
-    comes in encrypted. left_out: sources that were not analysed.
+    in between can get of it. misasked: what resolver calls off the datapath ask for that is
+    wrong there, see Flows. left_out: sources that were not analysed.
     """
 
     graph: CallGraph
@@ -69,7 +69,7 @@ class Analysed(NamedTuple):
     callbacks: tuple[Callback, ...]
     owners: tuple[Ran, ...]
     tears: tuple[Tear, ...]
-    egress: frozenset[Place]
+    misasked: Mapping[Place, str]
     doubts: tuple[Doubt, ...]
     left_out: tuple[str, ...]
 
@@ -80,7 +80,7 @@ def rows_of(part: Analysed) -> Rows:
     reader = graph.reader
     return [
         *_driver_rows(reader.contract, part.drivers),
-        *_site_rows(sites, part.asked, part.traced, part.egress),
+        *_site_rows(sites, part.asked, part.traced, part.misasked),
         *_path_rows(part),
         *_graph_rows(graph, sites),
         *_answer_rows(part.callbacks),
@@ -209,11 +209,11 @@ def _site_rows(
     sites: Sequence[Site],
     asked: Sequence[str],
     traced: Mapping[str, Traced],
-    egress: frozenset[Place],
+    misasked: Mapping[Place, str],
 ) -> Iterator[tuple[object, ...]]:
     for number, site in enumerate(sites):
         one = traced.get(site.driver.group) if site.driver else None
-        flow = "egress" if site.place in egress else ""
+        flow = misasked.get(site.place, "")
         if one is not None and site.reached.context == "datapath":
             flow = "dead" if site.place in one.dead else ""
             flow = "thrown" if site.place in one.thrown else flow

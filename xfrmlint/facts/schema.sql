@@ -57,7 +57,8 @@ CREATE TABLE callback (
 -- alone. own_states: 1 where packets get there of states alone that the device itself owns.
 -- flow: of a site on the datapath: dead (no path gets there), thrown (its result is used on no path)
 -- or empty; of one where flows are handed to hardware: egress (the resolver is asked for the device that
--- a flow leaves by, which comes in encrypted). read_back: a read after a store in the same function. accessor: the RCU accessor around it.
+-- a flow leaves by, which comes in encrypted); in other control code: owner, pinned (the resolver is asked for that
+-- device of the state's). read_back: a read after a store in the same function. accessor: the RCU accessor around it.
 -- entries: the doors that lead here. by_name: the base's type is not known, only named xso.
 -- asked: secpath where a packet that is transmitted is asked for that alone on some way here, not whether
 -- the stack wants it offloaded.

@@ -48,7 +48,8 @@ class Members:
             return Netdev(Device.UNKNOWN)
         if at[0] == "vlan" and "real_dev" in at:
             return Netdev(Device.VLAN_REAL)
-        if at[0] in ("global", "sa"):
+        if at[0] == "sa" or (at[0] == "global" and "[]" not in at[1:-1]):
+            # What is found in a table of the driver's own is its element's, not the table's.
             return Netdev(Device.SAVED)
         if at[0] == "other":
             # Private data of another device.
@@ -71,7 +72,9 @@ class Members:
         holder = named[-1] if named else ""
         shared = "*" in at[1:-1]
         root = at[1] if shared and at[0] == "own" else ""
-        member = Field(struct, field, view.path, shared, holder, root, private, fixed)
+        # What private data itself holds or points to, no further pointer or table between.
+        near = at[1] if at[0] == "own" and at[1:-1].count("*") < 2 and "[]" not in at else ""
+        member = Field(struct, field, view.path, shared, holder, root, private, fixed, near)
         return Netdev(Device.OWN, member)
 
     def _sa_structs(self, path: str) -> frozenset[str]:
@@ -116,20 +119,19 @@ class Members:
 
     def _beyond(self, member: Field) -> tuple[Device, str]:
         """Tell the own device from that of other private data, which a pointer leads to."""
-        if not member.root:
-            return Device.OWN, ""
-        own = self.devices.reader.types.resolved(CType(member.private), member.path).base
-        direct = member.root == member.holder
-        shared = (member.root, member.struct, member.field, member.path)
-        if direct and self.devices.is_shared(*shared):
+        if member.root:
+            own = self.devices.reader.types.resolved(CType(member.private), member.path).base
+            direct = member.root == member.holder
+            apart = self.devices.is_apart(member.struct, own, member.root, direct, member.path)
+            if apart is None:
+                return Device.UNKNOWN, f"{member.struct} can be another device's private data"
+            if apart:
+                return Device.SAVED, ""
+        near = member.near if member.near != member.field else ""
+        if near and self.devices.common.leads_to(near, member.path, bool(member.root)):
             why = f"{member.struct} is several devices', and {member.field} is one of them"
             return Device.UNKNOWN, why
-        match self.devices.is_apart(member.struct, own, member.root, direct, member.path):
-            case True:
-                return Device.SAVED, ""
-            case False:
-                return Device.OWN, ""
-        return Device.UNKNOWN, f"{member.struct} can be another device's private data"
+        return Device.OWN, ""
 
     def named(self, view: View, one: Expression) -> tuple[str, str]:
         """Return struct and member of an expression; empty where it is no member."""

@@ -30,7 +30,7 @@ class Field(NamedTuple):
     member that the struct was read from, if there is one. root: the member of the private data of
     the device at work that leads there through pointers, if one does. private: that data's struct,
     if it was seen. fixed: the holder is a table that devices share, of which the element is always
-    the same.
+    the same. near: the member of that data that is, or points to, what holds the member itself.
     """
 
     struct: str
@@ -41,6 +41,7 @@ class Field(NamedTuple):
     root: str = ""
     private: str = ""
     fixed: bool = False
+    near: str = ""
 
 
 # What the resolver returns where there is none.

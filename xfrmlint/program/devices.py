@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of, call_of, called_by, given_to
+from xfrmlint.c.expression import arguments_of, called_by, given_to
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import Local, View
 from xfrmlint.contract import words
@@ -22,6 +22,7 @@ from xfrmlint.kernel.doors import CONTROL, DATAPATH, argument_door
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import STATE, Accesses
 from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.common import Common
 from xfrmlint.program.privates import Privates, private_of
 from xfrmlint.program.reach import reached
 from xfrmlint.valueflow.forms import Stored, plain
@@ -77,6 +78,7 @@ class Devices:
         self.contract = graph.reader.contract
         self.tracer = Tracer(graph.reader, graph.handed, self._whose, self._stored)
         self.privates = Privates(self.reader)
+        self.common = Common(graph, self.tracer.forms, self.privates)
         self.constants = Constants(self.reader.types)
         self._members: dict[tuple[str, str, str, str], Found] = {}
 
@@ -112,35 +114,8 @@ class Devices:
 
         Each store gets it from a caller who does not tell it of the device.
         """
-        stores = self._stores_of_private(member, path)
+        stores = self.common.stores(member, path)
         return bool(stores) and all(_is_given(stored) for stored in stores)
-
-    def is_shared(self, member: str, struct: str, field: str, path: str) -> bool:
-        """Tell whether devices have what a member of their private data points to in common.
-
-        They are made by one function, and not all who call it keep the device there, in `field`.
-        """
-        stores = self._stores_of_private(member, path)
-        keeping = {
-            stored.view.function
-            for stored in self.tracer.forms.stores_of_member(struct, field, path)
-        }
-        for maker in {stored.view.function for stored in stores if _is_given(stored)} - keeping:
-            callers = {
-                self.graph.known(view)
-                for view, node in self.graph.mentions(maker)
-                if call_of(node) is not None
-            }
-            if callers - keeping and callers & keeping:
-                return True
-        return False
-
-    def _stores_of_private(self, member: str, path: str) -> list[Stored]:
-        return [
-            stored
-            for struct in sorted(self.privates.holding(member, path))
-            for stored in self.tracer.forms.stores_of_member(struct, member, path)
-        ]
 
     def fills_several(self, table: str, path: str) -> bool:
         """Tell whether a driver fills more than one element of a table that is a member."""
@@ -184,6 +159,11 @@ class Devices:
 
     def _stored(self, stored: Stored) -> Whose | None:
         """Tell what a store says by itself: `priv->netdev = dev`, with priv = netdev_priv(dev)."""
+        whose = self._made_beside(stored)
+        return Whose.OTHER if whose is None and self.common.is_anothers(stored) else whose
+
+    def _made_beside(self, stored: Stored) -> Whose | None:
+        """Tell whether a device is kept beside the private data of itself, or of another one."""
         if stored.base is None or stored.value is None or stored.value.type != "identifier":
             return None
         base = plain(stored.base)

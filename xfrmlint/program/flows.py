@@ -1,8 +1,9 @@
-"""Which device a resolver is asked for where a flow is handed to hardware.
+"""Which device a resolver is asked for off the datapath: in a callback, where a flow is offloaded.
 
-A flow that leaves encrypted uses the handle of the device that it leaves by; one that comes in is
-decrypted by the device that it came in by, never by the one that it is redirected to. Told is what
-the state's own direction says on the way to the call; whatever else decides is not understood.
+A state's own device, or the one that its owner has pinned, is never a callback's. A flow that
+leaves encrypted uses the handle of the device that it leaves by; one that comes in is decrypted by
+the device that it came in by, never by the one that it is redirected to. Told is what the state's
+own direction says on the way to the call; whatever else decides is not understood.
 """
 
 import re
@@ -15,7 +16,8 @@ from xfrmlint.c.expression import arguments_of, without_casts
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
-from xfrmlint.kernel.doors import offloads_flows
+from xfrmlint.contract.words import OWNER, PINNED
+from xfrmlint.kernel.doors import CONTROL, offloads_flows
 from xfrmlint.program.access import Accesses, Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.devices import Devices, Whose
@@ -31,6 +33,8 @@ _ASKS = re.compile(
     r"(?i)(?<![a-z])(dir|direction|inbound|outbound|ingress|egress|encrypt\w*|decrypt\w*|rx|tx|in|out)"
     r"(?![a-z])"
 )
+EGRESS = "egress"
+_STATES = {Whose.OWNER: OWNER, Whose.STATE: PINNED}
 _DEEPEST = 4
 _NOT_TOLD = "which device the resolver is asked for is not known, where a flow is offloaded"
 _NOT_ASKED = "whether a flow comes in or leaves encrypted, where the resolver is asked, is not told"
@@ -54,19 +58,33 @@ class Flows:
         self.devices = Devices(graph, Accesses(graph.reader, offload, graph.handed))
         self.forms = Forms(graph.reader, graph.passed)
 
-    def wrong(self, sites: Sequence[Site]) -> tuple[frozenset[Place], list[Doubt]]:
-        """Return the calls that ask for the wrong device for an inbound flow, and what is open."""
-        found: set[Place] = set()
+    def wrong(self, sites: Sequence[Site]) -> tuple[dict[Place, str], list[Doubt]]:
+        """Return what calls ask for that is wrong there, and what is open.
+
+        EGRESS: the device that a flow leaves by, where it comes in; OWNER, PINNED: a state's.
+        """
+        found: dict[Place, str] = {}
         doubts: list[Doubt] = []
         for site in sites:
-            if site.access != RESOLVE or site.role != "lower" or not _is_of_a_flow(site):
+            if site.access != RESOLVE or site.role != "lower":
                 continue
-            wrong, why = self._told(site)
-            if wrong:
-                found.add(site.place)
-            elif why:
-                doubts.append(Doubt(site.place, site.function.name, why))
-        return frozenset(found), doubts
+            if _is_of_a_flow(site):
+                wrong, why = self._told(site)
+                if wrong:
+                    found[site.place] = EGRESS
+                elif why:
+                    doubts.append(Doubt(site.place, site.function.name, why))
+            elif site.reached.context == CONTROL and (role := self._states(site)):
+                found[site.place] = role
+        return found, doubts
+
+    def _states(self, site: Site) -> str:
+        """Return which of a state's devices a call asks for, by its role; nothing for others."""
+        asked = self._asked(site)
+        whose = self.devices.of(*asked[:2]) if asked is not None else None
+        if whose is None or whose.why or len(whose.whose) != 1:
+            return ""
+        return _STATES.get(next(iter(whose.whose)), "")
 
     def _told(self, site: Site) -> tuple[bool, str]:
         """Tell whether a call is wrong, or why that is open."""

@@ -1,0 +1,139 @@
+"""Structs that several net_devices have in common: what one keeps there is not each one's own.
+
+Two ports of a card point to the card's struct; a device that is kept there is one port's, or that
+of who came last. With
+
+    static int port_create(struct card *card) { ... port->card = card; card->netdev = dev; ... }
+
+and port_create() called in a loop, or by two functions that are given a card, port.card leads to
+what is not the port's alone. What was made for the device, or what a single call gives it, is.
+"""
+
+from collections.abc import Iterator
+
+from tree_sitter import Node
+
+from xfrmlint.c.expression import arguments_of, around, call_of
+from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.view import View
+from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.privates import Privates
+from xfrmlint.valueflow.forms import Forms, Stored, Value, plain
+
+_LOOPS = ("for_statement", "while_statement", "do_statement")
+_DEEPEST = 3
+
+
+class Common:
+    """Answers about one driver; each member of private data is looked at once."""
+
+    def __init__(self, graph: CallGraph, forms: Forms, privates: Privates) -> None:
+        self._graph = graph
+        self._forms = forms
+        self._privates = privates
+        self._known: dict[tuple[str, str, bool], bool] = {}
+
+    def leads_to(self, member: str, path: str, pointed: bool) -> bool:
+        """Tell whether a member of private data leads to what other devices have, too.
+
+        pointed: it points there; else it is a struct, that can be a copy of another device's.
+        """
+        key = (member, self._graph.reader.universe.key(path), pointed)
+        if key not in self._known:
+            stores = self.stores(member, path)
+            self._known[key] = any(self._is_several(one, pointed) for one in stores)
+        return self._known[key]
+
+    def stores(self, member: str, path: str) -> list[Stored]:
+        """Return the stores of a member of private data."""
+        return [
+            stored
+            for struct in sorted(self._privates.holding(member, path))
+            for stored in self._forms.stores_of_member(struct, member, path)
+        ]
+
+    def is_anothers(self, stored: Stored) -> bool:
+        """Tell whether what is stored in private data can be from that of another device."""
+        if stored.value is None or stored.base is None:
+            return False
+        own = node_text(next(self._private(stored.view, stored.base), stored.base))
+        return any(
+            node_text(one) != own
+            for leaf in self._forms.alternatives(Value(stored.view, stored.value))
+            for one in self._private(leaf.view, leaf.node)
+            if next(self._private(stored.view, stored.base), None) is not None
+        )
+
+    def _is_several(self, stored: Stored, pointed: bool) -> bool:
+        if self.is_anothers(stored):
+            return True
+        value = plain(stored.value) if stored.value is not None else None
+        if not pointed or value is None or stored.base is None or value.type != "identifier":
+            return False
+        loop = around(stored.at, *_LOOPS)
+        if loop is not None and _changes(stored.view, stored.base, loop):
+            return not _changes(stored.view, value, loop)
+        return self._is_given_to_several(stored.view, value, 0)
+
+    def _is_given_to_several(self, view: View, value: Node, depth: int) -> bool:
+        """Tell whether a function is called for several devices with the same in one parameter."""
+        local = view.local(node_text(value), value.start_byte)
+        if (local is not None and local.parameter < 0) or depth > _DEEPEST:
+            return False
+        handed: list[tuple[View, Node]] = []
+        for where, node in self._graph.mentions(self._graph.known(view)):
+            call = call_of(node)
+            given = arguments_of(call) if call is not None else []
+            at = local.parameter if local is not None else -1
+            if call is None or at >= len(given):
+                continue
+            argument = plain(given[at]) if at >= 0 else value
+            loop = around(call, *_LOOPS)
+            if loop is not None and not _changes(where, argument, loop):
+                return True
+            handed.append((where, argument))
+        made = [_is_made_in(*one) for one in handed]
+        if len({(where.function, node_text(one)) for where, one in handed}) < len(handed):
+            return True
+        if len(handed) > 1:
+            return not all(made)
+        return any(
+            one.type == "identifier" and self._is_given_to_several(where, one, depth + 1)
+            for where, one in handed
+        )
+
+    def _private(self, view: View, node: Node) -> Iterator[Node]:
+        """Yield the parts of an expression that point to private data, the outermost first."""
+        types, structs = self._graph.reader.types, self._privates.structs(view.path)
+        up: Node | None = node
+        while up is not None:
+            kind = types.of(up, view)
+            if kind is not None and kind.pointers == 1:
+                if types.resolved(kind, view.path).base in structs:
+                    yield up
+            inside = up.named_children[-1:] if up.type == "parenthesized_expression" else []
+            up = up.child_by_field_name("argument") or next(iter(inside), None)
+
+
+def _is_made_in(view: View, node: Node) -> bool:
+    """Tell whether an expression is a variable of a function's own, that it gets somewhere."""
+    if node.type != "identifier":
+        return False
+    local = view.local(node_text(node), node.start_byte)
+    return local is not None and local.parameter < 0
+
+
+def _changes(view: View, node: Node, loop: Node) -> bool:
+    """Tell whether an expression is another one in each turn of a loop."""
+    names = _names(node)
+    body = loop.child_by_field_name("body")
+    head = [child for child in loop.named_children if child != body]
+    return any(names & _names(child) for child in head) or any(
+        loop.start_byte <= value.start_byte < loop.end_byte
+        for name in names
+        for value in view.assignments(name)
+    )
+
+
+def _names(node: Node) -> set[str]:
+    return {node_text(one) for one in below(node) if one.type == "identifier"}
