@@ -144,64 +144,78 @@ def objects(case: Case, contract: Contract, looked: Looked) -> Objects:
     contract: what the members are called. looked: is told what is asked of the state as soon as
     something looks at it; all else is the same in every state.
     """
-    slot = contract.slot(RESOLVE)
-    x, xso = Struct("x", STATE), Struct(f"x->{XSO}", contract.offload)
+    made = _Made(case, contract, looked)
+    return Objects(Pointer(made.x), made.pointer(_NET_DEVICE, _lower, made.device))
 
-    def asked(question: Question[_Answer]) -> _Answer:
-        looked(question)
-        return question(case)
+
+class _Made:
+    """The objects of one state: the devices, their ops and the callbacks in these by name."""
+
+    def __init__(self, case: Case, contract: Contract, looked: Looked) -> None:
+        self._case = case
+        self._contract = contract
+        self._looked = looked
+        self._slot = contract.slot(RESOLVE)
+        self.device = cache(self._new_device)
+        self._table = cache(self._new_table)
+        self._callback = cache(self._new_callback)
+        xso = Struct(f"x->{XSO}", contract.offload)
+        handle = LazyInt(0, ULONG).asking(_HANDLE, partial(self._asked, _handle))
+        values: dict[str, tuple[Value, CType]] = {
+            OWNER: (self.pointer(_NET_DEVICE, _owner, self.device), _NET_DEVICE),
+            PINNED: (self.pointer(_NET_DEVICE, _pinned, self.device), _NET_DEVICE),
+            HANDLE: (handle, _HANDLE),
+            # As they were before the add: those that the device has.
+            OWNER_CALLBACKS: (self.pointer(_OPS, _owners_ops, self._table), _OPS),
+            LOWER_CALLBACKS: (self.pointer(_OPS, _pinned_ops, self._table), _OPS),
+        }
+        for role, (value, kind) in values.items():
+            if contract.member(role):
+                xso.put(contract.member(role), value, kind)
+        self.x = Struct("x", STATE).put(XSO, xso)
+
+    def _asked(self, question: Question[_Answer]) -> _Answer:
+        self._looked(question)
+        return question(self._case)
 
     def pointer(
-        kind: CType, question: Question[str | None], to: Callable[[str], Struct | Function]
+        self, kind: CType, question: Question[str | None], to: Callable[[str], Struct | Function]
     ) -> Pointer:
+        """Return a pointer to what a question's answer names."""
+
         def target() -> Struct | Function | None:
-            name = asked(question)
+            name = self._asked(question)
             return to(name) if name is not None else None
 
         return LazyPointer(None).asking(kind, target)
 
-    @cache
-    def device(name: str) -> Struct:
-        ops = pointer(_OPS, partial(_ops_of, name), table)
+    def _new_device(self, name: str) -> Struct:
+        ops = self.pointer(_OPS, partial(_ops_of, name), self._table)
         return Struct(name, DEVICE).put(NETDEV_OPS, ops, _OPS)
 
-    @cache
-    def table(name: str) -> Struct:
+    def _new_table(self, name: str) -> Struct:
         ops = Struct(f"{name}'s {NETDEV_OPS}", OPS)
-        if slot:
-            kind = CType("fn", 1, CType(contract.slots[RESOLVE].result))
-            ops.put(slot, pointer(kind, partial(_with_callback, name), callback), kind)
-        for member, bits in contract.kept(() if name == U else contract.promises).items():
+        if self._slot:
+            kind = CType("fn", 1, CType(self._contract.slots[RESOLVE].result))
+            called = self.pointer(kind, partial(_with_callback, name), self._callback)
+            ops.put(self._slot, called, kind)
+        promised = () if name == U else self._contract.promises
+        for member, bits in self._contract.kept(promised).items():
             ops.put(member, Int(bits, UINT), CType("u32"))
         return ops
 
-    @cache
-    def callback(name: str) -> Function:
-        def call(arguments: Sequence[Value]) -> int | Fault:
-            wanted = ((device(name), "owner"), (x, "state"))
-            for argument, (own, word) in zip(arguments, wanted, strict=False):
-                if not isinstance(argument, Pointer) or argument.target is not own:
-                    text = f"{slot}() is called with another {word} than its own"
-                    return Fault(FaultKind.ARGUMENT, text)
-            lower = arguments[2].target if isinstance(arguments[2], Pointer) else None
-            if isinstance(lower, Struct) and lower is device(lower.name):
-                return asked(partial(_by_callback, lower.name))
-            what = "a lower_dev of NULL" if lower is None else "what is no device"
-            return Fault(FaultKind.ARGUMENT, f"{slot}() is called with {what}")
+    def _new_callback(self, name: str) -> Function:
+        return Function(self._slot, callback_of(self._contract, partial(self._answer, name)))
 
-        return Function(slot, callback_of(contract, call))
-
-    handle = LazyInt(0, ULONG).asking(_HANDLE, partial(asked, _handle))
-    values: dict[str, tuple[Value, CType]] = {
-        OWNER: (pointer(_NET_DEVICE, _owner, device), _NET_DEVICE),
-        PINNED: (pointer(_NET_DEVICE, _pinned, device), _NET_DEVICE),
-        HANDLE: (handle, _HANDLE),
-        # As they were before the add: those that the device has.
-        OWNER_CALLBACKS: (pointer(_OPS, _owners_ops, table), _OPS),
-        LOWER_CALLBACKS: (pointer(_OPS, _pinned_ops, table), _OPS),
-    }
-    for role, (value, kind) in values.items():
-        if contract.member(role):
-            xso.put(contract.member(role), value, kind)
-    x.put(XSO, xso)
-    return Objects(Pointer(x), pointer(_NET_DEVICE, _lower, device))
+    def _answer(self, name: str, arguments: Sequence[Value]) -> int | Fault:
+        """Answer as a device's callback: with the handle that it keeps for a lower."""
+        wanted = ((self.device(name), "owner"), (self.x, "state"))
+        for argument, (own, word) in zip(arguments, wanted, strict=False):
+            if not isinstance(argument, Pointer) or argument.target is not own:
+                text = f"{self._slot}() is called with another {word} than its own"
+                return Fault(FaultKind.ARGUMENT, text)
+        lower = arguments[2].target if isinstance(arguments[2], Pointer) else None
+        if isinstance(lower, Struct) and lower is self.device(lower.name):
+            return self._asked(partial(_by_callback, lower.name))
+        what = "a lower_dev of NULL" if lower is None else "what is no device"
+        return Fault(FaultKind.ARGUMENT, f"{self._slot}() is called with {what}")
