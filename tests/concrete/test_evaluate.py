@@ -340,6 +340,10 @@ def given_in_world(body: str) -> Value | Fault:
         # An xarray is gone through by its numbers, and then there is nothing more.
         (f"{NUMBERED}\txa_for_each(&o.in, i, e)\n\t\to.k = o.k * 100 + i * 10 + e->n;\n"
          "\treturn o.k + !e;", 2474),
+        # What is there is not overwritten by xa_insert().
+        (f"{NUMBERED}\ti = xa_insert(&o.in, 7, two, 0) != 0;\n\te = xa_load(&o.in, 7);\n"
+         "\treturn i * 10 + e->n;", 13),
+        (f"{NUMBERED}\treturn xa_insert(&o.in, 8, two, 0) == 0;", 1),
         (f"{NUMBERED}\txa_for_each(&o.in, i, e)\n\t\txa_erase(&o.in, i);\n"
          "\treturn xa_empty(&o.in);", 1),
         ("struct inner in = {}; void *v = xa_mk_value(5); xa_store(&in, 1, v, 0);"
@@ -1576,6 +1580,17 @@ FREE = """\
         ("rcu_replace_pointer(xso->upper_priv, NULL, true)", True),
         ("xchg(&xso->upper_priv, NULL)", True),
         ("memset(xso, 0, sizeof(*xso))", True),
+        ("memset(&xso->upper_priv, 0, sizeof(*xso) - OFF(upper_priv))", True),
+        ("memset(&x->xso.upper_priv, 0, sizeof(struct xfrm_dev_offload) - OFF(upper_priv))", True),
+        ("memset(&xso->upper_priv, 0, sizeof(*x) - OFF(upper_priv))", None),
+        ("memset((void *)&xso->upper_priv, 0, sizeof(*xso) - OFF(upper_priv))", True),
+        ("memset(&xso->real_dev, 0, OFFEND(upper_priv) - OFF(real_dev))", None),
+        ("memset(&xso->real_dev, 0, OFF(upper_priv) - OFF(real_dev))", False),
+        ("memset(&xso->upper_priv, 0, OFF(real_dev) - OFF(upper_priv))", None),
+        ("memset(&xso->real_dev, 0, OFFEND(upper_priv) - OFF(offload_handle))", None),
+        ("memset_startat(xso, 0, upper_priv)", True),
+        ("memset_after(&x->xso, 0, real_dev)", True),
+        ("memset_after(xso, 0, upper_priv)", False),
         ("drop(xso)", True),
         ("CLEAR_PRIV(x)", True),
         ("if (foo(dev)) RCU_INIT_POINTER(xso->upper_priv, NULL)", False),
@@ -1592,6 +1607,8 @@ FREE = """\
 )
 def test_freeing_clears_upper_priv(clear: str, wanted: bool | None) -> None:
     helpers = (
+        "#define OFF(m) offsetof(struct xfrm_dev_offload, m)\n"
+        "#define OFFEND(m) offsetofend(struct xfrm_dev_offload, m)\n"
         "#define CLEAR_PRIV(s) RCU_INIT_POINTER((s)->xso.upper_priv, NULL)\n"
         "static void drop(struct xfrm_dev_offload *o)\n{\n\tif (!o)\n\t\treturn;\n"
         "\tRCU_INIT_POINTER(o->upper_priv, NULL);\n}\n"

@@ -406,7 +406,7 @@ def test_worlds_of_an_owner_that_are_not_answered_are_counted(tmp_path: Path) ->
     facts = analyse(Folder(laid(tmp_path, changes))).store
     reasons = [row[0] for row in facts.query("SELECT reason FROM unknown")[1]]
     assert (
-        "10 of 10 worlds of this owner not answered: a loop made by a macro (my_for_each)"
+        "11 of 11 worlds of this owner not answered: a loop made by a macro (my_for_each)"
         in reasons
     )
 

@@ -217,3 +217,206 @@ def test_ports_that_come_and_go(
     (owner,) = found.owners
     assert owner.untold == ()
     assert (wrong(found), misdeeds(found)) == (broken, done)
+
+
+EACH = (
+    "#define SLATE_PORTS 4\n",
+    "#define SLATE_PORTS 4\n"
+    "#define for_each_slot(s, at) for ((at) = 0; (at) < (s)->full; (at)++)\n",
+)
+COUNTED = ("struct slate_keys *keys; };", "struct slate_keys *keys; int full; };")
+FILLS = (
+    """	for (at = 0; at < SLATE_PORTS; at++)
+		if (!s->port[at]) {
+			WRITE_ONCE(s->port[at], port);
+			return 0;
+		}
+	return -ENOSPC;
+""",
+    """	at = s->full;
+	if (at == SLATE_PORTS)
+		return -ENOSPC;
+	WRITE_ONCE(s->port[at], port);
+	s->full++;
+	return 0;
+""",
+)
+STAYS = (
+    """	for (at = 0; at < SLATE_PORTS; at++)
+		if (s->port[at] == port) {
+			slate_take_back(s, at);
+			WRITE_ONCE(s->port[at], NULL);
+			return 0;
+		}
+	return -ENOENT;
+""",
+    "	return -EBUSY;\n",
+)
+ASKED = (
+    """	for (at = 0; keys && at < SLATE_PORTS; at++)
+		if (READ_ONCE(s->port[at]) == port)
+""",
+    """	for_each_slot(s, at)
+		if (keys && READ_ONCE(s->port[at]) == port)
+""",
+)
+LOOPING = (EACH, COUNTED, FILLS, STAYS, ASKED)
+
+
+@pytest.mark.parametrize(
+    ("changes", "done"), [((), set()), ((MASK,), {"unpromised"})], ids=["right", "a wrong mask"]
+)
+def test_what_a_loop_macro_of_the_owners_reads_counts(
+    changes: tuple[tuple[str, str], ...], done: set[str], tmp_path: Path
+) -> None:
+    """Who joins is counted in a member that the macro alone reads."""
+    found = analysed(tmp_path, *LOOPING, *changes)
+    (owner,) = found.owners
+    assert owner.untold == ()
+    assert {scene.joined for scene in owner.scenes} == {True}
+    assert (wrong(found), misdeeds(found)) == (set(), done)
+
+
+# Made with its ports, and never joined by another one.
+NO_JOINS = ("	.ndo_add_slave = slate_enslave,\n	.ndo_del_slave = slate_release,\n", "")
+BY_ARRAY = (
+    """int slate_init(struct net_device *dev)
+{
+""",
+    """struct net_device *slate_make(struct net_device **ports, unsigned int count)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct slate));
+	struct slate *s;
+	int at;
+
+	if (!dev || count > SLATE_PORTS)
+		return NULL;
+	s = netdev_priv(dev);
+	for (at = 0; at < count; at++)
+		s->port[at] = ports[at];
+""",
+)
+MADE = ("	return register_netdev(dev);\n", "	return register_netdev(dev) ? NULL : dev;\n")
+GIVEN = (
+    "int slate_init(struct net_device *dev)\n{\n",
+    """int slate_init(struct net_device *dev, struct net_device *ports[], u8 count)
+{
+	struct slate *s = netdev_priv(dev);
+	u8 at = 0;
+
+	while (at < count) {
+		s->port[at] = *ports++;
+		at++;
+	}
+""",
+)
+LAST = (
+    "	for (at = 0; at < SLATE_PORTS; at++)\n		slate_take_back(s, at);\n	s->keys",
+    "	while (--at > 0)\n		slate_take_back(s, at);\n	s->keys",
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "done"),
+    [
+        pytest.param((NO_JOINS, BY_ARRAY, MADE), set(), id="makes the device"),
+        pytest.param((NO_JOINS, GIVEN), set(), id="is told the device"),
+        pytest.param((NO_JOINS, BY_ARRAY, MADE, LAST), {"kept"}, id="keeps the first"),
+        pytest.param((NO_JOINS, GIVEN, LAST), {"kept"}, id="is told, and keeps the first"),
+        pytest.param((NO_JOINS, BY_ARRAY, MADE, MASK), {"unpromised"}, id="a wrong mask"),
+    ],
+)
+def test_an_owner_that_is_made_with_its_ports(
+    changes: tuple[tuple[str, str], ...], done: set[str], tmp_path: Path
+) -> None:
+    found = analysed(tmp_path, *changes)
+    (owner,) = found.owners
+    assert owner.untold == ()
+    assert {scene.joined for scene in owner.scenes} == {True}
+    assert (wrong(found), misdeeds(found)) == (set(), done)
+
+
+# One place for each number that is left of an ifindex.
+KEY = (
+    "#define SLATE_PORTS 4\n",
+    "#define SLATE_PORTS 4\n#define slot_of(p) ((p)->ifindex & (SLATE_PORTS - 1))\n",
+)
+KEYED = (
+    KEY,
+    (
+        "	if (!port || !keys || !keys->of[at])\n		return;\n",
+        "	if (!port || !keys)\n		return;\n	at = slot_of(port);\n"
+        "	if (!keys->of[at])\n		return;\n",
+    ),
+    ("			keys->of[at] = x", "			keys->of[slot_of(s->port[at])] = x"),
+    ("			handle = keys->of[at];", "			handle = keys->of[slot_of(port)];"),
+)
+TAKEN = (
+    "		err = ops->xdo_dev_state_add(s->port[at], x, ea);\n",
+    """		if (keys->of[slot_of(s->port[at])]) {
+			err = -EBUSY;
+			break;
+		}
+		err = ops->xdo_dev_state_add(s->port[at], x, ea);
+""",
+)
+FAR = "U with A and B, whose ifindex differ by 65536, adds"
+
+
+@pytest.mark.parametrize(
+    ("changes", "broken"),
+    [
+        pytest.param((*KEYED, TAKEN), set(), id="a place that is taken"),
+        pytest.param(KEYED, {(FAR, "P1", "A")}, id="two in one place"),
+    ],
+)
+def test_an_ifindex_of_which_some_is_left_out(
+    changes: tuple[tuple[str, str], ...],
+    broken: set[tuple[str, str, str | None]],
+    tmp_path: Path,
+) -> None:
+    assert wrong(analysed(tmp_path, *changes)) == broken
+
+
+# Who comes gets the state at once.
+SERVED = (
+    """			WRITE_ONCE(s->port[at], port);
+			return 0;
+""",
+    """			FIRST
+			if (s->keys) {
+				struct xfrm_state *x = s->keys->x;
+
+				if (!port->xfrmdev_ops || !slate_takes(port->xfrmdev_ops->flags))
+					return -EOPNOTSUPP;
+				if (port->xfrmdev_ops->xdo_dev_state_add(port, x, ea))
+					return -EIO;
+				s->keys->of[at] = x->xso.offload_handle;
+				x->xso.offload_handle = 0;
+			}
+			THEN
+			return 0;
+""",
+)
+PUT = "WRITE_ONCE(s->port[at], port);"
+
+
+def unknown(found: Analysis) -> list[str]:
+    _, rows = found.store.query("SELECT reason FROM unknown")
+    return [str(row["reason"]) for row in rows]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["named first", "named last"])
+def test_what_is_kept_beside_the_state_may_be_read_half_changed(
+    first: bool, tmp_path: Path
+) -> None:
+    """Which order of the owner's own stores does harm is not looked at, and that is said."""
+    text = SERVED[1].replace("FIRST", PUT if first else "").replace("THEN", "" if first else PUT)
+    found = analysed(tmp_path, (SERVED[0], text))
+    assert wrong(found) == set()
+    (reason,) = [one for one in unknown(found) if "half changed" in one]
+    assert "B joins" in reason
+
+
+def test_who_joins_without_a_state_changes_no_handle(tmp_path: Path) -> None:
+    assert not [one for one in unknown(analysed(tmp_path)) if "half changed" in one]

@@ -68,6 +68,29 @@ FEATURE: Changes = {
         ("features |= NETIF_F_HW_ESP", "features |= NETIF_F_HW_ESP | NETIF_F_XFRM_LOWER"),
     ],
 }
+HAZE_SOURCE = [(r"xso(\.|->)(offload_handle|real_dev)", r"xso\1seat.\2")]
+# What belongs to the lower lies in a struct of its own.
+SEATED: Changes = {
+    XFRM: [
+        (
+            "struct xfrm_dev_offload {",
+            "struct xfrm_seat {\n	struct net_device	*real_dev;\n"
+            "	unsigned long		offload_handle;\n};\n\nstruct xfrm_dev_offload {",
+        ),
+        (
+            "	struct net_device	*real_dev;\n	unsigned long		offload_handle;\n	/*",
+            "	struct xfrm_seat	seat;\n	/*",
+        ),
+        (r"xso\.(offload_handle|real_dev)", r"xso.seat.\1"),
+    ],
+    HAZE: HAZE_SOURCE,
+    OAK: [(r"(xso|xdo)\.offload_handle", r"\1.seat.offload_handle")],
+}
+SINGLE: Changes = {
+    NETDEVICE: [("	u32	flags;\n};\n#endif", "	u8	asks : 1;\n};\n#endif")],
+    HAZE: [("!(ops->flags & XFRMDEV_OPS_F_LOWER_HANDLE)", "!ops->asks")],
+    OAK: [(r"\.flags\s*= XFRMDEV_OPS_F_LOWER_HANDLE,", ".asks = 1,")],
+}
 WRONG = ("return real == lower_dev ? handle : 0", "return handle")
 
 
@@ -138,6 +161,201 @@ def test_a_callback_without_a_resolver_is_told(tmp_path: Path) -> None:
     reasons = [u.reason for u in checked(tree).unknown if u.path == NETDEVICE]
     assert len(reasons) == 1
     assert "no resolver was recognised" in reasons[0]
+
+
+def test_the_handle_can_lie_in_a_struct_of_the_offload_struct(tmp_path: Path) -> None:
+    tree = laid(tmp_path, SEATED)
+    report = checked(tree)
+    assert [(f.type, f.path) for f in report.findings] == []
+    assert [u.reason for u in report.unknown] == []
+    (judged,) = judgements(analyse(Folder(tree)).store, lambda *_: "")
+    assert {"right", "0 tested"} == {str(outcome) for outcome in judged.outcomes}
+
+
+def test_a_wrong_resolver_of_a_handle_in_a_struct_is_found(tmp_path: Path) -> None:
+    report = checked(laid(tmp_path, {**SEATED, XFRM: [*SEATED[XFRM], WRONG]}))
+    assert [(f.type, f.path) for f in report.findings] == [("RESOLVER_MISMATCH", XFRM)]
+
+
+DIRECT = "sa = (struct oak_sa *)xfrm_dev_state_lower_handle(x, priv->netdev);"
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "sa = (struct oak_sa *)x->xso.seat.offload_handle;",
+        "struct xfrm_seat *seat = &x->xso.seat; sa = (struct oak_sa *)seat->offload_handle;",
+        "struct xfrm_seat seat = x->xso.seat; sa = (struct oak_sa *)seat.offload_handle;",
+        "sa = (struct oak_sa *)READ_ONCE((&x->xso)->seat.offload_handle);",
+    ],
+)
+def test_a_direct_read_of_a_handle_in_a_struct_is_found(read: str, tmp_path: Path) -> None:
+    report = checked(laid(tmp_path, {**SEATED, OAK_TX: [(DIRECT, f"{DIRECT} {read}")]}))
+    found = [(f.type, f.path, f.level) for f in report.findings]
+    assert found == [("DIRECT_OFFLOAD_HANDLE", OAK_TX, "ERROR")]
+
+
+def test_a_seat_that_is_no_states_is_nothing(tmp_path: Path) -> None:
+    own = "struct xfrm_seat own = { .offload_handle = 3 }; *sa_index = own.offload_handle;"
+    report = checked(laid(tmp_path, {**SEATED, OAK_TX: [(DIRECT, f"{DIRECT} {own}")]}))
+    assert [(f.type, f.path) for f in report.findings] == []
+
+
+def test_a_map_that_mixes_handles_in_a_struct_up_is_found(tmp_path: Path) -> None:
+    mixed = (
+        "			handle = map->entries[i].handle;",
+        "			handle = map->entries[0].handle;",
+    )
+    report = checked(laid(tmp_path, {**SEATED, HAZE: [*HAZE_SOURCE, mixed]}))
+    assert [(f.type, f.path) for f in report.findings] == [("RESOLVER_MISMATCH", HAZE)]
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        "x->xso.seat = (struct xfrm_seat){ .offload_handle = 3 };",
+        "struct xfrm_seat own = { 0 }; x->xso.seat = own;",
+        "memset(&x->xso.seat, 0, sizeof(x->xso.seat));",
+    ],
+)
+def test_a_store_of_the_whole_struct_is_one_of_the_handle(store: str, tmp_path: Path) -> None:
+    report = checked(laid(tmp_path, {**SEATED, OAK_TX: [(DIRECT, f"{DIRECT} {store}")]}))
+    assert "OFFLOAD_HANDLE_WRITE" in [f.type for f in report.findings if f.path == OAK_TX]
+
+
+def test_no_member_that_holds_the_handle_is_told(tmp_path: Path) -> None:
+    hidden = (
+        "	unsigned long		offload_handle;\n	/*",
+        "	atomic_long_t offload_handle;\n	/*",
+    )
+    report = checked(laid(tmp_path, {XFRM: [hidden]}))
+    assert report.findings == ()
+    (reason,) = [u.reason for u in report.unknown if u.path == NETDEVICE]
+    assert "no member of struct xfrm_dev_offload was recognised" in reason
+
+
+def test_a_promise_can_be_a_bit_field(tmp_path: Path) -> None:
+    tree = laid(tmp_path, SINGLE)
+    report = checked(tree)
+    assert [(f.type, f.path) for f in report.findings] == []
+    assert [u.reason for u in report.unknown] == []
+    kept = {**SINGLE, OAK: [(r"	\.flags\s*= XFRMDEV_OPS_F_LOWER_HANDLE,\n", "")]}
+    report = checked(laid(tmp_path / "without", kept))
+    assert [f.type for f in report.findings] == ["LOWER_HANDLE_FLAG_MISSING"]
+
+
+# What asks for a packet's state stands behind the resolver and its stub.
+OF_PACKET = """
+static inline unsigned long xfrm_handle_for(struct net_device *dev, struct sk_buff *skb)
+{
+	return xfrm_dev_state_lower_handle(xfrm_input_state(skb), dev);
+}
+"""
+ASKED = "sa = (struct oak_sa *)xfrm_handle_for(priv->netdev, skb);"
+BY_INLINE: Changes = {
+    XFRM: [("#endif\n\n#endif", f"#endif\n{OF_PACKET}\n#endif")],
+    OAK_TX: [(DIRECT, ASKED)],
+}
+TWICE = (
+    "static inline void *xfrm_sa_for(struct net_device *dev, struct sk_buff *skb)\n"
+    "{\n	return (void *)xfrm_handle_for(dev, skb);\n}\n"
+)
+BY_TWO: Changes = {
+    XFRM: [("#endif\n\n#endif", f"#endif\n{OF_PACKET}\n{TWICE}\n#endif")],
+    OAK_TX: [(DIRECT, "sa = xfrm_sa_for(priv->netdev, skb);")],
+}
+BY_MACRO: Changes = {
+    XFRM: [
+        (
+            "#endif\n\n#endif",
+            "#endif\n#define xfrm_handle_for(dev, skb) \\\\\n"
+            "	xfrm_dev_state_lower_handle(xfrm_input_state(skb), (dev))\n\n#endif",
+        )
+    ],
+    OAK_TX: BY_INLINE[OAK_TX],
+}
+
+
+@pytest.mark.parametrize("changes", [BY_INLINE, BY_TWO, BY_MACRO])
+def test_the_header_can_wrap_the_resolver(changes: Changes, tmp_path: Path) -> None:
+    tree = laid(tmp_path, changes)
+    report = checked(tree)
+    assert [(f.type, f.path) for f in report.findings] == []
+    # What a macro of a header does besides is not looked at.
+    assert [u.reason for u in report.unknown if "must not sleep" not in u.reason] == []
+    (judged,) = judgements(analyse(Folder(tree)).store, lambda *_: "")
+    assert {"right", "0 tested"} == {str(outcome) for outcome in judged.outcomes}
+
+
+@pytest.mark.parametrize("changes", [BY_INLINE, BY_TWO, BY_MACRO])
+def test_what_is_wrong_of_a_wrapped_call_is_found_in_the_driver(
+    changes: Changes, tmp_path: Path
+) -> None:
+    untested: Changes = {**changes, OAK_TX: [*changes[OAK_TX], ("if (!sa)", "if (!skb)")]}
+    found = [(f.type, f.path) for f in checked(laid(tmp_path / "a", untested)).findings]
+    assert found == [("UNCHECKED_LOWER_HANDLE", OAK_TX)]
+    owner = ("priv->netdev, skb", "x->xso.dev, skb")
+    others: Changes = {**changes, OAK_TX: [*changes[OAK_TX], owner]}
+    found = [(f.type, f.path) for f in checked(laid(tmp_path / "b", others)).findings]
+    assert ("WRONG_LOWER_DEV", OAK_TX) in found
+
+
+def test_a_header_that_wraps_the_resolver_serves_who_calls_it_alone(tmp_path: Path) -> None:
+    changes: Changes = {**BY_INLINE, OAK_TX: [(re.escape(DIRECT) + " *\\n", "sa = NULL;\n")]}
+    assert [f.type for f in checked(laid(tmp_path, changes)).findings] == [
+        "LOWER_HANDLE_NOT_RESOLVED"
+    ]
+
+
+def test_an_exported_wrapper_that_takes_a_packet_is_unknown(tmp_path: Path) -> None:
+    tree = laid(tmp_path, {OAK_TX: BY_INLINE[OAK_TX]})
+    header, core = tree / XFRM, tree / "net/xfrm/xfrm_state.c"
+    declared = "unsigned long xfrm_handle_for(struct net_device *dev, struct sk_buff *skb);"
+    text = header.read_text("utf-8")
+    header.write_text(text.replace("#endif\n\n#endif", f"#endif\n{declared}\n\n#endif"), "utf-8")
+    exported = OF_PACKET.replace("static inline ", "") + "EXPORT_SYMBOL_GPL(xfrm_handle_for);\n"
+    core.write_text(core.read_text("utf-8") + exported, "utf-8")
+    report = checked(tree)
+    assert [(f.type, f.path) for f in report.findings] == []
+    (reason,) = [u.reason for u in report.unknown if u.path == OAK_TX]
+    assert "asks the resolver, and is not followed" in reason
+
+
+FLAGGED: Changes = {
+    NETDEVICE: [
+        (
+            "	    struct net_device *lower_dev);",
+            "	    struct net_device *lower_dev, u32 how);",
+        )
+    ],
+    XFRM: [
+        (HEAD, HEAD[:-1] + ", u32 how)"),
+        ("(owner, x, lower_dev)", "(owner, x, lower_dev, how)"),
+    ],
+    HAZE: [("struct net_device *lower_dev)", "struct net_device *lower_dev, u32 how)")],
+    OAK_TX: [(CALL, r"xfrm_dev_state_lower_handle(\1, \2, 0)")],
+}
+
+
+def test_the_resolver_can_take_flags_besides(tmp_path: Path) -> None:
+    tree = laid(tmp_path, FLAGGED)
+    report = checked(tree)
+    assert [(f.type, f.path) for f in report.findings] == []
+    assert [u.reason for u in report.unknown] == []
+    (judged,) = judgements(analyse(Folder(tree)).store, lambda *_: "")
+    assert {"right", "0 tested"} == {str(outcome) for outcome in judged.outcomes}
+
+
+def test_a_wrong_resolver_with_flags_is_found(tmp_path: Path) -> None:
+    report = checked(laid(tmp_path, {**FLAGGED, XFRM: [*FLAGGED[XFRM], WRONG]}))
+    assert [(f.type, f.path) for f in report.findings] == [("RESOLVER_MISMATCH", XFRM)]
+
+
+def test_flags_that_decide_are_unknown(tmp_path: Path) -> None:
+    asks = ("unsigned long handle = READ", "unsigned long handle = how & 1 ? 0 : READ")
+    report = checked(laid(tmp_path, {**FLAGGED, XFRM: [*FLAGGED[XFRM], asks]}))
+    assert [(f.type, f.path) for f in report.findings] == []
+    assert [u.path for u in report.unknown if u.path == XFRM]
 
 
 @pytest.mark.parametrize(

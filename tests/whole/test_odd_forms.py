@@ -460,3 +460,51 @@ static void example_esn(struct xfrm_state *x)
     text = driver(esn.replace("DEVICE", device), f"h = example_get(x, dev);\n\t{TESTED}")
     text = text.replace("\t.flags", "\t.xdo_dev_state_advance_esn = example_esn,\n\t.flags")
     assert sorted(f.type for f in BASE.check_example(text).findings) == types
+
+
+PORTS = """
+struct rack;
+struct berth { struct net_device *own, *asked; struct rack *rack; u32 nr; };
+struct rack { struct berth *berth[4], *first; };
+
+int berth_load(struct rack *rack, u32 nr)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct berth));
+	struct berth *b = netdev_priv(dev);
+
+	b->own = dev;
+	b->rack = rack;
+	b->nr = nr;
+	STORE
+	return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("store", "types", "open_"),
+    [
+        ("rack->berth[nr] = b; b->asked = rack->berth[nr]->own;", [], False),
+        ("rack->berth[0] = b; b->asked = rack->berth[0]->own;", [], False),
+        ("rack->berth[nr] = b; b->asked = rack->berth[0]->own;", ["WRONG_LOWER_DEV"], False),
+        (
+            "struct berth *zero = rack->berth[0]; rack->berth[nr] = b; b->asked = zero->own;",
+            ["WRONG_LOWER_DEV"],
+            False,
+        ),
+        ("rack->berth[nr] = b; b->asked = rack->berth[nr ^ 1]->own;", [], True),
+        ("rack->first = rack->first ?: b; b->asked = rack->first->own;", [], True),
+    ],
+)
+def test_a_device_of_another_port_is_not_the_one_at_work(
+    store: str, types: list[str], open_: bool
+) -> None:
+    """Private data that a table of the card's holds can be that of each of its devices."""
+    asks = "h = xfrm_dev_state_lower_handle(x, b->asked);"
+    text = driver(
+        PORTS.replace("STORE", store), f"struct berth *b = netdev_priv(dev);\n{asks}{TESTED}"
+    )
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == types
+    asked = "which device the resolver is asked for is not known"
+    assert any(row.reason.startswith(asked) for row in report.unknown) == open_

@@ -223,7 +223,7 @@ def analysed(
 def _owners(reader: Reader, drivers: Sequence[Driver]) -> Iterator[Ran]:
     """Run the uppers' own code in worlds; nothing where the tree has no resolver."""
     uppers = [one.table for one in drivers if one.role == "upper" and one.on_netdev]
-    if not uppers or not reader.contract.present:
+    if not uppers or not reader.contract.present or HANDLE not in reader.contract.members:
         return
     for table in uppers:
         named = {filled.field: filled.target for filled in table.callbacks}
@@ -265,6 +265,11 @@ def core_facts(
 
 def _not_recognised(contract: Contract) -> Iterator[str]:
     """Yield what a tree with a resolver, or the owners' callback, is seen to lack."""
+    if contract.present and HANDLE not in contract.members:
+        yield (
+            f"no member of {contract.offload} was recognised as the one that holds the handle, nor "
+            "one of a struct in it: no driver's reads of it are seen, and no owner's code is run"
+        )
     if contract.present and RESOLVE_ROLE not in contract.promises:
         yield (
             "no flag by which a driver promises to ask the resolver was recognised: it can be "

@@ -120,6 +120,8 @@ def plan(
         for path in paths
         if path.startswith("include/") and path != XFRM and _wraps(reader, path)
     ]
+    if any(one.place.path == XFRM for one in reader.contract.wrappers):
+        wrappers.append(XFRM)
     contract = _with_own_states(reader, paths, bool(under))
     headers = [tie.header for tie in ties if tie.header.startswith("include/")]
     shared = tuple(dict.fromkeys([*wrappers, *headers]))
@@ -148,7 +150,8 @@ def _wraps(reader: Reader, path: str) -> bool:
     """Tell whether a header calls the resolver, or has a macro of the flag."""
     data = reader.corpus.data(path)
     # What a tree has not is found nowhere.
-    askers = "|".join(reader.contract.askers) or "\0"
+    contract = reader.contract
+    askers = "|".join((*contract.askers, *(one.name for one in contract.inlines))) or "\0"
     flag = reader.contract.promise(RESOLVE) or "\0"
     if not re.search(f"{askers}|{flag}".encode(), data):
         return False

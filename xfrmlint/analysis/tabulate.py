@@ -138,9 +138,21 @@ def _broken_rows(
             where = first.path or ran.owner.path
             told_of = f"{reason}: {first.reason}"
             yield UnknownRow(where, first.line, "", told_of, matters=none)
-        elif ran.answers and _refuses_all(ran, contract):
+        yield from _rewritten(ran)
+        if not ran.untold and ran.answers and _refuses_all(ran, contract):
             reason = f"this owner's add refuses the state in each of {ran.total} worlds"
             yield UnknownRow(ran.owner.path, 0, "", f"{reason}: why is not known", matters=1)
+
+
+def _rewritten(ran: Ran) -> Iterator[UnknownRow]:
+    """Yield the first step in which what an owner keeps by itself may be read half changed."""
+    scene = next((one for one in ran.scenes if one.rewritten and not one.supposed), None)
+    blamed = ran.owner.blamed or ran.owner.moves or ran.owner.leaves or ran.owner.joins
+    if scene is not None and ran.answers and blamed is not None:
+        names = ", ".join(dict.fromkeys(scene.rewritten))
+        reason = f"whether a packet can read {names} half changed is not looked at"
+        where = (blamed.path, blamed.line, blamed.name)
+        yield UnknownRow(*where, f"{reason}: {scene.world.name}", ran.owner.name)
 
 
 def _refuses_all(ran: Ran, contract: Contract) -> bool:

@@ -92,6 +92,10 @@ def convert(
             raise InputError(
                 f"{tree.name}: {known.asks}() does not return the handle: not converted"
             )
+        if known.arity != 2:
+            raise InputError(
+                f"{tree.name}: {known.asks}() takes more than a state and a device: not converted"
+            )
         lower, upper = names_of_drivers(analysis)
         for driver in rest:
             _refuse_others(driver, lower, upper, analysis.lost)

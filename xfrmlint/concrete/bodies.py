@@ -1,22 +1,29 @@
 """The functions of an owner's files as text: whom they call, and which slots they call."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from xfrmlint.c.blanking import LOOP
 from xfrmlint.c.reader import Reader
 from xfrmlint.contract.words import ADD, DELETE, FREE
 
+_LOOP = re.compile(rb"\b%s\b" % LOOP)
+_WORD = re.compile(rb"[A-Za-z_]\w*")
 CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
 
 
 class Body(NamedTuple):
-    """A function's file and text, whom it calls by name, and which slots it calls, by role."""
+    """A function's file and text, whom it calls by name, and which slots it calls, by role.
+
+    loops: the macros of which the text has a `while`.
+    """
 
     path: str
     text: bytes
     calls: frozenset[str]
     slots: frozenset[str]
+    loops: frozenset[str] = frozenset()
 
 
 Bodies = Mapping[str, Body]
@@ -41,8 +48,17 @@ def bodies_of(reader: Reader, files: Sequence[str]) -> Bodies:
                     for role, (name, called) in asked.items()
                     if name in text and called.search(text)
                 )
-                found[item.name] = Body(path, text, calls, slots)
+                loops = frozenset(_loops(unit.data[item.start : item.end], text))
+                found[item.name] = Body(path, text, calls, slots, loops)
     return found
+
+
+def _loops(data: bytes, text: bytes) -> Iterator[str]:
+    """Yield what stands where the text of a function has a `while` that was not written."""
+    for match in _LOOP.finditer(text):
+        word = _WORD.match(data, match.start())
+        if word is not None and word.group() != LOOP:
+            yield word.group().decode()
 
 
 def owners_files(reader: Reader, path: str) -> list[str]:

@@ -1,13 +1,14 @@
 """The evaluation of the kernel's primitives that are more than functions.toml can say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import BOOL, INT, Int
-from xfrmlint.c.syntax import Call
+from xfrmlint.c.syntax import Address, Call, Member, uncast
 from xfrmlint.concrete.expressions import Expressions
 from xfrmlint.concrete.primitives import GUARDS, does_nothing
-from xfrmlint.concrete.values import NULL, Pointer, Struct, Unknown, Value, Void
+from xfrmlint.concrete.ranges import members_from, members_in
+from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Unknown, Value, Void
 
 
 class Builtins(Expressions):
@@ -80,7 +81,7 @@ class Builtins(Expressions):
         return Unknown() if open_ else None
 
     def _cleared(self, call: Call) -> Value | None:
-        """memset(p, 0, sizeof(*p)) and its form with `&`."""
+        """memset(p, 0, sizeof(*p)), its form with `&`, and those of a range of members."""
         texts = ["".join(one.text.split()) for one in call.arguments]
         if len(texts) != 3 or texts[1] != "0":
             return None
@@ -94,16 +95,62 @@ class Builtins(Expressions):
         ):
             self._zero(target, call.start)
             return value
-        return None
+        start = uncast(call.arguments[0])
+        member = uncast(start.of) if isinstance(start, Address) else start
+        if not isinstance(start, Address) or not isinstance(member, Member):
+            return None
+        of = self._holder(member)
+        names = self._names_in(of)
+        spelled = ("*" if member.arrow else "") + "".join(member.of.text.split())
+        kind = of.kind if of is not None else ""
+        inside = members_in(texts[2], kind, names, member.name, spelled)
+        return self._zero_range(of, inside, call)
+
+    def _cleared_from(self, call: Call) -> Value | None:
+        """memset_after(p, 0, member) and memset_startat(p, 0, member)."""
+        if len(call.arguments) != 3 or call.arguments[1].text != "0":
+            return None
+        value = self._value(call.arguments[0])
+        of = value.target if isinstance(value, Pointer) else None
+        of = of if isinstance(of, Struct) else None
+        inside = members_from(call.name, self._names_in(of), call.arguments[2].text)
+        return self._zero_range(of, inside, call)
+
+    def _holder(self, one: Member) -> Struct | None:
+        """Return the struct that a member is of."""
+        if one.arrow:
+            value = self._value(one.of)
+            place = value.target if isinstance(value, Pointer) else None
+        else:
+            place = self.place_of(one.of)
+        return place if isinstance(place, Struct) else None
+
+    def _names_in(self, struct: Struct | None) -> Sequence[str]:
+        return list(self.members_of(struct.kind)) if struct is not None and struct.kind else ()
+
+    def _zero_range(
+        self, of: Struct | None, inside: Sequence[str] | None, call: Call
+    ) -> Value | None:
+        if of is None or inside is None:
+            return None
+        for name in inside:
+            found = of.fields.get(name)
+            if found is None and not of.open and self.kernel is not None:
+                found = self.grown(of, name, call)
+            self._zero_field(found, call.start)
+        return Pointer(of)
 
     def _zero(self, struct: Struct, at: int) -> None:
         for found in struct.fields.values():
-            if isinstance(found, Struct):
-                self._zero(found, at)
-            elif isinstance(found.value, Int):
-                self._store(found, Int(0, found.value.type), at)
-            elif isinstance(found.value, Pointer):
-                self._store(found, NULL, at)
+            self._zero_field(found, at)
+
+    def _zero_field(self, found: Cell | Struct | None, at: int) -> None:
+        if isinstance(found, Struct):
+            self._zero(found, at)
+        elif found is not None and isinstance(found.value, Int):
+            self._store(found, Int(0, found.value.type), at)
+        elif found is not None and isinstance(found.value, Pointer):
+            self._store(found, NULL, at)
 
 
 _BUILTINS: dict[str, Callable[[Builtins, Call], Value | None]] = {
@@ -118,4 +165,6 @@ _BUILTINS: dict[str, Callable[[Builtins, Call], Value | None]] = {
     "container_of": Builtins._container,
     "container_of_const": Builtins._container,
     "memset": Builtins._cleared,
+    "memset_after": Builtins._cleared_from,
+    "memset_startat": Builtins._cleared_from,
 }

@@ -7,6 +7,7 @@ rhashtable's parameters what counts is which member is the key.
 
 import re
 from collections.abc import Iterator, Sequence
+from errno import EBUSY
 from typing import Protocol
 
 from xfrmlint.c.integers import BOOL, INT, ULONG, Int
@@ -87,6 +88,8 @@ class Containers:
         if not isinstance(index, Int):
             raise machine.refuse("an index that is no number", node)
         old = stored.get(index.value, NULL)
+        if word == "insert" and old != NULL:
+            return Int(-EBUSY, INT)
         if word in ("store", "insert"):
             stored[index.value] = machine.value_of(arguments[2])
         elif word == "erase":

@@ -9,7 +9,6 @@ from errno import EINVAL, EOPNOTSUPP
 from itertools import product
 from typing import NamedTuple
 
-from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
@@ -21,7 +20,7 @@ from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.resolver import resolver_source, value_text
 from xfrmlint.concrete.runs import Runs
 from xfrmlint.concrete.sources import Sources, core_definitions, core_files
-from xfrmlint.concrete.states import states
+from xfrmlint.concrete.states import states, xso_of
 from xfrmlint.concrete.trace import StepKind
 from xfrmlint.concrete.values import (
     NULL,
@@ -34,7 +33,7 @@ from xfrmlint.concrete.values import (
     Value,
     Void,
 )
-from xfrmlint.contract.core import Bodies
+from xfrmlint.contract.core import bodies_in
 from xfrmlint.contract.words import (
     ADD,
     DEVICE,
@@ -143,7 +142,8 @@ def free_clears(reader: Reader) -> Answer | None:
 
 def clears_handle(reader: Reader) -> bool:
     """Tell whether the core's free is sure to leave no handle behind."""
-    answer = _clears(reader, [reader.contract.member(HANDLE)])
+    handles = filter(None, [reader.contract.member(HANDLE)])
+    answer = _clears(reader, list(handles))
     return answer is not None and answer.ok is True
 
 
@@ -209,9 +209,9 @@ class _Attempt:
         device.put(NETDEV_OPS, Pointer(ops))
         self.device = Pointer(device)
         self.ops = Pointer(ops)
-        self.xso = Struct(f"x->{XSO}", contract.offload, open=True)
+        self.xso = xso_of(contract, open=True)
         for role in roles:
-            self.xso.put(contract.member(role), Int(0, ULONG) if role == HANDLE else NULL)
+            self.xso.put_at(contract.member(role), Int(0, ULONG) if role == HANDLE else NULL)
         self.x = Struct("x", STATE, open=True)
         self.x.put(XSO, self.xso)
         self.names = [contract.member(role) for role in roles]
@@ -235,7 +235,7 @@ class _Attempt:
                 if name not in self.own:
                     self.others.add(name)
                     number = name == self.contract.member(HANDLE)
-                    self.xso.put(name, Int(7, ULONG) if number else self.ops)
+                    self.xso.put_at(name, Int(7, ULONG) if number else self.ops)
         # The core goes on without offload after the first of these.
         return Int(-EOPNOTSUPP if self.choose() else -EINVAL, INT)
 
@@ -256,17 +256,15 @@ def may_clear_where_add_fails(reader: Reader, add: View | None) -> frozenset[str
     be had.
     """
     contract = reader.contract
-    names = contract.fields
+    names = frozenset(one.name for one in contract.members.values())
     if add is None:
-        return frozenset(names)
-    fields = {name: CType("") for name in names}
-    bodies = Bodies(reader, contract.state, fields, [contract.slot(ADD)])
-    body = bodies.body(add)
+        return names
+    body = bodies_in(reader, contract, [contract.slot(ADD)]).body(add)
     begins = [call.node.start_byte for call in body.calls]
     return frozenset(
         write.member
         for write in body.writes
-        if write.cleared and any(at < write.at for at in begins)
+        if write.cleared and write.member in names and any(at < write.at for at in begins)
     )
 
 
@@ -339,7 +337,7 @@ def _freeable(has_callback: bool, pinned: bool, contract: Contract) -> tuple[Str
     ops.put(slot, free if has_callback else NULL)
     device = Struct("dev", DEVICE, open=True)
     device.put(NETDEV_OPS, Pointer(ops))
-    xso = Struct(f"x->{XSO}", contract.offload, open=True)
+    xso = xso_of(contract, open=True)
     held: dict[str, Value] = {
         OWNER: Pointer(device),
         PINNED: Pointer(device) if pinned else NULL,
@@ -350,7 +348,7 @@ def _freeable(has_callback: bool, pinned: bool, contract: Contract) -> tuple[Str
     }
     for role, value in held.items():
         if role in contract.members:
-            xso.put(contract.member(role), value)
+            xso.put_at(contract.member(role), value)
     x = Struct("x", STATE, open=True)
     x.put(XSO, xso)
     x.put("data", Unknown())

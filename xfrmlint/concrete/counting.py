@@ -13,6 +13,7 @@ from xfrmlint.concrete.faults import Outside
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.resolver import value_text
 from xfrmlint.concrete.sources import Sources
+from xfrmlint.concrete.states import xso_of
 from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Uninitialized
 from xfrmlint.contract.words import (
     COUNTS,
@@ -37,7 +38,8 @@ def counts_the_owners_own(reader: Reader) -> Answer | None:
     None if the tree has no such member or function.
     """
     contract = reader.contract
-    defined = core_function(reader, COUNTS) if PRIVATE in contract.members else None
+    asked = {PRIVATE, HANDLE} <= contract.members.keys()
+    defined = core_function(reader, COUNTS) if asked else None
     if defined is None:
         return None
     source, sources = defined
@@ -104,16 +106,16 @@ def _route(
 ) -> Struct:
     """Return a route with a state, as the head of the whole one and as that itself."""
     owner, other = (Struct(name, DEVICE, open=True) for name in ("dev", "other"))
-    xso = Struct(f"x->{XSO}", contract.offload, open=True)
-    xso.put(contract.member(OWNER), Pointer(owner))
-    xso.put(contract.member(HANDLE), Int(handle, ULONG))
+    xso = xso_of(contract, open=True)
+    xso.put_at(contract.member(OWNER), Pointer(owner))
+    xso.put_at(contract.member(HANDLE), Int(handle, ULONG))
     if kind is not None:
         xso.put(_TYPE, kind)
     held = Pointer(Cell("private", Uninitialized())) if private else NULL
-    xso.put(contract.member(PRIVATE), held)
+    xso.put_at(contract.member(PRIVATE), held)
     # An owner with data of its own pins nothing.
     if PINNED in contract.members:
-        xso.put(contract.member(PINNED), NULL)
+        xso.put_at(contract.member(PINNED), NULL)
     x = Struct("x", STATE, open=True)
     x.put(XSO, xso)
     # What the ESP module has registered.

@@ -225,10 +225,13 @@ class Expressions(Operands, Operators):
 
     def _of_file(self, kernel: Kernel, name: str) -> Struct | None:
         """Return a struct that is a variable of a file: a list's head, a lock, zeroed at birth."""
+        if name in kernel.files:
+            return kernel.files[name]
         kind = self.names.variable(name, self._path)
         if kind is None or kind.pointers or not kind.base.startswith("struct ") or kind.base == OPS:
             return None
-        return kernel.files.setdefault(name, Struct(name, kind.base))
+        kernel.files[name] = Struct(name, kind.base)
+        return kernel.files[name]
 
     # What a world has not made yet
 

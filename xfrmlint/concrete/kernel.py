@@ -35,10 +35,13 @@ _NOTHING = re.compile(
     r"(__)?netif_(addr|tx)_(un)?lock\w*|netdev_lower_state_changed|netdev_\w+_notify\w*|call_netdevice_notifiers(_info)?|rtmsg_ifinfo|"
     r"rtnl_\w*notify\w*|netif_carrier_(on|off)|netif_(tx_)?(start|stop|wake)_\w*queues?|"
     r"linkwatch_\w+|netdev_features_change|netdev_change_features|netdev_(compute|update)_features|"
+    r"free_netdev|ether_setup|eth_hw_addr_\w+|SET_NETDEV_\w+|"
     r"(dev_)?kfree_skb(_any|_irq|_reason)?|dev_consume_skb_any|refcount_(set|inc|dec)|atomic_(set|inc|dec)|WARN_ONCE|smp_\w*mb"
 )
 _WAITS = re.compile(r"synchronize_(net|rcu|rcu_expedited|srcu)|rcu_barrier")
 _ALLOCATES = re.compile(r"(kv?|dev?m_k|v)([zmc])alloc(_node|_obj|_objs|_flex|_array)?")
+# Makes the owner's device, where code runs that is told its ports.
+_MAKES = re.compile(r"(devm_)?alloc_(ether|net)dev\w*")
 _DIRTY = re.compile(r"(kv?|devm_k|v)m")
 _LIST = re.compile(
     r"list_(add|add_tail|add_rcu|add_tail_rcu|del|del_init|del_rcu|empty|empty_careful|"
@@ -54,7 +57,7 @@ _DEVICES = re.compile(
 _SUCCEEDS = re.compile(
     r"dev_(uc|mc)_(add|del|sync|unsync|flush|init)\w*|dev_set_(promiscuity|allmulti|mtu|mac_address)|"
     r"netdev_rx_handler_(un)?register|vlan_vids_(add|del)_\w+|dev_(open|close)|sysfs_\w+|"
-    r"(cancel|flush)_(delayed_)?work(_sync)?"
+    r"(cancel|flush)_(delayed_)?work(_sync)?|register_netdev(ice)?"
 )
 _TRUE = re.compile(r"mutex_trylock|rtnl_trylock|lockdep_is_held|rcu_read_lock_held")
 # Work is done later, and by nobody here.
@@ -116,6 +119,7 @@ def kernels_own(name: str) -> bool:
             _BITS,
             _WAITS,
             _ALLOCATES,
+            _MAKES,
             _LIST,
             XARRAY,
             HASHED,
@@ -209,7 +213,8 @@ class Kernel:
     file. given: what members of the world's objects are that are not 0, by the object's name and
     the member's. script: what is read of the watched struct's members that are `scripted`, by name
     and in order. written: what else was written. called_at: where the callback under way was
-    called.
+    called. creates: the owner's device is still to be made. made: what was allocated. seen: the
+    cells that were read, by their ids, where that is asked for.
     """
 
     devices: Mapping[str, Struct]
@@ -240,6 +245,9 @@ class Kernel:
     missed: set[tuple[str, str]] = field(default_factory=set)
     looked: set[tuple[str, str]] = field(default_factory=set)
     called_at: Spot = NOWHERE
+    creates: bool = False
+    made: list[Struct] = field(default_factory=list)
+    seen: set[int] | None = None
     entries: dict[tuple[str, str], Struct] = field(default_factory=dict)
 
     def knows(self, name: str) -> bool:
@@ -258,6 +266,11 @@ class Kernel:
             if not isinstance(array, Struct) or array.element is None:
                 raise machine.refuse("the size of what is no array", node)
             return Int(array.count, ULONG)
+        if _MAKES.fullmatch(name):
+            if not self.creates:
+                raise machine.refuse("another device is made", node)
+            self.creates = False
+            return self.owner
         if name.endswith("dev_queue_xmit"):
             return self._queued(machine, arguments, node)
         handlers: tuple[tuple[re.Pattern[str], _Handler], ...] = (
@@ -282,6 +295,7 @@ class Kernel:
             made = Struct("allocated memory", raw=True, fresh=_DIRTY.match(name) is not None)
             if "calloc" in name or name.endswith("_array"):
                 made.row = {}
+            self.made.append(made)
             return Pointer(made)
         if name == "test_bit":
             return Open("a bit", set(), derived=True)
@@ -379,6 +393,8 @@ class Kernel:
         Raises Unscripted where the code reads otherwise than the script, or what was changed since.
         """
         if self.script is None:
+            if self.seen is not None:
+                self.seen.add(id(place))
             if place.kind == OPS:
                 self.looked.add((place.owner, place.name))
             if place.owner == self.watched.name:

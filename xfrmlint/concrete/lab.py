@@ -36,6 +36,7 @@ from xfrmlint.concrete.question import ask
 from xfrmlint.concrete.resolver import in_worlds
 from xfrmlint.concrete.slices import Slices
 from xfrmlint.concrete.sources import Sources, core_definitions
+from xfrmlint.concrete.states import xso_of
 from xfrmlint.concrete.trace import StepKind
 from xfrmlint.concrete.values import NULL, Cell, Function, Pointer, Struct, Value, Void
 from xfrmlint.contract.words import (
@@ -67,6 +68,8 @@ _MOST_RUNS = 32
 # Times that a story is run again with more of the owner's code.
 _MOST_WANTED = 3
 _LONG = (Deed.FAIL_OVER, Deed.LEAVE)
+# What an owner does while packets come.
+_MOVING = (Deed.FAIL_OVER, Deed.LEAVE, Deed.JOIN)
 _OFFLOADS = "NETIF_F_HW_ESP"
 # include/uapi/linux/if.h: IFF_UP and IFF_RUNNING.
 _UP = 0x41
@@ -105,7 +108,8 @@ class Scene(NamedTuple):
     otherwise. reader: how what was moved is read, if it was. refused: the owner's add failed.
     joined: its ports were made ports by its own code. unset: a pointer that nobody is seen to store
     leads to a port. missed: what was supposed may rest on these members, which code stores that was
-    not run. looked: the lowers whose promises the owner read on the way.
+    not run. looked: the lowers whose promises the owner read on the way. rewritten: members of the
+    owner's own that tell whose handle it is, which the last step changed where the callback reads.
     """
 
     story: Story
@@ -122,6 +126,7 @@ class Scene(NamedTuple):
     unset: bool = False
     missed: frozenset[tuple[str, str]] = frozenset()
     looked: frozenset[str] = frozenset()
+    rewritten: tuple[str, ...] = ()
 
 
 class Reading(NamedTuple):
@@ -185,7 +190,7 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
     cleared = may_clear_where_add_fails(reader, heads.get(ADD))
     code = _Code(sources, resolvers[0], core, owner, given, cleared, [])
     if not _can_be_joined(code):
-        code = code._replace(owner=owner._replace(joins=None))
+        code = code._replace(owner=owner._replace(joins=None, creates=None))
     scenes: list[Scene] = []
     untold: list[Untold] = []
     hopeless: dict[Deed, Untold] = {}
@@ -262,6 +267,18 @@ def _given(sources: Sources, path: str) -> Mapping[str, int]:
     return found
 
 
+def _cells(struct: Struct) -> Iterator[Cell]:
+    """Yield the cells of a struct, and of those in it and behind it in a row."""
+    queue = [struct]
+    for one in queue:
+        queue += (one.row or {}).values()
+        for found in one.fields.values():
+            if isinstance(found, Cell):
+                yield found
+            else:
+                queue.append(found)
+
+
 def _heads(sources: Sources) -> Mapping[str, View]:
     """Return the core's add, delete and free as they are written."""
     functions = sources.contract.functions
@@ -294,6 +311,8 @@ def _head(sources: Sources, function: ContractFunction | None) -> View | None:
 def _concerns(story: Story, owner: Owner, sources: Sources) -> bool:
     """Tell whether an owner has code for each step: one without delete deletes nothing."""
     deeds = {step.deed for step in story.steps}
+    if story.apart > 1 and not owner.by_index:
+        return False
     if Deed.FAIL_OVER in deeds and not owner.other:
         return False
     if Deed.JOIN in deeds and (owner.joins is None or (Deed.LEAVE in deeds and not owner.leaves)):
@@ -388,7 +407,11 @@ class _Stage:
         self.promises = {one.name: one for one in story.devices}
         self.devices = {name: Struct(name, DEVICE) for name in (*self.promises, U)}
         self.x = Struct("x", STATE)
-        self.xso = Struct(f"x->{XSO}", self.contract.offload)
+        self.xso = xso_of(self.contract)
+        for one in self.contract.members.values():
+            if one.struct:
+                value = NULL if one.type.endswith("*") else Int(0, ULONG)
+                self.xso.put_at(one.name, value, CType(one.type.rstrip(" *"), one.type.count("*")))
         self.x.put(XSO, self.xso)
         self.kernel = Kernel(
             self.devices,
@@ -407,13 +430,16 @@ class _Stage:
         self.last: Source = code.resolver
         for name in self.promises:
             self._equip(name)
-        if code.owner.joins is None:
+        if code.owner.joins is None and code.owner.creates is None:
             for name in story.ports:
                 flags = code.given.get(f"{name}.flags", 0) | _SLAVE
                 self.devices[name].put("flags", Int(flags, INT), CType("unsigned int"))
-        self.devices[U].put(NETDEV_OPS, Pointer(self._owner_ops()), CType(OPS, 1))
+        ops = self._owner_ops()
+        self.devices[U].put(NETDEV_OPS, Pointer(ops), CType(OPS, 1))
+        if code.owner.table:
+            self.kernel.files[code.owner.table] = ops
         for number, device in enumerate(self.devices.values(), 1):
-            device.put("ifindex", Int(number, INT), CType("int"))
+            device.put("ifindex", Int(number * story.apart, INT), CType("int"))
 
     # What there is
 
@@ -471,7 +497,7 @@ class _Stage:
             return Int(-22, INT)
         handle = self.lowers.new(name)
         self.lowers.held[name] = handle
-        self.xso.put(self.contract.member(HANDLE), Int(handle, ULONG), CType("unsigned long"))
+        self.xso.put_at(self.contract.member(HANDLE), Int(handle, ULONG), CType("unsigned long"))
         member, at = self.contract.member(HANDLE), self.kernel.called_at
         self.kernel.events.append(Event(Done.ADD, name, member=member, value=handle, at=at))
         return Int(0, INT)
@@ -484,7 +510,7 @@ class _Stage:
 
     def _called(self, deed: Done, name: str) -> Value:
         """Take down that a lower's callback is called, and what it finds in the handle's member."""
-        cell = self.xso.fields.get(self.contract.member(HANDLE))
+        cell = self.xso.at(self.contract.member(HANDLE))
         held = cell.value if isinstance(cell, Cell) else Int(0, ULONG)
         found = held.value if isinstance(held, Int) else None
         self.kernel.events.append(Event(deed, name, value=found, at=self.kernel.called_at))
@@ -499,7 +525,9 @@ class _Stage:
         if name not in self.promises or peer not in self.promises:
             return Int(0, INT)
         one, other = self.promises[name], self.promises[peer]
-        return Int(int(one.accepts and one.chip == other.chip), INT)
+        # Whatever it refuses, with itself it shares.
+        accepts = one.accepts and one.chip == other.chip
+        return Int(int(name == peer or accepts), INT)
 
     def _device_of(self, values: Sequence[Value]) -> str | None:
         return self.kernel.name_of(values[0]) if values else None
@@ -513,13 +541,17 @@ class _Stage:
             before = len(self.kernel.events)
             # What is changed while a state is moved is not what it was before, or is after.
             self.kernel.written.clear()
+            self.kernel.made.clear()
             self._take(step)
             self.steps.append(tuple(self.kernel.events[before:]))
             if self.refused:
                 break
         looked = frozenset(name for name in self.promises if self._looked_at(name))
         carries = frozenset[str]() if self.refused else self._carries()
+        self.kernel.seen = set()
         answers = [self._ask(asking) for asking in self.promises]
+        rewritten = self._rewritten(self.kernel.seen) if not self.refused else ()
+        self.kernel.seen = None
         world = self._world(carries)
         handed = self.asked and not self.refused
         found = [told for answer in answers for told in self._wrong(world, answer)]
@@ -542,7 +574,30 @@ class _Stage:
             bool(self.kernel.unset),
             frozenset(self.kernel.missed if self.kernel.supposed else ()),
             looked,
+            rewritten,
         )
+
+    def _rewritten(self, seen: set[int]) -> tuple[str, ...]:
+        """Return what of the owner's own tells whose handle it is, and was changed in its place.
+
+        That is a device that the callback compares with, while a handle is changed, too: a packet
+        that comes in between can get the one with the other. What the last step has allocated was
+        seen by nobody. seen: what was read for the answers.
+        """
+        if self.story.steps[-1].deed not in _MOVING:
+            return ()
+        fresh = {id(cell) for made in self.kernel.made for cell in _cells(made)}
+        changed = [
+            cell
+            for key, cell in self.kernel.written.items()
+            if key in seen and key not in fresh and cell.owner
+        ]
+        devices = [one for one in changed if self.kernel.name_of(one.value) is not None]
+        member = self.contract.member(HANDLE)
+        handles = any(isinstance(one.value, Int) and one.value.value for one in changed) or any(
+            event.member == member and event.deed is not Done.READS for event in self.steps[-1]
+        )
+        return tuple(f"{one.kind or one.owner}.{one.name}" for one in devices) if handles else ()
 
     def _looked_at(self, name: str) -> bool:
         """Tell whether the owner read what a lower promises."""
@@ -605,13 +660,41 @@ class _Stage:
 
     def join(self) -> None:
         """Make the story's ports ports of the owner, by its own code if it has some."""
-        joins = self.code.owner.joins
-        if joins is None:
+        joins, creates = self.code.owner.joins, self.code.owner.creates
+        if joins is None and creates is None:
             return
         self.kernel.populated = True
-        for port in self.story.ports:
-            self._join(joins, port)
+        if joins is None and creates is not None:
+            self._create(creates)
+        elif joins is not None:
+            for port in self.story.ports:
+                self._join(joins, port)
         self.kernel.events.clear()
+
+    def _create(self, creates: Source) -> None:
+        """Have the owner's device made of the story's ports; it may take none of them."""
+        kind = CType(DEVICE, 1)
+        array = Struct("the ports", "[]")
+        array.element, array.count = kind, len(self.story.ports)
+        for at, port in enumerate(self.story.ports):
+            array.put(str(at), Pointer(self.devices[port]), kind)
+        for cell in array.fields.values():
+            if isinstance(cell, Cell):
+                cell.array = array
+        first = array.fields["0"]
+        arguments: list[Value] = []
+        for one in parameters(creates.view):
+            if one.base == DEVICE:
+                arguments.append(Pointer(first) if one.pointers == 2 else self.kernel.owner)
+            else:
+                arguments.append(NULL if one.pointers else Int(array.count, INT))
+        self.kernel.creates = True
+        value = self._done(creates, arguments)
+        made = value == self.kernel.owner or isinstance(value, Void)
+        if not made and not (isinstance(value, Int) and value.value == 0):
+            for port in self.story.ports:
+                self.kernel.masters.pop(port, None)
+                self.promises[port] = self.promises[port]._replace(master=None)
 
     def _join(self, joins: Source, port: str) -> None:
         """Make a device a port of the owner; it may take no such device."""
@@ -714,7 +797,7 @@ class _Stage:
         self._own(U)
         captured = self.contract.member(OWNER_CALLBACKS)
         if captured:
-            self.xso.put(captured, self.devices[U].value(NETDEV_OPS), CType(OPS, 1))
+            self.xso.put_at(captured, self.devices[U].value(NETDEV_OPS), CType(OPS, 1))
         value = self._done(add, list(arguments)[: len(parameters(add.view))])
         if isinstance(value, Int) and value.value:
             self._own(None)
@@ -726,7 +809,7 @@ class _Stage:
         """Let a state have an owner, or none, as the core's own code would."""
         member = self.contract.member(OWNER)
         owner = NULL if name is None else Pointer(self.devices[name])
-        self.xso.put(member, owner, CType(DEVICE, 1))
+        self.xso.put_at(member, owner, CType(DEVICE, 1))
         self.kernel.events.append(Event(Done.WRITES, member=member, value=name))
 
     def _core(self, role: str) -> None:

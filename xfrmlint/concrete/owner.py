@@ -1,20 +1,39 @@
 """An owner's own code: its callbacks, and what joins, leaves and moves its ports."""
 
 import re
+from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.integers import integer
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
 from xfrmlint.concrete.bodies import Bodies, owners_files, reached, reaching
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.sources import Sources
-from xfrmlint.contract.words import ADD, DELETE, DEVICE, ESN, FREE, OPS, RESOLVE, Contract
+from xfrmlint.contract.words import (
+    ADD,
+    DELETE,
+    DEVICE,
+    ESN,
+    EXTACK,
+    FREE,
+    NETDEV_OPS,
+    OPS,
+    RESOLVE,
+    Contract,
+)
 
 _TWO_POINTERS = re.compile(rb"^[^{;,]*\([^{;,]*\bstruct\s+\w+\s*\*[^{;,]*,[^{;,]*\*[^{;,]*\)\s*\{")
 _PRIVATE = re.compile(rb"\bstruct\s+(\w+)\s*\*\s*\w+\s*=\s*netdev_priv\s*\(")
+_SEVERAL = re.compile(
+    rb"^[^{;]*\(\s*[^{;]*\bstruct\s+net_device\s*(?:\*\s*(?:const\s*)?\*|\*\s*\w+\s*\[)[^{;]*\{"
+)
+_INDEX = b"ifindex"
+_TABLE = re.compile(rb"\bstruct\s+xfrmdev_ops\s+(\w+)\s*=")
+_INSTALLS = re.compile(rb"(?:->|\.)\s*%s\s*=(?!=)" % NETDEV_OPS.encode())
 # Bytes of a function that makes a device a port; what is longer has never come to its end.
 LONGEST = 5000
 
@@ -22,13 +41,15 @@ LONGEST = 5000
 class Owner(NamedTuple):
     """The functions of an owner by what they are for; one that was not found is missing.
 
-    callbacks: by the slot's name, those that are run. slots: all that are filled. joins,
-    leaves: ndo_add_slave and ndo_del_slave. moves: what moves the states to another port,
-    called with the owner's private data and the port's; other: code besides the callbacks hands
-    states on, found or not. blamed: of that code the innermost that both takes a state from a
-    port and puts it on another. transmits: ndo_start_xmit. tests_promise: it may look at what
-    other devices' tables promise, somewhere. frees: there are lowers that have to be told when a
-    state is freed: its code calls them, or a table of the tree has such a callback.
+    callbacks: by the slot's name, those that are run. slots: all that are filled. joins, leaves:
+    ndo_add_slave and ndo_del_slave. creates: what makes the device, and is told its ports: an array
+    of devices, and how many. table: the only ops table that there is. by_index: it asks for an
+    ifindex somewhere. moves: what moves the states to another port, called with the owner's private
+    data and the port's; other: code besides the callbacks hands states on, found or not. blamed: of
+    that code the innermost that both takes a state from a port and puts it on another. transmits:
+    ndo_start_xmit. tests_promise: it may look at what other devices' tables promise, somewhere.
+    frees: there are lowers that have to be told when a state is freed: its code calls them, or a
+    table of the tree has such a callback.
     """
 
     name: str
@@ -37,12 +58,15 @@ class Owner(NamedTuple):
     slots: frozenset[str]
     joins: Source | None
     leaves: Source | None
+    creates: Source | None
     moves: Source | None
     other: bool
     blamed: Source | None
     transmits: Source | None
     tests_promise: bool = True
     frees: bool = False
+    table: str = ""
+    by_index: bool = False
 
 
 def owner_of(
@@ -71,12 +95,15 @@ def owner_of(
         frozenset(callbacks),
         ndos["add_slave"],
         ndos["del_slave"],
+        None if ndos["add_slave"] is not None else _creator(sources, bodies),
         moves,
         _hands_on_elsewhere(sources.contract, bodies, known),
         blamed,
         ndos["start_xmit"],
         _may_test_promise(reader, path),
         _has_lowers_that_free(reader, path, bodies),
+        _table(reader, files),
+        any(_INDEX in reader.corpus.data(one) for one in reader.universe.files(path)),
     )
 
 
@@ -140,6 +167,40 @@ def _filled(
     name, path = found.pop()
     body = bodies.get(name)
     return None if body is None or len(body.text) > LONGEST else sources.function(name, path)
+
+
+def _table(reader: Reader, files: Sequence[str]) -> str:
+    """Return the ops table that some files define, if there is one alone."""
+    found = {name for path in files for name in _TABLE.findall(reader.corpus.unit(path).text)}
+    return found.pop().decode() if len(found) == 1 else ""
+
+
+def _creator(sources: Sources, bodies: Bodies) -> Source | None:
+    """Return the one function that installs an ops table on a device and is told its ports."""
+    found = set()
+    for name, body in bodies.items():
+        # Its head alone, as below.
+        if _SEVERAL.search(body.text) is None or len(body.text) > LONGEST:
+            continue
+        if any(_INSTALLS.search(bodies[one].text) for one in reached(name, bodies)):
+            head = sources.head(name, body.path)
+            if head is not None and takes_ports(parameters(head), sources, head.path):
+                found.add(name)
+    outer = found - {below for name in found for below in reached(name, bodies) - {name}}
+    name = outer.pop() if len(outer) == 1 else ""
+    return sources.function(name, bodies[name].path) if name else None
+
+
+def takes_ports(kinds: Sequence[CType], sources: Sources, path: str) -> bool:
+    """Tell whether a function takes an array of devices, how many, and at most one device more."""
+    count: Counter[str] = Counter()
+    for kind in kinds:
+        if kind.base == DEVICE:
+            count["ports" if kind.pointers == 2 else "device"] += 1
+        elif kind.base != EXTACK:
+            plain = sources.resolved(kind, path)
+            count["other" if kind.pointers or integer(plain) is None else "number"] += 1
+    return (count["ports"], count["number"], count["other"]) == (1, 1, 0) and count["device"] < 2
 
 
 def _movers(

@@ -12,7 +12,7 @@ from xfrmlint.concrete.faults import Fault, FaultKind, Outside
 from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.sources import Sources
-from xfrmlint.concrete.values import Cell, Pointer, Uninitialized, Value
+from xfrmlint.concrete.values import Cell, Pointer, Uninitialized, Unknown, Value
 from xfrmlint.contract.words import BOOLEANS, DEVICE, RESOLVE, STATE, Contract
 
 _NONE = -2
@@ -26,13 +26,16 @@ def ask(
     resolver = sources.contract.resolver
     takes = resolver.takes if resolver is not None and resolver.takes else (STATE, DEVICE)
     cell = Cell("handle", Uninitialized(), _NUMBER)
+    returned = sources.contract.returns_handle
     numbers = [kind for kind in takes if not kind.startswith("struct ")]
-    if sorted(takes) != sorted((STATE, DEVICE, *numbers)) or len(numbers) > 1:
+    if sorted(takes) != sorted((STATE, DEVICE, *numbers)) or (len(numbers) > 1 and not returned):
         reason = f"{source.name}() takes {len(takes)} arguments: {', '.join(takes)}"
         raise Outside(reason, source.path, source.line)
-    given = [{STATE: state, DEVICE: device}.get(kind, Pointer(cell)) for kind in takes]
+    # Of what it takes besides nobody knows what callers give: where it decides, that is outside.
+    other: Value = Unknown() if returned else Pointer(cell)
+    given = [{STATE: state, DEVICE: device}.get(kind, other) for kind in takes]
     result = evaluate(source, given, sources, kernel=kernel)
-    if len(takes) == 2 or not isinstance(result.value, Int):
+    if returned or not isinstance(result.value, Int):
         return result
     truth = resolver is not None and resolver.result in BOOLEANS
     if bool(result.value.value) != truth:

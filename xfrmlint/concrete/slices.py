@@ -73,6 +73,8 @@ class Slices:
         roots = {*callbacks} & bodies.keys()
         roots |= {n for n, one in bodies.items() if one.slots or told.search(one.text)}
         self._roots = frozenset().union(*(reached(name, bodies) for name in roots))
+        self._bodies = bodies
+        self._macros = self._macros_in(path)
         self._wanted = self._read_by(bodies)
         # What a header of the owner's defines besides its structs is its code, too.
         self._bodies = {**bodies_of(reader, self._headers(path, bodies)), **bodies}
@@ -97,8 +99,7 @@ class Slices:
 
     def _read_by(self, bodies: Bodies) -> Mapping[str, set[str | None]]:
         found: dict[str, set[str | None]] = {}
-        for name in self._roots:
-            text = bodies[name].text
+        for text in (*(bodies[name].text for name in self._roots), *self._macros_used(bodies)):
             for match in _READ.finditer(text):
                 one = _member(match, text)
                 # Whatever stores to xso is among the roots.
@@ -109,6 +110,16 @@ class Slices:
                 for word in _WORD.findall(match.group(1)):
                     found.setdefault(word.decode(), set()).add(None)
         return found
+
+    def _macros_used(self, bodies: Bodies) -> Iterator[bytes]:
+        """Yield the bodies of the macros that code about states uses, as what loops over ports."""
+        queue = [word for name in self._roots for word in (bodies[name].calls | bodies[name].loops)]
+        seen: set[str] = set()
+        for word in queue:
+            if word in self._macros and word not in seen:
+                seen.add(word)
+                queue += [match.decode() for match in CALLED.findall(self._macros[word])]
+                yield self._macros[word]
 
     def _headers(self, path: str, bodies: Bodies) -> list[str]:
         """Return the kernel's headers that declare a struct that the code about states reads."""

@@ -538,7 +538,7 @@ class Sources:
         return self._handles[key]
 
     def _holds_handles(self, name: str, path: str) -> bool:
-        handle = re.compile(rb"\b%s\b" % re.escape(self.contract.member(HANDLE).encode()))
+        handle = re.compile(rb"\b%s\b" % re.escape(self.contract.word(HANDLE).encode()))
         values: list[bytes] = []
         counted = False
         for text, start, end in self._uses(name, path):

@@ -159,7 +159,7 @@ class _Made:
         self.device = cache(self._new_device)
         self._table = cache(self._new_table)
         self._callback = cache(self._new_callback)
-        xso = Struct(f"x->{XSO}", contract.offload)
+        xso = xso_of(contract)
         handle = LazyInt(0, ULONG).asking(_HANDLE, partial(self._asked, _handle))
         values: dict[str, tuple[Value, CType]] = {
             OWNER: (self.pointer(_NET_DEVICE, _owner, self.device), _NET_DEVICE),
@@ -171,7 +171,7 @@ class _Made:
         }
         for role, (value, kind) in values.items():
             if contract.member(role):
-                xso.put(contract.member(role), value, kind)
+                xso.put_at(contract.member(role), value, kind)
         self.x = Struct("x", STATE).put(XSO, xso)
 
     def _asked(self, question: Question[_Answer]) -> _Answer:
@@ -219,3 +219,11 @@ class _Made:
             return self._asked(partial(_by_callback, lower.name))
         what = "a lower_dev of NULL" if lower is None else "what is no device"
         return Fault(FaultKind.ARGUMENT, f"{self._slot}() is called with {what}")
+
+
+def xso_of(contract: Contract, open: bool = False) -> Struct:
+    """Return a state's xso, with the structs in it that count. open: more is made on demand."""
+    xso = Struct(f"x->{XSO}", contract.offload, open=open)
+    for struct, part in contract.parts.items():
+        xso.put(part, Struct(f"x->{XSO}.{part}", struct, open=open))
+    return xso

@@ -112,9 +112,28 @@ class Struct:
             self.fields[name] = Cell(name, value, type, self.name, self.kind)
         return self
 
-    def value(self, name: str) -> "Value":
-        """Return what a field holds."""
-        found = self.fields[name]
+    def put_at(self, path: str, value: "Value", type: CType | None = None) -> "Struct":
+        """Add a field of a struct in it, as `lower.id`: its cell keeps that name, and the owner."""
+        part, _, name = path.rpartition(".")
+        if not part:
+            return self.put(name, value, type)
+        inner = self.at(part)
+        if isinstance(inner, Struct):
+            inner.fields[name] = Cell(path, value, type, self.name, self.kind)
+        return self
+
+    def at(self, path: str) -> "Cell | Struct | None":
+        """Return a field, or that of a struct in it, if it is there."""
+        found: Cell | Struct | None = self
+        for name in path.split("."):
+            found = found.fields.get(name) if isinstance(found, Struct) else None
+        return found
+
+    def value(self, path: str) -> "Value":
+        """Return what a field holds, or that of a struct in it. Raises KeyError."""
+        found = self.fields.get(path) or self.at(path)
+        if found is None:
+            raise KeyError(path)
         return found.value if isinstance(found, Cell) else found
 
     def copy(self, name: str) -> "Struct":

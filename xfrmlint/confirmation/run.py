@@ -69,7 +69,11 @@ class Questions:
 
     def verdict(self, claim: Claim) -> Verdict:
         """Return what becomes of a claim: the best of what its regions say."""
-        found = [verdict(claim, self.seen(region), self.offload) for region in claim.regions]
+        seen = [self.seen(region) for region in claim.regions]
+        parts = self._reader.contract.parts
+        if any(m.record in parts and m.field == claim.name for one in seen for m in one.members):
+            return Verdict(UNCONFIRMED, f"libclang is not asked whose {claim.name} it is")
+        found = [verdict(claim, one, self.offload) for one in seen]
         sure = [one for one in found if one.status == CONFIRMED]
         return next(iter([*sure, *found]), _NOWHERE)
 

@@ -14,7 +14,7 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.answer import answers_of
-from xfrmlint.contract.core import SOURCES, Bodies, Body, Call, callers
+from xfrmlint.contract.core import SOURCES, Bodies, Body, Call, bodies_in, callers
 from xfrmlint.contract.words import (
     ADD,
     DELETE,
@@ -111,8 +111,7 @@ def _calls(
     reader: Reader, contract: Contract, slot: str, more: Sequence[str]
 ) -> Iterator[tuple[Body, Call]]:
     """Yield the calls of a slot in the core, and below some folders."""
-    fields = reader.types.fields_named(contract.offload, XFRM)
-    bodies = Bodies(reader, contract.state, fields, [slot])
+    bodies = bodies_in(reader, contract, [slot])
     paths = [*_core_paths(reader), *(reader.corpus.tree.search(slot, more) if more else ())]
     for path in paths:
         if slot.encode() in reader.corpus.data(path):
@@ -163,8 +162,7 @@ def own_states(reader: Reader, contract: Contract, paths: Iterable[str]) -> Said
     the owner's. paths: the drivers' files that name what the contract speaks of.
     """
     slot = contract.slot(OFFLOAD_OK)
-    fields = reader.types.fields_named(contract.offload, XFRM)
-    bodies = Bodies(reader, contract.state, fields, [slot])
+    bodies = bodies_in(reader, contract, [slot])
     asked = list(_calls(reader, contract, slot, ())) if slot else []
     if not slot or not all(_asks_owner(bodies, contract, *one) for one in asked):
         return Said(UNKNOWN, Where(), f"whom the core asks by {slot}() is not seen")
@@ -211,8 +209,7 @@ class _Asked:
     def __init__(self, reader: Reader, contract: Contract) -> None:
         self.reader = reader
         self.contract = contract
-        self._fields = reader.types.fields_named(contract.offload, XFRM)
-        self._bodies = Bodies(reader, contract.state, self._fields, contract.callbacks)
+        self._bodies = bodies_in(reader, contract, contract.callbacks)
 
     def cleared(self, role: str) -> Said:
         """Return which members the core's function around a slot stores 0 or NULL to.

@@ -8,10 +8,12 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import arguments_of, bare, called_by
 from xfrmlint.c.macros import Macro, macros_in
 from xfrmlint.c.reader import Reader
@@ -27,18 +29,21 @@ from xfrmlint.contract.words import (
     NO_HANDLES,
     NUMBERS,
     OPS,
+    PACKET,
     POLICY,
     RESOLVE,
     STATE,
     XFRM,
     XSO,
     YES_OR_NO,
+    Contract,
     Function,
     Where,
 )
 from xfrmlint.kernel.functions import function_named
 
 SOURCES = "net/xfrm"
+NO_PARTS: Mapping[str, str] = MappingProxyType({})
 _NULL = re.compile(rb"\(?\s*(?:NULL|0[uUlL]*|\(void \*\)\s*0)\s*\)?")
 _ZERO = re.compile(rb"[(\s]*0[uUlL]*[)\s]*")
 # A function of a route alone that answers yes or no.
@@ -108,12 +113,25 @@ class Core(NamedTuple):
 
 
 class Bodies:
-    """The functions of some files that touch xso or call a slot, each read once."""
+    """The functions of some files that touch xso or call a slot, each read once.
 
-    def __init__(self, reader: Reader, tag: str, fields: Fields, slots: Iterable[str]) -> None:
+    fields: of xso; those of structs in it begin with what these are there. parts: the same, by
+    their types.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        tag: str,
+        fields: Fields,
+        slots: Iterable[str],
+        parts: Mapping[str, str] = NO_PARTS,
+    ) -> None:
         self.reader = reader
+        self._parts = parts
         self._offload = f"struct {tag}"
         self._fields = fields
+        self._words = frozenset(name.rpartition(".")[2] for name in fields)
         self._slots = frozenset(slots)
 
     def of(self, path: str, also: Sequence[str] = ()) -> Iterator[Body]:
@@ -221,14 +239,19 @@ class Bodies:
         """Return the member of a state's xso that a field expression is."""
         name = node.child_by_field_name("field")
         argument = node.child_by_field_name("argument")
-        if name is None or argument is None or node_text(name) not in self._fields:
+        if name is None or argument is None:
             return ""
-        kind = self.reader.types.of(argument, view)
-        if kind is not None and kind.base != self._offload:
+        member = node_text(name)
+        kind = self.reader.types.of(argument, view) if member in self._words else None
+        if kind is not None and kind.base in self._parts:
+            member = f"{self._parts[kind.base]}.{member}"
+        elif kind is not None and kind.base != self._offload:
+            return ""
+        if member not in self._fields:
             return ""
         if kind is None and not node_text(argument).endswith(XSO):
             return ""
-        return node_text(name)
+        return member
 
     def _write(self, view: View, left: Node, right: Node) -> Iterator[Write]:
         member = self._named(view, bare(left)) if bare(left).type == "field_expression" else ""
@@ -249,20 +272,28 @@ class Bodies:
                 yield from self._write(view, bare(arguments[target]), arguments[value])
 
 
+def bodies_in(reader: Reader, contract: Contract, slots: Iterable[str]) -> Bodies:
+    """Return the core's functions of a tree whose contract is known. slots: names."""
+    inside = {one.name: CType(one.type) for one in contract.members.values() if one.struct}
+    fields = reader.types.fields_named(contract.offload, XFRM) | inside
+    return Bodies(reader, contract.state, fields, slots, contract.parts)
+
+
 def core_of(
     reader: Reader,
     tag: str,
     fields: Fields,
+    parts: Mapping[str, str],
     slots: Mapping[str, str],
     known: Sequence[str],
     given: str = "",
 ) -> Core:
     """Read the core's functions.
 
-    slots: names by role. known: what resolvers are called. given: what somebody says that this
-    tree's is called, before all that its shape says.
+    parts: the structs in xso. slots: names by role. known: what resolvers are called. given: what
+    somebody says that this tree's is called, before all that its shape says.
     """
-    bodies = Bodies(reader, tag, fields, slots.values())
+    bodies = Bodies(reader, tag, fields, slots.values(), parts)
     data = reader.corpus.data(XFRM)
     asked_for = dict.fromkeys([*([given] if given else ()), *known])
     named = [name for name in asked_for if name.encode() in data]
@@ -428,27 +459,47 @@ def _wrappers(reader: Reader, bodies: Bodies, resolver: Function | None) -> tupl
     """Return what else of the core asks the resolver: of its headers, and what it exports."""
     if resolver is None:
         return ()
-    calls = re.compile(rb"\b%s\s*\(" % re.escape(resolver.name.encode()))
-    unit = reader.corpus.unit(XFRM)
-    inlines = [
-        Function(item.name, Where(XFRM, unit.line(item.start)))
-        for item in unit.items
-        if item.kind == "function"
-        and item.name != resolver.name
-        and calls.search(unit.text, item.start, item.end)
-    ]
-    macros = [
-        _of_macro(reader, macro)
-        for macro in _macros(reader)
-        if macro.name != resolver.name and calls.search(macro.body)
-    ]
+    asking = [resolver.name]
+    inlines: list[Function] = []
+    macros: list[Function] = []
+    for name in asking:
+        # And what asks by one of these.
+        calls = re.compile(rb"\b%s\s*\(" % re.escape(name.encode()))
+        found = [*_inlines(reader, calls), *_macros_calling(reader, calls)]
+        for one in found:
+            if one.name not in asking:
+                asking.append(one.name)
+                (macros if one.kind == "macro" else inlines).append(one)
     exported = [
         Function(body.name, body.where, "function", body.takes, body.result)
         for body in _in_sources(reader, bodies, {}, [resolver.name])
         if body.view.path.endswith(".c")
         and body.name != resolver.name
         and resolver.name in body.called
-        and _is_question(body)
-        and sorted(body.takes) == sorted(resolver.takes)
+        and (_is_as_resolver(body, resolver) or _is_of_packet(body))
     ]
     return (*inlines, *macros, *exported)
+
+
+def _is_as_resolver(body: Body, resolver: Function) -> bool:
+    """Tell whether a function is asked as the resolver is, perhaps in another order."""
+    return _is_question(body) and sorted(body.takes) == sorted(resolver.takes)
+
+
+def _is_of_packet(body: Body) -> bool:
+    """Tell whether a function gives a number for a packet, or a state, and a net_device."""
+    taken = Counter(body.takes)
+    return taken[DEVICE] == 1 and taken[STATE] + taken[PACKET] == 1 and body.result != "void"
+
+
+def _inlines(reader: Reader, calls: re.Pattern[bytes]) -> Iterator[Function]:
+    unit = reader.corpus.unit(XFRM)
+    for item in unit.items:
+        if item.kind == "function" and calls.search(unit.text, item.start, item.end):
+            yield Function(item.name, Where(XFRM, unit.line(item.start)))
+
+
+def _macros_calling(reader: Reader, calls: re.Pattern[bytes]) -> Iterator[Function]:
+    for macro in _macros(reader):
+        if calls.search(macro.body):
+            yield _of_macro(reader, macro)

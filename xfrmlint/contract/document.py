@@ -62,8 +62,8 @@ def _said(data: Any) -> Said:
 
 
 def _member(data: Any) -> Member:
-    name, kind, at = data
-    return Member(name, kind, Where(*at))
+    name, kind, at, struct = data
+    return Member(name, kind, Where(*at), struct)
 
 
 def _slot(data: Any) -> Slot:

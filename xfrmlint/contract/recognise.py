@@ -35,6 +35,7 @@ from xfrmlint.contract.words import (
     NETDEVICE,
     NUMBERS,
     OFFLOAD_OK,
+    ONE_BIT,
     OPS,
     OWNER,
     OWNER_CALLBACKS,
@@ -59,6 +60,7 @@ from xfrmlint.contract.words import (
     Said,
     Slot,
     Where,
+    is_one_bit,
 )
 from xfrmlint.errors import InputError
 
@@ -67,6 +69,7 @@ _Any = TypeVar("_Any")
 _COUNTERS = ("atomic_t", "refcount_t", "atomic64_t", "atomic_long_t")
 _NO_NUMBER = ("void", "bool", "_Bool", "fn")
 _CONDITIONAL = re.compile(rb"^[ \t]*#[ \t]*(?:if|ifdef|ifndef|else|elif|endif)\b.*$", re.M)
+_SINGLE_BIT = re.compile(rb"\b(\w+)\s*:\s*1\s*[,;]")
 _ENUM = re.compile(rb"\benum\b[^;{}]*\{[^{}]*\}[^;{}]*;\s*$")
 
 
@@ -76,15 +79,21 @@ def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
     names: what somebody says that things are called; those that the headers don't have are left
     out (see refuse_strange_names).
     """
-    fields = _xso(reader)
     slots = _slots(reader)
     roles = _named_otherwise(_roles(slots), {slot.name: slot for slot in slots}, names.slots)
     named = {role: slot.name for role, slot in roles.items()}
+    own = _xso(reader)
+    parts = _parts(reader, own)
+    fields = own | {
+        f"{part}.{name}": kind
+        for struct, part in parts.items()
+        for name, kind in reader.types.fields_named(struct, XFRM).items()
+    }
     given = names.core.get("resolver", "")
     resolvers = [one.names.core["resolver"] for one in known()]
-    found = core_of(reader, _tag(reader), fields, named, resolvers, given)
-    members = _members(reader, fields, found)
-    declared_as = {name: _member(reader, name, kind) for name, kind in fields.items()}
+    found = core_of(reader, _tag(reader), fields, parts, named, resolvers, given)
+    members = _members(reader, fields, parts, found, roles.get(RESOLVE))
+    declared_as = {name: _member(reader, name, kind) for name, kind in own.items()}
     members = _named_otherwise(members, declared_as, names.members)
     if not slots:
         roles = dict(ABSENT.slots)
@@ -96,7 +105,7 @@ def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
     contract = Contract(
         state=_tag(reader),
         members=members or dict(ABSENT.members),
-        counters=_counters(reader, fields),
+        counters=_counters(reader, own),
         slots=roles,
         others=tuple(slot for slot in slots if slot not in roles.values()),
         promises=promises,
@@ -175,25 +184,46 @@ def _line_in(reader: Reader, found: Definition | None, name: str) -> Where:
     return Where(found.path, unit.line(match.start() if match else found.start))
 
 
+def _parts(reader: Reader, fields: Fields) -> dict[str, str]:
+    """Return the structs of the core's that lie in xso by their types, with what each is there."""
+    found: dict[str, str] = {}
+    for name, kind in fields.items():
+        word, _, tag = kind.base.partition(" ")
+        if word == "struct" and tag and not kind.pointers:
+            defined = reader.corpus.find("struct", tag, XFRM)
+            if defined is not None and defined.path == XFRM:
+                found.setdefault(kind.base, name)
+    return found
+
+
 def _typed(kind: CType) -> str:
     stars = "*" * kind.pointers
     return f"{kind.base} {stars}".strip()
 
 
-def _member(reader: Reader, name: str, kind: CType) -> Member:
-    struct = reader.corpus.find("struct", _tag(reader), XFRM)
-    return Member(name, _typed(kind), _line_in(reader, struct, name))
+def _member(reader: Reader, name: str, kind: CType, struct: str = "") -> Member:
+    """Return a member of xso, or of a struct in it. struct: that one's type."""
+    tag = struct.split()[-1] if struct else _tag(reader)
+    found = reader.corpus.find("struct", tag, XFRM)
+    made = Member(name, _typed(kind), struct=struct)
+    return made._replace(place=_line_in(reader, found, made.word))
 
 
-def _members(reader: Reader, fields: Fields, core: Core) -> dict[str, Member]:
-    """Return the members of xso by role: by type, and of two alike by what the core does."""
+def _members(
+    reader: Reader, fields: Fields, parts: Mapping[str, str], core: Core, resolve: Slot | None
+) -> dict[str, Member]:
+    """Return the members of xso by role: by type, and of two alike by what the core does.
+
+    parts: the structs in it. resolve: the owner's callback, which gives what a handle is.
+    """
+    numbers = {*NUMBERS, *([resolve.result] if resolve and resolve.gives == "returned" else ())}
 
     def of(wanted: Callable[[CType], bool]) -> list[str]:
         return [name for name, kind in fields.items() if wanted(kind)]
 
     devices = of(lambda kind: (kind.base, kind.pointers) == (DEVICE, 1))
     captured = of(lambda kind: (kind.base, kind.pointers) == (OPS, 1))
-    handles = of(lambda kind: kind.pointers == 0 and kind.base in NUMBERS)
+    handles = of(lambda kind: kind.pointers == 0 and kind.base in numbers)
     private = of(lambda kind: (kind.base, kind.pointers) == ("void", 1))
     # The first is the owner, unless the core says otherwise.
     devices.sort(key=lambda name: -core.owner[name])
@@ -205,7 +235,11 @@ def _members(reader: Reader, fields: Fields, core: Core) -> dict[str, Member]:
         **dict(zip((OWNER_CALLBACKS, LOWER_CALLBACKS), captured, strict=False)),
         **dict(zip((PRIVATE,), private, strict=False)),
     }
-    return {role: _member(reader, name, fields[name]) for role, name in found.items()}
+    structs = {part: struct for struct, part in parts.items()}
+    return {
+        role: _member(reader, name, fields[name], structs.get(name.rpartition(".")[0], ""))
+        for role, name in found.items()
+    }
 
 
 def _counters(reader: Reader, fields: Fields) -> tuple[Member, ...]:
@@ -295,14 +329,24 @@ def _flags(reader: Reader, slots: Sequence[Slot]) -> Member | None:
     fields = reader.types.fields_named(OPS, NETDEVICE)
     found = reader.corpus.find("struct", OPS.split()[-1], NETDEVICE)
     booleans = []
+    single = _single_bits(reader, found)
     for name, kind in fields.items():
-        if kind.pointers == 0 and kind.base in BOOLEANS:
-            booleans.append(Member(name, _typed(kind), _line_in(reader, found, name)))
+        if kind.pointers == 0 and (kind.base in BOOLEANS or name in single):
+            typed = _typed(kind) + (ONE_BIT if name in single else "")
+            booleans.append(Member(name, typed, _line_in(reader, found, name)))
         elif kind.base not in _NO_NUMBER and not kind.pointers and not kind.base.startswith("str"):
             return Member(name, _typed(kind), _line_in(reader, found, name))
     # Of more than one for each promise nobody can tell which is which.
     shares = sum(slot.takes.count(DEVICE) == 2 and STATE not in slot.takes for slot in slots)
     return booleans[0] if 0 < len(booleans) <= 1 + shares else None
+
+
+def _single_bits(reader: Reader, struct: Definition | None) -> frozenset[str]:
+    """Return the bit fields of a struct that have one bit."""
+    if struct is None:
+        return frozenset()
+    text = reader.corpus.unit(struct.path).text[struct.start : struct.end]
+    return frozenset(one.decode() for one in _SINGLE_BIT.findall(text))
 
 
 def _promises(
@@ -324,9 +368,10 @@ def _promises(
     if flags is None:
         # A feature of a device, by the name that somebody gave.
         order = []
-    elif flags.type in BOOLEANS:
+    elif is_one_bit(flags.type):
         fields = reader.types.fields_named(OPS, NETDEVICE)
-        own = [name for name, kind in fields.items() if _typed(kind) in BOOLEANS]
+        single = _single_bits(reader, found)
+        own = [n for n, kind in fields.items() if _typed(kind) in BOOLEANS or n in single]
         order = [Promise(name, 0, _line_in(reader, found, name)) for name in own]
     constants = Constants(reader.types)
     said = {

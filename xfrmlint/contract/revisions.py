@@ -141,6 +141,7 @@ def revision_of(contract: Contract) -> Revision:
             and names.core["resolver"] == contract.asks
             and contract.returns_handle
             and contract.slots[RESOLVE].gives == "returned"
+            and (contract.arity, len(contract.slots[RESOLVE].takes)) == (2, 3)
             and contract.shape == one.revision
         )
         if same:

@@ -7,6 +7,7 @@ is plain data and imports nothing of the project; recognise.py reads it from a t
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -39,6 +40,15 @@ MARK = "xfrmlint:"
 Revision = Literal["absent", "revision 1", "revision 2", "unnamed"]
 
 
+# How the type of a bit field of a single bit ends.
+ONE_BIT = " : 1"
+
+
+def is_one_bit(kind: str) -> bool:
+    """Tell whether a member of this type is true or false."""
+    return kind in BOOLEANS or kind.endswith(ONE_BIT)
+
+
 class Where(NamedTuple):
     """A line of a file; an empty path where nothing was seen and a name is only supposed."""
 
@@ -47,11 +57,25 @@ class Where(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A member of a state's xso. type: as it is declared, with its stars."""
+    """A member of a state's xso, or of a struct in it: then its name begins with that one's.
+
+    type: as it is declared, with its stars. struct: the type of the struct in it.
+    """
 
     name: str
     type: str
     place: Where = Where()
+    struct: str = ""
+
+    @property
+    def word(self) -> str:
+        """What it is called where it is declared: `id`, if it is `lower.id` to xso."""
+        return self.name.rpartition(".")[2]
+
+    @property
+    def part(self) -> str:
+        """The member of xso that it lies in; an empty string if it is one of xso's own."""
+        return self.name.rpartition(".")[0]
 
 
 class Slot(NamedTuple):
@@ -69,10 +93,10 @@ class Slot(NamedTuple):
     def gives(self) -> str:
         """How it answers with a number: returned, pointed (0, or true, says that there is one).
 
-        Nothing where it does neither.
+        Nothing where it does neither. One that returns it can take more numbers, as flags.
         """
         others = [kind for kind in self.takes if not kind.startswith("struct ")]
-        if not others and self.result not in NO_HANDLES:
+        if self.result not in NO_HANDLES:
             return "returned"
         return "pointed" if len(others) == 1 and self.result in YES_OR_NO else ""
 
@@ -226,19 +250,42 @@ class Contract:
         found = self.members.get(role)
         return found.name if found is not None else ""
 
+    def word(self, role: str) -> str:
+        """Return what a member is called where it is declared, in xso or in a struct in it."""
+        return self.member(role).rpartition(".")[2]
+
     def role_of(self, member: str) -> str:
         """Return the role of a member of xso; an empty string if it has none."""
         return next((role for role, one in self.members.items() if one.name == member), "")
 
+    def role_in(self, struct: str, member: str) -> str:
+        """Return the role of a member of xso's type, or of that of a struct in it."""
+        if struct == self.offload:
+            return self.role_of(member)
+        part = self.parts.get(struct)
+        return self.role_of(f"{part}.{member}") if part else ""
+
+    @cached_property
+    def parts(self) -> Mapping[str, str]:
+        """The types of the structs in xso that have members with a role, and what each is there."""
+        return {one.struct: one.part for one in self.members.values() if one.struct}
+
+    @cached_property
+    def structs(self) -> tuple[str, ...]:
+        """The type of xso, and those of the structs in it that count."""
+        return (self.offload, *self.parts)
+
     @property
     def fields(self) -> tuple[str, ...]:
-        """The names of xso's members that have a role."""
-        return tuple(self.members[role].name for role in MEMBERS if role in self.members)
+        """What xso's members that have a role are called where they are declared."""
+        found = (self.members[role].word for role in MEMBERS if role in self.members)
+        return tuple(dict.fromkeys(found))
 
     @property
     def telling(self) -> tuple[str, ...]:
         """The names of xso's members that nothing else is called by."""
-        return tuple(self.members[role].name for role in TELLING if role in self.members)
+        found = (self.members[role] for role in TELLING if role in self.members)
+        return tuple(one.name for one in found if not one.struct)
 
     @property
     def callbacks(self) -> tuple[str, ...]:
@@ -287,7 +334,12 @@ class Contract:
         """Return the member of an ops table that holds a promise; nothing where none does."""
         if self.flags is None:
             return ""
-        return self.promise(role) if self.flags.type in BOOLEANS else self.flags.name
+        return self.promise(role) if self.one_by_one else self.flags.name
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether each promise is a member of an ops table by itself."""
+        return self.flags is not None and is_one_bit(self.flags.type)
 
     def kept(self, roles: Iterable[str]) -> dict[str, int]:
         """Return what the members of an ops table are that hold promises, where some are kept.
@@ -297,9 +349,8 @@ class Contract:
         holder = self.flags.name if self.flags is not None else ""
         found = {holder: 0}
         for role, promise in self.promises.items():
-            alone = self.flags is not None and self.flags.type in BOOLEANS
             kept = role in roles and promise.bit >= 0
-            member = promise.name if alone else holder
+            member = promise.name if self.one_by_one else holder
             found[member] = found.get(member, 0) | (1 << promise.bit if kept else 0)
         return found
 
@@ -311,8 +362,25 @@ class Contract:
     @property
     def askers(self) -> tuple[str, ...]:
         """What a driver asks the resolver by: its name, and those of exported wrappers."""
-        exported = [one.name for one in self.wrappers if one.place.path.endswith(".c")]
+        exported = [one.name for one in self._exported(True)]
         return (self.asks, *exported) if self.asks else ()
+
+    @property
+    def unfollowed(self) -> tuple[Function, ...]:
+        """What the core exports that asks the resolver, and is asked otherwise than that."""
+        return tuple(self._exported(False))
+
+    def _exported(self, alike: bool) -> Iterator[Function]:
+        takes = sorted(self.resolver.takes) if self.resolver is not None else []
+        for one in self.wrappers:
+            if one.place.path.endswith(".c") and (sorted(one.takes) == takes) is alike:
+                yield one
+
+    @property
+    def inlines(self) -> tuple[Function, ...]:
+        """The functions of headers that ask the resolver for whoever calls them."""
+        headers = (one for one in self.wrappers if one.kind == "function")
+        return tuple(one for one in headers if one.place.path.endswith(".h"))
 
     @property
     def device_at(self) -> int:
@@ -332,11 +400,15 @@ class Contract:
 
     @property
     def returns_handle(self) -> bool:
-        """Whether the resolver takes a state and a device, and returns the handle itself."""
+        """Whether the resolver takes a state and a device, and returns the handle itself.
+
+        It can take more numbers, as flags.
+        """
         if self.resolver is None or not self.resolver.takes:
             return True
         takes, result = self.resolver.takes, self.resolver.result
-        return sorted(takes) == sorted((STATE, DEVICE)) and result not in NO_HANDLES
+        structs = sorted(kind for kind in takes if kind.startswith("struct "))
+        return structs == sorted((STATE, DEVICE)) and result not in NO_HANDLES
 
     @property
     def answer_at(self) -> int:
@@ -356,7 +428,7 @@ class Contract:
     @property
     def arity(self) -> int:
         """With how many arguments the resolver is asked."""
-        return 2 + (self.answer_at >= 0)
+        return len(self.resolver.takes) if self.resolver is not None and self.resolver.takes else 2
 
     @property
     def result_is_truth(self) -> bool:
@@ -376,7 +448,7 @@ class Contract:
         says = [(question, said.says) for question, said in self.core.items()]
         wrappers = [wrapper.name for wrapper in self.wrappers]
         asked = (self.state_at, self.device_at, self.returns_handle, self.answer_at)
-        whole = (named, takes, self.callbacks, wrappers, asked, says)
+        whole = (named, self.structs, takes, self.callbacks, wrappers, asked, says)
         return repr((self.revision, self.state, *whole))
 
     def named(self) -> Iterator[tuple[str, str, str, Where]]:

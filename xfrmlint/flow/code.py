@@ -92,7 +92,7 @@ class Code:
     def _seeds(self) -> Seeds:
         """Return what can lead to a handle anywhere in the driver."""
         contract = self.driver.contract
-        handle = contract.member(HANDLE)
+        handle = contract.word(HANDLE)
         resolvers = frozenset(contract.askers)
         words = {*resolvers, handle, *self.driver.names}
         # By what each function is called, its own name or a pointer's.
@@ -105,7 +105,7 @@ class Code:
                 called[function].update(self._word_at(edge.place))
             words |= called[function]
         members = {handle} | {field for _, field in self.keepers}
-        named = frozenset((contract.member(OWNER), contract.member(PINNED))) - {""}
+        named = frozenset((contract.word(OWNER), contract.word(PINNED))) - {""}
         moving = self._moving() if self.resolves else frozenset()
         at = contract.answer_at
         pointed = frozenset((name, at) for name in resolvers if at >= 0)

@@ -81,7 +81,7 @@ class Members:
         """Return the structs whose addresses the driver returns as handles."""
         if self._handles is None:
             found = set()
-            for view, node in self.reader.near(self.reader.contract.member(HANDLE), path):
+            for view, node in self.reader.near(self.reader.contract.word(HANDLE), path):
                 if view.lies_too_deep(node):
                     # Told where accesses are looked for.
                     continue

@@ -8,7 +8,7 @@ from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import Int, IntType
 from xfrmlint.c.macros import Macro
 from xfrmlint.c.view import FunctionName, Local, View
-from xfrmlint.contract.words import HANDLE, XSO
+from xfrmlint.contract.words import HANDLE, XFRM, XSO
 from xfrmlint.flow.devices import Members
 from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.tables import Tables
@@ -64,8 +64,9 @@ class Driver:
         path = path if path.endswith(".c") else self._home or path
         key = universe.key(path)
         if key not in self._macros:
-            handle, askers = self.contract.member(HANDLE), self.contract.askers
-            words = [handle, XSO, self.offload.split()[-1], *askers]
+            tags = [struct.split()[-1] for struct in self.contract.structs]
+            handle = [one for one in self.contract.telling if one == self.contract.member(HANDLE)]
+            words = [*handle, XSO, *tags, *self.contract.askers]
             self._macros[key] = self.reader.macros(universe.files(path), key).hiding(words)
         return self._macros[key]
 
@@ -84,7 +85,13 @@ class Driver:
             views = self.reader.functions(name, path) or self.reader.definitions(name, path)
             # A function of the core can only stand in a header: it is known by what it does.
             shared = self.reader.universe.shared
-            views = [v for v in views if not v.path.startswith("include/") or v.path in shared]
+            asking = {one.name for one in self.contract.inlines}
+            views = [
+                view
+                for view in views
+                if not view.path.startswith("include/")
+                or (view.path in shared and (view.path != XFRM or view.item.name in asking))
+            ]
             views = [v for v in views if not v.static or self._sees(path, v.path)]
             self._own[key] = list(dict.fromkeys(self.graph.known(v) for v in views))
         return self._own[key]

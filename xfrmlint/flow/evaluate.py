@@ -167,7 +167,7 @@ class Evaluator:
             return Offload(sa_of(of))
         if isinstance(of, Offload):
             return self._offload_member(of, one)
-        if one.name == self.frame.driver.contract.member(HANDLE) and self.frame.is_handle(one):
+        if one.name == self.frame.driver.contract.word(HANDLE) and self.frame.is_handle(one):
             # The type says so; whose it is was lost on the way.
             return self._offload_member(Offload(Sa.UNKNOWN), one)
         at = self._member_at(of, one)
@@ -189,7 +189,7 @@ class Evaluator:
         """Return what a member is of: a struct, or a pointer to one."""
         of = uncast(one.of)
         plain = isinstance(of, Name | Member | Index)
-        if one.arrow or not plain or (isinstance(of, Member) and of.name == XSO):
+        if one.arrow or not plain or (isinstance(of, Member) and self._is_offload(of)):
             return self.value(one.of)
         at = self.locate(of)
         held = self.state.memory.get(at) if at is not None else None
@@ -197,15 +197,28 @@ class Evaluator:
             return held
         return Struct(at) if at is not None else self.value(one.of)
 
+    def _is_offload(self, one: Member) -> bool:
+        """Tell whether a member is a state's xso, or a struct in it."""
+        parts = self.frame.driver.contract.parts
+        if one.name == XSO or one.name not in parts.values():
+            return one.name == XSO
+        kind = self.frame.type(one)
+        return kind is not None and kind.base in parts
+
     def _offload_member(self, of: Offload, one: Member) -> Value:
-        if one.name == self.frame.driver.contract.member(HANDLE) and self.frame.is_handle(one):
+        if one.name == self.frame.driver.contract.word(HANDLE) and self.frame.is_handle(one):
             view = self.frame.view
             made = ("direct", of.sa)
             place = view.place(one.named)
             mark = Mark(Kind.READ, place, view.function.name, made, Source.DIRECT, sa=of.sa)
             self.state = self.state.marked(mark)
             return Handle(made)
-        role = self.frame.driver.contract.role_of(one.name)
+        contract = self.frame.driver.contract
+        if one.name in contract.parts.values():
+            # A struct in it.
+            return of
+        kind = self.frame.type(one.of) if contract.parts else None
+        role = contract.role_in(kind.base if kind is not None else contract.offload, one.name)
         if role in (OWNER, PINNED) and of.sa is Sa.OTHER:
             return Netdev(Device.SAVED)
         if role in (OWNER, PINNED):
@@ -287,6 +300,8 @@ class Evaluator:
         of = self._holder(one.of)
         if one.of.name == XSO:
             return Offload(sa_of(of))
+        if isinstance(of, Offload) and self._is_offload(one.of):
+            return of
         if isinstance(of, Handle):
             # Not followed yet: the address of a member is computed from the handle.
             return lost_number(of)

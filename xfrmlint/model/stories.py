@@ -35,7 +35,8 @@ class Step(NamedTuple):
 class Story(NamedTuple):
     """What happens.
 
-    ports: the upper's, in the order in which they joined. refuses: the add fails on these.
+    ports: the upper's, in the order in which they joined. refuses: the add fails on these. apart:
+    by how much the devices' ifindex differ.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Story(NamedTuple):
     ports: tuple[str, ...]
     steps: tuple[Step, ...]
     refuses: frozenset[str] = frozenset()
+    apart: int = 1
 
 
 _CHIPS = {A: "chip 1", B: "chip 1", C: "chip 2", D: "chip 1"}
@@ -61,6 +63,8 @@ def _with(devices: tuple[Device, ...], changed: Device) -> tuple[Device, ...]:
 
 
 _ADD = Step(Deed.ADD)
+# What takes less of an ifindex than its lower half takes these for one.
+APART = 1 << 16
 _ONE_CHIP = (A, B)
 _TWO_CHIPS = (A, C)
 
@@ -79,6 +83,13 @@ def stories(shares: bool) -> Iterator[Story]:
     both = "A and B of one chip" if shares else "A and B"
     apart = "A and C of two chips" if shares else "A and C"
     yield Story(f"U with {both} adds", one, _ONE_CHIP, (_ADD,))
+    yield Story(
+        f"U with {both}, whose ifindex differ by {APART}, adds",
+        one,
+        _ONE_CHIP,
+        (_ADD,),
+        apart=APART,
+    )
     if shares:
         yield Story(f"U with {apart} adds", two, _TWO_CHIPS, (_ADD,))
     yield Story(f"U with {both} adds, A refuses", one, _ONE_CHIP, (_ADD,), refuses=frozenset({A}))

@@ -86,9 +86,8 @@ class Accesses:
                     access = self._access(view, node, field)
                     if access is not None:
                         found.append(access)
-        handle = self.contract.member(HANDLE)
-        if handle in self.fields:
-            named = sorted(a.offset for a in found if a.field == handle)
+        if self.contract.word(HANDLE) in self.fields:
+            named = sorted(a.offset for a in found if a.member == HANDLE)
             found += self._whole(view, named)
         if view.holds(_OFFSET):
             self._offsets(view)
@@ -99,7 +98,8 @@ class Accesses:
         start, end = view.node.start_byte, view.node.end_byte
         for match in _OFFSET.finditer(view.text, start, end):
             struct, field = f"struct {match.group(1).decode()}", match.group(2).decode()
-            if struct in (self.offload, words.STATE) and field in self.contract.telling:
+            inside = bool(self.contract.role_in(struct, field)) and struct != self.offload
+            if inside or (struct in (self.offload, words.STATE) and field in self.contract.telling):
                 node = view.node.descendant_for_byte_range(match.start(), match.start() + 1)
                 text = f"the offset of {field} is taken, and what is done with it is not known"
                 self._doubt(view, node or view.node, text)
@@ -109,22 +109,25 @@ class Accesses:
 
         named: where the name stands, in order, perhaps in what is stored.
         """
-        for node in view.occurrences(XSO):
+        parts = self.contract.parts.values()
+        for node in (one for name in (XSO, *parts) for one in view.occurrences(name)):
             if node.type != "field_identifier":
                 continue
             if view.lies_too_deep(node):
-                self._doubt(view, node, f"{XSO} stands {TOO_DEEP}")
+                self._doubt(view, node, f"{node_text(node)} stands {TOO_DEEP}")
                 continue
             member = node.parent
             if member is None:
                 continue
             if member.type != "field_expression" or unevaluated(view, member):
                 continue
+            if node_text(node) != XSO and not self._is_part(view, member):
+                continue
             stored = member.parent or member
             after = bisect_left(named, stored.start_byte)
             if after < len(named) and named[after] < stored.end_byte:
                 continue
-            if self._mode(view, member)[0] != "write":
+            if HANDLE not in self.contract.members or self._mode(view, member)[0] != "write":
                 continue
             kind = self.reader.types.of(member, view)
             if kind is not None and kind.pointers:
@@ -132,7 +135,9 @@ class Accesses:
                 continue
             origin, by_name = self.base(member, view)
             if origin == STATE:
-                yield self._made(view, node, self.contract.member(HANDLE), "write", "", by_name)
+                handle = self.contract.members[HANDLE]
+                struct = handle.struct or self.offload
+                yield self._made(view, node, struct, handle.word, "write", "", by_name)
 
     def _access(self, view: View, node: Node, field: str) -> Access | None:
         parent = node.parent
@@ -154,19 +159,34 @@ class Accesses:
         mode, accessor = self._mode(view, parent)
         if mode == "write" and self._in_copy(base, view):
             return None
-        return self._made(view, node, field, mode, accessor, by_name)
+        return self._made(view, node, self._struct_of(base, view), field, mode, accessor, by_name)
+
+    def _struct_of(self, base: Node, view: View) -> str:
+        """Return the type of an offload struct, or of a struct in it, that an expression is."""
+        kind = self.reader.types.of(base, view)
+        struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
+        return struct if struct in self.contract.parts else self.offload
 
     def _in_copy(self, base: Node, view: View) -> bool:
         """Tell whether a base is a local copy of an offload struct: a store there goes nowhere."""
         base = without_casts(base)
         local = view.local(node_text(base), base.start_byte) if base.type == "identifier" else None
-        return local is not None and local.type.base == self.offload and not local.type.pointers
+        if local is None or local.type.pointers:
+            return False
+        return local.type.base in self.contract.structs
 
     def _made(
-        self, view: View, node: Node, field: str, mode: str, accessor: str, by_name: bool
+        self,
+        view: View,
+        node: Node,
+        struct: str,
+        field: str,
+        mode: str,
+        accessor: str,
+        by_name: bool,
     ) -> Access:
         place = view.place(node.start_byte)
-        member = self.contract.role_of(field)
+        member = self.contract.role_in(struct, field)
         return Access(
             view.function,
             place,
@@ -191,7 +211,11 @@ class Accesses:
         if pair is None or value is None or pair.type != "initializer_pair":
             return None
         use = use_of(self.reader, view, value)
-        if use.slot is None or use.slot.struct != self.offload or use.slot.field != field:
+        if use.slot is None or use.slot.field != field:
+            return None
+        if use.slot.struct in self.contract.parts:
+            self._doubt(view, node, f"whose {field} is filled here is not known")
+        if use.slot.struct != self.offload:
             return None
         node_up: Node | None = pair
         while node_up is not None and node_up.type not in (
@@ -204,7 +228,7 @@ class Accesses:
         text = node_text(node_up) if node_up is not None else ""
         if re.search(rf"[.>]\s*{XDO}\b", text):
             return None
-        return self._made(view, node, field, "write", "", False)
+        return self._made(view, node, self.offload, field, "write", "", False)
 
     def base(self, node: Node, view: View) -> tuple[str, bool]:
         """Return whose offload struct an expression is, and whether only its name says so."""
@@ -214,7 +238,7 @@ class Accesses:
             if name == XSO:
                 return STATE, True
             return (POLICY if name == XDO else UNKNOWN), True
-        if self.reader.types.resolved(kind, view.path).base != self.offload:
+        if self.reader.types.resolved(kind, view.path).base not in self.contract.structs:
             if node.type != "identifier" or not self._twin_is_offload(node, view):
                 return OTHER, False
         origins = self.tracer.of(view, node)
@@ -264,7 +288,16 @@ class Accesses:
         if not struct:
             name = node_text(node.child_by_field_name("field") or node)
             return {XSO: STATE, XDO: POLICY}.get(name)
+        if struct == self.offload and self._is_part(view, node):
+            # A struct in it is whose it is itself.
+            base = node.child_by_field_name("argument")
+            return self.base(base, view)[0] if base is not None else None
         return {words.STATE: STATE, words.POLICY: POLICY}.get(struct)
+
+    def _is_part(self, view: View, node: Node) -> bool:
+        """Tell whether an expression is a struct in an offload struct that counts."""
+        kind = self.reader.types.of(node, view) if self.contract.parts else None
+        return kind is not None and kind.base in self.contract.parts and not kind.pointers
 
     def _mode(self, view: View, node: Node) -> tuple[str, str]:
         """Return how an access expression is used (read, write, readwrite) and its RCU accessor."""

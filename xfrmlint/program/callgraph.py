@@ -13,7 +13,7 @@ from xfrmlint.c.mention import Slot, Use, declared_argument, slot_of, use_of
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import OPS
+from xfrmlint.contract.words import OPS, XFRM
 from xfrmlint.kernel.doors import (
     DATAPATH,
     UNKNOWN,
@@ -372,7 +372,8 @@ class CallGraph:
         if found is None:
             return self.reader.universe.files(path), self.reader.universe.key(path), False
         universe = self.reader.universe
-        if found.path.startswith("include/") and found.path not in universe.shared:
+        shared = found.path in universe.shared and found.path != XFRM
+        if found.path.startswith("include/") and not shared:
             return [], "", True
         files = dict.fromkeys(universe.files(path))
         key = universe.key(path)

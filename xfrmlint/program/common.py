@@ -9,6 +9,7 @@ and port_create() called in a loop, or by two functions that are given a card, p
 what is not the port's alone. What was made for the device, or what a single call gives it, is.
 """
 
+import re
 from collections.abc import Iterator
 
 from tree_sitter import Node
@@ -58,7 +59,7 @@ class Common:
             return False
         own = node_text(next(self._private(stored.view, stored.base), stored.base))
         return any(
-            node_text(one) != own
+            node_text(one) != own and not _is_put(stored.view, own, one)
             for leaf in self._forms.alternatives(Value(stored.view, stored.value))
             for one in self._private(leaf.view, leaf.node)
             if next(self._private(stored.view, stored.base), None) is not None
@@ -113,6 +114,20 @@ class Common:
                     yield up
             inside = up.named_children[-1:] if up.type == "parenthesized_expression" else []
             up = up.child_by_field_name("argument") or next(iter(inside), None)
+
+
+def _is_put(view: View, own: str, element: Node) -> bool:
+    """Tell whether a function puts private data in an element of a table, or takes it from there.
+
+    `card->port[nr] = port;`: what that element has is the port's own.
+    """
+    if element.type != "subscript_expression":
+        return False
+    text = node_text(element)
+    stored = re.compile(re.escape(text) + r"\s*=\s*" + re.escape(own) + r"\s*;")
+    body = view.text[view.node.start_byte : view.node.end_byte].decode("utf-8", "replace")
+    taken = [node_text(value) for value in view.assignments(own)]
+    return text in taken or stored.search(body) is not None
 
 
 def _is_made_in(view: View, node: Node) -> bool:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of, called_by, given_to
+from xfrmlint.c.expression import arguments_of, bare, called_by, given_to
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import Local, View
 from xfrmlint.contract import words
@@ -164,7 +164,11 @@ class Devices:
 
     def _made_beside(self, stored: Stored) -> Whose | None:
         """Tell whether a device is kept beside the private data of itself, or of another one."""
-        if stored.base is None or stored.value is None or stored.value.type != "identifier":
+        if stored.base is None or stored.value is None:
+            return None
+        if stored.value.type == "field_expression":
+            return self._of_element(stored.view, stored.value)
+        if stored.value.type != "identifier":
             return None
         base = plain(stored.base)
         if base.type != "identifier":
@@ -178,6 +182,28 @@ class Devices:
         made = _origin(stored.view, node_text(stored.value), stored.value)
         apart = made and origins and "" not in origins and made not in origins
         return Whose.PEER if apart and {made, *origins} != {_PARAMETER} else None
+
+    def _of_element(self, view: View, value: Node) -> Whose | None:
+        """Tell whose the device of a fixed element of a table is: `p->up = card->port[0]->dev`.
+
+        Of a table of several devices' private data it is no device's own.
+        """
+        holder = value.child_by_field_name("argument")
+        holder = bare(holder) if holder is not None else None
+        if holder is not None and holder.type == "identifier":
+            values = view.assignments(node_text(holder))
+            holder = bare(values[0]) if len(values) == 1 else holder
+        if holder is None or holder.type != "subscript_expression":
+            return None
+        index, of = (holder.child_by_field_name(part) for part in ("index", "argument"))
+        table = of.child_by_field_name("field") if of is not None else None
+        kind = self.reader.types.of(holder, view)
+        struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
+        if index is None or table is None or struct not in self.privates.structs(view.path):
+            return None
+        fixed = self.constants.value(node_text(index), view.path) is not None
+        several = fixed and self.fills_several(node_text(table), view.path)
+        return Whose.PEER if several else None
 
     def _whose(self, view: View, node: Node) -> Whose | None:
         if node.type == "call_expression":
@@ -203,7 +229,7 @@ class Devices:
             return Whose.EGRESS
         if (struct, name) in structs.LOWER_MEMBERS:
             return Whose.VLAN
-        role = self.contract.role_of(name) if struct == self.accesses.offload else ""
+        role = self.contract.role_in(struct, name)
         if role in (OWNER, PINNED) and base is not None:
             if self.accesses.base(base, view)[0] != STATE:
                 return Whose.OTHER

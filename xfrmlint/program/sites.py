@@ -106,10 +106,10 @@ class _Finder:
         self.read.update(fresh)
         if not fresh:
             return
-        tag = self.offload.split()[-1]
-        words = [*self.contract.telling, XSO, tag, *self.contract.askers]
+        tags = [struct.split()[-1] for struct in self.contract.structs]
+        words = [*self.contract.telling, XSO, *tags, *self.contract.askers]
         macros = self.reader.macros(files, self.reader.universe.key(path)).hiding(words)
-        names = Words([*words, *macros, *self.carriers(files, tag)], self.reader.indexes)
+        names = Words([*words, *macros, *self.carriers(files, tags)], self.reader.indexes)
         for file in fresh:
             self.unparsed(file, self.contract.telling)
             for view in self.reader.views_with(names, file, macros, own=True):
@@ -121,7 +121,7 @@ class _Finder:
 
     def read_core(self, path: str) -> None:
         """Core code owns xso; only how it treats what is the owner's own is looked at."""
-        private = self.contract.member(PRIVATE)
+        private = self.contract.word(PRIVATE)
         if not private or private.encode() not in self.reader.corpus.data(path):
             return
         accesses = Accesses(self.reader, self.offload, self.graph.handed, (private,))
@@ -131,16 +131,17 @@ class _Finder:
                     # Nobody looked for callers.
                     self.add(access, None, "core", Reached((), (), frozenset(), (), False), False)
 
-    def carriers(self, files: Sequence[str], tag: str) -> list[str]:
+    def carriers(self, files: Sequence[str], tags: Sequence[str]) -> list[str]:
         """Return own names by which an offload struct is reached: members, functions, typedefs."""
         found: dict[str, None] = {}
-        word = tag.encode()
+        words = [tag.encode() for tag in tags]
         for path in files:
-            if path.startswith("include/") or word not in self.reader.corpus.data(path):
+            data = self.reader.corpus.data(path)
+            if path.startswith("include/") or not any(word in data for word in words):
                 continue
             unit = self.reader.corpus.unit(path)
             for item in self.reader.outlines.items(path):
-                if word not in unit.text[item.start : item.end]:
+                if not any(word in unit.text[item.start : item.end] for word in words):
                     continue
                 for node in _declarations(item.node):
                     base = specified(node)
@@ -149,7 +150,7 @@ class _Finder:
                         if made is None:
                             continue
                         kind = made.type.result if made.type.base == "fn" else made.type
-                        if kind is not None and kind.base == self.offload:
+                        if kind is not None and kind.base in self.contract.structs:
                             found[node_text(made.name)] = None
         return list(found)
 
@@ -168,7 +169,7 @@ class _Finder:
 
     def unused(self, macros: dict[str, list[Macro]], files: Sequence[str]) -> None:
         """Note macros that hold a site but are used nowhere: their text was not analysed."""
-        handle = self.contract.member(HANDLE).encode()
+        handle = self.contract.word(HANDLE).encode()
         for name, found in macros.items():
             own = [m for m in found if handle in m.body and not m.path.startswith("include/")]
             used = bool(own) and self._is_used(name.encode(), files, len(found))
@@ -205,6 +206,12 @@ class _Finder:
                 place = view.place(node.start_byte)
                 if place not in known and _is_strange(self.reader, view, node, bool(known)):
                     self.strange(view, place, resolver)
+        for wrapper in self.contract.unfollowed:
+            for view, node in self.reader.near(wrapper.name, path):
+                if _is_strange(self.reader, view, node, False):
+                    takes = ", ".join(wrapper.takes)
+                    why = f"{wrapper.name}({takes}) asks the resolver, and is not followed"
+                    self.unsettled(view, view.place(node.start_byte), wrapper.name, why)
 
     def strange(self, view: View, place: Place, resolver: str) -> None:
         """Note that the resolver is named where it can be asked for all that was understood."""
@@ -212,6 +219,10 @@ class _Finder:
         if not self.contract.is_followed:
             takes = ", ".join(self.contract.resolver.takes if self.contract.resolver else ())
             why = f"{resolver}({takes}) gives its handle in a way that is not followed"
+        self.unsettled(view, place, resolver, why)
+
+    def unsettled(self, view: View, place: Place, resolver: str, why: str) -> None:
+        """Note a call of the resolver of which is not known what becomes of the handle."""
         self.doubts.append(Doubt(place, view.function.name, why))
         access = _resolving(view.function, place, resolver, view)
         for driver in self.drivers_at(view.path):
@@ -281,10 +292,10 @@ class _Finder:
 
     def owners(self, view: View, way: Reached) -> list[Driver]:
         """Return the drivers that a function belongs to, one for each module that links it."""
-        found = self.drivers_at(view.path)
+        found = self.drivers_at(view.path) if view.path != XFRM else []
         if not found:
-            # A library module: its drivers are those that call it.
-            callers = {f.path: None for f in sorted(way.functions)}
+            # A library module, or the core's header: its drivers are those that call it.
+            callers = {f.path: None for f in sorted(way.functions) if f.path != XFRM}
             found = [d for path in callers for d in self.drivers_at(path)]
         by_module: dict[str, list[Driver]] = {}
         for driver in found:

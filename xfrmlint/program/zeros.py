@@ -403,15 +403,22 @@ def _is_changed(view: View, name: str, value: Node, use: Node) -> bool:
 
 def _is_in_a_loop_before(node: Node, use: Node) -> bool:
     """Tell whether a node stands in a loop that ends before a use: it need not be run at all."""
-    up = node.parent
+    below, up = node, node.parent
     while up is not None and up.end_byte <= use.start_byte:
-        if up.type in ("for_statement", "while_statement"):
+        if up.type in ("for_statement", "while_statement") and not _is_run_first(below, up):
             return True
-        up = up.parent
-    around = node.parent
+        below, up = up, up.parent
+    below, around = node, node.parent
     while around is not None and around.type == "comma_expression":
-        around = around.parent
-    return around is not None and around.type == "for_statement"
+        below, around = around, around.parent
+    is_loop = around is not None and around.type == "for_statement"
+    return is_loop and around is not None and not _is_run_first(below, around)
+
+
+def _is_run_first(part: Node, loop: Node) -> bool:
+    """Tell whether a part of a loop is what it begins with, or its condition."""
+    first = [loop.child_by_field_name(name) for name in ("initializer", "condition")]
+    return any(one is not None and one.id == part.id for one in first)
 
 
 def _is_tested_behind(view: View, site: Site) -> bool:
