@@ -1,31 +1,85 @@
 """Small trees checked in this process, and whether what is said of one is what is right."""
 
 import re
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
-from tests.laid import EXAMPLE, FIXTURES
+from tests.laid import EXAMPLE
 from tests.trees import Memory
+from xfrmlint.analysis import analyse
+from xfrmlint.analysis.analyse import Analysis
+from xfrmlint.analysis.part import Progress
+from xfrmlint.analysis.parts import plan
+from xfrmlint.c.corpus import Memo
 from xfrmlint.check import check_tree
+from xfrmlint.contract.words import Contract
+from xfrmlint.facts.merged import Rows
 from xfrmlint.findings import Report, Unknown
 from xfrmlint.memory.cache import Cache
 from xfrmlint.memory.gather import Session
-from xfrmlint.rules import load_rules, rules_folder
-from xfrmlint.tree.watched import Seen
+from xfrmlint.rules import Rule, load_rules, rules_folder
+from xfrmlint.tree import Tree
+from xfrmlint.tree.watched import Seen, Watched
 
-_RULES = load_rules([rules_folder()])
+RULES = load_rules([rules_folder()])
 _FUNCTION = re.compile(r"^(?:static )?[^\n;=#]*?\b(\w+)\([^;{}]*\)\n\{\n.*?^\}$", re.M | re.S)
 
 Kinds = frozenset[tuple[str, str]]
 
 
 class _Core(Cache):
-    """Remembers what was made of headers and core: all drivers of a base have it in common."""
+    """Remembers what was made of headers and core: all drivers of a base have it in common.
+
+    Of a driver's folder only what it was like first: mostly another one is changed by a test.
+    """
 
     def remember(self, key: str, seen: Seen, document: Any) -> None:
-        if not ("drivers/" in key or "plan" in key):
+        if not ("plan" in key or ("drivers/" in key and key in self._fresh)):
             super().remember(key, seen, document)
+
+
+# What all tests of a process find out of headers and cores, each once; not for one that changes
+# what the program does or knows.
+SESSION = Session(_Core(None))
+_MEMO = Memo()
+_CORES = Cache(None)
+_CORE_FACTS = analyse.core_facts
+
+
+def report_on(tree: Tree, rules: Sequence[Rule] = RULES) -> Report:
+    """Check a tree; what earlier tests found out of the same headers and the same core holds."""
+    return check_tree(tree, rules, session=SESSION)
+
+
+def analysis_of(tree: Tree, under: Sequence[str] = ()) -> Analysis:
+    """Analyse a tree; what earlier tests found out of the same headers and the same core holds."""
+    with remembering():
+        return analyse.analyse(tree, under=under)
+
+
+@contextmanager
+def remembering() -> Iterator[None]:
+    """Let whoever analyses a tree have what earlier tests found out of its headers and its core."""
+    shared: dict[str, Any] = {
+        "core_facts": _core,
+        "Memo": lambda: _MEMO,
+        "plan": partial(plan, memo=_MEMO),
+    }
+    with patch.multiple(analyse, **shared):
+        yield
+    _MEMO.forget_drivers()
+
+
+def _core(tree: Tree, memo: Memo, progress: Progress, contract: Contract) -> Rows:
+    rows: Rows | None = _CORES.recall(repr(contract), tree)
+    if rows is None:
+        watched = Watched(tree)
+        rows = _CORE_FACTS(watched, memo, progress, contract)
+        _CORES.remember(repr(contract), watched.seen, rows)
+    return rows
 
 
 class Base:
@@ -37,7 +91,7 @@ class Base:
 
     def check(self, files: Mapping[str, bytes]) -> Report:
         """Check the tree that has these files besides."""
-        return check_tree(Memory({**self._files, **files}), _RULES, session=self._session)
+        return check_tree(Memory({**self._files, **files}), RULES, session=self._session)
 
     def check_example(self, text: str) -> Report:
         """Check the tree that has a driver `example` of one file."""
@@ -48,14 +102,6 @@ class Base:
                 "drivers/net/Makefile": b"obj-m += example/\n",
             }
         )
-
-
-@cache
-def files_of(folder: str) -> Mapping[str, bytes]:
-    """Return what lies in a folder of fixtures/, by path."""
-    top = FIXTURES / folder
-    files = (path for path in sorted(top.rglob("*")) if path.is_file())
-    return {path.relative_to(top).as_posix(): path.read_bytes() for path in files}
 
 
 def kinds(report: Report) -> Kinds:

@@ -1,5 +1,6 @@
-"""Which tests a plain `pytest` leaves out, and the last line of its report."""
+"""Which tests a plain `pytest` leaves out, the last line of its report, and its garbage."""
 
+import gc
 import signal
 
 import pytest
@@ -15,6 +16,12 @@ def _is_plain(config: pytest.Config) -> bool:
     """Tell whether neither tests nor marks were named."""
     named = config.args_source is pytest.Config.ArgsSource.ARGS
     return not named and not config.option.markexpr and not config.option.keyword
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Look seldom for cycles among all that the tests of a plain run are: most of it stays."""
+    if _is_plain(config):
+        gc.set_threshold(*gc.get_threshold()[:2], 400)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

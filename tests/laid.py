@@ -1,12 +1,16 @@
 """Miniature kernels laid out for a test, and what their comments expect of them."""
 
+import posixpath
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 EXAMPLE = "drivers/net/example/example.c"
+_MAKEFILE = "drivers/net/Makefile"
 _COMMENT = re.compile(r"/\*\s*(expect|expect-missing):\s*([A-Z0-9_]+(?:\s*,\s*[A-Z0-9_]+)*)\s*\*/")
 _ANY_COMMENT = re.compile(r"(?:/\*|//)\s*expect\b")
 _OVER = re.compile(r"\s*/\* over (\w+) \*/\n")
@@ -42,6 +46,14 @@ def lay_fixture(name: str, destination: Path) -> Path:
     return lay((folder / "base").read_text("utf-8").strip(), destination, folder)
 
 
+@cache
+def files_of(folder: str) -> Mapping[str, bytes]:
+    """Return what lies in a folder of fixtures/, by path."""
+    top = FIXTURES / folder
+    files = (path for path in sorted(top.rglob("*")) if path.is_file())
+    return {path.relative_to(top).as_posix(): path.read_bytes() for path in files}
+
+
 def is_core(text: str) -> bool:
     """Tell whether an example is a file of the core, not a driver."""
     return _CORE_FILE.match(_OVER.sub("", text.lstrip(), count=1)) is not None
@@ -53,33 +65,62 @@ def lay_example(text: str, destination: Path) -> Path:
     An example that begins with a path in a comment is that file of the core instead. One that
     begins with `/* over shared */` is laid over the later form's tree, of which no driver is left.
     """
-    over = _OVER.match(text)
-    lay(over.group(1) if over is not None else "rfc", destination)
-    if over is not None:
+    example = _example(text)
+    lay(example.base, destination)
+    if example.alone:
         shutil.rmtree(destination / "drivers/net")
-        (destination / "drivers/net").mkdir()
+    for path, data in example.files.items():
+        (destination / path).parent.mkdir(parents=True, exist_ok=True)
+        (destination / path).write_bytes(data)
+    return destination
+
+
+def example_files(text: str) -> dict[str, bytes]:
+    """Return the files of that tree, by path."""
+    example = _example(text)
+    base = files_of(f"base/{example.base}")
+    kept = (path for path in base if not (example.alone and path.startswith("drivers/net/")))
+    return {path: base[path] for path in kept} | example.files
+
+
+class _Example(NamedTuple):
+    """A tree as what is laid over another one. alone: of which no driver is left."""
+
+    base: str
+    alone: bool
+    files: dict[str, bytes]
+
+
+def _example(text: str) -> _Example:
+    over = _OVER.match(text)
+    base = over.group(1) if over is not None else "rfc"
     whole = _OVER.sub("", text, count=1).lstrip()
     named = _CORE_FILE.match(whole)
     if named is not None:
-        (destination / named.group(1)).write_text(whole, "utf-8")
-        return destination
-    source = destination / EXAMPLE
-    source.parent.mkdir(parents=True, exist_ok=True)
-    source.write_text(text, "utf-8")
-    (source.parent / "Makefile").write_text("obj-m += example.o\n", "utf-8")
-    with open(destination / "drivers/net/Makefile", "a", encoding="utf-8") as file:
-        file.write("obj-m += example/\n")
-    return destination
+        return _Example(base, over is not None, {named.group(1): whole.encode()})
+    makefile = b"" if over is not None else files_of(f"base/{base}")[_MAKEFILE]
+    files = {
+        EXAMPLE: text.encode(),
+        posixpath.join(posixpath.dirname(EXAMPLE), "Makefile"): b"obj-m += example.o\n",
+        _MAKEFILE: makefile + b"obj-m += example/\n",
+    }
+    return _Example(base, over is not None, files)
 
 
 def expected(tree: Path) -> Expected:
     """Return (path, line) -> types of every `/* expect: A, B */` below drivers/, net/, include/."""
-    return _commented(tree, "expect")
+    return _commented(_texts(tree), "expect")
 
 
 def expected_missing(tree: Path) -> Expected:
     """Return the same of `/* expect-missing: A */`: what is right to ask for, and not found yet."""
-    return _commented(tree, "expect-missing")
+    return _commented(_texts(tree), "expect-missing")
+
+
+def expected_in(files: Mapping[str, bytes]) -> Expected:
+    """Return what is expected of a tree in memory."""
+    texts = {path: data.decode("utf-8", "surrogateescape") for path, data in files.items()}
+    return _commented(texts, "expect")
 
 
 def expected_types(text: str) -> set[str]:
@@ -100,15 +141,24 @@ def _flat(places: Expected) -> set[tuple[str, int, str]]:
     return {(path, line, kind) for (path, line), kinds in places.items() for kind in kinds}
 
 
-def _commented(tree: Path, wanted: str) -> Expected:
+def _texts(tree: Path) -> dict[str, str]:
+    return {
+        path.relative_to(tree).as_posix(): path.read_text("utf-8", "surrogateescape")
+        for top in _CHECKED
+        for path in (tree / top).rglob("*")
+        if path.is_file()
+    }
+
+
+def _commented(texts: Mapping[str, str], wanted: str) -> Expected:
     found: Expected = {}
-    for path in sorted(p for top in _CHECKED for p in (tree / top).rglob("*") if p.is_file()):
-        lines = path.read_text("utf-8", "surrogateescape").split("\n")
+    for path, text in sorted(texts.items()):
+        # Most files expect nothing.
+        lines = text.split("\n") if "expect" in text else ()
         for number, line in enumerate(lines, 1):
             for word, kinds in _comments(line):
                 if word == wanted:
-                    place = (path.relative_to(tree).as_posix(), number)
-                    found.setdefault(place, set()).update(kinds)
+                    found.setdefault((path, number), set()).update(kinds)
     return found
 
 

@@ -7,13 +7,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
+
+from tests.forked import Asked, Forks
 
 # Not the user's own.
 _CACHE = tempfile.TemporaryDirectory(prefix="xfrmlint-test-")
 _CHECKOUT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-m", "xfrmlint")
+# Variables that Python reads when it starts.
+_AT_START = ("PYTHON", "LC_", "LANG")
 
 
 class Ran(NamedTuple):
@@ -40,15 +45,35 @@ def run(
     stdin: bytes = b"",
 ) -> Ran:
     """Run xfrmlint. timeout: seconds until TimeoutExpired. memory: most bytes it may map, or 0."""
+    asked = Asked([*map(str, arguments)], str(cwd), environment(**(env or {})), memory)
+    if stdin or any(name.startswith(_AT_START) for name in env or ()):
+        return _started(asked, timeout, stdin)
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        status = _forks().run(asked, out, err, timeout)
+        return Ran(status, _text(out), _text(err))
+
+
+@cache
+def _forks() -> Forks:
+    return Forks(environment())
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return os.fsdecode(file.read())
+
+
+def _started(asked: Asked, timeout: float, stdin: bytes) -> Ran:
+    """Run the command as a shell does."""
 
     def limit() -> None:
-        if memory:
-            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        if asked.memory:
+            resource.setrlimit(resource.RLIMIT_AS, (asked.memory, asked.memory))
 
     done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=cwd,
-        env=environment(**(env or {})),
+        [*COMMAND, *asked.arguments],
+        cwd=asked.cwd,
+        env=asked.env,
         input=stdin,
         capture_output=True,
         timeout=timeout,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.asked import Base, files_of
-from tests.laid import EXAMPLE
+from tests.asked import Base
+from tests.laid import EXAMPLE, files_of
 
 BASE = Base(files_of("base/rfc"))
 HEAD = """\

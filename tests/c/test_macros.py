@@ -10,12 +10,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.asked import report_on
 from tests.laid import EXAMPLE, lay_example
 from tests.trees import FOO, reader
 from xfrmlint.c import macros
 from xfrmlint.c.macros import Expansion, Macro, expand, macros_in, tokens, uses
-from xfrmlint.check import check_tree
-from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree.folder import Folder
 
 COMPILER = shutil.which("gcc") or shutil.which("clang") or shutil.which("cc")
@@ -497,7 +496,7 @@ READ = "long example_read(struct xfrm_state *x)\n{\n\treturn %s;\n}\n"
     ],
 )
 def test_a_macro_is_expanded_or_named_as_unknown(text: str, seen: bool, tmp_path: Path) -> None:
-    report = check_tree(Folder(lay_example(text, tmp_path / "linux")), load_rules([rules_folder()]))
+    report = report_on(Folder(lay_example(text, tmp_path / "linux")))
     unknown = {(u.path, u.line) for u in report.unknown if "expand to more" in u.reason}
     start = text[: text.index("long")].count("\n") + 1
     assert unknown == (set() if seen else {(EXAMPLE, start)})

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 
 import pytest
 
+from tests.asked import analysis_of
 from tests.flow.test_flow import TESTED, H, X, ways
 from tests.trees import FOO, HEAD, reader, tree
-from xfrmlint.analysis.analyse import Analysis, analyse
+from xfrmlint.analysis.analyse import Analysis
 from xfrmlint.analysis.tabulate import rows_of
 from xfrmlint.c.shape import shapes_of
 from xfrmlint.facts.rows import UnknownRow
-
-pytestmark = pytest.mark.slow
 
 HEADER = "drivers/net/foo/foo.h"
 XMIT = "static netdev_tx_t foo_tx(struct sk_buff *skb, struct net_device *dev)"
@@ -57,7 +56,7 @@ def driver(
 
 
 def analysed(files: Mapping[str, str]) -> Analysis:
-    return analyse(tree({"drivers/net/foo/Makefile": "obj-m += foo.o\n", **files}))
+    return analysis_of(tree({"drivers/net/foo/Makefile": "obj-m += foo.o\n", **files}))
 
 
 def sites(found: Analysis) -> set[tuple[str, str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import SESSION
 from tests.git.test_commit import git, write
 from tests.laid import lay
 from tests.ran import run
@@ -143,7 +144,7 @@ def commit(folder: Path, subject: str, *edits: Edit) -> str:
 def judge(folder: Path, only_new: bool = True, **asked: object) -> list[ChangeReport]:
     with ExitStack() as stack:
         steps = steps_of(Asked(**asked), find_tree(str(folder)), stack)  # type: ignore[arg-type]
-        return [judged(step, RULES, only_new) for step in steps]
+        return [judged(step, RULES, only_new, session=SESSION) for step in steps]
 
 
 def patches_of(folder: Path, since: str = "HEAD~1") -> list[str]:

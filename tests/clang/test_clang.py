@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.asked import analysis_of, report_on
 from tests.laid import FIXTURES, lay, lay_fixture, trees
 from tests.ran import run, run_json
 from tests.trees import Memory
-from xfrmlint.analysis.analyse import analyse
 from xfrmlint.analysis.part import Facts, quietly
 from xfrmlint.c.regions import Region
-from xfrmlint.check import check_tree, report_of
+from xfrmlint.check import report_of
 from xfrmlint.clang import library
 from xfrmlint.clang.compilation import Build
 from xfrmlint.clang.compiler import Asked, Clang
@@ -479,7 +479,7 @@ void foo_setup(struct net_device *dev)
 
 def _confirmed(tree: Tree) -> Report:
     with Clang(tree, beside=place()) as clang:
-        facts = analyse(tree).facts
+        facts = analysis_of(tree).facts
         return confirmed(tree, facts, report_of(facts, tree, RULES), clang)
 
 
@@ -556,7 +556,7 @@ OPEN = {
 @pytest.mark.parametrize("name", trees())
 def test_findings_in_the_miniature_kernels(name: str, tmp_path: Path) -> None:
     tree = Folder(lay_fixture(name, tmp_path / "linux"))
-    facts = analyse(tree).facts
+    facts = analysis_of(tree).facts
     before = report_of(facts, tree, RULES)
     with Clang(tree) as clang:
         report = confirmed(tree, facts, before, clang)
@@ -847,7 +847,7 @@ ALONE = {("optin-ifdef", "drivers/net/ember/ember_ipsec.c", 62, "LOWER_HANDLE_FL
 @pytest.mark.parametrize("name", trees())
 def test_by_libclangs_rows_only_what_is_not_compiled_differs(name: str, tmp_path: Path) -> None:
     tree = Folder(lay_fixture(name, tmp_path / "linux"))
-    plain = check_tree(tree, RULES)
+    plain = report_on(tree)
     compiled = check_compiled(tree, RULES, quietly, Session(Cache(None)))
 
     def found(report: Report) -> set[tuple[str, str, int, str]]:
@@ -992,7 +992,7 @@ DIFFER: dict[str, tuple[Callable[[SiteRow], SiteRow | None], str]] = {
 def test_a_difference_is_found(name: str, tmp_path: Path) -> None:
     change, wanted = DIFFER[name]
     tree = Folder(lay_fixture("demo", tmp_path / "linux"))
-    facts = analyse(tree).facts
+    facts = analysis_of(tree).facts
     with Clang(tree) as clang:
         assert compared(tree, facts, clang) == []
         lines = list(comparison.render(compared(tree, _resited(facts, change), clang)))

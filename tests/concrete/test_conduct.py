@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import analysis_of
 from tests.laid import FIXTURES, lay
-from xfrmlint.analysis.analyse import analyse
 from xfrmlint.tree.folder import Folder
 
 TEAMS = FIXTURES / "upper-teams/drivers/net"
@@ -69,7 +69,7 @@ def told(
         text = text.replace(old, new)
     path.write_text(text, "utf-8")
     lines = text.split("\n")
-    store = analyse(Folder(tree)).store
+    store = analysis_of(Folder(tree)).store
     _, rows = store.query("SELECT kind, line, column, supposed FROM misdeed ORDER BY kind, line")
     kinds = [
         f"{row['kind']}{'?' * row['supposed']}: {lines[row['line'] - 1][row['column'] - 1 :]}"
@@ -321,4 +321,4 @@ def test_the_core_clears_what_an_owner_leaves(tmp_path: Path) -> None:
     failed = "		x->xso.dev = NULL;\n"
     assert text.count(failed) == 1
     core.write_text(text.replace(failed, f"{failed}		x->xso.real_dev = NULL;\n"), "utf-8")
-    assert analyse(Folder(tmp_path / "linux")).store.query("SELECT * FROM misdeed")[1] == []
+    assert analysis_of(Folder(tmp_path / "linux")).store.query("SELECT * FROM misdeed")[1] == []

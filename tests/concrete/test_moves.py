@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import analysis_of
 from tests.laid import lay_example
-from xfrmlint.analysis.analyse import analyse
 from xfrmlint.tree.folder import Folder
 
 AGATE = """#include <linux/netdevice.h>
@@ -163,7 +163,7 @@ def told(
         head = "int xfrm_dev_state_add("
         core = (tree / path).read_text("utf-8")
         (tree / path).write_text(core.replace(head, head + takes), "utf-8")
-    store = analyse(Folder(tree)).store
+    store = analysis_of(Folder(tree)).store
     _, rows = store.query("SELECT kind, line, column FROM misdeed")
     lines = text.split("\n")
     found = [f"{one['kind']}: {lines[one['line'] - 1][one['column'] - 1 :]}" for one in rows]

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import analysis_of
 from tests.laid import lay
-from xfrmlint.analysis.analyse import Analysis, analyse
+from xfrmlint.analysis.analyse import Analysis
 from xfrmlint.tree.folder import Folder
 
 OWNER = """\
@@ -161,7 +162,7 @@ def analysed(tmp_path: Path, *changes: tuple[str, str]) -> Analysis:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     (tree / "drivers/net/slate/slate.c").write_text(text, "utf-8")
-    return analyse(Folder(tree))
+    return analysis_of(Folder(tree))
 
 
 def wrong(found: Analysis) -> set[tuple[str, str, str | None]]:

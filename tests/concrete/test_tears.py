@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import analysis_of
 from tests.laid import lay, lay_fixture
-from xfrmlint.analysis.analyse import analyse
 from xfrmlint.concrete.tears import Tear, order_of
 from xfrmlint.contract.words import HANDLE, OWNER, PINNED, Contract, Member
 from xfrmlint.model.interleave import lines
@@ -16,7 +16,7 @@ IPSEC = "drivers/net/bonding/bond_ipsec.c"
 
 
 def tears(tree: Path) -> tuple[Tear, ...]:
-    return analyse(Folder(tree)).tears
+    return analysis_of(Folder(tree)).tears
 
 
 def changed(tree: Path, path: str, *changes: tuple[str, str]) -> Path:
@@ -70,7 +70,7 @@ def test_writes_that_either_order_tears_are_the_owners(tmp_path: Path) -> None:
 
 def test_the_resolvers_order_of_reads_is_told_at_its_definition(tmp_path: Path) -> None:
     tree = changed(lay("shared", tmp_path / "linux"), HEADER, *HANDLE_FIRST)
-    _, rows = analyse(Folder(tree)).store.query(
+    _, rows = analysis_of(Folder(tree)).store.query(
         "SELECT function, path, driver, detail FROM core_function WHERE question = 'torn'"
         " AND ok = 0"
     )

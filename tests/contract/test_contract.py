@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import report_on
 from tests.laid import FIXTURES, difference, expected, lay, lay_fixture, trees
 from tests.ran import run
 from tests.trees import Memory
 from tests.whole.test_fixtures import places
 from xfrmlint.analysis.parts import contract_in, reader_of
-from xfrmlint.check import check_tree
 from xfrmlint.contract.behaviour import core_says
 from xfrmlint.contract.document import contract_of, document_of
 from xfrmlint.contract.revisions import NO_NAMES, Names
@@ -27,7 +27,6 @@ from xfrmlint.contract.words import (
     what_there_is,
     worth_reading,
 )
-from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree.folder import Folder
 
 pytestmark = pytest.mark.slow
@@ -618,7 +617,7 @@ def findings(files: Mapping[str, str], *pieces: tuple[str, str, str]) -> list[tu
     """Return type and line of what is found in a tree of revision 2 with a lower driver."""
     with_driver = {**files, LOWER_C: LOWER, "drivers/net/low/Makefile": "obj-m += low.o\n"}
     tree = changed(with_driver, *pieces)
-    report = check_tree(tree, load_rules([rules_folder()]))
+    report = report_on(tree)
     lines = {path: tree.read(path).decode().splitlines() for path in with_driver}
     return [(f.type, lines[f.path][f.line - 1].strip()) for f in report.findings]
 
@@ -747,7 +746,7 @@ def rename(tree: Path) -> Path:
 )  # fmt: skip
 def test_renamed_throughout_a_tree_has_the_same_findings(name: str, tmp_path: Path) -> None:
     tree = rename(lay_fixture(name, tmp_path / "linux"))
-    report = check_tree(Folder(tree), load_rules([rules_folder()]))
+    report = report_on(Folder(tree))
     assert report.contract == "present"
     assert not difference(places(report.findings), expected(tree))
     for finding in report.findings:
@@ -765,7 +764,7 @@ def test_renamed_the_resolver_is_compared_as_before(tmp_path: Path) -> None:
 
 def test_a_message_says_what_the_tree_calls_things(tmp_path: Path) -> None:
     tree = rename(lay_fixture("read-forms-plain", tmp_path / "linux"))
-    report = check_tree(Folder(tree), load_rules([rules_folder()]))
+    report = report_on(Folder(tree))
     assert any("reads xso.hw_key on the datapath" in f.message for f in report.findings)
 
 

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import analysis_of, report_on
 from tests.laid import EXAMPLE, lay_example
-from xfrmlint.analysis.analyse import analyse
 from xfrmlint.analysis.judgement import judgements
-from xfrmlint.check import check_tree
-from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree.folder import Folder
 
 DRIVER = """\
@@ -119,22 +117,21 @@ OWN = {CORE_PATH: CORE}
 )
 def test_levels(files: Mapping[str, str], levels: Mapping[str, str], tmp_path: Path) -> None:
     tree = laid(tmp_path, files)
-    report = check_tree(Folder(tree), load_rules([rules_folder()]))
+    report = report_on(Folder(tree))
     assert {f.type: f.level for f in report.findings if f.path == EXAMPLE} == levels
 
 
 def test_what_a_folder_alone_shows_is_what_the_tree_shows(tmp_path: Path) -> None:
     tree = laid(tmp_path, {**OWN, BOND_PATH: BOND})
-    rules = load_rules([rules_folder()])
-    part = analyse(Folder(tree), under=["drivers/net/example"])
-    whole = check_tree(Folder(tree), rules)
-    assert part.facts.whole.contract.core == analyse(Folder(tree)).facts.whole.contract.core
+    part = analysis_of(Folder(tree), under=["drivers/net/example"])
+    whole = report_on(Folder(tree))
+    assert part.facts.whole.contract.core == analysis_of(Folder(tree)).facts.whole.contract.core
     assert any(f.level == "ERROR" for f in whole.findings)
 
 
 def test_no_upper_s_state_gets_there(tmp_path: Path) -> None:
     tree = laid(tmp_path, OWN)
-    (judged,) = judgements(analyse(Folder(tree)).store, lambda *_: "")
+    (judged,) = judgements(analysis_of(Folder(tree)).store, lambda *_: "")
     rows = {str(outcome) for outcome in judged.outcomes}
     assert rows <= {"right", "0 tested", "not reached", "stale"}
     assert "right" in rows

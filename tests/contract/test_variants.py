@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import analysis_of, report_on
 from tests.laid import FIXTURES, lay
 from tests.ran import run
-from xfrmlint.analysis.analyse import analyse
 from xfrmlint.analysis.judgement import judgements, topologies
-from xfrmlint.check import check_tree
 from xfrmlint.findings import Report
-from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree.folder import Folder
 
 XFRM, NETDEVICE = "include/net/xfrm.h", "include/linux/netdevice.h"
@@ -108,7 +106,7 @@ def laid(path: Path, changes: Changes) -> Path:
 
 
 def checked(tree: Path) -> Report:
-    return check_tree(Folder(tree), load_rules([rules_folder()]))
+    return report_on(Folder(tree))
 
 
 def test_the_resolvers_arguments_can_stand_the_other_way_round(tmp_path: Path) -> None:
@@ -116,7 +114,7 @@ def test_the_resolvers_arguments_can_stand_the_other_way_round(tmp_path: Path) -
     report = checked(tree)
     assert [(f.type, f.path) for f in report.findings] == []
     assert [u.reason for u in report.unknown] == []
-    (judged,) = judgements(analyse(Folder(tree)).store, lambda *_: "")
+    (judged,) = judgements(analysis_of(Folder(tree)).store, lambda *_: "")
     assert {"right", "0 tested"} == {str(outcome) for outcome in judged.outcomes}
 
 
@@ -168,7 +166,7 @@ def test_the_handle_can_lie_in_a_struct_of_the_offload_struct(tmp_path: Path) ->
     report = checked(tree)
     assert [(f.type, f.path) for f in report.findings] == []
     assert [u.reason for u in report.unknown] == []
-    (judged,) = judgements(analyse(Folder(tree)).store, lambda *_: "")
+    (judged,) = judgements(analysis_of(Folder(tree)).store, lambda *_: "")
     assert {"right", "0 tested"} == {str(outcome) for outcome in judged.outcomes}
 
 
@@ -283,7 +281,7 @@ def test_the_header_can_wrap_the_resolver(changes: Changes, tmp_path: Path) -> N
     assert [(f.type, f.path) for f in report.findings] == []
     # What a macro of a header does besides is not looked at.
     assert [u.reason for u in report.unknown if "must not sleep" not in u.reason] == []
-    (judged,) = judgements(analyse(Folder(tree)).store, lambda *_: "")
+    (judged,) = judgements(analysis_of(Folder(tree)).store, lambda *_: "")
     assert {"right", "0 tested"} == {str(outcome) for outcome in judged.outcomes}
 
 
@@ -342,7 +340,7 @@ def test_the_resolver_can_take_flags_besides(tmp_path: Path) -> None:
     report = checked(tree)
     assert [(f.type, f.path) for f in report.findings] == []
     assert [u.reason for u in report.unknown] == []
-    (judged,) = judgements(analyse(Folder(tree)).store, lambda *_: "")
+    (judged,) = judgements(analysis_of(Folder(tree)).store, lambda *_: "")
     assert {"right", "0 tested"} == {str(outcome) for outcome in judged.outcomes}
 
 
@@ -378,7 +376,7 @@ def test_who_does_not_promise_to_share_gets_no_shared_state(
     assert both in text
     ops.write_text(text.replace(both, promises), "utf-8")
     used = [one.name for one in topologies()]
-    (judged,) = judgements(analyse(Folder(tree)).store, lambda *_: "")
+    (judged,) = judgements(analysis_of(Folder(tree)).store, lambda *_: "")
     rows = dict(zip(used, map(str, judged.outcomes), strict=True))
     assert rows["LAG, lower A"] == outcome
     assert rows["active-backup, active lower"] == "right"

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.asked import remembering
 from tests.laid import lay_fixture, trees
 from xfrmlint.analysis.analyse import analyse
 from xfrmlint.check import report_of
@@ -39,6 +40,12 @@ SHAPES = {
     ("pointers-same-field", "delta"): "delta_dp_send(): the function has no exit",
     ("module-without-table", "slate"): "slatexl_sa_gone(): xso.offload_handle is written outside",
 }
+
+
+@pytest.fixture(autouse=True)
+def _remembering() -> Iterator[None]:
+    with remembering():
+        yield
 
 
 class Tried(NamedTuple):

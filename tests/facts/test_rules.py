@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
+from tests.asked import report_on
 from tests.laid import (
     EXAMPLE,
     Expected,
     difference,
-    expected,
+    example_files,
+    expected_in,
     expected_types,
     is_core,
-    lay_example,
 )
-from xfrmlint.check import check_tree
+from tests.trees import Memory
 from xfrmlint.contract.words import NEEDS
 from xfrmlint.errors import InputError
 from xfrmlint.facts.rows import SiteRow, TreeRow, WordRow
@@ -33,7 +34,6 @@ from xfrmlint.rules import (
     run_rules,
     words_of,
 )
-from xfrmlint.tree.folder import Folder
 
 RULES = load_rules([rules_folder()])
 FIELDS = [
@@ -95,10 +95,9 @@ def examples() -> Iterator[Any]:
                 yield pytest.param(rule, kind, text, id=f"{rule.type}-{kind}-{number}")
 
 
-def checked(text: str, tmp_path: Path) -> tuple[Path, Report]:
-    """Lay an example and run every rule over it."""
-    tree = lay_example(text, tmp_path / "linux")
-    return tree, check_tree(Folder(tree), RULES)
+def checked(text: str) -> Report:
+    """Run every rule over an example."""
+    return report_on(Memory(example_files(text)))
 
 
 @each_rule
@@ -132,17 +131,15 @@ def test_fields_stand_in_one_order(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize(("rule", "kind", "text"), list(examples()))
-def test_an_example_gives_what_its_comments_say(
-    rule: Rule, kind: str, text: str, tmp_path: Path
-) -> None:
-    tree, report = checked(text, tmp_path)
+def test_an_example_gives_what_its_comments_say(rule: Rule, kind: str, text: str) -> None:
+    files, report = example_files(text), checked(text)
     found: Expected = {}
     for finding in report.findings:
         found.setdefault((finding.path, finding.line), set()).add(finding.type)
 
-    assert not difference(found, expected(tree))
+    assert not difference(found, expected_in(files))
     for finding in report.findings:
-        lines = (tree / finding.path).read_text("utf-8").splitlines()[: finding.line]
+        lines = files[finding.path].decode().splitlines()[: finding.line]
         heads = [line for line in lines if re.match(r"[a-z}#]", line)]
         assert not finding.function or f"{finding.function}(" in heads[-1] or "=" in heads[-1]
     assert report.contract == "present"
@@ -165,8 +162,8 @@ def test_examples_differ() -> None:
 
 
 @each_rule
-def test_a_finding_of_a_bad_example_is_worded(rule: Rule, tmp_path: Path) -> None:
-    _, report = checked(rule.bad[0], tmp_path)
+def test_a_finding_of_a_bad_example_is_worded(rule: Rule) -> None:
+    report = checked(rule.bad[0])
     findings = [f for f in report.findings if f.type == rule.type]
 
     assert findings
@@ -181,12 +178,11 @@ def test_a_finding_of_a_bad_example_is_worded(rule: Rule, tmp_path: Path) -> Non
         assert finding.source.strip()
 
 
-def test_the_level_depends_on_the_opt_in(tmp_path: Path) -> None:
+def test_the_level_depends_on_the_opt_in() -> None:
     rule = next(r for r in RULES if r.type == "DIRECT_OFFLOAD_HANDLE")
     levels = []
-    for number, text in enumerate(rule.bad):
-        _, report = checked(text, tmp_path / str(number))
-        levels.append({f.level for f in report.findings if f.type == rule.type})
+    for text in rule.bad:
+        levels.append({f.level for f in checked(text).findings if f.type == rule.type})
 
     opted_in = ["XFRMDEV_OPS_F_LOWER_HANDLE" in text for text in rule.bad]
     # No driver of this tree hands xdo_dev_offload_ok on.

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from tests.asked import analysis_of
 from tests.trees import FOO, HEAD, tree
-from xfrmlint.analysis.analyse import analyse
 from xfrmlint.flow.events import Device, Kind, Path, Sa, Source
 from xfrmlint.flow.paths import Traced
 
@@ -60,7 +60,7 @@ H = f"{X}\tunsigned long h = xfrm_dev_state_lower_handle(x, dev);\n"
 
 def traced(files: Mapping[str, str]) -> Traced:
     """Follow the packets of the driver foo."""
-    found = analyse(tree({"drivers/net/foo/Makefile": "obj-m += foo.o\n", **files}))
+    found = analysis_of(tree({"drivers/net/foo/Makefile": "obj-m += foo.o\n", **files}))
     return found.traced["foo"]
 
 

@@ -2,12 +2,11 @@
 
 import pytest
 
+from tests.asked import report_on
 from tests.flow.test_flow import HEADER, driver, said, traced
 from tests.trees import FOO, tree
 from xfrmlint.analysis.parts import reader_of
-from xfrmlint.check import check_tree
 from xfrmlint.contract.words import RESULT, ZEROED
-from xfrmlint.rules import load_rules, rules_folder
 
 XFRM, NETDEVICE = "include/net/xfrm.h", "include/linux/netdevice.h"
 NAME = "xfrm_dev_state_lower_handle"
@@ -241,9 +240,8 @@ LOST = f"{OWN}{OPS}\n\tif (!port)\n\t\treturn {ASK};\n\t*handle = own;\n\treturn
 def test_findings_of_a_driver_that_asks_so(
     kernel: dict[str, str], statements: str, types: list[str]
 ) -> None:
-    report = check_tree(
-        tree({"drivers/net/foo/Makefile": "obj-m += foo.o\n", **driver(X + statements), **kernel}),
-        load_rules([rules_folder()]),
+    report = report_on(
+        tree({"drivers/net/foo/Makefile": "obj-m += foo.o\n", **driver(X + statements), **kernel})
     )
     found = [f.type for f in report.findings if f.path == FOO]
     assert [one for one in found if one not in OTHERS] == types

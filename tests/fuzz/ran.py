@@ -56,7 +56,6 @@ def ran(*arguments: str | Path) -> Ran:
         finally:
             gc.enable()
             sys.stdout.flush()
-    gc.collect()
     found = Ran(status if isinstance(status, int) else -1, out.getvalue(), err.getvalue())
     if found.status not in STATUSES:
         raise Wrong(f"status {status}")

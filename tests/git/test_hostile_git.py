@@ -15,6 +15,7 @@ import pytest
 from tests.git.test_commit import git
 from tests.laid import lay_fixture
 from tests.ran import run
+from tests.slow import but_first
 from xfrmlint.errors import InputError
 from xfrmlint.git.repository import Repository
 from xfrmlint.programs import Answering, output_of, program
@@ -73,8 +74,8 @@ def test_what_is_staged_is_judged(tree: Path) -> None:
     assert run("check", "--staged", "-q", cwd=tree).status == 1
 
 
-@pytest.mark.parametrize("damage", [cut, Path.unlink])
-@pytest.mark.parametrize("which", [of_blob, of_staged])
+@pytest.mark.parametrize("damage", but_first([cut, Path.unlink]))
+@pytest.mark.parametrize("which", but_first([of_blob, of_staged]))
 @pytest.mark.parametrize("way", [["--staged"], ["--base", "HEAD"]])
 def test_a_change_that_can_not_be_read_is_never_clean(
     damage: Callable[[Path], None], which: Callable[[Path], Path], way: list[str], tree: Path
@@ -91,6 +92,7 @@ def test_a_change_that_can_not_be_read_is_never_clean(
     assert IPSEC in ran.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["before", "after"])
 def test_an_object_s_size_is_asked_before_it_is_read(side: str, tree: Path) -> None:
     size = 65 << 20
@@ -108,7 +110,8 @@ def test_an_object_s_size_is_asked_before_it_is_read(side: str, tree: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "where", ["config", "HEAD", "index", "packed-refs", "shallow", "refs/x", "objects/x"]
+    "where",
+    but_first(["config", "HEAD", "index", "packed-refs", "shallow", "refs/x", "objects/x"]),
 )
 def test_a_fifo_of_git_is_refused(where: str, tree: Path) -> None:
     (tree / ".git" / where).unlink(missing_ok=True)
@@ -124,7 +127,7 @@ def test_a_link_to_a_device_is_refused(tree: Path) -> None:
     assert "a device" in run("check", "--staged", cwd=tree).err
 
 
-@pytest.mark.parametrize("entry", [".", "", "bin", "{tree}/bin"])
+@pytest.mark.parametrize("entry", but_first([".", "", "bin", "{tree}/bin"]))
 def test_no_program_of_the_tree_is_run(
     entry: str, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +192,7 @@ MADE: dict[str, Callable[[Path], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("name", but_first(MADE, 2))
 def test_a_tree_that_no_git_writes_is_one_line(name: str, tree: Path) -> None:
     commit = committed(tree, MADE[name](tree))
     ran = run("check", "--git", commit, cwd=tree, timeout=20)

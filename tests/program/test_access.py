@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from tests.asked import analysis_of
 from tests.trees import FOO, HEAD, tree
-from xfrmlint.analysis.analyse import Analysis, analyse
+from xfrmlint.analysis.analyse import Analysis
 
 HEADER = "drivers/net/foo/foo.h"
 BAR = "drivers/net/foo/bar.c"
@@ -21,7 +22,7 @@ MAKEFILE = {"drivers/net/foo/Makefile": "obj-m += drv.o\ndrv-y := foo.o bar.o\n"
 
 
 def analysed(text: str, more: Mapping[str, str] | None = None) -> Analysis:
-    return analyse(tree({FOO: HEAD + text + TAIL, BAR: "", **MAKEFILE, **(more or {})}))
+    return analysis_of(tree({FOO: HEAD + text + TAIL, BAR: "", **MAKEFILE, **(more or {})}))
 
 
 def sites(analysis: Analysis) -> list[str]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import analysis_of
 from tests.laid import lay
-from xfrmlint.analysis.analyse import analyse
 from xfrmlint.tree.folder import Folder
 
 ADD = """#include <linux/netdevice.h>
@@ -62,7 +62,7 @@ def doubts(tmp_path: Path, flags: str, policies: str = POLICIES, find: str = FIN
     text = ADD.replace("FLAGS", flags).replace("POLICIES", policies)
     (tree / "drivers/net/onyx/onyx_main.c").write_text(text, "utf-8")
     (tree / "drivers/net/onyx/Makefile").write_text("obj-m += onyx_main.o\n", "utf-8")
-    store = analyse(Folder(tree)).store
+    store = analysis_of(Folder(tree)).store
     assert store.query("SELECT * FROM sleep")[1] == []
     rows = store.query("SELECT reason FROM unknown WHERE function = 'onyx_add'")[1]
     return [row["reason"] for row in rows]

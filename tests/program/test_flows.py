@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import report_on
 from tests.laid import lay
-from xfrmlint.check import check_tree
-from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree.folder import Folder
 
 FLOW = "drivers/net/stoat/stoat_flow.c"
@@ -21,7 +20,7 @@ ADD = "	/* 0 is no handle. */\n"
 
 
 def told(tree: Path) -> tuple[list[str], list[str]]:
-    report = check_tree(Folder(tree), load_rules([rules_folder()]))
+    report = report_on(Folder(tree))
     findings = [f.type for f in report.findings if f.path == FLOW]
     return findings, [u.reason for u in report.unknown if u.path == FLOW]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.asked import analysis_of
 from tests.trees import FOO, HEAD, tree
-from xfrmlint.analysis.analyse import analyse
 
 BEFORE = """\
 struct mutex { int owner; };
@@ -65,7 +65,7 @@ MAKEFILE = {"drivers/net/foo/Makefile": "obj-m += foo.o\n"}
 
 
 def rows(sql: str, text: str, more: dict[str, str] | None = None) -> list[str]:
-    found = analyse(tree({**MAKEFILE, **(more or {}), FOO: HEAD + BEFORE + text + AFTER}))
+    found = analysis_of(tree({**MAKEFILE, **(more or {}), FOO: HEAD + BEFORE + text + AFTER}))
     return [" ".join(map(str, row)) for row in found.store.query(sql)[1]]
 
 
@@ -299,7 +299,7 @@ def test_what_sleeps_in_another_file_behind_a_pointer() -> None:
     more = {"drivers/net/foo/Makefile": "obj-m += foo.o\nfoo-y := main.o hw.o\n"}
     more["drivers/net/foo/hw.c"] = OTHER_FILE
     main = BEFORE + DELETE.replace("BODY", "p->hw->ops->drop(p->hw, 1);") + AFTER
-    found = analyse(tree({**more, "drivers/net/foo/main.c": HEAD + main}))
+    found = analysis_of(tree({**more, "drivers/net/foo/main.c": HEAD + main}))
     asked = found.store.query("SELECT path, what, function FROM sleep")[1]
     assert [tuple(row) for row in asked] == [("drivers/net/foo/hw.c", "msleep()", "foo_wait")]
 

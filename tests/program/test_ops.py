@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from tests.asked import analysis_of
 from tests.trees import FOO, HEAD, tree
-from xfrmlint.analysis.analyse import Analysis, analyse
-
-pytestmark = pytest.mark.slow
+from xfrmlint.analysis.analyse import Analysis
 
 HEADER = "drivers/net/foo/foo.h"
 BAR = "drivers/net/foo/bar.c"
@@ -27,7 +26,7 @@ SETUP = "static void foo_setup(struct net_device *dev) { dev->xfrmdev_ops = &foo
 
 
 def analysed(text: str, more: Mapping[str, str] | None = None) -> Analysis:
-    return analyse(tree({FOO: HEAD + ADD + text, **(more or {})}))
+    return analysis_of(tree({FOO: HEAD + ADD + text, **(more or {})}))
 
 
 def tables(analysis: Analysis) -> list[str]:

@@ -2,10 +2,8 @@
 
 import pytest
 
+from tests.asked import analysis_of
 from tests.trees import FOO, HEAD, tree
-from xfrmlint.analysis.analyse import analyse
-
-pytestmark = pytest.mark.slow
 
 BEFORE = """\
 #include <linux/thing.h>
@@ -70,7 +68,7 @@ void init(struct net_device *dev)
 def asked(sql: str, body: str, outside: str) -> list[str]:
     text = HEAD + BEFORE + outside + CALLBACK.replace("BODY", body)
     files = {"include/linux/thing.h": THING, "drivers/net/foo/Makefile": "obj-m += foo.o\n"}
-    found = analyse(tree({**files, FOO: text}))
+    found = analysis_of(tree({**files, FOO: text}))
     return [" ".join(map(str, row)) for row in found.store.query(sql)[1]]
 
 

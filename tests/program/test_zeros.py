@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.asked import Base, files_of
+from tests.asked import Base
+from tests.laid import files_of
 
 BASE = Base(files_of("base/rfc"))
 DRIVER = """

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.asked import remembering
 from tests.real import kernels
 from tests.real.converted import CONVERSIONS, Conversion, edited, laid
 from tests.real.test_converted import BROKEN, STYLES, Way
@@ -37,9 +38,10 @@ class Tried(NamedTuple):
 
 
 def _tried(tree: Tree, driver: str) -> Tried:
-    analysis = analyse(tree)
-    assert driver in names_of_drivers(analysis)[0]
-    return Tried(tree, driver, proven(tree, analysis, driver, RULES))
+    with remembering():
+        analysis = analyse(tree)
+        assert driver in names_of_drivers(analysis)[0]
+        return Tried(tree, driver, proven(tree, analysis, driver, RULES))
 
 
 @pytest.mark.parametrize("conversion", CONVERSIONS, ids=lambda one: one.name)

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -383,14 +384,14 @@ def page_with(name: str) -> Page:
     return Page("\n".join(page([found], [owner], head, lambda path: [f"int {name};"] * 9, link)))
 
 
-@pytest.fixture(scope="module")
-def plain() -> Page:
+@cache
+def plain_page() -> Page:
     """Return the page of a tree with plain names."""
     return page_with("plain")
 
 
-def assert_text(name: str, plain: Page) -> None:
-    shown = page_with(name)
+def assert_text(name: str) -> None:
+    shown, plain = page_with(name), plain_page()
     # A path may break after each folder.
     elements = [e for e in shown.elements if e.tag != "wbr"]
     assert [e.tag for e in elements] == [e.tag for e in plain.elements]
@@ -405,14 +406,14 @@ def assert_text(name: str, plain: Page) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_is_text(name: str, plain: Page) -> None:
-    assert_text(name, plain)
+def test_a_hostile_name_is_text(name: str) -> None:
+    assert_text(name)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
 @settings(max_examples=25, deadline=None)
 def test_any_name_is_text(name: str) -> None:
-    assert_text(name, page_with("plain"))
+    assert_text(name)
 
 
 def test_a_hostile_tree_is_text(demo: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.slow import but_first
 from xfrmlint import __version__
 from xfrmlint.findings import (
     Confirmation,
@@ -437,33 +438,36 @@ def normalised(lines: Sequence[str]) -> list[str]:
     return re.sub(r"\n\n+", "\n\n", text).rstrip("\n").split("\n")
 
 
-@pytest.mark.parametrize("path", ["drivers/net/a.c", "drivers/char/a.c"])
+@pytest.mark.parametrize("path", but_first(["drivers/net/a.c", "drivers/char/a.c"]))
 @pytest.mark.parametrize(
     ("switches", "options"),
-    [
-        ("", {}),
-        ("--show-types", {"show_types": True}),
-        ("--terse", {"terse": True}),
-        ("--terse --show-types", {"terse": True, "show_types": True}),
-        ("--terse --showfile", {"terse": True, "showfile": True}),
-        ("--terse --no-summary", {"terse": True, "summary": False}),
-        ("--emacs", {"emacs": True}),
-        ("--emacs --show-types", {"emacs": True, "show_types": True}),
-        ("--showfile", {"showfile": True}),
-        ("--showfile --emacs", {"showfile": True, "emacs": True}),
-        ("-q", {"quiet": 1}),
-        ("-q -q", {"quiet": 2}),
-        ("-q --no-summary", {"quiet": 1, "summary": False}),
-        ("--no-summary", {"summary": False}),
-        ("--strict", {"strict": True}),
-        ("--color=always", {"color": True}),
-        ("--color=always --show-types", {"color": True, "show_types": True}),
-        ("--color=always --terse --strict", {"color": True, "terse": True, "strict": True}),
-        ("--types SPACING", {"types": frozenset({"SPACING"})}),
-        ("--ignore SPACING", {"ignore": frozenset({"SPACING"})}),
-        ("--ignore SPACING -q", {"ignore": frozenset({"SPACING"}), "quiet": 1}),
-        ("--ignore SPACING --terse", {"ignore": frozenset({"SPACING"}), "terse": True}),
-    ],
+    but_first(
+        [
+            ("", {}),
+            ("--show-types", {"show_types": True}),
+            ("--terse", {"terse": True}),
+            ("--terse --show-types", {"terse": True, "show_types": True}),
+            ("--terse --showfile", {"terse": True, "showfile": True}),
+            ("--terse --no-summary", {"terse": True, "summary": False}),
+            ("--emacs", {"emacs": True}),
+            ("--emacs --show-types", {"emacs": True, "show_types": True}),
+            ("--showfile", {"showfile": True}),
+            ("--showfile --emacs", {"showfile": True, "emacs": True}),
+            ("-q", {"quiet": 1}),
+            ("-q -q", {"quiet": 2}),
+            ("-q --no-summary", {"quiet": 1, "summary": False}),
+            ("--no-summary", {"summary": False}),
+            ("--strict", {"strict": True}),
+            ("--color=always", {"color": True}),
+            ("--color=always --show-types", {"color": True, "show_types": True}),
+            ("--color=always --terse --strict", {"color": True, "terse": True, "strict": True}),
+            ("--types SPACING", {"types": frozenset({"SPACING"})}),
+            ("--ignore SPACING", {"ignore": frozenset({"SPACING"})}),
+            ("--ignore SPACING -q", {"ignore": frozenset({"SPACING"}), "quiet": 1}),
+            ("--ignore SPACING --terse", {"ignore": frozenset({"SPACING"}), "terse": True}),
+        ],
+        6,
+    ),
 )
 def test_same_as_checkpatch(
     tmp_path: Path, path: str, switches: str, options: dict[str, Any]

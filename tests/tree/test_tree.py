@@ -239,6 +239,7 @@ def test_a_pattern_may_hold_any_file_name(name: str, tmp_path: Path) -> None:
     assert found == ([] if "\n" in name else ["a.c"])
 
 
+@pytest.mark.slow
 def test_a_pattern_of_a_megabyte(tmp_path: Path) -> None:
     tree = written(tmp_path, {"a.c": "name_19999", "b.c": "name_20001"})
     words = "|".join(f"name_{n}" for n in range(20_000))

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.asked import report_on
 from tests.laid import lay_fixture
 from tests.ran import run, run_json
 from tests.trees import FOO, HEAD, Memory, tree
 from xfrmlint.c.unit import LARGEST, Unit
-from xfrmlint.check import check_tree
 from xfrmlint.findings import Finding, Report
 from xfrmlint.rules import ABOUT_COMMENTS, load_rules, rules_folder
 from xfrmlint.triage.suppression import split, suppressions_in
@@ -61,7 +61,7 @@ def held(text: str) -> list[int]:
 
 def checked(body: str, **more: str) -> Report:
     """Check a driver whose foo_delete() has that body."""
-    return check_tree(tree({FOO: DRIVER % body, **more}), RULES)
+    return report_on(tree({FOO: DRIVER % body, **more}), RULES)
 
 
 def said(findings: Sequence[Finding]) -> list[tuple[int, str]]:
@@ -321,9 +321,9 @@ def test_what_no_rule_looked_for_is_not_unused() -> None:
     text = f"{HEAD}/* xfrmlint: ignore[WRONG_LOWER_DEV] asks for its own port */\n"
     whole = tree({FOO: text})
     bare = Memory({p: whole.read(p) for p in ("Makefile", "include/linux/netdevice.h", FOO)})
-    assert check_tree(bare, RULES).contract == "absent"
-    assert check_tree(bare, RULES).findings == ()
-    assert [f.type for f in check_tree(whole, RULES).findings] == [UNUSED]
+    assert report_on(bare, RULES).contract == "absent"
+    assert report_on(bare, RULES).findings == ()
+    assert [f.type for f in report_on(whole, RULES).findings] == [UNUSED]
 
 
 def test_what_is_never_compiled_is_not_unused() -> None:
@@ -352,14 +352,14 @@ def test_a_rule_of_ones_own_is_a_type() -> None:
     text = DRIVER % "\t/* xfrmlint: ignore[MINE] a reason */\n"
     like = next(rule for rule in RULES if rule.type == CONTROL)
     mine = like._replace(type="MINE", query=like.query + " AND 0")
-    with_it = check_tree(tree({FOO: text}), [*RULES, mine])
+    with_it = report_on(tree({FOO: text}), [*RULES, mine])
     assert [f.type for f in with_it.findings] == [UNUSED]
-    assert [f.type for f in check_tree(tree({FOO: text}), RULES).findings] == [NO_TYPE]
+    assert [f.type for f in report_on(tree({FOO: text}), RULES).findings] == [NO_TYPE]
 
 
 def test_no_rule_about_comments_no_finding_about_comments() -> None:
     rules = [rule for rule in RULES if rule.type not in ABOUT_COMMENTS]
-    report = check_tree(tree({FOO: DRIVER % f"\t/* {GOOD} */\n{READ}\t// {GOOD}\n"}), rules)
+    report = report_on(tree({FOO: DRIVER % f"\t/* {GOOD} */\n{READ}\t// {GOOD}\n"}), rules)
     assert report.findings == ()
     assert len(report.suppressed) == 1
 

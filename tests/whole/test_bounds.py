@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import report_on
 from tests.laid import EXAMPLE, lay_example, lay_fixture
 from tests.whole.test_hostile import KIND, LINE, SOURCE
 from xfrmlint.analysis import analyse, parts
@@ -34,7 +35,7 @@ SUNRISE = "drivers/net/sunrise"
 def report_of(text: str, folder: Path) -> Report:
     tree = lay_example("", folder)
     (tree / EXAMPLE).write_text(text)
-    return check_tree(Folder(tree), RULES)
+    return report_on(Folder(tree))
 
 
 def test_a_part_that_is_nested_too_deeply_is_the_only_one_lost(
@@ -139,6 +140,7 @@ def test_a_macro_that_can_not_be_followed_is_told(name: str, tmp_path: Path) -> 
     assert any(row.matters for row in report.unknown)
 
 
+@pytest.mark.slow
 def test_what_stands_too_deep_is_told_with_its_place(tmp_path: Path) -> None:
     count = 800
     chain = "\tif (a) ;\n" + "\telse if (b) h = x->xso.offload_handle;\n" * count
@@ -152,6 +154,7 @@ def test_what_stands_too_deep_is_told_with_its_place(tmp_path: Path) -> None:
     assert set(range(LINE + 1, last + 2)) <= found | deep
 
 
+@pytest.mark.slow
 def test_every_command_tells_what_goes_too_deep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.asked import Base, files_of
-from tests.laid import EXAMPLE, is_core
+from tests.asked import Base
+from tests.laid import EXAMPLE, files_of, is_core
 from tests.mutated import OPERATORS, Mutant, choose, mutants
 from xfrmlint.findings import Report
 from xfrmlint.rules import ABOUT_COMMENTS, load_rules, rules_folder

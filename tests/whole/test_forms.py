@@ -7,7 +7,8 @@ from functools import cache
 
 import pytest
 
-from tests.asked import Base, Verdict, files_of, functions_of, judge
+from tests.asked import Base, Verdict, functions_of, judge
+from tests.laid import files_of
 from tests.questions import BARE, EXTRA, MACROS, Case, cases
 from xfrmlint.findings import Report
 

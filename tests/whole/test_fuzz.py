@@ -9,8 +9,14 @@ import pytest
 from tests.fuzz.kinds import KINDS, run
 
 
-# The first one of each kind in every run.
-@pytest.mark.parametrize("kind", sorted(KINDS))
+# The first one of each kind in every run; repositories take long, and tests/git has some.
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.slow) if kind == "repository" else kind
+        for kind in sorted(KINDS)
+    ],
+)
 @pytest.mark.parametrize(
     "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))]
 )

@@ -12,6 +12,7 @@ import pytest
 from tests.git.test_commit import git
 from tests.laid import EXAMPLE, lay_example, lay_fixture
 from tests.ran import Ran, run
+from tests.slow import but_first
 from tests.whole.test_hostile import KIND, SOURCE
 
 IPSEC = "drivers/net/sunrise/sunrise_ipsec.c"
@@ -83,7 +84,7 @@ C: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("name", C)
+@pytest.mark.parametrize("name", but_first(C))
 def test_c(name: str, tmp_path: Path) -> None:
     tree = lay_example("", tmp_path / "linux")
     (tree / EXAMPLE).write_text(C[name])
@@ -144,7 +145,7 @@ PATCHES: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("name", PATCHES)
+@pytest.mark.parametrize("name", but_first(PATCHES))
 def test_patches(name: str, tmp_path: Path) -> None:
     tree = lay_fixture("demo", tmp_path / "linux")
     text = f"From: A <a@b.c>\nSubject: [PATCH] x\n\nm\n---\n{PATCHES[name]}-- \n2\n"
@@ -170,7 +171,7 @@ MAILS = {
 }
 
 
-@pytest.mark.parametrize("name", MAILS)
+@pytest.mark.parametrize("name", but_first(MAILS))
 def test_mails(name: str, tmp_path: Path) -> None:
     tree = lay_fixture("demo", tmp_path / "linux")
     found = held("check", "--patch", "-", "--no-cache", cwd=tree, stdin=MAILS[name].encode())
@@ -202,7 +203,7 @@ FILES: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", but_first(FILES))
 def test_settings(name: str, tmp_path: Path) -> None:
     tree = lay_fixture("demo", tmp_path / "linux")
     FILES[name](tree / ".xfrmlint.toml")
@@ -220,7 +221,7 @@ MAKEFILES = {
 }
 
 
-@pytest.mark.parametrize("name", MAKEFILES)
+@pytest.mark.parametrize("name", but_first(MAKEFILES))
 def test_makefiles(name: str, tmp_path: Path) -> None:
     tree = lay_fixture("demo", tmp_path / "linux")
     file = tree / "drivers/net/sunrise/Makefile"
@@ -328,7 +329,7 @@ CACHES: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("name", CACHES)
+@pytest.mark.parametrize("name", but_first(CACHES))
 def test_caches(name: str, tmp_path: Path) -> None:
     tree = lay_fixture("demo", tmp_path / "linux")
     file = tmp_path / "home/xfrmlint/facts.sqlite"
