@@ -99,10 +99,10 @@ def test_what_drivers_read_alone_is_forgotten() -> None:
         read.unit(path)
         read.defines(path)
         read.define_text(path)
-    made = ([*one] for one in (memo.units, memo.named, memo.defines, memo.define_texts))
+    made = ([*one] for one in (memo.units, memo.included, memo.defines, memo.define_texts))
     assert [sorted(key[0] for key in one) for one in made] == [[FOO, "include/a.h"]] * 4
     memo.forget_drivers()
-    left = ([*one] for one in (memo.units, memo.named, memo.defines, memo.define_texts))
+    left = ([*one] for one in (memo.units, memo.included, memo.defines, memo.define_texts))
     assert [[key[0] for key in one] for one in left] == [["include/a.h"]] * 4
 
 

@@ -1,5 +1,6 @@
 """Facts part by part: remembered, or made again, they are those of a tree read whole."""
 
+import gc
 import itertools
 import os
 import shutil
@@ -18,6 +19,7 @@ from tests.trees import Memory
 from xfrmlint.analysis import analyse
 from xfrmlint.analysis.part import Part
 from xfrmlint.analysis.parts import plan
+from xfrmlint.c.reader import Reader
 from xfrmlint.check import check_tree
 from xfrmlint.facts.rows import TABLES
 from xfrmlint.facts.store import Store
@@ -486,6 +488,20 @@ def test_an_edit_between_two_runs_of_one_session(laid: Path, tmp_path: Path) -> 
     gathered(Folder(tree), session)
     EDITS[0](tree)
     assert facts(gathered(Folder(tree), session).store) == known(tree, None)
+
+
+def test_what_a_part_was_made_of_is_given_back(laid: Path) -> None:
+    def readers() -> int:
+        return sum(isinstance(one, Reader) for one in gc.get_objects())
+
+    gc.collect()
+    before = readers()
+    gc.disable()
+    try:
+        gathered(Folder(laid), Session(Cache(None)))
+        assert readers() == before
+    finally:
+        gc.enable()
 
 
 def test_what_is_kept_of_a_tree_is_small(laid: Path, tmp_path: Path) -> None:

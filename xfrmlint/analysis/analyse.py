@@ -1,8 +1,8 @@
 """The whole way from a tree to facts: search, ops tables, drivers, sites, rows."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from xfrmlint.analysis.part import (
     Facts,
@@ -14,50 +14,20 @@ from xfrmlint.analysis.part import (
     quietly,
     shortened,
 )
-from xfrmlint.analysis.parts import contract_in, plan, reader_of, whole_reader
+from xfrmlint.analysis.parts import plan, reader_of, whole_reader
 from xfrmlint.analysis.tabulate import Analysed, core_rows, rows_of
 from xfrmlint.c.corpus import Memo
 from xfrmlint.c.reader import Reader
-from xfrmlint.concrete.core import (
-    Answer,
-    add_clears,
-    cleared_by_free,
-    clears_handle,
-    free_clears,
-    stub,
-)
-from xfrmlint.concrete.counting import counts_the_owners_own
-from xfrmlint.concrete.lab import Ran, run_owner
-from xfrmlint.concrete.resolver import (
-    Comparison,
-    Verdict,
-    compare,
-    decides_on_what_can_change,
-)
-from xfrmlint.concrete.states import described
-from xfrmlint.concrete.tears import Tear, tears
 from xfrmlint.contract.revisions import NO_NAMES, Names
-from xfrmlint.contract.words import (
-    ADD,
-    COUNTS,
-    FREE,
-    HANDLE,
-    NETDEVICE,
-    PINNED,
-    PRIVATE,
-    SHARE,
-    Contract,
-    Where,
-)
+from xfrmlint.contract.words import HANDLE, NETDEVICE, PINNED, SHARE, Contract, Where
 from xfrmlint.contract.words import RESOLVE as RESOLVE_ROLE
-from xfrmlint.errors import TOO_DEEP, nesting_named
+from xfrmlint.errors import TOO_DEEP
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import CoreFunctionRow, TreeRow, UnknownRow, WordRow
 from xfrmlint.facts.store import Store
 from xfrmlint.flow.callbacks import Callback, callbacks_of
 from xfrmlint.flow.paths import Traced, trace
 from xfrmlint.kernel.release import version
-from xfrmlint.model.predicates import sentence
 from xfrmlint.program.asked import asked_of
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of
@@ -69,6 +39,11 @@ from xfrmlint.program.sites import RESOLVE, Site, find_sites
 from xfrmlint.program.sleeps import find_sleeps
 from xfrmlint.program.zeros import find_zeros
 from xfrmlint.tree import Tree
+
+# What runs code is imported where there is some to be run: most drivers have none.
+if TYPE_CHECKING:
+    from xfrmlint.concrete.lab import Ran
+    from xfrmlint.concrete.tears import Tear
 
 
 class Analysis(NamedTuple):
@@ -103,12 +78,12 @@ class Analysis(NamedTuple):
         return {group: one for part in self.parts for group, one in part.traced.items()}
 
     @property
-    def owners(self) -> tuple[Ran, ...]:
+    def owners(self) -> "tuple[Ran, ...]":
         """The uppers' own code, run through the model's stories."""
         return tuple(chain.from_iterable(part.owners for part in self.parts))
 
     @property
-    def tears(self) -> tuple[Tear, ...]:
+    def tears(self) -> "tuple[Tear, ...]":
         """What a reader can get while an owner's code moves a state."""
         return tuple(chain.from_iterable(part.tears for part in self.parts))
 
@@ -116,14 +91,6 @@ class Analysis(NamedTuple):
     def callbacks(self) -> tuple[Callback, ...]:
         """The owners' resolver callbacks."""
         return tuple(chain.from_iterable(part.callbacks for part in self.parts))
-
-
-class Core(NamedTuple):
-    """The comparison, and the answers about the functions around it, by a sentence for each."""
-
-    contract: Contract
-    comparison: Comparison
-    answers: Mapping[str, Answer | None]
 
 
 def analyse(
@@ -198,8 +165,7 @@ def analysed(
     zeros, open_stores = find_zeros(graph, found.sites)
     asked = tuple(asked_of(walk, site) for site in found.sites)
     callbacks = tuple(callbacks_of(graph, whole.offload, tables))
-    owners = tuple(_owners(reader, drivers))
-    torn = tuple(tear for ran in owners for tear in tears(reader, ran))
+    owners, torn = _owners(reader, drivers)
     misasked, untold = Flows(graph, whole.offload).wrong(found.sites)
     found = found._replace(doubts=[*found.doubts, *untold])
     return Analysed(
@@ -220,16 +186,21 @@ def analysed(
     )
 
 
-def _owners(reader: Reader, drivers: Sequence[Driver]) -> Iterator[Ran]:
+def _owners(
+    reader: Reader, drivers: Sequence[Driver]
+) -> "tuple[tuple[Ran, ...], tuple[Tear, ...]]":
     """Run the uppers' own code in worlds; nothing where the tree has no resolver."""
     uppers = [one.table for one in drivers if one.role == "upper" and one.on_netdev]
     if not uppers or not reader.contract.present or HANDLE not in reader.contract.members:
-        return
-    for table in uppers:
-        named = {filled.field: filled.target for filled in table.callbacks}
-        ran = run_owner(reader, table.place.path, named)
-        if ran is not None:
-            yield ran
+        return (), ()
+    from xfrmlint.concrete.lab import run_owner
+    from xfrmlint.concrete.tears import tears
+
+    named = ({filled.field: filled.target for filled in table.callbacks} for table in uppers)
+    paths = (table.place.path for table in uppers)
+    ran = [run_owner(reader, path, own) for path, own in zip(paths, named, strict=True)]
+    owners = tuple(one for one in ran if one is not None)
+    return owners, tuple(tear for one in owners for tear in tears(reader, one))
 
 
 def core_facts(
@@ -238,6 +209,19 @@ def core_facts(
     """Return what is to be known of the tree itself and of the core's own functions."""
     reader = reader_of(tree, memo, contract)
     contract = reader.contract
+    clears, functions = False, list[CoreFunctionRow]()
+    if contract.present:
+        from xfrmlint.analysis.core import core_functions
+        from xfrmlint.concrete.core import clears_handle
+
+        clears = clears_handle(reader)
+        progress("running the tree's own resolver")
+        try:
+            functions = core_functions(reader)
+        except RecursionError:
+            at = contract.resolver.place if contract.resolver is not None else Where()
+            told = f"it, or what it calls, is {TOO_DEEP}"
+            functions = [CoreFunctionRow("resolves", contract.asks, *at, None, told)]
     own = TreeRow(
         version(tree),
         "present" if contract.present else "absent",
@@ -245,17 +229,8 @@ def core_facts(
         int(contract.add_takes_device),
         int(PINNED in contract.members),
         int(SHARE in contract.slots),
-        int(contract.present and clears_handle(reader)),
+        int(clears),
     )
-    functions: list[CoreFunctionRow] = []
-    if contract.present:
-        progress("running the tree's own resolver")
-        try:
-            functions = _core_functions(reader)
-        except RecursionError:
-            at = contract.resolver.place if contract.resolver is not None else Where()
-            told = f"it, or what it calls, is {TOO_DEEP}"
-            functions = [CoreFunctionRow("resolves", contract.asks, *at, None, told)]
     doubts = [
         UnknownRow(NETDEVICE, 0, "", reason, matters=1) for reason in _not_recognised(contract)
     ]
@@ -282,19 +257,6 @@ def _not_recognised(contract: Contract) -> Iterator[str]:
         )
 
 
-def core_of(tree: Tree, progress: Progress = quietly, names: Names = NO_NAMES) -> Core:
-    """Compare the tree's own resolver with the reference, and ask about the functions around it.
-
-    names: what somebody says that things are called.
-    """
-    progress("running the tree's own resolver")
-    reader = reader_of(tree, contract=contract_in(tree, names=names))
-    contract = reader.contract
-    with nesting_named(f"{contract.asks}() and what is around it"):
-        answers = {one.words: one.ask(reader) for one in _questions(contract).values()}
-        return Core(contract, compare(reader), answers)
-
-
 def _traced(
     graph: CallGraph, offload: str, sites: list[Site], progress: Progress
 ) -> dict[str, Traced]:
@@ -310,54 +272,3 @@ def _traced(
         progress(f"following the packets of {group}")
         found[group] = trace(graph, offload, own)
     return found
-
-
-def _core_functions(reader: Reader) -> list[CoreFunctionRow]:
-    """Return what the core's own functions do, held against the contract."""
-    contract = reader.contract
-    found = compare(reader)
-    ok = {Verdict.EQUAL: 1, Verdict.KEEPS: 1, Verdict.DIFFERS: 0}.get(found.verdict)
-    detail = found.reason
-    if found.broken:
-        detail = f"breaks the contract. {sentence(found.broken[0])}"
-    elif found.case is not None:
-        state = described(found.case, contract)
-        detail = f"returns {found.returned} instead of {found.wanted} for {state}"
-    asks = (contract.asks, found.path, found.line)
-    rows = [CoreFunctionRow("resolves", *asks, ok, detail)]
-    reads = decides_on_what_can_change(found, contract)
-    if reads:
-        rows.append(CoreFunctionRow("torn", *asks, 0, f"decides on what can change: {reads}"))
-    for question, one in _questions(contract).items():
-        answer = one.ask(reader)
-        if answer is not None:
-            told = None if answer.ok is None else int(answer.ok)
-            place = (answer.path, answer.line)
-            rows.append(CoreFunctionRow(question, one.function, *place, told, answer.reason))
-    return rows
-
-
-class _Question(NamedTuple):
-    """What is asked of a function around the resolver. words: as a sentence."""
-
-    function: str
-    words: str
-    ask: Callable[[Reader], Answer | None]
-
-
-def _questions(contract: Contract) -> dict[str, _Question]:
-    add, free, counts = (
-        one.name if one is not None else ""
-        for one in map(contract.functions.get, (ADD, FREE, COUNTS))
-    )
-    cleared = ", ".join(map(contract.member, cleared_by_free(contract)))
-    return {
-        "stub": _Question(contract.asks, "a stub returns 0 without CONFIG_XFRM_OFFLOAD", stub),
-        "clears": _Question(free, f"{free}() clears {cleared}", free_clears),
-        "undoes": _Question(add, f"{add}() clears what it wrote where it fails", add_clears),
-        "counts": _Question(
-            counts,
-            f"{counts}() counts a state with {contract.member(PRIVATE)}",
-            counts_the_owners_own,
-        ),
-    }

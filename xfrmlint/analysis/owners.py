@@ -4,12 +4,21 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from xfrmlint.concrete.conduct import in_doubt, misdeeds
-from xfrmlint.concrete.lab import Ran, Scene
+from xfrmlint.concrete.lab import Blamed, Ran, Scene
 from xfrmlint.concrete.tears import Tear
-from xfrmlint.contract.words import Contract
-from xfrmlint.facts.rows import MisdeedRow, OwnerRow, TearRow, UnknownRow, UntoldRow, WorldRow
-from xfrmlint.model.interleave import lines
+from xfrmlint.contract.words import ADD, RESOLVE, Contract
+from xfrmlint.facts.rows import (
+    CoreFunctionRow,
+    MisdeedRow,
+    OwnerRow,
+    TearRow,
+    UnknownRow,
+    UntoldRow,
+    WorldRow,
+)
+from xfrmlint.model.interleave import READS, lines
 from xfrmlint.model.judge import Outcome
+from xfrmlint.model.predicates import Broken, sentence
 
 _BROKEN = {
     "P1": Outcome.OTHER,
@@ -20,7 +29,7 @@ _BROKEN = {
 
 
 def owner_rows(
-    owners: Iterable[Ran], tears: Sequence[Tear], contract: Contract
+    owners: Sequence[Ran], tears: Sequence[Tear], contract: Contract
 ) -> Iterator[tuple[object, ...]]:
     """Yield what each owner's lower devices get in each world, and what tears in between.
 
@@ -39,6 +48,8 @@ def owner_rows(
         for number, tear in enumerate(own):
             for position, line in enumerate(lines(tear.schedule)):
                 yield TearRow(name, number, tear.scene.world.name, position, line)
+    yield from _broken_rows(owners, contract)
+    yield from _tear_rows(owners, tears)
 
 
 def _misdeeds(ran: Ran, contract: Contract) -> Iterator[tuple[object, ...]]:
@@ -106,3 +117,74 @@ def _given_in(scene: Scene) -> Iterator[tuple[str, Outcome]]:
             yield answer.asking, Outcome.NOT_HANDED
         else:
             yield answer.asking, Outcome.RIGHT if answer.value else Outcome.ZERO_TESTED
+
+
+def _broken_rows(
+    owners: Sequence[Ran], contract: Contract
+) -> Iterator[CoreFunctionRow | UnknownRow]:
+    """Yield the first world that each function of an owner gets wrong, and why some are untold."""
+    for ran in owners:
+        told: dict[Blamed, Broken] = {}
+        for scene in ran.scenes:
+            for broken, blamed in scene.broken:
+                told.setdefault(blamed, broken)
+        for blamed, broken in told.items():
+            detail = f"breaks the contract. {sentence(broken)}"
+            place = (blamed.name, blamed.path, blamed.line)
+            yield CoreFunctionRow("resolves", *place, 0, detail, ran.owner.name)
+        # Of an upper without the callback, its absence is told, if there is one to fill.
+        if ran.untold and (ran.answers or RESOLVE not in contract.slots):
+            first = ran.untold[0]
+            reason = f"{len(ran.untold)} of {ran.total} worlds of this owner not answered"
+            # Where not one came to its end, nothing that is wrong could be found.
+            none = int(not ran.scenes)
+            where = first.path or ran.owner.path
+            told_of = f"{reason}: {first.reason}"
+            yield UnknownRow(where, first.line, "", told_of, matters=none)
+        yield from _rewritten(ran)
+        if not ran.untold and ran.answers and _refuses_all(ran, contract):
+            reason = f"this owner's add refuses the state in each of {ran.total} worlds"
+            yield UnknownRow(ran.owner.path, 0, "", f"{reason}: why is not known", matters=1)
+
+
+def _rewritten(ran: Ran) -> Iterator[UnknownRow]:
+    """Yield the first step in which what an owner keeps by itself may be read half changed."""
+    scene = next((one for one in ran.scenes if one.rewritten and not one.supposed), None)
+    blamed = ran.owner.blamed or ran.owner.moves or ran.owner.leaves or ran.owner.joins
+    if scene is not None and ran.answers and blamed is not None:
+        names = ", ".join(dict.fromkeys(scene.rewritten))
+        reason = f"whether a packet can read {names} half changed is not looked at"
+        where = (blamed.path, blamed.line, blamed.name)
+        yield UnknownRow(*where, f"{reason}: {scene.world.name}", ran.owner.name)
+
+
+def _refuses_all(ran: Ran, contract: Contract) -> bool:
+    """Tell whether an owner that takes states took none in any world."""
+    takes = contract.slot(ADD) in ran.owner.slots
+    return takes and bool(ran.scenes) and all(scene.refused for scene in ran.scenes)
+
+
+def _tear_rows(owners: Sequence[Ran], tears: Sequence[Tear]) -> Iterator[CoreFunctionRow]:
+    """Yield the shortest schedule that each function of an owner with the callback makes possible.
+
+    Of one without it that is told, and the rest in `xfrmlint judge`.
+    """
+    converted = {ran.owner.name for ran in owners if ran.answers}
+    told: dict[Blamed, Tear] = {}
+    for tear in sorted(tears, key=lambda one: len(one.schedule.moves)):
+        if tear.driver not in converted:
+            continue
+        told.setdefault(tear.blamed, tear)
+    for blamed, tear in told.items():
+        last = tear.schedule.moves[-1]
+        where, names = tear.scene.world.name, tear.schedule.names
+        detail = f"lets a reader in between: {where}: the resolver {last.text} (P5)"
+        if tear.by_reads:
+            own, wanted = (
+                ", ".join(names[field] for field in order) for order in (tear.schedule.order, READS)
+            )
+            order = f"reads in the order {own}, and not {wanted}"
+            detail = f"{order}: with {tear.driver}, {where}: it {last.text} (P5)"
+        place = (blamed.name, blamed.path, blamed.line)
+        driver = "" if tear.by_reads else tear.driver
+        yield CoreFunctionRow("torn", *place, 0, detail, driver)

@@ -1,17 +1,14 @@
 """What an analysis found, as rows of facts."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from xfrmlint.analysis.owners import owner_rows
 from xfrmlint.analysis.part import left_out_rows
 from xfrmlint.analysis.unread import unread_rows
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
 from xfrmlint.c.unit import Place
-from xfrmlint.concrete.lab import Blamed, Ran
-from xfrmlint.concrete.tears import Tear
-from xfrmlint.contract.words import ADD, RESOLVE, SHARE, Contract
+from xfrmlint.contract.words import SHARE, Contract
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import (
     AnswerRow,
@@ -37,8 +34,6 @@ from xfrmlint.facts.rows import (
 from xfrmlint.flow.callbacks import Answer, Callback
 from xfrmlint.flow.paths import Traced
 from xfrmlint.kernel.places import is_core
-from xfrmlint.model.interleave import READS
-from xfrmlint.model.predicates import Broken, sentence
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver
@@ -47,6 +42,10 @@ from xfrmlint.program.sharing import SharingTest
 from xfrmlint.program.sites import Found, Site
 from xfrmlint.program.sleeps import Sleep
 from xfrmlint.program.zeros import ZeroHandle
+
+if TYPE_CHECKING:
+    from xfrmlint.concrete.lab import Ran
+    from xfrmlint.concrete.tears import Tear
 
 
 class Analysed(NamedTuple):
@@ -67,8 +66,8 @@ class Analysed(NamedTuple):
     freed: tuple[Freed, ...]
     zeros: tuple[ZeroHandle, ...]
     callbacks: tuple[Callback, ...]
-    owners: tuple[Ran, ...]
-    tears: tuple[Tear, ...]
+    owners: "tuple[Ran, ...]"
+    tears: "tuple[Tear, ...]"
     misasked: Mapping[Place, str]
     doubts: tuple[Doubt, ...]
     left_out: tuple[str, ...]
@@ -88,9 +87,7 @@ def rows_of(part: Analysed) -> Rows:
         *_freed_rows(reader, part.freed, len(sites) + len(part.sleeps)),
         *_zero_rows(part.zeros),
         *_item_rows(part),
-        *owner_rows(part.owners, part.tears, reader.contract),
-        *_broken_rows(part.owners, reader.contract),
-        *_tear_rows(part.owners, part.tears),
+        *_owner_rows(part),
         *_file_rows(reader),
         *unread_rows(reader, _on_the_way(sites)),
         *_unknown_rows(part),
@@ -116,75 +113,12 @@ def core_rows(
     ]
 
 
-def _broken_rows(
-    owners: Sequence[Ran], contract: Contract
-) -> Iterator[CoreFunctionRow | UnknownRow]:
-    """Yield the first world that each function of an owner gets wrong, and why some are untold."""
-    for ran in owners:
-        told: dict[Blamed, Broken] = {}
-        for scene in ran.scenes:
-            for broken, blamed in scene.broken:
-                told.setdefault(blamed, broken)
-        for blamed, broken in told.items():
-            detail = f"breaks the contract. {sentence(broken)}"
-            place = (blamed.name, blamed.path, blamed.line)
-            yield CoreFunctionRow("resolves", *place, 0, detail, ran.owner.name)
-        # Of an upper without the callback, its absence is told, if there is one to fill.
-        if ran.untold and (ran.answers or RESOLVE not in contract.slots):
-            first = ran.untold[0]
-            reason = f"{len(ran.untold)} of {ran.total} worlds of this owner not answered"
-            # Where not one came to its end, nothing that is wrong could be found.
-            none = int(not ran.scenes)
-            where = first.path or ran.owner.path
-            told_of = f"{reason}: {first.reason}"
-            yield UnknownRow(where, first.line, "", told_of, matters=none)
-        yield from _rewritten(ran)
-        if not ran.untold and ran.answers and _refuses_all(ran, contract):
-            reason = f"this owner's add refuses the state in each of {ran.total} worlds"
-            yield UnknownRow(ran.owner.path, 0, "", f"{reason}: why is not known", matters=1)
+def _owner_rows(part: Analysed) -> Iterable[tuple[object, ...]]:
+    if not part.owners:
+        return ()
+    from xfrmlint.analysis.owners import owner_rows
 
-
-def _rewritten(ran: Ran) -> Iterator[UnknownRow]:
-    """Yield the first step in which what an owner keeps by itself may be read half changed."""
-    scene = next((one for one in ran.scenes if one.rewritten and not one.supposed), None)
-    blamed = ran.owner.blamed or ran.owner.moves or ran.owner.leaves or ran.owner.joins
-    if scene is not None and ran.answers and blamed is not None:
-        names = ", ".join(dict.fromkeys(scene.rewritten))
-        reason = f"whether a packet can read {names} half changed is not looked at"
-        where = (blamed.path, blamed.line, blamed.name)
-        yield UnknownRow(*where, f"{reason}: {scene.world.name}", ran.owner.name)
-
-
-def _refuses_all(ran: Ran, contract: Contract) -> bool:
-    """Tell whether an owner that takes states took none in any world."""
-    takes = contract.slot(ADD) in ran.owner.slots
-    return takes and bool(ran.scenes) and all(scene.refused for scene in ran.scenes)
-
-
-def _tear_rows(owners: Sequence[Ran], tears: Sequence[Tear]) -> Iterator[CoreFunctionRow]:
-    """Yield the shortest schedule that each function of an owner with the callback makes possible.
-
-    Of one without it that is told, and the rest in `xfrmlint judge`.
-    """
-    converted = {ran.owner.name for ran in owners if ran.answers}
-    told: dict[Blamed, Tear] = {}
-    for tear in sorted(tears, key=lambda one: len(one.schedule.moves)):
-        if tear.driver not in converted:
-            continue
-        told.setdefault(tear.blamed, tear)
-    for blamed, tear in told.items():
-        last = tear.schedule.moves[-1]
-        where, names = tear.scene.world.name, tear.schedule.names
-        detail = f"lets a reader in between: {where}: the resolver {last.text} (P5)"
-        if tear.by_reads:
-            own, wanted = (
-                ", ".join(names[field] for field in order) for order in (tear.schedule.order, READS)
-            )
-            order = f"reads in the order {own}, and not {wanted}"
-            detail = f"{order}: with {tear.driver}, {where}: it {last.text} (P5)"
-        place = (blamed.name, blamed.path, blamed.line)
-        driver = "" if tear.by_reads else tear.driver
-        yield CoreFunctionRow("torn", *place, 0, detail, driver)
+    return owner_rows(part.owners, part.tears, part.graph.reader.contract)
 
 
 def _driver_rows(contract: Contract, drivers: Sequence[Driver]) -> Iterator[tuple[object, ...]]:

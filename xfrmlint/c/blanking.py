@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from xfrmlint.c.arguments import Arguments
-from xfrmlint.c.conditionals import known_in
+from xfrmlint.c.conditionals import VERSIONED, known_in
 from xfrmlint.c.dialect import TYPEOF, plain
 from xfrmlint.c.features import Features
 from xfrmlint.kernel.release import Release
@@ -439,6 +439,8 @@ class _Conditionals:
         stack: list[list[_Part]] = []
         groups: list[list[Branch]] = []
         lines: list[tuple[int, int]] = []
+        # Elsewhere no name is settled.
+        versioned = VERSIONED in text or bool(self.features.settled)
         for match in _DIRECTIVE.finditer(b"\n" + text):
             kind = match.group(1).decode("ascii", "replace")
             start, end = match.start(), match.end() - 1
@@ -446,7 +448,7 @@ class _Conditionals:
             # Most are none that a label is wanted of.
             if kind in _NO_BRANCHES:
                 self.directives.append((kind, start, text[start:end]))
-                if (stack or self.features.settled) and kind != "include":
+                if versioned and (stack or self.features.settled) and kind != "include":
                     around = [(group[-1].label, group[-1].compiled) for group in stack]
                     self.features.note(text[start:end], around)
             elif kind in ("if", "ifdef", "ifndef"):

@@ -180,7 +180,7 @@ class Constants:
             word = name.encode("utf-8", "surrogateescape")
             for place in places:
                 data = self.types.corpus.data(place)
-                if word in data and b"enum" in data and _may_be_listed(data, word):
+                if word in data and b"enum" in data and _may_list(data, word):
                     found = self._among(word, place, path)
                     if found is not None:
                         self._names[key] = found
@@ -214,15 +214,6 @@ class Constants:
         return None
 
 
-def _may_be_listed(data: bytes, word: bytes) -> bool:
-    """Tell whether a name can be a constant's of an enum, by what stands before it in its line.
-
-    To blank a header takes longer than all these looks: `return -EINVAL;` is in hundreds.
-    """
-    lines = (data[data.rfind(b"\n", 0, at) + 1 : at] for at in words(data, word))
-    return any(line.rstrip()[-1:] in (b"", b"{", b",", b")", b"/") for line in lines)
-
-
 def bits(name: str, values: Sequence[int]) -> Int | None:
     """Return what BIT() and GENMASK() make of numbers; None for all other names."""
     if not BITS.match(name) or any(not 0 <= one < 64 for one in values):
@@ -242,6 +233,13 @@ def either(one: Int | None, when: bool, other: Int | None) -> Int | None:
         if side is not None and bool(side.value) == when:
             return Int(int(when), INT)
     return Int(int(not when), INT) if one is not None and other is not None else None
+
+
+def _may_list(data: bytes, word: bytes) -> bool:
+    """Tell whether a word can stand in a list, by what is before it in its line."""
+    before = (data[data.rfind(b"\n", 0, at) + 1 : at].rstrip() for at in words(data, word))
+    # A comment may stand between.
+    return any(one[-1:] in (b"", b"{", b",", b"/") for one in before)
 
 
 def _listed(body: bytes) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -20,16 +21,18 @@ from xfrmlint.kernel.release import Release, release
 from xfrmlint.tree import Tree, Unreadable
 
 # Begun by a literal they are found ten times as fast; what stands before it is looked at later.
-_INCLUDE = re.compile(rb'#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]')
-_INCLUDE_BY_NAME = re.compile(rb"#[ \t]*include[ \t]+([A-Za-z_]\w*)")
+_INCLUDE = re.compile(
+    rb'#[ \t]*include(?:[ \t]*([<"])([^>"\n]+)[>"]|[ \t]+(?P<macro>[A-Za-z_]\w*))'
+)
 # A file by what its name looks like: many strings are defined.
 DEFINE_FILE = re.compile(rb'#[ \t]*define[ \t]+(\w+)[ \t]+([<"])([^>"\n]*\.\w+)[>"]')
-_DEFINE = re.compile(rb"#[ \t]*define[ \t]+(\w+)")
+_DEFINE = re.compile(rb"\n[ \t]*#[ \t]*define[ \t]+(\w+)")
 # A backslash takes the ends of lines behind it along, more than it has to.
 _DEFINE_TEXT = re.compile(rb"#[ \t]*define\b(?:[^\n\\]++|\\[\r\n]*+)*+")
 _NAMED = re.compile(rb"[ \t]*(?:#|%:)[ \t]*(?:define|undef)[ \t]+(\w+)")
 # Where <...> names are looked up, as LINUXINCLUDE in the top Makefile does it.
 _SYSTEM = ("include", "include/uapi", "arch/x86/include", "arch/x86/include/uapi")
+_OF_SYSTEM = ("include/", "arch/x86/include/")
 # Most of what drivers name is declared in one of these: looked at before anything else.
 _COMMON = (
     "include/net/xfrm.h",
@@ -44,6 +47,16 @@ _FAR = 1000
 _FAR_TYPEDEF = 100_000
 _TAGGED = ("struct", "union", "enum")
 _BODY = re.compile(rb"[^;(){}=*]*(?:/\*[^{]*)?\{")
+# What is behind the name of a typedef or a function as it is written; and in blanked text.
+_BEHIND = {
+    "typedef": re.compile(rb"\s*(?:__\w+\s*)?[);,\[]"),
+    "function": re.compile(rb"\s*\("),
+}
+_BEHIND_BLANKED = {
+    **dict.fromkeys(_TAGGED, re.compile(rb"\s*\{")),
+    "typedef": re.compile(rb"\s*(?:\)\s*\(|\[|;|,)"),
+    "function": re.compile(rb"[ \t\n]*\("),
+}
 _WORD = re.compile(rb"\w")
 _SPECIFIERS = re.compile(rb"[\w\s*]*")
 _INSIDE = re.compile(rb"(?<=\w)")
@@ -62,6 +75,18 @@ class Definition(NamedTuple):
     end: int
 
 
+class Included(NamedTuple):
+    """What a file's #include lines say.
+
+    named: names, and whether they stand in quotes. macros: offsets and names of macros instead.
+    places: where each of `named` is looked for, in order, if that is the same for every driver.
+    """
+
+    named: list[tuple[bytes, bool]]
+    macros: list[tuple[int, bytes]]
+    places: list[tuple[str, ...]] | None
+
+
 class Memo:
     """What was made of files' texts, for corpora that have most of them in common.
 
@@ -73,7 +98,7 @@ class Memo:
         self.units: dict[tuple[str, bytes, Release | None, re.Pattern[bytes], Settled], Unit] = {}
         # Files without what a configuration leaves out.
         self.left: dict[tuple[str, bytes, Release | None], Unit] = {}
-        self.named: dict[tuple[str, bytes], list[tuple[bytes, bool]]] = {}
+        self.included: dict[tuple[str, bytes], Included] = {}
         self.defines: dict[tuple[str, bytes], frozenset[bytes]] = {}
         self.shapes: dict[tuple[str, bytes], Shapes] = {}
         self.define_texts: dict[tuple[str, bytes], bytes] = {}
@@ -83,7 +108,7 @@ class Memo:
         kinds: tuple[dict[Any, Any], ...] = (
             self.units,
             self.left,
-            self.named,
+            self.included,
             self.defines,
             self.shapes,
             self.define_texts,
@@ -114,7 +139,12 @@ class Corpus:
         self._plain: dict[str, bytes] = {}
         self._units: dict[str, Unit] = {}
         self._includes: dict[str, list[str]] = {}
+        self._macros_of_files: dict[str, list[tuple[bytes, bytes, bool]]] = {}
         self._closures: dict[str, tuple[list[str], Iterator[str]]] = {}
+        # Files of which all macros are in `_defined`, and of which all that they see are.
+        self._counted: set[str] = set()
+        self._whole: set[str] = set()
+        self._defined: set[bytes] = set()
         self._found: dict[tuple[str, str, str], Definition | None] = {}
         self._directives: dict[str, dict[bytes, list[tuple[str, int, bytes]]]] = {}
 
@@ -170,11 +200,15 @@ class Corpus:
         if path.startswith(_SHARED) or path in self._settling or b"#" not in data:
             return ()
         outermost = not self._settling
+        if outermost:
+            near = self.local(path)[1:]
+            # Nearly no driver asks for the version: then there is nothing to read a header for.
+            if not any(VERSIONED in self.data(header) for header in near):
+                return ()
+            self._reached = frozenset(near)
         self._settling.add(path)
         if outermost:
             # The far ones first: a row of headers is as long as somebody likes, the stack is not.
-            near = self.local(path)[1:]
-            self._reached = frozenset(near)
             for header in reversed(near):
                 self.unit(header)
         found: dict[str, int] = {}
@@ -200,16 +234,17 @@ class Corpus:
     def includes(self, path: str) -> list[str]:
         """Return the files that `path` includes, those found in the tree."""
         if path not in self._includes:
-            found = [file for named in self.named(path) if (file := self.resolved(path, *named))]
-            self._includes[path] = list(dict.fromkeys(found))
+            lines = self._included(path)
+            places = lines.places or [self._places(path, *named) for named in lines.named]
+            found = dict.fromkeys(file for place in places if (file := self._first(place)))
+            self._includes[path] = list(found)
             # What such a macro is can stand in what is included plainly.
-            for match in _INCLUDE_BY_NAME.finditer(self.data(path)):
-                if begins_line(self.data(path), match.start()):
-                    files = self.named_by(match.group(1), path)
-                    if not files:
-                        self.doubts[path, match.start()] = "what this #include means is not known"
-                    known = self._includes[path]
-                    known += [file for file in files if file not in known]
+            for offset, macro in lines.macros:
+                files = self.named_by(macro, path)
+                if not files:
+                    self.doubts[path, offset] = "what this #include means is not known"
+                known = self._includes[path]
+                known += [file for file in files if file not in known]
         return self._includes[path]
 
     def named_by(self, macro: bytes, path: str) -> list[str]:
@@ -225,15 +260,18 @@ class Corpus:
 
     def named(self, path: str) -> list[tuple[bytes, bool]]:
         """Return the names of #include lines, and whether they stand in quotes."""
+        return self._included(path).named
+
+    def _included(self, path: str) -> Included:
         data = self.data(path)
-        found = self._memo.named.get((path, data))
+        found = self._memo.included.get((path, data))
         if found is None:
-            found = [
-                (m.group(2), m.group(1) == b'"')
-                for m in _INCLUDE.finditer(data)
-                if begins_line(data, m.start())
-            ]
-            self._memo.named[path, data] = found
+            lines = [m for m in _INCLUDE.finditer(data) if begins_line(data, m.start())]
+            macros = [(m.start(), m["macro"]) for m in lines if m["macro"]]
+            named = [(m.group(2), m.group(1) == b'"') for m in lines if not m["macro"]]
+            shared = path.startswith(_OF_SYSTEM)
+            places = [self._places(path, *one) for one in named] if shared else None
+            found = self._memo.included[path, data] = Included(named, macros, places)
         return found
 
     def spelled(self, place: str, path: str, macro: bytes = rb"") -> list[str]:
@@ -243,23 +281,36 @@ class Corpus:
         """
         return [
             file
-            for match in DEFINE_FILE.finditer(self.data(place))
-            if macro in (b"", match.group(1)) and begins_line(self.data(place), match.start())
-            if (file := self.resolved(path, match.group(3), match.group(2) == b'"'))
+            for one, text, quoted in self.macros_of_files(place)
+            if macro in (b"", one) and (file := self.resolved(path, text, quoted))
         ]
+
+    def macros_of_files(self, path: str) -> list[tuple[bytes, bytes, bool]]:
+        """Return the macros of a file that are names of files: name, text, whether in quotes."""
+        if path not in self._macros_of_files:
+            data = self.data(path)
+            self._macros_of_files[path] = [
+                (m.group(1), m.group(3), m.group(2) == b'"')
+                for m in DEFINE_FILE.finditer(data)
+                if begins_line(data, m.start())
+            ]
+        return self._macros_of_files[path]
 
     def resolved(self, path: str, written: bytes, quoted: bool) -> str | None:
         """Return the file that the name in an #include line of `path` means."""
+        return self._first(self._places(path, written, quoted))
+
+    def _first(self, places: Iterable[str]) -> str | None:
+        return next((place for place in places if self.tree.is_file(place)), None)
+
+    def _places(self, path: str, written: bytes, quoted: bool) -> tuple[str, ...]:
+        """Return where a name in an #include line of `path` is looked for, in order."""
         name = written.decode("utf-8", "surrogateescape")
         folders = [posixpath.dirname(path)] if quoted else []
-        if not path.startswith("include/"):
+        if not path.startswith(_OF_SYSTEM):
             folders += self.kbuild.include_folders(path)
-        folders += _SYSTEM
-        for folder in folders:
-            full = joined(folder, name)
-            if not full.startswith("..") and self.tree.is_file(full):
-                return full
-        return None
+        places = (joined(folder, name) for folder in (*folders, *_SYSTEM))
+        return tuple(place for place in places if not place.startswith(".."))
 
     def closure(self, path: str) -> Iterator[str]:
         """Yield `path` and all it includes, nearest first, each once."""
@@ -278,19 +329,17 @@ class Corpus:
 
     def _walk(self, path: str) -> Iterator[str]:
         # Headers of the driver itself come before the kernel's: nearer and far fewer.
-        near, far = [path], [c for c in _COMMON if self.tree.is_file(c)]
-        seen = {path}
-        while near or far:
-            now = near.pop(0) if near else far.pop(0)
-            if now != path and now in seen:
-                continue
-            seen.add(now)
-            yield now
-            if len(seen) > _MOST_HEADERS:
+        near, far = deque([path]), deque(c for c in _COMMON if c != path and self.tree.is_file(c))
+        met = {path, *far}
+        for _ in range(_MOST_HEADERS):
+            if not near and not far:
                 return
+            now = near.popleft() if near else far.popleft()
+            yield now
             for found in self.includes(now):
-                if found not in seen:
-                    (far if found.startswith(("include/", "arch/")) else near).append(found)
+                if found not in met:
+                    met.add(found)
+                    (far if found.startswith(_SHARED) else near).append(found)
 
     def local(self, path: str) -> list[str]:
         """Return `path` and the headers it reaches outside include/ and arch/."""
@@ -306,14 +355,23 @@ class Corpus:
         data = self.data(path)
         found = self._memo.defines.get((path, data))
         if found is None:
-            found = frozenset(
-                m.group(1)
-                for m in _DEFINE.finditer(data)
-                # Nearly all stand at the line's very beginning.
-                if data[m.start() - 1 : m.start()] == b"\n" or begins_line(data, m.start())
-            )
+            found = frozenset(_DEFINE.findall(b"\n" + data))
             self._memo.defines[path, data] = found
         return found
+
+    def defining(self, name: bytes, path: str) -> Iterator[str]:
+        """Yield the files that #define a name, of those that `path` sees, nearest first."""
+        # Whoever asks once for what is none asks again, and there are a thousand headers.
+        if path in self._whole and name not in self._defined:
+            return
+        for place in self.closure(path):
+            if name in self.defines(place):
+                yield place
+        if path not in self._whole:
+            fresh = set(self.closure(path)) - self._counted
+            self._defined.update(*map(self.defines, fresh))
+            self._counted |= fresh
+            self._whole.add(path)
 
     def define_text(self, path: str) -> bytes:
         """Return at least all the text of a file's #defines; much less than the file."""
@@ -355,12 +413,11 @@ class Corpus:
 
     def _find(self, kind: str, name: str, path: str) -> Definition | None:
         word = name.encode("utf-8", "surrogateescape")
-        likely = _likely(kind, word)
         for place in self.closure(path):
             data = self.data(place)
             # Blanking a header costs much more than this look at its raw text.
             if word in data and (
-                any(_defines(m, kind) for m in standing(data, word, likely))
+                any(_may_define(data, at, at + len(word), kind) for at in words(data, word))
                 or (kind == "struct" and b"_group_tagged(" + word in data)
             ):
                 found = definition_in(self.unit(place).text, kind, word)
@@ -381,21 +438,14 @@ def joined(folder: str, name: str) -> str:
 
 
 def stands_in(data: bytes, word: bytes, pattern: re.Pattern[bytes]) -> bool:
-    """Tell whether a pattern that begins with a word, or a look at what is before it, is found."""
-    return next(standing(data, word, pattern), None) is not None
-
-
-def standing(data: bytes, word: bytes, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
-    """Yield where a pattern that begins with a word, or a look at what is before it, is found.
+    """Tell whether a pattern that begins with a word, or a look at what is before it, is found.
 
     To look for the word first takes a tenth of the time: no literal begins such a pattern.
     """
     at = data.find(word)
-    while at >= 0:
-        match = pattern.match(data, at)
-        if match is not None:
-            yield match
+    while at >= 0 and not pattern.match(data, at):
         at = data.find(word, at + 1)
+    return at >= 0
 
 
 def words(data: bytes, word: bytes, start: int = 0, end: int | None = None) -> Iterator[int]:
@@ -415,62 +465,54 @@ def begins_line(data: bytes, offset: int) -> bool:
     return data[max(0, offset - _FAR) : offset].rstrip(b" \t")[-1:] in (b"", b"\n")
 
 
-def _likely(kind: str, word: bytes) -> re.Pattern[bytes]:
-    escaped = re.escape(word)
-    if kind in _TAGGED:
-        return re.compile(rb"(?<=\s)" + escaped + rb"\b")
-    if kind == "typedef":
-        return re.compile(rb"\b" + escaped + rb"\s*(?:__\w+\s*)?[);,\[]")
-    return re.compile(rb"\b" + escaped + rb"\s*\(")
-
-
-def _defines(likely: re.Match[bytes], kind: str) -> bool:
+def _may_define(data: bytes, start: int, end: int, kind: str) -> bool:
+    """Tell whether a word is defined where it stands in a file as it is written."""
     if kind not in _TAGGED:
-        return True
+        return _BEHIND[kind].match(data, end) is not None
     # The body is looked for last: that can take the whole file.
-    tagged = _keyword_before(likely, kind) >= 0
-    return tagged and _BODY.match(likely.string, likely.end()) is not None
+    return _keyword_before(data, start, kind) >= 0 and _BODY.match(data, end) is not None
 
 
-def _keyword_before(tag: re.Match[bytes], kind: str) -> int:
-    """Return where the struct, union or enum begins whose tag was found, or -1 for another word."""
-    text, word = tag.string, kind.encode()
-    start = text.rfind(word, max(0, tag.start() - _FAR), tag.start())
-    apart = text[start + len(word) : tag.start()]
+def _keyword_before(text: bytes, tag: int, kind: str) -> int:
+    """Return where the struct, union or enum begins of a tag, or -1 for another word."""
+    word = kind.encode()
+    start = text.rfind(word, max(0, tag - _FAR), tag)
+    apart = text[start + len(word) : tag]
     return -1 if start < 0 or not apart.isspace() or _INSIDE.match(text, start) else start
 
 
 def definition_in(text: bytes, kind: str, word: bytes) -> tuple[int, int] | None:
     """Return the byte range of a definition in blanked text, or None."""
-    escaped = re.escape(word)
-    if kind in _TAGGED:
-        for match in standing(text, word, re.compile(rb"(?<=\s)" + escaped + rb"\s*(\{)")):
-            start = _keyword_before(match, kind)
+    for at in words(text, word):
+        match = _BEHIND_BLANKED[kind].match(text, at + len(word))
+        if match is None:
+            continue
+        if kind in _TAGGED:
+            start = _keyword_before(text, at, kind)
             if start >= 0:
-                return start, _closing_brace(text, match.start(1))
-        return None
-    if kind == "typedef":
-        named = re.compile(rb"(?<!\w)" + escaped + rb"\s*(?:\)\s*\(|\[|;|,)")
-        for match in standing(text, word, named):
-            start = text.rfind(b"typedef", max(0, match.start() - _FAR_TYPEDEF), match.start())
-            end = text.find(b";", match.start(), match.start() + _FAR)
+                return start, _closing_brace(text, match.end() - 1)
+        elif kind == "typedef":
+            start = text.rfind(b"typedef", max(0, at - _FAR_TYPEDEF), at)
+            end = text.find(b";", at, at + _FAR)
             if start >= 0 and end >= 0 and _one_declaration(text[start:end]):
                 return start, end
-        return None
-    for match in standing(text, word, re.compile(rb"(?<!\w)" + escaped + rb"[ \t\n]*(\()")):
-        far = max(0, match.start() - _FAR)
-        # A line can end with a macro that defines something.
-        marks = (b";", b"}", b"{", b"=", b")\n")
-        start = 1 + max(text.rfind(mark, far, match.start()) for mark in marks)
-        if not start and far:
-            continue
-        before = text[start : match.start()]
-        words = before.replace(b"*", b" ").split()
-        typed = bool(words) and words[0] not in _STATEMENTS
-        if typed and _SPECIFIERS.fullmatch(before):
-            behind = closing(text, match.start(1))
+        elif (start := _declared_from(text, at)) >= 0:
+            behind = closing(text, match.end() - 1)
             return None if behind is None else (start, behind)
     return None
+
+
+def _declared_from(text: bytes, name: int) -> int:
+    """Return where a function's definition or prototype begins, -1 if its name is used there."""
+    far = max(0, name - _FAR)
+    # A line can end with a macro that defines something.
+    start = 1 + max(text.rfind(mark, far, name) for mark in (b";", b"}", b"{", b"=", b")\n"))
+    if not start and far:
+        return -1
+    before = text[start:name]
+    said = before.replace(b"*", b" ").split()
+    typed = bool(said) and said[0] not in _STATEMENTS
+    return start if typed and _SPECIFIERS.fullmatch(before) else -1
 
 
 _STATEMENTS = (b"return", b"else", b"goto", b"case", b"do", b"if", b"while", b"typedef")

@@ -28,13 +28,12 @@ _LAST_LABEL = re.compile(rb":(?<=\w:)(\s*)\s\}")
 _COMPUTED = re.compile(rb"goto(?<!\wgoto)\s*\*([^;{}]*)")
 _ENUM = re.compile(rb"enum(?<!\wenum)\s[^{}();=,:]*(:[^{}();=,:]*)\{")
 _COLON = re.compile(rb":(?![:;])")
-_FIELD = re.compile(rb"[{,]\s*(\s)([A-Za-z_]\w*)[ \t]*$")
 # A function named in a roundabout way, and called: ({ f; })(x), (0, f)(x), (*&f)(x).
 _CALLEE = re.compile(
     rb"\((?=[\s*]*[{&\d])(?:\s*\{|\s*\d+\s*,)?[\s*&]*([A-Za-z_]\w*)\s*(?:;\s*\}\s*)?\)(?=\s*\()"
 )
 _NO_CALLEE = re.compile(rb"(?:[]\"']|\w(?<!\breturn)(?<!\belse))\s*$")
-_GROUP = re.compile(rb"(?:__)?struct_group(?:_attr|_tagged)?(?=[ \t]*\()")
+_GROUP = re.compile(rb"struct_group(?:_attr|_tagged)?(?=[ \t]*\()")
 _DECLARED = re.compile(rb"DECLARE_(?:FLEX_ARRAY|BITMAP)(?=[ \t]*\()")
 _GUARD = re.compile(rb"scoped_(?:cond_)?guard(?=[ \t]*\()")
 # Literals in front make a search ten times as fast. With tags, with words of more than one piece,
@@ -49,9 +48,8 @@ _LONG_TYPES = tuple(
 _POINTER_TYPE = re.compile(rb"\*[ \t]*(?:const[ \t]*)?[,)]")
 _WORDS = re.compile(rb"\s*((?:[A-Za-z_]\w*\s+)*[A-Za-z_]\w*)[\s*]*(?:const\s*)?")
 # What stands before a call's name, and before the type of a declaration it does not.
-_CALLED = re.compile(
-    rb"(?:[=(,!&|?:<>;{}/%^~+-]|(?<!\w)(?:return|else|case))\s*([A-Za-z_]\w*)[ \t]*$"
-)
+_BEFORE_CALLED = tuple(bytes([sign]) for sign in b"=(,!&|?:<>;{}/%^~+-")
+_BEFORE_CALLED_WORDS = (b"return", b"else", b"case")
 # Words in front of a parenthesis that are no calls, or take a type as it is.
 _TAKE_TYPES = re.compile(
     rb"_*(?:typeof\w*|sizeof|[aA]lignof|[aA]lignas)_*|return|else|case|do|goto|if|while|for|switch"
@@ -61,7 +59,9 @@ _DEFINES = re.compile(rb"(?:DEFINE_\w+|EXTEND_CLASS)[ \t]*\([^;{}]*\Z")
 _BLANKS = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
 _RANGE = re.compile(rb"case(?<!\wcase)(?!\w)[^;{}:]{,300}?(\.\.\.)(?=[^;{}]{,300}:)")
 _MARKS = re.compile(rb"[][(){},;]")
+_PARENTHESIS = re.compile(rb"[()]")
 _WORD = re.compile(rb"\w")
+_WORD_BYTES = bytes(byte for byte in range(256) if _WORD.match(bytes([byte])))
 _FAR = 4000
 _NEAR = 300
 
@@ -98,18 +98,24 @@ def _fields(text: bytes) -> bytes:
     out = bytearray(text)
     for colon in _COLON.finditer(text):
         at = colon.start()
-        field = _FIELD.search(text, max(0, at - _NEAR), at)
-        named = field is not None and field.group(2) not in (b"default", b"case")
-        if field is not None and named and _initializes(text, field, at):
-            out[field.start(1)] = ord(".")
+        near = max(0, at - _NEAR)
+        ahead, name = _last_word(text[near:at])
+        begins = ahead.rstrip()
+        named = begins[-1:] in (b"{", b",") and name not in (b"", b"default", b"case")
+        apart = len(begins) < len(ahead) and not name[:1].isdigit()
+        if named and apart and _initializes(text, near + len(begins) - 1, at):
+            out[near + len(ahead) - 1] = ord(".")
             out[at] = ord("=")
     return bytes(out)
 
 
-def _initializes(text: bytes, field: re.Match[bytes], colon: int) -> bool:
-    """Tell whether a name before a colon is a member in a list, not a label or a bit-field."""
-    before = text[max(0, field.start() - _NEAR) : field.start()].rstrip()[-1:]
-    if field.group()[:1] == b"{" and before not in b"=,{:)":
+def _initializes(text: bytes, start: int, colon: int) -> bool:
+    """Tell whether a name before a colon is a member in a list, not a label or a bit-field.
+
+    start: where the brace or the comma before it is.
+    """
+    before = text[max(0, start - _NEAR) : start].rstrip()[-1:]
+    if text[start : start + 1] == b"{" and before not in b"=,{:)":
         return False
     depth = 0
     for match in _MARKS.finditer(text, colon + 1, min(len(text), colon + _FAR)):
@@ -157,6 +163,8 @@ def _each(
     out = bytearray(text)
     for match in pattern.finditer(text):
         start, parenthesis = match.start(), text.index(b"(", match.end())
+        if pattern is _GROUP and text.endswith(b"__", 0, start):
+            start -= 2
         if start > 0 and _WORD.match(text, start - 1):
             continue
         marks = _call_marks(text, parenthesis)
@@ -261,7 +269,7 @@ def _type(out: bytearray, text: bytes, match: re.Match[bytes]) -> None:
         return
     tagged = written[0] in (b"struct", b"union", b"enum")
     sure = tagged and stars < 0 and text[end : end + 1] == b","
-    if _DEFINES.search(before) or not (sure or _is_called(before)):
+    if not (sure or _is_called(before)) or _DEFINES.search(before):
         return
     name = written[-1] if tagged else b"_".join(written)
     # The tag keeps its place; of other types the first word does.
@@ -272,14 +280,29 @@ def _type(out: bytearray, text: bytes, match: re.Match[bytes]) -> None:
 
 def _is_called(before: bytes) -> bool:
     """Tell whether text ends in the midst of a call's arguments, not of a declaration's."""
-    depth = 0
-    for at in range(len(before) - 1, -1, -1):
-        sign = before[at]
-        if sign == 41:
-            depth += 1
-        elif sign == 40 and depth:
-            depth -= 1
-        elif sign == 40:
-            called = _CALLED.search(before, 0, at)
-            return called is not None and not _TAKE_TYPES.fullmatch(called.group(1))
-    return False
+    opened: list[int] = []
+    for match in _PARENTHESIS.finditer(before):
+        if match.group() == b"(":
+            opened.append(match.start())
+        elif opened:
+            opened.pop()
+    return bool(opened) and _names_called(before[: opened[-1]])
+
+
+def _names_called(before: bytes) -> bool:
+    """Tell whether text ends with the name of what is called behind it."""
+    ahead, name = _last_word(before)
+    if not name or name[:1].isdigit() or _TAKE_TYPES.fullmatch(name):
+        return False
+    ahead = ahead.rstrip()
+    return ahead.endswith(_BEFORE_CALLED) or _last_word(ahead)[1] in _BEFORE_CALLED_WORDS
+
+
+def _last_word(text: bytes) -> tuple[bytes, bytes]:
+    """Return what stands before the last word of a text, and that word, without blanks behind it.
+
+    A pattern would be tried at each byte of the text.
+    """
+    text = text.rstrip(b" \t")
+    ahead = text.rstrip(_WORD_BYTES)
+    return ahead, text[len(ahead) :]

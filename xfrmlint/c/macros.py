@@ -228,7 +228,7 @@ class Macros:
     def pasting(self, word: str) -> list[Macro]:
         """Return the macros that can paste a word together."""
         if self._pasting is None:
-            self._pasting = [(p, m) for m in kernels_own().values() for p in _pasted_names(m)]
+            self._pasting = [*_kernels_pasting()]
             for path in self._paths:
                 if b"##" in self._corpus.define_text(path):
                     places = (m.start() for m in _PASTES.finditer(self._corpus.data(path)))
@@ -236,6 +236,11 @@ class Macros:
                         self._pasting += [(p, macro) for p in _pasted_names(macro)]
         found = dict.fromkeys(m for p, m in self._pasting if p.fullmatch(word))
         return [macro for macro in found if _live(self._corpus, macro)]
+
+
+@cache
+def _kernels_pasting() -> tuple[tuple[re.Pattern[str], Macro], ...]:
+    return tuple((name, m) for m in kernels_own().values() for name in _pasted_names(m))
 
 
 def _pasted_names(macro: Macro) -> list[re.Pattern[str]]:

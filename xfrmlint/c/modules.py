@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from xfrmlint.c.corpus import Corpus, joined
 from xfrmlint.kernel.kbuild import Module
@@ -17,6 +17,7 @@ _OUTWARD = re.compile(
 )
 # An #include of a file; the name can be a macro's, too.
 _NAMED = r'(include|define\s+\w+)\s*["<]([^">]*/)?{}[">]'
+_SOURCE, _SOURCES = ".c", r'[^"></]*\.c'
 # A header that headers include: its users are sought this many levels up.
 _INCLUDE_LEVELS = 3
 
@@ -29,7 +30,8 @@ class Universe:
         self._modules: dict[str, list[Module]] = {}
         self._files: dict[str, list[str]] = {}
         self._unlinked: dict[str, tuple[str, ...]] = {}
-        self._includers: dict[tuple[str, ...], Mapping[str, Sequence[str]]] = {}
+        # Folders -> what is included -> the files there that may do it.
+        self._users_of: dict[tuple[str, ...], dict[str, list[str]]] = {}
         self._named: dict[str, list[str]] = {}
         self._exported: dict[str, tuple[frozenset[str], list[str]]] = {}
         # Headers below include/ that belong to the drivers which include them, and where those are.
@@ -101,27 +103,43 @@ class Universe:
 
     def _users(self, files: Sequence[str], around: Sequence[str]) -> Sequence[str]:
         """Return the files in some folders that may include one of some files."""
-        if all(file.endswith(".c") for file in files):
-            # Few do that: they are looked for once, not for each source that no Makefile links.
-            users = self._source_users(tuple(around))
-            return [user for file in files for user in users.get(posixpath.basename(file), ())]
-        names = "|".join(sorted({re.escape(posixpath.basename(file)) for file in files}))
-        return self.corpus.tree.search(_NAMED.format(rf"({names})"), around)
+        known = self._users_of.setdefault(tuple(around), {})
+        names = {posixpath.basename(file) for file in files}
+        if not all(name in known or name.endswith(_SOURCE) for name in names):
+            fresh = {*names, *self._likely(around)} - known.keys()
+            headers = sorted(name for name in fresh if not name.endswith(_SOURCE))
+            self._note_users(known, "|".join(map(re.escape, headers)), headers, around)
+        if _SOURCE not in known and any(name.endswith(_SOURCE) for name in names):
+            # Few files include one: all that do are looked for at once.
+            self._note_users(known, _SOURCES, [_SOURCE], around)
+        return sorted({user for name in names for user in known.get(name, ())})
 
-    def _source_users(self, around: tuple[str, ...]) -> Mapping[str, Sequence[str]]:
-        """Return which files in some folders include a source, by the source's name."""
-        if around not in self._includers:
-            pattern = _NAMED.format(r'([^"></]*\.c)')
-            wanted = re.compile(pattern.encode())
-            found: dict[str, dict[str, None]] = {}
-            for user in self.corpus.tree.search(pattern, around):
-                for line in self.corpus.data(user).split(b"\n"):
-                    match = wanted.search(line) if b".c" in line else None
-                    if match is not None:
-                        name = match.group(3).decode("utf-8", "surrogateescape")
-                        found.setdefault(name, {})[user] = None
-            self._includers[around] = {name: list(users) for name, users in found.items()}
-        return self._includers[around]
+    def _note_users(
+        self,
+        known: dict[str, list[str]],
+        pattern: str,
+        names: Sequence[str],
+        around: Sequence[str],
+    ) -> None:
+        """Note which files in some folders may include what has one of some names, or ends so."""
+        known.update((name, []) for name in names)
+        for user in self.corpus.tree.search(_NAMED.format(f"({pattern})"), around):
+            written = [one for one, _ in self.corpus.named(user)]
+            written += [one for _, one, _ in self.corpus.macros_of_files(user)]
+            for last in set(map(_last, written)):
+                if last in names or posixpath.splitext(last)[1] in names:
+                    known.setdefault(last, []).append(user)
+
+    def _likely(self, around: Sequence[str]) -> Iterator[str]:
+        """Yield the headers that drivers in some folders, as far as they are known, include.
+
+        Who asks for one asks for others: one search is for all of them.
+        """
+        tops = tuple(f"{folder}/" for folder in around)
+        for path in {file for files in self._files.values() for file in files}:
+            for written, quoted in self.corpus.named(path) if path.startswith(tops) else ():
+                if quoted:
+                    yield _last(written)
 
     def _around(self, path: str) -> list[str]:
         """Return where the sources are looked for that include a header, or call a function."""
@@ -226,3 +244,8 @@ class Universe:
             return []
         word = name.encode("ascii", "replace")
         return [u for u in candidates if word in self.corpus.data(u)]
+
+
+def _last(written: bytes) -> str:
+    """Return the last name of a path in an #include line."""
+    return written.rpartition(b"/")[2].decode("utf-8", "surrogateescape")

@@ -20,7 +20,18 @@ from tree_sitter import Node
 from xfrmlint.c.blanking import LOOP, in_string, is_loop, readable
 from xfrmlint.c.corpus import Corpus, words
 from xfrmlint.c.macros import TOO_MUCH, Expansion, Macro, Piece, expand_all, in_force, kernels_own
-from xfrmlint.c.unit import Item, Place, Unit, declarator_name, errors_in, is_same, outline, parse
+from xfrmlint.c.unit import (
+    Change,
+    Item,
+    Place,
+    Unit,
+    changed_lines,
+    declarator_name,
+    errors_in,
+    is_same,
+    outline,
+    parse_again,
+)
 
 _NAME = re.compile(rb"[A-Za-z_]\w*")
 _MARK = re.compile(rb"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|[()]")
@@ -88,6 +99,7 @@ class Outlines:
         self._found: dict[tuple[str, int], Outline | None] = {}
         self._structural: dict[str, frozenset[bytes]] = {}
         self._own: dict[str, frozenset[bytes]] = {}
+        self._lists: dict[str, list[str]] = {}
 
     def items(self, path: str, turn: int = 0) -> Sequence[Item]:
         """Return a file's items in order."""
@@ -209,12 +221,14 @@ class Outlines:
 
     def lists(self, path: str) -> list[str]:
         """Return the files that a file includes to take what they list: no headers, no sources."""
-        return [
-            found
-            for name, quoted in self.corpus.named(path)
-            if not name.endswith((b".h", b".c"))
-            and (found := self.corpus.resolved(path, name, quoted)) is not None
-        ]
+        if path not in self._lists:
+            self._lists[path] = [
+                found
+                for name, quoted in self.corpus.named(path)
+                if not name.endswith((b".h", b".c"))
+                and (found := self.corpus.resolved(path, name, quoted)) is not None
+            ]
+        return self._lists[path]
 
     def structural(self, path: str) -> frozenset[bytes]:
         """Return the macros that a file sees in itself and its own headers, and that are such.
@@ -365,7 +379,8 @@ class Outlines:
     def _is_call(self, text: bytes, use: Use, known: Sequence[Macro]) -> bool:
         """Tell whether a use parses as a call, a statement of its own that has a `;`."""
         behind = text[_skip(text, use.end) :][:1]
-        before = text[max(0, use.start - _FAR) : use.start].rstrip()
+        before = text[max(0, use.start - _NEAR) : use.start].rstrip()
+        before = before or text[max(0, use.start - _FAR) : use.start].rstrip()
         if behind != b";" or text[use.start - 1 : use.start] in (b"", b"\n"):
             return False
         if not before.endswith((b";", b"{", b"}", b")", b":", b"else", b"do")):
@@ -425,7 +440,7 @@ class Outlines:
             at = use.end
         made.copy(unit.text, at, len(unit.text))
         text = readable(b"".join(made.pieces))
-        root = parse(text).root_node
+        root = parse_again(unit.tree, unit.text, text, made.changes(unit.text, text)).root_node
         expansion = made.expansion(text)
         items, parts = _placed(outline(root, unit.turn), made, unit)
         lines = [
@@ -513,6 +528,15 @@ class _Text:
 
     def expansion(self, text: bytes) -> Expansion:
         return Expansion(text, self.starts, self.origins, frozenset(self.copied))
+
+    def changes(self, old: bytes, new: bytes) -> Iterator[Change]:
+        """Yield what is not the file's text. old: that; new: the outline's when it is readable."""
+        behind = [begins for begins, *_ in self.spans[1:]] + [self.length]
+        for (begins, start, end, is_use), last in zip(self.spans, behind, strict=True):
+            if is_use:
+                yield Change(start, end, begins, last)
+            else:
+                yield from changed_lines(old[start:end], new[begins:last], start, begins)
 
     def raw(self, offset: int, end: bool = False) -> int:
         """Return the file's byte for one of the text; a use's first or, with `end`, its last."""

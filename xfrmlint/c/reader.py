@@ -162,9 +162,10 @@ class Reader:
 
         own: expand the driver's own macros there, too.
         """
-        lists = self.outlines.lists(path)
-        if not any(words.within(self.corpus.data(one)) for one in (path, *lists)):
-            return []
+        if not words.within(self.corpus.data(path)):
+            lists = self.outlines.lists(path)
+            if not lists or not any(words.within(self.corpus.data(one)) for one in lists):
+                return []
         make = self.expanded if own else self.views
         items = self.outlines.holding(path, words.positions)
         return [view for item in items for view in make(path, item, macros)]

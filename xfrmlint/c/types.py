@@ -51,7 +51,6 @@ class Types:
         self.outlines = outlines
         self._fields: dict[tuple[str, str], tuple[Fields, str] | None] = {}
         self._variables: dict[str, Fields] = {}
-        self._all_macros: dict[str, frozenset[bytes]] = {}
         self._seen_macros: dict[tuple[str, str], Macro | None] = {}
         self._seen_variables: dict[tuple[str, str], CType | None] = {}
         self._results: dict[tuple[str, str], CType | None] = {}
@@ -289,19 +288,9 @@ class Types:
         return self._seen_macros[key]
 
     def _macro(self, name: str, path: str) -> Macro | None:
-        word = name.encode("utf-8", "surrogateescape")
-        all_names = self._all_macros.get(path)
-        if all_names is not None and word not in all_names:
-            return None
-        seen: list[frozenset[bytes]] = []
-        for place in self.corpus.closure(path):
-            defined = self.corpus.defines(place)
-            seen.append(defined)
-            if word in defined:
-                for macro in named(self.corpus, name, place):
-                    return macro
-        # Whoever asks once for what is none asks again, and there are a thousand headers.
-        self._all_macros[path] = frozenset().union(*seen)
+        for place in self.corpus.defining(name.encode("utf-8", "surrogateescape"), path):
+            for macro in named(self.corpus, name, place):
+                return macro
         return None
 
     def macros_under(self, name: str, path: str) -> dict[str, list[Macro]]:

@@ -2,8 +2,9 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
+from itertools import zip_longest
 from typing import NamedTuple
 
 import tree_sitter_c
@@ -51,6 +52,47 @@ def parse(text: bytes) -> Tree:
     return Parser(language()).parse(text)
 
 
+class Change(NamedTuple):
+    """Bytes of a text (start to end) in whose place others (begins to behind) are in a new one."""
+
+    start: int
+    end: int
+    begins: int
+    behind: int
+
+
+def changed_lines(old: bytes, new: bytes, start: int = 0, begins: int = 0) -> Iterator[Change]:
+    """Yield where lines of two texts are not the same; all is where they don't end alike.
+
+    start, begins: where these texts begin in those that are parsed.
+    """
+    at = 0
+    pairs = [*zip_longest(old.split(b"\n"), new.split(b"\n"), fillvalue=b"")]
+    if len(old) != len(new) or any(len(one) != len(other) for one, other in pairs):
+        pairs = [(old, new)]
+    for one, other in pairs:
+        behind = at + len(one)
+        if one != other:
+            yield Change(start + at, start + behind, begins + at, begins + at + len(other))
+        at = behind + 1
+
+
+def parse_again(tree: Tree, old: bytes, new: bytes, changes: Iterable[Change]) -> Tree:
+    """Parse a text that was made of another one, and take over what both have in common."""
+    known = tree.copy()
+    # From the end: what stands before a change keeps its place.
+    for start, end, begins, behind in sorted(changes, reverse=True):
+        row, column = first = _point(old, start)
+        rows, width = _point(new[begins:behind], behind - begins)
+        last = (row + rows, width if rows else column + width)
+        known.edit(start, end, start + behind - begins, first, _point(old, end), last)
+    return Parser(language()).parse(new, known)
+
+
+def _point(text: bytes, offset: int) -> tuple[int, int]:
+    return text.count(b"\n", 0, offset), offset - text.rfind(b"\n", 0, offset) - 1
+
+
 def captured(query: Query, node: Node, name: str) -> list[Node]:
     """Return what a query captures under a name, as it stands in the text."""
     # The binding's own order is that of addresses, another one in every run.
@@ -82,6 +124,7 @@ class Unit:
         self.turn = turn
         self._words = words
         self._turned: dict[int, Unit] = {}
+        self._turned_from: Unit | None = None
         self.too_large = len(data) > LARGEST
         self.data = b"" if self.too_large else data
         self._like = like
@@ -97,12 +140,19 @@ class Unit:
         if turn not in self._turned:
             like = self._like.turned(turn) if self._like is not None else None
             made = Unit(self.path, self.data, self._words, like, self.release, turn, self.features)
+            made._turned_from = self
             self._turned[turn] = made
         return self._turned[turn]
 
     @cached_property
     def tree(self) -> Tree:
-        return parse(self.text) if self._like is None else self._like.tree
+        if self._like is not None:
+            return self._like.tree
+        other = self._turned_from
+        if other is None:
+            return parse(self.text)
+        changes = changed_lines(other.text, self.text)
+        return parse_again(other.tree, other.text, self.text, changes)
 
     @property
     def parsed(self) -> bool:

@@ -126,7 +126,7 @@ def query(
 @contract_option
 def resolver(tree: str | None, form: str, contract: Path | None) -> int:
     """Run the tree's own resolver over every state and compare it with the reference."""
-    from xfrmlint.analysis.analyse import core_of
+    from xfrmlint.analysis.core import core_of
     from xfrmlint.report import resolver as rendering
     from xfrmlint.rules import words_in
 

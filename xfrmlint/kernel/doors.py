@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
 from xfrmlint.kernel.tables import Names, Numbers, Row, Schema, checked_rows, name_pattern
@@ -81,7 +81,7 @@ class _Doors:
 
 @cache
 def _doors() -> _Doors:
-    text = files("xfrmlint.kernel").joinpath("doors.toml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("doors.toml").read_text("utf-8")
     document = tomllib.loads(text)
     checked_rows(document, _SCHEMAS, "doors.toml")
     return _Doors(document)

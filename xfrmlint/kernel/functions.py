@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from xfrmlint.errors import InputError
@@ -283,7 +283,7 @@ def read_models(text: str, where: str) -> dict[str, Any]:
 
 @cache
 def _bundled() -> dict[str, Any]:
-    text = files("xfrmlint.kernel").joinpath("functions.toml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("functions.toml").read_text("utf-8")
     return read_models(text, "functions.toml")
 
 

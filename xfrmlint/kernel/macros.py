@@ -2,7 +2,7 @@
 
 import tomllib
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from xfrmlint.kernel.tables import checked_rows
 
@@ -10,7 +10,7 @@ from xfrmlint.kernel.tables import checked_rows
 @cache
 def declaring_macros() -> tuple[str, ...]:
     """Return them, each as what follows a `#define`: its name, its parameters, its body."""
-    text = files(__package__).joinpath("macros.toml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("macros.toml").read_text("utf-8")
     document = tomllib.loads(text)
     checked_rows(document, {"macro": {"define": str, "source": str}}, "macros.toml")
     return tuple(row["define"].replace("\n", " ") for row in document["macro"])

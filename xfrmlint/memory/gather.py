@@ -140,10 +140,12 @@ def _plan(
         from xfrmlint.c.corpus import Memo
 
         session.memo = session.memo or Memo()
-        if isinstance(tree, Folder) and not under and not tree.known.files:
-            read_ahead(Watched(tree, texts), session.memo)
         watched = Watched(tree, texts)
-        known = plan(watched, under, session.memo, session.names)
+        with _freed():
+            if isinstance(tree, Folder) and not under and not tree.known.files:
+                read_ahead(Watched(tree, texts), session.memo)
+            known = plan(watched, under, session.memo, session.names)
+            session.memo.forget_drivers()
         session.cache.remember(key, watched.seen, _document_of_plan(known))
     return known
 
@@ -188,7 +190,8 @@ def _analysed(
             if part is None:
                 rows = core_facts(watched, memo, progress, whole.contract)
             else:
-                _, rows = analysed_or_lost(watched, part, whole, memo, progress)
+                # What it was made of is not held here: that is to be given back.
+                rows = analysed_or_lost(watched, part, whole, memo, progress)[1]
             memo.forget_drivers()
         return watched.seen, _document(rows)
 

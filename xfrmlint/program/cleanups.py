@@ -16,7 +16,17 @@ from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
 
 _ATTRIBUTE = re.compile(rb"\b_*cleanup_*\s*\(\s*(\w+)\s*\)")
-_HINTS = (b"__free", b"guard", b"CLASS", b"ACQUIRE")
+# Each word, and what of it says more; begun by a literal it is found ten times as fast.
+_HINTS = {
+    word: re.compile(word + more + rb"\s*[(/\\]")
+    for word, more in (
+        (b"__free", b""),
+        (b"guard", b""),
+        (b"CLASS", rb"(?:_INIT)?"),
+        (b"ACQUIRE", b""),
+        (b"cleanup", rb"(?<![A-Za-z0-9]cleanup)(?<![A-Za-z0-9]_cleanup)_*"),
+    )
+}
 
 
 class _Spot(NamedTuple):
@@ -60,9 +70,8 @@ class Cleanups:
         found: dict[bytes, list[_Spot]] = defaultdict(list)
         for file in self.reader.universe.files(path):
             data = self.reader.corpus.data(file)
-            if not any(hint in data for hint in _HINTS):
-                if b"cleanup" not in data or not _ATTRIBUTE.search(data):
-                    continue
+            if not any(word in data and used.search(data) for word, used in _HINTS.items()):
+                continue
             text = without_comments(data)
             for match in _ATTRIBUTE.finditer(text):
                 found[match.group(1)].append(_Spot(file, match.start(), "__cleanup"))

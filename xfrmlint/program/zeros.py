@@ -11,7 +11,7 @@ known. Pointers are not asked: they are tested where they are made.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -36,6 +36,18 @@ _SUMS = ("+", "|")
 _ERROR = re.compile(r"-\s*E[A-Z0-9]+")
 # include/net/xfrm.h: what of a state its packets carry.
 _ID = "struct xfrm_id"
+# By a word that stands in them: where element 0 of what is called %s is taken, and where one of a
+# number is.
+_TAKEN = {
+    b"XA_FLAGS_ALLOC1": rb"\b%s[^;]*\bXA_FLAGS_ALLOC1\b",
+    b"DEFINE_XARRAY_ALLOC1": rb"\bDEFINE_XARRAY_ALLOC1\s*\(\s*%s\b",
+    b"bitmap_fill": rb"\bbitmap_fill\s*\([^;]*\b%s\b",
+}
+_NUMBERED = {
+    b"[": rb"\b%s\s*\[\s*(\w+)\s*\]",
+    b"set_bit": rb"\b(?:__)?set_bit\s*\(\s*(\w+)\s*,[^;]*\b%s\b",
+    b"bitmap_set": rb"\bbitmap_set\s*\([^;,]*\b%s\b[^;,]*,\s*(\w+)\s*,",
+}
 
 
 class Zero(Enum):
@@ -343,21 +355,16 @@ class _Finder:
 
     def _takes_first(self, view: View, word: str) -> bool:
         """Tell whether the driver takes element 0 of what a word names by itself."""
-        encoded = re.escape(word.encode())
-        taken = re.compile(
-            rb"\b%s[^;]*\bXA_FLAGS_ALLOC1\b|\bDEFINE_XARRAY_ALLOC1\s*\(\s*%s\b"
-            rb"|\bbitmap_fill\s*\([^;]*\b%s\b" % ((encoded,) * 3)
-        )
-        numbered = re.compile(
-            rb"\b%s\s*\[\s*(\w+)\s*\]|\b(?:__)?set_bit\s*\(\s*(\w+)\s*,[^;]*\b%s\b"
-            rb"|\bbitmap_set\s*\([^;,]*\b%s\b[^;,]*,\s*(\w+)\s*," % ((encoded,) * 3)
-        )
+        encoded = word.encode()
+        taken, numbered = _patterns(_TAKEN, encoded), _patterns(_NUMBERED, encoded)
         for path in self.graph.reader.universe.files(view.path):
             data = self.graph.reader.corpus.data(path)
-            if word.encode() not in data:
+            if encoded not in data:
                 continue
-            numbers = {one.decode() for found in numbered.findall(data) for one in found if one}
-            if taken.search(data) or any(self._is_zero(one, path) for one in numbers):
+            if any(hint in data and one.search(data) for hint, one in taken):
+                return True
+            numbers = {n for hint, one in numbered if hint in data for n in one.findall(data)}
+            if any(self._is_zero(one.decode(), path) for one in numbers):
                 return True
         return False
 
@@ -367,6 +374,12 @@ class _Finder:
             return False
         value = self.constants.value(number, path)
         return value is not None and value.value == 0
+
+
+def _patterns(
+    kinds: Mapping[bytes, bytes], word: bytes
+) -> Sequence[tuple[bytes, re.Pattern[bytes]]]:
+    return [(hint, re.compile(kind % re.escape(word))) for hint, kind in kinds.items()]
 
 
 def _worst(answers: Iterable[Answer]) -> Answer:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from xfrmlint.analysis.analyse import Core
+from xfrmlint.analysis.core import Core
 from xfrmlint.concrete.resolver import Comparison, Verdict
 from xfrmlint.concrete.states import described
 from xfrmlint.contract.words import HANDLE, OWNER, PINNED, Contract

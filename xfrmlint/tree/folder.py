@@ -140,7 +140,7 @@ class Folder:
         except ValueError:
             raise Unreadable("a name that this locale can't encode") from None
         try:
-            with os.fdopen(handle, "rb") as file:
+            with os.fdopen(handle, "rb", buffering=0) as file:
                 found = os.fstat(handle)
                 if not stat.S_ISREG(found.st_mode):
                     raise Unreadable("not a regular file")
