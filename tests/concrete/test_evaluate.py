@@ -30,14 +30,15 @@ from xfrmlint.concrete.resolver import (
     Verdict,
     compare,
     resolver_source,
-    run,
 )
+from xfrmlint.concrete.runs import Runs, run
 from xfrmlint.concrete.sources import Sources
-from xfrmlint.concrete.states import A, B, Case, U, described, states
+from xfrmlint.concrete.states import Case, described, states
 from xfrmlint.concrete.trace import StepKind
 from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Value
 from xfrmlint.contract.words import ABSENT
 from xfrmlint.model.reference import State
+from xfrmlint.model.worlds import A, B, U
 from xfrmlint.tree.folder import Folder
 
 pytestmark = pytest.mark.slow
@@ -1165,8 +1166,12 @@ def evaluated(text: str) -> list[str]:
     source = resolver_source(tree)
     assert source is not None
     found = []
+    runs = Runs(source, sources)
     for case in states():
-        value = run(source, case, sources).value
+        result = runs.result(case)
+        # What was run for other states is what a run of its own gives.
+        assert result == run(source, case, sources)
+        value = result.value
         found.append(str(value.value) if isinstance(value, Int) else "fault")
         assert isinstance(value, Int) or (
             isinstance(value, Fault) and value.kind in (FaultKind.NULL, FaultKind.ARGUMENT)
@@ -1692,6 +1697,28 @@ def test_a_state_with_the_owners_own_counts(body: str, wanted: bool | None) -> N
     assert found.ok is wanted, found
     line = guarded(text)[: guarded(text).index("xfrm_dst_offload_ok")].count("\n") + 1
     assert (found.path, found.line) == (XFRM, line)
+
+
+@pytest.mark.parametrize(
+    ("tree", "most"),
+    [
+        pytest.param("base/rfc", 60, id="revision 1"),
+        pytest.param("base/shared", 120, id="revision 2"),
+        pytest.param("answer-through-pointer", 120, id="a handle that is put where it is told to"),
+    ],
+)
+def test_states_are_run_once_that_differ_in_nothing_looked_at(
+    tree: str, most: int, tmp_path: Path
+) -> None:
+    base = FIXTURES / tree / "base"
+    laid = (base.read_text().strip(), FIXTURES / tree) if base.is_file() else (tree[5:], None)
+    read = reader_of(Folder(lay(laid[0], tmp_path / "linux", laid[1])))
+    source, sources = resolver_source(read), Sources(read, ON)
+    assert source is not None
+    runs = Runs(source, sources)
+    for case in states():
+        assert runs.result(case) == run(source, case, sources)
+    assert len(runs.results) < most
 
 
 @pytest.mark.parametrize("base", ["rfc", "mainline", "v6.12"])

@@ -150,6 +150,83 @@ def _errors(value: str, tested: str, label: str) -> str:
 
 REFUSED = (
     Case(
+        "what the read sets is counted where the exit leads to",
+        xmit(
+            "\tif (sa->used)\n\t\tgoto drop;\n\twritel(sa->iova, ex->hw);\n"
+            "\treturn NETDEV_TX_OK;\n\ndrop:\n\tsa->iova++;\n\tdev_kfree_skb_any(skb);\n"
+            "\treturn NETDEV_TX_OK;\n",
+            "\tstruct example_sa *sa = (struct example_sa *)x->xso.offload_handle;\n",
+        ),
+        "uses sa, which has no value there yet",
+    ),
+    Case(
+        "what is set behind the read is counted where the exit leads to",
+        xmit(
+            "\tsa = (struct example_sa *)x->xso.offload_handle;\n\tlen = skb->len;\n"
+            "\tif (sa->used)\n\t\tgoto drop;\n\twritel(sa->iova, ex->hw);\n"
+            "\treturn NETDEV_TX_OK;\n\ndrop:\n\tex->last += len;\n\tdev_kfree_skb_any(skb);\n"
+            "\treturn NETDEV_TX_OK;\n",
+            "\tstruct example_sa *sa;\n\tu32 len;\n",
+        ),
+        "uses len, which has no value there yet",
+    ),
+    Case(
+        "what is NULL before the read is followed where the exit leads to",
+        xmit(
+            "\tif (!x)\n\t\tgoto drop;\n\tsa = (struct example_sa *)x->xso.offload_handle;\n"
+            "\twritel(sa->iova, ex->hw);\n\treturn NETDEV_TX_OK;\n\ndrop:\n"
+            "\tex->last += sa->iova;\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n",
+            "\tstruct example_sa *sa = NULL;\n",
+        ),
+        "uses sa, which has no value there yet",
+    ),
+    *(
+        Case(
+            f"the handle is followed under {name}, and nothing leaves from there",
+            example_tx(
+                f"\tif (!x)\n\t\treturn false;\n\t{lock}\n"
+                "\tsa = (struct example_sa *)x->xso.offload_handle;\n\twritel(sa->iova, ex->hw);\n"
+                f"\t{unlock}\n\treturn true;\n",
+                "\tstruct example_sa *sa;\n",
+            ),
+            "the handle is read in a section (",
+        )
+        for name, lock, unlock in (
+            ("a lock", "spin_lock_bh(&ex->lock);", "spin_unlock_bh(&ex->lock);"),
+            ("RCU", "rcu_read_lock();", "rcu_read_unlock();"),
+            ("a guard", "guard(spinlock_bh)(&ex->lock);", ";"),
+            ("what is not known", "vendor_enter(ex);", "vendor_leave(ex);"),
+        )
+    ),
+    *(
+        Case(
+            f"the caller has {what}, and its exit does not undo that",
+            example_tx(
+                "\tif (!x)\n\t\treturn false;\n"
+                "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+            ).replace("\tif (!example_tx(ex, skb))", f"{done}\tif (!example_tx(ex, skb))"),
+            f"{who}() is not undone where its caller leaves",
+        )
+        for what, done, who in (
+            (
+                "mapped the packet",
+                "\tex->last = dma_map_single(NULL, skb->data, skb->len, DMA_TO_DEVICE);\n",
+                "dma_map_single",
+            ),
+            (
+                "told the queue of it",
+                "\tnetdev_tx_sent_queue(netdev_get_tx_queue(dev, 0), skb->len);\n",
+                "netdev_tx_sent_queue",
+            ),
+            ("taken a lock", "\tspin_lock(&ex->lock);\n", "spin_lock"),
+        )
+    ),
+    Case(
+        "another of two errors has the packet dropped",
+        _errors("-EINVAL", "ret == -ENOMEM", "drop"),
+        "the packet may have been sent: writel() is given it",
+    ),
+    Case(
         "the function goes on where it has no state",
         xmit("\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"),
         "example_xmit(): the function has no exit for a packet without a state",
@@ -160,7 +237,7 @@ REFUSED = (
             "\tif (!x)\n\t\treturn false;\n"
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
         ).replace("if (!example_tx(ex, skb))\n\t\tgoto drop;", "example_tx(ex, skb);"),
-        "what the caller does with false is not known",
+        "the packet may have been sent: writel() is given it",
     ),
     Case(
         "the exit has the packet queued again",
@@ -278,7 +355,7 @@ REFUSED = (
             "\t\treturn false;\n\t}\n\twritel(id, ex->hw);\n\treturn true;\n",
             "\tu32 id;\n",
         ),
-        "the function has no exit for a packet without a state, or with a bad index",
+        "uses id, which has no value there yet",
     ),
     Case(
         "what is dropped is dropped too late",
@@ -330,13 +407,13 @@ REFUSED = (
     ),
     Case(
         "0 is no error to the caller",
-        _errors("0", "ret < 0", "drop"),
-        "what the caller does with 0 is not known",
+        _errors("0", "ret < 0", "drop").replace("\tif (!ret)\n\t\tgoto drop;\n", ""),
+        "the packet may have been sent: writel() is given it",
     ),
     Case(
         "one error is none to the caller",
         _errors("-ENOENT", "ret == -ENOENT", "plain"),
-        "what the caller does with -ENOENT is not known",
+        "the packet may have been sent: writel() is given it",
     ),
     Case(
         "whose state it is",
@@ -635,9 +712,8 @@ CONVERTED = (
     Case(
         "behind the exit, before anything is taken",
         example_tx(
-            "\tif (!x)\n\t\treturn false;\n\tspin_lock(&ex->lock);\n\tex->last++;\n"
-            "\twritel(x->xso.offload_handle, ex->hw);\n"
-            "\tspin_unlock(&ex->lock);\n\treturn true;\n"
+            "\tif (!x)\n\t\treturn false;\n\tex->last++;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
         ),
         """\
 +	unsigned long handle;
@@ -873,6 +949,83 @@ CONVERTED = (
             "\twritel(h, ex->hw);\n\treturn true;\n"
         ),
         _FLAG,
+    ),
+    Case(
+        "an exit is taken that does not use what the read sets",
+        xmit(
+            "\tif (skb->len > 9000)\n\t\tgoto plain;\n"
+            "\tsa = (struct example_sa *)x->xso.offload_handle;\n"
+            "\tif (sa->used)\n\t\tgoto drop;\n\twritel(sa->iova, ex->hw);\n"
+            "\treturn NETDEV_TX_OK;\n\ndrop:\n\tsa->iova++;\nplain:\n"
+            "\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n",
+            "\tstruct example_sa *sa;\n",
+        ),
+        "+	unsigned long handle;\n"
+        "-	sa = (struct example_sa *)x->xso.offload_handle;\n"
+        "+	handle = xfrm_dev_state_lower_handle(x, dev);\n"
+        "+	if (!handle)\n+		goto plain;\n+\n+	sa = (struct example_sa *)handle;\n"
+        + _FLAG,
+    ),
+    Case(
+        "what is NULL before the read is asked for where the exit leads to",
+        xmit(
+            "\tif (!x)\n\t\tgoto drop;\n\tsa = (struct example_sa *)x->xso.offload_handle;\n"
+            "\twritel(sa->iova, ex->hw);\n\treturn NETDEV_TX_OK;\n\ndrop:\n"
+            "\tif (sa)\n\t\tsa->iova++;\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n",
+            "\tstruct example_sa *sa = NULL;\n",
+        ),
+        "+	unsigned long handle;\n"
+        "-	sa = (struct example_sa *)x->xso.offload_handle;\n"
+        "+	handle = xfrm_dev_state_lower_handle(x, dev);\n"
+        "+	if (!handle)\n+		goto drop;\n+\n+	sa = (struct example_sa *)handle;\n"
+        + _FLAG,
+    ),
+    Case(
+        "a section that has an exit is left by that",
+        example_tx(
+            "\tif (!x)\n\t\treturn false;\n\trcu_read_lock();\n"
+            "\tsa = (struct example_sa *)x->xso.offload_handle;\n"
+            "\tif (sa->used) {\n\t\trcu_read_unlock();\n\t\treturn false;\n\t}\n"
+            "\twritel(sa->iova, ex->hw);\n\trcu_read_unlock();\n\treturn true;\n",
+            "\tstruct example_sa *sa;\n",
+        ),
+        "+	unsigned long handle;\n"
+        "-	sa = (struct example_sa *)x->xso.offload_handle;\n"
+        "+	handle = xfrm_dev_state_lower_handle(x, ex->netdev);\n"
+        "+	if (!handle) {\n+		rcu_read_unlock();\n+		return false;\n+	}\n+\n"
+        "+	sa = (struct example_sa *)handle;\n" + _FLAG,
+    ),
+    Case(
+        "the caller undoes what it has done",
+        example_tx(
+            "\tif (!x)\n\t\treturn false;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        )
+        .replace(
+            "\tif (!example_tx(ex, skb))", "\tspin_lock(&ex->lock);\n\tif (!example_tx(ex, skb))"
+        )
+        .replace("\twritel(skb->len", "\tspin_unlock(&ex->lock);\n\twritel(skb->len")
+        .replace("drop:\n", "drop:\n\tspin_unlock(&ex->lock);\n"),
+        "+	unsigned long handle;\n"
+        "-	writel(x->xso.offload_handle, ex->hw);\n"
+        "+	handle = xfrm_dev_state_lower_handle(x, ex->netdev);\n"
+        "+	if (!handle)\n+		return false;\n+\n+	writel(handle, ex->hw);\n" + _FLAG,
+    ),
+    Case(
+        "of two tests the second is for the exit's value",
+        _errors("-EINVAL", "ret == -ENOMEM", "plain").replace("if (!ret)", "if (ret < 0)"),
+        "+	unsigned long handle;\n"
+        "-	writel(x->xso.offload_handle, ex->hw);\n"
+        "+	handle = xfrm_dev_state_lower_handle(x, ex->netdev);\n"
+        "+	if (!handle)\n+		return -EINVAL;\n+\n+	writel(handle, ex->hw);\n" + _FLAG,
+    ),
+    Case(
+        "the second test is for 0",
+        _errors("0", "ret < 0", "drop"),
+        "+	unsigned long handle;\n"
+        "-	writel(x->xso.offload_handle, ex->hw);\n"
+        "+	handle = xfrm_dev_state_lower_handle(x, ex->netdev);\n"
+        "+	if (!handle)\n+		return 0;\n+\n+	writel(handle, ex->hw);\n" + _FLAG,
     ),
 )
 
@@ -1176,8 +1329,8 @@ def test_one_generation_that_goes_on_is_enough_against_it(tmp_path: Path) -> Non
     tree = _generations(tmp_path, "\tif (unlikely(!ok))\n\t\tgoto drop;\n", "\tif (ok)\n")
     ran = run("convert", tree, "example", cwd=tmp_path)
     assert (ran.status, ran.out) == (1, "")
-    assert "what the caller does with false is not known" in ran.err
-    assert "second.c" in ran.err
+    assert "the packet is not freed, and nobody is seen to notice" in ran.err
+    assert "main.c" in ran.err
 
 
 @pytest.mark.parametrize(

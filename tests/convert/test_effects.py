@@ -142,10 +142,10 @@ CONVERTED = (
         + _FLAG,
     ),
     Case(
-        "a lock is taken behind the exit",
+        "memory is taken behind the exit",
         xmit(
-            "\tif (!x)\n\t\tgoto drop;\n\tspin_lock(&ex->lock);\n"
-            f"{_READ}\tspin_unlock(&ex->lock);\n\treturn NETDEV_TX_OK;\n{_DROP}"
+            "\tif (!x)\n\t\tgoto drop;\n\tex->last = (unsigned long)kmalloc(8, GFP_ATOMIC);\n"
+            f"{_READ}\treturn NETDEV_TX_OK;\n{_DROP}"
         ),
         _BEHIND.format(device="dev", leaving="goto drop;") + _FLAG,
     ),
@@ -185,7 +185,7 @@ REFUSED = (
     Case(
         "a pointer that is none means plain",
         _pointers("NULL", "IS_ERR(sa)"),
-        "what the caller does with NULL is not known",
+        "the packet may have been sent: writel() is given it",
     ),
     Case(
         "an allocation that failed is another exit than one that did not",
@@ -194,7 +194,7 @@ REFUSED = (
             f"\twritel(*p, ex->hw);\n{_SENT}{_DROP}",
             "\tu32 *p;\n",
         ),
-        "the function has no exit for a packet without a state, or with a bad index",
+        "is for what could not be had there",
     ),
     Case(
         "what is taken on some ways is given back by their exit",
@@ -202,7 +202,7 @@ REFUSED = (
             "\tif (ex->last)\n\t\tspin_lock(&ex->lock);\n\tif (ex->last && skb->len > 9)\n"
             f"\t\tgoto unlock;\n{_SENT}\nunlock:\n\tspin_unlock(&ex->lock);\n{_DONE}"
         ),
-        "the function has no exit for a packet without a state, or with a bad index",
+        "gives back what is taken on some ways alone",
     ),
     Case(
         "a short packet is copied and freed",
@@ -211,7 +211,7 @@ REFUSED = (
             f"\t\twritel(1, ex->hw);\n\t\tdev_kfree_skb_any(skb);\n\t\treturn NETDEV_TX_OK;\n\t}}\n"
             f"{_SENT}"
         ),
-        "the function has no exit for a packet without a state, or with a bad index",
+        "does more than to drop the packet",
     ),
     Case(
         "a packet without a state is copied and freed",
@@ -290,7 +290,7 @@ REFUSED = (
             "\t\treturn false;\n\t}\n\twritel(id, ex->hw);\n\treturn true;\n",
             "\tu32 id;\n",
         ),
-        "the function has no exit for a packet without a state, or with a bad index",
+        "may undo what is not yet done where the handle is read",
     ),
     Case(
         "some of the packets use no handle",
@@ -319,6 +319,15 @@ REFUSED = (
         "\tset_bit(i, &ex->last);\n\tx->xso.offload_handle = i;\n\treturn 0;\n}\n\n"
         + xmit(f"\tif (!x)\n\t\tgoto drop;\n{_SENT}{_DROP}"),
         "example_other(): the handle can be 0, which the resolver says for none",
+    ),
+    Case(
+        "whether a handle can be 0 is not known",
+        "static int example_other(struct net_device *dev, struct xfrm_state *x,\n"
+        "\t\t\t struct netlink_ext_ack *extack)\n{\n"
+        "\tstruct example *ex = netdev_priv(dev);\n\tunsigned long i;\n\n"
+        "\tx->xso.offload_handle = vendor_id(x);\n\treturn 0;\n}\n\n"
+        + xmit(f"\tif (!x)\n\t\tgoto drop;\n{_SENT}{_DROP}"),
+        "example_other(): whether the handle can be 0, which the resolver says for none, is not",
     ),
     Case(
         "the exit stands in an #if",
@@ -443,7 +452,7 @@ def test_a_table_on_another_s_device(datapath: str, said: str, tmp_path: Path) -
         ("u64_stats_update_begin", "counts"),
         ("list_add_tail", "changes"),
         ("skb_push", "prepares"),
-        ("spin_lock_irqsave", "takes"),
+        ("spin_lock_irqsave", "locks"),
         ("dma_unmap_single", "gives back"),
         ("xfrm_state_hold", "holds"),
         ("xfrm_state_put", "puts"),

@@ -546,6 +546,9 @@ static int foo_find(struct priv *p)
 }
 """
 INDEX = "int ret = foo_find(p); u32 idx; if (ret < 0) return ret; idx = ret; "
+BITS = (
+    "int i; for (i = 0; i < 64; i++) { if (p->next & BIT(i)) continue; p->next |= BIT(i); break; } "
+)
 RESERVED = "void foo_reserve(struct priv *p) { __set_bit(0, p->map); p->table[0].used = 1; }\n"
 
 
@@ -619,6 +622,14 @@ RESERVED = "void foo_reserve(struct priv *p) { __set_bit(0, p->map); p->table[0]
         ),
         (HANDLE + "++p->next;", ""),
         (HANDLE + "p->next;", ""),
+        # Somebody begins it, or has counted it on.
+        (HANDLE + "p->next++;", "void foo_init(struct priv *p) { p->next = 1; }\n"),
+        (HANDLE + "p->next++;", "void foo_init(struct priv *p) { p->next++; }\n"),
+        (HANDLE + "p->next++;", "void foo_init(struct priv *p) { foo_read(&p->next); }\n"),
+        ("p->next++; " + HANDLE + "p->next;", ""),
+        (HANDLE + "p->next++ | 0x8000;", ""),
+        (BITS + HANDLE + "i;", "void foo_init(struct priv *p) { p->next = 1; }\n"),
+        (BITS.replace("i = 0", "i = 1") + HANDLE + "i;", ""),
         (
             "int err = foo_find(p); if (err) return err; " + HANDLE + "7;",
             FIND.replace("FIRST", "0"),
@@ -632,6 +643,10 @@ def test_handles_that_are_not_0(body: str, outside: str) -> None:
 @pytest.mark.parametrize(
     ("body", "outside", "why"),
     [
+        (HANDLE + "p->next++;", "", "next begins at 0"),
+        (HANDLE + "p->next++ & 63;", "", "next begins at 0"),
+        ("u32 id = p->next; p->next++; " + HANDLE + "id;", "", "next begins at 0"),
+        (BITS + HANDLE + "i;", "", "i begins at 0"),
         (INDEX + HANDLE + "idx;", FIND.replace("FIRST", "0"), "i begins at 0"),
         (
             INDEX + HANDLE + "idx + FOO_BASE;",

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from xfrmlint.analysis.part import Part, Plan
-from xfrmlint.c.corpus import Memo, definition_in
+from xfrmlint.c.corpus import Corpus, Memo, definition_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Unit
 from xfrmlint.contract.behaviour import own_states
@@ -93,10 +93,10 @@ def whole_reader(tree: Tree, whole: Plan, memo: Memo | None = None) -> Reader:
 
 def read_ahead(tree: Tree, memo: Memo) -> None:
     """Read what nearly every part reads: the headers of the contract and all that they include."""
-    reader = reader_of(tree, memo)
-    for path in reader.corpus.closure(XFRM):
-        reader.corpus.includes(path)
-        reader.corpus.defines(path)
+    corpus = Corpus(tree, words_of(ABSENT), memo)
+    for path in corpus.closure(XFRM):
+        corpus.includes(path)
+        corpus.defines(path)
 
 
 def plan(

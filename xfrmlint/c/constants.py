@@ -181,15 +181,15 @@ class Constants:
             for place in places:
                 data = self.types.corpus.data(place)
                 if word in data and b"enum" in data and _may_list(data, word):
-                    found = self._among(word, place)
+                    found = self._among(word, place, path)
                     if found is not None:
                         self._names[key] = found
                         break
         return self._names[key]
 
-    def _among(self, word: bytes, path: str) -> Int | None:
-        """Return the value of an enumerator of a file."""
-        text = self.types.corpus.unit(path).text
+    def _among(self, word: bytes, place: str, path: str) -> Int | None:
+        """Return the value of an enumerator of a file that `path` sees."""
+        text = self.types.corpus.unit(place).text
         for at in words(text, word):
             if _BEFORE.search(text, max(0, text.rfind(b"\n", 0, max(0, at - 200))), at) is None:
                 continue

@@ -16,6 +16,7 @@ from xfrmlint.c.index import Indexes, is_word
 from xfrmlint.c.shape import Shapes, shapes_of
 from xfrmlint.c.unit import Unit, parse
 from xfrmlint.kernel.kbuild import Kbuild
+from xfrmlint.kernel.places import is_core
 from xfrmlint.kernel.release import Release, release
 from xfrmlint.tree import Tree, Unreadable
 
@@ -103,7 +104,7 @@ class Memo:
         self.define_texts: dict[tuple[str, bytes], bytes] = {}
 
     def forget_drivers(self) -> None:
-        """Drop what no other driver reads: all but the kernel's own headers."""
+        """Drop what no other driver reads: all but the core and the kernel's own headers."""
         kinds: tuple[dict[Any, Any], ...] = (
             self.units,
             self.left,
@@ -113,7 +114,7 @@ class Memo:
             self.define_texts,
         )
         for made in kinds:
-            for key in [key for key in made if not key[0].startswith(_SHARED)]:
+            for key in [key for key in made if not is_core(key[0])]:
                 del made[key]
 
 

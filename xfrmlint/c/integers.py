@@ -67,11 +67,14 @@ class Int(NamedTuple):
 
 def integer(kind: CType) -> IntType | None:
     """Return the integer type that a C type names, or None."""
-    if kind.pointers:
-        return None
-    if kind.base in INTEGERS:
-        return INTEGERS[kind.base]
-    words = kind.base.split()
+    return None if kind.pointers else _called(kind.base)
+
+
+@lru_cache(maxsize=1 << 12)
+def _called(base: str) -> IntType | None:
+    if base in INTEGERS:
+        return INTEGERS[base]
+    words = base.split()
     if not words or not set(words) <= {"unsigned", "signed", "long", "short", "int", "char"}:
         return None
     longs = words.count("long")

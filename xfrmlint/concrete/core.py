@@ -18,7 +18,8 @@ from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Fault, Outside
 from xfrmlint.concrete.handles import handle_value
 from xfrmlint.concrete.names import Source
-from xfrmlint.concrete.resolver import resolver_source, run, value_text
+from xfrmlint.concrete.resolver import resolver_source, value_text
+from xfrmlint.concrete.runs import Runs
 from xfrmlint.concrete.sources import Sources, core_definitions, core_files
 from xfrmlint.concrete.states import states, xso_of
 from xfrmlint.concrete.trace import StepKind
@@ -94,9 +95,10 @@ def stub(reader: Reader) -> Answer | None:
 def _gives_nothing(source: Source, sources: Sources) -> Answer:
     """Tell whether a stub returns 0 in every state."""
     place = (source.path, source.line)
+    runs = Runs(source, sources)
     for case in states():
         try:
-            value = run(source, case, sources).value
+            value = runs.result(case).value
         except Outside as error:
             return Answer(None, *place, error.reason)
         if not isinstance(value, Int) or value.value != 0:

@@ -22,7 +22,6 @@ from xfrmlint.c.lower import (
     Declare,
     Enter,
     Evaluate,
-    Fork,
     Inside,
     Instruction,
     Keep,
@@ -248,18 +247,23 @@ class _Machine(Builtins):
         while at >= 0:
             self._tick(step)
             one = step.code[at]
-            match one:
-                case Inside():
-                    return one.step
-                case Fork():
-                    raise self._outside("what only the compiler chooses", step.offset)
-                case Select():
-                    return self._selected(one, step)
-                case Return():
-                    frame.returned = Void() if one.value is None else self._value(one.value)
-                    return _RETURNED
-            at = _DOES[type(one)](self, one)
+            does = _DOES.get(type(one))
+            if does is None:
+                return self._left(one, step, frame)
+            at = does(self, one)
         return step.next[-1 - at]
+
+    def _left(self, one: Instruction, step: Prepared, frame: Frame) -> int:
+        """Return which step comes behind an instruction that leaves its own."""
+        match one:
+            case Inside():
+                return one.step
+            case Select():
+                return self._selected(one, step)
+            case Return():
+                frame.returned = Void() if one.value is None else self._value(one.value)
+                return _RETURNED
+        raise self._outside("what only the compiler chooses", step.offset)
 
     def _tick(self, step: Prepared) -> None:
         self._steps += 1

@@ -129,11 +129,13 @@ class Expressions(Operands, Operators):
     # Places
 
     def _name(self, one: Name) -> Value:
-        if self._variable(one) is None:
+        found = self._variable(one)
+        if found is None:
             function = self._function(one)
             if function is not None:
                 return function
-        return self._load(self._lvalue(one), one.start, self._is_once(one))
+        place = _held(found) if found is not None else self._foreign(one, False)
+        return self._load(place, one.start, self._is_once(one))
 
     def _function(self, one: Name) -> Pointer | None:
         if one.name.isupper():
@@ -149,7 +151,7 @@ class Expressions(Operands, Operators):
         """Return what an expression designates. address: only its address is wanted."""
         match one:
             case Name():
-                return self._named(one)
+                return self._named(one, address)
             case Member():
                 return self._field(one, address)
             case Deref():
@@ -166,11 +168,14 @@ class Expressions(Operands, Operators):
                     return Cell(one.text, value)
         raise self._outside(f"storage that isn't covered ({one.node.type})", one.start)
 
-    def _named(self, one: Name) -> Cell | Struct:
+    def _named(self, one: Name, address: bool) -> Cell | Struct:
         found = self._variable(one)
-        if found is not None:
-            return found.value if isinstance(found.value, Struct) else found
-        if self.choose is not None or self.kernel is not None:
+        return _held(found) if found is not None else self._foreign(one, address)
+
+    def _foreign(self, one: Name, address: bool) -> Cell | Struct:
+        """Return what a name designates that is no variable of the function's."""
+        # A number has no address.
+        if not address and (self.choose is not None or self.kernel is not None):
             number = self.names.constant(one.name, self._path)
             if number is not None:
                 return Cell(one.name, number)
@@ -446,6 +451,11 @@ class Expressions(Operands, Operators):
             else:
                 self._store(place, self._value(value), value.start)
         return struct
+
+
+def _held(variable: Cell) -> Cell | Struct:
+    """Return what a variable designates: a struct is itself what it holds."""
+    return variable.value if isinstance(variable.value, Struct) else variable
 
 
 _VALUES: dict[type[Expression], Callable[[Expressions, Any], Value]] = {

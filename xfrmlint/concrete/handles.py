@@ -4,12 +4,22 @@ NULL is the 0 of a pointer. What a driver's pointer points to is nobody else's: 
 through it.
 """
 
+from collections.abc import Callable
 from functools import cache
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import ULONG, Int
 from xfrmlint.concrete.faults import Fault
-from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Value
+from xfrmlint.concrete.values import (
+    NULL,
+    Cell,
+    Function,
+    LazyInt,
+    LazyPointer,
+    Pointer,
+    Struct,
+    Value,
+)
 from xfrmlint.contract.words import HANDLE, Contract
 
 # What no member is called.
@@ -29,6 +39,19 @@ def handle_value(contract: Contract, number: int) -> Value:
     if not handle_type(contract).pointers:
         return Int(number, ULONG)
     return _pointer(number) if number else NULL
+
+
+def asked_handle(contract: Contract, ask: Callable[[], int]) -> Value:
+    """Return a handle as the field holds it, of which it is asked what its number is."""
+    kind = handle_type(contract)
+    if not kind.pointers:
+        return LazyInt(0, ULONG).asking(kind, ask)
+
+    def target() -> Struct | Cell | Function | None:
+        number = ask()
+        return _pointer(number).target if number else None
+
+    return LazyPointer(None).asking(kind, target)
 
 
 def as_number(value: Value | Fault) -> Value | Fault:

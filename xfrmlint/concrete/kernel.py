@@ -213,10 +213,10 @@ class Kernel:
     to store. sent: the devices that a packet was queued on. files, numbers: structs and numbers
     that are variables of a file. given: what members of the world's objects are that are not 0, by
     the object's name and the member's. script: what is read of the watched struct's members that
-    are `scripted`, by name and in order. written: what else was written. called_at: where the callback under way was
-    called. creates: the owner's device is still to be made. made: what was allocated, and structs
-    that are variables of calls. seen: the cells that were read, by their ids, where that is asked
-    for.
+    are `scripted`, by name and in order. written: what else was written. called_at: where the
+    callback under way was called. creates: the owner's device is still to be made. made: what was
+    allocated, and structs that are variables of calls. seen: the cells that were read, by their
+    ids, where that is asked for.
     """
 
     devices: Mapping[str, Struct]

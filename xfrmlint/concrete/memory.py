@@ -18,6 +18,7 @@ from xfrmlint.concrete.values import (
     NULL,
     Address,
     Cell,
+    Lazy,
     Open,
     Pointer,
     Struct,
@@ -30,6 +31,8 @@ from xfrmlint.contract.words import DEVICE
 
 # Of a number that holds a pointer.
 _BITS = 64
+_AUTO = ("auto", "__auto_type", "auto_")
+_OPEN = (Unknown, Open)
 
 
 @dataclass
@@ -113,18 +116,16 @@ class Memory:
         local = frame.body.local(one)
         if local is None:
             return None
-        if slot(local) not in frame.cells:
-            # A jump into its block went past where it is declared.
-            self._begun(local)
-        return frame.cells[slot(local)]
+        # A jump into its block went past where it is declared.
+        return frame.cells.get(slot(local)) or self._begun(local)
 
     def _begun(self, local: Local) -> Cell:
         """Return the cell of a variable that begins."""
         frame, key = self._frames[-1], slot(local)
-        frame.cells[key] = Cell(local.name, Uninitialized(), local.type)
+        cell = frame.cells[key] = Cell(local.name, Uninitialized(), local.type)
         if key in frame.body.blocks:
             frame.blocks[key] = frame.body.blocks[key]
-        return frame.cells[key]
+        return cell
 
     def _leave_blocks(self, frame: Frame, at: int) -> None:
         """End the variables of blocks in which an offset is not."""
@@ -226,14 +227,16 @@ class Memory:
 
     def _converted(self, value: Value, kind: CType, at: int) -> Value:
         """Convert a value as an assignment to an object of type `kind` does."""
-        if kind.base in ("auto", "__auto_type", "auto_") and not kind.pointers:
+        if kind.base in _AUTO and not kind.pointers:
             # Blanking writes `auto_` for typeof(expression), which may be of another type.
             if kind.base == "auto_" and isinstance(value, Int):
                 raise self._outside("typeof", at)
             return value
+        if isinstance(value, Lazy) and value.kind == kind:
+            return value
         if isinstance(value, Unknown) and kind.pointers == 1:
             return self.supposed.get(kind.base, value)
-        if isinstance(value, Unknown | Open):
+        if isinstance(value, _OPEN):
             return value
         if isinstance(value, Struct):
             if kind.pointers and value.element is not None:
@@ -279,17 +282,18 @@ class Memory:
 
     def _reshaped(self, value: Pointer, kind: CType) -> Pointer:
         """Return a pointer to data of which the first use says that it is a scalar."""
-        target = value.target
-        if self.kernel is None or not isinstance(target, Struct):
+        if self.kernel is None or not isinstance(value.target, Struct):
             return value
-        number = integer(kind.pointed(-1)) if kind.pointers == 1 else None
+        target = value.target
         if target.raw and kind == CType(DEVICE, 2):
             target.raw, target.kind = False, kind.base
             target.put("*", self.kernel.port_in(target.name), CType(DEVICE, 1))
-        elif target.raw and number is not None:
-            target.raw, target.kind = False, kind.base
-            first = Open(target.name, set()) if target.born else Int(0, number)
-            target.put("*", first, kind.pointed(-1))
+        elif target.raw and kind.pointers == 1:
+            number = integer(kind.pointed(-1))
+            if number is not None:
+                target.raw, target.kind = False, kind.base
+                first = Open(target.name, set()) if target.born else Int(0, number)
+                target.put("*", first, kind.pointed(-1))
         cell = target.fields.get("*")
         return Pointer(cell) if isinstance(cell, Cell) else value
 

@@ -3,9 +3,9 @@
 Kernel names: include/net/xfrm.h and net/xfrm/xfrm_state.c; the RFC's patch 1/4.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from xfrmlint.c.integers import Int
 from xfrmlint.c.reader import Reader
@@ -13,9 +13,9 @@ from xfrmlint.concrete.configuration import ON, Configuration
 from xfrmlint.concrete.evaluate import Result
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
 from xfrmlint.concrete.names import Source
-from xfrmlint.concrete.question import ask
+from xfrmlint.concrete.runs import Runs
 from xfrmlint.concrete.sources import Sources, core_definitions
-from xfrmlint.concrete.states import A, B, Case, U, objects, states
+from xfrmlint.concrete.states import Case, states
 from xfrmlint.concrete.trace import StepKind, Trace
 from xfrmlint.concrete.values import Value
 from xfrmlint.contract.words import (
@@ -102,12 +102,6 @@ def resolver_source(reader: Reader, configuration: Configuration = ON) -> Source
     return found[0] if found else None
 
 
-def run(source: Source, case: Case, sources: Sources, names: Sequence[str] = (A, B, U)) -> Result:
-    """Ask the tree's resolver one question. names: the devices. Raises Outside."""
-    made = objects(case, sources.contract, names)
-    return ask(source, sources, made.state, made.lower)
-
-
 def compare(reader: Reader) -> Comparison:
     """Ask the tree's resolver in every world, and compare it with its revision's reference."""
     sources = Sources(reader, ON)
@@ -130,29 +124,36 @@ def compare(reader: Reader) -> Comparison:
 
 
 class _Asked:
-    """A resolver that answers questions; keeps the traces, and what was outside first."""
+    """A resolver that answers questions; keeps what was outside first."""
 
     def __init__(self, source: Source, sources: Sources) -> None:
         self.sources = sources
         self.source = source
-        self.traces: list[Trace] = []
+        self.runs = Runs(source, sources)
         self.outside: tuple[str, str, int] | None = None
 
-    def answer(self, case: Case, names: Sequence[str] = (A, B, U)) -> Result | None:
+    @property
+    def traces(self) -> list[Trace]:
+        """Each way that an answer was come to by."""
+        return [one.trace for one in self.runs.results if not _is_foreign(one.value)]
+
+    def answer(self, case: Case) -> Result | None:
         """Return what the resolver gives; None if that can't be evaluated."""
-        if self.source.problem and self.outside is not None:
-            return None
         try:
-            result = run(self.source, case, self.sources, names)
+            result = self.runs.result(case)
         except Outside as error:
             self.outside = self.outside or (error.reason, error.path, error.line)
             return None
         value = result.value
-        if isinstance(value, Fault) and value.kind is FaultKind.FIELD:
+        if _is_foreign(value):
             self.outside = self.outside or (value.text, value.path, value.line)
             return None
-        self.traces.append(result.trace)
         return result
+
+
+def _is_foreign(value: Value | Fault) -> TypeGuard[Fault]:
+    """Tell whether a run ended where it looks at what no state has."""
+    return isinstance(value, Fault) and value.kind is FaultKind.FIELD
 
 
 def in_worlds(source: Source, sources: Sources) -> Comparison:
@@ -166,11 +167,10 @@ def _in_worlds(asked: _Asked) -> Comparison:
     count = unanswered = 0
     answers = RESOLVE in contract.slots
     for world in by_roles(PRIVATE in contract.members, SHARE in contract.slots, answers):
-        names = [*(one.name for one in world.devices), U]
         told: list[Broken] = []
         lost = False
         for asking in (*(one.name for one in world.devices), None):
-            result = asked.answer(Case(world.state, asking), names)
+            result = asked.answer(Case(world.state, asking))
             lost = lost or result is None
             if result is not None:
                 told += _judged(world, asking, result, contract.slot(RESOLVE))

@@ -80,6 +80,7 @@ class Slices:
         self._bodies = {**bodies_of(reader, self._headers(path, bodies)), **bodies}
         self._macros = self._macros_in(path)
         self._effects: dict[tuple[bytes, bytes], _Effect] = {}
+        self._whole: dict[str, _Effect] = {}
         self._more: set[_Member] = set()
         self._direct: dict[str, bool] = {}
         self._touching: dict[str, bool] = {}
@@ -262,8 +263,10 @@ class Slices:
 
     def _effect_in(self, name: str) -> "_Effect":
         """Return what a whole function does."""
-        whole = self._bodies[name].text
-        return self._effect_of(whole[whole.find(b"{") :], whole)
+        if name not in self._whole:
+            whole = self._bodies[name].text
+            self._whole[name] = _effect(whole[whole.find(b"{") :], whole)
+        return self._whole[name]
 
     # What is stored
 

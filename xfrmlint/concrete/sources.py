@@ -4,6 +4,7 @@ import errno
 import posixpath
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.blanking import blank, spaces
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.corpus import stands_in
+from xfrmlint.c.corpus import stands_in, words
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, Int, integer
 from xfrmlint.c.macros import TOO_MUCH, Macro, expand, macros_in
@@ -35,6 +36,14 @@ _MOST_EXPANSIONS = 16
 # include/uapi/asm-generic/errno.h: it is reached through asm/, which a build makes.
 # Not by errno.errorcode: of two names for one number it has one, EOPNOTSUPP not among them.
 _ERRORS = {name: getattr(errno, name) for name in dir(errno) if name[0] == "E"} | {"ENOTSUPP": 524}
+# What is done to a member, behind its name and before it.
+_STORED = re.compile(rb"(?:\[[^;=]*\])?\s*=([^=;][^;]*);")
+_COUNTED = re.compile(rb"\s*(?:\+\+|--|[-+]=)")
+_COUNTING = re.compile(rb"(?:\+\+|--)\s*[\w.>()-]*$")
+_ZERO = re.compile(rb"[\s(]*(?:0[uUlL]*|NULL)[)\s]*$")
+_PRIVATE = re.compile(rb"\b(\w+)->$")
+_FROM_NAME = re.compile(rb"\s*=\s*(\w+)\s*;")
+_FAR = 100
 # Elements of an array whose size can't be read.
 _UNSAID = 64
 
@@ -125,10 +134,8 @@ class Sources:
     def _find(self, name: str, path: str) -> Source | None:
         word = name.encode("utf-8", "surrogateescape")
         head: re.Pattern[bytes] | None = None
-        # Who includes a kernel's header is asked of the whole tree: here only the driver does.
-        of = self._home if self._home and path.startswith(HEADERS) else path
         known = self._slices.file_of(name) if self._slices is not None else ""
-        files = [path, *([known] if known else ()), *self._reader.universe.files(of)]
+        files = [path, *([known] if known else ()), *self._around(path)]
         seen: set[str] = set()
         for group in (files, self._seen_by(path)):
             for place in group:
@@ -145,6 +152,15 @@ class Sources:
                 if found:
                     return self._one(name, found)
         return self._exported(name, word) if self._home else None
+
+    def _around(self, path: str) -> Sequence[str]:
+        """Return the files of the module that a file is part of."""
+        # Who includes a kernel's header is asked of the whole tree: here only the driver does.
+        return self._reader.universe.files(self._home_of(path))
+
+    def _home_of(self, path: str) -> str:
+        """Return the driver's first file for a kernel's header, and each other file itself."""
+        return self._home if self._home and path.startswith(HEADERS) else path
 
     def _exported(self, name: str, word: bytes) -> Source | None:
         """Return what the xfrm core defines, and its header declares, for an owner to call."""
@@ -173,7 +189,7 @@ class Sources:
         # Each under an open condition, or two at once: none can be preferred.
         reason = f"{name}() is defined more than once"
         if len(found) == 1:
-            unit = self.unit(source.path)
+            unit = self._unit_with(name, source.path)
             starts = [item.start for item in unit.functions(name)]
             open_ones = [s for s in starts if compiled(unit, s, self._of(unit.path)) is None]
             reason = f"{name}() is under {unit.condition(open_ones[0])}"
@@ -184,20 +200,36 @@ class Sources:
 
         If a sure one exists, those under open conditions are left out.
         """
-        unit = self.unit(path)
+        unit = self._unit_with(name, path)
         found = [
-            (self.source(path, item), compiled(unit, item.start, self._of(path)))
+            (item, truth)
             for item in unit.functions(name)
+            if (truth := compiled(unit, item.start, self._of(path))) is not False
         ]
-        found = [(source, truth) for source, truth in found if truth is not False]
-        sure = [(source, truth) for source, truth in found if truth]
-        return [*sure] or found
+        sure = [(item, truth) for item, truth in found if truth]
+        return [(self._source(unit, item), truth) for item, truth in sure or found]
 
-    def source(self, path: str, item: Item) -> Source:
+    def _unit_with(self, name: str, path: str) -> Unit:
+        """Return a file in which the configuration has left the functions of a name.
+
+        That is as it is written, where nothing of them is left out: to read it again takes longer.
+        """
+        written = self._corpus.unit(path)
+        if written.blanked.left_out:
+            return self.unit(path)
+        for item in written.functions(name):
+            for branch in written.blanked.branches:
+                inside = item.start < branch.start < item.end
+                if inside and written.text[branch.start : branch.end].strip():
+                    if branch_truth(written, branch, self._of(path)) is False:
+                        return self.unit(path)
+        return written
+
+    def _source(self, unit: Unit, item: Item) -> Source:
         """Return a definition with conditionals settled and macros expanded."""
-        key = (path, item.start)
+        key = (unit.path, item.start)
         if key not in self._made:
-            self._made[key] = self._prepared(path, item)
+            self._made[key] = self._prepared(unit, item)
         return self._made[key]
 
     def want(self, members: frozenset[tuple[str, str]] = frozenset()) -> None:
@@ -221,8 +253,8 @@ class Sources:
             return source
         return self.function(source.name, source.path) or source
 
-    def _prepared(self, path: str, item: Item) -> Source:
-        unit = self.unit(path)
+    def _prepared(self, unit: Unit, item: Item) -> Source:
+        path = unit.path
         plain = View(self._corpus, path, item, unit.text, None, settled=True)
         line = plain.function.line
         part = self._open_part(unit, item)
@@ -350,7 +382,7 @@ class Sources:
         for place, defined in files if any(word in some for some in names) else ():
             if word not in defined or not self._close(place):
                 continue
-            unit = self.unit(place)
+            unit = self._corpus.unit(place)
             found = []
             for macro in macros_in(self._corpus, place):
                 if macro.name == name:
@@ -360,8 +392,10 @@ class Sources:
             if not found:
                 continue
             undefined = any(
-                kind == "undef" and line.split()[-1:] == [word]
-                for kind, _, line in unit.blanked.directives
+                kind == "undef"
+                and line.split()[-1:] == [word]
+                and compiled(unit, at, self._of(place)) is not False
+                for kind, at, line in unit.blanked.directives
             )
             macro, truth = found[0]
             if len(found) == 1 and truth and not undefined:
@@ -375,32 +409,41 @@ class Sources:
 
         To walk through a thousand headers for each file takes longer than to run what is in it.
         """
-        if not self._home or path == self._home:
+        if self._near:
+            yield from self._near_seen(path)
+        elif not self._home:
             yield from self._corpus.closure(path)
-            return
-        yield path
-        for place in self._corpus.closure(self._home):
-            if place.startswith(f"{HEADERS}/") and place != path:
-                yield place
-        if not path.startswith(f"{HEADERS}/"):
-            yield from (place for place in self._corpus.local(path) if place != path)
+        else:
+            yield from self._corpus.local(path) or [path]
+            yield from self._headers
+
+    def _near_seen(self, path: str) -> Iterator[str]:
+        """Yield a file and those near that it includes, through others near."""
+        found = [path]
+        for place in found:
+            yield place
+            near = filter(self._close, self._corpus.includes(place))
+            found += [one for one in near if one not in found]
+
+    @cached_property
+    def _headers(self) -> Sequence[str]:
+        """The kernel's headers that the driver's first file includes."""
+        return [p for p in self._corpus.closure(self._home) if p.startswith(f"{HEADERS}/")]
+
+    @cached_property
+    def _of_headers(self) -> _Seen:
+        return self._defined_in(self._headers)
 
     def _macros_seen(self, path: str) -> _Seen:
         """Return the names of all macros that a file sees, and those of each file with some."""
         if path not in self._seen:
-            if not self._home or path == self._home:
-                self._seen[path] = self._defined_in(self._seen_by(path))
-                return self._seen[path]
-            # The kernel's headers are the same ones for each file of a driver's.
-            common = f"{HEADERS}/"
-            if common not in self._seen:
-                headers = (p for p in self._corpus.closure(self._home) if p.startswith(common))
-                self._seen[common] = self._defined_in(headers)
-            known = self._seen[common]
-            local = () if path.startswith(common) else self._corpus.local(path)
-            own, near = self._defined_in([path]), self._defined_in(p for p in local if p != path)
-            names = (*own.names, *known.names, *near.names)
-            self._seen[path] = _Seen(names, [*own.files, *known.files, *near.files])
+            if self._home:
+                own = self._defined_in(self._corpus.local(path) or [path])
+                headers = self._of_headers
+                seen = _Seen((*own.names, *headers.names), [*own.files, *headers.files])
+            else:
+                seen = self._defined_in(self._seen_by(path))
+            self._seen[path] = seen
         return self._seen[path]
 
     def _defined_in(self, paths: Iterable[str]) -> _Seen:
@@ -482,15 +525,15 @@ class Sources:
 
     def constant(self, text: str, path: str) -> Int | None:
         """Return the value of a constant expression; None if it is none."""
-        found = self.constants.value(text, path)
-        if found is None and text in _ERRORS:
+        # No header that is looked through has them, and there are hundreds.
+        if text in _ERRORS:
             return Int(_ERRORS[text], INT)
-        return found
+        return self.constants.value(text, self._home_of(path))
 
     def key_member(self, name: str, path: str) -> str:
         """Return the member that an rhashtable's parameters say is the key; empty if unseen."""
         written = rb"\b%s\s*=\s*\{[^;]*?\.key_offset\s*=\s*offsetof\([^,]+,\s*(\w+)\s*\)"
-        for place in self._reader.universe.files(path):
+        for place in self._around(path):
             if name.encode() in self._corpus.data(place):
                 asked = re.search(written % re.escape(name.encode()), self._corpus.unit(place).text)
                 if asked is not None:
@@ -508,23 +551,28 @@ class Sources:
         return self._handles[key]
 
     def _holds_handles(self, name: str, path: str) -> bool:
-        handle = re.escape(self.contract.word(HANDLE).encode())
-        stored = re.compile(
-            rb"(?:->|\.)%s(?:\[[^;=]*\])?\s*=([^=;][^;]*);" % re.escape(name.encode())
-        )
-        counted = re.compile(
-            rb"(?:->|\.)%s\s*(?:\+\+|--|[-+]=)|(?:\+\+|--)\s*[\w.>()-]*(?:->|\.)%s\b"
-            % (re.escape(name.encode()), re.escape(name.encode()))
-        )
-        told = re.compile(rb"\b%s\b|^[\s(]*(?:0[uUlL]*|NULL)[)\s]*$" % handle)
-        texts = [
-            self._corpus.unit(place).text
-            for place in self._reader.universe.files(path)
-            if name.encode() in self._corpus.data(place)
-        ]
-        values = [match.group(1) for text in texts for match in stored.finditer(text)]
-        kept = any(re.search(rb"\b%s\b" % handle, value) for value in values)
-        return all(map(told.search, values)) and (kept or any(map(counted.search, texts)))
+        handle = re.compile(rb"\b%s\b" % re.escape(self.contract.word(HANDLE).encode()))
+        values: list[bytes] = []
+        counted = False
+        for text, start, end in self._uses(name, path):
+            stored = _STORED.match(text, end)
+            if stored is not None:
+                values.append(stored.group(1))
+            line = text[text.rfind(b"\n", 0, start) + 1 : start]
+            counted = counted or bool(_COUNTED.match(text, end) or _COUNTING.search(line))
+        kept = any(map(handle.search, values))
+        told = (handle.search(value) or _ZERO.match(value) for value in values)
+        return all(told) and (kept or counted)
+
+    def _uses(self, name: str, path: str) -> Iterator[tuple[bytes, int, int]]:
+        """Yield where the code around `path` uses a member: a text, the name's begin and end."""
+        word = name.encode()
+        for place in self._around(path):
+            if word in self._corpus.data(place):
+                text = self._corpus.unit(place).text
+                for at in words(text, word):
+                    if text[at - 1 : at] == b"." or text[at - 2 : at] == b"->":
+                        yield text, at, at + len(word)
 
     def own_device(self, name: str, path: str) -> bool:
         """Tell whether the code around `path` keeps a net_device in its own private data there.
@@ -537,15 +585,12 @@ class Sources:
         return self._own[key]
 
     def _keeps_own(self, name: str, path: str) -> bool:
-        stored = re.compile(rb"\b(\w+)->%s\s*=\s*(\w+)\s*;" % re.escape(name.encode()))
-        for place in self._reader.universe.files(path):
-            text = (
-                self._corpus.unit(place).text if name.encode() in self._corpus.data(place) else b""
-            )
-            for match in stored.finditer(text):
-                private, device = match.groups()
-                asked = rb"\b%s\s*=\s*netdev_priv\(\s*%s\s*\)" % (private, device)
-                if re.search(asked, text[: match.start()]):
+        for text, start, end in self._uses(name, path):
+            private = _PRIVATE.search(text, max(0, start - _FAR), start)
+            device = _FROM_NAME.match(text, end)
+            if private is not None and device is not None:
+                asked = rb"\b%s\s*=\s*netdev_priv\(\s*%s\s*\)" % (private.group(1), device.group(1))
+                if re.search(asked, text[: private.start()]):
                     return True
         return False
 
@@ -585,7 +630,7 @@ def _elsewhere(reader: Reader, name: str, known: Container[str]) -> Iterator[str
 def core_definitions(
     reader: Reader, sources: Sources, name: str, headers: bool = False
 ) -> list[Source]:
-    places = [*_USUAL, *(one.place.path for one in _core_of(reader.contract) if one.name == name)]
+    places = [*(one.place.path for one in _core_of(reader.contract) if one.name == name), *_USUAL]
     usual = [path for path in places if path and reader.corpus.tree.is_file(path)]
     for path in chain(dict.fromkeys(usual), _elsewhere(reader, name, usual)):
         if headers and not path.endswith(".h"):

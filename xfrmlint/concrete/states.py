@@ -1,14 +1,15 @@
 """The states in which resolvers are compared, and each as the objects of an evaluation."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from functools import cache, partial
+from typing import Any, NamedTuple, TypeVar
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import UINT, Int
 from xfrmlint.concrete.faults import Fault, FaultKind
-from xfrmlint.concrete.handles import handle_type, handle_value
+from xfrmlint.concrete.handles import asked_handle, handle_type
 from xfrmlint.concrete.question import callback_of
-from xfrmlint.concrete.values import NULL, Function, Pointer, Struct, Value
+from xfrmlint.concrete.values import Function, LazyPointer, Pointer, Struct, Value
 from xfrmlint.contract.words import (
     DEVICE,
     HANDLE,
@@ -24,9 +25,8 @@ from xfrmlint.contract.words import (
     Contract,
 )
 from xfrmlint.model.reference import State
+from xfrmlint.model.worlds import A, B, U
 
-# The devices: a lower, another lower, an upper.
-A, B, U = "A", "B", "U"
 _MAPPED = {A: 11, B: 13}
 _NET_DEVICE = CType(DEVICE, 1)
 _OPS = CType(OPS, 1)
@@ -39,6 +39,7 @@ class Case(NamedTuple):
     lower: str | None
 
 
+@cache
 def states() -> tuple[Case, ...]:
     """Return every state of the model, the smallest (fewest parts that are not 0) first."""
     found = []
@@ -87,57 +88,138 @@ def described(case: Case, contract: Contract) -> str:
 
 
 class Objects(NamedTuple):
-    """A state as objects: the arguments of the resolver, and every device."""
+    """A state as objects: the arguments of the resolver."""
 
     state: Pointer
     lower: Pointer
-    devices: Mapping[str, Struct]
 
 
-def objects(case: Case, contract: Contract, names: Sequence[str] = (A, B, U)) -> Objects:
-    """Return what the resolver is called with in a state.
+_Answer = TypeVar("_Answer", bound=str | int | None)
+# What can be asked of a state: its answer is a name, a number or nothing.
+Question = Callable[[Case], _Answer]
+Looked = Callable[[Question[Any]], None]
 
-    contract: what the members are called. names: of the devices that there are.
+
+def _owner(case: Case) -> str | None:
+    return case.state.owner
+
+
+def _pinned(case: Case) -> str | None:
+    return case.state.pinned
+
+
+def _handle(case: Case) -> int:
+    return case.state.handle
+
+
+def _lower(case: Case) -> str | None:
+    return case.lower
+
+
+def _ops_of(name: str | None, case: Case) -> str | None:
+    """Return a device if it has ops."""
+    return name if name != case.state.owner or case.state.owner_has_ops else None
+
+
+def _owners_ops(case: Case) -> str | None:
+    return _ops_of(case.state.owner, case)
+
+
+def _pinned_ops(case: Case) -> str | None:
+    return _ops_of(case.state.pinned, case)
+
+
+def _with_callback(name: str, case: Case) -> str | None:
+    """Return a device if its ops have the resolver callback."""
+    return name if name == case.state.owner and case.state.callback is not None else None
+
+
+def _by_callback(lower: str, case: Case) -> int:
+    return (case.state.callback or {}).get(lower, 0)
+
+
+def objects(case: Case, contract: Contract, looked: Looked) -> Objects:
+    """Return what the resolver is called with in a state; what nothing looks at is not made.
+
+    contract: what the members are called. looked: is told what is asked of the state as soon as
+    something looks at it; all else is the same in every state.
     """
-    state = case.state
-    slot = contract.slot(RESOLVE)
-    x = Struct("x", STATE)
-    devices = {name: Struct(name, DEVICE) for name in names}
-    for name, device in devices.items():
+    made = _Made(case, contract, looked)
+    return Objects(Pointer(made.x), made.pointer(_NET_DEVICE, _lower, made.device))
+
+
+class _Made:
+    """The objects of one state: the devices, their ops and the callbacks in these by name."""
+
+    def __init__(self, case: Case, contract: Contract, looked: Looked) -> None:
+        self._case = case
+        self._contract = contract
+        self._looked = looked
+        self._slot = contract.slot(RESOLVE)
+        self.device = cache(self._new_device)
+        self._table = cache(self._new_table)
+        self._callback = cache(self._new_callback)
+        xso = xso_of(contract)
+        handle = asked_handle(contract, partial(self._asked, _handle))
+        values: dict[str, tuple[Value, CType]] = {
+            OWNER: (self.pointer(_NET_DEVICE, _owner, self.device), _NET_DEVICE),
+            PINNED: (self.pointer(_NET_DEVICE, _pinned, self.device), _NET_DEVICE),
+            HANDLE: (handle, handle_type(contract)),
+            # As they were before the add: those that the device has.
+            OWNER_CALLBACKS: (self.pointer(_OPS, _owners_ops, self._table), _OPS),
+            LOWER_CALLBACKS: (self.pointer(_OPS, _pinned_ops, self._table), _OPS),
+        }
+        for role, (value, kind) in values.items():
+            if contract.member(role):
+                xso.put_at(contract.member(role), value, kind)
+        self.x = Struct("x", STATE).put(XSO, xso)
+
+    def _asked(self, question: Question[_Answer]) -> _Answer:
+        self._looked(question)
+        return question(self._case)
+
+    def pointer(
+        self, kind: CType, question: Question[str | None], to: Callable[[str], Struct | Function]
+    ) -> Pointer:
+        """Return a pointer to what a question's answer names."""
+
+        def target() -> Struct | Function | None:
+            name = self._asked(question)
+            return to(name) if name is not None else None
+
+        return LazyPointer(None).asking(kind, target)
+
+    def _new_device(self, name: str) -> Struct:
+        ops = self.pointer(_OPS, partial(_ops_of, name), self._table)
+        return Struct(name, DEVICE).put(NETDEV_OPS, ops, _OPS)
+
+    def _new_table(self, name: str) -> Struct:
         ops = Struct(f"{name}'s {NETDEV_OPS}", OPS)
-        callback = NULL
-        if name == state.owner and state.callback is not None and slot:
-            answer = _callback(slot, device, x, devices, state.callback)
-            callback = Pointer(Function(slot, callback_of(contract, answer)))
-        gives = contract.slots[RESOLVE].result if RESOLVE in contract.slots else "unsigned long"
-        kind = CType(gives.rstrip(" *"), gives.count("*"))
-        if slot:
-            ops.put(slot, callback, CType("fn", 1, kind))
-        for member, bits in contract.kept(() if name == U else contract.promises).items():
+        if self._slot:
+            gives = self._contract.slots[RESOLVE].result
+            kind = CType("fn", 1, CType(gives.rstrip(" *"), gives.count("*")))
+            called = self.pointer(kind, partial(_with_callback, name), self._callback)
+            ops.put(self._slot, called, kind)
+        promised = () if name == U else self._contract.promises
+        for member, bits in self._contract.kept(promised).items():
             ops.put(member, Int(bits, UINT), CType("u32"))
-        absent = name == state.owner and not state.owner_has_ops
-        device.put(NETDEV_OPS, NULL if absent else Pointer(ops), _OPS)
+        return ops
 
-    def pointer(name: str | None) -> Pointer:
-        return NULL if name is None else Pointer(devices[name])
+    def _new_callback(self, name: str) -> Function:
+        return Function(self._slot, callback_of(self._contract, partial(self._answer, name)))
 
-    def captured(name: str | None) -> Value:
-        # As they were before the add: those that the device has.
-        return NULL if name is None else devices[name].value(NETDEV_OPS)
-
-    xso = xso_of(contract)
-    values: dict[str, tuple[Value, CType]] = {
-        OWNER: (pointer(state.owner), _NET_DEVICE),
-        PINNED: (pointer(state.pinned), _NET_DEVICE),
-        HANDLE: (handle_value(contract, state.handle), handle_type(contract)),
-        OWNER_CALLBACKS: (captured(state.owner), _OPS),
-        LOWER_CALLBACKS: (captured(state.pinned), _OPS),
-    }
-    for role, (value, kind) in values.items():
-        if contract.member(role):
-            xso.put_at(contract.member(role), value, kind)
-    x.put(XSO, xso)
-    return Objects(Pointer(x), pointer(case.lower), devices)
+    def _answer(self, name: str, arguments: Sequence[Value]) -> int | Fault:
+        """Answer as a device's callback: with the handle that it keeps for a lower."""
+        wanted = ((self.device(name), "owner"), (self.x, "state"))
+        for argument, (own, word) in zip(arguments, wanted, strict=False):
+            if not isinstance(argument, Pointer) or argument.target is not own:
+                text = f"{self._slot}() is called with another {word} than its own"
+                return Fault(FaultKind.ARGUMENT, text)
+        lower = arguments[2].target if isinstance(arguments[2], Pointer) else None
+        if isinstance(lower, Struct) and lower is self.device(lower.name):
+            return self._asked(partial(_by_callback, lower.name))
+        what = "a lower_dev of NULL" if lower is None else "what is no device"
+        return Fault(FaultKind.ARGUMENT, f"{self._slot}() is called with {what}")
 
 
 def xso_of(contract: Contract, open: bool = False) -> Struct:
@@ -146,22 +228,3 @@ def xso_of(contract: Contract, open: bool = False) -> Struct:
     for struct, part in contract.parts.items():
         xso.put(part, Struct(f"x->{XSO}.{part}", struct, open=open))
     return xso
-
-
-def _callback(
-    slot: str, owner: Struct, x: Struct, devices: Mapping[str, Struct], handles: Mapping[str, int]
-) -> Callable[[Sequence[Value]], int | Fault]:
-    def call(arguments: Sequence[Value]) -> int | Fault:
-        for argument, wanted, name in zip(arguments, (owner, x), ("owner", "state"), strict=False):
-            if not isinstance(argument, Pointer) or argument.target is not wanted:
-                text = f"{slot}() is called with another {name} than its own"
-                return Fault(FaultKind.ARGUMENT, text)
-        target = arguments[2].target if isinstance(arguments[2], Pointer) else None
-        for name, device in devices.items():
-            if target is device:
-                return handles.get(name, 0)
-        if target is None:
-            return Fault(FaultKind.ARGUMENT, f"{slot}() is called with a lower_dev of NULL")
-        return Fault(FaultKind.ARGUMENT, f"{slot}() is called with what is no device")
-
-    return call

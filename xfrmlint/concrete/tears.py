@@ -15,14 +15,15 @@ from xfrmlint.concrete.faults import Outside
 from xfrmlint.concrete.kernel import Deed, Event
 from xfrmlint.concrete.lab import Blamed, Ran, Scene
 from xfrmlint.concrete.names import Source
-from xfrmlint.concrete.resolver import in_worlds, run
+from xfrmlint.concrete.resolver import in_worlds
+from xfrmlint.concrete.runs import Runs
 from xfrmlint.concrete.sources import Sources
 from xfrmlint.concrete.states import Case
 from xfrmlint.contract.words import HANDLE, OWNER, PINNED, Contract
 from xfrmlint.model.interleave import READS, Field, Order, Scenario, Schedule, Step, torn, written
 from xfrmlint.model.reference import State
 from xfrmlint.model.stories import Deed as Happens
-from xfrmlint.model.worlds import U, valid_on
+from xfrmlint.model.worlds import valid_on
 
 _ROLES: tuple[tuple[str, Field], ...] = (
     (OWNER, "owner"),
@@ -129,16 +130,12 @@ def order_of(reads: Sequence[str], contract: Contract) -> Order | None:
 
 def _decider(source: Source, sources: Sources, answers: bool) -> Callable[[State, str], int]:
     """Return the tree's own resolver as a function of what it has read. Its calls raise Outside."""
-    known: dict[tuple[State, str], int] = {}
+    runs = Runs(source, sources)
 
     def decide(state: State, device: str) -> int:
-        key = (state, device)
-        if key not in known:
-            devices = sorted({device, U, *filter(None, (state.owner, state.pinned))})
-            asked = state._replace(callback={} if answers else None)
-            value = run(source, Case(asked, device), sources, devices).value
-            known[key] = value.value if isinstance(value, Int) else 0
-        return known[key]
+        asked = state._replace(callback={} if answers else None)
+        value = runs.result(Case(asked, device)).value
+        return value.value if isinstance(value, Int) else 0
 
     return decide
 

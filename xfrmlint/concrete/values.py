@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import Int
@@ -178,6 +178,61 @@ class Address(NamedTuple):
 
 
 NULL = Pointer(None)
+
+
+class Lazy:
+    """A value that is asked for whenever something wants to know what it is.
+
+    To store it again as of the type that it has asks nothing.
+    """
+
+    kind: CType
+    ask: Callable[[], Any]
+
+    def asking(self, kind: CType, ask: Callable[[], Any]) -> Self:
+        """Say of which type it is, and who says what it is."""
+        self.kind, self.ask = kind, ask
+        return self
+
+
+class LazyPointer(Lazy, Pointer):
+    """A pointer of which it is asked where it leads."""
+
+    ask: Callable[[], Struct | Cell | Function | None]
+
+    @property
+    def target(self) -> Struct | Cell | Function | None:
+        return self.ask()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pointer) and self.target is other.target
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(Pointer(self.target))
+
+
+class LazyInt(Lazy, Int):
+    """A number that is asked for."""
+
+    ask: Callable[[], int]
+
+    @property
+    def value(self) -> int:
+        return self.ask()
+
+    def __eq__(self, other: object) -> bool:
+        return Int(self.value, self.type) == other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(Int(self.value, self.type))
+
+
 Value = Int | Pointer | Address | Struct | Void | Unknown | Uninitialized | Open
 
 

@@ -4,6 +4,7 @@ An exit frees the packet, and does to others no more than to count, to print and
 may have sent it, that stops the queue, or that does what is not known, ends more than this packet.
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -20,7 +21,8 @@ from xfrmlint.convert.written import without_parentheses
 
 _BUSY = "NETDEV_TX_BUSY"
 # What may bring a packet to the hardware, if it is given it.
-_HANDS_ON = ("sends", "keeps", "changes")
+_HANDS_ON = ("sends", "accounts", "keeps", "changes")
+_CONSTANT = re.compile(r"^(-\s*E[A-Z0-9]+|\d+|true|false|NULL|NETDEV_TX_\w+)$")
 _STRAIGHT = ("expression_statement", "declaration")
 
 
@@ -42,6 +44,7 @@ def end_of(effects: Effects, view: View, first: Node, ended: bool = False) -> En
     """Follow the statements from one on to the function's end."""
     at: Node | None = first
     seen: set[int] = set()
+    values: dict[str, str] = {}
     while at is not None:
         place = view.place(at.start_byte)
         if at.id in seen:
@@ -51,6 +54,7 @@ def end_of(effects: Effects, view: View, first: Node, ended: bool = False) -> En
             value = without_parentheses(at.named_children[0]) if at.named_child_count else None
             why = _against(effects, view, at, ended)
             text = node_text(value) if value is not None else ""
+            text = values.get(text, text)
             return End(ended and not why, text, place, why)
         if at.type == "goto_statement":
             at = label_of(view, node_text(at.named_children[0]))
@@ -69,8 +73,24 @@ def end_of(effects: Effects, view: View, first: Node, ended: bool = False) -> En
         if why:
             return End(False, "", place, why)
         ended = ended or bool(ending_calls(effects, view, at))
+        values |= _assigned_in(at)
         at = next_of(at)
     return End(ended, "", view.place(first.start_byte))
+
+
+def _assigned_in(statement: Node) -> dict[str, str]:
+    """Return the constants that a statement gives variables; a variable's own name for others."""
+    found = {}
+    for one in below(statement):
+        left, right = one.child_by_field_name("left"), one.child_by_field_name("right")
+        if one.type == "assignment_expression" and left is not None and right is not None:
+            name, text = node_text(left), node_text(right)
+            is_known = one.parent == statement and statement.type == "expression_statement"
+            is_known &= node_text(one.child_by_field_name("operator") or one) == "="
+            found[name] = text if is_known and _CONSTANT.match(text) else name
+        if one.type == "pointer_expression" and node_text(one).startswith("&"):
+            found[node_text(bare(one))] = node_text(bare(one))
+    return found
 
 
 def ending_calls(effects: Effects, view: View, statement: Node) -> list[str]:

@@ -15,12 +15,14 @@ from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.effects import Effects
-from xfrmlint.convert.written import is_hint, statement_of
+from xfrmlint.convert.written import is_hint, statement_of, without_parentheses
 from xfrmlint.kernel.functions import function_named
 
 _ZERO = re.compile(r"^(0[UuLl]*|false|NULL)$")
 _NEGATIVE = re.compile(r"^-\s*[E\d]\w*$")
 _ERROR = re.compile(r"^ERR_PTR\(\s*-\s*E\w+\s*\)$")
+# Two names of a number (include/uapi/asm-generic/errno.h).
+_TWINS = {"-EWOULDBLOCK", "-EDEADLOCK"}
 _IS_ERROR = "IS_ERR"
 _TRUE = re.compile(r"^(true|[1-9]\d*)$")
 
@@ -108,14 +110,96 @@ def taken(call: Node, value: str) -> Node | None:
     return found[0].child_by_field_name("consequence")
 
 
-def passed(call: Node, value: str) -> Node | None:
-    """Return what is gone on with if a test is known not to hold; None where it is not known."""
+def gone_on_with(call: Node, value: str) -> Node | None:
+    """Return the statement that a caller is known to come to if an expression has a value.
+
+    None where that hangs on more than the value.
+    """
     found = _decided(call, value)
-    if found is None or found[1]:
+    if found is None:
+        statement = statement_of(call)
+        alone = statement.named_children[:1] == [outermost(call)]
+        if alone and statement.type == "expression_statement":
+            # Nobody looks at it.
+            return next_of(statement)
+        name = variable_of(call)
+        after = following(statement) if name else None
+    else:
+        name, after = variable_of(call), found[0]
+    while after is not None and after.type == "if_statement":
+        condition = after.child_by_field_name("condition")
+        holds = found[1] if found is not None and after == found[0] else None
+        if holds is None and condition is not None and name:
+            holds = _holds(condition, name, value)
+        if holds is None:
+            return None
+        branch = after.child_by_field_name("consequence" if holds else "alternative")
+        if holds or branch is not None:
+            inside = branch.named_children if branch is not None and not holds else [branch]
+            return inside[0] if inside else None
+        after = next_of(after)
+    return after
+
+
+def variable_of(call: Node) -> str:
+    """Return the variable that an expression is assigned to, and nothing else."""
+    parent = outermost(call).parent
+    if parent is None or parent.type not in ("assignment_expression", "init_declarator"):
+        return ""
+    left = parent.child_by_field_name("left") or declarator_name(
+        parent.child_by_field_name("declarator")
+    )
+    if left is None or left.type != "identifier":
+        return ""
+    return node_text(left)
+
+
+def _holds(condition: Node, name: str, value: str) -> bool | None:
+    """Tell whether a condition holds where a variable has a value; None if that is not known."""
+    node = without_parentheses(condition)
+    if node is None:
         return None
-    other = found[0].child_by_field_name("alternative")
-    inside = other.named_children if other is not None else []
-    return inside[0] if inside else next_of(found[0])
+    if node_text(node) == name:
+        return _truth(value)
+    if node.type == "unary_expression" and node_text(node).startswith("!"):
+        inner = _holds(node.named_children[-1], name, value)
+        return None if inner is None else not inner
+    left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+    if node.type != "binary_expression" or left is None or right is None:
+        return None
+    sign = node_text(node.child_by_field_name("operator") or node)
+    if sign in ("&&", "||"):
+        sides = (_holds(left, name, value), _holds(right, name, value))
+        if (sign == "||") in sides:
+            return sign == "||"
+        return None if None in sides else sign == "&&"
+    if node_text(left) != name:
+        return None
+    other = node_text(right)
+    if sign in ("==", "!="):
+        same = _same(value, other)
+        return None if same is None else same == (sign == "==")
+    if other == "0" and sign in ("<", ">="):
+        is_below = _is_below(value)
+        return None if is_below is None else is_below == (sign == "<")
+    return None
+
+
+def _same(value: str, other: str) -> bool | None:
+    """Tell whether two constants are the same number."""
+    if _ZERO.match(other):
+        truth = _truth(value)
+        return None if truth is None else not truth
+    names = [re.sub(r"\s", "", one) for one in (value, other)]
+    if not all(_NEGATIVE.match(one) for one in names) or set(names) & _TWINS:
+        return False if _ZERO.match(value) and _NEGATIVE.match(other) else None
+    return names[0] == names[1]
+
+
+def _is_below(value: str) -> bool | None:
+    if _NEGATIVE.match(value):
+        return True
+    return False if _ZERO.match(value) or _TRUE.match(value) else None
 
 
 def _decided(call: Node, value: str) -> tuple[Node, bool] | None:
@@ -251,7 +335,7 @@ def _ranged(text: str, changed: str) -> bool:
 
 
 def _ifs_around(statement: Node) -> Sequence[Node]:
-    """Return the `if` behind a statement, then those before it, the nearest first."""
+    """Return the `if` behind a statement, those before it, the nearest first, then later ones."""
     found: list[Node] = []
     at: Node | None = statement
     while at is not None and at.type != "function_definition":
@@ -261,8 +345,14 @@ def _ifs_around(statement: Node) -> Sequence[Node]:
                 found.append(before)
             before = before.prev_named_sibling
         at = at.parent
+    later: list[Node] = []
     after = following(statement)
-    return [after, *found] if after is not None and after.type == "if_statement" else found
+    while after is not None:
+        if after.type == "if_statement":
+            later.append(after)
+        after = following(after)
+    is_next = bool(later) and later[0] == following(statement)
+    return [*later[:is_next], *found, *later[is_next:]]
 
 
 def following(statement: Node) -> Node | None:

@@ -25,7 +25,8 @@ from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.effects import Effects
 from xfrmlint.convert.ends import End, end_of, ending_calls, is_busy, may_free
-from xfrmlint.convert.exits import following, label_of, next_of, passed, taken
+from xfrmlint.convert.exits import following, gone_on_with, label_of, names_in, next_of, variable_of
+from xfrmlint.convert.undone import owed_at
 from xfrmlint.convert.written import statement_of, without_parentheses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.callgraph import Edge as Call
@@ -108,10 +109,20 @@ class Fate:
     def in_caller(self, called: Called, end: End, depth: int = 0) -> End | None:
         """Return how the packet ends if a call gives a value; None where that is not known."""
         view, node = called
-        branch = taken(node, end.value)
+        branch = gone_on_with(node, end.value)
         if branch is None:
             return self._passed_on(view, node, end, depth)
-        return self._after(view, view.function, end_of(self.effects, view, branch), depth + 1)
+        owed = owed_at(self.effects, view, node, branch)
+        if owed:
+            place = view.place(branch.start_byte)
+            return End(False, end.value, place, f"{owed} is not undone where its caller leaves")
+        then = end_of(self.effects, view, branch)
+        name = variable_of(node)
+        if name and then.value == name:
+            # What was assigned is returned; if it is set anew, nobody knows.
+            is_kept = all(v.start_byte <= node.start_byte for v in view.assignments(name))
+            then = then._replace(value=end.value if is_kept else "")
+        return self._after(view, view.function, then, depth + 1)
 
     def _passed_on(self, view: View, node: Node, end: End, depth: int) -> End | None:
         """Return what comes of `return f();`, and of a call after which nothing is done."""
@@ -146,7 +157,7 @@ class Fate:
     def _with_freed(self, called: Called, end: End, depth: int) -> str:
         """Return why a caller does not notice that the packet is freed; empty where it does."""
         view, node = called
-        branch = taken(node, end.value) or passed(node, end.value)
+        branch = gone_on_with(node, end.value)
         if branch is None:
             if _is_returned(node):
                 same = End(True, end.value, view.place(node.start_byte))
@@ -155,8 +166,11 @@ class Fate:
             if outermost(node).id != statement.named_children[0].id:
                 return f"what its caller does with {end.value or 'nothing'} is not known"
             branch = next_of(statement)
+        owed = owed_at(self.effects, view, node, branch) if branch is not None else ""
         if branch is None:
             then = End(True, "", view.place(node.start_byte))
+        elif owed:
+            return f"{owed} is not undone where its caller leaves"
         elif _touches(self.effects, view, branch, _packet(view, node)):
             return "its caller goes on with it"
         else:
@@ -228,6 +242,8 @@ def _touches(effects: Effects, view: View, first: Node, packet: str) -> bool:
         if at.type == "goto_statement":
             at = label_of(view, node_text(at.named_children[0]))
             continue
+        if _is_set_anew(at, packet):
+            return False
         if any(
             one.type == "identifier" and packet and node_text(one) == packet for one in below(at)
         ):
@@ -245,3 +261,14 @@ def _touches(effects: Effects, view: View, first: Node, packet: str) -> bool:
                 continue
         at = next_of(at)
     return False
+
+
+def _is_set_anew(statement: Node, name: str) -> bool:
+    """Tell whether a statement does nothing with a variable but to give it another value."""
+    inner = statement.named_children[0] if statement.named_child_count else None
+    if statement.type != "expression_statement" or inner is None:
+        return False
+    left, right = inner.child_by_field_name("left"), inner.child_by_field_name("right")
+    if inner.type != "assignment_expression" or left is None or right is None:
+        return False
+    return node_text(left) == name and name not in names_in(right)

@@ -25,7 +25,6 @@ from xfrmlint.convert.exits import (
     label_of,
     labels,
     leaves,
-    names_in,
     names_on,
     other_exits,
     packet_in,
@@ -34,8 +33,15 @@ from xfrmlint.convert.exits import (
 from xfrmlint.convert.layout import (
     line_start,
 )
+from xfrmlint.convert.live import missing_on, place_of
 from xfrmlint.convert.reads import Context, Reads, wrong_devices
-from xfrmlint.convert.undone import is_held, is_in_loop, is_left_as_asked, is_same_to_leave
+from xfrmlint.convert.undone import (
+    is_held,
+    is_in_loop,
+    is_same_to_leave,
+    locked_between,
+    why_not_as_asked,
+)
 from xfrmlint.convert.written import (
     Written,
     indent_of,
@@ -77,7 +83,7 @@ def _instead_of_busy(effects: Effects, found: Reads, branch: Node) -> tuple[Edit
         refuse(one.site, "a handle of 0 makes the packet be queued again for ever")
     for label, target in labels(view):
         end = end_of(effects, view, target)
-        if not _are_set(view, target, branch.start_byte):
+        if missing_on(view, target, branch.start_byte, branch) is not None:
             continue
         if end.ended and not end.why and not is_busy(end) and not _undoes(effects, view, target):
             jump = f"goto {label};".encode()
@@ -101,20 +107,6 @@ def _is_alone_tested(branch: Node) -> bool:
     )
     signs = [n for n in below(condition) if n.type == "binary_expression"] if condition else []
     return condition is not None and not any("||" in node_text(n) for n in signs)
-
-
-def _are_set(view: View, label: Node, before: int) -> bool:
-    """Tell whether what stands behind a label has its values where one jumps to it."""
-    at: Node | None = label
-    while at is not None:
-        for one in below(at):
-            local = view.local(node_text(one), one.start_byte) if one.type == "identifier" else None
-            if local is None or local.parameter >= 0:
-                continue
-            if not any(v.end_byte <= before for v in view.assignments(local.name)):
-                return False
-        at = at.next_named_sibling
-    return True
 
 
 def _undoes(effects: Effects, view: View, label: Node) -> bool:
@@ -149,25 +141,43 @@ def exit_of(context: Context, found: Reads) -> Leaving:
         refuse(
             one.site, "the handle is read in a loop: what an earlier turn has done is not undone"
         )
-    why = "the function has no exit for a packet without a state, or with a bad index"
+    against = _Against()
     changed = _changed(found.statement)
     first = list(exits_before(one.view, found.statement, found.state, changed))
     result = one.view.result
     features = result is not None and result.base == _FEATURES
     for branch in [*first, *([] if features else other_exits(found.statement, first))]:
         other = branch not in first
-        if not is_left_as_asked(fate.effects, one.view, branch, found.statement, other):
+        line = one.view.place(branch.start_byte).line
+        asked = why_not_as_asked(fate.effects, one.view, branch, found.statement, other)
+        at = place_of(found.statement)
+        if asked:
+            missing = missing_on(one.view, branch, at, found.statement)
+            against.unfit(line, str(missing) if missing is not None else asked)
             continue
         kept = kept_of(fate.effects, one.view, branch)
-        line = one.view.place(branch.start_byte).line
-        if names_in(*kept) & {changed} or not _is_always_there(context, one.view, kept):
+        if not _is_always_there(context, one.view, kept):
             continue
+        missing = missing_on(one.view, kept[0], at, found.statement)
         behind = None
         if not _may_leave(fate.effects, one.view, branch, found.statement):
-            behind = _behind(context, found, branch)
+            is_later = branch.start_byte > found.statement.start_byte
+            lock = locked_between(fate.effects, one.view, branch, found.statement)
+            behind = None if lock or is_later else _behind(context, found, branch)
+            if behind is None and missing is not None:
+                against.unfit(line, str(missing))
+            elif behind is None and is_later:
+                against.unfit(line, "may undo what is not yet done where the handle is read")
+            elif behind is None and lock:
+                against.tell(f"the handle is read in a section ({lock}) that line {line} is not in")
+            elif behind is None:
+                against.tell(f"what has to be undone here need not be what was in line {line}")
             if behind is None:
-                why = f"what has to be undone here need not be what was in line {line}"
                 continue
+            missing = missing_on(one.view, kept[0], behind.end_byte, found.statement)
+        if missing is not None:
+            against.unfit(line, str(missing))
+            continue
         end = fate.of(one.view, one.site.function, kept[0])
         if end.ended and not end.why and not is_busy(end):
             return Leaving(kept, end, [], behind)
@@ -177,10 +187,28 @@ def exit_of(context: Context, found: Reads) -> Leaving:
         more = tests_in_callers(fate, one.view, one.site.function, kept[0])
         if more:
             return Leaving(kept, end._replace(ended=True, why=""), more, behind)
-        path, at, _ = end.place
+        path, number, _ = end.place
         what = "the packet is queued again for ever" if is_busy(end) else end.why
-        why = f"leaving as in line {line} is no end of the packet: {what} ({path}:{at})"
-    refuse(one.site, why)
+        against.tell(f"leaving as in line {line} is no end of the packet: {what} ({path}:{number})")
+    refuse(one.site, against.said())
+
+
+class _Against:
+    """What is against each exit of a function: told is the first that could have been one."""
+
+    def __init__(self) -> None:
+        self._wrong: list[str] = []
+        self._unfit: list[str] = []
+
+    def tell(self, text: str) -> None:
+        self._wrong.append(text)
+
+    def unfit(self, line: int, text: str) -> None:
+        self._unfit.append(f"leaving as in line {line} {text}")
+
+    def said(self) -> str:
+        none = "the function has no exit for a packet without a state, or with a bad index"
+        return next(iter([*self._wrong, *self._unfit]), none)
 
 
 def _is_always_there(context: Context, view: View, kept: Sequence[Node]) -> bool:

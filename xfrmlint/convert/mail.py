@@ -15,9 +15,10 @@ from xfrmlint.program.sites import RESOLVE as RESOLVED
 
 # checkpatch's COMMIT_LOG_LONG_LINE.
 _WIDTH = 74
-_LEFT = "{} reads of the field in control paths are left as they are: there the owner has the say."
-_LEFT_ALONE = (
-    "One read of the field in a control path is left as it is: there the owner has the say."
+_CONTROL = "CONTROL_OFFLOAD_HANDLE"
+_LEFT = (
+    "{} read{} the field as before, in a control path: the owner has to put the handle of the "
+    "device there before it calls."
 )
 _NOBODY = "0" * 40
 
@@ -89,10 +90,12 @@ def message_of(proof: Proof, contract: Contract) -> Iterator[str]:
         yield from _wrapped("What the hardware is given, before and after, as xfrmlint judges:")
         yield ""
         yield from _table(proof.before, proof.after)
-    if proof.left:
-        count = len(proof.left)
+    left = dict.fromkeys(f"{one.function}()" for one in proof.left if one.type == _CONTROL)
+    if left:
+        *most, last = left
+        names = f"{', '.join(most)} and {last}" if most else last
         yield ""
-        yield from _wrapped(_LEFT_ALONE if count == 1 else _LEFT.format(count))
+        yield from _wrapped(_LEFT.format(names, "" if most else "s"))
 
 
 def _chain(chains: tuple[tuple[Hop, ...], ...]) -> str:

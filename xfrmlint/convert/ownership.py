@@ -1,14 +1,15 @@
 """A driver's look at xso's devices, turned to the device that it is asked for."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import called_by, given_to, outermost
+from xfrmlint.c.expression import around, called_by, given_to, outermost
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
 from xfrmlint.convert.devices import device_in, given
-from xfrmlint.convert.edits import Edit
+from xfrmlint.convert.edits import Edit, edited
 from xfrmlint.convert.handing import handed_down
 from xfrmlint.convert.layout import line_start
 from xfrmlint.convert.reads import Context
@@ -157,3 +158,40 @@ def _net_of(node: Node) -> Node | None:
     """Return the call of dev_net() that a device is given to."""
     given = given_to(node)
     return given.call if given is not None and given.name == _NET else None
+
+
+def folded(turns: Sequence[Turned]) -> list[Turned]:
+    """Return turned accesses, a choice between two that are now the same being none any more.
+
+    x->xso.real_dev ? x->xso.real_dev : x->xso.dev      ->      dev
+    """
+    kept = list(turns)
+    for turn in turns:
+        choice = around(turn.one.node, "conditional_expression")
+        inside = [t for t in kept if choice is not None and _stands_in(t, turn.one.path, choice)]
+        if choice is None or len(inside) < 2 or any(len(t.edits) != 1 for t in inside):
+            continue
+        whole = choice.parent if choice.parent is not None else choice
+        if whole.type != "parenthesized_expression":
+            whole = choice
+        edits = [t.edits[0] for t in inside]
+        sides = [
+            _turned_text(turn.one, side, edits)
+            for name in ("condition", "consequence", "alternative")
+            if (side := choice.child_by_field_name(name)) is not None
+        ]
+        if len(set(sides)) == 1 and all(e.start < e.end for e in edits):
+            fold = Edit(turn.one.path, whole.start_byte, whole.end_byte, sides[0])
+            kept = [t._replace(edits=(fold,)) if t in inside else t for t in kept]
+    return kept
+
+
+def _stands_in(turn: Turned, path: str, node: Node) -> bool:
+    return turn.one.path == path and node.start_byte <= turn.one.node.start_byte < node.end_byte
+
+
+def _turned_text(one: Written, node: Node, edits: Sequence[Edit]) -> bytes:
+    start = node.start_byte
+    inside = [e for e in edits if start <= e.start and e.end <= node.end_byte]
+    moved = [Edit(e.path, e.start - start, e.end - start, e.text) for e in inside]
+    return edited(one.view.text[start : node.end_byte], moved)

@@ -15,7 +15,7 @@ from xfrmlint.convert.fate import Fate
 from xfrmlint.convert.installed import misplaced
 from xfrmlint.convert.leftover import left_over
 from xfrmlint.convert.order import is_dropped_before
-from xfrmlint.convert.ownership import Turned, turned
+from xfrmlint.convert.ownership import Turned, folded, turned
 from xfrmlint.convert.promise import promised
 from xfrmlint.convert.reads import Context
 from xfrmlint.convert.resolving import Converted, converted
@@ -193,7 +193,7 @@ class _Planner:
             seen.setdefault((site.place.path, site.place.line * 1000 + site.place.column), site)
         reads = any("read" in s.access for s in found)
         placed = self._all(seen.values(), lambda site: written(self.reader, site))
-        return self._all(placed, lambda one: turned(self.context, one, reads))
+        return folded(self._all(placed, lambda one: turned(self.context, one, reads)))
 
     def _all(self, some: Iterable[S], make: Callable[[S], T]) -> list[T]:
         made = []

@@ -8,6 +8,7 @@ returns for the other direction alone is not asked for.
 
 from collections.abc import Iterator, Sequence
 
+from xfrmlint.c.unit import Place
 from xfrmlint.contract.words import HANDLE
 from xfrmlint.convert.devices import TRANSMITS
 from xfrmlint.convert.edits import Reason
@@ -19,14 +20,28 @@ from xfrmlint.program.zeros import find_zeros
 
 
 def zero_handles(graph: CallGraph, sites: Sequence[Site]) -> Iterator[Reason]:
-    """Yield the stores of handles that can be 0, if packets can ask for them. sites: a driver's."""
+    """Yield the stores of handles that can be 0, or may be, if packets can ask for them.
+
+    sites: a driver's.
+    """
     asked = [
         s for s in sites if s.reached.context == "datapath" and s.member in (HANDLE, RESOLVE, "")
     ]
     doors = [e for s in asked for e in s.reached.entries if e.context != CONTROL]
     transmits = all(door.name in TRANSMITS for door in doors)
-    for one in find_zeros(graph, sites)[0] if asked else ():
-        site, because = one.site, one.because
+    zeros, doubts = find_zeros(graph, sites) if asked else ([], [])
+    found: list[tuple[Site, str, Place | None]] = [
+        (one.site, f"the handle can be 0, which the resolver says for none: {one.why}", one.because)
+        for one in zeros
+    ]
+    known = {site.place for site, _, _ in found}
+    open_ = {doubt.place for doubt in doubts} - known
+    found += [
+        (site, "whether the handle can be 0, which the resolver says for none, is not known", None)
+        for site in sites
+        if site.place in open_ and site.access == "write"
+    ]
+    for site, why, because in found:
         nodes = [
             node
             for node in site.view.occurrences(site.field)
@@ -35,9 +50,6 @@ def zero_handles(graph: CallGraph, sites: Sequence[Site]) -> Iterator[Reason]:
         received = bool(nodes) and all(directions_at(node)[0] == {IN} for node in nodes)
         if received and transmits:
             continue
-        at = f"{because.path}:{because.line}"
-        text = (
-            f"{site.function.name}(): the handle can be 0, which the resolver says for none: "
-            f"{one.why} ({at}); let handles begin at 1 first"
-        )
+        at = f" ({because.path}:{because.line})" if because is not None else ""
+        text = f"{site.function.name}(): {why}{at}; let handles begin at 1 first"
         yield Reason(site.place.path, site.place.line, text)

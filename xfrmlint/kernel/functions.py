@@ -57,7 +57,8 @@ _SCHEMAS: Mapping[str, Schema] = {
         "names": list,
         "source": str,
         "does": (
-            *("nothing", "counts", "changes", "prepares", "takes", "gives back"),
+            *("nothing", "counts", "changes", "prepares", "locks", "takes", "maps"),
+            *("gives back", "accounts"),
             *("holds", "puts", "frees", "defers"),
             *("releases", "drops", "consumes", "sends", "halts"),
         ),

@@ -1,5 +1,6 @@
 """Whether the conditions on the way from a value to a use keep 0 away."""
 
+import re
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -101,6 +102,9 @@ def _compared(asked: Asked, node: Node) -> bool | None:
     if node_text(without_casts(right)) == asked.name:
         left, right = right, left
         operator = _MIRRORED.get(operator, operator)
+    if operator == "&" and bits_of((node.text or b"") + b")", asked.name):
+        # `used & BIT(i)`: of the bit, not of its number.
+        return None
     if operator not in _ZERO:
         raise _NotUnderstood
     if node_text(without_casts(left)) != asked.name:
@@ -116,6 +120,12 @@ def _compared(asked: Asked, node: Node) -> bool | None:
         # What nobody knows is a limit: it is more than 0.
         return _ABOVE[operator]
     return _ZERO[operator] if value.value == 0 else _BELOW[operator]
+
+
+def bits_of(text: bytes, name: str) -> set[bytes]:
+    """Return the members whose bits a variable numbers: `p->used & BIT(i)`."""
+    bit = rb"\(*\s*(?:BIT(?:_ULL)?\(\s*|1[UuLl]*\s*<<\s*)%s\s*\)" % re.escape(name.encode())
+    return set(re.findall(rb"(?:->|\.)(\w+)\s*&\s*%s" % bit, text))
 
 
 def _names(asked: Asked, node: Node) -> bool:

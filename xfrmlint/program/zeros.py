@@ -19,13 +19,14 @@ from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import arguments_of, without_casts
+from xfrmlint.c.mention import slot_of
 from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import HANDLE
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
-from xfrmlint.program.conditions import Asked, keeps_zero
+from xfrmlint.program.conditions import Asked, bits_of, keeps_zero
 from xfrmlint.program.limits import first_of_limit
 from xfrmlint.program.outside import CALLS, called
 from xfrmlint.program.sites import Site
@@ -33,7 +34,10 @@ from xfrmlint.valueflow.sources import reaching, returned
 
 _DEEPEST = 10
 _SUMS = ("+", "|")
+_PARTS = ("subscript_expression", "parenthesized_expression")
 _ERROR = re.compile(r"-\s*E[A-Z0-9]+")
+# One bit, whose number is a variable's.
+_ONE_BIT = re.compile(rb"\(*(?:BIT(?:_ULL)?\(\s*|1[UuLl]*\s*<<\s*)[a-z_]\w*\s*\)*")
 # include/net/xfrm.h: what of a state its packets carry.
 _ID = "struct xfrm_id"
 # By a word that stands in them: where element 0 of what is called %s is taken, and where one of a
@@ -144,7 +148,10 @@ class _Finder:
                 return self._of_call(view, node, depth)
             case "update_expression":
                 # What was counted on is above 0, until it wraps.
-                return _NO if node_text(node).startswith("++") else _UNKNOWN
+                counted = node.child_by_field_name("argument")
+                if node_text(node).startswith("++") or counted is None:
+                    return _NO if counted is not None else _UNKNOWN
+                return self._of_counter(view, counted)
             case "field_expression":
                 return self._of_member(view, node, depth)
         return _UNKNOWN
@@ -182,7 +189,7 @@ class _Finder:
         if kind is not None and kind.base == _ID and node_text(node).endswith(".spi"):
             return _NO
         if base is None or view.local(node_text(base), node.start_byte) is None:
-            return _UNKNOWN
+            return self._of_counter(view, node)
         name = node_text(node)
         values = []
         for one in _mentions(view, name):
@@ -194,7 +201,39 @@ class _Finder:
             self._assigned(view, name, value, node, depth) for value in reaching(values, node, view)
         ]
         answers += self._handed_out(view, name, values, node, depth)
+        if not answers:
+            return self._of_counter(view, node)
         return _UNKNOWN if self._is_written_below(view, node, base) else _worst(answers)
+
+    def _of_counter(self, view: View, node: Node) -> Answer:
+        """Tell whether a member that a function counts on can be 0 where it is read, as it began.
+
+        It is if nobody else stores there, the driver's memory being zeroed when it is taken.
+        """
+        slot = slot_of(self.graph.reader, view, node)
+        if node.type != "field_expression" or not slot.struct or not slot.field:
+            return _UNKNOWN
+        counts = 0
+        for where, mention in self.graph.reader.near(slot.field, view.path):
+            member = mention.parent
+            if member is None or mention.type != "field_identifier":
+                continue
+            if member.type == "field_designator":
+                return _UNKNOWN
+            if member.type != "field_expression":
+                continue
+            if slot_of(self.graph.reader, where, member).struct not in ("", slot.struct):
+                continue
+            if not _is_counted_on(member):
+                if _is_written_at(member):
+                    return _UNKNOWN
+                continue
+            if where.function != view.function or member.end_byte < node.start_byte:
+                # It was counted on before.
+                return _UNKNOWN
+            counts += 1
+        place = view.place(node.start_byte)
+        return Answer(Zero.YES, place, f"{slot.field} begins at 0") if counts else _UNKNOWN
 
     def _is_written_below(self, view: View, node: Node, base: Node) -> bool:
         """Tell whether a function of the driver that gets a struct before writes a member of it."""
@@ -351,7 +390,18 @@ class _Finder:
         """Tell whether the first element of a table that a variable counts through is taken."""
         indexed = re.compile(rb"(\w+)\s*\[\s*%s\s*\]" % re.escape(name.encode()))
         text = view.text[view.node.start_byte : view.node.end_byte]
-        return any(self._takes_first(view, word.decode()) for word in indexed.findall(text))
+        if any(self._takes_first(view, word.decode()) for word in indexed.findall(text)):
+            return True
+        return any(self._is_set_otherwise(view, word) for word in bits_of(text, name))
+
+    def _is_set_otherwise(self, view: View, word: bytes) -> bool:
+        """Tell whether a word of bits is stored to but to set or clear one that a variable says."""
+        stored = re.compile(rb"\b%s\s*[|^]?=(?!=)\s*([^;]*);|&[^;&|]*\b%s\b" % (word, word))
+        for path in self.graph.reader.universe.files(view.path):
+            for value in stored.findall(self.graph.reader.corpus.data(path)):
+                if not _ONE_BIT.fullmatch(value) and value != b"0":
+                    return True
+        return False
 
     def _takes_first(self, view: View, word: str) -> bool:
         """Tell whether the driver takes element 0 of what a word names by itself."""
@@ -390,6 +440,32 @@ def _worst(answers: Iterable[Answer]) -> Answer:
             if one.zero is zero:
                 return one
     return _NO if found else _UNKNOWN
+
+
+def _is_counted_on(member: Node) -> bool:
+    """Tell whether 1, or more, is added to a member."""
+    parent = member.parent
+    sign = parent.child_by_field_name("operator") if parent is not None else None
+    if parent is None or sign is None:
+        return False
+    if parent.type == "assignment_expression":
+        return sign.type == "+=" and parent.child_by_field_name("left") == member
+    return parent.type == "update_expression" and sign.type == "++"
+
+
+def _is_written_at(member: Node) -> bool:
+    """Tell whether a member is stored to, or can be by who is told where it is."""
+    inner = member
+    while inner.parent is not None and inner.parent.type in _PARTS:
+        inner = inner.parent
+    up = inner.parent
+    if up is None:
+        return False
+    if up.type == "pointer_expression":
+        return up.children[0].type == "&"
+    if up.type == "assignment_expression":
+        return up.child_by_field_name("left") == inner
+    return up.type == "update_expression"
 
 
 def _mentions(view: View, name: str) -> Sequence[Node]:
