@@ -24,7 +24,6 @@ xfrmlint/kernel/functions.py _added
 xfrmlint/model/judge.py judge_path
 xfrmlint/program/access.py _mode
 xfrmlint/program/allocation.py flags_of
-xfrmlint/program/sites.py settle
 """
 
 

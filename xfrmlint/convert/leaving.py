@@ -147,50 +147,78 @@ def exit_of(context: Context, found: Reads) -> Leaving:
     result = one.view.result
     features = result is not None and result.base == _FEATURES
     for branch in [*first, *([] if features else other_exits(found.statement, first))]:
-        other = branch not in first
-        line = one.view.place(branch.start_byte).line
-        asked = why_not_as_asked(fate.effects, one.view, branch, found.statement, other)
-        at = place_of(found.statement)
-        if asked:
-            missing = missing_on(one.view, branch, at, found.statement)
-            against.unfit(line, str(missing) if missing is not None else asked)
-            continue
-        kept = kept_of(fate.effects, one.view, branch)
-        if not _is_always_there(context, one.view, kept):
-            continue
-        missing = missing_on(one.view, kept[0], at, found.statement)
-        behind = None
-        if not _may_leave(fate.effects, one.view, branch, found.statement):
-            is_later = branch.start_byte > found.statement.start_byte
-            lock = locked_between(fate.effects, one.view, branch, found.statement)
-            behind = None if lock or is_later else _behind(context, found, branch)
-            if behind is None and missing is not None:
-                against.unfit(line, str(missing))
-            elif behind is None and is_later:
-                against.unfit(line, "may undo what is not yet done where the handle is read")
-            elif behind is None and lock:
-                against.tell(f"the handle is read in a section ({lock}) that line {line} is not in")
-            elif behind is None:
-                against.tell(f"what has to be undone here need not be what was in line {line}")
-            if behind is None:
-                continue
-            missing = missing_on(one.view, kept[0], behind.end_byte, found.statement)
-        if missing is not None:
-            against.unfit(line, str(missing))
-            continue
-        end = fate.of(one.view, one.site.function, kept[0])
-        if end.ended and not end.why and not is_busy(end):
-            return Leaving(kept, end, [], behind)
-        told = _told_as_done(context, one, end)
-        if told is not None:
-            return Leaving(kept, told[0], [told[1]], behind)
-        more = tests_in_callers(fate, one.view, one.site.function, kept[0])
-        if more:
-            return Leaving(kept, end._replace(ended=True, why=""), more, behind)
-        path, number, _ = end.place
-        what = "the packet is queued again for ever" if is_busy(end) else end.why
-        against.tell(f"leaving as in line {line} is no end of the packet: {what} ({path}:{number})")
+        left = _left_as(context, found, branch, branch not in first, against)
+        if left is not None:
+            return left
     refuse(one.site, against.said())
+
+
+def _left_as(
+    context: Context, found: Reads, branch: Node, other: bool, against: "_Against"
+) -> Leaving | None:
+    """Return the exit that one branch takes, None where it is none for the handle: see against.
+
+    other: it is not asked there whether there is a state.
+    """
+    one, fate = found.first, context.fate
+    line = one.view.place(branch.start_byte).line
+    asked = why_not_as_asked(fate.effects, one.view, branch, found.statement, other)
+    if asked:
+        missing = missing_on(one.view, branch, place_of(found.statement), found.statement)
+        against.unfit(line, str(missing) if missing is not None else asked)
+        return None
+    kept = kept_of(fate.effects, one.view, branch)
+    if not _is_always_there(context, one.view, kept):
+        return None
+    at, behind = place_of(found.statement), None
+    if not _may_leave(fate.effects, one.view, branch, found.statement):
+        behind = _asked_behind(context, found, branch, kept[0], against)
+        if behind is None:
+            return None
+        at = behind.end_byte
+    missing = missing_on(one.view, kept[0], at, found.statement)
+    if missing is not None:
+        against.unfit(line, str(missing))
+        return None
+    end = fate.of(one.view, one.site.function, kept[0])
+    if end.ended and not end.why and not is_busy(end):
+        return Leaving(kept, end, [], behind)
+    told = _told_as_done(context, one, end)
+    if told is not None:
+        return Leaving(kept, told[0], [told[1]], behind)
+    more = tests_in_callers(fate, one.view, one.site.function, kept[0])
+    if more:
+        return Leaving(kept, end._replace(ended=True, why=""), more, behind)
+    path, number, _ = end.place
+    what = "the packet is queued again for ever" if is_busy(end) else end.why
+    against.tell(f"leaving as in line {line} is no end of the packet: {what} ({path}:{number})")
+    return None
+
+
+def _asked_behind(
+    context: Context, found: Reads, branch: Node, kept: Node, against: "_Against"
+) -> Node | None:
+    """Return behind what the resolver is asked, for an exit that can't be taken where it is read.
+
+    None where there is no such place: see against.
+    """
+    one, effects = found.first, context.fate.effects
+    line = one.view.place(branch.start_byte).line
+    is_later = branch.start_byte > found.statement.start_byte
+    lock = locked_between(effects, one.view, branch, found.statement)
+    behind = None if lock or is_later else _behind(context, found, branch)
+    if behind is not None:
+        return behind
+    missing = missing_on(one.view, kept, place_of(found.statement), found.statement)
+    if missing is not None:
+        against.unfit(line, str(missing))
+    elif is_later:
+        against.unfit(line, "may undo what is not yet done where the handle is read")
+    elif lock:
+        against.tell(f"the handle is read in a section ({lock}) that line {line} is not in")
+    else:
+        against.tell(f"what has to be undone here need not be what was in line {line}")
+    return None
 
 
 class _Against:

@@ -239,12 +239,7 @@ class _Finder:
         way = self.ways[function]
         owners = self.owners(view, way)
         if not owners:
-            for access in accesses:
-                if access.access == RESOLVE:
-                    self.beside(view, access, way)
-                    continue
-                reason = f"access of xso.{access.field} in a module without an ops table"
-                self.doubts.append(Doubt(access.place, function.name, reason))
+            self.unowned(view, accesses, way)
             return
         under_add = _only_under(way, self.contract) == self.contract.slot(ADD)
         stores = [a.offset for a in accesses if a.member == HANDLE and "write" in a.access]
@@ -272,6 +267,15 @@ class _Finder:
                 why = way.doubts[0][1] if way.doubts else "too many callers"
                 what = f"whether packets reach {_name_of(access)} is not known: {why}"
             self.doubts.append(Doubt(access.place, function.name, what))
+
+    def unowned(self, view: View, accesses: Sequence[Access], way: Reached) -> None:
+        """Note the accesses of a function that no driver is seen to have."""
+        for access in accesses:
+            if access.access == RESOLVE:
+                self.beside(view, access, way)
+                continue
+            reason = f"access of xso.{access.field} in a module without an ops table"
+            self.doubts.append(Doubt(access.place, access.function.name, reason))
 
     def beside(self, view: View, access: Access, way: Reached) -> None:
         """Add a call that nobody is seen to make to the drivers beside its module.
