@@ -245,18 +245,22 @@ class Memory:
                 raise self._outside(f"a struct where `{kind.base}` is wanted", at)
             return value
         wanted = self._scalar(kind, at)
-        if wanted is not None:
-            if isinstance(value, Int):
-                return wrapped(value.value, wanted)
-            if isinstance(value, Pointer | Address) and wanted is BOOL:
-                return Int(int(value != NULL), BOOL)
-            if self.kernel is not None and wanted.bits == _BITS:
-                if isinstance(value, Address):
-                    return value
-                if isinstance(value, Pointer):
-                    return Int(0, wanted) if value == NULL else Address(value)
-            raise self._outside("a pointer used as a number", at)
-        return self._as_pointer(value, kind, at)
+        if wanted is None:
+            return self._as_pointer(value, kind, at)
+        if isinstance(value, Int):
+            return wrapped(value.value, wanted)
+        return self._of_address(value, wanted, at)
+
+    def _of_address(self, value: Value, wanted: IntType, at: int) -> Value:
+        """Convert a pointer as an assignment to a number does."""
+        if isinstance(value, Pointer | Address) and wanted is BOOL:
+            return Int(int(value != NULL), BOOL)
+        if self.kernel is not None and wanted.bits == _BITS:
+            if isinstance(value, Address):
+                return value
+            if isinstance(value, Pointer):
+                return Int(0, wanted) if value == NULL else Address(value)
+        raise self._outside("a pointer used as a number", at)
 
     def _first_of(self, array: Struct, at: int) -> Pointer:
         """Return what an array is where a pointer is wanted."""
