@@ -30,7 +30,7 @@ class Field(NamedTuple):
     member that the struct was read from, if there is one. root: the member of the private data of
     the device at work that leads there through pointers, if one does. private: that data's struct,
     if it was seen. fixed: a table that devices share, of which the element is always the same, or
-    not the own one. near: the member of that data that is, or points to, what holds the member itself.
+    not the own one. near: the member of that data that is, or points to, what holds the member.
     """
 
     struct: str
