@@ -508,3 +508,24 @@ def test_a_device_of_another_port_is_not_the_one_at_work(
     assert [f.type for f in report.findings] == types
     asked = "which device the resolver is asked for is not known"
     assert any(row.reason.startswith(asked) for row in report.unknown) == open_
+
+
+@pytest.mark.parametrize(
+    ("port", "types"),
+    [
+        ("o->card->ports[o->n]", []),
+        ("o->card->ports[skb->len & 1]", []),
+        ("o->card->ports[!o->n]", ["WRONG_LOWER_DEV"]),
+        ("o->card->ports[o->n ^ 1]", ["WRONG_LOWER_DEV"]),
+        ("o->card->ports[0]", ["WRONG_LOWER_DEV"]),
+    ],
+)
+def test_another_ports_ring_is_not_the_own_one(port: str, types: list[str]) -> None:
+    card = CARD.replace("struct ring *used;", "struct ring *used; u8 n;").replace(
+        "MORE", "p->n = i;"
+    )
+    body = (
+        f"struct port *o = netdev_priv(dev);\n\tstruct ring *r = &{port}->ring;\n\n"
+        "\th = xfrm_dev_state_lower_handle(x, r->netdev);"
+    )
+    assert [kind for kind, _ in said(card + LOOP, f"{body}\n\t{TESTED}")] == types

@@ -37,9 +37,7 @@ class Members:
         self.devices = devices
         self._handles: frozenset[str] | None = None
 
-    def device(
-        self, view: View, one: Expression, at: Location, private: str, fixed: bool
-    ) -> Netdev:
+    def device(self, view: View, one: Expression, at: Location, private: str, fixed: str) -> Netdev:
         """Return which device a pointer at a location is; a driver's member is settled later.
 
         private: the struct of the private data at work, if it is known. fixed: see Field.
@@ -105,7 +103,7 @@ class Members:
             why = f"{member.struct}.{member.field} holds another device, too"
             return _DEVICES[others[0]], "" if others[0] is not Whose.OTHER else why
         if whose and not found.why:
-            tables = (member.holder, member.field) if member.fixed else ()
+            tables = (member.fixed, member.holder, member.field) if member.fixed else ()
             if any(self.devices.fills_several(table, member.path) for table in tables):
                 return Device.SAVED, ""
             return self._beyond(member)

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.expression import without_casts
 from xfrmlint.c.integers import INT, POINTER, IntType, wrapped
 from xfrmlint.c.mention import unevaluated
 from xfrmlint.c.syntax import Expression, Index, Member, Name, bared, source_of
@@ -154,7 +155,7 @@ class Frame:
                 if isinstance(value, Pointer):
                     at = value.to[:-1] if value.to[-1:] == ("*",) else value.to
                     view, read = self.code.members_read.of(at) or (self.view, one)
-                    private, fixed = self.code.private, self._is_fixed(at)
+                    private, fixed = self.code.private, self._fixed_table(at)
                     return self.driver.members.device(view, read, at, private, fixed)
                 return value if isinstance(value, Netdev | Constant) else Netdev(Device.UNKNOWN)
             case "struct xfrm_state":
@@ -180,17 +181,25 @@ class Frame:
             return device
         return Netdev(self.driver.members.settled(device.member)[0])
 
-    def _is_fixed(self, at: Location) -> bool:
-        """Tell whether a location is in an element of a shared table that is always the same."""
+    def _fixed_table(self, at: Location) -> str:
+        """Return the shared table in an element of which a location is that is not the own one.
+
+        That is always the same element, or that of another number than the device's: [!own].
+        """
         shared = at.index("*") if "*" in at else len(at)
         for end in range(len(at), shared + 1, -1):
             view, one = self.code.addressed.of(at[:end]) or (self.view, None)
             if isinstance(one, Index):
-                return self.driver.constants.value(one.index.text, view.path) is not None
+                index, table = one.index, bared(one.of)
+                operator = without_casts(index.node).child_by_field_name("operator")
+                other = operator is not None and operator.type in ("!", "^")
+                if not other and self.driver.constants.value(index.text, view.path) is None:
+                    return ""
+                return table.name if isinstance(table, Member | Name) else ""
             if at[end - 1 : end + 1] == ("*", "*"):
                 # Of a table of pointers *p is the first.
-                return True
-        return False
+                return at[end - 2]
+        return ""
 
     def fitted(self, value: Value, kind: CType | None) -> Value:
         """Return a number as what an integer type makes of it."""

@@ -29,8 +29,8 @@ class Field(NamedTuple):
     shared: the struct hangs on a pointer, so that several devices can have the same. holder: the
     member that the struct was read from, if there is one. root: the member of the private data of
     the device at work that leads there through pointers, if one does. private: that data's struct,
-    if it was seen. fixed: the holder is a table that devices share, of which the element is always
-    the same. near: the member of that data that is, or points to, what holds the member itself.
+    if it was seen. fixed: a table that devices share, of which the element is always the same, or
+    not the own one. near: the member of that data that is, or points to, what holds the member.
     """
 
     struct: str
@@ -40,7 +40,7 @@ class Field(NamedTuple):
     holder: str = ""
     root: str = ""
     private: str = ""
-    fixed: bool = False
+    fixed: str = ""
     near: str = ""
 
 
