@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -46,7 +47,9 @@ def run(
 ) -> Ran:
     """Run xfrmlint. timeout: seconds until TimeoutExpired. memory: most bytes it may map, or 0."""
     asked = Asked([*map(str, arguments)], str(cwd), environment(**(env or {})), memory)
-    if stdin or any(name.startswith(_AT_START) for name in env or ()):
+    # Forks makes one copy at a time: what is to run beside others is started for itself.
+    beside = threading.current_thread() is not threading.main_thread()
+    if stdin or beside or any(name.startswith(_AT_START) for name in env or ()):
         return _started(asked, timeout, stdin)
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         status = _forks().run(asked, out, err, timeout)

@@ -740,6 +740,8 @@ def _clean() -> Iterator[None]:
     yield
     if repository.cache_info().currsize:
         shutil.rmtree(repository())
+        # More of these tests can come to this process later.
+        repository.cache_clear()
 
 
 def git(cwd: Path, *arguments: str, data: bytes = b"") -> bytes:
