@@ -286,11 +286,8 @@ def _while(match: re.Match[bytes], arguments: Arguments) -> bytes:
     # A loop macro parses as a call followed by a block, or worse as a nested function.
     name = match.group(2)
     behind = arguments.end(match.string, match.start(), match.end() - 1)
-    if len(name) < len(LOOP) or match.string[behind : behind + 80].lstrip()[:1] in (
-        b";",
-        b",",
-        b")",
-    ):
+    bodiless = match.string[behind : behind + 80].lstrip()[:1] in (b";", b",", b")")
+    if bodiless or len(name) < len(LOOP):
         return match.group()
     return match.group(1) + LOOP + b" " * (len(name) - len(LOOP)) + match.group(3)
 

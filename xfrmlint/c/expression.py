@@ -9,6 +9,7 @@ from xfrmlint.c.unit import node_text
 
 _TRANSPARENT = ("parenthesized_expression", "cast_expression", "compound_statement")
 _CASTS = ("parenthesized_expression", "cast_expression")
+LOOPS = ("for_statement", "while_statement", "do_statement")
 _WRAPPERS = (*_CASTS, "pointer_expression")
 
 

@@ -6,7 +6,7 @@ to set the function's own variables. What is not known may take something.
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, bare, called_by
+from xfrmlint.c.expression import LOOPS, arguments_of, bare, called_by
 from xfrmlint.c.jumps import JUMPS, last_in
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
@@ -29,7 +29,6 @@ _OF_ITS_OWN = frozenset(
 # An exit for that something could not be had.
 OTHERS = "is for what could not be had there"
 _PARTS = ("if_statement", "else_clause", "for_statement", "while_statement", "switch_statement")
-_LOOPS = ("for_statement", "while_statement", "do_statement")
 
 
 def is_same_to_leave(effects: Effects, view: View, one: Node, other: Node) -> bool:
@@ -181,7 +180,7 @@ def _loop(node: Node) -> int:
     """Return the start of the innermost loop around a node, or -1."""
     up = node.parent
     while up is not None:
-        if up.type in _LOOPS:
+        if up.type in LOOPS:
             return up.start_byte
         up = up.parent
     return -1

@@ -14,14 +14,13 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, around, call_of
+from xfrmlint.c.expression import LOOPS, arguments_of, around, call_of
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.privates import Privates
 from xfrmlint.valueflow.forms import Forms, Stored, Value, plain
 
-_LOOPS = ("for_statement", "while_statement", "do_statement")
 _DEEPEST = 3
 
 
@@ -57,12 +56,14 @@ class Common:
         """Tell whether what is stored in private data can be from that of another device."""
         if stored.value is None or stored.base is None:
             return False
-        own = node_text(next(self._private(stored.view, stored.base), stored.base))
+        holder = next(self._private(stored.view, stored.base), None)
+        if holder is None:
+            return False
+        own = node_text(holder)
         return any(
             node_text(one) != own and not _is_put(stored.view, own, one)
             for leaf in self._forms.alternatives(Value(stored.view, stored.value))
             for one in self._private(leaf.view, leaf.node)
-            if next(self._private(stored.view, stored.base), None) is not None
         )
 
     def _is_several(self, stored: Stored, pointed: bool) -> bool:
@@ -71,7 +72,7 @@ class Common:
         value = plain(stored.value) if stored.value is not None else None
         if not pointed or value is None or stored.base is None or value.type != "identifier":
             return False
-        loop = around(stored.at, *_LOOPS)
+        loop = around(stored.at, *LOOPS)
         if loop is not None and _changes(stored.view, stored.base, loop):
             return not _changes(stored.view, value, loop)
         return self._is_given_to_several(stored.view, value, 0)
@@ -89,7 +90,7 @@ class Common:
             if call is None or at >= len(given):
                 continue
             argument = plain(given[at]) if at >= 0 else value
-            loop = around(call, *_LOOPS)
+            loop = around(call, *LOOPS)
             if loop is not None and not _changes(where, argument, loop):
                 return True
             handed.append((where, argument))

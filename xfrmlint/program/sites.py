@@ -226,8 +226,7 @@ class _Finder:
         self.doubts.append(Doubt(place, view.function.name, why))
         access = _resolving(view.function, place, resolver, view)
         for driver in self.drivers_at(view.path):
-            way = Reached((), (), frozenset(), ((place, why),), False)
-            self.add(access, driver, driver.role, way, False)
+            self.add(access, driver, driver.role, _unseen(place, why), False)
 
     def settle(self, view: View, accesses: Sequence[Access]) -> None:
         """Add accesses of one function with the ways that lead to it."""
@@ -239,7 +238,7 @@ class _Finder:
         way = self.ways[function]
         owners = self.owners(view, way)
         if not owners:
-            self.unowned(view, accesses, way)
+            self.note_unowned(view, accesses, way)
             return
         under_add = _only_under(way, self.contract) == self.contract.slot(ADD)
         stores = [a.offset for a in accesses if a.member == HANDLE and "write" in a.access]
@@ -268,16 +267,16 @@ class _Finder:
                 what = f"whether packets reach {_name_of(access)} is not known: {why}"
             self.doubts.append(Doubt(access.place, function.name, what))
 
-    def unowned(self, view: View, accesses: Sequence[Access], way: Reached) -> None:
+    def note_unowned(self, view: View, accesses: Sequence[Access], way: Reached) -> None:
         """Note the accesses of a function that no driver is seen to have."""
         for access in accesses:
             if access.access == RESOLVE:
-                self.beside(view, access, way)
+                self.add_beside(view, access, way)
                 continue
             reason = f"access of xso.{access.field} in a module without an ops table"
             self.doubts.append(Doubt(access.place, access.function.name, reason))
 
-    def beside(self, view: View, access: Access, way: Reached) -> None:
+    def add_beside(self, view: View, access: Access, way: Reached) -> None:
         """Add a call that nobody is seen to make to the drivers beside its module.
 
         It may be theirs, by a way that is not seen: nothing can be said of a driver without one.
@@ -285,14 +284,16 @@ class _Finder:
         if way.context in (CONTROL, DEAD):
             return
         folder = posixpath.dirname(view.path)
-        for drivers in self.by_module.values():
-            for driver in drivers:
-                if posixpath.dirname(driver.table.place.path) == folder:
-                    why = "its module has no ops table, and no driver is seen to call it"
-                    unknown = Reached((), (), frozenset(), ((access.place, why),), False)
-                    what = f"whether packets reach {_name_of(access)} is not known: {why}"
-                    self.doubts.append(Doubt(access.place, access.function.name, what))
-                    self.add(access, driver, driver.role, unknown, False)
+        near = [
+            driver
+            for driver in chain.from_iterable(self.by_module.values())
+            if posixpath.dirname(driver.table.place.path) == folder
+        ]
+        why = "its module has no ops table, and no driver is seen to call it"
+        what = f"whether packets reach {_name_of(access)} is not known: {why}"
+        for driver in near:
+            self.doubts.append(Doubt(access.place, access.function.name, what))
+            self.add(access, driver, driver.role, _unseen(access.place, why), False)
 
     def owners(self, view: View, way: Reached) -> list[Driver]:
         """Return the drivers that a function belongs to, one for each module that links it."""
@@ -350,6 +351,11 @@ class _Finder:
 
 def _resolving(function: FunctionName, place: Place, resolver: str, view: View) -> Access:
     return Access(function, place, resolver, "", RESOLVE, "", False, 0, False, view)
+
+
+def _unseen(place: Place, why: str) -> Reached:
+    """Return the ways to a call of which is only known why none is seen."""
+    return Reached((), (), frozenset(), ((place, why),), False)
 
 
 def _is_strange(reader: Reader, view: View, node: Node, called: bool) -> bool:

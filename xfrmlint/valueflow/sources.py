@@ -16,7 +16,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, called_by
+from xfrmlint.c.expression import LOOPS, arguments_of, called_by
 from xfrmlint.c.mention import slot_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, below, node_text
@@ -245,7 +245,7 @@ def reaching(values: Sequence[Node], use: Node, view: View) -> list[Node]:
     while up is not None:
         if up.type == "compound_statement":
             around.add(up.id)
-        if up.type in ("for_statement", "while_statement", "do_statement"):
+        if up.type in LOOPS:
             loop_end = up.end_byte
         up = up.parent
     sure = [v for v in before if _block(v) in around and not _conditional(v, use, view)]
