@@ -420,6 +420,70 @@ def test_what_devices_have_in_common_is_no_ones_own(
     assert any(reason.startswith(told) for reason in reasons) != known
 
 
+GOT = """
+struct device { struct device *parent; };
+struct platform_device { int id; struct device dev; };
+struct ring { struct net_device *netdev; u32 __iomem *io; };
+struct card { struct list_head list; int id; struct net_device *netdev; struct port *ports[2]; };
+struct port { struct net_device *netdev; struct card *card; };
+static LIST_HEAD(example_cards);
+static struct card *example_card;
+
+static struct card *example_find(int id)
+{
+	struct card *card;
+
+	list_for_each_entry(card, &example_cards, list)
+		if (card->id == id)
+			return card;
+	return NULL;
+}
+
+static struct card *example_made(struct platform_device *pdev)
+{
+	struct card *card = kzalloc(sizeof(*card), GFP_KERNEL);
+
+	return card;
+}
+
+int port_probe(struct platform_device *pdev)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct port));
+	struct port *p = netdev_priv(dev);
+	struct card *card = GET;
+
+	p->netdev = dev;
+	p->card = card;
+	card->netdev = dev;
+	return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("get", "known"),
+    [
+        ("kzalloc(sizeof(*card), GFP_KERNEL)", True),
+        ("devm_kzalloc(&pdev->dev, sizeof(*card), GFP_KERNEL)", True),
+        ("platform_get_drvdata(pdev)", True),
+        ("dev_get_drvdata(&pdev->dev)", True),
+        ("dev_get_drvdata(pdev->dev.parent)", False),
+        ("list_first_entry(&example_cards, struct card, list)", False),
+        ("example_card", False),
+        ("example_find(pdev->id)", False),
+        ("example_made(pdev)", True),
+    ],
+)
+def test_what_a_probe_gets_from_others_is_not_the_devices_alone(get: str, known: bool) -> None:
+    asks = "h = xfrm_dev_state_lower_handle(x, o->card->netdev);"
+    body = f"struct port *o = netdev_priv(dev);\n\n\t{asks}"
+    report = BASE.check_example(driver(GOT.replace("GET", get), f"{body}\n\t{TESTED}"))
+    assert [f.type for f in report.findings] == []
+    reasons = [row.reason for row in report.unknown]
+    told = "which device the resolver is asked for is not known"
+    assert any(reason.startswith(told) for reason in reasons) != known
+
+
 @pytest.mark.parametrize(
     ("device", "types"),
     [
@@ -517,7 +581,13 @@ def test_a_device_of_another_port_is_not_the_one_at_work(
         ("o->card->ports[skb->len & 1]", []),
         ("o->card->ports[!o->n]", ["WRONG_LOWER_DEV"]),
         ("o->card->ports[o->n ^ 1]", ["WRONG_LOWER_DEV"]),
+        ("o->card->ports[1 - o->n]", ["WRONG_LOWER_DEV"]),
+        ("o->card->ports[(o->n + 1) % 2]", ["WRONG_LOWER_DEV"]),
         ("o->card->ports[0]", ["WRONG_LOWER_DEV"]),
+        # Ports that the hardware counts otherwise: who knows.
+        ("o->card->ports[(skb->len & 1) ^ 1]", []),
+        ("o->card->ports[!skb->len]", []),
+        ("o->card->ports[1 - (skb->len & 1)]", []),
     ],
 )
 def test_another_ports_ring_is_not_the_own_one(port: str, types: list[str]) -> None:

@@ -10,7 +10,7 @@ from xfrmlint.c.syntax import Expression, Index, Member, bared
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import HANDLE
 from xfrmlint.flow.events import Device
-from xfrmlint.flow.values import Field, Location, Netdev
+from xfrmlint.flow.values import TURNED, Field, Location, Netdev
 from xfrmlint.kernel import structs
 from xfrmlint.program.devices import Devices, Whose
 
@@ -103,6 +103,8 @@ class Members:
             why = f"{member.struct}.{member.field} holds another device, too"
             return _DEVICES[others[0]], "" if others[0] is not Whose.OTHER else why
         if whose and not found.why:
+            if member.fixed == TURNED:
+                return Device.UNKNOWN, f"{member.field} is that of another number's element"
             tables = (member.fixed, member.holder, member.field) if member.fixed else ()
             if any(self.devices.fills_several(table, member.path) for table in tables):
                 return Device.SAVED, ""

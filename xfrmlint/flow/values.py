@@ -19,6 +19,8 @@ from xfrmlint.flow.events import Device, Kind, Sa, Source
 Location = tuple[str, ...]
 # What made a handle: places, outermost call first; or what it is a read of.
 HandleId = tuple[Place | str, ...]
+# In a Field: an element of a table, by another number than one of which nothing is known.
+TURNED = "!"
 # Assumptions that stay when a function is left: by #if, and which devices are the same.
 CONFIGURED, SAME = "#", "#same"
 

@@ -24,6 +24,9 @@ LOWER_MEMBERS = {
 }
 # Members that hold the device that a flow leaves by (include/net/flow_offload.h).
 EGRESS_MEMBERS = {("struct flow_action_entry", "dev")}
+# The member by which a device leads to the one that it is a child of, among others
+# (include/linux/device.h).
+PARENT = ("struct device", "parent")
 # Types in which a descriptor is laid out for hardware to read.
 FOR_HARDWARE = re.compile(r"^__(le|be)(16|32|64)$")
 # Members that tell a struct of one packet, and a struct that lives as long as its queue.

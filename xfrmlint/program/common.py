@@ -14,14 +14,22 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import LOOPS, arguments_of, around, call_of
+from xfrmlint.c.constants import Constants
+from xfrmlint.c.expression import LOOPS, arguments_of, around, call_of, called_by
+from xfrmlint.c.loops import loop_of
+from xfrmlint.c.syntax import Syntax
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
+from xfrmlint.kernel import structs
+from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.privates import Privates
 from xfrmlint.valueflow.forms import Forms, Stored, Value, plain
+from xfrmlint.valueflow.sources import returned
 
+# Callers of callers; and steps from a value to where it is got.
 _DEEPEST = 3
+_FARTHEST = 8
 
 
 class Common:
@@ -80,7 +88,9 @@ class Common:
     def _is_given_to_several(self, view: View, value: Node, depth: int) -> bool:
         """Tell whether a function is called for several devices with the same in one parameter."""
         local = view.local(node_text(value), value.start_byte)
-        if (local is not None and local.parameter < 0) or depth > _DEEPEST:
+        if local is not None and local.parameter < 0:
+            return self._is_found(view, value, 0)
+        if depth > _DEEPEST:
             return False
         handed: list[tuple[View, Node]] = []
         for where, node in self._graph.mentions(self._graph.known(view)):
@@ -103,6 +113,56 @@ class Common:
             one.type == "identifier" and self._is_given_to_several(where, one, depth + 1)
             for where, one in handed
         )
+
+    def _is_found(self, view: View, node: Node, depth: int) -> bool:
+        """Tell whether a value is got from where other devices find it, too.
+
+        That is a file's variable, and the driver data of a parent, which has other children.
+        """
+        if depth > _FARTHEST:
+            return False
+        if node.type == "identifier":
+            local = view.local(node_text(node), node.start_byte)
+            if local is None:
+                return self._graph.reader.types.variable(node_text(node), view.path) is not None
+            values = [*view.assignments(local.name), *self._iterated(view, local.name)]
+            return any(
+                self._is_found(leaf.view, leaf.node, depth + 1)
+                for value in values
+                for leaf in self._forms.alternatives(Value(view, value))
+            )
+        if node.type == "call_expression":
+            found = [Value(where, value) for where, value in self._returned(view, node)]
+            return any(self._is_found(one.view, one.node, depth + 1) for one in found)
+        inner = node.child_by_field_name("argument")
+        if node.type == "field_expression" and inner is not None:
+            kind = self._graph.reader.types.of(inner, view)
+            field = node_text(node.child_by_field_name("field") or node)
+            if kind is not None and (kind.base, field) == structs.PARENT:
+                return True
+        return inner is not None and self._is_found(view, inner, depth + 1)
+
+    def _returned(self, view: View, call: Node) -> Iterator[tuple[View, Node]]:
+        """Yield what a function looks into, or, of a driver's, what it returns."""
+        name, given = called_by(call), arguments_of(call)
+        known = function_named(name)
+        looked = known.passes or known.container == 0 or max(known.struct, known.like) >= 0
+        if given and (looked or known.device):
+            yield view, given[0]
+        for where in self._graph.reader.definitions(name, view.path):
+            for value in returned(where):
+                yield where, value
+
+    def _iterated(self, view: View, name: str) -> Iterator[Node]:
+        """Yield what loop macros run over with a variable; they are read as while ()."""
+        types = self._graph.reader.types
+        for node in view.occurrences(name):
+            up = around(node, "parenthesized_expression")
+            if up is None or up.parent is None or up.parent.type != "while_statement":
+                continue
+            loop = loop_of(up.start_byte, Syntax(view, Constants(types)).of(up), view, types)
+            if loop is not None and loop.over is not None and loop.variable.name == name:
+                yield loop.over.node
 
     def _private(self, view: View, node: Node) -> Iterator[Node]:
         """Yield the parts of an expression that point to private data, the outermost first."""
