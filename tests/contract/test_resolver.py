@@ -68,6 +68,63 @@ def test_a_difference_is_told(path: str, old: str, new: str, said: str, tmp_path
     assert said in ran.out
 
 
+FUNCTION = """static inline unsigned long
+xfrm_dev_state_lower_handle(struct xfrm_state *x, struct net_device *lower_dev)
+{"""
+MACRO = """
+#define xfrm_dev_state_lower_handle(x, dev)		\\
+({							\\
+	struct net_device *__dev = (dev);		\\
+							\\
+	BODY;						\\
+})
+"""
+PARTS = "unsigned long xfrm_lower(struct xfrm_dev_offload *xso, struct xfrm_state *x, TAKES"
+
+
+@pytest.mark.parametrize("out_of_line", [False, True])
+@pytest.mark.parametrize(
+    ("last", "stub", "status", "said"),
+    [
+        ("real == lower_dev ? handle : 0", "0UL", 0, ["equals the reference of revision 1"]),
+        (
+            "real == lower_dev ? handle : 0",
+            "({ (void)(x); (void)(dev); 0UL; })",
+            0,
+            ["equals the reference of revision 1", "a stub returns 0 without", ": yes"],
+        ),
+        ("real == lower_dev ? handle : 0", "1UL", 1, ["NO, include/net/xfrm.h"]),
+        ("handle", "0UL", 1, ["breaks the contract in 5 of 19 worlds"]),
+    ],
+)
+def test_a_macro_is_asked_like_a_function(
+    last: str, stub: str, status: int, said: list[str], out_of_line: bool, tmp_path: Path
+) -> None:
+    """A macro around a function of three parameters, in the header or exported by the core."""
+    tree = lay("rfc", tmp_path / "linux")
+    text = (tree / HEADER).read_text("utf-8")
+    takes = "struct net_device *lower_dev)"
+    start = text.index(FUNCTION)
+    end = text.index("}\n", start) + 2
+    body = text[start + len(FUNCTION) : end].replace("x->xso.", "xso->")
+    body = body.replace("real == lower_dev ? handle : 0", last)
+    function = PARTS.replace("TAKES", takes)
+    whole = f"{function}\n{{{body}"
+    macro = MACRO.replace("BODY", "xfrm_lower(&(x)->xso, (x), __dev)")
+    inside = f"{function};\n" if out_of_line else f"static inline {whole}"
+    text = text[:start] + inside + macro + text[end:]
+    stubbed = re.compile(re.escape(FUNCTION) + r"\s*return 0;\s*}\n")
+    text, changes = stubbed.subn(f"#define xfrm_dev_state_lower_handle(x, dev) {stub}\n", text)
+    assert changes == 1
+    (tree / HEADER).write_text(text, "utf-8")
+    if out_of_line:
+        source = (tree / STATE).read_text("utf-8")
+        (tree / STATE).write_text(f"{source}\n#ifdef CONFIG_XFRM_OFFLOAD\n{whole}#endif\n", "utf-8")
+    ran = run("resolver", str(tree), cwd=tmp_path)
+    assert (ran.status, ran.err) == (status, "")
+    assert [words for words in said if words not in ran.out] == []
+
+
 def test_what_is_outside_the_subset_is_said(tmp_path: Path) -> None:
     tree = changed(
         lay("rfc", tmp_path / "linux"),

@@ -113,8 +113,9 @@ def _stub_macro(reader: Reader, sources: Sources, name: str) -> Answer | None:
         macro = sources.macro(name, path)
         if macro is not None and macro.path == path:
             line = reader.corpus.unit(path).line(macro.define)
-            body = re.sub(rb"[()\s]|unsigned long|\bvoid\b", b"", macro.body)
-            if re.fullmatch(rb"(\w+,)*0[uU]?[lL]*", body):
+            # (void)(x), (void)(dev), 0UL and ({ (void)(x); 0UL; })
+            body = re.sub(rb"[(){}\s]|unsigned long|\bvoid\b", b"", macro.body)
+            if re.fullmatch(rb"(\w+[,;])*0[uU]?[lL]*;?", body):
                 return Answer(True, path, line, "")
             return Answer(None, path, line, "a macro that can't be read")
     return None

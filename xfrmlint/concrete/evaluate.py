@@ -399,7 +399,7 @@ class _Machine(Builtins):
         value = made.value
         if value is not None and not isinstance(value, Initializer):
             self._initialize(cell, local.type, value)
-        elif self.choose is None and _is_struct(local.type):
+        elif _is_struct(local.type) and (self.choose is None or value is not None):
             struct = self._begun_struct(cell.name, local.type, made, fresh=value is None)
             cell.value = self._own(struct if value is None else self._filled(struct, value))
         elif value is not None:

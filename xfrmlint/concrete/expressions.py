@@ -434,7 +434,7 @@ class Expressions(Operands, Operators):
     def _compound(self, one: Compound) -> Value:
         written = one.node.child_by_field_name("type")
         kind = written_type(written) if written is not None else None
-        if self.choose is not None or kind is None or kind.pointers or kind.base[:7] != "struct ":
+        if kind is None or kind.pointers or kind.base[:7] != "struct ":
             raise self._uncovered(one)
         return self._filled(self._begun_struct(short(one), kind, one), one.value)
 

@@ -177,6 +177,22 @@ class Memory:
                 self._step(StepKind.READ, at, struct.name, name)
                 self._touch(found, at)
 
+    def _copy_into(self, place: Struct, value: Struct, at: int, noted: int) -> None:
+        """Store a struct's members in another one of its type, those of structs in it, too."""
+        for name, found in value.fields.items():
+            kept = place.fields.get(name)
+            if kept is None:
+                inner = found if isinstance(found, Struct) else found.value
+                place.put(name, inner, found.type if isinstance(found, Cell) else None)
+                kept = place.fields[name]
+            if isinstance(kept, Struct) and isinstance(found, Struct):
+                self._copy_into(kept, found, at, noted)
+            elif isinstance(kept, Cell) and isinstance(found, Cell):
+                kept.value = found.value
+                self._touch(kept, noted, True)
+            else:
+                raise self._outside("a struct that holds structs is copied", at)
+
     def _store(self, place: Cell | Struct, value: Value, at: int, own: int = -1) -> Value:
         """Store a value; return it as it is stored. own: where this is noted, if not at `at`."""
         noted = at if own < 0 else own
@@ -187,14 +203,7 @@ class Memory:
             if self.kernel is not None and place.fields.keys() - value.fields.keys():
                 # What was never looked at in one may be any in the other.
                 raise self._outside("a struct that holds more is stored to", at)
-            for name, found in value.copy(place.name).fields.items():
-                kept = place.fields.get(name)
-                if self.kernel is not None and kept is None and isinstance(found, Cell):
-                    kept = place.put(name, found.value, found.type).fields[name]
-                if not isinstance(kept, Cell) or not isinstance(found, Cell):
-                    raise self._outside("a struct that holds structs is copied", at)
-                kept.value = found.value
-                self._touch(kept, noted, True)
+            self._copy_into(place, value.copy(place.name), at, noted)
             return place
         if place.type is not None:
             value = self._converted(value, place.type, at)

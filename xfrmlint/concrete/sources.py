@@ -25,7 +25,7 @@ from xfrmlint.concrete.configuration import Configuration, branch_truth, compile
 from xfrmlint.concrete.names import Declared, Source
 from xfrmlint.concrete.primitives import does, does_nothing, known
 from xfrmlint.concrete.slices import Lost, Slices
-from xfrmlint.contract.words import HANDLE, XFRM, Contract
+from xfrmlint.contract.words import DEVICE, HANDLE, STATE, XFRM, Contract
 from xfrmlint.contract.words import Function as Core
 from xfrmlint.kernel.functions import Function
 from xfrmlint.kernel.places import HEADERS
@@ -151,7 +151,7 @@ class Sources:
                 found = self.definitions(name, place)
                 if found:
                     return self._one(name, found)
-        return self._exported(name, word) if self._home else None
+        return self._exported(name, word) if self._home or path == XFRM else None
 
     def _around(self, path: str) -> Sequence[str]:
         """Return the files of the module that a file is part of."""
@@ -208,6 +208,25 @@ class Sources:
         ]
         sure = [(item, truth) for item, truth in found if truth]
         return [(self._source(unit, item), truth) for item, truth in sure or found]
+
+    def of_macro(self, macro: Macro, result: str, takes: Sequence[str]) -> Source | None:
+        """Return a macro as the function that it stands for; None where that can't be written.
+
+        Its body stays where it is in its file, so that what is told of it has the right line.
+        """
+        given = zip(takes, macro.parameters or (), strict=True)
+        named = ", ".join(f"{kind}{name}" for kind, name in given)
+        head = f"{result} {macro.name}({named}) {{ return ".encode()
+        if len(head) > macro.start:
+            return None
+        data = self._corpus.data(macro.path)
+        body = data[macro.start : macro.start + len(macro.body)].replace(b"\\\n", b" \n")
+        text = spaces(data[: macro.start - len(head)]) + head + body + b"; }"
+        written = self._corpus.unit(macro.path)
+        unit = self._corpus.left(written, text)
+        line = written.line(macro.define)
+        found = (self._source(unit, item) for item in unit.functions(macro.name))
+        return next((one._replace(line=line) for one in found), None)
 
     def _unit_with(self, name: str, path: str) -> Unit:
         """Return a file in which the configuration has left the functions of a name.
@@ -643,4 +662,16 @@ def core_definitions(
                 reason = f"{name}() is defined more than once"
                 return [s._replace(problem=s.problem or reason) for s, _ in found]
             return [source for source, _ in found]
-    return []
+    macro = _resolving_macro(reader, sources, name)
+    return [macro] if macro is not None else []
+
+
+def _resolving_macro(reader: Reader, sources: Sources, name: str) -> Source | None:
+    """Return the resolver, where it is a macro, as a function of a state and a net_device."""
+    resolver = reader.contract.resolver
+    if resolver is None or resolver.kind != "macro" or resolver.name != name:
+        return None
+    macro = sources.macro(name, resolver.place.path)
+    if macro is None or len(macro.parameters or ()) != 2:
+        return None
+    return sources.of_macro(macro, "static unsigned long", (f"{STATE} *", f"{DEVICE} *"))

@@ -415,6 +415,9 @@ def _resolver(
     best.sort(key=lambda one: (not one.calls, not one.reads))
     if best:
         first = best[0]
+        macro = None if _is_whole(first) else _macro(reader, first.name, ())
+        if macro is not None:
+            return macro, None
         same = [o for o in found if o.name == first.name and o.view.item != first.view.item]
         stub = Function(same[0].name, same[0].where) if same else None
         asked_for = Function(first.name, first.where, "function", first.takes, first.result)
@@ -477,11 +480,14 @@ def _of_macro(reader: Reader, macro: Macro) -> Function:
     return Function(macro.name, where, "macro")
 
 
-def _macro(reader: Reader, slot: str, known: Sequence[str]) -> Function | None:
-    """Return the macro with two parameters that calls the slot, or has a resolver's name."""
+def _macro(reader: Reader, called: str, known: Sequence[str]) -> Function | None:
+    """Return the macro with two parameters that calls the slot, or has a resolver's name.
+
+    called: the slot, or the function that calls it and takes more than a macro's users give.
+    """
     for macro in _macros(reader):
         two = macro.parameters is not None and len(macro.parameters) == 2
-        calls = slot and re.search(rb"\b%s\s*\(" % re.escape(slot.encode()), macro.body)
+        calls = called and re.search(rb"\b%s\s*\(" % re.escape(called.encode()), macro.body)
         if two and (calls or (macro.name in known and not _ZERO.fullmatch(macro.body))):
             return _of_macro(reader, macro)
     return None
