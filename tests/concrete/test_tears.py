@@ -61,6 +61,17 @@ def test_the_order_of_reads_and_that_of_writes_decide_together(tmp_path: Path) -
     assert tears(changed(tree, IPSEC, CLEAR_EARLY)) == ()
 
 
+def test_a_member_that_is_read_twice_is_the_resolvers_fault_too(tmp_path: Path) -> None:
+    """The owner's callback reads as well: what its own reads give is the same in both orders."""
+    owned, pinned = (f"READ_ONCE(x->xso.{name}) == lower_dev" for name in ("dev", "real_dev"))
+    late = (
+        (REAL_READ, "	struct net_device *owner"),
+        ("owner == lower_dev || real_dev == lower_dev", f"{owned} || {pinned}"),
+    )
+    tree = changed(lay("shared", tmp_path / "linux"), HEADER, *late)
+    assert {tear.blamed.name for tear in tears(tree)} == {"xfrm_dev_state_lower_handle"}
+
+
 def test_writes_that_either_order_tears_are_the_owners(tmp_path: Path) -> None:
     tree = changed(lay_fixture("shared-torn", tmp_path / "linux"), HEADER, *HANDLE_FIRST)
     found = tears(tree)

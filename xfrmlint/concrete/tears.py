@@ -104,15 +104,17 @@ def _behind(
     if reader is None or len(reader.members) <= len(named):
         return None
     own = tuple(named[name] for name in reader.members)
-    if sorted(own[: len(first)]) != sorted(first):
-        first = ()
-    order = (*first, *own[len(first) :])
+    # The resolver's reads end where it has read each member, one of them twice perhaps.
+    ends = next((n for n in range(len(own) + 1) if set(own[:n]) >= set(first)), 0)
+    if not set(own[:ends]) <= set(first):
+        first, ends = (), 0
+    order = (*first, *own[ends:])
     # Where each value is that the tree's own resolver reads next.
-    at = [first.index(field) for field in own[: len(first)]]
+    at = [first.index(field) for field in own[:ends]]
     known: dict[tuple[tuple[str | int | None, ...], str], int] = {}
 
     def outcome(values: tuple[str | int | None, ...], device: str) -> int:
-        values = (*(values[n] for n in at), *values[len(at) :])
+        values = (*(values[n] for n in at), *values[len(first) :])
         if (values, device) not in known:
             # What can't be told tears nothing.
             known[values, device] = reader.handle(values, device) or 0
