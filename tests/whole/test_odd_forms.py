@@ -599,3 +599,37 @@ def test_another_ports_ring_is_not_the_own_one(port: str, types: list[str]) -> N
         "\th = xfrm_dev_state_lower_handle(x, r->netdev);"
     )
     assert [kind for kind, _ in said(card + LOOP, f"{body}\n\t{TESTED}")] == types
+
+
+def test_a_call_that_a_parse_error_swallowed_is_not_missing() -> None:
+    """A function whose whole body is a macro's argument runs into the next one."""
+    swallowed = """
+#define WITH_LOCK(p, ...)	do { (p)->n++; __VA_ARGS__ (p)->n--; } while (0)
+#define WHOLE(...)	{ __VA_ARGS__ }
+
+static int example_mark(struct example *p)
+WHOLE(
+	WITH_LOCK(p, {
+		const struct example *q, *none = NULL;
+
+		q = p->n ? none : p;
+		p->n = q ? q->n : 0;
+	});
+	return 0;
+)
+
+static int example_post(struct example *p, struct xfrm_state *x, struct net_device *dev)
+{
+	unsigned long h = xfrm_dev_state_lower_handle(x, dev);
+
+	if (!h)
+		return -ENOENT;
+	writel(h, p->io);
+	return 0;
+}
+"""
+    body = "if (!example_mark(p) && example_post(p, x, dev)) {\n\t\tkfree_skb(skb); }"
+    text = driver(swallowed, body).replace(HEAD[HEAD.index("static u32 example_get") :], "", 1)
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == []
+    assert any("parse errors" in row.reason for row in report.unknown)

@@ -34,6 +34,7 @@ from xfrmlint.c.syntax import (
     Expression,
     Initializer,
     Literal,
+    Member,
     Name,
     Opaque,
     Stops,
@@ -45,6 +46,7 @@ from xfrmlint.c.syntax import (
     bared,
     inside,
     parts_of,
+    source_of,
     with_parts,
 )
 from xfrmlint.c.unit import node_text
@@ -52,6 +54,9 @@ from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import Function, function_named
 
 _SHORT = ("&&", "||")
+_JOINING = {"|": "||", "&": "&&", "+": "||"}
+# What is not left out where the answer is known before.
+_DONE = Call | Assignment | Update | Choice | Block
 # What leaves a temporary behind, as conditions do.
 _KEPT = Call | Assignment | Update | Choice | Conditional
 
@@ -432,9 +437,42 @@ class _Builder:
                 return self.condition(one.left, self.condition(one.right, true, false), false)
             case Binary() if one.operator == "||":
                 return self.condition(one.left, true, self.condition(one.right, true, false))
+            case Binary() if (operator := self._joining(one)) != one.operator:
+                return self.condition(replace(one, operator=operator), true, false)
             case Comma() if not isinstance(one.right, Before):
                 return self.effects(one.left, self.condition(one.right, true, false))
         return self._leaf(one, lambda pure: self.add(Test(pure, true, false)))
+
+    def _joining(self, one: Binary) -> str:
+        """Return the operator that asks the same, where the sides are tests that stand alone.
+
+        a | b is not 0 where one of them is not; of truths, a & b is a && b, and a + b is a || b.
+        """
+        joining = _JOINING.get(one.operator)
+        if joining is None or any(isinstance(part, _DONE) for part in inside((one.right,))):
+            return one.operator
+        if one.operator == "|":
+            return joining
+        # What a variable is costs more to learn than what an operator makes.
+        sides = sorted((one.left, one.right), key=lambda side: isinstance(side, Name | Member))
+        return joining if all(map(self._is_truth, sides)) else one.operator
+
+    def _is_truth(self, one: Expression) -> bool:
+        """Tell whether an expression is 0 or 1, and no more."""
+        one = source_of(one)
+        match one:
+            case Unary():
+                return one.operator == "!"
+            case Binary() if one.operator in "&|^":
+                return self._is_truth(one.left) and self._is_truth(one.right)
+            case Binary():
+                return one.operator in (*COMPARISONS, "&&", "||")
+            case Truth():
+                return True
+            case Name() | Member():
+                kind = self.lowered.syntax.constants.types.of(one.node, self.lowered.view)
+                return kind is not None and not kind.pointers and kind.base in ("bool", "_Bool")
+        return False
 
     def operands(
         self, parts: Sequence[Expression], then: Callable[[Sequence[Expression]], int]

@@ -204,12 +204,22 @@ def _missed(sites: Iterable[Site], paths: Iterable[Followed]) -> list[Site]:
 
 def _is_dead(run: Run, site: Site) -> bool:
     """Tell whether a site on no path is unreachable, rather than not followed to."""
-    if run.code.cut_off:
+    if run.code.cut_off or _is_misread(run, site.place):
         return False
     if site.function in run.code.entered:
         return True
     edges = run.code.driver.graph.incoming(site.function).edges
     return bool(edges) and all(not edge.via and edge.caller in run.code.entered for edge in edges)
+
+
+def _is_misread(run: Run, place: Place) -> bool:
+    """Tell whether a function holds what the parser doesn't understand, as it is written.
+
+    The way to what stands behind that may be lost, or all of it: `int f(void) BODY({ ... })`.
+    """
+    unit = run.code.driver.reader.corpus.unit(place.path)
+    item = unit.item_at(unit.offset(place.line, place.column))
+    return item is None or item.node.has_error
 
 
 def _handled(events: Path) -> set[tuple[str, int]]:
