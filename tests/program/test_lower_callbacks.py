@@ -284,6 +284,14 @@ def test_what_may_sleep_for_all_that_is_seen(body: str, outside: str, reason: st
     assert any(reason in one for one in open_sleeps(body, outside)), open_sleeps(body, outside)
 
 
+@pytest.mark.parametrize(
+    "body", ['asm volatile("nop" : : "r" (p));', 'asm goto("jz %l0" : : : : no); no: return;']
+)
+def test_instructions_are_no_calls(body: str) -> None:
+    assert not sleeps(body)
+    assert not open_sleeps(body, "")
+
+
 OTHER_FILE = """
 #include <linux/netdevice.h>
 struct foo_hw;

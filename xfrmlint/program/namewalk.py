@@ -29,7 +29,7 @@ _POINTER = re.compile(rb"\(\s*\*[^()]*\)\s*\(")
 _STRING = re.compile(rb'"(?:[^"\\\n]|\\.)*"')
 _NOT_CALLED = frozenset(
     b"if for while switch return sizeof do else case defined __attribute__ typeof __typeof__ asm"
-    b" __asm__ alignof _Alignof container_of void int bool char long unsigned signed".split()
+    b" goto volatile __asm__ alignof _Alignof container_of void int bool char long unsigned signed".split()
 )
 _ATOMIC = re.compile(rb"\bGFP_(?:ATOMIC|NOWAIT)\b")
 # The lines of the outermost level, and of macros, up to their last parenthesis.
