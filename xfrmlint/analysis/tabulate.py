@@ -180,6 +180,7 @@ def _site_rows(
             "+".join(sorted({entry.name for entry in site.reached.entries})),
             int(site.under_add),
             int(site.under_free),
+            int(site.under_removal),
             int(site.own_states),
             int(site.cleared),
             int(site.read_back),

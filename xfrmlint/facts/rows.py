@@ -103,6 +103,7 @@ class SiteRow(NamedTuple):
     entries: str
     under_add: int
     under_free: int
+    under_removal: int
     own_states: int
     cleared: int
     read_back: int

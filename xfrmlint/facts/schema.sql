@@ -54,7 +54,7 @@ CREATE TABLE callback (
 -- role: upper, lower or core. member: the field's role: handle, owner (the state's device), pinned (the
 -- lower that the owner has chosen), private (the owner's own), owner_callbacks, lower_callbacks. context: datapath, control, dead (nobody calls the function) or unknown:
 -- then no rule that asks for it speaks. under_add, under_free: reached from the add, the free callback
--- alone. own_states: 1 where packets get there of states alone that the device itself owns.
+-- alone; under_removal: from delete and free alone. own_states: 1 where packets get there of states alone that the device itself owns.
 -- flow: of a site on the datapath: dead (no path gets there), thrown (its result is used on no path)
 -- or empty; of one where flows are handed to hardware: egress (the resolver is asked for the device that
 -- a flow leaves by, which comes in encrypted); in other control code: owner, pinned (the resolver is asked for that
@@ -65,7 +65,8 @@ CREATE TABLE callback (
 CREATE TABLE site (
   id INTEGER PRIMARY KEY, path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT,
   group_name TEXT, role TEXT, opted_in INTEGER, field TEXT, member TEXT, access TEXT, context TEXT, entries TEXT,
-  under_add INTEGER, under_free INTEGER, own_states INTEGER, cleared INTEGER, read_back INTEGER, accessor TEXT, by_name INTEGER, flow TEXT,
+  under_add INTEGER, under_free INTEGER, under_removal INTEGER,
+  own_states INTEGER, cleared INTEGER, read_back INTEGER, accessor TEXT, by_name INTEGER, flow TEXT,
   asked TEXT
 );
 

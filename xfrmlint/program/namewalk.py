@@ -28,8 +28,9 @@ _CALL = re.compile(rb"(->\s*|\.\s*)?(?<![\w])([A-Za-z_]\w*)\s*(\()")
 _POINTER = re.compile(rb"\(\s*\*[^()]*\)\s*\(")
 _STRING = re.compile(rb'"(?:[^"\\\n]|\\.)*"')
 _NOT_CALLED = frozenset(
-    b"if for while switch return sizeof do else case defined __attribute__ typeof __typeof__ asm"
-    b" goto volatile __asm__ alignof _Alignof container_of void int bool char long unsigned signed".split()
+    b"if for while switch return sizeof do else case defined __attribute__ typeof __typeof__"
+    b" asm __asm__ goto volatile alignof _Alignof container_of void int bool char long unsigned"
+    b" signed".split()
 )
 _ATOMIC = re.compile(rb"\bGFP_(?:ATOMIC|NOWAIT)\b")
 # The lines of the outermost level, and of macros, up to their last parenthesis.

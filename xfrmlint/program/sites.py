@@ -14,7 +14,7 @@ from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import ADD, FREE, HANDLE, PRIVATE, XFRM, XSO, Contract
+from xfrmlint.contract.words import ADD, DELETE, FREE, HANDLE, PRIVATE, XFRM, XSO, Contract
 from xfrmlint.kernel.doors import CONTROL, UNKNOWN
 from xfrmlint.kernel.places import is_core
 from xfrmlint.program.access import Access, Accesses, Doubt
@@ -44,6 +44,7 @@ class Site(NamedTuple):
     reached: Reached
     under_add: bool
     under_free: bool
+    under_removal: bool
     own_states: bool
     cleared: bool
     read_back: bool
@@ -341,6 +342,7 @@ class _Finder:
                 way,
                 only == self.contract.slot(ADD),
                 only == self.contract.slot(FREE),
+                _under_removal_alone(way, self.contract),
                 _sees_own_states_alone(way, self.contract),
                 access.cleared,
                 read_back,
@@ -402,6 +404,12 @@ def _only_under(way: Reached, contract: Contract) -> str:
     """
     callbacks = {e.name for e in way.entries} & {*contract.callbacks}
     return callbacks.pop() if len(callbacks) == 1 and way.context == "control" else "?"
+
+
+def _under_removal_alone(way: Reached, contract: Contract) -> bool:
+    """Tell whether nothing but the callbacks lead here by which a state is taken away."""
+    removal = {contract.slot(DELETE), contract.slot(FREE)}
+    return way.context == "control" and {entry.name for entry in way.entries} <= removal
 
 
 def _sees_own_states_alone(way: Reached, contract: Contract) -> bool:
