@@ -9,7 +9,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import INT, declared, specified
-from xfrmlint.c.expression import arguments_of, bare, called_by, given_to, position_in
+from xfrmlint.c.expression import arguments_of, bare, called_by, position_in
 from xfrmlint.c.mention import Slot, Use, slot_of, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
@@ -17,6 +17,7 @@ from xfrmlint.c.view import View
 from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, RESOLVE, SHARE
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import Doubt
+from xfrmlint.program.bits import bits_set
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.pointers import targets_of
 from xfrmlint.program.promised import Promised
@@ -24,6 +25,8 @@ from xfrmlint.program.sharing import SharingTest, sharing_test
 from xfrmlint.valueflow.sources import Tracer
 from xfrmlint.valueflow.uses import Step, Uses
 
+# Begins the name of an object that an allocation makes.
+_MADE = "made at "
 _INDEX = re.compile(r"\[([^]]*)\]")
 
 
@@ -36,7 +39,7 @@ class Callback(NamedTuple):
 
 
 class Key(NamedTuple):
-    """What object is meant: a variable of a file, or a member of a struct type."""
+    """What object is meant: a variable of a file, a member of a struct type, what a call made."""
 
     scope: str
     name: str
@@ -267,7 +270,8 @@ class _Finder:
         if key in self.tables:
             return self.tables[key]
         place = self.declared_at(view, key) or view.place(expression.start_byte)
-        return self.table(key, key.name, place)
+        symbol = node_text(bare(base)) if key.name.startswith(_MADE) else key.name
+        return self.table(key, symbol, place)
 
     def declared_at(self, view: View, key: Key) -> Place | None:
         """Return where a variable that assignments fill is declared."""
@@ -298,6 +302,8 @@ class _Finder:
             outer = self.key(view, inner) if inner is not None else Key("", "")
             text = node_text(index) if index is not None else ""
             return Key(outer.scope, outer.name + self.element(text, view.path))
+        if node.type == "call_expression" and function_named(called_by(node)).gfp >= 0:
+            return Key(str(view.function), f"{_MADE}{node.start_byte}")
         if node.type != "identifier":
             return None
         name = node_text(node)
@@ -324,15 +330,15 @@ class _Finder:
                 return
             self.promise(self.table_of_list(view, owner, entry.pair), view, node, value)
             return
-        target = _assigned(parent, ("=", "|=")) or _written_once(parent)
         base = parent.child_by_field_name("argument")
-        if target is None or base is None or not self.is_ops(view, parent):
+        if parent.type != "field_expression" or base is None or not self.is_ops(view, parent):
             return
-        sets = self.sets_flag(view, target)
-        if sets is not False:
-            flagged = Flagged(self.key(view, base), view.place(node.start_byte), sets is True)
-            if flagged not in self.flagged:
-                self.flagged.append(flagged)
+        for one in bits_set(self.tracer.forms, view, node):
+            sets = self.sets_flag(*one) if one is not None else None
+            if sets is not False:
+                flagged = Flagged(self.key(view, base), view.place(node.start_byte), sets is True)
+                if flagged not in self.flagged:
+                    self.flagged.append(flagged)
 
     def promise(self, table: Table, view: View, node: Node, value: Node) -> None:
         """Note what a table's flags are initialized with."""
@@ -532,7 +538,7 @@ def _element_of(key: Key, flagged: Key) -> bool:
     return bool(bracket) and key.scope == flagged.scope and key.name.startswith(f"{root}[")
 
 
-def _assigned(expression: Node, operators: tuple[str, ...] = ("=",)) -> Node | None:
+def _assigned(expression: Node) -> Node | None:
     """Return the right side if a field expression is the left side of an assignment."""
     up = expression
     while up.parent is not None and up.parent.type == "parenthesized_expression":
@@ -544,7 +550,7 @@ def _assigned(expression: Node, operators: tuple[str, ...] = ("=",)) -> Node | N
     operator = parent.child_by_field_name("operator")
     if parent.type != "assignment_expression" or left is None or left.id != up.id:
         return None
-    if operator is not None and operator.type not in operators:
+    if operator is not None and operator.type != "=":
         return None
     return parent.child_by_field_name("right")
 
@@ -571,14 +577,6 @@ def _assignment_of(node: Node) -> Node | None:
     right = parent.child_by_field_name("right") if parent is not None else None
     assigned = parent is not None and parent.type == "assignment_expression"
     return parent if assigned and right is not None and right.id == up.id else None
-
-
-def _written_once(expression: Node) -> Node | None:
-    """Return the value of WRITE_ONCE(expression, value)."""
-    given = given_to(expression)
-    if given is None or given.name != "WRITE_ONCE" or given.position:
-        return None
-    return next(iter(arguments_of(given.call)[1:]), None)
 
 
 def _literal_target(listed: Node) -> Node | None:
