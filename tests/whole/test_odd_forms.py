@@ -335,6 +335,106 @@ def test_a_template_makes_its_names_itself(of: str, types: list[str]) -> None:
     assert sorted(kind for kind, _ in reported(files)) == types
 
 
+KINDS = """
+#define JOIN_(a, b, c) a##b##c
+#define JOIN(a, b, c) JOIN_(a, b, c)
+#define FN(name) JOIN(ex_, KIND, _##name)
+static u32 FN(get)(struct PRIVATE *p, struct xfrm_state *x)
+{
+	return xfrm_dev_state_lower_handle(x, ASKED(p));
+}
+static netdev_tx_t FN(xmit)(struct sk_buff *skb, struct net_device *dev)
+{
+	struct PRIVATE *p = netdev_priv(dev);
+	u32 h = FN(get)(p, xfrm_input_state(skb));
+
+	if (h)
+		writel(h, p->io);
+	return NETDEV_TX_OK;
+}
+static int FN(add)(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *extack)
+{
+	x->xso.offload_handle = 1;
+	return 0;
+}
+static const struct net_device_ops FN(netdev_ops) = { .ndo_start_xmit = FN(xmit) };
+static const struct xfrmdev_ops FN(xfrmdev_ops) = {
+	.xdo_dev_state_add = FN(add),
+	.flags = XFRMDEV_OPS_F_LOWER_HANDLE,
+};
+"""
+KINDS_OF = """\
+#include <linux/io.h>
+#include <linux/netdevice.h>
+#include <net/xfrm.h>
+
+struct port { struct net_device *netdev; u32 __iomem *io; };
+struct rep { struct net_device *netdev, *up; u32 __iomem *io; };
+"""
+PORT_OF = """
+#define KIND port
+#define PRIVATE port
+#define ASKED(p) (p)->netdev
+#include "kind.h"
+int ex_port_probe(void)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct port));
+	struct port *port = netdev_priv(dev);
+
+	port->netdev = dev;
+	dev->netdev_ops = &ex_port_netdev_ops;
+	dev->xfrmdev_ops = &ex_port_xfrmdev_ops;
+	return ex_rep_create(port);
+}
+"""
+REP_OF = """
+#define KIND rep
+#define PRIVATE rep
+#define ASKED(p) (p)->DEVICE
+#include "kind.h"
+int ex_rep_create(struct port *port)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct rep)), *up = port->netdev;
+	struct rep *rep = netdev_priv(dev);
+
+	rep->netdev = dev;
+	STORE
+	dev->netdev_ops = &ex_rep_netdev_ops;
+	dev->xfrmdev_ops = &ex_rep_xfrmdev_ops;
+	return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("device", "store", "types", "known"),
+    [
+        ("netdev", "rep->up = port->netdev;", [], True),
+        ("up", "rep->up = dev;", [], True),
+        ("up", "rep->up = port->netdev;", ["WRONG_LOWER_DEV"], True),
+        ("up", "rep->up = up;", ["WRONG_LOWER_DEV"], True),
+        ("up", "rep->up = ex_peer(port);", [], False),
+    ],
+)
+def test_a_template_holds_the_tables_of_two_kinds_of_devices(
+    device: str, store: str, types: list[str], known: bool
+) -> None:
+    files = {
+        "kinds.h": KINDS_OF + "struct net_device *ex_peer(struct port *port);\n",
+        "kind.h": KINDS,
+        "port.c": '#include "kinds.h"\nint ex_rep_create(struct port *port);\n' + PORT_OF,
+        "rep.c": '#include "kinds.h"\n' + REP_OF.replace("DEVICE", device).replace("STORE", store),
+        "Makefile": "obj-m += example.o\nexample-y := port.o rep.o\n",
+    }
+    folder = EXAMPLE.rpartition("/")[0]
+    files = {f"{folder}/{name}": text for name, text in files.items()}
+    files["drivers/net/Makefile"] = "obj-m += example/\n"
+    report = BASE.check({path: text.encode() for path, text in files.items()})
+    assert [f.type for f in report.findings] == types
+    asked = "which device the resolver is asked for is not known"
+    assert any(row.reason.startswith(asked) for row in report.unknown) != known
+
+
 CARD = """
 struct ring { struct net_device *netdev; u32 __iomem *io; };
 struct card { u32 __iomem *io; struct net_device *netdev; struct port *ports[2]; };

@@ -13,6 +13,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import arguments_of, bare, called_by, given_to
+from xfrmlint.c.mention import slot_of
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import Local, View
 from xfrmlint.contract import words
@@ -160,7 +161,28 @@ class Devices:
     def _stored(self, stored: Stored) -> Whose | None:
         """Tell what a store says by itself: `priv->netdev = dev`, with priv = netdev_priv(dev)."""
         whose = self._made_beside(stored)
-        return Whose.OTHER if whose is None and self.common.is_anothers(stored) else whose
+        if stored.value is not None:
+            stored = stored._replace(value=_read_of(stored.view, stored.value))
+        if whose is None and self.common.is_anothers(stored):
+            return Whose.PEER if self._is_of_another_kind(stored) else Whose.OTHER
+        return whose
+
+    def _is_of_another_kind(self, stored: Stored) -> bool:
+        """Tell whether private data gets the own device of private data of another struct.
+
+        `rep->uplink = port->netdev;`
+        """
+        value = bare(stored.value) if stored.value is not None else None
+        if value is None or value.type != "field_expression":
+            return False
+        slot = slot_of(self.reader, stored.view, value)
+        kind = self.reader.types.of(stored.base, stored.view)
+        own = self.reader.types.resolved(kind, stored.view.path).base if kind is not None else ""
+        privates = self.privates.structs(stored.view.path)
+        if own == slot.struct or not {own, slot.struct} <= privates:
+            return False
+        stores = self.tracer.forms.stores_of_member(slot.struct, slot.field, stored.view.path)
+        return bool(stores) and all(self._made_beside(one) is Whose.OWN for one in stores)
 
     def _made_beside(self, stored: Stored) -> Whose | None:
         """Tell whether a device is kept beside the private data of itself, or of another one."""
@@ -189,10 +211,7 @@ class Devices:
         Of a table of several devices' private data it is no device's own.
         """
         holder = value.child_by_field_name("argument")
-        holder = bare(holder) if holder is not None else None
-        if holder is not None and holder.type == "identifier":
-            values = view.assignments(node_text(holder))
-            holder = bare(values[0]) if len(values) == 1 else holder
+        holder = _read_of(view, bare(holder)) if holder is not None else None
         if holder is None or holder.type != "subscript_expression":
             return None
         index, of = (holder.child_by_field_name(part) for part in ("index", "argument"))
@@ -276,6 +295,14 @@ def _origin(view: View, name: str, at: Node) -> str:
     if only is None or "alloc" not in called_by(only):
         return ""
     return f"{only.start_byte}" if function_named(called_by(only)).device == "own" else ""
+
+
+def _read_of(view: View, node: Node) -> Node:
+    """Return what a local variable was read from, if it is given nothing else; else a node."""
+    local = view.local(node_text(node), node.start_byte) if node.type == "identifier" else None
+    values = view.assignments(local.name) if local is not None and local.parameter < 0 else ()
+    read = bare(values[0]) if len(values) == 1 else node
+    return read if read.type in ("field_expression", "subscript_expression") else node
 
 
 def _is_given(stored: Stored) -> bool:
