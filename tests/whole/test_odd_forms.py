@@ -106,11 +106,14 @@ def driver(outside: str, body: str, init: str = "") -> str:
     return HEAD + outside + XMIT.replace("BODY", body) + TAIL.replace("INIT", init)
 
 
-def reported(files: dict[str, str]) -> list[tuple[str, str]]:
-    """Return the types that are reported for a driver, each with its line."""
+def reported(files: dict[str, str], makefile: str = "") -> list[tuple[str, str]]:
+    """Return the types that are reported for a driver, each with its line.
+
+    makefile: what its Makefile says besides.
+    """
     folder = EXAMPLE.rpartition("/")[0]
     named = {f"{folder}/{name}": text for name, text in files.items()}
-    makefiles = {f"{folder}/Makefile": "obj-m += example.o\n"}
+    makefiles = {f"{folder}/Makefile": f"obj-m += example.o\n{makefile}"}
     makefiles["drivers/net/Makefile"] = "obj-m += example/\n"
     report = BASE.check({path: t.encode() for path, t in {**named, **makefiles}.items()})
     return [
@@ -294,6 +297,42 @@ def test_a_call_in_a_module_beside_the_drivers_is_not_missing() -> None:
     both = BASE.check({path: text.encode() for path, text in files.items()})
     assert list(both.findings) == []
     assert any("no driver is seen to call it" in row.reason for row in both.unknown)
+
+
+COMPAT = """
+#ifdef HAVE_RESOLVER
+#define ex_handle(x, dev) xfrm_dev_state_lower_handle(x, dev)
+#else
+static inline u32 ex_handle(struct xfrm_state *x, struct net_device *dev)
+{
+	return x->xso.offload_handle;
+}
+#endif
+"""
+
+
+@pytest.mark.parametrize(
+    ("makefile", "more", "types"),
+    [
+        ("ccflags-y += -DHAVE_RESOLVER\n", {}, []),
+        ("", {}, ["DIRECT_OFFLOAD_HANDLE"]),
+        ("ccflags-$(CONFIG_X) += -DHAVE_RESOLVER\n", {}, ["DIRECT_OFFLOAD_HANDLE"]),
+        # The header means something else to a source that is told nothing.
+        (
+            "ccflags-y += -DHAVE_RESOLVER\nexample-y := example.o sub/more.o\n",
+            {"sub/more.c": '#include "../compat.h"\n'},
+            ["DIRECT_OFFLOAD_HANDLE"],
+        ),
+    ],
+)
+def test_what_makefiles_define_is_defined(
+    makefile: str, more: dict[str, str], types: list[str]
+) -> None:
+    body = f"h = ex_handle(x, dev);\n\t{TESTED}"
+    text = driver('\n#include "compat.h"\n', body)
+    files = {"example.c": text, "compat.h": COMPAT, **more}
+    found = reported(files, makefile)
+    assert [kind for kind, _ in found] == types
 
 
 TEMPLATE = """
