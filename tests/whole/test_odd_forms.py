@@ -267,9 +267,11 @@ JUDGES = "bool example_live(unsigned long h);\nint example_send(struct example *
     ("body", "types"),
     [
         ("if (!example_live(h)) return NETDEV_TX_OK; writel(h, p->io);", []),
+        ("if (example_send(p, h)) return NETDEV_TX_OK; writel(h, p->io);", []),
         ("if (example_send(p, h)) return NETDEV_TX_OK;", ["UNCHECKED_LOWER_HANDLE"]),
+        ("example_send(p, h); writel(h, p->io);", ["UNCHECKED_LOWER_HANDLE"]),
     ],
-    ids=["answers yes or no", "is given it"],
+    ids=["answers yes or no", "decides on its use", "is given it", "answers nobody"],
 )
 def test_a_function_that_nobody_sees(body: str, types: list[str]) -> None:
     text = driver(JUDGES, f"h = example_get(x, dev);\n\t{body}")
