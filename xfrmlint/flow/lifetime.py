@@ -76,10 +76,16 @@ def _holder(driver: Driver, view: View, one: Expression) -> str:
 
 
 def _holds_integers(driver: Driver, view: View, base: Expression) -> bool:
+    """Tell whether what a pointer leads to is an integer, or a struct of nothing else."""
     kind = driver.reader.types.of(base.node, view)
     if kind is None or kind.pointers != 1:
         return False
-    return driver.integer(kind.pointed(-1), view) is not None
+    whole = kind.pointed(-1)
+    fields = driver.reader.types.fields(whole, view.path)
+    parts = [*fields[0].values()] if fields is not None else [whole]
+    return bool(parts) and all(
+        not part.pointers and driver.integer(part, view) is not None for part in parts
+    )
 
 
 def _is_cursor(driver: Driver, view: View, one: Expression, holder: str, depth: int) -> bool:
