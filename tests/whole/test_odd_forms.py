@@ -189,6 +189,15 @@ def test_a_member_by_its_offset_is_admitted(base: str, offset: str) -> None:
     assert "the offset of offload_handle is taken, and what is done with it is not known" in reasons
 
 
+@pytest.mark.parametrize(("length", "parsed"), [("8", True), ("8 ] = [ 0", False)])
+def test_what_macros_make_in_a_struct_is_parsed(length: str, parsed: bool) -> None:
+    outside = (
+        f"#define LENGTH {length}\nstruct kept {{ struct xfrmdev_ops *ops; u32 t[LENGTH]; }};\n"
+    )
+    report = BASE.check_example(driver(outside, f"h = example_get(x, dev);\n\t{TESTED}"))
+    assert any("could not be parsed" in row.reason for row in report.unknown) != parsed
+
+
 READS = """
 typedef u32 (*example_read_t)(struct xfrm_state *x);
 #define example_put(place, value) (*(volatile __typeof__(place) *)&(place) = (value))
