@@ -198,6 +198,14 @@ def test_what_macros_make_in_a_struct_is_parsed(length: str, parsed: bool) -> No
     assert any("could not be parsed" in row.reason for row in report.unknown) != parsed
 
 
+def test_a_function_is_declared_by_a_macro() -> None:
+    outside = (
+        "\nINDIRECT_CALLABLE_DECLARE(u32 example_get(struct xfrm_state *, struct net_device *));\n"
+    )
+    report = BASE.check_example(driver(outside, f"h = example_get(x, dev);\n\t{TESTED}"))
+    assert [row.reason for row in report.unknown] == []
+
+
 READS = """
 typedef u32 (*example_read_t)(struct xfrm_state *x);
 #define example_put(place, value) (*(volatile __typeof__(place) *)&(place) = (value))
