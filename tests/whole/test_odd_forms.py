@@ -393,6 +393,22 @@ def test_a_template_makes_its_names_itself(of: str, types: list[str]) -> None:
     assert sorted(kind for kind, _ in reported(files)) == types
 
 
+@pytest.mark.parametrize(
+    ("of", "types"),
+    [
+        ("xfrm_dev_state_lower_handle(x, dev)", []),
+        ("x->xso.offload_handle", ["DIRECT_OFFLOAD_HANDLE", "LOWER_HANDLE_NOT_RESOLVED"]),
+    ],
+)
+def test_a_template_that_is_included_once(of: str, types: list[str]) -> None:
+    """Its functions' names begin in the file that includes it."""
+    kind = TEMPLATE.replace("OF", of).replace("example_##a##_##b", "a##_##b")
+    text = HEAD.replace("xfrm_dev_state_lower_handle(x, dev)", "0")
+    text += '#define KIND example\n#include "kind.h"\n' + TAIL.replace("INIT", "")
+    found = reported({"example.c": text.replace("u32 example_get", "u32 get"), "kind.h": kind})
+    assert sorted(kind for kind, _ in found) == types
+
+
 KINDS = """
 #define JOIN_(a, b, c) a##b##c
 #define JOIN(a, b, c) JOIN_(a, b, c)
