@@ -544,6 +544,26 @@ MADE = (
             id="two allocated",
         ),
         pytest.param(
+            f"{MADE}static void f(struct net_device *dev, struct net_device *other)\n{{\n"
+            f"\tstruct xfrmdev_ops *p = kzalloc(sizeof(*p), GFP_KERNEL);\n"
+            f"\tstruct xfrmdev_ops *q = kzalloc(sizeof(*q), GFP_KERNEL);\n\n"
+            f"\tadds(p);\n\tdeletes(p);\n\tadds(q);\n\tdeletes(q);\n\tq->flags = {FLAG};\n"
+            f"\tdev->xfrmdev_ops = p;\n\tother->xfrmdev_ops = q;\n}}\n",
+            ["o lower", "o lower, opted in"],
+            id="two allocated that one function fills",
+        ),
+        pytest.param(
+            "struct foo { struct xfrmdev_ops *xops; };\n"
+            "static struct xfrmdev_ops *make(void)\n{\n"
+            f"\tstruct xfrmdev_ops *o = kzalloc(sizeof(*o), GFP_KERNEL);\n\n"
+            "\to->xdo_dev_state_add = foo_add;\n\treturn o;\n}\n"
+            "static void f(struct net_device *dev, struct foo *p)\n{\n\tp->xops = make();\n"
+            f"\tp->xops->xdo_dev_state_delete = foo_del;\n\tp->xops->flags = {FLAG};\n"
+            "\tdev->xfrmdev_ops = p->xops;\n}\n",
+            ["o lower, opted in"],
+            id="allocated, and kept in a member",
+        ),
+        pytest.param(
             f"#define TABLE(n, f) static struct xfrmdev_ops n = {{ "
             f".xdo_dev_state_add = foo_add, .flags = f }}\n"
             f"TABLE(a_ops, 0);\nTABLE(b_ops, {FLAG});\n",

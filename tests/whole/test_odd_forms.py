@@ -206,6 +206,13 @@ def test_a_function_is_declared_by_a_macro() -> None:
     assert [row.reason for row in report.unknown] == []
 
 
+def test_a_choice_by_type_is_no_call() -> None:
+    outside = "\n#define example_of(d) _Generic((d), struct net_device *: example_get(x, d))\n"
+    report = BASE.check_example(driver(outside, f"h = example_of(dev);\n\t{TESTED}"))
+    assert [f.type for f in report.findings] == []
+    assert [row.reason for row in report.unknown] == []
+
+
 READS = """
 typedef u32 (*example_read_t)(struct xfrm_state *x);
 #define example_put(place, value) (*(volatile __typeof__(place) *)&(place) = (value))

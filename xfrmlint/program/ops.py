@@ -119,6 +119,7 @@ class _Finder:
         # Where a feature of a device is set that is the promise.
         self.features: list[Place] = []
         self.tracer = Tracer(self.reader, graph.passed, self.object_of)
+        self.makers = Tracer(self.reader, graph.passed, self.made_by)
         self.uses = Uses(self.reader, graph.passed, lambda _: (), self.reads, self.mention)
         self.constants = Constants(self.reader.types)
         contract = self.reader.contract
@@ -160,8 +161,7 @@ class _Finder:
             return
         target = _assigned(parent)
         if target is not None and self.is_ops(view, parent):
-            assigned = self.table_of_base(view, parent)
-            if assigned is not None:
+            for assigned in self.tables_of_base(view, parent):
                 self.callback(assigned, view, node, name, target)
 
     def callback(self, table: Table, view: View, node: Node, name: str, value: Node) -> None:
@@ -262,16 +262,19 @@ class _Finder:
             self.tables[key] = Table(key, symbol, place)
         return self.tables[key]
 
-    def table_of_base(self, view: View, expression: Node) -> Table | None:
+    def tables_of_base(self, view: View, expression: Node) -> list[Table]:
+        """Return the tables that an expression of a member of theirs can mean."""
         base = expression.child_by_field_name("argument")
         if base is None:
-            return None
-        key = self.key(view, base)
-        if key in self.tables:
-            return self.tables[key]
-        place = self.declared_at(view, key) or view.place(expression.start_byte)
-        symbol = node_text(bare(base)) if key.name.startswith(_MADE) else key.name
-        return self.table(key, symbol, place)
+            return []
+        found = []
+        for key in self.keys(view, base):
+            if key not in self.tables:
+                place = self.declared_at(view, key) or view.place(expression.start_byte)
+                made = key.name.startswith(_MADE)
+                self.table(key, node_text(bare(base)) if made else key.name, place)
+            found.append(self.tables[key])
+        return found
 
     def declared_at(self, view: View, key: Key) -> Place | None:
         """Return where a variable that assignments fill is declared."""
@@ -291,6 +294,17 @@ class _Finder:
         answers = self.tracer.of(view, node).answers
         return next(iter(answers), Key(str(view.function), node_text(bare(node))))
 
+    def keys(self, view: View, node: Node) -> list[Key]:
+        """Return the object that an expression is, or each that is allocated and that it can be."""
+        made = self.makers.of(view, node)
+        return [self.key(view, node)] if made.doubts or not made.answers else list(made.answers)
+
+    def made_by(self, view: View, node: Node) -> Key | None:
+        """Return the object that an expression makes, if it is a call that allocates."""
+        if node.type != "call_expression" or function_named(called_by(node)).gfp < 0:
+            return None
+        return Key(str(view.function), f"{_MADE}{node.start_byte}")
+
     def object_of(self, view: View, node: Node) -> Key | None:
         """Return which object an expression names; None where it has to be followed further."""
         if node.type == "field_expression":
@@ -302,8 +316,6 @@ class _Finder:
             outer = self.key(view, inner) if inner is not None else Key("", "")
             text = node_text(index) if index is not None else ""
             return Key(outer.scope, outer.name + self.element(text, view.path))
-        if node.type == "call_expression" and function_named(called_by(node)).gfp >= 0:
-            return Key(str(view.function), f"{_MADE}{node.start_byte}")
         if node.type != "identifier":
             return None
         name = node_text(node)
@@ -336,9 +348,9 @@ class _Finder:
         for one in bits_set(self.tracer.forms, view, node):
             sets = self.sets_flag(*one) if one is not None else None
             if sets is not False:
-                flagged = Flagged(self.key(view, base), view.place(node.start_byte), sets is True)
-                if flagged not in self.flagged:
-                    self.flagged.append(flagged)
+                place = view.place(node.start_byte)
+                flagged = [Flagged(key, place, sets is True) for key in self.keys(view, base)]
+                self.flagged += [one for one in flagged if one not in self.flagged]
 
     def promise(self, table: Table, view: View, node: Node, value: Node) -> None:
         """Note what a table's flags are initialized with."""
