@@ -190,6 +190,12 @@ class Members:
         whole = own is not None and (not own.pointers or isinstance(target, Index))
         if own is not None and whole and self._is_descriptor(view, own):
             return "hardware"
+        array = self._is_array(view, kind, name)
+        if isinstance(target, Index) and not array and own is not None:
+            # What lies there is not what lies beside the pointer.
+            there = self.reader.types.fields(own, view.path)
+            members = there[0] if there is not None else members
+            bases = [member.base for member in members.values()]
         if root in _LASTING:
             return "lasting"
         if any(structs.OF_A_QUEUE.match(base) for base in bases):
@@ -202,10 +208,13 @@ class Members:
         element = at is not None and "[]" in at
         if isinstance(target, Index):
             # An array in the struct lives as long; a pointer can lead to descriptors.
-            text = b"" if kind is None or kind.node is not None else self._text(view, kind)
-            array = re.search(rb"\b" + re.escape(name.encode()) + rb"\s*\[", text) is not None
             element = not array
         return "lasting" if root in ("own", "argument") and not element else "unknown"
+
+    def _is_array(self, view: View, kind: CType | None, name: str) -> bool:
+        """Tell whether a struct's member is an array, and no pointer to one."""
+        text = b"" if kind is None or kind.node is not None else self._text(view, kind)
+        return re.search(rb"\b" + re.escape(name.encode()) + rb"\s*\[", text) is not None
 
     def _software(self, view: View, inner: Member) -> Mapping[str, CType] | None:
         """Return the members of the nearest struct around a member, by value, with a pointer.

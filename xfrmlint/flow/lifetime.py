@@ -2,6 +2,7 @@
 
 import re
 
+from xfrmlint.c.ctype import CType
 from xfrmlint.c.syntax import (
     Assignment,
     Expression,
@@ -80,12 +81,17 @@ def _holds_integers(driver: Driver, view: View, base: Expression) -> bool:
     kind = driver.reader.types.of(base.node, view)
     if kind is None or kind.pointers != 1:
         return False
-    whole = kind.pointed(-1)
-    fields = driver.reader.types.fields(whole, view.path)
-    parts = [*fields[0].values()] if fields is not None else [whole]
-    return bool(parts) and all(
-        not part.pointers and driver.integer(part, view) is not None for part in parts
-    )
+    return _is_of_integers(driver, view, kind.pointed(-1), 0)
+
+
+def _is_of_integers(driver: Driver, view: View, kind: CType, depth: int) -> bool:
+    if kind.pointers or depth > _DEEPEST:
+        return False
+    fields = driver.reader.types.fields(kind, view.path)
+    if fields is None:
+        return driver.integer(kind, view) is not None
+    parts = fields[0].values()
+    return bool(parts) and all(_is_of_integers(driver, view, p, depth + 1) for p in parts)
 
 
 def _is_cursor(driver: Driver, view: View, one: Expression, holder: str, depth: int) -> bool:
