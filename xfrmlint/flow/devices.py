@@ -192,10 +192,11 @@ class Members:
             return "hardware"
         array = self._is_array(view, kind, name)
         if isinstance(target, Index) and not array and own is not None:
-            # What lies there is not what lies beside the pointer.
+            # What lies there is not what lies beside the pointer; integers alone say nothing.
             there = self.reader.types.fields(own, view.path)
-            members = there[0] if there is not None else members
-            bases = [member.base for member in members.values()]
+            if there is not None and any(_is_the_kernels(one) for one in there[0].values()):
+                members = there[0]
+                bases = [member.base for member in members.values()]
         if root in _LASTING:
             return "lasting"
         if any(structs.OF_A_QUEUE.match(base) for base in bases):
@@ -252,6 +253,12 @@ class Members:
         word, _, tag = kind.base.partition(" ")
         found = self.reader.corpus.find(word, tag, view.path)
         return self.reader.corpus.unit(found.path).text[found.start : found.end] if found else b""
+
+
+def _is_the_kernels(member: CType) -> bool:
+    """Tell whether a member's type says that the kernel alone reads its struct, or for how long."""
+    said = (structs.OF_A_PACKET, structs.OF_A_QUEUE)
+    return member.pointers > 0 or any(one.match(member.base) for one in said)
 
 
 def _is_read_by_hardware(member: CType | None, bases: Sequence[str]) -> bool:
