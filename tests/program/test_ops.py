@@ -465,6 +465,13 @@ MADE = (
             id="in a duplicate",
         ),
         pytest.param(
+            f"{TABLE}static void f(struct net_device *dev, struct device *parent)\n{{\n"
+            "\tstruct xfrmdev_ops *o = devm_kmemdup(parent, &foo_ops, sizeof(*o), 0);\n\n"
+            f"\to->flags |= {FLAG};\n\tdev->xfrmdev_ops = o;\n}}\n",
+            ["foo_ops lower, opted in"],
+            id="in a duplicate that the device frees",
+        ),
+        pytest.param(
             f"{TABLE}static struct xfrmdev_ops copy;\nstatic void f(struct net_device *dev)\n{{\n"
             f"\tmemcpy(&copy, &foo_ops, sizeof(copy));\n\tcopy.flags |= {FLAG};\n"
             "\tdev->xfrmdev_ops = &copy;\n}\n",
