@@ -106,20 +106,24 @@ def driver(outside: str, body: str, init: str = "") -> str:
     return HEAD + outside + XMIT.replace("BODY", body) + TAIL.replace("INIT", init)
 
 
+def laid(files: dict[str, str], makefile: str = "obj-m += example.o\n") -> dict[str, bytes]:
+    """Return a driver's files where they lie in a tree."""
+    folder = EXAMPLE.rpartition("/")[0]
+    named = {f"{folder}/{name}": text for name, text in files.items()}
+    makefiles = {f"{folder}/Makefile": makefile, "drivers/net/Makefile": "obj-m += example/\n"}
+    return {path: text.encode() for path, text in {**named, **makefiles}.items()}
+
+
 def reported(files: dict[str, str], makefile: str = "") -> list[tuple[str, str]]:
     """Return the types that are reported for a driver, each with its line.
 
     makefile: what its Makefile says besides.
     """
-    folder = EXAMPLE.rpartition("/")[0]
-    named = {f"{folder}/{name}": text for name, text in files.items()}
-    makefiles = {f"{folder}/Makefile": f"obj-m += example.o\n{makefile}"}
-    makefiles["drivers/net/Makefile"] = "obj-m += example/\n"
-    report = BASE.check({path: t.encode() for path, t in {**named, **makefiles}.items()})
+    tree = laid(files, f"obj-m += example.o\n{makefile}")
     return [
-        (f.type, named[f.path].splitlines()[f.line - 1].strip())
-        for f in report.findings
-        if f.path in named
+        (f.type, tree[f.path].decode().splitlines()[f.line - 1].strip())
+        for f in BASE.check(tree).findings
+        if f.path in tree
     ]
 
 
@@ -418,6 +422,39 @@ def test_a_template_that_is_included_once(of: str, types: list[str]) -> None:
     assert sorted(kind for kind, _ in found) == types
 
 
+TWICE = """
+static netdev_tx_t FN(xmit)(struct sk_buff *skb, struct net_device *dev)
+{
+	struct example *p = netdev_priv(dev);
+	u32 h = xfrm_dev_state_lower_handle(xfrm_input_state(skb), ASKED);
+
+	if (h)
+		writel(h, p->io);
+	return NETDEV_TX_OK;
+}
+#undef FN
+#undef ASKED
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "types"),
+    [("skb->dev", []), ("netdev_master_upper_dev_get_rcu(dev)", ["WRONG_LOWER_DEV"])],
+)
+def test_a_template_is_included_twice_by_one_file(asked: str, types: list[str]) -> None:
+    text = HEAD.replace("xfrm_dev_state_lower_handle(x, dev)", "0")
+    for name, device in (("example", "dev"), ("slow", asked)):
+        text += f'#define FN(n) {name}_##n\n#define ASKED {device}\n#include "xmit.h"\n'
+    tail = TAIL.replace("INIT", "").replace(
+        "\t.ndo_start_xmit = example_xmit,",
+        "\t.ndo_start_xmit = example_xmit,\n};\n"
+        "const struct net_device_ops slow_ops = {\n\t.ndo_start_xmit = slow_xmit,",
+    )
+    report = BASE.check(laid({"example.c": text + tail, "xmit.h": TWICE}))
+    assert [f.type for f in report.findings] == types
+    assert [row.reason for row in report.unknown] == []
+
+
 KINDS = """
 #define JOIN_(a, b, c) a##b##c
 #define JOIN(a, b, c) JOIN_(a, b, c)
@@ -496,6 +533,9 @@ int ex_rep_create(struct port *port)
         ("up", "rep->up = dev;", [], True),
         ("up", "rep->up = port->netdev;", ["WRONG_LOWER_DEV"], True),
         ("up", "rep->up = up;", ["WRONG_LOWER_DEV"], True),
+        ("up", "rep->up = ex_netdev(port);", ["WRONG_LOWER_DEV"], True),
+        ("up", "rep->up = ex_own(rep);", [], True),
+        ("up", "rep->up = ex_own(ex_next(port));", [], False),
         ("up", "rep->up = ex_peer(port);", [], False),
     ],
 )
@@ -506,13 +546,13 @@ def test_a_template_holds_the_tables_of_two_kinds_of_devices(
         "kinds.h": KINDS_OF + "struct net_device *ex_peer(struct port *port);\n",
         "kind.h": KINDS,
         "port.c": '#include "kinds.h"\nint ex_rep_create(struct port *port);\n' + PORT_OF,
-        "rep.c": '#include "kinds.h"\n' + REP_OF.replace("DEVICE", device).replace("STORE", store),
-        "Makefile": "obj-m += example.o\nexample-y := port.o rep.o\n",
+        "rep.c": '#include "kinds.h"\n'
+        "static struct net_device *ex_netdev(struct port *p) { return p->netdev; }\n"
+        "static struct net_device *ex_own(struct rep *r) { return r->netdev; }\n"
+        "struct rep *ex_next(struct port *port);\n"
+        + REP_OF.replace("DEVICE", device).replace("STORE", store),
     }
-    folder = EXAMPLE.rpartition("/")[0]
-    files = {f"{folder}/{name}": text for name, text in files.items()}
-    files["drivers/net/Makefile"] = "obj-m += example/\n"
-    report = BASE.check({path: text.encode() for path, text in files.items()})
+    report = BASE.check(laid(files, "obj-m += example.o\nexample-y := port.o rep.o\n"))
     assert [f.type for f in report.findings] == types
     asked = "which device the resolver is asked for is not known"
     assert any(row.reason.startswith(asked) for row in report.unknown) != known

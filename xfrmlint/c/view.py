@@ -122,9 +122,6 @@ class View:
         """The function this view shows (an empty name for other items)."""
         named = declarator_name(self.node.child_by_field_name("declarator")) or self.node
         place = self.heads.get(self.item.name) or self.place(named.start_byte)
-        if place.path != self.path:
-            # The first of the pieces that are pasted can be another file's.
-            place = self.place_in_item(named.start_byte)
         return FunctionName(place.path, self.item.name, place.line)
 
     @cached_property

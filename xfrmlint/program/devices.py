@@ -26,8 +26,8 @@ from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.common import Common
 from xfrmlint.program.privates import Privates, private_of
 from xfrmlint.program.reach import reached
-from xfrmlint.valueflow.forms import Stored, plain
-from xfrmlint.valueflow.sources import Sources, Tracer
+from xfrmlint.valueflow.forms import Stored, Value, plain
+from xfrmlint.valueflow.sources import Sources, Tracer, returned
 
 _INSTALLED = re.compile(rb"netdev_ops|xfrmdev_ops|ethtool_ops|register_netdev")
 
@@ -161,27 +161,37 @@ class Devices:
     def _stored(self, stored: Stored) -> Whose | None:
         """Tell what a store says by itself: `priv->netdev = dev`, with priv = netdev_priv(dev)."""
         whose = self._made_beside(stored)
-        if stored.value is not None:
-            stored = stored._replace(value=_read_of(stored.view, stored.value))
-        if whose is None and self.common.is_anothers(stored):
-            return Whose.PEER if self._is_of_another_kind(stored) else Whose.OTHER
-        return whose
+        if whose is not None or stored.value is None:
+            return whose
+        value = _read_of(stored.view, stored.value)
+        read = [one for one in self._returned(stored.view, value) if _is_member(one.node)]
+        if any(self._is_of_another_kind(stored, one) for one in (Value(stored.view, value), *read)):
+            return Whose.PEER
+        # What a function reads of what it is given is that one's.
+        given = arguments_of(value) if read else [value]
+        anothers = any(self.common.is_anothers(stored._replace(value=one)) for one in given)
+        return Whose.OTHER if anothers else None
 
-    def _is_of_another_kind(self, stored: Stored) -> bool:
+    def _returned(self, view: View, call: Node) -> list[Value]:
+        """Return what a function of the driver's returns."""
+        found = self.reader.definitions(called_by(call), view.path)
+        return [Value(inner, value) for inner in found for value in returned(inner)]
+
+    def _is_of_another_kind(self, stored: Stored, read: Value) -> bool:
         """Tell whether private data gets the own device of private data of another struct.
 
         `rep->uplink = port->netdev;`
         """
-        value = bare(stored.value) if stored.value is not None else None
-        if value is None or value.type != "field_expression":
+        value = bare(read.node)
+        if not _is_member(value):
             return False
-        slot = slot_of(self.reader, stored.view, value)
+        slot = slot_of(self.reader, read.view, value)
         kind = self.reader.types.of(stored.base, stored.view)
         own = self.reader.types.resolved(kind, stored.view.path).base if kind is not None else ""
         privates = self.privates.structs(stored.view.path)
         if own == slot.struct or not {own, slot.struct} <= privates:
             return False
-        stores = self.tracer.forms.stores_of_member(slot.struct, slot.field, stored.view.path)
+        stores = self.tracer.forms.stores_of_member(slot.struct, slot.field, read.view.path)
         return bool(stores) and all(self._made_beside(one) is Whose.OWN for one in stores)
 
     def _made_beside(self, stored: Stored) -> Whose | None:
@@ -303,6 +313,10 @@ def _read_of(view: View, node: Node) -> Node:
     values = view.assignments(local.name) if local is not None and local.parameter < 0 else ()
     read = bare(values[0]) if len(values) == 1 else node
     return read if read.type in ("field_expression", "subscript_expression") else node
+
+
+def _is_member(node: Node) -> bool:
+    return bare(node).type == "field_expression"
 
 
 def _is_given(stored: Stored) -> bool:
