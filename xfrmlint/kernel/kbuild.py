@@ -1,4 +1,4 @@
-"""What Kbuild's Makefiles say: which .c files make a module, where headers are found.
+"""What Kbuild's Makefiles say: which .c files make a module, where headers are, what is defined.
 
 The grammar read is that of Documentation/kbuild/makefiles.rst: `obj-$(CONFIG_X) += name.o`,
 `name-y := part.o`, `name-objs := part.o`, ccflags-y.
