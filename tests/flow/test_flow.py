@@ -460,6 +460,37 @@ def test_a_handle_that_is_tested(statements: str, outside: str) -> None:
             id="desc, whole",
         ),
         pytest.param(
+            H + "struct queue *q = netdev_priv(dev); struct word w = {}; u32 at = q->next++ % 8;\n"
+            "w.hi = h; q->at[at] = w;",
+            "struct word { struct { u32 lo, at; } head; u32 hi; };\n"
+            "struct queue { struct word *at; u32 next; };\n",
+            {"ask, use stored in q->at[at]"},
+            id="desc of plain integers, whole",
+        ),
+        pytest.param(
+            H + "struct queue *q = netdev_priv(dev); struct word w = {};\n"
+            f"if (!h) {DROP}\nw.hi = h; q->at[skb->len % 8] = w;",
+            "struct word { u32 lo, hi; };\nstruct queue { struct word *at; u32 next; };\n",
+            {"ask, 0", "ask, !0, store stored in q->at[skb->len % 8]"},
+            id="a table of plain integers, whole",
+        ),
+        pytest.param(
+            H + "struct queue *q = netdev_priv(dev); struct word w = {}; u32 at = q->next++ % 8;\n"
+            f"if (!h) {DROP}\nw.hi = h; q->at[at] = w;",
+            "struct word { struct sk_buff *skb; u32 hi; };\n"
+            "struct queue { struct word *at; u32 next; };\n",
+            {"ask, 0", "ask, !0"},
+            id="what is kept beside a packet, whole",
+        ),
+        pytest.param(
+            H + "struct queue *q = netdev_priv(dev); struct word w = {}; u32 at = q->next++ % 8;\n"
+            f"if (!h) {DROP}\nw.hi = h; q->at[at] = w;",
+            "struct word { struct sa *sa; u32 hi; };\n"
+            "struct queue { struct word *at; u32 next; };\n",
+            {"ask, 0", "ask, !0, store stored in q->at[at]"},
+            id="what is kept beside an SA, whole",
+        ),
+        pytest.param(
             H + f"struct priv *p = netdev_priv(dev); if (!h) {DROP}\np->ring->last = h;",
             "",
             {"ask, 0", "ask, !0, store stored in p->ring->last"},

@@ -401,6 +401,17 @@ def test_opted_in(flags: str, before: str, behind: str, header: str) -> None:
     assert tables(opting(flags, before, behind, header)) == ["foo_ops lower, opted in"]
 
 
+SET = "static void set(u32 *word, u32 bits) { *word |= bits; }\n"
+TWO = (
+    "static struct xfrmdev_ops a_ops = { .xdo_dev_state_add = foo_add };\n"
+    "static struct xfrmdev_ops b_ops = { .xdo_dev_state_add = foo_add };\n"
+)
+MADE = (
+    "static void adds(struct xfrmdev_ops *o) { o->xdo_dev_state_add = foo_add; }\n"
+    "static void deletes(struct xfrmdev_ops *o) { o->xdo_dev_state_delete = foo_del; }\n"
+)
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
@@ -454,6 +465,13 @@ def test_opted_in(flags: str, before: str, behind: str, header: str) -> None:
             id="in a duplicate",
         ),
         pytest.param(
+            f"{TABLE}static void f(struct net_device *dev, struct device *parent)\n{{\n"
+            "\tstruct xfrmdev_ops *o = devm_kmemdup(parent, &foo_ops, sizeof(*o), 0);\n\n"
+            f"\to->flags |= {FLAG};\n\tdev->xfrmdev_ops = o;\n}}\n",
+            ["foo_ops lower, opted in"],
+            id="in a duplicate that the device frees",
+        ),
+        pytest.param(
             f"{TABLE}static struct xfrmdev_ops copy;\nstatic void f(struct net_device *dev)\n{{\n"
             f"\tmemcpy(&copy, &foo_ops, sizeof(copy));\n\tcopy.flags |= {FLAG};\n"
             "\tdev->xfrmdev_ops = &copy;\n}\n",
@@ -499,6 +517,60 @@ def test_opted_in(flags: str, before: str, behind: str, header: str) -> None:
             id="the whole entry under a condition",
         ),
         pytest.param(
+            f"{SET}{TWO}static void f(void)\n{{\n"
+            f"\tset(&a_ops.flags, 2);\n\tset(&b_ops.flags, {FLAG});\n}}\n",
+            ["a_ops lower", "b_ops lower, opted in"],
+            id="a function that or's into what it points to",
+        ),
+        pytest.param(
+            f"{SET}{TWO}static void f(void)\n{{\n"
+            f"\tu32 *at = &b_ops.flags;\n\n\tset(at, {FLAG});\n}}\n",
+            ["a_ops lower", "b_ops lower, opted in"],
+            id="by a pointer to the flags",
+        ),
+        pytest.param(
+            "static void cut(u32 *word, u32 bits) { *word &= bits; }\n"
+            f"{TWO}static void f(void) {{ cut(&b_ops.flags, {FLAG}); }}\n",
+            ["a_ops lower", "b_ops lower"],
+            id="a function that masks what it points to",
+        ),
+        pytest.param(
+            f"{MADE}static void f(struct net_device *dev)\n{{\n"
+            f"\tstruct xfrmdev_ops *o = kzalloc(sizeof(*o), GFP_KERNEL);\n\n"
+            f"\tadds(o);\n\tdeletes(o);\n\to->flags = {FLAG};\n\tdev->xfrmdev_ops = o;\n}}\n",
+            ["o lower, opted in"],
+            id="allocated, and filled by two functions",
+        ),
+        pytest.param(
+            f"static void f(struct net_device *dev, struct net_device *other)\n{{\n"
+            f"\tstruct xfrmdev_ops *p = kzalloc(sizeof(*p), GFP_KERNEL);\n"
+            f"\tstruct xfrmdev_ops *q = kzalloc(sizeof(*q), GFP_KERNEL);\n\n"
+            f"\tp->xdo_dev_state_add = foo_add;\n\tq->xdo_dev_state_delete = foo_del;\n"
+            f"\tq->flags = {FLAG};\n\tdev->xfrmdev_ops = p;\n\tother->xfrmdev_ops = q;\n}}\n",
+            ["p lower", "q lower, opted in"],
+            id="two allocated",
+        ),
+        pytest.param(
+            f"{MADE}static void f(struct net_device *dev, struct net_device *other)\n{{\n"
+            f"\tstruct xfrmdev_ops *p = kzalloc(sizeof(*p), GFP_KERNEL);\n"
+            f"\tstruct xfrmdev_ops *q = kzalloc(sizeof(*q), GFP_KERNEL);\n\n"
+            f"\tadds(p);\n\tdeletes(p);\n\tadds(q);\n\tdeletes(q);\n\tq->flags = {FLAG};\n"
+            f"\tdev->xfrmdev_ops = p;\n\tother->xfrmdev_ops = q;\n}}\n",
+            ["o lower", "o lower, opted in"],
+            id="two allocated that one function fills",
+        ),
+        pytest.param(
+            "struct foo { struct xfrmdev_ops *xops; };\n"
+            "static struct xfrmdev_ops *make(void)\n{\n"
+            f"\tstruct xfrmdev_ops *o = kzalloc(sizeof(*o), GFP_KERNEL);\n\n"
+            "\to->xdo_dev_state_add = foo_add;\n\treturn o;\n}\n"
+            "static void f(struct net_device *dev, struct foo *p)\n{\n\tp->xops = make();\n"
+            f"\tp->xops->xdo_dev_state_delete = foo_del;\n\tp->xops->flags = {FLAG};\n"
+            "\tdev->xfrmdev_ops = p->xops;\n}\n",
+            ["o lower, opted in"],
+            id="allocated, and kept in a member",
+        ),
+        pytest.param(
             f"#define TABLE(n, f) static struct xfrmdev_ops n = {{ "
             f".xdo_dev_state_add = foo_add, .flags = f }}\n"
             f"TABLE(a_ops, 0);\nTABLE(b_ops, {FLAG});\n",
@@ -535,6 +607,7 @@ CAPS = "struct caps { u32 flags; };\nstatic struct caps caps;\n"
         pytest.param("", "foo_mask() & ~" + FLAG, "no", id="taken away"),
         pytest.param(CAPS, "caps.flags", "open", id="a member that nobody is seen to store"),
         pytest.param("", "foo_flags()", "open", id="a function that nobody defines"),
+        pytest.param("", "0; foo_mark(&foo_ops.flags)", "open", id="its address is given away"),
         pytest.param(CAPS, "FOO_OTHER | caps.flags", "open", id="one side is open"),
         pytest.param(CAPS, "caps.flags | FOO_OTHER", "open", id="the other side is open"),
         pytest.param(CAPS, "caps.flags & ~FOO_OTHER", "open", id="a mask that leaves it"),

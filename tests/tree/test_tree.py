@@ -489,6 +489,44 @@ def test_modules(text: str, tmp_path: Path) -> None:
     assert kbuild.modules_of("drivers/net/a/none.c") == []
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", {}),
+        ("ccflags-y := -DA -DB=2 -Wall -I$(src)", {"A": 1, "B": 2}),
+        ("ccflags-y += -DA\nEXTRA_CFLAGS += -DB", {"A": 1, "B": 1}),
+        ("subdir-ccflags-y += -DA", {"A": 1}),
+        ("CFLAGS_a.o += -DA\nasflags-y += -DB", {}),
+        # An option, a condition or somebody else decides.
+        ("ccflags-$(CONFIG_A) += -DA", {}),
+        ("ifeq ($(X),y)\nccflags-y += -DA\nendif\nccflags-y += -DB", {"B": 1}),
+        ("ifdef X\nF := -DA\nendif\nccflags-y += $(F)", {}),
+        ("ccflags-y += $(if $(X),-DA)", {}),
+        ("ccflags-y := -DA\nifdef X\nccflags-y := -DB\nendif", {}),
+        ("ccflags-y ?= -DA", {}),
+        ("ccflags-y += -DA\nccflags-y := -DB", {"B": 1}),
+        ("ccflags-y += -DA\nccflags-$(X) += -UA", {}),
+        ("ccflags-y += -DA=1\nccflags-$(X) += -DA=2", {}),
+        ("ccflags-y += -DA=$(X) -DB=b", {}),
+        ("ifdef X\ninclude flags.mk\nendif", {}),
+        ("include flags.mk", {"C": 1}),
+    ],
+)
+def test_what_the_compiler_is_told(text: str, wanted: dict[str, int]) -> None:
+    files = {"drivers/net/a/Makefile": text, "drivers/net/a/flags.mk": "ccflags-y += -DC\n"}
+    assert Kbuild(memory(files)).defines("drivers/net/a/a.c") == wanted
+
+
+def test_a_folder_gets_what_is_said_for_those_below() -> None:
+    files = {
+        "drivers/net/Makefile": "subdir-ccflags-y := -DA\nccflags-y := -DB",
+        "drivers/net/a/Makefile": "ccflags-y := -DC",
+    }
+    kbuild = Kbuild(memory(files))
+    assert kbuild.defines("drivers/net/a/a.c") == {"A": 1, "C": 1}
+    assert kbuild.defines("drivers/net/a/b/b.c") == {"A": 1}
+
+
 def test_a_chain_and_a_net_of_composites_end(tmp_path: Path) -> None:
     chain = "".join(f"a{n}-y := a{n + 1}.o\n" for n in range(5_000))
     net = "".join(f"b{n}-y := b{n + 1}.o b{n + 1}.o c{n}.o\n" for n in range(60))

@@ -106,17 +106,24 @@ def driver(outside: str, body: str, init: str = "") -> str:
     return HEAD + outside + XMIT.replace("BODY", body) + TAIL.replace("INIT", init)
 
 
-def reported(files: dict[str, str]) -> list[tuple[str, str]]:
-    """Return the types that are reported for a driver, each with its line."""
+def laid(files: dict[str, str], makefile: str = "obj-m += example.o\n") -> dict[str, bytes]:
+    """Return a driver's files where they lie in a tree."""
     folder = EXAMPLE.rpartition("/")[0]
     named = {f"{folder}/{name}": text for name, text in files.items()}
-    makefiles = {f"{folder}/Makefile": "obj-m += example.o\n"}
-    makefiles["drivers/net/Makefile"] = "obj-m += example/\n"
-    report = BASE.check({path: t.encode() for path, t in {**named, **makefiles}.items()})
+    makefiles = {f"{folder}/Makefile": makefile, "drivers/net/Makefile": "obj-m += example/\n"}
+    return {path: text.encode() for path, text in {**named, **makefiles}.items()}
+
+
+def reported(files: dict[str, str], makefile: str = "") -> list[tuple[str, str]]:
+    """Return the types that are reported for a driver, each with its line.
+
+    makefile: what its Makefile says besides.
+    """
+    tree = laid(files, f"obj-m += example.o\n{makefile}")
     return [
-        (f.type, named[f.path].splitlines()[f.line - 1].strip())
-        for f in report.findings
-        if f.path in named
+        (f.type, tree[f.path].decode().splitlines()[f.line - 1].strip())
+        for f in BASE.check(tree).findings
+        if f.path in tree
     ]
 
 
@@ -184,6 +191,32 @@ def test_a_member_by_its_offset_is_admitted(base: str, offset: str) -> None:
     text = driver("", f"{body} (void)example_get(x, dev);")
     reasons = [row.reason for row in BASE.check_example(text).unknown]
     assert "the offset of offload_handle is taken, and what is done with it is not known" in reasons
+
+
+@pytest.mark.parametrize(("length", "parsed"), [("8", True), ("8 ] = [ 0", False)])
+def test_what_macros_make_in_a_struct_is_parsed(length: str, parsed: bool) -> None:
+    outside = (
+        f"#define LENGTH {length}\nstruct kept {{ struct xfrmdev_ops *ops; u32 t[LENGTH]; }};\n"
+    )
+    report = BASE.check_example(driver(outside, f"h = example_get(x, dev);\n\t{TESTED}"))
+    assert any("could not be parsed" in row.reason for row in report.unknown) != parsed
+
+
+def test_a_function_is_declared_by_a_macro() -> None:
+    outside = (
+        "\nINDIRECT_CALLABLE_DECLARE(u32 example_get(struct xfrm_state *, struct net_device *));\n"
+    )
+    report = BASE.check_example(driver(outside, f"h = example_get(x, dev);\n\t{TESTED}"))
+    assert [row.reason for row in report.unknown] == []
+
+
+def test_a_choice_by_type_is_no_call() -> None:
+    outside = (
+        "\n#define example_of(s) _Generic((s), struct xfrm_state *: (s)->xso.offload_handle)\n"
+    )
+    report = BASE.check_example(driver(outside, f"h = example_of(x);\n\t{TESTED}"))
+    assert report.findings[0].type == "DIRECT_OFFLOAD_HANDLE"
+    assert [row.reason for row in report.unknown] == []
 
 
 READS = """
@@ -264,9 +297,11 @@ JUDGES = "bool example_live(unsigned long h);\nint example_send(struct example *
     ("body", "types"),
     [
         ("if (!example_live(h)) return NETDEV_TX_OK; writel(h, p->io);", []),
+        ("if (example_send(p, h)) return NETDEV_TX_OK; writel(h, p->io);", []),
         ("if (example_send(p, h)) return NETDEV_TX_OK;", ["UNCHECKED_LOWER_HANDLE"]),
+        ("example_send(p, h); writel(h, p->io);", ["UNCHECKED_LOWER_HANDLE"]),
     ],
-    ids=["answers yes or no", "is given it"],
+    ids=["answers yes or no", "decides on its use", "is given it", "answers nobody"],
 )
 def test_a_function_that_nobody_sees(body: str, types: list[str]) -> None:
     text = driver(JUDGES, f"h = example_get(x, dev);\n\t{body}")
@@ -294,6 +329,42 @@ def test_a_call_in_a_module_beside_the_drivers_is_not_missing() -> None:
     both = BASE.check({path: text.encode() for path, text in files.items()})
     assert list(both.findings) == []
     assert any("no driver is seen to call it" in row.reason for row in both.unknown)
+
+
+COMPAT = """
+#ifdef HAVE_RESOLVER
+#define ex_handle(x, dev) xfrm_dev_state_lower_handle(x, dev)
+#else
+static inline u32 ex_handle(struct xfrm_state *x, struct net_device *dev)
+{
+	return x->xso.offload_handle;
+}
+#endif
+"""
+
+
+@pytest.mark.parametrize(
+    ("makefile", "more", "types"),
+    [
+        ("ccflags-y += -DHAVE_RESOLVER\n", {}, []),
+        ("", {}, ["DIRECT_OFFLOAD_HANDLE"]),
+        ("ccflags-$(CONFIG_X) += -DHAVE_RESOLVER\n", {}, ["DIRECT_OFFLOAD_HANDLE"]),
+        # The header means something else to a source that is told nothing.
+        (
+            "ccflags-y += -DHAVE_RESOLVER\nexample-y := example.o sub/more.o\n",
+            {"sub/more.c": '#include "../compat.h"\n'},
+            ["DIRECT_OFFLOAD_HANDLE"],
+        ),
+    ],
+)
+def test_what_makefiles_define_is_defined(
+    makefile: str, more: dict[str, str], types: list[str]
+) -> None:
+    body = f"h = ex_handle(x, dev);\n\t{TESTED}"
+    text = driver('\n#include "compat.h"\n', body)
+    files = {"example.c": text, "compat.h": COMPAT, **more}
+    found = reported(files, makefile)
+    assert [kind for kind, _ in found] == types
 
 
 TEMPLATE = """
@@ -333,6 +404,158 @@ def test_a_template_makes_its_names_itself(of: str, types: list[str]) -> None:
     tail = TAIL.replace("INIT", "").replace("= example_xmit", "= example_slow_xmit")
     files = {"example.c": text + tail, "kind.h": TEMPLATE.replace("OF", of)}
     assert sorted(kind for kind, _ in reported(files)) == types
+
+
+@pytest.mark.parametrize(
+    ("of", "types"),
+    [
+        ("xfrm_dev_state_lower_handle(x, dev)", []),
+        ("x->xso.offload_handle", ["DIRECT_OFFLOAD_HANDLE", "LOWER_HANDLE_NOT_RESOLVED"]),
+    ],
+)
+def test_a_template_that_is_included_once(of: str, types: list[str]) -> None:
+    """Its functions' names begin in the file that includes it."""
+    kind = TEMPLATE.replace("OF", of).replace("example_##a##_##b", "a##_##b")
+    text = HEAD.replace("xfrm_dev_state_lower_handle(x, dev)", "0")
+    text += '#define KIND example\n#include "kind.h"\n' + TAIL.replace("INIT", "")
+    found = reported({"example.c": text.replace("u32 example_get", "u32 get"), "kind.h": kind})
+    assert sorted(kind for kind, _ in found) == types
+
+
+TWICE = """
+static netdev_tx_t FN(xmit)(struct sk_buff *skb, struct net_device *dev)
+{
+	struct example *p = netdev_priv(dev);
+	u32 h = xfrm_dev_state_lower_handle(xfrm_input_state(skb), ASKED);
+
+	if (h)
+		writel(h, p->io);
+	return NETDEV_TX_OK;
+}
+#undef FN
+#undef ASKED
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "types"),
+    [("skb->dev", []), ("netdev_master_upper_dev_get_rcu(dev)", ["WRONG_LOWER_DEV"])],
+)
+def test_a_template_is_included_twice_by_one_file(asked: str, types: list[str]) -> None:
+    text = HEAD.replace("xfrm_dev_state_lower_handle(x, dev)", "0")
+    for name, device in (("example", "dev"), ("slow", asked)):
+        text += f'#define FN(n) {name}_##n\n#define ASKED {device}\n#include "xmit.h"\n'
+    tail = TAIL.replace("INIT", "").replace(
+        "\t.ndo_start_xmit = example_xmit,",
+        "\t.ndo_start_xmit = example_xmit,\n};\n"
+        "const struct net_device_ops slow_ops = {\n\t.ndo_start_xmit = slow_xmit,",
+    )
+    report = BASE.check(laid({"example.c": text + tail, "xmit.h": TWICE}))
+    assert [f.type for f in report.findings] == types
+    assert [row.reason for row in report.unknown] == []
+
+
+KINDS = """
+#define JOIN_(a, b, c) a##b##c
+#define JOIN(a, b, c) JOIN_(a, b, c)
+#define FN(name) JOIN(ex_, KIND, _##name)
+static u32 FN(get)(struct PRIVATE *p, struct xfrm_state *x)
+{
+	return xfrm_dev_state_lower_handle(x, ASKED(p));
+}
+static netdev_tx_t FN(xmit)(struct sk_buff *skb, struct net_device *dev)
+{
+	struct PRIVATE *p = netdev_priv(dev);
+	u32 h = FN(get)(p, xfrm_input_state(skb));
+
+	if (h)
+		writel(h, p->io);
+	return NETDEV_TX_OK;
+}
+static int FN(add)(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *extack)
+{
+	x->xso.offload_handle = 1;
+	return 0;
+}
+static const struct net_device_ops FN(netdev_ops) = { .ndo_start_xmit = FN(xmit) };
+static const struct xfrmdev_ops FN(xfrmdev_ops) = {
+	.xdo_dev_state_add = FN(add),
+	.flags = XFRMDEV_OPS_F_LOWER_HANDLE,
+};
+"""
+KINDS_OF = """\
+#include <linux/io.h>
+#include <linux/netdevice.h>
+#include <net/xfrm.h>
+
+struct port { struct net_device *netdev; u32 __iomem *io; };
+struct rep { struct net_device *netdev, *up; u32 __iomem *io; };
+"""
+PORT_OF = """
+#define KIND port
+#define PRIVATE port
+#define ASKED(p) (p)->netdev
+#include "kind.h"
+int ex_port_probe(void)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct port));
+	struct port *port = netdev_priv(dev);
+
+	port->netdev = dev;
+	dev->netdev_ops = &ex_port_netdev_ops;
+	dev->xfrmdev_ops = &ex_port_xfrmdev_ops;
+	return ex_rep_create(port);
+}
+"""
+REP_OF = """
+#define KIND rep
+#define PRIVATE rep
+#define ASKED(p) (p)->DEVICE
+#include "kind.h"
+int ex_rep_create(struct port *port)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct rep)), *up = port->netdev;
+	struct rep *rep = netdev_priv(dev);
+
+	rep->netdev = dev;
+	STORE
+	dev->netdev_ops = &ex_rep_netdev_ops;
+	dev->xfrmdev_ops = &ex_rep_xfrmdev_ops;
+	return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("device", "store", "types", "known"),
+    [
+        ("netdev", "rep->up = port->netdev;", [], True),
+        ("up", "rep->up = dev;", [], True),
+        ("up", "rep->up = port->netdev;", ["WRONG_LOWER_DEV"], True),
+        ("up", "rep->up = up;", ["WRONG_LOWER_DEV"], True),
+        ("up", "rep->up = ex_netdev(port);", ["WRONG_LOWER_DEV"], True),
+        ("up", "rep->up = ex_own(rep);", [], True),
+        ("up", "rep->up = ex_own(ex_next(port));", [], False),
+        ("up", "rep->up = ex_peer(port);", [], False),
+    ],
+)
+def test_a_template_holds_the_tables_of_two_kinds_of_devices(
+    device: str, store: str, types: list[str], known: bool
+) -> None:
+    files = {
+        "kinds.h": KINDS_OF + "struct net_device *ex_peer(struct port *port);\n",
+        "kind.h": KINDS,
+        "port.c": '#include "kinds.h"\nint ex_rep_create(struct port *port);\n' + PORT_OF,
+        "rep.c": '#include "kinds.h"\n'
+        "static struct net_device *ex_netdev(struct port *p) { return p->netdev; }\n"
+        "static struct net_device *ex_own(struct rep *r) { return r->netdev; }\n"
+        "struct rep *ex_next(struct port *port);\n"
+        + REP_OF.replace("DEVICE", device).replace("STORE", store),
+    }
+    report = BASE.check(laid(files, "obj-m += example.o\nexample-y := port.o rep.o\n"))
+    assert [f.type for f in report.findings] == types
+    asked = "which device the resolver is asked for is not known"
+    assert any(row.reason.startswith(asked) for row in report.unknown) != known
 
 
 CARD = """

@@ -16,7 +16,7 @@ from xfrmlint.c.index import Indexes, is_word
 from xfrmlint.c.shape import Shapes, shapes_of
 from xfrmlint.c.unit import Unit, parse
 from xfrmlint.kernel.kbuild import Kbuild
-from xfrmlint.kernel.places import is_core
+from xfrmlint.kernel.places import is_core, vendor
 from xfrmlint.kernel.release import Release, release
 from xfrmlint.tree import Tree, Unreadable
 
@@ -193,17 +193,18 @@ class Corpus:
         return self._memo.left[key]
 
     def _settled(self, path: str, data: bytes) -> Settled:
-        """Return the names that a driver's own headers settle by the version, and a file asks for.
+        """Return the names that Makefiles, and own headers by the version, settle for a file.
 
-        Those of headers that include each other are open.
+        Those that it asks for. Those of headers that include each other are open.
         """
         if path.startswith(_SHARED) or path in self._settling or b"#" not in data:
             return ()
         outermost = not self._settling
+        given = self._given(path)
         if outermost:
             near = self.local(path)[1:]
             # Nearly no driver asks for the version: then there is nothing to read a header for.
-            if not any(VERSIONED in self.data(header) for header in near):
+            if not given and not any(VERSIONED in self.data(header) for header in near):
                 return ()
             self._reached = frozenset(near)
         self._settling.add(path)
@@ -211,13 +212,23 @@ class Corpus:
             # The far ones first: a row of headers is as long as somebody likes, the stack is not.
             for header in reversed(near):
                 self.unit(header)
-        found: dict[str, int] = {}
+        found = dict(given)
         for header in self.includes(path):
             if header in self._reached and header not in self._settling:
                 found.update(self.unit(header).blanked.features)
         self._settling.discard(path)
         words = set(_ASKED.findall(b"\n".join(_CONDITION.findall(data)))) if found else set()
         return tuple(sorted((name, n) for name, n in found.items() if name.encode() in words))
+
+    def _given(self, path: str) -> dict[str, int]:
+        """Return the names that the compiler is told for a file, whoever includes it."""
+        found = self.kbuild.defines(path)
+        if not found or path.endswith(".c"):
+            return found
+        name = re.escape(posixpath.basename(path))
+        users = self.tree.search(rf"include.*\b{name}\b", [vendor(path)])
+        told = [self.kbuild.defines(user) for user in users]
+        return {n: v for n, v in found.items() if all(one.get(n) == v for one in told)}
 
     def release_for(self, data: bytes) -> Release | None:
         """Return the tree's version if a file's text can ask for it."""

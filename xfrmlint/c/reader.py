@@ -162,11 +162,14 @@ class Reader:
 
         own: expand the driver's own macros there, too.
         """
+        make = self.expanded if own else self.views
+        if self.settings(path):
+            # What names its text makes is seen only in it as it is included.
+            return [view for item in self.outlines.items(path) for view in make(path, item, macros)]
         if not words.within(self.corpus.data(path)):
             lists = self.outlines.lists(path)
             if not lists or not any(words.within(self.corpus.data(one)) for one in lists):
                 return []
-        make = self.expanded if own else self.views
         items = self.outlines.holding(path, words.positions)
         return [view for item in items for view in make(path, item, macros)]
 

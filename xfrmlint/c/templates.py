@@ -40,10 +40,11 @@ def is_template(path: str, data: bytes) -> bool:
 def settings(corpus: Corpus, path: str, files: Iterable[str]) -> list[Setting]:
     """Return the macros that a header gets from the files that include it, for each inclusion.
 
-    path: is_template(). files: those that can include it. Where it means the same each time: none.
+    path: is_template(). files: those that can include it. Where it means what it says: none.
     """
     users = [file for file in files if file != path and path in corpus.includes(file)]
     used = {*_NAME.findall(corpus.data(path))} - corpus.defines(path)
+    words = {word.decode() for word in corpus.defines(path)}
     if all(used.isdisjoint(corpus.defines(file)) for file in users):
         return []
     found: list[Setting] = []
@@ -54,7 +55,9 @@ def settings(corpus: Corpus, path: str, files: Iterable[str]) -> list[Setting]:
                 found.append(setting)
     if len(found) > _MOST:
         corpus.doubts[path, 0] = f"included with more than {_MOST} settings; the rest is not seen"
-    return found[:_MOST] if len(found) > 1 else []
+    # Included once it can be read as it is, if its own macros don't hold what is set around it.
+    several = len(found) > 1 or any(not words.isdisjoint(one) for one in found)
+    return found[:_MOST] if several else []
 
 
 def _inclusions(corpus: Corpus, file: str, path: str) -> Iterator[int]:

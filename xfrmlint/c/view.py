@@ -347,7 +347,9 @@ def views(
             corpus.doubts.setdefault((path, item.start), TOO_MUCH)
         plain = readable(expansion.text)
         root = parse(plain).root_node
-        if root.has_error and not item.node.has_error and _TELLING.search(plain):
+        # Of a struct the item leaves the semicolon out.
+        broken = root.has_error and parse(plain + b";").root_node.has_error
+        if broken and not item.node.has_error and _TELLING.search(plain):
             corpus.doubts.setdefault((path, item.start), _NOT_PARSED)
         for inner in outline(root):
             made.append(View(corpus, path, inner, plain, expansion, item))

@@ -285,6 +285,7 @@ class Clang:
     def _given(self, source: str) -> tuple[list[str], list[str]]:
         """Return a source's arguments, and those whose paths differ from run to run."""
         given = flags.arguments(self._folders(source))
+        given += [f"-D{name}={value}" for name, value in self._kbuild.defines(source).items()]
         named = self._names_header(source)
         if self._header is None:
             return [*given, *flags.including([*self._first, named])], self._alone

@@ -272,7 +272,8 @@ class Calls:
             return predicate
         macro = self.reader.types.macro(name, frame.view.path)
         takes = macro is not None and macro.parameters is not None
-        if not takes and (macro is not None or not self._may_test(call, frame.view)):
+        tests = macro is None and self._may_test(call, values, frame.view)
+        if not takes and not tests:
             return []
         for value in values:
             if isinstance(value, Handle):
@@ -309,17 +310,19 @@ class Calls:
         made = bits(call.name, [one.value for one in known if one is not None])
         return numbered(frame.constant("", call), made) if made is not None else None
 
-    def _may_test(self, call: Call, view: View) -> bool:
+    def _may_test(self, call: Call, values: Sequence[Value], view: View) -> bool:
         """Tell whether what nobody defines may be there to test what it is given.
 
         That is a condition that nobody declares, or what is given a label: a macro; or a function
-        that answers yes or no, or is given nothing else, if somebody wants its answer.
+        that answers yes or no, or is given nothing else, or whose handle is used behind it, if
+        somebody wants its answer.
         """
         result = self.reader.types.result(call.name, view.path)
         if result is None:
             named = {one.name for one in call.arguments if isinstance(one, Name)}
             return bool(named & labels_in(view)) or is_condition(call.node)
-        answers = result.base in _TRUTHS or (result.base != "void" and len(call.arguments) == 1)
+        alone = len(call.arguments) == 1 or _is_used_again(call, values, view)
+        answers = result.base in _TRUTHS or (result.base != "void" and alone)
         wanted = destination(call.node).goes is not Goes.NOWHERE
         return answers and not result.pointers and wanted
 
@@ -383,6 +386,16 @@ class Calls:
         evaluator = Evaluator(frame, state, {})
         evaluator.left_whole(target.to, at, pointed(named))
         return evaluator.state
+
+
+def _is_used_again(call: Call, values: Sequence[Value], view: View) -> bool:
+    """Tell whether a handle that is given to a function is named behind the call."""
+    return any(
+        isinstance(value, Handle)
+        and isinstance(argument, Name)
+        and any(node.start_byte > call.node.end_byte for node in view.occurrences(argument.name))
+        for argument, value in zip(call.arguments, values, strict=True)
+    )
 
 
 def _location(value: Value) -> Location:

@@ -190,6 +190,13 @@ class Members:
         whole = own is not None and (not own.pointers or isinstance(target, Index))
         if own is not None and whole and self._is_descriptor(view, own):
             return "hardware"
+        array = self._is_array(view, kind, name)
+        if isinstance(target, Index) and not array and own is not None:
+            # What lies there is not what lies beside the pointer; integers alone say nothing.
+            there = self.reader.types.fields(own, view.path)
+            if there is not None and any(_is_the_kernels(one) for one in there[0].values()):
+                members = there[0]
+                bases = [member.base for member in members.values()]
         if root in _LASTING:
             return "lasting"
         if any(structs.OF_A_QUEUE.match(base) for base in bases):
@@ -202,10 +209,13 @@ class Members:
         element = at is not None and "[]" in at
         if isinstance(target, Index):
             # An array in the struct lives as long; a pointer can lead to descriptors.
-            text = b"" if kind is None or kind.node is not None else self._text(view, kind)
-            array = re.search(rb"\b" + re.escape(name.encode()) + rb"\s*\[", text) is not None
             element = not array
         return "lasting" if root in ("own", "argument") and not element else "unknown"
+
+    def _is_array(self, view: View, kind: CType | None, name: str) -> bool:
+        """Tell whether a struct's member is an array, and no pointer to one."""
+        text = b"" if kind is None or kind.node is not None else self._text(view, kind)
+        return re.search(rb"\b" + re.escape(name.encode()) + rb"\s*\[", text) is not None
 
     def _software(self, view: View, inner: Member) -> Mapping[str, CType] | None:
         """Return the members of the nearest struct around a member, by value, with a pointer.
@@ -243,6 +253,12 @@ class Members:
         word, _, tag = kind.base.partition(" ")
         found = self.reader.corpus.find(word, tag, view.path)
         return self.reader.corpus.unit(found.path).text[found.start : found.end] if found else b""
+
+
+def _is_the_kernels(member: CType) -> bool:
+    """Tell whether a member's type says that the kernel alone reads its struct, or for how long."""
+    said = (structs.OF_A_PACKET, structs.OF_A_QUEUE)
+    return member.pointers > 0 or any(one.match(member.base) for one in said)
 
 
 def _is_read_by_hardware(member: CType | None, bases: Sequence[str]) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 
+from xfrmlint.c.ctype import CType
 from xfrmlint.c.syntax import (
     Assignment,
     Expression,
@@ -76,10 +77,21 @@ def _holder(driver: Driver, view: View, one: Expression) -> str:
 
 
 def _holds_integers(driver: Driver, view: View, base: Expression) -> bool:
+    """Tell whether what a pointer leads to is an integer, or a struct of nothing else."""
     kind = driver.reader.types.of(base.node, view)
     if kind is None or kind.pointers != 1:
         return False
-    return driver.integer(kind.pointed(-1), view) is not None
+    return _is_of_integers(driver, view, kind.pointed(-1), 0)
+
+
+def _is_of_integers(driver: Driver, view: View, kind: CType, depth: int) -> bool:
+    if kind.pointers or depth > _DEEPEST:
+        return False
+    fields = driver.reader.types.fields(kind, view.path)
+    if fields is None:
+        return driver.integer(kind, view) is not None
+    parts = fields[0].values()
+    return bool(parts) and all(_is_of_integers(driver, view, p, depth + 1) for p in parts)
 
 
 def _is_cursor(driver: Driver, view: View, one: Expression, holder: str, depth: int) -> bool:

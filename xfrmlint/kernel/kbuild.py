@@ -1,4 +1,4 @@
-"""What Kbuild's Makefiles say: which .c files make a module, where headers are found.
+"""What Kbuild's Makefiles say: which .c files make a module, where headers are, what is defined.
 
 The grammar read is that of Documentation/kbuild/makefiles.rst: `obj-$(CONFIG_X) += name.o`,
 `name-y := part.o`, `name-objs := part.o`, ccflags-y.
@@ -6,12 +6,16 @@ The grammar read is that of Documentation/kbuild/makefiles.rst: `obj-$(CONFIG_X)
 
 import posixpath
 import re
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from xfrmlint.kernel.make import Makefile
 from xfrmlint.kernel.places import vendor
 from xfrmlint.tree import Tree
 
+_DEFINE = re.compile(r"-D(\w+)(?:=(0|[1-9]\d*))?")
+# -U takes a definition away.
+_OPTION = re.compile(r"-([DU])(\w+)(?:=(.*))?")
 _FLAGS = ("ccflags-y", "subdir-ccflags-y", "EXTRA_CFLAGS")
 
 
@@ -35,6 +39,7 @@ class Kbuild:
         self._modules: dict[str, list[Module]] = {}
         self._linked: dict[str, list[Module]] = {}
         self._include_folders: dict[str, list[str]] = {}
+        self._defines: dict[str, dict[str, int]] = {}
 
     def modules_of(self, source: str) -> list[Module]:
         """Return the modules into which a .c file is linked; empty if no Makefile says."""
@@ -81,6 +86,24 @@ class Kbuild:
         self._include_folders[start] = list(dict.fromkeys(found))
         return self._include_folders[start]
 
+    def defines(self, source: str) -> dict[str, int]:
+        """Return the macros that -D options of a file's Makefiles define, whatever is configured.
+
+        Those whose value is no number are left out, and what an option can take away again.
+        """
+        folder = posixpath.dirname(source)
+        names: Sequence[str] = _FLAGS
+        if folder not in self._defines:
+            given: list[str] = []
+            every: list[str] = []
+            for above in _upwards(folder):
+                makefile = self._makefile(above)
+                given += [word for name in names for word in makefile.certain(name)]
+                every += [word for name in names for word in makefile.words(name)]
+                names = ("subdir-ccflags-y",)
+            self._defines[folder] = _defined(given, every)
+        return self._defines[folder]
+
     def said(self, folder: str) -> tuple[bool, list[Module], list[str], dict[str, list[str]]]:
         """Return what a folder's Makefile says: if anything, modules, doubts, compiler's flags."""
         makefile = self._makefile(folder)
@@ -108,6 +131,20 @@ class Kbuild:
                     # A source of another folder (../common/x.o) is found by who links it.
                     self._linked.setdefault(source, []).append(module)
         return self._modules[folder]
+
+
+def _upwards(folder: str) -> Iterator[str]:
+    while folder:
+        yield folder
+        folder = posixpath.dirname(folder)
+
+
+def _defined(given: Sequence[str], every: Sequence[str]) -> dict[str, int]:
+    """Return what -D options define. given: those that always count; every: all that can."""
+    sure = {m[1]: m[2] or "1" for m in map(_DEFINE.fullmatch, given) if m is not None}
+    said = [m.groups("1") for m in map(_OPTION.match, every) if m is not None]
+    torn = {name for kind, name, value in said if kind == "U" or sure.get(name) != value}
+    return {name: int(value) for name, value in sure.items() if name not in torn}
 
 
 def _modules(makefile: Makefile) -> list[Module]:

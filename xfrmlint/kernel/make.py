@@ -46,7 +46,8 @@ _COST = 32
 class _Part(NamedTuple):
     """What one assignment gives to a variable. name: as it is written. adds: by +=.
 
-    evaluated: when it was read. where: the Makefile and its line.
+    evaluated: when it was read. where: the Makefile and its line. certain: what is written there,
+    if it counts whatever is configured.
     """
 
     name: str
@@ -54,6 +55,7 @@ class _Part(NamedTuple):
     adds: bool
     evaluated: bool
     where: str
+    certain: str
 
 
 class Makefile:
@@ -78,7 +80,7 @@ class Makefile:
                 continue
             self.found = True
             self._given["MAKEFILE_LIST"] = _TOP + path
-            self._read(text, path, 0)
+            self._read(text, path, 0, maybe=False)
             break
 
     def _outermost(self) -> str:
@@ -103,6 +105,15 @@ class Makefile:
         """Return what each assignment of a variable gives it: its words, and where it stands."""
         return [(self._part(part, 0).split(), part.where) for part in self._values.get(name, ())]
 
+    def certain(self, name: str) -> list[str]:
+        """Return the words that a variable has whatever is configured, as they are written."""
+        parts = self._values.get(name, ())
+        if any(not (part.adds or part.certain) for part in parts):
+            # One that replaces them, if it counts.
+            return []
+        words = [word for part in parts for word in part.certain.split()]
+        return [word for word in words if "$" not in word]
+
     def path(self, word: str) -> str:
         """Return the path of what a word of this Makefile names."""
         return self.below_top(word if _TOP in word else f"{self.folder}/{word}")
@@ -111,7 +122,7 @@ class Makefile:
         """Return the path of what a word names that counts from the tree's top."""
         return posixpath.normpath(word.rpartition(_TOP)[2].lstrip("/"))
 
-    def _read(self, text: str, path: str, depth: int) -> None:
+    def _read(self, text: str, path: str, depth: int, maybe: bool) -> None:
         inside, recipe, defining = 0, False, False
         for number, line in _logical_lines(text):
             where = f"{path}:{number}"
@@ -122,16 +133,17 @@ class Makefile:
             elif (condition := _CONDITIONAL.match(line)) is not None:
                 inside += 1 if condition.group(1) else -1
             elif (include := _INCLUDE.match(line)) is not None:
-                self._include(include.group(2), where, include.group(1) != "", depth)
+                optional = include.group(1) != ""
+                self._include(include.group(2), where, optional, depth, maybe or inside > 0)
             elif (assignment := _ASSIGN.fullmatch(line)) is not None:
-                self._assign(assignment, where, inside > 0)
+                self._assign(assignment, where, maybe or inside > 0)
                 recipe = False
             elif _MAKING.match(line):
                 self.doubts.append(f"{where} is not evaluated: {_short(line)}")
             elif _RULE.match(line):
                 recipe = True
 
-    def _include(self, text: str, where: str, optional: bool, depth: int) -> None:
+    def _include(self, text: str, where: str, optional: bool, depth: int, maybe: bool) -> None:
         for word in self._expand(text, 0).split():
             try:
                 if "$" in word or depth == _INCLUDE_DEPTH or self._left < 0:
@@ -143,10 +155,11 @@ class Makefile:
                     name = word.replace(_TOP, "")
                     self.doubts.append(f"{where} includes {name}, which can't be read ({error})")
                 continue
-            self._read(inner, self.path(word), depth + 1)
+            self._read(inner, self.path(word), depth + 1, maybe)
 
     def _assign(self, assignment: re.Match[str], where: str, maybe: bool) -> None:
         written, sign, text = assignment.groups()
+        certain = "" if maybe or "$" in written or sign == "?=" else text
         name = self._expand(_CHOSEN.sub("-y", written), 0)
         parts = self._values.setdefault(name, [])
         evaluated = sign.startswith(":") or (sign == "+=" and bool(parts) and parts[-1].evaluated)
@@ -158,7 +171,7 @@ class Makefile:
         self._left -= len(parts)
         if not (adds or maybe or sign == "?=" or self._left < 0):
             parts[:] = [part for part in parts if part.name != written]
-        parts.append(_Part(written, text, adds, evaluated or sign == "!=", where))
+        parts.append(_Part(written, text, adds, evaluated or sign == "!=", where, certain))
 
     def _part(self, part: _Part, depth: int) -> str:
         return part.text if part.evaluated else self._expand(part.text, depth)

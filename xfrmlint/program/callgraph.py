@@ -174,7 +174,7 @@ class CallGraph:
         """Return where a function's name means this function (declarations left out)."""
         reader, path, name = self.reader, function.path, function.name
         view = self._views.get(function)
-        if view is not None and view.static and reader.corpus.kbuild.modules_of(path):
+        if view is not None and view.static and reader.corpus.kbuild.modules_of(view.path):
             # Nobody else can name it (a source that is #included is linked into no module).
             included = [file for file in reader.corpus.includes(path) if file.endswith(".c")]
             own = [o for file in (path, *included) for o in reader.inside(name, file)]

@@ -13,6 +13,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import arguments_of, bare, called_by, given_to
+from xfrmlint.c.mention import slot_of
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import Local, View
 from xfrmlint.contract import words
@@ -25,8 +26,8 @@ from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.common import Common
 from xfrmlint.program.privates import Privates, private_of
 from xfrmlint.program.reach import reached
-from xfrmlint.valueflow.forms import Stored, plain
-from xfrmlint.valueflow.sources import Sources, Tracer
+from xfrmlint.valueflow.forms import Stored, Value, plain
+from xfrmlint.valueflow.sources import Sources, Tracer, returned
 
 _INSTALLED = re.compile(rb"netdev_ops|xfrmdev_ops|ethtool_ops|register_netdev")
 
@@ -160,7 +161,38 @@ class Devices:
     def _stored(self, stored: Stored) -> Whose | None:
         """Tell what a store says by itself: `priv->netdev = dev`, with priv = netdev_priv(dev)."""
         whose = self._made_beside(stored)
-        return Whose.OTHER if whose is None and self.common.is_anothers(stored) else whose
+        if whose is not None or stored.value is None:
+            return whose
+        value = _read_of(stored.view, stored.value)
+        read = [one for one in self._returned(stored.view, value) if _is_member(one.node)]
+        if any(self._is_of_another_kind(stored, one) for one in (Value(stored.view, value), *read)):
+            return Whose.PEER
+        # What a function reads of what it is given is that one's.
+        given = arguments_of(value) if read else [value]
+        anothers = any(self.common.is_anothers(stored._replace(value=one)) for one in given)
+        return Whose.OTHER if anothers else None
+
+    def _returned(self, view: View, call: Node) -> list[Value]:
+        """Return what a function of the driver's returns."""
+        found = self.reader.definitions(called_by(call), view.path)
+        return [Value(inner, value) for inner in found for value in returned(inner)]
+
+    def _is_of_another_kind(self, stored: Stored, read: Value) -> bool:
+        """Tell whether private data gets the own device of private data of another struct.
+
+        `rep->uplink = port->netdev;`
+        """
+        value = bare(read.node)
+        if not _is_member(value):
+            return False
+        slot = slot_of(self.reader, read.view, value)
+        kind = self.reader.types.of(stored.base, stored.view)
+        own = self.reader.types.resolved(kind, stored.view.path).base if kind is not None else ""
+        privates = self.privates.structs(stored.view.path)
+        if own == slot.struct or not {own, slot.struct} <= privates:
+            return False
+        stores = self.tracer.forms.stores_of_member(slot.struct, slot.field, read.view.path)
+        return bool(stores) and all(self._made_beside(one) is Whose.OWN for one in stores)
 
     def _made_beside(self, stored: Stored) -> Whose | None:
         """Tell whether a device is kept beside the private data of itself, or of another one."""
@@ -189,10 +221,7 @@ class Devices:
         Of a table of several devices' private data it is no device's own.
         """
         holder = value.child_by_field_name("argument")
-        holder = bare(holder) if holder is not None else None
-        if holder is not None and holder.type == "identifier":
-            values = view.assignments(node_text(holder))
-            holder = bare(values[0]) if len(values) == 1 else holder
+        holder = _read_of(view, bare(holder)) if holder is not None else None
         if holder is None or holder.type != "subscript_expression":
             return None
         index, of = (holder.child_by_field_name(part) for part in ("index", "argument"))
@@ -276,6 +305,18 @@ def _origin(view: View, name: str, at: Node) -> str:
     if only is None or "alloc" not in called_by(only):
         return ""
     return f"{only.start_byte}" if function_named(called_by(only)).device == "own" else ""
+
+
+def _read_of(view: View, node: Node) -> Node:
+    """Return what a local variable was read from, if it is given nothing else; else a node."""
+    local = view.local(node_text(node), node.start_byte) if node.type == "identifier" else None
+    values = view.assignments(local.name) if local is not None and local.parameter < 0 else ()
+    read = bare(values[0]) if len(values) == 1 else node
+    return read if read.type in ("field_expression", "subscript_expression") else node
+
+
+def _is_member(node: Node) -> bool:
+    return bare(node).type == "field_expression"
 
 
 def _is_given(stored: Stored) -> bool:

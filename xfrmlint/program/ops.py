@@ -9,7 +9,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import INT, declared, specified
-from xfrmlint.c.expression import arguments_of, bare, called_by, given_to, position_in
+from xfrmlint.c.expression import arguments_of, bare, called_by, position_in
 from xfrmlint.c.mention import Slot, Use, slot_of, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
@@ -17,6 +17,7 @@ from xfrmlint.c.view import View
 from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, RESOLVE, SHARE
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import Doubt
+from xfrmlint.program.bits import bits_set
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.pointers import targets_of
 from xfrmlint.program.promised import Promised
@@ -24,6 +25,8 @@ from xfrmlint.program.sharing import SharingTest, sharing_test
 from xfrmlint.valueflow.sources import Tracer
 from xfrmlint.valueflow.uses import Step, Uses
 
+# Begins the name of an object that an allocation makes.
+_MADE = "made at "
 _INDEX = re.compile(r"\[([^]]*)\]")
 
 
@@ -36,7 +39,7 @@ class Callback(NamedTuple):
 
 
 class Key(NamedTuple):
-    """What object is meant: a variable of a file, or a member of a struct type."""
+    """What object is meant: a variable of a file, a member of a struct type, what a call made."""
 
     scope: str
     name: str
@@ -116,6 +119,7 @@ class _Finder:
         # Where a feature of a device is set that is the promise.
         self.features: list[Place] = []
         self.tracer = Tracer(self.reader, graph.passed, self.object_of)
+        self.makers = Tracer(self.reader, graph.passed, self.made_by)
         self.uses = Uses(self.reader, graph.passed, lambda _: (), self.reads, self.mention)
         self.constants = Constants(self.reader.types)
         contract = self.reader.contract
@@ -157,8 +161,7 @@ class _Finder:
             return
         target = _assigned(parent)
         if target is not None and self.is_ops(view, parent):
-            assigned = self.table_of_base(view, parent)
-            if assigned is not None:
+            for assigned in self.tables_of_base(view, parent):
                 self.callback(assigned, view, node, name, target)
 
     def callback(self, table: Table, view: View, node: Node, name: str, value: Node) -> None:
@@ -259,15 +262,19 @@ class _Finder:
             self.tables[key] = Table(key, symbol, place)
         return self.tables[key]
 
-    def table_of_base(self, view: View, expression: Node) -> Table | None:
+    def tables_of_base(self, view: View, expression: Node) -> list[Table]:
+        """Return the tables that an expression of a member of theirs can mean."""
         base = expression.child_by_field_name("argument")
         if base is None:
-            return None
-        key = self.key(view, base)
-        if key in self.tables:
-            return self.tables[key]
-        place = self.declared_at(view, key) or view.place(expression.start_byte)
-        return self.table(key, key.name, place)
+            return []
+        found = []
+        for key in self.keys(view, base):
+            if key not in self.tables:
+                place = self.declared_at(view, key) or view.place(expression.start_byte)
+                made = key.name.startswith(_MADE)
+                self.table(key, node_text(bare(base)) if made else key.name, place)
+            found.append(self.tables[key])
+        return found
 
     def declared_at(self, view: View, key: Key) -> Place | None:
         """Return where a variable that assignments fill is declared."""
@@ -286,6 +293,17 @@ class _Finder:
         """Return which object an expression of type struct xfrmdev_ops (or a pointer to it) is."""
         answers = self.tracer.of(view, node).answers
         return next(iter(answers), Key(str(view.function), node_text(bare(node))))
+
+    def keys(self, view: View, node: Node) -> list[Key]:
+        """Return the object that an expression is, or each that is allocated and that it can be."""
+        made = self.makers.of(view, node)
+        return [self.key(view, node)] if made.doubts or not made.answers else list(made.answers)
+
+    def made_by(self, view: View, node: Node) -> Key | None:
+        """Return the object that an expression makes, if it is a call that allocates."""
+        if node.type != "call_expression" or function_named(called_by(node)).gfp < 0:
+            return None
+        return Key(str(view.function), f"{_MADE}{node.start_byte}")
 
     def object_of(self, view: View, node: Node) -> Key | None:
         """Return which object an expression names; None where it has to be followed further."""
@@ -324,15 +342,15 @@ class _Finder:
                 return
             self.promise(self.table_of_list(view, owner, entry.pair), view, node, value)
             return
-        target = _assigned(parent, ("=", "|=")) or _written_once(parent)
         base = parent.child_by_field_name("argument")
-        if target is None or base is None or not self.is_ops(view, parent):
+        if parent.type != "field_expression" or base is None or not self.is_ops(view, parent):
             return
-        sets = self.sets_flag(view, target)
-        if sets is not False:
-            flagged = Flagged(self.key(view, base), view.place(node.start_byte), sets is True)
-            if flagged not in self.flagged:
-                self.flagged.append(flagged)
+        for one in bits_set(self.tracer.forms, view, node):
+            sets = self.sets_flag(*one) if one is not None else None
+            if sets is not False:
+                place = view.place(node.start_byte)
+                flagged = [Flagged(key, place, sets is True) for key in self.keys(view, base)]
+                self.flagged += [one for one in flagged if one not in self.flagged]
 
     def promise(self, table: Table, view: View, node: Node, value: Node) -> None:
         """Note what a table's flags are initialized with."""
@@ -532,7 +550,7 @@ def _element_of(key: Key, flagged: Key) -> bool:
     return bool(bracket) and key.scope == flagged.scope and key.name.startswith(f"{root}[")
 
 
-def _assigned(expression: Node, operators: tuple[str, ...] = ("=",)) -> Node | None:
+def _assigned(expression: Node) -> Node | None:
     """Return the right side if a field expression is the left side of an assignment."""
     up = expression
     while up.parent is not None and up.parent.type == "parenthesized_expression":
@@ -544,7 +562,7 @@ def _assigned(expression: Node, operators: tuple[str, ...] = ("=",)) -> Node | N
     operator = parent.child_by_field_name("operator")
     if parent.type != "assignment_expression" or left is None or left.id != up.id:
         return None
-    if operator is not None and operator.type not in operators:
+    if operator is not None and operator.type != "=":
         return None
     return parent.child_by_field_name("right")
 
@@ -571,14 +589,6 @@ def _assignment_of(node: Node) -> Node | None:
     right = parent.child_by_field_name("right") if parent is not None else None
     assigned = parent is not None and parent.type == "assignment_expression"
     return parent if assigned and right is not None and right.id == up.id else None
-
-
-def _written_once(expression: Node) -> Node | None:
-    """Return the value of WRITE_ONCE(expression, value)."""
-    given = given_to(expression)
-    if given is None or given.name != "WRITE_ONCE" or given.position:
-        return None
-    return next(iter(arguments_of(given.call)[1:]), None)
 
 
 def _literal_target(listed: Node) -> Node | None:
