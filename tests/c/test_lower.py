@@ -246,6 +246,12 @@ CASES = {
     "x = (u32)(y);": [
         "0: x = (32 bits)(y) -> out",
     ],
+    "x = (u64)(u32)(y);": [
+        "0: x = (64 bits)((32 bits)(y)) -> out",
+    ],
+    "x = (handle_t)(u64)(u32)(y);": [
+        "0: x = (None)((64 bits)((32 bits)(y))) -> out",
+    ],
     "x = (u32)-y;": [
         "0: x = (32 bits)(-y) -> out",
     ],
