@@ -10,7 +10,10 @@ from xfrmlint.flow.events import Device, Kind, Path, Sa, Source
 from xfrmlint.flow.paths import Traced
 
 HEADER = "drivers/net/foo/foo.h"
+# What a driver declares and nobody sees may test a handle; the kernel's own functions don't.
+KERNELS = {"include/linux/give.h": "void give(unsigned long h);\nvoid drop(struct sk_buff *skb);\n"}
 STRUCTS = """\
+#include <linux/give.h>
 struct sa { u32 index; u32 flags; struct net_device *dev; };
 struct desc { __le32 sa; __le32 len; };
 struct md { u32 a; unsigned long h; };
@@ -30,8 +33,6 @@ struct priv {
 	struct xfrm_state *last_x;
 	struct sa sas[16];
 };
-void drop(struct sk_buff *skb);
-void give(unsigned long h);
 bool busy(void);
 """
 OPS = """
@@ -60,7 +61,7 @@ H = f"{X}\tunsigned long h = xfrm_dev_state_lower_handle(x, dev);\n"
 
 def traced(files: Mapping[str, str]) -> Traced:
     """Follow the packets of the driver foo."""
-    found = analysis_of(tree({"drivers/net/foo/Makefile": "obj-m += foo.o\n", **files}))
+    found = analysis_of(tree({"drivers/net/foo/Makefile": "obj-m += foo.o\n", **KERNELS, **files}))
     return found.traced["foo"]
 
 

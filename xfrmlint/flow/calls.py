@@ -33,7 +33,7 @@ from xfrmlint.flow.code import Code
 from xfrmlint.flow.evaluate import Evaluator, Held
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.frame import NETDEV, Frame, Outcomes
-from xfrmlint.flow.summary import holds, written_here
+from xfrmlint.flow.summary import handles_in, holds, written_here
 from xfrmlint.flow.values import (
     SAME,
     UNKNOWN,
@@ -293,7 +293,7 @@ class Calls:
             return [(self._copied(frame, values, state, call.arguments[0]), values[0])]
         for argument, value in zip(call.arguments, values, strict=True):
             if holds(value, state):
-                state = self._given_away(frame, call.name, argument, value, state)
+                state = self._given_away(frame, call, argument, value, state)
         for value in values:
             if isinstance(value, Pointer) and value.to[0].startswith("="):
                 # It may have been filled.
@@ -352,8 +352,9 @@ class Calls:
         return outcomes if looks else None
 
     def _given_away(
-        self, frame: Frame, name: str, argument: Expression, value: Value, state: State
+        self, frame: Frame, call: Call, argument: Expression, value: Value, state: State
     ) -> State:
+        name = call.name
         text = f"given to {name}()" if name else "given to a function pointer"
         if isinstance(value, Handle):
             if not name:
@@ -364,12 +365,25 @@ class Calls:
                 return frame.mark(
                     state, Kind.STORE, argument, handle=value.id, text=text, known=facts
                 )
-            return frame.used(state, value, argument, text)
-        at = _location(value)
-        if at and at[0].startswith("="):
-            for handle in state.handles_below(at):
+        unseen = self._is_unseen(name, frame.view)
+        # Of a refusal the caller hears; what is pointed to can be another number behind the call.
+        told = destination(call.node).goes is not Goes.NOWHERE or isinstance(value, Pointer)
+        for handle in handles_in(value, state):
+            if unseen:
+                state = frame.entrusted(state, handle, argument, text, told)
+            else:
                 state = frame.used(state, handle, argument, text)
         return state
+
+    def _is_unseen(self, name: str, view: View) -> bool:
+        """Tell whether what is called is declared by a driver, and its code is nowhere to be seen.
+
+        The kernel's own functions know nothing of handles: they don't test them.
+        """
+        if not name or function_named(name).known:
+            return not name
+        found = self.reader.corpus.find("function", name, view.path)
+        return found is not None and not found.path.startswith(("include/", "arch/"))
 
     def _copied(
         self, frame: Frame, values: Sequence[Value], state: State, named: Expression

@@ -100,6 +100,20 @@ class Frame:
         facts = state.known.get(handle.id, "")
         return self.mark(state, Kind.USE, one, handle=handle.id, text=text, known=facts)
 
+    def entrusted(
+        self, state: State, handle: Handle, one: Expression, text: str, told: bool
+    ) -> State:
+        """Note that a handle is given to what is not seen, and may test it: that is no sure use.
+
+        told: what comes behind it can depend on what it found.
+        """
+        facts = state.known.get(handle.id, "")
+        if facts not in ("", "zero"):
+            return self.used(state, handle, one, text)
+        asked = self.compared(state, handle, one)
+        after = self.mark(asked, Kind.USE, one, handle=handle.id, text=text, known="unseen")
+        return after if told else after.knowing(handle.id, facts)
+
     def cut(self, state: State, at: Expression, why: str) -> State:
         """Note that a path was not followed any further."""
         self.code.cut_off = True
@@ -293,7 +307,7 @@ class Frame:
 
     def compared(self, state: State, handle: Handle, one: Expression) -> State:
         """Note a comparison that may exclude 0, or may not."""
-        if state.known.get(handle.id):
+        if state.known.get(handle.id, "zero") != "zero":
             return state
         after = state.knowing(handle.id, "compared")
         return self.mark(after, Kind.COMPARE, one, handle=handle.id)

@@ -46,6 +46,14 @@ def holds(value: Value, state: State) -> bool:
     return False
 
 
+def handles_in(value: Value, state: State) -> list[Handle]:
+    """Return a handle, or those in a local struct, which can be given by its address."""
+    if isinstance(value, Handle):
+        return [value]
+    at = value.to if isinstance(value, Pointer) else value.at if isinstance(value, Struct) else ()
+    return state.handles_below(at) if at and at[0].startswith("=") else []
+
+
 def zeros(returned: Outcomes) -> Outcomes:
     """Take a constant 0 for the handle that another path returns, where that is known to be 0.
 
