@@ -1011,7 +1011,21 @@ MEMORY = """\
 struct flow { u32 hash; u32 hits; u32 sa; struct list_head node; };
 struct plain { u32 hash; u32 sa; };
 struct kept { struct net_device *of; struct desc d; };
-struct tx { struct port *port; u64 *d; u32 head; u32 own[8]; struct desc *descs; struct kept k; };
+struct tx {
+	struct port *port;
+	u64 *d;
+	u32 head;
+	u32 own[8];
+	struct desc *descs;
+	struct kept k;
+	struct plain *ring;
+	struct plain *table;
+	struct plain last[8];
+};
+static struct plain *next(struct tx *t)
+{
+	return &t->ring[t->head++ % 8];
+}
 struct port {
 	struct net_device *nd;
 	struct xarray flows;
@@ -1042,6 +1056,12 @@ GOES_ON = f"{PORT}{H}if (!h) {DROP}\n"
         ("u32 at = t->head & 7; t->d[at] = h;", "use"),
         ("t->d[0] = h;", "use"),
         ("t->descs[t->head].sa = cpu_to_le32(h);", "use"),
+        # So is one whose whole elements are copied to it, where it stands.
+        ("struct plain e = { .sa = h }; t->ring[t->head++ % 8] = e;", "use"),
+        ("struct plain e = { .sa = h }; *next(t) = e;", "use"),
+        ("struct plain e = { .sa = h }, *d = next(t); memcpy(d, &e, sizeof(e));", "use"),
+        ("struct plain e = { .sa = h }; t->last[t->head++ % 8] = e;", "store"),
+        ("struct plain e = { .sa = h }; t->table[skb->len] = e;", "store"),
         # A descriptor that is kept beside pointers is none that hardware reads.
         ("t->k.d.sa = cpu_to_le32(h);", "store"),
         # What is looked up, iterated over or an array's own element was there before the packet.

@@ -24,14 +24,19 @@ _DEEPEST = 3
 def lifetime(code: Code, view: View, target: Expression, at: Location | None) -> str:
     """Return what a handle that is stored in an lvalue reaches: see Members.memory()."""
     driver = code.driver
-    if isinstance(target, Index) and _holds_integers(driver, view, target.of):
-        base, index = target.of, target.index
-        # Whatever the integers are called, what is filled one after the other is a ring.
-        if _is_cursor(driver, view, index, _holder(driver, view, base), 0):
-            return "unknown" if _is_array(driver, view, base) else "hardware"
-        if driver.constants.value(index.text, view.path) and not _is_array(driver, view, base):
-            return "unknown"
     where = driver.members.memory(view, target, at)
+    if isinstance(target, Index):
+        base, index = target.of, target.index
+        cursor = _is_cursor(driver, view, index, _holder(driver, view, base), 0)
+        array = _is_array(driver, view, base)
+        if not _holds_integers(driver, view, base):
+            # What a ring's elements are, their members say.
+            return "unknown" if cursor and where == "lasting" and not array else where
+        # Whatever the integers are called, what is filled one after the other is a ring.
+        if cursor:
+            return "unknown" if array else "hardware"
+        if driver.constants.value(index.text, view.path) and not array:
+            return "unknown"
     if where != "unknown" or at is None or not isinstance(target, Member):
         return where
     if "container" in at:
