@@ -1007,6 +1007,50 @@ def test_numbers_are_those_of_c(statements: str, paths: set[str]) -> None:
     assert ways(H + statements, NUMBERS) == paths
 
 
+PLACES = """\
+#define NO_SA 0x3ff
+#define greater(a, b) ((a) > (b) ? (a) : (b))
+#define lesser(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
+#define between(a, low, high) lesser(u32, greater(a, low), high)
+#define once(a, b) ({ typeof(a) _a = (a), _b = (b); _a < _b ? _b : _a; })
+static long found(unsigned long h)
+{
+	if (!h)
+		return -ENOENT;
+	return h;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("statements", "paths"),
+    [
+        # An error in a handle's place is asked for, or is a handle that was not.
+        (f"long a = found(h); if (a < 0) {DROP}\ngive(a);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"int a = found(h); if (a == -ENOENT) {DROP}\ngive(a);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"long a = h ? h : -ENOENT; if (a <= 0) {DROP}\ngive(a);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        ("long a = found(h); give(a);", {ZERO_GIVEN, GIVEN}),
+        (f"long a = found(h); if (!a) {DROP}\ngive(a);", {ZERO_GIVEN, GIVEN}),
+        (f"int a = found(h); if (a == -EBUSY) {DROP}\ngive(a);", {ZERO_GIVEN, DROPPED, GIVEN}),
+        (f"long a = h ? h : -ENOENT; if (a > MAX) {DROP}\ngive(a);", {ZERO_GIVEN, DROPPED, GIVEN}),
+        ("int a = h; if (!a) a = -ENOENT; give(a);", {ZERO_GIVEN, DROPPED, GIVEN}),
+        # What is no error was chosen because 0 was asked for.
+        ("u32 a = h ? h : NO_SA; give(a);", {ZERO_DROPPED, GIVEN}),
+        ("if (!h) h = NO_SA; give(h);", {ZERO_DROPPED, GIVEN}),
+        # The greater or the lesser of two numbers is computed, and no test.
+        (f"if (!h) {DROP}\nu32 a = between(h, 1, MAX); give(a);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        (f"h = greater(h, BASE); if (h == BASE) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        ("give(greater(h, BASE));", {ZERO_GIVEN, DROPPED, GIVEN}),
+        ("give(once(h, 1));", {ZERO_GIVEN, GIVEN}),
+        ("u32 a = between(h, 1, MAX); give(a);", {ZERO_GIVEN, DROPPED, GIVEN}),
+        ("give(lesser(u32, h, MAX));", {ZERO_GIVEN, DROPPED, GIVEN}),
+        ("give(max(h, 1UL));", {"ask, use given to give()"}),
+    ],
+)
+def test_what_stands_in_a_handles_place(statements: str, paths: set[str]) -> None:
+    assert ways(H + statements, NUMBERS + PLACES) == paths
+
+
 MEMORY = """\
 struct flow { u32 hash; u32 hits; u32 sa; struct list_head node; };
 struct plain { u32 hash; u32 sa; };

@@ -29,6 +29,7 @@ from xfrmlint.flow.values import (
     TURNED,
     UNKNOWN,
     Constant,
+    Form,
     Handle,
     HandleId,
     Location,
@@ -41,10 +42,13 @@ from xfrmlint.flow.values import (
     Unknown,
     Value,
     XfrmState,
+    is_error,
 )
 from xfrmlint.program.access import STATE
 
 _LONGEST = 24
+# include/linux/err.h: MAX_ERRNO.
+_MOST_ERRORS = 4095
 _PRIVATE = Pointer(("own",))
 NETDEV = CType("struct net_device", 1)
 
@@ -240,6 +244,21 @@ class Frame:
             return False
         base = self.driver.reader.types.resolved(kind, view.path).base
         return base in self.driver.members.devices.privates.structs(view.path)
+
+    def standing_in(self, value: Value, handle: Value, state: State, chosen: bool = False) -> Value:
+        """Return what is put in a handle's place where it is 0, as a number made from it.
+
+        An error's number is no handle: who does not ask for it has not asked for 0. chosen: nor is
+        any other number that a comparison chose, as max() does.
+        """
+        if not isinstance(value, Constant) or not isinstance(handle, Handle):
+            return value
+        if state.known.get(handle.id) != "zero":
+            return value
+        number = self.driver.number_of(value, self.view)
+        # -1 can be what hardware takes for none.
+        error = is_error(value) or (number is not None and -_MOST_ERRORS <= number.value < -1)
+        return Handle(handle.id, Form.COMPUTED, number) if chosen or error else value
 
     def fitted(self, value: Value, kind: CType | None) -> Value:
         """Return a number as what an integer type makes of it."""

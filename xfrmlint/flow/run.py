@@ -137,7 +137,7 @@ class Run:
         self.stack.pop()
         exits: dict[object, Exit] = {}
         coverage = Coverage()
-        for after, value in zeros(returned):
+        for after, value in zeros(frame, returned):
             if isinstance(value, Struct):
                 # Returned by value: it outlives the frame.
                 after, value = after.stored(RESULT, value), Struct(RESULT)
@@ -334,7 +334,7 @@ class _Walk:
             case Count():
                 to, value = one.result, evaluator.count(one)
             case Keep():
-                to, value = one.to, evaluator.value(one.value)
+                to, value = one.to, evaluator.keep(one)
             case Declare():
                 evaluator.declare(one.declaration)
             case Evaluate():

@@ -54,10 +54,11 @@ def handles_in(value: Value, state: State) -> list[Handle]:
     return state.handles_below(at) if at and at[0].startswith("=") else []
 
 
-def zeros(returned: Outcomes) -> Outcomes:
+def zeros(frame: Frame, returned: Outcomes) -> Outcomes:
     """Take a constant 0 for the handle that another path returns, where that is known to be 0.
 
-    `if (!h) return NULL; return (struct sa *)h;` returns the handle either way.
+    `if (!h) return NULL; return (struct sa *)h;` returns the handle either way; -ENOENT instead of
+    NULL stands in its place.
     """
     handles = {v for _, v in returned if isinstance(v, Handle) and v.zero and not v.zero.value}
     if len(handles) != 1:
@@ -66,7 +67,7 @@ def zeros(returned: Outcomes) -> Outcomes:
     return [
         (s, handle)
         if isinstance(v, Constant) and v.zero and s.known.get(handle.id) == "zero"
-        else (s, v)
+        else (s, frame.standing_in(v, handle, s))
         for s, v in returned
     ]
 

@@ -107,6 +107,11 @@ class Constant:
     number: Int | None = None
 
 
+def is_error(value: "Value") -> bool:
+    """Tell whether a value is an error by its name: -ENOENT."""
+    return isinstance(value, Constant) and value.text.startswith("-E")
+
+
 @dataclass(frozen=True, slots=True)
 class Bits:
     """A set of flags that was 0 once; names: of the bits that were set since."""
