@@ -279,7 +279,7 @@ CASES = {
         "0: test h -> out, false",
     ],
     "if (IS_ERR_OR_NULL(p)) ;": [
-        "0: test p -> false, out",
+        "0: test (None)(p) -> false, out",
     ],
     "if (!(x = f())) ;": [
         "0: %0 = f()",

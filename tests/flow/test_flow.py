@@ -1007,12 +1007,22 @@ def test_numbers_are_those_of_c(statements: str, paths: set[str]) -> None:
     assert ways(H + statements, NUMBERS) == paths
 
 
+READ = "ask, !0, use dereferenced"
+ZERO_READ = "ask, 0, use dereferenced"
 PLACES = """\
 #define NO_SA 0x3ff
 #define greater(a, b) ((a) > (b) ? (a) : (b))
 #define lesser(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define between(a, low, high) lesser(u32, greater(a, low), high)
 #define once(a, b) ({ typeof(a) _a = (a), _b = (b); _a < _b ? _b : _a; })
+static struct sa *sa_of(unsigned long h)
+{
+	return h ? (struct sa *)h : ERR_PTR(-ENOENT);
+}
+static int index(unsigned long h)
+{
+	return h ? h - 1 : -1;
+}
 static long found(unsigned long h)
 {
 	if (!h)
@@ -1034,6 +1044,28 @@ static long found(unsigned long h)
         (f"int a = found(h); if (a == -EBUSY) {DROP}\ngive(a);", {ZERO_GIVEN, DROPPED, GIVEN}),
         (f"long a = h ? h : -ENOENT; if (a > MAX) {DROP}\ngive(a);", {ZERO_GIVEN, DROPPED, GIVEN}),
         ("int a = h; if (!a) a = -ENOENT; give(a);", {ZERO_GIVEN, DROPPED, GIVEN}),
+        (
+            f"int a = h - 1; if (!h) a = -1; if (a < 0) {DROP}\ngive(a);",
+            {ZERO_DROPPED, DROPPED, GIVEN},
+        ),
+        ("int a = index(h); give(a);", {ZERO_GIVEN, GIVEN}),
+        (f"int a = index(h); if (a < 0) {DROP}\ngive(a);", {ZERO_DROPPED, DROPPED, GIVEN}),
+        # Who has asked for it may count it.
+        (
+            f"int a = found(h); if (a < 0) {{ give(-a); {DROP} }}\ngive(a);",
+            {ZERO_GIVEN, GIVEN},
+        ),
+        # An error can be a pointer.
+        (
+            f"struct sa *s = sa_of(h); if (IS_ERR(s)) {DROP}\ngive(s->index);",
+            {ZERO_DROPPED, DROPPED, READ},
+        ),
+        (
+            f"struct sa *s = sa_of(h); if (IS_ERR_OR_NULL(s)) {DROP}\ngive(s->index);",
+            {ZERO_DROPPED, READ},
+        ),
+        ("struct sa *s = sa_of(h); give(s->index);", {ZERO_READ, READ}),
+        (f"struct sa *s = sa_of(h); if (!s) {DROP}\ngive(s->index);", {ZERO_READ, READ}),
         # What is no error was chosen because 0 was asked for.
         ("u32 a = h ? h : NO_SA; give(a);", {ZERO_DROPPED, GIVEN}),
         ("if (!h) h = NO_SA; give(h);", {ZERO_DROPPED, GIVEN}),
@@ -1049,6 +1081,20 @@ static long found(unsigned long h)
 )
 def test_what_stands_in_a_handles_place(statements: str, paths: set[str]) -> None:
     assert ways(H + statements, NUMBERS + PLACES) == paths
+
+
+@pytest.mark.parametrize(
+    ("statements", "paths"),
+    [
+        ("bool ok = true; ok &= h != 0; ok &= busy(); if (ok) give(h);", {ZERO_DROPPED, GIVEN}),
+        ("bool bad = !h; bad |= busy(); if (!bad) give(h);", {ZERO_DROPPED, GIVEN}),
+        ("bool ok = busy(); ok |= h != 0; if (ok) give(h);", {ZERO_GIVEN, ZERO_DROPPED, GIVEN}),
+        ("bool ok = h; ok = busy(); if (ok) give(h);", {"ask, use given to give()"}),
+    ],
+)
+def test_a_flag_is_summed_up(statements: str, paths: set[str]) -> None:
+    found = ways(H + statements, NUMBERS)
+    assert found - {"ask", DROPPED} == paths
 
 
 MEMORY = """\

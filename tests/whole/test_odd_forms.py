@@ -299,6 +299,23 @@ def test_a_function_that_nobody_sees_tests_for_itself_alone() -> None:
     assert said(JUDGES, body) == [("UNCHECKED_LOWER_HANDLE", body.splitlines()[-1].strip())]
 
 
+ERROR = "int i = example_get(x, dev);\n\n\tif (!i) i = -ENOENT;\n\t"
+
+
+@pytest.mark.parametrize(
+    ("asked", "types"), [("i < 0", []), ("i > 63", ["UNCHECKED_LOWER_HANDLE"])]
+)
+def test_an_error_that_was_asked_for_is_no_handle(asked: str, types: list[str]) -> None:
+    """Whether what it is given to is hardware, or counts errors, can't be told."""
+    body = f"{ERROR}if ({asked}) {{ writel(-i, p->io); return NETDEV_TX_OK; }} writel(i, p->io);"
+    report = BASE.check_example(driver("", body))
+    assert [f.type for f in report.findings] == types
+    admitted = "whether the comparison before this use excludes 0 is not known"
+    assert [admitted for row in report.unknown if row.reason == admitted] == [admitted] * (
+        not types
+    )
+
+
 def test_a_call_in_a_module_beside_the_drivers_is_not_missing() -> None:
     """It may be the driver's, by a way that is not seen: then nothing is said."""
     folder = EXAMPLE.rpartition("/")[0]

@@ -710,7 +710,9 @@ class Syntax:
     def _passed(self, node: Node, does: Function, arguments: Sequence[Node]) -> Expression | None:
         """Return the argument that a macro is worth, or whether it is NULL."""
         if does.is_("error_too"):
-            return Unary(node, node.start_byte, "!", self.of(arguments[0]))
+            # The cast is no conversion: by its node it is known that an error was asked for, too.
+            asked = Cast(node, node.start_byte, self.of(arguments[0]), None)
+            return Unary(node, node.start_byte, "!", asked)
         if does.passes and not does.copies_memory and not does.is_("copies"):
             first = self.of(arguments[0])
             taken = does.returned is not None and does.returned.pointed

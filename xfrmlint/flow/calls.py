@@ -28,8 +28,10 @@ from xfrmlint.flow.arithmetic import (
     numbered,
     sa_of,
     swapped,
+    swaps,
 )
 from xfrmlint.flow.code import Code
+from xfrmlint.flow.conditions import Conditions
 from xfrmlint.flow.evaluate import Evaluator, Held
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.frame import NETDEV, Frame, Outcomes
@@ -53,7 +55,7 @@ from xfrmlint.flow.values import (
     Value,
     XfrmState,
 )
-from xfrmlint.kernel.functions import function_named, is_kernels
+from xfrmlint.kernel.functions import Function, function_named, is_kernels
 from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400
@@ -213,12 +215,13 @@ class Calls:
                 if isinstance(value, Pointer):
                     state = state.stored(value.to, UNKNOWN)
             return [(state, UNKNOWN)]
-        handles = [v for v in values if isinstance(v, Handle)]
-        if handles and (does.number == "same" or does.passes):
-            return [(state, swapped(handles[0], name))]
-        if handles and does.number:
-            make = masked if does.number == "masked" else lost_number
-            return [(state, make(handles[0]))]
+        number = _number(does, name, values)
+        if number is not None:
+            return [(state, number)]
+        if does.is_("error") and values:
+            ways = Conditions(frame).erroneous(state, values[0], call)
+            if ways:
+                return [(s, frame.constant(str(int(way)), call, not way)) for s, way in ways]
         if does.is_("looks"):
             return [(state, UNKNOWN)]
         return self._followed(frame, call, values, state) or self._given(frame, call, values, state)
@@ -397,6 +400,18 @@ class Calls:
         evaluator = Evaluator(frame, state, {})
         evaluator.left_whole(target.to, at, pointed(named))
         return evaluator.state
+
+
+def _number(does: Function, name: str, values: Sequence[Value]) -> Value | None:
+    """Return what a function of the kernel's makes of a handle, or of an error's number."""
+    handles = [v for v in values if isinstance(v, Handle)]
+    if handles and (does.number == "same" or does.passes):
+        return swapped(handles[0], name)
+    if handles and does.number:
+        return masked(handles[0]) if does.number == "masked" else lost_number(handles[0])
+    # ERR_PTR(-ENOENT)
+    same = does.number == "same" and values and not swaps(name)
+    return values[0] if same and isinstance(values[0], Constant) else None
 
 
 def _location(value: Value) -> Location:

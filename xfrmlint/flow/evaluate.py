@@ -44,7 +44,7 @@ from xfrmlint.flow.arithmetic import (
     sa_of,
 )
 from xfrmlint.flow.events import Device, Kind, Sa, Source
-from xfrmlint.flow.frame import Frame
+from xfrmlint.flow.frame import Frame, known_of
 from xfrmlint.flow.lifetime import lifetime
 from xfrmlint.flow.values import (
     UNKNOWN,
@@ -480,7 +480,7 @@ class Evaluator:
             at = (*at, *inner) if at is not None else None
             # What the struct itself does not say, its member can.
             where = lifetime(self.code, view, named, at) if where == "unknown" else where
-        facts = self.state.known.get(value.id, "")
+        facts = known_of(self.state, value)
         if where == "hardware":
             self.used(value, target, text)
             return

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import bare
-from xfrmlint.c.integers import INT, POINTER, IntType, wrapped
+from xfrmlint.c.integers import INT, POINTER, Int, IntType, common, wrapped
 from xfrmlint.c.mention import unevaluated
 from xfrmlint.c.syntax import (
     Binary,
@@ -20,7 +20,7 @@ from xfrmlint.c.syntax import (
 )
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
-from xfrmlint.flow.arithmetic import fitted, numbered, sa_at
+from xfrmlint.flow.arithmetic import fitted, is_error_number, numbered, sa_at
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.relevance import Body
@@ -47,8 +47,6 @@ from xfrmlint.flow.values import (
 from xfrmlint.program.access import STATE
 
 _LONGEST = 24
-# include/linux/err.h: MAX_ERRNO.
-_MOST_ERRORS = 4095
 _PRIVATE = Pointer(("own",))
 NETDEV = CType("struct net_device", 1)
 
@@ -101,7 +99,7 @@ class Frame:
 
     def used(self, state: State, handle: Handle, one: Expression, text: str) -> State:
         """Note a use of a handle."""
-        facts = state.known.get(handle.id, "")
+        facts = known_of(state, handle)
         return self.mark(state, Kind.USE, one, handle=handle.id, text=text, known=facts)
 
     def entrusted(
@@ -255,10 +253,24 @@ class Frame:
             return value
         if state.known.get(handle.id) != "zero":
             return value
-        number = self.driver.number_of(value, self.view)
-        # -1 can be what hardware takes for none.
-        error = is_error(value) or (number is not None and -_MOST_ERRORS <= number.value < -1)
-        return Handle(handle.id, Form.COMPUTED, number) if chosen or error else value
+        number, zero = self.driver.number_of(value, self.view), handle.zero
+        if number is not None and zero is not None:
+            number = wrapped(number.value, common(number.type, zero.type))
+        same = number is not None and zero is not None and number.value == zero.value != 0
+        if chosen or same or _is_error(number) or is_error(value):
+            return Handle(handle.id, Form.COMPUTED, number)
+        return value
+
+    def heeded(self, state: State, handle: Handle) -> State:
+        """Return the state in which an error in a handle's place was asked for."""
+        if state.known.get(handle.id) != "zero" or not _is_error(handle.zero):
+            return state
+        asked = replace(handle, form=Form.HEEDED)
+        memory = {
+            k: asked if isinstance(v, Handle) and (v.id, v.zero) == (handle.id, handle.zero) else v
+            for k, v in state.memory.items()
+        }
+        return replace(state, memory=memory)
 
     def fitted(self, value: Value, kind: CType | None) -> Value:
         """Return a number as what an integer type makes of it."""
@@ -330,6 +342,19 @@ class Frame:
             return state
         after = state.knowing(handle.id, "compared")
         return self.mark(after, Kind.COMPARE, one, handle=handle.id)
+
+
+def _is_error(number: Int | None) -> bool:
+    """Tell whether a number is an error's; -1 can be what hardware takes for none."""
+    if number is None or number.value in (-1, (1 << number.type.bits) - 1):
+        return False
+    return is_error_number(number)
+
+
+def known_of(state: State, handle: Handle) -> str:
+    """Return what is known of a handle where it is used, see Mark."""
+    facts = state.known.get(handle.id, "")
+    return "compared" if facts == "zero" and handle.form is Form.HEEDED else facts
 
 
 def _turned(index: Expression) -> Expression | None:
