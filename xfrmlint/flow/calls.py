@@ -220,8 +220,11 @@ class Calls:
             return [(state, number)]
         if does.is_("error") and values:
             ways = Conditions(frame).erroneous(state, values[0], call)
-            if ways:
-                return [(s, frame.constant(str(int(way)), call, not way)) for s, way in ways]
+            is_number = does.number == "same"
+            found = [
+                (s, values[0] if way and is_number else frame.truth(way, call)) for s, way in ways
+            ]
+            return found or [(state, UNKNOWN)]
         if does.is_("looks"):
             return [(state, UNKNOWN)]
         return self._followed(frame, call, values, state) or self._given(frame, call, values, state)
@@ -405,6 +408,8 @@ class Calls:
 def _number(does: Function, name: str, values: Sequence[Value]) -> Value | None:
     """Return what a function of the kernel's makes of a handle, or of an error's number."""
     handles = [v for v in values if isinstance(v, Handle)]
+    if does.is_("error"):
+        return None
     if handles and (does.number == "same" or does.passes):
         return swapped(handles[0], name)
     if handles and does.number:

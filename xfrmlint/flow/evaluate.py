@@ -424,8 +424,17 @@ class Evaluator:
         if isinstance(value, Handle):
             counted = computed([value, UNKNOWN], step.update.operator, [None, Int(1, INT)])
             made = self.frame.typed(counted, self.frame.declared_type(target), step.update)
+        elif isinstance(value, Constant) and step.update.operator == "+":
+            made = self._counted(value)
         self._store(target, made)
         return value if step.update.before and isinstance(value, Handle) else made
+
+    def _counted(self, value: Constant) -> Value:
+        """Return a counter behind ++. Which number it is is not told: a loop would have no end."""
+        number = self.driver.number_of(value, self.frame.view)
+        if number.value < 0 if number is not None else value.zero is not False:
+            return UNKNOWN
+        return replace(value, text="", zero=False, number=None)
 
     def declare(self, declaration: Declaration) -> None:
         """Give a variable its first value."""

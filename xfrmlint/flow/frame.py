@@ -79,6 +79,10 @@ class Frame:
         """Return a constant that is written at an expression."""
         return Constant(text, zero, self.place(one), self.view.function.name)
 
+    def truth(self, way: bool, one: Expression) -> Constant:
+        """Return what a condition is worth that holds, or does not."""
+        return self.constant(str(int(way)), one, not way)
+
     def mark(
         self,
         state: State,

@@ -17,6 +17,7 @@ from xfrmlint.c.view import View
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.values import Location
+from xfrmlint.kernel import structs
 
 _DEEPEST = 3
 
@@ -29,6 +30,8 @@ def lifetime(code: Code, view: View, target: Expression, at: Location | None) ->
         base, index = target.of, target.index
         cursor = _is_cursor(driver, view, index, _holder(driver, view, base), 0)
         array = _is_array(driver, view, base)
+        if where == "lasting" and _is_of_a_packet(driver, view, target):
+            return "packet"
         if not _holds_integers(driver, view, base):
             # What a ring's elements are, their members say.
             return "unknown" if cursor and where == "lasting" and not array else where
@@ -46,6 +49,14 @@ def lifetime(code: Code, view: View, target: Expression, at: Location | None) ->
     if at[0] not in ("own", "argument") or not elements or "*" in at[elements[0] :]:
         return where
     return "lasting" if all(_is_embedded(code, at[:end]) for end in elements) else where
+
+
+def _is_of_a_packet(driver: Driver, view: View, one: Index) -> bool:
+    """Tell whether an element is a struct that holds a packet's own members."""
+    kind = driver.reader.types.of(one.node, view)
+    fields = driver.reader.types.fields(kind, view.path) if kind is not None else None
+    members = fields[0].values() if fields is not None else ()
+    return any(structs.OF_A_PACKET.match(member.base) for member in members)
 
 
 def _is_array(driver: Driver, view: View, one: Expression) -> bool:

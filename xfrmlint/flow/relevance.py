@@ -541,7 +541,7 @@ def _stored(part: Expression) -> Iterator[tuple[str, str]]:
     if isinstance(target, Name):
         yield "assigned", target.name
         plain = isinstance(part, Declaration) or not part.operator
-        if not plain and value:
+        if not plain:
             yield "changed", target.name
         elif value and not isinstance(whole, Index) and _CONSTANT.fullmatch(value.text):
             yield "constant", target.name

@@ -358,10 +358,7 @@ class _Walk:
         if len(ways) == 2 and len(kinds) == 2:
             # Nothing was learned.
             return [_kept(point, ways[0][0], one.to, UNKNOWN, one.next)]
-        return [
-            _kept(point, s, one.to, self.frame.constant(str(int(way)), one.to, not way), one.next)
-            for s, way in ways
-        ]
+        return [_kept(point, s, one.to, self.frame.truth(way, one.to), one.next) for s, way in ways]
 
     def _forked(self, one: Fork, point: _Point) -> Sequence[_Point]:
         return [point._replace(at=at) for at in one.ways]
