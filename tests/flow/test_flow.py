@@ -1112,6 +1112,9 @@ struct flow { u32 hash; u32 hits; u32 sa; struct list_head node; };
 struct plain { u32 hash; u32 sa; };
 struct kept { struct net_device *of; struct desc d; };
 struct buffer { struct sk_buff *skb; u32 sa; };
+struct padded { u32 sa; u32 rest[3]; };
+union either { struct plain p; u64 words[2]; };
+struct leading { u32 sa; void *to[2]; };
 struct tx {
 	struct port *port;
 	u64 *d;
@@ -1123,6 +1126,9 @@ struct tx {
 	struct plain *table;
 	struct plain last[8];
 	struct buffer sent[8];
+	struct padded *padded;
+	union either *either;
+	struct leading *leading;
 };
 static struct plain *next(struct tx *t)
 {
@@ -1162,6 +1168,10 @@ GOES_ON = f"{PORT}{H}if (!h) {DROP}\n"
         ("struct plain e = { .sa = h }; t->ring[t->head++ % 8] = e;", "use"),
         ("struct plain e = { .sa = h }; *next(t) = e;", "use"),
         ("struct plain e = { .sa = h }, *d = next(t); memcpy(d, &e, sizeof(e));", "use"),
+        # An array is no pointer: a descriptor can hold one.
+        ("t->padded[skb->len].sa = h;", "use"),
+        ("union either e = { .p = { .sa = h } }; t->either[t->head++ % 8] = e;", "use"),
+        ("t->leading[skb->len].sa = h;", "store"),
         ("struct plain e = { .sa = h }; t->last[t->head++ % 8] = e;", "store"),
         ("struct buffer e = { .skb = skb, .sa = h }; t->sent[t->head++ % 8] = e;", ""),
         ("struct plain e = { .sa = h }; t->table[skb->len] = e;", "store"),

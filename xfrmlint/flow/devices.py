@@ -196,15 +196,13 @@ class Members:
             return "lasting"
         if any(structs.OF_A_PACKET.match(base) for base in bases):
             return "packet"
-        if any(member.pointers for member in members.values()):
+        if around is not None or self._has_pointer(view, kind, members):
             # No hardware reads a pointer of the kernel's.
             return "lasting"
         element = at is not None and "[]" in at
         if isinstance(target, Index):
             # An array in the struct lives as long; a pointer can lead to descriptors.
-            text = b"" if kind is None or kind.node is not None else self._text(view, kind)
-            array = re.search(rb"\b" + re.escape(name.encode()) + rb"\s*\[", text) is not None
-            element = not array
+            element = kind is None or not _dimensions(name, self._text(view, kind))
         return "lasting" if root in ("own", "argument") and not element else "unknown"
 
     def _software(self, view: View, inner: Member) -> Mapping[str, CType] | None:
@@ -220,9 +218,15 @@ class Members:
             fields = self.reader.types.fields(kind, view.path) if kind is not None else None
             if fields is None or own is None or own.pointers:
                 return None
-            if any(member.pointers for member in fields[0].values()):
+            if self._has_pointer(view, kind, fields[0]):
                 return fields[0]
         return None
+
+    def _has_pointer(self, view: View, kind: CType | None, members: Mapping[str, CType]) -> bool:
+        """Tell whether a struct has a member that is a pointer, or an array of such."""
+        led = [name for name, member in members.items() if member.pointers]
+        text = self._text(view, kind) if led and kind is not None else b""
+        return any(members[name].pointers > _dimensions(name, text) for name in led)
 
     def _is_in_header(self, view: View, target: Expression) -> bool:
         """Tell whether a member is of a header among the packet's own bytes."""
@@ -240,9 +244,17 @@ class Members:
         return fields is not None and _is_laid_out([m.base for m in fields[0].values()])
 
     def _text(self, view: View, kind: CType) -> bytes:
+        if kind.node is not None:
+            return b""
         word, _, tag = kind.base.partition(" ")
         found = self.reader.corpus.find(word, tag, view.path)
         return self.reader.corpus.unit(found.path).text[found.start : found.end] if found else b""
+
+
+def _dimensions(name: str, struct: bytes) -> int:
+    """Return how many dimensions a member has as an array, in the text of its struct."""
+    found = re.search(rb"\b" + re.escape(name.encode()) + rb"((?:\s*\[[^\]]*\])+)", struct)
+    return found.group(1).count(b"[") if found is not None else 0
 
 
 def _is_read_by_hardware(member: CType | None, bases: Sequence[str]) -> bool:
