@@ -246,6 +246,12 @@ CASES = {
     "x = (u32)(y);": [
         "0: x = (32 bits)(y) -> out",
     ],
+    "x = (u64)(u32)(y);": [
+        "0: x = (64 bits)((32 bits)(y)) -> out",
+    ],
+    "x = (handle_t)(u64)(u32)(y);": [
+        "0: x = (None)((64 bits)((32 bits)(y))) -> out",
+    ],
     "x = (u32)-y;": [
         "0: x = (32 bits)(-y) -> out",
     ],
@@ -273,7 +279,7 @@ CASES = {
         "0: test h -> out, false",
     ],
     "if (IS_ERR_OR_NULL(p)) ;": [
-        "0: test p -> false, out",
+        "0: test (None)(p) -> false, out",
     ],
     "if (!(x = f())) ;": [
         "0: %0 = f()",

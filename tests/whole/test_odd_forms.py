@@ -290,26 +290,63 @@ def test_a_loop_macro_can_hold_the_call(device: str, types: list[str]) -> None:
     assert [kind for kind, _ in said(EACH, body)] == types
 
 
-JUDGES = "bool example_live(unsigned long h);\nint example_send(struct example *p, u32 h);\n"
+JUDGES = """
+struct example_packet { u32 sa, len; };
+bool example_live(unsigned long h);
+int example_send(struct example *p, u32 h);
+void example_post(struct example *p, struct example_packet packet);
+void example_quirk(struct example *p, struct example_packet *packet);
+"""
+PACKET = "struct example_packet packet = { .len = skb->len, .sa = h };\n\n\t"
+NOT_SEEN = "which is not seen and may test it"
 
 
 @pytest.mark.parametrize(
-    ("body", "types"),
+    ("body", "admitted"),
     [
-        ("if (!example_live(h)) return NETDEV_TX_OK; writel(h, p->io);", []),
-        ("if (example_send(p, h)) return NETDEV_TX_OK; writel(h, p->io);", []),
-        ("if (example_send(p, h)) return NETDEV_TX_OK;", ["UNCHECKED_LOWER_HANDLE"]),
-        ("example_send(p, h); writel(h, p->io);", ["UNCHECKED_LOWER_HANDLE"]),
+        (
+            "if (!example_live(h)) return NETDEV_TX_OK; writel(h, p->io);",
+            "whether the comparison before this use excludes 0 is not known",
+        ),
+        (
+            "if (h > 8 || !example_live(h)) return NETDEV_TX_OK; writel(h, p->io);",
+            "whether the comparison before this use excludes 0 is not known",
+        ),
+        ("if (example_send(p, h)) return NETDEV_TX_OK; writel(h, p->io);", NOT_SEEN),
+        (f"{PACKET}example_post(p, packet);", NOT_SEEN),
+        (f"{PACKET}if (!h) p->n++; example_post(p, packet);", NOT_SEEN),
+        (f"{PACKET}example_quirk(p, &packet); writel(packet.sa, p->io);", NOT_SEEN),
+        (f"{PACKET}example_quirk(p, &packet); if (packet.sa) writel(packet.sa, p->io);", NOT_SEEN),
+        (f"{PACKET}if (h) example_post(p, packet);", ""),
     ],
-    ids=["answers yes or no", "decides on its use", "is given it", "answers nobody"],
 )
-def test_a_function_that_nobody_sees(body: str, types: list[str]) -> None:
-    text = driver(JUDGES, f"h = example_get(x, dev);\n\t{body}")
-    report = BASE.check_example(text)
+def test_a_function_that_nobody_sees_may_test(body: str, admitted: str) -> None:
+    report = BASE.check_example(driver(JUDGES, f"h = example_get(x, dev);\n\t{body}"))
+    assert list(report.findings) == []
+    reasons = [row.reason for row in report.unknown if "sleep" not in row.reason]
+    assert [admitted in reason for reason in reasons] == [True] * bool(admitted)
+
+
+def test_a_function_that_nobody_sees_tests_for_itself_alone() -> None:
+    body = f"h = example_get(x, dev);\n\t{PACKET}example_post(p, packet); {UNTESTED}"
+    assert said(JUDGES, body) == [("UNCHECKED_LOWER_HANDLE", body.splitlines()[-1].strip())]
+
+
+ERROR = "int i = example_get(x, dev);\n\n\tif (!i) i = -ENOENT;\n\t"
+
+
+@pytest.mark.parametrize(
+    ("asked", "types"), [("i < 0", []), ("i > 63", ["UNCHECKED_LOWER_HANDLE"])]
+)
+def test_an_error_that_was_asked_for_is_no_handle(asked: str, types: list[str]) -> None:
+    """Whether what it is given to is hardware, or counts errors, can't be told."""
+    body = f"{ERROR}if ({asked}) {{ writel(-i, p->io); return NETDEV_TX_OK; }} writel(i, p->io);"
+    report = BASE.check_example(driver("", body))
     assert [f.type for f in report.findings] == types
-    reasons = [row.reason for row in report.unknown]
     admitted = "whether the comparison before this use excludes 0 is not known"
-    assert (admitted in reasons) == (not types)
+    assert [admitted for row in report.unknown if row.reason == admitted] == [admitted] * (
+        not types
+    )
 
 
 def test_a_call_in_a_module_beside_the_drivers_is_not_missing() -> None:

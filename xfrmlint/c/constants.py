@@ -29,6 +29,7 @@ _WORD = re.compile(rb"[A-Za-z_]\w*")
 _TRUTHS = {"true": Int(1, INT), "false": Int(0, INT), "NULL": Int(0, ULONG)}
 _ENUM = re.compile(rb"\benum\b[^;{}()]*\{")
 _BEFORE = re.compile(rb"[{,]\s*$")
+IN_PARENTHESES = ("parenthesized_expression", "argument_list")
 _MOST = 60
 _DEEPEST = 40
 # include/linux/bits.h, whose own texts check their arguments with builtins.
@@ -151,7 +152,7 @@ class Constants:
 
     def cast_in(self, node: Node | None, path: str) -> IntType | None:
         """Return the type in parentheses that the parser took for an operand or a function."""
-        if node is None or node.type != "parenthesized_expression" or node.named_child_count != 1:
+        if node is None or node.type not in IN_PARENTHESES or node.named_child_count != 1:
             return None
         inside = node.named_children[0]
         if inside.type not in ("identifier", "type_identifier"):

@@ -13,7 +13,7 @@ from typing import Any
 
 from tree_sitter import Node
 
-from xfrmlint.c.constants import Constants
+from xfrmlint.c.constants import IN_PARENTHESES, Constants
 from xfrmlint.c.ctype import CType, declared, specified
 from xfrmlint.c.dialect import AUTO
 from xfrmlint.c.expression import arguments_of
@@ -597,7 +597,7 @@ class Syntax:
 
     def _type_in(self, node: Node) -> IntType | None:
         """Return the type in parentheses that the parser took for an operand or a function."""
-        only = node.named_children if node.type == "parenthesized_expression" else []
+        only = node.named_children if node.type in IN_PARENTHESES else []
         # What a variable is called is not looked up among the types.
         if len(only) != 1 or only[0].type not in _NAMED or self._is_variable(only[0]):
             return None
@@ -612,10 +612,9 @@ class Syntax:
         if called is None:
             return self._unevaluated(node)
         in_parentheses = called.type == "parenthesized_expression"
-        if in_parentheses and len(arguments) == 1:
-            cast = self._cast_of(node, called, arguments[0])
-            if cast is not None:
-                return cast
+        cast = self._cast_of(node, called, arguments[0]) if len(arguments) == 1 else None
+        if cast is not None:
+            return cast
         callee = self.of(called)
         sides = _sides(callee)
         if len(sides) > 1:
@@ -637,12 +636,25 @@ class Syntax:
         return callee.name
 
     def _cast_of(self, node: Node, called: Node, argument: Node) -> Expression | None:
-        """Return the cast that `(u32)(x)` or `(typeof(y))(x)` is, which is parsed as a call."""
-        kind = self._type_in(called)
-        # What typeof() names is blanked.
-        if kind is None and node_text(called).strip("() ") not in AUTO:
+        """Return the cast that `(u32)(x)` or `(typeof(y))(x)` is, which is parsed as a call.
+
+        `(u64)(u32)(x)` is parsed as x given to what `(u64)(u32)` returns.
+        """
+        kinds: list[IntType | None] = []
+        while called.type == "call_expression":
+            listed, inner = called.child_by_field_name("arguments"), called.named_children[0]
+            kinds.append(self._type_in(listed) if listed is not None else None)
+            called = inner
+        if called.type != "parenthesized_expression" or None in kinds:
             return None
-        return Cast(node, node.start_byte, self.of(argument), kind)
+        kind = self._type_in(called)
+        # What typeof() names is blanked. Nothing but a cast can be before another one.
+        if kind is None and not kinds and node_text(called).strip("() ") not in AUTO:
+            return None
+        one = self.of(argument)
+        for written in (*kinds, kind):
+            one = Cast(node, node.start_byte, one, written)
+        return one
 
     def _known(self, node: Node, name: str, arguments: Sequence[Node]) -> Expression | None:
         """Return what a macro of the kernel's is that is more than a function; None for others."""
@@ -698,7 +710,9 @@ class Syntax:
     def _passed(self, node: Node, does: Function, arguments: Sequence[Node]) -> Expression | None:
         """Return the argument that a macro is worth, or whether it is NULL."""
         if does.is_("error_too"):
-            return Unary(node, node.start_byte, "!", self.of(arguments[0]))
+            # The cast is no conversion: by its node it is known that an error was asked for, too.
+            asked = Cast(node, node.start_byte, self.of(arguments[0]), None)
+            return Unary(node, node.start_byte, "!", asked)
         if does.passes and not does.copies_memory and not does.is_("copies"):
             first = self.of(arguments[0])
             taken = does.returned is not None and does.returned.pointed

@@ -1,6 +1,5 @@
 """The functions of one tree, ready to be evaluated, and those of its xfrm core."""
 
-import errno
 import posixpath
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
@@ -27,15 +26,13 @@ from xfrmlint.concrete.primitives import does, does_nothing, known
 from xfrmlint.concrete.slices import Lost, Slices
 from xfrmlint.contract.words import DEVICE, HANDLE, STATE, XFRM, Contract
 from xfrmlint.contract.words import Function as Core
+from xfrmlint.kernel import structs
 from xfrmlint.kernel.functions import Function
 from xfrmlint.kernel.places import HEADERS
 
 _CORE = "net/xfrm"
 _STATE = f"{_CORE}/xfrm_state.c"
 _MOST_EXPANSIONS = 16
-# include/uapi/asm-generic/errno.h: it is reached through asm/, which a build makes.
-# Not by errno.errorcode: of two names for one number it has one, EOPNOTSUPP not among them.
-_ERRORS = {name: getattr(errno, name) for name in dir(errno) if name[0] == "E"} | {"ENOTSUPP": 524}
 # What is done to a member, behind its name and before it.
 _STORED = re.compile(rb"(?:\[[^;=]*\])?\s*=([^=;][^;]*);")
 _COUNTED = re.compile(rb"\s*(?:\+\+|--|[-+]=)")
@@ -545,8 +542,8 @@ class Sources:
     def constant(self, text: str, path: str) -> Int | None:
         """Return the value of a constant expression; None if it is none."""
         # No header that is looked through has them, and there are hundreds.
-        if text in _ERRORS:
-            return Int(_ERRORS[text], INT)
+        if text in structs.ERRORS:
+            return Int(structs.ERRORS[text], INT)
         return self.constants.value(text, self._home_of(path))
 
     def key_member(self, name: str, path: str) -> str:

@@ -79,7 +79,7 @@ CREATE TABLE path (id INTEGER PRIMARY KEY, group_name TEXT, entry TEXT, function
 -- names), use, store, return, cut. handle: its number within the path.
 -- source, device, sa: read and resolve; device: same, too, and
 -- of a kept handle own if it is kept for that device alone. nonzero: test, same. known: of the handle at that point: zero,
--- nonzero, compared (with something that may exclude 0), or empty. text: how it is used, where it is
+-- nonzero, compared (with something that may exclude 0), unseen (use: by what may test it), or empty. text: how it is used, where it is
 -- stored, what is returned, why the path was cut off. named_*: resolve: the call by which the device was
 -- named, the resolver's or that of a wrapper. calls: resolve: those that lead to it from the entry.
 CREATE TABLE event (

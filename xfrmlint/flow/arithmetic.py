@@ -41,6 +41,9 @@ Branches = list[tuple[State, bool]]
 
 EQUAL = ("==", "!=")
 
+# include/linux/err.h: MAX_ERRNO.
+MOST_ERRORS = 4095
+
 CAPITALS = re.compile(r"^[A-Z][A-Z0-9_]*$")
 
 
@@ -97,14 +100,23 @@ def computed(values: Sequence[Value], sign: str, numbers: Sequence[Int | None]) 
         made = calculated(left, sign, right) if left is not None and right is not None else None
         if made is not None:
             return numbered(one, made)
-    if sign in ("|", "&"):
-        set_bits = flagged(one, sign, other)
-        if set_bits is not None:
-            return set_bits
+    set_bits = flagged(one, sign, other) or _settled(values, sign)
+    if set_bits is not None:
+        return set_bits
     for value in values:
         if isinstance(value, Pointer):
             return Pointer((*value.to, "[]") if value.to[-1:] != ("[]",) else value.to)
     return Unknown(any(isinstance(v, Unknown) and v.packet for v in values))
+
+
+def _settled(values: Sequence[Value], sign: str) -> Value | None:
+    """Return what a constant makes of any other number: 0 of 0 & x, no 0 of 1 | x."""
+    for value in values:
+        if sign in ("&", "*") and is_zero(value):
+            return value
+        if sign == "|" and isinstance(value, Constant) and value.zero is False:
+            return replace(value, text="", number=None)
+    return None
 
 
 def numbered(constant: Constant, made: Int) -> Constant:
@@ -131,6 +143,12 @@ def combined(handle: Handle, sign: str, other: Value, number: Int | None, is_lef
     keeps = sign in ("+", "-", "^") or (sign == "|" and number is not None)
     exact = made is not None and keeps and handle.form is Form.EXACT
     return Handle(handle.id, Form.EXACT if exact else Form.COMPUTED, made)
+
+
+def is_error_number(number: Int) -> bool:
+    """Tell whether a number is an error's, in whatever type it is now."""
+    sign = 1 << (number.type.bits - 1)
+    return -MOST_ERRORS <= ((number.value + sign) & (2 * sign - 1)) - sign < 0
 
 
 def is_nonzero(value: Value) -> bool:
@@ -176,6 +194,11 @@ def swapped(handle: Handle, name: str) -> Handle:
     return lost_number(made)
 
 
+def swaps(name: str) -> bool:
+    """Tell whether a function gives the bytes of a number in another order: cpu_to_le32()."""
+    return _WIDTH.search(name) is not None
+
+
 def outcomes(handle: Handle, sign: str, number: Int) -> set[bool]:
     """Return how handles that are not 0 can compare with a number."""
     zero = handle.zero
@@ -208,6 +231,8 @@ def outcomes(handle: Handle, sign: str, number: Int) -> set[bool]:
 
 def flagged(one: Value, sign: str, other: Value) -> Value | None:
     """Return what | and & make of a set of flags and a flag's name; None for anything else."""
+    if sign not in ("|", "&"):
+        return None
     if isinstance(one, Constant) and one.zero:
         one = Bits(frozenset())
     if not isinstance(one, Bits) or not isinstance(other, Constant):

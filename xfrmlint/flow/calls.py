@@ -28,12 +28,14 @@ from xfrmlint.flow.arithmetic import (
     numbered,
     sa_of,
     swapped,
+    swaps,
 )
 from xfrmlint.flow.code import Code
+from xfrmlint.flow.conditions import Conditions
 from xfrmlint.flow.evaluate import Evaluator, Held
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.frame import NETDEV, Frame, Outcomes
-from xfrmlint.flow.summary import holds, written_here
+from xfrmlint.flow.summary import handles_in, holds, written_here
 from xfrmlint.flow.values import (
     SAME,
     UNKNOWN,
@@ -53,7 +55,7 @@ from xfrmlint.flow.values import (
     Value,
     XfrmState,
 )
-from xfrmlint.kernel.functions import function_named, is_kernels
+from xfrmlint.kernel.functions import Function, function_named, is_kernels
 from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400
@@ -213,12 +215,16 @@ class Calls:
                 if isinstance(value, Pointer):
                     state = state.stored(value.to, UNKNOWN)
             return [(state, UNKNOWN)]
-        handles = [v for v in values if isinstance(v, Handle)]
-        if handles and (does.number == "same" or does.passes):
-            return [(state, swapped(handles[0], name))]
-        if handles and does.number:
-            make = masked if does.number == "masked" else lost_number
-            return [(state, make(handles[0]))]
+        number = _number(does, name, values)
+        if number is not None:
+            return [(state, number)]
+        if does.is_("error") and values:
+            ways = Conditions(frame).erroneous(state, values[0], call)
+            is_number = does.number == "same"
+            found = [
+                (s, values[0] if way and is_number else frame.truth(way, call)) for s, way in ways
+            ]
+            return found or [(state, UNKNOWN)]
         if does.is_("looks"):
             return [(state, UNKNOWN)]
         return self._followed(frame, call, values, state) or self._given(frame, call, values, state)
@@ -272,7 +278,7 @@ class Calls:
             return predicate
         macro = self.reader.types.macro(name, frame.view.path)
         takes = macro is not None and macro.parameters is not None
-        tests = macro is None and self._may_test(call, values, frame.view)
+        tests = macro is None and self._may_test(call, frame.view)
         if not takes and not tests:
             return []
         for value in values:
@@ -294,7 +300,7 @@ class Calls:
             return [(self._copied(frame, values, state, call.arguments[0]), values[0])]
         for argument, value in zip(call.arguments, values, strict=True):
             if holds(value, state):
-                state = self._given_away(frame, call.name, argument, value, state)
+                state = self._given_away(frame, call, argument, value, state)
         for value in values:
             if isinstance(value, Pointer) and value.to[0].startswith("="):
                 # It may have been filled.
@@ -310,19 +316,17 @@ class Calls:
         made = bits(call.name, [one.value for one in known if one is not None])
         return numbered(frame.constant("", call), made) if made is not None else None
 
-    def _may_test(self, call: Call, values: Sequence[Value], view: View) -> bool:
+    def _may_test(self, call: Call, view: View) -> bool:
         """Tell whether what nobody defines may be there to test what it is given.
 
         That is a condition that nobody declares, or what is given a label: a macro; or a function
-        that answers yes or no, or is given nothing else, or whose handle is used behind it, if
-        somebody wants its answer.
+        that answers yes or no, or is given nothing else, if somebody wants its answer.
         """
         result = self.reader.types.result(call.name, view.path)
         if result is None:
             named = {one.name for one in call.arguments if isinstance(one, Name)}
             return bool(named & labels_in(view)) or is_condition(call.node)
-        alone = len(call.arguments) == 1 or _is_used_again(call, values, view)
-        answers = result.base in _TRUTHS or (result.base != "void" and alone)
+        answers = result.base in _TRUTHS or (result.base != "void" and len(call.arguments) == 1)
         wanted = destination(call.node).goes is not Goes.NOWHERE
         return answers and not result.pointers and wanted
 
@@ -355,8 +359,9 @@ class Calls:
         return outcomes if looks else None
 
     def _given_away(
-        self, frame: Frame, name: str, argument: Expression, value: Value, state: State
+        self, frame: Frame, call: Call, argument: Expression, value: Value, state: State
     ) -> State:
+        name = call.name
         text = f"given to {name}()" if name else "given to a function pointer"
         if isinstance(value, Handle):
             if not name:
@@ -367,12 +372,25 @@ class Calls:
                 return frame.mark(
                     state, Kind.STORE, argument, handle=value.id, text=text, known=facts
                 )
-            return frame.used(state, value, argument, text)
-        at = _location(value)
-        if at and at[0].startswith("="):
-            for handle in state.handles_below(at):
+        unseen = self._is_unseen(name, frame.view)
+        # Of a refusal the caller hears; what is pointed to can be another number behind the call.
+        told = destination(call.node).goes is not Goes.NOWHERE or isinstance(value, Pointer)
+        for handle in handles_in(value, state):
+            if unseen:
+                state = frame.entrusted(state, handle, argument, text, told)
+            else:
                 state = frame.used(state, handle, argument, text)
         return state
+
+    def _is_unseen(self, name: str, view: View) -> bool:
+        """Tell whether what is called is declared by a driver, and its code is nowhere to be seen.
+
+        The kernel's own functions know nothing of handles: they don't test them.
+        """
+        if not name or function_named(name).known:
+            return not name
+        found = self.reader.corpus.find("function", name, view.path)
+        return found is not None and not found.path.startswith(("include/", "arch/"))
 
     def _copied(
         self, frame: Frame, values: Sequence[Value], state: State, named: Expression
@@ -388,14 +406,18 @@ class Calls:
         return evaluator.state
 
 
-def _is_used_again(call: Call, values: Sequence[Value], view: View) -> bool:
-    """Tell whether a handle that is given to a function is named behind the call."""
-    return any(
-        isinstance(value, Handle)
-        and isinstance(argument, Name)
-        and any(node.start_byte > call.node.end_byte for node in view.occurrences(argument.name))
-        for argument, value in zip(call.arguments, values, strict=True)
-    )
+def _number(does: Function, name: str, values: Sequence[Value]) -> Value | None:
+    """Return what a function of the kernel's makes of a handle, or of an error's number."""
+    handles = [v for v in values if isinstance(v, Handle)]
+    if does.is_("error"):
+        return None
+    if handles and (does.number == "same" or does.passes):
+        return swapped(handles[0], name)
+    if handles and does.number:
+        return masked(handles[0]) if does.number == "masked" else lost_number(handles[0])
+    # ERR_PTR(-ENOENT)
+    same = does.number == "same" and values and not swaps(name)
+    return values[0] if same and isinstance(values[0], Constant) else None
 
 
 def _location(value: Value) -> Location:

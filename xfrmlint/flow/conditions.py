@@ -2,9 +2,18 @@
 
 from dataclasses import replace
 
-from xfrmlint.c.integers import COMPARISONS, INT, Int, calculated
+from xfrmlint.c.expression import called_by
+from xfrmlint.c.integers import COMPARISONS, INT, Int, calculated, wrapped
 from xfrmlint.c.syntax import Binary, Expression, Name, Truth, Unary, uncast
-from xfrmlint.flow.arithmetic import EQUAL, Branches, equal, is_zero, outcomes, same_device
+from xfrmlint.flow.arithmetic import (
+    EQUAL,
+    Branches,
+    equal,
+    is_error_number,
+    is_zero,
+    outcomes,
+    same_device,
+)
 from xfrmlint.flow.evaluate import Evaluator, Held
 from xfrmlint.flow.events import Device, Kind
 from xfrmlint.flow.frame import Frame
@@ -22,6 +31,7 @@ from xfrmlint.flow.values import (
     Value,
     XfrmState,
 )
+from xfrmlint.kernel.functions import function_named
 
 # An error's number: which one makes no difference.
 _ANY_ERROR = Int(-1, INT)
@@ -102,7 +112,11 @@ class Conditions:
         ]
 
     def tested(self, state: State, handle: Handle, one: Expression) -> Branches:
-        """Split by whether a handle, or a number made from one, is 0."""
+        """Split by whether a handle, or a number made from one, is 0; or an error, if asked."""
+        if function_named(called_by(one.node)).is_("error_too"):
+            errors = self.erroneous(state, handle, one)
+            if errors:
+                return [(s, not way) for s, way in errors]
         return self.against(state, handle, "!=", Int(0, INT), one)
 
     def comparison(self, one: Binary, state: State, held: Held) -> Branches:
@@ -166,7 +180,20 @@ class Conditions:
         at_zero = calculated(handle.zero, sign, number)
         assert at_zero is not None
         others = outcomes(handle, sign, number)
+        usual = calculated(wrapped(1, handle.zero.type), sign, number)
+        if usual != at_zero:
+            state = self.frame.heeded(state, handle)
         return self.split(state, handle, bool(at_zero.value), others, one)
+
+    def erroneous(self, state: State, value: Value, one: Expression) -> Branches:
+        """Return the ways on which a value is an error's number; none if that is not known."""
+        if isinstance(value, Constant):
+            number = self.driver.number_of(value, self.view)
+            return [(state, is_error_number(number))] if number is not None else []
+        if not isinstance(value, Handle) or value.zero is None or not is_error_number(value.zero):
+            return []
+        state = self.frame.heeded(state, value)
+        return self.split(state, value, True, {True, False}, one)
 
     def _error_or_number(self, value: Value) -> Int | None:
         """Return a number, or that of any error for one by its name."""

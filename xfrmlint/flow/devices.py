@@ -195,7 +195,7 @@ class Members:
             # What lies there is not what lies beside the pointer; integers alone say nothing.
             there = self.reader.types.fields(own, view.path)
             if there is not None and any(_is_the_kernels(one) for one in there[0].values()):
-                members = there[0]
+                kind, members = self.reader.types.resolved(own, view.path), there[0]
                 bases = [member.base for member in members.values()]
         if root in _LASTING:
             return "lasting"
@@ -203,7 +203,7 @@ class Members:
             return "lasting"
         if any(structs.OF_A_PACKET.match(base) for base in bases):
             return "packet"
-        if any(member.pointers for member in members.values()):
+        if around is not None or self._has_pointer(view, kind, members):
             # No hardware reads a pointer of the kernel's.
             return "lasting"
         element = at is not None and "[]" in at
@@ -215,7 +215,7 @@ class Members:
     def _is_array(self, view: View, kind: CType | None, name: str) -> bool:
         """Tell whether a struct's member is an array, and no pointer to one."""
         text = b"" if kind is None or kind.node is not None else self._text(view, kind)
-        return re.search(rb"\b" + re.escape(name.encode()) + rb"\s*\[", text) is not None
+        return _dimensions(name, text) > 0
 
     def _software(self, view: View, inner: Member) -> Mapping[str, CType] | None:
         """Return the members of the nearest struct around a member, by value, with a pointer.
@@ -230,9 +230,15 @@ class Members:
             fields = self.reader.types.fields(kind, view.path) if kind is not None else None
             if fields is None or own is None or own.pointers:
                 return None
-            if any(member.pointers for member in fields[0].values()):
+            if self._has_pointer(view, kind, fields[0]):
                 return fields[0]
         return None
+
+    def _has_pointer(self, view: View, kind: CType | None, members: Mapping[str, CType]) -> bool:
+        """Tell whether a struct has a member that is a pointer, or an array of such."""
+        led = [name for name, member in members.items() if member.pointers]
+        text = self._text(view, kind) if led and kind is not None else b""
+        return any(members[name].pointers > _dimensions(name, text) for name in led)
 
     def _is_in_header(self, view: View, target: Expression) -> bool:
         """Tell whether a member is of a header among the packet's own bytes."""
@@ -250,6 +256,8 @@ class Members:
         return fields is not None and _is_laid_out([m.base for m in fields[0].values()])
 
     def _text(self, view: View, kind: CType) -> bytes:
+        if kind.node is not None:
+            return b""
         word, _, tag = kind.base.partition(" ")
         found = self.reader.corpus.find(word, tag, view.path)
         return self.reader.corpus.unit(found.path).text[found.start : found.end] if found else b""
@@ -259,6 +267,12 @@ def _is_the_kernels(member: CType) -> bool:
     """Tell whether a member's type says that the kernel alone reads its struct, or for how long."""
     said = (structs.OF_A_PACKET, structs.OF_A_QUEUE)
     return member.pointers > 0 or any(one.match(member.base) for one in said)
+
+
+def _dimensions(name: str, struct: bytes) -> int:
+    """Return how many dimensions a member has as an array, in the text of its struct."""
+    found = re.search(rb"\b" + re.escape(name.encode()) + rb"((?:\s*\[[^\]]*\])+)", struct)
+    return found.group(1).count(b"[") if found is not None else 0
 
 
 def _is_read_by_hardware(member: CType | None, bases: Sequence[str]) -> bool:

@@ -5,14 +5,15 @@ from collections.abc import Iterable
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.integers import Int, IntType
+from xfrmlint.c.integers import INT, Int, IntType
 from xfrmlint.c.macros import Macro
 from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract.words import HANDLE, XFRM, XSO
 from xfrmlint.flow.devices import Members
 from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.tables import Tables
-from xfrmlint.flow.values import Constant, Value
+from xfrmlint.flow.values import Constant, Value, is_error
+from xfrmlint.kernel import structs
 from xfrmlint.kernel.functions import is_kernels
 from xfrmlint.program.access import Accesses
 from xfrmlint.program.callgraph import CallGraph
@@ -112,7 +113,11 @@ class Driver:
         """Return the number that a constant stands for, if it can be read."""
         if not isinstance(value, Constant):
             return None
-        return value.number or self.constants.value(value.text, view.path)
+        known = value.number or self.constants.value(value.text, view.path)
+        if known is None and is_error(value):
+            error = structs.ERRORS.get(value.text[1:])
+            return Int(-error, INT) if error is not None else None
+        return known
 
     def integer(self, kind: CType | None, view: View) -> IntType | None:
         """Return the integer type that a type comes to."""

@@ -9,12 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from xfrmlint.c.integers import INT, Int, IntType, number, signed
-from xfrmlint.c.lower import Assign, Count
+from xfrmlint.c.lower import Assign, Count, Keep
 from xfrmlint.c.syntax import (
     Address,
     Binary,
     Cast,
     Compound,
+    Conditional,
     Declaration,
     Deref,
     Entry,
@@ -43,7 +44,7 @@ from xfrmlint.flow.arithmetic import (
     sa_of,
 )
 from xfrmlint.flow.events import Device, Kind, Sa, Source
-from xfrmlint.flow.frame import Frame
+from xfrmlint.flow.frame import Frame, known_of
 from xfrmlint.flow.lifetime import lifetime
 from xfrmlint.flow.values import (
     UNKNOWN,
@@ -389,12 +390,31 @@ class Evaluator:
         value = self.value(step.value)
         if kind is not None:
             value = self.frame.typed(value, kind, step.value)
+        at = self.frame.variable(step.to) if isinstance(step.to, Name) else None
+        if at is not None:
+            value = self.frame.standing_in(value, self.state.memory.get(at, UNKNOWN), self.state)
         if step.operator:
             sides = [self.value(step.to), value]
             made = computed(sides, step.operator, self._numbers(sides))
             value = self.frame.typed(made, kind, step.value)
         self._store(step.to, value)
         return value
+
+    def keep(self, step: Keep) -> Value:
+        """Evaluate what is kept in a temporary: of a `?:`, the side that was taken."""
+        value, of = self.value(step.value), step.to.of
+        if not isinstance(value, Constant) or not isinstance(of, Conditional):
+            return value
+        for side in (of.then, of.other):
+            handle = self._kept_before(side) if side is not None else UNKNOWN
+            value = self.frame.standing_in(value, handle, self.state, _is_extreme(of))
+        return value
+
+    def _kept_before(self, one: Expression) -> Value:
+        """Return an expression's value without evaluating it once more."""
+        text = _plain(one)
+        called = (v for kept, v in self.held.items() if _plain(kept.of) == text)
+        return next(called, None) or Evaluator(self.frame, self.state, self.held).value(one)
 
     def count(self, step: Count) -> Value:
         """Add 1 to an lvalue, or subtract it; return the value of the whole."""
@@ -404,8 +424,17 @@ class Evaluator:
         if isinstance(value, Handle):
             counted = computed([value, UNKNOWN], step.update.operator, [None, Int(1, INT)])
             made = self.frame.typed(counted, self.frame.declared_type(target), step.update)
+        elif isinstance(value, Constant) and step.update.operator == "+":
+            made = self._counted(value)
         self._store(target, made)
         return value if step.update.before and isinstance(value, Handle) else made
+
+    def _counted(self, value: Constant) -> Value:
+        """Return a counter behind ++. Which number it is is not told: a loop would have no end."""
+        number = self.driver.number_of(value, self.frame.view)
+        if number.value < 0 if number is not None else value.zero is not False:
+            return UNKNOWN
+        return replace(value, text="", zero=False, number=None)
 
     def declare(self, declaration: Declaration) -> None:
         """Give a variable its first value."""
@@ -460,7 +489,7 @@ class Evaluator:
             at = (*at, *inner) if at is not None else None
             # What the struct itself does not say, its member can.
             where = lifetime(self.code, view, named, at) if where == "unknown" else where
-        facts = self.state.known.get(value.id, "")
+        facts = known_of(self.state, value)
         if where == "hardware":
             self.used(value, target, text)
             return
@@ -506,6 +535,20 @@ def element(of: Location, index: str) -> Location:
     if index == "0":
         return of
     return (*of, index if index.isdigit() else "[]")
+
+
+def _plain(one: Expression) -> str:
+    return " ".join(uncast(one).text.split())
+
+
+def _is_extreme(one: Conditional) -> bool:
+    """Tell whether a `?:` is the greater or the lesser of what it compares."""
+    asked = one.condition
+    if not isinstance(asked, Binary) or asked.operator not in ("<", "<=", ">", ">="):
+        return False
+    if one.then is None:
+        return False
+    return {_plain(asked.left), _plain(asked.right)} == {_plain(one.then), _plain(one.other)}
 
 
 def _negated(value: Constant, sign: str) -> Constant:

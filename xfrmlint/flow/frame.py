@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import bare
-from xfrmlint.c.integers import INT, POINTER, IntType, wrapped
+from xfrmlint.c.integers import INT, POINTER, Int, IntType, common, wrapped
 from xfrmlint.c.mention import unevaluated
 from xfrmlint.c.syntax import (
     Binary,
@@ -20,7 +20,7 @@ from xfrmlint.c.syntax import (
 )
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
-from xfrmlint.flow.arithmetic import fitted, numbered, sa_at
+from xfrmlint.flow.arithmetic import fitted, is_error_number, numbered, sa_at
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.relevance import Body
@@ -29,6 +29,7 @@ from xfrmlint.flow.values import (
     TURNED,
     UNKNOWN,
     Constant,
+    Form,
     Handle,
     HandleId,
     Location,
@@ -41,6 +42,7 @@ from xfrmlint.flow.values import (
     Unknown,
     Value,
     XfrmState,
+    is_error,
 )
 from xfrmlint.program.access import STATE
 
@@ -77,6 +79,10 @@ class Frame:
         """Return a constant that is written at an expression."""
         return Constant(text, zero, self.place(one), self.view.function.name)
 
+    def truth(self, way: bool, one: Expression) -> Constant:
+        """Return what a condition is worth that holds, or does not."""
+        return self.constant(str(int(way)), one, not way)
+
     def mark(
         self,
         state: State,
@@ -97,8 +103,22 @@ class Frame:
 
     def used(self, state: State, handle: Handle, one: Expression, text: str) -> State:
         """Note a use of a handle."""
-        facts = state.known.get(handle.id, "")
+        facts = known_of(state, handle)
         return self.mark(state, Kind.USE, one, handle=handle.id, text=text, known=facts)
+
+    def entrusted(
+        self, state: State, handle: Handle, one: Expression, text: str, told: bool
+    ) -> State:
+        """Note that a handle is given to what is not seen, and may test it: that is no sure use.
+
+        told: what comes behind it can depend on what it found.
+        """
+        facts = state.known.get(handle.id, "")
+        if facts not in ("", "zero"):
+            return self.used(state, handle, one, text)
+        asked = self.compared(state, handle, one)
+        after = self.mark(asked, Kind.USE, one, handle=handle.id, text=text, known="unseen")
+        return after if told else after.knowing(handle.id, facts)
 
     def cut(self, state: State, at: Expression, why: str) -> State:
         """Note that a path was not followed any further."""
@@ -227,6 +247,35 @@ class Frame:
         base = self.driver.reader.types.resolved(kind, view.path).base
         return base in self.driver.members.devices.privates.structs(view.path)
 
+    def standing_in(self, value: Value, handle: Value, state: State, chosen: bool = False) -> Value:
+        """Return what is put in a handle's place where it is 0, as a number made from it.
+
+        An error's number is no handle: who does not ask for it has not asked for 0. chosen: nor is
+        any other number that a comparison chose, as max() does.
+        """
+        if not isinstance(value, Constant) or not isinstance(handle, Handle):
+            return value
+        if state.known.get(handle.id) != "zero":
+            return value
+        number, zero = self.driver.number_of(value, self.view), handle.zero
+        if number is not None and zero is not None:
+            number = wrapped(number.value, common(number.type, zero.type))
+        same = number is not None and zero is not None and number.value == zero.value != 0
+        if chosen or same or _is_error(number) or is_error(value):
+            return Handle(handle.id, Form.COMPUTED, number)
+        return value
+
+    def heeded(self, state: State, handle: Handle) -> State:
+        """Return the state in which an error in a handle's place was asked for."""
+        if state.known.get(handle.id) != "zero" or not _is_error(handle.zero):
+            return state
+        asked = replace(handle, form=Form.HEEDED)
+        memory = {
+            k: asked if isinstance(v, Handle) and (v.id, v.zero) == (handle.id, handle.zero) else v
+            for k, v in state.memory.items()
+        }
+        return replace(state, memory=memory)
+
     def fitted(self, value: Value, kind: CType | None) -> Value:
         """Return a number as what an integer type makes of it."""
         if not isinstance(value, Handle | Constant):
@@ -293,10 +342,23 @@ class Frame:
 
     def compared(self, state: State, handle: Handle, one: Expression) -> State:
         """Note a comparison that may exclude 0, or may not."""
-        if state.known.get(handle.id):
+        if state.known.get(handle.id, "zero") != "zero":
             return state
         after = state.knowing(handle.id, "compared")
         return self.mark(after, Kind.COMPARE, one, handle=handle.id)
+
+
+def _is_error(number: Int | None) -> bool:
+    """Tell whether a number is an error's; -1 can be what hardware takes for none."""
+    if number is None or number.value in (-1, (1 << number.type.bits) - 1):
+        return False
+    return is_error_number(number)
+
+
+def known_of(state: State, handle: Handle) -> str:
+    """Return what is known of a handle where it is used, see Mark."""
+    facts = state.known.get(handle.id, "")
+    return "compared" if facts == "zero" and handle.form is Form.HEEDED else facts
 
 
 def _turned(index: Expression) -> Expression | None:

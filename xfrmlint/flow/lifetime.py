@@ -18,6 +18,7 @@ from xfrmlint.c.view import View
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.values import Location
+from xfrmlint.kernel import structs
 
 _DEEPEST = 3
 
@@ -25,14 +26,24 @@ _DEEPEST = 3
 def lifetime(code: Code, view: View, target: Expression, at: Location | None) -> str:
     """Return what a handle that is stored in an lvalue reaches: see Members.memory()."""
     driver = code.driver
-    if isinstance(target, Index) and _holds_integers(driver, view, target.of):
-        base, index = target.of, target.index
-        # Whatever the integers are called, what is filled one after the other is a ring.
-        if _is_cursor(driver, view, index, _holder(driver, view, base), 0):
-            return "unknown" if _is_array(driver, view, base) else "hardware"
-        if driver.constants.value(index.text, view.path) and not _is_array(driver, view, base):
-            return "unknown"
     where = driver.members.memory(view, target, at)
+    if isinstance(target, Index):
+        base, index = target.of, target.index
+        cursor = _is_cursor(driver, view, index, _holder(driver, view, base), 0)
+        array = _is_array(driver, view, base)
+        if where == "lasting" and _is_of_a_packet(driver, view, target):
+            return "packet"
+        if not _holds_integers(driver, view, base):
+            # What a ring's elements are, their members say.
+            return "unknown" if cursor and where == "lasting" and not array else where
+        # Whatever the integers are called, what is filled one after the other is a ring.
+        if cursor and not array:
+            return "hardware"
+        if cursor:
+            # No hardware reads an array in a struct of the kernel's; of numbers that is not sure.
+            return where if _is_struct(driver, view, target) else "unknown"
+        if driver.constants.value(index.text, view.path) and not array:
+            return "unknown"
     if where != "unknown" or at is None or not isinstance(target, Member):
         return where
     if "container" in at:
@@ -42,6 +53,20 @@ def lifetime(code: Code, view: View, target: Expression, at: Location | None) ->
     if at[0] not in ("own", "argument") or not elements or "*" in at[elements[0] :]:
         return where
     return "lasting" if all(_is_embedded(code, at[:end]) for end in elements) else where
+
+
+def _is_struct(driver: Driver, view: View, one: Expression) -> bool:
+    """Tell whether an expression is a struct or a union as a whole."""
+    kind = driver.reader.types.of(one.node, view)
+    return kind is not None and driver.reader.types.fields(kind, view.path) is not None
+
+
+def _is_of_a_packet(driver: Driver, view: View, one: Index) -> bool:
+    """Tell whether an element is a struct that holds a packet's own members."""
+    kind = driver.reader.types.of(one.node, view)
+    fields = driver.reader.types.fields(kind, view.path) if kind is not None else None
+    members = fields[0].values() if fields is not None else ()
+    return any(structs.OF_A_PACKET.match(member.base) for member in members)
 
 
 def _is_array(driver: Driver, view: View, one: Expression) -> bool:

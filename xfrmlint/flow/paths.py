@@ -270,6 +270,8 @@ def _doubts(path: Followed) -> list[Doubt]:
             why += f": {event.text}" if event.text else ""
         elif event.kind is Kind.USE and known == "compared" and event.handle in resolved:
             why = "whether the comparison before this use excludes 0 is not known"
+        elif event.kind is Kind.USE and known == "unseen" and event.handle in resolved:
+            why = f"a handle without a test is {event.text}, which is not seen and may test it"
         if why:
             place = Place(event.path, event.line, event.column)
             found.append(Doubt(place, event.function, why))

@@ -133,7 +133,7 @@ class _Names(NamedTuple):
     """A step's names: all, variables it assigns or takes the address of, members it assigns.
 
     through: those variables through which it stores, as they point. constant: those that it makes
-    constants.
+    constants. changed: those that it computes with: f in f |= x.
     """
 
     words: frozenset[str]
@@ -142,6 +142,11 @@ class _Names(NamedTuple):
     members: frozenset[str]
     through: frozenset[str]
     constant: frozenset[str]
+    changed: frozenset[str]
+
+    def ends(self, name: str) -> bool:
+        """Tell whether nothing is left of what a variable was before."""
+        return name in self.assigned - self.changed
 
 
 class Body:
@@ -482,7 +487,7 @@ class _Decided:
             for before in () if found else self._body.behind[current]:
                 if self._begins(before, name):
                     found = True
-                elif before not in behind and name not in self._body.names[before].assigned:
+                elif before not in behind and not self._body.names[before].ends(name):
                     behind[before] = current
                     stack.append(before)
             if found:
@@ -513,12 +518,8 @@ def _names(text: str, statement: Sequence[Expression]) -> _Names:
 
 def _stored(part: Expression) -> Iterator[tuple[str, str]]:
     """Yield the names that an expression stores in, or takes the address of, with how."""
-    if isinstance(part, Address):
-        of = part.of
-        while isinstance(of, Member) and not of.arrow:
-            of = of.of
-        if isinstance(of, Name):
-            yield "taken", of.name
+    if isinstance(part, Address) and (name := _taken(part)):
+        yield "taken", name
     if not isinstance(part, Assignment | Update | Declaration):
         return
     value = None if isinstance(part, Update) else part.value
@@ -540,8 +541,18 @@ def _stored(part: Expression) -> Iterator[tuple[str, str]]:
     if isinstance(target, Name):
         yield "assigned", target.name
         plain = isinstance(part, Declaration) or not part.operator
-        if plain and not isinstance(whole, Index) and value and _CONSTANT.fullmatch(value.text):
+        if not plain:
+            yield "changed", target.name
+        elif value and not isinstance(whole, Index) and _CONSTANT.fullmatch(value.text):
             yield "constant", target.name
+
+
+def _taken(one: Address) -> str:
+    """Return the variable in which what the address is taken of lies, if one does."""
+    of = one.of
+    while isinstance(of, Member) and not of.arrow:
+        of = of.of
+    return of.name if isinstance(of, Name) else ""
 
 
 def _asked(one: Expression) -> list[str]:

@@ -137,7 +137,7 @@ class Run:
         self.stack.pop()
         exits: dict[object, Exit] = {}
         coverage = Coverage()
-        for after, value in zeros(returned):
+        for after, value in zeros(frame, returned):
             if isinstance(value, Struct):
                 # Returned by value: it outlives the frame.
                 after, value = after.stored(RESULT, value), Struct(RESULT)
@@ -334,7 +334,7 @@ class _Walk:
             case Count():
                 to, value = one.result, evaluator.count(one)
             case Keep():
-                to, value = one.to, evaluator.value(one.value)
+                to, value = one.to, evaluator.keep(one)
             case Declare():
                 evaluator.declare(one.declaration)
             case Evaluate():
@@ -358,10 +358,7 @@ class _Walk:
         if len(ways) == 2 and len(kinds) == 2:
             # Nothing was learned.
             return [_kept(point, ways[0][0], one.to, UNKNOWN, one.next)]
-        return [
-            _kept(point, s, one.to, self.frame.constant(str(int(way)), one.to, not way), one.next)
-            for s, way in ways
-        ]
+        return [_kept(point, s, one.to, self.frame.truth(way, one.to), one.next) for s, way in ways]
 
     def _forked(self, one: Fork, point: _Point) -> Sequence[_Point]:
         return [point._replace(at=at) for at in one.ways]

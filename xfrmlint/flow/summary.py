@@ -46,10 +46,19 @@ def holds(value: Value, state: State) -> bool:
     return False
 
 
-def zeros(returned: Outcomes) -> Outcomes:
+def handles_in(value: Value, state: State) -> list[Handle]:
+    """Return a handle, or those in a local struct, which can be given by its address."""
+    if isinstance(value, Handle):
+        return [value]
+    at = value.to if isinstance(value, Pointer) else value.at if isinstance(value, Struct) else ()
+    return state.handles_below(at) if at and at[0].startswith("=") else []
+
+
+def zeros(frame: Frame, returned: Outcomes) -> Outcomes:
     """Take a constant 0 for the handle that another path returns, where that is known to be 0.
 
-    `if (!h) return NULL; return (struct sa *)h;` returns the handle either way.
+    `if (!h) return NULL; return (struct sa *)h;` returns the handle either way; -ENOENT instead of
+    NULL stands in its place.
     """
     handles = {v for _, v in returned if isinstance(v, Handle) and v.zero and not v.zero.value}
     if len(handles) != 1:
@@ -58,7 +67,7 @@ def zeros(returned: Outcomes) -> Outcomes:
     return [
         (s, handle)
         if isinstance(v, Constant) and v.zero and s.known.get(handle.id) == "zero"
-        else (s, v)
+        else (s, frame.standing_in(v, handle, s))
         for s, v in returned
     ]
 

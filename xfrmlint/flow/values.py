@@ -56,6 +56,7 @@ class Form(IntEnum):
     FULL = -1  # never 0: a bit was set in it
     COMPUTED = 0  # other handles can give the number that 0 gives
     EXACT = 1  # no other handle gives the number that 0 gives
+    HEEDED = 2  # an error's in its place, which was asked for: then it is no handle
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,11 @@ class Constant:
     place: Place
     function: str
     number: Int | None = None
+
+
+def is_error(value: "Value") -> bool:
+    """Tell whether a value is an error by its name: -ENOENT."""
+    return isinstance(value, Constant) and value.text.startswith("-E")
 
 
 @dataclass(frozen=True, slots=True)

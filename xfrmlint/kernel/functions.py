@@ -27,6 +27,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "number": ("same", "masked", "computed"),
         "truth": int,
         "error_too": bool,
+        "error": bool,
         "stops": str,
         "static_call": ("call", "store"),
         "device": ("own", "master", "vlan", "other", "private", "dummy"),

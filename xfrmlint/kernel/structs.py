@@ -3,6 +3,7 @@
 Sources: include/linux/{netdevice,skbuff,byteorder/generic}.h, include/net/xdp.h.
 """
 
+import errno
 import re
 
 # Members of the kernel's own structs that hold the device at work.
@@ -46,3 +47,6 @@ LISTS = (
 LINKS = ("next", "prev", "first")
 # Results of the transmit function (include/linux/netdevice.h, enum netdev_tx).
 ENUMERATORS = {"NETDEV_TX_OK": True, "NETDEV_TX_BUSY": False}
+# include/uapi/asm-generic/errno.h: it is reached through asm/, which a build makes.
+# Not by errno.errorcode: of two names for one number it has one, EOPNOTSUPP not among them.
+ERRORS = {name: getattr(errno, name) for name in dir(errno) if name[0] == "E"} | {"ENOTSUPP": 524}
