@@ -1,5 +1,7 @@
 """Whose device a packet has: the one that the entry got, and those that are made on the way."""
 
+import re
+
 import pytest
 
 from tests.asked import Base
@@ -41,6 +43,16 @@ static struct sk_buff *example_bare(void)
 	struct sk_buff *s = alloc_skb(9, GFP_ATOMIC);
 
 	return s;
+}
+
+static u32 example_asked(struct sk_buff *s)
+{
+	return xfrm_dev_state_lower_handle(xfrm_input_state(s), s->dev);
+}
+
+static u32 example_further(struct sk_buff *s)
+{
+	return example_asked(s);
 }
 
 static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)
@@ -134,3 +146,21 @@ def test_what_nobody_knows_may_have_given_it_one() -> None:
     found, unknown = reported(text)
     assert found == []
     assert unknown == ["which device the resolver is asked for is not known"]
+
+
+@pytest.mark.parametrize(
+    ("body", "types"),
+    [
+        ("h = example_further(skb); skb->dev = master;", []),
+        ("skb->dev = master; h = example_further(skb);", ["WRONG_LOWER_DEV"]),
+    ],
+)
+def test_what_is_called_further_down_asks_for_what_the_packet_has(
+    body: str, types: list[str]
+) -> None:
+    before, _, after = DRIVER.partition("static netdev_tx_t example_xmit")
+    inside, ends, after = after.partition("\n}\n")
+    # Nothing in the function itself reads a member of that name.
+    inside = re.sub(r"\bdev([,)])", r"netdev\1", inside).replace("BODY", body)
+    report = BASE.check_example(f"{before}static netdev_tx_t example_xmit{inside}{ends}{after}")
+    assert [f.type for f in report.findings] == types

@@ -374,7 +374,8 @@ class Body:
                 *self._state_tests(inputs),
                 *naming,
             ]
-            if "dev" in inputs:
+            if "dev" in inputs or seeds.moving:
+                # What is called further down can ask for the packet's device.
                 asked += [i for i in ahead if self._moves(i, seeds)]
             fresh |= {i for i in asked if i in ahead and i not in matters}
             matters |= fresh
