@@ -14,8 +14,12 @@ DRIVER = """\
 #include <linux/netdevice.h>
 #include <net/xfrm.h>
 
+struct sk_buff *vendor_next(struct example *p);
+struct sk_buff *vendor_changed(struct sk_buff *s);
+
 struct example {
 	int n;
+	struct napi_struct napi;
 	u32 __iomem *io;
 };
 
@@ -97,6 +101,9 @@ OWN = {
     "given one by a function": "ALLOC; example_to(n, dev); ASK(n->dev);",
     "made with one by a function": "n = example_made(dev); ASK(n->dev);",
     "netdev_alloc_skb": "n = netdev_alloc_skb(dev, 9); ASK(n->dev);",
+    "napi_alloc_skb": "n = napi_alloc_skb(&p->napi, 9); ASK(n->dev);",
+    "xdp_build_skb_from_frame": "n = xdp_build_skb_from_frame(f, dev); ASK(n->dev);",
+    "a driver's that is given one": "n = vendor_changed(skb); ASK(n->dev);",
     "eth_type_trans": "n = build_skb(p, 9); n->protocol = eth_type_trans(n, dev); ASK(n->dev);",
     "skb_clone": "n = skb_clone(skb, GFP_ATOMIC); ASK(n->dev);",
     "the other packet is asked": "ALLOC; n->dev = master; ASK(skb->dev);",
@@ -107,6 +114,8 @@ OWN = {
 ANOTHERS = {
     "alloc_skb": "ALLOC; ASK(n->dev);",
     "build_skb": "n = build_skb(p, 9); skb_put(n, 2); ASK(n->dev);",
+    "napi_build_skb": "n = napi_build_skb(p, 9); ASK(n->dev);",
+    "xdp_build_skb_from_frame": "n = xdp_build_skb_from_frame(f, master); ASK(n->dev);",
     "made without one by a function": "n = example_bare(); ASK(n->dev);",
     "one or the other": "n = skb; if (p->n) ALLOC; ASK(n->dev);",
     "netdev_alloc_skb of another": "n = netdev_alloc_skb(master, 9); ASK(n->dev);",
@@ -141,9 +150,17 @@ def test_another_device_may_not(body: str) -> None:
     assert reported(body)[0] == ["WRONG_LOWER_DEV"]
 
 
-def test_what_nobody_knows_may_have_given_it_one() -> None:
-    text = "ALLOC; vendor_own(n, dev); ASK(n->dev);"
-    found, unknown = reported(text)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "ALLOC; vendor_own(n, dev); ASK(n->dev);",
+        # Nobody knows where it comes from, either.
+        "n = vendor_next(p); ASK(n->dev);",
+        "n = skb; while (p->n--) n = vendor_next(p); ASK(n->dev);",
+    ],
+)
+def test_what_nobody_knows_may_have_given_it_one(body: str) -> None:
+    found, unknown = reported(body)
     assert found == []
     assert unknown == ["which device the resolver is asked for is not known"]
 

@@ -599,3 +599,34 @@ def test_another_ports_ring_is_not_the_own_one(port: str, types: list[str]) -> N
         "\th = xfrm_dev_state_lower_handle(x, r->netdev);"
     )
     assert [kind for kind, _ in said(card + LOOP, f"{body}\n\t{TESTED}")] == types
+
+
+WIRED = """
+#include <linux/if_vlan.h>
+struct wired { struct net_device *own, *above; struct vlan_dev_priv vlan; };
+
+void wired_init(struct net_device *dev, struct net_device *real)
+{
+	struct wired *w = netdev_priv(dev);
+
+	w->own = dev;
+	w->above = netdev_master_upper_dev_get(dev);
+	w->vlan.real_dev = real;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("device", "types"),
+    [
+        ("w->own ?: dev", []),
+        ("dev ?: w->above", []),
+        ("w->own ?: NULL", []),
+        ("w->vlan.real_dev", ["WRONG_LOWER_DEV"]),
+        ("w->vlan.real_dev ?: dev", ["WRONG_LOWER_DEV"]),
+        ("w->above ?: w->own", ["WRONG_LOWER_DEV"]),
+    ],
+)
+def test_of_one_device_or_else_another_each_counts(device: str, types: list[str]) -> None:
+    body = f"struct wired *w = netdev_priv(dev);\n\th = xfrm_dev_state_lower_handle(x, {device});"
+    assert [kind for kind, _ in said(WIRED, f"{body}\n\t{TESTED}")] == types

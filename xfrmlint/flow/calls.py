@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from xfrmlint.c.constants import BITS, bits
+from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import Goes, destination, is_condition
 from xfrmlint.c.graph import labels_in
 from xfrmlint.c.syntax import (
@@ -20,7 +21,7 @@ from xfrmlint.c.syntax import (
     source_of,
 )
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import RESULT, ZEROED
+from xfrmlint.contract.words import PACKET, RESULT, ZEROED
 from xfrmlint.flow.arithmetic import (
     found_in,
     lost_number,
@@ -54,11 +55,13 @@ from xfrmlint.flow.values import (
     XfrmState,
 )
 from xfrmlint.kernel.functions import function_named, is_kernels
+from xfrmlint.kernel.structs import NAPI
 from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400
 _NOWHERE = "where the resolver puts its handle is not known"
 _TRUTHS = ("bool", "_Bool")
+_PACKET = CType(PACKET, 1)
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
 _DEVICES = {"master": Device.MASTER, "vlan": Device.VLAN_REAL}
 
@@ -226,12 +229,17 @@ class Calls:
     def _made(
         self, frame: Frame, call: Call, values: Sequence[Value], state: State
     ) -> tuple[State, Value]:
-        """Return a packet that was just made."""
+        """Return a packet that was just made, or that comes from nobody knows where."""
         place = frame.place(call)
         made = Packet(f"{place.path}:{place.line}:{place.column}")
-        device: Value = Netdev(Device.NULL)
-        if function_named(call.name).new_packet == "0":
-            device = frame.typed(values[0], NETDEV, call.arguments[0]) if values else UNKNOWN
+        device: Value = Netdev(Device.UNKNOWN)
+        match function_named(call.name).new_packet:
+            case "none":
+                device = Netdev(Device.NULL)
+            case "0->dev":
+                device = self.driver.members.at_work(NAPI, frame.view)
+            case number if number and int(number) < len(values):
+                device = frame.typed(values[int(number)], NETDEV, call.arguments[int(number)])
         return state.stored(made.device, device), made
 
     def _owned(self, frame: Frame, call: Call, values: Sequence[Value], state: State) -> State:
@@ -285,6 +293,8 @@ class Calls:
         packet = any(
             isinstance(v, Packet) or (isinstance(v, Unknown) and v.packet) for v in values
         ) or any(isinstance(v, Pointer) and v.to[0] == "skb" for v in values)
+        if not packet and not function_named(call.name).known and frame.type(call) == _PACKET:
+            return [self._made(frame, call, values, state)]
         copies = function_named(call.name).copies_memory
         if copies and len(values) > 1 and isinstance(values[0], Pointer):
             if isinstance(values[1], Handle):

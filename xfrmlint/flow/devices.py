@@ -54,8 +54,9 @@ class Members:
             return Netdev(Device.UNKNOWN)
         struct, field = self.named(view, one)
         if (struct, field) in structs.OWN_MEMBERS:
-            whose = self.devices.of_context(struct, view)
-            return Netdev(_DEVICES[whose] if whose is not None else Device.UNKNOWN)
+            return self.at_work(struct, view)
+        if (struct, field) in structs.LOWER_MEMBERS:
+            return Netdev(Device.VLAN_REAL)
         if struct in self._sa_structs(view.path):
             # Kept with some SA, when that was added.
             return Netdev(Device.SAVED)
@@ -74,6 +75,11 @@ class Members:
         near = at[1] if at[0] == "own" and at[1:-1].count("*") < 2 and "[]" not in at else ""
         member = Field(struct, field, view.path, shared, holder, root, private, fixed, near)
         return Netdev(Device.OWN, member)
+
+    def at_work(self, struct: str, view: View) -> Netdev:
+        """Return the device of a kernel struct at work, as a function reads it."""
+        whose = self.devices.of_context(struct, view)
+        return Netdev(_DEVICES[whose] if whose is not None else Device.UNKNOWN)
 
     def _sa_structs(self, path: str) -> frozenset[str]:
         """Return the structs whose addresses the driver returns as handles."""

@@ -43,7 +43,7 @@ from xfrmlint.flow.arithmetic import (
     sa_of,
 )
 from xfrmlint.flow.events import Device, Kind, Sa, Source
-from xfrmlint.flow.frame import Frame
+from xfrmlint.flow.frame import NETDEV, Frame
 from xfrmlint.flow.lifetime import lifetime
 from xfrmlint.flow.values import (
     UNKNOWN,
@@ -356,12 +356,24 @@ class Evaluator:
         for term in reversed(terms):
             sides = [value, self.value(term.right)]
             if term.operator == "?:":
-                # `h ?: 0` is h, `dev ?: NULL` is dev.
-                same = is_zero(sides[1]) and not isinstance(value, Unknown)
-                value = value if same else sides[1]
+                value = self._or_else(value, sides[1], term)
             else:
                 value = computed(sides, term.operator, self._numbers(sides))
         return value
+
+    def _or_else(self, value: Value, other: Value, one: Binary) -> Value:
+        """Return what `a ?: b` is: of two devices the one that need not be the one at work.
+
+        `h ?: 0` is h, `dev ?: NULL` is dev.
+        """
+        if is_zero(other):
+            return other if isinstance(value, Unknown) else value
+        if self.frame.type(one.left) != NETDEV:
+            return other
+        device = self.frame.typed(value, NETDEV, one.left)
+        settled = self.frame.device(device, one.left)
+        kept = isinstance(device, Netdev) and device.member is not None
+        return other if kept and settled == Netdev(Device.OWN) else device
 
     def _numbers(self, values: Sequence[Value]) -> list[Int | None]:
         """Return the numbers of constants, where an operator has to know them."""

@@ -14,6 +14,7 @@ OWN_MEMBERS = {
     ("struct xdp_rxq_info", "dev"),
     ("struct xdp_txq_info", "dev"),
 }
+NAPI = "struct napi_struct"
 # They make a net_device that is nobody's: only NAPI hangs on it.
 DUMMIES = ("alloc_netdev_dummy", "init_dummy_netdev")
 # Members that hold the device below the one at work.

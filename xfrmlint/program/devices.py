@@ -153,7 +153,7 @@ class Devices:
 
     def is_dummy(self, struct: str, path: str) -> bool:
         """Tell whether a struct's device can be one that was made for its NAPI alone."""
-        if struct != "struct napi_struct":
+        if struct != structs.NAPI:
             return False
         return any(self.reader.near(name, path) for name in structs.DUMMIES)
 
