@@ -381,43 +381,82 @@ int cards_probe(void)
 	return 0;
 }
 """
+TWICE = """
+int card_probe(struct card *card)
+{
+	if (!port_create(card, 0))
+		return -ENOMEM;
+	return port_create(card, 1) ? 0 : -ENOMEM;
+}
+"""
+EITHER = """
+int card_probe(struct card *card)
+{
+	if (card->io)
+		return !port_create(card, 0);
+	else
+		return !port_create(card, 1);
+}
+"""
+OUTER = """
+int card_probe(struct card *card);
+int card_found(void)
+{
+	return card_probe(kzalloc(sizeof(struct card), GFP_KERNEL));
+}
+"""
+CHOSEN = "void card_choose(struct card *c, struct port *p)\n{\n\tc->netdev = p->netdev;\n}\n"
+SOME = """
+static const struct xfrmdev_ops example_xfrmdev_ops;
+void port_offers(struct net_device *dev, int i)
+{
+	if (!i)
+		dev->xfrmdev_ops = &example_xfrmdev_ops;
+}
+"""
 OTHERS = "void *port_load(struct card *card)\n{\n\treturn port_create(card, 1);\n}\n"
 
 
 @pytest.mark.parametrize(
-    ("asked", "more", "made", "known"),
+    ("asked", "more", "made", "whose"),
     [
-        ("o->card->netdev", "card->netdev = dev;", ONE, True),
-        ("o->card->netdev", "card->netdev = dev;", EACH_ITS_OWN, True),
-        ("o->card->netdev", "", KEPT, True),
-        ("o->ring.netdev", "", LOOP, True),
-        ("o->used->netdev", "", LOOP, True),
+        ("o->card->netdev", "card->netdev = dev;", ONE, "own"),
+        ("o->card->netdev", "card->netdev = dev;", EACH_ITS_OWN, "own"),
+        ("o->card->netdev", "", KEPT, "own"),
+        ("o->ring.netdev", "", LOOP, "own"),
+        ("o->used->netdev", "", LOOP, "own"),
         # Who came last, the first, one of two.
-        ("o->card->netdev", "card->netdev = dev;", LOOP, False),
-        ("o->card->netdev", "if (!i) card->netdev = dev;", LOOP, False),
-        ("o->card->netdev", "", KEPT + OTHERS, False),
+        ("o->card->netdev", "card->netdev = dev;", LOOP, "another"),
+        ("o->card->netdev", "if (!i) card->netdev = dev;", LOOP, "another"),
+        ("o->card->netdev", "card->netdev = dev;", TWICE, "another"),
+        ("o->card->netdev", "if (!card->netdev) card->netdev = dev;", OUTER + LOOP, "another"),
+        # One of two, or what somebody changes; one of them is made, or offers anything.
+        ("o->card->netdev", "", KEPT + OTHERS, "open"),
+        ("o->card->netdev", "card->netdev = dev;", LOOP + CHOSEN, "open"),
+        ("o->card->netdev", "card->netdev = dev;", EITHER, "open"),
+        ("o->card->netdev", "card->netdev = dev;", LOOP + SOME, "open"),
         # Another port's ring, or a copy of it.
-        ("o->used->netdev", "if (i) p->used = &card->ports[0]->ring;", LOOP, False),
-        ("o->ring.netdev", "if (i) p->ring = card->ports[0]->ring;", LOOP, False),
+        ("o->used->netdev", "if (i) p->used = &card->ports[0]->ring;", LOOP, "open"),
+        ("o->ring.netdev", "if (i) p->ring = card->ports[0]->ring;", LOOP, "open"),
         (
             "o->ring.netdev",
             "if (i) memcpy(&p->ring, &card->ports[0]->ring, sizeof(p->ring));",
             LOOP,
-            False,
+            "open",
         ),
-        ("o->ring.netdev", "p->ring.netdev = i ? card->ports[0]->netdev : dev;", LOOP, False),
+        ("o->ring.netdev", "p->ring.netdev = i ? card->ports[0]->netdev : dev;", LOOP, "open"),
     ],
 )
 def test_what_devices_have_in_common_is_no_ones_own(
-    asked: str, more: str, made: str, known: bool
+    asked: str, more: str, made: str, whose: str
 ) -> None:
     body = f"struct port *o = netdev_priv(dev);\n\n\th = xfrm_dev_state_lower_handle(x, {asked});"
     text = driver(CARD.replace("MORE", more) + made, f"{body}\n\t{TESTED}")
     report = BASE.check_example(text)
-    assert [f.type for f in report.findings] == []
+    assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == "another")
     reasons = [row.reason for row in report.unknown]
     told = "which device the resolver is asked for is not known"
-    assert any(reason.startswith(told) for reason in reasons) != known
+    assert any(reason.startswith(told) for reason in reasons) == (whose == "open")
 
 
 GOT = """

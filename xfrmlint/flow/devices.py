@@ -134,7 +134,10 @@ class Members:
             if apart:
                 return Device.SAVED, ""
         near = member.near if member.near != member.field else ""
-        if near and self.devices.common.leads_to(near, member.path, bool(member.root)):
+        common, pointed = self.devices.common, bool(member.root)
+        if near and common.leads_to(near, member.path, pointed):
+            if pointed and common.holds_one(near, member.struct, member.field, member.path):
+                return Device.SAVED, ""
             why = f"{member.struct} is several devices', and {member.field} is one of them"
             return Device.UNKNOWN, why
         return Device.OWN, ""
