@@ -664,6 +664,11 @@ void wired_init(struct net_device *dev, struct net_device *real)
         ("w->vlan.real_dev", ["WRONG_LOWER_DEV"]),
         ("w->vlan.real_dev ?: dev", ["WRONG_LOWER_DEV"]),
         ("w->above ?: w->own", ["WRONG_LOWER_DEV"]),
+        # What is kept beside another device's private data is that device; or nobody knows.
+        ("((struct wired *)netdev_priv(dev))->own", []),
+        ("((struct wired *)netdev_priv(w->own))->own", []),
+        ("((struct wired *)netdev_priv(w->above))->above", []),
+        ("((struct wired *)netdev_priv(w->above))->own", ["WRONG_LOWER_DEV"]),
     ],
 )
 def test_of_one_device_or_else_another_each_counts(device: str, types: list[str]) -> None:

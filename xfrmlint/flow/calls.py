@@ -451,8 +451,8 @@ def _kernels(name: str, values: Sequence[Value]) -> Value | None:
         return XfrmState(Sa.THIS)
     first = values[0] if values else UNKNOWN
     if does.private:
-        own = not isinstance(first, Netdev) or first.device is Device.OWN
-        return Pointer((does.private if own or does.private != "own" else "other",))
+        apart = does.private == "own" and isinstance(first, Netdev) and first.device
+        return Pointer((does.private,) if apart in (False, Device.OWN) else ("other", str(apart)))
     if does.device == "private" and isinstance(first, Pointer):
         return Netdev(Device.OWN if first.to[0] == "own" else Device.UNKNOWN)
     if does.container >= 0:

@@ -49,10 +49,11 @@ class Members:
         if at[0] == "sa" or (at[0] == "global" and "[]" not in at[1:-1]):
             # What is found in a table of the driver's own is its element's, not the table's.
             return Netdev(Device.SAVED)
-        if at[0] == "other":
-            # Private data of another device.
-            return Netdev(Device.UNKNOWN)
         struct, field = self.named(view, one)
+        if at[0] == "other":
+            # Private data of another device: what is its own there is that device.
+            direct = len(at) == 3 and self.settled(Field(struct, field, view.path, False))
+            return Netdev(Device(at[1]) if direct == (Device.OWN, "") else Device.UNKNOWN)
         if (struct, field) in structs.OWN_MEMBERS:
             return self.at_work(struct, view)
         if (struct, field) in structs.LOWER_MEMBERS:

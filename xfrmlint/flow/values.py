@@ -2,9 +2,9 @@
 
 A location is a root and the members on the way: ("=1", "md", "sa") is `md.sa` of the second frame's
 locals; "*" is what a pointer points to, "[]" an element that can't be told from the others. Roots:
-`=N` a frame's locals; `skb` the packet; `own` the private data of the device at work; `netdev` the
-device itself; `sa` what a handle leads to; `xs` the SA; `global`, `argument` (of an entry) and
-`call` (what a function outside returned).
+`=N` a frame's locals; `skb` the packet; `own` the private data of the device at work; `other` that of
+another one, which is named; `netdev` the device itself; `sa` what a handle leads to; `xs` the SA;
+`global`, `argument` (of an entry) and `call` (what a function outside returned).
 """
 
 from collections.abc import Iterator, Mapping
