@@ -674,3 +674,35 @@ void wired_init(struct net_device *dev, struct net_device *real)
 def test_of_one_device_or_else_another_each_counts(device: str, types: list[str]) -> None:
     body = f"struct wired *w = netdev_priv(dev);\n\th = xfrm_dev_state_lower_handle(x, {device});"
     assert [kind for kind, _ in said(WIRED, f"{body}\n\t{TESTED}")] == types
+
+
+POLL = """
+static int example_poll(struct napi_struct *napi, int budget)
+{
+	struct port *p = container_of(napi, struct port, napi);
+	struct xfrm_state *x = xfrm_state_lookup_byspi(budget, 2);
+	struct card *c = p->card;
+	u32 h = x ? xfrm_dev_state_lower_handle(x, ASKED) : 0;
+
+	if (h)
+		writel(h, c->io);
+	return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "types"),
+    [
+        ("p->netdev", []),
+        ("c->ports[budget & 1]->netdev", []),
+        ("c->netdev", ["WRONG_LOWER_DEV"]),
+    ],
+)
+def test_a_poll_function_comes_to_what_ports_have_in_common(asked: str, types: list[str]) -> None:
+    card = CARD.replace("struct ring *used;", "struct ring *used; struct napi_struct napi;")
+    more = "card->netdev = dev; netif_napi_add(dev, &p->napi, example_poll);"
+    text = POLL.replace("ASKED", asked)
+    head, create, rest = card.replace("MORE", more).partition("static struct net_device *port_cre")
+    body = f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}"
+    assert [kind for kind, _ in said(head + text + create + rest + LOOP, body)] == types

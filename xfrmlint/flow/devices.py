@@ -134,14 +134,21 @@ class Members:
                 return Device.UNKNOWN, f"{member.struct} can be another device's private data"
             if apart:
                 return Device.SAVED, ""
-        near = member.near if member.near != member.field else ""
-        common, pointed = self.devices.common, bool(member.root)
-        if near and common.leads_to(near, member.path, pointed):
-            if pointed and common.holds_one(near, member.struct, member.field, member.path):
+        common, path = self.devices.common, member.path
+        for near in self._leading(member):
+            if not common.leads_to(near, path, bool(member.root) or not member.near):
+                continue
+            if common.holds_one(near, member.struct, member.field, path):
                 return Device.SAVED, ""
             why = f"{member.struct} is several devices', and {member.field} is one of them"
             return Device.UNKNOWN, why
         return Device.OWN, ""
+
+    def _leading(self, member: Field) -> Sequence[str]:
+        """Return the members of private data by which devices come to what holds a member."""
+        if member.near:
+            return [member.near] if member.near != member.field else []
+        return self.devices.privates.pointing(member.struct, member.path)
 
     def named(self, view: View, one: Expression) -> tuple[str, str]:
         """Return struct and member of an expression; empty where it is no member."""
