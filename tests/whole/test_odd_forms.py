@@ -706,3 +706,33 @@ def test_a_poll_function_comes_to_what_ports_have_in_common(asked: str, types: l
     head, create, rest = card.replace("MORE", more).partition("static struct net_device *port_cre")
     body = f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}"
     assert [kind for kind, _ in said(head + text + create + rest + LOOP, body)] == types
+
+
+@pytest.mark.parametrize(
+    ("stored", "read", "types"),
+    [
+        ("i", "o->n", []),
+        ("i ^ 1", "o->n ^ 1", []),
+        ("example_other(i)", "example_other(o->n)", []),
+        ("example_other(i)", "o->n ^ 1", []),
+        ("i", "example_other(o->n)", ["WRONG_LOWER_DEV"]),
+        ("i ^ 1", "o->n", ["WRONG_LOWER_DEV"]),
+        ("example_other(i)", "o->n", ["WRONG_LOWER_DEV"]),
+        # By a descriptor's number the own one is looked for.
+        ("i ^ 1", "skb->len & 1", []),
+        ("i ^ 1", "(skb->len & 1) ^ 1", []),
+    ],
+)
+def test_an_element_is_whose_number_it_was_stored_by(
+    stored: str, read: str, types: list[str]
+) -> None:
+    card = CARD.replace("struct ring *used;", "struct ring *used; u8 n;").replace("MORE", "")
+    card = card.replace("card->ports[i] = p;", f"p->n = i; card->ports[{stored}] = p;")
+    other = "static inline int example_other(int n)\n{\n\treturn n ^ 1;\n}\n"
+    # What another element holds is not what was read first.
+    body = (
+        f"struct port *o = netdev_priv(dev), *self = o->card->ports[skb->len & 1];\n"
+        f"\tstruct port *a = o->card->ports[{read}];\n\n\tif (!self) return NETDEV_TX_OK;\n"
+        "\th = xfrm_dev_state_lower_handle(x, a->netdev);"
+    )
+    assert [kind for kind, _ in said(other + card + LOOP, f"{body}\n\t{TESTED}")] == types

@@ -277,7 +277,7 @@ class Evaluator:
             return ("sa", "[]")
         if isinstance(of, Pointer | Struct):
             to = of.to if isinstance(of, Pointer) else of.at
-            at = element(to, self._number(which))
+            at = self.frame.element(element(to, self._number(which)), one)
             self.code.addressed.note(at, self.frame.view, one)
             return at
         return ("skb", "[]") if isinstance(of, Unknown) and of.packet else None

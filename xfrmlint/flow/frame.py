@@ -4,27 +4,23 @@ import re
 from dataclasses import replace
 
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.expression import bare
 from xfrmlint.c.integers import INT, POINTER, IntType, wrapped
 from xfrmlint.c.mention import unevaluated
 from xfrmlint.c.syntax import (
-    Binary,
     Expression,
     Index,
-    Literal,
     Member,
     Name,
-    Unary,
     bared,
     source_of,
 )
 from xfrmlint.c.unit import Place
-from xfrmlint.c.view import View
 from xfrmlint.flow.arithmetic import fitted, numbered, sa_at
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.values import (
+    ANOTHERS,
     CONFIGURED,
     TURNED,
     UNKNOWN,
@@ -201,31 +197,33 @@ class Frame:
         """
         shared = at.index("*") if "*" in at else len(at)
         for end in range(len(at), shared + 1, -1):
+            if at[end - 1] == TURNED:
+                return TURNED
+            if at[end - 1] == ANOTHERS:
+                return next(name for name in reversed(at[:end]) if name.isidentifier())
             view, one = self.code.addressed.of(at[:end]) or (self.view, None)
             if isinstance(one, Index):
-                index, table = source_of(one.index), bared(one.of)
-                other = _turned(index)
-                if other is None and self.driver.constants.value(index.text, view.path) is None:
+                table = bared(one.of)
+                if self.driver.constants.value(source_of(one.index).text, view.path) is None:
                     return ""
-                if other is not None and not self._is_of_private(view, other):
-                    return TURNED
                 return table.name if isinstance(table, Member | Name) else ""
             if at[end - 1 : end + 1] == ("*", "*"):
                 # Of a table of pointers *p is the first.
                 return at[end - 2]
         return ""
 
-    def _is_of_private(self, view: View, one: Expression) -> bool:
-        """Tell whether a number is a member of private data: the device's own."""
-        one = source_of(one)
-        values = view.assignments(one.name) if isinstance(one, Name) else []
-        node = bare(values[0]) if len(values) == 1 else one.node
-        of = node.child_by_field_name("argument") if node.type == "field_expression" else None
-        kind = self.driver.reader.types.of(of, view)
-        if kind is None:
-            return False
-        base = self.driver.reader.types.resolved(kind, view.path).base
-        return base in self.driver.members.devices.privates.structs(view.path)
+    def element(self, at: Location, one: Index) -> Location:
+        """Return where an element of a table lies, if it is one that need not be the own one."""
+        table = bared(one.of)
+        if not self.code.resolves or not isinstance(table, Member) or at[-1:] != ("[]",):
+            return at
+        key = one.start
+        if key not in self.body.elements:
+            elements = self.driver.members.devices.elements
+            anothers = elements.is_anothers(self.view, one.index, table.name)
+            self.body.elements[key] = TURNED if anothers is None else ANOTHERS * anothers
+        mark = self.body.elements[key]
+        return (*at, mark) if mark else at
 
     def fitted(self, value: Value, kind: CType | None) -> Value:
         """Return a number as what an integer type makes of it."""
@@ -297,15 +295,3 @@ class Frame:
             return state
         after = state.knowing(handle.id, "compared")
         return self.mark(after, Kind.COMPARE, one, handle=handle.id)
-
-
-def _turned(index: Expression) -> Expression | None:
-    """Return the number that an index is another one than: n in !n, n ^ 1, 1 - n, (n + 1) % 2."""
-    match index:
-        case Unary(operator="!", of=of):
-            return source_of(of)
-        case Binary(operator="^", left=of) | Binary(operator="-", left=Literal(), right=of):
-            return source_of(of)
-        case Binary(operator="%", left=Binary(operator="+", left=of)):
-            return source_of(of)
-    return None

@@ -182,6 +182,8 @@ class Body:
         self.aliases = self._aliases()
         # Where the evaluator found each name to lie: a frame's, or a static variable's.
         self.places: dict[int, tuple[bool, str] | None] = {}
+        # Whose each element of a table is, see Frame.element().
+        self.elements: dict[int, str] = {}
         # Whether each member is one of a union.
         self.unions: dict[int, bool] = {}
 

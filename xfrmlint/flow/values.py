@@ -2,9 +2,9 @@
 
 A location is a root and the members on the way: ("=1", "md", "sa") is `md.sa` of the second frame's
 locals; "*" is what a pointer points to, "[]" an element that can't be told from the others. Roots:
-`=N` a frame's locals; `skb` the packet; `own` the private data of the device at work; `other` that of
-another one, which is named; `netdev` the device itself; `sa` what a handle leads to; `xs` the SA;
-`global`, `argument` (of an entry) and `call` (what a function outside returned).
+`=N` a frame's locals; `skb` the packet; `own` the private data of the device at work; `other` that
+of another one, which is named; `netdev` the device itself; `sa` what a handle leads to; `xs` the
+SA; `global`, `argument` (of an entry) and `call` (what a function outside returned).
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,8 +19,9 @@ from xfrmlint.flow.events import Device, Kind, Sa, Source
 Location = tuple[str, ...]
 # What made a handle: places, outermost call first; or what it is a read of.
 HandleId = tuple[Place | str, ...]
-# In a Field: an element of a table, by another number than one of which nothing is known.
-TURNED = "!"
+# In a location, of an element: by another number than the device's own; by another one than one of
+# which nothing is known. In a Field: a table that was read so.
+ANOTHERS, TURNED = "!", "?"
 # Assumptions that stay when a function is left: by #if, and which devices are the same.
 CONFIGURED, SAME = "#", "#same"
 
