@@ -181,3 +181,29 @@ def test_what_is_called_further_down_asks_for_what_the_packet_has(
     inside = re.sub(r"\bdev([,)])", r"netdev\1", inside).replace("BODY", body)
     report = BASE.check_example(f"{before}static netdev_tx_t example_xmit{inside}{ends}{after}")
     assert [f.type for f in report.findings] == types
+
+
+@pytest.mark.parametrize(
+    ("filled", "types"),
+    [
+        ("p->kept[0] = netdev_alloc_skb(d, 9);", []),
+        ("s = dev_alloc_skb(9); s->dev = d; p->kept[0] = s;", []),
+        ("s = dev_alloc_skb(9); example_to(s, d); p->kept[0] = s;", []),
+        ("p->kept[0] = dev_alloc_skb(9); p->kept[1] = s;", []),
+        ("p->kept = kcalloc(9, sizeof(s), GFP_KERNEL);", []),
+        ("p->kept[0] = dev_alloc_skb(9);", ["WRONG_LOWER_DEV"]),
+        ("s = build_skb(p, 9); skb_put(s, 9); p->kept[p->n++] = s;", ["WRONG_LOWER_DEV"]),
+        (
+            "p->kept = kcalloc(9, sizeof(s), GFP_KERNEL); p->kept[0] = dev_alloc_skb(9);",
+            ["WRONG_LOWER_DEV"],
+        ),
+    ],
+)
+def test_a_packet_that_was_kept_has_what_it_was_given(filled: str, types: list[str]) -> None:
+    fill = "void example_fill(struct example *p, struct net_device *d, struct sk_buff *s)"
+    text = DRIVER.replace("\tint n;\n", "\tint n;\n\tstruct sk_buff **kept;\n", 1)
+    body = "n = p->kept[p->n]; h = xfrm_dev_state_lower_handle(x, n->dev);"
+    text = text.replace("BODY", body) + f"\n{fill}\n{{\n\t{filled}\n}}\n"
+    assert [f.type for f in BASE.check_example(text).findings] == types
+    given = text.replace("h = xfrm", "n->dev = dev; h = xfrm")
+    assert [f.type for f in BASE.check_example(given).findings] == []

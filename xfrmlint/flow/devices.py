@@ -3,8 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from tree_sitter import Node
+
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.expression import bare
+from xfrmlint.c.expression import bare, called_by, destination, given_to
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.syntax import Expression, Index, Member, bared
 from xfrmlint.c.view import View
@@ -12,7 +14,10 @@ from xfrmlint.contract.words import HANDLE
 from xfrmlint.flow.events import Device
 from xfrmlint.flow.values import TURNED, Field, Location, Netdev
 from xfrmlint.kernel import structs
+from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.devices import Devices, Whose
+from xfrmlint.valueflow.forms import Stored
+from xfrmlint.valueflow.sources import Tracer
 
 _DEVICES = {
     Whose.MASTER: Device.MASTER,
@@ -26,6 +31,9 @@ _DEVICES = {
     Whose.GIVEN: Device.UNKNOWN,
     Whose.EGRESS: Device.UNKNOWN,
 }
+# `skb->dev = dev`, and what may do so.
+_GIVEN = re.compile(rb"->\s*dev\s*[=,]|\beth_type_trans\b")
+_BARE, _GIVEN_ONE, _TABLE = "bare", "given one", "table"
 _LASTING = ("sa", "xs", "global", "netdev")
 
 
@@ -36,6 +44,8 @@ class Members:
         self.reader = reader
         self.devices = devices
         self._handles: frozenset[str] | None = None
+        self._packets = Tracer(reader, devices.graph.handed, _made_as, self._kept_as)
+        self._bare: dict[tuple[str, str, str], bool] = {}
 
     def device(self, view: View, one: Expression, at: Location, private: str, fixed: str) -> Netdev:
         """Return which device a pointer at a location is; a driver's member is settled later.
@@ -150,6 +160,26 @@ class Members:
             return [member.near] if member.near != member.field else []
         return self.devices.privates.pointing(member.struct, member.path)
 
+    def is_bare(self, view: View, one: Expression) -> bool:
+        """Tell whether a member keeps packets alone that nobody has given a device."""
+        struct, field = self.named(view, one)
+        key = (struct, field, self.reader.universe.key(view.path))
+        if key not in self._bare:
+            found = self._packets.of_member(struct, field, view.path) if struct else None
+            answers = (
+                set(found.answers) - {_TABLE} if found is not None and not found.doubts else ()
+            )
+            self._bare[key] = answers == {_BARE}
+        return self._bare[key]
+
+    def _kept_as(self, stored: Stored) -> str | None:
+        """Tell whether what is stored is no packet, but memory for many."""
+        member = stored.at.parent
+        kind = self.reader.types.of(member, stored.view)
+        around = member.parent if member is not None else None
+        element = around is not None and around.type == "subscript_expression"
+        return _TABLE if kind is not None and kind.pointers > 1 and not element else None
+
     def named(self, view: View, one: Expression) -> tuple[str, str]:
         """Return struct and member of an expression; empty where it is no member."""
         one = bared(one, subscripts=True)
@@ -260,6 +290,19 @@ class Members:
         word, _, tag = kind.base.partition(" ")
         found = self.reader.corpus.find(word, tag, view.path)
         return self.reader.corpus.unit(found.path).text[found.start : found.end] if found else b""
+
+
+def _made_as(view: View, node: Node) -> str | None:
+    """Tell whether a packet that was just made has a device when its function has ended."""
+    name = called_by(node) if node.type == "call_expression" else ""
+    made = function_named(name).new_packet
+    text = view.text[view.node.start_byte : view.node.end_byte]
+    if made != "none" or _GIVEN.search(text) is not None:
+        return _GIVEN_ONE if made else None
+    named = destination(node).name
+    given = [given_to(one) for one in view.occurrences(named)] if named else []
+    unseen = any(one is not None and not function_named(one.name).known for one in given)
+    return _GIVEN_ONE if unseen else _BARE
 
 
 def _is_read_by_hardware(member: CType | None, bases: Sequence[str]) -> bool:

@@ -22,6 +22,7 @@ from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.values import (
     ANOTHERS,
     CONFIGURED,
+    NO_DEVICE,
     TURNED,
     UNKNOWN,
     Constant,
@@ -129,6 +130,8 @@ class Frame:
             # The control block is an array: its address is what is read.
             if at == ("skb", "cb"):
                 return state, Pointer(at)
+            if at[1].startswith(f"dev of {NO_DEVICE}") and len(at) == 2:
+                return state, Netdev(Device.NULL)
             return state, Netdev(Device.OWN) if at == ("skb", "dev") else Unknown(packet=True)
         if self.code.is_keeper(self.view, one, at):
             # An earlier packet left a handle here.
@@ -167,20 +170,23 @@ class Frame:
                     return self.driver.members.device(view, read, at, private, fixed)
                 return value if isinstance(value, Netdev | Constant) else Netdev(Device.UNKNOWN)
             case "struct xfrm_state":
-                if isinstance(value, Pointer):
-                    return XfrmState(sa_at(value.to))
-                if isinstance(value, XfrmState):
-                    return value
-                packet = isinstance(value, Unknown) and value.packet
-                null = isinstance(value, Constant) and value.zero
-                return XfrmState(Sa.THIS if packet else Sa.UNKNOWN, False if null else None)
+                return _state(value)
             case "struct sk_buff":
-                return value if isinstance(value, Packet | Constant) else Packet()
+                if isinstance(value, Packet | Constant):
+                    return value
+                return self._kept(value, one) if isinstance(value, Pointer) else Packet()
         if isinstance(value, Unknown):
             place = self.place(one)
             at = ("call", f"{place.path}:{place.line}:{place.column}")
             return Pointer(("skb", *at) if value.packet else at)
         return value
+
+    def _kept(self, value: Pointer, one: Expression) -> Packet:
+        """Return a packet that a member of a driver's struct holds."""
+        at = value.to[:-1]
+        view, read = self.code.members_read.of(at) or (self.view, one)
+        bare_ = self.code.resolves and self.driver.members.is_bare(view, read)
+        return Packet(f"{NO_DEVICE} {' '.join(at)}") if bare_ else Packet()
 
     def device(self, value: Value, one: Expression) -> Value:
         """Return a net_device as whose it is, where a driver's member holds it."""
@@ -295,3 +301,14 @@ class Frame:
             return state
         after = state.knowing(handle.id, "compared")
         return self.mark(after, Kind.COMPARE, one, handle=handle.id)
+
+
+def _state(value: Value) -> XfrmState:
+    """Return a value as a pointer to an SA."""
+    if isinstance(value, Pointer):
+        return XfrmState(sa_at(value.to))
+    if isinstance(value, XfrmState):
+        return value
+    packet = isinstance(value, Unknown) and value.packet
+    null = isinstance(value, Constant) and value.zero
+    return XfrmState(Sa.THIS if packet else Sa.UNKNOWN, False if null else None)

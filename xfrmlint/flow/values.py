@@ -47,6 +47,9 @@ class Field(NamedTuple):
     near: str = ""
 
 
+# Of a packet that was kept before anybody has given it a device.
+NO_DEVICE = "bare"
+
 # What the resolver returns where there is none.
 NO_HANDLE = Int(0, ULONG)
 
