@@ -36,6 +36,7 @@ from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.frame import NETDEV, Frame, Outcomes
 from xfrmlint.flow.summary import holds, written_here
 from xfrmlint.flow.values import (
+    NEIGHBOUR,
     SAME,
     UNKNOWN,
     Constant,
@@ -459,7 +460,7 @@ def _kernels(name: str, values: Sequence[Value]) -> Value | None:
         return found_in(first)
     if does.struct >= 0 or does.like >= 0:
         if isinstance(first, Pointer):
-            return Pointer((*first.to, "container"))
+            return Pointer(NEIGHBOUR if first.to == ("own",) else (*first.to, "container"))
         if isinstance(first, Handle):
             return lost_number(first)
     return None

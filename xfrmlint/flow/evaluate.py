@@ -46,6 +46,7 @@ from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.frame import NETDEV, Frame
 from xfrmlint.flow.lifetime import lifetime
 from xfrmlint.flow.values import (
+    NEIGHBOUR,
     UNKNOWN,
     Constant,
     Handle,
@@ -174,8 +175,8 @@ class Evaluator:
         if at is None:
             return lost(of)
         if at not in self.state.memory and self._is_link(one):
-            # It leads to an entry, as the list itself does.
-            return Pointer(at[:-1])
+            # It leads to an entry, as the list itself does; from the own entry to another one.
+            return Pointer(NEIGHBOUR if at[0] == "own" and len(at) == 3 else at[:-1])
         return self.load(at, one)
 
     def _is_link(self, one: Member) -> bool:

@@ -47,6 +47,8 @@ class Field(NamedTuple):
     near: str = ""
 
 
+# Private data in one list with the device's own.
+NEIGHBOUR: Location = ("other", str(Device.UNKNOWN))
 # Of a packet that was kept before anybody has given it a device.
 NO_DEVICE = "bare"
 

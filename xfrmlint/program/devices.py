@@ -108,8 +108,10 @@ class Devices:
             return True if roots else None
         if len(roots) > 1:
             return None
-        # To itself nobody needs a pointer.
-        return direct and self.privates.points_to(struct, root, path) == struct
+        # To itself nobody needs a pointer, but who has it alone.
+        points = direct and self.privates.points_to(struct, root, path) == struct
+        stores = self.common.stores(root, path) if points else []
+        return points and not (stores and all(_is_of_itself(stored) for stored in stores))
 
     def is_earlier(self, member: str, path: str) -> bool:
         """Tell whether what a member of private data points to was there before the device.
@@ -278,6 +280,12 @@ def _origin(view: View, name: str, at: Node) -> str:
     if only is None or "alloc" not in called_by(only):
         return ""
     return f"{only.start_byte}" if function_named(called_by(only)).device == "own" else ""
+
+
+def _is_of_itself(stored: Stored) -> bool:
+    """Tell whether a struct is made to point to itself."""
+    value, base = stored.value, stored.base
+    return value is not None and base is not None and node_text(plain(value)) == node_text(base)
 
 
 def _is_given(stored: Stored) -> bool:

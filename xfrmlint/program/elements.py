@@ -118,12 +118,12 @@ def _index_of(table: Node) -> Node | None:
 
 
 def _turned(index: Expression) -> Expression | None:
-    """Return the number that an index is another one than: n in !n, n ^ 1, 1 - n, (n + 1) % 2."""
+    """Return the number that an index is another one than: n in !n, n ^ 1, 1 - n, (n + 1) & 1."""
     match index:
         case Unary(operator="!", of=of):
             return source_of(of)
         case Binary(operator="^", left=of) | Binary(operator="-", left=Literal(), right=of):
             return source_of(of)
-        case Binary(operator="%", left=Binary(operator="+", left=of)):
+        case Binary(operator="%" | "&", left=Binary(operator="+", left=of)):
             return source_of(of)
     return None
