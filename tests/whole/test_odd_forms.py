@@ -736,3 +736,83 @@ def test_an_element_is_whose_number_it_was_stored_by(
         "\th = xfrm_dev_state_lower_handle(x, a->netdev);"
     )
     assert [kind for kind, _ in said(other + card + LOOP, f"{body}\n\t{TESTED}")] == types
+
+
+LENT = """
+struct dock;
+struct lane { struct napi_struct napi; struct dock *home, *user; };
+struct dock { struct net_device *own; struct lane lane[4]; u32 __iomem *io; };
+struct pier { struct dock *dock[2]; };
+
+static int lane_poll(struct napi_struct *napi, int budget)
+{
+	struct lane *l = container_of(napi, struct lane, napi);
+	struct xfrm_state *x = xfrm_state_lookup_byspi(budget, 2);
+	struct sk_buff *s = napi_alloc_skb(napi, 9);
+	u32 h = x ? xfrm_dev_state_lower_handle(x, ASKED) : 0;
+
+	if (h)
+		writel(h, l->user->io);
+	s->protocol = eth_type_trans(s, GIVEN);
+	return 0;
+}
+
+void lane_lend(struct pier *p, int n, int to)
+{
+	struct lane *l = &p->dock[0]->lane[n];
+
+	l->user = TO;
+}
+
+int dock_create(struct pier *p, int i)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct dock));
+	struct dock *d = netdev_priv(dev);
+
+	d->own = dev;
+	p->dock[i] = d;
+	d->lane[1].home = d;
+	d->lane[1].user = d;
+	netif_napi_add(dev, &d->lane[1].napi, lane_poll);
+	return register_netdev(dev);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "to", "types"),
+    [
+        ("l->user->own", "l->user->own", "p->dock[to]", []),
+        ("l->home->own", "l->home->own", "p->dock[to]", []),
+        ("l->home->own", "l->user->own", "l->home", []),
+        ("l->home->own", "l->user->own", "NULL", []),
+        ("l->home->own", "l->user->own", "p->dock[to]", ["WRONG_LOWER_DEV"]),
+        ("l->user->own", "l->home->own", "p->dock[to]", []),
+    ],
+)
+def test_a_queue_that_is_lent_works_for_whom_its_packets_are(
+    asked: str, given: str, to: str, types: list[str]
+) -> None:
+    lent = LENT.replace("ASKED", asked).replace("GIVEN", given).replace("TO;", f"{to};")
+    body = f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}"
+    assert [kind for kind, _ in said(lent, body)] == types
+
+
+@pytest.mark.parametrize(
+    ("port", "types", "open_"),
+    [
+        ("o", [], False),
+        ("list_next_entry(o, list)", [], True),
+        ("o->self", [], False),
+        ("o->card->ports[(o->n + 1) & 1]", ["WRONG_LOWER_DEV"], False),
+    ],
+)
+def test_who_stands_beside_the_device_is_another(port: str, types: list[str], open_: bool) -> None:
+    card = CARD.replace("struct ring *used;", "struct ring *used; u8 n; struct list_head list;")
+    card = card.replace("u8 n;", "u8 n; struct port *self;").replace("MORE", "p->self = p;")
+    body = f"struct port *o = netdev_priv(dev), *a = {port};\n\n\t"
+    text = driver(card + LOOP, f"{body}h = xfrm_dev_state_lower_handle(x, a->netdev);\n\t{TESTED}")
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == types
+    asked = "which device the resolver is asked for is not known"
+    assert any(row.reason.startswith(asked) for row in report.unknown) == open_

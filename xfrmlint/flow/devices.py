@@ -16,6 +16,7 @@ from xfrmlint.flow.values import TURNED, Field, Location, Netdev
 from xfrmlint.kernel import structs
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.devices import Devices, Whose
+from xfrmlint.program.links import Link
 from xfrmlint.valueflow.forms import Stored
 from xfrmlint.valueflow.sources import Tracer
 
@@ -152,6 +153,8 @@ class Members:
                 return Device.SAVED, ""
             why = f"{member.struct} is several devices', and {member.field} is one of them"
             return Device.UNKNOWN, why
+        if self.devices.links.is_left_behind(Link(*member.link), path):
+            return Device.SAVED, ""
         return Device.OWN, ""
 
     def _leading(self, member: Field) -> Sequence[str]:

@@ -167,7 +167,8 @@ class Frame:
                     at = value.to[:-1] if value.to[-1:] == ("*",) else value.to
                     view, read = self.code.members_read.of(at) or (self.view, one)
                     private, fixed = self.code.private, self._fixed_table(at)
-                    return self.driver.members.device(view, read, at, private, fixed)
+                    device = self.driver.members.device(view, read, at, private, fixed)
+                    return self._linked(device, at)
                 return value if isinstance(value, Netdev | Constant) else Netdev(Device.UNKNOWN)
             case "struct xfrm_state":
                 return _state(value)
@@ -180,6 +181,16 @@ class Frame:
             at = ("call", f"{place.path}:{place.line}:{place.column}")
             return Pointer(("skb", *at) if value.packet else at)
         return value
+
+    def _linked(self, device: Netdev, at: Location) -> Netdev:
+        """Return a device with the link that leads to it, if a driver's member holds it."""
+        if device.member is None:
+            return device
+        link = (device.member.struct, device.member.field)
+        if at[-2:-1] == ("*",):
+            read = self.code.members_read.of(at[:-2])
+            link = self.driver.members.named(*read) if read is not None else ("", "")
+        return replace(device, member=device.member._replace(link=link))
 
     def _kept(self, value: Pointer, one: Expression) -> Packet:
         """Return a packet that a member of a driver's struct holds."""

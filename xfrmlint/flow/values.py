@@ -34,6 +34,7 @@ class Field(NamedTuple):
     the device at work that leads there through pointers, if one does. private: that data's struct,
     if it was seen. fixed: a table that devices share, of which the element is always the same, or
     not the own one. near: the member of that data that is, or points to, what holds the member.
+    link: struct and member by which a driver's struct leads there last.
     """
 
     struct: str
@@ -45,6 +46,7 @@ class Field(NamedTuple):
     private: str = ""
     fixed: str = ""
     near: str = ""
+    link: tuple[str, str] = ("", "")
 
 
 # Private data in one list with the device's own.

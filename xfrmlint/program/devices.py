@@ -24,6 +24,7 @@ from xfrmlint.program.access import STATE, Accesses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.common import Common
 from xfrmlint.program.elements import Elements
+from xfrmlint.program.links import Links
 from xfrmlint.program.privates import Privates, private_of
 from xfrmlint.program.reach import reached
 from xfrmlint.valueflow.forms import Stored, plain
@@ -80,6 +81,7 @@ class Devices:
         self.tracer = Tracer(graph.reader, graph.handed, self._whose, self._stored)
         self.privates = Privates(self.reader)
         self.common = Common(graph, self.tracer.forms, self.privates)
+        self.links = Links(graph, self.tracer.forms, self.privates)
         self.elements = Elements(self.reader, self.tracer.forms, self.privates, graph.handed)
         self.constants = Constants(self.reader.types)
         self._members: dict[tuple[str, str, str, str], Found] = {}
