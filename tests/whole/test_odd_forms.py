@@ -816,3 +816,97 @@ def test_who_stands_beside_the_device_is_another(port: str, types: list[str], op
     assert [f.type for f in report.findings] == types
     asked = "which device the resolver is asked for is not known"
     assert any(row.reason.startswith(asked) for row in report.unknown) == open_
+
+
+CONDUIT = """
+struct conduit { struct net_device *own; struct user *user[4]; struct napi_struct napi; };
+struct user { struct net_device *own; struct conduit *conduit; u32 __iomem *io; };
+static const struct xfrmdev_ops example_xfrmdev_ops;
+
+static int conduit_poll(struct napi_struct *napi, int budget)
+{
+	struct conduit *c = container_of(napi, struct conduit, napi);
+	struct xfrm_state *x = xfrm_state_lookup_byspi(budget, 2);
+	struct user *u = c->user[budget & 3];
+	u32 h = x ? xfrm_dev_state_lower_handle(x, ASKED) : 0;
+
+	if (h)
+		writel(h, u->io);
+	return 0;
+}
+
+int conduit_create(int size)
+{
+	struct conduit *c;
+	struct net_device *dev = alloc_etherdev(SIZE);
+
+	c = netdev_priv(dev);
+	c->own = dev;
+	netif_napi_add(dev, &c->napi, conduit_poll);
+	BESIDES
+	return register_netdev(dev);
+}
+
+int user_create(struct conduit *c, int i)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct user));
+	struct user *u = netdev_priv(dev);
+
+	u->own = dev;
+	u->conduit = c;
+	c->user[i] = u;
+	dev->xfrmdev_ops = &example_xfrmdev_ops;
+	return register_netdev(dev);
+}
+"""
+OFFERED = "dev->xfrmdev_ops = &example_xfrmdev_ops;"
+
+
+@pytest.mark.parametrize(
+    ("asked", "size", "besides", "types"),
+    [
+        ("u->own", "sizeof(*c)", "", []),
+        ("c->own", "sizeof(*c)", OFFERED, []),
+        ("napi->dev", "sizeof(*c)", OFFERED, []),
+        # It can be a user's, or both at once.
+        ("c->own", "size", "", []),
+        ("c->own", "sizeof(*c)", "", ["WRONG_LOWER_DEV"]),
+        ("napi->dev", "sizeof(struct conduit)", "", ["WRONG_LOWER_DEV"]),
+    ],
+)
+def test_a_device_that_offers_nothing_has_no_handle(
+    asked: str, size: str, besides: str, types: list[str]
+) -> None:
+    text = CONDUIT.replace("ASKED", asked).replace("SIZE", size).replace("BESIDES", besides)
+    body = f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}"
+    # The one table that the example has belongs to the users.
+    text = driver(text, body).replace("\tdev->xfrmdev_ops = &example_xfrmdev_ops;\n}\n", "}\n")
+    assert [f.type for f in BASE.check_example(text).findings] == types
+
+
+@pytest.mark.parametrize(
+    ("added", "types"),
+    [
+        ("dev, &p->napi", []),
+        ("card->ports[i]->netdev, &card->napi", []),
+        ("card->ports[0]->netdev, &card->napi", ["WRONG_LOWER_DEV"]),
+    ],
+)
+def test_what_napi_was_added_for_is_one_of_several_ports(added: str, types: list[str]) -> None:
+    kept = "struct napi_struct napi; struct port *ports[2];"
+    card = CARD.replace("struct port *ports[2];", kept)
+    card = card.replace("struct ring *used;", "struct ring *used; struct napi_struct napi;")
+    poll = """
+static int example_poll(struct napi_struct *napi, int budget)
+{
+	struct xfrm_state *x = xfrm_state_lookup_byspi(budget, 2);
+	u32 h = x ? xfrm_dev_state_lower_handle(x, napi->dev) : 0;
+
+	if (h)
+		writel(h, NULL);
+	return 0;
+}
+"""
+    text = poll + card.replace("MORE", f"netif_napi_add({added}, example_poll);") + LOOP
+    body = f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}"
+    assert [kind for kind, _ in said(text, body)] == types

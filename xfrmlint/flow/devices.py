@@ -63,8 +63,9 @@ class Members:
         struct, field = self.named(view, one)
         if at[0] == "other":
             # Private data of another device: what is its own there is that device.
-            direct = len(at) == 3 and self.settled(Field(struct, field, view.path, False))
-            return Netdev(Device(at[1]) if direct == (Device.OWN, "") else Device.UNKNOWN)
+            found = self.devices.of_member(struct, field, view.path)
+            own = len(at) == 3 and found == (frozenset((Whose.OWN,)), ())
+            return Netdev(Device(at[1]) if own else Device.UNKNOWN)
         if (struct, field) in structs.OWN_MEMBERS:
             return self.at_work(struct, view)
         if (struct, field) in structs.LOWER_MEMBERS:
@@ -75,8 +76,8 @@ class Members:
         if not struct or at[0] in ("xs", "netdev"):
             return Netdev(Device.UNKNOWN)
         word, _, tag = struct.partition(" ")
-        found = self.reader.corpus.find(word, tag, view.path) if tag else None
-        if found is not None and found.path.startswith("include/"):
+        item = self.reader.corpus.find(word, tag, view.path) if tag else None
+        if item is not None and item.path.startswith("include/"):
             return Netdev(Device.UNKNOWN)
         way = at[2:-1] if at[0] in ("call", "argument") else at[1:-1]
         named = [name for name in way if name.isidentifier() and name != "container"]
@@ -146,6 +147,8 @@ class Members:
             if apart:
                 return Device.SAVED, ""
         common, path = self.devices.common, member.path
+        if self.devices.offers.lacks(member.struct, path):
+            return Device.SAVED, ""
         for near in self._leading(member):
             if not common.leads_to(near, path, bool(member.root) or not member.near):
                 continue
