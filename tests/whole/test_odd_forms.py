@@ -830,6 +830,7 @@ static int conduit_poll(struct napi_struct *napi, int budget)
 	struct user *u = c->user[budget & 3];
 	u32 h = x ? xfrm_dev_state_lower_handle(x, ASKED) : 0;
 
+	GIVES
 	if (h)
 		writel(h, u->io);
 	return 0;
@@ -880,7 +881,9 @@ def test_a_device_that_offers_nothing_has_no_handle(
     text = CONDUIT.replace("ASKED", asked).replace("SIZE", size).replace("BESIDES", besides)
     body = f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}"
     # The one table that the example has belongs to the users.
-    text = driver(text, body).replace("\tdev->xfrmdev_ops = &example_xfrmdev_ops;\n}\n", "}\n")
+    text = driver(text.replace("GIVES", ""), body).replace(
+        "\tdev->xfrmdev_ops = &example_xfrmdev_ops;\n}\n", "}\n"
+    )
     assert [f.type for f in BASE.check_example(text).findings] == types
 
 
@@ -910,3 +913,25 @@ static int example_poll(struct napi_struct *napi, int budget)
     text = poll + card.replace("MORE", f"netif_napi_add({added}, example_poll);") + LOOP
     body = f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}"
     assert [kind for kind, _ in said(text, body)] == types
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "open_"),
+    [
+        ("c->own", "c->own", False),
+        ("u->own", "u->own", False),
+        ("u->own", "c->own", False),
+        ("c->own", "u->own", True),
+        ("c->user[0]->own", "u->own", True),
+    ],
+)
+def test_a_packet_is_given_the_device_that_was_asked_for(
+    asked: str, given: str, open_: bool
+) -> None:
+    text = CONDUIT.replace("ASKED", asked).replace("SIZE", "size").replace("BESIDES", OFFERED)
+    text = text.replace("GIVES", f"eth_type_trans(build_skb(c, 9), {given});")
+    body = f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}"
+    report = BASE.check_example(driver(text, body))
+    assert [f.type for f in report.findings] == []
+    why = "the packet is given that of struct user.own"
+    assert any(row.reason.endswith(why) for row in report.unknown) == open_

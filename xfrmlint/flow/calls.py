@@ -153,7 +153,8 @@ class Calls:
         at = place if written_here(frame.view, call) else frame.place(bared(asked))
         named = Named(at, frame.view.function.name, frame.parameter(asked))
         mark = mark._replace(source=Source.RESOLVED, device=device, sa=sa_of(whose))
-        mark = mark._replace(named=named, text=why)
+        member = lower.member if isinstance(lower, Netdev) else None
+        mark = mark._replace(named=named, text=why, member=member)
         made = evaluator.state.superseded((place,)).knowing((place,), "")
         asked_so = made.marked(mark)
         if contract.answer_at < 0:
@@ -251,7 +252,8 @@ class Calls:
             packet, position = values[given.target.position], given.value.position
             if isinstance(packet, Packet):
                 device = frame.typed(values[position], NETDEV, call.arguments[position])
-                return state.stored(packet.device, device)
+                member = device.member if isinstance(device, Netdev) else None
+                return state.given(member).stored(packet.device, device)
         for value in values if not does.known else ():
             if isinstance(value, Packet) and value.made:
                 # It may have been given one.

@@ -190,7 +190,9 @@ class Frame:
         if at[-2:-1] == ("*",):
             read = self.code.members_read.of(at[:-2])
             link = self.driver.members.named(*read) if read is not None else ("", "")
-        return replace(device, member=device.member._replace(link=link))
+        # Behind the struct that an entry is given a member of, another one stands in a list.
+        element = "container" in at[3:] or any(one == "[]" or one.isdigit() for one in at)
+        return replace(device, member=device.member._replace(link=link, element=element))
 
     def _kept(self, value: Pointer, one: Expression) -> Packet:
         """Return a packet that a member of a driver's struct holds."""

@@ -349,6 +349,8 @@ class Body:
             for i in matters
             if steps[i].does in _ENDS or i in ahead or (i in behind and not steps[i].again)
         }
+        # A packet that is given a device behind them tells whose it is.
+        matters |= {i for i in behind if self._gives_device(i)}
         # Whether the own device is one that the state names: in some topologies it never is.
         naming = [i for i in range(len(steps)) if self._names_device(i, seeds.named)]
         named_by_state = set().union(*(self.names[i].assigned for i in naming))
@@ -421,6 +423,11 @@ class Body:
             return True
         calls = [one for one in self.pairs(index) if isinstance(one, Call)]
         return any(self._may_give_device(one) for one in calls)
+
+    def _gives_device(self, index: int) -> bool:
+        """Tell whether a step surely gives a packet a device by a function of the kernel's."""
+        calls = (one for one in self.pairs(index) if isinstance(one, Call))
+        return any(function_named(one.name).packet_device is not None for one in calls)
 
     def _may_give_device(self, call: Call) -> bool:
         """Tell whether a function that is called can give a packet that was made here a device."""
