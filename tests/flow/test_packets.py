@@ -33,6 +33,11 @@ static void example_on(struct sk_buff *s, struct net_device *d)
 	example_to(s, d);
 }
 
+static void example_once(struct sk_buff *s, struct net_device *d)
+{
+	WRITE_ONCE(s->dev, d);
+}
+
 static struct sk_buff *example_made(struct net_device *d)
 {
 	struct sk_buff *s = alloc_skb(9, GFP_ATOMIC);
@@ -121,6 +126,7 @@ ANOTHERS = {
     "netdev_alloc_skb of another": "n = netdev_alloc_skb(master, 9); ASK(n->dev);",
     "sent on": "skb->dev = master; ASK(skb->dev);",
     "sent on by a function": "example_to(skb, master); ASK(skb->dev);",
+    "by a function that stores once": "example_once(skb, master); ASK(skb->dev);",
     "by a function of a function": "example_on(skb, master); ASK(skb->dev);",
     "eth_type_trans of another": "skb->protocol = eth_type_trans(skb, master); ASK(skb->dev);",
     "read into a variable": "skb->dev = master; d = skb->dev; ASK(d);",
