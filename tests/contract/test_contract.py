@@ -595,6 +595,48 @@ def test_the_core_says_it_by_its_code(
     assert said(changed(SHARED, *pieces))[question][0] == answer
 
 
+HELPER = "static void hw_to(struct sk_buff *s, struct xfrm_state *x)\n{\n\tBODY\n}\n\n"
+SET = "s->dev = x->xso.boss;"
+OUTER = """
+static int hw_outer(struct sock *sk, struct sk_buff *skb, struct xfrm_state *x)
+{
+	MORE
+	return hw_output(sk, skb, x);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "helper", "outer", "answer"),
+    [
+        ("hw_to(skb, x);", SET, "", "yes"),
+        ("", SET, "hw_to(skb, x);", "yes"),
+        ("", "", "skb->dev = x->xso.boss;", "yes"),
+        ("if (!skb->dev) skb->dev = x->xso.boss;", "", "", "yes"),
+        ("if (sk) skb->dev = x->xso.boss; else hw_to(skb, x);", SET, "", "yes"),
+        ("if (!sk) return 0; skb->dev = x->xso.boss;", "", "", "yes"),
+        ("if (sk) goto out; skb->dev = x->xso.boss; out:", "", "", "unknown"),
+        ("if (sk) skb->dev = x->xso.boss;", "", "", "no"),
+        ("if (sk) hw_to(skb, x);", SET, "", "no"),
+        ("if (sk) hw_to(skb, x);", SET, "skb->dev = x->xso.boss;", "yes"),
+        ("hw_to(skb, x);", "if (s->dev == x->xso.boss) return;", "", "no"),
+        # One condition can hold where the other does.
+        ("if (sk) skb->dev = x->xso.boss; if (!sk) return 0;", "", "", "unknown"),
+        ("hw_to(skb, x);", f"if (!x) return; {SET}", "", "unknown"),
+        ("", SET, "if (sk) hw_to(skb, x);", "no"),
+    ],
+)
+def test_a_packets_device_is_stored_by_whoever_is_called_or_calls(
+    before: str, helper: str, outer: str, answer: str
+) -> None:
+    text = HELPER.replace("BODY", helper) + OUTPUT_2.partition("\n")[2].replace(
+        "/* before */", before
+    )
+    text += OUTER.replace("MORE", outer) if outer else ""
+    tree = changed(SHARED, (OUTPUT_C, OUTPUT_2, "#include <net/xfrm.h>\n" + text))
+    assert said(tree)[PACKET_DEVICE][0] == answer
+
+
 def test_a_driver_that_calls_the_slot_decides_as_the_core_does() -> None:
     owner = OUTPUT_2.replace("hw_output", "bond_send")
     stored = (OUTPUT_C, "/* before */", "skb->dev = x->xso.boss;")

@@ -4,17 +4,16 @@ Answered is what the text of net/xfrm and of the headers shows; where it does no
 unknown, with the reason.
 """
 
-import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.answer import answers_of
-from xfrmlint.contract.core import SOURCES, Bodies, Body, Call, bodies_in, callers
+from xfrmlint.contract.core import Bodies, Body, Call, bodies_in, callers
+from xfrmlint.contract.packets import NO, UNKNOWN, YES, calls_of, core_paths, packet_device
 from xfrmlint.contract.words import (
     ADD,
     DELETE,
@@ -38,7 +37,6 @@ from xfrmlint.contract.words import (
 from xfrmlint.kernel.functions import guard_sleeps
 from xfrmlint.kernel.places import is_core
 
-YES, NO, UNKNOWN = "yes", "no", "unknown"
 LOCKED, PER_PACKET, UNLOCKED = "under a lock", "per packet", "without a lock"
 _LOCK = re.compile(
     rb"\b(?:guard|scoped_guard|(?:raw_)?(?:spin|read|write)_(?:un)?(?:try)?lock\w*)\s*\("
@@ -78,81 +76,12 @@ def called_for_acquires(reader: Reader) -> Where | None:
     So xfrm_state_find() does for a larval state of a policy that a device has
     (net/xfrm/xfrm_state.c, since 6.2), for a packet that waits for its key.
     """
-    for body, call in _calls(reader, reader.contract, reader.contract.slot(ADD), ()):
+    for body, call in calls_of(reader, reader.contract, reader.contract.slot(ADD), ()):
         before = body.view.text[body.view.node.start_byte : call.node.start_byte]
         words = _RCU.findall(before)
         if words and words[-1] == b"lock":
             return call.where
     return None
-
-
-def packet_device(reader: Reader, contract: Contract) -> Said:
-    """Tell whether every caller of the slot that is given packets stores skb->dev before.
-
-    No only where neither the caller, nor what it hands the packet to before, nor who hands it the
-    packet is seen to store it.
-    """
-    slot = contract.slot(XMIT)
-    found = list(_calls(reader, contract, slot, ()))
-    if not found:
-        return Said(UNKNOWN, Where(), f"nobody is seen to call {slot}()")
-    if all(_stores_device(contract, body, call) for body, call in found):
-        found = list(_calls(reader, contract, slot, ("drivers",)))
-    missing = [one for one in found if not _stores_device(contract, *one)]
-    for body, call in missing:
-        elsewhere = _stored_elsewhere(reader, body, call)
-        if not elsewhere:
-            return Said(NO, call.where, f"{body.name}() does not")
-        said = Said(UNKNOWN, call.where, f"{body.name}() does not, {elsewhere}() may")
-    return said if missing else Said(YES, found[0][1].where)
-
-
-def _calls(
-    reader: Reader, contract: Contract, slot: str, more: Sequence[str]
-) -> Iterator[tuple[Body, Call]]:
-    """Yield the calls of a slot in the core, and below some folders."""
-    bodies = bodies_in(reader, contract, [slot])
-    paths = [*_core_paths(reader), *(reader.corpus.tree.search(slot, more) if more else ())]
-    for path in paths:
-        if slot.encode() in reader.corpus.data(path):
-            for body in bodies.of(path):
-                yield from ((body, call) for call in body.calls)
-
-
-def _core_paths(reader: Reader) -> list[str]:
-    names = reader.corpus.tree.folder(SOURCES)
-    return [XFRM, *(posixpath.join(SOURCES, name) for name in names if name.endswith(".c"))]
-
-
-def _stores_device(contract: Contract, body: Body, call: Call) -> bool:
-    takes = contract.slots[XMIT].takes
-    arguments, at = arguments_of(call.node), takes.index(PACKET)
-    if len(arguments) <= at:
-        return False
-    packet = re.escape(node_text(arguments[at]).encode())
-    before = body.view.text[body.view.node.start_byte : call.node.start_byte]
-    return re.search(_STORED % packet, before) is not None
-
-
-# `skb->dev = dev`, and `WRITE_ONCE(skb->dev, dev)`.
-_STORED = rb"\b%s\s*->\s*dev\s*(?:=[^=]|,)"
-
-
-def _stored_elsewhere(reader: Reader, body: Body, call: Call) -> str:
-    """Return a function of the core that may store a packet's device on the way to a call."""
-    before = body.view.text[body.view.node.start_byte : call.node.start_byte]
-    handed = set(re.findall(rb"\b(\w+)\s*\([^;{]*\bskb\b", before)) - {body.name.encode()}
-    handing = re.compile(rb"\b%s\s*\([^;{]*\bskb\b" % re.escape(body.name.encode()))
-    stored = re.compile(_STORED % rb"\w+")
-    for path in _core_paths(reader):
-        unit = reader.corpus.unit(path)
-        for item in unit.items:
-            if item.kind != "function" or item.name == body.name:
-                continue
-            text = unit.text[item.start : item.end]
-            if (item.name.encode() in handed or handing.search(text)) and stored.search(text):
-                return item.name
-    return ""
 
 
 def own_states(reader: Reader, contract: Contract, paths: Iterable[str]) -> Said:
@@ -163,7 +92,7 @@ def own_states(reader: Reader, contract: Contract, paths: Iterable[str]) -> Said
     """
     slot = contract.slot(OFFLOAD_OK)
     bodies = bodies_in(reader, contract, [slot])
-    asked = list(_calls(reader, contract, slot, ())) if slot else []
+    asked = list(calls_of(reader, contract, slot, ())) if slot else []
     if not slot or not all(_asks_owner(bodies, contract, *one) for one in asked):
         return Said(UNKNOWN, Where(), f"whom the core asks by {slot}() is not seen")
     called = re.compile(rb"(?:->|\.)\s*%s\s*\(" % re.escape(slot.encode()))
@@ -239,7 +168,7 @@ class _Asked:
 
     def _own(self, name: str) -> bool:
         """Tell whether a function writes members of xso, as far as one look into it shows."""
-        for path in _core_paths(self.reader):
+        for path in core_paths(self.reader):
             if name.encode() not in self.reader.corpus.data(path):
                 continue
             for item in self.reader.corpus.unit(path).functions(name):
@@ -255,7 +184,7 @@ class _Asked:
         header = self.reader.corpus.data(XFRM)
         found = [
             body
-            for path in _core_paths(self.reader)
+            for path in core_paths(self.reader)
             if slot and slot.encode() in self.reader.corpus.data(path)
             for body in self._bodies.of(path)
         ]
@@ -292,7 +221,7 @@ class _Asked:
     def _callers(self, name: str) -> Iterator[tuple[View, int]]:
         """Yield the core's functions that call one, each with where."""
         calls = re.compile(rb"\b%s\s*\(" % re.escape(name.encode()))
-        for path in _core_paths(self.reader):
+        for path in core_paths(self.reader):
             if name.encode() not in self.reader.corpus.data(path):
                 continue
             unit = self.reader.corpus.unit(path)

@@ -19,8 +19,8 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.contract.answer import answers_of
-from xfrmlint.contract.behaviour import packet_device
 from xfrmlint.contract.core import Core, core_of
+from xfrmlint.contract.packets import packet_device
 from xfrmlint.contract.revisions import NO_NAMES, Names, known, nearest, revision_of
 from xfrmlint.contract.words import (
     ABSENT,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from xfrmlint.c.constants import BITS, bits
+from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import Goes, destination, is_condition
 from xfrmlint.c.graph import labels_in
 from xfrmlint.c.syntax import (
@@ -20,7 +21,7 @@ from xfrmlint.c.syntax import (
     source_of,
 )
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import RESULT, ZEROED
+from xfrmlint.contract.words import PACKET, RESULT, ZEROED
 from xfrmlint.flow.arithmetic import (
     found_in,
     lost_number,
@@ -37,6 +38,7 @@ from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.frame import NETDEV, Frame, Outcomes
 from xfrmlint.flow.summary import handles_in, holds, written_here
 from xfrmlint.flow.values import (
+    NEIGHBOUR,
     SAME,
     UNKNOWN,
     Constant,
@@ -56,11 +58,13 @@ from xfrmlint.flow.values import (
     XfrmState,
 )
 from xfrmlint.kernel.functions import Function, function_named, is_kernels
+from xfrmlint.kernel.structs import NAPI
 from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400
 _NOWHERE = "where the resolver puts its handle is not known"
 _TRUTHS = ("bool", "_Bool")
+_PACKET = CType(PACKET, 1)
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
 _DEVICES = {"master": Device.MASTER, "vlan": Device.VLAN_REAL}
 
@@ -151,7 +155,8 @@ class Calls:
         at = place if written_here(frame.view, call) else frame.place(bared(asked))
         named = Named(at, frame.view.function.name, frame.parameter(asked))
         mark = mark._replace(source=Source.RESOLVED, device=device, sa=sa_of(whose))
-        mark = mark._replace(named=named, text=why)
+        member = lower.member if isinstance(lower, Netdev) else None
+        mark = mark._replace(named=named, text=why, member=member)
         made = evaluator.state.superseded((place,)).knowing((place,), "")
         asked_so = made.marked(mark)
         if contract.answer_at < 0:
@@ -232,12 +237,17 @@ class Calls:
     def _made(
         self, frame: Frame, call: Call, values: Sequence[Value], state: State
     ) -> tuple[State, Value]:
-        """Return a packet that was just made."""
+        """Return a packet that was just made, or that comes from nobody knows where."""
         place = frame.place(call)
         made = Packet(f"{place.path}:{place.line}:{place.column}")
-        device: Value = Netdev(Device.NULL)
-        if function_named(call.name).new_packet == "0":
-            device = frame.typed(values[0], NETDEV, call.arguments[0]) if values else UNKNOWN
+        device: Value = Netdev(Device.UNKNOWN)
+        match function_named(call.name).new_packet:
+            case "none":
+                device = Netdev(Device.NULL)
+            case "0->dev":
+                device = self.driver.members.at_work(NAPI, frame.view)
+            case number if number and int(number) < len(values):
+                device = frame.typed(values[int(number)], NETDEV, call.arguments[int(number)])
         return state.stored(made.device, device), made
 
     def _owned(self, frame: Frame, call: Call, values: Sequence[Value], state: State) -> State:
@@ -248,7 +258,8 @@ class Calls:
             packet, position = values[given.target.position], given.value.position
             if isinstance(packet, Packet):
                 device = frame.typed(values[position], NETDEV, call.arguments[position])
-                return state.stored(packet.device, device)
+                member = device.member if isinstance(device, Netdev) else None
+                return state.given(member).stored(packet.device, device)
         for value in values if not does.known else ():
             if isinstance(value, Packet) and value.made:
                 # It may have been given one.
@@ -292,6 +303,8 @@ class Calls:
         packet = any(
             isinstance(v, Packet) or (isinstance(v, Unknown) and v.packet) for v in values
         ) or any(isinstance(v, Pointer) and v.to[0] == "skb" for v in values)
+        if not packet and not function_named(call.name).known and frame.type(call) == _PACKET:
+            return [self._made(frame, call, values, state)]
         copies = function_named(call.name).copies_memory
         if copies and len(values) > 1 and isinstance(values[0], Pointer):
             if isinstance(values[1], Handle):
@@ -476,15 +489,15 @@ def _kernels(name: str, values: Sequence[Value]) -> Value | None:
         return XfrmState(Sa.THIS)
     first = values[0] if values else UNKNOWN
     if does.private:
-        own = not isinstance(first, Netdev) or first.device is Device.OWN
-        return Pointer((does.private if own or does.private != "own" else "other",))
+        apart = does.private == "own" and isinstance(first, Netdev) and first.device
+        return Pointer((does.private,) if apart in (False, Device.OWN) else ("other", str(apart)))
     if does.device == "private" and isinstance(first, Pointer):
         return Netdev(Device.OWN if first.to[0] == "own" else Device.UNKNOWN)
     if does.container >= 0:
         return found_in(first)
     if does.struct >= 0 or does.like >= 0:
         if isinstance(first, Pointer):
-            return Pointer((*first.to, "container"))
+            return Pointer(NEIGHBOUR if first.to == ("own",) else (*first.to, "container"))
         if isinstance(first, Handle):
             return lost_number(first)
     return None

@@ -12,9 +12,11 @@ from xfrmlint.contract.words import HANDLE, OWNER, PACKET, PINNED
 from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice
 from xfrmlint.flow.values import Location
+from xfrmlint.kernel.functions import Operand, function_named
 
 _MOST_FUNCTIONS = 200
-_MOVES = re.compile(rb"->\s*dev\s*=(?!=)")
+# `skb->dev = dev`, and `WRITE_ONCE(skb->dev, dev)`.
+_MOVES = re.compile(rb"->\s*dev\s*=(?!=)|\b([A-Za-z_]\w*)\s*\(\s*\w+\s*->\s*dev\s*,")
 
 
 class Seen:
@@ -149,6 +151,9 @@ class Code:
         for path in sorted(files):
             data = reader.corpus.data(path)
             for match in _MOVES.finditer(data):
+                name = (match.group(1) or b"").decode()
+                if name and function_named(name).stored_in(Operand(0)) is None:
+                    continue
                 item = reader.corpus.unit(path).item_at(match.start())
                 if item is not None and item.kind == "function":
                     views = reader.functions(item.name, path)

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from tree_sitter import Node
+
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.expression import bare
+from xfrmlint.c.expression import bare, called_by, destination, given_to
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.syntax import Expression, Index, Member, bared
 from xfrmlint.c.view import View
@@ -12,7 +14,11 @@ from xfrmlint.contract.words import HANDLE
 from xfrmlint.flow.events import Device
 from xfrmlint.flow.values import TURNED, Field, Location, Netdev
 from xfrmlint.kernel import structs
+from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.devices import Devices, Whose
+from xfrmlint.program.links import Link
+from xfrmlint.valueflow.forms import Stored
+from xfrmlint.valueflow.sources import Tracer
 
 _DEVICES = {
     Whose.MASTER: Device.MASTER,
@@ -26,6 +32,9 @@ _DEVICES = {
     Whose.GIVEN: Device.UNKNOWN,
     Whose.EGRESS: Device.UNKNOWN,
 }
+# `skb->dev = dev`, and what may do so.
+_GIVEN = re.compile(rb"->\s*dev\s*[=,]|\beth_type_trans\b")
+_BARE, _GIVEN_ONE, _TABLE = "bare", "given one", "table"
 _LASTING = ("sa", "xs", "global", "netdev")
 
 
@@ -36,6 +45,8 @@ class Members:
         self.reader = reader
         self.devices = devices
         self._handles: frozenset[str] | None = None
+        self._packets = Tracer(reader, devices.graph.handed, _made_as, self._kept_as)
+        self._bare: dict[tuple[str, str, str], bool] = {}
 
     def device(self, view: View, one: Expression, at: Location, private: str, fixed: str) -> Netdev:
         """Return which device a pointer at a location is; a driver's member is settled later.
@@ -49,21 +60,24 @@ class Members:
         if at[0] == "sa" or (at[0] == "global" and "[]" not in at[1:-1]):
             # What is found in a table of the driver's own is its element's, not the table's.
             return Netdev(Device.SAVED)
-        if at[0] == "other":
-            # Private data of another device.
-            return Netdev(Device.UNKNOWN)
         struct, field = self.named(view, one)
+        if at[0] == "other":
+            # Private data of another device: what is its own there is that device.
+            found = self.devices.of_member(struct, field, view.path)
+            own = len(at) == 3 and found == (frozenset((Whose.OWN,)), ())
+            return Netdev(Device(at[1]) if own else Device.UNKNOWN)
         if (struct, field) in structs.OWN_MEMBERS:
-            whose = self.devices.of_context(struct, view)
-            return Netdev(_DEVICES[whose] if whose is not None else Device.UNKNOWN)
+            return self.at_work(struct, view)
+        if (struct, field) in structs.LOWER_MEMBERS:
+            return Netdev(Device.VLAN_REAL)
         if struct in self._sa_structs(view.path):
             # Kept with some SA, when that was added.
             return Netdev(Device.SAVED)
         if not struct or at[0] in ("xs", "netdev"):
             return Netdev(Device.UNKNOWN)
         word, _, tag = struct.partition(" ")
-        found = self.reader.corpus.find(word, tag, view.path) if tag else None
-        if found is not None and found.path.startswith("include/"):
+        item = self.reader.corpus.find(word, tag, view.path) if tag else None
+        if item is not None and item.path.startswith("include/"):
             return Netdev(Device.UNKNOWN)
         way = at[2:-1] if at[0] in ("call", "argument") else at[1:-1]
         named = [name for name in way if name.isidentifier() and name != "container"]
@@ -74,6 +88,11 @@ class Members:
         near = at[1] if at[0] == "own" and at[1:-1].count("*") < 2 and "[]" not in at else ""
         member = Field(struct, field, view.path, shared, holder, root, private, fixed, near)
         return Netdev(Device.OWN, member)
+
+    def at_work(self, struct: str, view: View) -> Netdev:
+        """Return the device of a kernel struct at work, as a function reads it."""
+        whose = self.devices.of_context(struct, view)
+        return Netdev(_DEVICES[whose] if whose is not None else Device.UNKNOWN)
 
     def _sa_structs(self, path: str) -> frozenset[str]:
         """Return the structs whose addresses the driver returns as handles."""
@@ -127,11 +146,45 @@ class Members:
                 return Device.UNKNOWN, f"{member.struct} can be another device's private data"
             if apart:
                 return Device.SAVED, ""
-        near = member.near if member.near != member.field else ""
-        if near and self.devices.common.leads_to(near, member.path, bool(member.root)):
+        common, path = self.devices.common, member.path
+        if self.devices.offers.lacks(member.struct, path):
+            return Device.SAVED, ""
+        for near in self._leading(member):
+            if not common.leads_to(near, path, bool(member.root) or not member.near):
+                continue
+            if common.holds_one(near, member.struct, member.field, path):
+                return Device.SAVED, ""
             why = f"{member.struct} is several devices', and {member.field} is one of them"
             return Device.UNKNOWN, why
+        if self.devices.links.is_left_behind(Link(*member.link), path):
+            return Device.SAVED, ""
         return Device.OWN, ""
+
+    def _leading(self, member: Field) -> Sequence[str]:
+        """Return the members of private data by which devices come to what holds a member."""
+        if member.near:
+            return [member.near] if member.near != member.field else []
+        return self.devices.privates.pointing(member.struct, member.path)
+
+    def is_bare(self, view: View, one: Expression) -> bool:
+        """Tell whether a member keeps packets alone that nobody has given a device."""
+        struct, field = self.named(view, one)
+        key = (struct, field, self.reader.universe.key(view.path))
+        if key not in self._bare:
+            found = self._packets.of_member(struct, field, view.path) if struct else None
+            answers = (
+                set(found.answers) - {_TABLE} if found is not None and not found.doubts else ()
+            )
+            self._bare[key] = answers == {_BARE}
+        return self._bare[key]
+
+    def _kept_as(self, stored: Stored) -> str | None:
+        """Tell whether what is stored is no packet, but memory for many."""
+        member = stored.at.parent
+        kind = self.reader.types.of(member, stored.view)
+        around = member.parent if member is not None else None
+        element = around is not None and around.type == "subscript_expression"
+        return _TABLE if kind is not None and kind.pointers > 1 and not element else None
 
     def named(self, view: View, one: Expression) -> tuple[str, str]:
         """Return struct and member of an expression; empty where it is no member."""
@@ -273,6 +326,19 @@ def _dimensions(name: str, struct: bytes) -> int:
     """Return how many dimensions a member has as an array, in the text of its struct."""
     found = re.search(rb"\b" + re.escape(name.encode()) + rb"((?:\s*\[[^\]]*\])+)", struct)
     return found.group(1).count(b"[") if found is not None else 0
+
+
+def _made_as(view: View, node: Node) -> str | None:
+    """Tell whether a packet that was just made has a device when its function has ended."""
+    name = called_by(node) if node.type == "call_expression" else ""
+    made = function_named(name).new_packet
+    text = view.text[view.node.start_byte : view.node.end_byte]
+    if made != "none" or _GIVEN.search(text) is not None:
+        return _GIVEN_ONE if made else None
+    named = destination(node).name
+    given = [given_to(one) for one in view.occurrences(named)] if named else []
+    unseen = any(one is not None and not function_named(one.name).known for one in given)
+    return _GIVEN_ONE if unseen else _BARE
 
 
 def _is_read_by_hardware(member: CType | None, bases: Sequence[str]) -> bool:

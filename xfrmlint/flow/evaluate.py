@@ -44,9 +44,10 @@ from xfrmlint.flow.arithmetic import (
     sa_of,
 )
 from xfrmlint.flow.events import Device, Kind, Sa, Source
-from xfrmlint.flow.frame import Frame, known_of
+from xfrmlint.flow.frame import NETDEV, Frame, known_of
 from xfrmlint.flow.lifetime import lifetime
 from xfrmlint.flow.values import (
+    NEIGHBOUR,
     UNKNOWN,
     Constant,
     Handle,
@@ -175,8 +176,8 @@ class Evaluator:
         if at is None:
             return lost(of)
         if at not in self.state.memory and self._is_link(one):
-            # It leads to an entry, as the list itself does.
-            return Pointer(at[:-1])
+            # It leads to an entry, as the list itself does; from the own entry to another one.
+            return Pointer(NEIGHBOUR if at[0] == "own" and len(at) == 3 else at[:-1])
         return self.load(at, one)
 
     def _is_link(self, one: Member) -> bool:
@@ -278,7 +279,7 @@ class Evaluator:
             return ("sa", "[]")
         if isinstance(of, Pointer | Struct):
             to = of.to if isinstance(of, Pointer) else of.at
-            at = element(to, self._number(which))
+            at = self.frame.element(element(to, self._number(which)), one)
             self.code.addressed.note(at, self.frame.view, one)
             return at
         return ("skb", "[]") if isinstance(of, Unknown) and of.packet else None
@@ -357,12 +358,24 @@ class Evaluator:
         for term in reversed(terms):
             sides = [value, self.value(term.right)]
             if term.operator == "?:":
-                # `h ?: 0` is h, `dev ?: NULL` is dev.
-                same = is_zero(sides[1]) and not isinstance(value, Unknown)
-                value = value if same else sides[1]
+                value = self._or_else(value, sides[1], term)
             else:
                 value = computed(sides, term.operator, self._numbers(sides))
         return value
+
+    def _or_else(self, value: Value, other: Value, one: Binary) -> Value:
+        """Return what `a ?: b` is: of two devices the one that need not be the one at work.
+
+        `h ?: 0` is h, `dev ?: NULL` is dev.
+        """
+        if is_zero(other):
+            return other if isinstance(value, Unknown) else value
+        if self.frame.type(one.left) != NETDEV:
+            return other
+        device = self.frame.typed(value, NETDEV, one.left)
+        settled = self.frame.device(device, one.left)
+        kept = isinstance(device, Netdev) and device.member is not None
+        return other if kept and settled == Netdev(Device.OWN) else device
 
     def _numbers(self, values: Sequence[Value]) -> list[Int | None]:
         """Return the numbers of constants, where an operator has to know them."""

@@ -4,28 +4,25 @@ import re
 from dataclasses import replace
 
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.expression import bare
 from xfrmlint.c.integers import INT, POINTER, Int, IntType, common, wrapped
 from xfrmlint.c.mention import unevaluated
 from xfrmlint.c.syntax import (
-    Binary,
     Expression,
     Index,
-    Literal,
     Member,
     Name,
-    Unary,
     bared,
     source_of,
 )
 from xfrmlint.c.unit import Place
-from xfrmlint.c.view import View
 from xfrmlint.flow.arithmetic import fitted, is_error_number, numbered, sa_at
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.values import (
+    ANOTHERS,
     CONFIGURED,
+    NO_DEVICE,
     TURNED,
     UNKNOWN,
     Constant,
@@ -153,6 +150,8 @@ class Frame:
             # The control block is an array: its address is what is read.
             if at == ("skb", "cb"):
                 return state, Pointer(at)
+            if at[1].startswith(f"dev of {NO_DEVICE}") and len(at) == 2:
+                return state, Netdev(Device.NULL)
             return state, Netdev(Device.OWN) if at == ("skb", "dev") else Unknown(packet=True)
         if self.code.is_keeper(self.view, one, at):
             # An earlier packet left a handle here.
@@ -188,23 +187,39 @@ class Frame:
                     at = value.to[:-1] if value.to[-1:] == ("*",) else value.to
                     view, read = self.code.members_read.of(at) or (self.view, one)
                     private, fixed = self.code.private, self._fixed_table(at)
-                    return self.driver.members.device(view, read, at, private, fixed)
+                    device = self.driver.members.device(view, read, at, private, fixed)
+                    return self._linked(device, at)
                 return value if isinstance(value, Netdev | Constant) else Netdev(Device.UNKNOWN)
             case "struct xfrm_state":
-                if isinstance(value, Pointer):
-                    return XfrmState(sa_at(value.to))
-                if isinstance(value, XfrmState):
-                    return value
-                packet = isinstance(value, Unknown) and value.packet
-                null = isinstance(value, Constant) and value.zero
-                return XfrmState(Sa.THIS if packet else Sa.UNKNOWN, False if null else None)
+                return _state(value)
             case "struct sk_buff":
-                return value if isinstance(value, Packet | Constant) else Packet()
+                if isinstance(value, Packet | Constant):
+                    return value
+                return self._kept(value, one) if isinstance(value, Pointer) else Packet()
         if isinstance(value, Unknown):
             place = self.place(one)
             at = ("call", f"{place.path}:{place.line}:{place.column}")
             return Pointer(("skb", *at) if value.packet else at)
         return value
+
+    def _linked(self, device: Netdev, at: Location) -> Netdev:
+        """Return a device with the link that leads to it, if a driver's member holds it."""
+        if device.member is None:
+            return device
+        link = (device.member.struct, device.member.field)
+        if at[-2:-1] == ("*",):
+            read = self.code.members_read.of(at[:-2])
+            link = self.driver.members.named(*read) if read is not None else ("", "")
+        # Behind the struct that an entry is given a member of, another one stands in a list.
+        element = "container" in at[3:] or any(one == "[]" or one.isdigit() for one in at)
+        return replace(device, member=device.member._replace(link=link, element=element))
+
+    def _kept(self, value: Pointer, one: Expression) -> Packet:
+        """Return a packet that a member of a driver's struct holds."""
+        at = value.to[:-1]
+        view, read = self.code.members_read.of(at) or (self.view, one)
+        bare_ = self.code.resolves and self.driver.members.is_bare(view, read)
+        return Packet(f"{NO_DEVICE} {' '.join(at)}") if bare_ else Packet()
 
     def device(self, value: Value, one: Expression) -> Value:
         """Return a net_device as whose it is, where a driver's member holds it."""
@@ -221,31 +236,33 @@ class Frame:
         """
         shared = at.index("*") if "*" in at else len(at)
         for end in range(len(at), shared + 1, -1):
+            if at[end - 1] == TURNED:
+                return TURNED
+            if at[end - 1] == ANOTHERS:
+                return next(name for name in reversed(at[:end]) if name.isidentifier())
             view, one = self.code.addressed.of(at[:end]) or (self.view, None)
             if isinstance(one, Index):
-                index, table = source_of(one.index), bared(one.of)
-                other = _turned(index)
-                if other is None and self.driver.constants.value(index.text, view.path) is None:
+                table = bared(one.of)
+                if self.driver.constants.value(source_of(one.index).text, view.path) is None:
                     return ""
-                if other is not None and not self._is_of_private(view, other):
-                    return TURNED
                 return table.name if isinstance(table, Member | Name) else ""
             if at[end - 1 : end + 1] == ("*", "*"):
                 # Of a table of pointers *p is the first.
                 return at[end - 2]
         return ""
 
-    def _is_of_private(self, view: View, one: Expression) -> bool:
-        """Tell whether a number is a member of private data: the device's own."""
-        one = source_of(one)
-        values = view.assignments(one.name) if isinstance(one, Name) else []
-        node = bare(values[0]) if len(values) == 1 else one.node
-        of = node.child_by_field_name("argument") if node.type == "field_expression" else None
-        kind = self.driver.reader.types.of(of, view)
-        if kind is None:
-            return False
-        base = self.driver.reader.types.resolved(kind, view.path).base
-        return base in self.driver.members.devices.privates.structs(view.path)
+    def element(self, at: Location, one: Index) -> Location:
+        """Return where an element of a table lies, if it is one that need not be the own one."""
+        table = bared(one.of)
+        if not self.code.resolves or not isinstance(table, Member) or at[-1:] != ("[]",):
+            return at
+        key = one.start
+        if key not in self.body.elements:
+            elements = self.driver.members.devices.elements
+            anothers = elements.is_anothers(self.view, one.index, table.name)
+            self.body.elements[key] = TURNED if anothers is None else ANOTHERS * anothers
+        mark = self.body.elements[key]
+        return (*at, mark) if mark else at
 
     def standing_in(self, value: Value, handle: Value, state: State, chosen: bool = False) -> Value:
         """Return what is put in a handle's place where it is 0, as a number made from it.
@@ -361,13 +378,12 @@ def known_of(state: State, handle: Handle) -> str:
     return "compared" if facts == "zero" and handle.form is Form.HEEDED else facts
 
 
-def _turned(index: Expression) -> Expression | None:
-    """Return the number that an index is another one than: n in !n, n ^ 1, 1 - n, (n + 1) % 2."""
-    match index:
-        case Unary(operator="!", of=of):
-            return source_of(of)
-        case Binary(operator="^", left=of) | Binary(operator="-", left=Literal(), right=of):
-            return source_of(of)
-        case Binary(operator="%", left=Binary(operator="+", left=of)):
-            return source_of(of)
-    return None
+def _state(value: Value) -> XfrmState:
+    """Return a value as a pointer to an SA."""
+    if isinstance(value, Pointer):
+        return XfrmState(sa_at(value.to))
+    if isinstance(value, XfrmState):
+        return value
+    packet = isinstance(value, Unknown) and value.packet
+    null = isinstance(value, Constant) and value.zero
+    return XfrmState(Sa.THIS if packet else Sa.UNKNOWN, False if null else None)

@@ -187,6 +187,8 @@ class Body:
         self.aliases = self._aliases()
         # Where the evaluator found each name to lie: a frame's, or a static variable's.
         self.places: dict[int, tuple[bool, str] | None] = {}
+        # Whose each element of a table is, see Frame.element().
+        self.elements: dict[int, str] = {}
         # Whether each member is one of a union.
         self.unions: dict[int, bool] = {}
 
@@ -352,6 +354,8 @@ class Body:
             for i in matters
             if steps[i].does in _ENDS or i in ahead or (i in behind and not steps[i].again)
         }
+        # A packet that is given a device behind them tells whose it is.
+        matters |= {i for i in behind if self._gives_device(i)}
         # Whether the own device is one that the state names: in some topologies it never is.
         naming = [i for i in range(len(steps)) if self._names_device(i, seeds.named)]
         named_by_state = set().union(*(self.names[i].assigned for i in naming))
@@ -379,7 +383,8 @@ class Body:
                 *self._state_tests(inputs),
                 *naming,
             ]
-            if "dev" in inputs:
+            if "dev" in inputs or seeds.moving:
+                # What is called further down can ask for the packet's device.
                 asked += [i for i in ahead if self._moves(i, seeds)]
             fresh |= {i for i in asked if i in ahead and i not in matters}
             matters |= fresh
@@ -423,6 +428,11 @@ class Body:
             return True
         calls = [one for one in self.pairs(index) if isinstance(one, Call)]
         return any(self._may_give_device(one) for one in calls)
+
+    def _gives_device(self, index: int) -> bool:
+        """Tell whether a step surely gives a packet a device by a function of the kernel's."""
+        calls = (one for one in self.pairs(index) if isinstance(one, Call))
+        return any(function_named(one.name).packet_device is not None for one in calls)
 
     def _may_give_device(self, call: Call) -> bool:
         """Tell whether a function that is called can give a packet that was made here a device."""

@@ -251,7 +251,8 @@ class _Walk:
     def _turned(self, point: _Point, step: Step) -> _Point | None:
         """Return where a loop's next turn begins, whatever happened in the last one."""
         seen = self._counted.setdefault(point.step, {})
-        state = widened(point.state.collected(), seen)
+        # What is asked in one turn is for a packet of that turn.
+        state = widened(point.state.collected(), seen).given(None)
         turn = (point.step, *point.held.items(), *state.context())
         leaving = turn in self._turns
         self._turns.add(turn)

@@ -2,9 +2,9 @@
 
 A location is a root and the members on the way: ("=1", "md", "sa") is `md.sa` of the second frame's
 locals; "*" is what a pointer points to, "[]" an element that can't be told from the others. Roots:
-`=N` a frame's locals; `skb` the packet; `own` the private data of the device at work; `netdev` the
-device itself; `sa` what a handle leads to; `xs` the SA; `global`, `argument` (of an entry) and
-`call` (what a function outside returned).
+`=N` a frame's locals; `skb` the packet; `own` the private data of the device at work; `other` that
+of another one, which is named; `netdev` the device itself; `sa` what a handle leads to; `xs` the
+SA; `global`, `argument` (of an entry) and `call` (what a function outside returned).
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,8 +19,9 @@ from xfrmlint.flow.events import Device, Kind, Sa, Source
 Location = tuple[str, ...]
 # What made a handle: places, outermost call first; or what it is a read of.
 HandleId = tuple[Place | str, ...]
-# In a Field: an element of a table, by another number than one of which nothing is known.
-TURNED = "!"
+# In a location, of an element: by another number than the device's own; by another one than one of
+# which nothing is known. In a Field: a table that was read so.
+ANOTHERS, TURNED = "!", "?"
 # Assumptions that stay when a function is left: by #if, and which devices are the same.
 CONFIGURED, SAME = "#", "#same"
 
@@ -33,6 +34,8 @@ class Field(NamedTuple):
     the device at work that leads there through pointers, if one does. private: that data's struct,
     if it was seen. fixed: a table that devices share, of which the element is always the same, or
     not the own one. near: the member of that data that is, or points to, what holds the member.
+    link: struct and member by which a driver's struct leads there last. element: one of a
+    table, or of a list.
     """
 
     struct: str
@@ -44,7 +47,14 @@ class Field(NamedTuple):
     private: str = ""
     fixed: str = ""
     near: str = ""
+    link: tuple[str, str] = ("", "")
+    element: bool = False
 
+
+# Private data in one list with the device's own.
+NEIGHBOUR: Location = ("other", str(Device.UNKNOWN))
+# Of a packet that was kept before anybody has given it a device.
+NO_DEVICE = "bare"
 
 # What the resolver returns where there is none.
 NO_HANDLE = Int(0, ULONG)
@@ -205,7 +215,8 @@ class Mark(NamedTuple):
     """An event as flow keeps it: with the handle's identity, and what was known of it then.
 
     known: zero, nonzero, compared (with something that may exclude 0) or empty. put: a STORE into
-    memory of unknown lifetime: a use, unless a later test excludes 0. named: of a RESOLVE.
+    memory of unknown lifetime: a use, unless a later test excludes 0. named: of a RESOLVE. member:
+    the driver's member that the device of a RESOLVE is kept in.
     """
 
     kind: Kind
@@ -220,6 +231,7 @@ class Mark(NamedTuple):
     known: str = ""
     put: str = ""
     named: "Named | None" = None
+    member: Field | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,9 +278,29 @@ class State:
             return self
         if mark.handle is not None and (making or mark.kind is Kind.USE):
             used = used - {mark.handle} if making else used | {mark.handle}
-        if self.trail.count(mark) >= (2 if making else 1):
+        before = self.trail.count(mark)
+        if mark.member is not None:
+            before += self.trail.count(mark._replace(member=None))
+        if before >= (2 if making else 1):
             return replace(self, used=used)
         return replace(self, used=used, trail=(*self.trail, mark))
+
+    def given(self, member: Field | None) -> "State":
+        """Return the state in which one is done with a packet, or gives it a member's device.
+
+        Where that is one of several ports', it is not known for whom the resolver was asked.
+        """
+        trail = list(self.trail)
+        for at, mark in enumerate(trail):
+            asked = mark.member
+            if asked is None:
+                continue
+            trail[at] = mark._replace(member=None)
+            same = (*asked[:2], True) == (*member[:2], asked.element) if member else True
+            if member is not None and member.element and not same and mark.device is Device.OWN:
+                why = f"the packet is given that of {member.struct}.{member.field}"
+                trail[at] = trail[at]._replace(device=Device.UNKNOWN, text=why)
+        return self if tuple(trail) == self.trail else replace(self, trail=tuple(trail))
 
     def knowing(self, handle: HandleId, known: str) -> "State":
         """Return the state in which this is known of a handle."""

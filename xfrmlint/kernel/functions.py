@@ -34,7 +34,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "private": ("own", "vlan"),
         "state": bool,
         "packet": bool,
-        "new_packet": ("none", "0"),
+        "new_packet": ("none", "0", "1", "0->dev"),
         "packet_device": str,
         "sleeps": ("always", "flags", "default", "never"),
         "gfp": int,

@@ -15,8 +15,16 @@ OWN_MEMBERS = {
     ("struct xdp_rxq_info", "dev"),
     ("struct xdp_txq_info", "dev"),
 }
+NAPI = "struct napi_struct"
 # They make a net_device that is nobody's: only NAPI hangs on it.
 DUMMIES = ("alloc_netdev_dummy", "init_dummy_netdev")
+# They make a net_device with private data of the size that is their first argument
+# (include/linux/etherdevice.h, include/linux/netdevice.h).
+MAKING_DEVICES = (
+    *("alloc_etherdev", "alloc_etherdev_mq", "alloc_etherdev_mqs"),
+    *("devm_alloc_etherdev", "devm_alloc_etherdev_mqs"),
+    *("alloc_netdev", "alloc_netdev_mq", "alloc_netdev_mqs"),
+)
 # Members that hold the device below the one at work.
 LOWER_MEMBERS = {
     ("struct vlan_dev_priv", "real_dev"),

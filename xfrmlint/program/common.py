@@ -10,7 +10,8 @@ what is not the port's alone. What was made for the device, or what a single cal
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from tree_sitter import Node
 
@@ -20,6 +21,7 @@ from xfrmlint.c.loops import loop_of
 from xfrmlint.c.syntax import Syntax
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
+from xfrmlint.contract.words import NETDEV_OPS
 from xfrmlint.kernel import structs
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.callgraph import CallGraph
@@ -30,6 +32,15 @@ from xfrmlint.valueflow.sources import returned
 # Callers of callers; and steps from a value to where it is got.
 _DEEPEST = 3
 _FARTHEST = 8
+
+
+class _Handed(NamedTuple):
+    """What a call passes for a device. is_turned: it does so in each turn of a loop."""
+
+    view: View
+    argument: Node
+    call: Node
+    is_turned: bool
 
 
 class Common:
@@ -51,6 +62,44 @@ class Common:
             stores = self.stores(member, path)
             self._known[key] = any(self._is_several(one, pointed) for one in stores)
         return self._known[key]
+
+    def holds_one(self, member: str, struct: str, field: str, path: str) -> bool:
+        """Tell whether several devices find one device for all of them where a member leads.
+
+        One caller makes them all, the device is stored where they are made, and each offers what
+        the others do.
+        """
+        stores = self.stores(member, path)
+        sharing = [one for one in stores if self._is_in_turn(one)]
+        makers = {one.view.function for one in sharing}
+        for one in sharing:
+            makers |= {
+                where.function for where, _ in self._graph.mentions(self._graph.known(one.view))
+            }
+        kept = self._forms.stores_of_member(struct, field, path)
+        return (
+            bool(sharing and kept)
+            and all(one.view.function in makers for one in kept)
+            and not self._is_offered_by_some(path)
+        )
+
+    def _is_in_turn(self, stored: Stored) -> bool:
+        """Tell whether a store is done for one device behind the other, with the same value."""
+        value = plain(stored.value) if stored.value is not None else None
+        if value is None or stored.base is None or value.type != "identifier":
+            return False
+        loop = around(stored.at, *LOOPS)
+        if loop is not None and _changes(stored.view, stored.base, loop):
+            return not _changes(stored.view, value, loop)
+        return self._is_surely_shared(stored.view, value)
+
+    def _is_offered_by_some(self, path: str) -> bool:
+        """Tell whether it depends on something whether a device gets an ops table."""
+        return any(
+            around(node, "if_statement", "switch_statement") is not None
+            for view, node in self._graph.reader.near(NETDEV_OPS, path)
+            if self._forms.stores_at(view, node)
+        )
 
     def stores(self, member: str, path: str) -> list[Stored]:
         """Return the stores of a member of private data."""
@@ -92,27 +141,44 @@ class Common:
             return self._is_found(view, value, 0)
         if depth > _DEEPEST:
             return False
-        handed: list[tuple[View, Node]] = []
+        handed = self._handed(view, value)
+        if _repeated(handed):
+            return True
+        if len(handed) > 1:
+            return not all(_is_made_in(one) for one in handed)
+        return any(
+            one.argument.type == "identifier"
+            and self._is_given_to_several(one.view, one.argument, depth + 1)
+            for one in handed
+        )
+
+    def _is_surely_shared(self, view: View, value: Node, depth: int = 0) -> bool:
+        """Tell whether one caller calls a function for several devices, one behind the other."""
+        local = view.local(node_text(value), value.start_byte)
+        if local is None or local.parameter < 0 or depth > _DEEPEST:
+            return False
+        handed = self._handed(view, value)
+        return any(one.is_turned or _is_with_others(one, handed) for one in handed) or any(
+            one.argument.type == "identifier"
+            and self._is_surely_shared(one.view, one.argument, depth + 1)
+            for one in handed
+        )
+
+    def _handed(self, view: View, value: Node) -> list[_Handed]:
+        """Return the calls of a function, and what each passes as a parameter, or as a global."""
+        local = view.local(node_text(value), value.start_byte)
+        at = local.parameter if local is not None else -1
+        found = []
         for where, node in self._graph.mentions(self._graph.known(view)):
             call = call_of(node)
             given = arguments_of(call) if call is not None else []
-            at = local.parameter if local is not None else -1
             if call is None or at >= len(given):
                 continue
             argument = plain(given[at]) if at >= 0 else value
             loop = around(call, *LOOPS)
-            if loop is not None and not _changes(where, argument, loop):
-                return True
-            handed.append((where, argument))
-        made = [_is_made_in(*one) for one in handed]
-        if len({(where.function, node_text(one)) for where, one in handed}) < len(handed):
-            return True
-        if len(handed) > 1:
-            return not all(made)
-        return any(
-            one.type == "identifier" and self._is_given_to_several(where, one, depth + 1)
-            for where, one in handed
-        )
+            turned = loop is not None and not _changes(where, argument, loop)
+            found.append(_Handed(where, argument, call, turned))
+        return found
 
     def _is_found(self, view: View, node: Node, depth: int) -> bool:
         """Tell whether a value is got from where other devices find it, too.
@@ -191,11 +257,40 @@ def _is_put(view: View, own: str, element: Node) -> bool:
     return text in taken or stored.search(body) is not None
 
 
-def _is_made_in(view: View, node: Node) -> bool:
-    """Tell whether an expression is a variable of a function's own, that it gets somewhere."""
-    if node.type != "identifier":
+def _repeated(handed: Sequence[_Handed]) -> bool:
+    """Tell whether one function passes the same for several devices."""
+    passed = {(one.view.function, node_text(one.argument)) for one in handed}
+    return any(one.is_turned for one in handed) or len(passed) < len(handed)
+
+
+def _is_with_others(one: _Handed, handed: Sequence[_Handed]) -> bool:
+    """Tell whether a call with the same comes behind a call, and not instead of it."""
+    text = node_text(one.argument)
+    return any(
+        other.view.function == one.view.function
+        and node_text(other.argument) == text
+        and other.call.start_byte > one.call.start_byte
+        and not _are_choices(one.call, other.call)
+        for other in handed
+    )
+
+
+def _are_choices(one: Node, other: Node) -> bool:
+    """Tell whether a function comes to one of two places alone."""
+    inner, up = one, one.parent
+    while up is not None and not up.start_byte <= other.start_byte < up.end_byte:
+        inner, up = up, up.parent
+    chosen = ("if_statement", "conditional_expression", "switch_statement")
+    asked = up.child_by_field_name("condition") if up is not None else None
+    in_switch = up is not None and around(up, "switch_statement") is not None
+    return up is not None and (in_switch or (up.type in chosen and inner != asked))
+
+
+def _is_made_in(one: _Handed) -> bool:
+    """Tell whether what is passed is a variable of a function's own, that it gets somewhere."""
+    if one.argument.type != "identifier":
         return False
-    local = view.local(node_text(node), node.start_byte)
+    local = one.view.local(node_text(one.argument), one.argument.start_byte)
     return local is not None and local.parameter < 0
 
 

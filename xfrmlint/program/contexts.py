@@ -4,7 +4,8 @@ import re
 from typing import NamedTuple
 
 from xfrmlint.c.reader import Reader
-from xfrmlint.contract.behaviour import LOCKED, PER_PACKET, UNKNOWN, called_for_acquires, runs
+from xfrmlint.contract.behaviour import LOCKED, PER_PACKET, called_for_acquires, runs
+from xfrmlint.contract.packets import UNKNOWN
 from xfrmlint.contract.words import (
     ADD,
     DELETE,

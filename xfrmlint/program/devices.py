@@ -15,7 +15,7 @@ from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import arguments_of, bare, called_by, given_to
 from xfrmlint.c.mention import slot_of
 from xfrmlint.c.unit import Place, node_text
-from xfrmlint.c.view import Local, View
+from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract import words
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
 from xfrmlint.kernel import structs
@@ -24,6 +24,9 @@ from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import STATE, Accesses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.common import Common
+from xfrmlint.program.elements import Elements
+from xfrmlint.program.links import Links
+from xfrmlint.program.offers import Offers
 from xfrmlint.program.privates import Privates, private_of
 from xfrmlint.program.reach import reached
 from xfrmlint.valueflow.forms import Stored, Value, plain
@@ -80,8 +83,12 @@ class Devices:
         self.tracer = Tracer(graph.reader, graph.handed, self._whose, self._stored)
         self.privates = Privates(self.reader)
         self.common = Common(graph, self.tracer.forms, self.privates)
+        self.offers = Offers(self.tracer.forms, self.privates)
+        self.links = Links(graph, self.tracer.forms, self.privates)
+        self.elements = Elements(self.reader, self.tracer.forms, self.privates, graph.handed)
         self.constants = Constants(self.reader.types)
         self._members: dict[tuple[str, str, str, str], Found] = {}
+        self._polled: dict[FunctionName, Whose | None] = {}
 
     def of_member(self, struct: str, field: str, path: str, holder: str = "") -> Found:
         """Return whose devices a member of a driver's struct holds. holder: see Tracer."""
@@ -107,8 +114,10 @@ class Devices:
             return True if roots else None
         if len(roots) > 1:
             return None
-        # To itself nobody needs a pointer.
-        return direct and self.privates.points_to(struct, root, path) == struct
+        # To itself nobody needs a pointer, but who has it alone.
+        points = direct and self.privates.points_to(struct, root, path) == struct
+        stores = self.common.stores(root, path) if points else []
+        return points and not (stores and all(_is_of_itself(stored) for stored in stores))
 
     def is_earlier(self, member: str, path: str) -> bool:
         """Tell whether what a member of private data points to was there before the device.
@@ -131,14 +140,24 @@ class Devices:
 
     def of_context(self, struct: str, view: View) -> Whose | None:
         """Return whose device a kernel struct at work holds, as a function reads it."""
-        if not self.is_dummy(struct, view.path):
+        if struct != structs.NAPI:
             return Whose.OWN
+        function = self.graph.known(view)
+        if function not in self._polled:
+            self._polled[function] = self._of_napi(function, view.path)
+        return self._polled[function]
+
+    def _of_napi(self, function: FunctionName, path: str) -> Whose | None:
+        """Return whose device the poll functions below which a function runs are added for."""
         found: set[Whose | None] = set()
-        for function in sorted(reached(self.graph, self.graph.known(view)).functions):
-            for where, node in self.graph.mentions(function):
+        for poll in sorted(reached(self.graph, function).functions):
+            for where, node in self.graph.mentions(poll):
                 device = _polled(node)
                 if device is not None:
                     found |= self._polling(where, device)
+        if not self._has_dummies(path) and Whose.PEER not in found:
+            # Where it is not seen it is the queue's.
+            return Whose.OWN
         return found.pop() if len(found) == 1 else None
 
     def _polling(self, view: View, device: Node) -> set[Whose | None]:
@@ -149,13 +168,13 @@ class Devices:
             embedded = inner.type == "field_expression" and kind is not None and not kind.pointers
             if embedded:
                 return {Whose.DUMMY}
+        if self._of_element(view, bare(device)) or self.offers.is_of_lacking(view, device):
+            return {Whose.PEER}
         found = self.of(view, device)
         return {None} if found.why else set(found.whose)
 
-    def is_dummy(self, struct: str, path: str) -> bool:
-        """Tell whether a struct's device can be one that was made for its NAPI alone."""
-        if struct != "struct napi_struct":
-            return False
+    def _has_dummies(self, path: str) -> bool:
+        """Tell whether a driver makes a device for its NAPI alone."""
         return any(self.reader.near(name, path) for name in structs.DUMMIES)
 
     def _stored(self, stored: Stored) -> Whose | None:
@@ -317,6 +336,12 @@ def _read_of(view: View, node: Node) -> Node:
 
 def _is_member(node: Node) -> bool:
     return bare(node).type == "field_expression"
+
+
+def _is_of_itself(stored: Stored) -> bool:
+    """Tell whether a struct is made to point to itself."""
+    value, base = stored.value, stored.base
+    return value is not None and base is not None and node_text(plain(value)) == node_text(base)
 
 
 def _is_given(stored: Stored) -> bool:

@@ -42,6 +42,18 @@ class Privates:
         types = self.reader.types
         return frozenset(s for s in self.structs(path) if member in types.fields_named(s, path))
 
+    def pointing(self, struct: str, path: str) -> list[str]:
+        """Return their members that point to a struct which is none of them."""
+        structs = self.structs(path)
+        if struct in structs:
+            return []
+        named = {n for one in structs for n in self.reader.types.fields_named(one, path)}
+        return sorted(
+            name
+            for name in named
+            if any(self.points_to(one, name, path) == struct for one in structs)
+        )
+
     def points_to(self, struct: str, member: str, path: str) -> str:
         """Return the struct that a struct's member points to, or nothing."""
         kind = self.reader.types.fields_named(struct, path).get(member)

@@ -1,0 +1,129 @@
+"""Which element of a table of devices an index leads to: the own one, or another's.
+
+    card->port[p->nr ^ 1]->netdev
+
+is another's, if port[nr] is where each one is stored; if it is port[nr ^ 1], it is the own one. Of
+a number from elsewhere, a descriptor's, nobody knows how it was meant.
+"""
+
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.c.constants import Constants
+from xfrmlint.c.expression import bare
+from xfrmlint.c.reader import Reader
+from xfrmlint.c.syntax import (
+    Binary,
+    Call,
+    Expression,
+    Literal,
+    Name,
+    Syntax,
+    Unary,
+    source_of,
+)
+from xfrmlint.c.view import View
+from xfrmlint.program.privates import Privates
+from xfrmlint.valueflow.forms import Forms, Passed
+from xfrmlint.valueflow.sources import returned
+
+_DEEPEST = 4
+
+
+class _Number(NamedTuple):
+    """A number, where it is read. turned: an index is another one than it."""
+
+    view: View
+    one: Expression
+    turned: bool
+
+
+class Elements:
+    """Answers about one driver; each table is looked at once."""
+
+    def __init__(self, reader: Reader, forms: Forms, privates: Privates, passed: Passed) -> None:
+        self._reader = reader
+        self._forms = forms
+        self._privates = privates
+        self._passed = passed
+        self._constants = Constants(reader.types)
+        self._stored: dict[tuple[str, str], frozenset[bool]] = {}
+
+    def is_anothers(self, view: View, index: Expression, table: str) -> bool | None:
+        """Tell whether an index leads to another one's element; None where that is open."""
+        number = self._number(view, index)
+        if self._constants.value(index.text, view.path) is not None:
+            return False
+        stored = self._crossed(table, view.path)
+        if len(stored) > 1:
+            return None
+        crossed = True in stored
+        if not self._is_own(number.view, number.one, 0):
+            # By a number from elsewhere the own one is looked for.
+            return None if number.turned and not crossed else False
+        return number.turned != crossed
+
+    def _number(self, view: View, index: Expression) -> _Number:
+        """Return the number that an index is, or is another one than."""
+        index = source_of(index)
+        other = _turned(index)
+        if other is not None:
+            return _Number(view, other, True)
+        if isinstance(index, Call):
+            made = [
+                (inner, value)
+                for inner in self._reader.definitions(index.name, view.path)
+                for value in returned(inner)
+            ]
+            inner, value = made[0] if len(made) == 1 else (view, None)
+            other = _turned(Syntax(inner, self._constants).of(value)) if value else None
+            local = inner.local(other.name, other.start) if isinstance(other, Name) else None
+            if local is not None and 0 <= local.parameter < len(index.arguments):
+                return _Number(view, source_of(index.arguments[local.parameter]), True)
+        return _Number(view, index, False)
+
+    def _is_own(self, view: View, one: Expression, depth: int) -> bool:
+        """Tell whether a number is a member of private data: the device's own."""
+        node = bare(one.node)
+        if isinstance(one, Name):
+            local = view.local(one.name, one.start)
+            values = view.assignments(one.name)
+            if local is not None and local.parameter >= 0 and not values and depth < _DEEPEST:
+                callers = self._passed(view.function, local.parameter)
+                read = [(v, source_of(Syntax(v, self._constants).of(n))) for v, n in callers]
+                return bool(read) and all(self._is_own(v, n, depth + 1) for v, n in read)
+            node = bare(values[0]) if len(values) == 1 else node
+        of = node.child_by_field_name("argument") if node.type == "field_expression" else None
+        kind = self._reader.types.of(of, view)
+        base = self._reader.types.resolved(kind, view.path).base if kind is not None else ""
+        return base in self._privates.structs(view.path)
+
+    def _crossed(self, table: str, path: str) -> frozenset[bool]:
+        """Return whether what is put into a table is put into another one's place."""
+        key = (table, self._reader.universe.key(path))
+        if key not in self._stored:
+            self._stored[key] = frozenset(
+                self._number(view, Syntax(view, self._constants).of(index)).turned
+                for view, node in self._reader.near(table, path)
+                if (index := _index_of(node)) is not None and self._forms.stores_at(view, node)
+            )
+        return self._stored[key]
+
+
+def _index_of(table: Node) -> Node | None:
+    """Return the index by which an element of a table that is a member is taken."""
+    around = table.parent.parent if table.parent is not None else None
+    return around.child_by_field_name("index") if around is not None else None
+
+
+def _turned(index: Expression) -> Expression | None:
+    """Return the number that an index is another one than: n in !n, n ^ 1, 1 - n, (n + 1) & 1."""
+    match index:
+        case Unary(operator="!", of=of):
+            return source_of(of)
+        case Binary(operator="^", left=of) | Binary(operator="-", left=Literal(), right=of):
+            return source_of(of)
+        case Binary(operator="%" | "&", left=Binary(operator="+", left=of)):
+            return source_of(of)
+    return None
