@@ -1,0 +1,606 @@
+"""Whose net_device the resolver is asked for: the own one on evidence, else another, or unknown."""
+
+import pytest
+
+from tests.whole.around import BASE, TESTED, driver, said
+
+CARD = """
+struct ring { struct net_device *netdev; u32 __iomem *io; };
+struct card { u32 __iomem *io; struct net_device *netdev; struct port *ports[2]; };
+struct port { struct net_device *netdev; struct card *card; struct ring ring; struct ring *used; };
+
+static struct net_device *port_create(struct card *card, int i)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct port));
+	struct port *p = netdev_priv(dev);
+
+	p->netdev = dev;
+	p->card = card;
+	p->ring.netdev = dev;
+	p->used = &p->ring;
+	card->ports[i] = p;
+	MORE
+	return dev;
+}
+"""
+ONE = "int card_probe(struct card *card)\n{\n\treturn !port_create(card, 0);\n}\n"
+KEPT = "void card_probe(struct card *card)\n{\n\tcard->netdev = port_create(card, 0);\n}\n"
+LOOP = """
+int card_probe(struct card *card)
+{
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (!port_create(card, i))
+			return -ENOMEM;
+	return 0;
+}
+"""
+EACH_ITS_OWN = """
+int cards_probe(void)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		struct card *card = kzalloc(sizeof(*card), GFP_KERNEL);
+
+		if (!card || !port_create(card, 0))
+			return -ENOMEM;
+	}
+	return 0;
+}
+"""
+TWICE = """
+int card_probe(struct card *card)
+{
+	if (!port_create(card, 0))
+		return -ENOMEM;
+	return port_create(card, 1) ? 0 : -ENOMEM;
+}
+"""
+EITHER = """
+int card_probe(struct card *card)
+{
+	if (card->io)
+		return !port_create(card, 0);
+	else
+		return !port_create(card, 1);
+}
+"""
+OUTER = """
+int card_probe(struct card *card);
+int card_found(void)
+{
+	return card_probe(kzalloc(sizeof(struct card), GFP_KERNEL));
+}
+"""
+CHOSEN = "void card_choose(struct card *c, struct port *p)\n{\n\tc->netdev = p->netdev;\n}\n"
+SOME = """
+static const struct xfrmdev_ops example_xfrmdev_ops;
+void port_offers(struct net_device *dev, int i)
+{
+	if (!i)
+		dev->xfrmdev_ops = &example_xfrmdev_ops;
+}
+"""
+OTHERS = "void *port_load(struct card *card)\n{\n\treturn port_create(card, 1);\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("asked", "more", "made", "whose"),
+    [
+        ("o->card->netdev", "card->netdev = dev;", ONE, "own"),
+        ("o->card->netdev", "card->netdev = dev;", EACH_ITS_OWN, "own"),
+        ("o->card->netdev", "", KEPT, "own"),
+        ("o->ring.netdev", "", LOOP, "own"),
+        ("o->used->netdev", "", LOOP, "own"),
+        # Who came last, the first, one of two.
+        ("o->card->netdev", "card->netdev = dev;", LOOP, "another"),
+        ("o->card->netdev", "if (!i) card->netdev = dev;", LOOP, "another"),
+        ("o->card->netdev", "card->netdev = dev;", TWICE, "another"),
+        ("o->card->netdev", "if (!card->netdev) card->netdev = dev;", OUTER + LOOP, "another"),
+        # One of two, or what somebody changes; one of them is made, or offers anything.
+        ("o->card->netdev", "", KEPT + OTHERS, "open"),
+        ("o->card->netdev", "card->netdev = dev;", LOOP + CHOSEN, "open"),
+        ("o->card->netdev", "card->netdev = dev;", EITHER, "open"),
+        ("o->card->netdev", "card->netdev = dev;", LOOP + SOME, "open"),
+        # Another port's ring, or a copy of it.
+        ("o->used->netdev", "if (i) p->used = &card->ports[0]->ring;", LOOP, "open"),
+        ("o->ring.netdev", "if (i) p->ring = card->ports[0]->ring;", LOOP, "open"),
+        (
+            "o->ring.netdev",
+            "if (i) memcpy(&p->ring, &card->ports[0]->ring, sizeof(p->ring));",
+            LOOP,
+            "open",
+        ),
+        ("o->ring.netdev", "p->ring.netdev = i ? card->ports[0]->netdev : dev;", LOOP, "open"),
+    ],
+)
+def test_what_devices_have_in_common_is_no_ones_own(
+    asked: str, more: str, made: str, whose: str
+) -> None:
+    body = f"struct port *o = netdev_priv(dev);\n\n\th = xfrm_dev_state_lower_handle(x, {asked});"
+    text = driver(CARD.replace("MORE", more) + made, f"{body}\n\t{TESTED}")
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == "another")
+    reasons = [row.reason for row in report.unknown]
+    told = "which device the resolver is asked for is not known"
+    assert any(reason.startswith(told) for reason in reasons) == (whose == "open")
+
+
+GOT = """
+struct device { struct device *parent; };
+struct platform_device { int id; struct device dev; };
+struct ring { struct net_device *netdev; u32 __iomem *io; };
+struct card { struct list_head list; int id; struct net_device *netdev; struct port *ports[2]; };
+struct port { struct net_device *netdev; struct card *card; };
+static LIST_HEAD(example_cards);
+static struct card *example_card;
+
+static struct card *example_find(int id)
+{
+	struct card *card;
+
+	list_for_each_entry(card, &example_cards, list)
+		if (card->id == id)
+			return card;
+	return NULL;
+}
+
+static struct card *example_made(struct platform_device *pdev)
+{
+	struct card *card = kzalloc(sizeof(*card), GFP_KERNEL);
+
+	return card;
+}
+
+int port_probe(struct platform_device *pdev)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct port));
+	struct port *p = netdev_priv(dev);
+	struct card *card = GET;
+
+	p->netdev = dev;
+	p->card = card;
+	card->netdev = dev;
+	return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("get", "known"),
+    [
+        ("kzalloc(sizeof(*card), GFP_KERNEL)", True),
+        ("devm_kzalloc(&pdev->dev, sizeof(*card), GFP_KERNEL)", True),
+        ("platform_get_drvdata(pdev)", True),
+        ("dev_get_drvdata(&pdev->dev)", True),
+        ("dev_get_drvdata(pdev->dev.parent)", False),
+        ("list_first_entry(&example_cards, struct card, list)", False),
+        ("example_card", False),
+        ("example_find(pdev->id)", False),
+        ("example_made(pdev)", True),
+    ],
+)
+def test_what_a_probe_gets_from_others_is_not_the_devices_alone(get: str, known: bool) -> None:
+    asks = "h = xfrm_dev_state_lower_handle(x, o->card->netdev);"
+    body = f"struct port *o = netdev_priv(dev);\n\n\t{asks}"
+    report = BASE.check_example(driver(GOT.replace("GET", get), f"{body}\n\t{TESTED}"))
+    assert [f.type for f in report.findings] == []
+    reasons = [row.reason for row in report.unknown]
+    told = "which device the resolver is asked for is not known"
+    assert any(reason.startswith(told) for reason in reasons) != known
+
+
+@pytest.mark.parametrize(
+    ("device", "types"),
+    [
+        ("example_table[skb->len & 1]->netdev", []),
+        ("example_only", ["WRONG_LOWER_DEV"]),
+    ],
+)
+def test_a_files_table_of_ports_gives_their_devices(device: str, types: list[str]) -> None:
+    outside = (CARD.replace("MORE", "example_table[i] = p;\n\texample_only = dev;") + LOOP).replace(
+        "static struct net_device *port_create",
+        "static struct port *example_table[2];\nstatic struct net_device *example_only;\n"
+        "static struct net_device *port_create",
+    )
+    body = f"h = xfrm_dev_state_lower_handle(x, {device});\n\t{TESTED}"
+    assert [kind for kind, _ in said(outside, body)] == types
+
+
+@pytest.mark.parametrize(
+    ("device", "types"),
+    [
+        ("p->netdev", []),
+        ("x->xso.dev", ["OFFLOAD_DEV_ACCESS", "WRONG_LOWER_DEV"]),
+        ("x->xso.real_dev", ["OFFLOAD_DEV_ACCESS", "WRONG_LOWER_DEV"]),
+    ],
+)
+def test_a_callback_asks_for_no_device_of_the_states(device: str, types: list[str]) -> None:
+    esn = """
+struct port { struct net_device *netdev; u32 __iomem *io; };
+static void example_esn(struct xfrm_state *x)
+{
+	struct port *p = x->data;
+	unsigned long h = xfrm_dev_state_lower_handle(x, DEVICE);
+
+	if (h)
+		writel(h, p->io);
+}
+"""
+    text = driver(esn.replace("DEVICE", device), f"h = example_get(x, dev);\n\t{TESTED}")
+    text = text.replace("\t.flags", "\t.xdo_dev_state_advance_esn = example_esn,\n\t.flags")
+    assert sorted(f.type for f in BASE.check_example(text).findings) == types
+
+
+PORTS = """
+struct rack;
+struct berth { struct net_device *own, *asked; struct rack *rack; u32 nr; };
+struct rack { struct berth *berth[4], *first; };
+
+int berth_load(struct rack *rack, u32 nr)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct berth));
+	struct berth *b = netdev_priv(dev);
+
+	b->own = dev;
+	b->rack = rack;
+	b->nr = nr;
+	STORE
+	return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("store", "types", "open_"),
+    [
+        ("rack->berth[nr] = b; b->asked = rack->berth[nr]->own;", [], False),
+        ("rack->berth[0] = b; b->asked = rack->berth[0]->own;", [], False),
+        ("rack->berth[nr] = b; b->asked = rack->berth[0]->own;", ["WRONG_LOWER_DEV"], False),
+        (
+            "struct berth *zero = rack->berth[0]; rack->berth[nr] = b; b->asked = zero->own;",
+            ["WRONG_LOWER_DEV"],
+            False,
+        ),
+        ("rack->berth[nr] = b; b->asked = rack->berth[nr ^ 1]->own;", [], True),
+        ("rack->first = rack->first ?: b; b->asked = rack->first->own;", [], True),
+    ],
+)
+def test_a_device_of_another_port_is_not_the_one_at_work(
+    store: str, types: list[str], open_: bool
+) -> None:
+    """Private data that a table of the card's holds can be that of each of its devices."""
+    asks = "h = xfrm_dev_state_lower_handle(x, b->asked);"
+    text = driver(
+        PORTS.replace("STORE", store), f"struct berth *b = netdev_priv(dev);\n{asks}{TESTED}"
+    )
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == types
+    asked = "which device the resolver is asked for is not known"
+    assert any(row.reason.startswith(asked) for row in report.unknown) == open_
+
+
+@pytest.mark.parametrize(
+    ("port", "types"),
+    [
+        ("o->card->ports[o->n]", []),
+        ("o->card->ports[skb->len & 1]", []),
+        ("o->card->ports[!o->n]", ["WRONG_LOWER_DEV"]),
+        ("o->card->ports[o->n ^ 1]", ["WRONG_LOWER_DEV"]),
+        ("o->card->ports[1 - o->n]", ["WRONG_LOWER_DEV"]),
+        ("o->card->ports[(o->n + 1) % 2]", ["WRONG_LOWER_DEV"]),
+        ("o->card->ports[0]", ["WRONG_LOWER_DEV"]),
+        # Ports that the hardware counts otherwise: who knows.
+        ("o->card->ports[(skb->len & 1) ^ 1]", []),
+        ("o->card->ports[!skb->len]", []),
+        ("o->card->ports[1 - (skb->len & 1)]", []),
+    ],
+)
+def test_another_ports_ring_is_not_the_own_one(port: str, types: list[str]) -> None:
+    card = CARD.replace("struct ring *used;", "struct ring *used; u8 n;").replace(
+        "MORE", "p->n = i;"
+    )
+    body = (
+        f"struct port *o = netdev_priv(dev);\n\tstruct ring *r = &{port}->ring;\n\n"
+        "\th = xfrm_dev_state_lower_handle(x, r->netdev);"
+    )
+    assert [kind for kind, _ in said(card + LOOP, f"{body}\n\t{TESTED}")] == types
+
+
+WIRED = """
+#include <linux/if_vlan.h>
+struct wired { struct net_device *own, *above; struct vlan_dev_priv vlan; };
+
+void wired_init(struct net_device *dev, struct net_device *real)
+{
+	struct wired *w = netdev_priv(dev);
+
+	w->own = dev;
+	w->above = netdev_master_upper_dev_get(dev);
+	w->vlan.real_dev = real;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("device", "types"),
+    [
+        ("w->own ?: dev", []),
+        ("dev ?: w->above", []),
+        ("w->own ?: NULL", []),
+        ("w->vlan.real_dev", ["WRONG_LOWER_DEV"]),
+        ("w->vlan.real_dev ?: dev", ["WRONG_LOWER_DEV"]),
+        ("w->above ?: w->own", ["WRONG_LOWER_DEV"]),
+        # What is kept beside another device's private data is that device; or nobody knows.
+        ("((struct wired *)netdev_priv(dev))->own", []),
+        ("((struct wired *)netdev_priv(w->own))->own", []),
+        ("((struct wired *)netdev_priv(w->above))->above", []),
+        ("((struct wired *)netdev_priv(w->above))->own", ["WRONG_LOWER_DEV"]),
+    ],
+)
+def test_of_one_device_or_else_another_each_counts(device: str, types: list[str]) -> None:
+    body = f"struct wired *w = netdev_priv(dev);\n\th = xfrm_dev_state_lower_handle(x, {device});"
+    assert [kind for kind, _ in said(WIRED, f"{body}\n\t{TESTED}")] == types
+
+
+POLL = """
+static int example_poll(struct napi_struct *napi, int budget)
+{
+	struct port *p = container_of(napi, struct port, napi);
+	struct xfrm_state *x = xfrm_state_lookup_byspi(budget, 2);
+	struct card *c = p->card;
+	u32 h = x ? xfrm_dev_state_lower_handle(x, ASKED) : 0;
+
+	if (h)
+		writel(h, c->io);
+	return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "types"),
+    [
+        ("p->netdev", []),
+        ("c->ports[budget & 1]->netdev", []),
+        ("c->netdev", ["WRONG_LOWER_DEV"]),
+    ],
+)
+def test_a_poll_function_comes_to_what_ports_have_in_common(asked: str, types: list[str]) -> None:
+    card = CARD.replace("struct ring *used;", "struct ring *used; struct napi_struct napi;")
+    more = "card->netdev = dev; netif_napi_add(dev, &p->napi, example_poll);"
+    text = POLL.replace("ASKED", asked)
+    head, create, rest = card.replace("MORE", more).partition("static struct net_device *port_cre")
+    body = f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}"
+    assert [kind for kind, _ in said(head + text + create + rest + LOOP, body)] == types
+
+
+@pytest.mark.parametrize(
+    ("stored", "read", "types"),
+    [
+        ("i", "o->n", []),
+        ("i ^ 1", "o->n ^ 1", []),
+        ("example_other(i)", "example_other(o->n)", []),
+        ("example_other(i)", "o->n ^ 1", []),
+        ("i", "example_other(o->n)", ["WRONG_LOWER_DEV"]),
+        ("i ^ 1", "o->n", ["WRONG_LOWER_DEV"]),
+        ("example_other(i)", "o->n", ["WRONG_LOWER_DEV"]),
+        # By a descriptor's number the own one is looked for.
+        ("i ^ 1", "skb->len & 1", []),
+        ("i ^ 1", "(skb->len & 1) ^ 1", []),
+    ],
+)
+def test_an_element_is_whose_number_it_was_stored_by(
+    stored: str, read: str, types: list[str]
+) -> None:
+    card = CARD.replace("struct ring *used;", "struct ring *used; u8 n;").replace("MORE", "")
+    card = card.replace("card->ports[i] = p;", f"p->n = i; card->ports[{stored}] = p;")
+    other = "static inline int example_other(int n)\n{\n\treturn n ^ 1;\n}\n"
+    # What another element holds is not what was read first.
+    body = (
+        f"struct port *o = netdev_priv(dev), *self = o->card->ports[skb->len & 1];\n"
+        f"\tstruct port *a = o->card->ports[{read}];\n\n\tif (!self) return NETDEV_TX_OK;\n"
+        "\th = xfrm_dev_state_lower_handle(x, a->netdev);"
+    )
+    assert [kind for kind, _ in said(other + card + LOOP, f"{body}\n\t{TESTED}")] == types
+
+
+LENT = """
+struct dock;
+struct lane { struct napi_struct napi; struct dock *home, *user; };
+struct dock { struct net_device *own; struct lane lane[4]; u32 __iomem *io; };
+struct pier { struct dock *dock[2]; };
+
+static int lane_poll(struct napi_struct *napi, int budget)
+{
+	struct lane *l = container_of(napi, struct lane, napi);
+	struct xfrm_state *x = xfrm_state_lookup_byspi(budget, 2);
+	struct sk_buff *s = napi_alloc_skb(napi, 9);
+	u32 h = x ? xfrm_dev_state_lower_handle(x, ASKED) : 0;
+
+	if (h)
+		writel(h, l->user->io);
+	s->protocol = eth_type_trans(s, GIVEN);
+	return 0;
+}
+
+void lane_lend(struct pier *p, int n, int to)
+{
+	struct lane *l = &p->dock[0]->lane[n];
+
+	l->user = TO;
+}
+
+int dock_create(struct pier *p, int i)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct dock));
+	struct dock *d = netdev_priv(dev);
+
+	d->own = dev;
+	p->dock[i] = d;
+	d->lane[1].home = d;
+	d->lane[1].user = d;
+	netif_napi_add(dev, &d->lane[1].napi, lane_poll);
+	return register_netdev(dev);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "to", "types"),
+    [
+        ("l->user->own", "l->user->own", "p->dock[to]", []),
+        ("l->home->own", "l->home->own", "p->dock[to]", []),
+        ("l->home->own", "l->user->own", "l->home", []),
+        ("l->home->own", "l->user->own", "NULL", []),
+        ("l->home->own", "l->user->own", "p->dock[to]", ["WRONG_LOWER_DEV"]),
+        ("l->user->own", "l->home->own", "p->dock[to]", []),
+    ],
+)
+def test_a_queue_that_is_lent_works_for_whom_its_packets_are(
+    asked: str, given: str, to: str, types: list[str]
+) -> None:
+    lent = LENT.replace("ASKED", asked).replace("GIVEN", given).replace("TO;", f"{to};")
+    body = f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}"
+    assert [kind for kind, _ in said(lent, body)] == types
+
+
+@pytest.mark.parametrize(
+    ("port", "types", "open_"),
+    [
+        ("o", [], False),
+        ("list_next_entry(o, list)", [], True),
+        ("o->self", [], False),
+        ("o->card->ports[(o->n + 1) & 1]", ["WRONG_LOWER_DEV"], False),
+    ],
+)
+def test_who_stands_beside_the_device_is_another(port: str, types: list[str], open_: bool) -> None:
+    card = CARD.replace("struct ring *used;", "struct ring *used; u8 n; struct list_head list;")
+    card = card.replace("u8 n;", "u8 n; struct port *self;").replace("MORE", "p->self = p;")
+    body = f"struct port *o = netdev_priv(dev), *a = {port};\n\n\t"
+    text = driver(card + LOOP, f"{body}h = xfrm_dev_state_lower_handle(x, a->netdev);\n\t{TESTED}")
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == types
+    asked = "which device the resolver is asked for is not known"
+    assert any(row.reason.startswith(asked) for row in report.unknown) == open_
+
+
+CONDUIT = """
+struct conduit { struct net_device *own; struct user *user[4]; struct napi_struct napi; };
+struct user { struct net_device *own; struct conduit *conduit; u32 __iomem *io; };
+static const struct xfrmdev_ops example_xfrmdev_ops;
+
+static int conduit_poll(struct napi_struct *napi, int budget)
+{
+	struct conduit *c = container_of(napi, struct conduit, napi);
+	struct xfrm_state *x = xfrm_state_lookup_byspi(budget, 2);
+	struct user *u = c->user[budget & 3];
+	u32 h = x ? xfrm_dev_state_lower_handle(x, ASKED) : 0;
+
+	GIVES
+	if (h)
+		writel(h, u->io);
+	return 0;
+}
+
+int conduit_create(int size)
+{
+	struct conduit *c;
+	struct net_device *dev = alloc_etherdev(SIZE);
+
+	c = netdev_priv(dev);
+	c->own = dev;
+	netif_napi_add(dev, &c->napi, conduit_poll);
+	BESIDES
+	return register_netdev(dev);
+}
+
+int user_create(struct conduit *c, int i)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct user));
+	struct user *u = netdev_priv(dev);
+
+	u->own = dev;
+	u->conduit = c;
+	c->user[i] = u;
+	dev->xfrmdev_ops = &example_xfrmdev_ops;
+	return register_netdev(dev);
+}
+"""
+OFFERED = "dev->xfrmdev_ops = &example_xfrmdev_ops;"
+
+
+@pytest.mark.parametrize(
+    ("asked", "size", "besides", "types"),
+    [
+        ("u->own", "sizeof(*c)", "", []),
+        ("c->own", "sizeof(*c)", OFFERED, []),
+        ("napi->dev", "sizeof(*c)", OFFERED, []),
+        # It can be a user's, or both at once.
+        ("c->own", "size", "", []),
+        ("c->own", "sizeof(*c)", "", ["WRONG_LOWER_DEV"]),
+        ("napi->dev", "sizeof(struct conduit)", "", ["WRONG_LOWER_DEV"]),
+    ],
+)
+def test_a_device_that_offers_nothing_has_no_handle(
+    asked: str, size: str, besides: str, types: list[str]
+) -> None:
+    text = CONDUIT.replace("ASKED", asked).replace("SIZE", size).replace("BESIDES", besides)
+    body = f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}"
+    # The one table that the example has belongs to the users.
+    text = driver(text.replace("GIVES", ""), body).replace(
+        "\tdev->xfrmdev_ops = &example_xfrmdev_ops;\n}\n", "}\n"
+    )
+    assert [f.type for f in BASE.check_example(text).findings] == types
+
+
+@pytest.mark.parametrize(
+    ("added", "types"),
+    [
+        ("dev, &p->napi", []),
+        ("card->ports[i]->netdev, &card->napi", []),
+        ("card->ports[0]->netdev, &card->napi", ["WRONG_LOWER_DEV"]),
+    ],
+)
+def test_what_napi_was_added_for_is_one_of_several_ports(added: str, types: list[str]) -> None:
+    kept = "struct napi_struct napi; struct port *ports[2];"
+    card = CARD.replace("struct port *ports[2];", kept)
+    card = card.replace("struct ring *used;", "struct ring *used; struct napi_struct napi;")
+    poll = """
+static int example_poll(struct napi_struct *napi, int budget)
+{
+	struct xfrm_state *x = xfrm_state_lookup_byspi(budget, 2);
+	u32 h = x ? xfrm_dev_state_lower_handle(x, napi->dev) : 0;
+
+	if (h)
+		writel(h, NULL);
+	return 0;
+}
+"""
+    text = poll + card.replace("MORE", f"netif_napi_add({added}, example_poll);") + LOOP
+    body = f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}"
+    assert [kind for kind, _ in said(text, body)] == types
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "open_"),
+    [
+        ("c->own", "c->own", False),
+        ("u->own", "u->own", False),
+        ("u->own", "c->own", False),
+        ("c->own", "u->own", True),
+        ("c->user[0]->own", "u->own", True),
+    ],
+)
+def test_a_packet_is_given_the_device_that_was_asked_for(
+    asked: str, given: str, open_: bool
+) -> None:
+    text = CONDUIT.replace("ASKED", asked).replace("SIZE", "size").replace("BESIDES", OFFERED)
+    text = text.replace("GIVES", f"eth_type_trans(build_skb(c, 9), {given});")
+    body = f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}"
+    report = BASE.check_example(driver(text, body))
+    assert [f.type for f in report.findings] == []
+    why = "the packet is given that of struct user.own"
+    assert any(row.reason.endswith(why) for row in report.unknown) == open_
