@@ -92,7 +92,7 @@ def _test(fate: Fate, called: Called) -> list[Edit]:
         return []
     if any(one.type in ("call_expression", "update_expression") for one in below(left)):
         return []
-    leaving = _leaving(fate, view, statement) if _is_of_offload(statement) else ""
+    leaving = leaving_at(fate, view, statement) if _is_of_offload(statement) else ""
     if not leaving:
         return []
     indent = indent_of(view, statement).decode()
@@ -111,7 +111,7 @@ def _test(fate: Fate, called: Called) -> list[Edit]:
     ]
 
 
-def _leaving(fate: Fate, view: View, statement: Node) -> str:
+def leaving_at(fate: Fate, view: View, statement: Node) -> str:
     """Return the statement by which a caller leaves and the packet ends; empty without one."""
     for one in below(view.node):
         branch = one.child_by_field_name("consequence") if one.type == "if_statement" else None

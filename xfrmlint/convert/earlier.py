@@ -20,17 +20,18 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import LOOPS, called_by
+from xfrmlint.c.expression import LOOPS, around, called_by
 from xfrmlint.c.jumps import LEAVING
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.devices import device_in
-from xfrmlint.convert.edits import Refused
+from xfrmlint.convert.edits import Edit, Refused
 from xfrmlint.convert.effects import Effects
 from xfrmlint.convert.ends import End, end_of, is_busy
-from xfrmlint.convert.exits import is_jumped_past, taken
+from xfrmlint.convert.exits import following, is_jumped_past, taken
 from xfrmlint.convert.fresh import is_fresh, otherwise, plain_exit
+from xfrmlint.convert.handing import handed_down
 from xfrmlint.convert.leaving import Leaving, exit_of
 from xfrmlint.convert.reads import Context, Reads, wrong_devices
 from xfrmlint.convert.written import Written, without_parentheses
@@ -43,6 +44,7 @@ _OTHER_STATE = re.compile(
     r"^(secpath_\w+|skb_ext_(add|del|reset|put)|skb_scrub_packet|skb_orphan\w*)$"
 )
 _OF_PACKET = (PACKET, "struct xfrm_state", "struct xfrm_offload", "struct sec_path")
+_DEEPEST = 3
 _ERROR = re.compile(r"^-\s*E[A-Z0-9]+$")
 
 
@@ -50,13 +52,16 @@ class Spot(NamedTuple):
     """A statement that something can be put in front of, on the way to a read.
 
     guards: what is asked from there to the read. end: that of the reads, and of loops around them.
-    alone: the `if` that has it for its branch, without braces.
+    alone: the `if` that has it for its branch, without braces. switches: those around the reads.
+    moved: the read is in a declaration, whose value is given behind the spot.
     """
 
     at: Node
     guards: tuple[Node, ...]
     end: int
+    switches: tuple[Node, ...] = ()
     alone: Node | None = None
+    moved: bool = False
 
 
 class Earlier(NamedTuple):
@@ -66,6 +71,7 @@ class Earlier(NamedTuple):
     guards: tuple[str, ...]
     state: str
     device: str
+    handed: tuple[Edit, ...]
     leaving: Leaving
 
     @property
@@ -87,7 +93,7 @@ def asked_earlier(context: Context, found: Reads) -> Earlier | None:
     if any(_is_tested(one) for one in found.reads):
         # The driver's own exit for that is wrong.
         return None
-    for spot in _spots(view, found.first.node, found.reads[-1].node.end_byte):
+    for spot in _spots(found.first.node, found.reads[-1].node.end_byte):
         earlier = _asked_at(context, found, spot)
         if earlier is not None:
             return earlier
@@ -110,32 +116,55 @@ def _is_put(effects: Effects, found: Reads) -> bool:
     return "puts" in does and "holds" not in does
 
 
-def _spots(view: View, read: Node, end: int) -> Iterator[Spot]:
+def _spots(read: Node, end: int) -> Iterator[Spot]:
     """Yield the places in front of a read, the nearest first."""
-    node, guards = read, list[Node]()
+    node, spot = read, Spot(read, (), end)
     while node.parent is not None and node.type != "function_definition":
         up = node.parent
         if up.type == "compound_statement":
-            if node.type == "labeled_statement":
+            yield from _in_block(node, spot)
+            if not _goes_on_above(up, node):
                 return
-            is_body = up.parent is not None and up.parent.type == "function_definition"
-            at: Node | None = node
-            while at is not None and at.type not in ("declaration", "labeled_statement"):
-                if at.type.startswith("preproc"):
-                    return
-                if at.type != "comment":
-                    yield Spot(at, tuple(guards), end)
-                at = at.prev_named_sibling
-            if is_body or (at is not None and at.type == "labeled_statement"):
+        elif up.type == "case_statement":
+            switch = around(up, "switch_statement")
+            if switch is None:
                 return
+            up, spot = switch, spot._replace(switches=(*spot.switches, switch))
         elif not _is_way(up, node, list[Node]()):
             return
         elif _is_alone(up, node):
-            yield Spot(node, tuple(guards), end, up)
+            yield spot._replace(at=node, alone=up)
+        guards = list(spot.guards)
         _is_way(up, node, guards)
-        if up.type in LOOPS:
-            end = max(end, up.end_byte)
-        node = up
+        end = max(spot.end, up.end_byte) if up.type in LOOPS else spot.end
+        node, spot = up, spot._replace(guards=tuple(guards), end=end)
+
+
+def _in_block(node: Node, spot: Spot) -> Iterator[Spot]:
+    """Yield a statement of a block, and those before it, back to the declarations."""
+    after = following(node) if node.type == "declaration" else None
+    if after is not None:
+        yield spot._replace(at=after, moved=True)
+    at: Node | None = node
+    while at is not None and at.type not in ("declaration", "labeled_statement"):
+        if at.type.startswith("preproc"):
+            return
+        if at.type != "comment":
+            yield spot._replace(at=at)
+        at = at.prev_named_sibling
+
+
+def _goes_on_above(block: Node, node: Node) -> bool:
+    """Tell whether each way to a statement of a block is one to the block's beginning."""
+    up = block.parent
+    if up is None or up.type == "function_definition":
+        return False
+    at: Node | None = node
+    while at is not None:
+        if at.type == "labeled_statement" or at.type.startswith("preproc"):
+            return False
+        at = at.prev_named_sibling
+    return True
 
 
 def _is_alone(up: Node, node: Node) -> bool:
@@ -179,20 +208,35 @@ def _asked_at(context: Context, found: Reads, spot: Spot) -> Earlier | None:
     guards = [_as_at(view, _bare(guard), span) for guard in spot.guards]
     if not state or not all(guards) or not all(_is_pure(context, view, g) for g in spot.guards):
         return None
-    way, wrong = one.site.reached, wrong_devices(context, one)
-    device = device_in(context.devices, view, spot.at.start_byte, way, wrong).text
-    if not device or not _are_same(view, re.findall(r"[A-Za-z_]\w*", device), span):
+    chosen = _device_at(context, found, span)
+    if chosen is None:
         return None
+    device, handed = chosen
     if is_jumped_past(view, spot.at, found.reads[-1].node.end_byte):
+        return None
+    if not all(_needs_one(context.fate.effects, found, one) for one in spot.switches):
         return None
     if not _is_reached_alike(context, found, spot) or not _may_pass(context, found, span):
         return None
-    moved = replace(found, statement=spot.at, state=state, device=device)
-    leaving = _leaving_at(context, moved, found.statement)
+    statement = found.statement if spot.moved else spot.at
+    moved = replace(found, statement=statement, state=state, device=device)
+    leaving = _leaving_at(context, moved, spot.at, statement.id == found.statement.id)
     if leaving is None:
         return None
-    said = tuple(_joined(g or "") for g in reversed(guards))
-    return Earlier(spot, tuple(dict.fromkeys(said)), state, device, leaving)
+    said = tuple(dict.fromkeys(_joined(guard) for guard in reversed(guards)))
+    return Earlier(spot, said, state, device, handed, leaving)
+
+
+def _device_at(context: Context, found: Reads, span: range) -> tuple[str, tuple[Edit, ...]] | None:
+    """Return the device at work as it is written at a span's start, with what hands it down."""
+    one, view, way = found.first, found.first.view, found.first.site.reached
+    wrong = wrong_devices(context, one)
+    device = device_in(context.devices, view, span.start, way, wrong).text
+    if device:
+        same = _are_same(view, re.findall(r"[A-Za-z_]\w*", device), span)
+        return (device, ()) if same else None
+    down = handed_down(context.devices, context.fate, view, one.site.function, way)
+    return (down.name, down.edits) if down is not None else None
 
 
 def _joined(guard: str) -> str:
@@ -303,6 +347,24 @@ def _is_reached_alike(context: Context, found: Reads, spot: Spot) -> bool:
     return True
 
 
+def _needs_one(effects: Effects, found: Reads, switch: Node) -> bool:
+    """Tell whether a packet needs a handle in each case of a switch, or is not sent."""
+    body = switch.child_by_field_name("body")
+    cases = [c for c in body.named_children if c.type == "case_statement"] if body else []
+    if not any(case.child_by_field_name("value") is None for case in cases):
+        return False
+    for case in cases:
+        if any(case.start_byte <= one.node.start_byte < case.end_byte for one in found.reads):
+            continue
+        value = case.child_by_field_name("value")
+        inside = [c for c in case.named_children if c.type != "comment" and c != value]
+        if inside and not (
+            inside[-1].type in LEAVING and _fails(effects, found.first.view, inside[-1])
+        ):
+            return False
+    return True
+
+
 def _may_pass(context: Context, found: Reads, span: range) -> bool:
     """Tell whether what is done from a place to the reads can as well be done behind the asking."""
     view, effects = found.first.view, context.fate.effects
@@ -315,11 +377,34 @@ def _may_pass(context: Context, found: Reads, span: range) -> bool:
             if _OTHER_STATE.match(called_by(node)):
                 return False
             does = {effect.does for effect in effects.of_call(view, node)}
-            if "" in does or (follows and "locks" in does):
+            # Who gives a lock back himself leaves no section open.
+            opens = "locks" in does and (effect_named(called_by(node)) or "gives back" not in does)
+            if "" in does or (follows and opens):
                 return False
         if node.type in LEAVING and node.end_byte <= stop and not _fails(effects, view, node):
             return False
+        if node.type == "if_statement" and any(one.type in LEAVING for one in below(node)):
+            condition = node.child_by_field_name("condition") if node.end_byte <= stop else None
+            if condition is not None and _asks_packet(effects, view, condition):
+                # There may be no state, or another one, for those that leave.
+                return False
     return True
+
+
+def _asks_packet(effects: Effects, view: View, node: Node, depth: int = 0) -> bool:
+    """Tell whether a condition looks at a packet, at what hangs at it, or at what it says."""
+    for one in below(node):
+        name = node_text(one)
+        local = view.local(name, one.start_byte) if one.type == "identifier" else None
+        if local is None or depth > _DEEPEST:
+            continue
+        if local.type.base in _OF_PACKET:
+            return True
+        for value in view.assignments(name):
+            if effects.words(view, value) <= {"nothing"}:
+                if _asks_packet(effects, view, value, depth + 1):
+                    return True
+    return False
 
 
 def _is_followed(one: Written) -> bool:
@@ -334,22 +419,30 @@ def _is_followed(one: Written) -> bool:
 
 def _fails(effects: Effects, view: View, jump: Node) -> bool:
     """Tell whether a packet that leaves there is not sent: it needs no handle either way."""
-    end = end_of(effects, view, jump)
+    block = jump.parent
+    inside = block.named_children if block is not None else []
+    within = block is not None and block.type in ("compound_statement", "case_statement")
+    value = block.child_by_field_name("value") if block is not None else None
+    first = next((c for c in inside if c.type != "comment" and c != value), jump)
+    end = end_of(effects, view, first if within else jump)
     if end.ended and not end.why:
         return True
     return is_busy(end) or bool(_ERROR.match(end.value))
 
 
-def _leaving_at(context: Context, moved: Reads, read: Node) -> Leaving | None:
-    """Return the exit to take at a place: one of the place, else one that only drops."""
+def _leaving_at(context: Context, moved: Reads, at: Node, here: bool) -> Leaving | None:
+    """Return the exit to take at a place: one of the place, else one that only drops.
+
+    here: whether it is where the handle is read.
+    """
     if only_chooses(moved.first.site.reached):
         return otherwise(moved)
     try:
-        leaving = exit_of(context, moved, later=moved.statement.id == read.id)
+        leaving = exit_of(context, moved, later=here)
     except Refused:
         leaving = None
     if leaving is not None and leaving.behind is None:
         return leaving
-    if not is_fresh(context.fate.effects, moved.first.view, moved.statement):
+    if not is_fresh(context.fate.effects, moved.first.view, at):
         return None
     return plain_exit(context, moved)

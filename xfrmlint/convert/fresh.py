@@ -16,7 +16,7 @@ from xfrmlint.c.expression import LOOPS
 from xfrmlint.c.jumps import LEAVING, last_in
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import DEVICE
+from xfrmlint.contract.words import DEVICE, XMIT
 from xfrmlint.convert.effects import HARMLESS, Effects
 from xfrmlint.convert.ends import End, end_of, is_busy
 from xfrmlint.convert.exits import (
@@ -27,8 +27,9 @@ from xfrmlint.convert.exits import (
     statements_on,
 )
 from xfrmlint.convert.leaving import Leaving, is_always_there
-from xfrmlint.convert.live import missing_on
+from xfrmlint.convert.live import missing_on, place_of
 from xfrmlint.convert.reads import Context, Reads
+from xfrmlint.convert.telling import told_by_result
 
 _SENT = "netdev_tx_t"
 _XMIT = "ndo_start_xmit"
@@ -103,7 +104,7 @@ def plain_exit(context: Context, found: Reads) -> Leaving | None:
         if end is None:
             continue
         at = found.statement
-        fits = missing_on(view, kept[0], at.start_byte, at) is None
+        fits = missing_on(view, kept[0], place_of(at), at) is None
         fits &= is_always_there(context, view, kept)
         if fits and end.ended and not end.why and not is_busy(end):
             if _is_plain(effects, view, kept[0]):
@@ -185,12 +186,33 @@ def _made(context: Context, found: Reads) -> Leaving | None:
         if "stats" in reader.types.fields_named(DEVICE, view.path):
             lines.insert(0, f"{found.device}->stats.tx_dropped++;")
         return Leaving(lines, End(True, "NETDEV_TX_OK", place), [], None)
+    if (result.base, result.pointers) == ("void", 0):
+        return told_by_result(context, view, function)
+    if (result.base, result.pointers) == ("int", 0) and _consumes(context, found):
+        return Leaving(
+            [f"dev_kfree_skb_any({packet});", "return -EINVAL;"],
+            End(True, "-EINVAL", place),
+            [],
+            None,
+        )
     values = ("NULL",) if result.pointers == 1 else _FAILED.get(result.base, ())
     for value in values if result.pointers < 2 else ():
         end = context.fate.of_value(view, function, value, place)
         if end.ended and not end.why and _callers_only_drop(context, function, value):
             return Leaving([f"return {value};"], end, [], None)
     return None
+
+
+def _consumes(context: Context, found: Reads) -> bool:
+    """Tell whether the core hands a function a packet to send, and it frees what it can't send."""
+    one, slot = found.first, context.contract.slot(XMIT)
+    view, incoming = one.view, context.fate.graph.incoming(one.site.function)
+    doors = {entry.name for entry in incoming.entries}
+    if not slot or doors != {slot} or incoming.edges or incoming.doubts:
+        return False
+    packet = packet_in(view)
+    frees = "drops" in context.fate.effects.words(view, view.body or view.node)
+    return frees and packet != "" and not view.assignments(packet)
 
 
 def _is_door(context: Context, function: FunctionName) -> bool:

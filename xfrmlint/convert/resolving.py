@@ -439,7 +439,11 @@ def _in_front(context: Context, found: Reads, earlier: Earlier) -> Converted:
         refuse(one.site, "no name for the handle is free")
     text = f"unsigned long {name}{' = 0' if earlier.guards else ''};"
     asked = context.contract.asks, context.contract.arguments(earlier.state, earlier.device)
-    at, edits = with_comment(view, earlier.spot.at), _reads_as(found, name)
+    at, edits, moved = earlier.spot.at, _reads_as(found, name), list[str]()
+    if earlier.spot.moved:
+        edits, moved, at = _placed(found, edits)
+    elif earlier.spot.alone is None:
+        at = with_comment(view, at)
     indent = indent_of(view, at).decode()
     inner = indent + "\t" * bool(earlier.guards)
     lines = [called(f"{inner}{name} = ", *asked, ";"), f"{inner}if (!{name})"]
@@ -447,7 +451,9 @@ def _in_front(context: Context, found: Reads, earlier: Earlier) -> Converted:
     if earlier.guards:
         lines = [f"{indent}if ({' && '.join(earlier.guards)}) {{", *lines, f"{indent}}}"]
     start = line_start(view.text, at.start_byte)
-    made = "\n".join([*lines, ""]) + "\n"
+    lines += ["", *(f"{indent}{text}" for text in moved)]
+    made = "\n".join(lines) + "\n"
+    edits += earlier.leaving.edits
     edits.append(Edit(view.path, start, start, made.encode("utf-8", "surrogateescape")))
     if earlier.spot.alone is not None:
         edits += _braces(view, earlier.spot.alone, at)
@@ -458,7 +464,9 @@ def _in_front(context: Context, found: Reads, earlier: Earlier) -> Converted:
     here = earlier.spot.alone is not None or earlier.spot.at.id == found.statement.id
     when = "" if here else ", before anything is done that it had to undo"
     does = f"resolves the handle for {earlier.device} once{when}, and tests it"
-    found = replace(found, device=earlier.device)
+    if earlier.leaving.edits:
+        does += "; its callers leave where there is none"
+    found = replace(found, device=earlier.device, handed=earlier.handed)
     return _done(found, edits, does, earlier.end)
 
 
@@ -479,7 +487,7 @@ def _guard(found: Reads) -> str:
     if "&&" not in text and "||" not in text and "?" not in text:
         return ""
     word = re.escape(found.state)
-    if re.search(rf"!\s*{word}\s*\|\||(?<![\w>.!*&]){word}\s*&&", text):
+    if re.search(rf"!\s*{word}\s*\|\||(?<![\w>.!*&]){word}\s*(&&|\?)", text):
         return f"{found.state} ? "
     earlier = [
         branch
