@@ -41,7 +41,7 @@ from xfrmlint.program.reach import Reached
 _CHOOSES = "ndo_select_queue"
 # What has the state of a packet be another one.
 _OTHER_STATE = re.compile(
-    r"^(secpath_\w+|skb_ext_(add|del|reset|put)|skb_scrub_packet|skb_orphan\w*)$"
+    r"^(secpath_(set|reset|put)|skb_ext_(add|del|reset|put)|skb_scrub_packet)$"
 )
 _OF_PACKET = (PACKET, "struct xfrm_state", "struct xfrm_offload", "struct sec_path")
 _DEEPEST = 3
@@ -157,7 +157,8 @@ def _in_block(node: Node, spot: Spot) -> Iterator[Spot]:
 def _goes_on_above(block: Node, node: Node) -> bool:
     """Tell whether each way to a statement of a block is one to the block's beginning."""
     up = block.parent
-    if up is None or up.type == "function_definition":
+    if up is None or up.type in ("function_definition", "compound_statement"):
+        # What stands before a block of its own may be a loop that is not known as one.
         return False
     at: Node | None = node
     while at is not None:
@@ -299,12 +300,21 @@ def _is_changed(name: Node) -> bool:
     up = name.parent
     if up is None:
         return False
-    if up.type == "update_expression":
+    if up.type == "update_expression" or _is_of_loop_macro(name):
         return True
     if up.type == "assignment_expression":
         left = up.child_by_field_name("left")
         return left is not None and left.id == name.id
     return up.type == "pointer_expression" and node_text(up).startswith("&")
+
+
+def _is_of_loop_macro(name: Node) -> bool:
+    """Tell whether a name is an argument of list_for_each() or the like, which sets some."""
+    comma = around(name, "comma_expression")
+    while comma is not None and comma.parent is not None and comma.parent.type == comma.type:
+        comma = comma.parent
+    loop = comma.parent.parent if comma is not None and comma.parent is not None else None
+    return loop is not None and loop.type == "while_statement"
 
 
 def _is_pure(context: Context, view: View, guard: Node) -> bool:
@@ -374,9 +384,10 @@ def _may_pass(context: Context, found: Reads, span: range) -> bool:
         if not span.start <= node.start_byte < stop:
             continue
         if node.type == "call_expression":
-            if _OTHER_STATE.match(called_by(node)):
+            made = effects.of_call(view, node)
+            if any(_OTHER_STATE.match(effect.who) for effect in made):
                 return False
-            does = {effect.does for effect in effects.of_call(view, node)}
+            does = {effect.does for effect in made}
             # Who gives a lock back himself leaves no section open.
             opens = "locks" in does and (effect_named(called_by(node)) or "gives back" not in does)
             if "" in does or (follows and opens):
@@ -419,6 +430,8 @@ def _is_followed(one: Written) -> bool:
 
 def _fails(effects: Effects, view: View, jump: Node) -> bool:
     """Tell whether a packet that leaves there is not sent: it needs no handle either way."""
+    if is_busy(end_of(effects, view, jump)):
+        return True
     block = jump.parent
     inside = block.named_children if block is not None else []
     within = block is not None and block.type in ("compound_statement", "case_statement")
@@ -427,7 +440,7 @@ def _fails(effects: Effects, view: View, jump: Node) -> bool:
     end = end_of(effects, view, first if within else jump)
     if end.ended and not end.why:
         return True
-    return is_busy(end) or bool(_ERROR.match(end.value))
+    return bool(_ERROR.match(end.value))
 
 
 def _leaving_at(context: Context, moved: Reads, at: Node, here: bool) -> Leaving | None:

@@ -125,9 +125,11 @@ def _exits(view: View) -> Iterator[Node]:
 def _is_plain(effects: Effects, view: View, first: Node) -> bool:
     """Tell whether an exit counts, drops and returns; what was counted down is given back."""
     changed = {
-        _member(one)
-        for one in below(view.node)
-        if one.type in ("assignment_expression", "update_expression") and _is_before_exit(one)
+        _last(effect.who)
+        for one in below(view.body or view.node)
+        if one.type in _CHANGES and _is_before_exit(one)
+        for effect in effects.of(view, one)
+        if effect.does in ("adds", "sets")
     }
     for statement in statements_on(view, first):
         if not effects.words(view, statement) <= HARMLESS | {*_COUNTS}:
@@ -139,9 +141,8 @@ def _is_plain(effects: Effects, view: View, first: Node) -> bool:
             if one.type == "assignment_expression" and sign is not None:
                 if node_text(sign) not in ("=", "+="):
                     return False
-            if one.type in ("assignment_expression", "update_expression"):
-                if effects.words(view, one) & {"adds"} and _member(one) in changed:
-                    return False
+        if any(e.does == "adds" and _last(e.who) in changed for e in effects.of(view, statement)):
+            return False
     return True
 
 
@@ -162,9 +163,9 @@ def _is_before_exit(change: Node) -> bool:
     return True
 
 
-def _member(change: Node) -> str:
-    target = change.child_by_field_name("left") or change.child_by_field_name("argument")
-    return node_text(target).replace("->", ".").split(".")[-1] if target is not None else ""
+def _last(target: str) -> str:
+    """Return the member that is changed, whatever it is reached through."""
+    return target.replace("->", ".").split(".")[-1]
 
 
 def _made(context: Context, found: Reads) -> Leaving | None:

@@ -17,6 +17,7 @@ from xfrmlint.c.unit import below, node_text
 from xfrmlint.contract.words import OPS, RESOLVE, Contract
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.layout import columns, line_start
+from xfrmlint.convert.written import is_alone, statement_of
 from xfrmlint.program.drivers import Driver
 from xfrmlint.program.ops import Table
 
@@ -24,7 +25,7 @@ _TAB = 8
 _WIDTH = 80
 _NONE = re.compile(r"^0[UuLl]*$")
 # What needs no parentheses beside another flag.
-_FLAGS = re.compile(r"^\w+(\s*\|\s*\w+)*$")
+_FLAGS = re.compile(r"^[\w()]+(\s*\|\s*[\w()]+)*$")
 
 
 def promised(reader: Reader, contract: Contract, driver: Driver) -> Edit:
@@ -86,10 +87,10 @@ def _behind(path: str, text: bytes, last: Node, name: str, flag: str) -> Edit:
 
 def _as_it_runs(reader: Reader, table: Table, name: str, flag: str) -> Edit:
     """Return the edit that sets the flag in a table that a function fills, member by member."""
-    path, symbol = table.place.path, table.symbol
+    symbol, place = table.symbol, min(one.place for one in table.callbacks)
     why = f"{symbol} is not filled by an initializer that is written out"
-    unit = reader.corpus.unit(path)
-    offset = unit.offset(table.place.line, table.place.column)
+    path, unit = place.path, reader.corpus.unit(place.path)
+    offset = unit.offset(place.line, place.column)
     item = unit.item_at(offset)
     first = _assigned_at(item.node, offset) if item is not None else None
     if item is None or first is None or item.kind != "function":
@@ -118,7 +119,10 @@ def _as_it_runs(reader: Reader, table: Table, name: str, flag: str) -> Edit:
     if not stores:
         _refuse(table, f"{why}, and its {name} are not set where its callbacks are")
     value, sign = stores[0].child_by_field_name("right"), stores[0].child_by_field_name("operator")
-    if value is None or sign is None or node_text(sign) != "=":
+    block, others = statement_of(stores[0]).parent, statement_of(first).parent
+    same = block is not None and others is not None and block.id == others.id
+    same &= not is_alone(statement_of(stores[0]), stores[0])
+    if value is None or sign is None or node_text(sign) != "=" or not same:
         _refuse(table, f"the {name} of {symbol} change as the driver runs")
     return _joined(path, value, flag)
 

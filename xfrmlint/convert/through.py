@@ -160,7 +160,9 @@ def _around(form: Form, call: Node, cast: str) -> tuple[str, str]:
         plain = after or not (not before or before.endswith(")"))
         before, after = (f"{cast}({before}", f"{after})") if plain else (f"{cast}{before}", after)
     parent = call.parent
-    if (before or after) and (parent is None or parent.type not in _CLOSED):
+    closed = parent is not None and parent.type in _CLOSED
+    closed |= parent is not None and parent.child_by_field_name("index") == call
+    if (before or after) and not closed:
         return f"({before}", f"{after})"
     return before, after
 
@@ -265,7 +267,7 @@ def without_use(
         )
         named = {(path, at) for path in files for at in words(corpus.plain(path), name)}
         if {(path, at) for path, at in named if path != macro.path or at not in own} == {*uses}:
-            found.append(_gone(macro, corpus.unit(macro.path).text))
+            found.append(_gone(macro, corpus.data(macro.path)))
     return found
 
 
