@@ -70,7 +70,110 @@ _LOOPED = (
     f"\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}",
 )
 
+_SA = "\tstruct example_sa *sa;\n"
+_NO_LINE = "the handle is read where no statement can be put before it"
+_SENT = "\twritel(sa->iova, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+_READ = "\twritel(xfrm_input_state(skb)->xso.offload_handle, ex->hw);\n"
+
+
+def _between(what: str, declared: str = _SA) -> str:
+    """Return a driver that does something between where it takes an element and where it reads."""
+    return _send(
+        f"\tsa = example_get(ex);\n{what}\tif (xfrm_offload(skb))\n\t{_READ}{_SENT}", declared
+    )
+
+
 REFUSED = (
+    Case(
+        "the state is put where it is read from behind what was done",
+        _send(
+            "\tsa = example_get(ex);\n\tfirst->x = xfrm_input_state(skb);\n"
+            f"\twritel(first->x->xso.offload_handle, ex->hw);\n{_SENT}",
+            f"\tstruct example_first *first = &example_ring[0];\n{_SA}",
+        ).replace(
+            "static struct example_sa *example_get",
+            "static struct example_first {\n\tstruct xfrm_state *x;\n} example_ring[8];\n\n"
+            "static struct example_sa *example_get",
+        ),
+        "the function has no exit",
+    ),
+    Case(
+        "packets in plain leave between",
+        _send(
+            "\tsa = example_get(ex);\n\tif (!xfrm_offload(skb)) {\n\t\twritel(sa->iova, ex->hw);\n"
+            f"\t\treturn NETDEV_TX_OK;\n\t}}\n{_READ}\treturn NETDEV_TX_OK;\n",
+            _SA,
+        ),
+        "does more than to drop the packet",
+    ),
+    Case(
+        "what is asked is the driver's own, and can be another then",
+        _send(f"\tsa = example_get(ex);\n\tif (ex->last & 1)\n\t{_READ}{_SENT}", _SA),
+        _NO_LINE,
+    ),
+    Case(
+        "an else",
+        _send(
+            "\tsa = example_get(ex);\n\tif (!xfrm_offload(skb))\n\t\twritel(0, ex->hw);\n"
+            f"\telse\n\t{_READ}{_SENT}",
+            _SA,
+        ),
+        _NO_LINE,
+    ),
+    Case(
+        "the packet loses its states",
+        _between("\tif (skb->len > 99)\n\t\tsecpath_reset(skb);\n"),
+        _NO_LINE,
+    ),
+    Case("the packet is another", _between("\tskb = skb_unshare(skb, GFP_ATOMIC);\n"), _NO_LINE),
+    Case(
+        "what is done is not known",
+        _between("\tother(ex);\n"),
+        _NO_LINE,
+    ),
+    Case(
+        "a jump leads back",
+        _send(
+            f"\tsa = example_get(ex);\nagain:\n\tif (xfrm_offload(skb))\n\t{_READ}"
+            f"\tskb = skb->next;\n\tif (skb)\n\t\tgoto again;\n{_SENT}",
+            _SA,
+        ),
+        _NO_LINE,
+    ),
+    Case(
+        "one case of a switch is for packets in plain",
+        _send(
+            f"\tsa = example_get(ex);\n\tswitch (skb->len & 1) {{\n\tcase 0:\n\t{_READ}\t\tbreak;\n"
+            f"\tdefault:\n\t\twritel(0, ex->hw);\n\t\tbreak;\n\t}}\n{_SENT}",
+            _SA,
+        ),
+        "the function has no exit",
+    ),
+    Case(
+        "its caller gives back what the function had taken by then",
+        source_of(
+            "static int example_put(struct example *ex, struct sk_buff *skb)\n{\n"
+            f"\tex->last++;\n{_READ}\treturn 0;\n}}\n\n"
+            + xmit(
+                "\tif (example_put(ex, skb)) {\n\t\tex->last--;\n\t\tdev_kfree_skb_any(skb);\n"
+                "\t\treturn NETDEV_TX_OK;\n\t}\n\twritel(1, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+            )
+        ),
+        "the function has no exit",
+    ),
+    Case(
+        "a void function whose caller leaves for what it could not have",
+        source_of(
+            f"static void example_prep(struct example *ex, struct sk_buff *skb)\n{{\n{_READ}}}\n\n"
+            + xmit(
+                "\tp = kmalloc(8, GFP_ATOMIC);\n\tif (!p)\n\t\tgoto drop;\n"
+                "\texample_prep(ex, skb);\n\twritel(*p, ex->hw);\n\treturn NETDEV_TX_OK;\n\n"
+                f"drop:\n{_DROP}",
+                "\tu32 *p;\n",
+            )
+        ),
+        "the function has no exit",
+    ),
     Case(
         "an element was taken, and nothing before it leaves",
         _send(
@@ -152,6 +255,72 @@ REFUSED = (
 )
 
 CONVERTED = (
+    Case(
+        "behind a full ring, and before the packet is told as sent",
+        _send(
+            "\tif (ex->last > 7) {\n\t\tnetif_stop_queue(dev);\n\t\treturn NETDEV_TX_BUSY;\n\t}\n\n"
+            f"\tnetdev_sent_queue(dev, skb->len);\n\tif (xfrm_offload(skb))\n\t{_READ}"
+            "\treturn NETDEV_TX_OK;\n"
+        ),
+        """\
++	unsigned long handle = 0;
++	if (xfrm_offload(skb)) {
++		handle = xfrm_dev_state_lower_handle(xfrm_input_state(skb),
++						     dev);
++		if (!handle) {
++			dev->stats.tx_dropped++;
++			dev_kfree_skb_any(skb);
++			return NETDEV_TX_OK;
++		}
++	}
++
+-		writel(xfrm_input_state(skb)->xso.offload_handle, ex->hw);
++		writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a helper of delete's, too, that its caller tests",
+        source_of(
+            "static struct example_sa *example_of(struct xfrm_state *x)\n{\n"
+            "\treturn (void *)x->xso.offload_handle;\n}\n\n"
+            "static void example_gone(struct net_device *dev, struct xfrm_state *x)\n{\n"
+            "\texample_of(x)->used = false;\n}\n\n"
+            + example_tx(
+                "\tsa = example_of(x);\n\tif (!sa || sa->used)\n\t\treturn false;\n"
+                "\twritel(sa->iova, ex->hw);\n\treturn true;\n",
+                _SA,
+            )
+        ),
+        """\
+-	sa = example_of(x);
++	sa = (struct example_sa *)xfrm_dev_state_lower_handle(x, ex->netdev);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a helper of delete's, too, that cuts the number",
+        source_of(
+            "static u8 example_index(struct xfrm_state *x)\n{\n"
+            "\treturn x->xso.offload_handle - 1;\n}\n\n"
+            "static void example_gone(struct net_device *dev, struct xfrm_state *x)\n{\n"
+            "\tstruct example *ex = netdev_priv(dev);\n\n\twritel(example_index(x), ex->hw);\n}\n\n"
+            + example_tx(
+                "\tif (skb->len < 8)\n\t\treturn false;\n"
+                "\twritel(example_index(x) * 4, ex->hw);\n\treturn true;\n"
+            )
+        ),
+        """\
++	unsigned long handle;
+-	writel(example_index(x) * 4, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
++	writel(((u8)(handle - 1)) * 4, ex->hw);
+"""
+        + _FLAG,
+    ),
     Case(
         "another exit gives back what a helper takes later",
         _send(

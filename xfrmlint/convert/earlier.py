@@ -30,7 +30,7 @@ from xfrmlint.convert.edits import Edit, Refused
 from xfrmlint.convert.effects import Effects
 from xfrmlint.convert.ends import End, end_of, is_busy
 from xfrmlint.convert.exits import following, is_jumped_past, taken
-from xfrmlint.convert.fresh import is_fresh, otherwise, plain_exit
+from xfrmlint.convert.fresh import is_fresh, last_of, otherwise, plain_exit
 from xfrmlint.convert.handing import handed_down
 from xfrmlint.convert.leaving import Leaving, exit_of
 from xfrmlint.convert.reads import Context, Reads, wrong_devices
@@ -45,6 +45,7 @@ _OTHER_STATE = re.compile(
 )
 _OF_PACKET = (PACKET, "struct xfrm_state", "struct xfrm_offload", "struct sec_path")
 _DEEPEST = 3
+_CHANGES = ("call_expression", "assignment_expression", "update_expression")
 _ERROR = re.compile(r"^-\s*E[A-Z0-9]+$")
 
 
@@ -218,6 +219,8 @@ def _asked_at(context: Context, found: Reads, spot: Spot) -> Earlier | None:
     if not all(_needs_one(context.fate.effects, found, one) for one in spot.switches):
         return None
     if not _is_reached_alike(context, found, spot) or not _may_pass(context, found, span):
+        return None
+    if _is_set_between(context, found, span, f"{state} {device} {' '.join(guards)}"):
         return None
     statement = found.statement if spot.moved else spot.at
     moved = replace(found, statement=statement, state=state, device=device)
@@ -396,15 +399,19 @@ def _may_pass(context: Context, found: Reads, span: range) -> bool:
             return False
         if node.type == "if_statement" and any(one.type in LEAVING for one in below(node)):
             condition = node.child_by_field_name("condition") if node.end_byte <= stop else None
-            if condition is not None and _asks_packet(effects, view, condition):
+            if condition is not None and _asks_packet(context, view, condition):
                 # There may be no state, or another one, for those that leave.
                 return False
     return True
 
 
-def _asks_packet(effects: Effects, view: View, node: Node, depth: int = 0) -> bool:
+def _asks_packet(context: Context, view: View, node: Node, depth: int = 0) -> bool:
     """Tell whether a condition looks at a packet, at what hangs at it, or at what it says."""
     for one in below(node):
+        if one.type == "field_expression":
+            kind = context.devices.reader.types.of(one, view)
+            if kind is not None and kind.base in _OF_PACKET:
+                return True
         name = node_text(one)
         local = view.local(name, one.start_byte) if one.type == "identifier" else None
         if local is None or depth > _DEEPEST:
@@ -412,9 +419,23 @@ def _asks_packet(effects: Effects, view: View, node: Node, depth: int = 0) -> bo
         if local.type.base in _OF_PACKET:
             return True
         for value in view.assignments(name):
-            if effects.words(view, value) <= {"nothing"}:
-                if _asks_packet(effects, view, value, depth + 1):
+            if context.fate.effects.words(view, value) <= {"nothing"}:
+                if _asks_packet(context, view, value, depth + 1):
                     return True
+    return False
+
+
+def _is_set_between(context: Context, found: Reads, span: range, asked: str) -> bool:
+    """Tell whether a member that is asked for at a place may be set between that and the reads."""
+    view, members = found.first.view, {m.encode() for m in re.findall(r"(?:->|\.)\s*(\w+)", asked)}
+    for node in below(view.node):
+        if not members or node.type not in _CHANGES or node.start_byte not in span:
+            continue
+        for effect in context.fate.effects.of(view, node):
+            changed = effect.does in ("sets", "adds") and last_of(effect.who).encode() in members
+            written = effect.does == "changes" and any(m in (node.text or b"") for m in members)
+            if changed or written:
+                return True
     return False
 
 

@@ -125,7 +125,7 @@ def _exits(view: View) -> Iterator[Node]:
 def _is_plain(effects: Effects, view: View, first: Node) -> bool:
     """Tell whether an exit counts, drops and returns; what was counted down is given back."""
     changed = {
-        _last(effect.who)
+        last_of(effect.who)
         for one in below(view.body or view.node)
         if one.type in _CHANGES and _is_before_exit(one)
         for effect in effects.of(view, one)
@@ -141,7 +141,7 @@ def _is_plain(effects: Effects, view: View, first: Node) -> bool:
             if one.type == "assignment_expression" and sign is not None:
                 if node_text(sign) not in ("=", "+="):
                     return False
-        if any(e.does == "adds" and _last(e.who) in changed for e in effects.of(view, statement)):
+        if any(e.does == "adds" and last_of(e.who) in changed for e in effects.of(view, statement)):
             return False
     return True
 
@@ -163,7 +163,7 @@ def _is_before_exit(change: Node) -> bool:
     return True
 
 
-def _last(target: str) -> str:
+def last_of(target: str) -> str:
     """Return the member that is changed, whatever it is reached through."""
     return target.replace("->", ".").split(".")[-1]
 

@@ -271,7 +271,10 @@ class _Against:
         self._unfit.append(f"leaving as in line {line} {text}")
 
     def said(self) -> str:
-        none = "the function has no exit for a packet without a state, or with a bad index"
+        none = (
+            "the function has no exit for a packet without a state, or with a bad index: one is "
+            "needed that drops the packet, and undoes what was done before the handle is read"
+        )
         return next(iter([*self._wrong, *self._unfit]), none)
 
 

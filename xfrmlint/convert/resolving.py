@@ -126,7 +126,11 @@ def _refuse_place(reads: Sequence[Written], statement: Node, state: str) -> None
             line = first.site.place.line
             refuse(one.site, f"the handle is read in another block than in line {line}")
     if is_alone(statement, first.node) or statement.type in _LOOPS:
-        refuse(first.site, "the handle is read where no statement can be put before it")
+        refuse(
+            first.site,
+            "the handle is read where no statement can be put before it; it needs a line of its "
+            "own, in braces, where the packet can be dropped",
+        )
     words = set(re.findall(r"[A-Za-z_]\w*", state))
     last = reads[-1].node.end_byte
     if statement.type == "labeled_statement" or is_jumped_past(first.view, statement, last):

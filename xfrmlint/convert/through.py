@@ -156,6 +156,8 @@ def _form_in(value: Node, span: Node, state: Node, parameters: tuple[str, ...]) 
 def _around(form: Form, call: Node, cast: str) -> tuple[str, str]:
     """Return the text around a handle that stands for a call. cast: to what it is converted."""
     before, after = form.before, form.after
+    if cast.endswith("*)"):
+        before = before.removeprefix("(void *)")
     if cast:
         plain = after or not (not before or before.endswith(")"))
         before, after = (f"{cast}({before}", f"{after})") if plain else (f"{cast}{before}", after)
