@@ -107,8 +107,16 @@ REFUSED = (
         "does more than to drop the packet",
     ),
     Case(
+        "what is sent in another way leaves between",
+        _between(
+            "\tif (ex->sa[1].used) {\n\t\twritel(sa->iova, ex->hw);\n"
+            "\t\treturn NETDEV_TX_OK;\n\t}\n"
+        ),
+        _NO_LINE,
+    ),
+    Case(
         "what is asked is the driver's own, and can be another then",
-        _send(f"\tsa = example_get(ex);\n\tif (ex->last & 1)\n\t{_READ}{_SENT}", _SA),
+        _send(f"\tsa = example_get(ex);\n\tif (ex->sa[1].used)\n\t{_READ}{_SENT}", _SA),
         _NO_LINE,
     ),
     Case(
@@ -134,7 +142,7 @@ REFUSED = (
     Case(
         "a jump leads back",
         _send(
-            f"\tsa = example_get(ex);\nagain:\n\tif (xfrm_offload(skb))\n\t{_READ}"
+            f"\tsa = example_get(ex);\nagain:\n\tex->last++;\n\tif (xfrm_offload(skb))\n\t{_READ}"
             f"\tskb = skb->next;\n\tif (skb)\n\t\tgoto again;\n{_SENT}",
             _SA,
         ),
@@ -199,7 +207,7 @@ REFUSED = (
             "\tsa = example_get(ex);\n\tskb_list_walk_safe(skb, seg, next) {\n"
             "\t\tx = xfrm_input_state(seg);\n\t\twritel(x->xso.offload_handle, ex->hw);\n"
             "\t\twritel(sa->iova, ex->hw);\n\t}\n\treturn NETDEV_TX_OK;\n",
-            "\tstruct sk_buff *seg, *next;\n\tstruct xfrm_state *x;\n\tstruct example_sa *sa;\n",
+            f"\tstruct sk_buff *seg = skb, *next;\n\tstruct xfrm_state *x;\n{_SA}",
         ),
         "the handle is read in a loop",
     ),
