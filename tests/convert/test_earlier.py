@@ -232,6 +232,23 @@ REFUSED = (
         "xso.offload_handle is written in a macro",
     ),
     Case(
+        "flags that somebody else says",
+        _table(_RUNS.replace("flags = 0;", "flags = ex->last;")),
+        "the flags of example_xfrmdev_ops change as the driver runs",
+    ),
+    Case(
+        "a branch that the version settles",
+        _send(
+            "#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 0, 0)\n"
+            "\tu32 id = x->xso.offload_handle;\n#else\n\tu32 id = 0;\n#endif\n\n"
+            "\twritel(id, ex->hw);\n\treturn NETDEV_TX_OK;\n",
+            "\tstruct xfrm_state *x = xfrm_input_state(skb);\n",
+        )
+        .replace("\n\n#if", "\n#if")
+        .replace("#include <net", "#include <linux/version.h>\n#include <net"),
+        "the handle is read in a branch of an #if",
+    ),
+    Case(
         "flags that change as the driver runs",
         _table(_RUNS.replace("flags = 0;", "flags = 0;\n\texample_xfrmdev_ops.flags |= 2;")),
         "the flags of example_xfrmdev_ops change as the driver runs",

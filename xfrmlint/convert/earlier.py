@@ -34,7 +34,12 @@ from xfrmlint.convert.fresh import is_fresh, last_of, otherwise, plain_exit
 from xfrmlint.convert.handing import handed_down
 from xfrmlint.convert.leaving import Leaving, exit_of
 from xfrmlint.convert.reads import Context, Reads, wrong_devices
-from xfrmlint.convert.written import Written, without_parentheses
+from xfrmlint.convert.written import (
+    Written,
+    has_branches,
+    stands_in_branch,
+    without_parentheses,
+)
 from xfrmlint.kernel.functions import effect_named, function_named
 from xfrmlint.program.reach import Reached
 
@@ -86,10 +91,7 @@ def asked_earlier(context: Context, found: Reads) -> Earlier | None:
     if _is_put(context.fate.effects, found):
         return None
     view = found.first.view
-    condition = context.devices.reader.corpus.unit(view.path).condition
-    if any(
-        condition(one.node.start_byte) != condition(view.node.start_byte) for one in found.reads
-    ):
+    if any(stands_in_branch(context.devices.reader, view, one.node) for one in found.reads):
         return None
     if any(_is_tested(one) for one in found.reads):
         # The driver's own exit for that is wrong.
@@ -206,6 +208,8 @@ def _is_way(up: Node, node: Node, guards: list[Node]) -> bool:
 def _asked_at(context: Context, found: Reads, spot: Spot) -> Earlier | None:
     one, view = found.first, found.first.view
     span = range(spot.at.start_byte, spot.end)
+    if has_branches(context.devices.reader, view, span.start, span.stop):
+        return None
     state = _as_at(view, one.state, span)
     guards = [_as_at(view, _bare(guard), span) for guard in spot.guards]
     if not state or not all(guards) or not all(_is_pure(context, view, g) for g in spot.guards):

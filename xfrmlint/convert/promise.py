@@ -24,6 +24,8 @@ from xfrmlint.program.ops import Table
 _TAB = 8
 _WIDTH = 80
 _NONE = re.compile(r"^0[UuLl]*$")
+# Flags that are the same whenever they are set.
+_CONSTANT = re.compile(r"^[A-Z0-9_()|<\sULul]+$")
 # What needs no parentheses beside another flag.
 _FLAGS = re.compile(r"^[\w()]+(\s*\|\s*[\w()]+)*$")
 
@@ -122,6 +124,7 @@ def _as_it_runs(reader: Reader, table: Table, name: str, flag: str) -> Edit:
     block, others = statement_of(stores[0]).parent, statement_of(first).parent
     same = block is not None and others is not None and block.id == others.id
     same &= not is_alone(statement_of(stores[0]), stores[0])
+    same &= value is not None and bool(_CONSTANT.match(node_text(value)))
     if value is None or sign is None or node_text(sign) != "=" or not same:
         _refuse(table, f"the {name} of {symbol} change as the driver runs")
     return _joined(path, value, flag)

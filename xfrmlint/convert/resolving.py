@@ -37,6 +37,7 @@ from xfrmlint.convert.written import (
     indent_of,
     is_alone,
     refuse,
+    stands_in_branch,
     statement_of,
     without_parentheses,
 )
@@ -308,8 +309,7 @@ def _in_variable(context: Context, found: Reads) -> Converted:
 def _in_local(context: Context, found: Reads) -> Converted:
     """Convert several reads, or a value that is used: one local, resolved and tested once."""
     one, view = found.first, found.first.view
-    unit = context.devices.reader.corpus.unit(view.path)
-    if unit.condition(one.node.start_byte) != unit.condition(view.node.start_byte):
+    if stands_in_branch(context.devices.reader, view, one.node):
         refuse(one.site, "the handle is read in a branch of an #if of its function")
     kept, after = _kept_among_declarations(found), following(found.statement)
     if kept and after is not None:

@@ -18,6 +18,7 @@ _BLOCKS = ("compound_statement", "case_statement")
 _BRANCHES = ("if_statement", "else_clause", "for_statement", "while_statement", "do_statement")
 
 
+_DIRECTIVE = re.compile(rb"^[ \t]*#[ \t]*(ifn?def|if|elif|else|endif)\b", re.MULTILINE)
 # What leaves a handle as it is.
 _CASTS = re.compile(r"^(\(\s*(const\s+)?(struct\s+)?\w+(\s+\w+)*[\s*]*\)\s*|\()*$")
 
@@ -124,6 +125,20 @@ def _is_member(node: Node, name: str) -> bool:
 def _between(node: Node) -> bytes:
     sign = node.child_by_field_name("operator")
     return (sign.text or b"") if sign is not None else b""
+
+
+def stands_in_branch(reader: Reader, view: View, node: Node) -> bool:
+    """Tell whether a node stands in a branch of an #if of its function, settled or not."""
+    data = reader.corpus.data(view.path)
+    depth = 0
+    for found in _DIRECTIVE.finditer(data, view.node.start_byte, node.start_byte):
+        depth += -1 if found[1] == b"endif" else found[1].startswith(b"if")
+    return depth != 0
+
+
+def has_branches(reader: Reader, view: View, start: int, end: int) -> bool:
+    """Tell whether a piece of a function has branches of an #if, settled or not."""
+    return _DIRECTIVE.search(reader.corpus.data(view.path), start, end) is not None
 
 
 def statement_of(node: Node) -> Node:
