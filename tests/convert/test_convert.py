@@ -115,6 +115,14 @@ def xmit(body: str, declared: str = "") -> str:
     return f"{head}{state}\tstruct example *ex = netdev_priv(dev);\n{declared}\n{body}}}\n"
 
 
+def begun(datapath: str) -> str:
+    """Return a datapath that has counted a packet before it looks at its state.
+
+    What it does then has to be undone wherever it leaves.
+    """
+    return datapath.replace("\n\n\t", "\n\tu32 seq = ex->last++;\n\n\t", 1)
+
+
 def _ordered(before: str, after: str) -> str:
     """Return one function that ends a packet without a handle, and one that lets it go on."""
     state = "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\n"
@@ -228,7 +236,7 @@ REFUSED = (
     ),
     Case(
         "the function goes on where it has no state",
-        xmit("\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"),
+        begun(xmit("\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n")),
         "example_xmit(): the function has no exit for a packet without a state",
     ),
     Case(
@@ -241,9 +249,11 @@ REFUSED = (
     ),
     Case(
         "the exit has the packet queued again",
-        xmit(
-            "\tif (!x)\n\t\treturn NETDEV_TX_BUSY;\n"
-            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+        begun(
+            xmit(
+                "\tif (!x)\n\t\treturn NETDEV_TX_BUSY;\n"
+                "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+            )
         ),
         "is no end of the packet",
     ),
@@ -302,17 +312,21 @@ REFUSED = (
     ),
     Case(
         "a packet without a state is consumed",
-        xmit(
-            "\tif (!x) {\n\t\tdev_consume_skb_any(skb);\n\t\treturn NETDEV_TX_OK;\n\t}\n"
-            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+        begun(
+            xmit(
+                "\tif (!x) {\n\t\tdev_consume_skb_any(skb);\n\t\treturn NETDEV_TX_OK;\n\t}\n"
+                "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+            )
         ),
         "dev_consume_skb_any() frees what was sent",
     ),
     Case(
         "the packet is freed, and its caller frees it again",
-        example_tx(
-            "\tif (!x) {\n\t\tdev_kfree_skb_any(skb);\n\t\treturn false;\n\t}\n"
-            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        begun(
+            example_tx(
+                "\tif (!x) {\n\t\tdev_kfree_skb_any(skb);\n\t\treturn false;\n\t}\n"
+                "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+            )
         ),
         "the packet is freed, and its caller goes on with it",
     ),
@@ -350,10 +364,13 @@ REFUSED = (
     ),
     Case(
         "what the exit names has its value later",
-        example_tx(
-            "\tid = x->xso.offload_handle;\n\tif (id >= 8) {\n\t\tex->sa[id & 7].used = false;\n"
-            "\t\treturn false;\n\t}\n\twritel(id, ex->hw);\n\treturn true;\n",
-            "\tu32 id;\n",
+        begun(
+            example_tx(
+                "\tid = x->xso.offload_handle;\n\tif (id >= 8) {\n"
+                "\t\tex->sa[id & 7].used = false;\n\t\treturn false;\n\t}\n"
+                "\twritel(id, ex->hw);\n\treturn true;\n",
+                "\tu32 id;\n",
+            )
         ),
         "uses id, which has no value there yet",
     ),
@@ -407,7 +424,7 @@ REFUSED = (
     ),
     Case(
         "0 is no error to the caller",
-        _errors("0", "ret < 0", "drop").replace("\tif (!ret)\n\t\tgoto drop;\n", ""),
+        begun(_errors("0", "ret < 0", "drop").replace("\tif (!ret)\n\t\tgoto drop;\n", "")),
         "the packet may have been sent: writel() is given it",
     ),
     Case(
@@ -478,7 +495,7 @@ REFUSED = (
     ),
     Case(
         "in a macro",
-        "#define SA_OF(x) ((x)->xso.offload_handle)\n"
+        "#define SA_OF(x) ({ ex->last++; (x)->xso.offload_handle; })\n"
         + example_tx("\tif (!x)\n\t\treturn false;\n\twritel(SA_OF(x), ex->hw);\n\treturn true;\n"),
         "xso.offload_handle is written in a macro",
     ),

@@ -32,7 +32,7 @@ SHAPES = {
     ("optin-runtime", "gale"): "",
     ("lower-own-ops", "knoll"): "",
     ("conditionals", "petrel"): "petrel_slow_xmit(): xso.offload_handle is written in a macro",
-    ("entries-napi", "alder"): "alder_aux_poll(): xso.offload_handle is reached through a pointer",
+    ("entries-napi", "alder"): "alder_aux_poll(): the test of the handle has no exit",
     ("entries-outside", "tephra"): "tephra_connect(): whether packets reach it is not known",
     ("optin-array", "mesa"): "mesa_xfrmdev_ops[0] is not filled by an initializer",
     ("optin-ifdef", "harbor"): "harbor_ipsec_tx(): the handle is read in a branch of an #if",

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.convert.test_convert import example_tx, source_of
+from tests.convert.test_convert import begun, example_tx, source_of
 from tests.laid import EXAMPLE, lay_example, lay_fixture
 from tests.ran import run
 
@@ -61,7 +61,7 @@ MENDED = (
 UNMENDED = (
     Case(
         "a read where the function has no exit",
-        example_tx("\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"),
+        begun(example_tx("\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n")),
         "DIRECT_OFFLOAD_HANDLE",
         (),
     ),

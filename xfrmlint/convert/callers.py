@@ -16,10 +16,11 @@ from xfrmlint.c.expression import called_by
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.edits import Edit
+from xfrmlint.convert.effects import Effects
 from xfrmlint.convert.ends import end_of, is_busy
-from xfrmlint.convert.exits import kept_of, leaves
+from xfrmlint.convert.exits import kept_of, leaves, names_in
 from xfrmlint.convert.fate import Called, Fate
-from xfrmlint.convert.undone import is_same_to_leave
+from xfrmlint.convert.undone import is_in_loop, is_same_to_leave
 from xfrmlint.convert.written import indent_of, without_parentheses
 
 _FALSE = ("false", "0", "NULL")
@@ -92,7 +93,7 @@ def _test(fate: Fate, called: Called) -> list[Edit]:
         return []
     if any(one.type in ("call_expression", "update_expression") for one in below(left)):
         return []
-    leaving = _leaving(fate, view, statement) if _is_of_offload(statement) else ""
+    leaving = leaving_at(fate, view, statement) if _is_of_offload(statement) else ""
     if not leaving:
         return []
     indent = indent_of(view, statement).decode()
@@ -111,7 +112,19 @@ def _test(fate: Fate, called: Called) -> list[Edit]:
     ]
 
 
-def _leaving(fate: Fate, view: View, statement: Node) -> str:
+def _is_for_what_was_taken(effects: Effects, view: View, asked: Node, statement: Node) -> bool:
+    """Tell whether an exit is taken where something could not be had, which is had behind it."""
+    condition = asked.child_by_field_name("condition")
+    if condition is None or is_in_loop(statement):
+        return True
+    words = set(effects.words(view, condition))
+    for name in names_in(condition):
+        for value in view.assignments(name):
+            words |= effects.words(view, value) if value.end_byte <= asked.end_byte else set()
+    return bool(words & {"takes", "maps", "locks", "holds", ""})
+
+
+def leaving_at(fate: Fate, view: View, statement: Node) -> str:
     """Return the statement by which a caller leaves and the packet ends; empty without one."""
     for one in below(view.node):
         branch = one.child_by_field_name("consequence") if one.type == "if_statement" else None
@@ -123,6 +136,8 @@ def _leaving(fate: Fate, view: View, statement: Node) -> str:
         if len(kept) != 1 or not (failed or one.end_byte <= statement.start_byte):
             continue
         if not is_same_to_leave(fate.effects, view, branch, statement):
+            continue
+        if _is_for_what_was_taken(fate.effects, view, one, statement):
             continue
         end = fate.of(view, view.function, kept[0])
         if end.ended and not end.why and not is_busy(end):

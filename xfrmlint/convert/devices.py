@@ -101,7 +101,8 @@ def _of_packet(devices: Devices, known: Sequence[Local], way: Reached) -> Iterat
     doors = [entry.name for entry in way.entries if entry.via != "handler table"]
     if not doors or not all(door in TRANSMITS for door in doors):
         return
-    if any(_stores_device(devices, hop.path, hop.function) for c in way.chains for hop in c):
+    # Of several doors of a kind way.chains has one.
+    if any(_stores_device(devices, caller.path, caller.name) for caller in way.functions):
         return
     for local in known:
         if (local.type.base, local.type.pointers) == (PACKET, 1) and local.parameter >= 0:

@@ -24,6 +24,7 @@ _ERROR = re.compile(r"^ERR_PTR\(\s*-\s*E\w+\s*\)$")
 # Two names of a number (include/uapi/asm-generic/errno.h).
 _TWINS = {"-EWOULDBLOCK", "-EDEADLOCK"}
 _IS_ERROR = "IS_ERR"
+_BLOCKS = ("compound_statement", "labeled_statement", "case_statement", "preproc_ifdef")
 _TRUE = re.compile(r"^(true|[1-9]\d*)$")
 
 
@@ -91,7 +92,7 @@ def next_of(node: Node) -> Node | None:
         parent = node.parent
         if parent is None:
             return None
-        within = parent.type in ("compound_statement", "labeled_statement", "preproc_ifdef")
+        within = parent.type in _BLOCKS
         while after is not None and after.type == "comment":
             after = after.next_named_sibling
         if within and after is not None and not after.type.startswith("#"):
@@ -138,7 +139,28 @@ def gone_on_with(call: Node, value: str) -> Node | None:
             inside = branch.named_children if branch is not None and not holds else [branch]
             return inside[0] if inside else None
         after = next_of(after)
+    if after is not None and after.type == "switch_statement":
+        return _case_of(after, name, value)
     return after
+
+
+def _case_of(switch: Node, name: str, value: str) -> Node | None:
+    """Return the statement that a switch over a variable comes to with a value."""
+    condition, body = switch.child_by_field_name("condition"), switch.child_by_field_name("body")
+    asked = without_parentheses(condition)
+    if asked is None or body is None or not name or node_text(asked) != name:
+        return None
+    cases = [one for one in body.named_children if one.type == "case_statement"]
+    values = [one.child_by_field_name("value") for one in cases]
+    same = [None if one is None else _same(value, node_text(one)) for one in values]
+    if any(one is not None and known is None for one, known in zip(values, same, strict=True)):
+        return None
+    at = same.index(True) if True in same else values.index(None) if None in values else -1
+    for case, label in list(zip(cases, values, strict=True))[at:] if at >= 0 else ():
+        inside = [c for c in case.named_children if c.type != "comment" and c != label]
+        if inside:
+            return inside[0]
+    return None
 
 
 def variable_of(call: Node) -> str:

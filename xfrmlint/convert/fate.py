@@ -85,7 +85,7 @@ class Fate:
     def calls(self, function: FunctionName) -> Iterator[tuple[Place, Called | None]]:
         """Yield each call of a function; None for one that is not written out."""
         for edge in self.graph.incoming(function).edges:
-            view = self._view(edge.caller)
+            view = self.view_of(edge.caller)
             yield edge.place, self._call(view, edge) if view is not None else None
 
     def _call(self, view: View, edge: Call) -> Called | None:
@@ -96,7 +96,8 @@ class Fate:
         node = around(view.node.descendant_for_byte_range(offset, offset), "call_expression")
         return Called(view, node) if node is not None else None
 
-    def _view(self, function: FunctionName) -> View | None:
+    def view_of(self, function: FunctionName) -> View | None:
+        """Return a function as it is written."""
         reader = self.graph.reader
         unit = reader.corpus.unit(function.path)
         for item in unit.functions(function.name):

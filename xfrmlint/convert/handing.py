@@ -57,7 +57,7 @@ def handed_down(
     if depth >= _MOST or way.doubts or incoming.entries or incoming.doubts:
         return None
     name = instead or free_name(view, _NAMES)
-    named = _named(devices, view, function) if incoming.complete and name else None
+    named = named_at(devices, view, function) if incoming.complete and name else None
     calls = [called for _, called in fate.calls(function)]
     known = {(one.view.path, one.node.start_byte) for one in calls if one is not None}
     if named is None or not known or known != set(named.calls):
@@ -96,14 +96,14 @@ def _device(devices: Devices, view: View, before: int, way: Reached) -> str:
     return text or device_in(devices, view, before, way).text
 
 
-class _Named(NamedTuple):
+class Named(NamedTuple):
     """Where a function's name stands: its parameter lists, with their files, and its calls."""
 
     parameters: list[tuple[str, Node]]
     calls: list[tuple[str, int]]
 
 
-def _named(devices: Devices, view: View, function: FunctionName) -> _Named | None:
+def named_at(devices: Devices, view: View, function: FunctionName) -> Named | None:
     """Find every place that names a function; None if one is neither declaration nor call."""
     universe, corpus = devices.reader.universe, devices.reader.corpus
     files = [function.path] if view.static else [*universe.files(function.path)]
@@ -111,7 +111,7 @@ def _named(devices: Devices, view: View, function: FunctionName) -> _Named | Non
         return None
     if function.path.endswith(".h"):
         files = [*dict.fromkeys([*files, *universe.files(function.path)])]
-    found = _Named([], [])
+    found = Named([], [])
     word = function.name.encode("utf-8", "surrogateescape")
     for path in dict.fromkeys([function.path, *files]):
         if word not in corpus.data(path):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import around
 from xfrmlint.c.jumps import JUMPS
 from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
@@ -26,6 +27,7 @@ from xfrmlint.convert.exits import (
     labels,
     leaves,
     names_on,
+    next_of,
     other_exits,
     packet_in,
     taken,
@@ -38,6 +40,7 @@ from xfrmlint.convert.reads import Context, Reads, wrong_devices
 from xfrmlint.convert.undone import (
     is_held,
     is_in_loop,
+    is_of_turns,
     is_same_to_leave,
     locked_between,
     why_not_as_asked,
@@ -46,6 +49,7 @@ from xfrmlint.convert.written import (
     Written,
     indent_of,
     refuse,
+    without_parentheses,
 )
 
 # What a check of features returns: what is taken away is another matter for another reason.
@@ -56,6 +60,11 @@ def tested_by(context: Context, found: Reads, node: Node) -> tuple[End, list[Edi
     """Return what becomes of the packet where the driver's own test finds 0, and what mends it."""
     one = found.first
     branch = taken(node, "0")
+    if branch is None:
+        passed = _passed_by(node)
+        end = context.fate.of(one.view, one.site.function, passed) if passed is not None else None
+        if end is not None and end.ended and not end.why and not is_busy(end):
+            return end, []
     if branch is None or not leaves(branch):
         place = one.view.place(node.start_byte)
         return End(False, "", place, "the test of the handle has no exit"), []
@@ -69,6 +78,24 @@ def tested_by(context: Context, found: Reads, node: Node) -> tuple[End, list[Edi
         return end, []
     edit, end = _instead_of_busy(context.fate.effects, found, branch)
     return end, [edit]
+
+
+def is_decided(node: Node) -> bool:
+    """Tell whether what is done without a handle is told by a test of it."""
+    return taken(node, "0") is not None or _passed_by(node) is not None
+
+
+def _passed_by(node: Node) -> Node | None:
+    """Return the statement behind `if (handle) { ... return ...; }`."""
+    asked = around(node, "if_statement")
+    condition = asked.child_by_field_name("condition") if asked is not None else None
+    if asked is None or condition is None or asked.child_by_field_name("alternative") is not None:
+        return None
+    if without_parentheses(condition) != node or not leaves(
+        asked.child_by_field_name("consequence")
+    ):
+        return None
+    return next_of(asked)
 
 
 def _instead_of_busy(effects: Effects, found: Reads, branch: Node) -> tuple[Edit, End]:
@@ -125,31 +152,39 @@ class Leaving(NamedTuple):
     behind: the exit that the handle is resolved behind already; None where it is read.
     """
 
-    kept: list[Node]
+    kept: list[str]
     end: End
     edits: list[Edit]
     behind: Node | None
 
 
-def exit_of(context: Context, found: Reads) -> Leaving:
-    """Return the exit that the function takes where it has no state, or a bad index."""
+def exit_of(context: Context, found: Reads, later: bool = True) -> Leaving:
+    """Return the exit that the function takes where it has no state, or a bad index.
+
+    later: whether it can be one behind the statement, which does nothing else then but to read.
+    """
     one, fate = found.first, context.fate
     held = is_held(fate.effects, one.view, found.state, one.node.start_byte)
     if held:
         refuse(one.site, f"{found.state} may be held where the function leaves: {held}")
-    if is_in_loop(found.statement):
-        refuse(
-            one.site, "the handle is read in a loop: what an earlier turn has done is not undone"
-        )
+    turns = is_in_loop(found.statement)
     against = _Against()
     changed = _changed(found.statement)
     first = list(exits_before(one.view, found.statement, found.state, changed))
     result = one.view.result
     features = result is not None and result.base == _FEATURES
     for branch in [*first, *([] if features else other_exits(found.statement, first))]:
+        if not later and branch.start_byte > found.statement.start_byte:
+            continue
+        if turns and not is_of_turns(one.view, branch, found.statement):
+            continue
         left = _left_as(context, found, branch, branch not in first, against)
         if left is not None:
             return left
+    if turns:
+        refuse(
+            one.site, "the handle is read in a loop: what an earlier turn has done is not undone"
+        )
     refuse(one.site, against.said())
 
 
@@ -168,8 +203,9 @@ def _left_as(
         against.unfit(line, str(missing) if missing is not None else asked)
         return None
     kept = kept_of(fate.effects, one.view, branch)
-    if not _is_always_there(context, one.view, kept):
+    if not is_always_there(context, one.view, kept):
         return None
+    said = [node_text(statement) for statement in kept]
     at, behind = place_of(found.statement), None
     if not _may_leave(fate.effects, one.view, branch, found.statement):
         behind = _asked_behind(context, found, branch, kept[0], against)
@@ -182,13 +218,13 @@ def _left_as(
         return None
     end = fate.of(one.view, one.site.function, kept[0])
     if end.ended and not end.why and not is_busy(end):
-        return Leaving(kept, end, [], behind)
+        return Leaving(said, end, [], behind)
     told = _told_as_done(context, one, end)
     if told is not None:
-        return Leaving(kept, told[0], [told[1]], behind)
+        return Leaving(said, told[0], [told[1]], behind)
     more = tests_in_callers(fate, one.view, one.site.function, kept[0])
     if more:
-        return Leaving(kept, end._replace(ended=True, why=""), more, behind)
+        return Leaving(said, end._replace(ended=True, why=""), more, behind)
     path, number, _ = end.place
     what = "the packet is queued again for ever" if is_busy(end) else end.why
     against.tell(f"leaving as in line {line} is no end of the packet: {what} ({path}:{number})")
@@ -235,11 +271,14 @@ class _Against:
         self._unfit.append(f"leaving as in line {line} {text}")
 
     def said(self) -> str:
-        none = "the function has no exit for a packet without a state, or with a bad index"
+        none = (
+            "the function has no exit for a packet without a state, or with a bad index: one is "
+            "needed that drops the packet, and undoes what was done before the handle is read"
+        )
         return next(iter([*self._wrong, *self._unfit]), none)
 
 
-def _is_always_there(context: Context, view: View, kept: Sequence[Node]) -> bool:
+def is_always_there(context: Context, view: View, kept: Sequence[Node]) -> bool:
     """Tell whether an exit stands in no #if that its function does not stand in, with its label."""
     unit = context.devices.reader.corpus.unit(view.path)
     here = unit.condition(view.node.start_byte)
@@ -309,8 +348,9 @@ def _changed(statement: Node) -> str:
     return node_text(inner.child_by_field_name("left") or inner)
 
 
-def branch_of(kept: Sequence[Node], indent: str) -> str:
-    lines = [f"{indent}\t{node_text(one)}" for one in kept]
+def branch_of(kept: Sequence[str], indent: str) -> str:
+    """Return the branch of an `if` that takes an exit, as it is written behind the condition."""
+    lines = [f"{indent}\t{one}" for one in kept]
     if len(lines) == 1:
         return "\n" + lines[0]
     return " {\n" + "\n".join(lines) + f"\n{indent}}}"

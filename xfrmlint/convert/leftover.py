@@ -29,18 +29,32 @@ def left_over(view: View, edits: Sequence[Edit], names: Iterable[str]) -> list[E
         rest = [node for node in view.occurrences(name) if not _is_gone(node, edits)]
         if any(_is_use(node) for node in rest):
             continue
-        statement = statement_of(rest[0]) if len(rest) == 1 else None
-        if statement is None or not _is_plain(statement):
+        statements = [statement_of(node) for node in rest]
+        if len(rest) > 2 or not all(_is_plain(one) and _has_lines(view, one) for one in statements):
             place = view.place(rest[0].start_byte)
             text = f"{view.function.name}(): {name} would have no use any more"
             raise Refused(Reason(place.path, place.line, text))
-        start = line_start(view.text, statement.start_byte)
-        end = view.text.find(b"\n", statement.end_byte) + 1
-        if view.text[:start].rstrip(b"\n").endswith(b"{") and view.text[end : end + 1] == b"\n":
-            # The line between declarations and statements.
-            end += 1
-        found.append(Edit(view.path, start, end, b""))
+        found += [_without(view, statement) for statement in statements]
     return found
+
+
+def _without(view: View, statement: Node) -> Edit:
+    """Return the edit that takes the lines of a statement away."""
+    start = line_start(view.text, statement.start_byte)
+    end = view.text.find(b"\n", statement.end_byte) + 1
+    if view.text[:start].rstrip(b"\n").endswith(b"{") and view.text[end : end + 1] == b"\n":
+        # The line between declarations and statements.
+        end += 1
+    return Edit(view.path, start, end, b"")
+
+
+def _has_lines(view: View, statement: Node) -> bool:
+    """Tell whether nothing else stands on the lines of a statement, and a block is around it."""
+    start = line_start(view.text, statement.start_byte)
+    end = view.text.find(b"\n", statement.end_byte)
+    around = view.text[start : statement.start_byte] + view.text[statement.end_byte : end]
+    block = statement.parent
+    return not around.strip() and block is not None and block.type == "compound_statement"
 
 
 def _is_gone(node: Node, edits: Sequence[Edit]) -> bool:
@@ -66,8 +80,11 @@ def _is_use(node: Node) -> bool:
 
 
 def _is_plain(statement: Node) -> bool:
-    """Tell whether a declaration of one variable does nothing but declare it."""
-    if statement.type != "declaration" or len(statement.children_by_field_name("declarator")) != 1:
+    """Tell whether a statement does nothing but to declare one variable, or to set it."""
+    if statement.type == "declaration":
+        if len(statement.children_by_field_name("declarator")) != 1:
+            return False
+    elif statement.type != "expression_statement":
         return False
     return all(
         function_named(called_by(one)).is_("state")

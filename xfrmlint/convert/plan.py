@@ -1,15 +1,18 @@
 """What there is to convert in a driver: the edits, or every reason against it."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from xfrmlint.analysis.analyse import Analysis
 from xfrmlint.analysis.tabulate import Analysed
+from xfrmlint.c.macros import Macro
 from xfrmlint.c.unit import node_text
 from xfrmlint.contract.words import HANDLE, OWNER, PINNED
 from xfrmlint.convert.deferred import Deferred, deferred
+from xfrmlint.convert.earlier import only_chooses
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.fate import Fate
 from xfrmlint.convert.installed import misplaced
@@ -19,6 +22,7 @@ from xfrmlint.convert.ownership import Turned, folded, turned
 from xfrmlint.convert.promise import promised
 from xfrmlint.convert.reads import Context
 from xfrmlint.convert.resolving import Converted, converted
+from xfrmlint.convert.through import macro_at, reads_of, without_use
 from xfrmlint.convert.written import Written, written
 from xfrmlint.convert.zero import zero_handles
 from xfrmlint.program.access import Accesses
@@ -32,8 +36,8 @@ T = TypeVar("T")
 class Plan(NamedTuple):
     """A driver's conversion. does: its edits, in words. reasons: why it can't be converted.
 
-    devices: the functions that ask the resolver, each with what for. With neither edits nor reasons
-    there is nothing to do.
+    devices: the functions that ask the resolver, each with what for. asking: those that ask where
+    another one has read the field for them. With neither edits nor reasons there is nothing to do.
     """
 
     driver: str
@@ -41,6 +45,7 @@ class Plan(NamedTuple):
     edits: tuple[Edit, ...]
     does: tuple[str, ...]
     reasons: tuple[Reason, ...]
+    asking: Mapping[str, Collection[str]] = MappingProxyType({})
 
 
 class Piece(NamedTuple):
@@ -85,6 +90,8 @@ class _Planner:
         devices = Devices(graph, Accesses(graph.reader, offload, graph.handed))
         self.context = Context(self.contract, devices, Fate(graph), without)
         self.reasons: list[Reason] = []
+        self.asking: dict[str, set[str]] = {}
+        self.macros: dict[Macro, set[tuple[str, int]]] = {}
 
     def plan(self) -> Plan:
         sites = [s for s in self.part.found.sites if s.driver and s.driver.group == self.driver]
@@ -97,6 +104,7 @@ class _Planner:
         edits += [edit for one in turns for edit in one.edits]
         edits += [edit for one in later for edit in one.edits]
         edits += chain.from_iterable(self._all(turns, lambda one: _left_over(one, edits)))
+        edits += without_use(self.context, self.macros)
         edits += self._all(flags, lambda d: promised(self.reader, self.contract, d))
         does = [one.does for one in functions] + [one.does for one in turns]
         does += [one.does for one in later]
@@ -111,7 +119,8 @@ class _Planner:
         reasons = tuple(dict.fromkeys(self.reasons))
         asking = tuple((one.function, one.device) for one in functions)
         said = tuple(dict.fromkeys(does))
-        return Plan(self.driver, asking, tuple(dict.fromkeys(edits)), said, reasons)
+        made = tuple(dict.fromkeys(edits))
+        return Plan(self.driver, asking, made, said, reasons, self.asking)
 
     def pieces(self) -> list[Piece]:
         """Return what of the plan stands alone."""
@@ -163,12 +172,21 @@ class _Planner:
             if site.function in resolving:
                 text = f"{site.function.name}() asks the resolver, and reads xso.{site.field}, too"
                 self.reasons.append(Reason(site.place.path, site.place.line, text))
-        for one in self._all(reads, lambda site: written(self.reader, site)):
+        for one in chain.from_iterable(self._all(reads, self._reads_of)):
             key = (one.path, one.view.node.start_byte)
             by_function.setdefault(key, {})[one.node.start_byte] = one
         groups = [list(some.values()) for some in by_function.values()]
         found = self._all(groups, lambda group: converted(self.context, group))
         self._refuse_open(groups, found)
+        return found
+
+    def _reads_of(self, site: Site) -> list[Written]:
+        found = reads_of(self.context, site)
+        self.asking[site.function.name] = {one.site.function.name for one in found}
+        macro = macro_at(self.context, site)
+        if macro is not None:
+            uses = {(one.path, one.node.start_byte) for one in found}
+            self.macros[macro] = self.macros.get(macro, set()) | uses
         return found
 
     def _refuse_open(self, groups: Sequence[Sequence[Written]], found: Sequence[Converted]) -> None:
@@ -178,6 +196,9 @@ class _Planner:
         for one in found:
             late = sites[one.function]
             if one.left is None or any(is_dropped_before(self.reader, late, e) for e in ended):
+                continue
+            if only_chooses(late.reached) and ended:
+                # The same packet is sent then, and ends there.
                 continue
             text = f"{one.left.text}: a packet goes on without its handle"
             self.reasons.append(one.left._replace(text=text))

@@ -1,50 +1,142 @@
-"""The promise to resolve, set in the initializer of an ops table."""
+"""The promise to resolve, set where an ops table is filled: in its initializer, or as code runs.
+
+.flags = 0,                        ->   .flags = F,
+.flags = OTHER,                         .flags = OTHER | F,
+{ .xdo_dev_state_add = add }            { .xdo_dev_state_add = add, .flags = F }
+ops->xdo_dev_state_add = add;           ops->xdo_dev_state_add = add;
+ops->flags = 0;                         ops->flags = F;
+"""
 
 import re
+from typing import NoReturn
 
 from tree_sitter import Node
 
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, node_text
-from xfrmlint.contract.words import RESOLVE, Contract
+from xfrmlint.contract.words import OPS, RESOLVE, Contract
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.layout import columns, line_start
+from xfrmlint.convert.written import is_alone, statement_of
 from xfrmlint.program.drivers import Driver
 from xfrmlint.program.ops import Table
 
 _TAB = 8
+_WIDTH = 80
+_NONE = re.compile(r"^0[UuLl]*$")
+# Flags that are the same whenever they are set.
+_CONSTANT = re.compile(r"^[A-Z0-9_()|<\sULul]+$")
+# What needs no parentheses beside another flag.
+_FLAGS = re.compile(r"^[\w()]+(\s*\|\s*[\w()]+)*$")
 
 
 def promised(reader: Reader, contract: Contract, driver: Driver) -> Edit:
-    """Return the edit that sets the flag in a table. Raises Refused if no initializer fills it."""
-    place = driver.table.place
-    unit = reader.corpus.unit(place.path)
-    item = unit.item_at(unit.offset(place.line, place.column))
-    pairs = _pairs(item.node, driver.table.symbol) if item is not None else []
+    """Return the edit that sets the flag in a table. Raises Refused where it is not seen filled."""
+    table = driver.table
+    path, symbol = table.place.path, table.symbol
+    unit = reader.corpus.unit(path)
+    item = unit.item_at(unit.offset(table.place.line, table.place.column))
     name, flag = contract.flags.name if contract.flags else "", contract.promise(RESOLVE)
-    why = ""
     if not name or not flag:
-        why = "the tree has no flag by which a driver promises to resolve"
-    elif not pairs:
-        why = f"{driver.table.symbol} is not filled by an initializer that is written out"
-    elif any(_named(pair) == name for pair in pairs):
-        why = f"{driver.table.symbol} sets {name} already, and not {flag}"
-    elif unit.condition(pairs[-1].start_byte) != unit.condition(pairs[0].start_byte):
-        why = f"the last callback of {driver.table.symbol} stands in a branch of an #if"
-    changed = _changed(reader, place.path, driver.table.symbol, name, flag) if not why else None
+        _refuse(table, "the tree has no flag by which a driver promises to resolve")
+    entries = _entries(item.node, symbol) if item is not None else []
+    if not entries:
+        return _as_it_runs(reader, table, name, flag)
+    changed = _changed(reader, path, symbol, name, flag)
     if changed is not None:
         raise Refused(changed)
-    if why:
-        raise Refused(Reason(place.path, place.line, why))
-    last = pairs[-1]
-    indent = unit.text[line_start(unit.text, last.start_byte) : last.start_byte].decode()
-    if indent.strip():
-        why = f"{driver.table.symbol} is written on one line"
-        raise Refused(Reason(place.path, place.line, why))
-    comma = unit.text.find(b",", last.end_byte, last.end_byte + 1) >= 0
+    own = next((one for one in entries if _named(one) == name), None)
+    last = own or entries[-1]
+    if unit.condition(last.start_byte) != unit.condition(entries[0].start_byte):
+        what = f"{name} of {symbol} are set" if own else f"the last callback of {symbol} stands"
+        _refuse(table, f"{what} in a branch of an #if")
+    if own is not None:
+        return _joined(path, own.named_children[-1], flag)
+    members = list(reader.types.fields_named(OPS, path))
+    if not _named(last) and len(entries) > members.index(name):
+        _refuse(table, f"{symbol} names no member, and sets {name} already")
+    return _behind(path, unit.text, last, name, flag)
+
+
+def _refuse(table: Table, why: str) -> NoReturn:
+    raise Refused(Reason(table.place.path, table.place.line, why))
+
+
+def _joined(path: str, value: Node, flag: str) -> Edit:
+    """Return the edit that puts a flag to those that are set already."""
+    text = node_text(value)
+    if not _NONE.match(text):
+        flag = f"{text} | {flag}" if _FLAGS.match(text) else f"({text}) | {flag}"
+    return Edit(path, value.start_byte, value.end_byte, flag.encode())
+
+
+def _behind(path: str, text: bytes, last: Node, name: str, flag: str) -> Edit:
+    """Return the edit that puts one more entry behind the last one of an initializer."""
+    start = line_start(text, last.start_byte)
+    indent = text[start : last.start_byte].decode("utf-8", "replace")
+    comma = text.find(b",", last.end_byte, last.end_byte + 1) >= 0
     at = last.end_byte + comma
-    text = f"{'' if comma else ','}\n{indent}{_aligned(unit.text, last, indent, name)}= {flag},"
-    return Edit(place.path, at, at, text.encode())
+    if not indent.strip():
+        made = f"\n{indent}{_aligned(text, last, indent, name)}= {flag},"
+        return Edit(path, at, at, f"{'' if comma else ','}{made}".encode())
+    # Several on one line: so is this, if there is room.
+    made = f" .{name} = {flag}{',' * comma}"
+    line = text[start : text.find(b"\n", at)].decode("utf-8", "replace")
+    if columns(f"{line}{made}") > _WIDTH:
+        made = f"\n\t{made[1:]}"
+    return Edit(path, at, at, f"{'' if comma else ','}{made}".encode())
+
+
+def _as_it_runs(reader: Reader, table: Table, name: str, flag: str) -> Edit:
+    """Return the edit that sets the flag in a table that a function fills, member by member."""
+    symbol, place = table.symbol, min(one.place for one in table.callbacks)
+    why = f"{symbol} is not filled by an initializer that is written out"
+    path, unit = place.path, reader.corpus.unit(place.path)
+    offset = unit.offset(place.line, place.column)
+    item = unit.item_at(offset)
+    first = _assigned_at(item.node, offset) if item is not None else None
+    if item is None or first is None or item.kind != "function":
+        _refuse(table, why)
+    filled = [unit.offset(one.place.line, one.place.column) for one in table.callbacks]
+    if any(c.place.path != path for c in table.callbacks) or not all(
+        item.start <= one < item.end for one in filled
+    ):
+        _refuse(table, f"{symbol} is filled by several functions")
+    base = node_text(first.named_children[0].child_by_field_name("argument") or first)
+    written = re.compile(rf"\b{re.escape(symbol)}\s*(\[[^]]*\])?\s*(\.|->)\s*{name}\b".encode())
+    places = [
+        (file, found.start())
+        for file in dict.fromkeys([path, *reader.universe.files(path)])
+        for found in written.finditer(reader.corpus.plain(file))
+    ]
+    stores = [
+        one
+        for one in below(item.node)
+        if one.type == "assignment_expression"
+        and node_text(one.child_by_field_name("left") or one)
+        in (f"{base}.{name}", f"{base}->{name}")
+    ]
+    if len(places) != len(stores) or len(stores) > 1:
+        _refuse(table, f"the {name} of {symbol} change as the driver runs")
+    if not stores:
+        _refuse(table, f"{why}, and its {name} are not set where its callbacks are")
+    value, sign = stores[0].child_by_field_name("right"), stores[0].child_by_field_name("operator")
+    block, others = statement_of(stores[0]).parent, statement_of(first).parent
+    same = block is not None and others is not None and block.id == others.id
+    same &= not is_alone(statement_of(stores[0]), stores[0])
+    same &= value is not None and bool(_CONSTANT.match(node_text(value)))
+    if value is None or sign is None or node_text(sign) != "=" or not same:
+        _refuse(table, f"the {name} of {symbol} change as the driver runs")
+    return _joined(path, value, flag)
+
+
+def _assigned_at(node: Node, offset: int) -> Node | None:
+    """Return the assignment whose left side has a name at an offset."""
+    for one in below(node):
+        left = one.child_by_field_name("left") if one.type == "assignment_expression" else None
+        if left is not None and left.start_byte <= offset < left.end_byte:
+            return one if left.type == "field_expression" else None
+    return None
 
 
 def _changed(reader: Reader, path: str, symbol: str, name: str, flag: str) -> Reason | None:
@@ -62,8 +154,8 @@ def filled_after(reader: Reader, table: Table, slot: str, new: str, target: str)
     """Return the edit that fills a callback behind another one; None without an initializer."""
     unit = reader.corpus.unit(table.place.path)
     item = unit.item_at(unit.offset(table.place.line, table.place.column))
-    pairs = _pairs(item.node, table.symbol) if item is not None else []
-    pair = next((one for one in pairs if _named(one) == slot), None)
+    entries = _entries(item.node, table.symbol) if item is not None else []
+    pair = next((one for one in entries if _named(one) == slot), None)
     if pair is None or unit.text[pair.end_byte : pair.end_byte + 1] != b",":
         return None
     indent = unit.text[line_start(unit.text, pair.start_byte) : pair.start_byte].decode()
@@ -73,20 +165,22 @@ def filled_after(reader: Reader, table: Table, slot: str, new: str, target: str)
     return Edit(table.place.path, pair.end_byte + 1, pair.end_byte + 1, text.encode())
 
 
-def _pairs(node: Node, symbol: str) -> list[Node]:
+def _entries(node: Node, symbol: str) -> list[Node]:
+    """Return what fills a table in its initializer: all by name, or all by place."""
     for one in below(node):
         value = one.child_by_field_name("value") if one.type == "init_declarator" else None
         named = one.child_by_field_name("declarator")
         if value is None or named is None or node_text(named) != symbol:
             continue
         inside = [c for c in value.named_children if c.type != "comment"]
-        if all(c.type == "initializer_pair" for c in inside):
+        if value.type == "initializer_list" and len({_named(c) != "" for c in inside}) == 1:
             return inside
     return []
 
 
-def _named(pair: Node) -> str:
-    return node_text(pair.named_children[0]).lstrip(".")
+def _named(entry: Node) -> str:
+    """Return the member that an entry of an initializer names."""
+    return node_text(entry.named_children[0])[1:] if entry.type == "initializer_pair" else ""
 
 
 def _aligned(text: bytes, last: Node, indent: str, name: str) -> str:

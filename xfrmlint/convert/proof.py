@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.analysis.analyse import Analysis, analyse
@@ -113,7 +113,7 @@ def _proof(
     found = findings_of(made, over, rules)
     own = [one for one in found if one.driver in modules or one.path in files]
     against = [
-        *_judged(before, after),
+        *_judged(before, after, plan.asking),
         *_found(own, findings_of(analysis, tree, rules), "would stand there"),
         *_unknown(analysis, made, files),
     ]
@@ -129,13 +129,19 @@ def _judgement(analysis: Analysis, tree: Tree, driver: str) -> Judgement | None:
     return next(iter(judgements(analysis.store, line, driver)), None)
 
 
-def _judged(before: Judgement | None, after: Judgement | None) -> Iterator[Reason]:
+def _judged(
+    before: Judgement | None, after: Judgement | None, asking: Mapping[str, Collection[str]]
+) -> Iterator[Reason]:
+    """Yield what a judgement says against a patch.
+
+    asking: the functions that ask from now on where another one has read the field.
+    """
     if after is None:
         yield Reason("", 0, "converted, it gets no handle on its datapath that can be judged")
         return
     kept = {handle.function for handle in after.handles}
     for handle in before.handles if before is not None else ():
-        if handle.function not in kept:
+        if not kept.issuperset(asking.get(handle.function, [handle.function])):
             yield Reason(
                 *handle.place[:2], f"{handle.function}() would not be seen to ask any more"
             )

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import given_to
 from xfrmlint.contract.words import Contract
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.fate import Fate
@@ -26,7 +25,7 @@ class Context(NamedTuple):
 class Reads:
     """The reads of a function. statement: the one with the first. device: that is at work.
 
-    handed: the edits by which callers hand that down.
+    handed: the edits by which callers hand that down. more: what else the function needs.
     """
 
     reads: tuple[Written, ...]
@@ -34,6 +33,7 @@ class Reads:
     state: str
     device: str
     handed: tuple[Edit, ...]
+    more: tuple[Edit, ...] = ()
 
     @property
     def first(self) -> Written:
@@ -43,9 +43,3 @@ class Reads:
 def wrong_devices(context: Context, one: Written) -> set[str]:
     """Return the devices that the judge has found wrong in a site's function."""
     return {text for function, text in context.without if function == one.site.function.name}
-
-
-def span_of(one: Written) -> Node:
-    """Return what a local takes the place of: the access, with READ_ONCE() around it."""
-    given = given_to(one.node)
-    return given.call if given is not None and given.name == "READ_ONCE" else one.node

@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import outermost
+from xfrmlint.c.expression import called_by, outermost
 from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
-from xfrmlint.contract.words import OFFLOAD_OK, XMIT, Contract
 from xfrmlint.convert.devices import device_in
-from xfrmlint.convert.edits import Edit, Reason, edited
+from xfrmlint.convert.earlier import Earlier, asked_earlier
+from xfrmlint.convert.edits import Edit, Reason, Refused, edited
 from xfrmlint.convert.ends import End
 from xfrmlint.convert.exits import (
     exits_before,
@@ -27,16 +28,20 @@ from xfrmlint.convert.layout import (
     line_start,
     with_comment,
 )
-from xfrmlint.convert.leaving import branch_of, exit_of, tested_by
-from xfrmlint.convert.reads import Context, Reads, span_of, wrong_devices
+from xfrmlint.convert.leaving import branch_of, exit_of, is_decided, tested_by
+from xfrmlint.convert.leftover import left_over
+from xfrmlint.convert.reads import Context, Reads, wrong_devices
+from xfrmlint.convert.through import is_of_callbacks
 from xfrmlint.convert.written import (
     Written,
     indent_of,
     is_alone,
     refuse,
+    stands_in_branch,
     statement_of,
     without_parentheses,
 )
+from xfrmlint.kernel.functions import function_named
 
 _NAMES = ("handle", "lower_handle", "sa_handle", "xfrm_handle")
 _LOOPS = ("for_statement", "while_statement", "do_statement", "switch_statement")
@@ -60,37 +65,52 @@ def converted(context: Context, reads: Sequence[Written]) -> Converted:
     """Convert one function. reads: all of it, of the datapath. Raises Refused."""
     ordered = sorted(reads, key=lambda one: one.node.start_byte)
     first = ordered[0]
-    statement = statement_of(first.node)
     state = node_text(first.state)
-    _refuse_control(context.contract, first)
-    _refuse_forms(ordered, statement, state)
+    _refuse_control(context, first)
+    _refuse_forms(ordered, state)
+    more = _not_const(first, state)
+    try:
+        return _where_it_is_read(context, ordered, state, more)
+    except Refused as refused:
+        found = Reads(tuple(ordered), statement_of(first.node), state, "", (), more)
+        earlier = asked_earlier(context, found)
+        if earlier is None:
+            raise refused
+        return _in_front(context, found, earlier)
+
+
+def _where_it_is_read(
+    context: Context, ordered: Sequence[Written], state: str, more: tuple[Edit, ...]
+) -> Converted:
+    """Convert a function at the statement that reads the handle first. Raises Refused."""
+    first = ordered[0]
+    statement = statement_of(first.node)
+    _refuse_place(ordered, statement, state)
     before, way = statement.start_byte, first.site.reached
     wrong = wrong_devices(context, first)
     device, handed = device_in(context.devices, first.view, before, way, wrong), ()
     if device.text:
-        found = Reads(tuple(ordered), statement, state, device.text, handed)
+        found = Reads(tuple(ordered), statement, state, device.text, handed, more)
     else:
         down = handed_down(context.devices, context.fate, first.view, first.site.function, way)
         if down is None:
             refuse(first.site, device.why)
-        found = Reads(tuple(ordered), statement, state, down.name, down.edits)
-    if len(ordered) == 1 and (_is_test(first.node) or _is_returned(first)):
+        found = Reads(tuple(ordered), statement, state, down.name, down.edits, more)
+    if len(ordered) == 1 and first.is_handle and (_is_test(first.node) or _is_returned(first)):
         return _in_place(context, found)
-    if len(ordered) == 1 and _tested_variable(found) is not None:
+    if len(ordered) == 1 and first.is_handle and _tested_variable(found) is not None:
         return _in_variable(context, found)
     return _in_local(context, found)
 
 
-def _refuse_control(contract: Contract, first: Written) -> None:
+def _refuse_control(context: Context, first: Written) -> None:
     """What add and delete are about is the field itself."""
-    packets = (contract.slot(OFFLOAD_OK), contract.slot(XMIT))
-    for entry in first.site.reached.entries:
-        if entry.name in contract.callbacks and entry.name not in packets:
-            refuse(first.site, f"packets reach it, and {entry.name}, too, which is about the field")
+    callback = is_of_callbacks(context, first.site.reached)
+    if callback:
+        refuse(first.site, f"packets reach it, and {callback}, too, which is about the field")
 
 
-def _refuse_forms(reads: Sequence[Written], statement: Node, state: str) -> None:
-    first, block = reads[0], statement.parent
+def _refuse_forms(reads: Sequence[Written], state: str) -> None:
     for one in reads:
         if one.site.access != "read":
             refuse(one.site, f"xso.{one.site.field} is written on the datapath")
@@ -98,11 +118,20 @@ def _refuse_forms(reads: Sequence[Written], statement: Node, state: str) -> None
             refuse(one.site, f"the address of xso.{one.site.field} is taken: who keeps it?")
         if node_text(one.state) != state:
             refuse(one.site, "the handles of two states are read")
+
+
+def _refuse_place(reads: Sequence[Written], statement: Node, state: str) -> None:
+    first, block = reads[0], statement.parent
+    for one in reads:
         if block is None or not block.start_byte <= one.node.start_byte < block.end_byte:
             line = first.site.place.line
             refuse(one.site, f"the handle is read in another block than in line {line}")
     if is_alone(statement, first.node) or statement.type in _LOOPS:
-        refuse(first.site, "the handle is read where no statement can be put before it")
+        refuse(
+            first.site,
+            "the handle is read where no statement can be put before it; it needs a line of its "
+            "own, in braces, where the packet can be dropped",
+        )
     words = set(re.findall(r"[A-Za-z_]\w*", state))
     last = reads[-1].node.end_byte
     if statement.type == "labeled_statement" or is_jumped_past(first.view, statement, last):
@@ -111,8 +140,25 @@ def _refuse_forms(reads: Sequence[Written], statement: Node, state: str) -> None
         for value in first.view.assignments(word):
             if statement.start_byte <= value.start_byte <= last:
                 refuse(first.site, f"{word} is set anew between the reads of the handle")
-    if _is_const(first, state):
-        refuse(first.site, f"{state} is const, and the resolver takes a state that is not")
+
+
+def _not_const(one: Written, state: str) -> tuple[Edit, ...]:
+    """Return the edit that makes a state no const one, which the resolver does not take."""
+    if not _is_const(one, state):
+        return ()
+    why = f"{state} is const, and the resolver takes a state that is not"
+    local = one.view.local(state, one.node.start_byte)
+    values = one.view.assignments(state)
+    if local is None or local.parameter >= 0 or local.value is None or len(values) != 1:
+        refuse(one.site, why)
+    if not function_named(called_by(local.value)).is_("state"):
+        refuse(one.site, why)
+    declaration = statement_of(local.value)
+    found = re.search(rb"\bconst\s+", declaration.text or b"")
+    if found is None or len(declaration.children_by_field_name("declarator")) != 1:
+        refuse(one.site, why)
+    start = declaration.start_byte
+    return (Edit(one.path, start + found.start(), start + found.end(), b""),)
 
 
 def _is_const(one: Written, name: str) -> bool:
@@ -169,14 +215,14 @@ def _is_test(node: Node) -> bool:
 
 def _is_returned(one: Written) -> bool:
     """Tell whether a function does nothing with a handle but return it."""
-    up = outermost(span_of(one)).parent
+    up = outermost(one.span).parent
     return up is not None and up.type == "return_statement"
 
 
 def _in_place(context: Context, found: Reads) -> Converted:
     """Convert a single test, or what is returned: the resolver is asked where it stands."""
     one = found.first
-    node, edit = span_of(one), _asked(context, found)
+    node, edit = one.span, _asked(context, found)
     if _is_returned(one):
         place = one.view.place(node.start_byte)
         end = context.fate.of_value(one.view, one.site.function, "NULL", place)
@@ -188,13 +234,22 @@ def _in_place(context: Context, found: Reads) -> Converted:
 def _asked(context: Context, found: Reads) -> Edit:
     """Return the edit that asks the resolver where the first read stands."""
     one = found.first
-    node = span_of(one)
+    node = one.span
     start = line_start(one.view.text, node.start_byte)
     before = one.view.text[start : node.start_byte].decode("utf-8", "surrogateescape")
     contract = context.contract
     arguments = contract.arguments(found.state, found.device)
-    text = called(before, contract.asks, arguments, "").removeprefix(before)
-    return Edit(one.path, node.start_byte, node.end_byte, text.encode("utf-8", "surrogateescape"))
+    text = called(f"{before}{one.before}", contract.asks, arguments, one.after)
+    made = text.removeprefix(before).encode("utf-8", "surrogateescape")
+    return Edit(one.path, node.start_byte, node.end_byte, made)
+
+
+def _reads_as(found: Reads, name: str) -> list[Edit]:
+    """Return the edits that put a variable in place of each read."""
+    return [
+        Edit(one.path, one.span.start_byte, one.span.end_byte, one.made_of(name))
+        for one in found.reads
+    ]
 
 
 def _tested_variable(found: Reads) -> Node | None:
@@ -216,7 +271,7 @@ def _tested_variable(found: Reads) -> Node | None:
         inner.child_by_field_name("declarator")
     )
     value = inner.child_by_field_name("right") or inner.child_by_field_name("value")
-    span = span_of(found.first)
+    span = found.first.span
     while value is not None and value.id != span.id:
         if value.type not in ("cast_expression", "parenthesized_expression"):
             return None
@@ -254,16 +309,15 @@ def _in_variable(context: Context, found: Reads) -> Converted:
 def _in_local(context: Context, found: Reads) -> Converted:
     """Convert several reads, or a value that is used: one local, resolved and tested once."""
     one, view = found.first, found.first.view
+    if stands_in_branch(context.devices.reader, view, one.node):
+        refuse(one.site, "the handle is read in a branch of an #if of its function")
+    kept, after = _kept_among_declarations(found), following(found.statement)
+    if kept and after is not None:
+        return _tested_local(context, found, kept, [], [_asked(context, found)], [], after)
     name = free_name(view, _NAMES)
     if not name:
         refuse(one.site, "no name for the handle is free")
-    unit = context.devices.reader.corpus.unit(view.path)
-    if unit.condition(one.node.start_byte) != unit.condition(view.node.start_byte):
-        refuse(one.site, "the handle is read in a branch of an #if of its function")
-    reads = [
-        Edit(one.path, s.start_byte, s.end_byte, name.encode()) for s in map(span_of, found.reads)
-    ]
-    edits, moved, at = _placed(found, reads)
+    edits, moved, at = _placed(found, _reads_as(found, name))
     edits.append(declared(view, f"unsigned long {name};", edits))
     indent = indent_of(view, at).decode()
     guard = _guard(found)
@@ -273,9 +327,44 @@ def _in_local(context: Context, found: Reads) -> Converted:
         context.contract.arguments(found.state, found.device),
         " : 0;" if guard else ";",
     )
-    lines, end = [value], End(True, "", view.place(0))
+    return _tested_local(context, found, name, [value], edits, moved, at)
+
+
+def _kept_among_declarations(found: Reads) -> str:
+    """Return the variable that is the handle, if others are computed from it as it is declared."""
+    statement, view, span = found.statement, found.first.view, found.first.span
+    made = [c for c in statement.named_children if c.type == "init_declarator"]
+    after = following(statement)
+    if statement.type != "declaration" or len(made) != 1 or len(found.reads) != 1 or after is None:
+        return ""
+    name = node_text(made[0].child_by_field_name("declarator") or made[0])
+    if made[0].child_by_field_name("value") != span or not found.first.is_handle:
+        return ""
+    local = view.local(name, made[0].end_byte)
+    if local is None or (local.type.base, local.type.pointers) != ("unsigned long", 0):
+        return ""
+    between = range(statement.end_byte, after.start_byte)
+    is_used = any(one.start_byte in between for one in view.occurrences(name))
+    return name if is_used and len(view.assignments(name)) == 1 else ""
+
+
+def _tested_local(
+    context: Context,
+    found: Reads,
+    name: str,
+    lines: list[str],
+    edits: list[Edit],
+    moved: Sequence[str],
+    at: Node,
+) -> Converted:
+    """Convert reads whose handle a local has: it is tested, by the driver or by what is added.
+
+    lines: what is put before a statement already. moved: what follows the test there.
+    """
+    one, view = found.first, found.first.view
+    indent, end = indent_of(view, at).decode(), End(True, "", view.place(0))
     does = f"resolves the handle for {found.device} once"
-    tested = next((r.node for r in found.reads if taken(r.node, "0") is not None), None)
+    tested = next((r.node for r in found.reads if r.is_handle and is_decided(r.node)), None)
     if tested is not None and statement_of(tested).id != found.statement.id:
         tested = None
     if tested is None and any(_is_test(r.node) for r in found.reads[:1]):
@@ -346,6 +435,55 @@ def _placed(found: Reads, reads: list[Edit]) -> tuple[list[Edit], list[str], Nod
     return [*kept, cut], [f"{node_text(name)} = {text};"], after
 
 
+def _in_front(context: Context, found: Reads, earlier: Earlier) -> Converted:
+    """Convert reads whose handle is asked for earlier, where the function can still leave."""
+    one, view = found.first, found.first.view
+    name = free_name(view, _NAMES)
+    if not name:
+        refuse(one.site, "no name for the handle is free")
+    text = f"unsigned long {name}{' = 0' if earlier.guards else ''};"
+    asked = context.contract.asks, context.contract.arguments(earlier.state, earlier.device)
+    at, edits, moved = earlier.spot.at, _reads_as(found, name), list[str]()
+    if earlier.spot.moved:
+        edits, moved, at = _placed(found, edits)
+    elif earlier.spot.alone is None:
+        at = with_comment(view, at)
+    indent = indent_of(view, at).decode()
+    inner = indent + "\t" * bool(earlier.guards)
+    lines = [called(f"{inner}{name} = ", *asked, ";"), f"{inner}if (!{name})"]
+    lines[-1] += branch_of(earlier.leaving.kept, inner)
+    if earlier.guards:
+        lines = [f"{indent}if ({' && '.join(earlier.guards)}) {{", *lines, f"{indent}}}"]
+    start = line_start(view.text, at.start_byte)
+    lines += ["", *(f"{indent}{text}" for text in moved)]
+    made = "\n".join(lines) + "\n"
+    edits += earlier.leaving.edits
+    edits.append(Edit(view.path, start, start, made.encode("utf-8", "surrogateescape")))
+    if earlier.spot.alone is not None:
+        edits += _braces(view, earlier.spot.alone, at)
+    if earlier.state != found.state:
+        words = re.findall(r"[A-Za-z_]\w*", found.state)
+        edits += left_over(view, edits, dict.fromkeys(words))
+    edits.append(declared(view, text, edits))
+    here = earlier.spot.alone is not None or earlier.spot.at.id == found.statement.id
+    when = "" if here else ", before anything is done that it had to undo"
+    does = f"resolves the handle for {earlier.device} once{when}, and tests it"
+    if earlier.leaving.edits:
+        does += "; its callers leave where there is none"
+    found = replace(found, device=earlier.device, handed=earlier.handed)
+    return _done(found, edits, does, earlier.end)
+
+
+def _braces(view: View, around: Node, branch: Node) -> list[Edit]:
+    """Return the edits that put braces around the branch of an `if`."""
+    condition = around.child_by_field_name("condition") or around
+    end = f"\n{indent_of(view, around).decode()}}}".encode()
+    return [
+        Edit(view.path, condition.end_byte, condition.end_byte, b" {"),
+        Edit(view.path, branch.end_byte, branch.end_byte, end),
+    ]
+
+
 def _guard(found: Reads) -> str:
     """Return `x ? ` where the statement itself tests whether there is a state."""
     statement, node = found.statement, found.first.node
@@ -353,7 +491,7 @@ def _guard(found: Reads) -> str:
     if "&&" not in text and "||" not in text and "?" not in text:
         return ""
     word = re.escape(found.state)
-    if re.search(rf"!\s*{word}\s*\|\||(?<![\w>.!*&]){word}\s*&&", text):
+    if re.search(rf"!\s*{word}\s*\|\||(?<![\w>.!*&]){word}\s*(&&|\?)", text):
         return f"{found.state} ? "
     earlier = [
         branch
@@ -373,4 +511,7 @@ def _done(found: Reads, edits: list[Edit], does: str, end: End) -> Converted:
     left = None if ends else Reason(end.place.path, end.place.line, f"{name}(): {why}")
     if found.handed:
         does += ", which its callers hand down"
-    return Converted(name, found.device, (*edits, *found.handed), f"{name}() {does}", ends, left)
+    if one.alias:
+        edits = [*edits, *left_over(one.view, edits, [one.alias])]
+    made = (*edits, *found.handed, *found.more)
+    return Converted(name, found.device, made, f"{name}() {does}", ends, left)

@@ -176,6 +176,31 @@ def is_in_loop(node: Node) -> bool:
     return _loop(node) >= 0
 
 
+def is_of_turns(view: View, branch: Node, statement: Node) -> bool:
+    """Tell whether an exit is one for any turn of the loop in which a statement is done.
+
+    What it is taken for is computed anew in each turn from what changes: it has to undo what the
+    turns before have done, as it may be the tenth that leaves.
+    """
+    asked, loop = branch.parent, _loop(branch)
+    condition = asked.child_by_field_name("condition") if asked is not None else None
+    if condition is None or loop < 0 or loop != _loop(statement):
+        return False
+    for name in names_in(condition):
+        for value in view.assignments(name):
+            if _loop(value) == loop and any(_turns(view, word, loop) for word in names_in(value)):
+                return True
+    return False
+
+
+def _turns(view: View, name: str, loop: int) -> bool:
+    """Tell whether a variable of a function is counted on by a loop."""
+    return any(
+        node.parent is not None and node.parent.type == "update_expression" and _loop(node) == loop
+        for node in view.occurrences(name)
+    )
+
+
 def _loop(node: Node) -> int:
     """Return the start of the innermost loop around a node, or -1."""
     up = node.parent

@@ -1,33 +1,62 @@
 """Where a site is written in its file: its function, its statement, and what it is a member of."""
 
+import re
 from typing import NamedTuple, NoReturn
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, called_by
+from xfrmlint.c.expression import arguments_of, bare, called_by, given_to
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import XSO
 from xfrmlint.convert.edits import Reason, Refused
+from xfrmlint.kernel.functions import effect_named, function_named
 from xfrmlint.program.sites import Site
 
 _BLOCKS = ("compound_statement", "case_statement")
 _BRANCHES = ("if_statement", "else_clause", "for_statement", "while_statement", "do_statement")
 
 
+_DIRECTIVE = re.compile(rb"^[ \t]*#[ \t]*(ifn?def|if|elif|else|endif)\b", re.MULTILINE)
+# What leaves a handle as it is.
+_CASTS = re.compile(r"^(\(\s*(const\s+)?(struct\s+)?\w+(\s+\w+)*[\s*]*\)\s*|\()*$")
+
+
 class Written(NamedTuple):
-    """A site as its file has it. node: the whole access. state: the expression that xso is of."""
+    """A site as its file has it. node: the whole access. state: the expression that xso is of.
+
+    before, after: what the node makes of the handle, where it is the use of a macro, or the call of
+    a function. alias: the pointer to xso that it goes through.
+    """
 
     site: Site
     view: View
     node: Node
     state: Node
+    before: str = ""
+    after: str = ""
+    alias: str = ""
 
     @property
     def path(self) -> str:
         """The file."""
         return self.view.path
+
+    @property
+    def span(self) -> Node:
+        """What a local takes the place of: the access, with READ_ONCE() around it."""
+        given = given_to(self.node)
+        return given.call if given is not None and given.name == "READ_ONCE" else self.node
+
+    @property
+    def is_handle(self) -> bool:
+        """Whether the node is worth the handle itself, of whatever type."""
+        return bool(_CASTS.match(self.before)) and not self.after.strip(")")
+
+    def made_of(self, handle: str) -> bytes:
+        """Return what stands for the access where an expression has the handle."""
+        return f"{self.before}{handle}{self.after}".encode("utf-8", "surrogateescape")
 
 
 def refuse(site: Site, text: str) -> NoReturn:
@@ -51,13 +80,41 @@ def written(reader: Reader, site: Site) -> Written:
         node = node.parent
     if node is None or item.name != site.function.name:
         refuse(site, f"xso.{site.field} stands in a form of C that was not understood")
-    of = node.child_by_field_name("argument")
+    of, alias = node.child_by_field_name("argument"), ""
+    if of is not None and of.type == "identifier":
+        alias, of = node_text(of), _pointed_to(view, of)
     if of is None or not _is_member(of, XSO) or b"->" not in _between(of):
         refuse(site, f"xso.{site.field} is reached through a pointer to xso, or a copy of it")
     state = of.child_by_field_name("argument")
-    if state is None or any(one.type == "call_expression" for one in below(state)):
-        refuse(site, "the state is the result of a call")
-    return Written(site, view, node, state)
+    if state is None or not _is_found_again(state):
+        refuse(site, "the state is the result of a call that may do more than to look it up")
+    return Written(site, view, node, state, alias=alias)
+
+
+def _is_found_again(state: Node) -> bool:
+    """Tell whether a state's expression can be written once more: it does nothing but look."""
+    calls = [one for one in below(state) if one.type == "call_expression"]
+    return all(
+        function_named(called_by(one)).is_("state") or effect_named(called_by(one)) == "nothing"
+        for one in calls
+    )
+
+
+def _pointed_to(view: View, name: Node) -> Node | None:
+    """Return A of the one `p = &A` that a pointer's value comes from, if A is the same later."""
+    values = view.assignments(node_text(name))
+    local = view.local(node_text(name), name.start_byte)
+    if len(values) != 1 or local is None or local.parameter >= 0 or local.type.pointers != 1:
+        return None
+    value = values[0]
+    if value.type != "pointer_expression" or not node_text(value).startswith("&"):
+        return None
+    if value.end_byte > name.start_byte:
+        return None
+    of = bare(value)
+    words = [node_text(one) for one in below(of) if one.type == "identifier"]
+    anew = [v for word in words for v in view.assignments(word) if v.start_byte > value.start_byte]
+    return None if anew else of
 
 
 def _is_member(node: Node, name: str) -> bool:
@@ -68,6 +125,20 @@ def _is_member(node: Node, name: str) -> bool:
 def _between(node: Node) -> bytes:
     sign = node.child_by_field_name("operator")
     return (sign.text or b"") if sign is not None else b""
+
+
+def stands_in_branch(reader: Reader, view: View, node: Node) -> bool:
+    """Tell whether a node stands in a branch of an #if of its function, settled or not."""
+    data = reader.corpus.data(view.path)
+    depth = 0
+    for found in _DIRECTIVE.finditer(data, view.node.start_byte, node.start_byte):
+        depth += -1 if found[1] == b"endif" else found[1].startswith(b"if")
+    return depth != 0
+
+
+def has_branches(reader: Reader, view: View, start: int, end: int) -> bool:
+    """Tell whether a piece of a function has branches of an #if, settled or not."""
+    return _DIRECTIVE.search(reader.corpus.data(view.path), start, end) is not None
 
 
 def statement_of(node: Node) -> Node:

@@ -1,0 +1,850 @@
+"""`xfrmlint convert`: handles that are asked for earlier than they are read, or behind a name."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.convert.test_convert import changed_in, example_tx, source_of, xmit
+from tests.laid import lay_example
+from tests.ran import run
+
+pytestmark = pytest.mark.slow
+
+_TABLE = """\
+static const struct xfrmdev_ops example_xfrmdev_ops = {
+	.xdo_dev_state_add	= example_add,
+	.xdo_dev_state_delete	= example_delete,
+};
+"""
+_FLAG = "+	.flags			= XFRMDEV_OPS_F_LOWER_HANDLE,"
+_DROP = "\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n"
+# It takes an element of a ring.
+_HELPER = """\
+static struct example_sa *example_get(struct example *ex)
+{
+	ex->last++;
+	return &ex->sa[ex->last & 7];
+}
+
+"""
+
+
+class Case(NamedTuple):
+    """A driver's datapath, and what is said of it: the changed lines, or the reasons."""
+
+    what: str
+    source: str
+    said: str
+
+
+def _send(body: str, declared: str = "") -> str:
+    """Return a driver whose transmit function has no state of its own."""
+    state = "\tstruct xfrm_state *x = xfrm_input_state(skb);\n"
+    return source_of(_HELPER + xmit(body, declared).replace(state, "", 1))
+
+
+def _table(table: str) -> str:
+    """Return a driver with another ops table."""
+    tested = "\tif (!x)\n\t\tgoto drop;\n\twritel(x->xso.offload_handle, ex->hw);\n"
+    plain = source_of(xmit(f"{tested}\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}"))
+    assert _TABLE in plain
+    return plain.replace(_TABLE, table)
+
+
+_RUNS = """\
+static struct xfrmdev_ops example_xfrmdev_ops;
+
+void example_fill(struct example *ex)
+{
+	example_xfrmdev_ops.xdo_dev_state_add = example_add;
+	example_xfrmdev_ops.xdo_dev_state_delete = example_delete;
+	example_xfrmdev_ops.flags = 0;
+}
+"""
+_LOOPED = (
+    "\tstruct sec_path *sp = skb_sec_path(skb);\n",
+    "\tfor (i = 0; i < sp->len; i++) {\n"
+    "\t\tsa = &ex->sa[sp->xvec[i]->xso.offload_handle & 7];\n"
+    "\t\tif (!sa->used)\n\t\t\tgoto drop;\n\t\twritel(sa->iova, ex->hw);\n\t}\n"
+    f"\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}",
+)
+
+_SA = "\tstruct example_sa *sa;\n"
+_NO_LINE = "the handle is read where no statement can be put before it"
+_SENT = "\twritel(sa->iova, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+_READ = "\twritel(xfrm_input_state(skb)->xso.offload_handle, ex->hw);\n"
+
+
+def _between(what: str, declared: str = _SA) -> str:
+    """Return a driver that does something between where it takes an element and where it reads."""
+    return _send(
+        f"\tsa = example_get(ex);\n{what}\tif (xfrm_offload(skb))\n\t{_READ}{_SENT}", declared
+    )
+
+
+REFUSED = (
+    Case(
+        "the state is put where it is read from behind what was done",
+        _send(
+            "\tsa = example_get(ex);\n\tfirst->x = xfrm_input_state(skb);\n"
+            f"\twritel(first->x->xso.offload_handle, ex->hw);\n{_SENT}",
+            f"\tstruct example_first *first = &example_ring[0];\n{_SA}",
+        ).replace(
+            "static struct example_sa *example_get",
+            "static struct example_first {\n\tstruct xfrm_state *x;\n} example_ring[8];\n\n"
+            "static struct example_sa *example_get",
+        ),
+        "the function has no exit",
+    ),
+    Case(
+        "packets in plain leave between",
+        _send(
+            "\tsa = example_get(ex);\n\tif (!xfrm_offload(skb)) {\n\t\twritel(sa->iova, ex->hw);\n"
+            f"\t\treturn NETDEV_TX_OK;\n\t}}\n{_READ}\treturn NETDEV_TX_OK;\n",
+            _SA,
+        ),
+        "does more than to drop the packet",
+    ),
+    Case(
+        "what is sent in another way leaves between",
+        _between(
+            "\tif (ex->sa[1].used) {\n\t\twritel(sa->iova, ex->hw);\n"
+            "\t\treturn NETDEV_TX_OK;\n\t}\n"
+        ),
+        _NO_LINE,
+    ),
+    Case(
+        "what is asked is the driver's own, and can be another then",
+        _send(f"\tsa = example_get(ex);\n\tif (ex->sa[1].used)\n\t{_READ}{_SENT}", _SA),
+        _NO_LINE,
+    ),
+    Case(
+        "an else",
+        _send(
+            "\tsa = example_get(ex);\n\tif (!xfrm_offload(skb))\n\t\twritel(0, ex->hw);\n"
+            f"\telse\n\t{_READ}{_SENT}",
+            _SA,
+        ),
+        _NO_LINE,
+    ),
+    Case(
+        "the packet loses its states",
+        _between("\tif (skb->len > 99)\n\t\tsecpath_reset(skb);\n"),
+        _NO_LINE,
+    ),
+    Case("the packet is another", _between("\tskb = skb_unshare(skb, GFP_ATOMIC);\n"), _NO_LINE),
+    Case(
+        "what is done is not known",
+        _between("\tother(ex);\n"),
+        _NO_LINE,
+    ),
+    Case(
+        "a jump leads back",
+        _send(
+            f"\tsa = example_get(ex);\nagain:\n\tex->last++;\n\tif (xfrm_offload(skb))\n\t{_READ}"
+            f"\tskb = skb->next;\n\tif (skb)\n\t\tgoto again;\n{_SENT}",
+            _SA,
+        ),
+        _NO_LINE,
+    ),
+    Case(
+        "one case of a switch is for packets in plain",
+        _send(
+            f"\tsa = example_get(ex);\n\tswitch (skb->len & 1) {{\n\tcase 0:\n\t{_READ}\t\tbreak;\n"
+            f"\tdefault:\n\t\twritel(0, ex->hw);\n\t\tbreak;\n\t}}\n{_SENT}",
+            _SA,
+        ),
+        "the function has no exit",
+    ),
+    Case(
+        "its caller gives back what the function had taken by then",
+        source_of(
+            "static int example_put(struct example *ex, struct sk_buff *skb)\n{\n"
+            f"\tex->last++;\n{_READ}\treturn 0;\n}}\n\n"
+            + xmit(
+                "\tif (example_put(ex, skb)) {\n\t\tex->last--;\n\t\tdev_kfree_skb_any(skb);\n"
+                "\t\treturn NETDEV_TX_OK;\n\t}\n\twritel(1, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+            )
+        ),
+        "the function has no exit",
+    ),
+    Case(
+        "a void function whose caller leaves for what it could not have",
+        source_of(
+            f"static void example_prep(struct example *ex, struct sk_buff *skb)\n{{\n{_READ}}}\n\n"
+            + xmit(
+                "\tp = kmalloc(8, GFP_ATOMIC);\n\tif (!p)\n\t\tgoto drop;\n"
+                "\texample_prep(ex, skb);\n\twritel(*p, ex->hw);\n\treturn NETDEV_TX_OK;\n\n"
+                f"drop:\n{_DROP}",
+                "\tu32 *p;\n",
+            )
+        ),
+        "the function has no exit",
+    ),
+    Case(
+        "an element was taken, and nothing before it leaves",
+        _send(
+            "\tif (xfrm_offload(skb))\n"
+            "\t\twritel(xfrm_input_state(skb)->xso.offload_handle, ex->hw);\n"
+            "\twritel(sa->iova, ex->hw);\n\treturn NETDEV_TX_OK;\n",
+            "\tstruct example_sa *sa = example_get(ex);\n",
+        ),
+        "the handle is read where no statement can be put before it",
+    ),
+    Case(
+        "where the packets are that wait for a kick nobody knows",
+        _send(
+            "\tif (xfrm_offload(skb))\n"
+            "\t\twritel(xfrm_input_state(skb)->xso.offload_handle, ex->hw);\n"
+            "\tif (!netdev_xmit_more())\n\t\twritel(1, ex->hw + 1);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        "the handle is read where no statement can be put before it",
+    ),
+    Case(
+        "turn after turn another packet",
+        _send(
+            "\tsa = example_get(ex);\n\tskb_list_walk_safe(skb, seg, next) {\n"
+            "\t\tx = xfrm_input_state(seg);\n\t\twritel(x->xso.offload_handle, ex->hw);\n"
+            "\t\twritel(sa->iova, ex->hw);\n\t}\n\treturn NETDEV_TX_OK;\n",
+            f"\tstruct sk_buff *seg = skb, *next;\n\tstruct xfrm_state *x;\n{_SA}",
+        ),
+        "the handle is read in a loop",
+    ),
+    Case(
+        "what the handle leads to is there for as long as a section",
+        _send(
+            "\tspin_lock(&ex->lock);\n\tif (xfrm_offload(skb))\n"
+            "\t\tex->sa[0].iova = ((struct example_sa *)\n"
+            "\t\t\txfrm_input_state(skb)->xso.offload_handle)->iova;\n"
+            "\tspin_unlock(&ex->lock);\n\twritel(1, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        "the handle is read where no statement can be put before it",
+    ),
+    Case(
+        "a macro that does more than to look",
+        source_of(
+            "#define SA_OF(x) ({ ex->last++; (x)->xso.offload_handle; })\n"
+            + example_tx(
+                "\tif (!x)\n\t\treturn false;\n\twritel(SA_OF(x), ex->hw);\n\treturn true;\n"
+            )
+        ),
+        "xso.offload_handle is written in a macro",
+    ),
+    Case(
+        "flags that somebody else says",
+        _table(_RUNS.replace("flags = 0;", "flags = ex->last;")),
+        "the flags of example_xfrmdev_ops change as the driver runs",
+    ),
+    Case(
+        "a branch that the version settles",
+        _send(
+            "#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 0, 0)\n"
+            "\tu32 id = x->xso.offload_handle;\n#else\n\tu32 id = 0;\n#endif\n\n"
+            "\twritel(id, ex->hw);\n\treturn NETDEV_TX_OK;\n",
+            "\tstruct xfrm_state *x = xfrm_input_state(skb);\n",
+        )
+        .replace("\n\n#if", "\n#if")
+        .replace("#include <net", "#include <linux/version.h>\n#include <net"),
+        "the handle is read in a branch of an #if",
+    ),
+    Case(
+        "flags that change as the driver runs",
+        _table(_RUNS.replace("flags = 0;", "flags = 0;\n\texample_xfrmdev_ops.flags |= 2;")),
+        "the flags of example_xfrmdev_ops change as the driver runs",
+    ),
+    Case(
+        "flags that are set for some of the devices",
+        _table(
+            _RUNS.replace(
+                "\texample_xfrmdev_ops.flags", "\tif (ex->last)\n\t\texample_xfrmdev_ops.flags"
+            )
+        ),
+        "the flags of example_xfrmdev_ops change as the driver runs",
+    ),
+    Case(
+        "a void function of a loop",
+        source_of(
+            "static void example_prep(struct example *ex, struct sk_buff *skb)\n{\n"
+            "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n}\n\n"
+            + xmit(
+                "\tfor (i = 0; i < 4; i++) {\n\t\tif (!x)\n\t\t\tgoto drop;\n"
+                "\t\texample_prep(ex, skb);\n\t}\n\treturn NETDEV_TX_OK;\n\n"
+                f"drop:\n{_DROP}",
+                "\tint i;\n",
+            )
+        ),
+        "the function has no exit",
+    ),
+)
+
+CONVERTED = (
+    Case(
+        "behind a full ring, and before the packet is told as sent",
+        _send(
+            "\tif (ex->last > 7) {\n\t\tnetif_stop_queue(dev);\n\t\treturn NETDEV_TX_BUSY;\n\t}\n\n"
+            f"\tnetdev_sent_queue(dev, skb->len);\n\tif (xfrm_offload(skb))\n\t{_READ}"
+            "\treturn NETDEV_TX_OK;\n"
+        ),
+        """\
++	unsigned long handle = 0;
++	if (xfrm_offload(skb)) {
++		handle = xfrm_dev_state_lower_handle(xfrm_input_state(skb),
++						     dev);
++		if (!handle) {
++			dev->stats.tx_dropped++;
++			dev_kfree_skb_any(skb);
++			return NETDEV_TX_OK;
++		}
++	}
++
+-		writel(xfrm_input_state(skb)->xso.offload_handle, ex->hw);
++		writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a helper of delete's, too, that its caller tests",
+        source_of(
+            "static struct example_sa *example_of(struct xfrm_state *x)\n{\n"
+            "\treturn (void *)x->xso.offload_handle;\n}\n\n"
+            "static void example_gone(struct net_device *dev, struct xfrm_state *x)\n{\n"
+            "\texample_of(x)->used = false;\n}\n\n"
+            + example_tx(
+                "\tsa = example_of(x);\n\tif (!sa || sa->used)\n\t\treturn false;\n"
+                "\twritel(sa->iova, ex->hw);\n\treturn true;\n",
+                _SA,
+            )
+        ),
+        """\
+-	sa = example_of(x);
++	sa = (struct example_sa *)xfrm_dev_state_lower_handle(x, ex->netdev);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a helper of delete's, too, that cuts the number",
+        source_of(
+            "static u8 example_index(struct xfrm_state *x)\n{\n"
+            "\treturn x->xso.offload_handle - 1;\n}\n\n"
+            "static void example_gone(struct net_device *dev, struct xfrm_state *x)\n{\n"
+            "\tstruct example *ex = netdev_priv(dev);\n\n\twritel(example_index(x), ex->hw);\n}\n\n"
+            + example_tx(
+                "\tif (skb->len < 8)\n\t\treturn false;\n"
+                "\twritel(example_index(x) * 4, ex->hw);\n\treturn true;\n"
+            )
+        ),
+        """\
++	unsigned long handle;
+-	writel(example_index(x) * 4, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
++	writel(((u8)(handle - 1)) * 4, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "another exit gives back what a helper takes later",
+        _send(
+            "\tsa = example_get(ex);\n\tif (sa->used)\n\t\tgoto drop;\n\tsa->used = true;\n"
+            "\tif (xfrm_offload(skb))\n"
+            "\t\twritel(xfrm_input_state(skb)->xso.offload_handle, ex->hw);\n"
+            f"\twritel(sa->iova, ex->hw);\n\treturn NETDEV_TX_OK;\n\ndrop:\n\tex->last++;\n{_DROP}",
+            "\tstruct example_sa *sa;\n",
+        ),
+        """\
++	unsigned long handle = 0;
++
++	if (xfrm_offload(skb)) {
++		handle = xfrm_dev_state_lower_handle(xfrm_input_state(skb),
++						     dev);
++		if (!handle) {
++			dev->stats.tx_dropped++;
++			dev_kfree_skb_any(skb);
++			return NETDEV_TX_OK;
++		}
++	}
+-		writel(xfrm_input_state(skb)->xso.offload_handle, ex->hw);
++		writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "behind where the packets leave that have no state",
+        _send(
+            "\tif (!skb_sec_path(skb))\n\t\tgoto drop;\n\tsa = example_get(ex);\n"
+            "\twritel(xfrm_input_state(skb)->xso.offload_handle, ex->hw);\n"
+            f"\twritel(sa->iova, ex->hw);\n\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}",
+            "\tstruct example_sa *sa;\n",
+        ),
+        """\
++	unsigned long handle;
++
++	handle = xfrm_dev_state_lower_handle(xfrm_input_state(skb), dev);
++	if (!handle)
++		goto drop;
++
+-	writel(xfrm_input_state(skb)->xso.offload_handle, ex->hw);
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "all on one line",
+        _table(
+            "static const struct xfrmdev_ops example_xfrmdev_ops = "
+            "{ .xdo_dev_state_add = example_add };\n"
+        ),
+        """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle)
++		goto drop;
++
++	writel(handle, ex->hw);
+-static const struct xfrmdev_ops example_xfrmdev_ops = { .xdo_dev_state_add = example_add };
++static const struct xfrmdev_ops example_xfrmdev_ops = { .xdo_dev_state_add = example_add,
++	.flags = XFRMDEV_OPS_F_LOWER_HANDLE };""",
+    ),
+    Case(
+        "positions, on one line",
+        _table("static struct xfrmdev_ops example_xfrmdev_ops = { example_add };\n"),
+        """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle)
++		goto drop;
++
++	writel(handle, ex->hw);
+-static struct xfrmdev_ops example_xfrmdev_ops = { example_add };
++static struct xfrmdev_ops example_xfrmdev_ops = { example_add,
++	.flags = XFRMDEV_OPS_F_LOWER_HANDLE };""",
+    ),
+    Case(
+        "no flags yet",
+        _table(_TABLE.replace("};", "\t.flags\t\t\t= 0,\n};")),
+        """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle)
++		goto drop;
++
++	writel(handle, ex->hw);
+-	.flags			= 0,
+"""
+        + _FLAG,
+    ),
+    Case(
+        "other flags",
+        _table(_TABLE.replace("};", "\t.flags\t\t\t= BIT(4) | 2,\n};")),
+        """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle)
++		goto drop;
++
++	writel(handle, ex->hw);
+-	.flags			= BIT(4) | 2,
++	.flags			= BIT(4) | 2 | XFRMDEV_OPS_F_LOWER_HANDLE,""",
+    ),
+    Case(
+        "as code runs",
+        _table(_RUNS),
+        """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle)
++		goto drop;
++
++	writel(handle, ex->hw);
+-	example_xfrmdev_ops.flags = 0;
++	example_xfrmdev_ops.flags = XFRMDEV_OPS_F_LOWER_HANDLE;""",
+    ),
+    Case(
+        "an element was taken by then, and the state is an expression",
+        _send(
+            "\tsa = example_get(ex);\n\tsa->used = true;\n\tif (xfrm_offload(skb))\n"
+            "\t\twritel(xfrm_input_state(skb)->xso.offload_handle, ex->hw), sa->used = false;\n"
+            "\telse\n\t\tsa->iova = 0;\n\twritel(sa->iova, ex->hw);\n\treturn NETDEV_TX_OK;\n",
+            "\tstruct example_sa *sa;\n",
+        ),
+        """\
++	unsigned long handle = 0;
++
++	if (xfrm_offload(skb)) {
++		handle = xfrm_dev_state_lower_handle(xfrm_input_state(skb),
++						     dev);
++		if (!handle) {
++			dev->stats.tx_dropped++;
++			dev_kfree_skb_any(skb);
++			return NETDEV_TX_OK;
++		}
++	}
+-		writel(xfrm_input_state(skb)->xso.offload_handle, ex->hw), sa->used = false;
++		writel(handle, ex->hw), sa->used = false;
+"""
+        + _FLAG,
+    ),
+    Case(
+        "nothing was done by then: braces, and an exit of the driver's own",
+        _send(
+            "\tif (skb_cow_head(skb, 4))\n\t\tgoto drop;\n\tif (xfrm_offload(skb))\n"
+            "\t\tid = xfrm_input_state(skb)->xso.offload_handle & 7;\n"
+            f"\twritel(id, ex->hw);\n\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}",
+            "\tu32 id = 0;\n",
+        ),
+        """\
++	unsigned long handle;
+-	if (xfrm_offload(skb))
+-		id = xfrm_input_state(skb)->xso.offload_handle & 7;
++	if (xfrm_offload(skb)) {
++		handle = xfrm_dev_state_lower_handle(xfrm_input_state(skb),
++						     dev);
++		if (!handle)
++			goto drop;
++
++		id = handle & 7;
++	}
+"""
+        + _FLAG,
+    ),
+    Case(
+        "an index that is read in a section, and a state that is looked up there",
+        _send(
+            "\tspin_lock(&ex->lock);\n\tif (xfrm_offload(skb)) {\n"
+            "\t\tx = xfrm_input_state(skb);\n\t\twritel(x->xso.offload_handle, ex->hw);\n\t}\n"
+            "\twritel(1, ex->hw);\n\tspin_unlock(&ex->lock);\n\treturn NETDEV_TX_OK;\n",
+            "\tstruct xfrm_state *x;\n",
+        ),
+        """\
+-	struct xfrm_state *x;
++	unsigned long handle = 0;
++
++	if (xfrm_offload(skb)) {
++		handle = xfrm_dev_state_lower_handle(xfrm_input_state(skb),
++						     dev);
++		if (!handle) {
++			dev->stats.tx_dropped++;
++			dev_kfree_skb_any(skb);
++			return NETDEV_TX_OK;
++		}
++	}
+-		x = xfrm_input_state(skb);
+-		writel(x->xso.offload_handle, ex->hw);
++		writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a choice among the declarations",
+        _send(
+            "\twritel(id, ex->hw);\n\treturn NETDEV_TX_OK;\n",
+            "\tstruct xfrm_state *x = xfrm_offload(skb) ? xfrm_input_state(skb) : NULL;\n"
+            "\tu32 id = x ? x->xso.offload_handle : 0;\n",
+        ),
+        """\
+-	u32 id = x ? x->xso.offload_handle : 0;
++	unsigned long handle = 0;
++	u32 id;
++	if (x) {
++		handle = xfrm_dev_state_lower_handle(x, dev);
++		if (!handle) {
++			dev->stats.tx_dropped++;
++			dev_kfree_skb_any(skb);
++			return NETDEV_TX_OK;
++		}
++	}
++
++	id = x ? handle : 0;
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a pointer to xso, and a number computed among the declarations",
+        _send(
+            "\tif (skb->len < 8)\n\t\tgoto drop;\n\twritel(id, ex->hw);\n"
+            f"\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}",
+            "\tstruct xfrm_state *x = xfrm_input_state(skb);\n"
+            "\tconst struct xfrm_dev_offload *xso = &x->xso;\n"
+            "\tunsigned long sa = READ_ONCE(xso->offload_handle);\n\tu32 id = sa - 1;\n",
+        ),
+        """\
+-	const struct xfrm_dev_offload *xso = &x->xso;
+-	unsigned long sa = READ_ONCE(xso->offload_handle);
++	unsigned long sa = xfrm_dev_state_lower_handle(x, dev);
++
++	if (!sa)
++		goto drop;
+"""
+        + _FLAG,
+    ),
+    Case(
+        "an exit that is one for each turn of a loop",
+        _send(_LOOPED[1], _LOOPED[0] + "\tstruct example_sa *sa;\n\tint i;\n"),
+        """\
++	unsigned long handle;
+-		sa = &ex->sa[sp->xvec[i]->xso.offload_handle & 7];
++		handle = xfrm_dev_state_lower_handle(sp->xvec[i], dev);
++		if (!handle)
++			goto drop;
++
++		sa = &ex->sa[handle & 7];
+"""
+        + _FLAG,
+    ),
+    Case(
+        "in front of the loop in which it is the same",
+        _send(
+            "\tfor (i = 0; i < 4; i++) {\n\t\tsa = example_get(ex);\n"
+            "\t\twritel(x->xso.offload_handle, ex->hw);\n\t\twritel(sa->iova, ex->hw);\n\t}\n"
+            "\treturn NETDEV_TX_OK;\n",
+            "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\tstruct example_sa *sa;\n\tint i;\n",
+        ),
+        """\
++	unsigned long handle;
++
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle) {
++		dev->stats.tx_dropped++;
++		dev_kfree_skb_any(skb);
++		return NETDEV_TX_OK;
++	}
+-		writel(x->xso.offload_handle, ex->hw);
++		writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "in front of a switch each of whose cases needs it",
+        _send(
+            "\tsa = example_get(ex);\n\tswitch (x->props.mode) {\n\tcase 0:\n"
+            "\t\twritel(x->xso.offload_handle, ex->hw);\n\t\tbreak;\n\tcase 1:\n"
+            "\t\twritel(x->xso.offload_handle >> 1, ex->hw);\n\t\tbreak;\n\tdefault:\n"
+            "\t\tex->last--;\n\t\tgoto drop;\n\t}\n\twritel(sa->iova, ex->hw);\n"
+            f"\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}",
+            "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\tstruct example_sa *sa;\n",
+        ),
+        """\
++	unsigned long handle;
++
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle) {
++		dev->stats.tx_dropped++;
++		dev_kfree_skb_any(skb);
++		return NETDEV_TX_OK;
++	}
+-		writel(x->xso.offload_handle, ex->hw);
++		writel(handle, ex->hw);
+-		writel(x->xso.offload_handle >> 1, ex->hw);
++		writel(handle >> 1, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a helper of delete's, too, whose state is const",
+        source_of(
+            "static u16 example_index(const struct xfrm_state *x)\n{\n"
+            "\treturn x->xso.offload_handle & 7;\n}\n\n"
+            "static void example_gone(struct net_device *dev, struct xfrm_state *x)\n{\n"
+            "\tstruct example *ex = netdev_priv(dev);\n\n\twritel(example_index(x), ex->hw);\n}\n\n"
+            + example_tx(
+                "\tif (skb->len < 8)\n\t\treturn false;\n"
+                "\twritel(ex->sa[example_index(x)].iova, ex->hw);\n\treturn true;\n"
+            ).replace("\tstruct xfrm_state *x", "\tconst struct xfrm_state *x", 1)
+        ),
+        """\
+-	const struct xfrm_state *x = xfrm_input_state(skb);
++	struct xfrm_state *x = xfrm_input_state(skb);
++	unsigned long handle;
+-	writel(ex->sa[example_index(x)].iova, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
++	writel(ex->sa[(u16)(handle & 7)].iova, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a macro of delete's, too, used twice",
+        source_of(
+            "/* The entry of a state */\n"
+            "#define SA_OF(x) ((struct example_sa *)(x)->xso.offload_handle)\n\n"
+            "static void example_gone(struct net_device *dev, struct xfrm_state *x)\n{\n"
+            "\tSA_OF(x)->used = false;\n}\n\n"
+            + example_tx(
+                "\tif (skb->len < 8)\n\t\treturn false;\n\twritel(SA_OF(x)->iova, ex->hw);\n"
+                "\treturn SA_OF(x)->used;\n"
+            )
+        ),
+        """\
++	unsigned long handle;
+-	writel(SA_OF(x)->iova, ex->hw);
+-	return SA_OF(x)->used;
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
++	writel(((struct example_sa *)handle)->iova, ex->hw);
++	return ((struct example_sa *)handle)->used;
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a macro that nobody else uses",
+        source_of(
+            "/* The entry of a state */\n"
+            "#define SA_OF(x) ((struct example_sa *)(x)->xso.offload_handle)\n\n"
+            + example_tx(
+                "\tif (skb->len < 8)\n\t\treturn false;\n\twritel(SA_OF(x)->iova, ex->hw);\n"
+                "\treturn true;\n"
+            )
+        ),
+        """\
+-/* The entry of a state */
+-#define SA_OF(x) ((struct example_sa *)(x)->xso.offload_handle)
+-
++	unsigned long handle;
+-	writel(SA_OF(x)->iova, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
++	writel(((struct example_sa *)handle)->iova, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a void function tells",
+        source_of(
+            "static void example_prep(struct example *ex, struct sk_buff *skb)\n{\n"
+            "\tstruct xfrm_state *x;\n\n\tif (!xfrm_offload(skb))\n\t\treturn;\n"
+            "\tx = xfrm_input_state(skb);\n\twritel(x->xso.offload_handle, ex->hw);\n}\n\n"
+            + xmit(
+                "\tif (skb_cow_head(skb, 4))\n\t\tgoto drop;\n\texample_prep(ex, skb);\n"
+                f"\twritel(1, ex->hw);\n\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}",
+            ).replace(
+                "\tstruct xfrm_state *x = xfrm_input_state(skb);\n",
+                "",
+            )
+        ),
+        """\
+-static void example_prep(struct example *ex, struct sk_buff *skb)
++static bool example_prep(struct example *ex, struct sk_buff *skb)
++	unsigned long handle;
+-		return;
++		return true;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
++	writel(handle, ex->hw);
++
++	return true;
+-	example_prep(ex, skb);
++	if (!example_prep(ex, skb))
++		goto drop;
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a check of features whose test leads on",
+        source_of(
+            "static netdev_features_t example_features(struct sk_buff *skb,\n"
+            "\tstruct net_device *dev, netdev_features_t features)\n{\n"
+            "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\n"
+            "\tif (x->xso.offload_handle) {\n"
+            "\t\tif (((struct example_sa *)x->xso.offload_handle)->used)\n"
+            "\t\t\tfeatures &= ~NETIF_F_GSO_MASK;\n\t\treturn features;\n\t}\n"
+            "\treturn features & ~NETIF_F_CSUM_MASK;\n}\n\n"
+            + xmit(
+                "\tif (!x)\n\t\tgoto drop;\n\twritel(x->xso.offload_handle, ex->hw);\n"
+                f"\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}"
+            )
+        ).replace(
+            "\t.ndo_start_xmit\t=",
+            "\t.ndo_features_check\t= example_features,\n\t.ndo_start_xmit\t=",
+        ),
+        """\
++	unsigned long handle;
+-	if (x->xso.offload_handle) {
+-		if (((struct example_sa *)x->xso.offload_handle)->used)
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (handle) {
++		if (((struct example_sa *)handle)->used)
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle)
++		goto drop;
++
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "who chooses a queue goes on as without a state",
+        source_of(
+            "static u16 example_queue(struct net_device *dev, struct sk_buff *skb,\n"
+            "\t\t\t struct net_device *sb_dev)\n{\n\tif (xfrm_offload(skb))\n"
+            "\t\treturn xfrm_input_state(skb)->xso.offload_handle & 3;\n"
+            "\treturn netdev_pick_tx(dev, skb, sb_dev);\n}\n\n"
+            + xmit(
+                "\tif (!x)\n\t\tgoto drop;\n\twritel(x->xso.offload_handle, ex->hw);\n"
+                f"\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}"
+            )
+        ).replace(
+            "\t.ndo_start_xmit\t=",
+            "\t.ndo_select_queue\t= example_queue,\n\t.ndo_start_xmit\t=",
+        ),
+        """\
+-	if (xfrm_offload(skb))
+-		return xfrm_input_state(skb)->xso.offload_handle & 3;
++	unsigned long handle;
++
++	if (xfrm_offload(skb)) {
++		handle = xfrm_dev_state_lower_handle(xfrm_input_state(skb),
++						     dev);
++		if (!handle)
++			return netdev_pick_tx(dev, skb, sb_dev);
++
++		return handle & 3;
++	}
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle)
++		goto drop;
++
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+)
+
+
+def _name(case: Case) -> str:
+    return case.what
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=_name)
+def test_where_no_place_is_right_the_reason_is_all(case: Case, tmp_path: Path) -> None:
+    ran = run("convert", lay_example(case.source, tmp_path / "t"), "example", cwd=tmp_path)
+    assert (ran.status, ran.out) == (1, "")
+    assert case.said in ran.err
+
+
+@pytest.mark.parametrize("case", CONVERTED, ids=_name)
+def test_what_is_changed(case: Case, tmp_path: Path) -> None:
+    ran = run("convert", lay_example(case.source, tmp_path / "t"), "example", cwd=tmp_path)
+    assert (ran.status, ran.err) == (0, "")
+    assert changed_in(ran.out) == case.said

@@ -1,0 +1,486 @@
+"""The resolver asked before the handle is read: where the function can still leave.
+
+    addr = dma_map_single(...);             if (xfrm_offload(skb)) {
+    ring->next++;                                   handle = resolve(state, dev);
+    if (xfrm_offload(skb))           ->             if (!handle)
+            desc->sa = handle of state;                     goto drop;
+                                            }
+
+                                            addr = dma_map_single(...);
+
+A place in front of the read is one if what is asked on the way to the read can be asked there, too,
+with the same answers; and if leaving there is right: by an exit of that very place, or, as long as
+nothing was done, by one that does no more than to drop the packet.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from xfrmlint.c.expression import LOOPS, around, called_by
+from xfrmlint.c.jumps import LEAVING
+from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.view import View
+from xfrmlint.contract.words import PACKET
+from xfrmlint.convert.devices import device_in
+from xfrmlint.convert.edits import Edit, Refused
+from xfrmlint.convert.effects import Effects
+from xfrmlint.convert.ends import End, end_of, is_busy
+from xfrmlint.convert.exits import following, is_jumped_past, taken
+from xfrmlint.convert.fresh import is_fresh, last_of, otherwise, plain_exit
+from xfrmlint.convert.handing import handed_down
+from xfrmlint.convert.leaving import Leaving, exit_of
+from xfrmlint.convert.reads import Context, Reads, wrong_devices
+from xfrmlint.convert.written import (
+    Written,
+    has_branches,
+    stands_in_branch,
+    without_parentheses,
+)
+from xfrmlint.kernel.functions import effect_named, function_named
+from xfrmlint.program.reach import Reached
+
+_CHOOSES = "ndo_select_queue"
+# What has the state of a packet be another one.
+_OTHER_STATE = re.compile(
+    r"^(secpath_(set|reset|put)|skb_ext_(add|del|reset|put)|skb_scrub_packet)$"
+)
+_OF_PACKET = (PACKET, "struct xfrm_state", "struct xfrm_offload", "struct sec_path")
+_DEEPEST = 3
+_CHANGES = ("call_expression", "assignment_expression", "update_expression")
+_ERROR = re.compile(r"^-\s*E[A-Z0-9]+$")
+
+
+class Spot(NamedTuple):
+    """A statement that something can be put in front of, on the way to a read.
+
+    guards: what is asked from there to the read. end: that of the reads, and of loops around them.
+    alone: the `if` that has it for its branch, without braces. switches: those around the reads.
+    moved: the read is in a declaration, whose value is given behind the spot.
+    """
+
+    at: Node
+    guards: tuple[Node, ...]
+    end: int
+    switches: tuple[Node, ...] = ()
+    alone: Node | None = None
+    moved: bool = False
+
+
+class Earlier(NamedTuple):
+    """Where the resolver is asked, on what conditions, and how the function leaves."""
+
+    spot: Spot
+    guards: tuple[str, ...]
+    state: str
+    device: str
+    handed: tuple[Edit, ...]
+    leaving: Leaving
+
+    @property
+    def end(self) -> End:
+        """How the packet ends there."""
+        return self.leaving.end
+
+
+def asked_earlier(context: Context, found: Reads) -> Earlier | None:
+    """Return the last place before the reads at which the resolver can be asked."""
+    if _is_put(context.fate.effects, found):
+        return None
+    view = found.first.view
+    if any(stands_in_branch(context.devices.reader, view, one.node) for one in found.reads):
+        return None
+    if any(_is_tested(one) for one in found.reads):
+        # The driver's own exit for that is wrong.
+        return None
+    for spot in _spots(found.first.node, found.reads[-1].node.end_byte):
+        earlier = _asked_at(context, found, spot)
+        if earlier is not None:
+            return earlier
+    return None
+
+
+def only_chooses(way: Reached) -> bool:
+    """Tell whether nobody but the stack's choice of a queue leads to a function."""
+    return bool(way.entries) and all(entry.name == _CHOOSES for entry in way.entries)
+
+
+def _is_tested(one: Written) -> bool:
+    """Tell whether a driver asks whether there is a handle."""
+    return taken(one.node, "0") is not None
+
+
+def _is_put(effects: Effects, found: Reads) -> bool:
+    """Tell whether a function gives back a reference to a state that it has not taken."""
+    does = effects.words(found.first.view, found.first.view.body or found.first.view.node)
+    return "puts" in does and "holds" not in does
+
+
+def _spots(read: Node, end: int) -> Iterator[Spot]:
+    """Yield the places in front of a read, the nearest first."""
+    node, spot = read, Spot(read, (), end)
+    while node.parent is not None and node.type != "function_definition":
+        up = node.parent
+        if up.type == "compound_statement":
+            yield from _in_block(node, spot)
+            if not _goes_on_above(up, node):
+                return
+        elif up.type == "case_statement":
+            switch = around(up, "switch_statement")
+            if switch is None:
+                return
+            up, spot = switch, spot._replace(switches=(*spot.switches, switch))
+        elif not _is_way(up, node, list[Node]()):
+            return
+        elif _is_alone(up, node):
+            yield spot._replace(at=node, alone=up)
+        guards = list(spot.guards)
+        _is_way(up, node, guards)
+        end = max(spot.end, up.end_byte) if up.type in LOOPS else spot.end
+        node, spot = up, spot._replace(guards=tuple(guards), end=end)
+
+
+def _in_block(node: Node, spot: Spot) -> Iterator[Spot]:
+    """Yield a statement of a block, and those before it, back to the declarations."""
+    after = following(node) if node.type == "declaration" else None
+    if after is not None:
+        yield spot._replace(at=after, moved=True)
+    at: Node | None = node
+    while at is not None and at.type not in ("declaration", "labeled_statement"):
+        if at.type.startswith("preproc"):
+            return
+        if at.type != "comment":
+            yield spot._replace(at=at)
+        at = at.prev_named_sibling
+
+
+def _goes_on_above(block: Node, node: Node) -> bool:
+    """Tell whether each way to a statement of a block is one to the block's beginning."""
+    up = block.parent
+    if up is None or up.type in ("function_definition", "compound_statement"):
+        # What stands before a block of its own may be a loop that is not known as one.
+        return False
+    at: Node | None = node
+    while at is not None:
+        if at.type == "labeled_statement" or at.type.startswith("preproc"):
+            return False
+        at = at.prev_named_sibling
+    return True
+
+
+def _is_alone(up: Node, node: Node) -> bool:
+    """Tell whether a node is all of an `if` that has no braces, on a line of its own."""
+    condition = up.child_by_field_name("condition") if up.type == "if_statement" else None
+    return (
+        condition is not None
+        and up.child_by_field_name("alternative") is None
+        and node.id != condition.id
+        and node.type in ("expression_statement", "return_statement")
+        and condition.end_point[0] < node.start_point[0]
+    )
+
+
+def _is_way(up: Node, node: Node, guards: list[Node]) -> bool:
+    """Tell whether what is asked in one step up is known; note it."""
+    condition = up.child_by_field_name("condition")
+    match up.type:
+        case "conditional_expression" | "if_statement":
+            branch = up.child_by_field_name("consequence")
+            if condition is not None and condition.id != node.id:
+                if branch is None or branch.id != node.id:
+                    return False
+                guards.append(condition)
+        case "binary_expression":
+            sign, left = up.child_by_field_name("operator"), up.child_by_field_name("left")
+            if sign is not None and left is not None and left.id != node.id:
+                if node_text(sign) == "||":
+                    return False
+                if node_text(sign) == "&&":
+                    guards.append(left)
+        case "switch_statement" | "case_statement" | "labeled_statement" | "else_clause":
+            return False
+    return not up.type.startswith("preproc")
+
+
+def _asked_at(context: Context, found: Reads, spot: Spot) -> Earlier | None:
+    one, view = found.first, found.first.view
+    span = range(spot.at.start_byte, spot.end)
+    if has_branches(context.devices.reader, view, span.start, span.stop):
+        return None
+    state = _as_at(view, one.state, span)
+    guards = [_as_at(view, _bare(guard), span) for guard in spot.guards]
+    if not state or not all(guards) or not all(_is_pure(context, view, g) for g in spot.guards):
+        return None
+    chosen = _device_at(context, found, span)
+    if chosen is None:
+        return None
+    device, handed = chosen
+    if is_jumped_past(view, spot.at, found.reads[-1].node.end_byte):
+        return None
+    if not all(_needs_one(context.fate.effects, found, one) for one in spot.switches):
+        return None
+    if not _is_reached_alike(context, found, spot) or not _may_pass(context, found, span):
+        return None
+    if _is_set_between(context, found, span, f"{state} {device} {' '.join(guards)}"):
+        return None
+    statement = found.statement if spot.moved else spot.at
+    moved = replace(found, statement=statement, state=state, device=device)
+    leaving = _leaving_at(context, moved, spot.at, statement.id == found.statement.id)
+    if leaving is None:
+        return None
+    said = tuple(dict.fromkeys(_joined(guard) for guard in reversed(guards)))
+    return Earlier(spot, said, state, device, handed, leaving)
+
+
+def _device_at(context: Context, found: Reads, span: range) -> tuple[str, tuple[Edit, ...]] | None:
+    """Return the device at work as it is written at a span's start, with what hands it down."""
+    one, view, way = found.first, found.first.view, found.first.site.reached
+    wrong = wrong_devices(context, one)
+    device = device_in(context.devices, view, span.start, way, wrong).text
+    if device:
+        same = _are_same(view, re.findall(r"[A-Za-z_]\w*", device), span)
+        return (device, ()) if same else None
+    down = handed_down(context.devices, context.fate, view, one.site.function, way)
+    return (down.name, down.edits) if down is not None else None
+
+
+def _joined(guard: str) -> str:
+    """Return a condition that can be a side of &&."""
+    return f"({guard})" if re.search(r"\|\||\?|,", guard) else guard
+
+
+def _bare(guard: Node) -> Node:
+    return without_parentheses(guard) or guard
+
+
+def _as_at(view: View, node: Node, span: range) -> str:
+    """Return how an expression is written at a span's start; empty where it has no value there.
+
+    A variable that is set behind that, once, from the packet, is what it is set to.
+    """
+    if _is_same(view, node, span):
+        return node_text(node)
+    if node.type != "identifier":
+        return ""
+    values = view.assignments(node_text(node))
+    local = view.local(node_text(node), node.start_byte)
+    if len(values) != 1 or local is None or local.parameter >= 0:
+        return ""
+    does = function_named(called_by(values[0]))
+    if values[0].type != "call_expression" or not (does.is_("state") or does.asks):
+        return ""
+    return _as_at(view, values[0], span)
+
+
+def _is_same(view: View, node: Node, span: range) -> bool:
+    """Tell whether the names of an expression have one value from a span's start to its end."""
+    words = [node_text(one) for one in below(node) if one.type == "identifier"]
+    return _are_same(view, words, span, node.start_byte)
+
+
+def _are_same(view: View, words: Iterable[str], span: range, at: int = -1) -> bool:
+    for word in words:
+        local = view.local(word, span.start if at < 0 else at)
+        if local is None:
+            continue
+        values = view.assignments(word)
+        if not local.start <= span.start < local.end:
+            return False
+        if local.parameter < 0 and not any(value.end_byte <= span.start for value in values):
+            return False
+        if any(_in(value, span) for value in values):
+            return False
+        if any(_is_changed(one) for one in view.occurrences(word) if _in(one, span)):
+            return False
+    return True
+
+
+def _in(node: Node, span: range) -> bool:
+    return node.start_byte in span
+
+
+def _is_changed(name: Node) -> bool:
+    """Tell whether a variable's name stands where it is changed, or may be."""
+    up = name.parent
+    if up is None:
+        return False
+    if up.type == "update_expression" or _is_of_loop_macro(name):
+        return True
+    if up.type == "assignment_expression":
+        left = up.child_by_field_name("left")
+        return left is not None and left.id == name.id
+    return up.type == "pointer_expression" and node_text(up).startswith("&")
+
+
+def _is_of_loop_macro(name: Node) -> bool:
+    """Tell whether a name is an argument of list_for_each() or the like, which sets some."""
+    comma = around(name, "comma_expression")
+    while comma is not None and comma.parent is not None and comma.parent.type == comma.type:
+        comma = comma.parent
+    loop = comma.parent.parent if comma is not None and comma.parent is not None else None
+    return loop is not None and loop.type == "while_statement"
+
+
+def _is_pure(context: Context, view: View, guard: Node) -> bool:
+    """Tell whether a condition asks only what the packet and its state are."""
+    for one in below(guard):
+        if one.type in ("assignment_expression", "update_expression", "subscript_expression"):
+            return False
+        if one.type == "field_expression":
+            of = one.child_by_field_name("argument")
+            kind = context.devices.reader.types.of(of, view) if of is not None else None
+            if kind is None or kind.base not in _OF_PACKET[1:]:
+                return False
+        if one.type == "call_expression" and effect_named(called_by(one)) != "nothing":
+            if context.fate.effects.words(view, one) != {"nothing"} or not _of_packet(view, one):
+                return False
+    return True
+
+
+def _of_packet(view: View, call: Node) -> bool:
+    """Tell whether a call is given nothing but a packet, or what hangs at one."""
+    listed = call.child_by_field_name("arguments")
+    for one in listed.named_children if listed is not None else ():
+        local = view.local(node_text(one), one.start_byte) if one.type == "identifier" else None
+        if local is None or local.type.base not in _OF_PACKET:
+            return False
+    return True
+
+
+def _is_reached_alike(context: Context, found: Reads, spot: Spot) -> bool:
+    """Tell whether each read is asked for on the conditions of the first one."""
+    wanted = {node_text(_bare(guard)) for guard in spot.guards}
+    for one in found.reads[1:]:
+        guards: list[Node] = []
+        node = one.node
+        while node.parent is not None and node.id != (spot.at.parent or spot.at).id:
+            _is_way(node.parent, node, guards)
+            node = node.parent
+        if not wanted <= {node_text(_bare(guard)) for guard in guards}:
+            return False
+    return True
+
+
+def _needs_one(effects: Effects, found: Reads, switch: Node) -> bool:
+    """Tell whether a packet needs a handle in each case of a switch, or is not sent."""
+    body = switch.child_by_field_name("body")
+    cases = [c for c in body.named_children if c.type == "case_statement"] if body else []
+    if not any(case.child_by_field_name("value") is None for case in cases):
+        return False
+    for case in cases:
+        if any(case.start_byte <= one.node.start_byte < case.end_byte for one in found.reads):
+            continue
+        value = case.child_by_field_name("value")
+        inside = [c for c in case.named_children if c.type != "comment" and c != value]
+        if inside and not (
+            inside[-1].type in LEAVING and _fails(effects, found.first.view, inside[-1])
+        ):
+            return False
+    return True
+
+
+def _may_pass(context: Context, found: Reads, span: range) -> bool:
+    """Tell whether what is done from a place to the reads can as well be done behind the asking."""
+    view, effects = found.first.view, context.fate.effects
+    follows = any(_is_followed(one) for one in found.reads)
+    stop = found.reads[-1].node.start_byte
+    for node in below(view.node):
+        if not span.start <= node.start_byte < stop:
+            continue
+        if node.type == "call_expression":
+            made = effects.of_call(view, node)
+            if any(_OTHER_STATE.match(effect.who) for effect in made):
+                return False
+            does = {effect.does for effect in made}
+            # Who gives a lock back himself leaves no section open.
+            opens = "locks" in does and (effect_named(called_by(node)) or "gives back" not in does)
+            if "" in does or (follows and opens):
+                return False
+        if node.type in LEAVING and node.end_byte <= stop and not _fails(effects, view, node):
+            return False
+        if node.type == "if_statement" and any(one.type in LEAVING for one in below(node)):
+            condition = node.child_by_field_name("condition") if node.end_byte <= stop else None
+            if condition is not None and _asks_packet(context, view, condition):
+                # There may be no state, or another one, for those that leave.
+                return False
+    return True
+
+
+def _asks_packet(context: Context, view: View, node: Node, depth: int = 0) -> bool:
+    """Tell whether a condition looks at a packet, at what hangs at it, or at what it says."""
+    for one in below(node):
+        if one.type == "field_expression":
+            kind = context.devices.reader.types.of(one, view)
+            if kind is not None and kind.base in _OF_PACKET:
+                return True
+        name = node_text(one)
+        local = view.local(name, one.start_byte) if one.type == "identifier" else None
+        if local is None or depth > _DEEPEST:
+            continue
+        if local.type.base in _OF_PACKET:
+            return True
+        for value in view.assignments(name):
+            if context.fate.effects.words(view, value) <= {"nothing"}:
+                if _asks_packet(context, view, value, depth + 1):
+                    return True
+    return False
+
+
+def _is_set_between(context: Context, found: Reads, span: range, asked: str) -> bool:
+    """Tell whether a member that is asked for at a place may be set between that and the reads."""
+    view, members = found.first.view, {m.encode() for m in re.findall(r"(?:->|\.)\s*(\w+)", asked)}
+    for node in below(view.node):
+        if not members or node.type not in _CHANGES or node.start_byte not in span:
+            continue
+        for effect in context.fate.effects.of(view, node):
+            changed = effect.does in ("sets", "adds") and last_of(effect.who).encode() in members
+            written = effect.does == "changes" and any(m in (node.text or b"") for m in members)
+            if changed or written:
+                return True
+    return False
+
+
+def _is_followed(one: Written) -> bool:
+    """Tell whether what a handle leads to is looked at, not the handle alone."""
+    up = one.span.parent
+    while up is not None and up.type in ("parenthesized_expression", "cast_expression"):
+        if up.type == "cast_expression" and "*" in node_text(up.named_children[0]):
+            return True
+        up = up.parent
+    return "*" in one.before or (up is not None and up.type == "subscript_expression")
+
+
+def _fails(effects: Effects, view: View, jump: Node) -> bool:
+    """Tell whether a packet that leaves there is not sent: it needs no handle either way."""
+    if is_busy(end_of(effects, view, jump)):
+        return True
+    block = jump.parent
+    inside = block.named_children if block is not None else []
+    within = block is not None and block.type in ("compound_statement", "case_statement")
+    value = block.child_by_field_name("value") if block is not None else None
+    first = next((c for c in inside if c.type != "comment" and c != value), jump)
+    end = end_of(effects, view, first if within else jump)
+    if end.ended and not end.why:
+        return True
+    return bool(_ERROR.match(end.value))
+
+
+def _leaving_at(context: Context, moved: Reads, at: Node, here: bool) -> Leaving | None:
+    """Return the exit to take at a place: one of the place, else one that only drops.
+
+    here: whether it is where the handle is read.
+    """
+    if only_chooses(moved.first.site.reached):
+        return otherwise(moved)
+    try:
+        leaving = exit_of(context, moved, later=here)
+    except Refused:
+        leaving = None
+    if leaving is not None and leaving.behind is None:
+        return leaving
+    if not is_fresh(context.fate.effects, moved.first.view, at):
+        return None
+    return plain_exit(context, moved)

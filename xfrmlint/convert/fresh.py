@@ -1,0 +1,249 @@
+"""Exits for a place at which a function has done nothing yet: whatever only drops the packet.
+
+It is one that the function has; or, where it has none that ends the packet, the one that each
+driver would write there:
+
+    dev->stats.tx_dropped++;
+    dev_kfree_skb_any(skb);
+    return NETDEV_TX_OK;
+"""
+
+from collections.abc import Iterator
+
+from tree_sitter import Node
+
+from xfrmlint.c.expression import LOOPS
+from xfrmlint.c.jumps import LEAVING, last_in
+from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.view import FunctionName, View
+from xfrmlint.contract.words import DEVICE, XMIT
+from xfrmlint.convert.effects import HARMLESS, Effects
+from xfrmlint.convert.ends import End, end_of, is_busy
+from xfrmlint.convert.exits import (
+    gone_on_with,
+    kept_of,
+    leaves,
+    packet_in,
+    statements_on,
+)
+from xfrmlint.convert.leaving import Leaving, is_always_there
+from xfrmlint.convert.live import missing_on, place_of
+from xfrmlint.convert.reads import Context, Reads
+from xfrmlint.convert.telling import told_by_result
+
+_SENT = "netdev_tx_t"
+_XMIT = "ndo_start_xmit"
+_CHANGES = ("call_expression", "assignment_expression", "update_expression", "gnu_asm_expression")
+_MORE = b"xmit_more"
+_COUNTS = ("adds", "drops")
+# What an exit does that drops a packet, and undoes what was done by then.
+_DROPPING = HARMLESS | {*_COUNTS, "gives back", "puts", "frees", "releases"}
+# What a function returns where it fails, as its type has it; the first that its callers notice.
+_FAILED = {"int": ("-EINVAL",), "bool": ("false", "true")}
+
+
+def is_fresh(effects: Effects, view: View, at: Node) -> bool:
+    """Tell whether a function has done nothing that has to be undone, on each way to a statement.
+
+    What is done in a branch that leaves is done on another way.
+    """
+    if any(up.type in LOOPS for up in _above(at)):
+        return False
+    for node in below(view.body or view.node):
+        if node.type in _CHANGES and node.start_byte < at.start_byte:
+            if not effects.words(view, node) <= HARMLESS and not _is_left(node, at):
+                return False
+    return True
+
+
+def _above(node: Node) -> Iterator[Node]:
+    while node.parent is not None and node.type != "function_definition":
+        node = node.parent
+        yield node
+
+
+def _is_left(node: Node, at: Node) -> bool:
+    """Tell whether a node stands in a branch that does not come to a statement."""
+    for up in _above(node):
+        if up.start_byte <= at.start_byte < up.end_byte:
+            return False
+        above = up.parent
+        branch = above.child_by_field_name("consequence") if above is not None else None
+        if branch is not None and branch.id == up.id and last_in(up) in LEAVING:
+            return True
+    return False
+
+
+def otherwise(found: Reads) -> Leaving | None:
+    """Return how a function that only chooses a queue does without a handle: as at its end.
+
+    Who sends the packet ends it, if it has none.
+    """
+    view = found.first.view
+    inside = view.body.named_children if view.body is not None else []
+    last = inside[-1] if inside else None
+    if last is None or last.type != "return_statement" or not last.named_child_count:
+        return None
+    for one in below(last):
+        if one.type == "identifier":
+            local = view.local(node_text(one), one.start_byte)
+            if local is not None and (local.parameter < 0 or view.assignments(local.name)):
+                return None
+    if any(read.node.start_byte >= last.start_byte for read in found.reads):
+        return None
+    end = End(False, "", view.place(last.start_byte), "the packet is not freed")
+    return Leaving([node_text(last)], end, [], None)
+
+
+def plain_exit(context: Context, found: Reads) -> Leaving | None:
+    """Return an exit that does nothing but to drop the packet; None if there may be more to it."""
+    view, effects, others = found.first.view, context.fate.effects, False
+    for branch in _exits(view):
+        kept = kept_of(effects, view, branch)
+        end = context.fate.of(view, found.first.site.function, kept[0]) if kept else None
+        if end is None:
+            continue
+        at = found.statement
+        fits = missing_on(view, kept[0], place_of(at), at) is None
+        fits &= is_always_there(context, view, kept)
+        if fits and end.ended and not end.why and not is_busy(end):
+            if _is_plain(effects, view, kept[0]):
+                return Leaving([node_text(one) for one in kept], end, [], None)
+        # Who drops a packet there may do something for it that has to be done here, too.
+        does = set[str]().union(*(effects.words(view, one) for one in statements_on(view, kept[0])))
+        others |= "drops" in does and (not fits or bool(does - _DROPPING))
+    return None if others else _made(context, found)
+
+
+def _exits(view: View) -> Iterator[Node]:
+    for node in below(view.node):
+        branch = node.child_by_field_name("consequence") if node.type == "if_statement" else None
+        if branch is not None and leaves(branch):
+            yield branch
+
+
+def _is_plain(effects: Effects, view: View, first: Node) -> bool:
+    """Tell whether an exit counts, drops and returns; what was counted down is given back."""
+    changed = {
+        last_of(effect.who)
+        for one in below(view.body or view.node)
+        if one.type in _CHANGES and _is_before_exit(one)
+        for effect in effects.of(view, one)
+        if effect.does in ("adds", "sets")
+    }
+    for statement in statements_on(view, first):
+        if not effects.words(view, statement) <= HARMLESS | {*_COUNTS}:
+            return False
+        for one in below(statement):
+            if one.type == "update_expression" and "++" not in node_text(one):
+                return False
+            sign = one.child_by_field_name("operator")
+            if one.type == "assignment_expression" and sign is not None:
+                if node_text(sign) not in ("=", "+="):
+                    return False
+        if any(e.does == "adds" and last_of(e.who) in changed for e in effects.of(view, statement)):
+            return False
+    return True
+
+
+def _is_before_exit(change: Node) -> bool:
+    """Tell whether a change is made on the way, not where the function leaves."""
+    for up in _above(change):
+        above = up.parent
+        branch = above.child_by_field_name("consequence") if above is not None else None
+        if branch is not None and branch.id == up.id and last_in(up) in LEAVING:
+            return False
+        if up.type == "labeled_statement":
+            return False
+        before = up.prev_named_sibling
+        while before is not None:
+            if before.type == "labeled_statement":
+                return False
+            before = before.prev_named_sibling
+    return True
+
+
+def last_of(target: str) -> str:
+    """Return the member that is changed, whatever it is reached through."""
+    return target.replace("->", ".").split(".")[-1]
+
+
+def _made(context: Context, found: Reads) -> Leaving | None:
+    """Return the exit that a function has not, but could."""
+    one, view = found.first, found.first.view
+    function, result, packet = one.site.function, view.result, packet_in(view)
+    reader = context.devices.reader
+    if result is None:
+        return None
+    place = view.place(found.statement.start_byte)
+    if (result.base, result.pointers) == (_SENT, 0):
+        if not packet or view.assignments(packet) or not _is_door(context, function):
+            return None
+        files = [f for f in reader.universe.files(view.path) if f.endswith(".c")]
+        if any(_MORE in reader.corpus.data(file) for file in files):
+            # Those that wait for their kick would wait for the next packet.
+            return None
+        lines = [f"dev_kfree_skb_any({packet});", "return NETDEV_TX_OK;"]
+        if "stats" in reader.types.fields_named(DEVICE, view.path):
+            lines.insert(0, f"{found.device}->stats.tx_dropped++;")
+        return Leaving(lines, End(True, "NETDEV_TX_OK", place), [], None)
+    if (result.base, result.pointers) == ("void", 0):
+        return told_by_result(context, view, function)
+    if (result.base, result.pointers) == ("int", 0) and _consumes(context, found):
+        return Leaving(
+            [f"dev_kfree_skb_any({packet});", "return -EINVAL;"],
+            End(True, "-EINVAL", place),
+            [],
+            None,
+        )
+    values = ("NULL",) if result.pointers == 1 else _FAILED.get(result.base, ())
+    for value in values if result.pointers < 2 else ():
+        end = context.fate.of_value(view, function, value, place)
+        if end.ended and not end.why and _callers_only_drop(context, function, value):
+            return Leaving([f"return {value};"], end, [], None)
+    return None
+
+
+def _consumes(context: Context, found: Reads) -> bool:
+    """Tell whether the core hands a function a packet to send, and it frees what it can't send."""
+    one, slot = found.first, context.contract.slot(XMIT)
+    view, incoming = one.view, context.fate.graph.incoming(one.site.function)
+    doors = {entry.name for entry in incoming.entries}
+    if not slot or doors != {slot} or incoming.edges or incoming.doubts:
+        return False
+    packet = packet_in(view)
+    frees = "drops" in context.fate.effects.words(view, view.body or view.node)
+    return frees and packet != "" and not view.assignments(packet)
+
+
+def _is_door(context: Context, function: FunctionName) -> bool:
+    """Tell whether it is the stack alone that calls a function, to send a packet."""
+    incoming = context.fate.graph.incoming(function)
+    if incoming.doubts or not incoming.complete:
+        return False
+    if any(entry.name != _XMIT for entry in incoming.entries):
+        return False
+    return bool(incoming.entries) and not incoming.edges
+
+
+def _callers_only_drop(
+    context: Context, function: FunctionName, value: str, depth: int = 0
+) -> bool:
+    """Tell whether nobody undoes for a function that fails what it would have done by then."""
+    effects = context.fate.effects
+    calls = list(context.fate.calls(function))
+    for _, called in calls:
+        branch = gone_on_with(called.node, value) if called is not None else None
+        if called is None or branch is None:
+            return False
+        view = called.view
+        for statement in statements_on(view, branch):
+            if not effects.words(view, statement) <= HARMLESS | {*_COUNTS}:
+                return False
+            if any("--" in node_text(n) for n in below(statement) if n.type == "update_expression"):
+                return False
+        then = end_of(effects, view, branch)
+        if not then.ended:
+            if depth > 3 or not _callers_only_drop(context, view.function, then.value, depth + 1):
+                return False
+    return bool(calls)
