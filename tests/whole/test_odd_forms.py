@@ -307,3 +307,51 @@ static int example_post(struct example *p, struct xfrm_state *x, struct net_devi
     report = BASE.check_example(text)
     assert [f.type for f in report.findings] == []
     assert any("parse errors" in row.reason for row in report.unknown)
+
+
+SLOTS = """
+struct slot { bool taken; u32 key; };
+static struct slot example_slots[8];
+
+static struct slot *example_slot(void)
+{
+	struct slot *slot = NULL;
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		if (!example_slots[i].taken) {
+			slot = &example_slots[i];
+			slot->taken = true;
+			break;
+		}
+	}
+	return slot;
+}
+
+static int example_submit(struct example *p, struct xfrm_state *x, struct net_device *dev)
+{
+	u32 h = xfrm_dev_state_lower_handle(x, dev);
+	struct slot *slot;
+
+	TEST
+	slot = example_slot();
+	if (!slot)
+		return -EBUSY;
+	slot->key = h; /* kept */
+	writel(h, p->io);
+	return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "types"),
+    [
+        ("if (!h) return -EINVAL;", ["HANDLE_OUTLIVES_PACKET"]),
+        ("", ["HANDLE_OUTLIVES_PACKET", "UNCHECKED_LOWER_HANDLE", "UNCHECKED_LOWER_HANDLE"]),
+    ],
+)
+def test_a_loop_in_a_callee_forgets_no_test(test: str, types: list[str]) -> None:
+    """The callee does not see the handle, which its caller's local variable holds."""
+    body = "if (example_submit(p, x, dev)) kfree_skb(skb);"
+    assert sorted(kind for kind, _ in said(SLOTS.replace("TEST", test), body)) == types

@@ -87,11 +87,18 @@ def visible(state: State, values: Sequence[Value]) -> tuple[State, dict[Location
 
 
 def joined(before: State, after: State, hidden: Mapping[Location, Value]) -> State:
-    """Return the caller's state behind a call. hidden: its locals that the callee could not see."""
+    """Return the caller's state behind a call. hidden: its locals that the callee could not see.
+
+    What is known of a handle that these hold is known still: the callee may have forgotten it.
+    """
+    held = {value.id for value in hidden.values() if isinstance(value, NAMED)}
+    known = {handle: fact for handle, fact in before.known.items() if handle in held}
     joined = replace(
         after,
         memory={**hidden, **after.memory},
+        known={**known, **after.known},
         assumed={**before.assumed, **after.assumed},
+        used=after.used | (before.used & held),
     )
     trail, times = list(before.trail), Counter(before.trail)
     for mark in after.trail:
