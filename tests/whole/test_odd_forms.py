@@ -355,3 +355,20 @@ def test_a_loop_in_a_callee_forgets_no_test(test: str, types: list[str]) -> None
     """The callee does not see the handle, which its caller's local variable holds."""
     body = "if (example_submit(p, x, dev)) kfree_skb(skb);"
     assert sorted(kind for kind, _ in said(SLOTS.replace("TEST", test), body)) == types
+
+
+@pytest.mark.parametrize(
+    ("body", "types"),
+    [
+        ('asm goto("jz %l1" : : "r" (h) : : none); writel(h, p->io);\nnone: return 0;', []),
+        ('asm("setnz %0" : "=r" (p->n) : "r" (h)); if (p->n) writel(h, p->io);', []),
+        ('asm volatile("nop" : : "r" (h)); writel(h, p->io);', ["UNCHECKED_LOWER_HANDLE"]),
+    ],
+)
+def test_an_instruction_that_says_what_it_found_may_be_the_test(
+    body: str, types: list[str]
+) -> None:
+    report = BASE.check_example(driver("", f"h = example_get(x, dev);\n\t{body}"))
+    assert [f.type for f in report.findings] == types
+    admitted = "whether the comparison before this use excludes 0 is not known"
+    assert (admitted in [row.reason for row in report.unknown]) == (not types)

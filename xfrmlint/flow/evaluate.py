@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tree_sitter import Node
+
+from xfrmlint.c.expression import around
 from xfrmlint.c.integers import INT, Int, IntType, number, signed
 from xfrmlint.c.lower import Assign, Count, Keep
 from xfrmlint.c.syntax import (
@@ -122,7 +125,9 @@ class Evaluator:
         return self.held.get(one, UNKNOWN)
 
     def _opaque(self, one: Opaque) -> Value:
-        self.all(one.parts)
+        for value in self.all(one.parts):
+            if isinstance(value, Handle) and _tells(one.node):
+                self.state = self.frame.compared(self.state, value, one)
         return UNKNOWN
 
     def _cast(self, one: Cast) -> Value:
@@ -548,6 +553,17 @@ def element(of: Location, index: str) -> Location:
     if index == "0":
         return of
     return (*of, index if index.isdigit() else "[]")
+
+
+def _tells(node: Node) -> bool:
+    """Tell whether what stands for a node's operand is an instruction that can say what it found.
+
+    It jumps (asm goto), or has a result.
+    """
+    up = around(node, "gnu_asm_expression")
+    parts = up.named_children if up is not None else []
+    kinds = [part.type for part in parts if part.named_child_count]
+    return "gnu_asm_goto_list" in kinds or "gnu_asm_output_operand_list" in kinds
 
 
 def _plain(one: Expression) -> str:
