@@ -365,12 +365,16 @@ static int example_poll(struct napi_struct *napi, int budget)
     [
         ("p->netdev", []),
         ("c->ports[budget & 1]->netdev", []),
+        ("c->devs[budget & 1]", []),
         ("c->netdev", ["WRONG_LOWER_DEV"]),
     ],
 )
 def test_a_poll_function_comes_to_what_ports_have_in_common(asked: str, types: list[str]) -> None:
     card = CARD.replace("struct ring *used;", "struct ring *used; struct napi_struct napi;")
-    more = "card->netdev = dev; netif_napi_add(dev, &p->napi, example_poll);"
+    card = card.replace(
+        "struct port *ports[2];", "struct port *ports[2]; struct net_device *devs[2];"
+    )
+    more = "card->netdev = card->devs[i] = dev; netif_napi_add(dev, &p->napi, example_poll);"
     text = POLL.replace("ASKED", asked)
     head, create, rest = card.replace("MORE", more).partition("static struct net_device *port_cre")
     body = f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}"

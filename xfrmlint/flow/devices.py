@@ -161,9 +161,14 @@ class Members:
         return Device.OWN, ""
 
     def _leading(self, member: Field) -> Sequence[str]:
-        """Return the members of private data by which devices come to what holds a member."""
+        """Return the members of private data by which devices come to what holds a member.
+
+        To an element of a table, by a descriptor's number, its own device comes.
+        """
         if member.near:
             return [member.near] if member.near != member.field else []
+        if member.element:
+            return []
         return self.devices.privates.pointing(member.struct, member.path)
 
     def is_bare(self, view: View, one: Expression) -> bool:
