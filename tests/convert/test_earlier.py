@@ -83,6 +83,53 @@ def _between(what: str, declared: str = _SA) -> str:
     )
 
 
+_CALLED = "\texample_prep(ex, skb);\n"
+_PLAINLY = "\tif (!xfrm_offload(skb))\n\t\treturn;\n"
+
+
+def _tells(
+    first: str = _PLAINLY, other: str = "", called: str = _CALLED, last: str = "", more: str = ""
+) -> str:
+    """Return a driver with a function that returns nothing, and reads the handle.
+
+    other: what stands before it. last: its last statement. more: what stands behind it.
+    """
+    send = xmit(
+        f"\tif (skb_cow_head(skb, 4))\n\t\tgoto drop;\n{called}"
+        f"\twritel(1, ex->hw);\n\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}"
+    ).replace("\tstruct xfrm_state *x = xfrm_input_state(skb);\n", "")
+    return source_of(
+        f"{other}static void example_prep(struct example *ex, struct sk_buff *skb)\n{{\n"
+        f"\tstruct xfrm_state *x;\n\n{first}\tx = xfrm_input_state(skb);\n"
+        f"\twritel(x->xso.offload_handle, ex->hw);\n{last}}}\n{more}\n{send}"
+    )
+
+
+def _told(
+    first: str = "-\t\treturn;\n+\t\treturn true;\n",
+    last: str = "+\n+\treturn true;\n",
+    before: str = "",
+    behind: str = "",
+) -> str:
+    """Return the lines that change where it tells. before, behind: those around the function."""
+    return (
+        before + "-static void example_prep(struct example *ex, struct sk_buff *skb)\n"
+        "+static bool example_prep(struct example *ex, struct sk_buff *skb)\n"
+        f"+\tunsigned long handle;\n{first}"
+        "-\twritel(x->xso.offload_handle, ex->hw);\n"
+        "+\thandle = xfrm_dev_state_lower_handle(x, ex->netdev);\n"
+        "+\tif (!handle)\n+\t\treturn false;\n+\n+\twritel(handle, ex->hw);\n"
+        f"{last}{behind}-\texample_prep(ex, skb);\n"
+        f"+\tif (!example_prep(ex, skb))\n+\t\tgoto drop;\n{_FLAG}"
+    )
+
+
+_STUB = "static void example_prep(struct example *ex, struct sk_buff *skb)"
+_BOOL = _STUB.replace("void", "bool")
+_TAKES = "(struct example *ex, struct sk_buff *skb)"
+_NOTE = "static void example_note(struct example *ex)\n{\n\tex->last++;\n}\n\n"
+
+
 REFUSED = (
     Case(
         "the state is put where it is read from behind what was done",
@@ -276,6 +323,88 @@ REFUSED = (
             )
         ),
         "the function has no exit",
+    ),
+    *(
+        Case(f"a void function {what}", source, "example_prep(): ")
+        for what, source in (
+            (
+                "that a macro leaves",
+                _tells(
+                    "\tEXAMPLE_BAIL(!xfrm_offload(skb));\n",
+                    "#define EXAMPLE_OUT\treturn\n"
+                    "#define EXAMPLE_BAIL(c) do { if (c) EXAMPLE_OUT; } while (0)\n\n",
+                ),
+            ),
+            (
+                "that returns a void expression",
+                _tells(last="\treturn example_note(ex);\n", other=_NOTE),
+            ),
+            ("that returns what is cast to void", _tells(last="\treturn (void)ex;\n")),
+            (
+                "that another of its definitions leaves by a macro",
+                _tells(
+                    other="#define EXAMPLE_OUT\treturn\n#ifdef CONFIG_EXAMPLE\n",
+                    more=f"#else\n{_STUB}\n{{\n\tEXAMPLE_OUT;\n}}\n#endif\n",
+                ),
+            ),
+            (
+                "of which there is a stub that is a macro",
+                _tells(
+                    other="#ifdef CONFIG_EXAMPLE\n",
+                    more="#else\n#define example_prep(ex, skb) do { } while (0)\n#endif\n",
+                ),
+            ),
+            (
+                "that is declared with another",
+                _tells(other=f"{_STUB}, example_two(struct example *ex);\n\n"),
+            ),
+            (
+                "that is declared by a typedef",
+                _tells(
+                    other="typedef void example_fn(struct example *ex, struct sk_buff *skb);\n"
+                    "static example_fn example_prep;\n\n"
+                ),
+            ),
+            (
+                "whose address is taken",
+                _tells(more=f"\nvoid (*example_hook){_TAKES} = example_prep;\n"),
+            ),
+            (
+                "that has an alias",
+                _tells(
+                    more=f'\nvoid example_two{_TAKES} __attribute__((alias("example_prep")));\n'
+                ),
+            ),
+            (
+                "that is weak elsewhere by a macro",
+                _tells(more=f"\nvoid example_two{_TAKES} __alias(example_prep);\n"),
+            ),
+            ("that is exported", _tells(more="EXPORT_SYMBOL_GPL(example_prep);\n")),
+            (
+                "that calls itself",
+                _tells(last="\tif (ex->last++ < 4) {\n\t\texample_prep(ex, skb);\n\t}\n"),
+            ),
+            (
+                "that is called by a macro",
+                _tells(
+                    other="#define example_go(ex, skb) example_prep(ex, skb)\n\n",
+                    called="\texample_go(ex, skb);\n",
+                ),
+            ),
+            *(
+                (f"that is called as {what}", _tells(called=called))
+                for what, called in (
+                    ("one of two", "\texample_prep(ex, skb), ex->last++;\n"),
+                    ("a choice", "\tskb->len ? example_prep(ex, skb) : (void)0;\n"),
+                    (
+                        "what a loop begins with",
+                        "\tfor (example_prep(ex, skb); ex->last;)\n\t\t;\n",
+                    ),
+                    ("a branch", "\tif (skb->len)\n\t\texample_prep(ex, skb);\n"),
+                    ("what is cast", "\t(void)example_prep(ex, skb);\n"),
+                )
+            ),
+        )
     ),
 )
 
@@ -828,6 +957,49 @@ CONVERTED = (
 +	writel(handle, ex->hw);
 """
         + _FLAG,
+    ),
+    *(
+        Case(
+            f"a void function tells, {what} too",
+            _tells(other="#ifdef CONFIG_EXAMPLE\n", more=f"#else\n{_STUB}{body}\n#endif\n"),
+            _told(behind=f"-{_STUB}{head}\n+{_BOOL}{told}"),
+        )
+        for what, body, head, told in (
+            ("a stub of it", "\n{\n}", "", "\n+\treturn true;\n"),
+            ("a stub of it in one line", " { }", " { }", " { return true; }\n"),
+            ("a stub of it without a blank", " {}", " {}", " { return true; }\n"),
+            ("a stub of it that returns", " { return; }", " { return; }", " { return true; }\n"),
+            ("a stub of it with a comment", "\n{\n\t/* return */\n}", "", "\n+\treturn true;\n"),
+            (
+                "another definition of it",
+                "\n{\n\tif (skb->len)\n\t\treturn;\n\tex->last++;\n}",
+                "",
+                "\n-\t\treturn;\n+\t\treturn true;\n+\n+\treturn true;\n",
+            ),
+        )
+    ),
+    Case(
+        "a void function tells, and is declared before",
+        _tells(other=f"{_STUB};\n\n"),
+        _told(before=f"-{_STUB};\n+{_BOOL};\n"),
+    ),
+    Case(
+        "a void function tells that uses a macro which returns nowhere",
+        _tells(
+            f"\tEXAMPLE_NOTE(ex);\n{_PLAINLY}",
+            "#define EXAMPLE_NOTE(ex) do { if ((ex)->last) break; } while (0)\n\n",
+        ),
+        _told(),
+    ),
+    Case(
+        "a void function tells that returns behind a label",
+        _tells("\tif (!xfrm_offload(skb))\n\t\tgoto out;\n", last="out:\n\treturn;\n"),
+        _told("", "-\treturn;\n+\treturn true;\n"),
+    ),
+    Case(
+        "a void function tells that returns in a configuration alone",
+        _tells(last="#ifdef CONFIG_EXAMPLE\n\treturn;\n#endif\n"),
+        _told(last="-\treturn;\n+\treturn true;\n+\n+\treturn true;\n"),
     ),
 )
 

@@ -11,11 +11,16 @@
     prepare(...);                       if (!prepare(...))
                                                 goto drop;
 
-Each caller leaves by an exit of its own that is right there; else the function stays as it is.
+Each caller leaves by an exit of its own that is right there; else the function stays as it is. So
+it does where a definition of it, of which there can be several, returns otherwise than plainly.
 """
+
+import re
+from collections.abc import Iterator
 
 from tree_sitter import Node
 
+from xfrmlint.c.corpus import words
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.callers import leaving_at
@@ -40,15 +45,18 @@ def told_by_result(context: Context, view: View, function: FunctionName) -> Leav
     known = {(one.view.path, one.node.start_byte) for one in calls if one is not None}
     if named is None or not known or known != set(named.calls) or len(known) > _MOST:
         return None
+    if _has_another_name(context, function):
+        return None
     edits = []
     for path, listed in named.parameters:
-        kind = _type_of(listed)
-        if kind is None or node_text(kind) != "void":
+        made = _typed(context, path, listed)
+        if not made:
             return None
-        edits.append(Edit(path, kind.start_byte, kind.end_byte, b"bool"))
-    edits += _returns(view)
+        edits += made
     for one in calls:
-        made = _tested(context, one.view, one.node) if one is not None else []
+        # What it returns itself, to itself, is no exit of a caller's.
+        is_other = one is not None and one.view.function != function
+        made = _tested(context, one.view, one.node) if one is not None and is_other else []
         if not made:
             return None
         edits += made
@@ -56,27 +64,67 @@ def told_by_result(context: Context, view: View, function: FunctionName) -> Leav
     return Leaving(["return false;"], end, list(dict.fromkeys(edits)), None)
 
 
-def _type_of(listed: Node) -> Node | None:
-    """Return the type of what a function whose parameters are listed returns."""
-    up = listed.parent
-    if up is None or up.type != "function_declarator" or up.parent is None:
-        return None
-    return up.parent.child_by_field_name("type")
+def _has_another_name(context: Context, function: FunctionName) -> bool:
+    """Tell whether a function may be called by a name that an attribute gives it as a string."""
+    universe, corpus = context.devices.reader.universe, context.devices.reader.corpus
+    quoted = f'"{function.name}"'.encode("utf-8", "surrogateescape")
+    return any(quoted in corpus.plain(path) for path in universe.files(function.path))
 
 
-def _returns(view: View) -> list[Edit]:
-    """Return the edits by which a function says that all is well wherever it returns."""
-    body = view.body or view.node
-    found = [
-        Edit(view.path, one.start_byte, one.end_byte, b"return true;")
-        for one in below(body)
-        if one.type == "return_statement"
-    ]
+def _typed(context: Context, path: str, listed: Node) -> list[Edit]:
+    """Return the edits of a declaration or definition whose parameters are listed.
+
+    Empty if it can't be made to return a bool.
+    """
+    up = listed.parent.parent if listed.parent is not None else None
+    kind = up.child_by_field_name("type") if up is not None else None
+    if up is None or kind is None or node_text(kind) != "void":
+        return []
+    edits = [Edit(path, kind.start_byte, kind.end_byte, b"bool")]
+    body = up.child_by_field_name("body")
+    if body is None:
+        # The type is that of all that is declared with it.
+        return edits if len(up.children_by_field_name("declarator")) == 1 else []
+    if not _is_plain(context, path, body):
+        return []
+    return [*edits, *_returns(context, path, body)]
+
+
+def _is_plain(context: Context, path: str, body: Node) -> bool:
+    """Tell whether all that leaves a function is a `return;` that is seen."""
+    reader = context.devices.reader
+    text, start, end = reader.corpus.plain(path), body.start_byte, body.end_byte
+    for offset in words(text, b"return", start, end):
+        node = body.descendant_for_byte_range(offset, offset + 1)
+        up = node.parent if node is not None else None
+        if up is None or up.type != "return_statement" or up.named_child_count:
+            return False
+    hiding = reader.macros(reader.universe.files(path), reader.universe.key(path)).hiding
+    return not any(
+        any(True for _ in words(text, name.encode("utf-8", "surrogateescape"), start, end))
+        for name in hiding(["return"])
+    )
+
+
+def _returns(context: Context, path: str, body: Node) -> Iterator[Edit]:
+    """Yield the edits by which a function says that all is well wherever it returns."""
+    for one in below(body):
+        if one.type == "return_statement":
+            yield Edit(path, one.start_byte, one.end_byte, b"return true;")
+    unit, at = context.devices.reader.corpus.unit(path), body.end_byte - 1
     inside = [one for one in body.named_children if one.type != "comment"]
-    if inside and inside[-1].type != "return_statement":
-        at = body.end_byte - 1
-        found.append(Edit(view.path, at, at, b"\n\treturn true;\n"))
-    return found
+    last = inside[-1] if inside else None
+    while last is not None and last.type == "labeled_statement":
+        last = last.named_children[-1]
+    if last is not None and last.type == "return_statement":
+        if unit.condition(last.start_byte) == unit.condition(at):
+            return
+    before = unit.data[body.start_byte : at]
+    if b"\n" in before:
+        yield Edit(path, at, at, b"\n\treturn true;\n" if inside else b"\treturn true;\n")
+    else:
+        space = b"" if re.search(rb"\s$", before) else b" "
+        yield Edit(path, at, at, space + b"return true; ")
 
 
 def _tested(context: Context, view: View, call: Node) -> list[Edit]:
