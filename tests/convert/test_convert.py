@@ -1367,6 +1367,83 @@ def test_nothing_is_handed_to_a_function_that_is_more_than_called(
     assert "example_sa_of(): no net_device is in reach" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [
+        ("drivers/net/example/more.c", _SOURCE),
+        (
+            "include/net/example_lib.h",
+            "struct xfrm_state;\nstruct example_sa *example_sa_of(struct xfrm_state *x);\n",
+        ),
+    ],
+)
+def test_nothing_is_handed_to_a_function_that_others_see(
+    where: str, text: str, tmp_path: Path
+) -> None:
+    tree = _module(tmp_path, _SOURCE.replace("\n", "\n#include <net/example_lib.h>\n", 1))
+    (tree / where).write_text(text, "utf-8")
+    with (tree / EXAMPLE).with_name("Makefile").open("a", encoding="utf-8") as makefile:
+        makefile.write("obj-m += more.o\n")
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert (ran.status, ran.out) == (1, "")
+    assert "example_sa_of(): no net_device is in reach" in ran.err
+
+
+def test_another_module_s_own_function_of_that_name_is_no_other_use(tmp_path: Path) -> None:
+    tree = _module(tmp_path)
+    own = "static int example_sa_of(int x)\n{\n\treturn x;\n}\n"
+    (tree / EXAMPLE).with_name("more.c").write_text(own, "utf-8")
+    with (tree / EXAMPLE).with_name("Makefile").open("a", encoding="utf-8") as makefile:
+        makefile.write("obj-m += more.o\n")
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert (ran.status, ran.err) == (0, "")
+    assert "more.c" not in ran.out
+
+
+_PREP = """\
+#include "example.h"
+
+void example_prep(struct net_device *dev, struct sk_buff *skb)
+{
+	if (!xfrm_offload(skb))
+		return;
+	writel(xfrm_input_state(skb)->xso.offload_handle, netdev_priv(dev));
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ("{\n}\n", "+\treturn true;\n"),
+        ("{\n\tif (!skb)\n\t\treturn;\n\tskb->mark = 0;\n}\n", "+\t\treturn true;\n"),
+        ("{\n\treturn (void)skb;\n}\n", ""),
+    ],
+)
+def test_a_weak_definition_of_another_file_tells_too(other: str, told: str, tmp_path: Path) -> None:
+    tree = _module(tmp_path, _PREP)
+    folder = (tree / EXAMPLE).parent
+    head = "void example_prep(struct net_device *dev, struct sk_buff *skb)"
+    include = "#include <linux/netdevice.h>\n#include <net/xfrm.h>\n\n"
+    (folder / "example.h").write_text(f"{include}{head};\n", "utf-8")
+    weak = head.replace("void", "void __attribute__((weak))")
+    (folder / "weak.c").write_text(f'#include "example.h"\n\n{weak}\n{other}', "utf-8")
+    (folder / "Makefile").write_text(
+        "obj-m += example.o\nexample-y := main.o ipsec.o weak.o\n", "utf-8"
+    )
+    begins = _MAIN.index("\tstruct xfrm_state *x = ")
+    ends = _MAIN.index("static const struct xfrmdev_ops")
+    (folder / "main.c").write_text(
+        _MAIN[:begins] + "\tif (skb_cow_head(skb, 4))\n\t\tgoto drop;\n\texample_prep(dev, skb);\n"
+        "\twritel(1, netdev_priv(dev));\n\treturn NETDEV_TX_OK;\n\ndrop:\n"
+        "\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n}\n\n" + _MAIN[ends:],
+        "utf-8",
+    )
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert (ran.status, bool(ran.out)) == ((0, True) if told else (1, False)), ran.err
+    assert told in ran.out.partition("+++ b/drivers/net/example/weak.c")[2]
+
+
 def test_a_driver_that_keeps_the_contract_has_nothing_to_do(tmp_path: Path) -> None:
     tree = lay_fixture("rfc-converted", tmp_path / "t")
     ran = run("convert", tree, "--all", cwd=tmp_path)

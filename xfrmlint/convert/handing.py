@@ -9,6 +9,7 @@ whose address is taken, or that another module uses, keeps its type.
 """
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -21,6 +22,7 @@ from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.fate import Fate
 from xfrmlint.convert.layout import columns, free_name, line_start
 from xfrmlint.kernel.doors import CONTROL
+from xfrmlint.kernel.places import vendor
 from xfrmlint.program.devices import Devices
 from xfrmlint.program.reach import Reached, reached
 
@@ -113,7 +115,8 @@ def named_at(devices: Devices, view: View, function: FunctionName) -> Named | No
         files = [*dict.fromkeys([*files, *universe.files(function.path)])]
     found = Named([], [])
     word = function.name.encode("utf-8", "surrogateescape")
-    for path in dict.fromkeys([function.path, *files]):
+    searched = dict.fromkeys([function.path, *files])
+    for path in searched:
         if word not in corpus.data(path):
             continue
         unit = corpus.unit(path)
@@ -135,7 +138,27 @@ def named_at(devices: Devices, view: View, function: FunctionName) -> Named | No
             if not _is_known(corpus.data(path), offset):
                 return None
             found.parameters.append((path, listed))
+    if not view.static and _is_seen_elsewhere(devices, function, found, searched):
+        return None
     return found
+
+
+def _is_seen_elsewhere(
+    devices: Devices, function: FunctionName, found: Named, files: Iterable[str]
+) -> bool:
+    """Tell whether a file that is not searched names a function, and sees it declared.
+
+    That is another module that has such a function, too, or a header of all drivers'.
+    """
+    corpus, known = devices.reader.corpus, set(files)
+    word = function.name.encode("utf-8", "surrogateescape")
+    near = corpus.tree.search(rf"\b{re.escape(function.name)}\b", [vendor(function.path)])
+    heads = {path for path, _ in found.parameters if path.endswith(".h")}
+    others = [path for path in near if heads & set(corpus.closure(path))]
+    others += [path for path in corpus.closure(function.path) if word in corpus.data(path)]
+    return any(
+        path not in known and any(True for _ in words(corpus.plain(path), word)) for path in others
+    )
 
 
 def _is_known(text: bytes, offset: int) -> bool:
