@@ -376,7 +376,7 @@ REFUSED = (
                 ),
             ),
             (
-                "that is weak elsewhere by a macro",
+                "that has an alias by a macro",
                 _tells(more=f"\nvoid example_two{_TAKES} __alias(example_prep);\n"),
             ),
             ("that is exported", _tells(more="EXPORT_SYMBOL_GPL(example_prep);\n")),
