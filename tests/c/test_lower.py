@@ -336,6 +336,13 @@ CASES = {
         "3: test b -> 1, 4",
         "4: %0 = 1 -> 2",
     ],
+    # Both sides are read, and then asked one after the other.
+    "if (!a | *b) f();": [
+        "0: %0 = *b",
+        "1: test a -> 2, out",
+        "2: test %0 -> out, false",
+    ],
+    "if (a & *b) f();": ["0: test (a & *b) -> out, false"],
     "x = c ? f(1) : 2;": [
         "0: test c -> 1, 4",
         "1: %0 = f(1)",

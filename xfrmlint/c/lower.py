@@ -55,7 +55,7 @@ from xfrmlint.kernel.functions import Function, function_named
 
 _SHORT = ("&&", "||")
 _JOINING = {"|": "||", "&": "&&", "+": "||"}
-# What is not left out where the answer is known before.
+# What has effects, which come in no order.
 _DONE = Call | Assignment | Update | Choice | Block
 # What leaves a temporary behind, as conditions do.
 _KEPT = Call | Assignment | Update | Choice | Conditional
@@ -437,25 +437,28 @@ class _Builder:
                 return self.condition(one.left, self.condition(one.right, true, false), false)
             case Binary() if one.operator == "||":
                 return self.condition(one.left, true, self.condition(one.right, true, false))
-            case Binary() if (operator := self._joining(one)) != one.operator:
-                return self.condition(replace(one, operator=operator), true, false)
+            case Binary() if operator := self._joining(one):
+                # Both sides are evaluated: what the right one reads is read in any case.
+                kept = Temporary(one.right.node, one.right.start, one.right)
+                joined = replace(one, operator=operator, right=kept)
+                return self.into(kept, one.right, self.condition(joined, true, false))
             case Comma() if not isinstance(one.right, Before):
                 return self.effects(one.left, self.condition(one.right, true, false))
         return self._leaf(one, lambda pure: self.add(Test(pure, true, false)))
 
     def _joining(self, one: Binary) -> str:
-        """Return the operator that asks the same, where the sides are tests that stand alone.
+        """Return the operator that asks the same of both sides' values; nothing if none does.
 
         a | b is not 0 where one of them is not; of truths, a & b is a && b, and a + b is a || b.
         """
-        joining = _JOINING.get(one.operator)
-        if joining is None or any(isinstance(part, _DONE) for part in inside((one.right,))):
-            return one.operator
+        joining = _JOINING.get(one.operator, "")
+        if not joining or any(isinstance(part, _DONE) for part in inside((one.left, one.right))):
+            return ""
         if one.operator == "|":
             return joining
         # What a variable is costs more to learn than what an operator makes.
         sides = sorted((one.left, one.right), key=lambda side: isinstance(side, Name | Member))
-        return joining if all(map(self._is_truth, sides)) else one.operator
+        return joining if all(map(self._is_truth, sides)) else ""
 
     def _is_truth(self, one: Expression) -> bool:
         """Tell whether an expression is 0 or 1, and no more."""
