@@ -30,6 +30,42 @@ static struct example_sa *example_get(struct example *ex)
 """
 
 
+_ASKED = """\
++	unsigned long handle = 0;
++
++	if (xfrm_offload(skb)) {
++		handle = xfrm_dev_state_lower_handle(xfrm_input_state(skb),
++						     dev);
++		if (!handle) {
++			dev->stats.tx_dropped++;
++			dev_kfree_skb_any(skb);
++			return NETDEV_TX_OK;
++		}
++	}
+-		writel(xfrm_input_state(skb)->xso.offload_handle, ex->hw);
++		writel(handle, ex->hw);
++	.flags			= XFRMDEV_OPS_F_LOWER_HANDLE,"""
+_ASKED_BEHIND = """\
++	unsigned long handle;
++
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
+-	writel(x->xso.offload_handle, ex->hw);
++	writel(handle, ex->hw);
++	.flags			= XFRMDEV_OPS_F_LOWER_HANDLE,"""
+_ASKED_THERE = """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle)
++		goto drop;
++
++	writel(handle, ex->hw);
++	.flags			= XFRMDEV_OPS_F_LOWER_HANDLE,"""
+
+
 class Case(NamedTuple):
     """A driver's datapath, and what is said of it: the changed lines, or the reasons."""
 
@@ -71,8 +107,13 @@ _LOOPED = (
 )
 
 _SA = "\tstruct example_sa *sa;\n"
+_PATH = f"{_SA}\tstruct sec_path *sp = skb_sec_path(skb);\n"
+_OF_COPY = "example_xfrmdev_ops is copied, and the flags of a copy are set as the driver runs"
 _NO_LINE = "the handle is read where no statement can be put before it"
 _SENT = "\twritel(sa->iova, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+_OFFLOADED = (
+    "\tif (xfrm_offload(skb))\n\t\twritel(xfrm_input_state(skb)->xso.offload_handle, ex->hw);\n"
+)
 _READ = "\twritel(xfrm_input_state(skb)->xso.offload_handle, ex->hw);\n"
 
 
@@ -128,6 +169,83 @@ _STUB = "static void example_prep(struct example *ex, struct sk_buff *skb)"
 _BOOL = _STUB.replace("void", "bool")
 _TAKES = "(struct example *ex, struct sk_buff *skb)"
 _NOTE = "static void example_note(struct example *ex)\n{\n\tex->last++;\n}\n\n"
+
+
+_PICKS = """\
+static void example_pick(struct example *ex, struct xfrm_state **to)
+{
+	if (ex->last & 1)
+		*to = ex->second;
+}
+
+"""
+_POPS = """\
+static void example_pop(struct sk_buff *skb)
+{
+	struct sec_path *sp = skb_sec_path(skb);
+
+	if (sp->len > 1)
+		sp->len--;
+}
+
+static void example_count(struct example *ex, struct sk_buff *skb)
+{
+	ex->last += skb_sec_path(skb)->len;
+}
+
+"""
+_NEXT = """\
+static bool example_next(struct sec_path *sp, int *i, struct xfrm_state **x)
+{
+	if (++*i >= sp->len)
+		return false;
+	*x = sp->xvec[*i];
+	return true;
+}
+
+"""
+_TEMPLATE = """\
+static const struct xfrmdev_ops example_xfrmdev_ops = {
+	.xdo_dev_state_add	= example_add,
+	.xdo_dev_state_delete	= example_delete,
+};
+
+void example_copy(struct example *ex)
+{
+	FILL
+	ex->netdev->xfrmdev_ops = &ex->ops;
+}
+"""
+
+
+def _picking(body: str, declared: str = "") -> str:
+    """Return a driver that keeps a second state, and has functions that choose one."""
+    state = "\tstruct xfrm_state *x = xfrm_input_state(skb);\n"
+    tx = _PICKS + _POPS + _NEXT + xmit(body, declared).replace(state, "", 1)
+    return source_of(_HELPER + tx).replace(
+        "\tunsigned long last;\n", "\tunsigned long last;\n\tstruct xfrm_state *second;\n"
+    )
+
+
+def _behind_exit(between: str, state: str = "x") -> str:
+    """Return a driver that does something between an exit and the read."""
+    return source_of(
+        _PICKS
+        + _POPS
+        + example_tx(
+            f"\tif (skb->len < 8)\n\t\treturn false;\n{between}"
+            f"\twritel({state}->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        )
+    ).replace("\tunsigned long last;\n", "\tunsigned long last;\n\tstruct xfrm_state *second;\n")
+
+
+def _copied(fill: str) -> str:
+    """Return a driver that has a copy of a table on its net_device."""
+    return (
+        _table(_TEMPLATE.replace("FILL", fill))
+        .replace("\tspinlock_t lock;\n", "\tspinlock_t lock;\n\tstruct xfrmdev_ops ops;\n", 1)
+        .replace("\tdev->xfrmdev_ops = &example_xfrmdev_ops;\n", "\texample_copy(ex);\n")
+    )
 
 
 REFUSED = (
@@ -405,6 +523,123 @@ REFUSED = (
                 )
             ),
         )
+    ),
+    Case(
+        "who is told where the state is kept may choose another",
+        _picking(
+            "\tx = xfrm_input_state(skb);\n\tsa = example_get(ex);\n\texample_pick(ex, &x);\n"
+            "\tif (xfrm_offload(skb))\n\t\twritel(x->xso.offload_handle, ex->hw);\n" + _SENT,
+            f"{_SA}\tstruct xfrm_state *x;\n",
+        ),
+        _NO_LINE,
+    ),
+    Case(
+        "each turn of a loop is told another state",
+        _picking(
+            "\twhile (example_next(sp, &i, &x)) {\n\t\tsa = example_get(ex);\n"
+            "\t\twritel(x->xso.offload_handle, ex->hw);\n\t}\n" + _SENT,
+            f"{_SA}\tstruct xfrm_state *x = xfrm_input_state(skb);\n"
+            "\tstruct sec_path *sp = skb_sec_path(skb);\n\tint i = -1;\n",
+        ),
+        "the handle is read in a loop: what an earlier turn has done is not undone",
+    ),
+    Case(
+        "another state may be chosen behind an exit",
+        _behind_exit("\texample_pick(ex, &x);\n"),
+        "what has to be undone here need not be what was in line",
+    ),
+    Case(
+        "somebody keeps where the state is kept",
+        _picking(
+            "\tsa = example_get(ex);\n\t*at = sa->used ? ex->second : x;\n"
+            "\tif (xfrm_offload(skb))\n\t\twritel(x->xso.offload_handle, ex->hw);\n" + _SENT,
+            f"{_SA}\tstruct xfrm_state *x = xfrm_input_state(skb);\n"
+            "\tstruct xfrm_state **at = &x;\n",
+        ),
+        _NO_LINE,
+    ),
+    Case(
+        "another state may be chosen between two reads",
+        _picking(
+            "\tif (!x)\n\t\tgoto drop;\n\twritel(x->xso.offload_handle, ex->hw);\n"
+            "\texample_pick(ex, &x);\n\twritel(x->xso.offload_handle, ex->hw + 1);\n"
+            f"\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}",
+            "\tstruct xfrm_state *x = xfrm_input_state(skb);\n",
+        ),
+        "x may be another state at a later read of the handle",
+    ),
+    Case(
+        "a function that nobody sees is given the packet between two reads",
+        source_of(
+            xmit(
+                f"\tif (!skb->len)\n\t\tgoto drop;\n{_READ}\tother(skb);\n"
+                f"{_READ}\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}"
+            )
+        ),
+        "xfrm_input_state(skb) may be another state at a later read of the handle",
+    ),
+    *(
+        Case(
+            f"the packet's states are others: {what.split()[0]}", _between(what, declared), _NO_LINE
+        )
+        for what, declared in (
+            ("\tskb_sec_path(skb)->len--;\n", _SA),
+            ("\tif (sp->len > 1)\n\t\tsp->len -= 1;\n", _PATH),
+            ("\tsp->xvec[1] = sp->xvec[0];\n", _PATH),
+            ("\tmemmove(&sp->xvec[0], &sp->xvec[1], sizeof(sp->xvec[0]));\n", _PATH),
+            ("\tswap(sp->xvec[0], sp->xvec[1]);\n", _PATH),
+        )
+    ),
+    Case(
+        "a function of the driver's own takes a state from the packet",
+        _picking(f"\tsa = example_get(ex);\n\texample_pop(skb);\n{_OFFLOADED}{_SENT}", _SA),
+        _NO_LINE,
+    ),
+    Case(
+        "a function of the driver's own takes a state from the packet behind an exit",
+        _behind_exit("\texample_pop(skb);\n", "xfrm_input_state(skb)"),
+        "what has to be undone here need not be what was in line",
+    ),
+    Case(
+        "a function that nobody sees is given the packet behind an exit",
+        _behind_exit("\tother(skb);\n", "xfrm_input_state(skb)"),
+        "what other() does is not known",
+    ),
+    *(
+        Case(f"a copy of the table has other flags: {how}", _copied(fill), _OF_COPY)
+        for how, fill in (
+            ("assigned", "ex->ops = example_xfrmdev_ops;\n\tex->ops.flags = ex->last & 8;"),
+            (
+                "by memcpy()",
+                "memcpy(&ex->ops, &example_xfrmdev_ops, sizeof(ex->ops));\n\tex->ops.flags = 0;",
+            ),
+            ("masked", "ex->ops = example_xfrmdev_ops;\n\tex->ops.flags &= ex->last;"),
+        )
+    ),
+    Case(
+        "a const state whose address is taken",
+        source_of(
+            "static void example_note(const struct xfrm_state **x)\n{\n}\n\n"
+            + example_tx(
+                "\tif (skb->len < 8)\n\t\treturn false;\n\texample_note(&x);\n"
+                "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+            ).replace("\tstruct xfrm_state *x", "\tconst struct xfrm_state *x", 1)
+        ),
+        "its address is taken, and who is given that may take none else",
+    ),
+    Case(
+        "a void function whose caller has an exit in an #ifdef",
+        source_of(
+            "static void example_prep(struct example *ex, struct sk_buff *skb)\n{\n"
+            "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n}\n\n"
+            + xmit(
+                "#ifdef CONFIG_EXAMPLE\n\tif (!x)\n\t\tgoto drop;\n#endif\n"
+                "\texample_prep(ex, skb);\n\treturn NETDEV_TX_OK;\n\n"
+                f"#ifdef CONFIG_EXAMPLE\ndrop:\n{_DROP}#endif\n"
+            )
+        ),
+        "the function has no exit",
     ),
 )
 
@@ -1000,6 +1235,36 @@ CONVERTED = (
         "a void function tells that returns in a configuration alone",
         _tells(last="#ifdef CONFIG_EXAMPLE\n\treturn;\n#endif\n"),
         _told(last="-\treturn;\n+\treturn true;\n+\n+\treturn true;\n"),
+    ),
+    *(
+        Case(
+            f"what is done between is about no state: {what.split(';')[0].strip()}", source, _ASKED
+        )
+        for what, source in (
+            (what, _picking(f"\tsa = example_get(ex);\n{what}{_OFFLOADED}{_SENT}", declared))
+            for what, declared in (
+                ("\tex->last = sp->len;\n", _PATH),
+                ("\texample_count(ex, skb);\n", _SA),
+                ("\tmemcpy(sa, skb->data, sizeof(*sa));\n", _SA),
+            )
+        )
+    ),
+    *(
+        Case(f"a table that is copied: {how}", _copied(fill), _ASKED_THERE)
+        for how, fill in (
+            ("as it is", "ex->ops = example_xfrmdev_ops;"),
+            ("with more flags", "ex->ops = example_xfrmdev_ops;\n\tex->ops.flags |= 8;"),
+        )
+    ),
+    Case(
+        "a variable keeps its state whatever becomes of the packet's others",
+        _behind_exit("\texample_pop(skb);\n"),
+        _ASKED_BEHIND,
+    ),
+    Case(
+        "another variable's state is chosen behind an exit",
+        _behind_exit("\texample_pick(ex, &ex->second);\n"),
+        _ASKED_BEHIND,
     ),
 )
 

@@ -18,7 +18,7 @@ from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.effects import Effects
 from xfrmlint.convert.ends import end_of, is_busy
-from xfrmlint.convert.exits import kept_of, leaves, names_in
+from xfrmlint.convert.exits import is_always_there, kept_of, leaves, names_in
 from xfrmlint.convert.fate import Called, Fate
 from xfrmlint.convert.undone import is_in_loop, is_same_to_leave
 from xfrmlint.convert.written import indent_of, without_parentheses
@@ -134,6 +134,8 @@ def leaving_at(fate: Fate, view: View, statement: Node) -> str:
         value = end_of(fate.effects, view, kept[0]).value if len(kept) == 1 else ""
         failed = kept[0].type == "return_statement" and bool(_FAILED.match(value))
         if len(kept) != 1 or not (failed or one.end_byte <= statement.start_byte):
+            continue
+        if not is_always_there(fate.graph.reader, view, kept):
             continue
         if not is_same_to_leave(fate.effects, view, branch, statement):
             continue

@@ -30,10 +30,11 @@ from xfrmlint.convert.edits import Edit, Refused
 from xfrmlint.convert.effects import Effects
 from xfrmlint.convert.ends import End, end_of, is_busy
 from xfrmlint.convert.exits import following, is_jumped_past, taken
-from xfrmlint.convert.fresh import is_fresh, last_of, otherwise, plain_exit
+from xfrmlint.convert.fresh import is_fresh, otherwise, plain_exit
 from xfrmlint.convert.handing import handed_down
 from xfrmlint.convert.leaving import Leaving, exit_of
 from xfrmlint.convert.reads import Context, Reads, wrong_devices
+from xfrmlint.convert.same import is_changed, is_set_between, may_be_set, sets_other_state
 from xfrmlint.convert.written import (
     Written,
     has_branches,
@@ -44,13 +45,8 @@ from xfrmlint.kernel.functions import effect_named, function_named
 from xfrmlint.program.reach import Reached
 
 _CHOOSES = "ndo_select_queue"
-# What has the state of a packet be another one.
-_OTHER_STATE = re.compile(
-    r"^(secpath_(set|reset|put)|skb_ext_(add|del|reset|put)|skb_scrub_packet)$"
-)
 _OF_PACKET = (PACKET, "struct xfrm_state", "struct xfrm_offload", "struct sec_path")
 _DEEPEST = 3
-_CHANGES = ("call_expression", "assignment_expression", "update_expression")
 _ERROR = re.compile(r"^-\s*E[A-Z0-9]+$")
 
 
@@ -224,7 +220,8 @@ def _asked_at(context: Context, found: Reads, spot: Spot) -> Earlier | None:
         return None
     if not _is_reached_alike(context, found, spot) or not _may_pass(context, found, span):
         return None
-    if _is_set_between(context, found, span, f"{state} {device} {' '.join(guards)}"):
+    asked, reader = f"{state} {' '.join(guards)}", context.devices.reader
+    if is_set_between(reader, context.fate.effects, view, span, asked, device):
         return None
     statement = found.statement if spot.moved else spot.at
     moved = replace(found, statement=statement, state=state, device=device)
@@ -269,6 +266,9 @@ def _as_at(view: View, node: Node, span: range) -> str:
     local = view.local(node_text(node), node.start_byte)
     if len(values) != 1 or local is None or local.parameter >= 0:
         return ""
+    for name in view.occurrences(node_text(node)):
+        if is_changed(name) and name.parent != values[0].parent:
+            return ""
     does = function_named(called_by(values[0]))
     if values[0].type != "call_expression" or not (does.is_("state") or does.asks):
         return ""
@@ -291,37 +291,9 @@ def _are_same(view: View, words: Iterable[str], span: range, at: int = -1) -> bo
             return False
         if local.parameter < 0 and not any(value.end_byte <= span.start for value in values):
             return False
-        if any(_in(value, span) for value in values):
-            return False
-        if any(_is_changed(one) for one in view.occurrences(word) if _in(one, span)):
+        if may_be_set(view, word, span):
             return False
     return True
-
-
-def _in(node: Node, span: range) -> bool:
-    return node.start_byte in span
-
-
-def _is_changed(name: Node) -> bool:
-    """Tell whether a variable's name stands where it is changed, or may be."""
-    up = name.parent
-    if up is None:
-        return False
-    if up.type == "update_expression" or _is_of_loop_macro(name):
-        return True
-    if up.type == "assignment_expression":
-        left = up.child_by_field_name("left")
-        return left is not None and left.id == name.id
-    return up.type == "pointer_expression" and node_text(up).startswith("&")
-
-
-def _is_of_loop_macro(name: Node) -> bool:
-    """Tell whether a name is an argument of list_for_each() or the like, which sets some."""
-    comma = around(name, "comma_expression")
-    while comma is not None and comma.parent is not None and comma.parent.type == comma.type:
-        comma = comma.parent
-    loop = comma.parent.parent if comma is not None and comma.parent is not None else None
-    return loop is not None and loop.type == "while_statement"
 
 
 def _is_pure(context: Context, view: View, guard: Node) -> bool:
@@ -392,7 +364,7 @@ def _may_pass(context: Context, found: Reads, span: range) -> bool:
             continue
         if node.type == "call_expression":
             made = effects.of_call(view, node)
-            if any(_OTHER_STATE.match(effect.who) for effect in made):
+            if sets_other_state(made):
                 return False
             does = {effect.does for effect in made}
             # Who gives a lock back himself leaves no section open.
@@ -426,20 +398,6 @@ def _asks_packet(context: Context, view: View, node: Node, depth: int = 0) -> bo
             if context.fate.effects.words(view, value) <= {"nothing"}:
                 if _asks_packet(context, view, value, depth + 1):
                     return True
-    return False
-
-
-def _is_set_between(context: Context, found: Reads, span: range, asked: str) -> bool:
-    """Tell whether a member that is asked for at a place may be set between that and the reads."""
-    view, members = found.first.view, {m.encode() for m in re.findall(r"(?:->|\.)\s*(\w+)", asked)}
-    for node in below(view.node):
-        if not members or node.type not in _CHANGES or node.start_byte not in span:
-            continue
-        for effect in context.fate.effects.of(view, node):
-            changed = effect.does in ("sets", "adds") and last_of(effect.who).encode() in members
-            written = effect.does == "changes" and any(m in (node.text or b"") for m in members)
-            if changed or written:
-                return True
     return False
 
 

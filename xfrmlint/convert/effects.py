@@ -12,6 +12,7 @@ by its body, with those that it calls:
 What neither tells, a function pointer, another module's function, is not known.
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ from xfrmlint.contract.words import PACKET
 from xfrmlint.kernel.functions import effect_named
 
 _DEEPEST = 8
+# What stands around a member, a part of which is meant.
+_AROUND = ("subscript_expression", "parenthesized_expression", "pointer_expression")
 # What is a call by its looks.
 _OPERATORS = ("sizeof", "typeof", "__typeof__", "defined", "offsetof", "alignof")
 # Where the bytes of a packet are (struct sk_buff).
@@ -39,11 +42,13 @@ class Effect(NamedTuple):
     """does: a word of functions.toml, nothing if unknown; or what an assignment does to memory of
     others: "adds" to a number, "sets" it, "keeps" a packet or what is in it.
 
-    who: the function that does it; what is not known of an unknown one.
+    who: the function that does it; what is not known of an unknown one. of: the structure whose
+    member is assigned to, or is the first argument; else the type of what is.
     """
 
     does: str
     who: str
+    of: str = ""
 
 
 class Effects:
@@ -100,7 +105,7 @@ class Effects:
                 case "call_expression":
                     yield from self._called(view, one, depth, at)
                 case "assignment_expression" | "update_expression":
-                    yield from _stored(view, one, at)
+                    yield from self._stored(view, one, at)
                 case "gnu_asm_expression":
                     yield Effect("sends", "assembly")
 
@@ -122,7 +127,8 @@ class Effects:
             for body in bodies:
                 yield from self._body(body, depth)
         elif effect_named(name):
-            yield Effect(effect_named(name), name)
+            given = arguments_of(call) if effect_named(name) == "changes" and at < 0 else ()
+            yield Effect(effect_named(name), name, self._whose(view, given[0]) if given else "")
         else:
             macros = declared_macros(self._reader, name, view.path)
             for macro in macros:
@@ -162,26 +168,43 @@ class Effects:
             return
         yield from self._below(view, made, depth + 1, at)
 
+    def _stored(self, view: View, node: Node, at: int) -> Iterator[Effect]:
+        """Yield what an assignment does, if not to a variable of the function alone."""
+        target = node.child_by_field_name("left") or node.child_by_field_name("argument")
+        if target is None or is_own(view, target, at):
+            return
+        # What a macro writes has no place in the view.
+        of = self._whose(view, target) if at < 0 else ""
+        value, sign = node.child_by_field_name("right"), node.child_by_field_name("operator")
+        if value is None or (sign is not None and node_text(sign) != "="):
+            yield Effect("adds", node_text(target), of)
+            return
+        yield Effect("sets", node_text(target), of)
+        for one in (bare(value), *below(value)):
+            if one.type == "field_expression" and node_text(one.named_children[-1]) == _BYTES:
+                one = one.named_children[0]
+            elif one.id != bare(value).id:
+                continue
+            start = one.start_byte if at < 0 else at
+            local = view.local(node_text(one), start) if one.type == "identifier" else None
+            if local is not None and local.type.base == PACKET:
+                yield Effect("keeps", node_text(target))
 
-def _stored(view: View, node: Node, at: int) -> Iterator[Effect]:
-    """Yield what an assignment does, if not to a variable of the function alone."""
-    target = node.child_by_field_name("left") or node.child_by_field_name("argument")
-    if target is None or is_own(view, target, at):
-        return
-    value, sign = node.child_by_field_name("right"), node.child_by_field_name("operator")
-    if value is None or (sign is not None and node_text(sign) != "="):
-        yield Effect("adds", node_text(target))
-        return
-    yield Effect("sets", node_text(target))
-    for one in (bare(value), *below(value)):
-        if one.type == "field_expression" and node_text(one.named_children[-1]) == _BYTES:
-            one = one.named_children[0]
-        elif one.id != bare(value).id:
-            continue
-        start = one.start_byte if at < 0 else at
-        local = view.local(node_text(one), start) if one.type == "identifier" else None
-        if local is not None and local.type.base == PACKET:
-            yield Effect("keeps", node_text(target))
+    def _whose(self, view: View, target: Node) -> str:
+        """Return the structure that something is a member of; else its own type."""
+        member = target
+        while member.type in _AROUND and member.named_child_count:
+            member = member.child_by_field_name("argument") or member.named_children[-1]
+        if member.type == "field_expression":
+            kind = self._reader.types.of(member.child_by_field_name("argument"), view)
+            return kind.base if kind is not None else ""
+        kind = self._reader.types.of(target, view)
+        return f"{kind.base} {'*' * kind.pointers}".strip() if kind is not None else ""
+
+
+def last_of(target: str) -> str:
+    """Return the member that is changed, whatever it is reached through."""
+    return re.sub(r"\[.*?\]", "", target).replace("->", ".").split(".")[-1].strip(" )")
 
 
 def is_own(view: View, target: Node, at: int = -1) -> bool:

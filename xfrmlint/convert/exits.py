@@ -11,6 +11,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import called_by, outermost
 from xfrmlint.c.jumps import LEAVING, last_in
+from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
@@ -75,6 +76,16 @@ def names_in(*nodes: Node) -> set[str]:
 def label_of(view: View, name: str) -> Node | None:
     """Return the statement behind a label."""
     return next((node for label, node in labels(view) if label == name), None)
+
+
+def is_always_there(reader: Reader, view: View, kept: Sequence[Node]) -> bool:
+    """Tell whether an exit stands in no #if that its function does not stand in, with its label."""
+    unit = reader.corpus.unit(view.path)
+    here = unit.condition(view.node.start_byte)
+    jumps = [n for one in kept for n in below(one) if n.type == "goto_statement"]
+    labels_ = [label_of(view, node_text(jump.named_children[0])) for jump in jumps]
+    nodes = [*kept, *(label for label in labels_ if label is not None)]
+    return all(unit.condition(node.start_byte) == here for node in nodes)
 
 
 def labels(view: View) -> Iterator[tuple[str, Node]]:

@@ -17,16 +17,17 @@ from xfrmlint.c.jumps import LEAVING, last_in
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import DEVICE, XMIT
-from xfrmlint.convert.effects import HARMLESS, Effects
+from xfrmlint.convert.effects import HARMLESS, Effects, last_of
 from xfrmlint.convert.ends import End, end_of, is_busy
 from xfrmlint.convert.exits import (
     gone_on_with,
+    is_always_there,
     kept_of,
     leaves,
     packet_in,
     statements_on,
 )
-from xfrmlint.convert.leaving import Leaving, is_always_there
+from xfrmlint.convert.leaving import Leaving
 from xfrmlint.convert.live import missing_on, place_of
 from xfrmlint.convert.reads import Context, Reads
 from xfrmlint.convert.telling import told_by_result
@@ -105,7 +106,7 @@ def plain_exit(context: Context, found: Reads) -> Leaving | None:
             continue
         at = found.statement
         fits = missing_on(view, kept[0], place_of(at), at) is None
-        fits &= is_always_there(context, view, kept)
+        fits &= is_always_there(context.devices.reader, view, kept)
         if fits and end.ended and not end.why and not is_busy(end):
             if _is_plain(effects, view, kept[0]):
                 return Leaving([node_text(one) for one in kept], end, [], None)
@@ -161,11 +162,6 @@ def _is_before_exit(change: Node) -> bool:
                 return False
             before = before.prev_named_sibling
     return True
-
-
-def last_of(target: str) -> str:
-    """Return the member that is changed, whatever it is reached through."""
-    return target.replace("->", ".").split(".")[-1]
 
 
 def _made(context: Context, found: Reads) -> Leaving | None:

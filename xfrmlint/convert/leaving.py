@@ -21,9 +21,9 @@ from xfrmlint.convert.effects import HARMLESS, Effects
 from xfrmlint.convert.ends import End, end_of, is_busy
 from xfrmlint.convert.exits import (
     exits_before,
+    is_always_there,
     is_jumped_past,
     kept_of,
-    label_of,
     labels,
     leaves,
     names_on,
@@ -37,6 +37,7 @@ from xfrmlint.convert.layout import (
 )
 from xfrmlint.convert.live import missing_on, place_of
 from xfrmlint.convert.reads import Context, Reads, wrong_devices
+from xfrmlint.convert.same import is_set_between
 from xfrmlint.convert.undone import (
     is_held,
     is_in_loop,
@@ -76,7 +77,7 @@ def tested_by(context: Context, found: Reads, node: Node) -> tuple[End, list[Edi
         refuse(one.site, end.why)
     if not is_busy(end):
         return end, []
-    edit, end = _instead_of_busy(context.fate.effects, found, branch)
+    edit, end = _instead_of_busy(context, found, branch)
     return end, [edit]
 
 
@@ -98,9 +99,9 @@ def _passed_by(node: Node) -> Node | None:
     return next_of(asked)
 
 
-def _instead_of_busy(effects: Effects, found: Reads, branch: Node) -> tuple[Edit, End]:
+def _instead_of_busy(context: Context, found: Reads, branch: Node) -> tuple[Edit, End]:
     """Return a drop in place of NETDEV_TX_BUSY, which queues the packet again for ever."""
-    one, view = found.first, found.first.view
+    one, view, effects = found.first, found.first.view, context.fate.effects
     leaving = [n for n in below(branch) if n.type == "return_statement"]
     if (
         len(kept_of(effects, view, branch)) != 1
@@ -111,6 +112,8 @@ def _instead_of_busy(effects: Effects, found: Reads, branch: Node) -> tuple[Edit
     for label, target in labels(view):
         end = end_of(effects, view, target)
         if missing_on(view, target, branch.start_byte, branch) is not None:
+            continue
+        if not is_always_there(context.devices.reader, view, [target]):
             continue
         if end.ended and not end.why and not is_busy(end) and not _undoes(effects, view, target):
             jump = f"goto {label};".encode()
@@ -203,7 +206,7 @@ def _left_as(
         against.unfit(line, str(missing) if missing is not None else asked)
         return None
     kept = kept_of(fate.effects, one.view, branch)
-    if not is_always_there(context, one.view, kept):
+    if not is_always_there(context.devices.reader, one.view, kept):
         return None
     said = [node_text(statement) for statement in kept]
     at, behind = place_of(found.statement), None
@@ -278,16 +281,6 @@ class _Against:
         return next(iter([*self._wrong, *self._unfit]), none)
 
 
-def is_always_there(context: Context, view: View, kept: Sequence[Node]) -> bool:
-    """Tell whether an exit stands in no #if that its function does not stand in, with its label."""
-    unit = context.devices.reader.corpus.unit(view.path)
-    here = unit.condition(view.node.start_byte)
-    jumps = [n for one in kept for n in below(one) if n.type == "goto_statement"]
-    labels_ = [label_of(view, node_text(jump.named_children[0])) for jump in jumps]
-    nodes = [*kept, *(label for label in labels_ if label is not None)]
-    return all(unit.condition(node.start_byte) == here for node in nodes)
-
-
 def _may_leave(effects: Effects, view: View, branch: Node, statement: Node) -> bool:
     """Tell whether what an exit does is right where a statement stands."""
     first, last = sorted((branch, statement), key=lambda node: node.start_byte)
@@ -321,6 +314,10 @@ def _behind(context: Context, found: Reads, branch: Node) -> Node | None:
         values = one.view.assignments(word)
         if any(exit_.start_byte <= value.start_byte < statement.end_byte for value in values):
             return None
+    between = range(exit_.end_byte, statement.start_byte)
+    reader, effects = context.devices.reader, context.fate.effects
+    if is_set_between(reader, effects, one.view, between, found.state, found.device):
+        return None
     if not found.handed:
         before, way = exit_.end_byte, one.site.reached
         wrong = wrong_devices(context, one)

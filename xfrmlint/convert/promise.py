@@ -147,7 +147,36 @@ def _changed(reader: Reader, path: str, symbol: str, name: str, flag: str) -> Re
         if found is not None:
             line = reader.corpus.plain(file).count(b"\n", 0, found.start()) + 1
             return Reason(file, line, f"the {name} of {symbol} change as the driver runs")
+    return _lost_in_copy(reader, path, symbol, name)
+
+
+def _lost_in_copy(reader: Reader, path: str, symbol: str, name: str) -> Reason | None:
+    """Return where the flags of a table are set that may be a copy of another one's."""
+    own = reader.near(symbol, path)
+    if all(view.kind != "function" or _is_put_up(node) for view, node in own):
+        return None
+    for view, node in reader.near(name, path):
+        target = node.parent if node.type == "field_identifier" else None
+        up = target.parent if target is not None else None
+        if target is None or up is None or up.type != "assignment_expression":
+            continue
+        sign, left = up.child_by_field_name("operator"), up.child_by_field_name("left")
+        kind = reader.types.of(target.child_by_field_name("argument"), view)
+        if left != target or sign is None or node_text(sign) == "|=":
+            continue
+        if kind is not None and kind.base == OPS:
+            place = view.place(node.start_byte)
+            why = f"{symbol} is copied, and the {name} of a copy are set as the driver runs"
+            return Reason(place.path, place.line, why)
     return None
+
+
+def _is_put_up(symbol: Node) -> bool:
+    """Tell whether a table's name stands where its address is assigned, as to a net_device."""
+    up = symbol.parent
+    if up is None or up.type != "pointer_expression" or up.parent is None:
+        return False
+    return up.parent.type in ("assignment_expression", "init_declarator")
 
 
 def filled_after(reader: Reader, table: Table, slot: str, new: str, target: str) -> Edit | None:

@@ -31,6 +31,7 @@ from xfrmlint.convert.layout import (
 from xfrmlint.convert.leaving import branch_of, exit_of, is_decided, tested_by
 from xfrmlint.convert.leftover import left_over
 from xfrmlint.convert.reads import Context, Reads, wrong_devices
+from xfrmlint.convert.same import is_pointed_to, is_set_between
 from xfrmlint.convert.through import is_of_callbacks
 from xfrmlint.convert.written import (
     Written,
@@ -86,6 +87,7 @@ def _where_it_is_read(
     first = ordered[0]
     statement = statement_of(first.node)
     _refuse_place(ordered, statement, state)
+    _refuse_others(context, ordered, statement, state)
     before, way = statement.start_byte, first.site.reached
     wrong = wrong_devices(context, first)
     device, handed = device_in(context.devices, first.view, before, way, wrong), ()
@@ -142,6 +144,14 @@ def _refuse_place(reads: Sequence[Written], statement: Node, state: str) -> None
                 refuse(first.site, f"{word} is set anew between the reads of the handle")
 
 
+def _refuse_others(context: Context, reads: Sequence[Written], statement: Node, state: str) -> None:
+    """Several reads are asked for once: each has to be of the same state."""
+    first, between = reads[0], range(statement.start_byte, reads[-1].node.start_byte)
+    reader, effects = context.devices.reader, context.fate.effects
+    if len(reads) > 1 and is_set_between(reader, effects, first.view, between, state):
+        refuse(first.site, f"{state} may be another state at a later read of the handle")
+
+
 def _not_const(one: Written, state: str) -> tuple[Edit, ...]:
     """Return the edit that makes a state no const one, which the resolver does not take."""
     if not _is_const(one, state):
@@ -151,6 +161,8 @@ def _not_const(one: Written, state: str) -> tuple[Edit, ...]:
     values = one.view.assignments(state)
     if local is None or local.parameter >= 0 or local.value is None or len(values) != 1:
         refuse(one.site, why)
+    if any(is_pointed_to(name) for name in one.view.occurrences(state)):
+        refuse(one.site, f"{why}; its address is taken, and who is given that may take none else")
     if not function_named(called_by(local.value)).is_("state"):
         refuse(one.site, why)
     declaration = statement_of(local.value)
