@@ -790,6 +790,36 @@ CONVERTED = (
         + _FLAG,
     ),
     Case(
+        "a void function tells, behind a member that each packet sets",
+        source_of(
+            "static int example_note(struct example *ex, struct sk_buff *skb)\n{\n"
+            "\tif (skb_cow_head(skb, 0))\n\t\treturn -ENOMEM;\n\tex->last |= 1;\n\treturn 0;\n}\n\n"
+            + _PREP
+            + _prepared(
+                "\tex->last = 0;\n\terr = example_note(ex, skb);\n\tif (err < 0)\n\t\tgoto drop;\n"
+            )
+        ),
+        """\
+-static void example_prep(struct example *ex, struct sk_buff *skb)
++static bool example_prep(struct example *ex, struct sk_buff *skb)
++	unsigned long handle;
+-		return;
++		return true;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
++	writel(handle, ex->hw);
++
++	return true;
+-	example_prep(ex, skb);
++	if (!example_prep(ex, skb))
++		goto drop;
+"""
+        + _FLAG,
+    ),
+    Case(
         "a void function tells",
         source_of(
             "static void example_prep(struct example *ex, struct sk_buff *skb)\n{\n"

@@ -20,7 +20,13 @@ from xfrmlint.convert.effects import HARMLESS, Effects
 from xfrmlint.convert.ends import end_of, is_busy
 from xfrmlint.convert.exits import kept_of, leaves
 from xfrmlint.convert.fate import Called, Fate
-from xfrmlint.convert.undone import asked_for, is_in_loop, is_same_to_leave, owed_at
+from xfrmlint.convert.undone import (
+    asked_for,
+    is_in_loop,
+    is_same_to_leave,
+    is_set_anew,
+    owed_at,
+)
 from xfrmlint.convert.written import indent_of, without_parentheses
 
 _FALSE = ("false", "0", "NULL")
@@ -117,7 +123,10 @@ def _is_for_what_was_taken(effects: Effects, view: View, asked: Node, statement:
     condition = asked.child_by_field_name("condition")
     if condition is None or is_in_loop(statement):
         return True
-    return not asked_for(effects, view, condition) <= HARMLESS
+    return any(
+        effect.does not in HARMLESS and not is_set_anew(view, effect, condition.start_byte)
+        for effect in asked_for(effects, view, condition)
+    )
 
 
 def leaving_at(fate: Fate, view: View, statement: Node) -> str:

@@ -143,8 +143,8 @@ def why_not_as_asked(
     if asked is None or condition is None:
         return OTHERS
     sees = asked.start_byte < statement.start_byte
-    words = asked_for(effects, view, condition) if sees else effects.words(view, condition)
-    if not words <= HARMLESS:
+    does = asked_for(effects, view, condition) if sees else effects.of(view, condition)
+    if not {effect.does for effect in does} <= HARMLESS:
         return OTHERS
     undone = set().union(*(effects.words(view, one) for one in statements_on(view, branch)))
     if other and undone & _OF_ITS_OWN:
@@ -154,12 +154,12 @@ def why_not_as_asked(
     return ""
 
 
-def asked_for(effects: Effects, view: View, condition: Node) -> frozenset[str]:
-    """Return the words of what a condition does, and of what has set what it looks at before.
+def asked_for(effects: Effects, view: View, condition: Node) -> frozenset[Effect]:
+    """Return what a condition does, and what has set what it looks at before.
 
     ring->dma = dma_map_single(...); if (dma_mapping_error(dev, ring->dma)) asks for a mapping.
     """
-    words, names, last = effects.words(view, condition), _looked_at(condition), frozenset[str]()
+    does, names, last = effects.of(view, condition), _looked_at(condition), frozenset[str]()
     before = [
         (node, _set_by(effects, view, node))
         for node in below(view.node)
@@ -172,14 +172,31 @@ def asked_for(effects: Effects, view: View, condition: Node) -> frozenset[str]:
             value = _value_of(node)
             if not made:
                 continue
-            words |= {"adds"} & {effect.does for effect in made}
+            does |= {effect for effect in made if effect.does == "adds"}
             if value is None:
-                words |= effects.words(view, node) - _STORES
+                does |= {one for one in effects.of(view, node) if one.does not in _STORES}
                 continue
-            words |= effects.words(view, value)
+            does |= effects.of(view, value)
             if bare(value).type in _COPIED:
                 names |= _looked_at(value)
-    return words
+    return does
+
+
+def is_set_anew(view: View, effect: Effect, before: int) -> bool:
+    """Tell whether what is stored to was set by the function itself before, for this packet alone.
+
+    first->flags = 0; if (example_tso(first) < 0) goto drop; which does first->flags |= ...
+    """
+    body = view.body
+    for statement in body.named_children if body is not None else ():
+        one = statement.named_children[0] if statement.named_child_count else statement
+        left, right = one.child_by_field_name("left"), one.child_by_field_name("right")
+        if one.type != "assignment_expression" or left is None or one.end_byte > before:
+            continue
+        plain = node_text(one.child_by_field_name("operator") or one) == "="
+        if plain and effect.does in _STORES and node_text(left) == effect.who:
+            return right is not None and effect.who not in node_text(right)
+    return False
 
 
 def _value_of(node: Node) -> Node | None:
