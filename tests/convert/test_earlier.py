@@ -248,6 +248,31 @@ def _copied(fill: str) -> str:
     )
 
 
+# A slot of a ring, which is then reserved, or an error.
+_RESERVES = """\
+static int example_reserve(struct example *ex)
+{
+	if (ex->sa[1].used)
+		return -ENOSPC;
+	ex->sa[1].used = true;
+	return 0;
+}
+
+"""
+_PREP = (
+    "static void example_prep(struct example *ex, struct sk_buff *skb)\n{\n"
+    "\tstruct xfrm_state *x;\n\n\tif (!xfrm_offload(skb))\n\t\treturn;\n"
+    "\tx = xfrm_input_state(skb);\n\twritel(x->xso.offload_handle, ex->hw);\n}\n\n"
+)
+
+
+def _prepared(before: str) -> str:
+    """Return a transmit function that calls example_prep() behind something else."""
+    sent = "\texample_prep(ex, skb);\n\twritel(1, ex->hw);\n\treturn NETDEV_TX_OK;\n\n"
+    made = xmit(f"{before}{sent}drop:\n{_DROP}", "\tint err = 0;\n")
+    return made.replace("\tstruct xfrm_state *x = xfrm_input_state(skb);\n", "")
+
+
 REFUSED = (
     Case(
         "the state is put where it is read from behind what was done",
@@ -333,6 +358,25 @@ REFUSED = (
             )
         ),
         "the function has no exit",
+    ),
+    *(
+        Case(
+            f"a void function whose caller leaves for a slot that it could not have: {what}",
+            source_of(_RESERVES + _PREP + _prepared(f"{asked}\tif ({tested})\n\t\tgoto drop;\n")),
+            "no end of the packet",
+        )
+        for what, asked, tested in (
+            ("asked at once", "", "example_reserve(ex)"),
+            ("in a member", "\tex->sa[0].iova = example_reserve(ex);\n", "ex->sa[0].iova"),
+            ("in a variable", "\terr = example_reserve(ex);\n", "err"),
+        )
+    ),
+    Case(
+        "a void function whose caller leaves with the lock",
+        source_of(
+            _PREP + _prepared("\tspin_lock(&ex->lock);\n\tif (skb->len > 9)\n\t\tgoto drop;\n")
+        ),
+        "no end of the packet",
     ),
     Case(
         "a void function whose caller leaves for what it could not have",
@@ -1083,6 +1127,59 @@ CONVERTED = (
 +		return false;
 +
 +	writel(((struct example_sa *)handle)->iova, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a void function tells, behind a slot that is only looked at",
+        source_of(_PREP + _prepared("\tif (ex->sa[1].used)\n\t\tgoto drop;\n")),
+        """\
+-static void example_prep(struct example *ex, struct sk_buff *skb)
++static bool example_prep(struct example *ex, struct sk_buff *skb)
++	unsigned long handle;
+-		return;
++		return true;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
++	writel(handle, ex->hw);
++
++	return true;
+-	example_prep(ex, skb);
++	if (!example_prep(ex, skb))
++		goto drop;
+"""
+        + _FLAG,
+    ),
+    Case(
+        "a void function tells, behind a member that each packet sets",
+        source_of(
+            "static int example_note(struct example *ex, struct sk_buff *skb)\n{\n"
+            "\tif (skb_cow_head(skb, 0))\n\t\treturn -ENOMEM;\n\tex->last |= 1;\n\treturn 0;\n}\n\n"
+            + _PREP
+            + _prepared(
+                "\tex->last = 0;\n\terr = example_note(ex, skb);\n\tif (err < 0)\n\t\tgoto drop;\n"
+            )
+        ),
+        """\
+-static void example_prep(struct example *ex, struct sk_buff *skb)
++static bool example_prep(struct example *ex, struct sk_buff *skb)
++	unsigned long handle;
+-		return;
++		return true;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
++	writel(handle, ex->hw);
++
++	return true;
+-	example_prep(ex, skb);
++	if (!example_prep(ex, skb))
++		goto drop;
 """
         + _FLAG,
     ),

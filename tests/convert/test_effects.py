@@ -83,7 +83,57 @@ def _pointers(value: str, tested: str) -> str:
     )
 
 
+_IOVA = "ex->sa[skb->len & 7].iova"
+_NOT_HAD = "is for what could not be had there"
+_MAPPED = "dma_map_single(&dev->dev, skb->data, skb->len, DMA_TO_DEVICE)"
+_MAP_FAILED = f"dma_mapping_error(&dev->dev, {_IOVA})"
+
+
+def _asked_for(taken: str, tested: str, before: str = "") -> str:
+    """Return a function that leaves where a test of what is taken just before its read fails."""
+    return before + begun(
+        xmit(f"{taken}\tif ({tested})\n\t\tgoto drop;\n{_SENT}{_DROP}", "\tu32 addr;\n")
+    )
+
+
+def _tested(taken: str, exit_: str, tested: str = "!sa") -> str:
+    """Return a function that tests the handle itself, behind what is taken."""
+    return xmit(
+        f"{taken}\tsa = (struct example_sa *)x->xso.offload_handle;\n"
+        f"\tif ({tested})\n\t\tgoto out;\n\twritel(sa->iova, ex->hw);\n"
+        f"\tspin_unlock(&ex->lock);\n\treturn NETDEV_TX_OK;\n\nout:\n{exit_}{_DONE}",
+        "\tstruct example_sa *sa;\n\tdma_addr_t addr;\n",
+    )
+
+
+_LOCK, _UNLOCK = "\tspin_lock(&ex->lock);\n", "\tspin_unlock(&ex->lock);\n"
+_ADDR = f"\taddr = {_MAPPED};\n"
+_UNMAP = "\tdma_unmap_single(&dev->dev, addr, skb->len, DMA_TO_DEVICE);\n"
+_ASKED_FOR = """\
+-	sa = (struct example_sa *)x->xso.offload_handle;
++	sa = (struct example_sa *)xfrm_dev_state_lower_handle(x, dev);
+"""
+
 CONVERTED = (
+    Case(
+        "a member that is only computed is tested",
+        _asked_for(f"\t{_IOVA} = skb->len;\n", f"{_IOVA} > 9000"),
+        """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle)
++		goto drop;
++
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "the test of the handle gives back what was taken",
+        _tested(_LOCK + _ADDR, _UNMAP + _UNLOCK),
+        _ASKED_FOR + _FLAG,
+    ),
     Case(
         "a helper of the driver's own drops the packet",
         _helper("example_toss", "\tex->netdev->stats.tx_dropped++;\n\tdev_kfree_skb_any(skb);\n")
@@ -175,6 +225,81 @@ CONVERTED = (
 
 REFUSED = (
     Case(
+        "a mapping that a member keeps",
+        _asked_for(f"\t{_IOVA} = {_MAPPED};\n", _MAP_FAILED),
+        _NOT_HAD,
+    ),
+    Case(
+        "a mapping that a member keeps, and a variable is tested",
+        _asked_for(
+            f"\t{_IOVA} = {_MAPPED};\n\taddr = {_IOVA};\n",
+            "dma_mapping_error(&dev->dev, addr)",
+        ),
+        _NOT_HAD,
+    ),
+    Case(
+        "a mapping that a function keeps in a member",
+        _asked_for(
+            "\texample_map(ex, skb);\n",
+            _MAP_FAILED,
+            _helper("example_map", f"\t{_IOVA} = {_MAPPED.replace('dev->', 'ex->netdev->', 1)};\n"),
+        ),
+        _NOT_HAD,
+    ),
+    Case(
+        "what another module's function is given to fill",
+        _asked_for(f"\tvendor_map(ex, &{_IOVA});\n", f"!{_IOVA}"),
+        _NOT_HAD,
+    ),
+    Case(
+        "a lock whose success a member keeps",
+        _asked_for("\tex->sa[0].used = spin_trylock(&ex->lock);\n", "!ex->sa[0].used"),
+        _NOT_HAD,
+    ),
+    Case(
+        "an entry that a function of the driver's reserves, kept in a member",
+        _asked_for(
+            "\tex->sa[0].iova = example_get(ex, skb);\n",
+            "!ex->sa[0].iova",
+            _helper(
+                "example_get",
+                "\tif (ex->sa[1].used)\n\t\treturn 0;\n\tex->sa[1].used = true;\n\treturn 1;\n",
+                "u32",
+            ),
+        ),
+        _NOT_HAD,
+    ),
+    Case(
+        "a credit that is counted down",
+        _asked_for("\tex->sa[0].iova--;\n", "!ex->sa[0].iova"),
+        _NOT_HAD,
+    ),
+    Case(
+        "the test of the handle leaves with the lock",
+        _tested(_LOCK, ""),
+        "spin_lock() is not undone where the test of the handle leaves",
+    ),
+    Case(
+        "the test of the handle leaves with a lock of the driver's own",
+        _helper("example_begin", _LOCK) + _tested("\texample_begin(ex, skb);\n", ""),
+        "example_begin() is not undone where the test of the handle leaves",
+    ),
+    Case(
+        "the test of the handle gives back the lock alone",
+        _tested(_LOCK + _ADDR, _UNLOCK),
+        "dma_map_single() is not undone where the test of the handle leaves",
+    ),
+    Case(
+        "the test of the handle gives back the mapping alone",
+        _tested(_LOCK + _ADDR, _UNMAP),
+        "spin_lock() is not undone where the test of the handle leaves",
+    ),
+    Case(
+        "the handle is tested in a macro of the driver's own, with the lock",
+        "#define EXAMPLE_RARE(c) (c)\n\n" + _tested(_LOCK, "", "EXAMPLE_RARE(!sa)"),
+        "does not undo spin_lock()",
+    ),
+    Case(
         "behind the exit a packet goes its way that needs no handle",
         xmit(
             "\tif (skb->len > 9000)\n\t\tgoto drop;\n\tex->last++;\n\tif (!xfrm_offload(skb))\n"
@@ -202,7 +327,7 @@ REFUSED = (
         "what is taken on some ways is given back by their exit",
         begun(
             xmit(
-                "\tif (ex->last)\n\t\tspin_lock(&ex->lock);\n\tif (ex->last && skb->len > 9)\n"
+                "\tif (ex->hw)\n\t\tspin_lock(&ex->lock);\n\tif (ex->hw && skb->len > 9)\n"
                 f"\t\tgoto unlock;\n{_SENT}\nunlock:\n\tspin_unlock(&ex->lock);\n{_DONE}"
             )
         ),

@@ -16,11 +16,17 @@ from xfrmlint.c.expression import called_by
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.edits import Edit
-from xfrmlint.convert.effects import Effects
+from xfrmlint.convert.effects import HARMLESS, Effects
 from xfrmlint.convert.ends import end_of, is_busy
-from xfrmlint.convert.exits import is_always_there, kept_of, leaves, names_in
+from xfrmlint.convert.exits import is_always_there, kept_of, leaves
 from xfrmlint.convert.fate import Called, Fate
-from xfrmlint.convert.undone import is_in_loop, is_same_to_leave
+from xfrmlint.convert.undone import (
+    asked_for,
+    is_in_loop,
+    is_same_to_leave,
+    is_set_anew,
+    owed_at,
+)
 from xfrmlint.convert.written import indent_of, without_parentheses
 
 _FALSE = ("false", "0", "NULL")
@@ -117,11 +123,10 @@ def _is_for_what_was_taken(effects: Effects, view: View, asked: Node, statement:
     condition = asked.child_by_field_name("condition")
     if condition is None or is_in_loop(statement):
         return True
-    words = set(effects.words(view, condition))
-    for name in names_in(condition):
-        for value in view.assignments(name):
-            words |= effects.words(view, value) if value.end_byte <= asked.end_byte else set()
-    return bool(words & {"takes", "maps", "locks", "holds", ""})
+    return any(
+        effect.does not in HARMLESS and not is_set_anew(view, effect, condition.start_byte)
+        for effect in asked_for(effects, view, condition)
+    )
 
 
 def leaving_at(fate: Fate, view: View, statement: Node) -> str:
@@ -140,6 +145,8 @@ def leaving_at(fate: Fate, view: View, statement: Node) -> str:
         if not is_same_to_leave(fate.effects, view, branch, statement):
             continue
         if _is_for_what_was_taken(fate.effects, view, one, statement):
+            continue
+        if owed_at(fate.effects, view, statement, branch):
             continue
         end = fate.of(view, view.function, kept[0])
         if end.ended and not end.why and not is_busy(end):

@@ -44,6 +44,7 @@ from xfrmlint.convert.undone import (
     is_of_turns,
     is_same_to_leave,
     locked_between,
+    owed_at,
     why_not_as_asked,
 )
 from xfrmlint.convert.written import (
@@ -69,6 +70,9 @@ def tested_by(context: Context, found: Reads, node: Node) -> tuple[End, list[Edi
     if branch is None or not leaves(branch):
         place = one.view.place(node.start_byte)
         return End(False, "", place, "the test of the handle has no exit"), []
+    owed = owed_at(context.fate.effects, one.view, found.statement, branch)
+    if owed:
+        refuse(one.site, f"{owed} is not undone where the test of the handle leaves")
     end = context.fate.of(one.view, one.site.function, branch)
     told = _told_as_done(context, one, end)
     if told is not None:
@@ -215,6 +219,9 @@ def _left_as(
         if behind is None:
             return None
         at = behind.end_byte
+    elif owed := owed_at(fate.effects, one.view, found.statement, branch):
+        against.unfit(line, f"does not undo {owed}")
+        return None
     missing = missing_on(one.view, kept[0], at, found.statement)
     if missing is not None:
         against.unfit(line, str(missing))

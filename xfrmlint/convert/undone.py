@@ -4,13 +4,15 @@ It does if nothing was done between them but to compute, to look, to count, to r
 to set the function's own variables. What is not known may take something.
 """
 
+import re
+
 from tree_sitter import Node
 
 from xfrmlint.c.expression import LOOPS, arguments_of, bare, called_by
 from xfrmlint.c.jumps import JUMPS, last_in
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
-from xfrmlint.convert.effects import HARMLESS, Effects
+from xfrmlint.convert.effects import HARMLESS, Effect, Effects
 from xfrmlint.convert.exits import names_in, statements_on
 from xfrmlint.kernel.functions import effect_named
 
@@ -26,6 +28,11 @@ _OF_ITS_OWN = frozenset(
         *("sends", "accounts", "keeps", "defers"),
     }
 )
+# What is said of a statement that sets what others see, beside what that is set to.
+_STORES = frozenset({"sets", "adds"})
+_COPIED = ("identifier", "field_expression", "subscript_expression")
+_SETTING = ("call_expression", "assignment_expression", "update_expression", "init_declarator")
+_INDEX = re.compile(r"\[[^\[\]]*\]")
 # An exit for that something could not be had.
 OTHERS = "is for what could not be had there"
 _PARTS = ("if_statement", "else_clause", "for_statement", "while_statement", "switch_statement")
@@ -74,13 +81,13 @@ def owed_at(effects: Effects, view: View, statement: Node, branch: Node) -> str:
         for n in below(view.node)
         if n.type == "call_expression" and n.end_byte <= statement.start_byte
     ]
-    # What a function of the driver's takes, it keeps itself.
-    taking = [n for n in calls if effect_named(called_by(n)) in _OWED]
-    for call in taking:
-        does = effect_named(called_by(call))
+    for call in calls:
+        does = _owes(effects, view, call)
+        if not does:
+            continue
         later = [n for n in calls if n.start_byte > call.start_byte]
         if _is_left_before(call, statement) or any(
-            "gives back" in effects.words(view, one) for one in later
+            _gives_back(effects, view, one, does) for one in later
         ):
             continue
         exit_ = statements_on(view, branch)
@@ -88,9 +95,28 @@ def owed_at(effects: Effects, view: View, statement: Node, branch: Node) -> str:
         if not ends and _loop(call) != _loop(statement):
             # The next turn goes on with it.
             continue
-        if does == "accounts" or not any("gives back" in effects.words(view, one) for one in exit_):
+        if not any(_gives_back(effects, view, one, does) for one in exit_):
             return f"{called_by(call)}()"
     return ""
+
+
+def _owes(effects: Effects, view: View, call: Node) -> str:
+    """Return what a call has its function give back, a word of _OWED; empty if nothing.
+
+    What else a function of the driver's takes, it keeps itself.
+    """
+    does, words = effect_named(called_by(call)), effects.words(view, call)
+    if not does and "locks" in words and "gives back" not in words:
+        return "locks"
+    return does if does in _OWED else ""
+
+
+def _gives_back(effects: Effects, view: View, node: Node, does: str) -> bool:
+    """Tell whether a piece of a function gives back what another has done, a word of _OWED."""
+    return does != "accounts" and any(
+        effect.does == "gives back" and (does == "maps") == ("unmap" in effect.who)
+        for effect in effects.of(view, node)
+    )
 
 
 def _is_left_before(call: Node, statement: Node) -> bool:
@@ -116,13 +142,9 @@ def why_not_as_asked(
     condition = asked.child_by_field_name("condition") if asked is not None else None
     if asked is None or condition is None:
         return OTHERS
-    words = effects.words(view, condition)
-    if asked.start_byte < statement.start_byte:
-        for name in names_in(condition):
-            for value in view.assignments(name):
-                if value.end_byte <= condition.start_byte:
-                    words |= effects.words(view, value)
-    if not words <= HARMLESS:
+    sees = asked.start_byte < statement.start_byte
+    does = asked_for(effects, view, condition) if sees else effects.of(view, condition)
+    if not {effect.does for effect in does} <= HARMLESS:
         return OTHERS
     undone = set().union(*(effects.words(view, one) for one in statements_on(view, branch)))
     if other and undone & _OF_ITS_OWN:
@@ -130,6 +152,83 @@ def why_not_as_asked(
     if undone & _GIVEN_BACK and not _is_taken_on_all_ways(effects, view, statement):
         return "gives back what is taken on some ways alone"
     return ""
+
+
+def asked_for(effects: Effects, view: View, condition: Node) -> frozenset[Effect]:
+    """Return what a condition does, and what has set what it looks at before.
+
+    ring->dma = dma_map_single(...); if (dma_mapping_error(dev, ring->dma)) asks for a mapping.
+    """
+    does, names, last = effects.of(view, condition), _looked_at(condition), frozenset[str]()
+    before = [
+        (node, _set_by(effects, view, node))
+        for node in below(view.node)
+        if node.type in _SETTING and node.end_byte <= condition.start_byte
+    ]
+    while names != last:
+        last = names
+        for node, found in before:
+            made = [effect for effect in found if _target(effect.who) in last]
+            value = _value_of(node)
+            if not made:
+                continue
+            does |= {effect for effect in made if effect.does == "adds"}
+            if value is None:
+                does |= {one for one in effects.of(view, node) if one.does not in _STORES}
+                continue
+            does |= effects.of(view, value)
+            if bare(value).type in _COPIED:
+                names |= _looked_at(value)
+    return does
+
+
+def is_set_anew(view: View, effect: Effect, before: int) -> bool:
+    """Tell whether what is stored to was set by the function itself before, for this packet alone.
+
+    first->flags = 0; if (example_tso(first) < 0) goto drop; which does first->flags |= ...
+    """
+    body = view.body
+    for statement in body.named_children if body is not None else ():
+        one = statement.named_children[0] if statement.named_child_count else statement
+        left, right = one.child_by_field_name("left"), one.child_by_field_name("right")
+        if one.type != "assignment_expression" or left is None or one.end_byte > before:
+            continue
+        plain = node_text(one.child_by_field_name("operator") or one) == "="
+        if plain and effect.does in _STORES and node_text(left) == effect.who:
+            return right is not None and effect.who not in node_text(right)
+    return False
+
+
+def _value_of(node: Node) -> Node | None:
+    """Return what is assigned in a node, or what a variable begins with there."""
+    return node.child_by_field_name("right" if node.type == "assignment_expression" else "value")
+
+
+def _looked_at(node: Node) -> frozenset[str]:
+    """Return the variables and the members that an expression looks at."""
+    places = [one for one in below(node) if one.type in ("identifier", "field_expression")]
+    return frozenset(_target(node_text(one)) for one in places)
+
+
+def _set_by(effects: Effects, view: View, node: Node) -> list[Effect]:
+    """Return what a node sets itself, or gives a function to be set, as effects on these."""
+    if node.type == "call_expression":
+        given = [node_text(one) for one in arguments_of(node)]
+        stores = [effect for effect in effects.of_call(view, node) if effect.does in _STORES]
+        return [*stores, *(Effect("sets", one) for one in given if one.startswith("&"))]
+    target = node.child_by_field_name("declarator") or node.named_children[0]
+    counts = node.type != "init_declarator" and "adds" in effects.words(view, node)
+    sign = node.child_by_field_name("operator")
+    plain = sign is None or node_text(sign) == "="
+    return [Effect("adds" if counts and not plain else "sets", node_text(target))]
+
+
+def _target(text: str) -> str:
+    """Return a variable's name, or a member's behind a dot, whatever it is reached through."""
+    while (less := _INDEX.sub("", text)) != text:
+        text = less
+    *above, last = re.split(r"->|\.", text.strip("&*() "))
+    return f".{last}" if above else last
 
 
 def _is_taken_on_all_ways(effects: Effects, view: View, statement: Node) -> bool:
