@@ -136,6 +136,25 @@ class Effects:
             if not macros:
                 yield unknown
 
+    def leaves_locked(self, view: View, call: Node, depth: int = 0) -> bool:
+        """Tell whether a function of the driver's begins a section and does not end it.
+
+        Only what it calls itself, and what these call, is looked at: a section is kept near.
+        """
+        if depth > 1:
+            return False
+        for body in self._bodies_of(view, call):
+            calls = [one for one in below(body.node) if one.type == "call_expression"]
+            does = {effect_named(called_by(one)) for one in calls}
+            if "gives back" in does:
+                continue
+            if "locks" in does or any(
+                not effect_named(called_by(one)) and self.leaves_locked(body, one, depth + 1)
+                for one in calls
+            ):
+                return True
+        return False
+
     def _bodies_of(self, view: View, call: Node) -> list[View]:
         """Return the driver's own definitions of what a call calls, or a header's inline."""
         name = called_by(call)

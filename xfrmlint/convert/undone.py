@@ -105,9 +105,9 @@ def _owes(effects: Effects, view: View, call: Node) -> str:
 
     What else a function of the driver's takes, it keeps itself.
     """
-    does, words = effect_named(called_by(call)), effects.words(view, call)
-    if not does and "locks" in words and "gives back" not in words:
-        return "locks"
+    does = effect_named(called_by(call))
+    if not does:
+        return "locks" if effects.leaves_locked(view, call) else ""
     return does if does in _OWED else ""
 
 
