@@ -458,20 +458,16 @@ class _Builder:
             return joining
         # What a variable is costs more to learn than what an operator makes.
         sides = sorted((one.left, one.right), key=lambda side: isinstance(side, Name | Member))
-        return joining if all(map(self._is_truth, sides)) else ""
+        return joining if all(map(self._is_0_or_1, sides)) else ""
 
-    def _is_truth(self, one: Expression) -> bool:
-        """Tell whether an expression is 0 or 1, and no more."""
+    def _is_0_or_1(self, one: Expression) -> bool:
+        """Tell whether an expression is worth no more than 1: a truth, a bool, or & of such."""
         one = source_of(one)
+        if _is_truth(one):
+            return True
         match one:
-            case Unary():
-                return one.operator == "!"
             case Binary() if one.operator in "&|^":
-                return self._is_truth(one.left) and self._is_truth(one.right)
-            case Binary():
-                return one.operator in (*COMPARISONS, "&&", "||")
-            case Truth():
-                return True
+                return self._is_0_or_1(one.left) and self._is_0_or_1(one.right)
             case Name() | Member():
                 kind = self.lowered.syntax.constants.types.of(one.node, self.lowered.view)
                 return kind is not None and not kind.pointers and kind.base in ("bool", "_Bool")

@@ -17,15 +17,17 @@ from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import (
     BOOLEANS,
+    NO,
     RESOLVE,
     RESULT,
+    UNKNOWN,
+    YES,
     ZEROED,
     Contract,
     Said,
     Where,
 )
 
-YES, NO, UNKNOWN = "yes", "no", "unknown"
 _ZERO = re.compile(r"0[uUlL]*|false")
 _ERROR = re.compile(r"-\s*(?:E[A-Z0-9]+|[1-9]\d*)")
 _DEEPEST = 3

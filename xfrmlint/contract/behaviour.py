@@ -13,12 +13,13 @@ from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.answer import answers_of
 from xfrmlint.contract.core import Bodies, Body, Call, bodies_in, callers
-from xfrmlint.contract.packets import NO, UNKNOWN, YES, calls_of, core_paths, packet_device
+from xfrmlint.contract.packets import calls_of, core_paths, packet_device
 from xfrmlint.contract.words import (
     ADD,
     DELETE,
     ESN,
     FREE,
+    NO,
     OFFLOAD_OK,
     OWN_STATES,
     OWNER,
@@ -27,9 +28,11 @@ from xfrmlint.contract.words import (
     PACKET_DEVICE,
     STATE,
     STATS,
+    UNKNOWN,
     XFRM,
     XMIT,
     XSO,
+    YES,
     Contract,
     Said,
     Where,

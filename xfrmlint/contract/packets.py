@@ -21,10 +21,9 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.core import SOURCES, Body, Call, bodies_in
-from xfrmlint.contract.words import PACKET, XFRM, XMIT, Contract, Said, Where
+from xfrmlint.contract.words import NO, PACKET, UNKNOWN, XFRM, XMIT, YES, Contract, Said, Where
 from xfrmlint.kernel.functions import Operand, function_named
 
-YES, NO, UNKNOWN = "yes", "no", "unknown"
 _DEEPEST = 6
 _ENDS = (Does.RETURN, Does.END)
 

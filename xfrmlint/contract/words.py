@@ -138,6 +138,10 @@ class Function(NamedTuple):
     result: str = ""
 
 
+# What a question is answered by that asks whether something is so.
+YES, NO, UNKNOWN = "yes", "no", "unknown"
+
+
 class Said(NamedTuple):
     """What the core's code says to a question. says: a word, or unknown; reason: why that is so."""
 

@@ -28,6 +28,8 @@ from xfrmlint.contract.words import PACKET
 from xfrmlint.kernel.functions import effect_named
 
 _DEEPEST = 8
+# What can have an effect that is looked for.
+CHANGES = ("call_expression", "assignment_expression", "update_expression", "gnu_asm_expression")
 # What stands around a member, a part of which is meant.
 _AROUND = ("subscript_expression", "parenthesized_expression", "pointer_expression")
 # What is a call by its looks.

@@ -17,7 +17,7 @@ from xfrmlint.c.jumps import LEAVING, last_in
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import DEVICE, XMIT
-from xfrmlint.convert.effects import HARMLESS, Effects, last_of
+from xfrmlint.convert.effects import CHANGES, HARMLESS, Effects, last_of
 from xfrmlint.convert.ends import End, end_of, is_busy
 from xfrmlint.convert.exits import (
     gone_on_with,
@@ -34,7 +34,6 @@ from xfrmlint.convert.telling import told_by_result
 
 _SENT = "netdev_tx_t"
 _XMIT = "ndo_start_xmit"
-_CHANGES = ("call_expression", "assignment_expression", "update_expression", "gnu_asm_expression")
 _MORE = b"xmit_more"
 _COUNTS = ("adds", "drops")
 # What an exit does that drops a packet, and undoes what was done by then.
@@ -51,7 +50,7 @@ def is_fresh(effects: Effects, view: View, at: Node) -> bool:
     if any(up.type in LOOPS for up in _above(at)):
         return False
     for node in below(view.body or view.node):
-        if node.type in _CHANGES and node.start_byte < at.start_byte:
+        if node.type in CHANGES and node.start_byte < at.start_byte:
             if not effects.words(view, node) <= HARMLESS and not _is_left(node, at):
                 return False
     return True
@@ -68,11 +67,16 @@ def _is_left(node: Node, at: Node) -> bool:
     for up in _above(node):
         if up.start_byte <= at.start_byte < up.end_byte:
             return False
-        above = up.parent
-        branch = above.child_by_field_name("consequence") if above is not None else None
-        if branch is not None and branch.id == up.id and last_in(up) in LEAVING:
+        if _is_leaving_branch(up):
             return True
     return False
+
+
+def _is_leaving_branch(node: Node) -> bool:
+    """Tell whether a node is the branch of an `if` that ends by leaving the function."""
+    above = node.parent
+    branch = above.child_by_field_name("consequence") if above is not None else None
+    return branch == node and last_in(node) in LEAVING
 
 
 def otherwise(found: Reads) -> Leaving | None:
@@ -128,7 +132,7 @@ def _is_plain(effects: Effects, view: View, first: Node) -> bool:
     changed = {
         last_of(effect.who)
         for one in below(view.body or view.node)
-        if one.type in _CHANGES and _is_before_exit(one)
+        if one.type in CHANGES and _is_before_exit(one)
         for effect in effects.of(view, one)
         if effect.does in ("adds", "sets")
     }
@@ -150,11 +154,7 @@ def _is_plain(effects: Effects, view: View, first: Node) -> bool:
 def _is_before_exit(change: Node) -> bool:
     """Tell whether a change is made on the way, not where the function leaves."""
     for up in _above(change):
-        above = up.parent
-        branch = above.child_by_field_name("consequence") if above is not None else None
-        if branch is not None and branch.id == up.id and last_in(up) in LEAVING:
-            return False
-        if up.type == "labeled_statement":
+        if up.type == "labeled_statement" or _is_leaving_branch(up):
             return False
         before = up.prev_named_sibling
         while before is not None:

@@ -32,7 +32,7 @@ from xfrmlint.convert.leaving import branch_of, exit_of, is_decided, tested_by
 from xfrmlint.convert.leftover import left_over
 from xfrmlint.convert.reads import Context, Reads, wrong_devices
 from xfrmlint.convert.same import is_pointed_to, is_set_between
-from xfrmlint.convert.through import is_of_callbacks
+from xfrmlint.convert.through import callback_about_field
 from xfrmlint.convert.written import (
     Written,
     indent_of,
@@ -107,7 +107,7 @@ def _where_it_is_read(
 
 def _refuse_control(context: Context, first: Written) -> None:
     """What add and delete are about is the field itself."""
-    callback = is_of_callbacks(context, first.site.reached)
+    callback = callback_about_field(context, first.site.reached)
     if callback:
         refuse(first.site, f"packets reach it, and {callback}, too, which is about the field")
 

@@ -17,7 +17,7 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
-from xfrmlint.convert.effects import Effect, Effects, last_of
+from xfrmlint.convert.effects import CHANGES, Effect, Effects, last_of
 
 # What has the state of a packet be another one.
 _OTHER_STATE = re.compile(
@@ -26,7 +26,6 @@ _OTHER_STATE = re.compile(
 _PATH = "struct sec_path"
 # Where a state of a packet is kept: a sec path's members, or a place for a state.
 _OF_PATH = (_PATH, f"{_PATH} *", "struct xfrm_state *", "struct xfrm_state **")
-_CHANGES = ("call_expression", "assignment_expression", "update_expression")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -54,7 +53,7 @@ def is_set_between(
         if node.type == "pointer_expression" and node_text(node).startswith("&"):
             if last_of(node_text(node)) in members:
                 return True
-        if node.type not in _CHANGES:
+        if node.type not in CHANGES:
             continue
         found = effects.of(view, node)
         if any(_sets(effect, node, members) for effect in found):

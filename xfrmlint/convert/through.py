@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.corpus import words
-from xfrmlint.c.expression import arguments_of, called_by, given_to
+from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.header import declared_macros
 from xfrmlint.c.macros import Macro, macros_in
 from xfrmlint.c.unit import below, node_text, parse
@@ -24,7 +24,7 @@ from xfrmlint.contract.words import OFFLOAD_OK, XMIT, XSO
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.layout import line_start
 from xfrmlint.convert.reads import Context
-from xfrmlint.convert.written import Written, refuse, written
+from xfrmlint.convert.written import Written, read_once, refuse, written
 from xfrmlint.kernel.doors import CONTROL, DATAPATH
 from xfrmlint.program.reach import Reached, reached
 from xfrmlint.program.sites import Site
@@ -58,12 +58,12 @@ def reads_of(context: Context, site: Site) -> list[Written]:
     if macro is not None:
         return list(_uses(context, site, macro))
     one = written(context.devices.reader, site)
-    if not is_of_callbacks(context, site.reached):
+    if not callback_about_field(context, site.reached):
         return [one]
     return list(_calls(context, one))
 
 
-def is_of_callbacks(context: Context, way: Reached) -> str:
+def callback_about_field(context: Context, way: Reached) -> str:
     """Return the callback that is about the field and reaches a function; empty if none does."""
     contract = context.contract
     packets = (contract.slot(OFFLOAD_OK), contract.slot(XMIT))
@@ -121,12 +121,7 @@ def _form_of(body: bytes, parameters: tuple[str, ...], field: str) -> Form | Non
         return None
     while state.type == "parenthesized_expression":
         state = state.named_children[0]
-    return _form_in(values[0].named_children[0], _read_once(reads[0]), state, parameters)
-
-
-def _read_once(node: Node) -> Node:
-    given = given_to(node)
-    return given.call if given is not None and given.name == "READ_ONCE" else node
+    return _form_in(values[0].named_children[0], read_once(reads[0]), state, parameters)
 
 
 def _form_in(value: Node, span: Node, state: Node, parameters: tuple[str, ...]) -> Form | None:
@@ -172,7 +167,7 @@ def _around(form: Form, call: Node, cast: str) -> tuple[str, str]:
 def _calls(context: Context, one: Written) -> Iterator[Written]:
     """Yield the calls, in functions that packets reach, of one that callbacks call as well."""
     site, fate = one.site, context.fate
-    callback = is_of_callbacks(context, site.reached)
+    callback = callback_about_field(context, site.reached)
     why = f"packets reach it, and {callback}, too, which is about the field"
     incoming = fate.graph.incoming(site.function)
     form = _returned(one)
@@ -185,7 +180,7 @@ def _calls(context: Context, one: Written) -> Iterator[Written]:
         way = reached(fate.graph, called.view.function)
         if way.context == CONTROL:
             continue
-        if way.context != DATAPATH or is_of_callbacks(context, way):
+        if way.context != DATAPATH or callback_about_field(context, way):
             refuse(site, f"{why}; so is {called.view.function.name}(), which calls it")
         if not _is_known(context, one.view, called.view, form):
             refuse(site, f"{why}; what it returns has no name in {called.view.path}")

@@ -12,11 +12,10 @@ from xfrmlint.c.expression import LOOPS, arguments_of, bare, called_by
 from xfrmlint.c.jumps import JUMPS, last_in
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
-from xfrmlint.convert.effects import HARMLESS, Effect, Effects
+from xfrmlint.convert.effects import CHANGES, HARMLESS, Effect, Effects
 from xfrmlint.convert.exits import names_in, statements_on
 from xfrmlint.kernel.functions import effect_named
 
-_CHANGES = ("call_expression", "assignment_expression", "update_expression", "gnu_asm_expression")
 _TAKEN = frozenset({"takes", "maps", "locks", "holds", ""})
 # What an exit of a caller has to undo.
 _OWED = frozenset({"maps", "locks", "accounts"})
@@ -50,7 +49,7 @@ def is_untouched(effects: Effects, view: View, start: int, end: int) -> bool:
     return all(
         effects.words(view, node) <= HARMLESS
         for node in below(view.node)
-        if node.type in _CHANGES and start <= node.start_byte < end
+        if node.type in CHANGES and start <= node.start_byte < end
     )
 
 

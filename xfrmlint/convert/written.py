@@ -46,8 +46,7 @@ class Written(NamedTuple):
     @property
     def span(self) -> Node:
         """What a local takes the place of: the access, with READ_ONCE() around it."""
-        given = given_to(self.node)
-        return given.call if given is not None and given.name == "READ_ONCE" else self.node
+        return read_once(self.node)
 
     @property
     def is_handle(self) -> bool:
@@ -57,6 +56,12 @@ class Written(NamedTuple):
     def made_of(self, handle: str) -> bytes:
         """Return what stands for the access where an expression has the handle."""
         return f"{self.before}{handle}{self.after}".encode("utf-8", "surrogateescape")
+
+
+def read_once(access: Node) -> Node:
+    """Return an access with READ_ONCE() around it, if that is there."""
+    given = given_to(access)
+    return given.call if given is not None and given.name == "READ_ONCE" else access
 
 
 def refuse(site: Site, text: str) -> NoReturn:

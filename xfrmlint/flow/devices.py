@@ -248,7 +248,7 @@ class Members:
         whole = own is not None and (not own.pointers or isinstance(target, Index))
         if own is not None and whole and self._is_descriptor(view, own):
             return "hardware"
-        array = self._is_array(view, kind, name)
+        array = self.is_array(view, inner)
         if isinstance(target, Index) and not array and own is not None:
             # What lies there is not what lies beside the pointer; integers alone say nothing.
             there = self.reader.types.fields(own, view.path)
@@ -270,10 +270,10 @@ class Members:
             element = not array
         return "lasting" if root in ("own", "argument") and not element else "unknown"
 
-    def _is_array(self, view: View, kind: CType | None, name: str) -> bool:
+    def is_array(self, view: View, one: Member) -> bool:
         """Tell whether a struct's member is an array, and no pointer to one."""
-        text = b"" if kind is None or kind.node is not None else self._text(view, kind)
-        return _dimensions(name, text) > 0
+        kind = self._struct(view, one)
+        return kind is not None and _dimensions(one.name, self._text(view, kind)) > 0
 
     def _software(self, view: View, inner: Member) -> Mapping[str, CType] | None:
         """Return the members of the nearest struct around a member, by value, with a pointer.

@@ -76,14 +76,7 @@ def _is_array(driver: Driver, view: View, one: Expression) -> bool:
         declared = re.compile(rb"^[^\n(){}=]*\b%s\s*\[" % re.escape(one.name.encode()), re.M)
         corpus = driver.reader.corpus
         return any(declared.search(corpus.unit(path).text) for path in corpus.local(view.path))
-    kind = _holder(driver, view, one)
-    word, _, tag = kind.partition(" ")
-    found = driver.reader.corpus.find(word, tag, view.path) if tag else None
-    if found is None:
-        return False
-    name = (one.name if isinstance(one, Member) else one.text).encode()
-    text = driver.reader.corpus.unit(found.path).text[found.start : found.end]
-    return re.search(rb"\b" + re.escape(name) + rb"\s*\[", text) is not None
+    return isinstance(one, Member) and driver.members.is_array(view, one)
 
 
 def _is_embedded(code: Code, at: Location) -> bool:

@@ -50,6 +50,7 @@ class Common:
         self._graph = graph
         self._forms = forms
         self._privates = privates
+        self._constants = Constants(graph.reader.types)
         self._known: dict[tuple[str, str, bool], bool] = {}
 
     def leads_to(self, member: str, path: str, pointed: bool) -> bool:
@@ -226,7 +227,7 @@ class Common:
             up = around(node, "parenthesized_expression")
             if up is None or up.parent is None or up.parent.type != "while_statement":
                 continue
-            loop = loop_of(up.start_byte, Syntax(view, Constants(types)).of(up), view, types)
+            loop = loop_of(up.start_byte, Syntax(view, self._constants).of(up), view, types)
             if loop is not None and loop.over is not None and loop.variable.name == name:
                 yield loop.over.node
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from xfrmlint.c.reader import Reader
 from xfrmlint.contract.behaviour import LOCKED, PER_PACKET, called_for_acquires, runs
-from xfrmlint.contract.packets import UNKNOWN
 from xfrmlint.contract.words import (
     ADD,
     DELETE,
@@ -15,6 +14,7 @@ from xfrmlint.contract.words import (
     RESOLVE,
     SHARE,
     STATS,
+    UNKNOWN,
     XMIT,
 )
 from xfrmlint.program.ops import Table

@@ -24,7 +24,7 @@ from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import STATE, Accesses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.common import Common
-from xfrmlint.program.elements import Elements
+from xfrmlint.program.elements import Elements, index_of
 from xfrmlint.program.links import Links
 from xfrmlint.program.offers import Offers
 from xfrmlint.program.privates import Privates, private_of
@@ -131,8 +131,7 @@ class Devices:
         """Tell whether a driver fills more than one element of a table that is a member."""
         found: set[str] = set()
         for view, node in self.reader.near(table, path):
-            around = node.parent.parent if node.parent is not None else None
-            index = around.child_by_field_name("index") if around is not None else None
+            index = index_of(node)
             if index is not None and self.tracer.forms.stores_at(view, node):
                 text = node_text(index)
                 found |= {text} if self.constants.value(text, view.path) else {text, ""}

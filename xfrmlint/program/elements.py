@@ -106,12 +106,12 @@ class Elements:
             self._stored[key] = frozenset(
                 self._number(view, Syntax(view, self._constants).of(index)).turned
                 for view, node in self._reader.near(table, path)
-                if (index := _index_of(node)) is not None and self._forms.stores_at(view, node)
+                if (index := index_of(node)) is not None and self._forms.stores_at(view, node)
             )
         return self._stored[key]
 
 
-def _index_of(table: Node) -> Node | None:
+def index_of(table: Node) -> Node | None:
     """Return the index by which an element of a table that is a member is taken."""
     around = table.parent.parent if table.parent is not None else None
     return around.child_by_field_name("index") if around is not None else None
