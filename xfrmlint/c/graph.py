@@ -242,6 +242,9 @@ class _Builder:
             if label is None or node.has_error:
                 return self.add(Step(Does.CUT, node))
             index = self.label(node_text(label), node)
+            if not self.steps[index].next:
+                # What stands behind it is built first: it leads back.
+                self.steps[index].again = True
             if not jumps.scopes:
                 return index
             self.jumping.append(

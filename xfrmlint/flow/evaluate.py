@@ -11,7 +11,7 @@ from typing import Any
 from tree_sitter import Node
 
 from xfrmlint.c.expression import around
-from xfrmlint.c.integers import INT, Int, IntType, number, signed
+from xfrmlint.c.integers import Int, IntType, number, signed
 from xfrmlint.c.lower import Assign, Count, Keep
 from xfrmlint.c.syntax import (
     Address,
@@ -60,6 +60,7 @@ from xfrmlint.flow.values import (
     Offload,
     Packet,
     Pointer,
+    Span,
     State,
     Struct,
     Told,
@@ -70,7 +71,7 @@ from xfrmlint.flow.values import (
 from xfrmlint.kernel import structs
 
 Held = Mapping[Temporary, Value]
-NUMBERS = (Handle, Constant)
+NUMBERS = (Handle, Constant, Span)
 _TRUTHS = {"NULL": True, "false": True, "true": False}
 
 
@@ -439,20 +440,12 @@ class Evaluator:
         target = step.update.target
         made: Value = UNKNOWN
         value = self.value(target)
-        if isinstance(value, Handle):
-            counted = computed([value, UNKNOWN], step.update.operator, [None, Int(1, INT)])
+        if isinstance(value, NUMBERS):
+            sides = [value, self.frame.constant("1", step.update)]
+            counted = computed(sides, step.update.operator, self._numbers(sides))
             made = self.frame.typed(counted, self.frame.declared_type(target), step.update)
-        elif isinstance(value, Constant) and step.update.operator == "+":
-            made = self._counted(value)
         self._store(target, made)
-        return value if step.update.before and isinstance(value, Handle) else made
-
-    def _counted(self, value: Constant) -> Value:
-        """Return a counter behind ++. Which number it is is not told: a loop would have no end."""
-        number = self.driver.number_of(value, self.frame.view)
-        if number.value < 0 if number is not None else value.zero is not False:
-            return UNKNOWN
-        return replace(value, text="", zero=False, number=None)
+        return value if step.update.before and isinstance(value, NUMBERS) else made
 
     def declare(self, declaration: Declaration) -> None:
         """Give a variable its first value."""

@@ -4,18 +4,28 @@ import re
 from dataclasses import replace
 
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.integers import INT, POINTER, Int, IntType, common, wrapped
+from xfrmlint.c.integers import INT, POINTER, Int, IntType, common, limits, wrapped
 from xfrmlint.c.mention import unevaluated
 from xfrmlint.c.syntax import (
     Expression,
     Index,
     Member,
     Name,
+    Temporary,
+    Update,
     bared,
     source_of,
+    uncast,
 )
 from xfrmlint.c.unit import Place
-from xfrmlint.flow.arithmetic import fitted, is_error_number, numbered, sa_at
+from xfrmlint.flow.arithmetic import (
+    fitted,
+    is_error_number,
+    moved,
+    numbered,
+    refitted,
+    sa_at,
+)
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.relevance import Body
@@ -34,6 +44,7 @@ from xfrmlint.flow.values import (
     Netdev,
     Packet,
     Pointer,
+    Span,
     State,
     Struct,
     Unknown,
@@ -68,6 +79,8 @@ class Frame:
         self.correlated = correlated
         self.name = f"={depth}"
         self.returned: Outcomes = []
+        # What counters are compared with: where a loop's can stop.
+        self.bounds: set[int] = set()
 
     def place(self, one: Expression) -> Place:
         return self.view.place(one.start)
@@ -138,6 +151,41 @@ class Frame:
         if found is None:
             return None
         return ("global" if found[0] else self.name, found[1])
+
+    def counter(self, one: Expression) -> Name | None:
+        """Return the counter that an expression is, or counts on."""
+        one = uncast(one)
+        if isinstance(one, Temporary) and isinstance(one.of, Update):
+            one = uncast(one.of.target)
+        return one if isinstance(one, Name) and one.name in self.body.counters else None
+
+    def span(self, value: Value, name: str) -> Span | None:
+        """Return between which numbers a counter is that has a value."""
+        kind = self.body.counters.get(name)
+        if kind is None or not isinstance(value, Span | Constant | Unknown):
+            return None
+        if isinstance(value, Span):
+            return value
+        number = self.driver.number_of(value, self.view)
+        if number is None:
+            return Span(*limits(kind), kind)
+        made = wrapped(number.value, kind)
+        return Span(made.value, made.value, kind)
+
+    def narrow(self, state: State, one: Expression, was: Span, now: Span) -> State:
+        """Return the state in which a counter, or what was read of it, is between two numbers."""
+        name = self.counter(one)
+        at = self.variable(name) if name is not None else None
+        if name is None or at is None:
+            return state
+        one = uncast(one)
+        if isinstance(one, Temporary) and isinstance(one.of, Update) and one.of.before:
+            values = [moved(span, one.of.operator, 1) for span in (was, now)]
+        else:
+            values = [was, now]
+        held = state.memory.get(at, UNKNOWN)
+        before, after, known = (self.span(value, name.name) for value in (*values, held))
+        return state.stored(at, after) if after is not None and known == before != after else state
 
     def load(self, state: State, at: Location, one: Expression) -> tuple[State, Value]:
         """Read a location. Where nothing is held it is taken for a pointer until a type says more.
@@ -295,7 +343,7 @@ class Frame:
 
     def fitted(self, value: Value, kind: CType | None) -> Value:
         """Return a number as what an integer type makes of it."""
-        if not isinstance(value, Handle | Constant):
+        if not isinstance(value, Handle | Constant | Span):
             return value
         wide = self.driver.integer(kind, self.view)
         return self.cast_to(value, wide) if wide is not None else value
@@ -303,6 +351,8 @@ class Frame:
     def cast_to(self, value: Value, wide: IntType) -> Value:
         if isinstance(value, Handle):
             return fitted(value, wide)
+        if isinstance(value, Span):
+            return refitted(value, wide)
         if not isinstance(value, Constant) or (wide.signed and wide.bits >= INT.bits):
             # Nothing that is an int loses anything: its name can be looked up later.
             return value

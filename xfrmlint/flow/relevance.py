@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
+from xfrmlint.c.integers import BOOL, COMPARISONS, IntType
 from xfrmlint.c.lower import Lowered
 from xfrmlint.c.syntax import (
     Address,
@@ -133,7 +134,8 @@ class _Names(NamedTuple):
     """A step's names: all, variables it assigns or takes the address of, members it assigns.
 
     through: those variables through which it stores, as they point. constant: those that it makes
-    constants. changed: those that it computes with: f in f |= x.
+    constants. changed: those that it computes with: f in f |= x. asked: names in the conditions
+    inside its expressions.
     """
 
     words: frozenset[str]
@@ -143,6 +145,7 @@ class _Names(NamedTuple):
     through: frozenset[str]
     constant: frozenset[str]
     changed: frozenset[str]
+    asked: frozenset[str]
 
     def ends(self, name: str) -> bool:
         """Tell whether nothing is left of what a variable was before."""
@@ -166,13 +169,6 @@ class Body:
             for word in names.words:
                 self.naming.setdefault(word, []).append(i)
         self.conditions = _repeated(steps, written, self.names)
-        # Where a variable is made a constant.
-        self.constants: dict[str, set[int]] = {}
-        for i, names in enumerate(self.names):
-            # What a loop counts from is no flag.
-            for name in names.constant if written[i].endswith(";") else ():
-                self.constants.setdefault(name, set()).add(i)
-        self.flags = frozenset(self.constants)
         self.behind = _before(steps)
         # A macro as a statement of its own can leave the function.
         self.macros = {i for i, text in enumerate(written) if _MACRO.match(text)}
@@ -183,6 +179,15 @@ class Body:
         self.packets = {name for name, kind in known if kind == _PACKET} - {*view.parameters}
         self.states = {name for name, kind in known if kind == _STATE}
         self.scalars = {name for name, kind in known if not kind.pointers} - self.structs
+        self.counters = self._counters(known, constants)
+        # Where a variable is made a constant, or counted on.
+        self.constants: dict[str, set[int]] = {}
+        for i, names in enumerate(self.names):
+            # What a loop counts from is no flag, unless it is asked for elsewhere, too.
+            flags = names.constant if written[i].endswith(";") else frozenset[str]()
+            for name in flags | (names.constant | names.changed) & {*self.counters}:
+                self.constants.setdefault(name, set()).add(i)
+        self.flags = frozenset(self.constants)
         self._pairs: dict[int, list[Expression]] = {}
         self.aliases = self._aliases()
         # Where the evaluator found each name to lie: a frame's, or a static variable's.
@@ -191,6 +196,29 @@ class Body:
         self.elements: dict[int, str] = {}
         # Whether each member is one of a union.
         self.unions: dict[int, bool] = {}
+
+    def _counters(
+        self, known: Sequence[tuple[str, CType]], constants: Constants
+    ) -> dict[str, IntType]:
+        """Return the integers that are counted on and decide, with their types.
+
+        What only says whether a loop goes on decides nothing else.
+        """
+        counted: set[str] = set().union(*(names.changed for names in self.names))
+        asked: set[str] = set()
+        for step, names in zip(self.graph.steps, self.names, strict=True):
+            if not step.again:
+                whole = step.does in (Does.TEST, Does.SWITCH)
+                asked |= names.words if whole else names.asked
+        found: dict[str, set[IntType | None]] = {}
+        for name, kind in known:
+            if name in counted & asked:
+                found.setdefault(name, set()).add(constants.type(kind, self.view.path))
+        return {
+            name: kind
+            for name, (kind, *others) in found.items()
+            if kind not in (None, BOOL) and not others
+        }
 
     def pairs(self, index: int) -> list[Expression]:
         """Return a step's assignments, initializers and calls."""
@@ -467,7 +495,7 @@ class Body:
         if not words - {"true", "false"}:
             return True
         others = {w for w in words - self.flags if not w.isupper()} - {"likely", "unlikely"}
-        asked = words & results | (set() if others else words & self.flags)
+        asked = words & (results | {*self.counters}) | (set() if others else words & self.flags)
         return any(decided.at(index, name) for name in asked)
 
 
@@ -527,7 +555,10 @@ def _names(text: str, statement: Sequence[Expression]) -> _Names:
 
 
 def _stored(part: Expression) -> Iterator[tuple[str, str]]:
-    """Yield the names that an expression stores in, or takes the address of, with how."""
+    """Yield the names that an expression stores in, takes the address of, or asks, with how."""
+    asked = part.condition if isinstance(part, Conditional) else part
+    if asked is not part or (isinstance(part, Binary) and part.operator in COMPARISONS):
+        yield from (("asked", name) for name in _WORD.findall(asked.text))
     if isinstance(part, Address) and (name := _taken(part)):
         yield "taken", name
     if not isinstance(part, Assignment | Update | Declaration):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import NamedTuple
 
-from xfrmlint.c.integers import ULONG, Int
+from xfrmlint.c.integers import ULONG, Int, IntType
 from xfrmlint.c.unit import Place
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 
@@ -131,6 +131,15 @@ class Bits:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A number between two, and it can be either: a counter's, of which a loop knows no more."""
+
+    low: int
+    high: int
+    type: IntType
+
+
+@dataclass(frozen=True, slots=True)
 class Pointer:
     """The address of a location."""
 
@@ -190,6 +199,7 @@ Value = (
     | Offload
     | Constant
     | Bits
+    | Span
     | Pointer
     | Struct
     | Packet
@@ -309,6 +319,11 @@ class State:
         if known:
             facts[handle] = known
         return replace(self, known=facts, used=self.used - {handle})
+
+    def doubted(self) -> "State":
+        """Return the state in which no handle is surely 0: what is asked can depend on it."""
+        known = {k: "compared" if fact == "zero" else fact for k, fact in self.known.items()}
+        return self if known == self.known else replace(self, known=known)
 
     def stored(self, at: Location, value: Value) -> "State":
         """Return the state with a value at a location; a struct's members are copied."""
