@@ -1134,6 +1134,36 @@ def test_a_flag_is_summed_up(statements: str, paths: set[str]) -> None:
     assert found - {"ask", DROPPED} == paths
 
 
+KEPT = "struct priv *p = netdev_priv(dev); "
+KEPT_NEXT = "ask, !0, store stored in p->ring->next"
+ERROR = "cut whether a handle or an error's number is stored in p->ring->{} is not known"
+
+
+@pytest.mark.parametrize(
+    ("statements", "paths"),
+    [
+        (
+            "int e = (int)h; if (e < 0) p->ring->next = e; else if (e) give(e);",
+            {"ask, !0, " + ERROR.format("next"), GIVEN, DROPPED, ZERO_DROPPED},
+        ),
+        (
+            "u32 k = h; int e = k; if (e >= 0) return NETDEV_TX_OK;\np->ring->last = k;",
+            {"ask, !0, " + ERROR.format("last"), DROPPED, ZERO_DROPPED},
+        ),
+        (
+            "if (IS_ERR_VALUE(h)) { p->ring->last = h; return NETDEV_TX_OK; }\nif (h) give(h);",
+            {"ask, " + ERROR.format("last"), GIVEN, ZERO_DROPPED},
+        ),
+        # What is not below 0 is none, nor is what was not asked.
+        ("int e = (int)h; if (e > 0) p->ring->next = e;", {KEPT_NEXT, DROPPED, ZERO_DROPPED}),
+        ("int e = (int)h; if (e) p->ring->next = e;", {KEPT_NEXT, DROPPED, ZERO_DROPPED}),
+        ("int e = (int)h; if (e > 0) return NETDEV_TX_OK;\ngive(e);", {DROPPED, ZERO_GIVEN, GIVEN}),
+    ],
+)
+def test_a_negative_number_that_is_kept_can_be_an_error(statements: str, paths: set[str]) -> None:
+    assert ways(H + KEPT + statements, NUMBERS) == paths
+
+
 RETRIED = X + "\tunsigned long h = 0; int i; int tries = 3; u8 few = 4; bool ok = false;\n\t"
 ASK = "h = xfrm_dev_state_lower_handle(x, dev);"
 ONCE = f"{{ {ASK} if (h) break; }}"

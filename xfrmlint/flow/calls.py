@@ -229,6 +229,9 @@ class Calls:
             found = [
                 (s, values[0] if way and is_number else frame.truth(way, call)) for s, way in ways
             ]
+            if not found and isinstance(values[0], Handle) and not is_number:
+                erring = frame.negative(state, values[0])
+                return [(erring, frame.truth(True, call)), (state, frame.truth(False, call))]
             return found or [(state, UNKNOWN)]
         if does.is_("looks"):
             return [(state, UNKNOWN)]

@@ -224,7 +224,14 @@ class Conditions:
         usual = calculated(wrapped(1, handle.zero.type), sign, number)
         if usual != at_zero:
             state = self.frame.heeded(state, handle)
-        return self.split(state, handle, bool(at_zero.value), others, one)
+        ways = self.split(state, handle, bool(at_zero.value), others, one)
+        below = calculated(wrapped(-1, handle.zero.type), sign, number)
+        if not handle.zero.type.signed or below in (usual, None):
+            return ways
+        # What is asked is whether it is negative, as errors are.
+        return [
+            (self.frame.negative(s, handle) if way == below.value else s, way) for s, way in ways
+        ]
 
     def erroneous(self, state: State, value: Value, one: Expression) -> Branches:
         """Return the ways on which a value is an error's number; none if that is not known."""

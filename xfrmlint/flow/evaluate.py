@@ -53,6 +53,7 @@ from xfrmlint.flow.values import (
     NEIGHBOUR,
     UNKNOWN,
     Constant,
+    Form,
     Handle,
     Location,
     Mark,
@@ -505,6 +506,10 @@ class Evaluator:
             self.used(value, target, text)
             return
         kept = self.state.stored(at, value) if at is not None else self.state
+        if where == "lasting" and value.form is Form.HEEDED:
+            why = f"whether a handle or an error's number is {text} is not known"
+            self.state = self.frame.mark(kept, Kind.CUT, target, text=why)
+            return
         if where == "lasting":
             self.code.kept.add(self.driver.members.named(view, named))
         put = "" if where == "lasting" else where

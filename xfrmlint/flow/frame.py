@@ -1,6 +1,7 @@
 """One function on one frame: its names, its events, and what its types make of values."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 from xfrmlint.c.ctype import CType
@@ -334,12 +335,13 @@ class Frame:
         """Return the state in which an error in a handle's place was asked for."""
         if state.known.get(handle.id) != "zero" or not _is_error(handle.zero):
             return state
-        asked = replace(handle, form=Form.HEEDED)
-        memory = {
-            k: asked if isinstance(v, Handle) and (v.id, v.zero) == (handle.id, handle.zero) else v
-            for k, v in state.memory.items()
-        }
-        return replace(state, memory=memory)
+        return _as_errors(state, lambda one: (one.id, one.zero) == (handle.id, handle.zero))
+
+    def negative(self, state: State, handle: Handle) -> State:
+        """Return the state in which a handle is below 0: it can be an error's number."""
+        if state.known.get(handle.id) == "zero":
+            return state
+        return _as_errors(state, lambda one: one.id == handle.id)
 
     def fitted(self, value: Value, kind: CType | None) -> Value:
         """Return a number as what an integer type makes of it."""
@@ -420,6 +422,15 @@ def _is_error(number: Int | None) -> bool:
     if number is None or number.value in (-1, (1 << number.type.bits) - 1):
         return False
     return is_error_number(number)
+
+
+def _as_errors(state: State, are: Callable[[Handle], bool]) -> State:
+    """Return the state in which some of the handles are errors that were asked for."""
+    memory = {
+        k: replace(v, form=Form.HEEDED) if isinstance(v, Handle) and are(v) else v
+        for k, v in state.memory.items()
+    }
+    return replace(state, memory=memory)
 
 
 def known_of(state: State, handle: Handle) -> str:

@@ -66,7 +66,7 @@ class Form(IntEnum):
     FULL = -1  # never 0: a bit was set in it
     COMPUTED = 0  # other handles can give the number that 0 gives
     EXACT = 1  # no other handle gives the number that 0 gives
-    HEEDED = 2  # an error's in its place, which was asked for: then it is no handle
+    HEEDED = 2  # an error's, which was asked for: then it is no handle
 
 
 @dataclass(frozen=True, slots=True)
