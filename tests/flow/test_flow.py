@@ -1220,6 +1220,46 @@ def test_a_counter_tells_that_there_is_none(statements: str, known: set[str]) ->
     assert found == {"nonzero"} | known
 
 
+UNREADABLE = (
+    "switch (skb->len) case 1: busy();",
+    "switch (!!h) case 1: busy();",
+    "if skb->len busy();",
+    "busy() busy();",
+    "@ odd @;",
+    "int 5x = 3;",
+    "if (busy() { }",
+    "case 3 4: busy();",
+    "= 3;",
+    "do busy(); until (3);",
+)
+
+
+@pytest.mark.parametrize("unreadable", UNREADABLE)
+@pytest.mark.parametrize(
+    ("statements", "surely"),
+    [
+        ("{}\nif (!h) return NETDEV_TX_OK;\ngive(h);", set()),
+        ("if (!h) {{\n{}\nreturn NETDEV_TX_OK; }}\ngive(h);", set()),
+        ("if (!h) return NETDEV_TX_OK;\n{}\ngive(h);", set()),
+        ("if (!h) busy();\n{}\ngive(h);", set()),
+        ("{}\ngive(h);", set()),
+        # What stands behind the use changes nothing.
+        ("give(h);\n{}", {""}),
+    ],
+)
+def test_what_cant_be_read_can_be_a_test(
+    statements: str, surely: set[str], unreadable: str
+) -> None:
+    paths = traced(driver(H + statements.format(unreadable))).paths
+    found = {
+        facts
+        for path in paths
+        for event, facts in zip(path.events, path.known, strict=True)
+        if event.kind is Kind.USE
+    }
+    assert found - {"nonzero", "compared"} == surely
+
+
 MEMORY = """\
 struct flow { u32 hash; u32 hits; u32 sa; struct list_head node; };
 struct plain { u32 hash; u32 sa; };

@@ -15,8 +15,10 @@ from tree_sitter import Node
 from xfrmlint.c.blanking import Branch
 from xfrmlint.c.cleanups import Cleanups, Scope
 from xfrmlint.c.dialect import RANGE
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.unit import below, errors_in, node_text
 from xfrmlint.c.view import View
+
+_STATEMENTS = ("_statement", "_clause", "declaration")
 
 
 class Does(StrEnum):
@@ -38,7 +40,7 @@ class Step:
     cases: SWITCH: a label's text (None for default) and index. labels: CONFIGURED: condition and
     whether it holds, for each successor. again: a loop comes back to this one. cleanup: RETURN:
     what is done behind its expression, where scopes end. begins: what follows is the first turn of
-    a loop made by a macro.
+    a loop made by a macro. misread: the parser does not understand what stands here.
     """
 
     does: Does
@@ -49,6 +51,7 @@ class Step:
     again: bool = False
     cleanup: Sequence[Node] = ()
     begins: bool = False
+    misread: bool = False
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,10 @@ class _Builder:
         if scope is not None:
             inside = self.scoped(scope, partial(self._statement, node), after, jumps)
             return self.add(Step(Does.EVALUATE, None, [inside, after])) if scope.skipped else inside
-        return self._statement(node, after, jumps)
+        start = self._statement(node, after, jumps)
+        if not _is_misread(node):
+            return start
+        return self.add(Step(Does.EVALUATE, None, [start], misread=True))
 
     def _statement(self, node: Node, after: int, jumps: _Jumps) -> int:
         kind = node.type
@@ -319,6 +325,17 @@ class _Builder:
             label = label.replace(RANGE, "...")
             self.steps[jumps.switch].cases.append((label or None, entry))
         return entry
+
+
+def _is_misread(node: Node) -> bool:
+    """Tell whether the parser does not understand a statement, those inside it aside."""
+    if not node.has_error or node.is_error:
+        return node.is_error
+    if node.type in ("expression_statement", "declaration", "return_statement"):
+        return bool(errors_in(node))
+    # An error among a block's statements is one of them.
+    inside = _STATEMENTS if node.type != "compound_statement" else (*_STATEMENTS, "ERROR")
+    return any(c.is_missing or (c.has_error and not c.type.endswith(inside)) for c in node.children)
 
 
 def _has_comma(condition: Node | None) -> bool:

@@ -365,6 +365,7 @@ class Body:
             for i, step in enumerate(steps)
             if step.does in _ENDS
             or step.again
+            or step.misread
             or i in self.macros
             or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results, decided))
         }

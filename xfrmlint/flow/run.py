@@ -218,6 +218,8 @@ class _Walk:
                 if turned is None:
                     continue
                 point = turned
+            if step.misread:
+                point = point._replace(state=point.state.doubted(untested=True))
             self.run.steps += 1
             if self._is_over():
                 self._cut(point, _TOO_MANY_PATHS)

@@ -320,9 +320,15 @@ class State:
             facts[handle] = known
         return replace(self, known=facts, used=self.used - {handle})
 
-    def doubted(self) -> "State":
-        """Return the state in which no handle is surely 0: what is asked can depend on it."""
+    def doubted(self, untested: bool = False) -> "State":
+        """Return the state in which no handle is surely 0: what is asked can depend on it.
+
+        untested: nor one that was not tested.
+        """
         known = {k: "compared" if fact == "zero" else fact for k, fact in self.known.items()}
+        if untested:
+            held = {v.id for v in self.memory.values() if isinstance(v, NAMED)}
+            known = dict.fromkeys(held, "compared") | known
         return self if known == self.known else replace(self, known=known)
 
     def stored(self, at: Location, value: Value) -> "State":
