@@ -362,6 +362,11 @@ class Evaluator:
         while isinstance(left := terms[-1].left, Binary):
             terms.append(left)
         value = self.value(terms[-1].left)
+        added = _added(terms)
+        if isinstance(value, Pointer) and added is not None and isinstance(added.of, Member):
+            # What is that far behind a table's beginning is an element of it.
+            at = self._element_at(added)
+            return Pointer(at) if at is not None else UNKNOWN
         for term in reversed(terms):
             sides = [value, self.value(term.right)]
             if term.operator == "?:":
@@ -566,6 +571,21 @@ def _tells(node: Node) -> bool:
 
 def _plain(one: Expression) -> str:
     return " ".join(uncast(one).text.split())
+
+
+def _added(terms: Sequence[Binary]) -> Index | None:
+    """Return what `table + 1 - n` points to as the element of a table: [1 - n]."""
+    if any(term.operator not in ("+", "-") for term in terms):
+        return None
+    first, *others = reversed(terms)
+    index = first.right
+    if first.operator == "-":
+        index = Unary(first.node, index.start, "-", index)
+    for term in others:
+        index = Binary(term.node, index.start, term.operator, index, term.right)
+    # What is cast is counted in other elements.
+    of = first.left.of if isinstance(first.left, Temporary) else first.left
+    return Index(first.node, first.start, of, index)
 
 
 def _is_extreme(one: Conditional) -> bool:

@@ -305,7 +305,7 @@ class Frame:
         table = bared(one.of)
         if not self.code.resolves or not isinstance(table, Member) or at[-1:] != ("[]",):
             return at
-        key = one.start
+        key = one.index.start
         if key not in self.body.elements:
             elements = self.driver.members.devices.elements
             anothers = elements.is_anothers(self.view, one.index, table.name)
