@@ -1220,6 +1220,37 @@ def test_a_counter_tells_that_there_is_none(statements: str, known: set[str]) ->
     assert found == {"nonzero"} | known
 
 
+SLOW = {"ask, 0", "ask, !0, use given to give()"}
+FAST = {"ask, use given to give()"}
+
+
+@pytest.mark.parametrize(
+    ("condition", "outside", "flags", "paths"),
+    [
+        ("FAST", "#define FAST 0\n", "", SLOW),
+        ("FAST", "#define FAST 1\n", "", FAST),
+        ("FAST && skb->len", "#define FAST 0\n", "", SLOW),
+        ("skb->len || FAST", "#define FAST 1\n", "", FAST),
+        ("FAST", "", "-DFAST=0", SLOW),
+        ("fast", "", "-Dfast=0", SLOW),
+        ("FAST && skb->len", "", "-DFAST=0", SLOW),
+        ("FAST", "", "-DFAST", FAST),
+        ("FAST == 3", "", "-DFAST=3", FAST),
+        ("FAST", "#ifndef FAST\n#define FAST 0\n#endif\n", "-DFAST=1", FAST),
+        # Which number it is is up to the configuration, or it decides nothing alone.
+        ("FAST", "", "", SLOW | FAST),
+        ("FAST && skb->len", "", "-DFAST=1", SLOW | FAST),
+        ("FAST", "", "-DFAST=0\nccflags-$(CONFIG_FAST) += -DFAST=1", SLOW | FAST),
+        ("FAST", "#ifdef A\n#define FAST 0\n#else\n#define FAST 1\n#endif\n", "", SLOW | FAST),
+    ],
+)
+def test_a_macros_number_decides(condition: str, outside: str, flags: str, paths: set[str]) -> None:
+    text = driver(f"{H}if ({condition}) give(h); else if (h) give(h);", outside)
+    make = f"obj-m += foo.o\nccflags-y += {flags}\n"
+    found = traced({**text, "drivers/net/foo/Makefile": make}).paths
+    assert {said(path.events) for path in found} - {""} == paths
+
+
 UNREADABLE = (
     "switch (skb->len) case 1: busy();",
     "switch (!!h) case 1: busy();",

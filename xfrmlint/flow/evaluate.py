@@ -164,7 +164,7 @@ class Evaluator:
         """Return what a name stands for that is no variable. one: where it stands."""
         zero = _TRUTHS.get(name, structs.ENUMERATORS.get(name))
         if zero is None and not CAPITALS.match(name):
-            if not self.driver.constants.is_enumerator(name, self.frame.view.path):
+            if not self.driver.constants.is_constant(name, self.frame.view.path):
                 return None
         return self.frame.constant(name, one, zero)
 

@@ -491,13 +491,21 @@ class Body:
         ]
 
     def _asks(self, index: int, results: set[str], decided: "_Decided") -> bool:
-        """Tell whether a condition asks for a result, or for nothing but flags."""
+        """Tell whether a condition asks for a result, or for nothing but flags; or is settled."""
         words = self.names[index].words
-        if not words - {"true", "false"}:
+        if not words - {"true", "false"} or self._is_settled(index):
             return True
         others = {w for w in words - self.flags if not w.isupper()} - {"likely", "unlikely"}
         asked = words & (results | {*self.counters}) | (set() if others else words & self.flags)
         return any(decided.at(index, name) for name in asked)
+
+    def _is_settled(self, index: int) -> bool:
+        """Tell whether a condition is the same on all paths: a macro's number decides."""
+        constants, path = self.lowered.syntax.constants, self.view.path
+        given, text = constants.types.corpus.given(path), self.lowered.text(index)
+        named = any(word.isupper() or word in given for word in self.names[index].words)
+        joined = "&&" in text or "||" in text
+        return (named or joined) and constants.value(text, path) is not None
 
 
 class _Decided:
