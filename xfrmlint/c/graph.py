@@ -15,7 +15,7 @@ from tree_sitter import Node
 from xfrmlint.c.blanking import Branch
 from xfrmlint.c.cleanups import Cleanups, Scope
 from xfrmlint.c.dialect import RANGE
-from xfrmlint.c.unit import below, errors_in, node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 
 _STATEMENTS = ("_statement", "_clause", "declaration")
@@ -329,13 +329,8 @@ class _Builder:
 
 def _is_misread(node: Node) -> bool:
     """Tell whether the parser does not understand a statement, those inside it aside."""
-    if not node.has_error or node.is_error:
-        return node.is_error
-    if node.type in ("expression_statement", "declaration", "return_statement"):
-        return bool(errors_in(node))
-    # An error among a block's statements is one of them.
-    inside = _STATEMENTS if node.type != "compound_statement" else (*_STATEMENTS, "ERROR")
-    return any(c.is_missing or (c.has_error and not c.type.endswith(inside)) for c in node.children)
+    inside = (c for c in node.children if not c.type.endswith(_STATEMENTS))
+    return node.is_error or any(c.has_error or c.is_missing for c in inside)
 
 
 def _has_comma(condition: Node | None) -> bool:

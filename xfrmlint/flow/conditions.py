@@ -7,10 +7,12 @@ from xfrmlint.c.integers import COMPARISONS, INT, Int, calculated, common, wrapp
 from xfrmlint.c.syntax import Binary, Expression, Name, Truth, Unary, inside, uncast
 from xfrmlint.flow.arithmetic import (
     EQUAL,
+    OPPOSITE,
     Branches,
     equal,
     is_error_number,
     is_zero,
+    moved,
     narrowed,
     outcomes,
     same_device,
@@ -37,7 +39,6 @@ from xfrmlint.kernel.functions import function_named
 # An error's number: which one makes no difference.
 _ANY_ERROR = Int(-1, INT)
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
-_OPPOSITE = {"<": ">=", ">": "<=", "<=": ">", ">=": "<", "==": "!=", "!=": "=="}
 
 
 def _is_named(value: Value) -> bool:
@@ -125,25 +126,24 @@ class Conditions:
 
         Where both are open, what is known only of a range of its numbers is nothing sure.
         """
-        name = self.frame.counter(one)
-        span = self.frame.span(value, name.name if name is not None else "")
-        if span is None or number is None:
+        name, on = self.frame.counter(one) or (None, 0)
+        span = self.frame.span(value, name.name) if name is not None else None
+        if name is None or span is None or number is None:
             return []
         kind = common(span.type, number.type)
         if span.low < 0 and not kind.signed:
             return []
         bound = wrapped(number.value, kind).value
         self.frame.bounds |= {bound - 1, bound, bound + 1}
-        ways = [
-            (narrowed(span, sign, bound), True),
-            (narrowed(span, _OPPOSITE[sign], bound), False),
-        ]
+        ways = [(narrowed(span, asked, bound), asked == sign) for asked in (sign, OPPOSITE[sign])]
         found: Branches = []
         for left, way in ways:
             if left is not None:
                 sure = left.low == left.high or (None, not way) in ways
                 after = state if sure else state.doubted()
-                found.append((self.frame.narrow(after, one, span, left), way))
+                found.append(
+                    (self.frame.narrow(after, name, moved(span, on), moved(left, on)), way)
+                )
         return found
 
     def tested(self, state: State, handle: Handle, one: Expression) -> Branches:
@@ -230,7 +230,8 @@ class Conditions:
             return ways
         # What is asked is whether it is negative, as errors are.
         return [
-            (self.frame.negative(s, handle) if way == below.value else s, way) for s, way in ways
+            (self.frame.heeded(s, handle, True) if way == below.value else s, way)
+            for s, way in ways
         ]
 
     def erroneous(self, state: State, value: Value, one: Expression) -> Branches:

@@ -241,10 +241,8 @@ class Evaluator:
             case Handle():
                 self.used(of, one, "dereferenced")
                 return ("sa", name)
-            case Pointer():
+            case Pointer() | Struct():
                 return of.to if self._in_union(one) else (*of.to, name)
-            case Struct():
-                return of.at if self._in_union(one) else (*of.at, name)
             case Packet():
                 return of.device if name == "dev" else ("skb", name)
             case Unknown() if of.packet:
@@ -285,8 +283,7 @@ class Evaluator:
             self.used(which, one, f"used as index of {one.of.text}")
             return ("sa", "[]")
         if isinstance(of, Pointer | Struct):
-            to = of.to if isinstance(of, Pointer) else of.at
-            at = self.frame.element(element(to, self._number(which)), one)
+            at = self.frame.element(element(of.to, self._number(which)), one)
             self.code.addressed.note(at, self.frame.view, one)
             return at
         return ("skb", "[]") if isinstance(of, Unknown) and of.packet else None
@@ -341,7 +338,7 @@ class Evaluator:
                     return ("sa",)
                 return of.to if isinstance(of, Pointer) else None
             case Compound():
-                return self._compound(one).at
+                return self._compound(one).to
         self.value(one)
         return None
 
@@ -480,7 +477,7 @@ class Evaluator:
             value = self.frame.typed(value, self.frame.type(target), target)
         if at is None or not at[0].startswith("="):
             if isinstance(value, Struct):
-                self.left_whole(at, value.at, target)
+                self.left_whole(at, value.to, target)
             if isinstance(value, Handle):
                 self.left(at, value, target)
                 return
@@ -575,12 +572,10 @@ def _plain(one: Expression) -> str:
 
 def _added(terms: Sequence[Binary]) -> Index | None:
     """Return what `table + 1 - n` points to as the element of a table: [1 - n]."""
-    if any(term.operator not in ("+", "-") for term in terms):
-        return None
     first, *others = reversed(terms)
+    if first.operator != "+" or any(term.operator not in ("+", "-") for term in others):
+        return None
     index = first.right
-    if first.operator == "-":
-        index = Unary(first.node, index.start, "-", index)
     for term in others:
         index = Binary(term.node, index.start, term.operator, index, term.right)
     # What is cast is counted in other elements.

@@ -1,7 +1,6 @@
 """One function on one frame: its names, its events, and what its types make of values."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
 from xfrmlint.c.ctype import CType
@@ -19,14 +18,7 @@ from xfrmlint.c.syntax import (
     uncast,
 )
 from xfrmlint.c.unit import Place
-from xfrmlint.flow.arithmetic import (
-    fitted,
-    is_error_number,
-    moved,
-    numbered,
-    refitted,
-    sa_at,
-)
+from xfrmlint.flow.arithmetic import fitted, is_error_number, numbered, refitted, sa_at
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.relevance import Body
@@ -107,10 +99,8 @@ class Frame:
         device: Device = Device.UNKNOWN,
     ) -> State:
         """Note an event at an expression."""
-        made = Mark(kind, self.place(one), self.view.function.name, handle)
-        return state.marked(
-            made._replace(text=text, known=known, nonzero=nonzero, put=put, device=device)
-        )
+        made = Mark(kind, self.place(one), self.view.function.name, handle, device=device)
+        return state.marked(made._replace(text=text, known=known, nonzero=nonzero, put=put))
 
     def used(self, state: State, handle: Handle, one: Expression, text: str) -> State:
         """Note a use of a handle."""
@@ -153,12 +143,13 @@ class Frame:
             return None
         return ("global" if found[0] else self.name, found[1])
 
-    def counter(self, one: Expression) -> Name | None:
-        """Return the counter that an expression is, or counts on."""
-        one = uncast(one)
+    def counter(self, one: Expression) -> tuple[Name, int] | None:
+        """Return the counter that an expression is, or counts on, and how far it is on since."""
+        one, on = uncast(one), 0
         if isinstance(one, Temporary) and isinstance(one.of, Update):
+            on = (1 if one.of.operator == "+" else -1) * one.of.before
             one = uncast(one.of.target)
-        return one if isinstance(one, Name) and one.name in self.body.counters else None
+        return (one, on) if isinstance(one, Name) and one.name in self.body.counters else None
 
     def span(self, value: Value, name: str) -> Span | None:
         """Return between which numbers a counter is that has a value."""
@@ -170,22 +161,16 @@ class Frame:
         number = self.driver.number_of(value, self.view)
         if number is None:
             return Span(*limits(kind), kind)
-        made = wrapped(number.value, kind)
-        return Span(made.value, made.value, kind)
+        only = wrapped(number.value, kind).value
+        return Span(only, only, kind)
 
-    def narrow(self, state: State, one: Expression, was: Span, now: Span) -> State:
-        """Return the state in which a counter, or what was read of it, is between two numbers."""
-        name = self.counter(one)
-        at = self.variable(name) if name is not None else None
-        if name is None or at is None:
+    def narrow(self, state: State, name: Name, was: Value, now: Value) -> State:
+        """Return the state in which a counter that was between two numbers is between others."""
+        at = self.variable(name)
+        if at is None:
             return state
-        one = uncast(one)
-        if isinstance(one, Temporary) and isinstance(one.of, Update) and one.of.before:
-            values = [moved(span, one.of.operator, 1) for span in (was, now)]
-        else:
-            values = [was, now]
         held = state.memory.get(at, UNKNOWN)
-        before, after, known = (self.span(value, name.name) for value in (*values, held))
+        known, before, after = (self.span(one, name.name) for one in (held, was, now))
         return state.stored(at, after) if after is not None and known == before != after else state
 
     def load(self, state: State, at: Location, one: Expression) -> tuple[State, Value]:
@@ -331,17 +316,20 @@ class Frame:
             return Handle(handle.id, Form.COMPUTED, number)
         return value
 
-    def heeded(self, state: State, handle: Handle) -> State:
-        """Return the state in which an error in a handle's place was asked for."""
-        if state.known.get(handle.id) != "zero" or not _is_error(handle.zero):
-            return state
-        return _as_errors(state, lambda one: (one.id, one.zero) == (handle.id, handle.zero))
+    def heeded(self, state: State, handle: Handle, negative: bool = False) -> State:
+        """Return the state in which an error in a handle's place was asked for.
 
-    def negative(self, state: State, handle: Handle) -> State:
-        """Return the state in which a handle is below 0: it can be an error's number."""
-        if state.known.get(handle.id) == "zero":
+        negative: it is the handle that is below 0, as errors are.
+        """
+        is_zero = state.known.get(handle.id) == "zero"
+        if is_zero == negative or not (negative or _is_error(handle.zero)):
             return state
-        return _as_errors(state, lambda one: one.id == handle.id)
+        memory = dict(state.memory)
+        for at, held in state.memory.items():
+            if isinstance(held, Handle) and held.id == handle.id:
+                if negative or held.zero == handle.zero:
+                    memory[at] = replace(held, form=Form.HEEDED)
+        return replace(state, memory=memory)
 
     def fitted(self, value: Value, kind: CType | None) -> Value:
         """Return a number as what an integer type makes of it."""
@@ -422,15 +410,6 @@ def _is_error(number: Int | None) -> bool:
     if number is None or number.value in (-1, (1 << number.type.bits) - 1):
         return False
     return is_error_number(number)
-
-
-def _as_errors(state: State, are: Callable[[Handle], bool]) -> State:
-    """Return the state in which some of the handles are errors that were asked for."""
-    memory = {
-        k: replace(v, form=Form.HEEDED) if isinstance(v, Handle) and are(v) else v
-        for k, v in state.memory.items()
-    }
-    return replace(state, memory=memory)
 
 
 def known_of(state: State, handle: Handle) -> str:

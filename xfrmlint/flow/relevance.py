@@ -7,7 +7,7 @@ others are skipped; their branches count as both ways.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
-from xfrmlint.c.integers import BOOL, COMPARISONS, IntType
+from xfrmlint.c.integers import BOOL, IntType
 from xfrmlint.c.lower import Lowered
 from xfrmlint.c.syntax import (
     Address,
@@ -134,8 +134,7 @@ class _Names(NamedTuple):
     """A step's names: all, variables it assigns or takes the address of, members it assigns.
 
     through: those variables through which it stores, as they point. constant: those that it makes
-    constants. changed: those that it computes with: f in f |= x. asked: names in the conditions
-    inside its expressions.
+    constants. changed: those that it computes with: f in f |= x.
     """
 
     words: frozenset[str]
@@ -145,7 +144,6 @@ class _Names(NamedTuple):
     through: frozenset[str]
     constant: frozenset[str]
     changed: frozenset[str]
-    asked: frozenset[str]
 
     def ends(self, name: str) -> bool:
         """Tell whether nothing is left of what a variable was before."""
@@ -169,7 +167,6 @@ class Body:
             for word in names.words:
                 self.naming.setdefault(word, []).append(i)
         self.conditions = _repeated(steps, written, self.names)
-        self.behind = _before(steps)
         # A macro as a statement of its own can leave the function.
         self.macros = {i for i, text in enumerate(written) if _MACRO.match(text)}
         typed = [(v.name, constants.types.of_local(v, view)) for v in view.locals]
@@ -179,7 +176,7 @@ class Body:
         self.packets = {name for name, kind in known if kind == _PACKET} - {*view.parameters}
         self.states = {name for name, kind in known if kind == _STATE}
         self.scalars = {name for name, kind in known if not kind.pointers} - self.structs
-        self.counters = self._counters(known, constants)
+        self.counters = self._counters(known, written, constants)
         # Where a variable is made a constant, or counted on.
         self.constants: dict[str, set[int]] = {}
         for i, names in enumerate(self.names):
@@ -198,27 +195,20 @@ class Body:
         self.unions: dict[int, bool] = {}
 
     def _counters(
-        self, known: Sequence[tuple[str, CType]], constants: Constants
+        self, known: Sequence[tuple[str, CType]], written: Sequence[str], constants: Constants
     ) -> dict[str, IntType]:
-        """Return the integers that are counted on and decide, with their types.
-
-        What only says whether a loop goes on decides nothing else.
-        """
-        counted: set[str] = set().union(*(names.changed for names in self.names))
-        asked: set[str] = set()
-        for step, names in zip(self.graph.steps, self.names, strict=True):
-            if not step.again:
-                whole = step.does in (Does.TEST, Does.SWITCH)
-                asked |= names.words if whole else names.asked
-        found: dict[str, set[IntType | None]] = {}
-        for name, kind in known:
-            if name in counted & asked:
-                found.setdefault(name, set()).add(constants.type(kind, self.view.path))
-        return {
-            name: kind
-            for name, (kind, *others) in found.items()
-            if kind not in (None, BOOL) and not others
-        }
+        """Return the integers that are counted on, and not asked for by loops alone."""
+        counted = set().union(*(names.changed for names in self.names))
+        steps = zip(self.graph.steps, self.names, written, strict=True)
+        asking = [
+            names.words
+            for step, names, text in steps
+            if (step.does in (Does.TEST, Does.SWITCH) and not step.again) or "?" in text
+        ]
+        kinds = {pair for pair in known if pair[0] in counted.intersection(set().union(*asking))}
+        times = Counter(name for name, _ in kinds)
+        typed = {name: constants.type(kind, self.view.path) for name, kind in kinds}
+        return {n: kind for n, kind in typed.items() if kind and kind != BOOL and times[n] == 1}
 
     def pairs(self, index: int) -> list[Expression]:
         """Return a step's assignments, initializers and calls."""
@@ -359,7 +349,7 @@ class Body:
             matters |= {i for i, text in enumerate(self.names) if text.through & parameters}
         # What a call on the way returned decides where the path goes.
         results = set().union(*(self.names[i].assigned | self.names[i].taken for i in matters))
-        decided = _Decided(self, first)
+        decided: dict[str, set[int]] = {}
         matters |= {
             i
             for i, step in enumerate(steps)
@@ -367,7 +357,7 @@ class Body:
             or step.again
             or step.misread
             or i in self.macros
-            or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results, decided))
+            or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results, first, decided))
         }
         repeated = self._guards(first or set(range(len(steps))))
         matters |= set(repeated)
@@ -407,11 +397,7 @@ class Body:
                     or (i in ahead and text.members & given)
                 )
             }
-            asked = [
-                *self._device_tests(inputs | named_by_state),
-                *self._state_tests(inputs),
-                *naming,
-            ]
+            asked = [*self._tests(self.devices & (inputs | named_by_state), inputs), *naming]
             if "dev" in inputs or seeds.moving:
                 # What is called further down can ask for the packet's device.
                 asked += [i for i in ahead if self._moves(i, seeds)]
@@ -455,49 +441,60 @@ class Body:
         text = self.names[index]
         if "dev" in text.members or text.words & seeds.moving:
             return True
+        return self._gives_device(index, self.packets)
+
+    def _gives_device(self, index: int, packets: Set[str] = frozenset()) -> bool:
+        """Tell whether a step calls what gives a packet a device. packets: that it may be given."""
         calls = [one for one in self.pairs(index) if isinstance(one, Call)]
-        return any(self._may_give_device(one) for one in calls)
+        return any(
+            does.packet_device is not None
+            or (not does.known and any(bared(one).text in packets for one in call.arguments))
+            for call in calls
+            if (does := function_named(call.name))
+        )
 
-    def _gives_device(self, index: int) -> bool:
-        """Tell whether a step surely gives a packet a device by a function of the kernel's."""
-        calls = (one for one in self.pairs(index) if isinstance(one, Call))
-        return any(function_named(one.name).packet_device is not None for one in calls)
-
-    def _may_give_device(self, call: Call) -> bool:
-        """Tell whether a function that is called can give a packet that was made here a device."""
-        does = function_named(call.name)
-        if does.known:
-            return does.packet_device is not None
-        return any(isinstance(one, Name) and one.name in self.packets for one in call.arguments)
-
-    def _device_tests(self, inputs: set[str]) -> list[int]:
-        """Return the conditions that compare net_devices which matter."""
-        asked = self.devices & inputs
-        return [
-            i
-            for i, step in enumerate(self.graph.steps)
-            if step.does is Does.TEST and asked and self.names[i].words & asked
-        ]
-
-    def _state_tests(self, inputs: set[str]) -> list[int]:
-        """Return the conditions that ask whether there is a state which matters."""
+    def _tests(self, devices: set[str], inputs: set[str]) -> list[int]:
+        """Return the conditions that name net_devices, or ask whether there is a state."""
         states = self.states & inputs
-        return [
-            i
-            for i, step in enumerate(self.graph.steps)
-            if step.does is Does.TEST
-            and self.names[i].words & states
-            and states & {n for one in self.lowered.statement(i) for n in _asked(one)}
-        ]
+        found = []
+        for i, step in enumerate(self.graph.steps):
+            words = self.names[i].words if step.does is Does.TEST else frozenset()
+            asked = self.lowered.statement(i) if words & states else ()
+            if words & devices or any(states.intersection(_asked(one)) for one in asked):
+                found.append(i)
+        return found
 
-    def _asks(self, index: int, results: set[str], decided: "_Decided") -> bool:
-        """Tell whether a condition asks for a result, or for nothing but flags; or is settled."""
+    def _asks(
+        self, index: int, results: set[str], first: set[int], decided: dict[str, set[int]]
+    ) -> bool:
+        """Tell whether a condition asks for a result, or for nothing but flags; or is settled.
+
+        first: the steps with results. decided: what _having() has found of names.
+        """
         words = self.names[index].words
         if not words - {"true", "false"} or self._is_settled(index):
             return True
         others = {w for w in words - self.flags if not w.isupper()} - {"likely", "unlikely"}
         asked = words & (results | {*self.counters}) | (set() if others else words & self.flags)
-        return any(decided.at(index, name) for name in asked)
+        for name in asked - {*decided}:
+            decided[name] = self._having(name, first)
+        return any(index in decided[name] for name in asked)
+
+    def _having(self, name: str, first: set[int]) -> set[int]:
+        """Return the steps at which a name can have a result, or a flag's constant.
+
+        Behind `err = unmap(skb)` it has neither: both ways are open, whatever it was before.
+        """
+        begins = first | self.constants.get(name, set())
+        stack = [i for i in begins if name in self.names[i].assigned | self.names[i].taken]
+        stack += [self.graph.start] if name in self.view.parameters else []
+        found: set[int] = set()
+        while stack:
+            for following in self.graph.steps[stack.pop()].next:
+                if following not in found:
+                    found.add(following)
+                    stack += [following] if not self.names[following].ends(name) else []
+        return found
 
     def _is_settled(self, index: int) -> bool:
         """Tell whether a condition is the same on all paths: a macro's number decides."""
@@ -506,52 +503,6 @@ class Body:
         named = any(word.isupper() or word in given for word in self.names[index].words)
         joined = "&&" in text or "||" in text
         return (named or joined) and constants.value(text, path) is not None
-
-
-class _Decided:
-    """Answers whether a name can have a result, or a flag's constant, at a step.
-
-    Behind `err = unmap(skb)` it has neither: both ways are open, whatever it was before. What is
-    found out on the way to one answer is kept for the next. first: the steps with results.
-    """
-
-    def __init__(self, body: Body, first: set[int]) -> None:
-        self._body = body
-        self._first = first
-        self._known: dict[str, dict[int, bool]] = {}
-
-    def at(self, index: int, name: str) -> bool:
-        """Tell whether it can at a step."""
-        known = self._known.setdefault(name, {})
-        # For each step that was gone through, the one behind it.
-        behind = {index: index}
-        stack = [index]
-        while stack:
-            current = stack.pop()
-            if known.get(current) is False:
-                continue
-            found = known.get(current, False)
-            for before in () if found else self._body.behind[current]:
-                if self._begins(before, name):
-                    found = True
-                elif before not in behind and not self._body.names[before].ends(name):
-                    behind[before] = current
-                    stack.append(before)
-            if found:
-                while not known.get(current):
-                    known[current] = True
-                    current = behind[current]
-                return True
-        known.update(dict.fromkeys(behind, False))
-        return False
-
-    def _begins(self, index: int, name: str) -> bool:
-        """Tell whether a name has one because of a step."""
-        body, text = self._body, self._body.names[index]
-        if index in self._first or index in body.constants.get(name, ()):
-            if name in text.assigned | text.taken:
-                return True
-        return index == body.graph.start and name in body.view.parameters
 
 
 def _names(text: str, statement: Sequence[Expression]) -> _Names:
@@ -564,10 +515,7 @@ def _names(text: str, statement: Sequence[Expression]) -> _Names:
 
 
 def _stored(part: Expression) -> Iterator[tuple[str, str]]:
-    """Yield the names that an expression stores in, takes the address of, or asks, with how."""
-    asked = part.condition if isinstance(part, Conditional) else part
-    if asked is not part or (isinstance(part, Binary) and part.operator in COMPARISONS):
-        yield from (("asked", name) for name in _WORD.findall(asked.text))
+    """Yield the names that an expression stores in, or takes the address of, with how."""
     if isinstance(part, Address) and (name := _taken(part)):
         yield "taken", name
     if not isinstance(part, Assignment | Update | Declaration):

@@ -39,10 +39,8 @@ def holds(value: Value, state: State) -> bool:
     match value:
         case Handle() | Told():
             return True
-        case Pointer():
+        case Pointer() | Struct():
             return bool(state.handles_below(value.to))
-        case Struct():
-            return bool(state.handles_below(value.at))
         case Packet():
             return bool(state.handles_below(("skb",)))
     return False
@@ -52,8 +50,8 @@ def handles_in(value: Value, state: State) -> list[Handle]:
     """Return a handle, or those in a local struct, which can be given by its address."""
     if isinstance(value, Handle):
         return [value]
-    at = value.to if isinstance(value, Pointer) else value.at if isinstance(value, Struct) else ()
-    return state.handles_below(at) if at and at[0].startswith("=") else []
+    at = value.to if isinstance(value, Pointer | Struct) else ("",)
+    return state.handles_below(at) if at[0].startswith("=") else []
 
 
 def zeros(frame: Frame, returned: Outcomes) -> Outcomes:
@@ -76,8 +74,7 @@ def zeros(frame: Frame, returned: Outcomes) -> Outcomes:
 
 def visible(state: State, values: Sequence[Value]) -> tuple[State, dict[Location, Value]]:
     """Return a state with what a callee can see of it, and the locals that it can't."""
-    roots = [v.to for v in values if isinstance(v, Pointer)]
-    roots += [v.at for v in values if isinstance(v, Struct)]
+    roots = [v.to for v in values if isinstance(v, Pointer | Struct)]
     hidden = {
         k: v
         for k, v in state.memory.items()

@@ -150,7 +150,7 @@ class Pointer:
 class Struct:
     """A struct as a value: what lies at a location."""
 
-    at: Location
+    to: Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +336,7 @@ class State:
         size = len(at)
         memory = {k: v for k, v in self.memory.items() if k[:size] != at}
         if isinstance(value, Struct):
-            for inner, held in self.below(value.at):
+            for inner, held in self.below(value.to):
                 memory[at + inner] = held
         elif not isinstance(value, Unknown) or value.packet:
             memory[at] = value
