@@ -642,7 +642,6 @@ def test_a_handle_that_is_tested(statements: str, outside: str) -> None:
             "{ if (!--n) return NETDEV_TX_OK; busy(); }\n\tgive(h);",
             "",
             {
-                "ask, 0",
                 "ask, !0, use given to give()",
                 "ask, 0, ask",
                 "ask, 0, ask, !0, use given to give()",
@@ -1127,15 +1126,169 @@ def test_what_stands_in_a_handles_place(statements: str, paths: set[str]) -> Non
         ("bool ok = h; ok = busy(); if (ok) give(h);", {"ask, use given to give()"}),
         ("int bad = 0; if (!h) bad++; if (!bad) give(h);", {ZERO_DROPPED, GIVEN}),
         ("int bad = 0; bad += !h; if (!bad) give(h);", {ZERO_DROPPED, GIVEN}),
-        (
-            "int bad = ~0; if (!h) bad++; if (!bad) give(h);",
-            {ZERO_DROPPED, ZERO_GIVEN, GIVEN},
-        ),
+        ("int bad = ~0; if (!h) bad++; if (!bad) give(h);", {ZERO_GIVEN}),
     ],
 )
 def test_a_flag_is_summed_up(statements: str, paths: set[str]) -> None:
     found = ways(H + statements, NUMBERS)
     assert found - {"ask", DROPPED} == paths
+
+
+KEPT = "struct priv *p = netdev_priv(dev); "
+KEPT_NEXT = "ask, !0, store stored in p->ring->next"
+ERROR = "cut whether a handle or an error's number is stored in p->ring->{} is not known"
+
+
+@pytest.mark.parametrize(
+    ("statements", "paths"),
+    [
+        (
+            "int e = (int)h; if (e < 0) p->ring->next = e; else if (e) give(e);",
+            {"ask, !0, " + ERROR.format("next"), GIVEN, DROPPED, ZERO_DROPPED},
+        ),
+        (
+            "u32 k = h; int e = k; if (e >= 0) return NETDEV_TX_OK;\np->ring->last = k;",
+            {"ask, !0, " + ERROR.format("last"), DROPPED, ZERO_DROPPED},
+        ),
+        (
+            "if (IS_ERR_VALUE(h)) { p->ring->last = h; return NETDEV_TX_OK; }\nif (h) give(h);",
+            {"ask, " + ERROR.format("last"), GIVEN, ZERO_DROPPED},
+        ),
+        # What is not below 0 is none, nor is what was not asked.
+        ("int e = (int)h; if (e > 0) p->ring->next = e;", {KEPT_NEXT, DROPPED, ZERO_DROPPED}),
+        ("int e = (int)h; if (e) p->ring->next = e;", {KEPT_NEXT, DROPPED, ZERO_DROPPED}),
+        ("int e = (int)h; if (e > 0) return NETDEV_TX_OK;\ngive(e);", {DROPPED, ZERO_GIVEN, GIVEN}),
+    ],
+)
+def test_a_negative_number_that_is_kept_can_be_an_error(statements: str, paths: set[str]) -> None:
+    assert ways(H + KEPT + statements, NUMBERS) == paths
+
+
+RETRIED = X + "\tunsigned long h = 0; int i; int tries = 3; u8 few = 4; bool ok = false;\n\t"
+ASK = "h = xfrm_dev_state_lower_handle(x, dev);"
+ONCE = f"{{ {ASK} if (h) break; }}"
+RETRIES = f"for (i = 0; i < 3; i++) {ONCE}\n\t"
+DOUBTED = {"compared"}
+
+
+@pytest.mark.parametrize(
+    ("statements", "known"),
+    [
+        (f"{RETRIES}if (i == 3) {DROP}\ngive(h);", set()),
+        (f"{RETRIES}if (i < 3) give(h);", set()),
+        (f"{RETRIES}if (2 < i) {DROP}\ngive(h);", set()),
+        (f"{RETRIES}switch (i) {{ case 3: return NETDEV_TX_OK; }}\ngive(h);", set()),
+        (f"{RETRIES}return i == 3 ? NETDEV_TX_OK : (give(h), NETDEV_TX_OK);", set()),
+        (f"for (i = 0; i < 6; i += 2) {ONCE}\nif (i >= 6) {DROP}\ngive(h);", set()),
+        (f"for (i = 0; i != NO_SA; i++) {ONCE}\nif (i == NO_SA) {DROP}\ngive(h);", set()),
+        (
+            f"for (i = 0;;) {{ if (i++ >= 3) break; {ASK} if (h) break; }} if (i < 4) give(h);",
+            set(),
+        ),
+        (f"while (--tries) {ONCE}\nif (!tries) {DROP}\ngive(h);", set()),
+        (f"while (tries--) {ONCE}\nif (tries < 0) {DROP}\ngive(h);", set()),
+        (f"while (few--) {ONCE}\nif (few == 255) {DROP}\ngive(h);", set()),
+        (f"do {{ {ASK} }} while (!h && --tries);\nif (!tries) {DROP}\ngive(h);", set()),
+        (f"i = 0; again: {ASK} if (!h && ++i < 3) goto again;\nif (i < 3) give(h);", set()),
+        (
+            f"for (i = 0; i < 3; i++) {{ {ASK} if (h) {{ ok = true; break; }} }}\nif (ok) give(h);",
+            set(),
+        ),
+        (f"for (i = 0; i < 3 && !ok; i++) {{ {ASK} ok = h; }}\nif (ok) give(h);", set()),
+        # One asks for another number, or the loop alone asks.
+        (f"{RETRIES}if (i == 4) {DROP}\ngive(h);", {"zero"}),
+        (f"{RETRIES}if (i == 2) {DROP}\ngive(h);", {"zero"}),
+        (f"while (tries--) {ONCE}\nif (!tries) {DROP}\ngive(h);", {"zero"}),
+        (f"{RETRIES}give(h);", {"zero"}),
+        # Where it stops is not known, or not what was asked for.
+        (f"for (i = 0; i < skb->len; i++) {ONCE}\nif (i < skb->len) give(h);", DOUBTED),
+        (
+            f"for (i = 0; tries; i++) {{ {ASK} if (h) break; tries--; }} if (i != 3) give(h);",
+            DOUBTED,
+        ),
+        (f"for (i = 0; i + 1 < 4; i++) {ONCE}\nif (i + 1 != 4) give(h);", DOUBTED),
+    ],
+)
+def test_a_counter_tells_that_there_is_none(statements: str, known: set[str]) -> None:
+    paths = traced(driver(RETRIED + statements, "enum { NO_SA = 7 };\n")).paths
+    found = {
+        facts
+        for path in paths
+        for event, facts in zip(path.events, path.known, strict=True)
+        if event.kind is Kind.USE
+    }
+    assert found == {"nonzero"} | known
+
+
+SLOW = {"ask, 0", "ask, !0, use given to give()"}
+FAST = {"ask, use given to give()"}
+
+
+@pytest.mark.parametrize(
+    ("condition", "outside", "flags", "paths"),
+    [
+        ("FAST", "#define FAST 0\n", "", SLOW),
+        ("FAST", "#define FAST 1\n", "", FAST),
+        ("FAST && skb->len", "#define FAST 0\n", "", SLOW),
+        ("skb->len || FAST", "#define FAST 1\n", "", FAST),
+        ("FAST", "", "-DFAST=0", SLOW),
+        ("fast", "", "-Dfast=0", SLOW),
+        ("FAST && skb->len", "", "-DFAST=0", SLOW),
+        ("FAST", "", "-DFAST", FAST),
+        ("FAST == 3", "", "-DFAST=3", FAST),
+        ("FAST", "#ifndef FAST\n#define FAST 0\n#endif\n", "-DFAST=1", FAST),
+        # Which number it is is up to the configuration, or it decides nothing alone.
+        ("FAST", "", "", SLOW | FAST),
+        ("FAST && skb->len", "", "-DFAST=1", SLOW | FAST),
+        ("FAST", "", "-DFAST=0\nccflags-$(CONFIG_FAST) += -DFAST=1", SLOW | FAST),
+        ("FAST", "#ifdef A\n#define FAST 0\n#else\n#define FAST 1\n#endif\n", "", SLOW | FAST),
+    ],
+)
+def test_a_macros_number_decides(condition: str, outside: str, flags: str, paths: set[str]) -> None:
+    text = driver(f"{H}if ({condition}) give(h); else if (h) give(h);", outside)
+    make = f"obj-m += foo.o\nccflags-y += {flags}\n"
+    found = traced({**text, "drivers/net/foo/Makefile": make}).paths
+    assert {said(path.events) for path in found} - {""} == paths
+
+
+UNREADABLE = (
+    "switch (skb->len) case 1: busy();",
+    "switch (!!h) case 1: busy();",
+    "if skb->len busy();",
+    "busy() busy();",
+    "@ odd @;",
+    "int 5x = 3;",
+    "if (busy() { }",
+    "case 3 4: busy();",
+    "= 3;",
+    "do busy(); until (3);",
+)
+
+
+@pytest.mark.parametrize("unreadable", UNREADABLE)
+@pytest.mark.parametrize(
+    ("statements", "surely"),
+    [
+        ("{}\nif (!h) return NETDEV_TX_OK;\ngive(h);", set()),
+        ("if (!h) {{\n{}\nreturn NETDEV_TX_OK; }}\ngive(h);", set()),
+        ("if (!h) return NETDEV_TX_OK;\n{}\ngive(h);", set()),
+        ("if (!h) busy();\n{}\ngive(h);", set()),
+        ("{}\ngive(h);", set()),
+        # What stands behind the use changes nothing.
+        ("give(h);\n{}", {""}),
+    ],
+)
+def test_what_cant_be_read_can_be_a_test(
+    statements: str, surely: set[str], unreadable: str
+) -> None:
+    paths = traced(driver(H + statements.format(unreadable))).paths
+    found = {
+        facts
+        for path in paths
+        for event, facts in zip(path.events, path.known, strict=True)
+        if event.kind is Kind.USE
+    }
+    assert found - {"nonzero", "compared"} == surely
 
 
 MEMORY = """\

@@ -292,6 +292,9 @@ def test_a_device_of_another_port_is_not_the_one_at_work(
         ("o->card->ports[1 - o->n]", ["WRONG_LOWER_DEV"]),
         ("o->card->ports[(o->n + 1) % 2]", ["WRONG_LOWER_DEV"]),
         ("o->card->ports[0]", ["WRONG_LOWER_DEV"]),
+        ("(o->card->ports + o->n)[0]", []),
+        ("(o->card->ports + !o->n)[0]", ["WRONG_LOWER_DEV"]),
+        ("(*(o->card->ports + 1 - o->n))", ["WRONG_LOWER_DEV"]),
         # Ports that the hardware counts otherwise: who knows.
         ("o->card->ports[(skb->len & 1) ^ 1]", []),
         ("o->card->ports[!skb->len]", []),

@@ -64,6 +64,8 @@ class Constants:
             macro = self.types.macro(name, path) if not seen else None
             if macro is None:
                 continue
+            if name in self.types.corpus.given(path):
+                return None
             if len({m.body.strip() for m in named(self.types.corpus, name, macro.path)}) > 1:
                 # Which of them holds is up to the configuration.
                 return None
@@ -100,9 +102,10 @@ class Constants:
                 return Int(ord(inside), INT) if len(inside) == 1 else None
             case "identifier" | "true" | "false" | "null":
                 name = node_text(node)
-                return _TRUTHS.get(name) or self._enumerator(
-                    name, path, self.types.corpus.closure(path)
-                )
+                corpus = self.types.corpus
+                if name in corpus.given(path):
+                    return Int(corpus.given(path)[name], INT)
+                return _TRUTHS.get(name) or self._enumerator(name, path, corpus.closure(path))
             case "unary_expression" if sign is not None:
                 inner = of("argument")
                 return signed(sign.type, inner) if inner is not None else None
@@ -170,8 +173,10 @@ class Constants:
             return wrapped(known[-1].value, kind)
         return bits(node_text(called), [one.value for one in known])
 
-    def is_enumerator(self, name: str, path: str) -> bool:
-        """Tell whether a file or a header of its driver has an enumerator of this name."""
+    def is_constant(self, name: str, path: str) -> bool:
+        """Tell whether a driver has an enumerator of this name, or the compiler is told of it."""
+        if name in self.types.corpus.given(path):
+            return True
         return self._enumerator(name, path, self.types.corpus.local(path)) is not None
 
     def _enumerator(self, name: str, path: str, places: Iterable[str]) -> Int | None:

@@ -200,7 +200,7 @@ class Corpus:
         if path.startswith(_SHARED) or path in self._settling or b"#" not in data:
             return ()
         outermost = not self._settling
-        given = self._given(path)
+        given = self.given(path)
         if outermost:
             near = self.local(path)[1:]
             # Nearly no driver asks for the version: then there is nothing to read a header for.
@@ -220,7 +220,7 @@ class Corpus:
         words = set(_ASKED.findall(b"\n".join(_CONDITION.findall(data)))) if found else set()
         return tuple(sorted((name, n) for name, n in found.items() if name.encode() in words))
 
-    def _given(self, path: str) -> dict[str, int]:
+    def given(self, path: str) -> dict[str, int]:
         """Return the names that the compiler is told for a file, whoever includes it."""
         found = self.kbuild.defines(path)
         if not found or path.endswith(".c"):

@@ -18,6 +18,8 @@ from xfrmlint.c.dialect import RANGE
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 
+_STATEMENTS = ("_statement", "_clause", "declaration")
+
 
 class Does(StrEnum):
     """What a node of the graph does."""
@@ -38,7 +40,7 @@ class Step:
     cases: SWITCH: a label's text (None for default) and index. labels: CONFIGURED: condition and
     whether it holds, for each successor. again: a loop comes back to this one. cleanup: RETURN:
     what is done behind its expression, where scopes end. begins: what follows is the first turn of
-    a loop made by a macro.
+    a loop made by a macro. misread: the parser does not understand what stands here.
     """
 
     does: Does
@@ -49,6 +51,7 @@ class Step:
     again: bool = False
     cleanup: Sequence[Node] = ()
     begins: bool = False
+    misread: bool = False
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,10 @@ class _Builder:
         if scope is not None:
             inside = self.scoped(scope, partial(self._statement, node), after, jumps)
             return self.add(Step(Does.EVALUATE, None, [inside, after])) if scope.skipped else inside
-        return self._statement(node, after, jumps)
+        start = self._statement(node, after, jumps)
+        if not _is_misread(node):
+            return start
+        return self.add(Step(Does.EVALUATE, None, [start], misread=True))
 
     def _statement(self, node: Node, after: int, jumps: _Jumps) -> int:
         kind = node.type
@@ -242,6 +248,9 @@ class _Builder:
             if label is None or node.has_error:
                 return self.add(Step(Does.CUT, node))
             index = self.label(node_text(label), node)
+            if not self.steps[index].next:
+                # What stands behind it is built first: it leads back.
+                self.steps[index].again = True
             if not jumps.scopes:
                 return index
             self.jumping.append(
@@ -316,6 +325,12 @@ class _Builder:
             label = label.replace(RANGE, "...")
             self.steps[jumps.switch].cases.append((label or None, entry))
         return entry
+
+
+def _is_misread(node: Node) -> bool:
+    """Tell whether the parser does not understand a statement, those inside it aside."""
+    inside = (c for c in node.children if not c.type.endswith(_STATEMENTS))
+    return node.is_error or any(c.has_error or c.is_missing for c in inside)
 
 
 def _has_comma(condition: Node | None) -> bool:

@@ -96,6 +96,12 @@ def wrapped(value: int, kind: IntType) -> Int:
     return Int(value, kind)
 
 
+def limits(kind: IntType) -> tuple[int, int]:
+    """Return the least and the greatest number of a type."""
+    low = -(1 << (kind.bits - 1)) if kind.signed else 0
+    return low, low + (1 << kind.bits) - 1
+
+
 def promoted(kind: IntType) -> IntType:
     """Return the type after C's integer promotions."""
     return INT if kind.rank < INT.rank else kind

@@ -417,7 +417,8 @@ class Syntax:
         return self.of(found) if found is not None else Opaque(node, node.start_byte, "no operand")
 
     def _opaque(self, node: Node) -> Expression:
-        inside_ = tuple(self.of(one) for one in node.named_children)
+        # What was made out of an error can be anything.
+        inside_ = tuple(self.of(one) for one in node.named_children if not node.is_error)
         return Opaque(node, node.start_byte, f"a form that is not followed: {node.type}", inside_)
 
     def _unevaluated(self, node: Node) -> Expression:

@@ -409,7 +409,7 @@ def _defined(reader: Reader, constants: Constants, name: str, path: str) -> Prom
     macro = reader.types.macro(name, path)
     if macro is not None:
         where = Where(macro.path, reader.corpus.unit(macro.path).line(macro.define))
-    elif constants.is_enumerator(name, path):
+    elif constants.is_constant(name, path):
         match = re.search(rb"\b%s\b" % name.encode(), reader.corpus.unit(path).text)
         where = Where(path, reader.corpus.unit(path).line(match.start())) if match else Where(path)
     else:

@@ -14,6 +14,7 @@ from xfrmlint.c.integers import (
     IntType,
     calculated,
     common,
+    limits,
     signed,
     wrapped,
 )
@@ -28,6 +29,7 @@ from xfrmlint.flow.values import (
     Location,
     Netdev,
     Pointer,
+    Span,
     State,
     Struct,
     Told,
@@ -40,6 +42,7 @@ from xfrmlint.kernel import structs
 Branches = list[tuple[State, bool]]
 
 EQUAL = ("==", "!=")
+OPPOSITE = {"<": ">=", ">": "<=", "<=": ">", ">=": "<", "==": "!=", "!=": "=="}
 
 # include/linux/err.h: MAX_ERRNO.
 MOST_ERRORS = 4095
@@ -57,10 +60,8 @@ def sa_of(value: Value) -> Sa:
     match value:
         case XfrmState():
             return value.sa
-        case Pointer():
+        case Pointer() | Struct():
             return sa_at(value.to)
-        case Struct():
-            return sa_at(value.at)
         case Unknown() if value.packet:
             return Sa.THIS
     return Sa.UNKNOWN
@@ -100,6 +101,8 @@ def computed(values: Sequence[Value], sign: str, numbers: Sequence[Int | None]) 
         made = calculated(left, sign, right) if left is not None and right is not None else None
         if made is not None:
             return numbered(one, made)
+    if isinstance(one, Span) and sign in ("+", "-") and numbers[1] is not None:
+        return moved(one, numbers[1].value if sign == "+" else -numbers[1].value)
     set_bits = flagged(one, sign, other) or _settled(values, sign)
     if set_bits is not None:
         return set_bits
@@ -117,6 +120,34 @@ def _settled(values: Sequence[Value], sign: str) -> Value | None:
         if sign == "|" and isinstance(value, Constant) and value.zero is False:
             return replace(value, text="", number=None)
     return None
+
+
+def moved(span: Span, by: int) -> Value:
+    """Return what adding a number to a span makes of it."""
+    return refitted(Span(span.low + by, span.high + by, span.type), span.type)
+
+
+def refitted(span: Span, kind: IntType) -> Value:
+    """Return a span in a type, unless that breaks it into two."""
+    low, high = (wrapped(end, kind).value for end in (span.low, span.high))
+    if high - low == span.high - span.low:
+        return Span(low, high, kind)
+    least, most = limits(kind)
+    # What overflows is not followed; of a signed number it has no meaning.
+    within = kind.signed and kind == span.type
+    return Span(max(span.low, least), min(span.high, most), kind) if within else UNKNOWN
+
+
+def narrowed(span: Span, sign: str, number: int) -> Span | None:
+    """Return what is left of a span where it compares so with a number; None if nothing is."""
+    low, high = span.low, span.high
+    if sign in ("<", "<=", "=="):
+        high = min(high, number - (sign == "<"))
+    if sign in (">", ">=", "=="):
+        low = max(low, number + (sign == ">"))
+    if sign == "!=":
+        low, high = low + (low == number), high - (high == number)
+    return Span(low, high, span.type) if low <= high else None
 
 
 def numbered(constant: Constant, made: Int) -> Constant:
@@ -207,26 +238,14 @@ def outcomes(handle: Handle, sign: str, number: Int) -> set[bool]:
     n = wrapped(number.value, kind).value
     # A negative number that becomes unsigned can be any.
     own = zero.type if kind.signed or not zero.type.signed else kind
-    low = -(1 << (own.bits - 1)) if own.signed else 0
-    high = low + (1 << own.bits) - 1
-    below, same = min(max(n - low, 0), high - low + 1), int(low <= n <= high)
-    above = high - low + 1 - below - same
-    true = {
-        "<": below,
-        "<=": below + same,
-        ">": above,
-        ">=": above + same,
-        "==": same,
-        "!=": below + above,
-    }[sign]
-    false = high - low + 1 - true
-    if handle.form is Form.EXACT:
-        at_zero = calculated(zero, sign, number)
-        if at_zero is not None and at_zero.value:
-            true -= 1
-        else:
-            false -= 1
-    return {held for held, count in ((True, true), (False, false)) if count > 0}
+    found = set()
+    for held, asked in ((True, sign), (False, OPPOSITE[sign])):
+        left = narrowed(Span(*limits(own), own), asked, n)
+        # The number of 0 is no other one's.
+        alone = wrapped(zero.value, own).value if handle.form is Form.EXACT else None
+        if left is not None and not left.low == left.high == alone:
+            found.add(held)
+    return found
 
 
 def flagged(one: Value, sign: str, other: Value) -> Value | None:

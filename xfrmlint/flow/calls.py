@@ -44,7 +44,6 @@ from xfrmlint.flow.values import (
     Constant,
     Form,
     Handle,
-    Location,
     Mark,
     Named,
     Netdev,
@@ -229,6 +228,9 @@ class Calls:
             found = [
                 (s, values[0] if way and is_number else frame.truth(way, call)) for s, way in ways
             ]
+            if not found and isinstance(values[0], Handle) and not is_number:
+                erring = frame.heeded(state, values[0], negative=True)
+                return [(erring, frame.truth(True, call)), (state, frame.truth(False, call))]
             return found or [(state, UNKNOWN)]
         if does.is_("looks"):
             return [(state, UNKNOWN)]
@@ -408,7 +410,7 @@ class Calls:
     def _copied(
         self, frame: Frame, values: Sequence[Value], state: State, named: Expression
     ) -> State:
-        target, at = values[0], _location(values[1])
+        target, at = values[0], values[1].to if isinstance(values[1], Pointer | Struct) else ()
         assert isinstance(target, Pointer)
         if not at or not state.handles_below(at):
             return state.stored(target.to, UNKNOWN)
@@ -431,12 +433,6 @@ def _number(does: Function, name: str, values: Sequence[Value]) -> Value | None:
     # ERR_PTR(-ENOENT)
     same = does.number == "same" and values and not swaps(name)
     return values[0] if same and isinstance(values[0], Constant) else None
-
-
-def _location(value: Value) -> Location:
-    if isinstance(value, Pointer):
-        return value.to
-    return value.at if isinstance(value, Struct) else ()
 
 
 def _is_told(call: Call, values: Sequence[Value], state: State) -> bool:

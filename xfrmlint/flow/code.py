@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from xfrmlint.c.expression import is_indexed
 from xfrmlint.c.syntax import Expression
@@ -131,13 +132,12 @@ class Code:
                     for target, parameters in self._given(body, carried):
                         more[target] = more.get(target, frozenset()) | parameters
             words |= members | returning | {name for name, _ in filling}
-            found = Seeds(
-                frozenset(words),
-                frozenset(members),
-                frozenset(returning),
-                frozenset(filling),
-                named,
-                moving,
+            found = replace(
+                seeds,
+                words=frozenset(words),
+                members=frozenset(members),
+                returning=frozenset(returning),
+                filling=frozenset(filling),
             )
             if (found == seeds and more == given) or len(more) > _MOST_FUNCTIONS:
                 return found

@@ -3,14 +3,17 @@
 from dataclasses import replace
 
 from xfrmlint.c.expression import called_by
-from xfrmlint.c.integers import COMPARISONS, INT, Int, calculated, wrapped
-from xfrmlint.c.syntax import Binary, Expression, Name, Truth, Unary, uncast
+from xfrmlint.c.integers import COMPARISONS, INT, Int, calculated, common, wrapped
+from xfrmlint.c.syntax import Binary, Expression, Name, Truth, Unary, inside, uncast
 from xfrmlint.flow.arithmetic import (
     EQUAL,
+    OPPOSITE,
     Branches,
     equal,
     is_error_number,
     is_zero,
+    moved,
+    narrowed,
     outcomes,
     same_device,
 )
@@ -73,6 +76,9 @@ class Conditions:
 
     def decide(self, state: State, value: Value, one: Expression) -> Branches:
         """Return the ways a value can be true."""
+        counted = self.counted(state, one, value, "!=", Int(0, INT))
+        if counted:
+            return counted
         match value:
             case Handle():
                 return self.tested(state, value, one)
@@ -102,6 +108,8 @@ class Conditions:
 
     def assuming(self, state: State, one: Expression) -> Branches:
         text = condition(one.text) if self.frame.correlated else ""
+        if any(self.frame.counter(part) is not None for part in inside((one,))):
+            state = state.doubted()
         if text not in self.frame.correlated:
             return [(state, True), (state, False)]
         key = (self.frame.name, text)
@@ -110,6 +118,33 @@ class Conditions:
         return [
             (replace(state, assumed={**state.assumed, key: held}), held) for held in (True, False)
         ]
+
+    def counted(
+        self, state: State, one: Expression, value: Value, sign: str, number: Int | None
+    ) -> Branches:
+        """Compare a counter with a number; return no ways if it is none, or can't be compared.
+
+        Where both are open, what is known only of a range of its numbers is nothing sure.
+        """
+        name, on = self.frame.counter(one) or (None, 0)
+        span = self.frame.span(value, name.name) if name is not None else None
+        if name is None or span is None or number is None:
+            return []
+        kind = common(span.type, number.type)
+        if span.low < 0 and not kind.signed:
+            return []
+        bound = wrapped(number.value, kind).value
+        self.frame.bounds |= {bound - 1, bound, bound + 1}
+        ways = [(narrowed(span, asked, bound), asked == sign) for asked in (sign, OPPOSITE[sign])]
+        found: Branches = []
+        for left, way in ways:
+            if left is not None:
+                sure = left.low == left.high or (None, not way) in ways
+                after = state if sure else state.doubted()
+                found.append(
+                    (self.frame.narrow(after, name, moved(span, on), moved(left, on)), way)
+                )
+        return found
 
     def tested(self, state: State, handle: Handle, one: Expression) -> Branches:
         """Split by whether a handle, or a number made from one, is 0; or an error, if asked."""
@@ -133,6 +168,12 @@ class Conditions:
             left, right, sign = right, left, _MIRRORED.get(sign, sign)
         if isinstance(left, Told):
             return self.told(after, left, sign, self._error_or_number(right), one)
+        numbers = [self.driver.number_of(side, self.view) for side in (left, right)]
+        counted = self.counted(after, one.left, left, sign, numbers[1]) or self.counted(
+            after, one.right, right, _MIRRORED.get(sign, sign), numbers[0]
+        )
+        if counted:
+            return counted
         if isinstance(left, Constant) and isinstance(right, Constant):
             way = self.ordered(left, sign, right)
             return self.assuming(after, one) if way is None else [(after, way)]
@@ -183,7 +224,15 @@ class Conditions:
         usual = calculated(wrapped(1, handle.zero.type), sign, number)
         if usual != at_zero:
             state = self.frame.heeded(state, handle)
-        return self.split(state, handle, bool(at_zero.value), others, one)
+        ways = self.split(state, handle, bool(at_zero.value), others, one)
+        below = calculated(wrapped(-1, handle.zero.type), sign, number)
+        if not handle.zero.type.signed or below in (usual, None):
+            return ways
+        # What is asked is whether it is negative, as errors are.
+        return [
+            (self.frame.heeded(s, handle, True) if way == below.value else s, way)
+            for s, way in ways
+        ]
 
     def erroneous(self, state: State, value: Value, one: Expression) -> Branches:
         """Return the ways on which a value is an error's number; none if that is not known."""
@@ -278,8 +327,11 @@ class Conditions:
         return found
 
     def meets(self, state: State, value: Value, sign: str, text: str, one: Expression) -> Branches:
+        number = self.driver.constants.value(text.strip(), self.view.path)
+        counted = self.counted(state, one, value, sign, number)
+        if counted:
+            return counted
         if isinstance(value, Handle | Told):
-            number = self.driver.constants.value(text.strip(), self.view.path)
             if isinstance(value, Told):
                 return self.told(state, value, sign, number, one)
             return self.against(state, value, sign, number, one)

@@ -11,7 +11,7 @@ from typing import Any
 from tree_sitter import Node
 
 from xfrmlint.c.expression import around
-from xfrmlint.c.integers import INT, Int, IntType, number, signed
+from xfrmlint.c.integers import Int, IntType, number, signed
 from xfrmlint.c.lower import Assign, Count, Keep
 from xfrmlint.c.syntax import (
     Address,
@@ -53,6 +53,7 @@ from xfrmlint.flow.values import (
     NEIGHBOUR,
     UNKNOWN,
     Constant,
+    Form,
     Handle,
     Location,
     Mark,
@@ -60,6 +61,7 @@ from xfrmlint.flow.values import (
     Offload,
     Packet,
     Pointer,
+    Span,
     State,
     Struct,
     Told,
@@ -70,7 +72,7 @@ from xfrmlint.flow.values import (
 from xfrmlint.kernel import structs
 
 Held = Mapping[Temporary, Value]
-NUMBERS = (Handle, Constant)
+NUMBERS = (Handle, Constant, Span)
 _TRUTHS = {"NULL": True, "false": True, "true": False}
 
 
@@ -162,7 +164,7 @@ class Evaluator:
         """Return what a name stands for that is no variable. one: where it stands."""
         zero = _TRUTHS.get(name, structs.ENUMERATORS.get(name))
         if zero is None and not CAPITALS.match(name):
-            if not self.driver.constants.is_enumerator(name, self.frame.view.path):
+            if not self.driver.constants.is_constant(name, self.frame.view.path):
                 return None
         return self.frame.constant(name, one, zero)
 
@@ -239,10 +241,8 @@ class Evaluator:
             case Handle():
                 self.used(of, one, "dereferenced")
                 return ("sa", name)
-            case Pointer():
+            case Pointer() | Struct():
                 return of.to if self._in_union(one) else (*of.to, name)
-            case Struct():
-                return of.at if self._in_union(one) else (*of.at, name)
             case Packet():
                 return of.device if name == "dev" else ("skb", name)
             case Unknown() if of.packet:
@@ -283,8 +283,7 @@ class Evaluator:
             self.used(which, one, f"used as index of {one.of.text}")
             return ("sa", "[]")
         if isinstance(of, Pointer | Struct):
-            to = of.to if isinstance(of, Pointer) else of.at
-            at = self.frame.element(element(to, self._number(which)), one)
+            at = self.frame.element(element(of.to, self._number(which)), one)
             self.code.addressed.note(at, self.frame.view, one)
             return at
         return ("skb", "[]") if isinstance(of, Unknown) and of.packet else None
@@ -339,7 +338,7 @@ class Evaluator:
                     return ("sa",)
                 return of.to if isinstance(of, Pointer) else None
             case Compound():
-                return self._compound(one).at
+                return self._compound(one).to
         self.value(one)
         return None
 
@@ -360,6 +359,11 @@ class Evaluator:
         while isinstance(left := terms[-1].left, Binary):
             terms.append(left)
         value = self.value(terms[-1].left)
+        added = _added(terms)
+        if isinstance(value, Pointer) and added is not None and isinstance(added.of, Member):
+            # What is that far behind a table's beginning is an element of it.
+            at = self._element_at(added)
+            return Pointer(at) if at is not None else UNKNOWN
         for term in reversed(terms):
             sides = [value, self.value(term.right)]
             if term.operator == "?:":
@@ -439,20 +443,12 @@ class Evaluator:
         target = step.update.target
         made: Value = UNKNOWN
         value = self.value(target)
-        if isinstance(value, Handle):
-            counted = computed([value, UNKNOWN], step.update.operator, [None, Int(1, INT)])
+        if isinstance(value, NUMBERS):
+            sides = [value, self.frame.constant("1", step.update)]
+            counted = computed(sides, step.update.operator, self._numbers(sides))
             made = self.frame.typed(counted, self.frame.declared_type(target), step.update)
-        elif isinstance(value, Constant) and step.update.operator == "+":
-            made = self._counted(value)
         self._store(target, made)
-        return value if step.update.before and isinstance(value, Handle) else made
-
-    def _counted(self, value: Constant) -> Value:
-        """Return a counter behind ++. Which number it is is not told: a loop would have no end."""
-        number = self.driver.number_of(value, self.frame.view)
-        if number.value < 0 if number is not None else value.zero is not False:
-            return UNKNOWN
-        return replace(value, text="", zero=False, number=None)
+        return value if step.update.before and isinstance(value, NUMBERS) else made
 
     def declare(self, declaration: Declaration) -> None:
         """Give a variable its first value."""
@@ -481,7 +477,7 @@ class Evaluator:
             value = self.frame.typed(value, self.frame.type(target), target)
         if at is None or not at[0].startswith("="):
             if isinstance(value, Struct):
-                self.left_whole(at, value.at, target)
+                self.left_whole(at, value.to, target)
             if isinstance(value, Handle):
                 self.left(at, value, target)
                 return
@@ -512,6 +508,10 @@ class Evaluator:
             self.used(value, target, text)
             return
         kept = self.state.stored(at, value) if at is not None else self.state
+        if where == "lasting" and value.form is Form.HEEDED:
+            why = f"whether a handle or an error's number is {text} is not known"
+            self.state = self.frame.mark(kept, Kind.CUT, target, text=why)
+            return
         if where == "lasting":
             self.code.kept.add(self.driver.members.named(view, named))
         put = "" if where == "lasting" else where
@@ -568,6 +568,19 @@ def _tells(node: Node) -> bool:
 
 def _plain(one: Expression) -> str:
     return " ".join(uncast(one).text.split())
+
+
+def _added(terms: Sequence[Binary]) -> Index | None:
+    """Return what `table + 1 - n` points to as the element of a table: [1 - n]."""
+    first, *others = reversed(terms)
+    if first.operator != "+" or any(term.operator not in ("+", "-") for term in others):
+        return None
+    index = first.right
+    for term in others:
+        index = Binary(term.node, index.start, term.operator, index, term.right)
+    # What is cast is counted in other elements.
+    of = first.left.of if isinstance(first.left, Temporary) else first.left
+    return Index(first.node, first.start, of, index)
 
 
 def _is_extreme(one: Conditional) -> bool:

@@ -4,18 +4,21 @@ import re
 from dataclasses import replace
 
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.integers import INT, POINTER, Int, IntType, common, wrapped
+from xfrmlint.c.integers import INT, POINTER, Int, IntType, common, limits, wrapped
 from xfrmlint.c.mention import unevaluated
 from xfrmlint.c.syntax import (
     Expression,
     Index,
     Member,
     Name,
+    Temporary,
+    Update,
     bared,
     source_of,
+    uncast,
 )
 from xfrmlint.c.unit import Place
-from xfrmlint.flow.arithmetic import fitted, is_error_number, numbered, sa_at
+from xfrmlint.flow.arithmetic import fitted, is_error_number, numbered, refitted, sa_at
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.relevance import Body
@@ -34,6 +37,7 @@ from xfrmlint.flow.values import (
     Netdev,
     Packet,
     Pointer,
+    Span,
     State,
     Struct,
     Unknown,
@@ -68,6 +72,8 @@ class Frame:
         self.correlated = correlated
         self.name = f"={depth}"
         self.returned: Outcomes = []
+        # What counters are compared with: where a loop's can stop.
+        self.bounds: set[int] = set()
 
     def place(self, one: Expression) -> Place:
         return self.view.place(one.start)
@@ -93,10 +99,8 @@ class Frame:
         device: Device = Device.UNKNOWN,
     ) -> State:
         """Note an event at an expression."""
-        made = Mark(kind, self.place(one), self.view.function.name, handle)
-        return state.marked(
-            made._replace(text=text, known=known, nonzero=nonzero, put=put, device=device)
-        )
+        made = Mark(kind, self.place(one), self.view.function.name, handle, device=device)
+        return state.marked(made._replace(text=text, known=known, nonzero=nonzero, put=put))
 
     def used(self, state: State, handle: Handle, one: Expression, text: str) -> State:
         """Note a use of a handle."""
@@ -138,6 +142,36 @@ class Frame:
         if found is None:
             return None
         return ("global" if found[0] else self.name, found[1])
+
+    def counter(self, one: Expression) -> tuple[Name, int] | None:
+        """Return the counter that an expression is, or counts on, and how far it is on since."""
+        one, on = uncast(one), 0
+        if isinstance(one, Temporary) and isinstance(one.of, Update):
+            on = (1 if one.of.operator == "+" else -1) * one.of.before
+            one = uncast(one.of.target)
+        return (one, on) if isinstance(one, Name) and one.name in self.body.counters else None
+
+    def span(self, value: Value, name: str) -> Span | None:
+        """Return between which numbers a counter is that has a value."""
+        kind = self.body.counters.get(name)
+        if kind is None or not isinstance(value, Span | Constant | Unknown):
+            return None
+        if isinstance(value, Span):
+            return value
+        number = self.driver.number_of(value, self.view)
+        if number is None:
+            return Span(*limits(kind), kind)
+        only = wrapped(number.value, kind).value
+        return Span(only, only, kind)
+
+    def narrow(self, state: State, name: Name, was: Value, now: Value) -> State:
+        """Return the state in which a counter that was between two numbers is between others."""
+        at = self.variable(name)
+        if at is None:
+            return state
+        held = state.memory.get(at, UNKNOWN)
+        known, before, after = (self.span(one, name.name) for one in (held, was, now))
+        return state.stored(at, after) if after is not None and known == before != after else state
 
     def load(self, state: State, at: Location, one: Expression) -> tuple[State, Value]:
         """Read a location. Where nothing is held it is taken for a pointer until a type says more.
@@ -256,7 +290,7 @@ class Frame:
         table = bared(one.of)
         if not self.code.resolves or not isinstance(table, Member) or at[-1:] != ("[]",):
             return at
-        key = one.start
+        key = one.index.start
         if key not in self.body.elements:
             elements = self.driver.members.devices.elements
             anothers = elements.is_anothers(self.view, one.index, table.name)
@@ -282,20 +316,24 @@ class Frame:
             return Handle(handle.id, Form.COMPUTED, number)
         return value
 
-    def heeded(self, state: State, handle: Handle) -> State:
-        """Return the state in which an error in a handle's place was asked for."""
-        if state.known.get(handle.id) != "zero" or not _is_error(handle.zero):
+    def heeded(self, state: State, handle: Handle, negative: bool = False) -> State:
+        """Return the state in which an error in a handle's place was asked for.
+
+        negative: it is the handle that is below 0, as errors are.
+        """
+        is_zero = state.known.get(handle.id) == "zero"
+        if is_zero == negative or not (negative or _is_error(handle.zero)):
             return state
-        asked = replace(handle, form=Form.HEEDED)
-        memory = {
-            k: asked if isinstance(v, Handle) and (v.id, v.zero) == (handle.id, handle.zero) else v
-            for k, v in state.memory.items()
-        }
+        memory = dict(state.memory)
+        for at, held in state.memory.items():
+            if isinstance(held, Handle) and held.id == handle.id:
+                if negative or held.zero == handle.zero:
+                    memory[at] = replace(held, form=Form.HEEDED)
         return replace(state, memory=memory)
 
     def fitted(self, value: Value, kind: CType | None) -> Value:
         """Return a number as what an integer type makes of it."""
-        if not isinstance(value, Handle | Constant):
+        if not isinstance(value, Handle | Constant | Span):
             return value
         wide = self.driver.integer(kind, self.view)
         return self.cast_to(value, wide) if wide is not None else value
@@ -303,6 +341,8 @@ class Frame:
     def cast_to(self, value: Value, wide: IntType) -> Value:
         if isinstance(value, Handle):
             return fitted(value, wide)
+        if isinstance(value, Span):
+            return refitted(value, wide)
         if not isinstance(value, Constant) or (wide.signed and wide.bits >= INT.bits):
             # Nothing that is an int loses anything: its name can be looked up later.
             return value

@@ -1,7 +1,7 @@
 """A driver's paths: from each of its datapath entries, the events of every way through."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName
@@ -56,6 +56,7 @@ class Traced(NamedTuple):
     doubts: tuple[Doubt, ...]
 
 
+K = TypeVar("K")
 _NOT_FOLLOWED = "what is done with this handle could not be followed"
 _TABLE = "handler table"
 _MAKING = (Kind.READ, Kind.RESOLVE)
@@ -106,7 +107,7 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
                 known.add(followed)
                 paths.append(followed)
     lost_places = {(s.place.path, s.place.line) for s in _missed(sites, paths)}
-    met = lost_places.union(*(_handled(path.events) for path in paths))
+    met = lost_places.union(at for at, handled in _fates(paths, _place).items() if handled)
     thrown = frozenset(
         site.place
         for site in sites
@@ -119,7 +120,9 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
             doubts.append(Doubt(site.place, site.function.name, _NOT_FOLLOWED))
             thrown -= {site.place}
     doubts += [
-        Doubt(named.place, named.function, _NOT_FOLLOWED) for named in _wrapped_and_lost(paths)
+        Doubt(named.place, named.function, _NOT_FOLLOWED)
+        for named, handled in _fates(paths, _wrapper).items()
+        if named is not None and not handled
     ]
     doubts += [doubt for path in paths for doubt in _doubts(path)]
     return Traced(tuple(paths), frozenset(dead), thrown, tuple(dict.fromkeys(doubts)))
@@ -222,39 +225,31 @@ def _is_misread(run: Run, place: Place) -> bool:
     return item is None or item.node.has_error
 
 
-def _handled(events: Path) -> set[tuple[str, int]]:
-    """Return where handles were made that something is done with afterwards."""
-    made: dict[int, tuple[str, int]] = {}
-    found = set()
-    for event in events:
-        if event.kind in _MAKING:
-            made[event.handle] = (event.path, event.line)
-        elif event.kind in _HANDLED and event.handle in made:
-            found.add(made[event.handle])
-        elif event.kind is Kind.CUT:
-            # What comes behind is not known.
-            found.update(made.values())
+def _fates(paths: Iterable[Followed], making: Callable[[Event, Named | None], K]) -> dict[K, bool]:
+    """Return whether something is done with handles on any path. making: as what one is made."""
+    found: dict[K, bool] = {}
+    for path in paths:
+        made: dict[int, K] = {}
+        for event, named in zip(path.events, path.named, strict=True):
+            if event.kind in _MAKING and (one := making(event, named)):
+                made[event.handle] = one
+                found.setdefault(one, False)
+            elif event.kind in _HANDLED and event.handle in made:
+                found[made[event.handle]] = True
+            elif event.kind is Kind.CUT:
+                # What comes behind is not known.
+                found.update(dict.fromkeys(made.values(), True))
     return found
 
 
-def _wrapped_and_lost(paths: Iterable[Followed]) -> list[Named]:
-    """Return the calls of wrappers with whose handles nothing is done on any path."""
-    found: dict[Named, bool] = {}
-    for path in paths:
-        calls: dict[int, Named] = {}
-        for event, named in zip(path.events, path.named, strict=True):
-            if (
-                event.kind is Kind.RESOLVE
-                and named is not None
-                and named.function != event.function
-            ):
-                calls[event.handle] = named
-                found.setdefault(named, False)
-            elif event.kind in _HANDLED and event.handle in calls:
-                found[calls[event.handle]] = True
-            elif event.kind is Kind.CUT:
-                found.update(dict.fromkeys(calls.values(), True))
-    return [named for named, handled in found.items() if not handled]
+def _place(event: Event, _: Named | None) -> tuple[str, int]:
+    return event.path, event.line
+
+
+def _wrapper(event: Event, named: Named | None) -> Named | None:
+    """Return the call of a wrapper that makes a handle."""
+    asks = event.kind is Kind.RESOLVE and named is not None and named.function != event.function
+    return named if asks else None
 
 
 def _doubts(path: Followed) -> list[Doubt]:

@@ -7,7 +7,7 @@ others are skipped; their branches count as both ways.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
+from xfrmlint.c.integers import BOOL, IntType
 from xfrmlint.c.lower import Lowered
 from xfrmlint.c.syntax import (
     Address,
@@ -166,14 +167,6 @@ class Body:
             for word in names.words:
                 self.naming.setdefault(word, []).append(i)
         self.conditions = _repeated(steps, written, self.names)
-        # Where a variable is made a constant.
-        self.constants: dict[str, set[int]] = {}
-        for i, names in enumerate(self.names):
-            # What a loop counts from is no flag.
-            for name in names.constant if written[i].endswith(";") else ():
-                self.constants.setdefault(name, set()).add(i)
-        self.flags = frozenset(self.constants)
-        self.behind = _before(steps)
         # A macro as a statement of its own can leave the function.
         self.macros = {i for i, text in enumerate(written) if _MACRO.match(text)}
         typed = [(v.name, constants.types.of_local(v, view)) for v in view.locals]
@@ -183,6 +176,15 @@ class Body:
         self.packets = {name for name, kind in known if kind == _PACKET} - {*view.parameters}
         self.states = {name for name, kind in known if kind == _STATE}
         self.scalars = {name for name, kind in known if not kind.pointers} - self.structs
+        self.counters = self._counters(known, written, constants)
+        # Where a variable is made a constant, or counted on.
+        self.constants: dict[str, set[int]] = {}
+        for i, names in enumerate(self.names):
+            # What a loop counts from is no flag, unless it is asked for elsewhere, too.
+            flags = names.constant if written[i].endswith(";") else frozenset[str]()
+            for name in flags | (names.constant | names.changed) & {*self.counters}:
+                self.constants.setdefault(name, set()).add(i)
+        self.flags = frozenset(self.constants)
         self._pairs: dict[int, list[Expression]] = {}
         self.aliases = self._aliases()
         # Where the evaluator found each name to lie: a frame's, or a static variable's.
@@ -191,6 +193,22 @@ class Body:
         self.elements: dict[int, str] = {}
         # Whether each member is one of a union.
         self.unions: dict[int, bool] = {}
+
+    def _counters(
+        self, known: Sequence[tuple[str, CType]], written: Sequence[str], constants: Constants
+    ) -> dict[str, IntType]:
+        """Return the integers that are counted on, and not asked for by loops alone."""
+        counted = set().union(*(names.changed for names in self.names))
+        steps = zip(self.graph.steps, self.names, written, strict=True)
+        asking = [
+            names.words
+            for step, names, text in steps
+            if (step.does in (Does.TEST, Does.SWITCH) and not step.again) or "?" in text
+        ]
+        kinds = {pair for pair in known if pair[0] in counted.intersection(set().union(*asking))}
+        times = Counter(name for name, _ in kinds)
+        typed = {name: constants.type(kind, self.view.path) for name, kind in kinds}
+        return {n: kind for n, kind in typed.items() if kind and kind != BOOL and times[n] == 1}
 
     def pairs(self, index: int) -> list[Expression]:
         """Return a step's assignments, initializers and calls."""
@@ -331,14 +349,15 @@ class Body:
             matters |= {i for i, text in enumerate(self.names) if text.through & parameters}
         # What a call on the way returned decides where the path goes.
         results = set().union(*(self.names[i].assigned | self.names[i].taken for i in matters))
-        decided = _Decided(self, first)
+        decided: dict[str, set[int]] = {}
         matters |= {
             i
             for i, step in enumerate(steps)
             if step.does in _ENDS
             or step.again
+            or step.misread
             or i in self.macros
-            or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results, decided))
+            or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results, first, decided))
         }
         repeated = self._guards(first or set(range(len(steps))))
         matters |= set(repeated)
@@ -378,11 +397,7 @@ class Body:
                     or (i in ahead and text.members & given)
                 )
             }
-            asked = [
-                *self._device_tests(inputs | named_by_state),
-                *self._state_tests(inputs),
-                *naming,
-            ]
+            asked = [*self._tests(self.devices & (inputs | named_by_state), inputs), *naming]
             if "dev" in inputs or seeds.moving:
                 # What is called further down can ask for the packet's device.
                 asked += [i for i in ahead if self._moves(i, seeds)]
@@ -426,95 +441,68 @@ class Body:
         text = self.names[index]
         if "dev" in text.members or text.words & seeds.moving:
             return True
+        return self._gives_device(index, self.packets)
+
+    def _gives_device(self, index: int, packets: Set[str] = frozenset()) -> bool:
+        """Tell whether a step calls what gives a packet a device. packets: that it may be given."""
         calls = [one for one in self.pairs(index) if isinstance(one, Call)]
-        return any(self._may_give_device(one) for one in calls)
+        return any(
+            does.packet_device is not None
+            or (not does.known and any(bared(one).text in packets for one in call.arguments))
+            for call in calls
+            if (does := function_named(call.name))
+        )
 
-    def _gives_device(self, index: int) -> bool:
-        """Tell whether a step surely gives a packet a device by a function of the kernel's."""
-        calls = (one for one in self.pairs(index) if isinstance(one, Call))
-        return any(function_named(one.name).packet_device is not None for one in calls)
-
-    def _may_give_device(self, call: Call) -> bool:
-        """Tell whether a function that is called can give a packet that was made here a device."""
-        does = function_named(call.name)
-        if does.known:
-            return does.packet_device is not None
-        return any(isinstance(one, Name) and one.name in self.packets for one in call.arguments)
-
-    def _device_tests(self, inputs: set[str]) -> list[int]:
-        """Return the conditions that compare net_devices which matter."""
-        asked = self.devices & inputs
-        return [
-            i
-            for i, step in enumerate(self.graph.steps)
-            if step.does is Does.TEST and asked and self.names[i].words & asked
-        ]
-
-    def _state_tests(self, inputs: set[str]) -> list[int]:
-        """Return the conditions that ask whether there is a state which matters."""
+    def _tests(self, devices: set[str], inputs: set[str]) -> list[int]:
+        """Return the conditions that name net_devices, or ask whether there is a state."""
         states = self.states & inputs
-        return [
-            i
-            for i, step in enumerate(self.graph.steps)
-            if step.does is Does.TEST
-            and self.names[i].words & states
-            and states & {n for one in self.lowered.statement(i) for n in _asked(one)}
-        ]
+        found = []
+        for i, step in enumerate(self.graph.steps):
+            words = self.names[i].words if step.does is Does.TEST else frozenset()
+            asked = self.lowered.statement(i) if words & states else ()
+            if words & devices or any(states.intersection(_asked(one)) for one in asked):
+                found.append(i)
+        return found
 
-    def _asks(self, index: int, results: set[str], decided: "_Decided") -> bool:
-        """Tell whether a condition asks for a result, or for nothing but flags."""
+    def _asks(
+        self, index: int, results: set[str], first: set[int], decided: dict[str, set[int]]
+    ) -> bool:
+        """Tell whether a condition asks for a result, or for nothing but flags; or is settled.
+
+        first: the steps with results. decided: what _having() has found of names.
+        """
         words = self.names[index].words
-        if not words - {"true", "false"}:
+        if not words - {"true", "false"} or self._is_settled(index):
             return True
         others = {w for w in words - self.flags if not w.isupper()} - {"likely", "unlikely"}
-        asked = words & results | (set() if others else words & self.flags)
-        return any(decided.at(index, name) for name in asked)
+        asked = words & (results | {*self.counters}) | (set() if others else words & self.flags)
+        for name in asked - {*decided}:
+            decided[name] = self._having(name, first)
+        return any(index in decided[name] for name in asked)
 
+    def _having(self, name: str, first: set[int]) -> set[int]:
+        """Return the steps at which a name can have a result, or a flag's constant.
 
-class _Decided:
-    """Answers whether a name can have a result, or a flag's constant, at a step.
-
-    Behind `err = unmap(skb)` it has neither: both ways are open, whatever it was before. What is
-    found out on the way to one answer is kept for the next. first: the steps with results.
-    """
-
-    def __init__(self, body: Body, first: set[int]) -> None:
-        self._body = body
-        self._first = first
-        self._known: dict[str, dict[int, bool]] = {}
-
-    def at(self, index: int, name: str) -> bool:
-        """Tell whether it can at a step."""
-        known = self._known.setdefault(name, {})
-        # For each step that was gone through, the one behind it.
-        behind = {index: index}
-        stack = [index]
+        Behind `err = unmap(skb)` it has neither: both ways are open, whatever it was before.
+        """
+        begins = first | self.constants.get(name, set())
+        stack = [i for i in begins if name in self.names[i].assigned | self.names[i].taken]
+        stack += [self.graph.start] if name in self.view.parameters else []
+        found: set[int] = set()
         while stack:
-            current = stack.pop()
-            if known.get(current) is False:
-                continue
-            found = known.get(current, False)
-            for before in () if found else self._body.behind[current]:
-                if self._begins(before, name):
-                    found = True
-                elif before not in behind and not self._body.names[before].ends(name):
-                    behind[before] = current
-                    stack.append(before)
-            if found:
-                while not known.get(current):
-                    known[current] = True
-                    current = behind[current]
-                return True
-        known.update(dict.fromkeys(behind, False))
-        return False
+            for following in self.graph.steps[stack.pop()].next:
+                if following not in found:
+                    found.add(following)
+                    stack += [following] if not self.names[following].ends(name) else []
+        return found
 
-    def _begins(self, index: int, name: str) -> bool:
-        """Tell whether a name has one because of a step."""
-        body, text = self._body, self._body.names[index]
-        if index in self._first or index in body.constants.get(name, ()):
-            if name in text.assigned | text.taken:
-                return True
-        return index == body.graph.start and name in body.view.parameters
+    def _is_settled(self, index: int) -> bool:
+        """Tell whether a condition is the same on all paths: a macro's number decides."""
+        constants, path = self.lowered.syntax.constants, self.view.path
+        given, text = constants.types.corpus.given(path), self.lowered.text(index)
+        named = any(word.isupper() or word in given for word in self.names[index].words)
+        joined = "&&" in text or "||" in text
+        return (named or joined) and constants.value(text, path) is not None
 
 
 def _names(text: str, statement: Sequence[Expression]) -> _Names:

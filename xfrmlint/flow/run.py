@@ -33,6 +33,7 @@ from xfrmlint.flow.frame import Frame, Outcomes
 from xfrmlint.flow.relevance import Body, Slice
 from xfrmlint.flow.summary import (
     RESULT,
+    Turns,
     handed_down,
     holds,
     joined,
@@ -47,7 +48,6 @@ from xfrmlint.flow.values import (
     CONFIGURED,
     UNKNOWN,
     Exit,
-    Location,
     Netdev,
     Packet,
     Pointer,
@@ -197,7 +197,7 @@ class _Walk:
         self.ended: Outcomes = []
         self._seen: set[object] = set()
         self._turns: set[object] = set()
-        self._counted: dict[int, dict[Location, set[str]]] = {}
+        self._counted: dict[int, Turns] = {}
         self._coverage = Coverage()
         self._walked = 0
 
@@ -218,6 +218,8 @@ class _Walk:
                 if turned is None:
                     continue
                 point = turned
+            if step.misread:
+                point = point._replace(state=point.state.doubted(untested=True))
             self.run.steps += 1
             if self._is_over():
                 self._cut(point, _TOO_MANY_PATHS)
@@ -252,11 +254,12 @@ class _Walk:
         """Return where a loop's next turn begins, whatever happened in the last one."""
         seen = self._counted.setdefault(point.step, {})
         # What is asked in one turn is for a packet of that turn.
-        state = widened(point.state.collected(), seen).given(None)
+        state = widened(self.frame, point.state.collected(), seen).given(None)
         turn = (point.step, *point.held.items(), *state.context())
         leaving = turn in self._turns
         self._turns.add(turn)
-        if leaving and step.does is not Does.TEST:
+        jumped_to = point.step in self.lowered.graph.labels.values()
+        if leaving and step.does is not Does.TEST and not jumped_to:
             # Nothing new can come of it, and nothing is behind it.
             self.returned.append((state, UNKNOWN))
             return None

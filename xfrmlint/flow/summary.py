@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from xfrmlint.c.integers import limits
 from xfrmlint.c.syntax import Call, Expression
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
@@ -21,6 +22,7 @@ from xfrmlint.flow.values import (
     Named,
     Packet,
     Pointer,
+    Span,
     State,
     Struct,
     Told,
@@ -37,10 +39,8 @@ def holds(value: Value, state: State) -> bool:
     match value:
         case Handle() | Told():
             return True
-        case Pointer():
+        case Pointer() | Struct():
             return bool(state.handles_below(value.to))
-        case Struct():
-            return bool(state.handles_below(value.at))
         case Packet():
             return bool(state.handles_below(("skb",)))
     return False
@@ -50,8 +50,8 @@ def handles_in(value: Value, state: State) -> list[Handle]:
     """Return a handle, or those in a local struct, which can be given by its address."""
     if isinstance(value, Handle):
         return [value]
-    at = value.to if isinstance(value, Pointer) else value.at if isinstance(value, Struct) else ()
-    return state.handles_below(at) if at and at[0].startswith("=") else []
+    at = value.to if isinstance(value, Pointer | Struct) else ("",)
+    return state.handles_below(at) if at[0].startswith("=") else []
 
 
 def zeros(frame: Frame, returned: Outcomes) -> Outcomes:
@@ -74,8 +74,7 @@ def zeros(frame: Frame, returned: Outcomes) -> Outcomes:
 
 def visible(state: State, values: Sequence[Value]) -> tuple[State, dict[Location, Value]]:
     """Return a state with what a callee can see of it, and the locals that it can't."""
-    roots = [v.to for v in values if isinstance(v, Pointer)]
-    roots += [v.at for v in values if isinstance(v, Struct)]
+    roots = [v.to for v in values if isinstance(v, Pointer | Struct)]
     hidden = {
         k: v
         for k, v in state.memory.items()
@@ -159,17 +158,40 @@ def renamed(state: State, value: Value, place: Place) -> tuple[State, Value]:
     return replace(state, memory=memory, known=facts, used=used, trail=trail), moved(value)
 
 
-def widened(state: State, seen: dict[Location, set[str]]) -> State:
-    """Forget a loop's counters. seen: the constants that each variable had in its turns."""
+Turns = dict[Location, set[str | Span]]
+
+
+def widened(frame: Frame, state: State, seen: Turns) -> State:
+    """Forget a loop's numbers. seen: the constants that each variable had in its turns."""
     memory = dict(state.memory)
     for at, value in state.memory.items():
-        if isinstance(value, Constant):
+        span = frame.span(value, at[1].partition("@")[0]) if at[0] == frame.name else None
+        if span is not None:
+            memory[at] = _opened(frame, span, seen.setdefault(at, set())) or value
+        elif isinstance(value, Constant):
             texts = seen.setdefault(at, set())
             # A flag that was false and 0 was one thing.
             texts.add("0" if value.zero else "1" if value.text == "true" else value.text)
             if len(texts) > _MOST_TURNS:
                 memory[at] = UNKNOWN
     return replace(state, memory=memory)
+
+
+def _opened(frame: Frame, span: Span, seen: set[str | Span]) -> Span | None:
+    """Return a counter with what it was in other turns, up to where it can stop next."""
+    before = [one for one in seen if isinstance(one, Span)]
+    seen.add(span)
+    if len(seen) <= _MOST_TURNS:
+        return None
+    least, most = limits(span.type)
+    low, high = min(one.low for one in before), max(one.high for one in before)
+    if span.low < low:
+        low = max((n for n in (least, *frame.bounds) if n <= span.low), default=least)
+    if span.high > high:
+        high = min((n for n in (most, *frame.bounds) if n >= span.high), default=most)
+    opened = Span(low, high, span.type)
+    seen.add(opened)
+    return opened
 
 
 def typed_arguments(frame: Frame, body: Body, call: Call, values: Sequence[Value]) -> list[Value]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import NamedTuple
 
-from xfrmlint.c.integers import ULONG, Int
+from xfrmlint.c.integers import ULONG, Int, IntType
 from xfrmlint.c.unit import Place
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 
@@ -66,7 +66,7 @@ class Form(IntEnum):
     FULL = -1  # never 0: a bit was set in it
     COMPUTED = 0  # other handles can give the number that 0 gives
     EXACT = 1  # no other handle gives the number that 0 gives
-    HEEDED = 2  # an error's in its place, which was asked for: then it is no handle
+    HEEDED = 2  # an error's, which was asked for: then it is no handle
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,15 @@ class Bits:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A number between two, and it can be either: a counter's, of which a loop knows no more."""
+
+    low: int
+    high: int
+    type: IntType
+
+
+@dataclass(frozen=True, slots=True)
 class Pointer:
     """The address of a location."""
 
@@ -141,7 +150,7 @@ class Pointer:
 class Struct:
     """A struct as a value: what lies at a location."""
 
-    at: Location
+    to: Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +199,7 @@ Value = (
     | Offload
     | Constant
     | Bits
+    | Span
     | Pointer
     | Struct
     | Packet
@@ -310,12 +320,23 @@ class State:
             facts[handle] = known
         return replace(self, known=facts, used=self.used - {handle})
 
+    def doubted(self, untested: bool = False) -> "State":
+        """Return the state in which no handle is surely 0: what is asked can depend on it.
+
+        untested: nor one that was not tested.
+        """
+        known = {k: "compared" if fact == "zero" else fact for k, fact in self.known.items()}
+        if untested:
+            held = {v.id for v in self.memory.values() if isinstance(v, NAMED)}
+            known = dict.fromkeys(held, "compared") | known
+        return self if known == self.known else replace(self, known=known)
+
     def stored(self, at: Location, value: Value) -> "State":
         """Return the state with a value at a location; a struct's members are copied."""
         size = len(at)
         memory = {k: v for k, v in self.memory.items() if k[:size] != at}
         if isinstance(value, Struct):
-            for inner, held in self.below(value.at):
+            for inner, held in self.below(value.to):
                 memory[at + inner] = held
         elif not isinstance(value, Unknown) or value.packet:
             memory[at] = value
