@@ -423,8 +423,11 @@ def test_an_owner_that_takes_no_state_in_any_world_is_told(tmp_path: Path) -> No
     assert any("refuses the state in each of" in reason for reason in reasons), reasons
 
 
-def test_an_owner_is_not_run_where_the_resolver_is_absent(tmp_path: Path) -> None:
-    assert analysis_of(Folder(lay_fixture("mainline-upper", tmp_path / "linux"))).owners == ()
+def test_an_add_alone_is_run_and_nobody_asked_where_the_resolver_is_absent(tmp_path: Path) -> None:
+    found = ran(lay_fixture("mainline-upper", tmp_path / "linux"))
+    assert [one.refused for one in found.scenes] == [False, True, True]
+    assert not any(one.answers for one in found.scenes)
+    assert (len(found.scenes), found.untold) == (found.total, ())
 
 
 @pytest.mark.parametrize(

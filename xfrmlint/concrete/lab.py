@@ -171,6 +171,8 @@ class Ran(NamedTuple):
 def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | None:
     """Run an owner through all stories; None if the tree has no resolver, or one that is wrong.
 
+    Where the contract has none, nobody is asked, and only an add that fails says something.
+
     path: of its ops table. callbacks: the names of the functions in its slots.
     """
     contract = reader.contract
@@ -186,14 +188,14 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         slices=Slices(reader, path, bodies, callbacks.values()),
     )
     resolvers = core_definitions(reader, sources, contract.asks) if contract.present else []
-    if not resolvers:
+    if contract.present and not resolvers:
         return None
     heads = _heads(sources)
     core = _core(sources, heads)
     owner = owner_of(reader, sources, path, callbacks, bodies)
-    given = _given(sources, resolvers[0].path)
+    given = _given(sources, resolvers[0].path if resolvers else path)
     cleared = may_clear_where_add_fails(reader, heads.get(ADD))
-    code = _Code(sources, resolvers[0], core, owner, given, cleared, [])
+    code = _Code(sources, next(iter(resolvers), None), core, owner, given, cleared, [])
     if not _can_be_joined(code):
         code = code._replace(owner=owner._replace(joins=None, creates=None))
     scenes: list[Scene] = []
@@ -201,7 +203,7 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
     hopeless: dict[Deed, Untold] = {}
     total = 0
     for story in stories(SHARE in sources.contract.slots):
-        if not _concerns(story, owner, sources):
+        if not _concerns(story, owner, sources) or not (resolvers or _fails(story)):
             continue
         total += 1
         gone = next((hopeless[s.deed] for s in story.steps if s.deed in hopeless), None)
@@ -254,7 +256,7 @@ class _Code(NamedTuple):
     """
 
     sources: Sources
-    resolver: Source
+    resolver: Source | None
     core: Mapping[str, Source]
     owner: Owner
     given: Mapping[str, int]
@@ -335,6 +337,11 @@ def _concerns(story: Story, owner: Owner, sources: Sources) -> bool:
     wanted = {Deed.DELETE: (DELETE,), Deed.ESN: (ESN, RESOLVE)}
     slots = [sources.contract.slot(role) for deed in deeds for role in wanted.get(deed, ())]
     return all(slot in owner.slots for slot in slots)
+
+
+def _fails(story: Story) -> bool:
+    """Tell whether a story is of an add that a lower refuses, and of nothing else."""
+    return bool(story.refuses) and story.steps == (Step(Deed.ADD),)
 
 
 def _can_be_joined(code: _Code) -> bool:
@@ -438,7 +445,7 @@ class _Stage:
         self.asked = False
         self.freed = False
         self.steps: list[tuple[Event, ...]] = []
-        self.last: Source = code.resolver
+        self.last = code.resolver
         for name in self.promises:
             self._equip(name)
         if code.owner.joins is None and code.owner.creates is None:
@@ -543,7 +550,11 @@ class _Stage:
         return Int(int(name == peer or accepts), INT)
 
     def _device_of(self, values: Sequence[Value]) -> str | None:
-        return self.kernel.name_of(values[0]) if values else None
+        """Return the device that a callback is told, or that the state names if it is told none."""
+        name = self.kernel.name_of(values[0]) if values else None
+        if name or self.contract.add_takes_device:
+            return name
+        return self.kernel.name_of(self.xso.value(self.contract.member(PINNED)))
 
     # The story
 
@@ -562,7 +573,8 @@ class _Stage:
         looked = frozenset(name for name in self.promises if self._looked_at(name))
         carries = frozenset[str]() if self.refused else self._carries()
         self.kernel.seen = set()
-        answers = [self._ask(asking) for asking in self.promises]
+        asks = self.code.resolver is not None
+        answers = [self._ask(asking) for asking in self.promises] if asks else []
         rewritten = self._rewritten(self.kernel.seen) if not self.refused else ()
         self.kernel.seen = None
         world = self._world(carries)
@@ -571,7 +583,8 @@ class _Stage:
         if found and self.kernel.unset:
             raise self._supposed()
         if found and self.kernel.supposed:
-            raise Outside(self.kernel.supposed[0], self.last.path, self.last.line)
+            last = self.last or found[0][1]
+            raise Outside(self.kernel.supposed[0], last.path, last.line)
         return Scene(
             self.story,
             tuple(dict.fromkeys(self.kernel.assumed)),
@@ -656,8 +669,10 @@ class _Stage:
         return NULL if value is None else handle_value(self.contract, value)
 
     def _asked(self, asking: str) -> Result:
-        device = Pointer(self.devices[asking])
-        return ask(self.code.resolver, self.code.sources, Pointer(self.x), device, self.kernel)
+        device, resolver = Pointer(self.devices[asking]), self.code.resolver
+        if resolver is None:
+            raise Outside("there is no resolver", self.code.owner.path, 0)
+        return ask(resolver, self.code.sources, Pointer(self.x), device, self.kernel)
 
     def _run(self, source: Source, arguments: Sequence[Value]) -> Result:
         current = self.code.sources.current(source)
@@ -811,10 +826,14 @@ class _Stage:
         if add is None:
             raise Outside("its add was not found", self.code.owner.path, 0)
         self._own(U)
+        if not self.contract.add_takes_device:
+            self.xso.put_at(self.contract.member(PINNED), self.kernel.owner, CType(DEVICE, 1))
         captured = self.contract.member(OWNER_CALLBACKS)
         if captured:
             self.xso.put_at(captured, self.devices[U].value(NETDEV_OPS), CType(OPS, 1))
-        value = self._done(add, list(arguments)[: len(parameters(add.view))])
+        takes = parameters(add.view)
+        told = list(arguments)[takes[:1] == [CType(STATE, 1)] :][: len(takes)]
+        value = self._done(add, told)
         if isinstance(value, Int) and value.value:
             self._own(None)
             for member in self.code.cleared:
@@ -918,7 +937,7 @@ class _Stage:
 
     def _wrong(self, world: World, answer: Answer) -> Iterator[tuple[Broken, Blamed]]:
         """Yield what an answer breaks, and the function that it is owed to."""
-        if answer.value is None:
+        if answer.value is None or self.code.resolver is None:
             return
         found = broken(world, answer.asking, answer.value, answer.by_callback)
         if found is None:
