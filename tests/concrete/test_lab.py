@@ -313,10 +313,43 @@ ROWS = (
 )  # fmt: skip
 
 
+def shared_map(begins: str, declared: str = "*owner_map") -> Sequence[tuple[str, str]]:
+    """Return the owner with its map behind a variable of the file. begins: what sets that."""
+    return (
+        ("&owner->handles", "&owner_map->handles"),
+        (
+            "static int owner_add(",
+            f"struct map {{\n\tstruct xarray handles;\n}};\nstatic struct map {declared};\n"
+            "static int owner_add(",
+        ),
+        ("	owner->self = dev;\n", f"	owner->self = dev;\n	{begins}\n"),
+    )
+
+
+ALLOCATED = "owner_map = kzalloc(sizeof(*owner_map), GFP_KERNEL);"
+
+
 @pytest.mark.parametrize(
     ("changes", "wanted"),
     [
         pytest.param(ROWS, "AB--", id="pointers into an array"),
+        pytest.param(shared_map(ALLOCATED), "AB--", id="a map of the file's, made at first"),
+        pytest.param(
+            shared_map("rcu_assign_pointer(owner_map, kzalloc(sizeof(*owner_map), GFP_KERNEL));"),
+            "AB--",
+            id="a map that is published",
+        ),
+        pytest.param(
+            (
+                *shared_map("owner_map = NULL;"),
+                (
+                    "	struct port *port;\n\n",
+                    f"	struct port *port;\n\n	if (!owner_map)\n		{ALLOCATED}\n",
+                ),
+            ),
+            "AB--",
+            id="a map of the file's, made where it is first used",
+        ),
         pytest.param((), "AB--", id="an xarray, and a list that nobody is seen to fill"),
         pytest.param(((RETURN, SELF + RETURN),), "AB--", id="its own device is kept"),
         pytest.param(
@@ -385,6 +418,21 @@ def test_a_number_of_the_owners_own_is_tried_both_ways(tmp_path: Path) -> None:
             ((LOOP, "my_for_each(port, owner, list)"),),
             "a loop made by a macro (my_for_each)",
             id="a loop",
+        ),
+        pytest.param(
+            shared_map("owner_map = dev->ml_priv;"),
+            "owner_map is not defined in a plain way",
+            id="a pointer of the file's that somebody else made",
+        ),
+        pytest.param(
+            shared_map("owner_fill(&owner_map);"),
+            "owner_map is not defined in a plain way",
+            id="a pointer of the file's that is set by its address",
+        ),
+        pytest.param(
+            shared_map("", "owner_map[1]"),
+            "owner_map is not defined in a plain way",
+            id="an array of the file's",
         ),
         pytest.param(
             (

@@ -177,6 +177,7 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
     """
     contract = reader.contract
     bodies = bodies_of(reader, owners_files(reader, path))
+    slices = Slices(reader, path, bodies, callbacks.values())
     sources = Sources(
         reader,
         ON,
@@ -185,7 +186,7 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
         nothing=does_nothing,
         home=path,
         own=ALL_ON,
-        slices=Slices(reader, path, bodies, callbacks.values()),
+        slices=slices,
     )
     resolvers = core_definitions(reader, sources, contract.asks) if contract.present else []
     if contract.present and not resolvers:
@@ -196,8 +197,10 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
     given = _given(sources, resolvers[0].path if resolvers else path)
     cleared = may_clear_where_add_fails(reader, heads.get(ADD))
     code = _Code(sources, next(iter(resolvers), None), core, owner, given, cleared, [])
+    slices.run(owner.run())
     if not _can_be_joined(code):
         code = code._replace(owner=owner._replace(joins=None, creates=None))
+        slices.run(code.owner.run())
     scenes: list[Scene] = []
     untold: list[Untold] = []
     hopeless: dict[Deed, Untold] = {}
@@ -616,14 +619,16 @@ class _Stage:
         changed = [
             cell
             for key, cell in self.kernel.written.items()
-            if key in seen and key not in fresh and cell.owner
+            if key in seen and key not in fresh
+            if cell.owner or self.kernel.files.get(cell.name) is cell
         ]
         devices = [one for one in changed if self.kernel.name_of(one.value) is not None]
         member = self.contract.member(HANDLE)
         handles = any(map(_is_set, changed)) or any(
             event.member == member and event.deed is not Done.READS for event in self.steps[-1]
         )
-        return tuple(f"{one.kind or one.owner}.{one.name}" for one in devices) if handles else ()
+        names = (f"{one.kind or one.owner}.{one.name}".lstrip(".") for one in devices)
+        return tuple(names) if handles else ()
 
     def _looked_at(self, name: str) -> bool:
         """Tell whether the owner read what a lower promises."""

@@ -62,6 +62,13 @@ class Names(Protocol):
         """Tell whether a variable of a file gets another value than its first one."""
         ...
 
+    def made_by(self, name: str, path: str) -> str | None:
+        """Return the function that gives what a pointer of a file is before any state is added.
+
+        Empty: it is NULL then. None: that is not seen.
+        """
+        ...
+
     def resolved(self, kind: CType, path: str) -> CType:
         """Return a type with typedefs followed."""
         ...
