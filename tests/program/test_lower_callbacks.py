@@ -902,3 +902,30 @@ void foo_probe(void) { register_thing(foo_deliver); }
     assert not rows("SELECT what FROM sleep", text)
     reasons = rows("SELECT reason FROM unknown", text)
     assert any("whether register_thing() may is not known" in one for one in reasons), reasons
+
+
+@pytest.mark.parametrize(
+    ("others", "slept", "doubts"),
+    [
+        pytest.param({"bar": "msleep(1);"}, ["msleep()"], 0, id="it sleeps"),
+        pytest.param({"bar": "hw->ops = 0;"}, [], 0, id="it does not"),
+        pytest.param({"bar": "bar_more(hw);"}, ["mutex_lock()"], 0, id="what it calls does"),
+        pytest.param({"bar": "msleep(1);", "baz": "msleep(1);"}, [], 1, id="one of two"),
+        pytest.param({}, [], 1, id="it is nowhere"),
+    ],
+)
+@pytest.mark.parametrize("exports", ["EXPORT_SYMBOL_GPL(bar_wait);", ""])
+def test_what_another_module_of_the_folder_exports_is_followed(
+    others: dict[str, str], slept: list[str], doubts: int, exports: str
+) -> None:
+    more = {
+        f"drivers/net/foo/{name}.c": f"{HEAD}{BEFORE}static struct mutex m;\n"
+        f"static void bar_more(struct foo_hw *hw) {{ mutex_lock(&m); }}\n"
+        f"void bar_wait(struct foo_hw *hw) {{ {body} }}\n{exports}\n"
+        for name, body in others.items()
+    }
+    more |= {"drivers/net/foo/Makefile": "obj-m += foo.o bar.o baz.o\n"}
+    text = "void bar_wait(struct foo_hw *hw);\n" + DELETE.replace("BODY", "bar_wait(p->hw);")
+    reasons = rows("SELECT reason FROM unknown WHERE reason LIKE '%bar_wait%'", text, more)
+    assert rows("SELECT what FROM sleep", text, more) == (slept if exports else [])
+    assert len(reasons) == (doubts if exports else 1), reasons

@@ -280,6 +280,8 @@ class Reader:
         found = self.defining(name, self.universe.files(path), path) if name else []
         if not found and name:
             found = [view for view in self._set_up(path) if view.item.name == name]
+        if not found and name and (beside := self.universe.beside(name, path)):
+            found = [view for view in self.defining(name, [beside], path) if not view.static]
         if not found and name and self.universe.doubt(path):
             return self._only_definition(name, path)
         return found
