@@ -929,3 +929,15 @@ def test_what_another_module_of_the_folder_exports_is_followed(
     reasons = rows("SELECT reason FROM unknown WHERE reason LIKE '%bar_wait%'", text, more)
     assert rows("SELECT what FROM sleep", text, more) == (slept if exports else [])
     assert len(reasons) == (doubts if exports else 1), reasons
+
+
+@pytest.mark.parametrize(
+    ("body", "slept"), [("msleep(1);", ["msleep()"]), ("hw->ops = 0;", [])], ids=["sleeps", "quiet"]
+)
+def test_another_name_of_a_function_is_followed(body: str, slept: list[str]) -> None:
+    text = (
+        f"static void foo_one(struct foo_hw *hw) {{ {body} }}\n"
+        'static void foo_two(struct foo_hw *hw) __attribute__((alias("foo_one")));\n'
+    ) + DELETE.replace("BODY", "foo_two(p->hw);")
+    assert rows("SELECT what FROM sleep", text) == slept
+    assert rows("SELECT reason FROM unknown WHERE reason LIKE '%foo_two%'", text) == []

@@ -310,6 +310,9 @@ class NameWalk:
                     if declared or not _is_static(data, word, at):
                         yield _function(where, name, data, at)
                         met = True
+        target = "" if met else self._reader.aliases(path).get(name, "")
+        for where in self._own(target, path) if target else ():
+            yield where._replace(name=name)
         beside = "" if met else self._reader.universe.beside(name, path)
         if beside:
             data = corpus.data(beside)
