@@ -16,7 +16,7 @@ struct priv {
 	struct mutex lock;
 	struct foo_hw *hw;
 	struct foo_sa *sas[64];
-	struct foo_sa table[64];
+	struct foo_sa table[64], others[64];
 	unsigned long map[2];
 	unsigned long ids;
 	u32 next;
@@ -708,6 +708,45 @@ def test_handles_that_are_not_0(body: str, outside: str) -> None:
 )
 def test_handles_that_can_be_0(body: str, outside: str, why: str) -> None:
     assert zeros(body, outside) == [why]
+
+
+SLOT = "struct foo_sa *sa = &p->table[idx]; "
+AT = INDEX + SLOT
+
+
+@pytest.mark.parametrize(
+    ("before", "handle", "first", "why"),
+    [
+        (INDEX, "(idx << 1) | (x->xso.dir == FOO_IN)", 0, "i begins at 0"),
+        (INDEX, "(idx << 1) | (x->xso.dir == FOO_IN)", 1, ""),
+        (INDEX, "(idx << 1) | x->xso.dir", 0, ""),
+        (INDEX, "(idx + 1) * 2", 0, ""),
+        (INDEX, "idx * p->next", 1, None),
+        (INDEX, "(idx << 1) & p->next", 1, None),
+        (AT, "sa - p->table", 0, "i begins at 0"),
+        (AT, "sa - p->table", 1, ""),
+        (AT, "sa - p->table + 1", 0, ""),
+        (AT, "sa - p->others", 0, None),
+        (AT.replace("&p->table[idx]", "p->table + idx"), "sa - p->table", 0, "i begins at 0"),
+        (AT.replace("&p->table[idx]", "p->table + idx"), "sa - p->table", 1, ""),
+        (AT + "sa++; ", "sa - p->table", 0, None),
+        (
+            "struct foo_sa *sa; for (sa = p->table; sa->used; sa++) ; ",
+            "sa - p->table",
+            0,
+            "p->table begins there",
+        ),
+    ],
+)
+def test_what_is_computed_of_an_index(
+    before: str, handle: str, first: int, why: str | None
+) -> None:
+    """why: where it can be 0; None where that is not known."""
+    outside = "#define FOO_IN 1\n" + FIND.replace("FIRST", str(first))
+    body = f"{before}{HANDLE}{handle};"
+    assert zeros(body, outside) == ([why] if why else [])
+    reasons = rows("SELECT reason FROM unknown", outside + ADD.replace("BODY", body))
+    assert any("can be 0 is not known" in one for one in reasons) is (why is None)
 
 
 XARRAY = """

@@ -311,8 +311,8 @@ class NameWalk:
                         yield _function(where, name, data, at)
                         met = True
         target = "" if met else self._reader.aliases(path).get(name, "")
-        for where in self._own(target, path) if target else ():
-            yield where._replace(name=name)
+        for one in self._own(target, path) if target else ():
+            yield one._replace(name=name)
         beside = "" if met else self._reader.universe.beside(name, path)
         if beside:
             data = corpus.data(beside)
