@@ -59,7 +59,6 @@ from xfrmlint.contract.words import (
     XSO,
     Contract,
 )
-from xfrmlint.contract.words import Function as ContractFunction
 from xfrmlint.kernel.places import is_core
 from xfrmlint.model.predicates import Broken, broken
 from xfrmlint.model.stories import Deed, Step, Story, stories
@@ -181,7 +180,7 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
     sources = Sources(
         reader,
         ON,
-        kept=_is_kept,
+        kept=lambda name: known(name) or kernels_own(name),
         longest=LONGEST,
         nothing=does_nothing,
         home=path,
@@ -247,10 +246,6 @@ def _blamed_on(resolver: Source, owner: Owner, contract: Contract, scene: Scene)
     return scene._replace(broken=tuple(found))
 
 
-def _is_kept(name: str) -> bool:
-    return known(name) or kernels_own(name)
-
-
 class _Code(NamedTuple):
     """What is run. core: by the slot that each calls.
 
@@ -298,11 +293,13 @@ def _is_set(cell: Cell) -> bool:
 def _heads(sources: Sources) -> Mapping[str, View]:
     """Return the core's add, delete and free as they are written."""
     functions = sources.contract.functions
-    return {
-        role: head
-        for role in (ADD, DELETE, FREE)
-        if (head := _head(sources, functions.get(role))) is not None
+    named = {role: functions[role] for role in (ADD, DELETE, FREE) if role in functions}
+    heads = {
+        role: sources.head(one.name, one.place.path)
+        for role, one in named.items()
+        if one.place.path
     }
+    return {role: head for role, head in heads.items() if head is not None}
 
 
 def _core(sources: Sources, heads: Mapping[str, View]) -> Mapping[str, Source]:
@@ -316,12 +313,6 @@ def _core(sources: Sources, heads: Mapping[str, View]) -> Mapping[str, Source]:
         if [kind.base for kind in parameters(head)][:2] in ([DEVICE, STATE], [STATE])
         and (found := sources.definitions(head.item.name, head.path))
     }
-
-
-def _head(sources: Sources, function: ContractFunction | None) -> View | None:
-    """Return a function of the core as it is written where the contract says that it stands."""
-    path = function.place.path if function is not None else ""
-    return sources.head(function.name, path) if function is not None and path else None
 
 
 def _concerns(story: Story, owner: Owner, sources: Sources) -> bool:
