@@ -141,6 +141,20 @@ def test_an_include_by_a_macro(files: dict[str, str], wanted: list[str]) -> None
     assert read.includes(FOO) + ["?"] * len(read.doubts) == wanted
 
 
+@pytest.mark.parametrize(
+    ("there", "wanted"),
+    [
+        (["arch/x86/include/asm/a.h", "include/asm-generic/a.h"], "arch/x86/include/asm/a.h"),
+        (["include/asm-generic/a.h", "include/uapi/asm-generic/a.h"], "include/asm-generic/a.h"),
+        (["include/uapi/asm-generic/a.h"], "include/uapi/asm-generic/a.h"),
+        (["arch/arm/include/asm/a.h", "include/a.h"], None),
+    ],
+)
+def test_what_the_architecture_has_not_is_generic(there: list[str], wanted: str | None) -> None:
+    read = Corpus(Memory({FOO: b"#include <asm/a.h>\n", **dict.fromkeys(there, b"")}), WORDS)
+    assert read.includes(FOO) == ([wanted] if wanted else [])
+
+
 def test_a_version_is_asked_for_by_whom_it_matters_to() -> None:
     memo = Memo()
     text = b"#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)\nint a;\n#else\nint b;\n#endif\n"

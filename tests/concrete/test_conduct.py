@@ -50,13 +50,13 @@ static const struct xfrmdev_ops onyx_ops = {
 
 
 def told(
-    driver: str, tmp_path: Path, *changes: Change, lower: str = ""
+    driver: str, tmp_path: Path, *changes: Change, lower: str = "", base: str = "rfc"
 ) -> tuple[list[str], list[str]]:
     """Return what is wrong with a driver of the fixture, changed: kinds with lines; the doubts.
 
-    lower: the text of another driver of the tree.
+    lower: the text of another driver of the tree. base: what it is laid over.
     """
-    tree = lay("rfc", tmp_path / "linux")
+    tree = lay(base, tmp_path / "linux")
     if lower:
         (tree / "drivers/net/onyx").mkdir()
         (tree / "drivers/net/onyx/onyx_main.c").write_text(lower, "utf-8")
@@ -322,3 +322,78 @@ def test_the_core_clears_what_an_owner_leaves(tmp_path: Path) -> None:
     assert text.count(failed) == 1
     core.write_text(text.replace(failed, f"{failed}		x->xso.real_dev = NULL;\n"), "utf-8")
     assert analysis_of(Folder(tmp_path / "linux")).store.query("SELECT * FROM misdeed")[1] == []
+
+
+# As it is where there is no resolver: nobody promises to ask it, and there is nothing to fill.
+PLAIN = (
+    (" && dev->xfrmdev_ops->flags & XFRMDEV_OPS_F_LOWER_HANDLE", ""),
+    ("	.xdo_dev_state_lower_handle = jasper_handle,\n", ""),
+)
+CORE = """#include <linux/netdevice.h>
+#include <net/xfrm.h>
+
+int xfrm_dev_state_add(struct net *net, struct xfrm_state *x, struct xfrm_user_offload *xuo,
+		       struct netlink_ext_ack *extack)
+{
+	struct net_device *dev = dev_get_by_index(net, xuo->ifindex);
+	int err;
+
+	x->xso.dev = dev;
+	err = dev->xfrmdev_ops->xdo_dev_state_add(dev, x, extack);
+	if (err)
+		x->xso.dev = NULL;
+	return err;
+}
+"""
+PINS = "x->xso.real_dev = b->slot[i].dev;\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        pytest.param((), [], id="right"),
+        pytest.param(((UNDO, ""),), CALLS_ADD, id="nothing is undone"),
+        pytest.param(
+            ((ADD, f"		{PINS}{ADD}"),),
+            ["left: real_dev = b->slot[i].dev;"],
+            id="pinned before",
+        ),
+        pytest.param(((PUT, ""),), [], id="whose handle it was is nothing where nobody is asked"),
+    ],
+)
+def test_an_add_that_fails_is_looked_at_where_there_is_no_resolver(
+    changes: Sequence[Change], wanted: list[str], tmp_path: Path
+) -> None:
+    core = tmp_path / "linux/net/xfrm/xfrm_device.c"
+    core.parent.mkdir(parents=True)
+    core.write_text(CORE, "utf-8")
+    found, doubts = told("jasper", tmp_path, *PLAIN, *changes, base="mainline")
+    assert [one.replace("x->xso.", "") for one in found] == wanted
+    assert doubts == []
+
+
+CALL = "	err = b->slot[0].dev->xfrmdev_ops->xdo_dev_state_add(b->slot[0].dev, x, ea);\n"
+PIN = "	x->xso.real_dev = b->slot[0].dev;\n"
+DROP = "	jasper_del_slot(&b->slot[0], x);\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "run"),
+    [
+        pytest.param(f"{CALL}	if (!err)\n	{PIN}", False, id="pinned where it succeeded"),
+        pytest.param(f"{CALL}	if (err)\n		return err;\n{PIN}", False, id="pinned behind"),
+        pytest.param(f"{CALL}{PIN}", True, id="pinned in any case"),
+        pytest.param(f"{PIN}{CALL}", True, id="pinned before"),
+        pytest.param(f"{CALL}	if (err)\n	{PIN}", True, id="pinned where it failed"),
+        pytest.param(f"{CALL}	err = 0;\n	if (!err)\n	{PIN}", True, id="another error"),
+        pytest.param(f"{CALL}	if (err)\n	{DROP}", True, id="code of its own"),
+        pytest.param(f"{CALL}{CALL}", True, id="two lowers"),
+        pytest.param(f"	while (i--)\n	{CALL}", True, id="all lowers"),
+        pytest.param(f"again:\n{CALL}	if (!err)\n		goto again;\n", True, id="by a jump"),
+    ],
+)
+def test_an_add_that_leaves_nothing_is_not_run_for_it(body: str, run: bool, tmp_path: Path) -> None:
+    emptied = "	x->xso.offload_handle = 0;\n	return err;"
+    changes = ((ADDS, body), (emptied, "	return err;"))
+    told("jasper", tmp_path, *PLAIN, *changes, base="mainline")
+    assert bool(analysis_of(Folder(tmp_path / "linux")).owners) is run

@@ -8,7 +8,8 @@ import pytest
 from tests.asked import analysis_of
 from tests.laid import lay, lay_fixture
 from tests.slow import but_first
-from xfrmlint.concrete.lab import Ran, Scene
+from xfrmlint.concrete.lab import Ran
+from xfrmlint.concrete.stage import Scene
 from xfrmlint.tree.folder import Folder
 
 IPSEC = "drivers/net/bonding/bond_ipsec.c"
@@ -313,10 +314,43 @@ ROWS = (
 )  # fmt: skip
 
 
+def shared_map(begins: str, declared: str = "*owner_map") -> Sequence[tuple[str, str]]:
+    """Return the owner with its map behind a variable of the file. begins: what sets that."""
+    return (
+        ("&owner->handles", "&owner_map->handles"),
+        (
+            "static int owner_add(",
+            f"struct map {{\n\tstruct xarray handles;\n}};\nstatic struct map {declared};\n"
+            "static int owner_add(",
+        ),
+        ("	owner->self = dev;\n", f"	owner->self = dev;\n	{begins}\n"),
+    )
+
+
+ALLOCATED = "owner_map = kzalloc(sizeof(*owner_map), GFP_KERNEL);"
+
+
 @pytest.mark.parametrize(
     ("changes", "wanted"),
     [
         pytest.param(ROWS, "AB--", id="pointers into an array"),
+        pytest.param(shared_map(ALLOCATED), "AB--", id="a map of the file's, made at first"),
+        pytest.param(
+            shared_map("rcu_assign_pointer(owner_map, kzalloc(sizeof(*owner_map), GFP_KERNEL));"),
+            "AB--",
+            id="a map that is published",
+        ),
+        pytest.param(
+            (
+                *shared_map("owner_map = NULL;"),
+                (
+                    "	struct port *port;\n\n",
+                    f"	struct port *port;\n\n	if (!owner_map)\n		{ALLOCATED}\n",
+                ),
+            ),
+            "AB--",
+            id="a map of the file's, made where it is first used",
+        ),
         pytest.param((), "AB--", id="an xarray, and a list that nobody is seen to fill"),
         pytest.param(((RETURN, SELF + RETURN),), "AB--", id="its own device is kept"),
         pytest.param(
@@ -387,6 +421,21 @@ def test_a_number_of_the_owners_own_is_tried_both_ways(tmp_path: Path) -> None:
             id="a loop",
         ),
         pytest.param(
+            shared_map("owner_map = dev->ml_priv;"),
+            "owner_map is not defined in a plain way",
+            id="a pointer of the file's that somebody else made",
+        ),
+        pytest.param(
+            shared_map("owner_fill(&owner_map);"),
+            "owner_map is not defined in a plain way",
+            id="a pointer of the file's that is set by its address",
+        ),
+        pytest.param(
+            shared_map("", "owner_map[1]"),
+            "owner_map is not defined in a plain way",
+            id="an array of the file's",
+        ),
+        pytest.param(
             (
                 ("	struct net_device *self;", "	struct net_device *self, *port;"),
                 (RETURN, f"	if (owner->port == lower_dev)\n		return 0;\n{RETURN}"),
@@ -423,8 +472,11 @@ def test_an_owner_that_takes_no_state_in_any_world_is_told(tmp_path: Path) -> No
     assert any("refuses the state in each of" in reason for reason in reasons), reasons
 
 
-def test_an_owner_is_not_run_where_the_resolver_is_absent(tmp_path: Path) -> None:
-    assert analysis_of(Folder(lay_fixture("mainline-upper", tmp_path / "linux"))).owners == ()
+def test_an_add_alone_is_run_and_nobody_asked_where_the_resolver_is_absent(tmp_path: Path) -> None:
+    found = ran(lay_fixture("mainline-upper", tmp_path / "linux"))
+    assert [one.refused for one in found.scenes] == [False, True, True]
+    assert not any(one.answers for one in found.scenes)
+    assert (len(found.scenes), found.untold) == (found.total, ())
 
 
 @pytest.mark.parametrize(

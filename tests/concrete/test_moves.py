@@ -13,6 +13,7 @@ AGATE = """#include <linux/netdevice.h>
 #include <net/xfrm.h>
 struct agate_sa { struct list_head l; struct xfrm_state *x; };
 struct agate { struct net_device __rcu *cur; struct list_head sas; };
+static struct net_device *agate_cur;
 
 static int agate_add(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *ea)
 {
@@ -152,12 +153,14 @@ def told(
     answer: str = OWN,
     move: str = EMPTIES + WAITS + TAKES + PUTS,
     takes: str = "",
+    current: str = "b->cur",
 ) -> tuple[list[str], list[str]]:
     """Return the kinds of what an owner does wrong, with `torn`; and its unknowns' reasons.
 
-    takes: what the core's add takes besides.
+    takes: what the core's add takes besides. current: where the owner keeps who is the lower.
     """
     text = AGATE.replace("TEST", test).replace("ANSWER", answer).replace("MOVE", move)
+    text = text.replace("b->cur", current)
     tree = lay_example(text, tmp_path / "linux")
     for path in ("net/xfrm/xfrm_state.c", "include/net/xfrm.h"):
         head = "int xfrm_dev_state_add("
@@ -254,3 +257,12 @@ def test_a_move_that_tears_where_the_core_can_not_be_run(tmp_path: Path) -> None
     assert told(tmp_path / "whole", takes=takes) == ([], [])
     found, _ = told(tmp_path / "torn", move=EMPTIES + TAKES + PUTS, takes=takes)
     assert found == ["torn: agate_move"]
+
+
+@pytest.mark.parametrize("current", ["b->cur", "agate_cur"])
+def test_who_is_the_lower_may_be_read_half_changed(current: str, tmp_path: Path) -> None:
+    owners = "" if current == "agate_cur" else "	struct agate *b = netdev_priv(dev);\n\n"
+    answer = f"{owners}	return READ_ONCE({current}) == low ? READ_ONCE({FIELD}) : 0;\n"
+    _, doubts = told(tmp_path, answer=answer, current=current)
+    name = current.replace("b->", "struct agate.")
+    assert any(f"whether a packet can read {name} half changed" in one for one in doubts), doubts

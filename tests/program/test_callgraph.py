@@ -610,6 +610,38 @@ static void up(struct net_device *d, struct foo *p, int a)
             [f"{TX} > run -ops.run-> target"],
             id="local struct passed",
         ),
+        pytest.param(
+            "two(0);",
+            'int two(struct xfrm_state *x) __attribute__((alias("target")));\n',
+            [f"{TX} > target"],
+            id="by another name",
+        ),
+        pytest.param(
+            "two(0);",
+            "static int two(struct xfrm_state *x)\n\t__alias(target);\n",
+            [f"{TX} > target"],
+            id="by another name, in the kernel's words",
+        ),
+        pytest.param(
+            "run->two = 0;\n\trun->run(0);",
+            "struct ops { int two; int (*run)(struct xfrm_state *x); };\n"
+            "extern int two(struct xfrm_state *x) __alias(target);\n"
+            "static struct ops ops = { .run = two }, *run = &ops;\n",
+            [f"{TX} -ops.run-> target"],
+            id="its address, by another name",
+        ),
+        pytest.param(
+            "two(0);",
+            'int two(struct xfrm_state *x) __attribute__((alias("other")));\n',
+            [],
+            id="another one's other name",
+        ),
+        pytest.param(
+            "two(0);",
+            "int two(struct xfrm_state *x); /* __alias(target); */\n",
+            [],
+            id="another name in a comment",
+        ),
     ],
 )
 def test_ways(statements: str, outside: str, wanted: list[str]) -> None:

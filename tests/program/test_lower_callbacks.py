@@ -16,7 +16,7 @@ struct priv {
 	struct mutex lock;
 	struct foo_hw *hw;
 	struct foo_sa *sas[64];
-	struct foo_sa table[64];
+	struct foo_sa table[64], others[64];
 	unsigned long map[2];
 	unsigned long ids;
 	u32 next;
@@ -710,6 +710,45 @@ def test_handles_that_can_be_0(body: str, outside: str, why: str) -> None:
     assert zeros(body, outside) == [why]
 
 
+SLOT = "struct foo_sa *sa = &p->table[idx]; "
+AT = INDEX + SLOT
+
+
+@pytest.mark.parametrize(
+    ("before", "handle", "first", "why"),
+    [
+        (INDEX, "(idx << 1) | (x->xso.dir == FOO_IN)", 0, "i begins at 0"),
+        (INDEX, "(idx << 1) | (x->xso.dir == FOO_IN)", 1, ""),
+        (INDEX, "(idx << 1) | x->xso.dir", 0, ""),
+        (INDEX, "(idx + 1) * 2", 0, ""),
+        (INDEX, "idx * p->next", 1, None),
+        (INDEX, "(idx << 1) & p->next", 1, None),
+        (AT, "sa - p->table", 0, "i begins at 0"),
+        (AT, "sa - p->table", 1, ""),
+        (AT, "sa - p->table + 1", 0, ""),
+        (AT, "sa - p->others", 0, None),
+        (AT.replace("&p->table[idx]", "p->table + idx"), "sa - p->table", 0, "i begins at 0"),
+        (AT.replace("&p->table[idx]", "p->table + idx"), "sa - p->table", 1, ""),
+        (AT + "sa++; ", "sa - p->table", 0, None),
+        (
+            "struct foo_sa *sa; for (sa = p->table; sa->used; sa++) ; ",
+            "sa - p->table",
+            0,
+            "p->table begins there",
+        ),
+    ],
+)
+def test_what_is_computed_of_an_index(
+    before: str, handle: str, first: int, why: str | None
+) -> None:
+    """why: where it can be 0; None where that is not known."""
+    outside = "#define FOO_IN 1\n" + FIND.replace("FIRST", str(first))
+    body = f"{before}{HANDLE}{handle};"
+    assert zeros(body, outside) == ([why] if why else [])
+    reasons = rows("SELECT reason FROM unknown", outside + ADD.replace("BODY", body))
+    assert any("can be 0 is not known" in one for one in reasons) is (why is None)
+
+
 XARRAY = """
 struct xa_limit { u32 max; u32 min; };
 #define XA_LIMIT(_min, _max) (struct xa_limit) { .min = _min, .max = _max }
@@ -902,3 +941,42 @@ void foo_probe(void) { register_thing(foo_deliver); }
     assert not rows("SELECT what FROM sleep", text)
     reasons = rows("SELECT reason FROM unknown", text)
     assert any("whether register_thing() may is not known" in one for one in reasons), reasons
+
+
+@pytest.mark.parametrize(
+    ("others", "slept", "doubts"),
+    [
+        pytest.param({"bar": "msleep(1);"}, ["msleep()"], 0, id="it sleeps"),
+        pytest.param({"bar": "hw->ops = 0;"}, [], 0, id="it does not"),
+        pytest.param({"bar": "bar_more(hw);"}, ["mutex_lock()"], 0, id="what it calls does"),
+        pytest.param({"bar": "msleep(1);", "baz": "msleep(1);"}, [], 1, id="one of two"),
+        pytest.param({}, [], 1, id="it is nowhere"),
+    ],
+)
+@pytest.mark.parametrize("exports", ["EXPORT_SYMBOL_GPL(bar_wait);", ""])
+def test_what_another_module_of_the_folder_exports_is_followed(
+    others: dict[str, str], slept: list[str], doubts: int, exports: str
+) -> None:
+    more = {
+        f"drivers/net/foo/{name}.c": f"{HEAD}{BEFORE}static struct mutex m;\n"
+        f"static void bar_more(struct foo_hw *hw) {{ mutex_lock(&m); }}\n"
+        f"void bar_wait(struct foo_hw *hw) {{ {body} }}\n{exports}\n"
+        for name, body in others.items()
+    }
+    more |= {"drivers/net/foo/Makefile": "obj-m += foo.o bar.o baz.o\n"}
+    text = "void bar_wait(struct foo_hw *hw);\n" + DELETE.replace("BODY", "bar_wait(p->hw);")
+    reasons = rows("SELECT reason FROM unknown WHERE reason LIKE '%bar_wait%'", text, more)
+    assert rows("SELECT what FROM sleep", text, more) == (slept if exports else [])
+    assert len(reasons) == (doubts if exports else 1), reasons
+
+
+@pytest.mark.parametrize(
+    ("body", "slept"), [("msleep(1);", ["msleep()"]), ("hw->ops = 0;", [])], ids=["sleeps", "quiet"]
+)
+def test_another_name_of_a_function_is_followed(body: str, slept: list[str]) -> None:
+    text = (
+        f"static void foo_one(struct foo_hw *hw) {{ {body} }}\n"
+        'static void foo_two(struct foo_hw *hw) __attribute__((alias("foo_one")));\n'
+    ) + DELETE.replace("BODY", "foo_two(p->hw);")
+    assert rows("SELECT what FROM sleep", text) == slept
+    assert rows("SELECT reason FROM unknown WHERE reason LIKE '%foo_two%'", text) == []

@@ -28,6 +28,7 @@ from xfrmlint.facts.store import Store
 from xfrmlint.flow.callbacks import Callback, callbacks_of
 from xfrmlint.flow.paths import Traced, trace
 from xfrmlint.kernel.release import version
+from xfrmlint.program.adding import may_have_to_undo
 from xfrmlint.program.asked import asked_of
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of
@@ -189,9 +190,14 @@ def analysed(
 def _owners(
     reader: Reader, drivers: Sequence[Driver]
 ) -> "tuple[tuple[Ran, ...], tuple[Tear, ...]]":
-    """Run the uppers' own code in worlds; nothing where the tree has no resolver."""
+    """Run the uppers' own code in worlds; without a resolver, those that have an add to undo."""
+    contract = reader.contract
     uppers = [one.table for one in drivers if one.role == "upper" and one.on_netdev]
-    if not uppers or not reader.contract.present or HANDLE not in reader.contract.members:
+    if HANDLE not in contract.members:
+        return (), ()
+    if not contract.present:
+        uppers = [one for one in uppers if may_have_to_undo(reader, one)]
+    if not uppers:
         return (), ()
     from xfrmlint.concrete.lab import run_owner
     from xfrmlint.concrete.tears import tears

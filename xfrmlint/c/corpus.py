@@ -320,7 +320,10 @@ class Corpus:
         folders = [posixpath.dirname(path)] if quoted else []
         if not path.startswith(_OF_SYSTEM):
             folders += self.kbuild.include_folders(path)
-        places = (joined(folder, name) for folder in (*folders, *_SYSTEM))
+        places = [joined(folder, name) for folder in (*folders, *_SYSTEM)]
+        if name.startswith("asm/"):
+            # What the architecture has not, a build takes from there.
+            places += [f"include/{inner}asm-generic/{name[4:]}" for inner in ("", "uapi/")]
         return tuple(place for place in places if not place.startswith(".."))
 
     def closure(self, path: str) -> Iterator[str]:

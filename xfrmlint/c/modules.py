@@ -33,6 +33,7 @@ class Universe:
         # Folders -> what is included -> the files there that may do it.
         self._users_of: dict[tuple[str, ...], dict[str, list[str]]] = {}
         self._named: dict[str, list[str]] = {}
+        self._beside: dict[str, dict[bytes, list[str]]] = {}
         self._exported: dict[str, tuple[frozenset[str], list[str]]] = {}
         # Headers below include/ that belong to the drivers which include them, and where those are.
         self.shared: tuple[str, ...] = ()
@@ -215,6 +216,19 @@ class Universe:
             for name in self.corpus.tree.folder(folder)
             if name.endswith((".h", ".inc"))
         ]
+
+    def beside(self, name: str, path: str) -> str:
+        """Return the one source in a file's folder that exports a name; nothing for several."""
+        folder = posixpath.dirname(path)
+        if folder not in self._beside:
+            found = self._beside[folder] = {}
+            for one in self.corpus.tree.folder(folder) if part_of(path) != HEADERS else ():
+                source = posixpath.join(folder, one)
+                data = self.corpus.data(source) if one.endswith(".c") else b""
+                for match in _EXPORT.finditer(data) if b"EXPORT_SYMBOL" in data else ():
+                    found.setdefault(match.group(1), []).append(source)
+        sources = self._beside[folder].get(name.encode("utf-8", "surrogateescape"), [])
+        return sources[0] if len(sources) == 1 else ""
 
     def exported(self, name: str, path: str) -> list[str]:
         """Return the sources of other modules that can use what `path` defines by a name.

@@ -1,13 +1,13 @@
 """The one question everything else is made of: where, in which item, does a word occur?"""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from posixpath import commonprefix
 from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.blanking import LOOP, is_loop
+from xfrmlint.c.blanking import LOOP, is_loop, without_comments
 from xfrmlint.c.corpus import Corpus, Memo, definition_in, words
 from xfrmlint.c.index import Indexes, is_word
 from xfrmlint.c.macros import Macro, Macros, in_force
@@ -25,6 +25,9 @@ from xfrmlint.tree import Tree
 _HEAD = re.compile(rb"\s*\((?:[^;{}/]|/\*.*?\*/|//[^\n]*|/)*\{", re.S)
 # The same where it is the argument of a macro.
 _ARGUMENT = re.compile(rb"[^(){};]*\)\s*\{")
+# `int f(int a) __attribute__((alias("g")));`, and the kernel's word for it.
+_ALIAS = re.compile(rb'\b(?:__)?alias(?:__)?\s*\(\s*"?(\w+)"?\s*\)[\s)]*[;_]')
+_DECLARED = re.compile(rb"\b(?!__attribute__\b)(\w+)\s*\([^;{}]*$")
 _IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
 
 
@@ -90,6 +93,7 @@ class Reader:
         self._views: dict[tuple[str, int, int, tuple[str, ...]], list[View]] = {}
         self._macros: dict[str, Macros] = {}
         self._outward: dict[tuple[str, str], list[View]] = {}
+        self._aliases: dict[str, Mapping[str, str]] = {}
         self._templates: dict[str, list[View]] = {}
         self._settings: dict[str, list[Setting]] = {}
         self._definitions: dict[tuple[str, str], list[View]] = {}
@@ -280,9 +284,29 @@ class Reader:
         found = self.defining(name, self.universe.files(path), path) if name else []
         if not found and name:
             found = [view for view in self._set_up(path) if view.item.name == name]
+        if not found and name in (aliases := self.aliases(path)):
+            found = self.defining(aliases[name], self.universe.files(path), path)
+        if not found and name and (beside := self.universe.beside(name, path)):
+            found = [view for view in self.defining(name, [beside], path) if not view.static]
         if not found and name and self.universe.doubt(path):
             return self._only_definition(name, path)
         return found
+
+    def aliases(self, path: str) -> Mapping[str, str]:
+        """Return the other names that a driver gives to functions, and what each of them means."""
+        key = self.universe.key(path)
+        if key not in self._aliases:
+            found: dict[str, str] = {}
+            for data in map(self.corpus.data, self.universe.files(path)):
+                text = without_comments(data) if b"alias" in data else b""
+                for match in _ALIAS.finditer(text):
+                    begin = max(text.rfind(end, 0, match.start()) for end in (b";", b"}", b"\n\n"))
+                    name = _DECLARED.search(text, begin + 1, match.start())
+                    if name is not None:
+                        found[name.group(1).decode()] = match.group(1).decode()
+            # None leads to another one: a circle is none that can be compiled.
+            self._aliases[key] = {name: of for name, of in found.items() if of not in found}
+        return self._aliases[key]
 
     def defining(self, name: str, files: Sequence[str], path: str) -> list[View]:
         """Return the views of a function's definitions in some files, of the driver of `path`."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from tree_sitter import Node
 
@@ -24,7 +24,7 @@ from xfrmlint.c.syntax import (
     inside,
 )
 from xfrmlint.c.unit import node_text
-from xfrmlint.c.view import Local
+from xfrmlint.c.view import Local, View
 from xfrmlint.concrete.names import Names, Source
 from xfrmlint.concrete.primitives import ONCE
 
@@ -156,6 +156,12 @@ class Body:
         if made.node not in self._refused:
             self._refused[made.node] = _refused(made)
         return self._refused[made.node]
+
+
+class Bodied(Names, Protocol):
+    """The same, and what was made of the functions that were run, by their views."""
+
+    bodies: dict[View, Body]
 
 
 def _refused(made: Declaration) -> str:

@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from xfrmlint.concrete.kernel import NOWHERE, Deed, Event, Spot
-from xfrmlint.concrete.lab import Answer, Ran, Scene
+from xfrmlint.concrete.lab import Ran
+from xfrmlint.concrete.stage import Answer, Scene
 from xfrmlint.contract.words import (
     HANDLE,
     LOWER_CALLBACKS,

@@ -34,7 +34,8 @@ from xfrmlint.concrete.values import (
     Value,
     Void,
 )
-from xfrmlint.contract.core import bodies_in
+from xfrmlint.contract.core import bodies_in, callers
+from xfrmlint.contract.packets import calls_of
 from xfrmlint.contract.words import (
     ADD,
     DEVICE,
@@ -270,14 +271,19 @@ class _Attempt:
 def may_clear_where_add_fails(reader: Reader, add: View | None) -> frozenset[str]:
     """Return the members that the core's add may clear once the owner's callback has failed.
 
-    These that it clears behind the call, whatever it tests. add: its own; all, if that is not to
-    be had.
+    These that it clears behind the call, whatever it tests. add: its own, where the contract says
+    which that is, else what calls the slot; all members, if nothing is seen to.
     """
     contract = reader.contract
     names = frozenset(one.name for one in contract.members.values())
-    if add is None:
-        return names
-    body = bodies_in(reader, contract, [contract.slot(ADD)]).body(add)
+    slot = contract.slot(ADD)
+    if add is not None:
+        body = bodies_in(reader, contract, [slot]).body(add)
+    else:
+        found = [body for body, _ in calls_of(reader, contract, slot, ())]
+        if not found:
+            return names
+        body = callers(found, slot, reader.corpus.data(XFRM))[0]
     begins = [call.node.start_byte for call in body.calls]
     return frozenset(
         write.member

@@ -42,13 +42,13 @@ from xfrmlint.c.syntax import (
     Name,
     Temporary,
 )
-from xfrmlint.concrete.body import Body, Prepared, slot
+from xfrmlint.concrete.body import Bodied, Body, Prepared, slot
 from xfrmlint.concrete.builtins import Builtins
 from xfrmlint.concrete.expressions import short
 from xfrmlint.concrete.faults import Fault, Faulted, FaultKind, Outside
 from xfrmlint.concrete.kernel import Kernel, loop_variable
 from xfrmlint.concrete.memory import Frame, Touched
-from xfrmlint.concrete.names import Names, Source
+from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.primitives import known
 from xfrmlint.concrete.trace import StepKind, Trace
 from xfrmlint.concrete.values import (
@@ -79,7 +79,7 @@ class Result(NamedTuple):
 def evaluate(
     source: Source,
     arguments: Sequence[Value],
-    names: Names,
+    names: Bodied,
     choose: Callable[[], bool] | None = None,
     kernel: Kernel | None = None,
     supposed: Mapping[str, Value] = MappingProxyType({}),

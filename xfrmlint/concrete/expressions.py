@@ -184,7 +184,7 @@ class Expressions(Operands, Operators):
         if self.kernel is not None:
             if one.name == "jiffies":
                 return Cell("jiffies", Open("jiffies", set()))
-            shared = self._of_file(self.kernel, one.name) or self._number_of_file(one.name)
+            shared = self._of_file(self.kernel, one.name)
             if shared is not None:
                 return shared
         raise self._outside(f"{one.name} is not defined in a plain way", one.start)
@@ -223,28 +223,25 @@ class Expressions(Operands, Operators):
         place.put(one.name, Unknown())
         return place.fields[one.name]
 
-    def _of_file(self, kernel: Kernel, name: str) -> Struct | None:
-        """Return a struct that is a variable of a file: a list's head, a lock, zeroed at birth."""
-        if name in kernel.files:
-            return kernel.files[name]
-        kind = self.names.variable(name, self._path)
-        if kind is None or kind.pointers or not kind.base.startswith("struct ") or kind.base == OPS:
-            return None
-        kernel.files[name] = Struct(name, kind.base)
+    def _of_file(self, kernel: Kernel, name: str) -> Cell | Struct | None:
+        """Return a variable of a file: a struct, zeroed at birth, a pointer, or an open number."""
+        if name not in kernel.files:
+            kind = self.names.variable(name, self._path)
+            made = self._begun_in_file(kernel, name, kind) if kind is not None else None
+            if made is None:
+                return None
+            kernel.files[name] = made if isinstance(made, Struct) else Cell(name, made, kind)
         return kernel.files[name]
 
-    def _number_of_file(self, name: str) -> Cell | None:
-        """Return a number that is a variable of a file, and set somewhere: what it is is open."""
-        if self.kernel is None:
-            return None
-        kind = self.names.variable(name, self._path)
-        if name not in self.kernel.numbers:
-            if kind is None or kind.pointers or integer(kind) is None:
-                return None
-            if not self.names.is_set(name, self._path):
-                return None
-            self.kernel.numbers[name] = Cell(name, Open(name, set()), kind)
-        return self.kernel.numbers[name]
+    def _begun_in_file(self, kernel: Kernel, name: str, kind: CType) -> Value | None:
+        """Return what a variable of a file is at first; None where that is not seen."""
+        if kind.pointers:
+            maker = self.names.made_by(name, self._path) if kind.pointers == 1 else None
+            return None if maker is None else kernel.made_first(maker, name, kind)
+        if integer(kind) is not None:
+            return Open(name, set()) if self.names.is_set(name, self._path) else None
+        held = kind.base.startswith("struct ") and kind.base != OPS
+        return Struct(name, kind.base) if held else None
 
     # What a world has not made yet
 

@@ -210,13 +210,12 @@ class Kernel:
     missed: those of them that were read, and their structs. looked: the members of ops tables that
     were read, by the tables' names. supposed: what was supposed of them besides. decided: of how
     many of these questions were decided both ways. unset: pointers to a device that nobody was seen
-    to store. sent: the devices that a packet was queued on. files, numbers: structs and numbers
-    that are variables of a file. given: what members of the world's objects are that are not 0, by
-    the object's name and the member's. script: what is read of the watched struct's members that
-    are `scripted`, by name and in order. written: what else was written. called_at: where the
-    callback under way was called. creates: the owner's device is still to be made. made: what was
-    allocated, and structs that are variables of calls. seen: the cells that were read, by their
-    ids, where that is asked for.
+    to store. sent: the devices that a packet was queued on. files: variables of a file. given: what
+    members of the world's objects are that are not 0, by the object's name and the member's.
+    script: what is read of the watched struct's members that are `scripted`, by name and in order.
+    written: what else was written. called_at: where the callback under way was called. creates: the
+    owner's device is still to be made. made: what was allocated, and structs that are variables of
+    calls. seen: the cells that were read, by their ids, where that is asked for.
     """
 
     devices: Mapping[str, Struct]
@@ -230,7 +229,6 @@ class Kernel:
     private: dict[str, Struct] = field(default_factory=dict)
     active: str = ""
     populated: bool = False
-    numbers: dict[str, Cell] = field(default_factory=dict)
     unset: list[str] = field(default_factory=list)
     supposed: list[str] = field(default_factory=list)
     decided: int = 0
@@ -241,7 +239,7 @@ class Kernel:
     script: list[tuple[str, Value]] | None = None
     scripted: frozenset[str] = frozenset()
     written: dict[int, Cell] = field(default_factory=dict)
-    files: dict[str, Struct] = field(default_factory=dict)
+    files: dict[str, Cell | Struct] = field(default_factory=dict)
     given: Mapping[str, int] = field(default_factory=dict)
     containers: Containers = field(default_factory=Containers)
     lost: Mapping[str, set[str | None]] = field(default_factory=dict)
@@ -288,6 +286,17 @@ class Kernel:
             if pattern.fullmatch(name):
                 return handler(machine, name, arguments, node)
         raise machine.refuse(f"{name}() is not run", node)
+
+    def made_first(self, maker: str, name: str, kind: CType) -> Value | None:
+        """Return what a pointer leads to that a function stored before anything was run.
+
+        maker: that function, if there is one. None where that is not known.
+        """
+        if _MAKES.fullmatch(maker) and kind.base == DEVICE:
+            return self.owner
+        if _ALLOCATES.fullmatch(maker):
+            return Pointer(Struct(name, kind.base, born=True))
+        return None if maker else NULL
 
     def _given(self, name: str) -> Value | None:
         """Return what a function gives whatever it is called with; None if it looks at that."""

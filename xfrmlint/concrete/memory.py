@@ -9,10 +9,9 @@ from xfrmlint.c.integers import BOOL, INT, Int, IntType, integer, wrapped
 from xfrmlint.c.syntax import Name, Temporary
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import Local
-from xfrmlint.concrete.body import Body, Unordered, slot
+from xfrmlint.concrete.body import Bodied, Body, Unordered, slot
 from xfrmlint.concrete.faults import Fault, Faulted, FaultKind, Outside
 from xfrmlint.concrete.kernel import NOWHERE, Kernel, Spot
-from xfrmlint.concrete.names import Names
 from xfrmlint.concrete.trace import Step, StepKind
 from xfrmlint.concrete.values import (
     NULL,
@@ -66,7 +65,7 @@ class Memory:
     """The frames of the calls under way, the trace, and what may be stored where."""
 
     def __init__(
-        self, names: Names, choose: Callable[[], bool] | None, kernel: Kernel | None = None
+        self, names: Bodied, choose: Callable[[], bool] | None, kernel: Kernel | None = None
     ) -> None:
         self.names = names
         self.choose = choose

@@ -1,7 +1,7 @@
 """What the evaluator wants of the tree: functions, types and options by name."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from tree_sitter import Node
 
@@ -11,9 +11,6 @@ from xfrmlint.c.integers import Int
 from xfrmlint.c.macros import Macro
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import Function
-
-if TYPE_CHECKING:
-    from xfrmlint.concrete.body import Body
 
 
 class Source(NamedTuple):
@@ -38,13 +35,9 @@ class Declared(NamedTuple):
 
 
 class Names(Protocol):
-    """What the evaluator asks the tree. path: the file in which the question comes up.
-
-    bodies: what was made of the functions that were run, by their views.
-    """
+    """What the evaluator asks the tree. path: the file in which the question comes up."""
 
     constants: Constants
-    bodies: "dict[View, Body]"
 
     def does(self, name: str) -> Function:
         """Return what a macro or function of the kernel's does that has no effect but that."""
@@ -60,6 +53,13 @@ class Names(Protocol):
 
     def is_set(self, name: str, path: str) -> bool:
         """Tell whether a variable of a file gets another value than its first one."""
+        ...
+
+    def made_by(self, name: str, path: str) -> str | None:
+        """Return the function that gives what a pointer of a file is before any state is added.
+
+        Empty: it is NULL then. None: that is not seen.
+        """
         ...
 
     def resolved(self, kind: CType, path: str) -> CType:

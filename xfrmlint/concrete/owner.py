@@ -71,6 +71,11 @@ class Owner(NamedTuple):
     table: str = ""
     by_index: bool = False
 
+    def run(self) -> list[str]:
+        """Return the names of what is run besides the callbacks."""
+        found = (self.joins, self.leaves, self.creates, self.moves)
+        return [one.name for one in found if one is not None]
+
 
 def owner_of(
     reader: Reader, sources: Sources, path: str, callbacks: Mapping[str, str], bodies: Bodies

@@ -43,6 +43,8 @@ _NEXT = re.compile(
     rb"\s*(?:=[^,;()]*(?:\([^;()]*(?:\([^;()]*\)[^;()]*)*\)[^,;()]*)*)?,\s*\*+\s*(\w+)"
 )
 _LOOPS = re.compile(rb"\bwhile\s*\(([^;{}]*?,[^;{}]*?)\)\s*[^\s)&|,]")
+_SHARED = re.compile(rb"(?m)^(?:\w+[ \t]+)*struct\s+\w+[^;(){}]*?\*[^;(){}]*[;=]")
+_POINTER = re.compile(rb"\*\s*(?:__\w+\s*|const\s+)*(\w+)\s*[,;=]")
 _WORD = re.compile(rb",\s*(\w+)\s*(?=,|$)")
 _BLOCKS = frozenset(
     {"if_statement", "for_statement", "while_statement", "do_statement", "switch_statement"}
@@ -73,9 +75,16 @@ class Slices:
         roots = {*callbacks} & bodies.keys()
         roots |= {n for n, one in bodies.items() if one.slots or told.search(one.text)}
         self._roots = frozenset().union(*(reached(name, bodies) for name in roots))
+        self._run = self._roots
         self._bodies = bodies
         self._macros = self._macros_in(path)
         self._wanted = self._read_by(bodies)
+        # Pointers of the owner's files lead to what is read: to name one is to touch it.
+        named = {
+            name for one in {body.path for body in bodies.values()} for name in self._named(one)
+        }
+        self._wanted |= {name.decode(): {None} for name in named}
+        self._pointers = re.compile(rb"(?<![\w.>])(?:%s)\b" % b"|".join(sorted(named) or [b"(?!)"]))
         # What a header of the owner's defines besides its structs is its code, too.
         self._bodies = {**bodies_of(reader, self._headers(path, bodies)), **bodies}
         self._macros = self._macros_in(path)
@@ -97,7 +106,7 @@ class Slices:
         self._direct.clear()
         self._touching.clear()
 
-    def _read_by(self, bodies: Bodies) -> Mapping[str, set[str | None]]:
+    def _read_by(self, bodies: Bodies) -> Lost:
         found: dict[str, set[str | None]] = {}
         for text in (*(bodies[name].text for name in self._roots), *self._macros_used(bodies)):
             for match in _READ.finditer(text):
@@ -110,6 +119,11 @@ class Slices:
                 for word in _WORD.findall(match.group(1)):
                     found.setdefault(word.decode(), set()).add(None)
         return found
+
+    def _named(self, path: str) -> Iterator[bytes]:
+        """Yield the pointers to structs that are variables of a file."""
+        for match in _SHARED.finditer(self._reader.corpus.unit(path).text):
+            yield from _POINTER.findall(match.group())
 
     def _macros_used(self, bodies: Bodies) -> Iterator[bytes]:
         """Yield the bodies of the macros that code about states uses, as what loops over ports."""
@@ -148,6 +162,14 @@ class Slices:
     def cuts(self, name: str) -> bool:
         """Tell whether something of a function may be left out."""
         return name in self._bodies and name not in self._roots
+
+    def run(self, names: Iterable[str]) -> None:
+        """Take down what is run besides the code about states."""
+        self._run = self._roots.union(*(reached(name, self._bodies) for name in names))
+
+    def runs(self, name: str) -> bool:
+        """Tell whether a function is run, before a state is added or with one."""
+        return name in self._run
 
     def file_of(self, name: str) -> str:
         """Return the file of the owner's, or its header, that defines a function; or nothing."""
@@ -198,7 +220,9 @@ class Slices:
     def _effect_of(self, written: bytes, whole: bytes) -> "_Effect":
         key = (written, whole)
         if key not in self._effects:
-            self._effects[key] = _effect(written, whole)
+            effect = _effect(written, whole)
+            shared = (_Member(name.decode(), None) for name in self._pointers.findall(written))
+            self._effects[key] = effect._replace(stores=(*effect.stores, *shared))
         return self._effects[key]
 
     def _touches_by(self, effect: "_Effect") -> bool:
@@ -265,7 +289,7 @@ class Slices:
         """Return what a whole function does."""
         if name not in self._whole:
             whole = self._bodies[name].text
-            self._whole[name] = _effect(whole[whole.find(b"{") :], whole)
+            self._whole[name] = self._effect_of(whole[whole.find(b"{") :], whole)
         return self._whole[name]
 
     # What is stored

@@ -13,6 +13,7 @@ from xfrmlint.c.blanking import blank, spaces
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.corpus import stands_in, words
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.expression import arguments_of, around, called_by, given_to, without_casts
 from xfrmlint.c.integers import INT, Int, integer
 from xfrmlint.c.macros import TOO_MUCH, Macro, expand, macros_in
 from xfrmlint.c.reader import Reader
@@ -27,7 +28,7 @@ from xfrmlint.concrete.slices import Lost, Slices
 from xfrmlint.contract.words import DEVICE, HANDLE, STATE, XFRM, Contract
 from xfrmlint.contract.words import Function as Core
 from xfrmlint.kernel import structs
-from xfrmlint.kernel.functions import Function
+from xfrmlint.kernel.functions import Function, function_named
 from xfrmlint.kernel.places import HEADERS
 
 _CORE = "net/xfrm"
@@ -539,6 +540,21 @@ class Sources:
             if name.encode() in self._corpus.data(file)
         )
 
+    def made_by(self, name: str, path: str) -> str | None:
+        """Return the function that gives what a pointer of a file is before any state is added.
+
+        Empty: it is NULL then. None: that is not seen.
+        """
+        makers: set[str | None] = set()
+        for view, node in self._reader.near(name, path):
+            value = _stored_in(view, node)
+            is_run = self._slices is not None and self._slices.runs(view.item.name)
+            if value is None or is_run or node_text(value) in ("NULL", "0"):
+                continue
+            maker = without_casts(value)
+            makers.add(called_by(maker) if maker.type == "call_expression" else None)
+        return makers.pop() if len(makers) == 1 else None if makers else ""
+
     def constant(self, text: str, path: str) -> Int | None:
         """Return the value of a constant expression; None if it is none."""
         # No header that is looked through has them, and there are hundreds.
@@ -641,6 +657,25 @@ def _core_of(contract: Contract) -> Iterator[Core]:
 
 def _elsewhere(reader: Reader, name: str, known: Container[str]) -> Iterator[str]:
     yield from (path for path in core_files(reader, name) if path not in known)
+
+
+def _stored_in(view: View, node: Node) -> Node | None:
+    """Return what is stored where a file's variable stands; the name itself if that is unseen."""
+    if view.kind == "function" and view.local(node_text(node), node.start_byte) is not None:
+        return None
+    given = given_to(node)
+    for store in function_named(given.name).stores if given is not None else ():
+        if given is not None and store.target.position == given.position:
+            return dict(enumerate(arguments_of(given.call))).get(store.value.position, node)
+    declared = around(node.parent, "pointer_declarator") if view.kind != "function" else None
+    left = declared or node
+    up = left.parent
+    if up is None or up.type in ("array_declarator", "update_expression"):
+        return node
+    if up.type in ("assignment_expression", "init_declarator"):
+        stored = up.child_by_field_name("right") or up.child_by_field_name("value")
+        return stored if stored != left else None
+    return node if up.type == "pointer_expression" and node_text(up).startswith("&") else None
 
 
 def core_definitions(

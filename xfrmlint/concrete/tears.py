@@ -13,11 +13,12 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.configuration import ON
 from xfrmlint.concrete.faults import Outside
 from xfrmlint.concrete.kernel import Deed, Event
-from xfrmlint.concrete.lab import Blamed, Ran, Scene
+from xfrmlint.concrete.lab import Ran
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.resolver import in_worlds
 from xfrmlint.concrete.runs import Runs
 from xfrmlint.concrete.sources import Sources
+from xfrmlint.concrete.stage import Blamed, Scene
 from xfrmlint.concrete.states import Case
 from xfrmlint.contract.words import HANDLE, OWNER, PINNED, Contract
 from xfrmlint.model.interleave import READS, Field, Order, Scenario, Schedule, Step, torn, written

@@ -171,7 +171,13 @@ class CallGraph:
         return self.mentions(self.known(view))
 
     def mentions(self, function: FunctionName) -> list[Occurrence]:
-        """Return where a function's name means this function (declarations left out)."""
+        """Return where a function's names mean this function (declarations left out)."""
+        aliases = self.reader.aliases(function.path).items()
+        others = [name for name, of in aliases if of == function.name]
+        named = [function, *(function._replace(name=name) for name in others)]
+        return [one for each in named for one in self._mentions(each)]
+
+    def _mentions(self, function: FunctionName) -> list[Occurrence]:
         reader, path, name = self.reader, function.path, function.name
         view = self._views.get(function)
         if view is not None and view.static and reader.corpus.kbuild.modules_of(view.path):

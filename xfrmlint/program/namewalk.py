@@ -288,13 +288,14 @@ class NameWalk:
 
     def _found(self, name: str, path: str) -> Iterator[_Where]:
         corpus, word = self._reader.corpus, name.encode()
-        declared = False
+        declared, met = False, False
         for where in self._near(path).get(word, ()):
             data = corpus.data(where)
             named = [*_behind(data, word, corpus.places(data, word))]
             found = [_function(where, name, data, at) for at in _heads(data, named)]
             found += [_macro(where, name, data, at) for at in _defined(data, named)]
             yield from found
+            met = met or bool(found)
             declared = declared or _is_declared(data, named)
             if found and (where == path or not declared):
                 return
@@ -308,6 +309,15 @@ class NameWalk:
                 for at in _heads(data, named):
                     if declared or not _is_static(data, word, at):
                         yield _function(where, name, data, at)
+                        met = True
+        target = "" if met else self._reader.aliases(path).get(name, "")
+        for one in self._own(target, path) if target else ():
+            yield one._replace(name=name)
+        beside = "" if met else self._reader.universe.beside(name, path)
+        if beside:
+            data = corpus.data(beside)
+            for at in _heads(data, _behind(data, word, corpus.places(data, word))):
+                yield _function(beside, name, data, at)
 
     def _near(self, path: str) -> Mapping[bytes, Sequence[str]]:
         """Return in which of a file and the driver's headers that it sees names may be defined."""

@@ -34,6 +34,7 @@ from xfrmlint.valueflow.sources import reaching, returned
 
 _DEEPEST = 10
 _SUMS = ("+", "|")
+_COMPARES = ("==", "!=", "<", ">", "<=", ">=")
 _PARTS = ("subscript_expression", "parenthesized_expression")
 _ERROR = re.compile(r"-\s*E[A-Z0-9]+")
 # One bit, whose number is a variable's.
@@ -180,13 +181,15 @@ class _Finder:
         return kind is not None and kind.pointers > 0
 
     def _of_member(self, view: View, node: Node, depth: int) -> Answer:
-        """Tell whether a member can be 0: by what is stored in it here. A state's SPI can't be.
+        """Tell whether a member can be 0: by what is stored in it here.
 
-        RFC 4303, 2.1.
+        A state's SPI can't be (RFC 4303, 2.1), and its direction is none (include/net/xfrm.h).
         """
         base = node.child_by_field_name("argument")
         kind = self.graph.reader.types.of(base, view) if base is not None else None
-        if kind is not None and kind.base == _ID and node_text(node).endswith(".spi"):
+        offload = self.graph.reader.contract.offload
+        field = node_text(node).rpartition(".")[2].rpartition("->")[2]
+        if kind is not None and (kind.base, field) in ((_ID, "spi"), (offload, "dir")):
             return _NO
         if base is None or view.local(node_text(base), node.start_byte) is None:
             return self._of_counter(view, node)
@@ -270,7 +273,12 @@ class _Finder:
         sides = [node.child_by_field_name(side) for side in ("left", "right")]
         if sign is None or None in sides:
             return _UNKNOWN
-        left, right = (self.of(view, side, depth + 1) for side in sides if side is not None)
+        parts = [without_casts(side) for side in sides if side is not None]
+        if sign.type in _COMPARES:
+            return self._of_comparison(view, node, parts)
+        if sign.type == "-" and all(self._is_pointer(view, side) for side in parts):
+            return self._of_distance(view, parts[0], node_text(parts[1]), depth)
+        left, right = (self.of(view, side, depth + 1) for side in parts)
         if sign.type in _SUMS:
             if Zero.NO in (left.zero, right.zero):
                 return _NO
@@ -278,10 +286,41 @@ class _Finder:
             told = right if left.why == "it is 0" else left
             return told if both else _UNKNOWN
         if sign.type in ("<<", "*", "&"):
-            return left if left.zero is Zero.YES else _UNKNOWN
+            # What a constant makes more of is not 0 for that.
+            more = sign.type != "&" and (self._constant(view, parts[1]) or 0) > 0
+            return left if left.zero is Zero.YES or (more and left.zero is Zero.NO) else _UNKNOWN
         if sign.type == "-" and right.why == "it is 0":
             return left
         return _UNKNOWN
+
+    def _of_comparison(self, view: View, node: Node, sides: Sequence[Node]) -> Answer:
+        """Tell whether a comparison can fail: that of a member with a constant can."""
+        member = any(side.type == "field_expression" for side in sides)
+        if not member or all(self._constant(view, side) is None for side in sides):
+            return _UNKNOWN
+        return Answer(Zero.YES, view.place(node.start_byte), f"{node_text(node)} can fail")
+
+    def _of_distance(self, view: View, node: Node, table: str, depth: int) -> Answer:
+        """Tell whether a pointer can be a table's first element: by the index that it was made of.
+
+        table: as it is written.
+        """
+        if node_text(node) == table:
+            return Answer(Zero.YES, view.place(node.start_byte), f"{table} begins there")
+        if node.type == "identifier" and depth < _DEEPEST:
+            values = reaching(view.assignments(node_text(node)), node, view)
+            if any(_is_changed(view, node_text(node), value, node) for value in values):
+                return _UNKNOWN
+            bare = [without_casts(value) for value in values]
+            return _worst(self._of_distance(view, one, table, depth + 1) for one in bare)
+        # `&table[i]`, or `table + i`.
+        names = ("argument", "index") if node.type == "pointer_expression" else ("left", "right")
+        of = node.named_children[0] if node.type == "pointer_expression" else node
+        first, index = (of.child_by_field_name(name) for name in names)
+        plain = of.type == "subscript_expression" or node_text(of.children[1]) == "+"
+        if first is None or index is None or node_text(first) != table or not plain:
+            return _UNKNOWN
+        return self.of(view, index, depth + 1)
 
     def _of_name(self, view: View, node: Node, depth: int) -> Answer:
         name = node_text(node)

@@ -1,0 +1,712 @@
+"""One story run once: an owner's own code, the core's, and lower devices that are the model's.
+
+The core's add, delete and free are the tree's where they can be run; else the members' roles say
+what they leave. A lower device's add writes a handle of its own into the field, and it takes down
+who was asked for what. Whatever can't be run ends the story without an answer.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from xfrmlint.c.ctype import CType
+from xfrmlint.c.integers import INT, ULONG, Int
+from xfrmlint.concrete.evaluate import Result, evaluate
+from xfrmlint.concrete.faults import Fault, FaultKind, Outside
+from xfrmlint.concrete.handles import as_number, handle_type, handle_value
+from xfrmlint.concrete.kernel import (
+    NOWHERE,
+    Event,
+    Kernel,
+    Spot,
+    Unscripted,
+)
+from xfrmlint.concrete.kernel import Deed as Done
+from xfrmlint.concrete.names import Source
+from xfrmlint.concrete.owner import Owner, parameters, port_of, ports_in
+from xfrmlint.concrete.question import ask
+from xfrmlint.concrete.sources import Sources
+from xfrmlint.concrete.states import xso_of
+from xfrmlint.concrete.trace import StepKind
+from xfrmlint.concrete.values import NULL, Address, Cell, Function, Pointer, Struct, Value, Void
+from xfrmlint.contract.words import (
+    ADD,
+    DELETE,
+    DEVICE,
+    ESN,
+    FREE,
+    HANDLE,
+    NETDEV_OPS,
+    OPS,
+    OWNER,
+    OWNER_CALLBACKS,
+    PACKET,
+    PINNED,
+    RESOLVE,
+    SHARE,
+    STATE,
+    XSO,
+)
+from xfrmlint.kernel.places import is_core
+from xfrmlint.model.predicates import Broken, broken
+from xfrmlint.model.stories import Deed, Step, Story
+from xfrmlint.model.worlds import Mode, U, World
+
+# What an owner does while packets come.
+_MOVING = (Deed.FAIL_OVER, Deed.LEAVE, Deed.JOIN)
+# The feature of a device that offloads.
+OFFLOADS = "NETIF_F_HW_ESP"
+# IFF_SLAVE: what made it a port was not run.
+_SLAVE = 0x800
+# A number that no add returns.
+NO_HANDLE = -1
+
+
+class Blamed(NamedTuple):
+    """The function that an answer, or the state behind it, is owed to."""
+
+    name: str
+    path: str
+    line: int
+
+
+class Answer(NamedTuple):
+    """What a device gets. value: None where that can't be told, for `reason`.
+
+    read_at: where the owner's code read the handle's member for it.
+    """
+
+    asking: str
+    value: int | None
+    reason: str
+    by_callback: bool
+    read_at: Spot = NOWHERE
+
+
+class Scene(NamedTuple):
+    """How a story ends.
+
+    handed: the owner took the state and handed it on. assumed: what the owner's own numbers are in
+    it. broken: what breaks P1 to P4. events: what happened, by step. supposed: why it may go
+    otherwise. reader: how what was moved is read, if it was. refused: the owner's add failed.
+    joined: its ports were made ports by its own code. unset: a pointer that nobody is seen to store
+    leads to a port. missed: what was supposed may rest on these members, which code stores that was
+    not run. looked: the lowers whose promises the owner read on the way. rewritten: members of the
+    owner's own that tell whose handle it is, which the last step changed where the callback reads.
+    """
+
+    story: Story
+    assumed: tuple[str, ...]
+    world: World
+    handed: bool
+    answers: tuple[Answer, ...]
+    broken: tuple[tuple[Broken, Blamed], ...]
+    events: tuple[tuple[Event, ...], ...]
+    supposed: tuple[str, ...]
+    reader: "Reading | None" = None
+    refused: bool = False
+    joined: bool = False
+    unset: bool = False
+    missed: frozenset[tuple[str, str]] = frozenset()
+    looked: frozenset[str] = frozenset()
+    rewritten: tuple[str, ...] = ()
+
+
+class Reading(NamedTuple):
+    """How the resolver and the callback behind it read what an owner moves.
+
+    members: the names of xso's members in the order in which they are read, some of them twice.
+    handle: what comes of values that were read one by one; None where that can't be told.
+    """
+
+    members: tuple[str, ...]
+    handle: Callable[[Sequence[str | int | None], str], int | None]
+
+
+class Code(NamedTuple):
+    """What is run. core: by the slot that each calls.
+
+    cleared: members that the core may clear where an add fails, if its own code is not run. sends:
+    whether what transmits can be run, as soon as that was tried.
+    """
+
+    sources: Sources
+    resolver: Source | None
+    core: Mapping[str, Source]
+    owner: Owner
+    given: Mapping[str, int]
+    cleared: frozenset[str]
+    sends: list[bool]
+
+
+@dataclass
+class _Lowers:
+    """The model's lower devices.
+
+    held: the handle under which each has the state now. deleted: those that delete was called for.
+    """
+
+    issued: dict[int, str] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
+    deleted: set[int] = field(default_factory=set)
+
+    def new(self, device: str) -> int:
+        """Return the handle of another add: the device's own hundred, counted."""
+        count = sum(name == device for name in self.issued.values())
+        handle = 0x100 * (ord(device[0]) - 0x40) + count + 1
+        self.issued[handle] = device
+        return handle
+
+
+class Stage:
+    """One run of one story."""
+
+    def __init__(self, code: Code, story: Story, choose: Callable[[], bool]) -> None:
+        self.code = code
+        self.story = story
+        self.contract = code.sources.contract
+        self.lowers = _Lowers()
+        self.promises = {one.name: one for one in story.devices}
+        self.devices = {name: Struct(name, DEVICE) for name in (*self.promises, U)}
+        self.x = Struct("x", STATE)
+        self.xso = xso_of(self.contract)
+        for one in self.contract.members.values():
+            if one.struct:
+                value = NULL if one.type.endswith("*") else Int(0, ULONG)
+                self.xso.put_at(one.name, value, CType(one.type.rstrip(" *"), one.type.count("*")))
+        self.x.put(XSO, self.xso)
+        self.kernel = Kernel(
+            self.devices,
+            Pointer(self.devices[U]),
+            choose,
+            self.xso,
+            masters=dict.fromkeys(story.ports, U),
+            active=story.ports[0],
+            given=code.given,
+            lost=code.sources.lost,
+        )
+        self.refused = False
+        self.asked = False
+        self.freed = False
+        self.steps: list[tuple[Event, ...]] = []
+        self.last = code.resolver
+        for name in self.promises:
+            self._equip(name)
+        if code.owner.joins is None and code.owner.creates is None:
+            for name in story.ports:
+                flags = code.given.get(f"{name}.flags", 0) | _SLAVE
+                self.devices[name].put("flags", Int(flags, INT), CType("unsigned int"))
+        ops = self._owner_ops()
+        self.devices[U].put(NETDEV_OPS, Pointer(ops), CType(OPS, 1))
+        if code.owner.table:
+            self.kernel.files[code.owner.table] = ops
+        for number, device in enumerate(self.devices.values(), 1):
+            device.put("ifindex", Int(number * story.apart, INT), CType("int"))
+
+    # What there is
+
+    def _owner_ops(self) -> Struct:
+        ops = Struct(f"{U}'s {NETDEV_OPS}", OPS)
+        for slot in sorted(self.code.owner.slots):
+            source = self.code.owner.callbacks.get(slot)
+            kind = CType("fn", 1, source.view.result) if source is not None else CType("fn", 1)
+            ops.put(slot, Pointer(Function(slot, source=source)), kind)
+        return ops
+
+    def _equip(self, name: str) -> None:
+        """Give a lower device its ops, its flags and its features."""
+        ops = Struct(f"{name}'s {NETDEV_OPS}", OPS)
+
+        def put(role: str, call: Callable[[Sequence[Value]], Value | Fault], result: str) -> None:
+            slot = self.contract.slot(role)
+            if slot:
+                ops.put(
+                    slot, Pointer(Function(f"{name}'s {role}", call)), CType("fn", 1, CType(result))
+                )
+
+        put(ADD, self._add, "int")
+        put(DELETE, lambda values: self._note(Done.DELETE, values), "void")
+        put(FREE, lambda values: self._note(Done.FREE, values), "void")
+        put(ESN, lambda _: self._called(Done.ESN, name), "void")
+        put(SHARE, self._accepts, "bool")
+        self.devices[name].put(NETDEV_OPS, Pointer(ops), CType(OPS, 1))
+        self._promise(name)
+
+    def _promise(self, name: str) -> None:
+        """Set a device's flags and features as its promises are now."""
+        promised = self.promises[name]
+        target = self.devices[name].value(NETDEV_OPS)
+        ops = target.target if isinstance(target, Pointer) else None
+        promises = ((RESOLVE, promised.asks), (SHARE, promised.shares))
+        kept = self.contract.kept([role for role, is_so in promises if is_so])
+        if isinstance(ops, Struct):
+            for member, bits in kept.items():
+                ops.put(member, Int(bits, INT), CType("u32"))
+        feature = self.code.given.get(OFFLOADS)
+        if feature is not None:
+            set_ = (feature if promised.offloads else 0) | kept.get("", 0)
+            self.devices[name].put("features", Int(set_, ULONG), CType("u64"))
+
+    # The lower devices' callbacks
+
+    def _add(self, values: Sequence[Value]) -> Value | Fault:
+        name = self._device_of(values)
+        if name is None:
+            return Fault(FaultKind.ARGUMENT, "a lower's add is called without its device")
+        self.asked = True
+        if name in self.story.refuses:
+            self.kernel.events.append(Event(Done.ADD, name, refused=True, at=self.kernel.called_at))
+            return Int(-22, INT)
+        handle = self.lowers.new(name)
+        self.lowers.held[name] = handle
+        value, kind = handle_value(self.contract, handle), handle_type(self.contract)
+        self.xso.put_at(self.contract.member(HANDLE), value, kind)
+        member, at = self.contract.member(HANDLE), self.kernel.called_at
+        self.kernel.events.append(Event(Done.ADD, name, member=member, value=handle, at=at))
+        return Int(0, INT)
+
+    def _note(self, deed: Done, values: Sequence[Value]) -> Value | Fault:
+        name = self._device_of(values)
+        if name is None:
+            return Fault(FaultKind.ARGUMENT, f"a lower's {deed} is called without its device")
+        return self._called(deed, name)
+
+    def _called(self, deed: Done, name: str) -> Value:
+        """Take down that a lower's callback is called, and what it finds in the handle's member."""
+        cell = self.xso.at(self.contract.member(HANDLE))
+        held = cell.value if isinstance(cell, Cell) else Int(0, ULONG)
+        number = as_number(held)
+        found = number.value if isinstance(number, Int) else None
+        self.kernel.events.append(Event(deed, name, value=found, at=self.kernel.called_at))
+        if deed is Done.FREE:
+            self.lowers.held.pop(name, None)
+        elif deed is Done.DELETE and name in self.lowers.held:
+            self.lowers.deleted.add(self.lowers.held[name])
+        return Void()
+
+    def _accepts(self, values: Sequence[Value]) -> Value | Fault:
+        name, peer = self._device_of(values), self._device_of(values[1:])
+        if name not in self.promises or peer not in self.promises:
+            return Int(0, INT)
+        one, other = self.promises[name], self.promises[peer]
+        # Whatever it refuses, with itself it shares.
+        accepts = one.accepts and one.chip == other.chip
+        return Int(int(name == peer or accepts), INT)
+
+    def _device_of(self, values: Sequence[Value]) -> str | None:
+        """Return the device that a callback is told, or that the state names if it is told none."""
+        name = self.kernel.name_of(values[0]) if values else None
+        if name or self.contract.add_takes_device:
+            return name
+        return self.kernel.name_of(self.xso.value(self.contract.member(PINNED)))
+
+    # The story
+
+    def play(self) -> Scene:
+        """Run it and ask. Raises Outside."""
+        self.join()
+        for step in self.story.steps:
+            before = len(self.kernel.events)
+            # What is changed while a state is moved is not what it was before, or is after.
+            self.kernel.written.clear()
+            self.kernel.made.clear()
+            self._take(step)
+            self.steps.append(tuple(self.kernel.events[before:]))
+            if self.refused:
+                break
+        looked = frozenset(name for name in self.promises if self._looked_at(name))
+        carries = frozenset[str]() if self.refused else self._carries()
+        self.kernel.seen = set()
+        asks = self.code.resolver is not None
+        answers = [self._ask(asking) for asking in self.promises] if asks else []
+        rewritten = self._rewritten(self.kernel.seen) if not self.refused else ()
+        self.kernel.seen = None
+        world = self._world(carries)
+        handed = self.asked and not self.refused
+        found = [told for answer in answers for told in self._wrong(world, answer)]
+        if found and self.kernel.unset:
+            raise self._supposed()
+        if found and self.kernel.supposed:
+            last = self.last or found[0][1]
+            raise Outside(self.kernel.supposed[0], last.path, last.line)
+        return Scene(
+            self.story,
+            tuple(dict.fromkeys(self.kernel.assumed)),
+            world,
+            handed,
+            tuple(answers),
+            tuple(found),
+            tuple(self.steps),
+            tuple(self.kernel.supposed),
+            self._reading() if handed else None,
+            self.refused,
+            self.kernel.populated,
+            bool(self.kernel.unset),
+            frozenset(self.kernel.missed if self.kernel.supposed else ()),
+            looked,
+            rewritten,
+        )
+
+    def _rewritten(self, seen: set[int]) -> tuple[str, ...]:
+        """Return what of the owner's own tells whose handle it is, and was changed in its place.
+
+        That is a device that the callback compares with, while a handle is changed, too: a packet
+        that comes in between can get the one with the other. What the last step has allocated was
+        seen by nobody. seen: what was read for the answers.
+        """
+        if self.story.steps[-1].deed not in _MOVING:
+            return ()
+        fresh = {id(cell) for made in self.kernel.made for cell in _cells(made)}
+        changed = [
+            cell
+            for key, cell in self.kernel.written.items()
+            if key in seen and key not in fresh
+            if cell.owner or self.kernel.files.get(cell.name) is cell
+        ]
+        devices = [one for one in changed if self.kernel.name_of(one.value) is not None]
+        member = self.contract.member(HANDLE)
+        handles = any(map(_is_set, changed)) or any(
+            event.member == member and event.deed is not Done.READS for event in self.steps[-1]
+        )
+        names = (f"{one.kind or one.owner}.{one.name}".lstrip(".") for one in devices)
+        return tuple(names) if handles else ()
+
+    def _looked_at(self, name: str) -> bool:
+        """Tell whether the owner read what a lower promises."""
+        promise = self.contract.promises.get(RESOLVE)
+        flags = self.contract.flags
+        if promise is None or flags is None:
+            return False
+        return (f"{name}'s {NETDEV_OPS}", flags.name) in self.kernel.looked
+
+    def _reading(self) -> Reading | None:
+        """Return how the resolver reads a state that was moved, through the owner's callback."""
+        moved = any(step.deed is Deed.FAIL_OVER for step in self.story.steps)
+        if not moved or self.contract.slot(RESOLVE) not in self.code.owner.slots:
+            return None
+        named = [self.contract.member(role) for role in (OWNER, PINNED, HANDLE)]
+        longest: tuple[str, ...] = ()
+        for device in self.promises:
+            try:
+                trace = self._asked(device).trace
+            except Outside:
+                continue
+            read = [s.field for s in trace if s.kind is StepKind.READ and s.object == self.xso.name]
+            longest = max(longest, tuple(name for name in read if name in named), key=len)
+
+        def handle(values: Sequence[str | int | None], device: str) -> int | None:
+            self.kernel.scripted = frozenset(named)
+            self.kernel.script = [
+                (name, self._value_of(value)) for name, value in zip(longest, values, strict=True)
+            ]
+            try:
+                found = self._asked(device).value
+            except (Outside, Unscripted):
+                return None
+            finally:
+                self.kernel.script = None
+            return found.value if isinstance(found, Int) else None
+
+        return Reading(longest, handle)
+
+    def _value_of(self, value: str | int | None) -> Value:
+        if isinstance(value, str):
+            return Pointer(self.devices[value])
+        return NULL if value is None else handle_value(self.contract, value)
+
+    def _asked(self, asking: str) -> Result:
+        device, resolver = Pointer(self.devices[asking]), self.code.resolver
+        if resolver is None:
+            raise Outside("there is no resolver", self.code.owner.path, 0)
+        return ask(resolver, self.code.sources, Pointer(self.x), device, self.kernel)
+
+    def _run(self, source: Source, arguments: Sequence[Value]) -> Result:
+        current = self.code.sources.current(source)
+        return evaluate(current, arguments, self.code.sources, kernel=self.kernel)
+
+    def _done(self, source: Source, arguments: Sequence[Value]) -> Value:
+        """Run one of the tree's functions to its end. Raises Outside, after a fault too."""
+        result = self._run(source, arguments)
+        if isinstance(result.value, Fault):
+            fault = result.value
+            raise Outside(fault.text, fault.path or source.path, fault.line or source.line)
+        return result.value
+
+    def join(self) -> None:
+        """Make the story's ports ports of the owner, by its own code if it has some."""
+        joins, creates = self.code.owner.joins, self.code.owner.creates
+        if joins is None and creates is None:
+            return
+        self.kernel.populated = True
+        if joins is None and creates is not None:
+            self._create(creates)
+        elif joins is not None:
+            for port in self.story.ports:
+                self._join(joins, port)
+        self.kernel.events.clear()
+
+    def _create(self, creates: Source) -> None:
+        """Have the owner's device made of the story's ports; it may take none of them."""
+        wanted = ports_in(creates.view, self.code.sources)
+        if wanted and wanted != len(self.story.ports):
+            raise Outside(f"it is made of {wanted} ports", creates.path, creates.line)
+        kind = CType(DEVICE, 1)
+        array = Struct("the ports", "[]")
+        array.element, array.count = kind, len(self.story.ports)
+        for at, port in enumerate(self.story.ports):
+            array.put(str(at), Pointer(self.devices[port]), kind)
+        for cell in array.fields.values():
+            if isinstance(cell, Cell):
+                cell.array = array
+        first = array.fields["0"]
+        arguments: list[Value] = []
+        for one in parameters(creates.view):
+            if one.base == DEVICE:
+                arguments.append(Pointer(first) if one.pointers == 2 else self.kernel.owner)
+            else:
+                arguments.append(NULL if one.pointers else Int(array.count, INT))
+        self.kernel.creates = True
+        value = self._done(creates, arguments)
+        made = value == self.kernel.owner or isinstance(value, Void)
+        if not made and not (isinstance(value, Int) and value.value == 0):
+            for port in self.story.ports:
+                self.kernel.masters.pop(port, None)
+                self.promises[port] = self.promises[port]._replace(master=None)
+
+    def _join(self, joins: Source, port: str) -> None:
+        """Make a device a port of the owner; it may take no such device."""
+        self.kernel.masters.setdefault(port, U)
+        arguments = [Pointer(self.devices[U]), Pointer(self.devices[port]), NULL]
+        value = self._done(joins, arguments[: len(parameters(joins.view))])
+        refused = isinstance(value, Int) and value.value != 0
+        if refused:
+            self.kernel.masters.pop(port, None)
+        self.promises[port] = self.promises[port]._replace(master=None if refused else U)
+
+    def _take(self, step: Step) -> None:
+        owner = self.code.owner
+        if step.changed is not None:
+            self.promises[step.device] = step.changed
+            self._promise(step.device)
+        elif step.deed is Deed.ADD:
+            self._add_state()
+        elif step.deed is Deed.ESN:
+            self._call_back(owner.callbacks.get(self.contract.slot(ESN)))
+        elif step.deed is Deed.DELETE:
+            self._core(DELETE)
+        elif step.deed is Deed.FREE:
+            self._core(FREE)
+            self.freed = True
+        elif step.deed is Deed.JOIN and owner.joins is not None:
+            self._join(owner.joins, step.device)
+        elif step.deed is Deed.LEAVE:
+            self._leave(step.device)
+        elif owner.moves is None:
+            raise Outside("what moves its states was not found", owner.path, 0)
+        else:
+            self.kernel.active = step.device
+            self._done(
+                owner.moves, [self._owners(owner.moves), self._port(owner.moves, step.device)]
+            )
+            self.last = owner.blamed or owner.moves
+
+    def _leave(self, port: str) -> None:
+        """Take a port from the owner, which may not let it go."""
+        owner = self.code.owner
+        if owner.leaves is not None:
+            left = self._done(owner.leaves, [self.kernel.owner, Pointer(self.devices[port])])
+            self.last = owner.blamed or owner.leaves
+            if isinstance(left, Int) and left.value:
+                if self.kernel.populated:
+                    return
+                reason = f"{owner.leaves.name}() lets no port leave that it does not know"
+                raise Outside(reason, owner.leaves.path, owner.leaves.line)
+        self.promises[port] = self.promises[port]._replace(master=None)
+        self.kernel.masters.pop(port, None)
+
+    def _owners(self, source: Source) -> Value:
+        first = parameters(source.view)[0]
+        return self.kernel.owner if first.base == DEVICE else Pointer(self.kernel.private_of(U))
+
+    def _port(self, source: Source, name: str) -> Value:
+        """Return what tells a function a port: the device, or the owner's struct for it."""
+        kind = parameters(source.view)[1]
+        if port_of(kind, self.code.sources, source.path) == "device":
+            return Pointer(self.devices[name])
+        for linked in self.kernel.lists.values():
+            for entry in linked:
+                found = entry.parent
+                if found is None or found.kind != kind.base:
+                    continue
+                devices = [c.value for c in found.fields.values() if not isinstance(c, Struct)]
+                if any(self.kernel.name_of(value) == name for value in devices):
+                    return Pointer(found)
+        members = self.code.sources.members(kind, source.path)
+        made = self.kernel.entry_of(kind.base, name, members)
+        if made is None:
+            raise Outside(f"no {kind.base} of {name} is seen", source.path, source.line)
+        return Pointer(made)
+
+    def _add_state(self) -> None:
+        """Hand the state to the core, which hands it to the owner."""
+        source = self.code.core.get(ADD)
+        arguments = [self.kernel.owner, Pointer(self.x), NULL]
+        if source is not None and [k.base for k in parameters(source.view)[:2]] == [DEVICE, STATE]:
+            value = self._done(source, arguments)
+        else:
+            value = self._add_by_roles(arguments)
+        self.refused = isinstance(value, Int) and value.value != 0
+        add = self.code.owner.callbacks.get(self.contract.slot(ADD))
+        self.last = (source if self.refused else add) or self.last
+        # Nobody needs to be asked where one lacks the promise.
+        expected = all(one.asks for one in self.promises.values())
+        if not self.asked and expected and (self.kernel.unset or not self.refused):
+            raise self._supposed()
+
+    def _supposed(self) -> Outside:
+        unset = self.kernel.unset[:1] or ["its ports"]
+        return Outside(f"what sets {unset[0]} is not seen", self.code.owner.path, 0)
+
+    def _add_by_roles(self, arguments: Sequence[Value]) -> Value:
+        add = self.code.owner.callbacks.get(self.contract.slot(ADD))
+        if add is None:
+            raise Outside("its add was not found", self.code.owner.path, 0)
+        self._own(U)
+        if not self.contract.add_takes_device:
+            self.xso.put_at(self.contract.member(PINNED), self.kernel.owner, CType(DEVICE, 1))
+        captured = self.contract.member(OWNER_CALLBACKS)
+        if captured:
+            self.xso.put_at(captured, self.devices[U].value(NETDEV_OPS), CType(OPS, 1))
+        takes = parameters(add.view)
+        told = list(arguments)[takes[:1] == [CType(STATE, 1)] :][: len(takes)]
+        value = self._done(add, told)
+        if isinstance(value, Int) and value.value:
+            self._own(None)
+            for member in self.code.cleared:
+                self.kernel.events.append(Event(Done.WRITES, member=member))
+        return value
+
+    def _own(self, name: str | None) -> None:
+        """Let a state have an owner, or none, as the core's own code would."""
+        member = self.contract.member(OWNER)
+        owner = NULL if name is None else Pointer(self.devices[name])
+        self.xso.put_at(member, owner, CType(DEVICE, 1))
+        self.kernel.events.append(Event(Done.WRITES, member=member, value=name))
+
+    def _core(self, role: str) -> None:
+        """Run the core's delete or free; by the roles, the owner's callback and who is cleared."""
+        source = self.code.core.get(role)
+        if source is not None:
+            self.last = source
+            self._done(source, [Pointer(self.x)])
+            return
+        self._call_back(self.code.owner.callbacks.get(self.contract.slot(role)))
+        if role == FREE:
+            self._own(None)
+
+    def _call_back(self, callback: Source | None) -> None:
+        """Call one of the owner's callbacks that takes a state, and the device before it."""
+        if callback is not None:
+            takes = len(parameters(callback.view))
+            self._done(callback, [self.kernel.owner, Pointer(self.x)][-takes:])
+
+    # The end
+
+    def _world(self, carries: frozenset[str]) -> World:
+        lowers = self.lowers
+        assumed = list(dict.fromkeys(self.kernel.assumed))
+        name = self.story.name + (f", {', '.join(assumed)}" if assumed else "")
+        return World(
+            name,
+            Mode.SHARED if SHARE in self.contract.slots else Mode.MAP,
+            tuple(self.promises.values()),
+            None if self.freed or self.refused else U,
+            dict(lowers.issued),
+            frozenset(lowers.held.values()),
+            frozenset(lowers.deleted),
+            carries=carries,
+            settled=not self.refused and self.story.steps[-1].deed is not Deed.DELETE,
+            freed=self.freed or self.refused,
+        )
+
+    def _carries(self) -> frozenset[str]:
+        """Return the devices that the owner queues packets on; none if that can't be run."""
+        transmits = self.code.owner.transmits
+        if (
+            transmits is None
+            or self.code.sends == [False]
+            or [k.base for k in parameters(transmits.view)] != [PACKET, DEVICE]
+        ):
+            return frozenset()
+        self.kernel.sent.clear()
+        before = len(self.kernel.events)
+        for queue in range(len(self.story.ports)):
+            skb = Struct("skb", PACKET)
+            skb.put("queue_mapping", Int(queue, INT), CType("u16"))
+            skb.put("dev", self.kernel.owner, CType(DEVICE, 1))
+            try:
+                self._done(transmits, [Pointer(skb), self.kernel.owner])
+            except Outside:
+                self.kernel.sent.clear()
+                break
+        if not self.code.sends:
+            # What can't be run in the first story is tried in no other.
+            self.code.sends.append(bool(self.kernel.sent))
+        del self.kernel.events[before:]
+        return frozenset(self.kernel.sent)
+
+    def _ask(self, asking: str) -> Answer:
+        """Ask the tree's resolver for a device."""
+        before = len(self.kernel.events)
+        try:
+            result = self._asked(asking)
+        except Outside as error:
+            where = f" ({error.path}:{error.line})" if error.path else ""
+            return Answer(asking, None, f"{error.reason}{where}", False)
+        value = result.value
+        read = [e.at for e in self.kernel.events[before:] if self._owner_reads_handle(e)]
+        del self.kernel.events[before:]
+        read_at = read[-1] if read else NOWHERE
+        callback = self.contract.slot(RESOLVE)
+        called = any(s.kind is StepKind.CALL and s.object == callback for s in result.trace)
+        if isinstance(value, Address | Pointer):
+            # Where something lies is no lower's handle.
+            return Answer(asking, NO_HANDLE, "", called, read_at)
+        if not isinstance(value, Int):
+            reason = value.text if isinstance(value, Fault) else "no number"
+            return Answer(asking, None, reason, called)
+        return Answer(asking, value.value, "", called, read_at)
+
+    def _owner_reads_handle(self, event: Event) -> bool:
+        read = event.deed is Done.READS and event.member == self.contract.member(HANDLE)
+        return read and not is_core(event.at.path)
+
+    def _wrong(self, world: World, answer: Answer) -> Iterator[tuple[Broken, Blamed]]:
+        """Yield what an answer breaks, and the function that it is owed to."""
+        if answer.value is None or self.code.resolver is None:
+            return
+        found = broken(world, answer.asking, answer.value, answer.by_callback)
+        if found is None:
+            return
+        callback = self.code.owner.callbacks.get(self.contract.slot(RESOLVE))
+        source = callback if answer.by_callback else self.last
+        source = source or self.code.resolver
+        yield found, Blamed(source.name, source.path, source.line)
+
+
+def _cells(struct: Struct) -> Iterator[Cell]:
+    """Yield the cells of a struct, and of those in it and behind it in a row."""
+    queue = [struct]
+    for one in queue:
+        queue += (one.row or {}).values()
+        for found in one.fields.values():
+            if isinstance(found, Cell):
+                yield found
+            else:
+                queue.append(found)
+
+
+def _is_set(cell: Cell) -> bool:
+    """Tell whether a cell holds a number, or a handle, that is not 0."""
+    number = as_number(cell.value)
+    return isinstance(number, Int) and number.value != 0
