@@ -4,6 +4,7 @@ import pytest
 
 from tests.whole.around import BASE, TESTED, driver, said
 
+NOT_KNOWN = "which device the resolver is asked for is not known"
 CARD = """
 struct ring { struct net_device *netdev; u32 __iomem *io; };
 struct card { u32 __iomem *io; struct net_device *netdev; struct port *ports[2]; };
@@ -124,8 +125,7 @@ def test_what_devices_have_in_common_is_no_ones_own(
     report = BASE.check_example(text)
     assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == "another")
     reasons = [row.reason for row in report.unknown]
-    told = "which device the resolver is asked for is not known"
-    assert any(reason.startswith(told) for reason in reasons) == (whose == "open")
+    assert any(reason.startswith(NOT_KNOWN) for reason in reasons) == (whose == "open")
 
 
 GOT = """
@@ -188,8 +188,7 @@ def test_what_a_probe_gets_from_others_is_not_the_devices_alone(get: str, known:
     report = BASE.check_example(driver(GOT.replace("GET", get), f"{body}\n\t{TESTED}"))
     assert [f.type for f in report.findings] == []
     reasons = [row.reason for row in report.unknown]
-    told = "which device the resolver is asked for is not known"
-    assert any(reason.startswith(told) for reason in reasons) != known
+    assert any(reason.startswith(NOT_KNOWN) for reason in reasons) != known
 
 
 @pytest.mark.parametrize(
@@ -278,8 +277,7 @@ def test_a_device_of_another_port_is_not_the_one_at_work(
     )
     report = BASE.check_example(text)
     assert [f.type for f in report.findings] == types
-    asked = "which device the resolver is asked for is not known"
-    assert any(row.reason.startswith(asked) for row in report.unknown) == open_
+    assert any(row.reason.startswith(NOT_KNOWN) for row in report.unknown) == open_
 
 
 @pytest.mark.parametrize(
@@ -487,8 +485,7 @@ def test_who_stands_beside_the_device_is_another(port: str, types: list[str], op
     text = driver(card + LOOP, f"{body}h = xfrm_dev_state_lower_handle(x, a->netdev);\n\t{TESTED}")
     report = BASE.check_example(text)
     assert [f.type for f in report.findings] == types
-    asked = "which device the resolver is asked for is not known"
-    assert any(row.reason.startswith(asked) for row in report.unknown) == open_
+    assert any(row.reason.startswith(NOT_KNOWN) for row in report.unknown) == open_
 
 
 CONDUIT = """
@@ -561,18 +558,44 @@ def test_a_device_that_offers_nothing_has_no_handle(
 
 
 @pytest.mark.parametrize(
-    ("added", "types"),
+    ("added", "types", "open_"),
     [
-        ("dev, &p->napi", []),
-        ("card->ports[i]->netdev, &card->napi", []),
-        ("card->ports[0]->netdev, &card->napi", ["WRONG_LOWER_DEV"]),
+        ("netif_napi_add(dev, &p->napi, example_poll)", [], False),
+        ("napi_ready(dev, &p->napi, example_poll)", [], False),
+        ("p->poll = example_poll; netif_napi_add(dev, &p->napi, p->poll)", [], False),
+        ("netif_napi_add(card->ports[i]->netdev, &card->napi, example_poll)", [], False),
+        (
+            "netif_napi_add(card->ports[0]->netdev, &card->napi, example_poll)",
+            ["WRONG_LOWER_DEV"],
+            False,
+        ),
+        # For what it is added is not seen.
+        ("p->napi.poll = example_poll", [], True),
+        ("vendor_napi_add(dev, &p->napi, example_poll)", [], True),
+        (
+            "netif_napi_add(dev, &p->napi, example_poll); p->napi.poll = example_poll",
+            [],
+            True,
+        ),
+        ("netif_napi_add(card->some, &card->napi, example_poll)", [], True),
     ],
 )
-def test_what_napi_was_added_for_is_one_of_several_ports(added: str, types: list[str]) -> None:
-    kept = "struct napi_struct napi; struct port *ports[2];"
+def test_what_napi_was_added_for_is_one_of_several_ports(
+    added: str, types: list[str], open_: bool
+) -> None:
+    kept = "struct napi_struct napi; struct port *ports[2]; struct net_device *some;"
     card = CARD.replace("struct port *ports[2];", kept)
-    card = card.replace("struct ring *used;", "struct ring *used; struct napi_struct napi;")
+    card = card.replace(
+        "struct ring *used;",
+        "struct ring *used; struct napi_struct napi; int (*poll)(struct napi_struct *, int);",
+    )
     poll = """
+static void napi_ready(struct net_device *d, struct napi_struct *n,
+		       int (*poll)(struct napi_struct *, int))
+{
+	netif_napi_add(d, n, poll);
+}
+
 static int example_poll(struct napi_struct *napi, int budget)
 {
 	struct xfrm_state *x = xfrm_state_lookup_byspi(budget, 2);
@@ -583,9 +606,12 @@ static int example_poll(struct napi_struct *napi, int budget)
 	return 0;
 }
 """
-    text = poll + card.replace("MORE", f"netif_napi_add({added}, example_poll);") + LOOP
-    body = f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}"
-    assert [kind for kind, _ in said(text, body)] == types
+    text = poll + card.replace("MORE", f"{added};") + LOOP
+    report = BASE.check_example(
+        driver(text, f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}")
+    )
+    assert [f.type for f in report.findings] == types
+    assert any(row.reason.startswith(NOT_KNOWN) for row in report.unknown) == open_
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,12 @@ class Members:
 
     def at_work(self, struct: str, view: View) -> Netdev:
         """Return the device of a kernel struct at work, as a function reads it."""
-        whose = self.devices.of_context(struct, view)
-        return Netdev(_DEVICES[whose] if whose is not None else Device.UNKNOWN)
+        found = self.devices.of_context(struct, view)
+        whose = [_DEVICES[one] for one in sorted(found.whose)]
+        if len(whose) == 1 and not found.why:
+            return Netdev(whose[0])
+        several = "the NAPI at work is added for more than one device"
+        return Netdev(Device.UNKNOWN, why=found.why[0][1] if found.why else several)
 
     def _sa_structs(self, path: str) -> frozenset[str]:
         """Return the structs whose addresses the driver returns as handles."""

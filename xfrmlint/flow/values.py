@@ -83,10 +83,14 @@ class Handle:
 
 @dataclass(frozen=True, slots=True)
 class Netdev:
-    """A struct net_device pointer. member: where it is kept, if that still has to be looked at."""
+    """A struct net_device pointer. member: where it is kept, if that still has to be looked at.
+
+    why: what is not known of it.
+    """
 
     device: Device
     member: Field | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of, bare, called_by, given_to
-from xfrmlint.c.mention import slot_of
+from xfrmlint.c.expression import arguments_of, bare, call_of, called_by, given_to
+from xfrmlint.c.mention import Use, slot_of
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract import words
@@ -88,7 +88,7 @@ class Devices:
         self.elements = Elements(self.reader, self.tracer.forms, self.privates, graph.handed)
         self.constants = Constants(self.reader.types)
         self._members: dict[tuple[str, str, str, str], Found] = {}
-        self._polled: dict[FunctionName, Whose | None] = {}
+        self._polled: dict[FunctionName, Found] = {}
 
     def of_member(self, struct: str, field: str, path: str, holder: str = "") -> Found:
         """Return whose devices a member of a driver's struct holds. holder: see Tracer."""
@@ -137,44 +137,52 @@ class Devices:
                 found |= {text} if self.constants.value(text, view.path) else {text, ""}
         return len(found) > 1
 
-    def of_context(self, struct: str, view: View) -> Whose | None:
+    def of_context(self, struct: str, view: View) -> Found:
         """Return whose device a kernel struct at work holds, as a function reads it."""
         if struct != structs.NAPI:
-            return Whose.OWN
+            return Found(frozenset((Whose.OWN,)), ())
         function = self.graph.known(view)
         if function not in self._polled:
-            self._polled[function] = self._of_napi(function, view.path)
+            self._polled[function] = self._of_napi(function)
         return self._polled[function]
 
-    def _of_napi(self, function: FunctionName, path: str) -> Whose | None:
+    def _of_napi(self, function: FunctionName) -> Found:
         """Return whose device the poll functions below which a function runs are added for."""
-        found: set[Whose | None] = set()
-        for poll in sorted(reached(self.graph, function).functions):
-            for where, node in self.graph.mentions(poll):
-                device = _polled(node)
-                if device is not None:
-                    found |= self._polling(where, device)
-        if not self._has_dummies(path) and Whose.PEER not in found:
-            # Where it is not seen it is the queue's.
-            return Whose.OWN
-        return found.pop() if len(found) == 1 else None
+        below = sorted(reached(self.graph, function).functions)
+        uses = [use for poll in below if self._polls(poll) for use in self.graph.doors_of(poll)]
+        calls = [
+            (use.view, call_of(use.callee) if use.callee and _is_added(use) else None)
+            for use in uses
+        ]
+        if not uses:
+            # It is not entered for one of them: it can be any.
+            near = [self.reader.near(word, function.path) for word in structs.ADDING_NAPI]
+            calls = [(view, call) for one in near for view, node in one if (call := call_of(node))]
+        given = [(view, arguments_of(call)) for view, call in calls if call]
+        found = [self._polling(view, arguments[0]) for view, arguments in given if arguments]
+        why = [doubt for each in found for doubt in each.why]
+        if len(found) < len(calls) or not calls:
+            unseen = f"nobody is seen to add the NAPI for which {function.name}() runs"
+            why.append((Place(function.path, function.line, 1), unseen))
+        return Found(frozenset(one for each in found for one in each.whose), tuple(why))
 
-    def _polling(self, view: View, device: Node) -> set[Whose | None]:
+    def _polls(self, function: FunctionName) -> bool:
+        """Tell whether a function is given the NAPI for which it runs."""
+        view = self.graph.view(function)
+        locals_ = view.locals if view is not None else ()
+        return any(one.parameter >= 0 and one.type.base == structs.NAPI for one in locals_)
+
+    def _polling(self, view: View, device: Node) -> Found:
         """Return what the device is that a poll function is added to."""
         inner = device.child_by_field_name("argument")
         if device.type == "pointer_expression" and inner is not None:
             kind = self.reader.types.of(inner, view)
             embedded = inner.type == "field_expression" and kind is not None and not kind.pointers
             if embedded:
-                return {Whose.DUMMY}
+                return Found(frozenset((Whose.DUMMY,)), ())
         if self._of_element(view, bare(device)) or self.offers.is_of_lacking(view, device):
-            return {Whose.PEER}
-        found = self.of(view, device)
-        return {None} if found.why else set(found.whose)
-
-    def _has_dummies(self, path: str) -> bool:
-        """Tell whether a driver makes a device for its NAPI alone."""
-        return any(self.reader.near(name, path) for name in structs.DUMMIES)
+            return Found(frozenset((Whose.PEER,)), ())
+        return self.of(view, device)
 
     def _stored(self, stored: Stored) -> Whose | None:
         """Tell what a store says by itself: `priv->netdev = dev`, with priv = netdev_priv(dev)."""
@@ -271,7 +279,9 @@ class Devices:
         kind = self.reader.types.of(base, view)
         struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
         if (struct, name) in structs.OWN_MEMBERS:
-            return self.of_context(struct, view) or Whose.OTHER
+            found = self.of_context(struct, view)
+            sure = len(found.whose) == 1 and not found.why
+            return next(iter(found.whose)) if sure else Whose.OTHER
         if (struct, name) in structs.EGRESS_MEMBERS:
             return Whose.EGRESS
         if (struct, name) in structs.LOWER_MEMBERS:
@@ -359,12 +369,10 @@ def _is_given(stored: Stored) -> bool:
     )
 
 
-def _polled(node: Node) -> Node | None:
-    """Return the device in `netif_napi_add(dev, &napi, poll)`, if a name is the poll there."""
-    given = given_to(node)
-    door = argument_door(given.name, given.position) if given is not None else None
-    polls = given is not None and door is not None and door.name == "napi_poll"
-    return arguments_of(given.call)[0] if given is not None and polls else None
+def _is_added(use: Use) -> bool:
+    """Tell whether a name is the poll in `netif_napi_add(dev, &napi, poll)`."""
+    door = argument_door(use.name, use.position)
+    return door is not None and door.name == "napi_poll"
 
 
 def _of_another(call: Node, name: str) -> bool:
