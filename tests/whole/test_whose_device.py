@@ -208,6 +208,57 @@ def test_a_files_table_of_ports_gives_their_devices(device: str, types: list[str
     assert [kind for kind, _ in said(outside, body)] == types
 
 
+@pytest.mark.parametrize("port", ["o->card->ports[o->n]", "o->card->ports[skb->len & 1]"])
+@pytest.mark.parametrize(
+    ("stored", "known"),
+    [
+        ("card->ports[i] = p;", True),
+        ("rcu_assign_pointer(card->ports[i], p);", True),
+        ("struct port **at = &card->ports[i]; *at = p;", True),
+        ("struct port *ports[2]; ports[i] = p; card->ports[i] = ports[i];", True),
+        ("", False),
+        ("card->ports[i] = NULL;", False),
+        ("vendor_keep(card, i, p);", False),
+    ],
+)
+def test_of_an_element_that_nobody_is_seen_to_store_nobody_knows_whose_it_is(
+    port: str, stored: str, known: bool
+) -> None:
+    card = CARD.replace("struct ring *used;", "struct ring *used; u8 n;").replace("MORE", "")
+    card = card.replace("card->ports[i] = p;", f"p->n = i; {stored}")
+    body = f"struct port *o = netdev_priv(dev), *a = {port};\n\n\t"
+    text = driver(card + LOOP, f"{body}h = xfrm_dev_state_lower_handle(x, a->netdev);\n\t{TESTED}")
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == []
+    why = f"{NOT_KNOWN}: nobody is seen to store an element of ports"
+    assert [row.reason for row in report.unknown if row.reason == why] == [why] * (not known)
+
+
+@pytest.mark.parametrize(
+    ("port", "types"),
+    [
+        ("example_table[skb->len & 1]", []),
+        ("example_table[0]", ["WRONG_LOWER_DEV"]),
+        ("example_others[skb->len & 1]", None),
+        ("o->card->others[!o->n]", None),
+        ("o->card->others[0]", None),
+    ],
+)
+def test_so_it_is_with_any_table(port: str, types: list[str] | None) -> None:
+    card = CARD.replace("struct ring *used;", "struct ring *used; u8 n;")
+    card = card.replace("struct port *ports[2];", "struct port *ports[2], *others[2];")
+    card = card.replace("MORE", "p->n = i; example_table[i] = p;").replace(
+        "static struct net_device *port_create",
+        "static struct port *example_table[2], *example_others[2];\n"
+        "static struct net_device *port_create",
+    )
+    body = f"struct port *o = netdev_priv(dev), *a = {port};\n\n\tif (!o) return NETDEV_TX_OK;\n\t"
+    text = driver(card + LOOP, f"{body}h = xfrm_dev_state_lower_handle(x, a->netdev);\n\t{TESTED}")
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == (types or [])
+    assert any(row.reason.startswith(NOT_KNOWN) for row in report.unknown) == (types is None)
+
+
 @pytest.mark.parametrize(
     ("device", "types"),
     [

@@ -12,7 +12,7 @@ from xfrmlint.c.syntax import Expression, Index, Member, bared
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import HANDLE
 from xfrmlint.flow.events import Device
-from xfrmlint.flow.values import TURNED, Field, Location, Netdev
+from xfrmlint.flow.values import OPEN, Field, Location, Netdev
 from xfrmlint.kernel import structs
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.devices import Devices, Whose
@@ -126,10 +126,10 @@ class Members:
             why = f"{member.struct}.{member.field} holds another device, too"
             return _DEVICES[others[0]], "" if others[0] is not Whose.OTHER else why
         if whose and not found.why:
-            if member.fixed == TURNED:
-                return Device.UNKNOWN, f"{member.field} is that of another number's element"
+            if member.fixed.startswith(OPEN):
+                return Device.UNKNOWN, member.fixed.removeprefix(OPEN)
             tables = (member.fixed, member.holder, member.field) if member.fixed else ()
-            if any(self.devices.fills_several(table, member.path) for table in tables):
+            if any(self.devices.elements.fills_several(table, member.path) for table in tables):
                 return Device.SAVED, ""
             return self._beyond(member)
         if (

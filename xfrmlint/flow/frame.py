@@ -23,6 +23,7 @@ from xfrmlint.flow.values import (
     ANOTHERS,
     CONFIGURED,
     NO_DEVICE,
+    OPEN,
     TURNED,
     UNKNOWN,
     Constant,
@@ -232,15 +233,20 @@ class Frame:
         """Return the shared table in an element of which a location is that is not the own one.
 
         That is always the same element, or that of another number than the device's: [!own->nr].
-        Of a number from elsewhere nobody knows whose it is; the table is TURNED then.
+        Where nobody knows whose it is, that is OPEN, and why.
         """
         shared = at.index("*") if "*" in at else len(at)
+        shared = 1 if at[0] == "global" else shared
+        elements = self.driver.members.devices.elements
         for end in range(len(at), shared + 1, -1):
+            view, one = self.code.addressed.of(at[:end]) or (self.view, None)
+            unseen = elements.unseen(view, one) if isinstance(one, Index) else ""
+            if unseen:
+                return f"{OPEN}{unseen}"
             if at[end - 1] == TURNED:
-                return TURNED
+                return f"{OPEN}{at[-1]} is that of another number's element"
             if at[end - 1] == ANOTHERS:
                 return next(name for name in reversed(at[:end]) if name.isidentifier())
-            view, one = self.code.addressed.of(at[:end]) or (self.view, None)
             if isinstance(one, Index):
                 table = bared(one.of)
                 if self.driver.constants.value(source_of(one.index).text, view.path) is None:

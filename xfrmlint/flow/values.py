@@ -22,6 +22,8 @@ HandleId = tuple[Place | str, ...]
 # In a location, of an element: by another number than the device's own; by another one than one of
 # which nothing is known. In a Field: a table that was read so.
 ANOTHERS, TURNED = "!", "?"
+# Of such an element it is not known whose it is; why stands behind it.
+OPEN = "?"
 # Assumptions that stay when a function is left: by #if, and which devices are the same.
 CONFIGURED, SAME = "#", "#same"
 

@@ -24,7 +24,7 @@ from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import STATE, Accesses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.common import Common
-from xfrmlint.program.elements import Elements, index_of
+from xfrmlint.program.elements import Elements
 from xfrmlint.program.links import Links
 from xfrmlint.program.offers import Offers
 from xfrmlint.program.privates import Privates, private_of
@@ -126,16 +126,6 @@ class Devices:
         """
         stores = self.common.stores(member, path)
         return bool(stores) and all(_is_given(stored) for stored in stores)
-
-    def fills_several(self, table: str, path: str) -> bool:
-        """Tell whether a driver fills more than one element of a table that is a member."""
-        found: set[str] = set()
-        for view, node in self.reader.near(table, path):
-            index = index_of(node)
-            if index is not None and self.tracer.forms.stores_at(view, node):
-                text = node_text(index)
-                found |= {text} if self.constants.value(text, view.path) else {text, ""}
-        return len(found) > 1
 
     def of_context(self, struct: str, view: View) -> Found:
         """Return whose device a kernel struct at work holds, as a function reads it."""
@@ -257,7 +247,7 @@ class Devices:
         if index is None or table is None or struct not in self.privates.structs(view.path):
             return None
         fixed = self.constants.value(node_text(index), view.path) is not None
-        several = fixed and self.fills_several(node_text(table), view.path)
+        several = fixed and self.elements.fills_several(node_text(table), view.path)
         return Whose.PEER if several else None
 
     def _whose(self, view: View, node: Node) -> Whose | None:

@@ -17,15 +17,19 @@ from xfrmlint.c.syntax import (
     Binary,
     Call,
     Expression,
+    Index,
     Literal,
+    Member,
     Name,
     Syntax,
     Unary,
+    bared,
     source_of,
 )
+from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.program.privates import Privates
-from xfrmlint.valueflow.forms import Forms, Passed
+from xfrmlint.valueflow.forms import Forms, Passed, Value
 from xfrmlint.valueflow.sources import returned
 
 _DEEPEST = 4
@@ -48,7 +52,27 @@ class Elements:
         self._privates = privates
         self._passed = passed
         self._constants = Constants(reader.types)
-        self._stored: dict[tuple[str, str], frozenset[bool]] = {}
+        self._known: dict[tuple[str, str], list[Value]] = {}
+
+    def fills_several(self, table: str, path: str) -> bool:
+        """Tell whether a driver fills more than one element of a table."""
+        found: set[str] = set()
+        for view, index in self._filled(table, path):
+            text = node_text(index)
+            found |= {text} if self._constants.value(text, view.path) else {text, ""}
+        return len(found) > 1
+
+    def unseen(self, view: View, one: Index) -> str:
+        """Return why it is not known what an element of a table is, if nobody is seen to store it.
+
+        Whose one is that is no pointer its members say.
+        """
+        table, kind = bared(one.of), self._reader.types.of(one.node, view)
+        local = isinstance(table, Name) and view.local(table.name, table.start) is not None
+        if local or not isinstance(table, Member | Name) or kind is None or not kind.pointers:
+            return ""
+        seen = self._filled(table.name, view.path)
+        return "" if seen else f"nobody is seen to store an element of {table.name}"
 
     def is_anothers(self, view: View, index: Expression, table: str) -> bool | None:
         """Tell whether an index leads to another one's element; None where that is open."""
@@ -101,19 +125,29 @@ class Elements:
 
     def _crossed(self, table: str, path: str) -> frozenset[bool]:
         """Return whether what is put into a table is put into another one's place."""
+        return frozenset(
+            self._number(view, Syntax(view, self._constants).of(index)).turned
+            for view, index in self._filled(table, path)
+        )
+
+    def _filled(self, table: str, path: str) -> list[Value]:
+        """Return the indexes by which a driver puts anything into a table."""
         key = (table, self._reader.universe.key(path))
-        if key not in self._stored:
-            self._stored[key] = frozenset(
-                self._number(view, Syntax(view, self._constants).of(index)).turned
+        if key not in self._known:
+            self._known[key] = [
+                Value(view, index)
                 for view, node in self._reader.near(table, path)
-                if (index := index_of(node)) is not None and self._forms.stores_at(view, node)
-            )
-        return self._stored[key]
+                if (index := _index_of(node)) is not None
+                for stored in self._forms.stores_at(view, node)[:1]
+                if stored.value is None or node_text(stored.value) != "NULL"
+            ]
+        return self._known[key]
 
 
-def index_of(table: Node) -> Node | None:
-    """Return the index by which an element of a table that is a member is taken."""
-    around = table.parent.parent if table.parent is not None else None
+def _index_of(table: Node) -> Node | None:
+    """Return the index by which an element of a table, a member or a file's, is taken."""
+    member = table.type == "field_identifier"
+    around = table.parent.parent if member and table.parent is not None else table.parent
     return around.child_by_field_name("index") if around is not None else None
 
 
