@@ -430,6 +430,75 @@ def test_a_poll_function_comes_to_what_ports_have_in_common(asked: str, types: l
     assert [kind for kind, _ in said(head + text + create + rest + LOOP, body)] == types
 
 
+LOOKED_FOR = """
+static struct port *port_found(struct port *me, struct sk_buff *skb)
+{
+	struct port *q;
+	int i;
+
+	BODY
+}
+"""
+EACH = "for (i = 0; i < 2; i++)"
+
+
+@pytest.mark.parametrize("same", ["!=", "=="])
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "EACH if (me->card->ports[i] IS me) return me->card->ports[i]; return me;",
+        "EACH if (me->card->ports[i] && !(me NOT me->card->ports[i])) "
+        "return me->card->ports[i]; return me;",
+        "EACH if (me->card->ports[i]->netdev IS me->netdev) return me->card->ports[i]; return me;",
+        "EACH if (me->card->ports[i]->n IS me->n) return me->card->ports[i]; return me;",
+        "EACH if (i IS me->n) return me->card->ports[i]; return me;",
+        "EACH { if (me->card->ports[i] NOT me) continue; return me->card->ports[i]; } return me;",
+        "EACH { q = me->card->ports[i]; if (q && q IS me) return q; } return me;",
+        "EACH { q = me->card->ports[i]; if (q IS me) break; } return q;",
+        "EACH if (me->card->ports[i] IS me) break; return me->card->ports[i];",
+    ],
+)
+@pytest.mark.parametrize("polls", [False, True])
+def test_who_is_not_the_own_one_by_comparison_is_another(loop: str, same: str, polls: bool) -> None:
+    other = "==" if same == "!=" else "!="
+    found = LOOKED_FOR.replace("BODY", loop.replace("EACH", EACH))
+    found = found.replace(" IS ", f" {same} ").replace(" NOT ", f" {other} ")
+    assert whose_is_found(found, polls) == ["WRONG_LOWER_DEV"] * (same == "!=")
+
+
+def whose_is_found(found: str, polls: bool) -> list[str]:
+    """Return what is said where a transmit, or poll, function asks for the port that is found."""
+    card = CARD.replace("struct ring *used;", "struct ring *used; struct napi_struct napi; u8 n;")
+    card = card.replace("MORE", "p->n = i; netif_napi_add(dev, &p->napi, example_poll);")
+    head, create, rest = card.partition("static struct net_device *port_create")
+    asked = "a->netdev" if polls else "p->netdev"
+    poll = POLL.replace("napi);\n", "napi), *a = port_found(p, NULL);\n", 1).replace("ASKED", asked)
+    asked = "dev" if polls else "a->netdev"
+    body = "struct port *o = netdev_priv(dev), *a = port_found(o, skb);\n\n\t"
+    body += f"h = xfrm_dev_state_lower_handle(x, {asked});{TESTED}"
+    return [kind for kind, _ in said(head + found + poll + create + rest + LOOP, body)]
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        # By a descriptor's number its port is looked for, and not another one.
+        "i = skb->len & 1; if (me->card->ports[i] != me) return me->card->ports[i]; return me;",
+        "q = me->card->ports[skb->len & 1]; if (q != me) return q; return me;",
+        # What is asked says nothing of the port, or of another one by then.
+        "EACH if (me->card->ports[i]->n != me->used->io) return me->card->ports[i]; return me;",
+        "EACH if (i != me->other) return me->card->ports[i]; return me;",
+        "EACH if (i == me->n || me->card->ports[i] != me) return me->card->ports[i]; return me;",
+        "EACH { q = me->card->ports[i]; if (q != me) { q = me; return q; } } return me;",
+        "EACH if (me->card->ports[i] != me) { i = me->n; return me->card->ports[i]; } return me;",
+        "EACH if (me->card->ports[i] != me) continue; return me;",
+    ],
+)
+def test_another_one_is_what_is_looked_for_and_told_apart(loop: str) -> None:
+    found = LOOKED_FOR.replace("BODY", loop.replace("EACH", EACH))
+    assert whose_is_found(found.replace("me->other", "me->card->netdev->mtu"), False) == []
+
+
 @pytest.mark.parametrize(
     ("stored", "read", "types"),
     [

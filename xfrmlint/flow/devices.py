@@ -85,7 +85,8 @@ class Members:
         shared = "*" in at[1:-1]
         root = at[1] if shared and at[0] == "own" else ""
         # What private data itself holds or points to, no further pointer or table between.
-        near = at[1] if at[0] == "own" and at[1:-1].count("*") < 2 and "[]" not in at else ""
+        listed = "[]" in at or "container" in at[3:]
+        near = at[1] if at[0] == "own" and at[1:-1].count("*") < 2 and not listed else ""
         member = Field(struct, field, view.path, shared, holder, root, private, fixed, near)
         return Netdev(Device.OWN, member)
 

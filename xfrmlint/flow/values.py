@@ -188,6 +188,9 @@ class Told:
     exact: bool = True
 
 
+# Private data of the device at work, and that of another one.
+PRIVATE, APART = Pointer(("own",)), Pointer(("other", str(Device.SAVED)))
+
 Value = (
     Handle
     | Told

@@ -6,12 +6,15 @@ is another's, if port[nr] is where each one is stored; if it is port[nr ^ 1], it
 a number from elsewhere, a descriptor's, nobody knows how it was meant.
 """
 
+import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import bare
+from xfrmlint.c.expression import LOOPS, around, bare
+from xfrmlint.c.jumps import Condition, conditions_to
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.syntax import (
     Binary,
@@ -22,11 +25,13 @@ from xfrmlint.c.syntax import (
     Member,
     Name,
     Syntax,
+    Truth,
     Unary,
     bared,
+    root_of,
     source_of,
 )
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.program.privates import Privates
 from xfrmlint.valueflow.forms import Forms, Passed, Value
@@ -77,6 +82,15 @@ class Elements:
     def is_anothers(self, view: View, index: Expression, table: str) -> bool | None:
         """Tell whether an index leads to another one's element; None where that is open."""
         number = self._number(view, index)
+        if _is_counted(view, index.node):
+            pairs = self._unequal(view, index)
+            others = [other for asked, other in pairs if asked.text == index.text]
+            own = [
+                one
+                for one in others
+                if self._is_own(view, one, 0) and self._fills(view, one, table)
+            ]
+            number = _Number(view, own[0], True) if own else number
         if self._constants.value(index.text, view.path) is not None:
             return False
         stored = self._crossed(table, view.path)
@@ -87,6 +101,43 @@ class Elements:
             # By a number from elsewhere the own one is looked for.
             return None if number.turned and not crossed else False
         return number.turned != crossed
+
+    def compared(self, view: View, one: Name | Index) -> list[Expression]:
+        """Return what a port that is looked for is not, or what a member of it is not."""
+        if not _is_looked_for(view, one):
+            return []
+        return [
+            other
+            for asked, other in self._unequal(view, one)
+            if not _is_looked_for(view, root_of(other))
+            if asked.text == one.text
+            or (
+                isinstance(asked, Member)
+                and asked.of.text == one.text
+                and (not isinstance(other, Member) or other.name == asked.name)
+            )
+        ]
+
+    def _unequal(self, view: View, at: Expression) -> Iterator[tuple[Expression, Expression]]:
+        """Yield what is not equal where an expression stands, in both orders."""
+        syntax = Syntax(view, self._constants)
+        words = re.findall(r"\w+", at.text)
+        stores = [one for word in words for one in view.assignments(word)]
+        for condition in (*conditions_to(at.node), *_left_by(at.node)):
+            if any(condition.node.end_byte < one.start_byte < at.start for one in stores):
+                continue
+            asked = [(syntax.of(condition.node), condition.held)]
+            while asked:
+                part, held = asked.pop()
+                match part:
+                    case Truth():
+                        asked.append((part.of, held))
+                    case Unary(operator="!") if held is not None:
+                        asked.append((part.of, not held))
+                    case Binary(operator="&&" | "||" as sign) if held is (sign == "&&"):
+                        asked += [(part.left, held), (part.right, held)]
+                    case Binary(operator="!=" | "==" as sign) if held is (sign == "!="):
+                        yield from ((part.left, part.right), (part.right, part.left))
 
     def _number(self, view: View, index: Expression) -> _Number:
         """Return the number that an index is, or is another one than."""
@@ -122,6 +173,19 @@ class Elements:
         kind = self._reader.types.of(of, view)
         base = self._reader.types.resolved(kind, view.path).base if kind is not None else ""
         return base in self._privates.structs(view.path)
+
+    def _fills(self, view: View, number: Expression, table: str) -> bool:
+        """Tell whether elements are put into a table by what a member is, or is made there."""
+        name = number.name if isinstance(number, Member) else ""
+        return any(
+            node_text(index).endswith(f"->{name}")
+            or any(
+                stored.value is not None and node_text(stored.value) == node_text(index)
+                for node in where.occurrences(name)
+                for stored in self._forms.stores_at(where, node)
+            )
+            for where, index in (self._filled(table, view.path) if name else ())
+        )
 
     def _crossed(self, table: str, path: str) -> frozenset[bool]:
         """Return whether what is put into a table is put into another one's place."""
@@ -161,3 +225,39 @@ def _turned(index: Expression) -> Expression | None:
         case Binary(operator="%" | "&", left=Binary(operator="+", left=of)):
             return source_of(of)
     return None
+
+
+def _left_by(node: Node) -> Iterator[Condition]:
+    """Yield what holds behind a loop that was left by its only break."""
+    up = node
+    while up.parent is not None and up.type != "function_definition":
+        for loop in up.parent.named_children:
+            if loop.type in LOOPS and loop.end_byte <= up.start_byte:
+                breaks = [one for one in below(loop) if one.type == "break_statement"]
+                asked = around(breaks[0], "if_statement", *LOOPS) if len(breaks) == 1 else None
+                condition = asked.child_by_field_name("condition") if asked is not None else None
+                if asked is not None and condition is not None and asked.type == "if_statement":
+                    yield Condition(asked, condition, True)
+        up = up.parent
+
+
+def _is_looked_for(view: View, port: Expression) -> bool:
+    """Tell whether a port is one after the other of a table, or of a list."""
+    if isinstance(port, Index):
+        return _is_counted(view, port.index.node)
+    local = view.local(port.text, port.start)
+    values = [one for one in view.assignments(port.text) if node_text(one) != "NULL"]
+    taken = [[n for n in below(one) if n.type == "subscript_expression"] for one in values]
+    return (
+        local is not None
+        and local.parameter < 0
+        and all(taken)
+        and all(_is_counted(view, n.child_by_field_name("index")) for one in taken for n in one)
+    )
+
+
+def _is_counted(view: View, index: Node | None) -> bool:
+    """Tell whether an index is a loop's, and no number that a descriptor has."""
+    named = index is not None and index.type == "identifier"
+    places = view.occurrences(node_text(index)) if index is not None and named else ()
+    return any(one.parent is not None and one.parent.type == "update_expression" for one in places)
