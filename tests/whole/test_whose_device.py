@@ -754,3 +754,54 @@ def test_a_packet_is_given_the_device_that_was_asked_for(
     assert [f.type for f in report.findings] == []
     why = "the packet is given that of struct user.own"
     assert any(row.reason.endswith(why) for row in report.unknown) == open_
+
+
+NOTIFIED = """
+#include <linux/notifier.h>
+struct unit { struct net_device *own, *seen; struct notifier_block nb; };
+static const struct net_device_ops example_netdev_ops;
+
+static int unit_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	struct netdev_notifier_changeupper_info *info = ptr;
+	struct net_device *d = netdev_notifier_info_to_dev(ptr);
+	struct unit *u = container_of(nb, struct unit, nb);
+
+	BODY
+	return NOTIFY_DONE;
+}
+
+int unit_create(void)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct unit));
+	struct unit *u = netdev_priv(dev);
+
+	u->own = dev;
+	u->nb.notifier_call = unit_event;
+	return register_netdevice_notifier(&u->nb);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "whose"),
+    [
+        ("if (d == u->own) u->seen = d;", "own"),
+        ("if (u->own != d) return NOTIFY_DONE; u->seen = d;", "own"),
+        ("u = netdev_priv(d); u->seen = d;", "own"),
+        ("u->seen = d;", "another"),
+        ("switch (event) { case NETDEV_REGISTER: u->seen = d; break; }", "another"),
+        ("if (event != NETDEV_CHANGEUPPER) return NOTIFY_DONE; u->seen = d;", "another"),
+        ("if (event == NETDEV_CHANGEUPPER) u->seen = info->upper_dev;", "another"),
+        # One of the driver's, or of a kind: nobody knows which.
+        ("if (d->netdev_ops == &example_netdev_ops) u->seen = d;", "open"),
+        ("if (d->netdev_ops != &example_netdev_ops) return NOTIFY_DONE; u->seen = d;", "open"),
+        ("if (unit_wants(u, d)) u->seen = d;", "open"),
+        ("if (d == info->upper_dev) u->seen = d;", "open"),
+    ],
+)
+def test_whose_device_an_event_is_about(body: str, whose: str) -> None:
+    asks = "struct unit *u = netdev_priv(dev);\n\n\th = xfrm_dev_state_lower_handle(x, u->seen);"
+    report = BASE.check_example(driver(NOTIFIED.replace("BODY", body), f"{asks}\n\t{TESTED}"))
+    assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == "another")
+    assert any(row.reason.startswith(NOT_KNOWN) for row in report.unknown) == (whose == "open")

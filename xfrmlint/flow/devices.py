@@ -27,6 +27,7 @@ _DEVICES = {
     Whose.STATE: Device.SAVED,
     Whose.OWN: Device.OWN,
     Whose.PEER: Device.SAVED,
+    Whose.ANY: Device.SAVED,
     Whose.DUMMY: Device.DUMMY,
     Whose.OTHER: Device.UNKNOWN,
     Whose.GIVEN: Device.UNKNOWN,

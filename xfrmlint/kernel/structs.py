@@ -34,6 +34,8 @@ LOWER_MEMBERS = {
     ("struct macvlan_dev", "lowerdev"),
     ("struct netdev_adjacent", "dev"),
 }
+# Members that hold the device above the one of an event (include/linux/netdevice.h).
+UPPER_MEMBERS = {("struct netdev_notifier_changeupper_info", "upper_dev")}
 # Members that hold the device that a flow leaves by (include/net/flow_offload.h).
 EGRESS_MEMBERS = {("struct flow_action_entry", "dev")}
 # The member by which a device leads to the one that it is a child of, among others

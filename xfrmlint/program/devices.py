@@ -13,8 +13,10 @@ from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import arguments_of, bare, call_of, called_by, given_to
+from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.mention import Use, slot_of
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.syntax import Syntax
+from xfrmlint.c.unit import Place, below, node_text
 from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract import words
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
@@ -40,7 +42,8 @@ class Whose(StrEnum):
 
     OWNER: the state's own, which was asked for the offload; STATE: the one that its owner has
     pinned. GIVEN: it came to a callback together with an SA. PEER: another one that was made beside
-    it, or before. DUMMY: nobody's, only NAPI hangs on it. EGRESS: a flow leaves by it.
+    it, or before. ANY: the one that an event is about. DUMMY: nobody's, only NAPI hangs on it.
+    EGRESS: a flow leaves by it.
     """
 
     OWN = "own"
@@ -50,6 +53,7 @@ class Whose(StrEnum):
     STATE = "state"
     GIVEN = "given"
     PEER = "peer"
+    ANY = "any"
     DUMMY = "dummy"
     EGRESS = "egress"
     OTHER = "other"
@@ -61,6 +65,7 @@ _BY_NAME = {
     "master": Whose.MASTER,
     "vlan": Whose.VLAN,
     "other": Whose.OTHER,
+    "any": Whose.ANY,
     "dummy": Whose.DUMMY,
 }
 
@@ -70,6 +75,9 @@ class Found(NamedTuple):
 
     whose: frozenset[Whose]
     why: tuple[tuple[Place, str], ...]
+
+
+_OWN = Found(frozenset((Whose.OWN,)), ())
 
 
 class Devices:
@@ -130,7 +138,7 @@ class Devices:
     def of_context(self, struct: str, view: View) -> Found:
         """Return whose device a kernel struct at work holds, as a function reads it."""
         if struct != structs.NAPI:
-            return Found(frozenset((Whose.OWN,)), ())
+            return _OWN
         function = self.graph.known(view)
         if function not in self._polled:
             self._polled[function] = self._of_napi(function)
@@ -261,7 +269,20 @@ class Devices:
             local = view.local(node_text(node), node.start_byte)
             if local is not None and local.parameter >= 0 and not view.assignments(local.name):
                 return self._of_parameter(view, local)
+            values = view.assignments(node_text(node))
+            if len(values) == 1 and function_named(called_by(values[0])).device == "any":
+                return self._chosen(view, node)
         return None
+
+    def _chosen(self, view: View, node: Node) -> Whose:
+        """Return whose the device of an event is, where it can have been asked which that is."""
+        name = Syntax(view, self.constants).of(node)
+        told = self.elements.told(view, name, "==")
+        same = [self.of(view, other.node) for asked, other in told if asked.text == name.text]
+        if same:
+            return Whose.OWN if _OWN in same else Whose.OTHER
+        asked = [one for condition in conditions_to(node) for one in below(condition.node)]
+        return Whose.OTHER if any(node_text(one) == name.text for one in asked) else Whose.ANY
 
     def _of_member(self, view: View, node: Node) -> Whose | None:
         base = node.child_by_field_name("argument")
@@ -276,6 +297,8 @@ class Devices:
             return Whose.EGRESS
         if (struct, name) in structs.LOWER_MEMBERS:
             return Whose.VLAN
+        if (struct, name) in structs.UPPER_MEMBERS:
+            return Whose.MASTER
         role = self.contract.role_in(struct, name)
         if role in (OWNER, PINNED) and base is not None:
             if self.accesses.base(base, view)[0] != STATE:

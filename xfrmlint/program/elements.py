@@ -83,7 +83,7 @@ class Elements:
         """Tell whether an index leads to another one's element; None where that is open."""
         number = self._number(view, index)
         if _is_counted(view, index.node):
-            pairs = self._unequal(view, index)
+            pairs = self.told(view, index, "!=")
             others = [other for asked, other in pairs if asked.text == index.text]
             own = [
                 one
@@ -108,7 +108,7 @@ class Elements:
             return []
         return [
             other
-            for asked, other in self._unequal(view, one)
+            for asked, other in self.told(view, one, "!=")
             if not _is_looked_for(view, root_of(other))
             if asked.text == one.text
             or (
@@ -118,8 +118,10 @@ class Elements:
             )
         ]
 
-    def _unequal(self, view: View, at: Expression) -> Iterator[tuple[Expression, Expression]]:
-        """Yield what is not equal where an expression stands, in both orders."""
+    def told(
+        self, view: View, at: Expression, sign: str
+    ) -> Iterator[tuple[Expression, Expression]]:
+        """Yield what is equal, or is not, where an expression stands, in both orders."""
         syntax = Syntax(view, self._constants)
         words = re.findall(r"\w+", at.text)
         stores = [one for word in words for one in view.assignments(word)]
@@ -134,9 +136,9 @@ class Elements:
                         asked.append((part.of, held))
                     case Unary(operator="!") if held is not None:
                         asked.append((part.of, not held))
-                    case Binary(operator="&&" | "||" as sign) if held is (sign == "&&"):
+                    case Binary(operator="&&" | "||" as joint) if held is (joint == "&&"):
                         asked += [(part.left, held), (part.right, held)]
-                    case Binary(operator="!=" | "==" as sign) if held is (sign == "!="):
+                    case Binary(operator="!=" | "==" as other) if held is (sign == other):
                         yield from ((part.left, part.right), (part.right, part.left))
 
     def _number(self, view: View, index: Expression) -> _Number:
