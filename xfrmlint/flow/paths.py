@@ -288,7 +288,7 @@ def _followed(driver: Driver, entry: str, function: FunctionName, exit_: Exit) -
     marks.append(Mark(Kind.RETURN, place, around, text=text))
     numbers: dict[HandleId, int] = {}
     events = []
-    # Which device has to be asked for where a flow is offloaded its direction says (program/flows.py).
+    # Which device has to be asked for there the flow's direction says (program/flows.py).
     flow = offloads_flows(entry)
     for mark in marks:
         if flow and mark.kind is Kind.RESOLVE:

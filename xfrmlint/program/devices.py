@@ -29,7 +29,7 @@ from xfrmlint.program.common import Common
 from xfrmlint.program.elements import Elements
 from xfrmlint.program.links import Links
 from xfrmlint.program.offers import Offers
-from xfrmlint.program.privates import Privates, private_of
+from xfrmlint.program.privates import Privates, private_of, read_of
 from xfrmlint.program.reach import reached
 from xfrmlint.valueflow.forms import Stored, Value, plain
 from xfrmlint.valueflow.sources import Sources, Tracer, returned
@@ -187,7 +187,7 @@ class Devices:
         whose = self._made_beside(stored)
         if whose is not None or stored.value is None:
             return whose
-        value = _read_of(stored.view, stored.value)
+        value = read_of(stored.view, stored.value)
         read = [one for one in self._returned(stored.view, value) if _is_member(one.node)]
         if any(self._is_of_another_kind(stored, one) for one in (Value(stored.view, value), *read)):
             return Whose.PEER
@@ -245,7 +245,7 @@ class Devices:
         Of a table of several devices' private data it is no device's own.
         """
         holder = value.child_by_field_name("argument")
-        holder = _read_of(view, bare(holder)) if holder is not None else None
+        holder = read_of(view, bare(holder)) if holder is not None else None
         if holder is None or holder.type != "subscript_expression":
             return None
         index, of = (holder.child_by_field_name(part) for part in ("index", "argument"))
@@ -346,14 +346,6 @@ def _origin(view: View, name: str, at: Node) -> str:
     if only is None or "alloc" not in called_by(only):
         return ""
     return f"{only.start_byte}" if function_named(called_by(only)).device == "own" else ""
-
-
-def _read_of(view: View, node: Node) -> Node:
-    """Return what a local variable was read from, if it is given nothing else; else a node."""
-    local = view.local(node_text(node), node.start_byte) if node.type == "identifier" else None
-    values = view.assignments(local.name) if local is not None and local.parameter < 0 else ()
-    read = bare(values[0]) if len(values) == 1 else node
-    return read if read.type in ("field_expression", "subscript_expression") else node
 
 
 def _is_member(node: Node) -> bool:
