@@ -16,6 +16,7 @@ DRIVER = """\
 
 struct sk_buff *vendor_next(struct example *p);
 struct sk_buff *vendor_changed(struct sk_buff *s);
+int example_poll(struct napi_struct *napi, int budget);
 
 struct example {
 	int n;
@@ -96,6 +97,9 @@ static const struct xfrmdev_ops example_xfrmdev_ops = {
 
 void example_init(struct net_device *dev)
 {
+	struct example *p = netdev_priv(dev);
+
+	netif_napi_add(dev, &p->napi, example_poll);
 	dev->netdev_ops = &example_netdev_ops;
 	dev->xfrmdev_ops = &example_xfrmdev_ops;
 }

@@ -112,6 +112,47 @@ def test_what_is_not_told_is_unknown(body: str, add: str, reason: str, tmp_path:
     assert reason in unknown[0]
 
 
+CHECKED = "	if (!handle)\n		return -ENOENT;\n"
+WRITTEN = (
+    "	writel(handle, port->chip->regs + STOAT_FLOW_SA + stoat_slot_of(flow->cookie) * 4);\n"
+)
+KEPT = """\
+struct stoat_flow { unsigned long cookie, sa; struct list_head list; };
+struct stoat_entry { __le32 sa; __le32 info; };
+
+int stoat_setup_tc("""
+
+
+@pytest.mark.parametrize(
+    ("checked", "written", "types"),
+    [
+        (CHECKED, WRITTEN, []),
+        (
+            CHECKED,
+            "	e.sa = cpu_to_le32(handle);\n	memcpy_toio(port->chip->regs, &e, 8);\n",
+            [],
+        ),
+        ("", WRITTEN, ["UNCHECKED_LOWER_HANDLE"]),
+        (CHECKED, "	port->sa = handle;\n", ["HANDLE_OUTLIVES_PACKET"]),
+        (
+            CHECKED,
+            "	f = kzalloc(sizeof(*f), GFP_KERNEL);\n	f->sa = handle;\n",
+            ["HANDLE_OUTLIVES_PACKET"],
+        ),
+    ],
+)
+def test_a_flows_handle_is_tested_and_not_kept(
+    checked: str, written: str, types: list[str], tmp_path: Path
+) -> None:
+    tree = _laid(tmp_path, BODY)
+    _replace(tree / FLOW, "int stoat_setup_tc(", KEPT)
+    _replace(tree / FLOW, CHECKED + WRITTEN, checked + written)
+    variables = "	unsigned long handle;\n"
+    more = "	struct stoat_flow *f;\n	struct stoat_entry e;\n"
+    _replace(tree / FLOW, variables, variables + more)
+    assert told(tree) == (types, [])
+
+
 def _laid(path: Path, body: str, add: str = "") -> Path:
     tree = lay("shared", path / "linux")
     _replace(tree / FLOW, BODY, body)

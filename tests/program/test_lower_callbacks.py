@@ -980,3 +980,52 @@ def test_another_name_of_a_function_is_followed(body: str, slept: list[str]) -> 
     ) + DELETE.replace("BODY", "foo_two(p->hw);")
     assert rows("SELECT what FROM sleep", text) == slept
     assert rows("SELECT reason FROM unknown WHERE reason LIKE '%foo_two%'", text) == []
+
+
+KEYED = """
+static void foo_forget(void *key) { kfree(key); }
+static void foo_hash(struct sk_buff *skb, struct foo_sa *s) { foo_fill(skb, s->key); }
+static int foo_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct xfrm_state *x = xfrm_input_state(skb);
+	struct foo_sa *sa = (struct foo_sa *)x->xso.offload_handle, *last = foo_last(dev);
+	READS
+	return 0;
+}
+static const struct net_device_ops foo_netdev = { .ndo_start_xmit = foo_xmit };
+void foo_probe(struct net_device *dev) { dev->netdev_ops = &foo_netdev; }
+"""
+
+
+@pytest.mark.parametrize(
+    ("reads", "body", "found", "admitted"),
+    [
+        ("foo_fill(skb, sa->key);", "kfree(sa->key);", ["kfree(sa->key) foo_del"], 0),
+        ("foo_fill(skb, sa->key);", "kfree(sa->key); sa->key = 0;", ["kfree(sa->key) foo_del"], 0),
+        ("foo_fill(skb, sa->key);", "foo_forget(sa->key);", ["kfree(key) foo_forget"], 0),
+        (
+            "foo_hash(skb, sa);",
+            "kfree(sa->key); kfree_rcu(sa, rcu);",
+            ["kfree(sa->key) foo_del"],
+            0,
+        ),
+        # Where packets read it is not found by the handle.
+        ("foo_fill(skb, last->key);", "kfree(sa->key);", [], 1),
+        ("foo_fill(skb, last->key);", "foo_forget(sa->key);", [], 1),
+        ("foo_fill(skb, sa->key);", "kfree(sa->key); kfree(sa);", ["kfree(sa) foo_del"], 0),
+        # They read another member, or none; or wait, or are waited for.
+        ("foo_fill(skb, sa->hw);", "kfree(sa->key);", [], 0),
+        ("sa->key = 0;", "kfree(sa->key);", [], 0),
+        ("foo_fill(skb, sa->key);", "kfree_rcu(sa->key, rcu);", [], 0),
+        ("foo_fill(skb, sa->key);", "synchronize_net(); kfree(sa->key);", [], 0),
+    ],
+)
+def test_what_packets_read_in_what_the_handle_leads_to(
+    reads: str, body: str, found: list[str], admitted: int
+) -> None:
+    outside = KEYED.replace("READS", reads)
+    if "foo_hash(skb" not in reads:
+        outside = outside.replace("foo_fill(skb, s->key)", "foo_fill(skb, s->hw)")
+    assert freed(SA + body, outside) == found
+    asked = "SELECT reason FROM unknown WHERE reason LIKE '%do packets read it?'"
+    assert len(rows(asked, outside + DELETE.replace("BODY", SA + body))) == admitted

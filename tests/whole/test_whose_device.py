@@ -4,6 +4,7 @@ import pytest
 
 from tests.whole.around import BASE, TESTED, driver, said
 
+NOT_KNOWN = "which device the resolver is asked for is not known"
 CARD = """
 struct ring { struct net_device *netdev; u32 __iomem *io; };
 struct card { u32 __iomem *io; struct net_device *netdev; struct port *ports[2]; };
@@ -124,8 +125,7 @@ def test_what_devices_have_in_common_is_no_ones_own(
     report = BASE.check_example(text)
     assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == "another")
     reasons = [row.reason for row in report.unknown]
-    told = "which device the resolver is asked for is not known"
-    assert any(reason.startswith(told) for reason in reasons) == (whose == "open")
+    assert any(reason.startswith(NOT_KNOWN) for reason in reasons) == (whose == "open")
 
 
 GOT = """
@@ -188,8 +188,7 @@ def test_what_a_probe_gets_from_others_is_not_the_devices_alone(get: str, known:
     report = BASE.check_example(driver(GOT.replace("GET", get), f"{body}\n\t{TESTED}"))
     assert [f.type for f in report.findings] == []
     reasons = [row.reason for row in report.unknown]
-    told = "which device the resolver is asked for is not known"
-    assert any(reason.startswith(told) for reason in reasons) != known
+    assert any(reason.startswith(NOT_KNOWN) for reason in reasons) != known
 
 
 @pytest.mark.parametrize(
@@ -207,6 +206,57 @@ def test_a_files_table_of_ports_gives_their_devices(device: str, types: list[str
     )
     body = f"h = xfrm_dev_state_lower_handle(x, {device});\n\t{TESTED}"
     assert [kind for kind, _ in said(outside, body)] == types
+
+
+@pytest.mark.parametrize("port", ["o->card->ports[o->n]", "o->card->ports[skb->len & 1]"])
+@pytest.mark.parametrize(
+    ("stored", "known"),
+    [
+        ("card->ports[i] = p;", True),
+        ("rcu_assign_pointer(card->ports[i], p);", True),
+        ("struct port **at = &card->ports[i]; *at = p;", True),
+        ("struct port *ports[2]; ports[i] = p; card->ports[i] = ports[i];", True),
+        ("", False),
+        ("card->ports[i] = NULL;", False),
+        ("vendor_keep(card, i, p);", False),
+    ],
+)
+def test_of_an_element_that_nobody_is_seen_to_store_nobody_knows_whose_it_is(
+    port: str, stored: str, known: bool
+) -> None:
+    card = CARD.replace("struct ring *used;", "struct ring *used; u8 n;").replace("MORE", "")
+    card = card.replace("card->ports[i] = p;", f"p->n = i; {stored}")
+    body = f"struct port *o = netdev_priv(dev), *a = {port};\n\n\t"
+    text = driver(card + LOOP, f"{body}h = xfrm_dev_state_lower_handle(x, a->netdev);\n\t{TESTED}")
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == []
+    why = f"{NOT_KNOWN}: nobody is seen to store an element of ports"
+    assert [row.reason for row in report.unknown if row.reason == why] == [why] * (not known)
+
+
+@pytest.mark.parametrize(
+    ("port", "types"),
+    [
+        ("example_table[skb->len & 1]", []),
+        ("example_table[0]", ["WRONG_LOWER_DEV"]),
+        ("example_others[skb->len & 1]", None),
+        ("o->card->others[!o->n]", None),
+        ("o->card->others[0]", None),
+    ],
+)
+def test_so_it_is_with_any_table(port: str, types: list[str] | None) -> None:
+    card = CARD.replace("struct ring *used;", "struct ring *used; u8 n;")
+    card = card.replace("struct port *ports[2];", "struct port *ports[2], *others[2];")
+    card = card.replace("MORE", "p->n = i; example_table[i] = p;").replace(
+        "static struct net_device *port_create",
+        "static struct port *example_table[2], *example_others[2];\n"
+        "static struct net_device *port_create",
+    )
+    body = f"struct port *o = netdev_priv(dev), *a = {port};\n\n\tif (!o) return NETDEV_TX_OK;\n\t"
+    text = driver(card + LOOP, f"{body}h = xfrm_dev_state_lower_handle(x, a->netdev);\n\t{TESTED}")
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == (types or [])
+    assert any(row.reason.startswith(NOT_KNOWN) for row in report.unknown) == (types is None)
 
 
 @pytest.mark.parametrize(
@@ -278,8 +328,7 @@ def test_a_device_of_another_port_is_not_the_one_at_work(
     )
     report = BASE.check_example(text)
     assert [f.type for f in report.findings] == types
-    asked = "which device the resolver is asked for is not known"
-    assert any(row.reason.startswith(asked) for row in report.unknown) == open_
+    assert any(row.reason.startswith(NOT_KNOWN) for row in report.unknown) == open_
 
 
 @pytest.mark.parametrize(
@@ -382,6 +431,75 @@ def test_a_poll_function_comes_to_what_ports_have_in_common(asked: str, types: l
     head, create, rest = card.replace("MORE", more).partition("static struct net_device *port_cre")
     body = f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}"
     assert [kind for kind, _ in said(head + text + create + rest + LOOP, body)] == types
+
+
+LOOKED_FOR = """
+static struct port *port_found(struct port *me, struct sk_buff *skb)
+{
+	struct port *q;
+	int i;
+
+	BODY
+}
+"""
+EACH = "for (i = 0; i < 2; i++)"
+
+
+@pytest.mark.parametrize("same", ["!=", "=="])
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "EACH if (me->card->ports[i] IS me) return me->card->ports[i]; return me;",
+        "EACH if (me->card->ports[i] && !(me NOT me->card->ports[i])) "
+        "return me->card->ports[i]; return me;",
+        "EACH if (me->card->ports[i]->netdev IS me->netdev) return me->card->ports[i]; return me;",
+        "EACH if (me->card->ports[i]->n IS me->n) return me->card->ports[i]; return me;",
+        "EACH if (i IS me->n) return me->card->ports[i]; return me;",
+        "EACH { if (me->card->ports[i] NOT me) continue; return me->card->ports[i]; } return me;",
+        "EACH { q = me->card->ports[i]; if (q && q IS me) return q; } return me;",
+        "EACH { q = me->card->ports[i]; if (q IS me) break; } return q;",
+        "EACH if (me->card->ports[i] IS me) break; return me->card->ports[i];",
+    ],
+)
+@pytest.mark.parametrize("polls", [False, True])
+def test_who_is_not_the_own_one_by_comparison_is_another(loop: str, same: str, polls: bool) -> None:
+    other = "==" if same == "!=" else "!="
+    found = LOOKED_FOR.replace("BODY", loop.replace("EACH", EACH))
+    found = found.replace(" IS ", f" {same} ").replace(" NOT ", f" {other} ")
+    assert whose_is_found(found, polls) == ["WRONG_LOWER_DEV"] * (same == "!=")
+
+
+def whose_is_found(found: str, polls: bool) -> list[str]:
+    """Return what is said where a transmit, or poll, function asks for the port that is found."""
+    card = CARD.replace("struct ring *used;", "struct ring *used; struct napi_struct napi; u8 n;")
+    card = card.replace("MORE", "p->n = i; netif_napi_add(dev, &p->napi, example_poll);")
+    head, create, rest = card.partition("static struct net_device *port_create")
+    asked = "a->netdev" if polls else "p->netdev"
+    poll = POLL.replace("napi);\n", "napi), *a = port_found(p, NULL);\n", 1).replace("ASKED", asked)
+    asked = "dev" if polls else "a->netdev"
+    body = "struct port *o = netdev_priv(dev), *a = port_found(o, skb);\n\n\t"
+    body += f"h = xfrm_dev_state_lower_handle(x, {asked});{TESTED}"
+    return [kind for kind, _ in said(head + found + poll + create + rest + LOOP, body)]
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        # By a descriptor's number its port is looked for, and not another one.
+        "i = skb->len & 1; if (me->card->ports[i] != me) return me->card->ports[i]; return me;",
+        "q = me->card->ports[skb->len & 1]; if (q != me) return q; return me;",
+        # What is asked says nothing of the port, or of another one by then.
+        "EACH if (me->card->ports[i]->n != me->used->io) return me->card->ports[i]; return me;",
+        "EACH if (i != me->other) return me->card->ports[i]; return me;",
+        "EACH if (i == me->n || me->card->ports[i] != me) return me->card->ports[i]; return me;",
+        "EACH { q = me->card->ports[i]; if (q != me) { q = me; return q; } } return me;",
+        "EACH if (me->card->ports[i] != me) { i = me->n; return me->card->ports[i]; } return me;",
+        "EACH if (me->card->ports[i] != me) continue; return me;",
+    ],
+)
+def test_another_one_is_what_is_looked_for_and_told_apart(loop: str) -> None:
+    found = LOOKED_FOR.replace("BODY", loop.replace("EACH", EACH))
+    assert whose_is_found(found.replace("me->other", "me->card->netdev->mtu"), False) == []
 
 
 @pytest.mark.parametrize(
@@ -490,8 +608,7 @@ def test_who_stands_beside_the_device_is_another(port: str, types: list[str], op
     text = driver(card + LOOP, f"{body}h = xfrm_dev_state_lower_handle(x, a->netdev);\n\t{TESTED}")
     report = BASE.check_example(text)
     assert [f.type for f in report.findings] == types
-    asked = "which device the resolver is asked for is not known"
-    assert any(row.reason.startswith(asked) for row in report.unknown) == open_
+    assert any(row.reason.startswith(NOT_KNOWN) for row in report.unknown) == open_
 
 
 CONDUIT = """
@@ -564,18 +681,44 @@ def test_a_device_that_offers_nothing_has_no_handle(
 
 
 @pytest.mark.parametrize(
-    ("added", "types"),
+    ("added", "types", "open_"),
     [
-        ("dev, &p->napi", []),
-        ("card->ports[i]->netdev, &card->napi", []),
-        ("card->ports[0]->netdev, &card->napi", ["WRONG_LOWER_DEV"]),
+        ("netif_napi_add(dev, &p->napi, example_poll)", [], False),
+        ("napi_ready(dev, &p->napi, example_poll)", [], False),
+        ("p->poll = example_poll; netif_napi_add(dev, &p->napi, p->poll)", [], False),
+        ("netif_napi_add(card->ports[i]->netdev, &card->napi, example_poll)", [], False),
+        (
+            "netif_napi_add(card->ports[0]->netdev, &card->napi, example_poll)",
+            ["WRONG_LOWER_DEV"],
+            False,
+        ),
+        # For what it is added is not seen.
+        ("p->napi.poll = example_poll", [], True),
+        ("vendor_napi_add(dev, &p->napi, example_poll)", [], True),
+        (
+            "netif_napi_add(dev, &p->napi, example_poll); p->napi.poll = example_poll",
+            [],
+            True,
+        ),
+        ("netif_napi_add(card->some, &card->napi, example_poll)", [], True),
     ],
 )
-def test_what_napi_was_added_for_is_one_of_several_ports(added: str, types: list[str]) -> None:
-    kept = "struct napi_struct napi; struct port *ports[2];"
+def test_what_napi_was_added_for_is_one_of_several_ports(
+    added: str, types: list[str], open_: bool
+) -> None:
+    kept = "struct napi_struct napi; struct port *ports[2]; struct net_device *some;"
     card = CARD.replace("struct port *ports[2];", kept)
-    card = card.replace("struct ring *used;", "struct ring *used; struct napi_struct napi;")
+    card = card.replace(
+        "struct ring *used;",
+        "struct ring *used; struct napi_struct napi; int (*poll)(struct napi_struct *, int);",
+    )
     poll = """
+static void napi_ready(struct net_device *d, struct napi_struct *n,
+		       int (*poll)(struct napi_struct *, int))
+{
+	netif_napi_add(d, n, poll);
+}
+
 static int example_poll(struct napi_struct *napi, int budget)
 {
 	struct xfrm_state *x = xfrm_state_lookup_byspi(budget, 2);
@@ -586,9 +729,12 @@ static int example_poll(struct napi_struct *napi, int budget)
 	return 0;
 }
 """
-    text = poll + card.replace("MORE", f"netif_napi_add({added}, example_poll);") + LOOP
-    body = f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}"
-    assert [kind for kind, _ in said(text, body)] == types
+    text = poll + card.replace("MORE", f"{added};") + LOOP
+    report = BASE.check_example(
+        driver(text, f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}")
+    )
+    assert [f.type for f in report.findings] == types
+    assert any(row.reason.startswith(NOT_KNOWN) for row in report.unknown) == open_
 
 
 @pytest.mark.parametrize(
@@ -611,3 +757,54 @@ def test_a_packet_is_given_the_device_that_was_asked_for(
     assert [f.type for f in report.findings] == []
     why = "the packet is given that of struct user.own"
     assert any(row.reason.endswith(why) for row in report.unknown) == open_
+
+
+NOTIFIED = """
+#include <linux/notifier.h>
+struct unit { struct net_device *own, *seen; struct notifier_block nb; };
+static const struct net_device_ops example_netdev_ops;
+
+static int unit_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	struct netdev_notifier_changeupper_info *info = ptr;
+	struct net_device *d = netdev_notifier_info_to_dev(ptr);
+	struct unit *u = container_of(nb, struct unit, nb);
+
+	BODY
+	return NOTIFY_DONE;
+}
+
+int unit_create(void)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct unit));
+	struct unit *u = netdev_priv(dev);
+
+	u->own = dev;
+	u->nb.notifier_call = unit_event;
+	return register_netdevice_notifier(&u->nb);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "whose"),
+    [
+        ("if (d == u->own) u->seen = d;", "own"),
+        ("if (u->own != d) return NOTIFY_DONE; u->seen = d;", "own"),
+        ("u = netdev_priv(d); u->seen = d;", "own"),
+        ("u->seen = d;", "another"),
+        ("switch (event) { case NETDEV_REGISTER: u->seen = d; break; }", "another"),
+        ("if (event != NETDEV_CHANGEUPPER) return NOTIFY_DONE; u->seen = d;", "another"),
+        ("if (event == NETDEV_CHANGEUPPER) u->seen = info->upper_dev;", "another"),
+        # One of the driver's, or of a kind: nobody knows which.
+        ("if (d->netdev_ops == &example_netdev_ops) u->seen = d;", "open"),
+        ("if (d->netdev_ops != &example_netdev_ops) return NOTIFY_DONE; u->seen = d;", "open"),
+        ("if (unit_wants(u, d)) u->seen = d;", "open"),
+        ("if (d == info->upper_dev) u->seen = d;", "open"),
+    ],
+)
+def test_whose_device_an_event_is_about(body: str, whose: str) -> None:
+    asks = "struct unit *u = netdev_priv(dev);\n\n\th = xfrm_dev_state_lower_handle(x, u->seen);"
+    report = BASE.check_example(driver(NOTIFIED.replace("BODY", body), f"{asks}\n\t{TESTED}"))
+    assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == "another")
+    assert any(row.reason.startswith(NOT_KNOWN) for row in report.unknown) == (whose == "open")

@@ -32,7 +32,7 @@ from xfrmlint.program.adding import may_have_to_undo
 from xfrmlint.program.asked import asked_of
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of
-from xfrmlint.program.flows import Flows
+from xfrmlint.program.flows import Flows, is_of_a_flow
 from xfrmlint.program.freed import find_freed
 from xfrmlint.program.namewalk import NameWalk
 from xfrmlint.program.ops import find_tables
@@ -266,12 +266,14 @@ def _not_recognised(contract: Contract) -> Iterator[str]:
 def _traced(
     graph: CallGraph, offload: str, sites: list[Site], progress: Progress
 ) -> dict[str, Traced]:
-    """Follow the packets of every lower driver that touches a handle on its datapath."""
+    """Follow the packets, and flows, of every lower driver that touches a handle for them."""
     groups: dict[str, list[Site]] = {}
     for site in sites:
-        if site.driver is None or site.role != "lower" or site.reached.context != "datapath":
+        asks, reads = site.access == RESOLVE, site.member == HANDLE and site.access != "write"
+        packets = site.reached.context == "datapath"
+        if site.driver is None or site.role != "lower":
             continue
-        if site.access == RESOLVE or (site.member == HANDLE and site.access != "write"):
+        if (packets and (asks or reads)) or (asks and is_of_a_flow(site)):
             groups.setdefault(site.driver.group, []).append(site)
     found = {}
     for group, own in groups.items():

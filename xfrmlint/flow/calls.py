@@ -142,7 +142,7 @@ class Calls:
         if isinstance(source, Opaque):
             why = source.why
         if isinstance(lower, Netdev):
-            device = lower.device
+            device, why = lower.device, lower.why or why
             if lower.member is not None:
                 device, why = self.driver.members.settled(lower.member)
             if evaluator.state.assumed.get((SAME, device)):

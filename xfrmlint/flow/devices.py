@@ -12,7 +12,7 @@ from xfrmlint.c.syntax import Expression, Index, Member, bared
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import HANDLE
 from xfrmlint.flow.events import Device
-from xfrmlint.flow.values import TURNED, Field, Location, Netdev
+from xfrmlint.flow.values import OPEN, Field, Location, Netdev
 from xfrmlint.kernel import structs
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.devices import Devices, Whose
@@ -27,6 +27,7 @@ _DEVICES = {
     Whose.STATE: Device.SAVED,
     Whose.OWN: Device.OWN,
     Whose.PEER: Device.SAVED,
+    Whose.ANY: Device.SAVED,
     Whose.DUMMY: Device.DUMMY,
     Whose.OTHER: Device.UNKNOWN,
     Whose.GIVEN: Device.UNKNOWN,
@@ -85,14 +86,19 @@ class Members:
         shared = "*" in at[1:-1]
         root = at[1] if shared and at[0] == "own" else ""
         # What private data itself holds or points to, no further pointer or table between.
-        near = at[1] if at[0] == "own" and at[1:-1].count("*") < 2 and "[]" not in at else ""
+        listed = "[]" in at or "container" in at[3:]
+        near = at[1] if at[0] == "own" and at[1:-1].count("*") < 2 and not listed else ""
         member = Field(struct, field, view.path, shared, holder, root, private, fixed, near)
         return Netdev(Device.OWN, member)
 
     def at_work(self, struct: str, view: View) -> Netdev:
         """Return the device of a kernel struct at work, as a function reads it."""
-        whose = self.devices.of_context(struct, view)
-        return Netdev(_DEVICES[whose] if whose is not None else Device.UNKNOWN)
+        found = self.devices.of_context(struct, view)
+        whose = [_DEVICES[one] for one in sorted(found.whose)]
+        if len(whose) == 1 and not found.why:
+            return Netdev(whose[0])
+        several = "the NAPI at work is added for more than one device"
+        return Netdev(Device.UNKNOWN, why=found.why[0][1] if found.why else several)
 
     def _sa_structs(self, path: str) -> frozenset[str]:
         """Return the structs whose addresses the driver returns as handles."""
@@ -122,10 +128,10 @@ class Members:
             why = f"{member.struct}.{member.field} holds another device, too"
             return _DEVICES[others[0]], "" if others[0] is not Whose.OTHER else why
         if whose and not found.why:
-            if member.fixed == TURNED:
-                return Device.UNKNOWN, f"{member.field} is that of another number's element"
+            if member.fixed.startswith(OPEN):
+                return Device.UNKNOWN, member.fixed.removeprefix(OPEN)
             tables = (member.fixed, member.holder, member.field) if member.fixed else ()
-            if any(self.devices.fills_several(table, member.path) for table in tables):
+            if any(self.devices.elements.fills_several(table, member.path) for table in tables):
                 return Device.SAVED, ""
             return self._beyond(member)
         if (

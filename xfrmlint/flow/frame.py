@@ -1,6 +1,7 @@
 """One function on one frame: its names, its events, and what its types make of values."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from xfrmlint.c.ctype import CType
@@ -26,6 +27,8 @@ from xfrmlint.flow.values import (
     ANOTHERS,
     CONFIGURED,
     NO_DEVICE,
+    OPEN,
+    PRIVATE,
     TURNED,
     UNKNOWN,
     Constant,
@@ -48,7 +51,6 @@ from xfrmlint.flow.values import (
 from xfrmlint.program.access import STATE
 
 _LONGEST = 24
-_PRIVATE = Pointer(("own",))
 NETDEV = CType("struct net_device", 1)
 
 
@@ -213,7 +215,7 @@ class Frame:
             return self.fitted(value, kind)
         if isinstance(value, Handle):
             return fitted(value, POINTER)
-        if value == _PRIVATE and kind.pointers == 1 and kind.base.startswith("struct "):
+        if value == PRIVATE and kind.pointers == 1 and kind.base.startswith("struct "):
             self.code.private = kind.base
         match kind.base if kind.pointers == 1 else "":
             case "struct net_device":
@@ -266,15 +268,20 @@ class Frame:
         """Return the shared table in an element of which a location is that is not the own one.
 
         That is always the same element, or that of another number than the device's: [!own->nr].
-        Of a number from elsewhere nobody knows whose it is; the table is TURNED then.
+        Where nobody knows whose it is, that is OPEN, and why.
         """
         shared = at.index("*") if "*" in at else len(at)
+        shared = 1 if at[0] == "global" else shared
+        elements = self.driver.members.devices.elements
         for end in range(len(at), shared + 1, -1):
+            view, one = self.code.addressed.of(at[:end]) or (self.view, None)
+            unseen = elements.unseen(view, one) if isinstance(one, Index) else ""
+            if unseen:
+                return f"{OPEN}{unseen}"
             if at[end - 1] == TURNED:
-                return TURNED
+                return f"{OPEN}{at[-1]} is that of another number's element"
             if at[end - 1] == ANOTHERS:
                 return next(name for name in reversed(at[:end]) if name.isidentifier())
-            view, one = self.code.addressed.of(at[:end]) or (self.view, None)
             if isinstance(one, Index):
                 table = bared(one.of)
                 if self.driver.constants.value(source_of(one.index).text, view.path) is None:
@@ -284,6 +291,18 @@ class Frame:
                 # Of a table of pointers *p is the first.
                 return at[end - 2]
         return ""
+
+    def is_the_own(self, value: Value, one: Expression) -> bool:
+        """Tell whether a value is the device at work, what its NAPI lies in, or a number there."""
+        kind = self.type(one)
+        if kind == NETDEV:
+            return self.device(value, one) == Netdev(Device.OWN)
+        at = value.to if isinstance(value, Pointer) else ()
+        around = at[:1] == ("argument",) and at[2:3] == ("container",)
+        if kind is None or not (around or at[:1] == PRIVATE.to):
+            return False
+        inner = at[3:] if around else at[1:]
+        return not inner if kind.pointers else "*" not in inner[:-1]
 
     def element(self, at: Location, one: Index) -> Location:
         """Return where an element of a table lies, if it is one that need not be the own one."""
@@ -297,6 +316,15 @@ class Frame:
             self.body.elements[key] = TURNED if anothers is None else ANOTHERS * anothers
         mark = self.body.elements[key]
         return (*at, mark) if mark else at
+
+    def told_apart(self, one: Name | Index) -> Sequence[Expression]:
+        """Return what a port that is looked for is not where it stands."""
+        key = one.start, one.text
+        if key not in self.body.apart:
+            elements, named = self.driver.members.devices.elements, isinstance(one, Index)
+            asked = self.code.resolves and (named or one.text in self.body.pointers)
+            self.body.apart[key] = elements.compared(self.view, one) if asked else ()
+        return self.body.apart[key]
 
     def standing_in(self, value: Value, handle: Value, state: State, chosen: bool = False) -> Value:
         """Return what is put in a handle's place where it is 0, as a number made from it.

@@ -13,7 +13,7 @@ from xfrmlint.flow.events import Device, Event, Kind, Path, Source
 from xfrmlint.flow.run import MOST_IN_ALL, Run
 from xfrmlint.flow.values import Constant, Exit, HandleId, Mark, Named
 from xfrmlint.kernel import structs
-from xfrmlint.kernel.doors import DATAPATH
+from xfrmlint.kernel.doors import DATAPATH, offloads_flows
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.sites import RESOLVE, Site
@@ -74,7 +74,7 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
     doors = [
         _Start(entry.via == _TABLE, function, entry.name)
         for entry, function in sorted({door for site in sites for door in site.reached.doors})
-        if entry.context == DATAPATH
+        if entry.context == DATAPATH or offloads_flows(entry.name)
     ]
     doubts: list[Doubt] = []
     asked = frozenset(site.place for site in sites if site.access == RESOLVE)
@@ -283,7 +283,11 @@ def _followed(driver: Driver, entry: str, function: FunctionName, exit_: Exit) -
     marks.append(Mark(Kind.RETURN, place, around, text=text))
     numbers: dict[HandleId, int] = {}
     events = []
+    # Which device has to be asked for there the flow's direction says (program/flows.py).
+    flow = offloads_flows(entry)
     for mark in marks:
+        if flow and mark.kind is Kind.RESOLVE:
+            mark = mark._replace(device=Device.OWN, text="")
         number = -1
         if mark.handle is not None:
             number = numbers.setdefault(mark.handle, len(numbers))

@@ -173,6 +173,7 @@ class Body:
         known = [(name, kind) for name, kind in typed if kind is not None]
         self.structs = {name for name, kind in known if not kind.pointers and " " in kind.base}
         self.devices = {name for name, kind in known if kind.base == "struct net_device"}
+        self.pointers = {n for n, kind in known if kind.pointers == 1 and " " in kind.base}
         self.packets = {name for name, kind in known if kind == _PACKET} - {*view.parameters}
         self.states = {name for name, kind in known if kind == _STATE}
         self.scalars = {name for name, kind in known if not kind.pointers} - self.structs
@@ -191,6 +192,8 @@ class Body:
         self.places: dict[int, tuple[bool, str] | None] = {}
         # Whose each element of a table is, see Frame.element().
         self.elements: dict[int, str] = {}
+        # What each port that is looked for is not, see Frame.told_apart().
+        self.apart: dict[tuple[int, str], Sequence[Expression]] = {}
         # Whether each member is one of a union.
         self.unions: dict[int, bool] = {}
 

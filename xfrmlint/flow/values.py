@@ -22,6 +22,8 @@ HandleId = tuple[Place | str, ...]
 # In a location, of an element: by another number than the device's own; by another one than one of
 # which nothing is known. In a Field: a table that was read so.
 ANOTHERS, TURNED = "!", "?"
+# Of such an element it is not known whose it is; why stands behind it.
+OPEN = "?"
 # Assumptions that stay when a function is left: by #if, and which devices are the same.
 CONFIGURED, SAME = "#", "#same"
 
@@ -83,10 +85,14 @@ class Handle:
 
 @dataclass(frozen=True, slots=True)
 class Netdev:
-    """A struct net_device pointer. member: where it is kept, if that still has to be looked at."""
+    """A struct net_device pointer. member: where it is kept, if that still has to be looked at.
+
+    why: what is not known of it.
+    """
 
     device: Device
     member: Field | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +196,9 @@ class Told:
     sure: bool
     exact: bool = True
 
+
+# Private data of the device at work, and that of another one.
+PRIVATE, APART = Pointer(("own",)), Pointer(("other", str(Device.SAVED)))
 
 Value = (
     Handle

@@ -30,7 +30,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "error": bool,
         "stops": str,
         "static_call": ("call", "store"),
-        "device": ("own", "master", "vlan", "other", "private", "dummy"),
+        "device": ("own", "master", "vlan", "other", "private", "dummy", "any"),
         "private": ("own", "vlan"),
         "state": bool,
         "packet": bool,

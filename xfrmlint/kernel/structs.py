@@ -16,8 +16,11 @@ OWN_MEMBERS = {
     ("struct xdp_txq_info", "dev"),
 }
 NAPI = "struct napi_struct"
-# They make a net_device that is nobody's: only NAPI hangs on it.
-DUMMIES = ("alloc_netdev_dummy", "init_dummy_netdev")
+# They tell it a net_device, their first argument.
+ADDING_NAPI = (
+    *("netif_napi_add", "netif_napi_add_weight", "netif_napi_add_config", "netif_napi_add_tx"),
+    *("netif_napi_add_tx_weight", "netif_tx_napi_add", "netif_threaded_napi_add"),
+)
 # They make a net_device with private data of the size that is their first argument
 # (include/linux/etherdevice.h, include/linux/netdevice.h).
 MAKING_DEVICES = (
@@ -31,6 +34,8 @@ LOWER_MEMBERS = {
     ("struct macvlan_dev", "lowerdev"),
     ("struct netdev_adjacent", "dev"),
 }
+# Members that hold the device above the one of an event (include/linux/netdevice.h).
+UPPER_MEMBERS = {("struct netdev_notifier_changeupper_info", "upper_dev")}
 # Members that hold the device that a flow leaves by (include/net/flow_offload.h).
 EGRESS_MEMBERS = {("struct flow_action_entry", "dev")}
 # The member by which a device leads to the one that it is a child of, among others

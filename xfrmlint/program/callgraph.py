@@ -94,6 +94,7 @@ class CallGraph:
         self._incoming: dict[FunctionName, Incoming] = {}
         # The calls that lead into a function, through pointers, too.
         self._through: dict[FunctionName, list[tuple[View, Node]]] = {}
+        self._doors: dict[FunctionName, list[Use]] = {}
         self._views: dict[FunctionName, View] = {}
         self._registered: dict[tuple[str, str], frozenset[str]] = {}
         self._slot_reads: dict[tuple[str, str, str], list[_Read]] = {}
@@ -128,7 +129,13 @@ class CallGraph:
             collector.collect()
             self._incoming[function] = collector.result()
             self._through[function] = collector.calls
+            self._doors[function] = collector.doors
         return self._incoming[function]
+
+    def doors_of(self, function: FunctionName) -> Sequence[Use]:
+        """Return the uses by which the kernel learns to call a function."""
+        self.incoming(function)
+        return self._doors[function]
 
     def handles_packets(self, function: FunctionName) -> bool:
         """Tell whether a function has a packet among its variables, or calls what handles one."""
@@ -401,6 +408,7 @@ class _Collector:
         self.doubts: dict[tuple[Place, str], None] = {}
         self.seen: set[object] = set()
         self.calls: list[tuple[View, Node]] = []
+        self.doors: list[Use] = []
 
     def result(self) -> Incoming:
         complete = self.function not in self.graph.torn
@@ -451,6 +459,7 @@ class _Collector:
     def entry(self, door: Door, use: Use, via: str) -> None:
         place = use.view.place(use.at.start_byte)
         self.entries[Entry(door.name, door.context, place, via, door.atomic)] = None
+        self.doors.append(use)
         if door.context == UNKNOWN:
             self.doubt(
                 use,

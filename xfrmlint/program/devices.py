@@ -12,9 +12,11 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of, bare, called_by, given_to
-from xfrmlint.c.mention import slot_of
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.expression import arguments_of, bare, call_of, called_by, given_to
+from xfrmlint.c.jumps import conditions_to
+from xfrmlint.c.mention import Use, slot_of
+from xfrmlint.c.syntax import Syntax
+from xfrmlint.c.unit import Place, below, node_text
 from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract import words
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
@@ -24,10 +26,10 @@ from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import STATE, Accesses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.common import Common
-from xfrmlint.program.elements import Elements, index_of
+from xfrmlint.program.elements import Elements
 from xfrmlint.program.links import Links
 from xfrmlint.program.offers import Offers
-from xfrmlint.program.privates import Privates, private_of
+from xfrmlint.program.privates import Privates, private_of, read_of
 from xfrmlint.program.reach import reached
 from xfrmlint.valueflow.forms import Stored, Value, plain
 from xfrmlint.valueflow.sources import Sources, Tracer, returned
@@ -40,7 +42,8 @@ class Whose(StrEnum):
 
     OWNER: the state's own, which was asked for the offload; STATE: the one that its owner has
     pinned. GIVEN: it came to a callback together with an SA. PEER: another one that was made beside
-    it, or before. DUMMY: nobody's, only NAPI hangs on it. EGRESS: a flow leaves by it.
+    it, or before. ANY: the one that an event is about. DUMMY: nobody's, only NAPI hangs on it.
+    EGRESS: a flow leaves by it.
     """
 
     OWN = "own"
@@ -50,6 +53,7 @@ class Whose(StrEnum):
     STATE = "state"
     GIVEN = "given"
     PEER = "peer"
+    ANY = "any"
     DUMMY = "dummy"
     EGRESS = "egress"
     OTHER = "other"
@@ -61,6 +65,7 @@ _BY_NAME = {
     "master": Whose.MASTER,
     "vlan": Whose.VLAN,
     "other": Whose.OTHER,
+    "any": Whose.ANY,
     "dummy": Whose.DUMMY,
 }
 
@@ -70,6 +75,9 @@ class Found(NamedTuple):
 
     whose: frozenset[Whose]
     why: tuple[tuple[Place, str], ...]
+
+
+_OWN = Found(frozenset((Whose.OWN,)), ())
 
 
 class Devices:
@@ -88,7 +96,7 @@ class Devices:
         self.elements = Elements(self.reader, self.tracer.forms, self.privates, graph.handed)
         self.constants = Constants(self.reader.types)
         self._members: dict[tuple[str, str, str, str], Found] = {}
-        self._polled: dict[FunctionName, Whose | None] = {}
+        self._polled: dict[FunctionName, Found] = {}
 
     def of_member(self, struct: str, field: str, path: str, holder: str = "") -> Found:
         """Return whose devices a member of a driver's struct holds. holder: see Tracer."""
@@ -127,61 +135,59 @@ class Devices:
         stores = self.common.stores(member, path)
         return bool(stores) and all(_is_given(stored) for stored in stores)
 
-    def fills_several(self, table: str, path: str) -> bool:
-        """Tell whether a driver fills more than one element of a table that is a member."""
-        found: set[str] = set()
-        for view, node in self.reader.near(table, path):
-            index = index_of(node)
-            if index is not None and self.tracer.forms.stores_at(view, node):
-                text = node_text(index)
-                found |= {text} if self.constants.value(text, view.path) else {text, ""}
-        return len(found) > 1
-
-    def of_context(self, struct: str, view: View) -> Whose | None:
+    def of_context(self, struct: str, view: View) -> Found:
         """Return whose device a kernel struct at work holds, as a function reads it."""
         if struct != structs.NAPI:
-            return Whose.OWN
+            return _OWN
         function = self.graph.known(view)
         if function not in self._polled:
-            self._polled[function] = self._of_napi(function, view.path)
+            self._polled[function] = self._of_napi(function)
         return self._polled[function]
 
-    def _of_napi(self, function: FunctionName, path: str) -> Whose | None:
+    def _of_napi(self, function: FunctionName) -> Found:
         """Return whose device the poll functions below which a function runs are added for."""
-        found: set[Whose | None] = set()
-        for poll in sorted(reached(self.graph, function).functions):
-            for where, node in self.graph.mentions(poll):
-                device = _polled(node)
-                if device is not None:
-                    found |= self._polling(where, device)
-        if not self._has_dummies(path) and Whose.PEER not in found:
-            # Where it is not seen it is the queue's.
-            return Whose.OWN
-        return found.pop() if len(found) == 1 else None
+        below = sorted(reached(self.graph, function).functions)
+        uses = [use for poll in below if self._polls(poll) for use in self.graph.doors_of(poll)]
+        calls = [
+            (use.view, call_of(use.callee) if use.callee and _is_added(use) else None)
+            for use in uses
+        ]
+        if not uses:
+            # It is not entered for one of them: it can be any.
+            near = [self.reader.near(word, function.path) for word in structs.ADDING_NAPI]
+            calls = [(view, call) for one in near for view, node in one if (call := call_of(node))]
+        given = [(view, arguments_of(call)) for view, call in calls if call]
+        found = [self._polling(view, arguments[0]) for view, arguments in given if arguments]
+        why = [doubt for each in found for doubt in each.why]
+        if len(found) < len(calls) or not calls:
+            unseen = f"nobody is seen to add the NAPI for which {function.name}() runs"
+            why.append((Place(function.path, function.line, 1), unseen))
+        return Found(frozenset(one for each in found for one in each.whose), tuple(why))
 
-    def _polling(self, view: View, device: Node) -> set[Whose | None]:
+    def _polls(self, function: FunctionName) -> bool:
+        """Tell whether a function is given the NAPI for which it runs."""
+        view = self.graph.view(function)
+        locals_ = view.locals if view is not None else ()
+        return any(one.parameter >= 0 and one.type.base == structs.NAPI for one in locals_)
+
+    def _polling(self, view: View, device: Node) -> Found:
         """Return what the device is that a poll function is added to."""
         inner = device.child_by_field_name("argument")
         if device.type == "pointer_expression" and inner is not None:
             kind = self.reader.types.of(inner, view)
             embedded = inner.type == "field_expression" and kind is not None and not kind.pointers
             if embedded:
-                return {Whose.DUMMY}
+                return Found(frozenset((Whose.DUMMY,)), ())
         if self._of_element(view, bare(device)) or self.offers.is_of_lacking(view, device):
-            return {Whose.PEER}
-        found = self.of(view, device)
-        return {None} if found.why else set(found.whose)
-
-    def _has_dummies(self, path: str) -> bool:
-        """Tell whether a driver makes a device for its NAPI alone."""
-        return any(self.reader.near(name, path) for name in structs.DUMMIES)
+            return Found(frozenset((Whose.PEER,)), ())
+        return self.of(view, device)
 
     def _stored(self, stored: Stored) -> Whose | None:
         """Tell what a store says by itself: `priv->netdev = dev`, with priv = netdev_priv(dev)."""
         whose = self._made_beside(stored)
         if whose is not None or stored.value is None:
             return whose
-        value = _read_of(stored.view, stored.value)
+        value = read_of(stored.view, stored.value)
         read = [one for one in self._returned(stored.view, value) if _is_member(one.node)]
         if any(self._is_of_another_kind(stored, one) for one in (Value(stored.view, value), *read)):
             return Whose.PEER
@@ -239,7 +245,7 @@ class Devices:
         Of a table of several devices' private data it is no device's own.
         """
         holder = value.child_by_field_name("argument")
-        holder = _read_of(view, bare(holder)) if holder is not None else None
+        holder = read_of(view, bare(holder)) if holder is not None else None
         if holder is None or holder.type != "subscript_expression":
             return None
         index, of = (holder.child_by_field_name(part) for part in ("index", "argument"))
@@ -249,7 +255,7 @@ class Devices:
         if index is None or table is None or struct not in self.privates.structs(view.path):
             return None
         fixed = self.constants.value(node_text(index), view.path) is not None
-        several = fixed and self.fills_several(node_text(table), view.path)
+        several = fixed and self.elements.fills_several(node_text(table), view.path)
         return Whose.PEER if several else None
 
     def _whose(self, view: View, node: Node) -> Whose | None:
@@ -263,7 +269,20 @@ class Devices:
             local = view.local(node_text(node), node.start_byte)
             if local is not None and local.parameter >= 0 and not view.assignments(local.name):
                 return self._of_parameter(view, local)
+            values = view.assignments(node_text(node))
+            if len(values) == 1 and function_named(called_by(values[0])).device == "any":
+                return self._chosen(view, node)
         return None
+
+    def _chosen(self, view: View, node: Node) -> Whose:
+        """Return whose the device of an event is, where it can have been asked which that is."""
+        name = Syntax(view, self.constants).of(node)
+        told = self.elements.told(view, name, "==")
+        same = [self.of(view, other.node) for asked, other in told if asked.text == name.text]
+        if same:
+            return Whose.OWN if _OWN in same else Whose.OTHER
+        asked = [one for condition in conditions_to(node) for one in below(condition.node)]
+        return Whose.OTHER if any(node_text(one) == name.text for one in asked) else Whose.ANY
 
     def _of_member(self, view: View, node: Node) -> Whose | None:
         base = node.child_by_field_name("argument")
@@ -271,11 +290,15 @@ class Devices:
         kind = self.reader.types.of(base, view)
         struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
         if (struct, name) in structs.OWN_MEMBERS:
-            return self.of_context(struct, view) or Whose.OTHER
+            found = self.of_context(struct, view)
+            sure = len(found.whose) == 1 and not found.why
+            return next(iter(found.whose)) if sure else Whose.OTHER
         if (struct, name) in structs.EGRESS_MEMBERS:
             return Whose.EGRESS
         if (struct, name) in structs.LOWER_MEMBERS:
             return Whose.VLAN
+        if (struct, name) in structs.UPPER_MEMBERS:
+            return Whose.MASTER
         role = self.contract.role_in(struct, name)
         if role in (OWNER, PINNED) and base is not None:
             if self.accesses.base(base, view)[0] != STATE:
@@ -325,14 +348,6 @@ def _origin(view: View, name: str, at: Node) -> str:
     return f"{only.start_byte}" if function_named(called_by(only)).device == "own" else ""
 
 
-def _read_of(view: View, node: Node) -> Node:
-    """Return what a local variable was read from, if it is given nothing else; else a node."""
-    local = view.local(node_text(node), node.start_byte) if node.type == "identifier" else None
-    values = view.assignments(local.name) if local is not None and local.parameter < 0 else ()
-    read = bare(values[0]) if len(values) == 1 else node
-    return read if read.type in ("field_expression", "subscript_expression") else node
-
-
 def _is_member(node: Node) -> bool:
     return bare(node).type == "field_expression"
 
@@ -359,12 +374,10 @@ def _is_given(stored: Stored) -> bool:
     )
 
 
-def _polled(node: Node) -> Node | None:
-    """Return the device in `netif_napi_add(dev, &napi, poll)`, if a name is the poll there."""
-    given = given_to(node)
-    door = argument_door(given.name, given.position) if given is not None else None
-    polls = given is not None and door is not None and door.name == "napi_poll"
-    return arguments_of(given.call)[0] if given is not None and polls else None
+def _is_added(use: Use) -> bool:
+    """Tell whether a name is the poll in `netif_napi_add(dev, &napi, poll)`."""
+    door = argument_door(use.name, use.position)
+    return door is not None and door.name == "napi_poll"
 
 
 def _of_another(call: Node, name: str) -> bool:

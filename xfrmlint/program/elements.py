@@ -6,26 +6,35 @@ is another's, if port[nr] is where each one is stored; if it is port[nr ^ 1], it
 a number from elsewhere, a descriptor's, nobody knows how it was meant.
 """
 
+import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import bare
+from xfrmlint.c.expression import LOOPS, around, bare
+from xfrmlint.c.jumps import Condition, conditions_to
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.syntax import (
     Binary,
     Call,
     Expression,
+    Index,
     Literal,
+    Member,
     Name,
     Syntax,
+    Truth,
     Unary,
+    bared,
+    root_of,
     source_of,
 )
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.program.privates import Privates
-from xfrmlint.valueflow.forms import Forms, Passed
+from xfrmlint.valueflow.forms import Forms, Passed, Value
 from xfrmlint.valueflow.sources import returned
 
 _DEEPEST = 4
@@ -48,11 +57,40 @@ class Elements:
         self._privates = privates
         self._passed = passed
         self._constants = Constants(reader.types)
-        self._stored: dict[tuple[str, str], frozenset[bool]] = {}
+        self._known: dict[tuple[str, str], list[Value]] = {}
+
+    def fills_several(self, table: str, path: str) -> bool:
+        """Tell whether a driver fills more than one element of a table."""
+        found: set[str] = set()
+        for view, index in self._filled(table, path):
+            text = node_text(index)
+            found |= {text} if self._constants.value(text, view.path) else {text, ""}
+        return len(found) > 1
+
+    def unseen(self, view: View, one: Index) -> str:
+        """Return why it is not known what an element of a table is, if nobody is seen to store it.
+
+        Whose one is that is no pointer its members say.
+        """
+        table, kind = bared(one.of), self._reader.types.of(one.node, view)
+        local = isinstance(table, Name) and view.local(table.name, table.start) is not None
+        if local or not isinstance(table, Member | Name) or kind is None or not kind.pointers:
+            return ""
+        seen = self._filled(table.name, view.path)
+        return "" if seen else f"nobody is seen to store an element of {table.name}"
 
     def is_anothers(self, view: View, index: Expression, table: str) -> bool | None:
         """Tell whether an index leads to another one's element; None where that is open."""
         number = self._number(view, index)
+        if _is_counted(view, index.node):
+            pairs = self.told(view, index, "!=")
+            others = [other for asked, other in pairs if asked.text == index.text]
+            own = [
+                one
+                for one in others
+                if self._is_own(view, one, 0) and self._fills(view, one, table)
+            ]
+            number = _Number(view, own[0], True) if own else number
         if self._constants.value(index.text, view.path) is not None:
             return False
         stored = self._crossed(table, view.path)
@@ -63,6 +101,45 @@ class Elements:
             # By a number from elsewhere the own one is looked for.
             return None if number.turned and not crossed else False
         return number.turned != crossed
+
+    def compared(self, view: View, one: Name | Index) -> list[Expression]:
+        """Return what a port that is looked for is not, or what a member of it is not."""
+        if not _is_looked_for(view, one):
+            return []
+        return [
+            other
+            for asked, other in self.told(view, one, "!=")
+            if not _is_looked_for(view, root_of(other))
+            if asked.text == one.text
+            or (
+                isinstance(asked, Member)
+                and asked.of.text == one.text
+                and (not isinstance(other, Member) or other.name == asked.name)
+            )
+        ]
+
+    def told(
+        self, view: View, at: Expression, sign: str
+    ) -> Iterator[tuple[Expression, Expression]]:
+        """Yield what is equal, or is not, where an expression stands, in both orders."""
+        syntax = Syntax(view, self._constants)
+        words = re.findall(r"\w+", at.text)
+        stores = [one for word in words for one in view.assignments(word)]
+        for condition in (*conditions_to(at.node), *_left_by(at.node)):
+            if any(condition.node.end_byte < one.start_byte < at.start for one in stores):
+                continue
+            asked = [(syntax.of(condition.node), condition.held)]
+            while asked:
+                part, held = asked.pop()
+                match part:
+                    case Truth():
+                        asked.append((part.of, held))
+                    case Unary(operator="!") if held is not None:
+                        asked.append((part.of, not held))
+                    case Binary(operator="&&" | "||" as joint) if held is (joint == "&&"):
+                        asked += [(part.left, held), (part.right, held)]
+                    case Binary(operator="!=" | "==" as other) if held is (sign == other):
+                        yield from ((part.left, part.right), (part.right, part.left))
 
     def _number(self, view: View, index: Expression) -> _Number:
         """Return the number that an index is, or is another one than."""
@@ -99,21 +176,44 @@ class Elements:
         base = self._reader.types.resolved(kind, view.path).base if kind is not None else ""
         return base in self._privates.structs(view.path)
 
+    def _fills(self, view: View, number: Expression, table: str) -> bool:
+        """Tell whether elements are put into a table by what a member is, or is made there."""
+        name = number.name if isinstance(number, Member) else ""
+        return any(
+            node_text(index).endswith(f"->{name}")
+            or any(
+                stored.value is not None and node_text(stored.value) == node_text(index)
+                for node in where.occurrences(name)
+                for stored in self._forms.stores_at(where, node)
+            )
+            for where, index in (self._filled(table, view.path) if name else ())
+        )
+
     def _crossed(self, table: str, path: str) -> frozenset[bool]:
         """Return whether what is put into a table is put into another one's place."""
+        return frozenset(
+            self._number(view, Syntax(view, self._constants).of(index)).turned
+            for view, index in self._filled(table, path)
+        )
+
+    def _filled(self, table: str, path: str) -> list[Value]:
+        """Return the indexes by which a driver puts anything into a table."""
         key = (table, self._reader.universe.key(path))
-        if key not in self._stored:
-            self._stored[key] = frozenset(
-                self._number(view, Syntax(view, self._constants).of(index)).turned
+        if key not in self._known:
+            self._known[key] = [
+                Value(view, index)
                 for view, node in self._reader.near(table, path)
-                if (index := index_of(node)) is not None and self._forms.stores_at(view, node)
-            )
-        return self._stored[key]
+                if (index := _index_of(node)) is not None
+                for stored in self._forms.stores_at(view, node)[:1]
+                if stored.value is None or node_text(stored.value) != "NULL"
+            ]
+        return self._known[key]
 
 
-def index_of(table: Node) -> Node | None:
-    """Return the index by which an element of a table that is a member is taken."""
-    around = table.parent.parent if table.parent is not None else None
+def _index_of(table: Node) -> Node | None:
+    """Return the index by which an element of a table, a member or a file's, is taken."""
+    member = table.type == "field_identifier"
+    around = table.parent.parent if member and table.parent is not None else table.parent
     return around.child_by_field_name("index") if around is not None else None
 
 
@@ -127,3 +227,39 @@ def _turned(index: Expression) -> Expression | None:
         case Binary(operator="%" | "&", left=Binary(operator="+", left=of)):
             return source_of(of)
     return None
+
+
+def _left_by(node: Node) -> Iterator[Condition]:
+    """Yield what holds behind a loop that was left by its only break."""
+    up = node
+    while up.parent is not None and up.type != "function_definition":
+        for loop in up.parent.named_children:
+            if loop.type in LOOPS and loop.end_byte <= up.start_byte:
+                breaks = [one for one in below(loop) if one.type == "break_statement"]
+                asked = around(breaks[0], "if_statement", *LOOPS) if len(breaks) == 1 else None
+                condition = asked.child_by_field_name("condition") if asked is not None else None
+                if asked is not None and condition is not None and asked.type == "if_statement":
+                    yield Condition(asked, condition, True)
+        up = up.parent
+
+
+def _is_looked_for(view: View, port: Expression) -> bool:
+    """Tell whether a port is one after the other of a table, or of a list."""
+    if isinstance(port, Index):
+        return _is_counted(view, port.index.node)
+    local = view.local(port.text, port.start)
+    values = [one for one in view.assignments(port.text) if node_text(one) != "NULL"]
+    taken = [[n for n in below(one) if n.type == "subscript_expression"] for one in values]
+    return (
+        local is not None
+        and local.parameter < 0
+        and all(taken)
+        and all(_is_counted(view, n.child_by_field_name("index")) for one in taken for n in one)
+    )
+
+
+def _is_counted(view: View, index: Node | None) -> bool:
+    """Tell whether an index is a loop's, and no number that a descriptor has."""
+    named = index is not None and index.type == "identifier"
+    places = view.occurrences(node_text(index)) if index is not None and named else ()
+    return any(one.parent is not None and one.parent.type == "update_expression" for one in places)

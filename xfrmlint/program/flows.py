@@ -68,7 +68,7 @@ class Flows:
         for site in sites:
             if site.access != RESOLVE or site.role != "lower":
                 continue
-            if _is_of_a_flow(site):
+            if is_of_a_flow(site):
                 wrong, why = self._told(site)
                 if wrong:
                     found[site.place] = EGRESS
@@ -160,7 +160,7 @@ class Flows:
         return any(name.encode() in corpus.data(path) for path in paths for name in (IN, OUT))
 
 
-def _is_of_a_flow(site: Site) -> bool:
+def is_of_a_flow(site: Site) -> bool:
     """Tell whether a site is reached where flows are handed to hardware, and not per packet."""
     doors = site.reached.entries
     return site.reached.context != "datapath" and any(offloads_flows(door.name) for door in doors)

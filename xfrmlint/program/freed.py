@@ -6,9 +6,9 @@ What the handle leads to is followed downwards from the callback: with
     struct sa *sa = (struct sa *)x->xso.offload_handle;        drop(p, sa);
 
 drop()'s second parameter is that object, and `kfree(sa)` there is told. So is what the end of a
-variable frees that is declared with __free(), and what was found by the state itself and has the
-type of what add returned. What kfree_rcu() and the like free is none, nor what stands behind a
-grace period that began when it could be found no more.
+variable frees that is declared with __free(), what was found by the state itself and has the type
+of what add returned, and what a member of it leads to that packets read. What kfree_rcu() and the
+like free is none, nor what stands behind a grace period that began when it could be found no more.
 """
 
 import re
@@ -20,16 +20,18 @@ from tree_sitter import Node
 
 from xfrmlint.c.cleanups import Cleanups
 from xfrmlint.c.expression import arguments_of, around, bare, without_casts
+from xfrmlint.c.mention import Slot, slot_of
 from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import DELETE, HANDLE, STATE
+from xfrmlint.kernel.doors import CONTROL, DATAPATH
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.namewalk import NameWalk
 from xfrmlint.program.ops import Table
 from xfrmlint.program.outside import CALLS, called, calls_in
-from xfrmlint.program.reach import Hop
+from xfrmlint.program.reach import DEAD, Hop, reached
 from xfrmlint.program.sites import Site
 from xfrmlint.valueflow.forms import Value
 from xfrmlint.valueflow.sources import returned
@@ -52,6 +54,7 @@ _PARTS = (
     *("declaration", "init_declarator", "pointer_declarator"),
 )
 _DEEPEST = 6
+_HELD = "counted and freed: do packets hold it?"
 
 
 class Freed(NamedTuple):
@@ -64,6 +67,16 @@ class Freed(NamedTuple):
     callback: str
     filled: Place
     chain: tuple[Hop, ...]
+
+
+class _Free(NamedTuple):
+    """The same behind one callback. member: of the object, if it is what that leads to."""
+
+    place: Place
+    function: FunctionName
+    what: str
+    chain: tuple[Hop, ...]
+    member: Slot | None = None
 
 
 class _Given(NamedTuple):
@@ -91,7 +104,7 @@ def find_freed(
             head = Hop(callback.target, callback.place.path, callback.place.line, slot)
             for view in graph.reader.definitions(callback.target, table.place.path):
                 given = _Given(states=_states(view))
-                for place, function, what, chain in finder.below(view, given, (head,)):
+                for place, function, what, chain in finder.surely(view, given, head):
                     freed = Freed(
                         place, function, what, table, callback.target, callback.place, chain
                     )
@@ -131,9 +144,23 @@ class _Finder:
                 if kind is not None and kind.pointers == 1 and kind.base.startswith("struct "):
                     yield kind.base
 
-    def below(
-        self, start: View, given: _Given, chain: tuple[Hop, ...]
+    def surely(
+        self, view: View, given: _Given, head: Hop
     ) -> Iterator[tuple[Place, FunctionName, str, tuple[Hop, ...]]]:
+        """Yield what a callback frees that packets can still find."""
+        frees = list(self.below(view, given, (head,)))
+        lives_on = all(one.member is not None for one in frees)
+        for one in frees:
+            if one.member is None:
+                yield one[:4]
+            elif lives_on:
+                read = self._is_read(one.member, view.path)
+                if read is None:
+                    self.doubt(one.place, one.function, one.what, "freed: do packets read it?")
+                elif read:
+                    yield one[:4]
+
+    def below(self, start: View, given: _Given, chain: tuple[Hop, ...]) -> Iterator[_Free]:
         """Yield what a function frees. given: what of its parameters is of the handle."""
         function = self.graph.known(start)
         if (function, given) in self._entered or len(chain) > _DEEPEST:
@@ -141,7 +168,7 @@ class _Finder:
         self._entered.add((function, given))
         for view in self.graph.reader.expanded(start.path, start.written, {}):
             for place, what in self._ended(view, function, given):
-                yield place, function, what, chain
+                yield _Free(place, function, what, chain)
             for call in calls_in(view):
                 yield from self._called(view, function, call, given, chain)
 
@@ -152,17 +179,22 @@ class _Finder:
         call: Node,
         given: _Given,
         chain: tuple[Hop, ...],
-    ) -> Iterator[tuple[Place, FunctionName, str, tuple[Hop, ...]]]:
+    ) -> Iterator[_Free]:
         """Yield what a call frees, itself or in the driver's functions that it enters."""
         name, arguments = called(call), arguments_of(call)
         place = view.place(call.start_byte)
         if self._ends(view, call, given):
-            self.doubt(place, function, " ".join(node_text(call).split()))
+            self.doubt(place, function, " ".join(node_text(call).split()), _HELD)
         targets = self._targets(view, call)
         if not (targets and name in self.worth) and function_named(name).frees < 0:
             return
         taken = [at for at, one in enumerate(arguments) if self.is_object(view, one, given)]
         states = [at for at, one in enumerate(arguments) if _is_state(one, given)]
+        inside = None
+        if not taken:
+            # What a member leads to, while the object lives on.
+            found = [(at, self._inside(view, one, given)) for at, one in enumerate(arguments)]
+            taken, inside = next((([at], slot) for at, slot in found if slot), ([], None))
         if not (taken or states) or self._waits(view, call):
             return
         counted = self._counted(call) or (
@@ -173,21 +205,21 @@ class _Finder:
         if not targets and function_named(name).frees in taken:
             freed = node_text(arguments[function_named(name).frees])
             if counted:
-                self.doubt(place, function, freed)
+                self.doubt(place, function, freed, _HELD)
             else:
-                yield place, function, f"{name}({freed})", chain
+                yield _Free(place, function, f"{name}({freed})", chain, inside)
         for target in targets if name in self.worth else ():
             hop = Hop(name, place.path, place.line, "")
             inner = _given_to(target, taken, states)
-            for at, where, what, way in self.below(target, inner, (*chain, hop)):
+            for one in self.below(target, inner, (*chain, hop)):
+                text = " ".join(node_text(call).split())
                 # What a header frees for everybody is freed where it is asked to.
-                if at.path.endswith(".h"):
-                    at, where, way = place, function, chain
-                    what = " ".join(node_text(call).split())
+                if one.place.path.endswith(".h"):
+                    one = _Free(place, function, text, chain, one.member)
                 if counted:
-                    self.doubt(place, function, " ".join(node_text(call).split()))
+                    self.doubt(place, function, text, _HELD)
                 else:
-                    yield at, where, what, way
+                    yield one._replace(member=one.member or inside)
 
     def _ends(self, view: View, call: Node, given: _Given) -> bool:
         """Tell whether a call gives up one use of an object, and frees it with the last one."""
@@ -219,10 +251,41 @@ class _Finder:
                 reason = f"whether __free({released}) frees {name} here is not known"
                 self.doubts[Doubt(place, function.name, reason)] = None
 
-    def doubt(self, place: Place, function: FunctionName, freed: str) -> None:
+    def _inside(self, view: View, node: Node, given: _Given) -> Slot | None:
+        """Return the member of what the handle leads to that an expression is."""
+        node = without_casts(node)
+        base = node.child_by_field_name("argument") if node.type == "field_expression" else None
+        if base is None or self.is_of(view, node, given):
+            return None
+        if self.is_object(view, base, given) or self._inside(view, base, given):
+            return slot_of(self.graph.reader, view, node)
+        return None
+
+    def _is_read(self, slot: Slot, path: str) -> bool | None:
+        """Tell whether packets read a member of what the handle leads to; None if that is open."""
+        open_ = False
+        for view, node in self.graph.reader.near(slot.field, path):
+            member = node.parent
+            base = member.child_by_field_name("argument") if member is not None else None
+            if base is None or self.graph.forms.stores_at(view, node):
+                continue
+            runs = reached(self.graph, self.graph.known(view)).context
+            same = slot_of(self.graph.reader, view, member or base)[:2] == slot[:2]
+            if not same or runs in (CONTROL, DEAD):
+                continue
+            local = view.local(node_text(base), base.start_byte)
+            at = local.parameter if local is not None else -1
+            passed = self.graph.passed(view.function, at) if at >= 0 else ()
+            ways = [(view, base), *passed]
+            by_handle = any(self.is_of(where, one, _Given()) for where, one in ways)
+            if runs == DATAPATH and by_handle:
+                return True
+            open_ = True
+        return None if open_ else False
+
+    def doubt(self, place: Place, function: FunctionName, freed: str, why: str) -> None:
         """Note that packets may hold what is freed: then it is not freed under them."""
-        reason = f"{freed} is counted and freed: do packets hold it?"
-        self.doubts[Doubt(place, function.name, reason)] = None
+        self.doubts[Doubt(place, function.name, f"{freed} is {why}")] = None
 
     def _targets(self, view: View, call: Node) -> list[View]:
         name = called(call)
@@ -297,7 +360,8 @@ class _Finder:
                 sides = ("consequence", "alternative")
                 return any(of(node.child_by_field_name(side)) for side in sides)
             case "call_expression":
-                return self._returned(view, node, given, depth)
+                asks = called(node) in self.graph.reader.contract.askers
+                return asks or self._returned(view, node, given, depth)
         return False
 
     def _returned(self, view: View, call: Node, given: _Given, depth: int) -> bool:

@@ -14,13 +14,14 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, bare, call_of
+from xfrmlint.c.mention import slot_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import DEVICE
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.callgraph import CallGraph
-from xfrmlint.program.privates import Privates
+from xfrmlint.program.privates import Privates, read_of
 from xfrmlint.valueflow.forms import Forms, Value, plain
 
 # They give a packet its device on receive.
@@ -66,18 +67,13 @@ class Links:
 
     def _link(self, view: View, node: Node) -> Link | None:
         """Return the link by which an expression comes to a device."""
-        device = _followed(view, node)
+        device = read_of(view, bare(node))
         if device.type != "field_expression":
             return None
-        base = _followed(view, device.child_by_field_name("argument") or device)
-        last = self._named(view, device)
+        base = read_of(view, bare(device.child_by_field_name("argument") or device))
+        last = slot_of(self._reader, view, device)
         leads = base.type == "field_expression" and last.struct in self._privates.structs(view.path)
-        return self._named(view, base) if leads else last
-
-    def _named(self, view: View, member: Node) -> Link:
-        kind = self._reader.types.of(member.child_by_field_name("argument"), view)
-        struct = self._reader.types.resolved(kind, view.path).base if kind is not None else ""
-        return Link(struct, node_text(member.child_by_field_name("field") or member))
+        return Link(*(slot_of(self._reader, view, base) if leads else last)[:2])
 
     def _moves(self, stays: Link, moves: Link, path: str) -> bool:
         """Tell whether two links are stored together once, and one alone from a table besides."""
@@ -113,13 +109,6 @@ class Links:
             yield where.function, given
         # It decides itself where it is no helper.
         yield view.function, node
-
-
-def _followed(view: View, node: Node) -> Node:
-    """Return what the only value of a local variable is."""
-    node = bare(node)
-    values = view.assignments(node_text(node)) if node.type == "identifier" else []
-    return bare(values[0]) if len(values) == 1 else node
 
 
 def _is_chosen(value: Node) -> bool:

@@ -7,7 +7,7 @@ device to another, whatever the members are called.
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.expression import Goes, arguments_of, called_by, destination, without_casts
+from xfrmlint.c.expression import Goes, arguments_of, bare, called_by, destination, without_casts
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -83,3 +83,11 @@ def private_of(value: Node) -> str:
     if len(arguments) != 1 or function_named(called_by(call)).private != "own":
         return ""
     return node_text(arguments[0]) if arguments[0].type == "identifier" else ""
+
+
+def read_of(view: View, node: Node) -> Node:
+    """Return what a local variable was read from, if it is given nothing else; else a node."""
+    local = view.local(node_text(node), node.start_byte) if node.type == "identifier" else None
+    values = view.assignments(local.name) if local is not None and local.parameter < 0 else ()
+    read = bare(values[0]) if len(values) == 1 else node
+    return read if read.type in ("field_expression", "subscript_expression") else node
