@@ -291,6 +291,21 @@ def test_a_renamed_file_and_function(way: Way, linux: Path) -> None:
     assert (report.told, report.fixed) == ((), ())
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("back", [False, True])
+def test_a_driver_that_comes_or_goes_with_its_folder(back: bool, way: Way, linux: Path) -> None:
+    git(linux, "rm", "-qr", str(Path(TX).parent))
+    commit(linux, "example: nobody has one")
+    if back:
+        git(linux, "revert", "--no-commit", "HEAD")
+        commit(linux, "example: somebody has one")
+    (report,) = way(linux)
+    both = [CONTROL, DIRECT]
+    assert sorted(row[0] for row in short(report)) == (both if back else [])
+    assert sorted(finding.type for finding in report.fixed) == ([] if back else both)
+    assert report.report.unknown == ()
+
+
 def test_all_findings_if_they_are_asked_for(linux: Path) -> None:
     commit(linux, "example: promise", SET_FLAG)
     (report,) = judge(linux, only_new=False, revisions=("HEAD",))

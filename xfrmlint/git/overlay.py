@@ -107,7 +107,7 @@ class Overlay:
         return {
             path: why
             for path, why in self._below.problems.items()
-            if path not in self._files and posixpath.normpath(path) not in self._folders
+            if path not in self._files
         }
 
     def real(self, path: str) -> str | None:
