@@ -136,7 +136,8 @@ def _told(told: "Told", change: str) -> dict[str, Any]:
         **_finding(told.finding),
         "change": change,
         "new": told.new,
-        "patch_line": told.line or None,
+        "patch_line": told.line or told.since or None,
+        "was": told.was and {"path": told.was.path, "line": told.was.line},
     }
 
 
