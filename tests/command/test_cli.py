@@ -956,7 +956,7 @@ def test_a_line_that_a_patch_writes_anew(linux: Path, tmp_path: Path) -> None:
     assert was in ran.out
     assert "\ntotal: 1 errors, 0 warnings, 0 checks, 2 lines checked\n" in ran.out
     (found,) = run_json("--base", "HEAD", cwd=tmp_path / "clone")["findings"]
-    assert (found["new"], found["was"]) == (False, {"path": IPSEC, "line": 30})
+    assert (found["new"], found["was"]["path"], found["was"]["line"]) == (False, IPSEC, 30)
     # It is not new.
     assert run("check", "--new-only", "--terse", cwd=tmp_path / "clone") == (0, "", "")
     assert run("check", "--new-only", "--base", "HEAD", cwd=tmp_path / "clone").status == 0
