@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.asked import SESSION
+from tests.concrete.test_conduct import TEAMS, UNDO
 from tests.git.test_commit import git, write
 from tests.laid import lay
 from tests.ran import run
@@ -236,7 +237,7 @@ SCENARIOS: dict[str, Wanted] = {
     "edited, and still wrong": (
         [(TX, READ, f"{READ[:-1]} & 7;")],
         [(DIRECT, "WARNING", f"{READ[:-1]} & 7;", "")],
-        1,
+        0,
     ),
     "a helper made reachable": (
         [(TX, "skb->queue_mapping = handle;", "skb->queue_mapping = example_last(NULL);")],
@@ -248,7 +249,16 @@ SCENARIOS: dict[str, Wanted] = {
                 ": skb->queue_mapping = example_last(NULL);",
             )
         ],
-        1,
+        0,
+    ),
+    "a helper that no packet reaches any longer": (
+        [
+            (TX, "= example_handle(xfrm_input_state(skb), dev);", "= 1;"),
+            (HEADER, "extern", f"{HANDLE.partition(chr(10))[0]};\nextern"),
+            (OPS, "example_last(x));", "example_last(x) + example_handle(x, dev));"),
+        ],
+        [],
+        0,
     ),
     "fixed": ([(TX, READ, RESOLVED)], [(FLAG_MISSING, "WARNING", TABLE, f": {RESOLVED}")], 1),
     "converted": ([(TX, READ, RESOLVED), SET_FLAG], [], 1),
@@ -291,14 +301,30 @@ def test_a_renamed_file_and_function(way: Way, linux: Path) -> None:
     assert (report.told, report.fixed) == ((), ())
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("back", [False, True])
+def test_a_driver_that_comes_or_goes_with_its_folder(back: bool, way: Way, linux: Path) -> None:
+    git(linux, "rm", "-qr", str(Path(TX).parent))
+    commit(linux, "example: nobody has one")
+    if back:
+        git(linux, "revert", "--no-commit", "HEAD")
+        commit(linux, "example: somebody has one")
+    (report,) = way(linux)
+    both = [CONTROL, DIRECT]
+    assert sorted(row[0] for row in short(report)) == (both if back else [])
+    assert sorted(finding.type for finding in report.fixed) == ([] if back else both)
+    assert report.report.unknown == ()
+
+
 def test_all_findings_if_they_are_asked_for(linux: Path) -> None:
     commit(linux, "example: promise", SET_FLAG)
     (report,) = judge(linux, only_new=False, revisions=("HEAD",))
-    told = [(told.finding.type, told.new, told.line > 0) for told in report.told]
+    told = [(one.finding.type, one.new, one.line > 0, one.since > 0) for one in report.told]
+    # Of the three the table alone is in the patch.
     assert sorted(told) == [
-        (CONTROL, False, False),
-        (DIRECT, True, True),
-        (NOT_RESOLVED, True, True),
+        (CONTROL, False, False, False),
+        (DIRECT, True, False, True),
+        (NOT_RESOLVED, True, True, False),
     ]
 
 
@@ -306,9 +332,9 @@ def test_all_findings_if_they_are_asked_for(linux: Path) -> None:
 
 
 def shown_at(report: ChangeReport, patch: str) -> list[tuple[str, str]]:
-    """Return the type of each finding and the line of the patch that it is shown at."""
+    """Return the type of each finding and the line of the patch that it is, or that brought it."""
     lines = Path(patch).read_text("utf-8").split("\n")
-    return sorted((told.finding.type, lines[told.line - 1]) for told in report.told)
+    return sorted((told.finding.type, lines[(told.line or told.since) - 1]) for told in report.told)
 
 
 def test_an_added_line_is_shown_where_the_patch_adds_it(linux: Path) -> None:
@@ -341,6 +367,82 @@ def test_a_line_around_what_was_only_removed(linux: Path) -> None:
     (report,) = judge(linux, patches=(patch,))
     assert shown_at(report, patch) == [(FLAG_MISSING, f" {TABLE}")]
     assert short(report)[0][3] == f'since "example: take back the promise" (removed): {FLAG}'
+
+
+TESTED = """\
+	if (!handle) {
+		dev_kfree_skb_any(skb);
+		return NETDEV_TX_OK;
+	}
+"""
+ROUND = (
+    TX,
+    "static netdev_tx_t example_xmit",
+    "static int round;\n\nstatic netdev_tx_t example_xmit",
+)
+
+# What stands there before, the edits, and the causes by type. Quiet: what is near, and no evidence.
+CAUSES: dict[str, tuple[Sequence[Edit], Sequence[Edit], dict[str, str]]] = {
+    "a resolver's call elsewhere, another slot beside": (
+        [],
+        [
+            (TX, READ, RESOLVED),
+            (
+                OPS,
+                "example_delete,\n};",
+                "example_delete,\n\t.xdo_dev_state_free = example_delete,\n};",
+            ),
+        ],
+        {FLAG_MISSING: RESOLVED},
+    ),
+    "a flag, in a table whose head changes": (
+        [(TX, READ, RESOLVED), SET_FLAG],
+        [(OPS, f"\t{FLAG}\n", ""), (OPS, TABLE, TABLE.removeprefix("const "))],
+        {FLAG_MISSING: f"(removed): {FLAG}"},
+    ),
+    "a test of the handle": (
+        [
+            (TX, READ, RESOLVED),
+            SET_FLAG,
+            (TX, "skb->queue_mapping = handle;", "writel(1, handle);"),
+        ],
+        [(TX, TESTED, ""), ROUND],
+        {"UNCHECKED_LOWER_HANDLE": "(removed): if (!handle) {"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_the_cause_is_what_the_finding_rests_on(name: str, linux: Path) -> None:
+    before, edits, wanted = CAUSES[name]
+    if before:
+        commit(linux, "example: before", *before)
+    commit(linux, "example: a change", *edits)
+    (report,) = judge(linux, revisions=("HEAD",))
+    found = {
+        kind: cause.removeprefix('since "example: a change"') for kind, _, _, cause in short(report)
+    }
+    assert {kind: cause.lstrip(": ") for kind, cause in found.items()} == wanted
+
+
+def test_what_an_owner_no_longer_undoes_is_the_cause(tmp_path: Path) -> None:
+    linux, jasper = lay("rfc", tmp_path / "linux"), "drivers/net/jasper/jasper_main.c"
+    shutil.copytree(TEAMS / "jasper", linux / "drivers/net/jasper")
+    write(linux, {"drivers/net/Makefile": "obj-m += jasper/\n"})
+    git(linux, "init", "-q")
+    commit(linux, "Linux 7.4")
+    # A line that is written anew, and says what it said.
+    again = (
+        jasper,
+        "\tx->xso.offload_handle = 0;\n\treturn err;",
+        "\tx->xso.offload_handle = (0);\n\treturn err;",
+    )
+    commit(linux, "jasper: simplify add", (jasper, UNDO, ""), again)
+    (report,) = judge(linux, revisions=("HEAD",))
+    (told,) = report.told
+    assert told.finding.type == "UPPER_ADD_NOT_ROLLED_BACK"
+    assert told.finding.message.endswith("(U is the owner, A and B its lower devices)")
+    assert told.finding.related[-1].text.endswith("(removed): jasper_del_slot(&b->slot[i], x);")
 
 
 def test_a_deleted_file_is_a_cause(linux: Path) -> None:
@@ -386,7 +488,7 @@ SERIES = [
         ],
         0,
     ),
-    ([(DIRECT, "ERROR", f"{READ[:-1]} & 7;", "")], 1),
+    ([(DIRECT, "ERROR", f"{READ[:-1]} & 7;", "")], 0),
     ([], 2),
 ]
 

@@ -1,7 +1,8 @@
 """What of a change's findings is new, what is fixed, and what was there before.
 
-The code here is made of lines alone: `name:` begins a function, and a line that holds WARN is a
-finding, of the type BAD or of the one named behind; in a file that holds `promise` it is an ERROR.
+The code here is made of lines alone: `name:` begins a function, `name: caller` one that packets
+get to from that one, and a line that holds WARN is a finding, of the type BAD or of the one named
+behind, about the member named behind that; in a file that holds `promise` it is an ERROR.
 """
 
 import re
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.trees import Memory
 from xfrmlint.change.matching import matched, unknown_since
-from xfrmlint.findings import Finding, Unknown, fingerprint
+from xfrmlint.findings import Finding, Hop, Unknown, fingerprint
 from xfrmlint.git.compare import compared, same_lines
 from xfrmlint.git.overlay import Change, Same
 
@@ -24,29 +25,34 @@ def found_in(files: Mapping[str, str]) -> list[Finding]:
     findings = []
     for path, text in sorted(files.items()):
         function = ""
+        chain: tuple[Hop, ...] = ()
         level = "ERROR" if "promise" in text else "WARNING"
         for number, line in enumerate(text.split("\n"), 1):
-            if (name := re.match(r"(\w+):$", line)) is not None:
+            if (name := re.match(r"(\w+):(?: (\w+))?$", line)) is not None:
                 function = name[1]
-            elif (mark := re.search(r"\bWARN(?: (\w+))?", line)) is not None:
+                chain = tuple(Hop(one, path, 1, "") for one in (name[2], name[1]) if name[2])
+            elif (mark := re.search(r"\bWARN(?: (\w+))?(?: (\w+))?", line)) is not None:
                 kind = mark[1] or "BAD"
+                message = f"{function}() reads xso.{mark[2]}" if mark[2] else "message"
                 findings.append(
                     Finding(
-                        *(kind, level, path, number, 1, function, "a", "message"),
-                        *((), (), (), "high", "tree-sitter", line),
+                        *(kind, level, path, number, 1, function, "a", message),
+                        *(chain, (), (), "high", "tree-sitter", line),
                         fingerprint(kind, path, function, line, 0),
                     )
                 )
     return findings
 
 
-def former(
+def differing(
     before: Mapping[str, str], after: Mapping[str, str], renamed: tuple[str, str] | None
-) -> dict[str, Change]:
+) -> tuple[dict[str, Change], dict[str, Change]]:
+    """Return how files differ, by their path before and after."""
     names = {(path, path) for path in {*before, *after} - {*(renamed or ())}}
     names |= {renamed} if renamed else set()
     trees = [Memory({path: text.encode() for path, text in f.items()}) for f in (before, after)]
-    return {c.old: c for c in compared(trees[0], trees[1], sorted(names)) if c.old is not None}
+    changes = compared(trees[0], trees[1], sorted(names))
+    return {c.old: c for c in changes if c.old}, {c.new: c for c in changes if c.new}
 
 
 def judged(
@@ -54,9 +60,16 @@ def judged(
 ) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
     """Return the places of what is new and of what is fixed."""
     olds, news = found_in(before), found_in(after)
-    found = matched(olds, news, former(before, after, renamed))
+    found = matched(olds, news, *differing(before, after, renamed))
     new = [(news[n].path, news[n].line) for n in sorted(found.new)]
     return new, [(f.path, f.line) for f in found.fixed]
+
+
+def came(before: Mapping[str, str], after: Mapping[str, str]) -> list[tuple[int, int]]:
+    """Return the lines of what is on new lines, and those where it was before."""
+    olds, news = found_in(before), found_in(after)
+    found = matched(olds, news, *differing(before, after, None))
+    return [(news[n].line, was.line) for n, was in sorted(found.came.items())]
 
 
 ONE = "f:\nx\ny\nr WARN\nz\n"
@@ -98,7 +111,10 @@ LOUD: dict[str, tuple[str, str, list[int], list[int]]] = {
     "a first one": ("f:\nx\n", ONE, [4], []),
     "the last one": (ONE, "f:\nx\n", [], [4]),
     "a second one": (ONE, ONE + "s WARN\n", [6], []),
-    "edited, and still wrong": (ONE, ONE.replace("r ", "s "), [4], [4]),
+    "edited, and worse": (ONE, ONE.replace("r ", "s ") + "promise\n", [4], []),
+    "edited, and another of that kind": (ONE, ONE.replace("r ", "s ") + "t WARN\n", [6], []),
+    "another caller's": ("f: in\nr WARN\n", "g: in\ns WARN\n", [2], [2]),
+    "another member": ("f:\nr WARN BAD dev\n", "f:\ns WARN BAD other\n", [2], [2]),
     "as bad in another way": (ONE, ONE.replace("WARN", "WARN OTHER"), [4], [4]),
     "worse than it was": (ONE, ONE + "promise\n", [4], []),
     "worse, and moved": (ONE, "promise\n" + ONE, [5], []),
@@ -116,6 +132,56 @@ def test_what_is_new_and_what_is_fixed(
     before: str, after: str, new: list[int], fixed: list[int]
 ) -> None:
     assert judged({A: before}, {A: after}) == ([(A, n) for n in new], [(A, n) for n in fixed])
+
+
+# Before, after; the lines of what the change wrote anew, and where it was.
+CAME: dict[str, tuple[str, str, list[tuple[int, int]]]] = {
+    "edited, and still wrong": (ONE, ONE.replace("r ", "s "), [(4, 4)]),
+    "over two lines": (ONE, ONE.replace("r WARN", "r\n  WARN"), [(5, 4)]),
+    "one of two": (ONE + "t WARN\n", ONE.replace("r ", "s "), [(4, 4)]),
+    "into a helper": ("f: in\nx\nr WARN\nz\n", "g: f\ns WARN\nf: in\nx\nz\n", [(2, 3)]),
+    "into the caller": ("g: f\nr WARN\nf: in\nx\n", "f: in\ns WARN\nx\n", [(2, 2)]),
+    "as it was": (ONE, "w\n" + ONE, []),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "found"), CAME.values(), ids=list(CAME))
+def test_what_a_change_wrote_anew(before: str, after: str, found: list[tuple[int, int]]) -> None:
+    assert came({A: before}, {A: after}) == found
+    assert judged({A: before}, {A: after})[0] == []
+
+
+def test_one_whose_line_stays_did_not_become_another() -> None:
+    before, after = {A: "f:\nr WARN\n"}, {A: "f:\nr WARN\ns WARN\n"}
+    # It is mended elsewhere.
+    news = found_in(after)[1:]
+    found = matched(found_in(before), news, *differing(before, after, None))
+    assert found == (frozenset({0}), tuple(found_in(before)), {})
+
+
+AS_ONE = "f:\nx\nr WARN {}\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "levels", "wanted"),
+    [
+        ("BAD dev", "OTHER dev", ("", ""), ([], [])),
+        ("BAD dev", "OTHER dev", ("promise\n", ""), ([], [])),
+        ("BAD dev", "OTHER dev", ("", "promise\n"), ([3], [])),
+        ("BAD dev", "OTHER real_dev", ("promise\n", ""), ([3], [3])),
+        ("BAD", "OTHER", ("promise\n", ""), ([3], [3])),
+    ],
+)
+def test_another_type_at_the_same_member(
+    old: str, new: str, levels: tuple[str, str], wanted: tuple[list[int], list[int]]
+) -> None:
+    """The line is the same for a reader; what is said of it comes from elsewhere."""
+    olds, news = (
+        found_in({A: AS_ONE.format(text) + end})
+        for text, end in zip((old, new), levels, strict=True)
+    )
+    found = matched(olds, news, {}, {})
+    assert ([news[n].line for n in found.new], [f.line for f in found.fixed]) == wanted
 
 
 def test_a_copy_is_new() -> None:

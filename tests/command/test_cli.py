@@ -896,12 +896,12 @@ def prefix(ran: Ran) -> str:
 
 def test_prefixes_of_checkpatch(linux: Path) -> None:
     patch = f"../{PROMISE}"
-    head = git(linux, "rev-parse", "HEAD")
     for switch in ("--terse", "--emacs"):
-        assert prefix(run("check", switch, "--patch", patch, cwd=linux)) == f"{patch}:18: "
-        assert prefix(run("check", switch, "-g", "HEAD", cwd=linux)) == f"{head}:18: "
+        # No patch has the line of the finding.
+        for asked in (["--patch", patch], ["-g", "HEAD"]):
+            assert prefix(run("check", switch, *asked, cwd=linux)) == f"{IPSEC}:30: "
         ran = run("check", switch, "--patch", "-", cwd=linux, stdin=mail(linux, PROMISE))
-        assert prefix(ran) == "-:17: "
+        assert prefix(ran) == f"{IPSEC}:30: "
         ran = run("check", switch, "--showfile", "-g", "HEAD", cwd=linux)
         assert prefix(ran) == f"{IPSEC}:30: "
     assert prefix(run("check", "-g", "HEAD", cwd=linux)) == ""
@@ -912,18 +912,54 @@ def test_a_patch(linux: Path) -> None:
     assert (ran.status, ran.err) == (1, "")
     lines = (linux.parent / PROMISE).read_text("utf-8").split("\n")
     assert lines[17] == "+\t.flags\t\t\t= XFRMDEV_OPS_F_LOWER_HANDLE,"
-    assert ran.out.startswith(f"{SAID}#18: FILE: {IPSEC}:30:\n+\treturn (struct sunrise_sa *)x->")
+    # The patch does not have this line.
+    assert ran.out.startswith(f"{SAID}#30: FILE: {IPSEC}:30:\n+\treturn (struct sunrise_sa *)x->")
     assert (
         f"\n    see: {IPSEC}:36: "
         'since "sunrise: promise": .flags = XFRMDEV_OPS_F_LOWER_HANDLE,\n'
+        f"         ../{PROMISE}:18: the line of the patch that says so\n"
         "\ntotal: 1 errors, 0 warnings, 0 checks, 7 lines checked\n"
         f"\n../{PROMISE} has xfrm offload problems, please review.\n"
         f"\nNOTE: {DIRECT}: take the handle from "
     ) in ran.out
     assert "\n\nNOTE: If any of the errors are false positives, please report\n" in ran.out
     readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    (shown,) = [b for b in readme.split("```\n") if f"\n#18: FILE: {IPSEC}:30:\n" in b]
-    assert ran.out.startswith(shown)
+    (shown,) = [b for b in readme.split("```\n") if "the line of the patch" in b]
+    assert ran.out.startswith(shown.replace(f" {PROMISE}", f" ../{PROMISE}"))
+
+
+def test_a_line_that_a_patch_has_is_told_as_the_patchs(linux: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    git(linux, "clone", "-q", str(linux), str(clone))
+    text = (clone / IPSEC).read_text("utf-8")
+    (clone / IPSEC).write_text(
+        text.replace("handle; /* expect: DIRECT", "handle; /* still: DIRECT")
+    )
+    git(clone, "commit", "-qam", "sunrise: words")
+    name = git(clone, "format-patch", "-o", str(tmp_path), "HEAD~1").strip()
+    lines = Path(name).read_text("utf-8").split("\n")
+    at = 1 + next(n for n, line in enumerate(lines) if "still: DIRECT" in line)
+    head = git(clone, "rev-parse", "HEAD")
+    for asked, called in ((["--patch", name], name), (["-g", "HEAD"], head)):
+        assert prefix(run("check", *asked, "--terse", cwd=clone)) == f"{called}:{at}: "
+        assert f"\n#{at}: FILE: {IPSEC}:30:\n" in run("check", *asked, cwd=clone).out
+
+
+def test_a_line_that_a_patch_writes_anew(linux: Path, tmp_path: Path) -> None:
+    git(linux, "clone", "-q", str(linux), str(tmp_path / "clone"))
+    file = tmp_path / "clone" / IPSEC
+    text = file.read_text("utf-8")
+    file.write_text(text.replace("handle; /* expect: DIRECT", "handle + 1; /* expect: DIRECT"))
+    ran = run("check", "--base", "HEAD", cwd=tmp_path / "clone")
+    assert ran.status == 1
+    was = f"\n    was: {IPSEC}:30: before this change: return (struct sunrise_sa *)x->xso"
+    assert was in ran.out
+    assert "\ntotal: 1 errors, 0 warnings, 0 checks, 2 lines checked\n" in ran.out
+    (found,) = run_json("--base", "HEAD", cwd=tmp_path / "clone")["findings"]
+    assert (found["new"], found["was"]["path"], found["was"]["line"]) == (False, IPSEC, 30)
+    # It is not new.
+    assert run("check", "--new-only", "--terse", cwd=tmp_path / "clone") == (0, "", "")
+    assert run("check", "--new-only", "--base", "HEAD", cwd=tmp_path / "clone").status == 0
 
 
 def test_several_patches_have_a_head_each(older: Path) -> None:
@@ -972,7 +1008,7 @@ def test_what_is_fixed_is_counted(linux: Path, tmp_path: Path) -> None:
 
 def test_the_tree_can_be_named_beside_standard_input(linux: Path, trees: Path) -> None:
     ran = run("check", linux, "-", "--terse", cwd=trees, stdin=mail(linux, PROMISE))
-    assert prefix(ran) == "-:17: "
+    assert prefix(ran) == f"{linux}/{IPSEC}:30: "
 
 
 # Arguments, whether the finding of the last commit is told, and how the run ends.
@@ -1061,7 +1097,8 @@ def test_json_of_changes(linux: Path) -> None:
         {"name": promise, "title": "sunrise: promise", "new": 1, "fixed": 0},
     ]
     (found,) = document["findings"]
-    assert (found["change"], found["new"], found["patch_line"]) == (promise, True, 18)
+    assert (found["change"], found["new"], found["was"]) == (promise, True, None)
+    assert found["patch_line"] == 18
     assert document["tree"] == {"version": "7.4.0", "contract": "present"}
     # Those that the change can touch.
     assert [row["driver"] for row in document["drivers"]] == ["sunrise"]

@@ -203,6 +203,8 @@ def test_a_break_of_the_later_form_is_told_with_its_world(
     wrong = run("resolver", str(changed(tree, HEADER, old, new)), cwd=tmp_path)
     assert (wrong.status, wrong.err) == (1, "")
     assert said in wrong.out
+    cast = "  (U is the owner; A, B and D are of one chip, C of another):\n"
+    assert (cast in wrong.out) == ("breaks the contract in" in wrong.out)
 
 
 def test_worlds_without_an_answer_are_counted(tmp_path: Path) -> None:

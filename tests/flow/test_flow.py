@@ -1472,9 +1472,17 @@ def test_a_handle_through_a_pointer_that_leads_nowhere_is_said() -> None:
     assert [doubt.reason for doubt in found.doubts] == [reason]
 
 
-def test_which_device_is_asked_for_is_said_where_it_is_not_known() -> None:
-    found = traced(driver(f"{X}\tgive(xfrm_dev_state_lower_handle(x, find(3)));"))
-    reason = "which device the resolver is asked for is not known"
+@pytest.mark.parametrize(
+    ("asked", "on"),
+    [
+        ("find(3)", ""),
+        ("skb->len ? dev : find(3)", ""),
+        ("skb->len ? x->xso.dev : find(3)", " on other ways than the wrong one"),
+    ],
+)
+def test_which_device_is_asked_for_is_said_where_it_is_not_known(asked: str, on: str) -> None:
+    found = traced(driver(f"{X}\tgive(xfrm_dev_state_lower_handle(x, {asked}));"))
+    reason = f"which device the resolver is asked for{on} is not known"
     assert [doubt.reason for doubt in found.doubts] == [reason]
 
 

@@ -14,7 +14,20 @@ from xfrmlint.model.predicates import (
     useless,
 )
 from xfrmlint.model.reference import State, resolve, resolve_shared
-from xfrmlint.model.worlds import A, B, C, D, Device, Mode, U, World, by_roles, share, valid_on
+from xfrmlint.model.worlds import (
+    A,
+    B,
+    C,
+    D,
+    Device,
+    Mode,
+    U,
+    World,
+    by_roles,
+    share,
+    valid_on,
+    with_cast,
+)
 
 HA, HB = 0xA1, 0xB1
 PORTS = (Device(A, "1", U), Device(B, "1", U), Device(C, "2", U), Device(D, "1", None))
@@ -205,3 +218,17 @@ def test_each_reference_is_right_in_the_worlds_of_its_members(
 )
 def test_revision_2_branch_by_branch(state: State, lower: str | None, wanted: int) -> None:
     assert resolve_shared(state, lower) == wanted
+
+
+@pytest.mark.parametrize(
+    ("said", "cast"),
+    [
+        ("U with A and B adds, B refuses", " (U is the owner, A and B its lower devices)"),
+        ("U with A, B and C adds", " (U is the owner, A, B and C its lower devices)"),
+        ("U has the state on A", " (U is the owner, A its lower device)"),
+        ("A owns the state", ""),
+        ("UDP and ABI", ""),
+    ],
+)
+def test_who_is_in_a_world_is_said_with_it(said: str, cast: str) -> None:
+    assert with_cast(said) == said + cast

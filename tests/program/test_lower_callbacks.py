@@ -349,6 +349,25 @@ def test_the_core_says_where_delete_runs(lock: str, unlock: str, found: list[str
         assert any("is not known" in one for one in open_sleeps("mutex_lock(&p->lock);", core=core))
 
 
+@pytest.mark.parametrize(
+    ("core", "why"),
+    [
+        ({}, "no function of the core is seen to call xdo_dev_state_delete()"),
+        (
+            {"net/xfrm/xfrm_state.c": CORE[: CORE.index("int __xfrm_state_delete")]},
+            "nobody is seen to call xfrm_dev_state_delete()",
+        ),
+    ],
+)
+def test_what_the_contract_says_where_the_core_does_not_show_it(
+    core: dict[str, str], why: str
+) -> None:
+    text = DELETE.replace("BODY", "mutex_lock(&p->lock);")
+    assert rows("SELECT runs FROM sleep", text, core) == [
+        f"with the state's lock held (so the contract says; {why})"
+    ]
+
+
 SA = "struct foo_sa *sa = (struct foo_sa *)x->xso.offload_handle; "
 PUT = "static void foo_put(struct priv *p, struct foo_sa *sa) { kfree(sa); }\n"
 

@@ -54,6 +54,17 @@ def test_a_tree(fixture: str, tmp_path: Path) -> None:
     jsonschema.validate(run_json("--strict", cwd=tree), SCHEMA)
 
 
+def test_a_line_that_a_change_wrote_anew(linux: Path) -> None:
+    commit(
+        linux,
+        "example: mask",
+        ("drivers/net/example/tx.c", "offload_handle;", "offload_handle & 7;"),
+    )
+    document = run_json("--git", "HEAD", cwd=linux)
+    jsonschema.validate(document, SCHEMA)
+    assert [found["was"]["line"] for found in document["findings"]] == [5]
+
+
 def test_what_is_printed_has_all_that_the_schema_names(linux: Path) -> None:
     text = "\tDEFINED_NOWHERE(a, b)\n#include"
     commit(linux, "example: promise", SET_FLAG, ("drivers/net/example/ipsec.c", "#include", text))

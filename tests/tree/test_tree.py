@@ -203,6 +203,9 @@ def test_search_is_limited_to_folders_and_sorted(tmp_path: Path) -> None:
     assert tree.search("xso") == sorted(names)
     assert tree.search("xso", ["a"]) == ["a/B.c", "a/b.c"]
     assert tree.search("xso", ["b", "a/b.c"]) == ["a/b.c", "b/a.h"]
+    # A folder that came or went with a change.
+    assert tree.search("xso", ["gone", "b"]) == ["b/a.h"]
+    assert tree.problems == {}
 
 
 def test_names_that_no_terminal_likes(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from xfrmlint.contract.words import ADD, COUNTS, FREE, PRIVATE, Contract
 from xfrmlint.errors import nesting_named
 from xfrmlint.facts.rows import CoreFunctionRow
 from xfrmlint.model.predicates import sentence
+from xfrmlint.model.worlds import with_cast
 from xfrmlint.tree import Tree
 
 
@@ -51,7 +52,7 @@ def core_functions(reader: Reader) -> list[CoreFunctionRow]:
     ok = {Verdict.EQUAL: 1, Verdict.KEEPS: 1, Verdict.DIFFERS: 0}.get(found.verdict)
     detail = found.reason
     if found.broken:
-        detail = f"breaks the contract. {sentence(found.broken[0])}"
+        detail = f"breaks the contract. {with_cast(sentence(found.broken[0]))}"
     elif found.case is not None:
         state = described(found.case, contract)
         detail = f"returns {found.returned} instead of {found.wanted} for {state}"

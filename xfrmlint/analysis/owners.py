@@ -20,6 +20,7 @@ from xfrmlint.facts.rows import (
 from xfrmlint.model.interleave import READS, lines
 from xfrmlint.model.judge import Outcome
 from xfrmlint.model.predicates import Broken, sentence
+from xfrmlint.model.worlds import with_cast
 
 _BROKEN = {
     "P1": Outcome.OTHER,
@@ -58,9 +59,9 @@ def _misdeeds(ran: Ran, contract: Contract) -> Iterator[tuple[object, ...]]:
     for one in misdeeds(ran, contract):
         at = one.at
         where = (at.function, at.path, at.line, at.column)
-        yield MisdeedRow(name, one.kind, *where, one.detail, int(one.supposed))
+        yield MisdeedRow(name, one.kind, *where, with_cast(one.detail), int(one.supposed))
     for one in in_doubt(ran, contract):
-        reason = f"{one.doubt}: {one.detail}"
+        reason = f"{one.doubt}: {with_cast(one.detail)}"
         yield UnknownRow(one.at.path, one.at.line, one.at.function, reason, name)
 
 
@@ -130,7 +131,7 @@ def _broken_rows(
             for broken, blamed in scene.broken:
                 told.setdefault(blamed, broken)
         for blamed, broken in told.items():
-            detail = f"breaks the contract. {sentence(broken)}"
+            detail = f"breaks the contract. {with_cast(sentence(broken))}"
             place = (blamed.name, blamed.path, blamed.line)
             yield CoreFunctionRow("resolves", *place, 0, detail, ran.owner.name)
         # Of an upper without the callback, its absence is told, if there is one to fill.
@@ -156,7 +157,7 @@ def _rewritten(ran: Ran) -> Iterator[UnknownRow]:
         names = ", ".join(dict.fromkeys(scene.rewritten))
         reason = f"whether a packet can read {names} half changed is not looked at"
         where = (blamed.path, blamed.line, blamed.name)
-        yield UnknownRow(*where, f"{reason}: {scene.world.name}", ran.owner.name)
+        yield UnknownRow(*where, f"{reason}: {with_cast(scene.world.name)}", ran.owner.name)
 
 
 def _refuses_all(ran: Ran, contract: Contract) -> bool:
@@ -188,4 +189,4 @@ def _tear_rows(owners: Sequence[Ran], tears: Sequence[Tear]) -> Iterator[CoreFun
             detail = f"{order}: with {tear.driver}, {where}: it {last.text} (P5)"
         place = (blamed.name, blamed.path, blamed.line)
         driver = "" if tear.by_reads else tear.driver
-        yield CoreFunctionRow("torn", *place, 0, detail, driver)
+        yield CoreFunctionRow("torn", *place, 0, with_cast(detail), driver)

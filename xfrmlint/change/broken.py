@@ -4,6 +4,7 @@ A parser goes on behind an error, and what it made of the lines around is not wh
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from xfrmlint.analysis.parts import contract_in, reader_of, unit_of
@@ -37,9 +38,10 @@ def broken_functions(step: Step) -> Iterator[Unknown]:
         errors = _errors(step.after, path, contract)
         if not errors:
             continue
-        blocks = _blocks(data)
-        touched = sorted({_block(blocks, line) for line in lines})
-        wrong = {_block(blocks, line) for line in errors}
+        text = data.split(b"\n")
+        blocks = closing_lines(text)
+        touched = sorted({block_around(blocks, line) for line in lines})
+        wrong = {block_around(blocks, line) for line in errors}
         found = [block for block in touched if block in wrong]
         before = _errors(step.before, change.old or "", contract)
         if not found and len(errors) > len(before):
@@ -47,7 +49,7 @@ def broken_functions(step: Step) -> Iterator[Unknown]:
             found = touched[:1]
         for first, last in found:
             at = next((line for line in errors if first <= line <= last), lines[0])
-            yield Unknown(path, at, _name(data, first, last), _WHY, True)
+            yield Unknown(path, at, block_name(b"\n".join(text[first - 1 : last])), _WHY, True)
 
 
 def _errors(tree: Tree, path: str, contract: Contract) -> Sequence[int]:
@@ -58,20 +60,18 @@ def _errors(tree: Tree, path: str, contract: Contract) -> Sequence[int]:
     return reader_of(tree, contract=contract).outlines.errors(path)
 
 
-def _blocks(data: bytes) -> list[int]:
-    """Return the lines at which a function, or another item with braces, is closed."""
-    lines = enumerate(data.split(b"\n"), 1)
-    return [number for number, line in lines if line.startswith(b"}")]
+def closing_lines(lines: Sequence[bytes]) -> list[int]:
+    """Return the numbers of the lines at which a function, or another item with braces, ends."""
+    return [number for number, line in enumerate(lines, 1) if line.startswith(b"}")]
 
 
-def _block(ends: Sequence[int], line: int) -> tuple[int, int]:
+def block_around(ends: Sequence[int], line: int) -> tuple[int, int]:
     """Return the first and the last line of what a line is a part of."""
-    above = max((end for end in ends if end < line), default=0)
-    below = min((end for end in ends if end >= line), default=1 << 30)
-    return above + 1, below
+    at = bisect_left(ends, line)
+    return ends[at - 1] + 1 if at else 1, ends[at] if at < len(ends) else 1 << 30
 
 
-def _name(data: bytes, first: int, last: int) -> str:
-    text = b"\n".join(data.split(b"\n")[first - 1 : last])
-    found = _NAME.search(text)
-    return found[1].decode("ascii", "replace") if found else ""
+def block_name(text: bytes) -> str:
+    """Return the name of the function that a text ends with, empty for none."""
+    names = _NAME.findall(text.partition(b"\n{")[0])
+    return names[-1].decode("ascii", "replace") if names else ""

@@ -7,7 +7,7 @@ from xfrmlint.analysis.part import Progress, quietly
 from xfrmlint.analysis.parts import contract_in
 from xfrmlint.change.broken import broken_functions
 from xfrmlint.change.cause import Causes
-from xfrmlint.change.matching import matched, unknown_since
+from xfrmlint.change.matching import Matched, matched, unknown_since
 from xfrmlint.change.scope import EVERYWHERE, NOWHERE, Scope, scope_of
 from xfrmlint.change.step import Step
 from xfrmlint.check import check_tree
@@ -28,11 +28,17 @@ NOT_ASKED = "unknown"
 
 
 class Told(NamedTuple):
-    """A finding as a change's report tells it. line: of the patch's text; 0 where it has none."""
+    """A finding as a change's report tells it.
+
+    line: of the patch's text; 0 where that hasn't it. since: there, of what brought it then. was:
+    what it was before, if the change wrote its line anew.
+    """
 
     finding: Finding
     new: bool
     line: int
+    since: int = 0
+    was: Finding | None = None
 
 
 Check = Callable[[Tree, Sequence[Rule], Progress, Session, Sequence[str]], Report]
@@ -41,7 +47,8 @@ Check = Callable[[Tree, Sequence[Rule], Progress, Session, Sequence[str]], Repor
 class ChangeReport(NamedTuple):
     """What one change brings.
 
-    told: the findings after it, the new ones alone unless all were asked for. fixed: those that it
+    told: the findings after it, those that are new or stand on lines that it wrote, unless all were
+    asked for. fixed: those that it
     took away. report: of the tree after it, with those findings and with what is newly unknown.
     scope: where they were looked for.
     """
@@ -73,6 +80,11 @@ class ChangeReport(NamedTuple):
             told=tuple(told[identity(f)]._replace(finding=f) for f in report.findings),
             report=report,
         )
+
+    def brought(self) -> "ChangeReport":
+        """Return the report with what is new alone."""
+        new = tuple(one.finding for one in self.told if one.new)
+        return self.telling(self.report._replace(findings=new))
 
     def only(self, choose: Callable[[Sequence[Finding]], Sequence[Finding]]) -> "ChangeReport":
         """Return the report with the findings chosen, in the order in which they are chosen."""
@@ -108,25 +120,31 @@ def judged(
         (check or check_tree)(tree, rules, progress, session, scope.folders)
         for tree in (step.before, step.after)
     )
-    found = matched(before.findings, after.findings, step.former)
-    causes = Causes(step, after, _brought(step, rules, session.names) if found.new else {})
+
+    def compared(olds: Sequence[Finding], news: Sequence[Finding]) -> Matched:
+        return matched(olds, news, step.former, step.changed)
+
+    found = compared(before.findings, after.findings)
+    causes = Causes(
+        step, after, *(_contract_of(step, rules, session.names) if found.new else ({}, {}))
+    )
     told = []
     for number, finding in enumerate(after.findings):
         new = number in found.new
         if new:
             told.append(_told(step, causes, finding))
-        elif not only_new:
+        elif number in found.came or not only_new:
             line = step.places.get((finding.path, finding.line), 0)
-            told.append(Told(finding, False, line))
+            told.append(Told(finding, False, line, was=found.came.get(number)))
     unknown = after.unknown
     if only_new:
         unknown = unknown_since(before.unknown, after.unknown, step.former)
     unknown = _with_broken(step, unknown)
     # What a comment hides since is not mended, and what one hid before is not told anew.
-    fixed = matched(found.fixed, after.suppressed, step.former).fixed
+    fixed = compared(found.fixed, after.suppressed).fixed
     hidden = after.suppressed
     if only_new:
-        new_hidden = matched(before.suppressed, after.suppressed, step.former).new
+        new_hidden = compared(before.suppressed, after.suppressed).new
         hidden = tuple(f for nth, f in enumerate(after.suppressed) if nth in new_hidden)
     report = after._replace(
         findings=tuple(one.finding for one in told),
@@ -136,20 +154,26 @@ def judged(
     return ChangeReport(step, tuple(told), fixed, report, scope)
 
 
-def _brought(
+def _contract_of(
     step: Step, rules: Sequence[Rule], names: Names
-) -> Mapping[str, Sequence[tuple[str, int]]]:
+) -> tuple[Mapping[str, Sequence[tuple[str, int]]], Mapping[str, frozenset[str]]]:
     """Return what of the contract a change brought that rules need, by type: where it stands.
 
-    The resolver first, if it is among that.
+    The resolver first, if it is among that. Besides the names of all that they need.
     """
+    after = list(contract_in(step.after, names=names).named())
+    called = {(kind, role): name for kind, role, name, _ in after}
+    needed = {
+        rule.type: frozenset(called[NEEDS[need]] for need in rule.needs if NEEDS[need] in called)
+        for rule in rules
+    }
     if not any(path.startswith((HEADERS, "net/")) for path in step.changed):
-        return {}
-    before, after = (contract_in(tree, names=names) for tree in (step.before, step.after))
+        return {}, needed
+    before = contract_in(step.before, names=names)
     there = {(kind, role) for kind, role, _, _ in before.named()}
     places = {
         (kind, role): (place.path, place.line)
-        for kind, role, _, place in after.named()
+        for kind, role, _, place in after
         if (kind, role) not in there and place.path
     }
     resolver = [places[what] for what in (NEEDS["resolver"],) if what in places]
@@ -157,19 +181,19 @@ def _brought(
         rule.type: [places[NEEDS[need]] for need in sorted(rule.needs) if NEEDS[need] in places]
         for rule in rules
     }
-    return {kind: [*resolver, *found] for kind, found in brought.items() if found}
+    return {kind: [*resolver, *found] for kind, found in brought.items() if found}, needed
 
 
 def _told(step: Step, causes: Causes, finding: Finding) -> Told:
     line = step.places.get((finding.path, finding.line), 0)
     change = step.changed.get(finding.path)
-    if change is not None and finding.line in change.added:
-        return Told(finding, True, line)
-    cause = causes.of(finding)
+    touched = change is not None and finding.line in change.added
+    # A line of code is its own cause; a table's is not all that there is to the table.
+    cause = causes.of(finding, touched) if not (touched and finding.function) else None
     if cause is None:
         return Told(finding, True, line)
     told = finding._replace(related=(*finding.related, cause.related))
-    return Told(told, True, line or (cause.line if step.has_text else 0))
+    return Told(told, True, line, cause.line if step.has_text and not line else 0)
 
 
 def _with_broken(step: Step, unknown: Sequence[Unknown]) -> tuple[Unknown, ...]:

@@ -151,7 +151,8 @@ Exit status:
     " /--all",
     "new_only",
     default=None,
-    help="Show what a change brings (alone: since HEAD), or all that is there after it.",
+    help="Show what a change brings (alone: since HEAD) and nothing that it only wrote anew, or all"
+    " that is there after it.",
 )
 @click.option("--mailback", is_flag=True, help="Print nothing if there is nothing to mend.")
 @click.option("-f", "--file", is_flag=True, help="Accepted as checkpatch does: PATHs are files.")
@@ -346,6 +347,8 @@ def check(
             # A change's own copy of the settings never loosens its own check.
             config = config_of(judged[0].step.before)
             changes = [one.settled(config_of(one.step.before), known, wanted) for one in judged]
+            if new_only:
+                changes = [one.brought() for one in changes]
             if confirm:
                 changes = [
                     _confirmed(change, compile_commands, session, progress) for change in changes

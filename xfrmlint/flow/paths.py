@@ -1,6 +1,6 @@
 """A driver's paths: from each of its datapath entries, the events of every way through."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from xfrmlint.c.unit import Place
@@ -124,7 +124,8 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
         for named, handled in _fates(paths, _wrapper).items()
         if named is not None and not handled
     ]
-    doubts += [doubt for path in paths for doubt in _doubts(path)]
+    wrong = {place for path in paths for place in _asked_wrongly(path.events)}
+    doubts += [doubt for path in paths for doubt in _doubts(path, wrong)]
     return Traced(tuple(paths), frozenset(dead), thrown, tuple(dict.fromkeys(doubts)))
 
 
@@ -252,23 +253,31 @@ def _wrapper(event: Event, named: Named | None) -> Named | None:
     return named if asks else None
 
 
-def _doubts(path: Followed) -> list[Doubt]:
-    """Return what a path leaves open."""
+def _asked_wrongly(events: Path) -> Iterator[Place]:
+    """Yield where the resolver is asked for a device that is surely not the one at work."""
+    for event in events:
+        if event.kind is Kind.RESOLVE and event.device not in (Device.OWN, Device.UNKNOWN):
+            yield Place(event.path, event.line, event.column)
+
+
+def _doubts(path: Followed, wrong: Collection[Place]) -> list[Doubt]:
+    """Return what a path leaves open. wrong: where others ask the resolver for a wrong device."""
     found = []
     resolved = {e.handle for e in path.events if e.source is Source.RESOLVED}
     for event, known in zip(path.events, path.known, strict=True):
         why = ""
+        place = Place(event.path, event.line, event.column)
         if event.kind is Kind.CUT:
             why = event.text
         elif event.kind is Kind.RESOLVE and event.device is Device.UNKNOWN:
-            why = "which device the resolver is asked for is not known"
+            on = " on other ways than the wrong one" if place in wrong else ""
+            why = f"which device the resolver is asked for{on} is not known"
             why += f": {event.text}" if event.text else ""
         elif event.kind is Kind.USE and known == "compared" and event.handle in resolved:
             why = "whether the comparison before this use excludes 0 is not known"
         elif event.kind is Kind.USE and known == "unseen" and event.handle in resolved:
             why = f"a handle without a test is {event.text}, which is not seen and may test it"
         if why:
-            place = Place(event.path, event.line, event.column)
             found.append(Doubt(place, event.function, why))
     return found
 

@@ -104,11 +104,7 @@ class Overlay:
 
     @property
     def problems(self) -> Mapping[str, str]:
-        return {
-            path: why
-            for path, why in self._below.problems.items()
-            if path not in self._files and posixpath.normpath(path) not in self._folders
-        }
+        return {path: why for path, why in self._below.problems.items() if path not in self._files}
 
     def real(self, path: str) -> str | None:
         # A link that is gone is none on the way to what stands in its place.

@@ -6,6 +6,7 @@ member names the owner, the handle's what the last add returned, the pinned one 
 owner has chosen. States that a tree's own code makes are worlds, too (concrete/lab.py).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple
@@ -101,6 +102,19 @@ def valid_on(world: World, handle: int) -> frozenset[str]:
 
 # Two ports of one chip, a port of another, and one that is in no bond.
 U, A, B, C, D = "U", "A", "B", "C", "D"
+
+
+def with_cast(text: str) -> str:
+    """Return what is said of a world, and in brackets who the devices in it are."""
+    *more, last = sorted(set(re.findall(rf"\b[{A}{B}{C}]\b", text))) or [""]
+    if not last or not re.search(rf"\b{U}\b", text):
+        return text
+    lowers = (
+        f"{', '.join(more)} and {last} its lower devices" if more else f"{last} its lower device"
+    )
+    return f"{text} ({U} is the owner, {lowers})"
+
+
 _A, _B, _C = 0xA1, 0xB1, 0xC1
 _ISSUED = {_A: A, _B: B, _C: C}
 

@@ -19,7 +19,7 @@ from xfrmlint.contract.words import (
 )
 from xfrmlint.program.ops import Table
 
-# What the contract says of them where the core is not there to be read.
+# What the contract says of them where the core does not show it.
 _SUPPOSED = {
     DELETE: "with the state's lock held",
     ESN: "with the state's lock held",
@@ -81,7 +81,7 @@ class Contexts:
         if said.says == PER_PACKET:
             return Context(f"for every packet ({where})")
         if said.says == UNKNOWN:
-            return Context(f"{_SUPPOSED[role]} (so the contract says; the core was not read)")
+            return Context(f"{_SUPPOSED[role]} (so the contract says; {said.reason})")
         return Context(
             f"whether {role} runs where that is wrong is not known: {said.reason}", False
         )

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from xfrmlint.findings import LEVELS, Finding, Hop, Report, in_order
+from xfrmlint.findings import LEVELS, Finding, Hop, Related, Report, in_order
 from xfrmlint.report.terminal import colored, printable
 from xfrmlint.rules import Rule
 
 if TYPE_CHECKING:
-    from xfrmlint.change.judged import ChangeReport
+    from xfrmlint.change.judged import ChangeReport, Told
 
 # Where checkpatch turns --strict on by itself.
 _STRICT_FOLDERS = ("drivers/net/", "net/", "drivers/staging/")
@@ -218,8 +218,7 @@ def _change(change: "ChangeReport", headed: bool, options: Options) -> Iterator[
     if headed and not quiet:
         yield from ("-" * len(label), label, "-" * len(label))
     for told in change.told:
-        spot = _Spot(change.step.name, told.line) if told.line else None
-        yield from _entry(told.finding, options, spot)
+        yield from _told(told, change.step.name, options)
     findings = [told.finding for told in change.told]
     if options.summary and (findings or not quiet):
         fixed = f", {len(change.fixed)} fixed" if change.fixed else ""
@@ -239,6 +238,20 @@ class _Spot(NamedTuple):
 
     name: str
     line: int
+
+
+def _told(told: "Told", patch: str, options: Options) -> Iterator[str]:
+    """Yield a finding of a change, at the patch's line; without one, where the tree has it."""
+    finding, spot = told.finding, _Spot(patch, told.line) if told.line else None
+    if told.since:
+        line = Related(patch, told.since, "the line of the patch that says so")
+        finding = finding._replace(related=(*finding.related, line))
+    lines = list(_entry(finding, options, spot))
+    if told.was is not None and not options.terse and options.chains:
+        was = told.was
+        place = f"{_place(was.path, was.line)}: before this change: {printable(was.source.strip())}"
+        lines[-1:-1] = _labelled("was", [place])
+    yield from lines
 
 
 def _entry(finding: Finding, options: Options, spot: _Spot | None = None) -> Iterator[str]:

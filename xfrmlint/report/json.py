@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xfrmlint import __version__
-from xfrmlint.findings import DriverLine, Finding, Hop, Report, in_order
+from xfrmlint.findings import DriverLine, Finding, Hop, Related, Report, in_order
 from xfrmlint.report.text import utf8
 
 if TYPE_CHECKING:
@@ -136,7 +136,8 @@ def _told(told: "Told", change: str) -> dict[str, Any]:
         **_finding(told.finding),
         "change": change,
         "new": told.new,
-        "patch_line": told.line or None,
+        "patch_line": told.line or told.since or None,
+        "was": told.was and Related(told.was.path, told.was.line, told.was.source)._asdict(),
     }
 
 

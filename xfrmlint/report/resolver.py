@@ -10,6 +10,7 @@ from xfrmlint.contract.words import HANDLE, OWNER, PINNED, Contract
 from xfrmlint.model.interleave import FIELDS, SCENARIOS, Field, Order, Schedule, lines, spoken, torn
 from xfrmlint.model.predicates import Broken, sentence
 from xfrmlint.report.json import dump
+from xfrmlint.report.judge import CAST
 from xfrmlint.report.terminal import printable
 
 # The model's fields by the roles of xso's members.
@@ -74,7 +75,8 @@ def _verdict(found: Comparison, contract: Contract) -> Iterator[str]:
     """Yield the headline, the worlds that are wrong, and why some have no answer."""
     answered = f"{found.unanswered} of {found.worlds} worlds not answered"
     if found.broken:
-        yield f"  breaks the contract in {len(found.broken)} of {found.worlds} worlds; {answered}:"
+        yield f"  breaks the contract in {len(found.broken)} of {found.worlds} worlds; {answered}"
+        yield f"  ({CAST}):"
         yield from (f"  - {printable(sentence(one))}" for one in found.broken)
     elif found.unanswered == found.worlds:
         yield f"  {answered}"

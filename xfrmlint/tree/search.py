@@ -62,6 +62,7 @@ class Search:
         self, root: Path, pattern: str, under: Sequence[str] = (), *, deep: bool = True
     ) -> None:
         self.start = time.time_ns()
+        self._root, self._under = root, frozenset(under)
         # -a: a NUL byte in a source file must not make it "binary"; nor FF FE at its start UTF-16.
         command = [ripgrep(root), "--no-config", "-uu", "-a", "--encoding=none"]
         command += ["--null", "-l", "--color=never", *(() if deep else ("--max-depth=1",))]
@@ -93,7 +94,15 @@ class Search:
         if status not in (0, 1, 2) or (status == 2 and not problems):
             raise InputError(f"ripgrep failed: {' '.join(said.split())}")
         names = [os.fsdecode(name) for name in out.split(b"\0") if name]
-        return Searched(sorted(name.removeprefix("./") for name in names), problems)
+        left = [one for one in problems if not self._is_nowhere(one[0])]
+        return Searched(sorted(name.removeprefix("./") for name in names), left)
+
+    def _is_nowhere(self, path: str) -> bool:
+        """Tell whether a path is a folder that is searched and that a tree need not have.
+
+        It is there before or after a change only.
+        """
+        return path in self._under and not os.path.lexists(self._root / path)
 
 
 def _encoded(pattern: str) -> bytes:
