@@ -11,20 +11,18 @@ from xfrmlint.analysis.tabulate import Analysed
 from xfrmlint.c.macros import Macro
 from xfrmlint.c.unit import node_text
 from xfrmlint.contract.words import HANDLE, OWNER, PINNED
+from xfrmlint.convert.against import misplaced, zero_handles
 from xfrmlint.convert.deferred import Deferred, deferred
-from xfrmlint.convert.earlier import only_chooses
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.fate import Fate
-from xfrmlint.convert.installed import misplaced
 from xfrmlint.convert.leftover import left_over
 from xfrmlint.convert.order import is_dropped_before
-from xfrmlint.convert.ownership import Turned, folded, turned
+from xfrmlint.convert.ownership import Turned, turned
 from xfrmlint.convert.promise import promised
 from xfrmlint.convert.reads import Context
 from xfrmlint.convert.resolving import Converted, converted
 from xfrmlint.convert.through import macro_at, reads_of, without_use
 from xfrmlint.convert.written import Written, written
-from xfrmlint.convert.zero import zero_handles
 from xfrmlint.program.access import Accesses
 from xfrmlint.program.devices import Devices
 from xfrmlint.program.sites import RESOLVE, Site
@@ -197,9 +195,6 @@ class _Planner:
             late = sites[one.function]
             if one.left is None or any(is_dropped_before(self.reader, late, e) for e in ended):
                 continue
-            if only_chooses(late.reached) and ended:
-                # The same packet is sent then, and ends there.
-                continue
             text = f"{one.left.text}: a packet goes on without its handle"
             self.reasons.append(one.left._replace(text=text))
 
@@ -214,7 +209,7 @@ class _Planner:
             seen.setdefault((site.place.path, site.place.line * 1000 + site.place.column), site)
         reads = any("read" in s.access for s in found)
         placed = self._all(seen.values(), lambda site: written(self.reader, site))
-        return folded(self._all(placed, lambda one: turned(self.context, one, reads)))
+        return self._all(placed, lambda one: turned(self.context, one, reads))
 
     def _all(self, some: Iterable[S], make: Callable[[S], T]) -> list[T]:
         made = []
