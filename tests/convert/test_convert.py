@@ -1477,6 +1477,7 @@ def test_a_driver_that_keeps_the_contract_has_nothing_to_do(tmp_path: Path) -> N
     [
         ([], "name drivers, or give --all"),
         (["nobody"], "nobody: no such driver; there are"),
+        (["include/net"], "include/net: no such driver; there are"),
         (["example", "--all"], "name drivers, or give --all"),
     ],
 )
@@ -1485,6 +1486,16 @@ def test_what_can_t_be_run_says_why(arguments: list[str], said: str, tmp_path: P
     ran = run("convert", tree, *arguments, cwd=tmp_path)
     assert ran.status == 2
     assert said in ran.err
+
+
+@pytest.mark.parametrize("path", [EXAMPLE, str(Path(EXAMPLE).parent), "drivers/net/"])
+def test_a_path_means_the_drivers_that_have_files_there(path: str, tmp_path: Path) -> None:
+    tree = lay_example(source_of(CONVERTED[0].datapath), tmp_path / "t")
+    named = run("convert", tree, "example", cwd=tmp_path)
+    assert named.status == 0
+    assert run("convert", tree, path, "example", cwd=tmp_path) == named
+    assert run("convert", path, cwd=tree) == named
+    assert run("convert", tree / path, cwd=tmp_path) == named
 
 
 def test_a_tree_without_the_resolver_is_refused(tmp_path: Path) -> None:

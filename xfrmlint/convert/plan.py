@@ -61,6 +61,18 @@ def names_of_drivers(analysis: Analysis) -> tuple[list[str], list[str]]:
     return sorted(lower), sorted({one.group for one in analysis.drivers} - lower)
 
 
+def drivers_at(analysis: Analysis, path: str) -> list[str]:
+    """Return the drivers, by the module on the net_device, that have files at or below a path."""
+    found = set()
+    for part in analysis.parts:
+        for one in part.drivers:
+            own = one.table.place.path
+            files = [own, *part.graph.reader.universe.files(own)]
+            if any(file == path or file.startswith(f"{path}/") for file in files):
+                found.add(one.group)
+    return sorted(found)
+
+
 def plan_of(
     analysis: Analysis, driver: str, without: frozenset[tuple[str, str]] = frozenset()
 ) -> Plan:
