@@ -258,6 +258,17 @@ REFUSED = (
         "is no end of the packet",
     ),
     Case(
+        "the caller drops some of the packets alone",
+        example_tx(
+            "\tif (!x)\n\t\treturn false;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        )
+        .replace("\tif (!example_tx", "\tok = example_tx(ex, skb);\n\tif (skb->len > 99 && !ok")
+        .replace("!ok(ex, skb))", "!ok)")
+        .replace("netdev_priv(dev);\n", "netdev_priv(dev);\n\tbool ok;\n"),
+        "what the caller does with false is not known",
+    ),
+    Case(
         "the handle is kept across packets",
         example_tx(
             "\tif (!x)\n\t\treturn false;\n\tex->last = x->xso.offload_handle;\n\treturn true;\n"
@@ -531,6 +542,16 @@ REFUSED = (
         ),
         "example_gone(): xso.offload_handle is written outside of add",
     ),
+    Case(
+        "what is NULL before the read is asked for where the exit leads to",
+        xmit(
+            "\tif (!x)\n\t\tgoto drop;\n\tsa = (struct example_sa *)x->xso.offload_handle;\n"
+            "\twritel(sa->iova, ex->hw);\n\treturn NETDEV_TX_OK;\n\ndrop:\n"
+            "\tif (sa)\n\t\tsa->iova++;\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n",
+            "\tstruct example_sa *sa = NULL;\n",
+        ),
+        "uses sa, which has no value there yet",
+    ),
 )
 
 CONVERTED = (
@@ -651,6 +672,20 @@ CONVERTED = (
     Case(
         "an error is one to the caller",
         _errors("-ENOENT", "ret < 0", "drop"),
+        """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return -ENOENT;
++
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "an error in a number without a sign is one to the caller",
+        _errors("-ENOENT", "(int)ret < 0", "drop"),
         """\
 +	unsigned long handle;
 -	writel(x->xso.offload_handle, ex->hw);
@@ -981,20 +1016,6 @@ CONVERTED = (
         "-	sa = (struct example_sa *)x->xso.offload_handle;\n"
         "+	handle = xfrm_dev_state_lower_handle(x, dev);\n"
         "+	if (!handle)\n+		goto plain;\n+\n+	sa = (struct example_sa *)handle;\n"
-        + _FLAG,
-    ),
-    Case(
-        "what is NULL before the read is asked for where the exit leads to",
-        xmit(
-            "\tif (!x)\n\t\tgoto drop;\n\tsa = (struct example_sa *)x->xso.offload_handle;\n"
-            "\twritel(sa->iova, ex->hw);\n\treturn NETDEV_TX_OK;\n\ndrop:\n"
-            "\tif (sa)\n\t\tsa->iova++;\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n",
-            "\tstruct example_sa *sa = NULL;\n",
-        ),
-        "+	unsigned long handle;\n"
-        "-	sa = (struct example_sa *)x->xso.offload_handle;\n"
-        "+	handle = xfrm_dev_state_lower_handle(x, dev);\n"
-        "+	if (!handle)\n+		goto drop;\n+\n+	sa = (struct example_sa *)handle;\n"
         + _FLAG,
     ),
     Case(
@@ -1456,6 +1477,7 @@ def test_a_driver_that_keeps_the_contract_has_nothing_to_do(tmp_path: Path) -> N
     [
         ([], "name drivers, or give --all"),
         (["nobody"], "nobody: no such driver; there are"),
+        (["include/net"], "include/net: no such driver; there are"),
         (["example", "--all"], "name drivers, or give --all"),
     ],
 )
@@ -1464,6 +1486,16 @@ def test_what_can_t_be_run_says_why(arguments: list[str], said: str, tmp_path: P
     ran = run("convert", tree, *arguments, cwd=tmp_path)
     assert ran.status == 2
     assert said in ran.err
+
+
+@pytest.mark.parametrize("path", [EXAMPLE, str(Path(EXAMPLE).parent), "drivers/net/"])
+def test_a_path_means_the_drivers_that_have_files_there(path: str, tmp_path: Path) -> None:
+    tree = lay_example(source_of(CONVERTED[0].datapath), tmp_path / "t")
+    named = run("convert", tree, "example", cwd=tmp_path)
+    assert named.status == 0
+    assert run("convert", tree, path, "example", cwd=tmp_path) == named
+    assert run("convert", path, cwd=tree) == named
+    assert run("convert", tree / path, cwd=tmp_path) == named
 
 
 def test_a_tree_without_the_resolver_is_refused(tmp_path: Path) -> None:

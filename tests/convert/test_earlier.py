@@ -55,15 +55,6 @@ _ASKED_BEHIND = """\
 -	writel(x->xso.offload_handle, ex->hw);
 +	writel(handle, ex->hw);
 +	.flags			= XFRMDEV_OPS_F_LOWER_HANDLE,"""
-_ASKED_THERE = """\
-+	unsigned long handle;
--	writel(x->xso.offload_handle, ex->hw);
-+	handle = xfrm_dev_state_lower_handle(x, dev);
-+	if (!handle)
-+		goto drop;
-+
-+	writel(handle, ex->hw);
-+	.flags			= XFRMDEV_OPS_F_LOWER_HANDLE,"""
 
 
 class Case(NamedTuple):
@@ -108,7 +99,6 @@ _LOOPED = (
 
 _SA = "\tstruct example_sa *sa;\n"
 _PATH = f"{_SA}\tstruct sec_path *sp = skb_sec_path(skb);\n"
-_OF_COPY = "example_xfrmdev_ops is copied, and the flags of a copy are set as the driver runs"
 _NO_LINE = "the handle is read where no statement can be put before it"
 _SENT = "\twritel(sa->iova, ex->hw);\n\treturn NETDEV_TX_OK;\n"
 _OFFLOADED = (
@@ -441,11 +431,6 @@ REFUSED = (
         "xso.offload_handle is written in a macro",
     ),
     Case(
-        "flags that somebody else says",
-        _table(_RUNS.replace("flags = 0;", "flags = ex->last;")),
-        "the flags of example_xfrmdev_ops change as the driver runs",
-    ),
-    Case(
         "a branch that the version settles",
         _send(
             "#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 0, 0)\n"
@@ -456,20 +441,6 @@ REFUSED = (
         .replace("\n\n#if", "\n#if")
         .replace("#include <net", "#include <linux/version.h>\n#include <net"),
         "the handle is read in a branch of an #if",
-    ),
-    Case(
-        "flags that change as the driver runs",
-        _table(_RUNS.replace("flags = 0;", "flags = 0;\n\texample_xfrmdev_ops.flags |= 2;")),
-        "the flags of example_xfrmdev_ops change as the driver runs",
-    ),
-    Case(
-        "flags that are set for some of the devices",
-        _table(
-            _RUNS.replace(
-                "\texample_xfrmdev_ops.flags", "\tif (ex->last)\n\t\texample_xfrmdev_ops.flags"
-            )
-        ),
-        "the flags of example_xfrmdev_ops change as the driver runs",
     ),
     Case(
         "a void function of a loop",
@@ -650,26 +621,26 @@ REFUSED = (
         "what other() does is not known",
     ),
     *(
-        Case(f"a copy of the table has other flags: {how}", _copied(fill), _OF_COPY)
+        Case(
+            f"a table that is copied, {how}",
+            _copied(fill),
+            "example_xfrmdev_ops is copied: with its flags, or not?",
+        )
         for how, fill in (
-            ("assigned", "ex->ops = example_xfrmdev_ops;\n\tex->ops.flags = ex->last & 8;"),
-            (
-                "by memcpy()",
-                "memcpy(&ex->ops, &example_xfrmdev_ops, sizeof(ex->ops));\n\tex->ops.flags = 0;",
-            ),
-            ("masked", "ex->ops = example_xfrmdev_ops;\n\tex->ops.flags &= ex->last;"),
+            ("as it is", "ex->ops = example_xfrmdev_ops;"),
+            ("without its flags", "ex->ops = example_xfrmdev_ops;\n\tex->ops.flags = 0;"),
+            ("by memcpy()", "memcpy(&ex->ops, &example_xfrmdev_ops, sizeof(ex->ops));"),
         )
     ),
     Case(
-        "a const state whose address is taken",
+        "a const state",
         source_of(
-            "static void example_note(const struct xfrm_state **x)\n{\n}\n\n"
-            + example_tx(
-                "\tif (skb->len < 8)\n\t\treturn false;\n\texample_note(&x);\n"
+            example_tx(
+                "\tif (skb->len < 8)\n\t\treturn false;\n"
                 "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
             ).replace("\tstruct xfrm_state *x", "\tconst struct xfrm_state *x", 1)
         ),
-        "its address is taken, and who is given that may take none else",
+        "x is const, and the resolver takes a state that is not",
     ),
     Case(
         "a void function whose caller has an exit in an #ifdef",
@@ -684,6 +655,68 @@ REFUSED = (
             )
         ),
         "the function has no exit",
+    ),
+    Case(
+        "an exit that is one for each turn of a loop",
+        _send(_LOOPED[1], _LOOPED[0] + "\tstruct example_sa *sa;\n\tint i;\n"),
+        "the handle is read in a loop: what an earlier turn has done is not undone",
+    ),
+    Case(
+        "as code runs",
+        _table(_RUNS),
+        "example_xfrmdev_ops is not filled by an initializer that is written out",
+    ),
+    Case(
+        "in front of a switch each of whose cases needs it",
+        _send(
+            "\tsa = example_get(ex);\n\tswitch (x->props.mode) {\n\tcase 0:\n"
+            "\t\twritel(x->xso.offload_handle, ex->hw);\n\t\tbreak;\n\tcase 1:\n"
+            "\t\twritel(x->xso.offload_handle >> 1, ex->hw);\n\t\tbreak;\n\tdefault:\n"
+            "\t\tex->last--;\n\t\tgoto drop;\n\t}\n\twritel(sa->iova, ex->hw);\n"
+            f"\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}",
+            "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\tstruct example_sa *sa;\n",
+        ),
+        "the handle is read in another block than in line",
+    ),
+    Case(
+        "a pointer to xso, and a number computed among the declarations",
+        _send(
+            "\tif (skb->len < 8)\n\t\tgoto drop;\n\twritel(id, ex->hw);\n"
+            f"\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}",
+            "\tstruct xfrm_state *x = xfrm_input_state(skb);\n"
+            "\tconst struct xfrm_dev_offload *xso = &x->xso;\n"
+            "\tunsigned long sa = READ_ONCE(xso->offload_handle);\n\tu32 id = sa - 1;\n",
+        ),
+        "sa is used among the declarations",
+    ),
+    Case(
+        "who chooses a queue goes on as without a state",
+        source_of(
+            "static u16 example_queue(struct net_device *dev, struct sk_buff *skb,\n"
+            "\t\t\t struct net_device *sb_dev)\n{\n\tif (xfrm_offload(skb))\n"
+            "\t\treturn xfrm_input_state(skb)->xso.offload_handle & 3;\n"
+            "\treturn netdev_pick_tx(dev, skb, sb_dev);\n}\n\n"
+            + xmit(
+                "\tif (!x)\n\t\tgoto drop;\n\twritel(x->xso.offload_handle, ex->hw);\n"
+                f"\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}"
+            )
+        ).replace(
+            "\t.ndo_start_xmit\t=",
+            "\t.ndo_select_queue\t= example_queue,\n\t.ndo_start_xmit\t=",
+        ),
+        "the handle is read where no statement can be put before it",
+    ),
+    Case(
+        "a void function tells, behind a member that each packet sets",
+        source_of(
+            "static int example_note(struct example *ex, struct sk_buff *skb)\n{\n"
+            "\tif (skb_cow_head(skb, 0))\n\t\treturn -ENOMEM;\n\tex->last |= 1;\n\treturn 0;\n}\n\n"
+            + _PREP
+            + _prepared(
+                "\tex->last = 0;\n\terr = example_note(ex, skb);\n\tif (err < 0)\n\t\tgoto drop;\n"
+            )
+        ),
+        "no end of the packet",
     ),
 )
 
@@ -863,20 +896,6 @@ CONVERTED = (
 +	.flags			= BIT(4) | 2 | XFRMDEV_OPS_F_LOWER_HANDLE,""",
     ),
     Case(
-        "as code runs",
-        _table(_RUNS),
-        """\
-+	unsigned long handle;
--	writel(x->xso.offload_handle, ex->hw);
-+	handle = xfrm_dev_state_lower_handle(x, dev);
-+	if (!handle)
-+		goto drop;
-+
-+	writel(handle, ex->hw);
--	example_xfrmdev_ops.flags = 0;
-+	example_xfrmdev_ops.flags = XFRMDEV_OPS_F_LOWER_HANDLE;""",
-    ),
-    Case(
         "an element was taken by then, and the state is an expression",
         _send(
             "\tsa = example_get(ex);\n\tsa->used = true;\n\tif (xfrm_offload(skb))\n"
@@ -976,39 +995,6 @@ CONVERTED = (
         + _FLAG,
     ),
     Case(
-        "a pointer to xso, and a number computed among the declarations",
-        _send(
-            "\tif (skb->len < 8)\n\t\tgoto drop;\n\twritel(id, ex->hw);\n"
-            f"\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}",
-            "\tstruct xfrm_state *x = xfrm_input_state(skb);\n"
-            "\tconst struct xfrm_dev_offload *xso = &x->xso;\n"
-            "\tunsigned long sa = READ_ONCE(xso->offload_handle);\n\tu32 id = sa - 1;\n",
-        ),
-        """\
--	const struct xfrm_dev_offload *xso = &x->xso;
--	unsigned long sa = READ_ONCE(xso->offload_handle);
-+	unsigned long sa = xfrm_dev_state_lower_handle(x, dev);
-+
-+	if (!sa)
-+		goto drop;
-"""
-        + _FLAG,
-    ),
-    Case(
-        "an exit that is one for each turn of a loop",
-        _send(_LOOPED[1], _LOOPED[0] + "\tstruct example_sa *sa;\n\tint i;\n"),
-        """\
-+	unsigned long handle;
--		sa = &ex->sa[sp->xvec[i]->xso.offload_handle & 7];
-+		handle = xfrm_dev_state_lower_handle(sp->xvec[i], dev);
-+		if (!handle)
-+			goto drop;
-+
-+		sa = &ex->sa[handle & 7];
-"""
-        + _FLAG,
-    ),
-    Case(
         "in front of the loop in which it is the same",
         _send(
             "\tfor (i = 0; i < 4; i++) {\n\t\tsa = example_get(ex);\n"
@@ -1031,33 +1017,7 @@ CONVERTED = (
         + _FLAG,
     ),
     Case(
-        "in front of a switch each of whose cases needs it",
-        _send(
-            "\tsa = example_get(ex);\n\tswitch (x->props.mode) {\n\tcase 0:\n"
-            "\t\twritel(x->xso.offload_handle, ex->hw);\n\t\tbreak;\n\tcase 1:\n"
-            "\t\twritel(x->xso.offload_handle >> 1, ex->hw);\n\t\tbreak;\n\tdefault:\n"
-            "\t\tex->last--;\n\t\tgoto drop;\n\t}\n\twritel(sa->iova, ex->hw);\n"
-            f"\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}",
-            "\tstruct xfrm_state *x = xfrm_input_state(skb);\n\tstruct example_sa *sa;\n",
-        ),
-        """\
-+	unsigned long handle;
-+
-+	handle = xfrm_dev_state_lower_handle(x, dev);
-+	if (!handle) {
-+		dev->stats.tx_dropped++;
-+		dev_kfree_skb_any(skb);
-+		return NETDEV_TX_OK;
-+	}
--		writel(x->xso.offload_handle, ex->hw);
-+		writel(handle, ex->hw);
--		writel(x->xso.offload_handle >> 1, ex->hw);
-+		writel(handle >> 1, ex->hw);
-"""
-        + _FLAG,
-    ),
-    Case(
-        "a helper of delete's, too, whose state is const",
+        "a helper of delete's, too, whose result is converted",
         source_of(
             "static u16 example_index(const struct xfrm_state *x)\n{\n"
             "\treturn x->xso.offload_handle & 7;\n}\n\n"
@@ -1066,11 +1026,9 @@ CONVERTED = (
             + example_tx(
                 "\tif (skb->len < 8)\n\t\treturn false;\n"
                 "\twritel(ex->sa[example_index(x)].iova, ex->hw);\n\treturn true;\n"
-            ).replace("\tstruct xfrm_state *x", "\tconst struct xfrm_state *x", 1)
+            )
         ),
         """\
--	const struct xfrm_state *x = xfrm_input_state(skb);
-+	struct xfrm_state *x = xfrm_input_state(skb);
 +	unsigned long handle;
 -	writel(ex->sa[example_index(x)].iova, ex->hw);
 +	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
@@ -1133,36 +1091,6 @@ CONVERTED = (
     Case(
         "a void function tells, behind a slot that is only looked at",
         source_of(_PREP + _prepared("\tif (ex->sa[1].used)\n\t\tgoto drop;\n")),
-        """\
--static void example_prep(struct example *ex, struct sk_buff *skb)
-+static bool example_prep(struct example *ex, struct sk_buff *skb)
-+	unsigned long handle;
--		return;
-+		return true;
--	writel(x->xso.offload_handle, ex->hw);
-+	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
-+	if (!handle)
-+		return false;
-+
-+	writel(handle, ex->hw);
-+
-+	return true;
--	example_prep(ex, skb);
-+	if (!example_prep(ex, skb))
-+		goto drop;
-"""
-        + _FLAG,
-    ),
-    Case(
-        "a void function tells, behind a member that each packet sets",
-        source_of(
-            "static int example_note(struct example *ex, struct sk_buff *skb)\n{\n"
-            "\tif (skb_cow_head(skb, 0))\n\t\treturn -ENOMEM;\n\tex->last |= 1;\n\treturn 0;\n}\n\n"
-            + _PREP
-            + _prepared(
-                "\tex->last = 0;\n\terr = example_note(ex, skb);\n\tif (err < 0)\n\t\tgoto drop;\n"
-            )
-        ),
         """\
 -static void example_prep(struct example *ex, struct sk_buff *skb)
 +static bool example_prep(struct example *ex, struct sk_buff *skb)
@@ -1252,44 +1180,6 @@ CONVERTED = (
 """
         + _FLAG,
     ),
-    Case(
-        "who chooses a queue goes on as without a state",
-        source_of(
-            "static u16 example_queue(struct net_device *dev, struct sk_buff *skb,\n"
-            "\t\t\t struct net_device *sb_dev)\n{\n\tif (xfrm_offload(skb))\n"
-            "\t\treturn xfrm_input_state(skb)->xso.offload_handle & 3;\n"
-            "\treturn netdev_pick_tx(dev, skb, sb_dev);\n}\n\n"
-            + xmit(
-                "\tif (!x)\n\t\tgoto drop;\n\twritel(x->xso.offload_handle, ex->hw);\n"
-                f"\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}"
-            )
-        ).replace(
-            "\t.ndo_start_xmit\t=",
-            "\t.ndo_select_queue\t= example_queue,\n\t.ndo_start_xmit\t=",
-        ),
-        """\
--	if (xfrm_offload(skb))
--		return xfrm_input_state(skb)->xso.offload_handle & 3;
-+	unsigned long handle;
-+
-+	if (xfrm_offload(skb)) {
-+		handle = xfrm_dev_state_lower_handle(xfrm_input_state(skb),
-+						     dev);
-+		if (!handle)
-+			return netdev_pick_tx(dev, skb, sb_dev);
-+
-+		return handle & 3;
-+	}
-+	unsigned long handle;
--	writel(x->xso.offload_handle, ex->hw);
-+	handle = xfrm_dev_state_lower_handle(x, dev);
-+	if (!handle)
-+		goto drop;
-+
-+	writel(handle, ex->hw);
-"""
-        + _FLAG,
-    ),
     *(
         Case(
             f"a void function tells, {what} too",
@@ -1346,12 +1236,26 @@ CONVERTED = (
             )
         )
     ),
-    *(
-        Case(f"a table that is copied: {how}", _copied(fill), _ASKED_THERE)
-        for how, fill in (
-            ("as it is", "ex->ops = example_xfrmdev_ops;"),
-            ("with more flags", "ex->ops = example_xfrmdev_ops;\n\tex->ops.flags |= 8;"),
-        )
+    Case(
+        "a pointer to xso",
+        _send(
+            "\tif (skb->len < 8)\n\t\tgoto drop;\n"
+            "\twritel(READ_ONCE(xso->offload_handle), ex->hw);\n"
+            f"\treturn NETDEV_TX_OK;\n\ndrop:\n{_DROP}",
+            "\tstruct xfrm_state *x = xfrm_input_state(skb);\n"
+            "\tconst struct xfrm_dev_offload *xso = &x->xso;\n",
+        ),
+        """\
+-	const struct xfrm_dev_offload *xso = &x->xso;
++	unsigned long handle;
+-	writel(READ_ONCE(xso->offload_handle), ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle)
++		goto drop;
++
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
     ),
     Case(
         "a variable keeps its state whatever becomes of the packet's others",

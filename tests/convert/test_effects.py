@@ -295,6 +295,19 @@ REFUSED = (
         "spin_lock() is not undone where the test of the handle leaves",
     ),
     Case(
+        "the test of the handle gives back another mapping than the packet's",
+        _tested(_LOCK + _ADDR, "\tkunmap_local(skb->data);\n" + _UNLOCK),
+        "dma_map_single() is not undone where the test of the handle leaves",
+    ),
+    Case(
+        "a lock is taken in a loop that is left with it",
+        xmit(
+            f"\tfor (;;) {{\n\t{_LOCK}\t\tbreak;\n\t}}\n\tif (skb->len > 9000)\n"
+            f"\t\tgoto drop;\n{_SENT}{_DROP}"
+        ),
+        "does not undo spin_lock()",
+    ),
+    Case(
         "the handle is tested in a macro of the driver's own, with the lock",
         "#define EXAMPLE_RARE(c) (c)\n\n" + _tested(_LOCK, "", "EXAMPLE_RARE(!sa)"),
         "does not undo spin_lock()",
@@ -590,7 +603,9 @@ def test_a_table_on_another_s_device(datapath: str, said: str, tmp_path: Path) -
         ("list_add_tail", "changes"),
         ("skb_push", "prepares"),
         ("spin_lock_irqsave", "locks"),
-        ("dma_unmap_single", "gives back"),
+        ("spin_unlock_bh", "unlocks"),
+        ("dma_unmap_single", "unmaps"),
+        ("kunmap_local", "gives back"),
         ("xfrm_state_hold", "holds"),
         ("xfrm_state_put", "puts"),
         ("skb_frag_dma_map", "maps"),

@@ -1,5 +1,6 @@
 """Small questions about expression nodes that several stages ask."""
 
+from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
@@ -45,6 +46,13 @@ def around(node: Node | None, *types: str) -> Node | None:
     while node is not None and node.type not in types:
         node = node.parent
     return node
+
+
+def above(node: Node) -> Iterator[Node]:
+    """Yield what is around a node, the innermost first, up to its function."""
+    while node.parent is not None and node.type != "function_definition":
+        node = node.parent
+        yield node
 
 
 def callees(node: Node) -> list[Node]:

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +24,14 @@ from xfrmlint.command.shared import (
 from xfrmlint.errors import TOO_DEEP, InputError
 
 if TYPE_CHECKING:
+    from xfrmlint.analysis.analyse import Analysis
     from xfrmlint.convert.mail import Author
     from xfrmlint.convert.proof import Proof
+    from xfrmlint.tree.folder import Folder
 
 
 @click.command()
-@click.argument("named", metavar="[TREE] DRIVER...", nargs=-1)
+@click.argument("named", metavar="[TREE] DRIVER|PATH...", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Convert every lower driver of the tree.")
 @click.option(
     "--on",
@@ -59,8 +62,9 @@ def convert(
 ) -> int:
     """Write the patch that converts a driver to the resolver, if it is shown to be right.
 
-    The tree must have the resolver; --on lays it over one that has not. A driver that can't be
-    converted gets no patch but the reasons, and the exit status is 1.
+    A PATH, a folder or a file, means the drivers that have files there. The tree must have the
+    resolver; --on lays it over one that has not. A driver that can't be converted gets no patch
+    but the reasons, and the exit status is 1.
     """
     from xfrmlint.analysis.analyse import analyse
     from xfrmlint.convert.plan import names_of_drivers
@@ -77,7 +81,7 @@ def convert(
         raise InputError("convert: name drivers, or give --all")
     author = _author(signoff)
     take_models(models)
-    where, _ = tree_and_paths(top)
+    where, _ = tree_and_paths(top or [one for one in rest if os.path.lexists(one)])
     names = names_of_contract(where, contract, changes=bool(patches))
     tree: Tree = where
     for patch in patches:
@@ -96,11 +100,9 @@ def convert(
             raise InputError(
                 f"{tree.name}: {known.asks}() takes more than a state and a device: not converted"
             )
-        lower, upper = names_of_drivers(analysis)
-        for driver in rest:
-            _refuse_others(driver, lower, upper, analysis.lost)
+        named = [driver for one in rest for driver in _drivers(analysis, where, one)]
         proofs = []
-        for driver in lower if every else rest:
+        for driver in names_of_drivers(analysis)[0] if every else dict.fromkeys(named):
             progress(f"converting {driver}")
             proofs.append(proven(tree, analysis, driver, rules, names))
     status = CLEAN
@@ -122,16 +124,23 @@ def convert(
     return status
 
 
-def _refuse_others(
-    driver: str, lower: Sequence[str], upper: Sequence[str], lost: Sequence[str]
-) -> None:
-    """Refuse what is no lower driver; raises InputError."""
-    if driver in upper:
-        raise InputError(f"{driver}: hands states on; there is nothing to convert")
-    if driver not in lower:
-        beside = f"; {lost[0]} is {TOO_DEEP}" if lost else ""
+def _drivers(analysis: "Analysis", tree: "Folder", name: str) -> list[str]:
+    """Return the lower drivers that a name, or a path, means; raises InputError."""
+    from xfrmlint.convert.plan import drivers_at, names_of_drivers
+
+    lower, upper = names_of_drivers(analysis)
+    found = [name]
+    if name not in (*lower, *upper):
+        with suppress(InputError):
+            found = drivers_at(analysis, tree_and_paths([str(tree.root), name])[1][0])
+    converted = [one for one in found if one in lower]
+    if not converted and any(one in upper for one in found):
+        raise InputError(f"{name}: hands states on; there is nothing to convert")
+    if not converted:
+        beside = f"; {analysis.lost[0]} is {TOO_DEEP}" if analysis.lost else ""
         there = ", ".join(lower) or "none"
-        raise InputError(f"{driver}: no such driver; there are {there}{beside}")
+        raise InputError(f"{name}: no such driver; there are {there}{beside}")
+    return converted
 
 
 def _tell(proof: "Proof") -> None:

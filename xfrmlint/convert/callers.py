@@ -13,25 +13,20 @@ import re
 from tree_sitter import Node
 
 from xfrmlint.c.expression import called_by
+from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.edits import Edit
-from xfrmlint.convert.effects import HARMLESS, Effects
-from xfrmlint.convert.ends import end_of, is_busy
-from xfrmlint.convert.exits import is_always_there, kept_of, leaves
+from xfrmlint.convert.ends import end_of
+from xfrmlint.convert.exits import leaves
 from xfrmlint.convert.fate import Called, Fate
-from xfrmlint.convert.undone import (
-    asked_for,
-    is_in_loop,
-    is_same_to_leave,
-    is_set_anew,
-    owed_at,
-)
+from xfrmlint.convert.leaving import Leaving, exit_at
+from xfrmlint.convert.undone import is_in_loop
 from xfrmlint.convert.written import indent_of, without_parentheses
 
 _FALSE = ("false", "0", "NULL")
 _TRUE = ("true", "1")
-_FAILED = re.compile(r"^-E[A-Z0-9]+$")
+_FAILED = re.compile(r"^return -E[A-Z0-9]+;$")
 _MOST = 4
 
 
@@ -75,16 +70,8 @@ def _is_of_offload(statement: Node) -> bool:
 
     Of the others a function that finds no state says 0, too, and they must go on.
     """
-    up, inner = statement.parent, statement
-    while up is not None and up.type != "function_definition":
-        condition = up.child_by_field_name("condition") if up.type == "if_statement" else None
-        branch = up.child_by_field_name("consequence")
-        if condition is not None and branch is not None and branch.id == inner.id:
-            bare = without_parentheses(condition)
-            if bare is not None and called_by(bare) == "xfrm_offload":
-                return True
-        inner, up = up, up.parent
-    return False
+    asked = [without_parentheses(one.node) for one in conditions_to(statement) if one.held]
+    return any(one is not None and called_by(one) == "xfrm_offload" for one in asked)
 
 
 def _test(fate: Fate, called: Called) -> list[Edit]:
@@ -118,38 +105,18 @@ def _test(fate: Fate, called: Called) -> list[Edit]:
     ]
 
 
-def _is_for_what_was_taken(effects: Effects, view: View, asked: Node, statement: Node) -> bool:
-    """Tell whether an exit is taken where something could not be had, which is had behind it."""
-    condition = asked.child_by_field_name("condition")
-    if condition is None or is_in_loop(statement):
-        return True
-    return any(
-        effect.does not in HARMLESS and not is_set_anew(view, effect, condition.start_byte)
-        for effect in asked_for(effects, view, condition)
-    )
-
-
 def leaving_at(fate: Fate, view: View, statement: Node) -> str:
     """Return the statement by which a caller leaves and the packet ends; empty without one."""
     for one in below(view.node):
         branch = one.child_by_field_name("consequence") if one.type == "if_statement" else None
-        if branch is None or not leaves(branch):
+        if branch is None or not leaves(branch) or is_in_loop(statement):
             continue
-        kept = kept_of(fate.effects, view, branch)
-        value = end_of(fate.effects, view, kept[0]).value if len(kept) == 1 else ""
-        failed = kept[0].type == "return_statement" and bool(_FAILED.match(value))
-        if len(kept) != 1 or not (failed or one.end_byte <= statement.start_byte):
+        left = exit_at(fate, view, statement, branch)
+        if not isinstance(left, Leaving) or len(left.kept) != 1:
             continue
-        if not is_always_there(fate.graph.reader, view, kept):
-            continue
-        if not is_same_to_leave(fate.effects, view, branch, statement):
-            continue
-        if _is_for_what_was_taken(fate.effects, view, one, statement):
-            continue
-        if owed_at(fate.effects, view, statement, branch):
-            continue
-        end = fate.of(view, view.function, kept[0])
-        if end.ended and not end.why and not is_busy(end):
+        if _FAILED.match(left.kept[0]):
             # Another reason than that of the exit that it has.
-            return "return -EINVAL;" if failed else node_text(kept[0])
+            return "return -EINVAL;"
+        if one.end_byte <= statement.start_byte:
+            return left.kept[0]
     return ""

@@ -17,14 +17,15 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.jumps import JUMPS
-from xfrmlint.c.unit import below, declarator_name, node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DELETE, FREE
 from xfrmlint.convert.edits import Edit
-from xfrmlint.convert.layout import line_start
+from xfrmlint.convert.exits import names_in
+from xfrmlint.convert.layout import called, line_start, without_lines
 from xfrmlint.convert.promise import filled_after
 from xfrmlint.convert.reads import Context
-from xfrmlint.convert.written import Written, statement_of
+from xfrmlint.convert.written import Written, names_set_by, statement_of
 from xfrmlint.kernel.functions import effect_named
 from xfrmlint.program.drivers import Driver
 
@@ -103,8 +104,7 @@ def _without(view: View, *statements: Node) -> Edit | None:
     """Return the edit that takes adjacent statements away, with a blank line too many."""
     text = view.text
     first, last = sorted(statements, key=lambda one: one.start_byte)
-    start = line_start(text, first.start_byte)
-    end = text.find(b"\n", last.end_byte) + 1
+    _, start, end, _ = without_lines(view, first, last)
     around = (text[start : first.start_byte], text[first.end_byte : last.start_byte])
     if any(part.strip() for part in (*around, text[last.end_byte : end])):
         return None
@@ -116,8 +116,7 @@ def _without(view: View, *statements: Node) -> Edit | None:
 
 
 def _statements(view: View) -> list[Node]:
-    body = view.node.child_by_field_name("body")
-    return [one for one in body.named_children if one.type != "comment"] if body is not None else []
+    return [one for one in view.body.named_children if one.type != "comment"] if view.body else []
 
 
 def _freeing(
@@ -174,21 +173,21 @@ def _slice(view: View, statements: Sequence[Node], freeing: Node) -> list[Node] 
     if any(not _is_plain_exit(one) for one in exits):
         return None
     kept = {freeing.id: freeing, **{one.id: one for one in exits}}
-    wanted = {name for one in kept.values() for name in _names(one)}
+    wanted = {name for one in kept.values() for name in names_in(one)}
     while True:
-        more = [one for one in before if one.id not in kept and _sets(one) & wanted]
+        more = [one for one in before if one.id not in kept and names_set_by(one) & wanted]
         if not more:
             break
         for one in more:
             kept[one.id] = one
-            wanted |= _names(one)
+            wanted |= names_in(one)
     for one in kept.values():
         if one.id == freeing.id:
             continue
         if not _is_computed(one):
             return None
     for name in wanted & {local.name for local in view.locals}:
-        sets = [one for one in before if name in _sets(one)]
+        sets = [one for one in before if name in names_set_by(one)]
         values = view.assignments(name)
         if not _is_parameter(view, name) and len(values) != 1:
             return None
@@ -216,37 +215,10 @@ def _is_computed(one: Node) -> bool:
     if any(n.type == "update_expression" for n in below(one)):
         return False
     calls = [n for n in below(one) if n.type == "call_expression"]
-    if any(not _is_pure(called_by(n)) for n in calls):
+    if any(effect_named(called_by(n)) != "nothing" for n in calls):
         return False
     lefts = [n.child_by_field_name("left") for n in below(one) if n.type == "assignment_expression"]
     return all(left is not None and left.type == "identifier" for left in lefts)
-
-
-def _is_pure(name: str) -> bool:
-    return effect_named(name) == "nothing"
-
-
-def _names(one: Node) -> set[str]:
-    return {node_text(n) for n in below(one) if n.type == "identifier"}
-
-
-def _sets(one: Node) -> set[str]:
-    """Return the variables that a statement declares or sets."""
-    if one.type == "declaration":
-        named = [declarator_name(n) for n in one.children_by_field_name("declarator")]
-        named += [
-            declarator_name(n.child_by_field_name("declarator"))
-            for n in one.named_children
-            if n.type == "init_declarator"
-        ]
-        return {node_text(n) for n in named if n is not None}
-    whole = (
-        one.named_children[0] if one.type == "expression_statement" and one.named_children else None
-    )
-    if whole is None or whole.type != "assignment_expression":
-        return set()
-    left = whole.child_by_field_name("left")
-    return {node_text(left)} if left is not None and left.type == "identifier" else set()
 
 
 def _name(context: Context, view: View, name: str) -> str:
@@ -262,31 +234,19 @@ def _name(context: Context, view: View, name: str) -> str:
 
 def _function(view: View, name: str, made: str, kept: Sequence[Node]) -> bytes:
     """Return the new callback, laid out as the old one is."""
-    text = view.text
-    body = view.node.child_by_field_name("body") or view.node
-    start = line_start(text, view.node.start_byte)
-    head = text[start : body.start_byte].decode("utf-8", "surrogateescape").rstrip()
-    before, _, parameters = head.partition(f"{name}(")
-    whole = re.sub(r"\s+", " ", parameters)
-    if "\n" in parameters and len(name) != len(made):
-        # They would not stand below each other any more.
-        parameters = whole
-    first, _, _ = parameters.partition("\n")
-    if len(f"{before}{made}({first}") > 80:
-        width = len(f"{before}{made}(".split("\n")[-1].expandtabs())
-        pad = "\t" * (width // 8) + " " * (width % 8)
-        parameters = f",\n{pad}".join(whole.split(", "))
-    made_head = f"{before}{made}({parameters}\n{{\n"
-    out, last = [], ""
+    body = view.body or view.node
+    start = line_start(view.text, view.node.start_byte)
+    head = view.text[start : body.start_byte].decode("utf-8", "surrogateescape").rstrip()
+    before, _, listed = head.partition(f"{name}(")
+    above, _, line = before.rpartition("\n")
+    parameters = re.sub(r"\s+", " ", listed.removesuffix(")")).split(", ")
+    lines = [*above.splitlines(), called(line, made, tuple(parameters), ""), "{"]
+    last = ""
     for one in kept:
-        piece = text[line_start(text, one.start_byte) : one.end_byte].decode(
-            "utf-8", "surrogateescape"
-        )
-        kind = "if" if one.type == "if_statement" else one.type
-        if last and (
-            kind == "if" or last == "if" or (last == "declaration") != (kind == "declaration")
-        ):
-            out.append("")
-        out.append(piece)
-        last = kind
-    return ("\n" + made_head + "\n".join(out) + "\n}\n").encode("utf-8", "surrogateescape")
+        kinds = {last, one.type}
+        if last and ("if_statement" in kinds or ("declaration" in kinds and len(kinds) > 1)):
+            lines.append("")
+        text = view.text[line_start(view.text, one.start_byte) : one.end_byte]
+        lines.append(text.decode("utf-8", "surrogateescape"))
+        last = one.type
+    return "\n".join(["", *lines, "}", ""]).encode("utf-8", "surrogateescape")

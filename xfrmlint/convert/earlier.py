@@ -20,33 +20,27 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import LOOPS, around, called_by
+from xfrmlint.c.expression import LOOPS, called_by
 from xfrmlint.c.jumps import LEAVING
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
-from xfrmlint.convert.devices import device_in
-from xfrmlint.convert.edits import Edit, Refused
+from xfrmlint.convert.edits import Refused
 from xfrmlint.convert.effects import Effects
-from xfrmlint.convert.ends import End, end_of, is_busy
+from xfrmlint.convert.ends import end_of, is_busy
 from xfrmlint.convert.exits import following, is_jumped_past, taken
-from xfrmlint.convert.fresh import is_fresh, otherwise, plain_exit
-from xfrmlint.convert.handing import handed_down
-from xfrmlint.convert.leaving import Leaving, exit_of
-from xfrmlint.convert.reads import Context, Reads, wrong_devices
+from xfrmlint.convert.fresh import is_fresh, plain_exit
+from xfrmlint.convert.handing import device_at
+from xfrmlint.convert.leaving import Leaving
+from xfrmlint.convert.reads import Context, Reads
 from xfrmlint.convert.same import is_changed, is_set_between, may_be_set, sets_other_state
-from xfrmlint.convert.written import (
-    Written,
-    has_branches,
-    stands_in_branch,
-    without_parentheses,
-)
+from xfrmlint.convert.tested import exit_of
+from xfrmlint.convert.written import Written, has_branches, stands_in_branch, without_parentheses
 from xfrmlint.kernel.functions import effect_named, function_named
-from xfrmlint.program.reach import Reached
 
-_CHOOSES = "ndo_select_queue"
 _OF_PACKET = (PACKET, "struct xfrm_state", "struct xfrm_offload", "struct sec_path")
 _DEEPEST = 3
+_NAME = re.compile(r"[A-Za-z_]\w*")
 _ERROR = re.compile(r"^-\s*E[A-Z0-9]+$")
 
 
@@ -54,32 +48,27 @@ class Spot(NamedTuple):
     """A statement that something can be put in front of, on the way to a read.
 
     guards: what is asked from there to the read. end: that of the reads, and of loops around them.
-    alone: the `if` that has it for its branch, without braces. switches: those around the reads.
+    alone: the `if` that has it for its branch, without braces.
     moved: the read is in a declaration, whose value is given behind the spot.
     """
 
     at: Node
     guards: tuple[Node, ...]
     end: int
-    switches: tuple[Node, ...] = ()
     alone: Node | None = None
     moved: bool = False
 
 
 class Earlier(NamedTuple):
-    """Where the resolver is asked, on what conditions, and how the function leaves."""
+    """Where the resolver is asked, on what conditions, and how the function leaves.
+
+    asked: the reads, with the state and the device as they are written there.
+    """
 
     spot: Spot
     guards: tuple[str, ...]
-    state: str
-    device: str
-    handed: tuple[Edit, ...]
+    asked: Reads
     leaving: Leaving
-
-    @property
-    def end(self) -> End:
-        """How the packet ends there."""
-        return self.leaving.end
 
 
 def asked_earlier(context: Context, found: Reads) -> Earlier | None:
@@ -97,11 +86,6 @@ def asked_earlier(context: Context, found: Reads) -> Earlier | None:
         if earlier is not None:
             return earlier
     return None
-
-
-def only_chooses(way: Reached) -> bool:
-    """Tell whether nobody but the stack's choice of a queue leads to a function."""
-    return bool(way.entries) and all(entry.name == _CHOOSES for entry in way.entries)
 
 
 def _is_tested(one: Written) -> bool:
@@ -124,11 +108,6 @@ def _spots(read: Node, end: int) -> Iterator[Spot]:
             yield from _in_block(node, spot)
             if not _goes_on_above(up, node):
                 return
-        elif up.type == "case_statement":
-            switch = around(up, "switch_statement")
-            if switch is None:
-                return
-            up, spot = switch, spot._replace(switches=(*spot.switches, switch))
         elif not _is_way(up, node, list[Node]()):
             return
         elif _is_alone(up, node):
@@ -210,38 +189,25 @@ def _asked_at(context: Context, found: Reads, spot: Spot) -> Earlier | None:
     guards = [_as_at(view, _bare(guard), span) for guard in spot.guards]
     if not state or not all(guards) or not all(_is_pure(context, view, g) for g in spot.guards):
         return None
-    chosen = _device_at(context, found, span)
-    if chosen is None:
+    device, _ = device_at(context, one, span.start)
+    if device is None or not (device.edits or _are_same(view, _NAME.findall(device.name), span)):
         return None
-    device, handed = chosen
     if is_jumped_past(view, spot.at, found.reads[-1].node.end_byte):
-        return None
-    if not all(_needs_one(context.fate.effects, found, one) for one in spot.switches):
         return None
     if not _is_reached_alike(context, found, spot) or not _may_pass(context, found, span):
         return None
     asked, reader = f"{state} {' '.join(guards)}", context.devices.reader
-    if is_set_between(reader, context.fate.effects, view, span, asked, device):
+    if is_set_between(reader, context.fate.effects, view, span, asked, device.name):
         return None
     statement = found.statement if spot.moved else spot.at
-    moved = replace(found, statement=statement, state=state, device=device)
+    moved = replace(
+        found, statement=statement, state=state, device=device.name, handed=device.edits
+    )
     leaving = _leaving_at(context, moved, spot.at, statement.id == found.statement.id)
     if leaving is None:
         return None
     said = tuple(dict.fromkeys(_joined(guard) for guard in reversed(guards)))
-    return Earlier(spot, said, state, device, handed, leaving)
-
-
-def _device_at(context: Context, found: Reads, span: range) -> tuple[str, tuple[Edit, ...]] | None:
-    """Return the device at work as it is written at a span's start, with what hands it down."""
-    one, view, way = found.first, found.first.view, found.first.site.reached
-    wrong = wrong_devices(context, one)
-    device = device_in(context.devices, view, span.start, way, wrong).text
-    if device:
-        same = _are_same(view, re.findall(r"[A-Za-z_]\w*", device), span)
-        return (device, ()) if same else None
-    down = handed_down(context.devices, context.fate, view, one.site.function, way)
-    return (down.name, down.edits) if down is not None else None
+    return Earlier(spot, said, moved, leaving)
 
 
 def _joined(guard: str) -> str:
@@ -336,24 +302,6 @@ def _is_reached_alike(context: Context, found: Reads, spot: Spot) -> bool:
     return True
 
 
-def _needs_one(effects: Effects, found: Reads, switch: Node) -> bool:
-    """Tell whether a packet needs a handle in each case of a switch, or is not sent."""
-    body = switch.child_by_field_name("body")
-    cases = [c for c in body.named_children if c.type == "case_statement"] if body else []
-    if not any(case.child_by_field_name("value") is None for case in cases):
-        return False
-    for case in cases:
-        if any(case.start_byte <= one.node.start_byte < case.end_byte for one in found.reads):
-            continue
-        value = case.child_by_field_name("value")
-        inside = [c for c in case.named_children if c.type != "comment" and c != value]
-        if inside and not (
-            inside[-1].type in LEAVING and _fails(effects, found.first.view, inside[-1])
-        ):
-            return False
-    return True
-
-
 def _may_pass(context: Context, found: Reads, span: range) -> bool:
     """Tell whether what is done from a place to the reads can as well be done behind the asking."""
     view, effects = found.first.view, context.fate.effects
@@ -368,7 +316,7 @@ def _may_pass(context: Context, found: Reads, span: range) -> bool:
                 return False
             does = {effect.does for effect in made}
             # Who gives a lock back himself leaves no section open.
-            opens = "locks" in does and (effect_named(called_by(node)) or "gives back" not in does)
+            opens = "locks" in does and (effect_named(called_by(node)) or "unlocks" not in does)
             if "" in does or (follows and opens):
                 return False
         if node.type in LEAVING and node.end_byte <= stop and not _fails(effects, view, node):
@@ -431,13 +379,11 @@ def _leaving_at(context: Context, moved: Reads, at: Node, here: bool) -> Leaving
 
     here: whether it is where the handle is read.
     """
-    if only_chooses(moved.first.site.reached):
-        return otherwise(moved)
     try:
         leaving = exit_of(context, moved, later=here)
     except Refused:
         leaving = None
-    if leaving is not None and leaving.behind is None:
+    if leaving is not None:
         return leaving
     if not is_fresh(context.fate.effects, moved.first.view, at):
         return None

@@ -36,8 +36,11 @@ _AROUND = ("subscript_expression", "parenthesized_expression", "pointer_expressi
 _OPERATORS = ("sizeof", "typeof", "__typeof__", "defined", "offsetof", "alignof")
 # Where the bytes of a packet are (struct sk_buff).
 _BYTES = "data"
+_INDEX = re.compile(r"\[[^\[\]]*\]")
 HARMLESS = frozenset({"nothing", "counts", "prepares"})
 ENDS = frozenset({"drops", "consumes"})
+# What gives back what was taken.
+UNDOES = frozenset({"unlocks", "unmaps", "gives back", "puts", "frees", "releases"})
 
 
 class Effect(NamedTuple):
@@ -148,7 +151,7 @@ class Effects:
         for body in self._bodies_of(view, call):
             calls = [one for one in below(body.node) if one.type == "call_expression"]
             does = {effect_named(called_by(one)) for one in calls}
-            if "gives back" in does:
+            if "unlocks" in does:
                 continue
             if "locks" in does or any(
                 not effect_named(called_by(one)) and self.leaves_locked(body, one, depth + 1)
@@ -223,9 +226,12 @@ class Effects:
         return f"{kind.base} {'*' * kind.pointers}".strip() if kind is not None else ""
 
 
-def last_of(target: str) -> str:
-    """Return the member that is changed, whatever it is reached through."""
-    return re.sub(r"\[.*?\]", "", target).replace("->", ".").split(".")[-1].strip(" )")
+def target_of(text: str) -> str:
+    """Return a variable's name, or a member's behind a dot, whatever it is reached through."""
+    while (less := _INDEX.sub("", text)) != text:
+        text = less
+    *above, last = re.split(r"->|\.", text.strip("&*() "))
+    return f".{last}" if above else last
 
 
 def is_own(view: View, target: Node, at: int = -1) -> bool:

@@ -16,7 +16,7 @@ from xfrmlint.c.unit import Place, below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.effects import ENDS, Effects, is_own
-from xfrmlint.convert.exits import label_of, next_of
+from xfrmlint.convert.exits import label_of, names_in, next_of
 from xfrmlint.convert.written import without_parentheses
 
 _BUSY = "NETDEV_TX_BUSY"
@@ -155,7 +155,7 @@ def _sent(effects: Effects, view: View, statement: Node, ended: bool) -> str:
     for call in _calls(statement):
         if effects.ends_packet(view, call):
             continue
-        given = any(_names(one) & words for one in arguments_of(call))
+        given = any(names_in(one) & words for one in arguments_of(call))
         for effect in sorted(effects.of_call(view, call)):
             if not effect.does:
                 return effect.who if ended else f"the packet may have been sent: {effect.who}"
@@ -193,10 +193,6 @@ def _words(view: View) -> set[str]:
         if not more:
             return found
         found |= more
-
-
-def _names(node: Node) -> set[str]:
-    return {node_text(one) for one in below(node) if one.type == "identifier"}
 
 
 def _worth(node: Node) -> set[str]:

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import called_by, outermost
+from xfrmlint.c.expression import arguments_of, called_by, outermost, without_casts
 from xfrmlint.c.jumps import LEAVING, last_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.effects import Effects
-from xfrmlint.convert.written import is_hint, statement_of, without_parentheses
+from xfrmlint.convert.written import statement_of, without_parentheses
 from xfrmlint.kernel.functions import function_named
 
 _ZERO = re.compile(r"^(0[UuLl]*|false|NULL)$")
@@ -114,12 +114,11 @@ def next_of(node: Node) -> Node | None:
     return None
 
 
-def taken(call: Node, value: str) -> Node | None:
+def taken(node: Node, value: str) -> Node | None:
     """Return the branch that is taken for sure if an expression has a value."""
-    found = _decided(call, value)
-    if found is None or not found[1]:
-        return None
-    return found[0].child_by_field_name("consequence")
+    asked = _asked_of(node)
+    holds = _holds(asked, node, variable_of(node), value)
+    return asked.child_by_field_name("consequence") if asked is not None and holds else None
 
 
 def gone_on_with(call: Node, value: str) -> Node | None:
@@ -127,22 +126,15 @@ def gone_on_with(call: Node, value: str) -> Node | None:
 
     None where that hangs on more than the value.
     """
-    found = _decided(call, value)
-    if found is None:
-        statement = statement_of(call)
-        alone = statement.named_children[:1] == [outermost(call)]
-        if alone and statement.type == "expression_statement":
+    statement, name, after = statement_of(call), variable_of(call), _asked_of(call)
+    if after is None and statement.type == "expression_statement":
+        if statement.named_children[:1] == [outermost(call)]:
             # Nobody looks at it.
             return next_of(statement)
-        name = variable_of(call)
+    if after is None:
         after = following(statement) if name else None
-    else:
-        name, after = variable_of(call), found[0]
     while after is not None and after.type == "if_statement":
-        condition = after.child_by_field_name("condition")
-        holds = found[1] if found is not None and after == found[0] else None
-        if holds is None and condition is not None and name:
-            holds = _holds(condition, name, value)
+        holds = _holds(after, call, name, value)
         if holds is None:
             return None
         branch = after.child_by_field_name("consequence" if holds else "alternative")
@@ -150,28 +142,18 @@ def gone_on_with(call: Node, value: str) -> Node | None:
             inside = branch.named_children if branch is not None and not holds else [branch]
             return inside[0] if inside else None
         after = next_of(after)
-    if after is not None and after.type == "switch_statement":
-        return _case_of(after, name, value)
-    return after
+    return after if after is None or after.type != "switch_statement" else None
 
 
-def _case_of(switch: Node, name: str, value: str) -> Node | None:
-    """Return the statement that a switch over a variable comes to with a value."""
-    condition, body = switch.child_by_field_name("condition"), switch.child_by_field_name("body")
-    asked = without_parentheses(condition)
-    if asked is None or body is None or not name or node_text(asked) != name:
-        return None
-    cases = [one for one in body.named_children if one.type == "case_statement"]
-    values = [one.child_by_field_name("value") for one in cases]
-    same = [None if one is None else _same(value, node_text(one)) for one in values]
-    if any(one is not None and known is None for one, known in zip(values, same, strict=True)):
-        return None
-    at = same.index(True) if True in same else values.index(None) if None in values else -1
-    for case, label in list(zip(cases, values, strict=True))[at:] if at >= 0 else ():
-        inside = [c for c in case.named_children if c.type != "comment" and c != label]
-        if inside:
-            return inside[0]
-    return None
+def _asked_of(node: Node) -> Node | None:
+    """Return the `if` that asks an expression; else the one behind the statement that keeps it."""
+    inner, up = node, node.parent
+    while up is not None and not up.type.endswith(("_statement", "declaration")):
+        inner, up = up, up.parent
+    if up is None or up.type == "if_statement":
+        return up if up is not None and up.child_by_field_name("condition") == inner else None
+    after = following(up) if variable_of(node) and inner.parent == statement_of(node) else None
+    return after if after is not None and after.type == "if_statement" else None
 
 
 def variable_of(call: Node) -> str:
@@ -182,33 +164,66 @@ def variable_of(call: Node) -> str:
     left = parent.child_by_field_name("left") or declarator_name(
         parent.child_by_field_name("declarator")
     )
-    if left is None or left.type != "identifier":
+    sign = parent.child_by_field_name("operator")
+    if left is None or left.type != "identifier" or (sign is not None and node_text(sign) != "="):
         return ""
     return node_text(left)
 
 
-def _holds(condition: Node, name: str, value: str) -> bool | None:
-    """Tell whether a condition holds where a variable has a value; None if that is not known."""
-    node = without_parentheses(condition)
-    if node is None:
+def _holds(asked: Node | None, node: Node, name: str, value: str) -> bool | None:
+    """Tell whether a condition holds where an expression, which a variable keeps, has a value.
+
+    asked: an expression, or an `if`. None if it is not known.
+    """
+    if asked is not None and asked.type == "if_statement":
+        asked = asked.child_by_field_name("condition")
+    bare = without_parentheses(asked)
+    if bare is None:
         return None
-    if node_text(node) == name:
+    one = without_casts(bare)
+    if _is_it(one, node, name):
         return _truth(value)
-    if node.type == "unary_expression" and node_text(node).startswith("!"):
-        inner = _holds(node.named_children[-1], name, value)
+    if one.type == "unary_expression" and node_text(one).startswith("!"):
+        inner = _holds(one.named_children[-1], node, name, value)
         return None if inner is None else not inner
-    left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-    if node.type != "binary_expression" or left is None or right is None:
+    if one.type == "call_expression":
+        return _is_error(one, node, name, value)
+    left, right = one.child_by_field_name("left"), one.child_by_field_name("right")
+    if one.type != "binary_expression" or left is None or right is None:
         return None
-    sign = node_text(node.child_by_field_name("operator") or node)
+    sign = node_text(one.child_by_field_name("operator") or one)
     if sign in ("&&", "||"):
-        sides = (_holds(left, name, value), _holds(right, name, value))
+        sides = [_holds(side, node, name, value) for side in (left, right)]
+        if node.type != "identifier" and right.start_byte <= node.start_byte < right.end_byte:
+            # It is asked: so what stands before it did not decide.
+            sides[0] = sign == "&&"
         if (sign == "||") in sides:
             return sign == "||"
         return None if None in sides else sign == "&&"
-    if node_text(left) != name:
+    if _is_it(without_casts(left), node, name):
+        return _compared(value, sign, node_text(right))
+    mirrored = _is_it(without_casts(right), node, name) and sign in ("==", "!=")
+    return _compared(value, sign, node_text(left)) if mirrored else None
+
+
+def _is_it(one: Node, node: Node, name: str) -> bool:
+    return one == node or (name != "" and node_text(one) == name)
+
+
+def _is_error(call: Node, node: Node, name: str, value: str) -> bool | None:
+    """Tell whether IS_ERR() or IS_ERR_OR_NULL() holds for a value: by how that is written."""
+    asks_null = function_named(called_by(call)).is_("error_too")
+    if not (asks_null or called_by(call) == _IS_ERROR):
         return None
-    other = node_text(right)
+    if not any(_is_it(one, node, name) for one in arguments_of(call)):
+        return None
+    if _ERROR.match(value):
+        return True
+    return asks_null if _truth(value) is False else None
+
+
+def _compared(value: str, sign: str, other: str) -> bool | None:
+    """Tell whether a constant compares to another as it is asked."""
     if sign in ("==", "!="):
         same = _same(value, other)
         return None if same is None else same == (sign == "==")
@@ -233,91 +248,6 @@ def _is_below(value: str) -> bool | None:
     if _NEGATIVE.match(value):
         return True
     return False if _ZERO.match(value) or _TRUE.match(value) else None
-
-
-def _decided(call: Node, value: str) -> tuple[Node, bool] | None:
-    """Return the `if` that an expression's value decides, and whether its condition holds."""
-    holds = _truth(value)
-    if holds is None:
-        return None
-    node, now = call, holds
-    parent = node.parent
-    while parent is not None:
-        if parent.type == "argument_list" and parent.parent is not None and is_hint(parent.parent):
-            node = parent.parent
-        elif _asks_for_error(parent):
-            # Whether it is one is told by how it is written; NULL is none.
-            is_error = _ERROR.match(value) is not None or (not holds and _asks_null(parent))
-            if not is_error and holds:
-                return None
-            node, now = parent.parent or parent, is_error
-        elif parent.type in ("parenthesized_expression", "cast_expression"):
-            node = parent
-        elif parent.type == "unary_expression" and node_text(parent).startswith("!"):
-            node, now = parent, not now
-        elif parent.type == "binary_expression":
-            result = _compared(parent, node, value, now)
-            if result is None:
-                return None
-            node, now = parent, result
-        else:
-            break
-        parent = node.parent
-    if parent is None or parent.type != "if_statement":
-        return _assigned(call, value)
-    return parent, now
-
-
-def _asks_for_error(listed: Node) -> bool:
-    """Tell whether arguments are those of IS_ERR() or IS_ERR_OR_NULL()."""
-    call = listed.parent if listed.type == "argument_list" else None
-    return call is not None and (called_by(call) == _IS_ERROR or _asks_null(listed))
-
-
-def _asks_null(listed: Node) -> bool:
-    call = listed.parent
-    return call is not None and function_named(called_by(call)).is_("error_too")
-
-
-def _compared(binary: Node, operand: Node, value: str, now: bool) -> bool | None:
-    """Return what a binary expression is if one operand of it is known."""
-    sign = node_text(binary.child_by_field_name("operator") or binary)
-    left = binary.child_by_field_name("left")
-    right = binary.child_by_field_name("right")
-    is_right = right is not None and right.id == operand.id
-    if sign == "||":
-        return True if now else None
-    if sign == "&&":
-        # The call was made, so what stands before it holds.
-        return now if is_right or not now else None
-    other = left if is_right else right
-    if sign in ("==", "!=") and other is not None and _ZERO.match(node_text(other)):
-        return now == (sign == "!=")
-    if sign == "<" and left is not None and left.id == operand.id and right is not None:
-        return bool(_NEGATIVE.match(value)) if node_text(right) == "0" else None
-    return None
-
-
-def _assigned(call: Node, value: str) -> tuple[Node, bool] | None:
-    """Return what is decided by the test that follows `ret = f();` at once."""
-    parent = outermost(call).parent
-    if parent is None or parent.type not in ("assignment_expression", "init_declarator"):
-        return None
-    left = parent.child_by_field_name("left") or declarator_name(
-        parent.child_by_field_name("declarator")
-    )
-    statement = statement_of(parent)
-    after = following(statement)
-    if left is None or left.type != "identifier" or after is None or after.type != "if_statement":
-        return None
-    if statement.type not in ("expression_statement", "declaration"):
-        return None
-    tested = [
-        one
-        for one in below(after.child_by_field_name("condition") or after)
-        if one.type == "identifier" and node_text(one) == node_text(left)
-    ]
-    return _decided(tested[0], value) if len(tested) == 1 else None
 
 
 def _truth(value: str) -> bool | None:

@@ -207,21 +207,11 @@ class Fate:
 
 def _is_returned(call: Node) -> bool:
     """Tell whether a call's result is returned, at once or by way of a variable."""
-    whole = outermost(call)
-    up = whole.parent
-    if up is None or up.type == "return_statement":
-        return up is not None
-    if up.type not in ("assignment_expression", "init_declarator"):
+    up, name = outermost(call).parent, variable_of(call)
+    after = following(statement_of(call)) if name else up
+    if after is None or after.type != "return_statement":
         return False
-    statement = statement_of(up)
-    after = following(statement)
-    left = up.child_by_field_name("left") or up.child_by_field_name("declarator")
-    if left is None or after is None or after.type != "return_statement":
-        return False
-    return any(
-        without_parentheses(one) is not None and node_text(one) == node_text(left)
-        for one in after.named_children
-    )
+    return not name or [node_text(one) for one in after.named_children] == [name]
 
 
 def _packet(view: View, call: Node) -> str:

@@ -11,17 +11,18 @@ from typing import NamedTuple
 
 from xfrmlint.analysis.analyse import Analysis, analyse
 from xfrmlint.analysis.tabulate import Analysed
-from xfrmlint.c.expression import arguments_of, around, called_by, outermost
-from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.expression import arguments_of, around, called_by
+from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.convert.edits import Edit, Refused, files_of
-from xfrmlint.convert.exits import following
+from xfrmlint.convert.exits import following, variable_of
 from xfrmlint.convert.layout import line_start
-from xfrmlint.convert.leaving import branch_of, exit_of
+from xfrmlint.convert.leaving import branch_of
 from xfrmlint.convert.plan import Piece, pieces_of
 from xfrmlint.convert.proof import findings_of, gets_right
 from xfrmlint.convert.reads import Context, Reads
+from xfrmlint.convert.tested import exit_of
 from xfrmlint.convert.written import Written, indent_of, statement_of
 from xfrmlint.findings import Finding, identity
 from xfrmlint.git.overlay import Overlay
@@ -157,14 +158,9 @@ def _test(context: Context, site: Site) -> Edit | None:
         return None
     if called_by(call) != context.contract.asks:
         return None
-    value = outermost(call)
-    up = value.parent
-    if up is None or up.type not in ("assignment_expression", "init_declarator"):
-        return None
-    kept = up.child_by_field_name("left") or declarator_name(up.child_by_field_name("declarator"))
-    statement = statement_of(up)
+    kept, statement = variable_of(call), statement_of(call)
     at = following(statement)
-    if kept is None or kept.type != "identifier" or at is None or value.next_sibling == ",":
+    if not kept or at is None:
         return None
     if statement.type not in ("declaration", "expression_statement"):
         return None
@@ -174,9 +170,9 @@ def _test(context: Context, site: Site) -> Edit | None:
         leaving = exit_of(context, Reads((one,), statement, state, device, ()))
     except Refused:
         return None
-    if leaving.behind is not None or leaving.edits:
+    if leaving.edits:
         return None
     indent = indent_of(view, at).decode()
-    text = f"{indent}if (!{node_text(kept)})" + branch_of(leaving.kept, indent) + "\n\n"
+    text = f"{indent}if (!{kept})" + branch_of(leaving.kept, indent) + "\n\n"
     start = line_start(view.text, at.start_byte)
     return Edit(view.path, start, start, text.encode("utf-8", "surrogateescape"))

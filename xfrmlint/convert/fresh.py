@@ -12,12 +12,12 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import LOOPS
+from xfrmlint.c.expression import LOOPS, above
 from xfrmlint.c.jumps import LEAVING, last_in
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import DEVICE, XMIT
-from xfrmlint.convert.effects import CHANGES, HARMLESS, Effects, last_of
+from xfrmlint.contract.words import DEVICE
+from xfrmlint.convert.effects import CHANGES, HARMLESS, UNDOES, Effects, target_of
 from xfrmlint.convert.ends import End, end_of, is_busy
 from xfrmlint.convert.exits import (
     gone_on_with,
@@ -27,17 +27,18 @@ from xfrmlint.convert.exits import (
     packet_in,
     statements_on,
 )
-from xfrmlint.convert.leaving import Leaving
+from xfrmlint.convert.leaving import Leaving, means_the_same
 from xfrmlint.convert.live import missing_on, place_of
 from xfrmlint.convert.reads import Context, Reads
 from xfrmlint.convert.telling import told_by_result
+from xfrmlint.convert.undone import is_left_before
 
 _SENT = "netdev_tx_t"
 _XMIT = "ndo_start_xmit"
 _MORE = b"xmit_more"
 _COUNTS = ("adds", "drops")
 # What an exit does that drops a packet, and undoes what was done by then.
-_DROPPING = HARMLESS | {*_COUNTS, "gives back", "puts", "frees", "releases"}
+_DROPPING = HARMLESS | UNDOES | {*_COUNTS}
 # What a function returns where it fails, as its type has it; the first that its callers notice.
 _FAILED = {"int": ("-EINVAL",), "bool": ("false", "true")}
 
@@ -47,29 +48,13 @@ def is_fresh(effects: Effects, view: View, at: Node) -> bool:
 
     What is done in a branch that leaves is done on another way.
     """
-    if any(up.type in LOOPS for up in _above(at)):
+    if any(up.type in LOOPS for up in above(at)):
         return False
     for node in below(view.body or view.node):
         if node.type in CHANGES and node.start_byte < at.start_byte:
-            if not effects.words(view, node) <= HARMLESS and not _is_left(node, at):
+            if not effects.words(view, node) <= HARMLESS and not is_left_before(view, node, at):
                 return False
     return True
-
-
-def _above(node: Node) -> Iterator[Node]:
-    while node.parent is not None and node.type != "function_definition":
-        node = node.parent
-        yield node
-
-
-def _is_left(node: Node, at: Node) -> bool:
-    """Tell whether a node stands in a branch that does not come to a statement."""
-    for up in _above(node):
-        if up.start_byte <= at.start_byte < up.end_byte:
-            return False
-        if _is_leaving_branch(up):
-            return True
-    return False
 
 
 def _is_leaving_branch(node: Node) -> bool:
@@ -77,27 +62,6 @@ def _is_leaving_branch(node: Node) -> bool:
     above = node.parent
     branch = above.child_by_field_name("consequence") if above is not None else None
     return branch == node and last_in(node) in LEAVING
-
-
-def otherwise(found: Reads) -> Leaving | None:
-    """Return how a function that only chooses a queue does without a handle: as at its end.
-
-    Who sends the packet ends it, if it has none.
-    """
-    view = found.first.view
-    inside = view.body.named_children if view.body is not None else []
-    last = inside[-1] if inside else None
-    if last is None or last.type != "return_statement" or not last.named_child_count:
-        return None
-    for one in below(last):
-        if one.type == "identifier":
-            local = view.local(node_text(one), one.start_byte)
-            if local is not None and (local.parameter < 0 or view.assignments(local.name)):
-                return None
-    if any(read.node.start_byte >= last.start_byte for read in found.reads):
-        return None
-    end = End(False, "", view.place(last.start_byte), "the packet is not freed")
-    return Leaving([node_text(last)], end, [], None)
 
 
 def plain_exit(context: Context, found: Reads) -> Leaving | None:
@@ -110,10 +74,11 @@ def plain_exit(context: Context, found: Reads) -> Leaving | None:
             continue
         at = found.statement
         fits = missing_on(view, kept[0], place_of(at), at) is None
+        fits &= branch.start_byte > at.start_byte or means_the_same(view, branch, at)
         fits &= is_always_there(context.devices.reader, view, kept)
         if fits and end.ended and not end.why and not is_busy(end):
             if _is_plain(effects, view, kept[0]):
-                return Leaving([node_text(one) for one in kept], end, [], None)
+                return Leaving([node_text(one) for one in kept], end, [])
         # Who drops a packet there may do something for it that has to be done here, too.
         does = set[str]().union(*(effects.words(view, one) for one in statements_on(view, kept[0])))
         others |= "drops" in does and (not fits or bool(does - _DROPPING))
@@ -130,7 +95,7 @@ def _exits(view: View) -> Iterator[Node]:
 def _is_plain(effects: Effects, view: View, first: Node) -> bool:
     """Tell whether an exit counts, drops and returns; what was counted down is given back."""
     changed = {
-        last_of(effect.who)
+        target_of(effect.who)
         for one in below(view.body or view.node)
         if one.type in CHANGES and _is_before_exit(one)
         for effect in effects.of(view, one)
@@ -146,14 +111,16 @@ def _is_plain(effects: Effects, view: View, first: Node) -> bool:
             if one.type == "assignment_expression" and sign is not None:
                 if node_text(sign) not in ("=", "+="):
                     return False
-        if any(e.does == "adds" and last_of(e.who) in changed for e in effects.of(view, statement)):
+        if any(
+            e.does == "adds" and target_of(e.who) in changed for e in effects.of(view, statement)
+        ):
             return False
     return True
 
 
 def _is_before_exit(change: Node) -> bool:
     """Tell whether a change is made on the way, not where the function leaves."""
-    for up in _above(change):
+    for up in above(change):
         if up.type == "labeled_statement" or _is_leaving_branch(up):
             return False
         before = up.prev_named_sibling
@@ -182,34 +149,15 @@ def _made(context: Context, found: Reads) -> Leaving | None:
         lines = [f"dev_kfree_skb_any({packet});", "return NETDEV_TX_OK;"]
         if "stats" in reader.types.fields_named(DEVICE, view.path):
             lines.insert(0, f"{found.device}->stats.tx_dropped++;")
-        return Leaving(lines, End(True, "NETDEV_TX_OK", place), [], None)
+        return Leaving(lines, End(True, "NETDEV_TX_OK", place), [])
     if (result.base, result.pointers) == ("void", 0):
         return told_by_result(context, view, function)
-    if (result.base, result.pointers) == ("int", 0) and _consumes(context, found):
-        return Leaving(
-            [f"dev_kfree_skb_any({packet});", "return -EINVAL;"],
-            End(True, "-EINVAL", place),
-            [],
-            None,
-        )
     values = ("NULL",) if result.pointers == 1 else _FAILED.get(result.base, ())
     for value in values if result.pointers < 2 else ():
         end = context.fate.of_value(view, function, value, place)
         if end.ended and not end.why and _callers_only_drop(context, function, value):
-            return Leaving([f"return {value};"], end, [], None)
+            return Leaving([f"return {value};"], end, [])
     return None
-
-
-def _consumes(context: Context, found: Reads) -> bool:
-    """Tell whether the core hands a function a packet to send, and it frees what it can't send."""
-    one, slot = found.first, context.contract.slot(XMIT)
-    view, incoming = one.view, context.fate.graph.incoming(one.site.function)
-    doors = {entry.name for entry in incoming.entries}
-    if not slot or doors != {slot} or incoming.edges or incoming.doubts:
-        return False
-    packet = packet_in(view)
-    frees = "drops" in context.fate.effects.words(view, view.body or view.node)
-    return frees and packet != "" and not view.assignments(packet)
 
 
 def _is_door(context: Context, function: FunctionName) -> bool:

@@ -21,6 +21,8 @@ from xfrmlint.convert.devices import device_in, given
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.fate import Fate
 from xfrmlint.convert.layout import columns, free_name, line_start
+from xfrmlint.convert.reads import Context
+from xfrmlint.convert.written import Written
 from xfrmlint.kernel.doors import CONTROL
 from xfrmlint.kernel.places import vendor
 from xfrmlint.program.devices import Devices
@@ -96,6 +98,19 @@ def _device(devices: Devices, view: View, before: int, way: Reached) -> str:
     """Return the device in reach of a caller; what a callback is given is its own."""
     text = given(devices, view) if way.context == CONTROL else ""
     return text or device_in(devices, view, before, way).text
+
+
+def device_at(context: Context, one: Written, before: int) -> tuple[Handed | None, str]:
+    """Return the device at work as a function can write it before an offset; else why it can't.
+
+    One that the judge has found wrong in the function is none.
+    """
+    function, way = one.site.function, one.site.reached
+    wrong = {text for name, text in context.without if name == function.name}
+    device = device_in(context.devices, one.view, before, way, wrong)
+    if device.text:
+        return Handed(device.text, ()), ""
+    return handed_down(context.devices, context.fate, one.view, function, way), device.why
 
 
 class Named(NamedTuple):

@@ -32,6 +32,12 @@ def line_start(text: bytes, offset: int) -> int:
     return text.rfind(b"\n", 0, offset) + 1
 
 
+def without_lines(view: View, first: Node, last: Node) -> Edit:
+    """Return the edit that takes away the lines from one statement to another."""
+    end = view.text.find(b"\n", last.end_byte) + 1
+    return Edit(view.path, line_start(view.text, first.start_byte), end, b"")
+
+
 def with_comment(view: View, statement: Node) -> Node:
     """Return the comment that stands on the line above a statement, else the statement."""
     before = statement.prev_named_sibling

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from tree_sitter import Node
 
 from xfrmlint.c.expression import called_by
-from xfrmlint.c.unit import below, declarator_name
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 from xfrmlint.convert.edits import Edit, Reason, Refused
-from xfrmlint.convert.layout import line_start
-from xfrmlint.convert.written import statement_of
+from xfrmlint.convert.layout import line_start, without_lines
+from xfrmlint.convert.written import is_declared, statement_of
 from xfrmlint.kernel.functions import function_named
 
 
@@ -40,12 +40,10 @@ def left_over(view: View, edits: Sequence[Edit], names: Iterable[str]) -> list[E
 
 def _without(view: View, statement: Node) -> Edit:
     """Return the edit that takes the lines of a statement away."""
-    start = line_start(view.text, statement.start_byte)
-    end = view.text.find(b"\n", statement.end_byte) + 1
-    if view.text[:start].rstrip(b"\n").endswith(b"{") and view.text[end : end + 1] == b"\n":
-        # The line between declarations and statements.
-        end += 1
-    return Edit(view.path, start, end, b"")
+    gone = without_lines(view, statement, statement)
+    # The line between declarations and statements goes, too.
+    last = view.text[: gone.start].rstrip(b"\n").endswith(b"{")
+    return gone._replace(end=gone.end + (last and view.text[gone.end : gone.end + 1] == b"\n"))
 
 
 def _has_lines(view: View, statement: Node) -> bool:
@@ -63,20 +61,16 @@ def _is_gone(node: Node, edits: Sequence[Edit]) -> bool:
 
 def _is_use(node: Node) -> bool:
     """Tell whether a variable's name stands there for its value: not declared, and not set."""
-    if node.type != "identifier":
+    if node.type != "identifier" or is_declared(node):
         return False
-    parent = node.parent
-    while parent is not None and parent.type.endswith("declarator"):
-        if parent.type == "init_declarator":
-            named = declarator_name(parent.child_by_field_name("declarator"))
-            return named is None or named.id != node.id
-        parent = parent.parent
-    if parent is None or parent.type == "declaration":
-        return False
-    if parent.type != "assignment_expression" or parent.parent is None:
-        return True
-    left = parent.child_by_field_name("left")
-    return left is None or left.id != node.id or parent.parent.type != "expression_statement"
+    up = node.parent
+    return (
+        up is None
+        or up.type != "assignment_expression"
+        or up.child_by_field_name("left") != node
+        or up.parent is None
+        or up.parent.type != "expression_statement"
+    )
 
 
 def _is_plain(statement: Node) -> bool:

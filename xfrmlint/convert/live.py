@@ -16,10 +16,10 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.jumps import LEAVING
-from xfrmlint.c.unit import below, declarator_name, node_text
+from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.convert.exits import following, label_of, next_of
-from xfrmlint.convert.written import without_parentheses
+from xfrmlint.convert.written import is_declared, names_set_by
 
 _NULL = ("NULL", "0")
 # What does not look at a value.
@@ -54,7 +54,7 @@ def missing_on(view: View, first: Node, at: int, read: Node) -> Missing | None:
         if not sure and not _is_filled(view, name, at):
             later = [v for v in view.assignments(name) if v not in values]
             return Missing(name, view.place(later[0].start_byte).line if later else 0)
-        if sure and node_text(sure[-1]) in _NULL and local.type.pointers and _is_followed(node):
+        if sure and node_text(sure[-1]) in _NULL and local.type.pointers:
             return Missing(name, view.place(sure[-1].start_byte).line)
     return None
 
@@ -90,7 +90,7 @@ def _looked_at(view: View, first: Node) -> Iterator[Node]:
                 if node.type == "identifier" and node_text(node) not in known:
                     if view.local(node_text(node), node.start_byte) and _is_used(node):
                         yield node
-            known |= _set_by(at)
+            known |= names_set_by(at)
             jumps = [one for one in below(at) if one.type == "goto_statement"]
             ways += [(label_of(view, node_text(j.named_children[0])), known) for j in jumps]
             at = None if at.type in LEAVING else next_of(at)
@@ -98,33 +98,12 @@ def _looked_at(view: View, first: Node) -> Iterator[Node]:
 
 def _is_used(node: Node) -> bool:
     """Tell whether a name stands there for its value: not declared, not set, not measured."""
-    inner, up = node, node.parent
-    if up is None or up.type in _SIZES:
+    up = node.parent
+    if up is None or up.type in _SIZES or is_declared(node):
         return False
-    if up.type == "assignment_expression":
-        sign, left = up.child_by_field_name("operator"), up.child_by_field_name("left")
-        return not (left == inner and sign is not None and node_text(sign) == "=")
-    while up is not None and up.type.endswith("declarator"):
-        if up.type == "init_declarator":
-            return up.child_by_field_name("declarator") != inner
-        inner, up = up, up.parent
-    return up is not None and up.type != "declaration"
-
-
-def _set_by(statement: Node) -> set[str]:
-    """Return the variables that a statement sets whatever comes."""
-    inner = statement.named_children[0] if statement.named_child_count else None
-    if statement.type == "declaration":
-        named = [
-            declarator_name(c.child_by_field_name("declarator") or c)
-            for c in statement.children_by_field_name("declarator")
-        ]
-        return {node_text(one) for one in named if one is not None}
-    if statement.type == "expression_statement" and inner is not None:
-        left = inner.child_by_field_name("left")
-        if inner.type == "assignment_expression" and left is not None:
-            return {node_text(left)} if left.type == "identifier" else set()
-    return set()
+    sign, left = up.child_by_field_name("operator"), up.child_by_field_name("left")
+    is_set = up.type == "assignment_expression" and left == node
+    return not (is_set and sign is not None and node_text(sign) == "=")
 
 
 def _encloses(value: Node, at: int) -> bool:
@@ -156,35 +135,3 @@ def _is_filled(view: View, name: str, at: int) -> bool:
         if given and _encloses(node, at):
             return True
     return False
-
-
-def _is_followed(node: Node) -> bool:
-    """Tell whether a pointer is followed, or given away, where nobody has asked for NULL."""
-    name, inner, up = node_text(node), node, node.parent
-    follows = up is not None and (
-        up.type in ("field_expression", "subscript_expression", "argument_list")
-        or (up.type == "pointer_expression" and node_text(up).startswith("*"))
-    )
-    while follows and up is not None and up.type != "function_definition":
-        condition = up.child_by_field_name("condition")
-        if condition is not None and condition.id != inner.id and _asks(condition, name):
-            return False
-        left = up.child_by_field_name("left")
-        if up.type == "binary_expression" and left is not None and left.id != inner.id:
-            if node_text(up.children[1]) == "&&" and _asks(left, name):
-                return False
-        inner, up = up, up.parent
-    return follows
-
-
-def _asks(condition: Node, name: str) -> bool:
-    bare = without_parentheses(condition)
-    if bare is None:
-        return False
-    if bare.type == "binary_expression":
-        sides = [bare.child_by_field_name(side) for side in ("left", "right")]
-        sign = node_text(bare.children[1])
-        if sign == "!=":
-            return name in {node_text(one) for one in sides if one is not None}
-        return sign == "&&" and any(_asks(one, name) for one in sides if one is not None)
-    return node_text(bare) == name

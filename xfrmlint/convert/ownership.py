@@ -1,6 +1,5 @@
 """A driver's look at xso's devices, turned to the device that it is asked for."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -9,9 +8,9 @@ from xfrmlint.c.expression import around, called_by, given_to, outermost
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
 from xfrmlint.convert.devices import device_in, given
-from xfrmlint.convert.edits import Edit, edited
+from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.handing import handed_down
-from xfrmlint.convert.layout import line_start
+from xfrmlint.convert.layout import without_lines
 from xfrmlint.convert.reads import Context
 from xfrmlint.convert.written import Written, refuse, statement_of
 from xfrmlint.kernel.functions import effect_named
@@ -33,6 +32,8 @@ def turned(context: Context, one: Written, read_elsewhere: bool) -> Turned:
     read_elsewhere: whether the driver reads xso.dev at all.
     """
     site, contract = one.site, context.contract
+    if around(one.node, "conditional_expression") is not None:
+        refuse(site, f"xso.{site.field} is chosen, or not: both would be one device then")
     whole = _net_of(one.node)
     if whole is not None:
         text = f"xs_net({node_text(one.state)})"
@@ -77,9 +78,7 @@ def _handed(context: Context, one: Written) -> Turned:
     if down is None:
         refuse(site, f"xso.{site.field} is read, and {_out_of_reach(context, one)}")
     if declaration is not None:
-        text = one.view.text
-        start = line_start(text, declaration.start_byte)
-        edit = Edit(one.path, start, text.find(b"\n", declaration.end_byte) + 1, b"")
+        edit = without_lines(one.view, declaration, declaration)
     else:
         edit = Edit(one.path, one.node.start_byte, one.node.end_byte, down.name.encode())
     does = f"{site.function.name}() is handed its device, and does not take xso.{site.field} for it"
@@ -148,50 +147,11 @@ def _left_out(context: Context, one: Written, read_elsewhere: bool) -> Turned:
     made = bool(values) and all(effect_named(called_by(value)) == "takes" for value in values)
     if not alone or not made or read_elsewhere or statement.type != "expression_statement":
         refuse(one.site, f"xso.{one.site.field} is written, which is its owner's")
-    start = line_start(one.view.text, statement.start_byte)
-    end = one.view.text.find(b"\n", statement.end_byte) + 1
     does = f"{one.site.function.name}() does not set xso.{one.site.field}, which nobody reads"
-    return Turned(one, (Edit(one.path, start, end, b""),), does)
+    return Turned(one, (without_lines(one.view, statement, statement),), does)
 
 
 def _net_of(node: Node) -> Node | None:
     """Return the call of dev_net() that a device is given to."""
     given = given_to(node)
     return given.call if given is not None and given.name == _NET else None
-
-
-def folded(turns: Sequence[Turned]) -> list[Turned]:
-    """Return turned accesses, a choice between two that are now the same being none any more.
-
-    x->xso.real_dev ? x->xso.real_dev : x->xso.dev      ->      dev
-    """
-    kept = list(turns)
-    for turn in turns:
-        choice = around(turn.one.node, "conditional_expression")
-        inside = [t for t in kept if choice is not None and _stands_in(t, turn.one.path, choice)]
-        if choice is None or len(inside) < 2 or any(len(t.edits) != 1 for t in inside):
-            continue
-        whole = choice.parent if choice.parent is not None else choice
-        if whole.type != "parenthesized_expression":
-            whole = choice
-        edits = [t.edits[0] for t in inside]
-        sides = [
-            _turned_text(turn.one, side, edits)
-            for name in ("condition", "consequence", "alternative")
-            if (side := choice.child_by_field_name(name)) is not None
-        ]
-        if len(set(sides)) == 1 and all(e.start < e.end for e in edits):
-            fold = Edit(turn.one.path, whole.start_byte, whole.end_byte, sides[0])
-            kept = [t._replace(edits=(fold,)) if t in inside else t for t in kept]
-    return kept
-
-
-def _stands_in(turn: Turned, path: str, node: Node) -> bool:
-    return turn.one.path == path and node.start_byte <= turn.one.node.start_byte < node.end_byte
-
-
-def _turned_text(one: Written, node: Node, edits: Sequence[Edit]) -> bytes:
-    start = node.start_byte
-    inside = [e for e in edits if start <= e.start and e.end <= node.end_byte]
-    moved = [Edit(e.path, e.start - start, e.end - start, e.text) for e in inside]
-    return edited(one.view.text[start : node.end_byte], moved)

@@ -11,20 +11,18 @@ from xfrmlint.analysis.tabulate import Analysed
 from xfrmlint.c.macros import Macro
 from xfrmlint.c.unit import node_text
 from xfrmlint.contract.words import HANDLE, OWNER, PINNED
+from xfrmlint.convert.against import misplaced, zero_handles
 from xfrmlint.convert.deferred import Deferred, deferred
-from xfrmlint.convert.earlier import only_chooses
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.fate import Fate
-from xfrmlint.convert.installed import misplaced
 from xfrmlint.convert.leftover import left_over
 from xfrmlint.convert.order import is_dropped_before
-from xfrmlint.convert.ownership import Turned, folded, turned
+from xfrmlint.convert.ownership import Turned, turned
 from xfrmlint.convert.promise import promised
 from xfrmlint.convert.reads import Context
 from xfrmlint.convert.resolving import Converted, converted
 from xfrmlint.convert.through import macro_at, reads_of, without_use
 from xfrmlint.convert.written import Written, written
-from xfrmlint.convert.zero import zero_handles
 from xfrmlint.program.access import Accesses
 from xfrmlint.program.devices import Devices
 from xfrmlint.program.sites import RESOLVE, Site
@@ -61,6 +59,18 @@ def names_of_drivers(analysis: Analysis) -> tuple[list[str], list[str]]:
     """Return the lower drivers and the uppers of a tree, by the module on the net_device."""
     lower = {one.group for one in analysis.drivers if one.role == "lower"}
     return sorted(lower), sorted({one.group for one in analysis.drivers} - lower)
+
+
+def drivers_at(analysis: Analysis, path: str) -> list[str]:
+    """Return the drivers, by the module on the net_device, that have files at or below a path."""
+    found = set()
+    for part in analysis.parts:
+        for one in part.drivers:
+            own = one.table.place.path
+            files = [own, *part.graph.reader.universe.files(own)]
+            if any(file == path or file.startswith(f"{path}/") for file in files):
+                found.add(one.group)
+    return sorted(found)
 
 
 def plan_of(
@@ -197,9 +207,6 @@ class _Planner:
             late = sites[one.function]
             if one.left is None or any(is_dropped_before(self.reader, late, e) for e in ended):
                 continue
-            if only_chooses(late.reached) and ended:
-                # The same packet is sent then, and ends there.
-                continue
             text = f"{one.left.text}: a packet goes on without its handle"
             self.reasons.append(one.left._replace(text=text))
 
@@ -214,7 +221,7 @@ class _Planner:
             seen.setdefault((site.place.path, site.place.line * 1000 + site.place.column), site)
         reads = any("read" in s.access for s in found)
         placed = self._all(seen.values(), lambda site: written(self.reader, site))
-        return folded(self._all(placed, lambda one: turned(self.context, one, reads)))
+        return self._all(placed, lambda one: turned(self.context, one, reads))
 
     def _all(self, some: Iterable[S], make: Callable[[S], T]) -> list[T]:
         made = []

@@ -1,10 +1,8 @@
-"""The promise to resolve, set where an ops table is filled: in its initializer, or as code runs.
+"""The promise to resolve, set in the initializer of an ops table.
 
 .flags = 0,                        ->   .flags = F,
 .flags = OTHER,                         .flags = OTHER | F,
 { .xdo_dev_state_add = add }            { .xdo_dev_state_add = add, .flags = F }
-ops->xdo_dev_state_add = add;           ops->xdo_dev_state_add = add;
-ops->flags = 0;                         ops->flags = F;
 """
 
 import re
@@ -17,15 +15,12 @@ from xfrmlint.c.unit import below, node_text
 from xfrmlint.contract.words import OPS, RESOLVE, Contract
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.layout import columns, line_start
-from xfrmlint.convert.written import is_alone, statement_of
 from xfrmlint.program.drivers import Driver
 from xfrmlint.program.ops import Table
 
 _TAB = 8
 _WIDTH = 80
 _NONE = re.compile(r"^0[UuLl]*$")
-# Flags that are the same whenever they are set.
-_CONSTANT = re.compile(r"^[A-Z0-9_()|<\sULul]+$")
 # What needs no parentheses beside another flag.
 _FLAGS = re.compile(r"^[\w()]+(\s*\|\s*[\w()]+)*$")
 
@@ -41,7 +36,7 @@ def promised(reader: Reader, contract: Contract, driver: Driver) -> Edit:
         _refuse(table, "the tree has no flag by which a driver promises to resolve")
     entries = _entries(item.node, symbol) if item is not None else []
     if not entries:
-        return _as_it_runs(reader, table, name, flag)
+        _refuse(table, f"{symbol} is not filled by an initializer that is written out")
     changed = _changed(reader, path, symbol, name, flag)
     if changed is not None:
         raise Refused(changed)
@@ -87,58 +82,6 @@ def _behind(path: str, text: bytes, last: Node, name: str, flag: str) -> Edit:
     return Edit(path, at, at, f"{'' if comma else ','}{made}".encode())
 
 
-def _as_it_runs(reader: Reader, table: Table, name: str, flag: str) -> Edit:
-    """Return the edit that sets the flag in a table that a function fills, member by member."""
-    symbol, place = table.symbol, min(one.place for one in table.callbacks)
-    why = f"{symbol} is not filled by an initializer that is written out"
-    path, unit = place.path, reader.corpus.unit(place.path)
-    offset = unit.offset(place.line, place.column)
-    item = unit.item_at(offset)
-    first = _assigned_at(item.node, offset) if item is not None else None
-    if item is None or first is None or item.kind != "function":
-        _refuse(table, why)
-    filled = [unit.offset(one.place.line, one.place.column) for one in table.callbacks]
-    if any(c.place.path != path for c in table.callbacks) or not all(
-        item.start <= one < item.end for one in filled
-    ):
-        _refuse(table, f"{symbol} is filled by several functions")
-    base = node_text(first.named_children[0].child_by_field_name("argument") or first)
-    written = re.compile(rf"\b{re.escape(symbol)}\s*(\[[^]]*\])?\s*(\.|->)\s*{name}\b".encode())
-    places = [
-        (file, found.start())
-        for file in dict.fromkeys([path, *reader.universe.files(path)])
-        for found in written.finditer(reader.corpus.plain(file))
-    ]
-    stores = [
-        one
-        for one in below(item.node)
-        if one.type == "assignment_expression"
-        and node_text(one.child_by_field_name("left") or one)
-        in (f"{base}.{name}", f"{base}->{name}")
-    ]
-    if len(places) != len(stores) or len(stores) > 1:
-        _refuse(table, f"the {name} of {symbol} change as the driver runs")
-    if not stores:
-        _refuse(table, f"{why}, and its {name} are not set where its callbacks are")
-    value, sign = stores[0].child_by_field_name("right"), stores[0].child_by_field_name("operator")
-    block, others = statement_of(stores[0]).parent, statement_of(first).parent
-    same = block is not None and others is not None and block.id == others.id
-    same &= not is_alone(statement_of(stores[0]), stores[0])
-    same &= value is not None and bool(_CONSTANT.match(node_text(value)))
-    if value is None or sign is None or node_text(sign) != "=" or not same:
-        _refuse(table, f"the {name} of {symbol} change as the driver runs")
-    return _joined(path, value, flag)
-
-
-def _assigned_at(node: Node, offset: int) -> Node | None:
-    """Return the assignment whose left side has a name at an offset."""
-    for one in below(node):
-        left = one.child_by_field_name("left") if one.type == "assignment_expression" else None
-        if left is not None and left.start_byte <= offset < left.end_byte:
-            return one if left.type == "field_expression" else None
-    return None
-
-
 def _changed(reader: Reader, path: str, symbol: str, name: str, flag: str) -> Reason | None:
     """Return where a table's flags are set or cleared as the driver runs."""
     written = rf"~\s*\(?\s*{flag}\b|\b{symbol}\s*(\[[^]]*\])?\.{name}\s*[&|]?=(?!=)"
@@ -147,27 +90,15 @@ def _changed(reader: Reader, path: str, symbol: str, name: str, flag: str) -> Re
         if found is not None:
             line = reader.corpus.plain(file).count(b"\n", 0, found.start()) + 1
             return Reason(file, line, f"the {name} of {symbol} change as the driver runs")
-    return _lost_in_copy(reader, path, symbol, name)
+    return _lost_in_copy(reader, path, symbol)
 
 
-def _lost_in_copy(reader: Reader, path: str, symbol: str, name: str) -> Reason | None:
-    """Return where the flags of a table are set that may be a copy of another one's."""
-    own = reader.near(symbol, path)
-    if all(view.kind != "function" or _is_put_up(node) for view, node in own):
-        return None
-    for view, node in reader.near(name, path):
-        target = node.parent if node.type == "field_identifier" else None
-        up = target.parent if target is not None else None
-        if target is None or up is None or up.type != "assignment_expression":
-            continue
-        sign, left = up.child_by_field_name("operator"), up.child_by_field_name("left")
-        kind = reader.types.of(target.child_by_field_name("argument"), view)
-        if left != target or sign is None or node_text(sign) == "|=":
-            continue
-        if kind is not None and kind.base == OPS:
+def _lost_in_copy(reader: Reader, path: str, symbol: str) -> Reason | None:
+    """Return where a table is copied: whether the copy keeps its flags is not looked for."""
+    for view, node in reader.near(symbol, path):
+        if view.kind == "function" and not _is_put_up(node):
             place = view.place(node.start_byte)
-            why = f"{symbol} is copied, and the {name} of a copy are set as the driver runs"
-            return Reason(place.path, place.line, why)
+            return Reason(place.path, place.line, f"{symbol} is copied: with its flags, or not?")
     return None
 
 

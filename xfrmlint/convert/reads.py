@@ -25,7 +25,7 @@ class Context(NamedTuple):
 class Reads:
     """The reads of a function. statement: the one with the first. device: that is at work.
 
-    handed: the edits by which callers hand that down. more: what else the function needs.
+    handed: the edits by which callers hand that down.
     """
 
     reads: tuple[Written, ...]
@@ -33,13 +33,7 @@ class Reads:
     state: str
     device: str
     handed: tuple[Edit, ...]
-    more: tuple[Edit, ...] = ()
 
     @property
     def first(self) -> Written:
         return self.reads[0]
-
-
-def wrong_devices(context: Context, one: Written) -> set[str]:
-    """Return the devices that the judge has found wrong in a site's function."""
-    return {text for function, text in context.without if function == one.site.function.name}

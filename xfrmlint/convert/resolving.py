@@ -2,36 +2,24 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import called_by, outermost
+from xfrmlint.c.expression import above, around, outermost
 from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
-from xfrmlint.convert.devices import device_in
-from xfrmlint.convert.earlier import Earlier, asked_earlier
+from xfrmlint.convert.earlier import Earlier, Spot, asked_earlier
 from xfrmlint.convert.edits import Edit, Reason, Refused, edited
 from xfrmlint.convert.ends import End
-from xfrmlint.convert.exits import (
-    exits_before,
-    following,
-    is_jumped_past,
-    taken,
-)
-from xfrmlint.convert.handing import handed_down
-from xfrmlint.convert.layout import (
-    called,
-    declared,
-    free_name,
-    line_start,
-    with_comment,
-)
-from xfrmlint.convert.leaving import branch_of, exit_of, is_decided, tested_by
+from xfrmlint.convert.exits import exits_before, following, is_jumped_past, taken, variable_of
+from xfrmlint.convert.handing import device_at
+from xfrmlint.convert.layout import called, declared, free_name, line_start, with_comment
+from xfrmlint.convert.leaving import Leaving, branch_of
 from xfrmlint.convert.leftover import left_over
-from xfrmlint.convert.reads import Context, Reads, wrong_devices
+from xfrmlint.convert.reads import Context, Reads
 from xfrmlint.convert.same import is_pointed_to, is_set_between
+from xfrmlint.convert.tested import exit_of, is_decided, tested_by
 from xfrmlint.convert.through import callback_about_field
 from xfrmlint.convert.written import (
     Written,
@@ -42,7 +30,6 @@ from xfrmlint.convert.written import (
     statement_of,
     without_parentheses,
 )
-from xfrmlint.kernel.functions import function_named
 
 _NAMES = ("handle", "lower_handle", "sa_handle", "xfrm_handle")
 _LOOPS = ("for_statement", "while_statement", "do_statement", "switch_statement")
@@ -69,35 +56,28 @@ def converted(context: Context, reads: Sequence[Written]) -> Converted:
     state = node_text(first.state)
     _refuse_control(context, first)
     _refuse_forms(ordered, state)
-    more = _not_const(first, state)
+    if _is_const(first, state):
+        refuse(first.site, f"{state} is const, and the resolver takes a state that is not")
     try:
-        return _where_it_is_read(context, ordered, state, more)
+        return _where_it_is_read(context, ordered, state)
     except Refused as refused:
-        found = Reads(tuple(ordered), statement_of(first.node), state, "", (), more)
+        found = Reads(tuple(ordered), statement_of(first.node), state, "", ())
         earlier = asked_earlier(context, found)
         if earlier is None:
             raise refused
         return _in_front(context, found, earlier)
 
 
-def _where_it_is_read(
-    context: Context, ordered: Sequence[Written], state: str, more: tuple[Edit, ...]
-) -> Converted:
+def _where_it_is_read(context: Context, ordered: Sequence[Written], state: str) -> Converted:
     """Convert a function at the statement that reads the handle first. Raises Refused."""
     first = ordered[0]
     statement = statement_of(first.node)
     _refuse_place(ordered, statement, state)
     _refuse_others(context, ordered, statement, state)
-    before, way = statement.start_byte, first.site.reached
-    wrong = wrong_devices(context, first)
-    device, handed = device_in(context.devices, first.view, before, way, wrong), ()
-    if device.text:
-        found = Reads(tuple(ordered), statement, state, device.text, handed, more)
-    else:
-        down = handed_down(context.devices, context.fate, first.view, first.site.function, way)
-        if down is None:
-            refuse(first.site, device.why)
-        found = Reads(tuple(ordered), statement, state, down.name, down.edits, more)
+    device, why = device_at(context, first, statement.start_byte)
+    if device is None:
+        refuse(first.site, why)
+    found = Reads(tuple(ordered), statement, state, device.name, device.edits)
     if len(ordered) == 1 and first.is_handle and (_is_test(first.node) or _is_returned(first)):
         return _in_place(context, found)
     if len(ordered) == 1 and first.is_handle and _tested_variable(found) is not None:
@@ -152,27 +132,6 @@ def _refuse_others(context: Context, reads: Sequence[Written], statement: Node, 
         refuse(first.site, f"{state} may be another state at a later read of the handle")
 
 
-def _not_const(one: Written, state: str) -> tuple[Edit, ...]:
-    """Return the edit that makes a state no const one, which the resolver does not take."""
-    if not _is_const(one, state):
-        return ()
-    why = f"{state} is const, and the resolver takes a state that is not"
-    local = one.view.local(state, one.node.start_byte)
-    values = one.view.assignments(state)
-    if local is None or local.parameter >= 0 or local.value is None or len(values) != 1:
-        refuse(one.site, why)
-    if any(is_pointed_to(name) for name in one.view.occurrences(state)):
-        refuse(one.site, f"{why}; its address is taken, and who is given that may take none else")
-    if not function_named(called_by(local.value)).is_("state"):
-        refuse(one.site, why)
-    declaration = statement_of(local.value)
-    found = re.search(rb"\bconst\s+", declaration.text or b"")
-    if found is None or len(declaration.children_by_field_name("declarator")) != 1:
-        refuse(one.site, why)
-    start = declaration.start_byte
-    return (Edit(one.path, start + found.start(), start + found.end(), b""),)
-
-
 def _is_const(one: Written, name: str) -> bool:
     head = one.view.text[one.view.node.start_byte : one.node.start_byte]
     word = re.escape(name.encode("utf-8", "surrogateescape"))
@@ -181,29 +140,24 @@ def _is_const(one: Written, name: str) -> bool:
 
 def _is_for_some(node: Node, statement: Node) -> bool:
     """Tell whether a statement comes to a read only if something else in it holds."""
-    up = node.parent
-    while up is not None and node.id != statement.id:
+    for up in above(node):
+        if node.id == statement.id:
+            return False
+        sign, asked = up.child_by_field_name("operator"), up.child_by_field_name("left")
         if up.type == "conditional_expression":
-            condition = up.child_by_field_name("condition")
-            if condition is not None and condition.id != node.id:
-                return True
-        sign, right = up.child_by_field_name("operator"), up.child_by_field_name("right")
-        if sign is not None and node_text(sign) in ("&&", "||"):
-            if right is not None and right.id == node.id:
-                return True
-        node, up = up, up.parent
+            asked = up.child_by_field_name("condition")
+        elif sign is None or node_text(sign) not in ("&&", "||"):
+            asked = None
+        if asked is not None and asked.id != node.id:
+            return True
+        node = up
     return False
 
 
 def _is_pointed_to(node: Node) -> bool:
     """Tell whether an access is what & is put before, or what sizeof() is asked of."""
-    up = node.parent
-    while up is not None and up.type == "parenthesized_expression":
-        up = up.parent
-    return up is not None and (
-        up.type == "sizeof_expression"
-        or (up.type == "pointer_expression" and node_text(up).startswith("&"))
-    )
+    measured = around(node.parent, "sizeof_expression", "call_expression", "expression_statement")
+    return is_pointed_to(node) or (measured is not None and measured.type == "sizeof_expression")
 
 
 def _is_test(node: Node) -> bool:
@@ -256,46 +210,19 @@ def _asked(context: Context, found: Reads) -> Edit:
     return Edit(one.path, node.start_byte, node.end_byte, made)
 
 
-def _reads_as(found: Reads, name: str) -> list[Edit]:
-    """Return the edits that put a variable in place of each read."""
-    return [
-        Edit(one.path, one.span.start_byte, one.span.end_byte, one.made_of(name))
-        for one in found.reads
-    ]
-
-
 def _tested_variable(found: Reads) -> Node | None:
     """Return where the next statement tests a variable that does nothing but keep the handle."""
-    statement = found.statement
-    after = following(statement)
+    statement, name = found.statement, variable_of(found.first.span)
+    after, kept = following(statement), outermost(found.first.span).parent
+    if not name or kept is None or kept.parent != statement:
+        return None
+    if len(statement.children_by_field_name("declarator")) > 1:
+        return None
     if after is None or after.type != "if_statement":
         return None
-    inner = statement.named_children[0] if statement.named_child_count else None
-    if statement.type == "declaration":
-        made = statement.children_by_field_name("declarator")
-        inner = made[0] if len(made) == 1 and made[0].type == "init_declarator" else None
-    elif statement.type != "expression_statement":
-        return None
-    if inner is None or inner.type not in ("assignment_expression", "init_declarator"):
-        return None
-    sign = inner.child_by_field_name("operator")
-    left = inner.child_by_field_name("left") or declarator_name(
-        inner.child_by_field_name("declarator")
-    )
-    value = inner.child_by_field_name("right") or inner.child_by_field_name("value")
-    span = found.first.span
-    while value is not None and value.id != span.id:
-        if value.type not in ("cast_expression", "parenthesized_expression"):
-            return None
-        value = value.named_children[-1]
-    if left is None or left.type != "identifier" or value is None:
-        return None
-    if sign is not None and node_text(sign) != "=":
-        return None
     for one in below(after.child_by_field_name("condition") or after):
-        if one.type == "identifier" and node_text(one) == node_text(left):
-            if taken(one, "0") is not None:
-                return one
+        if one.type == "identifier" and node_text(one) == name and taken(one, "0") is not None:
+            return one
     return None
 
 
@@ -320,101 +247,64 @@ def _in_variable(context: Context, found: Reads) -> Converted:
 
 def _in_local(context: Context, found: Reads) -> Converted:
     """Convert several reads, or a value that is used: one local, resolved and tested once."""
-    one, view = found.first, found.first.view
-    if stands_in_branch(context.devices.reader, view, one.node):
+    one, first = found.first, found.first.node
+    if stands_in_branch(context.devices.reader, one.view, first):
         refuse(one.site, "the handle is read in a branch of an #if of its function")
-    kept, after = _kept_among_declarations(found), following(found.statement)
-    if kept and after is not None:
-        return _tested_local(context, found, kept, [], [_asked(context, found)], [], after)
-    name = free_name(view, _NAMES)
-    if not name:
-        refuse(one.site, "no name for the handle is free")
-    edits, moved, at = _placed(found, _reads_as(found, name))
-    edits.append(declared(view, f"unsigned long {name};", edits))
-    indent = indent_of(view, at).decode()
+    is_declaration = found.statement.type == "declaration"
+    after = following(found.statement) if is_declaration else None
+    spot = Spot(after or found.statement, (), 0, moved=is_declaration)
+    made = _Made(context, found, spot)
     guard = _guard(found)
-    value = called(
-        f"{indent}{name} = {guard}",
-        context.contract.asks,
-        context.contract.arguments(found.state, found.device),
-        " : 0;" if guard else ";",
-    )
-    return _tested_local(context, found, name, [value], edits, moved, at)
-
-
-def _kept_among_declarations(found: Reads) -> str:
-    """Return the variable that is the handle, if others are computed from it as it is declared."""
-    statement, view, span = found.statement, found.first.view, found.first.span
-    made = [c for c in statement.named_children if c.type == "init_declarator"]
-    after = following(statement)
-    if statement.type != "declaration" or len(made) != 1 or len(found.reads) != 1 or after is None:
-        return ""
-    name = node_text(made[0].child_by_field_name("declarator") or made[0])
-    if made[0].child_by_field_name("value") != span or not found.first.is_handle:
-        return ""
-    local = view.local(name, made[0].end_byte)
-    if local is None or (local.type.base, local.type.pointers) != ("unsigned long", 0):
-        return ""
-    between = range(statement.end_byte, after.start_byte)
-    is_used = any(one.start_byte in between for one in view.occurrences(name))
-    return name if is_used and len(view.assignments(name)) == 1 else ""
-
-
-def _tested_local(
-    context: Context,
-    found: Reads,
-    name: str,
-    lines: list[str],
-    edits: list[Edit],
-    moved: Sequence[str],
-    at: Node,
-) -> Converted:
-    """Convert reads whose handle a local has: it is tested, by the driver or by what is added.
-
-    lines: what is put before a statement already. moved: what follows the test there.
-    """
-    one, view = found.first, found.first.view
-    indent, end = indent_of(view, at).decode(), End(True, "", view.place(0))
-    does = f"resolves the handle for {found.device} once"
     tested = next((r.node for r in found.reads if r.is_handle and is_decided(r.node)), None)
     if tested is not None and statement_of(tested).id != found.statement.id:
         tested = None
-    if tested is None and any(_is_test(r.node) for r in found.reads[:1]):
-        end = End(False, "", view.place(one.node.start_byte), "the test of the handle has no exit")
-    elif tested is not None:
-        end, more = tested_by(context, found, tested)
-        edits += more
-        does += ", for its test and for what follows"
-    elif any(_is_for_some(r.node, found.statement) for r in found.reads[:1]):
-        refuse(one.site, "the handle is read for some of the packets that come to the test")
+    if tested is None and not _is_test(first):
+        if guard or _is_for_some(first, found.statement):
+            refuse(one.site, "the handle is read for some of the packets that come to the test")
+        earlier = Earlier(spot, (), found, exit_of(context, found))
+        return _in_front(context, found, earlier)
+    does = f"resolves the handle for {found.device} once"
+    if tested is None:
+        place = one.view.place(first.start_byte)
+        end, more = End(False, "", place, "the test of the handle has no exit"), list[Edit]()
     else:
-        leaving = exit_of(context, found)
-        end = leaving.end
-        edits += leaving.edits
-        does += ", and tests it"
-        if any(edit.path != view.path or not _is_within(edit, view.node) for edit in leaving.edits):
-            does += "; its callers leave where there is none"
-        lines += [f"{indent}if (!{name})" + branch_of(leaving.kept, indent), ""]
-        if leaving.behind is not None:
-            return _done(found, [*edits, _put_behind(view, leaving.behind, lines)], does, end)
-        at = at if moved else with_comment(view, at)
-    lines += [f"{indent}{text}" for text in moved]
-    start = line_start(view.text, at.start_byte)
-    made = "\n".join(lines) + "\n"
-    edits.append(Edit(view.path, start, start, made.encode("utf-8", "surrogateescape")))
-    return _done(found, edits, does, end)
+        end, more = tested_by(context, found, tested)
+        does += ", for its test and for what follows"
+    lines = [made.asked(made.indent, guard)]
+    return _done(found, [*made.edits("", lines), *more], does, end)
 
 
-def _is_within(edit: Edit, node: Node) -> bool:
-    return node.start_byte <= edit.start < node.end_byte
+class _Made:
+    """A local that takes the place of reads, with its value, set in front of a statement."""
 
+    def __init__(self, context: Context, found: Reads, spot: Spot) -> None:
+        self.contract, self.found = context.contract, found
+        self.view = found.first.view
+        self.name = free_name(self.view, _NAMES)
+        if not self.name:
+            refuse(found.first.site, "no name for the handle is free")
+        reads = [
+            Edit(one.path, one.span.start_byte, one.span.end_byte, one.made_of(self.name))
+            for one in found.reads
+        ]
+        self.reads, self.moved, self.at = reads, list[str](), spot.at
+        if spot.moved:
+            self.reads, self.moved, self.at = _placed(found, reads)
+        self.indent = indent_of(self.view, self.at).decode()
 
-def _put_behind(view: View, exit_: Node, lines: Sequence[str]) -> Edit:
-    """Return the edit that puts lines behind a statement."""
-    at = view.text.find(b"\n", exit_.end_byte) + 1
-    blank = view.text[at : view.text.find(b"\n", at)].strip() == b""
-    made = "\n".join(["", *lines[: -1 if blank else None]]) + "\n"
-    return Edit(view.path, at, at, made.encode("utf-8", "surrogateescape"))
+    def asked(self, indent: str, guard: str = "") -> str:
+        """Return the assignment of what the resolver has."""
+        arguments = self.contract.arguments(self.found.state, self.found.device)
+        before, after = f"{indent}{self.name} = {guard}", " : 0;" if guard else ";"
+        return called(before, self.contract.asks, arguments, after)
+
+    def edits(self, value: str, lines: Sequence[str], more: Sequence[Edit] = ()) -> list[Edit]:
+        """Return the edits that put lines in front of the statement. value: the local's first."""
+        start = line_start(self.view.text, self.at.start_byte)
+        moved = [f"{self.indent}{text}" for text in self.moved]
+        made = "\n".join([*lines, *moved, ""]).encode("utf-8", "surrogateescape")
+        found = [*self.reads, *more, Edit(self.view.path, start, start, made)]
+        return [*found, declared(self.view, f"unsigned long {self.name}{value};", found)]
 
 
 def _placed(found: Reads, reads: list[Edit]) -> tuple[list[Edit], list[str], Node]:
@@ -448,42 +338,42 @@ def _placed(found: Reads, reads: list[Edit]) -> tuple[list[Edit], list[str], Nod
 
 
 def _in_front(context: Context, found: Reads, earlier: Earlier) -> Converted:
-    """Convert reads whose handle is asked for earlier, where the function can still leave."""
-    one, view = found.first, found.first.view
-    name = free_name(view, _NAMES)
-    if not name:
-        refuse(one.site, "no name for the handle is free")
-    text = f"unsigned long {name}{' = 0' if earlier.guards else ''};"
-    asked = context.contract.asks, context.contract.arguments(earlier.state, earlier.device)
-    at, edits, moved = earlier.spot.at, _reads_as(found, name), list[str]()
-    if earlier.spot.moved:
-        edits, moved, at = _placed(found, edits)
-    elif earlier.spot.alone is None:
-        at = with_comment(view, at)
-    indent = indent_of(view, at).decode()
-    inner = indent + "\t" * bool(earlier.guards)
-    lines = [called(f"{inner}{name} = ", *asked, ";"), f"{inner}if (!{name})"]
-    lines[-1] += branch_of(earlier.leaving.kept, inner)
+    """Convert reads whose handle is asked for where the function can leave, there or earlier."""
+    view, spot, leaving = found.first.view, earlier.spot, earlier.leaving
+    made = _Made(context, earlier.asked, spot)
+    if spot.alone is None and not spot.moved:
+        made.at = with_comment(view, made.at)
+    inner = made.indent + "\t" * bool(earlier.guards)
+    lines = [made.asked(inner), f"{inner}if (!{made.name})" + branch_of(leaving.kept, inner)]
     if earlier.guards:
-        lines = [f"{indent}if ({' && '.join(earlier.guards)}) {{", *lines, f"{indent}}}"]
-    start = line_start(view.text, at.start_byte)
-    lines += ["", *(f"{indent}{text}" for text in moved)]
-    made = "\n".join(lines) + "\n"
-    edits += earlier.leaving.edits
-    edits.append(Edit(view.path, start, start, made.encode("utf-8", "surrogateescape")))
-    if earlier.spot.alone is not None:
-        edits += _braces(view, earlier.spot.alone, at)
-    if earlier.state != found.state:
-        words = re.findall(r"[A-Za-z_]\w*", found.state)
-        edits += left_over(view, edits, dict.fromkeys(words))
-    edits.append(declared(view, text, edits))
-    here = earlier.spot.alone is not None or earlier.spot.at.id == found.statement.id
-    when = "" if here else ", before anything is done that it had to undo"
-    does = f"resolves the handle for {earlier.device} once{when}, and tests it"
-    if earlier.leaving.edits:
+        lines = [f"{made.indent}if ({' && '.join(earlier.guards)}) {{", *lines, f"{made.indent}}}"]
+    here = spot.alone is not None or spot.at.id == found.statement.id
+    here |= spot.moved and not earlier.guards
+    behind = not earlier.guards and not here and _stands_behind(made.at, leaving)
+    start = line_start(view.text, made.at.start_byte)
+    if behind and not view.text[:start].endswith(b"\n\n"):
+        lines.insert(0, "")
+    more = [*leaving.edits]
+    if spot.alone is not None:
+        more += _braces(view, spot.alone, made.at)
+    edits = made.edits(" = 0" if earlier.guards else "", [*lines, ""], more)
+    if earlier.asked.state != found.state:
+        edits += left_over(view, edits, dict.fromkeys(re.findall(r"[A-Za-z_]\w*", found.state)))
+    when = "" if here or behind else ", before anything is done that it had to undo"
+    does = f"resolves the handle for {earlier.asked.device} once{when}, and tests it"
+    if any(edit.path != view.path or not _is_within(edit, view.node) for edit in leaving.edits):
         does += "; its callers leave where there is none"
-    found = replace(found, device=earlier.device, handed=earlier.handed)
-    return _done(found, edits, does, earlier.end)
+    return _done(earlier.asked, edits, does, leaving.end)
+
+
+def _is_within(edit: Edit, node: Node) -> bool:
+    return node.start_byte <= edit.start < node.end_byte
+
+
+def _stands_behind(at: Node, leaving: Leaving) -> bool:
+    """Tell whether a statement, or its comment, follows the exit that is taken."""
+    before = at.prev_named_sibling
+    return before is not None and leaving.branch is not None and before == leaving.branch.parent
 
 
 def _braces(view: View, around: Node, branch: Node) -> list[Edit]:
@@ -525,5 +415,5 @@ def _done(found: Reads, edits: list[Edit], does: str, end: End) -> Converted:
         does += ", which its callers hand down"
     if one.alias:
         edits = [*edits, *left_over(one.view, edits, [one.alias])]
-    made = (*edits, *found.handed, *found.more)
+    made = (*edits, *found.handed)
     return Converted(name, found.device, made, f"{name}() {does}", ends, left)

@@ -17,7 +17,7 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
-from xfrmlint.convert.effects import CHANGES, Effect, Effects, last_of
+from xfrmlint.convert.effects import CHANGES, Effect, Effects, target_of
 
 # What has the state of a packet be another one.
 _OTHER_STATE = re.compile(
@@ -51,7 +51,7 @@ def is_set_between(
         if node.start_byte not in span or node.end_byte > span.stop:
             continue
         if node.type == "pointer_expression" and node_text(node).startswith("&"):
-            if last_of(node_text(node)) in members:
+            if target_of(node_text(node)).lstrip(".") in members:
                 return True
         if node.type not in CHANGES:
             continue
@@ -68,7 +68,7 @@ def is_set_between(
 def _sets(effect: Effect, node: Node, members: set[str]) -> bool:
     """Tell whether a member is changed."""
     if effect.does in ("sets", "adds"):
-        return last_of(effect.who) in members
+        return target_of(effect.who).lstrip(".") in members
     return effect.does == "changes" and bool(members & set(_NAME.findall(node_text(node))))
 
 

@@ -61,7 +61,7 @@ def told_by_result(context: Context, view: View, function: FunctionName) -> Leav
             return None
         edits += made
     end = End(True, "false", view.place(view.node.start_byte))
-    return Leaving(["return false;"], end, list(dict.fromkeys(edits)), None)
+    return Leaving(["return false;"], end, list(dict.fromkeys(edits)))
 
 
 def _has_another_name(context: Context, function: FunctionName) -> bool:

@@ -8,18 +8,17 @@ import re
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import LOOPS, arguments_of, bare, called_by
-from xfrmlint.c.jumps import JUMPS, last_in
+from xfrmlint.c.expression import LOOPS, above, arguments_of, around, bare, called_by
+from xfrmlint.c.jumps import LEAVING, last_in, last_statement
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
-from xfrmlint.convert.effects import CHANGES, HARMLESS, Effect, Effects
-from xfrmlint.convert.exits import names_in, statements_on
+from xfrmlint.convert.effects import CHANGES, HARMLESS, UNDOES, Effect, Effects, target_of
+from xfrmlint.convert.exits import label_of, statements_on
 from xfrmlint.kernel.functions import effect_named
 
 _TAKEN = frozenset({"takes", "maps", "locks", "holds", ""})
-# What an exit of a caller has to undo.
-_OWED = frozenset({"maps", "locks", "accounts"})
-_GIVEN_BACK = frozenset({"gives back", "puts", "frees", "releases"})
+# What an exit of a caller has to undo, and what does that; nothing if nothing can.
+_OWED = {"maps": "unmaps", "locks": "unlocks", "accounts": "nothing can"}
 # What an exit does for the reason that it is taken for.
 _OF_ITS_OWN = frozenset(
     {
@@ -31,7 +30,6 @@ _OF_ITS_OWN = frozenset(
 _STORES = frozenset({"sets", "adds"})
 _COPIED = ("identifier", "field_expression", "subscript_expression")
 _SETTING = ("call_expression", "assignment_expression", "update_expression", "init_declarator")
-_INDEX = re.compile(r"\[[^\[\]]*\]")
 # An exit for that something could not be had.
 OTHERS = "is for what could not be had there"
 _PARTS = ("if_statement", "else_clause", "for_statement", "while_statement", "switch_statement")
@@ -85,16 +83,16 @@ def owed_at(effects: Effects, view: View, statement: Node, branch: Node) -> str:
         if not does:
             continue
         later = [n for n in calls if n.start_byte > call.start_byte]
-        if _is_left_before(call, statement) or any(
-            _gives_back(effects, view, one, does) for one in later
-        ):
+        if is_left_before(view, call, statement):
+            continue
+        if any(_OWED[does] in effects.words(view, one) for one in later):
             continue
         exit_ = statements_on(view, branch)
         ends = bool(exit_) and last_in(exit_[-1]) == "return_statement"
         if not ends and _loop(call) != _loop(statement):
             # The next turn goes on with it.
             continue
-        if not any(_gives_back(effects, view, one, does) for one in exit_):
+        if not any(_OWED[does] in effects.words(view, one) for one in exit_):
             return f"{called_by(call)}()"
     return ""
 
@@ -110,21 +108,18 @@ def _owes(effects: Effects, view: View, call: Node) -> str:
     return does if does in _OWED else ""
 
 
-def _gives_back(effects: Effects, view: View, node: Node, does: str) -> bool:
-    """Tell whether a piece of a function gives back what another has done, a word of _OWED."""
-    return does != "accounts" and any(
-        effect.does == "gives back" and (does == "maps") == ("unmap" in effect.who)
-        for effect in effects.of(view, node)
-    )
-
-
-def _is_left_before(call: Node, statement: Node) -> bool:
-    """Tell whether a call stands in a branch that does not come to a statement."""
-    up = call.parent
-    while up is not None and not up.start_byte <= statement.start_byte < up.end_byte:
-        if last_in(up) in JUMPS:
+def is_left_before(view: View, node: Node, statement: Node) -> bool:
+    """Tell whether a node stands in a branch of an `if` that does not come to a statement."""
+    for up in above(node):
+        if up.start_byte <= statement.start_byte < up.end_byte:
+            return False
+        last = last_statement(up) if up.type == "compound_statement" else up
+        branch = up.parent.child_by_field_name("consequence") if up.parent is not None else None
+        if branch != up or last is None or last.type not in LEAVING:
+            continue
+        label = label_of(view, re.sub(r"^goto\s+|\s*;$", "", node_text(last)))
+        if label is None or label.start_byte > statement.start_byte:
             return True
-        up = up.parent
     return False
 
 
@@ -148,7 +143,7 @@ def why_not_as_asked(
     undone = set().union(*(effects.words(view, one) for one in statements_on(view, branch)))
     if other and undone & _OF_ITS_OWN:
         return "does more than to drop the packet"
-    if undone & _GIVEN_BACK and not _is_taken_on_all_ways(effects, view, statement):
+    if undone & UNDOES and not _is_taken_on_all_ways(effects, view, statement):
         return "gives back what is taken on some ways alone"
     return ""
 
@@ -167,7 +162,7 @@ def asked_for(effects: Effects, view: View, condition: Node) -> frozenset[Effect
     while names != last:
         last = names
         for node, found in before:
-            made = [effect for effect in found if _target(effect.who) in last]
+            made = [effect for effect in found if target_of(effect.who) in last]
             value = _value_of(node)
             if not made:
                 continue
@@ -181,23 +176,6 @@ def asked_for(effects: Effects, view: View, condition: Node) -> frozenset[Effect
     return does
 
 
-def is_set_anew(view: View, effect: Effect, before: int) -> bool:
-    """Tell whether what is stored to was set by the function itself before, for this packet alone.
-
-    first->flags = 0; if (example_tso(first) < 0) goto drop; which does first->flags |= ...
-    """
-    body = view.body
-    for statement in body.named_children if body is not None else ():
-        one = statement.named_children[0] if statement.named_child_count else statement
-        left, right = one.child_by_field_name("left"), one.child_by_field_name("right")
-        if one.type != "assignment_expression" or left is None or one.end_byte > before:
-            continue
-        plain = node_text(one.child_by_field_name("operator") or one) == "="
-        if plain and effect.does in _STORES and node_text(left) == effect.who:
-            return right is not None and effect.who not in node_text(right)
-    return False
-
-
 def _value_of(node: Node) -> Node | None:
     """Return what is assigned in a node, or what a variable begins with there."""
     return node.child_by_field_name("right" if node.type == "assignment_expression" else "value")
@@ -206,7 +184,7 @@ def _value_of(node: Node) -> Node | None:
 def _looked_at(node: Node) -> frozenset[str]:
     """Return the variables and the members that an expression looks at."""
     places = [one for one in below(node) if one.type in ("identifier", "field_expression")]
-    return frozenset(_target(node_text(one)) for one in places)
+    return frozenset(target_of(node_text(one)) for one in places)
 
 
 def _set_by(effects: Effects, view: View, node: Node) -> list[Effect]:
@@ -222,14 +200,6 @@ def _set_by(effects: Effects, view: View, node: Node) -> list[Effect]:
     return [Effect("adds" if counts and not plain else "sets", node_text(target))]
 
 
-def _target(text: str) -> str:
-    """Return a variable's name, or a member's behind a dot, whatever it is reached through."""
-    while (less := _INDEX.sub("", text)) != text:
-        text = less
-    *above, last = re.split(r"->|\.", text.strip("&*() "))
-    return f".{last}" if above else last
-
-
 def _is_taken_on_all_ways(effects: Effects, view: View, statement: Node) -> bool:
     """Tell whether all that is taken before a statement is taken on each way to it."""
     for node in below(view.node):
@@ -237,11 +207,9 @@ def _is_taken_on_all_ways(effects: Effects, view: View, statement: Node) -> bool
             continue
         if not {effect.does for effect in effects.of_call(view, node)} & _TAKEN:
             continue
-        up = node.parent
-        while up is not None and up.type != "function_definition":
-            if up.type in _PARTS and not up.start_byte <= statement.start_byte < up.end_byte:
-                return False
-            up = up.parent
+        apart = [up for up in above(node) if up.type in _PARTS]
+        if any(not up.start_byte <= statement.start_byte < up.end_byte for up in apart):
+            return False
     return True
 
 
@@ -274,36 +242,7 @@ def is_in_loop(node: Node) -> bool:
     return _loop(node) >= 0
 
 
-def is_of_turns(view: View, branch: Node, statement: Node) -> bool:
-    """Tell whether an exit is one for any turn of the loop in which a statement is done.
-
-    What it is taken for is computed anew in each turn from what changes: it has to undo what the
-    turns before have done, as it may be the tenth that leaves.
-    """
-    asked, loop = branch.parent, _loop(branch)
-    condition = asked.child_by_field_name("condition") if asked is not None else None
-    if condition is None or loop < 0 or loop != _loop(statement):
-        return False
-    for name in names_in(condition):
-        for value in view.assignments(name):
-            if _loop(value) == loop and any(_turns(view, word, loop) for word in names_in(value)):
-                return True
-    return False
-
-
-def _turns(view: View, name: str, loop: int) -> bool:
-    """Tell whether a variable of a function is counted on by a loop."""
-    return any(
-        node.parent is not None and node.parent.type == "update_expression" and _loop(node) == loop
-        for node in view.occurrences(name)
-    )
-
-
 def _loop(node: Node) -> int:
     """Return the start of the innermost loop around a node, or -1."""
-    up = node.parent
-    while up is not None:
-        if up.type in LOOPS:
-            return up.start_byte
-        up = up.parent
-    return -1
+    loop = around(node.parent, *LOOPS)
+    return loop.start_byte if loop is not None else -1

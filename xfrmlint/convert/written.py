@@ -7,7 +7,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, bare, called_by, given_to
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import XSO
 from xfrmlint.convert.edits import Reason, Refused
@@ -181,6 +181,28 @@ def without_parentheses(node: Node | None) -> Node | None:
 def is_hint(node: Node) -> bool:
     """Tell whether a node is a call of likely() or unlikely()."""
     return node.type == "call_expression" and called_by(node) in ("likely", "unlikely")
+
+
+def names_set_by(statement: Node) -> set[str]:
+    """Return the variables that a statement declares, or the one that it sets whatever comes."""
+    if statement.type == "declaration":
+        named = map(declarator_name, statement.children_by_field_name("declarator"))
+        return {node_text(one) for one in named if one is not None}
+    inner = statement.named_children[0] if statement.named_child_count else None
+    if statement.type != "expression_statement" or inner is None:
+        return set()
+    left = inner.child_by_field_name("left") if inner.type == "assignment_expression" else None
+    return {node_text(left)} if left is not None and left.type == "identifier" else set()
+
+
+def is_declared(name: Node) -> bool:
+    """Tell whether a name stands where its variable is declared."""
+    inner, up = name, name.parent
+    while up is not None and up.type.endswith("declarator"):
+        if up.type == "init_declarator" and up.child_by_field_name("declarator") != inner:
+            return False
+        inner, up = up, up.parent
+    return up is None or up.type == "declaration"
 
 
 def indent_of(view: View, node: Node) -> bytes:

@@ -59,7 +59,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "source": str,
         "does": (
             *("nothing", "counts", "changes", "prepares", "locks", "takes", "maps"),
-            *("gives back", "accounts"),
+            *("gives back", "unlocks", "unmaps", "accounts"),
             *("holds", "puts", "frees", "defers"),
             *("releases", "drops", "consumes", "sends", "halts"),
         ),

@@ -1,0 +1,187 @@
+"""How a function that has no handle leaves: by its own test, or by the best exit that it has."""
+
+from tree_sitter import Node
+
+from xfrmlint.c.expression import around
+from xfrmlint.c.unit import below, declarator_name, node_text
+from xfrmlint.c.view import View
+from xfrmlint.convert.callers import tests_in_callers
+from xfrmlint.convert.edits import Edit
+from xfrmlint.convert.effects import HARMLESS, Effects
+from xfrmlint.convert.ends import End, end_of, is_busy
+from xfrmlint.convert.exits import (
+    exits_before,
+    is_always_there,
+    kept_of,
+    labels,
+    leaves,
+    next_of,
+    other_exits,
+    packet_in,
+    statements_on,
+    taken,
+)
+from xfrmlint.convert.layout import line_start
+from xfrmlint.convert.leaving import Leaving, Unfit, exit_at
+from xfrmlint.convert.live import missing_on
+from xfrmlint.convert.reads import Context, Reads
+from xfrmlint.convert.undone import is_held, is_in_loop, owed_at
+from xfrmlint.convert.written import Written, indent_of, refuse, without_parentheses
+
+_NONE = (
+    "the function has no exit for a packet without a state, or with a bad index: one is needed "
+    "that drops the packet, and undoes what was done before the handle is read"
+)
+# What a check of features returns: what is taken away is another matter for another reason.
+_FEATURES = "netdev_features_t"
+
+
+def tested_by(context: Context, found: Reads, node: Node) -> tuple[End, list[Edit]]:
+    """Return what becomes of the packet where the driver's own test finds 0, and what mends it."""
+    one = found.first
+    branch = taken(node, "0")
+    if branch is None:
+        passed = _passed_by(node)
+        end = context.fate.of(one.view, one.site.function, passed) if passed is not None else None
+        if end is not None and end.ended and not end.why and not is_busy(end):
+            return end, []
+    if branch is None or not leaves(branch):
+        place = one.view.place(node.start_byte)
+        return End(False, "", place, "the test of the handle has no exit"), []
+    owed = owed_at(context.fate.effects, one.view, found.statement, branch)
+    if owed:
+        refuse(one.site, f"{owed} is not undone where the test of the handle leaves")
+    end = context.fate.of(one.view, one.site.function, branch)
+    told = _told_as_done(context, one, end)
+    if told is not None:
+        return told[0], [told[1]]
+    if end.ended and end.why:
+        refuse(one.site, end.why)
+    if not is_busy(end):
+        return end, []
+    edit, end = _instead_of_busy(context, found, branch)
+    return end, [edit]
+
+
+def is_decided(node: Node) -> bool:
+    """Tell whether what is done without a handle is told by a test of it."""
+    return taken(node, "0") is not None or _passed_by(node) is not None
+
+
+def _passed_by(node: Node) -> Node | None:
+    """Return the statement behind `if (handle) { ... return ...; }`."""
+    asked = around(node, "if_statement")
+    condition = asked.child_by_field_name("condition") if asked is not None else None
+    if asked is None or condition is None or asked.child_by_field_name("alternative") is not None:
+        return None
+    if without_parentheses(condition) != node or not leaves(
+        asked.child_by_field_name("consequence")
+    ):
+        return None
+    return next_of(asked)
+
+
+def _instead_of_busy(context: Context, found: Reads, branch: Node) -> tuple[Edit, End]:
+    """Return a drop in place of NETDEV_TX_BUSY, which queues the packet again for ever."""
+    one, view, effects = found.first, found.first.view, context.fate.effects
+    leaving = [n for n in below(branch) if n.type == "return_statement"]
+    if (
+        len(kept_of(effects, view, branch)) != 1
+        or len(leaving) != 1
+        or not _is_alone_tested(branch)
+    ):
+        refuse(one.site, "a handle of 0 makes the packet be queued again for ever")
+    for label, target in labels(view):
+        end = end_of(effects, view, target)
+        if missing_on(view, target, branch.start_byte, branch) is not None:
+            continue
+        if not is_always_there(context.devices.reader, view, [target]):
+            continue
+        if end.ended and not end.why and not is_busy(end) and not _undoes(effects, view, target):
+            jump = f"goto {label};".encode()
+            return Edit(view.path, leaving[0].start_byte, leaving[0].end_byte, jump), end
+    packet = packet_in(view)
+    if not packet or branch.type == "compound_statement":
+        refuse(one.site, "a handle of 0 makes the packet be queued again for ever")
+    indent = indent_of(view, leaving[0]).decode()
+    text = f"dev_kfree_skb_any({packet});\n{indent}return NETDEV_TX_OK;"
+    start = line_start(view.text, branch.start_byte) - 1
+    outer = indent.removesuffix("\t")
+    block = f" {{\n{indent}{text}\n{outer}}}".encode()
+    end = End(True, "NETDEV_TX_OK", view.place(branch.start_byte))
+    return Edit(view.path, start, branch.end_byte, block), end
+
+
+def _is_alone_tested(branch: Node) -> bool:
+    """Tell whether a branch is taken for the handle's sake alone."""
+    asked = branch.parent.child_by_field_name("condition") if branch.parent is not None else None
+    signs = [n for n in below(asked) if n.type == "binary_expression"] if asked else []
+    return asked is not None and not any("||" in node_text(n) for n in signs)
+
+
+def _undoes(effects: Effects, view: View, label: Node) -> bool:
+    """Tell whether more is undone behind a label than that the packet is freed."""
+    does = set[str]().union(*(effects.words(view, at) for at in statements_on(view, label)))
+    return not does <= HARMLESS | {"adds", "drops"}
+
+
+def exit_of(context: Context, found: Reads, later: bool = True) -> Leaving:
+    """Return the exit that the function takes where it has no state, or a bad index.
+
+    later: whether it can be one behind the statement, which does nothing else then but to read.
+    """
+    one, fate = found.first, context.fate
+    held = is_held(fate.effects, one.view, found.state, one.node.start_byte)
+    if held:
+        refuse(one.site, f"{found.state} may be held where the function leaves: {held}")
+    if is_in_loop(found.statement):
+        refuse(
+            one.site, "the handle is read in a loop: what an earlier turn has done is not undone"
+        )
+    against: list[Unfit] = []
+    first = list(exits_before(one.view, found.statement, found.state, _changed(found.statement)))
+    result = one.view.result
+    features = result is not None and result.base == _FEATURES
+    for branch in [*first, *([] if features else other_exits(found.statement, first))]:
+        if not later and branch.start_byte > found.statement.start_byte:
+            continue
+        left = exit_at(context.fate, one.view, found.statement, branch, branch not in first)
+        if isinstance(left, Leaving):
+            return left
+        against.append(left)
+        mended = _mended(context, one, left.leaving) if left.leaving is not None else None
+        if mended is not None:
+            return mended
+    told = sorted((unfit for unfit in against if unfit.why), key=lambda unfit: not unfit.nearly)
+    refuse(one.site, told[0].why if told else _NONE)
+
+
+def _mended(context: Context, one: Written, leaving: Leaving) -> Leaving | None:
+    """Return an exit that is no end of the packet with what makes it one."""
+    told = _told_as_done(context, one, leaving.end)
+    if told is not None:
+        return leaving._replace(end=told[0], edits=[told[1]])
+    first = kept_of(context.fate.effects, one.view, leaving.branch)[0] if leaving.branch else None
+    if first is None:
+        return None
+    more = tests_in_callers(context.fate, one.view, one.site.function, first)
+    end = leaving.end._replace(ended=True, why="")
+    return leaving._replace(end=end, edits=more) if more else None
+
+
+def _told_as_done(context: Context, one: Written, end: End) -> tuple[End, Edit] | None:
+    """Return what an exit becomes that frees the packet, and whose callers send it again."""
+    if not end.ended or not end.why:
+        return None
+    return context.fate.told_as_done(one.view, one.site.function, end)
+
+
+def _changed(statement: Node) -> str:
+    """Return what a statement assigns."""
+    for inner in statement.named_children:
+        left = declarator_name(inner.child_by_field_name("declarator"))
+        if inner.type == "assignment_expression":
+            left = inner.child_by_field_name("left")
+        if left is not None:
+            return node_text(left)
+    return ""
