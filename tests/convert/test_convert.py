@@ -744,8 +744,8 @@ CONVERTED = (
         "\tif (!x) {\n\t\tkfree_skb(skb);\n\t\treturn 0;\n\t}\n"
         "\tif (x->xso.offload_handle != ex->last) {\n\t\tkfree_skb(skb);\n\t\treturn 0;\n\t}\n"
         "\tnapi_gro_receive(napi, skb);\n\treturn 1;\n}\n\n"
-        "int example_open(struct net_device *dev, struct napi_struct *napi)\n{\n"
-        "\tnetif_napi_add(dev, napi, example_poll);\n\treturn 0;\n}\n\n"
+        "void example_poll_for(struct example *ex, struct napi_struct *napi)\n{\n"
+        "\tnetif_napi_add(ex->netdev, napi, example_poll);\n}\n\n"
         "static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)\n{\n"
         "\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n}\n",
         """\
