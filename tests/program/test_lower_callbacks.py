@@ -828,6 +828,45 @@ def test_packets_of_which_only_the_secpath_is_asked(body: str) -> None:
     assert only_secpath(body) == ["foo_xmit"]
 
 
+SECPATH = "skb_sec_path(skb)"
+BRANCHED = (
+    ("if (p->next) {{ if ({asked}) {get} }} else if (xfrm_offload(skb)) {get}"),
+    ("if (xfrm_offload(skb)) kfree(skb); else if (p->next && {asked}) {get}"),
+    ("if (!p->next) {{ if (xfrm_offload(skb)) {get} }} else {{ if ({asked}) {get} }}"),
+    (
+        "switch (p->next) {{ case 1: if (xfrm_offload(skb)) {get} break; "
+        "case 2: if ({asked}) {get} break; default: if (!xfrm_offload(skb)) return 0; }}"
+    ),
+    ("if (p->next) foo_plain(p, skb); else foo_tagged(p, skb);"),
+)
+TWO_CALLERS = """
+static void foo_plain(struct priv *p, struct sk_buff *skb)
+{ if (xfrm_offload(skb)) foo_sa(p, skb); }
+static void foo_tagged(struct priv *p, struct sk_buff *skb) { if (%s) foo_sa(p, skb); }
+"""
+
+
+@pytest.mark.parametrize("body", BRANCHED)
+@pytest.mark.parametrize("asked", [SECPATH, f"{SECPATH} && xfrm_offload(skb)", "p->next > 7"])
+def test_what_another_branch_asks_of_a_packet_is_not_asked_here(body: str, asked: str) -> None:
+    outside = SA_OF % "" + TWO_CALLERS % asked
+    # The condition of an if is asked on both of its sides.
+    alone = asked == SECPATH and not body.startswith("if (xfrm_offload")
+    told = body.format(asked=asked, get="foo_sa(p, skb);")
+    assert only_secpath(told, outside) == (["foo_sa"] if alone else [])
+
+
+@pytest.mark.parametrize(
+    ("ends", "found"), [("", []), ("break;", ["foo_xmit"]), ("return 0;", ["foo_xmit"])]
+)
+def test_what_is_asked_in_a_case_that_falls_through(ends: str, found: list[str]) -> None:
+    body = (
+        f"switch (p->next) {{ case 1: if (!xfrm_offload(skb)) return 0; {ends} "
+        f"case 2: if (!{SECPATH}) return 0; {{ {GET} }} }}"
+    )
+    assert only_secpath(body) == found
+
+
 PACKETS = """
 static void foo_wait(struct priv *p, bool s) { BODY }
 static int foo_xmit(struct sk_buff *skb, struct net_device *dev)

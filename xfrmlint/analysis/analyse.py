@@ -163,7 +163,7 @@ def analysed(
     sleeps, open_calls = find_sleeps(graph, walk, tables, found.sites)
     freed, open_frees = find_freed(graph, walk, tables, found.sites)
     zeros, open_stores = find_zeros(graph, found.sites)
-    asked = tuple(asked_of(walk, site) for site in found.sites)
+    asked = tuple(asked_of(graph, walk, site) for site in found.sites)
     callbacks = tuple(callbacks_of(graph, whole.offload, tables))
     owners, torn = _owners(reader, drivers)
     misasked, untold = Flows(graph, whole.offload).wrong(found.sites)
