@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.expression import bare, called_by
 from xfrmlint.c.integers import INT, POINTER, Int, IntType, common, wrapped
 from xfrmlint.c.mention import unevaluated
 from xfrmlint.c.syntax import (
@@ -22,6 +23,7 @@ from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.values import (
     ANOTHERS,
     CONFIGURED,
+    MADE,
     NO_DEVICE,
     TURNED,
     UNKNOWN,
@@ -41,6 +43,7 @@ from xfrmlint.flow.values import (
     XfrmState,
     is_error,
 )
+from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import STATE
 
 _LONGEST = 24
@@ -198,7 +201,8 @@ class Frame:
                 return self._kept(value, one) if isinstance(value, Pointer) else Packet()
         if isinstance(value, Unknown):
             place = self.place(one)
-            at = ("call", f"{place.path}:{place.line}:{place.column}")
+            made = function_named(called_by(bare(one.node))).gfp >= 0
+            at = (MADE if made else "call", f"{place.path}:{place.line}:{place.column}")
             return Pointer(("skb", *at) if value.packet else at)
         return value
 
