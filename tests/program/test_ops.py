@@ -666,6 +666,10 @@ def test_the_flag_is_found_in_another_source_of_the_driver() -> None:
 
 
 CAPS = "struct caps { u32 flags; };\nstatic struct caps caps;\n"
+KEPT = (
+    "static u32 k(const struct xfrmdev_ops *o) { return o->flags & %s; }\n"
+    "static u32 g(struct net_device *d) { return k(d->xfrmdev_ops); }\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -705,6 +709,24 @@ CAPS = "struct caps { u32 flags; };\nstatic struct caps caps;\n"
             "g(dev)",
             "yes",
             id="what another device's table promises",
+        ),
+        pytest.param(
+            KEPT % "(BIT(0) | BIT(2))",
+            "g(dev)",
+            "yes",
+            id="what a mask leaves of what another device's table promises",
+        ),
+        pytest.param(
+            KEPT % "FOO_OTHER",
+            "g(dev)",
+            "no",
+            id="what another device's table says besides",
+        ),
+        pytest.param(
+            "u32 g(const struct xfrmdev_ops *o) { return o->flags & BIT(0); }\n",
+            "g(foo_find())",
+            "open",
+            id="what a table that nobody knows promises",
         ),
         pytest.param(
             "static u32 g(bool on) { u32 f = 0; if (on) f |= " + FLAG + "; return f; }\n",
