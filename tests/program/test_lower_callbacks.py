@@ -763,6 +763,48 @@ def test_a_limit_that_nobody_shows() -> None:
     assert "whether the handle that is returned here can be 0 is not known" in reasons
 
 
+STORE = "x->xso.offload_handle = 1;"
+CLEAR = "x->xso.offload_handle = 0;"
+PUT = """
+int foo_unseen(struct xfrm_state *x);
+static void foo_put(struct xfrm_state *x) { x->xso.offload_handle = 1; }
+static void foo_look(struct xfrm_state *x) { foo_unseen(NULL); }
+"""
+UNSTORED = ["no handle is stored on the ways to this return"]
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (f"if (x->xso.dir == XFRM_DEV_OFFLOAD_IN) {{ p->next = 1; return 0; }} {STORE}", UNSTORED),
+        (f"if (!p->next) goto out; {STORE} return 0; out: p->next = 3;", UNSTORED),
+        ("if (!p->next) return 0; foo_put(x);", UNSTORED),
+        (f"if (!p->next) {{ foo_look(x); return 0; }} {STORE}", UNSTORED),
+        (
+            f"if (!p->next) {{ {CLEAR} return 0; }} {STORE}",
+            ["0 is stored on the ways to this return"],
+        ),
+        (
+            f"{CLEAR} if (!p->next) return 0; {STORE}",
+            ["0 is stored on the ways to this return"],
+        ),
+        # Nobody says that this driver has handles, and here not all ways are without one.
+        ("p->next = 1;", []),
+        (f"if (p->next) {STORE}", []),
+        (f"{STORE} if (p->next) return 0;", []),
+        (f"if (p->next) return -EINVAL; {STORE}", []),
+        (f"{CLEAR} if (p->next) return -EINVAL; {STORE}", []),
+        # It may be stored where nobody looks, or have been before.
+        (f"if (p->next) {{ foo_put(x); return 0; }} {STORE}", []),
+        (f"if (p->next) {{ foo_unseen(x); return 0; }} {STORE}", []),
+        (f"if (x->xso.offload_handle) return 0; {STORE}", []),
+        (f"if (x->xso.flags & XFRM_DEV_OFFLOAD_FLAG_ACQ) return 0; {STORE}", []),
+    ],
+)
+def test_adds_that_take_a_state_without_a_handle(body: str, told: list[str]) -> None:
+    assert zeros(body, PUT) == told
+
+
 GET = "struct xfrm_state *x = xfrm_input_state(skb); p->next = x->xso.offload_handle; "
 SA_OF = """
 static int foo_sa(struct priv *p, struct sk_buff *skb)

@@ -37,6 +37,7 @@ from xfrmlint.program.namewalk import NameWalk
 from xfrmlint.program.ops import find_tables
 from xfrmlint.program.sites import RESOLVE, Site, find_sites
 from xfrmlint.program.sleeps import find_sleeps
+from xfrmlint.program.unstored import find_unstored
 from xfrmlint.program.zeros import find_zeros
 from xfrmlint.tree import Tree
 
@@ -177,6 +178,7 @@ def analysed(
         tuple(sleeps),
         tuple(freed),
         tuple(zeros),
+        tuple(find_unstored(graph, drivers, found.sites)),
         callbacks,
         owners,
         torn,
