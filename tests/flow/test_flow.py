@@ -1204,6 +1204,13 @@ static struct nested *made(struct port *p, u32 hash)
 		found->key = hash;
 	return found;
 }
+static void remember(struct port *p, unsigned long h)
+{
+	struct nested *f = kzalloc(sizeof(*f), GFP_ATOMIC);
+
+	f->ctx.sa = h;
+	list_add_tail(&f->node, &p->list);
+}
 static struct nested *listed_or_made(struct port *p, u32 hash)
 {
 	struct nested *found = listed(p, hash);
@@ -1265,6 +1272,7 @@ GOES_ON = f"{PORT}{H}if (!h) {DROP}\n"
         ("struct nested *q = slot(p, skb->len); q->ctx.sa = h;", "store"),
         ("struct nested *q = only(p); q->ctx.sa = h;", "store"),
         ("struct nested *q = listed_or_made(p, skb->len); q->ctx.sa = h;", "store"),
+        ("remember(p, h);", "store"),
         # What is made for the packet need not outlive it.
         ("struct nested *q = made(p, skb->len); q->ctx.sa = h;", "use"),
         ("struct flow *q = kmalloc(sizeof(*q), GFP_ATOMIC); q->sa = h;", "use"),
