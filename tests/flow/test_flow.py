@@ -1318,6 +1318,11 @@ static struct plain *next(struct tx *t)
 {
 	return &t->ring[t->head++ % 8];
 }
+struct nested {
+	struct list_head node;
+	u32 key;
+	struct { u32 seen, sa; } ctx;
+};
 struct port {
 	struct net_device *nd;
 	struct xarray flows;
@@ -1326,7 +1331,45 @@ struct port {
 	struct plain *more;
 	struct tx txq[4];
 	u32 *of_queue;
+	struct nested *slots[8], one;
 };
+static struct nested *listed(struct port *p, u32 hash)
+{
+	struct nested *found;
+
+	list_for_each_entry(found, &p->list, node)
+		if (found->key == hash)
+			return found;
+	return NULL;
+}
+static struct nested *slot(struct port *p, u32 hash)
+{
+	struct nested *found = p->slots[hash & 7];
+
+	return found && found->key == hash ? found : NULL;
+}
+static struct nested *only(struct port *p) { return &p->one; }
+static struct nested *made(struct port *p, u32 hash)
+{
+	struct nested *found = kzalloc(sizeof(*found), GFP_ATOMIC);
+
+	if (found)
+		found->key = hash;
+	return found;
+}
+static void remember(struct port *p, unsigned long h)
+{
+	struct nested *f = kzalloc(sizeof(*f), GFP_ATOMIC);
+
+	f->ctx.sa = h;
+	list_add_tail(&f->node, &p->list);
+}
+static struct nested *listed_or_made(struct port *p, u32 hash)
+{
+	struct nested *found = listed(p, hash);
+
+	return found ? found : made(p, hash);
+}
 #define for_each_flow(f, p) list_for_each_entry(f, &(p)->list, node)
 struct plain *own_find(struct port *p, u32 hash);
 static struct plain *looked_up(struct port *p, u32 hash)
@@ -1378,6 +1421,15 @@ GOES_ON = f"{PORT}{H}if (!h) {DROP}\n"
             "store",
         ),
         ("struct flow *f;\n\tfor_each_flow(f, p) { f->sa = h; }", "store"),
+        ("struct nested *q = listed(p, skb->len); q->ctx.sa = h;", "store"),
+        ("struct nested *q = slot(p, skb->len); q->ctx.sa = h;", "store"),
+        ("struct nested *q = only(p); q->ctx.sa = h;", "store"),
+        ("struct nested *q = listed_or_made(p, skb->len); q->ctx.sa = h;", "store"),
+        ("remember(p, h);", "store"),
+        # What is made for the packet need not outlive it.
+        ("struct nested *q = made(p, skb->len); q->ctx.sa = h;", "use"),
+        ("struct flow *q = kmalloc(sizeof(*q), GFP_ATOMIC); q->sa = h;", "use"),
+        ("struct leading *q = kzalloc(sizeof(*q), GFP_ATOMIC); q->p->sa = h;", "use"),
         # Memory that nothing is known of: tested before, it is used.
         ("p->more[skb->len].sa = h;", "use"),
         ("own_find(p, skb->len)->sa = h;", "use"),

@@ -821,6 +821,48 @@ def test_a_limit_that_nobody_shows() -> None:
     assert "whether the handle that is returned here can be 0 is not known" in reasons
 
 
+STORE = "x->xso.offload_handle = 1;"
+CLEAR = "x->xso.offload_handle = 0;"
+PUT = """
+int foo_unseen(struct xfrm_state *x);
+static void foo_put(struct xfrm_state *x) { x->xso.offload_handle = 1; }
+static void foo_look(struct xfrm_state *x) { foo_unseen(NULL); }
+"""
+UNSTORED = ["no handle is stored on the ways to this return"]
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (f"if (x->xso.dir == XFRM_DEV_OFFLOAD_IN) {{ p->next = 1; return 0; }} {STORE}", UNSTORED),
+        (f"if (!p->next) goto out; {STORE} return 0; out: p->next = 3;", UNSTORED),
+        ("if (!p->next) return 0; foo_put(x);", UNSTORED),
+        (f"if (!p->next) {{ foo_look(x); return 0; }} {STORE}", UNSTORED),
+        (
+            f"if (!p->next) {{ {CLEAR} return 0; }} {STORE}",
+            ["0 is stored on the ways to this return"],
+        ),
+        (
+            f"{CLEAR} if (!p->next) return 0; {STORE}",
+            ["0 is stored on the ways to this return"],
+        ),
+        # Nobody says that this driver has handles, and here not all ways are without one.
+        ("p->next = 1;", []),
+        (f"if (p->next) {STORE}", []),
+        (f"{STORE} if (p->next) return 0;", []),
+        (f"if (p->next) return -EINVAL; {STORE}", []),
+        (f"{CLEAR} if (p->next) return -EINVAL; {STORE}", []),
+        # It may be stored where nobody looks, or have been before.
+        (f"if (p->next) {{ foo_put(x); return 0; }} {STORE}", []),
+        (f"if (p->next) {{ foo_unseen(x); return 0; }} {STORE}", []),
+        (f"if (x->xso.offload_handle) return 0; {STORE}", []),
+        (f"if (x->xso.flags & XFRM_DEV_OFFLOAD_FLAG_ACQ) return 0; {STORE}", []),
+    ],
+)
+def test_adds_that_take_a_state_without_a_handle(body: str, told: list[str]) -> None:
+    assert zeros(body, PUT) == told
+
+
 GET = "struct xfrm_state *x = xfrm_input_state(skb); p->next = x->xso.offload_handle; "
 SA_OF = """
 static int foo_sa(struct priv *p, struct sk_buff *skb)
@@ -884,6 +926,45 @@ def test_packets_that_are_asked_too_late(body: str, outside: str) -> None:
 )
 def test_packets_of_which_only_the_secpath_is_asked(body: str) -> None:
     assert only_secpath(body) == ["foo_xmit"]
+
+
+SECPATH = "skb_sec_path(skb)"
+BRANCHED = (
+    ("if (p->next) {{ if ({asked}) {get} }} else if (xfrm_offload(skb)) {get}"),
+    ("if (xfrm_offload(skb)) kfree(skb); else if (p->next && {asked}) {get}"),
+    ("if (!p->next) {{ if (xfrm_offload(skb)) {get} }} else {{ if ({asked}) {get} }}"),
+    (
+        "switch (p->next) {{ case 1: if (xfrm_offload(skb)) {get} break; "
+        "case 2: if ({asked}) {get} break; default: if (!xfrm_offload(skb)) return 0; }}"
+    ),
+    ("if (p->next) foo_plain(p, skb); else foo_tagged(p, skb);"),
+)
+TWO_CALLERS = """
+static void foo_plain(struct priv *p, struct sk_buff *skb)
+{ if (xfrm_offload(skb)) foo_sa(p, skb); }
+static void foo_tagged(struct priv *p, struct sk_buff *skb) { if (%s) foo_sa(p, skb); }
+"""
+
+
+@pytest.mark.parametrize("body", BRANCHED)
+@pytest.mark.parametrize("asked", [SECPATH, f"{SECPATH} && xfrm_offload(skb)", "p->next > 7"])
+def test_what_another_branch_asks_of_a_packet_is_not_asked_here(body: str, asked: str) -> None:
+    outside = SA_OF % "" + TWO_CALLERS % asked
+    # The condition of an if is asked on both of its sides.
+    alone = asked == SECPATH and not body.startswith("if (xfrm_offload")
+    told = body.format(asked=asked, get="foo_sa(p, skb);")
+    assert only_secpath(told, outside) == (["foo_sa"] if alone else [])
+
+
+@pytest.mark.parametrize(
+    ("ends", "found"), [("", []), ("break;", ["foo_xmit"]), ("return 0;", ["foo_xmit"])]
+)
+def test_what_is_asked_in_a_case_that_falls_through(ends: str, found: list[str]) -> None:
+    body = (
+        f"switch (p->next) {{ case 1: if (!xfrm_offload(skb)) return 0; {ends} "
+        f"case 2: if (!{SECPATH}) return 0; {{ {GET} }} }}"
+    )
+    assert only_secpath(body) == found
 
 
 PACKETS = """

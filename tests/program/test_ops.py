@@ -583,6 +583,78 @@ def test_opting_in_elsewhere(text: str, wanted: list[str]) -> None:
     assert tables(analysed(text)) == wanted
 
 
+TEMPLATE = TABLE.replace("foo_add }", f"foo_add, .flags = {FLAG} }}")
+OWN = "struct hw { int id; struct xfrmdev_ops ops; const struct xfrmdev_ops *at; };\n"
+DELETES = "static void deletes(struct xfrmdev_ops *o) { o->xdo_dev_state_delete = foo_del; }\n"
+CHANGED = ["foo_ops.state_add = foo_add", "foo_ops.state_delete = foo_del"]
+
+
+@pytest.mark.parametrize(
+    ("copied", "changed"),
+    [
+        ("hw->ops = foo_ops;", "hw->ops.xdo_dev_state_delete = foo_del;"),
+        ("hw->ops = foo_ops;", "deletes(&hw->ops);"),
+        ("hw->ops = foo_ops;", "o = &hw->ops; *(&o->xdo_dev_state_delete) = foo_del;"),
+        ("hw->ops = foo_ops;", "WRITE_ONCE(hw->ops.xdo_dev_state_delete, foo_del);"),
+        ("hw->ops = foo_ops;", "slot = &hw->ops.xdo_dev_state_delete; *slot = foo_del;"),
+        ("memcpy(&hw->ops, &foo_ops, sizeof(hw->ops));", "deletes(&hw->ops);"),
+        ("own[id] = foo_ops;", "own[id].xdo_dev_state_delete = foo_del;"),
+        ("hw->at = &foo_ops;", "deletes((struct xfrmdev_ops *)hw->at);"),
+        ("dev->xfrmdev_ops = &foo_ops;", "deletes((struct xfrmdev_ops *)dev->xfrmdev_ops);"),
+        ("o = kzalloc(sizeof(*o), GFP_KERNEL); *o = foo_ops;", "deletes(o);"),
+        ("o = kmemdup(&foo_ops, sizeof(*o), GFP_KERNEL);", "deletes(o);"),
+        ("struct xfrmdev_ops one = foo_ops;", "deletes(&one); hw->ops = one; deletes(&hw->ops);"),
+    ],
+)
+def test_what_is_put_into_a_copy_is_the_table_s(copied: str, changed: str) -> None:
+    made = analysed(
+        f"{TEMPLATE}{OWN}{DELETES}static struct xfrmdev_ops own[2];\n"
+        "static void f(struct net_device *dev, struct hw *hw, int id)\n{\n"
+        "\tvoid (**slot)(struct net_device *dev, struct xfrm_state *x);\n"
+        f"\tstruct xfrmdev_ops *o;\n\n\t{copied}\n\t{changed}\n}}\n"
+    )
+    assert tables(made) == ["foo_ops lower, opted in"]
+    assert sorted(callbacks(made)) == CHANGED
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        ("static void f(void) { deletes(&a_ops); deletes(&b_ops); }", ["a_ops", "b_ops"]),
+        ("static void f(int b) { deletes(b ? &b_ops : &a_ops); }", ["a_ops", "b_ops"]),
+        ("static void f(void) { deletes(&b_ops); }", ["b_ops"]),
+        ("", []),
+    ],
+)
+def test_a_store_through_a_pointer_is_in_what_it_can_point_to(told: str, wanted: list[str]) -> None:
+    made = analysed(f"{TWO}{DELETES}{told}\n")
+    found = [one.partition(".")[0] for one in callbacks(made) if "state_delete" in one]
+    assert (tables(made), found) == (["a_ops lower", "b_ops lower"], wanted)
+    _, rows = made.store.query("SELECT reason FROM unknown")
+    assert [row["reason"] for row in rows] == (
+        [] if wanted else ["which ops table o is here is not known"]
+    )
+
+
+def test_a_flag_set_through_a_pointer_nobody_knows_may_be_any_table_s() -> None:
+    made = analysed(f"{TABLE}{SETUP}void f(struct xfrmdev_ops *o) {{ o->flags |= {FLAG}; }}\n")
+    _, rows = made.store.query("SELECT promise_unknown FROM lower_driver")
+    assert (tables(made), [row["promise_unknown"] for row in rows]) == (["foo_ops lower"], [1])
+
+
+@pytest.mark.parametrize("does", ["{ foo_ops.xdo_dev_state_delete = foo_del; }", "{ }"])
+def test_what_another_source_puts_into_a_table_is_its_own(does: str) -> None:
+    files = {
+        "drivers/net/foo/Makefile": "obj-m += drv.o\ndrv-y := foo.o bar.o\n",
+        HEADER: "extern struct xfrmdev_ops foo_ops;\n"
+        "void foo_del(struct net_device *dev, struct xfrm_state *x);\n",
+        BAR: f'{HEAD}#include "foo.h"\nvoid bar(void) {does}\n',
+    }
+    made = analysed('#include "foo.h"\n' + TEMPLATE.replace("static const ", "") + SETUP, files)
+    assert tables(made) == ["foo_ops lower, opted in"]
+    assert sorted(callbacks(made)) == CHANGED[: 2 if "del" in does else 1]
+
+
 def test_the_flag_is_found_in_another_source_of_the_driver() -> None:
     files = {
         "drivers/net/foo/Makefile": "obj-m += drv.o\ndrv-y := foo.o bar.o\n",
@@ -594,6 +666,10 @@ def test_the_flag_is_found_in_another_source_of_the_driver() -> None:
 
 
 CAPS = "struct caps { u32 flags; };\nstatic struct caps caps;\n"
+KEPT = (
+    "static u32 k(const struct xfrmdev_ops *o) { return o->flags & %s; }\n"
+    "static u32 g(struct net_device *d) { return k(d->xfrmdev_ops); }\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -633,6 +709,24 @@ CAPS = "struct caps { u32 flags; };\nstatic struct caps caps;\n"
             "g(dev)",
             "yes",
             id="what another device's table promises",
+        ),
+        pytest.param(
+            KEPT % "(BIT(0) | BIT(2))",
+            "g(dev)",
+            "yes",
+            id="what a mask leaves of what another device's table promises",
+        ),
+        pytest.param(
+            KEPT % "FOO_OTHER",
+            "g(dev)",
+            "no",
+            id="what another device's table says besides",
+        ),
+        pytest.param(
+            "u32 g(const struct xfrmdev_ops *o) { return o->flags & BIT(0); }\n",
+            "g(foo_find())",
+            "open",
+            id="what a table that nobody knows promises",
         ),
         pytest.param(
             "static u32 g(bool on) { u32 f = 0; if (on) f |= " + FLAG + "; return f; }\n",

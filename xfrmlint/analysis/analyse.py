@@ -38,6 +38,7 @@ from xfrmlint.program.namewalk import NameWalk
 from xfrmlint.program.ops import find_tables
 from xfrmlint.program.sites import RESOLVE, Site, find_sites
 from xfrmlint.program.sleeps import find_sleeps
+from xfrmlint.program.unstored import find_unstored
 from xfrmlint.program.zeros import find_zeros
 from xfrmlint.tree import Tree
 
@@ -164,7 +165,7 @@ def analysed(
     sleeps, open_calls = find_sleeps(graph, walk, tables, found.sites)
     freed, open_frees = find_freed(graph, walk, tables, found.sites)
     zeros, open_stores = find_zeros(graph, found.sites)
-    asked = tuple(asked_of(walk, site) for site in found.sites)
+    asked = tuple(asked_of(graph, walk, site) for site in found.sites)
     callbacks = tuple(callbacks_of(graph, whole.offload, tables))
     owners, torn = _owners(reader, drivers)
     misasked, untold = Flows(graph, whole.offload).wrong(found.sites)
@@ -178,6 +179,7 @@ def analysed(
         tuple(sleeps),
         tuple(freed),
         tuple(zeros),
+        tuple(find_unstored(graph, drivers, found.sites)),
         callbacks,
         owners,
         torn,

@@ -41,6 +41,7 @@ from xfrmlint.program.freed import Freed
 from xfrmlint.program.sharing import SharingTest
 from xfrmlint.program.sites import Found, Site
 from xfrmlint.program.sleeps import Sleep
+from xfrmlint.program.unstored import Unstored
 from xfrmlint.program.zeros import ZeroHandle
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Analysed(NamedTuple):
     sleeps: tuple[Sleep, ...]
     freed: tuple[Freed, ...]
     zeros: tuple[ZeroHandle, ...]
+    unstored: tuple[Unstored, ...]
     callbacks: tuple[Callback, ...]
     owners: "tuple[Ran, ...]"
     tears: "tuple[Tear, ...]"
@@ -85,7 +87,7 @@ def rows_of(part: Analysed) -> Rows:
         *_answer_rows(part.callbacks),
         *_sleep_rows(reader, part.sleeps, len(sites)),
         *_freed_rows(reader, part.freed, len(sites) + len(part.sleeps)),
-        *_zero_rows(part.zeros),
+        *_zero_rows(part.zeros, part.unstored),
         *_item_rows(part),
         *_owner_rows(part),
         *_file_rows(reader),
@@ -228,11 +230,16 @@ def _freed_rows(reader: Reader, freed: Sequence[Freed], first: int) -> Iterator[
             yield HopRow(number, 0, position, hop.function, hop.path, hop.line, hop.via)
 
 
-def _zero_rows(zeros: Iterable[ZeroHandle]) -> Iterator[ZeroHandleRow]:
+def _zero_rows(
+    zeros: Iterable[ZeroHandle], unstored: Iterable[Unstored]
+) -> Iterator[ZeroHandleRow]:
     for one in zeros:
         driver = one.site.driver.module if one.site.driver is not None else ""
         because = (one.because.path, one.because.line)
         yield ZeroHandleRow(*one.site.place, one.site.function.name, driver, one.why, *because)
+    for left in unstored:
+        because = (left.because.path, left.because.line)
+        yield ZeroHandleRow(*left.place, left.function, left.driver, left.why, *because)
 
 
 def _answer_rows(callbacks: Iterable[Callback]) -> Iterator[AnswerRow]:

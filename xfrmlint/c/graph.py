@@ -5,7 +5,7 @@ conditional expressions, statement expressions, calls) is the evaluator's.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
@@ -61,6 +61,34 @@ class Graph:
     steps: Sequence[Step]
     start: int
     labels: Mapping[str, int] = field(default_factory=dict)
+
+    def step_of(self, node: Node) -> int:
+        """Return the innermost step in which a node stands; -1 for none."""
+        found = [
+            (step.node.end_byte - step.node.start_byte, i)
+            for i, step in enumerate(self.steps)
+            if step.node is not None
+            and step.node.start_byte <= node.start_byte < step.node.end_byte
+        ]
+        return min(found, default=(0, -1))[1]
+
+    def reached(self, without: Container[int], behind: Iterable[int] = ()) -> set[int]:
+        """Return the steps that control comes to without having gone through some.
+
+        behind: from these on; else from where the function begins.
+        """
+        starts = {to for index in behind for to in self._onward(index)}
+        seen, queue = set[int](), [*starts] if behind else [self.start]
+        while queue:
+            index = queue.pop()
+            if index not in seen and index not in without:
+                seen.add(index)
+                queue += self._onward(index)
+        return seen
+
+    def _onward(self, index: int) -> list[int]:
+        step = self.steps[index]
+        return [*step.next, *(to for _, to in step.cases)]
 
 
 def graph_of(view: View, statements: Sequence[Node]) -> Graph:

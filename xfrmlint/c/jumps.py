@@ -56,6 +56,24 @@ def conditions_to(node: Node) -> Iterator[Condition]:
         node = parent
 
 
+def branches_beside(node: Node) -> Iterator[Node]:
+    """Yield the branches that are not run where a node is: the other side of an if, other cases."""
+    while node.parent is not None and node.type != "function_definition":
+        parent = node.parent
+        sides = [parent.child_by_field_name(side) for side in ("consequence", "alternative")]
+        if node in sides:
+            yield from (side for side in sides if side is not None and side != node)
+        if node.type == "case_statement":
+            cases = parent.named_children
+            yield from cases[cases.index(node) + 1 :]
+            before = cases[: cases.index(node)]
+            while before and getattr(last_statement(before[-1]), "type", "") not in JUMPS:
+                # It falls through.
+                before.pop()
+            yield from before
+        node = parent
+
+
 def _held(of: Node, condition: Node, node: Node) -> bool | None:
     if node == condition or of.type in ("switch_statement", "do_statement"):
         return None

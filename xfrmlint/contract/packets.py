@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, around, bare, call_of, given_to
-from xfrmlint.c.graph import Does, Graph, graph_of
+from xfrmlint.c.graph import Does, graph_of
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, node_text
@@ -99,23 +99,23 @@ class _Stores:
             return UNKNOWN
         steps = graph_of(view, view.body.named_children)
         ends = [i for i, step in enumerate(steps.steps) if step.does in _ENDS]
-        at = _step_of(steps, use) if use is not None else -1
+        at = steps.step_of(use) if use is not None else -1
         wanted = {at} if at >= 0 else set(ends)
         stores: dict[str, dict[int, Node]] = {YES: {}, UNKNOWN: {}}
         for node in view.occurrences(packet):
-            step = _step_of(steps, node)
+            step = steps.step_of(node)
             behind = use is not None and step == at and node.start_byte >= use.start_byte
             certain = NO if behind else self._stored_at(view, node, chain)
             if certain != NO:
                 stores[certain][step] = node
-        if not wanted & _reached(steps, set(stores[YES])):
+        if not wanted & steps.reached(set(stores[YES])):
             return YES
         every = stores[YES] | stores[UNKNOWN]
         asked = _asked(use, packet)
         alike = any(asked & _asked(node, packet) for node in stores[YES].values())
         if use is None or alike:
             return UNKNOWN if every else NO
-        return NO if wanted & _reached(steps, set(every)) else UNKNOWN
+        return NO if wanted & steps.reached(set(every)) else UNKNOWN
 
     def _stored_at(self, view: View, node: Node, chain: tuple[str, ...]) -> str:
         """Tell whether a packet is given a device where it is named, or by what it is given to."""
@@ -174,28 +174,6 @@ def _is_stored(member: Node, packet: str) -> bool:
     asked = "" if condition is None else re.sub(r"[\s()!]", "", node_text(condition))
     up = condition.parent if condition is not None else None
     return up is not None and up.type == "if_statement" and asked == f"{packet}->dev"
-
-
-def _step_of(graph: Graph, node: Node) -> int:
-    """Return the innermost step in which a node stands; -1 for none."""
-    found = [
-        (step.node.end_byte - step.node.start_byte, i)
-        for i, step in enumerate(graph.steps)
-        if step.node is not None and step.node.start_byte <= node.start_byte < step.node.end_byte
-    ]
-    return min(found, default=(0, -1))[1]
-
-
-def _reached(graph: Graph, without: set[int]) -> set[int]:
-    """Return the steps that a function comes to without having gone through some."""
-    seen, queue = set[int](), [graph.start]
-    while queue:
-        index = queue.pop()
-        if index not in seen and index not in without:
-            seen.add(index)
-            step = graph.steps[index]
-            queue += [*step.next, *(to for _, to in step.cases)]
-    return seen
 
 
 def _asked(node: Node | None, packet: str) -> set[str]:

@@ -61,6 +61,7 @@ from xfrmlint.kernel.structs import NAPI
 from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400
+_DEEPEST = 3
 _NOWHERE = "where the resolver puts its handle is not known"
 _TRUTHS = ("bool", "_Bool")
 _PACKET = CType(PACKET, 1)
@@ -470,10 +471,19 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     # A struct in which handles are put: where it comes from says how long it lives. And one that
     # knows a device: where it comes from says whose.
     fields = frame.driver.reader.types.fields(kind, frame.view.path)
-    if fields is None:
+    knows = fields is not None and frame.code.resolves and NETDEV in fields[0].values()
+    return knows or _holds_a_member(frame, kind, members)
+
+
+def _holds_a_member(frame: Frame, kind: CType, names: frozenset[str], depth: int = 0) -> bool:
+    """Tell whether a struct, or one that lies in it, has a member of one of some names."""
+    fields = frame.driver.reader.types.fields(kind, frame.view.path)
+    if fields is None or depth > _DEEPEST:
         return False
-    knows = frame.code.resolves and NETDEV in fields[0].values()
-    return knows or not members.isdisjoint(fields[0])
+    inner = [one for one in fields[0].values() if not one.pointers]
+    return not names.isdisjoint(fields[0]) or any(
+        _holds_a_member(frame, one, names, depth + 1) for one in inner
+    )
 
 
 def _kernels(name: str, values: Sequence[Value]) -> Value | None:

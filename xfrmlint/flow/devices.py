@@ -12,7 +12,7 @@ from xfrmlint.c.syntax import Expression, Index, Member, bared
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import HANDLE
 from xfrmlint.flow.events import Device
-from xfrmlint.flow.values import OPEN, Field, Location, Netdev
+from xfrmlint.flow.values import MADE, OPEN, Field, Location, Netdev
 from xfrmlint.kernel import structs
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.devices import Devices, Whose
@@ -80,7 +80,7 @@ class Members:
         item = self.reader.corpus.find(word, tag, view.path) if tag else None
         if item is not None and item.path.startswith("include/"):
             return Netdev(Device.UNKNOWN)
-        way = at[2:-1] if at[0] in ("call", "argument") else at[1:-1]
+        way = at[2:-1] if at[0] in ("call", MADE, "argument") else at[1:-1]
         named = [name for name in way if name.isidentifier() and name != "container"]
         holder = named[-1] if named else ""
         shared = "*" in at[1:-1]
@@ -299,10 +299,15 @@ class Members:
         return None
 
     def _has_pointer(self, view: View, kind: CType | None, members: Mapping[str, CType]) -> bool:
-        """Tell whether a struct has a member that is a pointer, or an array of such."""
+        """Tell whether a struct, or one that lies in it, has a pointer, or an array of such."""
         led = [name for name, member in members.items() if member.pointers]
         text = self._text(view, kind) if led and kind is not None else b""
-        return any(members[name].pointers > _dimensions(name, text) for name in led)
+        if any(members[name].pointers > _dimensions(name, text) for name in led):
+            return True
+        types = self.reader.types
+        kinds = [types.resolved(one, view.path) for one in members.values() if not one.pointers]
+        inner = [(one, types.fields(one, view.path)) for one in kinds]
+        return any(self._has_pointer(view, one, f[0]) for one, f in inner if f is not None)
 
     def _is_in_header(self, view: View, target: Expression) -> bool:
         """Tell whether a member is of a header among the packet's own bytes."""

@@ -4,7 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tree_sitter import Node
+
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.expression import Goes, around, bare, called_by, destination
 from xfrmlint.c.integers import INT, POINTER, Int, IntType, common, limits, wrapped
 from xfrmlint.c.mention import unevaluated
 from xfrmlint.c.syntax import (
@@ -19,6 +22,7 @@ from xfrmlint.c.syntax import (
     uncast,
 )
 from xfrmlint.c.unit import Place
+from xfrmlint.c.view import View
 from xfrmlint.flow.arithmetic import fitted, is_error_number, numbered, refitted, sa_at
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.events import Device, Kind, Sa, Source
@@ -26,6 +30,7 @@ from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.values import (
     ANOTHERS,
     CONFIGURED,
+    MADE,
     NO_DEVICE,
     OPEN,
     PRIVATE,
@@ -48,6 +53,7 @@ from xfrmlint.flow.values import (
     XfrmState,
     is_error,
 )
+from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import STATE
 
 _LONGEST = 24
@@ -234,7 +240,8 @@ class Frame:
                 return self._kept(value, one) if isinstance(value, Pointer) else Packet()
         if isinstance(value, Unknown):
             place = self.place(one)
-            at = ("call", f"{place.path}:{place.line}:{place.column}")
+            made = _is_let_go(self.view, bare(one.node))
+            at = (MADE if made else "call", f"{place.path}:{place.line}:{place.column}")
             return Pointer(("skb", *at) if value.packet else at)
         return value
 
@@ -444,6 +451,21 @@ def known_of(state: State, handle: Handle) -> str:
     """Return what is known of a handle where it is used, see Mark."""
     facts = state.known.get(handle.id, "")
     return "compared" if facts == "zero" and handle.form is Form.HEEDED else facts
+
+
+def _is_let_go(view: View, call: Node) -> bool:
+    """Tell whether a call allocates what its function puts into no container, and no member."""
+    if function_named(called_by(call)).gfp < 0:
+        return False
+    kept = destination(call)
+    for node in view.occurrences(kept.name) if kept.goes is Goes.ASSIGNED else ():
+        given, up = around(node, "call_expression"), node.parent
+        if given is not None and function_named(called_by(given)).keeps:
+            return False
+        left = up.child_by_field_name("left") if up is not None else None
+        if left is not None and left.type == "field_expression":
+            return False
+    return True
 
 
 def _state(value: Value) -> XfrmState:

@@ -17,7 +17,7 @@ from xfrmlint.c.syntax import (
 from xfrmlint.c.view import View
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.driver import Driver
-from xfrmlint.flow.values import Location
+from xfrmlint.flow.values import MADE, Location
 from xfrmlint.kernel import structs
 
 _DEEPEST = 3
@@ -44,6 +44,9 @@ def lifetime(code: Code, view: View, target: Expression, at: Location | None) ->
             return where if _is_struct(driver, view, target) else "unknown"
         if driver.constants.value(index.text, view.path) and not array:
             return "unknown"
+    if where == "lasting" and at is not None and at[0] == MADE and "*" not in at:
+        # It can be for this packet alone.
+        return "unknown"
     if where != "unknown" or at is None or not isinstance(target, Member):
         return where
     if "container" in at:

@@ -55,6 +55,8 @@ class Field(NamedTuple):
 
 # Private data in one list with the device's own.
 NEIGHBOUR: Location = ("other", str(Device.UNKNOWN))
+# Begins the location of what was allocated on a way.
+MADE = "made"
 # Of a packet that was kept before anybody has given it a device.
 NO_DEVICE = "bare"
 

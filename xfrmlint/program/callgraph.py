@@ -170,9 +170,13 @@ class CallGraph:
         if not found:
             for view in self.reader.functions(function.name, function.path):
                 self.known(view)
-            self.incoming(function)
-            found = _arguments(self._through[function], index)
+            found = _arguments(self.calls_into(function), index)
         return found
+
+    def calls_into(self, function: FunctionName) -> list[tuple[View, Node]]:
+        """Return the calls that lead into a function, through pointers, too."""
+        self.incoming(function)
+        return self._through[function]
 
     def _named(self, view: View) -> list[Occurrence]:
         return self.mentions(self.known(view))

@@ -106,6 +106,13 @@ class Unseen(NamedTuple):
     path: str = ""
 
 
+class Until(NamedTuple):
+    """A place in a function, and the beginnings and ends of branches that are on no way to it."""
+
+    place: Place
+    beside: tuple[tuple[Place, Place], ...] = ()
+
+
 class NameWalk:
     """Answers about one driver's texts; each function is looked at once."""
 
@@ -122,7 +129,7 @@ class NameWalk:
         self._calls: dict[tuple[_Where, frozenset[str]], dict[bytes, str]] = {}
         self._asked_below: dict[tuple[str, frozenset[str]], dict[bytes, frozenset[str]]] = {}
         self._asking: dict[
-            tuple[str, str, Place, frozenset[str] | None], frozenset[str] | None
+            tuple[str, str, Until, frozenset[str] | None], frozenset[str] | None
         ] = {}
         self._members: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
 
@@ -194,7 +201,7 @@ class NameWalk:
         ]
 
     def asks(
-        self, name: str, path: str, until: Place, way: frozenset[str] | None
+        self, name: str, path: str, until: Until, way: frozenset[str] | None
     ) -> frozenset[str] | None:
         """Return what of a packet a function asks before a place; None if it is not seen.
 
@@ -208,7 +215,7 @@ class NameWalk:
         return self._asking[key]
 
     def _all_asked(
-        self, name: str, path: str, until: Place, way: frozenset[str] | None
+        self, name: str, path: str, until: Until, way: frozenset[str] | None
     ) -> frozenset[str] | None:
         # What is called through a pointer need not be declared there.
         queue = list(self._own(name, path) or self._anywhere(name, path))
@@ -268,14 +275,16 @@ class NameWalk:
                 found.add(self._asked_of[match.group(2)])
         return frozenset(found)
 
-    def _text_until(self, where: _Where, until: Place) -> bytes:
+    def _text_until(self, where: _Where, until: Until) -> bytes:
         """Return a function's text up to a place in it; all of it for another place."""
         data = self._reader.corpus.data(where.path)
-        lines = data.split(b"\n", until.line - 1)
-        at = len(data) - len(lines[-1]) + max(until.column - 1, 0)
-        if until.path != where.path or not where.start <= at < where.end:
+        at = _offset(data, until.place)
+        if until.place.path != where.path or not where.start <= at < where.end:
             return self._text(where)
         text = without_comments(data[where.start : where.end])
+        for places in until.beside:
+            first, last = (max(_offset(data, one) - where.start, 0) for one in places)
+            text = text[:first] + b" " * (last - first) + text[max(first, last) :]
         leaves = _LEAVES.search(text, at - where.start)
         end = leaves.start() if leaves is not None else len(text)
         return _STRING.sub(b'""', text[:end])
@@ -514,6 +523,11 @@ def _macro(path: str, name: str, data: bytes, at: int) -> _Where:
 def _calls_of(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
     """Return what finds the calls of some functions."""
     return re.compile(rb"(->\s*|\.\s*)?(?<!\w)(%s)\s*(\()" % b"|".join(names))
+
+
+def _offset(data: bytes, place: Place) -> int:
+    lines = data.split(b"\n", place.line - 1)
+    return len(data) - len(lines[-1]) + max(place.column - 1, 0)
 
 
 def _is_asked(text: bytes, name: bytes) -> bool:

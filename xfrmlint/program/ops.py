@@ -17,10 +17,10 @@ from xfrmlint.c.view import View
 from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, RESOLVE, SHARE
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import Doubt
-from xfrmlint.program.bits import bits_set
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.pointers import targets_of
 from xfrmlint.program.promised import Promised
+from xfrmlint.program.put import values_put
 from xfrmlint.program.sharing import SharingTest, sharing_test
 from xfrmlint.valueflow.sources import Tracer
 from xfrmlint.valueflow.uses import Step, Uses
@@ -62,15 +62,23 @@ class Table:
     test: SharingTest | None = None
     slots: set[Slot] = field(default_factory=set)
 
+    def fill(self, callback: Callback) -> None:
+        """Note a callback that it is filled with."""
+        if callback not in self.callbacks:
+            self.callbacks.append(callback)
+
     def promise(self, place: Place, known: bool) -> None:
         """Note a place that sets the flag, or may."""
         (self.flags if known else self.unclear).append(place)
 
 
 class Flagged(NamedTuple):
-    """A place that sets the flag in an object that is filled elsewhere. known: it surely does."""
+    """A place that sets the flag in an object that is filled elsewhere. known: it surely does.
 
-    key: Key
+    key: None where nobody knows in which.
+    """
+
+    key: Key | None
     place: Place
     known: bool
 
@@ -115,6 +123,8 @@ class _Finder:
         self.reader: Reader = graph.reader
         self.tables: dict[Key, Table] = {}
         self.doubts: dict[Doubt, None] = {}
+        # The objects that are seen to be assigned to alone, and whether the file declares them.
+        self.assigned: dict[Key, bool] = {}
         self.flagged: list[Flagged] = []
         # Where a feature of a device is set that is the promise.
         self.features: list[Place] = []
@@ -154,26 +164,27 @@ class _Finder:
             entry = _entry_of(parent)
             if entry is not None and parent.id == entry.last.id:
                 table = self.table_of_list(view, entry.listed, entry.pair)
-                self.callback(table, view, node, name, entry.value)
+                self.callback(table, view, entry.value, name, view.place(node.start_byte))
             return
         if parent.type == "argument_list" and parent.parent is not None:
             self.doubt(view, parent.parent, f"does with {name}")
             return
-        target = _assigned(parent)
-        if target is not None and self.is_ops(view, parent):
-            for assigned in self.tables_of_base(view, parent):
-                self.callback(assigned, view, node, name, target)
+        if parent.type != "field_expression" or not self.is_ops(view, parent):
+            return
+        for put in values_put(self.tracer.forms, view, node):
+            if put is None:
+                self.untold(view, node, f"what is put into {name} here is not known")
+            elif not _is_nothing(put.node):
+                for assigned in self.tables_of_base(view, parent):
+                    self.callback(assigned, put.view, put.node, name, view.place(node.start_byte))
 
-    def callback(self, table: Table, view: View, node: Node, name: str, value: Node) -> None:
-        text = node_text(bare(value))
-        if text in ("NULL", "0"):
+    def callback(self, table: Table, view: View, value: Node, name: str, place: Place) -> None:
+        if _is_nothing(value):
             return
         if bare(value).type == "call_expression":
             self.doubt(view, bare(value), f"puts into {name}")
-        for target in self.targets(view, value, text):
-            made = Callback(name, target, view.place(node.start_byte))
-            if made not in table.callbacks:
-                table.callbacks.append(made)
+        for target in self.targets(view, value, node_text(bare(value))):
+            table.fill(Callback(name, target, place))
 
     def targets(self, view: View, value: Node, text: str) -> list[str]:
         """Return the functions that a slot's value can be; its text where none is seen."""
@@ -189,9 +200,12 @@ class _Finder:
         types = self.reader.types
         if types.macro(name, view.path) or self.reader.definitions(name, view.path):
             return
-        reason = f"what {name}() {does} is not known: it is defined nowhere"
+        self.untold(view, call, f"what {name}() {does} is not known: it is defined nowhere")
+
+    def untold(self, view: View, node: Node, reason: str) -> None:
+        """Note what can't be told of a place."""
         function = view.item.name if view.kind == "function" else ""
-        self.doubts[Doubt(view.place(call.start_byte), function, reason)] = None
+        self.doubts[Doubt(view.place(node.start_byte), function, reason)] = None
 
     def is_ops(self, view: View, expression: Node) -> bool:
         slot = slot_of(self.reader, view, expression)
@@ -225,7 +239,7 @@ class _Finder:
                 if slot.field == self.flags_name:
                     self.promise(table, view, entry, entry)
                 else:
-                    self.callback(table, view, entry, slot.field, entry)
+                    self.callback(table, view, entry, slot.field, view.place(entry.start_byte))
 
     def table_of_list(self, view: View, listed: Node, pair: Node | None = None) -> Table:
         """Return the table that an initializer list, or an entry of it, fills."""
@@ -238,6 +252,7 @@ class _Finder:
                 view.path if view.kind != "function" else str(view.function),
                 _INDEX.sub(lambda found: self.element(found[1], view.path), name),
             )
+        self.assigned.pop(key, None)
         table = self.table(key, name, view.place_in_item(at.start_byte))
         table.slots |= self.members(view, listed, pair)
         return table
@@ -270,10 +285,15 @@ class _Finder:
         found = []
         for key in self.keys(view, base):
             if key not in self.tables:
-                place = self.declared_at(view, key) or view.place(expression.start_byte)
+                declared = self.declared_at(view, key)
+                place = declared or view.place(expression.start_byte)
                 made = key.name.startswith(_MADE)
                 self.table(key, node_text(bare(base)) if made else key.name, place)
+                self.assigned[key] = declared is not None
             found.append(self.tables[key])
+        if not found:
+            text = " ".join(node_text(base).split())
+            self.untold(view, expression, f"which ops table {text} is here is not known")
         return found
 
     def declared_at(self, view: View, key: Key) -> Place | None:
@@ -282,7 +302,8 @@ class _Finder:
             return None
         name = key.name.partition("[")[0]
         for item in self.reader.outlines.items(view.path):
-            base = specified(item.node) if item.kind == "declaration" else None
+            known = item.kind == "declaration" and not node_text(item.node).startswith("extern")
+            base = specified(item.node) if known else None
             for declarator in item.node.children_by_field_name("declarator"):
                 made = declared(base, declarator) if base is not None else None
                 if made is not None and node_text(made.name) == name:
@@ -295,9 +316,9 @@ class _Finder:
         return next(iter(answers), Key(str(view.function), node_text(bare(node))))
 
     def keys(self, view: View, node: Node) -> list[Key]:
-        """Return the object that an expression is, or each that is allocated and that it can be."""
+        """Return each object that an expression can be; none if that can't be told."""
         made = self.makers.of(view, node)
-        return [self.key(view, node)] if made.doubts or not made.answers else list(made.answers)
+        return list((self.tracer.of(view, node) if made.doubts else made).answers)
 
     def made_by(self, view: View, node: Node) -> Key | None:
         """Return the object that an expression makes, if it is a call that allocates."""
@@ -345,11 +366,12 @@ class _Finder:
         base = parent.child_by_field_name("argument")
         if parent.type != "field_expression" or base is None or not self.is_ops(view, parent):
             return
-        for one in bits_set(self.tracer.forms, view, node):
+        for one in values_put(self.tracer.forms, view, node):
             sets = self.sets_flag(*one) if one is not None else None
             if sets is not False:
                 place = view.place(node.start_byte)
-                flagged = [Flagged(key, place, sets is True) for key in self.keys(view, base)]
+                keys: list[Key | None] = [*self.keys(view, base)] or [None]
+                flagged = [Flagged(key, place, sets is True) for key in keys]
                 self.flagged += [one for one in flagged if one not in self.flagged]
 
     def promise(self, table: Table, view: View, node: Node, value: Node) -> None:
@@ -376,37 +398,48 @@ class _Finder:
         for table in list(self.tables.values()):
             self.flags_by_name(table)
             table.slots |= self.destinations(table)
-        module_of = self.reader.universe.module
+        self.give_back()
         for place in self.features:
-            for table in self.tables.values():
-                if module_of(table.place.path) == module_of(place.path):
-                    table.flags.append(place)
-        for flagged in self.flagged:
-            own = self.tables.get(flagged.key)
-            if own is None or not own.callbacks:
-                own = self.elsewhere(flagged)
-            if own is not None and own.callbacks:
-                own.promise(flagged.place, flagged.known)
-            # A net_device's ops pointer is every driver's: only the own tables can be meant.
-            module = self.reader.universe.module(flagged.place.path)
-            near = [
-                t
-                for t in self.tables.values()
-                if self.reader.universe.module(t.place.path) == module
-            ]
-            array = [t for t in near if _element_of(t.key, flagged.key)]
-            flowing = [
-                t
-                for t in near
-                if any((s.struct, s.field) == flagged.key for s in t.slots)
-                or any(f"{s.struct}.{s.field}" == flagged.key.name for s in t.slots)
-                or any(
-                    s.struct == flagged.key.scope and s.table == flagged.key.name for s in t.slots
-                )
-            ]
-            for table in array or flowing:
-                if table is not own:
-                    table.promise(flagged.place, flagged.known)
+            for table in self.near(place):
+                table.flags.append(place)
+        for key, place, known in self.flagged:
+            for table in self.near(place) if key is None else self.meant(key, place):
+                table.promise(place, known and key is not None)
+
+    def give_back(self) -> None:
+        """Count what is put into a copy of a table, or through a pointer to it, as that table's.
+
+        `hw->ops = template; hw->ops.xdo_dev_state_free = f;` is the template with another slot.
+        """
+        sources = {}
+        for key in self.assigned:
+            found = self.meant(key, self.tables[key].place)
+            sources[key] = [table for table in found if table.key != key]
+        templates = {key: _templates(key, sources) for key in self.assigned}
+        for key, found in templates.items():
+            copy = self.tables.pop(key) if found else self.tables[key]
+            for table in found:
+                table.slots |= copy.slots
+                for one in copy.callbacks:
+                    table.fill(one)
+
+    def near(self, place: Place) -> list[Table]:
+        """Return the tables of a place's module."""
+        module_of = self.reader.universe.module
+        module = module_of(place.path)
+        return [t for t in self.tables.values() if module_of(t.place.path) == module]
+
+    def meant(self, key: Key, place: Place) -> list[Table]:
+        """Return the tables that an object is, is a copy of, or points to."""
+        own = self.tables.get(key)
+        if own is None or not own.callbacks or not self.assigned.get(key, True):
+            own = self.elsewhere(key, place) or own
+        found = [own] if own is not None and own.callbacks else []
+        # A net_device's ops pointer is every driver's: only the own tables can be meant.
+        near = [t for t in self.near(place) if t is not own]
+        array = [t for t in near if _element_of(t.key, key)]
+        flowing = [t for t in near if any(_is_at(slot, key) for slot in t.slots)]
+        return found + (array or flowing)
 
     def doubt_promises(self) -> None:
         """Note the tables of which nobody knows whether they promise anything."""
@@ -415,17 +448,15 @@ class _Finder:
                 reason = f"whether {table.symbol} gets {self.flag_name} here is not known"
                 self.doubts[Doubt(place, "", reason)] = None
 
-    def elsewhere(self, flagged: Flagged) -> Table | None:
+    def elsewhere(self, key: Key, place: Place) -> Table | None:
         """Return the table of another source of the module that a file knows as extern."""
-        files = self.reader.universe.files(flagged.place.path)
-        return next(
-            (
-                table
-                for key, table in self.tables.items()
-                if key.name == flagged.key.name and key.scope in files
-            ),
-            None,
+        files = self.reader.universe.files(place.path)
+        others = (
+            table
+            for other, table in self.tables.items()
+            if other.name == key.name and other != key and {other.scope, key.scope} <= {*files}
         )
+        return next(others, None)
 
     def flags_by_name(self, table: Table) -> None:
         """Look where a table is flagged by a value that does not name the flag."""
@@ -482,8 +513,7 @@ class _Finder:
             given = _assignment_of(use.at)
             copied = given.child_by_field_name("left") if given is not None else None
         if copied is not None:
-            target = self.key(use.view, copied)
-            found.add(Slot(target.scope, target.name))
+            found |= {Slot(*key) for key in self.keys(use.view, copied)}
             return False
         if use.kind == "slot" and use.slot is not None:
             if use.slot in found:
@@ -542,29 +572,38 @@ def _is_stored(node: Node) -> bool:
     return said and right is not None and right.id == child.id
 
 
-def _element_of(key: Key, flagged: Key) -> bool:
+def _element_of(key: Key, meant: Key) -> bool:
     """`ops[i].flags |= F` with a variable index means every element."""
-    root, bracket, index = flagged.name.partition("[")
+    root, bracket, index = meant.name.partition("[")
     if index.rstrip("]").isdigit():
         return False
-    return bool(bracket) and key.scope == flagged.scope and key.name.startswith(f"{root}[")
+    return bool(bracket) and key.scope == meant.scope and key.name.startswith(f"{root}[")
 
 
-def _assigned(expression: Node) -> Node | None:
-    """Return the right side if a field expression is the left side of an assignment."""
-    up = expression
-    while up.parent is not None and up.parent.type == "parenthesized_expression":
-        up = up.parent
-    parent = up.parent
-    if expression.type != "field_expression" or parent is None:
-        return None
-    left = parent.child_by_field_name("left")
-    operator = parent.child_by_field_name("operator")
-    if parent.type != "assignment_expression" or left is None or left.id != up.id:
-        return None
-    if operator is not None and operator.type != "=":
-        return None
-    return parent.child_by_field_name("right")
+def _is_at(slot: Slot, key: Key) -> bool:
+    """Tell whether a slot into which a table is put is (in) an object."""
+    named = f"{slot.struct}.{slot.field}" == key.name
+    return named or key in ((slot.struct, slot.field), (slot.struct, slot.table))
+
+
+def _templates(key: Key, sources: dict[Key, list[Table]]) -> list[Table]:
+    """Return the tables of which an object is a copy, or a copy's copy; none if it is none."""
+    found: list[Table] = []
+    seen, stack = {key}, [key]
+    while stack:
+        for table in sources[stack.pop()]:
+            if table.key in seen:
+                continue
+            seen.add(table.key)
+            if sources.get(table.key):
+                stack.append(table.key)
+            else:
+                found.append(table)
+    return found
+
+
+def _is_nothing(value: Node) -> bool:
+    return node_text(bare(value)) in ("NULL", "0")
 
 
 def _copied_through(node: Node) -> Node | None:

@@ -42,6 +42,7 @@ class Promised:
         self.member = member
         self.constants = Constants(graph.reader.types)
         self.tracer: Tracer[_Answer] = Tracer(graph.reader, graph.passed, self._says)
+        self.installed: Tracer[bool] = Tracer(graph.reader, graph.passed, self._is_installed)
 
     def holds(self, view: View, value: Node) -> bool | None:
         """Tell whether a value holds the promise; None if that can't be told."""
@@ -114,7 +115,11 @@ class Promised:
         base = node.child_by_field_name("argument")
         if (flags.struct, flags.field) != (OPS, self.member) or base is None:
             return None
-        if base.type != "field_expression":
+        return _Answer.YES if self.installed.of(view, base).answers else None
+
+    def _is_installed(self, view: View, node: Node) -> bool | None:
+        """Return that an expression is the table on a device; None for one to be followed."""
+        if node.type != "field_expression":
             return None
-        table = slot_of(self.reader, view, base)
-        return _Answer.YES if (table.struct, table.field) == (DEVICE, NETDEV_OPS) else None
+        table = slot_of(self.reader, view, node)
+        return (table.struct, table.field) == (DEVICE, NETDEV_OPS) or None

@@ -1,4 +1,4 @@
-"""What is set in a member that holds flags: by what is assigned, or done with its address.
+"""What is put into a member: by what is assigned, or done with its address.
 
     static void set_bits(u32 *word, u32 bits)
     {
@@ -16,7 +16,7 @@ from xfrmlint.c.view import View
 from xfrmlint.valueflow.forms import Forms, Stored, Value
 
 
-def bits_set(forms: Forms, view: View, field: Node) -> list[Value | None]:
+def values_put(forms: Forms, view: View, field: Node) -> list[Value | None]:
     """Return what is assigned to a member, or or'ed into it; None for what nobody shows.
 
     field: the member's name in a field expression.
