@@ -1099,7 +1099,8 @@ def open_ends(text: str) -> tuple[str, list[str]]:
         pytest.param({}, "dead", id="named nowhere"),
         pytest.param({"include/x.h": "int target(void *x);\n"}, "dead", id="a prototype elsewhere"),
         pytest.param(
-            {"drivers/net/z/z.c": "int z(void) { return target(0); }\n"}, "unknown", id="named elsewhere"
+            {"drivers/net/z/z.c": "int z(void) { return target(0); }\n"}, "unknown",
+            id="named elsewhere",
         ),
         pytest.param(
             {"drivers/net/foo/Makefile": "obj-m += drv.o\ndrv-y := foo.o away.o\n"}, "unknown",
