@@ -316,7 +316,8 @@ def find_tree(named: str | None, start: Path | None = None) -> Folder:
 
 def _way_in(root: Path, missing: Sequence[str]) -> str:
     """Return what makes a module's folder a part of a kernel; empty if it is half of a tree."""
-    if not {"include/linux", "drivers"} <= set(missing) or not any(chain(root.glob("*.c"), root.glob("*/*.c"))):
+    sources = chain(root.glob("*.c"), root.glob("*/*.c"))
+    if not {"include/linux", "drivers"} <= set(missing) or not any(sources):
         return ""
     return (
         "; a module from elsewhere is judged as a part of the kernel that it is built for: "
