@@ -270,20 +270,24 @@ class _Finder:
             self.doubts.append(
                 Doubt(place, function.name, "too many callers; the rest was cut off")
             )
-        for access in accesses if way.context in (UNKNOWN, DEAD) else ():
+        if way.context in (UNKNOWN, DEAD):
+            self.note_unjudged(accesses, way)
+
+    def note_unjudged(self, accesses: Iterable[Access], way: Reached) -> None:
+        """Note the accesses of which it matters who comes there, where that is not known."""
+        for access in accesses:
             if access.member != HANDLE and access.access != RESOLVE:
-                # Whoever comes there, it is judged alike.
                 continue
             if access.access == "write" and _is_misplaced(way, access.cleared, self.contract):
                 continue
-            what = f"nobody calls the function of {_name_of(access)}: it was not judged"
             if way.context == DEAD and access.access == RESOLVE:
                 # A call that is never made: that much is known.
                 continue
+            what = f"nobody calls the function of {_name_of(access)}: it was not judged"
             if way.context == UNKNOWN:
                 why = way.doubts[0][1] if way.doubts else "too many callers"
                 what = f"whether packets reach {_name_of(access)} is not known: {why}"
-            self.doubts.append(Doubt(access.place, function.name, what))
+            self.doubts.append(Doubt(access.place, access.function.name, what))
 
     def note_unowned(self, view: View, accesses: Sequence[Access], way: Reached) -> None:
         """Note the accesses of a function that no driver is seen to have."""
