@@ -284,6 +284,45 @@ def test_what_may_sleep_for_all_that_is_seen(body: str, outside: str, reason: st
     assert any(reason in one for one in open_sleeps(body, outside)), open_sleeps(body, outside)
 
 
+INLINES = """
+static inline u32 quiet_mark(u32 mark) { return mark & 1; }
+static inline void quiet_send(struct priv *p) { if (quiet_mark(p->next)) writel(1, p); }
+#define QUIET_BOTH(p) do { quiet_send(p); quiet_send(p); } while (0)
+static inline void quiet_loop(struct priv *p) { quiet_loop(p); }
+static inline void loud_wait(struct priv *p) { mutex_lock(&p->lock); }
+static inline void loud_below(struct priv *p) { loud_wait(p); }
+static inline void loud_through(struct priv *p) { p->hw->ops->drop(p->hw, 1); }
+static inline void loud_stub(struct priv *p) { }
+void loud_stub(struct priv *p);
+void loud_elsewhere(struct priv *p);
+static inline void loud_outward(struct priv *p) { loud_elsewhere(p); }
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "is_seen"),
+    [
+        ("quiet_mark(1)", True),
+        ("quiet_send(p)", True),
+        ("QUIET_BOTH(p)", True),
+        ("quiet_loop(p)", False),
+        ("loud_wait(p)", False),
+        ("loud_below(p)", False),
+        ("loud_through(p)", False),
+        ("loud_stub(p)", False),
+        ("loud_outward(p)", False),
+    ],
+)
+def test_what_a_header_does_is_seen(call: str, is_seen: bool) -> None:
+    more = {"include/linux/give.h": INLINES}
+    text = "#include <linux/give.h>\n" + DELETE.replace("BODY", f"{call};")
+    told = rows("SELECT reason FROM unknown WHERE path LIKE '%.c'", text, more)
+    name = call.partition("(")[0]
+    assert told == (
+        [] if is_seen else [f"foo_del() must not sleep, and what {name}() does is not seen"]
+    )
+
+
 @pytest.mark.parametrize(
     "body", ['asm volatile("nop" : : "r" (p));', 'asm goto("jz %l0" : : : : no); no: return;']
 )
