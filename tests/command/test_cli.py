@@ -330,6 +330,34 @@ def test_a_half_unpacked_tree(path: str, tmp_path: Path) -> None:
         assert f"{path} is missing; the tree looks half unpacked" in message
 
 
+@pytest.mark.parametrize(
+    ("path", "text", "lacking"),
+    [
+        ("include/net/xfrm.h", "#include_next <net/xfrm.h>\n", "struct xfrm_state"),
+        ("include/linux/netdevice.h", "#include_next <linux/netdevice.h>\n", "struct xfrmdev_ops"),
+        ("include/net/xfrm.h", "#include <net/xfrm_real.h>\n", ""),
+    ],
+)
+def test_headers_that_are_of_no_kernel(path: str, text: str, lacking: str, tmp_path: Path) -> None:
+    tree = lay("rfc", tmp_path / "linux")
+    (tree / path).rename(tree / "include/net/xfrm_real.h")
+    (tree / path).write_text(text)
+    if not lacking:
+        assert "has no obvious xfrm offload problems" in run("check", cwd=tree).out
+        return
+    told = f"{path}: neither it nor what it includes declares {lacking}, as a kernel's does; "
+    for command in ("check", "drivers", "judge"):
+        assert told in failed(command, cwd=tree)
+
+
+def test_a_module_from_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "module/src").mkdir(parents=True)
+    (tmp_path / "module/Makefile").write_text("obj-m += foo.o\n")
+    assert "cp -r" not in failed("check", "module", cwd=tmp_path)
+    (tmp_path / "module/src/foo.c").write_text("int foo;\n")
+    assert "cp -r it to linux/drivers/net/" in failed("check", "module", cwd=tmp_path)
+
+
 def test_half_of_the_folders(tmp_path: Path) -> None:
     tree = lay("rfc", tmp_path / "linux")
     (tree / "drivers").rename(tmp_path / "drivers")

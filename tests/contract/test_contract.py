@@ -577,15 +577,38 @@ def test_what_the_core_hands_on_is_named_and_left_open() -> None:
         ),
         pytest.param(
             [(STATE_C, "\tspin_lock_bh(&x->lock);\n\terr", "\terr")],
-            "delete runs", "without a lock", id="no lock",
+            "delete runs", "unknown", id="no lock",
         ),
         pytest.param(
             [(STATE_C, "hw_kill(x);\n\tspin_unlock_bh(&x->lock);",
               "0;\n\tspin_unlock_bh(&x->lock);\n\thw_kill(x);")],
-            "delete runs", "without a lock", id="behind the lock",
+            "delete runs", "unknown", id="behind the lock",
         ),
         pytest.param(
             [(STATE_C, "hw_count(x);\n\treturn", "return")], "esn runs", "unknown", id="no caller",
+        ),
+        pytest.param(
+            [(STATE_C, ", struct xfrm_state *x)\n{\n\tspin", ", struct nlattr **a)\n{\n\tspin")],
+            "esn runs", "unknown", id="a netlink handler's message is no packet",
+        ),
+        pytest.param(
+            [(STATE_C, "hw_count(x);\n\treturn 0", "hw_count(x);\n\treturn nla_put(skb, 1, 1, x)")],
+            "esn runs", "unknown", id="a message that is built is no packet",
+        ),
+        pytest.param(
+            [(STATE_C, "int hw_remove", "int hw_drop(struct sk_buff *s, struct xfrm_state *x)\n"
+              "{\n\treturn hw_kill(x);\n}\nint hw_remove")],
+            "delete runs", "under a lock", id="a lock goes before a packet",
+        ),
+        pytest.param(
+            [(STATE_C, "int hw_remove", "struct hw_replay hw_plain = { .left = hw_kill };\n"
+              "int hw_remove"), (STATE_C, "err = hw_kill(x)", "err = x->replay->left(x)")],
+            "delete runs", "under a lock", id="through a table",
+        ),
+        pytest.param(
+            [(STATE_C, "int hw_remove", "struct hw_replay hw_plain = { .left = hw_kill };\n"
+              "int hw_remove"), (STATE_C, "err = hw_kill(x)", "err = x->replay->right(x)")],
+            "delete runs", "unknown", id="through another slot",
         ),
     ],
 )  # fmt: skip

@@ -131,3 +131,39 @@ def test_xso_dev_is_its_own_where_no_device_hands_states_on(
     tree = laid("v6.12", tmp_path / "linux", OWNER, *changes)
     ran = run("check", "--terse", "--types", "OFFLOAD_DEV_ACCESS", tree, cwd=tmp_path)
     assert [line.split(": ")[0] for line in ran.out.splitlines() if EXAMPLE in line] == found
+
+
+SENDS = """
+static netdev_tx_t own_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	skb->queue_mapping = xfrm_input_state(skb)->xso.offload_handle;
+	return NETDEV_TX_OK;
+}
+
+static const struct net_device_ops own_netdev_ops = { .ndo_start_xmit = own_xmit };
+
+void own_open(struct net_device *dev)
+{
+	dev->netdev_ops = &own_netdev_ops;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        pytest.param(
+            [("\tstruct net_device\t*real_dev;\n", "")], "not handed on", id="no real_dev"
+        ),
+        pytest.param([], "another device's handle", id="real_dev"),
+    ],
+)
+def test_no_state_is_handed_on_where_it_has_no_place_for_a_lower(
+    changes: list[tuple[str, str]], outcome: str, tmp_path: Path
+) -> None:
+    tree = laid("v6.12", tmp_path / "linux", OWNER + SENDS, *changes)
+    told = run("judge", tree, cwd=tmp_path).out
+    rows = dict(line.strip().split("  ", 1) for line in told.splitlines() if "  " in line.strip())
+    for row in ("active-backup, other lower", "LAG, lower A", "VLAN above a bond"):
+        assert rows[row].strip() == outcome
+    assert rows["owner is the NIC"].strip() == "right"

@@ -1507,6 +1507,28 @@ def _line(outside: str, words: str) -> int:
     return 1 + text[: text.index(words)].count("\n")
 
 
+@pytest.mark.parametrize(
+    ("statements", "line", "text"),
+    [
+        pytest.param("return dev->mtu;", "return dev->mtu;", "", id="the one return"),
+        pytest.param(
+            "if (dev->mtu) return dev->mtu; return skb->len;", "}\n\nstatic int add", "",
+            id="one of several",
+        ),
+        pytest.param(
+            "return (unsigned long)-EINPROGRESS;", "return (", "-EINPROGRESS", id="an error, cast"
+        ),
+    ],
+)  # fmt: skip
+def test_where_a_path_ends_and_with_what(statements: str, line: str, text: str) -> None:
+    files = driver(f"{H}\tif (h) give(h);\n\t{statements}")
+    source = files[FOO].replace("\treturn NETDEV_TX_OK;\n", "", 1)
+    ends = {path.events[-1] for path in traced({**files, FOO: source}).paths}
+    assert {(end.line, end.text) for end in ends} == {
+        (1 + source[: source.index(line)].count("\n"), text)
+    }
+
+
 def test_what_is_cut_off_is_said() -> None:
     again = (
         "static void again(struct sk_buff *skb, unsigned long h, int n)\n"

@@ -1126,6 +1126,29 @@ def open_ends(text: str) -> tuple[str, list[str]]:
 
 
 @pytest.mark.parametrize(
+    ("files", "wanted"),
+    [
+        pytest.param({}, "dead", id="named nowhere"),
+        pytest.param({"include/x.h": "int target(void *x);\n"}, "dead", id="a prototype elsewhere"),
+        pytest.param(
+            {"drivers/net/z/z.c": "int z(void) { return target(0); }\n"}, "unknown",
+            id="named elsewhere",
+        ),
+        pytest.param(
+            {"drivers/net/foo/Makefile": "obj-m += drv.o\ndrv-y := foo.o away.o\n"}, "unknown",
+            id="a source that is not there",
+        ),
+    ],
+)  # fmt: skip
+def test_who_is_in_another_file_can_name_what_is_not_static(
+    files: dict[str, str], wanted: str
+) -> None:
+    text = HEAD + TARGET.removeprefix("static ")
+    _, found = reach({FOO: text, HEADER: "", BAR: "", **files})
+    assert found.context == wanted
+
+
+@pytest.mark.parametrize(
     ("text", "wanted"),
     [
         pytest.param(TARGET, ("dead", []), id="static, named nowhere"),
@@ -1142,10 +1165,11 @@ def open_ends(text: str) -> tuple[str, list[str]]:
             ("unknown", ["nobody is seen to call target(), store it or register it"]),
             id="an attribute names it",
         ),
+        pytest.param(TARGET.removeprefix("static "), ("dead", []), id="not static, named nowhere"),
         pytest.param(
-            TARGET.removeprefix("static "),
-            ("unknown", ["nobody is seen to call target(), store it or register it"]),
-            id="not static",
+            f"{TARGET.removeprefix('static ')}EXPORT_SYMBOL_GPL(target);\n",
+            ("unknown", ["when EXPORT_SYMBOL_GPL calls target() is not known"]),
+            id="exported",
         ),
         pytest.param(
             f"{TARGET}void init(void) {{ vendor_register(target); }}\n",

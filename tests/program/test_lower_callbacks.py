@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.asked import analysis_of
+from tests.asked import analysis_of, report_on
 from tests.trees import FOO, HEAD, tree
 
 BEFORE = """\
@@ -282,6 +282,45 @@ def test_what_a_caller_sets_before_may_decide(body: str, outside: str, reason: s
 def test_what_may_sleep_for_all_that_is_seen(body: str, outside: str, reason: str) -> None:
     assert not sleeps(body, outside)
     assert any(reason in one for one in open_sleeps(body, outside)), open_sleeps(body, outside)
+
+
+INLINES = """
+static inline u32 quiet_mark(u32 mark) { return mark & 1; }
+static inline void quiet_send(struct priv *p) { if (quiet_mark(p->next)) writel(1, p); }
+#define QUIET_BOTH(p) do { quiet_send(p); quiet_send(p); } while (0)
+static inline void quiet_loop(struct priv *p) { quiet_loop(p); }
+static inline void loud_wait(struct priv *p) { mutex_lock(&p->lock); }
+static inline void loud_below(struct priv *p) { loud_wait(p); }
+static inline void loud_through(struct priv *p) { p->hw->ops->drop(p->hw, 1); }
+static inline void loud_stub(struct priv *p) { }
+void loud_stub(struct priv *p);
+void loud_elsewhere(struct priv *p);
+static inline void loud_outward(struct priv *p) { loud_elsewhere(p); }
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "is_seen"),
+    [
+        ("quiet_mark(1)", True),
+        ("quiet_send(p)", True),
+        ("QUIET_BOTH(p)", True),
+        ("quiet_loop(p)", False),
+        ("loud_wait(p)", False),
+        ("loud_below(p)", False),
+        ("loud_through(p)", False),
+        ("loud_stub(p)", False),
+        ("loud_outward(p)", False),
+    ],
+)
+def test_what_a_header_does_is_seen(call: str, is_seen: bool) -> None:
+    more = {"include/linux/give.h": INLINES}
+    text = "#include <linux/give.h>\n" + DELETE.replace("BODY", f"{call};")
+    told = rows("SELECT reason FROM unknown WHERE path LIKE '%.c'", text, more)
+    name = call.partition("(")[0]
+    assert told == (
+        [] if is_seen else [f"foo_del() must not sleep, and what {name}() does is not seen"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -1129,3 +1168,63 @@ def test_what_packets_read_in_what_the_handle_leads_to(
     assert freed(SA + body, outside) == found
     asked = "SELECT reason FROM unknown WHERE reason LIKE '%do packets read it?'"
     assert len(rows(asked, outside + DELETE.replace("BODY", SA + body))) == admitted
+
+
+STORE = """
+static void foo_drop(struct xfrm_state *x) { x->xso.offload_handle = 0; }
+static int foo_add(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *extack)
+{
+	x->xso.offload_handle = 1;
+	ADD
+	return 0;
+}
+static void foo_del(struct net_device *dev, struct xfrm_state *x) { DELETE }
+static const struct xfrmdev_ops foo_xfrmdev = {
+	.xdo_dev_state_add = foo_add, .xdo_dev_state_delete = foo_del,
+};
+"""
+# What nobody knows when it is called: `foo_event` is given to a function that is not here.
+EVENT = """
+static void foo_event(struct xfrm_state *x) { foo_drop(x); }
+void foo_listen(void) { vendor_register(foo_event); }
+"""
+TOLD = "WARNING: foo_drop() writes xso.offload_handle"
+OPEN = "whether packets reach this access of xso.offload_handle is not known"
+
+
+@pytest.mark.parametrize(
+    ("add", "delete", "more", "wanted"),
+    [
+        pytest.param("foo_drop(x);", "", "", [], id="add alone"),
+        pytest.param("", "foo_drop(x);", "", [TOLD], id="delete alone"),
+        pytest.param("foo_drop(x);", "foo_drop(x);", "", [TOLD], id="add and delete"),
+        pytest.param("", "foo_drop(x);", EVENT, [TOLD], id="delete, and who knows"),
+        pytest.param("foo_drop(x);", "", EVENT, [OPEN], id="add, and who knows"),
+        pytest.param("", "", EVENT, [OPEN], id="who knows"),
+        pytest.param(
+            "", "foo_drop(x);", "void foo_gone(struct xfrm_state *x) { foo_drop(x); }\n", [TOLD],
+            id="delete, and what nobody can call",
+        ),
+        pytest.param(
+            "", "", "void foo_gone(struct xfrm_state *x) { foo_drop(x); }\n",
+            ["nobody calls the function of this access of xso.offload_handle: it was not judged"],
+            id="what nobody can call",
+        ),
+    ],
+)  # fmt: skip
+def test_a_store_is_told_whatever_else_leads_to_it(
+    add: str, delete: str, more: str, wanted: list[str]
+) -> None:
+    text = STORE.replace("ADD", add).replace("DELETE", delete)
+    found = report_on(tree({**MAKEFILE, FOO: HEAD + BEFORE + text + more + AFTER}))
+    told = [f"{one.level}: {one.message}" for one in found.findings if one.function == "foo_drop"]
+    told += [one.reason for one in found.unknown if one.function == "foo_drop"]
+    assert [line[: len(start)] for line, start in zip(told, wanted, strict=True)] == wanted
+
+
+@pytest.mark.parametrize("door", ["", EVENT.replace("foo_drop", "foo_look")])
+def test_what_is_wrong_for_whoever_comes_is_not_open_too(door: str) -> None:
+    look = "static void foo_look(struct xfrm_state *x) { netdev_priv(x->xso.dev); }\n"
+    found = report_on(tree({**MAKEFILE, FOO: HEAD + BEFORE + STORE + look + door + AFTER}))
+    assert [one.type for one in found.findings if one.path == FOO] == ["OFFLOAD_DEV_ACCESS"]
+    assert [one.reason for one in found.unknown if one.function == "foo_look"] == []

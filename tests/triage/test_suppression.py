@@ -320,7 +320,8 @@ def test_a_header_is_judged() -> None:
 def test_what_no_rule_looked_for_is_not_unused() -> None:
     text = f"{HEAD}/* xfrmlint: ignore[WRONG_LOWER_DEV] asks for its own port */\n"
     whole = tree({FOO: text})
-    bare = Memory({p: whole.read(p) for p in ("Makefile", "include/linux/netdevice.h", FOO)})
+    files = {p: whole.read(p) for p in ("Makefile", "include/linux/netdevice.h", FOO)}
+    bare = Memory({**files, "include/net/xfrm.h": b"struct xfrm_state { int mode; };\n"})
     assert report_on(bare, RULES).contract == "absent"
     assert report_on(bare, RULES).findings == ()
     assert [f.type for f in report_on(whole, RULES).findings] == [UNUSED]

@@ -270,6 +270,9 @@ def test_a_call_in_a_module_beside_the_drivers_is_not_missing() -> None:
     alone = BASE.check({path: text.encode() for path, text in files.items()})
     assert [f.type for f in alone.findings] == ["LOWER_HANDLE_NOT_RESOLVED"]
     files[f"{folder}/beside.c"] = beside
+    dead = BASE.check({path: text.encode() for path, text in files.items()})
+    assert [f.type for f in dead.findings] == ["LOWER_HANDLE_NOT_RESOLVED"]
+    files[f"{folder}/beside.c"] = beside + "EXPORT_SYMBOL_GPL(example_get);\n"
     both = BASE.check({path: text.encode() for path, text in files.items()})
     assert list(both.findings) == []
     assert any("no driver is seen to call it" in row.reason for row in both.unknown)

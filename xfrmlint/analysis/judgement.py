@@ -129,13 +129,20 @@ def judgements(store: Store, lines: Lines, driver: str | None = None) -> list[Ju
     """
     names = [name for name in judged_drivers(store) if driver in (None, name)]
     used = topologies_of(store)
-    # Where no owner was run, one may hand on to whom it wants.
+    # Where no owner was run, one may hand on to whom it wants, if the tree's states let any.
     _, told = store.query("SELECT unasking FROM owner WHERE unasking IS NOT NULL")
     hands_on = not told or any(row["unasking"] for row in told)
+    _, (tree,) = store.query(
+        "SELECT has_pinned OR contract = 'present' OR EXISTS "
+        "(SELECT 1 FROM ops_table WHERE role = 'upper') AS owned FROM tree"
+    )
     # The same of one that transmits through several, and a driver that does not promise to share.
     _, told = store.query("SELECT unsharing FROM owner WHERE unsharing IS NOT NULL")
     spreads = not told or any(row["unsharing"] for row in told)
-    return [_judgement(store, lines, name, used, hands_on, spreads) for name in names]
+    return [
+        _judgement(store, lines, name, used, hands_on and bool(tree["owned"]), spreads)
+        for name in names
+    ]
 
 
 def _judgement(

@@ -15,7 +15,7 @@ from xfrmlint.c.corpus import Corpus, Memo, definition_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Unit
 from xfrmlint.contract.behaviour import own_states
-from xfrmlint.contract.recognise import recognise, refuse_strange_names
+from xfrmlint.contract.recognise import recognise, refuse_strange_names, refuse_stubs
 from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.contract.words import (
     ABSENT,
@@ -104,9 +104,10 @@ def plan(
 ) -> Plan:
     """Cut a tree into its parts; under: only what lies below these folders, and the headers.
 
-    memo: see Corpus. names: see recognise().
+    memo: see Corpus. names: see recognise(). Raises InputError for headers that are not a kernel's.
     """
     reader = reader_of(tree, memo, contract_in(tree, memo, names))
+    refuse_stubs(reader)
     words = worth_reading(reader.contract)
     searched = tuple(dict.fromkeys((*under, HEADERS))) if under else ()
     paths, commented = _candidates(reader, words, searched)

@@ -24,7 +24,6 @@ from xfrmlint.contract.words import (
     OWN_STATES,
     OWNER,
     OWNER_CALLBACKS,
-    PACKET,
     PACKET_DEVICE,
     STATE,
     STATS,
@@ -37,15 +36,18 @@ from xfrmlint.contract.words import (
     Said,
     Where,
 )
+from xfrmlint.kernel.doors import takes_packet
 from xfrmlint.kernel.functions import guard_sleeps
 from xfrmlint.kernel.places import is_core
 
-LOCKED, PER_PACKET, UNLOCKED = "under a lock", "per packet", "without a lock"
+LOCKED, PER_PACKET = "under a lock", "per packet"
 _LOCK = re.compile(
     rb"\b(?:guard|scoped_guard|(?:raw_)?(?:spin|read|write)_(?:un)?(?:try)?lock\w*)\s*\("
 )
 _GUARD = re.compile(rb"(?:scoped_)?guard\s*\(\s*(\w+)")
 _RCU = re.compile(rb"\brcu_read_((?:un)?lock)\s*\(")
+# A function that makes, or reads, a netlink message in its struct sk_buff.
+_MESSAGE = re.compile(rb"\b(?:nla|nlmsg|genlmsg|netlink)_\w+\s*\(|\bNETLINK_CB\b")
 _DEEPEST = 6
 
 
@@ -194,7 +196,10 @@ class _Asked:
         return next(iter(callers(found, slot, header)), None)
 
     def runs(self, role: str) -> Said:
-        """Tell whether the core calls a slot under a lock, or for each packet."""
+        """Tell whether the core calls a slot under a lock, or else for each packet.
+
+        Unknown, with a place, if its callers show neither.
+        """
         start = self._body(role)
         slot = self.contract.slot(role)
         if start is None:
@@ -204,6 +209,7 @@ class _Asked:
             return Said(LOCKED, held)
         queue = [_Way(start.name, (start.name,))]
         seen = {start.name}
+        packets: list[Said] = []
         for callee, chain in queue:
             for view, at in self._callers(callee):
                 name = view.item.name
@@ -211,28 +217,35 @@ class _Asked:
                 shown = " <- ".join((*chain, name))
                 if held is not None:
                     return Said(LOCKED, held, shown)
-                if any(v.type.base == PACKET for v in view.locals if v.parameter >= 0):
+                if _handles_packet(view):
                     place = view.place(at)
-                    return Said(PER_PACKET, Where(place.path, place.line), shown)
+                    packets.append(Said(PER_PACKET, Where(place.path, place.line), shown))
                 if name not in seen and len(chain) < _DEEPEST:
                     seen.add(name)
                     queue.append(_Way(name, (*chain, name)))
+        if packets:
+            return packets[0]
         if len(seen) == 1:
-            return Said(UNKNOWN, start.where, f"nobody is seen to call {start.name}()")
-        return Said(UNLOCKED, start.where, "no caller is seen to hold a lock or to have a packet")
+            return Said(UNKNOWN, Where(), f"nobody is seen to call {start.name}()")
+        return Said(UNKNOWN, start.where, "no caller is seen to hold a lock or to have a packet")
 
     def _callers(self, name: str) -> Iterator[tuple[View, int]]:
-        """Yield the core's functions that call one, each with where."""
-        calls = re.compile(rb"\b%s\s*\(" % re.escape(name.encode()))
-        for path in core_paths(self.reader):
-            if name.encode() not in self.reader.corpus.data(path):
+        """Yield the core's functions that call one, or the slot it is put into, each with where."""
+        word = re.escape(name.encode())
+        put = re.compile(rb"\.(\w+)\s*=\s*&?%s\b" % word)
+        files = [(path, self.reader.corpus.data(path)) for path in core_paths(self.reader)]
+        named = [path for path, data in files if name.encode() in data]
+        slots = {m for path in named for m in put.findall(self.reader.corpus.unit(path).text)}
+        through = [rb"(?:->|\.)\s*%s" % slot for slot in sorted(slots)]
+        calls = re.compile(rb"(?:%s)\s*\(" % b"|".join([rb"\b%s" % word, *through]))
+        for path, data in files:
+            if path not in named and not any(slot in data for slot in slots):
                 continue
             unit = self.reader.corpus.unit(path)
             for item in unit.items:
                 if item.kind != "function" or item.name == name:
                     continue
-                match = calls.search(unit.text, item.start, item.end)
-                if match is not None:
+                for match in calls.finditer(unit.text, item.start, item.end):
                     yield View(self.reader.corpus, path, item, unit.text, None), match.start()
 
     def _locked(self, view: View, at: int) -> Where | None:
@@ -251,3 +264,10 @@ class _Asked:
             return None
         place = view.place(held[-1])
         return Where(place.path, place.line)
+
+
+def _handles_packet(view: View) -> bool:
+    """Tell whether a function is given a packet: none that is a netlink message."""
+    given = frozenset(one.type.base for one in view.locals if one.parameter >= 0)
+    text = view.text[view.node.start_byte : view.node.end_byte]
+    return takes_packet(given) and _MESSAGE.search(text) is None

@@ -124,6 +124,21 @@ def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
     return replace(contract, revision=revision_of(contract), core=core)
 
 
+def refuse_stubs(reader: Reader) -> None:
+    """Raise InputError where a header lacks a struct that all is judged by.
+
+    A package for many kernels has headers that #include_next those of the one that it is built for.
+    """
+    # Before 4.12 there are states, and no offload.
+    whole = XSO in reader.types.fields_named(STATE, XFRM)
+    for header, struct in ((XFRM, STATE), *([(NETDEVICE, OPS)] if whole else ())):
+        if reader.corpus.find("struct", struct.split()[-1], header) is None:
+            raise InputError(
+                f"{header}: neither it nor what it includes declares {struct}, as a kernel's does; "
+                "unpack the kernel that the code is built for, and lay the code into it"
+            )
+
+
 def _swapped(roles: Mapping[str, _Any]) -> dict[str, _Any]:
     """Return what delete and free are by each other's roles: the core calls them the other way."""
     other = {DELETE: FREE, FREE: DELETE}

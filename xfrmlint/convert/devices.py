@@ -58,16 +58,18 @@ def device_in(
             return Choice(candidate.text, "")
     if not tried:
         return Choice("", "no net_device is in reach")
-    said = [f"{one.text} is {_said(one.found)}" for one in tried[:3]]
+    said = [f"{one.text}{_said(one.found)}" for one in tried[:3]]
     return Choice("", "which net_device is at work is not known: " + "; ".join(said))
 
 
 def _said(found: Found) -> str:
     others = sorted(str(one) for one in found.whose - {Whose.OWN})
     if others:
-        return f"not its own alone ({', '.join(others)})"
-    place, why = found.why[0] if found.why else (None, "of nobody that is known")
-    return f"{why} ({place.path}:{place.line})" if place is not None and place.line else why
+        return f" is not its own alone ({', '.join(others)})"
+    if not found.why:
+        return " is of nobody that is known"
+    place, why = found.why[0]
+    return f": {why} ({place.path}:{place.line})" if place.line else f": {why}"
 
 
 def _candidates(devices: Devices, view: View, before: int, way: Reached) -> Iterator[Candidate]:

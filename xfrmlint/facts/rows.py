@@ -101,11 +101,9 @@ class SiteRow(NamedTuple):
     access: str
     context: str
     entries: str
-    under_add: int
-    under_free: int
     under_removal: int
     own_states: int
-    cleared: int
+    misplaced: int
     read_back: int
     accessor: str
     by_name: int

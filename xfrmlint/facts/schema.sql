@@ -53,8 +53,8 @@ CREATE TABLE callback (
 -- A read or write of a state's xso, or (access = 'resolve') a call of the resolver.
 -- role: upper, lower or core. member: the field's role: handle, owner (the state's device), pinned (the
 -- lower that the owner has chosen), private (the owner's own), owner_callbacks, lower_callbacks. context: datapath, control, dead (nobody calls the function) or unknown:
--- then no rule that asks for it speaks. under_add, under_free: reached from the add, the free callback
--- alone; under_removal: from delete and free alone. own_states: 1 where packets get there of states alone that the device itself owns.
+-- then no rule that asks for it speaks. under_removal: reached from delete and free alone. misplaced: of a store,
+-- whether it is certain to be made by more than add (of one that clears, where free may do that, by more than these two). own_states: 1 where packets get there of states alone that the device itself owns.
 -- flow: of a site on the datapath: dead (no path gets there), thrown (its result is used on no path)
 -- or empty; of one where flows are handed to hardware: egress (the resolver is asked for the device that
 -- a flow leaves by, which comes in encrypted); in other control code: owner, pinned (the resolver is asked for that
@@ -65,8 +65,7 @@ CREATE TABLE callback (
 CREATE TABLE site (
   id INTEGER PRIMARY KEY, path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT,
   group_name TEXT, role TEXT, opted_in INTEGER, field TEXT, member TEXT, access TEXT, context TEXT, entries TEXT,
-  under_add INTEGER, under_free INTEGER, under_removal INTEGER,
-  own_states INTEGER, cleared INTEGER, read_back INTEGER, accessor TEXT, by_name INTEGER, flow TEXT,
+  under_removal INTEGER, own_states INTEGER, misplaced INTEGER, read_back INTEGER, accessor TEXT, by_name INTEGER, flow TEXT,
   asked TEXT
 );
 

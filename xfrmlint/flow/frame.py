@@ -385,7 +385,11 @@ class Frame:
         if number is None:
             return value
         made = wrapped(number.value, wide)
-        return numbered(value, made) if made.value != number.value else value
+        if made.value == number.value:
+            return value
+        # An error's number is told by its name, whatever it is cast to.
+        said = value.text if is_error(value) else str(made.value)
+        return replace(numbered(value, made), text=said)
 
     def parameter(self, one: Expression) -> int:
         """Return which parameter an expression is, if it is one as it came in; else -1."""

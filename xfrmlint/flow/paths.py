@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
+from xfrmlint.c.graph import Does
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName
 from xfrmlint.errors import TOO_DEEP
@@ -285,7 +286,7 @@ def _doubts(path: Followed, wrong: Collection[Place]) -> list[Doubt]:
 def _followed(driver: Driver, entry: str, function: FunctionName, exit_: Exit) -> Followed:
     marks = _settled(exit_.state.trail)
     value = exit_.value
-    place = value.place if isinstance(value, Constant) else Place(function.path, function.line, 1)
+    place = value.place if isinstance(value, Constant) else _end(driver, function)
     text = _named(driver, value) if isinstance(value, Constant) else ""
     # The finding's function is the one around its line, not the entry that hands it on.
     around = value.function if isinstance(value, Constant) else function.name
@@ -317,6 +318,16 @@ def _followed(driver: Driver, entry: str, function: FunctionName, exit_: Exit) -
     named = tuple(mark.named for mark in marks)
     calls = tuple(_calls(mark.handle) if mark.kind is Kind.RESOLVE else "" for mark in marks)
     return Followed(entry, function, tuple(events), known, named, calls)
+
+
+def _end(driver: Driver, function: FunctionName) -> Place:
+    """Return where a function ends: at its one return, else at its closing brace."""
+    for body in driver.bodies(function):
+        found = [step.node for step in body.graph.steps if step.does is Does.RETURN]
+        only = found[0] if len(found) == 1 else None
+        end = body.view.node.end_byte - 1
+        return body.view.place(only.start_byte if only is not None else end)
+    return Place(function.path, function.line, 1)
 
 
 def _named(driver: Driver, value: Constant) -> str:

@@ -59,8 +59,8 @@ class Entry(NamedTuple):
 class Incoming(NamedTuple):
     """All ways into a function; `doubts` are uses that could not be followed.
 
-    No way and no doubt: the function is static, and its name stands nowhere else. complete: nobody
-    else can be meant by those who name it.
+    No way and no doubt: its name stands nowhere else. complete: nobody else can be meant by those
+    who name it.
     """
 
     edges: tuple[Edge, ...]
@@ -436,13 +436,18 @@ class _Collector:
             self.doubts[Place(path, line, 1), why] = None
 
     def is_never_named(self) -> bool:
-        """Tell whether a static function's name stands nowhere but in its declarations."""
+        """Tell whether a function's name stands nowhere but in its declarations.
+
+        Of one that is not static: nowhere in the tree; what is exported has its name there.
+        """
         path, name, _ = self.function
         view, corpus = self.graph.view(self.function), self.reader.corpus
-        if view is None or not view.static:
+        if view is None or not (view.static or self.is_linked_whole()):
             return False
+        others = () if view.static else corpus.tree.search(rf"\b{re.escape(name)}\b")
+        files = [path, *corpus.local(path), *self.reader.universe.files(path), *others]
         word = name.encode("utf-8", "surrogateescape")
-        for file in dict.fromkeys([path, *corpus.local(path), *self.reader.universe.files(path)]):
+        for file in dict.fromkeys(files):
             if not corpus.names(file, word):
                 continue
             unit = corpus.unit(file)
@@ -453,6 +458,11 @@ class _Collector:
                     return False
         files, key = self.reader.universe.files(path), self.reader.universe.key(path)
         return not self.reader.macros(files, key).hiding([name])
+
+    def is_linked_whole(self) -> bool:
+        """Tell whether all sources are there that the function's file is linked with."""
+        modules = self.reader.universe.modules(self.function.path)
+        return all(self.reader.corpus.tree.is_file(s) for m in modules for s in m.sources)
 
     def takes(self) -> frozenset[str]:
         """Return the types of the function's parameters."""

@@ -14,7 +14,6 @@ from xfrmlint.contract.words import (
     RESOLVE,
     SHARE,
     STATS,
-    UNKNOWN,
     XMIT,
 )
 from xfrmlint.program.ops import Table
@@ -80,7 +79,7 @@ class Contexts:
             return Context(f"with a lock held ({where})")
         if said.says == PER_PACKET:
             return Context(f"for every packet ({where})")
-        if said.says == UNKNOWN:
+        if not said.place.path:
             return Context(f"{_SUPPOSED[role]} (so the contract says; {said.reason})")
         return Context(
             f"whether {role} runs where that is wrong is not known: {said.reason}", False

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.cleanups import OF_A_CLASS, Class, classes_for
+from xfrmlint.c.header import declared_function
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
@@ -49,6 +50,8 @@ _KINDS = ("calls", "pointers", "sleeping", "freeing", "unknown")
 _HEAD = 400
 # So far down what a packet is asked is looked for: a function, and its helper's helper.
 _ROUNDS = 2
+# So far down what a header's functions call is looked for in headers.
+_DEEPEST = 4
 _WORD = re.compile(rb"\w+")
 _MOST = 400
 
@@ -87,8 +90,8 @@ class Below(NamedTuple):
 
     names: functions, macros and members through which something that may sleep is reached, and
     that itself. freeing: the same of what frees. unseen: what is called and may be what nobody
-    sees into, in the order in which it was met; if a macro of that name only computes, as a file
-    sees it, it is not.
+    sees into, in the order in which it was met; if all of a header's text of that name is known, as
+    a file sees it, it is not.
     releases: functions that give up a state's lock.
     """
 
@@ -99,7 +102,7 @@ class Below(NamedTuple):
 
 
 class Unseen(NamedTuple):
-    """What is called, in words. name: of what can be a macro; path: the file that sees it."""
+    """What is called, in words. name: of what can be a header's; path: the file that sees it."""
 
     words: str
     name: str = ""
@@ -131,6 +134,7 @@ class NameWalk:
         self._asking: dict[
             tuple[str, str, Until, frozenset[str] | None], frozenset[str] | None
         ] = {}
+        self._quiet: dict[tuple[str, str], bool] = {}
         self._members: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
 
     def below(self, name: str, path: str) -> Below:
@@ -192,12 +196,12 @@ class NameWalk:
     def unseen(self, below: Below) -> list[str]:
         """Return what nobody sees into below a function, in words.
 
-        It takes long: a macro is looked for in all headers.
+        It takes long: macros and inline functions are looked for in all headers.
         """
         return [
             one.words
             for one in below.unseen
-            if not one.name or not self._calls_nothing(one.name, one.path)
+            if not one.name or not self._is_quiet(one.name, one.path)
         ]
 
     def asks(
@@ -428,12 +432,39 @@ class NameWalk:
         if said is not False:
             yield "sleeping" if said else "unknown"
 
-    def _calls_nothing(self, name: str, path: str) -> bool:
-        """Tell whether a name is a macro of a header that only computes."""
+    def _is_quiet(self, name: str, path: str, depth: int = 0) -> bool:
+        """Tell whether a name is a header's, and nothing that may sleep stands in its text."""
+        if (name, path) not in self._quiet:
+            # Until it is known: of what calls itself it stays unknown.
+            self._quiet[name, path] = False
+            texts = self._header_texts(name, path) if depth < _DEEPEST else []
+            self._quiet[name, path] = bool(texts) and all(
+                self._is_quiet_text(text, path, depth) for text in texts
+            )
+        return self._quiet[name, path]
+
+    def _header_texts(self, name: str, path: str) -> list[bytes]:
+        """Return the texts of a header's macro or inline function; none if it may be elsewhere."""
         macro = self._reader.types.macro(name, path)
-        if macro is None:
+        if macro is not None:
+            return [macro.body]
+        known = declared_function(self._reader, name, path)
+        bodies = known.bodies if known is not None and not known.elsewhere else ()
+        return [one.text[one.body.start_byte : one.body.end_byte] for one in bodies if one.body]
+
+    def _is_quiet_text(self, text: bytes, path: str, depth: int) -> bool:
+        if _POINTER.search(text):
             return False
-        return not _CALL.search(macro.body) and not _POINTER.search(macro.body)
+        for match in _CALL.finditer(text):
+            if match.group(2) in _NOT_CALLED and not match.group(1):
+                continue
+            if match.group(1) or match.group(2) in _GUARDS:
+                return False
+            called = match.group(2).decode()
+            said = _sleeps(called, _given(text, match.start(3)))
+            if said or (said is None and not self._is_quiet(called, path, depth + 1)):
+                return False
+        return True
 
     def _targets(self, member: str, path: str) -> tuple[tuple[str, str], ...]:
         """Return the names that are stored in members of a name, each with the file."""

@@ -14,8 +14,18 @@ from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import ADD, DELETE, FREE, HANDLE, PRIVATE, XFRM, XSO, Contract
-from xfrmlint.kernel.doors import CONTROL, UNKNOWN
+from xfrmlint.contract.words import (
+    ADD,
+    DELETE,
+    FREE,
+    HANDLE,
+    OWNER_CALLBACKS,
+    PRIVATE,
+    XFRM,
+    XSO,
+    Contract,
+)
+from xfrmlint.kernel.doors import CONTROL, DATAPATH, UNKNOWN
 from xfrmlint.kernel.places import is_core
 from xfrmlint.program.access import Access, Accesses, Doubt
 from xfrmlint.program.callgraph import CallGraph
@@ -29,7 +39,8 @@ class Site(NamedTuple):
     """A place where a driver touches xso or calls the resolver (access is then `resolve`).
 
     member: the role of xso's field. cleared: 0 or NULL is stored. driver: None for core code.
-    read_back: a read after the store by which add returns the handle.
+    misplaced: of a store, see _is_misplaced(). read_back: a read after the store by which add
+    returns the handle.
     """
 
     place: Place
@@ -47,6 +58,7 @@ class Site(NamedTuple):
     under_removal: bool
     own_states: bool
     cleared: bool
+    misplaced: bool
     read_back: bool
     view: View
 
@@ -258,15 +270,24 @@ class _Finder:
             self.doubts.append(
                 Doubt(place, function.name, "too many callers; the rest was cut off")
             )
-        for access in accesses if way.context in (UNKNOWN, DEAD) else ():
-            what = f"nobody calls the function of {_name_of(access)}: it was not judged"
+        if way.context in (UNKNOWN, DEAD):
+            self.note_unjudged(accesses, way)
+
+    def note_unjudged(self, accesses: Iterable[Access], way: Reached) -> None:
+        """Note the accesses of which it matters who comes there, where that is not known."""
+        for access in accesses:
+            if access.member != HANDLE and access.access != RESOLVE:
+                continue
+            if access.access == "write" and _is_misplaced(way, access.cleared, self.contract):
+                continue
             if way.context == DEAD and access.access == RESOLVE:
                 # A call that is never made: that much is known.
                 continue
+            what = f"nobody calls the function of {_name_of(access)}: it was not judged"
             if way.context == UNKNOWN:
                 why = way.doubts[0][1] if way.doubts else "too many callers"
                 what = f"whether packets reach {_name_of(access)} is not known: {why}"
-            self.doubts.append(Doubt(access.place, function.name, what))
+            self.doubts.append(Doubt(access.place, access.function.name, what))
 
     def note_unowned(self, view: View, accesses: Sequence[Access], way: Reached) -> None:
         """Note the accesses of a function that no driver is seen to have."""
@@ -345,6 +366,7 @@ class _Finder:
                 _under_removal_alone(way, self.contract),
                 _sees_own_states_alone(way, self.contract),
                 access.cleared,
+                "write" in access.access and _is_misplaced(way, access.cleared, self.contract),
                 read_back,
                 access.view,
             ),
@@ -404,6 +426,19 @@ def _only_under(way: Reached, contract: Contract) -> str:
     """
     callbacks = {e.name for e in way.entries} & {*contract.callbacks}
     return callbacks.pop() if len(callbacks) == 1 and way.context == "control" else "?"
+
+
+def _is_misplaced(way: Reached, cleared: bool, contract: Contract) -> bool:
+    """Tell whether a store to the handle is certain to be made by more than add.
+
+    That is so whatever else leads there. Where the core captures the owner's callbacks, free may
+    clear it.
+    """
+    clears = cleared and contract.member(OWNER_CALLBACKS)
+    may = {contract.slot(ADD), contract.slot(FREE) if clears else ""}
+    known = {e.name for e in way.entries if e.context != UNKNOWN} & {*contract.callbacks}
+    by_others = way.context == CONTROL and not known
+    return way.context == DATAPATH or by_others or not known <= may
 
 
 def _under_removal_alone(way: Reached, contract: Contract) -> bool:

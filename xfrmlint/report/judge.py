@@ -89,7 +89,9 @@ def shown(outcome: Outcome) -> str:
 
 def _doubts(doubts: Iterable[Doubt]) -> Iterator[str]:
     for doubt in doubts:
-        place = f"{printable(doubt.place.path)}:{doubt.place.line}"
+        place = printable(doubt.place.path)
+        # Of a whole file there is no line.
+        place += f":{doubt.place.line}" if doubt.place.line else ""
         function = f"{printable(doubt.function)}(): " if doubt.function else ""
         yield f"  unknown: {place}: {function}{printable(doubt.reason)}"
 

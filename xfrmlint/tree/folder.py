@@ -4,6 +4,7 @@ import os
 import stat
 import time
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -297,7 +298,8 @@ def find_tree(named: str | None, start: Path | None = None) -> Folder:
         if missing:
             raise InputError(
                 f"{named}: not a kernel tree (no {', '.join(missing)}); "
-                f"name the folder that holds MAINTAINERS, drivers/ and include/{_way_out(root)}"
+                "name the folder that holds MAINTAINERS, drivers/ and include/"
+                f"{_way_out(root) or _way_in(root, missing)}"
             )
         return _checked(root, named)
     try:
@@ -309,6 +311,17 @@ def find_tree(named: str | None, start: Path | None = None) -> Folder:
         return _checked(around, str(around))
     raise InputError(
         f"{here}: not inside a kernel tree; name one: xfrmlint check /path/to/linux{_way_out(here)}"
+    )
+
+
+def _way_in(root: Path, missing: Sequence[str]) -> str:
+    """Return what makes a module's folder a part of a kernel; empty if it is half of a tree."""
+    sources = chain(root.glob("*.c"), root.glob("*/*.c"))
+    if not {"include/linux", "drivers"} <= set(missing) or not any(sources):
+        return ""
+    return (
+        "; a module from elsewhere is judged as a part of the kernel that it is built for: "
+        "cp -r it to linux/drivers/net/ (a link is not followed), and check linux"
     )
 
 
