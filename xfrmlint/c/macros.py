@@ -341,6 +341,12 @@ def _expand(
     while at < len(line):
         token = line[at]
         at += 1
+        if token.text == b"defined":
+            # What it asks for is the name itself.
+            behind = at + (2 if at < len(line) and line[at].text == b"(" else 1)
+            out += [token, *line[at:behind]]
+            at = behind
+            continue
         macro = macros.get(token.text.decode("utf-8", "replace"))
         if macro is None or macro.name in hidden or token.painted:
             out.append(token if macro is None else token._replace(painted=True))

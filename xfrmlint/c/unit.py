@@ -11,6 +11,7 @@ import tree_sitter_c
 from tree_sitter import Language, Node, Parser, Query, QueryCursor, Tree
 
 from xfrmlint.c.blanking import Blanked, Branch, blank
+from xfrmlint.c.features import Named
 from xfrmlint.kernel.release import Release
 from xfrmlint.tree.lines import line_text
 
@@ -116,7 +117,7 @@ class Unit:
         like: "Unit | None" = None,
         release: Release | None = None,
         turn: int = 0,
-        features: tuple[tuple[str, int], ...] = (),
+        features: tuple[tuple[str, Named], ...] = (),
     ) -> None:
         self.path = path
         self.release = release
