@@ -1101,6 +1101,30 @@ def open_ends(text: str) -> tuple[str, list[str]]:
             f"static int target(struct xfrm_state *x);\n{TARGET}", ("dead", []), id="declared, too"
         ),
         pytest.param(
+            f"{TARGET}static void f(int a)\n{{\n\tx y z;\n}}\n",
+            (
+                "unknown",
+                [
+                    "target() may be called where drivers/net/foo/foo.c is not understood: "
+                    "parse errors at line 6"
+                ],
+            ),
+            id="beside a parse error",
+        ),
+        pytest.param(
+            f"{TARGET}static void f(int a)\n{{\n\ttarget(0);\n}}\n"
+            "static void g(int a) { x y z; }\n",
+            (
+                "unknown",
+                [
+                    f"{name}() may be called where drivers/net/foo/foo.c is not understood: "
+                    "parse errors at line 8"
+                    for name in ("target", "f")
+                ],
+            ),
+            id="its caller is",
+        ),
+        pytest.param(
             f"{TARGET}static const struct ethtool_ops e = {{ .get_link = target }};\n",
             ("control", []),
             id="a door that is known",
