@@ -168,14 +168,17 @@ def in_force(corpus: Corpus, name: str, path: str, offset: int) -> list[Macro]:
         for kind, at, line in corpus.definitions_of(word, place):
             if place == path and at > offset:
                 break
-            if kind == "undef":
-                found = []
-                continue
-            match = _DEFINE.match(line)
+            branch = unit.branch(at)
+            # What stands before a branch holds where that is not compiled.
+            before = [m for m in found if branch is not None and m.define < branch.start]
+            match = _DEFINE.match(line) if kind == "define" else None
             if match is not None:
                 condition = unit.condition(at)
-                found = [m for m in found if unit.condition(m.define) not in ("", condition)]
+                others = ("", condition)
+                found = [m for m in found if m in before or unit.condition(m.define) not in others]
                 found.append(_macro(match, place, at, at))
+            elif kind == "undef":
+                found = before
         if found:
             return found
     known = kernels_own().get(name)

@@ -247,25 +247,30 @@ class Unit:
 
     def condition(self, offset: int) -> str:
         """Return the innermost conditional around an offset as text, or an empty string."""
-        starts, texts = self._conditions
-        return texts[bisect_right(starts, offset) - 1]
+        branch = self.branch(offset)
+        return branch.condition if branch is not None else ""
+
+    def branch(self, offset: int) -> Branch | None:
+        """Return the innermost branch around an offset that need not be compiled."""
+        starts, branches = self._innermost
+        return branches[bisect_right(starts, offset) - 1]
 
     @cached_property
-    def _conditions(self) -> tuple[list[int], list[str]]:
-        """Return from where on which conditional is the innermost one."""
-        found = [(0, "")]
+    def _innermost(self) -> tuple[list[int], list[Branch | None]]:
+        """Return from where on which branch is the innermost one."""
+        found: list[tuple[int, Branch | None]] = [(0, None)]
         around: list[Branch] = []
         for branch in self.blanked.branches:
             while around and around[-1].end <= branch.start:
                 end = around.pop().end
-                found.append((end, around[-1].condition if around else ""))
+                found.append((end, around[-1] if around else None))
             if not branch.compiled and branch.start < branch.end:
                 around.append(branch)
-                found.append((branch.start, branch.condition))
+                found.append((branch.start, branch))
         while around:
             end = around.pop().end
-            found.append((end, around[-1].condition if around else ""))
-        return [start for start, _ in found], [text for _, text in found]
+            found.append((end, around[-1] if around else None))
+        return [start for start, _ in found], [branch for _, branch in found]
 
     @cached_property
     def defines(self) -> frozenset[int]:
