@@ -429,9 +429,88 @@ _NEW = f"#if {V} >= KERNEL_VERSION(7, 0, 0)\n#define NEW 1\n#else\n#define OLD\n
             "a;",
             id="one of another",
         ),
+        pytest.param(
+            "#define A 1\n#if V >= 9\n#undef A\n#endif\n#ifdef A\na;\n#else\nb;\n#endif",
+            "a; b;",
+            id="never undefined",
+        ),
+        pytest.param(
+            _NEW + "#if V >= 9\n#undef NEW\n#endif\n#ifdef NEW\na;\n#else\nb;\n#endif",
+            "a;",
+            id="never undefined, and of a version",
+        ),
+        pytest.param(
+            _NEW + "#ifdef X\n#undef NEW\n#endif\n#ifdef NEW\na;\n#else\nb;\n#endif",
+            "a; b;",
+            id="undefined by an option",
+        ),
+        pytest.param(
+            "#if V == 9\n#ifdef X\n#undef V\n#define V 10\n#endif\n#endif\n#if V < 9\na;\n#endif",
+            "a;",
+            id="the version, never",
+        ),
+        pytest.param(
+            "#ifdef X\n#undef V\n#define V 10\n#endif\n#if V < 9\na;\n#else\nb;\n#endif",
+            "a; b;",
+            id="the version, by an option",
+        ),
+        pytest.param(
+            "#define N 1\n#ifdef X\n#undef N\n#define N 2\n#endif\n"
+            "#if V > 6 && N == 1\na;\n#else\nb;\n#endif",
+            "a; b;",
+            id="one of two",
+        ),
     ],
 )
 def test_names_that_the_version_settles(text: str, wanted: str) -> None:
+    text = re.sub(r"\bV\b", V, re.sub(r"\b[69]\b|\b10\b", r"KERNEL_VERSION(\g<0>, 0, 0)", text))
+    assert squeezed(blanked(text, release=Release(7, 4, 0)).text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("defines", "condition", "wanted"),
+    [
+        pytest.param("#define A (V >= K(5, 9, 0))", "A", "a;", id="an object"),
+        pytest.param("#define A (V >= K(5, 9, 0))", "defined(A)", "a;", id="defined at all"),
+        pytest.param("#define A B\n#define B (V < K(5, 9, 0))", "A", "b;", id="of another"),
+        pytest.param("#define GE(a, b) (V >= K(a, b, 0))", "GE(7, 3)", "a;", id="a function"),
+        pytest.param("#define GE(a, b) (V >= K((a), (b), 0))", "!GE(7, 5)", "a;", id="in brackets"),
+        pytest.param(
+            "#define GE(a, b, ...) \\\n\t(V >= K(a, b, (0, ##__VA_ARGS__)))",
+            "GE(7, 4, 0) && !GE(7, 4, 1) && GE(7, 4)",
+            "a;",
+            id="more arguments",
+        ),
+        pytest.param("#define GE(c...) (V >= K(c))", "GE(7, 4, 0)", "a;", id="all of them"),
+        pytest.param(
+            "#ifndef R\n#define R 0\n#endif\n#define GE(a) (!R && V >= K(a, 0, 0))",
+            "GE(7)",
+            "a;",
+            id="what is 0 unless it is defined",
+        ),
+        pytest.param("#ifndef R\n#define R 0\n#endif", "R", "a; b;", id="without the version"),
+        pytest.param("#define HAS(c) (V > 0 && defined(A))", "HAS(1)", "a; b;", id="another's"),
+        pytest.param("#define A B\n#define B A", "V > 0 && A", "a; b;", id="of itself"),
+        pytest.param("#define A (V > 0) +", "A", "a; b;", id="no expression"),
+        pytest.param("#define GE(a) (V >= K(a, 0, 0))", "GE(x)", "a; b;", id="of what is open"),
+        pytest.param("#define GE(a) (V >= K(a, 0, 0))", "GE", "a; b;", id="not called"),
+        pytest.param(
+            "#ifdef X\n#define GE(a) (V >= K(a, 0, 0))\n#else\n#define GE(a) 0\n#endif",
+            "GE(7)",
+            "a; b;",
+            id="one of two",
+        ),
+        pytest.param(
+            "#if V < K(7, 0, 0)\n#define GE(a) (V >= K(a, 0, 0))\n#else\n#define GE(a) 0\n#endif",
+            "GE(7)",
+            "b;",
+            id="one of two, by the version",
+        ),
+    ],
+)
+def test_macros_that_ask_for_the_version(defines: str, condition: str, wanted: str) -> None:
+    text = f"{defines}\n#if {condition}\na;\n#else\nb;\n#endif"
+    text = re.sub(r"\bV\b", V, re.sub(r"\bK\b", "KERNEL_VERSION", text))
     assert squeezed(blanked(text, release=Release(7, 4, 0)).text) == wanted
 
 

@@ -170,6 +170,81 @@ def test_a_version_is_asked_for_by_whom_it_matters_to() -> None:
     assert len(memo.units) == 4
 
 
+SINCE = "#define SINCE(a) (LINUX_VERSION_CODE >= KERNEL_VERSION(a, 0, 0))\n"
+DEFAULT = "#ifndef R\n#define R 0\n#endif\n#define SINCE_R(a) (!R && SINCE(a))\n"
+NEVER = (
+    "#if !SINCE(9)\nint c;\n#else\n"
+    "#undef LINUX_VERSION_CODE\n#define LINUX_VERSION_CODE KERNEL_VERSION(5, 0, 0)\n#endif\n"
+)
+OLD = "#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 0, 0)\n#define OLD\n#endif\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "condition", "wanted"),
+    [
+        pytest.param({"c.h": SINCE}, "SINCE(6)", "a", id="a macro"),
+        pytest.param({"c.h": SINCE}, "SINCE(9)", "b", id="of a later version"),
+        pytest.param({"c.h": SINCE + DEFAULT}, "SINCE_R(6)", "a", id="a default"),
+        pytest.param(
+            {"c.h": "#include <k.h>\n" + SINCE + DEFAULT}, "SINCE_R(6)", "ab", id="in a kernel"
+        ),
+        pytest.param(
+            {"c.h": SINCE + DEFAULT, "Makefile": "ccflags-$(CONFIG_R) += -DR=8\n"},
+            "SINCE_R(6)",
+            "ab",
+            id="by an option",
+        ),
+        pytest.param(
+            {"c.h": SINCE + DEFAULT, "Makefile": "ccflags-y += -DR=8\n"},
+            "SINCE_R(6)",
+            "b",
+            id="told",
+        ),
+        pytest.param(
+            {"c.h": SINCE + DEFAULT, "/Makefile": "VERSION = 7\nvendor = echo '#define R 8'\n"},
+            "SINCE_R(6)",
+            "ab",
+            id="by a vendor's kernel",
+        ),
+        pytest.param(
+            {"c.h": SINCE + NEVER + "#if 0\n#define SINCE(a) 0\n#endif\n"},
+            "SINCE(6)",
+            "a",
+            id="again where it is never compiled",
+        ),
+        pytest.param({"c.h": '#include "d.h"\n', "d.h": SINCE}, "SINCE(6)", "a", id="two headers"),
+        pytest.param(
+            {"c.h": '#include "d.h"\n#define NEW SINCE(6)\n', "d.h": SINCE},
+            "NEW",
+            "a",
+            id="by another",
+        ),
+        pytest.param(
+            {"c.h": SINCE, "d.h": "#define SINCE(a) 0\n"}, "SINCE(6)", "ab", id="one of two"
+        ),
+        pytest.param({"c.h": SINCE, "d.h": SINCE}, "SINCE(6)", "a", id="twice the same"),
+        pytest.param({"c.h": OLD}, "defined(OLD)", "b", id="never defined"),
+        pytest.param(
+            {"c.h": OLD, "d.h": "#define OLD\n"}, "defined(OLD)", "ab", id="defined elsewhere"
+        ),
+        pytest.param(
+            {"c.h": OLD, "d.h": "#include <k.h>\n"}, "defined(OLD)", "ab", id="by the kernel"
+        ),
+    ],
+)
+def test_what_headers_define_decides(headers: dict[str, str], condition: str, wanted: str) -> None:
+    files = {"include/k.h": "#define R 8\n#define OLD\n", "/Makefile": "VERSION = 7\n"} | headers
+    files = {
+        name.lstrip("/") if "/" in name else f"drivers/net/foo/{name}": text
+        for name, text in files.items()
+    }
+    text = "".join(f'#include "{name}"\n' for name in headers if name.endswith(".h"))
+    text += f"#if {condition}\nint a;\n#else\nint b;\n#endif\n"
+    files[FOO] = text
+    read = Corpus(Memory({path: text.encode() for path, text in files.items()}), WORDS)
+    assert "".join(re.findall(r"int (.)", read.unit(FOO).text.decode())) == wanted
+
+
 TEMPLATE = "drivers/net/foo/queue.h"
 
 

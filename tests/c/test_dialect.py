@@ -70,6 +70,7 @@ def test_what_tree_sitter_reads_stays(text: str) -> None:
         pytest.param("__struct_group( , h, , int a;);", "struct{group h; int a;};", id="no tag"),
         pytest.param("DECLARE_FLEX_ARRAY(struct a, b);", "struct a* b ;", id="flexible array"),
         pytest.param("DECLARE_BITMAP(a, 8);", "unsigned long a[ 8];", id="bitmap"),
+        pytest.param("DECLARE_HASHTABLE(a, 8);", "struct hlist_head a[ ];", id="hash table"),
         pytest.param(
             "void f(int a) { switch (a) { case 1 ... 5: case 'a' ... B(2): b(); } }",
             "void f(int a) { switch (a) { case 1 ||+ 5: case 'a' ||+ B(2): b(); } }",

@@ -14,7 +14,7 @@ from tests.asked import report_on
 from tests.laid import EXAMPLE, lay_example
 from tests.trees import FOO, reader
 from xfrmlint.c import macros
-from xfrmlint.c.macros import Expansion, Macro, expand, macros_in, tokens, uses
+from xfrmlint.c.macros import Expansion, Macro, expand, in_force, macros_in, tokens, uses
 from xfrmlint.tree.folder import Folder
 
 COMPILER = shutil.which("gcc") or shutil.which("clang") or shutil.which("cc")
@@ -419,6 +419,39 @@ def test_macros_in(text: str, wanted: list[str]) -> None:
         first = macro.body.split()[:1]
         assert not first or first[0] in text.encode()[macro.start :].replace(b"\\", b" ")
     assert found == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        pytest.param("#define A 1\n#undef A\n", "", id="no longer"),
+        pytest.param("#define A 1\n#undef A\n#define A 2\n", "2", id="another one"),
+        pytest.param("#define A 1\n#if 0\n#undef A\n#endif\n", "1", id="never undefined"),
+        pytest.param("#define A 1\n#ifdef X\n#undef A\n#endif\n", "1", id="undefined by an option"),
+        pytest.param(
+            "#define A 1\n#ifdef X\n#undef A\n#define A 2\n#endif\n",
+            "12",
+            id="another by an option",
+        ),
+        pytest.param(
+            "#ifdef X\n#define A 1\n#undef A\n#define A 2\n#else\n#define A 3\n#endif\n",
+            "23",
+            id="another in a branch",
+        ),
+        pytest.param(
+            "#ifndef H\n#define A 1\n#undef A\n#define A 2\n#endif\n", "2", id="in a guard"
+        ),
+        pytest.param(
+            "#ifdef X\n#define A 1\n#endif\n#undef A\n#define A 2\n", "2", id="by no option"
+        ),
+        pytest.param(
+            "#define A 1\n#ifndef A\n#define A 2\n#endif\n", "12", id="unless there is one"
+        ),
+    ],
+)
+def test_what_a_macro_can_be_behind_conditionals(text: str, wanted: str) -> None:
+    found = in_force(reader({FOO: text}).corpus, "A", FOO, len(text))
+    assert "".join(macro.body.decode().strip() for macro in found) == wanted
 
 
 @pytest.mark.parametrize(

@@ -426,6 +426,20 @@ void foo_setup(struct net_device *dev)
         ),
         [("dev->features = x->xso.offload_handle;", "confirmed", "")],
     ),
+    "by macros that ask for the version": Case(
+        "#include <linux/version.h>\n"
+        + _DRIVER.format(
+            before="#ifndef VENDOR\n#define VENDOR 0\n#endif\n"
+            "#define SINCE(a, b, ...) \\\n"
+            "\t(LINUX_VERSION_CODE >= KERNEL_VERSION(a, b, (0, ##__VA_ARGS__)))\n"
+            "#define OF_VENDOR(a, b) (!VENDOR && SINCE(a, b))\n"
+            "#if SINCE(9, 0)\n#undef OF_VENDOR\n#define OF_VENDOR(a, b) 0\n#endif\n",
+            body="\n#if OF_VENDOR(5, 9) && !SINCE(9, 0, 1)\n"
+            "	dev->features = x->xso.offload_handle;\n#else\n"
+            "	dev->features = x->xso.offload_handle + 1;\n#endif\n",
+        ),
+        [("dev->features = x->xso.offload_handle;", "confirmed", "")],
+    ),
     "beside a parse error": Case(
         _DRIVER.format(
             before="struct missing *the_missing;",

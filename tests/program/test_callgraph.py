@@ -1156,6 +1156,30 @@ def test_who_is_in_another_file_can_name_what_is_not_static(
             f"static int target(struct xfrm_state *x);\n{TARGET}", ("dead", []), id="declared, too"
         ),
         pytest.param(
+            f"{TARGET}static void f(int a)\n{{\n\tx y z;\n}}\n",
+            (
+                "unknown",
+                [
+                    "target() may be called where drivers/net/foo/foo.c is not understood: "
+                    "parse errors at line 6"
+                ],
+            ),
+            id="beside a parse error",
+        ),
+        pytest.param(
+            f"{TARGET}static void f(int a)\n{{\n\ttarget(0);\n}}\n"
+            "static void g(int a) { x y z; }\n",
+            (
+                "unknown",
+                [
+                    f"{name}() may be called where drivers/net/foo/foo.c is not understood: "
+                    "parse errors at line 8"
+                    for name in ("target", "f")
+                ],
+            ),
+            id="its caller is",
+        ),
+        pytest.param(
             f"{TARGET}static const struct ethtool_ops e = {{ .get_link = target }};\n",
             ("control", []),
             id="a door that is known",

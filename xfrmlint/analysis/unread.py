@@ -67,9 +67,7 @@ def _named_around(
     unit: Unit, errors: Sequence[int], telling: re.Pattern[str]
 ) -> tuple[int, str] | None:
     """Return the first error in an item that names something telling: its line, and the name."""
-    root = unit.tree.root_node
-    # Where nothing could be made of a file, what stands at an error is no item.
-    ends = [len(unit.text)] if root.is_error else [node.end_byte for node in root.children]
+    ends = [node.end_byte for node in unit.tops]
     looked = -1
     for line in errors:
         at = bisect_right(ends, unit.offset(line, 1))

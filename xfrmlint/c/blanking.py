@@ -13,7 +13,7 @@ from typing import NamedTuple
 from xfrmlint.c.arguments import Arguments
 from xfrmlint.c.conditionals import VERSIONED, known_in
 from xfrmlint.c.dialect import TYPEOF, plain
-from xfrmlint.c.features import Features
+from xfrmlint.c.features import Features, Named
 from xfrmlint.kernel.release import Release
 
 _COMMENT_OR_STRING = re.compile(
@@ -133,7 +133,7 @@ class Blanked(NamedTuple):
     directives: (name, offset, bytes of the whole line) of each #define and #include in live text.
     unclosed: where something was left out that opens brackets and does not close them.
     open_comment: where a comment begins that never ends, or -1.
-    features: the names that the tree's version settles, with their values.
+    features: what names are behind it.
     """
 
     text: bytes
@@ -145,7 +145,7 @@ class Blanked(NamedTuple):
     directives: tuple[tuple[str, int, bytes], ...]
     unclosed: tuple[int, ...]
     open_comment: int = -1
-    features: tuple[tuple[str, int], ...] = ()
+    features: tuple[tuple[str, Named], ...] = ()
 
 
 def spaces(text: bytes) -> bytes:
@@ -207,14 +207,14 @@ def blank(
     words: re.Pattern[bytes] | None = None,
     release: Release | None = None,
     turn: int = 0,
-    features: Iterable[tuple[str, int]] = (),
+    features: Iterable[tuple[str, Named]] = (),
 ) -> Blanked:
     """Blank everything in `data` that keeps tree-sitter from parsing kernel C.
 
     words: where the branches of a conditional begin or end a block (or a statement) that others go
     on with, only one can stay; the one in which this pattern occurs is preferred. turn: take the
     next one instead, or the one behind it ... release: the tree's, if it is known. features:
-    what its version settles in the headers.
+    what names are in the headers.
     """
     text = without_comments(data.replace(b"\0", b" "))
     conditionals = _Conditionals(words, turn, Features(known_in(release), dict(features)))
@@ -231,7 +231,7 @@ def blank(
         tuple(conditionals.directives),
         tuple(sorted({*conditionals.unclosed, *arguments.unclosed})),
         _open_comment(data, text),
-        tuple(sorted(conditionals.features.settled.items())),
+        tuple(conditionals.features.named.items()),
     )
 
 
@@ -436,8 +436,8 @@ class _Conditionals:
         stack: list[list[_Part]] = []
         groups: list[list[Branch]] = []
         lines: list[tuple[int, int]] = []
-        # Elsewhere no name is settled.
-        versioned = VERSIONED in text or bool(self.features.settled)
+        # Elsewhere no condition is asked what names stand for.
+        versioned = VERSIONED in text or bool(self.features.named)
         for match in _DIRECTIVE.finditer(b"\n" + text):
             kind = match.group(1).decode("ascii", "replace")
             start, end = match.start(), match.end() - 1
@@ -445,7 +445,7 @@ class _Conditionals:
             # Most are none that a label is wanted of.
             if kind in _NO_BRANCHES:
                 self.directives.append((kind, start, text[start:end]))
-                if versioned and (stack or self.features.settled) and kind != "include":
+                if versioned and kind != "include":
                     around = [(group[-1].label, group[-1].compiled) for group in stack]
                     self.features.note(text[start:end], around)
             elif kind in ("if", "ifdef", "ifndef"):

@@ -7,6 +7,7 @@ is; in 6.12 it is open.
 import re
 from collections.abc import Callable, Sequence
 
+from xfrmlint.c.arguments import separated
 from xfrmlint.kernel.release import Release, kernel_version, version_macros
 
 # What asks for a name (`defined`, `IS_ENABLED`, ... or nothing where its value is wanted), the name
@@ -18,9 +19,10 @@ VERSIONED = b"LINUX_VERSION_"
 _ASKING = ("defined", "IS_ENABLED", "IS_BUILTIN", "IS_REACHABLE")
 _TOKEN = re.compile(r"\w+|&&|\|\||<<|>>|[<>=!]=|[^\s\\]")
 _NUMBER = re.compile(r"(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)[uUlL]{0,3}")
-_LONGEST = 400
+_LONGEST = 4000
 _DEEPEST = 30
 _LARGEST = 1 << 63
+_LARGEST_NUMBER = 100_000
 _BINARY: dict[str, tuple[int, Callable[[int, int], int | None]]] = {
     "||": (1, lambda a, b: bool(a or b)),
     "&&": (2, lambda a, b: bool(a and b)),
@@ -58,12 +60,17 @@ def known_in(release: Release | None) -> Known:
 
 def truth(condition: str, known: Known) -> bool | None:
     """Tell whether the condition of an #if or #elif holds; None if that is open."""
-    tokens = _TOKEN.findall(condition)
+    value = _value(condition, known)
+    return None if value is None else bool(value)
+
+
+def _value(text: str, known: Known) -> int | None:
+    tokens = _TOKEN.findall(text)
     if len(tokens) > _LONGEST:
         return None
     reading = _Reading(tokens, known)
     value = reading.value(1)
-    return None if value is None or reading.at < len(tokens) else bool(value)
+    return value if reading.at == len(tokens) else None
 
 
 class _Reading:
@@ -114,6 +121,9 @@ class _Reading:
 
     def inside(self) -> int | None:
         value = self.value(1)
+        while self.next() == ",":
+            self.at += 1
+            value = self.value(1)
         return value if self.take() == ")" else None
 
     def asked(self, asking: str) -> int | None:
@@ -131,11 +141,12 @@ class _Reading:
             depth += {"(": 1, ")": -1}.get(self.take(), 0)
             if depth == 0:
                 break
-        inner = " ".join(self.tokens[start + 1 : self.at - 1]).split(",")
-        if name != "KERNEL_VERSION" or len(inner) != 3:
+        if name != "KERNEL_VERSION":
             return None
-        numbers = [int(text) for text in inner if re.fullmatch(r" ?(0|[1-9][0-9]{0,4}) ?", text)]
-        return kernel_version(*numbers) if len(numbers) == 3 else None
+        inside = separated(" ".join(self.tokens[start + 1 : self.at]).encode())
+        values = [_value(one.decode(), self.known) for one in inside]
+        numbers = [one for one in values if one is not None and 0 <= one < _LARGEST_NUMBER]
+        return kernel_version(*numbers) if len(numbers) == len(values) == 3 else None
 
 
 def _unary(operator: str, value: int | None) -> int | None:

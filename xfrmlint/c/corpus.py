@@ -3,7 +3,7 @@
 import posixpath
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from tree_sitter import Node
 from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.conditionals import VERSIONED
+from xfrmlint.c.features import OPEN, Named, merged
 from xfrmlint.c.index import Indexes, is_word
 from xfrmlint.c.shape import Shapes, shapes_of
 from xfrmlint.c.unit import Unit, parse
@@ -62,9 +63,11 @@ _SPECIFIERS = re.compile(rb"[\w\s*]*")
 _INSIDE = re.compile(rb"(?<=\w)")
 _SHARED = ("include/", "arch/")
 _CONDITION = re.compile(rb"^[ \t]*#[ \t]*(?:if|elif)\w*[^\n]*", re.M)
-_ASKED = re.compile(rb"\w+")
-# Names that the tree's version settles, with their values.
-Settled = tuple[tuple[str, int], ...]
+_WORDS = re.compile(rb"[A-Za-z_]\w*")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_GENERATED = re.compile(rb"#[ \t]*define\s+(\w+)")
+# What names are before a file begins.
+Settled = tuple[tuple[str, Named], ...]
 
 
 class Definition(NamedTuple):
@@ -136,6 +139,9 @@ class Corpus:
         self._data: dict[str, bytes] = {}
         self._settling: set[str] = set()
         self._reached: frozenset[str] = frozenset()
+        self._asking: dict[str, bool] = {}
+        # What names are that a file's headers leave, whether it asks for them or not.
+        self._before: dict[str, dict[str, Named]] = {}
         self._plain: dict[str, bytes] = {}
         self._units: dict[str, Unit] = {}
         self._includes: dict[str, list[str]] = {}
@@ -177,7 +183,8 @@ class Corpus:
         """Return the parsed file."""
         if path not in self._units:
             data = self.data(path)
-            asked, settled = self.release_for(data), self._settled(path, data)
+            settled = self._settled(path, data)
+            asked = self.release_for(data + b"".join(one.body.encode() for _, one in settled))
             key = (path, data, asked, self._words, settled)
             known = self._memo.units.get(key)
             self._units[path] = unit = Unit(path, data, self._words, known, asked, features=settled)
@@ -193,32 +200,76 @@ class Corpus:
         return self._memo.left[key]
 
     def _settled(self, path: str, data: bytes) -> Settled:
-        """Return the names that Makefiles, and own headers by the version, settle for a file.
+        """Return what names are before a file begins, by Makefiles and own headers.
 
-        Those that it asks for. Those of headers that include each other are open.
+        Those that its directives lead to. Those of headers that include each other are open.
         """
         if path.startswith(_SHARED) or path in self._settling or b"#" not in data:
             return ()
         outermost = not self._settling
         given = self.given(path)
+        near = self.local(path)
+        versioned = any(map(self._asks_for_version, near))
+        # Nearly no driver asks for the version: then there is nothing to read a header for.
+        if not given and not versioned:
+            return ()
         if outermost:
-            near = self.local(path)[1:]
-            # Nearly no driver asks for the version: then there is nothing to read a header for.
-            if not given and not any(VERSIONED in self.data(header) for header in near):
-                return ()
-            self._reached = frozenset(near)
+            self._reached = frozenset(near[1:])
         self._settling.add(path)
         if outermost:
             # The far ones first: a row of headers is as long as somebody likes, the stack is not.
-            for header in reversed(near):
+            for header in reversed(near[1:]):
                 self.unit(header)
-        found = dict(given)
+        found = {name: Named(True, None, str(n), True) for name, n in given.items()}
         for header in self.includes(path):
             if header in self._reached and header not in self._settling:
-                found.update(self.unit(header).blanked.features)
+                after = dict(self.unit(header).blanked.features)
+                after = {**self._before.get(header, {}), **after}
+                met = after.keys() & found.keys()
+                found = after | found | {name: merged(found[name], after[name]) for name in met}
         self._settling.discard(path)
-        words = set(_ASKED.findall(b"\n".join(_CONDITION.findall(data)))) if found else set()
-        return tuple(sorted((name, n) for name, n in found.items() if name.encode() in words))
+        self._before[path] = found
+        words = {word.decode() for word in _WORDS.findall(self._directive_text(path))}
+        leads = words
+        while leads:
+            leads = {w for n in leads & found.keys() for w in _NAME.findall(found[n].body)} - words
+            words |= leads
+        asked = {name: found[name] for name in words & found.keys()}
+        if versioned:
+            asked |= dict.fromkeys(self._open_names(path, near, words - given.keys()), OPEN)
+        return tuple(sorted(asked.items()))
+
+    def _asks_for_version(self, path: str) -> bool:
+        if path not in self._asking:
+            asks = VERSIONED in self.data(path) and VERSIONED in self._directive_text(path)
+            self._asking[path] = asks
+        return self._asking[path]
+
+    def _directive_text(self, path: str) -> bytes:
+        return b"\n".join((*_CONDITION.findall(self.data(path)), self.define_text(path)))
+
+    def _open_names(self, path: str, near: Sequence[str], wanted: set[str]) -> set[str]:
+        """Return the driver's names that somebody else can define, too, or a header not read."""
+        names = {name.encode() for name in wanted}
+        own = {header: live for header in near if (live := names & self.defines(header))}
+        found: set[bytes] = set()
+        if own:
+            others = (p for p in self.closure(path) if p.startswith(_SHARED))
+            found |= self._generated.union(*map(self.defines, others))
+            found &= set().union(*own.values())
+        for header, defined in own.items():
+            unit = self._units.get(header)
+            if unit is not None:
+                said = {name.encode() for name, _ in unit.blanked.features}
+                defined = defined & self._named_in(header).keys() - said
+            found |= defined if header != path else set()
+        return {name.decode() for name in found} | self.kbuild.optional(path) & wanted
+
+    @cached_property
+    def _generated(self) -> frozenset[bytes]:
+        """What the top Makefile defines in a header that it writes (linux/version.h)."""
+        text = self.data("Makefile") if self.tree.is_file("Makefile") else b""
+        return frozenset(n for n in _GENERATED.findall(text) if not n.startswith(VERSIONED))
 
     def given(self, path: str) -> dict[str, int]:
         """Return the names that the compiler is told for a file, whoever includes it."""
@@ -406,6 +457,9 @@ class Corpus:
 
     def definitions_of(self, name: bytes, path: str) -> list[tuple[str, int, bytes]]:
         """Return the live #define and #undef directives of one name in a file, in order."""
+        return self._named_in(path).get(name, [])
+
+    def _named_in(self, path: str) -> dict[bytes, list[tuple[str, int, bytes]]]:
         if path not in self._directives:
             found: dict[bytes, list[tuple[str, int, bytes]]] = {}
             for directive in self.unit(path).blanked.directives:
@@ -413,7 +467,7 @@ class Corpus:
                 if match is not None:
                     found.setdefault(match.group(1), []).append(directive)
             self._directives[path] = found
-        return self._directives[path].get(name, [])
+        return self._directives[path]
 
     def find(self, kind: str, name: str, path: str) -> Definition | None:
         """Return the definition of `name` that `path` sees through its includes.

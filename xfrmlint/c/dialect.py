@@ -34,7 +34,8 @@ _CALLEE = re.compile(
 )
 _NO_CALLEE = re.compile(rb"(?:[]\"']|\w(?<!\breturn)(?<!\belse))\s*$")
 _GROUP = re.compile(rb"struct_group(?:_attr|_tagged)?(?=[ \t]*\()")
-_DECLARED = re.compile(rb"DECLARE_(?:FLEX_ARRAY|BITMAP)(?=[ \t]*\()")
+_DECLARED = re.compile(rb"DECLARE_(?:FLEX_ARRAY|BITMAP|HASHTABLE)(?=[ \t]*\()")
+_ARRAYS = {b"DECLARE_BITMAP": b"unsigned long", b"DECLARE_HASHTABLE": b"struct hlist_head"}
 _GUARD = re.compile(rb"scoped_(?:cond_)?guard(?=[ \t]*\()")
 # Literals in front make a search ten times as fast. With tags, with words of more than one piece,
 # and (from its star on) whatever a pointer is asked for to.
@@ -219,13 +220,17 @@ def _group(out: bytearray, start: int, marks: list[int]) -> None:
 
 
 def _declared(out: bytearray, start: int, marks: list[int]) -> None:
-    """Write DECLARE_FLEX_ARRAY(TYPE, NAME) as TYPE *NAME, DECLARE_BITMAP() as an array."""
+    """Write DECLARE_FLEX_ARRAY(TYPE, NAME) as TYPE *NAME, the others as arrays of their type."""
     if len(marks) != 3:
         return
-    bits = b"BITMAP" in bytes(out[start : marks[0]])
-    _fill(out, start, marks[0] + 1, b"unsigned long" if bits else b"")
-    out[marks[1]] = ord("[" if bits else "*")
-    out[marks[2]] = ord("]" if bits else " ")
+    macro = bytes(out[start : marks[0]]).strip()
+    kind = _ARRAYS.get(macro, b"")
+    _fill(out, start, marks[0] + 1, kind)
+    if b"HASH" in macro:
+        # It has two to the power of that.
+        _fill(out, marks[1] + 1, marks[2], b"")
+    out[marks[1]] = ord("[" if kind else "*")
+    out[marks[2]] = ord("]" if kind else " ")
 
 
 def _guard(out: bytearray, start: int, marks: list[int]) -> None:

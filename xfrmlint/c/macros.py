@@ -168,14 +168,17 @@ def in_force(corpus: Corpus, name: str, path: str, offset: int) -> list[Macro]:
         for kind, at, line in corpus.definitions_of(word, place):
             if place == path and at > offset:
                 break
-            if kind == "undef":
-                found = []
-                continue
-            match = _DEFINE.match(line)
+            branch = unit.branch(at)
+            # What stands before a branch holds where that is not compiled.
+            before = [m for m in found if branch is not None and m.define < branch.start]
+            match = _DEFINE.match(line) if kind == "define" else None
             if match is not None:
                 condition = unit.condition(at)
-                found = [m for m in found if unit.condition(m.define) not in ("", condition)]
+                others = ("", condition)
+                found = [m for m in found if m in before or unit.condition(m.define) not in others]
                 found.append(_macro(match, place, at, at))
+            elif kind == "undef":
+                found = before
         if found:
             return found
     known = kernels_own().get(name)
@@ -341,6 +344,12 @@ def _expand(
     while at < len(line):
         token = line[at]
         at += 1
+        if token.text == b"defined":
+            # What it asks for is the name itself.
+            behind = at + (2 if at < len(line) and line[at].text == b"(" else 1)
+            out += [token, *line[at:behind]]
+            at = behind
+            continue
         macro = macros.get(token.text.decode("utf-8", "replace"))
         if macro is None or macro.name in hidden or token.painted:
             out.append(token if macro is None else token._replace(painted=True))

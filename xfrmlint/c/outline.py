@@ -31,6 +31,7 @@ from xfrmlint.c.unit import (
     is_same,
     outline,
     parse_again,
+    top_nodes,
 )
 
 _NAME = re.compile(rb"[A-Za-z_]\w*")
@@ -440,12 +441,13 @@ class Outlines:
             at = use.end
         made.copy(unit.text, at, len(unit.text))
         text = readable(b"".join(made.pieces))
-        root = parse_again(unit.tree, unit.text, text, made.changes(unit.text, text)).root_node
+        tree = parse_again(unit.tree, unit.text, text, made.changes(unit.text, text))
+        tops = top_nodes(tree.root_node)
         expansion = made.expansion(text)
-        items, parts = _placed(outline(root, unit.turn), made, unit)
+        items, parts = _placed(outline(tops, unit.turn), made, unit)
         lines = [
             self.corpus.unit(path).line(start) if path == unit.path else 0
-            for path, start in (expansion.origin(at) for at in errors_in(root))
+            for path, start in (expansion.origin(at) for at in errors_in(tops))
         ]
         errors = tuple(sorted({line for line in lines if line}))
         return Outline(tuple(items), parts, text, expansion, tuple(uses), errors)

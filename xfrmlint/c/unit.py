@@ -2,20 +2,29 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from itertools import zip_longest
 from typing import NamedTuple
 
 import tree_sitter_c
-from tree_sitter import Language, Node, Parser, Query, QueryCursor, Tree
+from tree_sitter import Language, Node, Parser, Query, QueryCursor, Range, Tree
 
 from xfrmlint.c.blanking import Blanked, Branch, blank
+from xfrmlint.c.features import Named
 from xfrmlint.kernel.release import Release
 from xfrmlint.tree.lines import line_text
 
 # A driver's largest source has 1.8 MB; beyond this the parser's time and memory run away.
 LARGEST = 4 * 1024 * 1024
+# Behind it another item begins: two words, or a macro.
+_END = re.compile(
+    rb"^(\}[ \t;]*)\n\s*(?<=\n)(?!(?:else|while|if|for|switch|return|goto|case)\b)"
+    rb"(?:[A-Za-z_]\w*[\s*]+[A-Za-z_]|[A-Z][A-Z0-9_]+[ \t]*\()",
+    re.M,
+)
+# The first digit of an argument that a macro makes a name of: 10000baseT_Full. It is read as one.
+_NO_NUMBER = re.compile(rb"(?<=[(,\s])(?!0[xXbB])\d(?=\d*[a-df-km-tv-zA-DF-KM-TV-Z_]\w*\s*[,)])")
 
 
 class Item(NamedTuple):
@@ -47,9 +56,13 @@ def language() -> Language:
     return Language(tree_sitter_c.language())
 
 
-def parse(text: bytes) -> Tree:
-    """Parse C text; errors become nodes of the tree."""
-    return Parser(language()).parse(text)
+def parse(text: bytes, known: Tree | None = None) -> Tree:
+    """Parse C text; errors become nodes of the tree. known: what is known of it already."""
+    parser = Parser(language())
+    tree = parser.parse(text) if known is None else parser.parse(text, known)
+    # To look for them in each text would cost more.
+    named = _NO_NUMBER.sub(b"_", text) if tree.root_node.has_error else text
+    return tree if named == text else parser.parse(named)
 
 
 class Change(NamedTuple):
@@ -86,7 +99,7 @@ def parse_again(tree: Tree, old: bytes, new: bytes, changes: Iterable[Change]) -
         rows, width = _point(new[begins:behind], behind - begins)
         last = (row + rows, width if rows else column + width)
         known.edit(start, end, start + behind - begins, first, _point(old, end), last)
-    return Parser(language()).parse(new, known)
+    return parse(new, known)
 
 
 def _point(text: bytes, offset: int) -> tuple[int, int]:
@@ -116,7 +129,7 @@ class Unit:
         like: "Unit | None" = None,
         release: Release | None = None,
         turn: int = 0,
-        features: tuple[tuple[str, int], ...] = (),
+        features: tuple[tuple[str, Named], ...] = (),
     ) -> None:
         self.path = path
         self.release = release
@@ -193,11 +206,17 @@ class Unit:
         return line_text(self.data[start:end], 1)
 
     @cached_property
-    def items(self) -> list[Item]:
-        """Top-level items in order of start; wrappers (extern "C", error nodes) are opened."""
+    def tops(self) -> list[Node]:
+        """What stands at the top of the file, see top_nodes()."""
         # This file counts as parsed, whoever did it.
         root = self.tree.root_node
-        return outline(root, self.turn) if self._like is None else self._like.items
+        return top_nodes(root) if self._like is None else self._like.tops
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """Top-level items in order of start; wrappers (extern "C", error nodes) are opened."""
+        tops = self.tops
+        return outline(tops, self.turn) if self._like is None else self._like.items
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -228,25 +247,30 @@ class Unit:
 
     def condition(self, offset: int) -> str:
         """Return the innermost conditional around an offset as text, or an empty string."""
-        starts, texts = self._conditions
-        return texts[bisect_right(starts, offset) - 1]
+        branch = self.branch(offset)
+        return branch.condition if branch is not None else ""
+
+    def branch(self, offset: int) -> Branch | None:
+        """Return the innermost branch around an offset that need not be compiled."""
+        starts, branches = self._innermost
+        return branches[bisect_right(starts, offset) - 1]
 
     @cached_property
-    def _conditions(self) -> tuple[list[int], list[str]]:
-        """Return from where on which conditional is the innermost one."""
-        found = [(0, "")]
+    def _innermost(self) -> tuple[list[int], list[Branch | None]]:
+        """Return from where on which branch is the innermost one."""
+        found: list[tuple[int, Branch | None]] = [(0, None)]
         around: list[Branch] = []
         for branch in self.blanked.branches:
             while around and around[-1].end <= branch.start:
                 end = around.pop().end
-                found.append((end, around[-1].condition if around else ""))
+                found.append((end, around[-1] if around else None))
             if not branch.compiled and branch.start < branch.end:
                 around.append(branch)
-                found.append((branch.start, branch.condition))
+                found.append((branch.start, branch))
         while around:
             end = around.pop().end
-            found.append((end, around[-1].condition if around else ""))
-        return [start for start, _ in found], [text for _, text in found]
+            found.append((end, around[-1] if around else None))
+        return [start for start, _ in found], [branch for _, branch in found]
 
     @cached_property
     def defines(self) -> frozenset[int]:
@@ -256,7 +280,7 @@ class Unit:
     @cached_property
     def errors(self) -> list[int]:
         """Lines at which the parser had to give up and start again."""
-        return sorted({self.line(start) for start in errors_in(self.tree.root_node)})
+        return sorted({self.line(start) for start in errors_in(self.tops)})
 
 
 def below(node: Node) -> Iterator[Node]:
@@ -268,10 +292,10 @@ def below(node: Node) -> Iterator[Node]:
         stack += reversed(one.named_children)
 
 
-def errors_in(root: Node) -> list[int]:
+def errors_in(tops: Iterable[Node]) -> list[int]:
     """Return the offsets at which the parser had to give up and start again."""
     found = []
-    stack = [root] if root.has_error else []
+    stack = [node for node in tops if node.has_error]
     while stack:
         node = stack.pop()
         if node.is_error or node.is_missing:
@@ -330,10 +354,48 @@ def is_same(item: Item, other: Item) -> bool:
     return named and item.start < other.end and other.start < item.end
 
 
-def outline(root: Node, turn: int = 0) -> list[Item]:
-    """Return the top-level items under `root`, wrappers opened, in order of start."""
+def top_nodes(root: Node) -> list[Node]:
+    """Return the nodes at the top of a tree.
+
+    Behind what it does not understand the parser can take the rest of a file for one function: such
+    a one is parsed again in pieces, up to each brace at the start of a line.
+    """
+    found: list[Node] = []
+    for node in [root] if root.is_error else root.children:
+        ends = _ends_within(node) if node.has_error else []
+        found += _pieces(node, ends) if ends else [node]
+    return found
+
+
+def _ends_within(node: Node) -> list[int]:
+    """Return the offsets in a node at which an item ends and another one begins."""
+    if node.type == "linkage_specification":
+        return []
+    return [node.start_byte + match.end(1) for match in _END.finditer(node.text or b"")]
+
+
+def _pieces(node: Node, ends: Sequence[int]) -> Iterator[Node]:
+    """Yield the roots of the trees of a node's text, parsed in pieces that end at some offsets."""
+    # Each stands at its place.
+    whole = node.text or b""
+    text = bytes(node.start_byte) + whole
+    start, first = node.start_byte, (node.start_point.row, node.start_point.column)
+    for end in (*ends, node.end_byte):
+        piece = text[start:end]
+        rows, columns = _point(piece, len(piece))
+        last = (first[0] + rows, columns if rows else first[1] + columns)
+        yield (
+            Parser(language(), included_ranges=[Range(first, last, start, end)])
+            .parse(text)
+            .root_node
+        )
+        start, first = end, last
+
+
+def outline(tops: Iterable[Node], turn: int = 0) -> list[Item]:
+    """Return the items that some nodes at the top are, wrappers opened, in order of start."""
     items: list[Item] = []
-    stack = [root]
+    stack = [*tops]
     while stack:
         node = stack.pop()
         if node.type in _WRAPPERS:

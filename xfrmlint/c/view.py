@@ -351,6 +351,6 @@ def views(
         broken = root.has_error and parse(plain + b";").root_node.has_error
         if broken and not item.node.has_error and _TELLING.search(plain):
             corpus.doubts.setdefault((path, item.start), _NOT_PARSED)
-        for inner in outline(root):
+        for inner in outline([root]):
             made.append(View(corpus, path, inner, plain, expansion, item))
     return made

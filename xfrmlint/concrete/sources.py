@@ -303,7 +303,7 @@ class Sources:
                 if expansion.cut:
                     return Source(item.name, path, line, plain, TOO_MUCH, line)
                 expansion = expansion._replace(text=_LOOP.sub(_as_while, expansion.text))
-                items = outline(parse(expansion.text).root_node)
+                items = outline([parse(expansion.text).root_node])
                 same = [i for i in items if i.kind == "function" and i.name == item.name]
                 if len(same) != 1 or len(items) != 1:
                     reason = f"{item.name}() can't be read with its macros expanded"

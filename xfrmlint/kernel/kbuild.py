@@ -39,7 +39,7 @@ class Kbuild:
         self._modules: dict[str, list[Module]] = {}
         self._linked: dict[str, list[Module]] = {}
         self._include_folders: dict[str, list[str]] = {}
-        self._defines: dict[str, dict[str, int]] = {}
+        self._defines: dict[str, dict[str, int | None]] = {}
 
     def modules_of(self, source: str) -> list[Module]:
         """Return the modules into which a .c file is linked; empty if no Makefile says."""
@@ -91,6 +91,13 @@ class Kbuild:
 
         Those whose value is no number are left out, and what an option can take away again.
         """
+        return {name: n for name, n in self._told(source).items() if n is not None}
+
+    def optional(self, source: str) -> set[str]:
+        """Return the macros that -D options can define, or otherwise than defines() says."""
+        return {name for name, n in self._told(source).items() if n is None}
+
+    def _told(self, source: str) -> dict[str, int | None]:
         folder = posixpath.dirname(source)
         names: Sequence[str] = _FLAGS
         if folder not in self._defines:
@@ -139,12 +146,15 @@ def _upwards(folder: str) -> Iterator[str]:
         folder = posixpath.dirname(folder)
 
 
-def _defined(given: Sequence[str], every: Sequence[str]) -> dict[str, int]:
-    """Return what -D options define. given: those that always count; every: all that can."""
+def _defined(given: Sequence[str], every: Sequence[str]) -> dict[str, int | None]:
+    """Return what -D options define, None where that is open.
+
+    given: those that always count; every: all that can.
+    """
     sure = {m[1]: m[2] or "1" for m in map(_DEFINE.fullmatch, given) if m is not None}
     said = [m.groups("1") for m in map(_OPTION.match, every) if m is not None]
     torn = {name for kind, name, value in said if kind == "U" or sure.get(name) != value}
-    return {name: int(value) for name, value in sure.items() if name not in torn}
+    return {**{name: int(value) for name, value in sure.items()}, **dict.fromkeys(torn)}
 
 
 def _modules(makefile: Makefile) -> list[Module]:

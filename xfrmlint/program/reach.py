@@ -1,6 +1,6 @@
 """The ways from a driver's doors down to a function, and which doors there are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from xfrmlint.c.unit import Place
@@ -81,6 +81,8 @@ def reached(graph: CallGraph, function: FunctionName) -> Reached:
             towards[edge.caller] = edge
             below[edge.caller] = current
             queue.append(edge.caller)
+    if not doors and not doubts:
+        doubts = dict.fromkeys(_not_understood(graph, towards))
     chains: dict[tuple[str, str, tuple[str, ...]], tuple[Hop, ...]] = {}
     module = graph.reader.universe.module
     doors = [(_settled(graph, entry, start, below), start) for entry, start in doors]
@@ -104,6 +106,20 @@ def reached(graph: CallGraph, function: FunctionName) -> Reached:
         tuple(doubts),
         len(towards) < MOST_FUNCTIONS and all(graph.incoming(f).complete for f in towards),
     )
+
+
+def _not_understood(
+    graph: CallGraph, functions: Iterable[FunctionName]
+) -> Iterator[tuple[Place, str]]:
+    """Yield the files that name a function, and can call it where the parser gave up."""
+    reader = graph.reader
+    for function in functions:
+        for path in reader.universe.files(function.path):
+            named = reader.corpus.names(path, function.name.encode("utf-8", "surrogateescape"))
+            errors = reader.outlines.errors(path) if named else ()
+            if errors:
+                why = f"{function.name}() may be called where {path} is not understood"
+                yield Place(path, errors[0], 1), f"{why}: parse errors at line {errors[0]}"
 
 
 def _settled(
