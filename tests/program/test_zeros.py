@@ -68,6 +68,7 @@ struct example_priv {
 	unsigned long map[1];
 	struct xarray sas;
 	struct example_sa tbl[EXAMPLE_MAX];
+	u32 used;
 };
 
 HELPER
@@ -140,6 +141,11 @@ COUNTS = """while (COUNT) {
 		return 0;
 	}
 	return -ENOSPC;"""
+USED = """if (priv->used + 1 >= EXAMPLE_MAX)
+		return -ENOSPC;
+	COUNT
+	x->xso.offload_handle = priv->used;
+	return 0;"""
 GIVES_BACK = """for (i = 0; i < 4; i++) {
 		x->xso.offload_handle = priv->tbl[i].id;
 		CALL
@@ -179,6 +185,9 @@ ZERO, UNKNOWN = "ADD_RETURNS_ZERO", "unknown"
             "if (x->id.proto)\n		i++;\n	x->xso.offload_handle = i;\n	return 0;",
             UNKNOWN,
         ),
+        ("", USED.replace("COUNT", "priv->used++;"), ""),
+        ("", USED.replace("COUNT", "if (x->id.proto)\n		priv->used++;"), UNKNOWN),
+        ("", USED.replace("COUNT", "").replace("priv->used;", "priv->used++;"), ZERO),
         ("", GIVES_BACK.replace("CALL", DELETES), ""),
         ("", GIVES_BACK.replace("CALL", f"if (x->id.proto)\n			{DELETES}"), UNKNOWN),
         ("", GIVES_BACK.replace("CALL", ""), UNKNOWN),

@@ -205,8 +205,12 @@ class _Finder:
         ]
         answers += self._handed_out(view, name, values, node, depth)
         below = self._written_below(view, node, base, field, depth)
+        if not answers and not below:
+            # What was counted on is above 0, until it wraps.
+            counted = _is_counted_first(view, name, view.node.start_byte, node)
+            return _NO if counted else self._of_counter(view, node)
         if not answers:
-            return _worst(below) if below else self._of_counter(view, node)
+            return _worst(below)
         return _UNKNOWN if below else _worst(answers)
 
     def _of_counter(self, view: View, node: Node) -> Answer:
@@ -232,7 +236,8 @@ class _Finder:
                 if _is_written_at(member):
                     return _UNKNOWN
                 continue
-            if where.function != view.function or member.end_byte < node.start_byte:
+            before = where.place(member.start_byte) < view.place(node.start_byte)
+            if before or where.function != view.function:
                 # It was counted on before.
                 return _UNKNOWN
             counts += 1
@@ -350,7 +355,7 @@ class _Finder:
     def _assigned(self, view: View, name: str, value: Node, use: Node, depth: int) -> Answer:
         """Tell whether a variable that is assigned a value can be 0 where it is used."""
         changed = _is_changed(view, name, value, use)
-        if changed and _is_counted_first(view, name, value, use):
+        if changed and _is_counted_first(view, name, value.end_byte, use):
             begins = self._constant(view, without_casts(value))
             return _NO if begins is not None and begins >= 0 else _UNKNOWN
         asked = keeps_zero(Asked(self.constants, view, name), value.end_byte, use)
@@ -576,15 +581,15 @@ def _is_changed(view: View, name: str, value: Node, use: Node) -> bool:
     return False
 
 
-def _is_counted_first(view: View, name: str, value: Node, use: Node) -> bool:
-    """Tell whether a variable is counted on between a value and a use, whatever way is taken.
+def _is_counted_first(view: View, name: str, since: int, use: Node) -> bool:
+    """Tell whether a variable is counted on between an offset and a use, whatever way is taken.
 
     And nothing else is done to it.
     """
     surely = False
     for node in _mentions(view, name):
         up = node.parent
-        if not value.end_byte <= node.start_byte < use.start_byte or up is None:
+        if not since <= node.start_byte < use.start_byte or up is None:
             continue
         if up.type == "pointer_expression" or "--" in node_text(up):
             return False
