@@ -5,7 +5,7 @@ then. So it is seen whether a lower got its own handle, whether one kept the sta
 refused it, and what the owner itself left in a state that it didn't take.
 """
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -71,7 +71,8 @@ def _first_of_each(ran: Ran, contract: Contract) -> list[Misdeed]:
 
 
 def _misdeeds(ran: Ran, contract: Contract) -> Iterator[Misdeed]:
-    with_map = any(_has_map(scene, contract) for scene in ran.scenes)
+    # Who shares states keeps the one handle there is in the field: a map of one.
+    with_map = SHARE in contract.slots or any(_has_map(scene, contract) for scene in ran.scenes)
     for scene in ran.scenes:
         if scene.supposed:
             # It may go otherwise.
@@ -82,7 +83,8 @@ def _misdeeds(ran: Ran, contract: Contract) -> Iterator[Misdeed]:
         if with_map:
             found += _stale(scene)
         if scene.refused:
-            found += [*_kept(scene, ran.owner.frees), *_left(scene, contract)]
+            found += _kept(scene, ran.owner.frees)
+        found += _left(scene, contract)
         yield from (one._replace(supposed=scene.unset) for one in found)
 
 
@@ -110,6 +112,7 @@ def _unpromised(
 ) -> Iterator[Misdeed]:
     """Yield where a lower that lacks a promise gets a handle of the owner's callback.
 
+    Or, where states are shared, is pinned: the field is the map there, and the resolver reads it.
     among: of these it is sure, of all if None: where what makes a device a port was not run, that
     may have tested the promise. It did not where it is asked for here, and a wrong answer is taken.
     """
@@ -118,7 +121,8 @@ def _unpromised(
     lacking = {one.name: one for one in scene.world.devices if not (one.asks and one.shares)}
     for answer in scene.answers:
         device = lacking.get(answer.asking)
-        if device is None or not answer.by_callback:
+        pinned = answer.value and SHARE in contract.slots
+        if device is None or not (answer.by_callback or pinned):
             continue
         at, doubt = _given_at(scene, answer, device, contract)
         if not at.path:
@@ -147,6 +151,9 @@ def _given_at(scene: Scene, answer: Answer, device: Device, contract: Contract) 
         return NOWHERE, ""
     if not own:
         return answer.read_at, ""
+    if not answer.by_callback:
+        events = _happened(scene)
+        return next(e.at for e in events if e.deed is Deed.ADD and e.value == handle), ""
     if answer.value and not answer.read_at.path:
         return _added_at(scene, handle, contract), ""
     if not holders.keys() - {device.name}:
@@ -214,17 +221,24 @@ def _kept(scene: Scene, frees: bool) -> Iterator[Misdeed]:
 
 
 def _left(scene: Scene, contract: Contract) -> Iterator[Misdeed]:
-    """Yield the owner's last store to each member that still holds it after a failed add."""
+    """Yield the owner's last store to each member that still holds it after a failed add.
+
+    After one of a move, too, where callbacks are captured: nobody but the owner clears them then.
+    """
     # Where no callbacks are captured, nothing is said of a handle whose state has no device.
     captured = LOWER_CALLBACKS in contract.members or OWNER_CALLBACKS in contract.members
-    roles = (PINNED, PRIVATE, LOWER_CALLBACKS, *((HANDLE,) if captured else ()))
+    moved = captured and scene.story.steps[-1].deed is Happens.FAIL_OVER
+    events = _happened(scene) if scene.refused else scene.events[-1]
+    failed = [event for event in events if event.deed is Deed.ADD and event.refused]
+    if not scene.refused and not (moved and failed and not scene.world.live - scene.world.deleted):
+        return
+    roles = [PINNED, LOWER_CALLBACKS]
+    roles += [PRIVATE] * scene.refused + [HANDLE] * captured
     for role in roles:
         member = contract.member(role)
-        stores: Sequence[Event] = [
-            e
-            for e in _happened(scene)
-            if member and e.member == member and e.deed is not Deed.READS
-        ]
+        stores = [e for e in events if member and e.member == member and e.deed is not Deed.READS]
         if stores and stores[-1].value and not is_core(stores[-1].at.path):
             text = f"{member} stays in the state: {scene.world.name}"
-            yield Misdeed(MisdeedKind.LEFT, stores[-1].at, text)
+            # To store these before the add is right: what is wrong is that it is all.
+            at = failed[-1].at if failed and role == LOWER_CALLBACKS else stores[-1].at
+            yield Misdeed(MisdeedKind.LEFT, at, text)

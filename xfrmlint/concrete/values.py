@@ -139,7 +139,7 @@ class Struct:
     def copy(self, name: str) -> "Struct":
         """Return a struct of the same contents."""
         made = Struct(name, self.kind, self.open, fresh=self.fresh)
-        made.layout = self.layout
+        made.layout, made.element, made.count = self.layout, self.element, self.count
         for key, found in self.fields.items():
             if isinstance(found, Struct):
                 made.put(key, found.copy(f"{name}.{key}"))

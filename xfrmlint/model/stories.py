@@ -120,12 +120,11 @@ def stories(shares: bool) -> Iterator[Story]:
         )
     if not shares:
         # One that a state was not put on, in an empty place, and in that of another.
-        yield Story(
-            "U with A adds; B joins",
-            _devices((A,), shares),
-            (A,),
-            (_ADD, Step(Deed.JOIN, B)),
-        )
+        alone, joined = _devices((A,), shares), (_ADD, Step(Deed.JOIN, B))
+        yield Story("U with A adds; B joins", alone, (A,), joined)
+        changed = alone[1]._replace(asks=False)
+        name = f"U with A adds; B joins, which {changed.lacks()}"
+        yield Story(name, _with(alone, changed), (A,), joined)
         yield Story(
             f"U with {both} adds; B leaves; C joins",
             one,
@@ -138,6 +137,13 @@ def stories(shares: bool) -> Iterator[Story]:
     yield Story(
         f"U with {apart} adds; it fails over to C",
         two,
+        _TWO_CHIPS,
+        (_ADD, Step(Deed.FAIL_OVER, C)),
+    )
+    changed = two[2]._replace(asks=False)
+    yield Story(
+        f"U with {apart} adds; it fails over to C, which {changed.lacks()}",
+        _with(two, changed),
         _TWO_CHIPS,
         (_ADD, Step(Deed.FAIL_OVER, C)),
     )

@@ -19,10 +19,11 @@ from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import arguments_of, without_casts
+from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.mention import slot_of
 from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import View
-from xfrmlint.contract.words import HANDLE
+from xfrmlint.contract.words import DELETE, ESN, FREE, HANDLE
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
@@ -86,10 +87,14 @@ _UNKNOWN = Answer(Zero.UNKNOWN)
 def find_zeros(graph: CallGraph, sites: Iterable[Site]) -> tuple[list[ZeroHandle], list[Doubt]]:
     """Return the stores of handles that can be 0, and those of which nobody knows."""
     finder = _Finder(graph)
+    contract = graph.reader.contract
+    others = [contract.slot(role) for role in (DELETE, FREE, ESN) if contract.slot(role)]
     found: list[ZeroHandle] = []
     doubts: list[Doubt] = []
     for site in sites:
         if site.member != HANDLE or site.access != "write" or site.cleared or not site.under_add:
+            continue
+        if _is_put_for_a_lower(site.view, site, others):
             continue
         answer = finder.stored(site)
         if answer.zero is Zero.YES:
@@ -120,7 +125,7 @@ class _Finder:
                 if stored.value is None:
                     return _UNKNOWN
                 answers.append(self.of(stored.view, stored.value, 0))
-        if _is_tested_behind(view, site):
+        if _is_tested_behind(view, site.field, site.place):
             return _UNKNOWN if answers and _worst(answers).zero is Zero.YES else _worst(answers)
         return _worst(answers)
 
@@ -194,19 +199,19 @@ class _Finder:
         if base is None or view.local(node_text(base), node.start_byte) is None:
             return self._of_counter(view, node)
         name = node_text(node)
-        values = []
-        for one in _mentions(view, name):
-            up = one.parent
-            left, right = (up.child_by_field_name(s) if up else None for s in ("left", "right"))
-            if left is not None and right is not None and left.id == one.id:
-                values.append(right)
+        values = _stored_in(view, name)
         answers = [
             self._assigned(view, name, value, node, depth) for value in reaching(values, node, view)
         ]
         answers += self._handed_out(view, name, values, node, depth)
+        below = self._written_below(view, node, base, field, depth)
+        if not answers and not below:
+            # What was counted on is above 0, until it wraps.
+            counted = _is_counted_first(view, name, view.node.start_byte, node)
+            return _NO if counted else self._of_counter(view, node)
         if not answers:
-            return self._of_counter(view, node)
-        return _UNKNOWN if self._is_written_below(view, node, base) else _worst(answers)
+            return _worst(below)
+        return _UNKNOWN if below else _worst(answers)
 
     def _of_counter(self, view: View, node: Node) -> Answer:
         """Tell whether a member that a function counts on can be 0 where it is read, as it began.
@@ -231,17 +236,20 @@ class _Finder:
                 if _is_written_at(member):
                     return _UNKNOWN
                 continue
-            if where.function != view.function or member.end_byte < node.start_byte:
+            before = where.place(member.start_byte) < view.place(node.start_byte)
+            if before or where.function != view.function:
                 # It was counted on before.
                 return _UNKNOWN
             counts += 1
         place = view.place(node.start_byte)
         return Answer(Zero.YES, place, f"{slot.field} begins at 0") if counts else _UNKNOWN
 
-    def _is_written_below(self, view: View, node: Node, base: Node) -> bool:
-        """Tell whether a function of the driver that gets a struct before writes a member of it."""
-        field = node.child_by_field_name("field")
-        word = re.escape((field.text or b"") if field is not None else b"")
+    def _written_below(
+        self, view: View, node: Node, base: Node, field: str, depth: int
+    ) -> list[Answer]:
+        """Return what functions of the driver that get a struct before put into a member of it."""
+        found: list[Answer] = []
+        word = re.escape(field.encode())
         written = re.compile(
             rb"(?:->|\.)\s*%s\s*(?:[-+|&^]?=[^=]|\+\+|--)|&[^;&|]*\b%s\b" % (word, word)
         )
@@ -252,8 +260,12 @@ class _Finder:
                 continue
             for target in self.graph.reader.definitions(called(call), view.path):
                 if written.search(target.text, target.node.start_byte, target.node.end_byte):
-                    return True
-        return False
+                    asked = Asked(self.constants, view, node_text(node))
+                    kept = keeps_zero(asked, call.end_byte, node)
+                    told = list(self._filled(view, call, given.index(name), field, depth))
+                    found += (told or [_UNKNOWN]) if kept is None else [_NO if kept else _UNKNOWN]
+                    break
+        return found
 
     def _constant(self, view: View, node: Node) -> int | None:
         name = node_text(node)
@@ -269,27 +281,29 @@ class _Finder:
         return value.value if value is not None else None
 
     def _of_operation(self, view: View, node: Node, depth: int) -> Answer:
-        sign = node.child_by_field_name("operator")
+        operator = node.child_by_field_name("operator")
         sides = [node.child_by_field_name(side) for side in ("left", "right")]
-        if sign is None or None in sides:
+        if operator is None or None in sides:
             return _UNKNOWN
         parts = [without_casts(side) for side in sides if side is not None]
-        if sign.type in _COMPARES:
+        if operator.type in _COMPARES:
             return self._of_comparison(view, node, parts)
-        if sign.type == "-" and all(self._is_pointer(view, side) for side in parts):
+        # `a |= b` is `a | b`.
+        sign = operator.type.rstrip("=")
+        if sign == "-" and all(self._is_pointer(view, side) for side in parts):
             return self._of_distance(view, parts[0], node_text(parts[1]), depth)
         left, right = (self.of(view, side, depth + 1) for side in parts)
-        if sign.type in _SUMS:
+        if sign in _SUMS:
             if Zero.NO in (left.zero, right.zero):
                 return _NO
             both = left.zero is Zero.YES and right.zero is Zero.YES
             told = right if left.why == "it is 0" else left
             return told if both else _UNKNOWN
-        if sign.type in ("<<", "*", "&"):
+        if sign in ("<<", "*", "&", "%", ">>", "/"):
             # What a constant makes more of is not 0 for that.
-            more = sign.type != "&" and (self._constant(view, parts[1]) or 0) > 0
+            more = sign in ("<<", "*") and (self._constant(view, parts[1]) or 0) > 0
             return left if left.zero is Zero.YES or (more and left.zero is Zero.NO) else _UNKNOWN
-        if sign.type == "-" and right.why == "it is 0":
+        if sign == "-" and right.why == "it is 0":
             return left
         return _UNKNOWN
 
@@ -340,22 +354,25 @@ class _Finder:
 
     def _assigned(self, view: View, name: str, value: Node, use: Node, depth: int) -> Answer:
         """Tell whether a variable that is assigned a value can be 0 where it is used."""
+        changed = _is_changed(view, name, value, use)
+        if changed and _is_counted_first(view, name, value.end_byte, use):
+            begins = self._constant(view, without_casts(value))
+            return _NO if begins is not None and begins >= 0 else _UNKNOWN
+        asked = keeps_zero(Asked(self.constants, view, name), value.end_byte, use)
+        if asked is not None:
+            return _NO if asked else _UNKNOWN
+        if changed:
+            return _UNKNOWN
         parent = value.parent
         sign = parent.child_by_field_name("operator") if parent is not None else None
         if parent is not None and parent.type == "assignment_expression" and sign is not None:
             if sign.type != "=":
-                added = sign.type in ("+=", "|=") and self.of(view, value, depth + 1) == _NO
-                return _NO if added else _UNKNOWN
-        asked = keeps_zero(Asked(self.constants, view, name), value.end_byte, use)
-        if asked is not None:
-            return _NO if asked else _UNKNOWN
-        if _is_changed(view, name, value, use):
-            return _UNKNOWN
+                return self._of_operation(view, parent, depth)
         answer = self.of(view, value, depth + 1)
+        if answer.zero is Zero.YES and self._is_reserved(view, name, use):
+            return _UNKNOWN
         if answer.why == "it is 0" and answer.zero is Zero.YES:
-            reserved = self._is_reserved(view, name, use)
-            place = view.place(value.start_byte)
-            return _UNKNOWN if reserved else Answer(Zero.YES, place, f"{name} begins at 0")
+            return Answer(Zero.YES, view.place(value.start_byte), f"{name} begins at 0")
         return answer
 
     def _of_call(self, view: View, call: Node, depth: int) -> Answer:
@@ -411,14 +428,34 @@ class _Finder:
                     continue
                 does = function_named(called(call))
                 stored = any(call.end_byte < v.start_byte < use.start_byte for v in values)
-                if does.least_in != at or stored or _is_changed(view, name, call, use):
+                if stored or _is_changed(view, name, call, use):
                     yield _UNKNOWN
                     continue
                 asked = keeps_zero(Asked(self.constants, view, name), call.end_byte, use)
                 if asked is not None:
                     yield _NO if asked else _UNKNOWN
-                else:
+                elif does.least_in == at:
                     yield self._least(view, call, depth)
+                else:
+                    yield _worst(self._filled(view, call, at, "*", depth))
+
+    def _filled(self, view: View, call: Node, at: int, member: str, depth: int) -> Iterator[Answer]:
+        """Yield what the driver's functions put behind a pointer that a call gives them.
+
+        member: "*", or a member of the struct that it points to.
+        """
+        for target in self.graph.reader.definitions(called(call), view.path):
+            given = next((one.name for one in target.locals if one.parameter == at), "")
+            name = f"*{given}" if member == "*" else f"{given}->{member}"
+            values = _stored_in(target, name)
+            texts = [name, *map(node_text, values)]
+            since = target.place(values[0].start_byte if values else target.node.start_byte)
+            if any(_is_tested_behind(target, text, since) for text in texts):
+                yield _UNKNOWN
+                continue
+            end = target.node.children[-1].children[-1]
+            yield from (self.of(target, value, depth + 1) for value in values)
+            yield from self._handed_out(target, name, values, end, depth + 1)
 
     def _is_container_reserved(self, view: View, node: Node) -> bool:
         """Tell whether 0 is taken in a bitmap or an xarray before anybody asks."""
@@ -507,8 +544,23 @@ def _is_written_at(member: Node) -> bool:
     return up.type == "update_expression"
 
 
+def _stored_in(view: View, name: str) -> list[Node]:
+    """Return what is assigned to what is called so in a function."""
+    values = []
+    for one in _mentions(view, name):
+        up = one.parent
+        right = up.child_by_field_name("right") if up is not None else None
+        is_stored = up is not None and up.type == "assignment_expression"
+        if is_stored and right is not None and right.id != one.id:
+            values.append(right)
+    return values
+
+
 def _mentions(view: View, name: str) -> Sequence[Node]:
-    """Return where a variable, or a member of one, stands in a function."""
+    """Return where a variable, a member of one, or what one points to stands in a function."""
+    if name.startswith("*"):
+        around = (one.parent for one in view.occurrences(name[1:]))
+        return [one for one in around if one is not None and node_text(one) == name]
     *_, field = re.split(r"\s*(?:->|\.)\s*", name)
     if field == name:
         return view.occurrences(name)
@@ -527,6 +579,35 @@ def _is_changed(view: View, name: str, value: Node, use: Node) -> bool:
         if parent.type == "pointer_expression" and parent.children[0].type == "&":
             return True
     return False
+
+
+def _is_counted_first(view: View, name: str, since: int, use: Node) -> bool:
+    """Tell whether a variable is counted on between an offset and a use, whatever way is taken.
+
+    And nothing else is done to it.
+    """
+    surely = False
+    for node in _mentions(view, name):
+        up = node.parent
+        if not since <= node.start_byte < use.start_byte or up is None:
+            continue
+        if up.type == "pointer_expression" or "--" in node_text(up):
+            return False
+        if up.type == "update_expression" and not _is_in_a_loop_before(up, use):
+            surely |= not _conditions_but(up, use)
+    return surely
+
+
+def _conditions_but(node: Node, other: Node) -> list[Node]:
+    """Return the conditions on the way to a node that are not on that to another one behind it."""
+    known = {one.node.id for one in conditions_to(other) if one.of.type != "switch_statement"}
+    whole = node
+    while whole.parent is not None and whole.parent.type.endswith("_expression"):
+        whole = whole.parent
+    first = (whole.text or b"")[: node.start_byte - whole.start_byte]
+    found = [one.node for one in conditions_to(node) if one.node.id not in known]
+    # What stands to the right of these may not be asked.
+    return [*found, whole] if b"&&" in first or b"||" in first else found
 
 
 def _is_in_a_loop_before(node: Node, use: Node) -> bool:
@@ -549,10 +630,10 @@ def _is_run_first(part: Node, loop: Node) -> bool:
     return any(one is not None and one.id == part.id for one in first)
 
 
-def _is_tested_behind(view: View, site: Site) -> bool:
-    """Tell whether a condition behind a store asks for the field."""
-    for node in view.occurrences(site.field):
-        if view.place(node.start_byte) <= site.place:
+def _is_tested_behind(view: View, name: str, place: Place) -> bool:
+    """Tell whether a condition behind a place asks for a variable, or for a member."""
+    for node in view.occurrences(re.split(r"\W+", name)[-1]):
+        if view.place(node.start_byte) <= place:
             continue
         up = node.parent
         while up is not None and up.type not in ("compound_statement", "expression_statement"):
@@ -560,3 +641,20 @@ def _is_tested_behind(view: View, site: Site) -> bool:
                 return True
             up = up.parent
     return False
+
+
+def _is_put_for_a_lower(view: View, site: Site, slots: Iterable[str]) -> bool:
+    """Tell whether a store is followed, whatever comes, by the call of one of another's slots."""
+    stores = [
+        one for one in view.occurrences(site.field) if view.place(one.start_byte) == site.place
+    ]
+    return any(
+        node.start_byte > store.start_byte
+        and node.parent is not None
+        and node.parent.parent is not None
+        and node.parent.parent.child_by_field_name("function") == node.parent
+        and all(slot in node_text(one) for one in _conditions_but(node, store))
+        for slot in slots
+        for node in view.occurrences(slot)
+        for store in stores
+    )
