@@ -378,7 +378,10 @@ class Frame:
         if number is None:
             return value
         made = wrapped(number.value, wide)
-        return numbered(value, made) if made.value != number.value else value
+        if made.value != number.value:
+            return numbered(value, made)
+        # What is shifted in it goes farther.
+        return replace(value, number=made) if wide.bits > number.type.bits else value
 
     def parameter(self, one: Expression) -> int:
         """Return which parameter an expression is, if it is one as it came in; else -1."""
