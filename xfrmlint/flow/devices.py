@@ -15,7 +15,7 @@ from xfrmlint.flow.events import Device
 from xfrmlint.flow.values import OPEN, Field, Location, Netdev
 from xfrmlint.kernel import structs
 from xfrmlint.kernel.functions import function_named
-from xfrmlint.program.devices import Devices, Whose
+from xfrmlint.program.devices import Devices, Found, Whose
 from xfrmlint.program.links import Link
 from xfrmlint.valueflow.forms import Stored
 from xfrmlint.valueflow.sources import Tracer
@@ -118,7 +118,7 @@ class Members:
 
     def settled(self, member: Field) -> tuple[Device, str]:
         """Return the device in a driver's member; unknown, and why, unless all stores say whose."""
-        found = self.devices.of_member(member.struct, member.field, member.path, member.holder)
+        found = self._stored_in(member)
         whose = {
             (Whose.STATE if member.shared else Whose.OWN) if one is Whose.GIVEN else one
             for one in found.whose
@@ -141,6 +141,17 @@ class Members:
         ):
             return Device.SAVED, ""
         return Device.UNKNOWN, found.why[0][1] if found.why else ""
+
+    def _stored_in(self, member: Field) -> Found:
+        """Return whose devices are stored in a member; in the one that lies where this one does."""
+        struct, field, path = member.struct, member.field, member.path
+        if not member.shared:
+            own = self.reader.types.resolved(CType(member.private), path).base
+            inside = Link(own, member.near) if member.near and member.private else None
+            found = self.devices.of_embedded(struct, field, path, inside)
+            if found is not None:
+                return found
+        return self.devices.of_member(struct, field, path, member.holder)
 
     def _beyond(self, member: Field) -> tuple[Device, str]:
         """Tell the own device from that of other private data, which a pointer leads to."""
