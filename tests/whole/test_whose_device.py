@@ -611,6 +611,68 @@ def test_who_stands_beside_the_device_is_another(port: str, types: list[str], op
     assert any(row.reason.startswith(NOT_KNOWN) for row in report.unknown) == open_
 
 
+GOTTEN = """
+struct gate { struct net_device *own; struct gate *next; u32 room; };
+struct wall { struct net_device *dev; struct gate __percpu *each; struct gate *gates[4], *first; };
+static struct gate *gate_find(struct wall *w, u32 room)
+{
+	int i;
+
+	for (i = 0; i < 4; i++)
+		if (w->gates[i] && w->gates[i]->room == room)
+			return w->gates[i];
+	return NULL;
+}
+
+static struct gate *gate_roomy(struct gate *gate)
+{
+	while (!gate->room && gate->next)
+		gate = gate->next;
+	return gate;
+}
+
+int wall_create(int n)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct wall));
+	struct wall *w = netdev_priv(dev);
+	struct gate *gate = kzalloc(sizeof(*gate), GFP_KERNEL);
+
+	w->dev = dev;
+	w->each = alloc_percpu(struct gate);
+	per_cpu_ptr(w->each, n)->own = dev;
+	gate->own = STORED;
+	gate->next = w->first;
+	w->first = gate;
+	w->gates[n] = gate;
+	return register_netdev(dev);
+}
+"""
+
+
+@pytest.mark.parametrize("stored", ["dev", "netdev_master_upper_dev_get_rcu(dev)"])
+@pytest.mark.parametrize(
+    ("before", "asked"),
+    [
+        ("", "this_cpu_ptr(w->each)->own"),
+        ("struct gate *g = this_cpu_ptr(w->each);", "g->own"),
+        ("struct gate *g = gate_find(w, skb->len);", "g->own"),
+        ("struct gate *g = gate_find(w, skb->len); if (!g) return 0;", "g->own"),
+        ("", "gate_find(w, skb->len)->own"),
+        ("struct gate *g = gate_roomy(w->first);", "g->own"),
+        ("", "gate_roomy(w->first)->own"),
+    ],
+)
+def test_the_way_to_a_device_is_followed(before: str, asked: str, stored: str) -> None:
+    body = f"struct wall *w = netdev_priv(dev); {before}\n\t"
+    text = driver(
+        GOTTEN.replace("STORED", stored),
+        f"{body}h = xfrm_dev_state_lower_handle(x, {asked});\n\t{TESTED}",
+    )
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (stored != "dev")
+    assert not [row.reason for row in report.unknown]
+
+
 PILOTED = """
 struct pilot { struct hull *hull; uintptr_t owner; struct net_device *of; };
 struct hull { struct net_device *own; struct pilot pilot; u32 __iomem *io; };

@@ -466,7 +466,9 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     if goes is Goes.ARGUMENT:
         return name in frame.driver.contract.askers
     if goes is Goes.MEMBER:
-        return name in members
+        of = frame.type(call) if frame.code.resolves and name not in members else None
+        held = frame.driver.reader.types.fields_named(of.base, frame.view.path) if of else {}
+        return name in members or held.get(name) == NETDEV
     if goes is Goes.POINTED:
         return True
     kind = frame.view.result if goes is Goes.RETURNED else None
