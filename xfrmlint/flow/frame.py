@@ -254,8 +254,8 @@ class Frame:
         """Return a packet that a member of a driver's struct holds."""
         at = value.to[:-1]
         view, read = self.code.members_read.of(at) or (self.view, one)
-        bare_ = self.code.resolves and self.driver.members.is_bare(view, read)
-        return Packet(f"{NO_DEVICE} {' '.join(at)}") if bare_ else Packet()
+        kept = self.driver.members.kept(view, read) if self.code.resolves else ""
+        return Packet(f"{kept} {' '.join(at)}") if kept else Packet()
 
     def device(self, value: Value, one: Expression) -> Value:
         """Return a net_device as whose it is, where a driver's member holds it."""

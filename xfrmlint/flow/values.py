@@ -57,6 +57,8 @@ class Field(NamedTuple):
 NEIGHBOUR: Location = ("other", str(Device.UNKNOWN))
 # Of a packet that was kept before anybody has given it a device.
 NO_DEVICE = "bare"
+# Of one of which nobody is seen to have given it to those who kept it.
+SOME_DEVICE = "kept"
 
 # What the resolver returns where there is none; and all the bits that a handle can have.
 NO_HANDLE = Int(0, ULONG)
