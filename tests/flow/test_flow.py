@@ -1037,6 +1037,61 @@ def test_numbers_are_those_of_c(statements: str, paths: set[str]) -> None:
     assert ways(H + statements, NUMBERS) == paths
 
 
+INDEX = "ask, use used as index of p->sas"
+MAYBE = {"ask, 0, compare", "ask, 0, compare, use given to give()", DROPPED, GIVEN}
+
+
+@pytest.mark.parametrize(
+    ("number", "index", "paths"),
+    [
+        # What lies beside the handle is none.
+        ("(u64)skb->len << 32 | (h & 0xffffffff)", "(m >> 32) & 3", {"ask"}),
+        ("(u64)skb->len << 32 | BIT_ULL(63) | (u32)h", "(m >> 32) & 3", {"ask"}),
+        ("((u64)skb->len << 32) + (u32)h", "(m >> 32) & 3", {"ask"}),
+        ("h << 16 | skb->len", "(u16)m", {"ask"}),
+        ("(u64)h << 32 | skb->len", "m & skb->len & 0xffff", {"ask"}),
+        (
+            "FIELD_PREP(GENMASK(9, 8), skb->len) | FIELD_PREP(0xff, h)",
+            "FIELD_GET(0x300, m)",
+            {"ask"},
+        ),
+        ("(u64)skb->len << 32 | lower_32_bits(h)", "upper_32_bits(m)", {"ask"}),
+        # A bit of it is.
+        ("(u64)skb->len << 32 | h", "(m >> 32) & 3", {INDEX}),
+        ("(u64)skb->len << 32 | (h & 0xffffffff)", "(m >> 31) & 3", {INDEX}),
+        ("(u64)skb->len << 32 | (h & 0xffffffff)", "m & 15", {INDEX}),
+        ("(u64)skb->len << 32 | (s32)h", "(m >> 40) & 3", {INDEX}),
+        ("h << 16 | skb->len", "(u32)m >> 4", {INDEX}),
+        ("h << skb->len", "m & 3", {INDEX}),
+        (
+            "FIELD_PREP(GENMASK(9, 8), skb->len) | FIELD_PREP(0xff, h)",
+            "FIELD_GET(0x180, m)",
+            {INDEX},
+        ),
+        ("(u64)skb->len << 32 | lower_32_bits(h)", "lower_32_bits(m)", {INDEX}),
+    ],
+)
+def test_where_a_handle_lies_in_a_number(number: str, index: str, paths: set[str]) -> None:
+    statements = f"u64 m = {number}; skb->len = p->sas[{index}].index;"
+    assert ways(f"struct priv *p = netdev_priv(dev);\n{H}{statements}") == paths
+
+
+@pytest.mark.parametrize(
+    ("number", "asked", "paths"),
+    [
+        # A bit that says that there is one; where others may have set it, that is not known.
+        ("(u64)!!h << 62 | (u32)h", "m & BIT_ULL(62)", {ZERO_DROPPED, GIVEN}),
+        ("BIT_ULL(40) | (u64)(h != 0) << 62 | (u32)h", "m >> 62 & 1", {ZERO_DROPPED, GIVEN}),
+        ("(h ? BIT_ULL(62) : 0) | (u32)h", "m & BIT_ULL(62)", {ZERO_DROPPED, GIVEN}),
+        ("(u64)skb->len << 32 | (h ? BIT_ULL(62) : 0) | (u32)h", "m & BIT_ULL(62)", MAYBE),
+        # One that is always set says nothing.
+        ("BIT_ULL(63) | (u32)h", "m & BIT_ULL(63)", {"ask, use given to give()"}),
+    ],
+)
+def test_a_bit_beside_a_handle(number: str, asked: str, paths: set[str]) -> None:
+    assert ways(f"{H}u64 m = {number}; if ({asked}) give((u32)m);") == paths
+
+
 READ = "ask, !0, use dereferenced"
 ZERO_READ = "ask, 0, use dereferenced"
 PLACES = """\

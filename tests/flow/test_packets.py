@@ -217,3 +217,25 @@ def test_a_packet_that_was_kept_has_what_it_was_given(filled: str, types: list[s
     assert [f.type for f in BASE.check_example(text).findings] == types
     given = text.replace("h = xfrm", "n->dev = dev; h = xfrm")
     assert [f.type for f in BASE.check_example(given).findings] == []
+
+
+@pytest.mark.parametrize(
+    ("filled", "open_"),
+    [
+        ("p->kept[0] = netdev_alloc_skb(d, 9);", False),
+        ("p->kept[0] = s;", False),
+        # Nobody is seen to put any there; some have none.
+        ("p->kept[0] = p->kept[0]->next;", True),
+        ("p->kept[0] = vendor_next(p);", True),
+        ("p->kept[0] = dev_alloc_skb(9); p->kept[1] = s;", True),
+        ("p->kept[0] = dev_alloc_skb(9); p->kept[1] = vendor_next(p);", True),
+    ],
+)
+def test_of_a_packet_that_nobody_kept_nothing_is_known(filled: str, open_: bool) -> None:
+    fill = "void example_fill(struct example *p, struct net_device *d, struct sk_buff *s)"
+    text = DRIVER.replace("\tint n;\n", "\tint n;\n\tstruct sk_buff **kept;\n", 1)
+    body = "n = p->kept[p->n]; h = xfrm_dev_state_lower_handle(x, n->dev);"
+    report = BASE.check_example(text.replace("BODY", body) + f"\n{fill}\n{{\n\t{filled}\n}}\n")
+    reasons = [u.reason for u in report.unknown if "must not sleep" not in u.reason]
+    assert not report.findings
+    assert reasons == ["which device the resolver is asked for is not known"] * open_

@@ -611,6 +611,143 @@ def test_who_stands_beside_the_device_is_another(port: str, types: list[str], op
     assert any(row.reason.startswith(NOT_KNOWN) for row in report.unknown) == open_
 
 
+GOTTEN = """
+struct gate { struct net_device *own; struct gate *next; u32 room; };
+struct wall { struct net_device *dev; struct gate __percpu *each; struct gate *gates[4], *first; };
+static struct gate *gate_find(struct wall *w, u32 room)
+{
+	int i;
+
+	for (i = 0; i < 4; i++)
+		if (w->gates[i] && w->gates[i]->room == room)
+			return w->gates[i];
+	return NULL;
+}
+
+static struct gate *gate_roomy(struct gate *gate)
+{
+	while (!gate->room && gate->next)
+		gate = gate->next;
+	return gate;
+}
+
+int wall_create(int n)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct wall));
+	struct wall *w = netdev_priv(dev);
+	struct gate *gate = kzalloc(sizeof(*gate), GFP_KERNEL);
+
+	w->dev = dev;
+	w->each = alloc_percpu(struct gate);
+	per_cpu_ptr(w->each, n)->own = dev;
+	gate->own = STORED;
+	gate->next = w->first;
+	w->first = gate;
+	w->gates[n] = gate;
+	return register_netdev(dev);
+}
+"""
+
+
+@pytest.mark.parametrize("stored", ["dev", "netdev_master_upper_dev_get_rcu(dev)"])
+@pytest.mark.parametrize(
+    ("before", "asked"),
+    [
+        ("", "this_cpu_ptr(w->each)->own"),
+        ("struct gate *g = this_cpu_ptr(w->each);", "g->own"),
+        ("struct gate *g = gate_find(w, skb->len);", "g->own"),
+        ("struct gate *g = gate_find(w, skb->len); if (!g) return 0;", "g->own"),
+        ("", "gate_find(w, skb->len)->own"),
+        ("struct gate *g = gate_roomy(w->first);", "g->own"),
+        ("", "gate_roomy(w->first)->own"),
+    ],
+)
+def test_the_way_to_a_device_is_followed(before: str, asked: str, stored: str) -> None:
+    body = f"struct wall *w = netdev_priv(dev); {before}\n\t"
+    text = driver(
+        GOTTEN.replace("STORED", stored),
+        f"{body}h = xfrm_dev_state_lower_handle(x, {asked});\n\t{TESTED}",
+    )
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (stored != "dev")
+    assert not [row.reason for row in report.unknown]
+
+
+PILOTED = """
+struct pilot { struct hull *hull; uintptr_t owner; struct net_device *of; };
+struct hull { struct net_device *own; struct pilot pilot; u32 __iomem *io; };
+struct dinghy { struct pilot pilot; struct net_device *own; };
+
+static void pilot_init(struct pilot *pilot, struct hull *hull, struct net_device *of)
+{
+	pilot->hull = hull;
+	pilot->owner = (uintptr_t)of;
+	pilot->of = FROM;
+}
+
+static netdev_tx_t dinghy_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct dinghy *d = netdev_priv(dev);
+	struct xfrm_state *x = xfrm_input_state(skb);
+	struct pilot *pilot = &d->pilot;
+	u32 h = xfrm_dev_state_lower_handle(x, ASKED); /* dinghy */
+
+	if (h)
+		writel(h, pilot->hull->io);
+	return NETDEV_TX_OK;
+}
+static const struct net_device_ops dinghy_ops = { .ndo_start_xmit = dinghy_xmit };
+
+int dinghy_create(struct hull *hull)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct dinghy));
+	struct dinghy *d = netdev_priv(dev);
+
+	d->own = dev;
+	dev->netdev_ops = &dinghy_ops;
+	DINGHY;
+	return register_netdev(dev);
+}
+
+int hull_create(void)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct hull));
+	struct hull *h = netdev_priv(dev);
+
+	h->own = dev;
+	HULL;
+	return register_netdev(dev);
+}
+"""
+IN_HULL = "pilot_init(&h->pilot, h, dev)"
+IN_DINGHY = "pilot_init(&d->pilot, hull, hull->own)"
+DINGHY = [("WRONG_LOWER_DEV", "dinghy")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "of", "hull", "dinghy", "found"),
+    [
+        ("pilot->of", "of", IN_HULL, "pilot_init(&d->pilot, hull, dev)", []),
+        ("pilot->of", "of", IN_HULL, "d->pilot.of = d->own", []),
+        ("pilot->of", "of", IN_HULL, IN_DINGHY, DINGHY),
+        ("(struct net_device *)pilot->owner", "of", IN_HULL, IN_DINGHY, DINGHY),
+        ("pilot->of", "hull->own", IN_HULL, "pilot_init(&d->pilot, hull, dev)", DINGHY),
+        ("pilot->of", "of", IN_HULL, "d->pilot.of = hull->own", DINGHY),
+        ("pilot->of", "of", "", IN_DINGHY, DINGHY),
+        # What nobody is seen to put there.
+        ("pilot->of", "of", IN_HULL, "d->pilot.of = hull_of(dev)", []),
+    ],
+)
+def test_what_lies_in_private_data_is_what_is_put_there(
+    asked: str, of: str, hull: str, dinghy: str, found: list[tuple[str, str]]
+) -> None:
+    text = PILOTED.replace("FROM", of).replace("ASKED", asked)
+    text = text.replace("HULL;", f"{hull};").replace("DINGHY;", f"{dinghy};")
+    body = "struct hull *o = netdev_priv(dev);\n\n\t"
+    kinds = said(text, f"{body}h = xfrm_dev_state_lower_handle(x, o->pilot.of);\n\t{TESTED}")
+    assert [(kind, line.rpartition("/* ")[2][:6]) for kind, line in kinds] == found
+
+
 CONDUIT = """
 struct conduit { struct net_device *own; struct user *user[4]; struct napi_struct napi; };
 struct user { struct net_device *own; struct conduit *conduit; u32 __iomem *io; };

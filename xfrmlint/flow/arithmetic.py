@@ -6,9 +6,11 @@ from dataclasses import replace
 
 from xfrmlint.c.integers import (
     BOOL,
+    COMPARISONS,
     POINTER,
     UINT,
     ULLONG,
+    ULONG,
     USHORT,
     Int,
     IntType,
@@ -20,6 +22,7 @@ from xfrmlint.c.integers import (
 )
 from xfrmlint.flow.events import Device, Sa
 from xfrmlint.flow.values import (
+    ALL_BITS,
     SAME,
     UNKNOWN,
     Bits,
@@ -155,10 +158,13 @@ def numbered(constant: Constant, made: Int) -> Constant:
     return replace(constant, text=str(made.value), zero=made.value == 0, number=made)
 
 
-def combined(handle: Handle, sign: str, other: Value, number: Int | None, is_left: bool) -> Handle:
+def combined(handle: Handle, sign: str, other: Value, number: Int | None, is_left: bool) -> Value:
     """Return what an operator makes of a handle and something else. number: the other's."""
     made = None
     zero = handle.zero
+    if isinstance(other, Handle) and sign in ("|", "&") and is_none(handle) and is_none(other):
+        # Of two that are made from one handle, both are 0 where there is none.
+        number = other.zero if other.id == handle.id else None
     if zero is not None and number is not None:
         if zero.type is not POINTER:
             made = calculated(zero, sign, number) if is_left else calculated(number, sign, zero)
@@ -168,12 +174,39 @@ def combined(handle: Handle, sign: str, other: Value, number: Int | None, is_lef
         # 0 & x is 0, as is 0 / x.
         masks = sign in ("&", "*") or (is_left and sign in ("<<", ">>", "/", "%"))
         made = zero if masks else None
+    left = _depending(handle.bits, sign, other, number, is_left)
+    left = wrapped(left, made.type).value if made is not None else left
+    if not left:
+        return numbered(other, made) if made and isinstance(other, Constant) else beside(handle)
     filled = number.value != 0 if number is not None else is_nonzero(other)
     if sign == "|" and (handle.form is Form.FULL or filled):
-        return Handle(handle.id, Form.FULL, made)
+        return Handle(handle.id, Form.FULL, made, left)
     keeps = sign in ("+", "-", "^") or (sign == "|" and number is not None)
     exact = made is not None and keeps and handle.form is Form.EXACT
-    return Handle(handle.id, Form.EXACT if exact else Form.COMPUTED, made)
+    return Handle(handle.id, Form.EXACT if exact else Form.COMPUTED, made, left)
+
+
+def _depending(bits: int, sign: str, other: Value, number: Int | None, is_left: bool) -> int:
+    """Return the bits of a handle's number that depend on it still behind an operator.
+
+    other, number: what stands on the operator's other side, and its number where that is known.
+    """
+    if sign in COMPARISONS:
+        return 1
+    if sign in ("|", "^", "&", "+"):
+        # What is carried is no handle.
+        bits |= other.bits if isinstance(other, Handle) else 0
+        hidden = {"|": number.value, "&": ~number.value} if number is not None else {}
+        return bits & ~hidden.get(sign, 0)
+    within = is_left and number is not None and 0 <= number.value < ULONG.bits
+    if not within or number is None or sign not in ("<<", ">>"):
+        return ALL_BITS
+    return bits >> number.value if sign == ">>" else bits << number.value & ALL_BITS
+
+
+def beside(handle: Handle) -> Told:
+    """Return bits of a number that a handle is not among: they can say whether there is one."""
+    return Told(handle.id, truth=True, sure=False, exact=False)
 
 
 def is_error_number(number: Int) -> bool:
@@ -182,14 +215,27 @@ def is_error_number(number: Int) -> bool:
     return -MOST_ERRORS <= ((number.value + sign) & (2 * sign - 1)) - sign < 0
 
 
+def is_none(handle: Handle) -> bool:
+    """Tell whether a handle's number is 0 where there is no handle."""
+    return handle.zero is not None and not handle.zero.value
+
+
 def is_nonzero(value: Value) -> bool:
     return isinstance(value, Constant) and value.zero is False
 
 
-def masked(handle: Handle) -> Handle:
+def masked(handle: Handle, bits: int = ALL_BITS) -> Value:
     """Return what a function gives that returns 0 for 0, and perhaps for other numbers."""
-    zero = handle.zero if handle.zero is not None and handle.zero.value == 0 else None
-    return Handle(handle.id, Form.COMPUTED, zero)
+    if not bits:
+        return beside(handle)
+    return Handle(handle.id, Form.COMPUTED, handle.zero if is_none(handle) else None, bits)
+
+
+def in_field(handle: Handle, does: str, mask: int) -> Value:
+    """Return what FIELD_GET() (taken) and FIELD_PREP() (placed) make of a handle."""
+    low = (mask & -mask).bit_length() - 1
+    taken = does == "taken"
+    return masked(handle, (handle.bits & mask) >> low if taken else handle.bits << low & mask)
 
 
 def lost_number(handle: Handle) -> Handle:
@@ -201,28 +247,31 @@ def prefixed(handle: Handle, sign: str) -> Handle:
     """Return what a unary operator makes of a handle."""
     if handle.zero is None or handle.zero.type is POINTER or handle.form is Form.FULL:
         return lost_number(handle)
-    return Handle(handle.id, handle.form, signed(sign, handle.zero))
+    bits = 1 if sign == "!" else handle.bits if sign in "~+" else ALL_BITS
+    return Handle(handle.id, handle.form, signed(sign, handle.zero), bits)
 
 
-def fitted(handle: Handle, kind: IntType) -> Handle:
+def fitted(handle: Handle, kind: IntType) -> Value:
     """Return a handle in a type: a narrower one can make 0 of a number that is not."""
+    bits = wrapped(handle.bits, kind).value
+    if not bits:
+        return beside(handle)
     zero = wrapped(handle.zero.value, kind) if handle.zero is not None else None
     was = handle.zero.type.bits if handle.zero is not None else 64
-    if kind is BOOL:
-        kept = handle.form is Form.FULL or (handle.zero is not None and handle.zero.value == 0)
-    else:
-        kept = kind.bits >= was
-    return Handle(handle.id, handle.form if kept else Form.COMPUTED, zero)
+    full = handle.form is Form.FULL
+    kept = full or is_none(handle) if kind is BOOL else kind.bits >= was
+    return Handle(handle.id, handle.form if kept else Form.COMPUTED, zero, bits)
 
 
-def swapped(handle: Handle, name: str) -> Handle:
+def swapped(handle: Handle, name: str) -> Value:
     """Return what cpu_to_le32() and the like make of a handle: its bytes in another order."""
     width = _WIDTH.search(name)
     kind = _WORDS[width.group()] if width is not None else None
     made = fitted(handle, kind) if kind is not None else handle
-    if kind is None or (made.zero is not None and made.zero.value == 0):
+    if kind is None or not isinstance(made, Handle):
         return made
-    return lost_number(made)
+    made = replace(made, bits=wrapped(ALL_BITS, kind).value)
+    return made if is_none(made) else lost_number(made)
 
 
 def swaps(name: str) -> bool:

@@ -24,6 +24,7 @@ from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import PACKET, RESULT, ZEROED
 from xfrmlint.flow.arithmetic import (
     found_in,
+    in_field,
     lost_number,
     masked,
     numbered,
@@ -220,7 +221,8 @@ class Calls:
                 if isinstance(value, Pointer):
                     state = state.stored(value.to, UNKNOWN)
             return [(state, UNKNOWN)]
-        number = _number(does, name, values)
+        mask = does.mask or self._mask(frame, does, values)
+        number = _number(does, name, values, mask)
         if number is not None:
             return [(state, number)]
         if does.is_("error") and values:
@@ -332,6 +334,14 @@ class Calls:
         made = bits(call.name, [one.value for one in known if one is not None])
         return numbered(frame.constant("", call), made) if made is not None else None
 
+    def _mask(self, frame: Frame, does: Function, values: Sequence[Value]) -> int:
+        """Return the constant beside a handle that FIELD_GET() and the like are given, or 0."""
+        if does.number not in ("taken", "placed"):
+            return 0
+        constants = [v for v in values if isinstance(v, Constant)]
+        known = [self.driver.number_of(v, frame.view) for v in constants]
+        return next((one.value for one in known if one is not None), 0)
+
     def _may_test(self, call: Call, view: View) -> bool:
         """Tell whether what nobody defines may be there to test what it is given.
 
@@ -422,15 +432,17 @@ class Calls:
         return evaluator.state
 
 
-def _number(does: Function, name: str, values: Sequence[Value]) -> Value | None:
+def _number(does: Function, name: str, values: Sequence[Value], mask: int) -> Value | None:
     """Return what a function of the kernel's makes of a handle, or of an error's number."""
     handles = [v for v in values if isinstance(v, Handle)]
     if does.is_("error"):
         return None
     if handles and (does.number == "same" or does.passes):
         return swapped(handles[0], name)
+    if handles and mask:
+        return in_field(handles[0], does.number, mask)
     if handles and does.number:
-        return masked(handles[0]) if does.number == "masked" else lost_number(handles[0])
+        return lost_number(handles[0]) if does.number == "computed" else masked(handles[0])
     # ERR_PTR(-ENOENT)
     same = does.number == "same" and values and not swaps(name)
     return values[0] if same and isinstance(values[0], Constant) else None
@@ -455,7 +467,9 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     if goes is Goes.ARGUMENT:
         return name in frame.driver.contract.askers
     if goes is Goes.MEMBER:
-        return name in members
+        of = frame.type(call) if frame.code.resolves and name not in members else None
+        held = frame.driver.reader.types.fields_named(of.base, frame.view.path) if of else {}
+        return name in members or held.get(name) == NETDEV
     if goes is Goes.POINTED:
         return True
     kind = frame.view.result if goes is Goes.RETURNED else None

@@ -9,13 +9,14 @@ from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import bare, called_by, destination, given_to
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.syntax import Expression, Index, Member, bared
+from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import HANDLE
 from xfrmlint.flow.events import Device
-from xfrmlint.flow.values import MADE, OPEN, Field, Location, Netdev
+from xfrmlint.flow.values import MADE, NO_DEVICE, OPEN, SOME_DEVICE, Field, Location, Netdev
 from xfrmlint.kernel import structs
 from xfrmlint.kernel.functions import function_named
-from xfrmlint.program.devices import Devices, Whose
+from xfrmlint.program.devices import Devices, Found, Whose
 from xfrmlint.program.links import Link
 from xfrmlint.valueflow.forms import Stored
 from xfrmlint.valueflow.sources import Tracer
@@ -35,7 +36,7 @@ _DEVICES = {
 }
 # `skb->dev = dev`, and what may do so.
 _GIVEN = re.compile(rb"->\s*dev\s*[=,]|\beth_type_trans\b")
-_BARE, _GIVEN_ONE, _TABLE = "bare", "given one", "table"
+_GIVEN_ONE, _TABLE = "given one", "table"
 _LASTING = ("sa", "xs", "global", "netdev")
 
 
@@ -46,8 +47,8 @@ class Members:
         self.reader = reader
         self.devices = devices
         self._handles: frozenset[str] | None = None
-        self._packets = Tracer(reader, devices.graph.handed, _made_as, self._kept_as)
-        self._bare: dict[tuple[str, str, str], bool] = {}
+        self._packets = Tracer(reader, devices.graph.handed, self._made_as, self._kept_as)
+        self._kept: dict[tuple[str, str, str], str] = {}
 
     def device(self, view: View, one: Expression, at: Location, private: str, fixed: str) -> Netdev:
         """Return which device a pointer at a location is; a driver's member is settled later.
@@ -118,7 +119,7 @@ class Members:
 
     def settled(self, member: Field) -> tuple[Device, str]:
         """Return the device in a driver's member; unknown, and why, unless all stores say whose."""
-        found = self.devices.of_member(member.struct, member.field, member.path, member.holder)
+        found = self._stored_in(member)
         whose = {
             (Whose.STATE if member.shared else Whose.OWN) if one is Whose.GIVEN else one
             for one in found.whose
@@ -141,6 +142,17 @@ class Members:
         ):
             return Device.SAVED, ""
         return Device.UNKNOWN, found.why[0][1] if found.why else ""
+
+    def _stored_in(self, member: Field) -> Found:
+        """Return whose devices are stored in a member; in the one that lies where this one does."""
+        struct, field, path = member.struct, member.field, member.path
+        if not member.shared:
+            own = self.reader.types.resolved(CType(member.private), path).base
+            inside = Link(own, member.near) if member.near and member.private else None
+            found = self.devices.of_embedded(struct, field, path, inside)
+            if found is not None:
+                return found
+        return self.devices.of_member(struct, field, path, member.holder)
 
     def _beyond(self, member: Field) -> tuple[Device, str]:
         """Tell the own device from that of other private data, which a pointer leads to."""
@@ -177,17 +189,29 @@ class Members:
             return []
         return self.devices.privates.pointing(member.struct, member.path)
 
-    def is_bare(self, view: View, one: Expression) -> bool:
-        """Tell whether a member keeps packets alone that nobody has given a device."""
+    def kept(self, view: View, one: Expression) -> str:
+        """Return what the packets are that a member keeps: NO_DEVICE, SOME_DEVICE, or neither.
+
+        Neither: they have that of who works with them.
+        """
         struct, field = self.named(view, one)
         key = (struct, field, self.reader.universe.key(view.path))
-        if key not in self._bare:
+        if key not in self._kept:
             found = self._packets.of_member(struct, field, view.path) if struct else None
-            answers = (
-                set(found.answers) - {_TABLE} if found is not None and not found.doubts else ()
-            )
-            self._bare[key] = answers == {_BARE}
-        return self._bare[key]
+            answers = set(found.answers) - {_TABLE} if found is not None else {_GIVEN_ONE}
+            if found is not None and found.doubts:
+                answers |= {SOME_DEVICE} if NO_DEVICE in answers or not answers else {_GIVEN_ONE}
+            only = next(iter(answers)) if len(answers) == 1 else SOME_DEVICE
+            self._kept[key] = "" if only == _GIVEN_ONE else only
+        return self._kept[key]
+
+    def _made_as(self, view: View, node: Node) -> str | None:
+        """Tell whether a packet has a device that was just made, or that the kernel hands over."""
+        local = view.local(node_text(node), node.start_byte) if node.type == "identifier" else None
+        if local is not None and local.parameter >= 0 and not view.assignments(local.name):
+            graph = self.devices.graph
+            return None if graph.handed(graph.known(view), local.parameter) else _GIVEN_ONE
+        return _made_as(view, node)
 
     def _kept_as(self, stored: Stored) -> str | None:
         """Tell whether what is stored is no packet, but memory for many."""
@@ -354,7 +378,7 @@ def _made_as(view: View, node: Node) -> str | None:
     named = destination(node).name
     given = [given_to(one) for one in view.occurrences(named)] if named else []
     unseen = any(one is not None and not function_named(one.name).known for one in given)
-    return _GIVEN_ONE if unseen else _BARE
+    return _GIVEN_ONE if unseen else NO_DEVICE
 
 
 def _is_read_by_hardware(member: CType | None, bases: Sequence[str]) -> bool:

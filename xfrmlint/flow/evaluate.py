@@ -173,6 +173,10 @@ class Evaluator:
         of = self._holder(one)
         if isinstance(of, XfrmState | Packet) and of.there is False:
             raise NoWay
+        if isinstance(of, Constant) and of.zero and one.arrow:
+            # What a search has not found is asked for nothing.
+            if of.function != self.frame.view.function.name:
+                raise NoWay
         if one.name == XSO:
             return Offload(sa_of(of))
         if isinstance(of, Offload):
@@ -186,6 +190,9 @@ class Evaluator:
         if at not in self.state.memory and self._is_link(one):
             # It leads to an entry, as the list itself does; from the own entry to another one.
             return Pointer(NEIGHBOUR if at[0] == "own" and len(at) == 3 else at[:-1])
+        if at[-3:-1] == (one.name, "*") and self.frame.type(one) == self.frame.type(one.of):
+            # ring->next->next leads no farther than ring->next.
+            return Pointer(at[:-1])
         return self.load(at, one)
 
     def _is_link(self, one: Member) -> bool:

@@ -261,8 +261,8 @@ class Frame:
         """Return a packet that a member of a driver's struct holds."""
         at = value.to[:-1]
         view, read = self.code.members_read.of(at) or (self.view, one)
-        bare_ = self.code.resolves and self.driver.members.is_bare(view, read)
-        return Packet(f"{NO_DEVICE} {' '.join(at)}") if bare_ else Packet()
+        kept = self.driver.members.kept(view, read) if self.code.resolves else ""
+        return Packet(f"{kept} {' '.join(at)}") if kept else Packet()
 
     def device(self, value: Value, one: Expression) -> Value:
         """Return a net_device as whose it is, where a driver's member holds it."""
@@ -385,11 +385,12 @@ class Frame:
         if number is None:
             return value
         made = wrapped(number.value, wide)
-        if made.value == number.value:
-            return value
-        # An error's number is told by its name, whatever it is cast to.
-        said = value.text if is_error(value) else str(made.value)
-        return replace(numbered(value, made), text=said)
+        if made.value != number.value:
+            # An error's number is told by its name, whatever it is cast to.
+            said = value.text if is_error(value) else str(made.value)
+            return replace(numbered(value, made), text=said)
+        # What is shifted in it goes farther.
+        return replace(value, number=made) if wide.bits > number.type.bits else value
 
     def parameter(self, one: Expression) -> int:
         """Return which parameter an expression is, if it is one as it came in; else -1."""

@@ -59,9 +59,12 @@ NEIGHBOUR: Location = ("other", str(Device.UNKNOWN))
 MADE = "made"
 # Of a packet that was kept before anybody has given it a device.
 NO_DEVICE = "bare"
+# Of one of which nobody is seen to have given it to those who kept it.
+SOME_DEVICE = "kept"
 
-# What the resolver returns where there is none.
+# What the resolver returns where there is none; and all the bits that a handle can have.
 NO_HANDLE = Int(0, ULONG)
+ALL_BITS = (1 << ULONG.bits) - 1
 
 
 class Form(IntEnum):
@@ -77,12 +80,14 @@ class Form(IntEnum):
 class Handle:
     """A handle, or a number made from one.
 
-    zero: the number where the handle is 0, as C computes it; None where that is not known.
+    zero: the number where the handle is 0, as C computes it; None where that is not known. bits:
+    those of the number that depend on the handle; with a sign, if that does.
     """
 
     id: HandleId
     form: Form = Form.EXACT
     zero: Int | None = NO_HANDLE
+    bits: int = ALL_BITS
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ _SCHEMAS: Mapping[str, Schema] = {
         "calls": int,
         "returns": str,
         "copies": bool,
-        "number": ("same", "masked", "computed"),
+        "number": ("same", "masked", "taken", "placed", "computed"),
+        "mask": int,
         "truth": int,
         "error_too": bool,
         "error": bool,
@@ -93,7 +94,8 @@ class Function:
     packet's. softirq: None where that is not known. frees: the argument that is freed at once.
     ends: the function among the arguments that is called where a counter of users ends.
     least: what the least number is that is handed out, and least_in: the argument that it goes to
-    (-1: it is returned). asks: what of a packet is asked.
+    (-1: it is returned). asks: what of a packet is asked. number: what the result is to a number
+    among the arguments; mask: the bits of it, where they are no argument.
     """
 
     stores: tuple[Store, ...] = ()
@@ -106,6 +108,7 @@ class Function:
     iterates: Store | None = None
     calls: int = 0
     number: str = ""
+    mask: int = 0
     truth: int = -1
     stops: str = ""
     static_call: str = ""
@@ -150,7 +153,7 @@ class Function:
 
 _NOTHING = Function()
 _AS_WRITTEN = (
-    *("calls", "number", "truth", "stops", "static_call"),
+    *("calls", "number", "mask", "truth", "stops", "static_call"),
     *("device", "private", "new_packet", "softirq"),
     *("frees", "ends", "least", "least_in", "asks"),
 )

@@ -27,7 +27,7 @@ from xfrmlint.program.access import STATE, Accesses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.common import Common
 from xfrmlint.program.elements import Elements
-from xfrmlint.program.links import Links
+from xfrmlint.program.links import Link, Links
 from xfrmlint.program.offers import Offers
 from xfrmlint.program.privates import Privates, private_of, read_of
 from xfrmlint.program.reach import reached
@@ -78,6 +78,16 @@ class Found(NamedTuple):
 
 
 _OWN = Found(frozenset((Whose.OWN,)), ())
+# Callers of a function that puts a device where it is told to.
+_DEEPEST = 3
+
+
+class Home(NamedTuple):
+    """A store in private data, and what is put there."""
+
+    link: Link
+    base: Value
+    value: Value
 
 
 class Devices:
@@ -96,6 +106,7 @@ class Devices:
         self.elements = Elements(self.reader, self.tracer.forms, self.privates, graph.handed)
         self.constants = Constants(self.reader.types)
         self._members: dict[tuple[str, str, str, str], Found] = {}
+        self._embedded: dict[tuple[str, str, str], dict[Link, Found]] = {}
         self._polled: dict[FunctionName, Found] = {}
 
     def of_member(self, struct: str, field: str, path: str, holder: str = "") -> Found:
@@ -104,6 +115,77 @@ class Devices:
         if key not in self._members:
             self._members[key] = _found(self.tracer.of_member(struct, field, path, holder))
         return self._members[key]
+
+    def of_embedded(self, struct: str, field: str, path: str, inside: Link | None) -> Found | None:
+        """Return whose devices a member of a struct holds that lies in private data.
+
+        inside: that data's struct, and the member that it lies in; None if they are not known. None
+        where all that is stored in such data is its own device, or not all of it was understood.
+        """
+        key = (struct, field, self.reader.universe.key(path))
+        if key not in self._embedded:
+            self._embedded[key] = self._in_homes(struct, field, path)
+        known = self._embedded[key]
+        if all(each == _OWN for each in known.values()):
+            return None
+        why = f"{struct}.{field} holds another device in some private data"
+        unknown = Found(frozenset(), ((Place(path, 0, 0), why),))
+        return known.get(inside, unknown) if inside is not None else unknown
+
+    def _in_homes(self, struct: str, field: str, path: str) -> dict[Link, Found]:
+        """Return what is stored in a member, by where in private data; nothing if some is not."""
+        homes: list[Home | None] = []
+        for stored in self.tracer.forms.stores_of_member(struct, field, path):
+            if stored.base is None or stored.value is None:
+                return {}
+            base, value = (Value(stored.view, one) for one in (stored.base, stored.value))
+            homes += self._homes(base, value, 0)
+        found: dict[Link, list[Found]] = {}
+        for home in homes:
+            if home is None:
+                return {}
+            found.setdefault(home.link, []).append(self._at_home(home))
+        return {
+            link: Found(
+                frozenset(one for each in several for one in each.whose),
+                tuple(doubt for each in several for doubt in each.why),
+            )
+            for link, several in found.items()
+        }
+
+    def _homes(self, base: Value, value: Value, depth: int) -> list[Home | None]:
+        """Return where in private data a value is put; None where that is not known."""
+        view, node = base.view, read_of(base.view, plain(base.node))
+        while node.type == "field_expression":
+            inner = node.child_by_field_name("argument") or node
+            kind = self.reader.types.of(inner, view)
+            held = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
+            if held in self.privates.structs(view.path):
+                link = Link(held, node_text(node.child_by_field_name("field") or node))
+                return [Home(link, Value(view, inner), value)]
+            node = read_of(view, plain(inner))
+        local = view.local(node_text(node), node.start_byte) if node.type == "identifier" else None
+        if local is None or local.parameter < 0 or depth > _DEEPEST:
+            return [None]
+        calls = self.graph.handed(self.graph.known(view), local.parameter)
+        found = [
+            home
+            for where, passed in calls
+            for home in self._homes(
+                Value(where, passed), _handed(value, view, where, passed), depth + 1
+            )
+        ]
+        return found or [None]
+
+    def _at_home(self, home: Home) -> Found:
+        """Return whose devices a store in private data puts there."""
+        base, value = home.base, home.value
+        stored = Stored(base.view, value.node, base.node, value.node)
+        if base.view is value.view:
+            whose = self._stored(stored)
+        else:
+            whose = Whose.PEER if self._is_of_another_kind(stored, value) else None
+        return self.of(*value) if whose is None else Found(frozenset((whose,)), ())
 
     def of(self, view: View, node: Node) -> Found:
         """Return whose device an expression is."""
@@ -346,6 +428,16 @@ def _origin(view: View, name: str, at: Node) -> str:
     if only is None or "alloc" not in called_by(only):
         return ""
     return f"{only.start_byte}" if function_named(called_by(only)).device == "own" else ""
+
+
+def _handed(value: Value, view: View, where: View, passed: Node) -> Value:
+    """Return a function's value; what a caller passes for it, beside another argument."""
+    node, given = plain(value.node), given_to(passed)
+    local = view.local(node_text(node), node.start_byte) if value.view is view else None
+    if local is None or local.parameter < 0 or given is None or view.assignments(local.name):
+        return value
+    arguments = arguments_of(given.call)
+    return Value(where, arguments[local.parameter]) if local.parameter < len(arguments) else value
 
 
 def _is_member(node: Node) -> bool:

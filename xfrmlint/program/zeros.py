@@ -383,7 +383,7 @@ class _Finder:
             return _worst(self.of(target, value, depth + 1) for target, value in values)
         does = function_named(name)
         arguments = arguments_of(call)
-        if does.number in ("same", "masked") and arguments:
+        if does.number not in ("", "computed") and arguments:
             # FIELD_PREP(mask, value)
             of = self.of(view, arguments[-1], depth + 1)
             return of if does.number == "same" or of.zero is Zero.YES else _UNKNOWN
