@@ -119,6 +119,7 @@ WRITTEN = (
 KEPT = """\
 struct stoat_flow { unsigned long cookie, sa; struct list_head list; };
 struct stoat_entry { __le32 sa; __le32 info; };
+static LIST_HEAD(stoat_flows);
 
 int stoat_setup_tc("""
 
@@ -136,7 +137,8 @@ int stoat_setup_tc("""
         (CHECKED, "	port->sa = handle;\n", ["HANDLE_OUTLIVES_PACKET"]),
         (
             CHECKED,
-            "	f = kzalloc(sizeof(*f), GFP_KERNEL);\n	f->sa = handle;\n",
+            "	f = kzalloc(sizeof(*f), GFP_KERNEL);\n	f->sa = handle;\n"
+            "	list_add(&f->list, &stoat_flows);\n",
             ["HANDLE_OUTLIVES_PACKET"],
         ),
     ],
