@@ -75,7 +75,7 @@ def test_an_owners_callback_is_shown(owner: Path) -> None:
     ran = run("judge", owner, cwd=owner.parent)
     assert ran.status == 0
     assert "haze: owner: right" in ran.out
-    assert "0 of 11 worlds not answered" in ran.out
+    assert "0 of 12 worlds not answered" in ran.out
     assert cells(ran.out, "U with A and B adds  ") == ["right", "right", "0", "0"]
     assert cells(ran.out, "U with A and B adds, A refuses ") == ["not handed on"] * 4
     assert "unknown" not in ran.out
