@@ -424,8 +424,7 @@ PUT = "static void foo_put(struct priv *p, struct foo_sa *sa) { kfree(sa); }\n"
         (SA + "void *m = kmalloc(sa->hw, GFP_ATOMIC); kfree(m);", ""),
         (SA + "void *m __free(kfree) = kmalloc(sa->hw, GFP_ATOMIC);", ""),
         (SA + "struct foo_sa *s __free(kfree) = sa; synchronize_rcu();", ""),
-        (SA + "if (refcount_dec_and_test(&sa->refs)) kfree(sa);", ""),
-        (SA + "if (!refcount_dec_and_test(&sa->refs)) return; kfree(sa);", ""),
+        (SA + "if (refcount_dec_and_test(&sa->refs)) foo_put(p, sa);", PUT),
         ("memset(&p->table[x->xso.offload_handle], 0, 8);", ""),
         (
             SA + "foo_command(p, sa->hw);",
@@ -466,6 +465,14 @@ QUIET = "static void foo_quiet(void) { synchronize_net(); }\n"
     ("body", "found"),
     [
         ("struct foo_entry *e = foo_get(p, x); if (e) kfree_rcu(e, rcu);", []),
+        (
+            "struct foo_entry *e = xchg(&p->sas[x->xso.offload_handle], NULL); kfree_rcu(e, rcu);",
+            [],
+        ),
+        (
+            "struct foo_entry *e = xchg(&p->sas[x->xso.offload_handle], NULL); kfree(e);",
+            ["kfree(e) foo_del"],
+        ),
         ("struct foo_log *l = xa_erase(&p->ids, (unsigned long)x); kfree(l);", []),
         ("struct foo_log *l __free(kfree) = xa_erase(&p->ids, (unsigned long)x);", []),
         ("struct foo_entry *e __free(kfree) = kzalloc(8, GFP_ATOMIC); foo_get(p, x);", []),
@@ -506,6 +513,153 @@ def test_what_is_found_by_the_state(body: str, found: list[str]) -> None:
     assert freed(body, classes + BY_STATE + QUIET) == found
 
 
+LOOP = "struct foo_entry *e, *n;\n\tlist_for_each_entry_safe(e, n, &p->ids, next) { %s } "
+BY_NUMBER = """
+struct foo_numbered { u32 id; __be32 spi; struct foo_numbered *next; };
+static int foo_add(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *extack)
+{
+	struct foo_numbered *e = kzalloc(sizeof(*e), GFP_KERNEL);
+
+	x->xso.offload_handle = e->id;
+	return 0;
+}
+static const struct xfrmdev_ops foo_adds = { .xdo_dev_state_add = foo_add };
+static struct foo_numbered *foo_by_spi(struct priv *p, __be32 spi)
+{
+	struct foo_numbered *e;
+
+	hlist_for_each_entry(e, &p->ids, next)
+		if (e->spi == spi)
+			break;
+	return e;
+}
+"""
+BY_SPI = BY_NUMBER.replace("= e->id;", "= (unsigned long)e;")
+NUMBERED = LOOP.replace("foo_entry", "foo_numbered")
+
+
+@pytest.mark.parametrize(
+    ("body", "outside", "found"),
+    [
+        (LOOP % "if (e->x != x) continue; kfree_rcu(e, rcu);", BY_STATE, []),
+        (LOOP % "if (e->x == x) continue; kfree(e);", BY_STATE, []),
+        (LOOP % "if (e->x == x) p->next = 1; else kfree(e);", BY_STATE, []),
+        (LOOP % "if (e->x == x) { p->next = 1; break; } kfree(e);", BY_STATE, []),
+        (LOOP % "if (e->x != p->hw) continue; kfree(e);", BY_STATE, []),
+        (NUMBERED % "if (e->id == p->next) kfree(e);", BY_NUMBER, []),
+        # A number that leads packets to the hardware alone.
+        (NUMBERED % "if (e->spi == x->id.spi) kfree(e);", BY_NUMBER, []),
+        (LOOP % "if (e->x == x) kfree(e);", BY_STATE, ["kfree(e) foo_del"]),
+        (LOOP % "if (e->x != x) continue; kfree(e);", BY_STATE, ["kfree(e) foo_del"]),
+        (LOOP % "if (!(e->x == x)) goto next; kfree(e); next: ;", BY_STATE, ["kfree(e) foo_del"]),
+        (LOOP % "if (e->x == x) break;" + "kfree(e);", BY_STATE, ["kfree(e) foo_del"]),
+        (
+            LOOP % "if (e->x == x) goto found;" + "return; found: kfree(e);",
+            BY_STATE,
+            ["kfree(e) foo_del"],
+        ),
+        (
+            LOOP % "if (p->next && x == e->x) { got = e; }" + "kfree(got);",
+            BY_STATE + "static struct foo_entry *got;\n",
+            [],
+        ),
+        (
+            "struct foo_entry *got = NULL;" + LOOP % "if (x == e->x) got = e;" + "kfree(got);",
+            BY_STATE,
+            ["kfree(got) foo_del"],
+        ),
+        (
+            "struct foo_entry *e = p->hw; while (e && e->x != x) e = e->next; kfree(e);",
+            BY_STATE,
+            ["kfree(e) foo_del"],
+        ),
+        (
+            NUMBERED % "if (e->id != x->xso.offload_handle) continue; kfree(e);",
+            BY_NUMBER,
+            ["kfree(e) foo_del"],
+        ),
+        (
+            "u32 id = x->xso.offload_handle;" + NUMBERED % "if (e->id == (u32)id) kfree(e);",
+            BY_NUMBER,
+            ["kfree(e) foo_del"],
+        ),
+        (
+            NUMBERED % "if (e->spi != x->id.spi || e->next) continue; kfree(e);",
+            BY_SPI,
+            ["kfree(e) foo_del"],
+        ),
+        (
+            "kfree(foo_by_spi(p, x->id.spi));",
+            BY_SPI,
+            ["kfree(foo_by_spi(p, x->id.spi)) foo_del"],
+        ),
+        ("kfree(foo_by_spi(p, p->next));", BY_SPI, []),
+    ],
+)
+def test_what_a_comparison_lets_by(body: str, outside: str, found: list[str]) -> None:
+    assert freed(body, outside) == found
+
+
+MOVE = "struct foo_entry *e = foo_get(p, x); list_move(&e->next, &p->map); "
+PURGE = """
+static void foo_drop(struct foo_entry *e) { kfree(e); }
+static void foo_purge(struct list_head *list)
+{
+	struct foo_entry *e, *n;
+
+	list_for_each_entry_safe(e, n, list, next) {
+		list_del(&e->next);
+		foo_drop(e);
+	}
+}
+static void foo_retire(struct priv *p, struct foo_entry *e)
+{
+	list_del(&e->next);
+	list_add_tail(&e->next, &p->map);
+}
+static void foo_later(struct work_struct *w) { foo_purge(&foo_of(w)->map); }
+"""
+EACH = "struct foo_entry *o, *n;\n\tlist_for_each_entry_safe(o, n, &p->map, next) "
+FIRST = "struct foo_entry *o; while (!list_empty(&p->map)) "
+TAKE = "{ o = list_first_entry(&p->map, struct foo_entry, next); kfree(o); }"
+KEPT = BY_STATE.replace(
+    "\n\tx->xso", "\n\tlist_add(&e->next, &((struct priv *)dev)->ids);\n\tx->xso"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "found", "doubts"),
+    [
+        (MOVE + "synchronize_net(); foo_purge(&p->map);", [], 0),
+        (MOVE + "synchronize_net();" + EACH + "{ list_del(&o->next); kfree(o); }", [], 0),
+        (MOVE + "INIT_WORK(&p->next, foo_later); schedule_work(&p->next);", [], 0),
+        (MOVE + "struct foo_log *o;\n\tlist_for_each_entry(o, &p->map, next) kfree(o);", [], 0),
+        (MOVE + EACH + "{ list_del(&o->next); kfree(o); }", ["kfree(o) foo_del"], 0),
+        (MOVE + EACH + "if (o) kfree(o);", ["kfree(o) foo_del"], 0),
+        (MOVE + FIRST + TAKE, ["kfree(o) foo_del"], 0),
+        (MOVE + "foo_purge(&p->map);", ["kfree(e) foo_drop"], 0),
+        ("foo_retire(p, foo_get(p, x)); foo_purge(&p->map);", ["kfree(e) foo_drop"], 0),
+        ("foo_purge(&p->ids);", ["kfree(e) foo_drop"], 0),
+        (
+            MOVE + "LIST_HEAD(all); list_splice_init(&p->map, &all); foo_purge(&all);",
+            ["kfree(e) foo_drop"],
+            0,
+        ),
+        # What was put there before, and what somebody else chooses.
+        ("foo_purge(&p->map);" + MOVE, [], 1),
+        ("foo_purge(&p->map);", [], 1),
+        (MOVE + "list_del(&e->next); foo_purge(&p->map);", [], 1),
+        (MOVE + EACH + "if (!o->x) kfree(o);", [], 1),
+        (MOVE + EACH + "{ kfree(o); if (!--p->next) break; }", [], 1),
+        (MOVE + "struct foo_entry *o; if (p->next) " + TAKE, [], 1),
+    ],
+)
+def test_what_a_list_is_emptied_of(body: str, found: list[str], doubts: int) -> None:
+    assert freed(body, KEPT + PURGE) == found
+    asked = "SELECT reason FROM unknown WHERE reason LIKE '%is what the handle leads to%'"
+    assert len(rows(asked, KEPT + PURGE + DELETE.replace("BODY", body))) == doubts
+
+
 def test_what_may_be_handed_on() -> None:
     body = (
         "struct foo_entry *e __free(kfree) = foo_get(p, x); "
@@ -516,37 +670,92 @@ def test_what_may_be_handed_on() -> None:
     assert reason in open_sleeps(body, BY_STATE)
 
 
-@pytest.mark.parametrize(("freeing", "admitted"), [("kfree(sa);", 1), ("kfree_rcu(sa, rcu);", 0)])
-def test_what_the_last_user_frees_may_be_kept(freeing: str, admitted: int) -> None:
-    """kref_put(&sa->users, foo_end): packets can be users, too."""
-    outside = (
-        "struct kref { int n; };\n"
-        "struct foo_used { struct kref users; struct rcu_head rcu; };\n"
-        "static void foo_end(struct kref *r)\n{\n"
-        f"\tstruct foo_used *sa = container_of(r, struct foo_used, users);\n\t{freeing}\n}}\n"
-    )
-    body = (
-        "struct foo_used *sa = (struct foo_used *)x->xso.offload_handle;\n"
-        "\tkref_put(&sa->users, foo_end);"
-    )
-    assert not freed(body, outside)
-    asked = "SELECT reason FROM unknown WHERE reason LIKE '%do packets hold it?'"
-    assert len(rows(asked, outside + DELETE.replace("BODY", body))) == admitted
+COUNTED = """
+struct kref { int n; };
+struct foo_used { struct kref users; int refs; struct rcu_head rcu; };
+static void foo_end(struct kref *r)
+{
+	struct foo_used *sa = container_of(r, struct foo_used, users);
+
+	FREE(sa);
+}
+static void foo_put_used(struct foo_used *sa) { kref_put(&sa->users, foo_end); }
+static int foo_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct priv *p = netdev_priv(dev);
+	struct xfrm_state *x = xfrm_input_state(skb);
+	struct foo_used *sa = (struct foo_used *)x->xso.offload_handle, *other = p->hw;
+
+	PACKET
+	return 0;
+}
+static int foo_add(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *extack)
+{
+	struct foo_used *sa = kzalloc(sizeof(*sa), GFP_KERNEL);
+
+	BEGIN
+	x->xso.offload_handle = (unsigned long)sa;
+	return 0;
+}
+static const struct net_device_ops foo_netdev = { .ndo_start_xmit = foo_xmit };
+static const struct xfrmdev_ops foo_adds = { .xdo_dev_state_add = foo_add };
+void foo_probe(struct net_device *dev) { dev->netdev_ops = &foo_netdev; }
+"""
+USED = "struct foo_used *sa = (struct foo_used *)x->xso.offload_handle; "
+PUTS = USED + "foo_put_used(sa);"
+TESTS = USED + "if (refcount_dec_and_test(&sa->refs)) kfree(sa);"
+KREF = "kref_init(&sa->users);"
 
 
 @pytest.mark.parametrize(
-    ("body", "outside"),
+    ("body", "begin", "packet", "free", "found", "doubts"),
     [
-        ("kfree(sa);", ""),
-        ("foo_put(p, sa);", PUT),
+        (PUTS, KREF, "", "kfree", ["kfree(sa) foo_end"], 0),
+        (PUTS, KREF, "", "kfree_rcu", [], 0),
+        (USED + "foo_end(&sa->users);", "", "", "kfree", ["kfree(sa) foo_end"], 0),
+        (TESTS, "refcount_set(&sa->refs, 1);", "", "", ["kfree(sa) foo_del"], 0),
+        (
+            USED + "if (!atomic_dec_and_test(&sa->refs)) return; kfree(sa);",
+            "atomic_set(&sa->refs, 1);",
+            "",
+            "",
+            ["kfree(sa) foo_del"],
+            0,
+        ),
+        # A packet that comes by way of the handle asks an object that is gone.
+        (PUTS, KREF, "kref_get(&sa->users);", "kfree", ["kfree(sa) foo_end"], 0),
+        ("x->xso.offload_handle = 0;" + PUTS, KREF, "kref_get(&sa->users);", "kfree", [], 1),
+        (PUTS, KREF, "kref_get(&other->users);", "kfree", [], 0),
+        # Another may have been taken for the state.
+        (PUTS, KREF + "kref_get(&sa->users);", "", "kfree", [], 1),
+        (TESTS, "refcount_set(&sa->refs, 2);", "", "", [], 1),
+        (TESTS, KREF, "", "", [], 1),
+        (PUTS, KREF + "foo_keep(&sa->users);", "", "kfree", [], 1),
     ],
 )
-def test_what_is_counted_may_be_kept(body: str, outside: str) -> None:
-    counted = f"{SA}if (refcount_dec_and_test(&sa->refs)) {body}"
-    assert not freed(counted, outside)
-    asked = "SELECT reason FROM unknown WHERE reason LIKE '%do packets hold it?'"
-    (reason,) = rows(asked, outside + DELETE.replace("BODY", counted))
-    assert "is counted and freed" in reason
+def test_what_is_counted(
+    body: str, begin: str, packet: str, free: str, found: list[str], doubts: int
+) -> None:
+    outside = COUNTED.replace("BEGIN", begin).replace("PACKET", packet)
+    outside = outside.replace("FREE(sa)", f"{free or 'kfree_rcu'}(sa)")
+    body = body.replace("x->xso.offload_handle = 0;" + USED, USED + "x->xso.offload_handle = 0;")
+    assert freed(body, outside) == found
+    asked = "SELECT reason FROM unknown WHERE reason LIKE '%is counted and freed%'"
+    assert len(rows(asked, outside + DELETE.replace("BODY", body))) == doubts
+
+
+@pytest.mark.parametrize(
+    ("packet", "found"),
+    [("kref_get(&sa->users);", []), ("p->next = sa->refs;", ["kfree(sa) foo_end"])],
+)
+def test_what_is_counted_and_found_by_a_number(packet: str, found: list[str]) -> None:
+    outside = COUNTED.replace("BEGIN", KREF).replace("PACKET", packet).replace("FREE", "kfree")
+    outside = outside.replace("= (unsigned long)sa;", "= p->next;")
+    outside = outside.replace("(struct foo_used *)x->", "xa_load(&p->ids, x->").replace(
+        "handle, *other", "handle), *other"
+    )
+    body = "foo_put_used(xa_erase(&p->ids, x->xso.offload_handle));"
+    assert freed(body, outside) == found
 
 
 @pytest.mark.parametrize(

@@ -279,8 +279,8 @@ def _value(where: Where, node: Node) -> Int | None:
 
     sign = node.child_by_field_name("operator")
     match node.type:
-        case "parenthesized_expression" if node.named_child_count:
-            return _value(where, node.named_children[-1])
+        case "parenthesized_expression" | "cast_expression" if node.named_child_count:
+            return _inside(where, node)
         case "number_literal" | "true" | "false" | "null" | "char_literal":
             return where.constants.value(node_text(node), where.view.path)
         case "identifier":
@@ -305,6 +305,15 @@ def _value(where: Where, node: Node) -> Int | None:
                 return _value(where, listed.named_children[at])
             return where.constants.value(node_text(node), where.view.path)
     return None
+
+
+def _inside(where: Where, node: Node) -> Int | None:
+    """Return the number in parentheses, or behind a cast to what can hold it."""
+    found = _value(where, node.named_children[-1])
+    if found is None or node.type != "cast_expression":
+        return found
+    fits = 0 <= found.value < 128 and "bool" not in node_text(node).lower().split(")")[0]
+    return found if fits else None
 
 
 def _named(where: Where, node: Node) -> Int | None:

@@ -307,7 +307,7 @@ class CallGraph:
         if key not in self._slot_reads:
             found: list[_Read] = []
             for view, node in self.reader.occurrences(slot.field, files, name):
-                for where, inner in self._as_member(view, node):
+                for where, inner in self.as_member(view, node):
                     field = inner.parent
                     if field is None or field.type != "field_expression":
                         continue
@@ -321,7 +321,7 @@ class CallGraph:
             self._slot_reads[key] = found
         return self._slot_reads[key]
 
-    def _as_member(self, view: View, node: Node) -> list[tuple[View, Node]]:
+    def as_member(self, view: View, node: Node) -> list[tuple[View, Node]]:
         """Return the member's nodes: itself, or what a macro makes of it that takes its name."""
         if node.type == "field_identifier":
             return [(view, node)]

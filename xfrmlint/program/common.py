@@ -17,8 +17,6 @@ from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import LOOPS, arguments_of, around, call_of, called_by
-from xfrmlint.c.loops import loop_of
-from xfrmlint.c.syntax import Syntax
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import NETDEV_OPS
@@ -192,7 +190,7 @@ class Common:
             local = view.local(node_text(node), node.start_byte)
             if local is None:
                 return self._graph.reader.types.variable(node_text(node), view.path) is not None
-            values = [*view.assignments(local.name), *self._iterated(view, local.name)]
+            values = [*view.assignments(local.name), *self._forms.iterated(view, local.name)]
             return any(
                 self._is_found(leaf.view, leaf.node, depth + 1)
                 for value in values
@@ -219,17 +217,6 @@ class Common:
         for where in self._graph.reader.definitions(name, view.path):
             for value in returned(where):
                 yield where, value
-
-    def _iterated(self, view: View, name: str) -> Iterator[Node]:
-        """Yield what loop macros run over with a variable; they are read as while ()."""
-        types = self._graph.reader.types
-        for node in view.occurrences(name):
-            up = around(node, "parenthesized_expression")
-            if up is None or up.parent is None or up.parent.type != "while_statement":
-                continue
-            loop = loop_of(up.start_byte, Syntax(view, self._constants).of(up), view, types)
-            if loop is not None and loop.over is not None and loop.variable.name == name:
-                yield loop.over.node
 
     def _private(self, view: View, node: Node) -> Iterator[Node]:
         """Yield the parts of an expression that point to private data, the outermost first."""

@@ -1,25 +1,22 @@
 """What is freed below the delete callback while packets can still use it.
 
 The core deletes a state while packets in flight hold it, and frees it when the last one is gone.
-What the handle leads to is followed downwards from the callback: with
-
-    struct sa *sa = (struct sa *)x->xso.offload_handle;        drop(p, sa);
-
-drop()'s second parameter is that object, and `kfree(sa)` there is told. So is what the end of a
-variable frees that is declared with __free(), what was found by the state itself and has the type
-of what add returned, and what a member of it leads to that packets read. What kfree_rcu() and the
-like free is none, nor what stands behind a grace period that began when it could be found no more.
+What the handle leads to (ofstate.py) is followed downwards from the callback, and told where it is
+freed: by a call, at the end of a variable that is declared with __free(), at the end of a counter
+in which packets have no part (counters.py), or with all that stands in a list (inlists.py); and so
+is what a member of it leads to that packets read, while it lives on. What kfree_rcu() and the like
+free is none, nor what stands behind a grace period that began when it could be found no more.
 """
 
 import re
 from collections.abc import Collection, Iterable, Iterator
-from functools import cached_property
 from typing import NamedTuple
 
 from tree_sitter import Node
 
 from xfrmlint.c.cleanups import Cleanups
-from xfrmlint.c.expression import arguments_of, around, bare, without_casts
+from xfrmlint.c.expression import LOOPS, arguments_of, around, bare, without_casts
+from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.mention import Slot, slot_of
 from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import FunctionName, View
@@ -28,18 +25,17 @@ from xfrmlint.kernel.doors import CONTROL, DATAPATH
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.counters import Counters
+from xfrmlint.program.inlists import InLists
 from xfrmlint.program.namewalk import NameWalk
+from xfrmlint.program.ofstate import Given, Is, OfState, holder_of
 from xfrmlint.program.ops import Table
 from xfrmlint.program.outside import CALLS, called, calls_in
 from xfrmlint.program.reach import DEAD, Hop, reached
 from xfrmlint.program.sites import Site
-from xfrmlint.valueflow.forms import Value
-from xfrmlint.valueflow.sources import returned
 
 _GRACE = re.compile(rb"\b(?:synchronize_(?:rcu|net|srcu|sched)\w*|s?rcu_barrier\w*)\s*\(")
-_COUNTED = re.compile(
-    r"\b(?:\w*(?:dec|sub)_and_test\w*|refcount_\w+|kref_\w+|atomic\w*_(?:dec|sub)\w*)\s*\("
-)
+_COUNTED = re.compile(r"\w*(?:dec|sub)_and_test\w*|refcount_\w+|kref_\w+|atomic\w*_(?:dec|sub)\w*")
 # What takes an object away from those who look for it.
 _HIDES = re.compile(
     rb"\b(?:(?:list|hlist|hash|llist)_(?:del|nulls_del)\w*|(?:__)?xa_erase\w*|idr_remove|radix_tree_delete"
@@ -48,13 +44,8 @@ _HIDES = re.compile(
 # A variable that is emptied frees nothing.
 _KEPT = rb"_ptr\s*\(\s*%(name)b\s*\)|\b%(name)b\s*=\s*(?:NULL|nullptr|0)\s*;"
 _LISTS = ("compound_statement", "case_statement")
-# What an expression, or a variable that is declared, stands in at once.
-_PARTS = (
-    *("expression_statement", "parenthesized_expression", "cast_expression"),
-    *("declaration", "init_declarator", "pointer_declarator"),
-)
+_CHOOSING = ("if_statement", "else_clause", "switch_statement", "conditional_expression")
 _DEEPEST = 6
-_HELD = "counted and freed: do packets hold it?"
 
 
 class Freed(NamedTuple):
@@ -70,20 +61,14 @@ class Freed(NamedTuple):
 
 
 class _Free(NamedTuple):
-    """The same behind one callback. member: of the object, if it is what that leads to."""
+    """Something that is freed. doubt: why that is not sure. member: which one of the object's."""
 
     place: Place
     function: FunctionName
     what: str
     chain: tuple[Hop, ...]
+    doubt: str = ""
     member: Slot | None = None
-
-
-class _Given(NamedTuple):
-    """Parameters of a function. objects: what the handle leads to. states: the state itself."""
-
-    objects: frozenset[str] = frozenset()
-    states: frozenset[str] = frozenset()
 
 
 def find_freed(
@@ -91,173 +76,142 @@ def find_freed(
 ) -> tuple[list[Freed], list[Doubt]]:
     """Return what delete callbacks free of what the handle leads to, and what stays open."""
     slot = graph.reader.contract.slot(DELETE)
-    sites = [site for site in sites if site.member == HANDLE]
-    finder = _Finder(graph, sites)
+    finder = _Finder(graph, names, [site for site in sites if site.member == HANDLE])
+    found: dict[tuple[Place, str], Freed] = {}
+    doubts: dict[Doubt, None] = {}
     for table in tables if slot else ():
         for callback in table.callbacks:
-            below = (
-                names.below(callback.target, table.place.path) if callback.field == slot else None
-            )
-            if below is None or not below.freeing:
+            if callback.field != slot or not finder.enters(callback.target, table.place.path):
                 continue
-            finder.worth = below.freeing
             head = Hop(callback.target, callback.place.path, callback.place.line, slot)
             for view in graph.reader.definitions(callback.target, table.place.path):
-                given = _Given(states=_states(view))
-                for place, function, what, chain in finder.surely(view, given, head):
-                    freed = Freed(
+                for one in finder.found(view, head):
+                    if one.doubt:
+                        doubts[Doubt(one.place, one.function.name, one.doubt)] = None
+                        continue
+                    place, function, what, chain = one[:4]
+                    told = Freed(
                         place, function, what, table, callback.target, callback.place, chain
                     )
-                    finder.found.setdefault((place, table.symbol), freed)
-    return list(finder.found.values()), list(finder.doubts)
+                    found.setdefault((place, table.symbol), told)
+    return list(found.values()), list(doubts)
 
 
 class _Finder:
-    """Follows objects downwards. worth: names of functions below which something is freed."""
+    """Follows objects downwards."""
 
-    def __init__(self, graph: CallGraph, sites: Collection[Site]) -> None:
+    def __init__(self, graph: CallGraph, names: NameWalk, sites: Collection[Site]) -> None:
         self.graph = graph
-        self.handles = {site.place for site in sites if site.access != "write"}
-        self._stores = [site for site in sites if site.access == "write" and site.under_add]
-        self.worth: frozenset[str] = frozenset()
-        self.found: dict[tuple[Place, str], Freed] = {}
-        self.doubts: dict[Doubt, None] = {}
-        self._entered: set[tuple[FunctionName, _Given]] = set()
+        self._names = names
+        self._state = OfState(graph, sites)
+        self._lists = InLists(self._state)
+        cleared = {site.view.path for site in sites if site.cleared and not site.under_free}
+        clearing = frozenset(map(graph.reader.universe.key, cleared))
+        self._counters = Counters(graph, self._is_followed, clearing)
+        # Names of functions below which something is freed.
+        self._worth: frozenset[str] = frozenset()
+        self._entered: set[tuple[FunctionName, Given, str]] = set()
 
-    @cached_property
-    def _types(self) -> frozenset[str]:
-        """The struct types of what add returns as a handle."""
-        found: set[str] = set()
-        for site in self._stores:
-            for node in site.view.occurrences(site.field):
-                if site.view.place(node.start_byte) == site.place:
-                    found.update(self._stored_types(site.view, node))
-        return frozenset(found)
+    def at_first(self, view: View) -> Given:
+        """Return what is known where a callback begins: which of its parameters is the state."""
+        own = (one for one in view.locals if one.parameter >= 0 and one.type.pointers == 1)
+        state = frozenset(one.name for one in own if one.type.base == STATE)
+        return Given(keys=state, lists=self._lists.kept)
 
-    def _stored_types(self, view: View, node: Node) -> Iterator[str]:
-        forms = self.graph.forms
-        for stored in forms.stores_at(view, node):
-            if stored.value is None:
-                continue
-            for leaf in forms.alternatives(Value(stored.view, stored.value)):
-                kind = self.graph.reader.types.of(leaf.node, leaf.view)
-                if kind is not None and kind.pointers == 1 and kind.base.startswith("struct "):
-                    yield kind.base
+    def enters(self, name: str, path: str) -> bool:
+        """Note what is worth a look below a function; tell whether anything is freed there."""
+        freeing = self._names.below(name, path).freeing
+        self._worth |= freeing
+        return bool(freeing)
 
-    def surely(
-        self, view: View, given: _Given, head: Hop
-    ) -> Iterator[tuple[Place, FunctionName, str, tuple[Hop, ...]]]:
+    def found(self, view: View, head: Hop) -> Iterator[_Free]:
         """Yield what a callback frees that packets can still find."""
-        frees = list(self.below(view, given, (head,)))
+        frees = list(self.below(view, self.at_first(view), (head,)))
         lives_on = all(one.member is not None for one in frees)
         for one in frees:
-            if one.member is None:
-                yield one[:4]
-            elif lives_on:
-                read = self._is_read(one.member, view.path)
-                if read is None:
-                    self.doubt(one.place, one.function, one.what, "freed: do packets read it?")
-                elif read:
-                    yield one[:4]
+            read = lives_on and self._is_read(one.member, view.path) if one.member else True
+            if read is None:
+                yield one._replace(doubt=one.doubt or f"{one.what} is freed: do packets read it?")
+            elif read:
+                yield one
 
-    def below(self, start: View, given: _Given, chain: tuple[Hop, ...]) -> Iterator[_Free]:
-        """Yield what a function frees. given: what of its parameters is of the handle."""
+    def below(
+        self, start: View, given: Given, chain: tuple[Hop, ...], doubt: str = ""
+    ) -> Iterator[_Free]:
+        """Yield what a function frees. given: what of its parameters is of the state."""
         function = self.graph.known(start)
-        if (function, given) in self._entered or len(chain) > _DEEPEST:
+        if (function, given, doubt) in self._entered or len(chain) > _DEEPEST:
             return
-        self._entered.add((function, given))
+        self._entered.add((function, given, doubt))
         for view in self.graph.reader.expanded(start.path, start.written, {}):
-            for place, what in self._ended(view, function, given):
-                yield _Free(place, function, what, chain)
+            for one in self._ended(view, function, given, chain):
+                yield one._replace(doubt=one.doubt or doubt)
             for call in calls_in(view):
-                yield from self._called(view, function, call, given, chain)
+                yield from self._called(view, function, call, given, chain, doubt)
 
     def _called(
         self,
         view: View,
         function: FunctionName,
         call: Node,
-        given: _Given,
+        given: Given,
         chain: tuple[Hop, ...],
+        doubt: str,
     ) -> Iterator[_Free]:
         """Yield what a call frees, itself or in the driver's functions that it enters."""
-        name, arguments = called(call), arguments_of(call)
-        place = view.place(call.start_byte)
-        if self._ends(view, call, given):
-            self.doubt(place, function, " ".join(node_text(call).split()), _HELD)
-        targets = self._targets(view, call)
-        if not (targets and name in self.worth) and function_named(name).frees < 0:
+        name, arguments, place = called(call), arguments_of(call), view.place(call.start_byte)
+        does, targets = function_named(name), self._state.targets(view, call)
+        if does.ends < 0 and does.frees < 0 and not (targets and name in self._worth):
             return
-        taken = [at for at, one in enumerate(arguments) if self.is_object(view, one, given)]
-        states = [at for at, one in enumerate(arguments) if _is_state(one, given)]
+        given = self._lists.at(view, given, call.start_byte)
+        kinds = [self._state.of(view, one, given) for one in arguments]
+        for at, one in enumerate(arguments):
+            why = self._gathered(view, one, given) if kinds[at] is not Is.OBJECT else None
+            if why is not None:
+                kinds[at], doubt = Is.OBJECT, doubt or why
         inside = None
-        if not taken:
-            # What a member leads to, while the object lives on.
-            found = [(at, self._inside(view, one, given)) for at, one in enumerate(arguments)]
-            taken, inside = next((([at], slot) for at, slot in found if slot), ([], None))
-        if not (taken or states) or self._waits(view, call):
+        for at, one in enumerate(arguments if Is.OBJECT not in kinds else ()):
+            slot = self._inside(view, one, given)
+            if slot is not None:
+                # What a member leads to is followed like the object.
+                kinds[at], inside = Is.OBJECT, slot
+        if not (any(kinds) or self._lists.kept or given.lists) or self._waits(view, call):
             return
-        counted = self._counted(call) or (
+        text = " ".join(node_text(call).split())
+        counter = call if does.ends >= 0 else _counter(call)
+        held = self._counters.held(view, counter) if counter is not None else False
+        if held:
+            return
+        if held is None or (
             # Where a variable ends that is emptied before, somebody may keep it.
             around(call, view.node.type) != view.node
-            and any(_is_kept(view, node_text(arguments[at])) for at in taken)
-        )
-        if not targets and function_named(name).frees in taken:
-            freed = node_text(arguments[function_named(name).frees])
-            if counted:
-                self.doubt(place, function, freed, _HELD)
-            else:
-                yield _Free(place, function, f"{name}({freed})", chain, inside)
-        for target in targets if name in self.worth else ():
-            hop = Hop(name, place.path, place.line, "")
-            inner = _given_to(target, taken, states)
-            for one in self.below(target, inner, (*chain, hop)):
-                text = " ".join(node_text(call).split())
+            and any(
+                kind is Is.OBJECT and _is_kept(view, node_text(one))
+                for kind, one in zip(kinds, arguments, strict=True)
+            )
+        ):
+            doubt = doubt or f"{text} is counted and freed: do packets hold it?"
+        if 0 <= does.ends < len(arguments):
+            targets, kinds = self._releases(view, arguments[does.ends]), kinds[:1]
+        elif not targets and does.frees < len(kinds) and kinds[does.frees] is Is.OBJECT:
+            freed = f"{name}({node_text(arguments[does.frees])})"
+            yield _Free(place, function, freed, chain, doubt, inside)
+        for target in targets if does.ends >= 0 or name in self._worth else ():
+            hop = Hop(target.item.name, place.path, place.line, name if does.ends >= 0 else "")
+            inner = self._lists.passed(target, view, call, kinds, given)
+            for free in self.below(target, inner, (*chain, hop), doubt):
                 # What a header frees for everybody is freed where it is asked to.
-                if one.place.path.endswith(".h"):
-                    one = _Free(place, function, text, chain, one.member)
-                if counted:
-                    self.doubt(place, function, text, _HELD)
-                else:
-                    yield one._replace(member=one.member or inside)
+                if free.place.path.endswith(".h"):
+                    free = _Free(place, function, text, chain, free.doubt, free.member)
+                yield free._replace(member=free.member or inside)
 
-    def _ends(self, view: View, call: Node, given: _Given) -> bool:
-        """Tell whether a call gives up one use of an object, and frees it with the last one."""
-        ends, arguments = function_named(called(call)).ends, arguments_of(call)
-        if not 0 <= ends < len(arguments):
-            return False
-        counter = bare(arguments[0])
-        base = counter.child_by_field_name("argument")
-        if base is None or not self.is_object(view, base, given):
-            return False
-        return any(
-            function_named(called(inner)).frees >= 0
-            for release in self.graph.reader.definitions(node_text(arguments[ends]), view.path)
-            for inner in calls_in(release)
-        )
-
-    def _ended(
-        self, view: View, function: FunctionName, given: _Given
-    ) -> Iterator[tuple[Place, str]]:
-        """Yield what is freed where a variable ends: `struct sa *sa __free(kfree) = ...`."""
-        for named, released in Cleanups(view).frees():
-            name, place = node_text(named), view.place(named.start_byte)
-            if not self.is_object(view, named, given) or self._waits_behind(view, named):
-                continue
-            does = function_named(released)
-            if does.frees == 0 and not _is_kept(view, name):
-                yield place, f"__free({released}) of {name}"
-            elif does.frees == 0 or not does.known:
-                reason = f"whether __free({released}) frees {name} here is not known"
-                self.doubts[Doubt(place, function.name, reason)] = None
-
-    def _inside(self, view: View, node: Node, given: _Given) -> Slot | None:
+    def _inside(self, view: View, node: Node, given: Given) -> Slot | None:
         """Return the member of what the handle leads to that an expression is."""
         node = without_casts(node)
         base = node.child_by_field_name("argument") if node.type == "field_expression" else None
-        if base is None or self.is_of(view, node, given):
+        if base is None or self._state.of(view, node, given):
             return None
-        if self.is_object(view, base, given) or self._inside(view, base, given):
+        if self._state.of(view, base, given) is Is.OBJECT or self._inside(view, base, given):
             return slot_of(self.graph.reader, view, node)
         return None
 
@@ -266,120 +220,63 @@ class _Finder:
         open_ = False
         for view, node in self.graph.reader.near(slot.field, path):
             member = node.parent
-            base = member.child_by_field_name("argument") if member is not None else None
-            if base is None or self.graph.forms.stores_at(view, node):
+            if member is None or member.type != "field_expression":
                 continue
+            same = slot_of(self.graph.reader, view, member)[:2] == slot[:2]
             runs = reached(self.graph, self.graph.known(view)).context
-            same = slot_of(self.graph.reader, view, member or base)[:2] == slot[:2]
-            if not same or runs in (CONTROL, DEAD):
+            stored = bool(self.graph.forms.stores_at(view, node))
+            if not same or stored or runs in (CONTROL, DEAD):
                 continue
-            local = view.local(node_text(base), base.start_byte)
-            at = local.parameter if local is not None else -1
-            passed = self.graph.passed(view.function, at) if at >= 0 else ()
-            ways = [(view, base), *passed]
-            by_handle = any(self.is_of(where, one, _Given()) for where, one in ways)
-            if runs == DATAPATH and by_handle:
+            if runs == DATAPATH and self._is_handed(view, holder_of(member)):
                 return True
             open_ = True
         return None if open_ else False
 
-    def doubt(self, place: Place, function: FunctionName, freed: str, why: str) -> None:
-        """Note that packets may hold what is freed: then it is not freed under them."""
-        self.doubts[Doubt(place, function.name, f"{freed} is {why}")] = None
-
-    def _targets(self, view: View, call: Node) -> list[View]:
-        name = called(call)
-        if not name or view.local(name, call.start_byte) is not None:
-            return []
+    def _releases(self, view: View, release: Node) -> list[View]:
+        """Return the functions that are called where a counter ends, and look what they free."""
+        name = node_text(bare(release))
+        self.enters(name, view.path)
         return self.graph.reader.definitions(name, view.path)
 
-    def is_object(self, view: View, node: Node, given: _Given) -> bool:
-        """Tell whether an expression is what the handle leads to, or a state's by its type."""
-        if self.is_of(view, node, given):
-            return True
-        if not given.states or not self._is_found(view, node, given, 0):
-            return False
-        kind = self.graph.reader.types.of(without_casts(node), view)
-        return kind is not None and kind.pointers == 1 and kind.base in self._types
+    def _gathered(self, view: View, node: Node, given: Given) -> str | None:
+        """Return why what is taken of a list may not be the object; None if it is not of one."""
+        over = self._lists.over(view, node) if self._state.is_handles(view, node) else None
+        if over is None or self._waits(view, around(over, *LOOPS) or node):
+            return None
+        return self._lists.doubt(view, node, over, given)
 
-    def _is_found(self, view: View, node: Node, given: _Given, depth: int) -> bool:
-        """Tell whether an expression is what a table holds for a state."""
-        node = without_casts(node)
-        if depth > _DEEPEST:
-            return False
-        match node.type:
-            case "identifier":
-                name = node_text(node)
-                if view.local(name, node.start_byte) is None or name in given.states:
-                    return False
-                values = view.assignments(name)
-                if any(self._is_found(view, value, given, depth + 1) for value in values):
-                    return True
-                return any(_is_compared(view, name, state) for state in given.states)
-            case "conditional_expression":
-                sides = map(node.child_by_field_name, ("consequence", "alternative"))
-                return any(
-                    s is not None and self._is_found(view, s, given, depth + 1) for s in sides
-                )
-            case "call_expression":
-                arguments = arguments_of(node)
-                states = [at for at, one in enumerate(arguments) if _is_state(one, given)]
-                for target in self._targets(view, node) if states else ():
-                    inner = _given_to(target, (), states)
-                    if any(self._is_found(target, v, inner, depth + 1) for v in returned(target)):
-                        return True
-                return bool(states) and function_named(called(node)).container >= 0
-        return False
+    def _is_followed(self, view: View, member: Node) -> bool:
+        """Tell whether packets come to the object of a member by a pointer, which is the handle.
 
-    def is_of(self, view: View, node: Node, given: _Given, depth: int = 0) -> bool:
-        """Tell whether an expression is the handle, or the object that it leads to."""
-        node = without_casts(node)
-        if depth > _DEEPEST:
-            return False
+        What a table has under a number they don't find when it has been taken from there.
+        """
+        base = holder_of(member)
+        return self._state.is_handles(view, base) and self._is_handed(view, base)
 
-        def of(inner: Node | None) -> bool:
-            return inner is not None and self.is_of(view, inner, given, depth + 1)
+    def _is_handed(self, view: View, base: Node) -> bool:
+        """Tell whether an expression is what the handle leads to, here or as callers pass it."""
+        local = view.local(node_text(base), base.start_byte)
+        at = local.parameter if local is not None else -1
+        passed = self.graph.passed(self.graph.known(view), at) if at >= 0 else []
+        values = [(view, base), *passed]
+        return any(self._state.of(where, one, Given()) is Is.OBJECT for where, one in values)
 
-        match node.type:
-            case "identifier":
-                name = node_text(node)
-                local = view.local(name, node.start_byte)
-                if local is None:
-                    return False
-                if local.parameter >= 0 and name in given.objects:
-                    return True
-                return any(of(value) for value in view.assignments(name))
-            case "field_expression":
-                field = node.child_by_field_name("field")
-                return field is not None and view.place(field.start_byte) in self.handles
-            case "subscript_expression":
-                return of(node.child_by_field_name("index"))
-            case "binary_expression":
-                return of(node.child_by_field_name("left"))
-            case "conditional_expression":
-                sides = ("consequence", "alternative")
-                return any(of(node.child_by_field_name(side)) for side in sides)
-            case "call_expression":
-                asks = called(node) in self.graph.reader.contract.askers
-                return asks or self._returned(view, node, given, depth)
-        return False
-
-    def _returned(self, view: View, call: Node, given: _Given, depth: int) -> bool:
-        """Tell whether what a call returns is the handle, or what it leads to."""
-        arguments = arguments_of(call)
-        taken = [n for n, one in enumerate(arguments) if self.is_of(view, one, given, depth + 1)]
-        targets = self._targets(view, call)
-        for target in targets:
-            inner = _given_to(target, taken, ())
-            if any(self.is_of(target, value, inner, depth + 1) for value in returned(target)):
-                return True
-        if targets or not taken:
-            return False
-        does = function_named(called(call))
-        if does.is_("copies"):
-            return False
-        passes = does.returned is not None and does.returned.position in taken
-        return passes or does.struct >= 0 or does.container >= 0
+    def _ended(
+        self, view: View, function: FunctionName, given: Given, chain: tuple[Hop, ...]
+    ) -> Iterator[_Free]:
+        """Yield what is freed where a variable ends: `struct sa *sa __free(kfree) = ...`."""
+        for named, released in Cleanups(view).frees():
+            name, place = node_text(named), view.place(named.start_byte)
+            is_object = self._state.of(view, named, given) is Is.OBJECT
+            if not is_object or self._waits_behind(view, named):
+                continue
+            does = function_named(released)
+            freed = _Free(place, function, f"__free({released}) of {name}", chain)
+            if does.frees == 0 and not _is_kept(view, name):
+                yield freed
+            elif does.frees == 0 or not does.known:
+                reason = f"whether __free({released}) frees {name} here is not known"
+                yield freed._replace(doubt=reason)
 
     def _waits(self, view: View, call: Node) -> bool:
         """Tell whether a grace period has passed before a call since nobody finds its object."""
@@ -406,25 +303,21 @@ class _Finder:
             return True
         return any(
             _GRACE.search(target.text, target.node.start_byte, target.node.end_byte)
-            for target in self._targets(view, call)
+            for target in self._state.targets(view, call)
         )
 
-    def _counted(self, call: Node) -> bool:
-        """Tell whether a call stands where a counter of users has come to its end."""
-        up = call.parent
-        while up is not None:
-            condition = up.child_by_field_name("condition")
-            if condition is not None and _COUNTED.search(node_text(condition)):
-                return True
-            if up.type == "compound_statement":
-                for earlier in up.named_children:
-                    asked = earlier.child_by_field_name("condition")
-                    if earlier.start_byte >= call.start_byte:
-                        break
-                    if asked is not None and _COUNTED.search(node_text(asked)):
-                        return True
-            up = up.parent
-        return False
+
+def _counter(call: Node) -> Node | None:
+    """Return the call that counts down a counter at whose end a call stands."""
+    return next(
+        (
+            one
+            for asked in conditions_to(call)
+            for one in captured(CALLS, asked.node, "call")
+            if _COUNTED.fullmatch(called(one))
+        ),
+        None,
+    )
 
 
 def _is_kept(view: View, name: str) -> bool:
@@ -433,49 +326,13 @@ def _is_kept(view: View, name: str) -> bool:
     return re.search(pattern, view.text[view.node.start_byte : view.node.end_byte]) is not None
 
 
-def _states(view: View) -> frozenset[str]:
-    """Return the parameters that are a state."""
-    return frozenset(
-        one.name
-        for one in view.locals
-        if one.parameter >= 0 and one.type.base == STATE and one.type.pointers == 1
-    )
-
-
-def _given_to(target: View, taken: Collection[int], states: Collection[int]) -> _Given:
-    names = target.parameters
-    return _Given(
-        frozenset(name for at, name in enumerate(names) if at in taken),
-        frozenset(name for at, name in enumerate(names) if at in states),
-    )
-
-
-def _is_state(node: Node, given: _Given) -> bool:
-    """Tell whether an argument is the state, as a pointer or a number."""
-    return node_text(without_casts(node)) in given.states
-
-
-def _is_compared(view: View, name: str, state: str) -> bool:
-    """Tell whether what a variable points to is asked for the state that it belongs to."""
-    member = rf"\b{re.escape(name)}\s*->\s*[\w.>-]+"
-    found = rf"{member}\s*==\s*{re.escape(state)}\b(?!\s*->)|\b{re.escape(state)}\s*==\s*{member}"
-    text = view.text[view.node.start_byte : view.node.end_byte]
-    return re.search(found.encode(), text) is not None
-
-
-def _block(node: Node) -> int:
-    """Return where the block begins that a statement stands in at once; -1 for another place."""
-    up = node.parent
-    while up is not None and up.type in _PARTS:
-        up = up.parent
-    return up.start_byte if up is not None and up.type in _LISTS else -1
+def _block(node: Node) -> Node | None:
+    """Return the block that a statement stands in at once."""
+    up = around(node.parent, *_LISTS, *_CHOOSING, *LOOPS)
+    return up if up is not None and up.type in _LISTS else None
 
 
 def _is_passed(earlier: Node, later: Node) -> bool:
     """Tell whether whoever comes to a call has come past an earlier one."""
-    block, up = _block(earlier), later.parent
-    while up is not None:
-        if up.type in _LISTS and up.start_byte == block:
-            return True
-        up = up.parent
-    return False
+    block = _block(earlier)
+    return block is not None and block.start_byte <= later.start_byte < block.end_byte

@@ -10,13 +10,14 @@ that is `dev` each time (in set_low(), what it stores through its parameter). *L
 stars to take: at level 1 it is asked what is stored where the mention points to.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of, bare, call_of, position_in
+from xfrmlint.c.expression import arguments_of, around, bare, call_of, position_in
+from xfrmlint.c.loops import loop_of
 from xfrmlint.c.mention import slot_of, use_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.syntax import (
@@ -102,6 +103,17 @@ class Forms:
         """
         one = Syntax(value.view, self._constants).of(value.node)
         return [Value(value.view, leaf.node) for leaf in _alternatives(one)]
+
+    def iterated(self, view: View, name: str) -> Iterator[Node]:
+        """Yield what loop macros run over with a variable; they are read as while ()."""
+        for node in view.occurrences(name):
+            up = around(node, "parenthesized_expression")
+            if up is None or up.parent is None or up.parent.type != "while_statement":
+                continue
+            condition = Syntax(view, self._constants).of(up)
+            loop = loop_of(up.start_byte, condition, view, self.reader.types)
+            if loop is not None and loop.over is not None and loop.variable.name == name:
+                yield loop.over.node
 
     def _pointed(self, view: View, node: Node) -> Node:
         """Return x for &x; a pointer stands for what it points to."""
