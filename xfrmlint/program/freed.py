@@ -9,7 +9,7 @@ free is none, nor what stands behind a grace period that began when it could be 
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -169,12 +169,9 @@ class _Finder:
             why = self._gathered(view, one, given) if kinds[at] is not Is.OBJECT else None
             if why is not None:
                 kinds[at], doubt = Is.OBJECT, doubt or why
-        inside = None
-        for at, one in enumerate(arguments if Is.OBJECT not in kinds else ()):
-            slot = self._inside(view, one, given)
-            if slot is not None:
-                # What a member leads to is followed like the object.
-                kinds[at], inside = Is.OBJECT, slot
+        inside = self._insides(view, arguments, given) if Is.OBJECT not in kinds else {}
+        kinds = [Is.OBJECT if at in inside else kind for at, kind in enumerate(kinds)]
+        member = next(iter(inside.values()), None)
         if not (any(kinds) or self._lists.kept or given.lists) or self._waits(view, call):
             return
         text = " ".join(node_text(call).split())
@@ -195,7 +192,7 @@ class _Finder:
             targets, kinds = self._releases(view, arguments[does.ends]), kinds[:1]
         elif not targets and does.frees < len(kinds) and kinds[does.frees] is Is.OBJECT:
             freed = f"{name}({node_text(arguments[does.frees])})"
-            yield _Free(place, function, freed, chain, doubt, inside)
+            yield _Free(place, function, freed, chain, doubt, member)
         for target in targets if does.ends >= 0 or name in self._worth else ():
             hop = Hop(target.item.name, place.path, place.line, name if does.ends >= 0 else "")
             inner = self._lists.passed(target, view, call, kinds, given)
@@ -203,7 +200,12 @@ class _Finder:
                 # What a header frees for everybody is freed where it is asked to.
                 if free.place.path.endswith(".h"):
                     free = _Free(place, function, text, chain, free.doubt, free.member)
-                yield free._replace(member=free.member or inside)
+                yield free._replace(member=free.member or member)
+
+    def _insides(self, view: View, arguments: Sequence[Node], given: Given) -> dict[int, Slot]:
+        """Return which arguments are members of what the handle leads to: they are followed."""
+        slots = ((at, self._inside(view, one, given)) for at, one in enumerate(arguments))
+        return {at: slot for at, slot in slots if slot is not None}
 
     def _inside(self, view: View, node: Node, given: Given) -> Slot | None:
         """Return the member of what the handle leads to that an expression is."""
