@@ -29,7 +29,7 @@ from xfrmlint.flow.callbacks import Callback, callbacks_of
 from xfrmlint.flow.paths import Traced, trace
 from xfrmlint.kernel.release import version
 from xfrmlint.program.adding import may_have_to_undo
-from xfrmlint.program.asked import asked_of
+from xfrmlint.program.asked import Asking
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver, drivers_of
 from xfrmlint.program.flows import Flows, is_of_a_flow
@@ -165,7 +165,8 @@ def analysed(
     sleeps, open_calls = find_sleeps(graph, walk, tables, found.sites)
     freed, open_frees = find_freed(graph, walk, tables, found.sites)
     zeros, open_stores = find_zeros(graph, found.sites)
-    asked = tuple(asked_of(graph, walk, site) for site in found.sites)
+    asking = Asking(graph, walk)
+    asked = tuple(asking.of(site) for site in found.sites)
     callbacks = tuple(callbacks_of(graph, whole.offload, tables))
     owners, torn = _owners(reader, drivers)
     misasked, untold = Flows(graph, whole.offload).wrong(found.sites)

@@ -56,21 +56,24 @@ def conditions_to(node: Node) -> Iterator[Condition]:
         node = parent
 
 
-def branches_beside(node: Node) -> Iterator[Node]:
-    """Yield the branches that are not run where a node is: the other side of an if, other cases."""
+def branches_beside(node: Node) -> Iterator[tuple[int, int]]:
+    """Yield where branches begin and end that are not run where a node is.
+
+    That is the other side of an if, and other cases of a switch.
+    """
     while node.parent is not None and node.type != "function_definition":
         parent = node.parent
         sides = [parent.child_by_field_name(side) for side in ("consequence", "alternative")]
         if node in sides:
-            yield from (side for side in sides if side is not None and side != node)
+            yield from ((s.start_byte, s.end_byte) for s in sides if s is not None and s != node)
         if node.type == "case_statement":
             cases = parent.named_children
-            yield from cases[cases.index(node) + 1 :]
-            before = cases[: cases.index(node)]
-            while before and getattr(last_statement(before[-1]), "type", "") not in JUMPS:
+            at = first = cases.index(node)
+            while first and getattr(last_statement(cases[first - 1]), "type", "") not in JUMPS:
                 # It falls through.
-                before.pop()
-            yield from before
+                first -= 1
+            yield cases[0].start_byte, cases[first].start_byte
+            yield cases[at].end_byte, cases[-1].end_byte
         node = parent
 
 

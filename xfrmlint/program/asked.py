@@ -4,8 +4,6 @@ A packet has a secpath when it came in through a state, too, even one of softwar
 stack wants it offloaded only xfrm_offload() says.
 """
 
-from collections.abc import Iterator
-
 from tree_sitter import Node
 
 from xfrmlint.c.jumps import branches_beside
@@ -21,28 +19,63 @@ SECPATH, OFFLOAD = "secpath", "offload"
 _MOST = 200
 
 
-def asked_of(graph: CallGraph, names: NameWalk, site: Site) -> str:
-    """Return "secpath" where that alone is asked on some way that transmits, else nothing."""
-    gets = site.access == RESOLVE or (site.member == HANDLE and site.access != "write")
-    doors = {entry.name for entry in site.reached.entries}
-    if site.role != "lower" or not gets or TRANSMIT not in doors:
+class Asking:
+    """Answers about the sites of one part of a tree."""
+
+    def __init__(self, graph: CallGraph, names: NameWalk) -> None:
+        self._graph = graph
+        self._names = names
+        self._until: dict[tuple[int, str], dict[Place, Until]] = {}
+        self._calls: dict[FunctionName, list[tuple[View, Until]]] = {}
+
+    def of(self, site: Site) -> str:
+        """Return "secpath" where that alone is asked on some way that transmits, else nothing."""
+        gets = site.access == RESOLVE or (site.member == HANDLE and site.access != "write")
+        doors = {entry.name for entry in site.reached.entries}
+        if site.role != "lower" or not gets or TRANSMIT not in doors:
+            return ""
+        until = self._places(site.view, site.field).get(site.place) or Until(site.place)
+        # Mostly a function on each way asks for the offload by itself.
+        looked = _Ways(self, below=False).has_secpath_alone(site.function, until, asked=True)
+        if looked and _Ways(self, below=True).has_secpath_alone(site.function, until):
+            return SECPATH
         return ""
-    nodes = site.view.occurrences(site.field)
-    start = next((n for n in nodes if site.view.place(n.start_byte) == site.place), None)
-    until = _until(site.view, start, site.place) if start is not None else Until(site.place)
-    # Mostly a function on each way asks for the offload by itself.
-    looked = _Ways(graph, names, below=False).has_secpath_alone(site.function, until, asked=True)
-    if looked and _Ways(graph, names, below=True).has_secpath_alone(site.function, until):
-        return SECPATH
-    return ""
+
+    def _places(self, view: View, field: str) -> dict[Place, Until]:
+        """Return the places where a view names a member, with what is on no way there."""
+        key = (id(view), field)
+        if key not in self._until:
+            found = ((view.place(n.start_byte), n) for n in view.occurrences(field))
+            self._until[key] = {place: _until(view, node, place) for place, node in found}
+        return self._until[key]
+
+    def asks(
+        self, function: FunctionName, until: Until, way: frozenset[str] | None
+    ) -> frozenset[str] | None:
+        """Return what a packet is asked in a function before a place: see NameWalk.asks()."""
+        return self._names.asks(function.name, function.path, until, way)
+
+    def transmits(self, function: FunctionName) -> bool:
+        """Tell whether the stack calls a function to transmit."""
+        return any(entry.name == TRANSMIT for entry in self._graph.incoming(function).entries)
+
+    def calls(self, function: FunctionName) -> list[tuple[View, Until]]:
+        """Return the calls of a function: what is asked in the line of one is in time."""
+        if function not in self._calls:
+            found = self._calls[function] = []
+            for view, call in self._graph.calls_into(function):
+                if view.kind == "function":
+                    self._graph.known(view)
+                    place = view.place(call.start_byte)
+                    found.append((view, _until(view, call, place._replace(column=1))))
+        return self._calls[function]
 
 
 class _Ways:
     """The ways up from a place to where packets are transmitted. below: callees ask, too."""
 
-    def __init__(self, graph: CallGraph, names: NameWalk, below: bool) -> None:
-        self._graph = graph
-        self._names = names
+    def __init__(self, asking: Asking, below: bool) -> None:
+        self._asking = asking
         self._below = below
         self._seen: set[tuple[FunctionName, Until, bool]] = set()
 
@@ -58,31 +91,20 @@ class _Ways:
         inner: the functions on the way down from there. asked: that far, the secpath is.
         """
         way = inner | {function.name}
-        asks = self._names.asks(function.name, function.path, until, way if self._below else None)
+        asks = self._asking.asks(function, until, way if self._below else None)
         mark = (function, until, asked)
         # What is not seen can ask anything.
         if asks is None or OFFLOAD in asks or mark in self._seen or len(self._seen) > _MOST:
             return False
         self._seen.add(mark)
         asked = asked or SECPATH in asks
-        doors = {entry.name for entry in self._graph.incoming(function).entries}
-        return (asked and TRANSMIT in doors) or any(
+        return (asked and self._asking.transmits(function)) or any(
             self.has_secpath_alone(view.function, where, way, asked)
-            for view, where in self._calls(function)
+            for view, where in self._asking.calls(function)
             if view.function.name not in way
         )
 
-    def _calls(self, function: FunctionName) -> Iterator[tuple[View, Until]]:
-        """Yield the calls of a function: what is asked in the line of one is in time."""
-        for view, call in self._graph.calls_into(function):
-            if view.kind == "function":
-                self._graph.known(view)
-                place = view.place(call.start_byte)
-                yield view, _until(view, call, place._replace(column=1))
-
 
 def _until(view: View, node: Node, place: Place) -> Until:
-    beside = (
-        (view.place(one.start_byte), view.place(one.end_byte)) for one in branches_beside(node)
-    )
+    beside = ((view.place(start), view.place(end)) for start, end in branches_beside(node))
     return Until(place, tuple(beside))

@@ -82,7 +82,7 @@ class _Add:
         steps = graph_of(self._view, self._view.body.named_children)
         stores = self._found(steps)
         stored = steps.reached(stores.zero, stores.handle) if stores.handle else set[int]()
-        for index in steps.reached(()) - stored:
+        for index in sorted(steps.reached(()) - stored):
             step = steps.steps[index]
             if step.does is not Does.RETURN or step.node is None or self._is_asked(step.node):
                 continue
@@ -95,16 +95,13 @@ class _Add:
 
     def _found(self, steps: Graph) -> _Stores:
         found = _Stores(set(), {})
-        for site in self._own:
-            at = [
-                steps.step_of(node)
-                for node in self._view.occurrences(site.field)
-                if self._view.place(node.start_byte) == site.place
-            ]
-            if site.cleared:
-                found.zero.update(dict.fromkeys(at, site))
-            else:
-                found.handle.update(at)
+        own = {site.place: site for site in self._own}
+        for node in self._view.occurrences(self._word) if own else ():
+            site = own.get(self._view.place(node.start_byte))
+            if site is not None and site.cleared:
+                found.zero[steps.step_of(node)] = site
+            elif site is not None:
+                found.handle.add(steps.step_of(node))
         for call in captured(CALLS, self._view.node, "call"):
             if self._may_store(call):
                 found.handle.add(steps.step_of(call))
