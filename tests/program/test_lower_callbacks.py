@@ -473,6 +473,9 @@ QUIET = "static void foo_quiet(void) { synchronize_net(); }\n"
             "struct foo_entry *e = xchg(&p->sas[x->xso.offload_handle], NULL); kfree(e);",
             ["kfree(e) foo_del"],
         ),
+        # Of which table that is can't be told.
+        ("struct foo_entry *e = xchg(foo_slot(p, x), NULL); kfree(e);", []),
+        ("struct foo_entry *f = foo_get(p, x), *e = xchg(f, NULL); kfree(e);", []),
         ("struct foo_log *l = xa_erase(&p->ids, (unsigned long)x); kfree(l);", []),
         ("struct foo_log *l __free(kfree) = xa_erase(&p->ids, (unsigned long)x);", []),
         ("struct foo_entry *e __free(kfree) = kzalloc(8, GFP_ATOMIC); foo_get(p, x);", []),
@@ -997,6 +1000,7 @@ AT = INDEX + SLOT
         (AT.replace("&p->table[idx]", "p->table + idx"), "sa - p->table", 0, "i begins at 0"),
         (AT.replace("&p->table[idx]", "p->table + idx"), "sa - p->table", 1, ""),
         (AT + "sa++; ", "sa - p->table", 0, None),
+        ("struct foo_sa *sa = NULL; " + INDEX, "sa - p->table", 0, None),
         (
             "struct foo_sa *sa; for (sa = p->table; sa->used; sa++) ; ",
             "sa - p->table",

@@ -192,7 +192,7 @@ class OfState:
             value = arguments[does.returned.position : does.returned.position + 1]
             if does.returned.pointed:
                 # xchg(&p->sas[i], NULL)
-                value = [one.named_children[-1] for one in value if one.children[0].type == "&"]
+                value = [one.named_children[-1] for one in value if node_text(one)[:1] == "&"]
             told = [self.of(view, one, given, depth + 1) for one in value]
         elif does.struct >= 0 and not FIRST.search(called(call)):
             told = kinds[:1]

@@ -331,8 +331,9 @@ class _Finder:
         names = ("argument", "index") if node.type == "pointer_expression" else ("left", "right")
         of = node.named_children[0] if node.type == "pointer_expression" else node
         first, index = (of.child_by_field_name(name) for name in names)
-        plain = of.type == "subscript_expression" or node_text(of.children[1]) == "+"
-        if first is None or index is None or node_text(first) != table or not plain:
+        if first is None or index is None or node_text(first) != table:
+            return _UNKNOWN
+        if of.type != "subscript_expression" and node_text(of.children[1]) != "+":
             return _UNKNOWN
         return self.of(view, index, depth + 1)
 
