@@ -132,7 +132,9 @@ def refuse_stubs(reader: Reader) -> None:
     # Before 4.12 there are states, and no offload.
     whole = XSO in reader.types.fields_named(STATE, XFRM)
     for header, struct in ((XFRM, STATE), *([(NETDEVICE, OPS)] if whole else ())):
-        if reader.corpus.find("struct", struct.split()[-1], header) is None:
+        # Before the first commit there is no header.
+        there = bool(reader.corpus.data(header))
+        if there and reader.corpus.find("struct", struct.split()[-1], header) is None:
             raise InputError(
                 f"{header}: neither it nor what it includes declares {struct}, as a kernel's does; "
                 "unpack the kernel that the code is built for, and lay the code into it"
