@@ -289,7 +289,7 @@ def test_the_readme_shows_what_a_kernel_gives(command: str) -> None:
 # xfrm_state_update() take x->lock, as xfrm_input() does before xfrm_replay_advance(); since 7.3 the
 # replay of an outgoing packet comes first.
 _RUNS = {
-    "7.3": ("under a lock", "per packet"),
+    "7.3": ("under a lock", "under a lock"),
     "6.12": ("under a lock", "under a lock"),
     "6.1": ("under a lock", "under a lock"),
 }
