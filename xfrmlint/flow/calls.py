@@ -66,6 +66,7 @@ _DEEPEST = 3
 _NOWHERE = "where the resolver puts its handle is not known"
 _TRUTHS = ("bool", "_Bool")
 _PACKET = CType(PACKET, 1)
+_STRUCT = re.compile(r"(?:struct|union)\b")
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
 _DEVICES = {"master": Device.MASTER, "vlan": Device.VLAN_REAL}
 
@@ -491,13 +492,18 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
 
 def _holds_a_member(frame: Frame, kind: CType, names: frozenset[str], depth: int = 0) -> bool:
     """Tell whether a struct, or one that lies in it, has a member of one of some names."""
+    known, key = frame.code.holding, (kind.base, frame.view.path, names)
+    if kind.node is None and key in known:
+        return known[key]
     fields = frame.driver.reader.types.fields(kind, frame.view.path)
     if fields is None or depth > _DEEPEST:
         return False
-    inner = [one for one in fields[0].values() if not one.pointers]
-    return not names.isdisjoint(fields[0]) or any(
+    # A typedef is a number's, nearly always, and far to look for.
+    inner = [one for one in fields[0].values() if not one.pointers and _STRUCT.match(one.base)]
+    known[key] = not names.isdisjoint(fields[0]) or any(
         _holds_a_member(frame, one, names, depth + 1) for one in inner
     )
+    return known[key]
 
 
 def _kernels(name: str, values: Sequence[Value]) -> Value | None:

@@ -63,6 +63,8 @@ class Code:
         self.kept: set[tuple[str, str]] = set()
         # Which expression a location was read, or its address taken, as: its types are asked there.
         self.members_read = Seen()
+        # Whether a struct, in a file, has a member of some names.
+        self.holding: dict[tuple[str, str, frozenset[str]], bool] = {}
         self.addressed = Seen()
         # What the private data of the device at work was taken for, behind the entry at hand.
         self.private = ""

@@ -50,6 +50,9 @@ from xfrmlint.contract.words import XSO
 from xfrmlint.kernel.functions import function_named
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
+# What may be no number; what joins conditions.
+_VARIABLE = re.compile(r"\b(?!true\b|false\b|likely\b|unlikely\b)[a-z_]\w*")
+_JOINTS = re.compile(r"&&|\|\|")
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 _CONSTANT = re.compile(r"NETDEV_TX_\w+|NULL|true|false|\d+|-E[A-Z]+")
 _SMALL = 60
@@ -503,9 +506,10 @@ class Body:
         """Tell whether a condition is the same on all paths: a macro's number decides."""
         constants, path = self.lowered.syntax.constants, self.view.path
         given, text = constants.types.corpus.given(path), self.lowered.text(index)
-        named = any(word.isupper() or word in given for word in self.names[index].words)
-        joined = "&&" in text or "||" in text
-        return (named or joined) and constants.value(text, path) is not None
+        # To look everywhere for what a variable is called takes long: a part without one decides.
+        parts = (_VARIABLE.findall(part) for part in _JOINTS.split(text))
+        numbers = any(all(word in given for word in part) for part in parts)
+        return numbers and constants.value(text, path) is not None
 
 
 def _names(text: str, statement: Sequence[Expression]) -> _Names:
