@@ -498,8 +498,10 @@ def _holds_a_member(frame: Frame, kind: CType, names: frozenset[str], depth: int
     fields = frame.driver.reader.types.fields(kind, frame.view.path)
     if fields is None or depth > _DEEPEST:
         return False
-    # A typedef is a number's, nearly always, and far to look for.
-    inner = [one for one in fields[0].values() if not one.pointers and _STRUCT.match(one.base)]
+    # A typedef is a number's, nearly always, and far to look for; the kernel's hold no driver's.
+    own = not fields[1].startswith("include/")
+    inner = [one for one in fields[0].values() if own and not one.pointers]
+    inner = [one for one in inner if _STRUCT.match(one.base)]
     known[key] = not names.isdisjoint(fields[0]) or any(
         _holds_a_member(frame, one, names, depth + 1) for one in inner
     )
