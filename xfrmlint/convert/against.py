@@ -87,12 +87,7 @@ def zero_handles(graph: CallGraph, sites: Sequence[Site]) -> Iterator[Reason]:
         if site.place in open_ and site.access == "write"
     ]
     for site, why, because in found:
-        nodes = [
-            node
-            for node in site.view.occurrences(site.field)
-            if site.view.place(node.start_byte) == site.place
-        ]
-        received = bool(nodes) and all(directions_at(node)[0] == {IN} for node in nodes)
+        received = bool(site.nodes) and all(directions_at(n)[0] == {IN} for n in site.nodes)
         if received and transmits:
             continue
         at = f" ({because.path}:{because.line})" if because is not None else ""

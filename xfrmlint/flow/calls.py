@@ -62,7 +62,6 @@ from xfrmlint.kernel.structs import NAPI
 from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400
-_DEEPEST = 3
 _NOWHERE = "where the resolver puts its handle is not known"
 _TRUTHS = ("bool", "_Bool")
 _PACKET = CType(PACKET, 1)
@@ -490,22 +489,25 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     return knows or _holds_a_member(frame, kind, members)
 
 
-def _holds_a_member(frame: Frame, kind: CType, names: frozenset[str], depth: int = 0) -> bool:
+def _holds_a_member(frame: Frame, kind: CType, names: frozenset[str]) -> bool:
     """Tell whether a struct, or one that lies in it, has a member of one of some names."""
     known, key = frame.code.holding, (kind.base, frame.view.path, names)
     if kind.node is None and key in known:
         return known[key]
+    # Until it is known: no C has a struct that lies in itself, but a tree may.
+    known[key] = False
     fields = frame.driver.reader.types.fields(kind, frame.view.path)
-    if fields is None or depth > _DEEPEST:
+    if fields is None:
         return False
     # A typedef is a number's, nearly always, and far to look for; the kernel's hold no driver's.
     own = not fields[1].startswith("include/")
     inner = [one for one in fields[0].values() if own and not one.pointers]
     inner = [one for one in inner if _STRUCT.match(one.base)]
-    known[key] = not names.isdisjoint(fields[0]) or any(
-        _holds_a_member(frame, one, names, depth + 1) for one in inner
+    held = not names.isdisjoint(fields[0]) or any(
+        _holds_a_member(frame, one, names) for one in inner
     )
-    return known[key]
+    known[key] = held
+    return held
 
 
 def _kernels(name: str, values: Sequence[Value]) -> Value | None:

@@ -189,7 +189,7 @@ class Members:
             return []
         return self.devices.privates.pointing(member.struct, member.path)
 
-    def kept(self, view: View, one: Expression) -> str:
+    def packets_kept_in(self, view: View, one: Expression) -> str:
         """Return what the packets are that a member keeps: NO_DEVICE, SOME_DEVICE, or neither.
 
         Neither: they have that of who works with them.
@@ -322,16 +322,30 @@ class Members:
                 return fields[0]
         return None
 
-    def _has_pointer(self, view: View, kind: CType | None, members: Mapping[str, CType]) -> bool:
-        """Tell whether a struct, or one that lies in it, has a pointer, or an array of such."""
+    def _has_pointer(
+        self,
+        view: View,
+        kind: CType | None,
+        members: Mapping[str, CType],
+        within: frozenset[str] = frozenset(),
+    ) -> bool:
+        """Tell whether a struct, or one that lies in it, has a pointer, or an array of such.
+
+        within: the structs that it lies in; no C has one that lies in itself, but a tree may.
+        """
         led = [name for name, member in members.items() if member.pointers]
         text = self._text(view, kind) if led and kind is not None else b""
         if any(members[name].pointers > _dimensions(name, text) for name in led):
             return True
         types = self.reader.types
         kinds = [types.resolved(one, view.path) for one in members.values() if not one.pointers]
+        kinds = [one for one in kinds if one.node is not None or one.base not in within]
         inner = [(one, types.fields(one, view.path)) for one in kinds]
-        return any(self._has_pointer(view, one, f[0]) for one, f in inner if f is not None)
+        return any(
+            self._has_pointer(view, one, found[0], within | {one.base})
+            for one, found in inner
+            if found is not None
+        )
 
     def _is_in_header(self, view: View, target: Expression) -> bool:
         """Tell whether a member is of a header among the packet's own bytes."""

@@ -154,7 +154,7 @@ class Evaluator:
                     return Struct(at)
                 if one.name in self.frame.body.scalars:
                     return UNKNOWN
-            return self._told_apart(self.load(at, one), one)
+            return self._unless_another(self.load(at, one), one)
         path = self.frame.view.path
         known = one.name in _TRUTHS or one.name in structs.ENUMERATORS
         if not known and self.driver.reader.types.variable(one.name, path) is not None:
@@ -275,17 +275,17 @@ class Evaluator:
 
     def _element(self, one: Index) -> Value:
         at = self._element_at(one)
-        value = self._told_apart(self.load(at, one), one) if at is not None else UNKNOWN
+        value = self._unless_another(self.load(at, one), one) if at is not None else UNKNOWN
         if isinstance(value, Constant):
             # Which one it is is said here, not where all of them are listed.
             name = self.frame.view.function.name
             return replace(value, place=self.frame.place(one), function=name)
         return value
 
-    def _told_apart(self, value: Value, one: Name | Index) -> Value:
+    def _unless_another(self, value: Value, one: Name | Index) -> Value:
         """Return what a port that is looked for is where it is not the own one."""
         if isinstance(value, Pointer | Netdev):
-            others = self.frame.told_apart(one)
+            others = self.frame.others_than(one)
             if any(self.frame.is_the_own(self.value(other), other) for other in others):
                 return APART if isinstance(value, Pointer) else Netdev(Device.SAVED)
         return value

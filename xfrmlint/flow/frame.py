@@ -261,7 +261,7 @@ class Frame:
         """Return a packet that a member of a driver's struct holds."""
         at = value.to[:-1]
         view, read = self.code.members_read.of(at) or (self.view, one)
-        kept = self.driver.members.kept(view, read) if self.code.resolves else ""
+        kept = self.driver.members.packets_kept_in(view, read) if self.code.resolves else ""
         return Packet(f"{kept} {' '.join(at)}") if kept else Packet()
 
     def device(self, value: Value, one: Expression) -> Value:
@@ -324,13 +324,13 @@ class Frame:
         mark = self.body.elements[key]
         return (*at, mark) if mark else at
 
-    def told_apart(self, one: Name | Index) -> Sequence[Expression]:
+    def others_than(self, one: Name | Index) -> Sequence[Expression]:
         """Return what a port that is looked for is not where it stands."""
         key = one.start, one.text
         if key not in self.body.apart:
             elements, named = self.driver.members.devices.elements, isinstance(one, Index)
             asked = self.code.resolves and (named or one.text in self.body.pointers)
-            self.body.apart[key] = elements.compared(self.view, one) if asked else ()
+            self.body.apart[key] = elements.others_than(self.view, one) if asked else ()
         return self.body.apart[key]
 
     def standing_in(self, value: Value, handle: Value, state: State, chosen: bool = False) -> Value:

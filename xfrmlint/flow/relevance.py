@@ -195,7 +195,7 @@ class Body:
         self.places: dict[int, tuple[bool, str] | None] = {}
         # Whose each element of a table is, see Frame.element().
         self.elements: dict[int, str] = {}
-        # What each port that is looked for is not, see Frame.told_apart().
+        # What each port that is looked for is not, see Frame.others_than().
         self.apart: dict[tuple[int, str], Sequence[Expression]] = {}
         # Whether each member is one of a union.
         self.unions: dict[int, bool] = {}

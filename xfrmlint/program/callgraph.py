@@ -444,20 +444,25 @@ class _Collector:
         view, corpus = self.graph.view(self.function), self.reader.corpus
         if view is None or not (view.static or self.is_linked_whole()):
             return False
-        others = () if view.static else corpus.tree.search(rf"\b{re.escape(name)}\b")
-        files = [path, *corpus.local(path), *self.reader.universe.files(path), *others]
-        word = name.encode("utf-8", "surrogateescape")
-        for file in dict.fromkeys(files):
-            if not corpus.names(file, word):
-                continue
-            unit = corpus.unit(file)
-            # What is blanked for the parser (an attribute, a macro) can name it, too.
-            for offset in corpus.places(corpus.plain(file), word):
-                item = unit.item_at(offset)
-                if item is None or not _declares(item.node, offset):
-                    return False
+        near = dict.fromkeys([path, *corpus.local(path), *self.reader.universe.files(path)])
+        if any(map(self.is_named_in, near)):
+            return False
         files, key = self.reader.universe.files(path), self.reader.universe.key(path)
-        return not self.reader.macros(files, key).hiding([name])
+        if self.reader.macros(files, key).hiding([name]):
+            return False
+        # The whole tree is searched last: that takes longest.
+        others = () if view.static else corpus.tree.search(rf"\b{re.escape(name)}\b")
+        return not any(self.is_named_in(file) for file in others if file not in near)
+
+    def is_named_in(self, file: str) -> bool:
+        """Tell whether a file has the function's name elsewhere than in its declarations."""
+        corpus, word = self.reader.corpus, self.function.name.encode("utf-8", "surrogateescape")
+        if not corpus.names(file, word):
+            return False
+        unit = corpus.unit(file)
+        # What is blanked for the parser (an attribute, a macro) can name it, too.
+        items = ((unit.item_at(at), at) for at in corpus.places(corpus.plain(file), word))
+        return any(item is None or not _declares(item.node, at) for item, at in items)
 
     def is_linked_whole(self) -> bool:
         """Tell whether all sources are there that the function's file is linked with."""

@@ -359,7 +359,7 @@ class Devices:
     def _chosen(self, view: View, node: Node) -> Whose:
         """Return whose the device of an event is, where it can have been asked which that is."""
         name = Syntax(view, self.constants).of(node)
-        told = self.elements.told(view, name, "==")
+        told = self.elements.comparisons(view, name, "==")
         same = [self.of(view, other.node) for asked, other in told if asked.text == name.text]
         if same:
             return Whose.OWN if _OWN in same else Whose.OTHER

@@ -83,7 +83,7 @@ class Elements:
         """Tell whether an index leads to another one's element; None where that is open."""
         number = self._number(view, index)
         if _is_counted(view, index.node):
-            pairs = self.told(view, index, "!=")
+            pairs = self.comparisons(view, index, "!=")
             others = [other for asked, other in pairs if asked.text == index.text]
             own = [
                 one
@@ -102,13 +102,13 @@ class Elements:
             return None if number.turned and not crossed else False
         return number.turned != crossed
 
-    def compared(self, view: View, one: Name | Index) -> list[Expression]:
+    def others_than(self, view: View, one: Name | Index) -> list[Expression]:
         """Return what a port that is looked for is not, or what a member of it is not."""
         if not _is_looked_for(view, one):
             return []
         return [
             other
-            for asked, other in self.told(view, one, "!=")
+            for asked, other in self.comparisons(view, one, "!=")
             if not _is_looked_for(view, root_of(other))
             if asked.text == one.text
             or (
@@ -118,7 +118,7 @@ class Elements:
             )
         ]
 
-    def told(
+    def comparisons(
         self, view: View, at: Expression, sign: str
     ) -> Iterator[tuple[Expression, Expression]]:
         """Yield what is equal, or is not, where an expression stands, in both orders."""

@@ -106,9 +106,7 @@ class Flows:
 
     def _asked(self, site: Site) -> tuple[View, Node, Node] | None:
         """Return the view, the device and the call of a site."""
-        for node in site.view.occurrences(site.field):
-            if site.view.place(node.start_byte) != site.place:
-                continue
+        for node in site.nodes:
             call, at = node.parent, self.contract.device_at
             arguments = arguments_of(call) if call is not None else []
             if call is not None and len(arguments) > at:

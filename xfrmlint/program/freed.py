@@ -85,7 +85,7 @@ def find_freed(
                 continue
             head = Hop(callback.target, callback.place.path, callback.place.line, slot)
             for view in graph.reader.definitions(callback.target, table.place.path):
-                for one in finder.found(view, head):
+                for one in finder.frees_of(view, head):
                     if one.doubt:
                         doubts[Doubt(one.place, one.function.name, one.doubt)] = None
                         continue
@@ -124,7 +124,7 @@ class _Finder:
         self._worth |= freeing
         return bool(freeing)
 
-    def found(self, view: View, head: Hop) -> Iterator[_Free]:
+    def frees_of(self, view: View, head: Hop) -> Iterator[_Free]:
         """Yield what a callback frees that packets can still find."""
         frees = list(self.below(view, self.at_first(view), (head,)))
         lives_on = all(one.member is not None for one in frees)

@@ -69,8 +69,7 @@ class OfState:
         return [
             leaf
             for site in self._stores
-            for node in site.view.occurrences(site.field)
-            if site.view.place(node.start_byte) == site.place
+            for node in site.nodes
             for stored in forms.stores_at(site.view, node)
             if stored.value is not None
             for leaf in forms.alternatives(Value(stored.view, stored.value))

@@ -62,6 +62,12 @@ class Site(NamedTuple):
     read_back: bool
     view: View
 
+    @property
+    def nodes(self) -> list[Node]:
+        """Where the member's name stands that makes this place one: more than once by a macro."""
+        named = self.view.occurrences(self.field)
+        return [node for node in named if self.view.place(node.start_byte) == self.place]
+
 
 class Found(NamedTuple):
     """The sites of a tree and the places that could not be settled."""

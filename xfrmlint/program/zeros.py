@@ -117,11 +117,8 @@ class _Finder:
         """Tell whether what a store puts into the field can be 0."""
         view = site.view
         answers = []
-        for node in view.occurrences(site.field):
-            if view.place(node.start_byte) != site.place:
-                continue
-            stores = self.graph.forms.stores_at(view, node)
-            for stored in stores:
+        for node in site.nodes:
+            for stored in self.graph.forms.stores_at(view, node):
                 if stored.value is None:
                     return _UNKNOWN
                 answers.append(self.of(stored.view, stored.value, 0))
@@ -454,9 +451,10 @@ class _Finder:
             if any(_is_tested_behind(target, text, since) for text in texts):
                 yield _UNKNOWN
                 continue
-            end = target.node.children[-1].children[-1]
             yield from (self.of(target, value, depth + 1) for value in values)
-            yield from self._handed_out(target, name, values, end, depth + 1)
+            if target.body is not None:
+                end = target.body.children[-1]
+                yield from self._handed_out(target, name, values, end, depth + 1)
 
     def _is_container_reserved(self, view: View, node: Node) -> bool:
         """Tell whether 0 is taken in a bitmap or an xarray before anybody asks."""
@@ -646,9 +644,6 @@ def _is_tested_behind(view: View, name: str, place: Place) -> bool:
 
 def _is_put_for_a_lower(view: View, site: Site, slots: Iterable[str]) -> bool:
     """Tell whether a store is followed, whatever comes, by the call of one of another's slots."""
-    stores = [
-        one for one in view.occurrences(site.field) if view.place(one.start_byte) == site.place
-    ]
     return any(
         node.start_byte > store.start_byte
         and node.parent is not None
@@ -657,5 +652,5 @@ def _is_put_for_a_lower(view: View, site: Site, slots: Iterable[str]) -> bool:
         and all(slot in node_text(one) for one in _conditions_but(node, store))
         for slot in slots
         for node in view.occurrences(slot)
-        for store in stores
+        for store in site.nodes
     )
