@@ -22,6 +22,7 @@ from xfrmlint.command.shared import (
     tree_and_paths,
 )
 from xfrmlint.errors import TOO_DEEP, InputError
+from xfrmlint.garbage import given_back
 
 if TYPE_CHECKING:
     from xfrmlint.analysis.analyse import Analysis
@@ -88,7 +89,8 @@ def convert(
         tree = laid(tree, series_at(patch), contained=False).after
     rules = rules_of(())
     with Progressing(False) as progress:
-        analysis = analyse(tree, progress, names=names)
+        with given_back():
+            analysis = analyse(tree, progress, names=names)
         known = analysis.reader.contract
         if not known.present:
             raise InputError(f"{tree.name}: has no resolver; lay the series that brings it --on")
@@ -104,7 +106,8 @@ def convert(
         proofs = []
         for driver in names_of_drivers(analysis)[0] if every else dict.fromkeys(named):
             progress(f"converting {driver}")
-            proofs.append(proven(tree, analysis, driver, rules, names))
+            with given_back():
+                proofs.append(proven(tree, analysis, driver, rules, names))
     status = CLEAN
     for path in analysis.lost if every else ():
         sys.stderr.write(f"{printable(path)}: not converted, for it is {TOO_DEEP}\n")

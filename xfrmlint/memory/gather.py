@@ -1,10 +1,8 @@
 """A tree's facts, part by part: what still holds is remembered, the rest is analysed."""
 
-import gc
 import os
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +12,7 @@ from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.contract.words import ASKED
 from xfrmlint.facts.merged import Rows, merged
 from xfrmlint.facts.rows import TABLES
+from xfrmlint.garbage import given_back
 from xfrmlint.kernel.places import is_core
 from xfrmlint.memory.cache import Cache, Held
 from xfrmlint.tree import Tree
@@ -141,7 +140,7 @@ def _plan(
 
         session.memo = session.memo or Memo()
         watched = Watched(tree, texts)
-        with _freed():
+        with given_back():
             if isinstance(tree, Folder) and not under and not tree.known.files:
                 read_ahead(Watched(tree, texts), session.memo)
             known = plan(watched, under, session.memo, session.names)
@@ -186,7 +185,7 @@ def _analysed(
 
     def made(part: Part | None, progress: Progress) -> tuple[Seen, Any]:
         watched = Watched(tree, texts)
-        with _freed():
+        with given_back():
             if part is None:
                 rows = core_facts(watched, memo, progress, whole.contract)
             else:
@@ -198,19 +197,6 @@ def _analysed(
     elsewhere = _in_processes(tree, parts, made, progress)
     for number, part in enumerate(parts):
         yield elsewhere.get(number) or made(part, progress)
-
-
-@contextmanager
-def _freed() -> Iterator[None]:
-    """Give back the memory of what was made here and is not used any more."""
-    # Readers and graphs refer to each other in circles, and collecting is off (see cli.main). What
-    # was there before is not looked at: then it takes a hundredth of the time.
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.collect()
-        gc.unfreeze()
 
 
 def _in_processes(
