@@ -409,6 +409,24 @@ def test_what_the_contract_says_where_the_core_does_not_show_it(
 
 SA = "struct foo_sa *sa = (struct foo_sa *)x->xso.offload_handle; "
 PUT = "static void foo_put(struct priv *p, struct foo_sa *sa) { kfree(sa); }\n"
+END = """static void foo_end(struct priv *p, struct foo_sa *sa, bool whole)
+{
+	if (!whole)
+		return;
+	kfree(sa);
+}
+"""
+SLOT = (
+    PUT
+    + """struct foo_sa_ops { void (*end)(struct priv *p, struct foo_sa *sa); };
+static const struct foo_sa_ops foo_sa_ops = { .end = foo_put };
+"""
+)
+DOWN = PUT + "".join(
+    f"static void foo_down{n}(struct priv *p, struct foo_sa *sa)\n"
+    f"{{ {f'foo_down{n - 1}' if n else 'foo_put'}(p, sa); }}\n"
+    for n in range(9)
+)
 
 
 @pytest.mark.parametrize(
@@ -425,6 +443,7 @@ PUT = "static void foo_put(struct priv *p, struct foo_sa *sa) { kfree(sa); }\n"
         (SA + "void *m __free(kfree) = kmalloc(sa->hw, GFP_ATOMIC);", ""),
         (SA + "struct foo_sa *s __free(kfree) = sa; synchronize_rcu();", ""),
         (SA + "if (refcount_dec_and_test(&sa->refs)) foo_put(p, sa);", PUT),
+        (SA + "foo_end(p, sa, false);", END),
         ("memset(&p->table[x->xso.offload_handle], 0, 8);", ""),
         (
             SA + "foo_command(p, sa->hw);",
@@ -782,6 +801,11 @@ def test_whether_a_variable_still_frees_at_its_end_may_be_open(body: str) -> Non
         (SA + "kfree(sa);", "", "kfree(sa) foo_del"),
         (SA + "x->xso.offload_handle = 0; kfree(sa);", "", "kfree(sa) foo_del"),
         (SA + "foo_put(p, sa);", PUT, "kfree(sa) foo_put"),
+        (SA + "(foo_put)(p, sa);", PUT, "kfree(sa) foo_put"),
+        (SA + "foo_drop(p, sa);", PUT + "#define foo_drop foo_put\n", "kfree(sa) foo_put"),
+        (SA + "foo_sa_ops.end(p, sa);", SLOT, "kfree(sa) foo_put"),
+        (SA + "foo_down8(p, sa);", DOWN, "kfree(sa) foo_put"),
+        (SA + "foo_end(p, sa, true);", END, "kfree(sa) foo_end"),
         (SA + "struct foo_sa *s __free(kfree) = sa;", "", "__free(kfree) of s foo_del"),
         (
             SA + "struct foo_sa *s __free(foo_sa) = sa;",

@@ -357,7 +357,7 @@ def _examples() -> Iterator[tuple[str, str]]:
 
 
 @cache
-def _base(name: str) -> Base:
+def base_of(name: str) -> Base:
     return Base(files_of(f"base/{name}") if name else {})
 
 
@@ -369,12 +369,12 @@ def _header_functions() -> frozenset[str]:
     return frozenset(set(re.findall(r"\b(\w+)\([^;{}#]*\)\s*[;{]", text)) - macros)
 
 
-def _outcome(subject: Subject, before: Report, mutant: Mutant) -> Outcome:
+def outcome_of(subject: Subject, before: Report, mutant: Mutant) -> Outcome:
     """Check a mutant and compare with what was found in the source as it was."""
     text = mutant.write()
     assert text != subject.text
     files = {**subject.files, subject.path: text.encode()}
-    after = _base(subject.base).check(files)
+    after = base_of(subject.base).check(files)
     old, new = _line_map(subject.text, text)
     had, has = _places(before, subject.path, old), _places(after, subject.path, new)
     if set(had) == set(has) or _functions(before) == _functions(after):
@@ -435,8 +435,8 @@ def outcomes() -> list[Outcome]:
     for mutant in [*choose(own, _MOST_OWN), *choose(others, _MOST_OTHERS)]:
         subject = sources[mutant.name]
         if subject.name not in before:
-            before[subject.name] = _base(subject.base).check(subject.files)
-        found.append(_outcome(subject, before[subject.name], mutant))
+            before[subject.name] = base_of(subject.base).check(subject.files)
+        found.append(outcome_of(subject, before[subject.name], mutant))
     return found
 
 

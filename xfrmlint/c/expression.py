@@ -134,6 +134,25 @@ def called_by(call: Node) -> str:
     return node_text(called) if called is not None else ""
 
 
+def called(call: Node) -> str:
+    """Return the name of what a call calls, a function or a variable; else nothing.
+
+    Of guard(mutex)(&lock), what counts is inside.
+    """
+    inner = call.child_by_field_name("function")
+    inner = bare(inner) if inner is not None else None
+    if inner is not None and inner.type == "call_expression" and called(inner) == "guard":
+        return "guard"
+    return node_text(inner) if inner is not None and inner.type == "identifier" else ""
+
+
+def met_by(call: Node) -> str:
+    """Return the name that a call is known by: a function's, or that of the member called."""
+    function = call.child_by_field_name("function")
+    field = bare(function).child_by_field_name("field") if function is not None else None
+    return called(call) or (node_text(field) if field is not None else "")
+
+
 class Goes(Enum):
     """What is done with a value."""
 

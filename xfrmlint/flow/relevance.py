@@ -355,6 +355,7 @@ class Body:
             matters |= {i for i, text in enumerate(self.names) if text.through & parameters}
         # What a call on the way returned decides where the path goes.
         results = set().union(*(self.names[i].assigned | self.names[i].taken for i in matters))
+        begun = first | self._spread(results)
         decided: dict[str, set[int]] = {}
         matters |= {
             i
@@ -363,7 +364,7 @@ class Body:
             or step.again
             or step.misread
             or i in self.macros
-            or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results, first, decided))
+            or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results, begun, decided))
         }
         repeated = self._guards(first or set(range(len(steps))))
         matters |= set(repeated)
@@ -425,6 +426,28 @@ class Body:
         if configured - matters:
             onward = onward_steps(steps, matters | configured)
         return Slice(self.graph, onward, frozenset(repeated.values()), _joins(steps, onward))
+
+    def _spread(self, results: set[str]) -> set[int]:
+        """Add the variables that are computed from some to them; return the steps that do so."""
+        found: set[int] = set()
+        fresh = set(results)
+        while fresh:
+            naming = {i for name in fresh for i in self.naming.get(name, ())} - found
+            made = {i: name for i in naming for name in self._computed(i, fresh)}
+            found.update(made)
+            fresh = {*made.values()} - results
+            results |= fresh
+        return found
+
+    def _computed(self, index: int, names: set[str]) -> Iterator[str]:
+        """Yield the variables that a step computes from some, and from nothing that is called."""
+        for one in self.pairs(index) if self.names[index].assigned else ():
+            if not isinstance(one, Assignment | Declaration) or one.value is None:
+                continue
+            target, parts = uncast(one.target), list(inside((one.value,)))
+            if isinstance(target, Name) and not any(isinstance(p, Call) for p in parts):
+                if any(isinstance(p, Name) and p.name in names for p in parts):
+                    yield target.name
 
     def _guards(self, first: set[int]) -> dict[int, str]:
         """Return the repeated conditions of which one decides whether a step is gone through."""

@@ -5,7 +5,7 @@ To run it takes a tenth of the time of a whole tree. The text of most shows that
 
 from tree_sitter import Node, Query
 
-from xfrmlint.c.expression import LOOPS, around
+from xfrmlint.c.expression import LOOPS, around, called
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import captured, language, node_text
@@ -13,7 +13,7 @@ from xfrmlint.c.view import View
 from xfrmlint.contract.words import ADD, XSO
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.ops import Table
-from xfrmlint.program.outside import CALLS, called
+from xfrmlint.program.outside import CALLS
 
 _LABELS = Query(language(), "(labeled_statement) @label")
 

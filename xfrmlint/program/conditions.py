@@ -6,12 +6,11 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of, without_casts
+from xfrmlint.c.expression import arguments_of, called, without_casts
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
-from xfrmlint.program.outside import called
 
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 # What a comparison of 0 with a number comes to: with 0, with one below, with one that is above.

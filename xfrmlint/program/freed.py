@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.cleanups import Cleanups
-from xfrmlint.c.expression import LOOPS, arguments_of, around, bare, without_casts
+from xfrmlint.c.expression import LOOPS, arguments_of, around, bare, called, met_by, without_casts
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.mention import Slot, slot_of
 from xfrmlint.c.unit import Place, captured, node_text
@@ -24,13 +24,16 @@ from xfrmlint.contract.words import DELETE, HANDLE, STATE
 from xfrmlint.kernel.doors import CONTROL, DATAPATH
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import Doubt
+from xfrmlint.program.bound import bound_of
+from xfrmlint.program.branches import Where, excluded
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.counters import Counters
 from xfrmlint.program.inlists import InLists
 from xfrmlint.program.namewalk import NameWalk
 from xfrmlint.program.ofstate import Given, Is, OfState, holder_of
 from xfrmlint.program.ops import Table
-from xfrmlint.program.outside import CALLS, called, calls_in
+from xfrmlint.program.outside import CALLS, calls_in
+from xfrmlint.program.pointers import targets_at
 from xfrmlint.program.reach import DEAD, Hop, reached
 from xfrmlint.program.sites import Site
 
@@ -45,7 +48,7 @@ _HIDES = re.compile(
 _KEPT = rb"_ptr\s*\(\s*%(name)b\s*\)|\b%(name)b\s*=\s*(?:NULL|nullptr|0)\s*;"
 _LISTS = ("compound_statement", "case_statement")
 _CHOOSING = ("if_statement", "else_clause", "switch_statement", "conditional_expression")
-_DEEPEST = 6
+_DEEPEST = 40
 
 
 class Freed(NamedTuple):
@@ -140,14 +143,21 @@ class _Finder:
     ) -> Iterator[_Free]:
         """Yield what a function frees. given: what of its parameters is of the state."""
         function = self.graph.known(start)
-        if (function, given, doubt) in self._entered or len(chain) > _DEEPEST:
+        if (function, given, doubt) in self._entered:
+            return
+        if len(chain) > _DEEPEST:
+            at = Place(chain[-1].path, chain[-1].line, 1)
+            why = f"what {function.name}() frees was not looked at, so far below delete"
+            yield _Free(at, function, "", chain, doubt or why)
             return
         self._entered.add((function, given, doubt))
         for view in self.graph.reader.expanded(start.path, start.written, {}):
+            where = Where(view, dict(given.bound), self.graph.constants)
             for one in self._ended(view, function, given, chain):
                 yield one._replace(doubt=one.doubt or doubt)
             for call in calls_in(view):
-                yield from self._called(view, function, call, given, chain, doubt)
+                if not excluded(where, call):
+                    yield from self._called(view, function, call, given, chain, doubt)
 
     def _called(
         self,
@@ -160,21 +170,22 @@ class _Finder:
     ) -> Iterator[_Free]:
         """Yield what a call frees, itself or in the driver's functions that it enters."""
         name, arguments, place = called(call), arguments_of(call), view.place(call.start_byte)
-        does, targets = function_named(name), self._state.targets(view, call)
-        if does.ends < 0 and does.frees < 0 and not (targets and name in self._worth):
+        does, met = function_named(name), met_by(call)
+        points = not name or view.local(name, call.start_byte) is not None
+        if max(does.ends, does.frees) < 0 and not points and met not in self._worth:
             return
+        views = targets_at(self.graph, view, call)
+        targets = views or []
         given = self._lists.at(view, given, call.start_byte)
-        kinds = [self._state.of(view, one, given) for one in arguments]
-        for at, one in enumerate(arguments):
-            why = self._gathered(view, one, given) if kinds[at] is not Is.OBJECT else None
-            if why is not None:
-                kinds[at], doubt = Is.OBJECT, doubt or why
-        inside = self._insides(view, arguments, given) if Is.OBJECT not in kinds else {}
-        kinds = [Is.OBJECT if at in inside else kind for at, kind in enumerate(kinds)]
-        member = next(iter(inside.values()), None)
+        kinds, member, why = self._kinds(view, arguments, given)
+        doubt = doubt or why
         if not (any(kinds) or self._lists.kept or given.lists) or self._waits(view, call):
             return
         text = " ".join(node_text(call).split())
+        if views is None and Is.OBJECT in kinds:
+            why = f"{text}: what is called is not known, it may free what the handle leads to"
+            yield _Free(place, function, text, chain, why, member)
+            return
         counter = call if does.ends >= 0 else _counter(call)
         held = self._counters.held(view, counter) if counter is not None else False
         if held:
@@ -193,14 +204,35 @@ class _Finder:
         elif not targets and does.frees < len(kinds) and kinds[does.frees] is Is.OBJECT:
             freed = f"{name}({node_text(arguments[does.frees])})"
             yield _Free(place, function, freed, chain, doubt, member)
-        for target in targets if does.ends >= 0 or name in self._worth else ():
-            hop = Hop(target.item.name, place.path, place.line, name if does.ends >= 0 else "")
+        through = name if does.ends >= 0 else node_text(call.children[0]) if points else ""
+        for target in targets:
+            hop = Hop(target.item.name, place.path, place.line, through)
             inner = self._lists.passed(target, view, call, kinds, given)
+            bound = (
+                bound_of(self.graph, view, call, target, dict(given.bound), call.start_byte)
+                if does.ends < 0
+                else {}
+            )
+            inner = inner._replace(bound=tuple(sorted(bound.items())))
             for free in self.below(target, inner, (*chain, hop), doubt):
                 # What a header frees for everybody is freed where it is asked to.
                 if free.place.path.endswith(".h"):
                     free = _Free(place, function, text, chain, free.doubt, free.member)
                 yield free._replace(member=free.member or member)
+
+    def _kinds(
+        self, view: View, arguments: Sequence[Node], given: Given
+    ) -> tuple[list[Is], Slot | None, str]:
+        """Return what a call is given, the member that it is given of the object, and a doubt."""
+        kinds = [self._state.of(view, one, given) for one in arguments]
+        doubt = ""
+        for at, one in enumerate(arguments):
+            why = self._gathered(view, one, given) if kinds[at] is not Is.OBJECT else None
+            if why is not None:
+                kinds[at], doubt = Is.OBJECT, doubt or why
+        inside = self._insides(view, arguments, given) if Is.OBJECT not in kinds else {}
+        kinds = [Is.OBJECT if at in inside else kind for at, kind in enumerate(kinds)]
+        return kinds, next(iter(inside.values()), None), doubt
 
     def _insides(self, view: View, arguments: Sequence[Node], given: Given) -> dict[int, Slot]:
         """Return which arguments are members of what the handle leads to: they are followed."""

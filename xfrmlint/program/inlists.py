@@ -13,14 +13,14 @@ from functools import cached_property
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import LOOPS, arguments_of, around, bare, without_casts
+from xfrmlint.c.expression import LOOPS, arguments_of, around, bare, called, without_casts
 from xfrmlint.c.jumps import LEAVING, conditions_to
 from xfrmlint.c.mention import slot_of
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.ofstate import FIRST, Given, Is, OfState, given_to, holder_of
-from xfrmlint.program.outside import called, calls_in
+from xfrmlint.program.outside import calls_in
 
 _LINKS = re.compile(r"(?:h|ll)?list_(add|del(?!_all)|move|splice)\w*")
 _LINKED = re.compile(rb"\b(?:h|ll)?list_(?:add|move)")

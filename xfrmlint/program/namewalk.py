@@ -48,11 +48,12 @@ _SECPATH = re.compile(rb"\bSKB_EXT_SEC_PATH\b")
 # What a name can be that is called: see Body.
 _KINDS = ("calls", "pointers", "sleeping", "freeing", "unknown")
 _HEAD = 400
-# So far down what a packet is asked is looked for: a function, and its helper's helper.
-_ROUNDS = 2
 # So far down what a header's functions call is looked for in headers.
 _DEEPEST = 4
 _WORD = re.compile(rb"\w+")
+_DECLARED = re.compile(rb"\*\s*$")
+# What a function can be called; constants are written otherwise.
+_NAMES = re.compile(rb"\b[a-z_]\w*")
 _MOST = 400
 
 
@@ -245,17 +246,18 @@ class NameWalk:
 
     def _asked_by(self, name: str, path: str, way: frozenset[str]) -> frozenset[str]:
         """Return what of a packet a function and what it calls ask."""
-        found: set[str] = set()
-        queue = self._own(name, path)
+        # A copy: it grows while it is looked through.
+        queue = list(self._own(name, path))
         seen = set(queue)
-        for left in reversed(range(_ROUNDS)):
-            found.update(asked for where in queue for asked in self._asks(self._text(where)))
-            bodies = [self._body(where) for where in queue] if left else []
-            calls = {(one, body.path) for body in bodies for one in body.calls - way}
-            inner = [where for one in sorted(calls) for where in self._own(*one)]
-            queue = [where for where in dict.fromkeys(inner) if where not in seen]
-            seen.update(queue)
-        return frozenset(found)
+        for where in queue:
+            if len(seen) > _MOST:
+                break
+            calls = sorted(self._body(where).calls - way)
+            inner = (one for call in calls for one in self._own(call, where.path))
+            fresh = [one for one in dict.fromkeys(inner) if one not in seen]
+            seen.update(fresh)
+            queue += fresh
+        return frozenset(asked for one in seen for asked in self._asks(self._text(one)))
 
     def _asks(self, text: bytes) -> frozenset[str]:
         """Return what of a packet a text asks; what is only read through the pointer is not."""
@@ -359,7 +361,8 @@ class NameWalk:
         """
         if path not in self._names:
             lines = _OUTERMOST.findall(b"\n" + self._reader.corpus.data(path))
-            self._names[path] = frozenset(_BEFORE.findall(b"".join(lines)))
+            made = self._reader.corpus.defines(path)
+            self._names[path] = made.union(_BEFORE.findall(b"".join(lines)))
         return self._names[path]
 
     def _anywhere(self, name: str, path: str) -> Iterator[_Where]:
@@ -390,6 +393,9 @@ class NameWalk:
             made = dict.fromkeys(one.functions)
             met["sleeping"] |= made
             met["freeing"] |= made
+        named = self._near(path).keys() & _WORD.findall(text)
+        # What is named and not called is called through a pointer, or stands for what is.
+        met["calls"] |= dict.fromkeys(n for one in sorted(named) if (n := one.decode()) != name)
         for match in _CALL.finditer(text):
             if match.group(2) in _NOT_CALLED:
                 continue
@@ -562,11 +568,17 @@ def _offset(data: bytes, place: Place) -> int:
 
 
 def _is_asked(text: bytes, name: bytes) -> bool:
-    """Tell whether a pointer is used in another way than to read what it points to."""
-    word = re.escape(name)
-    plain = re.compile(rb"(?<![\w.>])%s\b(?!\s*->)(?!\s*=[^=])(?!\s*[;,]\s*$)" % word, re.M)
-    declared = re.compile(rb"\*\s*$")
-    return any(not declared.search(text, 0, m.start()) for m in plain.finditer(text))
+    """Tell whether a pointer, or a copy of it, is used otherwise than to read what it points to."""
+    copies, met = [name], {name}
+    for one in copies:
+        word = re.escape(one)
+        plain = re.compile(rb"(?<![\w.>])%s\b(?!\s*->)(?!\s*=[^=])(?!\s*[;,]\s*$)" % word, re.M)
+        if any(not _DECLARED.search(text, 0, m.start()) for m in plain.finditer(text)):
+            return True
+        taken = re.findall(rb"(\w+)\s*=\s*%s\s*[;,]" % word, text)
+        copies += dict.fromkeys(other for other in taken if other not in met)
+        met.update(taken)
+    return False
 
 
 def gives_up(view: View, at: int) -> bool:
@@ -617,14 +629,18 @@ def _is_declared(data: bytes, named: Iterable[tuple[int, int]]) -> bool:
 
 
 def _defined(data: bytes, named: Iterable[tuple[int, int]]) -> Iterator[int]:
-    """Yield where the texts of a macro that takes arguments begin."""
+    """Yield where the texts of a macro begin that is no constant."""
     for at, behind in named:
         line = data.rfind(b"\n", 0, at) + 1
         before = data[line:at].replace(b" ", b"").replace(b"\t", b"")
-        if before == b"#define" and data[behind : behind + 1] == b"(":
+        if before != b"#define":
+            continue
+        if data[behind : behind + 1] == b"(":
             end = closing(data, behind)
             if end is not None:
                 yield end
+        elif b"\n" not in data[at:behind] and _NAMES.search(data, behind, data.find(b"\n", behind)):
+            yield behind
 
 
 def _behind(data: bytes, word: bytes, places: Iterable[int]) -> Iterator[tuple[int, int]]:

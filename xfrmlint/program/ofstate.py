@@ -16,14 +16,14 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import LOOPS, arguments_of, around, without_casts
+from xfrmlint.c.expression import LOOPS, arguments_of, around, called, without_casts
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import STATE
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.branches import Where, excluded, holds
 from xfrmlint.program.callgraph import CallGraph
-from xfrmlint.program.outside import called
+from xfrmlint.program.pointers import targets_at
 from xfrmlint.program.sites import Site
 from xfrmlint.valueflow.forms import Value
 from xfrmlint.valueflow.sources import returned
@@ -46,12 +46,13 @@ class Is(IntEnum):
 class Given(NamedTuple):
     """Variables of a function by what they are where it begins.
 
-    lists: the lists in which the object stands there.
+    lists: the lists in which the object stands there. bound: what of its parameters is a number.
     """
 
     objects: frozenset[str] = frozenset()
     keys: frozenset[str] = frozenset()
     lists: frozenset[str] = frozenset()
+    bound: tuple[tuple[str, str], ...] = ()
 
 
 class OfState:
@@ -95,11 +96,8 @@ class OfState:
         return self._type(view, node) in self._types
 
     def targets(self, view: View, call: Node) -> list[View]:
-        """Return the driver's functions that a call enters."""
-        name = called(call)
-        if not name or view.local(name, call.start_byte) is not None:
-            return []
-        return self.graph.reader.definitions(name, view.path)
+        """Return the driver's functions that a call enters, as far as that is known."""
+        return targets_at(self.graph, view, call) or []
 
     def of(self, view: View, node: Node, given: Given, depth: int = 0) -> Is:
         """Return what an expression is of the state."""
@@ -201,7 +199,8 @@ class OfState:
 def given_to(target: View, kinds: Sequence[Is]) -> Given:
     """Return what a function's parameters are, by what it is called with."""
     names = list(zip(target.parameters, kinds, strict=False))
-    return Given(*(frozenset(n for n, kind in names if kind is k) for k in (Is.OBJECT, Is.KEY)))
+    objects, keys = (frozenset(n for n, kind in names if kind is k) for k in (Is.OBJECT, Is.KEY))
+    return Given(objects, keys)
 
 
 def holder_of(node: Node) -> Node:

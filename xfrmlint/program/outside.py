@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tree_sitter import Node, Query
 
 from xfrmlint.c.cleanups import Cleanups
-from xfrmlint.c.expression import arguments_of
+from xfrmlint.c.expression import arguments_of, called
 from xfrmlint.c.header import declared_function, declared_macros, expanded_text
 from xfrmlint.c.macros import Macro
 from xfrmlint.c.unit import captured, language, node_text, parse
@@ -168,15 +168,6 @@ def calls_in(view: View) -> Iterator[Node]:
     """Yield the calls of a function, and those that are made where its variables end."""
     for root in (view.node, *Cleanups(view).ends()):
         yield from captured(CALLS, root, "call")
-
-
-def called(call: Node) -> str:
-    """Return the name of the function that is called, nothing for another expression."""
-    inner = call.child_by_field_name("function")
-    if inner is not None and inner.type == "call_expression" and called(inner) == "guard":
-        # guard(mutex)(&lock): what counts is inside.
-        return "guard"
-    return node_text(inner) if inner is not None and inner.type == "identifier" else ""
 
 
 def _is_zero(node: Node, bound: Bound) -> bool:

@@ -2,11 +2,21 @@
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import bare
+from xfrmlint.c.expression import bare, called
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.valueflow.sources import Tracer
+
+
+def targets_at(graph: CallGraph, view: View, call: Node) -> list[View] | None:
+    """Return the driver's functions that a call enters; None for a pointer that is not followed."""
+    name = called(call)
+    if name and view.local(name, call.start_byte) is None:
+        return graph.reader.definitions(name, view.path)
+    found = targets_of(graph, view, call.child_by_field_name("function") or call)
+    views = (graph.view(target) for target in found)
+    return [one for one in views if one is not None] or None
 
 
 def targets_of(graph: CallGraph, view: View, called: Node) -> list[FunctionName]:

@@ -15,7 +15,7 @@ from tree_sitter import Node
 from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import Covered, without_comments
 from xfrmlint.c.cleanups import classes_in
-from xfrmlint.c.expression import bare
+from xfrmlint.c.expression import called, met_by
 from xfrmlint.c.unit import Place, captured, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import ADD, HANDLE, RESOLVE
@@ -35,8 +35,8 @@ from xfrmlint.program.callgraph import CallGraph, Entry
 from xfrmlint.program.contexts import MUST_NOT_SLEEP, Contexts
 from xfrmlint.program.namewalk import Below, NameWalk, gives_up
 from xfrmlint.program.ops import Callback, Table
-from xfrmlint.program.outside import CALLS, Outside, Verdict, called, calls_in, doubtful
-from xfrmlint.program.pointers import targets_of
+from xfrmlint.program.outside import CALLS, Outside, Verdict, calls_in, doubtful
+from xfrmlint.program.pointers import targets_at
 from xfrmlint.program.reach import Hop
 from xfrmlint.program.sites import RESOLVE as ASKED
 from xfrmlint.program.sites import Site
@@ -276,7 +276,7 @@ class _Finder:
             for inner in graph.reader.expanded(view.path, view.written, {}):
                 where = Where(inner, bound, graph.constants)
                 for call in calls_in(inner):
-                    if not asked.skips(_name_of(call)) and not excluded(where, call):
+                    if not asked.skips(met_by(call)) and not excluded(where, call):
                         told += self.call(asked, entered, inner, call, queue)
             found += [(place, function, v.what, hops) for place, v in told if v.what]
             for place, verdict in told:
@@ -353,26 +353,16 @@ def _set_to_constants(view: View, call: Node) -> frozenset[str]:
     return frozenset(found.decode() for found in _SET.findall(text))
 
 
-def _name_of(call: Node) -> str:
-    """Return the name that a call was met by: a function's, or a member's."""
-    name = called(call)
-    function = call.child_by_field_name("function")
-    field = bare(function).child_by_field_name("field") if function is not None else None
-    return name or (node_text(field) if field is not None else "")
-
-
 def _targets(graph: CallGraph, view: View, call: Node) -> _Targets:
     """Return the driver's functions that a call enters."""
     name = called(call)
     if name and view.local(name, call.start_byte) is None:
         return _Targets(graph.reader.definitions(name, view.path))
-    expression = call.child_by_field_name("function") or call
-    through = node_text(expression)
-    for value in view.assignments(through):
+    through = node_text(call.child_by_field_name("function") or call)
+    for value in view.assignments(name or through):
         if function_named(node_text(value)).sleeps == "always":
             return _Targets([], through, f"{node_text(value)}()")
-    views = [graph.view(target) for target in targets_of(graph, view, expression)]
-    return _Targets([v for v in views if v is not None] or None, through)
+    return _Targets(targets_at(graph, view, call), through)
 
 
 def _guards(graph: CallGraph, view: View) -> Iterator[tuple[Place, Verdict, Node]]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, bare
+from xfrmlint.c.expression import arguments_of, bare, called
 from xfrmlint.c.graph import Does, Graph, graph_of
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.unit import Place, below, captured, node_text
@@ -24,7 +24,7 @@ from xfrmlint.contract.words import ADD, HANDLE, STATE
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver
-from xfrmlint.program.outside import CALLS, called
+from xfrmlint.program.outside import CALLS
 from xfrmlint.program.sites import Site
 
 _NONE = "no handle is stored on the ways to this return"

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of, without_casts
+from xfrmlint.c.expression import arguments_of, called, without_casts
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.mention import slot_of
 from xfrmlint.c.unit import Place, captured, node_text
@@ -29,7 +29,7 @@ from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.conditions import Asked, bits_of, keeps_zero
 from xfrmlint.program.limits import first_of_limit
-from xfrmlint.program.outside import CALLS, called
+from xfrmlint.program.outside import CALLS
 from xfrmlint.program.sites import Site
 from xfrmlint.valueflow.sources import reaching, returned
 
