@@ -38,6 +38,10 @@ _MEMBER = re.compile(r"\w+(?:\s*(?:->|\.)\s*\w+)*")
 _TESTED = re.compile(r"(\w+)\s*(?:->|\.)\s*(\w+)\s*(?=[)]|&&|[|]{2}|[!=]=|$)")
 
 
+# A variable that is computed with, or may be written through a pointer.
+_CHANGED = rb"(?:&\s*|\+\+|--)NAME\b|(?<![\w.>])NAME\s*(?:\+\+|--|(?:[-+*/%|&^]|<<|>>)=)"
+
+
 class Where(NamedTuple):
     """A function, what is known of its parameters, and who knows the numbers of names.
 
@@ -48,6 +52,32 @@ class Where(NamedTuple):
     bound: Bound
     constants: Constants
     at: int | None = None
+
+
+def where_in(view: View, bound: Bound, constants: Constants) -> Where:
+    """Return the same, with the variables that are made of what is bound, once and for good."""
+    found = dict(bound)
+    left = {one.name for one in view.locals if one.parameter < 0} - found.keys() if bound else set()
+    fresh = set(found)
+    while fresh:
+        where = Where(view, found, constants)
+        made = {name: text for name in left if (text := _made_once(where, name))}
+        fresh, left = set(made), left - made.keys()
+        found = found | made
+    return Where(view, found, constants)
+
+
+def _made_once(where: Where, name: str) -> str:
+    """Return the number that a variable is, as a text, if it never gets another one."""
+    values = where.view.assignments(name)
+    if len(values) != 1 or not _is_asked(where, values[0]):
+        return ""
+    node = where.view.node
+    word = re.escape(name.encode("utf-8", "surrogateescape"))
+    changed = _CHANGED.replace(b"NAME", word)
+    if re.search(changed, where.view.text[node.start_byte : node.end_byte]) is not None:
+        return ""
+    return value_of(where, values[0])
 
 
 def excluded(where: Where, node: Node) -> bool:
@@ -279,7 +309,7 @@ def _value(where: Where, node: Node) -> Int | None:
 
     sign = node.child_by_field_name("operator")
     match node.type:
-        case "parenthesized_expression" | "cast_expression" if node.named_child_count:
+        case "parenthesized_expression" | "cast_expression" | "conditional_expression":
             return _inside(where, node)
         case "number_literal" | "true" | "false" | "null" | "char_literal":
             return where.constants.value(node_text(node), where.view.path)
@@ -308,8 +338,13 @@ def _value(where: Where, node: Node) -> Int | None:
 
 
 def _inside(where: Where, node: Node) -> Int | None:
-    """Return the number in parentheses, or behind a cast to what can hold it."""
-    found = _value(where, node.named_children[-1])
+    """Return the number in parentheses, of the side taken, or of a cast to what can hold it."""
+    inner: Node | None = next(reversed(node.named_children), None)
+    if node.type == "conditional_expression":
+        truth = holds(where, node)
+        side = "consequence" if truth else "alternative"
+        inner = node.child_by_field_name(side) if truth is not None else None
+    found = _value(where, inner) if inner is not None else None
     if found is None or node.type != "cast_expression":
         return found
     fits = 0 <= found.value < 128 and "bool" not in node_text(node).lower().split(")")[0]

@@ -25,7 +25,7 @@ from xfrmlint.kernel.doors import CONTROL, DATAPATH
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.bound import bound_of
-from xfrmlint.program.branches import Where, excluded
+from xfrmlint.program.branches import excluded, where_in
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.counters import Counters
 from xfrmlint.program.inlists import InLists
@@ -152,7 +152,7 @@ class _Finder:
             return
         self._entered.add((function, given, doubt))
         for view in self.graph.reader.expanded(start.path, start.written, {}):
-            where = Where(view, dict(given.bound), self.graph.constants)
+            where = where_in(view, dict(given.bound), self.graph.constants)
             for one in self._ended(view, function, given, chain):
                 yield one._replace(doubt=one.doubt or doubt)
             for call in calls_in(view):

@@ -51,6 +51,7 @@ _HEAD = 400
 # So far down what a header's functions call is looked for in headers.
 _DEEPEST = 4
 _WORD = re.compile(rb"\w+")
+_TAG = re.compile(rb"\bstruct\s+\w+")
 _DECLARED = re.compile(rb"\*\s*$")
 # What a function can be called; constants are written otherwise.
 _NAMES = re.compile(rb"\b[a-z_]\w*")
@@ -261,11 +262,13 @@ class NameWalk:
 
     def _asks(self, text: bytes) -> frozenset[str]:
         """Return what of a packet a text asks; what is only read through the pointer is not."""
-        words = set(_BEFORE.findall(text))
+        words = set(_WORD.findall(_TAG.sub(b"", text)))
         for word in words - self._asked_of.keys():
             self._asked_of[word] = function_named(word.decode()).asks
         found = {"secpath"} if _SECPATH.search(text) else set()
         names = [word for word in words if self._asked_of[word]]
+        # What is named and not called is called by another name.
+        found |= {self._asked_of[word] for word in {*names}.difference(_BEFORE.findall(text))}
         calls = _calls_of(tuple(sorted(names))).finditer(text) if names else ()
         for match in calls:
             if match.group(1):
@@ -393,9 +396,8 @@ class NameWalk:
             made = dict.fromkeys(one.functions)
             met["sleeping"] |= made
             met["freeing"] |= made
-        named = self._near(path).keys() & _WORD.findall(text)
-        # What is named and not called is called through a pointer, or stands for what is.
-        met["calls"] |= dict.fromkeys(n for one in sorted(named) if (n := one.decode()) != name)
+        for kind, called in self._named_in(text, path):
+            met[kind][called] = None
         for match in _CALL.finditer(text):
             if match.group(2) in _NOT_CALLED:
                 continue
@@ -417,6 +419,18 @@ class NameWalk:
         indirect, releases = _POINTER.search(text) is not None, _releases(head + text)
         unknown = tuple(met["unknown"])
         return Body(path, name, unknown=unknown, indirect=indirect, releases=releases, **sets)
+
+    def _named_in(self, text: bytes, path: str) -> Iterator[tuple[str, str]]:
+        """Yield what a text names, and what that is: it is called, or stands for what is."""
+        words = sorted({*_WORD.findall(text)})
+        near = self._near(path)
+        yield from (("calls", one.decode()) for one in words if one in near)
+        for one in words:
+            does = function_named(one.decode())
+            if max(does.frees, does.ends) >= 0:
+                yield "freeing", one.decode()
+            elif does.sleeps == "always":
+                yield "sleeping", one.decode()
 
     def _classes_in(self, text: bytes, path: str) -> list[Class]:
         """Return the classes of a driver's own of which a text has variables or guards."""

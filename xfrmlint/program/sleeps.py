@@ -30,6 +30,7 @@ from xfrmlint.program.branches import (
     excluded,
     in_doubt,
     set_before,
+    where_in,
 )
 from xfrmlint.program.callgraph import CallGraph, Entry
 from xfrmlint.program.contexts import MUST_NOT_SLEEP, Contexts
@@ -274,7 +275,7 @@ class _Finder:
                 for place, one, node in _guards(graph, view)
             ]
             for inner in graph.reader.expanded(view.path, view.written, {}):
-                where = Where(inner, bound, graph.constants)
+                where = where_in(inner, bound, graph.constants)
                 for call in calls_in(inner):
                     if not asked.skips(met_by(call)) and not excluded(where, call):
                         told += self.call(asked, entered, inner, call, queue)
@@ -291,7 +292,7 @@ class _Finder:
         bound = entered.bound
         place = inner.place(call.start_byte)
         targets = _targets(self.graph, inner, call)
-        where = Where(inner, bound, self.graph.constants)
+        where = where_in(inner, bound, self.graph.constants)
         awake = entered.awake or self.awake(asked, where, call)
         if targets.views is None:
             yield place, Verdict("", f"{asked.who} calls a function pointer: it may sleep")
