@@ -287,7 +287,9 @@ class Members:
                 bases = [member.base for member in members.values()]
         if root in _LASTING:
             return "lasting"
-        if any(structs.OF_A_QUEUE.match(base) for base in bases):
+        waits = any(structs.A_PACKET.match(base) for base in bases)
+        beside = structs.BESIDE_A_PACKET if waits else ()
+        if any(structs.OF_A_QUEUE.match(base) for base in bases if base not in beside):
             return "lasting"
         if any(structs.OF_A_PACKET.match(base) for base in bases):
             return "packet"
