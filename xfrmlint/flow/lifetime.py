@@ -63,6 +63,10 @@ def lifetime(code: Code, view: View, target: Expression, at: Location | None) ->
         where = _WITH_SA if has_sa else where
     if waiting and _lies_in_lasting(code, view, inner, at):
         return _SLOT if max(waiting.values()) == 1 else "lasting"
+    hangs = at[0] == "call" and not bases.isdisjoint(structs.LISTS)
+    if where == "packet" and hangs and entry not in code.removed:
+        # An entry of a list can be one that no packet was put into.
+        return where if any(_is_put_beside(view, inner, name) for name in waiting) else _SLOT
     slot = where == "lasting" and any(_is_put_beside(view, inner, name) for name in waiting)
     return _SLOT if slot else where
 
