@@ -72,6 +72,16 @@ def test_what_tree_sitter_reads_stays(text: str) -> None:
         pytest.param("DECLARE_BITMAP(a, 8);", "unsigned long a[ 8];", id="bitmap"),
         pytest.param("DECLARE_HASHTABLE(a, 8);", "struct hlist_head a[ ];", id="hash table"),
         pytest.param(
+            "struct q { struct { int b; } c; DECLARE_KFIFO(a, struct d, 8); };",
+            "struct q { struct { int b; } c; struct KFIFO a ; };",
+            id="of a type that the macro makes",
+        ),
+        pytest.param(
+            "void f(void) { DECLARE_WAITQUEUE(a, b); }",
+            "void f(void) { DECLARE_WAITQUEUE(a, b); }",
+            id="in no struct",
+        ),
+        pytest.param(
             "void f(int a) { switch (a) { case 1 ... 5: case 'a' ... B(2): b(); } }",
             "void f(int a) { switch (a) { case 1 ||+ 5: case 'a' ||+ B(2): b(); } }",
             id="ranges of cases",

@@ -1387,6 +1387,14 @@ struct port {
 	struct tx txq[4];
 	u32 *of_queue;
 	struct nested *slots[8], one;
+	struct list_head free, busy;
+	struct llist_head idle;
+	struct { struct sk_buff *skb; u32 sa; } sending;
+	struct batch batch;
+	struct sk_buff *now;
+	u32 of_now;
+	struct held held[8];
+	struct plain __percpu *scratch;
 };
 static struct nested *listed(struct port *p, u32 hash)
 {
@@ -1432,11 +1440,37 @@ static struct plain *looked_up(struct port *p, u32 hash)
 	struct plain *found = xa_load(&p->flows, hash);
 	return found;
 }
+struct waiting { struct list_head node; struct sk_buff *skb; u32 sa; };
+struct command { struct list_head node; u32 sa, len; };
+struct spare { struct llist_node node; u32 sa; };
+struct held { struct sk_buff *skb; struct xfrm_state *x; u32 sa; };
+struct batch { struct sk_buff *head, **tail; u32 sa; };
+struct cb { struct plain *flow; u32 sa; };
+static struct waiting *taken(struct list_head *from)
+{
+	struct waiting *found = list_first_entry(from, struct waiting, node);
+
+	list_del_init(&found->node);
+	return found;
+}
+static void sent(struct port *p) { p->now = NULL; p->of_now = 0; }
+static void clear(struct port *p) { memset(&p->one.ctx, 0, sizeof(p->one.ctx)); }
 struct knot { struct knot itself; struct flow f; };
 static struct knot *tied(struct port *p, u32 hash) { return xa_load(&p->flows, hash); }
 """
 PORT = "struct port *p = netdev_priv(dev); struct tx *t = &p->txq[skb->len & 3];\n"
 GOES_ON = f"{PORT}{H}if (!h) {DROP}\n"
+ENTRY = "struct waiting *w = list_entry(n, struct waiting, node); "
+FIRST = "struct waiting *w = list_first_entry(&p->free, struct waiting, node); "
+SPARE = (
+    "struct llist_node *n = llist_del_first(&p->idle);\n"
+    "struct spare *w = llist_entry(n, struct spare, node); w->sa = h;"
+)
+LATER_SENT = (
+    "struct waiting *w = kzalloc(sizeof(*w), GFP_ATOMIC); w->skb = skb; w->sa = h;\n"
+    "list_add_tail(&w->node, &p->busy);"
+)
+CB = "struct cb *cb = (struct cb *)skb->cb; "
 
 
 @pytest.mark.parametrize(
@@ -1485,6 +1519,40 @@ GOES_ON = f"{PORT}{H}if (!h) {DROP}\n"
         # No compiler takes a struct that lies in itself.
         ("struct knot *q = tied(p, skb->len); q->f.sa = h;", "store"),
         ("remember(p, h);", "store"),
+        # What was taken out of a list goes with the packet that lies in it, or can.
+        (FIRST + "list_del(&w->node); w->sa = h;", ""),
+        (FIRST + "w->sa = h; list_move_tail(&w->node, &p->busy);", ""),
+        ("struct waiting *w = taken(&p->free); w->sa = h;", ""),
+        ("struct list_head *n = p->free.next; list_del(n);\n" + ENTRY + "w->sa = h;", ""),
+        (FIRST.replace("waiting", "command") + "list_del(&w->node); w->sa = h;", "open"),
+        (SPARE, "open"),
+        (FIRST + "w->sa = h;", "store"),
+        (FIRST.replace("waiting", "command") + "w->sa = h;", "store"),
+        (FIRST + "w->sa = h; list_move_tail(&w->node, &p->free);", "store"),
+        (LATER_SENT, ""),
+        # A packet can lie there with its handle; what lies beside a chain of packets is for all.
+        ("p->sending.sa = h;", "open"),
+        ("u32 *sa = &p->sending.sa; *sa = h;", "open"),
+        ("p->now = skb; p->of_now = h;", "open"),
+        ("p->of_now = h;", "store"),
+        ("struct batch *b = &p->batch; b->sa = h;", "store"),
+        ("p->batch.sa = h;", "store"),
+        ("p->held[t->head++ & 7].sa = h;", "open"),
+        # What is cleared again before the packet's way ends does not outlive it.
+        ("p->of_now = h; give(p->of_now); p->of_now = 0;", ""),
+        ("p->one.ctx.sa = h; memset(&p->one.ctx, 0, sizeof(p->one.ctx));", ""),
+        ("struct nested *q = only(p); q->ctx.sa = h; memset(&q->ctx, 0, sizeof(q->ctx));", ""),
+        ("p->one.ctx.sa = h; clear(p);", ""),
+        ("p->of_now = h; give(p->of_now); sent(p);", ""),
+        ("p->of_now = h; if (busy()) p->of_now = 0;", "store"),
+        ("p->one.ctx.sa = h; if (busy()) return 0; memset(&p->one.ctx, 0, 8);", "store"),
+        ("p->quick[skb->len & 7].sa = h; p->quick[skb->len & 7].sa = 0;", "open"),
+        ("struct plain *q = this_cpu_ptr(p->scratch); q->sa = h; memset(q, 0, 8);", "open"),
+        ("struct plain *q = this_cpu_ptr(p->scratch); q->sa = h;", "store"),
+        # The control block is the packet's; what a pointer in it leads to need not be.
+        (CB + "cb->sa = h;", ""),
+        (CB + "cb->flow->sa = h;", "open"),
+        (CB + "cb->flow = xa_load(&p->flows, skb->len); cb->flow->sa = h;", "store"),
         # What is made for the packet need not outlive it.
         ("struct nested *q = made(p, skb->len); q->ctx.sa = h;", "use"),
         ("struct flow *q = kmalloc(sizeof(*q), GFP_ATOMIC); q->sa = h;", "use"),
@@ -1496,9 +1564,61 @@ GOES_ON = f"{PORT}{H}if (!h) {DROP}\n"
 )
 def test_where_a_handle_is_put(statements: str, kind: str) -> None:
     found = traced(driver(GOES_ON + statements, MEMORY))
-    handled = {str(e.kind) for path in found.paths for e in path.events if e.text[:6] == "stored"}
-    # What goes with the packet is neither.
+    events = [event for path in found.paths for event in path.events]
+    handled = {str(e.kind) for e in events if e.text[:6] == "stored"}
+    handled |= {"open" for e in events if "outlives the packet is not known" in e.text}
+    # What goes with the packet is none of these.
     assert handled == ({kind} if kind else set())
+
+
+DONE = """\
+struct sent { struct sk_buff *skb; u32 sa; };
+struct cb { u32 spi, sa; };
+struct port {
+	struct net_device *nd;
+	struct napi_struct napi;
+	struct sent ring[8], last;
+	struct cb hint;
+	u32 head, tail, sa;
+	DECLARE_KFIFO(fifo, struct sent, 8);
+};
+static int poll(struct napi_struct *napi, int budget)
+{
+	struct port *p = container_of(napi, struct port, napi);
+	struct sent *s = &p->ring[p->tail++ & 7], got;
+	struct cb *cb = (struct cb *)s->skb->cb;
+
+	{}
+	return 0;
+}
+"""
+CB_FILLED = "((struct cb *)skb->cb)->sa = h;"
+QUEUED = "struct sent s = { .skb = skb, .sa = h }; kfifo_put(&p->fifo, s);"
+
+
+@pytest.mark.parametrize(
+    ("left", "done", "said"),
+    [
+        ("p->ring[p->head++ & 7].sa = h;", "give(s->sa);", False),
+        ("p->ring[p->head++ & 7].sa = h;", "got = *s; give(got.sa);", False),
+        ("p->ring[p->head++ & 7].sa = h;", "p->head = s->sa ? 1 : 0;", False),
+        ("give(h);", "p->sa = s->sa;", False),
+        ("p->ring[p->head++ & 7].sa = h;", "p->sa = s->sa;", True),
+        ("p->ring[p->head++ & 7].sa = h;", "p->last = *s;", True),
+        (CB_FILLED, "give(cb->sa);", False),
+        (CB_FILLED, "p->hint = (struct cb){ .sa = 0 };", False),
+        (CB_FILLED, "p->hint = *cb;", True),
+        (CB_FILLED, "p->sa = READ_ONCE(cb->sa);", True),
+        (QUEUED, "kfifo_get(&p->fifo, &got); give(got.sa);", False),
+        (QUEUED, "kfifo_get(&p->fifo, &got); p->last = got;", True),
+    ],
+)
+def test_what_went_with_a_packet_can_be_kept_when_it_is_done(
+    left: str, done: str, said: bool
+) -> None:
+    start = f"struct port *p = netdev_priv(dev);\n{H}if (!h) {DROP}\n"
+    reasons = [one.reason for one in traced(driver(start + left, DONE.replace("{}", done))).doubts]
+    assert any("a handle that is kept here" in reason for reason in reasons) == said
 
 
 def test_an_sa_that_a_list_is_searched_for_is_this_packets() -> None:

@@ -34,7 +34,8 @@ _CALLEE = re.compile(
 )
 _NO_CALLEE = re.compile(rb"(?:[]\"']|\w(?<!\breturn)(?<!\belse))\s*$")
 _GROUP = re.compile(rb"struct_group(?:_attr|_tagged)?(?=[ \t]*\()")
-_DECLARED = re.compile(rb"DECLARE_(?:FLEX_ARRAY|BITMAP|HASHTABLE)(?=[ \t]*\()")
+_DECLARED = re.compile(rb"DECLARE_\w+(?=[ \t]*\()")
+_HOLDER = re.compile(rb"\b(?:struct|union)(?:\s+\w+)*\s*\Z")
 _ARRAYS = {b"DECLARE_BITMAP": b"unsigned long", b"DECLARE_HASHTABLE": b"struct hlist_head"}
 _GUARD = re.compile(rb"scoped_(?:cond_)?guard(?=[ \t]*\()")
 # Literals in front make a search ten times as fast. With tags, with words of more than one piece,
@@ -220,17 +221,38 @@ def _group(out: bytearray, start: int, marks: list[int]) -> None:
 
 
 def _declared(out: bytearray, start: int, marks: list[int]) -> None:
-    """Write DECLARE_FLEX_ARRAY(TYPE, NAME) as TYPE *NAME, the others as arrays of their type."""
-    if len(marks) != 3:
-        return
+    """Write DECLARE_FLEX_ARRAY(TYPE, NAME) as TYPE *NAME, the others as arrays of their type.
+
+    Of one that nobody knows, DECLARE_KFIFO(NAME, ...), a struct's member is of a type by its name.
+    """
     macro = bytes(out[start : marks[0]]).strip()
     kind = _ARRAYS.get(macro, b"")
+    if not kind and macro != b"DECLARE_FLEX_ARRAY":
+        if out[marks[0] + 1 : marks[1]].replace(b"_", b"").strip().isalnum() and _is_in_struct(
+            out, start
+        ):
+            out[start : start + 8] = b"struct  "
+            out[marks[0]] = ord(" ")
+            _fill(out, marks[1], marks[-1] + 1, b"")
+        return
+    if len(marks) != 3:
+        return
     _fill(out, start, marks[0] + 1, kind)
     if b"HASH" in macro:
         # It has two to the power of that.
         _fill(out, marks[1] + 1, marks[2], b"")
     out[marks[1]] = ord("[" if kind else "*")
     out[marks[2]] = ord("]" if kind else " ")
+
+
+def _is_in_struct(out: bytearray, start: int) -> bool:
+    """Tell whether what stands somewhere is a member of a struct or a union."""
+    text, depth = bytes(out[max(0, start - _FAR) : start]), 0
+    for at in range(len(text) - 1, -1, -1):
+        depth += (text[at] == ord("}")) - (text[at] == ord("{"))
+        if depth < 0:
+            return _HOLDER.search(text, 0, at) is not None
+    return False
 
 
 def _guard(out: bytearray, start: int, marks: list[int]) -> None:

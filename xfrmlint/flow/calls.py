@@ -17,6 +17,7 @@ from xfrmlint.c.syntax import (
     Temporary,
     bared,
     leaves_of,
+    member_of,
     pointed,
     source_of,
 )
@@ -37,6 +38,7 @@ from xfrmlint.flow.conditions import Conditions
 from xfrmlint.flow.evaluate import Evaluator, Held
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.frame import NETDEV, Frame, Outcomes
+from xfrmlint.flow.relevance import holds_a_member
 from xfrmlint.flow.summary import handles_in, holds, written_here
 from xfrmlint.flow.values import (
     NEIGHBOUR,
@@ -65,7 +67,6 @@ _SMALL_INLINE = 400
 _NOWHERE = "where the resolver puts its handle is not known"
 _TRUTHS = ("bool", "_Bool")
 _PACKET = CType(PACKET, 1)
-_STRUCT = re.compile(r"(?:struct|union)\b")
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
 _DEVICES = {"master": Device.MASTER, "vlan": Device.VLAN_REAL}
 
@@ -215,6 +216,7 @@ class Calls:
         result = _kernels(name, values) or self._bits(frame, call, values)
         if result is not None:
             return [(state, result)]
+        self._removed(call, values)
         cleared = [s.target.position for s in does.stores if s.value.position < 0]
         if does.is_("prints") or (cleared and not does.is_("hardware")):
             for value in (values[at] for at in cleared if at < len(values)):
@@ -238,6 +240,19 @@ class Calls:
         if does.is_("looks"):
             return [(state, UNKNOWN)]
         return self._followed(frame, call, values, state) or self._given(frame, call, values, state)
+
+    def _removed(self, call: Call, values: Sequence[Value]) -> None:
+        """Note that an entry is in the list no more that it was found in."""
+        removes = function_named(call.name).removes == "entry"
+        if not removes or not values or not isinstance(values[0], Pointer):
+            return
+        at = values[0].to
+        if isinstance(call.arguments[0], Address) and "container" in at:
+            at = at[: -at[::-1].index("container")]
+        else:
+            at = (*at, "container")
+        if len(values) < 2 or values[1] != Pointer(at[:-1]):
+            self.code.removed.add(at)
 
     def _made(
         self, frame: Frame, call: Call, values: Sequence[Value], state: State
@@ -398,6 +413,12 @@ class Calls:
                 return frame.mark(
                     state, Kind.STORE, argument, handle=value.id, text=text, known=facts
                 )
+        at = value.to if isinstance(value, Pointer | Struct) else ("",)
+        for inner, held in state.below(at) if function_named(name).keeps else ():
+            if isinstance(held, Handle):
+                # Copied into a queue it goes with the rest.
+                whole = member_of(pointed(argument), inner)
+                self.code.carried.add(self.driver.members.named(frame.view, whole))
         unseen = self._is_unseen(name, frame.view)
         # Of a refusal the caller hears; what is pointed to can be another number behind the call.
         told = destination(call.node).goes is not Goes.NOWHERE or isinstance(value, Pointer)
@@ -486,28 +507,8 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     # knows a device: where it comes from says whose.
     fields = frame.driver.reader.types.fields(kind, frame.view.path)
     knows = fields is not None and frame.code.resolves and NETDEV in fields[0].values()
-    return knows or _holds_a_member(frame, kind, members)
-
-
-def _holds_a_member(frame: Frame, kind: CType, names: frozenset[str]) -> bool:
-    """Tell whether a struct, or one that lies in it, has a member of one of some names."""
-    known, key = frame.code.holding, (kind.base, frame.view.path, names)
-    if kind.node is None and key in known:
-        return known[key]
-    # Until it is known: no C has a struct that lies in itself, but a tree may.
-    known[key] = False
-    fields = frame.driver.reader.types.fields(kind, frame.view.path)
-    if fields is None:
-        return False
-    # A typedef is a number's, nearly always, and far to look for; the kernel's hold no driver's.
-    own = not fields[1].startswith("include/")
-    inner = [one for one in fields[0].values() if own and not one.pointers]
-    inner = [one for one in inner if _STRUCT.match(one.base)]
-    held = not names.isdisjoint(fields[0]) or any(
-        _holds_a_member(frame, one, names) for one in inner
-    )
-    known[key] = held
-    return held
+    types, known = frame.driver.reader.types, frame.code.holding
+    return knows or holds_a_member(types, kind, frame.view.path, members, known)
 
 
 def _kernels(name: str, values: Sequence[Value]) -> Value | None:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from xfrmlint.c.expression import is_indexed
@@ -17,6 +17,7 @@ from xfrmlint.kernel.functions import Operand, function_named
 
 _MOST_FUNCTIONS = 200
 # `skb->dev = dev`, and `WRITE_ONCE(skb->dev, dev)`.
+_CLEARS = re.compile(rb"(?:->|\.)(\w+)\s*=\s*(?:0|NULL)\s*;|\bmem(?:set|zero)\w*\s*\(")
 _MOVES = re.compile(rb"->\s*dev\s*=(?!=)|\b([A-Za-z_]\w*)\s*\(\s*\w+\s*->\s*dev\s*,")
 
 
@@ -45,8 +46,9 @@ class Code:
     """One driver's functions, sliced, and notes of what was met on the way.
 
     keepers: members (struct, name) in which an earlier packet left a handle. kept: those met here.
-    asked: where the resolver is called through a pointer. entered: functions that were followed
-    into. cut_off: a path was too long, or too deep.
+    carried: those in which one goes with its packet. removed: entries of lists, by where they were
+    found, that were taken out of them. asked: where the resolver is called through a pointer.
+    entered: functions that were followed into. cut_off: a path was too long, or too deep.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Code:
         driver: Driver,
         keepers: frozenset[tuple[str, str]] = frozenset(),
         asked: frozenset[Place] = frozenset(),
+        removed: Iterable[Location] = (),
     ) -> None:
         self.driver = driver
         self.keepers = keepers
@@ -61,6 +64,8 @@ class Code:
         self.pointed: dict[tuple[str, str], list[tuple[Place, FunctionName]]] = {}
         self._slices: dict[tuple[int, frozenset[str]], Slice] = {}
         self.kept: set[tuple[str, str]] = set()
+        self.carried: set[tuple[str, str]] = set()
+        self.removed = {*removed}
         # Which expression a location was read, or its address taken, as: its types are asked there.
         self.members_read = Seen()
         # Whether a struct, in a file, has a member of some names.
@@ -112,10 +117,17 @@ class Code:
         members = {handle} | {field for _, field in self.keepers}
         named = frozenset((contract.word(OWNER), contract.word(PINNED))) - {""}
         moving = self._moving() if self.resolves else frozenset()
+        clearing = self._functions(_CLEARS) if self.resolves else ()
         at = contract.answer_at
         pointed = frozenset((name, at) for name in resolvers if at >= 0)
         seeds = Seeds(
-            frozenset(words | members), frozenset(members), resolvers, pointed, named, moving
+            frozenset(words | members),
+            frozenset(members),
+            resolvers,
+            pointed,
+            named,
+            moving,
+            frozenset((name, (match[1] or b"").decode()) for match, name, _ in clearing),
         )
         given: dict[FunctionName, frozenset[str]] = {
             f: frozenset() for f in sorted(self.driver.reached)
@@ -148,18 +160,12 @@ class Code:
     def _moving(self) -> frozenset[str]:
         """Return the driver's functions that can give a packet another device."""
         reader, graph = self.driver.reader, self.driver.graph
-        files = {f for one in self.driver.reached for f in reader.universe.files(one.path)}
         found: dict[FunctionName, None] = {}
-        for path in sorted(files):
-            data = reader.corpus.data(path)
-            for match in _MOVES.finditer(data):
-                name = (match.group(1) or b"").decode()
-                if name and function_named(name).stored_in(Operand(0)) is None:
-                    continue
-                item = reader.corpus.unit(path).item_at(match.start())
-                if item is not None and item.kind == "function":
-                    views = reader.functions(item.name, path)
-                    found.update(dict.fromkeys(graph.known(v) for v in views if _has_packet(v)))
+        for match, name, path in self._functions(_MOVES):
+            called = (match.group(1) or b"").decode()
+            if not called or function_named(called).stored_in(Operand(0)) is not None:
+                views = reader.functions(name, path)
+                found.update(dict.fromkeys(graph.known(v) for v in views if _has_packet(v)))
         queue = list(found)
         for function in queue:
             for edge in graph.incoming(function).edges:
@@ -170,6 +176,16 @@ class Code:
             if len(queue) > _MOST_FUNCTIONS:
                 break
         return frozenset(function.name for function in found)
+
+    def _functions(self, doing: re.Pattern[bytes]) -> Iterator[tuple[re.Match[bytes], str, str]]:
+        """Yield the driver's functions in whose text something matches, by name and path."""
+        reader = self.driver.reader
+        files = {f for one in self.driver.reached for f in reader.universe.files(one.path)}
+        for path in sorted(files):
+            for match in doing.finditer(reader.corpus.data(path)):
+                item = reader.corpus.unit(path).item_at(match.start())
+                if item is not None and item.kind == "function":
+                    yield match, item.name, path
 
     def _given(self, body: Body, carried: Carried) -> Iterable[tuple[FunctionName, frozenset[str]]]:
         """Yield the driver's functions that are given a handle, and the parameters' names."""
@@ -187,7 +203,9 @@ class Code:
         """Return what of a body matters. names: its variables that carry a handle from outside."""
         key = (id(body), names)
         if key not in self._slices:
-            self._slices[key] = body.slice(self.seeds, body.carried(self.seeds, names))
+            self._slices[key] = body.slice(
+                self.seeds, body.carried(self.seeds, names), self.resolves
+            )
         return self._slices[key]
 
     def is_keeper(self, view: View, one: Expression, at: Location) -> bool:

@@ -152,7 +152,15 @@ class Conditions:
             errors = self.erroneous(state, handle, one)
             if errors:
                 return [(s, not way) for s, way in errors]
-        return self.against(state, handle, "!=", Int(0, INT), one)
+        ways = self.against(state, handle, "!=", Int(0, INT), one)
+        return [(s if way else self._without(s, handle, one), way) for s, way in ways]
+
+    def _without(self, state: State, handle: Handle, one: Expression) -> State:
+        """Return the state in which a number made from a handle is 0, and the handle is not."""
+        if state.known.get(handle.id) == "zero":
+            return state
+        left = (at for at, v in state.memory.items() if v == handle and not at[0].startswith("="))
+        return state.holding(dict.fromkeys(left, self.frame.constant("0", one, True)))
 
     def comparison(self, one: Binary, state: State, held: Held) -> Branches:
         """Return the ways a comparison can go."""

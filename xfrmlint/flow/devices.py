@@ -37,6 +37,7 @@ _DEVICES = {
 # `skb->dev = dev`, and what may do so.
 _GIVEN = re.compile(rb"->\s*dev\s*[=,]|\beth_type_trans\b")
 _GIVEN_ONE, _TABLE = "given one", "table"
+_ENTRIES = (("container",), ("[]",))
 _LASTING = ("sa", "xs", "global", "netdev")
 
 
@@ -287,7 +288,11 @@ class Members:
                 bases = [member.base for member in members.values()]
         if root in _LASTING:
             return "lasting"
-        if any(structs.OF_A_QUEUE.match(base) for base in bases):
+        waits = any(structs.A_PACKET.match(base) for base in bases)
+        # Private data has lists of its own.
+        entry = root in ("call", MADE) or (at is not None and at[1:][-2:-1] in _ENTRIES)
+        beside = structs.BESIDE_A_PACKET if waits and entry else ()
+        if any(structs.OF_A_QUEUE.match(base) for base in bases if base not in beside):
             return "lasting"
         if any(structs.OF_A_PACKET.match(base) for base in bases):
             return "packet"

@@ -528,11 +528,12 @@ class Evaluator:
             why = f"whether a handle or an error's number is {text} is not known"
             self.state = self.frame.mark(kept, Kind.CUT, target, text=why)
             return
-        if where == "lasting":
-            self.code.kept.add(self.driver.members.named(view, named))
+        if where in ("lasting", "packet"):
+            noted = self.code.kept if where == "lasting" else self.code.carried
+            noted.add(self.driver.members.named(view, named))
         put = "" if where == "lasting" else where
         self.state = self.frame.mark(
-            kept, Kind.STORE, target, handle=value.id, text=text, known=facts, put=put
+            kept, Kind.STORE, target, handle=value.id, text=text, known=facts, put=put, at=at or ()
         )
 
     def _listed(self, at: Location, one: Initializer) -> None:

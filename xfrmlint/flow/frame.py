@@ -104,11 +104,12 @@ class Frame:
         known: str = "",
         nonzero: bool = False,
         put: str = "",
+        at: Location = (),
         device: Device = Device.UNKNOWN,
     ) -> State:
         """Note an event at an expression."""
         made = Mark(kind, self.place(one), self.view.function.name, handle, device=device)
-        return state.marked(made._replace(text=text, known=known, nonzero=nonzero, put=put))
+        return state.marked(made._replace(text=text, known=known, nonzero=nonzero, put=put, at=at))
 
     def used(self, state: State, handle: Handle, one: Expression, text: str) -> State:
         """Note a use of a handle."""
@@ -194,7 +195,8 @@ class Frame:
                 return state, Pointer(at)
             if at[1].startswith(f"dev of {NO_DEVICE}") and len(at) == 2:
                 return state, Netdev(Device.NULL)
-            return state, Netdev(Device.OWN) if at == ("skb", "dev") else Unknown(packet=True)
+            if at[1] != "cb":
+                return state, Netdev(Device.OWN) if at == ("skb", "dev") else Unknown(packet=True)
         if self.code.is_keeper(self.view, one, at):
             # An earlier packet left a handle here.
             made = ("stored", *at)
@@ -242,6 +244,8 @@ class Frame:
             place = self.place(one)
             made = _is_let_go(self.view, bare(one.node))
             at = (MADE if made else "call", f"{place.path}:{place.line}:{place.column}")
+            if function_named(called_by(bare(one.node))).removes == "result":
+                self.code.removed.add(at)
             return Pointer(("skb", *at) if value.packet else at)
         return value
 

@@ -1,8 +1,12 @@
 """How long what is stored lives: what rings, look-ups and arrays in structs say."""
 
 import re
+from collections.abc import Iterator
+
+from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.expression import around, bare
 from xfrmlint.c.syntax import (
     Assignment,
     Expression,
@@ -14,17 +18,108 @@ from xfrmlint.c.syntax import (
     bared,
     inside,
 )
+from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.driver import Driver
-from xfrmlint.flow.values import MADE, Location
+from xfrmlint.flow.values import MADE, OPEN, Location
 from xfrmlint.kernel import structs
+from xfrmlint.program.access import Doubt
 
 _DEEPEST = 3
+_TAKEN_OUT = f"{OPEN}it was taken out of a list"
+_POINTED = f"{OPEN}the packet's control block points there"
+_WITH_SA = f"{OPEN}an SA lies beside the packet and it"
+_KEPT_LATER = "whether what a packet left with it is a handle that is kept here is not known"
+_SLOT = f"{OPEN}it can be there for the packet beside it alone"
 
 
 def lifetime(code: Code, view: View, target: Expression, at: Location | None) -> str:
-    """Return what a handle that is stored in an lvalue reaches: see Members.memory()."""
+    """Return what a handle that is stored in an lvalue reaches: see Members.memory().
+
+    Or OPEN, and why it is not known.
+    """
+    where = _written(code, view, target, at)
+    if where not in ("lasting", "packet") or at is None:
+        return where
+    if at[0] == "skb":
+        return _POINTED if at[1] == "cb" and "*" in at else where
+    inner = bared(target, subscripts=True)
+    kind = code.driver.reader.types.of(inner.of.node, view) if isinstance(inner, Member) else None
+    if kind is None or not isinstance(inner, Member):
+        return where
+    known = code.driver.reader.types.fields(kind, view.path)
+    members = known[0] if known is not None else {}
+    bases = {member.base for member in members.values()}
+    waiting = {n: one.pointers for n, one in members.items() if structs.A_PACKET.match(one.base)}
+    entry = at[: -at[::-1].index("container")] if "container" in at else at[:2]
+    has_sa = "struct xfrm_state" in bases
+    if entry in code.removed or at[:2] in code.removed:
+        return where if where == "packet" or (has_sa and not waiting) else _TAKEN_OUT
+    if where == "packet" and waiting and at[0] not in ("call", MADE):
+        if "container" in at and not bases.isdisjoint(structs.LISTS):
+            # What is found in a list, and left there, was there before the packet.
+            return "lasting"
+        where = _WITH_SA if has_sa else where
+    if waiting and _lies_in_lasting(code, view, inner, at):
+        return _SLOT if max(waiting.values()) == 1 else "lasting"
+    hangs = at[0] == "call" and not bases.isdisjoint(structs.LISTS)
+    if where == "packet" and hangs and entry not in code.removed:
+        # An entry of a list can be one that no packet was put into.
+        return where if any(_is_put_beside(view, inner, name) for name in waiting) else _SLOT
+    slot = where == "lasting" and any(_is_put_beside(view, inner, name) for name in waiting)
+    return _SLOT if slot else where
+
+
+def kept_later(code: Code) -> Iterator[Doubt]:
+    """Yield where a handle that went with a packet can be put where it outlives that."""
+    reader = code.driver.reader
+    paths = {reader.universe.key(one.path): one.path for one in sorted(code.driver.reached)}
+    for struct, field in sorted(code.carried if code.resolves else ()):
+        whole = re.compile(rb"\b%s\s+([^;{}()*=]+);" % re.escape(struct.encode()))
+        for path in paths.values():
+            files = reader.universe.files(path)
+            found = [m for one in files for m in whole.findall(reader.corpus.data(one))]
+            words = re.findall(r"[A-Za-z_]\w*", b" ".join(found).decode("utf-8", "replace"))
+            for word in sorted({field, *words}):
+                for view, node in reader.near(word, path):
+                    if _is_kept(code.driver, view, node, struct, field):
+                        yield Doubt(view.place(node.start_byte), view.function.name, _KEPT_LATER)
+
+
+def _is_kept(driver: Driver, view: View, node: Node, struct: str, field: str) -> bool:
+    """Tell whether a member is put, or its whole struct copied, where it outlives a packet."""
+    up = around(node, "assignment_expression")
+    left, right = (up and up.child_by_field_name(side) for side in ("left", "right"))
+    if left is None or right is None or bare(right).type == "compound_literal_expression":
+        return False
+    syntax = Syntax(view, driver.constants)
+    target = syntax.of(left)
+    if node.start_byte < left.end_byte:
+        kind = driver.reader.types.of(left, view)
+        copied = kind == CType(struct) and node.end_byte == left.end_byte
+    else:
+        copied = driver.members.named(view, syntax.of(right)) == (struct, field)
+    return copied and driver.members.memory(view, target, None) == "lasting"
+
+
+def _lies_in_lasting(code: Code, view: View, inner: Member, at: Location) -> bool:
+    """Tell whether the struct of a member lies in another one, which outlives the packet."""
+    around = code.addressed.of(at[:-1]) if inner.arrow else (view, inner.of)
+    if around is None or not isinstance(around[1], Member):
+        return False
+    return code.driver.members.memory(*around, at[:-1]) == "lasting"
+
+
+def _is_put_beside(view: View, inner: Member, name: str) -> bool:
+    """Tell whether the function puts a packet into another member of a member's struct."""
+    beside = re.compile(rf"{re.escape(inner.of.text)}(->|\.){name} = (?!NULL\b)")
+    ups = (around(node, "assignment_expression") for node in view.occurrences(name))
+    return any(beside.match(" ".join(node_text(up).split())) for up in ups if up is not None)
+
+
+def _written(code: Code, view: View, target: Expression, at: Location | None) -> str:
+    """Return what the lvalue, and the way there, say."""
     driver = code.driver
     where = driver.members.memory(view, target, at)
     if isinstance(target, Index):

@@ -11,8 +11,9 @@ from xfrmlint.flow.code import Code
 from xfrmlint.flow.discarded import is_discarded
 from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.events import Device, Event, Kind, Path, Source
+from xfrmlint.flow.lifetime import kept_later
 from xfrmlint.flow.run import MOST_IN_ALL, Run
-from xfrmlint.flow.values import Constant, Exit, HandleId, Mark, Named
+from xfrmlint.flow.values import OPEN, Constant, Exit, Handle, HandleId, Mark, Named, State
 from xfrmlint.kernel import structs
 from xfrmlint.kernel.doors import DATAPATH, offloads_flows
 from xfrmlint.program.access import Doubt
@@ -86,7 +87,7 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
         kept = frozenset(m for m in run.code.kept if m[0])
         if kept:
             # What one packet leaves another finds.
-            run = Run(Code(driver, kept, asked))
+            run = Run(Code(driver, kept, asked, run.code.removed))
             paths = _from_entries(run, doors, reached, doubts)
     except RecursionError:
         lost = [Doubt(site.place, site.function.name, TOO_DEEP) for site in sites]
@@ -127,6 +128,9 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
     ]
     wrong = {place for path in paths for place in _asked_wrongly(path.events)}
     doubts += [doubt for path in paths for doubt in _doubts(path, wrong)]
+    stored = {(e.path, e.line) for path in paths for e in path.events if e.kind is Kind.STORE}
+    later = kept_later(run.code)
+    doubts += [one for one in later if (one.place.path, one.place.line) not in stored]
     return Traced(tuple(paths), frozenset(dead), thrown, tuple(dict.fromkeys(doubts)))
 
 
@@ -284,7 +288,7 @@ def _doubts(path: Followed, wrong: Collection[Place]) -> list[Doubt]:
 
 
 def _followed(driver: Driver, entry: str, function: FunctionName, exit_: Exit) -> Followed:
-    marks = _settled(exit_.state.trail)
+    marks = _settled(exit_.state)
     value = exit_.value
     place = value.place if isinstance(value, Constant) else _end(driver, function)
     text = _named(driver, value) if isinstance(value, Constant) else ""
@@ -347,12 +351,14 @@ def _calls(handle: HandleId | None) -> str:
     return " ".join(f"{one.path}:{one.line}:{one.column}" for one in places)
 
 
-def _settled(trail: Sequence[Mark]) -> list[Mark]:
+def _settled(state: State) -> list[Mark]:
     """Settle the stores into memory of unknown lifetime, by what is known of the handle at the end.
 
     One that is tested behind the store is used then, and only where it isn't 0; else the store is
-    its use, and the first one counts.
+    its use, and the first one counts. What is cleared again does not outlive the packet.
     """
+    trail = [_unless_cleared(mark, state) for mark in state.trail]
+    resolved = {m.handle for m in trail if m.source is Source.RESOLVED}
     found: list[Mark] = []
     later: list[Mark] = []
     used: set[HandleId] = set()
@@ -362,14 +368,22 @@ def _settled(trail: Sequence[Mark]) -> list[Mark]:
             used.discard(mark.handle)
         if mark.kind is Kind.USE and mark.handle in used:
             continue
+        test = last.get(mark.handle)
+        tests = [test[1]] if test is not None and test[0] > at else []
+        if mark.kind is Kind.STORE and not mark.known and tests and not tests[-1].nonzero:
+            # There was none.
+            mark = mark._replace(known="zero")
         if not mark.put:
             found.append(mark)
             continue
-        test = last.get(mark.handle)
-        tests = [test[1]] if test is not None and test[0] > at else []
         if mark.put == "packet":
             if not tests and not mark.known:
                 why = "a handle goes with the packet without a test"
+                later.append(mark._replace(kind=Kind.CUT, handle=None, text=why))
+        elif mark.put.startswith(OPEN):
+            if mark.handle in resolved and mark.known != "zero":
+                why = f"whether what is {mark.text} outlives the packet is not known: "
+                why += mark.put.removeprefix(OPEN)
                 later.append(mark._replace(kind=Kind.CUT, handle=None, text=why))
         elif not tests:
             found.append(mark._replace(kind=Kind.USE))
@@ -377,3 +391,12 @@ def _settled(trail: Sequence[Mark]) -> list[Mark]:
         elif tests[-1].nonzero:
             later.append(mark._replace(kind=Kind.USE, known="nonzero"))
     return found + later
+
+
+def _unless_cleared(mark: Mark, state: State) -> Mark:
+    """Return a store where it outlives the packet as one that does not, if it is cleared again."""
+    if not mark.at or mark.put or isinstance(state.memory.get(mark.at), Handle):
+        return mark
+    # Of a table or a list another element can have been.
+    sure = {"[]", "container"}.isdisjoint(mark.at)
+    return mark._replace(put="packet" if sure else f"{OPEN}one like it is cleared")

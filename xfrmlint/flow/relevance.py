@@ -42,13 +42,16 @@ from xfrmlint.c.syntax import (
     Update,
     bared,
     inside,
+    pointed,
     root_of,
     uncast,
 )
+from xfrmlint.c.types import Types
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import XSO
 from xfrmlint.kernel.functions import function_named
 
+_STRUCT = re.compile(r"(?:struct|union)\b")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 # What may be no number; what joins conditions.
 _VARIABLE = re.compile(r"\b(?!true\b|false\b|likely\b|unlikely\b)[a-z_]\w*")
@@ -72,7 +75,8 @@ class Seeds:
     words: names that stand for one (functions on the way, members). members: those that hold one.
     returning: functions, and pointers to them, that return one. filling: those that put one where
     argument N points. moving: functions that can give a packet another device. named: the
-    members of xso that name a net_device.
+    members of xso that name a net_device. clearing: functions that make a
+    member 0, or (without its name) all of something.
     """
 
     words: frozenset[str]
@@ -81,6 +85,7 @@ class Seeds:
     filling: frozenset[tuple[str, int]] = frozenset()
     named: frozenset[str] = frozenset()
     moving: frozenset[str] = frozenset()
+    clearing: frozenset[tuple[str, str]] = frozenset()
 
 
 class Carried(NamedTuple):
@@ -238,14 +243,16 @@ class Body:
         return found
 
     def given(self, index: int) -> set[str]:
-        """Return the members that are read in the arguments of a step's calls."""
-        return {
-            argument.name
-            for call in self.pairs(index)
-            if isinstance(call, Call)
-            for argument in call.arguments
-            if isinstance(argument, Member)
-        }
+        """Return the members that are read in the arguments of a step's calls, or stored behind."""
+        found = set()
+        for one in self.pairs(index):
+            read = list(one.arguments) if isinstance(one, Call) else []
+            target = one.target if isinstance(one, Assignment) else None
+            if isinstance(target, Member) and target.arrow:
+                # cb->flow->sa = h: where it leads was stored in a member.
+                read.append(target.of)
+            found |= {part.name for part in read if isinstance(part, Member)}
+        return found
 
     def carried(self, seeds: Seeds, given: Iterable[str]) -> Carried:
         """Return what carries a handle. given: parameters that do."""
@@ -343,11 +350,15 @@ class Body:
                     if bared(one.target).text == pointer and isinstance(one.value.of, Name):
                         yield one.value.of.name
 
-    def slice(self, seeds: Seeds, carried: Carried) -> Slice:
-        """Return what matters."""
+    def slice(self, seeds: Seeds, carried: Carried, stays: bool) -> Slice:
+        """Return what matters. stays: it matters for how long a handle stays where it is put."""
         steps = self.graph.steps
         carriers = seeds.words | carried.names | carried.members
         first = {i for i, text in enumerate(self.names) if text.words & carriers}
+        if first and stays:
+            held = seeds.members | carried.members
+            clearing = {name for name, member in seeds.clearing if member in held | {""}}
+            first |= {i for i in range(len(steps)) if self._lets_go(i, clearing, held)}
         matters = set(first)
         if first:
             # What is handed out beside a handle, an error's number say, decides at the caller's.
@@ -449,6 +460,23 @@ class Body:
                 if any(isinstance(p, Name) and p.name in names for p in parts):
                     yield target.name
 
+    def _lets_go(self, index: int, clearing: Set[str], members: frozenset[str]) -> bool:
+        """Tell whether a step clears what holds one of some members, or takes it out of a list.
+
+        clearing: functions that do so.
+        """
+        types, path = self.lowered.syntax.constants.types, self.view.path
+        for call in self.pairs(index):
+            does = function_named(call.name) if isinstance(call, Call) else None
+            if does is None or not isinstance(call, Call) or not call.arguments:
+                continue
+            if does.removes == "entry" or call.name in clearing:
+                return True
+            kind = types.of(pointed(call.arguments[0]).node, self.view) if does.clears else None
+            if kind is not None and holds_a_member(types, kind, path, members, {}):
+                return True
+        return False
+
     def _guards(self, first: set[int]) -> dict[int, str]:
         """Return the repeated conditions of which one decides whether a step is gone through."""
         steps = self.graph.steps
@@ -533,6 +561,33 @@ class Body:
         parts = (_VARIABLE.findall(part) for part in _JOINTS.split(text))
         numbers = any(all(word in given for word in part) for part in parts)
         return numbers and constants.value(text, path) is not None
+
+
+def holds_a_member(
+    types: Types,
+    kind: CType,
+    path: str,
+    names: frozenset[str],
+    known: dict[tuple[str, str, frozenset[str]], bool],
+) -> bool:
+    """Tell whether a struct, or one that lies in it, has a member of one of some names."""
+    key = (kind.base, path, names)
+    if kind.node is None and key in known:
+        return known[key]
+    # Until it is known: no C has a struct that lies in itself, but a tree may.
+    known[key] = False
+    fields = types.fields(kind, path)
+    if fields is None:
+        return False
+    # A typedef is a number's, nearly always, and far to look for; the kernel's hold no driver's.
+    own = not fields[1].startswith("include/")
+    inner = [one for one in fields[0].values() if own and not one.pointers]
+    inner = [one for one in inner if _STRUCT.match(one.base)]
+    held = not names.isdisjoint(fields[0]) or any(
+        holds_a_member(types, one, path, names, known) for one in inner
+    )
+    known[key] = held
+    return held
 
 
 def _names(text: str, statement: Sequence[Expression]) -> _Names:

@@ -241,8 +241,9 @@ class Mark(NamedTuple):
     """An event as flow keeps it: with the handle's identity, and what was known of it then.
 
     known: zero, nonzero, compared (with something that may exclude 0) or empty. put: a STORE into
-    memory of unknown lifetime: a use, unless a later test excludes 0. named: of a RESOLVE. member:
-    the driver's member that the device of a RESOLVE is kept in.
+    memory of unknown lifetime: a use, unless a later test excludes 0; OPEN and why: a doubt. at:
+    where a STORE puts it. named: of a RESOLVE. member: the driver's member that the device of a
+    RESOLVE is kept in.
     """
 
     kind: Kind
@@ -256,6 +257,7 @@ class Mark(NamedTuple):
     text: str = ""
     known: str = ""
     put: str = ""
+    at: Location = ()
     named: "Named | None" = None
     member: Field | None = None
 
@@ -300,7 +302,8 @@ class State:
         """
         making = mark.kind in (Kind.READ, Kind.RESOLVE)
         used = self.used
-        if mark.handle in used and (mark.kind is Kind.USE or mark.put):
+        open_ = mark.put.startswith(OPEN)
+        if mark.handle in used and (mark.kind is Kind.USE or (mark.put and not open_)):
             return self
         if mark.handle is not None and (making or mark.kind is Kind.USE):
             used = used - {mark.handle} if making else used | {mark.handle}

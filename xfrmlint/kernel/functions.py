@@ -51,6 +51,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "looks": bool,
         "unevaluated": bool,
         "empties": bool,
+        "removes": ("entry", "result"),
         "hardware": bool,
         "rcu": bool,
     },
@@ -95,7 +96,8 @@ class Function:
     ends: the function among the arguments that is called where a counter of users ends.
     least: what the least number is that is handed out, and least_in: the argument that it goes to
     (-1: it is returned). asks: what of a packet is asked. number: what the result is to a number
-    among the arguments; mask: the bits of it, where they are no argument.
+    among the arguments; mask: the bits of it, where they are no argument. removes: what it takes
+    out of a container.
     """
 
     stores: tuple[Store, ...] = ()
@@ -125,6 +127,7 @@ class Function:
     least: str = ""
     least_in: int = -1
     asks: str = ""
+    removes: str = ""
     flags: frozenset[str] = field(default_factory=frozenset)
 
     @property
@@ -136,6 +139,12 @@ class Function:
     def copies_memory(self) -> bool:
         """Whether what the second argument points to is copied to where the first does."""
         return any(s.value.pointed and s.target == Operand(0, True) for s in self.stores)
+
+    @property
+    def clears(self) -> bool:
+        """Whether what the first argument points to is something else behind it."""
+        said = any(s.value.position < 0 and s.target == Operand(0, True) for s in self.stores)
+        return said and "hardware" not in self.flags
 
     @property
     def known(self) -> bool:
@@ -155,7 +164,7 @@ _NOTHING = Function()
 _AS_WRITTEN = (
     *("calls", "number", "mask", "truth", "stops", "static_call"),
     *("device", "private", "new_packet", "softirq"),
-    *("frees", "ends", "least", "least_in", "asks"),
+    *("frees", "ends", "least", "least_in", "asks", "removes"),
 )
 
 

@@ -45,10 +45,13 @@ PARENT = ("struct device", "parent")
 FOR_HARDWARE = re.compile(r"^__(le|be)(16|32|64)$")
 # Members that tell a struct of one packet, and a struct that lives as long as its queue.
 OF_A_PACKET = re.compile(r"^(struct (sk_buff|page|xdp_frame|xdp_buff)|dma_addr_t|netmem_ref)$")
+A_PACKET = re.compile(r"^struct (sk_buff|xdp_frame|xdp_buff)$")
 OF_A_QUEUE = re.compile(
     r"^(struct (net_device|napi_struct|netdev_queue|device|pci_dev|u64_stats_sync|xfrm_state|"
     r"rcu_head|list_head|hlist_node|mutex|completion|work_struct)|spinlock_t|refcount_t)$"
 )
+# Those of them that what waits for its packet's end has as well.
+BESIDE_A_PACKET = ("struct xfrm_state", "struct list_head", "struct hlist_node")
 # Lists and what hangs on them (include/linux/types.h, llist.h), and the links from one to the next.
 LISTS = (
     "struct list_head",
