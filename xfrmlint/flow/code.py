@@ -114,8 +114,11 @@ class Code:
         moving = self._moving() if self.resolves else frozenset()
         at = contract.answer_at
         pointed = frozenset((name, at) for name in resolvers if at >= 0)
+        bodies = [body for function in self.driver.reached for body in self.driver.bodies(function)]
+        flags = frozenset(flag for body in bodies for names in body.names for flag in names.said)
+        words |= members
         seeds = Seeds(
-            frozenset(words | members), frozenset(members), resolvers, pointed, named, moving
+            frozenset(words), frozenset(members), resolvers, pointed, named, moving, flags
         )
         given: dict[FunctionName, frozenset[str]] = {
             f: frozenset() for f in sorted(self.driver.reached)
