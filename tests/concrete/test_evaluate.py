@@ -1560,6 +1560,12 @@ STUB = (
         (f"#ifdef CONFIG_XFRM_OFFLOAD\n{RFC_TEXT}#else\n{STUB}#endif\n", True),
         (f"#ifdef CONFIG_XFRM_OFFLOAD\n{RFC_TEXT}#endif\n", False),
         (f"#ifdef CONFIG_XFRM_OFFLOAD\n{RFC_TEXT}#else\n{STUB.replace('0;', '1;')}#endif\n", False),
+        (f"#ifdef CONFIG_XFRM_OFFLOAD\n{RFC_TEXT}#else\n"
+         f"{STUB.replace('0;', '(unsigned long)lower_dev;')}#endif\n", False),
+        # What it is given is not what it returns.
+        (f"#ifdef CONFIG_XFRM_OFFLOAD\n{RFC_TEXT}#else\n"
+         f"{STUB.replace('return 0;', 'lower_dev = NULL; return (unsigned long)lower_dev;')}"
+         "#endif\n", True),
         (f"#if IS_ENABLED(CONFIG_XFRM_OFFLOAD)\n{RFC_TEXT}#else\n{STUB}#endif\n", True),
         (f"#if !defined(CONFIG_XFRM_OFFLOAD)\n{STUB}#else\n{RFC_TEXT}#endif\n", True),
         (f"#ifdef CONFIG_XFRM_OFFLOAD\n{RFC_TEXT}#else\n#define {RESOLVER}(x, d) (0UL)\n#endif\n",

@@ -970,6 +970,160 @@ def test_what_looks_like_something_else(statements: str, outside: str, paths: se
     assert ways(statements, outside) == paths
 
 
+COOKIE = """\
+struct cookie { struct { u32 slot; bool live; } sa; u32 len; bool on; };
+static bool usable(const struct cookie *c) { return c->sa.live; }
+static void fill(struct cookie *c, struct xfrm_state *x, struct net_device *dev)
+{
+	c->sa.slot = xfrm_dev_state_lower_handle(x, dev);
+	c->on = x != NULL;
+	if (c->sa.slot)
+		c->sa.live = true;
+}
+static struct cookie get(struct xfrm_state *x, struct net_device *dev, struct sk_buff *skb)
+{
+	struct cookie c = { .len = skb->len };
+
+	c.sa.slot = xfrm_dev_state_lower_handle(x, dev);
+	if (c.sa.slot)
+		c.sa.live = true;
+	return c;
+}
+static void mark(struct cookie *c, u32 n) { c->sa.live = n; }
+void unseen(struct cookie *c);
+"""
+ASKED_FOR = "xfrm_dev_state_lower_handle(x, dev)"
+FILLED = "fill(&c, x, dev);"
+MARKED = "c.sa.slot = xfrm_dev_state_lower_handle(x, dev); if (c.sa.slot) c.sa.live = true;"
+LIVE = f"if (!c.sa.live) {DROP} give(c.sa.slot);"
+# A handle's lower half can be 0 as well.
+CORRELATED = {"ask, 0", "ask, !0", "ask, !0, use given to give()"}
+ALWAYS = {"ask, 0, use given to give()", "ask, !0, use given to give()"}
+EITHER = CORRELATED | ALWAYS
+
+
+@pytest.mark.parametrize(
+    ("statements", "paths"),
+    [
+        (f"struct cookie c = get(x, dev, skb); {LIVE}", CORRELATED),
+        (f"struct cookie c; c = get(x, dev, skb); if (!usable(&c)) {DROP} give(c.sa.slot);",
+         CORRELATED),
+        (f"struct cookie c = {{}}; {FILLED} {LIVE}", CORRELATED),
+        (f"struct cookie c = {{ .sa.live = false, .len = 1 }}; {FILLED} {LIVE}", CORRELATED),
+        (f"struct cookie c; memset(&c, 0, sizeof(c)); {FILLED} {LIVE}", CORRELATED),
+        (f"struct cookie c; c = (struct cookie){{ .len = 1 }}; {FILLED} {LIVE}", CORRELATED),
+        # Nobody has said what it was before, or it was true.
+        (f"struct cookie c; {FILLED} {LIVE}", EITHER),
+        (f"struct cookie c; memset(&c, 1, sizeof(c)); {FILLED} {LIVE}", EITHER),
+        (f"struct cookie c; memset(&c, 0, skb->len); {FILLED} {LIVE}", EITHER),
+        (f"struct cookie c = {{ .sa.live = true }}; {FILLED} {LIVE}", ALWAYS),
+        # Another member says nothing of it.
+        (f"struct cookie c = {{}}; {FILLED} if (!c.on) {DROP} give(c.sa.slot);", EITHER),
+        # It can have been set in between, or before, by whoever was given its address.
+        (f"struct cookie c = {{}}; unseen(&c); {MARKED} {LIVE}", EITHER),
+        (f"struct cookie c = {{}}; {MARKED} mark(&c, skb->len); {LIVE}", EITHER),
+        (f"struct cookie c = {{}}; mark(&c, skb->len); {MARKED} {LIVE}", EITHER),
+        (f"struct cookie c = {{}}; bool *b = &c.sa.live; {MARKED} *b = skb->len; {LIVE}", EITHER),
+    ],
+)  # fmt: skip
+def test_a_flag_beside_a_handle_in_a_struct(statements: str, paths: set[str]) -> None:
+    assert ways(X + statements, COOKIE) == paths
+
+
+TAG = """\
+union tag { u32 raw; struct { u32 sa : 20; u32 rsvd : 11; u32 on : 1; }; };
+static union tag get(struct xfrm_state *x, struct net_device *dev)
+{
+	const u32 sa = xfrm_dev_state_lower_handle(x, dev);
+
+	return (union tag){ .sa = sa, .on = x != NULL };
+}
+static union tag sure(struct xfrm_state *x, struct net_device *dev)
+{
+	const u32 sa = xfrm_dev_state_lower_handle(x, dev);
+
+	return (union tag){ .sa = sa, .on = sa != 0 };
+}
+struct both { union { u32 raw; struct { u32 sa : 20; u32 on : 1; }; }; u32 h; };
+"""
+UNTESTED = {"ask", "ask, use given to give()"}
+
+
+@pytest.mark.parametrize(
+    ("statements", "paths"),
+    [
+        (f"union tag t = get(x, dev); if (!t.on) {DROP} give(t.raw);", UNTESTED),
+        (f"union tag t = get(x, dev); if (!t.on) {DROP} give(t.sa);", UNTESTED),
+        (f"union tag t = sure(x, dev); if (!t.on) {DROP} give(t.raw);", CORRELATED),
+        (f"union tag t = sure(x, dev); if (!t.sa) {DROP} give(t.raw);", CORRELATED),
+        (f"union tag t = {{}}; t.sa = {ASKED_FOR}; if (!t.raw) {DROP} give(t.sa);", CORRELATED),
+        (f"union tag t; t.raw = {ASKED_FOR}; if (!t.sa) {DROP} give(t.raw);", CORRELATED),
+        # With another bit set the word says nothing that is sure.
+        (f"union tag t = {{}}; t.sa = {ASKED_FOR}; t.on = 1; if (!t.raw) {DROP} give(t.sa);",
+         {"ask, compare", "ask, compare, use given to give()"}),
+        (f"union tag t = {{}}; t.raw = {ASKED_FOR}; t.on = x != NULL; if (!t.on) {DROP}"
+         "give(t.raw);", UNTESTED),
+        # A word of which nothing is known lies where the flag does.
+        (f"struct both b = {{}}; if (skb->mark) b.on = 1; b.raw = skb->len; b.h = {ASKED_FOR};"
+         f"if (!b.on) {DROP} give(b.h);", UNTESTED),
+    ],
+)  # fmt: skip
+def test_where_a_unions_members_lie(statements: str, paths: set[str]) -> None:
+    assert ways(X + statements, TAG) == paths
+
+
+FILL = """\
+struct txd { __le32 len; __le16 sa[3]; };
+"""
+EACH = (
+    "struct txd *txd = (void *)netdev_priv(dev); struct sec_path *sp = skb_sec_path(skb);"
+    "int left = sp->len, n = 0; u16 sa = 0; while (left--) {"
+    "sa = xfrm_dev_state_lower_handle(sp->xvec[left], dev); %s } %s txd->len = n;"
+)
+
+
+@pytest.mark.parametrize("put", ["txd->sa[n++] = cpu_to_le16(sa);", "txd->sa[n] = sa; n++;"])
+def test_the_last_of_several_handles_is_tested(put: str) -> None:
+    first = f"ask, use stored in {put.partition(' =')[0]}"
+    assert any(way.startswith(first) for way in ways(EACH % (put, f"if (!sa) {DROP}"), FILL))
+    found = ways(EACH % (f"if (!sa) {DROP} {put}", ""), FILL)
+    assert found
+    assert not any("ask, use" in way or "ask, 0, use" in way for way in found)
+
+
+AROUND = """\
+struct chan { u32 id; u16 credits; };
+struct flow { struct list_head link; struct chan chan; };
+struct first { struct chan chan; u32 descr; };
+struct odd { union { struct chan chan; u32 descr; }; u32 more; };
+"""
+NEVER = {"ask, use dereferenced"}
+FOUND = {"ask, 0", "ask, !0, use dereferenced"}
+OPEN = {"ask, compare", "ask, compare, use dereferenced"}
+
+
+@pytest.mark.parametrize(
+    ("statements", "paths"),
+    [
+        ("struct chan *c = (void *)h; struct {0} *f = container_of(c, struct {0}, chan);"
+         "if (!f) return NETDEV_TX_OK; give(c->id);", {"flow": NEVER, "first": FOUND, "odd": OPEN}),
+        ("struct chan *c = (void *)h; struct {0} *f = container_of_safe(c, struct {0}, chan);"
+         "if (!f) return NETDEV_TX_OK; give(c->id);", {"flow": FOUND | {"ask, !0"}}),
+        ("struct {0} *f = (void *)h; struct chan *c = &f->chan;"
+         "if (!c) return NETDEV_TX_OK; give(c->id);", {"flow": NEVER, "first": FOUND, "odd": OPEN}),
+        # A small number below 0 is an error's.
+        ("struct chan *c = (void *)h; struct {0} *f = container_of(c, struct {0}, chan);"
+         "if (IS_ERR_OR_NULL(f)) return NETDEV_TX_OK; give(c->id);",
+         {"flow": OPEN, "first": FOUND}),
+    ],
+)  # fmt: skip
+def test_the_address_of_a_member_is_null_only_if_it_comes_first(
+    statements: str, paths: dict[str, set[str]]
+) -> None:
+    for name, expected in paths.items():
+        assert ways(H + statements.replace("{0}", name), AROUND) == expected, name
+
+
 NUMBERS = """\
 #define BASE 64
 #define MAX (BASE / 2)

@@ -551,21 +551,38 @@ class Syntax:
         for position, child in enumerate(node.named_children):
             name = names[position] if position < len(names) else f"#{position}"
             value: Node | None = child
+            inner: Sequence[str] = ()
             if child.type == "initializer_pair":
                 value = child.child_by_field_name("value")
-                designator = child.child_by_field_name("designator")
-                name = _designated(designator) if designator is not None else name
+                designators = child.children_by_field_name("designator")
+                name, *inner = [_designated(one) for one in designators] or [name]
             if value is None:
                 continue
             if value.type == "initializer_list":
                 element = kind.pointed(-1) if kind is not None and kind.pointers else None
-                items.append((name, self._initializer(value, members.get(name, element))))
+                made = self._initializer(value, None if inner else members.get(name, element))
+                items.append((name, self._within(child, inner, None, made)))
             else:
-                items.append((name, self.of(value)))
-        union = kind is not None and not kind.pointers and self._is_union(kind)
-        return Initializer(node, node.start_byte, tuple(items), union)
+                of = self._typed(kind, name) if inner else None
+                items.append((name, self._within(child, inner, of, self.of(value))))
+        return Initializer(node, node.start_byte, tuple(items), self._is_union(kind))
 
-    def _is_union(self, kind: CType) -> bool:
+    def _within(
+        self, node: Node, names: Sequence[str], kind: CType | None, value: Expression
+    ) -> Expression:
+        """Return what `.sa.slot = 1` stores in sa: { .slot = 1 }."""
+        if not names:
+            return value
+        inner = self._within(node, names[1:], self._typed(kind, names[0]), value)
+        items = ((names[0], inner),)
+        return Initializer(node, node.start_byte, items, self._is_union(kind))
+
+    def _typed(self, kind: CType | None, name: str) -> CType | None:
+        return self.constants.types.field(kind, name, self.view.path)
+
+    def _is_union(self, kind: CType | None) -> bool:
+        if kind is None or kind.pointers:
+            return False
         return self.constants.types.resolved(kind, self.view.path).base.startswith("union")
 
     def _members(self, node: Node, kind: CType | None) -> Mapping[str, CType]:

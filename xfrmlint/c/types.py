@@ -5,7 +5,7 @@ is None, and the caller counts it as unknown.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tree_sitter import Node
 
@@ -76,21 +76,57 @@ class Types:
     def fields(self, kind: CType, path: str) -> tuple[Fields, str] | None:
         """Return a struct's fields by name, in order, and the path of its definition."""
         kind = self.resolved(kind, path)
-        if kind.node is not None and kind.base.split(" ")[0] in ("struct", "union"):
-            return self._members(kind.node), path
-        word, _, tag = kind.base.partition(" ")
-        if word not in ("struct", "union") or not tag:
-            return None
         key = (kind.base, path)
-        if key not in self._fields:
-            self._fields[key] = None
-            found = self.corpus.find(word, tag, path)
-            if found is not None:
-                root = self.corpus.snippet(found)
-                body = _first(root, "field_declaration_list")
-                if body is not None:
-                    self._fields[key] = self._members(body), found.path
+        if kind.node is not None or key not in self._fields:
+            body = self._body(kind, path)
+            found = (self._members(body[0]), body[1]) if body is not None else None
+            if kind.node is not None:
+                return found
+            self._fields[key] = found
         return self._fields[key]
+
+    def _body(self, kind: CType, path: str) -> tuple[Node, str] | None:
+        """Return the node of a struct's members, and the path of its definition."""
+        word, _, tag = kind.base.partition(" ")
+        if word not in ("struct", "union"):
+            return None
+        if kind.node is not None:
+            return kind.node, path
+        found = self.corpus.find(word, tag, path) if tag else None
+        body = _first(self.corpus.snippet(found), "field_declaration_list") if found else None
+        return (body, found.path) if body is not None and found is not None else None
+
+    def overlapping(self, kind: CType, path: str) -> frozenset[str]:
+        """Return the members of a struct or a union in whose place others lie as well."""
+        kind = self.resolved(kind, path)
+        body = self._body(kind, path)
+        union = kind.base.startswith("union")
+        return frozenset(self._overlapping(body[0], union)) if body is not None else frozenset()
+
+    def _overlapping(self, body: Node, union: bool) -> Iterator[str]:
+        for node in body.named_children:
+            base = specified(node) if node.type == "field_declaration" else None
+            if base is not None and base.node is not None and not declarators(node):
+                within = base.base.startswith("union")
+                yield from self._members(base.node) if within else ()
+                yield from self._overlapping(base.node, within)
+            elif base is not None and union:
+                made = (declared(base, one) for one in declarators(node))
+                yield from (node_text(one.name) for one in made if one is not None)
+
+    def begins_with(self, kind: CType, member: str, path: str) -> bool | None:
+        """Tell whether a member lies where its struct begins; None where that is not known."""
+        kind, name = self.resolved(kind, path), member.partition(".")[0]
+        body, fields = self._body(kind, path), self.fields(kind, path)
+        nodes = body[0].named_children if body is not None else []
+        base = specified(nodes[0]) if nodes and nodes[0].type == "field_declaration" else None
+        if base is None or base.base == GROUP or fields is None or name not in fields[0]:
+            return None
+        made = [declared(base, one) for one in declarators(nodes[0])[:1]]
+        if not made or made[0] is None or "[0]" in node_text(nodes[0]):
+            return None
+        begins = kind.base.startswith("union") or node_text(made[0].name) == name
+        return begins if name == member or not begins else None
 
     def fields_named(self, struct: str, path: str) -> Fields:
         """Return the fields of a struct by its name; none if it can't be found."""

@@ -26,6 +26,7 @@ from xfrmlint.contract.words import PACKET, RESULT, ZEROED
 from xfrmlint.flow.arithmetic import (
     found_in,
     in_field,
+    is_zero,
     lost_number,
     masked,
     numbered,
@@ -213,16 +214,13 @@ class Calls:
         state = self._owned(frame, call, values, state)
         if does.new_packet:
             return [self._made(frame, call, values, state)]
-        result = _kernels(name, values) or self._bits(frame, call, values)
+        result = _kernels(frame, call, values) or self._bits(frame, call, values)
         if result is not None:
             return [(state, result)]
         self._removed(call, values)
         cleared = [s.target.position for s in does.stores if s.value.position < 0]
         if does.is_("prints") or (cleared and not does.is_("hardware")):
-            for value in (values[at] for at in cleared if at < len(values)):
-                if isinstance(value, Pointer):
-                    state = state.stored(value.to, UNKNOWN)
-            return [(state, UNKNOWN)]
+            return [(_cleared(frame, call, values, cleared, state), UNKNOWN)]
         mask = does.mask or self._mask(frame, does, values)
         number = _number(does, name, values, mask)
         if number is not None:
@@ -469,6 +467,31 @@ def _number(does: Function, name: str, values: Sequence[Value], mask: int) -> Va
     return values[0] if same and isinstance(values[0], Constant) else None
 
 
+def _cleared(
+    frame: Frame, call: Call, values: Sequence[Value], cleared: Sequence[int], state: State
+) -> State:
+    """Return the state in which something else is where some arguments point to: zeroes, or not."""
+    for at in cleared:
+        value = values[at] if at < len(values) else UNKNOWN
+        if isinstance(value, Pointer) and _is_zeroed(frame, call, values, at):
+            state = state.zeroed(value.to, frame.truth(False, call))
+        elif isinstance(value, Pointer):
+            state = state.stored(value.to, UNKNOWN)
+    return state
+
+
+def _is_zeroed(frame: Frame, call: Call, values: Sequence[Value], at: int) -> bool:
+    """Tell whether a call makes zeroes of all of a struct, to which an argument points."""
+    given = call.arguments[at]
+    kind = frame.type(given.of) if isinstance(given, Address) else None
+    if kind is None or frame.driver.reader.types.fields(kind, frame.view.path) is None:
+        return False
+    others = zip(call.arguments, values, strict=True)
+    return not kind.pointers and all(
+        one is given or is_zero(value) or one.text.startswith("sizeof") for one, value in others
+    )
+
+
 def _is_told(call: Call, values: Sequence[Value], state: State) -> bool:
     """Tell whether a call is given whether there is a handle: drop_if(skb, !handle)."""
     return bool(state.known) and any(
@@ -511,9 +534,9 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     return knows or holds_a_member(types, kind, frame.view.path, members, known)
 
 
-def _kernels(name: str, values: Sequence[Value]) -> Value | None:
+def _kernels(frame: Frame, call: Call, values: Sequence[Value]) -> Value | None:
     """Return what some of the kernel's functions return: a device, an SA, private data."""
-    does = function_named(name)
+    does = function_named(call.name)
     if does.device in _DEVICES:
         return Netdev(_DEVICES[does.device])
     if does.is_("state"):
@@ -530,5 +553,6 @@ def _kernels(name: str, values: Sequence[Value]) -> Value | None:
         if isinstance(first, Pointer):
             return Pointer(NEIGHBOUR if first.to == ("own",) else (*first.to, "container"))
         if isinstance(first, Handle):
-            return lost_number(first)
+            shifted = frame.shifted(first, frame.type(call), call.arguments[-1].text)
+            return masked(first) if does.number else shifted
     return None

@@ -120,14 +120,18 @@ class Code:
         clearing = self._functions(_CLEARS) if self.resolves else ()
         at = contract.answer_at
         pointed = frozenset((name, at) for name in resolvers if at >= 0)
+        bodies = [body for function in self.driver.reached for body in self.driver.bodies(function)]
+        flags = frozenset(flag for body in bodies for names in body.names for flag in names.said)
+        words |= members
         seeds = Seeds(
-            frozenset(words | members),
+            frozenset(words),
             frozenset(members),
             resolvers,
             pointed,
             named,
             moving,
             frozenset((name, (match[1] or b"").decode()) for match, name, _ in clearing),
+            flags,
         )
         given: dict[FunctionName, frozenset[str]] = {
             f: frozenset() for f in sorted(self.driver.reached)

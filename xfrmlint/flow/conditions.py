@@ -247,6 +247,10 @@ class Conditions:
         if isinstance(value, Constant):
             number = self.driver.number_of(value, self.view)
             return [(state, is_error_number(number))] if number is not None else []
+        if isinstance(value, Handle) and value.form is Form.FULL and value.zero is None:
+            # As the address of what lies around NULL is.
+            compared = self.frame.compared(state, value, one)
+            return [(compared, True), (compared, False)]
         if not isinstance(value, Handle) or value.zero is None or not is_error_number(value.zero):
             return []
         state = self.frame.heeded(state, value)

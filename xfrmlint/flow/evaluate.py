@@ -10,6 +10,7 @@ from typing import Any
 
 from tree_sitter import Node
 
+from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import around
 from xfrmlint.c.integers import Int, IntType, number, signed
 from xfrmlint.c.lower import Assign, Count, Keep
@@ -34,6 +35,7 @@ from xfrmlint.c.syntax import (
     member_of,
     uncast,
 )
+from xfrmlint.c.types import written_type
 from xfrmlint.contract.words import HANDLE, OWNER, PINNED, XSO
 from xfrmlint.flow.arithmetic import (
     CAPITALS,
@@ -42,6 +44,7 @@ from xfrmlint.flow.arithmetic import (
     is_zero,
     lost,
     lost_number,
+    masked,
     numbered,
     prefixed,
     sa_of,
@@ -193,7 +196,29 @@ class Evaluator:
         if at[-3:-1] == (one.name, "*") and self.frame.type(one) == self.frame.type(one.of):
             # ring->next->next leads no farther than ring->next.
             return Pointer(at[:-1])
-        return self.load(at, one)
+        return self._beside(at, of, one) or self.load(at, one)
+
+    def _beside(self, at: Location, of: Value, one: Member) -> Value | None:
+        """Return what a number is that was not stored by its own name; None of any other member.
+
+        By another name of a union's a handle lies there, or in a part of it; or nothing was stored.
+        """
+        whole = of.to if isinstance(of, Pointer | Struct) else at
+        held, found = self.state.memory.get(whole), None
+        parts = self.state.handles_below(at) if at == whole and not isinstance(held, Handle) else []
+        if parts:
+            others = [v for _, v in self.state.below(at) if not isinstance(v, Handle)]
+            found = masked(parts[0]) if all(map(is_zero, others)) else lost_number(parts[0])
+        elif at != whole and at not in self.state.memory:
+            rest = self.state.rest(at) if one.name in self.code.seeds.flags else UNKNOWN
+            found = masked(held) if isinstance(held, Handle) else rest
+        if (
+            found in (None, UNKNOWN)
+            or self.driver.integer(self.frame.type(one), self.frame.view) is None
+        ):
+            return None
+        kind = self.frame.type(one.of) if isinstance(found, Constant) else None
+        return None if kind is not None and one.name in self._overlapping(kind) else found
 
     def _is_link(self, one: Member) -> bool:
         """Tell whether a member leads from a list, or an entry of it, to another entry."""
@@ -267,11 +292,17 @@ class Evaluator:
         """Tell whether a member lies where all others of its union do."""
         unions = self.frame.body.unions
         if one.named not in unions:
-            kind, path = self.frame.type(one.of), self.frame.view.path
-            if kind is not None:
-                kind = self.driver.reader.types.resolved(kind, path)
-            unions[one.named] = kind is not None and kind.base.startswith("union")
+            kind = self.frame.type(one.of)
+            unions[one.named] = kind is not None and self._is_in_union(kind, one.name)
         return unions[one.named]
+
+    def _is_in_union(self, kind: CType, name: str) -> bool:
+        """Tell whether a type is a union, and a member not of a struct without a name in it."""
+        kind = self.driver.reader.types.resolved(kind, self.frame.view.path)
+        return kind.base.startswith("union") and name in self._overlapping(kind)
+
+    def _overlapping(self, kind: CType) -> frozenset[str]:
+        return self.driver.reader.types.overlapping(kind, self.frame.view.path)
 
     def _element(self, one: Index) -> Value:
         at = self._element_at(one)
@@ -325,8 +356,7 @@ class Evaluator:
         if isinstance(of, Offload) and self._is_offload(one.of):
             return of
         if isinstance(of, Handle):
-            # Not followed yet: the address of a member is computed from the handle.
-            return lost_number(of)
+            return self.frame.shifted(of, self.frame.type(one.of.of), one.of.name)
         at = self._member_at(of, one.of)
         if at is None:
             return UNKNOWN
@@ -415,7 +445,8 @@ class Evaluator:
 
     def _compound(self, one: Compound) -> Struct:
         at: Location = (self.frame.name, f"literal@{one.start}")
-        self._listed(at, one.value)
+        written = one.node.child_by_field_name("type")
+        self._listed(at, one.value, written_type(written) if written is not None else None)
         return Struct(at)
 
     def _initializer(self, one: Initializer) -> Value:
@@ -476,7 +507,7 @@ class Evaluator:
             if at in self.state.memory:
                 self.state = self.state.stored(at, UNKNOWN)
         elif isinstance(value, Initializer):
-            self._listed(at, value)
+            self._listed(at, value, self.frame.declared_type(name))
         elif at[0] != "global":
             # A static variable has its value from before.
             kind = self.frame.declared_type(name)
@@ -532,29 +563,35 @@ class Evaluator:
             noted = self.code.kept if where == "lasting" else self.code.carried
             noted.add(self.driver.members.named(view, named))
         put = "" if where == "lasting" else where
+        # Where the others lie nobody asks, and in each turn of a loop that can be elsewhere.
+        lies = () if put or at is None else at
         self.state = self.frame.mark(
-            kept, Kind.STORE, target, handle=value.id, text=text, known=facts, put=put, at=at or ()
+            kept, Kind.STORE, target, handle=value.id, text=text, known=facts, put=put, at=lies
         )
 
-    def _listed(self, at: Location, one: Initializer) -> None:
+    def _listed(self, at: Location, one: Initializer, kind: CType | None) -> None:
+        """Make a struct, or an array, of an initializer list; what it does not name is 0."""
+        is_struct = kind is not None and not kind.pointers
+        self.state = self.state.zeroed(at, self.frame.truth(False, one) if is_struct else None)
+        self._filled(at, one, kind)
+
+    def _filled(self, at: Location, one: Initializer, kind: CType | None) -> None:
         """Store an initializer list's values in the members that they are for."""
-        self.state = self.state.stored(at, Struct(("zeroed",)))
+        types, path = self.driver.reader.types, self.frame.view.path
+        shared = self._overlapping(kind) if one.union and kind is not None else ()
         # A long table is mostly numbers: they are put in together, not each in a state of its own.
         numbers: dict[Location, Value] = {}
         for name, value in one.items:
-            inner = self._item(at, name)
+            inner = at if name in shared else self._item(at, name)
             if isinstance(value, Literal) and not value.is_text:
                 numbers[inner] = self._literal(value)
                 continue
             self.state, numbers = self.state.holding(numbers), {}
             if isinstance(value, Initializer):
-                self._listed(inner, value)
+                self._filled(inner, value, types.field(kind, name, path))
             else:
                 # A member's initializer can't leave the stack: the literal itself is a local.
-                made = self.value(value)
-                if isinstance(made, Handle) and one.union:
-                    inner = at
-                self.state = self.state.stored(inner, made)
+                self.state = self.state.stored(inner, self.value(value))
         self.state = self.state.holding(numbers)
 
     def _item(self, at: Location, name: str) -> Location:

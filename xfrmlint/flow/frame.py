@@ -23,7 +23,15 @@ from xfrmlint.c.syntax import (
 )
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
-from xfrmlint.flow.arithmetic import fitted, is_error_number, numbered, refitted, sa_at
+from xfrmlint.flow.arithmetic import (
+    fitted,
+    is_error_number,
+    is_none,
+    lost_number,
+    numbered,
+    refitted,
+    sa_at,
+)
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.relevance import Body
@@ -336,6 +344,17 @@ class Frame:
             asked = self.code.resolves and (named or one.text in self.body.pointers)
             self.body.apart[key] = elements.others_than(self.view, one) if asked else ()
         return self.body.apart[key]
+
+    def shifted(self, handle: Handle, kind: CType | None, member: str) -> Handle:
+        """Return the address of a member of what a handle leads to, or of what that is a member of.
+
+        Where there is no handle it is NULL only if the member comes first.
+        """
+        types, path = self.driver.reader.types, self.view.path
+        begins = types.begins_with(kind, member, path) if kind and is_none(handle) else None
+        if begins is None:
+            return lost_number(handle)
+        return handle if begins else Handle(handle.id, Form.FULL, None)
 
     def standing_in(self, value: Value, handle: Value, state: State, chosen: bool = False) -> Value:
         """Return what is put in a handle's place where it is 0, as a number made from it.

@@ -1,6 +1,7 @@
 """A driver's paths: from each of its datapath entries, the events of every way through."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import NamedTuple, TypeVar
 
 from xfrmlint.c.graph import Does
@@ -362,22 +363,21 @@ def _settled(state: State) -> list[Mark]:
     found: list[Mark] = []
     later: list[Mark] = []
     used: set[HandleId] = set()
-    last = {m.handle: (at, m) for at, m in enumerate(trail) if m.kind is Kind.TEST}
     for at, mark in enumerate(trail):
         if mark.handle is not None and mark.kind in (*_MAKING, Kind.TEST):
             used.discard(mark.handle)
         if mark.kind is Kind.USE and mark.handle in used:
             continue
-        test = last.get(mark.handle)
-        tests = [test[1]] if test is not None and test[0] > at else []
-        if mark.kind is Kind.STORE and not mark.known and tests and not tests[-1].nonzero:
+        stores = bool(mark.put) or mark.kind is Kind.STORE
+        test = _last_test(trail[at + 1 :], mark.handle) if stores else None
+        if mark.kind is Kind.STORE and not mark.known and test is not None and not test.nonzero:
             # There was none.
             mark = mark._replace(known="zero")
         if not mark.put:
             found.append(mark)
             continue
         if mark.put == "packet":
-            if not tests and not mark.known:
+            if test is None and not mark.known:
                 why = "a handle goes with the packet without a test"
                 later.append(mark._replace(kind=Kind.CUT, handle=None, text=why))
         elif mark.put.startswith(OPEN):
@@ -385,10 +385,10 @@ def _settled(state: State) -> list[Mark]:
                 why = f"whether what is {mark.text} outlives the packet is not known: "
                 why += mark.put.removeprefix(OPEN)
                 later.append(mark._replace(kind=Kind.CUT, handle=None, text=why))
-        elif not tests:
+        elif test is None:
             found.append(mark._replace(kind=Kind.USE))
             used.update([mark.handle] if mark.handle is not None else [])
-        elif tests[-1].nonzero:
+        elif test.nonzero:
             later.append(mark._replace(kind=Kind.USE, known="nonzero"))
     return found + later
 
@@ -400,3 +400,10 @@ def _unless_cleared(mark: Mark, state: State) -> Mark:
     # Of a table or a list another element can have been.
     sure = {"[]", "container"}.isdisjoint(mark.at)
     return mark._replace(put="packet" if sure else f"{OPEN}one like it is cleared")
+
+
+def _last_test(trail: Sequence[Mark], handle: HandleId | None) -> Mark | None:
+    """Return the last test of a handle, before another one is got by the same call."""
+    own = (mark for mark in trail if mark.handle == handle)
+    tests = [m for m in takewhile(lambda m: m.kind not in _MAKING, own) if m.kind is Kind.TEST]
+    return tests[-1] if tests else None

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
-from xfrmlint.c.integers import BOOL, IntType
+from xfrmlint.c.integers import BOOL, COMPARISONS, IntType
 from xfrmlint.c.lower import Lowered
 from xfrmlint.c.syntax import (
     Address,
@@ -75,8 +75,8 @@ class Seeds:
     words: names that stand for one (functions on the way, members). members: those that hold one.
     returning: functions, and pointers to them, that return one. filling: those that put one where
     argument N points. moving: functions that can give a packet another device. named: the
-    members of xso that name a net_device. clearing: functions that make a
-    member 0, or (without its name) all of something.
+    members of xso that name a net_device. clearing: functions that make a member 0, or (without its
+    name) all of something. flags: members that are said to be so, or not.
     """
 
     words: frozenset[str]
@@ -86,6 +86,7 @@ class Seeds:
     named: frozenset[str] = frozenset()
     moving: frozenset[str] = frozenset()
     clearing: frozenset[tuple[str, str]] = frozenset()
+    flags: frozenset[str] = frozenset()
 
 
 class Carried(NamedTuple):
@@ -142,7 +143,8 @@ class _Names(NamedTuple):
     """A step's names: all, variables it assigns or takes the address of, members it assigns.
 
     through: those variables through which it stores, as they point. constant: those that it makes
-    constants. changed: those that it computes with: f in f |= x.
+    constants. changed: those that it computes with: f in f |= x. said: members that it makes a
+    constant, or a condition's truth.
     """
 
     words: frozenset[str]
@@ -152,6 +154,7 @@ class _Names(NamedTuple):
     through: frozenset[str]
     constant: frozenset[str]
     changed: frozenset[str]
+    said: frozenset[str]
 
     def ends(self, name: str) -> bool:
         """Tell whether nothing is left of what a variable was before."""
@@ -364,6 +367,15 @@ class Body:
             # What is handed out beside a handle, an error's number say, decides at the caller's.
             parameters = frozenset(self.view.parameters)
             matters |= {i for i, text in enumerate(self.names) if text.through & parameters}
+            # So does a flag that is put beside one in a caller's struct.
+            filled = parameters & {
+                root_of(one.target).text
+                for i in first
+                for one in (self.pairs(i) if self.names[i].members & carried.members else ())
+                if isinstance(one, Assignment)
+            }
+            beside = {i for name in filled for i in self.naming.get(name, ())}
+            matters |= {i for i in beside if not self.names[i].members - seeds.flags}
         # What a call on the way returned decides where the path goes.
         results = set().union(*(self.names[i].assigned | self.names[i].taken for i in matters))
         begun = first | self._spread(results)
@@ -614,10 +626,11 @@ def _stored(part: Expression) -> Iterator[tuple[str, str]]:
     if isinstance(target, Member):
         # A member by the name of a variable is another thing.
         yield "members", target.name
-        of = target.of
-        if target.arrow and isinstance(of, Name) and value and _CONSTANT.fullmatch(value.text):
+        if value and _is_said(value):
+            yield "said", target.name
+        if (name := _pointer_of(target)) and value and _CONSTANT.fullmatch(value.text):
             # What becomes of the packet: ctx->err = -ENOENT.
-            yield "through", of.name
+            yield "through", name
     if isinstance(target, Deref) and isinstance(target.of, Name):
         target = target.of
         yield "through", target.name
@@ -628,6 +641,19 @@ def _stored(part: Expression) -> Iterator[tuple[str, str]]:
             yield "changed", target.name
         elif value and not isinstance(whole, Index) and _CONSTANT.fullmatch(value.text):
             yield "constant", target.name
+
+
+def _is_said(one: Expression) -> bool:
+    """Tell whether a value is a constant or a condition's: !x, x != y, x && y."""
+    asks = isinstance(one, Unary | Binary) and one.operator in (*COMPARISONS, "!", "&&", "||")
+    return asks or _CONSTANT.fullmatch(one.text) is not None
+
+
+def _pointer_of(one: Member) -> str:
+    """Return the variable that points to the struct in which a member lies, if one does."""
+    while isinstance(one.of, Member) and not one.arrow:
+        one = one.of
+    return one.of.name if one.arrow and isinstance(one.of, Name) else ""
 
 
 def _taken(one: Address) -> str:

@@ -55,6 +55,8 @@ class Field(NamedTuple):
 
 # Private data in one list with the device's own.
 NEIGHBOUR: Location = ("other", str(Device.UNKNOWN))
+# Ends the location of what a struct's members hold in which nothing was stored.
+REST = "="
 # Begins the location of what was allocated on a way.
 MADE = "made"
 # Of a packet that was kept before anybody has given it a device.
@@ -242,8 +244,8 @@ class Mark(NamedTuple):
 
     known: zero, nonzero, compared (with something that may exclude 0) or empty. put: a STORE into
     memory of unknown lifetime: a use, unless a later test excludes 0; OPEN and why: a doubt. at:
-    where a STORE puts it. named: of a RESOLVE. member: the driver's member that the device of a
-    RESOLVE is kept in.
+    where a STORE that outlives the packet puts it. named: of a RESOLVE. member: the driver's member
+    that the device of a RESOLVE is kept in.
     """
 
     kind: Kind
@@ -362,6 +364,20 @@ class State:
         else:
             memory[at] = UNKNOWN
         return replace(self, memory=memory)
+
+    def zeroed(self, at: Location, zero: Value | None) -> "State":
+        """Return the state in which nothing but zeroes lies somewhere. zero: one, of a struct."""
+        made = self.stored(at, Struct(("zeroed",)))
+        return made.holding({(*at, REST): zero}) if zero is not None else made
+
+    def rest(self, at: Location) -> Value:
+        """Return what a member holds in which nothing was stored since its struct was made."""
+        for end in range(len(at) - 1, 0, -1):
+            if not at[end].isidentifier() or at[:end] in self.memory:
+                break
+            if (*at[:end], REST) in self.memory:
+                return self.memory[*at[:end], REST]
+        return UNKNOWN
 
     def holding(self, values: Mapping[Location, Value]) -> "State":
         """Return the state with values at locations under which nothing else is held."""
