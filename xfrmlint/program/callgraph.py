@@ -60,13 +60,15 @@ class Incoming(NamedTuple):
     """All ways into a function; `doubts` are uses that could not be followed.
 
     No way and no doubt: its name stands nowhere else. complete: nobody else can be meant by those
-    who name it.
+    who name it. inner: where functions call it, or pass it on, that it is passed to; the edge is
+    that of who names it.
     """
 
     edges: tuple[Edge, ...]
     entries: tuple[Entry, ...]
     doubts: tuple[tuple[Place, str], ...]
     complete: bool
+    inner: tuple[tuple[FunctionName, Place], ...] = ()
 
 
 class Filled(NamedTuple):
@@ -410,6 +412,7 @@ class _Collector:
         self.edges: dict[tuple[FunctionName, Place], Edge] = {}
         self.entries: dict[Entry, None] = {}
         self.doubts: dict[tuple[Place, str], None] = {}
+        self.inner: dict[tuple[FunctionName, Place], None] = {}
         self.seen: set[object] = set()
         self.calls: list[tuple[View, Node]] = []
         self.doors: list[Use] = []
@@ -417,7 +420,11 @@ class _Collector:
     def result(self) -> Incoming:
         complete = self.function not in self.graph.torn
         return Incoming(
-            tuple(self.edges.values()), tuple(self.entries), tuple(self.doubts), complete
+            tuple(self.edges.values()),
+            tuple(self.entries),
+            tuple(self.doubts),
+            complete,
+            tuple(self.inner),
         )
 
     def collect(self) -> None:
@@ -497,6 +504,7 @@ class _Collector:
         self.seen.add(mark)
         if use.kind == "called":
             self.called(giver or use, step.via)
+            self.passed_to(step)
             call = around(use.at, "call_expression")
             if call is not None:
                 self.calls.append((use.view, call))
@@ -525,6 +533,12 @@ class _Collector:
             via = "header inline"
         self.edges.setdefault((caller, place), Edge(caller, place, via))
 
+    def passed_to(self, step: Step) -> None:
+        """Note the function in which a parameter is used that the address was passed as."""
+        use = step.use
+        if step.giver is not None and use.view.kind == "function":
+            self.inner[self.graph.known(use.view), use.view.place(use.at.start_byte)] = None
+
     def argument(self, step: Step) -> None:
         use = step.use
         if use.callee is not None and use.callee.type != "identifier":
@@ -537,7 +551,10 @@ class _Collector:
         if use.view.local(use.name, use.at.start_byte) is not None:
             self.through_pointer(use)
             return
-        if self.onward(step) is None:
+        further = self.onward(step)
+        if further:
+            self.passed_to(step)
+        if further is None:
             self.entry(registered_door(use.name, self.takes()), use, step.via)
 
     def through_pointer(self, use: Use) -> None:
