@@ -84,6 +84,18 @@ void port_offers(struct net_device *dev, int i)
 		dev->xfrmdev_ops = &example_xfrmdev_ops;
 }
 """
+MANY = """
+struct box { struct card card[2]; int n; };
+static struct card example_cards[2];
+int cards_probe(struct box *box)
+{
+	struct card *card = box->card;
+	int i;
+
+	MADE
+	return 0;
+}
+"""
 OTHERS = "void *port_load(struct card *card)\n{\n\treturn port_create(card, 1);\n}\n"
 
 
@@ -123,6 +135,33 @@ def test_what_devices_have_in_common_is_no_ones_own(
     body = f"struct port *o = netdev_priv(dev);\n\n\th = xfrm_dev_state_lower_handle(x, {asked});"
     text = driver(CARD.replace("MORE", more) + made, f"{body}\n\t{TESTED}")
     report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == "another")
+    reasons = [row.reason for row in report.unknown]
+    assert any(reason.startswith(NOT_KNOWN) for reason in reasons) == (whose == "open")
+
+
+@pytest.mark.parametrize(
+    ("made", "whose"),
+    [
+        ("for (i = 0; i < 2; i++) port_create(&example_cards[i], i);", "own"),
+        ("for (i = 0; i < 2; i++) port_create(example_cards + i, i);", "own"),
+        ("for (i = 0; i < 2; i++) port_create(&box->card[i], i);", "own"),
+        ("for (i = 0; i < 2; i++) port_create(card++, i);", "own"),
+        ("while (i--) port_create(&card[i], 0);", "own"),
+        ("port_create(&example_cards[0], 0); port_create(&example_cards[1], 1);", "open"),
+        ("for (i = 0; i < 2; i++) port_create(&example_cards[0], i);", "another"),
+        ("for (i = 0; i < 2; i++) port_create(example_cards, i);", "another"),
+        ("for (i = 0; i < 2; i++) port_create(&box->card[box->n], i);", "another"),
+        ("for (i = 0; i < 2; i++) { box->n++; port_create(box->card, i); }", "another"),
+        ("for (i = 0; i < 2; i++) port_create(card, i);", "another"),
+        ("port_create(&example_cards[0], 0); port_create(&example_cards[0], 1);", "another"),
+    ],
+)
+def test_of_several_cards_one_can_be_each_ones_own(made: str, whose: str) -> None:
+    card = CARD.replace("MORE", "card->netdev = dev;") + MANY.replace("MADE", made)
+    asks = "h = xfrm_dev_state_lower_handle(x, o->card->netdev);"
+    body = f"struct port *o = netdev_priv(dev);\n\n\t{asks}"
+    report = BASE.check_example(driver(card, f"{body}\n\t{TESTED}"))
     assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == "another")
     reasons = [row.reason for row in report.unknown]
     assert any(reason.startswith(NOT_KNOWN) for reason in reasons) == (whose == "open")
