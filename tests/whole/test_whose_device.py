@@ -167,6 +167,55 @@ def test_of_several_cards_one_can_be_each_ones_own(made: str, whose: str) -> Non
     assert any(reason.startswith(NOT_KNOWN) for reason in reasons) == (whose == "open")
 
 
+YOKE = """
+struct yoke { struct net_device *own, *other; struct yoke *twin; };
+int yoke_pair(struct net_device *dev, struct net_device *conduit)
+{
+	struct yoke *y = netdev_priv(dev);
+
+	y->own = dev;
+	y->other = conduit;
+	y->twin = netdev_priv(conduit);
+	return register_netdev(dev);
+}
+"""
+ALONE = """
+int yoke_alone(struct net_device *dev, int n)
+{
+	struct yoke *y = netdev_priv(dev);
+
+	y->other = STORED;
+	return CALLED;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "stored", "called", "types", "why"),
+    [
+        ("y->own", "", "", [], ""),
+        ("y->other", "", "", ["WRONG_LOWER_DEV"], ""),
+        ("(skb->dev = y->other, skb->dev)", "", "", ["WRONG_LOWER_DEV"], ""),
+        # It can be the device at work again.
+        ("y->twin->other", "", "", [], "struct yoke.other holds another device"),
+        ("y->other", "dev", "0", [], "struct yoke.other holds another device, too"),
+        ("y->other", "vendor_find(n)", "0", [], "struct yoke.other holds another device"),
+        ("y->other", "NULL", "yoke_pair(dev, dev)", [], ""),
+        ("y->other", "NULL", "yoke_pair(dev, vendor_find(n))", [], "n) comes from is not known"),
+    ],
+)
+def test_the_second_device_that_a_set_up_is_given_is_another(
+    asked: str, stored: str, called: str, types: list[str], why: str
+) -> None:
+    alone = ALONE.replace("STORED", stored).replace("CALLED", called) if stored else ""
+    body = f"struct yoke *y = netdev_priv(dev);\n\n\th = xfrm_dev_state_lower_handle(x, {asked});"
+    report = BASE.check_example(driver(YOKE + alone, f"{body}\n\t{TESTED}"))
+    assert [f.type for f in report.findings] == types
+    reasons = [row.reason for row in report.unknown if row.reason.startswith(NOT_KNOWN)]
+    assert len(reasons) == bool(why)
+    assert [reason for reason in reasons if not reason.endswith(why)] == []
+
+
 GOT = """
 struct device { struct device *parent; };
 struct platform_device { int id; struct device dev; };
