@@ -1879,6 +1879,58 @@ def test_a_handle_through_a_pointer_that_leads_nowhere_is_said() -> None:
     assert [doubt.reason for doubt in found.doubts] == [reason]
 
 
+PASSED = """
+typedef unsigned long (*get_t)(struct xfrm_state *x, struct net_device *dev);
+static unsigned long none(struct xfrm_state *x, struct net_device *dev) { return dev->mtu; }
+static unsigned long own(struct xfrm_state *x, struct net_device *dev)
+{ return xfrm_dev_state_lower_handle(x, dev); }
+static unsigned long wrong(struct xfrm_state *x, struct net_device *dev)
+{ return xfrm_dev_state_lower_handle(x, x->xso.dev); }
+static __always_inline void send(struct sk_buff *skb, struct net_device *dev, get_t get, int n)
+{
+	unsigned long h = get(xfrm_input_state(skb), dev);
+
+	if (h || !n) give(h);
+}
+static void onward(struct sk_buff *skb, struct net_device *dev, get_t get)
+{ send(skb, dev, get, 1); }
+"""
+OTHER_ENTRY = """
+static netdev_tx_t other_tx(struct sk_buff *skb, struct net_device *dev)
+{ %s return NETDEV_TX_OK; }
+static const struct net_device_ops other_netdev = { .ndo_start_xmit = other_tx };
+"""
+
+
+@pytest.mark.parametrize(
+    ("statements", "other", "wanted"),
+    [
+        pytest.param("send(skb, dev, own, 1);", "", TESTED, id="tested where it is called"),
+        pytest.param("onward(skb, dev, own);", "", TESTED, id="passed on"),
+        pytest.param(
+            "send(skb, dev, own, 1);", "send(skb, dev, none, 0);", TESTED, id="none by another"
+        ),
+        pytest.param(
+            "send(skb, dev, own, 0);", "",
+            {"ask, 0, use given to give()", "ask, !0, use given to give()"}, id="not tested",
+        ),
+        pytest.param(
+            "onward(skb, dev, own);", "onward(skb, dev, wrong);",
+            TESTED | {one.replace("ask", "ask(xso.dev)") for one in TESTED}, id="wrong by another",
+        ),
+    ],
+)  # fmt: skip
+def test_a_function_that_is_passed_is_followed(
+    statements: str, other: str, wanted: set[str]
+) -> None:
+    files = driver(statements, PASSED + (OTHER_ENTRY % other if other else ""))
+    found = traced(files)
+    assert {said(path.events) for path in found.paths} - {""} == wanted
+    assert not found.doubts
+    # Each is followed behind those alone that pass it.
+    assert all("wrong" not in str(p.events) for p in found.paths if p.function.name == "tx")
+
+
 @pytest.mark.parametrize(
     ("asked", "on"),
     [

@@ -41,6 +41,12 @@ def sites(analysis: Analysis) -> list[str]:
     return found
 
 
+def modes(text: str) -> list[str]:
+    """Return how each site uses its field, and whether it clears it."""
+    found = [site for site in analysed(text).sites if site.role == "lower"]
+    return [site.access + " 0" * site.cleared for site in found]
+
+
 def unknown(analysis: Analysis) -> list[str]:
     _, rows = analysis.store.query("SELECT reason FROM unknown ORDER BY path, line")
     return [row["reason"] for row in rows]
@@ -370,6 +376,56 @@ struct foo {
 def test_accesses(statements: str, wanted: list[str]) -> None:
     outside = "struct own { int a; };\nstatic struct xfrm_state *y;\nvoid g();\n"
     assert accesses(statements, outside) == wanted
+
+
+@pytest.mark.parametrize(
+    ("uses", "wanted"),
+    [
+        pytest.param("", ["read"], id="nobody's"),
+        pytest.param("*slot(x) = 1;", ["write"], id="written"),
+        pytest.param("*slot(x) = 0;", ["write 0"], id="cleared"),
+        pytest.param("*slot(x) = 1; WRITE_ONCE(*slot(x), 0);", ["write 0"], id="both"),
+        pytest.param("*slot(x) = 1; g(*slot(x));", ["read"], id="read, too"),
+        pytest.param("unsigned long *h = slot(x);\n*h = 0;", ["write 0"], id="kept"),
+        pytest.param("put(slot(x), 1);", ["write"], id="given on"),
+        pytest.param("*again(x) = 1;", ["write"], id="returned again"),
+        pytest.param("*mine(x) = 1;", ["read"], id="by itself"),
+        pytest.param("g(slot);", ["read"], id="its address"),
+    ],
+)
+def test_returned_address(uses: str, wanted: list[str]) -> None:
+    text = (
+        "unsigned long *slot(struct xfrm_state *x)\n{\n\treturn &x->xso.offload_handle;\n}\n"
+        "static void put(unsigned long *h, unsigned long n) { *h = n; }\n"
+    )
+    if "again" in uses:
+        text += "static unsigned long *again(struct xfrm_state *x) { return slot(x); }\n"
+    if "mine" in uses:
+        text += "unsigned long *mine(struct xfrm_state *x) { return mine(x) ?: slot(x); }\n"
+    assert modes(f"{text}void g();\nvoid f(struct xfrm_state *x)\n{{\n{uses}\n}}\n") == wanted
+
+
+@pytest.mark.parametrize(
+    ("statements", "wanted"),
+    [
+        pytest.param("*h = 0;", ["write 0"], id="stored"),
+        pytest.param("WRITE_ONCE(*h, 0);", ["write 0"], id="WRITE_ONCE"),
+        pytest.param("*h = 0;\n*h = x->id.spi;", ["write"], id="another number behind it"),
+        pytest.param("*h |= 0;", ["readwrite"], id="or"),
+        pytest.param("g(*h); *h = 0;", ["readwrite"], id="read before"),
+        pytest.param("zero(h);", ["write 0"], id="by a function"),
+        pytest.param("if (x) zero(h);\nelse *h = 1;", ["write"], id="or another number"),
+        pytest.param("set(h, 1);", ["write"], id="by a function, to what it is given"),
+    ],
+)
+def test_cleared_through_a_pointer(statements: str, wanted: list[str]) -> None:
+    text = (
+        "static void zero(unsigned long *h) { *h = 0; }\n"
+        "static void set(unsigned long *h, unsigned long n) { if (n) *h = n; else zero(h); }\n"
+        "void g();\nvoid f(struct xfrm_state *x)\n{\n"
+        f"unsigned long *h = &x->xso.offload_handle;\n{statements}\n}}\n"
+    )
+    assert modes(text) == wanted
 
 
 @pytest.mark.parametrize(

@@ -870,6 +870,50 @@ def test_another_module(files: Mapping[str, str], wanted: list[str]) -> None:
     assert [line for line in found if not line.startswith("control: ")] == wanted
 
 
+EXPORTS = "#define EXPORT_SYMBOL_GPL(symbol)\n"
+OF_ALL = "include/linux/target.h"
+INLINE = """\
+int target(struct xfrm_state *x);
+static inline int target_of(struct xfrm_state *x) { return target(x); }
+"""
+AWAY = "drivers/net/away/away.c"
+BY_HEADER = f"{HEAD}#include <linux/target.h>\n{XMIT}\treturn target_of(0);\n}}\n{NDO}"
+DIRECTLY = BY_HEADER.replace("target_of", "target")
+GIVEN = f"{HEAD}{EXPORTS}{EXPORTED}"
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted", "context"),
+    [
+        pytest.param({FOO: GIVEN}, [], "unknown", id="nobody"),
+        pytest.param({FOO: GIVEN, OF_ALL: INLINE}, [], "unknown", id="an inline that nobody calls"),
+        pytest.param(
+            {FOO: GIVEN, OF_ALL: INLINE, AWAY: BY_HEADER},
+            [f"{TX} -header inline-> target_of > target"], "datapath", id="an inline",
+        ),
+        pytest.param(
+            {FOO: GIVEN, OF_ALL: INLINE, AWAY: DIRECTLY}, [f"{TX} > target"], "datapath",
+            id="another folder's",
+        ),
+        pytest.param(
+            {FOO: GIVEN, OF_ALL: INLINE, AWAY: BY_HEADER.replace("<linux/target.h>", '"target.h"')},
+            [], "unknown", id="an inline of another header",
+        ),
+        pytest.param(
+            {FOO: GIVEN, AWAY: f"{HEAD}{TARGET}{XMIT}\treturn target(0);\n}}\n{NDO}"},
+            [], "unknown", id="one of its own",
+        ),
+        pytest.param({FOO: HEAD + GLOBAL, AWAY: DIRECTLY}, [], "unknown", id="not exported"),
+    ],
+)  # fmt: skip
+def test_who_lies_elsewhere_calls_what_is_exported(
+    files: dict[str, str], wanted: list[str], context: str
+) -> None:
+    _, found = reach({BAR: "", HEADER: "", AWAY: HEAD, OF_ALL: "", **files})
+    assert chains(found) == wanted
+    assert found.context == context
+
+
 ULD = """\
 struct uld_info { int (*tx)(struct sk_buff *skb, struct net_device *dev); int (*ctl)(void); };
 struct adapter { struct uld_info uld[4]; };

@@ -84,6 +84,18 @@ void port_offers(struct net_device *dev, int i)
 		dev->xfrmdev_ops = &example_xfrmdev_ops;
 }
 """
+MANY = """
+struct box { struct card card[2]; int n; };
+static struct card example_cards[2];
+int cards_probe(struct box *box)
+{
+	struct card *card = box->card;
+	int i;
+
+	MADE
+	return 0;
+}
+"""
 OTHERS = "void *port_load(struct card *card)\n{\n\treturn port_create(card, 1);\n}\n"
 
 
@@ -126,6 +138,82 @@ def test_what_devices_have_in_common_is_no_ones_own(
     assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == "another")
     reasons = [row.reason for row in report.unknown]
     assert any(reason.startswith(NOT_KNOWN) for reason in reasons) == (whose == "open")
+
+
+@pytest.mark.parametrize(
+    ("made", "whose"),
+    [
+        ("for (i = 0; i < 2; i++) port_create(&example_cards[i], i);", "own"),
+        ("for (i = 0; i < 2; i++) port_create(example_cards + i, i);", "own"),
+        ("for (i = 0; i < 2; i++) port_create(&box->card[i], i);", "own"),
+        ("for (i = 0; i < 2; i++) port_create(card++, i);", "own"),
+        ("while (i--) port_create(&card[i], 0);", "own"),
+        ("port_create(&example_cards[0], 0); port_create(&example_cards[1], 1);", "open"),
+        ("for (i = 0; i < 2; i++) port_create(&example_cards[0], i);", "another"),
+        ("for (i = 0; i < 2; i++) port_create(example_cards, i);", "another"),
+        ("for (i = 0; i < 2; i++) port_create(&box->card[box->n], i);", "another"),
+        ("for (i = 0; i < 2; i++) { box->n++; port_create(box->card, i); }", "another"),
+        ("for (i = 0; i < 2; i++) port_create(card, i);", "another"),
+        ("port_create(&example_cards[0], 0); port_create(&example_cards[0], 1);", "another"),
+    ],
+)
+def test_of_several_cards_one_can_be_each_ones_own(made: str, whose: str) -> None:
+    card = CARD.replace("MORE", "card->netdev = dev;") + MANY.replace("MADE", made)
+    asks = "h = xfrm_dev_state_lower_handle(x, o->card->netdev);"
+    body = f"struct port *o = netdev_priv(dev);\n\n\t{asks}"
+    report = BASE.check_example(driver(card, f"{body}\n\t{TESTED}"))
+    assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == "another")
+    reasons = [row.reason for row in report.unknown]
+    assert any(reason.startswith(NOT_KNOWN) for reason in reasons) == (whose == "open")
+
+
+YOKE = """
+struct yoke { struct net_device *own, *other; struct yoke *twin; };
+int yoke_pair(struct net_device *dev, struct net_device *conduit)
+{
+	struct yoke *y = netdev_priv(dev);
+
+	y->own = dev;
+	y->other = conduit;
+	y->twin = netdev_priv(conduit);
+	return register_netdev(dev);
+}
+"""
+ALONE = """
+int yoke_alone(struct net_device *dev, int n)
+{
+	struct yoke *y = netdev_priv(dev);
+
+	y->other = STORED;
+	return CALLED;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "stored", "called", "types", "why"),
+    [
+        ("y->own", "", "", [], ""),
+        ("y->other", "", "", ["WRONG_LOWER_DEV"], ""),
+        ("(skb->dev = y->other, skb->dev)", "", "", ["WRONG_LOWER_DEV"], ""),
+        # It can be the device at work again.
+        ("y->twin->other", "", "", [], "struct yoke.other holds another device"),
+        ("y->other", "dev", "0", [], "struct yoke.other holds another device, too"),
+        ("y->other", "vendor_find(n)", "0", [], "struct yoke.other holds another device"),
+        ("y->other", "NULL", "yoke_pair(dev, dev)", [], ""),
+        ("y->other", "NULL", "yoke_pair(dev, vendor_find(n))", [], "n) comes from is not known"),
+    ],
+)
+def test_the_second_device_that_a_set_up_is_given_is_another(
+    asked: str, stored: str, called: str, types: list[str], why: str
+) -> None:
+    alone = ALONE.replace("STORED", stored).replace("CALLED", called) if stored else ""
+    body = f"struct yoke *y = netdev_priv(dev);\n\n\th = xfrm_dev_state_lower_handle(x, {asked});"
+    report = BASE.check_example(driver(YOKE + alone, f"{body}\n\t{TESTED}"))
+    assert [f.type for f in report.findings] == types
+    reasons = [row.reason for row in report.unknown if row.reason.startswith(NOT_KNOWN)]
+    assert len(reasons) == bool(why)
+    assert [reason for reason in reasons if not reason.endswith(why)] == []
 
 
 GOT = """

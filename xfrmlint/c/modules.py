@@ -259,6 +259,13 @@ class Universe:
         word = name.encode("ascii", "replace")
         return [u for u in candidates if word in self.corpus.data(u)]
 
+    def given_to_all(self, name: str, path: str, static: bool) -> bool:
+        """Tell whether any driver can call a function: an exported one, or a header's inline."""
+        if path.startswith("include/"):
+            return static and path not in self.shared
+        exports = _EXPORT.findall(self.corpus.data(path))
+        return not static and name.encode("utf-8", "surrogateescape") in exports
+
 
 def _last(written: bytes) -> str:
     """Return the last name of a path in an #include line."""

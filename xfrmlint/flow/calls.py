@@ -99,12 +99,16 @@ class Calls:
             return [(evaluator.state, value)]
         if len(call.arguments) == self.driver.contract.arity and self._asks(frame, call):
             return self._resolve(evaluator, call)
+        called: Value = UNKNOWN
         if not isinstance(call.callee, Name) or not call.name:
             # What a plain function's name stands for is asked of nobody.
-            evaluator.value(call.callee)
+            called = evaluator.value(call.callee)
         values = evaluator.all(call.arguments)
         after = evaluator.state
         targets = self._targets(frame, call)
+        if isinstance(called, Constant) and called.zero is False:
+            named = [one for one in targets if one.name == called.text]
+            targets = named or self.driver.own(called.text, frame.view.path)
         matters = any(holds(v, after) for v in values) or _is_wanted(frame, call)
         if not targets and matters and self._is_pointer(frame, call):
             targets = targets_of(self.driver.graph, frame.view, call.callee.node)

@@ -62,6 +62,8 @@ class Code:
         self.keepers = keepers
         self.asked = asked
         self.pointed: dict[tuple[str, str], list[tuple[Place, FunctionName]]] = {}
+        # Whether a function on the way is passed to who calls it.
+        self.passes = False
         self._slices: dict[tuple[int, frozenset[str]], Slice] = {}
         self.kept: set[tuple[str, str]] = set()
         self.carried: set[tuple[str, str]] = set()
@@ -109,10 +111,13 @@ class Code:
         called: dict[FunctionName, set[str]] = {}
         for function in sorted(self.driver.reached):
             called[function] = {function.name}
-            for edge in self.driver.graph.incoming(function).edges:
-                key = (edge.caller.path, edge.caller.name)
-                self.pointed.setdefault(key, []).append((edge.place, function))
-                called[function].update(self._word_at(edge.place))
+            incoming = self.driver.graph.incoming(function)
+            self.passes = self.passes or bool(incoming.inner)
+            edges = ((edge.caller, edge.place) for edge in incoming.edges)
+            for caller, place in (*edges, *incoming.inner):
+                key = (caller.path, caller.name)
+                self.pointed.setdefault(key, []).append((place, function))
+                called[function].update(self._word_at(place))
             words |= called[function]
         members = {handle} | {field for _, field in self.keepers}
         named = frozenset((contract.word(OWNER), contract.word(PINNED))) - {""}

@@ -27,6 +27,7 @@ _DEVICES = {
     Whose.OWNER: Device.SAVED,
     Whose.STATE: Device.SAVED,
     Whose.OWN: Device.OWN,
+    Whose.PAIRED: Device.UNKNOWN,
     Whose.PEER: Device.SAVED,
     Whose.ANY: Device.SAVED,
     Whose.DUMMY: Device.DUMMY,
@@ -126,9 +127,15 @@ class Members:
             for one in found.whose
         }
         others = sorted(whose - {Whose.OWN})
+        direct = member.near == member.field and not member.shared
+        if whose == {Whose.PAIRED} and direct and not found.why:
+            # Behind a pointer it can be the pair's pair.
+            return Device.SAVED, ""
         if others:
-            why = f"{member.struct}.{member.field} holds another device, too"
-            return _DEVICES[others[0]], "" if others[0] is not Whose.OTHER else why
+            too = ", too" if len(whose) > 1 else ""
+            why = f"{member.struct}.{member.field} holds another device{too}"
+            said = others[0] in (Whose.OTHER, Whose.PAIRED)
+            return _DEVICES[others[0]], why if said else ""
         if whose and not found.why:
             if member.fixed.startswith(OPEN):
                 return Device.UNKNOWN, member.fixed.removeprefix(OPEN)

@@ -162,6 +162,8 @@ class Evaluator:
         known = one.name in _TRUTHS or one.name in structs.ENUMERATORS
         if not known and self.driver.reader.types.variable(one.name, path) is not None:
             return self.load(("global", one.name), one)
+        if self.code.passes and self.driver.own(one.name, path):
+            return self.frame.constant(one.name, one, False)
         return self._constant(one.name, one) or UNKNOWN
 
     def _constant(self, name: str, one: Expression) -> Value | None:

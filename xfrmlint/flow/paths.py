@@ -74,6 +74,7 @@ _TOO_MANY_WAYS = "there are more ways through it than are looked into"
 def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
     """Follow the paths of one driver. sites: those of its datapath."""
     reached = frozenset(f for site in sites for f in site.reached.functions)
+    reached |= {inner for f in reached for inner, _ in graph.incoming(f).inner}
     doors = [
         _Start(entry.via == _TABLE, function, entry.name)
         for entry, function in sorted({door for site in sites for door in site.reached.doors})

@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -24,6 +25,8 @@ _OFFSET = re.compile(rb"offsetof\s*\(\s*(?:struct\s+)?(\w+)\s*,\s*(?:\w+\s*\.\s*
 # Parentheses, casts and the like around a member.
 _MOST_AROUND = 200
 STATE, POLICY, OTHER, UNKNOWN = "state", "policy", "other", "unknown"
+# A write of nothing but 0 or NULL through a pointer.
+_CLEAR = "clear"
 
 
 class Access(NamedTuple):
@@ -157,7 +160,7 @@ class Accesses:
         if origin != STATE:
             return None
         mode, accessor = self._mode(view, parent)
-        if mode == "write" and self._in_copy(base, view):
+        if mode in ("write", _CLEAR) and self._in_copy(base, view):
             return None
         return self._made(view, node, self._struct_of(base, view), field, mode, accessor, by_name)
 
@@ -192,11 +195,11 @@ class Accesses:
             place,
             field,
             member,
-            mode,
+            "write" if mode == _CLEAR else mode,
             accessor,
             by_name,
             node.start_byte,
-            mode == "write" and _is_cleared(node),
+            mode == _CLEAR or (mode == "write" and _is_cleared(node)),
             view,
         )
 
@@ -299,10 +302,14 @@ class Accesses:
         kind = self.reader.types.of(node, view) if self.contract.parts else None
         return kind is not None and kind.base in self.contract.parts and not kind.pointers
 
-    def _mode(self, view: View, node: Node) -> tuple[str, str]:
-        """Return how an access expression is used (read, write, readwrite) and its RCU accessor."""
+    def _mode(
+        self, view: View, node: Node, address: bool = False, depth: int = 0
+    ) -> tuple[str, str]:
+        """Return how an access expression is used (read, write, readwrite) and its RCU accessor.
+
+        address: it is the member's address. depth: of the functions that return that.
+        """
         up = node
-        address = False
         steps = 0
         while up.parent is not None:
             parent = up.parent
@@ -356,22 +363,33 @@ class Accesses:
                 target = target.child_by_field_name("declarator")
             if target is not None and target.type == "identifier":
                 name = node_text(target)
-                return _mode_of_pointer(view, name), _accessor_of_pointer(view, name)
+                through = partial(self._through_pointer, view)
+                return _mode_of_pointer(view, name, through), _accessor_of_pointer(view, name)
+        if address and parent.type == "return_statement" and depth < _DEEPEST:
+            return self._through_result(view, depth), ""
         return "read", ""
+
+    def _through_result(self, view: View, depth: int) -> str:
+        """Return what all callers do through the address that a function returns, else a read."""
+        modes = set()
+        for where, passed in self.passed(view.function, 0):
+            given = given_to(passed)
+            mode = self._mode(where, given.call, True, depth + 1)[0] if given else "read"
+            modes.add(_CLEAR if given and mode == "write" and _is_cleared(given.call) else mode)
+        # Who returns a handle, and who clears it: whether these may, their ways say.
+        both = modes == {"write", _CLEAR}
+        return _CLEAR if both else modes.pop() if len(modes) == 1 else "read"
 
     def _through_pointer(self, view: View, name: str, position: int, depth: int = 0) -> str:
         """What a function of the driver does through its pointer parameter; a read if unknown."""
-
-        def onward(callee: str, at: int) -> str:
-            return self._through_pointer(view, callee, at, depth + 1)
-
+        onward = partial(self._through_pointer, view, depth=depth + 1)
         modes = set()
         for inner in self.reader.definitions(name, view.path) if depth < _DEEPEST else ():
             if position < len(inner.parameters):
                 modes.add(_mode_of_pointer(inner, inner.parameters[position], onward))
-        if not modes:
-            return "read"
-        return modes.pop() if len(modes) == 1 else "readwrite"
+        if modes == {"write", _CLEAR}:
+            return "write"
+        return modes.pop() if len(modes) == 1 else "readwrite" if modes else "read"
 
 
 def _is_cleared(node: Node) -> bool:
@@ -386,12 +404,12 @@ def _is_cleared(node: Node) -> bool:
 def _mode_of_pointer(
     view: View, name: str, onward: Callable[[str, int], str] = lambda callee, position: "read"
 ) -> str:
-    """What a function does through a pointer of its own: read, write or readwrite.
+    """What a function does through a pointer of its own: read, write, clear or readwrite.
 
     What is read behind a store is what was stored, as in `*slot = find(); set_bit(*slot, used);`.
     onward: what the function does to which the pointer is passed as its argument at a position.
     """
-    reads = writes = 0
+    reads = writes = clears = 0
     for node in sorted(view.occurrences(name), key=lambda one: one.start_byte):
         parent = node.parent
         if parent is None or parent.type in (
@@ -410,8 +428,10 @@ def _mode_of_pointer(
             left = outer.child_by_field_name("left") if outer is not None else None
             if outer is not None and outer.type == "assignment_expression" and _same(left, parent):
                 operator = outer.child_by_field_name("operator")
-                reads += operator is not None and operator.type != "=" and not writes
+                plain = operator is None or operator.type == "="
+                reads += not plain and not writes
                 writes += 1
+                clears += plain and _is_cleared(node)
                 continue
             if outer is not None and outer.type == "update_expression":
                 reads += not writes
@@ -419,15 +439,19 @@ def _mode_of_pointer(
                 continue
             if outer is not None and _filled_by(parent, False):
                 writes += 1
+                clears += _is_cleared(node)
                 continue
         if _filled_by(node, True):
             writes += 1
+            clears += _is_cleared(node)
             continue
         given = given_to(node)
         mode = onward(given.name, given.position) if given is not None else "read"
-        reads += mode != "write" and not (inside and writes)
+        reads += "read" in mode and not (inside and writes)
         writes += mode != "read"
-    return "readwrite" if reads and writes else "write" if writes else "read"
+        clears += mode == _CLEAR
+    written = _CLEAR if writes == clears else "write"
+    return "readwrite" if reads and writes else written if writes else "read"
 
 
 def _filled_by(node: Node, pointed: bool) -> bool:

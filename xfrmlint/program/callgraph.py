@@ -60,13 +60,15 @@ class Incoming(NamedTuple):
     """All ways into a function; `doubts` are uses that could not be followed.
 
     No way and no doubt: its name stands nowhere else. complete: nobody else can be meant by those
-    who name it.
+    who name it. inner: where functions call it, or pass it on, that it is passed to; the edge is
+    that of who names it.
     """
 
     edges: tuple[Edge, ...]
     entries: tuple[Entry, ...]
     doubts: tuple[tuple[Place, str], ...]
     complete: bool
+    inner: tuple[tuple[FunctionName, Place], ...] = ()
 
 
 class Filled(NamedTuple):
@@ -211,6 +213,19 @@ class CallGraph:
                 self.torn[function] = f"{name}() is defined in {min(rivals)}, too"
         return [o for o in found if o.view.path == path]
 
+    def elsewhere(self, function: FunctionName) -> list[Occurrence]:
+        """Return where drivers of other folders name what any of them can call."""
+        reader, path, name = self.reader, function.path, function.name
+        view, universe = self._views.get(function), reader.universe
+        if view is None or not universe.given_to_all(name, path, view.static):
+            return []
+        # The whole tree is searched last: that takes longest.
+        named = reader.corpus.tree.search(rf"\b{re.escape(name)}\b")
+        files = [file for file in named if file not in universe.files(path)]
+        found = reader.occurrences(name, files, f"all users of {name} in {path}")
+        meant = {f: {v.path for v in reader.definitions(name, f)} <= {path} for f in files}
+        return [o for o in found if meant[o.view.path] and self._means(o, function, view)]
+
     def _near(self, name: str, path: str) -> list[Occurrence]:
         """Return a name's occurrences in a file's driver, without files that mean their own."""
         key = (name, self.reader.universe.key(path))
@@ -263,7 +278,8 @@ class CallGraph:
             corpus = self.reader.corpus
             if here in corpus.includes(function.path):
                 return True
-            shared = function.path in self.reader.universe.shared
+            # A header below include/ is everybody's.
+            shared = function.path.startswith("include/")
             return function.path in (corpus.closure(here) if shared else corpus.local(here))
         return True
 
@@ -410,6 +426,7 @@ class _Collector:
         self.edges: dict[tuple[FunctionName, Place], Edge] = {}
         self.entries: dict[Entry, None] = {}
         self.doubts: dict[tuple[Place, str], None] = {}
+        self.inner: dict[tuple[FunctionName, Place], None] = {}
         self.seen: set[object] = set()
         self.calls: list[tuple[View, Node]] = []
         self.doors: list[Use] = []
@@ -417,7 +434,11 @@ class _Collector:
     def result(self) -> Incoming:
         complete = self.function not in self.graph.torn
         return Incoming(
-            tuple(self.edges.values()), tuple(self.entries), tuple(self.doubts), complete
+            tuple(self.edges.values()),
+            tuple(self.entries),
+            tuple(self.doubts),
+            complete,
+            tuple(self.inner),
         )
 
     def collect(self) -> None:
@@ -430,6 +451,9 @@ class _Collector:
         if own is not None and self.function in self.graph.torn:
             place = own.place(own.node.start_byte)
             self.doubts[place, self.graph.torn[self.function]] = None
+        if not (self.edges or self.entries or self.doubts):
+            for view, node in self.graph.elsewhere(self.function):
+                self.follow(Step(use_of(self.reader, view, node)))
         if not (self.edges or self.entries or self.doubts or self.is_never_named()):
             path, name, line = self.function
             why = f"nobody is seen to call {name}(), store it or register it"
@@ -438,11 +462,13 @@ class _Collector:
     def is_never_named(self) -> bool:
         """Tell whether a function's name stands nowhere but in its declarations.
 
-        Of one that is not static: nowhere in the tree; what is exported has its name there.
+        Of one that is not static: nowhere in the tree; what any driver can call others may name.
         """
         path, name, _ = self.function
         view, corpus = self.graph.view(self.function), self.reader.corpus
         if view is None or not (view.static or self.is_linked_whole()):
+            return False
+        if self.reader.universe.given_to_all(name, path, view.static):
             return False
         near = dict.fromkeys([path, *corpus.local(path), *self.reader.universe.files(path)])
         if any(map(self.is_named_in, near)):
@@ -497,6 +523,7 @@ class _Collector:
         self.seen.add(mark)
         if use.kind == "called":
             self.called(giver or use, step.via)
+            self.passed_to(step)
             call = around(use.at, "call_expression")
             if call is not None:
                 self.calls.append((use.view, call))
@@ -525,6 +552,12 @@ class _Collector:
             via = "header inline"
         self.edges.setdefault((caller, place), Edge(caller, place, via))
 
+    def passed_to(self, step: Step) -> None:
+        """Note the function in which a parameter is used that the address was passed as."""
+        use = step.use
+        if step.giver is not None and use.view.kind == "function":
+            self.inner[self.graph.known(use.view), use.view.place(use.at.start_byte)] = None
+
     def argument(self, step: Step) -> None:
         use = step.use
         if use.callee is not None and use.callee.type != "identifier":
@@ -537,7 +570,10 @@ class _Collector:
         if use.view.local(use.name, use.at.start_byte) is not None:
             self.through_pointer(use)
             return
-        if self.onward(step) is None:
+        further = self.onward(step)
+        if further:
+            self.passed_to(step)
+        if further is None:
             self.entry(registered_door(use.name, self.takes()), use, step.via)
 
     def through_pointer(self, use: Use) -> None:

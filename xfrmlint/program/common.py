@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import LOOPS, arguments_of, around, call_of, called_by
+from xfrmlint.c.expression import LOOPS, arguments_of, around, bare, call_of, called_by
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import NETDEV_OPS
@@ -30,6 +30,7 @@ from xfrmlint.valueflow.sources import returned
 # Callers of callers; and steps from a value to where it is got.
 _DEEPEST = 3
 _FARTHEST = 8
+_COUNTED = "update_expression"
 
 
 class _Handed(NamedTuple):
@@ -84,13 +85,13 @@ class Common:
 
     def _is_in_turn(self, stored: Stored) -> bool:
         """Tell whether a store is done for one device behind the other, with the same value."""
-        value = plain(stored.value) if stored.value is not None else None
-        if value is None or stored.base is None or value.type != "identifier":
+        value = bare(stored.value) if stored.value is not None else None
+        if value is None or stored.base is None or plain(value).type != "identifier":
             return False
         loop = around(stored.at, *LOOPS)
         if loop is not None and _changes(stored.view, stored.base, loop):
             return not _changes(stored.view, value, loop)
-        return self._is_surely_shared(stored.view, value)
+        return self._is_surely_shared(stored.view, _whole(value))
 
     def _is_offered_by_some(self, path: str) -> bool:
         """Tell whether it depends on something whether a device gets an ops table."""
@@ -125,13 +126,15 @@ class Common:
     def _is_several(self, stored: Stored, pointed: bool) -> bool:
         if self.is_anothers(stored):
             return True
-        value = plain(stored.value) if stored.value is not None else None
-        if not pointed or value is None or stored.base is None or value.type != "identifier":
+        value = bare(stored.value) if stored.value is not None else None
+        if not pointed or value is None or stored.base is None:
+            return False
+        if plain(value).type != "identifier":
             return False
         loop = around(stored.at, *LOOPS)
         if loop is not None and _changes(stored.view, stored.base, loop):
             return not _changes(stored.view, value, loop)
-        return self._is_given_to_several(stored.view, value, 0)
+        return self._is_given_to_several(stored.view, plain(value), 0)
 
     def _is_given_to_several(self, view: View, value: Node, depth: int) -> bool:
         """Tell whether a function is called for several devices with the same in one parameter."""
@@ -145,22 +148,21 @@ class Common:
             return True
         if len(handed) > 1:
             return not all(_is_made_in(one) for one in handed)
+        wholes = [(one.view, _whole(one.argument)) for one in handed]
         return any(
-            one.argument.type == "identifier"
-            and self._is_given_to_several(one.view, one.argument, depth + 1)
-            for one in handed
+            whole.type == "identifier" and self._is_given_to_several(view, whole, depth + 1)
+            for view, whole in wholes
         )
 
     def _is_surely_shared(self, view: View, value: Node, depth: int = 0) -> bool:
         """Tell whether one caller calls a function for several devices, one behind the other."""
-        local = view.local(node_text(value), value.start_byte)
+        named = value.type == "identifier"
+        local = view.local(node_text(value), value.start_byte) if named else None
         if local is None or local.parameter < 0 or depth > _DEEPEST:
             return False
         handed = self._handed(view, value)
         return any(one.is_turned or _is_with_others(one, handed) for one in handed) or any(
-            one.argument.type == "identifier"
-            and self._is_surely_shared(one.view, one.argument, depth + 1)
-            for one in handed
+            self._is_surely_shared(one.view, _whole(one.argument), depth + 1) for one in handed
         )
 
     def _handed(self, view: View, value: Node) -> list[_Handed]:
@@ -173,7 +175,7 @@ class Common:
             given = arguments_of(call) if call is not None else []
             if call is None or at >= len(given):
                 continue
-            argument = plain(given[at]) if at >= 0 else value
+            argument = bare(given[at]) if at >= 0 else value
             loop = around(call, *LOOPS)
             turned = loop is not None and not _changes(where, argument, loop)
             found.append(_Handed(where, argument, call, turned))
@@ -276,9 +278,10 @@ def _are_choices(one: Node, other: Node) -> bool:
 
 def _is_made_in(one: _Handed) -> bool:
     """Tell whether what is passed is a variable of a function's own, that it gets somewhere."""
-    if one.argument.type != "identifier":
+    root = plain(one.argument)
+    if root.type != "identifier":
         return False
-    local = one.view.local(node_text(one.argument), one.argument.start_byte)
+    local = one.view.local(node_text(root), root.start_byte)
     return local is not None and local.parameter < 0
 
 
@@ -287,11 +290,22 @@ def _changes(view: View, node: Node, loop: Node) -> bool:
     names = _names(node)
     body = loop.child_by_field_name("body")
     head = [child for child in loop.named_children if child != body]
-    return any(names & _names(child) for child in head) or any(
-        loop.start_byte <= value.start_byte < loop.end_byte
-        for name in names
-        for value in view.assignments(name)
+    counted = [one.child_by_field_name("argument") for one in below(loop) if one.type == _COUNTED]
+    return (
+        any(names & _names(child) for child in head)
+        or any(one is not None and node_text(one) in names for one in counted)
+        or any(
+            loop.start_byte <= value.start_byte < loop.end_byte
+            for name in names
+            for value in view.assignments(name)
+        )
     )
+
+
+def _whole(node: Node) -> Node:
+    """Return the variable that a node is, or a fixed element of; itself where others decide."""
+    root = plain(node)
+    return root if _names(root) == _names(node) else node
 
 
 def _names(node: Node) -> set[str]:

@@ -42,8 +42,8 @@ class Whose(StrEnum):
 
     OWNER: the state's own, which was asked for the offload; STATE: the one that its owner has
     pinned. GIVEN: it came to a callback together with an SA. PEER: another one that was made beside
-    it, or before. ANY: the one that an event is about. DUMMY: nobody's, only NAPI hangs on it.
-    EGRESS: a flow leaves by it.
+    it, or before. PAIRED: the one that an unseen caller gives beside it. ANY: the one that an event
+    is about. DUMMY: nobody's, only NAPI hangs on it. EGRESS: a flow leaves by it.
     """
 
     OWN = "own"
@@ -52,6 +52,7 @@ class Whose(StrEnum):
     OWNER = "owner"
     STATE = "state"
     GIVEN = "given"
+    PAIRED = "paired"
     PEER = "peer"
     ANY = "any"
     DUMMY = "dummy"
@@ -318,8 +319,12 @@ class Devices:
             return Whose.OWN
         origins = {_origin(stored.view, private_of(value), value) for value in values}
         made = _origin(stored.view, node_text(stored.value), stored.value)
+        if origins == {_PARAMETER} == {made}:
+            view, local = stored.view, stored.view.local(node_text(stored.value), base.start_byte)
+            unseen = local and not self.graph.handed(self.graph.known(view), local.parameter)
+            return Whose.PAIRED if unseen else None
         apart = made and origins and "" not in origins and made not in origins
-        return Whose.PEER if apart and {made, *origins} != {_PARAMETER} else None
+        return Whose.PEER if apart else None
 
     def _of_element(self, view: View, value: Node) -> Whose | None:
         """Tell whose the device of a fixed element of a table is: `p->up = card->port[0]->dev`.

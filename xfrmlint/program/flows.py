@@ -100,7 +100,7 @@ class Flows:
                 if sure or case.directions == {IN}:
                     return True, ""
                 open_ = _NOT_ASKED
-            elif whose.why or Whose.OTHER in whose.whose:
+            elif whose.why or not whose.whose.isdisjoint((Whose.OTHER, Whose.PAIRED)):
                 open_ = _NOT_TOLD
         return False, open_
 
