@@ -22,7 +22,6 @@ from xfrmlint.command.shared import (
     tree_and_paths,
 )
 from xfrmlint.errors import TOO_DEEP, InputError
-from xfrmlint.garbage import given_back
 
 if TYPE_CHECKING:
     from xfrmlint.analysis.analyse import Analysis
@@ -70,6 +69,7 @@ def convert(
     from xfrmlint.analysis.analyse import analyse
     from xfrmlint.convert.plan import names_of_drivers
     from xfrmlint.convert.proof import proven
+    from xfrmlint.garbage import given_back
     from xfrmlint.git.overlay import laid
     from xfrmlint.git.patch import series_at
     from xfrmlint.report.terminal import printable
