@@ -261,6 +261,9 @@ class Expressions(Operands, Operators):
             struct.put(name, made)
         else:
             struct.put(name, self._at_birth(struct, name, kind), kind)
+            if self.kernel is not None and kind.pointers:
+                if self.kernel.devices.get(struct.name) is struct:
+                    self.kernel.unstored.add(id(struct.fields[name]))
         return struct.fields[name]
 
     def _begun_struct(
