@@ -111,6 +111,8 @@ def _stub_macro(reader: Reader, sources: Sources, name: str) -> Answer | None:
     for path in core_files(reader, name):
         if not path.endswith(".h"):
             continue
+        if sources.may_define(name, path):
+            return Answer(None, path, 1, f"whether {name}() is defined for !{OPTION} is open")
         macro = sources.macro(name, path)
         if macro is not None and macro.path == path:
             line = reader.corpus.unit(path).line(macro.define)

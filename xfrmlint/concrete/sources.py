@@ -148,7 +148,7 @@ class Sources:
                     continue
                 found = self.definitions(name, place)
                 if found:
-                    return self._one(name, found)
+                    return self.only(name, found)
         return self._exported(name, word) if self._home or path == XFRM else None
 
     def _around(self, path: str) -> Sequence[str]:
@@ -169,7 +169,7 @@ class Sources:
             if file.endswith(".c") and word in self._corpus.data(path):
                 found = self.definitions(name, path)
                 if found:
-                    return self._one(name, found)
+                    return self.only(name, found)
         return None
 
     def _of(self, path: str) -> Configuration:
@@ -180,7 +180,8 @@ class Sources:
     def _close(self, path: str) -> bool:
         return not self._near or path.startswith(self._near)
 
-    def _one(self, name: str, found: Sequence[tuple[Source, bool | None]]) -> Source:
+    def only(self, name: str, found: Sequence[tuple[Source, bool | None]]) -> Source:
+        """Return the one definition that is compiled; with a problem if that is open."""
         source, truth = found[0]
         if len(found) == 1 and truth:
             return source
@@ -383,6 +384,10 @@ class Sources:
         if key not in self._defined:
             self._defined[key] = self._macro(name, path)
         return self._defined[key]
+
+    def may_define(self, name: str, path: str) -> bool:
+        """Tell whether a macro that `path` sees is not plain, or need not be there."""
+        return self.macro(name, path) is None and (name, path) in self._doubtful
 
     def loop_macro(self, name: str, path: str) -> Macro | None:
         """Return the one definition of a macro as its file has it; None if it isn't plain."""
@@ -681,6 +686,7 @@ def _stored_in(view: View, node: Node) -> Node | None:
 def core_definitions(
     reader: Reader, sources: Sources, name: str, headers: bool = False
 ) -> list[Source]:
+    """Return the core's definitions of a function. headers: the one that these have for sure."""
     places = [*(one.place.path for one in _core_of(reader.contract) if one.name == name), *_USUAL]
     usual = [path for path in places if path and reader.corpus.tree.is_file(path)]
     for path in chain(dict.fromkeys(usual), _elsewhere(reader, name, usual)):
@@ -690,6 +696,8 @@ def core_definitions(
             continue
         found = sources.definitions(name, path)
         if found:
+            if headers:
+                return [sources.only(name, found)]
             if len(found) > 1:
                 reason = f"{name}() is defined more than once"
                 return [s._replace(problem=s.problem or reason) for s, _ in found]
