@@ -149,7 +149,8 @@ class Sources:
                 found = self.definitions(name, place)
                 if found:
                     return self.only(name, found)
-        return self._exported(name, word) if self._home or path == XFRM else None
+        core = path == XFRM or path.startswith(f"{_CORE}/")
+        return self._exported(name, word) if self._home or core else None
 
     def _around(self, path: str) -> Sequence[str]:
         """Return the files of the module that a file is part of."""
