@@ -490,3 +490,56 @@ def test_a_callback_that_is_not_understood_is_no_finding_of_the_resolver(tmp_pat
     report = checked(laid(tmp_path, asks))
     assert [(f.type, f.path) for f in report.findings] == []
     assert any("upper_ops" in u.reason for u in report.unknown if u.path == XFRM)
+
+
+# The map hangs on the state, and the resolver itself looks into it: there is no callback.
+MAP = (
+    "struct xfrm_entry {\n	struct net_device *dev;\n	unsigned long handle;\n};\n\n"
+    "struct xfrm_map {\n	struct rcu_head rcu;\n	unsigned int count;\n"
+    "	struct xfrm_entry entries[8];\n};\n\nstruct xfrm_dev_offload {"
+)
+LOOKS = (
+    "	map = rcu_dereference(x->xso.lowers);\n	for (i = 0; map && i < map->count; i++)\n"
+    "		if (map->entries[i].dev == lower_dev)\n			return map->entries[i].handle;\n"
+)
+ON_STATE: Changes = {
+    NETDEVICE: [(PROTOTYPE, "")],
+    XFRM: [
+        ("struct xfrm_dev_offload {", MAP),
+        (r"void __rcu\s*\*upper_priv", "struct xfrm_map __rcu *lowers"),
+        (r"\bupper_priv\b", "lowers"),
+        (r"const struct xfrmdev_ops \*ops;", "const struct xfrm_map *map;\n	unsigned int i;"),
+        (r"	ops = owner->xfrmdev_ops;\n.*\n.*lower_dev\);\n", LOOKS),
+    ],
+    HAZE: [
+        (r"\bupper_priv\b", "lowers"),
+        (r"\bstruct haze_map\b", "struct xfrm_map"),
+        (FILLED, "};\n"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        ("x->xso.offload_handle = 0;", "x->xso.offload_handle = 0;", []),
+        (
+            "		x->xso.offload_handle = map->entries[i].handle;\n",
+            "",
+            [("UPPER_STALE_HANDLE", HAZE)],
+        ),
+        (
+            "		x->xso.offload_handle = map->entries[i].handle;\n",
+            "		x->xso.offload_handle = map->entries[0].handle;\n",
+            [("UPPER_STALE_HANDLE", HAZE)],
+        ),
+    ],
+)
+def test_a_map_can_hang_on_the_state(
+    old: str, new: str, wanted: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    tree = laid(tmp_path, ON_STATE)
+    text = (tree / HAZE).read_text("utf-8")
+    assert old in text
+    (tree / HAZE).write_text(text.replace(old, new), "utf-8")
+    assert [(f.type, f.path) for f in checked(tree).findings] == wanted
