@@ -543,3 +543,45 @@ def test_a_map_can_hang_on_the_state(
     assert old in text
     (tree / HAZE).write_text(text.replace(old, new), "utf-8")
     assert [(f.type, f.path) for f in checked(tree).findings] == wanted
+
+
+TAKES_HANDLE = "	if (!owner || !lower_dev)\n		return 0;\n"
+ONLY_THEN = "	if (ops && static_branch_unlikely(&xfrm_uppers) && ops->"
+IS_SET = "\nvoid xfrm_upper_begins(void)\n{\n	static_branch_inc(&xfrm_uppers);\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("begins", "more", "old", "new", "findings", "reason"),
+    [
+        ("TRUE", "", "	if (ops && ops->", ONLY_THEN, [], ""),
+        ("FALSE", "", "	if (ops && ops->", ONLY_THEN, [("RESOLVER_MISMATCH", XFRM)], ""),
+        ("FALSE", IS_SET, "	if (ops && ops->", ONLY_THEN, [], "as xfrm_uppers is on"),
+        # Whatever it is, the answer is the same.
+        (
+            "FALSE",
+            IS_SET,
+            TAKES_HANDLE,
+            f"	if (!static_branch_likely(&xfrm_uppers) && !owner)\n		return 0;\n"
+            f"{TAKES_HANDLE}",
+            [],
+            "",
+        ),
+    ],
+)
+def test_a_static_key_of_the_core_is_as_it_begins_or_either(
+    begins: str,
+    more: str,
+    old: str,
+    new: str,
+    findings: list[tuple[str, str]],
+    reason: str,
+    tmp_path: Path,
+) -> None:
+    tree = laid(tmp_path, {XFRM: [(old, new)]})
+    state = tree / "net/xfrm/xfrm_state.c"
+    key = f"\nDEFINE_STATIC_KEY_{begins}(xfrm_uppers);\n{more}"
+    state.write_text(state.read_text("utf-8") + key, "utf-8")
+    report = checked(tree)
+    assert [(f.type, f.path) for f in report.findings] == findings
+    reasons = [u.reason for u in report.unknown if u.path == XFRM]
+    assert [reason in one for one in reasons] == [True] * bool(reason)

@@ -37,7 +37,7 @@ _NOTHING = re.compile(
     r"rtnl_\w*notify\w*|netif_carrier_(on|off)|netif_(tx_)?(start|stop|wake)_\w*queues?|"
     r"linkwatch_\w+|netdev_features_change|netdev_change_features|netdev_(compute|update)_features|"
     r"free_netdev|ether_setup|eth_hw_addr_\w+|SET_NETDEV_\w+|"
-    r"(dev_)?kfree_skb(_any|_irq|_reason)?|dev_consume_skb_any|refcount_(set|inc|dec)|atomic_(set|inc|dec)|WARN_ONCE|smp_\w*mb"
+    r"(dev_)?kfree_skb(_any|_irq|_reason)?|dev_consume_skb_any|refcount_(set|inc|dec)|static_branch_(inc|dec|enable|disable)\w*|atomic_(set|inc|dec)|WARN_ONCE|smp_\w*mb"
 )
 _WAITS = re.compile(r"synchronize_(net|rcu|rcu_expedited|srcu)|rcu_barrier")
 _ALLOCATES = re.compile(r"(kv?|dev?m_k|v)([zmc])alloc(_node|_obj|_objs|_flex|_array)?")

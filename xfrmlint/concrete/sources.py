@@ -42,6 +42,8 @@ _ZERO = re.compile(rb"[\s(]*(?:0[uUlL]*|NULL)[)\s]*$")
 _PRIVATE = re.compile(rb"\b(\w+)->$")
 _FROM_NAME = re.compile(rb"\s*=\s*(\w+)\s*;")
 _FAR = 100
+_KEY = rb"\bDEFINE_STATIC_KEY_(TRUE|FALSE)(?:_RO)?\s*\(\s*%s\s*\)"
+_SETS_KEY = r"static_(branch|key)_(slow_)?(inc|dec|enable|disable)\w*\(&?\s*%s\b"
 # Elements of an array whose size can't be read.
 _UNSAID = 64
 
@@ -113,6 +115,10 @@ class Sources:
         self._own: dict[tuple[str, str], bool] = {}
         self._handles: dict[tuple[str, str], bool] = {}
         self._defined: dict[tuple[str, str], Macro | None] = {}
+        self._keys: dict[str, bool | None] = {}
+        # What static keys that are set somewhere were decided to be in a run.
+        self.decided: dict[str, bool] = {}
+        self.decide: Callable[[], bool] | None = None
 
     def function(self, name: str, path: str) -> Source | None:
         """Return the definition that `path` sees: in itself, in its headers, in its module."""
@@ -493,6 +499,26 @@ class Sources:
         found = self._configuration.get(option)
         # Where it is asked for below a settled option it is settled with that.
         return found if found is not None or self._options is None else self._options.get(option)
+
+    def is_on(self, key: str) -> bool | None:
+        """Tell whether a static key of the core's is on: as it begins if nobody sets it.
+
+        Else either, where that is decided; None where it is not, or if there is no such key.
+        """
+        if key not in self._keys:
+            self._keys[key] = self._begins(key)
+        begins = self._keys[key]
+        if begins is None or not self._corpus.tree.search(_SETS_KEY % re.escape(key)):
+            return begins
+        if self.decide is not None and key not in self.decided:
+            self.decided[key] = self.decide()
+        return self.decided.get(key)
+
+    def _begins(self, key: str) -> bool | None:
+        defined = re.compile(_KEY % re.escape(key).encode())
+        texts = map(self._corpus.data, core_files(self._reader, key) if key.isidentifier() else ())
+        found = [match.group(1) for text in texts for match in defined.finditer(text)]
+        return found == [b"TRUE"] if len(found) == 1 else None
 
     def member(self, struct: CType, name: str, path: str) -> Declared | None:
         """Return how a struct declares a member; None if that can't be read."""
