@@ -1646,6 +1646,8 @@ FREE = """\
         ("xso->upper_priv = dev", False),
         ("elsewhere(xso)", None),
         ("elsewhere(x); xso->upper_priv = NULL", True),
+        ("account(sizeof(*x)); xso->upper_priv = NULL", True),
+        ("if (account(sizeof(*x))) xso->upper_priv = NULL", False),
         ("kfree_rcu(xso->upper_priv, rcu)", False),
         ("", False),
         ('asm("nop")', None),

@@ -57,3 +57,43 @@ def test_what_is_forgotten(cleared: str, reason: str, tmp_path: Path) -> None:
     assert found is not None
     assert found.ok is not bool(reason)
     assert found.reason.endswith(reason)
+
+
+OWN = "WRITE_ONCE(x->xso.dev, NULL); WRITE_ONCE(x->xso.state_ops, NULL);"
+FORGET = "xfrm_dev_forget(&x->xso);"
+BEFORE = "WRITE_ONCE(x->xso.dev, dev);"
+ALL = "offload_handle real_dev real_ops"
+
+
+@pytest.mark.parametrize(
+    ("calls", "cleared", "ok", "reason"),
+    [
+        (f"{FORGET} {OWN}", ALL, True, ""),
+        (f"{FORGET} {OWN}", "offload_handle real_dev", False, "and leaves real_ops behind"),
+        # Nobody sees into these.
+        (
+            f"xfrm_unseen(x); x->xso.real_dev = NULL; {OWN}",
+            "",
+            None,
+            "unless xfrm_unseen() clears it",
+        ),
+        (f"xfrm_unseen(dev); x->xso.real_dev = NULL; {OWN}", "", False, "real_ops behind"),
+        (f"x->xso.real_dev = NULL; {OWN}", "", False, "real_ops behind"),
+    ],
+)
+def test_a_helper_can_stand_in_another_file_of_the_core(
+    calls: str, cleared: str, ok: bool | None, reason: str, tmp_path: Path
+) -> None:
+    head = "void xfrm_dev_forget(struct xfrm_dev_offload *xso)"
+    stores = "".join(f" WRITE_ONCE(xso->{name}, 0);" for name in cleared.split())
+    example = (
+        EXAMPLE[: EXAMPLE.index("static")] + EXAMPLE[EXAMPLE.index("int xfrm_dev_state_add") :]
+    )
+    example = example.replace(f"\t\t{FORGET}", f"\t{{ {calls} }}")
+    lay_example(example.replace(BEFORE, f"xfrm_seen_before(x); {BEFORE}"), tmp_path)
+    for path, more in (("include/net/xfrm.h", ";"), ("net/xfrm/xfrm_state.c", f"\n{{{stores} }}")):
+        text = (tmp_path / path).read_text("utf-8")
+        (tmp_path / path).write_text(f"{text}\n{head}{more}\n", "utf-8")
+    found = add_clears(reader_of(Folder(tmp_path)))
+    assert found is not None
+    assert (found.ok, found.reason.endswith(reason)) == (ok, True), found

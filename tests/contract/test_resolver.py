@@ -125,6 +125,34 @@ def test_a_macro_is_asked_like_a_function(
     assert [words for words in said if words not in ran.out] == []
 
 
+@pytest.mark.parametrize("macro", [False, True])
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("#else", "yes"),
+        ("#endif\n#ifndef CONFIG_XFRM_OFFLOAD", "yes"),
+        ("#endif\n#if !IS_ENABLED(CONFIG_XFRM_OFFLOAD)", "yes"),
+        ("#endif\n#if !defined(CONFIG_XFRM) || !defined(CONFIG_XFRM_OFFLOAD)", "yes"),
+        ("#endif\n#ifndef CONFIG_XFRM", "NO"),
+        ("#endif\n#ifdef CONFIG_XFRM_OFFLOAD", "NO"),
+        ("#endif\n#ifndef CONFIG_BONDING", "can't be told"),
+    ],
+)
+def test_the_stub_is_there_wherever_the_resolver_is_not(
+    condition: str, said: str, macro: bool, tmp_path: Path
+) -> None:
+    tree = lay("rfc", tmp_path / "linux")
+    text = (tree / HEADER).read_text("utf-8")
+    stub = f"{FUNCTION}\n	return 0;\n}}\n"
+    assert text.count(f"#else\n{stub}") == 1
+    put = "#define xfrm_dev_state_lower_handle(x, dev) 0UL\n" if macro else stub
+    text = text.replace(f"#else\n{stub}", f"{condition}\n{put}")
+    (tree / HEADER).write_text(text, "utf-8")
+    out = run("resolver", str(tree), cwd=tmp_path).out
+    (line,) = [line for line in out.splitlines() if "a stub returns 0 without" in line]
+    assert f": {said}" in line
+
+
 def test_what_is_outside_the_subset_is_said(tmp_path: Path) -> None:
     tree = changed(
         lay("rfc", tmp_path / "linux"),

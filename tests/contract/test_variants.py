@@ -380,3 +380,208 @@ def test_who_does_not_promise_to_share_gets_no_shared_state(
     rows = dict(zip(used, map(str, judged.outcomes), strict=True))
     assert rows["LAG, lower A"] == outcome
     assert rows["active-backup, active lower"] == "right"
+
+
+PROTOTYPE = (
+    "	unsigned long (*xdo_dev_state_lower_handle)(struct net_device *dev,\n"
+    "						    struct xfrm_state *x,\n"
+    "						    struct net_device *lower_dev);\n"
+)
+FILLED = "	.xdo_dev_state_lower_handle	= haze_xdo_lower_handle,\n};\n"
+TABLE = "const struct xfrmdev_ops *xfrmdev_ops;\n"
+UPPER = "const struct xfrm_upper_ops haze_upper_ops = { .at = haze_xdo_lower_handle };\n"
+INSTALLS = "	netdev->xfrmdev_ops = &oak_xfrmdev_ops;\n"
+
+
+def standing(kind: str, member: str, slot: str, filled: str) -> Changes:
+    """Let the owner's callback stand in another struct than the ops table."""
+    declared = PROTOTYPE.replace("xdo_dev_state_lower_handle", slot)
+    into = ("struct net_device_ops {\n", f"struct net_device_ops {{\n{declared}")
+    if kind != "net_device_ops":
+        into = ("struct net_device_ops {\n", f"struct {kind} {{\n{declared}}};\n\n{into[0]}")
+    hung = (TABLE, f"{TABLE}	const struct {kind} *{member};\n")
+    return {
+        NETDEVICE: [(PROTOTYPE, ""), into, *([hung] if member != "netdev_ops" else [])],
+        XFRM: [
+            ("const struct xfrmdev_ops *ops;", f"const struct {kind} *ops;"),
+            ("owner->xfrmdev_ops", f"owner->{member}"),
+            ("ops->xdo_dev_state_lower_handle", f"ops->{slot}"),
+        ],
+        HAZE: [(FILLED, f"}};\n\n{filled}")],
+    }
+
+
+OWN_STRUCT = standing("xfrm_upper_ops", "upper_ops", "at", UPPER)
+BY_POSITION = standing(
+    "xfrm_upper_ops",
+    "upper_ops",
+    "at",
+    "const struct xfrm_upper_ops haze_upper_ops = { haze_xdo_lower_handle };\n",
+)
+BY_ASSIGNMENT = standing(
+    "xfrm_upper_ops",
+    "upper_ops",
+    "at",
+    "void haze_own(struct xfrm_upper_ops *ops)\n{\n	ops->at = haze_xdo_lower_handle;\n}\n",
+)
+AN_NDO = standing(
+    "net_device_ops",
+    "netdev_ops",
+    "ndo_handle",
+    "const struct net_device_ops haze_ndos = { .ndo_handle = haze_xdo_lower_handle };\n",
+)
+UNTESTED = ("if (ops && ops->ndo_handle)", "if (ops->ndo_handle)")
+OF_FIRST = (
+    "			handle = map->entries[i].handle;",
+    "			handle = map->entries[0].handle;",
+)
+SLEEPS = ("	rcu_read_lock();\n	map", "	mutex_lock(&haze_lock);\n	map")
+FILLS = (
+    "static unsigned long oak_at(struct net_device *d, struct xfrm_state *x, struct net_device *l)"
+)
+LOWER_FILLS = (
+    "void oak_ipsec_init(",
+    f"{FILLS}\n{{\n	return 0;\n}}\n\n"
+    "const struct xfrm_upper_ops oak_upper_ops = { .at = oak_at };\n\nvoid oak_ipsec_init(",
+)
+# Another struct with a member of that name is none.
+LOWER_HAS_ITS_OWN = (
+    "void oak_ipsec_init(",
+    f"struct oak_places {{ unsigned long (*at)(int); }};\n\n{FILLS}\n{{\n	return 0;\n}}\n\n"
+    "const struct oak_places oak_places = { .at = oak_at };\n\nvoid oak_ipsec_init(",
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "more", "wanted"),
+    [
+        (OWN_STRUCT, {}, []),
+        (BY_POSITION, {}, []),
+        (BY_ASSIGNMENT, {}, []),
+        (AN_NDO, {}, []),
+        (AN_NDO, {XFRM: [UNTESTED]}, []),
+        (OWN_STRUCT, {OAK: [LOWER_HAS_ITS_OWN]}, []),
+        (OWN_STRUCT, {HAZE: [OF_FIRST]}, [("RESOLVER_MISMATCH", HAZE)]),
+        (BY_POSITION, {HAZE: [OF_FIRST]}, [("RESOLVER_MISMATCH", HAZE)]),
+        (AN_NDO, {HAZE: [OF_FIRST]}, [("RESOLVER_MISMATCH", HAZE)]),
+        (AN_NDO, {HAZE: [SLEEPS]}, [("RESOLVER_MAY_SLEEP", HAZE)]),
+        (BY_ASSIGNMENT, {HAZE: [SLEEPS]}, [("RESOLVER_MAY_SLEEP", HAZE)]),
+        (OWN_STRUCT, {OAK: [LOWER_FILLS]}, [("LOWER_DEFINES_RESOLVER", OAK)]),
+    ],
+)
+def test_the_owners_callback_can_stand_in_another_struct(
+    changes: Changes, more: Changes, wanted: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    both = {path: [*changes.get(path, ()), *more.get(path, ())] for path in {**changes, **more}}
+    report = checked(laid(tmp_path, both))
+    assert [(f.type, f.path) for f in report.findings] == wanted
+    assert [u.reason for u in report.unknown if u.path == XFRM] == []
+
+
+def test_a_callback_that_is_not_understood_is_no_finding_of_the_resolver(tmp_path: Path) -> None:
+    asks: Changes = {
+        **OWN_STRUCT,
+        NETDEVICE: [
+            *OWN_STRUCT[NETDEVICE],
+            (r"\(\*at\)\(struct net_device \*dev,\s*struct xfrm_state \*x,", "(*at)(void *x,"),
+        ],
+        XFRM: [*OWN_STRUCT[XFRM], ("ops->at(owner, x, lower_dev)", "ops->at(x, lower_dev)")],
+    }
+    report = checked(laid(tmp_path, asks))
+    assert [(f.type, f.path) for f in report.findings] == []
+    assert any("upper_ops" in u.reason for u in report.unknown if u.path == XFRM)
+
+
+# The map hangs on the state, and the resolver itself looks into it: there is no callback.
+MAP = (
+    "struct xfrm_entry {\n	struct net_device *dev;\n	unsigned long handle;\n};\n\n"
+    "struct xfrm_map {\n	struct rcu_head rcu;\n	unsigned int count;\n"
+    "	struct xfrm_entry entries[8];\n};\n\nstruct xfrm_dev_offload {"
+)
+LOOKS = (
+    "	map = rcu_dereference(x->xso.lowers);\n	for (i = 0; map && i < map->count; i++)\n"
+    "		if (map->entries[i].dev == lower_dev)\n			return map->entries[i].handle;\n"
+)
+ON_STATE: Changes = {
+    NETDEVICE: [(PROTOTYPE, "")],
+    XFRM: [
+        ("struct xfrm_dev_offload {", MAP),
+        (r"void __rcu\s*\*upper_priv", "struct xfrm_map __rcu *lowers"),
+        (r"\bupper_priv\b", "lowers"),
+        (r"const struct xfrmdev_ops \*ops;", "const struct xfrm_map *map;\n	unsigned int i;"),
+        (r"	ops = owner->xfrmdev_ops;\n.*\n.*lower_dev\);\n", LOOKS),
+    ],
+    HAZE: [
+        (r"\bupper_priv\b", "lowers"),
+        (r"\bstruct haze_map\b", "struct xfrm_map"),
+        (FILLED, "};\n"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        ("x->xso.offload_handle = 0;", "x->xso.offload_handle = 0;", []),
+        (
+            "		x->xso.offload_handle = map->entries[i].handle;\n",
+            "",
+            [("UPPER_STALE_HANDLE", HAZE)],
+        ),
+        (
+            "		x->xso.offload_handle = map->entries[i].handle;\n",
+            "		x->xso.offload_handle = map->entries[0].handle;\n",
+            [("UPPER_STALE_HANDLE", HAZE)],
+        ),
+    ],
+)
+def test_a_map_can_hang_on_the_state(
+    old: str, new: str, wanted: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    tree = laid(tmp_path, ON_STATE)
+    text = (tree / HAZE).read_text("utf-8")
+    assert old in text
+    (tree / HAZE).write_text(text.replace(old, new), "utf-8")
+    assert [(f.type, f.path) for f in checked(tree).findings] == wanted
+
+
+TAKES_HANDLE = "	if (!owner || !lower_dev)\n		return 0;\n"
+ONLY_THEN = "	if (ops && static_branch_unlikely(&xfrm_uppers) && ops->"
+IS_SET = "\nvoid xfrm_upper_begins(void)\n{\n	static_branch_inc(&xfrm_uppers);\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("begins", "more", "old", "new", "findings", "reason"),
+    [
+        ("TRUE", "", "	if (ops && ops->", ONLY_THEN, [], ""),
+        ("FALSE", "", "	if (ops && ops->", ONLY_THEN, [("RESOLVER_MISMATCH", XFRM)], ""),
+        ("FALSE", IS_SET, "	if (ops && ops->", ONLY_THEN, [], "as xfrm_uppers is on"),
+        # Whatever it is, the answer is the same.
+        (
+            "FALSE",
+            IS_SET,
+            TAKES_HANDLE,
+            f"	if (!static_branch_likely(&xfrm_uppers) && !owner)\n		return 0;\n"
+            f"{TAKES_HANDLE}",
+            [],
+            "",
+        ),
+    ],
+)
+def test_a_static_key_of_the_core_is_as_it_begins_or_either(
+    begins: str,
+    more: str,
+    old: str,
+    new: str,
+    findings: list[tuple[str, str]],
+    reason: str,
+    tmp_path: Path,
+) -> None:
+    tree = laid(tmp_path, {XFRM: [(old, new)]})
+    state = tree / "net/xfrm/xfrm_state.c"
+    key = f"\nDEFINE_STATIC_KEY_{begins}(xfrm_uppers);\n{more}"
+    state.write_text(state.read_text("utf-8") + key, "utf-8")
+    report = checked(tree)
+    assert [(f.type, f.path) for f in report.findings] == findings
+    reasons = [u.reason for u in report.unknown if u.path == XFRM]
+    assert [reason in one for one in reasons] == [True] * bool(reason)

@@ -63,6 +63,15 @@ class Builtins(Expressions):
             return Unknown()
         raise self._outside(f"{option} may be on or off", call.start)
 
+    def _is_on(self, call: Call) -> Value | None:
+        key = call.arguments[0].text.replace(" ", "").removeprefix("&")
+        found = self.names.is_on(key)
+        if found is not None:
+            return Int(int(found), BOOL)
+        if self.choose is not None:
+            return Unknown()
+        raise self._outside(f"whether {key} is on", call.start)
+
     def _is_error(self, call: Call) -> Value | None:
         value = self._value(call.arguments[0])
         # No pointer of the model is an error.
@@ -161,6 +170,9 @@ _BUILTINS: dict[str, Callable[[Builtins, Call], Value | None]] = {
     "smp_store_release": Builtins._exchanged,
     "__builtin_expect": Builtins._expected,
     "IS_ENABLED": Builtins._enabled,
+    "static_branch_likely": Builtins._is_on,
+    "static_branch_unlikely": Builtins._is_on,
+    "static_key_enabled": Builtins._is_on,
     "IS_ERR": Builtins._is_error,
     "container_of": Builtins._container,
     "container_of_const": Builtins._container,

@@ -100,10 +100,11 @@ def _held(events: Iterable[Event], contract: Contract) -> int | str | None:
 
 
 def _has_map(scene: Scene, contract: Contract) -> bool:
-    """Tell whether the owner's callback gives a lower its handle, and not out of the member."""
+    """Tell whether a lower is given its handle, and not out of the member."""
     field = _held(_happened(scene), contract)
     return any(
-        answer.by_callback and answer.value and answer.value != field for answer in scene.answers
+        answer.value and answer.value != field and (answer.by_callback or field is not None)
+        for answer in scene.answers
     )
 
 

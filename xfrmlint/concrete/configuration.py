@@ -32,7 +32,7 @@ class _AllOn(dict[str, bool]):
 # A header that an assembler or a C++ compiler reads, too, asks for these.
 _OTHER_LANGUAGES = ("__ASSEMBLY__", "__ASSEMBLER__", "__cplusplus")
 ALL_ON: Configuration = _AllOn()
-OFF: Configuration = {OPTION: False}
+OFF: Configuration = {**ON, OPTION: False}
 
 
 def option(name: str, configuration: Configuration, defined: bool = True) -> bool | None:

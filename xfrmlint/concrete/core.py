@@ -23,7 +23,7 @@ from xfrmlint.concrete.resolver import resolver_source, value_text
 from xfrmlint.concrete.runs import Runs
 from xfrmlint.concrete.sources import Sources, core_definitions, core_files
 from xfrmlint.concrete.states import states, xso_of
-from xfrmlint.concrete.trace import StepKind
+from xfrmlint.concrete.trace import StepKind, Trace
 from xfrmlint.concrete.values import (
     NULL,
     Cell,
@@ -122,6 +122,8 @@ def _stub_macro(reader: Reader, sources: Sources, name: str) -> Answer | None:
     for path in core_files(reader, name):
         if not path.endswith(".h"):
             continue
+        if sources.may_define(name, path):
+            return Answer(None, path, 1, f"whether {name}() is defined for !{OPTION} is open")
         macro = sources.macro(name, path)
         if macro is not None and macro.path == path:
             line = reader.corpus.unit(path).line(macro.define)
@@ -178,25 +180,28 @@ def add_clears(reader: Reader) -> Answer | None:
     failed = 0
     cleared: set[str] = set()
     left: set[str] = set()
+    handed: set[str] = set()
     asked = Settled()
     for count, choose in enumerate(choices(asked)):
         attempt = _Attempt(contract, roles, asked)
         try:
-            attempt.run(source, sources, choose)
+            trace = attempt.run(source, sources, choose)
         except Outside as error:
             return Answer(None, *place, f"{error.reason} (line {error.line})")
         if attempt.own is not None:
             failed += 1
             kept = attempt.left()
+            handed |= _handed(trace, contract.slot(ADD)) if kept else set()
             if kept & attempt.own:
                 names = _listed(kept & attempt.own)
-                return Answer(False, *place, f"{function.name}() leaves {names} where it fails")
+                text = f"{function.name}() leaves {names} where it fails"
+                return _left_behind(place, kept & attempt.own, handed, text)
             left |= kept
             cleared |= attempt.others - kept
         if left & cleared:
             names = _listed(left & cleared)
             text = f"{function.name}() leaves {names} on one way on which it fails, not on another"
-            return Answer(False, *place, text)
+            return _left_behind(place, left & cleared, handed, text)
         if count > MOST_RUNS:
             return Answer(None, *place, f"{function.name}() has too many paths")
     if not failed:
@@ -204,8 +209,25 @@ def add_clears(reader: Reader) -> Answer | None:
     forgotten = left & _with_the_pinned(contract, cleared)
     if forgotten:
         text = f"{function.name}() clears {_listed(cleared)} where it fails, and leaves"
-        return Answer(False, *place, f"{text} {_listed(forgotten)} behind")
+        return _left_behind(place, forgotten, handed, f"{text} {_listed(forgotten)} behind")
     return Answer(True, *place, "")
+
+
+def _handed(trace: Trace, behind: str = "") -> set[str]:
+    """Return what nobody sees into and is given the state. behind: after what is called so."""
+    calls = [step for step in trace if step.kind is StepKind.CALL]
+    begins = [at for at, step in enumerate(calls) if step.object == behind]
+    later = calls[begins[0] + 1 :] if begins else calls
+    return {one.object for one in later if {*one.field.split()} & {"x", f"x->{XSO}"}}
+
+
+def _left_behind(place: tuple[str, int], names: set[str], handed: set[str], text: str) -> Answer:
+    """Return that members are left behind, for a reason, unless what was handed the state sees to
+    it."""
+    if handed:
+        reason = f"{_listed(names)} is left behind unless {min(handed)}() clears it"
+        return Answer(None, *place, reason)
+    return Answer(False, *place, text)
 
 
 def _with_the_pinned(contract: Contract, cleared: set[str]) -> set[str]:
@@ -245,7 +267,7 @@ class _Attempt:
         self.x.put(XSO, self.xso)
         self.names = [contract.member(role) for role in roles]
 
-    def run(self, source: Source, sources: Sources, choose: Callable[[], bool]) -> None:
+    def run(self, source: Source, sources: Sources, choose: Callable[[], bool]) -> Trace:
         """Run it. Raises Outside."""
         self.choose = choose
         held = [(v.parameter, v.type) for v in source.view.locals if v.parameter >= 0]
@@ -254,7 +276,7 @@ class _Attempt:
             supposed.get(kind.base, Unknown()) if kind.pointers == 1 else Unknown()
             for _, kind in sorted(held, key=lambda one: one[0])
         ]
-        evaluate(source, arguments, sources, choose, supposed=supposed)
+        return evaluate(source, arguments, sources, choose, supposed=supposed).trace
 
     def _refuse(self, _: Sequence[Value]) -> Value:
         self.asked.here()
@@ -331,22 +353,14 @@ def _clears(reader: Reader, wanted: Sequence[str]) -> Answer | None:
                 freed += 1
                 kept = {name for name in wanted if not _is_clear(xso.value(name))}
                 left.update(kept)
-                if kept:
-                    handed.update(
-                        s.object
-                        for s in result.trace
-                        if s.kind is StepKind.CALL and {*s.field.split()} & {"x", f"x->{XSO}"}
-                    )
+                handed.update(_handed(result.trace) if kept else ())
 
         try:
             for count, choose in enumerate(choices()):
                 once(choose)
-                if left and handed:
-                    reason = f"{_listed(left)} is left behind unless {min(handed)}() clears it"
-                    return Answer(None, *place, reason)
                 if left:
-                    reason = f"{source.name}() leaves {_listed(left)} behind"
-                    return Answer(False, *place, reason)
+                    text = f"{source.name}() leaves {_listed(left)} behind"
+                    return _left_behind(place, left, handed, text)
                 if count > MOST_RUNS:
                     return Answer(None, *place, f"{source.name}() has too many paths")
         except Outside as error:

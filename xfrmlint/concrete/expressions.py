@@ -36,7 +36,7 @@ from xfrmlint.c.syntax import (
     Unary,
 )
 from xfrmlint.c.types import written_type
-from xfrmlint.concrete.faults import FaultKind
+from xfrmlint.concrete.faults import FaultKind, Outside
 from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.operands import Operands, type_of_truth
 from xfrmlint.concrete.operators import Operators
@@ -121,7 +121,13 @@ class Expressions(Operands, Operators):
 
     def _opaque(self, one: Opaque) -> Value:
         if one.node.type == "sizeof_expression":
-            return Int(self._size(one), ULONG)
+            try:
+                return Int(self._size(one), ULONG)
+            except Outside:
+                if self.choose is None:
+                    raise
+                # How large a struct is.
+                return Unknown()
         if one.node.type == "call_expression" and not one.parts:
             return Void()
         raise self._uncovered(one)
@@ -261,6 +267,9 @@ class Expressions(Operands, Operators):
             struct.put(name, made)
         else:
             struct.put(name, self._at_birth(struct, name, kind), kind)
+            if self.kernel is not None and kind.pointers:
+                if self.kernel.devices.get(struct.name) is struct:
+                    self.kernel.unstored.add(id(struct.fields[name]))
         return struct.fields[name]
 
     def _begun_struct(

@@ -37,7 +37,7 @@ _NOTHING = re.compile(
     r"rtnl_\w*notify\w*|netif_carrier_(on|off)|netif_(tx_)?(start|stop|wake)_\w*queues?|"
     r"linkwatch_\w+|netdev_features_change|netdev_change_features|netdev_(compute|update)_features|"
     r"free_netdev|ether_setup|eth_hw_addr_\w+|SET_NETDEV_\w+|"
-    r"(dev_)?kfree_skb(_any|_irq|_reason)?|dev_consume_skb_any|refcount_(set|inc|dec)|atomic_(set|inc|dec)|WARN_ONCE|smp_\w*mb"
+    r"(dev_)?kfree_skb(_any|_irq|_reason)?|dev_consume_skb_any|refcount_(set|inc|dec)|static_branch_(inc|dec|enable|disable)\w*|atomic_(set|inc|dec)|WARN_ONCE|smp_\w*mb"
 )
 _WAITS = re.compile(r"synchronize_(net|rcu|rcu_expedited|srcu)|rcu_barrier")
 _ALLOCATES = re.compile(r"(kv?|dev?m_k|v)([zmc])alloc(_node|_obj|_objs|_flex|_array)?")
@@ -215,7 +215,8 @@ class Kernel:
     script: what is read of the watched struct's members that are `scripted`, by name and in order.
     written: what else was written. called_at: where the callback under way was called. creates: the
     owner's device is still to be made. made: what was allocated, and structs that are variables of
-    calls. seen: the cells that were read, by their ids, where that is asked for.
+    calls. seen: the cells that were read, by their ids, where that is asked for. unstored: pointers
+    of the devices that no model says and nobody was seen to store, by their ids.
     """
 
     devices: Mapping[str, Struct]
@@ -249,6 +250,7 @@ class Kernel:
     creates: bool = False
     made: list[Struct] = field(default_factory=list)
     seen: set[int] | None = None
+    unstored: set[int] = field(default_factory=set)
     entries: dict[tuple[str, str], Struct] = field(default_factory=dict)
 
     def knows(self, name: str) -> bool:
@@ -407,6 +409,8 @@ class Kernel:
         if self.script is None:
             if self.seen is not None:
                 self.seen.add(id(place))
+                if id(place) in self.unstored:
+                    self.supposed.append(f"what stores {place.owner}.{place.name} is not seen")
             if place.kind == OPS:
                 self.looked.add((place.owner, place.name))
             if place.owner == self.watched.name:
@@ -425,6 +429,7 @@ class Kernel:
     def wrote(self, place: Cell, at: Spot) -> None:
         """Take down that a member of the watched struct was written."""
         if place.owner != self.watched.name:
+            self.unstored.discard(id(place))
             if self.script is None:
                 # What reads by a script finds what it has itself written.
                 self.written[id(place)] = place

@@ -200,7 +200,9 @@ def _concerns(story: Story, owner: Owner, sources: Sources) -> bool:
     # What it does for a port that a shared state was installed on is more than that it is gone.
     if Step(Deed.LEAVE, story.ports[0]) in story.steps and owner.leaves is None:
         return SHARE not in sources.contract.slots
-    wanted = {Deed.DELETE: (DELETE,), Deed.ESN: (ESN, RESOLVE)}
+    # Who could have the callback and has none keeps no map.
+    asked = (RESOLVE,) if RESOLVE in sources.contract.slots else ()
+    wanted = {Deed.DELETE: (DELETE,), Deed.ESN: (ESN, *asked)}
     slots = [sources.contract.slot(role) for deed in deeds for role in wanted.get(deed, ())]
     return all(slot in owner.slots for slot in slots)
 

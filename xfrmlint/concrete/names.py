@@ -74,6 +74,10 @@ class Names(Protocol):
         """Tell whether CONFIG_... is on; None if that is open."""
         ...
 
+    def is_on(self, key: str) -> bool | None:
+        """Tell whether a static key of the core's is on; None if there is none that is plain."""
+        ...
+
     def member(self, struct: CType, name: str, path: str) -> "Declared | None":
         """Return how a struct declares a member; None if that can't be read."""
         ...

@@ -25,7 +25,8 @@ _EXACT = re.compile(
     r"DEBUG_NET_WARN_ON_ONCE|BUG_ON|IS_ERR_OR_NULL"
 )
 _BUILTIN = re.compile(
-    r"xchg|swap|smp_load_acquire|smp_store_release|__builtin_expect|IS_ENABLED|IS_ERR|container_of|container_of_const|memset(_after|_startat)?|guard"
+    r"xchg|swap|smp_load_acquire|smp_store_release|__builtin_expect|IS_ENABLED|IS_ERR|container_of|container_of_const|memset(_after|_startat)?|guard|"
+    r"static_branch_(un)?likely|static_key_enabled"
 )
 _UNEVALUATED = Function(flags=frozenset({"unevaluated"}))
 

@@ -6,6 +6,7 @@ Either returns the handle, or it returns whether there is one and puts it where 
 from collections.abc import Callable, Sequence
 
 from xfrmlint.c.integers import INT, ULONG, Int
+from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.evaluate import Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
 from xfrmlint.concrete.handles import as_number, handle_type, handle_value
@@ -21,7 +22,28 @@ _NONE = -2
 def ask(
     source: Source, sources: Sources, state: Value, device: Value, kernel: Kernel | None = None
 ) -> Result:
-    """Ask a resolver for a device's handle; where it gives none, the value is 0. Raises Outside."""
+    """Ask a resolver for a device's handle; where it gives none, the value is 0. Raises Outside.
+
+    What it gives may not depend on a static key that is on at times.
+    """
+    first: Result | None = None
+    for choose in choices():
+        sources.decide, sources.decided = choose, {}
+        try:
+            result = _asked(source, sources, state, device, kernel)
+        finally:
+            sources.decide = None
+        first = first or result
+        if first.value != result.value:
+            reason = f"{source.name}() gives another handle as {', '.join(sources.decided)} is on"
+            raise Outside(reason, source.path, source.line)
+    assert first is not None
+    return first
+
+
+def _asked(
+    source: Source, sources: Sources, state: Value, device: Value, kernel: Kernel | None
+) -> Result:
     resolver = sources.contract.resolver
     takes = resolver.takes if resolver is not None and resolver.takes else (STATE, DEVICE)
     cell = Cell("handle", Uninitialized(), handle_type(sources.contract))

@@ -42,6 +42,8 @@ _ZERO = re.compile(rb"[\s(]*(?:0[uUlL]*|NULL)[)\s]*$")
 _PRIVATE = re.compile(rb"\b(\w+)->$")
 _FROM_NAME = re.compile(rb"\s*=\s*(\w+)\s*;")
 _FAR = 100
+_KEY = rb"\bDEFINE_STATIC_KEY_(TRUE|FALSE)(?:_RO)?\s*\(\s*%s\s*\)"
+_SETS_KEY = r"static_(branch|key)_(slow_)?(inc|dec|enable|disable)\w*\(&?\s*%s\b"
 # Elements of an array whose size can't be read.
 _UNSAID = 64
 
@@ -113,6 +115,10 @@ class Sources:
         self._own: dict[tuple[str, str], bool] = {}
         self._handles: dict[tuple[str, str], bool] = {}
         self._defined: dict[tuple[str, str], Macro | None] = {}
+        self._keys: dict[str, bool | None] = {}
+        # What static keys that are set somewhere were decided to be in a run.
+        self.decided: dict[str, bool] = {}
+        self.decide: Callable[[], bool] | None = None
 
     def function(self, name: str, path: str) -> Source | None:
         """Return the definition that `path` sees: in itself, in its headers, in its module."""
@@ -148,8 +154,9 @@ class Sources:
                     continue
                 found = self.definitions(name, place)
                 if found:
-                    return self._one(name, found)
-        return self._exported(name, word) if self._home or path == XFRM else None
+                    return self.only(name, found)
+        core = path == XFRM or path.startswith(f"{_CORE}/")
+        return self._exported(name, word) if self._home or core else None
 
     def _around(self, path: str) -> Sequence[str]:
         """Return the files of the module that a file is part of."""
@@ -169,7 +176,7 @@ class Sources:
             if file.endswith(".c") and word in self._corpus.data(path):
                 found = self.definitions(name, path)
                 if found:
-                    return self._one(name, found)
+                    return self.only(name, found)
         return None
 
     def _of(self, path: str) -> Configuration:
@@ -180,7 +187,8 @@ class Sources:
     def _close(self, path: str) -> bool:
         return not self._near or path.startswith(self._near)
 
-    def _one(self, name: str, found: Sequence[tuple[Source, bool | None]]) -> Source:
+    def only(self, name: str, found: Sequence[tuple[Source, bool | None]]) -> Source:
+        """Return the one definition that is compiled; with a problem if that is open."""
         source, truth = found[0]
         if len(found) == 1 and truth:
             return source
@@ -384,6 +392,10 @@ class Sources:
             self._defined[key] = self._macro(name, path)
         return self._defined[key]
 
+    def may_define(self, name: str, path: str) -> bool:
+        """Tell whether a macro that `path` sees is not plain, or need not be there."""
+        return self.macro(name, path) is None and (name, path) in self._doubtful
+
     def loop_macro(self, name: str, path: str) -> Macro | None:
         """Return the one definition of a macro as its file has it; None if it isn't plain."""
         found = self.macro(name, path)
@@ -487,6 +499,26 @@ class Sources:
         found = self._configuration.get(option)
         # Where it is asked for below a settled option it is settled with that.
         return found if found is not None or self._options is None else self._options.get(option)
+
+    def is_on(self, key: str) -> bool | None:
+        """Tell whether a static key of the core's is on: as it begins if nobody sets it.
+
+        Else either, where that is decided; None where it is not, or if there is no such key.
+        """
+        if key not in self._keys:
+            self._keys[key] = self._begins(key)
+        begins = self._keys[key]
+        if begins is None or not self._corpus.tree.search(_SETS_KEY % re.escape(key)):
+            return begins
+        if self.decide is not None and key not in self.decided:
+            self.decided[key] = self.decide()
+        return self.decided.get(key)
+
+    def _begins(self, key: str) -> bool | None:
+        defined = re.compile(_KEY % re.escape(key).encode())
+        texts = map(self._corpus.data, core_files(self._reader, key) if key.isidentifier() else ())
+        found = [match.group(1) for text in texts for match in defined.finditer(text)]
+        return found == [b"TRUE"] if len(found) == 1 else None
 
     def member(self, struct: CType, name: str, path: str) -> Declared | None:
         """Return how a struct declares a member; None if that can't be read."""
@@ -681,6 +713,7 @@ def _stored_in(view: View, node: Node) -> Node | None:
 def core_definitions(
     reader: Reader, sources: Sources, name: str, headers: bool = False
 ) -> list[Source]:
+    """Return the core's definitions of a function. headers: the one that these have for sure."""
     places = [*(one.place.path for one in _core_of(reader.contract) if one.name == name), *_USUAL]
     usual = [path for path in places if path and reader.corpus.tree.is_file(path)]
     for path in chain(dict.fromkeys(usual), _elsewhere(reader, name, usual)):
@@ -690,6 +723,8 @@ def core_definitions(
             continue
         found = sources.definitions(name, path)
         if found:
+            if headers:
+                return [sources.only(name, found)]
             if len(found) > 1:
                 reason = f"{name}() is defined more than once"
                 return [s._replace(problem=s.problem or reason) for s, _ in found]

@@ -46,6 +46,7 @@ from xfrmlint.contract.words import (
     SHARE,
     STATE,
     XSO,
+    Slot,
 )
 from xfrmlint.kernel.places import is_core
 from xfrmlint.model.predicates import Broken, broken
@@ -198,6 +199,8 @@ class Stage:
                 self.devices[name].put("flags", Int(flags, INT), CType("unsigned int"))
         ops = self._owner_ops()
         self.devices[U].put(NETDEV_OPS, Pointer(ops), CType(OPS, 1))
+        for name in self.devices if self.contract.elsewhere is not None else ():
+            self._hang(name, self.contract.slots[RESOLVE])
         if code.owner.table:
             self.kernel.files[code.owner.table] = ops
         for number, device in enumerate(self.devices.values(), 1):
@@ -208,10 +211,22 @@ class Stage:
     def _owner_ops(self) -> Struct:
         ops = Struct(f"{U}'s {NETDEV_OPS}", OPS)
         for slot in sorted(self.code.owner.slots):
-            source = self.code.owner.callbacks.get(slot)
-            kind = CType("fn", 1, source.view.result) if source is not None else CType("fn", 1)
-            ops.put(slot, Pointer(Function(slot, source=source)), kind)
+            self._fill(ops, slot)
         return ops
+
+    def _fill(self, ops: Struct, slot: str) -> None:
+        source = self.code.owner.callbacks.get(slot)
+        kind = CType("fn", 1, source.view.result) if source is not None else CType("fn", 1)
+        ops.put(slot, Pointer(Function(slot, source=source)), kind)
+
+    def _hang(self, name: str, slot: Slot) -> None:
+        """Give a device the struct besides its ops in which the owner's callback stands."""
+        other = Struct(f"{name}'s {slot.hangs}", slot.struct)
+        filled = name == U and slot.name in self.code.owner.slots
+        if filled:
+            self._fill(other, slot.name)
+        there = Pointer(other) if filled or slot.always else NULL
+        self.devices[name].put(slot.hangs, there, CType(slot.struct, 1))
 
     def _equip(self, name: str) -> None:
         """Give a lower device its ops, its flags and its features."""

@@ -158,6 +158,7 @@ class _Made:
         self._slot = contract.slot(RESOLVE)
         self.device = cache(self._new_device)
         self._table = cache(self._new_table)
+        self._other = cache(self._new_other)
         self._callback = cache(self._new_callback)
         xso = xso_of(contract)
         handle = asked_handle(contract, partial(self._asked, _handle))
@@ -191,19 +192,32 @@ class _Made:
 
     def _new_device(self, name: str) -> Struct:
         ops = self.pointer(_OPS, partial(_ops_of, name), self._table)
-        return Struct(name, DEVICE).put(NETDEV_OPS, ops, _OPS)
+        made = Struct(name, DEVICE).put(NETDEV_OPS, ops, _OPS)
+        if (slot := self._contract.elsewhere) is not None:
+            kind = CType(slot.struct, 1)
+            other = self.pointer(kind, partial(_ops_of, name), self._other)
+            made.put(slot.hangs, Pointer(self._other(name)) if slot.always else other, kind)
+        return made
 
     def _new_table(self, name: str) -> Struct:
         ops = Struct(f"{name}'s {NETDEV_OPS}", OPS)
-        if self._slot:
-            gives = self._contract.slots[RESOLVE].result
-            kind = CType("fn", 1, CType(gives.rstrip(" *"), gives.count("*")))
-            called = self.pointer(kind, partial(_with_callback, name), self._callback)
-            ops.put(self._slot, called, kind)
+        if self._slot and self._contract.elsewhere is None:
+            self._fill(ops, name)
         promised = () if name == U else self._contract.promises
         for member, bits in self._contract.kept(promised).items():
             ops.put(member, Int(bits, UINT), CType("u32"))
         return ops
+
+    def _new_other(self, name: str) -> Struct:
+        """Return the struct of a device in which the callback stands, if it is another one."""
+        slot = self._contract.slots[RESOLVE]
+        return self._fill(Struct(f"{name}'s {slot.hangs}", slot.struct), name)
+
+    def _fill(self, ops: Struct, name: str) -> Struct:
+        gives = self._contract.slots[RESOLVE].result
+        kind = CType("fn", 1, CType(gives.rstrip(" *"), gives.count("*")))
+        called = self.pointer(kind, partial(_with_callback, name), self._callback)
+        return ops.put(self._slot, called, kind)
 
     def _new_callback(self, name: str) -> Function:
         return Function(self._slot, callback_of(self._contract, partial(self._answer, name)))

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.regions import Region, offset_of, regions_at
 from xfrmlint.c.unit import Place
+from xfrmlint.contract.words import OPS
 from xfrmlint.contract.words import RESOLVE as PROMISE
 from xfrmlint.facts.store import Store
 from xfrmlint.findings import Finding
@@ -19,7 +20,7 @@ class Claim(NamedTuple):
     kind: access (of the member `name` of a state's xso), call (of the function `name`), table (an
     object of type struct xfrmdev_ops), filled (its member `name`, with the function `target`) or
     code (that can be compiled). macro: it stands in a macro's text; regions: the item around it,
-    or those that use the macro, of which one is enough.
+    or those that use the macro, of which one is enough. struct: the one that is filled.
     """
 
     kind: str
@@ -30,6 +31,7 @@ class Claim(NamedTuple):
     name: str = ""
     target: str = ""
     macro: bool = False
+    struct: str = OPS
 
 
 class SiteClaim(NamedTuple):
@@ -113,7 +115,9 @@ class Claims:
         callbacks: dict[int, dict[Place, Claim]] = {}
         for number, field, target, *at in _rows(store, _CALLBACKS):
             place = Place(*at)
-            claim = self._plain(FILLED, "callback", place, field)._replace(target=target)
+            claim = self._plain(FILLED, "callback", place, field)
+            struct = self._reader.contract.struct_of(field)
+            claim = claim._replace(target=target, struct=struct)
             callbacks.setdefault(number, {})[place] = claim
         found = []
         for number, symbol, *at in _rows(store, _TABLES):

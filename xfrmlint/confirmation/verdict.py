@@ -98,7 +98,7 @@ def _filled(claim: Claim, seen: Seen, offload: str) -> Verdict:
     here = [f for f in slots if _same(f, claim)] or [f for f in slots if f.macro]
     if not here:
         return _not_there(seen, f"no {claim.name} that is filled")
-    own = [f for f in here if f.record == OPS]
+    own = [f for f in here if f.record == claim.struct]
     if not own:
         return _sure(claim, seen, f"{claim.name} is a member of {here[0].record}")
     if not claim.target or any(claim.target in (*f.targets, *f.names) for f in own):

@@ -67,8 +67,8 @@ def _member(data: Any) -> Member:
 
 
 def _slot(data: Any) -> Slot:
-    name, takes, result, at = data
-    return Slot(name, tuple(takes), result, Where(*at))
+    name, takes, result, at, struct, hangs = data
+    return Slot(name, tuple(takes), result, Where(*at), struct, hangs)
 
 
 def _function(data: Any) -> Function | None:

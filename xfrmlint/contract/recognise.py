@@ -70,6 +70,11 @@ _COUNTERS = ("atomic_t", "refcount_t", "atomic64_t", "atomic_long_t")
 _NO_NUMBER = ("void", "bool", "_Bool", "fn")
 _CONDITIONAL = re.compile(rb"^[ \t]*#[ \t]*(?:if|ifdef|ifndef|else|elif|endif)\b.*$", re.M)
 _SINGLE_BIT = re.compile(rb"\b(\w+)\s*:\s*1\s*[,;]")
+# A pointer to a function that is told a state and two devices.
+_OF_TWO_DEVICES = re.compile(
+    rb"\*\s*\w+\s*\)\s*\((?=[^()]*\bstruct\s+xfrm_state\b)"
+    rb"[^()]*\bstruct\s+net_device\b[^()]*\bstruct\s+net_device\b"
+)
 _ENUM = re.compile(rb"\benum\b[^;{}]*\{[^{}]*\}[^;{}]*;\s*$")
 
 
@@ -81,6 +86,9 @@ def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
     """
     slots = _slots(reader)
     roles = _named_otherwise(_roles(slots), {slot.name: slot for slot in slots}, names.slots)
+    other = next(_resolves_elsewhere(reader), None) if RESOLVE not in roles else None
+    if slots and other is not None:
+        roles[RESOLVE] = other
     named = {role: slot.name for role, slot in roles.items()}
     own = _xso(reader)
     parts = _parts(reader, own)
@@ -96,6 +104,9 @@ def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
     members = _members(reader, fields, parts, found, roles.get(RESOLVE))
     declared_as = {name: _member(reader, name, kind) for name, kind in own.items()}
     members = _named_otherwise(members, declared_as, names.members)
+    if found.resolver is None and roles.get(RESOLVE) == other:
+        # Nobody is seen to call it.
+        roles.pop(RESOLVE, None)
     if not slots:
         roles = dict(ABSENT.slots)
     elif found.freed and found.freed == named.get(DELETE) and not {DELETE, FREE} & set(names.slots):
@@ -280,9 +291,20 @@ def _counters(reader: Reader, fields: Fields) -> tuple[Member, ...]:
     )
 
 
-def _slots(reader: Reader) -> list[Slot]:
-    """Return the function pointers of struct xfrmdev_ops, in order."""
-    found = reader.corpus.find("struct", OPS.split()[-1], NETDEVICE)
+def _resolves_elsewhere(reader: Reader) -> Iterator[Slot]:
+    """Yield what has the prototype of the owner's callback in other structs of a net_device."""
+    if not any(map(_OF_TWO_DEVICES.search, map(reader.corpus.data, (NETDEVICE, XFRM)))):
+        return
+    for member, kind in reader.types.fields_named(DEVICE, NETDEVICE).items():
+        if kind.pointers == 1 and kind.base.startswith("struct ") and kind.base != OPS:
+            for slot in _slots(reader, kind.base):
+                if RESOLVE in _possible(slot, early=False):
+                    yield slot._replace(struct=kind.base, hangs=member)
+
+
+def _slots(reader: Reader, struct: str = OPS) -> list[Slot]:
+    """Return the function pointers of struct xfrmdev_ops, or of another one, in order."""
+    found = reader.corpus.find("struct", struct.split()[-1], NETDEVICE)
     if found is None:
         return []
     unit = reader.corpus.unit(found.path)

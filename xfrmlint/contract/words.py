@@ -82,12 +82,15 @@ class Slot(NamedTuple):
     """A function pointer of struct xfrmdev_ops.
 
     takes: the types of its parameters in order, without const and stars. result: what it returns.
+    struct: another one that it is a member of. hangs: the member of a net_device that leads there.
     """
 
     name: str
     takes: tuple[str, ...]
     result: str
     place: Where = Where()
+    struct: str = OPS
+    hangs: str = NETDEV_OPS
 
     @property
     def gives(self) -> str:
@@ -99,6 +102,11 @@ class Slot(NamedTuple):
         if self.result not in NO_HANDLES:
             return "returned"
         return "pointed" if len(others) == 1 and self.result in YES_OR_NO else ""
+
+    @property
+    def always(self) -> bool:
+        """Whether each net_device has the struct that it is a member of."""
+        return self.struct == "struct net_device_ops"
 
     @property
     def packet(self) -> bool:
@@ -296,6 +304,22 @@ class Contract:
         """The names of all slots."""
         return tuple(slot.name for slot in (*self.slots.values(), *self.others))
 
+    @property
+    def elsewhere(self) -> Slot | None:
+        """The owner's callback, where it stands in another struct than the ops table."""
+        found = self.slots.get(RESOLVE)
+        return found if found is not None and found.struct != OPS else None
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The structs in which slots stand."""
+        return tuple(dict.fromkeys((OPS, self.struct_of(self.slot(RESOLVE)))))
+
+    def struct_of(self, slot: str) -> str:
+        """Return the struct in which a slot stands."""
+        found = self.elsewhere
+        return found.struct if found is not None and found.name == slot else OPS
+
     def slot_role(self, name: str) -> str:
         """Return the role of a slot of an ops table; an empty string if it has none."""
         return next((role for role, slot in self.slots.items() if slot.name == name), "")
@@ -448,7 +472,7 @@ class Contract:
     def key(self) -> str:
         """What tells it from others whose names or answers are others, wherever those stand."""
         named = [(kind, role, name) for kind, role, name, _ in self.named()]
-        takes = [(slot.name, slot.takes, slot.result) for slot in self.slots.values()]
+        takes = [slot._replace(place=Where()) for slot in self.slots.values()]
         says = [(question, said.says) for question, said in self.core.items()]
         wrappers = [wrapper.name for wrapper in self.wrappers]
         asked = (self.state_at, self.device_at, self.returns_handle, self.answer_at)

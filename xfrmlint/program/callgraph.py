@@ -13,7 +13,7 @@ from xfrmlint.c.mention import Slot, Use, declared_argument, slot_of, use_of
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import OPS, XFRM
+from xfrmlint.contract.words import XFRM
 from xfrmlint.kernel.doors import (
     DATAPATH,
     UNKNOWN,
@@ -610,8 +610,7 @@ class _Collector:
         _, _, kernels = self.graph.slot_files(slot, use.view.path)
         takes = self.takes()
         contract = self.graph.reader.contract
-        mine = slot.struct == OPS or (not slot.struct and slot.field in contract.callbacks)
-        comes = contract.door(slot.field) if mine else ""
+        comes = contract.door(slot.field) if slot.struct in ("", *contract.tables) else ""
         known = slot_door(slot.struct, slot.field, takes, kernels)
         if comes:
             known = Door(slot.field, comes)

@@ -14,7 +14,7 @@ from xfrmlint.c.mention import Slot, Use, slot_of, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
-from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, RESOLVE, SHARE
+from xfrmlint.contract.words import DEVICE, OPS, RESOLVE, SHARE
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
@@ -126,6 +126,8 @@ class _Finder:
         # The objects that are seen to be assigned to alone, and whether the file declares them.
         self.assigned: dict[Key, bool] = {}
         self.flagged: list[Flagged] = []
+        # Callbacks that stand in another struct than an ops table.
+        self.in_others: list[Callback] = []
         # Where a feature of a device is set that is the promise.
         self.features: list[Place] = []
         self.tracer = Tracer(self.reader, graph.passed, self.object_of)
@@ -140,16 +142,18 @@ class _Finder:
 
     def read(self, path: str) -> None:
         files, key = self.reader.universe.files(path), self.reader.universe.key(path)
-        words = [*self.fields, NETDEV_OPS, *filter(None, [self.flag_name])]
+        structs = [struct.split()[-1] for struct in self.reader.contract.tables]
+        words = [*self.fields, *structs, *filter(None, [self.flag_name])]
         macros = self.reader.macros(files, key).hiding(words)
         wanted = Words([*words, *macros], self.reader.indexes)
         for view in self.reader.views_with(wanted, path, macros, own=True):
             for name in self.fields:
                 for node in view.occurrences(name):
                     self.filled(view, node, name)
-            for node in view.occurrences(OPS.split()[-1]):
-                if node.type == "type_identifier":
-                    self.positional(view, node)
+            for struct in structs:
+                for node in view.occurrences(struct):
+                    if node.type == "type_identifier":
+                        self.positional(view, node)
             for node in view.occurrences(self.flags_name) if self.flag_name else ():
                 self.flag(view, node)
             if self.flag_name and not self.flags_name:
@@ -160,31 +164,45 @@ class _Finder:
         parent = node.parent
         if parent is None:
             return
+        struct = self.reader.contract.struct_of(name)
         if parent.type == "field_designator":
             entry = _entry_of(parent)
             if entry is not None and parent.id == entry.last.id:
-                table = self.table_of_list(view, entry.listed, entry.pair)
-                self.callback(table, view, entry.value, name, view.place(node.start_byte))
+                own = struct == OPS
+                if own or struct == self.struct_of(view, entry.value):
+                    table = self.table_of_list(view, entry.listed, entry.pair) if own else None
+                    self.callback(table, view, entry.value, name, view.place(node.start_byte))
             return
-        if parent.type == "argument_list" and parent.parent is not None:
+        if parent.type == "argument_list" and parent.parent is not None and struct == OPS:
             self.doubt(view, parent.parent, f"does with {name}")
             return
-        if parent.type != "field_expression" or not self.is_ops(view, parent):
+        if parent.type != "field_expression" or not self.is_in(struct, view, parent):
             return
         for put in values_put(self.tracer.forms, view, node):
             if put is None:
                 self.untold(view, node, f"what is put into {name} here is not known")
             elif not _is_nothing(put.node):
-                for assigned in self.tables_of_base(view, parent):
+                for assigned in self.tables_of_base(view, parent) if struct == OPS else [None]:
                     self.callback(assigned, put.view, put.node, name, view.place(node.start_byte))
 
-    def callback(self, table: Table, view: View, value: Node, name: str, place: Place) -> None:
+    def struct_of(self, view: View, value: Node) -> str:
+        """Return the struct that a value of an initializer is put into."""
+        slot = use_of(self.reader, view, value).slot
+        return slot.struct if slot is not None else ""
+
+    def callback(
+        self, table: Table | None, view: View, value: Node, name: str, place: Place
+    ) -> None:
+        """Note a callback. table: None for one of another struct, which is all tables' near it."""
         if _is_nothing(value):
             return
         if bare(value).type == "call_expression":
             self.doubt(view, bare(value), f"puts into {name}")
         for target in self.targets(view, value, node_text(bare(value))):
-            table.fill(Callback(name, target, place))
+            if table is None:
+                self.in_others.append(Callback(name, target, place))
+            else:
+                table.fill(Callback(name, target, place))
 
     def targets(self, view: View, value: Node, text: str) -> list[str]:
         """Return the functions that a slot's value can be; its text where none is seen."""
@@ -207,9 +225,9 @@ class _Finder:
         function = view.item.name if view.kind == "function" else ""
         self.doubts[Doubt(view.place(node.start_byte), function, reason)] = None
 
-    def is_ops(self, view: View, expression: Node) -> bool:
+    def is_in(self, struct: str, view: View, expression: Node) -> bool:
         slot = slot_of(self.reader, view, expression)
-        return slot.struct in (OPS, "")
+        return slot.struct in (struct, "")
 
     def positional(self, view: View, node: Node) -> None:
         """`static const struct xfrmdev_ops foo_ops = { foo_add, foo_del };`"""
@@ -233,7 +251,11 @@ class _Finder:
                 self.positions(view, value)
             elif entry.type != "initializer_pair":
                 slot = use_of(self.reader, view, entry).slot
-                if slot is None or slot.struct != OPS or not slot.field:
+                if slot is None or not slot.field:
+                    continue
+                if slot.struct != OPS:
+                    if slot.struct == self.reader.contract.struct_of(slot.field):
+                        self.callback(None, view, entry, slot.field, view.place(entry.start_byte))
                     continue
                 table = self.table_of_list(view, listed)
                 if slot.field == self.flags_name:
@@ -364,7 +386,7 @@ class _Finder:
             self.promise(self.table_of_list(view, owner, entry.pair), view, node, value)
             return
         base = parent.child_by_field_name("argument")
-        if parent.type != "field_expression" or base is None or not self.is_ops(view, parent):
+        if parent.type != "field_expression" or base is None or not self.is_in(OPS, view, parent):
             return
         for one in values_put(self.tracer.forms, view, node):
             sets = self.sets_flag(*one) if one is not None else None
@@ -395,6 +417,9 @@ class _Finder:
 
     def settle(self) -> None:
         """Give flags set at run time to the tables that are, or flow into, the flagged object."""
+        for callback in self.in_others:
+            for table in self.near(callback.place):
+                table.fill(callback)
         for table in list(self.tables.values()):
             self.flags_by_name(table)
             table.slots |= self.destinations(table)
