@@ -51,6 +51,7 @@ _HEAD = 400
 # So far down what a header's functions call is looked for in headers.
 _DEEPEST = 4
 _WORD = re.compile(rb"\w+")
+_VARIABLE = re.compile(rb"\b(\w+)\s*=[^=]")
 _TAG = re.compile(rb"\bstruct\s+\w+")
 _DECLARED = re.compile(rb"\*\s*$")
 # What a function can be called; constants are written otherwise.
@@ -262,7 +263,7 @@ class NameWalk:
 
     def _asks(self, text: bytes) -> frozenset[str]:
         """Return what of a packet a text asks; what is only read through the pointer is not."""
-        words = set(_WORD.findall(_TAG.sub(b"", text)))
+        words = {*_NAMES.findall(_TAG.sub(b"", text))}.difference(_VARIABLE.findall(text))
         for word in words - self._asked_of.keys():
             self._asked_of[word] = function_named(word.decode()).asks
         found = {"secpath"} if _SECPATH.search(text) else set()
@@ -422,10 +423,10 @@ class NameWalk:
 
     def _named_in(self, text: bytes, path: str) -> Iterator[tuple[str, str]]:
         """Yield what a text names, and what that is: it is called, or stands for what is."""
-        words = sorted({*_WORD.findall(text)})
-        near = self._near(path)
-        yield from (("calls", one.decode()) for one in words if one in near)
-        for one in words:
+        words = {*_WORD.findall(text)}
+        yield from (("calls", one.decode()) for one in sorted(words & self._near(path).keys()))
+        # Each is held against many patterns.
+        for one in sorted({*_NAMES.findall(text)}.difference(_VARIABLE.findall(text))):
             does = function_named(one.decode())
             if max(does.frees, does.ends) >= 0:
                 yield "freeing", one.decode()
