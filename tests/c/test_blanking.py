@@ -412,7 +412,7 @@ _NEW = f"#if {V} >= KERNEL_VERSION(7, 0, 0)\n#define NEW 1\n#else\n#define OLD\n
             _NEW + "#undef NEW\n#ifdef NEW\na;\n#else\nb;\n#endif", "a; b;", id="undefined again"
         ),
         pytest.param(
-            _NEW + "#define OLD\n#ifdef OLD\na;\n#else\nb;\n#endif", "a; b;", id="in any case"
+            _NEW + "#define OLD\n#ifdef OLD\na;\n#else\nb;\n#endif", "a;", id="in any case"
         ),
         pytest.param(_NEW + "#ifdef NEW\na;\n#else\nb;\n#endif", "a;", id="defined"),
         pytest.param(_NEW + "#ifndef NEW\na;\n#else\nb;\n#endif", "b;", id="not undefined"),
@@ -431,7 +431,7 @@ _NEW = f"#if {V} >= KERNEL_VERSION(7, 0, 0)\n#define NEW 1\n#else\n#define OLD\n
         ),
         pytest.param(
             "#define A 1\n#if V >= 9\n#undef A\n#endif\n#ifdef A\na;\n#else\nb;\n#endif",
-            "a; b;",
+            "a;",
             id="never undefined",
         ),
         pytest.param(

@@ -179,6 +179,12 @@ NEVER = (
 OLD = "#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 0, 0)\n#define OLD\n#endif\n"
 
 
+KERNELS = (
+    "#ifndef _K_H\n#define _K_H\n#include <asm/k.h>\n#define R 8\n#define OLD\n#define K f(1)\n"
+    "#ifdef CONFIG_XFRM_OFFLOAD\n#define S\n#endif\n#ifdef CONFIG_O\n#define O\n#endif\n#endif\n"
+)
+
+
 @pytest.mark.parametrize(
     ("headers", "condition", "wanted"),
     [
@@ -230,10 +236,43 @@ OLD = "#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 0, 0)\n#define OLD\n#endif\n"
         pytest.param(
             {"c.h": OLD, "d.h": "#include <k.h>\n"}, "defined(OLD)", "ab", id="by the kernel"
         ),
+        pytest.param({"c.h": "#define N 0\n"}, "N", "b", id="a number"),
+        pytest.param({"c.h": "#define N PAGE_SIZE\n"}, "N > 5", "ab", id="of what is not known"),
+        pytest.param({"c.h": "#define N 0\n", "d.h": "#define N 1\n"}, "N", "ab", id="two numbers"),
+        pytest.param(
+            {"c.h": "#ifdef CONFIG_N\n#define N 0\n#endif\n"}, "N", "ab", id="by an option alone"
+        ),
+        pytest.param(
+            {"c.h": "#define N 0\n", "d.h": "#ifdef X\n#undef N\n#endif\n"},
+            "N",
+            "b",
+            id="undefined before it is defined",
+        ),
+        pytest.param(
+            {"c.h": "#define N 0\n#ifdef X\n#undef N\n#endif\n"}, "N", "ab", id="and undefined"
+        ),
+        pytest.param(
+            {"c.h": "#ifndef N\n#define N 0\n#endif\n"}, "N", "ab", id="unless it was before"
+        ),
+        pytest.param({"c.h": "#include <k.h>\n"}, "defined(K)", "a", id="a kernel's"),
+        pytest.param({"c.h": "#include <k.h>\n"}, "!defined(K)", "b", id="a kernel's, not"),
+        pytest.param({"c.h": "#include <k.h>\n"}, "K", "ab", id="as what, in a kernel"),
+        pytest.param({"c.h": "#include <k.h>\n"}, "defined(S)", "a", id="with the offload"),
+        pytest.param({"c.h": "#include <k.h>\n"}, "defined(O)", "ab", id="with an option"),
+        pytest.param({"c.h": "#include <k.h>\n"}, "defined(A)", "ab", id="an architecture's"),
+        pytest.param({"c.h": "#include <k.h>\n"}, "defined(NONE)", "ab", id="nobody's"),
+        pytest.param({"c.h": ""}, "defined(K)", "ab", id="not included"),
+        pytest.param(
+            {"c.h": "#include <k.h>\n#ifdef K\n#define N\n#endif\n"},
+            "defined(N)",
+            "a",
+            id="where a kernel has another",
+        ),
     ],
 )
 def test_what_headers_define_decides(headers: dict[str, str], condition: str, wanted: str) -> None:
-    files = {"include/k.h": "#define R 8\n#define OLD\n", "/Makefile": "VERSION = 7\n"} | headers
+    files = {"include/k.h": KERNELS, "arch/x86/include/asm/k.h": "#define A\n"} | headers
+    files.setdefault("/Makefile", "VERSION = 7\n")
     files = {
         name.lstrip("/") if "/" in name else f"drivers/net/foo/{name}": text
         for name, text in files.items()
@@ -242,6 +281,26 @@ def test_what_headers_define_decides(headers: dict[str, str], condition: str, wa
     text += f"#if {condition}\nint a;\n#else\nint b;\n#endif\n"
     files[FOO] = text
     read = Corpus(Memory({path: text.encode() for path, text in files.items()}), WORDS)
+    assert "".join(re.findall(r"int (.)", read.unit(FOO).text.decode())) == wanted
+
+
+@pytest.mark.parametrize(
+    ("before", "condition", "wanted"),
+    [
+        ("#define N 0\n", "#if N", "b"),
+        ("#define N (1 << 2)\n", "#if N", "a"),
+        ("#define N\n", "#ifdef N", "a"),
+        ("#ifndef N\n#define N 0\n#endif\n", "#if N", "b"),
+        ("#define N 0\n", "#if N || M", "ab"),
+        ("#define N f()\n", "#if N", "ab"),
+        ("#ifdef M\n#define N 0\n#else\n#define N 1\n#endif\n", "#if N", "ab"),
+        ("#define N 0\n#undef N\n", "#if N", "ab"),
+        ("", "#ifdef N", "ab"),
+    ],
+)
+def test_what_a_file_defines_decides(before: str, condition: str, wanted: str) -> None:
+    text = f"{before}{condition}\nint a;\n#else\nint b;\n#endif\n#define N 3\n"
+    read = Corpus(Memory({FOO: text.encode()}), WORDS)
     assert "".join(re.findall(r"int (.)", read.unit(FOO).text.decode())) == wanted
 
 

@@ -15,11 +15,11 @@ from tests.laid import FIXTURES, lay
 from tests.real.ported import _RESOLVER as PORTED
 from tests.trees import reader
 from xfrmlint.analysis.parts import reader_of
+from xfrmlint.c.configuration import ON
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, LONG, UINT, ULONG, Int, number
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Unit
-from xfrmlint.concrete.configuration import ON
 from xfrmlint.concrete.core import free_clears, stub
 from xfrmlint.concrete.counting import counts_the_owners_own
 from xfrmlint.concrete.evaluate import Result, evaluate

@@ -324,9 +324,14 @@ def test_what_a_header_does_is_seen(call: str, is_seen: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ['asm volatile("nop" : : "r" (p));', 'asm goto("jz %l0" : : : : no); no: return;']
+    "body",
+    [
+        'asm volatile("nop" : : "r" (p));',
+        'asm goto("jz %l0" : : : : no); no: return;',
+        "p->n++;\n#if ASKS(1) && \\\n  ASKED_FOR(2)\n#elif ASKS(2)\np->n--;\n#endif\n",
+    ],
 )
-def test_instructions_are_no_calls(body: str) -> None:
+def test_instructions_and_conditions_are_no_calls(body: str) -> None:
     assert not sleeps(body)
     assert not open_sleeps(body, "")
 

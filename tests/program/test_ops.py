@@ -20,6 +20,12 @@ static void foo_del(struct net_device *dev, struct xfrm_state *x)
 {
 }
 """
+FIRMWARE = """\
+struct firmware {
+	int (*xdo_dev_state_add)(struct net_device *d, struct xfrm_state *x, struct netlink_ext_ack *e);
+	u32 flags;
+};
+"""
 OTHER = "static int foo_other(struct net_device *d, struct xfrm_state *x) { return 0; }\n"
 TABLE = "static const struct xfrmdev_ops foo_ops = { .xdo_dev_state_add = foo_add };\n"
 SETUP = "static void foo_setup(struct net_device *dev) { dev->xfrmdev_ops = &foo_ops; }\n"
@@ -71,6 +77,10 @@ def callbacks(analysis: Analysis) -> list[str]:
             "struct other { int (*add)(void); };\nstatic struct other o = { .add = foo_add };\n",
             id="o",
         ),
+        pytest.param(
+            f"{FIRMWARE}static struct firmware f = {{ .xdo_dev_state_add = foo_add }};\n",
+            id="another struct with a slot's name",
+        ),
         pytest.param("enum { FOO_XFRMDEV_OPS, xfrmdev_ops };\n", id="enumerators"),
         pytest.param(
             "static void f(struct net_device *dev) { "
@@ -97,6 +107,17 @@ def test_no_table(text: str) -> None:
     ("text", "wanted"),
     [
         pytest.param(TABLE, ["foo_ops.state_add = foo_add"], id="designated"),
+        pytest.param(
+            "static NOBODYS_TYPE foo_ops = { .xdo_dev_state_add = foo_add };\n",
+            ["foo_ops.state_add = foo_add"],
+            id="of a type that is not found",
+        ),
+        pytest.param(
+            "static struct { struct xfrmdev_ops xdo; void (*xdo_dev_state_delete)(void); } p = {\n"
+            "\t.xdo.xdo_dev_state_add = foo_add,\n\t.xdo_dev_state_delete = foo_del,\n};\n",
+            ["p.xdo.state_add = foo_add"],
+            id="beside a member with a slot's name",
+        ),
         pytest.param(
             "const struct xfrmdev_ops foo_ops = {\n\t.xdo_dev_state_add = foo_add,\n"
             "\t.xdo_dev_state_delete = foo_del,\n};\n",
@@ -964,6 +985,74 @@ FORWARD = "return adap->uld[1].xops->xdo_dev_state_add(dev, x, e);"
 )
 def test_a_table_that_another_module_carries(core: str, uld: str, wanted: list[str]) -> None:
     assert tables(carried(core, uld, FORWARD)) == wanted
+
+
+LIBRARY = """\
+static int lib_add(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *e)
+{
+	return 0;
+}
+const struct xfrmdev_ops lib_ops = { .xdo_dev_state_add = lib_add };
+unsigned long lib_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	return xfrm_dev_state_lower_handle(xfrm_input_state(skb), dev);
+}
+EXPORT_SYMBOL_GPL(lib_xmit);
+"""
+USER = """\
+static int user_add(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *e)
+{
+	BODY
+}
+static const struct xfrmdev_ops user_ops = { .xdo_dev_state_add = user_add, .flags = FLAGS };
+static netdev_tx_t user_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	return lib_xmit(skb, dev) ? 0 : 1;
+}
+static const struct net_device_ops user_ndo = { .ndo_start_xmit = user_xmit };
+static void user_setup(struct net_device *dev)
+{
+	dev->netdev_ops = &user_ndo;
+	dev->xfrmdev_ops = &user_ops;
+}
+"""
+DIRECT = "return lib_ops.xdo_dev_state_add(dev, x, e);"
+POINTED = (
+    "const struct xfrmdev_ops *base = &lib_ops;\n\n\treturn base->xdo_dev_state_add(dev, x, e);"
+)
+SEATED = "static void lib_setup(struct net_device *dev) { dev->xfrmdev_ops = &lib_ops; }\n"
+
+
+@pytest.mark.parametrize(
+    "makefile", ["obj-m += user.o lib.o\n", "obj-m += u.o\nu-y := user.o lib.o\n"]
+)
+@pytest.mark.parametrize(
+    ("flags", "body", "more", "wanted"),
+    [
+        (FLAG, DIRECT, "", ["lib_ops lower, carried, opted in", "user_ops lower, opted in"]),
+        ("0", DIRECT, "", ["lib_ops lower, carried", "user_ops lower"]),
+        ("0", POINTED, "", ["lib_ops lower, carried", "user_ops lower"]),
+        (FLAG, DIRECT, SEATED, ["lib_ops lower", "user_ops lower, opted in"]),
+        (FLAG, "return 0;", "", ["lib_ops lower", "user_ops lower, opted in"]),
+    ],
+)
+def test_a_table_that_another_calls_by_its_name(
+    flags: str, body: str, more: str, wanted: list[str], makefile: str
+) -> None:
+    text = HEAD + USER.replace("BODY", body).replace("FLAGS", flags)
+    header = "extern const struct xfrmdev_ops lib_ops;\n"
+    header += "unsigned long lib_xmit(struct sk_buff *skb, struct net_device *dev);\n"
+    files = {
+        "drivers/net/foo/lib.c": f'{HEAD}#include "foo.h"\n{LIBRARY}{more}',
+        "drivers/net/foo/user.c": text.replace(HEAD, f'{HEAD}#include "foo.h"\n'),
+        HEADER: header,
+        "drivers/net/foo/Makefile": makefile,
+    }
+    made = analysis_of(tree(files))
+    module = makefile.split()[2].removesuffix(".o")
+    assert [one.replace(f"carried by {module}", "carried") for one in tables(made)] == wanted
+    _, rows = made.store.query("SELECT resolved FROM lower_driver WHERE symbol = 'user_ops'")
+    assert [row["resolved"] for row in rows] == [1]
 
 
 def test_a_table_that_is_registered_but_never_called() -> None:

@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -12,7 +12,8 @@ from tree_sitter import Node
 from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.conditionals import VERSIONED
-from xfrmlint.c.features import OPEN, Named, merged
+from xfrmlint.c.configuration import ON, branch_truth
+from xfrmlint.c.features import OPEN, Named, defined_by, merged
 from xfrmlint.c.index import Indexes, is_word
 from xfrmlint.c.shape import Shapes, shapes_of
 from xfrmlint.c.unit import Unit, parse
@@ -62,7 +63,13 @@ _WORD = re.compile(rb"\w")
 _SPECIFIERS = re.compile(rb"[\w\s*]*")
 _INSIDE = re.compile(rb"(?<=\w)")
 _SHARED = ("include/", "arch/")
-_CONDITION = re.compile(rb"^[ \t]*#[ \t]*(?:if|elif)\w*[^\n]*", re.M)
+_CONDITION = re.compile(rb"#[ \t]*(?:el)?if(?:n?def)?\b((?:[^\n\\]|\\\r?\n?)*)")
+_TESTED = re.compile(rb"(?:#[ \t]*(?:el)?ifn?def\b|\bdefined\b[ \t]*\(?)[ \t]*(\w+)")
+_DEFAULT = re.compile(rb"#[ \t]*ifndef[ \t]+(\w+)[^\n]*\s+#[ \t]*define[ \t]+\1\b")
+_GUARD = re.compile(_DEFAULT.pattern + rb"[ \t]*1?[ \t]*$", re.M)
+_ASKING = (b"defined", b"IS_ENABLED", b"IS_BUILTIN", b"IS_REACHABLE", b"KERNEL_VERSION")
+_OF_THE_BUILD = (b"CONFIG_", b"__", VERSIONED)
+_OF_ARCHITECTURES = ("arch/", "include/asm-generic/", "include/uapi/asm-generic/")
 _WORDS = re.compile(rb"[A-Za-z_]\w*")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _GENERATED = re.compile(rb"#[ \t]*define\s+(\w+)")
@@ -76,6 +83,13 @@ class Definition(NamedTuple):
     path: str
     start: int
     end: int
+
+
+class Asked(NamedTuple):
+    """How often a file asks for a name but to give a default, and whether if it is defined."""
+
+    times: int
+    tested: bool
 
 
 class Included(NamedTuple):
@@ -140,6 +154,9 @@ class Corpus:
         self._settling: set[str] = set()
         self._reached: frozenset[str] = frozenset()
         self._asking: dict[str, bool] = {}
+        self._asked: dict[str, dict[bytes, Asked]] = {}
+        # What a file includes for each architecture.
+        self._anyhow: dict[str, frozenset[str]] = {}
         # What names are that a file's headers leave, whether it asks for them or not.
         self._before: dict[str, dict[str, Named]] = {}
         self._plain: dict[str, bytes] = {}
@@ -209,41 +226,125 @@ class Corpus:
         outermost = not self._settling
         given = self.given(path)
         near = self.local(path)
-        versioned = any(map(self._asks_for_version, near))
-        # Nearly no driver asks for the version: then there is nothing to read a header for.
-        if not given and not versioned:
+        settles = self._settles(path)
+        # Few drivers ask for what can be told: then there is nothing to read a header for.
+        if not given and not settles:
             return ()
         if outermost:
-            self._reached = frozenset(near[1:])
+            self._reached = frozenset(filter(self._settles, near[1:]))
         self._settling.add(path)
         if outermost:
             # The far ones first: a row of headers is as long as somebody likes, the stack is not.
             for header in reversed(near[1:]):
-                self.unit(header)
+                if header in self._reached:
+                    self.unit(header)
         found = {name: Named(True, None, str(n), True) for name, n in given.items()}
         for header in self.includes(path):
             if header in self._reached and header not in self._settling:
                 after = dict(self.unit(header).blanked.features)
                 after = {**self._before.get(header, {}), **after}
+                after = {name: one for name, one in after.items() if one != Named(False)}
                 met = after.keys() & found.keys()
                 found = after | found | {name: merged(found[name], after[name]) for name in met}
         self._settling.discard(path)
         self._before[path] = found
+        wanted = {name.decode() for name in self._asked_for(path)} - found.keys()
+        plain = {name: one for name in wanted if (one := self._plainly(name, path)) is not None}
+        found |= plain
         words = {word.decode() for word in _WORDS.findall(self._directive_text(path))}
         leads = words
         while leads:
             leads = {w for n in leads & found.keys() for w in _NAME.findall(found[n].body)} - words
             words |= leads
-        asked = {name: found[name] for name in words & found.keys()}
-        if versioned:
-            asked |= dict.fromkeys(self._open_names(path, near, words - given.keys()), OPEN)
-        return tuple(sorted(asked.items()))
+        told = {name: found[name] for name in words & found.keys()}
+        unsure = ({one.decode() for one in self._asked_for(path)} | told.keys()) - plain.keys()
+        told = self._not_yet(path) | told
+        if settles and (unsure := unsure - given.keys()):
+            told |= dict.fromkeys(self._open_names(path, near, unsure), OPEN)
+        return tuple(sorted(told.items()))
 
-    def _asks_for_version(self, path: str) -> bool:
+    def _settles(self, path: str) -> bool:
+        return any(map(self._asks, self.local(path)))
+
+    def _asks(self, path: str) -> bool:
+        """Tell whether a file asks for the version, or for a name that it or a header defines."""
         if path not in self._asking:
-            asks = VERSIONED in self.data(path) and VERSIONED in self._directive_text(path)
-            self._asking[path] = asks
+            version = VERSIONED in self.data(path) and VERSIONED in self._directive_text(path)
+            self._asking[path] = version or any(
+                place != path or asked.times
+                for name, asked in self._asked_for(path).items()
+                for place in self._definers(name, path)
+            )
         return self._asking[path]
+
+    def _definers(self, name: bytes, path: str) -> Iterator[str]:
+        """Yield the files that define a name; the kernel's only if it is asked whether one does."""
+        asked = self._asked_for(path).get(name)
+        if asked is None or asked.tested:
+            return self.defining(name, path)
+        return (place for place in self.local(path) if name in self.defines(place))
+
+    def _asked_for(self, path: str) -> dict[bytes, Asked]:
+        """Return the names in a file's conditions that no configuration decides."""
+        if path not in self._asked:
+            data = self.data(path)
+            words = Counter(w for line in _CONDITION.findall(data) for w in _WORDS.findall(line))
+            tested = {*_TESTED.findall(data)}
+            words.subtract(_DEFAULT.findall(data))
+            for word in (*_GUARD.findall(data), *_ASKING):
+                del words[word]
+            self._asked[path] = {
+                word: Asked(times, word in tested)
+                for word, times in words.items()
+                if not word.startswith(_OF_THE_BUILD)
+            }
+        return self._asked[path]
+
+    def _not_yet(self, path: str) -> dict[str, Named]:
+        """Return the names that a file asks for and defines: what they are where it begins."""
+        own = {name.decode() for name in self._asked_for(path).keys() & self.defines(path)}
+        found = dict.fromkeys(own, Named(False))
+        for name in own if not path.endswith(".c") else ():
+            # Who includes a header can define it before.
+            if {*self.tree.search(rf"define[ \t]+{name}\b", [vendor(path)])} != {path}:
+                found[name] = OPEN
+        return found
+
+    def _plainly(self, name: str, path: str) -> Named | None:
+        """Return what a name is that a header defines, whatever is configured and wherever."""
+        word = name.encode()
+        headers = [one for one in self._definers(word, path) if one != path]
+        for header in headers:
+            if header in self._settling or not self._sees(path, header):
+                continue
+            lines = self.definitions_of(word, header)
+            unit = self.unit(header)
+            branches = [b for b in unit.blanked.branches if not branch_truth(unit, b, ON)]
+            guards = [f"#ifndef {one.decode()}" for one in _GUARD.findall(self.data(header))[:1]]
+            kinds = {kind for kind, _, _ in lines}
+            for _, at, line in lines if kinds == {"define"} else ():
+                around = [branch for branch in branches if branch.start <= at < branch.end]
+                default = [branch for branch in around if branch.condition not in guards]
+                if all(branch.condition == f"#ifndef {name}" for branch in default):
+                    alone = len(headers) == len(lines) == 1 and not default
+                    return defined_by(line) if alone else Named(True, None, name, settled=True)
+        return None
+
+    def _sees(self, path: str, header: str) -> bool:
+        """Tell whether a file includes a header, or may, whatever the architecture is."""
+        if not header.startswith(_SHARED) or header in _COMMON:
+            return True
+        if path not in self._anyhow:
+            walked = {path: None}
+            stack = [path]
+            while stack:
+                fresh = [one for one in self.includes(stack.pop()) if one not in walked]
+                stack += [one for one in fresh if not one.startswith(_OF_ARCHITECTURES)]
+                walked |= dict.fromkeys(fresh)
+            self._anyhow[path] = frozenset(
+                one for one in walked if not one.startswith(_OF_ARCHITECTURES)
+            )
+        return header in self._anyhow[path]
 
     def _directive_text(self, path: str) -> bytes:
         return b"\n".join((*_CONDITION.findall(self.data(path)), self.define_text(path)))

@@ -6,14 +6,15 @@
     #ifdef HAVE_RESOLVER
 
 is true in 7.4, here and in all that includes this file; in 7.3 it is false. So is what stands for
-such a question: `#define SINCE(a, b) (LINUX_VERSION_CODE >= KERNEL_VERSION(a, b, 0))`.
+such a question: `#define SINCE(a, b) (LINUX_VERSION_CODE >= KERNEL_VERSION(a, b, 0))`. What is
+defined whatever is configured, here or in a header of the kernel, decides as well.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from xfrmlint.c.conditionals import VERSIONED, Known, truth
+from xfrmlint.c.conditionals import VERSIONED, Known, known_in, truth
 
 _NAMED = re.compile(r"\s*(?:#|%:)\s*(define|undef)\s+(\w+)(?:\(([^)]*)\))?(.*)", re.S)
 _FIRST = re.compile(r"\s*(\w+)")
@@ -24,16 +25,24 @@ _CONSTANT = re.compile(rb"^[ \t]*\(?[ \t]*([01])[ \t]*\)?\s*$")
 class Named(NamedTuple):
     """What a name is. defined: None if that, or as what, is open.
 
-    versioned: whether that is so because of the tree's version, or of what the compiler is told.
+    settled: whether that is so because of the tree's version, of what the compiler is told, or of
+    nothing at all. What is not defined and not settled may be, by a file that is not seen.
     """
 
     defined: bool | None
     parameters: tuple[str, ...] | None = None
     body: str = ""
-    versioned: bool = False
+    settled: bool = False
 
 
 OPEN = Named(None)
+
+
+def defined_by(line: bytes) -> Named:
+    """Return what the name of a #define is behind it."""
+    features = Features(known_in(None), {})
+    features.note(line, ())
+    return next(iter(features.named.values()), OPEN)
 
 
 def merged(one: Named | None, other: Named) -> Named:
@@ -88,17 +97,17 @@ class Features:
             # It was defined before, or that is open.
             if found.defined is not False:
                 return
-        versioned = any(self._speaks_of(label) for label, _ in branches)
         compiled = [one for label, one in branches if label != default]
         if False in compiled:
             known = found is not None or self._others("defined", name)
-            if versioned and kind == "define" and not known:
-                self.named[name] = Named(False, versioned=True)
+            settled = any(self._speaks_of(label) for label, _ in branches)
+            if settled and kind == "define" and not known:
+                self.named[name] = Named(False, settled=True)
         elif None in compiled or kind == "undef":
             self.named[name] = OPEN
         else:
             names = None if parameters is None else tuple(map(str.strip, parameters.split(",")))
-            self.named[name] = Named(True, names, body.strip() or "1", versioned)
+            self.named[name] = Named(True, names, body.strip() or "1", settled=True)
 
     def _within(self, text: str) -> dict[str, Named]:
         """Return the names in a text, and in what they stand for."""
@@ -112,10 +121,10 @@ class Features:
         return found
 
     def _speaks_of(self, text: str) -> bool:
-        """Tell whether the tree's version has a say in a condition."""
+        """Tell whether the tree's version, or what else is settled, has a say in a condition."""
         version = VERSIONED.decode()
         found = self._within(text).values() if version not in text else ()
-        return version in text or any(one.versioned or version in one.body for one in found)
+        return version in text or any(one.settled or version in one.body for one in found)
 
     def _expanded(self, text: str) -> str:
         # Macros are read from files whose conditionals are read here.
@@ -132,6 +141,5 @@ class Features:
         found = self.named.get(name)
         if found is None or asking not in ("", "defined"):
             return self._others(asking, name)
-        if asking or not found.defined:
-            return None if found.defined is None else int(found.defined)
-        return None
+        said = bool(asking) or not found.defined
+        return int(found.defined) if said and found.settled and found.defined is not None else None

@@ -9,12 +9,12 @@ from errno import EINVAL, EOPNOTSUPP
 from itertools import product
 from typing import NamedTuple
 
+from xfrmlint.c.configuration import OFF, ON, OPTION
 from xfrmlint.c.integers import INT, Int
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.concrete.choices import MOST_RUNS, Settled, choices
-from xfrmlint.concrete.configuration import OFF, ON, OPTION
 from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Fault, Outside
 from xfrmlint.concrete.handles import handle_value

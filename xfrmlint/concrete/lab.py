@@ -7,11 +7,11 @@ more of the owner's code where it turns out that what was left out matters (slic
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from xfrmlint.c.configuration import ALL_ON, ON
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
 from xfrmlint.concrete.bodies import bodies_of, owners_files
 from xfrmlint.concrete.choices import choices
-from xfrmlint.concrete.configuration import ALL_ON, ON
 from xfrmlint.concrete.core import may_clear_where_add_fails
 from xfrmlint.concrete.evaluate import ENDLESS
 from xfrmlint.concrete.faults import Outside

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple, TypeGuard
 
+from xfrmlint.c.configuration import ON, Configuration
 from xfrmlint.c.integers import Int
 from xfrmlint.c.reader import Reader
-from xfrmlint.concrete.configuration import ON, Configuration
 from xfrmlint.concrete.evaluate import Result
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
 from xfrmlint.concrete.names import Source

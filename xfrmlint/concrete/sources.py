@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.blanking import blank, spaces
+from xfrmlint.c.configuration import Configuration, branch_truth, compiled
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.corpus import stands_in, words
 from xfrmlint.c.ctype import CType
@@ -21,7 +22,6 @@ from xfrmlint.c.types import Fields
 from xfrmlint.c.unit import Item, Unit, below, node_text, outline, parse
 from xfrmlint.c.view import View
 from xfrmlint.concrete.body import Body
-from xfrmlint.concrete.configuration import Configuration, branch_truth, compiled
 from xfrmlint.concrete.names import Declared, Source
 from xfrmlint.concrete.primitives import does, does_nothing, known
 from xfrmlint.concrete.slices import Lost, Slices

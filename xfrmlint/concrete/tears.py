@@ -8,9 +8,9 @@ First it answers 0 where it asks the owner's callback; then with what the callba
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from xfrmlint.c.configuration import ON
 from xfrmlint.c.integers import Int
 from xfrmlint.c.reader import Reader
-from xfrmlint.concrete.configuration import ON
 from xfrmlint.concrete.faults import Outside
 from xfrmlint.concrete.kernel import Deed, Event
 from xfrmlint.concrete.lab import Ran

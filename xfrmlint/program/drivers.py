@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, without_casts
+from xfrmlint.c.expression import arguments_of, bare, without_casts
 from xfrmlint.c.mention import Slot, use_of
 from xfrmlint.c.reader import Words
 from xfrmlint.c.unit import node_text
@@ -36,32 +36,36 @@ def drivers_of(graph: CallGraph, tables: Sequence[Table]) -> list[Driver]:
     """Settle group, role and opt-in of every ops table."""
     universe = graph.reader.universe
     modules = {id(t): universe.module(t.place.path) for t in tables}
-    uppers = _uppers(graph, tables)
-    carried = {id(t): _forwarders(graph, t) for t in tables}
-    groups: dict[int, str] = {}
+    uppers, called = _calling(graph, tables)
+    seated = {modules[id(t)] for t in tables if _is_on_netdev(t)}
+    carriers: dict[int, str] = {}
     for table in tables:
         own = modules[id(table)]
-        others = [m for m in carried[id(table)] if m != own and m in modules.values()]
-        groups[id(table)] = others[0] if others else own
+        if _is_on_netdev(table):
+            continue
+        hung = [m for m in _forwarders(graph, table) if m != own and m in modules.values()]
+        named = sorted(called.get(id(table), set()) & seated)
+        if hung or named:
+            carriers[id(table)] = (hung or named)[0]
     found = []
     for table in tables:
-        own, group = modules[id(table)], groups[id(table)]
-        on_netdev = group == own
-        opted_in = any(
-            t.flags and groups[id(t)] == group and modules[id(t)] == group for t in tables
-        )
+        own = modules[id(table)]
+        group = carriers.get(id(table), own)
+        on_netdev = id(table) not in carriers
         # Two tables of one module for two kinds of device opt in each for itself.
-        if on_netdev:
-            opted_in = bool(table.flags)
+        opting = [table] if on_netdev else [t for t in tables if modules[id(t)] == group]
+        opted_in = any(t.flags for t in opting if id(t) not in carriers)
         role = "upper" if own in uppers else "lower"
         found.append(Driver(table, own, group, role, on_netdev, opted_in))
     return found
 
 
+def _is_on_netdev(table: Table) -> bool:
+    return any(slot.struct == DEVICE for slot in table.slots)
+
+
 def _forwarders(graph: CallGraph, table: Table) -> list[str]:
     """Return the modules that call a table which hangs in a struct of theirs, not on a netdev."""
-    if any(slot.struct == DEVICE for slot in table.slots):
-        return []
     found: dict[str, None] = {}
     for slot in table.slots:
         if not slot.struct.startswith("struct "):
@@ -81,15 +85,24 @@ def _forwarders(graph: CallGraph, table: Table) -> list[str]:
     return list(found)
 
 
-def _uppers(graph: CallGraph, tables: Sequence[Table]) -> set[str]:
-    """Return the modules that hand states on to the ops of another net_device."""
-    found = set()
-    for module in {graph.reader.universe.module(t.place.path): t for t in tables}.items():
-        name, table = module
+def _calling(graph: CallGraph, tables: Sequence[Table]) -> tuple[set[str], dict[int, set[str]]]:
+    """Return the modules that hand states on to the ops of another net_device.
+
+    And, of each table whose callbacks are called by its name for the same one, by which modules.
+    """
+    uppers: set[str] = set()
+    called: dict[int, set[str]] = {}
+    modules = {graph.reader.universe.module(t.place.path): t for t in tables}
+    for name, table in modules.items():
         judge = _Delegation(graph)
-        if any(judge.hands_on(*call) for call in judge.calls(table.place.path)):
-            found.add(name)
-    return found
+        for view, field, call in judge.calls(table.place.path):
+            if judge.hands_on(view, field, call):
+                uppers.add(name)
+                continue
+            named = [t for t in tables if t.symbol == judge.table_named(view, field)]
+            for one in [t for t in named if t.place.path == view.path] or named:
+                called.setdefault(id(one), set()).add(name)
+    return uppers, called
 
 
 class _Delegation:
@@ -161,23 +174,31 @@ class _Delegation:
 
     def device_of_ops(self, view: View, field: Node) -> Node | None:
         """Return E of the E->xfrmdev_ops whose callback is meant, if E is a net_device."""
+        ops = self.ops_of(view, field)
+        if ops is None or ops.type != "field_expression":
+            return None
+        base = ops.child_by_field_name("argument")
+        name = ops.child_by_field_name("field")
+        kind = self.reader.types.of(base, view)
+        netdev = kind is None or kind.base == DEVICE
+        return base if name is not None and node_text(name) == NETDEV_OPS and netdev else None
+
+    def table_named(self, view: View, field: Node) -> str:
+        """Return the name of the ops table whose callback is meant; nothing if it has none."""
+        ops = self.ops_of(view, field)
+        return node_text(ops) if ops is not None and ops.type == "identifier" else ""
+
+    def ops_of(self, view: View, field: Node) -> Node | None:
+        """Return what the ops are whose callback is meant, behind local variables."""
         ops = field.child_by_field_name("argument")
         for _ in range(3):
-            if ops is None:
-                return None
-            ops = without_casts(ops)
-            if ops.type == "field_expression":
-                base = ops.child_by_field_name("argument")
-                name = ops.child_by_field_name("field")
-                kind = self.reader.types.of(base, view)
-                netdev = kind is None or kind.base == DEVICE
-                if name is not None and node_text(name) == NETDEV_OPS and netdev:
-                    return base
-                return None
-            if ops.type != "identifier":
-                return None
-            values = view.assignments(node_text(ops))
-            ops = values[0] if values else None
+            inner = bare(ops) if ops is not None else None
+            if inner is None or inner.type != "identifier":
+                return inner
+            values = view.assignments(node_text(inner))
+            if not values:
+                return inner
+            ops = values[0]
         return None
 
     def is_own(self, view: View, device: Node) -> bool:

@@ -28,6 +28,7 @@ from xfrmlint.kernel.functions import function_named, guard_sleeps
 _CALL = re.compile(rb"(->\s*|\.\s*)?(?<![\w])([A-Za-z_]\w*)\s*(\()")
 _POINTER = re.compile(rb"\(\s*\*[^()]*\)\s*\(")
 _STRING = re.compile(rb'"(?:[^"\\\n]|\\.)*"')
+_CONDITION = re.compile(rb"#[ \t]*(?:el)?if\b(?:[^\n\\]|\\\r?\n?)*")
 _NOT_CALLED = frozenset(
     b"if for while switch return sizeof do else case defined __attribute__ typeof __typeof__"
     b" asm __asm__ goto volatile alignof _Alignof container_of void int bool char long unsigned"
@@ -384,9 +385,10 @@ class NameWalk:
         return self._bodies[where]
 
     def _text(self, where: _Where) -> bytes:
-        """Return a function's text, without comments and what strings say."""
+        """Return a function's text, without comments, what strings say and what #if lines ask."""
         data = self._reader.corpus.data(where.path)
-        return _STRING.sub(b'""', without_comments(data[where.start : where.end]))
+        text = _STRING.sub(b'""', without_comments(data[where.start : where.end]))
+        return _CONDITION.sub(b"", text)
 
     def _looked(self, where: _Where, text: bytes, head: bytes) -> Body:
         path, name = where.path, where.name

@@ -168,8 +168,8 @@ class _Finder:
         if parent.type == "field_designator":
             entry = _entry_of(parent)
             if entry is not None and parent.id == entry.last.id:
-                own = struct == OPS
-                if own or struct == self.struct_of(view, entry.value):
+                own = struct == OPS and self.typed_ops(view, entry.value) is not False
+                if own or (struct != OPS and struct == self.struct_of(view, entry.value)):
                     table = self.table_of_list(view, entry.listed, entry.pair) if own else None
                     self.callback(table, view, entry.value, name, view.place(node.start_byte))
             return
@@ -377,7 +377,8 @@ class _Finder:
             if entry is None:
                 return
             owner, value = entry.listed, entry.value
-            if not self.holds_callbacks(owner) and not self.typed_ops(view, value):
+            typed = self.typed_ops(view, value)
+            if typed is False or (typed is None and not self.holds_callbacks(owner)):
                 return
             # Of two designators for one field the last one counts.
             later = [c for c in owner.named_children if c.start_byte > value.start_byte]
@@ -402,9 +403,13 @@ class _Finder:
         if sets is not False:
             table.promise(view.place(node.start_byte), sets is True)
 
-    def typed_ops(self, view: View, value: Node) -> bool:
-        use = use_of(self.reader, view, value)
-        return use.slot is not None and use.slot.struct == OPS
+    def typed_ops(self, view: View, value: Node) -> bool | None:
+        """Tell whether a value initializes a member of an ops table; None for a type not found."""
+        slot = use_of(self.reader, view, value).slot
+        if slot is None or slot.struct == OPS:
+            return None if slot is None else True
+        fields = self.reader.types.fields_named(slot.struct, view.path)
+        return False if "@" in slot.struct or slot.field in fields else None
 
     def sets_flag(self, view: View, value: Node) -> bool | None:
         """Tell whether a value holds the flag; None if that can't be told.

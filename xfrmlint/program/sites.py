@@ -326,10 +326,11 @@ class _Finder:
     def owners(self, view: View, way: Reached) -> list[Driver]:
         """Return the drivers that a function belongs to, one for each module that links it."""
         found = self.drivers_at(view.path) if view.path != XFRM else []
-        if not found:
-            # A library module, or the core's header: its drivers are those that call it.
-            callers = {f.path: None for f in sorted(way.functions) if f.path != XFRM}
-            found = [d for path in callers for d in self.drivers_at(path)]
+        groups = {driver.group for driver in found}
+        # Of a library module, or the core's header, the drivers are those that call it, too.
+        callers = {f.path: None for f in sorted(way.functions) if f.path != XFRM}
+        calling = [d for path in callers for d in self.drivers_at(path)]
+        found += [driver for driver in calling if driver.group not in groups]
         by_module: dict[str, list[Driver]] = {}
         for driver in found:
             by_module.setdefault(driver.module, []).append(driver)
