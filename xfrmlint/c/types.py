@@ -36,6 +36,7 @@ _DEEPEST = 40
 # Structs without a name in each other; kernels have three.
 _MOST_ANONYMOUS = 50
 _MOST_MACROS = 24
+_MOST_ALIASES = 4
 _STATEMENTS = {"if", "for", "while", "switch", "return", "sizeof"}
 _TYPEOF = re.compile(rb"(?:__)?typeof(?:__|_unqual)?[ \t]*\(")
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
@@ -174,7 +175,9 @@ class Types:
         if kind == "field_expression":
             base = self.of(node.child_by_field_name("argument"), view, depth + 1)
             name = node.child_by_field_name("field")
-            return self.field(base, node_text(name), view.path) if name is not None else None
+            if name is None:
+                return None
+            return self.field(base, self.member_name(name, view.path), view.path)
         if kind == "subscript_expression":
             base = self.of(node.child_by_field_name("argument"), view, depth + 1)
             return self.resolved(base, view.path).pointed(-1) if base is not None else None
@@ -279,6 +282,18 @@ class Types:
                         found.setdefault(node_text(made.name), made.type)
             self._variables[path] = found
         return self._variables[path]
+
+    def member_name(self, name: Node, path: str) -> str:
+        """Return a member's name as it stands in its struct, where it is written as a macro."""
+        written = node_text(name)
+        for _ in range(_MOST_ALIASES):
+            own = written.encode("utf-8", "surrogateescape") in self.outlines.own(path)
+            macro = self.macro(written, path) if own else None
+            body = macro.body.strip().decode("utf-8", "replace") if macro is not None else ""
+            if macro is None or macro.parameters is not None or not body.isidentifier():
+                break
+            written = body
+        return written
 
     def macro(self, name: str, path: str) -> Macro | None:
         """Return the definition of a macro that `path` sees."""
