@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.dialect import AUTO
 from xfrmlint.c.unit import node_text
 from xfrmlint.kernel.functions import function_named
 
@@ -103,7 +104,10 @@ def outward(node: Node) -> Node | None:
         case "argument_list" if up.parent is not None:
             first = up.named_children[0].id == node.id
             passed = is_choice(up.parent) != first
-            chosen = is_choice(up.parent) or function_named(called_by(up.parent)).passes
+            name = called_by(up.parent)
+            # `(typeof(y))(x)` is parsed as a call.
+            cast = name.startswith("(") and name.strip("() ") in AUTO
+            chosen = is_choice(up.parent) or cast or function_named(name).passes
             return up.parent if passed and chosen else None
     return None
 

@@ -306,7 +306,8 @@ def _initialized(reader: Reader, view: View, node: Node, up: Node) -> Use:
                 use = use._replace(
                     slot=use.slot._replace(within=_assigned_to(reader, view, parent))
                 )
-            return use
+            # `(T){ v }` of what has no members is v.
+            return use if use.kind != "none" else use_of(reader, view, parent)._replace(at=node)
         else:
             return none
 

@@ -25,7 +25,7 @@ from xfrmlint.c.dialect import AUTO, GROUP, TYPEOF, without_type_arguments
 from xfrmlint.c.expression import arguments_of, around, callees, is_choice
 from xfrmlint.c.macros import Macro, expand, kernels_making, named
 from xfrmlint.c.outline import Outlines
-from xfrmlint.c.unit import below, node_text, parse
+from xfrmlint.c.unit import Place, below, node_text, parse
 from xfrmlint.c.view import Local, View, locals_in
 from xfrmlint.kernel.functions import Operand, function_named
 
@@ -373,11 +373,16 @@ class Types:
 
     def _of_expanded(self, call: Node, name: str, view: View, depth: int) -> CType | None:
         """Type what a function-like macro makes of a call."""
+        made = self.made_of(call, name, view) if depth < 12 else None
+        return self.of(made[1], made[0], depth + 4) if made is not None else None
+
+    def made_of(self, call: Node, name: str, view: View) -> tuple[View, Node] | None:
+        """Return the expression that a function-like macro makes of a call, read in its place."""
         macro = self.macro(name, view.path)
-        if macro is None or macro.parameters is None or depth >= 12:
+        if macro is None or macro.parameters is None:
             return None
         expansion = expand(call.text or b"", view.path, 0, {name: macro})
-        return self._of_text(expansion.text, view, call, depth)
+        return _read(expansion.text, view, call)
 
     def _pointer_to(self, written: Node, view: View) -> CType | None:
         """Return the pointer to a type that is an argument: a tag, or a typedef's name."""
@@ -424,13 +429,21 @@ class Types:
 
     def _of_text(self, text: bytes, view: View, at: Node, depth: int) -> CType | None:
         """Type an expression given as text, its names meaning what they mean at `at`."""
-        plain = without_type_arguments(text.strip().replace(b"\n", b" "))
-        root = parse(b"int _ = " + plain + b";").root_node
-        value = _first(root, "init_declarator")
-        inside = value.child_by_field_name("value") if value is not None else None
-        if inside is None or root.has_error:
-            return None
-        return self.of(inside, _Elsewhere(view, at.start_byte, inside), depth + 4)
+        made = _read(text, view, at)
+        return self.of(made[1], made[0], depth + 4) if made is not None else None
+
+
+def _read(text: bytes, view: View, at: Node) -> tuple[View, Node] | None:
+    """Return an expression that is given as text, its names meaning what they mean at a node."""
+    plain = without_type_arguments(text.strip().replace(b"\n", b" "))
+    # What asks where it stands among other expressions gets the place of the node.
+    begin = b"int _ ="
+    root = parse(begin + b" " * (at.start_byte - len(begin)) + plain + b";").root_node
+    value = _first(root, "init_declarator")
+    inside = value.child_by_field_name("value") if value is not None else None
+    if inside is None or root.has_error:
+        return None
+    return _Elsewhere(view, at.start_byte, inside), inside
 
 
 class _Elsewhere(View):
@@ -445,6 +458,11 @@ class _Elsewhere(View):
         self.__dict__["locals"] = [
             local._replace(start=0, end=1 << 40) for local in (*seen, *locals_in(root))
         ]
+        self._place = view.place(offset)
+
+    def place(self, offset: int) -> Place:  # noqa: ARG002
+        """Return where the text stands for which this one is read."""
+        return self._place
 
 
 def written_type(written: Node) -> CType | None:
