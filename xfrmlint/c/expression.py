@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.dialect import AUTO
 from xfrmlint.c.unit import node_text
+from xfrmlint.kernel.functions import function_named
 
 _TRANSPARENT = ("parenthesized_expression", "cast_expression", "compound_statement")
 _CASTS = ("parenthesized_expression", "cast_expression")
@@ -77,6 +79,39 @@ def callees(node: Node) -> list[Node]:
     return found or [node]
 
 
+def outward(node: Node) -> Node | None:
+    """Return the expression around a node that can be worth it, or lead to what it points to.
+
+    `(T)f`, `*f`, `(0, f)`, `c ? f : g`, `c ?: f`, `({ f; })`, `f[i]`, READ_ONCE(f), a _Generic().
+    """
+    up = node.parent
+    if up is None:
+        return None
+    match up.type:
+        case "parenthesized_expression" | "pointer_expression" | "cast_expression":
+            return up
+        case "expression_statement" if is_worth(up):
+            return up.parent
+        case "generic_expression":
+            return up if up.named_children[0].id != node.id else None
+        case "conditional_expression":
+            asked = up.child_by_field_name("condition")
+            tested = up.child_by_field_name("consequence") is not None
+            return up if not tested or asked is None or asked.id != node.id else None
+        case "comma_expression" | "subscript_expression":
+            kept = up.child_by_field_name("right") or up.child_by_field_name("argument")
+            return up if kept is not None and kept.id == node.id else None
+        case "argument_list" if up.parent is not None:
+            first = up.named_children[0].id == node.id
+            passed = is_choice(up.parent) != first
+            name = called_by(up.parent)
+            # `(typeof(y))(x)` is parsed as a call.
+            cast = name.startswith("(") and name.strip("() ") in AUTO
+            chosen = is_choice(up.parent) or cast or function_named(name).passes
+            return up.parent if passed and chosen else None
+    return None
+
+
 def is_choice(call: Node) -> bool:
     """Tell whether a call is none but one of its arguments, which the compiler chooses."""
     return called_by(call) == "__builtin_choose_expr"
@@ -122,7 +157,10 @@ def given_to(node: Node) -> Given | None:
 
 
 def call_of(callee: Node) -> Node | None:
-    """Return the call of which a node is what is called."""
+    """Return the call of which a node is what is called, or one of what that can be."""
+    up: Node | None = callee
+    while up is not None:
+        callee, up = up, outward(up)
     call = callee.parent
     called = call.child_by_field_name("function") if call is not None else None
     return call if called is not None and called.id == callee.id else None

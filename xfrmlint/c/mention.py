@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType, declared, specified
-from xfrmlint.c.expression import bare, called_by, is_choice, is_worth, position_in, without_casts
+from xfrmlint.c.expression import bare, called_by, is_choice, outward, position_in, without_casts
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -42,9 +42,10 @@ class Slot(NamedTuple):
 class Use(NamedTuple):
     """One use of a value.
 
-    kind: called, argument, slot, local, global, through (stored by `*name = value`), returned or
-    none. name: the callee of an argument, or the variable. position: the argument's, from 0.
-    at: the node that is used (its place is the use's place).
+    kind: called, argument, slot, local, global, through (stored by `*name = value`), returned,
+    member (one is read of what it is or points to) or none. name: the callee of an argument, or
+    the variable. position: the argument's, from 0. at: the node that is used (its place is the
+    use's place). read: the expression that reads a member.
     """
 
     kind: str
@@ -54,6 +55,7 @@ class Use(NamedTuple):
     position: int = -1
     slot: Slot | None = None
     callee: Node | None = None
+    read: Node | None = None
 
 
 def use_of(reader: Reader, view: View, node: Node) -> Use:
@@ -65,63 +67,53 @@ def use_of(reader: Reader, view: View, node: Node) -> Use:
     if node.type == "field_identifier" and node.parent is not None:
         up = node.parent
     none = Use("none", view, node)
-    indexes: list[str] = []
     macro = declared_argument(node)
     if macro is not None:
         return Use("argument", view, node, node_text(macro[0]), macro[1])
-    while True:
-        parent = up.parent
-        if parent is None:
-            return none
-        kind = parent.type
-        if kind in ("parenthesized_expression", "pointer_expression", "cast_expression"):
-            up = parent
-        elif kind == "expression_statement" and is_worth(parent):
-            up = parent.parent or parent
-        elif kind == "generic_expression":
-            if _is(parent.named_children[0], up):
-                return none
-            up = parent
-        elif kind in ("conditional_expression", "comma_expression", "subscript_expression"):
-            keep = {
-                "conditional_expression": ("consequence", "alternative"),
-                "comma_expression": ("right",),
-                "subscript_expression": ("argument",),
-            }[kind]
-            if not any(_is(parent.child_by_field_name(name), up) for name in keep):
-                return none
-            up = parent
-        elif kind == "call_expression":
-            if _is(parent.child_by_field_name("function"), up) and not unevaluated(view, parent):
-                return Use("called", view, node)
-            return none
-        elif kind == "argument_list":
+    while (outer := outward(up)) is not None:
+        up = outer
+    parent = up.parent
+    if parent is None:
+        return none
+    match parent.type:
+        case "call_expression":
+            called = _is(parent.child_by_field_name("function"), up)
+            return Use("called", view, node) if called and not unevaluated(view, parent) else none
+        case "argument_list":
             call = parent.parent
-            position = position_in(parent, up)
             callee = call.child_by_field_name("function") if call is not None else None
-            if call is None or callee is None:
+            if call is None or callee is None or is_choice(call):
                 return none
             name = node_text(callee) if callee.type == "identifier" else ""
-            if is_choice(call) and position == 0:
-                return none
-            if is_choice(call) or (position == 0 and function_named(name).passes):
-                up = call
-                continue
-            return Use("argument", view, node, name, position, None, callee)
-        elif kind == "return_statement":
+            return Use("argument", view, node, name, position_in(parent, up), None, callee)
+        case "field_expression":
+            return Use("member", view, node, read=parent)
+        case "return_statement":
             return Use("returned", view, node)
-        elif kind == "assignment_expression":
+        case "assignment_expression":
             left = parent.child_by_field_name("left")
             if left is None or _is(left, up):
                 return none
             return stored_in(reader, view, node, left)
-        elif kind == "init_declarator":
+        case "init_declarator":
             name = _declared_name(parent)
             return _variable(view, node, name) if name else none
-        elif kind in ("initializer_list", "initializer_pair"):
-            return _initialized(reader, view, node, up, indexes)
-        else:
-            return none
+        case "initializer_list" | "initializer_pair":
+            return _initialized(reader, view, node, up)
+    return none
+
+
+def use_beside(reader: Reader, use: Use) -> Use | None:
+    """Return what is done with what an assignment of the used value is worth: `a = b = f`."""
+    up = use.at.parent if use.at.type == "field_identifier" else use.at
+    while up is not None and (outer := outward(up)) is not None:
+        up = outer
+    given = up.parent if up is not None else None
+    stored = use.kind in ("slot", "local", "global", "through")
+    if not stored or given is None or given.type != "assignment_expression":
+        return None
+    beside = use_of(reader, use.view, given)
+    return beside if beside.kind != "none" else None
 
 
 def declared_argument(node: Node) -> tuple[Node, int] | None:
@@ -267,11 +259,11 @@ def slot_of(reader: Reader, view: View, field: Node, indexes: list[str] | None =
                 outer = reader.types.resolved(outer, view.path)
                 within = f"{_struct_name(outer)}.{node_text(member)}"
     struct = _struct_name(kind) if kind is not None else ""
-    field_name = node_text(name) if name is not None else ""
+    field_name = reader.types.member_name(name, view.path) if name is not None else ""
     return Slot(struct, field_name, tuple(found), table, within)
 
 
-def _initialized(reader: Reader, view: View, node: Node, up: Node, indexes: list[str]) -> Use:
+def _initialized(reader: Reader, view: View, node: Node, up: Node) -> Use:
     """Follow designators outwards to the variable or compound literal that is initialized."""
     steps: list[tuple[str, str]] = []
     none = Use("none", view, node)
@@ -314,7 +306,8 @@ def _initialized(reader: Reader, view: View, node: Node, up: Node, indexes: list
                 use = use._replace(
                     slot=use.slot._replace(within=_assigned_to(reader, view, parent))
                 )
-            return use
+            # `(T){ v }` of what has no members is v.
+            return use if use.kind != "none" else use_of(reader, view, parent)._replace(at=node)
         else:
             return none
 

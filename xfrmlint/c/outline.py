@@ -40,6 +40,11 @@ _INCLUDED = re.compile(rb'[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"')
 # A statement begins with a word in capitals, and there is no operator behind it.
 _BARE = re.compile(rb"\n[ \t]++([A-Z][A-Z0-9_]{2,}+)(?!\w)(?=[ \t]*(?:\n|\(|\{|[a-z_]))")
 _CALL = re.compile(rb"[a-z_]\w*[ \t]*\(")
+# `struct foo *n = v`, `typeof(v) n = v`: what is declared there has to be seen in its function.
+_DECLARES = re.compile(
+    rb"(?!(?:return|goto|else|case|do|extern)\b)(?:(?:\w+\s+)*\w+|(?:__)?typeof(?:__)?\s*\(.*?\))"
+    rb"(?<=[\w)])(?:\s*\*[\s*]*|\s+)\w+\s*(?:[=;,\[]|$)"
+)
 _FAR = 1 << 16
 # A line with what stands before it.
 _NEAR = 4096
@@ -602,8 +607,10 @@ def _open_braces(text: bytes, end: int) -> int:
 
 
 def _is_whole(body: bytes) -> bool:
-    """Tell whether a macro's body can be a statement of its own: no label, cast or open brace."""
+    """Tell whether a macro's body can be a statement: no declaration, label, cast, open brace."""
     text = body.strip()
+    if _DECLARES.match(text):
+        return False
     if text[-1:] in b":|&,.*-+/(" or text[:1] in b"|,.":
         return False
     return all(body.count(a) == body.count(b) for a, b in (b"{}", b"()")) and not re.match(

@@ -25,7 +25,7 @@ from xfrmlint.c.dialect import AUTO, GROUP, TYPEOF, without_type_arguments
 from xfrmlint.c.expression import arguments_of, around, callees, is_choice
 from xfrmlint.c.macros import Macro, expand, kernels_making, named
 from xfrmlint.c.outline import Outlines
-from xfrmlint.c.unit import below, node_text, parse
+from xfrmlint.c.unit import Place, below, node_text, parse
 from xfrmlint.c.view import Local, View, locals_in
 from xfrmlint.kernel.functions import Operand, function_named
 
@@ -36,6 +36,7 @@ _DEEPEST = 40
 # Structs without a name in each other; kernels have three.
 _MOST_ANONYMOUS = 50
 _MOST_MACROS = 24
+_MOST_ALIASES = 4
 _STATEMENTS = {"if", "for", "while", "switch", "return", "sizeof"}
 _TYPEOF = re.compile(rb"(?:__)?typeof(?:__|_unqual)?[ \t]*\(")
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
@@ -210,7 +211,9 @@ class Types:
         if kind == "field_expression":
             base = self.of(node.child_by_field_name("argument"), view, depth + 1)
             name = node.child_by_field_name("field")
-            return self.field(base, node_text(name), view.path) if name is not None else None
+            if name is None:
+                return None
+            return self.field(base, self.member_name(name, view.path), view.path)
         if kind == "subscript_expression":
             base = self.of(node.child_by_field_name("argument"), view, depth + 1)
             return self.resolved(base, view.path).pointed(-1) if base is not None else None
@@ -316,6 +319,18 @@ class Types:
             self._variables[path] = found
         return self._variables[path]
 
+    def member_name(self, name: Node, path: str) -> str:
+        """Return a member's name as it stands in its struct, where it is written as a macro."""
+        written = node_text(name)
+        for _ in range(_MOST_ALIASES):
+            own = written.encode("utf-8", "surrogateescape") in self.outlines.own(path)
+            macro = self.macro(written, path) if own else None
+            body = macro.body.strip().decode("utf-8", "replace") if macro is not None else ""
+            if macro is None or macro.parameters is not None or not body.isidentifier():
+                break
+            written = body
+        return written
+
     def macro(self, name: str, path: str) -> Macro | None:
         """Return the definition of a macro that `path` sees."""
         key = (name, path)
@@ -394,11 +409,16 @@ class Types:
 
     def _of_expanded(self, call: Node, name: str, view: View, depth: int) -> CType | None:
         """Type what a function-like macro makes of a call."""
+        made = self.made_of(call, name, view) if depth < 12 else None
+        return self.of(made[1], made[0], depth + 4) if made is not None else None
+
+    def made_of(self, call: Node, name: str, view: View) -> tuple[View, Node] | None:
+        """Return the expression that a function-like macro makes of a call, read in its place."""
         macro = self.macro(name, view.path)
-        if macro is None or macro.parameters is None or depth >= 12:
+        if macro is None or macro.parameters is None:
             return None
         expansion = expand(call.text or b"", view.path, 0, {name: macro})
-        return self._of_text(expansion.text, view, call, depth)
+        return _read(expansion.text, view, call)
 
     def _pointer_to(self, written: Node, view: View) -> CType | None:
         """Return the pointer to a type that is an argument: a tag, or a typedef's name."""
@@ -445,13 +465,21 @@ class Types:
 
     def _of_text(self, text: bytes, view: View, at: Node, depth: int) -> CType | None:
         """Type an expression given as text, its names meaning what they mean at `at`."""
-        plain = without_type_arguments(text.strip().replace(b"\n", b" "))
-        root = parse(b"int _ = " + plain + b";").root_node
-        value = _first(root, "init_declarator")
-        inside = value.child_by_field_name("value") if value is not None else None
-        if inside is None or root.has_error:
-            return None
-        return self.of(inside, _Elsewhere(view, at.start_byte, inside), depth + 4)
+        made = _read(text, view, at)
+        return self.of(made[1], made[0], depth + 4) if made is not None else None
+
+
+def _read(text: bytes, view: View, at: Node) -> tuple[View, Node] | None:
+    """Return an expression that is given as text, its names meaning what they mean at a node."""
+    plain = without_type_arguments(text.strip().replace(b"\n", b" "))
+    # What asks where it stands among other expressions gets the place of the node.
+    begin = b"int _ ="
+    root = parse(begin + b" " * (at.start_byte - len(begin)) + plain + b";").root_node
+    value = _first(root, "init_declarator")
+    inside = value.child_by_field_name("value") if value is not None else None
+    if inside is None or root.has_error:
+        return None
+    return _Elsewhere(view, at.start_byte, inside), inside
 
 
 class _Elsewhere(View):
@@ -466,6 +494,11 @@ class _Elsewhere(View):
         self.__dict__["locals"] = [
             local._replace(start=0, end=1 << 40) for local in (*seen, *locals_in(root))
         ]
+        self._place = view.place(offset)
+
+    def place(self, offset: int) -> Place:
+        """Return where the text stands for which this one is read."""
+        return self._place
 
 
 def written_type(written: Node) -> CType | None:

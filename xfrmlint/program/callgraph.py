@@ -9,7 +9,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import arguments_of, around, call_of, given_to, position_in
-from xfrmlint.c.mention import Slot, Use, declared_argument, slot_of, use_of
+from xfrmlint.c.mention import Slot, Use, declared_argument, slot_of, use_beside, use_of
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
@@ -332,7 +332,7 @@ class CallGraph:
                         use = use_of(self.reader, where, inner)
                         base = field.child_by_field_name("argument")
                         asking = self.holders.of_expression(base, where) if base else None
-                        if use.kind != "none":
+                        if use.kind not in ("none", "member"):
                             found.append(_Read(use, other, asking))
             self._slot_reads[key] = found
         return self._slot_reads[key]
@@ -521,6 +521,9 @@ class _Collector:
         if mark in self.seen or step.depth > DEEPEST:
             return
         self.seen.add(mark)
+        beside = use_beside(self.graph.reader, use)
+        if beside is not None:
+            self.follow(step._replace(use=beside))
         if use.kind == "called":
             self.called(giver or use, step.via)
             self.passed_to(step)

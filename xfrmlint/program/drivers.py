@@ -6,7 +6,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, bare, without_casts
-from xfrmlint.c.mention import Slot, use_of
+from xfrmlint.c.mention import Slot, slot_of, use_of
 from xfrmlint.c.reader import Words
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -15,6 +15,7 @@ from xfrmlint.program.access import Accesses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.devices import Devices, Whose
 from xfrmlint.program.ops import Table
+from xfrmlint.valueflow.uses import Step
 
 
 class Driver(NamedTuple):
@@ -67,21 +68,23 @@ def _is_on_netdev(table: Table) -> bool:
 def _forwarders(graph: CallGraph, table: Table) -> list[str]:
     """Return the modules that call a table which hangs in a struct of theirs, not on a netdev."""
     found: dict[str, None] = {}
+
+    def is_on_its_way(step: Step) -> bool:
+        use = step.use
+        if use.read is not None and use.view.kind == "function":
+            if slot_of(graph.reader, use.view, use.read).field in graph.reader.contract.callbacks:
+                modules = graph.reader.universe.modules(use.view.path)
+                found.update((module.name, None) for module in modules)
+        return use.kind in ("local", "argument")
+
     for slot in table.slots:
         if not slot.struct.startswith("struct "):
             continue
         files, key, kernels = graph.slot_files(slot, table.place.path)
-        if kernels:
-            continue
-        for view, node in graph.reader.occurrences(slot.field, files, key):
-            field = node.parent
-            outer = field.parent if field is not None else None
-            if outer is None or outer.type != "field_expression" or view.kind != "function":
-                continue
-            name = outer.child_by_field_name("field")
-            if name is not None and node_text(name) in graph.reader.contract.callbacks:
-                for module in graph.reader.universe.modules(view.path):
-                    found[module.name] = None
+        if not kernels:
+            named = graph.reader.occurrences(slot.field, files, key)
+            uses = (use_of(graph.reader, *one) for one in named)
+            graph.uses.follow(map(Step, uses), is_on_its_way)
     return list(found)
 
 

@@ -130,8 +130,8 @@ class _Finder:
         self.in_others: list[Callback] = []
         # Where a feature of a device is set that is the promise.
         self.features: list[Place] = []
-        self.tracer = Tracer(self.reader, graph.passed, self.object_of)
-        self.makers = Tracer(self.reader, graph.passed, self.made_by)
+        self.tracer = Tracer(self.reader, graph.handed, self.object_of)
+        self.makers = Tracer(self.reader, graph.handed, self.made_by)
         self.uses = Uses(self.reader, graph.passed, lambda _: (), self.reads, self.mention)
         self.constants = Constants(self.reader.types)
         contract = self.reader.contract
@@ -284,6 +284,11 @@ class _Finder:
         value = self.constants.value(index, path)
         return f"[{index if value is None else value.value}]"
 
+    def is_array(self, key: Key, path: str) -> bool:
+        """Tell whether an object can be one of several tables."""
+        kind = self.reader.types.variable(key.name, path)
+        return not key.name.startswith(_MADE) and (kind is None or kind.pointers > 0)
+
     def members(self, view: View, listed: Node, pair: Node | None) -> set[Slot]:
         """Return the member that an initialized table is of a bigger object, if it is one."""
         whole = use_of(self.reader, view, listed).slot
@@ -357,8 +362,10 @@ class _Finder:
             inner = node.child_by_field_name("argument")
             index = node.child_by_field_name("index")
             outer = self.key(view, inner) if inner is not None else Key("", "")
-            text = node_text(index) if index is not None else ""
-            return Key(outer.scope, outer.name + self.element(text, view.path))
+            element = self.element(node_text(index) if index is not None else "", view.path)
+            # `ops[0]` of a pointer to one table is that table.
+            alone = element == "[0]" and not self.is_array(outer, view.path)
+            return outer if alone else Key(outer.scope, outer.name + element)
         if node.type != "identifier":
             return None
         name = node_text(node)

@@ -28,6 +28,7 @@ from xfrmlint.c.syntax import (
     Cast,
     Choice,
     Comma,
+    Compound,
     Conditional,
     Expression,
     Initializer,
@@ -77,6 +78,8 @@ def _alternatives(one: Expression) -> list[Expression]:
             inner = (one.value,)
         case Choice():
             inner = one.values
+        case Compound(value=Initializer(items=[("#0", only)])):
+            inner = (only,)
         case Initializer():
             inner = [value for _, value in one.items]
         case Call():
@@ -96,13 +99,22 @@ class Forms:
         self.passed = passed
         self._constants = Constants(reader.types)
 
-    def alternatives(self, value: Value) -> list[Value]:
+    def alternatives(self, value: Value, depth: int = 0) -> list[Value]:
         """Return the expressions one of which an expression's value is.
 
         `c ? (T)f : g` is f or g, `({ int t = 1; f; })` is f, `a = f` is f, READ_ONCE(x) is x.
         """
         one = Syntax(value.view, self._constants).of(value.node)
-        return [Value(value.view, leaf.node) for leaf in _alternatives(one)]
+        return [each for leaf in _alternatives(one) for each in self._made(value.view, leaf, depth)]
+
+    def _made(self, view: View, leaf: Expression, depth: int) -> list[Value]:
+        """Return an expression, or what it stands for where it is a macro of the driver's own."""
+        made = None
+        if isinstance(leaf, Call) and depth < _DEEPEST:
+            own = leaf.name.encode() in self.reader.outlines.own(view.path)
+            if own and not self.reader.definitions(leaf.name, view.path):
+                made = self.reader.types.made_of(leaf.node, leaf.name, view)
+        return self.alternatives(Value(*made), depth + 1) if made else [Value(view, leaf.node)]
 
     def iterated(self, view: View, name: str) -> Iterator[Node]:
         """Yield what loop macros run over with a variable; they are read as while ()."""

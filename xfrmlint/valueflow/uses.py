@@ -19,7 +19,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, bare, called_by
-from xfrmlint.c.mention import Slot, Use, slot_of, stored_in, stored_through, use_of
+from xfrmlint.c.mention import Slot, Use, slot_of, stored_in, stored_through, use_beside, use_of
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -83,6 +83,9 @@ class Uses:
             if mark in seen:
                 continue
             seen.add(mark)
+            beside = use_beside(self.reader, use)
+            if beside is not None:
+                stack.append(step._replace(use=beside))
             if not visit(step):
                 continue
             further = self.onward(step) if step.depth < DEEPEST else None
