@@ -18,7 +18,6 @@ xfrmlint/c/shape.py _is_structural
 xfrmlint/c/types.py _of
 xfrmlint/cli.py main
 xfrmlint/command/check.py check
-xfrmlint/concrete/core.py _clears
 xfrmlint/flow/devices.py memory
 xfrmlint/kernel/functions.py _added
 xfrmlint/model/judge.py judge_path

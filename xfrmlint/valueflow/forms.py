@@ -33,6 +33,7 @@ from xfrmlint.c.syntax import (
     Expression,
     Initializer,
     Syntax,
+    inside,
     pointed,
     uncast,
 )
@@ -114,6 +115,10 @@ class Forms:
             own = leaf.name.encode() in self.reader.outlines.own(view.path)
             if own and not self.reader.definitions(leaf.name, view.path):
                 made = self.reader.types.made_of(leaf.node, leaf.name, view)
+        if made is not None:
+            parts = inside((Syntax(made[0], self._constants).of(made[1]),))
+            # What is chosen by a type is a question of what it is given.
+            made = None if any(isinstance(part, Choice) for part in parts) else made
         return self.alternatives(Value(*made), depth + 1) if made else [Value(view, leaf.node)]
 
     def iterated(self, view: View, name: str) -> Iterator[Node]:
