@@ -16,8 +16,8 @@ from xfrmlint.flow.values import Location
 from xfrmlint.kernel.functions import Operand, function_named
 
 _MOST_FUNCTIONS = 200
-# `skb->dev = dev`, and `WRITE_ONCE(skb->dev, dev)`.
 _CLEARS = re.compile(rb"(?:->|\.)(\w+)\s*=\s*(?:0|NULL)\s*;|\bmem(?:set|zero)\w*\s*\(")
+# `skb->dev = dev`, and `WRITE_ONCE(skb->dev, dev)`.
 _MOVES = re.compile(rb"->\s*dev\s*=(?!=)|\b([A-Za-z_]\w*)\s*\(\s*\w+\s*->\s*dev\s*,")
 
 
