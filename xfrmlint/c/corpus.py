@@ -302,7 +302,8 @@ class Corpus:
 
     def _not_yet(self, path: str) -> dict[str, Named]:
         """Return the names that a file asks for and defines: what they are where it begins."""
-        own = {name.decode() for name in self._asked_for(path).keys() & self.defines(path)}
+        asked = self._asked_for(path)
+        own = {name.decode() for name in asked.keys() & self.defines(path) if asked[name].times}
         found = dict.fromkeys(own, Named(False))
         for name in own if not path.endswith(".c") else ():
             # Who includes a header can define it before.
@@ -353,11 +354,12 @@ class Corpus:
         """Return the driver's names that somebody else can define, too, or a header not read."""
         names = {name.encode() for name in wanted}
         own = {header: live for header in near if (live := names & self.defines(header))}
-        found: set[bytes] = set()
-        if own:
-            others = (p for p in self.closure(path) if p.startswith(_SHARED))
-            found |= self._generated.union(*map(self.defines, others))
-            found &= set().union(*own.values())
+        found = {
+            name
+            for name in set().union(*own.values())
+            if name in self._generated
+            or any(place.startswith(_SHARED) for place in self.defining(name, path))
+        }
         for header, defined in own.items():
             unit = self._units.get(header)
             if unit is not None:
