@@ -231,7 +231,7 @@ class Corpus:
         if not given and not settles:
             return ()
         if outermost:
-            self._reached = frozenset(filter(self._settles, near[1:]))
+            self._reached = frozenset(self._telling(near))
         self._settling.add(path)
         if outermost:
             # The far ones first: a row of headers is as long as somebody likes, the stack is not.
@@ -262,6 +262,14 @@ class Corpus:
         if settles and (unsure := unsure - given.keys()):
             told |= dict.fromkeys(self._open_names(path, near, unsure), OPEN)
         return tuple(sorted(told.items()))
+
+    def _telling(self, near: Sequence[str]) -> Iterator[str]:
+        """Yield the headers among some files that tell what one of these asks for."""
+        asked = {n for one in near for n, how in self._asked_for(one).items() if how.times}
+        for header in near[1:]:
+            tells = VERSIONED in self.data(header) or not asked.isdisjoint(self.defines(header))
+            if tells and self._settles(header):
+                yield header
 
     def _settles(self, path: str) -> bool:
         return any(map(self._asks, self.local(path)))
