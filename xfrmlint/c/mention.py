@@ -93,7 +93,7 @@ def use_of(reader: Reader, view: View, node: Node) -> Use:
         case "assignment_expression":
             left = parent.child_by_field_name("left")
             if left is None or _is(left, up):
-                return none
+                return use_of(reader, view, parent)._replace(at=node)
             return stored_in(reader, view, node, left)
         case "init_declarator":
             name = _declared_name(parent)

@@ -453,7 +453,8 @@ class Syntax:
             of, arrow = of.of, True
         elif arrow and isinstance(of, Address):
             of, arrow = of.of, False
-        return Member(node, node.start_byte, of, node_text(field), arrow, field.start_byte)
+        name = self.constants.types.member_name(field, self.view.path)
+        return Member(node, node.start_byte, of, name, arrow, field.start_byte)
 
     def _index(self, node: Node) -> Expression:
         of, index = self._field(node, "argument"), self._field(node, "index")

@@ -1,26 +1,31 @@
 """The functions of an owner's files as text: whom they call, and which slots they call."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from xfrmlint.c.blanking import LOOP
+from xfrmlint.c.macros import Macro, expand, macros_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.contract.words import ADD, DELETE, FREE
 
 _LOOP = re.compile(rb"\b%s\b" % LOOP)
 _WORD = re.compile(rb"[A-Za-z_]\w*")
+_TELLING = re.compile(rb"\b[a-z_]\w*")
+_MOST_DEFINITIONS = 4
 CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
 
 
 class Body(NamedTuple):
     """A function's file and text, whom it calls by name, and which slots it calls, by role.
 
-    loops: the macros of which the text has a `while`.
+    meant: the text with the macros of its files expanded; calls and slots are told by that. loops:
+    the macros of which the text has a `while`.
     """
 
     path: str
     text: bytes
+    meant: bytes
     calls: frozenset[str]
     slots: frozenset[str]
     loops: frozenset[str] = frozenset()
@@ -36,21 +41,45 @@ def bodies_of(reader: Reader, files: Sequence[str]) -> Bodies:
         for role in (ADD, DELETE, FREE)
         if (name := reader.contract.slot(role))
     }
+    macros = OwnMacros(reader, files)
     found: dict[str, Body] = {}
     for path in files:
         unit = reader.corpus.unit(path)
         for item in unit.items:
             if item.kind == "function":
                 text = unit.text[item.start : item.end]
-                calls = frozenset(map(bytes.decode, set(CALLED.findall(text))))
+                meant = macros.expanded(text)
+                calls = frozenset(map(bytes.decode, set(CALLED.findall(meant))))
                 slots = frozenset(
                     role
                     for role, (name, called) in asked.items()
-                    if name in text and called.search(text)
+                    if name in meant and called.search(meant)
                 )
                 loops = frozenset(_loops(unit.data[item.start : item.end], text))
-                found[item.name] = Body(path, text, calls, slots, loops)
+                found[item.name] = Body(path, text, meant, calls, slots, loops)
     return found
+
+
+class OwnMacros:
+    """The macros that some files and their own headers define, by name."""
+
+    def __init__(self, reader: Reader, files: Iterable[str]) -> None:
+        self.defined: dict[str, list[Macro]] = {}
+        for path in dict.fromkeys(one for file in files for one in reader.corpus.local(file)):
+            for macro in macros_in(reader.corpus, path):
+                # A number says nothing of what is done.
+                if _TELLING.search(macro.body) is not None:
+                    self.defined.setdefault(macro.name, []).append(macro)
+
+    def expanded(self, text: bytes) -> bytes:
+        """Return text with the macros expanded; once for each definition that one of them has."""
+        used = {w.decode() for w in set(_WORD.findall(text))} & self.defined.keys()
+        most = max((len(self.defined[name]) for name in used), default=0)
+        chosen = (
+            {name: found[min(turn, len(found) - 1)] for name, found in self.defined.items()}
+            for turn in range(min(most, _MOST_DEFINITIONS))
+        )
+        return b" ".join(expand(text, "", 0, macros).text for macros in chosen) or text
 
 
 def _loops(data: bytes, text: bytes) -> Iterator[str]:

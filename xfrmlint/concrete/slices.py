@@ -16,9 +16,8 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.blanking import spaces
-from xfrmlint.c.macros import macros_in
 from xfrmlint.c.reader import Reader
-from xfrmlint.concrete.bodies import CALLED, Bodies, bodies_of, reached
+from xfrmlint.concrete.bodies import CALLED, Bodies, OwnMacros, bodies_of, reached
 from xfrmlint.concrete.kernel import changes_world, kernels_own, stores_nothing
 from xfrmlint.concrete.primitives import known
 from xfrmlint.contract.words import DEVICE, OPS, PACKET, STATE, XFRM, XSO
@@ -28,7 +27,7 @@ from xfrmlint.kernel.places import HEADERS
 _WORDS = frozenset({"if", "for", "while", "switch", "return", "sizeof", "do", "else", "typeof"})
 _MEMBER = rb"(?:(?<![\w.>)\]])([A-Za-z_]\w*)|[\w)\]])\s*(?:->|\.)\s*([A-Za-z_]\w*)"
 _READ = re.compile(_MEMBER)
-_SET = rb"\s*(?:\[[^\]]*\]\s*)?(?:(?:[-+*/%&|^]|<<|>>)?=(?!=)|\+\+|--)"
+_SET = rb"[\s)]*(?:\[[^\]]*\]\s*)?(?:(?:[-+*/%&|^]|<<|>>)?=(?!=)|\+\+|--)"
 _STORED = re.compile(_MEMBER + _SET)
 _COUNTED = re.compile(rb"(?:\+\+|--)\s*[^;,()]*?" + _MEMBER)
 _GIVEN = re.compile(rb"[(,=?:]\s*&\s*[^;,]*?" + _MEMBER + rb"(?=\s*[,)\[])")
@@ -73,11 +72,11 @@ class Slices:
         self._reader = reader
         told = re.compile(rb"\b%s\b" % XSO.encode())
         roots = {*callbacks} & bodies.keys()
-        roots |= {n for n, one in bodies.items() if one.slots or told.search(one.text)}
+        roots |= {n for n, one in bodies.items() if one.slots or told.search(one.meant)}
         self._roots = frozenset().union(*(reached(name, bodies) for name in roots))
         self._run = self._roots
         self._bodies = bodies
-        self._macros = self._macros_in(path)
+        self._macros = OwnMacros(reader, {path, *(body.path for body in bodies.values())})
         self._wanted = self._read_by(bodies)
         # Pointers of the owner's files lead to what is read: to name one is to touch it.
         named = {
@@ -87,7 +86,6 @@ class Slices:
         self._pointers = re.compile(rb"(?<![\w.>])(?:%s)\b" % b"|".join(sorted(named) or [b"(?!)"]))
         # What a header of the owner's defines besides its structs is its code, too.
         self._bodies = {**bodies_of(reader, self._headers(path, bodies)), **bodies}
-        self._macros = self._macros_in(path)
         self._effects: dict[tuple[bytes, bytes], _Effect] = {}
         self._whole: dict[str, _Effect] = {}
         self._more: set[_Member] = set()
@@ -108,7 +106,7 @@ class Slices:
 
     def _read_by(self, bodies: Bodies) -> Lost:
         found: dict[str, set[str | None]] = {}
-        for text in (*(bodies[name].text for name in self._roots), *self._macros_used(bodies)):
+        for text in (*(bodies[name].meant for name in self._roots), *self._loops_used(bodies)):
             for match in _READ.finditer(text):
                 one = _member(match, text)
                 # Whatever stores to xso is among the roots.
@@ -125,15 +123,11 @@ class Slices:
         for match in _SHARED.finditer(self._reader.corpus.unit(path).text):
             yield from _POINTER.findall(match.group())
 
-    def _macros_used(self, bodies: Bodies) -> Iterator[bytes]:
-        """Yield the bodies of the macros that code about states uses, as what loops over ports."""
-        queue = [word for name in self._roots for word in (bodies[name].calls | bodies[name].loops)]
-        seen: set[str] = set()
-        for word in queue:
-            if word in self._macros and word not in seen:
-                seen.add(word)
-                queue += [match.decode() for match in CALLED.findall(self._macros[word])]
-                yield self._macros[word]
+    def _loops_used(self, bodies: Bodies) -> Iterator[bytes]:
+        """Yield what code about states loops over ports by, where that is a macro."""
+        for name in sorted({loop for root in self._roots for loop in bodies[root].loops}):
+            for macro in self._macros.defined.get(name, ()):
+                yield self._macros.expanded(macro.body)
 
     def _headers(self, path: str, bodies: Bodies) -> list[str]:
         """Return the kernel's headers that declare a struct that the code about states reads."""
@@ -147,15 +141,6 @@ class Slices:
             for one in corpus.includes(path)
             if one.startswith(HEADERS) and any(head in corpus.data(one) for head in heads)
         ]
-
-    def _macros_in(self, path: str) -> Mapping[str, bytes]:
-        """Return the bodies of the macros that the owner's files define, by name."""
-        corpus = self._reader.corpus
-        found: dict[str, bytes] = {}
-        for one in sorted({body.path for body in self._bodies.values()} | {*corpus.local(path)}):
-            for macro in macros_in(corpus, one):
-                found[macro.name] = found.get(macro.name, b"") + b" " + macro.body
-        return found
 
     # What is left of a function
 
@@ -220,6 +205,7 @@ class Slices:
     def _effect_of(self, written: bytes, whole: bytes) -> "_Effect":
         key = (written, whole)
         if key not in self._effects:
+            written = self._macros.expanded(written)
             effect = _effect(written, whole)
             shared = (_Member(name.decode(), None) for name in self._pointers.findall(written))
             self._effects[key] = effect._replace(stores=(*effect.stores, *shared))
@@ -242,20 +228,7 @@ class Slices:
         """Tell whether a call of a name may matter, whatever it is told."""
         if name in self._bodies:
             return self._touches(name)
-        if name in self._macros:
-            return self._macro_matters(name)
         return changes_world(name) or self._is_the_cores(name)
-
-    def _macro_matters(self, name: str) -> bool:
-        if name not in self._touching:
-            # One that is in itself is none there.
-            self._touching[name] = False
-            body = self._macros[name]
-            effect = self._effect_of(body, body)
-            self._touching[name] = self._touches_by(effect) or any(
-                map(self._calls_what_matters, effect.calls)
-            )
-        return self._touching[name]
 
     def _is_the_cores(self, name: str) -> bool:
         """Tell whether a function is one of the xfrm core's, which may be about states."""

@@ -9,7 +9,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import INT, declared, specified
-from xfrmlint.c.expression import arguments_of, bare, called_by, position_in
+from xfrmlint.c.expression import arguments_of, bare, called_by, outward, position_in
 from xfrmlint.c.mention import Slot, Use, slot_of, use_of
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, node_text
@@ -655,12 +655,8 @@ def _copied_through(node: Node) -> Node | None:
 def _assignment_of(node: Node) -> Node | None:
     """Return the assignment whose right side a table, its address or what it points to is."""
     up = node
-    while up.parent is not None and up.parent.type in (
-        "pointer_expression",
-        "parenthesized_expression",
-        "subscript_expression",
-    ):
-        up = up.parent
+    while (outer := outward(up)) is not None:
+        up = outer
     parent = up.parent
     right = parent.child_by_field_name("right") if parent is not None else None
     assigned = parent is not None and parent.type == "assignment_expression"
@@ -669,13 +665,11 @@ def _assignment_of(node: Node) -> Node | None:
 
 def _literal_target(listed: Node) -> Node | None:
     """Return L if a list is the whole of `L = (struct xfrmdev_ops){ ... }`."""
-    literal = listed.parent
-    parent = literal.parent if literal is not None else None
-    if literal is None or literal.type != "compound_literal_expression" or parent is None:
+    up = listed.parent
+    if up is None or up.type != "compound_literal_expression":
         return None
-    if parent.type != "assignment_expression":
-        return None
-    return parent.child_by_field_name("left")
+    given = _assignment_of(up)
+    return given.child_by_field_name("left") if given is not None else None
 
 
 def _owner(reader: Reader, view: View, listed: Node, pair: Node | None) -> tuple[str, Node]:
