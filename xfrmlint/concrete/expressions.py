@@ -325,10 +325,14 @@ class Expressions(Operands, Operators):
 
     def _element(self, one: Index) -> Cell | Struct:
         """Return an element of an array."""
-        array: object = self._value(one.of)
+        given = self._value(one.of)
+        array: object = given
         index = self._value(one.index)
-        if isinstance(array, Pointer):
-            array = array.target
+        if isinstance(given, Pointer):
+            array = given.target
+            inside = isinstance(array, Struct) and (array.row, array.element) != (None, None)
+            if not inside and isinstance(index, Int) and not index.value:
+                return self._pointed(given, one, False)
         if isinstance(array, Struct) and array.row is not None and isinstance(index, Int):
             if not index.value:
                 return array
