@@ -137,7 +137,8 @@ def _with_own_states(reader: Reader, paths: Sequence[str], partly: bool) -> Cont
     """
     contract = reader.contract
     slot = contract.slot(OFFLOAD_OK).encode()
-    filled = re.compile(rb"(?<!->)\b%s\b\s*=" % re.escape(slot))
+    # In a table's initializer, whatever its form: neither called nor declared.
+    filled = re.compile(rb"(?<!->)(?<!\*)\b%s\b(?!\s*\()" % re.escape(slot))
     if not slot or not any(
         filled.search(reader.corpus.data(p)) for p in paths if slot in reader.corpus.data(p)
     ):

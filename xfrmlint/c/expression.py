@@ -12,6 +12,8 @@ from xfrmlint.kernel.functions import function_named
 
 _TRANSPARENT = ("parenthesized_expression", "cast_expression", "compound_statement")
 _CASTS = ("parenthesized_expression", "cast_expression")
+# Of more around each other the parser would look for each one from the top of the file.
+MOST_AROUND = 200
 LOOPS = ("for_statement", "while_statement", "do_statement")
 _WRAPPERS = (*_CASTS, "pointer_expression")
 
@@ -110,6 +112,24 @@ def outward(node: Node) -> Node | None:
             chosen = is_choice(up.parent) or cast or function_named(name).passes
             return up.parent if passed and chosen else None
     return None
+
+
+def climbed(node: Node, level: int = 0) -> tuple[Node, int]:
+    """Return the whole expression that designates what a node does, and its level of pointers.
+
+    `*(&x)` is x, `&x` one level above it; an element of an array that is kept in place is the
+    array. level: that of the node. What is too deep in others is not followed to its end.
+    """
+    for _ in range(MOST_AROUND):
+        up = outward(node)
+        if up is None or up.type == "call_expression":
+            break
+        if up.type == "pointer_expression":
+            level += 1 if up.children[0].type == "&" else -1
+        elif up.type == "subscript_expression":
+            level = max(0, level - 1)
+        node = up
+    return node, level
 
 
 def is_choice(call: Node) -> bool:

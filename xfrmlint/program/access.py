@@ -2,13 +2,22 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from functools import partial
 from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, around, bare, given_to, without_casts
+from xfrmlint.c.ctype import INT, declared
+from xfrmlint.c.expression import (
+    arguments_of,
+    around,
+    bare,
+    climbed,
+    given_to,
+    outward,
+    without_casts,
+)
 from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, node_text
@@ -22,11 +31,10 @@ from xfrmlint.valueflow.sources import Tracer
 _DEEPEST = 6
 _OFFSET = re.compile(rb"offsetof\s*\(\s*(?:struct\s+)?(\w+)\s*,\s*(?:\w+\s*\.\s*)?(\w+)\s*\)")
 
-# Parentheses, casts and the like around a member.
-_MOST_AROUND = 200
 STATE, POLICY, OTHER, UNKNOWN = "state", "policy", "other", "unknown"
 # A write of nothing but 0 or NULL through a pointer.
 _CLEAR = "clear"
+_DECLARES = ("declarator", "parameter_declaration")
 
 
 class Access(NamedTuple):
@@ -309,33 +317,13 @@ class Accesses:
 
         address: it is the member's address. depth: of the functions that return that.
         """
-        up = node
-        steps = 0
-        while up.parent is not None:
-            parent = up.parent
-            steps += 1
-            if steps > _MOST_AROUND:
-                # The parser looks for each one from the top of the file.
-                self._doubt(view, node, "more parentheses and casts are around it than are read")
-                break
-            if parent.type == "parenthesized_expression":
-                up = parent
-            elif parent.type == "pointer_expression":
-                operator = parent.child_by_field_name("operator")
-                if operator is not None and operator.type == "&":
-                    address = True
-                elif address:
-                    address = False
-                else:
-                    return "read", ""
-                up = parent
-            elif parent.type == "subscript_expression" and address:
-                address = False
-                up = parent
-            elif parent.type == "cast_expression":
-                up = parent
-            else:
-                break
+        up, level = climbed(node, int(address))
+        if level < 0:
+            return "read", ""
+        address = level > 0
+        deeper = outward(up)
+        if deeper is not None and deeper.type != "call_expression":
+            self._doubt(view, node, "more parentheses and casts are around it than are read")
         holder = up.parent
         if holder is None:
             return "read", ""
@@ -357,14 +345,8 @@ class Accesses:
             if address:
                 return self._through_pointer(view, given.name, given.position), accessor
             return "read", accessor or _accessor_around(given.call)
-        if address and parent.type in ("init_declarator", "assignment_expression"):
-            target = parent.child_by_field_name("declarator") or parent.child_by_field_name("left")
-            while target is not None and target.type == "pointer_declarator":
-                target = target.child_by_field_name("declarator")
-            if target is not None and target.type == "identifier":
-                name = node_text(target)
-                through = partial(self._through_pointer, view)
-                return _mode_of_pointer(view, name, through), _accessor_of_pointer(view, name)
+        if address and (name := _pointer_from(parent)):
+            return self._through(view, name, 0), _accessor_of_pointer(view, name)
         if address and parent.type == "return_statement" and depth < _DEEPEST:
             return self._through_result(view, depth), ""
         return "read", ""
@@ -382,14 +364,38 @@ class Accesses:
 
     def _through_pointer(self, view: View, name: str, position: int, depth: int = 0) -> str:
         """What a function of the driver does through its pointer parameter; a read if unknown."""
-        onward = partial(self._through_pointer, view, depth=depth + 1)
         modes = set()
         for inner in self.reader.definitions(name, view.path) if depth < _DEEPEST else ():
             if position < len(inner.parameters):
-                modes.add(_mode_of_pointer(inner, inner.parameters[position], onward))
-        if modes == {"write", _CLEAR}:
-            return "write"
-        return modes.pop() if len(modes) == 1 else "readwrite" if modes else "read"
+                modes.add(self._through(inner, inner.parameters[position], depth))
+        return _one_of(modes)
+
+    def _through(self, view: View, name: str, depth: int) -> str:
+        """What a function does through a pointer of its own, its macros expanded."""
+        onward = partial(self._through_pointer, view, depth=depth + 1)
+        shown = self.reader.expanded(view.path, view.written, {})
+        named = [one for one in shown if one.item.name == view.item.name] or [view]
+        return _one_of({_mode_of_pointer(one, name, onward) for one in named})
+
+
+def _one_of(modes: Set[str]) -> str:
+    """Return the mode that several are; a read if there are none."""
+    if modes == {"write", _CLEAR}:
+        return "write"
+    return next(iter(modes), "read") if len(modes) < 2 else "readwrite"
+
+
+def _is_value(declarator: Node, node: Node) -> bool:
+    return _same(declarator.child_by_field_name("value"), node)
+
+
+def _pointer_from(around: Node) -> str:
+    """Return the variable that is made, or becomes, what an expression is worth."""
+    target = around.child_by_field_name("left")
+    if around.type == "init_declarator":
+        made = declared(INT, around)
+        target = made.name if made is not None else None
+    return node_text(target) if target is not None and target.type == "identifier" else ""
 
 
 def _is_cleared(node: Node) -> bool:
@@ -402,54 +408,43 @@ def _is_cleared(node: Node) -> bool:
 
 
 def _mode_of_pointer(
-    view: View, name: str, onward: Callable[[str, int], str] = lambda callee, position: "read"
+    view: View, name: str, onward: Callable[[str, int], str], seen: tuple[str, ...] = ()
 ) -> str:
     """What a function does through a pointer of its own: read, write, clear or readwrite.
 
     What is read behind a store is what was stored, as in `*slot = find(); set_bit(*slot, used);`.
     onward: what the function does to which the pointer is passed as its argument at a position.
+    seen: the pointers that this one was made from.
     """
     reads = writes = clears = 0
     for node in sorted(view.occurrences(name), key=lambda one: one.start_byte):
-        parent = node.parent
-        if parent is None or parent.type in (
-            "pointer_declarator",
-            "parameter_declaration",
-            "init_declarator",
-        ):
+        up, level = climbed(node, 1)
+        outer = up.parent
+        if outer is None or (outer.type.endswith(_DECLARES) and not _is_value(outer, up)):
             continue
-        if parent.type == "assignment_expression" and _same(
-            parent.child_by_field_name("left"), node
-        ):
-            continue
-        inside = parent.type in ("pointer_expression", "subscript_expression")
-        if inside:
-            outer = parent.parent
-            left = outer.child_by_field_name("left") if outer is not None else None
-            if outer is not None and outer.type == "assignment_expression" and _same(left, parent):
-                operator = outer.child_by_field_name("operator")
-                plain = operator is None or operator.type == "="
-                reads += not plain and not writes
-                writes += 1
-                clears += plain and _is_cleared(node)
+        assigned = outer.type == "assignment_expression"
+        if assigned and _same(outer.child_by_field_name("left"), up):
+            if level > 0:
                 continue
-            if outer is not None and outer.type == "update_expression":
-                reads += not writes
-                writes += 1
-                continue
-            if outer is not None and _filled_by(parent, False):
-                writes += 1
-                clears += _is_cleared(node)
-                continue
-        if _filled_by(node, True):
+            operator = outer.child_by_field_name("operator")
+            plain = operator is None or operator.type == "="
+            reads += not plain and not writes
             writes += 1
-            clears += _is_cleared(node)
-            continue
-        given = given_to(node)
-        mode = onward(given.name, given.position) if given is not None else "read"
-        reads += "read" in mode and not (inside and writes)
-        writes += mode != "read"
-        clears += mode == _CLEAR
+            clears += plain and _is_cleared(up)
+        elif outer.type == "update_expression":
+            reads += not writes
+            writes += 1
+        elif _filled_by(up, level > 0):
+            writes += 1
+            clears += _is_cleared(up)
+        else:
+            given, other = given_to(up), _pointer_from(outer) if level > 0 else ""
+            mode = onward(given.name, given.position) if given is not None else "read"
+            if other and other not in seen:
+                mode = _mode_of_pointer(view, other, onward, (*seen, name))
+            reads += "read" in mode and not (level < 1 and writes)
+            writes += mode != "read"
+            clears += mode == _CLEAR
     written = _CLEAR if writes == clears else "write"
     return "readwrite" if reads and writes else written if writes else "read"
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of, around, bare, call_of, position_in
+from xfrmlint.c.expression import arguments_of, around, bare, call_of, climbed, position_in
 from xfrmlint.c.loops import loop_of
 from xfrmlint.c.mention import slot_of, use_of
 from xfrmlint.c.reader import Reader
@@ -151,20 +151,7 @@ class Forms:
             return [Stored(view, value, None, mention)] if value is not None else []
         if mention.type == "field_identifier" and parent is not None:
             up, base = parent, parent.child_by_field_name("argument")
-        while up.parent is not None:
-            parent = up.parent
-            kind = parent.type
-            if kind in ("parenthesized_expression", "cast_expression"):
-                up = parent
-            elif kind == "pointer_expression":
-                level += 1 if parent.children[0].type == "&" else -1
-                up = parent
-            elif kind == "subscript_expression" and _is_field(parent, "argument", up):
-                # An element of an array that is kept in place, or of what a pointer points to.
-                level = max(0, level - 1)
-                up = parent
-            else:
-                break
+        up, level = climbed(up, level)
         return self._written(view, up, level, base, mention, depth)
 
     def _written(
