@@ -62,6 +62,8 @@ extern struct foo_priv *foo_global;
 #define foo_priv_of(dev) ((struct foo_priv *)netdev_priv(dev))
 #define foo_sa_of(p) ((p)->sa)
 #define FOO_FIRST foo_global->sa
+#define FOO_SA sa
+#define FOO_SAME FOO_SA
 #define FOO_NUMBER 3
 """
 
@@ -244,6 +246,9 @@ static void here(struct foo_priv *p, struct foo_sa *sa, struct xfrm_state *x, st
         pytest.param("FOO_NUMBER", "int", id="a number"),
         pytest.param("FOO_FIRST->x", "struct xfrm_state*", id="object-like"),
         pytest.param("foo_sa_of(p)->x", "struct xfrm_state*", id="function-like"),
+        pytest.param("p->FOO_SA", "struct foo_sa*", id="a member's name"),
+        pytest.param("p->FOO_SAME->x", "struct xfrm_state*", id="another name of that"),
+        pytest.param("p->FOO_NUMBER", "?", id="no member's name"),
         pytest.param("foo_priv_of(dev)->sa", "struct foo_sa*", id="with a cast"),
         pytest.param("({ n++; sa; })", "struct foo_sa*", id="statement expression"),
     ],

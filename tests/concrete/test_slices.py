@@ -65,6 +65,13 @@ CANT_RUN = 'asm volatile("nop");\n	firmware_write(slave->dev, 1);'
                 "	gone->backup = 1;\n" + "	gone->delay = gone->delay * 3 + 1;\n" * 200,
                 id="much of it",
             ),
+            pytest.param("", CHANGE, "	(new_active->backup) = (0);\n", id="(a) = (b)"),
+            pytest.param(
+                "#define put(a, b) ((a) = (b))\n",
+                CHANGE,
+                "	put(new_active->backup, unknown());\n",
+                id="by a macro that is given the member",
+            ),
             pytest.param(
                 "#define mark(slave, what) ((slave)->backup = (what))\n",
                 CHANGE,
@@ -98,6 +105,25 @@ def test_what_matters_to_no_state_is_not_run(
                 CHANGE,
                 "	tell_firmware(new_active);\n",
                 id="below",
+            ),
+            pytest.param("", CHANGE, "	(new_active->dev) = (device_of());\n", id="(a) = (b)"),
+            pytest.param(
+                "#define put(a, b) ((a) = (b))\n",
+                CHANGE,
+                "	put(new_active->dev, device_of());\n",
+                id="by a macro that is given the member",
+            ),
+            pytest.param(
+                "#define lower dev\n",
+                CHANGE,
+                "	new_active->lower = device_of();\n",
+                id="by a macro of its name",
+            ),
+            pytest.param(
+                "#define lower_of(slave) ((slave)->dev)\n",
+                CHANGE,
+                "	lower_of(new_active) = device_of();\n",
+                id="by a macro of the member",
             ),
             pytest.param(
                 "#define mark(slave) ((slave)->dev = device_of(slave))\n",

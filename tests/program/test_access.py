@@ -125,6 +125,16 @@ struct foo {
         # Reads.
         pytest.param("return x->xso.offload_handle;", ["1 offload_handle read"], id="arrow, dot"),
         pytest.param("return x->xso.upper_priv != 0;", ["1 upper_priv read"], id="upper_priv"),
+        pytest.param(
+            "unsigned long *h = ({ &x->xso.offload_handle; });\n*h = 1;",
+            ["1 offload_handle write"],
+            id="its address, from a block",
+        ),
+        pytest.param(
+            "unsigned long *h = (0, &x->xso.offload_handle);\nreturn *h;",
+            ["1 offload_handle read"],
+            id="its address, behind a comma",
+        ),
         pytest.param("return x->xso.dev != 0;", ["1 dev read"], id="dev"),
         pytest.param("return x->xso.real_dev != 0;", ["1 real_dev read"], id="real_dev"),
         pytest.param("return (*x).xso.offload_handle;", ["1 offload_handle read"], id="star"),
@@ -416,10 +426,18 @@ def test_returned_address(uses: str, wanted: list[str]) -> None:
         pytest.param("zero(h);", ["write 0"], id="by a function"),
         pytest.param("if (x) zero(h);\nelse *h = 1;", ["write"], id="or another number"),
         pytest.param("set(h, 1);", ["write"], id="by a function, to what it is given"),
+        pytest.param("(*h) = (0);", ["write 0"], id="in parentheses"),
+        pytest.param("*&*h = 0;", ["write 0"], id="and back"),
+        pytest.param("unsigned long *q = &*h;\n*q = 0;", ["write 0"], id="by another pointer"),
+        pytest.param("unsigned long *q = h;\ng(*q);", ["read"], id="read by another pointer"),
+        pytest.param("smp_store_release(&*h, 0);", ["write 0"], id="smp_store_release"),
+        pytest.param("SET(*h, 0);", ["write 0"], id="by a macro"),
+        pytest.param("SAME(*h);", ["read"], id="a macro that reads"),
     ],
 )
 def test_cleared_through_a_pointer(statements: str, wanted: list[str]) -> None:
     text = (
+        "#define SET(a, b) do { (a) = (b); } while (0)\n#define SAME(a) (a)\n"
         "static void zero(unsigned long *h) { *h = 0; }\n"
         "static void set(unsigned long *h, unsigned long n) { if (n) *h = n; else zero(h); }\n"
         "void g();\nvoid f(struct xfrm_state *x)\n{\n"

@@ -604,6 +604,53 @@ def test_opting_in_elsewhere(text: str, wanted: list[str]) -> None:
     assert tables(analysed(text)) == wanted
 
 
+MARK = (
+    f"static void mark(struct xfrmdev_ops *o) {{ o[0].flags |= {FLAG}; }}\n"
+    "static void (*const kept)(struct xfrmdev_ops *o) = mark;\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("call", "opted_in"),
+    [
+        ("mark(&b_ops);", True),
+        ("(mark)(&b_ops);", True),
+        ("(*mark)(&b_ops);", True),
+        ("((void)0, mark)(&b_ops);", True),
+        ("(a ? mark : mark)(&b_ops);", True),
+        ("({ mark; })(&b_ops);", True),
+        ("void (*m)(struct xfrmdev_ops *o) = mark; m(&b_ops);", True),
+        ("kept(&b_ops);", True),
+        ("(a ? mark : mark)(&c_ops);", False),
+        ("kept(&c_ops);", False),
+    ],
+)
+def test_who_is_flagged_by_a_function(call: str, opted_in: bool) -> None:
+    made = analysed(f"{TWO}struct xfrmdev_ops c_ops;\n{MARK}static void f(int a) {{ {call} }}\n")
+    wanted = ", opted in" if opted_in else ""
+    assert tables(made) == ["a_ops lower", f"b_ops lower{wanted}"]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "p->xops = (LITERAL);",
+        "(p->xops) = (LITERAL);",
+        "p->xops = ((void)0, LITERAL);",
+        "p->xops = ({ LITERAL; });",
+        "p->xops = a ? LITERAL : LITERAL;",
+        "struct xfrmdev_ops one; p->xops = one = LITERAL;",
+    ],
+)
+def test_a_table_is_assigned(stored: str) -> None:
+    stored = stored.replace("LITERAL", "(struct xfrmdev_ops){ .xdo_dev_state_add = foo_add }")
+    made = analysed(
+        "struct foo { struct xfrmdev_ops xops; };\nstatic void f(struct foo *p, int a)\n{\n"
+        f"\t{stored}\n\tp->xops.flags |= {FLAG};\n}}\n"
+    )
+    assert [one.partition(" ")[2] for one in tables(made)] == ["lower, opted in"]
+
+
 TEMPLATE = TABLE.replace("foo_add }", f"foo_add, .flags = {FLAG} }}")
 OWN = "struct hw { int id; struct xfrmdev_ops ops; const struct xfrmdev_ops *at; };\n"
 DELETES = "static void deletes(struct xfrmdev_ops *o) { o->xdo_dev_state_delete = foo_del; }\n"
@@ -615,6 +662,8 @@ CHANGED = ["foo_ops.state_add = foo_add", "foo_ops.state_delete = foo_del"]
     [
         ("hw->ops = foo_ops;", "hw->ops.xdo_dev_state_delete = foo_del;"),
         ("hw->ops = foo_ops;", "deletes(&hw->ops);"),
+        ("hw->ops = (typeof(hw->ops))(foo_ops);", "deletes(&hw->ops);"),
+        ("struct xfrmdev_ops one; hw->ops = one = foo_ops;", "deletes(&hw->ops);"),
         ("hw->ops = foo_ops;", "o = &hw->ops; *(&o->xdo_dev_state_delete) = foo_del;"),
         ("hw->ops = foo_ops;", "WRITE_ONCE(hw->ops.xdo_dev_state_delete, foo_del);"),
         ("hw->ops = foo_ops;", "slot = &hw->ops.xdo_dev_state_delete; *slot = foo_del;"),
@@ -985,6 +1034,31 @@ FORWARD = "return adap->uld[1].xops->xdo_dev_state_add(dev, x, e);"
 )
 def test_a_table_that_another_module_carries(core: str, uld: str, wanted: list[str]) -> None:
     assert tables(carried(core, uld, FORWARD)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("call", "is_carried"),
+    [
+        ("(adap->uld[1].xops)->xdo_dev_state_add(dev, x, e)", True),
+        ("(*adap->uld[1].xops).xdo_dev_state_add(dev, x, e)", True),
+        ("(&*adap->uld[1].xops)->xdo_dev_state_add(dev, x, e)", True),
+        ("adap->uld[1].xops[0].xdo_dev_state_add(dev, x, e)", True),
+        ("({ adap->uld[1].xops; })->xdo_dev_state_add(dev, x, e)", True),
+        ("SAME(adap->uld[1].xops)->xdo_dev_state_add(dev, x, e)", True),
+        ("adap->uld[1].xops->ADDS(dev, x, e)", True),
+        ("adap->ULD[1].xops->xdo_dev_state_add(dev, x, e)", True),
+        ("({ HELD(o, adap->uld[1].xops); o->xdo_dev_state_add(dev, x, e); })", True),
+        ("(adap->uld[1].xops)->flags", False),
+        ("SAME(adap->uld[1].xops) != 0", False),
+    ],
+)
+def test_how_a_table_is_forwarded_to(call: str, is_carried: bool) -> None:
+    macros = (
+        "#define SAME(p) (p)\n#define ADDS xdo_dev_state_add\n#define ULD uld\n"
+        "#define HELD(n, v) const struct xfrmdev_ops *n = v\n"
+    )
+    made = tables(carried("0", "0", f"\n{macros}\treturn {call};"))
+    assert made == ["core_ops lower", "uld_ops lower" + ", carried by core" * is_carried]
 
 
 LIBRARY = """\
