@@ -36,8 +36,8 @@ class Mutant(NamedTuple):
 
 
 OPERATORS = (
-    Operator("WRITE_ONCE", "assign", "WRITE_ONCE(LEFT, RIGHT);"),
-    Operator("smp_store_release", "assign", "smp_store_release(&LEFT, RIGHT);"),
+    Operator("WRITE_ONCE", "assign", "WRITE_ONCE(LEFT, RIGHT);", unless="{"),
+    Operator("smp_store_release", "assign", "smp_store_release(&LEFT, RIGHT);", unless="{"),
     Operator("(a) = (b)", "assign", "(LEFT) = (RIGHT);"),
     Operator("comma", "assign", "LEFT = ((void)0, RIGHT);"),
     Operator("= ({ })", "assign", "LEFT = ({ RIGHT; });"),
@@ -53,16 +53,25 @@ OPERATORS = (
     ),
     Operator("a = t = b", "assign", "{ typeof(LEFT) mutant; LEFT = mutant = RIGHT; }"),
     Operator("cast", "assign", "LEFT = (typeof(LEFT))(RIGHT);", unless="{"),
-    Operator("memcpy", "assign", "memcpy(&LEFT, &(typeof(LEFT)){ RIGHT }, sizeof(LEFT));"),
+    Operator(
+        "memcpy",
+        "assign",
+        "{ typeof(LEFT) mutant = RIGHT; memcpy(&LEFT, &mutant, sizeof(LEFT)); }",
+    ),
     Operator("pointer to it", "assign", "{ typeof(LEFT) *mutant = &LEFT; *mutant = RIGHT; }"),
     Operator(
-        "setter macro", "assign", "MUTANT(LEFT, RIGHT);", "#define MUTANT(a, b)\t((a) = (b))\n"
+        "setter macro",
+        "assign",
+        "MUTANT(LEFT, RIGHT);",
+        "#define MUTANT(a, b)\t((a) = (b))\n",
+        unless="{",
     ),
     Operator(
         "setter macro statement",
         "assign",
         "MUTANT(LEFT, RIGHT);",
         "#define MUTANT(a, b)\tdo { (a) = (b); } while (0)\n",
+        unless="{",
     ),
     Operator("(f)(x)", "call", "(NAME)(PASSED)"),
     Operator("(*f)(x)", "call", "(*NAME)(PASSED)"),

@@ -62,6 +62,8 @@ extern struct foo_priv *foo_global;
 #define foo_priv_of(dev) ((struct foo_priv *)netdev_priv(dev))
 #define foo_sa_of(p) ((p)->sa)
 #define FOO_FIRST foo_global->sa
+#define FOO_HELD(n, v) struct foo_sa *n = v
+#define FOO_ASKED(n, v) probed(n, v)
 #define FOO_SA sa
 #define FOO_SAME FOO_SA
 #define FOO_NUMBER 3
@@ -297,6 +299,8 @@ def test_type_of_an_expression(expression: str, wanted: str) -> None:
         ),
         pytest.param("foo_find_t a = NULL;", "a(p)->x", "struct xfrm_state*", id="typedef called"),
         pytest.param("if (n) { struct foo_sa *q; q++; }", "q", "?", id="seen only in its block"),
+        pytest.param("FOO_HELD(a, p->sa);", "a->x", "struct xfrm_state*", id="by a macro"),
+        pytest.param("FOO_ASKED(a, p->sa);", "a", "?", id="a macro that declares nothing"),
     ],
 )
 def test_type_of_a_local(before: str, expression: str, wanted: str) -> None:

@@ -377,6 +377,11 @@ ALLOCATED = "owner_map = kzalloc(sizeof(*owner_map), GFP_KERNEL);"
         pytest.param(
             (("return -EINVAL;", "return -EWOULDBLOCK;"),), "AB--", id="an error that has two names"
         ),
+        pytest.param(
+            (("handle->value = x->xso", "handle[0].value = x[0].xso"),),
+            "AB--",
+            id="what a pointer points to, by its index",
+        ),
     ],
 )
 def test_what_the_kernel_does_is_done(
@@ -462,6 +467,14 @@ def test_worlds_of_an_owner_that_are_not_answered_are_counted(tmp_path: Path) ->
         "11 of 11 worlds of this owner not answered: a loop made by a macro (my_for_each)"
         in reasons
     )
+
+
+def test_that_an_owner_without_the_callback_was_run_in_no_world_is_told(tmp_path: Path) -> None:
+    no_callback = ("	.xdo_dev_state_lower_handle	= owner_lower_handle,\n", "")
+    for said, loop in ((False, LOOP), (True, "my_for_each(port, owner, list)")):
+        made = laid(tmp_path / str(said), no_callback, (LOOP, loop))
+        reasons = analysis_of(Folder(made)).store.query("SELECT reason FROM unknown")[1]
+        assert any("worlds of this owner not answered" in row[0] for row in reasons) == said
 
 
 def test_an_owner_that_takes_no_state_in_any_world_is_told(tmp_path: Path) -> None:

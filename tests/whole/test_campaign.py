@@ -365,7 +365,8 @@ def base_of(name: str) -> Base:
 def _header_functions() -> frozenset[str]:
     headers = b"".join(data for path, data in files_of("base/rfc").items() if path.endswith(".h"))
     text = headers.decode()
-    macros = set(re.findall(r"#define (\w+)\(", text)) | {"sizeof", "if", "while", "for"}
+    words = {"sizeof", "typeof", "__typeof__", "if", "while", "for"}
+    macros = set(re.findall(r"#define (\w+)\(", text)) | words
     return frozenset(set(re.findall(r"\b(\w+)\([^;{}#]*\)\s*[;{]", text)) - macros)
 
 
