@@ -471,8 +471,18 @@ def test_worlds_of_an_owner_that_are_not_answered_are_counted(tmp_path: Path) ->
 
 def test_that_an_owner_without_the_callback_was_run_in_no_world_is_told(tmp_path: Path) -> None:
     no_callback = ("	.xdo_dev_state_lower_handle	= owner_lower_handle,\n", "")
+    join = (
+        "static void owner_delete(",
+        "static int owner_join(struct net_device *dev, struct net_device *lower)\n{\n"
+        "	struct owner *owner = netdev_priv(dev);\n"
+        "	struct port *port = kzalloc(sizeof(*port), GFP_KERNEL);\n\n"
+        "	port->dev = lower;\n	list_add_tail(&port->list, &owner->ports);\n"
+        "	return 0;\n}\n\n"
+        "static const struct net_device_ops ndo = { .ndo_add_slave = owner_join };\n\n"
+        "static void owner_delete(",
+    )
     for said, loop in ((False, LOOP), (True, "my_for_each(port, owner, list)")):
-        made = laid(tmp_path / str(said), no_callback, (LOOP, loop))
+        made = laid(tmp_path / str(said), no_callback, join, (LOOP, loop))
         reasons = analysis_of(Folder(made)).store.query("SELECT reason FROM unknown")[1]
         assert any("worlds of this owner not answered" in row[0] for row in reasons) == said
 

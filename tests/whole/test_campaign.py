@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 # So many mutants of each operator are tried, of the drivers of this file and of the others.
 _MOST_OWN = 8
-_MOST_OTHERS = 3
+_MOST_OTHERS = 6
 
 _FIXTURES = """
 demo entries-control entries-handlers entries-napi entries-ndo lookalikes-names lookalikes-policy

@@ -21,7 +21,6 @@ xfrmlint/command/check.py check
 xfrmlint/flow/devices.py memory
 xfrmlint/kernel/functions.py _added
 xfrmlint/model/judge.py judge_path
-xfrmlint/program/access.py _mode
 xfrmlint/program/allocation.py flags_of
 """
 

@@ -135,8 +135,9 @@ def _broken_rows(
             place = (blamed.name, blamed.path, blamed.line)
             yield CoreFunctionRow("resolves", *place, 0, detail, ran.owner.name)
         # Of an upper without the callback, its absence is told, if there is one to fill: but not
-        # what it does wrong, of which nothing is seen if not one world came to its end.
-        if ran.untold and (ran.answers or RESOLVE not in contract.slots or not ran.scenes):
+        # what it does wrong with its ports, of which nothing is seen if no world came to its end.
+        unseen = not ran.scenes and (ran.owner.joins or ran.owner.creates) is not None
+        if ran.untold and (ran.answers or RESOLVE not in contract.slots or unseen):
             first = ran.untold[0]
             reason = f"{len(ran.untold)} of {ran.total} worlds of this owner not answered"
             # Where not one came to its end, nothing that is wrong could be found.
