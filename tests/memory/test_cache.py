@@ -481,6 +481,47 @@ def test_runs_at_once(kernel: Path, wanted: Ran, tmp_path: Path) -> None:
     assert run("check", kernel, cwd=kernel, env={"XDG_CACHE_HOME": str(tmp_path)}) == wanted
 
 
+def test_a_file_that_another_run_has_just_begun_is_not_thrown_away(file: Path) -> None:
+    said: list[str] = []
+    file.parent.mkdir(parents=True, mode=0o700)
+    begun = os.open(file, os.O_CREAT, 0o600)
+    os.close(begun)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        # SQLite writes the first page by itself, and nothing tells yet whose it is.
+        other.execute("PRAGMA auto_vacuum = FULL")
+        assert file.stat().st_size
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("CREATE TABLE theirs (id)")
+        with Cache(file, said.append) as kept:
+            kept.remember("k", seen(TREE), "one")
+        other.execute("COMMIT")
+    assert said == []
+    assert rows(file, "SELECT * FROM theirs") == []
+
+
+def test_what_another_run_throws_away_meanwhile_is_found_out_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(file, "k", "one")
+    said: list[str] = []
+    packed = cache._packed
+
+    def throwing(document: object) -> bytes:
+        if Path(f"{file}-journal").exists():
+            cache.clear(file)
+        return packed(document)
+
+    monkeypatch.setattr(cache, "_packed", throwing)
+    with Cache(file, said.append) as kept:
+        for number in range(5):
+            kept.remember(f"{number}", seen(TREE), os.urandom(3_000_000).hex())
+    assert said == []
+    assert not file.exists()
+    monkeypatch.undo()
+    keep(file, "k", "two")
+    assert recalled(file, "k") == "two"
+
+
 # Stamps: what lets a file that was read before be trusted without reading it.
 def old(path: Path, text: str) -> None:
     path.write_text(text)

@@ -78,6 +78,8 @@ _ELSEWHERE = {
     sqlite3.SQLITE_CANTOPEN,
 }
 _IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+# Another run has thrown the file away while this one wrote to it.
+_GONE = {sqlite3.SQLITE_IOERR_DELETE_NOENT, sqlite3.SQLITE_READONLY_DBMOVED}
 _BROKEN = (ValueError, TypeError, KeyError, AttributeError, zlib.error, RecursionError)
 
 
@@ -275,7 +277,7 @@ class Cache:
 
     def _failed(self, error: Exception) -> None:
         code = getattr(error, "sqlite_errorcode", None)
-        if code is not None and code & 0xFF in _IN_USE:
+        if code is not None and (code & 0xFF in _IN_USE or code in _GONE):
             # Another run is writing: what this one found out is found out again.
             return
         if self._warn is not None:
@@ -371,8 +373,11 @@ def _writing(file: Path) -> sqlite3.Connection:
     """
     if file.exists() and file.stat().st_size:
         with closing(sqlite3.connect(file, timeout=_BUSY)) as there:
-            ours = _is_ours(there)
-        if not ours:
+            # One without tables is another run's that has just begun: SQLite commits its first
+            # page by itself, before any mark of ours. What has tables has its mark, too.
+            begun = not there.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+            foreign = not begun and not _is_ours(there)
+        if foreign:
             clear(file)
     found = sqlite3.connect(file, timeout=_BUSY, isolation_level=None)
     try:
