@@ -185,7 +185,7 @@ def analysed(
         owners,
         torn,
         misasked,
-        (*unclear, *open_calls, *open_frees, *open_stores),
+        (*unclear, *open_calls, *open_frees, *open_stores, *asking.doubts),
         left_out,
     )
 

@@ -13,7 +13,16 @@ from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import HANDLE
 from xfrmlint.flow.events import Device
-from xfrmlint.flow.values import MADE, NO_DEVICE, OPEN, SOME_DEVICE, Field, Location, Netdev
+from xfrmlint.flow.values import (
+    GIVEN,
+    MADE,
+    NO_DEVICE,
+    OPEN,
+    SOME_DEVICE,
+    Field,
+    Location,
+    Netdev,
+)
 from xfrmlint.kernel import structs
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.devices import Devices, Found, Whose
@@ -83,7 +92,7 @@ class Members:
         item = self.reader.corpus.find(word, tag, view.path) if tag else None
         if item is not None and item.path.startswith("include/"):
             return Netdev(Device.UNKNOWN)
-        way = at[2:-1] if at[0] in ("call", MADE, "argument") else at[1:-1]
+        way = at[2:-1] if at[0] in ("call", MADE, GIVEN, "argument") else at[1:-1]
         named = [name for name in way if name.isidentifier() and name != "container"]
         holder = named[-1] if named else ""
         shared = "*" in at[1:-1]
@@ -303,6 +312,9 @@ class Members:
             return "lasting"
         if any(structs.OF_A_PACKET.match(base) for base in bases):
             return "packet"
+        if root == GIVEN:
+            # It can lie on the caller's stack.
+            return "unknown"
         if around is not None or self._has_pointer(view, kind, members):
             # No hardware reads a pointer of the kernel's.
             return "lasting"

@@ -22,7 +22,7 @@ from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.driver import Driver
-from xfrmlint.flow.values import MADE, OPEN, Location
+from xfrmlint.flow.values import GIVEN, MADE, OPEN, Location
 from xfrmlint.kernel import structs
 from xfrmlint.program.access import Doubt
 
@@ -30,6 +30,7 @@ _DEEPEST = 3
 _TAKEN_OUT = f"{OPEN}it was taken out of a list"
 _POINTED = f"{OPEN}the packet's control block points there"
 _WITH_SA = f"{OPEN}an SA lies beside the packet and it"
+_GIVEN = f"{OPEN}the way to this function was not followed"
 _KEPT_LATER = "whether what a packet left with it is a handle that is kept here is not known"
 _SLOT = f"{OPEN}it can be there for the packet beside it alone"
 
@@ -40,6 +41,8 @@ def lifetime(code: Code, view: View, target: Expression, at: Location | None) ->
     Or OPEN, and why it is not known.
     """
     where = _written(code, view, target, at)
+    if where == "unknown" and at is not None and at[0] == GIVEN:
+        return _GIVEN
     if where not in ("lasting", "packet") or at is None:
         return where
     if at[0] == "skb":

@@ -168,6 +168,8 @@ def _from_entries(
             most = left // (len(doors) - number)
             exits = _entered(run, function, doubts, most=most, names_device=own)
             kept = _looked_into(exits, function, doubts)
+            if len(kept) < len(exits):
+                run.give_up()
             started[function] = [_followed(run.code.driver, name, function, one) for one in kept]
             left -= run.steps - before
     return list(dict.fromkeys(path for function in sorted(started) for path in started[function]))

@@ -46,6 +46,7 @@ from xfrmlint.flow.summary import (
 )
 from xfrmlint.flow.values import (
     CONFIGURED,
+    GIVEN,
     UNKNOWN,
     Exit,
     Netdev,
@@ -108,7 +109,7 @@ class Run:
             values: list[Value] = []
             for local in _parameters(body.view):
                 seen = not from_kernel or any(isinstance(v, Netdev) for v in values)
-                values.append(_argument(local, seen))
+                values.append(_argument(local, seen, from_kernel))
             values = list(given) if given is not None else values
             found += self._function(function, body, values, start, 0)
         return found
@@ -431,8 +432,8 @@ def _parameters(view: View) -> list[Local]:
     return [local for i in range(count) if (local := found.get(i, empty)) is not None]
 
 
-def _argument(local: Local, has_device: bool) -> Value:
-    """Return what the kernel gives an entry for a parameter."""
+def _argument(local: Local, has_device: bool, from_kernel: bool) -> Value:
+    """Return what the kernel, or a caller on a way that was not followed, gives for a parameter."""
     kind = local.type
     if kind.base == "struct net_device":
         # ndo_select_queue() has a second one, which is another.
@@ -441,7 +442,8 @@ def _argument(local: Local, has_device: bool) -> Value:
         return Packet()
     if kind.base == "struct xfrm_state":
         return XfrmState(Sa.THIS)
-    return Pointer(("argument", local.name)) if kind.pointers else UNKNOWN
+    root = "argument" if from_kernel else GIVEN
+    return Pointer((root, local.name)) if kind.pointers else UNKNOWN
 
 
 def _configured(step: Step, state: State, options: frozenset[str]) -> list[tuple[State, int]]:

@@ -59,6 +59,8 @@ NEIGHBOUR: Location = ("other", str(Device.UNKNOWN))
 REST = "="
 # Begins the location of what was allocated on a way.
 MADE = "made"
+# Begins the location of what a caller gives on a way that was not followed.
+GIVEN = "given"
 # Of a packet that was kept before anybody has given it a device.
 NO_DEVICE = "bare"
 # Of one of which nobody is seen to have given it to those who kept it.

@@ -10,6 +10,7 @@ from xfrmlint.c.jumps import branches_beside
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import HANDLE
+from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.namewalk import NameWalk, Until
 from xfrmlint.program.sites import RESOLVE, Site
@@ -17,6 +18,10 @@ from xfrmlint.program.sites import RESOLVE, Site
 TRANSMIT = "ndo_start_xmit"
 SECPATH, OFFLOAD = "secpath", "offload"
 _MOST = 200
+_TOO_MANY = (
+    "there are too many ways here to look at: whether one that transmits asks for the secpath "
+    "alone is not known"
+)
 
 
 class Asking:
@@ -25,6 +30,7 @@ class Asking:
     def __init__(self, graph: CallGraph, names: NameWalk) -> None:
         self._graph = graph
         self._names = names
+        self.doubts: list[Doubt] = []
         self._until: dict[tuple[int, str], dict[Place, Until]] = {}
         self._calls: dict[FunctionName, list[tuple[View, Until]]] = {}
 
@@ -36,10 +42,13 @@ class Asking:
             return ""
         until = self._places(site.view, site.field).get(site.place) or Until(site.place)
         # Mostly a function on each way asks for the offload by itself.
-        looked = _Ways(self, below=False).has_secpath_alone(site.function, until, asked=True)
-        if looked and _Ways(self, below=True).has_secpath_alone(site.function, until):
-            return SECPATH
-        return ""
+        for below in (False, True):
+            ways = _Ways(self, below)
+            if not ways.has_secpath_alone(site.function, until, asked=not below):
+                if ways.are_cut_off:
+                    self.doubts.append(Doubt(site.place, site.function.name, _TOO_MANY))
+                return ""
+        return SECPATH
 
     def _places(self, view: View, field: str) -> dict[Place, Until]:
         """Return the places where a view names a member, with what is on no way there."""
@@ -78,6 +87,7 @@ class _Ways:
         self._asking = asking
         self._below = below
         self._seen: set[tuple[FunctionName, Until, bool]] = set()
+        self.are_cut_off = False
 
     def has_secpath_alone(
         self,
@@ -94,7 +104,10 @@ class _Ways:
         asks = self._asking.asks(function, until, way if self._below else None)
         mark = (function, until, asked)
         # What is not seen can ask anything.
-        if asks is None or OFFLOAD in asks or mark in self._seen or len(self._seen) > _MOST:
+        if asks is None or OFFLOAD in asks or mark in self._seen:
+            return False
+        if len(self._seen) > _MOST:
+            self.are_cut_off = True
             return False
         self._seen.add(mark)
         asked = asked or SECPATH in asks

@@ -107,6 +107,8 @@ class CallGraph:
             tuple[str, str],
             tuple[Mapping[str, Sequence[tuple[int, Occurrence]]], Sequence[tuple[int, Occurrence]]],
         ] = {}
+        # Functions whose callers are looked for in the whole tree, whatever callers are known.
+        self._all: set[FunctionName] = set()
         # Functions some of whose callers can mean another one, and why.
         self.torn: dict[FunctionName, str] = {}
         self.holders = Holders(reader, self.passed)
@@ -133,6 +135,25 @@ class CallGraph:
             self._through[function] = collector.calls
             self._doors[function] = collector.doors
         return self._incoming[function]
+
+    def finds_others(self, function: FunctionName) -> bool:
+        """Tell whether drivers of other folders call a function, too; their ways count from now on.
+
+        The whole tree is searched for it: only where all that is known are control paths.
+        """
+        view = self._views.get(function)
+        static = view is None or view.static
+        if function in self._all or not self.reader.universe.given_to_all(
+            function.name, function.path, static
+        ):
+            return False
+        self._all.add(function)
+        before = self._incoming.pop(function, None)
+        return self.incoming(function) != before
+
+    def looks_everywhere(self, function: FunctionName) -> bool:
+        """Tell whether a function's callers are looked for in the whole tree in any case."""
+        return function in self._all
 
     def doors_of(self, function: FunctionName) -> Sequence[Use]:
         """Return the uses by which the kernel learns to call a function."""
@@ -451,7 +472,9 @@ class _Collector:
         if own is not None and self.function in self.graph.torn:
             place = own.place(own.node.start_byte)
             self.doubts[place, self.graph.torn[self.function]] = None
-        if not (self.edges or self.entries or self.doubts):
+        if self.graph.looks_everywhere(self.function) or not (
+            self.edges or self.entries or self.doubts
+        ):
             for view, node in self.graph.elsewhere(self.function):
                 self.follow(Step(use_of(self.reader, view, node)))
         if not (self.edges or self.entries or self.doubts or self.is_never_named()):
@@ -488,7 +511,7 @@ class _Collector:
         unit = corpus.unit(file)
         # What is blanked for the parser (an attribute, a macro) can name it, too.
         items = ((unit.item_at(at), at) for at in corpus.places(corpus.plain(file), word))
-        return any(item is None or not _declares(item.node, at) for item, at in items)
+        return any(item is None or not declares(item.node, at) for item, at in items)
 
     def is_linked_whole(self) -> bool:
         """Tell whether all sources are there that the function's file is linked with."""
@@ -633,7 +656,7 @@ def _arguments(calls: Iterable[tuple[View, Node]], index: int) -> list[tuple[Vie
     return [(view, arguments[index]) for view, arguments in given if index < len(arguments)]
 
 
-def _declares(item: Node, offset: int) -> bool:
+def declares(item: Node, offset: int) -> bool:
     """Tell whether what stands at an offset is the name in a function's declarator."""
     node = item.descendant_for_byte_range(offset, offset + 1)
     parent = node.parent if node is not None else None

@@ -1,12 +1,12 @@
 """The ways from a driver's doors down to a function, and which doors there are."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from xfrmlint.c.unit import Place
+from xfrmlint.c.unit import Place, Unit
 from xfrmlint.c.view import FunctionName
 from xfrmlint.kernel.doors import CONTROL, DATAPATH, DEFERRED, UNKNOWN
-from xfrmlint.program.callgraph import CallGraph, Edge, Entry
+from xfrmlint.program.callgraph import CallGraph, Edge, Entry, declares
 
 # The context of what nobody calls.
 DEAD = "dead"
@@ -81,11 +81,13 @@ def reached(graph: CallGraph, function: FunctionName) -> Reached:
             towards[edge.caller] = edge
             below[edge.caller] = current
             queue.append(edge.caller)
-    if not doors and not doubts:
-        doubts = dict.fromkeys(_not_understood(graph, towards))
     chains: dict[tuple[str, str, tuple[str, ...]], tuple[Hop, ...]] = {}
     module = graph.reader.universe.module
     doors = [(_settled(graph, entry, start, below), start) for entry, start in doors]
+    if not doubts and all(entry.context == CONTROL for entry, _ in doors):
+        if any(graph.finds_others(one) for one in towards):
+            return reached(graph, function)
+        doubts = dict.fromkeys(_not_understood(graph, towards, bool(doors)))
     for entry, start in doors:
         if entry.context != DATAPATH:
             continue
@@ -109,17 +111,41 @@ def reached(graph: CallGraph, function: FunctionName) -> Reached:
 
 
 def _not_understood(
-    graph: CallGraph, functions: Iterable[FunctionName]
+    graph: CallGraph, functions: Iterable[FunctionName], is_called: bool
 ) -> Iterator[tuple[Place, str]]:
-    """Yield the files that name a function, and can call it where the parser gave up."""
+    """Yield the files that name a function, and can call it where the parser gave up.
+
+    is_called: others are seen to; then what is not understood has to stand around its name.
+    """
     reader = graph.reader
     for function in functions:
+        word = function.name.encode("utf-8", "surrogateescape")
+        known = {edge.place[:2] for edge in graph.incoming(function).edges}
         for path in reader.universe.files(function.path):
-            named = reader.corpus.names(path, function.name.encode("utf-8", "surrogateescape"))
-            errors = reader.outlines.errors(path) if named else ()
-            if errors:
-                why = f"{function.name}() may be called where {path} is not understood"
-                yield Place(path, errors[0], 1), f"{why}: parse errors at line {errors[0]}"
+            named = [*reader.corpus.places(reader.corpus.plain(path), word)]
+            if not named:
+                continue
+            unit, errors = reader.corpus.unit(path), reader.outlines.errors(path)
+            hidden = (at for at in named if (path, unit.line(at)) not in known)
+            why = f"{function.name}() may be called where {path} is not understood"
+            for line in _lines_around(unit, function.name, hidden, errors) if is_called else errors:
+                yield Place(path, line, 1), f"{why}: parse errors at line {line}"
+                break
+
+
+def _lines_around(
+    unit: Unit, name: str, named: Iterable[int], errors: Sequence[int]
+) -> Iterator[int]:
+    """Yield the lines of errors, and of what is not parsed at all, around places of a name."""
+    for at in named:
+        if any(start <= at < end for start, end in unit.blanked.dropped):
+            yield unit.line(at)
+        item = unit.item_at(at)
+        # What looks like a prototype in a function that is not understood can be a call.
+        own = item is not None and item.name in ("", name) and declares(item.node, at)
+        if item is not None and not own:
+            first, last = unit.line(item.start), unit.line(item.end)
+            yield from (line for line in errors if first <= line <= last)
 
 
 def _settled(

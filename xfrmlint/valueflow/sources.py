@@ -11,7 +11,7 @@ an answer. With
 followed no further and is no answer is a doubt: then the answers are not all there are.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from tree_sitter import Node
@@ -33,6 +33,13 @@ _WITHIN = {
     "binary_expression": "left",
 }
 _NOTHING = ("null", "number_literal")
+_EITHER = ("if_statement", "conditional_expression", "case_statement", "else_clause")
+# What of a statement, or of `a && b`, need not be run.
+_MAYBE = {
+    "for_statement": ("update", "body"),
+    "while_statement": ("body",),
+    "binary_expression": ("right",),
+}
 
 
 class Sources(NamedTuple, Generic[T]):
@@ -236,21 +243,45 @@ def _container(call: Node) -> Node | None:
 def reaching(values: Sequence[Node], use: Node, view: View) -> list[Node]:
     """Return the assigned values that a use can see: those from the last sure one on.
 
-    An assignment is sure if the block that it stands in encloses the use.
+    An assignment is sure if it is run whenever its block is, which encloses the use, and if no goto
+    jumps past it.
     """
+    jumps = list(_jumps(view))
     before = [v for v in values if v.start_byte < use.start_byte]
     around = set()
-    loop_end = 0
+    # What stands behind a use comes before it where control goes back.
+    loop_end = max((a for a, label in jumps if label <= use.start_byte < a), default=0)
     up = use.parent
     while up is not None:
         if up.type == "compound_statement":
             around.add(up.id)
         if up.type in LOOPS:
-            loop_end = up.end_byte
+            loop_end = max(loop_end, up.end_byte)
         up = up.parent
-    sure = [v for v in before if _block(v) in around and not _conditional(v, use, view)]
+    sure = [
+        v
+        for v in before
+        if _block(v) in around
+        and not _conditional(v, use, view)
+        and not any(a < v.start_byte < label <= use.start_byte for a, label in jumps)
+    ]
     start = sure[-1].start_byte if sure else 0
     return [v for v in values if start <= v.start_byte < max(use.start_byte, loop_end)]
+
+
+def _jumps(view: View) -> Iterator[tuple[int, int]]:
+    """Yield where each goto of a view stands, and where its label does."""
+    if view.text.find(b"goto", view.node.start_byte, view.node.end_byte) < 0:
+        return
+    labels: dict[str, int] = {}
+    gotos: list[tuple[int, str]] = []
+    for node in below(view.node):
+        label = node.child_by_field_name("label")
+        if node.type == "labeled_statement" and label is not None:
+            labels[node_text(label)] = node.start_byte
+        elif node.type == "goto_statement" and label is not None:
+            gotos.append((node.start_byte, node_text(label)))
+    yield from ((start, labels[name]) for start, name in gotos if name in labels)
 
 
 def _conditional(value: Node, use: Node, view: View) -> bool:
@@ -263,12 +294,13 @@ def _conditional(value: Node, use: Node, view: View) -> bool:
 
 
 def _block(node: Node) -> int:
-    """Return the id of the compound statement in which a statement directly stands, or 0."""
+    """Return the id of the compound statement in which a statement is sure to be run, or 0."""
     up = node.parent
     while up is not None and up.type != "compound_statement":
-        if up.type in ("if_statement", "conditional_expression", "case_statement", "else_clause"):
+        maybe = _MAYBE.get(up.type, ())
+        if up.type in _EITHER or node in map(up.child_by_field_name, maybe):
             return 0
-        up = up.parent
+        node, up = up, up.parent
     return up.id if up is not None else 0
 
 
