@@ -4,7 +4,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence, Set
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from tree_sitter import Node
 
@@ -28,6 +28,7 @@ from xfrmlint.errors import TOO_DEEP
 from xfrmlint.kernel.functions import Operand, function_named
 from xfrmlint.valueflow.sources import Tracer
 
+T = TypeVar("T")
 _DEEPEST = 6
 _OFFSET = re.compile(rb"offsetof\s*\(\s*(?:struct\s+)?(\w+)\s*,\s*(?:\w+\s*\.\s*)?(\w+)\s*\)")
 
@@ -81,6 +82,7 @@ class Accesses:
         self.passed = passed
         self.fields = self.contract.fields if fields is None else fields
         self.doubts: dict[Place, Doubt] = {}
+        self._is_cut_off = False
         self.tracer: Tracer[str] = Tracer(reader, passed, self._origin)
 
     def of(self, view: View) -> list[Access]:
@@ -167,7 +169,12 @@ class Accesses:
             return None
         if origin != STATE:
             return None
+        self._is_cut_off = False
         mode, accessor = self._mode(view, parent)
+        if self._is_cut_off:
+            text = f"the address of {field} is given further than is followed"
+            self._doubt(view, node, text)
+            return None
         if mode in ("write", _CLEAR) and self._in_copy(base, view):
             return None
         return self._made(view, node, self._struct_of(base, view), field, mode, accessor, by_name)
@@ -347,14 +354,14 @@ class Accesses:
             return "read", accessor or _accessor_around(given.call)
         if address and (name := _pointer_from(parent)):
             return self._through(view, name, 0), _accessor_of_pointer(view, name)
-        if address and parent.type == "return_statement" and depth < _DEEPEST:
+        if address and parent.type == "return_statement":
             return self._through_result(view, depth), ""
         return "read", ""
 
     def _through_result(self, view: View, depth: int) -> str:
         """Return what all callers do through the address that a function returns, else a read."""
         modes = set()
-        for where, passed in self.passed(view.function, 0):
+        for where, passed in self._unless_cut_off(self.passed(view.function, 0), depth):
             given = given_to(passed)
             mode = self._mode(where, given.call, True, depth + 1)[0] if given else "read"
             modes.add(_CLEAR if given and mode == "write" and _is_cleared(given.call) else mode)
@@ -365,10 +372,17 @@ class Accesses:
     def _through_pointer(self, view: View, name: str, position: int, depth: int = 0) -> str:
         """What a function of the driver does through its pointer parameter; a read if unknown."""
         modes = set()
-        for inner in self.reader.definitions(name, view.path) if depth < _DEEPEST else ():
+        for inner in self._unless_cut_off(self.reader.definitions(name, view.path), depth):
             if position < len(inner.parameters):
                 modes.add(self._through(inner, inner.parameters[position], depth))
         return _one_of(modes)
+
+    def _unless_cut_off(self, further: Sequence[T], depth: int) -> Sequence[T]:
+        """Return what an address is followed to, and note where that is too far."""
+        if depth < _DEEPEST:
+            return further
+        self._is_cut_off = self._is_cut_off or bool(further)
+        return ()
 
     def _through(self, view: View, name: str, depth: int) -> str:
         """What a function does through a pointer of its own, its macros expanded."""

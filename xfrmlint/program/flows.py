@@ -143,7 +143,10 @@ class Flows:
     def _directions(self, view: View, node: Node, depth: int = 0) -> tuple[frozenset[str], bool]:
         """Return the directions in which a node is reached, and whether something else asks."""
         own, asked = directions_at(node)
-        callers = self.graph.mentions(self.graph.known(view)) if depth < _DEEPEST else []
+        callers = self.graph.mentions(self.graph.known(view))
+        if callers and depth >= _DEEPEST:
+            # Who calls from further up can ask.
+            return own, True
         above: frozenset[str] = frozenset()
         for where, name in callers:
             called, doubtful = self._directions(where, name, depth + 1)

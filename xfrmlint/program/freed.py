@@ -177,11 +177,15 @@ class _Finder:
         views = targets_at(self.graph, view, call)
         targets = views or []
         given = self._lists.at(view, given, call.start_byte)
+        self._state.is_cut_off = False
         kinds, member, why = self._kinds(view, arguments, given)
+        text = " ".join(node_text(call).split())
+        if self._state.is_cut_off and not any(kinds):
+            why = f"{text}: whether it is what the handle leads to is not followed so far"
+            yield _Free(place, function, text, chain, why, member)
         doubt = doubt or why
         if not (any(kinds) or self._lists.kept or given.lists) or self._waits(view, call):
             return
-        text = " ".join(node_text(call).split())
         if views is None and Is.OBJECT in kinds:
             why = f"{text}: what is called is not known, it may free what the handle leads to"
             yield _Free(place, function, text, chain, why, member)

@@ -61,6 +61,8 @@ class OfState:
     def __init__(self, graph: CallGraph, sites: Collection[Site]) -> None:
         self.graph = graph
         self._handles = {site.place for site in sites if site.access != "write"}
+        # Whether something was made on more steps than are followed.
+        self.is_cut_off = False
         self._stores = [site for site in sites if site.access == "write" and site.under_add]
 
     @cached_property
@@ -99,15 +101,19 @@ class OfState:
         """Return the driver's functions that a call enters, as far as that is known."""
         return targets_at(self.graph, view, call) or []
 
-    def of(self, view: View, node: Node, given: Given, depth: int = 0) -> Is:
+    def of(self, view: View, node: Node, given: Given, way: tuple[int, ...] = ()) -> Is:
         """Return what an expression is of the state."""
         node = without_casts(node)
-        found = self._made(view, node, given, depth) if depth <= _DEEPEST else Is.NOTHING
+        if len(way) > _DEEPEST:
+            self.is_cut_off = True
+        # What it is made of itself says no more.
+        known = len(way) > _DEEPEST or node.id in way
+        found = Is.NOTHING if known else self._made(view, node, given, (*way, node.id))
         return Is.OBJECT if found is Is.KEY and self.is_handles(view, node) else found
 
-    def _made(self, view: View, node: Node, given: Given, depth: int) -> Is:
+    def _made(self, view: View, node: Node, given: Given, way: tuple[int, ...]) -> Is:
         def of(inner: Node | None) -> Is:
-            return self.of(view, inner, given, depth + 1) if inner is not None else Is.NOTHING
+            return self.of(view, inner, given, way) if inner is not None else Is.NOTHING
 
         match node.type:
             case "identifier":
@@ -116,7 +122,7 @@ class OfState:
                     return Is.NOTHING
                 own = Is.OBJECT if name in given.objects else Is(name in given.keys)
                 found = max([own, *map(of, view.assignments(name))])
-                return found or self._compared(view, node, given, depth)
+                return found or self._compared(view, node, given, way)
             case "field_expression":
                 field, types = node.child_by_field_name("field"), self.graph.reader.types
                 if field is not None and view.place(field.start_byte) in self._handles:
@@ -132,22 +138,22 @@ class OfState:
                 return of(holder_of(inner) if inner.type == "field_expression" else inner)
             case "subscript_expression":
                 found = of(node.child_by_field_name("index"))
-                return found or self._compared(view, node, given, depth)
+                return found or self._compared(view, node, given, way)
             case "binary_expression":
                 return of(node.child_by_field_name("left"))
             case "conditional_expression":
                 sides = ("consequence", "alternative")
                 return max(of(node.child_by_field_name(side)) for side in sides)
             case "call_expression":
-                return self._returned(view, node, given, depth)
+                return self._returned(view, node, given, way)
         return Is.NOTHING
 
-    def _compared(self, view: View, node: Node, given: Given, depth: int) -> Is:
+    def _compared(self, view: View, node: Node, given: Given, way: tuple[int, ...]) -> Is:
         """Return what an expression is where it is compared, and only the state's comes by."""
         pairs: dict[str, str] = {}
         found = Is.NOTHING
         for side, other in _comparisons(view, _text(node)):
-            what = self.of(view, other, given, depth + 1)
+            what = self.of(view, other, given, way)
             if what:
                 pairs[_text(side)] = _text(other)
                 itself = _text(side) == _text(node) or self._type(view, node) in self._numbered
@@ -170,19 +176,19 @@ class OfState:
             if one.type in LOOPS
         )
 
-    def _returned(self, view: View, call: Node, given: Given, depth: int) -> Is:
+    def _returned(self, view: View, call: Node, given: Given, way: tuple[int, ...]) -> Is:
         """Return what is returned by a call."""
         if called(call) in self.graph.reader.contract.askers:
             return Is.OBJECT
         does, arguments = function_named(called(call)), arguments_of(call)
-        kinds = [self.of(view, one, given, depth + 1) for one in arguments]
+        kinds = [self.of(view, one, given, way) for one in arguments]
         if not any(kinds) or does.is_("copies"):
             return Is.NOTHING
         told: list[Is] = []
         targets = self.targets(view, call)
         if targets:
             inner = [(target, given_to(target, kinds)) for target in targets]
-            told = [self.of(t, v, g, depth + 1) for t, g in inner for v in returned(t)]
+            told = [self.of(t, v, g, way) for t, g in inner for v in returned(t)]
         elif does.container >= 0:
             told = [kind for at, kind in enumerate(kinds) if at != does.container]
         elif does.returned is not None:
@@ -190,7 +196,7 @@ class OfState:
             if does.returned.pointed:
                 # xchg(&p->sas[i], NULL)
                 value = [one.named_children[-1] for one in value if node_text(one)[:1] == "&"]
-            told = [self.of(view, one, given, depth + 1) for one in value]
+            told = [self.of(view, one, given, way) for one in value]
         elif does.struct >= 0 and not FIRST.search(called(call)):
             told = kinds[:1]
         return max(told, default=Is.NOTHING)
