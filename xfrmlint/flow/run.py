@@ -35,6 +35,7 @@ from xfrmlint.flow.summary import (
     RESULT,
     Turns,
     handed_down,
+    handles_in,
     holds,
     joined,
     left_by,
@@ -49,6 +50,7 @@ from xfrmlint.flow.values import (
     GIVEN,
     UNKNOWN,
     Exit,
+    Handle,
     Netdev,
     Packet,
     Pointer,
@@ -157,6 +159,8 @@ class Run:
         """Run a function of the driver; what it made is its caller's from then on."""
         if target in self.stack or len(self.stack) > _DEEPEST:
             why = f"{target.name}() calls itself, or too deep"
+            for argument, value in zip(call.arguments, values, strict=False):
+                state = _not_entered(frame, argument, value, state)
             return [(frame.cut(state, call, why), UNKNOWN)]
         place = frame.place(call)
         found: dict[object, tuple[State, Value]] = {}
@@ -430,6 +434,16 @@ def _parameters(view: View) -> list[Local]:
     empty = Local("", next(iter(found.values())).type, None, 0, 0, 0) if found else None
     count = max(found, default=-1) + 1
     return [local for i in range(count) if (local := found.get(i, empty)) is not None]
+
+
+def _not_entered(frame: Frame, argument: Expression, value: Value, state: State) -> State:
+    """Return what holds behind a call that is not followed: what it gets it may test, or store."""
+    for handle in handles_in(value, state):
+        state = frame.compared(state, handle, argument)
+    for inner, held in list(state.below(value.to)) if isinstance(value, Pointer) else ():
+        if isinstance(value, Pointer) and not isinstance(held, Handle):
+            state = state.stored((*value.to, *inner), UNKNOWN)
+    return state
 
 
 def _argument(local: Local, has_device: bool, from_kernel: bool) -> Value:

@@ -541,7 +541,10 @@ class _Collector:
         """Follow one use of the address, on behalf of the use by which it was passed, if it was."""
         use, giver = step.use, step.giver
         mark = (use.view.path, use.view.function, use.at.id, use.kind, giver and giver.at.id)
-        if mark in self.seen or step.depth > DEEPEST:
+        if mark in self.seen:
+            return
+        if step.depth > DEEPEST:
+            self.doubt(use, f"{self.function.name}() is passed on further than is followed")
             return
         self.seen.add(mark)
         beside = use_beside(self.graph.reader, use)
