@@ -28,6 +28,7 @@ from xfrmlint.facts.store import Store
 from xfrmlint.flow.callbacks import Callback, callbacks_of
 from xfrmlint.flow.paths import Traced, trace
 from xfrmlint.kernel.release import version
+from xfrmlint.program.access import Doubt
 from xfrmlint.program.adding import may_have_to_undo
 from xfrmlint.program.asked import Asking
 from xfrmlint.program.callgraph import CallGraph
@@ -46,6 +47,11 @@ from xfrmlint.tree import Tree
 if TYPE_CHECKING:
     from xfrmlint.concrete.lab import Ran
     from xfrmlint.concrete.tears import Tear
+
+_NOT_RUN = (
+    "what this owner does with its lower devices was not looked at: the tree's own resolver is "
+    "wrong, or could not be run"
+)
 
 
 class Analysis(NamedTuple):
@@ -168,7 +174,7 @@ def analysed(
     asking = Asking(graph, walk)
     asked = tuple(asking.of(site) for site in found.sites)
     callbacks = tuple(callbacks_of(graph, whole.offload, tables))
-    owners, torn = _owners(reader, drivers)
+    owners, torn, not_run = _owners(reader, drivers)
     misasked, untold = Flows(graph, whole.offload).wrong(found.sites)
     found = found._replace(doubts=[*found.doubts, *untold])
     return Analysed(
@@ -185,23 +191,26 @@ def analysed(
         owners,
         torn,
         misasked,
-        (*unclear, *open_calls, *open_frees, *open_stores, *asking.doubts),
+        (*unclear, *open_calls, *open_frees, *open_stores, *asking.doubts, *not_run),
         left_out,
     )
 
 
 def _owners(
     reader: Reader, drivers: Sequence[Driver]
-) -> "tuple[tuple[Ran, ...], tuple[Tear, ...]]":
-    """Run the uppers' own code in worlds; without a resolver, those that have an add to undo."""
+) -> "tuple[tuple[Ran, ...], tuple[Tear, ...], list[Doubt]]":
+    """Run the uppers' own code in worlds; without a resolver, those that have an add to undo.
+
+    And return those of which nothing was run.
+    """
     contract = reader.contract
     uppers = [one.table for one in drivers if one.role == "upper" and one.on_netdev]
     if HANDLE not in contract.members:
-        return (), ()
+        return (), (), []
     if not contract.present:
         uppers = [one for one in uppers if may_have_to_undo(reader, one)]
     if not uppers:
-        return (), ()
+        return (), (), []
     from xfrmlint.concrete.lab import run_owner
     from xfrmlint.concrete.tears import tears
 
@@ -209,7 +218,12 @@ def _owners(
     paths = (table.place.path for table in uppers)
     ran = [run_owner(reader, path, own) for path, own in zip(paths, named, strict=True)]
     owners = tuple(one for one in ran if one is not None)
-    return owners, tuple(tear for one in owners for tear in tears(reader, one))
+    not_run = [
+        Doubt(table.place, "", _NOT_RUN)
+        for table, one in zip(uppers, ran, strict=True)
+        if one is None
+    ]
+    return owners, tuple(tear for one in owners for tear in tears(reader, one)), not_run
 
 
 def core_facts(

@@ -17,6 +17,7 @@ from xfrmlint.facts.rows import (
     UntoldRow,
     WorldRow,
 )
+from xfrmlint.kernel.places import is_core
 from xfrmlint.model.interleave import READS, lines
 from xfrmlint.model.judge import Outcome
 from xfrmlint.model.predicates import Broken, sentence
@@ -142,9 +143,11 @@ def _broken_rows(
             reason = f"{len(ran.untold)} of {ran.total} worlds of this owner not answered"
             # Where not one came to its end, nothing that is wrong could be found.
             none = int(not ran.scenes)
-            where = first.path or ran.owner.path
-            told_of = f"{reason}: {first.reason}"
-            yield UnknownRow(where, first.line, "", told_of, matters=none)
+            where, line, why = first.path or ran.owner.path, first.line, first.reason
+            if is_core(where):
+                # Of which owner, only a place of its own says.
+                where, line, why = ran.owner.path, 0, f"{where}:{line}: {why}"
+            yield UnknownRow(where, line, "", f"{reason}: {why}", matters=none)
         yield from _rewritten(ran)
         if not ran.untold and ran.answers and _refuses_all(ran, contract):
             reason = f"this owner's add refuses the state in each of {ran.total} worlds"

@@ -164,7 +164,7 @@ class Accesses:
             return None
         origin, by_name = self.base(base, view)
         if origin == UNKNOWN:
-            if field in self.contract.telling:
+            if field in self.contract.telling or not by_name:
                 self._doubt(view, node, f"what {node_text(base)} points to is not known")
             return None
         if origin != STATE:

@@ -315,13 +315,19 @@ class _Finder:
         near = [
             driver
             for driver in chain.from_iterable(self.by_module.values())
-            if posixpath.dirname(driver.table.place.path) == folder
+            if posixpath.dirname(driver.table.place.path) == folder or self.names(driver, way)
         ]
         why = "its module has no ops table, and no driver is seen to call it"
         what = f"whether packets reach {_name_of(access)} is not known: {why}"
         for driver in near:
             self.doubts.append(Doubt(access.place, access.function.name, what))
             self.add(access, driver, driver.role, _unseen(access.place, why), False)
+
+    def names(self, driver: Driver, way: Reached) -> bool:
+        """Tell whether a driver's files name a function on a way: it may call that, unseen."""
+        words = {one.name.encode("utf-8", "surrogateescape") for one in way.functions}
+        files = self.reader.universe.files(driver.table.place.path)
+        return any(self.reader.corpus.names(file, word) for file in files for word in words)
 
     def owners(self, view: View, way: Reached) -> list[Driver]:
         """Return the drivers that a function belongs to, one for each module that links it."""
