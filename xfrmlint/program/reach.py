@@ -120,7 +120,9 @@ def _not_understood(
     reader = graph.reader
     for function in functions:
         word = function.name.encode("utf-8", "surrogateescape")
-        known = {edge.place[:2] for edge in graph.incoming(function).edges}
+        incoming = graph.incoming(function)
+        known = {edge.place[:2] for edge in incoming.edges}
+        known |= {entry.place[:2] for entry in incoming.entries}
         for path in reader.universe.files(function.path):
             named = [*reader.corpus.places(reader.corpus.plain(path), word)]
             if not named:
