@@ -15,7 +15,7 @@ from xfrmlint.analysis.parts import plan
 from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.graph import Does, Step
 from xfrmlint.check import check_tree
-from xfrmlint.flow.relevance import onward_steps
+from xfrmlint.flow.onward import onward_steps
 from xfrmlint.git.overlay import laid
 from xfrmlint.git.patch import series_of
 from xfrmlint.kernel.kbuild import Kbuild

@@ -341,3 +341,21 @@ def same_device(state: State, one: Netdev, other: Netdev, when: bool) -> Branche
 
 def is_zero(value: Value) -> bool:
     return isinstance(value, Constant) and bool(value.zero)
+
+
+def element(of: Location, index: str) -> Location:
+    """Return where an element of an array lies. index: its number, or nothing if not known."""
+    if index == "0":
+        return of
+    return (*of, index if index.isdigit() else "[]")
+
+
+def negated(value: Constant, sign: str) -> Constant:
+    """Return what a unary operator makes of a constant."""
+    made = signed(sign, value.number) if value.number is not None else None
+    if made is not None:
+        return numbered(value, made)
+    text = f"{sign}{value.text}"
+    # -ENOENT: an error's number is never 0.
+    zero = False if text.startswith("-E") else value.zero if sign != "~" else None
+    return replace(value, text=text, zero=zero)

@@ -20,7 +20,7 @@ from xfrmlint.flow.arithmetic import (
 from xfrmlint.flow.evaluate import Evaluator, Held
 from xfrmlint.flow.events import Device, Kind
 from xfrmlint.flow.frame import Frame
-from xfrmlint.flow.relevance import condition
+from xfrmlint.flow.naming import condition
 from xfrmlint.flow.values import (
     SAME,
     Bits,

@@ -8,11 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tree_sitter import Node
-
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.expression import around
-from xfrmlint.c.integers import Int, IntType, number, signed
+from xfrmlint.c.integers import Int, IntType, number
 from xfrmlint.c.lower import Assign, Count, Keep
 from xfrmlint.c.syntax import (
     Address,
@@ -32,7 +29,6 @@ from xfrmlint.c.syntax import (
     Opaque,
     Temporary,
     Unary,
-    member_of,
     uncast,
 )
 from xfrmlint.c.types import written_type
@@ -40,24 +36,24 @@ from xfrmlint.contract.words import HANDLE, OWNER, PINNED, XSO
 from xfrmlint.flow.arithmetic import (
     CAPITALS,
     computed,
+    element,
     found_in,
     is_zero,
     lost,
     lost_number,
     masked,
-    numbered,
+    negated,
     prefixed,
     sa_of,
 )
 from xfrmlint.flow.events import Device, Kind, Sa, Source
-from xfrmlint.flow.frame import NETDEV, Frame, known_of
-from xfrmlint.flow.lifetime import lifetime
+from xfrmlint.flow.frame import NETDEV, Frame
+from xfrmlint.flow.lifetime import left, left_whole
 from xfrmlint.flow.values import (
     APART,
     NEIGHBOUR,
     UNKNOWN,
     Constant,
-    Form,
     Handle,
     Location,
     Mark,
@@ -73,6 +69,7 @@ from xfrmlint.flow.values import (
     Value,
     XfrmState,
 )
+from xfrmlint.flow.written import added, is_extreme, plain, tells
 from xfrmlint.kernel import structs
 
 Held = Mapping[Temporary, Value]
@@ -132,7 +129,7 @@ class Evaluator:
 
     def _opaque(self, one: Opaque) -> Value:
         for value in self.all(one.parts):
-            if isinstance(value, Handle) and _tells(one.node):
+            if isinstance(value, Handle) and tells(one.node):
                 self.state = self.frame.compared(self.state, value, one)
         return UNKNOWN
 
@@ -232,8 +229,8 @@ class Evaluator:
     def _holder(self, one: Member) -> Value:
         """Return what a member is of: a struct, or a pointer to one."""
         of = uncast(one.of)
-        plain = isinstance(of, Name | Member | Index)
-        if one.arrow or not plain or (isinstance(of, Member) and self._is_offload(of)):
+        named = isinstance(of, Name | Member | Index)
+        if one.arrow or not named or (isinstance(of, Member) and self._is_offload(of)):
             return self.value(one.of)
         at = self.locate(of)
         held = self.state.memory.get(at) if at is not None else None
@@ -398,7 +395,7 @@ class Evaluator:
             case Told():
                 return replace(value, exact=False)
             case Constant():
-                return _negated(value, one.operator)
+                return negated(value, one.operator)
         return UNKNOWN
 
     def _binary(self, one: Binary) -> Value:
@@ -407,10 +404,10 @@ class Evaluator:
         while isinstance(left := terms[-1].left, Binary):
             terms.append(left)
         value = self.value(terms[-1].left)
-        added = _added(terms)
-        if isinstance(value, Pointer) and added is not None and isinstance(added.of, Member):
+        table = added(terms)
+        if isinstance(value, Pointer) and table is not None and isinstance(table.of, Member):
             # What is that far behind a table's beginning is an element of it.
-            at = self._element_at(added)
+            at = self._element_at(table)
             return Pointer(at) if at is not None else UNKNOWN
         for term in reversed(terms):
             sides = [value, self.value(term.right)]
@@ -478,13 +475,13 @@ class Evaluator:
             return value
         for side in (of.then, of.other):
             handle = self._kept_before(side) if side is not None else UNKNOWN
-            value = self.frame.standing_in(value, handle, self.state, _is_extreme(of))
+            value = self.frame.standing_in(value, handle, self.state, is_extreme(of))
         return value
 
     def _kept_before(self, one: Expression) -> Value:
         """Return an expression's value without evaluating it once more."""
-        text = _plain(one)
-        called = (v for kept, v in self.held.items() if _plain(kept.of) == text)
+        text = plain(one)
+        called = (v for kept, v in self.held.items() if plain(kept.of) == text)
         return next(called, None) or Evaluator(self.frame, self.state, self.held).value(one)
 
     def count(self, step: Count) -> Value:
@@ -526,50 +523,12 @@ class Evaluator:
             value = self.frame.typed(value, self.frame.type(target), target)
         if at is None or not at[0].startswith("="):
             if isinstance(value, Struct):
-                self.left_whole(at, value.to, target)
+                self.state = left_whole(self.frame, self.state, at, value.to, target)
             if isinstance(value, Handle):
-                self.left(at, value, target)
+                self.state = left(self.frame, self.state, at, value, target)
                 return
         if at is not None:
             self.state = self.state.stored(at, value)
-
-    def left_whole(self, at: Location | None, whole: Location, target: Expression) -> None:
-        """Note the handles in a struct that is copied anywhere but on the stack."""
-        for inner, held in list(self.state.below(whole)):
-            if isinstance(held, Handle):
-                self.left(at, held, target, inner)
-
-    def left(
-        self, at: Location | None, value: Handle, target: Expression, inner: Location = ()
-    ) -> None:
-        """Note a handle that is put anywhere but on the stack. inner: where in the target."""
-        text = f"stored in {' '.join(target.text.split())}"
-        # What `*p = h` writes to was named where its address was taken.
-        view, named = self.code.addressed.of(at or ()) or (self.frame.view, target)
-        where = lifetime(self.code, view, named, at)
-        if inner:
-            named = member_of(named, inner)
-            at = (*at, *inner) if at is not None else None
-            # What the struct itself does not say, its member can.
-            where = lifetime(self.code, view, named, at) if where == "unknown" else where
-        facts = known_of(self.state, value)
-        if where == "hardware":
-            self.used(value, target, text)
-            return
-        kept = self.state.stored(at, value) if at is not None else self.state
-        if where == "lasting" and value.form is Form.HEEDED:
-            why = f"whether a handle or an error's number is {text} is not known"
-            self.state = self.frame.mark(kept, Kind.CUT, target, text=why)
-            return
-        if where in ("lasting", "packet"):
-            noted = self.code.kept if where == "lasting" else self.code.carried
-            noted.add(self.driver.members.named(view, named))
-        put = "" if where == "lasting" else where
-        # Where the others lie nobody asks, and in each turn of a loop that can be elsewhere.
-        lies = () if put or at is None else at
-        self.state = self.frame.mark(
-            kept, Kind.STORE, target, handle=value.id, text=text, known=facts, put=put, at=lies
-        )
 
     def _listed(self, at: Location, one: Initializer, kind: CType | None) -> None:
         """Make a struct, or an array, of an initializer list; what it does not name is 0."""
@@ -602,62 +561,6 @@ class Evaluator:
             return (*at, name)
         found = self.driver.constants.value(name[1:], self.frame.view.path)
         return element((*at, "*"), str(found.value) if found is not None else "")
-
-
-def element(of: Location, index: str) -> Location:
-    """Return where an element of an array lies. index: its number, or nothing if not known."""
-    if index == "0":
-        return of
-    return (*of, index if index.isdigit() else "[]")
-
-
-def _tells(node: Node) -> bool:
-    """Tell whether what stands for a node's operand is an instruction that can say what it found.
-
-    It jumps (asm goto), or has a result.
-    """
-    up = around(node, "gnu_asm_expression")
-    parts = up.named_children if up is not None else []
-    kinds = [part.type for part in parts if part.named_child_count]
-    return "gnu_asm_goto_list" in kinds or "gnu_asm_output_operand_list" in kinds
-
-
-def _plain(one: Expression) -> str:
-    return " ".join(uncast(one).text.split())
-
-
-def _added(terms: Sequence[Binary]) -> Index | None:
-    """Return what `table + 1 - n` points to as the element of a table: [1 - n]."""
-    first, *others = reversed(terms)
-    if first.operator != "+" or any(term.operator not in ("+", "-") for term in others):
-        return None
-    index = first.right
-    for term in others:
-        index = Binary(term.node, index.start, term.operator, index, term.right)
-    # What is cast is counted in other elements.
-    of = first.left.of if isinstance(first.left, Temporary) else first.left
-    return Index(first.node, first.start, of, index)
-
-
-def _is_extreme(one: Conditional) -> bool:
-    """Tell whether a `?:` is the greater or the lesser of what it compares."""
-    asked = one.condition
-    if not isinstance(asked, Binary) or asked.operator not in ("<", "<=", ">", ">="):
-        return False
-    if one.then is None:
-        return False
-    return {_plain(asked.left), _plain(asked.right)} == {_plain(one.then), _plain(one.other)}
-
-
-def _negated(value: Constant, sign: str) -> Constant:
-    """Return what a unary operator makes of a constant."""
-    made = signed(sign, value.number) if value.number is not None else None
-    if made is not None:
-        return numbered(value, made)
-    text = f"{sign}{value.text}"
-    # -ENOENT: an error's number is never 0.
-    zero = False if text.startswith("-E") else value.zero if sign != "~" else None
-    return replace(value, text=text, zero=zero)
 
 
 _RULES: dict[type[Expression], Callable[[Evaluator, Any], Value]] = {

@@ -17,12 +17,15 @@ from xfrmlint.c.syntax import (
     Update,
     bared,
     inside,
+    member_of,
 )
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.driver import Driver
-from xfrmlint.flow.values import GIVEN, MADE, OPEN, Location
+from xfrmlint.flow.events import Kind
+from xfrmlint.flow.frame import Frame, known_of
+from xfrmlint.flow.values import GIVEN, MADE, OPEN, Form, Handle, Location, State
 from xfrmlint.kernel import structs
 from xfrmlint.program.access import Doubt
 
@@ -72,6 +75,52 @@ def lifetime(code: Code, view: View, target: Expression, at: Location | None) ->
         return where if any(_is_put_beside(view, inner, name) for name in waiting) else _SLOT
     slot = where == "lasting" and any(_is_put_beside(view, inner, name) for name in waiting)
     return _SLOT if slot else where
+
+
+def left_whole(
+    frame: Frame, state: State, at: Location | None, whole: Location, target: Expression
+) -> State:
+    """Note the handles in a struct that is copied anywhere but on the stack."""
+    for inner, held in list(state.below(whole)):
+        if isinstance(held, Handle):
+            state = left(frame, state, at, held, target, inner)
+    return state
+
+
+def left(
+    frame: Frame,
+    state: State,
+    at: Location | None,
+    value: Handle,
+    target: Expression,
+    inner: Location = (),
+) -> State:
+    """Note a handle that is put anywhere but on the stack. inner: where in the target."""
+    code, text = frame.code, f"stored in {' '.join(target.text.split())}"
+    # What `*p = h` writes to was named where its address was taken.
+    view, named = code.addressed.of(at or ()) or (frame.view, target)
+    where = lifetime(code, view, named, at)
+    if inner:
+        named = member_of(named, inner)
+        at = (*at, *inner) if at is not None else None
+        # What the struct itself does not say, its member can.
+        where = lifetime(code, view, named, at) if where == "unknown" else where
+    facts = known_of(state, value)
+    if where == "hardware":
+        return frame.used(state, value, target, text)
+    kept = state.stored(at, value) if at is not None else state
+    if where == "lasting" and value.form is Form.HEEDED:
+        why = f"whether a handle or an error's number is {text} is not known"
+        return frame.mark(kept, Kind.CUT, target, text=why)
+    if where in ("lasting", "packet"):
+        noted = code.kept if where == "lasting" else code.carried
+        noted.add(frame.driver.members.named(view, named))
+    put = "" if where == "lasting" else where
+    # Where the others lie nobody asks, and in each turn of a loop that can be elsewhere.
+    lies = () if put or at is None else at
+    return frame.mark(
+        kept, Kind.STORE, target, handle=value.id, text=text, known=facts, put=put, at=lies
+    )
 
 
 def kept_later(code: Code) -> Iterator[Doubt]:

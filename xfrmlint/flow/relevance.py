@@ -10,13 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.graph import Does, Graph, Step, graph_of
-from xfrmlint.c.integers import BOOL, COMPARISONS, IntType
+from xfrmlint.c.graph import Does, Graph, graph_of
+from xfrmlint.c.integers import BOOL, IntType
 from xfrmlint.c.lower import Lowered
 from xfrmlint.c.syntax import (
     Address,
@@ -49,18 +48,15 @@ from xfrmlint.c.syntax import (
 from xfrmlint.c.types import Types
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import XSO
+from xfrmlint.flow.naming import names_of, repeated
+from xfrmlint.flow.onward import joins, near_steps, onward_steps
 from xfrmlint.kernel.functions import function_named
 
 _STRUCT = re.compile(r"(?:struct|union)\b")
-_WORD = re.compile(r"[A-Za-z_]\w*")
 # What may be no number; what joins conditions.
 _VARIABLE = re.compile(r"\b(?!true\b|false\b|likely\b|unlikely\b)[a-z_]\w*")
 _JOINTS = re.compile(r"&&|\|\|")
-_STRING = re.compile(r'"(?:\\.|[^"\\])*"')
-_CONSTANT = re.compile(r"NETDEV_TX_\w+|NULL|true|false|\d+|-E[A-Z]+")
 _SMALL = 60
-# So many steps follow one at once where what does not matter is left out; a switch has fewer.
-_MOST_ONWARD = 100
 _ENDS = (Does.RETURN, Does.END, Does.CUT)
 _STATE = CType("struct xfrm_state", 1)
 _PACKET = CType("struct sk_buff", 1)
@@ -139,28 +135,6 @@ class _Carriers:
             self.fresh.append(name)
 
 
-class _Names(NamedTuple):
-    """A step's names: all, variables it assigns or takes the address of, members it assigns.
-
-    through: those variables through which it stores, as they point. constant: those that it makes
-    constants. changed: those that it computes with: f in f |= x. said: members that it makes a
-    constant, or a condition's truth.
-    """
-
-    words: frozenset[str]
-    assigned: frozenset[str]
-    taken: frozenset[str]
-    members: frozenset[str]
-    through: frozenset[str]
-    constant: frozenset[str]
-    changed: frozenset[str]
-    said: frozenset[str]
-
-    def ends(self, name: str) -> bool:
-        """Tell whether nothing is left of what a variable was before."""
-        return name in self.assigned - self.changed
-
-
 class Body:
     """A function's graph with the names in each step, made once."""
 
@@ -171,13 +145,13 @@ class Body:
         self.lowered = Lowered(view, self.graph, constants)
         steps = self.graph.steps
         written = [self.lowered.text(i) for i in range(len(steps))]
-        self.names = [_names(text, self.lowered.statement(i)) for i, text in enumerate(written)]
+        self.names = [names_of(text, self.lowered.statement(i)) for i, text in enumerate(written)]
         # The steps that name each word.
         self.naming: dict[str, list[int]] = {}
         for i, names in enumerate(self.names):
             for word in names.words:
                 self.naming.setdefault(word, []).append(i)
-        self.conditions = _repeated(steps, written, self.names)
+        self.conditions = repeated(steps, written, self.names)
         # A macro as a statement of its own can leave the function.
         self.macros = {i for i, text in enumerate(written) if _MACRO.match(text)}
         typed = [(v.name, constants.types.of_local(v, view)) for v in view.locals]
@@ -378,8 +352,7 @@ class Body:
             matters |= {i for i in beside if not self.names[i].members - seeds.flags}
         # What a call on the way returned decides where the path goes.
         results = set().union(*(self.names[i].assigned | self.names[i].taken for i in matters))
-        begun = first | self._spread(results)
-        decided: dict[str, set[int]] = {}
+        self._spread(results)
         matters |= {
             i
             for i, step in enumerate(steps)
@@ -387,15 +360,14 @@ class Body:
             or step.again
             or step.misread
             or i in self.macros
-            or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results, begun, decided))
+            or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results))
         }
-        repeated = self._guards(first or set(range(len(steps))))
-        matters |= set(repeated)
+        matters |= set(self.conditions)
         if not first and len(steps) <= _SMALL:
             # A helper that was entered for the device or the SA that it returns or fills in.
             first = set(range(len(steps)))
             matters |= first
-        ahead, behind = _near(steps, first) if first else (set(range(len(steps))), set())
+        ahead, behind = near_steps(steps, first) if first else (set(range(len(steps))), set())
         near = ahead | behind
         # Behind the last of them only what decides about the way out is left.
         matters = {
@@ -433,34 +405,17 @@ class Body:
                 asked += [i for i in ahead if self._moves(i, seeds)]
             fresh |= {i for i in asked if i in ahead and i not in matters}
             matters |= fresh
-        known = _reached(steps, set(matters))
+        matters |= {i for i in near if steps[i].does is Does.CONFIGURED}
         onward = onward_steps(steps, matters)
-        configured = {
-            i
-            for i, step in enumerate(steps)
-            if step.does is Does.CONFIGURED
-            and i in near
-            and (
-                # One alone is what a view of several assumes.
-                len(step.next) == 1
-                or len({frozenset(_reach(steps, matters, n, known)) for n in step.next}) > 1
-            )
-        }
-        if configured - matters:
-            onward = onward_steps(steps, matters | configured)
-        return Slice(self.graph, onward, frozenset(repeated.values()), _joins(steps, onward))
+        return Slice(self.graph, onward, frozenset(self.conditions.values()), joins(steps, onward))
 
-    def _spread(self, results: set[str]) -> set[int]:
-        """Add the variables that are computed from some to them; return the steps that do so."""
-        found: set[int] = set()
+    def _spread(self, results: set[str]) -> None:
+        """Add the variables that are computed from some to them."""
         fresh = set(results)
         while fresh:
-            naming = {i for name in fresh for i in self.naming.get(name, ())} - found
-            made = {i: name for i in naming for name in self._computed(i, fresh)}
-            found.update(made)
-            fresh = {*made.values()} - results
+            naming = {i for name in fresh for i in self.naming.get(name, ())}
+            fresh = {made for i in naming for made in self._computed(i, fresh)} - results
             results |= fresh
-        return found
 
     def _computed(self, index: int, names: set[str]) -> Iterator[str]:
         """Yield the variables that a step computes from some, and from nothing that is called."""
@@ -488,17 +443,6 @@ class Body:
             if kind is not None and holds_a_member(types, kind, path, members, {}):
                 return True
         return False
-
-    def _guards(self, first: set[int]) -> dict[int, str]:
-        """Return the repeated conditions of which one decides whether a step is gone through."""
-        steps = self.graph.steps
-        guarding = set()
-        known = _reached(steps, set(first))
-        for i, text in self.conditions.items():
-            ways = [frozenset(_reach(steps, first, n, known)) for n in steps[i].next]
-            if ways[0] != ways[-1]:
-                guarding.add(text)
-        return {i: text for i, text in self.conditions.items() if text in guarding}
 
     def _names_device(self, index: int, members: frozenset[str]) -> bool:
         """Tell whether a step reads a net_device that a state names."""
@@ -533,37 +477,14 @@ class Body:
                 found.append(i)
         return found
 
-    def _asks(
-        self, index: int, results: set[str], first: set[int], decided: dict[str, set[int]]
-    ) -> bool:
-        """Tell whether a condition asks for a result, or for nothing but flags; or is settled.
-
-        first: the steps with results. decided: what _having() has found of names.
-        """
+    def _asks(self, index: int, results: set[str]) -> bool:
+        """Tell whether a condition asks for a result, or for nothing but flags; or is settled."""
         words = self.names[index].words
         if not words - {"true", "false"} or self._is_settled(index):
             return True
         others = {w for w in words - self.flags if not w.isupper()} - {"likely", "unlikely"}
-        asked = words & (results | {*self.counters}) | (set() if others else words & self.flags)
-        for name in asked - {*decided}:
-            decided[name] = self._having(name, first)
-        return any(index in decided[name] for name in asked)
-
-    def _having(self, name: str, first: set[int]) -> set[int]:
-        """Return the steps at which a name can have a result, or a flag's constant.
-
-        Behind `err = unmap(skb)` it has neither: both ways are open, whatever it was before.
-        """
-        begins = first | self.constants.get(name, set())
-        stack = [i for i in begins if name in self.names[i].assigned | self.names[i].taken]
-        stack += [self.graph.start] if name in self.view.parameters else []
-        found: set[int] = set()
-        while stack:
-            for following in self.graph.steps[stack.pop()].next:
-                if following not in found:
-                    found.add(following)
-                    stack += [following] if not self.names[following].ends(name) else []
-        return found
+        asked = results | {*self.counters} | (set() if others else self.flags)
+        return not words.isdisjoint(asked)
 
     def _is_settled(self, index: int) -> bool:
         """Tell whether a condition is the same on all paths: a macro's number decides."""
@@ -600,68 +521,6 @@ def holds_a_member(
     )
     known[key] = held
     return held
-
-
-def _names(text: str, statement: Sequence[Expression]) -> _Names:
-    words = _WORD.findall(_STRING.sub("", text) if '"' in text else text)
-    found: dict[str, set[str]] = {kind: set() for kind in _Names._fields[1:]}
-    for part in inside(statement):
-        for kind, name in _stored(part):
-            found[kind].add(name)
-    return _Names(frozenset(words), **{kind: frozenset(names) for kind, names in found.items()})
-
-
-def _stored(part: Expression) -> Iterator[tuple[str, str]]:
-    """Yield the names that an expression stores in, or takes the address of, with how."""
-    if isinstance(part, Address) and (name := _taken(part)):
-        yield "taken", name
-    if not isinstance(part, Assignment | Update | Declaration):
-        return
-    value = None if isinstance(part, Update) else part.value
-    if isinstance(part, Declaration) and value is None:
-        return
-    whole = target = uncast(part.target)
-    while isinstance(target, Index):
-        target = uncast(target.of)
-    if isinstance(target, Member):
-        # A member by the name of a variable is another thing.
-        yield "members", target.name
-        if value and _is_said(value):
-            yield "said", target.name
-        if (name := _pointer_of(target)) and value and _CONSTANT.fullmatch(value.text):
-            # What becomes of the packet: ctx->err = -ENOENT.
-            yield "through", name
-    if isinstance(target, Deref) and isinstance(target.of, Name):
-        target = target.of
-        yield "through", target.name
-    if isinstance(target, Name):
-        yield "assigned", target.name
-        plain = isinstance(part, Declaration) or not part.operator
-        if not plain:
-            yield "changed", target.name
-        elif value and not isinstance(whole, Index) and _CONSTANT.fullmatch(value.text):
-            yield "constant", target.name
-
-
-def _is_said(one: Expression) -> bool:
-    """Tell whether a value is a constant or a condition's: !x, x != y, x && y."""
-    asks = isinstance(one, Unary | Binary) and one.operator in (*COMPARISONS, "!", "&&", "||")
-    return asks or _CONSTANT.fullmatch(one.text) is not None
-
-
-def _pointer_of(one: Member) -> str:
-    """Return the variable that points to the struct in which a member lies, if one does."""
-    while isinstance(one.of, Member) and not one.arrow:
-        one = one.of
-    return one.of.name if one.arrow and isinstance(one.of, Name) else ""
-
-
-def _taken(one: Address) -> str:
-    """Return the variable in which what the address is taken of lies, if one does."""
-    of = one.of
-    while isinstance(of, Member) and not of.arrow:
-        of = of.of
-    return of.name if isinstance(of, Name) else ""
 
 
 def _asked(one: Expression) -> list[str]:
@@ -726,122 +585,3 @@ _MADE_OF: dict[type[Expression | None], Callable[[Any], Sequence[Expression | No
     Update: lambda one: (one.target,),
     Initializer: lambda one: [value for _, value in one.items],
 }
-
-
-def _repeated(
-    steps: Sequence[Step], written: Sequence[str], names: Sequence[_Names]
-) -> dict[int, str]:
-    """Return the steps whose condition is asked more than once, with its text."""
-    found: dict[str, list[int]] = {}
-    for i, step in enumerate(steps):
-        if step.does is Does.TEST and written[i] and "(" not in written[i][1:]:
-            found.setdefault(condition(written[i]), []).append(i)
-    stores: Counter[str] = Counter()
-    for step_names in names:
-        stores.update(step_names.assigned | step_names.taken)
-    return {
-        i: text
-        for text, indexes in found.items()
-        if len(indexes) > 1 and all(stores[word] <= 1 for word in _WORD.findall(text))
-        for i in indexes
-    }
-
-
-def condition(text: str) -> str:
-    """Return a condition without parentheses, negation and white space around it."""
-    text = " ".join(text.split())
-    while text[:1] in ("!", "("):
-        if text[0] == "(" and not text.endswith(")"):
-            break
-        text = text[1:].strip() if text[0] == "!" else text[1:-1].strip()
-    return text
-
-
-def _joins(steps: Sequence[Step], onward: Mapping[int, tuple[int, ...]]) -> frozenset[int]:
-    met: dict[int, int] = {}
-    for start in {n for step in steps for n in step.next}:
-        for index in onward[start]:
-            met[index] = met.get(index, 0) + 1
-    return frozenset(index for index, count in met.items() if count > 1)
-
-
-def _reach(
-    steps: Sequence[Step],
-    matters: set[int],
-    start: int,
-    known: Mapping[int, tuple[int, ...]] = MappingProxyType({}),
-) -> tuple[int, ...]:
-    """Return the first steps that matter on the ways from a step. known: the same of others."""
-    if start in known:
-        return known[start]
-    found: dict[int, None] = {}
-    stack, seen = [start], {start}
-    while stack:
-        index = stack.pop()
-        if index in matters:
-            found[index] = None
-            continue
-        for following in reversed(steps[index].next):
-            for one in reversed(known.get(following, (following,))):
-                if one not in seen:
-                    seen.add(one)
-                    stack.append(one)
-    return tuple(found)
-
-
-def _reached(steps: Sequence[Step], matters: set[int]) -> dict[int, tuple[int, ...]]:
-    """Return what _reach() gives for each step from which no loop leads back to it.
-
-    The last ones come first: what they reach need not be walked through for each before them. A
-    step that leads to many is gone through as one that matters: it is added to those.
-    """
-    found: dict[int, tuple[int, ...]] = {}
-    before = _before(steps)
-    # How many of those that follow are not known yet.
-    open_ = [0 if i in matters else len(step.next) for i, step in enumerate(steps)]
-    ready = [i for i, count in enumerate(open_) if not count]
-    while ready:
-        index = ready.pop()
-        if index in matters:
-            found[index] = (index,)
-        else:
-            ways = {found[following] for following in steps[index].next}
-            found[index] = ways.pop() if len(ways) == 1 else _reach(steps, matters, index, found)
-            if len(found[index]) > _MOST_ONWARD:
-                matters.add(index)
-                found[index] = (index,)
-        for one in before[index]:
-            open_[one] -= 1
-            if not open_[one] and one not in found:
-                ready.append(one)
-    return found
-
-
-def _before(steps: Sequence[Step]) -> list[list[int]]:
-    """Return the steps that lead to each."""
-    found: list[list[int]] = [[] for _ in steps]
-    for i, step in enumerate(steps):
-        for following in step.next:
-            found[following].append(i)
-    return found
-
-
-def _near(steps: Sequence[Step], first: Iterable[int]) -> tuple[set[int], set[int]]:
-    """Return the steps from which one of some steps can be reached, and those one can reach."""
-    found = []
-    for links in (_before(steps), [step.next for step in steps]):
-        stack, seen = list(first), set(first)
-        while stack:
-            for other in links[stack.pop()]:
-                if other not in seen:
-                    seen.add(other)
-                    stack.append(other)
-        found.append(seen)
-    return found[0], found[1]
-
-
-def onward_steps(steps: Sequence[Step], matters: set[int]) -> dict[int, tuple[int, ...]]:
-    """Return the first steps that matter on the ways from each, or those that many ways go by."""
-    matters = set(matters)
-    known = _reached(steps, matters)
-    return {start: _reach(steps, matters, start, known) for start in range(len(steps))}
