@@ -254,9 +254,12 @@ class Members:
         if not isinstance(one, Member) or one.node is not one.of.node:
             return self.reader.types.of(one.node, view)
         # It was not named, see member_of().
-        kind = self._struct(view, one)
-        fields = self.reader.types.fields(kind, view.path) if kind is not None else None
-        return fields[0].get(one.name) if fields is not None else None
+        return self.fields(view, self._struct(view, one)).get(one.name)
+
+    def fields(self, view: View, kind: CType | None) -> Mapping[str, CType]:
+        """Return the members of a struct by their names; none of what is not known."""
+        found = self.reader.types.fields(kind, view.path) if kind is not None else None
+        return found[0] if found is not None else {}
 
     def memory(self, view: View, target: Expression, at: Location | None) -> str:
         """Return what a handle stored in an lvalue reaches.
@@ -277,8 +280,7 @@ class Members:
         if not isinstance(inner, Member):
             return "lasting" if root in ("global", "sa") else "unknown"
         kind = self._struct(view, inner)
-        fields = self.reader.types.fields(kind, view.path) if kind is not None else None
-        members: Mapping[str, CType] = fields[0] if fields is not None else {}
+        members = self.fields(view, kind)
         name = inner.name
         if kind is not None and kind.base == "struct sk_buff":
             return "packet" if name == "cb" else "unknown"
@@ -298,9 +300,9 @@ class Members:
         array = self.is_array(view, inner)
         if isinstance(target, Index) and not array and own is not None:
             # What lies there is not what lies beside the pointer; integers alone say nothing.
-            there = self.reader.types.fields(own, view.path)
-            if there is not None and any(_is_the_kernels(one) for one in there[0].values()):
-                kind, members = self.reader.types.resolved(own, view.path), there[0]
+            there = self.fields(view, own)
+            if any(map(_is_the_kernels, there.values())):
+                kind, members = self.reader.types.resolved(own, view.path), there
                 bases = [member.base for member in members.values()]
         if root in _LASTING:
             return "lasting"
@@ -374,17 +376,14 @@ class Members:
     def _is_in_header(self, view: View, target: Expression) -> bool:
         """Tell whether a member is of a header among the packet's own bytes."""
         kind = self._struct(view, target) if isinstance(target, Member) else None
-        fields = self.reader.types.fields(kind, view.path) if kind is not None else None
-        if kind is None or fields is None or kind.base == "struct sk_buff":
+        if kind is None or not isinstance(target, Member) or kind.base == "struct sk_buff":
             return False
-        bases = [member.base for member in fields[0].values()]
-        return isinstance(target, Member) and _is_read_by_hardware(
-            fields[0].get(target.name), bases
-        )
+        members = self.fields(view, kind)
+        bases = [member.base for member in members.values()]
+        return _is_read_by_hardware(members.get(target.name), bases)
 
     def _is_descriptor(self, view: View, kind: CType) -> bool:
-        fields = self.reader.types.fields(kind, view.path)
-        return fields is not None and _is_laid_out([m.base for m in fields[0].values()])
+        return _is_laid_out([member.base for member in self.fields(view, kind).values()])
 
     def _text(self, view: View, kind: CType) -> bytes:
         if kind.node is not None:

@@ -1,20 +1,20 @@
 """Whether a call's value is thrown away, as it is written: what no path shows a use of."""
 
-from tree_sitter import Node, Query
+from tree_sitter import Node
 
 from xfrmlint.c.expression import Goes, destination
-from xfrmlint.c.unit import Place, captured, language
+from xfrmlint.c.unit import Place, captured
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.outside import CALLS
 
-_CALLS = Query(language(), "(call_expression) @call")
 _DEEPEST = 3
 
 
 def is_discarded(graph: CallGraph, view: View, place: Place) -> bool:
     """Tell whether the value of the call at a place goes nowhere, in no caller of a wrapper."""
-    calls = captured(_CALLS, view.node, "call")
+    calls = captured(CALLS, view.node, "call")
     here = [call for call in calls if view.place(call.start_byte)[:2] == place[:2]]
     return bool(here) and all(_discarded(graph, view, call, 0) for call in here)
 

@@ -54,8 +54,7 @@ def lifetime(code: Code, view: View, target: Expression, at: Location | None) ->
     kind = code.driver.reader.types.of(inner.of.node, view) if isinstance(inner, Member) else None
     if kind is None or not isinstance(inner, Member):
         return where
-    known = code.driver.reader.types.fields(kind, view.path)
-    members = known[0] if known is not None else {}
+    members = code.driver.members.fields(view, kind)
     bases = {member.base for member in members.values()}
     waiting = {n: one.pointers for n, one in members.items() if structs.A_PACKET.match(one.base)}
     entry = at[: -at[::-1].index("container")] if "container" in at else at[:2]
@@ -214,9 +213,8 @@ def _is_struct(driver: Driver, view: View, one: Expression) -> bool:
 def _is_of_a_packet(driver: Driver, view: View, one: Index) -> bool:
     """Tell whether an element is a struct that holds a packet's own members."""
     kind = driver.reader.types.of(one.node, view)
-    fields = driver.reader.types.fields(kind, view.path) if kind is not None else None
-    members = fields[0].values() if fields is not None else ()
-    return any(structs.OF_A_PACKET.match(member.base) for member in members)
+    members = driver.members.fields(view, kind)
+    return any(structs.OF_A_PACKET.match(member.base) for member in members.values())
 
 
 def _is_array(driver: Driver, view: View, one: Expression) -> bool:

@@ -49,7 +49,7 @@ from xfrmlint.c.types import Types
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import XSO
 from xfrmlint.flow.naming import names_of, repeated
-from xfrmlint.flow.onward import joins, near_steps, onward_steps
+from xfrmlint.flow.onward import joins, near_steps, onward_steps, reach, reached
 from xfrmlint.kernel.functions import function_named
 
 _STRUCT = re.compile(r"(?:struct|union)\b")
@@ -362,7 +362,8 @@ class Body:
             or i in self.macros
             or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results))
         }
-        matters |= set(self.conditions)
+        guarding = self._guards(first or set(range(len(steps))))
+        matters |= set(guarding)
         if not first and len(steps) <= _SMALL:
             # A helper that was entered for the device or the SA that it returns or fills in.
             first = set(range(len(steps)))
@@ -407,7 +408,7 @@ class Body:
             matters |= fresh
         matters |= {i for i in near if steps[i].does is Does.CONFIGURED}
         onward = onward_steps(steps, matters)
-        return Slice(self.graph, onward, frozenset(self.conditions.values()), joins(steps, onward))
+        return Slice(self.graph, onward, frozenset(guarding.values()), joins(steps, onward))
 
     def _spread(self, results: set[str]) -> None:
         """Add the variables that are computed from some to them."""
@@ -443,6 +444,17 @@ class Body:
             if kind is not None and holds_a_member(types, kind, path, members, {}):
                 return True
         return False
+
+    def _guards(self, first: set[int]) -> dict[int, str]:
+        """Return the repeated conditions of which one decides whether a step is gone through."""
+        steps = self.graph.steps
+        guarding = set()
+        known = reached(steps, set(first))
+        for i, text in self.conditions.items():
+            ways = [frozenset(reach(steps, first, n, known)) for n in steps[i].next]
+            if ways[0] != ways[-1]:
+                guarding.add(text)
+        return {i: text for i, text in self.conditions.items() if text in guarding}
 
     def _names_device(self, index: int, members: frozenset[str]) -> bool:
         """Tell whether a step reads a net_device that a state names."""
