@@ -10,8 +10,9 @@ from xfrmlint.c.syntax import Expression
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import HANDLE, OWNER, PACKET, PINNED
+from xfrmlint.flow.carried import Carried, Seeds
 from xfrmlint.flow.driver import Driver
-from xfrmlint.flow.relevance import Body, Carried, Seeds, Slice
+from xfrmlint.flow.relevance import Body, Slice
 from xfrmlint.flow.values import Location
 from xfrmlint.kernel.functions import Operand, function_named
 

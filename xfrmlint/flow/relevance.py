@@ -7,10 +7,9 @@ others are skipped; their branches count as both ways.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from heapq import heappop, heappush
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
@@ -20,15 +19,8 @@ from xfrmlint.c.lower import Lowered
 from xfrmlint.c.syntax import (
     Address,
     Assignment,
-    Before,
     Binary,
-    Block,
     Call,
-    Cast,
-    Choice,
-    Comma,
-    Compound,
-    Conditional,
     Declaration,
     Deref,
     Expression,
@@ -38,7 +30,6 @@ from xfrmlint.c.syntax import (
     Name,
     Truth,
     Unary,
-    Update,
     bared,
     inside,
     pointed,
@@ -48,6 +39,7 @@ from xfrmlint.c.syntax import (
 from xfrmlint.c.types import Types
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import XSO
+from xfrmlint.flow.carried import Carried, Carriers, Seeds, carries, sides, word_of
 from xfrmlint.flow.naming import names_of, repeated
 from xfrmlint.flow.onward import joins, near_steps, onward_steps, reach, reached
 from xfrmlint.kernel.functions import function_named
@@ -61,42 +53,6 @@ _ENDS = (Does.RETURN, Does.END, Does.CUT)
 _STATE = CType("struct xfrm_state", 1)
 _PACKET = CType("struct sk_buff", 1)
 _MACRO = re.compile(r"^[A-Z][A-Z0-9_]*\s*\(")
-_ARITHMETIC = frozenset(("+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"))
-
-
-@dataclass(frozen=True)
-class Seeds:
-    """What can lead to a handle in a driver.
-
-    words: names that stand for one (functions on the way, members). members: those that hold one.
-    returning: functions, and pointers to them, that return one. filling: those that put one where
-    argument N points. moving: functions that can give a packet another device. named: the
-    members of xso that name a net_device. clearing: functions that make a member 0, or (without its
-    name) all of something. flags: members that are said to be so, or not.
-    """
-
-    words: frozenset[str]
-    members: frozenset[str]
-    returning: frozenset[str] = frozenset()
-    filling: frozenset[tuple[str, int]] = frozenset()
-    named: frozenset[str] = frozenset()
-    moving: frozenset[str] = frozenset()
-    clearing: frozenset[tuple[str, str]] = frozenset()
-    flags: frozenset[str] = frozenset()
-
-
-class Carried(NamedTuple):
-    """What carries a handle in one function.
-
-    names: its variables. members: of structs. returns: it returns one. fills: the parameters
-    through which it hands one out. given: functions that are given one, as which arguments.
-    """
-
-    names: frozenset[str]
-    members: frozenset[str]
-    returns: bool
-    fills: frozenset[int]
-    given: frozenset[tuple[str, frozenset[int]]]
 
 
 class Slice(NamedTuple):
@@ -110,29 +66,6 @@ class Slice(NamedTuple):
     onward: Mapping[int, tuple[int, ...]]
     correlated: frozenset[str]
     joins: frozenset[int]
-
-
-class _Carriers:
-    """What is known to carry a handle so far, and what of that is new (`fresh`)."""
-
-    def __init__(self, names: set[str]) -> None:
-        self.names = names
-        self.members: set[str] = set()
-        self.fills: set[str] = set()
-        self.handed: dict[str, set[int]] = {}
-        self.fresh: list[str] = []
-
-    def name(self, name: str) -> None:
-        """Note a variable."""
-        if name not in self.names:
-            self.names.add(name)
-            self.fresh.append(name)
-
-    def member(self, name: str) -> None:
-        """Note a member."""
-        if name not in self.members:
-            self.members.add(name)
-            self.fresh.append(name)
 
 
 class Body:
@@ -233,7 +166,7 @@ class Body:
 
     def carried(self, seeds: Seeds, given: Iterable[str]) -> Carried:
         """Return what carries a handle. given: parameters that do."""
-        found = _Carriers(set(given))
+        found = Carriers(set(given))
         returns = False
         # Each step is looked at again for names that came since; those with few names first, so
         # that one with many is not looked at for each of them.
@@ -246,7 +179,7 @@ class Body:
             if index >= 0:
                 if self.graph.steps[index].does is Does.RETURN:
                     value = self.lowered.statement(index)
-                    returns = returns or any(_carries(n, seeds, found) for n in value)
+                    returns = returns or any(carries(n, seeds, found) for n in value)
                 for pair in self.pairs(index):
                     self._pair(pair, seeds, found)
                 fresh, found.fresh = found.fresh, []
@@ -264,20 +197,20 @@ class Body:
             frozenset((name, frozenset(at)) for name, at in found.handed.items()),
         )
 
-    def _pair(self, one: Expression, seeds: Seeds, found: "_Carriers") -> None:
+    def _pair(self, one: Expression, seeds: Seeds, found: Carriers) -> None:
         match one:
             case Call():
-                for callee in _sides(one):
-                    self._called(_word_of(callee), one.arguments, seeds, found)
+                for callee in sides(one):
+                    self._called(word_of(callee), one.arguments, seeds, found)
             case Initializer():
                 for name, value in one.items:
-                    if not name.startswith("#") and _carries(value, seeds, found):
+                    if not name.startswith("#") and carries(value, seeds, found):
                         found.member(name)
             case Assignment() | Declaration():
-                if one.value is not None and _carries(one.value, seeds, found):
+                if one.value is not None and carries(one.value, seeds, found):
                     self._assigned(one.target, found)
 
-    def _assigned(self, target: Expression, found: "_Carriers", fills: bool = True) -> None:
+    def _assigned(self, target: Expression, found: Carriers, fills: bool = True) -> None:
         through = isinstance(target, Address | Deref | Index)
         target = bared(target, subscripts=True)
         if isinstance(target, Name):
@@ -295,7 +228,7 @@ class Body:
                 found.name(self.aliases[root])
 
     def _called(
-        self, name: str, arguments: Sequence[Expression], seeds: Seeds, found: "_Carriers"
+        self, name: str, arguments: Sequence[Expression], seeds: Seeds, found: Carriers
     ) -> None:
         stores = {s.value.position: s.target.position for s in function_named(name).stores}
         for position, argument in enumerate(arguments):
@@ -313,7 +246,7 @@ class Body:
                     found.fills.add(inner.text)
                     for pointee in self._pointees(inner.text):
                         found.name(pointee)
-            elif leads or _carries(argument, seeds, found):
+            elif leads or carries(argument, seeds, found):
                 # Also the address of a struct that holds a handle.
                 found.handed.setdefault(name, set()).add(position)
                 if stores.get(position, -1) in range(len(arguments)):
@@ -352,7 +285,8 @@ class Body:
             matters |= {i for i in beside if not self.names[i].members - seeds.flags}
         # What a call on the way returned decides where the path goes.
         results = set().union(*(self.names[i].assigned | self.names[i].taken for i in matters))
-        self._spread(results)
+        begun = first | self._spread(results)
+        decided: dict[str, set[int]] = {}
         matters |= {
             i
             for i, step in enumerate(steps)
@@ -360,7 +294,7 @@ class Body:
             or step.again
             or step.misread
             or i in self.macros
-            or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results))
+            or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results, begun, decided))
         }
         guarding = self._guards(first or set(range(len(steps))))
         matters |= set(guarding)
@@ -410,13 +344,17 @@ class Body:
         onward = onward_steps(steps, matters)
         return Slice(self.graph, onward, frozenset(guarding.values()), joins(steps, onward))
 
-    def _spread(self, results: set[str]) -> None:
-        """Add the variables that are computed from some to them."""
+    def _spread(self, results: set[str]) -> set[int]:
+        """Add the variables that are computed from some to them; return the steps that do so."""
+        found: set[int] = set()
         fresh = set(results)
         while fresh:
-            naming = {i for name in fresh for i in self.naming.get(name, ())}
-            fresh = {made for i in naming for made in self._computed(i, fresh)} - results
+            naming = {i for name in fresh for i in self.naming.get(name, ())} - found
+            made = {i: name for i in naming for name in self._computed(i, fresh)}
+            found.update(made)
+            fresh = {*made.values()} - results
             results |= fresh
+        return found
 
     def _computed(self, index: int, names: set[str]) -> Iterator[str]:
         """Yield the variables that a step computes from some, and from nothing that is called."""
@@ -489,14 +427,37 @@ class Body:
                 found.append(i)
         return found
 
-    def _asks(self, index: int, results: set[str]) -> bool:
-        """Tell whether a condition asks for a result, or for nothing but flags; or is settled."""
+    def _asks(
+        self, index: int, results: set[str], first: set[int], decided: dict[str, set[int]]
+    ) -> bool:
+        """Tell whether a condition asks for a result, or for nothing but flags; or is settled.
+
+        first: the steps with results. decided: what _having() has found of names.
+        """
         words = self.names[index].words
         if not words - {"true", "false"} or self._is_settled(index):
             return True
         others = {w for w in words - self.flags if not w.isupper()} - {"likely", "unlikely"}
-        asked = results | {*self.counters} | (set() if others else self.flags)
-        return not words.isdisjoint(asked)
+        asked = words & (results | {*self.counters}) | (set() if others else words & self.flags)
+        for name in asked - {*decided}:
+            decided[name] = self._having(name, first)
+        return any(index in decided[name] for name in asked)
+
+    def _having(self, name: str, first: set[int]) -> set[int]:
+        """Return the steps at which a name can have a result, or a flag's constant.
+
+        Behind `err = unmap(skb)` it has neither: both ways are open, whatever it was before.
+        """
+        begins = first | self.constants.get(name, set())
+        stack = [i for i in begins if name in self.names[i].assigned | self.names[i].taken]
+        stack += [self.graph.start] if name in self.view.parameters else []
+        found: set[int] = set()
+        while stack:
+            for following in self.graph.steps[stack.pop()].next:
+                if following not in found:
+                    found.add(following)
+                    stack += [following] if not self.names[following].ends(name) else []
+        return found
 
     def _is_settled(self, index: int) -> bool:
         """Tell whether a condition is the same on all paths: a macro's number decides."""
@@ -545,55 +506,3 @@ def _asked(one: Expression) -> list[str]:
         case Binary():
             return [*_asked(one.left), *_asked(one.right)]
     return []
-
-
-def _carries(one: Expression | None, seeds: Seeds, found: _Carriers) -> bool:
-    """Tell whether an expression's value can be a handle, or made from one."""
-    stack = [one]
-    while stack:
-        part = stack.pop()
-        match part:
-            case Name() if part.name in found.names:
-                return True
-            case Member() if part.name in seeds.members or part.name in found.members:
-                return True
-            # The address of a member is computed from the struct's.
-            case Address() if root_of(part.of).text in found.names:
-                return True
-            case Call() if any(_word_of(side) in seeds.returning for side in _sides(part)):
-                return True
-        stack += _MADE_OF[type(part)](part) if type(part) in _MADE_OF else ()
-    return False
-
-
-def _sides(call: Call) -> Sequence[Expression]:
-    """Return what can be called."""
-    return call.callee.values if isinstance(call.callee, Choice) else (call.callee,)
-
-
-def _word_of(callee: Expression) -> str:
-    """Return the word by which something is called: a function's, a pointer's or a member's."""
-    callee = bared(callee, subscripts=True)
-    # Of static_call(name) it is the macro's.
-    return callee.name if isinstance(callee, Member) else callee.text.partition("(")[0]
-
-
-def _passed(call: Call) -> Sequence[Expression]:
-    """Return the arguments of which a call's value can be made."""
-    does = function_named(call.name)
-    made = does.passes or does.number or does.struct >= 0 or call.in_parentheses
-    return call.arguments if made else ()
-
-
-# What a value is, or is computed from.
-_MADE_OF: dict[type[Expression | None], Callable[[Any], Sequence[Expression | None]]] = {
-    **dict.fromkeys((Cast, Deref, Unary, Index, Address, Before), lambda one: (one.of,)),
-    **dict.fromkeys((Assignment, Block, Compound), lambda one: (one.value,)),
-    Binary: lambda one: (one.left, one.right) if one.operator in _ARITHMETIC else (),
-    Call: _passed,
-    Choice: lambda one: one.values,
-    Conditional: lambda one: (one.then, one.other, one.condition),
-    Comma: lambda one: (one.right,),
-    Update: lambda one: (one.target,),
-    Initializer: lambda one: [value for _, value in one.items],
-}
