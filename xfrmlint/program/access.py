@@ -3,7 +3,6 @@
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence, Set
-from functools import partial
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -34,6 +33,8 @@ _OFFSET = re.compile(rb"offsetof\s*\(\s*(?:struct\s+)?(\w+)\s*,\s*(?:\w+\s*\.\s*
 STATE, POLICY, OTHER, UNKNOWN = "state", "policy", "other", "unknown"
 # A write of nothing but 0 or NULL through a pointer.
 _CLEAR = "clear"
+_WRITES = ("write", _CLEAR)
+_FOLLOWS = ("pointer_expression", "subscript_expression")
 _DECLARES = ("declarator", "parameter_declaration")
 
 
@@ -138,7 +139,7 @@ class Accesses:
             after = bisect_left(named, stored.start_byte)
             if after < len(named) and named[after] < stored.end_byte:
                 continue
-            if HANDLE not in self.contract.members or self._mode(view, member)[0] != "write":
+            if HANDLE not in self.contract.members or self._mode(view, member)[0] not in _WRITES:
                 continue
             kind = self.reader.types.of(member, view)
             if kind is not None and kind.pointers:
@@ -168,7 +169,7 @@ class Accesses:
         if origin != STATE:
             return None
         mode, accessor = self._mode(view, parent)
-        if mode in ("write", _CLEAR) and self._in_copy(base, view):
+        if mode in _WRITES and self._in_copy(base, view):
             return None
         return self._made(view, node, self._struct_of(base, view), field, mode, accessor, by_name)
 
@@ -207,7 +208,7 @@ class Accesses:
             accessor,
             by_name,
             node.start_byte,
-            mode == _CLEAR or (mode == "write" and _is_cleared(node)),
+            _cleared(mode, node) == _CLEAR,
             view,
         )
 
@@ -311,71 +312,91 @@ class Accesses:
         return kind is not None and kind.base in self.contract.parts and not kind.pointers
 
     def _mode(
-        self, view: View, node: Node, address: bool = False, depth: int = 0
+        self, view: View, node: Node, level: int = 0, depth: int = 0, seen: tuple[str, ...] = ()
     ) -> tuple[str, str]:
-        """Return how an access expression is used (read, write, readwrite) and its RCU accessor.
+        """Return what a mention does (read, write, clear, readwrite), and its RCU accessor.
 
-        address: it is the member's address. depth: of the functions that return that.
+        level: 1 for a pointer to the member; nothing is done where that is declared, or becomes
+        another one. depth: of the functions that it was passed to. seen: the pointers before it.
         """
-        up, level = climbed(node, int(address))
-        if level < 0:
+        up, level = climbed(node, level)
+        deeper, parent = outward(up), up.parent
+        if level < 0 or parent is None:
             return "read", ""
-        address = level > 0
-        deeper = outward(up)
         if deeper is not None and deeper.type != "call_expression":
             self._doubt(view, node, "more parentheses and casts are around it than are read")
-        holder = up.parent
-        if holder is None:
-            return "read", ""
-        parent = holder
-        if parent.type == "assignment_expression":
-            left = parent.child_by_field_name("left")
+        if parent.type.endswith(_DECLARES) and not _same(parent.child_by_field_name("value"), up):
+            return "", ""
+        if parent.type == "assignment_expression" and _same(parent.child_by_field_name("left"), up):
             operator = parent.child_by_field_name("operator")
-            if left is not None and left.id == up.id and not address:
-                plain = operator is None or operator.type == "="
-                return ("write" if plain else "readwrite"), ""
+            plain = operator is None or operator.type == "="
+            return "" if level else _cleared("write", up) if plain else "readwrite", ""
         if parent.type == "update_expression":
-            return "readwrite", ""
+            return "" if level else "readwrite", ""
         given = given_to(up)
         if given is not None:
             accessor = _rcu(given.name)
-            mode = _mode_of_operand(given.name, Operand(given.position, address))
-            if mode:
-                return mode, accessor or (mode != "write" and _accessor_around(given.call)) or ""
-            if address:
-                return self._through_pointer(view, given.name, given.position), accessor
-            return "read", accessor or _accessor_around(given.call)
-        if address and (name := _pointer_from(parent)):
-            return self._through(view, name, 0), _accessor_of_pointer(view, name)
-        if address and parent.type == "return_statement" and depth < _DEEPEST:
+            mode = _cleared(_mode_of_operand(given.name, Operand(given.position, level > 0)), up)
+            if not mode and level:
+                return self._through_pointer(view, given.name, given.position, depth), accessor
+            reads = mode not in _WRITES
+            return mode or "read", accessor or (reads and _accessor_around(given.call)) or ""
+        name = _pointer_from(parent) if level else ""
+        if name and name not in seen:
+            return self._through(view, name, depth, seen)
+        if level and parent.type == "return_statement" and depth < _DEEPEST:
             return self._through_result(view, depth), ""
         return "read", ""
 
     def _through_result(self, view: View, depth: int) -> str:
         """Return what all callers do through the address that a function returns, else a read."""
-        modes = set()
-        for where, passed in self.passed(view.function, 0):
-            given = given_to(passed)
-            mode = self._mode(where, given.call, True, depth + 1)[0] if given else "read"
-            modes.add(_CLEAR if given and mode == "write" and _is_cleared(given.call) else mode)
+        calls = [(where, given_to(passed)) for where, passed in self.passed(view.function, 0)]
+        modes = {
+            self._mode(where, given.call, 1, depth + 1)[0] if given else "read"
+            for where, given in calls
+        }
         # Who returns a handle, and who clears it: whether these may, their ways say.
         both = modes == {"write", _CLEAR}
         return _CLEAR if both else modes.pop() if len(modes) == 1 else "read"
 
-    def _through_pointer(self, view: View, name: str, position: int, depth: int = 0) -> str:
+    def _through_pointer(self, view: View, name: str, position: int, depth: int) -> str:
         """What a function of the driver does through its pointer parameter; a read if unknown."""
-        modes = set()
-        for inner in self.reader.definitions(name, view.path) if depth < _DEEPEST else ():
-            if position < len(inner.parameters):
-                modes.add(self._through(inner, inner.parameters[position], depth))
-        return _one_of(modes)
+        return _one_of(
+            {
+                self._through(inner, inner.parameters[position], depth + 1)[0]
+                for inner in (self.reader.definitions(name, view.path) if depth < _DEEPEST else ())
+                if position < len(inner.parameters)
+            }
+        )
 
-    def _through(self, view: View, name: str, depth: int) -> str:
+    def _through(
+        self, view: View, name: str, depth: int, seen: tuple[str, ...] = ()
+    ) -> tuple[str, str]:
         """What a function does through a pointer of its own, its macros expanded."""
-        onward = partial(self._through_pointer, view, depth=depth + 1)
         shown = self.reader.expanded(view.path, view.written, {})
         named = [one for one in shown if one.item.name == view.item.name] or [view]
-        return _one_of({_mode_of_pointer(one, name, onward) for one in named})
+        accessors: set[str] = set()
+        modes = {self._of_pointer(one, name, depth, (*seen, name), accessors) for one in named}
+        return _one_of(modes), accessors.pop() if len(accessors) == 1 else ""
+
+    def _of_pointer(
+        self, view: View, name: str, depth: int, seen: tuple[str, ...], accessors: set[str]
+    ) -> str:
+        """Return what the mentions of a pointer do, and add the accessors of what it points to.
+
+        What is read behind a store is what was stored: `*slot = find(); set_bit(*slot, used);`.
+        """
+        reads = writes = clears = 0
+        for node in sorted(view.occurrences(name), key=lambda one: one.start_byte):
+            mode, accessor = self._mode(view, node, 1, depth, seen)
+            follows = node.parent is not None and node.parent.type in _FOLLOWS
+            if follows:
+                accessors.add(accessor)
+            reads += "read" in mode and not (follows and writes)
+            writes += mode not in ("", "read")
+            clears += mode == _CLEAR
+        written = _CLEAR if writes == clears else "write"
+        return "readwrite" if reads and writes else written if writes else "read"
 
 
 def _one_of(modes: Set[str]) -> str:
@@ -383,10 +404,6 @@ def _one_of(modes: Set[str]) -> str:
     if modes == {"write", _CLEAR}:
         return "write"
     return next(iter(modes), "read") if len(modes) < 2 else "readwrite"
-
-
-def _is_value(declarator: Node, node: Node) -> bool:
-    return _same(declarator.child_by_field_name("value"), node)
 
 
 def _pointer_from(around: Node) -> str:
@@ -398,63 +415,14 @@ def _pointer_from(around: Node) -> str:
     return node_text(target) if target is not None and target.type == "identifier" else ""
 
 
-def _is_cleared(node: Node) -> bool:
-    """Tell whether what is stored to a member is 0 or NULL, written out."""
+def _cleared(mode: str, node: Node) -> str:
+    """Return the mode of a store, which clears if what it stores is 0 or NULL, written out."""
     up = around(node.parent, "assignment_expression", "call_expression")
-    if up is None:
-        return False
+    if up is None or mode != "write":
+        return mode
     value = next(reversed(arguments_of(up)), up.child_by_field_name("right"))
-    return value is not None and node_text(bare(value)) in ("0", "0UL", "0ul", "NULL")
-
-
-def _mode_of_pointer(
-    view: View, name: str, onward: Callable[[str, int], str], seen: tuple[str, ...] = ()
-) -> str:
-    """What a function does through a pointer of its own: read, write, clear or readwrite.
-
-    What is read behind a store is what was stored, as in `*slot = find(); set_bit(*slot, used);`.
-    onward: what the function does to which the pointer is passed as its argument at a position.
-    seen: the pointers that this one was made from.
-    """
-    reads = writes = clears = 0
-    for node in sorted(view.occurrences(name), key=lambda one: one.start_byte):
-        up, level = climbed(node, 1)
-        outer = up.parent
-        if outer is None or (outer.type.endswith(_DECLARES) and not _is_value(outer, up)):
-            continue
-        assigned = outer.type == "assignment_expression"
-        if assigned and _same(outer.child_by_field_name("left"), up):
-            if level > 0:
-                continue
-            operator = outer.child_by_field_name("operator")
-            plain = operator is None or operator.type == "="
-            reads += not plain and not writes
-            writes += 1
-            clears += plain and _is_cleared(up)
-        elif outer.type == "update_expression":
-            reads += not writes
-            writes += 1
-        elif _filled_by(up, level > 0):
-            writes += 1
-            clears += _is_cleared(up)
-        else:
-            given, other = given_to(up), _pointer_from(outer) if level > 0 else ""
-            mode = onward(given.name, given.position) if given is not None else "read"
-            if other and other not in seen:
-                mode = _mode_of_pointer(view, other, onward, (*seen, name))
-            reads += "read" in mode and not (level < 1 and writes)
-            writes += mode != "read"
-            clears += mode == _CLEAR
-    written = _CLEAR if writes == clears else "write"
-    return "readwrite" if reads and writes else written if writes else "read"
-
-
-def _filled_by(node: Node, pointed: bool) -> bool:
-    """Tell whether a node is an argument that its function fills (pointed: where it points to)."""
-    given = given_to(node)
-    if given is None:
-        return False
-    return _mode_of_operand(given.name, Operand(given.position, pointed)) == "write"
+    cleared = value is not None and node_text(bare(value)) in ("0", "0UL", "0ul", "NULL")
+    return _CLEAR if cleared else mode
 
 
 def _mode_of_operand(name: str, operand: Operand) -> str:
@@ -475,17 +443,6 @@ def _accessor_around(node: Node) -> str:
     """Return the RCU accessor whose argument a node is: unrcu_pointer(xchg(&x->priv, NULL))."""
     given = given_to(node)
     return _rcu(given.name) if given is not None else ""
-
-
-def _accessor_of_pointer(view: View, name: str) -> str:
-    """Return the RCU accessor in which a pointer is always dereferenced, or nothing."""
-    accessors = set()
-    for node in view.occurrences(name):
-        deref = node.parent
-        if deref is None or deref.type != "pointer_expression" or node_text(deref)[:1] != "*":
-            continue
-        accessors.add(_accessor_around(deref))
-    return accessors.pop() if len(accessors) == 1 else ""
 
 
 def _same(one: Node | None, other: Node) -> bool:
