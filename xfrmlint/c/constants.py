@@ -1,11 +1,12 @@
 """The numbers that names stand for: macros, enumerators and the expressions behind them."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from tree_sitter import Node
 
+from xfrmlint.c.arguments import separated
 from xfrmlint.c.arithmetic import value_of
 from xfrmlint.c.corpus import words
 from xfrmlint.c.ctype import CType
@@ -177,7 +178,7 @@ class Constants:
             opened = max((m.end() for m in _ENUM.finditer(text, 0, at)), default=-1)
             if opened < 0 or b"}" in text[opened:at]:
                 continue
-            return self._counted(_listed(text[opened : text.find(b"}", at)]), word, path)
+            return self._counted(separated(text[opened : text.find(b"}", at)] + b")"), word, path)
         return None
 
     def _counted(self, listed: Iterable[bytes], word: bytes, path: str) -> Int | None:
@@ -213,17 +214,3 @@ def _may_list(data: bytes, word: bytes) -> bool:
     before = (data[data.rfind(b"\n", 0, at) + 1 : at].rstrip() for at in words(data, word))
     # A comment may stand between.
     return any(one[-1:] in (b"", b"{", b",", b"/") for one in before)
-
-
-def _listed(body: bytes) -> Iterator[bytes]:
-    """Yield an enum's constants as they stand between its commas."""
-    start = depth = 0
-    for at, byte in enumerate(body):
-        if byte in b"([":
-            depth += 1
-        elif byte in b")]":
-            depth -= 1
-        elif byte == ord(",") and not depth:
-            yield body[start:at]
-            start = at + 1
-    yield body[start:]

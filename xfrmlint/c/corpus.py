@@ -669,7 +669,8 @@ def definition_in(text: bytes, kind: str, word: bytes) -> tuple[int, int] | None
         if kind in _TAGGED:
             start = _keyword_before(text, at, kind)
             if start >= 0:
-                return start, _closing_brace(text, match.end() - 1)
+                end = closing(text, match.end() - 1, b"{", len(text))
+                return start, len(text) if end is None else end
         elif kind == "typedef":
             start = text.rfind(b"typedef", max(0, at - _FAR_TYPEDEF), at)
             end = text.find(b";", at, at + _FAR)
@@ -695,16 +696,6 @@ def _declared_from(text: bytes, name: int) -> int:
 
 
 _STATEMENTS = (b"return", b"else", b"goto", b"case", b"do", b"if", b"while", b"typedef")
-_BRACE = re.compile(rb"[{}]")
-
-
-def _closing_brace(text: bytes, start: int) -> int:
-    depth = 0
-    for match in _BRACE.finditer(text, start):
-        depth += 1 if match.group() == b"{" else -1
-        if depth == 0:
-            return match.end()
-    return len(text)
 
 
 def _one_declaration(text: bytes) -> bool:

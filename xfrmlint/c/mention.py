@@ -10,7 +10,15 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType, declared, specified
-from xfrmlint.c.expression import bare, called_by, is_choice, outward, position_in, without_casts
+from xfrmlint.c.expression import (
+    bare,
+    called_by,
+    climbed,
+    is_choice,
+    outward,
+    position_in,
+    without_casts,
+)
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -248,16 +256,13 @@ def slot_of(reader: Reader, view: View, field: Node, indexes: list[str] | None =
             else None
         )
     within = ""
-    if kind is not None and not kind.pointers and base is not None:
-        inner = base
-        while inner.type in ("parenthesized_expression", "subscript_expression"):
-            inner = inner.child_by_field_name("argument") or inner.named_children[-1]
-        if inner.type == "field_expression":
-            outer = reader.types.of(inner.child_by_field_name("argument"), view)
-            member = inner.child_by_field_name("field")
-            if outer is not None and member is not None:
-                outer = reader.types.resolved(outer, view.path)
-                within = f"{_struct_name(outer)}.{node_text(member)}"
+    inner = base
+    while inner is not None and inner.type in ("parenthesized_expression", "subscript_expression"):
+        inner = inner.child_by_field_name("argument") or inner.named_children[-1]
+    by_value = kind is not None and not kind.pointers
+    if by_value and inner is not None and inner.type == "field_expression":
+        outer = slot_of(reader, view, inner)
+        within = f"{outer.struct}.{outer.field}" if outer.struct else ""
     struct = _struct_name(kind) if kind is not None else ""
     field_name = reader.types.member_name(name, view.path) if name is not None else ""
     return Slot(struct, field_name, tuple(found), table, within)
@@ -368,14 +373,8 @@ def _walked(
 
 def _assigned_to(reader: Reader, view: View, literal: Node) -> str:
     """Return `struct.member` if a compound literal is assigned to a member by value."""
-    parent = literal.parent
-    left = parent.child_by_field_name("left") if parent is not None else None
-    if parent is None or parent.type != "assignment_expression" or left is None:
-        return ""
-    if left.type != "field_expression":
-        return ""
-    slot = slot_of(reader, view, left)
-    return f"{slot.struct}.{slot.field}"
+    slot = use_of(reader, view, literal).slot if not climbed(literal)[1] else None
+    return f"{slot.struct}.{slot.field}" if slot is not None else ""
 
 
 def _has_struct(reader: Reader, view: View, members: dict[str, CType]) -> bool:

@@ -175,9 +175,13 @@ class Accesses:
 
     def _struct_of(self, base: Node, view: View) -> str:
         """Return the type of an offload struct, or of a struct in it, that an expression is."""
-        kind = self.reader.types.of(base, view)
-        struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
+        struct = self._base_type(base, view)
         return struct if struct in self.contract.parts else self.offload
+
+    def _base_type(self, node: Node | None, view: View) -> str:
+        """Return the struct that an expression is, or points to; nothing if that is not known."""
+        kind = self.reader.types.of(node, view)
+        return self.reader.types.resolved(kind, view.path).base if kind is not None else ""
 
     def _in_copy(self, base: Node, view: View) -> bool:
         """Tell whether a base is a local copy of an offload struct: a store there goes nowhere."""
@@ -229,28 +233,20 @@ class Accesses:
             self._doubt(view, node, f"whose {field} is filled here is not known")
         if use.slot.struct != self.offload:
             return None
-        node_up: Node | None = pair
-        while node_up is not None and node_up.type not in (
-            "init_declarator",
-            "expression_statement",
-        ):
-            if node_up.type == "compound_literal_expression":
-                break
-            node_up = node_up.parent
-        text = node_text(node_up) if node_up is not None else ""
+        whole = around(
+            pair, "init_declarator", "expression_statement", "compound_literal_expression"
+        )
+        text = node_text(whole) if whole is not None else ""
         if re.search(rf"[.>]\s*{XDO}\b", text):
             return None
         return self._made(view, node, self.offload, field, "write", "", False)
 
     def base(self, node: Node, view: View) -> tuple[str, bool]:
         """Return whose offload struct an expression is, and whether only its name says so."""
-        kind = self.reader.types.of(node, view)
-        if kind is None:
-            name = _last_name(node)
-            if name == XSO:
-                return STATE, True
-            return (POLICY if name == XDO else UNKNOWN), True
-        if self.reader.types.resolved(kind, view.path).base not in self.contract.structs:
+        struct = self._base_type(node, view)
+        if not struct:
+            return {XSO: STATE, XDO: POLICY}.get(_last_name(node), UNKNOWN), True
+        if struct not in self.contract.structs:
             if node.type != "identifier" or not self._twin_is_offload(node, view):
                 return OTHER, False
         origins = self.tracer.of(view, node)
@@ -289,17 +285,14 @@ class Accesses:
 
     def _origin_of_argument(self, view: View, call: Node) -> str | None:
         """Return whose offload struct a macro takes, by the only object that it is given."""
-        kinds = [self.reader.types.of(argument, view) for argument in arguments_of(call)]
-        bases = {self.reader.types.resolved(kind, view.path).base for kind in kinds if kind}
+        bases = {self._base_type(argument, view) for argument in arguments_of(call)}
         given = bases & {words.STATE, words.POLICY}
         return {words.STATE: STATE, words.POLICY: POLICY}[given.pop()] if len(given) == 1 else None
 
     def _origin_of_member(self, view: View, node: Node) -> str | None:
-        kind = self.reader.types.of(node.child_by_field_name("argument"), view)
-        struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
+        struct = self._base_type(node.child_by_field_name("argument"), view)
         if not struct:
-            name = node_text(node.child_by_field_name("field") or node)
-            return {XSO: STATE, XDO: POLICY}.get(name)
+            return {XSO: STATE, XDO: POLICY}.get(_last_name(node))
         if struct == self.offload and self._is_part(view, node):
             # A struct in it is whose it is itself.
             base = node.child_by_field_name("argument")
@@ -450,14 +443,5 @@ def _same(one: Node | None, other: Node) -> bool:
 
 
 def _last_name(node: Node) -> str:
-    while node.type in ("parenthesized_expression", "pointer_expression"):
-        inner = node.child_by_field_name("argument") or (
-            node.named_children[-1] if node.named_child_count else None
-        )
-        if inner is None:
-            return ""
-        node = inner
-    if node.type == "field_expression":
-        field = node.child_by_field_name("field")
-        return node_text(field) if field is not None else ""
-    return ""
+    field = bare(node).child_by_field_name("field")
+    return node_text(field) if field is not None else ""

@@ -377,20 +377,11 @@ class CallGraph:
 
     def _copied_into(self, within: str, path: str) -> bool:
         """Tell whether a member that is a struct is ever written as a whole."""
-        member = within.rpartition(".")[2]
-        for _, node in self.reader.near(member, path):
-            up = node.parent
-            if up is None or up.type != "field_expression":
-                continue
-            parent = up.parent
-            left = parent.child_by_field_name("left") if parent is not None else None
-            if left is not None and left.id == up.id:
-                return True
-            if parent is not None and parent.type == "pointer_expression":
-                given = given_to(parent)
-                if given is not None and function_named(given.name).copies_memory:
-                    return True
-        return False
+        return any(
+            self.forms.stores_at(view, node)
+            for view, node in self.reader.near(within.rpartition(".")[2], path)
+            if node.parent is not None and node.parent.type == "field_expression"
+        )
 
     def _is_object(self, name: str, path: str) -> bool:
         kind = self.reader.types.variable(name, path)
