@@ -8,9 +8,9 @@ from tree_sitter import Node
 
 from xfrmlint.c.arguments import separated
 from xfrmlint.c.arithmetic import value_of
-from xfrmlint.c.corpus import words
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import arguments_of
+from xfrmlint.c.index import words
 from xfrmlint.c.integers import (
     INT,
     POINTER,

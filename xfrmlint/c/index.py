@@ -1,9 +1,10 @@
 """The words of a text with their places, for one that many are looked for in."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 _WORD = re.compile(rb"\w+")
+_LETTER = re.compile(rb"\w")
 # A plain search is faster till a text was asked about so often. Some kernel files are: thirty.
 _OFTEN = 200
 # Of so many texts the questions are counted, and so many bytes of them have an index.
@@ -44,3 +45,15 @@ class Indexes:
 def is_word(name: bytes) -> bool:
     """Tell whether a name can be a word of an index."""
     return _WORD.fullmatch(name) is not None
+
+
+def words(data: bytes, word: bytes, start: int = 0, end: int | None = None) -> Iterator[int]:
+    """Yield where a word stands as a whole one."""
+    # A pattern for each word would take longer to make than this.
+    stop = len(data) if end is None else end
+    at = data.find(word, start, stop) if word else -1
+    while at >= 0:
+        behind = at + len(word)
+        if not (_LETTER.match(data, at - 1) if at else None) and not _LETTER.match(data, behind):
+            yield at
+        at = data.find(word, behind, stop)

@@ -7,7 +7,8 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from xfrmlint.c.blanking import logical_line, without_comments
-from xfrmlint.c.corpus import Corpus, words
+from xfrmlint.c.corpus import Corpus
+from xfrmlint.c.index import words
 from xfrmlint.kernel.macros import declaring_macros
 
 _DEFINE = re.compile(

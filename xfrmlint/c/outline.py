@@ -18,7 +18,8 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.blanking import LOOP, in_string, is_loop, readable
-from xfrmlint.c.corpus import Corpus, words
+from xfrmlint.c.corpus import Corpus
+from xfrmlint.c.index import words
 from xfrmlint.c.macros import TOO_MUCH, Expansion, Macro, Piece, expand_all, in_force, kernels_own
 from xfrmlint.c.unit import (
     Change,

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.blanking import LOOP, is_loop, without_comments
-from xfrmlint.c.corpus import Corpus, Memo, definition_in, words
-from xfrmlint.c.index import Indexes, is_word
+from xfrmlint.c.corpus import Corpus, Memo
+from xfrmlint.c.definitions import definition_in
+from xfrmlint.c.index import Indexes, is_word, words
 from xfrmlint.c.macros import Macro, Macros, in_force
 from xfrmlint.c.modules import Universe
 from xfrmlint.c.outline import Outlines

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from tree_sitter import Node, Query
 
 from xfrmlint.c.blanking import readable
-from xfrmlint.c.corpus import Corpus, words
+from xfrmlint.c.corpus import Corpus
 from xfrmlint.c.ctype import CType, Declared, declarators, declared, specified
 from xfrmlint.c.expression import around
+from xfrmlint.c.index import words
 from xfrmlint.c.macros import TOO_MUCH, Expansion, Macro, Piece, expand_all, uses
 from xfrmlint.c.nesting import DEEPEST, SMALL, leaves_at
 from xfrmlint.c.unit import (
