@@ -13,7 +13,7 @@ from xfrmlint.c.beginnings import Beginnings, Settled
 from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.conditionals import VERSIONED
 from xfrmlint.c.definitions import definition_in, may_define
-from xfrmlint.c.index import Indexes, is_word, words
+from xfrmlint.c.index import words
 from xfrmlint.c.shape import Shapes, shapes_of
 from xfrmlint.c.unit import Unit, parse
 from xfrmlint.kernel.kbuild import Kbuild
@@ -103,7 +103,6 @@ class Corpus:
         self.unreadable: dict[str, str] = {}
         # What is not understood of an #include or of how a file is included: path, offset -> why.
         self.doubts: dict[tuple[str, int], str] = {}
-        self.indexes = Indexes()
         self._words = words
         self._data: dict[str, bytes] = {}
         self._beginnings = Beginnings(self)
@@ -129,14 +128,9 @@ class Corpus:
                 self._data[path] = b""
         return self._data[path]
 
-    def places(self, text: bytes, word: bytes) -> Iterable[int]:
-        """Return where a word stands as a whole one, in a text that others are looked for in."""
-        index = self.indexes.of(text) if is_word(word) else None
-        return words(text, word) if index is None else index.get(word, ())
-
     def names(self, path: str, word: bytes) -> bool:
         """Tell whether a word stands in a file."""
-        return any(True for _ in self.places(self.data(path), word))
+        return any(True for _ in words(self.data(path), word))
 
     def plain(self, path: str) -> bytes:
         """Return a file's bytes with comments blanked, as long as they were."""

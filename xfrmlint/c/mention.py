@@ -11,6 +11,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType, declared, specified
 from xfrmlint.c.expression import (
+    around,
     bare,
     called_by,
     climbed,
@@ -31,6 +32,9 @@ _UNEVALUATED_WORDS = re.compile(
     rb"sizeof|SIZEOF|lignof|offset|typeof|types_compatible|same_type|constant_p|ssert|BUILD_BUG|"
     rb"ARRAY_SIZE|_Generic"
 )
+
+# What an index is that names one element: a number, or a name in capitals.
+CONSTANT = re.compile(r"^([A-Z][A-Z0-9_]*|\d+)$")
 
 
 class Slot(NamedTuple):
@@ -266,6 +270,39 @@ def slot_of(reader: Reader, view: View, field: Node, indexes: list[str] | None =
     struct = _struct_name(kind) if kind is not None else ""
     field_name = reader.types.member_name(name, view.path) if name is not None else ""
     return Slot(struct, field_name, tuple(found), table, within)
+
+
+def indexes_behind(field: Node) -> list[str]:
+    """Return the indexes of the element of a member that is read."""
+    found = []
+    up = field
+    while up.parent is not None and up.parent.type == "subscript_expression":
+        index = up.parent.child_by_field_name("index")
+        if index is None or index.id == up.id:
+            break
+        found.append(node_text(index))
+        up = up.parent
+    return found
+
+
+def is_other_element(stored: Node, read: Node) -> bool:
+    """Tell whether two constant indexes name different elements of an array."""
+    subscript = read.parent
+    index = subscript.child_by_field_name("index") if subscript is not None else None
+    pair = around(stored.parent, "initializer_pair", "initializer_list")
+    if index is None or pair is None or subscript is None:
+        return False
+    if pair.type == "initializer_pair":
+        designator = pair.child_by_field_name("designator")
+        own = node_text(designator).strip("[] ") if designator is not None else ""
+    else:
+        up = stored
+        while up.parent is not None and up.parent.id != pair.id:
+            up = up.parent
+        own = str(position_in(pair, up))
+    asked = node_text(index)
+    constant = CONSTANT.match(own) and CONSTANT.match(asked)
+    return bool(constant) and own.isdigit() == asked.isdigit() and own != asked
 
 
 def _initialized(reader: Reader, view: View, node: Node, up: Node) -> Use:

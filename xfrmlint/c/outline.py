@@ -308,7 +308,7 @@ class Outlines:
         named = bytearray()
         for name in macros:
             word = name.encode("utf-8", "surrogateescape")
-            for at in self.corpus.places(self.corpus.data(path), word) if is_loop(word) else ():
+            for at in words(self.corpus.data(path), word) if is_loop(word) else ():
                 if at >= start and text.startswith(LOOP, at - start):
                     named = named or bytearray(text)
                     named[at - start : at - start + len(word)] = word

@@ -130,7 +130,7 @@ class _Finder:
         structs = [struct.split()[-1] for struct in self.reader.contract.tables]
         words = [*self.fields, *structs, *filter(None, [self.flag_name])]
         macros = self.reader.macros(files, key).hiding(words)
-        wanted = Words([*words, *macros], self.reader.indexes)
+        wanted = Words([*words, *macros])
         for view in self.reader.views_with(wanted, path, macros, own=True):
             for name in self.fields:
                 for node in view.occurrences(name):
