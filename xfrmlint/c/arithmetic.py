@@ -29,31 +29,32 @@ def _calculated(node: Node, known: Known, depth: int) -> Int | None:
     match node.type:
         case "parenthesized_expression" if node.named_child_count == 1:
             return value_of(node.named_children[0], known, depth + 1)
-        case "number_literal":
-            return number(_text(node))
-        case "char_literal":
-            inside = _text(node).strip("'")
-            return Int(ord(inside), INT) if len(inside) == 1 else None
+        case "number_literal" | "char_literal":
+            return _literal((node.text or b"").decode("utf-8", "replace"))
         case "unary_expression" if sign is not None:
             inner = of("argument")
             return signed(sign.type, inner) if inner is not None else None
         case "binary_expression" if sign is not None:
-            left, right = of("left"), of("right")
-            if sign.type in ("&&", "||"):
-                return either(left, sign.type == "||", right)
-            if left is None or right is None:
-                return None
-            return calculated(left, sign.type, right)
+            return _operated(of("left"), sign.type, of("right"))
         case "comma_expression":
             return of("right")
         case "conditional_expression":
             held = of("condition")
-            if held is None:
-                return None
-            if held.value and node.child_by_field_name("consequence") is None:
+            if held is None or (held.value and node.child_by_field_name("consequence") is None):
                 return held
             return of("consequence" if held.value else "alternative")
     return None
+
+
+def _literal(text: str) -> Int | None:
+    inside = text.strip("'")
+    return number(text) if inside == text else Int(ord(inside), INT) if len(inside) == 1 else None
+
+
+def _operated(left: Int | None, sign: str, right: Int | None) -> Int | None:
+    if sign in ("&&", "||"):
+        return either(left, sign == "||", right)
+    return calculated(left, sign, right) if left is not None and right is not None else None
 
 
 def either(one: Int | None, when: bool, other: Int | None) -> Int | None:
@@ -62,7 +63,3 @@ def either(one: Int | None, when: bool, other: Int | None) -> Int | None:
         if side is not None and bool(side.value) == when:
             return Int(int(when), INT)
     return Int(int(not when), INT) if one is not None and other is not None else None
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")
